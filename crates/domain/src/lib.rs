@@ -1,6 +1,22 @@
-//! TBD.
+//! What messages, numbers, windows and templates are, and what may be done with them.
+//!
+//! Pure: everything takes the time as an argument and returns a value.
+//!
+//! **Invariant:** nothing here awaits, reads a clock, draws chance or touches the outside world.
+//!
+//! **Invariant:** a rule of Meta's stands here once, with its place in the reference sheet.
+
+pub mod access;
+pub mod account;
+pub mod allowance;
 pub mod check;
 pub mod content;
+pub mod id;
+pub mod inbound;
 pub mod json;
+pub mod message;
+pub mod meta_error;
+pub mod outcome;
 pub mod phone;
 pub mod template;
+pub mod window;

@@ -1,1 +1,466 @@
-//! TBD.
+//! Whom a message goes to: phone numbers and business-scoped user ids.
+//!
+//! The rule for a number is an existing country calling code and a *possible* length, never *valid*: numbering plans are
+//! full of blocks that exist before the tables know them, and the numbers of examples (`+1 555 010 xxxx`,
+//! `+44 7700 900xxx`) are invalid by design.
+//!
+//! **Invariant:** no `Debug` prints a whole number. What is logged are the last four digits.
+
+use std::fmt;
+
+use rlibphonenumber::{
+    NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumber as Parsed, PhoneNumberFormat, ValidationError,
+};
+
+/// A phone number in international form: the digits of E.164, without the `+`.
+///
+/// It is either a number that [`PhoneNumber::parse`] took, or a `wa_id` that Meta gave us.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PhoneNumber {
+    digits: Box<str>,
+}
+
+impl PhoneNumber {
+    /// Reads a number as people write it, in international form: `+44 7700 900123`, `44-7700-900123`,
+    /// `+44 (0)7700 900123`.
+    ///
+    /// The leading `+` may be missing. Spaces, dashes, dots and brackets are dropped, in their Unicode forms too, and so
+    /// are the invisible direction marks that address books add when a number is copied. A national prefix after the
+    /// country code (the `0` in `+44 (0)…`) is dropped where the country has one.
+    ///
+    /// # Errors
+    /// What keeps the text from being a number, to be told to the caller: its `Display` reads well after a field's name.
+    pub fn parse(text: &str) -> Result<Self, PhoneError> {
+        let digits = digits_of(text)?;
+        if digits.starts_with("00") {
+            return Err(PhoneError::DialledPrefix);
+        }
+        if digits.starts_with('0') {
+            return Err(PhoneError::NoCountryCode);
+        }
+        match possible(&digits) {
+            // In most countries the zero is the prefix of national calls and not part of the number; the library knows
+            // where it is (Italy, Gabon, Ivory Coast).
+            Ok(national) if national.starts_with('0') => {
+                Ok(Self::from_digits(without_national_prefix(&digits).unwrap_or(digits)))
+            }
+            Ok(_) => Ok(Self::from_digits(digits)),
+            // Until 2019 a mobile in Mexico was dialled with a 1 after the country code; WhatsApp still says so.
+            Err(_) if digits.len() == 13 && digits.starts_with("521") => Ok(Self::from_digits(digits)),
+            Err(error) => without_national_prefix(&digits).map(Self::from_digits).ok_or(error),
+        }
+    }
+
+    /// Takes the `wa_id` that Meta gave us, whatever our tables say about it.
+    ///
+    /// # Errors
+    /// [`PhoneError::Empty`], [`PhoneError::NotADigit`] or [`PhoneError::TooLong`] (beyond 32) when it is not a run of
+    /// ASCII digits.
+    pub fn from_wa_id(wa_id: &str) -> Result<Self, PhoneError> {
+        if wa_id.is_empty() {
+            return Err(PhoneError::Empty);
+        }
+        if let Some(other) = wa_id.chars().find(|character| !character.is_ascii_digit()) {
+            return Err(PhoneError::NotADigit(other));
+        }
+        if wa_id.len() > 32 {
+            return Err(PhoneError::TooLong);
+        }
+        Ok(Self { digits: wa_id.into() })
+    }
+
+    /// The digits with the country code, without `+`: how a number is stored, and what Meta calls `wa_id`.
+    #[must_use]
+    pub fn digits(&self) -> &str {
+        &self.digits
+    }
+
+    /// The last four digits: all of a number that a log may hold.
+    #[must_use]
+    pub fn last_four(&self) -> &str {
+        // A number has ASCII digits only, so any index is a border.
+        self.digits.get(self.digits.len().saturating_sub(4)..).unwrap_or_default()
+    }
+
+    /// The other spellings under which WhatsApp knows the same person: with or without Brazil's 9 after the area code,
+    /// Mexico's 1 and Argentina's 9 after the country code. Mostly none. Each one's variants hold this number.
+    ///
+    /// In Brazil a subscriber's number that starts with 2 to 5 is left alone: without its 9 it is someone's landline.
+    #[must_use]
+    pub fn variants(&self) -> Vec<Self> {
+        self.variant().map(Self::from_digits).into_iter().collect()
+    }
+
+    /// Whether both are spellings of one person's number.
+    #[must_use]
+    pub fn is_same_person(&self, other: &Self) -> bool {
+        self == other || self.variant().is_some_and(|variant| *variant == *other.digits)
+    }
+
+    /// Reads the numbering plans, which the first [`PhoneNumber::parse`] would otherwise do (some milliseconds).
+    pub fn load_plans() {
+        std::sync::LazyLock::force(&PHONE_NUMBER_UTIL);
+    }
+
+    fn from_digits(digits: String) -> Self {
+        Self { digits: digits.into() }
+    }
+
+    fn variant(&self) -> Option<String> {
+        let digits = &*self.digits;
+        let is_own_mobile = |subscriber: &str| !subscriber.starts_with(['2', '3', '4', '5']);
+        match (digits.get(..2)?, digits.len()) {
+            ("55", 12) => {
+                let (area, subscriber) = digits.split_at_checked(4)?;
+                is_own_mobile(subscriber).then(|| format!("{area}9{subscriber}"))
+            }
+            ("55", 13) => {
+                let (area, rest) = digits.split_at_checked(4)?;
+                let subscriber = rest.strip_prefix('9')?;
+                is_own_mobile(subscriber).then(|| format!("{area}{subscriber}"))
+            }
+            ("52", 12) => Some(format!("521{}", digits.get(2..)?)),
+            ("52", 13) => Some(format!("52{}", digits.strip_prefix("521")?)),
+            ("54", 12) => Some(format!("549{}", digits.get(2..)?)),
+            ("54", 13) => Some(format!("54{}", digits.strip_prefix("549")?)),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for PhoneNumber {
+    /// `+` and the digits, as Meta is given it.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "+{}", self.digits)
+    }
+}
+
+impl fmt::Debug for PhoneNumber {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "PhoneNumber(…{})", self.last_four())
+    }
+}
+
+/// Why a text is not a phone number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PhoneError {
+    /// There is no digit in it.
+    #[error("must be a phone number in international format, is empty")]
+    Empty,
+    /// It holds a letter or another character that phone numbers do not have.
+    #[error("must be a phone number: digits with the country code, as in +447700900123; it holds {0:?}")]
+    NotADigit(char),
+    /// It has a `+` other than at the start.
+    #[error("must have its + at the start only")]
+    PlusInside,
+    /// It starts with `00`, which is dialled and not part of the number.
+    #[error("must have the country code after +, without 00")]
+    DialledPrefix,
+    /// It starts with `0`: a number for calls within a country.
+    #[error("must start with the country code, without the leading 0 of national calls")]
+    NoCountryCode,
+    /// No country has the code it starts with.
+    #[error("must start with an existing country calling code")]
+    UnknownCountryCode,
+    /// The country's shortest numbers are longer.
+    #[error("has too few digits for a number of its country")]
+    TooShort,
+    /// It is a number without its area code.
+    #[error("has too few digits for a number of its country: the area code is missing")]
+    NoAreaCode,
+    /// The country has shorter and longer numbers, none of this length.
+    #[error("has a number of digits that no number of its country has")]
+    WrongLength,
+    /// The country's longest numbers are shorter.
+    #[error("has too many digits for a number of its country")]
+    TooLong,
+}
+
+/// Drops what people put between digits.
+fn digits_of(text: &str) -> Result<String, PhoneError> {
+    let mut digits = String::with_capacity(16);
+    let mut has_plus = false;
+    for character in text.chars() {
+        match character {
+            '0'..='9' if digits.len() >= 32 => return Err(PhoneError::TooLong),
+            '0'..='9' => digits.push(character),
+            '+' if has_plus || !digits.is_empty() => return Err(PhoneError::PlusInside),
+            '+' => has_plus = true,
+            '-' | '.' | '(' | ')' | '[' | ']' => {}
+            // Soft hyphen, hyphens and dashes, minus, their small and full-width forms.
+            '\u{ad}' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}' => {}
+            // Direction marks and zero-width spaces.
+            '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{feff}' => {}
+            _ if character.is_whitespace() => {}
+            _ => return Err(PhoneError::NotADigit(character)),
+        }
+    }
+    if digits.is_empty() { Err(PhoneError::Empty) } else { Ok(digits) }
+}
+
+/// The part after the country code, if there is such a country and it has numbers of this length.
+fn possible(digits: &str) -> Result<&str, PhoneError> {
+    // Calling codes are prefix-free: the first that exists is the one.
+    let (code, national) = (1..=3)
+        .filter_map(|length| digits.split_at_checked(length))
+        .filter_map(|(code, national)| Some((code.parse::<i32>().ok()?, national)))
+        .find(|(code, _)| PHONE_NUMBER_UTIL.get_region_for_country_code(*code).is_some())
+        .ok_or(PhoneError::UnknownCountryCode)?;
+    let n_digits = u32::try_from(national.len()).unwrap_or(u32::MAX);
+    // Only the length counts, so that any number of this many digits does.
+    let of_length = match n_digits.checked_sub(1) {
+        None => return Err(PhoneError::TooShort),
+        Some(zeros) => 10_u64.checked_pow(zeros).ok_or(PhoneError::TooLong)?,
+    };
+    let number = Parsed { country_code: code, national_number: of_length, ..Parsed::default() };
+    match PHONE_NUMBER_UTIL.is_possible_number_with_reason(&number) {
+        Ok(NumberLengthType::IsPossible) => Ok(national),
+        Ok(NumberLengthType::IsPossibleLocalOnly) => Err(PhoneError::NoAreaCode),
+        Err(ValidationError::InvalidCountryCode) => Err(PhoneError::UnknownCountryCode),
+        Err(ValidationError::TooShort) => Err(PhoneError::TooShort),
+        Err(ValidationError::InvalidLength) => Err(PhoneError::WrongLength),
+        Err(ValidationError::TooLong) => Err(PhoneError::TooLong),
+    }
+}
+
+/// The number without the prefix of national calls, if that gives a possible one. Slow: the library works with regular
+/// expressions.
+fn without_national_prefix(digits: &str) -> Option<String> {
+    let parsed = PHONE_NUMBER_UTIL.parse(format!("+{digits}"), None).ok()?;
+    let plain = PHONE_NUMBER_UTIL.format(&parsed, PhoneNumberFormat::E164);
+    let plain = plain.strip_prefix('+')?;
+    possible(plain).is_ok().then(|| plain.to_owned())
+}
+
+/// A business-scoped user id (BSUID, reference C.3), such as `GB.77120394857261034`: how Meta names a person whose phone
+/// number it withholds. Opaque: the reference has two forms of it, and more may come.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UserId(Box<str>);
+
+impl UserId {
+    /// The most characters that an id may have.
+    pub const MAX: usize = 256;
+
+    /// Takes an id: 3 to 256 characters around a dot, without blanks and control characters.
+    ///
+    /// # Errors
+    /// What is wrong with it; its `Display` reads well after a field's name.
+    pub fn parse(text: &str) -> Result<Self, UserIdError> {
+        if text.chars().any(|character| character.is_whitespace() || character.is_control()) {
+            return Err(UserIdError::Blank);
+        }
+        match text.split_once('.') {
+            Some((country, rest)) if !country.is_empty() && !rest.is_empty() => {}
+            _ => return Err(UserIdError::NoDot),
+        }
+        if text.chars().count() > Self::MAX {
+            return Err(UserIdError::TooLong);
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The id as Meta writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for UserId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Why a text is not a business-scoped user id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UserIdError {
+    /// It has no dot with something on both sides.
+    #[error("must be a business-scoped user id, as in GB.77120394857261034 (a phone number goes into `to`)")]
+    NoDot,
+    /// It holds a blank or a control character.
+    #[error("must be a business-scoped user id without blanks")]
+    Blank,
+    /// It is longer than [`UserId::MAX`].
+    #[error("must be at most 256 characters")]
+    TooLong,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn digits(text: &str) -> String {
+        PhoneNumber::parse(text).unwrap_or_else(|error| panic!("{text}: {error}")).digits().to_owned()
+    }
+
+    #[test]
+    fn a_number_is_read_as_people_write_it() {
+        for text in [
+            "+447700900123",
+            "447700900123",
+            " +44 7700 900-123 ",
+            "+44 (7700) 900.123",
+            "(+44) 7700 900123",
+            "+44\u{a0}7700\u{202f}900\u{2011}123",
+            "+44 7700\u{2013}900\u{2212}123",
+            "\u{202a}+44 7700 900123\u{202c}",
+            "[44] 7700 900123",
+            "+44 (0)7700 900123",
+        ] {
+            assert_eq!(digits(text), "447700900123", "{text:?}");
+        }
+    }
+
+    #[test]
+    fn fictional_numbers_are_possible_numbers() {
+        for text in [
+            "+15550100001",
+            "+15550101049",
+            "+919876543210",
+            "+447700900999",
+            "+442079460018",
+            "+61550000000",
+        ] {
+            assert_eq!(digits(text), text.trim_start_matches('+'));
+        }
+    }
+
+    #[test]
+    fn the_spellings_of_brazil_mexico_and_argentina_pass() {
+        for text in [
+            "+5511987654321",
+            "+551187654321",
+            "+525512345678",
+            "+5215512345678",
+            "+5491123456789",
+            "+541123456789",
+        ] {
+            assert_eq!(digits(text), text.trim_start_matches('+'));
+        }
+    }
+
+    #[test]
+    fn a_zero_that_belongs_to_the_number_stays() {
+        assert_eq!(digits("+39 06 6982 0000"), "390669820000");
+        assert_eq!(digits("+225 01 23 45 67 89"), "2250123456789");
+        assert_eq!(digits("+49 (0)1512 3456789"), "4915123456789");
+    }
+
+    #[test]
+    fn what_is_no_number_is_refused_with_its_reason() {
+        use PhoneError::*;
+        for (text, error) in [
+            ("", Empty),
+            (" + ", Empty),
+            ("+44 7700 9OO123", NotADigit('O')),
+            ("+44/7700", NotADigit('/')),
+            ("tel:+447700900123", NotADigit('t')),
+            ("+44770090012٣", NotADigit('٣')),
+            ("44+7700900123", PlusInside),
+            ("++447700900123", PlusInside),
+            ("00447700900123", DialledPrefix),
+            ("+0044 7700 900123", DialledPrefix),
+            ("07700 900123", NoCountryCode),
+            ("+9991234567", UnknownCountryCode),
+            ("+2101234567", UnknownCountryCode),
+            ("+44", TooShort),
+            ("+1 555", TooShort),
+            ("+1 5550100", NoAreaCode),
+            ("+155501000012", TooLong),
+            ("+447700900123456", TooLong),
+            ("+1234567890123456789012345678901234567890", TooLong),
+            ("+33 1 2345", TooShort),
+        ] {
+            assert_eq!(PhoneNumber::parse(text), Err(error), "{text}");
+        }
+        assert_eq!(
+            PhoneNumber::parse("+44 7700 x").unwrap_err().to_string(),
+            "must be a phone number: digits with the country code, as in +447700900123; it holds 'x'"
+        );
+    }
+
+    #[test]
+    fn whatever_wa_id_meta_gives_is_taken() {
+        for wa_id in ["447700900123", "1", "99912345678901234567", "5215512345678"] {
+            assert_eq!(PhoneNumber::from_wa_id(wa_id).unwrap().digits(), wa_id);
+        }
+        assert_eq!(PhoneNumber::from_wa_id(""), Err(PhoneError::Empty));
+        assert_eq!(PhoneNumber::from_wa_id("+44"), Err(PhoneError::NotADigit('+')));
+        assert_eq!(PhoneNumber::from_wa_id(&"1".repeat(33)), Err(PhoneError::TooLong));
+    }
+
+    #[test]
+    fn a_number_is_shown_with_plus_and_logged_by_its_end() {
+        let number = PhoneNumber::parse("447700900123").unwrap();
+        assert_eq!(number.to_string(), "+447700900123");
+        assert_eq!(number.last_four(), "0123");
+        assert_eq!(format!("{number:?}"), "PhoneNumber(…0123)");
+        assert_eq!(PhoneNumber::from_wa_id("12").unwrap().last_four(), "12");
+    }
+
+    #[test]
+    fn one_person_has_several_spellings() {
+        for (a, b) in [
+            ("5531987654321", "553187654321"),
+            ("5511912345678", "551112345678"),
+            ("525512345678", "5215512345678"),
+            ("541123456789", "5491123456789"),
+        ] {
+            let a = PhoneNumber::from_wa_id(a).unwrap();
+            let b = PhoneNumber::from_wa_id(b).unwrap();
+            assert_eq!(a.variants(), std::slice::from_ref(&b));
+            assert_eq!(b.variants(), std::slice::from_ref(&a));
+            assert!(a.is_same_person(&b) && b.is_same_person(&a) && a.is_same_person(&a));
+        }
+        for alone in ["447700900123", "551133334444", "5511933334444", "15550100001", "52155123456"] {
+            assert_eq!(PhoneNumber::from_wa_id(alone).unwrap().variants(), []);
+        }
+    }
+
+    #[test]
+    fn a_user_id_is_opaque() {
+        let longest = format!("GB.{}", "a".repeat(253));
+        for good in ["GB.77120394857261034", "IN.ENT.abc", "user.0f", &longest] {
+            assert_eq!(UserId::parse(good).unwrap().as_str(), good);
+        }
+        assert_eq!(UserId::parse(&format!("GB.{}", "a".repeat(254))), Err(UserIdError::TooLong));
+        assert_eq!(UserId::parse("GB. 1"), Err(UserIdError::Blank));
+        for bad in ["", "447700900123", ".1", "GB."] {
+            assert_eq!(UserId::parse(bad), Err(UserIdError::NoDot));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        #[test]
+        fn any_text_is_read_or_refused(text in ".{0,24}") {
+            if let Ok(number) = PhoneNumber::parse(&text) {
+                prop_assert_eq!(PhoneNumber::parse(number.digits()), Ok(number.clone()));
+            }
+        }
+
+        #[test]
+        fn reading_a_number_again_changes_nothing(text in "\\+?[1-9][0-9 ()-]{5,18}") {
+            if let Ok(number) = PhoneNumber::parse(&text) {
+                prop_assert_eq!(PhoneNumber::parse(&number.to_string()), Ok(number.clone()));
+            }
+        }
+
+        #[test]
+        fn variants_name_each_other(wa_id in "(55|52|521|54|549|)[0-9]{8,11}") {
+            let number = PhoneNumber::from_wa_id(&wa_id).unwrap();
+            for variant in number.variants() {
+                prop_assert_ne!(&variant, &number);
+                prop_assert_eq!(variant.variants(), vec![number.clone()]);
+            }
+        }
+    }
+}

@@ -1,1 +1,21 @@
-//! TBD.
+//! What the gateway does, told without saying with what.
+//!
+//! **Invariant:** nothing here names HTTP, SQL or a socket: the outside world is behind [`ports`].
+//!
+//! **Invariant:** no port is called while another port's call is open.
+
+pub mod account;
+mod chain;
+pub mod deliver;
+pub mod deps;
+pub mod directory;
+pub mod ingest;
+pub mod key;
+pub mod ports;
+pub mod read;
+pub mod send;
+pub mod template;
+pub mod work;
+
+pub use chain::chain;
+pub use deps::{Deps, Settings};

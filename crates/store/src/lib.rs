@@ -1,1 +1,16 @@
-//! TBD.
+//! Where everything is kept.
+//!
+//! SQLite behind the storage ports of the engine. One writer thread owns the one connection that writes; a change is a
+//! closure that cannot await, so the network is never awaited while the write lock is held.
+//!
+//! **Invariant:** a call that answered `Ok` is on disk: WAL with `synchronous=FULL`, the answer goes out after the commit.
+//!
+//! **Invariant:** no SQL computes the time, and every statement on a tenant's rows names the workspace.
+
+mod error;
+mod row;
+mod seal;
+mod sqlite;
+
+pub use seal::{SealError, Sealer};
+pub use sqlite::{MigrationState, OpenError, SqliteStore, migrate, migration_state};

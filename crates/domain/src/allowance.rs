@@ -1,0 +1,248 @@
+//! How many calls a key may make: sliding windows, exact at their edges.
+
+use std::collections::VecDeque;
+
+use jiff::{SignedDuration, Timestamp};
+
+/// One sliding window: at most `limit` calls in any span of `span`.
+///
+/// Remembers the calls by millisecond, so a window costs no more than its span in milliseconds, however high the limit.
+#[derive(Clone, Debug)]
+pub struct SlidingWindow {
+    limit: u32,
+    span: SignedDuration,
+    calls: VecDeque<(Timestamp, u32)>,
+    n_calls: u32,
+}
+
+impl SlidingWindow {
+    /// An empty window of `limit` calls in any `span`.
+    pub fn new(limit: u32, span: SignedDuration) -> Self {
+        Self { limit, span, calls: VecDeque::new(), n_calls: 0 }
+    }
+
+    /// Forgets the calls that have left the window at `now`.
+    fn forget(&mut self, now: Timestamp) {
+        while let Some(&(at, n)) = self.calls.front() {
+            if now.duration_since(at) < self.span {
+                break;
+            }
+            self.n_calls = self.n_calls.saturating_sub(n);
+            self.calls.pop_front();
+        }
+    }
+
+    /// When one more call fits: `None` means now.
+    pub fn fits_at(&mut self, now: Timestamp) -> Option<Timestamp> {
+        self.forget(now);
+        if self.n_calls < self.limit {
+            return None;
+        }
+        // With a limit of zero nothing ever fits: the end of the span is as good an answer as any.
+        let oldest = self.calls.front().map_or(now, |&(at, _)| at);
+        Some(oldest.saturating_add(self.span).unwrap_or(Timestamp::MAX))
+    }
+
+    /// Counts one call at `now`.
+    pub fn count(&mut self, now: Timestamp) {
+        self.n_calls = self.n_calls.saturating_add(1);
+        let ms = Timestamp::from_millisecond(now.as_millisecond().saturating_add(1)).unwrap_or(now);
+        match self.calls.back_mut() {
+            Some((at, n)) if *at >= now => *n = n.saturating_add(1),
+            // Rounded up to the millisecond: a call leaves the window never too early.
+            _ => self.calls.push_back((ms, 1)),
+        }
+    }
+
+    /// How many calls still fit at `now`.
+    pub fn remaining(&mut self, now: Timestamp) -> u32 {
+        self.forget(now);
+        self.limit.saturating_sub(self.n_calls)
+    }
+
+    /// When the oldest counted call leaves the window; `now` if none is counted.
+    pub fn resets_at(&mut self, now: Timestamp) -> Timestamp {
+        self.forget(now);
+        self.calls.front().map_or(now, |&(at, _)| at.saturating_add(self.span).unwrap_or(Timestamp::MAX))
+    }
+
+    /// The limit.
+    pub fn limit(&self) -> u32 {
+        self.limit
+    }
+
+    /// Changes the limit; what is counted stays counted.
+    pub fn set_limit(&mut self, limit: u32) {
+        self.limit = limit;
+    }
+}
+
+/// What kind of call is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallKind {
+    /// A send: the minute window and the burst window.
+    Send,
+    /// Everything else: a wider minute window.
+    Other,
+}
+
+/// What a key may do with its time (http-api.md section 2, "Rate limits").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Sends in any 60 seconds.
+    pub per_minute: u32,
+    /// Sends in any second.
+    pub burst: u32,
+}
+
+impl Limits {
+    /// Other calls in any 60 seconds.
+    fn others(self) -> u32 {
+        self.per_minute.saturating_mul(12).max(1200)
+    }
+}
+
+/// The answer to a call that asks for its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The limit of the minute window that was asked.
+    pub limit: u32,
+    /// How many calls it still has.
+    pub remaining: u32,
+    /// When it has one more.
+    pub resets_at: Timestamp,
+    /// `None`: go ahead. Else not before this time.
+    pub refused_until: Option<Timestamp>,
+}
+
+/// The windows of one key.
+#[derive(Clone, Debug)]
+pub struct Allowance {
+    sends: SlidingWindow,
+    burst: SlidingWindow,
+    others: SlidingWindow,
+}
+
+impl Allowance {
+    /// Nothing counted yet.
+    pub fn new(limits: Limits) -> Self {
+        let minute = SignedDuration::from_secs(60);
+        Self {
+            sends: SlidingWindow::new(limits.per_minute, minute),
+            burst: SlidingWindow::new(limits.burst, SignedDuration::from_secs(1)),
+            others: SlidingWindow::new(limits.others(), minute),
+        }
+    }
+
+    /// Asks for one call, and counts it if it is granted. A refused call does not count.
+    pub fn ask(&mut self, kind: CallKind, limits: Limits, now: Timestamp) -> Grant {
+        self.set_limits(limits);
+        let refused_until = match kind {
+            CallKind::Send => self.sends.fits_at(now).max(self.burst.fits_at(now)),
+            CallKind::Other => self.others.fits_at(now),
+        };
+        if refused_until.is_none() {
+            match kind {
+                CallKind::Send => {
+                    self.sends.count(now);
+                    self.burst.count(now);
+                }
+                CallKind::Other => self.others.count(now),
+            }
+        }
+        Grant { refused_until, ..self.look(kind, limits, now) }
+    }
+
+    /// What is left, without counting anything.
+    pub fn look(&mut self, kind: CallKind, limits: Limits, now: Timestamp) -> Grant {
+        self.set_limits(limits);
+        let window = match kind {
+            CallKind::Send => &mut self.sends,
+            CallKind::Other => &mut self.others,
+        };
+        Grant {
+            limit: window.limit(),
+            remaining: window.remaining(now),
+            resets_at: window.resets_at(now),
+            refused_until: None,
+        }
+    }
+
+    fn set_limits(&mut self, limits: Limits) {
+        self.sends.set_limit(limits.per_minute);
+        self.burst.set_limit(limits.burst);
+        self.others.set_limit(limits.others());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_millisecond(1_767_225_600_000 + ms).expect("a time")
+    }
+
+    const LIMITS: Limits = Limits { per_minute: 100, burst: 10 };
+
+    #[test]
+    fn the_eleventh_send_of_a_second_is_refused() {
+        let mut allowance = Allowance::new(LIMITS);
+        for i in 0..10 {
+            assert_eq!(allowance.ask(CallKind::Send, LIMITS, at(i)).refused_until, None);
+        }
+        let refused = allowance.ask(CallKind::Send, LIMITS, at(10));
+        assert_eq!(refused.remaining, 90);
+        assert_eq!(refused.refused_until, Some(at(1001)));
+        assert_eq!(allowance.ask(CallKind::Send, LIMITS, at(1001)).refused_until, None);
+    }
+
+    #[test]
+    fn the_hundred_and_first_send_of_a_minute_is_refused() {
+        let mut allowance = Allowance::new(LIMITS);
+        for i in 0..100 {
+            assert_eq!(allowance.ask(CallKind::Send, LIMITS, at(i * 200)).refused_until, None);
+        }
+        let refused = allowance.ask(CallKind::Send, LIMITS, at(30_000));
+        assert_eq!((refused.limit, refused.remaining), (100, 0));
+        assert_eq!(refused.refused_until, Some(at(60_001)));
+    }
+
+    #[test]
+    fn sends_and_other_calls_do_not_count_against_each_other() {
+        let mut allowance = Allowance::new(Limits { per_minute: 1, burst: 1 });
+        let limits = Limits { per_minute: 1, burst: 1 };
+        assert_eq!(allowance.ask(CallKind::Send, limits, at(0)).refused_until, None);
+        let other = allowance.ask(CallKind::Other, limits, at(0));
+        assert_eq!((other.limit, other.remaining, other.refused_until), (1200, 1199, None));
+    }
+
+    proptest! {
+        #[test]
+        fn no_window_ever_holds_more_than_its_limit(
+            steps in prop::collection::vec(0i64..400_000, 1..300),
+            limit in 1u32..12,
+        ) {
+            let mut window = SlidingWindow::new(limit, SignedDuration::from_secs(1));
+            let mut granted = Vec::new();
+            let mut now = 0;
+            for step in steps {
+                now += step;
+                let now = Timestamp::from_microsecond(1_767_225_600_000_000 + now).expect("a time");
+                match window.fits_at(now) {
+                    None => {
+                        window.count(now);
+                        granted.push(now);
+                    }
+                    Some(later) => prop_assert!(later > now),
+                }
+            }
+            for (i, first) in granted.iter().enumerate() {
+                let n = granted[i..].iter().take_while(|at| at.duration_since(*first) < SignedDuration::from_secs(1)).count();
+                prop_assert!(n <= usize::try_from(limit).expect("small"));
+            }
+        }
+    }
+}

@@ -1,0 +1,415 @@
+//! Meta's error codes: what each means for the message, and what to do about it.
+//!
+//! **Invariant:** what follows from a code is read from [`TABLE`] and nowhere else.
+
+/// An error of Meta's, from an answer or a status (reference B.1).
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct MetaError {
+    /// The code to branch on.
+    pub code: i64,
+    /// Finer than the code, where Meta gives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subcode: Option<i64>,
+    /// Meta's short text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Meta's long text: often the only one that says what is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<String>,
+    /// What Meta's support asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fbtrace_id: Option<String>,
+    /// The HTTP status it came with; none in a webhook.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_status: Option<u16>,
+    /// Seconds to wait, where Meta named them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u32>,
+}
+
+/// What a refusal asks of us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Meta had a bad moment and did not take the message: the same call may succeed soon.
+    Retry,
+    /// The number, the app or the business sends too fast.
+    SlowNumber,
+    /// This recipient gets too much from this number: wait 4^X seconds on that pair only.
+    SlowPair,
+    /// Nothing leaves this account until someone acts.
+    HoldAccount,
+    /// Nothing leaves with this template for now.
+    PauseTemplate,
+    /// This person takes no marketing from this business any more.
+    Suppress,
+    /// This person takes no marketing for at least 24 hours.
+    Rest,
+    /// The window is closed: only a template can be sent.
+    WindowClosed,
+    /// The same message will never be taken.
+    Permanent,
+}
+
+/// One line of [`TABLE`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Meta's code.
+    pub code: i64,
+    /// What Meta calls it.
+    pub title: &'static str,
+    /// What it asks of us.
+    pub class: Class,
+    /// What it asks of the caller.
+    pub advice: &'static str,
+}
+
+const fn entry(code: i64, title: &'static str, class: Class, advice: &'static str) -> Entry {
+    Entry { code, title, class, advice }
+}
+
+const NEW_TOKEN: &str = "Give the account a new access token.";
+const LATER: &str = "Send it again later.";
+const SLOWER: &str = "Send more slowly, or ask Meta for more throughput.";
+const PERMISSION: &str =
+    "Give the token's system user the permission that the details name, on this WhatsApp Business Account.";
+const SEE_DETAILS: &str = "Mend what the details name and send it again.";
+const NEW_MESSAGE: &str = "Nothing to mend: this person does not get this message.";
+const TEMPLATE_FIX: &str = "Compare the parameters with the template's definition.";
+
+/// Every code of the reference, section B.2.
+pub const TABLE: &[Entry] = &[
+    // Authorisation and Graph.
+    entry(0, "AuthException", Class::HoldAccount, NEW_TOKEN),
+    entry(1, "API Unknown", Class::Retry, LATER),
+    entry(2, "API Service", Class::Retry, LATER),
+    entry(3, "API Method", Class::Permanent, PERMISSION),
+    entry(4, "API Too Many Calls", Class::SlowNumber, SLOWER),
+    entry(10, "Permission Denied", Class::Permanent, PERMISSION),
+    entry(17, "User request limit", Class::SlowNumber, SLOWER),
+    entry(
+        33,
+        "Parameter value is not valid",
+        Class::Permanent,
+        "Check the account's phone_number_id: Meta does not know this number.",
+    ),
+    entry(100, "Invalid parameter", Class::Permanent, SEE_DETAILS),
+    entry(102, "Session expired", Class::HoldAccount, NEW_TOKEN),
+    entry(104, "Access token required", Class::HoldAccount, NEW_TOKEN),
+    entry(190, "Access token expired or invalid", Class::HoldAccount, NEW_TOKEN),
+    entry(200, "API Permission", Class::Permanent, PERMISSION),
+    entry(
+        368,
+        "Temporarily blocked for policy violations",
+        Class::HoldAccount,
+        "See Meta's Business Support Home for the restriction and its end.",
+    ),
+    entry(613, "Calls limit", Class::SlowNumber, SLOWER),
+    entry(
+        803,
+        "Some aliases do not exist",
+        Class::Permanent,
+        "Check the account's phone_number_id: Meta does not know this number.",
+    ),
+    entry(80007, "Rate limit issues", Class::SlowNumber, SLOWER),
+    // Integrity, eligibility, the person's choice.
+    entry(
+        130403,
+        "Business blocked the user",
+        Class::Permanent,
+        "Unblock the person first, if the message is wanted.",
+    ),
+    entry(130472, "User's number is part of an experiment", Class::Permanent, NEW_MESSAGE),
+    entry(
+        130497,
+        "Business restricted from messaging users in this country",
+        Class::Permanent,
+        "Meta lets this business send nothing to this country.",
+    ),
+    entry(131005, "Access denied", Class::Permanent, PERMISSION),
+    entry(
+        131021,
+        "Recipient cannot be sender",
+        Class::Permanent,
+        "The recipient is the account's own number: send to another.",
+    ),
+    entry(
+        131026,
+        "Message undeliverable",
+        Class::Permanent,
+        "The person may not be on WhatsApp, may have an old version or may have blocked the business: ask on another way.",
+    ),
+    entry(
+        131030,
+        "Recipient not in allowed list",
+        Class::Permanent,
+        "A test number of Meta's sends only to the numbers registered for it: add this one in the app dashboard.",
+    ),
+    entry(
+        131031,
+        "Account has been locked",
+        Class::HoldAccount,
+        "See Meta's Business Support Home: the account is locked, or the PIN is wrong.",
+    ),
+    entry(
+        131036,
+        "Not possible without storage",
+        Class::Permanent,
+        "Meta does not offer this feature for a number without storage.",
+    ),
+    entry(
+        131037,
+        "Display name approval needed",
+        Class::Permanent,
+        "Get the number's display name approved by Meta.",
+    ),
+    entry(
+        131042,
+        "Business eligibility payment issue",
+        Class::Permanent,
+        "Set up or mend the payment method of the WhatsApp Business Account.",
+    ),
+    entry(
+        131044,
+        "Payment issue for calling",
+        Class::Permanent,
+        "Set up or mend the payment method of the WhatsApp Business Account.",
+    ),
+    entry(
+        131045,
+        "Incorrect certificate",
+        Class::Permanent,
+        "Register the phone number with Meta before sending.",
+    ),
+    entry(
+        131047,
+        "Re-engagement message",
+        Class::WindowClosed,
+        "Send a template: the 24-hour window is closed.",
+    ),
+    entry(
+        131048,
+        "Spam rate limit hit",
+        Class::Permanent,
+        "Too many people blocked or reported this number: stop campaigns and see its quality in WhatsApp Manager.",
+    ),
+    entry(
+        131049,
+        "Not delivered to maintain healthy ecosystem engagement",
+        Class::Rest,
+        "This person gets too much marketing: wait at least 24 hours.",
+    ),
+    entry(
+        131050,
+        "User stopped marketing messages",
+        Class::Suppress,
+        "This person has stopped marketing messages of this business.",
+    ),
+    entry(
+        131055,
+        "Method not allowed",
+        Class::Permanent,
+        "Only marketing templates go through the Marketing Messages API.",
+    ),
+    entry(
+        131062,
+        "Authentication messages need a phone number",
+        Class::Permanent,
+        "Send this template to a phone number instead of a user id.",
+    ),
+    entry(
+        131063,
+        "Marketing disabled on Cloud API",
+        Class::Permanent,
+        "Marketing templates of this WhatsApp Business Account go through the Marketing Messages API only.",
+    ),
+    entry(
+        131064,
+        "Messaging limit due to classification violations",
+        Class::Permanent,
+        "Meta limits this business for wrongly classified templates: see WhatsApp Manager.",
+    ),
+    entry(
+        134011,
+        "WhatsApp Payments terms not accepted",
+        Class::Permanent,
+        "Accept the terms of WhatsApp Payments in WhatsApp Manager.",
+    ),
+    entry(
+        134100,
+        "Only marketing messages",
+        Class::Permanent,
+        "Only marketing templates go through the Marketing Messages API.",
+    ),
+    entry(134101, "Template syncing", Class::Permanent, "Send it again in ten minutes."),
+    entry(
+        134102,
+        "Template unavailable",
+        Class::Permanent,
+        "This template cannot be sent through the Marketing Messages API.",
+    ),
+    entry(
+        137000,
+        "Recipient identity key hash mismatch",
+        Class::Permanent,
+        "The person's identity has changed: verify it before sending again.",
+    ),
+    // Throughput.
+    entry(130429, "Rate limit hit", Class::SlowNumber, SLOWER),
+    entry(
+        131056,
+        "Pair rate limit hit",
+        Class::SlowPair,
+        "Too many messages from this number to this person: wait before the next.",
+    ),
+    entry(131057, "Account in maintenance mode", Class::SlowNumber, LATER),
+    entry(
+        133016,
+        "Register or deregister limit",
+        Class::Permanent,
+        "Wait 72 hours before registering again.",
+    ),
+    entry(2_494_100, "Maintenance mode", Class::Retry, LATER),
+    // Content.
+    entry(131000, "Something went wrong", Class::Retry, LATER),
+    entry(131008, "Required parameter is missing", Class::Permanent, SEE_DETAILS),
+    entry(131009, "Parameter value is not valid", Class::Permanent, SEE_DETAILS),
+    entry(131016, "Service unavailable", Class::Retry, LATER),
+    entry(131051, "Unsupported message type", Class::Permanent, "Meta does not know this type of message."),
+    entry(
+        131052,
+        "Media download error",
+        Class::Permanent,
+        "Upload the media again or check that its link can be reached.",
+    ),
+    entry(
+        131053,
+        "Media upload error",
+        Class::Permanent,
+        "Check the media: link reachable, type and size as Meta allows, valid certificate.",
+    ),
+    entry(131059, "Invalid paging cursor", Class::Retry, LATER),
+    entry(135000, "Generic user error", Class::Permanent, SEE_DETAILS),
+    entry(
+        1026,
+        "Receiver incapable",
+        Class::Permanent,
+        "The person's WhatsApp cannot show this kind of message.",
+    ),
+    entry(
+        2046,
+        "Invalid order status transition",
+        Class::Permanent,
+        "The order cannot go to this status from where it is.",
+    ),
+    entry(2047, "Order cannot be canceled", Class::Permanent, "The order is paid or its payment is pending."),
+    // Templates.
+    entry(132000, "Template parameter count mismatch", Class::Permanent, TEMPLATE_FIX),
+    entry(
+        132001,
+        "Template does not exist",
+        Class::Permanent,
+        "Check name and language, and that Meta has approved the template; then sync the templates.",
+    ),
+    entry(132005, "Template hydrated text too long", Class::Permanent, "Shorten the parameters."),
+    entry(132007, "Template format character policy violated", Class::Permanent, TEMPLATE_FIX),
+    entry(132008, "Template parameter value issue", Class::Permanent, TEMPLATE_FIX),
+    entry(132012, "Template parameter format mismatch", Class::Permanent, TEMPLATE_FIX),
+    entry(
+        132015,
+        "Template is paused",
+        Class::PauseTemplate,
+        "Meta has paused the template for its quality; it comes back after 3 or 6 hours.",
+    ),
+    entry(
+        132016,
+        "Template is disabled",
+        Class::PauseTemplate,
+        "Meta has disabled the template for its quality: make a new one.",
+    ),
+    entry(132018, "Template parameter value not valid", Class::Permanent, TEMPLATE_FIX),
+    entry(132068, "Flow is blocked", Class::Permanent, "Mend the flow in WhatsApp Manager."),
+    entry(132069, "Flow is throttled", Class::Permanent, "Wait an hour: the flow has sent its ten messages."),
+    entry(139000, "Flow blocked by integrity", Class::Permanent, "Mend the flow in WhatsApp Manager."),
+    // Registration.
+    entry(
+        133000,
+        "Incomplete deregistration",
+        Class::Permanent,
+        "Deregister the number again, then register it.",
+    ),
+    entry(133004, "Server temporarily unavailable", Class::Retry, LATER),
+    entry(133005, "Two-step verification PIN mismatch", Class::Permanent, "Use the number's own PIN."),
+    entry(
+        133006,
+        "Phone number must be verified first",
+        Class::Permanent,
+        "Verify the number before registering it.",
+    ),
+    entry(133008, "Too many PIN guesses", Class::Permanent, "Wait as long as the details say."),
+    entry(133009, "PIN guessed too fast", Class::Permanent, "Wait as long as the details say."),
+    entry(133010, "Phone number not registered", Class::HoldAccount, "Register the number with Meta."),
+    entry(133015, "Phone number recently deleted", Class::Permanent, "Wait five minutes."),
+    entry(136024, "Code refused", Class::Permanent, "Wait before asking for another code."),
+];
+
+/// What is known of a code. A code that is not in the reference is [`Class::Permanent`]; 200 to 299 are one family.
+pub fn lookup(code: i64) -> Entry {
+    let code = if (200..=299).contains(&code) { 200 } else { code };
+    TABLE.iter().find(|entry| entry.code == code).copied().unwrap_or(Entry {
+        code,
+        title: "Unknown error",
+        class: Class::Permanent,
+        advice: SEE_DETAILS,
+    })
+}
+
+impl MetaError {
+    /// What is known of its code.
+    pub fn entry(&self) -> Entry {
+        lookup(self.code)
+    }
+
+    /// What it asks of us.
+    pub fn class(&self) -> Class {
+        self.entry().class
+    }
+
+    /// Whether Meta may have taken the message all the same: only codes 1 and 2 with HTTP 5xx
+    /// (http-api.md section 2, "What counts as Meta's answer").
+    pub fn is_ambiguous(&self) -> bool {
+        matches!(self.code, 1 | 2) && self.http_status.is_some_and(|status| status >= 500)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_code_stands_once() {
+        let codes: BTreeSet<_> = TABLE.iter().map(|entry| entry.code).collect();
+        assert_eq!(codes.len(), TABLE.len());
+    }
+
+    #[test]
+    fn a_code_that_nobody_knows_is_final() {
+        assert_eq!(lookup(999_999).class, Class::Permanent);
+    }
+
+    #[test]
+    fn the_two_hundreds_are_permissions() {
+        assert_eq!(lookup(294).title, "API Permission");
+    }
+
+    #[test]
+    fn only_codes_1_and_2_with_a_server_error_are_ambiguous() {
+        let error =
+            |code, http_status| MetaError { code, http_status: Some(http_status), ..MetaError::default() };
+        assert!(error(1, 500).is_ambiguous());
+        assert!(error(2, 503).is_ambiguous());
+        assert!(!error(1, 400).is_ambiguous());
+        assert!(!error(131_000, 500).is_ambiguous());
+    }
+}

@@ -1,0 +1,86 @@
+//! The customer service window: 24 hours after the customer last wrote.
+
+use jiff::{SignedDuration, Timestamp};
+
+/// How long a window stays open after the customer's last message (reference A.15).
+pub const OPEN_FOR: SignedDuration = SignedDuration::from_hours(24);
+
+/// The window of one contact at one account.
+///
+/// **Invariant:** a window never opens later than now: a time of Meta's that lies in the future counts as now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Window {
+    /// When the customer last wrote or called, by Meta's time.
+    pub last_inbound_at: Option<Timestamp>,
+    /// When Meta last said that the window is closed (131047).
+    pub refused_at: Option<Timestamp>,
+}
+
+impl Window {
+    /// Whether free-form messages may be sent at `now`.
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        let Some(last) = self.last_inbound_at else { return false };
+        // Meta knows better: what it said after the customer wrote counts until the customer writes again.
+        let overruled = self.refused_at.is_some_and(|refused| refused >= last);
+        !overruled && self.closes_at().is_some_and(|end| now < end)
+    }
+
+    /// When the window closes or has closed; `None` if the customer never wrote.
+    pub fn closes_at(&self) -> Option<Timestamp> {
+        let last = self.last_inbound_at?;
+        let end = last.saturating_add(OPEN_FOR).unwrap_or(Timestamp::MAX);
+        match self.refused_at {
+            Some(refused) if refused >= last => Some(refused.min(end)),
+            Some(_) | None => Some(end),
+        }
+    }
+
+    /// The window after the customer wrote at `at` (Meta's time), heard of at `now`.
+    #[must_use]
+    pub fn heard(self, at: Timestamp, now: Timestamp) -> Self {
+        let at = at.min(now);
+        Self { last_inbound_at: Some(self.last_inbound_at.map_or(at, |last| last.max(at))), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_767_225_600 + seconds).expect("a time")
+    }
+
+    #[test]
+    fn a_window_is_open_for_24_hours_to_the_second() {
+        let window = Window::default().heard(at(0), at(0));
+        assert!(window.is_open(at(0)));
+        assert!(window.is_open(at(86_399)));
+        assert!(!window.is_open(at(86_400)));
+    }
+
+    #[test]
+    fn a_window_that_never_opened_is_closed() {
+        assert!(!Window::default().is_open(at(0)));
+        assert_eq!(Window::default().closes_at(), None);
+    }
+
+    #[test]
+    fn a_time_in_the_future_counts_as_now() {
+        assert_eq!(Window::default().heard(at(500), at(0)).last_inbound_at, Some(at(0)));
+    }
+
+    #[test]
+    fn an_older_message_that_comes_late_changes_nothing() {
+        let window = Window::default().heard(at(100), at(100)).heard(at(50), at(110));
+        assert_eq!(window.last_inbound_at, Some(at(100)));
+    }
+
+    #[test]
+    fn metas_refusal_closes_it_until_the_customer_writes_again() {
+        let window = Window { refused_at: Some(at(60)), ..Window::default().heard(at(0), at(0)) };
+        assert!(!window.is_open(at(61)));
+        assert_eq!(window.closes_at(), Some(at(60)));
+        assert!(window.heard(at(70), at(71)).is_open(at(71)));
+    }
+}

@@ -1,0 +1,125 @@
+//! What every use case is handed.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use domain::allowance::Limits;
+use domain::id::WorkerId;
+use jiff::Timestamp;
+use tokio_util::task::TaskTracker;
+
+use crate::directory::DirectoryCache;
+use crate::key::Allowances;
+use crate::ports::{Accounts, Chance, Claim, ClaimToken, Clock, Messages, Upstream, Work};
+use crate::template::TemplateCache;
+
+/// What an operator may set.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// The limits of a key that names none.
+    pub limits: Limits,
+    /// Whether this is `waypost dev`, which accepts the key that everybody knows.
+    pub is_dev: bool,
+}
+
+/// The outside world and what the process remembers.
+pub struct Deps {
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Draws chance.
+    pub chance: Arc<dyn Chance>,
+    /// Keeps tenants, accounts, keys and templates.
+    pub accounts: Arc<dyn Accounts>,
+    /// Keeps messages and contacts.
+    pub messages: Arc<dyn Messages>,
+    /// Keeps the list of processes.
+    pub work: Arc<dyn Work>,
+    /// Carries messages.
+    pub upstream: Arc<dyn Upstream>,
+    /// What an operator has set.
+    pub settings: Settings,
+    /// This process.
+    pub worker: WorkerId,
+    /// The accounts and keys, as last read.
+    pub directory: DirectoryCache,
+    /// The templates, as last read.
+    pub templates: TemplateCache,
+    /// What each key has used of its time.
+    pub allowances: Allowances,
+    /// The sends under way; shutdown waits for them.
+    pub tasks: TaskTracker,
+    /// Claims whose task ended without settling them.
+    pub(crate) dropped: Arc<Mutex<Vec<Claim>>>,
+}
+
+/// The ports, before they become [`Deps`].
+pub struct Ports {
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Draws chance.
+    pub chance: Arc<dyn Chance>,
+    /// Keeps tenants, accounts, keys and templates.
+    pub accounts: Arc<dyn Accounts>,
+    /// Keeps messages and contacts.
+    pub messages: Arc<dyn Messages>,
+    /// Keeps the list of processes.
+    pub work: Arc<dyn Work>,
+    /// Carries messages.
+    pub upstream: Arc<dyn Upstream>,
+}
+
+impl Deps {
+    /// A process that has read nothing yet: [`crate::directory::refresh`] comes next.
+    pub fn new(ports: Ports, settings: Settings) -> Self {
+        let Ports { clock, chance, accounts, messages, work, upstream } = ports;
+        let (unix_ms, random) = draw(&*clock, &*chance);
+        Self {
+            clock,
+            chance,
+            accounts,
+            messages,
+            work,
+            upstream,
+            settings,
+            worker: WorkerId::from_parts(unix_ms, &random),
+            directory: DirectoryCache::default(),
+            templates: TemplateCache::default(),
+            allowances: Allowances::default(),
+            tasks: TaskTracker::new(),
+            dropped: Arc::default(),
+        }
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// A new id: pass the type's `from_parts`.
+    pub fn new_id<T>(&self, from_parts: fn(u64, &[u8; 10]) -> T) -> T {
+        let (unix_ms, random) = draw(&*self.clock, &*self.chance);
+        from_parts(unix_ms, &random)
+    }
+
+    /// A new secret for a claim.
+    pub(crate) fn new_token(&self) -> ClaimToken {
+        let mut bytes = [0; 8];
+        self.chance.fill(&mut bytes);
+        ClaimToken(i64::from_le_bytes(bytes))
+    }
+
+    /// Takes a claim whose task ended without settling it.
+    pub(crate) fn next_dropped(&self) -> Option<Claim> {
+        self.dropped.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    /// Puts such a claim back, for the next round.
+    pub(crate) fn put_dropped(&self, claim: Claim) {
+        self.dropped.lock().unwrap_or_else(PoisonError::into_inner).push(claim);
+    }
+}
+
+fn draw(clock: &dyn Clock, chance: &dyn Chance) -> (u64, [u8; 10]) {
+    let mut random = [0; 10];
+    chance.fill(&mut random);
+    (u64::try_from(clock.now().as_millisecond()).unwrap_or_default(), random)
+}

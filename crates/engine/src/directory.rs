@@ -1,0 +1,80 @@
+//! The accounts and keys, as last read: a send asks memory, not the database.
+//!
+//! What another process changes is seen within [`REFRESH_EVERY`]; what this one changes, at once.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use domain::access::{ApiKey, KeyDigest};
+use domain::id::{AccountId, WorkspaceId};
+use jiff::SignedDuration;
+
+use crate::Deps;
+use crate::ports::{AccountRecord, Directory, StoreError};
+
+/// How often changes of other processes are looked for. Revocation has a second.
+pub const REFRESH_EVERY: SignedDuration = SignedDuration::from_millis(500);
+
+/// Remembers the directory.
+#[derive(Default)]
+pub struct DirectoryCache {
+    current: RwLock<Arc<Directory>>,
+}
+
+impl DirectoryCache {
+    /// The directory as last read.
+    pub fn current(&self) -> Arc<Directory> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn replace(&self, directory: Directory) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(directory);
+    }
+}
+
+/// Reads the directory again if it has changed, and forgets the templates if they have.
+///
+/// # Errors
+/// When the store cannot be read; what was read before stays.
+pub async fn refresh(deps: &Deps) -> Result<(), StoreError> {
+    let revision = deps.accounts.revision().await?;
+    deps.templates.keep_until(revision.templates);
+    if deps.directory.current().revision.directory != revision.directory {
+        deps.directory.replace(deps.accounts.directory().await?);
+    }
+    Ok(())
+}
+
+impl Directory {
+    /// The key with this digest.
+    pub fn key(&self, digest: &KeyDigest) -> Option<&Arc<ApiKey>> {
+        self.keys.get(digest)
+    }
+
+    /// The workspace with this name.
+    pub fn workspace(&self, name: &str) -> Option<WorkspaceId> {
+        self.workspaces.iter().find(|(_, other)| *other == name).map(|(id, _)| *id)
+    }
+
+    /// The accounts of a workspace, oldest first.
+    pub fn accounts_of(&self, workspace: WorkspaceId) -> impl Iterator<Item = &Arc<AccountRecord>> {
+        self.accounts.iter().filter(move |record| record.account.workspace == workspace)
+    }
+
+    /// The account of this workspace with this id or name.
+    pub fn account(&self, workspace: WorkspaceId, id_or_name: &str) -> Option<&Arc<AccountRecord>> {
+        let id = id_or_name.parse::<AccountId>().ok();
+        self.accounts_of(workspace)
+            .find(|record| Some(record.account.id) == id)
+            .or_else(|| self.accounts_of(workspace).find(|record| record.account.name == id_or_name))
+    }
+
+    /// The default outgoing account of this workspace; its only one is the default, too.
+    pub fn default_account(&self, workspace: WorkspaceId) -> Option<&Arc<AccountRecord>> {
+        if let Some(default) = self.accounts_of(workspace).find(|record| record.account.is_default) {
+            return Some(default);
+        }
+        let mut accounts = self.accounts_of(workspace);
+        let only = accounts.next()?;
+        accounts.next().is_none().then_some(only)
+    }
+}

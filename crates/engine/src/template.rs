@@ -1,0 +1,214 @@
+//! Templates: remembered, looked up at Meta when unknown, synced.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use domain::id::{TemplateId, WorkspaceId};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::account::line;
+use crate::ports::{
+    AccountRecord, Line, ListedTemplate, StoreError, StoredTemplate, TemplateCounts, TemplateQuery,
+    TemplatesPut, UpstreamError,
+};
+use crate::{Deps, directory};
+
+/// How long Meta's "there is no such template" is believed.
+const MISSING_FOR: SignedDuration = SignedDuration::from_secs(60);
+/// How many templates, and how many missing ones, are remembered.
+const REMEMBERED: usize = 10_000;
+/// How many pages of Meta's list are read at most: 100 templates each, and 6,000 are the most that Meta allows.
+const MAX_PAGES: usize = 200;
+
+/// Remembers templates and what is not one.
+#[derive(Default)]
+pub struct TemplateCache {
+    known: Mutex<Known>,
+    /// One look-up at Meta at a time for each template.
+    asking: Mutex<BTreeMap<Identity, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+#[derive(Default)]
+struct Known {
+    revision: i64,
+    templates: BTreeMap<Identity, Arc<StoredTemplate>>,
+    missing: BTreeMap<Identity, Timestamp>,
+}
+
+/// What identifies a template: workspace, WhatsApp Business Account, name, language.
+type Identity = (WorkspaceId, String);
+
+fn identity(workspace: WorkspaceId, waba_id: &str, name: &str, language: &str) -> Identity {
+    (workspace, format!("{waba_id}/{name}/{language}"))
+}
+
+impl TemplateCache {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets everything if the store's templates have changed since.
+    pub(crate) fn keep_until(&self, revision: i64) {
+        let mut known = self.known();
+        if known.revision != revision {
+            *known = Known { revision, ..Known::default() };
+        }
+    }
+
+    fn get(&self, identity: &Identity) -> Option<Arc<StoredTemplate>> {
+        self.known().templates.get(identity).cloned()
+    }
+
+    /// Remembers a template that was read while the store stood at `revision`.
+    fn put(&self, revision: i64, identity: Identity, template: Arc<StoredTemplate>) {
+        let mut known = self.known();
+        if known.revision != revision {
+            return;
+        }
+        if known.templates.len() >= REMEMBERED {
+            known.templates.clear();
+        }
+        known.templates.insert(identity, template);
+    }
+
+    fn is_missing(&self, identity: &Identity, now: Timestamp) -> bool {
+        self.known().missing.get(identity).is_some_and(|until| now < *until)
+    }
+
+    fn put_missing(&self, identity: Identity, now: Timestamp) {
+        let mut known = self.known();
+        if known.missing.len() >= REMEMBERED {
+            known.missing.clear();
+        }
+        known.missing.insert(identity, now.saturating_add(MISSING_FOR).unwrap_or(Timestamp::MAX));
+    }
+
+    fn gate(&self, identity: &Identity) -> Arc<tokio::sync::Mutex<()>> {
+        let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        asking.retain(|other, gate| other == identity || Arc::strong_count(gate) > 1);
+        asking.entry(identity.clone()).or_default().clone()
+    }
+}
+
+/// Why a template cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub enum TemplateError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Meta was asked and gave no answer.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+}
+
+/// The template with this name and language of the account's WhatsApp Business Account.
+///
+/// One that is not known here is looked up at Meta once; that there is none is believed for 60 seconds.
+///
+/// # Errors
+/// When the store cannot be read, or Meta does not answer.
+pub async fn find(
+    deps: &Deps,
+    record: &AccountRecord,
+    name: &str,
+    language: &str,
+) -> Result<Option<Arc<StoredTemplate>>, TemplateError> {
+    let account = &record.account;
+    let identity = identity(account.workspace, &account.waba_id, name, language);
+    if let Some(template) = deps.templates.get(&identity) {
+        return Ok(Some(template));
+    }
+    if deps.templates.is_missing(&identity, deps.now()) {
+        return Ok(None);
+    }
+    if let Some(template) = read(deps, record, &identity, name, language).await? {
+        return Ok(Some(template));
+    }
+    let gate = deps.templates.gate(&identity);
+    let _turn = gate.lock().await;
+    // Somebody may have asked while we waited.
+    if deps.templates.is_missing(&identity, deps.now()) {
+        return Ok(None);
+    }
+    if let Some(template) = read(deps, record, &identity, name, language).await? {
+        return Ok(Some(template));
+    }
+    let query = TemplateQuery { name: Some(name.to_owned()), after: None };
+    let listed = list(deps, &line(record), query).await?;
+    // Meta matches names loosely.
+    let listed: Vec<_> = listed.into_iter().filter(|listed| listed.template.name == name).collect();
+    if !listed.is_empty() {
+        put(deps, record, listed, false).await?;
+        directory::refresh(deps).await?;
+    }
+    let found = read(deps, record, &identity, name, language).await?;
+    if found.is_none() {
+        deps.templates.put_missing(identity, deps.now());
+    }
+    Ok(found)
+}
+
+async fn read(
+    deps: &Deps,
+    record: &AccountRecord,
+    identity: &Identity,
+    name: &str,
+    language: &str,
+) -> Result<Option<Arc<StoredTemplate>>, StoreError> {
+    let revision = deps.templates.known().revision;
+    let account = &record.account;
+    let found =
+        deps.accounts.template(account.workspace, &account.waba_id, name, language).await?.map(Arc::new);
+    if let Some(template) = &found {
+        deps.templates.put(revision, identity.clone(), template.clone());
+    }
+    Ok(found)
+}
+
+/// Reads all that Meta lists, page by page.
+async fn list(
+    deps: &Deps,
+    line: &Line,
+    mut query: TemplateQuery,
+) -> Result<Vec<ListedTemplate>, UpstreamError> {
+    let mut listed = Vec::new();
+    for _ in 0..MAX_PAGES {
+        let page = deps.upstream.templates(line, &query).await?;
+        listed.extend(page.templates);
+        match page.after {
+            Some(after) if query.after.as_ref() != Some(&after) => query.after = Some(after),
+            Some(_) | None => return Ok(listed),
+        }
+    }
+    Err(UpstreamError::Unreachable("the list of templates does not end".to_owned()))
+}
+
+async fn put(
+    deps: &Deps,
+    record: &AccountRecord,
+    listed: Vec<ListedTemplate>,
+    is_complete: bool,
+) -> Result<TemplateCounts, StoreError> {
+    let templates = listed.into_iter().map(|listed| (deps.new_id(TemplateId::from_parts), listed)).collect();
+    let account = &record.account;
+    deps.accounts
+        .templates_put(TemplatesPut {
+            workspace: account.workspace,
+            waba_id: account.waba_id.clone(),
+            templates,
+            is_complete,
+            now: deps.now(),
+        })
+        .await
+}
+
+/// Brings the templates of an account's WhatsApp Business Account up to date with Meta's list.
+///
+/// # Errors
+/// When Meta does not answer, or the store cannot be written: then nothing has changed.
+pub async fn sync(deps: &Deps, record: &AccountRecord) -> Result<TemplateCounts, TemplateError> {
+    let listed = list(deps, &line(record), TemplateQuery::default()).await?;
+    let counts = put(deps, record, listed, true).await?;
+    directory::refresh(deps).await?;
+    Ok(counts)
+}

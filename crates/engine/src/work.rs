@@ -1,0 +1,103 @@
+//! The rounds of work that a process does beside its requests. Each is a `tick`; [`run`] is the only loop.
+
+use std::future::Future;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use crate::ports::{Clock, Settlement, StoreError};
+use crate::{Deps, chain, directory, key};
+
+/// How often a process says that it lives.
+pub const HEARTBEAT_EVERY: SignedDuration = SignedDuration::from_secs(2);
+/// After how long a silence a process is taken for dead.
+pub const DEAD_AFTER: SignedDuration = SignedDuration::from_secs(10);
+/// How often the use of keys is written down.
+pub const NOTE_USE_EVERY: SignedDuration = SignedDuration::from_secs(30);
+/// How many messages of dead processes are settled in one transaction.
+const RECOVER_BATCH: u32 = 500;
+
+/// Says that this process lives, and settles what dead ones left behind. Returns how many messages were settled.
+///
+/// # Errors
+/// When the store cannot be written; the next round tries again.
+pub async fn tick_recovery(deps: &Deps) -> Result<u32, StoreError> {
+    let now = deps.now();
+    deps.work.heartbeat(deps.worker, now).await?;
+    let mut n_settled = 0;
+    while let Some(claim) = deps.next_dropped() {
+        let end = Settlement::Unknown { reason: "the task ended without an answer".to_owned() };
+        if let Err(error) = deps.messages.settle(&claim, &end, now).await {
+            deps.put_dropped(claim);
+            return Err(error);
+        }
+        n_settled += 1;
+    }
+    let silent_since = now.saturating_sub(DEAD_AFTER).unwrap_or(Timestamp::MIN);
+    loop {
+        let n = deps.work.recover(silent_since, now, RECOVER_BATCH).await?;
+        n_settled += n;
+        if n < RECOVER_BATCH {
+            break;
+        }
+    }
+    if n_settled > 0 {
+        tracing::warn!(n_messages = n_settled, "messages of a process that ended were settled");
+    }
+    Ok(n_settled)
+}
+
+/// Sees what other processes have changed.
+///
+/// # Errors
+/// When the store cannot be read; the next round tries again.
+pub async fn tick_directory(deps: &Deps) -> Result<(), StoreError> {
+    directory::refresh(deps).await
+}
+
+/// Writes down when keys were last used.
+///
+/// # Errors
+/// When the store cannot be written; the next round tries again.
+pub async fn tick_key_use(deps: &Deps) -> Result<(), StoreError> {
+    key::note_use(deps).await
+}
+
+/// Does rounds of work until told to stop: at once, then every `every`.
+///
+/// A round that fails is said once and tried again at the next.
+pub async fn run<T, F>(
+    name: &'static str,
+    clock: &dyn Clock,
+    every: SignedDuration,
+    stop: &CancellationToken,
+    mut tick: impl FnMut() -> F,
+) where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    let mut is_well = true;
+    while !stop.is_cancelled() {
+        match tick().await {
+            Ok(_) if !is_well => {
+                is_well = true;
+                tracing::info!(work = name, "works again");
+            }
+            Ok(_) => {}
+            Err(error) => {
+                if is_well {
+                    tracing::error!(
+                        work = name,
+                        error = %chain(&error),
+                        "a round of work failed"
+                    );
+                }
+                is_well = false;
+            }
+        }
+        let next = clock.now().saturating_add(every).unwrap_or(Timestamp::MAX);
+        tokio::select! {
+            () = clock.sleep_until(next) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+}

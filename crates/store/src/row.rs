@@ -1,0 +1,101 @@
+//! Decoding of rows: a value that cannot be read names its table and column.
+
+use std::str::FromStr;
+
+use domain::id::{AccountId, ContactId, KeyId, MessageId, TemplateId, WorkspaceId};
+use jiff::Timestamp;
+use rusqlite::Row;
+use rusqlite::types::FromSql;
+use serde::de::DeserializeOwned;
+
+use crate::error::{SqlError, SqlResult};
+
+/// Reads the columns of a row in the order in which the statement names them.
+pub(crate) struct Cells<'a> {
+    table: &'static str,
+    row: &'a Row<'a>,
+    next: usize,
+}
+
+impl<'a> Cells<'a> {
+    pub(crate) fn new(table: &'static str, row: &'a Row<'a>) -> Self {
+        Self { table, row, next: 0 }
+    }
+
+    /// The next column as it is.
+    pub(crate) fn get<T: FromSql>(&mut self) -> SqlResult<T> {
+        let value = self.row.get(self.next)?;
+        self.next += 1;
+        Ok(value)
+    }
+
+    pub(crate) fn id<T: Id>(&mut self) -> SqlResult<T> {
+        self.get::<[u8; 16]>().map(T::from_bytes)
+    }
+
+    pub(crate) fn at(&mut self) -> SqlResult<Timestamp> {
+        let micros = self.get()?;
+        self.time(micros)
+    }
+
+    pub(crate) fn opt_at(&mut self) -> SqlResult<Option<Timestamp>> {
+        let micros: Option<i64> = self.get()?;
+        micros.map(|micros| self.time(micros)).transpose()
+    }
+
+    pub(crate) fn flag(&mut self) -> SqlResult<bool> {
+        self.get()
+    }
+
+    /// A word of a closed list.
+    pub(crate) fn word<T: FromStr>(&mut self) -> SqlResult<T> {
+        let text: String = self.get()?;
+        text.parse().map_err(|_| self.corrupt(text))
+    }
+
+    pub(crate) fn opt_json<T: DeserializeOwned>(&mut self) -> SqlResult<Option<T>> {
+        let Some(text) = self.get::<Option<String>>()? else { return Ok(None) };
+        serde_json::from_str(&text).map(Some).map_err(|_| self.corrupt("JSON of another shape".to_owned()))
+    }
+
+    pub(crate) fn json<T: DeserializeOwned>(&mut self) -> SqlResult<T> {
+        self.opt_json()?.ok_or_else(|| self.corrupt("nothing".to_owned()))
+    }
+
+    fn time(&self, micros: i64) -> SqlResult<Timestamp> {
+        Timestamp::from_microsecond(micros).map_err(|_| self.corrupt(micros.to_string()))
+    }
+
+    /// The error for a value, just read, that makes no sense.
+    pub(crate) fn corrupt(&self, value: String) -> SqlError {
+        let column = self.next.checked_sub(1).and_then(|i| self.row.as_ref().column_name(i).ok());
+        SqlError::Corrupt { table: self.table, column: column.unwrap_or("?").to_owned(), value }
+    }
+}
+
+/// An id that is kept as sixteen bytes.
+pub(crate) trait Id {
+    fn from_bytes(bytes: [u8; 16]) -> Self;
+}
+
+macro_rules! ids {
+    ($($name:ident)*) => {$(
+        impl Id for $name {
+            fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self::from_bytes(bytes)
+            }
+        }
+    )*};
+}
+
+ids! { AccountId ContactId KeyId MessageId TemplateId WorkspaceId }
+
+/// A time as it is kept.
+pub(crate) fn micros(at: Timestamp) -> i64 {
+    at.as_microsecond()
+}
+
+/// A value as it is kept: JSON text.
+pub(crate) fn json<T: serde::Serialize>(value: &T) -> SqlResult<String> {
+    serde_json::to_string(value).map_err(|_| SqlError::Bug("a value has no JSON form"))
+}

@@ -1,0 +1,388 @@
+//! People: found by every number and id they are known by, met once, merged when two turn out to be one.
+
+use domain::id::{AccountId, ContactId, WorkspaceId};
+use domain::inbound::Person;
+use domain::phone::PhoneNumber;
+use domain::window::Window;
+use engine::ports::{Contact, ContactFilter, Page, PageRequest, Recipient};
+use jiff::Timestamp;
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension};
+
+use super::page::{List, Order, bytes, containing, text};
+use crate::error::SqlResult;
+use crate::row::{Cells, micros};
+
+/// What an acceptance needs to know of a recipient.
+pub(super) struct Acquaintance {
+    pub(super) contact: ContactId,
+    pub(super) has_opted_out: bool,
+    pub(super) resting_until: Option<Timestamp>,
+    pub(super) window: Window,
+}
+
+const BY_NUMBER: &str = "
+    select c.id, c.opted_out_at is not null, c.resting_until, w.last_inbound_at, w.refused_at
+    from contact_numbers n
+    join contacts c on c.id = n.contact_id
+    left join windows w on w.workspace_id = n.workspace_id and w.account_id = ?3 and w.contact_id = c.id
+    where n.workspace_id = ?1 and n.wa_id = ?2";
+
+const BY_USER: &str = "
+    select c.id, c.opted_out_at is not null, c.resting_until, w.last_inbound_at, w.refused_at
+    from contacts c
+    left join windows w on w.workspace_id = c.workspace_id and w.account_id = ?3 and w.contact_id = c.id
+    where c.workspace_id = ?1 and c.user_id = ?2";
+
+/// Looks a recipient up: a number also under the other spellings that WhatsApp treats as the same person.
+pub(super) fn find(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    account: AccountId,
+    recipient: &Recipient,
+) -> SqlResult<Option<Acquaintance>> {
+    let look = |sql: &str, key: &str| -> SqlResult<Option<Acquaintance>> {
+        let mut statement = connection.prepare_cached(sql)?;
+        let mut rows = statement.query((workspace.as_bytes(), key, account.as_bytes()))?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let mut cells = Cells::new("contacts", row);
+        Ok(Some(Acquaintance {
+            contact: cells.id()?,
+            has_opted_out: cells.flag()?,
+            resting_until: cells.opt_at()?,
+            window: Window { last_inbound_at: cells.opt_at()?, refused_at: cells.opt_at()? },
+        }))
+    };
+    match recipient {
+        Recipient::User(user) => look(BY_USER, user.as_str()),
+        Recipient::Phone(number) => {
+            if let Some(found) = look(BY_NUMBER, number.digits())? {
+                return Ok(Some(found));
+            }
+            for variant in number.variants() {
+                if let Some(found) = look(BY_NUMBER, variant.digits())? {
+                    return Ok(Some(found));
+                }
+            }
+            Ok(None)
+        }
+    }
+}
+
+/// Writes down a person we meet for the first time.
+pub(super) fn meet(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    contact: ContactId,
+    person: &Person,
+    now: Timestamp,
+) -> SqlResult<()> {
+    connection
+        .prepare_cached(
+            "insert into contacts (id, workspace_id, wa_id, user_id, profile_name, created_at, updated_at)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
+        )?
+        .execute((
+            contact.as_bytes(),
+            workspace.as_bytes(),
+            &person.wa_id,
+            &person.user_id,
+            &person.name,
+            micros(now),
+        ))?;
+    if let Some(wa_id) = &person.wa_id {
+        add_number(connection, workspace, contact, wa_id)?;
+    }
+    Ok(())
+}
+
+fn add_number(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    contact: ContactId,
+    wa_id: &str,
+) -> SqlResult<()> {
+    connection
+        .prepare_cached("insert into contact_numbers (workspace_id, wa_id, contact_id) values (?1, ?2, ?3)")?
+        .execute((workspace.as_bytes(), wa_id, contact.as_bytes()))?;
+    Ok(())
+}
+
+fn by_number(connection: &Connection, workspace: WorkspaceId, wa_id: &str) -> SqlResult<Option<ContactId>> {
+    let mut statement = connection
+        .prepare_cached("select contact_id from contact_numbers where workspace_id = ?1 and wa_id = ?2")?;
+    let found = statement.query_row((workspace.as_bytes(), wa_id), |row| row.get(0)).optional()?;
+    Ok(found.map(ContactId::from_bytes))
+}
+
+/// The contact under this number or another spelling of it.
+fn by_any_spelling(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    wa_id: &str,
+) -> SqlResult<Option<ContactId>> {
+    if let Some(found) = by_number(connection, workspace, wa_id)? {
+        return Ok(Some(found));
+    }
+    let Ok(number) = PhoneNumber::from_wa_id(wa_id) else { return Ok(None) };
+    for variant in number.variants() {
+        if let Some(found) = by_number(connection, workspace, variant.digits())? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+fn by_user(connection: &Connection, workspace: WorkspaceId, user_id: &str) -> SqlResult<Option<ContactId>> {
+    let mut statement =
+        connection.prepare_cached("select id from contacts where workspace_id = ?1 and user_id = ?2")?;
+    let found = statement.query_row((workspace.as_bytes(), user_id), |row| row.get(0)).optional()?;
+    Ok(found.map(ContactId::from_bytes))
+}
+
+/// The contact that this person is: found by either id, met if new (as `fresh`), merged if the two ids led to two.
+pub(super) fn recognise(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    fresh: ContactId,
+    person: &Person,
+    now: Timestamp,
+) -> SqlResult<ContactId> {
+    let numbered = match &person.wa_id {
+        Some(wa_id) => by_any_spelling(connection, workspace, wa_id)?,
+        None => None,
+    };
+    let identified = match &person.user_id {
+        Some(user_id) => by_user(connection, workspace, user_id)?,
+        None => None,
+    };
+    let Some(contact) = numbered.or(identified) else {
+        meet(connection, workspace, fresh, person, now)?;
+        return Ok(fresh);
+    };
+    learn(connection, workspace, contact, person, now)?;
+    Ok(contact)
+}
+
+/// Adds to a contact what a person turned out to be: another spelling of the number, a user id, a profile name.
+/// Where that belongs to another contact already, the two are one person and are merged into `contact`.
+pub(super) fn learn(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    contact: ContactId,
+    person: &Person,
+    now: Timestamp,
+) -> SqlResult<()> {
+    if let Some(wa_id) = &person.wa_id {
+        match by_number(connection, workspace, wa_id)? {
+            Some(found) if found == contact => {}
+            Some(found) => merge(connection, workspace, contact, found)?,
+            None => add_number(connection, workspace, contact, wa_id)?,
+        }
+    }
+    if let Some(user_id) = &person.user_id
+        && let Some(found) = by_user(connection, workspace, user_id)?
+        && found != contact
+    {
+        merge(connection, workspace, contact, found)?;
+    }
+    connection
+        .prepare_cached(
+            "update contacts
+             set wa_id = coalesce(wa_id, ?3), user_id = coalesce(?4, user_id),
+                 profile_name = coalesce(?5, profile_name), updated_at = ?6
+             where workspace_id = ?1 and id = ?2
+               and (wa_id is null and ?3 is not null
+                 or ?4 is not null and user_id is not ?4
+                 or ?5 is not null and profile_name is not ?5)",
+        )?
+        .execute((
+            workspace.as_bytes(),
+            contact.as_bytes(),
+            &person.wa_id,
+            &person.user_id,
+            &person.name,
+            micros(now),
+        ))?;
+    Ok(())
+}
+
+/// Makes `gone` a part of `kept`: messages, numbers, windows, wishes.
+fn merge(connection: &Connection, workspace: WorkspaceId, kept: ContactId, gone: ContactId) -> SqlResult<()> {
+    let keys = (workspace.as_bytes(), kept.as_bytes(), gone.as_bytes());
+    for sql in [
+        "update messages set contact_id = ?2 where workspace_id = ?1 and contact_id = ?3",
+        "update contact_numbers set contact_id = ?2 where workspace_id = ?1 and contact_id = ?3",
+        // The later of two times; a time that is not known loses.
+        "insert into windows (workspace_id, account_id, contact_id, last_inbound_at, refused_at)
+         select workspace_id, account_id, ?2, last_inbound_at, refused_at
+         from windows where workspace_id = ?1 and contact_id = ?3
+         on conflict (workspace_id, account_id, contact_id) do update set
+             last_inbound_at = nullif(max(coalesce(last_inbound_at, 0), coalesce(excluded.last_inbound_at, 0)), 0),
+             refused_at = nullif(max(coalesce(refused_at, 0), coalesce(excluded.refused_at, 0)), 0)",
+        "delete from windows where workspace_id = ?1 and contact_id = ?3",
+    ] {
+        connection.prepare_cached(sql)?.execute(keys)?;
+    }
+    let mut statement = connection.prepare_cached(
+        "delete from contacts where workspace_id = ?1 and id = ?2
+         returning wa_id, user_id, name, profile_name, opted_out_at, resting_until, last_inbound_at",
+    )?;
+    type Left = (
+        Option<String>,
+        Option<String>,
+        Option<String>,
+        Option<String>,
+        Option<i64>,
+        Option<i64>,
+        Option<i64>,
+    );
+    let left: Left = statement.query_row((workspace.as_bytes(), gone.as_bytes()), |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
+    })?;
+    let (wa_id, user_id, name, profile_name, opted_out_at, resting_until, last_inbound_at) = left;
+    connection
+        .prepare_cached(
+            "update contacts
+             set wa_id = coalesce(wa_id, ?3), user_id = coalesce(user_id, ?4), name = coalesce(name, ?5),
+                 profile_name = coalesce(profile_name, ?6), opted_out_at = coalesce(opted_out_at, ?7),
+                 resting_until = nullif(max(coalesce(resting_until, 0), coalesce(?8, 0)), 0),
+                 last_inbound_at = nullif(max(coalesce(last_inbound_at, 0), coalesce(?9, 0)), 0)
+             where workspace_id = ?1 and id = ?2",
+        )?
+        .execute(rusqlite::params![
+            workspace.as_bytes(),
+            kept.as_bytes(),
+            wa_id,
+            user_id,
+            name,
+            profile_name,
+            opted_out_at,
+            resting_until,
+            last_inbound_at
+        ])?;
+    Ok(())
+}
+
+/// Opens the window, as far as `at` opens it.
+pub(super) fn open_window(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    account: AccountId,
+    contact: ContactId,
+    at: Timestamp,
+    now: Timestamp,
+) -> SqlResult<()> {
+    let heard = Window::default().heard(at, now).last_inbound_at.map(micros);
+    connection
+        .prepare_cached(
+            "insert into windows (workspace_id, account_id, contact_id, last_inbound_at) values (?1, ?2, ?3, ?4)
+             on conflict (workspace_id, account_id, contact_id) do update
+             set last_inbound_at = max(coalesce(last_inbound_at, 0), excluded.last_inbound_at)",
+        )?
+        .execute((workspace.as_bytes(), account.as_bytes(), contact.as_bytes(), heard))?;
+    connection
+        .prepare_cached(
+            "update contacts set last_inbound_at = max(coalesce(last_inbound_at, 0), ?3)
+             where workspace_id = ?1 and id = ?2",
+        )?
+        .execute((workspace.as_bytes(), contact.as_bytes(), heard))?;
+    Ok(())
+}
+
+/// Writes down that Meta called the window closed at `at`.
+pub(super) fn close_window(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    account: AccountId,
+    contact: ContactId,
+    at: Timestamp,
+) -> SqlResult<()> {
+    connection
+        .prepare_cached(
+            "insert into windows (workspace_id, account_id, contact_id, refused_at) values (?1, ?2, ?3, ?4)
+             on conflict (workspace_id, account_id, contact_id) do update
+             set refused_at = max(coalesce(refused_at, 0), excluded.refused_at)",
+        )?
+        .execute((workspace.as_bytes(), account.as_bytes(), contact.as_bytes(), micros(at)))?;
+    Ok(())
+}
+
+/// Writes down that a person takes no marketing: for good, or until a time.
+pub(super) fn stop_marketing(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    contact: ContactId,
+    opted_out_at: Option<Timestamp>,
+    resting_until: Option<Timestamp>,
+) -> SqlResult<()> {
+    connection
+        .prepare_cached(
+            "update contacts
+             set opted_out_at = coalesce(opted_out_at, ?3),
+                 resting_until = nullif(max(coalesce(resting_until, 0), coalesce(?4, 0)), 0)
+             where workspace_id = ?1 and id = ?2",
+        )?
+        .execute((
+            workspace.as_bytes(),
+            contact.as_bytes(),
+            opted_out_at.map(micros),
+            resting_until.map(micros),
+        ))?;
+    Ok(())
+}
+
+const COLUMNS: &str = "seq, id, wa_id, user_id, coalesce(name, profile_name), last_inbound_at, opted_out_at is not null, created_at";
+
+fn read(cells: &mut Cells<'_>) -> SqlResult<Contact> {
+    Ok(Contact {
+        id: cells.id()?,
+        wa_id: cells.get()?,
+        user_id: cells.get()?,
+        name: cells.get()?,
+        last_inbound_at: cells.opt_at()?,
+        has_opted_out: cells.flag()?,
+        created_at: cells.at()?,
+    })
+}
+
+pub(super) fn one(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    id: ContactId,
+) -> SqlResult<Option<Contact>> {
+    let sql = format!("select {COLUMNS} from contacts where workspace_id = ?1 and id = ?2");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query((workspace.as_bytes(), id.as_bytes()))?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let mut cells = Cells::new("contacts", row);
+    let _seq: i64 = cells.get()?;
+    read(&mut cells).map(Some)
+}
+
+pub(super) fn page(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    filter: &ContactFilter,
+    page: PageRequest,
+) -> SqlResult<Page<Contact>> {
+    let mut list = List::of("contacts", COLUMNS, Order::NewestFirst);
+    list.with("workspace_id = ?", [bytes(workspace.as_bytes())]);
+    if let Some(wa_id) = &filter.wa_id {
+        list.with(
+            "id in (select contact_id from contact_numbers where workspace_id = ? and wa_id = ?)",
+            [bytes(workspace.as_bytes()), text(wa_id)],
+        );
+    }
+    if let Some(has_opted_out) = filter.has_opted_out {
+        list.with("(opted_out_at is not null) = ?", [Value::Integer(i64::from(has_opted_out))]);
+    }
+    if let Some(search) = &filter.search {
+        let pattern = containing(search);
+        list.with(
+            "(name like ? escape '\\' or profile_name like ? escape '\\' or wa_id like ? escape '\\')",
+            [pattern.clone(), pattern, containing(search.trim_start_matches('+'))],
+        );
+    }
+    list.page(connection, page, read)
+}

@@ -1,0 +1,287 @@
+//! Workspaces, accounts and keys.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use domain::access::ApiKey;
+use domain::account::Account;
+use domain::id::{AccountId, KeyId, WorkspaceId};
+use engine::ports::{AccountRecord, Directory, NewAccount, NumberInfo, Revision};
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+use secrecy::SecretString;
+
+use crate::error::SqlResult;
+use crate::row::{Cells, json, micros};
+use crate::seal::Sealer;
+
+/// Counts a change, so that other processes notice it.
+pub(super) fn bump(connection: &Connection, what: &str) -> SqlResult<()> {
+    connection.prepare_cached("update revisions set value = value + 1 where name = ?1")?.execute([what])?;
+    Ok(())
+}
+
+pub(super) fn revision(connection: &Connection) -> SqlResult<Revision> {
+    let mut statement = connection.prepare_cached("select name, value from revisions")?;
+    let mut rows = statement.query(())?;
+    let mut revision = Revision::default();
+    while let Some(row) = rows.next()? {
+        let name: String = row.get(0)?;
+        match name.as_str() {
+            "directory" => revision.directory = row.get(1)?,
+            "templates" => revision.templates = row.get(1)?,
+            _ => {}
+        }
+    }
+    Ok(revision)
+}
+
+pub(super) fn read(connection: &Connection, sealer: &Sealer) -> SqlResult<Directory> {
+    Ok(Directory {
+        revision: revision(connection)?,
+        workspaces: workspaces(connection)?,
+        accounts: accounts(connection, sealer)?,
+        keys: keys(connection)?,
+    })
+}
+
+fn workspaces(connection: &Connection) -> SqlResult<BTreeMap<WorkspaceId, String>> {
+    let mut statement = connection.prepare_cached("select id, name from workspaces")?;
+    let mut rows = statement.query(())?;
+    let mut workspaces = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let mut cells = Cells::new("workspaces", row);
+        workspaces.insert(cells.id()?, cells.get()?);
+    }
+    Ok(workspaces)
+}
+
+/// Where a secret of an account is sealed for.
+fn place(id: AccountId, column: &str) -> String {
+    format!("accounts/{id}/{column}")
+}
+
+fn accounts(connection: &Connection, sealer: &Sealer) -> SqlResult<Vec<Arc<AccountRecord>>> {
+    let mut statement = connection.prepare_cached(
+        "select id, workspace_id, name, phone_number_id, waba_id, display_phone_number, quality_rating,
+                messaging_limit_tier, status, status_reason, is_default, is_sandbox,
+                access_token, app_secret, verify_token_digest
+         from accounts where removed_at is null order by seq",
+    )?;
+    let mut rows = statement.query(())?;
+    let mut accounts = Vec::new();
+    while let Some(row) = rows.next()? {
+        let mut cells = Cells::new("accounts", row);
+        let account = Account {
+            id: cells.id()?,
+            workspace: cells.id()?,
+            name: cells.get()?,
+            phone_number_id: cells.get()?,
+            waba_id: cells.get()?,
+            display_phone_number: cells.get()?,
+            quality_rating: cells.get()?,
+            messaging_limit_tier: cells.get()?,
+            status: cells.word()?,
+            status_reason: cells.get()?,
+            is_default: cells.flag()?,
+            is_sandbox: cells.flag()?,
+        };
+        let id = account.id;
+        let open = |column, sealed: Option<Vec<u8>>| -> SqlResult<Option<SecretString>> {
+            Ok(sealed.map(|sealed| sealer.open(&place(id, column), &sealed)).transpose()?)
+        };
+        let access_token = open("access_token", cells.get()?)?.unwrap_or_default();
+        let app_secret = open("app_secret", cells.get()?)?;
+        let verify_token_digest = cells.get()?;
+        accounts.push(Arc::new(AccountRecord { account, access_token, app_secret, verify_token_digest }));
+    }
+    Ok(accounts)
+}
+
+fn keys(connection: &Connection) -> SqlResult<BTreeMap<[u8; 32], Arc<ApiKey>>> {
+    let mut statement = connection.prepare_cached(
+        "select id, workspace_id, name, prefix, digest, scopes, accounts, is_test, rate_per_minute, rate_burst,
+                expires_at, revoked_at, created_at, last_used_at
+         from api_keys order by seq",
+    )?;
+    let mut rows = statement.query(())?;
+    let mut keys = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let mut cells = Cells::new("api_keys", row);
+        let key = ApiKey {
+            id: cells.id()?,
+            workspace: cells.id()?,
+            name: cells.get()?,
+            prefix: cells.get()?,
+            digest: cells.get()?,
+            scopes: words(&mut cells)?,
+            accounts: words(&mut cells)?,
+            is_test: cells.flag()?,
+            rate_per_minute: cells.get()?,
+            rate_burst: cells.get()?,
+            expires_at: cells.opt_at()?,
+            revoked_at: cells.opt_at()?,
+            created_at: cells.at()?,
+            last_used_at: cells.opt_at()?,
+        };
+        keys.insert(key.digest, Arc::new(key));
+    }
+    Ok(keys)
+}
+
+/// A JSON list of words of a closed list, or of ids.
+fn words<T: std::str::FromStr>(cells: &mut Cells<'_>) -> SqlResult<Vec<T>> {
+    let words: Vec<String> = cells.json()?;
+    words.into_iter().map(|word| word.parse().map_err(|_| cells.corrupt(word))).collect()
+}
+
+pub(super) fn account_add(connection: &Connection, sealer: &Sealer, new: &NewAccount) -> SqlResult<()> {
+    let AccountRecord { account, access_token, app_secret, verify_token_digest } = &new.record;
+    if account.is_default {
+        connection
+            .prepare_cached("update accounts set is_default = 0 where workspace_id = ?1 and is_default = 1")?
+            .execute([account.workspace.as_bytes()])?;
+    }
+    let seal = |column, secret| sealer.seal(&place(account.id, column), secret);
+    connection
+        .prepare_cached(
+            "insert into accounts (
+                 id, workspace_id, name, phone_number_id, waba_id, display_phone_number, quality_rating,
+                 messaging_limit_tier, access_token, app_secret, verify_token_digest, status, status_reason,
+                 is_default, is_sandbox, created_at, updated_at)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?16)",
+        )?
+        .execute(params![
+            account.id.as_bytes(),
+            account.workspace.as_bytes(),
+            account.name,
+            account.phone_number_id,
+            account.waba_id,
+            account.display_phone_number,
+            account.quality_rating,
+            account.messaging_limit_tier,
+            seal("access_token", access_token)?,
+            app_secret.as_ref().map(|secret| seal("app_secret", secret)).transpose()?,
+            verify_token_digest,
+            account.status.as_str(),
+            account.status_reason,
+            account.is_default,
+            account.is_sandbox,
+            micros(new.created_at),
+        ])?;
+    bump(connection, "directory")
+}
+
+pub(super) fn account_remove(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    id: AccountId,
+    now: Timestamp,
+) -> SqlResult<bool> {
+    let n_rows = connection
+        .prepare_cached(
+            "update accounts
+             set removed_at = ?3, updated_at = ?3, access_token = null, app_secret = null,
+                 verify_token_digest = null, is_default = 0
+             where workspace_id = ?1 and id = ?2 and removed_at is null",
+        )?
+        .execute((workspace.as_bytes(), id.as_bytes(), micros(now)))?;
+    bump(connection, "directory")?;
+    Ok(n_rows == 1)
+}
+
+pub(super) fn account_hold(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    id: AccountId,
+    reason: Option<&str>,
+    now: Timestamp,
+) -> SqlResult<()> {
+    let status = if reason.is_some() { "held" } else { "connected" };
+    connection
+        .prepare_cached(
+            "update accounts set status = ?3, status_reason = ?4, updated_at = ?5
+             where workspace_id = ?1 and id = ?2 and removed_at is null",
+        )?
+        .execute((workspace.as_bytes(), id.as_bytes(), status, reason, micros(now)))?;
+    bump(connection, "directory")
+}
+
+pub(super) fn account_describe(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    id: AccountId,
+    number: &NumberInfo,
+    now: Timestamp,
+) -> SqlResult<()> {
+    connection
+        .prepare_cached(
+            "update accounts
+             set display_phone_number = coalesce(?3, display_phone_number),
+                 verified_name = coalesce(?4, verified_name), quality_rating = coalesce(?5, quality_rating),
+                 messaging_limit_tier = coalesce(?6, messaging_limit_tier), updated_at = ?7
+             where workspace_id = ?1 and id = ?2 and removed_at is null",
+        )?
+        .execute((
+            workspace.as_bytes(),
+            id.as_bytes(),
+            &number.display_phone_number,
+            &number.verified_name,
+            &number.quality_rating,
+            &number.messaging_limit_tier,
+            micros(now),
+        ))?;
+    bump(connection, "directory")
+}
+
+pub(super) fn key_add(connection: &Connection, key: &ApiKey) -> SqlResult<()> {
+    let scopes: Vec<_> = key.scopes.iter().map(|scope| scope.as_str()).collect();
+    let accounts: Vec<_> = key.accounts.iter().map(AccountId::to_string).collect();
+    connection
+        .prepare_cached(
+            "insert into api_keys (
+                 id, workspace_id, name, prefix, digest, scopes, accounts, is_test, rate_per_minute, rate_burst,
+                 created_at, expires_at)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        )?
+        .execute(params![
+            key.id.as_bytes(),
+            key.workspace.as_bytes(),
+            key.name,
+            key.prefix,
+            key.digest,
+            json(&scopes)?,
+            json(&accounts)?,
+            key.is_test,
+            key.rate_per_minute,
+            key.rate_burst,
+            micros(key.created_at),
+            key.expires_at.map(micros),
+        ])?;
+    bump(connection, "directory")
+}
+
+pub(super) fn key_revoke(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    id: KeyId,
+    now: Timestamp,
+) -> SqlResult<bool> {
+    let n_rows = connection
+        .prepare_cached(
+            "update api_keys set revoked_at = ?3 where workspace_id = ?1 and id = ?2 and revoked_at is null",
+        )?
+        .execute((workspace.as_bytes(), id.as_bytes(), micros(now)))?;
+    bump(connection, "directory")?;
+    Ok(n_rows == 1)
+}
+
+pub(super) fn keys_used(connection: &Connection, used: &[(KeyId, Timestamp)]) -> SqlResult<()> {
+    let mut statement = connection.prepare_cached(
+        "update api_keys set last_used_at = max(coalesce(last_used_at, 0), ?2) where id = ?1",
+    )?;
+    for (id, at) in used {
+        statement.execute((id.as_bytes(), micros(*at)))?;
+    }
+    Ok(())
+}

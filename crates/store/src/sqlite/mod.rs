@@ -1,0 +1,137 @@
+//! SQLite: one writer thread with group commit, a few read-only connections beside it.
+
+mod accept;
+mod contacts;
+mod directory;
+mod ingest;
+mod messages;
+mod migrate;
+mod page;
+mod ports;
+mod read;
+mod settle;
+mod templates;
+mod work;
+mod write;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use engine::ports::{Chance, Clock, StoreError, StoreErrorKind};
+use rusqlite::{Connection, OpenFlags};
+
+pub use migrate::{MigrationState, migrate, migration_state};
+
+use crate::error::SqlResult;
+use crate::row::micros;
+use crate::seal::Sealer;
+use read::Readers;
+use write::Writer;
+
+/// How long a statement waits for another process that holds the write lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Statements kept prepared on each connection.
+const STATEMENTS: usize = 128;
+
+/// Why a database cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// SQLite cannot open the file.
+    #[error("opening the database {path}", path = path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// A migration failed, or the database is newer than this program.
+    #[error(transparent)]
+    Migrate(#[from] migrate::MigrateError),
+    /// A thread cannot be started.
+    #[error("starting the writer thread")]
+    Thread(#[source] std::io::Error),
+}
+
+/// The store in one SQLite file.
+pub struct SqliteStore {
+    writer: Writer,
+    readers: Readers,
+    sealer: Sealer,
+}
+
+impl SqliteStore {
+    /// Opens the file, makes it if it is missing, brings it up to date.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, or was written by a newer program.
+    pub fn open(
+        path: &Path,
+        sealer: Sealer,
+        clock: &dyn Clock,
+        chance: &dyn Chance,
+    ) -> Result<Self, OpenError> {
+        let failed = |source| OpenError::Open { path: path.to_owned(), source };
+        let mut connection = connect(path).map_err(failed)?;
+        migrate::run(&mut connection, clock.now())?;
+        ensure_default_workspace(&connection, clock, chance).map_err(failed)?;
+        let readers = Readers::open(path).map_err(failed)?;
+        let writer = Writer::start(connection).map_err(OpenError::Thread)?;
+        Ok(Self { writer, readers, sealer })
+    }
+
+    /// Does `job` in a transaction, and returns once it is on disk.
+    async fn write<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> SqlResult<T> + Send + 'static,
+    {
+        self.writer.run(doing, job).await
+    }
+
+    /// Does `job` on a read-only connection, in one snapshot.
+    async fn read<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> SqlResult<T> + Send + 'static,
+    {
+        self.readers.run(doing, job).await
+    }
+}
+
+/// Opens a connection that may write.
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    // FULL: a commit is on disk when it returns, power loss included. The API promises that.
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "temp_store", "memory")?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(connection)
+}
+
+fn ensure_default_workspace(
+    connection: &Connection,
+    clock: &dyn Clock,
+    chance: &dyn Chance,
+) -> rusqlite::Result<()> {
+    let now = clock.now();
+    let mut random = [0; 10];
+    chance.fill(&mut random);
+    let unix_ms = u64::try_from(now.as_millisecond()).unwrap_or_default();
+    let id = domain::id::WorkspaceId::from_parts(unix_ms, &random);
+    connection.execute(
+        "insert into workspaces (id, name, created_at) values (?1, 'default', ?2) on conflict (name) do nothing",
+        (id.as_bytes(), micros(now)),
+    )?;
+    Ok(())
+}
+
+/// The error of a store whose thread is gone.
+fn gone(doing: &'static str) -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, doing, "the store is shut down")
+}

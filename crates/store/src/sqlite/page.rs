@@ -1,0 +1,122 @@
+//! Lists: rows in the order of their positions, counted up to a cap.
+
+use engine::ports::{COUNT_CAP, Page, PageRequest, PageStart};
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
+
+use crate::error::SqlResult;
+use crate::row::Cells;
+
+/// Which way a list runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    OldestFirst,
+    NewestFirst,
+}
+
+/// A list to read: a table, its columns and the conditions on its rows.
+///
+/// The text is made of constants of this crate; whatever comes from a caller is bound.
+pub(super) struct List {
+    table: &'static str,
+    columns: &'static str,
+    order: Order,
+    conditions: Vec<&'static str>,
+    values: Vec<Value>,
+}
+
+impl List {
+    /// All rows of `table`, read as `columns`. The table has a column `seq`, which must be the first of `columns`.
+    pub(super) fn of(table: &'static str, columns: &'static str, order: Order) -> Self {
+        Self { table, columns, order, conditions: Vec::new(), values: Vec::new() }
+    }
+
+    /// Only the rows for which `condition` holds; each `?` in it takes one of `values`.
+    pub(super) fn with(
+        &mut self,
+        condition: &'static str,
+        values: impl IntoIterator<Item = Value>,
+    ) -> &mut Self {
+        self.conditions.push(condition);
+        self.values.extend(values);
+        self
+    }
+
+    /// Reads one page.
+    pub(super) fn page<T>(
+        self,
+        connection: &Connection,
+        page: PageRequest,
+        read: impl Fn(&mut Cells<'_>) -> SqlResult<T>,
+    ) -> SqlResult<Page<T>> {
+        let mut conditions = self.conditions.join(" and ");
+        if conditions.is_empty() {
+            conditions.push_str("true");
+        }
+        let table = self.table;
+        let count = format!(
+            "select count(*) from (select 1 from {table} where {conditions} limit {})",
+            COUNT_CAP + 1
+        );
+        let total: u32 =
+            connection.prepare_cached(&count)?.query_row(params_from_iter(&self.values), |row| row.get(0))?;
+
+        let (order, beyond) = match self.order {
+            Order::OldestFirst => ("asc", "seq > ?"),
+            Order::NewestFirst => ("desc", "seq < ?"),
+        };
+        let mut values = self.values;
+        let offset = match page.start {
+            PageStart::After(seq) => {
+                conditions = format!("{conditions} and {beyond}");
+                values.push(Value::Integer(seq));
+                0
+            }
+            PageStart::Page(number) => i64::from(number.saturating_sub(1)) * i64::from(page.per_page),
+        };
+        let columns = self.columns;
+        // One more than asked for, to know whether another page follows.
+        let limit = i64::from(page.per_page) + 1;
+        let sql = format!(
+            "select {columns} from {table} where {conditions} order by seq {order} limit {limit} offset {offset}"
+        );
+        let mut statement = connection.prepare_cached(&sql)?;
+        let mut found = statement.query(params_from_iter(&values))?;
+        let mut rows = Vec::new();
+        let mut last = None;
+        let mut next = None;
+        while let Some(row) = found.next()? {
+            if i64::try_from(rows.len()).is_ok_and(|n| n == limit - 1) {
+                next = last;
+                break;
+            }
+            let mut cells = Cells::new(table, row);
+            last = Some(cells.get::<i64>()?);
+            rows.push(read(&mut cells)?);
+        }
+        Ok(Page { rows, total: total.min(COUNT_CAP), is_total_capped: total > COUNT_CAP, next })
+    }
+}
+
+/// A value for a condition.
+pub(super) fn text(value: &str) -> Value {
+    Value::Text(value.to_owned())
+}
+
+/// A value for a condition: sixteen bytes.
+pub(super) fn bytes(value: &[u8; 16]) -> Value {
+    Value::Blob(value.to_vec())
+}
+
+/// A pattern for `like … escape '\'` that finds `part` anywhere.
+pub(super) fn containing(part: &str) -> Value {
+    let mut pattern = String::from("%");
+    for c in part.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    Value::Text(pattern)
+}

@@ -1,0 +1,198 @@
+//! The storage ports of the engine, each method one transaction.
+
+use async_trait::async_trait;
+use domain::access::ApiKey;
+use domain::id::{AccountId, ContactId, KeyId, WorkerId, WorkspaceId};
+use engine::ports::{
+    Accounts, Admission, Claim, Contact, ContactFilter, Directory, Ingested, Known, MessageFilter,
+    MessageKey, MessageStory, Messages, NewAccount, NewMessage, NumberInfo, Page, PageRequest, Post,
+    Recipient, Revision, Settled, Settlement, StoreError, StoredMessage, StoredTemplate, TemplateCounts,
+    TemplateFilter, TemplatesPut, Work,
+};
+use jiff::Timestamp;
+
+use super::{SqliteStore, accept, contacts, directory, ingest, messages, settle, templates, work};
+
+#[async_trait]
+impl Accounts for SqliteStore {
+    async fn directory(&self) -> Result<Directory, StoreError> {
+        let sealer = self.sealer.clone();
+        self.read("reading the accounts and keys", move |connection| directory::read(connection, &sealer))
+            .await
+    }
+
+    async fn revision(&self) -> Result<Revision, StoreError> {
+        self.read("looking for changes", directory::revision).await
+    }
+
+    async fn account_add(&self, new: NewAccount) -> Result<(), StoreError> {
+        let sealer = self.sealer.clone();
+        self.write("adding an account", move |tx| directory::account_add(tx, &sealer, &new)).await
+    }
+
+    async fn account_remove(
+        &self,
+        workspace: WorkspaceId,
+        id: AccountId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.write("removing an account", move |tx| directory::account_remove(tx, workspace, id, now)).await
+    }
+
+    async fn account_hold(
+        &self,
+        workspace: WorkspaceId,
+        id: AccountId,
+        reason: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let reason = reason.map(str::to_owned);
+        self.write("holding an account", move |tx| {
+            directory::account_hold(tx, workspace, id, reason.as_deref(), now)
+        })
+        .await
+    }
+
+    async fn account_describe(
+        &self,
+        workspace: WorkspaceId,
+        id: AccountId,
+        number: &NumberInfo,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let number = number.clone();
+        self.write("describing an account", move |tx| {
+            directory::account_describe(tx, workspace, id, &number, now)
+        })
+        .await
+    }
+
+    async fn key_add(&self, key: ApiKey) -> Result<(), StoreError> {
+        self.write("adding a key", move |tx| directory::key_add(tx, &key)).await
+    }
+
+    async fn key_revoke(
+        &self,
+        workspace: WorkspaceId,
+        id: KeyId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.write("revoking a key", move |tx| directory::key_revoke(tx, workspace, id, now)).await
+    }
+
+    async fn keys_used(&self, used: &[(KeyId, Timestamp)]) -> Result<(), StoreError> {
+        let used = used.to_vec();
+        self.write("noting the use of keys", move |tx| directory::keys_used(tx, &used)).await
+    }
+
+    async fn template(
+        &self,
+        workspace: WorkspaceId,
+        waba_id: &str,
+        name: &str,
+        language: &str,
+    ) -> Result<Option<StoredTemplate>, StoreError> {
+        let (waba_id, name, language) = (waba_id.to_owned(), name.to_owned(), language.to_owned());
+        self.read("reading a template", move |connection| {
+            templates::one(connection, workspace, &waba_id, &name, &language)
+        })
+        .await
+    }
+
+    async fn templates(
+        &self,
+        workspace: WorkspaceId,
+        filter: &TemplateFilter,
+        page: PageRequest,
+    ) -> Result<Page<StoredTemplate>, StoreError> {
+        let filter = filter.clone();
+        self.read("listing templates", move |connection| {
+            templates::page(connection, workspace, &filter, page)
+        })
+        .await
+    }
+
+    async fn templates_put(&self, put: TemplatesPut) -> Result<TemplateCounts, StoreError> {
+        self.write("keeping templates", move |tx| templates::put(tx, &put)).await
+    }
+}
+
+#[async_trait]
+impl Messages for SqliteStore {
+    async fn accept(&self, new: NewMessage) -> Result<Admission, StoreError> {
+        self.write("accepting a message", move |tx| accept::accept(tx, &new)).await
+    }
+
+    async fn look_up(
+        &self,
+        workspace: WorkspaceId,
+        account: AccountId,
+        recipient: &Recipient,
+    ) -> Result<Known, StoreError> {
+        let recipient = recipient.clone();
+        self.read("looking up a recipient", move |connection| {
+            accept::look_up(connection, workspace, account, &recipient)
+        })
+        .await
+    }
+
+    async fn settle(&self, claim: &Claim, end: &Settlement, now: Timestamp) -> Result<Settled, StoreError> {
+        let (claim, end) = (*claim, end.clone());
+        self.write("settling a message", move |tx| settle::settle(tx, &claim, &end, now)).await
+    }
+
+    async fn ingest(&self, post: Post) -> Result<Ingested, StoreError> {
+        self.write("taking a webhook", move |tx| ingest::ingest(tx, &post)).await
+    }
+
+    async fn message(
+        &self,
+        workspace: WorkspaceId,
+        key: &MessageKey,
+    ) -> Result<Option<MessageStory>, StoreError> {
+        let key = key.clone();
+        self.read("reading a message", move |connection| messages::story(connection, workspace, &key)).await
+    }
+
+    async fn messages(
+        &self,
+        workspace: WorkspaceId,
+        filter: &MessageFilter,
+        page: PageRequest,
+    ) -> Result<Page<StoredMessage>, StoreError> {
+        let filter = filter.clone();
+        self.read("listing messages", move |connection| messages::page(connection, workspace, &filter, page))
+            .await
+    }
+
+    async fn contact(&self, workspace: WorkspaceId, id: ContactId) -> Result<Option<Contact>, StoreError> {
+        self.read("reading a contact", move |connection| contacts::one(connection, workspace, id)).await
+    }
+
+    async fn contacts(
+        &self,
+        workspace: WorkspaceId,
+        filter: &ContactFilter,
+        page: PageRequest,
+    ) -> Result<Page<Contact>, StoreError> {
+        let filter = filter.clone();
+        self.read("listing contacts", move |connection| contacts::page(connection, workspace, &filter, page))
+            .await
+    }
+}
+
+#[async_trait]
+impl Work for SqliteStore {
+    async fn heartbeat(&self, worker: WorkerId, now: Timestamp) -> Result<(), StoreError> {
+        self.write("saying that this process lives", move |tx| work::heartbeat(tx, worker, now)).await
+    }
+
+    async fn recover(&self, silent_since: Timestamp, now: Timestamp, limit: u32) -> Result<u32, StoreError> {
+        self.write("settling what a dead process left", move |tx| work::recover(tx, silent_since, now, limit))
+            .await
+    }
+
+    async fn probe(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.write("trying to write", move |tx| work::probe(tx, now)).await
+    }
+}

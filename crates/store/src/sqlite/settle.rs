@@ -1,0 +1,461 @@
+//! What became of a message: our own attempt's end, and Meta's reports, in whatever order they come.
+//!
+//! **Invariant:** a status never moves down here, so that any order of the same reports ends the same (I5).
+
+use domain::id::{AccountId, ContactId, MessageId, WorkspaceId};
+use domain::inbound::Person;
+use domain::message::{Pricing, Status, StatusReport};
+use domain::meta_error::{Class, MetaError};
+use domain::window::OPEN_FOR;
+use engine::ports::{Claim, Settled, Settlement};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::contacts;
+use crate::error::SqlResult;
+use crate::row::{Cells, json, micros};
+
+/// Where the bytes of a part stand: post, first byte, number of bytes.
+pub(super) type Raw = (i64, u32, u32);
+
+/// A message, as far as a change of its status is concerned.
+struct Current {
+    workspace: WorkspaceId,
+    message: MessageId,
+    account: AccountId,
+    contact: ContactId,
+    status: Status,
+    wamid: Option<String>,
+    claim_token: Option<i64>,
+}
+
+fn current(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    message: MessageId,
+) -> SqlResult<Option<Current>> {
+    let mut statement = connection.prepare_cached(
+        "select account_id, contact_id, status, wamid, claim_token
+         from messages where workspace_id = ?1 and id = ?2 and direction = 'outbound'",
+    )?;
+    let mut rows = statement.query((workspace.as_bytes(), message.as_bytes()))?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let mut cells = Cells::new("messages", row);
+    Ok(Some(Current {
+        workspace,
+        message,
+        account: cells.id()?,
+        contact: cells.id()?,
+        status: cells.word()?,
+        wamid: cells.get()?,
+        claim_token: cells.get()?,
+    }))
+}
+
+/// One line of a message's story.
+struct Entry<'a> {
+    status: Status,
+    at: Timestamp,
+    heard_at: Timestamp,
+    is_report: bool,
+    wamid: Option<&'a str>,
+    is_duplicate: bool,
+    error: Option<&'a MetaError>,
+    pricing: Option<&'a Pricing>,
+    raw: Option<Raw>,
+}
+
+fn add_entry(connection: &Connection, current: &Current, entry: &Entry<'_>) -> SqlResult<()> {
+    connection
+        .prepare_cached(
+            "insert into timeline (
+                 message_id, entry, workspace_id, status, at, heard_at, is_report, wamid, is_duplicate, error, pricing,
+                 post_seq, post_start, post_length)
+             values (
+                 ?1, (select coalesce(max(entry), 0) + 1 from timeline where message_id = ?1),
+                 ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        )?
+        .execute(params![
+            current.message.as_bytes(),
+            current.workspace.as_bytes(),
+            entry.status.as_str(),
+            micros(entry.at),
+            micros(entry.heard_at),
+            entry.is_report,
+            entry.wamid,
+            entry.is_duplicate,
+            entry.error.map(json).transpose()?,
+            entry.pricing.map(json).transpose()?,
+            entry.raw.map(|(post, _, _)| post),
+            entry.raw.map(|(_, start, _)| start),
+            entry.raw.map(|(_, _, length)| length),
+        ])?;
+    Ok(())
+}
+
+pub(super) fn settle(
+    connection: &Connection,
+    claim: &Claim,
+    end: &Settlement,
+    now: Timestamp,
+) -> SqlResult<Settled> {
+    let Some(mut current) = current(connection, claim.workspace, claim.message)? else {
+        return Ok(Settled::Lost);
+    };
+    let is_held = current.claim_token == Some(claim.token.0);
+    if !is_held && matches!(end, Settlement::Unknown { .. }) {
+        return Ok(Settled::Lost);
+    }
+    let (reached, wamid, failure) = match end {
+        Settlement::Sent(accepted) => (Status::Sent, Some(accepted.wamid.as_str()), None),
+        Settlement::Failed(failure) => (Status::Failed, None, Some(failure)),
+        Settlement::Unknown { .. } => (Status::Unknown, None, None),
+    };
+    let before = current.status;
+    current.status = before.after(reached);
+    let meta = failure.and_then(|failure| failure.meta.as_ref());
+    // A report may have told us sooner: then the message has failed for Meta's reason, not for ours.
+    let has_failed = current.status == Status::Failed && before != Status::Failed;
+    connection
+        .prepare_cached(
+            "update messages
+             set status = ?3, wamid = coalesce(wamid, ?4), failure_code = coalesce(?5, failure_code),
+                 error = coalesce(?6, error), updated_at = ?7,
+                 worker_id = case when ?8 then null else worker_id end,
+                 claim_token = case when ?8 then null else claim_token end
+             where workspace_id = ?1 and id = ?2",
+        )?
+        .execute(params![
+            claim.workspace.as_bytes(),
+            claim.message.as_bytes(),
+            current.status.as_str(),
+            wamid,
+            failure.filter(|_| has_failed).map(|failure| failure.code),
+            meta.filter(|_| has_failed).map(json).transpose()?,
+            micros(now),
+            is_held,
+        ])?;
+    add_entry(
+        connection,
+        &current,
+        &Entry {
+            status: reached,
+            at: now,
+            heard_at: now,
+            is_report: false,
+            wamid,
+            is_duplicate: false,
+            error: meta,
+            pricing: None,
+            raw: None,
+        },
+    )?;
+    if let Settlement::Sent(accepted) = end {
+        remember_wamid(connection, &current, &accepted.wamid, claim.attempt)?;
+        let person = Person { wa_id: accepted.wa_id.clone(), user_id: accepted.user_id.clone(), name: None };
+        contacts::learn(connection, claim.workspace, current.contact, &person, now)?;
+        apply_early(connection, &current, &accepted.wamid)?;
+    }
+    if let Some(error) = meta {
+        follow(connection, &current, error, now)?;
+    }
+    Ok(if is_held { Settled::Held } else { Settled::Lost })
+}
+
+/// Lets go of a message whose worker is dead. What was being sent may have left: nobody knows.
+/// What still waited has not: its caller got no answer and will ask again.
+pub(super) fn abandon(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    message: MessageId,
+    status: Status,
+    now: Timestamp,
+) -> SqlResult<()> {
+    let (reached, failure_code) = match status {
+        Status::Queued => (Some(Status::Failed), Some("interrupted")),
+        Status::Sending => (Some(Status::Unknown), None),
+        // A report or a late answer told more than the dead worker could.
+        Status::Unknown
+        | Status::Sent
+        | Status::Failed
+        | Status::Delivered
+        | Status::Read
+        | Status::Played
+        | Status::Expired
+        | Status::Canceled
+        | Status::Received => (None, None),
+    };
+    connection
+        .prepare_cached(
+            "update messages
+             set worker_id = null, claim_token = null, status = coalesce(?3, status),
+                 failure_code = coalesce(?4, failure_code), updated_at = ?5
+             where workspace_id = ?1 and id = ?2",
+        )?
+        .execute((
+            workspace.as_bytes(),
+            message.as_bytes(),
+            reached.map(Status::as_str),
+            failure_code,
+            micros(now),
+        ))?;
+    if let Some(reached) = reached
+        && let Some(current) = current(connection, workspace, message)?
+    {
+        let entry = Entry {
+            status: reached,
+            at: now,
+            heard_at: now,
+            is_report: false,
+            wamid: None,
+            is_duplicate: false,
+            error: None,
+            pricing: None,
+            raw: None,
+        };
+        add_entry(connection, &current, &entry)?;
+    }
+    Ok(())
+}
+
+/// Writes down which message a wamid belongs to. `false`: it was known.
+fn remember_wamid(connection: &Connection, current: &Current, wamid: &str, attempt: u32) -> SqlResult<bool> {
+    let n_rows = connection
+        .prepare_cached(
+            "insert into wamids (workspace_id, wamid, account_id, message_id, attempt)
+             values (?1, ?2, ?3, ?4, ?5) on conflict (workspace_id, wamid) do nothing",
+        )?
+        .execute((
+            current.workspace.as_bytes(),
+            wamid,
+            current.account.as_bytes(),
+            current.message.as_bytes(),
+            attempt,
+        ))?;
+    Ok(n_rows == 1)
+}
+
+/// Applies the statuses that came before the wamid was known.
+fn apply_early(connection: &Connection, current: &Current, wamid: &str) -> SqlResult<()> {
+    let mut statement = connection.prepare_cached(
+        "delete from early_reports where workspace_id = ?1 and account_id = ?2 and wamid = ?3
+         returning status, at, heard_at, error, pricing, post_seq, post_start, post_length",
+    )?;
+    let mut rows = statement.query((current.workspace.as_bytes(), current.account.as_bytes(), wamid))?;
+    let mut reports = Vec::new();
+    while let Some(row) = rows.next()? {
+        let mut cells = Cells::new("early_reports", row);
+        let status = cells.word()?;
+        let at = cells.at()?;
+        let heard_at = cells.at()?;
+        let report = StatusReport {
+            wamid: wamid.to_owned(),
+            status,
+            at,
+            reference: None,
+            recipient: None,
+            user_id: None,
+            error: cells.opt_json()?,
+            pricing: cells.opt_json()?,
+        };
+        let post: Option<i64> = cells.get()?;
+        let raw =
+            post.zip(cells.get()?).zip(cells.get()?).map(|((post, start), length)| (post, start, length));
+        reports.push((report, heard_at, raw));
+    }
+    for (report, heard_at, raw) in reports {
+        apply(connection, current.workspace, current.message, &report, heard_at, raw)?;
+    }
+    Ok(())
+}
+
+/// What a report did.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    Applied,
+    Repeated,
+    Early,
+}
+
+/// Takes a report: finds its message by wamid or by our reference, or keeps it until the wamid is known.
+pub(super) fn report(
+    connection: &Connection,
+    (workspace, account): (WorkspaceId, AccountId),
+    report: &StatusReport,
+    now: Timestamp,
+    raw: &mut dyn FnMut() -> SqlResult<Raw>,
+) -> SqlResult<Effect> {
+    let owner: Option<([u8; 16], [u8; 16])> = connection
+        .prepare_cached("select message_id, account_id from wamids where workspace_id = ?1 and wamid = ?2")?
+        .query_row((workspace.as_bytes(), &report.wamid), |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let message = match owner {
+        Some((message, owner)) if owner == *account.as_bytes() => Some(MessageId::from_bytes(message)),
+        Some(_) => None,
+        None => by_reference(connection, (workspace, account), report)?,
+    };
+    if let Some(message) = message {
+        if is_known(connection, message, report)? {
+            return Ok(Effect::Repeated);
+        }
+        let raw = raw()?;
+        return apply(connection, workspace, message, report, now, Some(raw));
+    }
+    let (post, start, length) = raw()?;
+    let n_rows = connection
+        .prepare_cached(
+            "insert into early_reports (
+                 workspace_id, account_id, wamid, status, at, heard_at, error, pricing, post_seq, post_start, post_length)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+             on conflict (workspace_id, account_id, wamid, status) do nothing",
+        )?
+        .execute(params![
+            workspace.as_bytes(),
+            account.as_bytes(),
+            report.wamid,
+            report.status.as_str(),
+            micros(report.at),
+            micros(now),
+            report.error.as_ref().map(json).transpose()?,
+            report.pricing.as_ref().map(json).transpose()?,
+            post,
+            start,
+            length,
+        ])?;
+    Ok(if n_rows == 1 { Effect::Early } else { Effect::Repeated })
+}
+
+/// The message that our own reference names, if it is one of this account; its wamid is known from now on.
+fn by_reference(
+    connection: &Connection,
+    (workspace, account): (WorkspaceId, AccountId),
+    report: &StatusReport,
+) -> SqlResult<Option<MessageId>> {
+    let Some(reference) = report.reference else { return Ok(None) };
+    let Some(current) = current(connection, workspace, reference.message)? else { return Ok(None) };
+    if current.account != account {
+        return Ok(None);
+    }
+    remember_wamid(connection, &current, &report.wamid, reference.attempt)?;
+    Ok(Some(reference.message))
+}
+
+fn is_known(connection: &Connection, message: MessageId, report: &StatusReport) -> SqlResult<bool> {
+    let mut statement = connection.prepare_cached(
+        "select exists (select 1 from timeline
+         where message_id = ?1 and is_report = 1 and wamid = ?2 and status = ?3)",
+    )?;
+    Ok(statement.query_row((message.as_bytes(), &report.wamid, report.status.as_str()), |row| row.get(0))?)
+}
+
+/// Applies a report to its message.
+fn apply(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    message: MessageId,
+    report: &StatusReport,
+    heard_at: Timestamp,
+    raw: Option<Raw>,
+) -> SqlResult<Effect> {
+    let Some(mut current) = current(connection, workspace, message)? else { return Ok(Effect::Repeated) };
+    if is_known(connection, message, report)? {
+        return Ok(Effect::Repeated);
+    }
+    // The first attempt with a status gives the message its wamid; what is told of another is a second copy.
+    let is_duplicate = match &current.wamid {
+        Some(wamid) if *wamid != report.wamid => has_report(connection, message, wamid)?,
+        Some(_) | None => false,
+    };
+    if !is_duplicate {
+        current.status = current.status.after(report.status);
+        let best = best_pricing(connection, message, report)?;
+        let error = report.error.as_ref().filter(|_| current.status == Status::Failed);
+        connection
+            .prepare_cached(
+                "update messages
+                 set status = ?3, wamid = ?4, updated_at = ?5, pricing = coalesce(?6, pricing),
+                     failure_code = case when ?3 <> 'failed' then null when ?7 is not null then 'meta_error'
+                                    else failure_code end,
+                     error = case when ?3 <> 'failed' then null else coalesce(?7, error) end
+                 where workspace_id = ?1 and id = ?2",
+            )?
+            .execute(params![
+                workspace.as_bytes(),
+                message.as_bytes(),
+                current.status.as_str(),
+                report.wamid,
+                micros(heard_at),
+                best.as_ref().map(json).transpose()?,
+                error.map(json).transpose()?,
+            ])?;
+    }
+    add_entry(
+        connection,
+        &current,
+        &Entry {
+            status: report.status,
+            at: report.at,
+            heard_at,
+            is_report: true,
+            wamid: Some(&report.wamid),
+            is_duplicate,
+            error: report.error.as_ref(),
+            pricing: report.pricing.as_ref(),
+            raw,
+        },
+    )?;
+    if report.recipient.is_some() || report.user_id.is_some() {
+        let person = Person { wa_id: report.recipient.clone(), user_id: report.user_id.clone(), name: None };
+        contacts::learn(connection, workspace, current.contact, &person, heard_at)?;
+    }
+    if let Some(error) = &report.error {
+        follow(connection, &current, error, report.at.min(heard_at))?;
+    }
+    Ok(Effect::Applied)
+}
+
+fn has_report(connection: &Connection, message: MessageId, wamid: &str) -> SqlResult<bool> {
+    let mut statement = connection.prepare_cached(
+        "select exists (select 1 from timeline where message_id = ?1 and is_report = 1 and wamid = ?2)",
+    )?;
+    Ok(statement.query_row((message.as_bytes(), wamid), |row| row.get(0))?)
+}
+
+/// The price of the furthest report that names one, so that the order of the reports does not matter.
+fn best_pricing(
+    connection: &Connection,
+    message: MessageId,
+    report: &StatusReport,
+) -> SqlResult<Option<Pricing>> {
+    let Some(pricing) = &report.pricing else { return Ok(None) };
+    let mut statement = connection.prepare_cached(
+        "select status from timeline where message_id = ?1 and is_report = 1 and is_duplicate = 0
+         and pricing is not null",
+    )?;
+    let mut rows = statement.query([message.as_bytes()])?;
+    while let Some(row) = rows.next()? {
+        if Cells::new("timeline", row).word::<Status>()? > report.status {
+            return Ok(None);
+        }
+    }
+    Ok(Some(pricing.clone()))
+}
+
+/// Does what an error of Meta's asks for beyond the message itself.
+fn follow(connection: &Connection, current: &Current, error: &MetaError, at: Timestamp) -> SqlResult<()> {
+    let (workspace, contact) = (current.workspace, current.contact);
+    match error.class() {
+        Class::WindowClosed => contacts::close_window(connection, workspace, current.account, contact, at),
+        Class::Suppress => contacts::stop_marketing(connection, workspace, contact, Some(at), None),
+        Class::Rest => {
+            let until = at.saturating_add(OPEN_FOR).unwrap_or(Timestamp::MAX);
+            contacts::stop_marketing(connection, workspace, contact, None, Some(until))
+        }
+        Class::Retry
+        | Class::SlowNumber
+        | Class::SlowPair
+        | Class::HoldAccount
+        | Class::PauseTemplate
+        | Class::Permanent => Ok(()),
+    }
+}

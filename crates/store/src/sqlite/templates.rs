@@ -1,0 +1,171 @@
+//! Templates, as Meta last told of them.
+
+use domain::id::WorkspaceId;
+use domain::json::Value as Json;
+use domain::template::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
+use engine::ports::{
+    ListedTemplate, Page, PageRequest, StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut,
+};
+use rusqlite::{Connection, params};
+
+use super::directory;
+use super::page::{List, Order, bytes, containing, text};
+use crate::error::SqlResult;
+use crate::row::{Cells, micros};
+
+const COLUMNS: &str = "seq, id, waba_id, meta_id, name, language, category, status, parameter_format, components, \
+    quality, rejected_reason, synced_at";
+
+fn read(cells: &mut Cells<'_>) -> SqlResult<StoredTemplate> {
+    let id = cells.id()?;
+    let waba_id = cells.get()?;
+    let meta_id = cells.get()?;
+    let name = cells.get()?;
+    let language = cells.get()?;
+    let category = TemplateCategory::parse(&cells.get::<String>()?);
+    let status = TemplateStatus::parse(&cells.get::<String>()?);
+    let parameter_format = ParameterFormat::parse(&cells.get::<String>()?);
+    let components: String = cells.get()?;
+    let parsed: Json = serde_json::from_str(&components).map_err(|_| cells.corrupt("no JSON".to_owned()))?;
+    let template = Template {
+        components: Template::components_from(&parsed, parameter_format, &category),
+        name,
+        language,
+        status,
+        category,
+        parameter_format,
+    };
+    Ok(StoredTemplate {
+        id,
+        waba_id,
+        listed: ListedTemplate {
+            meta_id,
+            template,
+            components,
+            quality: cells.get()?,
+            rejected_reason: cells.get()?,
+        },
+        synced_at: cells.at()?,
+    })
+}
+
+pub(super) fn one(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    waba_id: &str,
+    name: &str,
+    language: &str,
+) -> SqlResult<Option<StoredTemplate>> {
+    let sql = format!(
+        "select {COLUMNS} from templates where workspace_id = ?1 and waba_id = ?2 and name = ?3 and language = ?4"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query((workspace.as_bytes(), waba_id, name, language))?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let mut cells = Cells::new("templates", row);
+    let _seq: i64 = cells.get()?;
+    read(&mut cells).map(Some)
+}
+
+pub(super) fn page(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    filter: &TemplateFilter,
+    page: PageRequest,
+) -> SqlResult<Page<StoredTemplate>> {
+    let mut list = List::of("templates", COLUMNS, Order::OldestFirst);
+    list.with("workspace_id = ?", [bytes(workspace.as_bytes())]);
+    if let Some(id) = &filter.id {
+        list.with("id = ?", [bytes(id.as_bytes())]);
+    }
+    for (condition, value) in [
+        ("waba_id = ?", &filter.waba_id),
+        ("name = ?", &filter.name),
+        ("language = ?", &filter.language),
+        ("status = ?", &filter.status),
+        ("category = ?", &filter.category),
+    ] {
+        if let Some(value) = value {
+            list.with(condition, [text(value)]);
+        }
+    }
+    if let Some(search) = &filter.search {
+        list.with("name like ? escape '\\'", [containing(search)]);
+    }
+    list.page(connection, page, read)
+}
+
+pub(super) fn put(connection: &Connection, put: &TemplatesPut) -> SqlResult<TemplateCounts> {
+    let mut counts = TemplateCounts::default();
+    for (id, listed) in &put.templates {
+        let template = &listed.template;
+        let known: Option<bool> = {
+            let mut statement = connection.prepare_cached(
+                "select meta_id = ?5 and category = ?6 and status = ?7 and parameter_format = ?8 and components = ?9
+                        and quality is ?10 and rejected_reason is ?11
+                 from templates where workspace_id = ?1 and waba_id = ?2 and name = ?3 and language = ?4",
+            )?;
+            let mut rows = statement.query(params![
+                put.workspace.as_bytes(),
+                put.waba_id,
+                template.name,
+                template.language,
+                listed.meta_id,
+                template.category.as_str(),
+                template.status.as_str(),
+                template.parameter_format.as_str(),
+                listed.components,
+                listed.quality,
+                listed.rejected_reason,
+            ])?;
+            rows.next()?.map(|row| row.get(0)).transpose()?
+        };
+        match known {
+            None => counts.added += 1,
+            Some(false) => counts.updated += 1,
+            Some(true) => {}
+        }
+        connection
+            .prepare_cached(
+                "insert into templates (
+                     id, workspace_id, waba_id, meta_id, name, language, category, status, parameter_format,
+                     components, quality, rejected_reason, synced_at)
+                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+                 on conflict (workspace_id, waba_id, name, language) do update set
+                     meta_id = excluded.meta_id, category = excluded.category, status = excluded.status,
+                     parameter_format = excluded.parameter_format, components = excluded.components,
+                     quality = excluded.quality, rejected_reason = excluded.rejected_reason,
+                     synced_at = excluded.synced_at",
+            )?
+            .execute(params![
+                id.as_bytes(),
+                put.workspace.as_bytes(),
+                put.waba_id,
+                listed.meta_id,
+                template.name,
+                template.language,
+                template.category.as_str(),
+                template.status.as_str(),
+                template.parameter_format.as_str(),
+                listed.components,
+                listed.quality,
+                listed.rejected_reason,
+                micros(put.now),
+            ])?;
+    }
+    if put.is_complete {
+        let n_rows = connection
+            .prepare_cached(
+                "delete from templates where workspace_id = ?1 and waba_id = ?2 and synced_at < ?3",
+            )?
+            .execute((put.workspace.as_bytes(), &put.waba_id, micros(put.now)))?;
+        counts.removed = u32::try_from(n_rows).unwrap_or(u32::MAX);
+    }
+    counts.total = connection
+        .prepare_cached("select count(*) from templates where workspace_id = ?1 and waba_id = ?2")?
+        .query_row((put.workspace.as_bytes(), &put.waba_id), |row| row.get(0))?;
+    if counts.added + counts.updated + counts.removed > 0 {
+        directory::bump(connection, "templates")?;
+    }
+    Ok(counts)
+}

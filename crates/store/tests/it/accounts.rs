@@ -1,0 +1,125 @@
+//! Accounts, keys and templates, and their secrets at rest.
+
+use domain::access::{ApiKey, Scope};
+use domain::id::{KeyId, TemplateId};
+use domain::template::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
+use engine::ports::{Accounts, ListedTemplate, StoreErrorKind, TemplateFilter, TemplatesPut};
+use secrecy::ExposeSecret;
+
+use crate::support::{TestStore, page};
+
+#[tokio::test]
+async fn an_account_comes_back_with_its_secrets() {
+    let app = TestStore::new().await.restart();
+    let directory = app.store.directory().await.unwrap();
+    let record = &directory.accounts[0];
+    assert_eq!(record.account.id, app.account);
+    assert_eq!(record.access_token.expose_secret(), "demo-access-token");
+    assert_eq!(record.app_secret.as_ref().unwrap().expose_secret(), "demo-app-secret");
+}
+
+#[tokio::test]
+async fn no_secret_is_readable_in_the_files() {
+    let app = TestStore::new().await;
+    let folder = app.folder.path().to_owned();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        for secret in ["demo-access-token", "demo-app-secret"] {
+            assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_name_or_a_number_is_taken_once() {
+    let app = TestStore::new().await;
+    let directory = app.store.directory().await.unwrap();
+    let mut record = (*directory.accounts[0]).clone();
+    record.account.id = app.id(domain::id::AccountId::from_parts);
+    let clash = app.store.account_add(engine::ports::NewAccount { record, created_at: app.now() }).await;
+    assert_eq!(clash.unwrap_err().kind(), StoreErrorKind::Conflict);
+    assert!(app.store.account_remove(app.workspace, app.account, app.now()).await.unwrap());
+    app.add_account("main", "330011220099887").await;
+}
+
+#[tokio::test]
+async fn each_change_moves_the_revision() {
+    let app = TestStore::new().await;
+    let before = app.store.revision().await.unwrap();
+    app.store.account_hold(app.workspace, app.account, Some("token expired"), app.now()).await.unwrap();
+    let after = app.store.revision().await.unwrap();
+    assert!(before.directory < after.directory);
+    assert_eq!(before.templates, after.templates);
+}
+
+#[tokio::test]
+async fn a_key_comes_back_and_is_revoked_once() {
+    let app = TestStore::new().await;
+    let key = ApiKey {
+        id: app.id(KeyId::from_parts),
+        workspace: app.workspace,
+        name: "ci".to_owned(),
+        prefix: "wp_test_abcd".to_owned(),
+        digest: [3; 32],
+        scopes: vec![Scope::Send, Scope::Read],
+        accounts: vec![app.account],
+        is_test: true,
+        rate_per_minute: Some(5),
+        rate_burst: None,
+        expires_at: None,
+        revoked_at: None,
+        created_at: app.now(),
+        last_used_at: None,
+    };
+    app.store.key_add(key.clone()).await.unwrap();
+    let directory = app.store.directory().await.unwrap();
+    assert_eq!(**directory.keys.get(&[3; 32]).unwrap(), key);
+    assert!(app.store.key_revoke(app.workspace, key.id, app.now()).await.unwrap());
+    assert!(!app.store.key_revoke(app.workspace, key.id, app.now()).await.unwrap());
+    let directory = app.store.directory().await.unwrap();
+    assert!(!directory.keys.get(&[3; 32]).unwrap().is_valid(app.now()));
+}
+
+fn listed(name: &str, status: TemplateStatus) -> ListedTemplate {
+    ListedTemplate {
+        meta_id: "707001122334455".to_owned(),
+        template: Template {
+            name: name.to_owned(),
+            language: "en".to_owned(),
+            status,
+            category: TemplateCategory::Utility,
+            parameter_format: ParameterFormat::Positional,
+            components: Default::default(),
+        },
+        components: r#"[{"type":"BODY","text":"Hello {{1}} there"}]"#.to_owned(),
+        quality: None,
+        rejected_reason: None,
+    }
+}
+
+#[tokio::test]
+async fn a_complete_list_removes_what_meta_no_longer_has() {
+    let app = TestStore::new().await;
+    let put = |names: &[&str], is_complete| TemplatesPut {
+        workspace: app.workspace,
+        waba_id: "210987650001234".to_owned(),
+        templates: names
+            .iter()
+            .map(|name| (app.id(TemplateId::from_parts), listed(name, TemplateStatus::Approved)))
+            .collect(),
+        is_complete,
+        now: app.now(),
+    };
+    let counts = app.store.templates_put(put(&["a", "b"], true)).await.unwrap();
+    assert_eq!((counts.added, counts.total), (2, 2));
+    app.advance(1);
+    let counts = app.store.templates_put(put(&["c"], false)).await.unwrap();
+    assert_eq!((counts.added, counts.removed, counts.total), (1, 0, 3));
+    app.advance(1);
+    let counts = app.store.templates_put(put(&["a"], true)).await.unwrap();
+    assert_eq!((counts.added, counts.updated, counts.removed, counts.total), (0, 0, 2, 1));
+    let found = app.store.templates(app.workspace, &TemplateFilter::default(), page(10)).await.unwrap();
+    assert_eq!(found.rows[0].listed.template.name, "a");
+    let one = app.store.template(app.workspace, "210987650001234", "a", "en").await.unwrap().unwrap();
+    assert!(one.listed.template.components.body.is_some());
+}

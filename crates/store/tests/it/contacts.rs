@@ -1,0 +1,125 @@
+//! People: known by number, by user id, by both.
+
+use domain::inbound::Person;
+use domain::outcome::Accepted;
+use domain::phone::{PhoneNumber, UserId};
+use engine::ports::{ContactFilter, MessageFilter, Messages, Recipient, Settlement};
+
+use crate::support::{CUSTOMER, TestStore, page};
+
+async fn contacts(app: &TestStore) -> Vec<engine::ports::Contact> {
+    app.store.contacts(app.workspace, &ContactFilter::default(), page(50)).await.unwrap().rows
+}
+
+fn by(app: &TestStore, wamid: &str, wa_id: Option<&str>, user_id: Option<&str>) -> domain::inbound::Inbound {
+    let from = Person {
+        wa_id: wa_id.map(str::to_owned),
+        user_id: user_id.map(str::to_owned),
+        name: Some("Maya Osei".to_owned()),
+    };
+    domain::inbound::Inbound { from, ..app.text_from(CUSTOMER, wamid) }
+}
+
+#[tokio::test]
+async fn a_customer_who_writes_becomes_a_contact_with_an_open_window() {
+    let app = TestStore::new().await;
+    app.inbound(by(&app, "wamid.1", Some(CUSTOMER), None)).await;
+    let known = contacts(&app).await;
+    assert_eq!(known.len(), 1);
+    assert_eq!(known[0].wa_id.as_deref(), Some(CUSTOMER));
+    assert_eq!(known[0].name.as_deref(), Some("Maya Osei"));
+    assert_eq!(known[0].last_inbound_at, Some(app.now()));
+}
+
+#[tokio::test]
+async fn the_same_message_twice_is_one_message() {
+    let app = TestStore::new().await;
+    app.inbound(app.text_from(CUSTOMER, "wamid.1")).await;
+    let again = app.inbound(app.text_from(CUSTOMER, "wamid.1")).await;
+    assert_eq!((again.applied, again.repeated), (0, 1));
+    let found = app.store.messages(app.workspace, &MessageFilter::default(), page(10)).await.unwrap();
+    assert_eq!(found.total, 1);
+}
+
+#[tokio::test]
+async fn a_contact_may_have_no_number() {
+    let app = TestStore::new().await;
+    app.inbound(by(&app, "wamid.1", None, Some("GB.77120394857261034"))).await;
+    let known = contacts(&app).await;
+    assert_eq!(
+        (known[0].wa_id.as_deref(), known[0].user_id.as_deref()),
+        (None, Some("GB.77120394857261034"))
+    );
+    let user = UserId::parse("GB.77120394857261034").unwrap();
+    let new = engine::ports::NewMessage {
+        recipient: Recipient::User(user),
+        needs_window: true,
+        ..app.new_message()
+    };
+    app.accept(new).await;
+}
+
+#[tokio::test]
+async fn number_and_user_id_merge_when_both_are_known() {
+    let app = TestStore::new().await;
+    app.inbound(by(&app, "wamid.1", None, Some("GB.77120394857261034"))).await;
+    app.inbound(by(&app, "wamid.2", Some(CUSTOMER), None)).await;
+    assert_eq!(contacts(&app).await.len(), 2);
+    app.inbound(by(&app, "wamid.3", Some(CUSTOMER), Some("GB.77120394857261034"))).await;
+    let known = contacts(&app).await;
+    assert_eq!(known.len(), 1);
+    assert_eq!(known[0].user_id.as_deref(), Some("GB.77120394857261034"));
+    let filter = MessageFilter { contact: Some(known[0].id), ..MessageFilter::default() };
+    assert_eq!(app.store.messages(app.workspace, &filter, page(10)).await.unwrap().total, 3);
+}
+
+#[tokio::test]
+async fn what_meta_answers_as_the_number_joins_the_same_contact() {
+    let app = TestStore::new().await;
+    let number = PhoneNumber::parse("+55 11 98765 4321").unwrap();
+    let new =
+        || engine::ports::NewMessage { recipient: Recipient::Phone(number.clone()), ..app.new_message() };
+    let claim = app.accept(new()).await;
+    // Meta drops the nine.
+    let accepted = Accepted {
+        wamid: "wamid.A".to_owned(),
+        wa_id: Some("551187654321".to_owned()),
+        ..Accepted::default()
+    };
+    app.store.settle(&claim, &Settlement::Sent(accepted), app.now()).await.unwrap();
+    app.inbound(by(&app, "wamid.1", Some("551187654321"), None)).await;
+    assert_eq!(contacts(&app).await.len(), 1);
+    app.accept(engine::ports::NewMessage { needs_window: true, ..new() }).await;
+}
+
+#[tokio::test]
+async fn spellings_of_a_number_are_one_person_even_before_meta_says_so() {
+    let app = TestStore::new().await;
+    app.inbound(by(&app, "wamid.1", Some("5215512345678"), None)).await;
+    let number = PhoneNumber::parse("+52 55 1234 5678").unwrap();
+    let new = engine::ports::NewMessage {
+        recipient: Recipient::Phone(number),
+        needs_window: true,
+        ..app.new_message()
+    };
+    app.accept(new).await;
+    assert_eq!(contacts(&app).await.len(), 1);
+}
+
+#[tokio::test]
+async fn messages_about_messages_do_not_open_the_window() {
+    let app = TestStore::new().await;
+    for kind in ["system", "edit", "revoke"] {
+        let message = domain::inbound::Inbound {
+            kind: kind.to_owned(),
+            ..app.text_from(CUSTOMER, &format!("wamid.{kind}"))
+        };
+        app.inbound(message).await;
+    }
+    let known = app
+        .store
+        .look_up(app.workspace, app.account, &Recipient::Phone(PhoneNumber::parse(CUSTOMER).unwrap()))
+        .await
+        .unwrap();
+    assert!(!known.window.is_open(app.now()));
+}

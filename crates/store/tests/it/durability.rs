@@ -1,0 +1,103 @@
+//! What is on disk, and which SQLite puts it there.
+
+use domain::message::Status;
+use engine::ports::{Messages, Work};
+use tokio::task::JoinSet;
+
+use crate::support::TestStore;
+
+/// Runs futures side by side.
+async fn join_all<T: Send + 'static>(futures: Vec<impl Future<Output = T> + Send + 'static>) -> Vec<T> {
+    let mut set: JoinSet<T> = futures.into_iter().collect();
+    let mut ends = Vec::new();
+    while let Some(end) = set.join_next().await {
+        ends.push(end.unwrap());
+    }
+    ends
+}
+
+#[test]
+fn the_linked_sqlite_has_the_wal_reset_fix() {
+    assert!(rusqlite::version_number() >= 3_051_003, "{}", rusqlite::version());
+}
+
+#[tokio::test]
+async fn an_accepted_message_is_there_after_a_restart() {
+    let app = TestStore::new().await;
+    let claim = app.accept(app.new_message()).await;
+    let app = app.restart();
+    assert_eq!(app.status(claim.message).await, Status::Sending);
+}
+
+#[tokio::test]
+async fn a_hundred_acceptances_at_once_are_a_hundred_messages() {
+    let app = TestStore::new().await;
+    let news: Vec<_> = (0..100).map(|_| app.new_message()).collect();
+    let ids: Vec<_> = news.iter().map(|new| new.id).collect();
+    let accepts = news
+        .into_iter()
+        .map(|new| {
+            let store = app.store.clone();
+            async move { store.accept(new).await.unwrap() }
+        })
+        .collect();
+    join_all(accepts).await;
+    for id in ids {
+        assert_eq!(app.status(id).await, Status::Sending);
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_fails_takes_no_neighbour_with_it() {
+    let app = TestStore::new().await;
+    let good: Vec<_> = (0..20).map(|_| app.new_message()).collect();
+    let ids: Vec<_> = good.iter().map(|new| new.id).collect();
+    let mut all: Vec<_> = good.clone();
+    // The same ids again: each of these cannot be written.
+    all.extend(good);
+    let accepts = all
+        .into_iter()
+        .map(|new| {
+            let store = app.store.clone();
+            async move { store.accept(new).await.is_ok() }
+        })
+        .collect();
+    let ends = join_all(accepts).await;
+    assert_eq!(ends.iter().filter(|is_ok| **is_ok).count(), 20);
+    for id in ids {
+        assert_eq!(app.status(id).await, Status::Sending);
+    }
+}
+
+#[tokio::test]
+async fn a_commit_syncs_the_log_in_full() {
+    let app = TestStore::new().await;
+    app.store.probe(app.now()).await.unwrap();
+    let connection = rusqlite::Connection::open(app.path()).unwrap();
+    let mode: String = connection.query_row("pragma journal_mode", (), |row| row.get(0)).unwrap();
+    assert_eq!(mode, "wal");
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_program_is_refused() {
+    let app = TestStore::new().await;
+    let path = app.path();
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection
+        .execute(
+            "insert into schema_migrations (version, name, checksum, applied_at) values (9999, 'future', x'00', 0)",
+            (),
+        )
+        .unwrap();
+    let error = store::migrate(&path, app.now()).unwrap_err();
+    assert!(error.to_string().contains("use a newer waypost"), "{error}");
+}
+
+#[tokio::test]
+async fn a_database_says_how_far_it_is() {
+    let app = TestStore::new().await;
+    let state = store::migration_state(&app.path()).unwrap();
+    assert_eq!(state.applied, state.known);
+    let missing = store::migration_state(&app.folder.path().join("none.db")).unwrap();
+    assert_eq!(missing.applied, 0);
+}

@@ -1,0 +1,10 @@
+//! The promises of the store, each tried on a real file.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
+
+mod accounts;
+mod contacts;
+mod durability;
+mod messages;
+mod reports;
+mod support;
+mod work;

@@ -1,0 +1,165 @@
+//! Acceptance, the end of a send, and lists.
+
+use std::collections::BTreeSet;
+
+use domain::message::Status;
+use domain::meta_error::MetaError;
+use domain::window::Window;
+use engine::ports::{
+    Admission, ClaimToken, Failure, MessageFilter, MessageKey, Messages, PageRequest, PageStart, Settled,
+    Settlement,
+};
+
+use crate::support::{CUSTOMER, TestStore, page};
+
+#[tokio::test]
+async fn an_accepted_message_is_sending_and_a_settled_one_is_sent() {
+    let app = TestStore::new().await;
+    let claim = app.accept(app.new_message()).await;
+    assert_eq!(app.status(claim.message).await, Status::Sending);
+    app.settle_sent(&claim, "wamid.A").await;
+    let story = app.story(claim.message).await;
+    assert_eq!(story.message.status, Status::Sent);
+    assert_eq!(story.message.wamid.as_deref(), Some("wamid.A"));
+    assert_eq!(story.timeline.len(), 1);
+    let by_wamid = app.store.message(app.workspace, &MessageKey::Wamid("wamid.A".to_owned())).await.unwrap();
+    assert_eq!(by_wamid.unwrap().message.id, claim.message);
+}
+
+#[tokio::test]
+async fn a_free_form_message_needs_an_open_window() {
+    let app = TestStore::new().await;
+    let new = || engine::ports::NewMessage { needs_window: true, ..app.new_message() };
+    let closed = app.store.accept(new()).await.unwrap();
+    assert_eq!(closed, Admission::OutsideWindow(Window::default()));
+    assert_eq!(app.store.contacts(app.workspace, &Default::default(), page(10)).await.unwrap().total, 0);
+
+    app.inbound(app.text_from(CUSTOMER, "wamid.IN")).await;
+    app.accept(new()).await;
+    app.advance(86_399);
+    app.accept(new()).await;
+    app.advance(1);
+    let closed = app.store.accept(new()).await.unwrap();
+    assert!(matches!(closed, Admission::OutsideWindow(window) if window.last_inbound_at.is_some()));
+}
+
+#[tokio::test]
+async fn a_window_belongs_to_one_account() {
+    let app = TestStore::new().await;
+    let other = app.add_account("other", "330011220099888").await;
+    app.inbound(app.text_from(CUSTOMER, "wamid.IN")).await;
+    let new = engine::ports::NewMessage { needs_window: true, account: other, ..app.new_message() };
+    assert!(matches!(app.store.accept(new).await.unwrap(), Admission::OutsideWindow(_)));
+}
+
+#[tokio::test]
+async fn a_failed_message_says_why() {
+    let app = TestStore::new().await;
+    let claim = app.accept(app.new_message()).await;
+    let error = MetaError {
+        code: 131_009,
+        title: Some("Parameter value is not valid".to_owned()),
+        ..MetaError::default()
+    };
+    let end = Settlement::Failed(Failure { code: "meta_error", meta: Some(error.clone()) });
+    assert_eq!(app.store.settle(&claim, &end, app.now()).await.unwrap(), Settled::Held);
+    let message = app.story(claim.message).await.message;
+    assert_eq!(message.status, Status::Failed);
+    assert_eq!(message.failure_code.as_deref(), Some("meta_error"));
+    assert_eq!(message.error, Some(error));
+}
+
+#[tokio::test]
+async fn metas_refusal_of_the_window_closes_it() {
+    let app = TestStore::new().await;
+    app.inbound(app.text_from(CUSTOMER, "wamid.IN")).await;
+    app.advance(60);
+    let new = || engine::ports::NewMessage { needs_window: true, ..app.new_message() };
+    let claim = app.accept(new()).await;
+    let error = MetaError { code: 131_047, ..MetaError::default() };
+    let end = Settlement::Failed(Failure { code: "meta_error", meta: Some(error) });
+    app.store.settle(&claim, &end, app.now()).await.unwrap();
+    assert!(matches!(app.store.accept(new()).await.unwrap(), Admission::OutsideWindow(_)));
+    app.advance(60);
+    app.inbound(app.text_from(CUSTOMER, "wamid.IN2")).await;
+    app.accept(new()).await;
+}
+
+#[tokio::test]
+async fn marketing_is_kept_from_those_who_stopped_it_or_rest() {
+    let app = TestStore::new().await;
+    let marketing = || engine::ports::NewMessage { is_marketing: true, ..app.new_message() };
+    let claim = app.accept(marketing()).await;
+    app.settle_sent(&claim, "wamid.A").await;
+    let mut failed = app.reported("wamid.A", Status::Failed);
+    failed.error = Some(MetaError { code: 131_049, ..MetaError::default() });
+    app.report(failed).await;
+    assert!(matches!(app.store.accept(marketing()).await.unwrap(), Admission::Resting(_)));
+    app.advance(86_400);
+
+    let claim = app.accept(marketing()).await;
+    app.settle_sent(&claim, "wamid.B").await;
+    let mut failed = app.reported("wamid.B", Status::Failed);
+    failed.error = Some(MetaError { code: 131_050, ..MetaError::default() });
+    app.report(failed).await;
+    assert_eq!(app.store.accept(marketing()).await.unwrap(), Admission::OptedOut);
+    app.accept(app.new_message()).await;
+}
+
+#[tokio::test]
+async fn only_the_holder_says_that_nobody_knows() {
+    let app = TestStore::new().await;
+    let claim = app.accept(app.new_message()).await;
+    let stranger = engine::ports::Claim { token: ClaimToken(-1), ..claim };
+    let unknown = Settlement::Unknown { reason: "cut".to_owned() };
+    assert_eq!(app.store.settle(&stranger, &unknown, app.now()).await.unwrap(), Settled::Lost);
+    assert_eq!(app.status(claim.message).await, Status::Sending);
+}
+
+#[tokio::test]
+async fn a_definite_answer_that_comes_late_still_settles() {
+    let app = TestStore::new().await;
+    let claim = app.accept(app.new_message()).await;
+    app.settle_unknown(&claim).await;
+    assert_eq!(app.status(claim.message).await, Status::Unknown);
+    app.settle_sent(&claim, "wamid.LATE").await;
+    let message = app.story(claim.message).await.message;
+    assert_eq!((message.status, message.wamid.as_deref()), (Status::Sent, Some("wamid.LATE")));
+}
+
+#[tokio::test]
+async fn a_cursor_yields_each_row_once_while_rows_are_added() {
+    let app = TestStore::new().await;
+    let mut expected = BTreeSet::new();
+    for _ in 0..25 {
+        expected.insert(app.accept(app.new_message()).await.message);
+    }
+    let mut seen = Vec::new();
+    let mut request = page(10);
+    loop {
+        let found = app.store.messages(app.workspace, &MessageFilter::default(), request).await.unwrap();
+        seen.extend(found.rows.iter().map(|message| message.id));
+        app.accept(app.new_message()).await;
+        let Some(position) = found.next else { break };
+        request = PageRequest { per_page: 10, start: PageStart::After(position) };
+    }
+    assert_eq!(seen.len(), 25);
+    assert_eq!(seen.into_iter().collect::<BTreeSet<_>>(), expected);
+}
+
+#[tokio::test]
+async fn filters_are_joined_with_and() {
+    let app = TestStore::new().await;
+    let new = engine::ports::NewMessage { client_reference: Some("order-7".to_owned()), ..app.new_message() };
+    let wanted = app.accept(new).await.message;
+    app.accept(app.new_message()).await;
+    let filter = MessageFilter { client_reference: Some("order-7".to_owned()), ..MessageFilter::default() };
+    let found = app.store.messages(app.workspace, &filter, page(10)).await.unwrap();
+    assert_eq!(found.rows.iter().map(|message| message.id).collect::<Vec<_>>(), [wanted]);
+    let filter = MessageFilter { status: Some(Status::Sent), ..filter };
+    assert_eq!(app.store.messages(app.workspace, &filter, page(10)).await.unwrap().total, 0);
+    let filter = MessageFilter { search: Some("+1555010000".to_owned()), ..MessageFilter::default() };
+    assert_eq!(app.store.messages(app.workspace, &filter, page(10)).await.unwrap().total, 2);
+    let filter = MessageFilter { search: Some("100%".to_owned()), ..MessageFilter::default() };
+    assert_eq!(app.store.messages(app.workspace, &filter, page(10)).await.unwrap().total, 0);
+}

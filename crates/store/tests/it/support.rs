@@ -1,0 +1,271 @@
+//! A store in a folder of its own, with time and chance in the test's hands.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use domain::account::{Account, AccountStatus};
+use domain::id::{AccountId, ContactId, MessageId, WorkerId, WorkspaceId};
+use domain::inbound::{Inbound, Person, Update};
+use domain::message::{Reference, Status, StatusReport};
+use domain::outcome::Accepted;
+use domain::phone::PhoneNumber;
+use engine::ports::{
+    AccountRecord, Accounts, Admission, Chance, Claim, ClaimToken, Clock, FreshIds, Ingested, MessageKey,
+    MessageStory, Messages, NewAccount, NewMessage, PageRequest, PageStart, Post, Recipient, Route,
+    RoutedPart, Settlement, Work,
+};
+use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretSlice;
+use store::{Sealer, SqliteStore};
+use tempfile::TempDir;
+
+/// A clock that stands still until it is moved.
+pub(crate) struct FakeClock(Mutex<Timestamp>);
+
+#[async_trait]
+impl Clock for FakeClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+
+    async fn sleep_until(&self, _: Timestamp) {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Chance that counts.
+#[derive(Default)]
+pub(crate) struct Counting(AtomicU64);
+
+impl Chance for Counting {
+    fn fill(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            let n = self.0.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+            let from = n.len() - chunk.len();
+            chunk.copy_from_slice(&n[from..]);
+        }
+    }
+}
+
+pub(crate) struct TestStore {
+    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) clock: Arc<FakeClock>,
+    pub(crate) chance: Arc<Counting>,
+    pub(crate) folder: TempDir,
+    pub(crate) workspace: WorkspaceId,
+    pub(crate) account: AccountId,
+    pub(crate) worker: WorkerId,
+}
+
+pub(crate) const CUSTOMER: &str = "15550100001";
+
+impl TestStore {
+    pub(crate) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let start = Timestamp::from_second(1_767_225_600).unwrap();
+        let clock = Arc::new(FakeClock(Mutex::new(start)));
+        let chance = Arc::new(Counting::default());
+        let store = open(&folder.path().join("waypost.db"), &clock, &chance);
+        let directory = store.directory().await.unwrap();
+        let workspace = *directory.workspaces.keys().next().unwrap();
+        let worker = WorkerId::from_parts(1, &[1; 10]);
+        let mut app = Self {
+            store,
+            clock,
+            chance,
+            folder,
+            workspace,
+            account: AccountId::from_parts(1, &[2; 10]),
+            worker,
+        };
+        app.account = app.add_account("main", "330011220099887").await;
+        app.store.heartbeat(worker, app.now()).await.unwrap();
+        app
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.path().join("waypost.db")
+    }
+
+    /// Closes the store and opens the same file again.
+    pub(crate) fn restart(self) -> Self {
+        let Self { store, clock, chance, folder, workspace, account, worker } = self;
+        drop(store);
+        let store = open(&folder.path().join("waypost.db"), &clock, &chance);
+        Self { store, clock, chance, folder, workspace, account, worker }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn advance(&self, seconds: i64) {
+        *self.clock.0.lock().unwrap() += SignedDuration::from_secs(seconds);
+    }
+
+    pub(crate) fn id<T>(&self, from_parts: fn(u64, &[u8; 10]) -> T) -> T {
+        let mut random = [0; 10];
+        self.chance.fill(&mut random);
+        from_parts(self.now().as_millisecond().try_into().unwrap(), &random)
+    }
+
+    pub(crate) async fn add_account(&self, name: &str, phone_number_id: &str) -> AccountId {
+        let account = Account {
+            id: self.id(AccountId::from_parts),
+            workspace: self.workspace,
+            name: name.to_owned(),
+            phone_number_id: phone_number_id.to_owned(),
+            waba_id: "210987650001234".to_owned(),
+            display_phone_number: None,
+            quality_rating: None,
+            messaging_limit_tier: None,
+            status: AccountStatus::Connected,
+            status_reason: None,
+            is_default: false,
+            is_sandbox: true,
+        };
+        let id = account.id;
+        let record = AccountRecord {
+            account,
+            access_token: "demo-access-token".into(),
+            app_secret: Some("demo-app-secret".into()),
+            verify_token_digest: Some([7; 32]),
+        };
+        self.store.account_add(NewAccount { record, created_at: self.now() }).await.unwrap();
+        id
+    }
+
+    pub(crate) fn new_message(&self) -> NewMessage {
+        let id = self.id(MessageId::from_parts);
+        NewMessage {
+            id,
+            workspace: self.workspace,
+            account: self.account,
+            key: None,
+            recipient: Recipient::Phone(PhoneNumber::parse(CUSTOMER).unwrap()),
+            contact: self.id(ContactId::from_parts),
+            kind: "text",
+            content: r#"{"body":"Hi"}"#.into(),
+            needs_window: false,
+            is_marketing: false,
+            context_wamid: None,
+            recipient_identity_key_hash: None,
+            client_reference: None,
+            worker: self.worker,
+            token: ClaimToken(i64::from(id.as_bytes()[15]) + 1),
+            now: self.now(),
+        }
+    }
+
+    /// Accepts a message, and claims it as its sender would.
+    pub(crate) async fn accept(&self, new: NewMessage) -> Claim {
+        let claim = Claim {
+            workspace: new.workspace,
+            message: new.id,
+            account: new.account,
+            attempt: 1,
+            token: new.token,
+        };
+        let admission = self.store.accept(new).await.unwrap();
+        assert!(matches!(admission, Admission::Accepted { .. }), "{admission:?}");
+        claim
+    }
+
+    pub(crate) async fn settle_sent(&self, claim: &Claim, wamid: &str) {
+        let accepted =
+            Accepted { wamid: wamid.to_owned(), wa_id: Some(CUSTOMER.to_owned()), ..Accepted::default() };
+        self.store.settle(claim, &Settlement::Sent(accepted), self.now()).await.unwrap();
+    }
+
+    pub(crate) async fn settle_unknown(&self, claim: &Claim) {
+        let end = Settlement::Unknown { reason: "cut".to_owned() };
+        self.store.settle(claim, &end, self.now()).await.unwrap();
+    }
+
+    pub(crate) async fn story(&self, id: MessageId) -> MessageStory {
+        self.store.message(self.workspace, &MessageKey::Id(id)).await.unwrap().unwrap()
+    }
+
+    pub(crate) async fn status(&self, id: MessageId) -> Status {
+        self.story(id).await.message.status
+    }
+
+    /// One part of a POST that concerns the account.
+    pub(crate) fn part(&self, update: Update, span: (u32, u32)) -> RoutedPart {
+        RoutedPart {
+            route: Some(Route {
+                workspace: self.workspace,
+                waba_id: "210987650001234".to_owned(),
+                account: Some(self.account),
+            }),
+            update,
+            span,
+            field: "messages".to_owned(),
+            undecodable: None,
+            ids: FreshIds {
+                message: self.id(MessageId::from_parts),
+                contact: self.id(ContactId::from_parts),
+            },
+        }
+    }
+
+    pub(crate) async fn post(&self, body: &str, parts: Vec<RoutedPart>) -> Ingested {
+        let post = Post { body: Bytes::copy_from_slice(body.as_bytes()), parts, now: self.now() };
+        self.store.ingest(post).await.unwrap()
+    }
+
+    /// The customer writes.
+    pub(crate) async fn inbound(&self, message: Inbound) -> Ingested {
+        let body = format!("inbound {}", message.wamid);
+        let part = self.part(Update::Message(message), (0, 7));
+        self.post(&body, vec![part]).await
+    }
+
+    /// Meta reports.
+    pub(crate) async fn report(&self, report: StatusReport) -> Ingested {
+        let body = format!("report {} {}", report.wamid, report.status);
+        let part = self.part(Update::Status(report), (0, 6));
+        self.post(&body, vec![part]).await
+    }
+
+    pub(crate) fn text_from(&self, wa_id: &str, wamid: &str) -> Inbound {
+        Inbound {
+            wamid: wamid.to_owned(),
+            from: Person { wa_id: Some(wa_id.to_owned()), ..Person::default() },
+            at: self.now(),
+            kind: "text".to_owned(),
+            text: Some("Hello".to_owned()),
+            object: None,
+            context_wamid: None,
+        }
+    }
+
+    pub(crate) fn reported(&self, wamid: &str, status: Status) -> StatusReport {
+        StatusReport {
+            wamid: wamid.to_owned(),
+            status,
+            at: self.now(),
+            reference: None,
+            recipient: None,
+            user_id: None,
+            error: None,
+            pricing: None,
+        }
+    }
+
+    pub(crate) fn reported_for(&self, message: MessageId, wamid: &str, status: Status) -> StatusReport {
+        StatusReport { reference: Some(Reference { message, attempt: 1 }), ..self.reported(wamid, status) }
+    }
+}
+
+pub(crate) fn open(path: &std::path::Path, clock: &FakeClock, chance: &Arc<Counting>) -> Arc<SqliteStore> {
+    let sealer = Sealer::new(&SecretSlice::from(vec![9; 32]), chance.clone()).unwrap();
+    Arc::new(SqliteStore::open(path, sealer, clock, &**chance).unwrap())
+}
+
+pub(crate) fn page(per_page: u32) -> PageRequest {
+    PageRequest { per_page, start: PageStart::Page(1) }
+}

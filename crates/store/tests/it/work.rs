@@ -1,0 +1,42 @@
+//! What a dead process leaves behind.
+
+use domain::id::WorkerId;
+use domain::message::Status;
+use engine::ports::Work;
+
+use crate::support::TestStore;
+
+#[tokio::test]
+async fn what_a_dead_process_was_sending_becomes_unknown() {
+    let app = TestStore::new().await;
+    let claim = app.accept(app.new_message()).await;
+    app.advance(60);
+    let successor = WorkerId::from_parts(2, &[2; 10]);
+    app.store.heartbeat(successor, app.now()).await.unwrap();
+    let silent_since = app.now() - jiff::SignedDuration::from_secs(10);
+    assert_eq!(app.store.recover(silent_since, app.now(), 10).await.unwrap(), 1);
+    assert_eq!(app.status(claim.message).await, Status::Unknown);
+    assert_eq!(app.store.recover(silent_since, app.now(), 10).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn what_a_living_process_is_sending_stays() {
+    let app = TestStore::new().await;
+    let claim = app.accept(app.new_message()).await;
+    app.advance(60);
+    app.store.heartbeat(app.worker, app.now()).await.unwrap();
+    let silent_since = app.now() - jiff::SignedDuration::from_secs(10);
+    assert_eq!(app.store.recover(silent_since, app.now(), 10).await.unwrap(), 0);
+    assert_eq!(app.status(claim.message).await, Status::Sending);
+}
+
+#[tokio::test]
+async fn what_was_reported_meanwhile_is_not_unknown_again() {
+    let app = TestStore::new().await;
+    let claim = app.accept(app.new_message()).await;
+    app.report(app.reported_for(claim.message, "wamid.A", Status::Delivered)).await;
+    app.advance(60);
+    let silent_since = app.now() - jiff::SignedDuration::from_secs(10);
+    assert_eq!(app.store.recover(silent_since, app.now(), 10).await.unwrap(), 1);
+    assert_eq!(app.status(claim.message).await, Status::Delivered);
+}
