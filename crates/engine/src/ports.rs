@@ -12,8 +12,12 @@ use domain::template::Template;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
+mod directory;
+mod message;
 mod storage;
 
+pub use directory::*;
+pub use message::*;
 pub use storage::*;
 
 /// Tells the time, and lets a task wait for it.

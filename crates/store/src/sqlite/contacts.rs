@@ -267,8 +267,7 @@ fn merge(connection: &Connection, workspace: WorkspaceId, kept: ContactId, gone:
 /// Opens the window, as far as `at` opens it.
 pub(super) fn open_window(
     connection: &Connection,
-    workspace: WorkspaceId,
-    account: AccountId,
+    (workspace, account): (WorkspaceId, AccountId),
     contact: ContactId,
     at: Timestamp,
     now: Timestamp,

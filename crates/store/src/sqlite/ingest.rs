@@ -179,7 +179,7 @@ fn inbound(
     }
     let contact = contacts::recognise(connection, workspace, part.ids.contact, &message.from, now)?;
     if message.opens_window() {
-        contacts::open_window(connection, workspace, account, contact, message.at, now)?;
+        contacts::open_window(connection, (workspace, account), contact, message.at, now)?;
     }
     let (post, start, length) = keeper.raw(part)?;
     connection
@@ -222,7 +222,7 @@ fn called(
     }
     let (connection, now) = (keeper.connection, keeper.post.now);
     let contact = contacts::recognise(connection, workspace, part.ids.contact, &call.from, now)?;
-    contacts::open_window(connection, workspace, account, contact, call.at, now)?;
+    contacts::open_window(connection, (workspace, account), contact, call.at, now)?;
     Ok(Effect::Applied)
 }
 

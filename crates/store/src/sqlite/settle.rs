@@ -264,7 +264,7 @@ fn apply_early(connection: &Connection, current: &Current, wamid: &str) -> SqlRe
         reports.push((report, heard_at, raw));
     }
     for (report, heard_at, raw) in reports {
-        apply(connection, current.workspace, current.message, &report, heard_at, raw)?;
+        apply(connection, current.workspace, current.message, &Heard { report: &report, at: heard_at, raw })?;
     }
     Ok(())
 }
@@ -299,7 +299,7 @@ pub(super) fn report(
             return Ok(Effect::Repeated);
         }
         let raw = raw()?;
-        return apply(connection, workspace, message, report, now, Some(raw));
+        return apply(connection, workspace, message, &Heard { report, at: now, raw: Some(raw) });
     }
     let (post, start, length) = raw()?;
     let n_rows = connection
@@ -348,15 +348,21 @@ fn is_known(connection: &Connection, message: MessageId, report: &StatusReport) 
     Ok(statement.query_row((message.as_bytes(), &report.wamid, report.status.as_str()), |row| row.get(0))?)
 }
 
+/// A report, with when and where it was heard.
+struct Heard<'a> {
+    report: &'a StatusReport,
+    at: Timestamp,
+    raw: Option<Raw>,
+}
+
 /// Applies a report to its message.
 fn apply(
     connection: &Connection,
     workspace: WorkspaceId,
     message: MessageId,
-    report: &StatusReport,
-    heard_at: Timestamp,
-    raw: Option<Raw>,
+    heard: &Heard<'_>,
 ) -> SqlResult<Effect> {
+    let Heard { report, at: heard_at, raw } = *heard;
     let Some(mut current) = current(connection, workspace, message)? else { return Ok(Effect::Repeated) };
     if is_known(connection, message, report)? {
         return Ok(Effect::Repeated);

@@ -1,5 +1,5 @@
 //! The promises of the store, each tried on a real file.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod accounts;
 mod contacts;

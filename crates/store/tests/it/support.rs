@@ -42,10 +42,9 @@ pub(crate) struct Counting(AtomicU64);
 
 impl Chance for Counting {
     fn fill(&self, bytes: &mut [u8]) {
-        for chunk in bytes.chunks_mut(8) {
+        for chunk in bytes.rchunks_mut(8) {
             let n = self.0.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-            let from = n.len() - chunk.len();
-            chunk.copy_from_slice(&n[from..]);
+            chunk.iter_mut().rev().zip(n.iter().rev()).for_each(|(to, from)| *to = *from);
         }
     }
 }

@@ -1,0 +1,116 @@
+//! What the store keeps of tenants, accounts, keys and templates.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use domain::access::{ApiKey, KeyDigest};
+use domain::account::Account;
+use domain::id::{TemplateId, WorkspaceId};
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+use super::ListedTemplate;
+
+/// The directory as it was at `revision`.
+#[derive(Clone, Debug, Default)]
+pub struct Directory {
+    /// When it was read.
+    pub revision: Revision,
+    /// Names of workspaces.
+    pub workspaces: BTreeMap<WorkspaceId, String>,
+    /// Accounts with their secrets.
+    pub accounts: Vec<Arc<AccountRecord>>,
+    /// Keys by digest.
+    pub keys: BTreeMap<KeyDigest, Arc<ApiKey>>,
+}
+
+/// Counts changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Revision {
+    /// Of workspaces, accounts and keys.
+    pub directory: i64,
+    /// Of templates.
+    pub templates: i64,
+}
+
+/// An account with its secrets, opened.
+#[derive(Clone, Debug)]
+pub struct AccountRecord {
+    /// The account.
+    pub account: Account,
+    /// Calls Meta.
+    pub access_token: SecretString,
+    /// Proves that a webhook is Meta's.
+    pub app_secret: Option<SecretString>,
+    /// SHA-256 of the word with which Meta checks the callback.
+    pub verify_token_digest: Option<[u8; 32]>,
+}
+
+/// An account to add.
+#[derive(Clone, Debug)]
+pub struct NewAccount {
+    /// The account with its secrets.
+    pub record: AccountRecord,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+/// A template that is kept.
+#[derive(Clone, Debug)]
+pub struct StoredTemplate {
+    /// Our id.
+    pub id: TemplateId,
+    /// The WhatsApp Business Account that owns it.
+    pub waba_id: String,
+    /// Meta's listing of it.
+    pub listed: ListedTemplate,
+    /// When Meta last told us.
+    pub synced_at: Timestamp,
+}
+
+/// Which templates to list; `None` is any.
+#[derive(Clone, Debug, Default)]
+pub struct TemplateFilter {
+    /// With this id of ours.
+    pub id: Option<TemplateId>,
+    /// Of this WhatsApp Business Account.
+    pub waba_id: Option<String>,
+    /// With exactly this name.
+    pub name: Option<String>,
+    /// In this language.
+    pub language: Option<String>,
+    /// In this status, upper case.
+    pub status: Option<String>,
+    /// In this category, upper case.
+    pub category: Option<String>,
+    /// With this in the name.
+    pub search: Option<String>,
+}
+
+/// What Meta listed of one WhatsApp Business Account.
+#[derive(Clone, Debug)]
+pub struct TemplatesPut {
+    /// The tenant.
+    pub workspace: WorkspaceId,
+    /// The WhatsApp Business Account.
+    pub waba_id: String,
+    /// The templates, each with the id that it gets if it is new.
+    pub templates: Vec<(TemplateId, ListedTemplate)>,
+    /// Whether this is all there is: what is missing here is gone at Meta.
+    pub is_complete: bool,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// What a sync changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TemplateCounts {
+    /// New ones.
+    pub added: u32,
+    /// Changed ones.
+    pub updated: u32,
+    /// Gone ones.
+    pub removed: u32,
+    /// All there are now.
+    pub total: u32,
+}

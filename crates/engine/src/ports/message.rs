@@ -1,0 +1,339 @@
+//! What the store keeps of messages and people.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use domain::id::{AccountId, ContactId, KeyId, MessageId, WorkerId, WorkspaceId};
+use domain::inbound::Update;
+use domain::message::{Direction, Pricing, Status};
+use domain::meta_error::MetaError;
+use domain::outcome::Accepted;
+use domain::phone::{PhoneNumber, UserId};
+use domain::window::Window;
+use jiff::Timestamp;
+
+/// Whom a message goes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recipient {
+    /// A phone number.
+    Phone(PhoneNumber),
+    /// A business-scoped user id.
+    User(UserId),
+}
+
+/// A message to accept.
+#[derive(Clone, Debug)]
+pub struct NewMessage {
+    /// Its id, and Meta's reference to it.
+    pub id: MessageId,
+    /// The tenant.
+    pub workspace: WorkspaceId,
+    /// The sender.
+    pub account: AccountId,
+    /// The key that asked.
+    pub key: Option<KeyId>,
+    /// Whom it goes to.
+    pub recipient: Recipient,
+    /// The id of the contact, should the recipient be new.
+    pub contact: ContactId,
+    /// Its `type`.
+    pub kind: &'static str,
+    /// The object named by the type, as JSON text in Meta's form.
+    pub content: Arc<str>,
+    /// Whether the window must be open.
+    pub needs_window: bool,
+    /// Whether it is a marketing template: opted-out people get none.
+    pub is_marketing: bool,
+    /// The message that it answers.
+    pub context_wamid: Option<String>,
+    /// Meta's identity check.
+    pub recipient_identity_key_hash: Option<String>,
+    /// The caller's own reference.
+    pub client_reference: Option<String>,
+    /// The process that hands it over.
+    pub worker: WorkerId,
+    /// The secret of the claim.
+    pub token: ClaimToken,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// Proves that a message is still held by who claimed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClaimToken(pub i64);
+
+/// A message held for handing over.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim {
+    /// The tenant.
+    pub workspace: WorkspaceId,
+    /// The message.
+    pub message: MessageId,
+    /// The sender.
+    pub account: AccountId,
+    /// The attempt, from 1.
+    pub attempt: u32,
+    /// The proof.
+    pub token: ClaimToken,
+}
+
+/// What became of a request to accept.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Admission {
+    /// On disk, as `sending`.
+    Accepted {
+        /// The person.
+        contact: ContactId,
+    },
+    /// Nothing was written: the window is closed.
+    OutsideWindow(Window),
+    /// Nothing was written: the person takes no marketing.
+    OptedOut,
+    /// Nothing was written: the person takes no marketing before this time.
+    Resting(Timestamp),
+}
+
+/// What is known of a recipient.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Known {
+    /// The person, if we know them.
+    pub contact: Option<ContactId>,
+    /// Their window at the account.
+    pub window: Window,
+    /// Whether they take no marketing.
+    pub has_opted_out: bool,
+    /// Until when Meta lets them rest from marketing.
+    pub resting_until: Option<Timestamp>,
+}
+
+/// How a handing-over ended, decided.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Settlement {
+    /// Meta took it.
+    Sent(Accepted),
+    /// It will not be sent.
+    Failed(Failure),
+    /// Nobody knows.
+    Unknown {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Why a message failed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// Our code, such as `meta_error`.
+    pub code: &'static str,
+    /// Meta's error, if it was Meta's.
+    pub meta: Option<MetaError>,
+}
+
+/// Whether a settlement was the claim's to make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// It was.
+    Held,
+    /// Another holds or has settled the message.
+    Lost,
+}
+
+/// One POST of Meta's, split and routed.
+#[derive(Clone, Debug)]
+pub struct Post {
+    /// The bytes that came.
+    pub body: Bytes,
+    /// Its parts.
+    pub parts: Vec<RoutedPart>,
+    /// When it came.
+    pub now: Timestamp,
+}
+
+/// One part of a POST.
+#[derive(Clone, Debug)]
+pub struct RoutedPart {
+    /// Whom it concerns; `None`: nobody whose secret signed it.
+    pub route: Option<Route>,
+    /// What it says.
+    pub update: Update,
+    /// Where it stands in the body: first byte and number of bytes.
+    pub span: (u32, u32),
+    /// Meta's name of the webhook field, such as `messages`.
+    pub field: String,
+    /// Why it could not be decoded.
+    pub undecodable: Option<String>,
+    /// Ids for what the part may create.
+    pub ids: FreshIds,
+}
+
+/// Whom a part concerns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The tenant.
+    pub workspace: WorkspaceId,
+    /// The WhatsApp Business Account.
+    pub waba_id: String,
+    /// The sender, where the part names a number.
+    pub account: Option<AccountId>,
+}
+
+/// Ids at hand for rows that a part may create.
+#[derive(Clone, Copy, Debug)]
+pub struct FreshIds {
+    /// For an inbound message.
+    pub message: MessageId,
+    /// For a contact.
+    pub contact: ContactId,
+}
+
+/// What a POST did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ingested {
+    /// Parts that changed something.
+    pub applied: u32,
+    /// Parts that had been heard before.
+    pub repeated: u32,
+    /// Statuses of messages that are not known yet, kept.
+    pub early: u32,
+    /// Parts of nobody here, kept.
+    pub unrouted: u32,
+    /// Parts that could not be understood, kept.
+    pub undecodable: u32,
+    /// Whether a template changed.
+    pub has_template_changes: bool,
+}
+
+/// How a message is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MessageKey {
+    /// By our id.
+    Id(MessageId),
+    /// By Meta's id.
+    Wamid(String),
+}
+
+/// A message that is kept.
+#[derive(Clone, Debug)]
+pub struct StoredMessage {
+    /// Our id.
+    pub id: MessageId,
+    /// The sender or receiver of ours.
+    pub account: AccountId,
+    /// The person.
+    pub contact: ContactId,
+    /// Who wrote.
+    pub direction: Direction,
+    /// Its `type`.
+    pub kind: String,
+    /// Where it stands.
+    pub status: Status,
+    /// Meta's id of it.
+    pub wamid: Option<String>,
+    /// The person's number: digits.
+    pub wa_id: Option<String>,
+    /// The person's business-scoped user id.
+    pub user_id: Option<String>,
+    /// The caller's own reference.
+    pub client_reference: Option<String>,
+    /// The object named by the type, as JSON text.
+    pub content: Option<String>,
+    /// The message that it answers.
+    pub context_wamid: Option<String>,
+    /// Our code of the failure.
+    pub failure_code: Option<String>,
+    /// Meta's error.
+    pub error: Option<MetaError>,
+    /// What it costs.
+    pub pricing: Option<Pricing>,
+    /// When we took it, or Meta's time of an inbound one.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// A message with its story.
+#[derive(Clone, Debug)]
+pub struct MessageStory {
+    /// The message.
+    pub message: StoredMessage,
+    /// What happened, in the order in which we heard of it.
+    pub timeline: Vec<TimelineEntry>,
+    /// What Meta sent: the bytes of an inbound message.
+    pub raw: Option<Bytes>,
+}
+
+/// One thing that happened to a message.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TimelineEntry {
+    /// What.
+    pub status: Status,
+    /// When: by Meta's time where Meta reported it.
+    pub at: Timestamp,
+    /// When we heard of it.
+    pub heard_at: Timestamp,
+    /// Whether Meta reported it, or we did it.
+    pub is_report: bool,
+    /// Meta's id of the message that it is about.
+    pub wamid: Option<String>,
+    /// Whether it is about a second copy of the message.
+    pub is_duplicate: bool,
+    /// Why it failed.
+    pub error: Option<MetaError>,
+    /// What it costs.
+    pub pricing: Option<Pricing>,
+}
+
+/// Which messages to list; `None` is any.
+#[derive(Clone, Debug, Default)]
+pub struct MessageFilter {
+    /// With this id, ours or Meta's.
+    pub key: Option<MessageKey>,
+    /// Of this person.
+    pub contact: Option<ContactId>,
+    /// Of this account.
+    pub account: Option<AccountId>,
+    /// In this status.
+    pub status: Option<Status>,
+    /// Of this type.
+    pub kind: Option<String>,
+    /// In this direction.
+    pub direction: Option<Direction>,
+    /// With this reference.
+    pub client_reference: Option<String>,
+    /// Made at this time or later.
+    pub from: Option<Timestamp>,
+    /// Made before this time.
+    pub to: Option<Timestamp>,
+    /// With this in the person's name or number.
+    pub search: Option<String>,
+}
+
+/// A person.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contact {
+    /// Our id.
+    pub id: ContactId,
+    /// The number: digits.
+    pub wa_id: Option<String>,
+    /// The business-scoped user id.
+    pub user_id: Option<String>,
+    /// The name.
+    pub name: Option<String>,
+    /// When the person last wrote or called.
+    pub last_inbound_at: Option<Timestamp>,
+    /// Whether the person takes no marketing.
+    pub has_opted_out: bool,
+    /// When we met.
+    pub created_at: Timestamp,
+}
+
+/// Which contacts to list; `None` is any.
+#[derive(Clone, Debug, Default)]
+pub struct ContactFilter {
+    /// With this number: digits.
+    pub wa_id: Option<String>,
+    /// Who take no marketing, or who do.
+    pub has_opted_out: Option<bool>,
+    /// With this in the name or number.
+    pub search: Option<String>,
+}
