@@ -46,11 +46,10 @@ impl SlidingWindow {
     /// Counts one call at `now`.
     pub fn count(&mut self, now: Timestamp) {
         self.n_calls = self.n_calls.saturating_add(1);
-        let ms = Timestamp::from_millisecond(now.as_millisecond().saturating_add(1)).unwrap_or(now);
         match self.calls.back_mut() {
-            Some((at, n)) if *at >= now => *n = n.saturating_add(1),
-            // Rounded up to the millisecond: a call leaves the window never too early.
-            _ => self.calls.push_back((ms, 1)),
+            // One entry per millisecond, as late as its last call: a call leaves the window never too early.
+            Some((at, n)) if at.as_millisecond() == now.as_millisecond() => (*at, *n) = (now, n.saturating_add(1)),
+            _ => self.calls.push_back((now, 1)),
         }
     }
 
@@ -195,8 +194,8 @@ mod tests {
         }
         let refused = allowance.ask(CallKind::Send, LIMITS, at(10));
         assert_eq!(refused.remaining, 90);
-        assert_eq!(refused.refused_until, Some(at(1001)));
-        assert_eq!(allowance.ask(CallKind::Send, LIMITS, at(1001)).refused_until, None);
+        assert_eq!(refused.refused_until, Some(at(1000)));
+        assert_eq!(allowance.ask(CallKind::Send, LIMITS, at(1000)).refused_until, None);
     }
 
     #[test]
@@ -207,7 +206,7 @@ mod tests {
         }
         let refused = allowance.ask(CallKind::Send, LIMITS, at(30_000));
         assert_eq!((refused.limit, refused.remaining), (100, 0));
-        assert_eq!(refused.refused_until, Some(at(60_001)));
+        assert_eq!(refused.refused_until, Some(at(60_000)));
     }
 
     #[test]

@@ -1,1 +1,7 @@
-fn main() {}
+//! The executable. Everything is in the library, so that tests can run it in their own process.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    server::main()
+}

@@ -1,0 +1,119 @@
+//! Proof that a request never left.
+//!
+//! A connection task takes a request from us at a time of its own choosing. So at the deadline, or when an error comes
+//! back, asking "had the body been taken?" would race with its being taken. The gate answers by deciding: either the
+//! body has passed, or it never will.
+//!
+//! Without its body a request is no message: HTTP/1.1 announces the length, HTTP/2 leaves the stream open, and the
+//! server waits for the rest.
+//!
+//! **Invariant:** once [`Gate::shut`] has returned true, no byte of the body reaches a connection.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
+
+const OPEN: u8 = 0;
+const PASSED: u8 = 1;
+const SHUT: u8 = 2;
+
+/// What a body must go through.
+#[derive(Debug, Default)]
+pub(crate) struct Gate(AtomicU8);
+
+impl Gate {
+    /// Keeps the body here for good; false when it has passed already.
+    pub(crate) fn shut(&self) -> bool {
+        self.0.compare_exchange(OPEN, SHUT, Ordering::AcqRel, Ordering::Acquire) != Err(PASSED)
+    }
+
+    fn pass(&self) -> bool {
+        self.0.compare_exchange(OPEN, PASSED, Ordering::AcqRel, Ordering::Acquire) != Err(SHUT)
+    }
+}
+
+/// A request body in one piece, behind a gate.
+#[derive(Debug)]
+pub(crate) struct GatedBody {
+    bytes: Option<Bytes>,
+    gate: Arc<Gate>,
+}
+
+impl GatedBody {
+    pub(crate) fn new(bytes: Bytes, gate: Arc<Gate>) -> Self {
+        Self { bytes: Some(bytes).filter(|bytes| !bytes.is_empty()), gate }
+    }
+}
+
+/// The gate was shut before the body was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the request was withdrawn")]
+pub(crate) struct Withdrawn;
+
+impl Body for GatedBody {
+    type Data = Bytes;
+    type Error = Withdrawn;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Withdrawn>>> {
+        let Some(bytes) = self.bytes.take() else { return Poll::Ready(None) };
+        Poll::Ready(Some(if self.gate.pass() { Ok(Frame::data(bytes)) } else { Err(Withdrawn) }))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.bytes.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let length = self.bytes.as_ref().map_or(0, Bytes::len);
+        u64::try_from(length).map_or_else(|_| SizeHint::new(), SizeHint::with_exact)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    fn poll(body: &mut GatedBody) -> Poll<Option<Result<Bytes, Withdrawn>>> {
+        let frame = Pin::new(body).poll_frame(&mut Context::from_waker(Waker::noop()));
+        frame.map_ok(|frame| frame.into_data().expect("data"))
+    }
+
+    #[test]
+    fn a_body_that_has_passed_cannot_be_kept() {
+        let gate = Arc::new(Gate::default());
+        let mut body = GatedBody::new(Bytes::from_static(b"{}"), Arc::clone(&gate));
+        assert_eq!(poll(&mut body), Poll::Ready(Some(Ok(Bytes::from_static(b"{}")))));
+        assert!(body.is_end_stream());
+        assert_eq!(poll(&mut body), Poll::Ready(None));
+        assert!(!gate.shut());
+    }
+
+    #[test]
+    fn behind_a_shut_gate_the_body_stays() {
+        let gate = Arc::new(Gate::default());
+        let mut body = GatedBody::new(Bytes::from_static(b"{}"), Arc::clone(&gate));
+        assert!(gate.shut());
+        assert!(gate.shut());
+        assert_eq!(poll(&mut body), Poll::Ready(Some(Err(Withdrawn))));
+    }
+
+    #[test]
+    fn of_two_who_race_one_wins() {
+        for _ in 0..500 {
+            let gate = Arc::new(Gate::default());
+            let mut body = GatedBody::new(Bytes::from_static(b"{}"), Arc::clone(&gate));
+            let taker = std::thread::spawn(move || matches!(poll(&mut body), Poll::Ready(Some(Ok(_)))));
+            let is_shut = gate.shut();
+            assert_ne!(is_shut, taker.join().expect("no panic"));
+        }
+    }
+}

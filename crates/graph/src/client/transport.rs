@@ -1,0 +1,127 @@
+//! Connections: the pool, TLS, and the wire's own deadlines.
+//!
+//! hyper-util's client sends a request again by itself in one case only: a pooled connection turned out to be closed and
+//! gave the request back untouched. That is a send that never left, so it may.
+//!
+//! **Invariant:** no proxy is taken from the environment, and no redirect is followed: hyper does neither.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Uri;
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::{ClientConfig, RootCertStore};
+use tower::Service;
+
+use super::gate::GatedBody;
+use crate::config::{GraphConfig, GraphConfigError, Versions};
+
+/// The pool of connections, to Meta and to the simulator.
+pub(crate) type Pool = Client<PatientConnector<HttpsConnector<HttpConnector>>, GatedBody>;
+
+/// Idle connections kept per host. Each HTTP/1.1 send at a time has its own, and a number may have a thousand a second.
+const MAX_IDLE: usize = 1_024;
+
+pub(crate) fn pool(config: &GraphConfig) -> Result<Pool, GraphConfigError> {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    // A connection that died without a word (a firewall that forgot it) must not swallow the next send.
+    tcp.set_keepalive(Some(Duration::from_secs(15)));
+    tcp.set_keepalive_interval(Some(Duration::from_secs(5)));
+    tcp.set_keepalive_retries(Some(3));
+    let schemes = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls(config)?).https_or_http();
+    let connector = match config.versions {
+        Versions::Negotiated => schemes.enable_all_versions().wrap_connector(tcp),
+        Versions::Http1 => schemes.enable_http1().wrap_connector(tcp),
+        Versions::Http2 => schemes.enable_http2().wrap_connector(tcp),
+    };
+    let pool = Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(config.idle_timeout)
+        .pool_max_idle_per_host(MAX_IDLE)
+        .timer(TokioTimer::new())
+        .http2_only(config.versions == Versions::Http2)
+        // All sends share one HTTP/2 connection: when it dies without a word, each would wait for its full deadline.
+        .http2_keep_alive_interval(Duration::from_secs(10))
+        .http2_keep_alive_timeout(Duration::from_secs(10))
+        .http2_adaptive_window(false)
+        .build(PatientConnector { connector, patience: config.connect_timeout });
+    Ok(pool)
+}
+
+fn tls(config: &GraphConfig) -> Result<ClientConfig, GraphConfigError> {
+    // Named, not taken from the process: then no one has to install a default first.
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(GraphConfigError::Tls)?;
+    let builder = if config.authorities.is_empty() {
+        builder.with_webpki_roots()
+    } else {
+        let mut roots = RootCertStore::empty();
+        for authority in &config.authorities {
+            roots.add(authority.clone()).map_err(GraphConfigError::Tls)?;
+        }
+        builder.with_root_certificates(roots)
+    };
+    Ok(builder.with_no_client_auth())
+}
+
+/// A deadline of the wire's own has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("nothing within {}", humane(*.0))]
+pub(crate) struct TooLate(Duration);
+
+fn humane(span: Duration) -> String {
+    format!("{} ms", span.as_millis())
+}
+
+/// Waits for `future` no longer than `patience`, and drops it then.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the wire's own deadlines run on the real clock: a test that moves its clock must not cut a connection"
+)]
+pub(crate) async fn within<F: Future>(patience: Duration, future: F) -> Result<F::Output, TooLate> {
+    tokio::time::timeout(patience, future).await.map_err(|_| TooLate(patience))
+}
+
+/// A connector with one deadline over name look-up, TCP and TLS together.
+#[derive(Clone, Debug)]
+pub(crate) struct PatientConnector<C> {
+    connector: C,
+    patience: Duration,
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+impl<C> Service<Uri> for PatientConnector<C>
+where
+    C: Service<Uri>,
+    C::Future: Send + 'static,
+    C::Error: Into<BoxError>,
+{
+    type Response = C::Response;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<C::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.connector.poll_ready(context).map_err(Into::into)
+    }
+
+    fn call(&mut self, destination: Uri) -> Self::Future {
+        let connecting = within(self.patience, self.connector.call(destination));
+        Box::pin(async move {
+            match connecting.await {
+                Ok(connected) => connected.map_err(Into::into),
+                Err(too_late) => Err(too_late.into()),
+            }
+        })
+    }
+}

@@ -1,0 +1,236 @@
+//! Meta's webhook, taken apart (reference C.3).
+//!
+//! One POST carries up to a thousand updates of several accounts. The body is split first, then each part is decoded
+//! alone, so that one which cannot be understood takes nobody with it.
+//!
+//! **Invariant:** only a body that is not JSON is an error. Everything else in it is in the span of some part, except
+//! what says nothing: empty lists, and the envelope itself.
+//!
+//! **Invariant:** a part's span is in the body that came, and is exactly the element's own bytes.
+
+mod call;
+mod fields;
+mod message;
+mod person;
+mod status;
+mod template;
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use domain::inbound::Update;
+
+use self::person::People;
+use crate::lossy;
+use crate::walk::Json;
+
+/// One thing that a POST of Meta's says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    /// Meta's id of the WhatsApp Business Account that it is about.
+    pub waba_id: Option<String>,
+    /// Meta's id of the number that it is about, where it names one.
+    pub phone_number_id: Option<String>,
+    /// Meta's name of the webhook field, such as `messages`; empty when the body names none.
+    pub field: String,
+    /// What it says; [`Update::Other`] when it could not be decoded.
+    pub update: Update,
+    /// Its own bytes in the body: the first one and how many.
+    pub span: (u32, u32),
+    /// Why it could not be decoded.
+    pub undecodable: Option<String>,
+}
+
+/// A webhook body that is not JSON.
+#[derive(Debug, thiserror::Error)]
+#[error("reading a webhook body as JSON")]
+pub struct NotJson(#[source] serde_json::Error);
+
+/// Takes a body apart, in its order.
+///
+/// # Errors
+/// [`NotJson`] when the body is no JSON text in UTF-8; every other body is `Ok`, however odd.
+pub fn split(body: &Bytes) -> Result<Vec<Part>, NotJson> {
+    let mended = lossy::mend(body);
+    let whole = Json::parse(&mended).map_err(NotJson)?;
+    let mut split = Split::default();
+    split.body(whole);
+    if split.has_only_oddities {
+        // Nothing in it has the shape of a webhook: then its parts are worth less than the whole.
+        let first = split.parts.into_iter().next();
+        return Ok(first.map(|part| Part { span: span(whole), ..part }).into_iter().collect());
+    }
+    Ok(split.parts)
+}
+
+/// The lists that hold one update in each element. Another field is one update as a whole.
+const FIELDS_OF_LISTS: [&str; 5] =
+    ["messages", "calls", "user_preferences", "smb_message_echoes", "message_echoes"];
+
+/// The lists that there are in such a field.
+const LISTS: [&str; 6] = ["messages", "statuses", "calls", "message_echoes", "user_preferences", "errors"];
+
+struct Split {
+    parts: Vec<Part>,
+    /// Whether every part so far is something else than a webhook holds in that place.
+    has_only_oddities: bool,
+}
+
+impl Default for Split {
+    fn default() -> Self {
+        Self { parts: Vec::new(), has_only_oddities: true }
+    }
+}
+
+/// Whom a part is about.
+#[derive(Clone, Copy, Default)]
+struct About<'a> {
+    waba_id: Option<&'a str>,
+    phone_number_id: Option<&'a str>,
+    field: &'a str,
+}
+
+/// An element's update, or why there is none.
+type Decoded = Result<Update, String>;
+
+impl Split {
+    fn body(&mut self, whole: Json<'_>) {
+        if !whole.is_object() {
+            return self.oddity(About::default(), whole, "the body", "an object");
+        }
+        let mut has_entry = false;
+        for (_, entries) in whole.members().filter(|(name, _)| name == "entry") {
+            has_entry = true;
+            if !entries.is_array() {
+                self.oddity(About::default(), whole, "`entry`", "an array");
+            }
+            entries.elements().for_each(|entry| self.entry(entry));
+        }
+        if !has_entry {
+            self.push(About::default(), whole, Err("the body has no `entry`".to_owned()));
+        }
+    }
+
+    fn entry(&mut self, entry: Json<'_>) {
+        let id = entry.get("id").and_then(Json::word);
+        let about = About { waba_id: id.as_deref(), ..About::default() };
+        if !entry.is_object() {
+            return self.oddity(about, entry, "an element of `entry`", "an object");
+        }
+        // Some published samples have the field one level too high or too low.
+        let field = entry.get("field").and_then(Json::string);
+        let about = About { field: field.as_deref().unwrap_or_default(), ..about };
+        let mut has_changes = false;
+        for (_, changes) in entry.members().filter(|(name, _)| name == "changes") {
+            has_changes = true;
+            if !changes.is_array() {
+                self.oddity(about, entry, "`changes`", "an array");
+            }
+            changes.elements().for_each(|change| self.change(about, change));
+        }
+        if !has_changes {
+            self.push(about, entry, Err("an element of `entry` has no `changes`".to_owned()));
+        }
+    }
+
+    fn change(&mut self, about: About<'_>, change: Json<'_>) {
+        if !change.is_object() {
+            return self.oddity(about, change, "an element of `changes`", "an object");
+        }
+        self.has_only_oddities = false;
+        let value = change.get("value");
+        let named = change.get("field").and_then(Json::string);
+        let misplaced = || value.and_then(|value| value.get("field")).and_then(Json::string);
+        let named = named.or_else(misplaced);
+        let field = named.as_deref().unwrap_or(about.field);
+        let has_list = |name: &&str| value.and_then(|value| value.get(name)).is_some_and(Json::is_array);
+        let field = if field.is_empty() && ["messages", "statuses"].iter().any(has_list) {
+            "messages"
+        } else {
+            field
+        };
+        let number = value.and_then(|value| value.get("metadata")?.get("phone_number_id")?.word());
+        let about = About { field, phone_number_id: number.as_deref(), ..about };
+        let Some(value) = value.filter(|value| value.is_object()) else {
+            return self.push(about, change, Err("a change has no `value` that is an object".to_owned()));
+        };
+        if FIELDS_OF_LISTS.contains(&field) {
+            return self.lists(about, change, value);
+        }
+        let decoded = match field {
+            "" => Err("a change has no `field`".to_owned()),
+            _ if template::FIELDS.contains(&field) => template::decode(value),
+            _ => Ok(Update::Other),
+        };
+        self.push(about, change, decoded);
+    }
+
+    fn lists(&mut self, about: About<'_>, change: Json<'_>, value: Json<'_>) {
+        let people = People::read(value);
+        let mut has_list = false;
+        for (name, list) in value.members().filter(|(name, _)| name != "contacts") {
+            let is_known = LISTS.contains(&&*name);
+            if list.is_array() {
+                has_list = true;
+                for element in list.elements() {
+                    self.push(about, element, decode(about.field, &name, element, &people));
+                }
+            } else if is_known && !list.is_null() {
+                has_list = true;
+                let what = format!("`{name}`");
+                self.push(about, list, Err(unexpected(&what, list, "an array")));
+            }
+        }
+        if !has_list {
+            self.push(about, change, Err("a change has none of its field's lists".to_owned()));
+        }
+    }
+
+    fn oddity(&mut self, about: About<'_>, json: Json<'_>, what: &str, wanted: &str) {
+        self.push(about, json, Err(unexpected(what, json, wanted)));
+    }
+
+    fn push(&mut self, about: About<'_>, json: Json<'_>, decoded: Decoded) {
+        let (update, undecodable) = match decoded {
+            Ok(update) => (update, None),
+            Err(reason) => (Update::Other, Some(reason)),
+        };
+        self.parts.push(Part {
+            waba_id: about.waba_id.map(str::to_owned),
+            phone_number_id: about.phone_number_id.map(str::to_owned),
+            field: about.field.to_owned(),
+            update,
+            span: span(json),
+            undecodable,
+        });
+    }
+}
+
+/// One element of a list, by the list's name. Echoes of what we sent from a phone are not what customers wrote, wherever
+/// they stand.
+fn decode(field: &str, list: &str, element: Json<'_>, people: &People<'_>) -> Decoded {
+    if LISTS.contains(&list) && !element.is_object() {
+        return Err(unexpected("an element", element, "an object"));
+    }
+    match (field, list) {
+        ("messages", "messages") => message::decode(element, people).map(Update::Message),
+        ("messages", "statuses") => status::decode(element, people),
+        ("messages" | "calls", "calls") => call::decode(element, people),
+        _ => Ok(Update::Other),
+    }
+}
+
+fn unexpected(what: &str, json: Json<'_>, wanted: &str) -> String {
+    format!("{what} is {}, not {wanted}", json.kind_name())
+}
+
+fn span(json: Json<'_>) -> (u32, u32) {
+    // A body has some megabytes at most.
+    let small = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    (small(json.start()), small(json.text().len()))
+}
+
+/// A word that may be missing.
+fn owned(word: Option<Cow<'_, str>>) -> Option<String> {
+    word.map(Cow::into_owned)
+}

@@ -1,0 +1,76 @@
+//! Who an update is about: the ids in the element, and the name from `contacts` beside it (reference C.3).
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use domain::inbound::Person;
+
+use super::owned;
+use crate::walk::Json;
+
+struct Contact<'a> {
+    wa_id: Option<Cow<'a, str>>,
+    user_id: Option<Cow<'a, str>>,
+    name: Option<Cow<'a, str>>,
+}
+
+/// The contacts beside the updates of one change.
+///
+/// They are matched by their ids, never by their place: Meta names each person once, however much the person wrote.
+#[derive(Default)]
+pub(super) struct People<'a> {
+    contacts: Vec<Contact<'a>>,
+    /// Places in `contacts`.
+    by_wa_id: BTreeMap<String, usize>,
+    by_user_id: BTreeMap<String, usize>,
+}
+
+impl<'a> People<'a> {
+    /// Reads `contacts` of a change's value.
+    pub(super) fn read(value: Json<'a>) -> Self {
+        let mut people = Self::default();
+        let lists = value.members().filter(|(name, _)| name == "contacts");
+        for contact in lists.flat_map(|(_, contacts)| contacts.elements()) {
+            let word = |name| contact.get(name).and_then(Json::word);
+            let name = || contact.get("profile")?.get("name")?.string();
+            let contact = Contact {
+                wa_id: word("wa_id"),
+                user_id: word("user_id"),
+                name: name().filter(|name| !name.trim().is_empty()),
+            };
+            let place = people.contacts.len();
+            if let Some(wa_id) = &contact.wa_id {
+                people.by_wa_id.insert(wa_id.clone().into_owned(), place);
+            }
+            if let Some(user_id) = &contact.user_id {
+                people.by_user_id.insert(user_id.clone().into_owned(), place);
+            }
+            people.contacts.push(contact);
+        }
+        people
+    }
+
+    /// The person with these ids, with what the contacts add to them.
+    pub(super) fn person(&self, wa_id: Option<Cow<'a, str>>, user_id: Option<Cow<'a, str>>) -> Person {
+        let place = user_id
+            .as_deref()
+            .and_then(|user_id| self.by_user_id.get(user_id))
+            .or_else(|| wa_id.as_deref().and_then(|wa_id| self.by_wa_id.get(wa_id)));
+        let contact = match (place, self.contacts.as_slice()) {
+            (Some(place), contacts) => contacts.get(*place),
+            // The only contact is meant when there are no ids to compare. Where there are, and they are not equal, it
+            // is somebody else: two persons must not become one.
+            (None, [only]) => {
+                let has_ids = only.wa_id.is_some() || only.user_id.is_some();
+                let is_asked_by_id = wa_id.is_some() || user_id.is_some();
+                (!has_ids || !is_asked_by_id).then_some(only)
+            }
+            (None, _) => None,
+        };
+        Person {
+            wa_id: owned(wa_id.or_else(|| contact?.wa_id.clone())),
+            user_id: owned(user_id.or_else(|| contact?.user_id.clone())),
+            name: owned(contact.and_then(|contact| contact.name.clone())),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The signature of Meta's webhooks (reference C.2): HMAC-SHA256 over the bytes that came, keyed with the app secret.
+//!
+//! **Invariant:** the time that a comparison takes says nothing about the right signature.
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::Sha256;
+
+/// Whether `header`, the value of `X-Hub-Signature-256`, signs exactly these bytes.
+///
+/// The header is `sha256=` and 64 hexadecimal digits in either case; anything else, and no header, is `false`.
+#[must_use]
+pub fn verify(header: Option<&[u8]>, body: &[u8], secret: &SecretString) -> bool {
+    let Some(claimed) = header.and_then(claimed) else { return false };
+    // HMAC takes a key of any length, so there is always one.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()) else { return false };
+    mac.update(body);
+    mac.verify_slice(&claimed).is_ok()
+}
+
+/// The digest that a header names.
+fn claimed(header: &[u8]) -> Option<[u8; 32]> {
+    let (pairs, []) = header.strip_prefix(b"sha256=")?.as_chunks::<2>() else { return None };
+    let pairs: &[[u8; 2]; 32] = pairs.try_into().ok()?;
+    let mut digest = [0; 32];
+    for (byte, [high, low]) in digest.iter_mut().zip(pairs) {
+        *byte = nibble(*high)? << 4 | nibble(*low)?;
+    }
+    Some(digest)
+}
+
+const fn nibble(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    // The vector of reference C.2.
+    const BODY: &[u8] = br#"{"object":"whatsapp_business_account","entry":[]}"#;
+    const HEX: &str = "d6003bedf605fdf46943662e7d2065e132f4b26764d6ec946ba3fae527acafc2";
+
+    fn secret() -> SecretString {
+        SecretString::from("demo-app-secret")
+    }
+
+    fn holds(header: &str) -> bool {
+        verify(Some(header.as_bytes()), BODY, &secret())
+    }
+
+    #[test]
+    fn the_vector_of_the_reference_verifies_in_either_case() {
+        assert!(holds(&format!("sha256={HEX}")));
+        assert!(holds(&format!("sha256={}", HEX.to_uppercase())));
+    }
+
+    #[test]
+    fn one_other_byte_anywhere_does_not_verify() {
+        assert!(!verify(Some(format!("sha256={HEX}").as_bytes()), b"{}", &secret()));
+        assert!(!verify(Some(format!("sha256={HEX}").as_bytes()), BODY, &SecretString::from("another")));
+        assert!(!holds(&format!("sha256={}3", &HEX[..63])));
+    }
+
+    #[test]
+    fn only_the_exact_form_is_taken() {
+        assert!(!verify(None, BODY, &secret()));
+        for header in
+            ["", "sha256=", HEX, &format!("sha1={HEX}"), &format!("SHA256={HEX}"), &format!(" sha256={HEX}")]
+        {
+            assert!(!holds(header), "{header:?}");
+        }
+        assert!(!holds(&format!("sha256={HEX} ")));
+        assert!(!holds(&format!("sha256={HEX}00")));
+        assert!(!holds(&format!("sha256={}", &HEX[..62])));
+        assert!(!holds(&format!("sha256={}", &HEX[..63])));
+        assert!(!holds(&format!("sha256={}zz", &HEX[..62])));
+    }
+
+    proptest! {
+        #[test]
+        fn no_other_header_verifies(header in prop::collection::vec(any::<u8>(), 0..100)) {
+            prop_assert!(!verify(Some(&header), BODY, &secret()));
+        }
+
+        #[test]
+        fn no_header_of_the_right_form_verifies_by_chance(hex in "sha256=[0-9a-fA-F]{60,68}") {
+            prop_assert!(!holds(&hex));
+        }
+    }
+}

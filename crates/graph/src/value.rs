@@ -1,0 +1,71 @@
+//! From the wire to a JSON value of the domain, keeping what can be kept.
+//!
+//! **Invariant:** what serde reads comes out as serde reads it; only what it refuses is read here by hand: members that
+//! are there twice (the last one counts) and numbers that no float holds (their text is kept).
+
+use domain::json::{Object, Value};
+
+use crate::walk::Json;
+
+/// The deepest nesting that is read: as serde_json has it, because what is read is written and read again.
+const DEPTH: u8 = 120;
+
+/// The most members of an object that is read by hand: adding one looks through all before it.
+const MEMBERS: usize = 2_000;
+
+/// The value, or `None` when it is nested deeper than any message is.
+pub(crate) fn read(json: Json<'_>) -> Option<Value> {
+    serde_json::from_str(json.text()).ok().or_else(|| by_hand(json, DEPTH))
+}
+
+fn by_hand(json: Json<'_>, depth: u8) -> Option<Value> {
+    let below = depth.checked_sub(1)?;
+    if json.is_object() {
+        if json.members().nth(MEMBERS).is_some() {
+            return None;
+        }
+        let members = json.members().map(|(name, value)| Some((name.into_owned(), by_hand(value, below)?)));
+        return members.collect::<Option<Object>>().map(Value::Object);
+    }
+    if json.is_array() {
+        return json
+            .elements()
+            .map(|element| by_hand(element, below))
+            .collect::<Option<Vec<_>>>()
+            .map(Value::Array);
+    }
+    // A scalar: serde refuses only a number beyond all floats.
+    Some(serde_json::from_str(json.text()).unwrap_or_else(|_| Value::String(json.text().to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(json: &str) -> Option<String> {
+        read(Json::parse(json.as_bytes()).expect("JSON")).map(|value| value.to_string())
+    }
+
+    #[test]
+    fn what_serde_refuses_is_still_read() {
+        assert_eq!(
+            text(r#"{"a":1,"b":[2.5],"a":{"c":null}}"#).as_deref(),
+            Some(r#"{"a":{"c":null},"b":[2.5]}"#)
+        );
+        assert_eq!(text(r#"{"a":1e999}"#).as_deref(), Some(r#"{"a":"1e999"}"#));
+    }
+
+    #[test]
+    fn depth_has_an_end() {
+        let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(text(&nested(100)).is_some());
+        assert!(text(&nested(128)).is_none());
+        assert!(text(&nested(100_000)).is_none());
+    }
+
+    #[test]
+    fn an_object_of_a_hundred_thousand_twins_does_not_take_long() {
+        let members: Vec<_> = (0..100_000).map(|number| format!("\"{number}\":0")).collect();
+        assert!(text(&format!("{{\"0\":1,{}}}", members.join(","))).is_none());
+    }
+}

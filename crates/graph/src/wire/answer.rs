@@ -1,0 +1,221 @@
+//! What Meta's answer to a send means (http-api.md section 2, "What counts as Meta's answer").
+
+use std::borrow::Cow;
+
+use domain::meta_error::MetaError;
+use domain::outcome::{Accepted, Outcome};
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, StatusCode};
+
+use crate::lossy;
+use crate::walk::Json;
+
+/// The outcome of a send that was answered in full.
+pub(crate) fn outcome(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Outcome {
+    let body = lossy::mend(body);
+    let Ok(answer) = Json::parse(&body) else { return without_error(status, headers) };
+    if status.is_success()
+        && let Some(accepted) = accepted(answer)
+    {
+        return Outcome::Accepted(accepted);
+    }
+    match error(status, headers, answer) {
+        Some(error) if error.is_ambiguous() => Outcome::Unknown {
+            reason: format!(
+                "HTTP {} with Meta's code {}, which promises nothing",
+                status.as_u16(),
+                error.code
+            ),
+        },
+        Some(error) => Outcome::Refused(error),
+        None => without_error(status, headers),
+    }
+}
+
+/// What the status alone says: 3xx and 4xx are a no of something on the way.
+pub(crate) fn stopped(status: StatusCode, headers: &HeaderMap) -> Option<Outcome> {
+    (status.is_redirection() || status.is_client_error())
+        .then(|| Outcome::Stopped { http_status: status.as_u16(), retry_after: retry_after(headers) })
+}
+
+fn without_error(status: StatusCode, headers: &HeaderMap) -> Outcome {
+    stopped(status, headers).unwrap_or_else(|| {
+        let what = if status.is_success() { "no message id" } else { "no error of Meta's" };
+        Outcome::Unknown { reason: format!("HTTP {} with {what}", status.as_u16()) }
+    })
+}
+
+/// Graph's `error` object in an answer.
+pub(crate) fn error(status: StatusCode, headers: &HeaderMap, answer: Json<'_>) -> Option<MetaError> {
+    let error = crate::wire::error::read(answer.get("error")?)?;
+    Some(MetaError { http_status: Some(status.as_u16()), retry_after: retry_after(headers), ..error })
+}
+
+fn accepted(answer: Json<'_>) -> Option<Accepted> {
+    let (mut message, mut contact) = (None, None);
+    for (name, value) in answer.members() {
+        match &*name {
+            "messages" => message = value.elements().next(),
+            "contacts" => contact = value.elements().next(),
+            _ => {}
+        }
+    }
+    let message = message?;
+    let owned = |object: Option<Json<'_>>, name| object?.get(name)?.word().map(Cow::into_owned);
+    Some(Accepted {
+        wamid: owned(Some(message), "id")?,
+        wa_id: owned(contact, "wa_id"),
+        user_id: owned(contact, "user_id"),
+        message_status: owned(Some(message), "message_status"),
+    })
+}
+
+/// Seconds to wait, where the answer names them. `Retry-After` may also be a date; that one is left alone, because the
+/// clock is not ours to read here, and Meta does not send it.
+fn retry_after(headers: &HeaderMap) -> Option<u32> {
+    let text = |name: &http::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(seconds) = text(&RETRY_AFTER).and_then(|seconds| seconds.trim().parse().ok()) {
+        return Some(seconds);
+    }
+    let usage = Json::parse(text(&USAGE)?.as_bytes()).ok()?;
+    let minutes = usage
+        .members()
+        .flat_map(|(_, limits)| limits.elements())
+        .filter_map(|limit| limit.get("estimated_time_to_regain_access")?.whole())
+        .max()?;
+    u32::try_from(minutes.saturating_mul(60)).ok().filter(|seconds| *seconds > 0)
+}
+
+const USAGE: http::HeaderName = http::HeaderName::from_static("x-business-use-case-usage");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(status: u16, body: &str) -> Outcome {
+        outcome(StatusCode::from_u16(status).expect("a status"), &HeaderMap::new(), body.as_bytes())
+    }
+
+    fn with_headers(headers: &[(&'static str, &'static str)]) -> Option<u32> {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (http::HeaderName::from_static(name), http::HeaderValue::from_static(value)))
+            .collect();
+        retry_after(&headers)
+    }
+
+    fn is_unknown(outcome: &Outcome) -> bool {
+        matches!(outcome, Outcome::Unknown { .. })
+    }
+
+    #[test]
+    fn an_id_means_that_meta_took_it() {
+        let body = r#"{"messaging_product":"whatsapp","contacts":[{"input":"+44 7700 900123","wa_id":"447700900123"}],
+            "messages":[{"id":"wamid.HBg=","message_status":"accepted"}]}"#;
+        assert_eq!(
+            read(200, body),
+            Outcome::Accepted(Accepted {
+                wamid: "wamid.HBg=".into(),
+                wa_id: Some("447700900123".into()),
+                user_id: None,
+                message_status: Some("accepted".into()),
+            })
+        );
+    }
+
+    #[test]
+    fn an_id_is_enough_whatever_surrounds_it() {
+        let accepted = |wa_id: Option<&str>, user_id: Option<&str>| {
+            Outcome::Accepted(Accepted {
+                wamid: "w".into(),
+                wa_id: wa_id.map(str::to_owned),
+                user_id: user_id.map(str::to_owned),
+                message_status: None,
+            })
+        };
+        assert_eq!(read(200, r#"{"messages":[{"id":"w"}]}"#), accepted(None, None));
+        assert_eq!(read(201, r#"{"messages":[{"id":"w"}],"contacts":null}"#), accepted(None, None));
+        assert_eq!(
+            read(
+                200,
+                r#"{"contacts":[{"input":"GB.7","wa_id":"","user_id":"GB.7"}],"messages":[{"id":"w"}]}"#
+            ),
+            accepted(None, Some("GB.7"))
+        );
+        assert_eq!(
+            read(
+                200,
+                r#"{"contacts":{"wa_id":"4"},"messages":[{"id":"w","message_status":7.5,"x":"\ud800"}],"error":null}"#
+            ),
+            Outcome::Accepted(Accepted {
+                wamid: "w".into(),
+                message_status: Some("7.5".into()),
+                ..Accepted::default()
+            })
+        );
+    }
+
+    #[test]
+    fn a_yes_without_an_id_is_not_known() {
+        for body in [
+            "",
+            "{}",
+            "[]",
+            r#"{"messages":[]}"#,
+            r#"{"messages":[{"id":""}]}"#,
+            r#"{"messages":[{}]}"#,
+            "<html>",
+        ] {
+            assert!(is_unknown(&read(200, body)), "{body}");
+        }
+    }
+
+    #[test]
+    fn an_error_object_is_a_refusal_whatever_the_status() {
+        let body = r#"{"error":{"message":"(#131000) Something went wrong","code":131000}}"#;
+        for status in [200, 302, 400, 404, 429, 500, 503] {
+            let Outcome::Refused(error) = read(status, body) else { panic!("{status}") };
+            assert_eq!((error.code, error.http_status), (131_000, Some(status)));
+        }
+    }
+
+    #[test]
+    fn codes_1_and_2_are_a_refusal_only_with_a_client_error() {
+        for code in [1, 2] {
+            let body = format!(r#"{{"error":{{"message":"An unknown error occurred","code":{code}}}}}"#);
+            assert!(matches!(read(400, &body), Outcome::Refused(_)));
+            assert!(is_unknown(&read(500, &body)));
+            assert!(is_unknown(&read(503, &body)));
+        }
+    }
+
+    #[test]
+    fn without_an_error_object_the_status_decides() {
+        for body in ["", "<html>429</html>", r#"{"error":"slow down"}"#, r#"{"error":{"message":"no code"}}"#]
+        {
+            for status in [301, 400, 403, 429] {
+                assert_eq!(read(status, body), Outcome::Stopped { http_status: status, retry_after: None });
+            }
+            for status in [500, 502, 504] {
+                assert!(is_unknown(&read(status, body)));
+            }
+        }
+    }
+
+    #[test]
+    fn the_wait_comes_from_either_header_in_seconds() {
+        assert_eq!(with_headers(&[("retry-after", "17")]), Some(17));
+        assert_eq!(with_headers(&[("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT")]), None);
+        let usage = r#"{"210987650001234":[{"type":"messaging","call_count":100,"estimated_time_to_regain_access":4},{"type":"whatsapp","estimated_time_to_regain_access":19}]}"#;
+        assert_eq!(with_headers(&[("x-business-use-case-usage", usage)]), Some(19 * 60));
+        assert_eq!(
+            with_headers(&[(
+                "x-business-use-case-usage",
+                r#"{"2":[{"estimated_time_to_regain_access":0}]}"#
+            )]),
+            None
+        );
+        assert_eq!(with_headers(&[("x-business-use-case-usage", "nonsense")]), None);
+        assert_eq!(with_headers(&[]), None);
+    }
+}

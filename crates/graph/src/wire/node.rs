@@ -1,0 +1,125 @@
+//! Small answers: a number, a token, subscribed apps, success (reference G.1, G.8, G.11).
+
+use std::borrow::Cow;
+
+use engine::ports::{NumberInfo, TokenInfo};
+use jiff::Timestamp;
+
+use crate::walk::Json;
+
+/// The fields that are asked of a number. An unknown one makes Meta refuse the whole request, so only those that v24
+/// documents; `messaging_limit_tier` is deprecated and only read.
+pub(crate) const NUMBER_FIELDS: &str = "display_phone_number,verified_name,quality_rating,status,throughput,whatsapp_business_manager_messaging_limit";
+
+/// What Meta says of a number.
+pub(crate) fn number(answer: Json<'_>) -> Option<NumberInfo> {
+    let word = |name| answer.get(name).and_then(Json::word).map(Cow::into_owned);
+    answer.is_object().then(|| NumberInfo {
+        display_phone_number: word("display_phone_number"),
+        verified_name: word("verified_name"),
+        quality_rating: word("quality_rating"),
+        status: word("status"),
+        messaging_limit_tier: word("whatsapp_business_manager_messaging_limit")
+            .or_else(|| word("messaging_limit_tier")),
+        throughput_level: answer
+            .get("throughput")
+            .and_then(|throughput| throughput.get("level")?.word())
+            .map(Cow::into_owned),
+    })
+}
+
+/// What Meta says of a token.
+pub(crate) fn token(answer: Json<'_>) -> Option<TokenInfo> {
+    let data = answer.get("data").filter(|data| data.is_object())?;
+    let expires_at = data.get("expires_at").and_then(Json::whole).filter(|seconds| *seconds != 0);
+    Some(TokenInfo {
+        is_valid: data.get("is_valid").and_then(Json::boolean)?,
+        expires_at: expires_at.and_then(|seconds| Timestamp::from_second(seconds).ok()),
+        scopes: data
+            .get("scopes")
+            .map(|scopes| scopes.elements().filter_map(|scope| scope.word().map(Cow::into_owned)).collect())
+            .unwrap_or_default(),
+    })
+}
+
+/// Names of the apps that hear an account's webhooks; the id of one without a name.
+pub(crate) fn apps(answer: Json<'_>) -> Option<Vec<String>> {
+    let data = answer.get("data").filter(|data| data.is_array())?;
+    let name = |app: Json<'_>| {
+        let app = app.get("whatsapp_business_api_data").unwrap_or(app);
+        let word = |name| app.get(name).and_then(Json::word);
+        word("name").or_else(|| word("id")).map(Cow::into_owned)
+    };
+    Some(data.elements().filter_map(name).collect())
+}
+
+/// Whether Meta did what it was asked.
+pub(crate) fn success(answer: Json<'_>) -> Option<()> {
+    answer.get("success").and_then(Json::boolean).filter(|is_done| *is_done).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(text: &str) -> Json<'_> {
+        Json::parse(text.as_bytes()).expect("JSON")
+    }
+
+    #[test]
+    fn a_number_is_read_with_either_name_of_its_limit() {
+        let read = number(json(
+            r#"{"display_phone_number":"+44 20 7946 0018","verified_name":"Harbour","quality_rating":"GREEN","status":"CONNECTED",
+                "throughput":{"level":"STANDARD"},"whatsapp_business_manager_messaging_limit":"TIER_2K","id":"330011220099887"}"#,
+        ));
+        assert_eq!(
+            read,
+            Some(NumberInfo {
+                display_phone_number: Some("+44 20 7946 0018".into()),
+                verified_name: Some("Harbour".into()),
+                quality_rating: Some("GREEN".into()),
+                status: Some("CONNECTED".into()),
+                messaging_limit_tier: Some("TIER_2K".into()),
+                throughput_level: Some("STANDARD".into()),
+            })
+        );
+        let old = number(json(r#"{"messaging_limit_tier":"TIER_1K"}"#));
+        assert_eq!(old.and_then(|number| number.messaging_limit_tier).as_deref(), Some("TIER_1K"));
+        assert_eq!(number(json("[]")), None);
+    }
+
+    #[test]
+    fn a_token_that_expires_at_0_never_does() {
+        let read = token(json(
+            r#"{"data":{"app_id":"555","expires_at":0,"is_valid":true,"scopes":["whatsapp_business_management","whatsapp_business_messaging"]}}"#,
+        ));
+        let scopes =
+            vec!["whatsapp_business_management".to_owned(), "whatsapp_business_messaging".to_owned()];
+        assert_eq!(read, Some(TokenInfo { is_valid: true, expires_at: None, scopes }));
+        let read = token(json(r#"{"data":{"expires_at":1767261605,"is_valid":false,"error":{"code":190}}}"#));
+        assert_eq!(
+            read,
+            Some(TokenInfo {
+                is_valid: false,
+                expires_at: Timestamp::from_second(1_767_261_605).ok(),
+                scopes: Vec::new()
+            })
+        );
+        assert_eq!(token(json("{}")), None);
+    }
+
+    #[test]
+    fn apps_go_by_name() {
+        let read = apps(json(
+            r#"{"data":[{"whatsapp_business_api_data":{"id":"1","link":"l","name":"Harbour Desk"}},{"id":"2"}]}"#,
+        ));
+        assert_eq!(read, Some(vec!["Harbour Desk".to_owned(), "2".to_owned()]));
+    }
+
+    #[test]
+    fn only_true_is_success() {
+        assert_eq!(success(json(r#"{"success":true}"#)), Some(()));
+        assert_eq!(success(json(r#"{"success":false}"#)), None);
+        assert_eq!(success(json("{}")), None);
+    }
+}

@@ -1,0 +1,114 @@
+//! The list of templates (reference F.1, F.2, G.13).
+
+use std::borrow::Cow;
+
+use domain::template::Template;
+use engine::ports::{ListedTemplate, TemplatePage};
+
+use crate::value;
+use crate::walk::Json;
+
+/// The fields that are asked for.
+pub(crate) const FIELDS: &str =
+    "id,name,language,category,status,parameter_format,components,quality_score,rejected_reason";
+
+/// Templates per page: the most that Meta gives.
+pub(crate) const PER_PAGE: &str = "100";
+
+/// One page. A template that cannot be read is left out, with a warning: the others must not wait for it.
+pub(crate) fn page(answer: Json<'_>) -> Option<TemplatePage> {
+    let data = answer.get("data").filter(|data| data.is_array())?;
+    let mut templates = Vec::new();
+    for node in data.elements() {
+        match listed(node) {
+            Ok(template) => templates.push(template),
+            Err(reason) => {
+                let word = |name| node.get(name).and_then(Json::word).unwrap_or_default();
+                tracing::warn!(
+                    template.meta_id = %word("id"),
+                    template.name = %word("name"),
+                    template.language = %word("language"),
+                    reason,
+                    "left out a template that cannot be read"
+                );
+            }
+        }
+    }
+    Some(TemplatePage { templates, after: answer.get("paging").and_then(after) })
+}
+
+/// The last page still has cursors, but no `next`.
+fn after(paging: Json<'_>) -> Option<String> {
+    paging.get("next").and_then(Json::word)?;
+    paging.get("cursors")?.get("after")?.word().map(Cow::into_owned)
+}
+
+fn listed(node: Json<'_>) -> Result<ListedTemplate, String> {
+    let value = value::read(node).ok_or("it is nested too deeply")?;
+    let template = Template::from_node(&value).map_err(|violations| format!("{violations:?}"))?;
+    let word = |name| node.get(name).and_then(Json::word).map(Cow::into_owned);
+    let components = node.get("components").filter(|components| components.is_array());
+    Ok(ListedTemplate {
+        meta_id: word("id").ok_or("it has no id")?,
+        template,
+        components: components.map_or("[]", Json::text).to_owned(),
+        quality: node.get("quality_score").and_then(score),
+        rejected_reason: word("rejected_reason").filter(|reason| !reason.eq_ignore_ascii_case("NONE")),
+    })
+}
+
+/// `{"score":"GREEN","date":…}`, or the bare word.
+fn score(quality: Json<'_>) -> Option<String> {
+    let word = if quality.is_object() { quality.get("score")?.word() } else { quality.word() };
+    word.map(|word| word.to_ascii_uppercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::template::TemplateStatus;
+
+    use super::*;
+
+    fn read(json: &str) -> Option<TemplatePage> {
+        page(Json::parse(json.as_bytes()).expect("JSON"))
+    }
+
+    const NODE: &str = r#"{"name":"ferry_delay","parameter_format":"NAMED","components":[ {"type":"BODY","text":"Hi {{name}}"} ],
+        "language":"en_GB","status":"APPROVED","category":"UTILITY","id":"707001122334455",
+        "quality_score":{"score":"green","date":1767261605},"rejected_reason":"NONE"}"#;
+
+    #[test]
+    fn a_template_is_read_with_its_components_as_they_came() {
+        let page = read(&format!(
+            r#"{{"data":[{NODE}],"paging":{{"cursors":{{"before":"b","after":"a1"}},"next":"https://graph.facebook.com/x"}}}}"#
+        ))
+        .expect("a page");
+        let listed = &page.templates[0];
+        assert_eq!(listed.meta_id, "707001122334455");
+        assert_eq!(listed.template.name, "ferry_delay");
+        assert_eq!(listed.template.status, TemplateStatus::Approved);
+        assert_eq!(listed.components, r#"[ {"type":"BODY","text":"Hi {{name}}"} ]"#);
+        assert_eq!(listed.quality.as_deref(), Some("GREEN"));
+        assert_eq!(listed.rejected_reason, None);
+        assert_eq!(page.after.as_deref(), Some("a1"));
+    }
+
+    #[test]
+    fn the_last_page_has_cursors_but_no_next() {
+        let page = read(r#"{"data":[],"paging":{"cursors":{"before":"b","after":"a1"}}}"#).expect("a page");
+        assert_eq!(page.after, None);
+        assert_eq!(read(r#"{"data":[]}"#).expect("a page").after, None);
+    }
+
+    #[test]
+    fn one_template_that_cannot_be_read_does_not_hide_the_others() {
+        let page = read(&format!(r#"{{"data":[17,{{"id":"1"}},{NODE},{{"name":7}}]}}"#)).expect("a page");
+        assert_eq!(page.templates.len(), 1);
+    }
+
+    #[test]
+    fn an_answer_of_another_shape_is_no_page() {
+        assert!(read(r#"{"data":{}}"#).is_none());
+        assert!(read("[]").is_none());
+    }
+}

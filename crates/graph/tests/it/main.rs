@@ -1,0 +1,13 @@
+//! The whole crate from outside: webhook bodies in, parts out; a socket on the other side of the client.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod http1;
+mod http2;
+mod questions;
+mod race;
+mod robust;
+mod samples;
+mod shape;
+mod support;
+mod tls;

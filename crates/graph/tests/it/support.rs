@@ -1,0 +1,126 @@
+//! A hand-written server on a bound port, and a client that talks to it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use domain::account::{Account, AccountStatus};
+use domain::id::{AccountId, WorkspaceId};
+use domain::outcome::{Accepted, Outcome};
+use engine::ports::{Line, Upstream as _};
+use graph::{GraphClient, GraphConfig};
+use secrecy::SecretString;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+/// The access token of [`line`]; no reason may hold it.
+pub(crate) const TOKEN: &str = "EAAG-secret-token";
+
+/// A body as the engine hands it over.
+pub(crate) const BODY: &str = r#"{"messaging_product":"whatsapp","to":"+447700900123"}"#;
+
+/// An answer with an id.
+pub(crate) const YES: &str = r#"{"messaging_product":"whatsapp","messages":[{"id":"wamid.A"}]}"#;
+
+/// How long a test lets the client wait for what never comes.
+pub(crate) const SOON: Duration = Duration::from_millis(500);
+
+pub(crate) fn line() -> Line {
+    Line {
+        account: Account {
+            id: AccountId::from_parts(1, &[1; 10]),
+            workspace: WorkspaceId::from_parts(1, &[2; 10]),
+            name: "main".to_owned(),
+            phone_number_id: "330011220099887".to_owned(),
+            waba_id: "210987650001234".to_owned(),
+            display_phone_number: None,
+            quality_rating: None,
+            messaging_limit_tier: None,
+            status: AccountStatus::Connected,
+            status_reason: None,
+            is_default: true,
+            is_sandbox: false,
+        },
+        access_token: SecretString::from(TOKEN),
+    }
+}
+
+/// A port of ours, and a configuration that points at it.
+pub(crate) async fn port() -> (TcpListener, GraphConfig) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let live_base_url = format!("http://{}", listener.local_addr().unwrap());
+    let timeout = Duration::from_secs(10);
+    (listener, GraphConfig { live_base_url, timeout, ..GraphConfig::default() })
+}
+
+/// A port of ours, and a client that talks to it.
+pub(crate) async fn server() -> (TcpListener, GraphClient) {
+    let (listener, config) = port().await;
+    (listener, GraphClient::new(&config).unwrap())
+}
+
+/// A client that loses patience soon.
+pub(crate) async fn impatient() -> (TcpListener, GraphClient) {
+    let (listener, config) = port().await;
+    (listener, GraphClient::new(&GraphConfig { timeout: SOON, ..config }).unwrap())
+}
+
+pub(crate) async fn send(client: &GraphClient) -> Outcome {
+    let outcome = client.send(&line(), Bytes::from_static(BODY.as_bytes())).await;
+    assert!(!format!("{outcome:?}").contains(TOKEN));
+    outcome
+}
+
+pub(crate) fn accepted() -> Outcome {
+    Outcome::Accepted(Accepted { wamid: "wamid.A".to_owned(), ..Accepted::default() })
+}
+
+#[track_caller]
+pub(crate) fn is_unknown(outcome: &Outcome) {
+    assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
+}
+
+#[track_caller]
+pub(crate) fn is_not_sent(outcome: &Outcome) {
+    assert!(matches!(outcome, Outcome::NotSent { .. }), "{outcome:?}");
+}
+
+pub(crate) async fn accept(listener: &TcpListener) -> TcpStream {
+    listener.accept().await.unwrap().0
+}
+
+/// Whether nobody else has connected. Asks the kernel, so there is nothing to wait for.
+pub(crate) fn has_no_more_callers(listener: TcpListener) -> bool {
+    listener.into_std().unwrap().accept().is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+}
+
+/// One HTTP/1.1 request: its head and its body. `None` when the other side has closed.
+pub(crate) async fn request(stream: &mut (impl AsyncRead + Unpin)) -> Option<(String, String)> {
+    let mut bytes = Vec::new();
+    loop {
+        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+            let head = String::from_utf8(bytes[..end].to_vec()).unwrap().to_ascii_lowercase();
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            let length: usize = length.map_or(0, |length| length.parse().unwrap());
+            if bytes.len() >= end + 4 + length {
+                let original = String::from_utf8(bytes[..end].to_vec()).unwrap();
+                return Some((original, String::from_utf8(bytes[end + 4..].to_vec()).unwrap()));
+            }
+        }
+        if stream.read_buf(&mut bytes).await.ok()? == 0 {
+            return None;
+        }
+    }
+}
+
+/// Reads a request and answers it.
+pub(crate) async fn answer(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), status: &str, body: &str) {
+    request(stream).await.expect("a request");
+    let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    stream.write_all(answer.as_bytes()).await.unwrap();
+}
+
+/// Reads a request and writes exactly these bytes.
+pub(crate) async fn answer_raw(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), bytes: &[u8]) {
+    request(stream).await.expect("a request");
+    stream.write_all(bytes).await.unwrap();
+}

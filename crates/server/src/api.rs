@@ -1,0 +1,58 @@
+//! The HTTP API under `/api`.
+//!
+//! **Invariant:** every answer has `X-Request-Id`, and with a valid key the three `X-RateLimit-*` headers.
+//!
+//! **Invariant:** an answer that invites to send again (429, 5xx) is given only when nothing was sent.
+
+mod accounts;
+pub(crate) mod answer;
+mod body;
+mod contacts;
+mod error;
+mod list;
+mod messages;
+mod refusal;
+mod send;
+mod show;
+mod templates;
+mod visit;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use engine::Deps;
+use tower_http::catch_panic::CatchPanicLayer;
+
+pub(crate) use error::{ApiError, Code};
+
+/// The routes under `/api`, with everything around them.
+pub(crate) fn router(deps: &Arc<Deps>) -> Router {
+    let api = Router::new()
+        .route("/messages/send", post(send::send_message))
+        .route("/messages", get(messages::list_messages))
+        .route("/messages/{id}", get(messages::get_message))
+        .route("/messages/{id}/read", post(messages::read_message))
+        .route("/accounts", get(accounts::list_accounts))
+        .route("/accounts/{id}", get(accounts::get_account))
+        .route("/accounts/{id}/resume", post(accounts::resume_account))
+        .route("/templates", get(templates::list_templates))
+        .route("/templates/sync", post(templates::sync_templates))
+        .route("/templates/{id}", get(templates::get_template))
+        .route("/contacts", get(contacts::list_contacts))
+        .route("/contacts/{id}", get(contacts::get_contact))
+        .fallback(visit::no_such_route)
+        .method_not_allowed_fallback(visit::no_such_method)
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(axum::middleware::from_fn_with_state(deps.clone(), visit::around))
+        .with_state(deps.clone());
+    Router::new().nest("/api", api)
+}
+
+/// The answer of a handler that panicked: nobody else's call is touched. Sends run in tasks of their own, so that none is
+/// under way here.
+fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    tracing::error!("a handler panicked");
+    ApiError::new(Code::Internal, "Something went wrong here. Nothing was sent; try again.").into_response()
+}

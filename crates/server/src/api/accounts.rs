@@ -1,0 +1,82 @@
+//! Accounts.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use domain::json::Value;
+use engine::ports::{AccountRecord, Page, PageStart};
+use engine::{Deps, account};
+
+use super::visit::{Manager, Reader};
+use super::{ApiError, Code, answer, body, list, show};
+
+/// Lists accounts, oldest first.
+pub(crate) async fn list_accounts(
+    State(deps): State<Arc<Deps>>,
+    Reader(caller): Reader,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let query = body::query(query.as_deref())?;
+    let (search, page) = body::read(&query, |fields| {
+        (fields.optional("search").string(1..=200).map(str::to_lowercase), list::page_request(fields))
+    })?;
+    let directory = deps.directory.current();
+    let found: Vec<_> = directory
+        .accounts_of(caller.workspace())
+        .filter(|record| search.as_ref().is_none_or(|search| matches(record, search)))
+        .collect();
+    let start = match page.start {
+        PageStart::Page(number) => i64::from(number.saturating_sub(1)) * i64::from(page.per_page),
+        PageStart::After(position) => position,
+    };
+    let skipped = usize::try_from(start).unwrap_or(usize::MAX);
+    let per_page = usize::try_from(page.per_page).unwrap_or(usize::MAX);
+    let rows: Vec<_> = found.iter().skip(skipped).take(per_page).collect();
+    let end = skipped.saturating_add(rows.len());
+    let shown = Page {
+        rows,
+        total: u32::try_from(found.len()).unwrap_or(u32::MAX),
+        is_total_capped: false,
+        next: if end < found.len() { i64::try_from(end).ok() } else { None },
+    };
+    Ok(list::page("accounts", page, shown, |record| show::account(&record.account)))
+}
+
+fn matches(record: &AccountRecord, search: &str) -> bool {
+    let account = &record.account;
+    let number = account.display_phone_number.as_deref().unwrap_or_default();
+    account.name.to_lowercase().contains(search) || number.contains(search)
+}
+
+/// One account, by id or name.
+pub(crate) async fn get_account(
+    State(deps): State<Arc<Deps>>,
+    Reader(caller): Reader,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    body::read(&body::query(query.as_deref())?, |_| ())?;
+    let directory = deps.directory.current();
+    let record = directory.account(caller.workspace(), &id).ok_or_else(|| not_found(&id))?;
+    Ok(answer::success(StatusCode::OK, &show::account(&record.account)))
+}
+
+/// Lets a held account send again.
+pub(crate) async fn resume_account(
+    State(deps): State<Arc<Deps>>,
+    Manager(caller): Manager,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let known = deps.directory.current().account(caller.workspace(), &id).cloned();
+    let record = known.ok_or_else(|| not_found(&id))?;
+    account::resume(&deps, caller.workspace(), record.account.id).await?;
+    let resumed = deps.directory.current().account(caller.workspace(), &id).cloned();
+    let shown: Value = show::account(&resumed.unwrap_or(record).account);
+    Ok(answer::success(StatusCode::OK, &shown))
+}
+
+fn not_found(id: &str) -> ApiError {
+    ApiError::new(Code::AccountNotFound, format!("There is no account `{id}`."))
+}

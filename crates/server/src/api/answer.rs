@@ -1,0 +1,72 @@
+//! Answers as they go out.
+
+use axum::body::Body;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use domain::json::{Object, Value};
+use serde::Serialize;
+
+use super::ApiError;
+
+#[derive(Serialize)]
+struct Success<'a, T> {
+    status: &'static str,
+    data: &'a T,
+}
+
+#[derive(Serialize)]
+struct Failure<'a> {
+    status: &'static str,
+    message: &'a str,
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<&'a Object>,
+    request_id: &'a str,
+}
+
+/// A JSON body with this status.
+pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    let body = serde_json::to_vec(body).unwrap_or_default();
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    response
+}
+
+/// `{"status":"success","data":…}`.
+pub(crate) fn success(status: StatusCode, data: &impl Serialize) -> Response {
+    json(status, &Success { status: "success", data })
+}
+
+/// `{"status":"error",…}`, with `Retry-After` where the error names a wait.
+pub(crate) fn failure(error: &ApiError, request_id: &str) -> Response {
+    let details = Some(error.details()).filter(|details| !details.is_empty());
+    let body = Failure {
+        status: "error",
+        message: error.message(),
+        code: error.code().as_str(),
+        details,
+        request_id,
+    };
+    let mut response = json(error.code().status(), &body);
+    if let Some(seconds) = error.wait() {
+        set(&mut response, header::RETRY_AFTER, seconds);
+    }
+    response
+}
+
+/// Sets a header to a number.
+pub(crate) fn set(response: &mut Response, name: HeaderName, value: impl Into<i64>) {
+    response.headers_mut().insert(name, HeaderValue::from(value.into()));
+}
+
+/// An object of named values.
+pub(crate) fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
+    let mut object = Object::new();
+    for (name, value) in members {
+        object.insert(name, value);
+    }
+    Value::Object(object)
+}

@@ -1,0 +1,82 @@
+//! Lists: which page is asked for, and how a page is answered.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::check::Fields;
+use domain::json::Value;
+use engine::ports::{Page, PageRequest, PageStart};
+
+use super::answer;
+
+/// Rows on a page that names no number.
+const PER_PAGE: i64 = 50;
+const MAX_PER_PAGE: i64 = 200;
+/// The highest page number: what lies beyond is followed with a cursor.
+const MAX_PAGE: i64 = 1_000_000;
+/// What a cursor holds, before the position.
+const CURSOR: &str = "after:";
+
+/// Reads `page`, `per_page` and `cursor`.
+pub(crate) fn page_request(fields: &Fields<'_, '_>) -> PageRequest {
+    let per_page = fields.optional("per_page").integer_or_text(1..=MAX_PER_PAGE).unwrap_or(PER_PAGE);
+    let start = match fields.at_most_one(&["page", "cursor"]) {
+        Some(("cursor", cursor)) => cursor.string(1..).and_then(|text| {
+            let position = position(text);
+            if position.is_none() {
+                cursor.refuse("is not a cursor of this API");
+            }
+            position.map(PageStart::After)
+        }),
+        Some((_, page)) => {
+            page.integer_or_text(1..=MAX_PAGE).and_then(|page| u32::try_from(page).ok()).map(PageStart::Page)
+        }
+        None => None,
+    };
+    PageRequest { per_page: u32::try_from(per_page).unwrap_or(1), start: start.unwrap_or(PageStart::Page(1)) }
+}
+
+fn cursor(position: i64) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{CURSOR}{position}"))
+}
+
+fn position(cursor: &str) -> Option<i64> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+    std::str::from_utf8(&bytes).ok()?.strip_prefix(CURSOR)?.parse().ok()
+}
+
+/// Answers with a page; `name` is the resource's plural.
+pub(crate) fn page<T>(
+    name: &str,
+    request: PageRequest,
+    page: Page<T>,
+    show: impl Fn(T) -> Value,
+) -> Response {
+    let mut data = domain::json::Object::new();
+    data.insert(name, Value::Array(page.rows.into_iter().map(show).collect()));
+    data.insert("total", i64::from(page.total));
+    if page.is_total_capped {
+        data.insert("total_capped", true);
+    }
+    let number = match request.start {
+        PageStart::Page(number) => Value::from(i64::from(number)),
+        PageStart::After(_) => Value::Null,
+    };
+    data.insert("page", number);
+    data.insert("per_page", i64::from(request.per_page));
+    data.insert("next_cursor", page.next.map_or(Value::Null, |position| Value::from(cursor(position))));
+    answer::success(StatusCode::OK, &data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_reads_back() {
+        assert_eq!(position(&cursor(42)), Some(42));
+        assert_eq!(position("42"), None);
+        assert_eq!(position(""), None);
+    }
+}

@@ -1,0 +1,98 @@
+//! Messages, read; a customer's message, marked as read.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use domain::check::Item;
+use domain::message::{Direction, Status};
+use engine::Deps;
+use engine::ports::{MessageFilter, MessageKey};
+use engine::{read, send};
+use jiff::Timestamp;
+
+use super::visit::{Reader, Sender};
+use super::{ApiError, Code, answer, body, list, show};
+
+/// Lists messages, newest first.
+pub(crate) async fn list_messages(
+    State(deps): State<Arc<Deps>>,
+    Reader(caller): Reader,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let query = body::query(query.as_deref())?;
+    let (mut filter, account, page) = body::read(&query, |fields| {
+        let statuses = Status::ALL.map(|status| (status.as_str(), status));
+        let directions =
+            [Direction::Inbound, Direction::Outbound].map(|direction| (direction.as_str(), direction));
+        let text = |name| fields.optional(name).string(1..=512).map(str::to_owned);
+        let filter = MessageFilter {
+            key: fields.optional("message_id").string(1..=512).map(key_of),
+            contact: parsed(fields.optional("contact"), "must be the id of a contact"),
+            account: None,
+            status: fields.optional("status").choice(&statuses),
+            kind: text("type"),
+            direction: fields.optional("direction").choice(&directions),
+            client_reference: text("client_reference"),
+            from: time(fields.optional("from")),
+            to: time(fields.optional("to")),
+            search: text("search"),
+        };
+        (filter, text("account"), list::page_request(fields))
+    })?;
+    if let Some(account) = account {
+        let record = send::choose_account(&deps, &caller, Some(&account))?;
+        filter.account = Some(record.account.id);
+    }
+    let found = deps.messages.messages(caller.workspace(), &filter, page).await?;
+    Ok(list::page("messages", page, found, show::message))
+}
+
+/// One message with its story.
+pub(crate) async fn get_message(
+    State(deps): State<Arc<Deps>>,
+    Reader(caller): Reader,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    body::read(&body::query(query.as_deref())?, |_| ())?;
+    let story = deps.messages.message(caller.workspace(), &key_of(&id)).await?;
+    let story =
+        story.ok_or_else(|| ApiError::new(Code::MessageNotFound, "There is no message with this id."))?;
+    Ok(answer::success(StatusCode::OK, &show::story(story)))
+}
+
+/// Marks a customer's message as read.
+pub(crate) async fn read_message(
+    State(deps): State<Arc<Deps>>,
+    Sender(caller): Sender,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let object = body::object(&body::bytes(&headers, body).await?, true)?;
+    let is_typing = body::read(&object, |fields| fields.optional("typing_indicator").boolean())?;
+    read::mark_read(&deps, &caller, &key_of(&id), is_typing.unwrap_or(false)).await?;
+    let data = answer::object([("message_id", id.into()), ("status", "read".into())]);
+    Ok(answer::success(StatusCode::OK, &data))
+}
+
+/// An id of ours, or else one of Meta's.
+fn key_of(id: &str) -> MessageKey {
+    id.parse().map_or_else(|_| MessageKey::Wamid(id.to_owned()), MessageKey::Id)
+}
+
+/// A text that must parse.
+pub(super) fn parsed<T: std::str::FromStr>(item: Item<'_, '_>, reason: &str) -> Option<T> {
+    let parsed = item.string(..)?.parse().ok();
+    if parsed.is_none() {
+        item.refuse(reason);
+    }
+    parsed
+}
+
+fn time(item: Item<'_, '_>) -> Option<Timestamp> {
+    parsed(item, "must be a time such as 2026-05-29T10:30:00Z (RFC 3339)")
+}

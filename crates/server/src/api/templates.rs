@@ -1,0 +1,99 @@
+//! Templates.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use engine::ports::{AccountRecord, PageRequest, PageStart, TemplateFilter};
+use engine::send::choose_account;
+use engine::{Deps, template};
+
+use super::visit::{Manager, Reader};
+use super::{ApiError, Code, answer, body, list, show};
+
+/// Lists templates, oldest first.
+pub(crate) async fn list_templates(
+    State(deps): State<Arc<Deps>>,
+    Reader(caller): Reader,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let query = body::query(query.as_deref())?;
+    let (mut filter, account, page) = body::read(&query, |fields| {
+        let text = |name| fields.optional(name).string(1..=512).map(str::to_owned);
+        let filter = TemplateFilter {
+            waba_id: None,
+            name: text("name"),
+            language: text("language"),
+            status: text("status").map(|status| status.to_ascii_uppercase()),
+            category: text("category").map(|category| category.to_ascii_uppercase()),
+            search: text("search"),
+            id: None,
+        };
+        (filter, text("account"), list::page_request(fields))
+    })?;
+    if let Some(account) = account {
+        filter.waba_id = Some(choose_account(&deps, &caller, Some(&account))?.account.waba_id.clone());
+    }
+    let found = deps.accounts.templates(caller.workspace(), &filter, page).await?;
+    Ok(list::page("templates", page, found, show::template))
+}
+
+/// One template, by our id.
+pub(crate) async fn get_template(
+    State(deps): State<Arc<Deps>>,
+    Reader(caller): Reader,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    body::read(&body::query(query.as_deref())?, |_| ())?;
+    let not_found = || ApiError::new(Code::TemplateNotFound, format!("There is no template `{id}`."));
+    let filter =
+        TemplateFilter { id: Some(id.parse().map_err(|_| not_found())?), ..TemplateFilter::default() };
+    let first = PageRequest { per_page: 1, start: PageStart::Page(1) };
+    let found = deps.accounts.templates(caller.workspace(), &filter, first).await?;
+    let template = found.rows.into_iter().next().ok_or_else(not_found)?;
+    Ok(answer::success(StatusCode::OK, &show::template(template)))
+}
+
+/// Brings the templates up to date with Meta's lists: of one account, or of all that the key may use.
+pub(crate) async fn sync_templates(
+    State(deps): State<Arc<Deps>>,
+    Manager(caller): Manager,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let object = body::object(&body::bytes(&headers, body).await?, true)?;
+    let account =
+        body::read(&object, |fields| fields.optional("account").string(1..=200).map(str::to_owned))?;
+    let records: Vec<Arc<AccountRecord>> = match account {
+        Some(account) => vec![choose_account(&deps, &caller, Some(&account))?],
+        None => {
+            let directory = deps.directory.current();
+            let mut wabas = BTreeSet::new();
+            directory
+                .accounts_of(caller.workspace())
+                .filter(|record| caller.key.may_use(record.account.id, record.account.is_sandbox))
+                .filter(|record| wabas.insert(record.account.waba_id.clone()))
+                .cloned()
+                .collect()
+        }
+    };
+    let mut sum = engine::ports::TemplateCounts::default();
+    for record in &records {
+        let counts = template::sync(&deps, record).await?;
+        sum.added += counts.added;
+        sum.updated += counts.updated;
+        sum.removed += counts.removed;
+        sum.total += counts.total;
+    }
+    let data = answer::object([
+        ("added", i64::from(sum.added).into()),
+        ("updated", i64::from(sum.updated).into()),
+        ("removed", i64::from(sum.removed).into()),
+        ("total", i64::from(sum.total).into()),
+    ]);
+    Ok(answer::success(StatusCode::OK, &data))
+}

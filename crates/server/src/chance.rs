@@ -1,0 +1,25 @@
+//! Real chance.
+
+use std::sync::{Mutex, PoisonError};
+
+use engine::ports::Chance;
+use rand::Rng;
+use rand::rngs::StdRng;
+
+/// A cryptographic generator, seeded by the operating system.
+pub(crate) struct OsChance {
+    generator: Mutex<StdRng>,
+}
+
+impl OsChance {
+    /// A generator with a fresh seed.
+    pub(crate) fn new() -> Self {
+        Self { generator: Mutex::new(rand::make_rng()) }
+    }
+}
+
+impl Chance for OsChance {
+    fn fill(&self, bytes: &mut [u8]) {
+        self.generator.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(bytes);
+    }
+}

@@ -1,0 +1,71 @@
+//! What the sandbox says when it is ready.
+
+use engine::key::DEV_KEY;
+use serde_json::{Value, json};
+
+use super::super::terminal::Palette;
+use super::seed::CUSTOMER;
+use crate::config::Config;
+
+/// For people.
+pub(super) fn text(config: &Config, palette: Palette) -> String {
+    let (api, simulator) = (config.local_url(), config.simulator_url());
+    let title = palette.bold(&format!("waypost {}", env!("CARGO_PKG_VERSION")));
+    let row = |name: &str, value: &str, more: &str| {
+        let name = palette.dim(&format!("{name:9}"));
+        let more = if more.is_empty() { String::new() } else { format!("  {}", palette.dim(more)) };
+        format!("  {name}  {value}{more}\n")
+    };
+    let send = palette.green(&format!(
+        "curl {api}/api/messages/send -H 'X-API-Key: {DEV_KEY}' -H 'Content-Type: application/json' \
+         -d '{{\"to\":\"{CUSTOMER}\",\"type\":\"text\",\"text\":\"Hello from Waypost\"}}'"
+    ));
+    let mut text = format!("\n{title}  a whole WhatsApp on this machine; nothing leaves it\n\n");
+    text.push_str(&row("API", &api, ""));
+    text.push_str(&row("Simulator", &simulator, "a stand-in for graph.facebook.com"));
+    text.push_str(&row("Database", &config.database.display().to_string(), ""));
+    text.push_str(&row("API key", DEV_KEY, ""));
+    text.push_str(&format!("\nSend your first message:\n\n  {send}\n\nThen try:\n"));
+    let elsewhere =
+        if api == Config::default().local_url() { String::new() } else { format!(" --url {api}") };
+    for (what, how) in [
+        (
+            "a template, to someone who never wrote",
+            format!(
+                "waypost send --to +15550100002 --template order_confirmation --language en --param Maya --param \
+                 WP-1001{elsewhere}"
+            ),
+        ),
+        (
+            "what became of your messages",
+            format!("curl '{api}/api/messages?direction=outbound' -H 'X-API-Key: {DEV_KEY}'"),
+        ),
+        (
+            "the customer writes",
+            format!(
+                "curl {simulator}/_sim/inbound -H 'Content-Type: application/json' -d \
+                 '{{\"from\":\"{CUSTOMER}\",\"message\":{{\"type\":\"text\",\"text\":{{\"body\":\"Hi!\"}}}}}}'"
+            ),
+        ),
+        (
+            "failures on demand",
+            "send to +15550101026 (undeliverable), +15550100504 (outcome unknown), +15550100190 (token expired)"
+                .to_owned(),
+        ),
+    ] {
+        text.push_str(&format!("  {}\n    {}\n", what, palette.dim(&how)));
+    }
+    text.push_str("\nCtrl-C ends it; everything is kept for the next start.");
+    text
+}
+
+/// For machines.
+pub(super) fn json(config: &Config) -> Value {
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "api": config.local_url(),
+        "simulator": config.simulator_url(),
+        "database": config.database.display().to_string(),
+        "key": DEV_KEY,
+    })
+}

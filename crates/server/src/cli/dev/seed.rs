@@ -1,0 +1,148 @@
+//! What every start of the sandbox finds or makes.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use domain::access::Scope;
+use domain::account::AccountStatus;
+use domain::id::WorkspaceId;
+use domain::phone::PhoneNumber;
+use engine::Deps;
+use engine::account::{self, AddAccount};
+use engine::key::{self, DEV_KEY, NewKey};
+use engine::ports::{AccountRecord, Recipient};
+use jiff::{SignedDuration, Timestamp};
+use secrecy::ExposeSecret as _;
+use sha2::{Digest as _, Sha256};
+use sim::{InboundMessage, Sim, SimAccount};
+
+use super::super::terminal::complain;
+use crate::config::Config;
+
+/// What the sandbox's account is called.
+const ACCOUNT: &str = "sandbox";
+/// The customer who writes at each start.
+pub(super) const CUSTOMER: &str = "+15550100001";
+/// How long the first message may take from the simulator into the database.
+const FIRST_MESSAGE_WITHIN: SignedDuration = SignedDuration::from_secs(5);
+/// How often we look whether it is there.
+const LOOK_EVERY: SignedDuration = SignedDuration::from_millis(5);
+
+fn workspace(deps: &Deps) -> anyhow::Result<WorkspaceId> {
+    deps.directory.current().workspace("default").context("there is no workspace `default`")
+}
+
+/// The sandbox's account, connected, with the simulator's constants.
+///
+/// # Errors
+/// When the store cannot be written, or the name belongs to a real account.
+pub(super) async fn account(deps: &Deps, sandbox: &SimAccount) -> anyhow::Result<Arc<AccountRecord>> {
+    let workspace = workspace(deps)?;
+    let directory = deps.directory.current();
+    let mut is_default = !directory.accounts_of(workspace).any(|record| record.account.is_default);
+    let known = directory.accounts_of(workspace).find(|record| record.account.name == ACCOUNT);
+    let is_known = match known {
+        None => false,
+        Some(known) if !known.account.is_sandbox => {
+            bail!(
+                "the account `{ACCOUNT}` of this database is no sandbox account: `waypost accounts remove` it, with --dev"
+            );
+        }
+        Some(known) if is_current(known, sandbox) => {
+            if known.account.status != AccountStatus::Connected {
+                account::resume(deps, workspace, known.account.id)
+                    .await
+                    .context("resuming the sandbox's account")?;
+            }
+            true
+        }
+        Some(known) => {
+            is_default |= known.account.is_default;
+            account::remove(deps, workspace, known.account.id)
+                .await
+                .context("replacing the sandbox's account")?;
+            false
+        }
+    };
+    if !is_known {
+        let new = AddAccount {
+            workspace,
+            name: ACCOUNT.to_owned(),
+            phone_number_id: sandbox.phone_number_id.clone(),
+            waba_id: sandbox.waba_id.clone(),
+            access_token: sandbox.access_token.as_str().into(),
+            app_secret: Some(sandbox.app_secret.as_str().into()),
+            verify_token: Some(sandbox.verify_token.as_str().into()),
+            is_default,
+            is_sandbox: true,
+        };
+        account::add(deps, new).await.context("adding the sandbox's account")?;
+    }
+    let record = deps.directory.current().account(workspace, ACCOUNT).cloned();
+    record.context("the sandbox's account is gone")
+}
+
+fn is_current(record: &AccountRecord, sandbox: &SimAccount) -> bool {
+    let verify_token: [u8; 32] = Sha256::digest(&sandbox.verify_token).into();
+    record.account.phone_number_id == sandbox.phone_number_id
+        && record.account.waba_id == sandbox.waba_id
+        && record.access_token.expose_secret() == sandbox.access_token
+        && record.app_secret.as_ref().is_some_and(|secret| secret.expose_secret() == sandbox.app_secret)
+        && record.verify_token_digest == Some(verify_token)
+}
+
+/// The key that everybody knows.
+///
+/// # Errors
+/// When the store cannot be written.
+pub(super) async fn key(deps: &Deps, config: &Config) -> anyhow::Result<()> {
+    if let Some(key) = deps.directory.current().key(&key::digest(DEV_KEY)) {
+        if key.revoked_at.is_some() {
+            let folder = config.data_dir.display();
+            complain(&format!(
+                "note: the dev key was revoked in this sandbox; delete {folder} to start afresh"
+            ));
+        }
+        return Ok(());
+    }
+    let new = NewKey {
+        workspace: workspace(deps)?,
+        name: "dev".to_owned(),
+        scopes: Scope::ALL.to_vec(),
+        accounts: Vec::new(),
+        is_test: true,
+        rate_per_minute: None,
+        rate_burst: None,
+        expires_at: None,
+    };
+    key::add(deps, new, &DEV_KEY.into()).await.context("adding the dev key")?;
+    Ok(())
+}
+
+/// A customer writes, so that there is somebody with an open window. Returns when the window is open.
+///
+/// # Errors
+/// When the message does not arrive.
+pub(super) async fn customer(deps: &Deps, sim: &Sim, record: &AccountRecord) -> anyhow::Result<()> {
+    let message = InboundMessage {
+        account: Some(record.account.phone_number_id.clone()),
+        name: Some("Sandbox Customer".to_owned()),
+        ..InboundMessage::text(CUSTOMER, "Hello! This message opened the window: answer me within 24 hours.")
+    };
+    sim.inbound(&message).map_err(anyhow::Error::msg).context("letting the customer write")?;
+    let recipient = Recipient::Phone(PhoneNumber::parse(CUSTOMER).context("reading the customer's number")?);
+    let account = &record.account;
+    let until = deps.now().saturating_add(FIRST_MESSAGE_WITHIN).unwrap_or(Timestamp::MAX);
+    loop {
+        let known = deps.messages.look_up(account.workspace, account.id, &recipient).await;
+        if known.context("looking for the customer's message")?.window.is_open(deps.now()) {
+            return Ok(());
+        }
+        if deps.now() >= until {
+            // The sandbox works all the same; only the window of this one contact is closed.
+            complain("note: the simulator's first message did not arrive; is simulator.callback_url right?");
+            return Ok(());
+        }
+        deps.clock.sleep_until(deps.now().saturating_add(LOOK_EVERY).unwrap_or(until)).await;
+    }
+}

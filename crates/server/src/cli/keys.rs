@@ -1,0 +1,308 @@
+//! `waypost keys`: keys of the API.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+use domain::access::{ApiKey, Scope};
+use domain::id::{AccountId, KeyId};
+use engine::key::{self, NewKey};
+use engine::ports::Directory;
+use jiff::Timestamp;
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+
+use super::Ctx;
+use super::accounts::name;
+use super::place::{Opened, Place};
+use super::terminal::{complain, say, say_json, say_table};
+
+/// The most calls in a window that a limit may allow.
+const MOST_CALLS: i64 = 1_000_000;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Keys {
+    /// Make a key; it is shown once
+    Create(Box<Create>),
+    /// List the keys: what they may do, never the keys themselves
+    List(List),
+    /// Take a key back: a running gateway refuses it within a second
+    Revoke(Revoke),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Create {
+    /// What you call it, such as `ci`
+    #[arg(long, value_parser = name)]
+    name: String,
+    /// What it may do: send, read, manage, separated by commas
+    #[arg(long, required = true, value_delimiter = ',', value_parser = scope)]
+    scopes: Vec<Scope>,
+    /// Sends in any 60 seconds [default: the setting limits.per_minute]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MOST_CALLS))]
+    rate_per_minute: Option<u32>,
+    /// Sends in any second [default: the setting limits.burst]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MOST_CALLS))]
+    rate_burst: Option<u32>,
+    /// When it stops working by itself, such as 2030-01-01T00:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    expires_at: Option<Timestamp>,
+    /// The only accounts that it may use, by id or name, separated by commas [default: all]
+    #[arg(long, value_name = "ID|NAME", value_delimiter = ',')]
+    accounts: Vec<String>,
+    /// A test key: it may use sandbox accounts, and no others
+    #[arg(long)]
+    test: bool,
+    #[command(flatten)]
+    place: Place,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    place: Place,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Revoke {
+    /// The key's id, its prefix or its name, if only one has it
+    #[arg(value_name = "ID|PREFIX|NAME")]
+    key: String,
+    #[command(flatten)]
+    place: Place,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn scope(text: &str) -> Result<Scope, String> {
+    text.trim().parse().map_err(|_| "must be send, read or manage".to_owned())
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|_| "must be a time with its zone, such as 2030-01-01T00:00:00Z".to_owned())
+}
+
+impl Keys {
+    /// Does what was asked.
+    ///
+    /// # Errors
+    /// When the database cannot be opened, or what was named is not there.
+    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Create(create) => create.run(ctx).await,
+            Self::List(list) => list.run(ctx).await,
+            Self::Revoke(revoke) => revoke.run(ctx).await,
+        }
+    }
+}
+
+impl Create {
+    async fn run(self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
+        let opened = self.place.open(ctx).await?;
+        if let Some(at) = self.expires_at
+            && at <= opened.deps.now()
+        {
+            bail!("--expires-at {at} has passed: it must be in the future");
+        }
+        let accounts = self.accounts(&opened)?;
+        let Self { name, mut scopes, rate_per_minute, rate_burst, expires_at, test, json, .. } = self;
+        scopes.sort_unstable();
+        scopes.dedup();
+        let new = NewKey {
+            workspace: opened.workspace,
+            name,
+            scopes,
+            accounts,
+            is_test: test,
+            rate_per_minute,
+            rate_burst,
+            expires_at,
+        };
+        let (key, secret) = key::create(&opened.deps, new).await.context("making the key")?;
+        if json {
+            let mut shown = show(&key);
+            if let Some(shown) = shown.as_object_mut() {
+                shown.insert("key".to_owned(), json!(secret.expose_secret()));
+            }
+            say_json(&shown)?;
+        } else {
+            say(secret.expose_secret())?;
+            complain(&format!(
+                "This is key `{}` ({}). It is shown only now: keep it where secrets are kept.\n\
+                 Call with the header `X-API-Key`.",
+                key.name,
+                words(&key.scopes)
+            ));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn accounts(&self, opened: &Opened) -> anyhow::Result<Vec<AccountId>> {
+        let directory = opened.deps.directory.current();
+        let mut accounts = Vec::new();
+        for id_or_name in self.accounts.iter().map(|text| text.trim()) {
+            let record = directory
+                .account(opened.workspace, id_or_name)
+                .with_context(|| format!("--accounts: there is no account `{id_or_name}`"))?;
+            let account = &record.account;
+            if account.is_sandbox != self.test {
+                let (kind, mend) = if account.is_sandbox {
+                    ("is a sandbox account, which only test keys may use", "add --test")
+                } else {
+                    ("is no sandbox account, and a test key may use no other", "leave --test out")
+                };
+                bail!("--accounts: account `{}` {kind}: {mend}", account.name);
+            }
+            if !accounts.contains(&account.id) {
+                accounts.push(account.id);
+            }
+        }
+        Ok(accounts)
+    }
+}
+
+impl List {
+    async fn run(&self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
+        let opened = self.place.open(ctx).await?;
+        let directory = opened.deps.directory.current();
+        let keys = keys_of(&opened, &directory);
+        if self.json {
+            let keys: Vec<_> = keys.iter().map(|key| show(key)).collect();
+            say_json(&json!({ "keys": keys }))?;
+        } else if keys.is_empty() {
+            complain("there are no keys: `waypost keys create` makes one");
+        } else {
+            let headings = [
+                "NAME",
+                "PREFIX",
+                "SCOPES",
+                "ACCOUNTS",
+                "A MINUTE",
+                "A SECOND",
+                "CREATED",
+                "EXPIRES",
+                "LAST USED",
+                "ID",
+            ];
+            let rows: Vec<_> = keys.iter().map(|key| row(key, &opened, &directory)).collect();
+            say_table(headings, &rows)?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The workspace's keys, oldest first.
+fn keys_of(opened: &Opened, directory: &Directory) -> Vec<Arc<ApiKey>> {
+    let own = directory.keys.values().filter(|key| key.workspace == opened.workspace);
+    let mut keys: Vec<_> = own.cloned().collect();
+    keys.sort_by_key(|key| (key.created_at, key.id));
+    keys
+}
+
+fn row(key: &ApiKey, opened: &Opened, directory: &Directory) -> [String; 10] {
+    let none = || "-".to_owned();
+    let time = |at: Option<Timestamp>| at.map_or_else(none, minute);
+    let accounts: Vec<_> = key
+        .accounts
+        .iter()
+        .map(|id| {
+            let record = directory.accounts_of(opened.workspace).find(|record| record.account.id == *id);
+            record.map_or_else(|| id.to_string(), |record| record.account.name.clone())
+        })
+        .collect();
+    let limits = opened.deps.settings.limits;
+    let now = opened.deps.now();
+    [
+        key.name.clone(),
+        format!("{}…", key.prefix),
+        words(&key.scopes),
+        if accounts.is_empty() { "all".to_owned() } else { accounts.join(",") },
+        key.rate_per_minute.unwrap_or(limits.per_minute).to_string(),
+        key.rate_burst.unwrap_or(limits.burst).to_string(),
+        minute(key.created_at),
+        match (key.revoked_at, key.expires_at) {
+            (Some(_), _) => "revoked".to_owned(),
+            (None, Some(at)) if at <= now => "expired".to_owned(),
+            (None, at) => time(at),
+        },
+        time(key.last_used_at),
+        key.id.to_string(),
+    ]
+}
+
+fn minute(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+fn words(scopes: &[Scope]) -> String {
+    scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(",")
+}
+
+fn show(key: &ApiKey) -> Value {
+    let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
+    json!({
+        "id": key.id.to_string(),
+        "name": key.name,
+        "prefix": key.prefix,
+        "scopes": key.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>(),
+        "accounts": key.accounts.iter().map(AccountId::to_string).collect::<Vec<_>>(),
+        "test": key.is_test,
+        "rate_per_minute": key.rate_per_minute,
+        "rate_burst": key.rate_burst,
+        "created_at": key.created_at.to_string(),
+        "expires_at": time(key.expires_at),
+        "revoked_at": time(key.revoked_at),
+        "last_used_at": time(key.last_used_at),
+    })
+}
+
+impl Revoke {
+    async fn run(&self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
+        let opened = self.place.open(ctx).await?;
+        let key = self.find(&opened)?;
+        if let Some(at) = key.revoked_at {
+            bail!("key `{}` was revoked before, at {at}", key.name);
+        }
+        if !key::revoke(&opened.deps, opened.workspace, key.id).await.context("revoking the key")? {
+            bail!("key `{}` was revoked by somebody else just now", key.name);
+        }
+        if self.json {
+            say_json(&json!({ "id": key.id.to_string(), "name": key.name, "status": "revoked" }))?;
+        } else {
+            say(&format!("key `{}` ({}…) is revoked", key.name, key.prefix))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn find(&self, opened: &Opened) -> anyhow::Result<Arc<ApiKey>> {
+        let keys = keys_of(opened, &opened.deps.directory.current());
+        let wanted = self.key.as_str();
+        let id = wanted.parse::<KeyId>().ok();
+        if let Some(key) = keys.iter().find(|key| Some(key.id) == id) {
+            return Ok(key.clone());
+        }
+        let prefix = wanted.trim_end_matches('…');
+        let mut found: Vec<_> =
+            keys.iter().filter(|key| key.prefix == prefix || key.name == wanted).cloned().collect();
+        if found.iter().any(|key| key.revoked_at.is_none()) {
+            // A name is free again once its key is revoked.
+            found.retain(|key| key.revoked_at.is_none());
+        }
+        match found.as_slice() {
+            [] => bail!("there is no key with the id, prefix or name `{wanted}`: see `waypost keys list`"),
+            [key] => Ok(key.clone()),
+            several => {
+                let ids: Vec<_> = several.iter().map(|key| key.id.to_string()).collect();
+                bail!("{} keys are called `{wanted}`: name one by its id: {}", ids.len(), ids.join(", "))
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! `waypost migrate`: the database's version.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Args;
+use engine::ports::Clock as _;
+use serde_json::json;
+
+use super::Ctx;
+use super::terminal::{complain, say, say_json};
+use crate::clock::SystemClock;
+
+#[derive(Debug, Args)]
+pub(super) struct Migrate {
+    /// Only look: exit with 0 when the database is up to date, else with 1
+    #[arg(long)]
+    check: bool,
+    /// Work on the sandbox of `waypost dev` in this folder
+    #[arg(long)]
+    dev: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Migrate {
+    /// Brings the database up to date, or says how far behind it is.
+    ///
+    /// # Errors
+    /// When it cannot be read or written.
+    pub(super) fn run(&self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
+        let config = &ctx.loaded.config;
+        let path = if self.dev { config.dev_database() } else { config.database.clone() };
+        if !self.check
+            && let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
+        {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("making the folder {}", folder.display()))?;
+        }
+        let state = if self.check {
+            store::migration_state(&path)?
+        } else {
+            store::migrate(&path, SystemClock::new().now())?
+        };
+        let n_pending = state.known.saturating_sub(state.applied);
+        let shown = path.display();
+        if self.json {
+            let version = if self.check { state.applied } else { state.known };
+            let (name, n) = if self.check { ("pending", n_pending.max(0)) } else { ("applied", n_pending) };
+            say_json(
+                &json!({ "database": shown.to_string(), "version": version, "known": state.known, name: n }),
+            )?;
+        }
+        if !self.check {
+            if !self.json {
+                say(&match n_pending {
+                    0 => format!("{shown} is up to date (version {})", state.known),
+                    n => format!("{shown} has version {} now, {}", state.known, counted(n, "applied")),
+                })?;
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
+        match n_pending {
+            0 => {
+                if !self.json {
+                    say(&format!("{shown} is up to date (version {})", state.known))?;
+                }
+                Ok(ExitCode::SUCCESS)
+            }
+            n if n > 0 => {
+                complain(&format!("{shown}: {}: run `waypost migrate`", counted(n, "pending")));
+                Ok(ExitCode::FAILURE)
+            }
+            _ => {
+                let (applied, known) = (state.applied, state.known);
+                complain(&format!(
+                    "{shown} has version {applied}, this program knows {known}: use a newer waypost"
+                ));
+                Ok(ExitCode::FAILURE)
+            }
+        }
+    }
+}
+
+fn counted(n: i64, what: &str) -> String {
+    if n == 1 { format!("1 migration {what}") } else { format!("{n} migrations {what}") }
+}

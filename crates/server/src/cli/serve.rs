@@ -1,0 +1,58 @@
+//! `waypost serve`: the gateway.
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::Ctx;
+use super::signals::Signals;
+use crate::clock::SystemClock;
+use crate::run::{self, OpenOptions};
+
+/// Runs the gateway until a signal.
+///
+/// # Errors
+/// When it cannot start.
+pub(super) async fn run(ctx: Ctx) -> anyhow::Result<ExitCode> {
+    let mut config = ctx.loaded.config;
+    config.secret_key()?;
+    let signals = Signals::take(|text| tracing::info!("{text}"))?;
+    let listener = listen("listen", config.listen).await?;
+    config.listen = listener.local_addr().context("asking for the address that was taken")?;
+    let options = OpenOptions { is_dev: false, clock: Arc::new(SystemClock::new()) };
+    let deps = run::open(&config, options).await?;
+    tracing::info!(
+        listen = %config.listen,
+        public_url = config.public_url(),
+        database = %config.database.display(),
+        version = env!("CARGO_PKG_VERSION"),
+        "waypost serves"
+    );
+    let stop = CancellationToken::new();
+    let end = signals.during(&stop, run::serve(deps, listener, stop.clone())).await;
+    tracing::info!("waypost has ended");
+    end
+}
+
+/// Listens at the address of a setting.
+///
+/// # Errors
+/// When the address cannot be had; the text names the setting.
+pub(super) async fn listen(setting: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let doing = format!("listening on {address} ({setting})");
+        let kind = error.kind();
+        if kind == ErrorKind::AddrInUse {
+            anyhow!("{doing}: the port is taken, perhaps by another waypost: end that one, or choose another {setting}")
+        } else if kind == ErrorKind::AddrNotAvailable {
+            anyhow!("{doing}: this machine does not have that address")
+        } else {
+            anyhow::Error::new(error).context(doing)
+        }
+    })
+}

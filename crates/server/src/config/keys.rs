@@ -1,0 +1,256 @@
+//! The list of settings.
+
+use super::{Config, LogFormat, database_url, parse};
+
+/// What a value has to be. The text is not repeated: the error around it names the setting and the value.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Wrong(pub(super) String);
+
+/// One setting.
+pub(crate) struct Key {
+    /// Its name in the file; a dot stands between a table and its key.
+    pub(crate) name: &'static str,
+    /// What its value is.
+    pub(crate) kind: Kind,
+    /// What it does: sentences.
+    pub(crate) about: &'static str,
+    /// Where its value comes from when nobody has set it, if it is no fixed one.
+    pub(super) derived: Option<&'static str>,
+    /// Reads a text into its place.
+    pub(super) set: fn(&mut Config, &str) -> Result<(), Wrong>,
+    /// Writes it as a text; `None` when it has no value. Never a secret.
+    pub(super) get: fn(&Config) -> Option<String>,
+}
+
+/// What a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// `ip:port`.
+    Address,
+    /// Where the data is.
+    Database,
+    /// A folder.
+    Folder,
+    /// 32 bytes as base64.
+    Secret,
+    /// `https://…` or `http://…`.
+    Url,
+    /// A version of the Graph API.
+    Version,
+    /// A whole number.
+    Number(u32, u32),
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// Directives of a log filter.
+    Filter,
+}
+
+impl Kind {
+    /// What a value has to be, to be read after "must be".
+    pub(crate) fn text(self) -> String {
+        match self {
+            Self::Address => "an address with a port, such as `127.0.0.1:8080`".to_owned(),
+            Self::Database => "`sqlite:` and the path of a file, such as `sqlite:waypost.db`".to_owned(),
+            Self::Folder => "the path of a folder".to_owned(),
+            Self::Secret => "32 bytes as base64".to_owned(),
+            Self::Url => "a URL that begins with `https://` or `http://`".to_owned(),
+            Self::Version => "a version of the Graph API, such as `v24.0`".to_owned(),
+            Self::Number(least, most) => format!("a whole number from {least} to {most}"),
+            Self::Choice(words) => {
+                words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ")
+            }
+            Self::Filter => {
+                "a level (`error`, `warn`, `info`, `debug`, `trace`, `off`) or directives such as \
+                 `info,engine=debug`"
+                    .to_owned()
+            }
+        }
+    }
+}
+
+impl Key {
+    /// Whether its value is never shown.
+    pub(crate) fn is_secret(&self) -> bool {
+        self.kind == Kind::Secret
+    }
+
+    /// Its environment variable.
+    pub(crate) fn variable(&self) -> String {
+        format!("WAYPOST_{}", self.name.replace('.', "__").to_uppercase())
+    }
+
+    /// Its flag, without the dashes.
+    pub(crate) fn flag(&self) -> String {
+        self.name.replace(['.', '_'], "-")
+    }
+
+    /// The setting with this name.
+    pub(crate) fn find(name: &str) -> Option<&'static Self> {
+        KEYS.iter().find(|key| key.name == name)
+    }
+}
+
+/// Most calls in a window that a limit may allow.
+const MOST_CALLS: u32 = 1_000_000;
+/// Most seconds of a deadline.
+const MOST_SECONDS: u32 = 600;
+
+/// Every setting there is.
+pub(crate) const KEYS: &[Key] = &[
+    Key {
+        name: "listen",
+        kind: Kind::Address,
+        about: "Where `waypost serve` and `waypost dev` listen. `dev` takes loopback addresses only. Port 0 takes any \
+                free port.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.listen, parse::address(text)),
+        get: |config| Some(config.listen.to_string()),
+    },
+    Key {
+        name: "database_url",
+        kind: Kind::Database,
+        about: "Where messages, accounts and keys are kept: an SQLite file, which is made if it is missing. A relative \
+                path starts in the working directory. `dev` has its own database in `data_dir`.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.database, parse::database(text)),
+        get: |config| Some(database_url(&config.database)),
+    },
+    Key {
+        name: "secret_key",
+        kind: Kind::Secret,
+        about: "Encrypts access tokens and other secrets in the database; whoever has both can read them, and without it \
+                they are lost. Make one with `openssl rand -base64 32`. `serve` does not start without it; `dev` makes one \
+                in its folder.",
+        derived: None,
+        set: |config, text| {
+            config.secret_key = Some(parse::secret_key(text)?);
+            Ok(())
+        },
+        get: |config| config.secret_key.as_ref().map(|_| "***".to_owned()),
+    },
+    Key {
+        name: "public_url",
+        kind: Kind::Url,
+        about: "The gateway's address as Meta and browsers call it.",
+        derived: Some("`http://<listen>`"),
+        set: |config, text| {
+            config.public_url = Some(parse::url(text)?);
+            Ok(())
+        },
+        get: |config| Some(config.public_url()),
+    },
+    Key {
+        name: "data_dir",
+        kind: Kind::Folder,
+        about: "What `dev` and `simulator` keep: the sandbox's database, its secret key and the simulator's state.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.data_dir, parse::folder(text)),
+        get: |config| Some(config.data_dir.display().to_string()),
+    },
+    Key {
+        name: "graph.base_url",
+        kind: Kind::Url,
+        about: "Where accounts reach Meta's Graph API. A proxy or a test server may stand in for it; its path is kept.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.graph.base_url, parse::url(text)),
+        get: |config| Some(config.graph.base_url.clone()),
+    },
+    Key {
+        name: "graph.version",
+        kind: Kind::Version,
+        about: "The version of the Graph API that is called.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.graph.version, parse::version(text)),
+        get: |config| Some(config.graph.version.clone()),
+    },
+    Key {
+        name: "graph.connect_timeout_seconds",
+        kind: Kind::Number(1, MOST_SECONDS),
+        about: "How long a connection to Meta may take to come about: name look-up, TCP and TLS together.",
+        derived: None,
+        set: |config, text| {
+            parse::into(&mut config.graph.connect_timeout_seconds, parse::number(text, 1, MOST_SECONDS))
+        },
+        get: |config| Some(config.graph.connect_timeout_seconds.to_string()),
+    },
+    Key {
+        name: "graph.timeout_seconds",
+        kind: Kind::Number(1, MOST_SECONDS),
+        about: "How long a call to Meta may take in all. A send that takes longer ends as `unknown`.",
+        derived: None,
+        set: |config, text| {
+            parse::into(&mut config.graph.timeout_seconds, parse::number(text, 1, MOST_SECONDS))
+        },
+        get: |config| Some(config.graph.timeout_seconds.to_string()),
+    },
+    Key {
+        name: "simulator.listen",
+        kind: Kind::Address,
+        about: "Where `dev` and `simulator` serve the simulated Graph API. `dev` takes loopback addresses only. Port 0 takes any free \
+                port.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.simulator.listen, parse::address(text)),
+        get: |config| Some(config.simulator.listen.to_string()),
+    },
+    Key {
+        name: "simulator.base_url",
+        kind: Kind::Url,
+        about: "Where sandbox accounts reach the simulator.",
+        derived: Some("`http://<simulator.listen>`"),
+        set: |config, text| {
+            config.simulator.base_url = Some(parse::url(text)?);
+            Ok(())
+        },
+        get: |config| Some(config.simulator_url()),
+    },
+    Key {
+        name: "simulator.callback_url",
+        kind: Kind::Url,
+        about: "Where the simulator sends its webhooks. In `dev` that is the gateway's own address.",
+        derived: Some("`<public_url>/webhooks/meta`"),
+        set: |config, text| {
+            config.simulator.callback_url = Some(parse::url(text)?);
+            Ok(())
+        },
+        get: |config| Some(config.simulator_callback_url()),
+    },
+    Key {
+        name: "limits.per_minute",
+        kind: Kind::Number(1, MOST_CALLS),
+        about: "Sends in any 60 seconds that a key may make if it names no limit of its own. Of other calls it may make \
+                twelve times as many, and at least 1200.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.limits.per_minute, parse::number(text, 1, MOST_CALLS)),
+        get: |config| Some(config.limits.per_minute.to_string()),
+    },
+    Key {
+        name: "limits.burst",
+        kind: Kind::Number(1, MOST_CALLS),
+        about: "Sends in any one second that a key may make if it names no limit of its own.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.limits.burst, parse::number(text, 1, MOST_CALLS)),
+        get: |config| Some(config.limits.burst.to_string()),
+    },
+    Key {
+        name: "log.format",
+        kind: Kind::Choice(&["text", "json"]),
+        about: "How log lines are written: for people, or one JSON object a line. They go to standard error.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.log.format, parse::log_format(text)),
+        get: |config| {
+            Some(match config.log.format {
+                LogFormat::Text => "text".to_owned(),
+                LogFormat::Json => "json".to_owned(),
+            })
+        },
+    },
+    Key {
+        name: "log.filter",
+        kind: Kind::Filter,
+        about: "Which lines are logged: a level, or directives as in `RUST_LOG`. Commands that run and end, and `dev`, log \
+                from `warn` upwards unless it is set.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.log.filter, parse::filter(text)),
+        get: |config| Some(config.log.filter.clone()),
+    },
+];

@@ -1,0 +1,207 @@
+//! Which source wins, and what is refused with which words.
+
+use std::path::PathBuf;
+
+use super::*;
+
+const KEY: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+
+struct Case {
+    folder: tempfile::TempDir,
+    environment: Vec<(&'static str, String)>,
+    flags: Vec<(&'static str, String)>,
+    has_file: bool,
+}
+
+fn case() -> Case {
+    Case {
+        folder: tempfile::tempdir().expect("a folder"),
+        environment: Vec::new(),
+        flags: Vec::new(),
+        has_file: false,
+    }
+}
+
+impl Case {
+    fn write(&self, name: &str, text: &str) -> String {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        path.display().to_string()
+    }
+
+    fn file(mut self, text: &str) -> Self {
+        self.write("waypost.toml", text);
+        self.has_file = true;
+        self
+    }
+
+    fn variable(mut self, name: &'static str, value: &str) -> Self {
+        self.environment.push((name, value.to_owned()));
+        self
+    }
+
+    fn flag(mut self, name: &'static str, value: &str) -> Self {
+        self.flags.push((name, value.to_owned()));
+        self
+    }
+
+    fn load(&self) -> Result<Loaded, String> {
+        let pairs = self.environment.iter().map(|(name, value)| (name.into(), value.into()));
+        let environment = Environment::from_pairs(pairs).map_err(|error| error.to_string())?;
+        let overrides: Vec<_> = self
+            .flags
+            .iter()
+            .map(|(name, value)| Override {
+                name: (*name).to_owned(),
+                value: value.clone(),
+                flag: format!("--{name}"),
+            })
+            .collect();
+        let file: Option<PathBuf> = self.has_file.then(|| self.folder.path().join("waypost.toml"));
+        let sources = Sources { file: file.as_deref(), environment: &environment, overrides: &overrides };
+        load(&sources).map_err(|error| {
+            let cause =
+                std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            format!("{error}{cause}").replace(&format!("{}/", self.folder.path().display()), "")
+        })
+    }
+
+    fn error(&self) -> String {
+        self.load().expect_err("refused")
+    }
+}
+
+#[test]
+fn the_file_the_environment_and_the_flags_override_in_this_order() {
+    let file = "listen = '127.0.0.1:1'\npublic_url = 'http://file'\n[graph]\nversion = 'v1.0'\n";
+    let case = case()
+        .file(file)
+        .variable("WAYPOST_LISTEN", "127.0.0.1:2")
+        .variable("WAYPOST_GRAPH__VERSION", "v2.0")
+        .flag("listen", "127.0.0.1:3");
+    let loaded = case.load().expect("loaded");
+    assert_eq!(loaded.config.listen.port(), 3);
+    assert_eq!(loaded.config.graph.version, "v2.0");
+    assert_eq!(loaded.config.public_url(), "http://file");
+    assert_eq!(loaded.config.limits.burst, 10);
+    let origins = ["listen", "graph.version", "public_url", "limits.burst"];
+    let origins = origins.map(|name| loaded.origin(name).word());
+    assert_eq!(origins, ["flag", "environment", "file", "default"]);
+}
+
+#[test]
+fn what_is_not_set_follows_from_what_is() {
+    let case = case().flag("listen", "0.0.0.0:81").flag("simulator.listen", "[::1]:82");
+    let config = case.load().expect("loaded").config;
+    assert_eq!(config.public_url(), "http://127.0.0.1:81");
+    assert_eq!(config.callback_url(), "http://127.0.0.1:81/webhooks/meta");
+    assert_eq!(config.simulator_url(), "http://[::1]:82");
+}
+
+#[test]
+fn an_unknown_key_of_the_file_is_told_with_its_line_and_the_nearest_name() {
+    let told = case().file("listen = '127.0.0.1:1'\n\n[graph]\nbase_ulr = 'http://x'\n").error();
+    assert_eq!(told, "waypost.toml:4: there is no setting `graph.base_ulr`; did you mean `graph.base_url`?");
+    let told = case().file("[grahp]\nversion = 'v1.0'\n").error();
+    assert_eq!(told, "waypost.toml:2: there is no setting `grahp.version`; did you mean `graph.version`?");
+    let told = case().file("entirely_else = 1\n").error();
+    assert_eq!(
+        told,
+        "waypost.toml:1: there is no setting `entirely_else`; `waypost config reference` lists them all"
+    );
+}
+
+#[test]
+fn an_unknown_variable_is_told_with_the_nearest_name() {
+    let told = case().variable("WAYPOST_LISTEM", "127.0.0.1:1").error();
+    assert_eq!(
+        told,
+        "there is no setting for the environment variable WAYPOST_LISTEM; did you mean WAYPOST_LISTEN?"
+    );
+    let told = case().variable("WAYPOST_GRAPH_BASE_URL", "http://x").error();
+    assert!(told.ends_with("did you mean WAYPOST_GRAPH__BASE_URL?"), "{told}");
+    let case = case().variable("WAYPOST_API_KEY", "wp_live_x").variable("WAYPOST_LISTEN", "");
+    assert_eq!(case.load().expect("loaded").config.listen.port(), 8080);
+}
+
+#[test]
+fn an_unknown_flag_is_told_with_the_nearest_name() {
+    let told = case().flag("limits.per_minut", "5").error();
+    assert_eq!(
+        told,
+        "--limits.per_minut: there is no setting `limits.per_minut`; did you mean `limits.per_minute`?"
+    );
+}
+
+#[test]
+fn a_wrong_value_is_told_with_its_source_and_what_is_valid() {
+    let told = case().variable("WAYPOST_LIMITS__BURST", "0").error();
+    assert_eq!(told, "WAYPOST_LIMITS__BURST: limits.burst = `0` must be a whole number from 1 to 1000000");
+    let told = case().file("[limits]\nper_minute = '5'\n").error();
+    assert_eq!(told, "waypost.toml:2: limits.per_minute must be a whole number, not a text in quotes");
+    let told = case().file("listen = 8080\n").error();
+    assert_eq!(told, "waypost.toml:1: listen must be a text in quotes, not a number");
+    let told = case().file("graph = 'https://x'\n").error();
+    assert!(
+        told.starts_with("waypost.toml:1: graph must be a table with the keys graph.base_url, "),
+        "{told}"
+    );
+    let told = case().file("listen = \n").error();
+    assert!(told.starts_with("waypost.toml:1: not TOML: "), "{told}");
+    let told = case().flag("database_url", "postgres://me:hunter2@db/x").error();
+    assert!(told.contains("SQLite only") && !told.contains("hunter2"), "{told}");
+}
+
+#[test]
+fn a_number_of_the_file_may_be_written_in_any_way_of_toml() {
+    let config =
+        case().file("limits.per_minute = 1_000\nlimits.burst = 0x10\n").load().expect("loaded").config;
+    assert_eq!((config.limits.per_minute, config.limits.burst), (1000, 16));
+}
+
+#[test]
+fn a_secret_may_stand_in_a_file_of_its_own() {
+    let case = case();
+    let path = case.write("secret", &format!("{KEY}\r\n"));
+    let case = case.variable("WAYPOST_SECRET_KEY_FILE", &path);
+    let loaded = case.load().expect("loaded");
+    let key = loaded.config.secret_key().expect("a key");
+    assert_eq!(key.expose_secret(), b"01234567890123456789012345678901");
+    assert_eq!(loaded.origin("secret_key"), &Origin::Environment("WAYPOST_SECRET_KEY_FILE".to_owned()));
+
+    let case = case.variable("WAYPOST_SECRET_KEY", KEY);
+    assert_eq!(
+        case.error(),
+        "WAYPOST_SECRET_KEY_FILE: both secret_key and secret_key_file are set: leave one of them out"
+    );
+    let told = super::super::load::tests::case().flag("secret_key_file", "/does/not/exist").error();
+    assert_eq!(
+        told,
+        "--secret_key_file: secret_key_file: reading the file /does/not/exist: No such file or directory (os error 2)"
+    );
+}
+
+#[test]
+fn the_secret_of_a_later_source_replaces_the_file_of_an_earlier_one() {
+    let case = case().file("secret_key_file = '/does/not/exist'\n").variable("WAYPOST_SECRET_KEY", KEY);
+    assert!(case.load().expect("loaded").config.has_secret_key());
+}
+
+#[test]
+fn a_wrong_secret_is_not_repeated() {
+    let told = case().variable("WAYPOST_SECRET_KEY", "hunter2hunter2").error();
+    assert!(told.starts_with("WAYPOST_SECRET_KEY: secret_key must be 32 bytes as base64"), "{told}");
+    assert!(!told.contains("hunter2"), "{told}");
+}
+
+#[test]
+fn what_is_printed_holds_no_secret_and_can_be_read_again() {
+    let case = case().variable("WAYPOST_SECRET_KEY", KEY).flag("limits.burst", "7");
+    let loaded = case.load().expect("loaded");
+    let text = crate::config::effective(&loaded);
+    assert!(!text.contains(KEY) && !format!("{loaded:?}").contains(KEY));
+    assert!(text.contains("\nsecret_key = \"***\""), "{text}");
+    let again = text.replace("\"***\"", &format!("'{KEY}'"));
+    let again = super::super::load::tests::case().file(&again).load().expect("loaded");
+    assert_eq!(again.config.limits.burst, 7);
+}

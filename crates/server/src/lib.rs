@@ -1,0 +1,17 @@
+//! The executable's inside: HTTP, webhooks, the loops, configuration and command line.
+//!
+//! A library only so that tests can run the whole server in their own process; `main.rs` calls [`main`].
+//!
+//! **Invariant:** this is the one crate that names concrete adapters.
+
+mod api;
+mod chance;
+mod cli;
+mod clock;
+mod config;
+mod health;
+pub mod run;
+mod telemetry;
+mod webhook;
+
+pub use cli::main;

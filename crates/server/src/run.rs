@@ -1,0 +1,169 @@
+//! The assembly: from a configuration to a process that serves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use axum::serve::ListenerExt;
+use engine::deps::Ports;
+use engine::ports::Clock;
+use engine::{Deps, Settings, directory, work};
+use graph::{GraphClient, GraphConfig};
+use jiff::SignedDuration;
+use store::{Sealer, SqliteStore};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::chance::OsChance;
+use crate::config::Config;
+use crate::{api, health, webhook};
+
+/// How long what is under way may take after the process was told to stop: the longest call to Meta, and a little.
+const GRACE: SignedDuration = SignedDuration::from_secs(35);
+/// Three panics of a loop in this time end the process: something is thoroughly wrong.
+const PANIC_SPAN: SignedDuration = SignedDuration::from_secs(60);
+const MAX_PANICS: usize = 3;
+
+/// How a process is put together.
+pub(crate) struct OpenOptions {
+    /// Whether this is `waypost dev`.
+    pub(crate) is_dev: bool,
+    /// Tells the time.
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// Opens the store and the way to Meta, and reads the accounts and keys.
+pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Result<Arc<Deps>> {
+    let chance = Arc::new(OsChance::new());
+    let sealer = Sealer::new(config.secret_key()?, chance.clone())?;
+    let path = &config.database;
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
+    }
+    let store = Arc::new(SqliteStore::open(path, sealer, &*options.clock, &*chance)?);
+    let upstream = GraphClient::new(&GraphConfig {
+        live_base_url: config.graph.base_url.clone(),
+        sandbox_base_url: config.simulator_url(),
+        version: config.graph.version.clone(),
+        connect_timeout: Duration::from_secs(config.graph.connect_timeout_seconds.into()),
+        timeout: Duration::from_secs(config.graph.timeout_seconds.into()),
+        ..GraphConfig::default()
+    })?;
+    let ports = Ports {
+        clock: options.clock,
+        chance,
+        accounts: store.clone(),
+        messages: store.clone(),
+        work: store,
+        upstream: Arc::new(upstream),
+    };
+    let settings = Settings { limits: config.limits, is_dev: options.is_dev };
+    let deps = Arc::new(Deps::new(ports, settings));
+    directory::refresh(&deps).await.context("reading the accounts and keys")?;
+    Ok(deps)
+}
+
+/// Everything that is served over HTTP.
+pub fn router(deps: &Arc<Deps>) -> Router {
+    Router::new().merge(api::router(deps)).merge(webhook::router(deps)).merge(health::router(deps))
+}
+
+/// Serves until told to stop, then finishes what is under way.
+pub(crate) async fn serve(
+    deps: Arc<Deps>,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    // The first heartbeat goes before the first claim: nobody may take a young process for a dead one.
+    work::tick_recovery(&deps).await.context("saying that this process lives")?;
+    let mut loops = JoinSet::new();
+    for name in [Loop::Recovery, Loop::Directory, Loop::KeyUse] {
+        loops.spawn(name.run(deps.clone(), stop.clone()));
+    }
+    let listener = listener.tap_io(|stream| {
+        // An answer is small and complete: waiting for more to send with it only costs time.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection keeps Nagle's algorithm");
+        }
+    });
+    let server = axum::serve(listener, router(&deps)).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let mut server = std::pin::pin!(server.into_future());
+    let mut panics = Vec::new();
+    loop {
+        tokio::select! {
+            end = &mut server => {
+                end.context("serving")?;
+                break;
+            }
+            () = stop.cancelled() => {
+                let end = deps.now().saturating_add(GRACE).unwrap_or(jiff::Timestamp::MAX);
+                tokio::select! {
+                    end = &mut server => end.context("serving")?,
+                    () = deps.clock.sleep_until(end) => tracing::warn!("connections were still open at the end"),
+                }
+                break;
+            }
+            Some(end) = loops.join_next() => {
+                let Err(error) = end else { continue };
+                if error.is_cancelled() {
+                    continue;
+                }
+                let now = deps.now();
+                panics.push(now);
+                panics.retain(|at| now.duration_since(*at) < PANIC_SPAN);
+                if panics.len() >= MAX_PANICS {
+                    stop.cancel();
+                    anyhow::bail!("the loops keep panicking; see the log");
+                }
+                tracing::error!(%error, "a loop panicked; all loops are started again");
+                loops.abort_all();
+                for name in [Loop::Recovery, Loop::Directory, Loop::KeyUse] {
+                    loops.spawn(name.run(deps.clone(), stop.clone()));
+                }
+            }
+        }
+    }
+    drain(&deps).await;
+    while loops.join_next().await.is_some() {}
+    Ok(())
+}
+
+/// Waits for the sends under way, but not for ever.
+async fn drain(deps: &Deps) {
+    deps.tasks.close();
+    let end = deps.now().saturating_add(GRACE).unwrap_or(jiff::Timestamp::MAX);
+    tokio::select! {
+        () = deps.tasks.wait() => {}
+        () = deps.clock.sleep_until(end) => {
+            tracing::error!(n_sends = deps.tasks.len(), "sends were still under way at the end; they become unknown");
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Loop {
+    Recovery,
+    Directory,
+    KeyUse,
+}
+
+impl Loop {
+    async fn run(self, deps: Arc<Deps>, stop: CancellationToken) {
+        match self {
+            Self::Recovery => {
+                let every = work::HEARTBEAT_EVERY;
+                work::run("recovery", &*deps.clock, every, &stop, || work::tick_recovery(&deps)).await;
+            }
+            Self::Directory => {
+                let every = directory::REFRESH_EVERY;
+                work::run("directory", &*deps.clock, every, &stop, || work::tick_directory(&deps)).await;
+            }
+            Self::KeyUse => {
+                let every = work::NOTE_USE_EVERY;
+                work::run("key use", &*deps.clock, every, &stop, || work::tick_key_use(&deps)).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Meta's door: `GET|POST /webhooks/meta`.
+//!
+//! **Invariant:** 200 is answered after the commit, never before; a body without a valid signature is not even parsed.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use engine::ingest::{self, HeardPart};
+use engine::ports::AccountRecord;
+use engine::{Deps, account, chain};
+use secrecy::ExposeSecret;
+
+/// The largest POST that is taken. Meta's are 3 MB at most (reference C.2).
+const MAX_POST: usize = 4 * 1024 * 1024;
+
+const SIGNATURE: &str = "x-hub-signature-256";
+
+/// The route.
+pub(crate) fn router(deps: &Arc<Deps>) -> Router {
+    Router::new().route("/webhooks/meta", get(verify_callback).post(take_post)).with_state(deps.clone())
+}
+
+/// Answers Meta's check of the callback: the challenge, if the verify token is one of ours.
+async fn verify_callback(State(deps): State<Arc<Deps>>, RawQuery(query): RawQuery) -> Response {
+    let query = query.unwrap_or_default();
+    let value = |name: &str| {
+        url::form_urlencoded::parse(query.as_bytes())
+            .find(|(other, _)| other == name)
+            .map(|(_, value)| value.into_owned())
+    };
+    let is_subscription = value("hub.mode").as_deref() == Some("subscribe");
+    let is_ours = value("hub.verify_token").is_some_and(|token| account::is_verify_token(&deps, &token));
+    match value("hub.challenge") {
+        Some(challenge) if is_subscription && is_ours => {
+            ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], challenge).into_response()
+        }
+        Some(_) | None => {
+            (StatusCode::FORBIDDEN, "The verify token is not one of an account here.\n").into_response()
+        }
+    }
+}
+
+/// Takes one POST of Meta's.
+async fn take_post(State(deps): State<Arc<Deps>>, headers: HeaderMap, body: Body) -> Response {
+    let Ok(body) = axum::body::to_bytes(body, MAX_POST).await else {
+        return (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large.\n").into_response();
+    };
+    let signature = headers.get(SIGNATURE).map(header::HeaderValue::as_bytes);
+    let signers = signers(&deps, signature, &body);
+    if signers.is_empty() {
+        tracing::warn!(
+            has_signature = signature.is_some(),
+            "a webhook without a valid signature was refused"
+        );
+        return (StatusCode::UNAUTHORIZED, "The signature is not valid.\n").into_response();
+    }
+    let parts = match graph::split(&body) {
+        Ok(parts) => parts,
+        Err(error) => {
+            tracing::warn!(error = %chain(&error), "a signed webhook is not JSON");
+            return (StatusCode::BAD_REQUEST, "The body is not JSON.\n").into_response();
+        }
+    };
+    let parts = parts.into_iter().map(heard).collect();
+    match ingest::ingest(&deps, body, parts, &signers).await {
+        Ok(_) => StatusCode::OK.into_response(),
+        Err(error) => {
+            tracing::error!(error = %chain(&error), "a webhook could not be kept");
+            (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "5")]).into_response()
+        }
+    }
+}
+
+/// The accounts whose secret signed this body. Accounts of one app share their secret: it is tried once.
+fn signers(deps: &Deps, signature: Option<&[u8]>, body: &[u8]) -> Vec<Arc<AccountRecord>> {
+    let directory = deps.directory.current();
+    let mut tried: Vec<(&str, bool)> = Vec::new();
+    let mut signers = Vec::new();
+    for record in &directory.accounts {
+        let Some(secret) = &record.app_secret else { continue };
+        let exposed = secret.expose_secret();
+        let known = tried.iter().find(|(other, _)| *other == exposed).map(|(_, is_valid)| *is_valid);
+        let is_valid = known.unwrap_or_else(|| {
+            let is_valid = graph::verify(signature, body, secret);
+            tried.push((exposed, is_valid));
+            is_valid
+        });
+        if is_valid {
+            signers.push(record.clone());
+        }
+    }
+    signers
+}
+
+fn heard(part: graph::Part) -> HeardPart {
+    HeardPart {
+        waba_id: part.waba_id,
+        phone_number_id: part.phone_number_id,
+        field: part.field,
+        update: part.update,
+        span: part.span,
+        undecodable: part.undecodable,
+    }
+}

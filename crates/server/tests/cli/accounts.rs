@@ -1,0 +1,110 @@
+//! `waypost accounts`.
+
+use crate::support::{bare, shell};
+
+const ADD: &str = "accounts add --phone-number-id 106540352242922 --waba-id 102290129340398";
+
+#[test]
+fn an_account_is_added_listed_and_removed() {
+    let shell = shell().with("WAYPOST_PUBLIC_URL", "https://wa.example.com");
+    let rest = "--name main --access-token demo-token-1 --app-secret demo-secret-1 --verify-token demo-word-1 --default";
+    let told = shell.waypost(&format!("{ADD} {rest}")).ok();
+    for part in
+        ["added account `main`", "https://wa.example.com/webhooks/meta", "messages", "accounts test main"]
+    {
+        assert!(told.contains(part), "{told}");
+    }
+    let listed = shell.waypost("accounts list --json").json();
+    let account = &listed["accounts"][0];
+    assert_eq!(account["name"], "main");
+    assert_eq!((&account["default"], &account["sandbox"]), (&true.into(), &false.into()));
+    assert_eq!(account["status"], "connected");
+    let table = shell.waypost("accounts list").ok();
+    assert!(table.contains("106540352242922") && table.contains("default"), "{table}");
+
+    let mut seen = format!("{told}{listed}{table}").into_bytes();
+    for file in ["waypost.db", "waypost.db-wal"] {
+        seen.extend(std::fs::read(shell.path(file)).unwrap_or_default());
+    }
+    for secret in ["demo-token-1", "demo-secret-1", "demo-word-1"] {
+        assert!(!seen.windows(secret.len()).any(|bytes| bytes == secret.as_bytes()), "{secret}");
+    }
+
+    assert_eq!(shell.waypost("accounts remove --json main").json()["status"], "removed");
+    assert!(shell.waypost("accounts list").ok().is_empty());
+    assert!(shell.waypost("accounts remove main").refused().contains("there is no account `main`"));
+}
+
+#[test]
+fn secrets_may_stand_in_files() {
+    let shell = shell();
+    shell.write("token", "demo-token\n");
+    let added = shell.waypost(&format!("{ADD} --name a --access-token-file token --json")).json();
+    assert_eq!(added["callback_url"], "http://127.0.0.1:8080/webhooks/meta");
+    assert_eq!(added["id"].as_str().unwrap().len(), 36);
+    let told = shell.waypost(&format!("{ADD} --name b --access-token-file missing")).refused();
+    assert!(told.contains("--access-token-file: reading missing"), "{told}");
+    assert_eq!(shell.waypost(&format!("{ADD} --name b --access-token x --access-token-file token")).code, 2);
+}
+
+#[test]
+fn what_is_missing_is_told_with_the_steps() {
+    let told = shell().waypost(&format!("{ADD} --name a --access-token t")).ok();
+    for part in ["no app secret", "Meta calls https only", "this account has none"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+}
+
+#[test]
+fn what_an_account_cannot_be_is_refused() {
+    let shell = shell();
+    shell.waypost(&format!("{ADD} --name main --access-token t")).ok();
+    let long = "x".repeat(101);
+    for (arguments, code, told) in [
+        (format!("{ADD} --name main --access-token t"), 1, "there is an account `main` already"),
+        (format!("{ADD} --name other --access-token t"), 1, "belongs to account `main` already"),
+        (format!("{ADD} --name {long} --access-token t"), 2, "must be 1 to 100 characters"),
+        (format!("{ADD} --name b"), 2, "--access-token"),
+        (
+            "accounts add --name b --phone-number-id +1555 --waba-id 2 --access-token t".to_owned(),
+            2,
+            "Meta's id, not the phone number",
+        ),
+    ] {
+        let ran = shell.waypost(&arguments);
+        assert_eq!((ran.code, ran.out.as_str()), (code, ""), "{arguments}: {}", ran.err);
+        assert!(ran.err.contains(told), "{arguments}: {}", ran.err);
+    }
+    for token in ["", "two words", "line\nend"] {
+        let mut arguments: Vec<_> = ADD.split_whitespace().collect();
+        arguments.extend(["--name", "b", "--access-token", token]);
+        assert!(shell.run(arguments).refused().contains("--access-token"));
+    }
+    assert_eq!(shell.waypost("accounts list --json").json()["accounts"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn an_account_is_tested_line_by_line() {
+    // Nobody listens at the port that this listener has just given back.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let shell = shell().with("WAYPOST_GRAPH__BASE_URL", &format!("http://127.0.0.1:{port}"));
+    shell.waypost(&format!("{ADD} --name main --access-token t")).ok();
+    let tested = shell.waypost("accounts test main");
+    assert_eq!(tested.code, 1);
+    let lines: Vec<_> =
+        tested.out.lines().map(|line| line.split_whitespace().take(2).collect::<Vec<_>>()).collect();
+    assert_eq!(lines, [["FAIL", "token"], ["FAIL", "number"], ["FAIL", "webhook"]], "{}", tested.out);
+    assert!(tested.out.contains("Meta cannot be reached"), "{}", tested.out);
+    assert!(shell.waypost("accounts test other").refused().contains("there are `main`"));
+    assert_eq!(shell.waypost("accounts resume main --json").json()["status"], "connected");
+}
+
+#[test]
+fn another_secret_key_cannot_open_the_database() {
+    let first = shell();
+    first.waypost(&format!("{ADD} --name main --access-token t")).ok();
+    let second = bare().with("WAYPOST_SECRET_KEY", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
+    std::fs::copy(first.path("waypost.db"), second.path("waypost.db")).unwrap();
+    let told = second.waypost("accounts list").refused();
+    assert!(told.contains("sealed with another secret_key"), "{told}");
+}

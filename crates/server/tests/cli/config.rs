@@ -1,0 +1,133 @@
+//! `waypost config`: what is in effect, where it came from, what is refused.
+
+use expect_test::expect;
+
+use crate::support::{SECRET_KEY, bare, shell};
+
+fn setting(shown: &serde_json::Value, key: &str) -> (String, String) {
+    let settings = shown["settings"].as_array().unwrap();
+    let setting = settings.iter().find(|setting| setting["key"] == key).unwrap();
+    (setting["value"].to_string(), setting["source"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn the_effective_configuration_is_printed_with_its_sources_and_without_secrets() {
+    let shell = shell().with("WAYPOST_LIMITS__BURST", "20");
+    shell.write("waypost.toml", "public_url = 'https://wa.example.com/'\n\n[limits]\nburst = 15\n");
+    let shown = shell.waypost("config check --listen 127.0.0.1:9000 --set limits.per_minute=50").ok();
+    expect![[r#"
+        listen = "127.0.0.1:9000"                              # flag: --listen
+        database_url = "sqlite:waypost.db"                     # default
+        secret_key = "***"                                     # environment: WAYPOST_SECRET_KEY
+        public_url = "https://wa.example.com"                  # file: waypost.toml:1
+        data_dir = ".waypost"                                  # default
+
+        [graph]
+        base_url = "https://graph.facebook.com"                # default
+        version = "v24.0"                                      # default
+        connect_timeout_seconds = 5                            # default
+        timeout_seconds = 30                                   # default
+
+        [simulator]
+        listen = "127.0.0.1:8090"                              # default
+        base_url = "http://127.0.0.1:8090"                     # default: http://<simulator.listen>
+        callback_url = "https://wa.example.com/webhooks/meta"  # default: <public_url>/webhooks/meta
+
+        [limits]
+        per_minute = 50                                        # flag: --set limits.per_minute
+        burst = 20                                             # environment: WAYPOST_LIMITS__BURST
+
+        [log]
+        format = "text"                                        # default
+        filter = "info"                                        # default
+    "#]]
+    .assert_eq(&shown);
+}
+
+#[test]
+fn the_file_is_overridden_by_the_environment_and_that_by_flags() {
+    let shell = bare().with("WAYPOST_CONFIG", "mine.toml").with("WAYPOST_GRAPH__VERSION", "v2.0");
+    shell.write("mine.toml", "listen = '127.0.0.1:1'\ndata_dir = 'x'\ngraph.version = 'v1.0'\n");
+    shell.write("other.toml", "data_dir = 'y'\n");
+    let shown = shell.waypost("config check --json --listen 127.0.0.1:3").json();
+    assert_eq!(shown["file"], "mine.toml");
+    assert_eq!(setting(&shown, "listen"), ("\"127.0.0.1:3\"".to_owned(), "flag".to_owned()));
+    assert_eq!(setting(&shown, "graph.version"), ("\"v2.0\"".to_owned(), "environment".to_owned()));
+    assert_eq!(setting(&shown, "data_dir"), ("\"x\"".to_owned(), "file".to_owned()));
+    assert_eq!(setting(&shown, "limits.burst"), ("10".to_owned(), "default".to_owned()));
+    let shown = shell.waypost("config check --json --config other.toml").json();
+    assert_eq!(setting(&shown, "data_dir"), ("\"y\"".to_owned(), "file".to_owned()));
+}
+
+#[test]
+fn a_flag_may_stand_before_or_after_the_command() {
+    for line in ["--listen 127.0.0.1:3 config check --json", "config --listen 127.0.0.1:3 check --json"] {
+        assert_eq!(setting(&bare().waypost(line).json(), "listen").1, "flag", "{line}");
+    }
+}
+
+#[test]
+fn a_name_that_no_setting_has_stops_everything_and_names_the_nearest() {
+    let shell = bare();
+    shell.write("waypost.toml", "listen = '127.0.0.1:1'\nlimit.burst = 3\n");
+    assert_eq!(
+        shell.waypost("config check").refused(),
+        "error: waypost.toml:2: there is no setting `limit.burst`; did you mean `limits.burst`?\n"
+    );
+    for command in ["config check", "keys list", "migrate --check", "serve", "dev"] {
+        assert_eq!(
+            bare().with("WAYPOST_DATABSE_URL", "sqlite:x.db").waypost(command).refused(),
+            "error: there is no setting for the environment variable WAYPOST_DATABSE_URL; did you mean \
+             WAYPOST_DATABASE_URL?\n",
+            "{command}"
+        );
+    }
+    assert_eq!(
+        bare().waypost("config check --set listn=x").refused(),
+        "error: --set listn: there is no setting `listn`; did you mean `listen`?\n"
+    );
+    let told = bare().waypost("config check --lisen x");
+    assert_eq!(told.code, 2);
+    assert!(told.err.contains("--listen"), "{}", told.err);
+}
+
+#[test]
+fn a_wrong_value_is_told_with_its_key_its_source_and_what_is_valid() {
+    let told = bare().with("WAYPOST_LISTEN", "8080").waypost("config check").refused();
+    assert_eq!(
+        told,
+        "error: WAYPOST_LISTEN: listen = `8080` must be an address with a port, such as `127.0.0.1:8080`\n"
+    );
+    let told = bare().waypost("config check --set limits.per_minute=0").refused();
+    assert_eq!(
+        told,
+        "error: --set limits.per_minute: limits.per_minute = `0` must be a whole number from 1 to 1000000\n"
+    );
+    let told = bare().waypost("config check --database-url postgres://me:hunter2@db/waypost").refused();
+    assert!(told.contains("keeps its data in SQLite only") && !told.contains("hunter2"), "{told}");
+    let told = bare().waypost("config check --config missing.toml").refused();
+    assert!(told.starts_with("error: reading the configuration file missing.toml: "), "{told}");
+}
+
+#[test]
+fn a_secret_is_read_from_its_file_and_never_printed() {
+    let shell = bare().with("WAYPOST_SECRET_KEY_FILE", "key");
+    shell.write("key", &format!("{SECRET_KEY}\n"));
+    let shown = shell.waypost("config check");
+    assert!(shown.out.contains("secret_key = \"***\""), "{}", shown.out);
+    assert!(!format!("{}{}", shown.out, shown.err).contains(SECRET_KEY));
+    let both = shell.with("WAYPOST_SECRET_KEY", SECRET_KEY);
+    assert_eq!(
+        both.waypost("config check").refused(),
+        "error: WAYPOST_SECRET_KEY_FILE: both secret_key and secret_key_file are set: leave one of them out\n"
+    );
+    let told = bare().with("WAYPOST_SECRET_KEY", "hunter2").waypost("config check").refused();
+    assert!(told.contains("must be 32 bytes as base64") && !told.contains("hunter2"), "{told}");
+}
+
+#[test]
+fn the_reference_needs_no_valid_configuration() {
+    let shell = bare().with("WAYPOST_NONSENSE", "1");
+    let reference = shell.waypost("config reference").ok();
+    assert!(reference.contains("## `limits.per_minute`"));
+}

@@ -1,0 +1,100 @@
+//! `waypost keys`.
+
+use crate::support::{bare, shell};
+
+#[test]
+fn a_key_is_shown_once_and_never_again() {
+    let shell = shell();
+    let made = shell.waypost("keys create --json --name ci --scopes send,read,manage").json();
+    let key = made["key"].as_str().unwrap();
+    assert!(key.starts_with("wp_live_") && key.len() >= 8 + 52, "{key}");
+    assert_eq!(made["scopes"], serde_json::json!(["send", "read", "manage"]));
+    let listed = shell.waypost("keys list --json");
+    assert!(!listed.out.contains(key));
+    let listed = listed.json();
+    let listed = &listed["keys"][0];
+    assert_eq!(listed["id"], made["id"]);
+    assert_eq!((listed["name"].as_str(), listed["prefix"].as_str()), (Some("ci"), key.get(..12)));
+    let table = shell.waypost("keys list").ok();
+    assert!(table.contains(&key[..12]) && !table.contains(key), "{table}");
+    let database = std::fs::read(shell.path("waypost.db")).unwrap();
+    assert!(!database.windows(key.len()).any(|bytes| bytes == key.as_bytes()));
+}
+
+#[test]
+fn standard_output_is_the_key_alone() {
+    let made = shell().waypost("keys create --name t --scopes send --test");
+    assert!(made.err.contains("shown only now"), "{}", made.err);
+    let out = made.ok();
+    assert!(
+        out.starts_with("wp_test_") && out.trim_end().chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    );
+}
+
+#[test]
+fn a_key_takes_limits_accounts_and_an_end() {
+    let shell = shell();
+    shell.waypost("accounts add --name main --phone-number-id 1 --waba-id 2 --access-token t").ok();
+    let made = shell
+        .waypost(
+            "keys create --json --name k --scopes read,send --rate-per-minute 5 --rate-burst 2 --accounts main,main \
+             --expires-at 2100-01-01T00:00:00+01:00",
+        )
+        .json();
+    assert_eq!(made["scopes"], serde_json::json!(["send", "read"]));
+    assert_eq!((&made["rate_per_minute"], &made["rate_burst"]), (&5.into(), &2.into()));
+    assert_eq!(made["expires_at"], "2099-12-31T23:00:00Z");
+    assert_eq!(made["accounts"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn what_a_key_cannot_be_is_refused() {
+    let shell = shell();
+    shell.waypost("accounts add --name toy --phone-number-id 1 --waba-id 2 --access-token t --sandbox").ok();
+    let create = "keys create --name k --scopes";
+    for (more, code, told) in [
+        ("send --expires-at 2020-01-01T00:00:00Z", 1, "must be in the future"),
+        ("send --expires-at tomorrow", 2, "must be a time with its zone"),
+        ("send,fly", 2, "must be send, read or manage"),
+        ("send --rate-burst 0", 2, "0 is not in 1..=1000000"),
+        ("send --accounts other", 1, "there is no account `other`"),
+        ("send --accounts toy", 1, "only test keys may use: add --test"),
+        ("send --workspace elsewhere", 1, "there is no workspace `elsewhere`"),
+    ] {
+        let ran = shell.waypost(&format!("{create} {more}"));
+        assert_eq!((ran.code, ran.out.as_str()), (code, ""), "{more}: {}", ran.err);
+        assert!(ran.err.contains(told), "{more}: {}", ran.err);
+    }
+    assert_eq!(shell.run(["keys", "create", "--name", " ", "--scopes", "send"]).code, 2);
+    assert_eq!(shell.waypost("keys list --json").json()["keys"], serde_json::json!([]));
+}
+
+#[test]
+fn a_key_is_revoked_by_id_prefix_or_name_if_that_is_clear() {
+    let shell = shell();
+    let make = |name: &str| shell.waypost(&format!("keys create --json --name {name} --scopes read")).json();
+    let (one, two, other) = (make("twin"), make("twin"), make("other"));
+    let told = shell.waypost("keys revoke twin").refused();
+    let id = one["id"].as_str().unwrap();
+    assert!(told.contains("2 keys are called `twin`") && told.contains(id), "{told}");
+    shell.waypost(&format!("keys revoke {id}")).ok();
+    let revoked = shell.waypost("keys revoke --json twin").json();
+    assert_eq!((&revoked["id"], revoked["status"].as_str()), (&two["id"], Some("revoked")));
+    shell.waypost(&format!("keys revoke {}", other["prefix"].as_str().unwrap())).ok();
+    assert!(shell.waypost("keys revoke other").refused().contains("was revoked before"));
+    assert!(shell.waypost("keys revoke nobody").refused().contains("there is no key"));
+    let listed = shell.waypost("keys list --json").json();
+    assert!(listed["keys"].as_array().unwrap().iter().all(|key| key["revoked_at"].is_string()));
+}
+
+#[test]
+fn without_a_secret_key_nothing_is_touched() {
+    let shell = bare();
+    let told = shell.waypost("keys create --name ci --scopes send").refused();
+    assert!(
+        told.starts_with("error: secret_key is not set") && told.contains("openssl rand -base64 32"),
+        "{told}"
+    );
+    assert!(!shell.path("waypost.db").exists());
+    assert!(shell.waypost("keys list --dev").refused().contains("there is no sandbox in .waypost"));
+}

@@ -1,0 +1,10 @@
+//! The command line as scripts use it: the real program, run to its end.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod accounts;
+mod config;
+mod keys;
+mod migrate;
+mod send;
+mod start;
+mod support;

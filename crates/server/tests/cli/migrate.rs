@@ -1,0 +1,34 @@
+//! `waypost migrate`.
+
+use crate::support::bare;
+
+#[test]
+fn check_tells_what_is_pending_and_changes_nothing() {
+    let shell = bare();
+    let told = shell.waypost("migrate --check").refused();
+    assert!(told.contains("pending") && told.contains("run `waypost migrate`"), "{told}");
+    assert!(!shell.path("waypost.db").exists());
+    let counted = shell.waypost("migrate --check --json");
+    assert_eq!(counted.code, 1);
+    let counted: serde_json::Value = serde_json::from_str(&counted.out).unwrap();
+    assert!(counted["pending"].as_i64() > Some(0), "{counted}");
+
+    let done = shell.waypost("migrate --json").json();
+    assert_eq!((&done["applied"], &done["version"]), (&counted["pending"], &counted["known"]));
+    assert!(shell.waypost("migrate --check").ok().contains("is up to date"));
+    assert_eq!(shell.waypost("migrate --check --json").json()["pending"], 0);
+    assert!(shell.waypost("migrate").ok().contains("is up to date"));
+}
+
+#[test]
+fn the_database_may_stand_in_a_folder_that_is_not_there_yet() {
+    let shell = bare();
+    shell.waypost("migrate --database-url sqlite:data/deep/waypost.db").ok();
+    assert!(shell.path("data/deep/waypost.db").exists());
+    shell.write(
+        "data/no.db",
+        "this is no database, but it is longer than the header of one would be; so it is refused",
+    );
+    let told = shell.waypost("migrate --database-url sqlite:data/no.db").refused();
+    assert!(told.contains("data/no.db"), "{told}");
+}

@@ -1,0 +1,137 @@
+//! `waypost send`, against a gateway that has one answer.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::thread::JoinHandle;
+
+use serde_json::{Value, json};
+
+use crate::support::{Shell, bare};
+
+/// A gateway that takes one call; joined, it gives the headers (lower case) and the body that came.
+struct Gateway {
+    url: String,
+    call: JoinHandle<(String, Value)>,
+}
+
+fn gateway(status: u16, answer: Value) -> Gateway {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let call = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert_ne!(reader.read_line(&mut head).unwrap(), 0);
+        }
+        let head = head.to_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+        let mut body = vec![0; length.parse().unwrap()];
+        reader.read_exact(&mut body).unwrap();
+        let answer = answer.to_string();
+        let length = answer.len();
+        write!(
+            &stream,
+            "HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{answer}"
+        )
+        .unwrap();
+        (head, serde_json::from_slice(&body).unwrap())
+    });
+    Gateway { url, call }
+}
+
+fn sender(gateway: &Gateway) -> Shell {
+    bare().with("WAYPOST_API_KEY", "wp_live_demo").with("WAYPOST_PUBLIC_URL", &gateway.url)
+}
+
+#[test]
+fn a_text_is_sent_and_its_id_printed() {
+    let gateway =
+        gateway(200, json!({"status": "success", "data": {"message_id": "wamid.X", "status": "sent"}}));
+    let arguments = ["send", "--to", "+15550100001", "--text", "Hello you", "--idempotency-key", "job-7"];
+    assert_eq!(sender(&gateway).run(arguments).ok(), "wamid.X\n");
+    let (head, body) = gateway.call.join().unwrap();
+    assert!(head.starts_with("post /api/messages/send http/1.1\r\n"), "{head}");
+    for header in
+        ["x-api-key: wp_live_demo\r\n", "idempotency-key: job-7\r\n", "content-type: application/json\r\n"]
+    {
+        assert!(head.contains(header), "{head}");
+    }
+    assert_eq!(body, json!({"to": "+15550100001", "type": "text", "text": "Hello you"}));
+}
+
+#[test]
+fn a_template_is_sent_with_its_parameters() {
+    let answer = json!({"status": "success", "data": {"message_id": "wamid.X", "status": "sent"}});
+    let gateway = gateway(200, answer.clone());
+    let shown = sender(&gateway)
+        .waypost(
+            "send --to +1555 --template order --language en --param John --param ORD-7 --account main --json",
+        )
+        .json();
+    assert_eq!(shown, answer);
+    let components = json!([{"type": "body", "parameters": [
+        {"type": "text", "text": "John"}, {"type": "text", "text": "ORD-7"}]}]);
+    let template = json!({"name": "order", "language": "en", "components": components});
+    assert_eq!(
+        gateway.call.join().unwrap().1,
+        json!({"to": "+1555", "type": "template", "template": template, "whatsapp_account": "main"})
+    );
+}
+
+#[test]
+fn an_unknown_outcome_is_no_failure_but_is_told() {
+    let gateway =
+        gateway(202, json!({"status": "success", "data": {"message_id": "018f", "status": "unknown"}}));
+    let ran = sender(&gateway).waypost("send --to +1555 --text Hi");
+    assert!(ran.err.contains("not known whether the message was sent"), "{}", ran.err);
+    assert_eq!(ran.ok(), "018f\n");
+}
+
+#[test]
+fn a_refusal_is_told_in_the_gateway_s_words() {
+    let message = "Outside 24-hour window. Use a template message.";
+    let gateway = gateway(400, json!({"status": "error", "message": message, "code": "outside_window"}));
+    let told = sender(&gateway).waypost("send --to +1555 --text Hi").refused();
+    assert_eq!(told, format!("error: {message} (outside_window)\n"));
+}
+
+#[test]
+fn a_gateway_that_is_not_there_is_told() {
+    let url = {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("http://{}", listener.local_addr().unwrap())
+    };
+    let told = bare().waypost(&format!("send --to +1555 --text Hi --api-key k --url {url}")).refused();
+    assert!(told.starts_with(&format!("error: nobody answers at {url}/api/messages/send")), "{told}");
+}
+
+#[test]
+fn the_sandbox_key_goes_to_this_machine_only() {
+    let shell = bare();
+    let told = shell.waypost("send --to +1555 --text Hi").refused();
+    assert!(told.starts_with("error: no key to call with"), "{told}");
+
+    shell.write(".waypost/waypost.db", "");
+    let told = shell.waypost("send --to +1555 --text Hi --url https://wa.example.com").refused();
+    assert!(told.starts_with("error: no key to call with"), "{told}");
+
+    let gateway =
+        gateway(200, json!({"status": "success", "data": {"message_id": "wamid.X", "status": "sent"}}));
+    shell.waypost(&format!("send --to +1555 --text Hi --url {}", gateway.url)).ok();
+    let (head, _) = gateway.call.join().unwrap();
+    assert!(head.contains("x-api-key: wp_test_sandbox_key_for_local_development_only\r\n"), "{head}");
+}
+
+#[test]
+fn what_cannot_be_sent_is_a_usage_error() {
+    for line in [
+        "send --text Hi",
+        "send --to +1555",
+        "send --to +1555 --text Hi --template t --language en",
+        "send --to +1555 --template t",
+        "send --to +1555 --text Hi --param x",
+    ] {
+        assert_eq!(bare().waypost(line).code, 2, "{line}");
+    }
+}

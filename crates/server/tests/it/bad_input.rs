@@ -1,0 +1,208 @@
+//! What strangers can send: a clear 4xx that names the field, nothing stored, no panic.
+
+use axum::body::Body;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::support::{CUSTOMER, TestApp};
+
+fn text() -> Value {
+    json!({"to": CUSTOMER, "type": "text", "text": "Hi"})
+}
+
+fn with(name: &str, value: Value) -> Value {
+    let mut body = text();
+    body[name] = value;
+    body
+}
+
+#[tokio::test]
+async fn each_fault_is_named_with_its_pointer() {
+    let app = TestApp::new().await;
+    for (body, pointer, reason) in [
+        (json!({"type": "text", "text": "Hi"}), "/to", "is required"),
+        (json!({"to": CUSTOMER, "text": "Hi"}), "/type", "is required"),
+        (json!({"to": CUSTOMER, "type": "text"}), "/text", "is required"),
+        (json!({"to": CUSTOMER, "type": "txt", "text": "Hi"}), "/type", "text"),
+        (with("to", json!(15550100001u64)), "/to", "must be a string"),
+        (with("to", json!("call me")), "/to", ""),
+        (with("to", json!("+999 123456")), "/to", ""),
+        (with("to", json!("+1 555")), "/to", ""),
+        (with("text", json!("")), "/text", "1 to 4096"),
+        (with("text", json!({"body": "x".repeat(4097)})), "/text/body", "4096"),
+        (with("text", json!({"bdy": "Hi"})), "/text/bdy", "did you mean `body`"),
+        (with("txet", json!("Hi")), "/txet", "did you mean `text`"),
+        (with("contact", json!("01900000-0000-7000-8000-000000000000")), "/contact", "exactly one"),
+        (with("recipient_type", json!("group")), "/recipient_type", "individual"),
+        (with("messaging_product", json!("sms")), "/messaging_product", "whatsapp"),
+        (with("context", json!({})), "/context/message_id", "is required"),
+        (with("client_reference", json!("x".repeat(513))), "/client_reference", "512"),
+        (with("image", json!({"link": "https://example.com/a.jpg"})), "/image", "does not belong"),
+        (with("dry_run", json!("yes")), "/dry_run", "must be"),
+        (with("mode", json!("later")), "/mode", ""),
+    ] {
+        app.advance(1);
+        let answer = app.send(body.clone()).await.expect(400);
+        assert_eq!(answer.code(), "invalid_request");
+        assert!(answer.pointers().contains(&pointer), "{body} gave {:#}", answer.body);
+        assert!(answer.reasons().contains(reason), "{body} gave {:#}", answer.body);
+    }
+    assert_eq!(app.n_taken(), 0);
+    assert_eq!(app.get("/api/messages?direction=outbound").await.data()["total"], 0);
+}
+
+#[tokio::test]
+async fn all_faults_are_told_at_once() {
+    let app = TestApp::new().await;
+    let body = json!({"to": "x", "type": "image", "image": {"caption": "y".repeat(1025)}, "wat": 1});
+    let answer = app.send(body).await.expect(400);
+    assert!(answer.pointers().len() >= 4, "{:#}", answer.body);
+}
+
+#[tokio::test]
+async fn what_is_not_json_says_where() {
+    let app = TestApp::new().await;
+    for (body, reason) in [
+        ("", "not JSON"),
+        ("{", "not JSON"),
+        ("{'to': 1}", "not JSON"),
+        ("[]", "must be a JSON object"),
+        ("null", "must be a JSON object"),
+        ("\"hi\"", "must be a JSON object"),
+        ("{\"to\": \"+15550100001\", \"to\": \"+15550100002\"}", "duplicate key"),
+        (&"[".repeat(100_000), "not JSON"),
+    ] {
+        let answer = app.request("POST", "/api/messages/send", body.to_owned()).await.expect(400);
+        assert!(answer.reasons().contains(reason), "{:#}", answer.body);
+    }
+    let answer =
+        app.request("POST", "/api/messages/send", Body::from(&b"{\"to\":\"\xff\"}"[..])).await.expect(400);
+    assert!(answer.reasons().contains("UTF-8"));
+}
+
+#[tokio::test]
+async fn the_character_u_0000_is_refused_with_its_pointer() {
+    let app = TestApp::new().await;
+    let answer = app.send(json!({"to": CUSTOMER, "type": "text", "text": "a\u{0}b"})).await.expect(400);
+    assert_eq!(answer.pointers(), ["/text"]);
+    let body = r#"{"to":"+15550100001","type":"text","text":"a\u0000b"}"#;
+    app.request("POST", "/api/messages/send", body).await.expect(400);
+}
+
+#[tokio::test]
+async fn five_megabytes_and_one_byte_are_413() {
+    let app = TestApp::new().await;
+    let fits = format!("{{\"a\":\"{}\"}}", "x".repeat(5_000_000 - 8));
+    assert_eq!(fits.len(), 5_000_000);
+    app.request("POST", "/api/messages/send", fits.clone()).await.expect(400);
+    let answer = app.request("POST", "/api/messages/send", format!("{fits} ")).await.expect(413);
+    assert_eq!(answer.code(), "payload_too_large");
+    // Without a length in the header, too.
+    let chunks = futures_free_stream(format!("{fits} "));
+    app.request("POST", "/api/messages/send", chunks).await.expect(413);
+}
+
+/// A body whose length nobody announces.
+fn futures_free_stream(text: String) -> Body {
+    Body::new(http_body_util::StreamBody::new(Once(Some(text))))
+}
+
+struct Once(Option<String>);
+
+impl futures_core::Stream for Once {
+    type Item = Result<http_body::Frame<bytes::Bytes>, std::convert::Infallible>;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        std::task::Poll::Ready(self.0.take().map(|text| Ok(http_body::Frame::data(text.into()))))
+    }
+}
+
+#[tokio::test]
+async fn unknown_query_parameters_are_named() {
+    let app = TestApp::new().await;
+    let answer = app.get("/api/messages?stauts=sent").await.expect(400);
+    assert_eq!(answer.pointers(), ["/stauts"]);
+    assert!(answer.reasons().contains("did you mean `status`"));
+    for query in ["per_page=0", "per_page=201", "page=x", "page=1&cursor=x", "status=gone", "from=yesterday"]
+    {
+        app.get(&format!("/api/messages?{query}")).await.expect(400);
+    }
+    app.get("/api/messages?page=1&page=2").await.expect(400);
+}
+
+#[tokio::test]
+async fn an_account_of_another_workspace_is_not_there() {
+    let app = TestApp::new().await;
+    let foreign = "01900000-0000-7000-8000-00000000abcd";
+    let answer = app.send(with("whatsapp_account", json!(foreign))).await.expect(404);
+    assert_eq!(answer.code(), "account_not_found");
+}
+
+/// JSON of any shape, with the fields of a send more often than chance would have it.
+fn any_json() -> impl Strategy<Value = Value> {
+    let word = prop::sample::select(vec![
+        "to",
+        "type",
+        "text",
+        "body",
+        "template",
+        "name",
+        "language",
+        "code",
+        "components",
+        "parameters",
+        "image",
+        "link",
+        "id",
+        "interactive",
+        "action",
+        "buttons",
+        "sections",
+        "rows",
+        "context",
+        "message_id",
+        "location",
+        "contacts",
+        "reaction",
+        "x",
+    ]);
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        ".{0,12}".prop_map(Value::from),
+        prop::sample::select(vec!["text", "template", "button", "list", "+15550100001", "en", "image"])
+            .prop_map(Value::from),
+    ];
+    leaf.prop_recursive(5, 48, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            prop::collection::vec((word.clone(), inner), 0..6).prop_map(|members| {
+                Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+            }),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 20, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_body_is_ever_a_5xx(bodies in prop::collection::vec((any_json(), prop::collection::vec(any::<u8>(), 0..60)), 10)) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        runtime.block_on(async {
+            let app = TestApp::new().await;
+            let key = app.key(|new| (new.rate_per_minute, new.rate_burst) = (Some(1_000_000), Some(1_000_000))).await;
+            for (json, bytes) in bodies {
+                for body in [Body::from(json.to_string()), Body::from(bytes)] {
+                    let answer = app.request_as(&key, "POST", "/api/messages/send", body).await;
+                    assert!(!answer.status.is_server_error(), "{json} gave {:#}", answer.body);
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,114 @@
+//! Reading: messages with their stories, accounts, contacts, pages.
+
+use serde_json::{Value, json};
+
+use crate::support::{CUSTOMER, TestApp};
+
+#[tokio::test]
+async fn a_story_has_each_step_with_metas_times_and_the_price() {
+    let app = TestApp::new().await;
+    let answer = app.send_text(CUSTOMER).await.expect(200);
+    app.advance(1);
+    app.step().await;
+    let id = answer.data()["id"].as_str().unwrap();
+    let message = app.message(id).await;
+    let steps: Vec<_> = message["timeline"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| (entry["source"].as_str().unwrap(), entry["status"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        steps,
+        [
+            ("waypost", "sending"),
+            ("waypost", "sent"),
+            ("meta", "sent"),
+            ("meta", "delivered"),
+            ("meta", "read")
+        ]
+    );
+    assert_eq!(message["pricing"]["category"], "service");
+    assert_eq!(message["status"], "read");
+    assert_eq!(message["text"], json!({"body": "Hello!"}));
+    let by_wamid = app.message(answer.data()["message_id"].as_str().unwrap()).await;
+    assert_eq!(by_wamid, message);
+}
+
+#[tokio::test]
+async fn messages_are_filtered_and_paged() {
+    let app = TestApp::new().await;
+    for i in 0..7 {
+        let body =
+            json!({"to": CUSTOMER, "type": "text", "text": "Hi", "client_reference": format!("order-{i}")});
+        app.send(body).await.expect(200);
+        app.advance(1);
+    }
+    let total = |query: &str| {
+        let path = format!("/api/messages?{query}");
+        let app = &app;
+        async move { app.get(&path).await.expect(200).data()["total"].as_i64().unwrap() }
+    };
+    assert_eq!(total("").await, 8);
+    assert_eq!(total("direction=inbound").await, 1);
+    assert_eq!(total("direction=outbound&type=text&status=sent").await, 7);
+    assert_eq!(total("client_reference=order-3").await, 1);
+    assert_eq!(total("account=sandbox").await, 8);
+    assert_eq!(total("from=2026-01-01T00:00:03Z&to=2026-01-01T00:00:05Z").await, 2);
+    app.get("/api/messages?account=nowhere").await.expect(404);
+
+    let mut seen = Vec::new();
+    let mut path = "/api/messages?per_page=3".to_owned();
+    loop {
+        let page = app.get(&path).await.expect(200);
+        seen.extend(page.data()["messages"].as_array().unwrap().iter().map(|one| one["id"].clone()));
+        let Some(cursor) = page.data()["next_cursor"].as_str() else { break };
+        path = format!("/api/messages?per_page=3&cursor={cursor}");
+    }
+    assert_eq!(seen.len(), 8);
+    let numbered = app.get("/api/messages?per_page=3&page=3").await;
+    assert_eq!(numbered.data()["messages"].as_array().unwrap().len(), 2);
+    assert_eq!(numbered.data()["next_cursor"], Value::Null);
+    assert_eq!((&numbered.data()["page"], &numbered.data()["per_page"]), (&json!(3), &json!(3)));
+}
+
+#[tokio::test]
+async fn accounts_and_contacts_are_shown() {
+    let app = TestApp::new().await;
+    app.add_second_account().await;
+    let accounts = app.get("/api/accounts").await.expect(200);
+    assert_eq!(accounts.data()["total"], 2);
+    let first = &accounts.data()["accounts"][0];
+    assert_eq!(
+        (&first["name"], &first["default"], &first["sandbox"]),
+        (&json!("sandbox"), &json!(true), &json!(true))
+    );
+    assert_eq!(first["status"], "connected");
+    app.get("/api/accounts/clinic").await.expect(200);
+    app.get("/api/accounts/nowhere").await.expect(404);
+
+    let contacts = app.get("/api/contacts?phone_number=%2B15550100001").await.expect(200);
+    let contact = &contacts.data()["contacts"][0];
+    assert_eq!(contact["phone_number"], CUSTOMER);
+    assert!(contact["last_inbound_at"].is_string());
+    let id = contact["id"].as_str().unwrap();
+    app.get(&format!("/api/contacts/{id}")).await.expect(200);
+    app.get("/api/contacts/nobody").await.expect(404);
+}
+
+#[tokio::test]
+async fn a_customers_message_is_marked_as_read_and_typing_shows() {
+    let app = TestApp::new().await;
+    let wamid = app.customer_writes(CUSTOMER, "Are you there?").await;
+    let path = |id: &str| {
+        let id: String = url::form_urlencoded::byte_serialize(id.as_bytes()).collect();
+        format!("/api/messages/{id}/read")
+    };
+    app.request("POST", &path(&wamid), "").await.expect(200);
+    app.post(&path(&wamid), &json!({"typing_indicator": true})).await.expect(200);
+    app.post(&path(&wamid), &json!({"typing": true})).await.expect(400);
+    let answer = app.post(&path("wamid.unknown"), &json!({})).await.expect(404);
+    assert_eq!(answer.code(), "message_not_found");
+    let sent = app.send_text(CUSTOMER).await.expect(200);
+    app.post(&path(sent.data()["message_id"].as_str().unwrap()), &json!({})).await.expect(404);
+}

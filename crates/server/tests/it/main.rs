@@ -1,0 +1,15 @@
+//! The whole server in this process, against the simulator, on a clock that stands still.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod access;
+mod bad_input;
+mod door;
+mod lists;
+mod outcomes;
+mod rate_limits;
+mod rehearsal;
+mod seed;
+mod support;
+mod templates;
+mod types;
+mod windows;

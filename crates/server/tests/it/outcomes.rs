@@ -1,0 +1,193 @@
+//! How a handing-over can end, and what the caller hears.
+
+use domain::meta_error::TABLE;
+use engine::work;
+use serde_json::{Value, json};
+use sim::{Fault, FaultAction, FaultAnswer};
+
+use crate::support::{CUSTOMER, TestApp};
+
+/// One fault that hits the next send.
+fn fault(action: FaultAction) -> Fault {
+    Fault::on("/messages", action)
+}
+
+fn answer(status: u16, body: Value) -> FaultAction {
+    FaultAction::Status(FaultAnswer { status: Some(status), body: Some(body), ..FaultAnswer::default() })
+}
+
+async fn status_of(app: &TestApp, id: &Value) -> String {
+    app.message(id.as_str().unwrap()).await["status"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_cut_before_the_answer_is_unknown_and_settled_by_the_status() {
+    let app = TestApp::new().await;
+    app.sim.fail(fault(FaultAction::CutAfter));
+    let answer = app.send_text(CUSTOMER).await.expect(202);
+    assert_eq!(answer.data()["status"], "unknown");
+    assert_eq!(answer.data()["message_id"], answer.data()["id"]);
+    assert_eq!(status_of(&app, &answer.data()["id"]).await, "unknown");
+    assert_eq!(app.get("/api/messages?status=unknown").await.data()["total"], 1);
+    app.step().await;
+    let message = app.message(answer.data()["id"].as_str().unwrap()).await;
+    assert_eq!(message["status"], "read");
+    assert!(message["message_id"].as_str().unwrap().starts_with("wamid."));
+    assert_eq!(app.n_taken(), 1);
+}
+
+#[tokio::test]
+async fn a_request_that_was_thrown_away_stays_unknown() {
+    let app = TestApp::new().await;
+    app.sim.fail(fault(FaultAction::CutBefore));
+    let answer = app.send_text(CUSTOMER).await.expect(202);
+    app.step().await;
+    assert_eq!(status_of(&app, &answer.data()["id"]).await, "unknown");
+    assert_eq!(app.n_taken(), 0);
+}
+
+#[tokio::test]
+async fn answers_that_say_nothing_are_unknown() {
+    let app = TestApp::new().await;
+    for (status, body) in [
+        (200, json!({})),
+        (200, json!({"messages": []})),
+        (500, json!({"oops": true})),
+        (502, json!("Bad Gateway")),
+        (500, json!({"error": {"message": "x", "code": 1, "type": "OAuthException"}})),
+        (503, json!({"error": {"message": "x", "code": 2, "type": "OAuthException"}})),
+    ] {
+        app.sim.fail(fault(answer(status, body.clone())));
+        let answer = app.send_text(CUSTOMER).await.expect(202);
+        assert_eq!(answer.data()["status"], "unknown", "{status} {body}");
+    }
+    assert_eq!(app.n_taken(), 0);
+}
+
+#[tokio::test]
+async fn refusals_on_the_way_are_not_sent() {
+    let app = TestApp::new().await;
+    for (status, expected, code) in
+        [(302, 503, "meta_unavailable"), (403, 503, "meta_unavailable"), (429, 429, "meta_rate_limited")]
+    {
+        app.sim.fail(fault(answer(status, json!("no"))));
+        let answer = app.send_text(CUSTOMER).await.expect(expected);
+        assert_eq!(answer.code(), code);
+        assert!(answer.number("retry-after") >= 1);
+    }
+    let failed = app.get("/api/messages?status=failed").await;
+    assert_eq!(failed.data()["total"], 3);
+}
+
+#[tokio::test]
+async fn each_code_of_meta_has_its_answer() {
+    use domain::meta_error::Class;
+    let app = TestApp::new().await;
+    let key = app.key(|new| (new.rate_per_minute, new.rate_burst) = (Some(1_000_000), Some(1_000_000))).await;
+    for entry in TABLE {
+        let body = json!({"error": {"message": format!("(#{}) {}", entry.code, entry.title), "code": entry.code,
+            "type": "OAuthException", "fbtrace_id": "AbC",
+            "error_data": {"messaging_product": "whatsapp", "details": "the details"}}});
+        app.sim.fail(fault(answer(400, body)));
+        let send = json!({"to": CUSTOMER, "type": "text", "text": "Hi"}).to_string();
+        let got = app.request_as(&key, "POST", "/api/messages/send", send).await;
+        let (status, code) = match entry.class {
+            Class::Retry => (503, "meta_unavailable"),
+            Class::SlowNumber | Class::SlowPair => (429, "meta_rate_limited"),
+            Class::HoldAccount => (503, "account_disconnected"),
+            Class::PauseTemplate | Class::Suppress | Class::Rest | Class::WindowClosed | Class::Permanent => {
+                (400, "meta_error")
+            }
+        };
+        assert_eq!((got.status.as_u16(), got.code()), (status, code), "{}: {:#}", entry.code, got.body);
+        let meta = &got.body["details"]["meta"];
+        assert_eq!((&meta["code"], &meta["fbtrace_id"]), (&json!(entry.code), &json!("AbC")));
+        assert!(got.body["message"].as_str().unwrap().contains(entry.advice), "{:#}", got.body);
+        if entry.class == Class::HoldAccount {
+            let account = app.get("/api/accounts/sandbox").await;
+            assert_eq!(account.data()["status"], "held");
+            app.request("POST", "/api/accounts/sandbox/resume", "").await.expect(200);
+        }
+        // What a code does to the person or the window is undone by the person.
+        app.advance(1);
+        app.customer_writes(CUSTOMER, "Still here").await;
+    }
+    assert_eq!(app.n_taken(), 0);
+}
+
+#[tokio::test]
+async fn a_held_account_sends_nothing_until_somebody_acts() {
+    let app = TestApp::new().await;
+    app.customer_writes("+15550100190", "Hi").await;
+    let refused = app.send_text("+15550100190").await.expect(503);
+    assert_eq!(refused.code(), "account_disconnected");
+    let answer = app.send_text(CUSTOMER).await.expect(503);
+    assert_eq!(answer.code(), "account_disconnected");
+    assert_eq!(app.get("/api/messages?direction=outbound").await.data()["total"], 1);
+    app.request("POST", "/api/accounts/sandbox/resume", "").await.expect(200);
+    app.send_text(CUSTOMER).await.expect(200);
+}
+
+#[tokio::test]
+async fn accepted_and_failed_later() {
+    let app = TestApp::new().await;
+    for (number, code) in [
+        ("+15550101026", 131_026),
+        ("+15550101049", 131_049),
+        ("+15550101053", 131_053),
+        ("+15550101047", 131_047),
+    ] {
+        app.customer_writes(number, "Hi").await;
+        let answer = app.send_text(number).await.expect(200);
+        app.step().await;
+        let message = app.message(answer.data()["id"].as_str().unwrap()).await;
+        assert_eq!((&message["status"], &message["error"]["code"]), (&json!("failed"), &json!(code)));
+    }
+    let answer = app.send_text("+15550101047").await.expect(400);
+    assert_eq!(answer.code(), "outside_window");
+}
+
+#[tokio::test]
+async fn magic_numbers_go_as_far_as_they_say() {
+    let app = TestApp::new().await;
+    for (number, status) in
+        [("+15550100001", "read"), ("+15550100002", "delivered"), ("+15550100003", "sent")]
+    {
+        app.customer_writes(number, "Hi").await;
+        let answer = app.send_text(number).await.expect(200);
+        app.step().await;
+        assert_eq!(status_of(&app, &answer.data()["id"]).await, status);
+    }
+}
+
+#[tokio::test]
+async fn what_was_being_sent_when_the_process_died_is_unknown_after_the_restart() {
+    let mut app = TestApp::new().await;
+    // The answer never comes; the caller's connection and the process die.
+    app.sim.fail(fault(FaultAction::Delay(std::time::Duration::from_secs(3600))));
+    let (deps, router) = (app.deps.clone(), app.router.clone());
+    let body = json!({"to": CUSTOMER, "type": "text", "text": "Hi"}).to_string();
+    let request = axum::http::Request::post("/api/messages/send")
+        .header("X-API-Key", engine::key::DEV_KEY)
+        .body(axum::body::Body::from(body))
+        .unwrap();
+    let mut calls = tokio::task::JoinSet::new();
+    calls.spawn(tower::ServiceExt::oneshot(router, request));
+    while app.n_taken() == 0 {
+        tokio::task::yield_now().await;
+    }
+    calls.abort_all();
+    let found = app.get("/api/messages?status=sending").await;
+    assert_eq!(found.data()["total"], 1);
+    let id = found.data()["messages"][0]["id"].clone();
+
+    app.restart().await;
+    work::tick_recovery(&app.deps).await.unwrap();
+    assert_eq!(status_of(&app, &id).await, "sending");
+    app.advance(11);
+    work::tick_recovery(&app.deps).await.unwrap();
+    assert_eq!(status_of(&app, &id).await, "unknown");
+    app.step().await;
+    assert_eq!(status_of(&app, &id).await, "read");
+    drop(deps);
+}

@@ -1,0 +1,47 @@
+//! `dry_run`: everything but the sending.
+
+use serde_json::{Value, json};
+
+use crate::support::{CUSTOMER, STRANGER, TestApp};
+
+fn check<'a>(data: &'a Value, name: &str) -> &'a Value {
+    data["checks"].as_array().unwrap().iter().find(|check| check["name"] == name).unwrap()
+}
+
+#[tokio::test]
+async fn a_rehearsal_shows_the_body_that_meta_would_get() {
+    let app = TestApp::new().await;
+    let answer = app
+        .send(json!({"to": "1 (555) 010-0001", "type": "text", "text": "Hi", "dry_run": true}))
+        .await
+        .expect(200);
+    let data = answer.data();
+    assert_eq!(data["would_send"], true);
+    assert_eq!(data["request"]["messaging_product"], "whatsapp");
+    assert_eq!(data["request"]["to"], CUSTOMER);
+    assert_eq!(data["request"]["text"], json!({"body": "Hi"}));
+    for name in ["account", "recipient", "window"] {
+        assert_eq!(check(data, name)["ok"], true);
+    }
+    assert_eq!(app.n_taken(), 0);
+    assert_eq!(app.get("/api/messages?direction=outbound").await.data()["total"], 0);
+}
+
+#[tokio::test]
+async fn a_rehearsal_is_200_whatever_it_finds_as_long_as_the_shape_is_right() {
+    let app = TestApp::new().await;
+    let answer =
+        app.send(json!({"to": STRANGER, "type": "text", "text": "Hi", "dry_run": true})).await.expect(200);
+    assert_eq!(answer.data()["would_send"], false);
+    assert_eq!(check(answer.data(), "window")["code"], "outside_window");
+    let template = json!({"name": "nothing_like_it", "language": "en"});
+    let body = json!({"to": STRANGER, "type": "template", "template": template, "dry_run": true});
+    let answer = app.send(body).await.expect(200);
+    assert_eq!(check(answer.data(), "template")["code"], "template_not_found");
+    let body =
+        json!({"to": STRANGER, "type": "text", "text": "Hi", "whatsapp_account": "gone", "dry_run": true});
+    assert_eq!(check(app.send(body).await.expect(200).data(), "account")["code"], "account_not_found");
+    app.send(json!({"to": "x", "type": "text", "text": "Hi", "dry_run": true})).await.expect(400);
+    // Nobody was met on the way.
+    assert_eq!(app.get("/api/contacts").await.data()["total"], 1);
+}

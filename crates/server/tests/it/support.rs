@@ -1,0 +1,391 @@
+//! A gateway and a simulator, and what happens between them told as a story.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode};
+use domain::access::Scope;
+use domain::allowance::Limits;
+use domain::id::{AccountId, WorkspaceId};
+use engine::account::{self, AddAccount};
+use engine::deps::Ports;
+use engine::key::{self, DEV_KEY, NewKey};
+use engine::ports::{Chance, Clock};
+use engine::{Deps, Settings, directory, work};
+use graph::{GraphClient, GraphConfig};
+use http_body_util::BodyExt;
+use jiff::{SignedDuration, Timestamp};
+use secrecy::{ExposeSecret, SecretSlice};
+use serde_json::{Value, json};
+use sim::{InboundMessage, Mode, Options, Sim, SimAccount};
+use store::{Sealer, SqliteStore};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+/// The simulator's first moment, and ours.
+const START: i64 = 1_767_225_600;
+
+/// A customer whose window is open.
+pub(crate) const CUSTOMER: &str = "+15550100001";
+/// A person who has never written.
+pub(crate) const STRANGER: &str = "+447700900123";
+
+/// A clock that stands still until it is moved.
+pub(crate) struct FakeClock {
+    now: Mutex<Timestamp>,
+    moved: Notify,
+}
+
+impl FakeClock {
+    fn advance(&self, by: Duration) {
+        *self.now.lock().unwrap() += SignedDuration::try_from(by).unwrap();
+        self.moved.notify_waiters();
+    }
+}
+
+#[async_trait]
+impl Clock for FakeClock {
+    fn now(&self) -> Timestamp {
+        *self.now.lock().unwrap()
+    }
+
+    async fn sleep_until(&self, deadline: Timestamp) {
+        loop {
+            let moved = self.moved.notified();
+            if self.now() >= deadline {
+                return;
+            }
+            moved.await;
+        }
+    }
+}
+
+/// Chance that counts.
+#[derive(Default)]
+struct Counting(AtomicU64);
+
+impl Chance for Counting {
+    fn fill(&self, bytes: &mut [u8]) {
+        for chunk in bytes.rchunks_mut(8) {
+            let n = self.0.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+            chunk.iter_mut().rev().zip(n.iter().rev()).for_each(|(to, from)| *to = *from);
+        }
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    /// `code` of an error.
+    pub(crate) fn code(&self) -> &str {
+        self.body["code"].as_str().unwrap_or_default()
+    }
+
+    /// The pointers of `details.errors`.
+    pub(crate) fn pointers(&self) -> Vec<&str> {
+        let errors = self.body["details"]["errors"].as_array();
+        errors.into_iter().flatten().filter_map(|error| error["pointer"].as_str()).collect()
+    }
+
+    /// All reasons of `details.errors` in one text.
+    pub(crate) fn reasons(&self) -> String {
+        let errors = self.body["details"]["errors"].as_array();
+        let reasons: Vec<_> =
+            errors.into_iter().flatten().filter_map(|error| error["reason"].as_str()).collect();
+        reasons.join("; ")
+    }
+
+    /// A header as a number.
+    pub(crate) fn number(&self, name: &str) -> i64 {
+        self.headers.get(name).unwrap().to_str().unwrap().parse().unwrap()
+    }
+
+    /// `data` of a success.
+    pub(crate) fn data(&self) -> &Value {
+        &self.body["data"]
+    }
+
+    /// Fails with the whole answer unless it has this status.
+    #[track_caller]
+    pub(crate) fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status.as_u16(), status, "{:#}", self.body);
+        self
+    }
+}
+
+/// The gateway, the simulator behind it, and the clock of both.
+pub(crate) struct TestApp {
+    pub(crate) deps: Arc<Deps>,
+    pub(crate) router: Router,
+    pub(crate) sim: Sim,
+    pub(crate) clock: Arc<FakeClock>,
+    pub(crate) workspace: WorkspaceId,
+    pub(crate) account: AccountId,
+    pub(crate) seeded: SimAccount,
+    folder: TempDir,
+    sim_url: String,
+    chance: Arc<Counting>,
+    _simulator: JoinSet<()>,
+}
+
+impl TestApp {
+    /// A gateway with one sandbox account, the key of `waypost dev` and an open window with [`CUSTOMER`].
+    pub(crate) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(FakeClock {
+            now: Mutex::new(Timestamp::from_second(START).unwrap()),
+            moved: Notify::new(),
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let sim_url = format!("http://{}", listener.local_addr().unwrap());
+        let sim = Sim::new(Options {
+            mode: Mode::Explicit,
+            public_base_url: sim_url.clone(),
+            callback_url: Some("http://127.0.0.1:9/webhooks/meta".to_owned()),
+            ..Options::default()
+        })
+        .unwrap();
+        let mut simulator = JoinSet::new();
+        let serving = sim.clone();
+        simulator.spawn(async move {
+            serving.serve(listener, CancellationToken::new()).await.unwrap();
+        });
+        let chance = Arc::new(Counting::default());
+        let deps = open(&folder, &sim_url, &clock, &chance);
+        directory::refresh(&deps).await.unwrap();
+        let workspace = deps.directory.current().workspace("default").unwrap();
+        let seeded = sim.accounts().into_iter().next().unwrap();
+        let added = account::add(&deps, add_account(workspace, "sandbox", &seeded)).await.unwrap();
+        let new = NewKey {
+            workspace,
+            name: "dev".to_owned(),
+            scopes: Scope::ALL.to_vec(),
+            accounts: Vec::new(),
+            is_test: true,
+            rate_per_minute: None,
+            rate_burst: None,
+            expires_at: None,
+        };
+        key::add(&deps, new, &DEV_KEY.into()).await.unwrap();
+        work::tick_recovery(&deps).await.unwrap();
+        let app = Self {
+            router: server::run::router(&deps),
+            deps,
+            sim,
+            clock,
+            workspace,
+            account: added.id,
+            seeded,
+            folder,
+            sim_url,
+            chance,
+            _simulator: simulator,
+        };
+        app.customer_writes(CUSTOMER, "Hello").await;
+        app
+    }
+
+    /// The process dies, and another starts on the same database.
+    pub(crate) async fn restart(&mut self) {
+        self.deps = open(&self.folder, &self.sim_url, &self.clock, &self.chance);
+        directory::refresh(&self.deps).await.unwrap();
+        self.router = server::run::router(&self.deps);
+    }
+
+    /// Both clocks move.
+    pub(crate) fn advance(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+        self.sim.advance(Duration::from_secs(seconds));
+    }
+
+    /// A key with these scopes.
+    pub(crate) async fn key(&self, change: impl FnOnce(&mut NewKey)) -> String {
+        let mut new = NewKey {
+            workspace: self.workspace,
+            name: "test".to_owned(),
+            scopes: Scope::ALL.to_vec(),
+            accounts: Vec::new(),
+            is_test: true,
+            rate_per_minute: None,
+            rate_burst: None,
+            expires_at: None,
+        };
+        change(&mut new);
+        let (_, secret) = key::create(&self.deps, new).await.unwrap();
+        secret.expose_secret().to_owned()
+    }
+
+    /// Another account of the simulator.
+    pub(crate) async fn add_second_account(&self) -> AccountId {
+        let seeded = self.sim.accounts().into_iter().nth(1).unwrap();
+        account::add(&self.deps, add_account(self.workspace, "clinic", &seeded)).await.unwrap().id
+    }
+
+    /// Calls the gateway.
+    pub(crate) async fn call(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let body = serde_json::from_slice(&bytes)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// Calls with the usual key.
+    pub(crate) async fn request(&self, method: &str, path: &str, body: impl Into<Body>) -> Answer {
+        self.request_as(DEV_KEY, method, path, body).await
+    }
+
+    pub(crate) async fn request_as(
+        &self,
+        key: &str,
+        method: &str,
+        path: &str,
+        body: impl Into<Body>,
+    ) -> Answer {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("X-API-Key", key)
+            .header("Content-Type", "application/json")
+            .body(body.into())
+            .unwrap();
+        self.call(request).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.request("GET", path, Body::empty()).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.request("POST", path, body.to_string()).await
+    }
+
+    /// `POST /api/messages/send`.
+    pub(crate) async fn send(&self, body: Value) -> Answer {
+        self.post("/api/messages/send", &body).await
+    }
+
+    /// Sends words.
+    pub(crate) async fn send_text(&self, to: &str) -> Answer {
+        self.send(json!({"to": to, "type": "text", "text": "Hello!"})).await
+    }
+
+    /// Reads a message.
+    pub(crate) async fn message(&self, id: &str) -> Value {
+        let id: String = url::form_urlencoded::byte_serialize(id.as_bytes()).collect();
+        self.get(&format!("/api/messages/{id}")).await.expect(200).body["data"].take()
+    }
+
+    /// A customer writes to the first account.
+    pub(crate) async fn customer_writes(&self, from: &str, text: &str) -> String {
+        self.inbound(&InboundMessage::text(from, text)).await
+    }
+
+    /// A customer sends anything.
+    pub(crate) async fn inbound(&self, message: &InboundMessage) -> String {
+        let wamid = self.sim.inbound(message).unwrap();
+        self.hear().await;
+        wamid
+    }
+
+    /// Statuses that are due go out, and the gateway hears them.
+    pub(crate) async fn step(&self) {
+        // One step may make the next one due.
+        for _ in 0..6 {
+            self.sim.step().await;
+            self.hear().await;
+        }
+    }
+
+    /// The gateway hears what the simulator has to say.
+    pub(crate) async fn hear(&self) {
+        for webhook in self.sim.take_webhooks() {
+            let mut request = Request::post("/webhooks/meta");
+            for (name, value) in &webhook.headers {
+                request = request.header(name, value);
+            }
+            self.call(request.body(Body::from(webhook.body)).unwrap()).await.expect(200);
+        }
+    }
+
+    /// Posts a body to Meta's door, signed with this secret.
+    pub(crate) async fn post_signed(&self, secret: &str, body: impl Into<Vec<u8>>) -> Answer {
+        let body = body.into();
+        let request = Request::post("/webhooks/meta")
+            .header("X-Hub-Signature-256", signature(secret, &body))
+            .body(Body::from(body))
+            .unwrap();
+        self.call(request).await
+    }
+
+    /// The body of the n-th message that the simulator has taken.
+    pub(crate) fn taken(&self, n: usize) -> Value {
+        serde_json::from_str(self.sim.messages()[n].body.get()).unwrap()
+    }
+
+    /// How many messages the simulator has taken.
+    pub(crate) fn n_taken(&self) -> usize {
+        self.sim.messages().len()
+    }
+}
+
+/// `X-Hub-Signature-256` of a body.
+pub(crate) fn signature(secret: &str, body: &[u8]) -> String {
+    use hmac::{Hmac, KeyInit, Mac};
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(body);
+    let digest: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256={digest}")
+}
+
+fn add_account(workspace: WorkspaceId, name: &str, seeded: &SimAccount) -> AddAccount {
+    AddAccount {
+        workspace,
+        name: name.to_owned(),
+        phone_number_id: seeded.phone_number_id.clone(),
+        waba_id: seeded.waba_id.clone(),
+        access_token: seeded.access_token.clone().into(),
+        app_secret: Some(seeded.app_secret.clone().into()),
+        verify_token: Some(seeded.verify_token.clone().into()),
+        is_default: name == "sandbox",
+        is_sandbox: true,
+    }
+}
+
+fn open(folder: &TempDir, sim_url: &str, clock: &Arc<FakeClock>, chance: &Arc<Counting>) -> Arc<Deps> {
+    let sealer = Sealer::new(&SecretSlice::from(vec![5; 32]), chance.clone()).unwrap();
+    let path = folder.path().join("waypost.db");
+    let store = Arc::new(SqliteStore::open(&path, sealer, &**clock, &**chance).unwrap());
+    let config = GraphConfig {
+        live_base_url: sim_url.to_owned(),
+        sandbox_base_url: sim_url.to_owned(),
+        connect_timeout: Duration::from_secs(5),
+        timeout: Duration::from_secs(5),
+        ..GraphConfig::default()
+    };
+    let ports = Ports {
+        clock: clock.clone(),
+        chance: chance.clone(),
+        accounts: store.clone(),
+        messages: store.clone(),
+        work: store,
+        upstream: Arc::new(GraphClient::new(&config).unwrap()),
+    };
+    let settings = Settings { limits: Limits { per_minute: 100, burst: 10 }, is_dev: true };
+    Arc::new(Deps::new(ports, settings))
+}

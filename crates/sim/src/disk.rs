@@ -1,0 +1,105 @@
+//! The kept state: `simulator.json` (all but the book, written whole through a temporary file and a rename),
+//! `simulator.jsonl` (the book's records, appended, and rewritten at each start) and `media/`.
+//!
+//! **Invariant:** what was answered is in these files before the lock is given back, so that a killed process forgets
+//! nothing. A lost power supply may cost the last moments: this is a simulator.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    book::{Book, Record},
+    error::SimError,
+    state::State,
+};
+
+/// The open files.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    dir: PathBuf,
+    journal: File,
+}
+
+impl Disk {
+    /// Opens the folder; gives back what was kept there.
+    pub(crate) fn open(dir: &Path) -> Result<(Self, Option<State>), SimError> {
+        fs::create_dir_all(dir.join("media")).map_err(SimError::Data)?;
+        let state = match fs::read(dir.join("simulator.json")) {
+            Ok(text) => {
+                let mut state: State = serde_json::from_slice(&text).map_err(SimError::Corrupt)?;
+                state.book = read_book(&dir.join("simulator.jsonl"))?;
+                Some(state)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(SimError::Data(error)),
+        };
+        let empty = Book::default();
+        let book = state.as_ref().map_or(&empty, |state| &state.book);
+        let journal = write_book(dir, book).map_err(SimError::Data)?;
+        Ok((Self { dir: dir.to_owned(), journal }, state))
+    }
+
+    /// Writes down what has changed.
+    pub(crate) fn flush(&mut self, state: &mut State) -> io::Result<()> {
+        if state.is_dirty {
+            let text = serde_json::to_vec_pretty(state)?;
+            replace(&self.dir.join("simulator.json"), &text)?;
+            state.is_dirty = false;
+        }
+        if !state.book.unwritten.is_empty() {
+            let mut lines = state.book.unwritten.join("\n");
+            lines.push('\n');
+            state.book.unwritten.clear();
+            self.journal.write_all(lines.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Writes down everything anew.
+    pub(crate) fn rewrite(&mut self, state: &mut State) -> io::Result<()> {
+        state.book.unwritten.clear();
+        self.journal = write_book(&self.dir, &state.book)?;
+        state.is_dirty = true;
+        self.flush(state)
+    }
+}
+
+fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let temporary = path.with_extension("tmp");
+    fs::write(&temporary, content)?;
+    fs::rename(&temporary, path)
+}
+
+fn read_book(path: &Path) -> Result<Book, SimError> {
+    let mut book = Book::default();
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(book),
+        Err(error) => return Err(SimError::Data(error)),
+    };
+    for line in text.split_inclusive('\n') {
+        match serde_json::from_str::<Record>(line) {
+            Ok(record) => book.apply(record),
+            // The process was killed while it wrote the last line.
+            Err(_) if !line.ends_with('\n') => {}
+            Err(error) => return Err(SimError::Corrupt(error)),
+        }
+    }
+    Ok(book)
+}
+
+fn write_book(dir: &Path, book: &Book) -> io::Result<File> {
+    let path = dir.join("simulator.jsonl");
+    let temporary = path.with_extension("tmp2");
+    let mut file = BufWriter::new(File::create(&temporary)?);
+    for record in book.records() {
+        serde_json::to_writer(&mut file, &record)?;
+        file.write_all(b"\n")?;
+    }
+    file.into_inner()?.sync_data()?;
+    fs::rename(&temporary, &path)?;
+    OpenOptions::new().append(true).open(&path)
+}

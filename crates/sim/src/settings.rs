@@ -1,0 +1,88 @@
+//! What can be changed while the simulator runs (`POST /_sim/settings`).
+//!
+//! **Invariant:** settings change what the simulator does from now on, never what it has done; a reset or a restart
+//! brings back those of [`Options`](crate::Options).
+
+use serde::{Deserialize, Serialize};
+
+/// How a webhook's body is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Escape {
+    /// As Meta does: non-ASCII as lower-case `\uXXXX`, `/` as `\/`, `@` as `\u0040`. A receiver that signs a
+    /// re-serialisation instead of the bytes that came fails.
+    #[default]
+    Meta,
+    /// Plain compact JSON.
+    Plain,
+}
+
+/// The switches of a running simulator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Whether the timers move messages on; off: only `/_sim/step` and `/_sim/statuses` do.
+    pub auto_statuses: bool,
+    /// Milliseconds from one status of a message to the next.
+    pub status_delay_ms: u32,
+    /// How webhook bodies are written.
+    pub escape: Escape,
+    /// Messages per second and number.
+    pub throughput: u32,
+    /// Messages to one recipient that may be borrowed at once; 0 turns the pair rule off.
+    pub pair_burst: u32,
+    /// Seconds that one message to a recipient costs.
+    pub pair_seconds: u32,
+    /// Whether webhooks carry business-scoped user ids.
+    pub user_ids: bool,
+    /// Whether Brazilian, Mexican and Argentinian numbers are rewritten.
+    pub rewrite_numbers: bool,
+    /// Whether marketing messages to +1 numbers fail with 131049 (`+1 555 010` never does).
+    pub us_marketing_rule: bool,
+    /// The major Graph version of webhooks, for apps that have not subscribed with another.
+    pub webhook_version: u32,
+    /// The most updates in one webhook that the simulator makes by itself.
+    pub batch: u32,
+    /// Whether webhooks leave at all; off: they wait.
+    pub deliver: bool,
+    /// Milliseconds of the second retry of a webhook; each further one takes twice as long, up to an hour.
+    pub retry_ms: u32,
+    /// Seconds until a new or changed template is approved by itself; null: only by `/_sim/templates/{id}/review`.
+    pub review_seconds: Option<u32>,
+    /// Whether an unknown name in `fields` is Meta's error instead of being left out.
+    pub strict_fields: bool,
+    /// Whether an unknown key beside the message object is refused.
+    pub strict_top_level: bool,
+    /// Templates that may be created per hour and WABA.
+    pub templates_per_hour: u32,
+    /// Management calls per hour and WABA.
+    pub calls_per_hour: u32,
+    /// The only recipients that a test number may write to; null: anybody.
+    pub allowed_recipients: Option<Vec<String>>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            auto_statuses: true,
+            status_delay_ms: 300,
+            escape: Escape::Meta,
+            throughput: 80,
+            pair_burst: 45,
+            pair_seconds: 6,
+            user_ids: true,
+            rewrite_numbers: true,
+            us_marketing_rule: true,
+            webhook_version: 24,
+            batch: 1,
+            deliver: true,
+            retry_ms: 1_000,
+            review_seconds: Some(60),
+            strict_fields: false,
+            strict_top_level: false,
+            templates_per_hour: 100,
+            calls_per_hour: 5_000,
+            allowed_recipients: None,
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! `cargo xtask bench send`: what one message costs in the gateway, beside what one request costs in nginx.
+//!
+//! **What is measured.** The same requests (a text message of about 300 bytes, a thousand recipients in turn) go over
+//! kept-alive connections on loopback to three targets, one after the other, in several rounds:
+//! * `mock`: the stand-in for Meta itself, a bare hyper server on one thread: the floor of any answer;
+//! * `nginx`: `proxy_pass` to that stand-in with kept-alive connections, a worker for each core: the floor of any gateway;
+//! * `waypost`: the release binary, a fresh SQLite database with `synchronous=FULL`, all checks on, in `sync` mode.
+//!
+//! Told for each: requests per second, latency, CPU time of the target's processes per request (user and system, from
+//! `/proc`) and their highest resident memory. A run is valid only if every answer was a 200 with a wamid, and if the
+//! stand-in got exactly as many messages as were answered, and if the database (below `target/`) was on a disk: in
+//! memory `fsync` costs nothing.
+//!
+//! **What is not.** The generator, the target and the stand-in share the cores, so that the rates are those of this
+//! machine with everything on it: CPU per request and the ratios inside one round are what to compare. The generator
+//! waits for an answer before it sends again on a connection, so that a stall hides requests that a busy world would
+//! have sent: the latencies are those of a closed loop. No TLS, no network, no webhooks, no statuses, an empty
+//! database. Resident memory counts pages that nginx's processes share once for each.
+
+mod load;
+mod mock;
+mod report;
+mod targets;
+
+pub(crate) use load::LoadOptions;
+pub(crate) use report::float;
+
+use crate::process::Usage;
+use crate::repository;
+use crate::terminal::say;
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use report::{Report, Sample};
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use targets::{Kind, Upstream};
+
+/// How to measure.
+#[derive(Debug, Args)]
+pub(crate) struct SendOptions {
+    /// How often every target is measured.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=50))]
+    rounds: u32,
+    /// How long one measurement takes.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=120))]
+    seconds: u32,
+    /// How long each target is warmed up before a measurement.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=60))]
+    warm_up_seconds: u32,
+    /// The most requests of one measurement.
+    #[arg(long, default_value_t = 500_000)]
+    requests: u32,
+    /// How many connections are kept busy; one measurement for each.
+    #[arg(long, value_delimiter = ',', default_values_t = [64, 4])]
+    connections: Vec<u32>,
+    /// What is measured.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Kind::Mock, Kind::Nginx, Kind::Waypost])]
+    targets: Vec<Kind>,
+    /// A setting of the gateway, as its environment variable (`WAYPOST_X__Y=value`); may be repeated.
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    settings: Vec<String>,
+    /// Takes `waypost` and `xtask` from this folder instead of building them for release.
+    #[arg(long, value_name = "FOLDER")]
+    bin_dir: Option<PathBuf>,
+    /// Writes every measurement to this file too.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// Measures, prints the table and fails if the run is not valid.
+pub(crate) fn send(options: &SendOptions) -> Result<()> {
+    let root = repository::root();
+    let programs = match &options.bin_dir {
+        Some(folder) => folder.canonicalize().with_context(|| format!("looking for {}", folder.display()))?,
+        None => build(&root, &options.targets)?,
+    };
+    let kinds = available(&options.targets)?;
+    let upstream = Upstream::start(&programs)?;
+    let place = repository::target_directory(&root)?.join("bench");
+    // A run that was interrupted leaves its database here.
+    if place.exists() {
+        fs::remove_dir_all(&place).with_context(|| format!("emptying {}", place.display()))?;
+    }
+    fs::create_dir_all(&place).with_context(|| format!("making {}", place.display()))?;
+    let report = Report::new(options.rounds, options.seconds, &place)?;
+    let mut run = Run { options, programs: &programs, place: &place, upstream: &upstream, report };
+    for round in 0..options.rounds {
+        // Each round starts with another target, so that none is always measured on a machine that has just rested.
+        let shift = usize::try_from(round).unwrap_or(0).checked_rem(kinds.len()).unwrap_or(0);
+        for kind in kinds.iter().cycle().skip(shift).take(kinds.len()) {
+            run.measure(*kind, round).with_context(|| format!("measuring {}", kind.name()))?;
+        }
+    }
+    let report = run.report;
+    say(report.table());
+    if let Some(path) = &options.json {
+        fs::write(path, report.json()?).with_context(|| format!("writing {}", path.display()))?;
+    }
+    let faults = report.faults();
+    if !faults.is_empty() {
+        bail!("this run is not valid:\n{}", faults.join("\n"));
+    }
+    Ok(())
+}
+
+/// A run of the benchmark.
+struct Run<'a> {
+    options: &'a SendOptions,
+    programs: &'a Path,
+    place: &'a Path,
+    upstream: &'a Upstream,
+    report: Report,
+}
+
+impl Run<'_> {
+    /// Measures one target in one round: started anew, then once for each number of connections.
+    fn measure(&mut self, kind: Kind, round: u32) -> Result<()> {
+        let target = targets::start(kind, self.programs, self.place, self.upstream, &self.options.settings)?;
+        for connections in &self.options.connections {
+            let load = |seconds| LoadOptions {
+                address: target.address,
+                path: target.path.clone(),
+                headers: target.headers.clone(),
+                connections: *connections,
+                seconds,
+                requests: self.options.requests,
+            };
+            run_load(self.programs, &load(self.options.warm_up_seconds))?;
+            let before = Usage::of(target.pid)?;
+            let received = self.upstream.received()?;
+            let result = run_load(self.programs, &load(self.options.seconds))?;
+            let after = Usage::of(target.pid)?;
+            let sample = Sample {
+                round,
+                target: kind.name().to_owned(),
+                connections: *connections,
+                cpu_us_per_request: after.cpu_us_since(&before) / float(result.answered.max(1)),
+                peak_rss_kib: after.peak_rss_kib,
+                reached_upstream: self.upstream.received()?.saturating_sub(received),
+                load: result,
+            };
+            say(format_args!("round {}: {}", round.saturating_add(1), sample.line()));
+            self.report.samples.push(sample);
+        }
+        Ok(())
+    }
+}
+
+/// Builds what is measured, and the generator, the way that is shipped.
+fn build(root: &Path, kinds: &[Kind]) -> Result<PathBuf> {
+    let mut arguments = vec!["build", "--release", "--locked", "--package", "xtask"];
+    if kinds.contains(&Kind::Waypost) {
+        arguments.extend(["--package", "waypost"]);
+    }
+    let status =
+        Command::new("cargo").args(&arguments).current_dir(root).status().context("running cargo build")?;
+    if !status.success() {
+        bail!("the release build failed");
+    }
+    Ok(repository::target_directory(root)?.join("release"))
+}
+
+/// The targets that this machine has; nginx is fetched when it may be.
+fn available(kinds: &[Kind]) -> Result<Vec<Kind>> {
+    let mut kinds = kinds.to_vec();
+    if kinds.contains(&Kind::Nginx) && !targets::nginx_is_installed() {
+        say("nginx is not installed: asking apt-get for it");
+        let installed = Command::new("apt-get")
+            .args(["install", "-y", "-qq", "--no-install-recommends", "nginx-light"])
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .status()
+            .is_ok_and(|status| status.success());
+        if !(installed && targets::nginx_is_installed()) {
+            say("nginx cannot be installed here: measuring without it, so there are no ratios");
+            kinds.retain(|kind| *kind != Kind::Nginx);
+        }
+    }
+    if kinds.is_empty() {
+        bail!("there is nothing to measure");
+    }
+    Ok(kinds)
+}
+
+/// Runs the generator as a process of its own and reads what it found.
+fn run_load(programs: &Path, options: &LoadOptions) -> Result<load::LoadResult> {
+    let mut command = Command::new(programs.join("xtask"));
+    command.args(["load", "--address", &options.address.to_string(), "--path", &options.path]);
+    for header in &options.headers {
+        command.args(["--header", header]);
+    }
+    for (name, value) in [
+        ("--connections", options.connections),
+        ("--seconds", options.seconds),
+        ("--requests", options.requests),
+    ] {
+        command.args([name, &value.to_string()]);
+    }
+    let output = command.output().context("running the load generator")?;
+    if !output.status.success() {
+        bail!("the load generator failed: {}", String::from_utf8_lossy(&output.stdout).trim());
+    }
+    serde_json::from_slice(&output.stdout).context("reading what the load generator found")
+}
+
+/// Serves the stand-in for Meta until the process is ended.
+pub(crate) fn mock_upstream(listen: SocketAddr) -> Result<()> {
+    mock::serve(listen)
+}
+
+/// Makes the load and prints what came of it as JSON.
+pub(crate) fn load(options: &LoadOptions) -> Result<()> {
+    say(serde_json::to_string(&load::run(options)?)?);
+    Ok(())
+}

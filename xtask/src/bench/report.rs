@@ -1,0 +1,243 @@
+//! What a run found: the table for people, everything else as JSON.
+
+use super::load::LoadResult;
+use anyhow::{Context, Result};
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+
+/// One measurement.
+#[derive(Debug, Serialize)]
+pub(super) struct Sample {
+    pub(super) round: u32,
+    pub(super) target: String,
+    pub(super) connections: u32,
+    pub(super) cpu_us_per_request: f64,
+    pub(super) peak_rss_kib: u64,
+    /// How many messages the stand-in for Meta took meanwhile.
+    pub(super) reached_upstream: u64,
+    pub(super) load: LoadResult,
+}
+
+impl Sample {
+    /// Answered requests per second.
+    fn rate(&self) -> f64 {
+        float(self.load.answered) / self.load.seconds.max(f64::EPSILON)
+    }
+
+    /// The measurement in one line.
+    pub(super) fn line(&self) -> String {
+        format!(
+            "{:<8} c={:<3} {:>8.0} /s  p50 {:>7.3} ms  p99 {:>7.3} ms  {:>6.1} CPU µs  {:>6.1} MiB",
+            self.target,
+            self.connections,
+            self.rate(),
+            f64::from(self.load.p50_us) / 1e3,
+            f64::from(self.load.p99_us) / 1e3,
+            self.cpu_us_per_request,
+            float(self.peak_rss_kib) / 1024.0,
+        )
+    }
+
+    /// What makes the measurement worthless, if anything does.
+    fn fault(&self) -> Option<String> {
+        let place =
+            format!("round {}, {}, c={}", self.round.saturating_add(1), self.target, self.connections);
+        if !self.load.errors.is_empty() {
+            return Some(format!("{place}: errors {:?}", self.load.errors));
+        }
+        if self.load.answered == 0 {
+            return Some(format!("{place}: nothing was answered"));
+        }
+        (self.reached_upstream != self.load.answered).then(|| {
+            format!(
+                "{place}: {} were answered, but {} reached upstream",
+                self.load.answered, self.reached_upstream
+            )
+        })
+    }
+}
+
+/// A whole run.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    /// What it ran on.
+    machine: String,
+    /// The kind of file system that the database was on.
+    file_system: String,
+    rounds: u32,
+    seconds: u32,
+    pub(super) samples: Vec<Sample>,
+}
+
+impl Report {
+    /// An empty report of a run whose database is below `place`.
+    pub(super) fn new(rounds: u32, seconds: u32, place: &Path) -> Result<Self> {
+        let kind = Command::new("stat").args(["--file-system", "--format", "%T"]).arg(place).output();
+        let kind = kind.context("asking for the kind of file system")?;
+        let file_system = String::from_utf8_lossy(&kind.stdout).trim().to_owned();
+        let information = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let model = information.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let machine = format!("{cores} cores, {}", model.map_or("unknown CPU", |(_, model)| model));
+        Ok(Self { machine, file_system, rounds, seconds, samples: Vec::new() })
+    }
+
+    /// The medians of all rounds, and the medians of the ratios to nginx inside each round.
+    pub(super) fn table(&self) -> String {
+        let mut lines = vec![
+            String::new(),
+            format!(
+                "{}, database on {}; medians of {} rounds of {} s",
+                self.machine, self.file_system, self.rounds, self.seconds
+            ),
+            "target     c   requests/s   p50 ms   p99 ms   CPU µs   peak MiB   rate/nginx   CPU/nginx"
+                .to_owned(),
+        ];
+        let connections: Vec<u32> = unique(self.samples.iter().map(|sample| sample.connections));
+        for connections in connections {
+            for target in unique(self.samples.iter().map(|sample| sample.target.as_str())) {
+                lines.push(self.row(target, connections));
+            }
+        }
+        lines.join("\n")
+    }
+
+    /// One row of the table.
+    fn row(&self, target: &str, connections: u32) -> String {
+        let of = |target: &str| -> Vec<&Sample> {
+            let is_it = |sample: &&Sample| sample.target == target && sample.connections == connections;
+            self.samples.iter().filter(is_it).collect()
+        };
+        let (samples, floor) = (of(target), of("nginx"));
+        let middle =
+            |value: &dyn Fn(&Sample) -> f64| median(samples.iter().map(|sample| value(sample)).collect());
+        let ratio = |value: &dyn Fn(&Sample) -> f64| {
+            let in_round = |sample: &&Sample| {
+                let floor = floor.iter().find(|floor| floor.round == sample.round)?;
+                Some(value(sample) / value(floor))
+            };
+            let ratios: Vec<f64> = samples.iter().filter_map(in_round).collect();
+            if ratios.is_empty() { "–".to_owned() } else { format!("{:.2}", median(ratios)) }
+        };
+        format!(
+            "{target:<8} {connections:>3}   {:>10.0} {:>8.3} {:>8.3} {:>8.1} {:>10.1} {:>12} {:>11}",
+            middle(&Sample::rate),
+            middle(&|sample| f64::from(sample.load.p50_us) / 1e3),
+            middle(&|sample| f64::from(sample.load.p99_us) / 1e3),
+            middle(&|sample| sample.cpu_us_per_request),
+            middle(&|sample| float(sample.peak_rss_kib) / 1024.0),
+            ratio(&Sample::rate),
+            ratio(&|sample| sample.cpu_us_per_request),
+        )
+    }
+
+    /// Everything that makes the run worthless.
+    pub(super) fn faults(&self) -> Vec<String> {
+        let in_memory = ["tmpfs", "ramfs"].contains(&self.file_system.as_str());
+        let fault =
+            in_memory.then(|| format!("the database was on {}, where fsync costs nothing", self.file_system));
+        self.samples.iter().filter_map(Sample::fault).chain(fault).collect()
+    }
+
+    /// The whole run, and whether it is valid.
+    pub(super) fn json(&self) -> Result<String> {
+        #[derive(Serialize)]
+        struct Judged<'a> {
+            valid: bool,
+            faults: Vec<String>,
+            #[serde(flatten)]
+            report: &'a Report,
+        }
+        let faults = self.faults();
+        let judged = Judged { valid: faults.is_empty(), faults, report: self };
+        serde_json::to_string_pretty(&judged).context("writing the report as JSON")
+    }
+}
+
+/// Each value once, in order of first appearance.
+fn unique<T: Ord + Copy>(values: impl Iterator<Item = T>) -> Vec<T> {
+    let mut seen = BTreeSet::new();
+    values.filter(|value| seen.insert(*value)).collect()
+}
+
+/// The value in the middle; the mean of the two when there are two.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    let upper = values.get(middle).copied().unwrap_or(f64::NAN);
+    if values.len() % 2 == 1 {
+        return upper;
+    }
+    let lower = values.get(middle.wrapping_sub(1)).copied().unwrap_or(f64::NAN);
+    f64::midpoint(lower, upper)
+}
+
+/// The smallest value that `percent` of the sorted values do not exceed.
+pub(super) fn percentile(sorted: &[u32], percent: usize) -> u32 {
+    let rank = sorted.len().saturating_mul(percent).div_ceil(100);
+    sorted.get(rank.saturating_sub(1)).copied().unwrap_or(0)
+}
+
+/// A count as a floating-point number; counts here stay far below where that is inexact.
+pub(crate) fn float(count: u64) -> f64 {
+    u32::try_from(count).map_or(f64::INFINITY, f64::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(round: u32, target: &str, cpu: f64) -> Sample {
+        let load = LoadResult { answered: 1_000, seconds: 1.0, ..LoadResult::default() };
+        Sample {
+            round,
+            target: target.to_owned(),
+            connections: 64,
+            cpu_us_per_request: cpu,
+            peak_rss_kib: 1_024,
+            reached_upstream: 1_000,
+            load,
+        }
+    }
+
+    fn report(rounds: u32) -> Report {
+        Report { file_system: "xfs".to_owned(), ..Report::new(rounds, 1, Path::new("/")).unwrap() }
+    }
+
+    #[test]
+    fn ratios_are_taken_inside_a_round() {
+        let mut report = report(3);
+        for (round, (nginx, waypost)) in (0..).zip([(10.0, 20.0), (30.0, 90.0), (20.0, 80.0)]) {
+            report.samples.push(sample(round, "nginx", nginx));
+            report.samples.push(sample(round, "waypost", waypost));
+        }
+        assert!(report.row("waypost", 64).ends_with(" 3.00"), "{}", report.row("waypost", 64));
+        assert!(report.faults().is_empty());
+    }
+
+    #[test]
+    fn a_run_with_errors_or_lost_messages_is_not_valid() {
+        let mut report = report(1);
+        report.samples.push(Sample { reached_upstream: 999, ..sample(0, "waypost", 1.0) });
+        let mut refused = sample(0, "nginx", 1.0);
+        refused.load.errors.insert("429 Too Many Requests".to_owned(), 1);
+        report.samples.push(refused);
+        assert_eq!(report.faults().len(), 2);
+        assert!(report.json().unwrap().contains("\"valid\": false"));
+        let in_memory = Report { file_system: "tmpfs".to_owned(), ..self::report(1) };
+        assert_eq!(in_memory.faults().len(), 1);
+    }
+
+    #[test]
+    fn the_middle_and_the_tail_are_found() {
+        assert!((median(vec![3.0, 1.0, 2.0]) - 2.0).abs() < f64::EPSILON);
+        assert!((median(vec![4.0, 1.0, 2.0, 3.0]) - 2.5).abs() < f64::EPSILON);
+        let values: Vec<u32> = (1..=200).collect();
+        assert_eq!((percentile(&values, 50), percentile(&values, 99)), (100, 198));
+        assert_eq!(percentile(&[], 99), 0);
+    }
+}

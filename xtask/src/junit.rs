@@ -1,0 +1,59 @@
+//! The report that nextest writes: which tests ran, how each ended, how long it took.
+//!
+//! Only as much XML is understood as nextest writes; a report that reads otherwise counts no tests, and a run
+//! without tests fails.
+
+/// One test of the report.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Test {
+    /// Its binary and its name.
+    pub(crate) name: String,
+    /// How long it ran.
+    pub(crate) seconds: f64,
+    /// Whether it passed.
+    pub(crate) passed: bool,
+}
+
+/// Reads the tests of a report.
+pub(crate) fn tests(xml: &str) -> Vec<Test> {
+    xml.split("<testcase ").skip(1).filter_map(test).collect()
+}
+
+/// Reads one element, from behind its name to the next one.
+fn test(element: &str) -> Option<Test> {
+    let (tag, rest) = element.split_once('>')?;
+    let name = format!("{} {}", attribute(tag, "classname")?, attribute(tag, "name")?);
+    let seconds = attribute(tag, "time")?.parse().ok()?;
+    let passed = !rest.contains("<failure") && !rest.contains("<error");
+    Some(Test { name, seconds, passed })
+}
+
+/// The value of an attribute.
+fn attribute(tag: &str, name: &str) -> Option<String> {
+    let tag = format!(" {tag}");
+    let (_, after) = tag.split_once(&format!(" {name}=\""))?;
+    let (value, _) = after.split_once('"')?;
+    Some(value.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_of_nextest_is_read() {
+        let xml = r#"<testsuites name="nextest-run" tests="2" failures="1">
+            <testsuite name="store::it" tests="2">
+                <testcase name="claims::a_claim_ends" classname="store::it" timestamp="2026-01-01T00:00:00Z" time="1.250">
+                </testcase>
+                <testcase name="a_b" classname="store::it" time="0.004">
+                    <failure message="&lt;boom&gt;" type="test failure">text</failure>
+                </testcase>
+            </testsuite></testsuites>"#;
+        let expected = [
+            Test { name: "store::it claims::a_claim_ends".to_owned(), seconds: 1.25, passed: true },
+            Test { name: "store::it a_b".to_owned(), seconds: 0.004, passed: false },
+        ];
+        assert_eq!(tests(xml), expected);
+    }
+}

@@ -1,0 +1,24 @@
+//! What the tasks print, and the one clock they time themselves with.
+
+use std::fmt::Display;
+use std::time::Instant;
+
+/// Prints one line for the person (or the CI log) that runs the task.
+#[expect(clippy::print_stdout, reason = "the tasks talk to a terminal; this is their only mouth")]
+pub(crate) fn say(line: impl Display) {
+    println!("{line}");
+}
+
+/// The time now, for measuring how long something took.
+#[expect(clippy::disallowed_methods, reason = "a task measures real time; nothing of the gateway runs here")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
+/// Seconds since 1970, for what is stamped with the real time.
+#[expect(clippy::disallowed_methods, reason = "what a real process checks must carry the real time")]
+pub(crate) fn unix_seconds() -> anyhow::Result<u64> {
+    use anyhow::Context as _;
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    Ok(since.context("asking for the time")?.as_secs())
+}

@@ -1,0 +1,39 @@
+//! The benchmark's own processes, started for real: what they count must be true.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+/// A process that ends with the test.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+#[test]
+fn every_request_of_the_load_is_answered_and_counted() {
+    let program = env!("CARGO_BIN_EXE_xtask");
+    let child = Command::new(program).arg("mock-upstream").stdout(Stdio::piped()).spawn().unwrap();
+    let mut mock = Ended(child);
+    let mut address = String::new();
+    BufReader::new(mock.0.stdout.take().unwrap()).read_line(&mut address).unwrap();
+
+    let load = |path: &str| {
+        let options = ["--connections", "4", "--seconds", "30", "--requests", "300"];
+        let mut command = Command::new(program);
+        command.args(["load", "--address", address.trim(), "--path", path]).args(options);
+        serde_json::from_slice::<serde_json::Value>(&command.output().unwrap().stdout).unwrap()
+    };
+
+    let taken = load("/v24.0/1/messages");
+    assert_eq!(taken["answered"], 300);
+    assert_eq!(taken["errors"], serde_json::json!({}));
+
+    let refused = load("/v24.0/1/nothing");
+    assert_eq!(refused["answered"], 0);
+    assert!(refused["errors"].to_string().contains("404"), "{refused}");
+}
