@@ -156,9 +156,7 @@ impl State {
         // The second try follows at once, each further one after twice the time.
         let wait = match u32::try_from(tries.len()).unwrap_or(u32::MAX) {
             0 | 1 => 0,
-            n => i64::from(self.settings.retry_ms)
-                .saturating_mul(1 << (n - 2).min(32))
-                .clamp(0, HOUR),
+            n => i64::from(self.settings.retry_ms).saturating_mul(1 << (n - 2).min(32)).clamp(0, HOUR),
         };
         let next_at = Some(now + wait).filter(|at| !is_acknowledged && *at <= hook.created_at + TRIED_FOR);
         self.book.put(Record::Tried { id, tries, next_at, is_acknowledged }, self.env.is_kept);

@@ -16,6 +16,7 @@ use super::Ctx;
 use super::place::{Opened, Place};
 use super::secrets::secret;
 use super::terminal::{Palette, complain, say, say_json, say_table};
+use crate::config::Config;
 
 /// The most characters of a name.
 const LONGEST_NAME: usize = 100;
@@ -248,7 +249,7 @@ impl Add {
         } else {
             say(&format!("added account `{}`, id {}", account.name, account.id))?;
             say_checks(ctx, &checks)?;
-            say(&steps(&callback_url, &account, &missing))?;
+            say(&steps(&opened.config, &account, &missing))?;
         }
         Ok(exit_code(&checks))
     }
@@ -278,7 +279,8 @@ struct Missing {
 }
 
 /// What is left to do at Meta.
-fn steps(callback_url: &str, account: &Account, missing: &Missing) -> String {
+fn steps(config: &Config, account: &Account, missing: &Missing) -> String {
+    let callback_url = config.callback_url();
     if account.is_sandbox {
         return format!("the simulator calls {callback_url}; there is nothing to set at Meta");
     }
@@ -295,8 +297,9 @@ fn steps(callback_url: &str, account: &Account, missing: &Missing) -> String {
          template_category_update, phone_number_quality_update and account_update\n  \
          3. Subscribe the app to the WhatsApp Business Account {waba}, once:\n     \
          curl -X POST -H 'Authorization: Bearer <access token>' \
-         https://graph.facebook.com/v24.0/{waba}/subscribed_apps\n\
+         https://graph.facebook.com/{version}/{waba}/subscribed_apps\n\
          Then `waypost accounts test {name}` says whether all is well.",
+        version = config.graph.version,
         waba = account.waba_id,
         name = quoted(&account.name),
     );

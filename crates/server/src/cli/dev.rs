@@ -91,8 +91,13 @@ impl Dev {
             }
             end
         };
+        let hush = async {
+            stop.cancelled().await;
+            // The gateway takes no new connections now: the simulator keeps its webhooks for the next start.
+            sim.set_settings(sim::Settings { deliver: false, ..sim.settings() });
+        };
         let all = async {
-            let (gateway, simulator, story) = tokio::join!(gateway, simulator, story);
+            let (gateway, simulator, story, ()) = tokio::join!(gateway, simulator, story, hush);
             story.and(gateway).and(simulator)
         };
         signals.during(&stop, Box::pin(all)).await

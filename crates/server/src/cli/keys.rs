@@ -19,7 +19,7 @@ use super::place::{Opened, Place};
 use super::terminal::{complain, say, say_json, say_table};
 
 /// The most calls in a window that a limit may allow.
-const MOST_CALLS: i64 = 1_000_000;
+const MOST_CALLS: i64 = 1_000_000_000;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Keys {

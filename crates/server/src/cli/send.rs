@@ -23,7 +23,7 @@ pub(super) struct Send {
     #[arg(long, value_name = "NUMBER")]
     to: String,
     /// A text; the customer must have written within 24 hours
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     text: Option<String>,
     /// The name of an approved template
     #[arg(long, value_name = "NAME", requires = "language")]
@@ -32,7 +32,7 @@ pub(super) struct Send {
     #[arg(long, value_name = "CODE", requires = "template")]
     language: Option<String>,
     /// A parameter of the template's body: may be given several times
-    #[arg(long = "param", value_name = "VALUE", requires = "template")]
+    #[arg(long = "param", value_name = "VALUE", requires = "template", allow_hyphen_values = true)]
     params: Vec<String>,
     /// The body's parameters have names: read each --param as NAME=VALUE
     #[arg(long, requires = "params")]

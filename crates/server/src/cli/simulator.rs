@@ -74,19 +74,17 @@ fn show(account: &SimAccount) -> serde_json::Value {
 fn text(config: &Config, accounts: &[SimAccount], palette: Palette) -> String {
     let title = palette.bold(&format!("waypost {} simulator", env!("CARGO_PKG_VERSION")));
     let mut text = format!("\n{title}  a stand-in for graph.facebook.com\n\n");
-    let mut row = |name: &str, value: &str| {
-        text.push_str(&format!("  {}  {value}\n", palette.dim(&format!("{name:15}"))));
-    };
-    row("Base URL", &config.simulator_url());
-    row("Webhooks go to", &config.simulator_callback_url());
+    let row = |name: &str, value: &str| format!("  {}  {value}\n", palette.dim(&format!("{name:15}")));
+    text.push_str(&row("Base URL", &config.simulator_url()));
+    text.push_str(&row("Webhooks go to", &config.simulator_callback_url()));
     for account in accounts {
-        row("", "");
-        row("Phone number", &account.display_phone_number);
-        row("Phone number ID", &account.phone_number_id);
-        row("WABA ID", &account.waba_id);
-        row("Access token", &account.access_token);
-        row("App secret", &account.app_secret);
-        row("Verify token", &account.verify_token);
+        text.push('\n');
+        text.push_str(&row("Phone number", &account.display_phone_number));
+        text.push_str(&row("Phone number ID", &account.phone_number_id));
+        text.push_str(&row("WABA ID", &account.waba_id));
+        text.push_str(&row("Access token", &account.access_token));
+        text.push_str(&row("App secret", &account.app_secret));
+        text.push_str(&row("Verify token", &account.verify_token));
     }
     text.push_str("\nCtrl-C ends it; its state is kept for the next start.");
     text

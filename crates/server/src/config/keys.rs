@@ -90,8 +90,8 @@ impl Key {
     }
 }
 
-/// Most calls in a window that a limit may allow.
-const MOST_CALLS: u32 = 1_000_000;
+/// Most calls in a window that a limit may allow: as good as none, for who wants none.
+const MOST_CALLS: u32 = 1_000_000_000;
 /// Most seconds of a deadline.
 const MOST_SECONDS: u32 = 600;
 

@@ -101,7 +101,7 @@ fn a_wrong_value_is_told_with_its_key_its_source_and_what_is_valid() {
     let told = bare().waypost("config check --set limits.per_minute=0").refused();
     assert_eq!(
         told,
-        "error: --set limits.per_minute: limits.per_minute = `0` must be a whole number from 1 to 1000000\n"
+        "error: --set limits.per_minute: limits.per_minute = `0` must be a whole number from 1 to 1000000000\n"
     );
     let told = bare().waypost("config check --database-url postgres://me:hunter2@db/waypost").refused();
     assert!(told.contains("keeps its data in SQLite only") && !told.contains("hunter2"), "{told}");

@@ -1,6 +1,6 @@
 //! `waypost keys`.
 
-use crate::support::{bare, shell};
+use crate::support::{SECRET_KEY, bare, shell};
 
 #[test]
 fn a_key_is_shown_once_and_never_again() {
@@ -56,7 +56,7 @@ fn what_a_key_cannot_be_is_refused() {
         ("send --expires-at 2020-01-01T00:00:00Z", 1, "must be in the future"),
         ("send --expires-at tomorrow", 2, "must be a time with its zone"),
         ("send,fly", 2, "must be send, read or manage"),
-        ("send --rate-burst 0", 2, "0 is not in 1..=1000000"),
+        ("send --rate-burst 0", 2, "0 is not in 1..=1000000000"),
         ("send --accounts other", 1, "there is no account `other`"),
         ("send --accounts toy", 1, "only test keys may use: add --test"),
         ("send --workspace elsewhere", 1, "there is no workspace `elsewhere`"),
@@ -97,4 +97,17 @@ fn without_a_secret_key_nothing_is_touched() {
     );
     assert!(!shell.path("waypost.db").exists());
     assert!(shell.waypost("keys list --dev").refused().contains("there is no sandbox in .waypost"));
+}
+
+#[test]
+fn dev_means_the_sandbox_of_this_folder() {
+    let shell = bare();
+    shell.write(".waypost/secret_key", &format!("{SECRET_KEY}\n"));
+    shell.waypost("migrate --database-url sqlite:.waypost/waypost.db").ok();
+    let told = shell.waypost("keys list").refused();
+    assert!(told.ends_with("if you mean the sandbox of `waypost dev`, add --dev\n"), "{told}");
+    shell.waypost("keys create --dev --name mine --scopes read").ok();
+    assert_eq!(shell.waypost("keys list --dev --json").json()["keys"][0]["name"], "mine");
+    assert!(shell.waypost("migrate --check --dev").ok().contains(".waypost/waypost.db"));
+    assert!(!shell.path("waypost.db").exists());
 }

@@ -1,5 +1,5 @@
 //! The command line as scripts use it: the real program, run to its end.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod accounts;
 mod config;

@@ -48,7 +48,7 @@ fn sender(gateway: &Gateway) -> Shell {
 fn a_text_is_sent_and_its_id_printed() {
     let gateway =
         gateway(200, json!({"status": "success", "data": {"message_id": "wamid.X", "status": "sent"}}));
-    let arguments = ["send", "--to", "+15550100001", "--text", "Hello you", "--idempotency-key", "job-7"];
+    let arguments = ["send", "--to", "+15550100001", "--text", "- Hello you", "--idempotency-key", "job-7"];
     assert_eq!(sender(&gateway).run(arguments).ok(), "wamid.X\n");
     let (head, body) = gateway.call.join().unwrap();
     assert!(head.starts_with("post /api/messages/send http/1.1\r\n"), "{head}");
@@ -57,7 +57,7 @@ fn a_text_is_sent_and_its_id_printed() {
     {
         assert!(head.contains(header), "{head}");
     }
-    assert_eq!(body, json!({"to": "+15550100001", "type": "text", "text": "Hello you"}));
+    assert_eq!(body, json!({"to": "+15550100001", "type": "text", "text": "- Hello you"}));
 }
 
 #[test]

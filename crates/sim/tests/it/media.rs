@@ -44,7 +44,10 @@ async fn a_file_goes_up_and_comes_down() {
     assert_eq!(download(&world, url, Some(token), None).await.status, 400, "some user agent is needed");
     let other = world.sim.accounts()[1].access_token.clone();
     assert_eq!(download(&world, url, Some(&other), Some("curl/8")).await.status, 404);
-    assert_eq!(download(&world, &url.replace("hash=AT", "hash=AX"), Some(token), Some("curl/8")).await.status, 404);
+    assert_eq!(
+        download(&world, &url.replace("hash=AT", "hash=AX"), Some(token), Some("curl/8")).await.status,
+        404
+    );
     world.sim.advance(Duration::from_secs(300));
     assert_eq!(download(&world, url, Some(token), Some("curl/8")).await.status, 404, "after five minutes");
     let fresh = ok(world.get(&format!("/v24.0/{id}")).await)["url"].as_str().unwrap().to_owned();
@@ -97,13 +100,20 @@ async fn types_and_sizes_are_checked() {
         "{}",
         answer.message()
     );
-    assert!(answer.message().ends_with("video/3gpp. Received file of type 'image/gif'."), "{}", answer.message());
+    assert!(
+        answer.message().ends_with("video/3gpp. Received file of type 'image/gif'."),
+        "{}",
+        answer.message()
+    );
     assert_eq!(world.upload("image/webp", &vec![0; (500 << 10) + 1]).await.code(), 100);
     assert_eq!(world.upload("image/webp", &vec![0; 500 << 10]).await.status, 200);
     assert_eq!(world.upload("image/png", b"").await.code(), 100);
     ok(world.upload("audio/ogg; codecs=opus", b"OggS").await);
     ok(world.upload("application/pdf", &vec![0; 6 << 20]).await);
-    assert_eq!(world.post("/v24.0/{number}/media", json!({"messaging_product": "whatsapp"})).await.code(), 100);
+    assert_eq!(
+        world.post("/v24.0/{number}/media", json!({"messaging_product": "whatsapp"})).await.code(),
+        100
+    );
 }
 
 #[tokio::test]

@@ -68,7 +68,9 @@ async fn a_status_webhook_has_metas_shape() {
           ]
         }"#]]
     .assert_eq(
-        &serde_json::to_string_pretty(&body["entry"][0]["changes"][0]["value"]).unwrap().replace(&id, "WAMID"),
+        &serde_json::to_string_pretty(&body["entry"][0]["changes"][0]["value"])
+            .unwrap()
+            .replace(&id, "WAMID"),
     );
 }
 
@@ -90,10 +92,26 @@ async fn pricing_is_on_sent_and_delivered_and_not_on_failed() {
 #[tokio::test]
 async fn the_price_follows_window_and_category() {
     for (is_open, template, expected) in [
-        (true, None, json!({"billable": false, "pricing_model": "PMP", "type": "free_customer_service", "category": "service"})),
-        (true, Some(order_confirmation()), json!({"billable": false, "pricing_model": "PMP", "type": "free_customer_service", "category": "utility"})),
-        (false, Some(order_confirmation()), json!({"billable": true, "pricing_model": "PMP", "type": "regular", "category": "utility"})),
-        (true, Some(marketing()), json!({"billable": true, "pricing_model": "PMP", "type": "regular", "category": "marketing"})),
+        (
+            true,
+            None,
+            json!({"billable": false, "pricing_model": "PMP", "type": "free_customer_service", "category": "service"}),
+        ),
+        (
+            true,
+            Some(order_confirmation()),
+            json!({"billable": false, "pricing_model": "PMP", "type": "free_customer_service", "category": "utility"}),
+        ),
+        (
+            false,
+            Some(order_confirmation()),
+            json!({"billable": true, "pricing_model": "PMP", "type": "regular", "category": "utility"}),
+        ),
+        (
+            true,
+            Some(marketing()),
+            json!({"billable": true, "pricing_model": "PMP", "type": "regular", "category": "marketing"}),
+        ),
     ] {
         let world = World::new();
         if is_open {
@@ -140,7 +158,11 @@ async fn a_window_belongs_to_one_number_and_one_person() {
 async fn some_inbound_messages_open_no_window_and_none_opens_it_later_than_now() {
     for (kind, object, is_open) in [
         ("system", json!({"body": "changed", "wa_id": "447700900999", "type": "user_changed_number"}), false),
-        ("edit", json!({"original_message_id": "wamid.x", "message": {"type": "text", "text": {"body": "y"}}}), false),
+        (
+            "edit",
+            json!({"original_message_id": "wamid.x", "message": {"type": "text", "text": {"body": "y"}}}),
+            false,
+        ),
         ("revoke", json!({"original_message_id": "wamid.x"}), false),
         ("reaction", json!({"message_id": "wamid.x", "emoji": "👍"}), true),
         ("unsupported", json!({"type": "poll"}), true),
@@ -233,11 +255,17 @@ async fn impossible_numbers_are_accepted_and_fail() {
 #[tokio::test]
 async fn a_wrong_identity_hash_fails() {
     let world = World::new();
-    ok(world.post("/v24.0/{number}/settings", json!({"user_identity_change": {"enable_identity_key_check": true}})).await);
+    ok(world
+        .post(
+            "/v24.0/{number}/settings",
+            json!({"user_identity_change": {"enable_identity_key_check": true}}),
+        )
+        .await);
     world.sim.inbound(&InboundMessage::text(MAYA, "hi")).unwrap();
     let hash = values(&world.sim.take_webhooks())[0]["contacts"][0]["identity_key_hash"].clone();
     for (hash, expected) in [(hash, 3), (json!("other"), 1)] {
-        let body = json!({"to": MAYA, "type": "text", "text": {"body": "x"}, "recipient_identity_key_hash": hash});
+        let body =
+            json!({"to": MAYA, "type": "text", "text": {"body": "x"}, "recipient_identity_key_hash": hash});
         ok(world.send(body).await);
         assert_eq!(world.words().await.len(), expected);
     }
@@ -290,7 +318,11 @@ async fn a_failure_by_hand_ends_the_plan() {
     let world = World::with(Options { status_delay_ms: Some(1_000), ..Options::default() });
     world.writes(MAYA);
     let id = world.text(MAYA).await.wamid();
-    let report = StatusReport { code: Some(130_472), timestamp: Some(1_767_225_700), ..StatusReport::of(&id, Status::Failed) };
+    let report = StatusReport {
+        code: Some(130_472),
+        timestamp: Some(1_767_225_700),
+        ..StatusReport::of(&id, Status::Failed)
+    };
     assert!(world.sim.set_status(&report));
     let status = values(&world.sim.take_webhooks())[0]["statuses"][0].clone();
     assert_eq!(status["errors"][0]["code"], 130_472);

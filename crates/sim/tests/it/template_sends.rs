@@ -43,33 +43,64 @@ fn fitting() -> Vec<(&'static str, &'static str, Value)> {
     vec![
         ("hello_world", "en_US", json!([])),
         ("order_confirmation", "en", json!([body(json!([text("Maya"), text("WP-1")]))])),
-        ("order_confirmation", "en", json!([body(json!([
+        (
+            "order_confirmation",
+            "en",
+            json!([body(json!([
             {"type": "currency", "currency": {"fallback_value": "12 EUR", "code": "EUR", "amount_1000": 12_000}},
-            {"type": "date_time", "date_time": {"fallback_value": "Thursday"}}]))])),
-        ("sandbox_named_parameters", "en_GB", json!([
+            {"type": "date_time", "date_time": {"fallback_value": "Thursday"}}]))]),
+        ),
+        (
+            "sandbox_named_parameters",
+            "en_GB",
+            json!([
             {"type": "header", "parameters": [named("customer", "Maya")]},
-            body(json!([named("hour", "10:30"), named("day", "Thursday")]))])),
+            body(json!([named("hour", "10:30"), named("day", "Thursday")]))]),
+        ),
         ("sandbox_image_header", "en", json!([image(), body(json!([text("P-77")])), url("0", "P-77")])),
-        ("sandbox_image_header", "en", json!([
+        (
+            "sandbox_image_header",
+            "en",
+            json!([
             {"type": "HEADER", "parameters": [{"type": "IMAGE", "image": {"link": "https://cdn.example/a.png"}}]},
             {"type": "BODY", "parameters": [text("P-77")]},
-            {"type": "BUTTON", "sub_type": "URL", "index": 0, "parameters": [text("P-77")]}])),
-        ("sandbox_document_header", "en", json!([
+            {"type": "BUTTON", "sub_type": "URL", "index": 0, "parameters": [text("P-77")]}]),
+        ),
+        (
+            "sandbox_document_header",
+            "en",
+            json!([
             {"type": "header", "parameters": [
                 {"type": "document", "document": {"link": "https://cdn.example/a.pdf", "filename": "invoice.pdf"}}]},
-            body(json!([text("WP-1")]))])),
-        ("sandbox_location_header", "en", json!([{"type": "header", "parameters": [
-            {"type": "location", "location": {"latitude": "1.5", "longitude": "2", "name": "Shop", "address": "1 Pier"}}]}])),
-        ("sandbox_marketing", "en", json!([body(json!([text("Maya")])),
+            body(json!([text("WP-1")]))]),
+        ),
+        (
+            "sandbox_location_header",
+            "en",
+            json!([{"type": "header", "parameters": [
+            {"type": "location", "location": {"latitude": "1.5", "longitude": "2", "name": "Shop", "address": "1 Pier"}}]}]),
+        ),
+        (
+            "sandbox_marketing",
+            "en",
+            json!([body(json!([text("Maya")])),
             {"type": "button", "sub_type": "quick_reply", "index": "0",
-                "parameters": [{"type": "payload", "payload": "stop"}]}])),
+                "parameters": [{"type": "payload", "payload": "stop"}]}]),
+        ),
         ("sandbox_marketing", "en", json!([body(json!([text("Maya")]))])),
         ("sandbox_coupon", "en", json!([coupon(0, "BLUE25")])),
-        ("sandbox_limited_offer", "en",
-            json!([image(), body(json!([text("Maya")])), coupon(0, "BLUE25"), url("1", "blue"), offer])),
+        (
+            "sandbox_limited_offer",
+            "en",
+            json!([image(), body(json!([text("Maya")])), coupon(0, "BLUE25"), url("1", "blue"), offer]),
+        ),
         ("sandbox_login_code", "en", json!([body(json!([text("123456")])), url("0", "123456")])),
-        ("sandbox_carousel", "en", json!([body(json!([text("Maya")])),
-            {"type": "carousel", "cards": [card(0), card(1)]}])),
+        (
+            "sandbox_carousel",
+            "en",
+            json!([body(json!([text("Maya")])),
+            {"type": "carousel", "cards": [card(0), card(1)]}]),
+        ),
     ]
 }
 
@@ -95,41 +126,237 @@ fn misfits() -> Vec<Misfit> {
     vec![
         ("nobody", "en", json!([]), 404, 132_001, "template name (nobody) does not exist in en"),
         ("hello_world", "en", json!([]), 404, 132_001, "template name (hello_world) does not exist in en"),
-        ("order_confirmation", "en", json!([]), 400, 132_000, "body: number of localizable_params (0) does not match the expected number of params (2)"),
-        ("order_confirmation", "en", json!([body(json!([text("Maya")]))]), 400, 132_000, "body: number of localizable_params (1) does not match the expected number of params (2)"),
-        ("order_confirmation", "en", json!([body(json!([text("a"), text("b"), text("c")]))]), 400, 132_000, "(3)"),
-        ("order_confirmation", "en", json!([body(json!([text("a"), {"type": "image", "image": {"link": "https://cdn.example/a"}}]))]), 400, 132_012, "body: Format mismatch, expected TEXT, received IMAGE"),
-        ("order_confirmation", "en", json!([body(json!([text("a"), text("")]))]), 400, 131_008, "missing text value"),
-        ("order_confirmation", "en", json!([body(json!([text("a"), text("b\nc")]))]), 400, 132_018, "new-lines"),
-        ("order_confirmation", "en", json!([body(json!([text("a"), text("b     c")]))]), 400, 132_018, "four spaces"),
-        ("order_confirmation", "en", json!([body(json!([text("a"), text(&"x".repeat(33_000))]))]), 400, 132_005, "longer than"),
-        ("order_confirmation", "en", json!([two()[0], image()]), 400, 132_000, "header: number of localizable_params (1)"),
+        (
+            "order_confirmation",
+            "en",
+            json!([]),
+            400,
+            132_000,
+            "body: number of localizable_params (0) does not match the expected number of params (2)",
+        ),
+        (
+            "order_confirmation",
+            "en",
+            json!([body(json!([text("Maya")]))]),
+            400,
+            132_000,
+            "body: number of localizable_params (1) does not match the expected number of params (2)",
+        ),
+        (
+            "order_confirmation",
+            "en",
+            json!([body(json!([text("a"), text("b"), text("c")]))]),
+            400,
+            132_000,
+            "(3)",
+        ),
+        (
+            "order_confirmation",
+            "en",
+            json!([body(json!([text("a"), {"type": "image", "image": {"link": "https://cdn.example/a"}}]))]),
+            400,
+            132_012,
+            "body: Format mismatch, expected TEXT, received IMAGE",
+        ),
+        (
+            "order_confirmation",
+            "en",
+            json!([body(json!([text("a"), text("")]))]),
+            400,
+            131_008,
+            "missing text value",
+        ),
+        (
+            "order_confirmation",
+            "en",
+            json!([body(json!([text("a"), text("b\nc")]))]),
+            400,
+            132_018,
+            "new-lines",
+        ),
+        (
+            "order_confirmation",
+            "en",
+            json!([body(json!([text("a"), text("b     c")]))]),
+            400,
+            132_018,
+            "four spaces",
+        ),
+        (
+            "order_confirmation",
+            "en",
+            json!([body(json!([text("a"), text(&"x".repeat(33_000))]))]),
+            400,
+            132_005,
+            "longer than",
+        ),
+        (
+            "order_confirmation",
+            "en",
+            json!([two()[0], image()]),
+            400,
+            132_000,
+            "header: number of localizable_params (1)",
+        ),
         ("order_confirmation", "en", json!([two()[0], url("0", "x")]), 400, 132_000, "no button at index 0"),
         ("order_confirmation", "en", json!([two()[0], two()[0]]), 400, 131_009, "twice"),
-        ("order_confirmation", "en", json!([body(json!([text("a"), {"type": "text", "text": "b", "bold": true}]))]), 400, 100, ""),
-        ("sandbox_named_parameters", "en_GB", json!([{"type": "header", "parameters": [named("customer")]}, body(json!([text("a"), text("b")]))]), 400, 100, "parameter_name is missing"),
-        ("sandbox_named_parameters", "en_GB", json!([{"type": "header", "parameters": [named("customer")]}, body(json!([named("day"), named("minute")]))]), 400, 132_012, "hour"),
-        ("sandbox_named_parameters", "en_GB", json!([{"type": "header", "parameters": [named("customer")]}, body(json!([named("day")]))]), 400, 132_000, "body"),
-        ("sandbox_named_parameters", "en_GB", json!([body(json!([named("day"), named("hour")]))]), 400, 132_000, "header: number of localizable_params (0) does not match the expected number of params (1)"),
-        ("sandbox_image_header", "en", json!([body(json!([text("P")])), url("0", "P")]), 400, 132_012, "header: Format mismatch, expected IMAGE, received UNKNOWN"),
-        ("sandbox_image_header", "en", json!([{"type": "header", "parameters": [{"type": "video", "video": {"link": "https://cdn.example/a"}}]}, body(json!([text("P")])), url("0", "P")]), 400, 132_012, "expected IMAGE, received VIDEO"),
-        ("sandbox_image_header", "en", json!([{"type": "header", "parameters": [{"type": "image", "image": {"id": "77"}}]}, body(json!([text("P")])), url("0", "P")]), 400, 100, "77"),
-        ("sandbox_image_header", "en", json!([image(), body(json!([text("P")]))]), 400, 131_008, "buttons: Button at index 0 of type Url requires a parameter"),
-        ("sandbox_image_header", "en", json!([image(), body(json!([text("P")])), coupon(0, "A")]), 400, 132_012, "expected URL, received COPY_CODE"),
-        ("sandbox_image_header", "en", json!([image(), body(json!([text("P")])), url("1", "x"), url("0", "x")]), 400, 132_000, "index 1"),
-        ("sandbox_image_header", "en", json!([image(), body(json!([text("P")])), url("0", "a b")]), 400, 131_009, "blanks"),
+        (
+            "order_confirmation",
+            "en",
+            json!([body(json!([text("a"), {"type": "text", "text": "b", "bold": true}]))]),
+            400,
+            100,
+            "",
+        ),
+        (
+            "sandbox_named_parameters",
+            "en_GB",
+            json!([{"type": "header", "parameters": [named("customer")]}, body(json!([text("a"), text("b")]))]),
+            400,
+            100,
+            "parameter_name is missing",
+        ),
+        (
+            "sandbox_named_parameters",
+            "en_GB",
+            json!([{"type": "header", "parameters": [named("customer")]}, body(json!([named("day"), named("minute")]))]),
+            400,
+            132_012,
+            "hour",
+        ),
+        (
+            "sandbox_named_parameters",
+            "en_GB",
+            json!([{"type": "header", "parameters": [named("customer")]}, body(json!([named("day")]))]),
+            400,
+            132_000,
+            "body",
+        ),
+        (
+            "sandbox_named_parameters",
+            "en_GB",
+            json!([body(json!([named("day"), named("hour")]))]),
+            400,
+            132_000,
+            "header: number of localizable_params (0) does not match the expected number of params (1)",
+        ),
+        (
+            "sandbox_image_header",
+            "en",
+            json!([body(json!([text("P")])), url("0", "P")]),
+            400,
+            132_012,
+            "header: Format mismatch, expected IMAGE, received UNKNOWN",
+        ),
+        (
+            "sandbox_image_header",
+            "en",
+            json!([{"type": "header", "parameters": [{"type": "video", "video": {"link": "https://cdn.example/a"}}]}, body(json!([text("P")])), url("0", "P")]),
+            400,
+            132_012,
+            "expected IMAGE, received VIDEO",
+        ),
+        (
+            "sandbox_image_header",
+            "en",
+            json!([{"type": "header", "parameters": [{"type": "image", "image": {"id": "77"}}]}, body(json!([text("P")])), url("0", "P")]),
+            400,
+            100,
+            "77",
+        ),
+        (
+            "sandbox_image_header",
+            "en",
+            json!([image(), body(json!([text("P")]))]),
+            400,
+            131_008,
+            "buttons: Button at index 0 of type Url requires a parameter",
+        ),
+        (
+            "sandbox_image_header",
+            "en",
+            json!([image(), body(json!([text("P")])), coupon(0, "A")]),
+            400,
+            132_012,
+            "expected URL, received COPY_CODE",
+        ),
+        (
+            "sandbox_image_header",
+            "en",
+            json!([image(), body(json!([text("P")])), url("1", "x"), url("0", "x")]),
+            400,
+            132_000,
+            "index 1",
+        ),
+        (
+            "sandbox_image_header",
+            "en",
+            json!([image(), body(json!([text("P")])), url("0", "a b")]),
+            400,
+            131_009,
+            "blanks",
+        ),
         ("sandbox_coupon", "en", json!([]), 400, 131_008, "type CopyCode requires a parameter"),
-        ("sandbox_coupon", "en", json!([coupon(0, &"A".repeat(21))]), 400, 131_009, "Coupon code length invalid. Min length: 1, Max length: 20"),
+        (
+            "sandbox_coupon",
+            "en",
+            json!([coupon(0, &"A".repeat(21))]),
+            400,
+            131_009,
+            "Coupon code length invalid. Min length: 1, Max length: 20",
+        ),
         ("sandbox_coupon", "en", json!([coupon(0, "A-B")]), 400, 131_009, "letters and digits"),
-        ("sandbox_limited_offer", "en", json!([image(), body(json!([text("M")])), coupon(0, "B"), url("1", "b")]), 400, 131_008, "limited_time_offer"),
-        ("sandbox_limited_offer", "en", json!([image(), body(json!([text("M")])), coupon(0, "BBBBBBBBBBBBBBBB"), url("1", "b")]), 400, 131_009, "Max length: 15"),
-        ("sandbox_login_code", "en", json!([body(json!([text("123456")]))]), 400, 131_008, "requires a parameter"),
+        (
+            "sandbox_limited_offer",
+            "en",
+            json!([image(), body(json!([text("M")])), coupon(0, "B"), url("1", "b")]),
+            400,
+            131_008,
+            "limited_time_offer",
+        ),
+        (
+            "sandbox_limited_offer",
+            "en",
+            json!([image(), body(json!([text("M")])), coupon(0, "BBBBBBBBBBBBBBBB"), url("1", "b")]),
+            400,
+            131_009,
+            "Max length: 15",
+        ),
+        (
+            "sandbox_login_code",
+            "en",
+            json!([body(json!([text("123456")]))]),
+            400,
+            131_008,
+            "requires a parameter",
+        ),
         ("sandbox_login_code", "en", json!([url("0", "123456")]), 400, 132_000, "body"),
-        ("sandbox_login_code", "en", json!([body(json!([text("1234567890123456")])), url("0", "1")]), 400, 131_009, "Max length: 15"),
+        (
+            "sandbox_login_code",
+            "en",
+            json!([body(json!([text("1234567890123456")])), url("0", "1")]),
+            400,
+            131_009,
+            "Max length: 15",
+        ),
         ("sandbox_carousel", "en", json!([body(json!([text("Maya")]))]), 400, 131_008, "carousel"),
-        ("sandbox_carousel", "en", carousel(json!([card(0)])), 400, 132_000, "number of cards (1) does not match the expected number of cards (2)"),
+        (
+            "sandbox_carousel",
+            "en",
+            carousel(json!([card(0)])),
+            400,
+            132_000,
+            "number of cards (1) does not match the expected number of cards (2)",
+        ),
         ("sandbox_carousel", "en", carousel(json!([card(0), card(0)])), 400, 131_009, "Card indexes"),
-        ("sandbox_carousel", "en", carousel(json!([card(0), half_card])), 400, 131_008, "carousel card 1: buttons"),
+        (
+            "sandbox_carousel",
+            "en",
+            carousel(json!([card(0), half_card])),
+            400,
+            131_008,
+            "carousel card 1: buttons",
+        ),
         ("hello_world", "en_US", json!([{"type": "footnote"}]), 400, 100, ""),
         ("hello_world", "en_US", json!([{"type": "carousel", "cards": []}]), 400, 132_000, "carousel"),
     ]
@@ -206,7 +433,8 @@ async fn marketing_can_be_switched_off_for_the_cloud_api() {
     ok(world.post("/v24.0/{waba}", json!({"disable_marketing_messages_on_cloud_api": true})).await);
     let object = template("sandbox_marketing", "en", json!([body(json!([text("Maya")]))]));
     assert_eq!(world.template(object.clone()).await.code(), 131_063);
-    let message = json!({"messaging_product": "whatsapp", "to": MAYA, "type": "template", "template": object});
+    let message =
+        json!({"messaging_product": "whatsapp", "to": MAYA, "type": "template", "template": object});
     ok(world.post("/v24.0/{number}/marketing_messages", message).await);
 }
 
@@ -224,7 +452,8 @@ async fn a_product_carousel_may_grow_to_ten_cards() {
     };
     for (n, status) in [(2, 200), (10, 200), (11, 400), (1, 400)] {
         let cards: Vec<Value> = (0..n).map(card).collect();
-        let answer = world.template(template("products", "en", json!([{"type": "carousel", "cards": cards}]))).await;
+        let answer =
+            world.template(template("products", "en", json!([{"type": "carousel", "cards": cards}]))).await;
         assert_eq!(answer.status, status, "{n} {}", answer.body);
     }
 }

@@ -21,7 +21,9 @@ fn add(sim: &Sim, name: &str) -> String {
 
 fn names(page: &Value) -> Vec<String> {
     let rows = page["data"].as_array().unwrap();
-    rows.iter().map(|row| format!("{} {}", row["name"].as_str().unwrap(), row["language"].as_str().unwrap())).collect()
+    rows.iter()
+        .map(|row| format!("{} {}", row["name"].as_str().unwrap(), row["language"].as_str().unwrap()))
+        .collect()
 }
 
 #[tokio::test]
@@ -92,7 +94,10 @@ async fn a_foreign_cursor_is_refused() {
 async fn lists_are_filtered() {
     let world = World::new();
     let id = add(&world.sim, "probe");
-    world.sim.review(&id, &Review { status: Some("PAUSED".to_owned()), quality: Some("RED".to_owned()), ..Review::default() });
+    world.sim.review(
+        &id,
+        &Review { status: Some("PAUSED".to_owned()), quality: Some("RED".to_owned()), ..Review::default() },
+    );
     for (query, expected) in [
         ("name=probe", vec!["probe en"]),
         ("name=hello", vec!["hello_world en_US"]),
@@ -117,18 +122,31 @@ async fn lists_are_filtered() {
 #[tokio::test]
 async fn fields_and_summary_are_given_as_asked() {
     let world = World::new();
-    let page = ok(world.get(&format!("{PATH}?fields=name,quality_score,nonsense&limit=1&summary=total_count,nonsense")).await);
-    assert_eq!(page["data"][0], json!({"id": page["data"][0]["id"], "name": "hello_world",
-        "quality_score": {"score": "GREEN", "date": 1_767_225_600}}));
+    let page = ok(world
+        .get(&format!("{PATH}?fields=name,quality_score,nonsense&limit=1&summary=total_count,nonsense"))
+        .await);
+    assert_eq!(
+        page["data"][0],
+        json!({"id": page["data"][0]["id"], "name": "hello_world",
+        "quality_score": {"score": "GREEN", "date": 1_767_225_600}})
+    );
     let total = page["summary"]["total_count"].as_u64().unwrap();
     assert_eq!(page["summary"], json!({"total_count": total}));
-    let page = ok(world.get(&format!("{PATH}?name=hello&summary=total_count,message_template_count,message_template_limit")).await);
-    assert_eq!(page["summary"], json!({"total_count": 1, "message_template_count": total, "message_template_limit": 6000}));
+    let page = ok(world
+        .get(&format!("{PATH}?name=hello&summary=total_count,message_template_count,message_template_limit"))
+        .await);
+    assert_eq!(
+        page["summary"],
+        json!({"total_count": 1, "message_template_count": total, "message_template_limit": 6000})
+    );
 
     world.set(|settings| settings.strict_fields = true);
     let strict = world.get(&format!("{PATH}?fields=name,nonsense")).await;
     assert_eq!(strict.code(), 100);
-    assert_eq!(strict.message(), "(#100) Tried accessing nonexisting field (nonsense) on node type (WhatsAppMessageTemplate)");
+    assert_eq!(
+        strict.message(),
+        "(#100) Tried accessing nonexisting field (nonsense) on node type (WhatsAppMessageTemplate)"
+    );
 }
 
 #[tokio::test]
@@ -167,7 +185,10 @@ async fn deletion_is_by_name_or_by_name_and_id() {
     ok(world.delete(&format!("{PATH}?name=probe&hsm_id={id}")).await);
     assert_eq!(names(&ok(world.get(&format!("{PATH}?name=probe")).await)), ["probe de"]);
     let disabled = world.sim.add_template(None, made("disabled").as_object().unwrap(), "DISABLED").unwrap();
-    assert_eq!(world.delete(&format!("{PATH}?name=disabled&hsm_id={disabled}")).await.body["error"]["error_subcode"], 2_388_039);
+    assert_eq!(
+        world.delete(&format!("{PATH}?name=disabled&hsm_id={disabled}")).await.body["error"]["error_subcode"],
+        2_388_039
+    );
 }
 
 #[tokio::test]
@@ -179,7 +200,11 @@ async fn a_change_goes_through_review_and_is_limited() {
     let answer = ok(world.post(&path, change.clone()).await);
     assert_eq!(answer["success"], true);
     assert_eq!(ok(world.get(&path).await)["status"], "PENDING");
-    assert_eq!(world.post(&path, change.clone()).await.body["error"]["error_subcode"], 2_388_039, "while pending");
+    assert_eq!(
+        world.post(&path, change.clone()).await.body["error"]["error_subcode"],
+        2_388_039,
+        "while pending"
+    );
     world.sim.review(&id, &Review { status: Some("APPROVED".to_owned()), ..Review::default() });
     assert_eq!(world.post(&path, change.clone()).await.code(), 100, "once a day");
     world.sim.advance(Duration::from_secs(86_400));
@@ -204,7 +229,10 @@ async fn a_review_sends_the_status_webhook() {
         ("REJECTED", "REJECTED", "INVALID_FORMAT"),
         ("paused", "PAUSED", "NONE"),
     ] {
-        assert_eq!(world.sim.review(&id, &Review { status: Some(status.to_owned()), ..Review::default() }), Some(Ok(())));
+        assert_eq!(
+            world.sim.review(&id, &Review { status: Some(status.to_owned()), ..Review::default() }),
+            Some(Ok(()))
+        );
         let webhooks = world.sim.take_webhooks();
         assert_eq!(fields(&webhooks), ["message_template_status_update"]);
         let body = webhooks[0].json();
@@ -220,7 +248,13 @@ async fn a_review_sends_the_status_webhook() {
     }
     assert_eq!(world.sim.review("1", &Review::default()), None);
     assert!(world.sim.review(&id, &Review::default()).unwrap().is_err());
-    assert!(world.sim.review(&id, &Review { status: Some("GREAT".to_owned()), ..Review::default() }).unwrap().is_err());
+    assert!(
+        world
+            .sim
+            .review(&id, &Review { status: Some("GREAT".to_owned()), ..Review::default() })
+            .unwrap()
+            .is_err()
+    );
 }
 
 #[tokio::test]
@@ -258,13 +292,23 @@ async fn a_pause_can_be_ended_by_a_call() {
 async fn quality_and_category_have_their_webhooks() {
     let world = World::new();
     let id = add(&world.sim, "probe");
-    let review = Review { quality: Some("YELLOW".to_owned()), category: Some("MARKETING".to_owned()), ..Review::default() };
+    let review = Review {
+        quality: Some("YELLOW".to_owned()),
+        category: Some("MARKETING".to_owned()),
+        ..Review::default()
+    };
     assert_eq!(world.sim.review(&id, &review), Some(Ok(())));
     let webhooks = world.sim.take_webhooks();
     assert_eq!(fields(&webhooks), ["message_template_quality_update", "template_category_update"]);
     let values = values(&webhooks);
-    assert_eq!((&values[0]["previous_quality_score"], &values[0]["new_quality_score"]), (&json!("GREEN"), &json!("YELLOW")));
-    assert_eq!((&values[1]["previous_category"], &values[1]["new_category"]), (&json!("UTILITY"), &json!("MARKETING")));
+    assert_eq!(
+        (&values[0]["previous_quality_score"], &values[0]["new_quality_score"]),
+        (&json!("GREEN"), &json!("YELLOW"))
+    );
+    assert_eq!(
+        (&values[1]["previous_category"], &values[1]["new_category"]),
+        (&json!("UTILITY"), &json!("MARKETING"))
+    );
     assert_eq!(ok(world.get(&format!("/v24.0/{id}")).await)["category"], "MARKETING");
 }
 

@@ -190,7 +190,10 @@ async fn wrong_inbound_requests_say_why() {
         (InboundMessage { message: json!("hi"), ..InboundMessage::text(MAYA, "") }, "message:"),
         (InboundMessage { message: json!({}), ..InboundMessage::text(MAYA, "") }, "message.type:"),
         (InboundMessage { account: Some("1".to_owned()), ..InboundMessage::text(MAYA, "") }, "account:"),
-        (InboundMessage { from_user_id: Some("x".to_owned()), ..InboundMessage::text(MAYA, "") }, "from_user_id:"),
+        (
+            InboundMessage { from_user_id: Some("x".to_owned()), ..InboundMessage::text(MAYA, "") },
+            "from_user_id:",
+        ),
     ] {
         let why = world.sim.inbound(&inbound).unwrap_err();
         assert!(why.starts_with(part), "{why}");
@@ -250,12 +253,16 @@ async fn an_override_needs_the_handshake_and_routes_messages() {
     assert_eq!((refused.status, refused.code()), (422, 100));
     ok(world.post("/v24.0/{waba}/subscribed_apps", body("right")).await);
     let handshake = log.lock().unwrap().last().unwrap().uri().to_string();
-    assert!(handshake.starts_with("https://other.example/hook?x=1&hub.mode=subscribe&hub.challenge="), "{handshake}");
+    assert!(
+        handshake.starts_with("https://other.example/hook?x=1&hub.mode=subscribe&hub.challenge="),
+        "{handshake}"
+    );
     let listed = ok(world.get("/v24.0/{waba}/subscribed_apps").await);
     assert_eq!(listed["data"][0]["override_callback_uri"], "https://other.example/hook?x=1");
     assert_eq!(listed["data"][0]["whatsapp_business_api_data"]["id"], world.account.app_id.as_str());
 
-    let urls = |world: &World| world.sim.take_webhooks().iter().map(|hook| hook.url.clone()).collect::<Vec<_>>();
+    let urls =
+        |world: &World| world.sim.take_webhooks().iter().map(|hook| hook.url.clone()).collect::<Vec<_>>();
     world.sim.inbound(&InboundMessage::text(MAYA, "hi")).unwrap();
     assert_eq!(urls(&world), ["https://other.example/hook?x=1"]);
 
@@ -268,7 +275,13 @@ async fn an_override_needs_the_handshake_and_routes_messages() {
 
     // Other fields always go to the app.
     let id = ok(world.get("/v24.0/{waba}/message_templates?name=hello_world").await)["data"][0]["id"].clone();
-    world.control(Method::POST, &format!("/templates/{}/review", id.as_str().unwrap()), Some(json!({"status": "PAUSED"}))).await;
+    world
+        .control(
+            Method::POST,
+            &format!("/templates/{}/review", id.as_str().unwrap()),
+            Some(json!({"status": "PAUSED"})),
+        )
+        .await;
     assert!(urls(&world)[0].starts_with("https://gateway.example"));
 
     ok(world.post("/v24.0/{number}", json!({"webhook_configuration": {"override_callback_uri": ""}})).await);
@@ -299,9 +312,17 @@ async fn an_app_subscribes_with_its_own_token() {
     ok(world.text(MAYA).await);
     let webhooks = world.step().await;
     assert_eq!(webhooks[0].url, "https://new.example/");
-    assert!(values(&webhooks)[0]["statuses"][0].get("conversation").is_some(), "version 22 shows conversations");
-    ok(world.post("/v24.0/{waba}/message_templates", json!({"name": "a", "language": "en", "category": "UTILITY",
-        "components": [{"type": "BODY", "text": "Hello there"}]})).await);
+    assert!(
+        values(&webhooks)[0]["statuses"][0].get("conversation").is_some(),
+        "version 22 shows conversations"
+    );
+    ok(world
+        .post(
+            "/v24.0/{waba}/message_templates",
+            json!({"name": "a", "language": "en", "category": "UTILITY",
+        "components": [{"type": "BODY", "text": "Hello there"}]}),
+        )
+        .await);
     world.sim.advance(Duration::from_secs(3_600));
     assert!(fields(&world.step().await).is_empty(), "only messages were subscribed to");
 }
@@ -312,7 +333,10 @@ async fn each_app_signs_with_its_own_secret() {
     let more = NewAccount { app_secret: Some("another secret".to_owned()), ..NewAccount::default() };
     let third = world.sim.add_account(more).unwrap();
     for account in world.sim.accounts() {
-        let inbound = InboundMessage { account: Some(account.phone_number_id.clone()), ..InboundMessage::text(MAYA, "hi") };
+        let inbound = InboundMessage {
+            account: Some(account.phone_number_id.clone()),
+            ..InboundMessage::text(MAYA, "hi")
+        };
         world.sim.inbound(&inbound).unwrap();
         let webhooks = world.sim.take_webhooks();
         assert_eq!(webhooks.len(), 1);

@@ -136,7 +136,7 @@ fn an_unknown_flag_is_told_with_the_nearest_name() {
 #[test]
 fn a_wrong_value_is_told_with_its_source_and_what_is_valid() {
     let told = case().variable("WAYPOST_LIMITS__BURST", "0").error();
-    assert_eq!(told, "WAYPOST_LIMITS__BURST: limits.burst = `0` must be a whole number from 1 to 1000000");
+    assert_eq!(told, "WAYPOST_LIMITS__BURST: limits.burst = `0` must be a whole number from 1 to 1000000000");
     let told = case().file("[limits]\nper_minute = '5'\n").error();
     assert_eq!(told, "waypost.toml:2: limits.per_minute must be a whole number, not a text in quotes");
     let told = case().file("listen = 8080\n").error();
