@@ -87,7 +87,7 @@ pub async fn remove(deps: &Deps, workspace: WorkspaceId, id: AccountId) -> Resul
 /// When the store cannot be written.
 pub async fn hold(deps: &Deps, account: &Account, error: &MetaError) -> Result<(), StoreError> {
     let entry = error.entry();
-    let title = error.title.as_deref().unwrap_or(entry.title);
+    let title = error.title.as_deref().unwrap_or(entry.title).trim_end_matches('.');
     let reason = format!("Meta refused with code {}: {title}. {}", error.code, entry.advice);
     deps.accounts.account_hold(account.workspace, account.id, Some(&reason), deps.now()).await?;
     directory::refresh(deps).await

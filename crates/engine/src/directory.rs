@@ -2,22 +2,25 @@
 //!
 //! What another process changes is seen within [`REFRESH_EVERY`]; what this one changes, at once.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use domain::access::{ApiKey, KeyDigest};
 use domain::id::{AccountId, WorkspaceId};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
-use crate::Deps;
+use crate::{Deps, chain};
 use crate::ports::{AccountRecord, Directory, StoreError};
 
 /// How often changes of other processes are looked for. Revocation has a second.
 pub const REFRESH_EVERY: SignedDuration = SignedDuration::from_millis(500);
+/// How often an unknown key may make us look again: strangers with wrong keys shall not keep the store busy.
+const LOOK_AGAIN_EVERY: SignedDuration = SignedDuration::from_millis(50);
 
 /// Remembers the directory.
 #[derive(Default)]
 pub struct DirectoryCache {
     current: RwLock<Arc<Directory>>,
+    looked_again_at: Mutex<Option<Timestamp>>,
 }
 
 impl DirectoryCache {
@@ -42,6 +45,22 @@ pub async fn refresh(deps: &Deps) -> Result<(), StoreError> {
         deps.directory.replace(deps.accounts.directory().await?);
     }
     Ok(())
+}
+
+/// Looks again because something was not there: another process may just have added it. Does nothing if somebody else
+/// looked a moment ago, or the store cannot be read.
+pub async fn look_again(deps: &Deps) {
+    let now = deps.now();
+    {
+        let mut looked = deps.directory.looked_again_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if looked.is_some_and(|at| now.duration_since(at) < LOOK_AGAIN_EVERY && at <= now) {
+            return;
+        }
+        *looked = Some(now);
+    }
+    if let Err(error) = refresh(deps).await {
+        tracing::warn!(error = %chain(&error), "the accounts and keys could not be read again");
+    }
 }
 
 impl Directory {

@@ -61,7 +61,7 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
     };
     let settings = Settings { limits: config.limits, is_dev: options.is_dev };
     let deps = Arc::new(Deps::new(ports, settings));
-    directory::refresh(&deps).await.context("reading the accounts and keys")?;
+    directory::refresh(&deps).await?;
     Ok(deps)
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, value::RawValue};
 
 use crate::clock::DAY;
 
-/// The most messages that are remembered; above it the oldest settled ones are forgotten.
+/// The most messages that are remembered; above it the oldest ones are forgotten.
 const MOST_MESSAGES: usize = 200_000;
 /// The most webhooks that are remembered after they have been acknowledged.
 const MOST_HOOKS: usize = 20_000;
@@ -184,7 +184,7 @@ pub(crate) struct Book {
     pub(crate) waiting: BTreeSet<(i64, u64)>,
     /// Changes that are not written down yet.
     pub(crate) unwritten: Vec<String>,
-    /// The settled messages and webhooks that may be forgotten, oldest first.
+    /// The webhooks that are done and may be forgotten.
     n_done_hooks: usize,
 }
 

@@ -81,13 +81,13 @@ impl Sim {
     /// Sends one webhook and notes what came of it.
     pub(crate) async fn send_webhook(&self, webhook: Webhook) {
         let id = webhook.id;
-        let (status, error) = if webhook.url.is_empty() {
-            (None, Some("the app has no callback".to_owned()))
-        } else {
-            match self.post(webhook).await {
-                Ok(response) => (Some(response.status().as_u16()), None),
-                Err(error) => (None, Some(error)),
-            }
+        if webhook.url.is_empty() {
+            self.change(|state| state.give_up(id, "the app has no callback"));
+            return;
+        }
+        let (status, error) = match self.post(webhook).await {
+            Ok(response) => (Some(response.status().as_u16()), None),
+            Err(error) => (None, Some(error)),
         };
         if status != Some(200) {
             tracing::warn!(hook.id = id, ?status, ?error, "a webhook was not acknowledged");

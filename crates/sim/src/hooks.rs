@@ -162,6 +162,29 @@ impl State {
         self.book.put(Record::Tried { id, tries, next_at, is_acknowledged }, self.env.is_kept);
     }
 
+    /// Gives a webhook up.
+    pub(crate) fn give_up(&mut self, id: u64, why: &str) {
+        let Some(hook) = self.book.hooks.get(&id) else { return };
+        let mut tries = hook.tries.clone();
+        tries.push(Try { at: self.env.now, status: None, error: Some(why.to_owned()) });
+        let record = Record::Tried { id, tries, next_at: None, is_acknowledged: false };
+        self.book.put(record, self.env.is_kept);
+    }
+
+    /// Sends the webhooks that still wait for an earlier default callback to the present one.
+    pub(crate) fn redirect_hooks(&mut self, present: Option<&String>) {
+        let earlier = std::mem::replace(&mut self.last_callback, present.cloned());
+        let (Some(earlier), Some(present)) = (earlier, present) else { return };
+        if earlier == *present {
+            return;
+        }
+        let waiting = self.book.hooks.values().filter(|hook| hook.next_at.is_some() && hook.url == earlier);
+        let moved: Vec<Hook> = waiting.map(|hook| Hook { url: present.clone(), ..hook.clone() }).collect();
+        for hook in moved {
+            self.book.put(Record::Hook(Box::new(hook)), self.env.is_kept);
+        }
+    }
+
     /// Hands out every waiting webhook for good.
     pub(crate) fn take_hooks(&mut self) -> Vec<Webhook> {
         let waiting: Vec<u64> = self.book.waiting.iter().map(|(_, id)| *id).collect();

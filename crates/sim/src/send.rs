@@ -85,7 +85,7 @@ impl State {
             return Err(GraphError::of(133_010).message("(#133010) Account not registered"));
         }
         product(&call.params)?;
-        if call.params.contains_key("status") {
+        if call.params.get("status").is_some_and(|status| !status.is_null()) {
             return self.mark_read(call, &number);
         }
         let mut draft = self.draft(call, &number, is_marketing)?;
@@ -430,14 +430,12 @@ impl State {
 
     /// `status: read`, with or without a typing indicator.
     fn mark_read(&mut self, call: &Call, number: &Number) -> Checked<Reply> {
-        let params = Value::Object(call.params.clone());
-        let root = At { value: &params, path: String::new() };
-        let params = root.any_object()?;
-        params.need("status")?.one_of(&["read"])?;
-        let Some(id) = params.text("message_id")? else {
+        let member = |key: &str| call.params.get(key).map(|value| At::root(key, value));
+        member("status").map(|at| at.one_of(&["read"])).transpose()?;
+        let Some(id) = member("message_id").map(|at| at.text()).transpose()? else {
             return Err(GraphError::schema("The parameter message_id is required."));
         };
-        if let Some(typing) = params.get("typing_indicator") {
+        if let Some(typing) = member("typing_indicator") {
             let typing = typing.object(&["type"])?;
             typing.need("type")?.one_of(&["text"])?;
         }

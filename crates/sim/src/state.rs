@@ -25,6 +25,9 @@ pub(crate) struct State {
     pub(crate) order: Vec<String>,
     pub(crate) media: BTreeMap<String, Media>,
     pub(crate) uploads: BTreeMap<String, Upload>,
+    /// The default callback of the last run.
+    #[serde(default)]
+    pub(crate) last_callback: Option<String>,
     #[serde(skip)]
     pub(crate) book: Book,
     #[serde(skip)]

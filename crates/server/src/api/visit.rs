@@ -11,7 +11,7 @@ use domain::access::Scope;
 use domain::allowance::{CallKind, Grant};
 use domain::id::MessageId;
 use engine::key::{self, Caller};
-use engine::{Deps, chain};
+use engine::{Deps, chain, directory};
 use jiff::Timestamp;
 
 use super::answer::{self, set};
@@ -129,6 +129,16 @@ fn presented(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
 }
 
+/// Who calls. A key that nobody knows may have been made a moment ago by another process.
+async fn caller(deps: &Deps, headers: &HeaderMap) -> Option<Caller> {
+    let key = presented(headers)?;
+    if let Some(caller) = key::recognise(deps, key) {
+        return Some(caller);
+    }
+    directory::look_again(deps).await;
+    key::recognise(deps, key)
+}
+
 /// Whether the call counts against the sends.
 fn kind_of(uri: &Uri) -> CallKind {
     if uri.path().ends_with("/messages/send") { CallKind::Send } else { CallKind::Other }
@@ -137,8 +147,7 @@ fn kind_of(uri: &Uri) -> CallKind {
 /// Runs a call: gives it an id, recognises its key, writes out its error, adds the headers.
 pub(crate) async fn around(State(deps): State<Arc<Deps>>, mut request: Request, next: Next) -> Response {
     let request_id = deps.new_id(MessageId::from_parts).to_string();
-    let caller = presented(request.headers()).and_then(|key| key::recognise(&deps, key));
-    let visit = Visit { caller, grant: Arc::default() };
+    let visit = Visit { caller: caller(&deps, request.headers()).await, grant: Arc::default() };
     let kind = kind_of(request.uri());
     request.extensions_mut().insert(visit.clone());
 

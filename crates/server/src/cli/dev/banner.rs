@@ -26,14 +26,12 @@ pub(super) fn text(config: &Config, palette: Palette) -> String {
     text.push_str(&row("Database", &config.database.display().to_string(), ""));
     text.push_str(&row("API key", DEV_KEY, ""));
     text.push_str(&format!("\nSend your first message:\n\n  {send}\n\nThen try:\n"));
-    let elsewhere =
-        if api == Config::default().local_url() { String::new() } else { format!(" --url {api}") };
     for (what, how) in [
         (
             "a template, to someone who never wrote",
             format!(
-                "waypost send --to +15550100002 --template order_confirmation --language en --param Maya --param \
-                 WP-1001{elsewhere}"
+                "curl {api}/api/messages/send -H 'X-API-Key: {DEV_KEY}' -H 'Content-Type: application/json' -d \
+                 '{{\"to\":\"+15550100002\",\"type\":\"template\",\"template\":{{\"name\":\"hello_world\",\"language\":\"en_US\"}}}}'"
             ),
         ),
         (
@@ -49,7 +47,7 @@ pub(super) fn text(config: &Config, palette: Palette) -> String {
         ),
         (
             "failures on demand",
-            "send to +15550101026 (undeliverable), +15550100504 (outcome unknown), +15550100190 (token expired)"
+            "the template to +15550101026 (undeliverable), +15550100504 (outcome unknown), +15550100190 (token expired)"
                 .to_owned(),
         ),
     ] {
