@@ -1,16 +1,18 @@
-//! The control API under `/_sim`: what happens to the simulated world from outside (JSON in, JSON out; a wrong request
-//! is 400 `{"error":{"message":…}}`). It is for this machine only: foreign `Host`, `Origin` and peers are 403.
+//! The control API under `/_sim`: what happens to the simulated world from outside.
+//!
+//! JSON in, JSON out; success is 200; a wrong request is 400 `{"error":{"message":…}}`, with the field and the reason.
+//! **Invariant:** it is for this machine only: foreign `Host`, `Origin` and peers are 403.
 //!
 //! | call | body, query | answer |
 //! |---|---|---|
 //! | `GET /_sim/accounts` | | `[{"name","phone_number_id","waba_id","access_token","app_secret","verify_token","display_phone_number","app_id"}]` |
-//! | `POST /_sim/accounts` | any of `name`, `display_phone_number`, `phone_number_id`, `waba_id`, `app_id`, `app_secret`, `access_token`, `verify_token`, `callback_url`, `requires_proof`; what is missing is made up, what is known (`waba_id`, `app_id`) is joined | 201, the account |
+//! | `POST /_sim/accounts` | any of `name`, `display_phone_number`, `phone_number_id`, `waba_id`, `app_id`, `app_secret`, `access_token`, `verify_token`, `callback_url`, `requires_proof`; what is missing is made up, what is known (`waba_id`, `app_id`) is joined | the account |
 //! | `GET /_sim/messages` | `?to=`, `?message_id=`, `?phone_number_id=`, `?biz_opaque_callback_data=` | every accepted message in order, see [`AcceptedMessage`](crate::AcceptedMessage) |
 //! | `POST /_sim/inbound` | see [`InboundMessage`] | `{"message_id"}` |
 //! | `POST /_sim/statuses` | see [`StatusReport`] | `{"success":true}` |
-//! | `POST /_sim/faults` | `{"match":{"path","method","to"},"action","times",…}`; `status`: `status`, `code`, `subcode`, `details`, `body`, `headers`, `retry_after`; `delay` and `refuse`: one of `delay_ms`, `ms`, `delay_seconds`, `seconds` | 201 `{"id"}` |
+//! | `POST /_sim/faults` | `{"match":{"path","method","to"},"action","times",…}`; `status`: `status`, `code`, `subcode`, `details`, `body`, `headers`, `retry_after`; `delay` and `refuse`: one of `delay_ms`, `ms`, `delay_seconds`, `seconds` | `{"id"}` |
 //! | `GET`, `DELETE /_sim/faults` | | the faults that wait / `{"success":true}` |
-//! | `POST /_sim/templates` | a template as Graph takes it, or a list of them; each may add `status` and `waba_id` | 201 `{"ids":[…]}` |
+//! | `POST /_sim/templates` | a template as Graph takes it, or a list of them; each may add `status` and `waba_id` | `{"ids":[…]}` |
 //! | `POST /_sim/templates/{id}/review` | [`Review`]: `{"status":"APPROVED"}`, `reason`, `quality`, `category` | `{"success":true}` |
 //! | `GET`, `POST /_sim/clock` | `{"advance_seconds":86400}` | `{"now":"2026-…Z","unix":…}` |
 //! | `GET`, `POST /_sim/settings` | any of [`Settings`](crate::Settings) | all of them |
@@ -114,7 +116,7 @@ async fn list_accounts(Extract(sim): Extract<Sim>) -> Response {
 async fn add_account(Extract(sim): Extract<Sim>, body: Bytes) -> Response {
     let answer = read::<NewAccount>(&body)
         .and_then(|account| sim.add_account(account).map_err(Refusal::bad))
-        .map(|account| (201, json!(account)));
+        .map(|account| (200, json!(account)));
     respond(answer)
 }
 
@@ -156,6 +158,7 @@ async fn inbound(Extract(sim): Extract<Sim>, body: Bytes) -> Response {
     let answer = read::<InboundMessage>(&body)
         .and_then(|message| sim.inbound(&message).map_err(Refusal::bad))
         .map(|id| (200, json!({"message_id": id})));
+    sim.deliver_by_hand().await;
     respond(answer)
 }
 
@@ -167,6 +170,7 @@ async fn report(Extract(sim): Extract<Sim>, body: Bytes) -> Response {
             Err(Refusal::not_found("message_id: no such message was accepted"))
         }
     });
+    sim.deliver_by_hand().await;
     respond(answer)
 }
 
@@ -177,7 +181,7 @@ async fn list_faults(Extract(sim): Extract<Sim>) -> Response {
 async fn add_fault(Extract(sim): Extract<Sim>, body: Bytes) -> Response {
     let answer = read::<FaultRequest>(&body)
         .and_then(|request| request.fault().map_err(Refusal::bad))
-        .map(|fault| (201, json!({"id": sim.fail(fault)})));
+        .map(|fault| (200, json!({"id": sim.fail(fault)})));
     respond(answer)
 }
 
@@ -202,7 +206,7 @@ async fn add_templates(Extract(sim): Extract<Sim>, body: Bytes) -> Response {
                 .map_err(|why| Refusal::bad(format!("template {position}: {why}")))?;
             ids.push(id);
         }
-        Ok((201, json!({"ids": ids})))
+        Ok((200, json!({"ids": ids})))
     });
     respond(answer)
 }
@@ -213,6 +217,7 @@ async fn review(Extract(sim): Extract<Sim>, Path(id): Path<String>, body: Bytes)
         Some(Err(why)) => Err(Refusal::bad(why)),
         Some(Ok(())) => Ok(success()),
     });
+    sim.deliver_by_hand().await;
     respond(answer)
 }
 

@@ -203,3 +203,34 @@ pub(crate) struct Entry {
     /// What the simulator says when it has nothing more exact to say; may be empty.
     pub(crate) details: &'static str,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_there_once_with_a_status_and_both_shapes() {
+        let codes: Vec<i64> = crate::codes::TABLE.iter().map(|entry| entry.code).collect();
+        assert!(codes.windows(2).all(|pair| pair[0] < pair[1]), "sorted and unique");
+        for entry in crate::codes::TABLE {
+            assert!((400..600).contains(&entry.http), "{}", entry.code);
+            let body = GraphError::of(entry.code).body("trace");
+            assert_eq!(body["error"]["code"], entry.code);
+            assert_eq!(body["error"]["message"], format!("(#{}) {}", entry.code, entry.title));
+            let webhook = webhook_error(entry.code, None);
+            assert_eq!(webhook["title"], entry.title);
+            assert!(webhook["error_data"]["details"].as_str().is_some_and(|text| !text.is_empty()));
+        }
+    }
+
+    #[test]
+    fn a_template_refusal_speaks_to_people() {
+        let body = GraphError::template(2_388_299, "Title", "Why.").body("trace");
+        assert_eq!(
+            body,
+            json!({"error": {"message": "Invalid parameter", "type": "OAuthException", "code": 100,
+                "error_subcode": 2_388_299, "is_transient": false, "error_user_title": "Title",
+                "error_user_msg": "Why.", "fbtrace_id": "trace"}})
+        );
+    }
+}

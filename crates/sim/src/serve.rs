@@ -59,7 +59,9 @@ impl Sim {
             let (sim, stop) = (self.clone(), stop.clone());
             timers.spawn(async move { sim.run_timers(stop).await });
         }
+        self.note_served(true);
         let served = self.accept(listener, &stop).await;
+        self.note_served(false);
         stop.cancel();
         while timers.join_next().await.is_some() {}
         served

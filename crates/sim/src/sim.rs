@@ -4,7 +4,10 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -176,6 +179,8 @@ struct Inner {
     wake: Notify,
     /// A `refuse` fault waits for the listener.
     refuse: Notify,
+    /// How often it is being served.
+    n_served: AtomicUsize,
 }
 
 struct World {
@@ -213,6 +218,7 @@ impl Sim {
         if is_new {
             seed::plant(&mut state, &options.verify_token);
         }
+        state.redirect_hooks(options.callback_url.as_ref());
         let world = Mutex::new(World { state, disk, decision_at: None });
         let sim = Self {
             inner: Arc::new(Inner {
@@ -222,6 +228,7 @@ impl Sim {
                 transport,
                 wake: Notify::new(),
                 refuse: Notify::new(),
+                n_served: AtomicUsize::new(0),
             }),
         };
         sim.change(|state| state.is_dirty = true);
@@ -358,6 +365,7 @@ impl Sim {
         let mut state = State { next: world.state.next, ..State::default() };
         prepare(&mut state, &self.inner.options, &self.inner.clock);
         seed::plant(&mut state, &self.inner.options.verify_token);
+        state.last_callback.clone_from(&self.inner.options.callback_url);
         world.state = state;
         world.decision_at = None;
         let World { state, disk, .. } = &mut *world;
@@ -406,10 +414,19 @@ impl Sim {
         (webhooks, next_due(&world), now)
     }
 
-    /// Sends what a test has just made, when nobody else does.
+    /// Sends what a control call has just made. In this process a test hands it on, in auto mode the timers do.
     pub(crate) async fn deliver_by_hand(&self) {
-        if self.mode() == Mode::Explicit && self.inner.options.callback_url.is_some() {
+        if self.mode() == Mode::Explicit && self.inner.n_served.load(Ordering::SeqCst) > 0 {
             self.deliver().await;
+        }
+    }
+
+    /// Notes that a listener is being served, or is not any more.
+    pub(crate) fn note_served(&self, is_served: bool) {
+        if is_served {
+            self.inner.n_served.fetch_add(1, Ordering::SeqCst);
+        } else {
+            self.inner.n_served.fetch_sub(1, Ordering::SeqCst);
         }
     }
 

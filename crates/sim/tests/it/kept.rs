@@ -79,6 +79,17 @@ async fn a_torn_last_line_is_forgotten_and_any_other_rubbish_is_corrupt() {
 }
 
 #[tokio::test]
+async fn waiting_webhooks_follow_a_callback_that_moved() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |url: &str| Options { callback_url: Some(url.to_owned()), ..options(dir.path()) };
+    let world = World::with(at("http://127.0.0.1:1/webhooks/meta"));
+    world.sim.inbound(&InboundMessage::text(MAYA, "hi")).unwrap();
+    drop(world);
+    let world = World::with(at("http://127.0.0.1:2/webhooks/meta"));
+    assert_eq!(world.sim.take_webhooks()[0].url, "http://127.0.0.1:2/webhooks/meta");
+}
+
+#[tokio::test]
 async fn media_content_is_kept_in_files() {
     let dir = tempfile::tempdir().unwrap();
     let world = World::with(options(dir.path()));

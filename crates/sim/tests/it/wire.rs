@@ -118,7 +118,7 @@ async fn a_refusal_closes_the_port_and_idle_connections_for_a_while() {
         body.len()
     );
     let answer = served.exchange(&request).await;
-    assert!(answer.starts_with(b"HTTP/1.1 201"), "the order itself is answered");
+    assert!(answer.starts_with(b"HTTP/1.1 200"), "the order itself is answered");
     let mut rest = Vec::new();
     idle.read_to_end(&mut rest).await.unwrap();
     let start = tokio::time::Instant::now();
@@ -153,6 +153,23 @@ async fn in_auto_mode_signed_webhooks_follow_within_two_seconds() {
     assert_eq!(words, ["inbound", "sent", "delivered", "read"]);
     assert!(accepted.elapsed() < Duration::from_secs(2), "{:?}", accepted.elapsed());
     assert_eq!(served.sim.messages()[0].status, Status::Read);
+    served.end().await;
+}
+
+#[tokio::test]
+async fn by_hand_a_control_call_sends_what_it_made() {
+    let receiver = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let callback_url = Some(format!("http://{}/webhooks/meta", receiver.local_addr().unwrap()));
+    let served = Served::new(Options { callback_url, ..Options::default() }).await;
+    let body = json!({"from": MAYA, "message": {"type": "text", "text": {"body": "hi"}}}).to_string();
+    let request = format!(
+        "POST /_sim/inbound HTTP/1.1\r\nhost: {}\r\ncontent-length: {}\r\n\r\n{body}",
+        served.address,
+        body.len()
+    );
+    let (answer, (_, webhook)) = tokio::join!(served.exchange(&request), receive(&receiver));
+    assert!(answer.starts_with(b"HTTP/1.1 200"));
+    assert_eq!(webhook["entry"][0]["changes"][0]["value"]["messages"][0]["text"]["body"], "hi");
     served.end().await;
 }
 
