@@ -87,8 +87,9 @@ class Receiver:
             try:
                 self._seen.append(self.updates.get(timeout=max(0.0, deadline - time.monotonic())))
             except queue.Empty:
+                last = "\n".join(str(update)[:400] for update in self._seen[-6:])
                 raise AssertionError(
-                    f"no webhook with {what} within {DEADLINE_SECONDS} s; came: {self._seen}, refused: {self.refused}"
+                    f"no webhook with {what} within {DEADLINE_SECONDS} s; refused: {self.refused}; the last that came:\n{last}"
                 ) from None
 
 

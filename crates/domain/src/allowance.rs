@@ -48,7 +48,9 @@ impl SlidingWindow {
         self.n_calls = self.n_calls.saturating_add(1);
         match self.calls.back_mut() {
             // One entry per millisecond, as late as its last call: a call leaves the window never too early.
-            Some((at, n)) if at.as_millisecond() == now.as_millisecond() => (*at, *n) = (now, n.saturating_add(1)),
+            Some((at, n)) if at.as_millisecond() == now.as_millisecond() => {
+                (*at, *n) = (now, n.saturating_add(1))
+            }
             _ => self.calls.push_back((now, 1)),
         }
     }

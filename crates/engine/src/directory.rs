@@ -8,8 +8,8 @@ use domain::access::{ApiKey, KeyDigest};
 use domain::id::{AccountId, WorkspaceId};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{Deps, chain};
 use crate::ports::{AccountRecord, Directory, StoreError};
+use crate::{Deps, chain};
 
 /// How often changes of other processes are looked for. Revocation has a second.
 pub const REFRESH_EVERY: SignedDuration = SignedDuration::from_millis(500);

@@ -83,14 +83,15 @@ fn list(state: &State, call: &Call, waba_id: &str) -> Checked<Reply> {
     if let Some(asked) = call.text("summary") {
         let mut summary = Map::new();
         let all = asked == "true" || asked == "1";
-        for key in ["total_count", "message_template_count", "message_template_limit"] {
+        for (key, value) in [
+            ("total_count", json!(n_found)),
+            ("message_template_count", json!(waba.templates.len())),
+            ("message_template_limit", json!(MOST)),
+            // Asked for by public clients; here every language stands for itself.
+            ("are_translations_complete", json!(true)),
+        ] {
             if all || asked.split(',').any(|name| name.trim() == key) {
-                let value = match key {
-                    "total_count" => n_found,
-                    "message_template_count" => waba.templates.len(),
-                    _ => MOST,
-                };
-                summary.insert(key.to_owned(), json!(value));
+                summary.insert(key.to_owned(), value);
             }
         }
         page.insert("summary".to_owned(), Value::Object(summary));
