@@ -17,6 +17,8 @@ pub mod json;
 pub mod message;
 pub mod meta_error;
 pub mod outcome;
+pub mod pace;
 pub mod phone;
+pub mod retry;
 pub mod template;
 pub mod window;

@@ -4,12 +4,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::allowance::Limits;
 use domain::id::WorkerId;
+use domain::pace::Paces;
 use jiff::Timestamp;
+use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 use crate::directory::DirectoryCache;
+use crate::in_flight::InFlight;
 use crate::key::Allowances;
+use crate::pacing::Pacer;
 use crate::ports::{Accounts, Chance, Claim, ClaimToken, Clock, Messages, Upstream, Work};
+use crate::running::RunningKeys;
 use crate::template::TemplateCache;
 
 /// What an operator may set.
@@ -17,6 +22,12 @@ use crate::template::TemplateCache;
 pub struct Settings {
     /// The limits of a key that names none.
     pub limits: Limits,
+    /// Messages that each account may hand to Meta in any second.
+    pub throughput: u32,
+    /// Whether Meta's pair rule is kept here (reference D.2).
+    pub has_pair_rule: bool,
+    /// Messages that may wait in each account's queue.
+    pub queue_per_account: u32,
     /// Whether this is `waypost dev`, which accepts the key that everybody knows.
     pub is_dev: bool,
 }
@@ -47,6 +58,12 @@ pub struct Deps {
     pub allowances: Allowances,
     /// The sends under way; shutdown waits for them.
     pub tasks: TaskTracker,
+    /// The requests with a caller's key that are under way.
+    pub running: RunningKeys,
+    /// Says that something was put into the queue.
+    pub queue_hint: Notify,
+    pub(crate) pacer: Pacer,
+    pub(crate) in_flight: InFlight,
     /// Claims whose task ended without settling them.
     pub(crate) dropped: Arc<Mutex<Vec<Claim>>>,
 }
@@ -85,6 +102,10 @@ impl Deps {
             templates: TemplateCache::default(),
             allowances: Allowances::default(),
             tasks: TaskTracker::new(),
+            running: RunningKeys::default(),
+            queue_hint: Notify::new(),
+            pacer: Pacer::new(Paces::new(settings.throughput, settings.has_pair_rule)),
+            in_flight: InFlight::default(),
             dropped: Arc::default(),
         }
     }

@@ -9,18 +9,17 @@ use domain::account::{Account, AccountStatus};
 use domain::content::Content;
 use domain::id::{AccountId, ContactId, MessageId};
 use domain::inbound::Person;
-use domain::message::Reference;
 use domain::meta_error::MetaError;
 use domain::phone::{PhoneNumber, UserId};
 use domain::template::{Mismatch, TemplateCategory, TemplateStatus};
 use domain::window::Window;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use crate::account::line;
-use crate::deliver::{self, Delivery, Ended};
+use crate::deliver::{self, Delivery, Render};
 use crate::key::Caller;
 use crate::ports::{
-    AccountRecord, NewMessage, OutgoingMessage, Recipient, StoreError, StoredTemplate, UpstreamError,
+    AccountRecord, Fallback, KeptKey, NewIdempotencyKey, NewMessage, OnUnknown, Plan, Recipient, SentAs,
+    StoreError, UpstreamError,
 };
 use crate::template::{self, TemplateError};
 use crate::{Deps, account};
@@ -40,7 +39,38 @@ pub struct SendRequest {
     pub client_reference: Option<String>,
     /// Meta's identity check.
     pub recipient_identity_key_hash: Option<String>,
+    /// When it shall leave.
+    pub when: When,
+    /// How long it may wait, from when it shall leave.
+    pub valid_for: Option<SignedDuration>,
+    /// The template to send instead, should the window be closed.
+    pub fallback: Option<Content>,
+    /// What to do when the outcome is not known.
+    pub on_unknown: OnUnknown,
 }
+
+/// When a message shall leave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum When {
+    /// Now, while the caller waits for Meta's answer.
+    #[default]
+    Sync,
+    /// From the queue, not before this time.
+    Queue(Option<Timestamp>),
+}
+
+/// A caller's key for repeated requests.
+pub struct Idempotency {
+    /// The key, as the caller wrote it.
+    pub key: String,
+    /// SHA-256 of the request: path and body.
+    pub digest: [u8; 32],
+    /// Writes an end out as the answer that is kept.
+    pub render: Render,
+}
+
+/// How long a caller's key for repeated requests is kept.
+const IDEMPOTENCY_FOR: SignedDuration = SignedDuration::from_hours(24);
 
 /// Whom a message goes to, as the caller says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,14 +88,30 @@ pub enum Addressee {
 pub struct Sent {
     /// Our id.
     pub id: MessageId,
-    /// Meta's id; `None` while the outcome is not known.
-    pub wamid: Option<String>,
+    /// How far it got.
+    pub progress: Progress,
     /// Whom it went to.
     pub recipient: Recipient,
     /// Through which account.
     pub account: AccountId,
     /// The caller's own reference.
     pub client_reference: Option<String>,
+    /// Whether the message itself went out, or its fallback.
+    pub sent_as: SentAs,
+}
+
+/// How far a message got while its caller waited.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Meta took it.
+    Sent {
+        /// Meta's id.
+        wamid: String,
+    },
+    /// The outcome is not known.
+    Unknown,
+    /// It waits in the queue.
+    Queued,
 }
 
 /// Why a message was not sent. Each of these means: it was certainly not.
@@ -111,6 +157,15 @@ pub enum SendError {
     OptedOut,
     /// The person takes no marketing before this time.
     Resting(Timestamp),
+    /// The wait for a turn would be too long.
+    Pacing {
+        /// When the turn would come.
+        turn_at: Timestamp,
+    },
+    /// The account's queue is full.
+    QueueFull,
+    /// The caller's key was used before.
+    KeyKnown(Box<KeptKey>),
     /// Meta refused for good.
     Refused(Box<MetaError>),
     /// Meta wants less.
@@ -143,66 +198,74 @@ impl From<StoreError> for SendError {
     }
 }
 
-/// Sends a message, and waits for Meta's answer.
+/// Accepts a message; sends it and waits for Meta's answer, unless it goes to the queue.
 ///
 /// # Errors
 /// Every [`SendError`] means that the message was certainly not sent.
-pub async fn send(deps: &Arc<Deps>, caller: &Caller, request: SendRequest) -> Result<Sent, SendError> {
-    let checked = check(deps, caller, &request).await?;
-    let Checked { record, recipient, is_marketing } = checked;
+pub async fn send(
+    deps: &Arc<Deps>,
+    caller: &Caller,
+    request: SendRequest,
+    idempotency: Option<Idempotency>,
+) -> Result<Sent, SendError> {
+    let Checked { record, recipient, is_marketing, fallback } = check(deps, caller, &request).await?;
     let now = deps.now();
+    if request.when == When::Sync {
+        let turn_at = deps.pacer.foresee(record.account.id, &recipient, now);
+        if turn_at.duration_since(now) > domain::retry::SYNC_FOR {
+            return Err(SendError::Pacing { turn_at });
+        }
+    }
+    let leaves_at = match request.when {
+        When::Sync | When::Queue(None) => now,
+        When::Queue(Some(at)) => at.max(now),
+    };
+    let plan = match request.when {
+        When::Sync => Plan::Now,
+        When::Queue(_) => {
+            Plan::Queue { due_at: leaves_at, order_at: leaves_at, limit: deps.settings.queue_per_account }
+        }
+    };
     let id = deps.new_id(MessageId::from_parts);
-    let token = deps.new_token();
-    let kind = request.content.kind().as_str();
-    let content = content_text(&request.content)?;
-    let reference = Reference { message: id, attempt: 1 }.to_string();
-    let body = deps.upstream.body(&OutgoingMessage {
-        recipient: &recipient,
-        kind,
-        content: &content,
-        context_wamid: request.context_wamid.as_deref(),
-        recipient_identity_key_hash: request.recipient_identity_key_hash.as_deref(),
-        reference: &reference,
-    });
-    let new = NewMessage {
+    let mut new = NewMessage {
         id,
         workspace: caller.workspace(),
         account: record.account.id,
         key: Some(caller.key.id),
-        recipient: recipient.clone(),
+        recipient,
         contact: deps.new_id(ContactId::from_parts),
-        kind,
-        content,
+        kind: request.content.kind().as_str(),
+        content: content_text(&request.content)?,
         needs_window: request.content.needs_window(),
         is_marketing,
         context_wamid: request.context_wamid,
         recipient_identity_key_hash: request.recipient_identity_key_hash,
-        client_reference: request.client_reference.clone(),
+        client_reference: request.client_reference,
+        fallback,
+        on_unknown: request.on_unknown,
+        plan,
+        expires_at: request.valid_for.and_then(|span| leaves_at.saturating_add(span).ok()),
+        window_at: leaves_at,
+        idempotency: None,
         worker: deps.worker,
-        token,
+        token: deps.new_token(),
         now,
     };
-    let ended = deliver::start(deps, Delivery { new, line: line(&record), body }).await;
-    let wamid = match ended {
-        Ended::Sent(accepted) => Some(accepted.wamid),
-        Ended::Unknown => None,
-        Ended::NotAccepted(error) => return Err(error),
-        Ended::RateLimited { retry_after, error } => {
-            return Err(SendError::MetaRateLimited { retry_after, error: error.map(Box::new) });
-        }
-        Ended::Unavailable(error) => return Err(SendError::MetaUnavailable(error.map(Box::new))),
-        Ended::Held(error) => {
-            return Err(SendError::AccountHeld {
-                account: Box::new(record.account.clone()),
-                error: Some(Box::new(error)),
-            });
-        }
-        Ended::Refused(error) => return Err(SendError::Refused(Box::new(error))),
-    };
-    Ok(Sent { id, wamid, recipient, account: record.account.id, client_reference: request.client_reference })
+    let render = idempotency.map(|idempotency| {
+        let Idempotency { key, digest, render } = idempotency;
+        // What goes to the queue is answered the same whatever becomes of it: its answer is known now.
+        let answer = match new.plan {
+            Plan::Queue { .. } => render(&Ok(deliver::queued(&new))),
+            Plan::Now | Plan::Wait => None,
+        };
+        let expires_at = now.saturating_add(IDEMPOTENCY_FOR).unwrap_or(Timestamp::MAX);
+        new.idempotency = Some(NewIdempotencyKey { owner: caller.key.id, key, digest, expires_at, answer });
+        render
+    });
+    deliver::start(deps, Delivery { new, record, render }).await
 }
 
-fn content_text(content: &Content) -> Result<Arc<str>, SendError> {
+pub(crate) fn content_text(content: &Content) -> Result<Arc<str>, SendError> {
     let text = serde_json::to_string(content.object()).map_err(|error| {
         StoreError::new(crate::ports::StoreErrorKind::Bug, "writing a message as JSON", error)
     })?;
@@ -214,16 +277,22 @@ struct Checked {
     record: Arc<AccountRecord>,
     recipient: Recipient,
     is_marketing: bool,
+    fallback: Option<Fallback>,
 }
 
 async fn check(deps: &Deps, caller: &Caller, request: &SendRequest) -> Result<Checked, SendError> {
     let record = choose_account(deps, caller, request.account.as_deref())?;
     let recipient = resolve(deps, caller, &request.to).await?;
     may_leave(&record)?;
-    let template = check_template(deps, &record, &request.content).await?;
-    let is_marketing =
-        template.is_some_and(|template| template.listed.template.category == TemplateCategory::Marketing);
-    Ok(Checked { record, recipient, is_marketing })
+    let is_marketing = check_template(deps, &record, &request.content, "/template").await?;
+    let fallback = match &request.fallback {
+        None => None,
+        Some(fallback) => {
+            let is_marketing = check_template(deps, &record, fallback, "/fallback_template").await?;
+            Some(Fallback { content: content_text(fallback)?, is_marketing })
+        }
+    };
+    Ok(Checked { record, recipient, is_marketing, fallback })
 }
 
 /// The account that a call means: by id or name, else the default one.
@@ -251,7 +320,7 @@ pub fn choose_account(
     Ok(record)
 }
 
-fn may_leave(record: &AccountRecord) -> Result<(), SendError> {
+pub(crate) fn may_leave(record: &AccountRecord) -> Result<(), SendError> {
     match record.account.status {
         AccountStatus::Connected => Ok(()),
         AccountStatus::Held | AccountStatus::Disconnected => {
@@ -260,7 +329,7 @@ fn may_leave(record: &AccountRecord) -> Result<(), SendError> {
     }
 }
 
-async fn resolve(deps: &Deps, caller: &Caller, to: &Addressee) -> Result<Recipient, SendError> {
+pub(crate) async fn resolve(deps: &Deps, caller: &Caller, to: &Addressee) -> Result<Recipient, SendError> {
     let id = match to {
         Addressee::Phone(number) => return Ok(Recipient::Phone(number.clone())),
         Addressee::User(user) => return Ok(Recipient::User(user.clone())),
@@ -273,13 +342,15 @@ async fn resolve(deps: &Deps, caller: &Caller, to: &Addressee) -> Result<Recipie
     number.map(Recipient::Phone).or(user.map(Recipient::User)).ok_or(SendError::ContactNotFound)
 }
 
-/// Finds the template of a template message and checks that the message fits it.
-async fn check_template(
+/// Finds the template of a template message, whose object stands at `base`, and checks that the message fits it.
+/// Returns whether it is marketing.
+pub(crate) async fn check_template(
     deps: &Deps,
     record: &AccountRecord,
     content: &Content,
-) -> Result<Option<Arc<StoredTemplate>>, SendError> {
-    let Some(message) = content.template() else { return Ok(None) };
+    base: &str,
+) -> Result<bool, SendError> {
+    let Some(message) = content.template() else { return Ok(false) };
     let reference = || {
         Box::new(TemplateRef {
             name: message.name.to_owned(),
@@ -307,9 +378,9 @@ async fn check_template(
         });
     }
     definition
-        .bind(&message, "/template")
+        .bind(&message, base)
         .map_err(|mismatches| SendError::TemplateParameters { template: reference(), mismatches })?;
-    Ok(Some(found))
+    Ok(definition.category == TemplateCategory::Marketing)
 }
 
 /// What a refused look-up means for the message: nothing was sent, and most refusals concern the account.
@@ -331,105 +402,4 @@ async fn refused_look_up(deps: &Deps, record: &AccountRecord, error: MetaError) 
             SendError::Refused(Box::new(error))
         }
     }
-}
-
-/// One thing that a rehearsal looked at.
-#[derive(Debug)]
-pub struct Rehearsed {
-    /// What: `account`, `recipient`, `template`, `window`, `opt_out`.
-    pub name: &'static str,
-    /// `None`: all is well.
-    pub error: Option<SendError>,
-}
-
-/// What would happen to a message.
-#[derive(Debug)]
-pub struct Rehearsal {
-    /// Everything that was looked at.
-    pub checks: Vec<Rehearsed>,
-    /// The body that Meta would get; `None` when it is not known whom it would go to.
-    pub request: Option<bytes::Bytes>,
-}
-
-impl Rehearsal {
-    /// Whether the message would be sent.
-    pub fn would_send(&self) -> bool {
-        self.checks.iter().all(|check| check.error.is_none())
-    }
-}
-
-/// Does everything that a send does, except storing and sending. Every check runs, whatever the others found.
-///
-/// # Errors
-/// When the store cannot be read.
-pub async fn rehearse(deps: &Deps, caller: &Caller, request: &SendRequest) -> Result<Rehearsal, StoreError> {
-    let mut checks = Vec::new();
-    let mut note = |name, end: Result<(), SendError>| -> Result<(), StoreError> {
-        match end {
-            Err(SendError::Store(error)) => Err(error),
-            Ok(()) => {
-                checks.push(Rehearsed { name, error: None });
-                Ok(())
-            }
-            Err(error) => {
-                checks.push(Rehearsed { name, error: Some(error) });
-                Ok(())
-            }
-        }
-    };
-    let mut record = None;
-    note(
-        "account",
-        choose_account(deps, caller, request.account.as_deref()).and_then(|found| {
-            let end = may_leave(&found);
-            record = Some(found);
-            end
-        }),
-    )?;
-    let mut recipient = None;
-    note("recipient", resolve(deps, caller, &request.to).await.map(|found| recipient = Some(found)))?;
-    let mut is_marketing = false;
-    if let Some(record) = record.as_ref().filter(|_| request.content.template().is_some()) {
-        let end = check_template(deps, record, &request.content).await.map(|found| {
-            is_marketing =
-                found.is_some_and(|found| found.listed.template.category == TemplateCategory::Marketing);
-        });
-        note("template", end)?;
-    }
-    if let (Some(record), Some(recipient)) = (&record, &recipient) {
-        let known = deps.messages.look_up(caller.workspace(), record.account.id, recipient).await?;
-        let now = deps.now();
-        if request.content.needs_window() {
-            let is_open = known.window.is_open(now);
-            note("window", if is_open { Ok(()) } else { Err(SendError::OutsideWindow(known.window)) })?;
-        }
-        if is_marketing {
-            let resting = known.resting_until.filter(|until| now < *until);
-            note(
-                "opt_out",
-                match resting {
-                    _ if known.has_opted_out => Err(SendError::OptedOut),
-                    Some(until) => Err(SendError::Resting(until)),
-                    None => Ok(()),
-                },
-            )?;
-        }
-    }
-    let content = match content_text(&request.content) {
-        Ok(content) => content,
-        Err(SendError::Store(error)) => return Err(error),
-        Err(_) => return Ok(Rehearsal { checks, request: None }),
-    };
-    let reference = Reference { message: deps.new_id(MessageId::from_parts), attempt: 1 }.to_string();
-    let body = recipient.map(|recipient| {
-        deps.upstream.body(&OutgoingMessage {
-            recipient: &recipient,
-            kind: request.content.kind().as_str(),
-            content: &content,
-            context_wamid: request.context_wamid.as_deref(),
-            recipient_identity_key_hash: request.recipient_identity_key_hash.as_deref(),
-            reference: &reference,
-        })
-    });
-    Ok(Rehearsal { checks, request: body })
 }

@@ -3,10 +3,11 @@
 use std::future::Future;
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::ports::{Clock, Settlement, StoreError};
-use crate::{Deps, chain, directory, key};
+use crate::ports::{Clock, StoreError};
+use crate::{Deps, chain, directory, key, queue};
 
 /// How often a process says that it lives.
 pub const HEARTBEAT_EVERY: SignedDuration = SignedDuration::from_secs(2);
@@ -24,15 +25,7 @@ const RECOVER_BATCH: u32 = 500;
 pub async fn tick_recovery(deps: &Deps) -> Result<u32, StoreError> {
     let now = deps.now();
     deps.work.heartbeat(deps.worker, now).await?;
-    let mut n_settled = 0;
-    while let Some(claim) = deps.next_dropped() {
-        let end = Settlement::Unknown { reason: "the task ended without an answer".to_owned() };
-        if let Err(error) = deps.messages.settle(&claim, &end, now).await {
-            deps.put_dropped(claim);
-            return Err(error);
-        }
-        n_settled += 1;
-    }
+    let mut n_settled = queue::give_back(deps).await?;
     let silent_since = now.saturating_sub(DEAD_AFTER).unwrap_or(Timestamp::MIN);
     loop {
         let n = deps.work.recover(silent_since, now, RECOVER_BATCH).await?;
@@ -63,13 +56,22 @@ pub async fn tick_key_use(deps: &Deps) -> Result<(), StoreError> {
     key::note_use(deps).await
 }
 
-/// Does rounds of work until told to stop: at once, then every `every`.
+/// When a loop does its next round: after a time, or at a hint.
+#[derive(Clone, Copy)]
+pub struct Rhythm<'a> {
+    /// The longest rest between two rounds.
+    pub every: SignedDuration,
+    /// Ends the rest.
+    pub hint: Option<&'a Notify>,
+}
+
+/// Does rounds of work until told to stop: at once, then in its rhythm.
 ///
 /// A round that fails is said once and tried again at the next.
 pub async fn run<T, F>(
     name: &'static str,
     clock: &dyn Clock,
-    every: SignedDuration,
+    rhythm: Rhythm<'_>,
     stop: &CancellationToken,
     mut tick: impl FnMut() -> F,
 ) where
@@ -77,6 +79,7 @@ pub async fn run<T, F>(
 {
     let mut is_well = true;
     while !stop.is_cancelled() {
+        // A hint that comes during the round is not lost: it ends the rest after it at once.
         match tick().await {
             Ok(_) if !is_well => {
                 is_well = true;
@@ -94,9 +97,16 @@ pub async fn run<T, F>(
                 is_well = false;
             }
         }
-        let next = clock.now().saturating_add(every).unwrap_or(Timestamp::MAX);
+        let next = clock.now().saturating_add(rhythm.every).unwrap_or(Timestamp::MAX);
+        let hinted = async {
+            match rhythm.hint {
+                Some(hint) => hint.notified().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             () = clock.sleep_until(next) => {}
+            () = hinted => {}
             () = stop.cancelled() => {}
         }
     }

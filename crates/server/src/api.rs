@@ -6,12 +6,15 @@
 
 mod accounts;
 pub(crate) mod answer;
+mod batch;
 mod body;
 mod contacts;
 mod error;
 mod list;
 mod messages;
 mod refusal;
+mod repeat;
+mod request;
 mod send;
 mod show;
 mod templates;
@@ -31,9 +34,12 @@ pub(crate) use error::{ApiError, Code};
 pub(crate) fn router(deps: &Arc<Deps>) -> Router {
     let api = Router::new()
         .route("/messages/send", post(send::send_message))
+        .route("/messages/batch", post(batch::send_batch))
         .route("/messages", get(messages::list_messages))
         .route("/messages/{id}", get(messages::get_message))
         .route("/messages/{id}/read", post(messages::read_message))
+        .route("/messages/{id}/cancel", post(messages::cancel_message))
+        .route("/messages/{id}/resolve", post(messages::resolve_message))
         .route("/accounts", get(accounts::list_accounts))
         .route("/accounts/{id}", get(accounts::get_account))
         .route("/accounts/{id}/resume", post(accounts::resume_account))

@@ -44,6 +44,10 @@ pub(crate) struct Config {
     pub(crate) simulator: SimulatorSettings,
     /// The limits of a key that names none.
     pub(crate) limits: Limits,
+    /// Messages that may wait in the queue of one account.
+    pub(crate) queue_per_account: u32,
+    /// The pace towards Meta.
+    pub(crate) pacing: PacingSettings,
     /// What is logged, and how.
     pub(crate) log: LogSettings,
     secret_key: Option<SecretSlice<u8>>,
@@ -70,6 +74,15 @@ pub(crate) struct SimulatorSettings {
     pub(crate) listen: SocketAddr,
     base_url: Option<String>,
     callback_url: Option<String>,
+}
+
+/// The pace towards Meta.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PacingSettings {
+    /// Messages of each account in any one second.
+    pub(crate) throughput: u32,
+    /// Whether Meta's rule for one recipient is kept here.
+    pub(crate) has_pair_rule: bool,
 }
 
 /// What is logged, and how.
@@ -109,6 +122,8 @@ impl Default for Config {
                 callback_url: None,
             },
             limits: Limits { per_minute: 100, burst: 10 },
+            queue_per_account: 100_000,
+            pacing: PacingSettings { throughput: domain::pace::DEFAULT_THROUGHPUT, has_pair_rule: true },
             log: LogSettings { format: LogFormat::Text, filter: "info".to_owned() },
             secret_key: None,
             public_url: None,

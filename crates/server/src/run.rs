@@ -8,7 +8,8 @@ use axum::Router;
 use axum::serve::ListenerExt;
 use engine::deps::Ports;
 use engine::ports::Clock;
-use engine::{Deps, Settings, directory, work};
+use engine::work::Rhythm;
+use engine::{Deps, Settings, directory, queue, work};
 use graph::{GraphClient, GraphConfig};
 use jiff::SignedDuration;
 use store::{Sealer, SqliteStore};
@@ -59,7 +60,13 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         work: store,
         upstream: Arc::new(upstream),
     };
-    let settings = Settings { limits: config.limits, is_dev: options.is_dev };
+    let settings = Settings {
+        limits: config.limits,
+        throughput: config.pacing.throughput,
+        has_pair_rule: config.pacing.has_pair_rule,
+        queue_per_account: config.queue_per_account,
+        is_dev: options.is_dev,
+    };
     let deps = Arc::new(Deps::new(ports, settings));
     directory::refresh(&deps).await?;
     Ok(deps)
@@ -79,7 +86,7 @@ pub(crate) async fn serve(
     // The first heartbeat goes before the first claim: nobody may take a young process for a dead one.
     work::tick_recovery(&deps).await.context("saying that this process lives")?;
     let mut loops = JoinSet::new();
-    for name in [Loop::Recovery, Loop::Directory, Loop::KeyUse] {
+    for name in Loop::ALL {
         loops.spawn(name.run(deps.clone(), stop.clone()));
     }
     let listener = listener.tap_io(|stream| {
@@ -119,7 +126,7 @@ pub(crate) async fn serve(
                 }
                 tracing::error!(%error, "a loop panicked; all loops are started again");
                 loops.abort_all();
-                for name in [Loop::Recovery, Loop::Directory, Loop::KeyUse] {
+                for name in Loop::ALL {
                     loops.spawn(name.run(deps.clone(), stop.clone()));
                 }
             }
@@ -147,22 +154,31 @@ enum Loop {
     Recovery,
     Directory,
     KeyUse,
+    Queue,
 }
 
 impl Loop {
+    const ALL: [Self; 4] = [Self::Recovery, Self::Directory, Self::KeyUse, Self::Queue];
+
     async fn run(self, deps: Arc<Deps>, stop: CancellationToken) {
+        let clock = deps.clock.clone();
+        let rhythm = |every| Rhythm { every, hint: None };
         match self {
             Self::Recovery => {
-                let every = work::HEARTBEAT_EVERY;
-                work::run("recovery", &*deps.clock, every, &stop, || work::tick_recovery(&deps)).await;
+                let rhythm = rhythm(work::HEARTBEAT_EVERY);
+                work::run("recovery", &*clock, rhythm, &stop, || work::tick_recovery(&deps)).await;
             }
             Self::Directory => {
-                let every = directory::REFRESH_EVERY;
-                work::run("directory", &*deps.clock, every, &stop, || work::tick_directory(&deps)).await;
+                let rhythm = rhythm(directory::REFRESH_EVERY);
+                work::run("directory", &*clock, rhythm, &stop, || work::tick_directory(&deps)).await;
             }
             Self::KeyUse => {
-                let every = work::NOTE_USE_EVERY;
-                work::run("key use", &*deps.clock, every, &stop, || work::tick_key_use(&deps)).await;
+                let rhythm = rhythm(work::NOTE_USE_EVERY);
+                work::run("key use", &*clock, rhythm, &stop, || work::tick_key_use(&deps)).await;
+            }
+            Self::Queue => {
+                let rhythm = Rhythm { every: queue::LOOK_EVERY, hint: Some(&deps.queue_hint) };
+                work::run("queue", &*clock, rhythm, &stop, || queue::tick(&deps)).await;
             }
         }
     }

@@ -1,5 +1,6 @@
 //! What the store keeps of messages and people.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -50,12 +51,118 @@ pub struct NewMessage {
     pub recipient_identity_key_hash: Option<String>,
     /// The caller's own reference.
     pub client_reference: Option<String>,
+    /// The template to send instead, should the window be closed: JSON text of the object named by `template`.
+    pub fallback: Option<Fallback>,
+    /// What to do when the outcome is not known.
+    pub on_unknown: OnUnknown,
+    /// When it shall leave.
+    pub plan: Plan,
+    /// Not after this time.
+    pub expires_at: Option<Timestamp>,
+    /// At which time the window must be open.
+    pub window_at: Timestamp,
+    /// The caller's key for repeated requests.
+    pub idempotency: Option<NewIdempotencyKey>,
     /// The process that hands it over.
     pub worker: WorkerId,
     /// The secret of the claim.
     pub token: ClaimToken,
     /// Now.
     pub now: Timestamp,
+}
+
+/// A template that is sent instead of a message whose window is closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fallback {
+    /// JSON text of the object named by `template`, in Meta's form.
+    pub content: Arc<str>,
+    /// Whether it is marketing.
+    pub is_marketing: bool,
+}
+
+/// What to do when the outcome of a send is not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnUnknown {
+    /// Wait for Meta's report.
+    #[default]
+    Hold,
+    /// Send it again, once, at the risk that it arrives twice.
+    Resend,
+}
+
+impl OnUnknown {
+    /// The word used in the API and the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hold => "hold",
+            Self::Resend => "resend",
+        }
+    }
+}
+
+impl std::str::FromStr for OnUnknown {
+    type Err = domain::message::UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "hold" => Ok(Self::Hold),
+            "resend" => Ok(Self::Resend),
+            _ => Err(domain::message::UnknownWord),
+        }
+    }
+}
+
+/// When a message shall leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plan {
+    /// At once: it is inserted as `sending`, held by its sender.
+    Now,
+    /// After a short wait for its turn: it is inserted as `queued`, held by its sender.
+    Wait,
+    /// From the queue, not before `due_at`, in the order of `order_at` among the contact's messages.
+    Queue {
+        /// Not before this time.
+        due_at: Timestamp,
+        /// Its place in the contact's queue.
+        order_at: Timestamp,
+        /// How many messages may wait in the account's queue.
+        limit: u32,
+    },
+}
+
+/// A caller's key for repeated requests, to be kept with the message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewIdempotencyKey {
+    /// Whose it is: the API key.
+    pub owner: KeyId,
+    /// The key, as the caller wrote it.
+    pub key: String,
+    /// SHA-256 of the request: path and body.
+    pub digest: [u8; 32],
+    /// Kept until then.
+    pub expires_at: Timestamp,
+    /// The answer, where it is known already.
+    pub answer: Option<KeptAnswer>,
+}
+
+/// An answer that is kept for repeated requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptAnswer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// A key for repeated requests that is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptKey {
+    /// SHA-256 of the first request.
+    pub digest: [u8; 32],
+    /// The message that the first request made.
+    pub message: MessageId,
+    /// The first answer; `None` while the first request runs, or if its process died.
+    pub answer: Option<KeptAnswer>,
 }
 
 /// Proves that a message is still held by who claimed it.
@@ -80,17 +187,113 @@ pub struct Claim {
 /// What became of a request to accept.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Admission {
-    /// On disk, as `sending`.
+    /// On disk.
     Accepted {
-        /// The person.
-        contact: ContactId,
+        /// What will be sent.
+        sent_as: SentAs,
     },
+    /// Nothing was written: the caller's key was used before.
+    KeyKnown(KeptKey),
+    /// Nothing was written: the account's queue is full.
+    QueueFull,
     /// Nothing was written: the window is closed.
     OutsideWindow(Window),
     /// Nothing was written: the person takes no marketing.
     OptedOut,
     /// Nothing was written: the person takes no marketing before this time.
     Resting(Timestamp),
+}
+
+/// Whether a message goes out itself or its fallback does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SentAs {
+    /// The message itself.
+    #[default]
+    Message,
+    /// The fallback template.
+    Template,
+}
+
+impl SentAs {
+    /// The word used in the API and the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Message => "message",
+            Self::Template => "template",
+        }
+    }
+}
+
+impl std::str::FromStr for SentAs {
+    type Err = domain::message::UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "message" => Ok(Self::Message),
+            "template" => Ok(Self::Template),
+            _ => Err(domain::message::UnknownWord),
+        }
+    }
+}
+
+/// A message of the queue, claimed for handing over.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// The claim.
+    pub claim: Claim,
+    /// Whom it goes to.
+    pub recipient: Recipient,
+    /// Its `type`.
+    pub kind: String,
+    /// The object named by the type, as JSON text in Meta's form.
+    pub content: Arc<str>,
+    /// The message that it answers.
+    pub context_wamid: Option<String>,
+    /// Meta's identity check.
+    pub recipient_identity_key_hash: Option<String>,
+    /// What to do when the outcome is not known.
+    pub on_unknown: OnUnknown,
+    /// Not after this time.
+    pub expires_at: Option<Timestamp>,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+}
+
+/// Which messages of the queue to claim.
+#[derive(Clone, Debug)]
+pub struct ClaimRequest {
+    /// The tenant.
+    pub workspace: WorkspaceId,
+    /// The sender.
+    pub account: AccountId,
+    /// The process that hands them over.
+    pub worker: WorkerId,
+    /// Secrets of the claims: one for each message at most.
+    pub tokens: Vec<ClaimToken>,
+    /// Recipients, by digits or user id, to whom nothing may leave before a time.
+    pub waiting: BTreeMap<String, Timestamp>,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// What a round of claiming found.
+#[derive(Clone, Debug, Default)]
+pub struct ClaimRound {
+    /// The messages to hand over; each is `sending` by now.
+    pub claimed: Vec<Claimed>,
+    /// How many were settled instead: their window had closed.
+    pub n_settled: u32,
+}
+
+/// What became of a wish to cancel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cancel {
+    /// It will not be sent.
+    Canceled,
+    /// It is too late for that.
+    TooLate(Status),
+    /// There is no such message.
+    NotFound,
 }
 
 /// What is known of a recipient.
@@ -117,6 +320,15 @@ pub enum Settlement {
     Unknown {
         /// Why.
         reason: String,
+    },
+    /// Meta did not take it; it waits for another attempt.
+    Again {
+        /// Not before this time.
+        due_at: Timestamp,
+        /// Whether its sender keeps holding it.
+        is_kept: bool,
+        /// What Meta said.
+        error: Option<MetaError>,
     },
 }
 
@@ -245,6 +457,14 @@ pub struct StoredMessage {
     pub error: Option<MetaError>,
     /// What it costs.
     pub pricing: Option<Pricing>,
+    /// Whether the message itself went out, or its fallback.
+    pub sent_as: SentAs,
+    /// Whether it went through the queue.
+    pub is_of_queue: bool,
+    /// When it shall leave, while it waits.
+    pub due_at: Option<Timestamp>,
+    /// Not after this time.
+    pub expires_at: Option<Timestamp>,
     /// When we took it, or Meta's time of an inbound one.
     pub created_at: Timestamp,
     /// When it last changed.

@@ -1,16 +1,18 @@
 //! Where everything is kept. One method is one transaction.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use async_trait::async_trait;
 use domain::access::ApiKey;
-use domain::id::{AccountId, ContactId, KeyId, WorkerId, WorkspaceId};
+use domain::id::{AccountId, ContactId, KeyId, MessageId, WorkerId, WorkspaceId};
 use jiff::Timestamp;
 
 use super::{
-    Admission, Claim, Contact, ContactFilter, Directory, Ingested, Known, MessageFilter, MessageKey,
-    MessageStory, NewAccount, NewMessage, Post, Recipient, Revision, Settled, Settlement, StoredMessage,
-    StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut,
+    Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, Contact, ContactFilter,
+    Directory, Ingested, KeptAnswer, KeptKey, Known, MessageFilter, MessageKey, MessageStory, NewAccount,
+    NewMessage, Post, Recipient, Revision, Settled, Settlement, StoredMessage, StoredTemplate,
+    TemplateCounts, TemplateFilter, TemplatesPut,
 };
 
 /// What went wrong in a store.
@@ -156,7 +158,57 @@ pub trait Messages: Send + Sync {
     /// Writes down how a handing-over ended.
     ///
     /// Returns [`Settled::Lost`] when the claim is another's by now; a definite answer is written all the same.
-    async fn settle(&self, claim: &Claim, end: &Settlement, now: Timestamp) -> Result<Settled, StoreError>;
+    ///
+    /// `answer` is kept for repeated requests, in the same transaction; without one the caller's key is free again, unless
+    /// the message waits for another attempt.
+    async fn settle(
+        &self,
+        claim: &Claim,
+        end: &Settlement,
+        answer: Option<KeptAnswer>,
+        now: Timestamp,
+    ) -> Result<Settled, StoreError>;
+
+    /// Writes down that a held message leaves now. [`Settled::Lost`]: it must not be sent.
+    async fn begin(&self, claim: &Claim, now: Timestamp) -> Result<Settled, StoreError>;
+
+    /// Claims messages of the queue that are due: the first of each contact, oldest first. A message whose window has
+    /// closed is changed to its fallback, or failed.
+    async fn claim_due(&self, request: ClaimRequest) -> Result<ClaimRound, StoreError>;
+
+    /// Takes a message back that waits in the queue.
+    async fn cancel(
+        &self,
+        workspace: WorkspaceId,
+        id: MessageId,
+        now: Timestamp,
+    ) -> Result<Cancel, StoreError>;
+
+    /// Claims a message whose outcome is unknown, to send it again; that happens once.
+    async fn claim_unknown(
+        &self,
+        workspace: WorkspaceId,
+        id: MessageId,
+        by: (WorkerId, ClaimToken),
+        now: Timestamp,
+    ) -> Result<Option<Claimed>, StoreError>;
+
+    /// Gives up a message whose outcome is unknown. `false`: it is not unknown, or it is being sent again.
+    async fn give_up(
+        &self,
+        workspace: WorkspaceId,
+        id: MessageId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// The caller's key for repeated requests, if it was used before.
+    async fn idempotency_key(
+        &self,
+        workspace: WorkspaceId,
+        owner: KeyId,
+        key: &str,
+        now: Timestamp,
+    ) -> Result<Option<KeptKey>, StoreError>;
 
     /// Writes down what Meta told us: one POST, one transaction.
     async fn ingest(&self, post: Post) -> Result<Ingested, StoreError>;
@@ -198,6 +250,13 @@ pub trait Work: Send + Sync {
     /// `sending` becomes `unknown`, a sync message that waited becomes `failed` (`interrupted`).
     /// Returns how many were settled.
     async fn recover(&self, silent_since: Timestamp, now: Timestamp, limit: u32) -> Result<u32, StoreError>;
+
+    /// Ends messages of the queue whose time has run out, and forgets kept answers whose time has, at most `limit` of
+    /// each. Returns how many messages expired.
+    async fn expire(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError>;
+
+    /// How many messages wait in each account's queue.
+    async fn queue_depths(&self) -> Result<BTreeMap<AccountId, u32>, StoreError>;
 
     /// Whether the store takes writes.
     async fn probe(&self, now: Timestamp) -> Result<(), StoreError>;

@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
+use bytes::Bytes;
 use domain::json::{Object, Value};
 use serde::Serialize;
 
@@ -35,6 +36,21 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     response
 }
 
+/// The bytes of [`success`].
+pub(crate) fn success_bytes(data: &impl Serialize) -> Bytes {
+    serde_json::to_vec(&Success { status: "success", data }).unwrap_or_default().into()
+}
+
+/// The bytes of [`failure`].
+pub(crate) fn failure_bytes(error: &ApiError, request_id: &str) -> Bytes {
+    serde_json::to_vec(&failure_body(error, request_id)).unwrap_or_default().into()
+}
+
+fn failure_body<'a>(error: &'a ApiError, request_id: &'a str) -> Failure<'a> {
+    let details = Some(error.details()).filter(|details| !details.is_empty());
+    Failure { status: "error", message: error.message(), code: error.code().as_str(), details, request_id }
+}
+
 /// `{"status":"success","data":…}`.
 pub(crate) fn success(status: StatusCode, data: &impl Serialize) -> Response {
     json(status, &Success { status: "success", data })
@@ -42,15 +58,7 @@ pub(crate) fn success(status: StatusCode, data: &impl Serialize) -> Response {
 
 /// `{"status":"error",…}`, with `Retry-After` where the error names a wait.
 pub(crate) fn failure(error: &ApiError, request_id: &str) -> Response {
-    let details = Some(error.details()).filter(|details| !details.is_empty());
-    let body = Failure {
-        status: "error",
-        message: error.message(),
-        code: error.code().as_str(),
-        details,
-        request_id,
-    };
-    let mut response = json(error.code().status(), &body);
+    let mut response = json(error.code().status(), &failure_body(error, request_id));
     if let Some(seconds) = error.wait() {
         set(&mut response, header::RETRY_AFTER, seconds);
     }

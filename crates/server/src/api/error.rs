@@ -69,12 +69,22 @@ codes! {
     ContactNotFound = "contact_not_found", NOT_FOUND;
     /// There is no such account.
     AccountNotFound = "account_not_found", NOT_FOUND;
+    /// The message has left or ended: it cannot be canceled any more.
+    NotCancelable = "not_cancelable", CONFLICT;
+    /// The message is not unknown, or was sent again before: there is nothing to resolve.
+    NotResolvable = "not_resolvable", CONFLICT;
+    /// The `Idempotency-Key` was used with another request.
+    IdempotencyMismatch = "idempotency_mismatch", CONFLICT;
+    /// The first request with this `Idempotency-Key` is still running: `Retry-After` says when to ask again.
+    IdempotencyInProgress = "idempotency_in_progress", CONFLICT;
     /// The address exists, but not with this method.
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED;
     /// The body is larger than 5 MB.
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE;
     /// The key has used up its calls: `Retry-After` says when there are more.
     RateLimited = "rate_limited", TOO_MANY_REQUESTS;
+    /// The wait for a turn towards Meta would be longer than 5 seconds; nothing was stored.
+    Pacing = "pacing", TOO_MANY_REQUESTS;
     /// Meta wants less from this number, or less to this recipient.
     MetaRateLimited = "meta_rate_limited", TOO_MANY_REQUESTS;
     /// A fault of ours; nothing was sent.
@@ -83,6 +93,8 @@ codes! {
     MetaUnavailable = "meta_unavailable", SERVICE_UNAVAILABLE;
     /// The account is held until someone acts; nothing was sent.
     AccountDisconnected = "account_disconnected", SERVICE_UNAVAILABLE;
+    /// As many messages wait in the account's queue as may; nothing was accepted.
+    QueueFull = "queue_full", SERVICE_UNAVAILABLE;
     /// The store is down or full; nothing was sent.
     StoreUnavailable = "store_unavailable", SERVICE_UNAVAILABLE;
 }

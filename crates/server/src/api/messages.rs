@@ -10,6 +10,7 @@ use domain::check::Item;
 use domain::message::{Direction, Status};
 use engine::Deps;
 use engine::ports::{MessageFilter, MessageKey};
+use engine::queue::{self, ActError, Resolve};
 use engine::{read, send};
 use jiff::Timestamp;
 
@@ -77,6 +78,42 @@ pub(crate) async fn read_message(
     read::mark_read(&deps, &caller, &key_of(&id), is_typing.unwrap_or(false)).await?;
     let data = answer::object([("message_id", id.into()), ("status", "read".into())]);
     Ok(answer::success(StatusCode::OK, &data))
+}
+
+/// Takes a message back that waits in the queue.
+pub(crate) async fn cancel_message(
+    State(deps): State<Arc<Deps>>,
+    Sender(caller): Sender,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    body::read(&body::object(&body::bytes(&headers, body).await?, true)?, |_| ())?;
+    match queue::cancel(&deps, &caller, &key_of(&id)).await {
+        Ok(message) => Ok(answer::success(StatusCode::OK, &show::message(message))),
+        Err(ActError::NotPossible(status)) => {
+            let message = format!("The message is {status}: it cannot be canceled any more.");
+            Err(ApiError::new(Code::NotCancelable, message).with("status", status.as_str()))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Ends the uncertainty about a message: sends it again, once, or gives it up.
+pub(crate) async fn resolve_message(
+    State(deps): State<Arc<Deps>>,
+    Sender(caller): Sender,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let object = body::object(&body::bytes(&headers, body).await?, false)?;
+    let action = body::read(&object, |fields| {
+        fields.required("action").choice(&[("resend", Resolve::Resend), ("fail", Resolve::Fail)])
+    })?;
+    let action = action.ok_or_else(|| ApiError::invalid_at("/action", "is required"))?;
+    let message = queue::resolve(&deps, &caller, &key_of(&id), action).await?;
+    Ok(answer::success(StatusCode::OK, &show::message(message)))
 }
 
 /// An id of ours, or else one of Meta's.

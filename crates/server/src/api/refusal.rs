@@ -6,6 +6,7 @@ use domain::json::{Object, Value};
 use domain::meta_error::MetaError;
 use domain::template::{Mismatch, TemplateStatus};
 use engine::ports::UpstreamError;
+use engine::queue::ActError;
 use engine::read::ReadError;
 use engine::send::{SendError, TemplateRef};
 use engine::template::TemplateError;
@@ -17,6 +18,10 @@ use super::{ApiError, Code};
 
 /// Seconds to wait when Meta cannot be reached.
 const META_WAIT: u32 = 5;
+/// Seconds to wait for a turn, at least: a sync send that asks then has 5 more.
+const PACING_WAIT: u32 = 5;
+/// Seconds to wait when a queue is full.
+const QUEUE_WAIT: u32 = 10;
 /// Seconds to wait when an account is held: somebody has to act first.
 const HELD_WAIT: u32 = 60;
 
@@ -78,6 +83,21 @@ impl From<SendError> for ApiError {
                 format!("Meta gives this person a rest from marketing until {until}."),
             )
             .with("until", until.to_string()),
+            SendError::Pacing { turn_at } => Self::new(
+                Code::Pacing,
+                format!(
+                    "This number or this recipient has no turn before {turn_at}: a sync send waits 5 s at most. \
+                     Nothing was sent; try again then, or use `mode: queue`."
+                ),
+            )
+            .with("turn_at", turn_at.to_string())
+            .retry_after(PACING_WAIT),
+            SendError::QueueFull => Self::new(
+                Code::QueueFull,
+                "As many messages wait in this account's queue as may. Nothing was accepted; try again later.",
+            )
+            .retry_after(QUEUE_WAIT),
+            SendError::KeyKnown(_) => super::repeat::in_progress(),
             SendError::Refused(error) => {
                 Self::new(Code::MetaError, format!("{} Nothing was sent.", meta_sentence(&error)))
                     .with_meta(Some(&error))
@@ -144,6 +164,22 @@ impl From<ReadError> for ApiError {
             ReadError::Account(error) => error.into(),
             ReadError::Upstream(error) => error.into(),
             ReadError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ActError> for ApiError {
+    fn from(error: ActError) -> Self {
+        match error {
+            ActError::NotFound => Self::new(Code::MessageNotFound, "There is no message with this id."),
+            ActError::NotPossible(status) => {
+                let message = format!(
+                    "The message is {status}: only an unknown one, not sent again before, can be resolved."
+                );
+                Self::new(Code::NotResolvable, message).with("status", status.as_str())
+            }
+            ActError::Send(error) => error.into(),
+            ActError::Store(error) => error.into(),
         }
     }
 }

@@ -106,6 +106,14 @@ fn message_object(message: StoredMessage) -> Object {
             shown.insert("to", to);
             shown.insert("recipient", text(message.user_id));
             shown.insert("client_reference", text(message.client_reference));
+            shown.insert("sent_as", message.sent_as.as_str());
+            shown.insert("mode", if message.is_of_queue { "queue" } else { "sync" });
+            if message.status == Status::Queued {
+                shown.insert("due_at", message.due_at.map_or(Value::Null, time));
+            }
+            if let Some(expires_at) = message.expires_at {
+                shown.insert("expires_at", time(expires_at));
+            }
         }
     }
     if let Some(content) = &message.content {
@@ -134,6 +142,9 @@ fn failure(code: &str) -> Value {
         "meta_unavailable" => "Meta could not be reached.",
         "meta_rate_limited" => "Meta wanted less.",
         "account_disconnected" => "The account was held.",
+        "outside_window" => "The 24-hour window had closed when the message was to leave.",
+        "given_up" => "Somebody gave it up: whether it arrived is not known.",
+        "store_unavailable" => "The store took no writes.",
         _ => "The message was not sent.",
     };
     object([("code", code.into()), ("title", title.into()), ("details", Value::Null)])
@@ -150,11 +161,12 @@ fn pricing(pricing: Pricing) -> Value {
 
 /// A message with its story.
 pub(crate) fn story(story: MessageStory) -> Value {
-    let begun = (story.message.direction, story.message.created_at);
+    let begun = (story.message.direction, story.message.is_of_queue, story.message.created_at);
     let mut shown = message_object(story.message);
     let mut timeline = vec![match begun {
-        (Direction::Outbound, at) => step(Status::Sending, at),
-        (Direction::Inbound, at) => step(Status::Received, at),
+        (Direction::Outbound, true, at) => step(Status::Queued, at),
+        (Direction::Outbound, false, at) => step(Status::Sending, at),
+        (Direction::Inbound, _, at) => step(Status::Received, at),
     }];
     timeline.extend(story.timeline.into_iter().map(entry));
     shown.insert("timeline", Value::Array(timeline));

@@ -26,11 +26,17 @@ const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 /// One call, from the door to the answer.
 #[derive(Clone)]
 pub(crate) struct Visit {
+    request_id: Arc<str>,
     caller: Option<Caller>,
     grant: Arc<Mutex<Option<Grant>>>,
 }
 
 impl Visit {
+    /// What the answer carries as `X-Request-Id`.
+    pub(crate) fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
     /// Who calls, if the key may do this. Counts nothing.
     pub(crate) fn authorise(&self, scope: Scope) -> Result<Caller, ApiError> {
         let caller = self.caller.clone().ok_or_else(|| {
@@ -141,13 +147,16 @@ async fn caller(deps: &Deps, headers: &HeaderMap) -> Option<Caller> {
 
 /// Whether the call counts against the sends.
 fn kind_of(uri: &Uri) -> CallKind {
-    if uri.path().ends_with("/messages/send") { CallKind::Send } else { CallKind::Other }
+    let path = uri.path();
+    let is_send = path.ends_with("/messages/send") || path.ends_with("/messages/batch");
+    if is_send { CallKind::Send } else { CallKind::Other }
 }
 
 /// Runs a call: gives it an id, recognises its key, writes out its error, adds the headers.
 pub(crate) async fn around(State(deps): State<Arc<Deps>>, mut request: Request, next: Next) -> Response {
-    let request_id = deps.new_id(MessageId::from_parts).to_string();
-    let visit = Visit { caller: caller(&deps, request.headers()).await, grant: Arc::default() };
+    let request_id: Arc<str> = deps.new_id(MessageId::from_parts).to_string().into();
+    let caller = caller(&deps, request.headers()).await;
+    let visit = Visit { request_id: request_id.clone(), caller, grant: Arc::default() };
     let kind = kind_of(request.uri());
     request.extensions_mut().insert(visit.clone());
 
@@ -161,7 +170,7 @@ pub(crate) async fn around(State(deps): State<Arc<Deps>>, mut request: Request, 
         }
         response = written;
     }
-    if let Ok(value) = HeaderValue::try_from(&request_id) {
+    if let Ok(value) = HeaderValue::try_from(&*request_id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     if let Some(caller) = &visit.caller {

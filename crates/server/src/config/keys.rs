@@ -92,6 +92,10 @@ impl Key {
 
 /// Most calls in a window that a limit may allow: as good as none, for who wants none.
 const MOST_CALLS: u32 = 1_000_000_000;
+/// Most messages in a queue.
+const MOST_QUEUED: u32 = 10_000_000;
+/// Most messages in a second: as good as no pace, for a test server.
+const MOST_THROUGHPUT: u32 = 1_000_000;
 /// Most seconds of a deadline.
 const MOST_SECONDS: u32 = 600;
 
@@ -230,6 +234,34 @@ pub(crate) const KEYS: &[Key] = &[
         derived: None,
         set: |config, text| parse::into(&mut config.limits.burst, parse::number(text, 1, MOST_CALLS)),
         get: |config| Some(config.limits.burst.to_string()),
+    },
+    Key {
+        name: "limits.queue_per_account",
+        kind: Kind::Number(1, MOST_QUEUED),
+        about: "Messages that may wait in the queue of one account. What comes above it is refused with `queue_full`.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.queue_per_account, parse::number(text, 1, MOST_QUEUED)),
+        get: |config| Some(config.queue_per_account.to_string()),
+    },
+    Key {
+        name: "pacing.throughput",
+        kind: Kind::Number(1, MOST_THROUGHPUT),
+        about: "Messages that each account hands to Meta in any one second. Meta takes 80 of a number, and 1000 after its \
+                upgrade.",
+        derived: None,
+        set: |config, text| {
+            parse::into(&mut config.pacing.throughput, parse::number(text, 1, MOST_THROUGHPUT))
+        },
+        get: |config| Some(config.pacing.throughput.to_string()),
+    },
+    Key {
+        name: "pacing.pair_rule",
+        kind: Kind::Choice(&["true", "false"]),
+        about: "Whether Meta's rule for one recipient is kept here: 45 messages at once, then one in 6 seconds. Meta keeps \
+                it in any case; without it here, Meta refuses what comes too fast.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.pacing.has_pair_rule, parse::truth(text)),
+        get: |config| Some(config.pacing.has_pair_rule.to_string()),
     },
     Key {
         name: "log.format",

@@ -112,6 +112,10 @@ pub(super) fn number(text: &str, least: u32, most: u32) -> Result<u32, Wrong> {
     number.ok_or_else(|| must_be(Kind::Number(least, most)))
 }
 
+pub(super) fn truth(text: &str) -> Result<bool, Wrong> {
+    text.parse().map_err(|_| must_be(Kind::Choice(&["true", "false"])))
+}
+
 pub(super) fn log_format(text: &str) -> Result<LogFormat, Wrong> {
     match text {
         "text" => Ok(LogFormat::Text),

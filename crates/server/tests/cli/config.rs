@@ -36,6 +36,11 @@ fn the_effective_configuration_is_printed_with_its_sources_and_without_secrets()
         [limits]
         per_minute = 50                                        # flag: --set limits.per_minute
         burst = 20                                             # environment: WAYPOST_LIMITS__BURST
+        queue_per_account = 100000                             # default
+
+        [pacing]
+        throughput = 80                                        # default
+        pair_rule = "true"                                     # default
 
         [log]
         format = "text"                                        # default

@@ -4,8 +4,11 @@
 mod access;
 mod bad_input;
 mod door;
+mod idempotency;
 mod lists;
 mod outcomes;
+mod pacing;
+mod queue;
 mod rate_limits;
 mod rehearsal;
 mod seed;

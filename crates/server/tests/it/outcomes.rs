@@ -70,13 +70,21 @@ async fn refusals_on_the_way_are_not_sent() {
     for (status, expected, code) in
         [(302, 503, "meta_unavailable"), (403, 503, "meta_unavailable"), (429, 429, "meta_rate_limited")]
     {
-        app.sim.fail(fault(answer(status, json!("no"))));
+        app.sim.fail(Fault { times: 1000, ..fault(answer(status, json!("no"))) });
         let answer = app.send_text(CUSTOMER).await.expect(expected);
         assert_eq!(answer.code(), code);
         assert!(answer.number("retry-after") >= 1);
+        app.clear_faults().await;
     }
     let failed = app.get("/api/messages?status=failed").await;
     assert_eq!(failed.data()["total"], 3);
+    assert_eq!(app.n_taken(), 0);
+}
+
+/// The body of a refusal by Meta.
+fn refusal(code: i64, title: &str) -> Value {
+    json!({"error": {"message": format!("(#{code}) {title}"), "code": code, "type": "OAuthException",
+        "fbtrace_id": "AbC", "error_data": {"messaging_product": "whatsapp", "details": "the details"}}})
 }
 
 #[tokio::test]
@@ -84,13 +92,15 @@ async fn each_code_of_meta_has_its_answer() {
     use domain::meta_error::Class;
     let app = TestApp::new().await;
     let key = app.key(|new| (new.rate_per_minute, new.rate_burst) = (Some(1_000_000), Some(1_000_000))).await;
-    for entry in TABLE {
-        let body = json!({"error": {"message": format!("(#{}) {}", entry.code, entry.title), "code": entry.code,
-            "type": "OAuthException", "fbtrace_id": "AbC",
-            "error_data": {"messaging_product": "whatsapp", "details": "the details"}}});
-        app.sim.fail(fault(answer(400, body)));
-        let send = json!({"to": CUSTOMER, "type": "text", "text": "Hi"}).to_string();
-        let got = app.request_as(&key, "POST", "/api/messages/send", send).await;
+    for (i, entry) in TABLE.iter().enumerate() {
+        // A person of its own: what a code does to one shall not change the next.
+        let to = format!("+447700900{i:03}");
+        app.customer_writes(&to, "Hi").await;
+        app.sim.fail(Fault { times: 1000, ..fault(answer(400, refusal(entry.code, entry.title))) });
+        let send = json!({"to": to, "type": "text", "text": "Hi"}).to_string();
+        let before = app.deps.now();
+        let got = app.patiently(app.request_as(&key, "POST", "/api/messages/send", send)).await;
+        let waited = app.deps.now().duration_since(before);
         let (status, code) = match entry.class {
             Class::Retry => (503, "meta_unavailable"),
             Class::SlowNumber | Class::SlowPair => (429, "meta_rate_limited"),
@@ -103,16 +113,88 @@ async fn each_code_of_meta_has_its_answer() {
         let meta = &got.body["details"]["meta"];
         assert_eq!((&meta["code"], &meta["fbtrace_id"]), (&json!(entry.code), &json!("AbC")));
         assert!(got.body["message"].as_str().unwrap().contains(entry.advice), "{:#}", got.body);
+        assert!(waited <= jiff::SignedDuration::from_secs(5), "{}: {waited}", entry.code);
+        let message =
+            app.get("/api/messages?direction=outbound&per_page=1").await.data()["messages"][0].clone();
+        let story = app.message(message["id"].as_str().unwrap()).await;
+        let n_put_back =
+            story["timeline"].as_array().unwrap().iter().filter(|entry| entry["status"] == "queued").count();
+        let may_repeat = matches!(entry.class, Class::Retry | Class::SlowNumber | Class::SlowPair);
+        assert_eq!(n_put_back > 0, may_repeat, "{}: {story:#}", entry.code);
         if entry.class == Class::HoldAccount {
             let account = app.get("/api/accounts/sandbox").await;
             assert_eq!(account.data()["status"], "held");
             app.request("POST", "/api/accounts/sandbox/resume", "").await.expect(200);
         }
-        // What a code does to the person or the window is undone by the person.
-        app.advance(1);
-        app.customer_writes(CUSTOMER, "Still here").await;
+        app.clear_faults().await;
+        // A slowed number is at its full pace again.
+        app.advance(60);
     }
     assert_eq!(app.n_taken(), 0);
+}
+
+#[tokio::test]
+async fn what_meta_refuses_for_a_moment_is_sent_at_the_next() {
+    let app = TestApp::new().await;
+    for body in [refusal(131_000, "Something went wrong"), refusal(130_429, "Rate limit hit")] {
+        app.sim.fail(Fault { times: 2, ..fault(answer(500, body)) });
+        let answer = app.send_text(CUSTOMER).await.expect(200);
+        let message = app.message(answer.data()["id"].as_str().unwrap()).await;
+        let taken = app.taken(app.n_taken() - 1);
+        let id = answer.data()["id"].as_str().unwrap();
+        assert_eq!(taken["biz_opaque_callback_data"], format!("{id}:3"));
+        let steps: Vec<_> =
+            message["timeline"].as_array().unwrap().iter().map(|one| one["status"].clone()).collect();
+        assert_eq!(steps, ["sending", "queued", "queued", "sent"]);
+        app.advance(60);
+    }
+    assert_eq!(app.n_taken(), 2);
+}
+
+#[tokio::test]
+async fn an_unknown_outcome_is_sent_again_only_if_asked_for_and_then_once() {
+    let app = TestApp::new().await;
+    let body = || json!({"to": CUSTOMER, "type": "text", "text": "Hi", "on_unknown": "resend"});
+    app.sim.fail(fault(FaultAction::CutBefore));
+    let answer = app.send(body()).await.expect(200);
+    assert_eq!(app.n_taken(), 1);
+    let id = answer.data()["id"].as_str().unwrap();
+    assert_eq!(app.taken(0)["biz_opaque_callback_data"], format!("{id}:2"));
+    app.sim.fail(Fault { times: 2, ..fault(FaultAction::CutBefore) });
+    app.send(body()).await.expect(202);
+    assert_eq!(app.n_taken(), 1);
+}
+
+#[tokio::test]
+async fn an_unknown_message_is_resolved_by_hand() {
+    let app = TestApp::new().await;
+    let unknown = || async {
+        app.sim.fail(fault(FaultAction::CutBefore));
+        app.send_text(CUSTOMER).await.expect(202).data()["id"].as_str().unwrap().to_owned()
+    };
+    let given_up = unknown().await;
+    let path = |id: &str| format!("/api/messages/{id}/resolve");
+    let answer = app.post(&path(&given_up), &json!({"action": "fail"})).await.expect(200);
+    assert_eq!(
+        (&answer.data()["status"], &answer.data()["error"]["code"]),
+        (&json!("failed"), &json!("given_up"))
+    );
+    let answer = app.post(&path(&given_up), &json!({"action": "resend"})).await.expect(409);
+    assert_eq!(answer.code(), "not_resolvable");
+
+    let resent = unknown().await;
+    let answer = app.patiently(app.post(&path(&resent), &json!({"action": "resend"}))).await.expect(200);
+    assert_eq!(answer.data()["status"], "sent");
+    assert_eq!(app.n_taken(), 1);
+    app.post(&path(&resent), &json!({"action": "resend"})).await.expect(409);
+    app.post(&path(&resent), &json!({"action": "again"})).await.expect(400);
+
+    // A resend whose outcome is unknown, too, was the last.
+    let twice = unknown().await;
+    app.sim.fail(fault(FaultAction::CutBefore));
+    let answer = app.patiently(app.post(&path(&twice), &json!({"action": "resend"}))).await.expect(200);
+    assert_eq!(answer.data()["status"], "unknown");
+    app.post(&path(&twice), &json!({"action": "resend"})).await.expect(409);
 }
 
 #[tokio::test]

@@ -169,12 +169,9 @@ async fn tips_logged_message_ids_are_found_again() {
 #[tokio::test]
 async fn a_retryable_answer_means_not_sent() {
     let app = app_with_open_window().await;
-    for (number, status, code) in [
-        ("+15550101056", 429, "meta_rate_limited"),
-        ("+15550100429", 429, "meta_rate_limited"),
-        ("+15550100500", 503, "meta_unavailable"),
-        ("+15550100190", 503, "account_disconnected"),
-    ] {
+    for (number, status, code) in
+        [("+15550101056", 429, "meta_rate_limited"), ("+15550100190", 503, "account_disconnected")]
+    {
         app.customer_writes(number, "Hi").await;
         let answer = app.send_text(number).await.expect(status);
         assert_eq!(answer.code(), code);

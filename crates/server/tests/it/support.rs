@@ -1,5 +1,6 @@
 //! A gateway and a simulator, and what happens between them told as a story.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -42,6 +43,9 @@ pub(crate) const STRANGER: &str = "+447700900123";
 pub(crate) struct FakeClock {
     now: Mutex<Timestamp>,
     moved: Notify,
+    sleepers: Mutex<BTreeMap<u64, Timestamp>>,
+    fell_asleep: Notify,
+    n_sleeps: AtomicU64,
 }
 
 impl FakeClock {
@@ -58,13 +62,28 @@ impl Clock for FakeClock {
     }
 
     async fn sleep_until(&self, deadline: Timestamp) {
+        let asleep = Asleep { clock: self, id: self.n_sleeps.fetch_add(1, Ordering::Relaxed) };
         loop {
             let moved = self.moved.notified();
             if self.now() >= deadline {
                 return;
             }
+            self.sleepers.lock().unwrap().insert(asleep.id, deadline);
+            self.fell_asleep.notify_one();
             moved.await;
         }
+    }
+}
+
+/// Takes a sleeper off the list when it wakes or is dropped.
+struct Asleep<'a> {
+    clock: &'a FakeClock,
+    id: u64,
+}
+
+impl Drop for Asleep<'_> {
+    fn drop(&mut self) {
+        self.clock.sleepers.lock().unwrap().remove(&self.id);
     }
 }
 
@@ -136,6 +155,7 @@ pub(crate) struct TestApp {
     pub(crate) workspace: WorkspaceId,
     pub(crate) account: AccountId,
     pub(crate) seeded: SimAccount,
+    settings: Settings,
     folder: TempDir,
     sim_url: String,
     chance: Arc<Counting>,
@@ -145,10 +165,26 @@ pub(crate) struct TestApp {
 impl TestApp {
     /// A gateway with one sandbox account, the key of `waypost dev` and an open window with [`CUSTOMER`].
     pub(crate) async fn new() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    /// The same with other settings.
+    pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = Settings {
+            limits: Limits { per_minute: 100, burst: 10 },
+            throughput: 80,
+            has_pair_rule: true,
+            queue_per_account: 100_000,
+            is_dev: true,
+        };
+        change(&mut settings);
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(FakeClock {
             now: Mutex::new(Timestamp::from_second(START).unwrap()),
             moved: Notify::new(),
+            sleepers: Mutex::default(),
+            fell_asleep: Notify::new(),
+            n_sleeps: AtomicU64::new(0),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let sim_url = format!("http://{}", listener.local_addr().unwrap());
@@ -165,7 +201,7 @@ impl TestApp {
             serving.serve(listener, CancellationToken::new()).await.unwrap();
         });
         let chance = Arc::new(Counting::default());
-        let deps = open(&folder, &sim_url, &clock, &chance);
+        let deps = open(&folder, &sim_url, (&clock, &chance), settings);
         directory::refresh(&deps).await.unwrap();
         let workspace = deps.directory.current().workspace("default").unwrap();
         let seeded = sim.accounts().into_iter().next().unwrap();
@@ -190,6 +226,7 @@ impl TestApp {
             workspace,
             account: added.id,
             seeded,
+            settings,
             folder,
             sim_url,
             chance,
@@ -201,7 +238,7 @@ impl TestApp {
 
     /// The process dies, and another starts on the same database.
     pub(crate) async fn restart(&mut self) {
-        self.deps = open(&self.folder, &self.sim_url, &self.clock, &self.chance);
+        self.deps = open(&self.folder, &self.sim_url, (&self.clock, &self.chance), self.settings);
         directory::refresh(&self.deps).await.unwrap();
         self.router = server::run::router(&self.deps);
     }
@@ -210,6 +247,55 @@ impl TestApp {
     pub(crate) fn advance(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
         self.sim.advance(Duration::from_secs(seconds));
+    }
+
+    /// Both clocks move a little.
+    pub(crate) fn clock_advance_ms(&self, ms: u64) {
+        self.clock.advance(Duration::from_millis(ms));
+        self.sim.advance(Duration::from_millis(ms));
+    }
+
+    /// Waits for something whose waits are for the clock: whenever it sleeps, the time it sleeps for passes.
+    pub(crate) async fn patiently<T>(&self, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                end = &mut work => return end,
+                () = self.clock.fell_asleep.notified() => {}
+            }
+            let wakes_at = self.clock.sleepers.lock().unwrap().values().min().copied();
+            if let Some(wakes_at) = wakes_at {
+                let by = wakes_at.duration_since(self.clock.now()).unsigned_abs();
+                self.clock.advance(by);
+                self.sim.advance(by);
+            }
+        }
+    }
+
+    /// What was to go wrong and has not yet will not.
+    pub(crate) async fn clear_faults(&self) {
+        let request =
+            Request::delete("/_sim/faults").header("Host", "127.0.0.1").body(Body::empty()).unwrap();
+        let response = self.sim.router().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+    }
+
+    /// The queue does its rounds until nothing is left to do now.
+    pub(crate) async fn tick_queue(&self) {
+        while engine::queue::tick(&self.deps).await.unwrap() > 0 {
+            self.settle().await;
+        }
+    }
+
+    /// Everything under way ends; its waits pass.
+    pub(crate) async fn settle(&self) {
+        let all = async {
+            while !self.deps.tasks.is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        self.patiently(all).await;
     }
 
     /// A key with these scopes.
@@ -277,7 +363,7 @@ impl TestApp {
 
     /// `POST /api/messages/send`.
     pub(crate) async fn send(&self, body: Value) -> Answer {
-        self.post("/api/messages/send", &body).await
+        self.patiently(self.post("/api/messages/send", &body)).await
     }
 
     /// Sends words.
@@ -367,7 +453,12 @@ fn add_account(workspace: WorkspaceId, name: &str, seeded: &SimAccount) -> AddAc
     }
 }
 
-fn open(folder: &TempDir, sim_url: &str, clock: &Arc<FakeClock>, chance: &Arc<Counting>) -> Arc<Deps> {
+fn open(
+    folder: &TempDir,
+    sim_url: &str,
+    (clock, chance): (&Arc<FakeClock>, &Arc<Counting>),
+    settings: Settings,
+) -> Arc<Deps> {
     let sealer = Sealer::new(&SecretSlice::from(vec![5; 32]), chance.clone()).unwrap();
     let path = folder.path().join("waypost.db");
     let store = Arc::new(SqliteStore::open(&path, sealer, &**clock, &**chance).unwrap());
@@ -386,6 +477,5 @@ fn open(folder: &TempDir, sim_url: &str, clock: &Arc<FakeClock>, chance: &Arc<Co
         work: store,
         upstream: Arc::new(GraphClient::new(&config).unwrap()),
     };
-    let settings = Settings { limits: Limits { per_minute: 100, burst: 10 }, is_dev: true };
     Arc::new(Deps::new(ports, settings))
 }

@@ -16,11 +16,14 @@ struct Migration {
 }
 
 /// Every migration, in order. A file that has landed is never edited: the next number mends it.
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "ground",
-    sql: include_str!("../../sql/migrations/sqlite/0001_ground.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "ground",
+        sql: include_str!("../../sql/migrations/sqlite/0001_ground.sql"),
+    },
+    Migration { version: 2, name: "queue", sql: include_str!("../../sql/migrations/sqlite/0002_queue.sql") },
+];
 
 /// Why a database cannot be brought up to date.
 #[derive(Debug, thiserror::Error)]

@@ -3,11 +3,13 @@
 mod accept;
 mod contacts;
 mod directory;
+mod idempotency;
 mod ingest;
 mod messages;
 mod migrate;
 mod page;
 mod ports;
+mod queue;
 mod read;
 mod settle;
 mod templates;

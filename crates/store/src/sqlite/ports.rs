@@ -1,17 +1,22 @@
 //! The storage ports of the engine, each method one transaction.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use domain::access::ApiKey;
-use domain::id::{AccountId, ContactId, KeyId, WorkerId, WorkspaceId};
+use domain::id::{AccountId, ContactId, KeyId, MessageId, WorkerId, WorkspaceId};
 use engine::ports::{
-    Accounts, Admission, Claim, Contact, ContactFilter, Directory, Ingested, Known, MessageFilter,
-    MessageKey, MessageStory, Messages, NewAccount, NewMessage, NumberInfo, Page, PageRequest, Post,
-    Recipient, Revision, Settled, Settlement, StoreError, StoredMessage, StoredTemplate, TemplateCounts,
-    TemplateFilter, TemplatesPut, Work,
+    Accounts, Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, Contact,
+    ContactFilter, Directory, Ingested, KeptAnswer, KeptKey, Known, MessageFilter, MessageKey, MessageStory,
+    Messages, NewAccount, NewMessage, NumberInfo, Page, PageRequest, Post, Recipient, Revision, Settled,
+    Settlement, StoreError, StoredMessage, StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut,
+    Work,
 };
 use jiff::Timestamp;
 
-use super::{SqliteStore, accept, contacts, directory, ingest, messages, settle, templates, work};
+use super::{
+    SqliteStore, accept, contacts, directory, idempotency, ingest, messages, queue, settle, templates, work,
+};
 
 #[async_trait]
 impl Accounts for SqliteStore {
@@ -136,9 +141,68 @@ impl Messages for SqliteStore {
         .await
     }
 
-    async fn settle(&self, claim: &Claim, end: &Settlement, now: Timestamp) -> Result<Settled, StoreError> {
+    async fn settle(
+        &self,
+        claim: &Claim,
+        end: &Settlement,
+        answer: Option<KeptAnswer>,
+        now: Timestamp,
+    ) -> Result<Settled, StoreError> {
         let (claim, end) = (*claim, end.clone());
-        self.write("settling a message", move |tx| settle::settle(tx, &claim, &end, now)).await
+        self.write("settling a message", move |tx| settle::settle(tx, &claim, &end, answer.as_ref(), now))
+            .await
+    }
+
+    async fn begin(&self, claim: &Claim, now: Timestamp) -> Result<Settled, StoreError> {
+        let claim = *claim;
+        self.write("beginning to send a message", move |tx| queue::begin(tx, &claim, now)).await
+    }
+
+    async fn claim_due(&self, request: ClaimRequest) -> Result<ClaimRound, StoreError> {
+        self.write("claiming due messages", move |tx| queue::claim_due(tx, &request)).await
+    }
+
+    async fn cancel(
+        &self,
+        workspace: WorkspaceId,
+        id: MessageId,
+        now: Timestamp,
+    ) -> Result<Cancel, StoreError> {
+        self.write("canceling a message", move |tx| queue::cancel(tx, workspace, id, now)).await
+    }
+
+    async fn claim_unknown(
+        &self,
+        workspace: WorkspaceId,
+        id: MessageId,
+        by: (WorkerId, ClaimToken),
+        now: Timestamp,
+    ) -> Result<Option<Claimed>, StoreError> {
+        self.write("claiming an unknown message", move |tx| queue::claim_unknown(tx, workspace, id, by, now))
+            .await
+    }
+
+    async fn give_up(
+        &self,
+        workspace: WorkspaceId,
+        id: MessageId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.write("giving up an unknown message", move |tx| queue::give_up(tx, workspace, id, now)).await
+    }
+
+    async fn idempotency_key(
+        &self,
+        workspace: WorkspaceId,
+        owner: KeyId,
+        key: &str,
+        now: Timestamp,
+    ) -> Result<Option<KeptKey>, StoreError> {
+        let key = key.to_owned();
+        self.read("looking up a repeated request", move |connection| {
+            idempotency::find(connection, workspace, owner, &key, now)
+        })
+        .await
     }
 
     async fn ingest(&self, post: Post) -> Result<Ingested, StoreError> {
@@ -190,6 +254,14 @@ impl Work for SqliteStore {
     async fn recover(&self, silent_since: Timestamp, now: Timestamp, limit: u32) -> Result<u32, StoreError> {
         self.write("settling what a dead process left", move |tx| work::recover(tx, silent_since, now, limit))
             .await
+    }
+
+    async fn expire(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError> {
+        self.write("ending what is overdue", move |tx| queue::expire(tx, now, limit)).await
+    }
+
+    async fn queue_depths(&self) -> Result<BTreeMap<AccountId, u32>, StoreError> {
+        self.read("measuring the queues", queue::depths).await
     }
 
     async fn probe(&self, now: Timestamp) -> Result<(), StoreError> {

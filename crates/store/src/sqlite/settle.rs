@@ -7,11 +7,11 @@ use domain::inbound::Person;
 use domain::message::{Pricing, Status, StatusReport};
 use domain::meta_error::{Class, MetaError};
 use domain::window::OPEN_FOR;
-use engine::ports::{Claim, Settled, Settlement};
+use engine::ports::{Claim, KeptAnswer, Settled, Settlement};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::contacts;
+use super::{contacts, idempotency};
 use crate::error::SqlResult;
 use crate::row::{Cells, json, micros};
 
@@ -65,6 +65,23 @@ struct Entry<'a> {
     raw: Option<Raw>,
 }
 
+impl Entry<'_> {
+    /// Something that we did ourselves.
+    fn ours(status: Status, now: Timestamp) -> Self {
+        Self {
+            status,
+            at: now,
+            heard_at: now,
+            is_report: false,
+            wamid: None,
+            is_duplicate: false,
+            error: None,
+            pricing: None,
+            raw: None,
+        }
+    }
+}
+
 fn add_entry(connection: &Connection, current: &Current, entry: &Entry<'_>) -> SqlResult<()> {
     connection
         .prepare_cached(
@@ -97,19 +114,23 @@ pub(super) fn settle(
     connection: &Connection,
     claim: &Claim,
     end: &Settlement,
+    answer: Option<&KeptAnswer>,
     now: Timestamp,
 ) -> SqlResult<Settled> {
     let Some(mut current) = current(connection, claim.workspace, claim.message)? else {
         return Ok(Settled::Lost);
     };
     let is_held = current.claim_token == Some(claim.token.0);
-    if !is_held && matches!(end, Settlement::Unknown { .. }) {
+    if !is_held && matches!(end, Settlement::Unknown { .. } | Settlement::Again { .. }) {
         return Ok(Settled::Lost);
     }
     let (reached, wamid, failure) = match end {
         Settlement::Sent(accepted) => (Status::Sent, Some(accepted.wamid.as_str()), None),
         Settlement::Failed(failure) => (Status::Failed, None, Some(failure)),
         Settlement::Unknown { .. } => (Status::Unknown, None, None),
+        Settlement::Again { due_at, is_kept, error } => {
+            return put_back(connection, &current, (*due_at, *is_kept), error.as_ref(), now);
+        }
     };
     let before = current.status;
     current.status = before.after(reached);
@@ -135,21 +156,8 @@ pub(super) fn settle(
             micros(now),
             is_held,
         ])?;
-    add_entry(
-        connection,
-        &current,
-        &Entry {
-            status: reached,
-            at: now,
-            heard_at: now,
-            is_report: false,
-            wamid,
-            is_duplicate: false,
-            error: meta,
-            pricing: None,
-            raw: None,
-        },
-    )?;
+    let ours = Entry { wamid, error: meta, ..Entry::ours(reached, now) };
+    add_entry(connection, &current, &ours)?;
     if let Settlement::Sent(accepted) = end {
         remember_wamid(connection, &current, &accepted.wamid, claim.attempt)?;
         let person = Person { wa_id: accepted.wa_id.clone(), user_id: accepted.user_id.clone(), name: None };
@@ -159,23 +167,83 @@ pub(super) fn settle(
     if let Some(error) = meta {
         follow(connection, &current, error, now)?;
     }
+    idempotency::finish(connection, claim.workspace, claim.message, answer)?;
     Ok(if is_held { Settled::Held } else { Settled::Lost })
 }
 
+/// Puts a message that Meta did not take back into the queue: the one step down that a status makes.
+fn put_back(
+    connection: &Connection,
+    current: &Current,
+    (due_at, is_kept): (Timestamp, bool),
+    error: Option<&MetaError>,
+    now: Timestamp,
+) -> SqlResult<Settled> {
+    let is_ours = matches!(current.status, Status::Sending | Status::Queued);
+    connection
+        .prepare_cached(
+            "update messages
+             set status = case when ?3 then 'queued' else status end, due_at = case when ?3 then ?4 end,
+                 worker_id = case when ?3 and ?5 then worker_id end,
+                 claim_token = case when ?3 and ?5 then claim_token end, updated_at = ?6
+             where workspace_id = ?1 and id = ?2",
+        )?
+        .execute((
+            current.workspace.as_bytes(),
+            current.message.as_bytes(),
+            is_ours,
+            micros(due_at),
+            is_kept,
+            micros(now),
+        ))?;
+    if !is_ours {
+        // A report told that it went out after all: there is nothing to try again.
+        return Ok(Settled::Lost);
+    }
+    add_entry(connection, current, &Entry { error, ..Entry::ours(Status::Queued, now) })?;
+    Ok(Settled::Held)
+}
+
+/// Ends a message by our own decision.
+pub(super) fn end_here(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    message: MessageId,
+    (reached, failure_code): (Status, Option<&str>),
+    now: Timestamp,
+) -> SqlResult<()> {
+    connection
+        .prepare_cached(
+            "update messages
+             set worker_id = null, claim_token = null, due_at = null, status = ?3,
+                 failure_code = coalesce(?4, failure_code), updated_at = ?5
+             where workspace_id = ?1 and id = ?2",
+        )?
+        .execute((workspace.as_bytes(), message.as_bytes(), reached.as_str(), failure_code, micros(now)))?;
+    if let Some(current) = current(connection, workspace, message)? {
+        add_entry(connection, &current, &Entry::ours(reached, now))?;
+    }
+    Ok(())
+}
+
 /// Lets go of a message whose worker is dead. What was being sent may have left: nobody knows.
-/// What still waited has not: its caller got no answer and will ask again.
+/// What still waited has not: in the queue it waits on; a caller that waited got no answer and will ask again.
 pub(super) fn abandon(
     connection: &Connection,
     workspace: WorkspaceId,
     message: MessageId,
-    status: Status,
+    (status, is_of_queue): (Status, bool),
     now: Timestamp,
 ) -> SqlResult<()> {
-    let (reached, failure_code) = match status {
-        Status::Queued => (Some(Status::Failed), Some("interrupted")),
-        Status::Sending => (Some(Status::Unknown), None),
-        // A report or a late answer told more than the dead worker could.
-        Status::Unknown
+    match status {
+        Status::Sending => end_here(connection, workspace, message, (Status::Unknown, None), now),
+        Status::Queued if !is_of_queue => {
+            idempotency::finish(connection, workspace, message, None)?;
+            end_here(connection, workspace, message, (Status::Failed, Some("interrupted")), now)
+        }
+        // A report or a late answer told more than the dead worker could; or it waits in the queue.
+        Status::Queued
+        | Status::Unknown
         | Status::Sent
         | Status::Failed
         | Status::Delivered
@@ -183,39 +251,16 @@ pub(super) fn abandon(
         | Status::Played
         | Status::Expired
         | Status::Canceled
-        | Status::Received => (None, None),
-    };
-    connection
-        .prepare_cached(
-            "update messages
-             set worker_id = null, claim_token = null, status = coalesce(?3, status),
-                 failure_code = coalesce(?4, failure_code), updated_at = ?5
-             where workspace_id = ?1 and id = ?2",
-        )?
-        .execute((
-            workspace.as_bytes(),
-            message.as_bytes(),
-            reached.map(Status::as_str),
-            failure_code,
-            micros(now),
-        ))?;
-    if let Some(reached) = reached
-        && let Some(current) = current(connection, workspace, message)?
-    {
-        let entry = Entry {
-            status: reached,
-            at: now,
-            heard_at: now,
-            is_report: false,
-            wamid: None,
-            is_duplicate: false,
-            error: None,
-            pricing: None,
-            raw: None,
-        };
-        add_entry(connection, &current, &entry)?;
+        | Status::Received => {
+            connection
+                .prepare_cached(
+                    "update messages set worker_id = null, claim_token = null
+                     where workspace_id = ?1 and id = ?2",
+                )?
+                .execute((workspace.as_bytes(), message.as_bytes()))?;
+            Ok(())
+        }
     }
-    Ok(())
 }
 
 /// Writes down which message a wamid belongs to. `false`: it was known.

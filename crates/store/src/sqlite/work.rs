@@ -28,22 +28,22 @@ pub(super) fn recover(
 ) -> SqlResult<u32> {
     let left = {
         let mut statement = connection.prepare_cached(
-            "select m.workspace_id, m.id, m.status
+            "select m.workspace_id, m.id, m.status, m.mode = 'queue'
              from messages m left join workers w on w.id = m.worker_id
              where m.worker_id is not null and (w.seen_at is null or w.seen_at < ?1)
              limit ?2",
         )?;
         let mut rows = statement.query((micros(silent_since), limit))?;
-        let mut left: Vec<(WorkspaceId, MessageId, Status)> = Vec::new();
+        let mut left: Vec<(WorkspaceId, MessageId, Status, bool)> = Vec::new();
         while let Some(row) = rows.next()? {
             let mut cells = Cells::new("messages", row);
-            left.push((cells.id()?, cells.id()?, cells.word()?));
+            left.push((cells.id()?, cells.id()?, cells.word()?, cells.flag()?));
         }
         left
     };
     let mut n_settled = 0;
-    for (workspace, message, status) in left {
-        settle::abandon(connection, workspace, message, status, now)?;
+    for (workspace, message, status, is_of_queue) in left {
+        settle::abandon(connection, workspace, message, (status, is_of_queue), now)?;
         n_settled += 1;
     }
     connection

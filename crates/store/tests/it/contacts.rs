@@ -86,7 +86,7 @@ async fn what_meta_answers_as_the_number_joins_the_same_contact() {
         wa_id: Some("551187654321".to_owned()),
         ..Accepted::default()
     };
-    app.store.settle(&claim, &Settlement::Sent(accepted), app.now()).await.unwrap();
+    app.store.settle(&claim, &Settlement::Sent(accepted), None, app.now()).await.unwrap();
     app.inbound(by(&app, "wamid.1", Some("551187654321"), None)).await;
     assert_eq!(contacts(&app).await.len(), 1);
     app.accept(engine::ports::NewMessage { needs_window: true, ..new() }).await;

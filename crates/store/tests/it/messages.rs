@@ -62,7 +62,7 @@ async fn a_failed_message_says_why() {
         ..MetaError::default()
     };
     let end = Settlement::Failed(Failure { code: "meta_error", meta: Some(error.clone()) });
-    assert_eq!(app.store.settle(&claim, &end, app.now()).await.unwrap(), Settled::Held);
+    assert_eq!(app.store.settle(&claim, &end, None, app.now()).await.unwrap(), Settled::Held);
     let message = app.story(claim.message).await.message;
     assert_eq!(message.status, Status::Failed);
     assert_eq!(message.failure_code.as_deref(), Some("meta_error"));
@@ -78,7 +78,7 @@ async fn metas_refusal_of_the_window_closes_it() {
     let claim = app.accept(new()).await;
     let error = MetaError { code: 131_047, ..MetaError::default() };
     let end = Settlement::Failed(Failure { code: "meta_error", meta: Some(error) });
-    app.store.settle(&claim, &end, app.now()).await.unwrap();
+    app.store.settle(&claim, &end, None, app.now()).await.unwrap();
     assert!(matches!(app.store.accept(new()).await.unwrap(), Admission::OutsideWindow(_)));
     app.advance(60);
     app.inbound(app.text_from(CUSTOMER, "wamid.IN2")).await;
@@ -112,7 +112,7 @@ async fn only_the_holder_says_that_nobody_knows() {
     let claim = app.accept(app.new_message()).await;
     let stranger = engine::ports::Claim { token: ClaimToken(-1), ..claim };
     let unknown = Settlement::Unknown { reason: "cut".to_owned() };
-    assert_eq!(app.store.settle(&stranger, &unknown, app.now()).await.unwrap(), Settled::Lost);
+    assert_eq!(app.store.settle(&stranger, &unknown, None, app.now()).await.unwrap(), Settled::Lost);
     assert_eq!(app.status(claim.message).await, Status::Sending);
 }
 

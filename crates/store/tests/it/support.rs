@@ -14,8 +14,8 @@ use domain::outcome::Accepted;
 use domain::phone::PhoneNumber;
 use engine::ports::{
     AccountRecord, Accounts, Admission, Chance, Claim, ClaimToken, Clock, FreshIds, Ingested, MessageKey,
-    MessageStory, Messages, NewAccount, NewMessage, PageRequest, PageStart, Post, Recipient, Route,
-    RoutedPart, Settlement, Work,
+    MessageStory, Messages, NewAccount, NewMessage, OnUnknown, PageRequest, PageStart, Plan, Post, Recipient,
+    Route, RoutedPart, Settlement, Work,
 };
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretSlice;
@@ -153,6 +153,12 @@ impl TestStore {
             context_wamid: None,
             recipient_identity_key_hash: None,
             client_reference: None,
+            fallback: None,
+            on_unknown: OnUnknown::Hold,
+            plan: Plan::Now,
+            expires_at: None,
+            window_at: self.now(),
+            idempotency: None,
             worker: self.worker,
             token: ClaimToken(i64::from(id.as_bytes()[15]) + 1),
             now: self.now(),
@@ -176,12 +182,12 @@ impl TestStore {
     pub(crate) async fn settle_sent(&self, claim: &Claim, wamid: &str) {
         let accepted =
             Accepted { wamid: wamid.to_owned(), wa_id: Some(CUSTOMER.to_owned()), ..Accepted::default() };
-        self.store.settle(claim, &Settlement::Sent(accepted), self.now()).await.unwrap();
+        self.store.settle(claim, &Settlement::Sent(accepted), None, self.now()).await.unwrap();
     }
 
     pub(crate) async fn settle_unknown(&self, claim: &Claim) {
         let end = Settlement::Unknown { reason: "cut".to_owned() };
-        self.store.settle(claim, &end, self.now()).await.unwrap();
+        self.store.settle(claim, &end, None, self.now()).await.unwrap();
     }
 
     pub(crate) async fn story(&self, id: MessageId) -> MessageStory {

@@ -1,0 +1,273 @@
+//! What one number may send to one person: a message per six seconds, with a burst that is borrowed and paid back.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{LATE_BY, earlier, later};
+
+/// What each message costs (reference D.2).
+const COST: SignedDuration = SignedDuration::from_secs(6);
+
+/// How many messages may leave at once.
+const BURST: u32 = 45;
+
+/// What may be owed when one more message leaves: all of the burst but that message.
+const MOST_OWED: SignedDuration = SignedDuration::from_secs(6 * 44);
+
+/// The exponent of the longest wait after a refusal: 4^5 s are 17 minutes.
+const MAX_EXPONENT: u32 = 5;
+
+/// How long refusals are remembered after the wait that they caused: as long as the longest of these waits.
+const REMEMBERED_FOR: SignedDuration = SignedDuration::from_secs(1_024);
+
+/// One pair of number and recipient.
+///
+/// Each message costs six seconds of debt, time pays it back, and never more than 45 messages are owed. That is Meta's
+/// rule, exactly: in any span of `t` seconds at most `45 + t / 6` messages leave.
+#[derive(Clone, Debug)]
+pub struct PairPace {
+    /// When all is paid back.
+    clear_at: Timestamp,
+    /// Messages since nothing was owed.
+    n_in_a_row: u32,
+    /// The last turn that was counted.
+    last_at: Timestamp,
+    refused: Option<Refused>,
+}
+
+/// Meta's refusals in a row.
+#[derive(Clone, Copy, Debug)]
+struct Refused {
+    n_times: u32,
+    until: Timestamp,
+}
+
+impl Default for PairPace {
+    fn default() -> Self {
+        Self { clear_at: Timestamp::MIN, n_in_a_row: 0, last_at: Timestamp::MIN, refused: None }
+    }
+}
+
+impl PairPace {
+    /// When one more message may leave: `None` means now. Never before one that has its turn already.
+    pub fn fits_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let paid_at = if self.n_in_a_row < BURST {
+            Timestamp::MIN
+        } else {
+            // Meta's clock starts when the first message arrives, which may be late.
+            later(earlier(self.clear_at, MOST_OWED), LATE_BY)
+        };
+        let waited_at = self.refused.map_or(Timestamp::MIN, |refused| refused.until);
+        let ready_at = paid_at.max(waited_at).max(self.last_at);
+        (ready_at > now).then_some(ready_at)
+    }
+
+    /// Counts a message that leaves at `turn_at`.
+    pub fn count(&mut self, turn_at: Timestamp) {
+        if turn_at >= later(self.clear_at, LATE_BY) {
+            self.n_in_a_row = 0;
+        }
+        self.n_in_a_row = self.n_in_a_row.saturating_add(1);
+        self.clear_at = later(self.clear_at.max(turn_at), COST);
+        self.last_at = self.last_at.max(turn_at);
+    }
+
+    /// Takes back one message that was counted and never left.
+    pub fn give_back(&mut self) {
+        if self.n_in_a_row > 0 {
+            self.n_in_a_row = self.n_in_a_row.saturating_sub(1);
+            self.clear_at = earlier(self.clear_at, COST);
+        }
+    }
+
+    /// Meta refused a message for the pair's speed (131056): nothing leaves for 1 s, then 4, 16, 64, … up to 1024 s.
+    pub fn refused(&mut self, now: Timestamp) {
+        let n_times = match self.refused {
+            // It had left before the wait began: that says nothing new.
+            Some(refused) if now < refused.until => return,
+            Some(refused) => refused.n_times,
+            None => 0,
+        };
+        let wait = SignedDuration::from_secs(4_i64.saturating_pow(n_times.min(MAX_EXPONENT)));
+        self.refused = Some(Refused { n_times: n_times.saturating_add(1), until: later(now, wait) });
+    }
+
+    /// Meta took a message: the next refusal starts at 1 s again.
+    pub fn accepted(&mut self, now: Timestamp) {
+        // One that is taken during the wait had left before it.
+        if self.refused.is_some_and(|refused| refused.until <= now) {
+            self.refused = None;
+        }
+    }
+
+    /// Whether a fresh pair would behave the same, so that this one can be forgotten.
+    pub fn is_idle(&self, now: Timestamp) -> bool {
+        later(self.clear_at, LATE_BY) <= now
+            && self.last_at <= now
+            && self.refused.is_none_or(|refused| later(refused.until, REMEMBERED_FOR) <= now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_millisecond(1_767_225_600_000 + ms).expect("a time")
+    }
+
+    fn after_burst() -> PairPace {
+        let mut pair = PairPace::default();
+        for _ in 0..45 {
+            assert_eq!(pair.fits_at(at(0)), None);
+            pair.count(at(0));
+        }
+        pair
+    }
+
+    #[test]
+    fn forty_five_leave_at_once_and_then_one_per_six_seconds() {
+        let mut pair = after_burst();
+        for i in 1..20 {
+            assert_eq!(pair.fits_at(at(0)), Some(at(i * 6_000 + 25)));
+            pair.count(at(i * 6_000 + 25));
+        }
+    }
+
+    #[test]
+    fn after_twenty_messages_and_two_minutes_the_burst_is_whole() {
+        let mut pair = PairPace::default();
+        (0..20).for_each(|_| pair.count(at(0)));
+        assert!(!pair.is_idle(at(120_000)));
+        assert!(pair.is_idle(at(120_025)));
+        for _ in 0..45 {
+            assert_eq!(pair.fits_at(at(120_025)), None);
+            pair.count(at(120_025));
+        }
+        assert!(pair.fits_at(at(120_025)).is_some());
+    }
+
+    #[test]
+    fn a_message_that_arrived_late_is_paid_back_late() {
+        let mut pair = PairPace::default();
+        pair.count(at(0));
+        for _ in 0..44 {
+            assert_eq!(pair.fits_at(at(6_000)), None);
+            pair.count(at(6_000));
+        }
+        assert_eq!(pair.fits_at(at(6_000)), Some(at(6_025)));
+    }
+
+    #[test]
+    fn a_message_that_never_left_costs_nothing() {
+        let mut pair = after_burst();
+        pair.give_back();
+        assert_eq!(pair.fits_at(at(0)), None);
+        (0..100).for_each(|_| pair.give_back());
+        assert!(pair.is_idle(at(25)));
+    }
+
+    #[test]
+    fn nothing_overtakes_a_booked_turn() {
+        let mut pair = PairPace::default();
+        pair.count(at(3_000));
+        assert_eq!(pair.fits_at(at(0)), Some(at(3_000)));
+    }
+
+    #[test]
+    fn each_refusal_in_a_row_waits_four_times_as_long() {
+        let mut pair = PairPace::default();
+        let mut now = 0;
+        for seconds in [1, 4, 16, 64, 256, 1_024, 1_024] {
+            pair.refused(at(now));
+            assert_eq!(pair.fits_at(at(now)), Some(at(now + seconds * 1_000)));
+            now += seconds * 1_000;
+            assert_eq!(pair.fits_at(at(now)), None);
+        }
+    }
+
+    #[test]
+    fn what_left_before_the_wait_began_changes_nothing() {
+        let mut pair = PairPace::default();
+        pair.refused(at(0));
+        pair.refused(at(5));
+        pair.accepted(at(10));
+        assert_eq!(pair.fits_at(at(10)), Some(at(1_000)));
+        pair.refused(at(1_000));
+        assert_eq!(pair.fits_at(at(1_000)), Some(at(5_000)));
+    }
+
+    #[test]
+    fn an_acceptance_starts_the_waits_anew() {
+        let mut pair = PairPace::default();
+        pair.refused(at(0));
+        pair.refused(at(1_000));
+        pair.accepted(at(5_000));
+        pair.refused(at(6_000));
+        assert_eq!(pair.fits_at(at(6_000)), Some(at(7_000)));
+    }
+
+    #[test]
+    fn refusals_are_remembered_for_a_while() {
+        let mut pair = PairPace::default();
+        pair.refused(at(0));
+        assert!(!pair.is_idle(at(2_000)));
+        assert!(!pair.is_idle(at(1_024_999)));
+        assert!(pair.is_idle(at(1_025_000)));
+    }
+
+    proptest! {
+        /// Meta's rule as the simulator counts it: at each arrival the debt and one more fit into the burst.
+        #[test]
+        fn meta_never_sees_too_many(
+            steps in prop::collection::vec((prop_oneof![3 => 0_i64..50, 1 => 0_i64..20_000], 0_i64..=25), 1..400),
+        ) {
+            let mut pair = PairPace::default();
+            let (mut now, mut clear_at, mut last, mut arrived) = (at(0), at(0), at(0), Vec::new());
+            for (step, late) in steps {
+                now = later(now, SignedDuration::from_millis(step));
+                if let Some(ready_at) = pair.fits_at(now) {
+                    now = ready_at;
+                }
+                pair.count(now);
+                // Late, but in order.
+                let arrival = later(now, SignedDuration::from_millis(late)).max(last);
+                clear_at = later(arrival.max(clear_at), COST);
+                prop_assert!(clear_at.duration_since(arrival) <= COST * 45);
+                last = arrival;
+                arrived.push(arrival);
+            }
+            for (i, first) in arrived.iter().enumerate() {
+                for (n, last) in (1..).zip(&arrived[i..]) {
+                    prop_assert!(n <= 45 + last.duration_since(*first).as_secs() / 6);
+                }
+            }
+        }
+
+        #[test]
+        fn an_idle_pair_is_like_a_fresh_one(
+            steps in prop::collection::vec((0_i64..4_000, any::<bool>()), 1..60), rest in 0_i64..400_000,
+        ) {
+            let mut pair = PairPace::default();
+            let mut now = 0;
+            for (step, _) in &steps {
+                now += step;
+                pair.count(at(now));
+            }
+            now += rest;
+            if !pair.is_idle(at(now)) {
+                return Ok(());
+            }
+            let mut fresh = PairPace::default();
+            for (step, leaves) in steps {
+                now += step;
+                prop_assert_eq!(pair.fits_at(at(now)), fresh.fits_at(at(now)));
+                if leaves {
+                    pair.count(at(now));
+                    fresh.count(at(now));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! The queue: what is due leaves, oldest first, at each account's own pace.
+
+use std::sync::Arc;
+
+use domain::account::AccountStatus;
+use domain::message::Status;
+use domain::retry::Mode;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::oneshot;
+
+use crate::key::Caller;
+use crate::ports::{
+    AccountRecord, Cancel, ClaimRequest, KeptAnswer, KeptKey, MessageKey, Settlement, StoreError,
+    StoredMessage,
+};
+use crate::send::{SendError, choose_account};
+use crate::{Deps, deliver};
+
+/// How often the queue is looked at when nobody hints: scheduled messages leave within a second of their time.
+pub const LOOK_EVERY: SignedDuration = SignedDuration::from_millis(250);
+/// How many sends of the queue one account may have under way: enough for its pace at a slow answer of Meta.
+const MAX_IN_FLIGHT: u32 = 400;
+/// How many overdue messages are ended in one transaction.
+const EXPIRE_BATCH: u32 = 500;
+
+/// Does one round: ends what is overdue, and starts what is due. Returns how many messages it took on.
+///
+/// # Errors
+/// When the store cannot be used; the next round tries again.
+pub async fn tick(deps: &Arc<Deps>) -> Result<u32, StoreError> {
+    let depths = deps.work.queue_depths().await?;
+    if depths.is_empty() {
+        return Ok(0);
+    }
+    let mut n_done = deps.work.expire(deps.now(), EXPIRE_BATCH).await?;
+    let directory = deps.directory.current();
+    for record in &directory.accounts {
+        // A held account's queue waits; nobody else's does.
+        if depths.contains_key(&record.account.id) && record.account.status == AccountStatus::Connected {
+            n_done = n_done.saturating_add(take(deps, record).await?);
+        }
+    }
+    Ok(n_done)
+}
+
+/// Starts what is due of one account, as far as its pace allows.
+async fn take(deps: &Arc<Deps>, record: &Arc<AccountRecord>) -> Result<u32, StoreError> {
+    let account = record.account.id;
+    let now = deps.now();
+    let (room, waiting) = deps.pacer.room(account, now);
+    let room = room.min(MAX_IN_FLIGHT.saturating_sub(deps.in_flight.of(account)));
+    if room == 0 {
+        return Ok(0);
+    }
+    let tokens = (0..room).map(|_| deps.new_token()).collect();
+    let request = ClaimRequest {
+        workspace: record.account.workspace,
+        account,
+        worker: deps.worker,
+        tokens,
+        waiting,
+        now,
+    };
+    let round = deps.messages.claim_due(request).await?;
+    let n_taken = u32::try_from(round.claimed.len()).unwrap_or(u32::MAX);
+    for message in round.claimed {
+        // The pair's wait was looked at before: this is the turn's own time.
+        deps.pacer.book(account, &message.recipient, now);
+        let mode = Mode::Queue { since: message.accepted_at, expires_at: message.expires_at };
+        deliver::start_claimed(deps, record.clone(), message, mode, None);
+    }
+    Ok(n_taken.saturating_add(round.n_settled))
+}
+
+/// Why a message cannot be canceled or resolved.
+#[derive(Debug)]
+pub enum ActError {
+    /// There is no such message.
+    NotFound,
+    /// It is in a state in which that makes no sense.
+    NotPossible(Status),
+    /// It cannot be sent again.
+    Send(SendError),
+    /// The store failed.
+    Store(StoreError),
+}
+
+impl From<StoreError> for ActError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+async fn find(deps: &Deps, caller: &Caller, key: &MessageKey) -> Result<StoredMessage, ActError> {
+    let story = deps.messages.message(caller.workspace(), key).await?;
+    let message = story.map(|story| story.message).ok_or(ActError::NotFound)?;
+    choose_account(deps, caller, Some(&message.account.to_string())).map_err(ActError::Send)?;
+    Ok(message)
+}
+
+/// Takes a message back that waits in the queue.
+///
+/// # Errors
+/// `NotPossible` when it has left, or ended.
+pub async fn cancel(deps: &Deps, caller: &Caller, key: &MessageKey) -> Result<StoredMessage, ActError> {
+    let message = find(deps, caller, key).await?;
+    match deps.messages.cancel(caller.workspace(), message.id, deps.now()).await? {
+        Cancel::Canceled => find(deps, caller, key).await,
+        Cancel::TooLate(status) => Err(ActError::NotPossible(status)),
+        Cancel::NotFound => Err(ActError::NotFound),
+    }
+}
+
+/// What to do with a message whose outcome is unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resolve {
+    /// Send it again, once, at the risk that it arrives twice.
+    Resend,
+    /// Give it up.
+    Fail,
+}
+
+/// Ends the uncertainty about a message by hand.
+///
+/// # Errors
+/// `NotPossible` when it is not unknown, or was sent again before.
+pub async fn resolve(
+    deps: &Arc<Deps>,
+    caller: &Caller,
+    key: &MessageKey,
+    action: Resolve,
+) -> Result<StoredMessage, ActError> {
+    let message = find(deps, caller, key).await?;
+    match action {
+        Resolve::Fail => {
+            if !deps.messages.give_up(caller.workspace(), message.id, deps.now()).await? {
+                return Err(ActError::NotPossible(message.status));
+            }
+        }
+        Resolve::Resend => resend(deps, caller, &message).await?,
+    }
+    find(deps, caller, &MessageKey::Id(message.id)).await
+}
+
+async fn resend(deps: &Arc<Deps>, caller: &Caller, message: &StoredMessage) -> Result<(), ActError> {
+    let record = choose_account(deps, caller, Some(&message.account.to_string())).map_err(ActError::Send)?;
+    if record.account.status != AccountStatus::Connected {
+        let account = Box::new(record.account.clone());
+        return Err(ActError::Send(SendError::AccountHeld { account, error: None }));
+    }
+    let by = (deps.worker, deps.new_token());
+    let now = deps.now();
+    let claimed = deps.messages.claim_unknown(caller.workspace(), message.id, by, now).await?;
+    let Some(claimed) = claimed else { return Err(ActError::NotPossible(message.status)) };
+    let deadline = now.saturating_add(domain::retry::SYNC_FOR).unwrap_or(Timestamp::MAX);
+    let (tell, told) = oneshot::channel();
+    deliver::start_claimed(deps, record, claimed, Mode::Sync { deadline }, Some(tell));
+    // Whatever it ended with is in the store by now, and is read from there.
+    drop(told.await);
+    Ok(())
+}
+
+/// Gives a claim back that a task dropped: what it was doing is not known.
+pub(crate) async fn give_back(deps: &Deps) -> Result<u32, StoreError> {
+    let mut n_settled = 0;
+    while let Some(claim) = deps.next_dropped() {
+        let end = Settlement::Unknown { reason: "the task ended without an answer".to_owned() };
+        if let Err(error) = deps.messages.settle(&claim, &end, None, deps.now()).await {
+            deps.put_dropped(claim);
+            return Err(error);
+        }
+        n_settled += 1;
+    }
+    Ok(n_settled)
+}
+
+/// What is known of a message that a used key belongs to.
+#[derive(Debug)]
+pub enum Repeated {
+    /// The first answer.
+    Kept(KeptAnswer),
+    /// The first request had another body.
+    Mismatch,
+    /// The first request is still running.
+    InProgress,
+    /// The first request got no answer: its process died. This is what became of its message.
+    Orphaned(Box<StoredMessage>),
+}
+
+/// What to answer to a request whose key was used before.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn repeated(
+    deps: &Deps,
+    caller: &Caller,
+    key: KeptKey,
+    digest: [u8; 32],
+) -> Result<Repeated, StoreError> {
+    if key.digest != digest {
+        return Ok(Repeated::Mismatch);
+    }
+    if let Some(answer) = key.answer {
+        return Ok(Repeated::Kept(answer));
+    }
+    let story = deps.messages.message(caller.workspace(), &MessageKey::Id(key.message)).await?;
+    Ok(match story.map(|story| story.message) {
+        Some(message) if !matches!(message.status, Status::Queued | Status::Sending) => {
+            Repeated::Orphaned(Box::new(message))
+        }
+        Some(_) | None => Repeated::InProgress,
+    })
+}

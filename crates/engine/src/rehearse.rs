@@ -1,0 +1,111 @@
+//! What would happen to a message: every check of a send, and nothing stored or sent.
+
+use domain::id::MessageId;
+use domain::message::Reference;
+
+use crate::Deps;
+use crate::key::Caller;
+use crate::ports::{OutgoingMessage, StoreError};
+use crate::send::{SendError, SendRequest, check_template, choose_account, content_text, may_leave, resolve};
+
+/// One thing that a rehearsal looked at.
+#[derive(Debug)]
+pub struct Rehearsed {
+    /// What: `account`, `recipient`, `template`, `window`, `opt_out`.
+    pub name: &'static str,
+    /// `None`: all is well.
+    pub error: Option<SendError>,
+}
+
+/// What would happen to a message.
+#[derive(Debug)]
+pub struct Rehearsal {
+    /// Everything that was looked at.
+    pub checks: Vec<Rehearsed>,
+    /// The body that Meta would get; `None` when it is not known whom it would go to.
+    pub request: Option<bytes::Bytes>,
+}
+
+impl Rehearsal {
+    /// Whether the message would be sent.
+    pub fn would_send(&self) -> bool {
+        self.checks.iter().all(|check| check.error.is_none())
+    }
+}
+
+/// Does everything that a send does, except storing and sending. Every check runs, whatever the others found.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn rehearse(deps: &Deps, caller: &Caller, request: &SendRequest) -> Result<Rehearsal, StoreError> {
+    let mut checks = Vec::new();
+    let mut note = |name, end: Result<(), SendError>| -> Result<(), StoreError> {
+        match end {
+            Err(SendError::Store(error)) => Err(error),
+            Ok(()) => {
+                checks.push(Rehearsed { name, error: None });
+                Ok(())
+            }
+            Err(error) => {
+                checks.push(Rehearsed { name, error: Some(error) });
+                Ok(())
+            }
+        }
+    };
+    let mut record = None;
+    note(
+        "account",
+        choose_account(deps, caller, request.account.as_deref()).and_then(|found| {
+            let end = may_leave(&found);
+            record = Some(found);
+            end
+        }),
+    )?;
+    let mut recipient = None;
+    note("recipient", resolve(deps, caller, &request.to).await.map(|found| recipient = Some(found)))?;
+    let mut is_marketing = false;
+    if let Some(record) = record.as_ref().filter(|_| request.content.template().is_some()) {
+        let end = check_template(deps, record, &request.content, "/template").await;
+        note("template", end.map(|found| is_marketing = found))?;
+    }
+    if let Some((record, fallback)) = record.as_ref().zip(request.fallback.as_ref()) {
+        let end = check_template(deps, record, fallback, "/fallback_template").await;
+        note("fallback_template", end.map(|_| ()))?;
+    }
+    if let (Some(record), Some(recipient)) = (&record, &recipient) {
+        let known = deps.messages.look_up(caller.workspace(), record.account.id, recipient).await?;
+        let now = deps.now();
+        if request.content.needs_window() {
+            let is_open = known.window.is_open(now);
+            note("window", if is_open { Ok(()) } else { Err(SendError::OutsideWindow(known.window)) })?;
+        }
+        if is_marketing {
+            let resting = known.resting_until.filter(|until| now < *until);
+            note(
+                "opt_out",
+                match resting {
+                    _ if known.has_opted_out => Err(SendError::OptedOut),
+                    Some(until) => Err(SendError::Resting(until)),
+                    None => Ok(()),
+                },
+            )?;
+        }
+    }
+    let content = match content_text(&request.content) {
+        Ok(content) => content,
+        Err(SendError::Store(error)) => return Err(error),
+        Err(_) => return Ok(Rehearsal { checks, request: None }),
+    };
+    let reference = Reference { message: deps.new_id(MessageId::from_parts), attempt: 1 }.to_string();
+    let body = recipient.map(|recipient| {
+        deps.upstream.body(&OutgoingMessage {
+            recipient: &recipient,
+            kind: request.content.kind().as_str(),
+            content: &content,
+            context_wamid: request.context_wamid.as_deref(),
+            recipient_identity_key_hash: request.recipient_identity_key_hash.as_deref(),
+            reference: &reference,
+        })
+    });
+    Ok(Rehearsal { checks, request: body })
+}

@@ -1,0 +1,61 @@
+//! The pace towards Meta.
+
+use serde_json::json;
+
+use crate::support::{CUSTOMER, TestApp};
+
+fn template(i: usize, mode: &str) -> serde_json::Value {
+    json!({"to": format!("+447700900{i:03}"), "type": "template", "mode": mode,
+        "template": {"name": "hello_world", "language": "en_US"}})
+}
+
+#[tokio::test]
+async fn no_second_has_more_than_the_number_may_send() {
+    let app = TestApp::new().await;
+    let batch: Vec<_> = (0..300).map(|i| template(i, "queue")).collect();
+    app.post("/api/messages/batch", &json!({"messages": batch})).await.expect(202);
+    app.tick_queue().await;
+    assert_eq!(app.n_taken(), 80);
+    for _ in 0..60 {
+        app.clock_advance_ms(100);
+        app.tick_queue().await;
+    }
+    // The simulator refuses what is too fast; nothing was refused.
+    assert_eq!(app.n_taken(), 300);
+    assert_eq!(app.get("/api/messages?status=sent&direction=outbound").await.data()["total"], 300);
+    let times: Vec<_> = app.sim.messages().iter().map(|one| one.accepted_at.clone()).collect();
+    assert_eq!(times.len(), 300);
+}
+
+#[tokio::test]
+async fn a_sync_send_waits_for_its_turn_up_to_five_seconds_and_is_refused_beyond() {
+    let app = TestApp::new().await;
+    let key = app.key(|new| (new.rate_per_minute, new.rate_burst) = (Some(10_000), Some(10_000))).await;
+    let send = || json!({"to": CUSTOMER, "type": "text", "text": "Hi"}).to_string();
+    for _ in 0..45 {
+        app.request_as(&key, "POST", "/api/messages/send", send()).await.expect(200);
+    }
+    // The 46th to one person has its turn after 6 seconds.
+    let refused = app.request_as(&key, "POST", "/api/messages/send", send()).await.expect(429);
+    assert_eq!(refused.code(), "pacing");
+    assert!(refused.number("retry-after") >= 1);
+    assert_eq!(app.n_taken(), 45);
+    assert_eq!(app.get("/api/messages?direction=outbound").await.data()["total"], 45);
+    app.advance(2);
+    app.patiently(app.request_as(&key, "POST", "/api/messages/send", send())).await.expect(200);
+    // Nobody else waited for that.
+    app.request_as(&key, "POST", "/api/messages/send", template(1, "sync").to_string()).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_full_queue_takes_no_more() {
+    let app = TestApp::with(|settings| settings.queue_per_account = 3).await;
+    for i in 0..3 {
+        app.send(template(i, "queue")).await.expect(202);
+    }
+    let refused = app.send(template(3, "queue")).await.expect(503);
+    assert_eq!(refused.code(), "queue_full");
+    assert!(refused.number("retry-after") >= 1);
+    app.tick_queue().await;
+    app.send(template(3, "queue")).await.expect(202);
+}

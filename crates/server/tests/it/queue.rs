@@ -1,0 +1,246 @@
+//! The queue: accepted now, sent in order, at its time, or not at all.
+
+use engine::work;
+use serde_json::{Value, json};
+use sim::{Fault, FaultAction, FaultAnswer};
+
+use crate::support::{CUSTOMER, STRANGER, TestApp};
+
+fn queued(to: &str, text: &str) -> Value {
+    json!({"to": to, "type": "text", "text": text, "mode": "queue"})
+}
+
+fn bodies(app: &TestApp) -> Vec<String> {
+    (0..app.n_taken()).map(|n| app.taken(n)["text"]["body"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+async fn status_of(app: &TestApp, id: &Value) -> String {
+    app.message(id.as_str().unwrap()).await["status"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_queued_message_is_answered_at_once_and_sent_by_the_next_round() {
+    let app = TestApp::new().await;
+    let answer = app.send(queued(CUSTOMER, "one")).await.expect(202);
+    assert_eq!(
+        (&answer.data()["status"], &answer.data()["message_id"]),
+        (&json!("queued"), &answer.data()["id"])
+    );
+    assert_eq!(app.n_taken(), 0);
+    assert_eq!(status_of(&app, &answer.data()["id"]).await, "queued");
+    app.tick_queue().await;
+    assert_eq!(bodies(&app), ["one"]);
+    app.step().await;
+    let message = app.message(answer.data()["id"].as_str().unwrap()).await;
+    assert_eq!(message["status"], "read");
+    let steps: Vec<_> =
+        message["timeline"].as_array().unwrap().iter().map(|one| one["status"].clone()).collect();
+    assert_eq!(steps, ["queued", "sent", "sent", "delivered", "read"]);
+}
+
+#[tokio::test]
+async fn messages_to_one_contact_leave_in_order_of_acceptance() {
+    let app = TestApp::new().await;
+    for i in 0..5 {
+        app.send(queued(CUSTOMER, &i.to_string())).await.expect(202);
+        app.advance(1);
+    }
+    // The first is refused for a moment: nobody overtakes it.
+    let error = json!({"error": {"message": "(#131000) Something went wrong", "code": 131_000}});
+    let answer = FaultAnswer { status: Some(500), body: Some(error), ..FaultAnswer::default() };
+    app.sim.fail(Fault::on("/messages", FaultAction::Status(answer)));
+    for _ in 0..8 {
+        app.tick_queue().await;
+        app.advance(2);
+    }
+    assert_eq!(bodies(&app), ["0", "1", "2", "3", "4"]);
+}
+
+#[tokio::test]
+async fn a_contact_that_waits_delays_nobody_else() {
+    let app = TestApp::new().await;
+    app.customer_writes("+15550101056", "Hi").await;
+    app.send(queued("+15550101056", "stuck")).await.expect(202);
+    app.send(queued(CUSTOMER, "free")).await.expect(202);
+    app.tick_queue().await;
+    assert_eq!(bodies(&app), ["free"]);
+}
+
+#[tokio::test]
+async fn a_scheduled_message_leaves_at_its_time() {
+    let app = TestApp::new().await;
+    let mut body = queued(CUSTOMER, "later");
+    body["send_at"] = json!("2026-01-01T01:00:00Z");
+    body.as_object_mut().unwrap().remove("mode");
+    let answer = app.send(body.clone()).await.expect(202);
+    app.send(queued(CUSTOMER, "now")).await.expect(202);
+    app.tick_queue().await;
+    app.advance(3599);
+    app.tick_queue().await;
+    assert_eq!(bodies(&app), ["now"]);
+    app.advance(1);
+    app.tick_queue().await;
+    assert_eq!(bodies(&app), ["now", "later"]);
+    assert_eq!(status_of(&app, &answer.data()["id"]).await, "sent");
+
+    body["send_at"] = json!("2026-02-02T00:00:00Z");
+    assert_eq!(app.send(body.clone()).await.expect(400).pointers(), ["/send_at"]);
+    body["send_at"] = json!("tomorrow");
+    assert_eq!(app.send(body.clone()).await.expect(400).pointers(), ["/send_at"]);
+    body["send_at"] = json!("2026-01-01T02:00:00Z");
+    body["mode"] = json!("sync");
+    assert_eq!(app.send(body).await.expect(400).pointers(), ["/mode"]);
+}
+
+#[tokio::test]
+async fn what_is_not_sent_in_its_time_expires() {
+    let app = TestApp::new().await;
+    app.customer_writes("+15550100190", "Hi").await;
+    app.send(queued("+15550100190", "holds the account")).await.expect(202);
+    app.tick_queue().await;
+    let mut body = queued(CUSTOMER, "soon or never");
+    body["valid_for"] = json!(30);
+    // The account is held: what is accepted is refused, what waits waits.
+    app.send(body.clone()).await.expect(503);
+    app.request("POST", "/api/accounts/sandbox/resume", "").await.expect(200);
+    let answer = app.send(body).await.expect(202);
+    app.advance(31);
+    app.tick_queue().await;
+    assert_eq!(status_of(&app, &answer.data()["id"]).await, "expired");
+}
+
+#[tokio::test]
+async fn a_held_account_keeps_its_queue_until_it_is_resumed() {
+    let app = TestApp::new().await;
+    let error = json!({"error": {"message": "(#190) expired", "code": 190}});
+    let answer = FaultAnswer { status: Some(401), body: Some(error), ..FaultAnswer::default() };
+    app.send(queued(CUSTOMER, "one")).await.expect(202);
+    app.send(queued(CUSTOMER, "two")).await.expect(202);
+    app.sim.fail(Fault::on("/messages", FaultAction::Status(answer)));
+    app.tick_queue().await;
+    app.advance(3600);
+    app.tick_queue().await;
+    assert_eq!(app.n_taken(), 0);
+    let account = app.get("/api/accounts/sandbox").await;
+    assert_eq!(account.data()["status"], "held");
+    assert!(account.data()["status_reason"].as_str().unwrap().contains("190"));
+    app.request("POST", "/api/accounts/sandbox/resume", "").await.expect(200);
+    app.tick_queue().await;
+    app.tick_queue().await;
+    assert_eq!(bodies(&app), ["one", "two"]);
+}
+
+#[tokio::test]
+async fn the_window_is_looked_at_again_when_the_message_leaves() {
+    let app = TestApp::new().await;
+    let mut plain = queued(CUSTOMER, "too late");
+    plain["send_at"] = json!("2026-01-01T23:00:00Z");
+    let failed = app.send(plain).await.expect(202);
+    let mut saved = queued(STRANGER, "instead");
+    app.customer_writes(STRANGER, "Hi").await;
+    saved["send_at"] = json!("2026-01-01T23:00:00Z");
+    saved["fallback_template"] = json!({"name": "hello_world", "language": "en_US"});
+    let saved = app.send(saved).await.expect(202);
+    // The worker was away when its time came.
+    app.advance(25 * 3600);
+    app.tick_queue().await;
+    let failed = app.message(failed.data()["id"].as_str().unwrap()).await;
+    assert_eq!((&failed["status"], &failed["error"]["code"]), (&json!("failed"), &json!("outside_window")));
+    let saved = app.message(saved.data()["id"].as_str().unwrap()).await;
+    assert_eq!(
+        (&saved["status"], &saved["sent_as"], &saved["type"]),
+        (&json!("sent"), &json!("template"), &json!("template"))
+    );
+}
+
+#[tokio::test]
+async fn a_closed_window_sends_the_fallback_at_once() {
+    let app = TestApp::new().await;
+    let body = json!({"to": STRANGER, "type": "text", "text": "Hi",
+        "fallback_template": {"name": "hello_world", "language": "en_US"}});
+    let answer = app.send(body.clone()).await.expect(200);
+    assert_eq!(answer.data()["sent_as"], "template");
+    assert_eq!(app.taken(0)["template"]["name"], "hello_world");
+    app.customer_writes(STRANGER, "Hi").await;
+    assert_eq!(app.send(body).await.expect(200).data()["sent_as"], "message");
+    let body = json!({"to": STRANGER, "type": "text", "text": "Hi",
+        "fallback_template": {"name": "order_confirmation", "language": "en"}});
+    let answer = app.send(body).await.expect(400);
+    assert_eq!(answer.code(), "template_parameters");
+    assert!(answer.pointers()[0].starts_with("/fallback_template"));
+}
+
+#[tokio::test]
+async fn a_waiting_message_can_be_canceled_and_a_sent_one_cannot() {
+    let app = TestApp::new().await;
+    let waiting = app.send(queued(CUSTOMER, "no")).await.expect(202);
+    let path = |answer: &crate::support::Answer| {
+        format!("/api/messages/{}/cancel", answer.data()["id"].as_str().unwrap())
+    };
+    let canceled = app.request("POST", &path(&waiting), "").await.expect(200);
+    assert_eq!(canceled.data()["status"], "canceled");
+    app.tick_queue().await;
+    assert_eq!(app.n_taken(), 0);
+    let again = app.request("POST", &path(&waiting), "").await.expect(409);
+    assert_eq!(again.code(), "not_cancelable");
+    let sent = app.send_text(CUSTOMER).await.expect(200);
+    app.request("POST", &path(&sent), "").await.expect(409);
+    app.request("POST", "/api/messages/wamid.none/cancel", "").await.expect(404);
+}
+
+#[tokio::test]
+async fn a_batch_is_one_request_and_one_bad_item_fails_alone() {
+    let app = TestApp::new().await;
+    let text = |to: &str| json!({"to": to, "type": "text", "text": "Hi"});
+    let mut keyed = text(CUSTOMER);
+    keyed["idempotency_key"] = json!("item-1");
+    let batch = json!({"messages": [
+        text(CUSTOMER),
+        {"to": CUSTOMER, "type": "text", "text": ""},
+        text(STRANGER),
+        7,
+        keyed,
+    ]});
+    let answer = app.post("/api/messages/batch", &batch).await.expect(202);
+    assert_eq!(answer.number("x-ratelimit-remaining"), 99);
+    let results = answer.data()["results"].as_array().unwrap();
+    let codes: Vec<_> = results.iter().map(|one| one.get("code").cloned().unwrap_or_default()).collect();
+    assert_eq!(
+        codes,
+        [
+            json!(null),
+            json!("invalid_request"),
+            json!("outside_window"),
+            json!("invalid_request"),
+            json!(null)
+        ]
+    );
+    assert_eq!((&results[0]["index"], &results[0]["status"]), (&json!(0), &json!("queued")));
+    assert_eq!(results[1]["details"]["errors"][0]["pointer"], "/text");
+
+    let again = app.post("/api/messages/batch", &batch).await.expect(202);
+    assert_eq!(again.data()["results"][4]["id"], results[4]["id"]);
+    assert_ne!(again.data()["results"][0]["id"], results[0]["id"]);
+    for _ in 0..5 {
+        app.tick_queue().await;
+    }
+    assert_eq!(app.n_taken(), 3);
+    app.post("/api/messages/batch", &json!({"messages": []})).await.expect(400);
+    let many: Vec<_> = (0..1001).map(|_| text(CUSTOMER)).collect();
+    app.post("/api/messages/batch", &json!({"messages": many})).await.expect(400);
+}
+
+#[tokio::test]
+async fn the_queue_survives_a_restart() {
+    let mut app = TestApp::new().await;
+    for i in 0..10 {
+        let body = json!({"to": format!("+44770090010{i}"), "type": "template", "mode": "queue",
+            "template": {"name": "hello_world", "language": "en_US"}});
+        app.send(body).await.expect(202);
+    }
+    app.restart().await;
+    app.advance(11);
+    work::tick_recovery(&app.deps).await.unwrap();
+    app.tick_queue().await;
+    assert_eq!(app.n_taken(), 10);
+}

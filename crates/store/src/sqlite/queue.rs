@@ -1,0 +1,309 @@
+//! The queue: what is due is claimed, the first of each contact before the next.
+//!
+//! **Invariant:** a message is handed out to one holder at a time, and only `queued` is ever due.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use domain::id::{AccountId, MessageId, WorkerId, WorkspaceId};
+use domain::message::Status;
+use domain::phone::{PhoneNumber, UserId};
+use domain::window::Window;
+use engine::ports::{Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, Recipient, Settled};
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use super::{idempotency, settle};
+use crate::error::{SqlError, SqlResult};
+use crate::row::{Cells, micros};
+
+/// A message of the queue that is due.
+struct Due {
+    message: MessageId,
+    window: Window,
+    needs_window: bool,
+    fallback: Option<Arc<str>>,
+    claimed: Claimed,
+}
+
+const COLUMNS: &str = "m.id, m.wa_id, m.user_id, m.kind, m.content, m.context_wamid, \
+    m.identity_key_hash, m.on_unknown, m.expires_at, m.created_at, m.n_attempts, m.account_id";
+
+fn read_claimed(
+    cells: &mut Cells<'_>,
+    workspace: WorkspaceId,
+    token: ClaimToken,
+) -> SqlResult<(MessageId, Claimed)> {
+    let message = cells.id()?;
+    let wa_id: Option<String> = cells.get()?;
+    let user_id: Option<String> = cells.get()?;
+    let number = wa_id.and_then(|wa_id| PhoneNumber::from_wa_id(&wa_id).ok()).map(Recipient::Phone);
+    let user = user_id.and_then(|user_id| UserId::parse(&user_id).ok()).map(Recipient::User);
+    let recipient = number.or(user).ok_or(SqlError::Bug("a message without a recipient"))?;
+    let kind = cells.get()?;
+    let content: Option<String> = cells.get()?;
+    let context_wamid = cells.get()?;
+    let recipient_identity_key_hash = cells.get()?;
+    let on_unknown = cells.word()?;
+    let expires_at = cells.opt_at()?;
+    let accepted_at = cells.at()?;
+    let n_attempts: u32 = cells.get()?;
+    let account = cells.id()?;
+    let claim = Claim { workspace, message, account, attempt: n_attempts.saturating_add(1), token };
+    let content = content.unwrap_or_default().into();
+    let claimed = Claimed {
+        claim,
+        recipient,
+        kind,
+        content,
+        context_wamid,
+        recipient_identity_key_hash,
+        on_unknown,
+        expires_at,
+        accepted_at,
+    };
+    Ok((message, claimed))
+}
+
+pub(super) fn claim_due(connection: &Connection, request: &ClaimRequest) -> SqlResult<ClaimRound> {
+    let mut round = ClaimRound::default();
+    for due in find_due(connection, request)? {
+        if let Some(until) = waits_until(request, &due.claimed.recipient) {
+            put_off(connection, &due.claimed.claim, until)?;
+        } else if !due.needs_window || due.window.is_open(request.now) {
+            hold(connection, request.worker, &due.claimed.claim, None, request.now)?;
+            round.claimed.push(due.claimed);
+        } else if let Some(fallback) = due.fallback {
+            hold(connection, request.worker, &due.claimed.claim, Some(&fallback), request.now)?;
+            round.claimed.push(Claimed {
+                kind: "template".to_owned(),
+                content: fallback,
+                context_wamid: None,
+                ..due.claimed
+            });
+        } else {
+            let end = (Status::Failed, Some("outside_window"));
+            settle::end_here(connection, request.workspace, due.message, end, request.now)?;
+            round.n_settled += 1;
+        }
+    }
+    Ok(round)
+}
+
+/// Until when nothing may leave to this recipient.
+fn waits_until(request: &ClaimRequest, recipient: &Recipient) -> Option<Timestamp> {
+    let key = match recipient {
+        Recipient::Phone(number) => number.digits(),
+        Recipient::User(user) => user.as_str(),
+    };
+    request.waiting.get(key).copied()
+}
+
+fn put_off(connection: &Connection, claim: &Claim, until: Timestamp) -> SqlResult<()> {
+    connection
+        .prepare_cached(
+            "update messages set due_at = ?3
+             where workspace_id = ?1 and id = ?2 and status = 'queued' and worker_id is null",
+        )?
+        .execute((claim.workspace.as_bytes(), claim.message.as_bytes(), micros(until)))?;
+    Ok(())
+}
+
+fn find_due(connection: &Connection, request: &ClaimRequest) -> SqlResult<Vec<Due>> {
+    // Oldest first; a message waits while an earlier one to the same contact waits or is under way.
+    let sql = format!(
+        "select {COLUMNS}, m.needs_window, m.fallback, w.last_inbound_at, w.refused_at
+         from messages m
+         left join windows w
+             on w.workspace_id = m.workspace_id and w.account_id = m.account_id and w.contact_id = m.contact_id
+         where m.workspace_id = ?1 and m.account_id = ?2 and m.status = 'queued' and m.worker_id is null
+           and m.order_at <= ?3 and m.due_at <= ?3 and (m.expires_at is null or m.expires_at > ?3)
+           and not exists (
+               select 1 from messages e
+               where e.contact_id = m.contact_id and e.account_id = m.account_id
+                 and e.mode = 'queue' and e.status in ('queued', 'sending')
+                 and (e.order_at < m.order_at or (e.order_at = m.order_at and e.seq < m.seq)))
+         order by m.order_at, m.seq limit ?4"
+    );
+    let limit = i64::try_from(request.tokens.len()).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params![
+        request.workspace.as_bytes(),
+        request.account.as_bytes(),
+        micros(request.now),
+        limit
+    ])?;
+    let mut tokens = request.tokens.iter();
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let Some(token) = tokens.next() else { break };
+        let mut cells = Cells::new("messages", row);
+        let (message, claimed) = read_claimed(&mut cells, request.workspace, *token)?;
+        found.push(Due {
+            message,
+            claimed,
+            needs_window: cells.flag()?,
+            fallback: cells.get::<Option<String>>()?.map(Arc::from),
+            window: Window { last_inbound_at: cells.opt_at()?, refused_at: cells.opt_at()? },
+        });
+    }
+    Ok(found)
+}
+
+/// Holds a due message: it is `sending` from now on, itself or as its fallback.
+fn hold(
+    connection: &Connection,
+    worker: WorkerId,
+    claim: &Claim,
+    fallback: Option<&str>,
+    now: Timestamp,
+) -> SqlResult<()> {
+    let n_rows = connection
+        .prepare_cached(
+            "update messages
+             set status = 'sending', worker_id = ?3, claim_token = ?4, n_attempts = ?5, due_at = null,
+                 kind = case when ?6 is null then kind else 'template' end, content = coalesce(?6, content),
+                 context_wamid = case when ?6 is null then context_wamid end,
+                 sent_as = case when ?6 is null then sent_as else 'template' end, fallback = null,
+                 needs_window = case when ?6 is null then needs_window else 0 end, updated_at = ?7
+             where workspace_id = ?1 and id = ?2 and status = 'queued' and worker_id is null",
+        )?
+        .execute(params![
+            claim.workspace.as_bytes(),
+            claim.message.as_bytes(),
+            worker.as_bytes(),
+            claim.token.0,
+            claim.attempt,
+            fallback,
+            micros(now),
+        ])?;
+    if n_rows == 1 { Ok(()) } else { Err(SqlError::Bug("a due message was not there to be claimed")) }
+}
+
+/// A message that waited for its turn leaves now.
+pub(super) fn begin(connection: &Connection, claim: &Claim, now: Timestamp) -> SqlResult<Settled> {
+    let n_rows = connection
+        .prepare_cached(
+            "update messages
+             set status = case status when 'queued' then 'sending' else status end, n_attempts = ?4, due_at = null,
+                 updated_at = ?5
+             where workspace_id = ?1 and id = ?2 and claim_token = ?3 and status in ('queued', 'sending', 'unknown')",
+        )?
+        .execute((
+            claim.workspace.as_bytes(),
+            claim.message.as_bytes(),
+            claim.token.0,
+            claim.attempt,
+            micros(now),
+        ))?;
+    Ok(if n_rows == 1 { Settled::Held } else { Settled::Lost })
+}
+
+pub(super) fn claim_unknown(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    message: MessageId,
+    (worker, token): (WorkerId, ClaimToken),
+    now: Timestamp,
+) -> SqlResult<Option<Claimed>> {
+    let sql = format!(
+        "select {COLUMNS} from messages m
+         where m.workspace_id = ?1 and m.id = ?2 and m.status = 'unknown' and m.is_resent = 0 and m.worker_id is null"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query((workspace.as_bytes(), message.as_bytes()))?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let (_, claimed) = read_claimed(&mut Cells::new("messages", row), workspace, token)?;
+    connection
+        .prepare_cached(
+            "update messages
+             set worker_id = ?3, claim_token = ?4, n_attempts = ?5, is_resent = 1, updated_at = ?6
+             where workspace_id = ?1 and id = ?2",
+        )?
+        .execute(params![
+            workspace.as_bytes(),
+            message.as_bytes(),
+            worker.as_bytes(),
+            token.0,
+            claimed.claim.attempt,
+            micros(now),
+        ])?;
+    Ok(Some(claimed))
+}
+
+pub(super) fn give_up(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    message: MessageId,
+    now: Timestamp,
+) -> SqlResult<bool> {
+    let Some((Status::Unknown, false)) = state(connection, workspace, message)? else { return Ok(false) };
+    settle::end_here(connection, workspace, message, (Status::Failed, Some("given_up")), now)?;
+    Ok(true)
+}
+
+pub(super) fn cancel(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    message: MessageId,
+    now: Timestamp,
+) -> SqlResult<Cancel> {
+    match state(connection, workspace, message)? {
+        None => Ok(Cancel::NotFound),
+        Some((Status::Queued, false)) => {
+            settle::end_here(connection, workspace, message, (Status::Canceled, None), now)?;
+            Ok(Cancel::Canceled)
+        }
+        Some((status, _)) => Ok(Cancel::TooLate(status)),
+    }
+}
+
+/// Where an outbound message stands, and whether somebody holds it.
+fn state(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    message: MessageId,
+) -> SqlResult<Option<(Status, bool)>> {
+    let mut statement = connection.prepare_cached(
+        "select status, worker_id is not null from messages
+         where workspace_id = ?1 and id = ?2 and direction = 'outbound'",
+    )?;
+    let mut rows = statement.query((workspace.as_bytes(), message.as_bytes()))?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let mut cells = Cells::new("messages", row);
+    Ok(Some((cells.word()?, cells.flag()?)))
+}
+
+/// Ends messages whose time has run out, and forgets kept answers whose time has.
+pub(super) fn expire(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<u32> {
+    let expired = {
+        let mut statement = connection.prepare_cached(
+            "select workspace_id, id from messages
+             where status = 'queued' and expires_at is not null and expires_at <= ?1 and worker_id is null limit ?2",
+        )?;
+        let mut rows = statement.query((micros(now), limit))?;
+        let mut expired: Vec<(WorkspaceId, MessageId)> = Vec::new();
+        while let Some(row) = rows.next()? {
+            let mut cells = Cells::new("messages", row);
+            expired.push((cells.id()?, cells.id()?));
+        }
+        expired
+    };
+    for (workspace, message) in &expired {
+        settle::end_here(connection, *workspace, *message, (Status::Expired, None), now)?;
+    }
+    idempotency::forget(connection, now, limit)?;
+    Ok(u32::try_from(expired.len()).unwrap_or(u32::MAX))
+}
+
+pub(super) fn depths(connection: &Connection) -> SqlResult<BTreeMap<AccountId, u32>> {
+    let mut statement =
+        connection.prepare_cached("select account_id, n_messages from queue_depths where n_messages > 0")?;
+    let mut rows = statement.query(())?;
+    let mut depths = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let mut cells = Cells::new("queue_depths", row);
+        depths.insert(cells.id()?, cells.get()?);
+    }
+    Ok(depths)
+}
