@@ -182,6 +182,9 @@ fn waypost(programs: &Path, place: &Path, upstream: SocketAddr, settings: &[Stri
         command.env("WAYPOST_DATA_DIR", folder.path().join("data"));
         command.env("WAYPOST_SECRET_KEY", STANDARD.encode([7_u8; 32]));
         command.env("WAYPOST_GRAPH__BASE_URL", format!("http://{upstream}"));
+        // What is measured is the gateway's own cost, not Meta's pace.
+        command.env("WAYPOST_PACING__THROUGHPUT", "1000000");
+        command.env("WAYPOST_PACING__PAIR_RULE", "false");
         for setting in settings {
             let (name, value) =
                 setting.split_once('=').with_context(|| format!("{setting} is not NAME=VALUE"))?;
