@@ -122,6 +122,8 @@ pub struct Allowance {
     sends: SlidingWindow,
     burst: SlidingWindow,
     others: SlidingWindow,
+    /// When the messages of its batches leave, ascending: those of the last minute, and those to come.
+    planned: VecDeque<Timestamp>,
 }
 
 impl Allowance {
@@ -132,7 +134,33 @@ impl Allowance {
             sends: SlidingWindow::new(limits.per_minute, minute),
             burst: SlidingWindow::new(limits.burst, SignedDuration::from_secs(1)),
             others: SlidingWindow::new(limits.others(), minute),
+            planned: VecDeque::new(),
         }
+    }
+
+    /// When the next message of a batch may leave: at the key's pace among the messages of its batches. The batch itself
+    /// was one call.
+    pub fn plan(&mut self, limits: Limits, now: Timestamp) -> Timestamp {
+        let minute = SignedDuration::from_secs(60);
+        while self.planned.front().is_some_and(|at| now.duration_since(*at) >= minute) {
+            self.planned.pop_front();
+        }
+        // The n-th message before this one must be a whole window away.
+        let after = |n: u32, span: SignedDuration| -> Option<Timestamp> {
+            let n = usize::try_from(n).ok()?.max(1);
+            let before = self.planned.len().checked_sub(n).and_then(|index| self.planned.get(index))?;
+            before.saturating_add(span).ok()
+        };
+        let at = [
+            after(limits.per_minute, minute),
+            after(limits.burst, SignedDuration::from_secs(1)),
+            self.planned.back().copied(),
+        ]
+        .into_iter()
+        .flatten()
+        .fold(now, Timestamp::max);
+        self.planned.push_back(at);
+        at
     }
 
     /// Asks for one call, and counts it if it is granted. A refused call does not count.
@@ -218,6 +246,21 @@ mod tests {
         assert_eq!(allowance.ask(CallKind::Send, limits, at(0)).refused_until, None);
         let other = allowance.ask(CallKind::Other, limits, at(0));
         assert_eq!((other.limit, other.remaining, other.refused_until), (1200, 1199, None));
+    }
+
+    #[test]
+    fn a_batch_leaves_at_the_keys_pace() {
+        let mut allowance = Allowance::new(LIMITS);
+        let planned: Vec<_> = (0..1000).map(|_| allowance.plan(LIMITS, at(0))).collect();
+        for (limit, span) in [(10, 1000), (100, 60_000)] {
+            for pair in planned.windows(limit + 1) {
+                assert!(pair[limit].duration_since(pair[0]) >= SignedDuration::from_millis(span));
+            }
+        }
+        assert_eq!(planned[9], at(0));
+        assert_eq!(planned[10], at(1000));
+        assert_eq!(planned[100], at(60_000));
+        assert_eq!(planned[999].duration_since(at(0)).as_secs(), 549);
     }
 
     proptest! {

@@ -70,7 +70,12 @@ pub fn look(deps: &Deps, key: &ApiKey, kind: CallKind) -> Grant {
     with_allowance(deps, key, |allowance, limits| allowance.look(kind, limits, deps.now()))
 }
 
-fn with_allowance(deps: &Deps, key: &ApiKey, f: impl FnOnce(&mut Allowance, Limits) -> Grant) -> Grant {
+/// When the next message of the key's batches may leave.
+pub(crate) fn plan(deps: &Deps, key: &ApiKey) -> Timestamp {
+    with_allowance(deps, key, |allowance, limits| allowance.plan(limits, deps.now()))
+}
+
+fn with_allowance<T>(deps: &Deps, key: &ApiKey, f: impl FnOnce(&mut Allowance, Limits) -> T) -> T {
     let limits = Limits {
         per_minute: key.rate_per_minute.unwrap_or(deps.settings.limits.per_minute),
         burst: key.rate_burst.unwrap_or(deps.settings.limits.burst),

@@ -16,7 +16,7 @@ use domain::window::Window;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::deliver::{self, Delivery, Render};
-use crate::key::Caller;
+use crate::key::{self, Caller};
 use crate::ports::{
     AccountRecord, Fallback, KeptKey, NewIdempotencyKey, NewMessage, OnUnknown, Plan, Recipient, SentAs,
     StoreError, UpstreamError,
@@ -57,6 +57,8 @@ pub enum When {
     Sync,
     /// From the queue, not before this time.
     Queue(Option<Timestamp>),
+    /// As the n-th of a batch, from 0: from the queue, at the key's pace, not before this time.
+    Batch(u32, Option<Timestamp>),
 }
 
 /// A caller's key for repeated requests.
@@ -217,13 +219,18 @@ pub async fn send(
         }
     }
     let leaves_at = match request.when {
-        When::Sync | When::Queue(None) => now,
-        When::Queue(Some(at)) => at.max(now),
+        When::Sync | When::Queue(None) | When::Batch(_, None) => now,
+        When::Queue(Some(at)) | When::Batch(_, Some(at)) => at.max(now),
     };
+    let limit = deps.settings.queue_per_account;
     let plan = match request.when {
         When::Sync => Plan::Now,
-        When::Queue(_) => {
-            Plan::Queue { due_at: leaves_at, order_at: leaves_at, limit: deps.settings.queue_per_account }
+        When::Queue(_) => Plan::Queue { due_at: leaves_at, order_at: leaves_at, limit },
+        When::Batch(n, _) => {
+            // Items are accepted side by side; to one contact they leave in the order of the batch.
+            let order_at =
+                leaves_at.saturating_add(SignedDuration::from_micros(n.into())).unwrap_or(leaves_at);
+            Plan::Queue { due_at: key::plan(deps, &caller.key).max(leaves_at), order_at, limit }
         }
     };
     let id = deps.new_id(MessageId::from_parts);

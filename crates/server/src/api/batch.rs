@@ -55,7 +55,8 @@ async fn accept_all(deps: &Arc<Deps>, caller: &Caller, request_id: &str, items: 
             let Some((index, item)) = waiting.next() else { break };
             let (deps, caller, request_id) = (deps.clone(), caller.clone(), request_id.to_owned());
             running.spawn(async move {
-                let end = accept_one(&deps, &caller, &request_id, item).await;
+                let place = u32::try_from(index).unwrap_or(u32::MAX);
+                let end = accept_one(&deps, &caller, &request_id, (place, item)).await;
                 (index, show(index, end))
             });
         }
@@ -76,14 +77,14 @@ async fn accept_one(
     deps: &Arc<Deps>,
     caller: &Caller,
     request_id: &str,
-    item: Value,
+    (place, item): (u32, Value),
 ) -> Result<Value, ApiError> {
     let kind = item.kind_name();
     let Value::Object(item) = item else {
         return Err(ApiError::invalid_at("", format!("must be an object, is {kind}")));
     };
     let whole = item.clone();
-    let read = read_request(item, Kind::Item, deps.now())?;
+    let read = read_request(item, Kind::Item(place), deps.now())?;
     let repeat =
         read.idempotency_key.as_ref().map(|key| repeat::Repeat::new(key, "/api/messages/batch", &whole));
     let idempotency = repeat.as_ref().map(|repeat| repeat.idempotency(request_id));

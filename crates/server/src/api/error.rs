@@ -28,6 +28,14 @@ macro_rules! codes {
                 }
             }
 
+            /// What it means: the words of its documentation.
+            #[cfg(test)]
+            pub(crate) fn about(self) -> String {
+                match self {
+                    $(Self::$variant => [$($doc),+].map(str::trim).join(" "),)*
+                }
+            }
+
             /// The HTTP status that goes with it.
             pub(crate) fn status(self) -> StatusCode {
                 match self {
@@ -224,6 +232,9 @@ impl IntoResponse for ApiError {
         response
     }
 }
+
+#[cfg(test)]
+mod reference;
 
 #[cfg(test)]
 mod tests {

@@ -26,8 +26,8 @@ const MAX_VALID_FOR: i64 = 30 * 86_400;
 pub(crate) enum Kind {
     /// A request of its own: sync, unless it asks for the queue.
     Single,
-    /// An item of a batch: always through the queue.
-    Item,
+    /// The n-th item of a batch, from 0: always through the queue.
+    Item(u32),
 }
 
 /// A request, read.
@@ -117,7 +117,7 @@ fn read_envelope(fields: &Fields<'_, '_>, item: Kind, now: Timestamp) -> Envelop
         .unwrap_or_default();
     let idempotency_key = match item {
         Kind::Single => None,
-        Kind::Item => fields.optional("idempotency_key").string(1..=MAX_KEY).map(str::to_owned),
+        Kind::Item(_) => fields.optional("idempotency_key").string(1..=MAX_KEY).map(str::to_owned),
     };
     let context = fields.optional("context");
     let context_wamid = context.object().and_then(|context| {
@@ -135,7 +135,7 @@ fn read_envelope(fields: &Fields<'_, '_>, item: Kind, now: Timestamp) -> Envelop
         Kind::Single => {
             let _read_before = fields.optional("dry_run").boolean();
         }
-        Kind::Item => fields.forbidden("dry_run", "is not allowed in a batch: try one message by itself"),
+        Kind::Item(_) => fields.forbidden("dry_run", "is not allowed in a batch: try one message by itself"),
     }
     Envelope {
         to,
@@ -170,10 +170,16 @@ fn read_when(fields: &Fields<'_, '_>, item: Kind, now: Timestamp) -> When {
     if asked == Some("sync") && send_at.is_present() {
         mode.refuse("must be `queue` with `send_at`: what is scheduled goes through the queue");
     }
-    if asked == Some("sync") && item == Kind::Item {
-        mode.refuse("must be `queue` in a batch");
+    match item {
+        Kind::Item(n) => {
+            if asked == Some("sync") {
+                mode.refuse("must be `queue` in a batch");
+            }
+            When::Batch(n, at)
+        }
+        Kind::Single if asked == Some("queue") || at.is_some() => When::Queue(at),
+        Kind::Single => When::Sync,
     }
-    if asked == Some("queue") || at.is_some() || item == Kind::Item { When::Queue(at) } else { When::Sync }
 }
 
 fn read_recipient(fields: &Fields<'_, '_>) -> Option<Addressee> {

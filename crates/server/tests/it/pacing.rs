@@ -12,8 +12,10 @@ fn template(i: usize, mode: &str) -> serde_json::Value {
 #[tokio::test]
 async fn no_second_has_more_than_the_number_may_send() {
     let app = TestApp::new().await;
+    let key = app.key(|new| (new.rate_per_minute, new.rate_burst) = (Some(10_000), Some(10_000))).await;
     let batch: Vec<_> = (0..300).map(|i| template(i, "queue")).collect();
-    app.post("/api/messages/batch", &json!({"messages": batch})).await.expect(202);
+    let batch = json!({"messages": batch}).to_string();
+    app.request_as(&key, "POST", "/api/messages/batch", batch).await.expect(202);
     app.tick_queue().await;
     assert_eq!(app.n_taken(), 80);
     for _ in 0..60 {
@@ -25,6 +27,26 @@ async fn no_second_has_more_than_the_number_may_send() {
     assert_eq!(app.get("/api/messages?status=sent&direction=outbound").await.data()["total"], 300);
     let times: Vec<_> = app.sim.messages().iter().map(|one| one.accepted_at.clone()).collect();
     assert_eq!(times.len(), 300);
+}
+
+#[tokio::test]
+async fn a_batch_leaves_at_its_keys_pace_and_in_its_order() {
+    let app = TestApp::new().await;
+    let item = |i: usize| json!({"to": CUSTOMER, "type": "text", "text": i.to_string()});
+    let batch: Vec<_> = (0..25).map(item).collect();
+    app.post("/api/messages/batch", &json!({"messages": batch})).await.expect(202);
+    let mut sent = Vec::new();
+    for _ in 0..4 {
+        for _ in 0..25 {
+            app.tick_queue().await;
+        }
+        sent.push(app.n_taken());
+        app.advance(1);
+    }
+    assert_eq!(sent, [10, 20, 25, 25]);
+    let order: Vec<_> =
+        (0..25).map(|n| app.taken(n)["text"]["body"].as_str().unwrap().parse::<usize>().unwrap()).collect();
+    assert_eq!(order, (0..25).collect::<Vec<_>>());
 }
 
 #[tokio::test]

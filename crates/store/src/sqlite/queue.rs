@@ -110,20 +110,20 @@ fn put_off(connection: &Connection, claim: &Claim, until: Timestamp) -> SqlResul
 }
 
 fn find_due(connection: &Connection, request: &ClaimRequest) -> SqlResult<Vec<Due>> {
-    // Oldest first; a message waits while an earlier one to the same contact waits or is under way.
+    // First due, first out; a message waits while an earlier one to the same contact waits or is under way.
     let sql = format!(
         "select {COLUMNS}, m.needs_window, m.fallback, w.last_inbound_at, w.refused_at
          from messages m
          left join windows w
              on w.workspace_id = m.workspace_id and w.account_id = m.account_id and w.contact_id = m.contact_id
          where m.workspace_id = ?1 and m.account_id = ?2 and m.status = 'queued' and m.worker_id is null
-           and m.order_at <= ?3 and m.due_at <= ?3 and (m.expires_at is null or m.expires_at > ?3)
+           and m.due_at <= ?3 and (m.expires_at is null or m.expires_at > ?3)
            and not exists (
                select 1 from messages e
                where e.contact_id = m.contact_id and e.account_id = m.account_id
                  and e.mode = 'queue' and e.status in ('queued', 'sending')
                  and (e.order_at < m.order_at or (e.order_at = m.order_at and e.seq < m.seq)))
-         order by m.order_at, m.seq limit ?4"
+         order by m.due_at, m.seq limit ?4"
     );
     let limit = i64::try_from(request.tokens.len()).unwrap_or(i64::MAX);
     let mut statement = connection.prepare_cached(&sql)?;
