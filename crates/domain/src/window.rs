@@ -12,7 +12,8 @@ pub const OPEN_FOR: SignedDuration = SignedDuration::from_hours(24);
 pub struct Window {
     /// When the customer last wrote or called, by Meta's time.
     pub last_inbound_at: Option<Timestamp>,
-    /// When Meta last said that the window is closed (131047).
+    /// When Meta last said that the window is closed (131047), to the second, as Meta tells time. A message of the
+    /// customer that is heard of later and is not older takes it back.
     pub refused_at: Option<Timestamp>,
 }
 
@@ -39,7 +40,17 @@ impl Window {
     #[must_use]
     pub fn heard(self, at: Timestamp, now: Timestamp) -> Self {
         let at = at.min(now);
-        Self { last_inbound_at: Some(self.last_inbound_at.map_or(at, |last| last.max(at))), ..self }
+        Self {
+            last_inbound_at: Some(self.last_inbound_at.map_or(at, |last| last.max(at))),
+            refused_at: self.refused_at.filter(|refused| at < *refused),
+        }
+    }
+
+    /// The window after Meta called it closed at `at`.
+    #[must_use]
+    pub fn refused(self, at: Timestamp) -> Self {
+        let at = Timestamp::from_second(at.as_second()).unwrap_or(at);
+        Self { refused_at: Some(self.refused_at.map_or(at, |refused| refused.max(at))), ..self }
     }
 }
 
@@ -78,9 +89,17 @@ mod tests {
 
     #[test]
     fn metas_refusal_closes_it_until_the_customer_writes_again() {
-        let window = Window { refused_at: Some(at(60)), ..Window::default().heard(at(0), at(0)) };
+        let window = Window::default().heard(at(0), at(0)).refused(at(60));
         assert!(!window.is_open(at(61)));
         assert_eq!(window.closes_at(), Some(at(60)));
         assert!(window.heard(at(70), at(71)).is_open(at(71)));
+    }
+
+    #[test]
+    fn in_the_second_of_the_refusal_what_is_heard_last_counts() {
+        let refused = Window::default().heard(at(60), at(60)).refused(at(60));
+        assert!(!refused.is_open(at(60)));
+        assert!(refused.heard(at(60), at(60)).is_open(at(60)));
+        assert!(!refused.heard(at(59), at(60)).is_open(at(60)));
     }
 }

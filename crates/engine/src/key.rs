@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::access::{ApiKey, KeyDigest, Scope};
+use domain::account::Account;
 use domain::allowance::{Allowance, CallKind, Grant, Limits};
 use domain::id::{AccountId, KeyId, WorkspaceId};
 use jiff::Timestamp;
@@ -30,6 +31,22 @@ impl Caller {
     /// The tenant that the key acts for.
     pub fn workspace(&self) -> WorkspaceId {
         self.key.workspace
+    }
+
+    /// The accounts of which the key may see anything; `None`: all, also those that are gone.
+    pub fn visible(&self, deps: &Deps) -> Option<Vec<AccountId>> {
+        let directory = deps.directory.current();
+        let may_use = |account: &Account| self.key.may_use(account.id, account.is_sandbox);
+        let accounts = || directory.accounts_of(self.workspace()).map(|record| &record.account);
+        if self.key.accounts.is_empty() && accounts().all(may_use) {
+            return None;
+        }
+        Some(accounts().filter(|account| may_use(account)).map(|account| account.id).collect())
+    }
+
+    /// Whether the key may see what belongs to this account.
+    pub fn may_see(&self, deps: &Deps, account: AccountId) -> bool {
+        self.visible(deps).is_none_or(|visible| visible.contains(&account))
     }
 }
 

@@ -6,7 +6,9 @@ use domain::message::Reference;
 use crate::Deps;
 use crate::key::Caller;
 use crate::ports::{OutgoingMessage, StoreError};
-use crate::send::{SendError, SendRequest, check_template, choose_account, content_text, may_leave, resolve};
+use crate::send::{
+    SendError, SendRequest, check_template, choose_account, content_text, context, may_leave, resolve,
+};
 
 /// One thing that a rehearsal looked at.
 #[derive(Debug)]
@@ -65,11 +67,11 @@ pub async fn rehearse(deps: &Deps, caller: &Caller, request: &SendRequest) -> Re
     note("recipient", resolve(deps, caller, &request.to).await.map(|found| recipient = Some(found)))?;
     let mut is_marketing = false;
     if let Some(record) = record.as_ref().filter(|_| request.content.template().is_some()) {
-        let end = check_template(deps, record, &request.content, "/template").await;
+        let end = check_template(deps, (record, recipient.as_ref()), &request.content, "/template").await;
         note("template", end.map(|found| is_marketing = found))?;
     }
     if let Some((record, fallback)) = record.as_ref().zip(request.fallback.as_ref()) {
-        let end = check_template(deps, record, fallback, "/fallback_template").await;
+        let end = check_template(deps, (record, recipient.as_ref()), fallback, "/fallback_template").await;
         note("fallback_template", end.map(|_| ()))?;
     }
     if let (Some(record), Some(recipient)) = (&record, &recipient) {
@@ -91,6 +93,11 @@ pub async fn rehearse(deps: &Deps, caller: &Caller, request: &SendRequest) -> Re
             )?;
         }
     }
+    let mut context_wamid = None;
+    if request.context_wamid.is_some() {
+        let end = context(deps, caller, request.context_wamid.as_deref()).await;
+        note("context", end.map(|found| context_wamid = found))?;
+    }
     let content = match content_text(&request.content) {
         Ok(content) => content,
         Err(SendError::Store(error)) => return Err(error),
@@ -102,7 +109,7 @@ pub async fn rehearse(deps: &Deps, caller: &Caller, request: &SendRequest) -> Re
             recipient: &recipient,
             kind: request.content.kind().as_str(),
             content: &content,
-            context_wamid: request.context_wamid.as_deref(),
+            context_wamid: context_wamid.as_deref(),
             recipient_identity_key_hash: request.recipient_identity_key_hash.as_deref(),
             reference: &reference,
         })

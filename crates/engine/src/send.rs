@@ -18,8 +18,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::deliver::{self, Delivery, Render};
 use crate::key::{self, Caller};
 use crate::ports::{
-    AccountRecord, Fallback, KeptKey, NewIdempotencyKey, NewMessage, OnUnknown, Plan, Recipient, SentAs,
-    StoreError, UpstreamError,
+    AccountRecord, Fallback, KeptKey, MessageKey, NewIdempotencyKey, NewMessage, OnUnknown, Plan, Recipient,
+    SentAs, StoreError, UpstreamError,
 };
 use crate::template::{self, TemplateError};
 use crate::{Deps, account};
@@ -137,6 +137,10 @@ pub enum SendError {
     },
     /// No such contact.
     ContactNotFound,
+    /// The message that this one answers is not one that Meta knows.
+    ContextNotFound,
+    /// Meta sends authentication templates to phone numbers only (131062).
+    NeedsNumber(Box<TemplateRef>),
     /// There is no such template.
     TemplateNotFound(Box<TemplateRef>),
     /// The template may not be sent in this state.
@@ -211,6 +215,7 @@ pub async fn send(
     idempotency: Option<Idempotency>,
 ) -> Result<Sent, SendError> {
     let Checked { record, recipient, is_marketing, fallback } = check(deps, caller, &request).await?;
+    let context_wamid = context(deps, caller, request.context_wamid.as_deref()).await?;
     let now = deps.now();
     if request.when == When::Sync {
         let turn_at = deps.pacer.foresee(record.account.id, &recipient, now);
@@ -245,7 +250,7 @@ pub async fn send(
         content: content_text(&request.content)?,
         needs_window: request.content.needs_window(),
         is_marketing,
-        context_wamid: request.context_wamid,
+        context_wamid,
         recipient_identity_key_hash: request.recipient_identity_key_hash,
         client_reference: request.client_reference,
         fallback,
@@ -291,11 +296,13 @@ async fn check(deps: &Deps, caller: &Caller, request: &SendRequest) -> Result<Ch
     let record = choose_account(deps, caller, request.account.as_deref())?;
     let recipient = resolve(deps, caller, &request.to).await?;
     may_leave(&record)?;
-    let is_marketing = check_template(deps, &record, &request.content, "/template").await?;
+    let is_marketing =
+        check_template(deps, (&record, Some(&recipient)), &request.content, "/template").await?;
     let fallback = match &request.fallback {
         None => None,
         Some(fallback) => {
-            let is_marketing = check_template(deps, &record, fallback, "/fallback_template").await?;
+            let is_marketing =
+                check_template(deps, (&record, Some(&recipient)), fallback, "/fallback_template").await?;
             Some(Fallback { content: content_text(fallback)?, is_marketing })
         }
     };
@@ -349,11 +356,29 @@ pub(crate) async fn resolve(deps: &Deps, caller: &Caller, to: &Addressee) -> Res
     number.map(Recipient::Phone).or(user.map(Recipient::User)).ok_or(SendError::ContactNotFound)
 }
 
+/// Meta's id of the message that is answered: given as such, or by our id.
+///
+/// # Errors
+/// `ContextNotFound` when it is neither.
+pub(crate) async fn context(
+    deps: &Deps,
+    caller: &Caller,
+    given: Option<&str>,
+) -> Result<Option<String>, SendError> {
+    let Some(given) = given else { return Ok(None) };
+    if given.starts_with("wamid.") {
+        return Ok(Some(given.to_owned()));
+    }
+    let Ok(id) = given.parse() else { return Err(SendError::ContextNotFound) };
+    let story = deps.messages.message(caller.workspace(), &MessageKey::Id(id)).await?;
+    story.and_then(|story| story.message.wamid).map(Some).ok_or(SendError::ContextNotFound)
+}
+
 /// Finds the template of a template message, whose object stands at `base`, and checks that the message fits it.
 /// Returns whether it is marketing.
 pub(crate) async fn check_template(
     deps: &Deps,
-    record: &AccountRecord,
+    (record, recipient): (&AccountRecord, Option<&Recipient>),
     content: &Content,
     base: &str,
 ) -> Result<bool, SendError> {
@@ -383,6 +408,11 @@ pub(crate) async fn check_template(
             template: reference(),
             status: definition.status.clone(),
         });
+    }
+    if definition.category == TemplateCategory::Authentication
+        && matches!(recipient, Some(Recipient::User(_)))
+    {
+        return Err(SendError::NeedsNumber(reference()));
     }
     definition
         .bind(&message, base)

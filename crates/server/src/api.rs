@@ -23,6 +23,7 @@ mod visit;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use engine::Deps;
@@ -61,4 +62,11 @@ pub(crate) fn router(deps: &Arc<Deps>) -> Router {
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
     tracing::error!("a handler panicked");
     ApiError::new(Code::Internal, "Something went wrong here. Nothing was sent; try again.").into_response()
+}
+
+/// The answer at an address outside of everything.
+pub(crate) async fn nothing_here(State(deps): State<Arc<Deps>>) -> Response {
+    let request_id = deps.new_id(domain::id::MessageId::from_parts).to_string();
+    let error = ApiError::new(Code::NotFound, "There is nothing at this address. The API is under /api.");
+    visit::with_request_id(answer::failure(&error, &request_id), &request_id)
 }

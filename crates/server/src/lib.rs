@@ -10,6 +10,7 @@ mod cli;
 mod clock;
 mod config;
 mod health;
+mod listen;
 pub mod run;
 mod telemetry;
 mod webhook;

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use axum::serve::ListenerExt;
 use engine::deps::Ports;
 use engine::ports::Clock;
 use engine::work::Rhythm;
@@ -19,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::chance::OsChance;
 use crate::config::Config;
-use crate::{api, health, webhook};
+use crate::{api, health, listen, webhook};
 
 /// How long what is under way may take after the process was told to stop: the longest call to Meta, and a little.
 const GRACE: SignedDuration = SignedDuration::from_secs(35);
@@ -74,7 +73,11 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
 
 /// Everything that is served over HTTP.
 pub fn router(deps: &Arc<Deps>) -> Router {
-    Router::new().merge(api::router(deps)).merge(webhook::router(deps)).merge(health::router(deps))
+    Router::new()
+        .merge(api::router(deps))
+        .merge(webhook::router(deps))
+        .merge(health::router(deps))
+        .fallback_service(axum::routing::any(api::nothing_here).with_state(deps.clone()))
 }
 
 /// Serves until told to stop, then finishes what is under way.
@@ -89,25 +92,15 @@ pub(crate) async fn serve(
     for name in Loop::ALL {
         loops.spawn(name.run(deps.clone(), stop.clone()));
     }
-    let listener = listener.tap_io(|stream| {
-        // An answer is small and complete: waiting for more to send with it only costs time.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection keeps Nagle's algorithm");
-        }
-    });
-    let server = axum::serve(listener, router(&deps)).with_graceful_shutdown(stop.clone().cancelled_owned());
-    let mut server = std::pin::pin!(server.into_future());
+    let mut server = std::pin::pin!(listen::serve(listener, router(&deps), stop.clone()));
     let mut panics = Vec::new();
     loop {
         tokio::select! {
-            end = &mut server => {
-                end.context("serving")?;
-                break;
-            }
+            () = &mut server => break,
             () = stop.cancelled() => {
                 let end = deps.now().saturating_add(GRACE).unwrap_or(jiff::Timestamp::MAX);
                 tokio::select! {
-                    end = &mut server => end.context("serving")?,
+                    () = &mut server => {}
                     () = deps.clock.sleep_until(end) => tracing::warn!("connections were still open at the end"),
                 }
                 break;

@@ -18,6 +18,9 @@ use secrecy::ExposeSecret;
 /// The largest POST that is taken. Meta's are 3 MB at most (reference C.2).
 const MAX_POST: usize = 4 * 1024 * 1024;
 
+/// How long a POST may take to arrive. Meta sends it in one go; anybody can open a connection here.
+const POST_WITHIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(20);
+
 const SIGNATURE: &str = "x-hub-signature-256";
 
 /// The route.
@@ -47,7 +50,15 @@ async fn verify_callback(State(deps): State<Arc<Deps>>, RawQuery(query): RawQuer
 
 /// Takes one POST of Meta's.
 async fn take_post(State(deps): State<Arc<Deps>>, headers: HeaderMap, body: Body) -> Response {
-    let Ok(body) = axum::body::to_bytes(body, MAX_POST).await else {
+    let deadline = deps.now().saturating_add(POST_WITHIN).unwrap_or(jiff::Timestamp::MAX);
+    let read = tokio::select! {
+        biased;
+        read = axum::body::to_bytes(body, MAX_POST) => read,
+        () = deps.clock.sleep_until(deadline) => {
+            return (StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time.\n").into_response();
+        }
+    };
+    let Ok(body) = read else {
         return (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large.\n").into_response();
     };
     let signature = headers.get(SIGNATURE).map(header::HeaderValue::as_bytes);

@@ -75,6 +75,8 @@ pub struct TemplateFilter {
     pub id: Option<TemplateId>,
     /// Of this WhatsApp Business Account.
     pub waba_id: Option<String>,
+    /// Of one of these WhatsApp Business Accounts.
+    pub waba_ids: Option<Vec<String>>,
     /// With exactly this name.
     pub name: Option<String>,
     /// In this language.

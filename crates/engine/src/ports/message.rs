@@ -506,6 +506,8 @@ pub struct TimelineEntry {
 /// Which messages to list; `None` is any.
 #[derive(Clone, Debug, Default)]
 pub struct MessageFilter {
+    /// Of one of these accounts.
+    pub accounts: Option<Vec<AccountId>>,
     /// With this id, ours or Meta's.
     pub key: Option<MessageKey>,
     /// Of this person.
@@ -550,6 +552,8 @@ pub struct Contact {
 /// Which contacts to list; `None` is any.
 #[derive(Clone, Debug, Default)]
 pub struct ContactFilter {
+    /// With a message from or to one of these accounts.
+    pub accounts: Option<Vec<AccountId>>,
     /// With this number: digits.
     pub wa_id: Option<String>,
     /// Who take no marketing, or who do.

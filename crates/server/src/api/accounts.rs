@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, RawQuery, State};
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use domain::json::Value;
 use engine::ports::{AccountRecord, Page, PageStart};
+use engine::send::choose_account;
 use engine::{Deps, account};
 
-use super::visit::{Manager, Reader};
-use super::{ApiError, Code, answer, body, list, show};
+use super::visit::{Manager, Named, Reader};
+use super::{ApiError, answer, body, list, show};
 
 /// Lists accounts, oldest first.
 pub(crate) async fn list_accounts(
@@ -20,11 +22,15 @@ pub(crate) async fn list_accounts(
 ) -> Result<Response, ApiError> {
     let query = body::query(query.as_deref())?;
     let (search, page) = body::read(&query, |fields| {
-        (fields.optional("search").string(1..=200).map(str::to_lowercase), list::page_request(fields))
+        (
+            fields.optional("search").string(1..=200).map(str::to_lowercase),
+            list::page_request("accounts", fields),
+        )
     })?;
     let directory = deps.directory.current();
     let found: Vec<_> = directory
         .accounts_of(caller.workspace())
+        .filter(|record| caller.may_see(&deps, record.account.id))
         .filter(|record| search.as_ref().is_none_or(|search| matches(record, search)))
         .collect();
     let start = match page.start {
@@ -54,12 +60,11 @@ fn matches(record: &AccountRecord, search: &str) -> bool {
 pub(crate) async fn get_account(
     State(deps): State<Arc<Deps>>,
     Reader(caller): Reader,
-    Path(id): Path<String>,
+    Named(id): Named,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     body::read(&body::query(query.as_deref())?, |_| ())?;
-    let directory = deps.directory.current();
-    let record = directory.account(caller.workspace(), &id).ok_or_else(|| not_found(&id))?;
+    let record = choose_account(&deps, &caller, Some(&id))?;
     Ok(answer::success(StatusCode::OK, &show::account(&record.account)))
 }
 
@@ -67,16 +72,14 @@ pub(crate) async fn get_account(
 pub(crate) async fn resume_account(
     State(deps): State<Arc<Deps>>,
     Manager(caller): Manager,
-    Path(id): Path<String>,
+    Named(id): Named,
+    headers: HeaderMap,
+    body: Body,
 ) -> Result<Response, ApiError> {
-    let known = deps.directory.current().account(caller.workspace(), &id).cloned();
-    let record = known.ok_or_else(|| not_found(&id))?;
+    body::read(&body::object(&body::bytes(&deps, &headers, body).await?, true)?, |_| ())?;
+    let record = choose_account(&deps, &caller, Some(&id))?;
     account::resume(&deps, caller.workspace(), record.account.id).await?;
     let resumed = deps.directory.current().account(caller.workspace(), &id).cloned();
     let shown: Value = show::account(&resumed.unwrap_or(record).account);
     Ok(answer::success(StatusCode::OK, &shown))
-}
-
-fn not_found(id: &str) -> ApiError {
-    ApiError::new(Code::AccountNotFound, format!("There is no account `{id}`."))
 }

@@ -34,7 +34,7 @@ pub(crate) async fn send_batch(
 ) -> Result<Response, ApiError> {
     let caller = visit.authorise(Scope::Send)?;
     visit.spend(&deps, &caller, CallKind::Send)?;
-    let object = body::object(&body::bytes(&headers, body).await?, false)?;
+    let object = body::object(&body::bytes(&deps, &headers, body).await?, false)?;
     body::read(&object, |fields| {
         let _items = fields.required("messages").array(1..=MAX_ITEMS);
     })?;

@@ -5,14 +5,19 @@ use axum::http::HeaderMap;
 use bytes::Bytes;
 use domain::check::{Fields, Place, Violations};
 use domain::json::{Object, Value};
+use engine::Deps;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{ApiError, Code};
 
 /// The largest body: 5 MB.
 const MAX_BODY: usize = 5_000_000;
 
+/// How long a body may take to arrive.
+pub(crate) const WITHIN: SignedDuration = SignedDuration::from_secs(60);
+
 /// Reads a whole body.
-pub(crate) async fn bytes(headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
+pub(crate) async fn bytes(deps: &Deps, headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
     let too_large = || {
         ApiError::new(Code::PayloadTooLarge, format!("The body is larger than {MAX_BODY} bytes."))
             .with("limit_bytes", i64::try_from(MAX_BODY).unwrap_or(i64::MAX))
@@ -24,7 +29,15 @@ pub(crate) async fn bytes(headers: &HeaderMap, body: Body) -> Result<Bytes, ApiE
     {
         return Err(too_large());
     }
-    match axum::body::to_bytes(body, MAX_BODY).await {
+    let deadline = deps.now().saturating_add(WITHIN).unwrap_or(Timestamp::MAX);
+    let read = tokio::select! {
+        biased;
+        read = axum::body::to_bytes(body, MAX_BODY) => read,
+        () = deps.clock.sleep_until(deadline) => {
+            return Err(ApiError::new(Code::RequestTimeout, "The body did not arrive within 60 s."));
+        }
+    };
+    match read {
         Ok(bytes) => Ok(bytes),
         Err(error) => {
             use std::error::Error;

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::phone::PhoneNumber;
 use engine::Deps;
-use engine::ports::ContactFilter;
+use engine::ports::{ContactFilter, MessageFilter, PageRequest, PageStart};
 
-use super::visit::Reader;
+use super::visit::{Named, Reader};
 use super::{ApiError, Code, answer, body, list, show};
 
 /// Lists contacts, newest first.
@@ -29,11 +29,12 @@ pub(crate) async fn list_contacts(
             }
         });
         let filter = ContactFilter {
+            accounts: caller.visible(&deps),
             wa_id,
             has_opted_out: fields.optional("opted_out").boolean_or_text(),
             search: fields.optional("search").string(1..=200).map(str::to_owned),
         };
-        (filter, list::page_request(fields))
+        (filter, list::page_request("contacts", fields))
     })?;
     let found = deps.messages.contacts(caller.workspace(), &filter, page).await?;
     Ok(list::page("contacts", page, found, show::contact))
@@ -43,12 +44,21 @@ pub(crate) async fn list_contacts(
 pub(crate) async fn get_contact(
     State(deps): State<Arc<Deps>>,
     Reader(caller): Reader,
-    Path(id): Path<String>,
+    Named(id): Named,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     body::read(&body::query(query.as_deref())?, |_| ())?;
     let not_found = || ApiError::new(Code::ContactNotFound, format!("There is no contact `{id}`."));
     let parsed = id.parse().map_err(|_| not_found())?;
     let contact = deps.messages.contact(caller.workspace(), parsed).await?.ok_or_else(not_found)?;
+    if let Some(accounts) = caller.visible(&deps) {
+        // A contact belongs to the workspace; a key of some accounts sees those it has a message with.
+        let filter =
+            MessageFilter { contact: Some(contact.id), accounts: Some(accounts), ..MessageFilter::default() };
+        let one = PageRequest { per_page: 1, start: PageStart::Page(1) };
+        if deps.messages.messages(caller.workspace(), &filter, one).await?.total == 0 {
+            return Err(ApiError::forbidden_account());
+        }
+    }
     Ok(answer::success(StatusCode::OK, &show::contact(contact)))
 }

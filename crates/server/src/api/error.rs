@@ -87,6 +87,8 @@ codes! {
     IdempotencyInProgress = "idempotency_in_progress", CONFLICT;
     /// The address exists, but not with this method.
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED;
+    /// The body did not arrive in time.
+    RequestTimeout = "request_timeout", REQUEST_TIMEOUT;
     /// The body is larger than 5 MB.
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE;
     /// The key has used up its calls: `Retry-After` says when there are more.
@@ -134,6 +136,11 @@ impl ApiError {
         };
         let errors: Vec<Value> = violations.into_iter().map(violation_json).collect();
         Self::new(Code::InvalidRequest, message).with("errors", Value::Array(errors))
+    }
+
+    /// The key may not use the account that this belongs to.
+    pub(crate) fn forbidden_account() -> Self {
+        Self::new(Code::Forbidden, "This API key may not use the account that this belongs to.")
     }
 
     /// The request has one thing wrong.

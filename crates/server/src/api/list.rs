@@ -15,17 +15,14 @@ const PER_PAGE: i64 = 50;
 const MAX_PER_PAGE: i64 = 200;
 /// The highest page number: what lies beyond is followed with a cursor.
 const MAX_PAGE: i64 = 1_000_000;
-/// What a cursor holds, before the position.
-const CURSOR: &str = "after:";
-
-/// Reads `page`, `per_page` and `cursor`.
-pub(crate) fn page_request(fields: &Fields<'_, '_>) -> PageRequest {
+/// Reads `page`, `per_page` and `cursor`; a cursor is good for its own list only.
+pub(crate) fn page_request(list: &str, fields: &Fields<'_, '_>) -> PageRequest {
     let per_page = fields.optional("per_page").integer_or_text(1..=MAX_PER_PAGE).unwrap_or(PER_PAGE);
     let start = match fields.at_most_one(&["page", "cursor"]) {
         Some(("cursor", cursor)) => cursor.string(1..).and_then(|text| {
-            let position = position(text);
+            let position = position(list, text);
             if position.is_none() {
-                cursor.refuse("is not a cursor of this API");
+                cursor.refuse("is not a cursor of this list");
             }
             position.map(PageStart::After)
         }),
@@ -37,13 +34,13 @@ pub(crate) fn page_request(fields: &Fields<'_, '_>) -> PageRequest {
     PageRequest { per_page: u32::try_from(per_page).unwrap_or(1), start: start.unwrap_or(PageStart::Page(1)) }
 }
 
-fn cursor(position: i64) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{CURSOR}{position}"))
+fn cursor(list: &str, position: i64) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{list}:{position}"))
 }
 
-fn position(cursor: &str) -> Option<i64> {
+fn position(list: &str, cursor: &str) -> Option<i64> {
     let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-    std::str::from_utf8(&bytes).ok()?.strip_prefix(CURSOR)?.parse().ok()
+    std::str::from_utf8(&bytes).ok()?.strip_prefix(list)?.strip_prefix(':')?.parse().ok()
 }
 
 /// Answers with a page; `name` is the resource's plural.
@@ -65,7 +62,7 @@ pub(crate) fn page<T>(
     };
     data.insert("page", number);
     data.insert("per_page", i64::from(request.per_page));
-    data.insert("next_cursor", page.next.map_or(Value::Null, |position| Value::from(cursor(position))));
+    data.insert("next_cursor", page.next.map_or(Value::Null, |position| Value::from(cursor(name, position))));
     answer::success(StatusCode::OK, &data)
 }
 
@@ -75,8 +72,9 @@ mod tests {
 
     #[test]
     fn a_cursor_reads_back() {
-        assert_eq!(position(&cursor(42)), Some(42));
-        assert_eq!(position("42"), None);
-        assert_eq!(position(""), None);
+        assert_eq!(position("messages", &cursor("messages", 42)), Some(42));
+        assert_eq!(position("contacts", &cursor("messages", 42)), None);
+        assert_eq!(position("messages", "42"), None);
+        assert_eq!(position("messages", ""), None);
     }
 }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use domain::check::Item;
+use domain::json::Value;
 use domain::message::{Direction, Status};
 use engine::Deps;
 use engine::ports::{MessageFilter, MessageKey};
@@ -14,7 +15,7 @@ use engine::queue::{self, ActError, Resolve};
 use engine::{read, send};
 use jiff::Timestamp;
 
-use super::visit::{Reader, Sender};
+use super::visit::{Named, Reader, Sender};
 use super::{ApiError, Code, answer, body, list, show};
 
 /// Lists messages, newest first.
@@ -30,6 +31,7 @@ pub(crate) async fn list_messages(
             [Direction::Inbound, Direction::Outbound].map(|direction| (direction.as_str(), direction));
         let text = |name| fields.optional(name).string(1..=512).map(str::to_owned);
         let filter = MessageFilter {
+            accounts: caller.visible(&deps),
             key: fields.optional("message_id").string(1..=512).map(key_of),
             contact: parsed(fields.optional("contact"), "must be the id of a contact"),
             account: None,
@@ -41,11 +43,14 @@ pub(crate) async fn list_messages(
             to: time(fields.optional("to")),
             search: text("search"),
         };
-        (filter, text("account"), list::page_request(fields))
+        (filter, text("account"), list::page_request("messages", fields))
     })?;
     if let Some(account) = account {
-        let record = send::choose_account(&deps, &caller, Some(&account))?;
-        filter.account = Some(record.account.id);
+        filter.account = Some(match send::choose_account(&deps, &caller, Some(&account)) {
+            Ok(record) => record.account.id,
+            // An account that is gone has left its messages here.
+            Err(error) => account.parse().map_err(|_| error)?,
+        });
     }
     let found = deps.messages.messages(caller.workspace(), &filter, page).await?;
     Ok(list::page("messages", page, found, show::message))
@@ -55,13 +60,16 @@ pub(crate) async fn list_messages(
 pub(crate) async fn get_message(
     State(deps): State<Arc<Deps>>,
     Reader(caller): Reader,
-    Path(id): Path<String>,
+    Named(id): Named,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     body::read(&body::query(query.as_deref())?, |_| ())?;
     let story = deps.messages.message(caller.workspace(), &key_of(&id)).await?;
     let story =
         story.ok_or_else(|| ApiError::new(Code::MessageNotFound, "There is no message with this id."))?;
+    if !caller.may_see(&deps, story.message.account) {
+        return Err(ApiError::forbidden_account());
+    }
     Ok(answer::success(StatusCode::OK, &show::story(story)))
 }
 
@@ -69,11 +77,11 @@ pub(crate) async fn get_message(
 pub(crate) async fn read_message(
     State(deps): State<Arc<Deps>>,
     Sender(caller): Sender,
-    Path(id): Path<String>,
+    Named(id): Named,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = body::object(&body::bytes(&headers, body).await?, true)?;
+    let object = body::object(&body::bytes(&deps, &headers, body).await?, true)?;
     let is_typing = body::read(&object, |fields| fields.optional("typing_indicator").boolean())?;
     read::mark_read(&deps, &caller, &key_of(&id), is_typing.unwrap_or(false)).await?;
     let data = answer::object([("message_id", id.into()), ("status", "read".into())]);
@@ -84,11 +92,11 @@ pub(crate) async fn read_message(
 pub(crate) async fn cancel_message(
     State(deps): State<Arc<Deps>>,
     Sender(caller): Sender,
-    Path(id): Path<String>,
+    Named(id): Named,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    body::read(&body::object(&body::bytes(&headers, body).await?, true)?, |_| ())?;
+    body::read(&body::object(&body::bytes(&deps, &headers, body).await?, true)?, |_| ())?;
     match queue::cancel(&deps, &caller, &key_of(&id)).await {
         Ok(message) => Ok(answer::success(StatusCode::OK, &show::message(message))),
         Err(ActError::NotPossible(status)) => {
@@ -103,11 +111,11 @@ pub(crate) async fn cancel_message(
 pub(crate) async fn resolve_message(
     State(deps): State<Arc<Deps>>,
     Sender(caller): Sender,
-    Path(id): Path<String>,
+    Named(id): Named,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = body::object(&body::bytes(&headers, body).await?, false)?;
+    let object = body::object(&body::bytes(&deps, &headers, body).await?, false)?;
     let action = body::read(&object, |fields| {
         fields.required("action").choice(&[("resend", Resolve::Resend), ("fail", Resolve::Fail)])
     })?;
@@ -131,5 +139,9 @@ pub(super) fn parsed<T: std::str::FromStr>(item: Item<'_, '_>, reason: &str) -> 
 }
 
 fn time(item: Item<'_, '_>) -> Option<Timestamp> {
+    // The usual way to say "open end" lies a day beyond the last time that can be counted.
+    if item.value().and_then(Value::as_str).is_some_and(|text| text.starts_with("9999-12-3")) {
+        return Some(Timestamp::MAX);
+    }
     parsed(item, "must be a time such as 2026-05-29T10:30:00Z (RFC 3339)")
 }

@@ -58,6 +58,14 @@ impl From<SendError> for ApiError {
             SendError::ContactNotFound => {
                 Self::new(Code::ContactNotFound, "There is no such contact, or it has no number to write to.")
             }
+            SendError::ContextNotFound => Self::invalid_at(
+                "/context/message_id",
+                "must be the wamid of a message, or our id of one that Meta has taken",
+            ),
+            SendError::NeedsNumber(template) => Self::invalid_at(
+                "/recipient",
+                format!("cannot get the authentication template `{}`: it goes to phone numbers only", template.name),
+            ),
             SendError::TemplateNotFound(template) => {
                 let TemplateRef { name, language, account } = *template;
                 let message = format!(

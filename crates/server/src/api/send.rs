@@ -29,7 +29,7 @@ pub(crate) async fn send_message(
 ) -> Result<Response, ApiError> {
     let caller = visit.authorise(Scope::Send)?;
     let key = repeat::key_of(&headers);
-    let read = match body::bytes(&headers, body).await {
+    let read = match body::bytes(&deps, &headers, body).await {
         Ok(bytes) => body::object(&bytes, false),
         Err(error) => Err(error),
     };

@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use engine::key::Caller;
 use engine::ports::{AccountRecord, PageRequest, PageStart, TemplateFilter};
 use engine::send::choose_account;
 use engine::{Deps, template};
 
-use super::visit::{Manager, Reader};
+use super::visit::{Manager, Named, Reader};
 use super::{ApiError, Code, answer, body, list, show};
 
 /// Lists templates, oldest first.
@@ -25,6 +26,7 @@ pub(crate) async fn list_templates(
         let text = |name| fields.optional(name).string(1..=512).map(str::to_owned);
         let filter = TemplateFilter {
             waba_id: None,
+            waba_ids: None,
             name: text("name"),
             language: text("language"),
             status: text("status").map(|status| status.to_ascii_uppercase()),
@@ -32,8 +34,9 @@ pub(crate) async fn list_templates(
             search: text("search"),
             id: None,
         };
-        (filter, text("account"), list::page_request(fields))
+        (filter, text("account"), list::page_request("templates", fields))
     })?;
+    filter.waba_ids = visible_wabas(&deps, &caller);
     if let Some(account) = account {
         filter.waba_id = Some(choose_account(&deps, &caller, Some(&account))?.account.waba_id.clone());
     }
@@ -41,17 +44,33 @@ pub(crate) async fn list_templates(
     Ok(list::page("templates", page, found, show::template))
 }
 
+/// The WhatsApp Business Accounts of which the key may see anything; `None`: all.
+fn visible_wabas(deps: &Deps, caller: &Caller) -> Option<Vec<String>> {
+    let visible = caller.visible(deps)?;
+    let directory = deps.directory.current();
+    let records = directory.accounts_of(caller.workspace());
+    Some(
+        records
+            .filter(|record| visible.contains(&record.account.id))
+            .map(|record| record.account.waba_id.clone())
+            .collect(),
+    )
+}
+
 /// One template, by our id.
 pub(crate) async fn get_template(
     State(deps): State<Arc<Deps>>,
     Reader(caller): Reader,
-    Path(id): Path<String>,
+    Named(id): Named,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     body::read(&body::query(query.as_deref())?, |_| ())?;
     let not_found = || ApiError::new(Code::TemplateNotFound, format!("There is no template `{id}`."));
-    let filter =
-        TemplateFilter { id: Some(id.parse().map_err(|_| not_found())?), ..TemplateFilter::default() };
+    let filter = TemplateFilter {
+        id: Some(id.parse().map_err(|_| not_found())?),
+        waba_ids: visible_wabas(&deps, &caller),
+        ..TemplateFilter::default()
+    };
     let first = PageRequest { per_page: 1, start: PageStart::Page(1) };
     let found = deps.accounts.templates(caller.workspace(), &filter, first).await?;
     let template = found.rows.into_iter().next().ok_or_else(not_found)?;
@@ -65,7 +84,7 @@ pub(crate) async fn sync_templates(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = body::object(&body::bytes(&headers, body).await?, true)?;
+    let object = body::object(&body::bytes(&deps, &headers, body).await?, true)?;
     let account =
         body::read(&object, |fields| fields.optional("account").string(1..=200).map(str::to_owned))?;
     let records: Vec<Arc<AccountRecord>> = match account {

@@ -27,6 +27,8 @@ const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 #[derive(Clone)]
 pub(crate) struct Visit {
     request_id: Arc<str>,
+    /// A query parameter, where the address takes none.
+    surplus: Option<Arc<str>>,
     caller: Option<Caller>,
     grant: Arc<Mutex<Option<Grant>>>,
 }
@@ -57,7 +59,7 @@ impl Visit {
     pub(crate) fn spend(&self, deps: &Deps, caller: &Caller, kind: CallKind) -> Result<(), ApiError> {
         let grant = key::ask(deps, &caller.key, kind);
         *self.grant.lock().unwrap_or_else(PoisonError::into_inner) = Some(grant);
-        let Some(until) = grant.refused_until else { return Ok(()) };
+        let Some(until) = grant.refused_until else { return self.no_surplus() };
         let now = deps.now();
         let wait = whole_seconds_until(until, now);
         let what = match kind {
@@ -69,6 +71,16 @@ impl Visit {
         Err(ApiError::new(Code::RateLimited, message).retry_after(wait))
     }
 
+    fn no_surplus(&self) -> Result<(), ApiError> {
+        match &self.surplus {
+            None => Ok(()),
+            Some(name) => {
+                let reason = format!("unknown query parameter `{name}`: this address takes none");
+                Err(ApiError::invalid_at(&format!("/{name}"), reason))
+            }
+        }
+    }
+
     fn grant(&self) -> Option<Grant> {
         *self.grant.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -77,6 +89,20 @@ impl Visit {
 fn whole_seconds_until(until: Timestamp, now: Timestamp) -> u32 {
     let ms = until.duration_since(now).as_millis();
     u32::try_from(ms.max(0).saturating_add(999) / 1000).unwrap_or(u32::MAX).max(1)
+}
+
+/// What stands at the end of a path: an id or a name.
+pub(crate) struct Named(pub(crate) String);
+
+impl FromRequestParts<Arc<Deps>> for Named {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, deps: &Arc<Deps>) -> Result<Self, ApiError> {
+        let path = axum::extract::Path::<String>::from_request_parts(parts, deps).await;
+        path.map(|path| Self(path.0)).map_err(|_| {
+            ApiError::new(Code::NotFound, "There is nothing at this address: its last part is not UTF-8.")
+        })
+    }
 }
 
 /// A caller who may read.
@@ -152,11 +178,21 @@ fn kind_of(uri: &Uri) -> CallKind {
     if is_send { CallKind::Send } else { CallKind::Other }
 }
 
+/// The first query parameter of a call that takes none: whatever is not read says what it wants in its body.
+fn surplus(request: &Request) -> Option<Arc<str>> {
+    if request.method().is_safe() {
+        return None;
+    }
+    let (name, _) = url::form_urlencoded::parse(request.uri().query()?.as_bytes()).next()?;
+    Some(name.into_owned().into())
+}
+
 /// Runs a call: gives it an id, recognises its key, writes out its error, adds the headers.
 pub(crate) async fn around(State(deps): State<Arc<Deps>>, mut request: Request, next: Next) -> Response {
     let request_id: Arc<str> = deps.new_id(MessageId::from_parts).to_string().into();
     let caller = caller(&deps, request.headers()).await;
-    let visit = Visit { request_id: request_id.clone(), caller, grant: Arc::default() };
+    let surplus = surplus(&request);
+    let visit = Visit { request_id: request_id.clone(), surplus, caller, grant: Arc::default() };
     let kind = kind_of(request.uri());
     request.extensions_mut().insert(visit.clone());
 
@@ -170,14 +206,20 @@ pub(crate) async fn around(State(deps): State<Arc<Deps>>, mut request: Request, 
         }
         response = written;
     }
-    if let Ok(value) = HeaderValue::try_from(&*request_id) {
-        response.headers_mut().insert(REQUEST_ID, value);
-    }
+    response = with_request_id(response, &request_id);
     if let Some(caller) = &visit.caller {
         let grant = visit.grant().unwrap_or_else(|| key::look(&deps, &caller.key, kind));
         set(&mut response, LIMIT, grant.limit);
         set(&mut response, REMAINING, grant.remaining);
         set(&mut response, RESET, seconds_up(grant.resets_at));
+    }
+    response
+}
+
+/// Adds `X-Request-Id`.
+pub(crate) fn with_request_id(mut response: Response, request_id: &str) -> Response {
+    if let Ok(value) = HeaderValue::try_from(request_id) {
+        response.headers_mut().insert(REQUEST_ID, value);
     }
     response
 }

@@ -89,6 +89,7 @@ impl Send {
                 "note: it is not known whether the message was sent; do not send it again: its status settles by itself \
                  if WhatsApp has it",
             );
+            return Ok(ExitCode::from(UNKNOWN));
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -150,6 +151,9 @@ impl Send {
         Ok(json!({ "type": "text", "parameter_name": name, "text": value }))
     }
 }
+
+/// The exit code when the outcome is not known: not a success, and not to be tried again.
+const UNKNOWN: u8 = 3;
 
 /// What the gateway said, in one sentence.
 fn refusal(status: StatusCode, answer: &Value) -> String {

@@ -80,12 +80,12 @@ fn a_template_is_sent_with_its_parameters() {
 }
 
 #[test]
-fn an_unknown_outcome_is_no_failure_but_is_told() {
+fn an_unknown_outcome_is_told_and_has_an_exit_code_of_its_own() {
     let gateway =
         gateway(202, json!({"status": "success", "data": {"message_id": "018f", "status": "unknown"}}));
     let ran = sender(&gateway).waypost("send --to +1555 --text Hi");
     assert!(ran.err.contains("not known whether the message was sent"), "{}", ran.err);
-    assert_eq!(ran.ok(), "018f\n");
+    assert_eq!((ran.code, ran.out.as_str()), (3, "018f\n"));
 }
 
 #[test]

@@ -78,8 +78,45 @@ async fn a_key_uses_only_the_accounts_it_may() {
 }
 
 #[tokio::test]
+async fn a_key_sees_only_what_belongs_to_accounts_it_may_use() {
+    let app = TestApp::new().await;
+    let clinic = app.add_second_account().await;
+    let sent = app.send_text(CUSTOMER).await.expect(200);
+    let limited = app.key(move |new| new.accounts = vec![clinic]).await;
+    let live = app.key(|new| new.is_test = false).await;
+    let id = sent.data()["id"].as_str().unwrap();
+    let contact = app.message(id).await["contact_id"].as_str().unwrap().to_owned();
+    for key in [&limited, &live] {
+        for (path, total) in [("/api/messages", 0), ("/api/contacts", 0), ("/api/messages?type=text", 0)] {
+            let seen = app.request_as(key, "GET", path, "").await.expect(200);
+            assert_eq!(seen.data()["total"], total, "{path}");
+        }
+        for path in [
+            format!("/api/messages/{id}"),
+            "/api/accounts/sandbox".to_owned(),
+            format!("/api/accounts/{}", app.account),
+            format!("/api/contacts/{contact}"),
+        ] {
+            assert_eq!(app.request_as(key, "GET", &path, "").await.expect(403).code(), "forbidden", "{path}");
+        }
+        for path in ["/api/accounts/sandbox/resume".to_owned(), format!("/api/messages/{id}/cancel")] {
+            app.request_as(key, "POST", &path, "").await.expect(403);
+        }
+    }
+    let accounts = app.request_as(&limited, "GET", "/api/accounts", "").await;
+    assert_eq!(accounts.data()["total"], 1);
+    assert_eq!(accounts.data()["accounts"][0]["name"], "clinic");
+}
+
+#[tokio::test]
 async fn what_is_not_there_says_so() {
     let app = TestApp::new().await;
+    for path in ["/api/", "/nothing", "/"] {
+        let nothing = app.get(path).await.expect(404);
+        assert_eq!(nothing.code(), "not_found");
+        assert!(nothing.headers.contains_key("x-request-id"));
+    }
+    assert_eq!(app.get("/api/messages/%ff").await.expect(404).code(), "not_found");
     assert_eq!(app.get("/api/nothing").await.expect(404).code(), "not_found");
     app.get("/api/messages/send").await.expect(405);
     let answer = app.request("DELETE", "/api/messages", "").await.expect(405);

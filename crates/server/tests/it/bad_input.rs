@@ -134,6 +134,39 @@ async fn unknown_query_parameters_are_named() {
 }
 
 #[tokio::test]
+async fn query_parameters_where_none_are_taken_are_refused_before_anything_is_done() {
+    let app = TestApp::new().await;
+    let answer = app.post("/api/messages/send?dry_run=true", &text()).await.expect(400);
+    assert_eq!(answer.pointers(), ["/dry_run"]);
+    app.post("/api/templates/sync?account=nope", &json!({})).await.expect(400);
+    app.post("/api/accounts/sandbox/resume", &json!({"foo": 1})).await.expect(400);
+    assert_eq!(app.n_taken(), 0);
+}
+
+#[tokio::test]
+async fn a_cursor_is_good_for_its_own_list_only() {
+    let app = TestApp::new().await;
+    app.send(text()).await.expect(200);
+    let page = app.get("/api/messages?per_page=1").await;
+    let cursor = page.data()["next_cursor"].as_str().unwrap();
+    app.get(&format!("/api/messages?cursor={cursor}")).await.expect(200);
+    app.get(&format!("/api/contacts?cursor={cursor}")).await.expect(400);
+    app.get("/api/messages?from=2026-01-01T00:00:00Z&to=9999-12-31T23:59:59Z").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_context_is_a_message_that_meta_knows() {
+    let app = TestApp::new().await;
+    let first = app.send(text()).await.expect(200);
+    let reply = |id: &str| with("context", json!({"message_id": id}));
+    app.send(reply(first.data()["id"].as_str().unwrap())).await.expect(200);
+    assert_eq!(app.taken(1)["context"]["message_id"], first.data()["message_id"]);
+    for id in ["nonsense", "01900000-0000-7000-8000-000000000000"] {
+        assert_eq!(app.send(reply(id)).await.expect(400).pointers(), ["/context/message_id"]);
+    }
+}
+
+#[tokio::test]
 async fn an_account_of_another_workspace_is_not_there() {
     let app = TestApp::new().await;
     let foreign = "01900000-0000-7000-8000-00000000abcd";

@@ -227,6 +227,9 @@ async fn accepted_and_failed_later() {
     }
     let answer = app.send_text("+15550101047").await.expect(400);
     assert_eq!(answer.code(), "outside_window");
+    // In the very same second: the customer's word counts.
+    app.customer_writes("+15550101047", "I am still here").await;
+    app.send_text("+15550101047").await.expect(200);
 }
 
 #[tokio::test]

@@ -277,7 +277,8 @@ pub(super) fn open_window(
         .prepare_cached(
             "insert into windows (workspace_id, account_id, contact_id, last_inbound_at) values (?1, ?2, ?3, ?4)
              on conflict (workspace_id, account_id, contact_id) do update
-             set last_inbound_at = max(coalesce(last_inbound_at, 0), excluded.last_inbound_at)",
+             set last_inbound_at = max(coalesce(last_inbound_at, 0), excluded.last_inbound_at),
+                 refused_at = case when refused_at > excluded.last_inbound_at then refused_at end",
         )?
         .execute((workspace.as_bytes(), account.as_bytes(), contact.as_bytes(), heard))?;
     connection
@@ -297,13 +298,14 @@ pub(super) fn close_window(
     contact: ContactId,
     at: Timestamp,
 ) -> SqlResult<()> {
+    let refused = Window::default().refused(at).refused_at.map(micros);
     connection
         .prepare_cached(
             "insert into windows (workspace_id, account_id, contact_id, refused_at) values (?1, ?2, ?3, ?4)
              on conflict (workspace_id, account_id, contact_id) do update
              set refused_at = max(coalesce(refused_at, 0), excluded.refused_at)",
         )?
-        .execute((workspace.as_bytes(), account.as_bytes(), contact.as_bytes(), micros(at)))?;
+        .execute((workspace.as_bytes(), account.as_bytes(), contact.as_bytes(), refused))?;
     Ok(())
 }
 
@@ -371,6 +373,16 @@ pub(super) fn page(
         list.with(
             "id in (select contact_id from contact_numbers where workspace_id = ? and wa_id = ?)",
             [bytes(workspace.as_bytes()), text(wa_id)],
+        );
+    }
+    if let Some(accounts) = &filter.accounts {
+        let places = vec!["?"; accounts.len()].join(", ");
+        list.with(
+            format!(
+                "exists (select 1 from messages m where m.workspace_id = contacts.workspace_id
+                 and m.contact_id = contacts.id and m.account_id in ({places}))"
+            ),
+            accounts.iter().map(|account| bytes(account.as_bytes())),
         );
     }
     if let Some(has_opted_out) = filter.has_opted_out {

@@ -130,6 +130,9 @@ pub(super) fn page(
         }
         None => {}
     }
+    if let Some(accounts) = &filter.accounts {
+        list.within("account_id", accounts.iter().map(|account| bytes(account.as_bytes())));
+    }
     if let Some(contact) = &filter.contact {
         list.with("contact_id = ?", [bytes(contact.as_bytes())]);
     }

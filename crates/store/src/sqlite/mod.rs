@@ -102,6 +102,7 @@ impl SqliteStore {
 
 /// Opens a connection that may write.
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    keep_private(path);
     let connection = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
@@ -114,6 +115,17 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "temp_store", "memory")?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
+}
+
+/// Makes a new database readable by its owner only: messages and numbers are in it. SQLite gives the same mode to the
+/// files beside it.
+fn keep_private(path: &Path) {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    // One that exists keeps its mode; one that cannot be made is SQLite's to complain about.
+    drop(options.open(path));
 }
 
 fn ensure_default_workspace(

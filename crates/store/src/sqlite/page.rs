@@ -1,5 +1,7 @@
 //! Lists: rows in the order of their positions, counted up to a cap.
 
+use std::borrow::Cow;
+
 use engine::ports::{COUNT_CAP, Page, PageRequest, PageStart};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
@@ -21,7 +23,7 @@ pub(super) struct List {
     table: &'static str,
     columns: &'static str,
     order: Order,
-    conditions: Vec<&'static str>,
+    conditions: Vec<Cow<'static, str>>,
     values: Vec<Value>,
 }
 
@@ -34,10 +36,23 @@ impl List {
     /// Only the rows for which `condition` holds; each `?` in it takes one of `values`.
     pub(super) fn with(
         &mut self,
-        condition: &'static str,
+        condition: impl Into<Cow<'static, str>>,
         values: impl IntoIterator<Item = Value>,
     ) -> &mut Self {
-        self.conditions.push(condition);
+        self.conditions.push(condition.into());
+        self.values.extend(values);
+        self
+    }
+
+    /// Only the rows in whose `column` stands one of `values`.
+    pub(super) fn within(
+        &mut self,
+        column: &'static str,
+        values: impl IntoIterator<Item = Value>,
+    ) -> &mut Self {
+        let values: Vec<_> = values.into_iter().collect();
+        let places = vec!["?"; values.len()].join(", ");
+        self.conditions.push(format!("{column} in ({places})").into());
         self.values.extend(values);
         self
     }

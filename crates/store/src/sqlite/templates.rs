@@ -78,6 +78,9 @@ pub(super) fn page(
     if let Some(id) = &filter.id {
         list.with("id = ?", [bytes(id.as_bytes())]);
     }
+    if let Some(waba_ids) = &filter.waba_ids {
+        list.within("waba_id", waba_ids.iter().map(|waba_id| text(waba_id)));
+    }
     for (condition, value) in [
         ("waba_id = ?", &filter.waba_id),
         ("name = ?", &filter.name),
