@@ -5,6 +5,7 @@
 
 mod bench;
 mod call;
+mod chaos;
 mod ci;
 mod digest;
 mod junit;
@@ -37,6 +38,8 @@ enum Task {
     },
     /// A public Cloud API client against the simulator.
     Outside,
+    /// A real gateway, killed again and again under load: nothing may be lost, doubled or stuck.
+    Chaos(chaos::ChaosOptions),
     /// Measurements.
     #[command(subcommand)]
     Bench(Bench),
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Task::Ci => return if ci::run() { ExitCode::SUCCESS } else { ExitCode::FAILURE },
         Task::Tidy { bless_migrations } => tidy::run(bless_migrations),
         Task::Outside => outside::run(),
+        Task::Chaos(options) => chaos::run(&options),
         Task::Bench(Bench::Send(options)) => bench::send(&options),
         Task::MockUpstream { listen } => bench::mock_upstream(listen),
         Task::Load(options) => bench::load(&options),

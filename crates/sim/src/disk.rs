@@ -5,7 +5,7 @@
 //! nothing. A lost power supply may cost the last moments: this is a simulator.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
 };
@@ -21,12 +21,20 @@ use crate::{
 pub(crate) struct Disk {
     dir: PathBuf,
     journal: File,
+    /// Held as long as the process lives: two simulators in one folder would write over each other.
+    _lock: File,
 }
 
 impl Disk {
     /// Opens the folder; gives back what was kept there.
     pub(crate) fn open(dir: &Path) -> Result<(Self, Option<State>), SimError> {
         fs::create_dir_all(dir.join("media")).map_err(SimError::Data)?;
+        let lock = File::create(dir.join("simulator.lock")).map_err(SimError::Data)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(SimError::InUse),
+            Err(TryLockError::Error(error)) => return Err(SimError::Data(error)),
+        }
         let state = match fs::read(dir.join("simulator.json")) {
             Ok(text) => {
                 let mut state: State = serde_json::from_slice(&text).map_err(SimError::Corrupt)?;
@@ -39,7 +47,7 @@ impl Disk {
         let empty = Book::default();
         let book = state.as_ref().map_or(&empty, |state| &state.book);
         let journal = write_book(dir, book).map_err(SimError::Data)?;
-        Ok((Self { dir: dir.to_owned(), journal }, state))
+        Ok((Self { dir: dir.to_owned(), journal, _lock: lock }, state))
     }
 
     /// Writes down what has changed.

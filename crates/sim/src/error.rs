@@ -10,6 +10,9 @@ pub enum SimError {
     /// The folder or a file of the kept state cannot be used.
     #[error("using the simulator's data folder")]
     Data(#[source] std::io::Error),
+    /// Another simulator keeps its state in the folder.
+    #[error("another simulator is running with this data folder")]
+    InUse,
     /// The kept state is there but is no state of ours.
     #[error("reading the simulator's kept state")]
     Corrupt(#[source] serde_json::Error),

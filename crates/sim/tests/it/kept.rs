@@ -1,7 +1,7 @@
 //! State that outlives the process.
 
 use serde_json::json;
-use sim::{InboundMessage, Options, Status};
+use sim::{InboundMessage, Options, Sim, Status};
 
 use crate::harness::{MAYA, World, ok};
 
@@ -97,4 +97,13 @@ async fn media_content_is_kept_in_files() {
     assert_eq!(std::fs::read(dir.path().join("media").join(&id)).unwrap(), b"hello");
     ok(world.delete(&format!("/v24.0/{id}")).await);
     assert!(!dir.path().join("media").join(&id).exists());
+}
+
+#[tokio::test]
+async fn two_simulators_never_share_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Sim::new(options(folder.path())).unwrap();
+    assert!(matches!(Sim::new(options(folder.path())), Err(sim::SimError::InUse)));
+    drop(first);
+    Sim::new(options(folder.path())).unwrap();
 }

@@ -173,39 +173,55 @@ pub(super) fn learn(
     person: &Person,
     now: Timestamp,
 ) -> SqlResult<()> {
-    if let Some(wa_id) = &person.wa_id {
+    // Read and compared here: most of the time there is nothing new, and nothing is written then.
+    let known: Option<Identity> = connection
+        .prepare_cached(
+            "select wa_id, user_id, profile_name from contacts where workspace_id = ?1 and id = ?2",
+        )?
+        .query_row((workspace.as_bytes(), contact.as_bytes()), |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .optional()?;
+    let Some((known_wa_id, known_user_id, known_name)) = known else { return Ok(()) };
+    if let Some(wa_id) = &person.wa_id
+        && known_wa_id.as_ref() != Some(wa_id)
+    {
         match by_number(connection, workspace, wa_id)? {
             Some(found) if found == contact => {}
             Some(found) => merge(connection, workspace, contact, found)?,
             None => add_number(connection, workspace, contact, wa_id)?,
         }
     }
-    if let Some(user_id) = &person.user_id
+    let is_new_user = person.user_id.is_some() && person.user_id != known_user_id;
+    if let Some(user_id) = person.user_id.as_ref().filter(|_| is_new_user)
         && let Some(found) = by_user(connection, workspace, user_id)?
         && found != contact
     {
         merge(connection, workspace, contact, found)?;
     }
-    connection
-        .prepare_cached(
-            "update contacts
-             set wa_id = coalesce(wa_id, ?3), user_id = coalesce(?4, user_id),
-                 profile_name = coalesce(?5, profile_name), updated_at = ?6
-             where workspace_id = ?1 and id = ?2
-               and (wa_id is null and ?3 is not null
-                 or ?4 is not null and user_id is not ?4
-                 or ?5 is not null and profile_name is not ?5)",
-        )?
-        .execute((
-            workspace.as_bytes(),
-            contact.as_bytes(),
-            &person.wa_id,
-            &person.user_id,
-            &person.name,
-            micros(now),
-        ))?;
+    let is_new_name = person.name.is_some() && person.name != known_name;
+    if is_new_user || is_new_name || (known_wa_id.is_none() && person.wa_id.is_some()) {
+        connection
+            .prepare_cached(
+                "update contacts
+                 set wa_id = coalesce(wa_id, ?3), user_id = coalesce(?4, user_id),
+                     profile_name = coalesce(?5, profile_name), updated_at = ?6
+                 where workspace_id = ?1 and id = ?2",
+            )?
+            .execute((
+                workspace.as_bytes(),
+                contact.as_bytes(),
+                &person.wa_id,
+                &person.user_id,
+                &person.name,
+                micros(now),
+            ))?;
+    }
     Ok(())
 }
+
+/// What a contact is known by: number, user id, profile name.
+type Identity = (Option<String>, Option<String>, Option<String>);
 
 /// Makes `gone` a part of `kept`: messages, numbers, windows, wishes.
 fn merge(connection: &Connection, workspace: WorkspaceId, kept: ContactId, gone: ContactId) -> SqlResult<()> {

@@ -26,6 +26,8 @@ struct Current {
     contact: ContactId,
     status: Status,
     wamid: Option<String>,
+    /// The number that it is addressed to.
+    wa_id: Option<String>,
     claim_token: Option<i64>,
 }
 
@@ -35,7 +37,7 @@ fn current(
     message: MessageId,
 ) -> SqlResult<Option<Current>> {
     let mut statement = connection.prepare_cached(
-        "select account_id, contact_id, status, wamid, claim_token
+        "select account_id, contact_id, status, wamid, wa_id, claim_token
          from messages where workspace_id = ?1 and id = ?2 and direction = 'outbound'",
     )?;
     let mut rows = statement.query((workspace.as_bytes(), message.as_bytes()))?;
@@ -48,6 +50,7 @@ fn current(
         contact: cells.id()?,
         status: cells.word()?,
         wamid: cells.get()?,
+        wa_id: cells.get()?,
         claim_token: cells.get()?,
     }))
 }

@@ -74,36 +74,54 @@ impl Client {
             stream.read_to_end(&mut answer)?;
             Ok(answer)
         }) {
-            Ok(answer) => parse(&answer).map_or_else(|| Heard::Cut("no whole answer".to_owned()), Heard::Answer),
+            Ok(answer) => {
+                parse(&answer).map_or_else(|| Heard::Cut("no whole answer".to_owned()), Heard::Answer)
+            }
             Err(error) => Heard::Cut(error.to_string()),
         }
     }
 
-    /// Makes a request and goes away without waiting for the answer.
-    pub(crate) fn call_and_leave(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Heard {
-        match self.connect().and_then(|mut stream| self.write(&mut stream, ("POST", path), headers, Some(body))) {
+    /// Makes a request, stays for a while, and goes away without its answer.
+    pub(crate) fn call_and_leave(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &Value,
+        stay: impl FnOnce(),
+    ) -> Heard {
+        let begun = self.connect().and_then(|mut stream| {
+            self.write(&mut stream, ("POST", path), headers, Some(body))?;
+            Ok(stream)
+        });
+        match begun {
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => Heard::NobodyThere,
             Err(error) => Heard::Cut(error.to_string()),
-            Ok(()) => Heard::Cut("left".to_owned()),
+            Ok(stream) => {
+                stay();
+                drop(stream);
+                Heard::Cut("left".to_owned())
+            }
         }
     }
 
-    /// A request that must be answered with 200 or 202.
+    /// A request that must be answered with 200 or 202; it is repeated while nobody answers, and so must be one that
+    /// may be made twice.
     ///
     /// # Errors
     /// When it is not.
     pub(crate) fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
         let doing = || format!("{method} http://{}{path}", self.address);
-        let heard = super::wait_for("somebody who listens", Duration::from_secs(15), || {
-            match self.call(method, path, &[], body) {
-                Heard::NobodyThere => Ok(None),
-                heard => Ok(Some(heard)),
-            }
+        let answer = super::wait_for("an answer", Duration::from_secs(15), || {
+            Ok(match self.call(method, path, &[], body) {
+                Heard::NobodyThere | Heard::Cut(_) => None,
+                Heard::Answer(answer) => Some(answer),
+            })
         });
-        match heard.with_context(doing)? {
-            Heard::Answer(Answer { status: 200 | 202, body, .. }) => Ok(body),
-            other => anyhow::bail!("{}: {other:?}", doing()),
+        let answer = answer.with_context(doing)?;
+        if !matches!(answer.status, 200 | 202) {
+            anyhow::bail!("{}: {answer:?}", doing());
         }
+        Ok(answer.body)
     }
 
     fn connect(&self) -> std::io::Result<TcpStream> {

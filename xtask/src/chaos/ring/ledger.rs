@@ -24,8 +24,8 @@ pub(crate) struct Wish {
 pub(crate) enum Last {
     /// It was never received: nobody listened, or it was not asked yet.
     NotAsked,
-    /// The connection broke: not known.
-    Cut,
+    /// The connection broke: not known. How it broke.
+    Cut(String),
     /// An answer that invites to ask again: it was certainly not sent.
     Retryable(u16, String),
     /// An answer that does not.
@@ -81,7 +81,7 @@ impl Ledger {
             was_cut: false,
             last: Last::NotAsked,
         });
-        entry.was_cut |= last == Last::Cut;
+        entry.was_cut |= matches!(last, Last::Cut(_));
         entry.last = last;
         entry.acknowledged.extend(acknowledged);
     }
@@ -102,7 +102,7 @@ impl Ledger {
         for entry in self.entries.values() {
             let counter = match entry.last {
                 Last::Acknowledged => &mut tally.acknowledged,
-                Last::Cut => &mut tally.cut,
+                Last::Cut(_) => &mut tally.cut,
                 Last::Refused(..) => &mut tally.refused,
                 Last::NotAsked | Last::Retryable(..) | Last::InProgress => &mut tally.open,
             };

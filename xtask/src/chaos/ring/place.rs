@@ -87,11 +87,6 @@ impl Place {
         }
         String::from_utf8(output.stdout).context("reading what waypost printed")
     }
-
-    /// The program.
-    pub(crate) fn program(&self) -> &Path {
-        &self.program
-    }
 }
 
 /// An address of ours that nobody listens on; above `after` if that is a port.

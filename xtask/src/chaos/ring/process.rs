@@ -46,7 +46,10 @@ impl Process {
     /// # Errors
     /// When it cannot be waited for.
     pub(crate) fn kill(&mut self) -> Result<()> {
-        self.child.kill().and_then(|()| self.child.wait()).with_context(|| format!("killing {}", self.what))?;
+        self.child
+            .kill()
+            .and_then(|()| self.child.wait())
+            .with_context(|| format!("killing {}", self.what))?;
         Ok(())
     }
 

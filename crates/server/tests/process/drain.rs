@@ -1,0 +1,81 @@
+//! `waypost serve` that is asked to end.
+
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::ring::client::Heard;
+use crate::ring::{now, wait_for};
+use crate::support::{QUICK, SLOW, SOON, accepted, batch, queued, references, template, world};
+
+#[test]
+fn sigterm_ends_serve_with_0_and_the_queue_is_kept() {
+    let world = world(&[("WAYPOST_PACING__THROUGHPUT", "20"), ("WAYPOST_PACING__PAIR_RULE", "false")]);
+    let mut gateway = world.serve().unwrap();
+    let messages: Vec<Value> = (0..60).map(|n| queued(&format!("+1555010{}", 3_000 + n))).collect();
+    batch(&world, world.place.gateway, &messages);
+    gateway.signal("TERM").unwrap();
+    assert_eq!(gateway.wait(SOON).unwrap().code(), Some(0));
+    let n_before = world.accepted().unwrap().len();
+    assert!(n_before < 60, "all {n_before} had left: nothing was kept");
+
+    let gateway = world.serve().unwrap();
+    let accepted = accepted(&world, 60);
+    let references = references(&accepted);
+    assert_eq!((references.len(), accepted.len()), (60, 60), "{references:?}");
+    let is_queued = |row: &Value| row.get("status").and_then(Value::as_str) == Some("queued");
+    assert!(!world.stored().unwrap().iter().any(is_queued));
+    drop(gateway);
+}
+
+#[test]
+fn a_second_signal_ends_serve_at_once() {
+    let world = world(&[]);
+    let mut gateway = world.serve().unwrap();
+    let client = world.gateway.clone();
+    let sending =
+        thread::spawn(move || client.call("POST", "/api/messages/send", &[], Some(&template(SLOW))));
+    accepted(&world, 1);
+    gateway.signal("TERM").unwrap();
+    let log = world.place.path("serve.log");
+    wait_for("the word about a second signal", SOON, || {
+        Ok(std::fs::read_to_string(&log)?.contains("a second signal stops at once").then_some(()))
+    })
+    .unwrap();
+    assert_eq!(gateway.end().unwrap(), None, "it did not wait for the send");
+    let begun = now();
+    gateway.signal("TERM").unwrap();
+    assert_eq!(gateway.wait(SOON).unwrap().code(), Some(143));
+    assert!(begun.elapsed() < Duration::from_secs(3), "it took {:?}", begun.elapsed());
+    assert!(matches!(sending.join().unwrap(), Heard::Cut(_)));
+}
+
+#[test]
+fn a_client_that_goes_away_in_the_middle_of_a_send_changes_nothing() {
+    let world = world(&[]);
+    let gateway = world.serve().unwrap();
+    let fault =
+        serde_json::json!({ "match": { "path": world.messages_path }, "action": "delay", "delay_ms": 1_000 });
+    world.simulator.ask("POST", "/_sim/faults", Some(&fault)).unwrap();
+    let key = [("Idempotency-Key", "once")];
+    let body = template(QUICK);
+    let stay = || drop(accepted(&world, 1));
+    let left = world.gateway.call_and_leave("/api/messages/send", &key, &body, stay);
+    assert!(matches!(left, Heard::Cut(_)), "{left:?}");
+
+    let told = wait_for("the first answer", SOON, || {
+        match world.gateway.call("POST", "/api/messages/send", &key, Some(&body)) {
+            Heard::Answer(answer) if answer.status == 409 => Ok(None),
+            heard @ (Heard::NobodyThere | Heard::Cut(_) | Heard::Answer(_)) => Ok(Some(heard)),
+        }
+    });
+    let told = told.unwrap();
+    let (status, id, wamid) = crate::support::sent(&told);
+    let accepted = world.accepted().unwrap();
+    assert_eq!((status, accepted.len()), (200, 1), "{told:?} {accepted:?}");
+    let first = accepted.first().unwrap();
+    assert_eq!(first.get("biz_opaque_callback_data").and_then(Value::as_str), Some(id));
+    assert_eq!(first.get("message_id").and_then(Value::as_str), Some(wamid));
+    drop(gateway);
+}

@@ -1,0 +1,14 @@
+//! The real program, in real processes: started, asked to end, killed.
+//!
+//! The only tests that wait for the clock on the wall: each wait is for an event, with a deadline.
+#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test may panic")]
+
+mod chaos;
+mod dev;
+mod disk;
+mod drain;
+mod killed;
+#[path = "../../../../xtask/src/chaos/ring/mod.rs"]
+mod ring;
+mod side_by_side;
+mod support;

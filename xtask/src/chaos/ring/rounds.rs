@@ -1,0 +1,206 @@
+//! The rounds: load, faults, a kill at a random moment, a restart; at the end everything must be accounted for.
+
+use super::chance::Chance;
+use super::client::Heard;
+use super::load::{self, Load};
+use super::process::Process;
+use super::world::World;
+use super::{faults, judge, now, pass};
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+/// Clients that send whatever comes to their minds.
+const WANDERERS: usize = 8;
+/// How long a gateway may finish what is under way.
+const GRACE: Duration = Duration::from_secs(45);
+/// How long clients may ask again at the end: a key may be in progress until its dead process is found out.
+const DRAIN: Duration = Duration::from_secs(45);
+/// How long until everything must be at its end.
+const SETTLE: Duration = Duration::from_secs(60);
+/// Settings of the gateway: some messages must wait for their turn, and no rule of Meta's stands in the way.
+const SETTINGS: [(&str, &str); 3] = [
+    ("WAYPOST_PACING__THROUGHPUT", "120"),
+    ("WAYPOST_PACING__PAIR_RULE", "false"),
+    ("WAYPOST_LOG__FILTER", "info"),
+];
+
+/// What is to be done.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// How many kills.
+    pub(crate) rounds: u32,
+    /// What chance starts from.
+    pub(crate) seed: u64,
+    /// The gateway's program.
+    pub(crate) program: PathBuf,
+    /// The folder below which everything is kept.
+    pub(crate) parent: PathBuf,
+    /// Whether it is kept even if all went well.
+    pub(crate) keep: bool,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) struct Verdict {
+    /// In one line.
+    pub(crate) summary: String,
+    /// Everything that was wrong.
+    pub(crate) wrong: Vec<String>,
+}
+
+/// Plays all rounds.
+///
+/// # Errors
+/// When something other than the gateway's care fails.
+pub(crate) fn run(plan: &Plan, say: &mut dyn FnMut(String)) -> Result<Verdict> {
+    let mut world = World::make(&plan.program, &plan.parent, &SETTINGS)?;
+    let end = play(plan, &mut world, say);
+    let is_well = end.as_ref().is_ok_and(|verdict| verdict.wrong.is_empty());
+    if plan.keep || !is_well {
+        say(format!("kept: {}", world.place.keep().display()));
+    }
+    end
+}
+
+fn play(plan: &Plan, world: &mut World, say: &mut dyn FnMut(String)) -> Result<Verdict> {
+    let mut chance = Chance::from_seed(plan.seed);
+    let mut gateway = world.serve()?;
+    world.open_windows(&load::people())?;
+    let client = world.gateway.clone();
+    let load = Load::new(&client);
+    let mut wrong = Vec::new();
+    let stormed = thread::scope(|scope| {
+        for _ in 0..WANDERERS {
+            let chance = chance.branch();
+            scope.spawn(|| load.wander(chance));
+        }
+        for to in load::talkers() {
+            let (load, chance) = (&load, chance.branch());
+            scope.spawn(move || load.converse(&to, chance));
+        }
+        let mut storm = || -> Result<()> {
+            for round in 1..=plan.rounds {
+                let line = kill_and_start(world, &mut gateway, &mut chance, &mut wrong)?;
+                let tally = load.tally();
+                say(format!(
+                    "round {round}: {line}; {} wanted, {} acknowledged, {} cut, {} refused, {} open",
+                    tally.wishes, tally.acknowledged, tally.cut, tally.refused, tally.open
+                ));
+            }
+            faults::clear(world)?;
+            if !load.drain(DRAIN) {
+                wrong.push(format!(
+                    "STUCK: clients still asked after {} s: {:?}",
+                    DRAIN.as_secs(),
+                    load.tally()
+                ));
+            }
+            Ok(())
+        };
+        let stormed = storm();
+        load.end();
+        stormed
+    });
+    stormed?;
+    let begun = now();
+    let (stored, accepted) = settle(world)?;
+    let settled_after = begun.elapsed();
+    let ledger = load.into_ledger();
+    wrong.extend(judge::judge(&ledger, &stored, &accepted));
+    let n_unknown = give_up(world, &stored, &mut wrong)?;
+    gateway.signal("TERM")?;
+    let end = gateway.wait(GRACE)?;
+    if !end.success() {
+        wrong.push(format!("UNWELL: the gateway ended with {end}"));
+    }
+    let tally = ledger.tally();
+    let summary = format!(
+        "{} rounds, seed {}: {} wanted, {} acknowledged, {} cut, {} refused; {} stored, {} accepted, {n_unknown} left \
+         unknown; settled after {:.1} s; {} wrong",
+        plan.rounds,
+        plan.seed,
+        tally.wishes,
+        tally.acknowledged,
+        tally.cut,
+        tally.refused,
+        stored.len(),
+        accepted.len(),
+        settled_after.as_secs_f64(),
+        wrong.len()
+    );
+    Ok(Verdict { summary, wrong })
+}
+
+/// One round. Tells what happened.
+fn kill_and_start(
+    world: &mut World,
+    gateway: &mut Process,
+    chance: &mut Chance,
+    wrong: &mut Vec<String>,
+) -> Result<String> {
+    world.check_simulator()?;
+    let faults = faults::set(world, chance)?;
+    let after = chance.millis(300, 2_500);
+    pass(after);
+    if let Some(status) = gateway.end()? {
+        wrong.push(format!("UNWELL: the gateway ended by itself with {status}"));
+    }
+    let begun = now();
+    let how = if chance.one_in(5) {
+        gateway.signal("TERM")?;
+        let end = gateway.wait(GRACE)?;
+        if !end.success() {
+            wrong.push(format!("UNWELL: the gateway ended with {end} after SIGTERM"));
+        }
+        format!("SIGTERM after {} ms, ended in {} ms", after.as_millis(), begun.elapsed().as_millis())
+    } else {
+        gateway.kill()?;
+        format!("SIGKILL after {} ms", after.as_millis())
+    };
+    pass(chance.millis(0, 400));
+    let mut at_start = "";
+    if chance.one_in(6) {
+        let mut young = world.spawn()?;
+        pass(chance.millis(0, 250));
+        young.kill()?;
+        at_start = ", SIGKILL at its start";
+    }
+    let begun = now();
+    *gateway = world.serve()?;
+    Ok(format!("{how}{at_start} [{faults}], ready again in {} ms", begun.elapsed().as_millis()))
+}
+
+/// Waits until everything is at its end, and hands back what the store and the simulator say.
+fn settle(world: &World) -> Result<(Vec<Value>, Vec<Value>)> {
+    let deadline = now() + SETTLE;
+    loop {
+        let accepted = world.accepted()?;
+        let stored = world.stored()?;
+        let open = judge::unsettled(&stored, &accepted);
+        if open.is_empty() || now() >= deadline {
+            return Ok((stored, accepted));
+        }
+        pass(Duration::from_millis(500));
+    }
+}
+
+/// Gives up what is left unknown: that works only if nobody holds it.
+fn give_up(world: &World, stored: &[Value], wrong: &mut Vec<String>) -> Result<usize> {
+    let unknown = stored.iter().filter(|row| row.get("status").and_then(Value::as_str) == Some("unknown"));
+    let mut n_unknown = 0;
+    for row in unknown {
+        n_unknown += 1;
+        let id = row.get("id").and_then(Value::as_str).context("a row without an id")?;
+        let path = format!("/api/messages/{id}/resolve");
+        match world.gateway.call("POST", &path, &[], Some(&json!({ "action": "fail" }))) {
+            Heard::Answer(answer) if answer.status == 200 => {}
+            other @ (Heard::NobodyThere | Heard::Cut(_) | Heard::Answer(_)) => {
+                wrong.push(format!("HELD {id}: it cannot be given up: {other:?}, {row}"))
+            }
+        }
+    }
+    Ok(n_unknown)
+}
