@@ -8,7 +8,7 @@ use domain::pace::Paces;
 use domain::retry::Slow;
 use jiff::Timestamp;
 
-use crate::ports::Recipient;
+use crate::ports::{Departure, Recipient};
 
 /// How a recipient is named where paces are kept.
 pub(crate) fn key_of(recipient: &Recipient) -> &str {
@@ -31,6 +31,18 @@ impl Pacer {
 
     fn paces(&self) -> MutexGuard<'_, Paces> {
         self.paces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes up for a restart: counts what left before it.
+    pub(crate) fn seed(&self, departures: Vec<Departure>) {
+        let mut by_account: BTreeMap<AccountId, Vec<(String, Timestamp)>> = BTreeMap::new();
+        for Departure { account, recipient, at } in departures {
+            by_account.entry(account).or_default().push((recipient, at));
+        }
+        let mut paces = self.paces();
+        for (account, departures) in by_account {
+            paces.of(account).seed(departures);
+        }
     }
 
     /// When a message could leave.

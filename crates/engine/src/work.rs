@@ -40,6 +40,20 @@ pub async fn tick_recovery(deps: &Deps) -> Result<u32, StoreError> {
     Ok(n_settled)
 }
 
+/// How far back departures matter: as long as a full burst to one person is paid for.
+const DEPARTURES_FOR: SignedDuration = SignedDuration::from_mins(5);
+
+/// Reads what has to be known before the first message leaves: the accounts and keys, and what left before a restart.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn prime(deps: &Deps) -> Result<(), StoreError> {
+    directory::refresh(deps).await?;
+    let since = deps.now().saturating_sub(DEPARTURES_FOR).unwrap_or(Timestamp::MIN);
+    deps.pacer.seed(deps.work.departures(since).await?);
+    Ok(())
+}
+
 /// Sees what other processes have changed.
 ///
 /// # Errors

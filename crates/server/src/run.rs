@@ -67,7 +67,7 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         is_dev: options.is_dev,
     };
     let deps = Arc::new(Deps::new(ports, settings));
-    directory::refresh(&deps).await?;
+    work::prime(&deps).await?;
     Ok(deps)
 }
 

@@ -276,6 +276,17 @@ pub struct ClaimRequest {
     pub now: Timestamp,
 }
 
+/// A message that left for Meta.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Departure {
+    /// The sender.
+    pub account: AccountId,
+    /// The recipient: digits or user id.
+    pub recipient: String,
+    /// About when.
+    pub at: Timestamp,
+}
+
 /// What a round of claiming found.
 #[derive(Clone, Debug, Default)]
 pub struct ClaimRound {

@@ -10,8 +10,8 @@ use jiff::Timestamp;
 
 use super::{
     Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, Contact, ContactFilter,
-    Directory, Ingested, KeptAnswer, KeptKey, Known, MessageFilter, MessageKey, MessageStory, NewAccount,
-    NewMessage, Post, Recipient, Revision, Settled, Settlement, StoredMessage, StoredTemplate,
+    Departure, Directory, Ingested, KeptAnswer, KeptKey, Known, MessageFilter, MessageKey, MessageStory,
+    NewAccount, NewMessage, Post, Recipient, Revision, Settled, Settlement, StoredMessage, StoredTemplate,
     TemplateCounts, TemplateFilter, TemplatesPut,
 };
 
@@ -254,6 +254,10 @@ pub trait Work: Send + Sync {
     /// Ends messages of the queue whose time has run out, and forgets kept answers whose time has, at most `limit` of
     /// each. Returns how many messages expired.
     async fn expire(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError>;
+
+    /// What left for Meta since a time, as far as the last few thousand messages tell: sender, recipient (digits or user
+    /// id) and about when.
+    async fn departures(&self, since: Timestamp) -> Result<Vec<Departure>, StoreError>;
 
     /// How many messages wait in each account's queue.
     async fn queue_depths(&self) -> Result<BTreeMap<AccountId, u32>, StoreError>;

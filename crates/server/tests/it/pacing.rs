@@ -70,6 +70,19 @@ async fn a_sync_send_waits_for_its_turn_up_to_five_seconds_and_is_refused_beyond
 }
 
 #[tokio::test]
+async fn a_restart_forgets_no_departure() {
+    let mut app = TestApp::new().await;
+    let key = app.key(|new| (new.rate_per_minute, new.rate_burst) = (Some(10_000), Some(10_000))).await;
+    let send = || json!({"to": CUSTOMER, "type": "text", "text": "Hi"}).to_string();
+    for _ in 0..45 {
+        app.request_as(&key, "POST", "/api/messages/send", send()).await.expect(200);
+    }
+    app.restart().await;
+    let refused = app.request_as(&key, "POST", "/api/messages/send", send()).await.expect(429);
+    assert_eq!(refused.code(), "pacing");
+}
+
+#[tokio::test]
 async fn a_full_queue_takes_no_more() {
     let app = TestApp::with(|settings| settings.queue_per_account = 3).await;
     for i in 0..3 {

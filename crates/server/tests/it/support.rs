@@ -16,7 +16,7 @@ use engine::account::{self, AddAccount};
 use engine::deps::Ports;
 use engine::key::{self, DEV_KEY, NewKey};
 use engine::ports::{Chance, Clock};
-use engine::{Deps, Settings, directory, work};
+use engine::{Deps, Settings, work};
 use graph::{GraphClient, GraphConfig};
 use http_body_util::BodyExt;
 use jiff::{SignedDuration, Timestamp};
@@ -157,7 +157,7 @@ pub(crate) struct TestApp {
     pub(crate) seeded: SimAccount,
     settings: Settings,
     folder: TempDir,
-    sim_url: String,
+    pub(crate) sim_url: String,
     chance: Arc<Counting>,
     _simulator: JoinSet<()>,
 }
@@ -201,8 +201,8 @@ impl TestApp {
             serving.serve(listener, CancellationToken::new()).await.unwrap();
         });
         let chance = Arc::new(Counting::default());
-        let deps = open(&folder, &sim_url, (&clock, &chance), settings);
-        directory::refresh(&deps).await.unwrap();
+        let deps = Arc::new(Deps::new(ports(&folder, &sim_url, (&clock, &chance)), settings));
+        work::prime(&deps).await.unwrap();
         let workspace = deps.directory.current().workspace("default").unwrap();
         let seeded = sim.accounts().into_iter().next().unwrap();
         let added = account::add(&deps, add_account(workspace, "sandbox", &seeded)).await.unwrap();
@@ -238,8 +238,14 @@ impl TestApp {
 
     /// The process dies, and another starts on the same database.
     pub(crate) async fn restart(&mut self) {
-        self.deps = open(&self.folder, &self.sim_url, (&self.clock, &self.chance), self.settings);
-        directory::refresh(&self.deps).await.unwrap();
+        self.restart_with(|ports| ports).await;
+    }
+
+    /// The same, and something stands between the new process and its ports.
+    pub(crate) async fn restart_with(&mut self, change: impl FnOnce(Ports) -> Ports) {
+        let ports = ports(&self.folder, &self.sim_url, (&self.clock, &self.chance));
+        self.deps = Arc::new(Deps::new(change(ports), self.settings));
+        work::prime(&self.deps).await.unwrap();
         self.router = server::run::router(&self.deps);
     }
 
@@ -453,12 +459,7 @@ fn add_account(workspace: WorkspaceId, name: &str, seeded: &SimAccount) -> AddAc
     }
 }
 
-fn open(
-    folder: &TempDir,
-    sim_url: &str,
-    (clock, chance): (&Arc<FakeClock>, &Arc<Counting>),
-    settings: Settings,
-) -> Arc<Deps> {
+fn ports(folder: &TempDir, sim_url: &str, (clock, chance): (&Arc<FakeClock>, &Arc<Counting>)) -> Ports {
     let sealer = Sealer::new(&SecretSlice::from(vec![5; 32]), chance.clone()).unwrap();
     let path = folder.path().join("waypost.db");
     let store = Arc::new(SqliteStore::open(&path, sealer, &**clock, &**chance).unwrap());
@@ -469,13 +470,12 @@ fn open(
         timeout: Duration::from_secs(5),
         ..GraphConfig::default()
     };
-    let ports = Ports {
+    Ports {
         clock: clock.clone(),
         chance: chance.clone(),
         accounts: store.clone(),
         messages: store.clone(),
         work: store,
         upstream: Arc::new(GraphClient::new(&config).unwrap()),
-    };
-    Arc::new(Deps::new(ports, settings))
+    }
 }

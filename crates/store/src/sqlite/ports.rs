@@ -7,10 +7,10 @@ use domain::access::ApiKey;
 use domain::id::{AccountId, ContactId, KeyId, MessageId, WorkerId, WorkspaceId};
 use engine::ports::{
     Accounts, Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, Contact,
-    ContactFilter, Directory, Ingested, KeptAnswer, KeptKey, Known, MessageFilter, MessageKey, MessageStory,
-    Messages, NewAccount, NewMessage, NumberInfo, Page, PageRequest, Post, Recipient, Revision, Settled,
-    Settlement, StoreError, StoredMessage, StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut,
-    Work,
+    ContactFilter, Departure, Directory, Ingested, KeptAnswer, KeptKey, Known, MessageFilter, MessageKey,
+    MessageStory, Messages, NewAccount, NewMessage, NumberInfo, Page, PageRequest, Post, Recipient, Revision,
+    Settled, Settlement, StoreError, StoredMessage, StoredTemplate, TemplateCounts, TemplateFilter,
+    TemplatesPut, Work,
 };
 use jiff::Timestamp;
 
@@ -258,6 +258,10 @@ impl Work for SqliteStore {
 
     async fn expire(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError> {
         self.write("ending what is overdue", move |tx| queue::expire(tx, now, limit)).await
+    }
+
+    async fn departures(&self, since: Timestamp) -> Result<Vec<Departure>, StoreError> {
+        self.read("looking for departures", move |connection| work::departures(connection, since)).await
     }
 
     async fn queue_depths(&self) -> Result<BTreeMap<AccountId, u32>, StoreError> {

@@ -163,8 +163,12 @@ pub(super) fn settle(
     add_entry(connection, &current, &ours)?;
     if let Settlement::Sent(accepted) = end {
         remember_wamid(connection, &current, &accepted.wamid, claim.attempt)?;
-        let person = Person { wa_id: accepted.wa_id.clone(), user_id: accepted.user_id.clone(), name: None };
-        contacts::learn(connection, claim.workspace, current.contact, &person, now)?;
+        // Meta nearly always answers with the very number that was asked for.
+        if accepted.wa_id != current.wa_id || accepted.user_id.is_some() {
+            let person =
+                Person { wa_id: accepted.wa_id.clone(), user_id: accepted.user_id.clone(), name: None };
+            contacts::learn(connection, claim.workspace, current.contact, &person, now)?;
+        }
         apply_early(connection, &current, &accepted.wamid)?;
     }
     if let Some(error) = meta {

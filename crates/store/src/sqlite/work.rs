@@ -2,6 +2,7 @@
 
 use domain::id::{MessageId, WorkerId, WorkspaceId};
 use domain::message::Status;
+use engine::ports::Departure;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -53,6 +54,27 @@ pub(super) fn recover(
         )?
         .execute(params![micros(silent_since)])?;
     Ok(n_settled)
+}
+
+/// How many messages are looked at for departures: more than five minutes of one number's full pace.
+const LOOKED_AT: u32 = 25_000;
+
+/// What left since a time, among the last messages.
+pub(super) fn departures(connection: &Connection, since: Timestamp) -> SqlResult<Vec<Departure>> {
+    let mut statement = connection.prepare_cached(
+        "select account_id, recipient, at from (
+             select account_id, direction, n_attempts, coalesce(wa_id, user_id) as recipient,
+                    case mode when 'queue' then updated_at else created_at end as at
+             from messages order by seq desc limit ?2)
+         where direction = 'outbound' and n_attempts > 0 and recipient is not null and at >= ?1",
+    )?;
+    let mut rows = statement.query((micros(since), LOOKED_AT))?;
+    let mut departures = Vec::new();
+    while let Some(row) = rows.next()? {
+        let mut cells = Cells::new("messages", row);
+        departures.push(Departure { account: cells.id()?, recipient: cells.get()?, at: cells.at()? });
+    }
+    Ok(departures)
 }
 
 /// Writes something, to know that it can be done.

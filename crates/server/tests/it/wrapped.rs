@@ -1,0 +1,298 @@
+//! Ports with somebody in front who counts their calls, and may break them.
+//!
+//! **Invariant:** a call that is let through is the port's own; nothing else is done here.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use domain::access::ApiKey;
+use domain::id::{AccountId, ContactId, KeyId, MessageId, WorkerId, WorkspaceId};
+use domain::outcome::Outcome;
+use engine::deps::Ports;
+use engine::ports::{
+    Accounts, Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, Contact,
+    ContactFilter, Departure, Directory, Ingested, KeptAnswer, KeptKey, Known, Line, MessageFilter,
+    MessageKey, MessageStory, Messages, NewAccount, NewMessage, NumberInfo, OutgoingMessage, Page,
+    PageRequest, Post, Recipient, Revision, Settled, Settlement, StoreError, StoredMessage, StoredTemplate,
+    TemplateCounts, TemplateFilter, TemplatePage, TemplateQuery, TemplatesPut, TokenInfo, Upstream,
+    UpstreamError, Work,
+};
+use jiff::Timestamp;
+
+/// Stands before every call of a port, and after it.
+#[async_trait]
+pub(crate) trait Guard: Send + Sync {
+    /// Before the call has an effect. An error stands for the call of a store; it may also panic, or never return.
+    async fn before(&self, call: &'static str) -> Result<(), StoreError>;
+
+    /// After its effect, before its answer. The same holds.
+    async fn after(&self, call: &'static str) -> Result<(), StoreError>;
+}
+
+/// A port behind a guard.
+struct Guarded<P: ?Sized> {
+    port: Arc<P>,
+    guard: Arc<dyn Guard>,
+}
+
+/// The ports behind a guard. Clock and chance are not: time passes and dice fall for dead processes, too.
+pub(crate) fn guarded(ports: Ports, guard: Arc<dyn Guard>) -> Ports {
+    let Ports { clock, chance, accounts, messages, work, upstream } = ports;
+    Ports {
+        clock,
+        chance,
+        accounts: Arc::new(Guarded { port: accounts, guard: guard.clone() }),
+        messages: Arc::new(Guarded { port: messages, guard: guard.clone() }),
+        work: Arc::new(Guarded { port: work, guard: guard.clone() }),
+        upstream: Arc::new(Guarded { port: upstream, guard }),
+    }
+}
+
+impl<P: ?Sized> Guarded<P> {
+    async fn ask<T>(
+        &self,
+        call: &'static str,
+        answer: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
+        self.guard.before(call).await?;
+        let answer = answer.await;
+        self.guard.after(call).await?;
+        answer
+    }
+
+    /// For a port whose calls have errors of another kind.
+    async fn reach<T>(&self, call: &'static str, answer: impl Future<Output = T> + Send) -> T {
+        drop(self.guard.before(call).await);
+        let answer = answer.await;
+        drop(self.guard.after(call).await);
+        answer
+    }
+}
+
+type Stored<T> = Result<T, StoreError>;
+
+#[async_trait]
+impl Accounts for Guarded<dyn Accounts> {
+    async fn directory(&self) -> Stored<Directory> {
+        self.ask("directory", self.port.directory()).await
+    }
+
+    async fn revision(&self) -> Stored<Revision> {
+        self.ask("revision", self.port.revision()).await
+    }
+
+    async fn account_add(&self, new: NewAccount) -> Stored<()> {
+        self.ask("account_add", self.port.account_add(new)).await
+    }
+
+    async fn account_remove(&self, workspace: WorkspaceId, id: AccountId, now: Timestamp) -> Stored<bool> {
+        self.ask("account_remove", self.port.account_remove(workspace, id, now)).await
+    }
+
+    async fn account_hold(
+        &self,
+        workspace: WorkspaceId,
+        id: AccountId,
+        reason: Option<&str>,
+        now: Timestamp,
+    ) -> Stored<()> {
+        self.ask("account_hold", self.port.account_hold(workspace, id, reason, now)).await
+    }
+
+    async fn account_describe(
+        &self,
+        workspace: WorkspaceId,
+        id: AccountId,
+        number: &NumberInfo,
+        now: Timestamp,
+    ) -> Stored<()> {
+        self.ask("account_describe", self.port.account_describe(workspace, id, number, now)).await
+    }
+
+    async fn key_add(&self, key: ApiKey) -> Stored<()> {
+        self.ask("key_add", self.port.key_add(key)).await
+    }
+
+    async fn key_revoke(&self, workspace: WorkspaceId, id: KeyId, now: Timestamp) -> Stored<bool> {
+        self.ask("key_revoke", self.port.key_revoke(workspace, id, now)).await
+    }
+
+    async fn keys_used(&self, used: &[(KeyId, Timestamp)]) -> Stored<()> {
+        self.ask("keys_used", self.port.keys_used(used)).await
+    }
+
+    async fn template(
+        &self,
+        workspace: WorkspaceId,
+        waba_id: &str,
+        name: &str,
+        language: &str,
+    ) -> Stored<Option<StoredTemplate>> {
+        self.ask("template", self.port.template(workspace, waba_id, name, language)).await
+    }
+
+    async fn templates(
+        &self,
+        workspace: WorkspaceId,
+        filter: &TemplateFilter,
+        page: PageRequest,
+    ) -> Stored<Page<StoredTemplate>> {
+        self.ask("templates", self.port.templates(workspace, filter, page)).await
+    }
+
+    async fn templates_put(&self, put: TemplatesPut) -> Stored<TemplateCounts> {
+        self.ask("templates_put", self.port.templates_put(put)).await
+    }
+}
+
+#[async_trait]
+impl Messages for Guarded<dyn Messages> {
+    async fn accept(&self, new: NewMessage) -> Stored<Admission> {
+        self.ask("accept", self.port.accept(new)).await
+    }
+
+    async fn look_up(
+        &self,
+        workspace: WorkspaceId,
+        account: AccountId,
+        recipient: &Recipient,
+    ) -> Stored<Known> {
+        self.ask("look_up", self.port.look_up(workspace, account, recipient)).await
+    }
+
+    async fn settle(
+        &self,
+        claim: &Claim,
+        end: &Settlement,
+        answer: Option<KeptAnswer>,
+        now: Timestamp,
+    ) -> Stored<Settled> {
+        self.ask("settle", self.port.settle(claim, end, answer, now)).await
+    }
+
+    async fn begin(&self, claim: &Claim, now: Timestamp) -> Stored<Settled> {
+        self.ask("begin", self.port.begin(claim, now)).await
+    }
+
+    async fn claim_due(&self, request: ClaimRequest) -> Stored<ClaimRound> {
+        self.ask("claim_due", self.port.claim_due(request)).await
+    }
+
+    async fn cancel(&self, workspace: WorkspaceId, id: MessageId, now: Timestamp) -> Stored<Cancel> {
+        self.ask("cancel", self.port.cancel(workspace, id, now)).await
+    }
+
+    async fn claim_unknown(
+        &self,
+        workspace: WorkspaceId,
+        id: MessageId,
+        by: (WorkerId, ClaimToken),
+        now: Timestamp,
+    ) -> Stored<Option<Claimed>> {
+        self.ask("claim_unknown", self.port.claim_unknown(workspace, id, by, now)).await
+    }
+
+    async fn give_up(&self, workspace: WorkspaceId, id: MessageId, now: Timestamp) -> Stored<bool> {
+        self.ask("give_up", self.port.give_up(workspace, id, now)).await
+    }
+
+    async fn idempotency_key(
+        &self,
+        workspace: WorkspaceId,
+        owner: KeyId,
+        key: &str,
+        now: Timestamp,
+    ) -> Stored<Option<KeptKey>> {
+        self.ask("idempotency_key", self.port.idempotency_key(workspace, owner, key, now)).await
+    }
+
+    async fn ingest(&self, post: Post) -> Stored<Ingested> {
+        self.ask("ingest", self.port.ingest(post)).await
+    }
+
+    async fn message(&self, workspace: WorkspaceId, key: &MessageKey) -> Stored<Option<MessageStory>> {
+        self.ask("message", self.port.message(workspace, key)).await
+    }
+
+    async fn messages(
+        &self,
+        workspace: WorkspaceId,
+        filter: &MessageFilter,
+        page: PageRequest,
+    ) -> Stored<Page<StoredMessage>> {
+        self.ask("messages", self.port.messages(workspace, filter, page)).await
+    }
+
+    async fn contact(&self, workspace: WorkspaceId, id: ContactId) -> Stored<Option<Contact>> {
+        self.ask("contact", self.port.contact(workspace, id)).await
+    }
+
+    async fn contacts(
+        &self,
+        workspace: WorkspaceId,
+        filter: &ContactFilter,
+        page: PageRequest,
+    ) -> Stored<Page<Contact>> {
+        self.ask("contacts", self.port.contacts(workspace, filter, page)).await
+    }
+}
+
+#[async_trait]
+impl Work for Guarded<dyn Work> {
+    async fn heartbeat(&self, worker: WorkerId, now: Timestamp) -> Stored<()> {
+        self.ask("heartbeat", self.port.heartbeat(worker, now)).await
+    }
+
+    async fn recover(&self, silent_since: Timestamp, now: Timestamp, limit: u32) -> Stored<u32> {
+        self.ask("recover", self.port.recover(silent_since, now, limit)).await
+    }
+
+    async fn expire(&self, now: Timestamp, limit: u32) -> Stored<u32> {
+        self.ask("expire", self.port.expire(now, limit)).await
+    }
+
+    async fn departures(&self, since: Timestamp) -> Stored<Vec<Departure>> {
+        self.ask("departures", self.port.departures(since)).await
+    }
+
+    async fn queue_depths(&self) -> Stored<BTreeMap<AccountId, u32>> {
+        self.ask("queue_depths", self.port.queue_depths()).await
+    }
+
+    async fn probe(&self, now: Timestamp) -> Stored<()> {
+        self.ask("probe", self.port.probe(now)).await
+    }
+}
+
+#[async_trait]
+impl Upstream for Guarded<dyn Upstream> {
+    async fn send(&self, line: &Line, body: Bytes) -> Outcome {
+        self.reach("send", self.port.send(line, body)).await
+    }
+
+    fn body(&self, message: &OutgoingMessage<'_>) -> Bytes {
+        self.port.body(message)
+    }
+
+    async fn mark_read(&self, line: &Line, wamid: &str, is_typing: bool) -> Result<(), UpstreamError> {
+        self.reach("mark_read", self.port.mark_read(line, wamid, is_typing)).await
+    }
+
+    async fn templates(&self, line: &Line, query: &TemplateQuery) -> Result<TemplatePage, UpstreamError> {
+        self.reach("list_templates", self.port.templates(line, query)).await
+    }
+
+    async fn number(&self, line: &Line) -> Result<NumberInfo, UpstreamError> {
+        self.reach("number", self.port.number(line)).await
+    }
+
+    async fn token(&self, line: &Line) -> Result<TokenInfo, UpstreamError> {
+        self.reach("token", self.port.token(line)).await
+    }
+
+    async fn subscribed_apps(&self, line: &Line) -> Result<Vec<String>, UpstreamError> {
+        self.reach("subscribed_apps", self.port.subscribed_apps(line)).await
+    }
+}
