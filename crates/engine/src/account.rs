@@ -1,9 +1,11 @@
 //! Accounts: added, tried, held, resumed.
 
+use std::collections::BTreeMap;
+
 use domain::account::{Account, AccountStatus};
 use domain::id::{AccountId, WorkspaceId};
 use domain::meta_error::MetaError;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -111,6 +113,35 @@ pub fn is_verify_token(deps: &Deps, presented: &str) -> bool {
         .iter()
         .filter_map(|record| record.verify_token_digest.as_ref())
         .any(|known| bool::from(known.ct_eq(&digest)))
+}
+
+/// How long Meta's messaging limit counts a person.
+const REACHED_FOR: SignedDuration = SignedDuration::from_hours(24);
+
+/// How many people templates have reached outside their window in 24 hours, by WhatsApp Business Account.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn reached(deps: &Deps, workspace: WorkspaceId) -> Result<BTreeMap<String, u32>, StoreError> {
+    let since = deps.now().saturating_sub(REACHED_FOR).unwrap_or(Timestamp::MIN);
+    deps.accounts.reached(workspace, since).await
+}
+
+/// Asks Meta about each account's number, and writes down what it says.
+///
+/// # Errors
+/// When the store cannot be written. A number about which Meta does not answer keeps what is known of it.
+pub async fn look_at_numbers(deps: &Deps) -> Result<(), StoreError> {
+    for record in &deps.directory.current().accounts {
+        let account = &record.account;
+        match deps.upstream.number(&line(record)).await {
+            Ok(number) => {
+                deps.accounts.account_describe(account.workspace, account.id, &number, deps.now()).await?;
+            }
+            Err(error) => tracing::debug!(%error, account.id = %account.id, "meta tells nothing of a number"),
+        }
+    }
+    directory::refresh(deps).await
 }
 
 /// One thing that was tried.

@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::ports::{Clock, StoreError};
-use crate::{Deps, chain, directory, key, queue};
+use crate::{Deps, account, chain, directory, key, queue};
 
 /// How often a process says that it lives.
 pub const HEARTBEAT_EVERY: SignedDuration = SignedDuration::from_secs(2);
@@ -60,6 +60,17 @@ pub async fn prime(deps: &Deps) -> Result<(), StoreError> {
 /// When the store cannot be read; the next round tries again.
 pub async fn tick_directory(deps: &Deps) -> Result<(), StoreError> {
     directory::refresh(deps).await
+}
+
+/// How often Meta is asked about each number: its quality and its limit change slowly.
+pub const NUMBERS_EVERY: SignedDuration = SignedDuration::from_hours(1);
+
+/// Asks Meta about each number.
+///
+/// # Errors
+/// When the store cannot be written; the next round tries again.
+pub async fn tick_numbers(deps: &Deps) -> Result<(), StoreError> {
+    account::look_at_numbers(deps).await
 }
 
 /// Writes down when keys were last used.

@@ -148,10 +148,11 @@ enum Loop {
     Directory,
     KeyUse,
     Queue,
+    Numbers,
 }
 
 impl Loop {
-    const ALL: [Self; 4] = [Self::Recovery, Self::Directory, Self::KeyUse, Self::Queue];
+    const ALL: [Self; 5] = [Self::Recovery, Self::Directory, Self::KeyUse, Self::Queue, Self::Numbers];
 
     async fn run(self, deps: Arc<Deps>, stop: CancellationToken) {
         let clock = deps.clock.clone();
@@ -168,6 +169,10 @@ impl Loop {
             Self::KeyUse => {
                 let rhythm = rhythm(work::NOTE_USE_EVERY);
                 work::run("key use", &*clock, rhythm, &stop, || work::tick_key_use(&deps)).await;
+            }
+            Self::Numbers => {
+                let rhythm = rhythm(work::NUMBERS_EVERY);
+                work::run("numbers", &*clock, rhythm, &stop, || work::tick_numbers(&deps)).await;
             }
             Self::Queue => {
                 let rhythm = Rhythm { every: queue::LOOK_EVERY, hint: Some(&deps.queue_hint) };

@@ -117,6 +117,13 @@ pub trait Accounts: Send + Sync {
     async fn key_revoke(&self, workspace: WorkspaceId, id: KeyId, now: Timestamp)
     -> Result<bool, StoreError>;
 
+    /// How many people templates have reached outside their window since a time, by WhatsApp Business Account.
+    async fn reached(
+        &self,
+        workspace: WorkspaceId,
+        since: Timestamp,
+    ) -> Result<BTreeMap<String, u32>, StoreError>;
+
     /// Writes down when keys were last used.
     async fn keys_used(&self, used: &[(KeyId, Timestamp)]) -> Result<(), StoreError>;
 

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use domain::json::Value;
+use engine::key::Caller;
 use engine::ports::{AccountRecord, Page, PageStart};
 use engine::send::choose_account;
 use engine::{Deps, account};
@@ -47,7 +47,9 @@ pub(crate) async fn list_accounts(
         is_total_capped: false,
         next: if end < found.len() { i64::try_from(end).ok() } else { None },
     };
-    Ok(list::page("accounts", page, shown, |record| show::account(&record.account)))
+    let reached = account::reached(&deps, caller.workspace()).await?;
+    let n_reached = |record: &AccountRecord| reached.get(&record.account.waba_id).copied().unwrap_or(0);
+    Ok(list::page("accounts", page, shown, |record| show::account(&record.account, n_reached(record))))
 }
 
 fn matches(record: &AccountRecord, search: &str) -> bool {
@@ -65,7 +67,7 @@ pub(crate) async fn get_account(
 ) -> Result<Response, ApiError> {
     body::read(&body::query(query.as_deref())?, |_| ())?;
     let record = choose_account(&deps, &caller, Some(&id))?;
-    Ok(answer::success(StatusCode::OK, &show::account(&record.account)))
+    show_one(&deps, &caller, &record).await
 }
 
 /// Lets a held account send again.
@@ -80,6 +82,11 @@ pub(crate) async fn resume_account(
     let record = choose_account(&deps, &caller, Some(&id))?;
     account::resume(&deps, caller.workspace(), record.account.id).await?;
     let resumed = deps.directory.current().account(caller.workspace(), &id).cloned();
-    let shown: Value = show::account(&resumed.unwrap_or(record).account);
-    Ok(answer::success(StatusCode::OK, &shown))
+    show_one(&deps, &caller, &resumed.unwrap_or(record)).await
+}
+
+async fn show_one(deps: &Deps, caller: &Caller, record: &AccountRecord) -> Result<Response, ApiError> {
+    let reached = account::reached(deps, caller.workspace()).await?;
+    let n_reached = reached.get(&record.account.waba_id).copied().unwrap_or(0);
+    Ok(answer::success(StatusCode::OK, &show::account(&record.account, n_reached)))
 }

@@ -27,8 +27,11 @@ fn parsed(json: &str) -> Value {
 }
 
 /// An account, without its secrets.
-pub(crate) fn account(account: &Account) -> Value {
-    let limit = object([("tier", text(account.messaging_limit_tier.as_deref()))]);
+pub(crate) fn account(account: &Account, n_reached: u32) -> Value {
+    let limit = object([
+        ("tier", text(account.messaging_limit_tier.as_deref())),
+        ("used_24h", i64::from(n_reached).into()),
+    ]);
     object([
         ("id", account.id.to_string().into()),
         ("name", account.name.as_str().into()),

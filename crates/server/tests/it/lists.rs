@@ -1,5 +1,6 @@
 //! Reading: messages with their stories, accounts, contacts, pages.
 
+use engine::work;
 use serde_json::{Value, json};
 
 use crate::support::{CUSTOMER, TestApp};
@@ -94,6 +95,24 @@ async fn accounts_and_contacts_are_shown() {
     let id = contact["id"].as_str().unwrap();
     app.get(&format!("/api/contacts/{id}")).await.expect(200);
     app.get("/api/contacts/nobody").await.expect(404);
+}
+
+#[tokio::test]
+async fn the_account_shows_its_limit_and_whom_templates_reached() {
+    let app = TestApp::new().await;
+    work::tick_numbers(&app.deps).await.unwrap();
+    let template = |to: &str| json!({"to": to, "type": "template", "template": {"name": "hello_world", "language": "en_US"}});
+    // Two strangers, one of them twice, and a customer whose window is open.
+    for to in ["+447700900001", "+447700900002", "+447700900002", CUSTOMER] {
+        app.send(template(to)).await.expect(200);
+    }
+    let account = app.get("/api/accounts/sandbox").await;
+    let limit = &account.data()["messaging_limit"];
+    assert_eq!(limit["used_24h"], 2);
+    assert!(limit["tier"].as_str().unwrap().starts_with("TIER_"));
+    assert_eq!(account.data()["display_phone_number"], "+1 555-010-9999");
+    app.advance(24 * 3600);
+    assert_eq!(app.get("/api/accounts").await.data()["accounts"][0]["messaging_limit"]["used_24h"], 0);
 }
 
 #[tokio::test]

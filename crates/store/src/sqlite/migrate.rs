@@ -15,15 +15,23 @@ struct Migration {
     sql: &'static str,
 }
 
+macro_rules! migrations {
+    ($($version:literal $file:literal $name:literal)*) => {
+        &[$(Migration {
+            version: $version,
+            name: $name,
+            sql: include_str!(concat!("../../sql/migrations/sqlite/", $file, ".sql")),
+        }),*]
+    };
+}
+
 /// Every migration, in order. A file that has landed is never edited: the next number mends it.
-const MIGRATIONS: &[Migration] = &[
-    Migration {
-        version: 1,
-        name: "ground",
-        sql: include_str!("../../sql/migrations/sqlite/0001_ground.sql"),
-    },
-    Migration { version: 2, name: "queue", sql: include_str!("../../sql/migrations/sqlite/0002_queue.sql") },
-];
+const MIGRATIONS: &[Migration] = migrations! {
+    1 "0001_ground" "ground"
+    2 "0002_queue" "queue"
+    3 "0003_due_first" "due_first"
+    4 "0004_reached" "reached"
+};
 
 /// Why a database cannot be brought up to date.
 #[derive(Debug, thiserror::Error)]
@@ -142,4 +150,22 @@ fn applied(connection: &Connection) -> rusqlite::Result<i64> {
         return Ok(0);
     }
     connection.query_row("select coalesce(max(version), 0) from schema_migrations", (), |row| row.get(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_folder_is_a_migration_in_order() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sql/migrations/sqlite");
+        let mut files: Vec<_> = std::fs::read_dir(folder)
+            .expect("the folder")
+            .map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"))
+            .collect();
+        files.sort();
+        let known: Vec<_> =
+            MIGRATIONS.iter().map(|one| format!("{:04}_{}.sql", one.version, one.name)).collect();
+        assert_eq!(files, known);
+    }
 }

@@ -10,6 +10,7 @@ mod migrate;
 mod page;
 mod ports;
 mod queue;
+mod reach;
 mod read;
 mod settle;
 mod templates;

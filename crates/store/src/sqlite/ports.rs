@@ -15,7 +15,8 @@ use engine::ports::{
 use jiff::Timestamp;
 
 use super::{
-    SqliteStore, accept, contacts, directory, idempotency, ingest, messages, queue, settle, templates, work,
+    SqliteStore, accept, contacts, directory, idempotency, ingest, messages, queue, reach, settle, templates,
+    work,
 };
 
 #[async_trait]
@@ -83,6 +84,17 @@ impl Accounts for SqliteStore {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         self.write("revoking a key", move |tx| directory::key_revoke(tx, workspace, id, now)).await
+    }
+
+    async fn reached(
+        &self,
+        workspace: WorkspaceId,
+        since: Timestamp,
+    ) -> Result<BTreeMap<String, u32>, StoreError> {
+        self.read("counting whom templates reached", move |connection| {
+            reach::since(connection, workspace, since)
+        })
+        .await
     }
 
     async fn keys_used(&self, used: &[(KeyId, Timestamp)]) -> Result<(), StoreError> {

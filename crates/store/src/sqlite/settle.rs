@@ -11,7 +11,7 @@ use engine::ports::{Claim, KeptAnswer, Settled, Settlement};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{contacts, idempotency};
+use super::{contacts, idempotency, reach};
 use crate::error::SqlResult;
 use crate::row::{Cells, json, micros};
 
@@ -24,6 +24,7 @@ struct Current {
     message: MessageId,
     account: AccountId,
     contact: ContactId,
+    kind: String,
     status: Status,
     wamid: Option<String>,
     /// The number that it is addressed to.
@@ -37,7 +38,7 @@ fn current(
     message: MessageId,
 ) -> SqlResult<Option<Current>> {
     let mut statement = connection.prepare_cached(
-        "select account_id, contact_id, status, wamid, wa_id, claim_token
+        "select account_id, contact_id, kind, status, wamid, wa_id, claim_token
          from messages where workspace_id = ?1 and id = ?2 and direction = 'outbound'",
     )?;
     let mut rows = statement.query((workspace.as_bytes(), message.as_bytes()))?;
@@ -48,6 +49,7 @@ fn current(
         message,
         account: cells.id()?,
         contact: cells.id()?,
+        kind: cells.get()?,
         status: cells.word()?,
         wamid: cells.get()?,
         wa_id: cells.get()?,
@@ -168,6 +170,9 @@ pub(super) fn settle(
             let person =
                 Person { wa_id: accepted.wa_id.clone(), user_id: accepted.user_id.clone(), name: None };
             contacts::learn(connection, claim.workspace, current.contact, &person, now)?;
+        }
+        if current.kind == "template" {
+            reach::count(connection, (claim.workspace, current.account), current.contact, now)?;
         }
         apply_early(connection, &current, &accepted.wamid)?;
     }
