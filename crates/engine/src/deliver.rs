@@ -95,7 +95,7 @@ async fn accept_and_send(
     };
     let admission = match turn_at {
         // Others were quicker since the wait was foreseen.
-        Some(turn_at) if turn_at > deadline => Err(SendError::Pacing { turn_at }),
+        Some(turn_at) if turn_at > deadline => Err(too_long(turn_at, now)),
         _ => admit(&deps, new.clone()).await,
     };
     match (admission, turn_at) {
@@ -484,6 +484,12 @@ impl Drop for Held {
 pub(crate) fn wait_after(error: &MetaError) -> u32 {
     let default = if error.class() == Class::SlowPair { PAIR_WAIT } else { DEFAULT_WAIT };
     error.retry_after.unwrap_or(default).max(1)
+}
+
+/// The refusal of a sync send whose turn is too far away.
+pub(crate) fn too_long(turn_at: Timestamp, now: Timestamp) -> SendError {
+    let ask_at = turn_at.saturating_sub(retry::SYNC_FOR).unwrap_or(now);
+    SendError::Pacing { turn_at, retry_after: seconds_until(ask_at, now) }
 }
 
 /// Whole seconds until a time, at least one.

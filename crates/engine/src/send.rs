@@ -167,6 +167,8 @@ pub enum SendError {
     Pacing {
         /// When the turn would come.
         turn_at: Timestamp,
+        /// Seconds after which a sync send would wait for it.
+        retry_after: u32,
     },
     /// The account's queue is full.
     QueueFull,
@@ -220,7 +222,7 @@ pub async fn send(
     if request.when == When::Sync {
         let turn_at = deps.pacer.foresee(record.account.id, &recipient, now);
         if turn_at.duration_since(now) > domain::retry::SYNC_FOR {
-            return Err(SendError::Pacing { turn_at });
+            return Err(deliver::too_long(turn_at, now));
         }
     }
     let leaves_at = match request.when {

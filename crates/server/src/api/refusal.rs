@@ -18,8 +18,6 @@ use super::{ApiError, Code};
 
 /// Seconds to wait when Meta cannot be reached.
 const META_WAIT: u32 = 5;
-/// Seconds to wait for a turn, at least: a sync send that asks then has 5 more.
-const PACING_WAIT: u32 = 5;
 /// Seconds to wait when a queue is full.
 const QUEUE_WAIT: u32 = 10;
 /// Seconds to wait when an account is held: somebody has to act first.
@@ -91,15 +89,15 @@ impl From<SendError> for ApiError {
                 format!("Meta gives this person a rest from marketing until {until}."),
             )
             .with("until", until.to_string()),
-            SendError::Pacing { turn_at } => Self::new(
+            SendError::Pacing { turn_at, retry_after } => Self::new(
                 Code::Pacing,
                 format!(
                     "This number or this recipient has no turn before {turn_at}: a sync send waits 5 s at most. \
-                     Nothing was sent; try again then, or use `mode: queue`."
+                     Nothing was sent; try again in {retry_after} s, or use `mode: queue`."
                 ),
             )
             .with("turn_at", turn_at.to_string())
-            .retry_after(PACING_WAIT),
+            .retry_after(retry_after),
             SendError::QueueFull => Self::new(
                 Code::QueueFull,
                 "As many messages wait in this account's queue as may. Nothing was accepted; try again later.",
