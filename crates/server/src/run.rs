@@ -88,46 +88,106 @@ pub(crate) async fn serve(
 ) -> anyhow::Result<()> {
     // The first heartbeat goes before the first claim: nobody may take a young process for a dead one.
     work::tick_recovery(&deps).await.context("saying that this process lives")?;
-    let mut loops = JoinSet::new();
-    for name in Loop::ALL {
-        loops.spawn(name.run(deps.clone(), stop.clone()));
-    }
+    let mut loops = Loops::start(&deps, &stop);
     let mut server = std::pin::pin!(listen::serve(listener, router(&deps), stop.clone()));
-    let mut panics = Vec::new();
-    loop {
+    let end = loop {
         tokio::select! {
-            () = &mut server => break,
+            () = &mut server => break Ok(()),
             () = stop.cancelled() => {
                 let end = deps.now().saturating_add(GRACE).unwrap_or(jiff::Timestamp::MAX);
                 tokio::select! {
                     () = &mut server => {}
                     () = deps.clock.sleep_until(end) => tracing::warn!("connections were still open at the end"),
                 }
-                break;
+                break Ok(());
             }
-            Some(end) = loops.join_next() => {
-                let Err(error) = end else { continue };
-                if error.is_cancelled() {
-                    continue;
-                }
-                let now = deps.now();
-                panics.push(now);
-                panics.retain(|at| now.duration_since(*at) < PANIC_SPAN);
-                if panics.len() >= MAX_PANICS {
+            mended = loops.watch() => {
+                if let Err(error) = mended {
                     stop.cancel();
-                    anyhow::bail!("the loops keep panicking; see the log");
-                }
-                tracing::error!(%error, "a loop panicked; all loops are started again");
-                loops.abort_all();
-                for name in Loop::ALL {
-                    loops.spawn(name.run(deps.clone(), stop.clone()));
+                    break Err(error);
                 }
             }
         }
-    }
+    };
+    // What takes on work ends first, then the work; the heart beats until the end, or another process would take the
+    // sends that are still under way for those of a dead one.
+    loops.end_workers().await;
     drain(&deps).await;
-    while loops.join_next().await.is_some() {}
-    Ok(())
+    loops.end().await;
+    end
+}
+
+/// The loops of a process.
+struct Loops {
+    deps: Arc<Deps>,
+    stop: CancellationToken,
+    /// Ends the heartbeat.
+    still: CancellationToken,
+    running: JoinSet<()>,
+    names: Vec<(tokio::task::Id, Loop)>,
+    panics: Vec<jiff::Timestamp>,
+}
+
+impl Loops {
+    fn start(deps: &Arc<Deps>, stop: &CancellationToken) -> Self {
+        let mut loops = Self {
+            deps: deps.clone(),
+            stop: stop.clone(),
+            still: CancellationToken::new(),
+            running: JoinSet::new(),
+            names: Vec::new(),
+            panics: Vec::new(),
+        };
+        for name in Loop::ALL {
+            loops.spawn(name);
+        }
+        loops
+    }
+
+    fn spawn(&mut self, name: Loop) {
+        let until = if name == Loop::Recovery { &self.still } else { &self.stop };
+        let id = self.running.spawn(name.run(self.deps.clone(), until.clone())).id();
+        self.names.push((id, name));
+    }
+
+    /// Starts a loop that panicked again; the others go on.
+    ///
+    /// # Errors
+    /// When loops keep panicking.
+    async fn watch(&mut self) -> anyhow::Result<()> {
+        let Some(Err(error)) = self.running.join_next().await else {
+            // Nothing has ended in panic, and nothing will: the loops end when they are told to.
+            return std::future::pending().await;
+        };
+        let now = self.deps.now();
+        self.panics.push(now);
+        self.panics.retain(|at| now.duration_since(*at) < PANIC_SPAN);
+        if self.panics.len() >= MAX_PANICS {
+            anyhow::bail!("the loops keep panicking; see the log");
+        }
+        let id = error.id();
+        let name = self.names.iter().find(|(other, _)| *other == id).map(|(_, name)| *name);
+        self.names.retain(|(other, _)| *other != id);
+        tracing::error!(%error, loop.name = ?name, "a loop panicked; it is started again");
+        if let Some(name) = name {
+            self.spawn(name);
+        }
+        Ok(())
+    }
+
+    /// Waits until all loops but the heartbeat have ended: each finishes its round.
+    async fn end_workers(&mut self) {
+        while self.running.len() > 1 {
+            if self.running.join_next().await.is_none() {
+                return;
+            }
+        }
+    }
+
+    async fn end(mut self) {
+        self.still.cancel();
+        while self.running.join_next().await.is_some() {}
+    }
 }
 
 /// Waits for the sends under way, but not for ever.
@@ -142,7 +202,7 @@ async fn drain(deps: &Deps) {
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Loop {
     Recovery,
     Directory,
@@ -172,7 +232,12 @@ impl Loop {
             }
             Self::Numbers => {
                 let rhythm = rhythm(work::NUMBERS_EVERY);
-                work::run("numbers", &*clock, rhythm, &stop, || work::tick_numbers(&deps)).await;
+                let run = work::run("numbers", &*clock, rhythm, &stop, || work::tick_numbers(&deps));
+                // A question to Meta is not worth waiting for.
+                tokio::select! {
+                    () = run => {}
+                    () = stop.cancelled() => {}
+                }
             }
             Self::Queue => {
                 let rhythm = Rhythm { every: queue::LOOK_EVERY, hint: Some(&deps.queue_hint) };
