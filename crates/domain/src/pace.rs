@@ -90,6 +90,9 @@ impl AccountPace {
         let mut departures: Vec<_> = departures.into_iter().collect();
         departures.sort_by_key(|(_, at)| *at);
         self.number.seed(departures.iter().map(|(_, at)| *at));
+        if !self.has_pair_rule {
+            return;
+        }
         for (recipient, at) in departures {
             self.pairs.entry(recipient).or_default().count(at);
         }

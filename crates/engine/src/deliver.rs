@@ -277,7 +277,11 @@ impl Run<'_> {
             turn_at,
             chance: u64::from_le_bytes(chance),
         };
-        let decision = retry::decide(&outcome, &attempt);
+        let decision = match retry::decide(&outcome, &attempt) {
+            // An earlier attempt may have arrived, whatever becomes of this one: only its own acceptance says more.
+            decision if self.is_resent && decision != Decision::Sent => Decision::Unknown,
+            decision => decision,
+        };
         match decision {
             Decision::Retry { at } => self.again(message, &outcome, at, listener).await,
             Decision::Unknown if self.may_resend(message) => {
@@ -373,6 +377,16 @@ impl Run<'_> {
             Decision::Hold => retry::ACCOUNT_DISCONNECTED,
             Decision::Sent | Decision::Unknown | Decision::Retry { .. } => retry::META_ERROR,
         };
+        if decision == Decision::Unknown {
+            let reason = match outcome {
+                Outcome::Unknown { reason } => reason,
+                Outcome::Accepted(_)
+                | Outcome::Refused(_)
+                | Outcome::Stopped { .. }
+                | Outcome::NotSent { .. } => "an earlier attempt may have arrived".to_owned(),
+            };
+            return (Settlement::Unknown { reason }, listener.sent(Progress::Unknown));
+        }
         let failed = |meta: Option<MetaError>| Settlement::Failed(Failure { code, meta });
         match outcome {
             Outcome::Accepted(accepted) => {

@@ -63,9 +63,6 @@ pub(crate) fn run(options: &ChaosOptions) -> Result<()> {
     say(format_args!("seed {seed}"));
     let plan = Plan { rounds: options.rounds, seed, program, parent, keep: options.keep };
     let verdict = rounds::run(&plan, &mut |line| say(line))?;
-    for wrong in &verdict.wrong {
-        say(wrong);
-    }
     say(&verdict.summary);
     if !verdict.wrong.is_empty() {
         bail!("something was lost, doubled or stuck");

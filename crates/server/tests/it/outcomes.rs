@@ -166,6 +166,34 @@ async fn an_unknown_outcome_is_sent_again_only_if_asked_for_and_then_once() {
 }
 
 #[tokio::test]
+async fn after_an_unknown_outcome_no_refusal_says_that_nothing_was_sent() {
+    let app = TestApp::new().await;
+    for mode in ["sync", "queue"] {
+        for code in [131_000, 131_026, 130_429, 190] {
+            let before = app.n_taken();
+            app.sim.fail(fault(FaultAction::CutAfter));
+            app.sim.fail(fault(answer(400, refusal(code, "Refused"))));
+            let body =
+                json!({"to": CUSTOMER, "type": "text", "text": "Hi", "mode": mode, "on_unknown": "resend"});
+            let answer = app.send(body).await.expect(202);
+            app.tick_queue().await;
+            let id = answer.data()["id"].clone();
+            assert_eq!(status_of(&app, &id).await, "unknown", "{mode} {code}");
+            assert_eq!(app.n_taken() - before, 1);
+            app.clear_faults().await;
+            let path = format!("/api/messages/{}/resolve", id.as_str().unwrap());
+            if code == 190 {
+                app.request("POST", "/api/accounts/sandbox/resume", "").await.expect(200);
+            }
+            app.post(&path, &json!({"action": "resend"})).await.expect(409);
+            app.step().await;
+            assert_eq!(status_of(&app, &id).await, "read", "{mode} {code}");
+            app.advance(60);
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_unknown_message_is_resolved_by_hand() {
     let app = TestApp::new().await;
     let unknown = || async {

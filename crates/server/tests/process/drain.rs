@@ -6,26 +6,44 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::ring::client::Heard;
-use crate::ring::{now, wait_for};
-use crate::support::{QUICK, SLOW, SOON, accepted, batch, queued, references, template, world};
+use crate::ring::{now, pass, wait_for};
+use crate::support::{QUICK, SLOW, SOON, accepted, batch, queued, references, status, template, world};
 
 #[test]
 fn sigterm_ends_serve_with_0_and_the_queue_is_kept() {
-    let world = world(&[("WAYPOST_PACING__THROUGHPUT", "20"), ("WAYPOST_PACING__PAIR_RULE", "false")]);
+    /// How often it is asked to end, each time a little later.
+    const TIMES: u16 = 8;
+    /// Messages of each time.
+    const MESSAGES: u16 = 25;
+    let world = world(&[("WAYPOST_PACING__THROUGHPUT", "50"), ("WAYPOST_PACING__PAIR_RULE", "false")]);
     let mut gateway = world.serve().unwrap();
-    let messages: Vec<Value> = (0..60).map(|n| queued(&format!("+1555010{}", 3_000 + n))).collect();
-    batch(&world, world.place.gateway, &messages);
-    gateway.signal("TERM").unwrap();
-    assert_eq!(gateway.wait(SOON).unwrap().code(), Some(0));
-    let n_before = world.accepted().unwrap().len();
-    assert!(n_before < 60, "all {n_before} had left: nothing was kept");
-
-    let gateway = world.serve().unwrap();
-    let accepted = accepted(&world, 60);
+    let mut n_before = 0;
+    for time in 0..TIMES {
+        let people = (0..MESSAGES).map(|n| 3_000 + time * MESSAGES + n);
+        let messages: Vec<Value> = people.map(|number| queued(&format!("+1555010{number}"))).collect();
+        batch(&world, world.place.gateway, &messages);
+        pass(Duration::from_millis(u64::from(time) * 7));
+        gateway.signal("TERM").unwrap();
+        assert_eq!(gateway.wait(SOON).unwrap().code(), Some(0));
+        n_before = world.accepted().unwrap().len();
+        gateway = world.serve().unwrap();
+    }
+    let n_all = usize::from(TIMES * MESSAGES);
+    assert!(n_before < n_all, "all had left: nothing was kept");
+    let accepted = wait_for("all messages at the simulator", SOON, || {
+        Ok(Some(world.accepted()?).filter(|accepted| accepted.len() >= n_all))
+    });
+    let accepted = accepted.unwrap_or_else(|error| {
+        let mut cut = world.stored().unwrap();
+        cut.retain(|row| matches!(status(row), "sending" | "unknown"));
+        panic!("{error}; a gateway that was asked to end left in the middle: {cut:?}")
+    });
     let references = references(&accepted);
-    assert_eq!((references.len(), accepted.len()), (60, 60), "{references:?}");
-    let is_queued = |row: &Value| row.get("status").and_then(Value::as_str) == Some("queued");
-    assert!(!world.stored().unwrap().iter().any(is_queued));
+    assert_eq!((references.len(), accepted.len()), (n_all, n_all), "{references:?}");
+    wait_for("an empty queue", SOON, || {
+        Ok((!world.stored()?.iter().any(|row| matches!(status(row), "queued" | "sending"))).then_some(()))
+    })
+    .unwrap();
     drop(gateway);
 }
 

@@ -6,7 +6,7 @@ use crate::ring::client::{Client, Heard};
 use crate::ring::place::free_address;
 use crate::ring::process::Process;
 use crate::ring::wait_for;
-use crate::support::{SOON, accepted, batch, queued, references, world};
+use crate::support::{SOON, accepted, batch, queued, references, status, world};
 
 #[test]
 fn two_gateways_on_one_database_hand_each_queued_message_over_once() {
@@ -27,8 +27,7 @@ fn two_gateways_on_one_database_hand_each_queued_message_over_once() {
     accepted(&world, 200);
     // Nothing comes after them.
     wait_for("an empty queue", SOON, || {
-        let is_open =
-            |row: &Value| matches!(row.get("status").and_then(Value::as_str), Some("queued" | "sending"));
+        let is_open = |row: &Value| matches!(status(row), "queued" | "sending");
         Ok((!world.stored()?.iter().any(is_open)).then_some(()))
     })
     .unwrap();

@@ -74,9 +74,14 @@ pub(crate) fn only(world: &World) -> Value {
 
 /// Waits until the only message of the store has a status.
 pub(crate) fn wait_for_status(world: &World, status: &str, within: Duration) -> Value {
-    let has = |message: &Value| message.get("status").and_then(Value::as_str) == Some(status);
+    let has = |message: &Value| self::status(message) == status;
     let found = wait_for(&format!("status {status}"), within, || Ok(Some(only(world)).filter(has)));
     found.unwrap_or_else(|error| panic!("{error}; it is {}", only(world)))
+}
+
+/// A message's status.
+pub(crate) fn status(message: &Value) -> &str {
+    message.get("status").and_then(Value::as_str).unwrap_or_default()
 }
 
 /// The references that Meta got, each with how often.

@@ -186,6 +186,8 @@ pub(super) fn begin(connection: &Connection, claim: &Claim, now: Timestamp) -> S
         .prepare_cached(
             "update messages
              set status = case status when 'queued' then 'sending' else status end, n_attempts = ?4, due_at = null,
+                 -- What is being sent already is sent again: its outcome was unknown, and this is the one repetition.
+                 is_resent = case status when 'sending' then 1 else is_resent end,
                  updated_at = ?5
              where workspace_id = ?1 and id = ?2 and claim_token = ?3 and status in ('queued', 'sending', 'unknown')",
         )?

@@ -336,7 +336,7 @@ impl State {
             to,
             is_template,
             is_queued,
-            may_resend: chance.one_in(12),
+            may_resend: chance.one_in(8),
         }
     }
 }

@@ -8,6 +8,7 @@ use super::world::World;
 use super::{faults, judge, now, pass};
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
+use std::fs;
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
@@ -20,6 +21,8 @@ const GRACE: Duration = Duration::from_secs(45);
 const DRAIN: Duration = Duration::from_secs(45);
 /// How long until everything must be at its end.
 const SETTLE: Duration = Duration::from_secs(60);
+/// Of many wrongs, how many are told; all stand in a file.
+const MOST_TOLD: usize = 20;
 /// Settings of the gateway: some messages must wait for their turn, and no rule of Meta's stands in the way.
 const SETTINGS: [(&str, &str); 3] = [
     ("WAYPOST_PACING__THROUGHPUT", "120"),
@@ -59,8 +62,16 @@ pub(crate) fn run(plan: &Plan, say: &mut dyn FnMut(String)) -> Result<Verdict> {
     let mut world = World::make(&plan.program, &plan.parent, &SETTINGS)?;
     let end = play(plan, &mut world, say);
     let is_well = end.as_ref().is_ok_and(|verdict| verdict.wrong.is_empty());
+    if let Ok(Verdict { wrong, .. }) = &end
+        && !wrong.is_empty()
+    {
+        fs::write(world.place.path("wrong.txt"), wrong.join("\n")).context("writing what was wrong")?;
+        for wrong in wrong.iter().take(MOST_TOLD) {
+            say(wrong.clone());
+        }
+    }
     if plan.keep || !is_well {
-        say(format!("kept: {}", world.place.keep().display()));
+        say(format!("kept, with everything that was wrong: {}", world.place.keep().display()));
     }
     end
 }
