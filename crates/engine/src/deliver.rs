@@ -8,6 +8,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use domain::id::WorkspaceId;
 use domain::message::Reference;
 use domain::meta_error::{Class, MetaError};
 use domain::outcome::{Accepted, Outcome};
@@ -17,8 +18,8 @@ use tokio::sync::oneshot;
 
 use crate::account::line;
 use crate::ports::{
-    AccountRecord, Admission, Claim, Claimed, Failure, KeptAnswer, NewMessage, OnUnknown, OutgoingMessage,
-    Plan, SentAs, Settled, Settlement,
+    AccountRecord, Admission, Claim, Claimed, Failure, KeptAnswer, MessageKey, NewMessage, OnUnknown,
+    OutgoingMessage, Plan, SentAs, Settled, Settlement, StoreError, StoreErrorKind,
 };
 use crate::send::{Progress, SendError, Sent};
 use crate::{Deps, account, chain};
@@ -47,9 +48,30 @@ pub(crate) struct Delivery {
 pub(crate) async fn start(deps: &Arc<Deps>, delivery: Delivery) -> Result<Sent, SendError> {
     let (tell, told) = oneshot::channel();
     let lost = sent(&delivery.new, Progress::Unknown, SentAs::Message);
+    let workspace = delivery.new.workspace;
     deps.tasks.spawn(accept_and_send(deps.clone(), delivery, tell));
-    // The task is gone without a word: a panic. What it held is settled by the next round of the recovery.
-    told.await.unwrap_or(Ok(lost))
+    match told.await {
+        Ok(end) => end,
+        Err(_) => without_a_word(deps, workspace, lost).await,
+    }
+}
+
+/// The task is gone without a word: a panic. What it held is settled by the next round of the recovery; the caller is
+/// told what the store knows of the message.
+async fn without_a_word(deps: &Deps, workspace: WorkspaceId, lost: Sent) -> Result<Sent, SendError> {
+    // A write of its own goes after whatever the task had under way.
+    let is_there = match deps.work.probe(deps.now()).await {
+        Ok(()) => deps.messages.message(workspace, &MessageKey::Id(lost.id)).await,
+        Err(error) => Err(error),
+    };
+    match is_there {
+        Ok(None) => {
+            let reason = "the task panicked before the message was stored";
+            Err(SendError::Store(StoreError::new(StoreErrorKind::Bug, "accepting a message", reason)))
+        }
+        Ok(Some(story)) if story.message.is_of_queue => Ok(Sent { progress: Progress::Queued, ..lost }),
+        Ok(Some(_)) | Err(_) => Ok(lost),
+    }
 }
 
 /// How a message that goes to the queue is answered.
@@ -339,6 +361,14 @@ impl Run<'_> {
             Ok(Settled::Held | Settled::Lost) => {
                 let end = listener.sent(Progress::Unknown);
                 listener.hear(end);
+                Next::End
+            }
+            Err(failed) if !is_kept => {
+                tracing::error!(error = %chain(&failed), message.id = %message.claim.message,
+                    "a message could not be put back; trying again");
+                let end = listener.sent(Progress::Unknown);
+                let listener = std::mem::replace(listener, listener.empty());
+                self.finish(message, again, end, listener).await;
                 Next::End
             }
             Err(failed) => {

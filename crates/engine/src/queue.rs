@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use crate::key::Caller;
 use crate::ports::{
     AccountRecord, Cancel, ClaimRequest, KeptAnswer, KeptKey, MessageKey, Settlement, StoreError,
-    StoredMessage,
+    StoreErrorKind, StoredMessage,
 };
 use crate::send::{SendError, choose_account};
 use crate::{Deps, deliver};
@@ -37,14 +37,17 @@ pub async fn tick(deps: &Arc<Deps>) -> Result<u32, StoreError> {
     for record in &directory.accounts {
         // A held account's queue waits; nobody else's does.
         if depths.contains_key(&record.account.id) && record.account.status == AccountStatus::Connected {
-            n_done = n_done.saturating_add(take(deps, record).await?);
+            // In a task of its own: what it claims is sent even if this round is given up.
+            let taking = deps.tasks.spawn(take(deps.clone(), record.clone())).await;
+            n_done =
+                n_done.saturating_add(taking.map_err(|error| panicked("taking from the queue", error))??);
         }
     }
     Ok(n_done)
 }
 
 /// Starts what is due of one account, as far as its pace allows.
-async fn take(deps: &Arc<Deps>, record: &Arc<AccountRecord>) -> Result<u32, StoreError> {
+async fn take(deps: Arc<Deps>, record: Arc<AccountRecord>) -> Result<u32, StoreError> {
     let account = record.account.id;
     let now = deps.now();
     let (room, waiting) = deps.pacer.room(account, now);
@@ -67,7 +70,7 @@ async fn take(deps: &Arc<Deps>, record: &Arc<AccountRecord>) -> Result<u32, Stor
         // The pair's wait was looked at before: this is the turn's own time.
         deps.pacer.book(account, &message.recipient, now);
         let mode = Mode::Queue { since: message.accepted_at, expires_at: message.expires_at };
-        deliver::start_claimed(deps, record.clone(), message, mode, None);
+        deliver::start_claimed(&deps, record.clone(), message, mode, None);
     }
     Ok(n_taken.saturating_add(round.n_settled))
 }
@@ -148,16 +151,33 @@ async fn resend(deps: &Arc<Deps>, caller: &Caller, message: &StoredMessage) -> R
         let account = Box::new(record.account.clone());
         return Err(ActError::Send(SendError::AccountHeld { account, error: None }));
     }
-    let by = (deps.worker, deps.new_token());
-    let now = deps.now();
-    let claimed = deps.messages.claim_unknown(caller.workspace(), message.id, by, now).await?;
-    let Some(claimed) = claimed else { return Err(ActError::NotPossible(message.status)) };
-    let deadline = now.saturating_add(domain::retry::SYNC_FOR).unwrap_or(Timestamp::MAX);
-    let (tell, told) = oneshot::channel();
-    deliver::start_claimed(deps, record, claimed, Mode::Sync { deadline }, Some(tell));
-    // Whatever it ended with is in the store by now, and is read from there.
-    drop(told.await);
-    Ok(())
+    // In a task of its own: whoever asked may go away between the claim and its sending.
+    let (claiming, id, workspace) = (deps.clone(), message.id, caller.workspace());
+    let resending = deps.tasks.spawn(async move {
+        let deps = claiming;
+        let by = (deps.worker, deps.new_token());
+        let now = deps.now();
+        let Some(claimed) = deps.messages.claim_unknown(workspace, id, by, now).await? else {
+            return Ok(false);
+        };
+        let deadline = now.saturating_add(domain::retry::SYNC_FOR).unwrap_or(Timestamp::MAX);
+        let (tell, told) = oneshot::channel();
+        deliver::start_claimed(&deps, record, claimed, Mode::Sync { deadline }, Some(tell));
+        // Whatever it ended with is in the store by now, and is read from there.
+        drop(told.await);
+        Ok(true)
+    });
+    match resending.await {
+        Ok(Ok(true)) => Ok(()),
+        Ok(Ok(false)) => Err(ActError::NotPossible(message.status)),
+        Ok(Err(error)) => Err(ActError::Store(error)),
+        Err(error) => Err(ActError::Store(panicked("sending a message again", error))),
+    }
+}
+
+/// The error of a task that panicked.
+fn panicked(doing: &'static str, error: tokio::task::JoinError) -> StoreError {
+    StoreError::new(StoreErrorKind::Bug, doing, error)
 }
 
 /// Gives a claim back that a task dropped: what it was doing is not known.

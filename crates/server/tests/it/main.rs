@@ -3,9 +3,17 @@
 
 mod access;
 mod bad_input;
+mod broken_store;
+mod crash;
 mod door;
+mod faults;
+#[cfg(target_os = "linux")]
+mod full_disk;
+mod hang_up;
 mod idempotency;
+mod judge;
 mod lists;
+mod mended;
 mod outcomes;
 mod pacing;
 mod queue;
@@ -16,3 +24,4 @@ mod support;
 mod templates;
 mod types;
 mod windows;
+mod wrapped;

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -24,11 +25,12 @@ use jiff::Timestamp;
 /// Stands before every call of a port, and after it.
 #[async_trait]
 pub(crate) trait Guard: Send + Sync {
-    /// Before the call has an effect. An error stands for the call of a store; it may also panic, or never return.
-    async fn before(&self, call: &'static str) -> Result<(), StoreError>;
+    /// Before the call has an effect. An error stands for the answer of a store; it may also panic, or never return.
+    /// Gives the call a number.
+    async fn before(&self, call: &'static str) -> Result<usize, StoreError>;
 
-    /// After its effect, before its answer. The same holds.
-    async fn after(&self, call: &'static str) -> Result<(), StoreError>;
+    /// After the effect of the n-th call, before its answer. The same holds.
+    async fn after(&self, call: &'static str, n: usize) -> Result<(), StoreError>;
 }
 
 /// A port behind a guard.
@@ -56,17 +58,17 @@ impl<P: ?Sized> Guarded<P> {
         call: &'static str,
         answer: impl Future<Output = Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
-        self.guard.before(call).await?;
+        let n = self.guard.before(call).await?;
         let answer = answer.await;
-        self.guard.after(call).await?;
+        self.guard.after(call, n).await?;
         answer
     }
 
     /// For a port whose calls have errors of another kind.
     async fn reach<T>(&self, call: &'static str, answer: impl Future<Output = T> + Send) -> T {
-        drop(self.guard.before(call).await);
+        let n = self.guard.before(call).await.unwrap();
         let answer = answer.await;
-        drop(self.guard.after(call).await);
+        self.guard.after(call, n).await.unwrap();
         answer
     }
 }
@@ -140,6 +142,10 @@ impl Accounts for Guarded<dyn Accounts> {
         page: PageRequest,
     ) -> Stored<Page<StoredTemplate>> {
         self.ask("templates", self.port.templates(workspace, filter, page)).await
+    }
+
+    async fn reached(&self, workspace: WorkspaceId, since: Timestamp) -> Stored<BTreeMap<String, u32>> {
+        self.ask("reached", self.port.reached(workspace, since)).await
     }
 
     async fn templates_put(&self, put: TemplatesPut) -> Stored<TemplateCounts> {
@@ -294,5 +300,53 @@ impl Upstream for Guarded<dyn Upstream> {
 
     async fn subscribed_apps(&self, line: &Line) -> Result<Vec<String>, UpstreamError> {
         self.reach("subscribed_apps", self.port.subscribed_apps(line)).await
+    }
+}
+
+/// Two ways to Meta: the right one, and one that leads nowhere for as many calls as asked.
+pub(crate) struct Fork {
+    pub(crate) right: Arc<dyn Upstream>,
+    pub(crate) wrong: Arc<dyn Upstream>,
+    pub(crate) n_wrong: AtomicU32,
+}
+
+impl Fork {
+    fn way(&self) -> &Arc<dyn Upstream> {
+        let less = |n: u32| n.checked_sub(1);
+        match self.n_wrong.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less) {
+            Ok(_) => &self.wrong,
+            Err(_) => &self.right,
+        }
+    }
+}
+
+#[async_trait]
+impl Upstream for Fork {
+    async fn send(&self, line: &Line, body: Bytes) -> Outcome {
+        self.way().send(line, body).await
+    }
+
+    fn body(&self, message: &OutgoingMessage<'_>) -> Bytes {
+        self.right.body(message)
+    }
+
+    async fn mark_read(&self, line: &Line, wamid: &str, is_typing: bool) -> Result<(), UpstreamError> {
+        self.way().mark_read(line, wamid, is_typing).await
+    }
+
+    async fn templates(&self, line: &Line, query: &TemplateQuery) -> Result<TemplatePage, UpstreamError> {
+        self.way().templates(line, query).await
+    }
+
+    async fn number(&self, line: &Line) -> Result<NumberInfo, UpstreamError> {
+        self.way().number(line).await
+    }
+
+    async fn token(&self, line: &Line) -> Result<TokenInfo, UpstreamError> {
+        self.way().token(line).await
+    }
+
+    async fn subscribed_apps(&self, line: &Line) -> Result<Vec<String>, UpstreamError> {
+        self.way().subscribed_apps(line).await
     }
 }

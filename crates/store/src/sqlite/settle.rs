@@ -179,7 +179,10 @@ pub(super) fn settle(
     if let Some(error) = meta {
         follow(connection, &current, error, now)?;
     }
-    idempotency::finish(connection, claim.workspace, claim.message, answer)?;
+    // An unknown outcome without an answer is one whose task is gone: its key must not be free, the message may be out.
+    if answer.is_some() || reached != Status::Unknown {
+        idempotency::finish(connection, claim.workspace, claim.message, answer)?;
+    }
     Ok(if is_held { Settled::Held } else { Settled::Lost })
 }
 

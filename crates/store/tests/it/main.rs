@@ -4,7 +4,12 @@
 mod accounts;
 mod contacts;
 mod durability;
+#[cfg(target_os = "linux")]
+mod full_disk;
+mod idempotency;
 mod messages;
+mod queue;
+mod queue_laws;
 mod reports;
 mod support;
 mod work;

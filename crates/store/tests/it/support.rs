@@ -1,5 +1,6 @@
 //! A store in a folder of its own, with time and chance in the test's hands.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,9 +14,9 @@ use domain::message::{Reference, Status, StatusReport};
 use domain::outcome::Accepted;
 use domain::phone::PhoneNumber;
 use engine::ports::{
-    AccountRecord, Accounts, Admission, Chance, Claim, ClaimToken, Clock, FreshIds, Ingested, MessageKey,
-    MessageStory, Messages, NewAccount, NewMessage, OnUnknown, PageRequest, PageStart, Plan, Post, Recipient,
-    Route, RoutedPart, Settlement, Work,
+    AccountRecord, Accounts, Admission, Chance, Claim, ClaimRequest, ClaimToken, Claimed, Clock, FreshIds,
+    Ingested, MessageKey, MessageStory, Messages, NewAccount, NewMessage, OnUnknown, PageRequest, PageStart,
+    Plan, Post, Recipient, Route, RoutedPart, Settlement, Work,
 };
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretSlice;
@@ -163,6 +164,43 @@ impl TestStore {
             token: ClaimToken(i64::from(id.as_bytes()[15]) + 1),
             now: self.now(),
         }
+    }
+
+    /// A message for the queue, due now.
+    pub(crate) fn queued(&self, to: &str) -> NewMessage {
+        let plan = Plan::Queue { due_at: self.now(), order_at: self.now(), limit: 1000 };
+        let recipient = Recipient::Phone(PhoneNumber::parse(to).unwrap());
+        NewMessage { plan, recipient, ..self.new_message() }
+    }
+
+    pub(crate) fn token(&self) -> ClaimToken {
+        let mut bytes = [0; 8];
+        self.chance.fill(&mut bytes);
+        ClaimToken(i64::from_be_bytes(bytes))
+    }
+
+    /// What a process asks for when it has room for `n` messages.
+    pub(crate) fn claim_request(&self, worker: WorkerId, n: usize) -> ClaimRequest {
+        ClaimRequest {
+            workspace: self.workspace,
+            account: self.account,
+            worker,
+            tokens: (0..n).map(|_| self.token()).collect(),
+            waiting: BTreeMap::new(),
+            now: self.now(),
+        }
+    }
+
+    /// Claims due messages as the store's own process.
+    pub(crate) async fn claim(&self, n: usize) -> Vec<Claimed> {
+        self.store.claim_due(self.claim_request(self.worker, n)).await.unwrap().claimed
+    }
+
+    /// The store's own process dies, and another notices.
+    pub(crate) async fn die(&self) -> u32 {
+        self.advance(60);
+        let silent_since = self.now() - SignedDuration::from_secs(10);
+        self.store.recover(silent_since, self.now(), 1000).await.unwrap()
     }
 
     /// Accepts a message, and claims it as its sender would.

@@ -1,0 +1,211 @@
+//! The answers kept for repeated requests.
+
+use domain::id::KeyId;
+use domain::message::Status;
+use domain::meta_error::MetaError;
+use domain::outcome::Accepted;
+use engine::ports::{
+    Admission, Failure, KeptAnswer, KeptKey, Messages, NewIdempotencyKey, NewMessage, Plan, Settled,
+    Settlement, Work,
+};
+use jiff::SignedDuration;
+
+use crate::support::{CUSTOMER, TestStore};
+
+const DIGEST: [u8; 32] = [3; 32];
+
+fn owner() -> KeyId {
+    KeyId::from_parts(1, &[4; 10])
+}
+
+fn answer(text: &'static str) -> KeptAnswer {
+    KeptAnswer { status: 200, body: text.into() }
+}
+
+fn keyed(app: &TestStore, key: &str, new: NewMessage) -> NewMessage {
+    let idempotency = NewIdempotencyKey {
+        owner: owner(),
+        key: key.to_owned(),
+        digest: DIGEST,
+        expires_at: app.now() + SignedDuration::from_hours(24),
+        answer: None,
+    };
+    NewMessage { idempotency: Some(idempotency), ..new }
+}
+
+async fn kept(app: &TestStore, key: &str) -> Option<KeptKey> {
+    app.store.idempotency_key(app.workspace, owner(), key, app.now()).await.unwrap()
+}
+
+fn sent() -> Settlement {
+    Settlement::Sent(Accepted { wamid: "wamid.A".to_owned(), ..Accepted::default() })
+}
+
+fn failed(code: &'static str) -> Settlement {
+    Settlement::Failed(Failure { code, meta: None })
+}
+
+#[tokio::test]
+async fn a_key_is_known_with_its_message_from_the_acceptance_on() {
+    let app = TestStore::new().await;
+    assert_eq!(kept(&app, "k").await, None);
+    let claim = app.accept(keyed(&app, "k", app.new_message())).await;
+    let known = KeptKey { digest: DIGEST, message: claim.message, answer: None };
+    assert_eq!(kept(&app, "k").await, Some(known.clone()));
+    let again = app.store.accept(keyed(&app, "k", app.new_message())).await.unwrap();
+    assert_eq!(again, Admission::KeyKnown(known.clone()));
+    let app = app.restart();
+    assert_eq!(kept(&app, "k").await, Some(known));
+}
+
+#[tokio::test]
+async fn a_hundred_acceptances_with_one_key_are_one_message() {
+    let app = TestStore::new().await;
+    let mut accepts = tokio::task::JoinSet::new();
+    for _ in 0..100 {
+        let (store, new) = (app.store.clone(), keyed(&app, "k", app.new_message()));
+        accepts.spawn(async move { store.accept(new).await.unwrap() });
+    }
+    let admissions = accepts.join_all().await;
+    let accepted = admissions.iter().filter(|one| matches!(one, Admission::Accepted { .. })).count();
+    let known = admissions.iter().filter(|one| matches!(one, Admission::KeyKnown(_))).count();
+    assert_eq!((accepted, known), (1, 99));
+}
+
+#[tokio::test]
+async fn keys_of_others_are_other_keys() {
+    let app = TestStore::new().await;
+    app.accept(keyed(&app, "k", app.new_message())).await;
+    app.accept(keyed(&app, "K", app.new_message())).await;
+    let mut new = keyed(&app, "k", app.new_message());
+    if let Some(key) = &mut new.idempotency {
+        key.owner = KeyId::from_parts(1, &[5; 10]);
+    }
+    app.accept(new).await;
+}
+
+#[tokio::test]
+async fn an_answer_is_kept_with_the_end_and_not_changed_by_what_comes_after() {
+    let app = TestStore::new().await;
+    let refused = Settlement::Failed(Failure {
+        code: "meta_error",
+        meta: Some(MetaError { code: 131_009, ..MetaError::default() }),
+    });
+    let unknown = Settlement::Unknown { reason: "cut".to_owned() };
+    for (key, end) in [("sent", sent()), ("refused", refused), ("unknown", unknown)] {
+        let claim = app.accept(keyed(&app, key, app.new_message())).await;
+        let settled = app.store.settle(&claim, &end, Some(answer("first")), app.now()).await.unwrap();
+        assert_eq!(settled, Settled::Held);
+        assert_eq!(kept(&app, key).await.unwrap().answer, Some(answer("first")), "{key}");
+        // A definite answer that comes late.
+        app.store.settle(&claim, &sent(), Some(answer("second")), app.now()).await.unwrap();
+        app.store.settle(&claim, &failed("meta_unavailable"), None, app.now()).await.unwrap();
+        assert_eq!(kept(&app, key).await.unwrap().answer, Some(answer("first")), "{key}");
+    }
+}
+
+#[tokio::test]
+async fn an_end_that_invites_to_try_again_frees_the_key() {
+    let app = TestStore::new().await;
+    let claim = app.accept(keyed(&app, "k", app.new_message())).await;
+    app.store.settle(&claim, &failed("meta_rate_limited"), None, app.now()).await.unwrap();
+    assert_eq!(kept(&app, "k").await, None);
+    let next = app.accept(keyed(&app, "k", app.new_message())).await;
+    assert_eq!(kept(&app, "k").await.unwrap().message, next.message);
+    // The first message has nothing to do with the key any more.
+    app.store.settle(&claim, &sent(), Some(answer("of the first")), app.now()).await.unwrap();
+    assert_eq!(kept(&app, "k").await.unwrap().answer, None);
+}
+
+#[tokio::test]
+async fn a_message_that_is_tried_again_keeps_its_key() {
+    let app = TestStore::new().await;
+    let claim = app.accept(keyed(&app, "k", app.new_message())).await;
+    let again = Settlement::Again { due_at: app.now(), is_kept: true, error: None };
+    app.store.settle(&claim, &again, None, app.now()).await.unwrap();
+    assert_eq!(kept(&app, "k").await.unwrap().answer, None);
+    assert_eq!(app.store.begin(&claim, app.now()).await.unwrap(), Settled::Held);
+    app.store.settle(&claim, &sent(), Some(answer("sent")), app.now()).await.unwrap();
+    assert_eq!(kept(&app, "k").await.unwrap().answer, Some(answer("sent")));
+}
+
+#[tokio::test]
+async fn a_queued_message_answers_from_its_acceptance_on_whatever_becomes_of_it() {
+    let app = TestStore::new().await;
+    let mut new = keyed(&app, "k", app.queued(CUSTOMER));
+    if let Some(key) = &mut new.idempotency {
+        key.answer = Some(answer("queued"));
+    }
+    let message = app.accept(new).await.message;
+    let claim = app.claim(1).await.remove(0).claim;
+    assert_eq!(claim.message, message);
+    app.store.settle(&claim, &failed("meta_unavailable"), None, app.now()).await.unwrap();
+    assert_eq!(kept(&app, "k").await.unwrap().answer, Some(answer("queued")));
+}
+
+#[tokio::test]
+async fn a_key_whose_time_has_run_out_is_unknown_replaced_and_forgotten() {
+    let app = TestStore::new().await;
+    let first = app.accept(keyed(&app, "a", app.new_message())).await;
+    app.store.settle(&first, &sent(), Some(answer("first")), app.now()).await.unwrap();
+    app.accept(keyed(&app, "b", app.new_message())).await;
+    let n_rows = || {
+        let connection = rusqlite::Connection::open(app.path()).unwrap();
+        let sql = "select count(*) from idempotency_keys";
+        connection.query_row(sql, (), |row| row.get::<_, u32>(0)).unwrap()
+    };
+    app.advance(24 * 3600 - 1);
+    app.store.expire(app.now(), 100).await.unwrap();
+    assert_eq!((n_rows(), kept(&app, "a").await.unwrap().message), (2, first.message));
+    app.advance(1);
+    assert_eq!(kept(&app, "a").await, None);
+    let second = app.accept(keyed(&app, "a", app.new_message())).await;
+    assert_eq!(
+        kept(&app, "a").await.unwrap(),
+        KeptKey { digest: DIGEST, message: second.message, answer: None }
+    );
+    assert_eq!(n_rows(), 2);
+    app.store.expire(app.now(), 100).await.unwrap();
+    assert_eq!((n_rows(), kept(&app, "a").await.unwrap().message), (1, second.message));
+}
+
+#[tokio::test]
+async fn forgetting_is_bounded() {
+    let app = TestStore::new().await;
+    for i in 0..5 {
+        app.accept(keyed(&app, &i.to_string(), app.new_message())).await;
+    }
+    app.advance(24 * 3600);
+    app.store.expire(app.now(), 3).await.unwrap();
+    let connection = rusqlite::Connection::open(app.path()).unwrap();
+    let left: u32 =
+        connection.query_row("select count(*) from idempotency_keys", (), |row| row.get(0)).unwrap();
+    assert_eq!(left, 2);
+}
+
+#[tokio::test]
+async fn the_key_of_a_send_that_may_have_left_stays_when_its_process_dies() {
+    let app = TestStore::new().await;
+    let claim = app.accept(keyed(&app, "k", app.new_message())).await;
+    assert_eq!(app.die().await, 1);
+    assert_eq!(app.status(claim.message).await, Status::Unknown);
+    let orphan = KeptKey { digest: DIGEST, message: claim.message, answer: None };
+    assert_eq!(kept(&app, "k").await, Some(orphan));
+    // The dead was only slow: what it has to tell is told to whoever asks.
+    assert_eq!(
+        app.store.settle(&claim, &sent(), Some(answer("late")), app.now()).await.unwrap(),
+        Settled::Lost
+    );
+    assert_eq!(kept(&app, "k").await.unwrap().answer, Some(answer("late")));
+}
+
+#[tokio::test]
+async fn the_key_of_a_send_that_never_left_is_free_when_its_process_dies() {
+    let app = TestStore::new().await;
+    let waiting = NewMessage { plan: Plan::Wait, ..app.new_message() };
+    let claim = app.accept(keyed(&app, "k", waiting)).await;
+    assert_eq!(app.die().await, 1);
+    assert_eq!(app.status(claim.message).await, Status::Failed);
+    assert_eq!(kept(&app, "k").await, None);
+    app.accept(keyed(&app, "k", app.new_message())).await;
+}

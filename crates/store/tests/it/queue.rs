@@ -1,0 +1,351 @@
+//! The queue: one holder, in order, at its time, and counted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::id::{MessageId, WorkerId};
+use domain::message::Status;
+use domain::outcome::Accepted;
+use engine::ports::{
+    Admission, Cancel, Claim, ClaimRequest, ClaimToken, Claimed, Fallback, Messages, NewMessage, Plan,
+    SentAs, Settled, Settlement, Work,
+};
+use jiff::SignedDuration;
+use tokio::task::JoinSet;
+
+use crate::support::{CUSTOMER, TestStore, open};
+
+const OTHER: &str = "15550100002";
+
+fn ids(claimed: &[Claimed]) -> Vec<MessageId> {
+    claimed.iter().map(|claimed| claimed.claim.message).collect()
+}
+
+fn sent(wamid: &str) -> Settlement {
+    Settlement::Sent(Accepted { wamid: wamid.to_owned(), ..Accepted::default() })
+}
+
+fn unknown() -> Settlement {
+    Settlement::Unknown { reason: "cut".to_owned() }
+}
+
+async fn settle(app: &TestStore, claim: &Claim, end: &Settlement) -> Settled {
+    app.store.settle(claim, end, None, app.now()).await.unwrap()
+}
+
+async fn again(app: &TestStore, claim: &Claim, is_kept: bool) -> Settled {
+    settle(app, claim, &Settlement::Again { due_at: app.now(), is_kept, error: None }).await
+}
+
+#[tokio::test]
+async fn a_contacts_messages_leave_one_by_one_in_their_order() {
+    let app = TestStore::new().await;
+    let mut expected = Vec::new();
+    for _ in 0..3 {
+        expected.push(app.accept(app.queued(CUSTOMER)).await.message);
+    }
+    // Scheduled for later, but first in the table by its id.
+    let mut later = app.queued(CUSTOMER);
+    let at = app.now() + SignedDuration::from_secs(60);
+    later.plan = Plan::Queue { due_at: at, order_at: at, limit: 10 };
+    expected.push(app.accept(later).await.message);
+    let mut left = Vec::new();
+    for n in 0..4 {
+        if n == 3 {
+            assert_eq!(app.claim(10).await.len(), 0);
+            app.advance(60);
+        }
+        let round = app.claim(10).await;
+        assert_eq!(round.len(), 1);
+        assert_eq!(app.claim(10).await.len(), 0, "the one before is under way");
+        left.extend(ids(&round));
+        settle(&app, &round[0].claim, &sent(&format!("wamid.{n}"))).await;
+    }
+    assert_eq!(left, expected);
+}
+
+#[tokio::test]
+async fn whoever_is_due_first_leaves_first_and_no_more_than_asked_for() {
+    let app = TestStore::new().await;
+    let mut expected = Vec::new();
+    for i in 0..7 {
+        expected.push(app.accept(app.queued(&format!("1555010002{i}"))).await.message);
+        app.advance(1);
+    }
+    let mut left = ids(&app.claim(3).await);
+    assert_eq!(left.len(), 3);
+    left.extend(ids(&app.claim(0).await));
+    left.extend(ids(&app.claim(100).await));
+    assert_eq!(left, expected);
+}
+
+#[tokio::test]
+async fn a_message_that_was_refused_for_a_moment_keeps_its_place() {
+    let app = TestStore::new().await;
+    let first = app.accept(app.queued(CUSTOMER)).await.message;
+    app.advance(1);
+    let second = app.accept(app.queued(CUSTOMER)).await.message;
+    let claim = app.claim(10).await.remove(0).claim;
+    let due_at = app.now() + SignedDuration::from_secs(5);
+    let end = Settlement::Again { due_at, is_kept: false, error: None };
+    assert_eq!(settle(&app, &claim, &end).await, Settled::Held);
+    assert_eq!(app.status(first).await, Status::Queued);
+    assert_eq!(app.claim(10).await.len(), 0, "nobody overtakes it");
+    app.advance(5);
+    let retried = app.claim(10).await.remove(0).claim;
+    assert_eq!((retried.message, retried.attempt), (first, 2));
+    assert_ne!(retried.token, claim.token);
+    // What the first holder still says does not count any more.
+    assert_eq!(again(&app, &claim, false).await, Settled::Lost);
+    assert_eq!(settle(&app, &claim, &unknown()).await, Settled::Lost);
+    assert_eq!(app.status(first).await, Status::Sending);
+    settle(&app, &retried, &sent("wamid.1")).await;
+    assert_eq!(ids(&app.claim(10).await), [second]);
+}
+
+#[tokio::test]
+async fn a_recipient_who_must_wait_is_put_off_and_delays_nobody() {
+    let app = TestStore::new().await;
+    let waiting = app.accept(app.queued(CUSTOMER)).await.message;
+    let free = app.accept(app.queued(OTHER)).await.message;
+    let until = app.now() + SignedDuration::from_secs(6);
+    let request = ClaimRequest {
+        waiting: BTreeMap::from([(CUSTOMER.to_owned(), until)]),
+        ..app.claim_request(app.worker, 10)
+    };
+    let round = app.store.claim_due(request).await.unwrap();
+    assert_eq!((ids(&round.claimed), round.n_settled), (vec![free], 0));
+    assert_eq!(app.story(waiting).await.message.due_at, Some(until));
+    app.advance(5);
+    assert_eq!(app.claim(10).await.len(), 0);
+    app.advance(1);
+    assert_eq!(ids(&app.claim(10).await), [waiting]);
+}
+
+#[tokio::test]
+async fn a_window_that_has_closed_changes_the_message_or_fails_it() {
+    let app = TestStore::new().await;
+    for (to, wamid) in [(CUSTOMER, "wamid.IN"), (OTHER, "wamid.IN2")] {
+        app.inbound(app.text_from(to, wamid)).await;
+    }
+    let free_form =
+        |to| NewMessage { needs_window: true, context_wamid: Some("wamid.IN".to_owned()), ..app.queued(to) };
+    let plain = app.accept(free_form(CUSTOMER)).await.message;
+    let fallback = Fallback { content: r#"{"name":"hello"}"#.into(), is_marketing: false };
+    let saved = app.accept(NewMessage { fallback: Some(fallback), ..free_form(OTHER) }).await.message;
+    app.advance(25 * 3600);
+    let round = app.store.claim_due(app.claim_request(app.worker, 10)).await.unwrap();
+    assert_eq!(round.n_settled, 1);
+    let story = app.story(plain).await.message;
+    assert_eq!((story.status, story.failure_code.as_deref()), (Status::Failed, Some("outside_window")));
+    let claimed = &round.claimed[0];
+    assert_eq!(
+        (claimed.claim.message, &*claimed.kind, &*claimed.content),
+        (saved, "template", r#"{"name":"hello"}"#)
+    );
+    assert_eq!(claimed.context_wamid, None);
+    let story = app.story(saved).await.message;
+    assert_eq!((story.sent_as, &*story.kind, story.status), (SentAs::Template, "template", Status::Sending));
+    // Once changed it stays so, also when the window has opened again.
+    again(&app, &claimed.claim, false).await;
+    app.inbound(app.text_from(OTHER, "wamid.IN3")).await;
+    assert_eq!(app.claim(10).await.remove(0).kind, "template");
+}
+
+#[tokio::test]
+async fn what_is_overdue_is_not_claimed_and_expires() {
+    let app = TestStore::new().await;
+    let until = app.now() + SignedDuration::from_secs(30);
+    let short = |to| NewMessage { expires_at: Some(until), ..app.queued(to) };
+    let held = app.accept(short(OTHER)).await.message;
+    let claim = app.claim(1).await.remove(0).claim;
+    let overdue = app.accept(short(CUSTOMER)).await.message;
+    let lasting = app.accept(app.queued(CUSTOMER)).await.message;
+    app.advance(30);
+    assert_eq!(app.claim(10).await.len(), 0, "it stands in line until it has expired");
+    assert_eq!(app.store.expire(app.now(), 10).await.unwrap(), 1);
+    assert_eq!(app.status(overdue).await, Status::Expired);
+    assert_eq!(ids(&app.claim(10).await), [lasting]);
+    // What is under way is not called back; once it is, it is too late.
+    assert_eq!((claim.message, app.status(held).await), (held, Status::Sending));
+    again(&app, &claim, false).await;
+    assert_eq!(app.claim(10).await.len(), 0);
+    assert_eq!(app.store.expire(app.now(), 10).await.unwrap(), 1);
+    assert_eq!(app.status(held).await, Status::Expired);
+}
+
+#[tokio::test]
+async fn expiring_is_bounded() {
+    let app = TestStore::new().await;
+    for i in 0..5 {
+        let new = app.queued(&format!("1555010003{i}"));
+        app.accept(NewMessage { expires_at: Some(app.now()), ..new }).await;
+    }
+    let mut rounds = Vec::new();
+    for _ in 0..3 {
+        rounds.push(app.store.expire(app.now(), 3).await.unwrap());
+    }
+    assert_eq!(rounds, [3, 2, 0]);
+}
+
+#[tokio::test]
+async fn only_what_waits_can_be_canceled() {
+    let app = TestStore::new().await;
+    let cancel = async |id| app.store.cancel(app.workspace, id, app.now()).await.unwrap();
+    let waiting = app.accept(app.queued(CUSTOMER)).await.message;
+    assert_eq!(cancel(waiting).await, Cancel::Canceled);
+    assert_eq!(cancel(waiting).await, Cancel::TooLate(Status::Canceled));
+    assert_eq!(app.claim(10).await.len(), 0);
+    app.accept(app.queued(CUSTOMER)).await;
+    let claim = app.claim(10).await.remove(0).claim;
+    assert_eq!(cancel(claim.message).await, Cancel::TooLate(Status::Sending));
+    again(&app, &claim, false).await;
+    assert_eq!(cancel(claim.message).await, Cancel::Canceled);
+    // A caller waits for this one.
+    let sync = app.accept(NewMessage { plan: Plan::Wait, ..app.new_message() }).await;
+    assert_eq!(cancel(sync.message).await, Cancel::TooLate(Status::Queued));
+    assert_eq!(cancel(app.id(MessageId::from_parts)).await, Cancel::NotFound);
+    // A canceled message never leaves, whoever thinks to hold it.
+    assert_eq!(app.store.begin(&claim, app.now()).await.unwrap(), Settled::Lost);
+}
+
+#[tokio::test]
+async fn of_a_claim_and_a_cancel_at_once_one_wins() {
+    let app = TestStore::new().await;
+    let second = open(&app.path(), &app.clock, &app.chance);
+    for i in 0..20 {
+        let id = app.accept(app.queued(&format!("155501005{i:02}"))).await.message;
+        let request = app.claim_request(app.worker, 1);
+        let claim = app.store.claim_due(request);
+        let cancel = second.cancel(app.workspace, id, app.now());
+        let (round, canceled) =
+            if i % 2 == 0 { tokio::join!(claim, cancel) } else { swap(tokio::join!(cancel, claim)) };
+        let n_claimed = round.unwrap().claimed.len();
+        assert_eq!(canceled.unwrap() == Cancel::Canceled, n_claimed == 0);
+    }
+}
+
+fn n_messages(app: &TestStore) -> u32 {
+    let connection = rusqlite::Connection::open(app.path()).unwrap();
+    connection.query_row("select count(*) from messages", (), |row| row.get(0)).unwrap()
+}
+
+fn swap<A, B>((a, b): (A, B)) -> (B, A) {
+    (b, a)
+}
+
+#[tokio::test]
+async fn a_full_queue_takes_no_more_until_something_has_left() {
+    let app = TestStore::new().await;
+    let limited = |to| {
+        let new = app.queued(to);
+        NewMessage { plan: Plan::Queue { due_at: app.now(), order_at: app.now(), limit: 2 }, ..new }
+    };
+    app.accept(limited(CUSTOMER)).await;
+    app.accept(limited(OTHER)).await;
+    let before = n_messages(&app);
+    assert_eq!(app.store.accept(limited(OTHER)).await.unwrap(), Admission::QueueFull);
+    assert_eq!(n_messages(&app), before);
+    // What is sent while its caller waits is not of the queue.
+    app.accept(NewMessage { plan: Plan::Wait, ..app.new_message() }).await;
+    let claim = app.claim(1).await.remove(0).claim;
+    app.accept(limited(OTHER)).await;
+    // One that comes back may make it one too many; it was there before.
+    again(&app, &claim, false).await;
+    assert_eq!(app.store.queue_depths().await.unwrap(), BTreeMap::from([(app.account, 3)]));
+    // Another account has a queue of its own.
+    let other = app.add_account("other", "330011220099888").await;
+    app.accept(NewMessage { account: other, ..limited(CUSTOMER) }).await;
+}
+
+#[tokio::test]
+async fn a_queue_is_one_accounts() {
+    let app = TestStore::new().await;
+    let other = app.add_account("other", "330011220099888").await;
+    let theirs = app.accept(NewMessage { account: other, ..app.queued(CUSTOMER) }).await.message;
+    let ours = app.accept(app.queued(CUSTOMER)).await.message;
+    assert_eq!(ids(&app.claim(10).await), [ours]);
+    let request = ClaimRequest { account: other, ..app.claim_request(app.worker, 10) };
+    assert_eq!(ids(&app.store.claim_due(request).await.unwrap().claimed), [theirs]);
+}
+
+#[tokio::test]
+async fn a_message_begins_only_with_its_own_token() {
+    let app = TestStore::new().await;
+    let claim = app.accept(NewMessage { plan: Plan::Wait, ..app.new_message() }).await;
+    let stranger = Claim { token: ClaimToken(claim.token.0 + 1), ..claim };
+    assert_eq!(app.store.begin(&stranger, app.now()).await.unwrap(), Settled::Lost);
+    assert_eq!(app.status(claim.message).await, Status::Queued);
+    assert_eq!(app.store.begin(&claim, app.now()).await.unwrap(), Settled::Held);
+    assert_eq!(app.status(claim.message).await, Status::Sending);
+    settle(&app, &claim, &sent("wamid.A")).await;
+    assert_eq!(app.store.begin(&claim, app.now()).await.unwrap(), Settled::Lost);
+    assert_eq!(app.status(claim.message).await, Status::Sent);
+}
+
+#[tokio::test]
+async fn what_a_dead_process_held_is_let_go_as_far_as_it_may_have_left() {
+    let app = TestStore::new().await;
+    let sending = app.accept(app.queued(CUSTOMER)).await.message;
+    app.claim(1).await;
+    let waiting = app.accept(app.queued(CUSTOMER)).await.message;
+    let put_back = app.accept(app.queued(OTHER)).await.message;
+    let claim = app.claim(1).await.remove(0).claim;
+    again(&app, &claim, true).await;
+    let sync = app.accept(NewMessage { plan: Plan::Wait, ..app.new_message() }).await;
+    assert_eq!(app.die().await, 3);
+    assert_eq!(app.status(sending).await, Status::Unknown);
+    let story = app.story(sync.message).await.message;
+    assert_eq!((story.status, story.failure_code.as_deref()), (Status::Failed, Some("interrupted")));
+    assert_eq!(app.store.begin(&sync, app.now()).await.unwrap(), Settled::Lost);
+    // The rest waits in the queue, for anybody.
+    let left: BTreeSet<_> = ids(&app.claim(10).await).into_iter().collect();
+    assert_eq!(left, BTreeSet::from([waiting, put_back]));
+}
+
+#[tokio::test]
+async fn an_unknown_message_is_claimed_once_in_its_life() {
+    let app = TestStore::new().await;
+    let first = app.accept(app.new_message()).await;
+    let claim = async || {
+        let by = (app.worker, app.token());
+        app.store.claim_unknown(app.workspace, first.message, by, app.now()).await.unwrap()
+    };
+    assert!(claim().await.is_none(), "it is being sent");
+    settle(&app, &first, &unknown()).await;
+    let mut claims = JoinSet::new();
+    for _ in 0..8 {
+        let (store, workspace, by, now) =
+            (app.store.clone(), app.workspace, (app.worker, app.token()), app.now());
+        claims.spawn(async move { store.claim_unknown(workspace, first.message, by, now).await.unwrap() });
+    }
+    let mut won: Vec<_> = claims.join_all().await.into_iter().flatten().collect();
+    assert_eq!(won.len(), 1);
+    let again = won.remove(0).claim;
+    assert_eq!((again.attempt, app.status(first.message).await), (2, Status::Unknown));
+    // While it is being sent again nobody gives it up.
+    assert!(!app.store.give_up(app.workspace, first.message, app.now()).await.unwrap());
+    settle(&app, &again, &unknown()).await;
+    assert!(claim().await.is_none(), "it was sent again before");
+    assert!(app.store.give_up(app.workspace, first.message, app.now()).await.unwrap());
+    assert!(!app.store.give_up(app.workspace, first.message, app.now()).await.unwrap());
+    assert_eq!(app.status(first.message).await, Status::Failed);
+}
+
+#[tokio::test]
+async fn two_processes_that_claim_at_once_never_hold_the_same_message() {
+    let app = TestStore::new().await;
+    let mut expected = BTreeSet::new();
+    for i in 0..60 {
+        expected.insert(app.accept(app.queued(&format!("155501006{i:02}"))).await.message);
+    }
+    let second = open(&app.path(), &app.clock, &app.chance);
+    let mut rounds = JoinSet::new();
+    for i in 0..20_u8 {
+        let store = if i % 2 == 0 { app.store.clone() } else { second.clone() };
+        let request = app.claim_request(WorkerId::from_parts(2, &[i; 10]), 5);
+        rounds.spawn(async move { store.claim_due(request).await.unwrap().claimed });
+    }
+    let claimed: Vec<_> = rounds.join_all().await.into_iter().flatten().collect();
+    assert_eq!(claimed.len(), 60);
+    assert_eq!(ids(&claimed).into_iter().collect::<BTreeSet<_>>(), expected);
+}

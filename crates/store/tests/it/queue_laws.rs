@@ -1,0 +1,228 @@
+//! Laws of the queue: whatever happens to it, in whatever order.
+
+use std::collections::BTreeMap;
+
+use domain::id::{AccountId, MessageId, WorkerId};
+use domain::message::Status;
+use domain::outcome::Accepted;
+use engine::ports::{
+    Admission, Cancel, Claim, ClaimToken, Failure, Messages, NewMessage, Plan, Settled, Settlement, Work,
+};
+use jiff::SignedDuration;
+use proptest::prelude::*;
+
+use crate::support::TestStore;
+
+/// What can happen to a queue; numbers choose among what is there.
+#[derive(Clone, Debug)]
+enum Step {
+    Accept { person: u8, how: u8 },
+    Claim { worker: u8, n: usize },
+    Settle { nth: usize, how: u8 },
+    Begin { nth: usize },
+    Cancel { nth: usize },
+    ClaimUnknown { nth: usize },
+    GiveUp { nth: usize },
+    Report { nth: usize, status: Status },
+    Advance,
+    Expire,
+    Recover,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let status = prop::sample::select(vec![Status::Sent, Status::Failed, Status::Delivered, Status::Read]);
+    let step = prop_oneof![
+        6 => (0_u8..4, 0_u8..8).prop_map(|(person, how)| Step::Accept { person, how }),
+        5 => (0_u8..3, 0_usize..4).prop_map(|(worker, n)| Step::Claim { worker, n }),
+        6 => (0_usize..20, 0_u8..6).prop_map(|(nth, how)| Step::Settle { nth, how }),
+        1 => (0_usize..20).prop_map(|nth| Step::Begin { nth }),
+        2 => (0_usize..20).prop_map(|nth| Step::Cancel { nth }),
+        1 => (0_usize..20).prop_map(|nth| Step::ClaimUnknown { nth }),
+        1 => (0_usize..20).prop_map(|nth| Step::GiveUp { nth }),
+        2 => (0_usize..20, status).prop_map(|(nth, status)| Step::Report { nth, status }),
+        2 => Just(Step::Advance),
+        1 => Just(Step::Expire),
+        1 => Just(Step::Recover),
+    ];
+    prop::collection::vec(step, 10..60)
+}
+
+/// A queue, what was accepted and what was claimed.
+struct Model {
+    app: TestStore,
+    reader: rusqlite::Connection,
+    accepted: Vec<MessageId>,
+    claims: Vec<Claim>,
+    /// Who holds what, by all that was answered.
+    held: BTreeMap<MessageId, ClaimToken>,
+}
+
+impl Model {
+    async fn new() -> Self {
+        let app = TestStore::new().await;
+        let reader = rusqlite::Connection::open(app.path()).unwrap();
+        Self { app, reader, accepted: Vec::new(), claims: Vec::new(), held: BTreeMap::new() }
+    }
+
+    fn take(&mut self, claim: Claim) {
+        let before = self.held.insert(claim.message, claim.token);
+        assert_eq!(before, None, "held by two");
+        self.claims.push(claim);
+    }
+
+    /// A settlement was the holder's exactly if the answer says so.
+    fn settled(&mut self, claim: &Claim, settled: Settled, lets_go: bool) {
+        let is_ours = self.held.get(&claim.message) == Some(&claim.token);
+        assert!(is_ours || settled == Settled::Lost, "settled by somebody who does not hold it");
+        if is_ours && lets_go {
+            self.held.remove(&claim.message);
+        }
+    }
+
+    async fn play(&mut self, step: Step) {
+        match step {
+            Step::Accept { person, how } => {
+                let to = format!("1555010007{person}");
+                let queued = self.app.queued(&to);
+                let new = match how {
+                    0 => NewMessage { plan: Plan::Now, ..queued },
+                    1 => NewMessage { plan: Plan::Wait, ..queued },
+                    2 => NewMessage { expires_at: Some(self.app.now()), ..queued },
+                    3 => NewMessage { needs_window: true, window_at: jiff::Timestamp::MIN, ..queued },
+                    _ => queued,
+                };
+                let is_held = !matches!(new.plan, Plan::Queue { .. });
+                let claim = Claim {
+                    workspace: new.workspace,
+                    message: new.id,
+                    account: new.account,
+                    attempt: 1,
+                    token: new.token,
+                };
+                if matches!(self.app.store.accept(new).await.unwrap(), Admission::Accepted { .. }) {
+                    self.accepted.push(claim.message);
+                    if is_held {
+                        self.take(claim);
+                    }
+                }
+            }
+            Step::Claim { worker, n } => {
+                let request = self.app.claim_request(WorkerId::from_parts(3, &[worker; 10]), n);
+                self.app.store.heartbeat(request.worker, request.now).await.unwrap();
+                for claimed in self.app.store.claim_due(request).await.unwrap().claimed {
+                    self.take(claimed.claim);
+                }
+            }
+            Step::Settle { nth, how } => {
+                let Some(claim) = self.claims.get(nth).copied() else { return };
+                let (end, lets_go) = match how {
+                    0 | 1 => {
+                        let wamid = format!("wamid.{}.{}", claim.message, claim.attempt);
+                        (Settlement::Sent(Accepted { wamid, ..Accepted::default() }), true)
+                    }
+                    2 => (Settlement::Failed(Failure { code: "meta_unavailable", meta: None }), true),
+                    3 => (Settlement::Unknown { reason: "cut".to_owned() }, true),
+                    _ => {
+                        let is_kept = how == 4;
+                        let due_at = self.app.now() + SignedDuration::from_secs(3);
+                        let status = self.app.status(claim.message).await;
+                        // A report may have told more: then there is nothing to keep it for.
+                        let waits = matches!(status, Status::Queued | Status::Sending);
+                        (Settlement::Again { due_at, is_kept, error: None }, !is_kept || !waits)
+                    }
+                };
+                let settled = self.app.store.settle(&claim, &end, None, self.app.now()).await.unwrap();
+                self.settled(&claim, settled, lets_go);
+            }
+            Step::Begin { nth } => {
+                let Some(claim) = self.claims.get(nth).copied() else { return };
+                let begun = self.app.store.begin(&claim, self.app.now()).await.unwrap();
+                self.settled(&claim, begun, false);
+            }
+            Step::Cancel { nth } => {
+                let Some(id) = self.accepted.get(nth).copied() else { return };
+                let end = self.app.store.cancel(self.app.workspace, id, self.app.now()).await.unwrap();
+                assert!(end != Cancel::Canceled || !self.held.contains_key(&id), "canceled under its holder");
+            }
+            Step::ClaimUnknown { nth } => {
+                let Some(id) = self.accepted.get(nth).copied() else { return };
+                let by = (self.app.worker, self.app.token());
+                let now = self.app.now();
+                if let Some(claimed) =
+                    self.app.store.claim_unknown(self.app.workspace, id, by, now).await.unwrap()
+                {
+                    self.take(claimed.claim);
+                }
+            }
+            Step::GiveUp { nth } => {
+                let Some(id) = self.accepted.get(nth).copied() else { return };
+                let is_given_up =
+                    self.app.store.give_up(self.app.workspace, id, self.app.now()).await.unwrap();
+                assert!(!is_given_up || !self.held.contains_key(&id), "given up under its holder");
+            }
+            Step::Report { nth, status } => {
+                let Some(id) = self.accepted.get(nth).copied() else { return };
+                self.app.report(self.app.reported_for(id, &format!("wamid.{id}.1"), status)).await;
+            }
+            Step::Advance => self.app.advance(2),
+            Step::Expire => drop(self.app.store.expire(self.app.now(), 10).await.unwrap()),
+            Step::Recover => {
+                self.app.die().await;
+                self.held.clear();
+            }
+        }
+    }
+
+    /// What holds at any time.
+    async fn check(&self) {
+        let mut counted = BTreeMap::new();
+        let mut statement = self
+            .reader
+            .prepare_cached(
+                "select account_id, count(*) from messages where status = 'queued' and mode = 'queue' group by 1",
+            )
+            .unwrap();
+        let mut rows = statement.query(()).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            counted.insert(AccountId::from_bytes(row.get(0).unwrap()), row.get::<_, u32>(1).unwrap());
+        }
+        assert_eq!(self.app.store.queue_depths().await.unwrap(), counted, "the counter is wrong");
+        let none = |sql: &str, why: &str| {
+            let found: bool =
+                self.reader.query_row(&format!("select exists ({sql})"), (), |row| row.get(0)).unwrap();
+            assert!(!found, "{why}");
+        };
+        none(
+            "select 1 from messages where mode = 'queue' and status = 'sending' group by contact_id having count(*) > 1",
+            "two messages of the queue are under way to one person",
+        );
+        none(
+            "select 1 from messages where status = 'sending' and worker_id is null",
+            "nobody holds what is under way",
+        );
+        none(
+            "select 1 from messages where (worker_id is null) <> (claim_token is null)",
+            "a holder without a token",
+        );
+        none(
+            "select 1 from messages where status in ('expired', 'canceled') and worker_id is not null",
+            "something that has ended is held",
+        );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_each_message_has_one_holder_and_the_queue_is_counted_right(steps in steps()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let mut model = Model::new().await;
+            for step in steps {
+                model.play(step).await;
+                model.check().await;
+            }
+        });
+    }
+}
