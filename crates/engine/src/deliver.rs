@@ -193,9 +193,14 @@ pub(crate) fn start_claimed(
             sent_as: SentAs::Message,
         };
         let is_resent = tell.is_some();
+        // What was claimed from the queue was claimed at its turn; a message sent again by hand waits for one.
+        let now = deps.now();
+        let wait = is_resent
+            .then(|| deps.pacer.book(message.claim.account, &message.recipient, now))
+            .filter(|turn_at| *turn_at > now);
         let listener = Listener { tell, render: None, template };
         let _running = deps.in_flight.enter(message.claim.account);
-        Run { deps: &deps, record: &record, mode, is_resent }.send(message, None, listener).await;
+        Run { deps: &deps, record: &record, mode, is_resent }.send(message, wait, listener).await;
         held.claim = None;
         deps.queue_hint.notify_one();
     });
@@ -252,8 +257,15 @@ impl Run<'_> {
                     Ok(Settled::Held) => {}
                     // Somebody else has decided about it: it must not be sent.
                     Ok(Settled::Lost) => {
+                        let reason = "it was settled before this attempt".to_owned();
                         let end = listener.sent(Progress::Unknown);
-                        return listener.hear(end);
+                        return self.finish(&message, Settlement::Unknown { reason }, end, listener).await;
+                    }
+                    Err(error) if self.is_resent => {
+                        // This attempt was not made, but an earlier one may have arrived.
+                        let reason = chain(&error);
+                        let end = listener.sent(Progress::Unknown);
+                        return self.finish(&message, Settlement::Unknown { reason }, end, listener).await;
                     }
                     Err(error) => {
                         let failure = Failure { code: "store_unavailable", meta: None };

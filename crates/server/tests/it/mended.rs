@@ -274,3 +274,32 @@ async fn a_refused_resend_by_hand_denied_what_the_first_attempt_did() {
     let message = app.message(id).await;
     assert_eq!((app.n_taken(), &message["status"]), (1, &json!("sent")), "{:#}", answer.body);
 }
+
+#[tokio::test]
+async fn a_repetition_that_could_not_begin_denied_what_the_first_attempt_may_have_done() {
+    struct Begin;
+    #[async_trait]
+    impl Guard for Begin {
+        async fn before(&self, call: &'static str) -> Result<usize, StoreError> {
+            if call == "begin" {
+                return Err(StoreError::new(engine::ports::StoreErrorKind::Unavailable, call, "x"));
+            }
+            Ok(0)
+        }
+        async fn after(&self, _: &'static str, _: usize) -> Result<(), StoreError> {
+            Ok(())
+        }
+    }
+    let mut app = TestApp::new().await;
+    app.restart_with(|ports| guarded(ports, Arc::new(Begin))).await;
+    work::tick_recovery(&app.deps).await.unwrap();
+    fault(&app, FaultAction::CutAfter);
+    let answer = app
+        .send(json!({"to": CUSTOMER, "type": "text", "text": "Hi", "on_unknown": "resend"}))
+        .await
+        .expect(202);
+    assert_eq!(answer.data()["status"], "unknown");
+    app.step().await;
+    assert_eq!(app.message(answer.data()["id"].as_str().unwrap()).await["status"], "read");
+    assert_eq!(app.n_taken(), 1);
+}
