@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 /// A text that is not an id.
@@ -74,6 +75,87 @@ ids! {
     TemplateId;
     /// A running process that holds messages.
     WorkerId;
+    /// Something that the application may hear of; made by [`EventId::at`].
+    EventId;
+    /// An endpoint of the application that hears of events.
+    WebhookId;
+    /// One event on its way to one endpoint; made by [`DeliveryId::at`].
+    DeliveryId;
+    /// A wish to hear of past events again.
+    ReplayId;
+}
+
+macro_rules! positions {
+    ($($name:ident)*) => {$(
+        impl $name {
+            /// The id of the row at `position` (from 1) of the workspace's list, made at `at`.
+            ///
+            /// The id holds the position, so that it need not be kept, nor searched for: see [`Self::position`].
+            #[must_use]
+            pub fn at(workspace: WorkspaceId, position: i64, at: Timestamp) -> Self {
+                let unix_ms = u64::try_from(at.as_millisecond()).unwrap_or_default();
+                let mixed = mix(workspace, position.cast_unsigned());
+                let mut random = [0; 10];
+                let (check, number) = random.split_at_mut(2);
+                check.copy_from_slice(&check_of(unix_ms, mixed).to_be_bytes());
+                number.copy_from_slice(&mixed.to_be_bytes());
+                Self::from_parts(unix_ms, &random)
+            }
+
+            /// The position that the id holds, if it is an id of this workspace.
+            #[must_use]
+            pub fn position(self, workspace: WorkspaceId) -> Option<i64> {
+                let (whole, mixed) = (u128::from_be_bytes(*self.as_bytes()), self.0.as_u64_pair().1);
+                let mixed = mixed & MASK;
+                let unix_ms = u64::try_from(whole >> 80).ok()?;
+                let position = unmix(workspace, mixed).cast_signed();
+                let is_ours = position > 0 && Self::at(workspace, position, millisecond(unix_ms)?) == self;
+                is_ours.then_some(position)
+            }
+        }
+    )*};
+}
+
+positions! { EventId DeliveryId }
+
+/// A UUIDv7 has 62 bits of its own beside the twelve of the check.
+const MASK: u64 = (1 << 62) - 1;
+/// An odd number and its inverse modulo 2^62: neighbouring positions look nothing alike.
+const SPREAD: u64 = 0x1e37_79b9_7f4a_7c15;
+const GATHER: u64 = inverse(SPREAD) & MASK;
+
+/// The inverse of an odd number modulo 2^64, by Newton's method: each round doubles the bits that are right.
+const fn inverse(odd: u64) -> u64 {
+    let mut guess = odd;
+    let mut round = 0;
+    while round < 6 {
+        guess = guess.wrapping_mul(2_u64.wrapping_sub(odd.wrapping_mul(guess)));
+        round += 1;
+    }
+    guess
+}
+
+/// What is particular about a workspace.
+fn salt(workspace: WorkspaceId) -> u64 {
+    workspace.0.as_u64_pair().1 & MASK
+}
+
+fn mix(workspace: WorkspaceId, position: u64) -> u64 {
+    (position & MASK).wrapping_add(salt(workspace)).wrapping_mul(SPREAD) & MASK
+}
+
+fn unmix(workspace: WorkspaceId, mixed: u64) -> u64 {
+    mixed.wrapping_mul(GATHER).wrapping_sub(salt(workspace)) & MASK
+}
+
+/// Twelve bits that follow from the others: a foreign id is not taken for a position.
+fn check_of(unix_ms: u64, mixed: u64) -> u16 {
+    let folded = (unix_ms ^ mixed.rotate_left(17)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    u16::try_from(folded >> 52).unwrap_or_default()
+}
+
+fn millisecond(unix_ms: u64) -> Option<Timestamp> {
+    Timestamp::from_millisecond(i64::try_from(unix_ms).ok()?).ok()
 }
 
 #[cfg(test)]
@@ -100,5 +182,31 @@ mod tests {
         assert_eq!(id.replace('-', "").parse::<MessageId>(), Err(NotAnId));
         assert_eq!(format!("{{{id}}}").parse::<MessageId>(), Err(NotAnId));
         assert_eq!("".parse::<MessageId>(), Err(NotAnId));
+    }
+
+    fn workspace(byte: u8) -> WorkspaceId {
+        WorkspaceId::from_parts(1_767_225_600_000, &[byte; 10])
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn an_event_id_holds_its_position(position in 1_i64..1 << 61, ms in 0_i64..1 << 45, byte: u8) {
+            let id = EventId::at(workspace(byte), position, Timestamp::from_millisecond(ms).unwrap());
+            proptest::prop_assert_eq!(id.position(workspace(byte)), Some(position));
+            proptest::prop_assert_eq!(id.to_string().parse::<EventId>(), Ok(id));
+        }
+    }
+
+    #[test]
+    fn a_foreign_id_is_hardly_ever_taken_for_a_position() {
+        let at = Timestamp::from_millisecond(1_767_225_600_000).unwrap();
+        let theirs = EventId::at(workspace(7), 1, at);
+        assert_eq!(theirs.position(workspace(7)), Some(1));
+        let n_taken = (0..100_u8)
+            .filter(|byte| {
+                EventId::from_parts(1_767_225_600_000, &[*byte; 10]).position(workspace(7)).is_some()
+            })
+            .count();
+        assert!(n_taken <= 1, "{n_taken} of 100");
     }
 }

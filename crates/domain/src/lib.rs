@@ -11,6 +11,7 @@ pub mod account;
 pub mod allowance;
 pub mod check;
 pub mod content;
+pub mod event;
 pub mod id;
 pub mod inbound;
 pub mod json;

@@ -87,6 +87,21 @@ impl Status {
     }
 }
 
+/// What a failure that is not Meta's means.
+#[must_use]
+pub fn failure_title(code: &str) -> &'static str {
+    match code {
+        "interrupted" => "The process ended before the message was sent.",
+        "meta_unavailable" => "Meta could not be reached.",
+        "meta_rate_limited" => "Meta wanted less.",
+        "account_disconnected" => "The account was held.",
+        "outside_window" => "The 24-hour window had closed when the message was to leave.",
+        "given_up" => "Somebody gave it up: whether it arrived is not known.",
+        "store_unavailable" => "The store took no writes.",
+        _ => "The message was not sent.",
+    }
+}
+
 /// A word that is none of the known ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not one of the known words")]

@@ -7,13 +7,14 @@ use domain::id::WorkerId;
 use domain::pace::Paces;
 use jiff::Timestamp;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::directory::DirectoryCache;
 use crate::in_flight::InFlight;
 use crate::key::Allowances;
 use crate::pacing::Pacer;
-use crate::ports::{Accounts, Chance, Claim, ClaimToken, Clock, Messages, Upstream, Work};
+use crate::ports::{Accounts, Chance, Claim, ClaimToken, Clock, Hooks, Messages, Upstream, Work};
 use crate::running::RunningKeys;
 use crate::template::TemplateCache;
 
@@ -42,10 +43,16 @@ pub struct Deps {
     pub accounts: Arc<dyn Accounts>,
     /// Keeps messages and contacts.
     pub messages: Arc<dyn Messages>,
+    /// Keeps events, endpoints and deliveries.
+    pub hooks: Arc<dyn Hooks>,
     /// Keeps the list of processes.
     pub work: Arc<dyn Work>,
     /// Carries messages.
     pub upstream: Arc<dyn Upstream>,
+    /// Wakes after each commit of this process: something may have happened.
+    pub committed: Arc<Notify>,
+    /// Ends what waits for events: the process is to stop.
+    pub stopping: CancellationToken,
     /// What an operator has set.
     pub settings: Settings,
     /// This process.
@@ -78,24 +85,31 @@ pub struct Ports {
     pub accounts: Arc<dyn Accounts>,
     /// Keeps messages and contacts.
     pub messages: Arc<dyn Messages>,
+    /// Keeps events, endpoints and deliveries.
+    pub hooks: Arc<dyn Hooks>,
     /// Keeps the list of processes.
     pub work: Arc<dyn Work>,
     /// Carries messages.
     pub upstream: Arc<dyn Upstream>,
+    /// Wakes after each commit of this process.
+    pub committed: Arc<Notify>,
 }
 
 impl Deps {
     /// A process that has read nothing yet: [`crate::directory::refresh`] comes next.
     pub fn new(ports: Ports, settings: Settings) -> Self {
-        let Ports { clock, chance, accounts, messages, work, upstream } = ports;
+        let Ports { clock, chance, accounts, messages, hooks, work, upstream, committed } = ports;
         let (unix_ms, random) = draw(&*clock, &*chance);
         Self {
             clock,
             chance,
             accounts,
             messages,
+            hooks,
             work,
             upstream,
+            committed,
+            stopping: CancellationToken::new(),
             settings,
             worker: WorkerId::from_parts(unix_ms, &random),
             directory: DirectoryCache::default(),

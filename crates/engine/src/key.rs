@@ -33,6 +33,11 @@ impl Caller {
         self.key.workspace
     }
 
+    /// Whether the key still opens the door: what lasts longer than a call asks again.
+    pub fn is_still_good(&self, deps: &Deps) -> bool {
+        deps.directory.current().key(&self.key.digest).is_some_and(|key| key.is_valid(deps.now()))
+    }
+
     /// The accounts of which the key may see anything; `None`: all, also those that are gone.
     pub fn visible(&self, deps: &Deps) -> Option<Vec<AccountId>> {
         let directory = deps.directory.current();

@@ -9,6 +9,7 @@ mod chain;
 pub mod deliver;
 pub mod deps;
 pub mod directory;
+pub mod event;
 mod in_flight;
 pub mod ingest;
 pub mod key;

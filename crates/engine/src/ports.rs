@@ -13,10 +13,12 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 mod directory;
+mod event;
 mod message;
 mod storage;
 
 pub use directory::*;
+pub use event::*;
 pub use message::*;
 pub use storage::*;
 

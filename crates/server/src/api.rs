@@ -10,6 +10,7 @@ mod batch;
 mod body;
 mod contacts;
 mod error;
+mod events;
 mod list;
 mod messages;
 mod refusal;
@@ -49,6 +50,8 @@ pub(crate) fn router(deps: &Arc<Deps>) -> Router {
         .route("/templates/{id}", get(templates::get_template))
         .route("/contacts", get(contacts::list_contacts))
         .route("/contacts/{id}", get(contacts::get_contact))
+        .route("/events", get(events::list_events))
+        .route("/events/stream", get(events::stream_events))
         .fallback(visit::no_such_route)
         .method_not_allowed_fallback(visit::no_such_method)
         .layer(CatchPanicLayer::custom(panicked))

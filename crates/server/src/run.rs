@@ -56,6 +56,8 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         chance,
         accounts: store.clone(),
         messages: store.clone(),
+        hooks: store.clone(),
+        committed: store.committed(),
         work: store,
         upstream: Arc::new(upstream),
     };
@@ -94,6 +96,7 @@ pub(crate) async fn serve(
         tokio::select! {
             () = &mut server => break Ok(()),
             () = stop.cancelled() => {
+                deps.stopping.cancel();
                 let end = deps.now().saturating_add(GRACE).unwrap_or(jiff::Timestamp::MAX);
                 tokio::select! {
                     () = &mut server => {}

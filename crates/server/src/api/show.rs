@@ -140,16 +140,7 @@ fn message_object(message: StoredMessage) -> Object {
 
 /// A failure that is not Meta's.
 fn failure(code: &str) -> Value {
-    let title = match code {
-        "interrupted" => "The process ended before the message was sent.",
-        "meta_unavailable" => "Meta could not be reached.",
-        "meta_rate_limited" => "Meta wanted less.",
-        "account_disconnected" => "The account was held.",
-        "outside_window" => "The 24-hour window had closed when the message was to leave.",
-        "given_up" => "Somebody gave it up: whether it arrived is not known.",
-        "store_unavailable" => "The store took no writes.",
-        _ => "The message was not sent.",
-    };
+    let title = domain::message::failure_title(code);
     object([("code", code.into()), ("title", title.into()), ("details", Value::Null)])
 }
 

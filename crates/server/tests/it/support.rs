@@ -475,6 +475,8 @@ fn ports(folder: &TempDir, sim_url: &str, (clock, chance): (&Arc<FakeClock>, &Ar
         chance: chance.clone(),
         accounts: store.clone(),
         messages: store.clone(),
+        hooks: store.clone(),
+        committed: store.committed(),
         work: store,
         upstream: Arc::new(GraphClient::new(&config).unwrap()),
     }

@@ -14,11 +14,11 @@ use domain::outcome::Outcome;
 use engine::deps::Ports;
 use engine::ports::{
     Accounts, Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, Contact,
-    ContactFilter, Departure, Directory, Ingested, KeptAnswer, KeptKey, Known, Line, MessageFilter,
-    MessageKey, MessageStory, Messages, NewAccount, NewMessage, NumberInfo, OutgoingMessage, Page,
-    PageRequest, Post, Recipient, Revision, Settled, Settlement, StoreError, StoredMessage, StoredTemplate,
-    TemplateCounts, TemplateFilter, TemplatePage, TemplateQuery, TemplatesPut, TokenInfo, Upstream,
-    UpstreamError, Work,
+    ContactFilter, Departure, Directory, EventFilter, EventPage, EventStart, Hooks, Ingested, KeptAnswer,
+    KeptKey, Known, Line, MessageFilter, MessageKey, MessageStory, Messages, NewAccount, NewMessage,
+    NumberInfo, OutgoingMessage, Page, PageRequest, Post, Recipient, Revision, Settled, Settlement,
+    StoreError, StoredMessage, StoredTemplate, TemplateCounts, TemplateFilter, TemplatePage, TemplateQuery,
+    TemplatesPut, TokenInfo, Upstream, UpstreamError, Work,
 };
 use jiff::Timestamp;
 
@@ -41,14 +41,16 @@ struct Guarded<P: ?Sized> {
 
 /// The ports behind a guard. Clock and chance are not: time passes and dice fall for dead processes, too.
 pub(crate) fn guarded(ports: Ports, guard: Arc<dyn Guard>) -> Ports {
-    let Ports { clock, chance, accounts, messages, work, upstream } = ports;
+    let Ports { clock, chance, accounts, messages, hooks, work, upstream, committed } = ports;
     Ports {
         clock,
         chance,
         accounts: Arc::new(Guarded { port: accounts, guard: guard.clone() }),
         messages: Arc::new(Guarded { port: messages, guard: guard.clone() }),
+        hooks: Arc::new(Guarded { port: hooks, guard: guard.clone() }),
         work: Arc::new(Guarded { port: work, guard: guard.clone() }),
         upstream: Arc::new(Guarded { port: upstream, guard }),
+        committed,
     }
 }
 
@@ -74,6 +76,19 @@ impl<P: ?Sized> Guarded<P> {
 }
 
 type Stored<T> = Result<T, StoreError>;
+
+#[async_trait]
+impl Hooks for Guarded<dyn Hooks> {
+    async fn events(
+        &self,
+        workspace: WorkspaceId,
+        filter: &EventFilter,
+        start: EventStart,
+        limit: u32,
+    ) -> Stored<Option<EventPage>> {
+        self.ask("events", self.port.events(workspace, filter, start, limit)).await
+    }
+}
 
 #[async_trait]
 impl Accounts for Guarded<dyn Accounts> {

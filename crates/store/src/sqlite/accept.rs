@@ -8,7 +8,8 @@ use engine::ports::{Admission, Known, NewMessage, Plan, Recipient, SentAs};
 use rusqlite::{Connection, params};
 
 use super::contacts::{self, Acquaintance};
-use super::idempotency;
+use super::told::{self, Step};
+use super::{idempotency, settle};
 use crate::error::SqlResult;
 use crate::row::micros;
 
@@ -77,7 +78,7 @@ fn insert(
         None => {
             let person =
                 Person { wa_id: wa_id.map(str::to_owned), user_id: user_id.map(str::to_owned), name: None };
-            contacts::meet(connection, new.workspace, new.contact, &person, new.now)?;
+            contacts::meet(connection, (new.workspace, new.account), new.contact, &person, new.now)?;
             new.contact
         }
     };
@@ -136,6 +137,11 @@ fn insert(
             if swaps { sent_as } else { SentAs::Message }.as_str(),
             new.needs_window && !swaps,
         ])?;
+    if matches!(new.plan, Plan::Queue { .. })
+        && let Some(message) = settle::current(connection, new.workspace, new.id)?
+    {
+        told::step(connection, &message, &Step::ours(Status::Queued, new.now))?;
+    }
     Ok(())
 }
 

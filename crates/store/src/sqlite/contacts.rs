@@ -10,6 +10,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::page::{List, Order, bytes, containing, text};
+use super::told;
 use crate::error::SqlResult;
 use crate::row::{Cells, micros};
 
@@ -69,10 +70,10 @@ pub(super) fn find(
     }
 }
 
-/// Writes down a person we meet for the first time.
+/// Writes down, and tells of, a person we meet for the first time.
 pub(super) fn meet(
     connection: &Connection,
-    workspace: WorkspaceId,
+    (workspace, account): (WorkspaceId, AccountId),
     contact: ContactId,
     person: &Person,
     now: Timestamp,
@@ -93,7 +94,7 @@ pub(super) fn meet(
     if let Some(wa_id) = &person.wa_id {
         add_number(connection, workspace, contact, wa_id)?;
     }
-    Ok(())
+    told::person(connection, (workspace, Some(account)), contact, (&[], None), now)
 }
 
 fn add_number(
@@ -143,7 +144,7 @@ fn by_user(connection: &Connection, workspace: WorkspaceId, user_id: &str) -> Sq
 /// The contact that this person is: found by either id, met if new (as `fresh`), merged if the two ids led to two.
 pub(super) fn recognise(
     connection: &Connection,
-    workspace: WorkspaceId,
+    (workspace, account): (WorkspaceId, AccountId),
     fresh: ContactId,
     person: &Person,
     now: Timestamp,
@@ -157,10 +158,10 @@ pub(super) fn recognise(
         None => None,
     };
     let Some(contact) = numbered.or(identified) else {
-        meet(connection, workspace, fresh, person, now)?;
+        meet(connection, (workspace, account), fresh, person, now)?;
         return Ok(fresh);
     };
-    learn(connection, workspace, contact, person, now)?;
+    learn(connection, (workspace, account), contact, person, now)?;
     Ok(contact)
 }
 
@@ -168,7 +169,7 @@ pub(super) fn recognise(
 /// Where that belongs to another contact already, the two are one person and are merged into `contact`.
 pub(super) fn learn(
     connection: &Connection,
-    workspace: WorkspaceId,
+    (workspace, account): (WorkspaceId, AccountId),
     contact: ContactId,
     person: &Person,
     now: Timestamp,
@@ -176,19 +177,24 @@ pub(super) fn learn(
     // Read and compared here: most of the time there is nothing new, and nothing is written then.
     let known: Option<Identity> = connection
         .prepare_cached(
-            "select wa_id, user_id, profile_name from contacts where workspace_id = ?1 and id = ?2",
+            "select wa_id, user_id, profile_name, name is not null from contacts
+             where workspace_id = ?1 and id = ?2",
         )?
         .query_row((workspace.as_bytes(), contact.as_bytes()), |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
         })
         .optional()?;
-    let Some((known_wa_id, known_user_id, known_name)) = known else { return Ok(()) };
+    let Some((known_wa_id, known_user_id, known_name, has_own_name)) = known else { return Ok(()) };
+    let mut merged = None;
     if let Some(wa_id) = &person.wa_id
         && known_wa_id.as_ref() != Some(wa_id)
     {
         match by_number(connection, workspace, wa_id)? {
             Some(found) if found == contact => {}
-            Some(found) => merge(connection, workspace, contact, found)?,
+            Some(found) => {
+                merge(connection, workspace, contact, found)?;
+                merged = Some(found);
+            }
             None => add_number(connection, workspace, contact, wa_id)?,
         }
     }
@@ -198,9 +204,11 @@ pub(super) fn learn(
         && found != contact
     {
         merge(connection, workspace, contact, found)?;
+        merged = Some(found);
     }
     let is_new_name = person.name.is_some() && person.name != known_name;
-    if is_new_user || is_new_name || (known_wa_id.is_none() && person.wa_id.is_some()) {
+    let is_new_number = known_wa_id.is_none() && person.wa_id.is_some();
+    if is_new_user || is_new_name || is_new_number {
         connection
             .prepare_cached(
                 "update contacts
@@ -217,11 +225,23 @@ pub(super) fn learn(
                 micros(now),
             ))?;
     }
-    Ok(())
+    let changes: Vec<_> = [
+        (is_new_number, "phone_number"),
+        (is_new_user, "user_id"),
+        (is_new_name && !has_own_name, "name"),
+        (merged.is_some(), "merged_contact_id"),
+    ]
+    .into_iter()
+    .filter_map(|(has_changed, name)| has_changed.then_some(name))
+    .collect();
+    if changes.is_empty() {
+        return Ok(());
+    }
+    told::person(connection, (workspace, Some(account)), contact, (&changes, merged), now)
 }
 
-/// What a contact is known by: number, user id, profile name.
-type Identity = (Option<String>, Option<String>, Option<String>);
+/// What a contact is known by: number, user id, profile name, and whether we gave it a name.
+type Identity = (Option<String>, Option<String>, Option<String>, bool);
 
 /// Makes `gone` a part of `kept`: messages, numbers, windows, wishes.
 fn merge(connection: &Connection, workspace: WorkspaceId, kept: ContactId, gone: ContactId) -> SqlResult<()> {
@@ -237,6 +257,11 @@ fn merge(connection: &Connection, workspace: WorkspaceId, kept: ContactId, gone:
              last_inbound_at = nullif(max(coalesce(last_inbound_at, 0), coalesce(excluded.last_inbound_at, 0)), 0),
              refused_at = nullif(max(coalesce(refused_at, 0), coalesce(excluded.refused_at, 0)), 0)",
         "delete from windows where workspace_id = ?1 and contact_id = ?3",
+        "insert into reached (workspace_id, waba_id, contact_id, reached_at)
+         select workspace_id, waba_id, ?2, reached_at from reached where workspace_id = ?1 and contact_id = ?3
+         on conflict (workspace_id, waba_id, contact_id) do update set
+             reached_at = max(reached_at, excluded.reached_at)",
+        "delete from reached where workspace_id = ?1 and contact_id = ?3",
     ] {
         connection.prepare_cached(sql)?.execute(keys)?;
     }
@@ -328,11 +353,15 @@ pub(super) fn close_window(
 /// Writes down that a person takes no marketing: for good, or until a time.
 pub(super) fn stop_marketing(
     connection: &Connection,
-    workspace: WorkspaceId,
+    (workspace, account): (WorkspaceId, AccountId),
     contact: ContactId,
-    opted_out_at: Option<Timestamp>,
-    resting_until: Option<Timestamp>,
+    (opted_out_at, resting_until): (Option<Timestamp>, Option<Timestamp>),
+    now: Timestamp,
 ) -> SqlResult<()> {
+    let had_opted_out: Option<bool> = connection
+        .prepare_cached("select opted_out_at is not null from contacts where workspace_id = ?1 and id = ?2")?
+        .query_row((workspace.as_bytes(), contact.as_bytes()), |row| row.get(0))
+        .optional()?;
     connection
         .prepare_cached(
             "update contacts
@@ -346,6 +375,9 @@ pub(super) fn stop_marketing(
             opted_out_at.map(micros),
             resting_until.map(micros),
         ))?;
+    if opted_out_at.is_some() && had_opted_out == Some(false) {
+        told::person(connection, (workspace, Some(account)), contact, (&["opted_out"], None), now)?;
+    }
     Ok(())
 }
 

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use domain::access::ApiKey;
 use domain::account::Account;
+use domain::event::AccountChange;
 use domain::id::{AccountId, KeyId, WorkspaceId};
 use engine::ports::{AccountRecord, Directory, NewAccount, NumberInfo, Revision};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use secrecy::SecretString;
 
+use super::told;
 use crate::error::SqlResult;
 use crate::row::{Cells, json, micros};
 use crate::seal::Sealer;
@@ -198,12 +200,17 @@ pub(super) fn account_hold(
     now: Timestamp,
 ) -> SqlResult<()> {
     let status = if reason.is_some() { "held" } else { "connected" };
-    connection
+    let n_rows = connection
         .prepare_cached(
             "update accounts set status = ?3, status_reason = ?4, updated_at = ?5
-             where workspace_id = ?1 and id = ?2 and removed_at is null",
+             where workspace_id = ?1 and id = ?2 and removed_at is null
+               and (status <> ?3 or status_reason is not ?4)",
         )?
         .execute((workspace.as_bytes(), id.as_bytes(), status, reason, micros(now)))?;
+    if n_rows == 0 {
+        return Ok(());
+    }
+    told::account(connection, (workspace, id), AccountChange::Status, (None, None), now)?;
     bump(connection, "directory")
 }
 
@@ -214,6 +221,7 @@ pub(super) fn account_describe(
     number: &NumberInfo,
     now: Timestamp,
 ) -> SqlResult<()> {
+    let before = described(connection, workspace, id)?;
     connection
         .prepare_cached(
             "update accounts
@@ -231,7 +239,35 @@ pub(super) fn account_describe(
             &number.messaging_limit_tier,
             micros(now),
         ))?;
+    let after = described(connection, workspace, id)?;
+    if before == after {
+        return Ok(());
+    }
+    let (Some(before), Some(after)) = (before, after) else { return Ok(()) };
+    let changes =
+        [AccountChange::Name, AccountChange::Quality, AccountChange::MessagingLimit].into_iter().enumerate();
+    for (i, change) in changes {
+        // What was not known before has not changed.
+        if before.get(i).is_some_and(Option::is_some) && before.get(i) != after.get(i) {
+            told::account(connection, (workspace, id), change, (None, None), now)?;
+        }
+    }
     bump(connection, "directory")
+}
+
+/// What Meta says of a number, as far as changes are told: its name, quality and limit; and how it is written.
+fn described(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    id: AccountId,
+) -> SqlResult<Option<[Option<String>; 4]>> {
+    let mut statement = connection.prepare_cached(
+        "select verified_name, quality_rating, messaging_limit_tier, display_phone_number
+         from accounts where workspace_id = ?1 and id = ?2 and removed_at is null",
+    )?;
+    let mut rows = statement.query((workspace.as_bytes(), id.as_bytes()))?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    Ok(Some([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]))
 }
 
 pub(super) fn key_add(connection: &Connection, key: &ApiKey) -> SqlResult<()> {

@@ -1,14 +1,14 @@
 //! What Meta posted: one POST, one transaction; each part stands alone.
 
 use domain::id::{AccountId, WorkspaceId};
-use domain::inbound::{Call, Inbound, TemplateUpdate, Update};
+use domain::inbound::{Call, Inbound, Update};
 use domain::message::{Direction, Status};
-use engine::ports::{Ingested, Post, Route, RoutedPart};
+use engine::ports::{Ingested, Post, RoutedPart};
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
 use super::settle::{Effect, Raw};
-use super::{contacts, directory, settle};
+use super::{contacts, settle, templates, told};
 use crate::error::{SqlError, SqlResult};
 use crate::row::{json, micros};
 
@@ -142,7 +142,8 @@ fn take(keeper: &mut Keeper<'_>, part: &RoutedPart, ingested: &mut Ingested) -> 
         (Update::Template(update), _) => {
             // Heard before, to the byte: applying it again could undo what came after it.
             if keeper.keep(part, "other", None)? {
-                ingested.has_template_changes |= template(keeper.connection, route, update)?;
+                ingested.has_template_changes |=
+                    templates::update(keeper.connection, route, update, keeper.post.now)?;
                 Effect::Applied
             } else {
                 Effect::Repeated
@@ -177,7 +178,8 @@ fn inbound(
     if !is_new {
         return Ok(Effect::Repeated);
     }
-    let contact = contacts::recognise(connection, workspace, part.ids.contact, &message.from, now)?;
+    let contact =
+        contacts::recognise(connection, (workspace, account), part.ids.contact, &message.from, now)?;
     if message.opens_window() {
         contacts::open_window(connection, (workspace, account), contact, message.at, now)?;
     }
@@ -208,6 +210,7 @@ fn inbound(
             micros(message.at.min(now)),
             micros(now),
         ])?;
+    told::incoming(connection, (workspace, account), contact, (part.ids.message, message), now)?;
     Ok(Effect::Applied)
 }
 
@@ -221,43 +224,7 @@ fn called(
         return Ok(Effect::Repeated);
     }
     let (connection, now) = (keeper.connection, keeper.post.now);
-    let contact = contacts::recognise(connection, workspace, part.ids.contact, &call.from, now)?;
+    let contact = contacts::recognise(connection, (workspace, account), part.ids.contact, &call.from, now)?;
     contacts::open_window(connection, (workspace, account), contact, call.at, now)?;
     Ok(Effect::Applied)
-}
-
-/// Applies a change of a template. `false`: it said nothing new, or the template is not known here.
-fn template(connection: &Connection, route: &Route, update: &TemplateUpdate) -> SqlResult<bool> {
-    let keys = (route.workspace.as_bytes(), &route.waba_id, &update.name, &update.language);
-    let n_rows = if update.status.as_deref() == Some("DELETED") {
-        connection
-            .prepare_cached(
-                "delete from templates where workspace_id = ?1 and waba_id = ?2 and name = ?3 and language = ?4",
-            )?
-            .execute(keys)?
-    } else {
-        connection
-            .prepare_cached(
-                "update templates
-                 set status = coalesce(?5, status), category = coalesce(?6, category),
-                     quality = coalesce(?7, quality), rejected_reason = coalesce(?8, rejected_reason)
-                 where workspace_id = ?1 and waba_id = ?2 and name = ?3 and language = ?4
-                   and (?5 is not null and status <> ?5 or ?6 is not null and category <> ?6
-                     or ?7 is not null and quality is not ?7)",
-            )?
-            .execute(params![
-                keys.0,
-                keys.1,
-                keys.2,
-                keys.3,
-                update.status,
-                update.category,
-                update.quality,
-                update.reason
-            ])?
-    };
-    if n_rows > 0 {
-        directory::bump(connection, "templates")?;
-    }
-    Ok(n_rows > 0)
 }

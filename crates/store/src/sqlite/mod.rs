@@ -3,6 +3,7 @@
 mod accept;
 mod contacts;
 mod directory;
+mod events;
 mod idempotency;
 mod ingest;
 mod messages;
@@ -14,14 +15,17 @@ mod reach;
 mod read;
 mod settle;
 mod templates;
+mod told;
 mod work;
 mod write;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use engine::ports::{Chance, Clock, StoreError, StoreErrorKind};
 use rusqlite::{Connection, OpenFlags};
+use tokio::sync::Notify;
 
 pub use migrate::{MigrationState, migrate, migration_state};
 
@@ -80,6 +84,11 @@ impl SqliteStore {
         let readers = Readers::open(path).map_err(failed)?;
         let writer = Writer::start(connection).map_err(OpenError::Thread)?;
         Ok(Self { writer, readers, sealer })
+    }
+
+    /// Wakes those who wait for changes, after each commit of this process.
+    pub fn committed(&self) -> Arc<Notify> {
+        self.writer.committed()
     }
 
     /// Does `job` in a transaction, and returns once it is on disk.

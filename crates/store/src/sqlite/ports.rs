@@ -7,16 +7,16 @@ use domain::access::ApiKey;
 use domain::id::{AccountId, ContactId, KeyId, MessageId, WorkerId, WorkspaceId};
 use engine::ports::{
     Accounts, Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, Contact,
-    ContactFilter, Departure, Directory, Ingested, KeptAnswer, KeptKey, Known, MessageFilter, MessageKey,
-    MessageStory, Messages, NewAccount, NewMessage, NumberInfo, Page, PageRequest, Post, Recipient, Revision,
-    Settled, Settlement, StoreError, StoredMessage, StoredTemplate, TemplateCounts, TemplateFilter,
-    TemplatesPut, Work,
+    ContactFilter, Departure, Directory, EventFilter, EventPage, EventStart, Hooks, Ingested, KeptAnswer,
+    KeptKey, Known, MessageFilter, MessageKey, MessageStory, Messages, NewAccount, NewMessage, NumberInfo,
+    Page, PageRequest, Post, Recipient, Revision, Settled, Settlement, StoreError, StoredMessage,
+    StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut, Work,
 };
 use jiff::Timestamp;
 
 use super::{
-    SqliteStore, accept, contacts, directory, idempotency, ingest, messages, queue, reach, settle, templates,
-    work,
+    SqliteStore, accept, contacts, directory, events, idempotency, ingest, messages, queue, reach, settle,
+    templates, work,
 };
 
 #[async_trait]
@@ -131,6 +131,23 @@ impl Accounts for SqliteStore {
 
     async fn templates_put(&self, put: TemplatesPut) -> Result<TemplateCounts, StoreError> {
         self.write("keeping templates", move |tx| templates::put(tx, &put)).await
+    }
+}
+
+#[async_trait]
+impl Hooks for SqliteStore {
+    async fn events(
+        &self,
+        workspace: WorkspaceId,
+        filter: &EventFilter,
+        start: EventStart,
+        limit: u32,
+    ) -> Result<Option<EventPage>, StoreError> {
+        let filter = filter.clone();
+        self.read("reading events", move |connection| {
+            events::page(connection, workspace, &filter, start, limit)
+        })
+        .await
     }
 }
 

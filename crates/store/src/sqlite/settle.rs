@@ -11,6 +11,7 @@ use engine::ports::{Claim, KeptAnswer, Settled, Settlement};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::told::{self, Step};
 use super::{contacts, idempotency, reach};
 use crate::error::SqlResult;
 use crate::row::{Cells, json, micros};
@@ -19,26 +20,32 @@ use crate::row::{Cells, json, micros};
 pub(super) type Raw = (i64, u32, u32);
 
 /// A message, as far as a change of its status is concerned.
-struct Current {
-    workspace: WorkspaceId,
-    message: MessageId,
-    account: AccountId,
-    contact: ContactId,
-    kind: String,
-    status: Status,
-    wamid: Option<String>,
+pub(super) struct Current {
+    pub(super) workspace: WorkspaceId,
+    pub(super) message: MessageId,
+    pub(super) account: AccountId,
+    pub(super) contact: ContactId,
+    pub(super) kind: String,
+    pub(super) status: Status,
+    pub(super) wamid: Option<String>,
     /// The number that it is addressed to.
-    wa_id: Option<String>,
+    pub(super) wa_id: Option<String>,
+    /// The user id that it is addressed to.
+    pub(super) user_id: Option<String>,
+    pub(super) client_reference: Option<String>,
+    pub(super) sent_as: String,
+    pub(super) pricing: Option<Pricing>,
     claim_token: Option<i64>,
 }
 
-fn current(
+pub(super) fn current(
     connection: &Connection,
     workspace: WorkspaceId,
     message: MessageId,
 ) -> SqlResult<Option<Current>> {
     let mut statement = connection.prepare_cached(
-        "select account_id, contact_id, kind, status, wamid, wa_id, claim_token
+        "select account_id, contact_id, kind, status, wamid, wa_id, user_id, client_reference, sent_as, pricing,
+                claim_token
          from messages where workspace_id = ?1 and id = ?2 and direction = 'outbound'",
     )?;
     let mut rows = statement.query((workspace.as_bytes(), message.as_bytes()))?;
@@ -53,6 +60,10 @@ fn current(
         status: cells.word()?,
         wamid: cells.get()?,
         wa_id: cells.get()?,
+        user_id: cells.get()?,
+        client_reference: cells.get()?,
+        sent_as: cells.get()?,
+        pricing: cells.opt_json()?,
         claim_token: cells.get()?,
     }))
 }
@@ -66,6 +77,8 @@ struct Entry<'a> {
     wamid: Option<&'a str>,
     is_duplicate: bool,
     error: Option<&'a MetaError>,
+    /// Our own reason.
+    failure_code: Option<&'a str>,
     pricing: Option<&'a Pricing>,
     raw: Option<Raw>,
 }
@@ -81,23 +94,33 @@ impl Entry<'_> {
             wamid: None,
             is_duplicate: false,
             error: None,
+            failure_code: None,
             pricing: None,
             raw: None,
         }
     }
+
+    /// Whether it is told, if it is the first of its kind: a second copy is not, nor what came too late to matter.
+    fn is_told(&self, current: Status) -> bool {
+        !self.is_duplicate
+            && self.status != Status::Queued
+            && (self.is_report || self.status == Status::Sent || self.status == current)
+    }
 }
 
+/// Adds a line to the message's story, and tells it: each step once.
 fn add_entry(connection: &Connection, current: &Current, entry: &Entry<'_>) -> SqlResult<()> {
-    connection
+    let number: u32 = connection
         .prepare_cached(
             "insert into timeline (
                  message_id, entry, workspace_id, status, at, heard_at, is_report, wamid, is_duplicate, error, pricing,
                  post_seq, post_start, post_length)
              values (
                  ?1, (select coalesce(max(entry), 0) + 1 from timeline where message_id = ?1),
-                 ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                 ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+             returning entry",
         )?
-        .execute(params![
+        .query_row(params![
             current.message.as_bytes(),
             current.workspace.as_bytes(),
             entry.status.as_str(),
@@ -111,8 +134,29 @@ fn add_entry(connection: &Connection, current: &Current, entry: &Entry<'_>) -> S
             entry.raw.map(|(post, _, _)| post),
             entry.raw.map(|(_, start, _)| start),
             entry.raw.map(|(_, _, length)| length),
-        ])?;
-    Ok(())
+        ], |row| row.get(0))?;
+    if !entry.is_told(current.status) || number > 1 && was_told(connection, current, entry.status, number)? {
+        return Ok(());
+    }
+    let step = Step {
+        reported: entry.status,
+        at: entry.at,
+        wamid: entry.wamid,
+        error: entry.error,
+        failure_code: entry.failure_code,
+        pricing: entry.pricing,
+        now: entry.heard_at,
+    };
+    told::step(connection, current, &step)
+}
+
+/// Whether the story had this step before the entry with this number.
+fn was_told(connection: &Connection, current: &Current, status: Status, number: u32) -> SqlResult<bool> {
+    let mut statement = connection.prepare_cached(
+        "select exists (select 1 from timeline
+         where message_id = ?1 and status = ?2 and is_duplicate = 0 and entry < ?3)",
+    )?;
+    Ok(statement.query_row((current.message.as_bytes(), status.as_str(), number), |row| row.get(0))?)
 }
 
 pub(super) fn settle(
@@ -161,7 +205,8 @@ pub(super) fn settle(
             micros(now),
             is_held,
         ])?;
-    let ours = Entry { wamid, error: meta, ..Entry::ours(reached, now) };
+    let failure_code = failure.map(|failure| failure.code);
+    let ours = Entry { wamid, error: meta, failure_code, ..Entry::ours(reached, now) };
     add_entry(connection, &current, &ours)?;
     if let Settlement::Sent(accepted) = end {
         remember_wamid(connection, &current, &accepted.wamid, claim.attempt)?;
@@ -169,7 +214,7 @@ pub(super) fn settle(
         if accepted.wa_id != current.wa_id || accepted.user_id.is_some() {
             let person =
                 Person { wa_id: accepted.wa_id.clone(), user_id: accepted.user_id.clone(), name: None };
-            contacts::learn(connection, claim.workspace, current.contact, &person, now)?;
+            contacts::learn(connection, (claim.workspace, current.account), current.contact, &person, now)?;
         }
         if current.kind == "template" {
             reach::count(connection, (claim.workspace, current.account), current.contact, now)?;
@@ -177,7 +222,7 @@ pub(super) fn settle(
         apply_early(connection, &current, &accepted.wamid)?;
     }
     if let Some(error) = meta {
-        follow(connection, &current, error, now)?;
+        follow(connection, &current, error, (now, now))?;
     }
     // An unknown outcome without an answer is one whose task is gone: its key must not be free, the message may be out.
     if answer.is_some() || reached != Status::Unknown {
@@ -236,7 +281,7 @@ pub(super) fn end_here(
         )?
         .execute((workspace.as_bytes(), message.as_bytes(), reached.as_str(), failure_code, micros(now)))?;
     if let Some(current) = current(connection, workspace, message)? {
-        add_entry(connection, &current, &Entry::ours(reached, now))?;
+        add_entry(connection, &current, &Entry { failure_code, ..Entry::ours(reached, now) })?;
     }
     Ok(())
 }
@@ -466,16 +511,17 @@ fn apply(
             wamid: Some(&report.wamid),
             is_duplicate,
             error: report.error.as_ref(),
+            failure_code: None,
             pricing: report.pricing.as_ref(),
             raw,
         },
     )?;
     if report.recipient.is_some() || report.user_id.is_some() {
         let person = Person { wa_id: report.recipient.clone(), user_id: report.user_id.clone(), name: None };
-        contacts::learn(connection, workspace, current.contact, &person, heard_at)?;
+        contacts::learn(connection, (workspace, current.account), current.contact, &person, heard_at)?;
     }
     if let Some(error) = &report.error {
-        follow(connection, &current, error, report.at.min(heard_at))?;
+        follow(connection, &current, error, (report.at.min(heard_at), heard_at))?;
     }
     Ok(Effect::Applied)
 }
@@ -508,14 +554,20 @@ fn best_pricing(
 }
 
 /// Does what an error of Meta's asks for beyond the message itself.
-fn follow(connection: &Connection, current: &Current, error: &MetaError, at: Timestamp) -> SqlResult<()> {
+fn follow(
+    connection: &Connection,
+    current: &Current,
+    error: &MetaError,
+    (at, now): (Timestamp, Timestamp),
+) -> SqlResult<()> {
     let (workspace, contact) = (current.workspace, current.contact);
+    let place = (workspace, current.account);
     match error.class() {
         Class::WindowClosed => contacts::close_window(connection, workspace, current.account, contact, at),
-        Class::Suppress => contacts::stop_marketing(connection, workspace, contact, Some(at), None),
+        Class::Suppress => contacts::stop_marketing(connection, place, contact, (Some(at), None), now),
         Class::Rest => {
             let until = at.saturating_add(OPEN_FOR).unwrap_or(Timestamp::MAX);
-            contacts::stop_marketing(connection, workspace, contact, None, Some(until))
+            contacts::stop_marketing(connection, place, contact, (None, Some(until)), now)
         }
         Class::Retry
         | Class::SlowNumber

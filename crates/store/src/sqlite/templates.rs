@@ -1,14 +1,18 @@
 //! Templates, as Meta last told of them.
 
-use domain::id::WorkspaceId;
+use domain::event::{EventKind, TemplateChange, TemplateData};
+use domain::id::{TemplateId, WorkspaceId};
+use domain::inbound::TemplateUpdate;
 use domain::json::Value as Json;
 use domain::template::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
 use engine::ports::{
-    ListedTemplate, Page, PageRequest, StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut,
+    ListedTemplate, Page, PageRequest, Route, StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut,
 };
+use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::directory;
+use super::events::{About, emit};
 use super::page::{List, Order, bytes, containing, text};
 use crate::error::SqlResult;
 use crate::row::{Cells, micros};
@@ -128,6 +132,20 @@ pub(super) fn put(connection: &Connection, put: &TemplatesPut) -> SqlResult<Temp
             Some(false) => counts.updated += 1,
             Some(true) => {}
         }
+        let (place, identity) =
+            ((put.workspace, put.waba_id.as_str()), (template.name.as_str(), template.language.as_str()));
+        let before = State::read(connection, place, identity)?;
+        // A webhook that was missed is told now; what is met for the first time has not changed.
+        if known == Some(false) {
+            let after = State {
+                id: before.id,
+                status: Some(template.status.as_str().to_owned()),
+                category: Some(template.category.as_str().to_owned()),
+                quality: listed.quality.clone(),
+            };
+            let reason = (listed.rejected_reason.as_deref(), put.now);
+            tell(connection, place, identity, (&before, &after), reason)?;
+        }
         connection
             .prepare_cached(
                 "insert into templates (
@@ -171,4 +189,122 @@ pub(super) fn put(connection: &Connection, put: &TemplatesPut) -> SqlResult<Temp
         directory::bump(connection, "templates")?;
     }
     Ok(counts)
+}
+
+/// Applies a change of a template. `false`: it said nothing new, or the template is not known here.
+pub(super) fn update(
+    connection: &Connection,
+    route: &Route,
+    update: &TemplateUpdate,
+    now: Timestamp,
+) -> SqlResult<bool> {
+    let (place, identity) =
+        ((route.workspace, route.waba_id.as_str()), (update.name.as_str(), update.language.as_str()));
+    let before = State::read(connection, place, identity)?;
+    let keys = (route.workspace.as_bytes(), &route.waba_id, &update.name, &update.language);
+    let n_rows = if update.status.as_deref() == Some("DELETED") {
+        connection
+            .prepare_cached(
+                "delete from templates where workspace_id = ?1 and waba_id = ?2 and name = ?3 and language = ?4",
+            )?
+            .execute(keys)?
+    } else {
+        connection
+            .prepare_cached(
+                "update templates
+                 set status = coalesce(?5, status), category = coalesce(?6, category),
+                     quality = coalesce(?7, quality), rejected_reason = coalesce(?8, rejected_reason)
+                 where workspace_id = ?1 and waba_id = ?2 and name = ?3 and language = ?4
+                   and (?5 is not null and status <> ?5 or ?6 is not null and category <> ?6
+                     or ?7 is not null and quality is not ?7)",
+            )?
+            .execute(params![
+                keys.0,
+                keys.1,
+                keys.2,
+                keys.3,
+                update.status,
+                update.category,
+                update.quality,
+                update.reason
+            ])?
+    };
+    tell(connection, place, identity, (&before, &before.with(update)), (update.reason.as_deref(), now))?;
+    if n_rows > 0 {
+        directory::bump(connection, "templates")?;
+    }
+    Ok(n_rows > 0)
+}
+
+/// A template, as far as its changes are told.
+#[derive(Default, PartialEq)]
+struct State {
+    id: Option<TemplateId>,
+    status: Option<String>,
+    category: Option<String>,
+    quality: Option<String>,
+}
+
+impl State {
+    fn read(
+        connection: &Connection,
+        (workspace, waba_id): (WorkspaceId, &str),
+        (name, language): (&str, &str),
+    ) -> SqlResult<Self> {
+        let mut statement = connection.prepare_cached(
+            "select id, status, category, quality from templates
+             where workspace_id = ?1 and waba_id = ?2 and name = ?3 and language = ?4",
+        )?;
+        let mut rows = statement.query((workspace.as_bytes(), waba_id, name, language))?;
+        let Some(row) = rows.next()? else { return Ok(Self::default()) };
+        let mut cells = Cells::new("templates", row);
+        Ok(Self {
+            id: Some(cells.id()?),
+            status: cells.get()?,
+            category: cells.get()?,
+            quality: cells.get()?,
+        })
+    }
+
+    /// What it becomes.
+    fn with(&self, update: &TemplateUpdate) -> Self {
+        let newer = |new: &Option<String>, old: &Option<String>| new.clone().or_else(|| old.clone());
+        Self {
+            id: self.id,
+            status: newer(&update.status, &self.status),
+            category: newer(&update.category, &self.category),
+            quality: newer(&update.quality, &self.quality),
+        }
+    }
+}
+
+/// Tells what has changed, one event for each thing. Also of a template that is not known here.
+fn tell(
+    connection: &Connection,
+    (workspace, waba_id): (WorkspaceId, &str),
+    (name, language): (&str, &str),
+    (before, after): (&State, &State),
+    (reason, now): (Option<&str>, Timestamp),
+) -> SqlResult<()> {
+    let changes = [
+        (before.status != after.status, TemplateChange::Status),
+        (before.category != after.category, TemplateChange::Category),
+        (before.quality != after.quality, TemplateChange::Quality),
+    ];
+    for (_, change) in changes.into_iter().filter(|(has_changed, _)| *has_changed) {
+        let data = TemplateData {
+            id: after.id,
+            waba_id,
+            name,
+            language,
+            change,
+            status: after.status.as_deref(),
+            category: after.category.as_deref(),
+            quality: after.quality.as_deref(),
+            reason,
+        };
+        let about = About { waba_id: Some(waba_id), ..About::workspace(workspace, now) };
+        emit(connection, &about, EventKind::TemplateStatus, &data)?;
+    }
+    Ok(())
 }

@@ -9,12 +9,12 @@
 //! **Invariant:** a job that fails or panics takes nothing of its neighbours with it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
 use engine::ports::{StoreError, StoreErrorKind};
 use rusqlite::Connection;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::gone;
 use crate::error::{SqlError, SqlResult};
@@ -42,16 +42,24 @@ struct Lost(String);
 pub(super) struct Writer {
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
+    committed: Arc<Notify>,
 }
 
 impl Writer {
     /// Starts the thread, which owns the connection from now on.
     pub(super) fn start(connection: Connection) -> std::io::Result<Self> {
         let (jobs, waiting) = mpsc::channel();
+        let committed = Arc::new(Notify::new());
+        let hint = committed.clone();
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || work(&connection, &waiting))?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+            .spawn(move || work(&connection, &waiting, &hint))?;
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), committed })
+    }
+
+    /// Wakes those who wait for changes, after each commit.
+    pub(super) fn committed(&self) -> Arc<Notify> {
+        self.committed.clone()
     }
 
     /// Runs `job` in a transaction and returns its value once it is on disk.
@@ -91,10 +99,11 @@ impl Drop for Writer {
     }
 }
 
-fn work(connection: &Connection, waiting: &mpsc::Receiver<Job>) {
+fn work(connection: &Connection, waiting: &mpsc::Receiver<Job>, committed: &Notify) {
     while let Ok(first) = waiting.recv() {
         let batch = std::iter::once(first).chain(waiting.try_iter().take(MAX_BATCH - 1));
         run_batch(connection, batch);
+        committed.notify_waiters();
     }
     // What the log still holds goes into the database, so that the next start has nothing to replay.
     if let Err(error) = connection.query_row("pragma wal_checkpoint(truncate)", (), |_| Ok(())) {

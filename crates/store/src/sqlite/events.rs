@@ -1,0 +1,144 @@
+//! The event log: each event is written in the transaction of the fact that it tells.
+//!
+//! **Invariant:** `seq` counts the events of a workspace in commit order, without gaps: there is one writer. The last
+//! event of a workspace is never deleted, so that no position is given twice.
+
+use domain::event::EventKind;
+use domain::id::{AccountId, ContactId, EventId, WebhookId, WorkspaceId};
+use engine::ports::{EventFilter, EventPage, EventStart, StoredEvent};
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+use serde::Serialize;
+
+use crate::error::SqlResult;
+use crate::row::{Cells, json, micros};
+
+/// Whom an event concerns, and when it happened.
+#[derive(Clone, Copy)]
+pub(super) struct About<'a> {
+    pub(super) workspace: WorkspaceId,
+    /// The sender.
+    pub(super) account: Option<AccountId>,
+    /// All senders of this WhatsApp Business Account.
+    pub(super) waba_id: Option<&'a str>,
+    /// The person: events of one person go out in order.
+    pub(super) contact: Option<ContactId>,
+    /// The only endpoint that gets it.
+    pub(super) webhook: Option<WebhookId>,
+    pub(super) now: Timestamp,
+}
+
+impl About<'_> {
+    /// Something about a whole workspace.
+    pub(super) fn workspace(workspace: WorkspaceId, now: Timestamp) -> Self {
+        Self { workspace, account: None, waba_id: None, contact: None, webhook: None, now }
+    }
+
+    /// Something about a person at an account.
+    pub(super) fn person(
+        (workspace, account): (WorkspaceId, Option<AccountId>),
+        contact: ContactId,
+        now: Timestamp,
+    ) -> Self {
+        Self { account, contact: Some(contact), ..Self::workspace(workspace, now) }
+    }
+}
+
+/// Writes an event, and says at which position.
+pub(super) fn emit(
+    connection: &Connection,
+    about: &About<'_>,
+    kind: EventKind,
+    data: &impl Serialize,
+) -> SqlResult<i64> {
+    let mut statement = connection.prepare_cached(
+        "insert into events (workspace_id, seq, kind, account_id, waba_id, contact_id, webhook_id, at, data)
+         values (?1, coalesce((select seq from events where workspace_id = ?1 order by seq desc limit 1), 0) + 1,
+                 ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+         returning seq",
+    )?;
+    let seq = statement.query_row(
+        params![
+            about.workspace.as_bytes(),
+            kind.as_str(),
+            about.account.as_ref().map(AccountId::as_bytes),
+            about.waba_id,
+            about.contact.as_ref().map(ContactId::as_bytes),
+            about.webhook.as_ref().map(WebhookId::as_bytes),
+            micros(about.now),
+            json(data)?,
+        ],
+        |row| row.get(0),
+    )?;
+    Ok(seq)
+}
+
+/// The position of the workspace's last event; 0 before the first.
+pub(super) fn last(connection: &Connection, workspace: WorkspaceId) -> SqlResult<i64> {
+    Ok(last_row(connection, workspace)?.map_or(0, |(position, _)| position))
+}
+
+fn last_row(connection: &Connection, workspace: WorkspaceId) -> SqlResult<Option<(i64, Timestamp)>> {
+    let mut statement = connection
+        .prepare_cached("select seq, at from events where workspace_id = ?1 order by seq desc limit 1")?;
+    let mut rows = statement.query([workspace.as_bytes()])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let mut cells = Cells::new("events", row);
+    Ok(Some((cells.get()?, cells.at()?)))
+}
+
+fn read(workspace: WorkspaceId, cells: &mut Cells<'_>) -> SqlResult<StoredEvent> {
+    let position: i64 = cells.get()?;
+    let kind = cells.word()?;
+    let at = cells.at()?;
+    let data: String = cells.get()?;
+    Ok(StoredEvent { position, id: EventId::at(workspace, position, at), kind, at, data })
+}
+
+/// How many events are looked at for one page: most are wanted, or hardly any.
+const LOOKED_AT: i64 = 5_000;
+
+/// The next events.
+pub(super) fn page(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    filter: &EventFilter,
+    start: EventStart,
+    limit: u32,
+) -> SqlResult<Option<EventPage>> {
+    let after = match start {
+        EventStart::Oldest => 0,
+        EventStart::After(position) if position > last(connection, workspace)? => return Ok(None),
+        EventStart::After(position) => position,
+        EventStart::Newest => {
+            let newest =
+                last_row(connection, workspace)?.map(|(position, at)| EventId::at(workspace, position, at));
+            return Ok(Some(EventPage { events: Vec::new(), last: newest, has_more: false }));
+        }
+    };
+    let mut statement = connection.prepare_cached(
+        "select seq, kind, at, data, account_id, waba_id from events
+         where workspace_id = ?1 and seq > ?2 order by seq limit ?3",
+    )?;
+    let mut rows = statement.query((workspace.as_bytes(), after, LOOKED_AT))?;
+    let mut page = EventPage { events: Vec::new(), last: None, has_more: false };
+    let mut n_looked_at = 0;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    while let Some(row) = rows.next()? {
+        if page.events.len() >= limit {
+            page.has_more = true;
+            return Ok(Some(page));
+        }
+        let mut cells = Cells::new("events", row);
+        let event = read(workspace, &mut cells)?;
+        let account: Option<[u8; 16]> = cells.get()?;
+        let waba_id: Option<String> = cells.get()?;
+        page.last = Some(event.id);
+        n_looked_at += 1;
+        if filter.takes(event.kind, account.map(AccountId::from_bytes), waba_id.as_deref()) {
+            page.events.push(event);
+        }
+    }
+    page.has_more = n_looked_at == LOOKED_AT;
+    Ok(Some(page))
+}

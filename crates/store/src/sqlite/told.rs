@@ -1,0 +1,161 @@
+//! What is told of messages, people, templates and accounts: the rows behind an event, read and put into its data.
+
+use domain::event::{
+    AccountChange, AccountData, Context, ErrorData, EventKind, IncomingData, MessagingLimit, OutboundData,
+    PersonData,
+};
+use domain::id::{AccountId, ContactId, MessageId, WorkspaceId};
+use domain::inbound::Inbound;
+use domain::json::Value;
+use domain::message::{Pricing, Status};
+use domain::meta_error::MetaError;
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension};
+
+use super::events::{About, emit};
+use super::settle::Current;
+use crate::error::SqlResult;
+use crate::row::Cells;
+
+/// A step of a message that is told.
+pub(super) struct Step<'a> {
+    pub(super) reported: Status,
+    /// When it happened.
+    pub(super) at: Timestamp,
+    pub(super) wamid: Option<&'a str>,
+    pub(super) error: Option<&'a MetaError>,
+    pub(super) failure_code: Option<&'a str>,
+    pub(super) pricing: Option<&'a Pricing>,
+    /// When we heard of it.
+    pub(super) now: Timestamp,
+}
+
+impl Step<'_> {
+    /// Something that we did ourselves.
+    pub(super) fn ours(reported: Status, now: Timestamp) -> Self {
+        Self { reported, at: now, wamid: None, error: None, failure_code: None, pricing: None, now }
+    }
+}
+
+/// Tells a step of a message that we send.
+pub(super) fn step(connection: &Connection, message: &Current, step: &Step<'_>) -> SqlResult<()> {
+    let Some(kind) = EventKind::of_status(step.reported) else { return Ok(()) };
+    let id = message.message.to_string();
+    let data = OutboundData {
+        id: message.message,
+        message_id: step.wamid.or(message.wamid.as_deref()).unwrap_or(&id),
+        status: message.status,
+        reported: step.reported,
+        to: message.wa_id.as_deref(),
+        recipient: message.user_id.as_deref(),
+        kind: &message.kind,
+        client_reference: message.client_reference.as_deref(),
+        whatsapp_account_id: message.account,
+        at: step.at,
+        error: ErrorData::of(step.error, step.failure_code),
+        pricing: step.pricing.or(message.pricing.as_ref()),
+        sent_as: &message.sent_as,
+    };
+    let about = About::person((message.workspace, Some(message.account)), message.contact, step.now);
+    emit(connection, &about, kind, &data)?;
+    Ok(())
+}
+
+/// Tells what a customer wrote.
+pub(super) fn incoming(
+    connection: &Connection,
+    (workspace, account): (WorkspaceId, AccountId),
+    contact: ContactId,
+    (id, message): (MessageId, &Inbound),
+    now: Timestamp,
+) -> SqlResult<()> {
+    let name: Option<String> = connection
+        .prepare_cached(
+            "select coalesce(name, profile_name) from contacts where workspace_id = ?1 and id = ?2",
+        )?
+        .query_row((workspace.as_bytes(), contact.as_bytes()), |row| row.get(0))?;
+    let data = IncomingData {
+        id,
+        message_id: &message.wamid,
+        from: message.from.wa_id.as_deref(),
+        user_id: message.from.user_id.as_deref(),
+        contact_id: contact,
+        contact_name: name.as_deref(),
+        kind: &message.kind,
+        text: message.text.as_deref(),
+        whatsapp_account_id: account,
+        at: message.at,
+        context: message.context_wamid.as_deref().map(|message_id| Context { message_id }),
+        object: message.object.as_ref(),
+    };
+    let about = About::person((workspace, Some(account)), contact, now);
+    emit(connection, &about, EventKind::MessageIncoming, &data)?;
+    Ok(())
+}
+
+/// Tells of a person: new, or changed in the fields named.
+pub(super) fn person(
+    connection: &Connection,
+    (workspace, account): (WorkspaceId, Option<AccountId>),
+    contact: ContactId,
+    (changes, merged): (&[&'static str], Option<ContactId>),
+    now: Timestamp,
+) -> SqlResult<()> {
+    let mut statement = connection.prepare_cached(
+        "select wa_id, user_id, coalesce(name, profile_name), opted_out_at is not null
+         from contacts where workspace_id = ?1 and id = ?2",
+    )?;
+    let mut rows = statement.query((workspace.as_bytes(), contact.as_bytes()))?;
+    let Some(row) = rows.next()? else { return Ok(()) };
+    let mut cells = Cells::new("contacts", row);
+    let phone_number: Option<String> = cells.get()?;
+    let user_id: Option<String> = cells.get()?;
+    let name: Option<String> = cells.get()?;
+    let data = PersonData {
+        id: contact,
+        phone_number: phone_number.as_deref(),
+        user_id: user_id.as_deref(),
+        name: name.as_deref(),
+        opted_out: cells.flag()?,
+        changes,
+        merged_contact_id: merged,
+    };
+    let kind = if changes.is_empty() { EventKind::ContactCreated } else { EventKind::ContactUpdated };
+    emit(connection, &About::person((workspace, account), contact, now), kind, &data)?;
+    Ok(())
+}
+
+/// Tells of an account as it is by now.
+pub(super) fn account(
+    connection: &Connection,
+    (workspace, account): (WorkspaceId, AccountId),
+    change: AccountChange,
+    (used_24h, details): (Option<u32>, Option<&Value>),
+    now: Timestamp,
+) -> SqlResult<()> {
+    type Row = (String, String, String, Option<String>, Option<String>, Option<String>);
+    let row: Option<Row> = connection
+        .prepare_cached(
+            "select waba_id, name, status, status_reason, quality_rating, messaging_limit_tier
+             from accounts where workspace_id = ?1 and id = ?2 and removed_at is null",
+        )?
+        .query_row((workspace.as_bytes(), account.as_bytes()), |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+        })
+        .optional()?;
+    let Some((waba_id, name, status, status_reason, quality_rating, tier)) = row else { return Ok(()) };
+    let data = AccountData {
+        whatsapp_account_id: Some(account),
+        waba_id: &waba_id,
+        name: Some(&name),
+        change,
+        status: Some(&status),
+        status_reason: status_reason.as_deref(),
+        quality_rating: quality_rating.as_deref(),
+        messaging_limit: Some(MessagingLimit { tier: tier.as_deref(), used_24h }),
+        details,
+    };
+    let about = About { account: Some(account), ..About::workspace(workspace, now) };
+    emit(connection, &about, EventKind::AccountStatus, &data)?;
+    Ok(())
+}
