@@ -12,6 +12,7 @@ pub mod allowance;
 pub mod check;
 pub mod content;
 pub mod event;
+pub mod hook_header;
 pub mod id;
 pub mod inbound;
 pub mod json;

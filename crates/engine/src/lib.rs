@@ -10,6 +10,7 @@ pub mod deliver;
 pub mod deps;
 pub mod directory;
 pub mod event;
+pub mod hook_secret;
 mod in_flight;
 pub mod ingest;
 pub mod key;

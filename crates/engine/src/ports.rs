@@ -14,11 +14,13 @@ use secrecy::SecretString;
 
 mod directory;
 mod event;
+mod hook;
 mod message;
 mod storage;
 
 pub use directory::*;
 pub use event::*;
+pub use hook::*;
 pub use message::*;
 pub use storage::*;
 

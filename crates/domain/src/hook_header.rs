@@ -1,0 +1,126 @@
+//! The headers that a customer may add to what is posted to its endpoint.
+//!
+//! **Invariant:** a header that passes neither replaces one of ours nor changes where a request begins or ends.
+
+/// The most headers of one endpoint.
+pub const MAX_HEADERS: usize = 20;
+
+/// The most characters of a header's name.
+pub const MAX_NAME_CHARS: usize = 100;
+
+/// The most bytes of a header's value.
+pub const MAX_VALUE_BYTES: usize = 4_096;
+
+/// Names that say where a message goes, where it begins and ends, or what it is; in lower case.
+const OURS: [&str; 18] = [
+    "accept-encoding",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+    "x-webhook-signature",
+];
+
+/// What our own names begin with; in lower case.
+const OUR_PREFIXES: [&str; 3] = ["waypost-", "webhook-", "x-webhook-signature-"];
+
+/// Why a header cannot be added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadHeader {
+    /// The name is not one.
+    #[error("a header's name is 1 to {MAX_NAME_CHARS} letters, digits or any of !#$%&'*+-.^_`|~")]
+    Name,
+    /// The name is one that Waypost sets, or that only HTTP itself may set.
+    #[error("this header cannot be set: Waypost or HTTP itself sets it")]
+    Reserved,
+    /// The value holds what a header cannot.
+    #[error(
+        "a header's value is one line of visible ASCII characters, and does not begin or end with a space"
+    )]
+    Value,
+    /// The value is too long.
+    #[error("a header's value has at most {MAX_VALUE_BYTES} bytes")]
+    TooLong,
+}
+
+/// Whether a header may be added. How many there may be is [`MAX_HEADERS`].
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check(name: &str, value: &str) -> Result<(), BadHeader> {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || name.len() > MAX_NAME_CHARS || !name.bytes().all(is_token) {
+        return Err(BadHeader::Name);
+    }
+    let lower = name.to_ascii_lowercase();
+    if OURS.contains(&lower.as_str()) || OUR_PREFIXES.iter().any(|prefix| lower.starts_with(prefix)) {
+        return Err(BadHeader::Reserved);
+    }
+    if value.len() > MAX_VALUE_BYTES {
+        return Err(BadHeader::TooLong);
+    }
+    let is_visible = |byte: u8| byte == b' ' || byte == b'\t' || byte.is_ascii_graphic();
+    if value.trim_ascii() != value || !value.bytes().all(is_visible) {
+        return Err(BadHeader::Value);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ordinary_headers_pass() {
+        for (name, value) in [
+            ("Authorization", "Bearer abc.def=="),
+            ("X-Shop", "two words\tand a tab"),
+            ("User-Agent", "shop/1"),
+            ("Cookie", "a=b; c=d"),
+            ("x-webhook", "v"),
+            ("X-Empty", ""),
+        ] {
+            assert_eq!(check(name, value), Ok(()), "{name}");
+        }
+        assert_eq!(check("X-Long", &"v".repeat(MAX_VALUE_BYTES)), Ok(()));
+    }
+
+    #[test]
+    fn names_that_are_none_are_refused() {
+        for name in ["", "a b", "a:b", "a\r\nb", "ä", "a\0", "(a)", "a/b", "a\"", &"x".repeat(101)] {
+            assert_eq!(check(name, "v"), Err(BadHeader::Name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn what_we_or_http_set_is_refused_in_any_case() {
+        for name in OURS {
+            assert_eq!(check(name, "v"), Err(BadHeader::Reserved), "{name}");
+            assert_eq!(check(&name.to_ascii_uppercase(), "v"), Err(BadHeader::Reserved), "{name}");
+        }
+        for name in ["Webhook-Id", "webhook-signature", "X-Webhook-Signature-Previous", "Waypost-Redelivery"]
+        {
+            assert_eq!(check(name, "v"), Err(BadHeader::Reserved), "{name}");
+        }
+    }
+
+    #[test]
+    fn values_of_more_than_one_line_are_refused() {
+        for value in ["a\r\nb: c", "a\nb", "a\rb", "\0", "\u{7f}", "ä", " a", "a ", "\t"] {
+            assert_eq!(check("X-A", value), Err(BadHeader::Value), "{value:?}");
+        }
+        assert_eq!(check("X-A", &"v".repeat(MAX_VALUE_BYTES + 1)), Err(BadHeader::TooLong));
+    }
+}
