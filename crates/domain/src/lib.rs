@@ -11,6 +11,7 @@ pub mod account;
 pub mod allowance;
 pub mod check;
 pub mod content;
+pub mod delivery;
 pub mod event;
 pub mod hook_header;
 pub mod id;

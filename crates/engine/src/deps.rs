@@ -13,13 +13,14 @@ use tokio_util::task::TaskTracker;
 use crate::directory::DirectoryCache;
 use crate::in_flight::InFlight;
 use crate::key::Allowances;
+use crate::notify::{HookSettings, Posts};
 use crate::pacing::Pacer;
-use crate::ports::{Accounts, Chance, Claim, ClaimToken, Clock, Hooks, Messages, Upstream, Work};
+use crate::ports::{Accounts, Chance, Claim, ClaimToken, Clock, HookSender, Hooks, Messages, Upstream, Work};
 use crate::running::RunningKeys;
 use crate::template::TemplateCache;
 
 /// What an operator may set.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// The limits of a key that names none.
     pub limits: Limits,
@@ -29,6 +30,8 @@ pub struct Settings {
     pub has_pair_rule: bool,
     /// Messages that may wait in each account's queue.
     pub queue_per_account: u32,
+    /// How events go out.
+    pub hooks: HookSettings,
     /// Whether this is `waypost dev`, which accepts the key that everybody knows.
     pub is_dev: bool,
 }
@@ -49,6 +52,8 @@ pub struct Deps {
     pub work: Arc<dyn Work>,
     /// Carries messages.
     pub upstream: Arc<dyn Upstream>,
+    /// Posts events to endpoints.
+    pub sender: Arc<dyn HookSender>,
     /// Wakes after each commit of this process: something may have happened.
     pub committed: Arc<Notify>,
     /// Ends what waits for events: the process is to stop.
@@ -70,6 +75,7 @@ pub struct Deps {
     /// Says that something was put into the queue.
     pub queue_hint: Notify,
     pub(crate) pacer: Pacer,
+    pub(crate) posts: Posts,
     pub(crate) in_flight: InFlight,
     /// Claims whose task ended without settling them.
     pub(crate) dropped: Arc<Mutex<Vec<Claim>>>,
@@ -91,6 +97,8 @@ pub struct Ports {
     pub work: Arc<dyn Work>,
     /// Carries messages.
     pub upstream: Arc<dyn Upstream>,
+    /// Posts events to endpoints.
+    pub sender: Arc<dyn HookSender>,
     /// Wakes after each commit of this process.
     pub committed: Arc<Notify>,
 }
@@ -98,7 +106,7 @@ pub struct Ports {
 impl Deps {
     /// A process that has read nothing yet: [`crate::directory::refresh`] comes next.
     pub fn new(ports: Ports, settings: Settings) -> Self {
-        let Ports { clock, chance, accounts, messages, hooks, work, upstream, committed } = ports;
+        let Ports { clock, chance, accounts, messages, hooks, work, upstream, sender, committed } = ports;
         let (unix_ms, random) = draw(&*clock, &*chance);
         Self {
             clock,
@@ -108,8 +116,10 @@ impl Deps {
             hooks,
             work,
             upstream,
+            sender,
             committed,
             stopping: CancellationToken::new(),
+            pacer: Pacer::new(Paces::new(settings.throughput, settings.has_pair_rule)),
             settings,
             worker: WorkerId::from_parts(unix_ms, &random),
             directory: DirectoryCache::default(),
@@ -118,7 +128,7 @@ impl Deps {
             tasks: TaskTracker::new(),
             running: RunningKeys::default(),
             queue_hint: Notify::new(),
-            pacer: Pacer::new(Paces::new(settings.throughput, settings.has_pair_rule)),
+            posts: Posts::default(),
             in_flight: InFlight::default(),
             dropped: Arc::default(),
         }

@@ -5,10 +5,10 @@
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use domain::access::{ApiKey, KeyDigest};
-use domain::id::{AccountId, WorkspaceId};
+use domain::id::{AccountId, WebhookId, WorkspaceId};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::ports::{AccountRecord, Directory, StoreError};
+use crate::ports::{AccountRecord, Directory, StoreError, WebhookRecord};
 use crate::{Deps, chain};
 
 /// How often changes of other processes are looked for. Revocation has a second.
@@ -85,6 +85,16 @@ impl Directory {
         self.accounts_of(workspace)
             .find(|record| Some(record.account.id) == id)
             .or_else(|| self.accounts_of(workspace).find(|record| record.account.name == id_or_name))
+    }
+
+    /// The endpoints of a workspace, oldest first.
+    pub fn webhooks_of(&self, workspace: WorkspaceId) -> impl Iterator<Item = &Arc<WebhookRecord>> {
+        self.webhooks.iter().filter(move |record| record.workspace == workspace)
+    }
+
+    /// The endpoint of this workspace with this id.
+    pub fn webhook(&self, workspace: WorkspaceId, id: WebhookId) -> Option<&Arc<WebhookRecord>> {
+        self.webhooks_of(workspace).find(|record| record.id == id)
     }
 
     /// The default outgoing account of this workspace; its only one is the default, too.

@@ -14,6 +14,7 @@ pub mod hook_secret;
 mod in_flight;
 pub mod ingest;
 pub mod key;
+pub mod notify;
 mod pacing;
 pub mod ports;
 pub mod queue;
@@ -22,6 +23,7 @@ pub mod rehearse;
 pub mod running;
 pub mod send;
 pub mod template;
+pub mod webhook;
 pub mod work;
 
 pub use chain::chain;

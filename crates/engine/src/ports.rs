@@ -17,12 +17,14 @@ mod event;
 mod hook;
 mod message;
 mod storage;
+mod webhook;
 
 pub use directory::*;
 pub use event::*;
 pub use hook::*;
 pub use message::*;
 pub use storage::*;
+pub use webhook::*;
 
 /// Tells the time, and lets a task wait for it.
 #[async_trait]

@@ -107,6 +107,11 @@ pub async fn run<T, F>(
     let mut is_well = true;
     while !stop.is_cancelled() {
         // A hint that comes during the round is not lost: it ends the rest after it at once.
+        let hint = rhythm.hint.map(Notify::notified);
+        let mut hint = std::pin::pin!(hint);
+        if let Some(hint) = hint.as_mut().as_pin_mut() {
+            hint.enable();
+        }
         match tick().await {
             Ok(_) if !is_well => {
                 is_well = true;
@@ -126,8 +131,8 @@ pub async fn run<T, F>(
         }
         let next = clock.now().saturating_add(rhythm.every).unwrap_or(Timestamp::MAX);
         let hinted = async {
-            match rhythm.hint {
-                Some(hint) => hint.notified().await,
+            match hint.as_mut().as_pin_mut() {
+                Some(hint) => hint.await,
                 None => std::future::pending().await,
             }
         };

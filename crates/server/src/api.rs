@@ -20,6 +20,7 @@ mod send;
 mod show;
 mod templates;
 mod visit;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -50,6 +51,16 @@ pub(crate) fn router(deps: &Arc<Deps>) -> Router {
         .route("/templates/{id}", get(templates::get_template))
         .route("/contacts", get(contacts::list_contacts))
         .route("/contacts/{id}", get(contacts::get_contact))
+        .route("/webhooks", get(webhooks::list_webhooks).post(webhooks::create_webhook))
+        .route(
+            "/webhooks/{id}",
+            get(webhooks::get_webhook).put(webhooks::update_webhook).delete(webhooks::delete_webhook),
+        )
+        .route("/webhooks/{id}/test", post(webhooks::test_webhook))
+        .route("/webhooks/{id}/rotate-secret", post(webhooks::rotate_webhook_secret))
+        .route("/webhooks/{id}/deliveries", get(webhooks::list_deliveries))
+        .route("/webhooks/{id}/replay", post(webhooks::replay_webhook))
+        .route("/deliveries/{id}/redeliver", post(webhooks::redeliver_delivery))
         .route("/events", get(events::list_events))
         .route("/events/stream", get(events::stream_events))
         .fallback(visit::no_such_route)

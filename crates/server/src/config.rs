@@ -48,6 +48,8 @@ pub(crate) struct Config {
     pub(crate) queue_per_account: u32,
     /// The pace towards Meta.
     pub(crate) pacing: PacingSettings,
+    /// How events go out to the application's endpoints.
+    pub(crate) webhooks: WebhookSettings,
     /// What is logged, and how.
     pub(crate) log: LogSettings,
     secret_key: Option<SecretSlice<u8>>,
@@ -83,6 +85,23 @@ pub(crate) struct PacingSettings {
     pub(crate) throughput: u32,
     /// Whether Meta's rule for one recipient is kept here.
     pub(crate) has_pair_rule: bool,
+}
+
+/// How events go out to the application's endpoints.
+#[derive(Clone, Debug)]
+pub(crate) struct WebhookSettings {
+    /// Whether plain http will do.
+    pub(crate) allow_http: bool,
+    /// Whether private networks and this machine may be reached.
+    pub(crate) allow_private_networks: bool,
+    /// How long an endpoint may take.
+    pub(crate) timeout_seconds: u32,
+    /// Seconds to wait after the first failed attempt, the second, and so on.
+    pub(crate) schedule: Vec<u32>,
+    /// Events under way to one endpoint.
+    pub(crate) concurrency: u32,
+    /// Events that begin in a second to one endpoint; 0 is no limit.
+    pub(crate) rate_per_second: u32,
 }
 
 /// What is logged, and how.
@@ -124,6 +143,14 @@ impl Default for Config {
             limits: Limits { per_minute: 100, burst: 10 },
             queue_per_account: 100_000,
             pacing: PacingSettings { throughput: domain::pace::DEFAULT_THROUGHPUT, has_pair_rule: true },
+            webhooks: WebhookSettings {
+                allow_http: false,
+                allow_private_networks: false,
+                timeout_seconds: 15,
+                schedule: vec![10, 60, 300, 1_800, 7_200, 18_000, 36_000, 86_400],
+                concurrency: 16,
+                rate_per_second: 0,
+            },
             log: LogSettings { format: LogFormat::Text, filter: "info".to_owned() },
             secret_key: None,
             public_url: None,

@@ -6,10 +6,12 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use engine::deps::Ports;
+use engine::notify::{self, HookSettings};
 use engine::ports::Clock;
 use engine::work::Rhythm;
 use engine::{Deps, Settings, directory, queue, work};
 use graph::{GraphClient, GraphConfig};
+use hooks::{HookClient, HookConfig, Policy};
 use jiff::SignedDuration;
 use store::{Sealer, SqliteStore};
 use tokio::net::TcpListener;
@@ -51,6 +53,14 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         timeout: Duration::from_secs(config.graph.timeout_seconds.into()),
         ..GraphConfig::default()
     })?;
+    let policy = Policy {
+        allow_http: config.webhooks.allow_http,
+        allow_private_networks: config.webhooks.allow_private_networks,
+        allow_http_loopback: options.is_dev,
+    };
+    let timeout = Duration::from_secs(config.webhooks.timeout_seconds.into());
+    let hook_config = HookConfig { policy, timeout, ..HookConfig::default() };
+    let sender = HookClient::new(&hook_config, options.clock.clone())?;
     let ports = Ports {
         clock: options.clock,
         chance,
@@ -60,12 +70,23 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         committed: store.committed(),
         work: store,
         upstream: Arc::new(upstream),
+        sender: Arc::new(sender),
     };
     let settings = Settings {
         limits: config.limits,
         throughput: config.pacing.throughput,
         has_pair_rule: config.pacing.has_pair_rule,
         queue_per_account: config.queue_per_account,
+        hooks: HookSettings {
+            schedule: config
+                .webhooks
+                .schedule
+                .iter()
+                .map(|s| SignedDuration::from_secs((*s).into()))
+                .collect(),
+            concurrency: config.webhooks.concurrency,
+            per_second: Some(config.webhooks.rate_per_second).filter(|rate| *rate > 0),
+        },
         is_dev: options.is_dev,
     };
     let deps = Arc::new(Deps::new(ports, settings));
@@ -96,6 +117,7 @@ pub(crate) async fn serve(
         tokio::select! {
             () = &mut server => break Ok(()),
             () = stop.cancelled() => {
+                // What waits for events ends, or its connection would stay open.
                 deps.stopping.cancel();
                 let end = deps.now().saturating_add(GRACE).unwrap_or(jiff::Timestamp::MAX);
                 tokio::select! {
@@ -112,6 +134,7 @@ pub(crate) async fn serve(
             }
         }
     };
+    deps.stopping.cancel();
     // What takes on work ends first, then the work; the heart beats until the end, or another process would take the
     // sends that are still under way for those of a dead one.
     loops.end_workers().await;
@@ -212,10 +235,12 @@ enum Loop {
     KeyUse,
     Queue,
     Numbers,
+    Hooks,
 }
 
 impl Loop {
-    const ALL: [Self; 5] = [Self::Recovery, Self::Directory, Self::KeyUse, Self::Queue, Self::Numbers];
+    const ALL: [Self; 6] =
+        [Self::Recovery, Self::Directory, Self::KeyUse, Self::Queue, Self::Numbers, Self::Hooks];
 
     async fn run(self, deps: Arc<Deps>, stop: CancellationToken) {
         let clock = deps.clock.clone();
@@ -241,6 +266,10 @@ impl Loop {
                     () = run => {}
                     () = stop.cancelled() => {}
                 }
+            }
+            Self::Hooks => {
+                let rhythm = Rhythm { every: notify::LOOK_EVERY, hint: Some(&deps.committed) };
+                work::run("webhooks", &*clock, rhythm, &stop, || notify::tick(&deps)).await;
             }
             Self::Queue => {
                 let rhythm = Rhythm { every: queue::LOOK_EVERY, hint: Some(&deps.queue_hint) };

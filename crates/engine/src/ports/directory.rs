@@ -9,7 +9,7 @@ use domain::id::{TemplateId, WorkspaceId};
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use super::ListedTemplate;
+use super::{ListedTemplate, WebhookRecord};
 
 /// The directory as it was at `revision`.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +20,8 @@ pub struct Directory {
     pub workspaces: BTreeMap<WorkspaceId, String>,
     /// Accounts with their secrets.
     pub accounts: Vec<Arc<AccountRecord>>,
+    /// Endpoints with their secrets.
+    pub webhooks: Vec<Arc<WebhookRecord>>,
     /// Keys by digest.
     pub keys: BTreeMap<KeyDigest, Arc<ApiKey>>,
 }

@@ -1,11 +1,8 @@
 //! What the store keeps of events.
 
-use async_trait::async_trait;
 use domain::event::EventKind;
-use domain::id::{AccountId, EventId, WorkspaceId};
+use domain::id::{AccountId, EventId};
 use jiff::Timestamp;
-
-use super::StoreError;
 
 /// An event that is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,17 +73,4 @@ pub enum EventStart {
     Newest,
     /// After this position.
     After(i64),
-}
-
-/// The event log, the endpoints that hear of it, and what is on its way to them.
-#[async_trait]
-pub trait Hooks: Send + Sync {
-    /// The next events of a workspace, in order. `None`: the log has not come as far as the position.
-    async fn events(
-        &self,
-        workspace: WorkspaceId,
-        filter: &EventFilter,
-        start: EventStart,
-        limit: u32,
-    ) -> Result<Option<EventPage>, StoreError>;
 }

@@ -5,14 +5,18 @@ use std::fmt;
 
 use async_trait::async_trait;
 use domain::access::ApiKey;
-use domain::id::{AccountId, ContactId, KeyId, MessageId, WorkerId, WorkspaceId};
+use domain::id::{
+    AccountId, ContactId, DeliveryId, KeyId, MessageId, ReplayId, WebhookId, WorkerId, WorkspaceId,
+};
 use jiff::Timestamp;
 
 use super::{
-    Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, Contact, ContactFilter,
-    Departure, Directory, Ingested, KeptAnswer, KeptKey, Known, MessageFilter, MessageKey, MessageStory,
-    NewAccount, NewMessage, Post, Recipient, Revision, Settled, Settlement, StoredMessage, StoredTemplate,
-    TemplateCounts, TemplateFilter, TemplatesPut,
+    Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, ClaimedDelivery, Contact,
+    ContactFilter, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest, Departure, Directory,
+    EventFilter, EventPage, EventStart, HookWork, Ingested, KeptAnswer, KeptKey, Known, MessageFilter,
+    MessageKey, MessageStory, NewAccount, NewMessage, NewReplay, Post, Recipient, Revision, Settled,
+    Settlement, StoredDelivery, StoredMessage, StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut,
+    WebhookRecord,
 };
 
 /// What went wrong in a store.
@@ -245,6 +249,89 @@ pub trait Messages: Send + Sync {
         filter: &ContactFilter,
         page: PageRequest,
     ) -> Result<Page<Contact>, StoreError>;
+}
+
+/// The event log, the endpoints that hear of it, and what is on its way to them.
+#[async_trait]
+pub trait Hooks: Send + Sync {
+    /// The next events of a workspace, in order. `None`: the log has not come as far as the position.
+    async fn events(
+        &self,
+        workspace: WorkspaceId,
+        filter: &EventFilter,
+        start: EventStart,
+        limit: u32,
+    ) -> Result<Option<EventPage>, StoreError>;
+
+    /// Adds an endpoint. It hears of what comes from now on. `false`: there are as many as there may be.
+    ///
+    /// # Errors
+    /// `Conflict` when the name is taken.
+    async fn webhook_add(&self, new: &WebhookRecord, limit: u32) -> Result<bool, StoreError>;
+
+    /// Changes an endpoint to what it shall be; one that `revives` is active again. `false`: there is none.
+    ///
+    /// # Errors
+    /// `Conflict` when the name is taken.
+    async fn webhook_change(&self, changed: &WebhookRecord, revives: bool) -> Result<bool, StoreError>;
+
+    /// Removes an endpoint; what waits for it goes nowhere. `false`: there is none.
+    async fn webhook_remove(
+        &self,
+        workspace: WorkspaceId,
+        id: WebhookId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// What there is to do.
+    async fn hook_work(&self, now: Timestamp) -> Result<HookWork, StoreError>;
+
+    /// Hands the next events of each workspace, and past ones that are to be repeated, to the endpoints that want them:
+    /// at most about `limit` of each. Returns whether there are more.
+    async fn spread(&self, now: Timestamp, limit: u32) -> Result<bool, StoreError>;
+
+    /// Claims deliveries that are due: the head of each queue.
+    async fn claim_deliveries(&self, request: &DeliveryRequest) -> Result<Vec<ClaimedDelivery>, StoreError>;
+
+    /// Writes down how an attempt ended. Returns the next of the same queue, claimed, if it goes on.
+    async fn settle_delivery(
+        &self,
+        claim: &DeliveryClaim,
+        end: &DeliveryEnd,
+    ) -> Result<Option<ClaimedDelivery>, StoreError>;
+
+    /// Makes dead letters of what has run out of time, and of what waits for endpoints that are no more; at most
+    /// `limit`. Returns how many.
+    async fn end_deliveries(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError>;
+
+    /// One page of deliveries, newest first.
+    async fn deliveries(
+        &self,
+        workspace: WorkspaceId,
+        filter: &DeliveryFilter,
+        page: PageRequest,
+    ) -> Result<Page<StoredDelivery>, StoreError>;
+
+    /// Repeats a delivery, beside the queue. `None`: it, its event or its endpoint is no longer there.
+    async fn redeliver(
+        &self,
+        workspace: WorkspaceId,
+        delivery: i64,
+        replay: ReplayId,
+        now: Timestamp,
+    ) -> Result<Option<DeliveryId>, StoreError>;
+
+    /// Asks for past events again, beside the queue. Returns how many events are looked through.
+    async fn replay(&self, replay: NewReplay) -> Result<u64, StoreError>;
+
+    /// Writes a test event for one endpoint, its delivery claimed. `None`: there is no such endpoint.
+    async fn begin_test(
+        &self,
+        workspace: WorkspaceId,
+        webhook: WebhookId,
+        (worker, token, lane): (WorkerId, ClaimToken, ReplayId),
+        now: Timestamp,
+    ) -> Result<Option<ClaimedDelivery>, StoreError>;
 }
 
 /// The processes at work.

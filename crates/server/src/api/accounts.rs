@@ -7,7 +7,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use engine::key::Caller;
-use engine::ports::{AccountRecord, Page, PageStart};
+use engine::ports::AccountRecord;
 use engine::send::choose_account;
 use engine::{Deps, account};
 
@@ -33,23 +33,11 @@ pub(crate) async fn list_accounts(
         .filter(|record| caller.may_see(&deps, record.account.id))
         .filter(|record| search.as_ref().is_none_or(|search| matches(record, search)))
         .collect();
-    let start = match page.start {
-        PageStart::Page(number) => i64::from(number.saturating_sub(1)) * i64::from(page.per_page),
-        PageStart::After(position) => position,
-    };
-    let skipped = usize::try_from(start).unwrap_or(usize::MAX);
-    let per_page = usize::try_from(page.per_page).unwrap_or(usize::MAX);
-    let rows: Vec<_> = found.iter().skip(skipped).take(per_page).collect();
-    let end = skipped.saturating_add(rows.len());
-    let shown = Page {
-        rows,
-        total: u32::try_from(found.len()).unwrap_or(u32::MAX),
-        is_total_capped: false,
-        next: if end < found.len() { i64::try_from(end).ok() } else { None },
-    };
     let reached = account::reached(&deps, caller.workspace()).await?;
     let n_reached = |record: &AccountRecord| reached.get(&record.account.waba_id).copied().unwrap_or(0);
-    Ok(list::page("accounts", page, shown, |record| show::account(&record.account, n_reached(record))))
+    Ok(list::page("accounts", page, list::cut(&found, page), |record| {
+        show::account(&record.account, n_reached(record))
+    }))
 }
 
 fn matches(record: &AccountRecord, search: &str) -> bool {

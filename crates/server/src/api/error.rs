@@ -77,6 +77,14 @@ codes! {
     ContactNotFound = "contact_not_found", NOT_FOUND;
     /// There is no such account.
     AccountNotFound = "account_not_found", NOT_FOUND;
+    /// There is no such webhook.
+    WebhookNotFound = "webhook_not_found", NOT_FOUND;
+    /// There is no such delivery, or its event is no longer kept.
+    DeliveryNotFound = "delivery_not_found", NOT_FOUND;
+    /// The webhook is disabled: nothing is sent to it until it is enabled again.
+    WebhookDisabled = "webhook_disabled", CONFLICT;
+    /// There are as many of these as there may be: `details.limit` says how many.
+    TooMany = "too_many", CONFLICT;
     /// The message has left or ended: it cannot be canceled any more.
     NotCancelable = "not_cancelable", CONFLICT;
     /// The message is not unknown, or was sent again before: there is nothing to resolve.

@@ -66,6 +66,24 @@ pub(crate) fn page<T>(
     answer::success(StatusCode::OK, &data)
 }
 
+/// One page of rows that are all at hand.
+pub(crate) fn cut<T: Clone>(rows: &[T], request: PageRequest) -> Page<T> {
+    let start = match request.start {
+        PageStart::Page(number) => i64::from(number.saturating_sub(1)) * i64::from(request.per_page),
+        PageStart::After(position) => position,
+    };
+    let skipped = usize::try_from(start).unwrap_or(usize::MAX);
+    let per_page = usize::try_from(request.per_page).unwrap_or(usize::MAX);
+    let shown: Vec<_> = rows.iter().skip(skipped).take(per_page).cloned().collect();
+    let end = skipped.saturating_add(shown.len());
+    Page {
+        rows: shown,
+        total: u32::try_from(rows.len()).unwrap_or(u32::MAX),
+        is_total_capped: false,
+        next: if end < rows.len() { i64::try_from(end).ok() } else { None },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,10 +4,10 @@ use std::ops::Range;
 use std::path::Path;
 
 use toml::Spanned;
-use toml::de::{DeInteger, DeTable, DeValue};
+use toml::de::{DeArray, DeInteger, DeTable, DeValue};
 
 use super::error::ConfigError;
-use super::keys::{KEYS, Key, Kind};
+use super::keys::{KEYS, Key, Kind, TRUTH};
 use super::load::{Entry, Origin, entry};
 
 /// What a file sets.
@@ -55,12 +55,23 @@ fn walk(
 fn value_of(key: Option<&Key>, value: &Spanned<DeValue<'_>>) -> Result<String, String> {
     let is_number = key.is_some_and(|key| matches!(key.kind, Kind::Number(..)));
     let value = value.get_ref();
+    match (key.map(|key| key.kind), value) {
+        (Some(Kind::Choice(TRUTH)), DeValue::Boolean(truth)) => return Ok(truth.to_string()),
+        (Some(Kind::Waits), DeValue::Array(waits)) => return seconds(waits),
+        _ => {}
+    }
     match (is_number, value.as_str(), value.as_integer()) {
         (false, Some(text), _) => Ok(text.to_owned()),
         (true, _, Some(integer)) => Ok(decimal(integer)),
         (true, ..) => Err(format!("must be a whole number, not {}", kind_of(value))),
         (false, ..) => Err(format!("must be a text in quotes, not {}", kind_of(value))),
     }
+}
+
+/// A list of whole numbers, as the environment writes it.
+fn seconds(waits: &DeArray<'_>) -> Result<String, String> {
+    let seconds: Option<Vec<_>> = waits.iter().map(|wait| wait.get_ref().as_integer().map(decimal)).collect();
+    seconds.map(|seconds| seconds.join(",")).ok_or_else(|| "must be a list of whole numbers".to_owned())
 }
 
 fn kind_of(value: &DeValue<'_>) -> &'static str {

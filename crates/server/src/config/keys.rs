@@ -39,6 +39,8 @@ pub(crate) enum Kind {
     Version,
     /// A whole number.
     Number(u32, u32),
+    /// Whole numbers of seconds, parted by commas.
+    Waits,
     /// One of these words.
     Choice(&'static [&'static str]),
     /// Directives of a log filter.
@@ -56,6 +58,9 @@ impl Kind {
             Self::Url => "a URL that begins with `https://` or `http://`".to_owned(),
             Self::Version => "a version of the Graph API, such as `v24.0`".to_owned(),
             Self::Number(least, most) => format!("a whole number from {least} to {most}"),
+            Self::Waits => {
+                "whole numbers of seconds from 1 to 2592000, parted by commas, such as `10,60,300`".to_owned()
+            }
             Self::Choice(words) => {
                 words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ")
             }
@@ -96,6 +101,10 @@ const MOST_CALLS: u32 = 1_000_000_000;
 const MOST_QUEUED: u32 = 10_000_000;
 /// Most messages in a second: as good as no pace, for a test server.
 const MOST_THROUGHPUT: u32 = 1_000_000;
+/// Most events under way to one endpoint.
+const MOST_POSTS: u32 = 1_000;
+/// The words of a choice between two.
+pub(super) const TRUTH: &[&str] = &["true", "false"];
 /// Most seconds of a deadline.
 const MOST_SECONDS: u32 = 600;
 
@@ -256,12 +265,66 @@ pub(crate) const KEYS: &[Key] = &[
     },
     Key {
         name: "pacing.pair_rule",
-        kind: Kind::Choice(&["true", "false"]),
+        kind: Kind::Choice(TRUTH),
         about: "Whether Meta's rule for one recipient is kept here: 45 messages at once, then one in 6 seconds. Meta keeps \
                 it in any case; without it here, Meta refuses what comes too fast.",
         derived: None,
         set: |config, text| parse::into(&mut config.pacing.has_pair_rule, parse::truth(text)),
         get: |config| Some(config.pacing.has_pair_rule.to_string()),
+    },
+    Key {
+        name: "webhooks.allow_http",
+        kind: Kind::Choice(TRUTH),
+        about: "Whether endpoints of the application may have `http://` addresses. What goes there can be read on its way.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.webhooks.allow_http, parse::truth(text)),
+        get: |config| Some(config.webhooks.allow_http.to_string()),
+    },
+    Key {
+        name: "webhooks.allow_private_networks",
+        kind: Kind::Choice(TRUTH),
+        about: "Whether endpoints may be in private networks or on this machine. Whoever may make endpoints can then reach \
+                what is in there.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.webhooks.allow_private_networks, parse::truth(text)),
+        get: |config| Some(config.webhooks.allow_private_networks.to_string()),
+    },
+    Key {
+        name: "webhooks.timeout_seconds",
+        kind: Kind::Number(1, MOST_SECONDS),
+        about: "How long an endpoint may take for one event, from the name look-up to the end of its answer.",
+        derived: None,
+        set: |config, text| {
+            parse::into(&mut config.webhooks.timeout_seconds, parse::number(text, 1, MOST_SECONDS))
+        },
+        get: |config| Some(config.webhooks.timeout_seconds.to_string()),
+    },
+    Key {
+        name: "webhooks.retry_schedule_seconds",
+        kind: Kind::Waits,
+        about: "The waits after the first failed attempt of an event, after the second, and so on; each is a fifth longer or \
+                shorter by chance. After the last one, and 42 hours after its creation, an event is a dead letter.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.webhooks.schedule, parse::waits(text)),
+        get: |config| Some(config.webhooks.schedule.iter().map(u32::to_string).collect::<Vec<_>>().join(",")),
+    },
+    Key {
+        name: "webhooks.concurrency",
+        kind: Kind::Number(1, MOST_POSTS),
+        about: "Events under way to one endpoint at a time. Those of one person go out one after the other in any case.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.webhooks.concurrency, parse::number(text, 1, MOST_POSTS)),
+        get: |config| Some(config.webhooks.concurrency.to_string()),
+    },
+    Key {
+        name: "webhooks.rate_per_second",
+        kind: Kind::Number(0, MOST_CALLS),
+        about: "Events that begin their way to one endpoint in any second; 0 is no limit.",
+        derived: None,
+        set: |config, text| {
+            parse::into(&mut config.webhooks.rate_per_second, parse::number(text, 0, MOST_CALLS))
+        },
+        get: |config| Some(config.webhooks.rate_per_second.to_string()),
     },
     Key {
         name: "log.format",

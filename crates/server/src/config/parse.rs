@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::LogFormat;
-use super::keys::{Kind, Wrong};
+use super::keys::{Kind, TRUTH, Wrong};
 
 /// The bytes of a secret key.
 const SECRET_KEY_BYTES: usize = 32;
@@ -113,7 +113,18 @@ pub(super) fn number(text: &str, least: u32, most: u32) -> Result<u32, Wrong> {
 }
 
 pub(super) fn truth(text: &str) -> Result<bool, Wrong> {
-    text.parse().map_err(|_| must_be(Kind::Choice(&["true", "false"])))
+    text.parse().map_err(|_| must_be(Kind::Choice(TRUTH)))
+}
+
+/// The longest wait between two attempts: thirty days.
+const LONGEST_WAIT: u32 = 2_592_000;
+
+pub(super) fn waits(text: &str) -> Result<Vec<u32>, Wrong> {
+    let waits: Option<Vec<u32>> = text
+        .split(',')
+        .map(|wait| wait.trim().parse().ok().filter(|wait| (1..=LONGEST_WAIT).contains(wait)))
+        .collect();
+    waits.ok_or_else(|| must_be(Kind::Waits))
 }
 
 pub(super) fn log_format(text: &str) -> Result<LogFormat, Wrong> {

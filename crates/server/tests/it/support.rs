@@ -15,6 +15,7 @@ use domain::id::{AccountId, WorkspaceId};
 use engine::account::{self, AddAccount};
 use engine::deps::Ports;
 use engine::key::{self, DEV_KEY, NewKey};
+use engine::notify::HookSettings;
 use engine::ports::{Chance, Clock};
 use engine::{Deps, Settings, work};
 use graph::{GraphClient, GraphConfig};
@@ -30,6 +31,8 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
+
+use crate::receiver::Receiver;
 
 /// The simulator's first moment, and ours.
 const START: i64 = 1_767_225_600;
@@ -158,6 +161,7 @@ pub(crate) struct TestApp {
     settings: Settings,
     folder: TempDir,
     pub(crate) sim_url: String,
+    pub(crate) receiver: Arc<Receiver>,
     chance: Arc<Counting>,
     _simulator: JoinSet<()>,
 }
@@ -175,6 +179,7 @@ impl TestApp {
             throughput: 80,
             has_pair_rule: true,
             queue_per_account: 100_000,
+            hooks: HookSettings::default(),
             is_dev: true,
         };
         change(&mut settings);
@@ -201,7 +206,9 @@ impl TestApp {
             serving.serve(listener, CancellationToken::new()).await.unwrap();
         });
         let chance = Arc::new(Counting::default());
-        let deps = Arc::new(Deps::new(ports(&folder, &sim_url, (&clock, &chance)), settings));
+        let receiver = Arc::new(Receiver::new(clock.clone()));
+        let ports = ports(&folder, &sim_url, (&clock, &chance), &receiver);
+        let deps = Arc::new(Deps::new(ports, settings.clone()));
         work::prime(&deps).await.unwrap();
         let workspace = deps.directory.current().workspace("default").unwrap();
         let seeded = sim.accounts().into_iter().next().unwrap();
@@ -229,6 +236,7 @@ impl TestApp {
             settings,
             folder,
             sim_url,
+            receiver,
             chance,
             _simulator: simulator,
         };
@@ -243,8 +251,8 @@ impl TestApp {
 
     /// The same, and something stands between the new process and its ports.
     pub(crate) async fn restart_with(&mut self, change: impl FnOnce(Ports) -> Ports) {
-        let ports = ports(&self.folder, &self.sim_url, (&self.clock, &self.chance));
-        self.deps = Arc::new(Deps::new(change(ports), self.settings));
+        let ports = ports(&self.folder, &self.sim_url, (&self.clock, &self.chance), &self.receiver);
+        self.deps = Arc::new(Deps::new(change(ports), self.settings.clone()));
         work::prime(&self.deps).await.unwrap();
         self.router = server::run::router(&self.deps);
     }
@@ -291,6 +299,15 @@ impl TestApp {
     pub(crate) async fn tick_queue(&self) {
         while engine::queue::tick(&self.deps).await.unwrap() > 0 {
             self.settle().await;
+        }
+    }
+
+    /// Events go out to the endpoints until nothing is left to do now.
+    pub(crate) async fn tick_hooks(&self) {
+        engine::directory::refresh(&self.deps).await.unwrap();
+        while engine::notify::tick(&self.deps).await.unwrap() > 0 {
+            self.settle().await;
+            engine::directory::refresh(&self.deps).await.unwrap();
         }
     }
 
@@ -459,7 +476,12 @@ fn add_account(workspace: WorkspaceId, name: &str, seeded: &SimAccount) -> AddAc
     }
 }
 
-fn ports(folder: &TempDir, sim_url: &str, (clock, chance): (&Arc<FakeClock>, &Arc<Counting>)) -> Ports {
+fn ports(
+    folder: &TempDir,
+    sim_url: &str,
+    (clock, chance): (&Arc<FakeClock>, &Arc<Counting>),
+    receiver: &Arc<Receiver>,
+) -> Ports {
     let sealer = Sealer::new(&SecretSlice::from(vec![5; 32]), chance.clone()).unwrap();
     let path = folder.path().join("waypost.db");
     let store = Arc::new(SqliteStore::open(&path, sealer, &**clock, &**chance).unwrap());
@@ -479,5 +501,6 @@ fn ports(folder: &TempDir, sim_url: &str, (clock, chance): (&Arc<FakeClock>, &Ar
         committed: store.committed(),
         work: store,
         upstream: Arc::new(GraphClient::new(&config).unwrap()),
+        sender: receiver.clone(),
     }
 }

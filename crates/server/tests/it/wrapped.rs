@@ -9,16 +9,20 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::access::ApiKey;
-use domain::id::{AccountId, ContactId, KeyId, MessageId, WorkerId, WorkspaceId};
+use domain::id::{
+    AccountId, ContactId, DeliveryId, KeyId, MessageId, ReplayId, WebhookId, WorkerId, WorkspaceId,
+};
 use domain::outcome::Outcome;
 use engine::deps::Ports;
 use engine::ports::{
-    Accounts, Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, Contact,
-    ContactFilter, Departure, Directory, EventFilter, EventPage, EventStart, Hooks, Ingested, KeptAnswer,
-    KeptKey, Known, Line, MessageFilter, MessageKey, MessageStory, Messages, NewAccount, NewMessage,
-    NumberInfo, OutgoingMessage, Page, PageRequest, Post, Recipient, Revision, Settled, Settlement,
-    StoreError, StoredMessage, StoredTemplate, TemplateCounts, TemplateFilter, TemplatePage, TemplateQuery,
-    TemplatesPut, TokenInfo, Upstream, UpstreamError, Work,
+    Accounts, Admission, BadAddress, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed,
+    ClaimedDelivery, Contact, ContactFilter, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest,
+    Departure, Directory, EventFilter, EventPage, EventStart, HookCall, HookSender, HookWork, Hooks,
+    Ingested, KeptAnswer, KeptKey, Known, Line, MessageFilter, MessageKey, MessageStory, Messages,
+    NewAccount, NewMessage, NewReplay, NumberInfo, OutgoingMessage, Page, PageRequest, Post, Posted,
+    Recipient, Revision, Settled, Settlement, StoreError, StoredDelivery, StoredMessage, StoredTemplate,
+    TemplateCounts, TemplateFilter, TemplatePage, TemplateQuery, TemplatesPut, TokenInfo, Upstream,
+    UpstreamError, WebhookRecord, Work,
 };
 use jiff::Timestamp;
 
@@ -41,7 +45,7 @@ struct Guarded<P: ?Sized> {
 
 /// The ports behind a guard. Clock and chance are not: time passes and dice fall for dead processes, too.
 pub(crate) fn guarded(ports: Ports, guard: Arc<dyn Guard>) -> Ports {
-    let Ports { clock, chance, accounts, messages, hooks, work, upstream, committed } = ports;
+    let Ports { clock, chance, accounts, messages, hooks, work, upstream, sender, committed } = ports;
     Ports {
         clock,
         chance,
@@ -49,7 +53,8 @@ pub(crate) fn guarded(ports: Ports, guard: Arc<dyn Guard>) -> Ports {
         messages: Arc::new(Guarded { port: messages, guard: guard.clone() }),
         hooks: Arc::new(Guarded { port: hooks, guard: guard.clone() }),
         work: Arc::new(Guarded { port: work, guard: guard.clone() }),
-        upstream: Arc::new(Guarded { port: upstream, guard }),
+        upstream: Arc::new(Guarded { port: upstream, guard: guard.clone() }),
+        sender: Arc::new(Guarded { port: sender, guard }),
         committed,
     }
 }
@@ -87,6 +92,75 @@ impl Hooks for Guarded<dyn Hooks> {
         limit: u32,
     ) -> Stored<Option<EventPage>> {
         self.ask("events", self.port.events(workspace, filter, start, limit)).await
+    }
+
+    async fn webhook_add(&self, new: &WebhookRecord, limit: u32) -> Stored<bool> {
+        self.ask("webhook_add", self.port.webhook_add(new, limit)).await
+    }
+
+    async fn webhook_change(&self, changed: &WebhookRecord, revives: bool) -> Stored<bool> {
+        self.ask("webhook_change", self.port.webhook_change(changed, revives)).await
+    }
+
+    async fn webhook_remove(&self, workspace: WorkspaceId, id: WebhookId, now: Timestamp) -> Stored<bool> {
+        self.ask("webhook_remove", self.port.webhook_remove(workspace, id, now)).await
+    }
+
+    async fn hook_work(&self, now: Timestamp) -> Stored<HookWork> {
+        self.ask("hook_work", self.port.hook_work(now)).await
+    }
+
+    async fn spread(&self, now: Timestamp, limit: u32) -> Stored<bool> {
+        self.ask("spread", self.port.spread(now, limit)).await
+    }
+
+    async fn claim_deliveries(&self, request: &DeliveryRequest) -> Stored<Vec<ClaimedDelivery>> {
+        self.ask("claim_deliveries", self.port.claim_deliveries(request)).await
+    }
+
+    async fn settle_delivery(
+        &self,
+        claim: &DeliveryClaim,
+        end: &DeliveryEnd,
+    ) -> Stored<Option<ClaimedDelivery>> {
+        self.ask("settle_delivery", self.port.settle_delivery(claim, end)).await
+    }
+
+    async fn end_deliveries(&self, now: Timestamp, limit: u32) -> Stored<u32> {
+        self.ask("end_deliveries", self.port.end_deliveries(now, limit)).await
+    }
+
+    async fn deliveries(
+        &self,
+        workspace: WorkspaceId,
+        filter: &DeliveryFilter,
+        page: PageRequest,
+    ) -> Stored<Page<StoredDelivery>> {
+        self.ask("deliveries", self.port.deliveries(workspace, filter, page)).await
+    }
+
+    async fn redeliver(
+        &self,
+        workspace: WorkspaceId,
+        delivery: i64,
+        replay: ReplayId,
+        now: Timestamp,
+    ) -> Stored<Option<DeliveryId>> {
+        self.ask("redeliver", self.port.redeliver(workspace, delivery, replay, now)).await
+    }
+
+    async fn replay(&self, replay: NewReplay) -> Stored<u64> {
+        self.ask("replay", self.port.replay(replay)).await
+    }
+
+    async fn begin_test(
+        &self,
+        workspace: WorkspaceId,
+        webhook: WebhookId,
+        by: (WorkerId, ClaimToken, ReplayId),
+        now: Timestamp,
+    ) -> Stored<Option<ClaimedDelivery>> {
+        self.ask("begin_test", self.port.begin_test(workspace, webhook, by, now)).await
     }
 }
 
@@ -363,5 +437,16 @@ impl Upstream for Fork {
 
     async fn subscribed_apps(&self, line: &Line) -> Result<Vec<String>, UpstreamError> {
         self.way().subscribed_apps(line).await
+    }
+}
+
+#[async_trait]
+impl HookSender for Guarded<dyn HookSender> {
+    fn check(&self, url: &str) -> Result<(), BadAddress> {
+        self.port.check(url)
+    }
+
+    async fn post(&self, call: HookCall) -> Posted {
+        self.reach("post", self.port.post(call)).await
     }
 }

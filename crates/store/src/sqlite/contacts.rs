@@ -10,7 +10,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::page::{List, Order, bytes, containing, text};
-use super::told;
+use super::{spread, told};
 use crate::error::SqlResult;
 use crate::row::{Cells, micros};
 
@@ -265,6 +265,7 @@ fn merge(connection: &Connection, workspace: WorkspaceId, kept: ContactId, gone:
     ] {
         connection.prepare_cached(sql)?.execute(keys)?;
     }
+    spread::join_lanes(connection, workspace, kept, gone)?;
     let mut statement = connection.prepare_cached(
         "delete from contacts where workspace_id = ?1 and id = ?2
          returning wa_id, user_id, name, profile_name, opted_out_at, resting_until, last_inbound_at",

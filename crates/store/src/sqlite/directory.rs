@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use secrecy::SecretString;
 
-use super::told;
+use super::{told, webhooks};
 use crate::error::SqlResult;
 use crate::row::{Cells, json, micros};
 use crate::seal::Sealer;
@@ -43,6 +43,7 @@ pub(super) fn read(connection: &Connection, sealer: &Sealer) -> SqlResult<Direct
         revision: revision(connection)?,
         workspaces: workspaces(connection)?,
         accounts: accounts(connection, sealer)?,
+        webhooks: webhooks::all(connection, sealer)?,
         keys: keys(connection)?,
     })
 }
@@ -132,7 +133,7 @@ fn keys(connection: &Connection) -> SqlResult<BTreeMap<[u8; 32], Arc<ApiKey>>> {
 }
 
 /// A JSON list of words of a closed list, or of ids.
-fn words<T: std::str::FromStr>(cells: &mut Cells<'_>) -> SqlResult<Vec<T>> {
+pub(super) fn words<T: std::str::FromStr>(cells: &mut Cells<'_>) -> SqlResult<Vec<T>> {
     let words: Vec<String> = cells.json()?;
     words.into_iter().map(|word| word.parse().map_err(|_| cells.corrupt(word))).collect()
 }

@@ -87,7 +87,31 @@ fn last_row(connection: &Connection, workspace: WorkspaceId) -> SqlResult<Option
     Ok(Some((cells.get()?, cells.at()?)))
 }
 
-fn read(workspace: WorkspaceId, cells: &mut Cells<'_>) -> SqlResult<StoredEvent> {
+/// The first position of the workspace's events at or after a time; one past the last if there is none.
+///
+/// Times follow the order of the positions but for the odd step back of a clock, so that halving finds it.
+pub(super) fn first_since(connection: &Connection, workspace: WorkspaceId, at: Timestamp) -> SqlResult<i64> {
+    let mut oldest =
+        connection.prepare_cached("select seq from events where workspace_id = ?1 order by seq limit 1")?;
+    let mut rows = oldest.query([workspace.as_bytes()])?;
+    let Some(row) = rows.next()? else { return Ok(1) };
+    let (mut low, mut high) = (row.get::<_, i64>(0)?, last(connection, workspace)? + 1);
+    let mut time = connection
+        .prepare_cached("select at from events where workspace_id = ?1 and seq >= ?2 order by seq limit 1")?;
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let is_before =
+            time.query_row((workspace.as_bytes(), middle), |row| row.get::<_, i64>(0))? < micros(at);
+        if is_before {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(low)
+}
+
+pub(super) fn read(workspace: WorkspaceId, cells: &mut Cells<'_>) -> SqlResult<StoredEvent> {
     let position: i64 = cells.get()?;
     let kind = cells.word()?;
     let at = cells.at()?;

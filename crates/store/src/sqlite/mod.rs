@@ -2,6 +2,7 @@
 
 mod accept;
 mod contacts;
+mod deliveries;
 mod directory;
 mod events;
 mod idempotency;
@@ -14,8 +15,10 @@ mod queue;
 mod reach;
 mod read;
 mod settle;
+mod spread;
 mod templates;
 mod told;
+mod webhooks;
 mod work;
 mod write;
 

@@ -4,19 +4,22 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use domain::access::ApiKey;
-use domain::id::{AccountId, ContactId, KeyId, MessageId, WorkerId, WorkspaceId};
+use domain::id::{
+    AccountId, ContactId, DeliveryId, KeyId, MessageId, ReplayId, WebhookId, WorkerId, WorkspaceId,
+};
 use engine::ports::{
-    Accounts, Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, Contact,
-    ContactFilter, Departure, Directory, EventFilter, EventPage, EventStart, Hooks, Ingested, KeptAnswer,
-    KeptKey, Known, MessageFilter, MessageKey, MessageStory, Messages, NewAccount, NewMessage, NumberInfo,
-    Page, PageRequest, Post, Recipient, Revision, Settled, Settlement, StoreError, StoredMessage,
-    StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut, Work,
+    Accounts, Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, ClaimedDelivery,
+    Contact, ContactFilter, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest, Departure,
+    Directory, EventFilter, EventPage, EventStart, HookWork, Hooks, Ingested, KeptAnswer, KeptKey, Known,
+    MessageFilter, MessageKey, MessageStory, Messages, NewAccount, NewMessage, NewReplay, NumberInfo, Page,
+    PageRequest, Post, Recipient, Revision, Settled, Settlement, StoreError, StoredDelivery, StoredMessage,
+    StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut, WebhookRecord, Work,
 };
 use jiff::Timestamp;
 
 use super::{
-    SqliteStore, accept, contacts, directory, events, idempotency, ingest, messages, queue, reach, settle,
-    templates, work,
+    SqliteStore, accept, contacts, deliveries, directory, events, idempotency, ingest, messages, queue,
+    reach, settle, spread, templates, webhooks, work,
 };
 
 #[async_trait]
@@ -148,6 +151,90 @@ impl Hooks for SqliteStore {
             events::page(connection, workspace, &filter, start, limit)
         })
         .await
+    }
+
+    async fn webhook_add(&self, new: &WebhookRecord, limit: u32) -> Result<bool, StoreError> {
+        let (sealer, new) = (self.sealer.clone(), new.clone());
+        self.write("adding an endpoint", move |tx| webhooks::add(tx, &sealer, &new, limit)).await
+    }
+
+    async fn webhook_change(&self, changed: &WebhookRecord, revives: bool) -> Result<bool, StoreError> {
+        let (sealer, changed) = (self.sealer.clone(), changed.clone());
+        self.write("changing an endpoint", move |tx| webhooks::change(tx, &sealer, &changed, revives)).await
+    }
+
+    async fn webhook_remove(
+        &self,
+        workspace: WorkspaceId,
+        id: WebhookId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.write("removing an endpoint", move |tx| webhooks::remove(tx, workspace, id, now)).await
+    }
+
+    async fn hook_work(&self, now: Timestamp) -> Result<HookWork, StoreError> {
+        self.read("looking for deliveries", move |connection| deliveries::work(connection, now)).await
+    }
+
+    async fn spread(&self, now: Timestamp, limit: u32) -> Result<bool, StoreError> {
+        self.write("handing out events", move |tx| spread::spread(tx, now, limit)).await
+    }
+
+    async fn claim_deliveries(&self, request: &DeliveryRequest) -> Result<Vec<ClaimedDelivery>, StoreError> {
+        let request = request.clone();
+        self.write("claiming deliveries", move |tx| deliveries::claim(tx, &request)).await
+    }
+
+    async fn settle_delivery(
+        &self,
+        claim: &DeliveryClaim,
+        end: &DeliveryEnd,
+    ) -> Result<Option<ClaimedDelivery>, StoreError> {
+        let (claim, end) = (claim.clone(), end.clone());
+        self.write("settling a delivery", move |tx| deliveries::settle(tx, &claim, &end)).await
+    }
+
+    async fn end_deliveries(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError> {
+        self.write("ending deliveries", move |tx| deliveries::end(tx, now, limit)).await
+    }
+
+    async fn deliveries(
+        &self,
+        workspace: WorkspaceId,
+        filter: &DeliveryFilter,
+        page: PageRequest,
+    ) -> Result<Page<StoredDelivery>, StoreError> {
+        let filter = filter.clone();
+        self.read("listing deliveries", move |connection| {
+            deliveries::page(connection, workspace, &filter, page)
+        })
+        .await
+    }
+
+    async fn redeliver(
+        &self,
+        workspace: WorkspaceId,
+        delivery: i64,
+        replay: ReplayId,
+        now: Timestamp,
+    ) -> Result<Option<DeliveryId>, StoreError> {
+        self.write("repeating a delivery", move |tx| spread::redeliver(tx, workspace, delivery, replay, now))
+            .await
+    }
+
+    async fn replay(&self, replay: NewReplay) -> Result<u64, StoreError> {
+        self.write("repeating events", move |tx| spread::replay(tx, &replay)).await
+    }
+
+    async fn begin_test(
+        &self,
+        workspace: WorkspaceId,
+        webhook: WebhookId,
+        by: (WorkerId, ClaimToken, ReplayId),
+        now: Timestamp,
+    ) -> Result<Option<ClaimedDelivery>, StoreError> {
+        self.write("testing an endpoint", move |tx| deliveries::begin_test(tx, (workspace, webhook), by, now))
+            .await
     }
 }
 

@@ -6,7 +6,7 @@ use engine::ports::Departure;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::settle;
+use super::{deliveries, settle};
 use crate::error::SqlResult;
 use crate::row::{Cells, micros};
 
@@ -42,6 +42,7 @@ pub(super) fn recover(
         }
         left
     };
+    deliveries::recover(connection, silent_since, limit)?;
     let mut n_settled = 0;
     for (workspace, message, status, is_of_queue) in left {
         settle::abandon(connection, workspace, message, (status, is_of_queue), now)?;

@@ -1,0 +1,319 @@
+//! Events on their way to the application's endpoints.
+//!
+//! A round hands new events to the endpoints that want them, then claims what is due and posts it. Each queue of one
+//! endpoint and one person is posted by a task of its own, one event after the other.
+//!
+//! **Invariant:** an endpoint has so many posts under way at most; none waits for another endpoint's.
+//!
+//! **Invariant:** what an attempt brought is written down before the next of its queue begins.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use domain::delivery::{self, Attempted, Reply, Verdict, WebhookStatus};
+use domain::id::{ReplayId, WebhookId, WorkspaceId};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::ports::{
+    ClaimedDelivery, DeliveryClaim, DeliveryEnd, DeliveryRequest, HookCall, PostOutcome, Posted, StoreError,
+    WebhookRecord,
+};
+use crate::{Deps, chain};
+
+/// How often there is a look for what is due, without a hint.
+pub const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(1);
+/// Events handed out in one transaction.
+const SPREAD_BATCH: u32 = 250;
+/// Dead letters made in one transaction.
+const END_BATCH: u32 = 250;
+/// An endpoint that fails is asked by a few at a time, so that it costs little and is not hit by all when it comes back.
+const ROOM_OF_FAILING: u32 = 2;
+/// When an attempt that was given up half-way is made again.
+const AFTER_A_FAULT: SignedDuration = SignedDuration::from_secs(10);
+/// After so many events the queue of one person makes room for those of others.
+const IN_A_ROW: u32 = 20;
+
+/// What an operator may set.
+#[derive(Clone, Debug)]
+pub struct HookSettings {
+    /// The waits after the first failed attempt, the second, and so on.
+    pub schedule: Vec<SignedDuration>,
+    /// Posts under way to one endpoint.
+    pub concurrency: u32,
+    /// Posts to one endpoint that may begin in any second; `None` is no limit.
+    pub per_second: Option<u32>,
+}
+
+impl Default for HookSettings {
+    fn default() -> Self {
+        let seconds = [10, 60, 300, 1_800, 7_200, 18_000, 36_000, 86_400];
+        Self {
+            schedule: seconds.into_iter().map(SignedDuration::from_secs).collect(),
+            concurrency: 16,
+            per_second: None,
+        }
+    }
+}
+
+/// The posts of this process.
+#[derive(Default)]
+pub(crate) struct Posts {
+    endpoints: Mutex<BTreeMap<WebhookId, Endpoint>>,
+    /// Attempts that are over and could not be written down.
+    unwritten: Mutex<Vec<(DeliveryClaim, DeliveryEnd)>>,
+}
+
+/// What one endpoint has under way.
+#[derive(Default)]
+struct Endpoint {
+    n_under_way: u32,
+    /// Posts that began within the second that began at `since`.
+    n_begun: u32,
+    since: Option<Timestamp>,
+}
+
+/// What a second is to a limit in posts a second.
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
+
+impl Posts {
+    /// How many queues of an endpoint may be taken up.
+    fn room(&self, deps: &Deps, webhook: &WebhookRecord) -> u32 {
+        let most = match webhook.status {
+            WebhookStatus::Failing => ROOM_OF_FAILING.min(deps.settings.hooks.concurrency),
+            WebhookStatus::Active | WebhookStatus::Disabled => deps.settings.hooks.concurrency,
+        };
+        let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
+        let endpoint = endpoints.entry(webhook.id).or_default();
+        let room = most.saturating_sub(endpoint.n_under_way);
+        match deps.settings.hooks.per_second {
+            None => room,
+            Some(per_second) => room.min(per_second.saturating_sub(endpoint.begun_by(deps.now()))),
+        }
+    }
+
+    fn take_up(&self, webhook: WebhookId, now: Timestamp) {
+        let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
+        let endpoint = endpoints.entry(webhook).or_default();
+        endpoint.n_begun = endpoint.begun_by(now).saturating_add(1);
+        endpoint.n_under_way += 1;
+    }
+
+    fn keep(&self, claim: DeliveryClaim, end: DeliveryEnd) {
+        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).push((claim, end));
+    }
+
+    fn unwritten(&self) -> Vec<(DeliveryClaim, DeliveryEnd)> {
+        std::mem::take(&mut *self.unwritten.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn put_down(&self, webhook: WebhookId) {
+        let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(endpoint) = endpoints.get_mut(&webhook) {
+            endpoint.n_under_way = endpoint.n_under_way.saturating_sub(1);
+        }
+    }
+
+    /// Forgets endpoints that are no more.
+    fn retain(&self, is_there: impl Fn(WebhookId) -> bool) {
+        let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
+        endpoints.retain(|id, endpoint| endpoint.n_under_way > 0 || is_there(*id));
+    }
+}
+
+impl Endpoint {
+    /// Posts that began in the second of `now`.
+    fn begun_by(&mut self, now: Timestamp) -> u32 {
+        let is_over = self.since.is_none_or(|since| now.duration_since(since).abs() >= SECOND);
+        if is_over {
+            (self.since, self.n_begun) = (Some(now), 0);
+        }
+        self.n_begun
+    }
+}
+
+/// One round: hands out events, ends what is over, posts what is due. Returns how many queues were taken up.
+///
+/// # Errors
+/// When the store cannot be read or written; the next round tries again.
+pub async fn tick(deps: &Arc<Deps>) -> Result<usize, StoreError> {
+    write_down_late(deps).await?;
+    let mut work = deps.hooks.hook_work(deps.now()).await?;
+    if work.has_events {
+        while deps.hooks.spread(deps.now(), SPREAD_BATCH).await? {}
+        work = deps.hooks.hook_work(deps.now()).await?;
+    }
+    if work.has_ended {
+        deps.hooks.end_deliveries(deps.now(), END_BATCH).await?;
+    }
+    if work.due.is_empty() || deps.stopping.is_cancelled() {
+        return Ok(0);
+    }
+    let directory = deps.directory.current();
+    deps.posts.retain(|id| directory.webhooks.iter().any(|webhook| webhook.id == id));
+    let room: Vec<(WorkspaceId, WebhookId, u32)> = work
+        .due
+        .into_iter()
+        .filter_map(|(workspace, id)| {
+            Some((workspace, id, deps.posts.room(deps, directory.webhook(workspace, id)?)))
+        })
+        .filter(|(_, _, room)| *room > 0)
+        .collect();
+    if room.is_empty() {
+        return Ok(0);
+    }
+    let request = DeliveryRequest { worker: deps.worker, token: deps.new_token(), room, now: deps.now() };
+    let claimed = deps.hooks.claim_deliveries(&request).await?;
+    let n_claimed = claimed.len();
+    for delivery in claimed {
+        deps.posts.take_up(delivery.claim.webhook, deps.now());
+        let task = Task { deps: deps.clone(), webhook: delivery.claim.webhook, held: Some(delivery) };
+        deps.tasks.spawn(task.run());
+    }
+    Ok(n_claimed)
+}
+
+/// A queue that is being posted; it counts as under way until it is dropped, also by a panic.
+struct Task {
+    deps: Arc<Deps>,
+    webhook: WebhookId,
+    /// What is being posted.
+    held: Option<ClaimedDelivery>,
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        if let Some(delivery) = self.held.take() {
+            tracing::error!("a delivery was given up half-way; it is attempted again");
+            let now = self.deps.now();
+            let at = now.saturating_add(AFTER_A_FAULT).unwrap_or(now);
+            let end = not_posted(Verdict::Retry { at }, "the attempt was given up half-way", now);
+            self.deps.posts.keep(delivery.claim, end);
+        }
+        self.deps.posts.put_down(self.webhook);
+        // There is room again.
+        self.deps.committed.notify_waiters();
+    }
+}
+
+impl Task {
+    async fn run(mut self) {
+        let mut n_done = 0;
+        while let Some(delivery) = &self.held {
+            n_done += 1;
+            let end = post(&self.deps, delivery, n_done < IN_A_ROW).await;
+            match self.deps.hooks.settle_delivery(&delivery.claim, &end).await {
+                Ok(next) => self.held = next,
+                Err(error) => {
+                    tracing::error!(error = %chain(&error), "how a delivery went could not be written down yet");
+                    self.deps.posts.keep(delivery.claim.clone(), DeliveryEnd { goes_on: false, ..end });
+                    self.held = None;
+                }
+            }
+        }
+    }
+}
+
+/// Writes down what could not be written down when it happened.
+async fn write_down_late(deps: &Deps) -> Result<(), StoreError> {
+    let mut unwritten = deps.posts.unwritten().into_iter();
+    while let Some((claim, end)) = unwritten.next() {
+        if let Err(error) = deps.hooks.settle_delivery(&claim, &end).await {
+            deps.posts.keep(claim, end);
+            unwritten.for_each(|(claim, end)| deps.posts.keep(claim, end));
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// Posts the test event of an endpoint, and writes down how it went.
+/// Returns the delivery's place in the list of the workspace; `None`: there is no such endpoint.
+///
+/// # Errors
+/// When the store cannot be written.
+pub async fn test(
+    deps: &Arc<Deps>,
+    workspace: WorkspaceId,
+    webhook: WebhookId,
+) -> Result<Option<i64>, StoreError> {
+    let by = (deps.worker, deps.new_token(), deps.new_id(ReplayId::from_parts));
+    let Some(delivery) = deps.hooks.begin_test(workspace, webhook, by, deps.now()).await? else {
+        return Ok(None);
+    };
+    let position = delivery.claim.position;
+    deps.posts.take_up(webhook, deps.now());
+    let task = Task { deps: deps.clone(), webhook, held: Some(delivery) };
+    // In a task of its own: whoever asked may go away, the attempt does not.
+    if deps.tasks.spawn(task.run()).await.is_err() {
+        tracing::error!("the test of an endpoint panicked");
+    }
+    Ok(Some(position))
+}
+
+/// Posts one delivery.
+async fn post(deps: &Deps, delivery: &ClaimedDelivery, goes_on: bool) -> DeliveryEnd {
+    let ClaimedDelivery { claim, event, .. } = delivery;
+    let directory = deps.directory.current();
+    let Some(webhook) = directory.webhook(claim.workspace, claim.webhook) else {
+        // Removed a moment ago: nothing more goes there.
+        return not_posted(Verdict::Dead, "the endpoint is no longer there", deps.now());
+    };
+    let call = HookCall {
+        url: webhook.url.clone(),
+        headers: webhook.headers.clone(),
+        secrets: webhook.secrets(deps.now()),
+        event_id: event.id.to_string(),
+        at: deps.now(),
+        body: event.body().into(),
+        is_redelivery: delivery.is_redelivery,
+    };
+    let Posted { outcome, latency } = deps.sender.post(call).await;
+    let now = deps.now();
+    let (reply, http_status, response) = read(outcome);
+    let mut chance = [0; 8];
+    deps.chance.fill(&mut chance);
+    let attempted = Attempted {
+        reply,
+        n_failures: delivery.n_failures,
+        ends_at: delivery.ends_at,
+        now,
+        chance: u64::from_le_bytes(chance),
+    };
+    // A test is made once: whoever asked for it hears how it went.
+    let is_test = event.kind == domain::event::EventKind::WebhookTest && !delivery.is_redelivery;
+    let schedule = if is_test { &[] } else { deps.settings.hooks.schedule.as_slice() };
+    let may_go_on = goes_on && !deps.stopping.is_cancelled() && deps.settings.hooks.per_second.is_none();
+    DeliveryEnd {
+        verdict: delivery::decide(schedule, &attempted),
+        http_status,
+        latency_ms: u32::try_from(latency.as_millis()).unwrap_or(u32::MAX),
+        response,
+        goes_on: may_go_on,
+        now,
+    }
+}
+
+fn not_posted(verdict: Verdict, reason: &str, now: Timestamp) -> DeliveryEnd {
+    DeliveryEnd {
+        verdict,
+        http_status: None,
+        latency_ms: 0,
+        response: reason.to_owned(),
+        goes_on: false,
+        now,
+    }
+}
+
+fn read(outcome: PostOutcome) -> (Reply, Option<u16>, String) {
+    match outcome {
+        PostOutcome::Answered { status, body, retry_after } => {
+            let reply = match status {
+                200..=299 => Reply::Taken,
+                410 => Reply::Gone,
+                _ => Reply::NotTaken { retry_after },
+            };
+            (reply, Some(status), body)
+        }
+        PostOutcome::Failed { reason } => (Reply::NotTaken { retry_after: None }, None, reason),
+    }
+}

@@ -1,0 +1,152 @@
+//! The application's endpoints: made, changed, switched on again, given new secrets, asked to hear of the past.
+
+use domain::delivery::WebhookStatus;
+use domain::event::EventKind;
+use domain::id::{AccountId, DeliveryId, ReplayId, WebhookId, WorkspaceId};
+use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
+
+use crate::ports::{NewReplay, StoreError, WebhookRecord};
+use crate::{Deps, directory, hook_secret};
+
+/// Endpoints that a workspace may have.
+pub const MAX_WEBHOOKS: u32 = 100;
+/// For how long the secret before signs as well.
+pub const OLD_SECRET_FOR: SignedDuration = SignedDuration::from_hours(24);
+
+/// What somebody chooses of an endpoint.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// What people call it.
+    pub name: String,
+    /// Where it is.
+    pub url: String,
+    /// What it hears of; `None` is everything.
+    pub events: Option<Vec<EventKind>>,
+    /// The accounts of which it hears; empty means all.
+    pub accounts: Vec<AccountId>,
+    /// Headers of its own: name and value.
+    pub headers: Vec<(String, SecretString)>,
+    /// Whether it is switched on.
+    pub is_enabled: bool,
+}
+
+/// Makes an endpoint; its secret is in it. `None`: there are [`MAX_WEBHOOKS`] already.
+///
+/// # Errors
+/// When the store cannot be written.
+pub async fn create(
+    deps: &Deps,
+    workspace: WorkspaceId,
+    choice: Choice,
+) -> Result<Option<WebhookRecord>, StoreError> {
+    let now = deps.now();
+    let record = WebhookRecord {
+        id: deps.new_id(WebhookId::from_parts),
+        workspace,
+        name: choice.name,
+        url: choice.url,
+        events: choice.events,
+        accounts: choice.accounts,
+        headers: choice.headers,
+        secret: hook_secret::fresh(&*deps.chance),
+        old_secret: None,
+        is_enabled: choice.is_enabled,
+        status: WebhookStatus::Active,
+        status_reason: None,
+        created_at: now,
+        updated_at: now,
+    };
+    let is_added = deps.hooks.webhook_add(&record, MAX_WEBHOOKS).await?;
+    directory::refresh(deps).await?;
+    Ok(is_added.then_some(record))
+}
+
+/// Changes an endpoint to what was chosen. One that had failed for good and is switched on begins anew.
+/// `None`: it is no longer there.
+///
+/// # Errors
+/// When the store cannot be written.
+pub async fn change(
+    deps: &Deps,
+    record: &WebhookRecord,
+    choice: Choice,
+    switches_on: bool,
+) -> Result<Option<WebhookRecord>, StoreError> {
+    let revives = switches_on && record.status == WebhookStatus::Disabled;
+    let changed = WebhookRecord {
+        name: choice.name,
+        url: choice.url,
+        events: choice.events,
+        accounts: choice.accounts,
+        headers: choice.headers,
+        is_enabled: choice.is_enabled,
+        updated_at: deps.now(),
+        ..record.clone()
+    };
+    put(deps, changed, revives).await
+}
+
+/// Gives an endpoint a new secret; the old one signs as well for a day. `None`: it is no longer there.
+///
+/// # Errors
+/// When the store cannot be written.
+pub async fn rotate(deps: &Deps, record: &WebhookRecord) -> Result<Option<WebhookRecord>, StoreError> {
+    let now = deps.now();
+    let until = now.saturating_add(OLD_SECRET_FOR).unwrap_or(Timestamp::MAX);
+    let changed = WebhookRecord {
+        secret: hook_secret::fresh(&*deps.chance),
+        old_secret: Some((record.secret.clone(), until)),
+        updated_at: now,
+        ..record.clone()
+    };
+    put(deps, changed, false).await
+}
+
+async fn put(
+    deps: &Deps,
+    changed: WebhookRecord,
+    revives: bool,
+) -> Result<Option<WebhookRecord>, StoreError> {
+    let is_there = deps.hooks.webhook_change(&changed, revives).await?;
+    directory::refresh(deps).await?;
+    // As the directory has it: what became of its status meanwhile is not ours to say.
+    let record = deps.directory.current().webhook(changed.workspace, changed.id).cloned();
+    Ok(record.filter(|_| is_there).map(|record| WebhookRecord::clone(&record)))
+}
+
+/// Removes an endpoint. `false`: it is no longer there.
+///
+/// # Errors
+/// When the store cannot be written.
+pub async fn remove(deps: &Deps, record: &WebhookRecord) -> Result<bool, StoreError> {
+    let is_removed = deps.hooks.webhook_remove(record.workspace, record.id, deps.now()).await?;
+    directory::refresh(deps).await?;
+    Ok(is_removed)
+}
+
+/// Asks for the events since a time again. Returns the wish's id, and how many events are looked through.
+///
+/// # Errors
+/// When the store cannot be written.
+pub async fn replay(
+    deps: &Deps,
+    record: &WebhookRecord,
+    since: Timestamp,
+) -> Result<(ReplayId, u64), StoreError> {
+    let id = deps.new_id(ReplayId::from_parts);
+    let replay = NewReplay { id, workspace: record.workspace, webhook: record.id, since, now: deps.now() };
+    Ok((id, deps.hooks.replay(replay).await?))
+}
+
+/// Repeats one delivery. `None`: it, its event or its endpoint is no longer there.
+///
+/// # Errors
+/// When the store cannot be written.
+pub async fn redeliver(
+    deps: &Deps,
+    workspace: WorkspaceId,
+    delivery: i64,
+) -> Result<Option<DeliveryId>, StoreError> {
+    deps.hooks.redeliver(workspace, delivery, deps.new_id(ReplayId::from_parts), deps.now()).await
+}

@@ -1,0 +1,260 @@
+//! The application's endpoints.
+
+use std::sync::Arc;
+
+use domain::id::{AccountId, WebhookId, WorkspaceId};
+use engine::ports::WebhookRecord;
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{directory, events};
+use crate::error::{SqlError, SqlResult};
+use crate::row::{Cells, json, micros};
+use crate::seal::Sealer;
+
+/// The word for every kind of event.
+const EVERYTHING: &str = "*";
+
+/// Where a secret of an endpoint is sealed for.
+fn place(id: WebhookId, column: &str) -> String {
+    format!("webhooks/{id}/{column}")
+}
+
+pub(super) fn all(connection: &Connection, sealer: &Sealer) -> SqlResult<Vec<Arc<WebhookRecord>>> {
+    let mut statement = connection.prepare_cached(
+        "select id, workspace_id, name, url, events, accounts, headers, secret, old_secret, old_secret_until,
+                is_enabled, status, status_reason, created_at, updated_at
+         from webhooks where removed_at is null order by seq",
+    )?;
+    let mut rows = statement.query(())?;
+    let mut webhooks = Vec::new();
+    while let Some(row) = rows.next()? {
+        webhooks.push(Arc::new(read(&mut Cells::new("webhooks", row), sealer)?));
+    }
+    Ok(webhooks)
+}
+
+fn read(cells: &mut Cells<'_>, sealer: &Sealer) -> SqlResult<WebhookRecord> {
+    let id: WebhookId = cells.id()?;
+    let open = |column, sealed: Option<Vec<u8>>| -> SqlResult<Option<SecretString>> {
+        Ok(sealed.map(|sealed| sealer.open(&place(id, column), &sealed)).transpose()?)
+    };
+    let workspace = cells.id()?;
+    let name = cells.get()?;
+    let url = cells.get()?;
+    let words: Vec<String> = cells.json()?;
+    let events = if words.iter().any(|word| word == EVERYTHING) {
+        None
+    } else {
+        let kinds = words.into_iter().map(|word| word.parse().map_err(|_| cells.corrupt(word)));
+        Some(kinds.collect::<SqlResult<_>>()?)
+    };
+    let accounts = directory::words(cells)?;
+    let headers = match open("headers", cells.get()?)? {
+        None => Vec::new(),
+        Some(headers) => {
+            let headers: Vec<(String, String)> = serde_json::from_str(headers.expose_secret())
+                .map_err(|_| cells.corrupt("headers".to_owned()))?;
+            headers.into_iter().map(|(name, value)| (name, value.into())).collect()
+        }
+    };
+    let secret = open("secret", cells.get()?)?.unwrap_or_default();
+    let old_secret = open("old_secret", cells.get()?)?;
+    let old_secret = old_secret.zip(cells.opt_at()?);
+    Ok(WebhookRecord {
+        id,
+        workspace,
+        name,
+        url,
+        events,
+        accounts,
+        headers,
+        secret,
+        old_secret,
+        is_enabled: cells.flag()?,
+        status: cells.word()?,
+        status_reason: cells.get()?,
+        created_at: cells.at()?,
+        updated_at: cells.at()?,
+    })
+}
+
+/// The columns that hold what somebody has chosen.
+struct Chosen {
+    events: String,
+    accounts: String,
+    headers: Option<Vec<u8>>,
+    secret: Vec<u8>,
+    old_secret: Option<Vec<u8>>,
+}
+
+impl Chosen {
+    fn of(webhook: &WebhookRecord, sealer: &Sealer) -> SqlResult<Self> {
+        let events: Vec<_> = match &webhook.events {
+            None => vec![EVERYTHING],
+            Some(kinds) => kinds.iter().map(|kind| kind.as_str()).collect(),
+        };
+        let accounts: Vec<_> = webhook.accounts.iter().map(AccountId::to_string).collect();
+        let headers: Vec<_> =
+            webhook.headers.iter().map(|(name, value)| (name, value.expose_secret())).collect();
+        let seal = |column, secret: &SecretString| sealer.seal(&place(webhook.id, column), secret);
+        let headers = if headers.is_empty() {
+            None
+        } else {
+            Some(seal("headers", &SecretString::from(json(&headers)?))?)
+        };
+        let old_secret = webhook.old_secret.as_ref();
+        Ok(Self {
+            events: json(&events)?,
+            accounts: json(&accounts)?,
+            headers,
+            secret: seal("secret", &webhook.secret)?,
+            old_secret: old_secret.map(|(secret, _)| seal("old_secret", secret)).transpose()?,
+        })
+    }
+}
+
+pub(super) fn add(
+    connection: &Connection,
+    sealer: &Sealer,
+    new: &WebhookRecord,
+    limit: u32,
+) -> SqlResult<bool> {
+    let n_webhooks: u32 = connection
+        .prepare_cached("select count(*) from webhooks where workspace_id = ?1 and removed_at is null")?
+        .query_row([new.workspace.as_bytes()], |row| row.get(0))?;
+    if n_webhooks >= limit {
+        return Ok(false);
+    }
+    let chosen = Chosen::of(new, sealer)?;
+    connection
+        .prepare_cached(
+            "insert into webhooks (
+                 id, workspace_id, name, url, events, accounts, headers, secret, is_enabled, status, after_seq,
+                 created_at, updated_at)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'active', ?10, ?11, ?11)",
+        )?
+        .execute(params![
+            new.id.as_bytes(),
+            new.workspace.as_bytes(),
+            new.name,
+            new.url,
+            chosen.events,
+            chosen.accounts,
+            chosen.headers,
+            chosen.secret,
+            new.is_enabled,
+            events::last(connection, new.workspace)?,
+            micros(new.created_at),
+        ])?;
+    directory::bump(connection, "directory")?;
+    Ok(true)
+}
+
+pub(super) fn change(
+    connection: &Connection,
+    sealer: &Sealer,
+    changed: &WebhookRecord,
+    revives: bool,
+) -> SqlResult<bool> {
+    let chosen = Chosen::of(changed, sealer)?;
+    let n_rows = connection
+        .prepare_cached(
+            "update webhooks
+             set name = ?3, url = ?4, events = ?5, accounts = ?6, headers = ?7, secret = ?8, old_secret = ?9,
+                 old_secret_until = ?10, is_enabled = ?11, updated_at = ?12,
+                 status = case when ?13 then 'active' else status end,
+                 status_reason = case when ?13 then null else status_reason end,
+                 n_failures = case when ?13 then 0 else n_failures end,
+                 failing_since = case when ?13 then null else failing_since end
+             where workspace_id = ?1 and id = ?2 and removed_at is null",
+        )?
+        .execute(params![
+            changed.workspace.as_bytes(),
+            changed.id.as_bytes(),
+            changed.name,
+            changed.url,
+            chosen.events,
+            chosen.accounts,
+            chosen.headers,
+            chosen.secret,
+            chosen.old_secret,
+            changed.old_secret.as_ref().map(|(_, until)| micros(*until)),
+            changed.is_enabled,
+            micros(changed.updated_at),
+            revives,
+        ])?;
+    directory::bump(connection, "directory")?;
+    Ok(n_rows == 1)
+}
+
+/// Removes an endpoint: its secrets go at once, what waits for it step by step.
+pub(super) fn remove(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    id: WebhookId,
+    now: Timestamp,
+) -> SqlResult<bool> {
+    let n_rows = connection
+        .prepare_cached(
+            "update webhooks
+             set removed_at = ?3, updated_at = ?3, is_enabled = 0, secret = null, old_secret = null, headers = null
+             where workspace_id = ?1 and id = ?2 and removed_at is null",
+        )?
+        .execute((workspace.as_bytes(), id.as_bytes(), micros(now)))?;
+    connection.prepare_cached("delete from replays where webhook_id = ?1")?.execute([id.as_bytes()])?;
+    directory::bump(connection, "directory")?;
+    Ok(n_rows == 1)
+}
+
+/// An endpoint, as far as it is chosen what it hears of.
+pub(super) struct Listener {
+    pub(super) id: WebhookId,
+    /// It hears of what comes after this.
+    pub(super) after: i64,
+    pub(super) filter: engine::ports::EventFilter,
+}
+
+/// Those who listen: an endpoint that was switched off by hand is still written to, one that failed for good is not.
+pub(super) fn listeners(connection: &Connection, workspace: WorkspaceId) -> SqlResult<Vec<Listener>> {
+    let mut statement = connection.prepare_cached(
+        "select id, after_seq, events, accounts from webhooks
+         where workspace_id = ?1 and removed_at is null and status <> 'disabled' order by seq",
+    )?;
+    let mut rows = statement.query([workspace.as_bytes()])?;
+    let mut listeners = Vec::new();
+    while let Some(row) = rows.next()? {
+        let mut cells = Cells::new("webhooks", row);
+        let id = cells.id()?;
+        let after = cells.get()?;
+        let words: Vec<String> = cells.json()?;
+        let kinds = if words.iter().any(|word| word == EVERYTHING) {
+            None
+        } else {
+            Some(words.iter().filter_map(|word| word.parse().ok()).collect())
+        };
+        let wanted: Vec<AccountId> = directory::words(&mut cells)?;
+        let accounts =
+            if wanted.is_empty() { None } else { Some(with_wabas(connection, workspace, &wanted)?) };
+        let filter = engine::ports::EventFilter { kinds, accounts, has_unplaced: false };
+        listeners.push(Listener { id, after, filter });
+    }
+    Ok(listeners)
+}
+
+fn with_wabas(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    accounts: &[AccountId],
+) -> SqlResult<Vec<(AccountId, String)>> {
+    let mut statement =
+        connection.prepare_cached("select waba_id from accounts where workspace_id = ?1 and id = ?2")?;
+    let mut found = Vec::new();
+    for account in accounts {
+        let mut rows = statement.query((workspace.as_bytes(), account.as_bytes()))?;
+        let waba_id = rows.next()?.map(|row| row.get(0)).transpose()?;
+        found.push((*account, waba_id.ok_or(SqlError::Bug("an endpoint's account is not there"))?));
+    }
+    Ok(found)
+}
