@@ -1,8 +1,9 @@
-//! `cargo xtask outside`: a public Cloud API client, pointed at the simulator, must notice no difference.
+//! `cargo xtask outside`: a public Cloud API client, pointed at the simulator, must notice no difference, and public
+//! libraries must verify what we post to endpoints.
 //!
-//! The client is Python (`tests-outside/`), in an environment of its own below `target/`, made once for each list of
-//! requirements. It knows nothing of this repository, which is its worth: the simulator is read by eyes that never
-//! saw its code.
+//! Client and libraries are Python and JavaScript (`tests-outside/`), in environments of their own below `target/`, made
+//! once for each list of requirements. They know nothing of this repository, which is their worth: the simulator and
+//! the deliveries are read by eyes that never saw our code.
 
 use crate::call::call;
 use crate::ci::Counts;
@@ -17,6 +18,9 @@ use std::process::{Command, Stdio};
 
 /// Where the tests are.
 const FOLDER: &str = "tests-outside";
+
+/// Where those in JavaScript are, within it.
+const JAVASCRIPT: &str = "javascript";
 
 /// Builds the simulator, runs the tests against it, and fails if any did.
 pub(crate) fn run() -> Result<()> {
@@ -40,6 +44,8 @@ pub(crate) fn check(root: &Path) -> Result<Counts> {
     }
     let target = repository::target_directory(root)?;
     let python = environment(root, &target)?;
+    let modules = modules(root, &target)?;
+    let deliveries = deliveries(root, &target)?;
 
     let data = tempfile::tempdir().context("making a folder for the simulator")?;
     let address = free_address()?;
@@ -57,6 +63,7 @@ pub(crate) fn check(root: &Path) -> Result<Counts> {
         .current_dir(root.join(FOLDER))
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("WAYPOST_SIMULATOR_URL", format!("http://{address}"))
+        .env("WAYPOST_DELIVERIES", &deliveries)
         .stdin(Stdio::null())
         .output()
         .context("running the outside tests")?;
@@ -64,7 +71,65 @@ pub(crate) fn check(root: &Path) -> Result<Counts> {
     say(String::from_utf8_lossy(&output.stdout));
     say(&report);
     let counts = counts(&report).context("the outside tests printed no closing line")?;
+    let failed = counts.failed.max(usize::from(!output.status.success()));
+    let javascript = check_javascript(root, &modules, &deliveries)?;
+    Ok(Counts {
+        passed: counts.passed.saturating_add(javascript.passed),
+        failed: failed.saturating_add(javascript.failed),
+    })
+}
+
+/// Runs the tests in JavaScript.
+fn check_javascript(root: &Path, modules: &Path, deliveries: &Path) -> Result<Counts> {
+    let output = Command::new("node")
+        .args(["--test", "--test-reporter=tap", "webhooks_test.cjs"])
+        .current_dir(root.join(FOLDER).join(JAVASCRIPT))
+        .env("NODE_PATH", modules)
+        .env("WAYPOST_DELIVERIES", deliveries)
+        .stdin(Stdio::null())
+        .output()
+        .context("running the outside tests in JavaScript")?;
+    let report = String::from_utf8_lossy(&output.stdout);
+    say(&report);
+    say(String::from_utf8_lossy(&output.stderr));
+    let counts = tap_counts(&report).context("the outside tests in JavaScript printed no closing lines")?;
     Ok(Counts { failed: counts.failed.max(usize::from(!output.status.success())), ..counts })
+}
+
+/// Has deliveries made and recorded, just now: the libraries refuse old ones. Hands back the file.
+fn deliveries(root: &Path, target: &Path) -> Result<PathBuf> {
+    let recorded = Command::new("cargo")
+        .args(["run", "--quiet", "--package", "hooks", "--example", "record", "--locked"])
+        .current_dir(root)
+        .stderr(Stdio::inherit())
+        .output()
+        .context("recording deliveries")?;
+    if !recorded.status.success() {
+        bail!("deliveries could not be recorded");
+    }
+    let file = target.join("outside-deliveries.json");
+    fs::write(&file, recorded.stdout).context("writing the deliveries")?;
+    Ok(file)
+}
+
+/// Installs the JavaScript libraries if they are not there, or are others; hands back their folder.
+fn modules(root: &Path, target: &Path) -> Result<PathBuf> {
+    let source = root.join(FOLDER).join(JAVASCRIPT);
+    let folder = target.join("outside-node");
+    let (modules, stamp) = (folder.join("node_modules"), folder.join("package-lock.sha256"));
+    let wanted =
+        sha256_hex(&fs::read(source.join("package-lock.json")).context("reading the lock file of npm")?);
+    if fs::read_to_string(&stamp).is_ok_and(|made_for| made_for == wanted) && modules.exists() {
+        return Ok(modules);
+    }
+    fs::create_dir_all(&folder).context("making a folder for the JavaScript libraries")?;
+    for file in ["package.json", "package-lock.json"] {
+        fs::copy(source.join(file), folder.join(file)).with_context(|| format!("copying {file}"))?;
+    }
+    let install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"];
+    finish(Command::new("npm").args(install).current_dir(&folder))?;
+    fs::write(&stamp, wanted).context("stamping the JavaScript libraries")?;
+    Ok(modules)
 }
 
 /// Makes the Python environment if it is not there, or is one for other requirements; hands back its Python.
@@ -107,9 +172,28 @@ fn counts(report: &str) -> Option<Counts> {
     Some(Counts { passed: ran.saturating_sub(not_passed), failed })
 }
 
+/// Reads the closing lines of node's test runner: `# pass 5`, `# fail 0`.
+fn tap_counts(report: &str) -> Option<Counts> {
+    let number = |name: &str| -> Option<usize> {
+        report.lines().rev().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+    };
+    Some(Counts {
+        passed: number("# pass ")?,
+        failed: number("# fail ")?.saturating_add(number("# cancelled ")?),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn closing_lines_of_node_are_read() {
+        let report =
+            "ok 1 - a\n1..2\n# tests 3\n# suites 0\n# pass 1\n# fail 1\n# cancelled 1\n# skipped 0\n";
+        assert_eq!(tap_counts(report), Some(Counts { passed: 1, failed: 2 }));
+        assert_eq!(tap_counts("SyntaxError"), None);
+    }
 
     #[test]
     fn closing_lines_of_unittest_are_read() {

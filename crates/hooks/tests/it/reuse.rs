@@ -1,0 +1,216 @@
+//! Connections that are used again.
+
+use bytes::Bytes;
+use engine::ports::{HookCall, PostOutcome};
+use tokio::io::AsyncWriteExt as _;
+use tokio::task::JoinSet;
+
+use crate::support::{
+    Caller, accept, answer, answer_raw, call, closed, has_no_more_callers, port, reason, request,
+};
+
+#[tokio::test]
+async fn a_connection_is_used_again() {
+    let (listener, url) = port().await;
+    let caller = Caller::open();
+    let serve = async {
+        let mut stream = accept(&listener).await;
+        answer(&mut stream, "200 OK", "one").await;
+        answer(&mut stream, "500 No", "two").await;
+        answer_raw(
+            &mut stream,
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nyes\r\n0\r\n\r\n",
+        )
+        .await;
+        answer(&mut stream, "204 No Content", "").await;
+    };
+    let posts = async {
+        [
+            caller.status(&url).await,
+            caller.status(&url).await,
+            caller.status(&url).await,
+            caller.status(&url).await,
+        ]
+    };
+    let (statuses, ()) = tokio::join!(posts, serve);
+    assert_eq!(statuses, [200, 500, 200, 204]);
+    assert!(has_no_more_callers(listener));
+}
+
+#[tokio::test]
+async fn a_connection_to_another_port_is_another_connection() {
+    let (one, url_one) = port().await;
+    let (two, url_two) = port().await;
+    let caller = Caller::open();
+    let serve = async {
+        let mut stream = accept(&one).await;
+        answer(&mut stream, "200 OK", "").await;
+        let mut other = accept(&two).await;
+        answer(&mut other, "201 Created", "").await;
+        answer(&mut stream, "202 Accepted", "").await;
+    };
+    let posts = async {
+        [caller.status(&url_one).await, caller.status(&url_two).await, caller.status(&url_one).await]
+    };
+    let (statuses, ()) = tokio::join!(posts, serve);
+    assert_eq!(statuses, [200, 201, 202]);
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_was_closed_is_replaced() {
+    let (listener, url) = port().await;
+    let caller = Caller::open();
+    let serve = async {
+        for _ in 0..3 {
+            // Closed after each answer, without having said so.
+            answer(&mut accept(&listener).await, "200 OK", "").await;
+        }
+    };
+    let posts = async {
+        for _ in 0..3 {
+            assert_eq!(caller.status(&url).await, 200);
+        }
+    };
+    tokio::join!(posts, serve);
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_takes_a_request_and_closes_is_replaced_once() {
+    let (listener, url) = port().await;
+    let caller = Caller::open();
+    let serve = async {
+        let mut stream = accept(&listener).await;
+        answer(&mut stream, "200 OK", "").await;
+        let first = request(&mut stream).await.unwrap();
+        drop(stream);
+        // The same request again; this connection is new, so there is no third time.
+        let mut stream = accept(&listener).await;
+        assert_eq!(request(&mut stream).await.unwrap(), first);
+    };
+    let posts = async {
+        assert_eq!(caller.status(&url).await, 200);
+        caller.failure(&url).await
+    };
+    let (reason, ()) = tokio::join!(posts, serve);
+    assert_eq!(reason, "the connection was cut before the answer was complete");
+    assert!(has_no_more_callers(listener));
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_begins_to_answer_and_closes_is_not_replaced() {
+    let (listener, url) = port().await;
+    let caller = Caller::open();
+    let serve = async {
+        let mut stream = accept(&listener).await;
+        answer(&mut stream, "200 OK", "").await;
+        answer_raw(&mut stream, b"HTTP/1.1 2").await;
+    };
+    let posts = async {
+        assert_eq!(caller.status(&url).await, 200);
+        caller.post(&url).await
+    };
+    let (posted, ()) = tokio::join!(posts, serve);
+    assert_eq!(reason(posted), "the connection was cut before the answer was complete");
+    assert!(has_no_more_callers(listener));
+}
+
+#[tokio::test]
+async fn bytes_that_nobody_asked_for_answer_no_later_request() {
+    let (listener, url) = port().await;
+    let caller = Caller::open();
+    let serve = async {
+        let mut stream = accept(&listener).await;
+        let forged =
+            b"HTTP/1.1 500 X\r\ncontent-length: 0\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+        answer_raw(&mut stream, forged).await;
+        closed(&mut stream).await;
+        answer(&mut accept(&listener).await, "503 Later", "").await;
+    };
+    let posts = async { [caller.status(&url).await, caller.status(&url).await] };
+    let (statuses, ()) = tokio::join!(posts, serve);
+    assert_eq!(statuses, [500, 503]);
+}
+
+#[tokio::test]
+async fn an_unused_connection_is_closed_when_its_time_has_come() {
+    let (listener, url) = port().await;
+    let caller = Caller::open();
+    let serve = async {
+        let mut stream = accept(&listener).await;
+        answer(&mut stream, "200 OK", "").await;
+        answer(&mut stream, "200 OK", "").await;
+        stream
+    };
+    let posts = async {
+        assert_eq!(caller.status(&url).await, 200);
+        caller.clock.advance(29);
+        assert_eq!(caller.status(&url).await, 200);
+    };
+    let ((), mut stream) = tokio::join!(posts, serve);
+    // The first deadline passes and closes nothing, for the connection was used since.
+    caller.clock.advance(29);
+    caller.clock.advance(1);
+    closed(&mut stream).await;
+}
+
+#[tokio::test]
+async fn a_post_that_is_dropped_closes_its_connection_and_disturbs_no_other() {
+    let (listener, url) = port().await;
+    let caller = Caller::open();
+    let mut stream = tokio::select! {
+        _ = caller.post(&url) => panic!("nobody answered"),
+        stream = async {
+            let mut stream = accept(&listener).await;
+            request(&mut stream).await.unwrap();
+            stream
+        } => stream,
+    };
+    closed(&mut stream).await;
+    let serve = async { answer(&mut accept(&listener).await, "200 OK", "").await };
+    let (status, ()) = tokio::join!(caller.status(&url), serve);
+    assert_eq!(status, 200);
+}
+
+/// Many at once, each with its own event, over connections that come and go: each answer belongs to its request.
+#[tokio::test]
+async fn answers_do_not_get_mixed_up() {
+    let (listener, url) = port().await;
+    let caller = Caller::open();
+    let mut servers = JoinSet::new();
+    let accepting = async {
+        loop {
+            let mut stream = accept(&listener).await;
+            servers.spawn(async move {
+                // Every seventh request of a connection ends it.
+                for n in 1.. {
+                    let Some((_, body)) = request(&mut stream).await else { break };
+                    let close = if n % 7 == 0 { "connection: close\r\n" } else { "" };
+                    let answer =
+                        format!("HTTP/1.1 200 OK\r\n{close}content-length: {}\r\n\r\n{body}", body.len());
+                    if stream.write_all(answer.as_bytes()).await.is_err() || n % 7 == 0 {
+                        break;
+                    }
+                }
+            });
+        }
+    };
+    let posting = async {
+        let one = |worker: u32| {
+            let (caller, url) = (&caller, &url);
+            async move {
+                for n in 0..50 {
+                    let body = format!("{{\"worker\":{worker},\"n\":{n}}}");
+                    let call = HookCall { body: Bytes::from(body.clone()), ..call(url) };
+                    let posted = caller.post_call(call).await;
+                    let expected = PostOutcome::Answered { status: 200, body, retry_after: None };
+                    assert_eq!(posted.outcome, expected);
+                }
+            }
+        };
+        tokio::join!(one(0), one(1), one(2), one(3), one(4), one(5), one(6), one(7));
+    };
+    tokio::select! {
+        () = accepting => {}
+        () = posting => {}
+    }
+}
