@@ -30,15 +30,14 @@ pub(crate) struct Pool {
 
 #[derive(Default)]
 struct Shared {
-    idle: Mutex<Idle>,
+    idle: Mutex<Idle<Line>>,
     /// Said when there is one again.
     filled: Notify,
 }
 
 /// Idle connections of each place, the one that has waited longest first.
-#[derive(Default)]
-struct Idle {
-    lines: BTreeMap<Place, VecDeque<(Timestamp, Line)>>,
+struct Idle<L> {
+    lines: BTreeMap<Place, VecDeque<(Timestamp, L)>>,
     n_lines: usize,
 }
 
@@ -88,13 +87,19 @@ async fn keep(shared: Arc<Shared>, clock: Arc<dyn Clock>) {
 }
 
 impl Shared {
-    fn idle(&self) -> MutexGuard<'_, Idle> {
+    fn idle(&self) -> MutexGuard<'_, Idle<Line>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Idle {
-    fn push(&mut self, place: &Place, until: Timestamp, line: Line) {
+impl<L> Default for Idle<L> {
+    fn default() -> Self {
+        Self { lines: BTreeMap::new(), n_lines: 0 }
+    }
+}
+
+impl<L> Idle<L> {
+    fn push(&mut self, place: &Place, until: Timestamp, line: L) {
         let lines = self.lines.entry(place.clone()).or_default();
         lines.push_back((until, line));
         self.n_lines = self.n_lines.saturating_add(1);
@@ -107,7 +112,7 @@ impl Idle {
         }
     }
 
-    fn pop_newest(&mut self, place: &Place) -> Option<(Timestamp, Line)> {
+    fn pop_newest(&mut self, place: &Place) -> Option<(Timestamp, L)> {
         let popped = self.lines.get_mut(place)?.pop_back();
         self.count_off(place);
         popped
@@ -141,5 +146,62 @@ impl Idle {
             }
             self.pop_oldest(&place);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guard::Name;
+
+    fn place(port: u16) -> Place {
+        Place { is_tls: true, host: Name::Domain("shop.example".to_owned()), port }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).expect("a time")
+    }
+
+    fn kept<L: Copy>(idle: &Idle<L>) -> Vec<L> {
+        idle.lines.values().flatten().map(|(_, line)| *line).collect()
+    }
+
+    #[test]
+    fn a_place_keeps_no_more_than_its_share_and_the_oldest_goes() {
+        let mut idle = Idle::default();
+        for n in 0..100 {
+            idle.push(&place(1), at(n), n);
+        }
+        assert_eq!(kept(&idle), (36..100).collect::<Vec<_>>());
+        assert_eq!(idle.n_lines, MAX_PER_PLACE);
+        assert_eq!(idle.pop_newest(&place(1)), Some((at(99), 99)));
+        assert_eq!(idle.pop_newest(&place(2)), None);
+    }
+
+    #[test]
+    fn all_places_together_keep_no_more_than_is_allowed_and_the_oldest_goes() {
+        let mut idle = Idle::default();
+        for n in 0..600_u16 {
+            idle.push(&place(n % 300), at(i64::from(n)), n);
+        }
+        let mut all = kept(&idle);
+        all.sort_unstable();
+        assert_eq!(all, (88..600).collect::<Vec<_>>());
+        assert_eq!(idle.n_lines, MAX_IDLE);
+    }
+
+    #[test]
+    fn those_whose_time_has_come_are_closed_and_empty_places_forgotten() {
+        let mut idle = Idle::default();
+        for n in 0..10_u16 {
+            idle.push(&place(n), at(i64::from(n)), n);
+        }
+        idle.close_until(at(6));
+        assert_eq!(kept(&idle), [7, 8, 9]);
+        assert_eq!((idle.n_lines, idle.lines.len()), (3, 3));
+        for n in 7..10 {
+            assert_eq!(idle.pop_newest(&place(n)), Some((at(i64::from(n)), n)));
+        }
+        assert_eq!((idle.n_lines, idle.lines.len()), (0, 0));
     }
 }

@@ -114,6 +114,30 @@ async fn an_address_that_refuses_makes_room_for_the_next() {
     assert_eq!(status, 204);
 }
 
+/// A port whose queue is full: Linux lets the next caller wait, and says nothing.
+#[tokio::test]
+async fn an_address_that_says_nothing_makes_room_for_the_next_after_a_moment() {
+    let (listener, _) = port().await;
+    let port = listener.local_addr().unwrap().port();
+    let silent = tokio::net::TcpSocket::new_v4().unwrap();
+    silent.bind(format!("127.0.0.2:{port}").parse().unwrap()).unwrap();
+    let silent = silent.listen(1).unwrap();
+    let address = silent.local_addr().unwrap();
+    let _in_the_queue = (
+        tokio::net::TcpStream::connect(address).await.unwrap(),
+        tokio::net::TcpStream::connect(address).await.unwrap(),
+    );
+    let names = Names::default().lead("shop.example", &[&["127.0.0.2", "127.0.0.1"]]);
+    let caller = caller(OPEN, &names);
+    let serve = async {
+        caller.clock.somebody_sleeps().await;
+        caller.clock.advance(1);
+        answer(&mut accept(&listener).await, "204 No Content", "").await;
+    };
+    let (status, ()) = tokio::join!(caller.status(format!("http://shop.example:{port}/")), serve);
+    assert_eq!(status, 204);
+}
+
 #[tokio::test]
 async fn names_that_lead_nowhere_fail() {
     let names = Names::default().lead("empty.example", &[&[]]);

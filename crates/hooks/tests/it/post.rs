@@ -204,7 +204,7 @@ async fn no_answer_within_fifteen_seconds_fails_and_closes_the_connection() {
 async fn an_endpoint_that_reads_nothing_ends_at_the_deadline_too() {
     let (listener, url) = port().await;
     let caller = Caller::open();
-    let body = Bytes::from(vec![b' '; 32 << 20]);
+    let body = Bytes::from(vec![b' '; 16 << 20]);
     let serve = async {
         let mut stream = accept(&listener).await;
         stream.read_exact(&mut [0; 10]).await.unwrap();
@@ -309,7 +309,7 @@ async fn interim_answers_without_end_end_at_the_deadline() {
 async fn an_answer_before_the_end_of_the_request_counts() {
     let (listener, url) = port().await;
     let caller = Caller::open();
-    let body = Bytes::from(vec![b' '; 32 << 20]);
+    let body = Bytes::from(vec![b' '; 16 << 20]);
     let serve = async {
         let mut stream = accept(&listener).await;
         stream.read_exact(&mut [0; 10]).await.unwrap();
