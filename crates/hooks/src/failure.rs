@@ -23,7 +23,7 @@ pub(crate) enum Failure {
     Http(#[from] hyper::Error),
     #[error("no answer within {}", humane(*.0))]
     TooLate(Duration),
-    #[error("the secret of the endpoint is not `whsec_` and base64")]
+    #[error("the endpoint has no secret of the form `whsec_` and base64")]
     Secret,
     #[error("a header of the endpoint cannot be sent")]
     Header,

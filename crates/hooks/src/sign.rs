@@ -25,6 +25,10 @@ const PLAIN_PREVIOUS: HeaderName = HeaderName::from_static("x-webhook-signature-
 
 /// Adds all signatures of a call to its headers.
 pub(crate) fn sign(call: &HookCall, headers: &mut HeaderMap) -> Result<(), Failure> {
+    if call.secrets.is_empty() {
+        // Nothing leaves unsigned.
+        return Err(Failure::Secret);
+    }
     let id = HeaderValue::from_str(&call.event_id).map_err(|_| Failure::Header)?;
     let timestamp = call.at.as_second();
     let mut standard = String::new();
@@ -43,9 +47,7 @@ pub(crate) fn sign(call: &HookCall, headers: &mut HeaderMap) -> Result<(), Failu
     }
     headers.insert(ID, id);
     headers.insert(TIMESTAMP, HeaderValue::from(timestamp));
-    if !standard.is_empty() {
-        headers.insert(SIGNATURE, HeaderValue::try_from(standard).map_err(|_| Failure::Header)?);
-    }
+    headers.insert(SIGNATURE, HeaderValue::try_from(standard).map_err(|_| Failure::Header)?);
     Ok(())
 }
 
@@ -140,6 +142,11 @@ mod tests {
             let failure = refused.expect_err(secret);
             assert!(secret.is_empty() || !failure.reason().contains(secret), "{failure}");
         }
+    }
+
+    #[test]
+    fn without_a_secret_nothing_is_signed_and_nothing_sent() {
+        assert!(sign(&call(&[], EVENT, 0, BODY), &mut HeaderMap::new()).is_err());
     }
 
     #[test]

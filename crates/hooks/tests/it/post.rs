@@ -98,7 +98,7 @@ async fn a_header_or_a_secret_that_cannot_be_sent_is_never_half_sent() {
     }
     let secrets = vec![SecretString::from("hunter2")];
     let posted = caller.post_call(HookCall { secrets, ..call(&url) }).await;
-    assert_eq!(reason(posted), "the secret of the endpoint is not `whsec_` and base64");
+    assert_eq!(reason(posted), "the endpoint has no secret of the form `whsec_` and base64");
     assert!(crate::support::has_no_more_callers(listener));
 }
 
