@@ -39,7 +39,9 @@ impl Clock for SystemClock {
         #[expect(clippy::disallowed_methods, reason = "this is the one real clock")]
         let now = Timestamp::now();
         let offset = SignedDuration::from_micros(self.offset_us.load(Ordering::SeqCst));
-        now.saturating_add(offset).unwrap_or(now)
+        let now = now.saturating_add(offset).unwrap_or(now);
+        // To the microsecond, as the store keeps it: what is answered at once and read later is the same.
+        Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
     }
 
     async fn sleep_until(&self, deadline: Timestamp) {

@@ -56,8 +56,8 @@ const TABLE: [Row; 8] = [
         ],
         lines: 6_000,
         raised: Some((
-            7_500,
-            "three quarters are the kinds of messages and templates with their limits: one rule book, \
+            9_000,
+            "most of it is the kinds of messages, templates and events with their limits: one rule book, \
              which a border would only cut in two",
         )),
     },

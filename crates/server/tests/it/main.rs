@@ -6,6 +6,7 @@ mod bad_input;
 mod broken_store;
 mod crash;
 mod door;
+mod event_page;
 mod events;
 mod faults;
 #[cfg(target_os = "linux")]
