@@ -12,3 +12,4 @@ mod killed;
 mod ring;
 mod side_by_side;
 mod support;
+mod webhooks;

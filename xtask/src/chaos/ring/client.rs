@@ -118,7 +118,7 @@ impl Client {
             })
         });
         let answer = answer.with_context(doing)?;
-        if !matches!(answer.status, 200 | 202) {
+        if !matches!(answer.status, 200..=299) {
             anyhow::bail!("{}: {answer:?}", doing());
         }
         Ok(answer.body)
