@@ -9,7 +9,7 @@ use rusqlite::{Connection, params};
 
 use super::contacts::{self, Acquaintance};
 use super::told::{self, Step};
-use super::{idempotency, settle};
+use super::{depth, idempotency, settle};
 use crate::error::SqlResult;
 use crate::row::micros;
 
@@ -30,7 +30,7 @@ pub(super) fn accept(connection: &Connection, new: &NewMessage) -> SqlResult<Adm
         return Ok(refused);
     }
     if let Plan::Queue { limit, .. } = new.plan
-        && depth(connection, new.account)? >= limit
+        && depth::of(connection, new.account)? >= limit
     {
         return Ok(Admission::QueueFull);
     }
@@ -54,13 +54,6 @@ fn wishes(known: &Acquaintance, new: &NewMessage) -> Option<Admission> {
         return Some(Admission::OptedOut);
     }
     known.resting_until.filter(|until| new.window_at < *until).map(Admission::Resting)
-}
-
-fn depth(connection: &Connection, account: AccountId) -> SqlResult<u32> {
-    let mut statement =
-        connection.prepare_cached("select n_messages from queue_depths where account_id = ?1")?;
-    let mut rows = statement.query([account.as_bytes()])?;
-    Ok(rows.next()?.map(|row| row.get(0)).transpose()?.unwrap_or(0))
 }
 
 fn insert(
@@ -137,9 +130,8 @@ fn insert(
             if swaps { sent_as } else { SentAs::Message }.as_str(),
             new.needs_window && !swaps,
         ])?;
-    if matches!(new.plan, Plan::Queue { .. })
-        && let Some(message) = settle::current(connection, new.workspace, new.id)?
-    {
+    if !is_held && let Some(message) = settle::current(connection, new.workspace, new.id)? {
+        depth::moved(connection, new.account, true, (None, Status::Queued))?;
         told::step(connection, &message, &Step::ours(Status::Queued, new.now))?;
     }
     Ok(())

@@ -3,6 +3,7 @@
 mod accept;
 mod contacts;
 mod deliveries;
+mod depth;
 mod directory;
 mod events;
 mod idempotency;
@@ -98,7 +99,7 @@ impl SqliteStore {
     async fn write<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> SqlResult<T> + Send + 'static,
+        F: Fn(&Connection) -> SqlResult<T> + Send + 'static,
     {
         self.writer.run(doing, job).await
     }

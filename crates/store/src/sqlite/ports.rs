@@ -18,8 +18,8 @@ use engine::ports::{
 use jiff::Timestamp;
 
 use super::{
-    SqliteStore, accept, contacts, deliveries, directory, events, idempotency, ingest, messages, queue,
-    reach, settle, spread, templates, webhooks, work,
+    SqliteStore, accept, contacts, deliveries, depth, directory, events, idempotency, ingest, messages,
+    queue, reach, settle, spread, templates, webhooks, work,
 };
 
 #[async_trait]
@@ -381,7 +381,7 @@ impl Work for SqliteStore {
     }
 
     async fn queue_depths(&self) -> Result<BTreeMap<AccountId, u32>, StoreError> {
-        self.read("measuring the queues", queue::depths).await
+        self.read("measuring the queues", depth::all).await
     }
 
     async fn probe(&self, now: Timestamp) -> Result<(), StoreError> {

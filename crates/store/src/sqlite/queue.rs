@@ -2,18 +2,17 @@
 //!
 //! **Invariant:** a message is handed out to one holder at a time, and only `queued` is ever due.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use domain::id::{AccountId, MessageId, WorkerId, WorkspaceId};
+use domain::id::{MessageId, WorkerId, WorkspaceId};
 use domain::message::Status;
 use domain::phone::{PhoneNumber, UserId};
 use domain::window::Window;
 use engine::ports::{Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, Recipient, Settled};
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{idempotency, settle};
+use super::{depth, idempotency, settle};
 use crate::error::{SqlError, SqlResult};
 use crate::row::{Cells, micros};
 
@@ -158,7 +157,7 @@ fn hold(
     fallback: Option<&str>,
     now: Timestamp,
 ) -> SqlResult<()> {
-    let n_rows = connection
+    let is_of_queue = connection
         .prepare_cached(
             "update messages
              set status = 'sending', worker_id = ?3, claim_token = ?4, n_attempts = ?5, due_at = null,
@@ -166,22 +165,29 @@ fn hold(
                  context_wamid = case when ?6 is null then context_wamid end,
                  sent_as = case when ?6 is null then sent_as else 'template' end, fallback = null,
                  needs_window = case when ?6 is null then needs_window else 0 end, updated_at = ?7
-             where workspace_id = ?1 and id = ?2 and status = 'queued' and worker_id is null",
+             where workspace_id = ?1 and id = ?2 and status = 'queued' and worker_id is null
+             returning mode = 'queue'",
         )?
-        .execute(params![
-            claim.workspace.as_bytes(),
-            claim.message.as_bytes(),
-            worker.as_bytes(),
-            claim.token.0,
-            claim.attempt,
-            fallback,
-            micros(now),
-        ])?;
-    if n_rows == 1 { Ok(()) } else { Err(SqlError::Bug("a due message was not there to be claimed")) }
+        .query_row(
+            params![
+                claim.workspace.as_bytes(),
+                claim.message.as_bytes(),
+                worker.as_bytes(),
+                claim.token.0,
+                claim.attempt,
+                fallback,
+                micros(now),
+            ],
+            |row| row.get(0),
+        )
+        .optional()?
+        .ok_or(SqlError::Bug("a due message was not there to be claimed"))?;
+    depth::moved(connection, claim.account, is_of_queue, (Some(Status::Queued), Status::Sending))
 }
 
 /// A message that waited for its turn leaves now.
 pub(super) fn begin(connection: &Connection, claim: &Claim, now: Timestamp) -> SqlResult<Settled> {
+    let before = settle::current(connection, claim.workspace, claim.message)?;
     let n_rows = connection
         .prepare_cached(
             "update messages
@@ -198,7 +204,10 @@ pub(super) fn begin(connection: &Connection, claim: &Claim, now: Timestamp) -> S
             claim.attempt,
             micros(now),
         ))?;
-    Ok(if n_rows == 1 { Settled::Held } else { Settled::Lost })
+    let Some(before) = before.filter(|_| n_rows == 1) else { return Ok(Settled::Lost) };
+    let after = if before.status == Status::Queued { Status::Sending } else { before.status };
+    depth::moved(connection, before.account, before.is_of_queue, (Some(before.status), after))?;
+    Ok(Settled::Held)
 }
 
 pub(super) fn claim_unknown(
@@ -296,16 +305,4 @@ pub(super) fn expire(connection: &Connection, now: Timestamp, limit: u32) -> Sql
     }
     idempotency::forget(connection, now, limit)?;
     Ok(u32::try_from(expired.len()).unwrap_or(u32::MAX))
-}
-
-pub(super) fn depths(connection: &Connection) -> SqlResult<BTreeMap<AccountId, u32>> {
-    let mut statement =
-        connection.prepare_cached("select account_id, n_messages from queue_depths where n_messages > 0")?;
-    let mut rows = statement.query(())?;
-    let mut depths = BTreeMap::new();
-    while let Some(row) = rows.next()? {
-        let mut cells = Cells::new("queue_depths", row);
-        depths.insert(cells.id()?, cells.get()?);
-    }
-    Ok(depths)
 }

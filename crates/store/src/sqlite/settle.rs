@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::told::{self, Step};
-use super::{contacts, idempotency, reach};
+use super::{contacts, depth, idempotency, reach};
 use crate::error::SqlResult;
 use crate::row::{Cells, json, micros};
 
@@ -35,7 +35,15 @@ pub(super) struct Current {
     pub(super) client_reference: Option<String>,
     pub(super) sent_as: String,
     pub(super) pricing: Option<Pricing>,
+    pub(super) is_of_queue: bool,
     claim_token: Option<i64>,
+}
+
+impl Current {
+    /// Counts the change of the status.
+    fn moved_from(&self, connection: &Connection, before: Status) -> SqlResult<()> {
+        depth::moved(connection, self.account, self.is_of_queue, (Some(before), self.status))
+    }
 }
 
 pub(super) fn current(
@@ -45,7 +53,7 @@ pub(super) fn current(
 ) -> SqlResult<Option<Current>> {
     let mut statement = connection.prepare_cached(
         "select account_id, contact_id, kind, status, wamid, wa_id, user_id, client_reference, sent_as, pricing,
-                claim_token
+                mode = 'queue', claim_token
          from messages where workspace_id = ?1 and id = ?2 and direction = 'outbound'",
     )?;
     let mut rows = statement.query((workspace.as_bytes(), message.as_bytes()))?;
@@ -64,6 +72,7 @@ pub(super) fn current(
         client_reference: cells.get()?,
         sent_as: cells.get()?,
         pricing: cells.opt_json()?,
+        is_of_queue: cells.flag()?,
         claim_token: cells.get()?,
     }))
 }
@@ -205,6 +214,7 @@ pub(super) fn settle(
             micros(now),
             is_held,
         ])?;
+    current.moved_from(connection, before)?;
     let failure_code = failure.map(|failure| failure.code);
     let ours = Entry { wamid, error: meta, failure_code, ..Entry::ours(reached, now) };
     add_entry(connection, &current, &ours)?;
@@ -260,6 +270,8 @@ fn put_back(
         // A report told that it went out after all: there is nothing to try again.
         return Ok(Settled::Lost);
     }
+    let steps = (Some(current.status), Status::Queued);
+    depth::moved(connection, current.account, current.is_of_queue, steps)?;
     add_entry(connection, current, &Entry { error, ..Entry::ours(Status::Queued, now) })?;
     Ok(Settled::Held)
 }
@@ -272,6 +284,8 @@ pub(super) fn end_here(
     (reached, failure_code): (Status, Option<&str>),
     now: Timestamp,
 ) -> SqlResult<()> {
+    let Some(mut current) = current(connection, workspace, message)? else { return Ok(()) };
+    let before = std::mem::replace(&mut current.status, reached);
     connection
         .prepare_cached(
             "update messages
@@ -280,10 +294,8 @@ pub(super) fn end_here(
              where workspace_id = ?1 and id = ?2",
         )?
         .execute((workspace.as_bytes(), message.as_bytes(), reached.as_str(), failure_code, micros(now)))?;
-    if let Some(current) = current(connection, workspace, message)? {
-        add_entry(connection, &current, &Entry { failure_code, ..Entry::ours(reached, now) })?;
-    }
-    Ok(())
+    current.moved_from(connection, before)?;
+    add_entry(connection, &current, &Entry { failure_code, ..Entry::ours(reached, now) })
 }
 
 /// Lets go of a message whose worker is dead. What was being sent may have left: nobody knows.
@@ -478,7 +490,9 @@ fn apply(
         Some(_) | None => false,
     };
     if !is_duplicate {
-        current.status = current.status.after(report.status);
+        let before = current.status;
+        current.status = before.after(report.status);
+        current.moved_from(connection, before)?;
         let best = best_pricing(connection, message, report)?;
         let error = report.error.as_ref().filter(|_| current.status == Status::Failed);
         connection

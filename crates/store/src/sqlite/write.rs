@@ -1,7 +1,7 @@
 //! The writer: one thread, one connection, one transaction for all that wait.
 //!
 //! Group commit: while one transaction is being synced to disk, the next jobs gather; the thread takes them all into the
-//! next transaction, each behind a savepoint, and answers after the one commit. At 64 callers that is 20 to 35 messages
+//! next transaction, and answers after the one commit. At 64 callers that is 20 to 35 messages
 //! a sync instead of one.
 //!
 //! **Invariant:** a job's answer goes out after the commit that holds its changes, never before.
@@ -22,16 +22,43 @@ use crate::error::{SqlError, SqlResult};
 /// How many jobs share a transaction at most, so that one sync never makes a caller wait for thousands of others.
 const MAX_BATCH: usize = 256;
 
-/// What is left of a job after it ran: gives the answer once it is known whether the commit held.
-type Answer = Box<dyn FnOnce(Result<(), Lost>) + Send>;
-/// Runs on the connection; the flag says whether its changes are to be kept.
-type Job = Box<dyn FnOnce(&Connection) -> (Answer, Keep) + Send>;
+/// A job that waits for the writer, ran, or is answered.
+trait Job: Send {
+    /// Runs on the connection, and keeps the end. `false`: its changes are not wanted.
+    fn run(&mut self, connection: &Connection) -> bool;
 
-/// Whether a job's changes are wanted.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Keep {
-    Changes,
-    Nothing,
+    /// Gives the answer, once it is known whether the commit held.
+    fn answer(self: Box<Self>, commit: Result<(), Lost>);
+}
+
+/// A job with what it ends with.
+struct Typed<T, F> {
+    job: F,
+    doing: &'static str,
+    end: Option<SqlResult<T>>,
+    tell: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T: Send, F: Fn(&Connection) -> SqlResult<T> + Send> Job for Typed<T, F> {
+    fn run(&mut self, connection: &Connection) -> bool {
+        let end = catch_unwind(AssertUnwindSafe(|| (self.job)(connection)))
+            .unwrap_or(Err(SqlError::Bug("a write panicked")));
+        let is_wanted = end.is_ok();
+        self.end = Some(end);
+        is_wanted
+    }
+
+    fn answer(self: Box<Self>, commit: Result<(), Lost>) {
+        let Self { doing, end, tell, .. } = *self;
+        // One that did not run: its caller hears that the store did not take it.
+        let Some(end) = end else { return };
+        let end = end.map_err(|error| error.while_doing(doing)).and_then(|value| {
+            commit.map_err(|lost| StoreError::new(StoreErrorKind::Unavailable, doing, lost.0))?;
+            Ok(value)
+        });
+        // Nobody waits any more: the change stands all the same.
+        drop(tell.send(end));
+    }
 }
 
 /// The transaction did not reach the disk.
@@ -40,7 +67,7 @@ struct Lost(String);
 
 /// The handle to the writer thread. Dropping it lets the thread finish what waits, then ends it.
 pub(super) struct Writer {
-    jobs: Option<mpsc::Sender<Job>>,
+    jobs: Option<mpsc::Sender<Box<dyn Job>>>,
     thread: Option<JoinHandle<()>>,
     committed: Arc<Notify>,
 }
@@ -66,23 +93,10 @@ impl Writer {
     pub(super) async fn run<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> SqlResult<T> + Send + 'static,
+        F: Fn(&Connection) -> SqlResult<T> + Send + 'static,
     {
         let (tell, told) = oneshot::channel();
-        let job: Job = Box::new(move |connection| {
-            let end = catch_unwind(AssertUnwindSafe(|| job(connection)))
-                .unwrap_or(Err(SqlError::Bug("a write panicked")));
-            let keep = if end.is_ok() { Keep::Changes } else { Keep::Nothing };
-            let answer: Answer = Box::new(move |commit| {
-                let end = end.map_err(|error| error.while_doing(doing)).and_then(|value| {
-                    commit.map_err(|lost| StoreError::new(StoreErrorKind::Unavailable, doing, lost.0))?;
-                    Ok(value)
-                });
-                // Nobody waits any more: the change stands all the same.
-                drop(tell.send(end));
-            });
-            (answer, keep)
-        });
+        let job = Box::new(Typed { job, doing, end: None, tell });
         let jobs = self.jobs.as_ref().ok_or_else(|| gone(doing))?;
         jobs.send(job).map_err(|_| gone(doing))?;
         told.await.map_err(|_| gone(doing))?
@@ -99,10 +113,10 @@ impl Drop for Writer {
     }
 }
 
-fn work(connection: &Connection, waiting: &mpsc::Receiver<Job>, committed: &Notify) {
+fn work(connection: &Connection, waiting: &mpsc::Receiver<Box<dyn Job>>, committed: &Notify) {
     while let Ok(first) = waiting.recv() {
         let batch = std::iter::once(first).chain(waiting.try_iter().take(MAX_BATCH - 1));
-        run_batch(connection, batch);
+        run_batch(connection, batch.collect());
         committed.notify_waiters();
     }
     // What the log still holds goes into the database, so that the next start has nothing to replay.
@@ -111,67 +125,68 @@ fn work(connection: &Connection, waiting: &mpsc::Receiver<Job>, committed: &Noti
     }
 }
 
-fn run_batch(connection: &Connection, batch: impl Iterator<Item = Job>) {
-    let mut answers: Vec<Answer> = Vec::new();
-    let begun = connection.prepare_cached("begin immediate").and_then(|mut begin| begin.execute(()));
-    let mut lost = begun.err().map(|error| Lost(error.to_string()));
-    for job in batch {
-        if lost.is_some() {
-            // The transaction is gone (a full disk ends it by itself): nothing more is tried in it.
-            answers.push(refuse(job));
-            continue;
-        }
-        match run_one(connection, job) {
-            Ok(answer) => answers.push(answer),
-            Err((answer, error)) => {
-                answers.push(answer);
-                lost = Some(error);
-            }
-        }
-        if lost.is_none() && connection.is_autocommit() {
-            lost = Some(Lost("the transaction was rolled back".to_owned()));
-        }
-    }
-    if lost.is_none() {
-        let committed = connection.prepare_cached("commit").and_then(|mut commit| commit.execute(()));
-        lost = committed.err().map(|error| Lost(error.to_string()));
-    }
+fn run_batch(connection: &Connection, mut jobs: Vec<Box<dyn Job>>) {
+    // Nearly always every job succeeds. One that does not takes the others' changes with it: then all are done again,
+    // each behind a savepoint of its own. A savepoint copies each page that is changed behind it, so the common way has
+    // none.
+    let lost = match together(connection, &mut jobs) {
+        Ok(true) => None,
+        Ok(false) => one_by_one(connection, &mut jobs).err(),
+        Err(lost) => Some(lost),
+    };
     if let Some(lost) = &lost {
         tracing::warn!(reason = lost.0, "a transaction did not reach the disk");
-        if !connection.is_autocommit()
-            && let Err(error) = connection.execute_batch("rollback")
-        {
-            tracing::error!(%error, "a transaction cannot be rolled back");
+        roll_back(connection);
+    }
+    for job in jobs {
+        job.answer(lost.clone().map_or(Ok(()), Err));
+    }
+}
+
+/// Runs all jobs in one transaction. `false`: one of them failed, and nothing was kept.
+fn together(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<bool, Lost> {
+    execute(connection, "begin immediate")?;
+    for job in jobs.iter_mut() {
+        let is_wanted = job.run(connection);
+        still_open(connection)?;
+        if !is_wanted {
+            execute(connection, "rollback")?;
+            return Ok(false);
         }
     }
-    for answer in answers {
-        answer(lost.clone().map_or(Ok(()), Err));
-    }
+    execute(connection, "commit")?;
+    Ok(true)
 }
 
-/// Runs a job behind a savepoint.
-fn run_one(connection: &Connection, job: Job) -> Result<Answer, (Answer, Lost)> {
-    let savepoint = |sql| connection.prepare_cached(sql).and_then(|mut statement| statement.execute(()));
-    if let Err(error) = savepoint("savepoint job") {
-        return Err((refuse(job), Lost(error.to_string())));
+/// Runs all jobs in one transaction, each behind a savepoint: one that fails loses its own changes only.
+fn one_by_one(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<(), Lost> {
+    execute(connection, "begin immediate")?;
+    for job in jobs.iter_mut() {
+        execute(connection, "savepoint job")?;
+        let is_wanted = job.run(connection);
+        still_open(connection)?;
+        if !is_wanted {
+            execute(connection, "rollback to job")?;
+        }
+        execute(connection, "release job")?;
     }
-    let (answer, keep) = job(connection);
-    if connection.is_autocommit() {
-        return Err((answer, Lost("the transaction was rolled back".to_owned())));
-    }
-    let undone = match keep {
-        Keep::Changes => Ok(0),
-        Keep::Nothing => savepoint("rollback to job"),
-    };
-    match undone.and_then(|_| savepoint("release job")) {
-        Ok(_) => Ok(answer),
-        Err(error) => Err((answer, Lost(error.to_string()))),
-    }
+    execute(connection, "commit")
 }
 
-/// The answer of a job that is not run: it never sees the connection.
-fn refuse(job: Job) -> Answer {
-    // Dropping the job drops its sender, and its caller hears that the store did not take it.
-    drop(job);
-    Box::new(|_| ())
+fn execute(connection: &Connection, sql: &str) -> Result<(), Lost> {
+    let done = connection.prepare_cached(sql).and_then(|mut statement| statement.execute(()));
+    done.map(|_| ()).map_err(|error| Lost(error.to_string()))
+}
+
+/// A full disk ends the transaction by itself: nothing more is tried in it.
+fn still_open(connection: &Connection) -> Result<(), Lost> {
+    if connection.is_autocommit() { Err(Lost("the transaction was rolled back".to_owned())) } else { Ok(()) }
+}
+
+fn roll_back(connection: &Connection) {
+    if !connection.is_autocommit()
+        && let Err(error) = connection.execute_batch("rollback")
+    {
+        tracing::error!(%error, "a transaction cannot be rolled back");
+    }
 }
