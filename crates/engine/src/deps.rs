@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use domain::allowance::Limits;
 use domain::id::WorkerId;
 use domain::pace::Paces;
+use domain::user::SessionSpan;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
@@ -13,8 +14,9 @@ use crate::directory::DirectoryCache;
 use crate::in_flight::InFlight;
 use crate::key::Allowances;
 use crate::pacing::Pacer;
-use crate::ports::{Accounts, Chance, Claim, ClaimToken, Clock, Messages, Upstream, Work};
+use crate::ports::{Access, Accounts, Chance, Claim, ClaimToken, Clock, Messages, Passwords, Upstream, Work};
 use crate::running::RunningKeys;
+use crate::session::Logins;
 use crate::template::TemplateCache;
 
 /// What an operator may set.
@@ -28,6 +30,8 @@ pub struct Settings {
     pub has_pair_rule: bool,
     /// Messages that may wait in each account's queue.
     pub queue_per_account: u32,
+    /// How long a login lasts.
+    pub sessions: SessionSpan,
     /// Whether this is `waypost dev`, which accepts the key that everybody knows.
     pub is_dev: bool,
 }
@@ -44,6 +48,10 @@ pub struct Deps {
     pub messages: Arc<dyn Messages>,
     /// Keeps the list of processes.
     pub work: Arc<dyn Work>,
+    /// Keeps users, sessions and the audit log.
+    pub access: Arc<dyn Access>,
+    /// Hashes passwords.
+    pub passwords: Arc<dyn Passwords>,
     /// Carries messages.
     pub upstream: Arc<dyn Upstream>,
     /// What an operator has set.
@@ -54,8 +62,10 @@ pub struct Deps {
     pub directory: DirectoryCache,
     /// The templates, as last read.
     pub templates: TemplateCache,
-    /// What each key has used of its time.
+    /// What each caller has used of its time.
     pub allowances: Allowances,
+    /// The logins that failed of late, and the sessions in use.
+    pub logins: Logins,
     /// The sends under way; shutdown waits for them.
     pub tasks: TaskTracker,
     /// The requests with a caller's key that are under way.
@@ -80,6 +90,10 @@ pub struct Ports {
     pub messages: Arc<dyn Messages>,
     /// Keeps the list of processes.
     pub work: Arc<dyn Work>,
+    /// Keeps users, sessions and the audit log.
+    pub access: Arc<dyn Access>,
+    /// Hashes passwords.
+    pub passwords: Arc<dyn Passwords>,
     /// Carries messages.
     pub upstream: Arc<dyn Upstream>,
 }
@@ -87,7 +101,7 @@ pub struct Ports {
 impl Deps {
     /// A process that has read nothing yet: [`crate::directory::refresh`] comes next.
     pub fn new(ports: Ports, settings: Settings) -> Self {
-        let Ports { clock, chance, accounts, messages, work, upstream } = ports;
+        let Ports { clock, chance, accounts, messages, work, access, passwords, upstream } = ports;
         let (unix_ms, random) = draw(&*clock, &*chance);
         Self {
             clock,
@@ -95,12 +109,15 @@ impl Deps {
             accounts,
             messages,
             work,
+            access,
+            passwords,
             upstream,
             settings,
             worker: WorkerId::from_parts(unix_ms, &random),
             directory: DirectoryCache::default(),
             templates: TemplateCache::default(),
             allowances: Allowances::default(),
+            logins: Logins::default(),
             tasks: TaskTracker::new(),
             running: RunningKeys::default(),
             queue_hint: Notify::new(),

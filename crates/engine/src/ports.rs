@@ -12,10 +12,12 @@ use domain::template::Template;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
+mod access;
 mod directory;
 mod message;
 mod storage;
 
+pub use access::*;
 pub use directory::*;
 pub use message::*;
 pub use storage::*;

@@ -21,7 +21,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use domain::allowance::Limits;
+use domain::user::SessionSpan;
 use secrecy::SecretSlice;
+
+use crate::client::Network;
 
 pub(crate) use document::{effective, effective_json, reference};
 pub(crate) use environment::Environment;
@@ -48,6 +51,10 @@ pub(crate) struct Config {
     pub(crate) queue_per_account: u32,
     /// The pace towards Meta.
     pub(crate) pacing: PacingSettings,
+    /// How long a login lasts.
+    pub(crate) sessions: SessionSpan,
+    /// The proxies that are believed when they tell where a call comes from.
+    pub(crate) trusted_proxies: Vec<Network>,
     /// What is logged, and how.
     pub(crate) log: LogSettings,
     secret_key: Option<SecretSlice<u8>>,
@@ -124,6 +131,8 @@ impl Default for Config {
             limits: Limits { per_minute: 100, burst: 10 },
             queue_per_account: 100_000,
             pacing: PacingSettings { throughput: domain::pace::DEFAULT_THROUGHPUT, has_pair_rule: true },
+            sessions: SessionSpan::default(),
+            trusted_proxies: Vec::new(),
             log: LogSettings { format: LogFormat::Text, filter: "info".to_owned() },
             secret_key: None,
             public_url: None,

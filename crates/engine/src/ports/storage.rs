@@ -5,7 +5,8 @@ use std::fmt;
 
 use async_trait::async_trait;
 use domain::access::ApiKey;
-use domain::id::{AccountId, ContactId, KeyId, MessageId, WorkerId, WorkspaceId};
+use domain::audit::Act;
+use domain::id::{AccountId, ContactId, KeyId, MessageId, OwnerId, WorkerId, WorkspaceId};
 use jiff::Timestamp;
 
 use super::{
@@ -82,23 +83,23 @@ pub trait Accounts: Send + Sync {
     ///
     /// # Errors
     /// `Conflict` when the name or the number is taken.
-    async fn account_add(&self, new: NewAccount) -> Result<(), StoreError>;
+    async fn account_add(&self, new: NewAccount, act: Act) -> Result<(), StoreError>;
 
     /// Removes an account that no longer sends; its messages stay. `false`: there is none.
     async fn account_remove(
         &self,
         workspace: WorkspaceId,
         id: AccountId,
-        now: Timestamp,
+        act: Act,
     ) -> Result<bool, StoreError>;
 
-    /// Writes down that an account may send, or why it may not.
+    /// Writes down that an account may send, or why it may not. The act is written down if that is news.
     async fn account_hold(
         &self,
         workspace: WorkspaceId,
         id: AccountId,
         reason: Option<&str>,
-        now: Timestamp,
+        act: Act,
     ) -> Result<(), StoreError>;
 
     /// Writes down what Meta says of the account's number.
@@ -111,11 +112,10 @@ pub trait Accounts: Send + Sync {
     ) -> Result<(), StoreError>;
 
     /// Adds a key.
-    async fn key_add(&self, key: ApiKey) -> Result<(), StoreError>;
+    async fn key_add(&self, key: ApiKey, act: Act) -> Result<(), StoreError>;
 
     /// Takes a key back. `false`: there is none, or it was taken back before.
-    async fn key_revoke(&self, workspace: WorkspaceId, id: KeyId, now: Timestamp)
-    -> Result<bool, StoreError>;
+    async fn key_revoke(&self, workspace: WorkspaceId, id: KeyId, act: Act) -> Result<bool, StoreError>;
 
     /// How many people templates have reached outside their window since a time, by WhatsApp Business Account.
     async fn reached(
@@ -212,7 +212,7 @@ pub trait Messages: Send + Sync {
     async fn idempotency_key(
         &self,
         workspace: WorkspaceId,
-        owner: KeyId,
+        owner: OwnerId,
         key: &str,
         now: Timestamp,
     ) -> Result<Option<KeptKey>, StoreError>;

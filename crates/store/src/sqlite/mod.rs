@@ -1,6 +1,8 @@
 //! SQLite: one writer thread with group commit, a few read-only connections beside it.
 
 mod accept;
+mod access;
+mod audit;
 mod contacts;
 mod directory;
 mod idempotency;
@@ -14,6 +16,7 @@ mod reach;
 mod read;
 mod settle;
 mod templates;
+mod users;
 mod work;
 mod write;
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use domain::access::ApiKey;
-use domain::id::{AccountId, ContactId, KeyId, MessageId, WorkerId, WorkspaceId};
+use domain::audit::Act;
+use domain::id::{AccountId, ContactId, KeyId, MessageId, OwnerId, WorkerId, WorkspaceId};
 use engine::ports::{
     Accounts, Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, Contact,
     ContactFilter, Departure, Directory, Ingested, KeptAnswer, KeptKey, Known, MessageFilter, MessageKey,
@@ -31,18 +32,18 @@ impl Accounts for SqliteStore {
         self.read("looking for changes", directory::revision).await
     }
 
-    async fn account_add(&self, new: NewAccount) -> Result<(), StoreError> {
+    async fn account_add(&self, new: NewAccount, act: Act) -> Result<(), StoreError> {
         let sealer = self.sealer.clone();
-        self.write("adding an account", move |tx| directory::account_add(tx, &sealer, &new)).await
+        self.write("adding an account", move |tx| directory::account_add(tx, &sealer, &new, &act)).await
     }
 
     async fn account_remove(
         &self,
         workspace: WorkspaceId,
         id: AccountId,
-        now: Timestamp,
+        act: Act,
     ) -> Result<bool, StoreError> {
-        self.write("removing an account", move |tx| directory::account_remove(tx, workspace, id, now)).await
+        self.write("removing an account", move |tx| directory::account_remove(tx, workspace, id, &act)).await
     }
 
     async fn account_hold(
@@ -50,11 +51,11 @@ impl Accounts for SqliteStore {
         workspace: WorkspaceId,
         id: AccountId,
         reason: Option<&str>,
-        now: Timestamp,
+        act: Act,
     ) -> Result<(), StoreError> {
         let reason = reason.map(str::to_owned);
         self.write("holding an account", move |tx| {
-            directory::account_hold(tx, workspace, id, reason.as_deref(), now)
+            directory::account_hold(tx, workspace, id, reason.as_deref(), &act)
         })
         .await
     }
@@ -73,17 +74,12 @@ impl Accounts for SqliteStore {
         .await
     }
 
-    async fn key_add(&self, key: ApiKey) -> Result<(), StoreError> {
-        self.write("adding a key", move |tx| directory::key_add(tx, &key)).await
+    async fn key_add(&self, key: ApiKey, act: Act) -> Result<(), StoreError> {
+        self.write("adding a key", move |tx| directory::key_add(tx, &key, &act)).await
     }
 
-    async fn key_revoke(
-        &self,
-        workspace: WorkspaceId,
-        id: KeyId,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        self.write("revoking a key", move |tx| directory::key_revoke(tx, workspace, id, now)).await
+    async fn key_revoke(&self, workspace: WorkspaceId, id: KeyId, act: Act) -> Result<bool, StoreError> {
+        self.write("revoking a key", move |tx| directory::key_revoke(tx, workspace, id, &act)).await
     }
 
     async fn reached(
@@ -206,7 +202,7 @@ impl Messages for SqliteStore {
     async fn idempotency_key(
         &self,
         workspace: WorkspaceId,
-        owner: KeyId,
+        owner: OwnerId,
         key: &str,
         now: Timestamp,
     ) -> Result<Option<KeptKey>, StoreError> {
