@@ -127,7 +127,7 @@ pub struct Subject {
 
 impl Subject {
     /// A thing with an id and a name.
-    pub fn named(kind: SubjectKind, id: impl ToString, name: impl Into<String>) -> Self {
+    pub fn named(kind: SubjectKind, id: &impl ToString, name: impl Into<String>) -> Self {
         Self { kind, id: id.to_string(), name: Some(name.into()) }
     }
 }

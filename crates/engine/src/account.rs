@@ -82,7 +82,7 @@ pub async fn add(deps: &Deps, by: &By, new: AddAccount) -> Result<Account, Store
 
 /// An account, as the audit log names it.
 fn subject(account: &Account) -> Subject {
-    Subject::named(SubjectKind::Account, account.id, account.name.as_str())
+    Subject::named(SubjectKind::Account, &account.id, account.name.as_str())
 }
 
 /// Removes an account. `false`: there is none.

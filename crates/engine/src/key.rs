@@ -258,7 +258,7 @@ fn prefix(secret: &SecretString) -> String {
 
 /// A key, as the audit log names it.
 fn subject(key: &ApiKey) -> Subject {
-    Subject::named(SubjectKind::Key, key.id, key.name.as_str())
+    Subject::named(SubjectKind::Key, &key.id, key.name.as_str())
 }
 
 /// Adds a key with a given text.

@@ -110,7 +110,7 @@ pub async fn log_in(deps: &Deps, request: LoginRequest) -> Result<(Session, Secr
     let digest = digest(&secret);
     let user = User { last_login_at: Some(now), ..found.user };
     let by = By { actor: user_actor(&user), client, request_id: Some(request_id) };
-    let subject = Subject::named(SubjectKind::User, user.id, user.email.as_str());
+    let subject = Subject::named(SubjectKind::User, &user.id, user.email.as_str());
     let act = by.act(deps, user.workspace, Action::UserLoggedIn, subject);
     let new = NewSession {
         digest,

@@ -145,7 +145,7 @@ impl Asking<'_> {
 const ONE: PageRequest = PageRequest { per_page: 1, start: PageStart::Page(1) };
 
 fn act(deps: &Deps, by: &By, user: &User, action: Action) -> Act {
-    let subject = Subject::named(SubjectKind::User, user.id, user.email.as_str());
+    let subject = Subject::named(SubjectKind::User, &user.id, user.email.as_str());
     by.act(deps, user.workspace, action, subject)
 }
 

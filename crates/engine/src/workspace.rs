@@ -12,7 +12,7 @@ use crate::{By, Deps, directory};
 /// `Conflict` when the name is taken.
 pub async fn add(deps: &Deps, by: &By, name: &str) -> Result<WorkspaceId, StoreError> {
     let id = deps.new_id(WorkspaceId::from_parts);
-    let act = by.act(deps, id, Action::WorkspaceAdded, Subject::named(SubjectKind::Workspace, id, name));
+    let act = by.act(deps, id, Action::WorkspaceAdded, Subject::named(SubjectKind::Workspace, &id, name));
     deps.access.workspace_add(id, name, act).await?;
     directory::refresh(deps).await?;
     Ok(id)

@@ -11,7 +11,7 @@ use engine::ports::{AccountRecord, Page, PageStart};
 use engine::send::choose_account;
 use engine::{Deps, account};
 
-use super::visit::{Allowed, Named, Visit};
+use super::visit::{Acting, Allowed, Named};
 use super::{ApiError, answer, body, list, show};
 
 /// Lists accounts, oldest first.
@@ -73,15 +73,14 @@ pub(crate) async fn get_account(
 /// Lets a held account send again.
 pub(crate) async fn resume_account(
     State(deps): State<Arc<Deps>>,
-    Allowed(caller): Allowed,
-    visit: Visit,
+    Acting(caller, by): Acting,
     Named(id): Named,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
     body::read(&body::object(&body::bytes(&deps, &headers, body).await?, true)?, |_| ())?;
     let record = choose_account(&deps, &caller, Some(&id))?;
-    account::resume(&deps, &visit.by(&caller), &record.account).await?;
+    account::resume(&deps, &by, &record.account).await?;
     let resumed = deps.directory.current().account(caller.workspace(), &id).cloned();
     show_one(&deps, &caller, &resumed.unwrap_or(record)).await
 }

@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::messages::parsed;
-use super::visit::{Allowed, Named, Visit};
+use super::visit::{Acting, Allowed, Named};
 use super::{ApiError, Code, answer, body, list, show};
 
 /// The longest name, in characters.
@@ -69,8 +69,7 @@ pub(super) fn not_found() -> ApiError {
 /// Makes a key; it is shown once.
 pub(crate) async fn create_key(
     State(deps): State<Arc<Deps>>,
-    Allowed(caller): Allowed,
-    visit: Visit,
+    Acting(caller, by): Acting,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -88,7 +87,7 @@ pub(crate) async fn create_key(
             expires_at: future(fields.optional("expires_at"), now),
         }
     })?;
-    let (by, reach) = (visit.by(&caller), caller.reach());
+    let reach = caller.reach();
     let (key, secret) = grant::make(&deps, &by, caller.workspace(), reach.as_ref(), wish).await?;
     Ok(show_once(&key, &secret))
 }
@@ -136,15 +135,15 @@ fn future(item: Item<'_, '_>, now: Timestamp) -> Option<Timestamp> {
 /// Puts a new key in the place of one, which lives on for a while.
 pub(crate) async fn rotate_key(
     State(deps): State<Arc<Deps>>,
-    Allowed(caller): Allowed,
-    visit: Visit,
+    Acting(caller, by): Acting,
     Named(id): Named,
-    (headers, body): (HeaderMap, Body),
+    headers: HeaderMap,
+    body: Body,
 ) -> Result<Response, ApiError> {
     let object = body::object(&body::bytes(&deps, &headers, body).await?, true)?;
     let overlap = body::read(&object, |fields| fields.optional("overlap_seconds").integer(0..=MAX_OVERLAP))?;
     let overlap = SignedDuration::from_secs(overlap.unwrap_or(OVERLAP));
-    let (by, reach) = (visit.by(&caller), caller.reach());
+    let reach = caller.reach();
     let key = (caller.workspace(), key_id(&id)?);
     let (key, secret) = grant::rotate(&deps, &by, key, reach.as_ref(), overlap).await?;
     Ok(show_once(&key, &secret))
@@ -153,11 +152,10 @@ pub(crate) async fn rotate_key(
 /// Takes a key back.
 pub(crate) async fn revoke_key(
     State(deps): State<Arc<Deps>>,
-    Allowed(caller): Allowed,
-    visit: Visit,
+    Acting(caller, by): Acting,
     Named(id): Named,
 ) -> Result<Response, ApiError> {
-    let (by, reach) = (visit.by(&caller), caller.reach());
+    let reach = caller.reach();
     grant::revoke(&deps, &by, caller.workspace(), reach.as_ref(), key_id(&id)?).await?;
     Ok(answer::no_content())
 }

@@ -12,7 +12,7 @@ use engine::ports::{AccountRecord, PageRequest, PageStart, TemplateFilter};
 use engine::send::choose_account;
 use engine::{Deps, template};
 
-use super::visit::{Allowed, Named, Visit};
+use super::visit::{Acting, Allowed, Named};
 use super::{ApiError, Code, answer, body, list, show};
 
 /// Lists templates, oldest first.
@@ -80,8 +80,7 @@ pub(crate) async fn get_template(
 /// Brings the templates up to date with Meta's lists: of one account, or of all that the key may use.
 pub(crate) async fn sync_templates(
     State(deps): State<Arc<Deps>>,
-    Allowed(caller): Allowed,
-    visit: Visit,
+    Acting(caller, by): Acting,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -102,7 +101,6 @@ pub(crate) async fn sync_templates(
         }
     };
     let mut sum = engine::ports::TemplateCounts::default();
-    let by = visit.by(&caller);
     for record in &records {
         let counts = template::sync(&deps, &by, record).await?;
         sum.added += counts.added;

@@ -18,7 +18,7 @@ use secrecy::SecretString;
 
 use super::auth::too_many;
 use super::keys::name;
-use super::visit::{Allowed, Named, Visit, lacks, whole_seconds_until};
+use super::visit::{Acting, Allowed, Named, lacks, whole_seconds_until};
 use super::{ApiError, Code, answer, body, list, show};
 
 /// The longest text that is taken for a password before it is judged.
@@ -75,8 +75,7 @@ pub(super) fn not_found() -> ApiError {
 /// Adds a user.
 pub(crate) async fn create_user(
     State(deps): State<Arc<Deps>>,
-    Allowed(caller): Allowed,
-    visit: Visit,
+    Acting(caller, by): Acting,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -92,7 +91,6 @@ pub(crate) async fn create_user(
     let (Some(email), Some(role), Some(password)) = (email, role, password) else {
         return Err(ApiError::invalid_at("", "the request is not complete"));
     };
-    let by = visit.by(&caller);
     let asking = Asking { caller: Some(&caller), by: &by };
     let new = NewUser { email, name, role, password };
     let user = user::add(&deps, asking, caller.workspace(), new)
@@ -139,10 +137,10 @@ fn given<T>(
 /// Changes a user: name and own password everybody, the rest whoever manages users.
 pub(crate) async fn update_user(
     State(deps): State<Arc<Deps>>,
-    Allowed(caller): Allowed,
-    visit: Visit,
+    Acting(caller, by): Acting,
     Named(id): Named,
-    (headers, body): (HeaderMap, Body),
+    headers: HeaderMap,
+    body: Body,
 ) -> Result<Response, ApiError> {
     let object = body::object(&body::bytes(&deps, &headers, body).await?, false)?;
     let edit = body::read(&object, |fields| UserEdit {
@@ -157,7 +155,6 @@ pub(crate) async fn update_user(
         password: given(fields, "password", password),
         current_password: fields.optional("current_password").string(1..=LONGEST).map(SecretString::from),
     })?;
-    let by = visit.by(&caller);
     let asking = Asking { caller: Some(&caller), by: &by };
     let whose = (caller.workspace(), user_id(&id)?);
     let user =
@@ -168,11 +165,9 @@ pub(crate) async fn update_user(
 /// Removes a user with all sessions.
 pub(crate) async fn remove_user(
     State(deps): State<Arc<Deps>>,
-    Allowed(caller): Allowed,
-    visit: Visit,
+    Acting(caller, by): Acting,
     Named(id): Named,
 ) -> Result<Response, ApiError> {
-    let by = visit.by(&caller);
     let asking = Asking { caller: Some(&caller), by: &by };
     let id = user_id(&id)?;
     user::remove(&deps, asking, caller.workspace(), id)

@@ -62,11 +62,6 @@ impl Visit {
         &self.web
     }
 
-    /// The caller, for the audit log.
-    pub(crate) fn by(&self, caller: &Caller) -> By {
-        caller.by(self.client, self.request_id.clone())
-    }
-
     /// The request's id, to keep.
     pub(crate) fn shared_request_id(&self) -> Arc<str> {
         self.request_id.clone()
@@ -201,6 +196,20 @@ impl FromRequestParts<Arc<Deps>> for Allowed {
         let caller = visit.authorise()?;
         visit.spend(deps, &caller, CallKind::Other)?;
         Ok(Self(caller))
+    }
+}
+
+/// The same, for what the audit log tells of: with the caller as it is named there.
+pub(crate) struct Acting(pub(crate) Caller, pub(crate) By);
+
+impl FromRequestParts<Arc<Deps>> for Acting {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, deps: &Arc<Deps>) -> Result<Self, ApiError> {
+        let Allowed(caller) = Allowed::from_request_parts(parts, deps).await?;
+        let visit = visit_of(parts)?;
+        let by = caller.by(visit.client, visit.request_id);
+        Ok(Self(caller, by))
     }
 }
 

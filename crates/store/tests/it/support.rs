@@ -122,7 +122,7 @@ impl TestStore {
             at: self.now(),
             actor: Actor { kind: ActorKind::CommandLine, id: None, name: "waypost".to_owned() },
             action,
-            subject: Subject::named(SubjectKind::Account, self.account, "main"),
+            subject: Subject::named(SubjectKind::Account, &self.account, "main"),
             client: None,
             request_id: None,
             details: Object::new(),
