@@ -12,6 +12,9 @@ use tokio::sync::Semaphore;
 
 /// What a hash costs, as OWASP advises: 19 MiB, two passes, one lane.
 const COST: (u32, u32, u32) = (19_456, 2, 1);
+/// A hash of the same cost that belongs to nobody, so that an unknown name takes the same steps.
+const NOBODYS: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 /// How many are hashed at once.
 const AT_ONCE: usize = 2;
 /// How many wait for it at most: a quarter of a second's worth.
@@ -69,15 +72,11 @@ impl Passwords for Argon2Passwords {
 
     async fn verify(&self, password: SecretString, hash: Option<String>) -> Result<bool, PasswordError> {
         self.run(move |argon2| {
-            let password = password.expose_secret().as_bytes();
-            let Some(hash) = hash else {
-                // Nobody's: the same work, and no.
-                argon2.hash_password_with_salt(password, &[0; 16])?;
-                return Ok(false);
-            };
+            let is_somebodys = hash.is_some();
+            let hash = hash.unwrap_or_else(|| NOBODYS.to_owned());
             let hash = PasswordHash::new(&hash).map_err(|_| Error::EncodingInvalid)?;
-            match argon2.verify_password(password, &hash) {
-                Ok(()) => Ok(true),
+            match argon2.verify_password(password.expose_secret().as_bytes(), &hash) {
+                Ok(()) => Ok(is_somebodys),
                 Err(Error::PasswordInvalid) => Ok(false),
                 Err(error) => Err(error),
             }
@@ -109,6 +108,9 @@ mod tests {
     async fn nobodys_password_is_never_right_and_a_broken_hash_is_a_fault() {
         let passwords = Argon2Passwords::default();
         assert_eq!(passwords.verify(password("correct horse"), None).await, Ok(false));
+        // Both go the same way: only the hash differs.
+        let (memory, passes, lanes) = COST;
+        assert!(NOBODYS.starts_with(&format!("$argon2id$v=19$m={memory},t={passes},p={lanes}$")));
         let broken = passwords.verify(password("x"), Some("$argon2id$nonsense".to_owned())).await;
         assert_eq!(broken, Err(PasswordError::Failed));
     }

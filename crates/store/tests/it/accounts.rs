@@ -57,10 +57,9 @@ async fn each_change_moves_the_revision() {
     assert_eq!(before.templates, after.templates);
 }
 
-#[tokio::test]
-async fn a_key_comes_back_and_is_revoked_once() {
-    let app = TestStore::new().await;
-    let key = ApiKey {
+/// A key of every property.
+pub(crate) fn an_api_key(app: &TestStore) -> ApiKey {
+    ApiKey {
         id: app.id(KeyId::from_parts),
         owner: app.id(OwnerId::from_parts),
         workspace: app.workspace,
@@ -77,7 +76,13 @@ async fn a_key_comes_back_and_is_revoked_once() {
         replaced_by: None,
         created_at: app.now(),
         last_used_at: None,
-    };
+    }
+}
+
+#[tokio::test]
+async fn a_key_comes_back_and_is_revoked_once() {
+    let app = TestStore::new().await;
+    let key = an_api_key(&app);
     app.store.key_add(key.clone(), app.act(Action::KeyCreated)).await.unwrap();
     let directory = app.store.directory().await.unwrap();
     assert_eq!(**directory.keys.get(&[3; 32]).unwrap(), key);
