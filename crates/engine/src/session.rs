@@ -7,6 +7,7 @@
 //! session ends everywhere at once.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -31,7 +32,7 @@ const FORGET_BATCH: u32 = 500;
 const REMEMBERED: usize = 10_000;
 
 /// A session in use.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Session {
     /// Who.
     pub user: User,
@@ -41,6 +42,12 @@ pub struct Session {
     pub csrf_token: String,
     /// When it ends if nobody uses it any more.
     pub ends_at: Timestamp,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("user", &self.user.id).finish_non_exhaustive()
+    }
 }
 
 /// The logins that failed of late, and the sessions in use.

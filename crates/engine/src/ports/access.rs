@@ -152,7 +152,7 @@ pub struct UserFilter {
 }
 
 /// What shall be different about a user; `None` stays.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct UserChange {
     /// The tenant.
     pub workspace: WorkspaceId,
@@ -214,7 +214,7 @@ pub struct Credentials {
 }
 
 /// A session to begin.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct NewSession {
     /// Under what it is found.
     pub digest: SessionDigest,

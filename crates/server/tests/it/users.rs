@@ -215,6 +215,9 @@ async fn an_owner_gives_a_new_password_and_nobody_else_does() {
     let refused = app.request("PUT", &path(&agent.user), change().to_string()).await.expect(403);
     assert_eq!(refused.body["details"]["permission"], "passwords.reset");
     app.browse(&agent, "GET", "/api/me", "").await.expect(200);
+    // Everybody may look at themselves, and at nobody else.
+    app.browse(&agent, "GET", &path(&agent.user), "").await.expect(200);
+    app.browse(&agent, "GET", &path(&admin.user), "").await.expect(403);
     put(&app, &owner, &agent.user, change()).await.expect(200);
     app.browse(&agent, "GET", "/api/me", "").await.expect(401);
     app.log_in_with("agent@example.com", "a better one, longer").await;
