@@ -21,7 +21,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use domain::allowance::Limits;
+use domain::user::SessionSpan;
 use secrecy::SecretSlice;
+
+use crate::client::Network;
 
 pub(crate) use document::{effective, effective_json, reference};
 pub(crate) use environment::Environment;
@@ -50,6 +53,10 @@ pub(crate) struct Config {
     pub(crate) pacing: PacingSettings,
     /// How events go out to the application's endpoints.
     pub(crate) webhooks: WebhookSettings,
+    /// How long a login lasts.
+    pub(crate) sessions: SessionSpan,
+    /// The proxies that are believed when they tell where a call comes from.
+    pub(crate) trusted_proxies: Vec<Network>,
     /// What is logged, and how.
     pub(crate) log: LogSettings,
     secret_key: Option<SecretSlice<u8>>,
@@ -151,6 +158,8 @@ impl Default for Config {
                 concurrency: 16,
                 rate_per_second: 0,
             },
+            sessions: SessionSpan::default(),
+            trusted_proxies: Vec::new(),
             log: LogSettings { format: LogFormat::Text, filter: "info".to_owned() },
             secret_key: None,
             public_url: None,

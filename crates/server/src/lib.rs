@@ -7,10 +7,12 @@
 mod api;
 mod chance;
 mod cli;
+mod client;
 mod clock;
 mod config;
 mod health;
 mod listen;
+pub mod passwords;
 pub mod run;
 mod telemetry;
 mod webhook;

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod access;
+mod api_keys;
+mod audit;
 mod bad_input;
 mod broken_store;
 mod crash;
@@ -15,9 +17,11 @@ mod hang_up;
 mod idempotency;
 mod judge;
 mod lists;
+mod login;
 mod mended;
 mod outcomes;
 mod pacing;
+mod people;
 mod queue;
 mod rate_limits;
 mod receiver;
@@ -26,6 +30,8 @@ mod seed;
 mod support;
 mod templates;
 mod types;
+mod users;
+mod walls;
 mod webhooks;
 mod windows;
 mod wrapped;

@@ -12,4 +12,5 @@ mod queue;
 mod queue_laws;
 mod reports;
 mod support;
+mod users;
 mod work;
