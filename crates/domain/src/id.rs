@@ -72,6 +72,8 @@ ids! {
     MessageId;
     /// A template as we keep it.
     TemplateId;
+    /// A file, of a customer or for one.
+    MediaId;
     /// A running process that holds messages.
     WorkerId;
 }

@@ -14,6 +14,7 @@ pub mod content;
 pub mod id;
 pub mod inbound;
 pub mod json;
+pub mod media;
 pub mod message;
 pub mod meta_error;
 pub mod outcome;
