@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use crate::directory::DirectoryCache;
 use crate::in_flight::InFlight;
 use crate::key::Allowances;
+use crate::media::{Media, MediaPorts, MediaSettings};
 use crate::pacing::Pacer;
 use crate::ports::{Accounts, Chance, Claim, ClaimToken, Clock, Messages, Upstream, Work};
 use crate::running::RunningKeys;
@@ -28,6 +29,8 @@ pub struct Settings {
     pub has_pair_rule: bool,
     /// Messages that may wait in each account's queue.
     pub queue_per_account: u32,
+    /// What may be done with files.
+    pub media: MediaSettings,
     /// Whether this is `waypost dev`, which accepts the key that everybody knows.
     pub is_dev: bool,
 }
@@ -60,6 +63,8 @@ pub struct Deps {
     pub tasks: TaskTracker,
     /// The requests with a caller's key that are under way.
     pub running: RunningKeys,
+    /// The files.
+    pub media: Media,
     /// Says that something was put into the queue.
     pub queue_hint: Notify,
     pub(crate) pacer: Pacer,
@@ -82,12 +87,14 @@ pub struct Ports {
     pub work: Arc<dyn Work>,
     /// Carries messages.
     pub upstream: Arc<dyn Upstream>,
+    /// Keeps and carries files.
+    pub media: MediaPorts,
 }
 
 impl Deps {
     /// A process that has read nothing yet: [`crate::directory::refresh`] comes next.
     pub fn new(ports: Ports, settings: Settings) -> Self {
-        let Ports { clock, chance, accounts, messages, work, upstream } = ports;
+        let Ports { clock, chance, accounts, messages, work, upstream, media } = ports;
         let (unix_ms, random) = draw(&*clock, &*chance);
         Self {
             clock,
@@ -103,6 +110,7 @@ impl Deps {
             allowances: Allowances::default(),
             tasks: TaskTracker::new(),
             running: RunningKeys::default(),
+            media: Media::new(media),
             queue_hint: Notify::new(),
             pacer: Pacer::new(Paces::new(settings.throughput, settings.has_pair_rule)),
             in_flight: InFlight::default(),

@@ -12,6 +12,7 @@ pub mod directory;
 mod in_flight;
 pub mod ingest;
 pub mod key;
+pub mod media;
 mod pacing;
 pub mod ports;
 pub mod queue;

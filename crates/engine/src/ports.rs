@@ -13,10 +13,14 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 mod directory;
+mod hook;
+mod media;
 mod message;
 mod storage;
 
 pub use directory::*;
+pub use hook::*;
+pub use media::*;
 pub use message::*;
 pub use storage::*;
 

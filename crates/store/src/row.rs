@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use domain::id::{AccountId, ContactId, KeyId, MessageId, TemplateId, WorkspaceId};
+use domain::id::{AccountId, ContactId, KeyId, MediaId, MessageId, TemplateId, WorkspaceId};
 use jiff::Timestamp;
 use rusqlite::Row;
 use rusqlite::types::FromSql;
@@ -88,7 +88,7 @@ macro_rules! ids {
     )*};
 }
 
-ids! { AccountId ContactId KeyId MessageId TemplateId WorkspaceId }
+ids! { AccountId ContactId KeyId MediaId MessageId TemplateId WorkspaceId }
 
 /// A time as it is kept.
 pub(crate) fn micros(at: Timestamp) -> i64 {

@@ -31,6 +31,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     2 "0002_queue" "queue"
     3 "0003_due_first" "due_first"
     4 "0004_reached" "reached"
+    6 "0006_media" "media"
 };
 
 /// Why a database cannot be brought up to date.

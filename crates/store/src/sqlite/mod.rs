@@ -5,6 +5,8 @@ mod contacts;
 mod directory;
 mod idempotency;
 mod ingest;
+mod media;
+mod media_port;
 mod messages;
 mod migrate;
 mod page;

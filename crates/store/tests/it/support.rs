@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::account::{Account, AccountStatus};
-use domain::id::{AccountId, ContactId, MessageId, WorkerId, WorkspaceId};
+use domain::id::{AccountId, ContactId, MediaId, MessageId, WorkerId, WorkspaceId};
 use domain::inbound::{Inbound, Person, Update};
 use domain::message::{Reference, Status, StatusReport};
 use domain::outcome::Accepted;
@@ -251,6 +251,7 @@ impl TestStore {
             ids: FreshIds {
                 message: self.id(MessageId::from_parts),
                 contact: self.id(ContactId::from_parts),
+                media: self.id(MediaId::from_parts),
             },
         }
     }
