@@ -125,7 +125,7 @@ fn async_trait(file: &TextFile, findings: &mut Vec<Finding>) {
     if is_ports || file.is_test() {
         return;
     }
-    let may_implement = ["crates/store/", "crates/graph/", "crates/hooks/", "crates/server/"]
+    let may_implement = ["crates/blobs/", "crates/store/", "crates/graph/", "crates/hooks/", "crates/server/"]
         .iter()
         .any(|folder| file.path.starts_with(folder));
     let tests_start = file.tests_start();
