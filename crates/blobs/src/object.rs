@@ -73,6 +73,8 @@ impl BucketBlobs {
             .with_region(&settings.region)
             .with_access_key_id(&settings.access_key_id)
             .with_secret_access_key(settings.secret_access_key.expose_secret())
+            // One request for one object: not every store that speaks S3 knows the other way.
+            .with_disable_bulk_delete(true)
             .with_http_connector(HyperConnector::new().map_err(BucketError::Tls)?);
         if let Some(endpoint) = &settings.endpoint {
             builder = builder.with_endpoint(endpoint).with_allow_http(endpoint.starts_with("http://"));
