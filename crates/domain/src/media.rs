@@ -114,6 +114,11 @@ impl MediaType {
         if self.mime == "image/webp" && !sniff::is_animated(head) { STILL_STICKER } else { self.most }
     }
 
+    /// The usual end of its files' names.
+    pub fn extension(&self) -> &'static str {
+        self.extensions.first().copied().unwrap_or("bin")
+    }
+
     fn has_extension(&self, file_name: &str) -> bool {
         let Some((_, extension)) = file_name.rsplit_once('.') else { return false };
         self.extensions.iter().any(|known| known.eq_ignore_ascii_case(extension))

@@ -11,6 +11,7 @@ mod body;
 mod contacts;
 mod error;
 mod list;
+mod media;
 mod messages;
 mod refusal;
 mod repeat;
@@ -23,7 +24,7 @@ mod visit;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use engine::Deps;
@@ -49,6 +50,8 @@ pub(crate) fn router(deps: &Arc<Deps>) -> Router {
         .route("/templates/{id}", get(templates::get_template))
         .route("/contacts", get(contacts::list_contacts))
         .route("/contacts/{id}", get(contacts::get_contact))
+        .route("/media", post(media::upload_media).layer(DefaultBodyLimit::disable()))
+        .route("/media/{id}", get(media::get_media))
         .fallback(visit::no_such_route)
         .method_not_allowed_fallback(visit::no_such_method)
         .layer(CatchPanicLayer::custom(panicked))

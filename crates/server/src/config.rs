@@ -15,6 +15,7 @@ mod error;
 mod file;
 mod keys;
 mod load;
+mod media;
 mod parse;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -28,6 +29,7 @@ pub(crate) use environment::Environment;
 pub(crate) use error::{ConfigError, MissingSecretKey};
 pub(crate) use keys::{KEYS, Key};
 pub(crate) use load::{Loaded, Origin, Override, Sources, load, secret_file};
+pub(crate) use media::{MediaConfig, MediaStore};
 
 /// The settings, each valid by itself.
 #[derive(Clone, Debug)]
@@ -36,7 +38,7 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// The SQLite file.
     pub(crate) database: PathBuf,
-    /// What `waypost dev` and uploads keep.
+    /// Where files are kept, and what `waypost dev` keeps.
     pub(crate) data_dir: PathBuf,
     /// How Meta is reached.
     pub(crate) graph: GraphSettings,
@@ -48,6 +50,8 @@ pub(crate) struct Config {
     pub(crate) queue_per_account: u32,
     /// The pace towards Meta.
     pub(crate) pacing: PacingSettings,
+    /// The files.
+    pub(crate) media: MediaConfig,
     /// What is logged, and how.
     pub(crate) log: LogSettings,
     secret_key: Option<SecretSlice<u8>>,
@@ -124,6 +128,7 @@ impl Default for Config {
             limits: Limits { per_minute: 100, burst: 10 },
             queue_per_account: 100_000,
             pacing: PacingSettings { throughput: domain::pace::DEFAULT_THROUGHPUT, has_pair_rule: true },
+            media: MediaConfig::default(),
             log: LogSettings { format: LogFormat::Text, filter: "info".to_owned() },
             secret_key: None,
             public_url: None,

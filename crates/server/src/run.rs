@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
+use blobs::{BucketBlobs, FolderBlobs};
 use engine::deps::Ports;
-use engine::ports::Clock;
+use engine::media::MediaPorts;
+use engine::ports::{Blobs, Clock};
 use engine::work::Rhythm;
-use engine::{Deps, Settings, directory, queue, work};
+use engine::{Deps, Settings, directory, media, queue, work};
 use graph::{GraphClient, GraphConfig};
 use jiff::SignedDuration;
 use store::{Sealer, SqliteStore};
@@ -17,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::chance::OsChance;
-use crate::config::Config;
+use crate::config::{Config, MediaStore};
 use crate::{api, health, listen, webhook};
 
 /// How long what is under way may take after the process was told to stop: the longest call to Meta, and a little.
@@ -51,24 +53,41 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         timeout: Duration::from_secs(config.graph.timeout_seconds.into()),
         ..GraphConfig::default()
     })?;
+    let upstream = Arc::new(upstream);
+    let media = MediaPorts {
+        records: store.clone(),
+        blobs: blobs(config)?,
+        upstream: upstream.clone(),
+        fetcher: None,
+    };
     let ports = Ports {
         clock: options.clock,
         chance,
         accounts: store.clone(),
         messages: store.clone(),
         work: store,
-        upstream: Arc::new(upstream),
+        upstream,
+        media,
     };
     let settings = Settings {
         limits: config.limits,
         throughput: config.pacing.throughput,
         has_pair_rule: config.pacing.has_pair_rule,
         queue_per_account: config.queue_per_account,
+        media: config.media.settings(),
         is_dev: options.is_dev,
     };
     let deps = Arc::new(Deps::new(ports, settings));
     work::prime(&deps).await?;
     Ok(deps)
+}
+
+/// Where the content of files is kept.
+fn blobs(config: &Config) -> anyhow::Result<Arc<dyn Blobs>> {
+    Ok(match config.media.store {
+        MediaStore::File => Arc::new(FolderBlobs::within(config.media_dir())),
+        MediaStore::S3 => Arc::new(BucketBlobs::of_s3(&config.media.bucket()?)?),
+    })
 }
 
 /// Everything that is served over HTTP.
@@ -209,10 +228,20 @@ enum Loop {
     KeyUse,
     Queue,
     Numbers,
+    Media,
+    MediaSweep,
 }
 
 impl Loop {
-    const ALL: [Self; 5] = [Self::Recovery, Self::Directory, Self::KeyUse, Self::Queue, Self::Numbers];
+    const ALL: [Self; 7] = [
+        Self::Recovery,
+        Self::Directory,
+        Self::KeyUse,
+        Self::Queue,
+        Self::Numbers,
+        Self::Media,
+        Self::MediaSweep,
+    ];
 
     async fn run(self, deps: Arc<Deps>, stop: CancellationToken) {
         let clock = deps.clock.clone();
@@ -238,6 +267,14 @@ impl Loop {
                     () = run => {}
                     () = stop.cancelled() => {}
                 }
+            }
+            Self::Media => {
+                let rhythm = Rhythm { every: media::LOOK_EVERY, hint: Some(&deps.media.hint) };
+                work::run("media", &*clock, rhythm, &stop, || media::tick(&deps)).await;
+            }
+            Self::MediaSweep => {
+                let rhythm = rhythm(media::SWEEP_EVERY);
+                work::run("media sweep", &*clock, rhythm, &stop, || media::sweep(&deps)).await;
             }
             Self::Queue => {
                 let rhythm = Rhythm { every: queue::LOOK_EVERY, hint: Some(&deps.queue_hint) };

@@ -68,7 +68,7 @@ pub(crate) fn effective(loaded: &Loaded) -> String {
     let rows: Vec<_> = KEYS.iter().map(|key| (key, row(loaded, key))).collect();
     let width = rows.iter().map(|(_, row)| row.chars().count()).max().unwrap_or_default();
     for (key, row) in rows {
-        let own = key.name.split_once('.').map_or("", |(table, _)| table);
+        let own = key.name.rsplit_once('.').map_or("", |(table, _)| table);
         if own != table {
             table = own;
             add(&mut text, format_args!("\n[{table}]\n"));

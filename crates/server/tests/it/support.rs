@@ -9,12 +9,14 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
+use blobs::FolderBlobs;
 use domain::access::Scope;
 use domain::allowance::Limits;
 use domain::id::{AccountId, WorkspaceId};
 use engine::account::{self, AddAccount};
 use engine::deps::Ports;
 use engine::key::{self, DEV_KEY, NewKey};
+use engine::media::{MediaPorts, MediaSettings};
 use engine::ports::{Chance, Clock};
 use engine::{Deps, Settings, work};
 use graph::{GraphClient, GraphConfig};
@@ -156,7 +158,7 @@ pub(crate) struct TestApp {
     pub(crate) account: AccountId,
     pub(crate) seeded: SimAccount,
     settings: Settings,
-    folder: TempDir,
+    pub(crate) folder: TempDir,
     pub(crate) sim_url: String,
     chance: Arc<Counting>,
     _simulator: JoinSet<()>,
@@ -175,6 +177,7 @@ impl TestApp {
             throughput: 80,
             has_pair_rule: true,
             queue_per_account: 100_000,
+            media: MediaSettings::default(),
             is_dev: true,
         };
         change(&mut settings);
@@ -470,12 +473,20 @@ fn ports(folder: &TempDir, sim_url: &str, (clock, chance): (&Arc<FakeClock>, &Ar
         timeout: Duration::from_secs(5),
         ..GraphConfig::default()
     };
+    let upstream = Arc::new(GraphClient::new(&config).unwrap());
+    let media = MediaPorts {
+        records: store.clone(),
+        blobs: Arc::new(FolderBlobs::within(folder.path().join("media"))),
+        upstream: upstream.clone(),
+        fetcher: None,
+    };
     Ports {
         clock: clock.clone(),
         chance: chance.clone(),
         accounts: store.clone(),
         messages: store.clone(),
         work: store,
-        upstream: Arc::new(GraphClient::new(&config).unwrap()),
+        upstream,
+        media,
     }
 }
