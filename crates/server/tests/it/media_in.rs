@@ -11,7 +11,8 @@ use engine::deps::Ports;
 use engine::key::DEV_KEY;
 use engine::media::{self, MediaPorts};
 use engine::ports::{
-    Download, DownloadError, Line, MediaInfo, MediaUpstream, OutgoingFile, PieceError, Pieces, UpstreamError,
+    Download, DownloadError, Line, MediaInfo, MediaUpstream, OutgoingFile, PieceError, Pieces, StoreError,
+    UpstreamError,
 };
 use engine::work;
 use http_body_util::BodyExt;
@@ -20,6 +21,7 @@ use sim::{Fault, FaultAction, FaultAnswer, InboundMessage};
 use tower::ServiceExt;
 
 use crate::support::{CUSTOMER, TestApp};
+use crate::wrapped::{Guard, guarded};
 
 /// A body as it came.
 pub(crate) struct Raw {
@@ -418,23 +420,67 @@ async fn a_file_is_for_those_who_may_see_its_account() {
     }
 }
 
+/// Ends a process at one call: it never returns.
+pub(crate) struct Mute {
+    call: &'static str,
+    is_after: bool,
+    has_met: AtomicBool,
+}
+
+impl Mute {
+    /// Ends it after the effect of this call.
+    pub(crate) fn after(call: &'static str) -> Arc<Self> {
+        Arc::new(Self { call, is_after: true, has_met: AtomicBool::new(false) })
+    }
+
+    /// Returns once the call was made.
+    pub(crate) async fn met(&self) {
+        while !self.has_met.load(Ordering::SeqCst) {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[async_trait]
+impl Guard for Mute {
+    async fn before(&self, call: &'static str) -> Result<usize, StoreError> {
+        if call == self.call && !self.is_after {
+            self.has_met.store(true, Ordering::SeqCst);
+            std::future::pending::<()>().await;
+        }
+        Ok(usize::from(call == self.call))
+    }
+
+    async fn after(&self, _: &'static str, n: usize) -> Result<(), StoreError> {
+        if n == 1 && self.is_after {
+            self.has_met.store(true, Ordering::SeqCst);
+            std::future::pending::<()>().await;
+        }
+        Ok(())
+    }
+}
+
 #[tokio::test]
-async fn a_fetch_whose_process_died_is_begun_again_by_the_next() {
+async fn a_fetch_whose_process_died_between_any_two_steps_is_brought_to_its_end_by_the_next() {
     let mut app = TestApp::new().await;
-    let (wamid, _) = app.picture().await;
-    work::tick_recovery(&app.deps).await.unwrap();
-    app.sim.fail(Fault::on(
-        "/whatsapp_business/attachments",
-        FaultAction::Delay(std::time::Duration::from_secs(600)),
-    ));
-    // It claims the file, and never comes to an end.
-    assert_eq!(media::tick(&app.deps).await.unwrap(), 1);
-    app.restart().await;
-    app.clear_faults().await;
-    assert_eq!(app.fetch_media().await, 0, "another may be at it");
-    app.advance(11);
-    assert_eq!(app.fetch_media().await, 1);
-    assert_eq!(app.media_of(&wamid).await["state"], "ready");
+    for call in ["describe", "download", "put", "media_settle"] {
+        for is_after in [false, true] {
+            let mute = Arc::new(Mute { call, is_after, has_met: AtomicBool::new(false) });
+            let guard = mute.clone();
+            app.restart_with(|ports| guarded(ports, guard)).await;
+            let (wamid, _) = app.picture().await;
+            work::tick_recovery(&app.deps).await.unwrap();
+            assert_eq!(media::tick(&app.deps).await.unwrap(), 1);
+            mute.met().await;
+            app.restart().await;
+            assert_eq!(app.fetch_media().await, 0, "{call}: another may be at it");
+            app.advance(11);
+            // The last step of all was taken.
+            let n_left = u32::from((call, is_after) != ("media_settle", true));
+            assert_eq!(app.fetch_media().await, n_left, "{call}");
+            assert_eq!(app.media_of(&wamid).await["state"], "ready", "{call}");
+        }
+    }
 }
 
 #[tokio::test]
