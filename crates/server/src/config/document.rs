@@ -136,7 +136,8 @@ mod tests {
     fn every_default_is_valid() {
         let defaults = Config::default();
         for key in KEYS.iter().filter(|key| !key.is_secret()) {
-            let value = (key.get)(&defaults).unwrap_or_default();
+            // What has no default has none to be valid.
+            let Some(value) = (key.get)(&defaults) else { continue };
             let mut config = Config::default();
             assert_eq!((key.set)(&mut config, &value), Ok(()), "{}", key.name);
             assert_eq!((key.get)(&config), Some(value), "{}", key.name);

@@ -54,7 +54,13 @@ fn walk(
 /// The value as text, if it has the right type.
 fn value_of(key: Option<&Key>, value: &Spanned<DeValue<'_>>) -> Result<String, String> {
     let is_number = key.is_some_and(|key| matches!(key.kind, Kind::Number(..)));
+    let is_truth = key.is_some_and(|key| key.kind == Kind::Choice(&["true", "false"]));
     let value = value.get_ref();
+    if let DeValue::Boolean(truth) = value
+        && is_truth
+    {
+        return Ok(truth.to_string());
+    }
     match (is_number, value.as_str(), value.as_integer()) {
         (false, Some(text), _) => Ok(text.to_owned()),
         (true, _, Some(integer)) => Ok(decimal(integer)),
