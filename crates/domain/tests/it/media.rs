@@ -7,6 +7,10 @@ use domain::media::{
     judge, names_of, upload_ends_at,
 };
 use jiff::{SignedDuration, Timestamp};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
 
@@ -203,4 +207,28 @@ fn a_fetch_is_tried_again_ever_more_slowly_until_meta_has_it_no_more() {
 fn an_upload_is_renewed_before_meta_forgets_it() {
     let start = Timestamp::from_second(1_767_225_600).unwrap();
     assert_eq!(upload_ends_at(start).duration_since(start), SignedDuration::from_hours(29 * 24));
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_taken_is_of_metas_list_and_what_it_was_said_to_be(
+        start in select(vec![&b""[..], PNG, b"%PDF-", b"PK\x03\x04", b"OggS", b"\xff\xfb", b"\0\0\0\x20ftyp", b"RIFF\0\0\0\0WEBP"]),
+        rest in vec(any::<u8>(), 0..64),
+        mime in option::of(select(TYPES.map(|known| known.mime).to_vec())),
+        file_name in option::of("[a-z.]{0,8}"),
+    ) {
+        let head = [start, &rest].concat();
+        let claim = Claim { mime, file_name: file_name.as_deref() };
+        if let Ok(known) = judge(claim, &head) {
+            prop_assert!(TYPES.contains(known));
+            prop_assert!(mime.is_none_or(|mime| mime == known.mime));
+            prop_assert!(known.most_of(&head) <= known.most);
+        }
+    }
+
+    #[test]
+    fn every_digest_reads_back_from_hex(digest in any::<[u8; 32]>()) {
+        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        prop_assert_eq!(digest_of(&hex), Some(digest));
+    }
 }

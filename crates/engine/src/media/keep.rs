@@ -117,11 +117,11 @@ pub async fn receive(deps: &Deps, incoming: Incoming, pieces: Pieces) -> Result<
 }
 
 /// Makes a file that was taken visible. The same content again, with the same type and for the same account, is the file
-/// that is there already, kept on.
+/// that is there already, kept on; should its content have been lost, it has it again.
 ///
 /// # Errors
-/// When the store cannot be written.
-pub async fn finish(deps: &Deps, received: Received) -> Result<Kept, StoreError> {
+/// `Blob`, `Store`.
+pub async fn finish(deps: &Deps, received: Received) -> Result<Kept, KeepError> {
     let Received { key, incoming, sha256, size, media_type, .. } = received;
     let expires_at =
         deps.now().saturating_add(deps.settings.media.keep_uploads_for).unwrap_or(Timestamp::MAX);
@@ -134,7 +134,25 @@ pub async fn finish(deps: &Deps, received: Received) -> Result<Kept, StoreError>
         file_name: incoming.file_name,
         expires_at,
     };
-    deps.media.records.media_finish(whole).await
+    let kept = deps.media.records.media_finish(whole).await?;
+    if !kept.is_new {
+        let known = BlobKey { media: kept.media.id, ..key };
+        mend(deps, known, (key, size)).await.map_err(KeepError::Blob)?;
+    }
+    Ok(kept)
+}
+
+/// Gives a file its content again from an equal one, if it has lost it: somebody restored the database alone.
+async fn mend(deps: &Deps, lost: BlobKey, (equal, size): (BlobKey, u64)) -> Result<(), BlobError> {
+    if deps.media.blobs.get(lost, 0..1).await?.is_some() {
+        return Ok(());
+    }
+    let Some(pieces) = deps.media.blobs.get(equal, 0..size).await? else { return Ok(()) };
+    match deps.media.blobs.put(lost, pieces).await {
+        Ok(()) => Ok(()),
+        Err(PutError::Store(error)) => Err(error),
+        Err(PutError::Source(error)) => Err(BlobError::new("giving a file its content again", error)),
+    }
 }
 
 /// Gives up a file that was taken.
@@ -153,5 +171,5 @@ async fn abandon(deps: &Deps, key: BlobKey) {
 /// Keeps a file from a link.
 pub(super) async fn keep(deps: &Deps, incoming: Incoming, pieces: Pieces) -> Result<Kept, KeepError> {
     let received = receive(deps, incoming, pieces).await?;
-    Ok(finish(deps, received).await?)
+    finish(deps, received).await
 }

@@ -132,6 +132,19 @@ async fn the_same_content_again_is_the_same_file() {
 }
 
 #[tokio::test]
+async fn a_file_that_has_lost_its_content_has_it_again_when_it_comes_again() {
+    let app = TestApp::new().await;
+    let id = app.uploaded("a.png", "image/png", PNG).await;
+    std::fs::remove_dir_all(app.folder.path().join("media")).unwrap();
+    app.get(&format!("/api/media/{id}")).await.expect(410);
+    let again = app.upload(&[file("a.png", "image/png", PNG)]).await.expect(200);
+    assert_eq!(again.data()["id"], id);
+    media::sweep(&app.deps).await.unwrap();
+    assert_eq!(&app.raw("GET", &format!("/api/media/{id}"), &[]).await.bytes[..], PNG);
+    app.send_image(&id).await.expect(200);
+}
+
+#[tokio::test]
 async fn what_is_not_what_it_says_or_not_for_meta_is_refused() {
     let app = TestApp::new().await;
     for (parts, reason) in [
