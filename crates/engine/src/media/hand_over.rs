@@ -16,6 +16,7 @@ use domain::retry::QUEUE_FOR;
 use jiff::{SignedDuration, Timestamp};
 
 use super::keep::{Incoming, KeepError, keep};
+use super::pieces::chunks;
 use super::uploads::{Turn, Uploaded};
 use super::{Deps, find};
 use crate::account::line;
@@ -23,7 +24,7 @@ use crate::chain;
 use crate::key::Caller;
 use crate::ports::{
     AccountRecord, BlobKey, Claimed, Failure, FetchError, Fetched, MediaOrigin, MediaState, OutgoingFile,
-    PieceError, Pieces, SentAs, StoreError, StoredMedia, UploadKey,
+    Pieces, SentAs, StoreError, StoredMedia, UploadKey,
 };
 use crate::send::{SendError, SendRequest, When};
 
@@ -302,9 +303,12 @@ async fn fetch(
     }
     let most = deps.settings.media.max_bytes.min(LARGEST);
     let fetched = fetcher.fetch(url, most).await;
-    let Fetched { content_type, file_name, body } = fetched.map_err(|error| match error {
-        FetchError::Refused(reason) => never(format!("cannot be fetched: {reason}")),
-        FetchError::Unreachable(reason) => Unready::later(format!("fetching a link: {reason}")),
+    let Fetched { content_type, file_name, body } = fetched.map_err(|error| {
+        if is_final(&error) {
+            never(format!("cannot be fetched: {error}"))
+        } else {
+            Unready::later(format!("fetching a link: {error}"))
+        }
     })?;
     let incoming = Incoming {
         workspace: owner.0,
@@ -313,7 +317,7 @@ async fn fetch(
         mime_type: content_type,
         file_name,
     };
-    let kept = keep(deps, incoming, Box::pin(Body { body })).await.map_err(|error| match error {
+    let kept = keep(deps, incoming, chunks(body)).await.map_err(|error| match error {
         KeepError::Unfit(unfit) => never(unfit.to_string()),
         KeepError::TooLarge(..) => never(error.to_string()),
         KeepError::Broken(reason) => Unready::later(format!("fetching a link: {reason}")),
@@ -324,19 +328,12 @@ async fn fetch(
     Ok(kept.media)
 }
 
-/// A fetched body as pieces.
-struct Body {
-    body: std::pin::Pin<Box<dyn futures_core::Stream<Item = Result<bytes::Bytes, FetchError>> + Send>>,
-}
-
-impl futures_core::Stream for Body {
-    type Item = Result<bytes::Bytes, PieceError>;
-
-    fn poll_next(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Self::Item>> {
-        let polled = self.body.as_mut().poll_next(context);
-        polled.map(|piece| piece.map(|piece| piece.map_err(|error| PieceError::Broken(error.to_string()))))
+/// Whether asking again would bring nothing else.
+fn is_final(error: &FetchError) -> bool {
+    match error {
+        FetchError::Address(_) | FetchError::TooLarge { .. } => true,
+        // Too early, too many, or the server's own trouble: that passes.
+        FetchError::Answered { status } => *status < 500 && !matches!(status, 408 | 425 | 429),
+        FetchError::Unreachable(_) => false,
     }
 }

@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use sha2::{Digest, Sha256};
 
-use crate::ports::{PieceError, Pieces};
+use crate::ports::{Chunks, FetchError, PieceError, Pieces};
 
 /// The next piece.
 pub(super) async fn next(pieces: &mut Pieces) -> Option<Result<Bytes, PieceError>> {
@@ -44,6 +44,40 @@ impl Stream for Rejoined {
             Some(piece) => Poll::Ready(Some(Ok(piece))),
             None => self.rest.as_mut().poll_next(context),
         }
+    }
+}
+
+/// A body that is asked for its pieces, as pieces that come.
+pub(super) fn chunks(body: Box<dyn Chunks>) -> Pieces {
+    Box::pin(Asked { next: Some(ask(body)) })
+}
+
+type Answer = (Result<Option<Bytes>, FetchError>, Box<dyn Chunks>);
+
+struct Asked {
+    /// The question under way; `None` after the end.
+    next: Option<Pin<Box<dyn Future<Output = Answer> + Send>>>,
+}
+
+fn ask(mut body: Box<dyn Chunks>) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
+    Box::pin(async move { (body.next().await, body) })
+}
+
+impl Stream for Asked {
+    type Item = Result<Bytes, PieceError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Some(next) = &mut self.next else { return Poll::Ready(None) };
+        let (answer, body) = std::task::ready!(next.as_mut().poll(context));
+        self.next = None;
+        Poll::Ready(match answer {
+            Ok(Some(piece)) => {
+                self.next = Some(ask(body));
+                Some(Ok(piece))
+            }
+            Ok(None) => None,
+            Err(error) => Some(Err(PieceError::Broken(error.to_string()))),
+        })
     }
 }
 

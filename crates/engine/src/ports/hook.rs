@@ -1,37 +1,176 @@
-//! What other people's servers are asked for.
+//! Addresses that strangers chose: our customers' endpoints, and media at public URLs.
 
-use std::pin::Pin;
+use std::fmt;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_core::Stream;
+use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
 
-/// Fetches files from addresses that callers name.
-///
-/// **Invariant:** nothing is asked of an address that is not globally routable, however it is spelled or resolved.
+/// The most characters of a URL that is called.
+pub const MAX_URL_CHARS: usize = 2_048;
+
+/// The most bytes of an endpoint's answer that are kept.
+pub const MAX_KEPT_BYTES: usize = 2_048;
+
+/// One event to post to one endpoint.
+pub struct HookCall {
+    /// The endpoint.
+    pub url: String,
+    /// The endpoint's own headers: name and value.
+    pub headers: Vec<(String, SecretString)>,
+    /// The secrets that sign, newest first; two during a rotation. Each is `whsec_` and base64.
+    pub secrets: Vec<SecretString>,
+    /// Goes into `webhook-id`: the same in every attempt.
+    pub event_id: String,
+    /// Goes into `webhook-timestamp`: the time of this attempt, for receivers refuse what is older than five minutes.
+    pub at: Timestamp,
+    /// The event.
+    pub body: Bytes,
+    /// Whether somebody asked for it once more.
+    pub is_redelivery: bool,
+}
+
+impl fmt::Debug for HookCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HookCall").field("event_id", &self.event_id).finish_non_exhaustive()
+    }
+}
+
+/// How a post went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Posted {
+    /// How it ended.
+    pub outcome: PostOutcome,
+    /// From the first thought of it to its end.
+    pub latency: SignedDuration,
+}
+
+/// How a post ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PostOutcome {
+    /// The endpoint answered: its status counts, whatever became of the rest of the answer.
+    Answered {
+        /// The HTTP status.
+        status: u16,
+        /// The beginning of the answer, at most [`MAX_KEPT_BYTES`]; without NUL characters.
+        body: String,
+        /// How long the endpoint asks to be left alone; never negative, at most 30 days.
+        retry_after: Option<SignedDuration>,
+    },
+    /// No answer.
+    Failed {
+        /// Why, in a few words for people.
+        reason: String,
+    },
+}
+
+impl PostOutcome {
+    /// Whether the endpoint took the event: any 2xx.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        matches!(self, Self::Answered { status: 200..=299, .. })
+    }
+}
+
+/// Why an address is not called. Reads as the end of "this cannot be called: ".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadAddress {
+    /// Longer than [`MAX_URL_CHARS`].
+    #[error("the URL is longer than {MAX_URL_CHARS} characters")]
+    TooLong,
+    /// It cannot be read.
+    #[error("it is not a URL with a host, such as https://example.com/hook")]
+    NotAUrl,
+    /// Another scheme than is allowed here.
+    #[error("the URL must begin with https://")]
+    NotHttps,
+    /// A user name or a password.
+    #[error("the URL must not hold a user name or a password")]
+    Credentials,
+    /// Something after `#`.
+    #[error("the URL must not hold a fragment (`#`)")]
+    Fragment,
+    /// Port 0.
+    #[error("port 0 cannot be called")]
+    Port,
+    /// A name that means something in a local network only.
+    #[error("the host is a name of a local network, and only public ones are called")]
+    LocalName,
+    /// An address that is not globally routable, or a name that leads to one.
+    #[error("the host is not a public address")]
+    NotPublic,
+}
+
+/// Posts events to our customers' endpoints.
+#[async_trait]
+pub trait HookSender: Send + Sync {
+    /// Whether an endpoint may have this address, before it is saved. No name is looked up here: where a name leads is
+    /// checked each time it is dialled.
+    ///
+    /// # Errors
+    /// Why it may not.
+    fn check(&self, url: &str) -> Result<(), BadAddress>;
+
+    /// Posts one event. Every way this can end is an outcome, so there is no error, and it ends within one deadline.
+    async fn post(&self, call: HookCall) -> Posted;
+}
+
+/// Downloads from public addresses.
 #[async_trait]
 pub trait Fetcher: Send + Sync {
-    /// Asks for a file; a body beyond `max_bytes` ends in an error.
+    /// Begins to download what is at `url`; more than `max_bytes` are never taken.
+    ///
+    /// # Errors
+    /// What came instead.
     async fn fetch(&self, url: &str, max_bytes: u64) -> Result<Fetched, FetchError>;
 }
 
-/// A file on its way.
+/// A download under way.
 pub struct Fetched {
-    /// `Content-Type` of the answer.
+    /// What the server says it is; nobody has looked.
     pub content_type: Option<String>,
-    /// The file's name, by the answer or the address.
+    /// What the server calls it, or else the last part of the URL; without a folder.
     pub file_name: Option<String>,
-    /// Its content.
-    pub body: Pin<Box<dyn Stream<Item = Result<Bytes, FetchError>> + Send>>,
+    /// Its bytes.
+    pub body: Box<dyn Chunks>,
 }
 
-/// Why a file did not come.
+impl fmt::Debug for Fetched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fetched").field("content_type", &self.content_type).finish_non_exhaustive()
+    }
+}
+
+/// Bytes that come piece by piece, as fast as they are asked for.
+#[async_trait]
+pub trait Chunks: Send {
+    /// The next piece; `None` after the last.
+    ///
+    /// # Errors
+    /// Why there is no more. What came before is then not the whole.
+    async fn next(&mut self) -> Result<Option<Bytes>, FetchError>;
+}
+
+/// Why a download brought nothing, or not all.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
-    /// It never will: the address is not allowed, the answer says no, the file is too large.
-    #[error("{0}")]
-    Refused(String),
-    /// It may later.
+    /// The address is not one that is called.
+    #[error(transparent)]
+    Address(#[from] BadAddress),
+    /// Another status than 200; redirects are not followed.
+    #[error("the server answered {status}")]
+    Answered {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// More than was wanted.
+    #[error("it is larger than {max_bytes} bytes")]
+    TooLarge {
+        /// What was wanted.
+        max_bytes: u64,
+    },
+    /// No answer, or not a whole one: in a few words for people.
     #[error("{0}")]
     Unreachable(String),
 }

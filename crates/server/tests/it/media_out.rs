@@ -13,9 +13,10 @@ use bytes::Bytes;
 use engine::deps::Ports;
 use engine::key::DEV_KEY;
 use engine::media::{self, MediaPorts};
-use engine::ports::{BlobError, BlobKey, Blobs, FetchError, Fetched, Fetcher, Pieces, PutError, StoreError};
+use engine::ports::{
+    BlobError, BlobKey, Blobs, Chunks, FetchError, Fetched, Fetcher, Pieces, PutError, StoreError,
+};
 use engine::work;
-use futures_core::Stream;
 use http_body::Frame;
 use serde_json::{Value, json};
 use sim::{Fault, FaultAction, FaultAnswer};
@@ -646,11 +647,10 @@ struct Web {
 
 struct Given(VecDeque<Result<Bytes, FetchError>>);
 
-impl Stream for Given {
-    type Item = Result<Bytes, FetchError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Poll::Ready(self.0.pop_front())
+#[async_trait]
+impl Chunks for Given {
+    async fn next(&mut self) -> Result<Option<Bytes>, FetchError> {
+        self.0.pop_front().transpose()
     }
 }
 
@@ -664,7 +664,7 @@ impl Fetcher for Web {
             Ok(Fetched {
                 content_type: Some(mime_type.to_owned()),
                 file_name: Some("a.png".to_owned()),
-                body: Box::pin(Given(body.into())),
+                body: Box::new(Given(body.into())),
             })
         };
         let png = || vec![Ok(Bytes::from_static(PNG))];
@@ -678,7 +678,10 @@ impl Fetcher for Web {
             }
             "cut.png" => found("image/png", png()),
             "slow.png" => Err(FetchError::Unreachable("no answer".to_owned())),
-            _ => Err(FetchError::Refused("HTTP 404".to_owned())),
+            "busy.png" if n_asked == 1 => Err(FetchError::Answered { status: 503 }),
+            "busy.png" => found("image/png", png()),
+            "large.png" => Err(FetchError::TooLarge { max_bytes }),
+            _ => Err(FetchError::Answered { status: 404 }),
         }
     }
 }
@@ -726,7 +729,8 @@ async fn without_the_setting_a_link_is_metas_to_fetch() {
 async fn a_link_that_brings_nothing_fit_fails_the_message_with_the_reason() {
     let (app, _, counts) = fetching().await;
     for (name, reason) in [
-        ("missing.png", "cannot be fetched: HTTP 404"),
+        ("missing.png", "cannot be fetched: the server answered 404"),
+        ("large.png", "cannot be fetched: it is larger than 104857600 bytes"),
         ("page.png", "is said to be image/png, but its content is text"),
         ("film.gif", "is image/gif, which Meta does not take"),
     ] {
@@ -748,8 +752,10 @@ async fn a_link_that_cannot_be_reached_now_is_tried_again() {
     let (app, web, _) = fetching().await;
     app.send(link("cut.png")).await.expect(200);
     assert_eq!((web.asked.lock().unwrap().len(), app.n_taken()), (2, 1));
+    app.send(link("busy.png")).await.expect(200);
+    assert_eq!((web.asked.lock().unwrap().len(), app.n_taken()), (4, 2));
     let answer = app.send(link("slow.png")).await.expect(503);
-    assert_eq!((answer.code(), app.n_taken()), ("meta_unavailable", 1));
+    assert_eq!((answer.code(), app.n_taken()), ("meta_unavailable", 2));
 }
 
 #[tokio::test]
