@@ -79,6 +79,8 @@ ids! {
     MessageId;
     /// A template as we keep it.
     TemplateId;
+    /// A file, of a customer or for one.
+    MediaId;
     /// A running process that holds messages.
     WorkerId;
     /// Something that the application may hear of; made by [`EventId::at`].

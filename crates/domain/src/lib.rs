@@ -19,6 +19,7 @@ pub mod id;
 pub mod inbound;
 pub mod json;
 pub mod login;
+pub mod media;
 pub mod message;
 pub mod meta_error;
 pub mod outcome;

@@ -8,6 +8,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use domain::check::Violation;
 use domain::id::WorkspaceId;
 use domain::message::Reference;
 use domain::meta_error::{Class, MetaError};
@@ -17,6 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 
 use crate::account::line;
+use crate::media::{self, Unready};
 use crate::ports::{
     AccountRecord, Admission, Claim, Claimed, Failure, KeptAnswer, MessageKey, NewMessage, OnUnknown,
     OutgoingMessage, Plan, SentAs, Settled, Settlement, StoreError, StoreErrorKind,
@@ -274,12 +276,32 @@ impl Run<'_> {
                     }
                 }
             }
-            let outcome = self.deps.upstream.send(&line(self.record), self.body(&message)).await;
+            let sent_as = listener.template.sent_as;
+            let outcome = match media::ready(self.deps, self.record, &mut message, sent_as).await {
+                Ok(()) => self.deps.upstream.send(&line(self.record), self.body(&message)).await,
+                Err(Unready::Tried(outcome)) => outcome,
+                Err(Unready::Never(violation)) => {
+                    return self.without_file(message, violation, listener).await;
+                }
+            };
             match self.after(&mut message, outcome, &mut listener).await {
                 Next::Again(at) => wait = Some(at),
                 Next::End => return,
             }
         }
+    }
+
+    /// Ends a message one of whose files can never be handed over.
+    async fn without_file(&self, message: Claimed, violation: Violation, listener: Listener) {
+        let (failure, error) = media::failure(violation);
+        let (settlement, end) = if self.is_resent {
+            // This attempt was not made, but an earlier one may have arrived.
+            let reason = "a file cannot be handed over again".to_owned();
+            (Settlement::Unknown { reason }, listener.sent(Progress::Unknown))
+        } else {
+            (Settlement::Failed(failure), Err(error))
+        };
+        self.finish(&message, settlement, end, listener).await;
     }
 
     fn body(&self, message: &Claimed) -> Bytes {

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::directory::DirectoryCache;
 use crate::in_flight::InFlight;
 use crate::key::Allowances;
+use crate::media::{Media, MediaPorts, MediaSettings};
 use crate::notify::{HookSettings, Posts};
 use crate::pacing::Pacer;
 use crate::ports::{
@@ -39,6 +40,8 @@ pub struct Settings {
     pub hooks: HookSettings,
     /// How long a login lasts.
     pub sessions: SessionSpan,
+    /// What may be done with files.
+    pub media: MediaSettings,
     /// Whether this is `waypost dev`, which accepts the key that everybody knows.
     pub is_dev: bool,
 }
@@ -85,6 +88,8 @@ pub struct Deps {
     pub tasks: TaskTracker,
     /// The requests with a caller's key that are under way.
     pub running: RunningKeys,
+    /// The files.
+    pub media: Media,
     /// Says that something was put into the queue.
     pub queue_hint: Notify,
     pub(crate) pacer: Pacer,
@@ -118,6 +123,8 @@ pub struct Ports {
     pub sender: Arc<dyn HookSender>,
     /// Wakes after each commit of this process.
     pub committed: Arc<Notify>,
+    /// Keeps and carries files.
+    pub media: MediaPorts,
 }
 
 impl Deps {
@@ -135,6 +142,7 @@ impl Deps {
             upstream,
             sender,
             committed,
+            media,
         } = ports;
         let (unix_ms, random) = draw(&*clock, &*chance);
         Self {
@@ -159,6 +167,7 @@ impl Deps {
             logins: Logins::default(),
             tasks: TaskTracker::new(),
             running: RunningKeys::default(),
+            media: Media::new(media),
             queue_hint: Notify::new(),
             posts: Posts::default(),
             in_flight: InFlight::default(),

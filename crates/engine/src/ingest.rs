@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use domain::id::{AccountId, ContactId, MessageId};
+use domain::id::{AccountId, ContactId, MediaId, MessageId};
 use domain::inbound::Update;
 
 use crate::ports::{AccountRecord, FreshIds, Ingested, Post, Route, RoutedPart, StoreError};
@@ -49,10 +49,14 @@ pub async fn ingest(
             ids: FreshIds {
                 message: deps.new_id(MessageId::from_parts),
                 contact: deps.new_id(ContactId::from_parts),
+                media: deps.new_id(MediaId::from_parts),
             },
         })
         .collect();
     let ingested = deps.messages.ingest(Post { body, parts, now: deps.now() }).await?;
+    if ingested.has_media {
+        deps.media.hint.notify_one();
+    }
     if ingested.unrouted > 0 {
         tracing::warn!(
             n_parts = ingested.unrouted,

@@ -15,6 +15,7 @@ pub mod hook_secret;
 mod in_flight;
 pub mod ingest;
 pub mod key;
+pub mod media;
 pub mod notify;
 mod pacing;
 pub mod ports;

@@ -3,17 +3,17 @@
 use domain::id::MessageId;
 use domain::message::Reference;
 
-use crate::Deps;
 use crate::key::Caller;
 use crate::ports::{OutgoingMessage, StoreError};
 use crate::send::{
     SendError, SendRequest, check_template, choose_account, content_text, context, may_leave, resolve,
 };
+use crate::{Deps, media};
 
 /// One thing that a rehearsal looked at.
 #[derive(Debug)]
 pub struct Rehearsed {
-    /// What: `account`, `recipient`, `template`, `window`, `opt_out`.
+    /// What: `account`, `recipient`, `template`, `window`, `opt_out`, `media`.
     pub name: &'static str,
     /// `None`: all is well.
     pub error: Option<SendError>,
@@ -92,6 +92,10 @@ pub async fn rehearse(deps: &Deps, caller: &Caller, request: &SendRequest) -> Re
                 },
             )?;
         }
+    }
+    let base = format!("/{}", request.content.kind().as_str());
+    if !request.content.media_refs().is_empty() {
+        note("media", media::check(deps, caller, (&request.content, &base), request).await)?;
     }
     let mut context_wamid = None;
     if request.context_wamid.is_some() {

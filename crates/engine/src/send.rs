@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use domain::account::{Account, AccountStatus};
+use domain::check::Violation;
 use domain::content::Content;
 use domain::id::{AccountId, ContactId, MessageId};
 use domain::inbound::Person;
@@ -22,7 +23,7 @@ use crate::ports::{
     SentAs, StoreError, UpstreamError,
 };
 use crate::template::{self, TemplateError};
-use crate::{Deps, account};
+use crate::{Deps, account, media};
 
 /// A message that somebody wants sent; its shape is checked.
 #[derive(Clone, Debug)]
@@ -157,6 +158,8 @@ pub enum SendError {
         /// What does not fit.
         mismatches: Vec<Mismatch>,
     },
+    /// Files of the message are not here, do not fit, or cannot be fetched.
+    Media(Vec<Violation>),
     /// The customer has not written in the last 24 hours.
     OutsideWindow(Window),
     /// The person takes no marketing.
@@ -308,6 +311,11 @@ async fn check(deps: &Deps, caller: &Caller, request: &SendRequest) -> Result<Ch
             Some(Fallback { content: content_text(fallback)?, is_marketing })
         }
     };
+    let base = format!("/{}", request.content.kind().as_str());
+    media::check(deps, caller, (&request.content, &base), request).await?;
+    if let Some(fallback) = &request.fallback {
+        media::check(deps, caller, (fallback, "/fallback_template"), request).await?;
+    }
     Ok(Checked { record, recipient, is_marketing, fallback })
 }
 

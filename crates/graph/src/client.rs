@@ -8,6 +8,7 @@
 //! and the caller knows no more than it did, which is what `Unknown` means.
 
 mod gate;
+mod media;
 mod transport;
 
 use std::error::Error;
@@ -29,7 +30,8 @@ use secrecy::ExposeSecret as _;
 use url::form_urlencoded::byte_serialize;
 
 use self::gate::{Gate, GatedBody};
-use self::transport::{Pool, within};
+use self::media::FileBody;
+use self::transport::{Pool, PoolOf, within};
 use crate::config::{Base, GraphConfig, GraphConfigError};
 use crate::lossy;
 use crate::walk::Json;
@@ -45,10 +47,13 @@ const LARGE: usize = 8 << 20;
 #[derive(Clone, Debug)]
 pub struct GraphClient {
     pool: Pool,
+    /// Files have connections of their own: a large one must not stand before a message.
+    file_pool: PoolOf<FileBody>,
     live: Base,
     sandbox: Base,
     user_agent: HeaderValue,
     timeout: Duration,
+    file_timeout: Duration,
 }
 
 impl GraphClient {
@@ -59,11 +64,13 @@ impl GraphClient {
     pub fn new(config: &GraphConfig) -> Result<Self, GraphConfigError> {
         Ok(Self {
             pool: transport::pool(config)?,
+            file_pool: transport::pool(config)?,
             live: Base::parse(&config.live_base_url, &config.version)?,
             sandbox: Base::parse(&config.sandbox_base_url, &config.version)?,
             user_agent: HeaderValue::from_str(&config.user_agent)
                 .map_err(|_| GraphConfigError::UserAgent(config.user_agent.clone()))?,
             timeout: config.timeout,
+            file_timeout: config.file_timeout,
         })
     }
 
@@ -72,13 +79,7 @@ impl GraphClient {
         base.join(path).ok_or(Unfit("the path"))
     }
 
-    fn request(
-        &self,
-        method: Method,
-        uri: Uri,
-        line: &Line,
-        body: GatedBody,
-    ) -> Result<Request<GatedBody>, Unfit> {
+    fn request<B>(&self, method: Method, uri: Uri, line: &Line, body: B) -> Result<Request<B>, Unfit> {
         let token = line.access_token.expose_secret();
         let mut bearer = BytesMut::with_capacity(token.len() + 7);
         bearer.extend_from_slice(b"Bearer ");

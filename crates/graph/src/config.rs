@@ -19,6 +19,8 @@ pub struct GraphConfig {
     pub connect_timeout: Duration,
     /// How long a call may take, from the first thought of connecting to the last byte of the answer.
     pub timeout: Duration,
+    /// How long a file may take, up or down. Between two pieces of it, `timeout` holds.
+    pub file_timeout: Duration,
     /// How long an unused connection is kept. It must stay below the other side's patience, else a send meets a
     /// connection that is being closed and ends as unknown. Meta's edge is said to close after 60 s.
     pub idle_timeout: Duration,
@@ -38,6 +40,7 @@ impl Default for GraphConfig {
             version: "v24.0".to_owned(),
             connect_timeout: Duration::from_secs(5),
             timeout: Duration::from_secs(30),
+            file_timeout: Duration::from_secs(600),
             idle_timeout: Duration::from_secs(45),
             user_agent: concat!("waypost/", env!("CARGO_PKG_VERSION")).to_owned(),
             versions: Versions::Negotiated,
@@ -114,6 +117,11 @@ impl Base {
         }
         let path = parts.path_and_query.as_ref().map_or("", PathAndQuery::path).trim_end_matches('/');
         Ok(Self { scheme, authority, prefix: format!("{path}/{version}") })
+    }
+
+    /// Whether a URI is at this very place.
+    pub(crate) fn is_origin_of(&self, uri: &Uri) -> bool {
+        uri.scheme() == Some(&self.scheme) && uri.authority() == Some(&self.authority)
     }
 
     /// The URI of `path`, which begins with a slash. `None` when the path holds what a path cannot.

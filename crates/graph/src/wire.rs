@@ -5,5 +5,6 @@
 pub(crate) mod answer;
 pub(crate) mod envelope;
 pub(crate) mod error;
+pub(crate) mod media;
 pub(crate) mod node;
 pub(crate) mod template;

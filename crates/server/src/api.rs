@@ -16,6 +16,7 @@ mod error;
 mod events;
 mod keys;
 mod list;
+mod media;
 mod messages;
 mod refusal;
 mod repeat;
@@ -31,7 +32,7 @@ mod webhooks;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::response::{IntoResponse, Response};
 use engine::Deps;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -42,6 +43,8 @@ pub(crate) use error::{ApiError, Code};
 /// The routes under `/api`, with everything around them.
 pub(crate) fn router(deps: &Arc<Deps>, web: &Arc<Web>) -> Router {
     let api = routes::router()
+        // Each handler bounds the body that it reads.
+        .layer(DefaultBodyLimit::disable())
         .fallback(visit::no_such_route)
         .method_not_allowed_fallback(visit::no_such_method)
         .layer(CatchPanicLayer::custom(panicked))

@@ -15,6 +15,7 @@ mod error;
 mod file;
 mod keys;
 mod load;
+mod media;
 mod parse;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -31,6 +32,7 @@ pub(crate) use environment::Environment;
 pub(crate) use error::{ConfigError, MissingSecretKey};
 pub(crate) use keys::{KEYS, Key};
 pub(crate) use load::{Loaded, Origin, Override, Sources, load, secret_file};
+pub(crate) use media::{MediaConfig, MediaStore};
 
 /// The settings, each valid by itself.
 #[derive(Clone, Debug)]
@@ -39,7 +41,7 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// The SQLite file.
     pub(crate) database: PathBuf,
-    /// What `waypost dev` and uploads keep.
+    /// Where files are kept, and what `waypost dev` keeps.
     pub(crate) data_dir: PathBuf,
     /// How Meta is reached.
     pub(crate) graph: GraphSettings,
@@ -57,6 +59,8 @@ pub(crate) struct Config {
     pub(crate) sessions: SessionSpan,
     /// The proxies that are believed when they tell where a call comes from.
     pub(crate) trusted_proxies: Vec<Network>,
+    /// The files.
+    pub(crate) media: MediaConfig,
     /// What is logged, and how.
     pub(crate) log: LogSettings,
     secret_key: Option<SecretSlice<u8>>,
@@ -160,6 +164,7 @@ impl Default for Config {
             },
             sessions: SessionSpan::default(),
             trusted_proxies: Vec::new(),
+            media: MediaConfig::default(),
             log: LogSettings { format: LogFormat::Text, filter: "info".to_owned() },
             secret_key: None,
             public_url: None,

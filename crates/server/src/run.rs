@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
+use blobs::{BucketBlobs, FolderBlobs};
 use engine::deps::Ports;
+use engine::media::MediaPorts;
 use engine::notify::{self, HookSettings};
-use engine::ports::Clock;
+use engine::ports::{Blobs, Clock};
 use engine::work::Rhythm;
-use engine::{Deps, Settings, directory, queue, work};
+use engine::{Deps, Settings, directory, media, queue, work};
 use graph::{GraphClient, GraphConfig};
 use hooks::{HookClient, HookConfig, Policy};
 use jiff::SignedDuration;
@@ -20,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::chance::OsChance;
 use crate::client::Network;
-use crate::config::Config;
+use crate::config::{Config, MediaStore};
 use crate::passwords::Argon2Passwords;
 use crate::{api, health, listen, webhook};
 
@@ -62,7 +64,14 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
     };
     let timeout = Duration::from_secs(config.webhooks.timeout_seconds.into());
     let hook_config = HookConfig { policy, timeout, ..HookConfig::default() };
-    let sender = HookClient::new(&hook_config, options.clock.clone())?;
+    let sender = Arc::new(HookClient::new(&hook_config, options.clock.clone())?);
+    let upstream = Arc::new(upstream);
+    let media = MediaPorts {
+        records: store.clone(),
+        blobs: blobs(config)?,
+        upstream: upstream.clone(),
+        fetcher: Some(sender.clone()),
+    };
     let ports = Ports {
         clock: options.clock,
         chance,
@@ -73,8 +82,9 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         work: store.clone(),
         access: store,
         passwords: Arc::new(Argon2Passwords::default()),
-        upstream: Arc::new(upstream),
-        sender: Arc::new(sender),
+        upstream,
+        sender,
+        media,
     };
     let settings = Settings {
         limits: config.limits,
@@ -92,6 +102,7 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
             per_second: Some(config.webhooks.rate_per_second).filter(|rate| *rate > 0),
         },
         sessions: config.sessions,
+        media: config.media.settings(),
         is_dev: options.is_dev,
     };
     let deps = Arc::new(Deps::new(ports, settings));
@@ -113,6 +124,14 @@ impl Web {
     pub(crate) fn of(config: &Config) -> Self {
         Self { public_url: Some(config.public_url()), trusted_proxies: config.trusted_proxies.clone() }
     }
+}
+
+/// Where the content of files is kept.
+fn blobs(config: &Config) -> anyhow::Result<Arc<dyn Blobs>> {
+    Ok(match config.media.store {
+        MediaStore::File => Arc::new(FolderBlobs::within(config.media_dir())),
+        MediaStore::S3 => Arc::new(BucketBlobs::of_s3(&config.media.bucket()?)?),
+    })
 }
 
 /// Everything that is served over HTTP.
@@ -263,11 +282,21 @@ enum Loop {
     Queue,
     Numbers,
     Hooks,
+    Media,
+    MediaSweep,
 }
 
 impl Loop {
-    const ALL: [Self; 6] =
-        [Self::Recovery, Self::Directory, Self::KeyUse, Self::Queue, Self::Numbers, Self::Hooks];
+    const ALL: [Self; 8] = [
+        Self::Recovery,
+        Self::Directory,
+        Self::KeyUse,
+        Self::Queue,
+        Self::Numbers,
+        Self::Hooks,
+        Self::Media,
+        Self::MediaSweep,
+    ];
 
     async fn run(self, deps: Arc<Deps>, stop: CancellationToken) {
         let clock = deps.clock.clone();
@@ -297,6 +326,14 @@ impl Loop {
             Self::Hooks => {
                 let rhythm = Rhythm { every: notify::LOOK_EVERY, hint: Some(&deps.committed) };
                 work::run("webhooks", &*clock, rhythm, &stop, || notify::tick(&deps)).await;
+            }
+            Self::Media => {
+                let rhythm = Rhythm { every: media::LOOK_EVERY, hint: Some(&deps.media.hint) };
+                work::run("media", &*clock, rhythm, &stop, || media::tick(&deps)).await;
+            }
+            Self::MediaSweep => {
+                let rhythm = rhythm(media::SWEEP_EVERY);
+                work::run("media sweep", &*clock, rhythm, &stop, || media::sweep(&deps)).await;
             }
             Self::Queue => {
                 let rhythm = Rhythm { every: queue::LOOK_EVERY, hint: Some(&deps.queue_hint) };

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use domain::id::{
-    AccountId, ActId, ContactId, KeyId, MessageId, OwnerId, ReplayId, TemplateId, UserId, WebhookId,
+    AccountId, ActId, ContactId, KeyId, MediaId, MessageId, OwnerId, ReplayId, TemplateId, UserId, WebhookId,
     WorkspaceId,
 };
 use jiff::Timestamp;
@@ -91,7 +91,7 @@ macro_rules! ids {
     )*};
 }
 
-ids! { AccountId ActId ContactId KeyId MessageId OwnerId ReplayId TemplateId UserId WebhookId WorkspaceId }
+ids! { AccountId ActId ContactId KeyId MediaId MessageId OwnerId ReplayId TemplateId UserId WebhookId WorkspaceId }
 
 /// A time as it is kept.
 pub(crate) fn micros(at: Timestamp) -> i64 {

@@ -125,9 +125,10 @@ fn async_trait(file: &TextFile, findings: &mut Vec<Finding>) {
     if is_ports || file.is_test() {
         return;
     }
-    let may_implement = ["crates/store/", "crates/graph/", "crates/hooks/", "crates/server/"]
-        .iter()
-        .any(|folder| file.path.starts_with(folder));
+    let may_implement =
+        ["crates/blobs/", "crates/store/", "crates/graph/", "crates/hooks/", "crates/server/"]
+            .iter()
+            .any(|folder| file.path.starts_with(folder));
     let tests_start = file.tests_start();
     let mut lines = file.lines();
     while let Some((number, line)) = lines.next() {

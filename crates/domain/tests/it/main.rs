@@ -4,6 +4,7 @@
 mod buttons;
 mod interactive;
 mod limits;
+mod media;
 mod mismatch;
 mod order;
 mod properties;

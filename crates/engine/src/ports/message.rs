@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use domain::id::{AccountId, ContactId, KeyId, MessageId, OwnerId, WorkerId, WorkspaceId};
+use domain::id::{AccountId, ContactId, KeyId, MediaId, MessageId, OwnerId, WorkerId, WorkspaceId};
 use domain::inbound::Update;
 use domain::message::{Direction, Pricing, Status};
 use domain::meta_error::MetaError;
@@ -407,6 +407,8 @@ pub struct FreshIds {
     pub message: MessageId,
     /// For a contact.
     pub contact: ContactId,
+    /// For a file.
+    pub media: MediaId,
 }
 
 /// What a POST did.
@@ -424,6 +426,8 @@ pub struct Ingested {
     pub undecodable: u32,
     /// Whether a template changed.
     pub has_template_changes: bool,
+    /// Whether there is a file to fetch.
+    pub has_media: bool,
 }
 
 /// How a message is asked for.
@@ -491,6 +495,8 @@ pub struct MessageStory {
     pub timeline: Vec<TimelineEntry>,
     /// What Meta sent: the bytes of an inbound message.
     pub raw: Option<Bytes>,
+    /// The file of an inbound message.
+    pub media: Option<super::StoredMedia>,
 }
 
 /// One thing that happened to a message.

@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Uri;
+use hyper::body::Body;
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -22,13 +23,20 @@ use tower::Service;
 use super::gate::GatedBody;
 use crate::config::{GraphConfig, GraphConfigError, Versions};
 
-/// The pool of connections, to Meta and to the simulator.
-pub(crate) type Pool = Client<PatientConnector<HttpsConnector<HttpConnector>>, GatedBody>;
+/// A pool of connections, to Meta and to the simulator.
+pub(crate) type PoolOf<B> = Client<PatientConnector<HttpsConnector<HttpConnector>>, B>;
+
+/// The pool for requests in one piece.
+pub(crate) type Pool = PoolOf<GatedBody>;
 
 /// Idle connections kept per host. Each HTTP/1.1 send at a time has its own, and a number may have a thousand a second.
 const MAX_IDLE: usize = 1_024;
 
-pub(crate) fn pool(config: &GraphConfig) -> Result<Pool, GraphConfigError> {
+pub(crate) fn pool<B>(config: &GraphConfig) -> Result<PoolOf<B>, GraphConfigError>
+where
+    B: Body + Send,
+    B::Data: Send,
+{
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
@@ -123,5 +131,26 @@ where
                 Err(too_late) => Err(too_late.into()),
             }
         })
+    }
+}
+
+/// The wire's own timer, for an answer whose pieces are handed on: it wakes whoever waits for the next one.
+pub(crate) struct Patience {
+    span: Duration,
+    sleep: Pin<Box<tokio::time::Sleep>>,
+}
+
+impl Patience {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the wire's own deadlines run on the real clock, as in `within`"
+    )]
+    pub(crate) fn new(span: Duration) -> Self {
+        Self { span, sleep: Box::pin(tokio::time::sleep(span)) }
+    }
+
+    /// Ready once the span has passed.
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<TooLate> {
+        self.sleep.as_mut().poll(context).map(|()| TooLate(self.span))
     }
 }

@@ -79,6 +79,8 @@ codes! {
     TemplateNotFound = "template_not_found", NOT_FOUND;
     /// There is no such contact.
     ContactNotFound = "contact_not_found", NOT_FOUND;
+    /// There is no such file, or it is not for this key.
+    MediaNotFound = "media_not_found", NOT_FOUND;
     /// There is no such account.
     AccountNotFound = "account_not_found", NOT_FOUND;
     /// There is no such webhook.
@@ -103,17 +105,24 @@ codes! {
     EmailTaken = "email_taken", CONFLICT;
     /// The workspace would be without an owner.
     LastOwner = "last_owner", CONFLICT;
+    /// The file is still being fetched from Meta: `Retry-After` says when to ask again.
+    MediaPending = "media_pending", CONFLICT;
     /// The `Idempotency-Key` was used with another request.
     IdempotencyMismatch = "idempotency_mismatch", CONFLICT;
     /// The first request with this `Idempotency-Key` is still running: `Retry-After` says when to ask again.
     IdempotencyInProgress = "idempotency_in_progress", CONFLICT;
+    /// The file could not be fetched from Meta, or is kept no longer: `details.reason` says why.
+    MediaFailed = "media_failed", GONE;
     /// The address exists, but not with this method.
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED;
     /// The body did not arrive in time.
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT;
-    /// The body is larger than 5 MB.
+    /// The body is larger than 5 MB, or the file larger than Meta takes of its type: `details.limit_bytes` is the most.
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE;
     /// The caller has used up its calls, or too many logins failed: `Retry-After` says when there are more.
+    /// The file has no such part: `Content-Range` tells how long it is.
+    RangeNotSatisfiable = "range_not_satisfiable", RANGE_NOT_SATISFIABLE;
+    /// The key has used up its calls: `Retry-After` says when there are more.
     RateLimited = "rate_limited", TOO_MANY_REQUESTS;
     /// The wait for a turn towards Meta would be longer than 5 seconds; nothing was stored.
     Pacing = "pacing", TOO_MANY_REQUESTS;

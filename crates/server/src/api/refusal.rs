@@ -76,6 +76,7 @@ impl From<SendError> for ApiError {
             }
             SendError::TemplateNotSendable { template, status } => not_sendable(&template, &status),
             SendError::TemplateParameters { template, mismatches } => parameters(&template, mismatches),
+            SendError::Media(violations) => Self::invalid(violations),
             SendError::OutsideWindow(window) => {
                 // The words of the seed, to the letter.
                 Self::new(Code::OutsideWindow, "Outside 24-hour window. Use a template message.")

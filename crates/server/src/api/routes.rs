@@ -10,7 +10,7 @@ use domain::permission::Permission;
 use engine::Deps;
 
 use super::{
-    accounts, audit, auth, batch, contacts, events, keys, messages, send, templates, users, webhooks,
+    accounts, audit, auth, batch, contacts, events, keys, media, messages, send, templates, users, webhooks,
 };
 
 /// What a caller needs.
@@ -74,6 +74,8 @@ routes! {
     GET "/templates/{id}" templates::get_template, May(P::ReadTemplates);
     GET "/contacts" contacts::list_contacts, May(P::ReadContacts);
     GET "/contacts/{id}" contacts::get_contact, May(P::ReadContacts);
+    POST "/media" media::upload_media, May(P::SendMessages);
+    GET "/media/{id}" media::get_media, May(P::ReadMessages);
     GET "/api-keys" keys::list_keys, May(P::ManageKeys);
     POST "/api-keys" keys::create_key, May(P::ManageKeys);
     GET "/api-keys/{id}" keys::get_key, May(P::ManageKeys);

@@ -6,7 +6,7 @@ use domain::audit::Act;
 use domain::json::{Object, Value};
 use domain::message::{Direction, Pricing, Status};
 use domain::user::User;
-use engine::ports::{Contact, MessageStory, StoredMessage, StoredTemplate, TimelineEntry};
+use engine::ports::{Contact, MessageStory, StoredMedia, StoredMessage, StoredTemplate, TimelineEntry};
 use jiff::Timestamp;
 
 use super::answer::object;
@@ -232,7 +232,39 @@ pub(crate) fn story(story: MessageStory) -> Value {
     shown.insert("timeline", Value::Array(timeline));
     let raw = story.raw.and_then(|raw| std::str::from_utf8(&raw).ok().map(parsed));
     shown.insert("raw", raw.unwrap_or(Value::Null));
+    if let Some(media) = &story.media {
+        shown.insert("media", Value::Object(media_object(media)));
+    }
     Value::Object(shown)
+}
+
+/// A file, as its message shows it.
+fn media_object(media: &StoredMedia) -> Object {
+    let mut shown = Object::new();
+    shown.insert("id", media.id.to_string());
+    shown.insert("state", media.state.as_str());
+    shown.insert("mime_type", text(media.mime_type.as_deref()));
+    shown.insert("size", text(media.size.and_then(|size| i64::try_from(size).ok())));
+    shown.insert("sha256", text(media.sha256.as_ref().map(hex)));
+    shown.insert("file_name", text(media.file_name.as_deref()));
+    shown.insert("reason", text(media.reason.as_deref()));
+    shown
+}
+
+/// A file.
+pub(crate) fn media(media: &StoredMedia) -> Value {
+    let mut shown = media_object(media);
+    shown.insert("origin", media.origin.as_str());
+    shown.insert("account", text(media.account.map(|id| id.to_string())));
+    shown.insert("message", text(media.message.map(|id| id.to_string())));
+    shown.insert("created_at", time(media.created_at));
+    shown.insert("expires_at", media.expires_at.map_or(Value::Null, time));
+    Value::Object(shown)
+}
+
+/// A digest as text.
+pub(crate) fn hex(digest: &[u8; 32]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn step(status: Status, at: Timestamp) -> Value {

@@ -33,6 +33,12 @@ pub(crate) enum Kind {
     Folder,
     /// 32 bytes as base64.
     Secret,
+    /// A secret that somebody else made.
+    Password,
+    /// A name, as somebody else gave it.
+    Name,
+    /// A path of names, which may be empty.
+    Prefix,
     /// `https://…` or `http://…`.
     Url,
     /// A version of the Graph API.
@@ -57,6 +63,9 @@ impl Kind {
             Self::Database => "`sqlite:` and the path of a file, such as `sqlite:waypost.db`".to_owned(),
             Self::Folder => "the path of a folder".to_owned(),
             Self::Secret => "32 bytes as base64".to_owned(),
+            Self::Password => "a secret without blanks".to_owned(),
+            Self::Name => "a name without blanks".to_owned(),
+            Self::Prefix => "names with slashes between them, such as `waypost/media`, or nothing".to_owned(),
             Self::Url => "a URL that begins with `https://` or `http://`".to_owned(),
             Self::Version => "a version of the Graph API, such as `v24.0`".to_owned(),
             Self::Networks => {
@@ -81,7 +90,7 @@ impl Kind {
 impl Key {
     /// Whether its value is never shown.
     pub(crate) fn is_secret(&self) -> bool {
-        self.kind == Kind::Secret
+        matches!(self.kind, Kind::Secret | Kind::Password)
     }
 
     /// Its environment variable.
@@ -112,6 +121,10 @@ const MOST_POSTS: u32 = 1_000;
 pub(super) const TRUTH: &[&str] = &["true", "false"];
 /// Most hours of a session: a year.
 const MOST_HOURS: u32 = 8784;
+/// Most days for which a file is kept.
+const MOST_DAYS: u32 = 36_500;
+/// Most bytes of a file: Meta takes no larger one.
+const MOST_BYTES: u32 = 100 << 20;
 /// Most seconds of a deadline.
 const MOST_SECONDS: u32 = 600;
 
@@ -176,7 +189,8 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "data_dir",
         kind: Kind::Folder,
-        about: "What `dev` and `simulator` keep: the sandbox's database, its secret key and the simulator's state.",
+        about: "Where files are kept (`media.store`), and what `dev` and `simulator` keep: the sandbox's database, its \
+                secret key and the simulator's state.",
         derived: None,
         set: |config, text| parse::into(&mut config.data_dir, parse::folder(text)),
         get: |config| Some(config.data_dir.display().to_string()),
@@ -362,6 +376,111 @@ pub(crate) const KEYS: &[Key] = &[
         derived: None,
         set: |config, text| parse::into(&mut config.sessions.absolute, parse::hours(text, MOST_HOURS)),
         get: |config| Some(config.sessions.absolute.as_hours().to_string()),
+    },
+    Key {
+        name: "media.store",
+        kind: Kind::Choice(&["file", "s3"]),
+        about: "Where the content of files is kept: in the folder `media` of `data_dir`, or in a bucket that speaks S3's \
+                language.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.media.store, parse::media_store(text)),
+        get: |config| Some(config.media.store.as_str().to_owned()),
+    },
+    Key {
+        name: "media.fetch",
+        kind: Kind::Choice(TRUTH),
+        about: "Whether a file that a message names by `url` or `link` is fetched here when the message leaves, and uploaded \
+                to Meta. Otherwise Meta fetches it.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.media.fetches_links, parse::truth(text)),
+        get: |config| Some(config.media.fetches_links.to_string()),
+    },
+    Key {
+        name: "media.keep_days",
+        kind: Kind::Number(0, MOST_DAYS),
+        about: "Days for which customers' files are kept. 0 keeps them for ever.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.media.keep_days, parse::number(text, 0, MOST_DAYS)),
+        get: |config| Some(config.media.keep_days.to_string()),
+    },
+    Key {
+        name: "media.keep_upload_days",
+        kind: Kind::Number(1, MOST_DAYS),
+        about: "Days for which files for customers are kept: what `POST /api/media` takes, and what links brought. What a \
+                waiting message needs is kept until it has left.",
+        derived: None,
+        set: |config, text| {
+            parse::into(&mut config.media.keep_upload_days, parse::number(text, 1, MOST_DAYS))
+        },
+        get: |config| Some(config.media.keep_upload_days.to_string()),
+    },
+    Key {
+        name: "media.max_bytes",
+        kind: Kind::Number(1024, MOST_BYTES),
+        about: "Most bytes of a file, in either direction. Meta's limits for its type hold besides.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.media.max_bytes, parse::number(text, 1024, MOST_BYTES)),
+        get: |config| Some(config.media.max_bytes.to_string()),
+    },
+    Key {
+        name: "media.s3.bucket",
+        kind: Kind::Name,
+        about: "The bucket, where `media.store` is `s3`. Let it forget unfinished multipart uploads after a day.",
+        derived: None,
+        set: |config, text| {
+            config.media.s3.bucket = Some(parse::name(text)?);
+            Ok(())
+        },
+        get: |config| config.media.s3.bucket.clone(),
+    },
+    Key {
+        name: "media.s3.endpoint",
+        kind: Kind::Url,
+        about: "Where the bucket's store is, if it is not Amazon's.",
+        derived: Some("Amazon's, of the region"),
+        set: |config, text| {
+            config.media.s3.endpoint = Some(parse::url(text)?);
+            Ok(())
+        },
+        get: |config| config.media.s3.endpoint.clone(),
+    },
+    Key {
+        name: "media.s3.region",
+        kind: Kind::Name,
+        about: "The bucket's region. Stores without regions take any name.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.media.s3.region, parse::name(text)),
+        get: |config| Some(config.media.s3.region.clone()),
+    },
+    Key {
+        name: "media.s3.access_key_id",
+        kind: Kind::Name,
+        about: "Who asks for the bucket's objects.",
+        derived: None,
+        set: |config, text| {
+            config.media.s3.access_key_id = Some(parse::name(text)?);
+            Ok(())
+        },
+        get: |config| config.media.s3.access_key_id.clone(),
+    },
+    Key {
+        name: "media.s3.secret_access_key",
+        kind: Kind::Password,
+        about: "Proves who asks for the bucket's objects.",
+        derived: None,
+        set: |config, text| {
+            config.media.s3.secret_access_key = Some(parse::password(text)?);
+            Ok(())
+        },
+        get: |config| config.media.s3.secret_access_key.as_ref().map(|_| "***".to_owned()),
+    },
+    Key {
+        name: "media.s3.prefix",
+        kind: Kind::Prefix,
+        about: "What stands before the name of every object.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.media.s3.prefix, parse::prefix(text)),
+        get: |config| Some(config.media.s3.prefix.clone()),
     },
     Key {
         name: "log.format",

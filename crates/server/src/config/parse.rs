@@ -7,13 +7,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::GeneralPurposeConfig;
 use base64::engine::{DecodePaddingMode, GeneralPurpose};
 use jiff::SignedDuration;
-use secrecy::SecretSlice;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
-use super::LogFormat;
 use super::keys::{Kind, TRUTH, Wrong};
 use crate::client::Network;
+use secrecy::{SecretSlice, SecretString};
+
+use super::{LogFormat, MediaStore};
 
 /// The bytes of a secret key.
 const SECRET_KEY_BYTES: usize = 32;
@@ -147,6 +148,36 @@ pub(super) fn log_format(text: &str) -> Result<LogFormat, Wrong> {
     }
 }
 
+pub(super) fn media_store(text: &str) -> Result<MediaStore, Wrong> {
+    match text {
+        "file" => Ok(MediaStore::File),
+        "s3" => Ok(MediaStore::S3),
+        _ => Err(must_be(Kind::Choice(&["file", "s3"]))),
+    }
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|letter| letter.is_ascii_graphic())
+}
+
+pub(super) fn name(text: &str) -> Result<String, Wrong> {
+    if is_word(text) { Ok(text.to_owned()) } else { Err(must_be(Kind::Name)) }
+}
+
+pub(super) fn password(text: &str) -> Result<SecretString, Wrong> {
+    if is_word(text) { Ok(text.into()) } else { Err(must_be(Kind::Password)) }
+}
+
+pub(super) fn prefix(text: &str) -> Result<String, Wrong> {
+    let text = text.trim_matches('/');
+    let is_path = text.is_empty()
+        || text.split('/').all(|part| {
+            !matches!(part, "" | "." | "..")
+                && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        });
+    if is_path { Ok(text.to_owned()) } else { Err(must_be(Kind::Prefix)) }
+}
+
 pub(super) fn filter(text: &str) -> Result<String, Wrong> {
     // An empty filter would silence everything but errors, which nobody means.
     if text.trim().is_empty() || EnvFilter::builder().parse(text).is_err() {
@@ -213,6 +244,17 @@ mod tests {
         ] {
             assert!(url(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_prefix_is_a_path_that_leads_nowhere_else() {
+        assert_eq!(prefix("/waypost/media/"), Ok("waypost/media".to_owned()));
+        assert_eq!(prefix(""), Ok(String::new()));
+        for text in ["a//b", "../a", "a/.", "a b", "a\\b", "a?b"] {
+            assert!(prefix(text).is_err(), "{text}");
+        }
+        assert!(name("eu central").is_err() && name("").is_err() && password("a\nb").is_err());
+        assert!(media_store("s4").is_err());
     }
 
     #[test]

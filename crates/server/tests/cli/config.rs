@@ -55,6 +55,21 @@ fn the_effective_configuration_is_printed_with_its_sources_and_without_secrets()
         idle_hours = 336                                                  # default
         max_hours = 720                                                   # default
 
+        [media]
+        store = "file"                                                    # default
+        fetch = "false"                                                   # default
+        keep_days = 90                                                    # default
+        keep_upload_days = 30                                             # default
+        max_bytes = 104857600                                             # default
+
+        [media.s3]
+        # bucket is not set                                               # default
+        # endpoint is not set                                             # default: Amazon's, of the region
+        region = "us-east-1"                                              # default
+        # access_key_id is not set                                        # default
+        # secret_access_key is not set                                    # default
+        prefix = "media"                                                  # default
+
         [log]
         format = "text"                                                   # default
         filter = "info"                                                   # default

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
+use blobs::FolderBlobs;
 use domain::access::Scope;
 use domain::allowance::Limits;
 use domain::id::{AccountId, WorkspaceId};
@@ -16,6 +17,7 @@ use domain::user::SessionSpan;
 use engine::account::{self, AddAccount};
 use engine::deps::Ports;
 use engine::key::{self, DEV_KEY, NewKey};
+use engine::media::{MediaPorts, MediaSettings};
 use engine::notify::HookSettings;
 use engine::ports::{Chance, Clock};
 use engine::{By, Deps, Settings, work};
@@ -184,6 +186,7 @@ impl TestApp {
             queue_per_account: 100_000,
             hooks: HookSettings::default(),
             sessions: SessionSpan::default(),
+            media: MediaSettings::default(),
             is_dev: true,
         };
         change(&mut settings);
@@ -498,6 +501,13 @@ fn ports(
         timeout: Duration::from_secs(5),
         ..GraphConfig::default()
     };
+    let upstream = Arc::new(GraphClient::new(&config).unwrap());
+    let media = MediaPorts {
+        records: store.clone(),
+        blobs: Arc::new(FolderBlobs::within(folder.path().join("media"))),
+        upstream: upstream.clone(),
+        fetcher: None,
+    };
     Ports {
         clock: clock.clone(),
         chance: chance.clone(),
@@ -508,7 +518,8 @@ fn ports(
         work: store.clone(),
         access: store,
         passwords: Arc::new(Argon2Passwords::default()),
-        upstream: Arc::new(GraphClient::new(&config).unwrap()),
+        upstream,
         sender: receiver.clone(),
+        media,
     }
 }

@@ -31,6 +31,8 @@ use engine::ports::{
 };
 use jiff::Timestamp;
 
+use crate::wrapped_media;
+
 /// Stands before every call of a port, and after it.
 #[async_trait]
 pub(crate) trait Guard: Send + Sync {
@@ -43,9 +45,9 @@ pub(crate) trait Guard: Send + Sync {
 }
 
 /// A port behind a guard.
-struct Guarded<P: ?Sized> {
-    port: Arc<P>,
-    guard: Arc<dyn Guard>,
+pub(crate) struct Guarded<P: ?Sized> {
+    pub(crate) port: Arc<P>,
+    pub(crate) guard: Arc<dyn Guard>,
 }
 
 /// The ports behind a guard. Clock and chance are not: time passes and dice fall for dead processes, too.
@@ -62,6 +64,7 @@ pub(crate) fn guarded(ports: Ports, guard: Arc<dyn Guard>) -> Ports {
         upstream,
         sender,
         committed,
+        media,
     } = ports;
     Ports {
         clock,
@@ -74,12 +77,13 @@ pub(crate) fn guarded(ports: Ports, guard: Arc<dyn Guard>) -> Ports {
         committed,
         access: Arc::new(Guarded { port: access, guard: guard.clone() }),
         passwords,
+        media: wrapped_media::guarded(media, &guard),
         upstream: Arc::new(Guarded { port: upstream, guard }),
     }
 }
 
 impl<P: ?Sized> Guarded<P> {
-    async fn ask<T>(
+    pub(crate) async fn ask<T>(
         &self,
         call: &'static str,
         answer: impl Future<Output = Result<T, StoreError>> + Send,
@@ -91,7 +95,7 @@ impl<P: ?Sized> Guarded<P> {
     }
 
     /// For a port whose calls have errors of another kind.
-    async fn reach<T>(&self, call: &'static str, answer: impl Future<Output = T> + Send) -> T {
+    pub(crate) async fn reach<T>(&self, call: &'static str, answer: impl Future<Output = T> + Send) -> T {
         let n = self.guard.before(call).await.unwrap();
         let answer = answer.await;
         self.guard.after(call, n).await.unwrap();

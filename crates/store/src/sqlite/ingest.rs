@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
 use super::settle::{Effect, Raw};
-use super::{contacts, settle, templates, told};
+use super::{contacts, media, settle, templates, told};
 use crate::error::{SqlError, SqlResult};
 use crate::row::{json, micros};
 
@@ -129,7 +129,13 @@ fn take(keeper: &mut Keeper<'_>, part: &RoutedPart, ingested: &mut Ingested) -> 
     }
     let effect = match (&part.update, route.account) {
         (Update::Message(message), Some(account)) => {
-            inbound(keeper, part, (route.workspace, account), message)?
+            let effect = inbound(keeper, part, (route.workspace, account), message)?;
+            if effect == Effect::Applied {
+                let ids = (part.ids.media, part.ids.message);
+                let own = (route.workspace, account);
+                ingested.has_media |= media::announce(keeper.connection, own, ids, message, keeper.post.now)?;
+            }
+            effect
         }
         (Update::Call(call), Some(account)) => called(keeper, part, (route.workspace, account), call)?,
         (Update::Status(report), Some(account)) => settle::report(

@@ -2,12 +2,14 @@
 
 use bytes::Bytes;
 use domain::id::{MessageId, WorkspaceId};
+use domain::message::Direction;
 use engine::ports::{
     MessageFilter, MessageKey, MessageStory, Page, PageRequest, StoredMessage, TimelineEntry,
 };
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension};
 
+use super::media;
 use super::page::{List, Order, bytes, containing, text};
 use crate::error::SqlResult;
 use crate::row::{Cells, micros};
@@ -61,7 +63,11 @@ pub(super) fn story(
         Some(post) => raw(connection, post, cells.get()?, cells.get()?)?,
         None => None,
     };
-    Ok(Some(MessageStory { message, timeline: timeline(connection, workspace, id)?, raw }))
+    let media = match message.direction {
+        Direction::Inbound => media::of_message(connection, workspace, id)?,
+        Direction::Outbound => None,
+    };
+    Ok(Some(MessageStory { message, timeline: timeline(connection, workspace, id)?, raw, media }))
 }
 
 fn id_of(connection: &Connection, workspace: WorkspaceId, key: &MessageKey) -> SqlResult<Option<MessageId>> {

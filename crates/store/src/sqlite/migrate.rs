@@ -34,6 +34,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     5 "0005_events" "events"
     6 "0006_lean_messages" "lean_messages"
     7 "0007_users" "users"
+    8 "0008_media" "media"
 };
 
 /// Why a database cannot be brought up to date.

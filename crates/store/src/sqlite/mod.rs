@@ -10,6 +10,8 @@ mod directory;
 mod events;
 mod idempotency;
 mod ingest;
+mod media;
+mod media_port;
 mod messages;
 mod migrate;
 mod page;

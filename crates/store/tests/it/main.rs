@@ -7,6 +7,7 @@ mod durability;
 #[cfg(target_os = "linux")]
 mod full_disk;
 mod idempotency;
+mod media;
 mod messages;
 mod queue;
 mod queue_laws;

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::account::{Account, AccountStatus};
 use domain::audit::{Act, Action, Actor, ActorKind, Subject, SubjectKind};
-use domain::id::{AccountId, ActId, ContactId, MessageId, WorkerId, WorkspaceId};
+use domain::id::{AccountId, ActId, ContactId, MediaId, MessageId, WorkerId, WorkspaceId};
 use domain::inbound::{Inbound, Person, Update};
 use domain::json::Object;
 use domain::message::{Reference, Status, StatusReport};
@@ -275,6 +275,7 @@ impl TestStore {
             ids: FreshIds {
                 message: self.id(MessageId::from_parts),
                 contact: self.id(ContactId::from_parts),
+                media: self.id(MediaId::from_parts),
             },
         }
     }

@@ -205,3 +205,31 @@ fn what_is_printed_holds_no_secret_and_can_be_read_again() {
     let again = super::super::load::tests::case().file(&again).load().expect("loaded");
     assert_eq!(again.config.limits.burst, 7);
 }
+
+#[test]
+fn a_truth_may_stand_with_or_without_quotes() {
+    for text in ["true", "'true'"] {
+        let file = format!("[media]\nfetch = {text}\n");
+        assert!(case().file(&file).load().expect("loaded").config.media.fetches_links, "{text}");
+    }
+    let told = case().file("[graph]\nversion = true\n").error();
+    assert!(told.contains("must be a text in quotes, not true or false"), "{told}");
+}
+
+#[test]
+fn a_bucket_needs_its_names_and_its_secret_is_shown_nowhere() {
+    let file = "[media]\nstore = 's3'\n[media.s3]\nbucket = 'files'\naccess_key_id = 'AKID'\n";
+    let config = case().file(file).load().expect("loaded").config;
+    let missing = config.media.bucket().expect_err("no secret");
+    assert_eq!(missing.to_string(), "`media.store` is `s3`, but `media.s3.secret_access_key` is not set");
+    let case = case().file(file);
+    let path = case.write("secret", "hunter2\n");
+    let loaded = case.variable("WAYPOST_MEDIA__S3__SECRET_ACCESS_KEY_FILE", &path).load().expect("loaded");
+    let bucket = loaded.config.media.bucket().expect("a bucket");
+    assert_eq!(bucket.secret_access_key.expose_secret(), "hunter2");
+    let shown = format!("{bucket:?} {} {:?}", crate::config::effective(&loaded), loaded.config);
+    assert!(!shown.contains("hunter2") && shown.contains("***"), "{shown}");
+    // What is printed can be read again.
+    let again = toml::from_str::<toml::Table>(&crate::config::effective(&loaded)).expect("TOML");
+    assert_eq!(again["media"]["s3"]["bucket"].as_str(), Some("files"));
+}

@@ -1,0 +1,132 @@
+//! Places for content, and content that is counted.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use blobs::{BucketBlobs, FolderBlobs};
+use bytes::Bytes;
+use domain::id::{MediaId, WorkspaceId};
+use engine::ports::{BlobKey, Blobs, PieceError, Pieces};
+use futures_core::Stream;
+use object_store::memory::InMemory;
+use tempfile::TempDir;
+
+use crate::s3::Bucket;
+
+/// A place, and what keeps it alive.
+pub(crate) struct Place {
+    pub(crate) blobs: Box<dyn Blobs>,
+    pub(crate) folder: Option<TempDir>,
+    pub(crate) _bucket: Option<Bucket>,
+}
+
+/// One of each kind.
+pub(crate) async fn places() -> Vec<Place> {
+    let folder = tempfile::tempdir().unwrap();
+    let bucket = Bucket::open().await;
+    let memory = BucketBlobs::within(Arc::new(InMemory::new()), "some/prefix".into());
+    vec![
+        Place {
+            blobs: Box::new(FolderBlobs::within(folder.path().join("media"))),
+            folder: Some(folder),
+            _bucket: None,
+        },
+        Place { blobs: Box::new(memory), folder: None, _bucket: None },
+        Place { blobs: Box::new(bucket.blobs()), folder: None, _bucket: Some(bucket) },
+    ]
+}
+
+pub(crate) fn key(n: u8) -> BlobKey {
+    BlobKey {
+        workspace: WorkspaceId::from_parts(1_767_225_600_000, &[1; 10]),
+        media: MediaId::from_parts(1_767_225_600_000, &[n; 10]),
+    }
+}
+
+struct Given(VecDeque<Result<Bytes, PieceError>>);
+
+impl Stream for Given {
+    type Item = Result<Bytes, PieceError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(self.0.pop_front())
+    }
+}
+
+pub(crate) fn pieces(given: &[&'static str]) -> Pieces {
+    Box::pin(Given(given.iter().map(|piece| Ok(Bytes::from_static(piece.as_bytes()))).collect()))
+}
+
+/// Content that breaks off after `n_bytes`.
+pub(crate) fn broken_after(n_bytes: usize) -> Pieces {
+    let error = PieceError::Broken("cut".to_owned());
+    Box::pin(Given(VecDeque::from([Ok(Bytes::from(vec![7; n_bytes])), Err(error)])))
+}
+
+/// Reads all there is.
+pub(crate) async fn all(mut pieces: Pieces) -> Result<Vec<u8>, PieceError> {
+    let mut whole = Vec::new();
+    while let Some(piece) = poll_fn(|context| pieces.as_mut().poll_next(context)).await {
+        whole.extend_from_slice(&piece?);
+    }
+    Ok(whole)
+}
+
+/// How many bytes are alive at once.
+#[derive(Default)]
+pub(crate) struct Alive {
+    now: AtomicUsize,
+    pub(crate) most: AtomicUsize,
+}
+
+struct Piece(Vec<u8>, Arc<Alive>);
+
+impl AsRef<[u8]> for Piece {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        self.1.now.fetch_sub(self.0.len(), Ordering::SeqCst);
+    }
+}
+
+/// Content of which each piece is counted while it lives: bytes that count up.
+pub(crate) struct Large {
+    n_done: usize,
+    size: usize,
+    alive: Arc<Alive>,
+}
+
+impl Large {
+    pub(crate) fn of(size: usize, alive: &Arc<Alive>) -> Pieces {
+        Box::pin(Self { n_done: 0, size, alive: alive.clone() })
+    }
+
+    pub(crate) fn byte(n: usize) -> u8 {
+        u8::try_from(n / 1000 % 251).unwrap()
+    }
+}
+
+impl Stream for Large {
+    type Item = Result<Bytes, PieceError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        // A length that fits no block.
+        let n = (self.size - self.n_done).min(61_003);
+        if n == 0 {
+            return Poll::Ready(None);
+        }
+        let content: Vec<u8> = (self.n_done..self.n_done + n).map(Self::byte).collect();
+        self.n_done += n;
+        let now = self.alive.now.fetch_add(n, Ordering::SeqCst) + n;
+        self.alive.most.fetch_max(now, Ordering::SeqCst);
+        Poll::Ready(Some(Ok(Bytes::from_owner(Piece(content, self.alive.clone())))))
+    }
+}

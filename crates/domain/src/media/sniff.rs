@@ -1,0 +1,201 @@
+//! What a file is, by its first bytes.
+//!
+//! A table of our own: nineteen types are less than any library's list, and which of them share a container is Meta's
+//! list, not the world's.
+
+/// What the first bytes of a file say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sniffed {
+    /// JPEG.
+    Jpeg,
+    /// PNG.
+    Png,
+    /// WebP.
+    Webp,
+    /// GIF, which Meta does not take.
+    Gif,
+    /// The MPEG-4 container with pictures, or with anything.
+    Mp4,
+    /// The MPEG-4 container with sound only.
+    M4a,
+    /// The 3GPP container.
+    ThreeGp,
+    /// MP3.
+    Mp3,
+    /// AAC frames.
+    Aac,
+    /// AMR.
+    Amr,
+    /// Ogg with Opus, or with what cannot be told.
+    Ogg,
+    /// Ogg with Vorbis, which Meta does not take.
+    Vorbis,
+    /// PDF.
+    Pdf,
+    /// Microsoft's old container: Word, Excel or PowerPoint.
+    Ole,
+    /// Word of today.
+    Docx,
+    /// PowerPoint of today.
+    Pptx,
+    /// Excel of today.
+    Xlsx,
+    /// Office of today, of which the beginning does not say more.
+    Office,
+    /// An archive, which Meta does not take.
+    Zip,
+    /// A web page or a drawing of text, which Meta does not take as such.
+    Text,
+    /// A program, which Meta does not take.
+    Program,
+    /// Anything else.
+    Other,
+}
+
+impl Sniffed {
+    /// Reads the first bytes.
+    pub fn of(head: &[u8]) -> Self {
+        let is = |at: usize, magic: &[u8]| head.get(at..).is_some_and(|rest| rest.starts_with(magic));
+        if is(0, b"\xff\xd8\xff") {
+            Self::Jpeg
+        } else if is(0, b"\x89PNG\r\n\x1a\n") {
+            Self::Png
+        } else if is(0, b"RIFF") && is(8, b"WEBP") {
+            Self::Webp
+        } else if is(0, b"GIF87a") || is(0, b"GIF89a") {
+            Self::Gif
+        } else if is(4, b"ftyp") {
+            match head.get(8..12) {
+                Some(b"M4A " | b"M4B " | b"M4P ") => Self::M4a,
+                Some([b'3', b'g', ..]) => Self::ThreeGp,
+                Some(_) | None => Self::Mp4,
+            }
+        } else if is(0, b"OggS") {
+            if contains(head, b"\x01vorbis") { Self::Vorbis } else { Self::Ogg }
+        } else if is(0, b"#!AMR") {
+            Self::Amr
+        } else if is(0, b"ID3") {
+            Self::Mp3
+        } else if let [0xff, second, ..] = head
+            && second & 0xe0 == 0xe0
+        {
+            // Eleven bits of sync; then layer 0 is AAC in ADTS, any other one is MPEG audio.
+            if second & 0x06 == 0 { Self::Aac } else { Self::Mp3 }
+        } else if is(0, b"%PDF-") {
+            Self::Pdf
+        } else if is(0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") {
+            Self::Ole
+        } else if is(0, b"PK\x03\x04") {
+            archive(head)
+        } else if is(0, b"MZ") || is(0, b"\x7fELF") || is(0, b"\xcf\xfa\xed\xfe") {
+            Self::Program
+        } else if is_text(head) {
+            Self::Text
+        } else {
+            Self::Other
+        }
+    }
+
+    /// The types of Meta's that it can be; the likeliest first.
+    pub fn can_be(self) -> &'static [&'static str] {
+        match self {
+            Self::Jpeg => &["image/jpeg"],
+            Self::Png => &["image/png"],
+            Self::Webp => &["image/webp"],
+            // A phone writes sound alone into the same container with a brand of pictures.
+            Self::Mp4 => &["video/mp4", "audio/mp4", "video/3gpp"],
+            Self::M4a => &["audio/mp4"],
+            Self::ThreeGp => &["video/3gpp", "video/mp4", "audio/mp4"],
+            Self::Mp3 => &["audio/mpeg"],
+            Self::Aac => &["audio/aac"],
+            Self::Amr => &["audio/amr"],
+            Self::Ogg => &["audio/ogg", "audio/opus"],
+            Self::Pdf => &["application/pdf"],
+            Self::Ole => &["application/msword", "application/vnd.ms-excel", "application/vnd.ms-powerpoint"],
+            Self::Docx => &["application/vnd.openxmlformats-officedocument.wordprocessingml.document"],
+            Self::Pptx => &["application/vnd.openxmlformats-officedocument.presentationml.presentation"],
+            Self::Xlsx => &["application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"],
+            Self::Office => &[
+                "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+                "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+                "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+            ],
+            Self::Text => &["text/plain"],
+            Self::Gif | Self::Vorbis | Self::Zip | Self::Program | Self::Other => &[],
+        }
+    }
+
+    /// What it is, for a sentence.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Jpeg => "a JPEG image",
+            Self::Png => "a PNG image",
+            Self::Webp => "a WebP image",
+            Self::Gif => "a GIF image",
+            Self::Mp4 => "an MP4 file",
+            Self::M4a => "an MP4 sound file",
+            Self::ThreeGp => "a 3GPP file",
+            Self::Mp3 => "an MP3 file",
+            Self::Aac => "an AAC file",
+            Self::Amr => "an AMR file",
+            Self::Ogg => "an Ogg file",
+            Self::Vorbis => "an Ogg file with Vorbis, not Opus",
+            Self::Pdf => "a PDF file",
+            Self::Ole => "an old Office file",
+            Self::Docx => "a Word file",
+            Self::Pptx => "a PowerPoint file",
+            Self::Xlsx => "an Excel file",
+            Self::Office => "an Office file",
+            Self::Zip => "a ZIP archive",
+            Self::Text => "text",
+            Self::Program => "a program",
+            Self::Other => "of a type that is not known here",
+        }
+    }
+}
+
+/// Whether a WebP moves: the flag of its extended header.
+pub(super) fn is_animated(head: &[u8]) -> bool {
+    head.get(12..16) == Some(b"VP8X") && head.get(20).is_some_and(|flags| flags & 0x02 != 0)
+}
+
+/// What an archive holds, by the names at its beginning.
+fn archive(head: &[u8]) -> Sniffed {
+    if contains(head, b"word/") {
+        Sniffed::Docx
+    } else if contains(head, b"ppt/") {
+        Sniffed::Pptx
+    } else if contains(head, b"xl/") {
+        Sniffed::Xlsx
+    } else if contains(head, b"[Content_Types].xml") || contains(head, b"_rels/") {
+        Sniffed::Office
+    } else {
+        Sniffed::Zip
+    }
+}
+
+fn contains(head: &[u8], word: &[u8]) -> bool {
+    head.windows(word.len()).any(|window| window == word)
+}
+
+/// Whether it reads as text: UTF-8, cut off anywhere, or UTF-16 with its mark, without control characters.
+fn is_text(head: &[u8]) -> bool {
+    if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
+        return true;
+    }
+    let text = match std::str::from_utf8(head) {
+        Ok(text) => text,
+        // The last character may be cut in two.
+        Err(error) if error.error_len().is_none() => head
+            .get(..error.valid_up_to())
+            .and_then(|valid| std::str::from_utf8(valid).ok())
+            .unwrap_or_default(),
+        // One byte a character, as old Windows has it: whatever is no control character.
+        Err(_) => return head.iter().all(|byte| !is_control(*byte)),
+    };
+    text.bytes().all(|byte| !is_control(byte))
+}
+
+fn is_control(byte: u8) -> bool {
+    byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x0c | 0x1b)
+}

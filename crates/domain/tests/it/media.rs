@@ -1,0 +1,234 @@
+//! Which files go to Meta, and what is said of those that come.
+
+use domain::content::MediaKind;
+use domain::inbound::{Inbound, Person};
+use domain::media::{
+    Announced, Claim, FETCH_FOR, LARGEST, MediaType, TYPES, Unfit, announced, digest_of, fetch_again_at,
+    judge, names_of, upload_ends_at,
+};
+use jiff::{SignedDuration, Timestamp};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
+
+fn zip(name: &str) -> Vec<u8> {
+    [b"PK\x03\x04\x14\0\x06\0\x08\0\0\0!\0", name.as_bytes(), &[0; 40]].concat()
+}
+
+fn ogg(codec: &[u8]) -> Vec<u8> {
+    [b"OggS\0\x02", &[0; 22][..], codec].concat()
+}
+
+fn said(mime: &str, head: &[u8]) -> Result<&'static str, Unfit> {
+    judge(Claim { mime: Some(mime), file_name: None }, head).map(|known| known.mime)
+}
+
+fn unsaid(file_name: Option<&str>, head: &[u8]) -> Result<&'static str, Unfit> {
+    judge(Claim { mime: None, file_name }, head).map(|known| known.mime)
+}
+
+#[test]
+fn each_type_of_metas_list_is_recognised_by_its_content() {
+    let words = zip("[Content_Types].xml word/document.xml");
+    let slides = zip("ppt/presentation.xml");
+    let sheet = zip("_rels/.rels xl/workbook.xml");
+    let ole = [b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".as_slice(), &[0; 40]].concat();
+    let webp = [b"RIFF\x24\0\0\0WEBPVP8 ".as_slice(), &[0; 20]].concat();
+    let opus = ogg(b"OpusHead");
+    let heads: [(&str, &[u8]); 19] = [
+        ("audio/aac", b"\xff\xf1\x50\x80"),
+        ("audio/mp4", b"\0\0\0\x20ftypM4A \0\0"),
+        ("audio/mpeg", b"ID3\x04\0"),
+        ("audio/amr", b"#!AMR\n<"),
+        ("audio/ogg", &opus),
+        ("audio/opus", &opus),
+        ("application/vnd.ms-powerpoint", &ole),
+        ("application/msword", &ole),
+        ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", &words),
+        ("application/vnd.openxmlformats-officedocument.presentationml.presentation", &slides),
+        ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", &sheet),
+        ("application/pdf", b"%PDF-1.7\n"),
+        ("text/plain", "Guten Tag, schöne Grüße".as_bytes()),
+        ("application/vnd.ms-excel", &ole),
+        ("image/jpeg", b"\xff\xd8\xff\xe0\0\x10JFIF"),
+        ("image/png", PNG),
+        ("image/webp", &webp),
+        ("video/mp4", b"\0\0\0\x20ftypisom\0\0"),
+        ("video/3gpp", b"\0\0\0\x20ftyp3gp5\0\0"),
+    ];
+    assert_eq!(heads.map(|(mime, _)| mime), TYPES.map(|known| known.mime));
+    for (mime, head) in heads {
+        assert_eq!(said(mime, head), Ok(mime));
+        assert_eq!(said(&format!("{}; codecs=opus", mime.to_uppercase()), head), Ok(mime));
+        let found = unsaid(None, head).unwrap();
+        assert!(MediaType::named(found).is_some(), "{found}");
+    }
+}
+
+#[test]
+fn a_png_that_says_it_is_a_pdf_is_refused() {
+    assert_eq!(
+        said("application/pdf", PNG).unwrap_err().to_string(),
+        "is said to be application/pdf, but its content is a PNG image"
+    );
+    for (mime, head) in [
+        ("image/jpeg", PNG),
+        ("text/plain", PNG),
+        ("image/png", b"<html></html>"),
+        ("audio/ogg", &ogg(b"\x01vorbis")),
+        ("application/pdf", b"MZ\x90\0\x03\0\0\0"),
+        ("application/pdf", &zip("a.txt")),
+        ("video/mp4", &[0; 64]),
+    ] {
+        assert!(matches!(said(mime, head), Err(Unfit::Mislabelled { .. })), "{mime}");
+    }
+}
+
+#[test]
+fn what_meta_does_not_take_is_refused_with_all_that_it_takes() {
+    let told = said("image/gif", b"GIF89a").unwrap_err().to_string();
+    assert!(
+        told.starts_with("is image/gif, which Meta does not take; it takes audio/aac, audio/mp4,"),
+        "{told}"
+    );
+    assert_eq!(unsaid(None, b"GIF89a"), Err(Unfit::NotTaken("a GIF image".to_owned())));
+    assert_eq!(unsaid(Some("a.pdf"), &zip("a.txt")), Err(Unfit::NotTaken("a ZIP archive".to_owned())));
+    assert_eq!(said("image/png", b""), Err(Unfit::Empty));
+}
+
+#[test]
+fn the_name_decides_between_types_that_begin_alike() {
+    let ole = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
+    assert_eq!(unsaid(Some("prices.XLS"), ole), Ok("application/vnd.ms-excel"));
+    assert_eq!(unsaid(Some("letter"), ole), Ok("application/msword"));
+    let mp4 = b"\0\0\0\x20ftypisom";
+    assert_eq!(unsaid(Some("voice.m4a"), mp4), Ok("audio/mp4"));
+    assert_eq!(unsaid(Some("clip.mp4"), mp4), Ok("video/mp4"));
+    assert_eq!(unsaid(Some("evil.png"), b"%PDF-1.4"), Ok("application/pdf"));
+    assert_eq!(said("application/octet-stream", PNG), Ok("image/png"));
+    assert_eq!(said("image/jpg", b"\xff\xd8\xff"), Ok("image/jpeg"));
+}
+
+#[test]
+fn sizes_are_metas() {
+    let most = |mime: &str| MediaType::named(mime).unwrap().most;
+    assert_eq!(most("image/png"), 5 << 20);
+    assert_eq!(most("video/mp4"), 16 << 20);
+    assert_eq!(most("audio/ogg; codecs=opus"), 16 << 20);
+    assert_eq!(most("application/pdf"), LARGEST);
+    let webp = MediaType::named("image/webp").unwrap();
+    let header = |chunk: &[u8; 4], flags| [b"RIFF\0\0\0\0WEBP", &chunk[..], &[10, 0, 0, 0, flags]].concat();
+    assert_eq!(webp.most_of(&header(b"VP8 ", 0)), 100 << 10, "it does not move");
+    assert_eq!(webp.most_of(&header(b"VP8X", 0x10)), 100 << 10, "it does not move");
+    assert_eq!(webp.most_of(&header(b"VP8X", 0x02)), 500 << 10, "it moves");
+}
+
+#[test]
+fn a_place_takes_its_own_types_only() {
+    let fits = |mime: &str, kind| MediaType::named(mime).unwrap().fits(kind);
+    assert!(fits("image/png", MediaKind::Image) && fits("image/png", MediaKind::Document));
+    assert!(!fits("image/webp", MediaKind::Image) && fits("image/webp", MediaKind::Sticker));
+    assert!(!fits("application/pdf", MediaKind::Image) && !fits("video/mp4", MediaKind::Audio));
+    assert_eq!(names_of(MediaKind::Image), "image/jpeg, image/png");
+    assert!(names_of(MediaKind::Document).contains("application/pdf"));
+}
+
+#[test]
+fn a_digest_is_read_in_hex_and_in_base64() {
+    let zeros = Some([0; 32]);
+    assert_eq!(digest_of(&"0".repeat(64)), zeros);
+    assert_eq!(digest_of(&format!("{}=", "A".repeat(43))), zeros);
+    let hex = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+    let base64 = "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=";
+    assert!(digest_of(hex).is_some());
+    assert_eq!(digest_of(hex), digest_of(base64));
+    assert_eq!(digest_of(&hex.to_uppercase()), digest_of(base64));
+    assert_eq!(digest_of(&base64.replace('+', "-").replace('=', "")), digest_of(base64));
+    for text in ["", "abc", "zz", &"g".repeat(64), &"A".repeat(45), &"é".repeat(32)] {
+        assert_eq!(digest_of(text), None, "{text}");
+    }
+}
+
+fn inbound(kind: &str, object: &str) -> Inbound {
+    Inbound {
+        wamid: "wamid.A".to_owned(),
+        from: Person::default(),
+        at: Timestamp::UNIX_EPOCH,
+        kind: kind.to_owned(),
+        text: None,
+        object: serde_json::from_str(object).ok(),
+        context_wamid: None,
+    }
+}
+
+#[test]
+fn a_customers_file_is_announced_by_its_message() {
+    let document = inbound(
+        "document",
+        r#"{"id":"77","mime_type":"application/pdf","sha256":"LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=","filename":"a.pdf"}"#,
+    );
+    assert_eq!(
+        announced(&document),
+        Some(Announced {
+            kind: MediaKind::Document,
+            meta_id: Some("77"),
+            mime_type: Some("application/pdf"),
+            sha256: digest_of("LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ="),
+            file_name: Some("a.pdf"),
+        })
+    );
+    let unusable = inbound("video", "");
+    assert_eq!(announced(&unusable).unwrap().meta_id, None);
+    assert_eq!(announced(&inbound("text", r#"{"body":"id"}"#)), None);
+    let edited =
+        inbound("edit", r#"{"original_message_id":"w","message":{"type":"image","image":{"id":"8"}}}"#);
+    assert_eq!(announced(&edited).unwrap().meta_id, Some("8"));
+    let caption = inbound("edit", r#"{"message":{"type":"image","image":{"caption":"x"}}}"#);
+    assert_eq!(announced(&caption), None);
+}
+
+#[test]
+fn a_fetch_is_tried_again_ever_more_slowly_until_meta_has_it_no_more() {
+    let start = Timestamp::from_second(1_767_225_600).unwrap();
+    let wait = |n, chance| fetch_again_at(n, start, start, chance).unwrap().duration_since(start).as_secs();
+    assert_eq!(wait(1, 0), 1);
+    assert_eq!(wait(1, u64::MAX), 4);
+    assert_eq!(wait(4, u64::MAX), 39);
+    assert_eq!(wait(99, u64::MAX), 3599);
+    let late = start + FETCH_FOR - SignedDuration::from_mins(30);
+    assert_eq!(fetch_again_at(99, start, late, u64::MAX), None);
+    assert!(fetch_again_at(99, start, late, 0).is_some());
+}
+
+#[test]
+fn an_upload_is_renewed_before_meta_forgets_it() {
+    let start = Timestamp::from_second(1_767_225_600).unwrap();
+    assert_eq!(upload_ends_at(start).duration_since(start), SignedDuration::from_hours(29 * 24));
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_taken_is_of_metas_list_and_what_it_was_said_to_be(
+        start in select(vec![&b""[..], PNG, b"%PDF-", b"PK\x03\x04", b"OggS", b"\xff\xfb", b"\0\0\0\x20ftyp", b"RIFF\0\0\0\0WEBP"]),
+        rest in vec(any::<u8>(), 0..64),
+        mime in option::of(select(TYPES.map(|known| known.mime).to_vec())),
+        file_name in option::of("[a-z.]{0,8}"),
+    ) {
+        let head = [start, &rest].concat();
+        let claim = Claim { mime, file_name: file_name.as_deref() };
+        if let Ok(known) = judge(claim, &head) {
+            prop_assert!(TYPES.contains(known));
+            prop_assert!(mime.is_none_or(|mime| mime == known.mime));
+            prop_assert!(known.most_of(&head) <= known.most);
+        }
+    }
+
+    #[test]
+    fn every_digest_reads_back_from_hex(digest in any::<[u8; 32]>()) {
+        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        prop_assert_eq!(digest_of(&hex), Some(digest));
+    }
+}

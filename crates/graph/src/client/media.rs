@@ -1,0 +1,270 @@
+//! Files, up and down, in pieces.
+//!
+//! **Invariant:** a download is asked for at Meta's hosts and at the configured ones only, because the token goes with it;
+//! a redirect is not followed.
+//!
+//! **Invariant:** no file is held as a whole: an upload reads its pieces as the connection takes them.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use domain::outcome::Outcome;
+use engine::ports::{
+    Download, DownloadError, Line, MediaInfo, MediaUpstream, OutgoingFile, PieceError, Pieces, UpstreamError,
+};
+use futures_core::Stream;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+
+use super::transport::{Patience, within};
+use super::{GraphClient, NoAnswer, SMALL, Unfit, chain, id, read};
+use crate::lossy;
+use crate::walk::Json;
+use crate::wire::{answer, media, node};
+
+/// Where Meta keeps files: these hosts, and those below the ones with a dot (reference E.3).
+const HOSTS: [&str; 4] = ["lookaside.fbsbx.com", ".fbcdn.net", ".facebook.com", ".whatsapp.net"];
+
+#[async_trait]
+impl MediaUpstream for GraphClient {
+    async fn media_upload(&self, line: &Line, file: OutgoingFile) -> Result<String, Outcome> {
+        let not_sent = |reason: String| Outcome::NotSent { reason };
+        let frame = media::frame(&file.sha256, &file.mime_type, file.file_name.as_deref());
+        let body = FileBody::framed((frame.before, frame.after), file.size, file.pieces);
+        let form = HeaderValue::try_from(format!("multipart/form-data; boundary={}", frame.boundary));
+        let request = id(&line.account.phone_number_id)
+            .and_then(|number| self.uri(line, &["/", number, "/media"]))
+            .and_then(|uri| self.request(Method::POST, uri, line, body))
+            .and_then(|mut request| {
+                request.headers_mut().insert(CONTENT_TYPE, form.map_err(|_| Unfit("the file's type"))?);
+                Ok(request)
+            });
+        let request = request.map_err(|unfit| not_sent(unfit.to_string()))?;
+        let asked = within(self.file_timeout, async {
+            let answer = self.file_pool.request(request).await.map_err(NoAnswer::Failed)?;
+            let (parts, body) = answer.into_parts();
+            Ok::<_, NoAnswer>((parts, read(body, SMALL).await?))
+        });
+        let answered = asked.await.unwrap_or_else(|too_late| Err(NoAnswer::TooLate(too_late)));
+        let (parts, body) = answered.map_err(|why| not_sent(chain(&why)))?;
+        uploaded(parts.status, &parts.headers, &body)
+    }
+
+    async fn media_describe(&self, line: &Line, media_id: &str) -> Result<MediaInfo, UpstreamError> {
+        let uri = of_number(self, line, media_id);
+        self.ask((Method::GET, line, uri), (Bytes::new(), SMALL), media::info).await
+    }
+
+    async fn media_download(&self, line: &Line, url: &str, most: u64) -> Result<Download, DownloadError> {
+        let unreachable = |reason: String| DownloadError::Unreachable(reason);
+        let uri = url.parse::<Uri>().map_err(|_| unreachable("meta's address is no URL".to_owned()))?;
+        if !self.is_metas(line, &uri) {
+            return Err(DownloadError::Foreign(uri.host().unwrap_or("?").chars().take(100).collect()));
+        }
+        let request = self
+            .request(Method::GET, uri, line, FileBody::empty())
+            .map_err(|unfit| unreachable(unfit.to_string()))?;
+        let answer = self.open(request).await.map_err(|why| unreachable(chain(&why)))?;
+        let status = answer.status();
+        match status {
+            StatusCode::OK => {}
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::GONE => {
+                return Err(DownloadError::Gone(status.as_u16()));
+            }
+            _ => {
+                let moved = if answer.headers().contains_key(LOCATION) { " (a redirect)" } else { "" };
+                return Err(unreachable(format!("HTTP {}{moved} at the file's address", status.as_u16())));
+            }
+        }
+        let text = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
+        if text(CONTENT_LENGTH)
+            .and_then(|length| length.parse::<u64>().ok())
+            .is_some_and(|length| length > most)
+        {
+            return Err(DownloadError::TooLarge(most));
+        }
+        let mime_type = text(CONTENT_TYPE).map(str::to_owned);
+        let body = Arrival {
+            body: answer.into_body(),
+            most,
+            n_bytes: 0,
+            piece_timeout: self.timeout,
+            next: Patience::new(self.timeout),
+            end: Patience::new(self.file_timeout),
+            has_ended: false,
+        };
+        Ok(Download { mime_type, pieces: Box::pin(body) })
+    }
+
+    async fn media_delete(&self, line: &Line, media_id: &str) -> Result<(), UpstreamError> {
+        let uri = of_number(self, line, media_id);
+        self.ask((Method::DELETE, line, uri), (Bytes::new(), SMALL), node::success).await
+    }
+}
+
+/// A file's node, asked for as the number's own.
+fn of_number(client: &GraphClient, line: &Line, media_id: &str) -> Result<Uri, Unfit> {
+    let number = id(&line.account.phone_number_id)?;
+    client.uri(line, &["/", id(media_id)?, "?phone_number_id=", number])
+}
+
+/// What the answer to an upload says.
+fn uploaded(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<String, Outcome> {
+    let mended = lossy::mend(body);
+    let answer = Json::parse(&mended).ok();
+    if let Some(id) = answer.filter(|_| status.is_success()).and_then(media::uploaded) {
+        return Ok(id);
+    }
+    if let Some(error) = answer.and_then(|answer| answer::error(status, headers, answer)) {
+        return Err(Outcome::Refused(error));
+    }
+    Err(answer::stopped(status, headers).unwrap_or_else(|| Outcome::NotSent {
+        reason: format!("HTTP {} to an upload, with an unexpected body", status.as_u16()),
+    }))
+}
+
+impl GraphClient {
+    /// Whether the account's token may go there.
+    fn is_metas(&self, line: &Line, uri: &Uri) -> bool {
+        let base = if line.account.is_sandbox { &self.sandbox } else { &self.live };
+        if base.is_origin_of(uri) {
+            return true;
+        }
+        let Some(authority) = uri.authority() else { return false };
+        let host = authority.host().to_ascii_lowercase();
+        // The authority as a whole: no other port, no credentials.
+        uri.scheme_str() == Some("https")
+            && authority.as_str().eq_ignore_ascii_case(&host)
+            && HOSTS
+                .iter()
+                .any(|known| if known.starts_with('.') { host.ends_with(known) } else { host == *known })
+    }
+
+    /// The head of an answer whose body is handed on.
+    async fn open(&self, request: Request<FileBody>) -> Result<Response<Incoming>, NoAnswer> {
+        let answer = within(self.timeout, self.file_pool.request(request)).await;
+        answer.map_err(NoAnswer::TooLate)?.map_err(NoAnswer::Failed)
+    }
+}
+
+/// A body on its way from Meta.
+struct Arrival {
+    body: Incoming,
+    most: u64,
+    n_bytes: u64,
+    piece_timeout: std::time::Duration,
+    next: Patience,
+    end: Patience,
+    has_ended: bool,
+}
+
+impl Arrival {
+    fn end_with(&mut self, error: PieceError) -> Poll<Option<Result<Bytes, PieceError>>> {
+        self.has_ended = true;
+        Poll::Ready(Some(Err(error)))
+    }
+}
+
+impl Stream for Arrival {
+    type Item = Result<Bytes, PieceError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.has_ended {
+            return Poll::Ready(None);
+        }
+        if let Poll::Ready(too_late) = self.end.poll(context) {
+            return self.end_with(PieceError::Broken(too_late.to_string()));
+        }
+        loop {
+            match Pin::new(&mut self.body).poll_frame(context) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    let Ok(piece) = frame.into_data() else { continue };
+                    self.n_bytes =
+                        self.n_bytes.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
+                    if self.n_bytes > self.most {
+                        let most = self.most;
+                        return self.end_with(PieceError::TooLarge(most));
+                    }
+                    self.next = Patience::new(self.piece_timeout);
+                    return Poll::Ready(Some(Ok(piece)));
+                }
+                Poll::Ready(Some(Err(error))) => return self.end_with(PieceError::Broken(chain(&error))),
+                Poll::Ready(None) => {
+                    self.has_ended = true;
+                    return Poll::Ready(None);
+                }
+                Poll::Pending => {
+                    return match self.next.poll(context) {
+                        Poll::Ready(too_late) => self.end_with(PieceError::Broken(too_late.to_string())),
+                        Poll::Pending => Poll::Pending,
+                    };
+                }
+            }
+        }
+    }
+}
+
+/// The body of a request that carries a file.
+pub(crate) struct FileBody {
+    before: Option<Bytes>,
+    pieces: Option<Pieces>,
+    after: Option<Bytes>,
+    n_left: u64,
+}
+
+impl FileBody {
+    fn empty() -> Self {
+        Self { before: None, pieces: None, after: None, n_left: 0 }
+    }
+
+    fn framed((before, after): (String, String), size: u64, pieces: Pieces) -> Self {
+        let length = |text: &str| u64::try_from(text.len()).unwrap_or(u64::MAX);
+        let n_left = size.saturating_add(length(&before)).saturating_add(length(&after));
+        Self { before: Some(before.into()), pieces: Some(pieces), after: Some(after.into()), n_left }
+    }
+
+    fn give(&mut self, piece: Bytes) -> Poll<Option<Result<Frame<Bytes>, PieceError>>> {
+        self.n_left = self.n_left.saturating_sub(u64::try_from(piece.len()).unwrap_or(u64::MAX));
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+}
+
+impl Body for FileBody {
+    type Data = Bytes;
+    type Error = PieceError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, PieceError>>> {
+        if let Some(before) = self.before.take() {
+            return self.give(before);
+        }
+        if let Some(pieces) = &mut self.pieces {
+            match std::task::ready!(pieces.as_mut().poll_next(context)) {
+                Some(Ok(piece)) => return self.give(piece),
+                Some(Err(error)) => {
+                    self.pieces = None;
+                    self.after = None;
+                    return Poll::Ready(Some(Err(error)));
+                }
+                None => self.pieces = None,
+            }
+        }
+        match self.after.take() {
+            Some(after) => self.give(after),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.before.is_none() && self.pieces.is_none() && self.after.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.n_left)
+    }
+}

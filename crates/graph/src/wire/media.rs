@@ -1,0 +1,106 @@
+//! Files: what Meta says of one, and the frame around an upload (reference E.1, E.3).
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use engine::ports::MediaInfo;
+
+use crate::walk::Json;
+
+/// What Meta says of a file. Its size is a number or a text, its digest hex or base64 (reference I).
+pub(crate) fn info(answer: Json<'_>) -> Option<MediaInfo> {
+    let word = |name| answer.get(name).and_then(Json::word).map(Cow::into_owned);
+    Some(MediaInfo {
+        url: word("url")?,
+        mime_type: word("mime_type"),
+        sha256: word("sha256").as_deref().and_then(domain::media::digest_of),
+        size: answer.get("file_size").and_then(Json::whole).and_then(|size| u64::try_from(size).ok()),
+    })
+}
+
+/// Meta's id of an upload.
+pub(crate) fn uploaded(answer: Json<'_>) -> Option<String> {
+    answer.get("id").and_then(Json::word).filter(|id| !id.is_empty()).map(Cow::into_owned)
+}
+
+/// What stands before and after the content of an upload, and the boundary between the parts.
+pub(crate) struct Frame {
+    pub(crate) boundary: String,
+    pub(crate) before: String,
+    pub(crate) after: String,
+}
+
+/// The frame of an upload. The boundary is made from the content's digest: no content holds its own digest.
+pub(crate) fn frame(sha256: &[u8; 32], mime_type: &str, file_name: Option<&str>) -> Frame {
+    let mut boundary = "waypost-".to_owned();
+    for byte in sha256 {
+        // Writing to a string cannot fail.
+        let _infallible = write!(boundary, "{byte:02x}");
+    }
+    let name = quoted(file_name.filter(|name| !name.is_empty()).unwrap_or("file"));
+    let mime_type: String = mime_type.chars().filter(|letter| !letter.is_control()).collect();
+    let field = |name: &str, value: &str| {
+        format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    let before = format!(
+        "{}{}--{boundary}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
+         Content-Type: {mime_type}\r\n\r\n",
+        field("messaging_product", "whatsapp"),
+        field("type", &mime_type),
+    );
+    let after = format!("\r\n--{boundary}--\r\n");
+    Frame { boundary, before, after }
+}
+
+/// A name as browsers write it into a form: what would end the name is spelled out.
+fn quoted(name: &str) -> String {
+    name.chars()
+        .filter(|letter| !letter.is_control() || matches!(letter, '\r' | '\n'))
+        .map(|letter| match letter {
+            '"' => Cow::Borrowed("%22"),
+            '\r' => Cow::Borrowed("%0D"),
+            '\n' => Cow::Borrowed("%0A"),
+            other => Cow::Owned(other.to_string()),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Option<MediaInfo> {
+        info(Json::parse(text.as_bytes()).expect("JSON"))
+    }
+
+    #[test]
+    fn sizes_and_digests_are_read_in_all_their_spellings() {
+        let hex = read(
+            r#"{"messaging_product":"whatsapp","url":"https://lookaside.fbsbx.com/x","mime_type":"image/jpeg",
+                "sha256":"2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824","file_size":184233,"id":"1"}"#,
+        )
+        .expect("an answer");
+        let base64 = read(
+            r#"{"url":"https://x","sha256":"LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=","file_size":"184233"}"#,
+        )
+        .expect("an answer");
+        assert_eq!(hex.sha256, base64.sha256);
+        assert!(hex.sha256.is_some());
+        assert_eq!((hex.size, base64.size), (Some(184_233), Some(184_233)));
+        let bare = read(r#"{"url":"https://x","sha256":"?","file_size":-1}"#).expect("an answer");
+        assert_eq!((bare.sha256, bare.size, bare.mime_type), (None, None, None));
+        assert_eq!(read(r#"{"id":"1"}"#), None);
+    }
+
+    #[test]
+    fn a_hostile_name_stays_within_its_quotes() {
+        let frame = frame(&[7; 32], "image/png\r\nX: y", Some("a\"; name=\"type\"\r\n\r\nb\0ü.png"));
+        assert!(
+            frame.before.contains("filename=\"a%22; name=%22type%22%0D%0A%0D%0Abü.png\"\r\n"),
+            "{}",
+            frame.before
+        );
+        assert!(frame.before.ends_with("Content-Type: image/pngX: y\r\n\r\n"), "{}", frame.before);
+        assert_eq!(frame.before.matches("Content-Disposition").count(), 3);
+    }
+}

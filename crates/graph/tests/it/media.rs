@@ -1,0 +1,320 @@
+//! Files on the wire: what is asked, where the token goes, and what is held in memory.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use domain::outcome::Outcome;
+use engine::ports::{
+    DownloadError, Line, MediaUpstream as _, OutgoingFile, PieceError, Pieces, UpstreamError,
+};
+use futures_core::Stream;
+use graph::{GraphClient, GraphConfig};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+use crate::support::{SOON, TOKEN, accept, has_no_more_callers, line, port, request, server};
+
+struct Given(VecDeque<Result<Bytes, PieceError>>);
+
+impl Stream for Given {
+    type Item = Result<Bytes, PieceError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(self.0.pop_front())
+    }
+}
+
+fn file(pieces: &[&'static str]) -> OutgoingFile {
+    let size = pieces.iter().map(|piece| piece.len()).sum::<usize>();
+    OutgoingFile {
+        mime_type: "image/png".to_owned(),
+        file_name: Some("a.png".to_owned()),
+        size: size.try_into().unwrap(),
+        sha256: [7; 32],
+        pieces: Box::pin(Given(
+            pieces.iter().map(|piece| Ok(Bytes::from_static(piece.as_bytes()))).collect(),
+        )),
+    }
+}
+
+async fn all(mut pieces: Pieces) -> Result<Vec<u8>, PieceError> {
+    let mut whole = Vec::new();
+    while let Some(piece) = poll_fn(|context| pieces.as_mut().poll_next(context)).await {
+        whole.extend_from_slice(&piece?);
+    }
+    Ok(whole)
+}
+
+/// Answers one request with these bytes; gives its head and body.
+async fn serve(listener: &TcpListener, answer: impl AsRef<str>) -> (String, String) {
+    let mut stream = accept(listener).await;
+    let asked = request(&mut stream).await.unwrap();
+    assert!(asked.0.contains(&format!("authorization: Bearer {TOKEN}")), "{}", asked.0);
+    stream.write_all(answer.as_ref().as_bytes()).await.unwrap();
+    asked
+}
+
+fn json(status: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+}
+
+#[tokio::test]
+async fn an_upload_is_a_form_with_a_length_and_metas_fields() {
+    let (listener, client) = server().await;
+    let line = line();
+    let (id, (head, body)) = tokio::join!(
+        client.media_upload(&line, file(&["\u{89}PNG", "", " and more"])),
+        serve(&listener, json("200 OK", r#"{"id":"1402233445566778"}"#))
+    );
+    assert_eq!(id, Ok("1402233445566778".to_owned()));
+    assert!(head.starts_with("POST /v24.0/330011220099887/media HTTP/1.1\r\n"), "{head}");
+    let boundary = format!("waypost-{}", "07".repeat(32));
+    assert!(head.contains(&format!("content-type: multipart/form-data; boundary={boundary}")), "{head}");
+    let part = |name: &str| format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"");
+    let expected = format!(
+        "{}\r\n\r\nwhatsapp\r\n{}\r\n\r\nimage/png\r\n{}; filename=\"a.png\"\r\nContent-Type: image/png\r\n\r\n\
+         \u{89}PNG and more\r\n--{boundary}--\r\n",
+        part("messaging_product"),
+        part("type"),
+        part("file"),
+    );
+    assert_eq!(body, expected);
+}
+
+type Expected = fn(&Outcome) -> bool;
+
+#[tokio::test]
+async fn whatever_becomes_of_an_upload_no_message_was_sent() {
+    let ends: [(String, Expected); 7] = [
+        (json("500 Oops", "x"), |end| matches!(end, Outcome::NotSent { .. })),
+        (json("200 OK", "{}"), |end| matches!(end, Outcome::NotSent { .. })),
+        (
+            json("400 Bad", r#"{"error":{"code":100,"message":"(#100) Param file"}}"#),
+            |end| matches!(end, Outcome::Refused(error) if error.code == 100),
+        ),
+        (
+            json("401 No", r#"{"error":{"code":190,"message":"expired"}}"#),
+            |end| matches!(end, Outcome::Refused(error) if error.code == 190),
+        ),
+        (
+            json("400 Bad", r#"{"error":{"code":131056,"message":"pair"}}"#),
+            |end| matches!(end, Outcome::Refused(error) if error.code == 131_056),
+        ),
+        (json("413 Large", ""), |end| matches!(end, Outcome::Stopped { http_status: 413, .. })),
+        (String::new(), |end| matches!(end, Outcome::NotSent { .. })),
+    ];
+    for (answer, is_expected) in ends {
+        let (listener, client) = server().await;
+        let line = line();
+        let (end, _) = tokio::join!(client.media_upload(&line, file(&["x"])), async {
+            serve(&listener, &answer).await;
+        });
+        let end = end.unwrap_err();
+        assert!(is_expected(&end), "{answer}: {end:?}");
+        assert!(!format!("{end:?}").contains(TOKEN));
+    }
+}
+
+#[tokio::test]
+async fn an_upload_whose_content_breaks_off_is_not_sent() {
+    let (listener, client) = server().await;
+    let line = line();
+    let mut broken = file(&["half"]);
+    broken.size = 8;
+    let pieces = VecDeque::from([
+        Ok(Bytes::from_static(b"half")),
+        Err(PieceError::Broken("the disk is gone".to_owned())),
+    ]);
+    broken.pieces = Box::pin(Given(pieces));
+    let (end, cut) = tokio::join!(client.media_upload(&line, broken), async {
+        let mut stream = accept(&listener).await;
+        request(&mut stream).await
+    });
+    assert!(matches!(end, Err(Outcome::NotSent { .. })), "{end:?}");
+    assert_eq!(cut, None, "the request never became whole");
+}
+
+#[tokio::test]
+async fn a_file_is_asked_for_by_its_number() {
+    let (listener, client) = server().await;
+    let line = line();
+    let body = r#"{"url":"https://lookaside.fbsbx.com/x?mid=1","file_size":"12","id":"77"}"#;
+    let (info, (head, _)) =
+        tokio::join!(client.media_describe(&line, "77"), serve(&listener, json("200 OK", body)));
+    assert!(head.starts_with("GET /v24.0/77?phone_number_id=330011220099887 HTTP/1.1\r\n"), "{head}");
+    assert_eq!(info.unwrap().size, Some(12));
+    let hostile = client.media_describe(&line, "77/../1").await;
+    assert!(matches!(hostile, Err(UpstreamError::Unreachable(_))), "{hostile:?}");
+    let (done, (head, _)) = tokio::join!(
+        client.media_delete(&line, "77"),
+        serve(&listener, json("200 OK", r#"{"success":true}"#))
+    );
+    assert!(head.starts_with("DELETE /v24.0/77?phone_number_id="), "{head}");
+    assert_eq!(done, Ok(()));
+}
+
+async fn download(answer: &str, most: u64) -> Result<Result<Vec<u8>, PieceError>, DownloadError> {
+    let (listener, config) = port().await;
+    let url = format!("{}/whatsapp_business/attachments/?mid=1", config.live_base_url);
+    let client = GraphClient::new(&GraphConfig { timeout: SOON, ..config }).unwrap();
+    let line = line();
+    let get = async {
+        match client.media_download(&line, &url, most).await {
+            Ok(download) => Ok(all(download.pieces).await),
+            Err(error) => Err(error),
+        }
+    };
+    let (got, (head, _stream)) = tokio::join!(get, async {
+        let mut stream = accept(&listener).await;
+        let (head, _) = request(&mut stream).await.unwrap();
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        // A connection stays open when the answer says how long it is.
+        (head, answer.contains("stall").then_some(stream))
+    });
+    assert!(head.starts_with("GET /whatsapp_business/attachments/?mid=1 HTTP/1.1"), "{head}");
+    assert!(
+        head.contains(&format!("authorization: Bearer {TOKEN}")) && head.contains("user-agent: waypost/")
+    );
+    got
+}
+
+#[tokio::test]
+async fn a_download_comes_in_pieces_and_ends_at_its_cap() {
+    assert_eq!(download(&json("200 OK", "hello"), 5).await, Ok(Ok(b"hello".to_vec())));
+    assert_eq!(download(&json("200 OK", "hello"), 4).await, Err(DownloadError::TooLarge(4)));
+    let unannounced = "HTTP/1.1 200 OK\r\n\r\nhello";
+    assert_eq!(download(unannounced, 4).await, Ok(Err(PieceError::TooLarge(4))));
+}
+
+#[tokio::test]
+async fn an_address_that_has_run_out_is_told_from_trouble() {
+    for status in [401, 403, 404, 410] {
+        assert_eq!(download(&json(&format!("{status} No"), ""), 9).await, Err(DownloadError::Gone(status)));
+    }
+    for answer in [json("500 Oops", ""), json("206 Partial", "x")] {
+        let end = download(&answer, 9).await;
+        assert!(matches!(end, Err(DownloadError::Unreachable(_))), "{end:?}");
+    }
+    let moved = "HTTP/1.1 302 Found\r\nlocation: https://evil.example/\r\ncontent-length: 0\r\n\r\n";
+    let end = download(moved, 9).await;
+    assert!(matches!(&end, Err(DownloadError::Unreachable(why)) if why.contains("redirect")), "{end:?}");
+}
+
+#[tokio::test]
+async fn a_download_that_is_cut_or_stalls_is_not_a_whole_file() {
+    let cut = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello";
+    assert!(matches!(download(cut, 99).await, Ok(Err(PieceError::Broken(_)))));
+    let stalled = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nstall";
+    let end = download(stalled, 99).await;
+    assert!(matches!(&end, Ok(Err(PieceError::Broken(why))) if why.contains("nothing within")), "{end:?}");
+}
+
+#[tokio::test]
+async fn the_token_goes_to_meta_and_to_nobody_else() {
+    let (listener, client) = server().await;
+    let own = listener.local_addr().unwrap();
+    let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let other_port = other.local_addr().unwrap().port();
+    for url in [
+        format!("http://127.0.0.1:{other_port}/x"),
+        format!("https://{own}/x"),
+        format!("http://localhost:{}/x", own.port()),
+        format!("http://lookaside.fbsbx.com@127.0.0.1:{other_port}/x"),
+        "http://lookaside.fbsbx.com/x".to_owned(),
+        "https://lookaside.fbsbx.com:8443/x".to_owned(),
+        "https://user@lookaside.fbsbx.com/x".to_owned(),
+        "https://lookaside.fbsbx.com.evil.example/x".to_owned(),
+        "https://evilfbcdn.net/x".to_owned(),
+        "https://facebook.com.evil.example/x".to_owned(),
+        "https://169.254.169.254/latest".to_owned(),
+        "/x".to_owned(),
+    ] {
+        let end = client.media_download(&line(), &url, 9).await.map(|_| ());
+        assert!(matches!(end, Err(DownloadError::Foreign(_))), "{url}: {end:?}");
+        assert!(!format!("{end:?}").contains(TOKEN));
+    }
+    let sandbox_only = client
+        .media_download(&line(), "http://127.0.0.1:8090/whatsapp_business/attachments/", 9)
+        .await
+        .map(|_| ());
+    assert!(matches!(sandbox_only, Err(DownloadError::Foreign(_))), "a live account's token");
+    assert!(has_no_more_callers(other));
+    assert!(has_no_more_callers(listener));
+}
+
+/// Counts how many bytes are alive at once.
+#[derive(Default)]
+struct Alive {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+struct Piece(Vec<u8>, Arc<Alive>);
+
+impl AsRef<[u8]> for Piece {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        self.1.now.fetch_sub(self.0.len(), Ordering::SeqCst);
+    }
+}
+
+struct Large {
+    n_left: usize,
+    alive: Arc<Alive>,
+}
+
+impl Stream for Large {
+    type Item = Result<Bytes, PieceError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        const PIECE: usize = 64 << 10;
+        if self.n_left == 0 {
+            return Poll::Ready(None);
+        }
+        self.n_left -= PIECE;
+        let now = self.alive.now.fetch_add(PIECE, Ordering::SeqCst) + PIECE;
+        self.alive.most.fetch_max(now, Ordering::SeqCst);
+        Poll::Ready(Some(Ok(Bytes::from_owner(Piece(vec![1; PIECE], self.alive.clone())))))
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_megabytes_go_up_through_a_little_memory() {
+    const SIZE: usize = 100 << 20;
+    let (listener, client) = server().await;
+    let line: Line = line();
+    let alive = Arc::new(Alive::default());
+    let file = OutgoingFile {
+        mime_type: "application/pdf".to_owned(),
+        file_name: None,
+        size: SIZE.try_into().unwrap(),
+        sha256: [1; 32],
+        pieces: Box::pin(Large { n_left: SIZE, alive: alive.clone() }),
+    };
+    let (end, n_read) = tokio::join!(client.media_upload(&line, file), async {
+        let mut stream = accept(&listener).await;
+        let mut buffer = vec![0; 256 << 10];
+        let (mut n_read, mut last) = (0, Vec::new());
+        while !last.ends_with(b"--\r\n") {
+            let n = stream.read(&mut buffer).await.unwrap();
+            n_read += n;
+            last = buffer[n.saturating_sub(8)..n].to_vec();
+        }
+        stream.write_all(json("200 OK", r#"{"id":"9"}"#).as_bytes()).await.unwrap();
+        n_read
+    });
+    assert_eq!(end, Ok("9".to_owned()));
+    assert!(n_read > SIZE);
+    let most = alive.most.load(Ordering::SeqCst);
+    assert!(most <= 2 << 20, "{most} bytes were held at once");
+}
