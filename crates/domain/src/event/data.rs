@@ -5,7 +5,7 @@ use std::fmt::Display;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use crate::id::{AccountId, ContactId, MessageId, TemplateId, WebhookId};
+use crate::id::{AccountId, ContactId, MediaId, MessageId, TemplateId, WebhookId};
 use crate::json::Value;
 use crate::message::{Pricing, Status, failure_title};
 use crate::meta_error::MetaError;
@@ -132,6 +132,8 @@ pub struct IncomingData<'a> {
     pub context: Option<Context<'a>>,
     /// The object that belongs to the type, as Meta sent it; for `text` it is nothing but the words.
     pub object: Option<&'a Value>,
+    /// The file that came with it, to be had from `GET /api/media/{id}`; left out without one.
+    pub media_id: Option<MediaId>,
 }
 
 /// The message that is answered.
@@ -162,12 +164,16 @@ impl Serialize for IncomingData<'_> {
         {
             map.serialize_entry(self.kind, object)?;
         }
+        if let Some(media_id) = &self.media_id {
+            map.serialize_entry("media_id", &media_id.to_string())?;
+        }
         map.end()
     }
 }
 
 /// Names that every incoming message uses: an object of a type with such a name would stand there twice.
-const COMMON: [&str; 11] = [
+const COMMON: [&str; 12] = [
+    "media_id",
     "id",
     "message_id",
     "from",

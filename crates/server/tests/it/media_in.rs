@@ -95,6 +95,10 @@ impl TestApp {
 async fn a_picture_is_fetched_kept_and_given_out() {
     let app = TestApp::new().await;
     let (wamid, id) = app.picture().await;
+    let told = app.get("/api/events?events=message.incoming").await.expect(200);
+    let told = told.data()["events"].as_array().unwrap().last().unwrap();
+    assert_eq!((&told["data"]["message_id"], &told["data"]["media_id"]), (&json!(wamid), &json!(id)));
+    assert_eq!(told["data"]["image"]["caption"], "Look");
     let path = format!("/api/media/{id}");
     let early = app.get(&path).await.expect(409);
     assert_eq!(early.code(), "media_pending");

@@ -129,13 +129,7 @@ fn take(keeper: &mut Keeper<'_>, part: &RoutedPart, ingested: &mut Ingested) -> 
     }
     let effect = match (&part.update, route.account) {
         (Update::Message(message), Some(account)) => {
-            let effect = inbound(keeper, part, (route.workspace, account), message)?;
-            if effect == Effect::Applied {
-                let ids = (part.ids.media, part.ids.message);
-                let own = (route.workspace, account);
-                ingested.has_media |= media::announce(keeper.connection, own, ids, message, keeper.post.now)?;
-            }
-            effect
+            inbound(keeper, part, (route.workspace, account), message, ingested)?
         }
         (Update::Call(call), Some(account)) => called(keeper, part, (route.workspace, account), call)?,
         (Update::Status(report), Some(account)) => settle::report(
@@ -172,6 +166,7 @@ fn inbound(
     part: &RoutedPart,
     (workspace, account): (WorkspaceId, AccountId),
     message: &Inbound,
+    ingested: &mut Ingested,
 ) -> SqlResult<Effect> {
     let (connection, now) = (keeper.connection, keeper.post.now);
     let is_new = connection
@@ -216,7 +211,11 @@ fn inbound(
             micros(message.at.min(now)),
             micros(now),
         ])?;
-    told::incoming(connection, (workspace, account), contact, (part.ids.message, message), now)?;
+    let ids = (part.ids.media, part.ids.message);
+    let has_media = media::announce(connection, (workspace, account), ids, message, now)?;
+    ingested.has_media |= has_media;
+    let media = has_media.then_some(part.ids.media);
+    told::incoming(connection, (workspace, account), contact, (part.ids.message, media, message), now)?;
     Ok(Effect::Applied)
 }
 

@@ -4,7 +4,7 @@ use domain::event::{
     AccountChange, AccountData, Context, ErrorData, EventKind, IncomingData, MessagingLimit, OutboundData,
     PersonData,
 };
-use domain::id::{AccountId, ContactId, MessageId, WorkspaceId};
+use domain::id::{AccountId, ContactId, MediaId, MessageId, WorkspaceId};
 use domain::inbound::Inbound;
 use domain::json::Value;
 use domain::message::{Pricing, Status};
@@ -66,7 +66,7 @@ pub(super) fn incoming(
     connection: &Connection,
     (workspace, account): (WorkspaceId, AccountId),
     contact: ContactId,
-    (id, message): (MessageId, &Inbound),
+    (id, media, message): (MessageId, Option<MediaId>, &Inbound),
     now: Timestamp,
 ) -> SqlResult<()> {
     let name: Option<String> = connection
@@ -87,6 +87,7 @@ pub(super) fn incoming(
         at: message.at,
         context: message.context_wamid.as_deref().map(|message_id| Context { message_id }),
         object: message.object.as_ref(),
+        media_id: media,
     };
     let about = About::person((workspace, Some(account)), contact, now);
     emit(connection, &about, EventKind::MessageIncoming, &data)?;
