@@ -1,9 +1,10 @@
 //! What every use case is handed.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::allowance::Limits;
-use domain::id::WorkerId;
+use domain::id::{AccountId, WorkerId, WorkspaceId};
 use domain::pace::Paces;
 use jiff::Timestamp;
 use tokio::sync::Notify;
@@ -71,6 +72,8 @@ pub struct Deps {
     pub queue_hint: Notify,
     pub(crate) pacer: Pacer,
     pub(crate) in_flight: InFlight,
+    /// Accounts that Meta refuses, as far as the store could not take it.
+    pub(crate) holds: Mutex<BTreeMap<AccountId, (WorkspaceId, String)>>,
     /// Claims whose task ended without settling them.
     pub(crate) dropped: Arc<Mutex<Vec<Claim>>>,
 }
@@ -120,6 +123,7 @@ impl Deps {
             queue_hint: Notify::new(),
             pacer: Pacer::new(Paces::new(settings.throughput, settings.has_pair_rule)),
             in_flight: InFlight::default(),
+            holds: Mutex::default(),
             dropped: Arc::default(),
         }
     }

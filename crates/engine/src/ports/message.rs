@@ -368,8 +368,73 @@ pub struct Post {
     pub body: Bytes,
     /// Its parts.
     pub parts: Vec<RoutedPart>,
-    /// When it came.
+    /// What shows that it is Meta's.
+    pub proof: Proof,
+    /// Set when it is taken once more, by a decoder that may understand more of it.
+    pub again: Option<Again>,
+    /// Now.
     pub now: Timestamp,
+}
+
+/// What shows that a POST is Meta's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// The signature header, as it came.
+    pub signature: Option<Bytes>,
+    /// The accounts whose secret verified it when it came.
+    pub signers: Vec<AccountId>,
+}
+
+/// A POST that is in the store already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Again {
+    /// Its place.
+    pub seq: i64,
+    /// When it came.
+    pub heard_at: Timestamp,
+}
+
+/// A POST as it is kept.
+#[derive(Clone, Debug)]
+pub struct KeptPost {
+    /// Where and since when it is kept.
+    pub again: Again,
+    /// The bytes that came.
+    pub body: Bytes,
+    /// What shows that it is Meta's.
+    pub proof: Proof,
+}
+
+/// Which kept POSTs to take once more.
+#[derive(Clone, Copy, Debug)]
+pub struct KeptPosts {
+    /// That came at this time or later.
+    pub since: Timestamp,
+    /// Only those with a part in this state.
+    pub with: Option<PartState>,
+    /// After this place.
+    pub after: i64,
+    /// At most this many.
+    pub limit: u32,
+}
+
+/// What became of a part that changed nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartState {
+    /// Nobody here was concerned, or nobody whose secret signed it.
+    Unrouted,
+    /// It could not be understood.
+    Undecodable,
+}
+
+impl PartState {
+    /// The word used in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unrouted => "unrouted",
+            Self::Undecodable => "undecodable",
+        }
+    }
 }
 
 /// One part of a POST.
@@ -383,6 +448,12 @@ pub struct RoutedPart {
     pub span: (u32, u32),
     /// Meta's name of the webhook field, such as `messages`.
     pub field: String,
+    /// The WhatsApp Business Account that it names.
+    pub waba_id: Option<String>,
+    /// The number that it names.
+    pub phone_number_id: Option<String>,
+    /// When Meta says that it happened, where the envelope tells.
+    pub time: Option<Timestamp>,
     /// Why it could not be decoded.
     pub undecodable: Option<String>,
     /// Ids for what the part may create.
@@ -424,6 +495,10 @@ pub struct Ingested {
     pub undecodable: u32,
     /// Whether a template changed.
     pub has_template_changes: bool,
+    /// Whether an account changed.
+    pub has_account_changes: bool,
+    /// Whether Meta told that the words of a template have changed: its list tells the rest.
+    pub has_new_words: bool,
 }
 
 /// How a message is asked for.
@@ -472,6 +547,8 @@ pub struct StoredMessage {
     pub sent_as: SentAs,
     /// Whether it went through the queue.
     pub is_of_queue: bool,
+    /// Whether it was written on a phone, and Meta told us.
+    pub is_echo: bool,
     /// When it shall leave, while it waits.
     pub due_at: Option<Timestamp>,
     /// Not after this time.
@@ -552,6 +629,8 @@ pub struct Contact {
     pub user_id: Option<String>,
     /// The name.
     pub name: Option<String>,
+    /// The user name that the person has chosen at WhatsApp.
+    pub username: Option<String>,
     /// When the person last wrote or called.
     pub last_inbound_at: Option<Timestamp>,
     /// Whether the person takes no marketing.

@@ -9,10 +9,10 @@ use domain::id::{AccountId, ContactId, KeyId, MessageId, WorkerId, WorkspaceId};
 use jiff::Timestamp;
 
 use super::{
-    Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, Contact, ContactFilter,
-    Departure, Directory, Ingested, KeptAnswer, KeptKey, Known, MessageFilter, MessageKey, MessageStory,
-    NewAccount, NewMessage, Post, Recipient, Revision, Settled, Settlement, StoredMessage, StoredTemplate,
-    TemplateCounts, TemplateFilter, TemplatesPut,
+    AccountChanges, Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, Contact,
+    ContactFilter, Departure, Directory, Ingested, KeptAnswer, KeptKey, KeptPost, KeptPosts, Known,
+    MessageFilter, MessageKey, MessageStory, NewAccount, NewMessage, Post, Recipient, Revision, Settled,
+    Settlement, StoredMessage, StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut,
 };
 
 /// What went wrong in a store.
@@ -89,6 +89,18 @@ pub trait Accounts: Send + Sync {
         &self,
         workspace: WorkspaceId,
         id: AccountId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Changes an account. `false`: there is none.
+    ///
+    /// # Errors
+    /// `Conflict` when the name is taken.
+    async fn account_change(
+        &self,
+        workspace: WorkspaceId,
+        id: AccountId,
+        changes: AccountChanges,
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 
@@ -220,6 +232,9 @@ pub trait Messages: Send + Sync {
     /// Writes down what Meta told us: one POST, one transaction.
     async fn ingest(&self, post: Post) -> Result<Ingested, StoreError>;
 
+    /// What Meta posted and is kept, in the order in which it came; only what carries its proof.
+    async fn posts(&self, wanted: &KeptPosts) -> Result<Vec<KeptPost>, StoreError>;
+
     /// One message with its story, by our id or Meta's.
     async fn message(
         &self,
@@ -258,8 +273,8 @@ pub trait Work: Send + Sync {
     /// Returns how many were settled.
     async fn recover(&self, silent_since: Timestamp, now: Timestamp, limit: u32) -> Result<u32, StoreError>;
 
-    /// Ends messages of the queue whose time has run out, and forgets kept answers whose time has, at most `limit` of
-    /// each. Returns how many messages expired.
+    /// Ends messages of the queue whose time has run out, and forgets kept answers and reports of unknown messages
+    /// whose time has, at most `limit` of each. Returns how many messages expired.
     async fn expire(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError>;
 
     /// What left for Meta since a time, as far as the last few thousand messages tell: sender, recipient (digits or user

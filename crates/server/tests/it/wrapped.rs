@@ -13,12 +13,12 @@ use domain::id::{AccountId, ContactId, KeyId, MessageId, WorkerId, WorkspaceId};
 use domain::outcome::Outcome;
 use engine::deps::Ports;
 use engine::ports::{
-    Accounts, Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, Contact,
-    ContactFilter, Departure, Directory, EventFilter, EventPage, EventStart, Hooks, Ingested, KeptAnswer,
-    KeptKey, Known, Line, MessageFilter, MessageKey, MessageStory, Messages, NewAccount, NewMessage,
-    NumberInfo, OutgoingMessage, Page, PageRequest, Post, Recipient, Revision, Settled, Settlement,
-    StoreError, StoredMessage, StoredTemplate, TemplateCounts, TemplateFilter, TemplatePage, TemplateQuery,
-    TemplatesPut, TokenInfo, Upstream, UpstreamError, Work,
+    AccountChanges, Accounts, Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed,
+    Contact, ContactFilter, Departure, Directory, EventFilter, EventPage, EventStart, Hooks, Ingested,
+    KeptAnswer, KeptKey, KeptPost, KeptPosts, Known, Line, MessageFilter, MessageKey, MessageStory, Messages,
+    NewAccount, NewMessage, NumberInfo, OutgoingMessage, Page, PageRequest, Post, Recipient, Revision,
+    Settled, Settlement, StoreError, StoredMessage, StoredTemplate, TemplateCounts, TemplateFilter,
+    TemplatePage, TemplateQuery, TemplatesPut, TokenInfo, Upstream, UpstreamError, Work,
 };
 use jiff::Timestamp;
 
@@ -106,6 +106,16 @@ impl Accounts for Guarded<dyn Accounts> {
 
     async fn account_remove(&self, workspace: WorkspaceId, id: AccountId, now: Timestamp) -> Stored<bool> {
         self.ask("account_remove", self.port.account_remove(workspace, id, now)).await
+    }
+
+    async fn account_change(
+        &self,
+        workspace: WorkspaceId,
+        id: AccountId,
+        changes: AccountChanges,
+        now: Timestamp,
+    ) -> Stored<bool> {
+        self.ask("account_change", self.port.account_change(workspace, id, changes, now)).await
     }
 
     async fn account_hold(
@@ -231,6 +241,10 @@ impl Messages for Guarded<dyn Messages> {
 
     async fn ingest(&self, post: Post) -> Stored<Ingested> {
         self.ask("ingest", self.port.ingest(post)).await
+    }
+
+    async fn posts(&self, wanted: &KeptPosts) -> Stored<Vec<KeptPost>> {
+        self.ask("posts", self.port.posts(wanted)).await
     }
 
     async fn message(&self, workspace: WorkspaceId, key: &MessageKey) -> Stored<Option<MessageStory>> {

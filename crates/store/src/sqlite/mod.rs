@@ -1,11 +1,17 @@
 //! SQLite: one writer thread with group commit, a few read-only connections beside it.
 
 mod accept;
+mod account_news;
 mod contacts;
 mod directory;
+mod early;
+mod echo;
 mod events;
 mod idempotency;
+mod identity;
 mod ingest;
+mod kept;
+mod latest;
 mod messages;
 mod migrate;
 mod page;

@@ -6,17 +6,17 @@ use async_trait::async_trait;
 use domain::access::ApiKey;
 use domain::id::{AccountId, ContactId, KeyId, MessageId, WorkerId, WorkspaceId};
 use engine::ports::{
-    Accounts, Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, Contact,
-    ContactFilter, Departure, Directory, EventFilter, EventPage, EventStart, Hooks, Ingested, KeptAnswer,
-    KeptKey, Known, MessageFilter, MessageKey, MessageStory, Messages, NewAccount, NewMessage, NumberInfo,
-    Page, PageRequest, Post, Recipient, Revision, Settled, Settlement, StoreError, StoredMessage,
-    StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut, Work,
+    AccountChanges, Accounts, Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed,
+    Contact, ContactFilter, Departure, Directory, EventFilter, EventPage, EventStart, Hooks, Ingested,
+    KeptAnswer, KeptKey, KeptPost, KeptPosts, Known, MessageFilter, MessageKey, MessageStory, Messages,
+    NewAccount, NewMessage, NumberInfo, Page, PageRequest, Post, Recipient, Revision, Settled, Settlement,
+    StoreError, StoredMessage, StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut, Work,
 };
 use jiff::Timestamp;
 
 use super::{
-    SqliteStore, accept, contacts, directory, events, idempotency, ingest, messages, queue, reach, settle,
-    templates, work,
+    SqliteStore, accept, contacts, directory, events, idempotency, ingest, kept, messages, queue, reach,
+    settle, templates, work,
 };
 
 #[async_trait]
@@ -43,6 +43,20 @@ impl Accounts for SqliteStore {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         self.write("removing an account", move |tx| directory::account_remove(tx, workspace, id, now)).await
+    }
+
+    async fn account_change(
+        &self,
+        workspace: WorkspaceId,
+        id: AccountId,
+        changes: AccountChanges,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let sealer = self.sealer.clone();
+        self.write("changing an account", move |tx| {
+            directory::account_change(tx, &sealer, (workspace, id), &changes, now)
+        })
+        .await
     }
 
     async fn account_hold(
@@ -236,6 +250,11 @@ impl Messages for SqliteStore {
 
     async fn ingest(&self, post: Post) -> Result<Ingested, StoreError> {
         self.write("taking a webhook", move |tx| ingest::ingest(tx, &post)).await
+    }
+
+    async fn posts(&self, wanted: &KeptPosts) -> Result<Vec<KeptPost>, StoreError> {
+        let wanted = *wanted;
+        self.read("reading what meta posted", move |connection| kept::posts(connection, &wanted)).await
     }
 
     async fn message(

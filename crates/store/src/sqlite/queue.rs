@@ -13,7 +13,7 @@ use engine::ports::{Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::{idempotency, settle};
+use super::{early, idempotency, settle};
 use crate::error::{SqlError, SqlResult};
 use crate::row::{Cells, micros};
 
@@ -276,7 +276,7 @@ fn state(
     Ok(Some((cells.word()?, cells.flag()?)))
 }
 
-/// Ends messages whose time has run out, and forgets kept answers whose time has.
+/// Ends messages whose time has run out, and forgets kept answers and early reports whose time has.
 pub(super) fn expire(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<u32> {
     let expired = {
         let mut statement = connection.prepare_cached(
@@ -295,6 +295,7 @@ pub(super) fn expire(connection: &Connection, now: Timestamp, limit: u32) -> Sql
         settle::end_here(connection, *workspace, *message, (Status::Expired, None), now)?;
     }
     idempotency::forget(connection, now, limit)?;
+    early::forget(connection, now, limit)?;
     Ok(u32::try_from(expired.len()).unwrap_or(u32::MAX))
 }
 
