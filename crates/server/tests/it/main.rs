@@ -14,6 +14,8 @@ mod idempotency;
 mod judge;
 mod lists;
 mod mended;
+mod meta;
+mod meta_people;
 mod outcomes;
 mod pacing;
 mod queue;
