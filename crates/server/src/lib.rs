@@ -11,8 +11,10 @@ mod clock;
 mod config;
 mod health;
 mod listen;
+mod redrive;
 pub mod run;
 mod telemetry;
 mod webhook;
 
 pub use cli::main;
+pub use redrive::{Redriven, redrive};

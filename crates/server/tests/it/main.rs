@@ -15,6 +15,7 @@ mod judge;
 mod lists;
 mod mended;
 mod meta;
+mod meta_accounts;
 mod meta_people;
 mod outcomes;
 mod pacing;

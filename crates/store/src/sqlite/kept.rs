@@ -45,6 +45,21 @@ impl KeptAs {
     }
 }
 
+/// A part that is kept.
+struct Row {
+    seq: i64,
+    digest: Option<[u8; 32]>,
+    kept_as: KeptAs,
+}
+
+impl Row {
+    /// Whether there is nothing new about a part with this digest, to be kept as this.
+    fn covers(&self, digest: &[u8; 32], kept_as: KeptAs, is_again: bool) -> bool {
+        let is_same = is_again || self.digest.is_none_or(|known| known == *digest);
+        is_same && kept_as <= self.kept_as
+    }
+}
+
 /// The post that is being taken; its bytes are written when the first part needs them.
 pub(super) struct Keeper<'a> {
     pub(super) connection: &'a Connection,
@@ -119,13 +134,13 @@ impl<'a> Keeper<'a> {
         if known.is_none() {
             let (post, start, length) = self.raw_once(part)?;
             raw = Some((post, start, length));
-            // A row that has no digest is known by its place.
+            // The same bytes in the same place: known from before there were digests, or heard again after a while.
             known = self.known("post_seq = ?1 and post_start = ?3", params![post, workspace, start])?;
         }
         let account = part.route.as_ref().and_then(|route| route.account.as_ref()).map(AccountId::as_bytes);
         match (known, raw) {
-            (Some((_, before)), _) if state <= before => Ok(false),
-            (Some((seq, _)), _) => {
+            (Some(row), _) if row.covers(&digest, state, self.post.again.is_some()) => Ok(false),
+            (Some(Row { seq, .. }), _) => {
                 self.connection
                     .prepare_cached(
                         "update kept_parts
@@ -174,13 +189,9 @@ impl<'a> Keeper<'a> {
     }
 
     /// The row of a part, for this workspace or for nobody; for a part of nobody, whoever has it: the furthest first.
-    fn known(
-        &self,
-        condition: &str,
-        parameters: &[&dyn rusqlite::ToSql],
-    ) -> SqlResult<Option<(i64, KeptAs)>> {
+    fn known(&self, condition: &str, parameters: &[&dyn rusqlite::ToSql]) -> SqlResult<Option<Row>> {
         let sql = format!(
-            "select seq, state, is_applied from kept_parts
+            "select seq, digest, state, is_applied from kept_parts
              where {condition} and (?2 is null or workspace_id is null or workspace_id = ?2)
              order by is_applied desc, state = 'other' desc, state = 'undecodable' desc limit 1"
         );
@@ -188,9 +199,9 @@ impl<'a> Keeper<'a> {
         let mut rows = statement.query(parameters)?;
         let Some(row) = rows.next()? else { return Ok(None) };
         let mut cells = Cells::new("kept_parts", row);
-        let seq = cells.get()?;
+        let (seq, digest) = (cells.get()?, cells.get()?);
         let state: String = cells.get()?;
-        Ok(Some((seq, KeptAs::of(&state, cells.flag()?))))
+        Ok(Some(Row { seq, digest, kept_as: KeptAs::of(&state, cells.flag()?) }))
     }
 
     fn heard_at(&self) -> jiff::Timestamp {
