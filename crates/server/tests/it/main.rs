@@ -16,6 +16,8 @@ mod lists;
 mod mended;
 mod meta;
 mod meta_accounts;
+mod meta_again;
+mod meta_hostile;
 mod meta_people;
 mod outcomes;
 mod pacing;

@@ -207,6 +207,9 @@ pub(super) fn account_change(
     changes: &AccountChanges,
     now: Timestamp,
 ) -> SqlResult<bool> {
+    if described(connection, workspace, id)?.is_none() {
+        return Ok(false);
+    }
     if changes.is_default == Some(true) {
         connection
             .prepare_cached("update accounts set is_default = 0 where workspace_id = ?1 and is_default = 1")?
@@ -218,7 +221,7 @@ pub(super) fn account_change(
     let seal = |column, secret: &Option<SecretString>| {
         secret.as_ref().map(|secret| sealer.seal(&place(id, column), secret)).transpose()
     };
-    let n_rows = connection
+    connection
         .prepare_cached(
             "update accounts
              set name = coalesce(?3, name), access_token = coalesce(?4, access_token),
@@ -237,7 +240,7 @@ pub(super) fn account_change(
             micros(now),
         ])?;
     bump(connection, "directory")?;
-    Ok(n_rows == 1)
+    Ok(true)
 }
 
 /// The secret that is about to be replaced lives on until a time, if one is given.
