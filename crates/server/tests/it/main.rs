@@ -17,6 +17,7 @@ mod mended;
 mod meta;
 mod meta_accounts;
 mod meta_again;
+mod meta_hold;
 mod meta_hostile;
 mod meta_people;
 mod outcomes;
