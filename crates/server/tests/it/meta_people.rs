@@ -164,6 +164,22 @@ async fn the_news_of_a_move_come_in_any_order_and_from_several_accounts() {
 }
 
 #[tokio::test]
+async fn who_comes_back_to_an_old_number_is_the_same_person_still() {
+    let app = TestApp::new().await;
+    app.heard(&[text("wamid.1", MAYA, 0)]).await;
+    let back = json!({"from": NEW, "id": "wamid.3", "timestamp": at(60), "type": "system",
+        "system": {"body": "-", "wa_id": MAYA, "type": "user_changed_number"}});
+    app.advance(120);
+    app.heard(&[changed_number("wamid.2", 30), back]).await;
+    app.heard(&[text("wamid.4", MAYA, 90), text("wamid.5", NEW, 45), text("wamid.6", MAYA, 10)]).await;
+    let people = app.people().await;
+    assert_eq!((people.len(), &people[1]["phone_number"]), (2, &json!("+447700900123")));
+    for n in 1..=6 {
+        assert_eq!(app.message(&format!("wamid.{n}")).await["contact_id"], people[1]["id"], "{n}");
+    }
+}
+
+#[tokio::test]
 async fn a_person_whose_user_id_changes_stays_the_same_person() {
     let app = TestApp::new().await;
     let by = |wamid: &str, user_id: &str| json!({"from_user_id": user_id, "id": wamid, "timestamp": at(0), "type": "text", "text": {"body": "Hi"}});

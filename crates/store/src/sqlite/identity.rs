@@ -24,40 +24,49 @@ pub(super) fn of_then(
     at: Timestamp,
 ) -> SqlResult<Person> {
     let mut person = then.clone();
+    let mut since = micros(at);
     for _ in 0..MAX_MOVES {
         let by_number = match &person.wa_id {
-            Some(wa_id) => left(connection, workspace, wa_id, at)?,
+            Some(wa_id) => left(connection, workspace, wa_id, since)?,
             None => None,
         };
         let by_user = match &person.user_id {
-            Some(user_id) => left(connection, workspace, user_id, at)?,
+            Some(user_id) => left(connection, workspace, user_id, since)?,
             None => None,
         };
         if by_number.is_none() && by_user.is_none() {
             break;
         }
-        for (wa_id, user_id) in [by_number, by_user].into_iter().flatten() {
-            person.wa_id = wa_id.or(person.wa_id);
-            person.user_id = user_id.or(person.user_id);
+        for left in [by_number, by_user].into_iter().flatten() {
+            person.wa_id = left.wa_id.or(person.wa_id);
+            person.user_id = left.user_id.or(person.user_id);
+            // Later ones only, or somebody who came back would go round in circles.
+            since = since.max(left.at.saturating_add(1));
         }
     }
     Ok(person)
 }
 
-/// The number and the user id for which an id was left, at this time or later.
-type Left = (Option<String>, Option<String>);
+/// When an id was left, and for which number and user id.
+struct Left {
+    at: i64,
+    wa_id: Option<String>,
+    user_id: Option<String>,
+}
 
 fn left(
     connection: &Connection,
     workspace: WorkspaceId,
     old_id: &str,
-    at: Timestamp,
+    since: i64,
 ) -> SqlResult<Option<Left>> {
     let mut statement = connection.prepare_cached(
-        "select wa_id, user_id from moves where workspace_id = ?1 and old_id = ?2 and at >= ?3",
+        "select at, wa_id, user_id from moves where workspace_id = ?1 and old_id = ?2 and at >= ?3",
     )?;
     let found = statement
-        .query_row((workspace.as_bytes(), old_id, micros(at)), |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row((workspace.as_bytes(), old_id, since), |row| {
+            Ok(Left { at: row.get(0)?, wa_id: row.get(1)?, user_id: row.get(2)? })
+        })
         .optional()?;
     Ok(found)
 }
@@ -168,8 +177,11 @@ fn relocate(
     told::person(connection, (workspace, Some(account)), contact, (&changes, merged), now)
 }
 
-/// The number and user id of a contact.
-fn ids(connection: &Connection, workspace: WorkspaceId, contact: ContactId) -> SqlResult<Left> {
+/// A number and a user id.
+type Ids = (Option<String>, Option<String>);
+
+/// Those of a contact.
+fn ids(connection: &Connection, workspace: WorkspaceId, contact: ContactId) -> SqlResult<Ids> {
     let mut statement = connection
         .prepare_cached("select wa_id, user_id from contacts where workspace_id = ?1 and id = ?2")?;
     let mut rows = statement.query((workspace.as_bytes(), contact.as_bytes()))?;
