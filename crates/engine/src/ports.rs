@@ -15,11 +15,13 @@ use secrecy::SecretString;
 mod directory;
 mod event;
 mod message;
+mod post;
 mod storage;
 
 pub use directory::*;
 pub use event::*;
 pub use message::*;
+pub use post::*;
 pub use storage::*;
 
 /// Tells the time, and lets a task wait for it.

@@ -246,7 +246,7 @@ async fn notices_are_told_and_fields_that_nobody_knows_are_kept() {
     assert_eq!(app.shown_account().await["status"], "connected");
 }
 
-fn template(event: &str, members: Value) -> Value {
+fn template(event: &str, members: &Value) -> Value {
     let mut value = json!({"event": event, "message_template_id": 1, "message_template_name": "hello_world",
         "message_template_language": "en_US", "message_template_category": "UTILITY", "reason": "NONE"});
     for (name, member) in members.as_object().unwrap() {
@@ -264,13 +264,13 @@ async fn shown_template(app: &TestApp, name: &str) -> Value {
 async fn the_newest_status_of_a_template_counts_in_any_order_and_the_reason_is_kept() {
     let paused = template(
         "PAUSED",
-        json!({"other_info": {"title": "FIRST_PAUSE", "description": "paused for quality"}}),
+        &json!({"other_info": {"title": "FIRST_PAUSE", "description": "paused for quality"}}),
     );
     let disabled = template(
         "DISABLED",
-        json!({"reason": "PROMOTIONAL", "disable_info": {"disable_date": "1767348700"}}),
+        &json!({"reason": "PROMOTIONAL", "disable_info": {"disable_date": "1767348700"}}),
     );
-    for order in orders(&[(10, &paused), (20, &template("APPROVED", json!({}))), (30, &disabled)]) {
+    for order in orders(&[(10, &paused), (20, &template("APPROVED", &json!({}))), (30, &disabled)]) {
         let app = TestApp::new().await;
         app.post("/api/templates/sync", &json!({})).await.expect(200);
         for (time, value) in order.iter().chain(&order) {
@@ -348,7 +348,7 @@ async fn a_template_that_meta_refuses_as_paused_is_paused_here_at_once() {
             (told.len(), &told[0]["status"], &told[0]["change"]),
             (1, &json!(status), &json!("status"))
         );
-        app.meta_says("message_template_status_update", 1, template("APPROVED", json!({}))).await;
+        app.meta_says("message_template_status_update", 1, template("APPROVED", &json!({}))).await;
         app.send(body()).await.expect(200);
     }
 }

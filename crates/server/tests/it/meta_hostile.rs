@@ -269,7 +269,7 @@ fn n_nodes(value: &Value) -> usize {
     let below: usize = match value {
         Value::Array(elements) => elements.iter().map(n_nodes).sum(),
         Value::Object(members) => members.values().map(n_nodes).sum(),
-        _ => 0,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
     };
     1 + below
 }
@@ -321,7 +321,7 @@ fn mutate(value: &mut Value, n: &mut usize, how: u8) {
                 mutate(&mut members[&name], n, how);
             }
         }
-        _ => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
