@@ -74,7 +74,9 @@ fn text(fields: &Fields<'_>) -> Option<TemplateText> {
 
 /// The status after an event; `None` where the event changes none.
 fn status_after(event: &str) -> Option<&'static str> {
-    const SAME: [&str; 11] = [
+    const SAME: [&str; 12] = [
+        // It may still be sent, and its end is near: that is worth telling.
+        "FLAGGED",
         "APPROVED",
         "REJECTED",
         "PENDING",
@@ -89,7 +91,7 @@ fn status_after(event: &str) -> Option<&'static str> {
     ];
     match event {
         "REINSTATED" | "UNARCHIVED" | "UNLOCKED" | "UNPAUSED" => Some("APPROVED"),
-        // FLAGGED may still be sent; of a new word we know nothing, and the next sync will tell.
+        // Of a new word we know nothing, and the next sync will tell.
         _ => SAME.into_iter().find(|status| *status == event),
     }
 }

@@ -340,7 +340,7 @@ fn a_pause_and_the_ends_of_it() {
         template ferry_delay en_GB | status APPROVED | reason UNPAUSE: again
         template ferry_delay en_GB | status APPROVED
         template ferry_delay en_GB | status APPROVED
-        template ferry_delay en_GB
+        template ferry_delay en_GB | status FLAGGED
         template ferry_delay en_GB | status DISABLED | reason disabled on 1767348700
         template ferry_delay en_GB
         template ferry_delay en_GB | quality RED

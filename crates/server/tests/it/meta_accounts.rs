@@ -286,6 +286,18 @@ async fn the_newest_status_of_a_template_counts_in_any_order_and_the_reason_is_k
 }
 
 #[tokio::test]
+async fn a_template_that_customers_dislike_is_told_of_and_may_still_be_sent() {
+    let app = TestApp::new().await;
+    app.post("/api/templates/sync", &json!({})).await.expect(200);
+    app.meta_says("message_template_status_update", 1, template("FLAGGED", &json!({}))).await;
+    let told = app.told_of("template.status").await;
+    assert_eq!((told.len(), &told[0]["status"]), (1, &json!("FLAGGED")));
+    let body =
+        json!({"to": STRANGER, "type": "template", "template": {"name": "hello_world", "language": "en_US"}});
+    app.send(body).await.expect(200);
+}
+
+#[tokio::test]
 async fn words_that_changed_are_put_in_told_and_read_again() {
     let app = TestApp::new().await;
     let definition = json!({"name": "ferry_delay", "language": "en_GB", "category": "UTILITY",

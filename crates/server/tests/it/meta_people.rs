@@ -310,3 +310,86 @@ async fn what_stands_beside_a_message_is_told() {
     assert_eq!(told[4]["group_id"], "Y2FwaV9ncm91cDox");
     assert!(told[4].get("referral").is_none());
 }
+
+#[tokio::test]
+async fn each_type_of_message_is_told_with_its_words_and_its_object() {
+    let media = json!({"id": "77001", "mime_type": "image/jpeg", "sha256": "n4bQ"});
+    let with = |mut object: Value, name: &str, member: Value| {
+        object[name] = member;
+        object
+    };
+    let product =
+        json!([{"product_retailer_id": "MUG-RED", "quantity": 2, "item_price": 12.5, "currency": "GBP"}]);
+    let edit =
+        json!({"original_message_id": "wamid.x", "message": {"type": "text", "text": {"body": "10:30"}}});
+    let cases = [
+        ("image", with(media.clone(), "caption", json!("Hull")), Some("Hull")),
+        ("video", media.clone(), None),
+        ("audio", with(media.clone(), "voice", json!(true)), None),
+        (
+            "document",
+            with(with(media.clone(), "filename", json!("a.pdf")), "caption", json!("signed")),
+            Some("signed"),
+        ),
+        ("sticker", with(media, "animated", json!(false)), None),
+        ("location", json!({"latitude": 56.4152, "longitude": -5.471, "name": "Terminal"}), None),
+        (
+            "contacts",
+            json!([{"name": {"formatted_name": "Tom"}, "phones": [{"wa_id": "447700900456"}]}]),
+            None,
+        ),
+        (
+            "interactive",
+            json!({"type": "button_reply", "button_reply": {"id": "y", "title": "Confirm"}}),
+            Some("Confirm"),
+        ),
+        (
+            "interactive",
+            json!({"type": "list_reply", "list_reply": {"id": "s", "title": "14:00"}}),
+            Some("14:00"),
+        ),
+        (
+            "interactive",
+            json!({"type": "nfm_reply", "nfm_reply": {"name": "flow", "body": "Sent", "response_json": "{\"day\":\"thu\"}"}}),
+            Some("Sent"),
+        ),
+        (
+            "interactive",
+            json!({"type": "call_permission_reply", "call_permission_reply": {"response": "accept"}}),
+            None,
+        ),
+        ("button", json!({"payload": "stop", "text": "Stop alerts"}), Some("Stop alerts")),
+        ("reaction", json!({"message_id": "wamid.x", "emoji": "👍"}), None),
+        ("reaction", json!({"message_id": "wamid.x"}), None),
+        (
+            "order",
+            json!({"catalog_id": "8", "text": "at reception", "product_items": product}),
+            Some("at reception"),
+        ),
+        (
+            "system",
+            json!({"body": "User identity changed", "type": "customer_identity_changed"}),
+            Some("User identity changed"),
+        ),
+        ("edit", edit, Some("10:30")),
+        ("revoke", json!({"original_message_id": "wamid.x"}), None),
+        ("request_welcome", Value::Null, None),
+    ];
+    let app = TestApp::new().await;
+    for (n, (kind, object, words)) in cases.iter().enumerate() {
+        let mut message = text(&format!("wamid.{n}"), MAYA, 0);
+        message["type"] = json!(kind);
+        message.as_object_mut().unwrap().remove("text");
+        if !object.is_null() {
+            message[*kind] = object.clone();
+        }
+        app.heard(&[message]).await;
+        let told = app.told_of("message.incoming").await.pop().unwrap();
+        assert_eq!((&told["type"], &told["text"]), (&json!(kind), &json!(words)), "{told:#}");
+        assert_eq!(told.get(*kind).cloned().unwrap_or_default(), *object, "{told:#}");
+        assert_eq!(
+            (&told["from"], &told["message_id"]),
+            (&json!("+447700900123"), &json!(format!("wamid.{n}")))
+        );
+    }
+}
