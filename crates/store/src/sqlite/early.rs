@@ -14,15 +14,28 @@ pub(super) fn keep(
     connection: &Connection,
     (workspace, account): (WorkspaceId, AccountId),
     report: &StatusReport,
-    (post, start, length): Raw,
     now: Timestamp,
+    raw: &mut dyn FnMut() -> SqlResult<Raw>,
 ) -> SqlResult<Effect> {
-    let n_rows = connection
+    let is_known: bool = connection
+        .prepare_cached(
+            "select exists (select 1 from early_reports
+             where workspace_id = ?1 and account_id = ?2 and wamid = ?3 and status = ?4)",
+        )?
+        .query_row(
+            (workspace.as_bytes(), account.as_bytes(), &report.wamid, report.status.as_str()),
+            |row| row.get(0),
+        )?;
+    if is_known {
+        // The post is not kept again for it.
+        return Ok(Effect::Repeated);
+    }
+    let (post, start, length) = raw()?;
+    connection
         .prepare_cached(
             "insert into early_reports (
                  workspace_id, account_id, wamid, status, at, heard_at, error, pricing, post_seq, post_start, post_length)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-             on conflict (workspace_id, account_id, wamid, status) do nothing",
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )?
         .execute(params![
             workspace.as_bytes(),
@@ -37,7 +50,7 @@ pub(super) fn keep(
             start,
             length,
         ])?;
-    Ok(if n_rows == 1 { Effect::Early } else { Effect::Repeated })
+    Ok(Effect::Early)
 }
 
 /// Applies the statuses that came before the wamid was known.

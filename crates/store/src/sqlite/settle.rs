@@ -385,7 +385,7 @@ pub(super) fn report(
         let raw = raw()?;
         return apply(connection, workspace, message, &Heard { report, at: now, raw: Some(raw) });
     }
-    early::keep(connection, (workspace, account), report, raw()?, now)
+    early::keep(connection, (workspace, account), report, now, raw)
 }
 
 /// The message that our own reference names, if it is one of this account; its wamid is known from now on.

@@ -41,6 +41,27 @@ async fn a_report_waits_eight_days_for_its_message_and_leaves_in_small_steps() {
     assert_eq!(n_early(), 0);
 }
 
+#[tokio::test]
+async fn a_post_that_says_nothing_new_is_not_kept_again() {
+    let app = TestStore::new().await;
+    let parts = || {
+        vec![
+            app.part(Update::Status(app.reported("wamid.early", Status::Read)), (0, 1)),
+            app.part(Update::Message(app.text_from("447700900001", "wamid.1")), (1, 1)),
+            app.part(hold(HoldCause::Disabled), (2, 1)),
+            RoutedPart { route: None, ..app.part(Update::Other, (3, 1)) },
+            RoutedPart { undecodable: Some("strange".to_owned()), ..app.part(Update::Other, (4, 1)) },
+        ]
+    };
+    app.post("abcde", parts()).await;
+    for body in ["abcde", "abcdefgh", "abcde with more"] {
+        assert_eq!(app.post(body, parts()).await, Ingested { repeated: 5, ..Ingested::default() });
+    }
+    let connection = Connection::open(app.path()).unwrap();
+    let n_posts: u32 = connection.query_row("select count(*) from posts", (), |row| row.get(0)).unwrap();
+    assert_eq!(n_posts, 1);
+}
+
 fn hold(cause: HoldCause) -> Update {
     Update::Account(AccountUpdate {
         change: AccountChange::Status,
