@@ -60,6 +60,8 @@ words! {
         UserLoggedIn = "user.login",
         /// An account was added.
         AccountAdded = "account.create",
+        /// An account was changed.
+        AccountChanged = "account.update",
         /// An account was removed.
         AccountRemoved = "account.delete",
         /// An account was stopped, after Meta refused it.

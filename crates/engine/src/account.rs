@@ -1,6 +1,7 @@
 //! Accounts: added, tried, held, resumed.
 
 use std::collections::BTreeMap;
+use std::sync::{MutexGuard, PoisonError};
 
 use domain::account::{Account, AccountStatus};
 use domain::audit::{Action, Subject, SubjectKind};
@@ -11,7 +12,9 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::ports::{AccountRecord, Line, NewAccount, NumberInfo, StoreError, TokenInfo, UpstreamError};
+use crate::ports::{
+    AccountChanges, AccountRecord, Line, NewAccount, NumberInfo, StoreError, TokenInfo, UpstreamError,
+};
 use crate::{By, Deps, directory};
 
 /// How Meta is reached for this account.
@@ -65,9 +68,8 @@ pub async fn add(deps: &Deps, by: &By, new: AddAccount) -> Result<Account, Store
         account: account.clone(),
         access_token: new.access_token,
         app_secret: new.app_secret,
-        verify_token_digest: new
-            .verify_token
-            .map(|token| Sha256::digest(token.expose_secret().as_bytes()).into()),
+        old_app_secret: None,
+        verify_token_digest: new.verify_token.as_ref().map(digest_of),
     };
     let act = by
         .act(deps, account.workspace, Action::AccountAdded, subject(&account))
@@ -83,6 +85,54 @@ pub async fn add(deps: &Deps, by: &By, new: AddAccount) -> Result<Account, Store
 /// An account, as the audit log names it.
 fn subject(account: &Account) -> Subject {
     Subject::named(SubjectKind::Account, &account.id, account.name.as_str())
+}
+
+fn digest_of(verify_token: &SecretString) -> [u8; 32] {
+    Sha256::digest(verify_token.expose_secret().as_bytes()).into()
+}
+
+/// What to change of an account; `None` stays as it is.
+#[derive(Debug, Default)]
+pub struct ChangeAccount {
+    /// What people call it.
+    pub name: Option<String>,
+    /// Calls Meta.
+    pub access_token: Option<SecretString>,
+    /// Proves that a webhook is Meta's.
+    pub app_secret: Option<SecretString>,
+    /// How long the secret that is replaced proves it, too.
+    pub keep_old_for: SignedDuration,
+    /// The word with which Meta checks the callback.
+    pub verify_token: Option<SecretString>,
+    /// Whether a send that names no account uses it.
+    pub is_default: Option<bool>,
+}
+
+/// Changes an account. `false`: it is no longer there.
+///
+/// # Errors
+/// `Conflict` when the name is taken.
+pub async fn change(
+    deps: &Deps,
+    by: &By,
+    account: &Account,
+    change: ChangeAccount,
+) -> Result<bool, StoreError> {
+    let now = deps.now();
+    let is_kept = change.keep_old_for.is_positive();
+    let changes = AccountChanges {
+        name: change.name,
+        access_token: change.access_token,
+        app_secret: change.app_secret,
+        old_app_secret_until: is_kept
+            .then(|| now.saturating_add(change.keep_old_for).unwrap_or(Timestamp::MAX)),
+        verify_token_digest: change.verify_token.as_ref().map(digest_of),
+        is_default: change.is_default,
+    };
+    let act = by.act(deps, account.workspace, Action::AccountChanged, subject(account));
+    let is_changed = deps.accounts.account_change(account.workspace, account.id, changes, act).await?;
+    directory::refresh(deps).await?;
+    Ok(is_changed)
 }
 
 /// Removes an account. `false`: there is none.
@@ -104,11 +154,37 @@ pub async fn hold(deps: &Deps, account: &Account, error: &MetaError) -> Result<(
     let entry = error.entry();
     let title = error.title.as_deref().unwrap_or(entry.title).trim_end_matches('.');
     let reason = format!("Meta refused with code {}: {title}. {}", error.code, entry.advice);
-    let act = By::gateway()
-        .act(deps, account.workspace, Action::AccountHeld, subject(account))
-        .with("reason", reason.as_str());
-    deps.accounts.account_hold(account.workspace, account.id, Some(&reason), act).await?;
-    directory::refresh(deps).await
+    // Known here first: should the store not take it, nothing leaves all the same.
+    holds(deps).insert(account.id, (account.clone(), reason));
+    write_holds(deps).await
+}
+
+/// The accounts that are held, as far as the store does not know it yet.
+fn holds(deps: &Deps) -> MutexGuard<'_, BTreeMap<AccountId, (Account, String)>> {
+    deps.holds.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether an account is held, and the store does not know it yet.
+pub(crate) fn is_held_here(deps: &Deps, id: AccountId) -> bool {
+    holds(deps).contains_key(&id)
+}
+
+/// Writes down the holds that the store could not take so far.
+///
+/// # Errors
+/// When it still cannot.
+pub(crate) async fn write_holds(deps: &Deps) -> Result<(), StoreError> {
+    loop {
+        let next = holds(deps).first_key_value().map(|(_, hold)| hold.clone());
+        let Some((account, reason)) = next else { return Ok(()) };
+        let act = By::gateway()
+            .act(deps, account.workspace, Action::AccountHeld, subject(&account))
+            .with("reason", reason.as_str());
+        deps.accounts.account_hold(account.workspace, account.id, Some(&reason), act).await?;
+        // Forgotten here only when the directory says so, or there would be a moment without any hold.
+        directory::refresh(deps).await?;
+        holds(deps).remove(&account.id);
+    }
 }
 
 /// Lets an account send again.
@@ -116,6 +192,7 @@ pub async fn hold(deps: &Deps, account: &Account, error: &MetaError) -> Result<(
 /// # Errors
 /// When the store cannot be written.
 pub async fn resume(deps: &Deps, by: &By, account: &Account) -> Result<(), StoreError> {
+    holds(deps).remove(&account.id);
     let act = by.act(deps, account.workspace, Action::AccountResumed, subject(account));
     deps.accounts.account_hold(account.workspace, account.id, None, act).await?;
     directory::refresh(deps).await

@@ -24,7 +24,7 @@ use crate::ports::{
     OutgoingMessage, Plan, SentAs, Settled, Settlement, StoreError, StoreErrorKind,
 };
 use crate::send::{Progress, SendError, Sent};
-use crate::{Deps, account, chain};
+use crate::{Deps, account, chain, directory};
 
 /// Seconds to wait after a refusal for speed that names none.
 const DEFAULT_WAIT: u32 = 1;
@@ -428,6 +428,16 @@ impl Run<'_> {
         }
     }
 
+    /// A template that Meta refused is marked with the message's end: what is remembered of it is old by now.
+    async fn look_at_templates(&self, settlement: &Settlement) {
+        let Settlement::Failed(Failure { meta: Some(error), .. }) = settlement else { return };
+        if error.class() == Class::PauseTemplate
+            && let Err(error) = directory::refresh(self.deps).await
+        {
+            tracing::warn!(error = %chain(&error), "templates could not be read again");
+        }
+    }
+
     /// What an outcome after which nothing is tried means for the message and for its caller.
     fn conclude(
         &self,
@@ -515,7 +525,10 @@ impl Run<'_> {
         loop {
             let now = self.deps.now();
             match self.deps.messages.settle(&message.claim, &settlement, answer.clone(), now).await {
-                Ok(_) => break,
+                Ok(_) => {
+                    self.look_at_templates(&settlement).await;
+                    break;
+                }
                 Err(error) => {
                     tracing::error!(error = %chain(&error), message.id = %message.claim.message,
                         "the end of a send could not be written down; trying again");

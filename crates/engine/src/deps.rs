@@ -1,9 +1,11 @@
 //! What every use case is handed.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use domain::account::Account;
 use domain::allowance::Limits;
-use domain::id::WorkerId;
+use domain::id::{AccountId, WorkerId};
 use domain::pace::Paces;
 use domain::user::SessionSpan;
 use jiff::Timestamp;
@@ -95,6 +97,8 @@ pub struct Deps {
     pub(crate) pacer: Pacer,
     pub(crate) posts: Posts,
     pub(crate) in_flight: InFlight,
+    /// Accounts that Meta refuses, as far as the store could not take it.
+    pub(crate) holds: Mutex<BTreeMap<AccountId, (Account, String)>>,
     /// Claims whose task ended without settling them.
     pub(crate) dropped: Arc<Mutex<Vec<Claim>>>,
 }
@@ -171,6 +175,7 @@ impl Deps {
             queue_hint: Notify::new(),
             posts: Posts::default(),
             in_flight: InFlight::default(),
+            holds: Mutex::default(),
             dropped: Arc::default(),
         }
     }

@@ -18,6 +18,7 @@ mod event;
 mod hook;
 mod media;
 mod message;
+mod post;
 mod storage;
 mod webhook;
 
@@ -27,6 +28,7 @@ pub use event::*;
 pub use hook::*;
 pub use media::*;
 pub use message::*;
+pub use post::*;
 pub use storage::*;
 pub use webhook::*;
 

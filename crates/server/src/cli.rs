@@ -10,12 +10,14 @@ mod dev;
 mod keys;
 mod migrate;
 mod place;
+mod redrive;
 mod secrets;
 mod send;
 mod serve;
 mod settings;
 mod signals;
 mod simulator;
+mod span;
 mod terminal;
 mod users;
 mod workspaces;
@@ -57,7 +59,9 @@ enum Command {
     Simulator(simulator::Simulator),
     /// Bring the database up to date (`serve` does it at its start, too)
     Migrate(migrate::Migrate),
-    /// WhatsApp senders: add, list, test, resume, remove
+    /// Take what Meta posted once more: after an upgrade that understands more, or when an account was added late
+    Redrive(redrive::Redrive),
+    /// WhatsApp senders: add, list, test, update, resume, remove
     #[command(subcommand)]
     Accounts(accounts::Accounts),
     /// Keys of the API: create, list, revoke
@@ -128,6 +132,7 @@ async fn dispatch(ctx: Ctx, command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve => Box::pin(serve::run(ctx)).await,
         Command::Simulator(simulator) => Box::pin(simulator.run(ctx)).await,
         Command::Migrate(migrate) => migrate.run(&ctx),
+        Command::Redrive(redrive) => Box::pin(redrive.run(&ctx)).await,
         Command::Accounts(accounts) => Box::pin(accounts.run(&ctx)).await,
         Command::Keys(keys) => Box::pin(keys.run(&ctx)).await,
         Command::Users(users) => Box::pin(users.run(&ctx)).await,

@@ -13,8 +13,10 @@ mod config;
 mod health;
 mod listen;
 pub mod passwords;
+mod redrive;
 pub mod run;
 mod telemetry;
 mod webhook;
 
 pub use cli::main;
+pub use redrive::{Redriven, redrive};

@@ -45,6 +45,8 @@ pub struct AccountRecord {
     pub access_token: SecretString,
     /// Proves that a webhook is Meta's.
     pub app_secret: Option<SecretString>,
+    /// The app secret that was replaced, and until when Meta may still sign with it.
+    pub old_app_secret: Option<(SecretString, Timestamp)>,
     /// SHA-256 of the word with which Meta checks the callback.
     pub verify_token_digest: Option<[u8; 32]>,
 }
@@ -56,6 +58,23 @@ pub struct NewAccount {
     pub record: AccountRecord,
     /// When.
     pub created_at: Timestamp,
+}
+
+/// What to change of an account; `None` stays as it is.
+#[derive(Clone, Debug, Default)]
+pub struct AccountChanges {
+    /// What people call it.
+    pub name: Option<String>,
+    /// Calls Meta.
+    pub access_token: Option<SecretString>,
+    /// Proves that a webhook is Meta's.
+    pub app_secret: Option<SecretString>,
+    /// Until when the secret that is replaced proves it, too; `None`: it ends now.
+    pub old_app_secret_until: Option<Timestamp>,
+    /// SHA-256 of the word with which Meta checks the callback.
+    pub verify_token_digest: Option<[u8; 32]>,
+    /// Whether a send that names no account uses it.
+    pub is_default: Option<bool>,
 }
 
 /// A template that is kept.

@@ -13,6 +13,8 @@ use domain::phone::{PhoneNumber, UserId};
 use domain::window::Window;
 use jiff::Timestamp;
 
+use super::{Again, Proof};
+
 /// Whom a message goes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recipient {
@@ -368,7 +370,11 @@ pub struct Post {
     pub body: Bytes,
     /// Its parts.
     pub parts: Vec<RoutedPart>,
-    /// When it came.
+    /// What shows that it is Meta's.
+    pub proof: Proof,
+    /// Set when it is taken once more, by a decoder that may understand more of it.
+    pub again: Option<Again>,
+    /// Now.
     pub now: Timestamp,
 }
 
@@ -383,6 +389,12 @@ pub struct RoutedPart {
     pub span: (u32, u32),
     /// Meta's name of the webhook field, such as `messages`.
     pub field: String,
+    /// The WhatsApp Business Account that it names.
+    pub waba_id: Option<String>,
+    /// The number that it names.
+    pub phone_number_id: Option<String>,
+    /// When Meta says that it happened, where the envelope tells.
+    pub time: Option<Timestamp>,
     /// Why it could not be decoded.
     pub undecodable: Option<String>,
     /// Ids for what the part may create.
@@ -428,6 +440,10 @@ pub struct Ingested {
     pub has_template_changes: bool,
     /// Whether there is a file to fetch.
     pub has_media: bool,
+    /// Whether an account changed.
+    pub has_account_changes: bool,
+    /// Whether Meta told that the words of a template have changed: its list tells the rest.
+    pub has_new_words: bool,
 }
 
 /// How a message is asked for.
@@ -476,6 +492,8 @@ pub struct StoredMessage {
     pub sent_as: SentAs,
     /// Whether it went through the queue.
     pub is_of_queue: bool,
+    /// Whether it was written on a phone, and Meta told us.
+    pub is_echo: bool,
     /// When it shall leave, while it waits.
     pub due_at: Option<Timestamp>,
     /// Not after this time.
@@ -558,6 +576,8 @@ pub struct Contact {
     pub user_id: Option<String>,
     /// The name.
     pub name: Option<String>,
+    /// The user name that the person has chosen at WhatsApp.
+    pub username: Option<String>,
     /// When the person last wrote or called.
     pub last_inbound_at: Option<Timestamp>,
     /// Whether the person takes no marketing.

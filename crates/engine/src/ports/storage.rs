@@ -12,12 +12,12 @@ use domain::id::{
 use jiff::Timestamp;
 
 use super::{
-    Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, ClaimedDelivery, Contact,
-    ContactFilter, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest, Departure, Directory,
-    EventFilter, EventPage, EventStart, HookWork, Ingested, KeptAnswer, KeptKey, Known, MessageFilter,
-    MessageKey, MessageStory, NewAccount, NewMessage, NewReplay, Post, Recipient, Revision, Settled,
-    Settlement, StoredDelivery, StoredMessage, StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut,
-    WebhookRecord,
+    AccountChanges, Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, ClaimedDelivery,
+    Contact, ContactFilter, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest, Departure,
+    Directory, EventFilter, EventPage, EventStart, HookWork, Ingested, KeptAnswer, KeptKey, KeptPost,
+    KeptPosts, Known, MessageFilter, MessageKey, MessageStory, NewAccount, NewMessage, NewReplay, Post,
+    Recipient, Revision, Settled, Settlement, StoredDelivery, StoredMessage, StoredTemplate, TemplateCounts,
+    TemplateFilter, TemplatesPut, WebhookRecord,
 };
 
 /// What went wrong in a store.
@@ -98,6 +98,19 @@ pub trait Accounts: Send + Sync {
     ) -> Result<bool, StoreError>;
 
     /// Writes down that an account may send, or why it may not. The act is written down if that is news.
+    /// Changes an account. `false`: there is none.
+    ///
+    /// # Errors
+    /// `Conflict` when the name is taken.
+    async fn account_change(
+        &self,
+        workspace: WorkspaceId,
+        id: AccountId,
+        changes: AccountChanges,
+        act: Act,
+    ) -> Result<bool, StoreError>;
+
+    /// Writes down that an account may send, or why it may not.
     async fn account_hold(
         &self,
         workspace: WorkspaceId,
@@ -224,6 +237,9 @@ pub trait Messages: Send + Sync {
     /// Writes down what Meta told us: one POST, one transaction.
     async fn ingest(&self, post: Post) -> Result<Ingested, StoreError>;
 
+    /// What Meta posted and is kept, in the order in which it came; only what carries its proof.
+    async fn posts(&self, wanted: &KeptPosts) -> Result<Vec<KeptPost>, StoreError>;
+
     /// One message with its story, by our id or Meta's.
     async fn message(
         &self,
@@ -344,8 +360,8 @@ pub trait Work: Send + Sync {
     /// Returns how many were settled.
     async fn recover(&self, silent_since: Timestamp, now: Timestamp, limit: u32) -> Result<u32, StoreError>;
 
-    /// Ends messages of the queue whose time has run out, and forgets kept answers whose time has, at most `limit` of
-    /// each. Returns how many messages expired.
+    /// Ends messages of the queue whose time has run out, and forgets kept answers and reports of unknown messages
+    /// whose time has, at most `limit` of each. Returns how many messages expired.
     async fn expire(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError>;
 
     /// What left for Meta since a time, as far as the last few thousand messages tell: sender, recipient (digits or user

@@ -4,6 +4,7 @@
 
 mod http1;
 mod http2;
+mod management;
 mod media;
 mod questions;
 mod race;

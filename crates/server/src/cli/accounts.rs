@@ -1,5 +1,7 @@
 //! `waypost accounts`: WhatsApp senders.
 
+mod update;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -32,6 +34,8 @@ pub(super) enum Accounts {
     List(List),
     /// Ask Meta about an account: token, scopes, number, webhook subscription
     Test(One),
+    /// Change an account: its name, its secrets, whether it is the default
+    Update(Box<update::Update>),
     /// Let an account that is held send again
     Resume(One),
     /// Remove an account; its messages stay
@@ -156,6 +160,7 @@ impl Accounts {
                 }
                 Ok(exit_code(&checks))
             }
+            Self::Update(update) => update.run(ctx).await,
             Self::Resume(one) => {
                 let opened = one.place.open(ctx).await?;
                 let record = find(&opened, &one.account)?;
@@ -289,8 +294,8 @@ fn steps(config: &Config, account: &Account, missing: &Missing) -> String {
         return format!("the simulator calls {callback_url}; there is nothing to set at Meta");
     }
     let verify_token = if missing.verify_token {
-        "Verify token   this account has none: Meta cannot check the callback. Remove it and add it again with \
-         --verify-token"
+        "Verify token   this account has none: Meta cannot check the callback. Give it one with \
+         `waypost accounts update --verify-token`"
     } else {
         "Verify token   the word you gave as --verify-token"
     };
@@ -298,7 +303,9 @@ fn steps(config: &Config, account: &Account, missing: &Missing) -> String {
         "\nWhat to set at Meta (developers.facebook.com, your app, WhatsApp > Configuration):\n  \
          1. Callback URL   {callback_url}\n     {verify_token}\n  \
          2. Webhook fields: subscribe messages, message_template_status_update, message_template_quality_update,\n     \
-         template_category_update, phone_number_quality_update and account_update\n  \
+         message_template_components_update, template_category_update, user_preferences, account_update,\n     \
+         account_alerts, account_review_update, business_capability_update, phone_number_name_update,\n     \
+         phone_number_quality_update and security\n  \
          3. Subscribe the app to the WhatsApp Business Account {waba}, once:\n     \
          curl -X POST -H 'Authorization: Bearer <access token>' \
          https://graph.facebook.com/{version}/{waba}/subscribed_apps\n\
@@ -315,7 +322,8 @@ fn steps(config: &Config, account: &Account, missing: &Missing) -> String {
     }
     if missing.app_secret {
         text.push_str(
-            "\nThis account has no app secret: Meta's webhooks are refused until it is added again with --app-secret",
+            "\nThis account has no app secret: Meta's webhooks are refused until it gets one with \
+             `waypost accounts update --app-secret`",
         );
     }
     text

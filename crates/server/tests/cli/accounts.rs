@@ -108,3 +108,37 @@ fn another_secret_key_cannot_open_the_database() {
     let told = second.waypost("accounts list").refused();
     assert!(told.contains("sealed with another secret_key"), "{told}");
 }
+
+#[test]
+fn an_account_gets_other_secrets_another_name_and_the_default() {
+    let shell = shell();
+    shell.write("token", "demo-token-2\n");
+    shell.write("secret", "demo-secret-2\n");
+    shell.waypost(&format!("{ADD} --name main --access-token demo-token-1 --app-secret demo-secret-1")).ok();
+    let told = shell
+        .waypost("accounts update main --app-secret-file secret --access-token-file token --keep-old-for 2d")
+        .ok();
+    assert!(told.contains("account `main` is changed") && told.contains("are taken until"), "{told}");
+    let changed = shell.waypost("accounts update main --name shop --default --verify-token w --json").json();
+    assert_eq!((&changed["name"], &changed["default"]), (&"shop".into(), &true.into()));
+    assert!(changed["old_app_secret_until"].is_null());
+    let changed = shell.waypost("accounts update shop --app-secret s3 --keep-old-for 0 --json").json();
+    assert!(changed["old_app_secret_until"].is_null());
+    assert_eq!(shell.waypost("accounts update shop --no-default --json").json()["default"], false);
+
+    assert!(shell.waypost("accounts update shop").refused().contains("nothing to change"));
+    assert!(shell.waypost("accounts update main --default").refused().contains("there is no account `main`"));
+    assert_eq!(shell.waypost("accounts update shop --app-secret s --keep-old-for soon").code, 2);
+    assert_eq!(shell.waypost("accounts update shop --default --no-default").code, 2);
+    let other = ADD.replace("106540352242922", "106540352242923");
+    shell.waypost(&format!("{other} --name other --access-token t")).ok();
+    let told = shell.waypost("accounts update other --name shop").refused();
+    assert!(told.contains("has this name already"), "{told}");
+
+    for file in ["waypost.db", "waypost.db-wal"] {
+        let bytes = std::fs::read(shell.path(file)).unwrap_or_default();
+        for secret in ["demo-token-2", "demo-secret-1", "demo-secret-2"] {
+            assert!(!bytes.windows(secret.len()).any(|found| found == secret.as_bytes()), "{secret}");
+        }
+    }
+}

@@ -19,15 +19,15 @@ use domain::permission::Role;
 use domain::user::User;
 use engine::deps::Ports;
 use engine::ports::{
-    Access, Accounts, Admission, AuditFilter, BadAddress, Cancel, Claim, ClaimRequest, ClaimRound,
-    ClaimToken, Claimed, ClaimedDelivery, Contact, ContactFilter, Credentials, DeliveryClaim, DeliveryEnd,
-    DeliveryFilter, DeliveryRequest, Departure, Directory, EventFilter, EventPage, EventStart, HookCall,
-    HookSender, HookWork, Hooks, Ingested, KeptAnswer, KeptKey, KeyFilter, Known, Line, MessageFilter,
-    MessageKey, MessageStory, Messages, NewAccount, NewMessage, NewReplay, NewSession, NumberInfo,
-    OutgoingMessage, Page, PageRequest, Post, Posted, Recipient, Revision, Rotation, SessionDigest, Settled,
-    Settlement, StoreError, StoredDelivery, StoredMessage, StoredSession, StoredTemplate, TemplateCounts,
-    TemplateFilter, TemplatePage, TemplateQuery, TemplatesPut, TokenInfo, Upstream, UpstreamError,
-    UserChange, UserEnd, UserFilter, WebhookRecord, Whose, Work,
+    Access, AccountChanges, Accounts, Admission, AuditFilter, BadAddress, Cancel, Claim, ClaimRequest,
+    ClaimRound, ClaimToken, Claimed, ClaimedDelivery, Contact, ContactFilter, Credentials, DeliveryClaim,
+    DeliveryEnd, DeliveryFilter, DeliveryRequest, Departure, Directory, EventFilter, EventPage, EventStart,
+    HookCall, HookSender, HookWork, Hooks, Ingested, KeptAnswer, KeptKey, KeptPost, KeptPosts, KeyFilter,
+    Known, Line, MessageFilter, MessageKey, MessageStory, Messages, NewAccount, NewMessage, NewReplay,
+    NewSession, NumberInfo, OutgoingMessage, Page, PageRequest, Post, Posted, Recipient, Revision, Rotation,
+    SessionDigest, Settled, Settlement, StoreError, StoredDelivery, StoredMessage, StoredSession,
+    StoredTemplate, TemplateCounts, TemplateFilter, TemplatePage, TemplateQuery, TemplatesPut, TokenInfo,
+    Upstream, UpstreamError, UserChange, UserEnd, UserFilter, WebhookRecord, Whose, Work,
 };
 use jiff::Timestamp;
 
@@ -205,6 +205,16 @@ impl Accounts for Guarded<dyn Accounts> {
         self.ask("account_remove", self.port.account_remove(workspace, id, act)).await
     }
 
+    async fn account_change(
+        &self,
+        workspace: WorkspaceId,
+        id: AccountId,
+        changes: AccountChanges,
+        act: Act,
+    ) -> Stored<bool> {
+        self.ask("account_change", self.port.account_change(workspace, id, changes, act)).await
+    }
+
     async fn account_hold(
         &self,
         workspace: WorkspaceId,
@@ -328,6 +338,10 @@ impl Messages for Guarded<dyn Messages> {
 
     async fn ingest(&self, post: Post) -> Stored<Ingested> {
         self.ask("ingest", self.port.ingest(post)).await
+    }
+
+    async fn posts(&self, wanted: &KeptPosts) -> Stored<Vec<KeptPost>> {
+        self.ask("posts", self.port.posts(wanted)).await
     }
 
     async fn message(&self, workspace: WorkspaceId, key: &MessageKey) -> Stored<Option<MessageStory>> {

@@ -8,6 +8,7 @@ mod dev;
 mod disk;
 mod drain;
 mod killed;
+mod redrive;
 #[path = "../../../../xtask/src/chaos/ring/mod.rs"]
 mod ring;
 mod side_by_side;

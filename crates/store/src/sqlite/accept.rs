@@ -69,8 +69,11 @@ fn insert(
     let contact = match known {
         Some(known) => known,
         None => {
-            let person =
-                Person { wa_id: wa_id.map(str::to_owned), user_id: user_id.map(str::to_owned), name: None };
+            let person = Person {
+                wa_id: wa_id.map(str::to_owned),
+                user_id: user_id.map(str::to_owned),
+                ..Person::default()
+            };
             contacts::meet(connection, (new.workspace, new.account), new.contact, &person, new.now)?;
             new.contact
         }

@@ -9,12 +9,14 @@ use domain::audit::Act;
 use domain::event::AccountChange;
 use domain::id::{AccountId, KeyId, WorkspaceId};
 use engine::ports::{
-    AccountRecord, Directory, KeyFilter, NewAccount, NumberInfo, Page, PageRequest, Revision, Rotation,
+    AccountChanges, AccountRecord, Directory, KeyFilter, NewAccount, NumberInfo, Page, PageRequest, Revision,
+    Rotation,
 };
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use secrecy::SecretString;
 
+use super::account_news::REFUSED;
 use super::page::{List, Order, bytes, containing};
 use super::{audit, told, webhooks};
 use crate::error::SqlResult;
@@ -72,7 +74,7 @@ fn accounts(connection: &Connection, sealer: &Sealer) -> SqlResult<Vec<Arc<Accou
     let mut statement = connection.prepare_cached(
         "select id, workspace_id, name, phone_number_id, waba_id, display_phone_number, quality_rating,
                 messaging_limit_tier, status, status_reason, is_default, is_sandbox,
-                access_token, app_secret, verify_token_digest
+                access_token, app_secret, verify_token_digest, old_app_secret, old_app_secret_until
          from accounts where removed_at is null order by seq",
     )?;
     let mut rows = statement.query(())?;
@@ -100,7 +102,14 @@ fn accounts(connection: &Connection, sealer: &Sealer) -> SqlResult<Vec<Arc<Accou
         let access_token = open("access_token", cells.get()?)?.unwrap_or_default();
         let app_secret = open("app_secret", cells.get()?)?;
         let verify_token_digest = cells.get()?;
-        accounts.push(Arc::new(AccountRecord { account, access_token, app_secret, verify_token_digest }));
+        let old_app_secret = open("old_app_secret", cells.get()?)?.zip(cells.opt_at()?);
+        accounts.push(Arc::new(AccountRecord {
+            account,
+            access_token,
+            app_secret,
+            old_app_secret,
+            verify_token_digest,
+        }));
     }
     Ok(accounts)
 }
@@ -173,7 +182,7 @@ pub(super) fn account_add(
     new: &NewAccount,
     act: &Act,
 ) -> SqlResult<()> {
-    let AccountRecord { account, access_token, app_secret, verify_token_digest } = &new.record;
+    let AccountRecord { account, access_token, app_secret, verify_token_digest, .. } = &new.record;
     if account.is_default {
         connection
             .prepare_cached("update accounts set is_default = 0 where workspace_id = ?1 and is_default = 1")?
@@ -220,7 +229,7 @@ pub(super) fn account_remove(
         .prepare_cached(
             "update accounts
              set removed_at = ?3, updated_at = ?3, access_token = null, app_secret = null,
-                 verify_token_digest = null, is_default = 0
+                 old_app_secret = null, old_app_secret_until = null, verify_token_digest = null, is_default = 0
              where workspace_id = ?1 and id = ?2 and removed_at is null",
         )?
         .execute((workspace.as_bytes(), id.as_bytes(), micros(act.at)))?;
@@ -229,6 +238,78 @@ pub(super) fn account_remove(
     }
     bump(connection, "directory")?;
     Ok(n_rows == 1)
+}
+
+pub(super) fn account_change(
+    connection: &Connection,
+    sealer: &Sealer,
+    (workspace, id): (WorkspaceId, AccountId),
+    changes: &AccountChanges,
+    act: &Act,
+) -> SqlResult<bool> {
+    if described(connection, workspace, id)?.is_none() {
+        return Ok(false);
+    }
+    if changes.is_default == Some(true) {
+        connection
+            .prepare_cached("update accounts set is_default = 0 where workspace_id = ?1 and is_default = 1")?
+            .execute([workspace.as_bytes()])?;
+    }
+    if changes.app_secret.is_some() {
+        replace_secret(connection, sealer, (workspace, id), changes.old_app_secret_until)?;
+    }
+    let seal = |column, secret: &Option<SecretString>| {
+        secret.as_ref().map(|secret| sealer.seal(&place(id, column), secret)).transpose()
+    };
+    connection
+        .prepare_cached(
+            "update accounts
+             set name = coalesce(?3, name), access_token = coalesce(?4, access_token),
+                 app_secret = coalesce(?5, app_secret), verify_token_digest = coalesce(?6, verify_token_digest),
+                 is_default = coalesce(?7, is_default), updated_at = ?8
+             where workspace_id = ?1 and id = ?2 and removed_at is null",
+        )?
+        .execute(params![
+            workspace.as_bytes(),
+            id.as_bytes(),
+            changes.name,
+            seal("access_token", &changes.access_token)?,
+            seal("app_secret", &changes.app_secret)?,
+            changes.verify_token_digest,
+            changes.is_default,
+            micros(act.at),
+        ])?;
+    audit::write(connection, act)?;
+    bump(connection, "directory")?;
+    Ok(true)
+}
+
+/// The secret that is about to be replaced lives on until a time, if one is given.
+fn replace_secret(
+    connection: &Connection,
+    sealer: &Sealer,
+    (workspace, id): (WorkspaceId, AccountId),
+    until: Option<Timestamp>,
+) -> SqlResult<()> {
+    let sealed: Option<Option<Vec<u8>>> = connection
+        .prepare_cached("select app_secret from accounts where workspace_id = ?1 and id = ?2")?
+        .query_row((workspace.as_bytes(), id.as_bytes()), |row| row.get(0))
+        .optional()?;
+    // A sealed value is bound to its column: it is sealed anew for the other one.
+    let old = match sealed.flatten().filter(|_| until.is_some()) {
+        Some(sealed) => {
+            let secret = sealer.open(&place(id, "app_secret"), &sealed)?;
+            Some(sealer.seal(&place(id, "old_app_secret"), &secret)?)
+        }
+        None => None,
+    };
+    connection
+        .prepare_cached(
+            "update accounts set old_app_secret = ?3, old_app_secret_until = ?4
+             where workspace_id = ?1 and id = ?2",
+        )?
+        .execute((workspace.as_bytes(), id.as_bytes(), &old, old.as_ref().and(until).map(micros)))?;
+    Ok(())
 }
 
 pub(super) fn account_hold(
@@ -241,11 +322,13 @@ pub(super) fn account_hold(
     let status = if reason.is_some() { "held" } else { "connected" };
     let n_rows = connection
         .prepare_cached(
-            "update accounts set status = ?3, status_reason = ?4, updated_at = ?5
+            "update accounts
+             set status = ?3, status_reason = ?4, updated_at = ?5,
+                 hold_cause = case when ?4 is not null then coalesce(hold_cause, ?6) end
              where workspace_id = ?1 and id = ?2 and removed_at is null
                and (status <> ?3 or status_reason is not ?4)",
         )?
-        .execute((workspace.as_bytes(), id.as_bytes(), status, reason, micros(act.at)))?;
+        .execute((workspace.as_bytes(), id.as_bytes(), status, reason, micros(act.at), REFUSED))?;
     if n_rows == 0 {
         return Ok(());
     }

@@ -15,7 +15,8 @@ use crate::error::SqlResult;
 use crate::row::{Cells, micros};
 
 const COLUMNS: &str = "seq, id, account_id, contact_id, direction, kind, status, wamid, wa_id, user_id, \
-    client_reference, content, context_wamid, failure_code, error, pricing, sent_as, mode = 'queue', due_at, expires_at, created_at, updated_at";
+    client_reference, content, context_wamid, failure_code, error, pricing, sent_as, mode = 'queue', \
+    direction = 'outbound' and n_attempts = 0 and wamid is not null, due_at, expires_at, created_at, updated_at";
 
 fn read(cells: &mut Cells<'_>) -> SqlResult<StoredMessage> {
     Ok(StoredMessage {
@@ -36,6 +37,7 @@ fn read(cells: &mut Cells<'_>) -> SqlResult<StoredMessage> {
         pricing: cells.opt_json()?,
         sent_as: cells.word()?,
         is_of_queue: cells.flag()?,
+        is_echo: cells.flag()?,
         due_at: cells.opt_at()?,
         expires_at: cells.opt_at()?,
         created_at: cells.at()?,

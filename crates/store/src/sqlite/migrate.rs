@@ -35,6 +35,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     6 "0006_lean_messages" "lean_messages"
     7 "0007_users" "users"
     8 "0008_media" "media"
+    9 "0009_meta_news" "meta_news"
 };
 
 /// Why a database cannot be brought up to date.

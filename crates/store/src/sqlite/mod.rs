@@ -2,14 +2,20 @@
 
 mod accept;
 mod access;
+mod account_news;
 mod audit;
 mod contacts;
 mod deliveries;
 mod depth;
 mod directory;
+mod early;
+mod echo;
 mod events;
 mod idempotency;
+mod identity;
 mod ingest;
+mod kept;
+mod latest;
 mod media;
 mod media_port;
 mod messages;

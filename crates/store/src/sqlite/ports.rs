@@ -9,17 +9,18 @@ use domain::id::{
     AccountId, ContactId, DeliveryId, KeyId, MessageId, OwnerId, ReplayId, WebhookId, WorkerId, WorkspaceId,
 };
 use engine::ports::{
-    Accounts, Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, ClaimedDelivery,
-    Contact, ContactFilter, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest, Departure,
-    Directory, EventFilter, EventPage, EventStart, HookWork, Hooks, Ingested, KeptAnswer, KeptKey, Known,
-    MessageFilter, MessageKey, MessageStory, Messages, NewAccount, NewMessage, NewReplay, NumberInfo, Page,
-    PageRequest, Post, Recipient, Revision, Settled, Settlement, StoreError, StoredDelivery, StoredMessage,
-    StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut, WebhookRecord, Work,
+    AccountChanges, Accounts, Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed,
+    ClaimedDelivery, Contact, ContactFilter, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest,
+    Departure, Directory, EventFilter, EventPage, EventStart, HookWork, Hooks, Ingested, KeptAnswer, KeptKey,
+    KeptPost, KeptPosts, Known, MessageFilter, MessageKey, MessageStory, Messages, NewAccount, NewMessage,
+    NewReplay, NumberInfo, Page, PageRequest, Post, Recipient, Revision, Settled, Settlement, StoreError,
+    StoredDelivery, StoredMessage, StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut,
+    WebhookRecord, Work,
 };
 use jiff::Timestamp;
 
 use super::{
-    SqliteStore, accept, contacts, deliveries, depth, directory, events, idempotency, ingest, messages,
+    SqliteStore, accept, contacts, deliveries, depth, directory, events, idempotency, ingest, kept, messages,
     queue, reach, settle, spread, templates, webhooks, work,
 };
 
@@ -47,6 +48,20 @@ impl Accounts for SqliteStore {
         act: Act,
     ) -> Result<bool, StoreError> {
         self.write("removing an account", move |tx| directory::account_remove(tx, workspace, id, &act)).await
+    }
+
+    async fn account_change(
+        &self,
+        workspace: WorkspaceId,
+        id: AccountId,
+        changes: AccountChanges,
+        act: Act,
+    ) -> Result<bool, StoreError> {
+        let sealer = self.sealer.clone();
+        self.write("changing an account", move |tx| {
+            directory::account_change(tx, &sealer, (workspace, id), &changes, &act)
+        })
+        .await
     }
 
     async fn account_hold(
@@ -325,6 +340,11 @@ impl Messages for SqliteStore {
 
     async fn ingest(&self, post: Post) -> Result<Ingested, StoreError> {
         self.write("taking a webhook", move |tx| ingest::ingest(tx, &post)).await
+    }
+
+    async fn posts(&self, wanted: &KeptPosts) -> Result<Vec<KeptPost>, StoreError> {
+        let wanted = *wanted;
+        self.read("reading what meta posted", move |connection| kept::posts(connection, &wanted)).await
     }
 
     async fn message(

@@ -12,7 +12,7 @@ use engine::ports::{Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{depth, idempotency, settle};
+use super::{depth, early, idempotency, settle};
 use crate::error::{SqlError, SqlResult};
 use crate::row::{Cells, micros};
 
@@ -285,7 +285,7 @@ fn state(
     Ok(Some((cells.word()?, cells.flag()?)))
 }
 
-/// Ends messages whose time has run out, and forgets kept answers whose time has.
+/// Ends messages whose time has run out, and forgets kept answers and early reports whose time has.
 pub(super) fn expire(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<u32> {
     let expired = {
         let mut statement = connection.prepare_cached(
@@ -304,5 +304,6 @@ pub(super) fn expire(connection: &Connection, now: Timestamp, limit: u32) -> Sql
         settle::end_here(connection, *workspace, *message, (Status::Expired, None), now)?;
     }
     idempotency::forget(connection, now, limit)?;
+    early::forget(connection, now, limit)?;
     Ok(u32::try_from(expired.len()).unwrap_or(u32::MAX))
 }

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::told::{self, Step};
-use super::{contacts, depth, idempotency, reach};
+use super::{contacts, depth, early, idempotency, reach, templates};
 use crate::error::SqlResult;
 use crate::row::{Cells, json, micros};
 
@@ -78,7 +78,7 @@ pub(super) fn current(
 }
 
 /// One line of a message's story.
-struct Entry<'a> {
+pub(super) struct Entry<'a> {
     status: Status,
     at: Timestamp,
     heard_at: Timestamp,
@@ -94,7 +94,7 @@ struct Entry<'a> {
 
 impl Entry<'_> {
     /// Something that we did ourselves.
-    fn ours(status: Status, now: Timestamp) -> Self {
+    pub(super) fn ours(status: Status, now: Timestamp) -> Self {
         Self {
             status,
             at: now,
@@ -109,6 +109,11 @@ impl Entry<'_> {
         }
     }
 
+    /// The same, at another time.
+    pub(super) fn at(self, at: Timestamp) -> Self {
+        Self { at, ..self }
+    }
+
     /// Whether it is told, if it is the first of its kind: a second copy is not, nor what came too late to matter.
     fn is_told(&self, current: Status) -> bool {
         !self.is_duplicate
@@ -118,7 +123,7 @@ impl Entry<'_> {
 }
 
 /// Adds a line to the message's story, and tells it: each step once.
-fn add_entry(connection: &Connection, current: &Current, entry: &Entry<'_>) -> SqlResult<()> {
+pub(super) fn add_entry(connection: &Connection, current: &Current, entry: &Entry<'_>) -> SqlResult<()> {
     let number: u32 = connection
         .prepare_cached(
             "insert into timeline (
@@ -222,17 +227,25 @@ pub(super) fn settle(
         remember_wamid(connection, &current, &accepted.wamid, claim.attempt)?;
         // Meta nearly always answers with the very number that was asked for.
         if accepted.wa_id != current.wa_id || accepted.user_id.is_some() {
-            let person =
-                Person { wa_id: accepted.wa_id.clone(), user_id: accepted.user_id.clone(), name: None };
+            let person = Person {
+                wa_id: accepted.wa_id.clone(),
+                user_id: accepted.user_id.clone(),
+                ..Person::default()
+            };
             contacts::learn(connection, (claim.workspace, current.account), current.contact, &person, now)?;
         }
         if current.kind == "template" {
             reach::count(connection, (claim.workspace, current.account), current.contact, now)?;
         }
-        apply_early(connection, &current, &accepted.wamid)?;
+        early::apply(connection, &current, &accepted.wamid)?;
     }
     if let Some(error) = meta {
         follow(connection, &current, error, (now, now))?;
+        // Of an answer only: what a report says of the template may be over by now.
+        if error.class() == Class::PauseTemplate {
+            let place = (claim.workspace, current.account);
+            templates::refused(connection, place, current.message, (error, now))?;
+        }
     }
     // An unknown outcome without an answer is one whose task is gone: its key must not be free, the message may be out.
     if answer.is_some() || reached != Status::Unknown {
@@ -352,40 +365,6 @@ fn remember_wamid(connection: &Connection, current: &Current, wamid: &str, attem
     Ok(n_rows == 1)
 }
 
-/// Applies the statuses that came before the wamid was known.
-fn apply_early(connection: &Connection, current: &Current, wamid: &str) -> SqlResult<()> {
-    let mut statement = connection.prepare_cached(
-        "delete from early_reports where workspace_id = ?1 and account_id = ?2 and wamid = ?3
-         returning status, at, heard_at, error, pricing, post_seq, post_start, post_length",
-    )?;
-    let mut rows = statement.query((current.workspace.as_bytes(), current.account.as_bytes(), wamid))?;
-    let mut reports = Vec::new();
-    while let Some(row) = rows.next()? {
-        let mut cells = Cells::new("early_reports", row);
-        let status = cells.word()?;
-        let at = cells.at()?;
-        let heard_at = cells.at()?;
-        let report = StatusReport {
-            wamid: wamid.to_owned(),
-            status,
-            at,
-            reference: None,
-            recipient: None,
-            user_id: None,
-            error: cells.opt_json()?,
-            pricing: cells.opt_json()?,
-        };
-        let post: Option<i64> = cells.get()?;
-        let raw =
-            post.zip(cells.get()?).zip(cells.get()?).map(|((post, start), length)| (post, start, length));
-        reports.push((report, heard_at, raw));
-    }
-    for (report, heard_at, raw) in reports {
-        apply(connection, current.workspace, current.message, &Heard { report: &report, at: heard_at, raw })?;
-    }
-    Ok(())
-}
-
 /// What a report did.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Effect {
@@ -418,28 +397,7 @@ pub(super) fn report(
         let raw = raw()?;
         return apply(connection, workspace, message, &Heard { report, at: now, raw: Some(raw) });
     }
-    let (post, start, length) = raw()?;
-    let n_rows = connection
-        .prepare_cached(
-            "insert into early_reports (
-                 workspace_id, account_id, wamid, status, at, heard_at, error, pricing, post_seq, post_start, post_length)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-             on conflict (workspace_id, account_id, wamid, status) do nothing",
-        )?
-        .execute(params![
-            workspace.as_bytes(),
-            account.as_bytes(),
-            report.wamid,
-            report.status.as_str(),
-            micros(report.at),
-            micros(now),
-            report.error.as_ref().map(json).transpose()?,
-            report.pricing.as_ref().map(json).transpose()?,
-            post,
-            start,
-            length,
-        ])?;
-    Ok(if n_rows == 1 { Effect::Early } else { Effect::Repeated })
+    early::keep(connection, (workspace, account), report, now, raw)
 }
 
 /// The message that our own reference names, if it is one of this account; its wamid is known from now on.
@@ -466,14 +424,14 @@ fn is_known(connection: &Connection, message: MessageId, report: &StatusReport) 
 }
 
 /// A report, with when and where it was heard.
-struct Heard<'a> {
-    report: &'a StatusReport,
-    at: Timestamp,
-    raw: Option<Raw>,
+pub(super) struct Heard<'a> {
+    pub(super) report: &'a StatusReport,
+    pub(super) at: Timestamp,
+    pub(super) raw: Option<Raw>,
 }
 
 /// Applies a report to its message.
-fn apply(
+pub(super) fn apply(
     connection: &Connection,
     workspace: WorkspaceId,
     message: MessageId,
@@ -530,8 +488,10 @@ fn apply(
             raw,
         },
     )?;
-    if report.recipient.is_some() || report.user_id.is_some() {
-        let person = Person { wa_id: report.recipient.clone(), user_id: report.user_id.clone(), name: None };
+    // The number that it was addressed to is known, and may be somebody else's by now.
+    let wa_id = report.recipient.clone().filter(|wa_id| current.wa_id.as_ref() != Some(wa_id));
+    if wa_id.is_some() || report.user_id.is_some() {
+        let person = Person { wa_id, user_id: report.user_id.clone(), ..Person::default() };
         contacts::learn(connection, (workspace, current.account), current.contact, &person, heard_at)?;
     }
     if let Some(error) = &report.error {

@@ -85,9 +85,10 @@ pub(super) fn incoming(
         text: message.text.as_deref(),
         whatsapp_account_id: account,
         at: message.at,
-        context: message.context_wamid.as_deref().map(|message_id| Context { message_id }),
+        context: Context::of(message.context_wamid.as_deref(), &message.beside),
         object: message.object.as_ref(),
         media_id: media,
+        beside: &message.beside,
     };
     let about = About::person((workspace, Some(account)), contact, now);
     emit(connection, &about, EventKind::MessageIncoming, &data)?;
@@ -126,12 +127,77 @@ pub(super) fn person(
     Ok(())
 }
 
+/// What Meta told of an account.
+pub(super) struct News<'a> {
+    pub(super) change: AccountChange,
+    /// Meta's name of the webhook field.
+    pub(super) field: &'a str,
+    /// Meta's own words.
+    pub(super) details: Option<&'a Value>,
+}
+
+/// Tells what Meta told of an account.
+pub(super) fn account_news(
+    connection: &Connection,
+    place: (WorkspaceId, AccountId),
+    news: &News<'_>,
+    now: Timestamp,
+) -> SqlResult<()> {
+    tell_account(connection, place, news.change, (None, Some(news.field), news.details), now)
+}
+
+/// Tells what Meta told of a WhatsApp Business Account: once for all its accounts.
+pub(super) fn waba_news(
+    connection: &Connection,
+    (workspace, waba_id): (WorkspaceId, &str),
+    (tier, news): (Option<&str>, &News<'_>),
+    now: Timestamp,
+) -> SqlResult<()> {
+    // Where one of the accounts is held, that is what has to be known.
+    let status: Option<(String, Option<String>)> = connection
+        .prepare_cached(
+            "select status, status_reason from accounts
+             where workspace_id = ?1 and waba_id = ?2 and removed_at is null
+             order by status = 'held' desc limit 1",
+        )?
+        .query_row((workspace.as_bytes(), waba_id), |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let is_told = news.change == AccountChange::Status;
+    let (status, status_reason) = status.filter(|_| is_told).unzip();
+    let status_reason = status_reason.flatten();
+    let data = AccountData {
+        whatsapp_account_id: None,
+        waba_id,
+        name: None,
+        change: news.change,
+        status: status.as_deref(),
+        status_reason: status_reason.as_deref(),
+        quality_rating: None,
+        messaging_limit: tier.map(|tier| MessagingLimit { tier: Some(tier), used_24h: None }),
+        field: Some(news.field),
+        details: news.details,
+    };
+    let about = About { waba_id: Some(waba_id), ..About::workspace(workspace, now) };
+    emit(connection, &about, EventKind::AccountStatus, &data)?;
+    Ok(())
+}
+
 /// Tells of an account as it is by now.
 pub(super) fn account(
     connection: &Connection,
-    (workspace, account): (WorkspaceId, AccountId),
+    place: (WorkspaceId, AccountId),
     change: AccountChange,
     (used_24h, details): (Option<u32>, Option<&Value>),
+    now: Timestamp,
+) -> SqlResult<()> {
+    tell_account(connection, place, change, (used_24h, None, details), now)
+}
+
+fn tell_account(
+    connection: &Connection,
+    (workspace, account): (WorkspaceId, AccountId),
+    change: AccountChange,
+    (used_24h, field, details): (Option<u32>, Option<&str>, Option<&Value>),
     now: Timestamp,
 ) -> SqlResult<()> {
     type Row = (String, String, String, Option<String>, Option<String>, Option<String>);
@@ -154,6 +220,7 @@ pub(super) fn account(
         status_reason: status_reason.as_deref(),
         quality_rating: quality_rating.as_deref(),
         messaging_limit: Some(MessagingLimit { tier: tier.as_deref(), used_24h }),
+        field,
         details,
     };
     let about = About { account: Some(account), ..About::workspace(workspace, now) };

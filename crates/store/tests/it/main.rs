@@ -9,6 +9,7 @@ mod full_disk;
 mod idempotency;
 mod media;
 mod messages;
+mod news;
 mod queue;
 mod queue_laws;
 mod reports;

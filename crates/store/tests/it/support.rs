@@ -10,7 +10,7 @@ use bytes::Bytes;
 use domain::account::{Account, AccountStatus};
 use domain::audit::{Act, Action, Actor, ActorKind, Subject, SubjectKind};
 use domain::id::{AccountId, ActId, ContactId, MediaId, MessageId, WorkerId, WorkspaceId};
-use domain::inbound::{Inbound, Person, Update};
+use domain::inbound::{Beside, Inbound, Person, Update};
 use domain::json::Object;
 use domain::message::{Reference, Status, StatusReport};
 use domain::outcome::Accepted;
@@ -18,7 +18,7 @@ use domain::phone::PhoneNumber;
 use engine::ports::{
     AccountRecord, Accounts, Admission, Chance, Claim, ClaimRequest, ClaimToken, Claimed, Clock, FreshIds,
     Ingested, MessageKey, MessageStory, Messages, NewAccount, NewMessage, OnUnknown, PageRequest, PageStart,
-    Plan, Post, Recipient, Route, RoutedPart, Settlement, Work,
+    Plan, Post, Proof, Recipient, Route, RoutedPart, Settlement, Work,
 };
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretSlice;
@@ -155,6 +155,7 @@ impl TestStore {
             account,
             access_token: "demo-access-token".into(),
             app_secret: Some("demo-app-secret".into()),
+            old_app_secret: None,
             verify_token_digest: Some([7; 32]),
         };
         let act = self.act(Action::AccountAdded);
@@ -271,6 +272,9 @@ impl TestStore {
             update,
             span,
             field: "messages".to_owned(),
+            waba_id: Some("210987650001234".to_owned()),
+            phone_number_id: None,
+            time: None,
             undecodable: None,
             ids: FreshIds {
                 message: self.id(MessageId::from_parts),
@@ -281,7 +285,8 @@ impl TestStore {
     }
 
     pub(crate) async fn post(&self, body: &str, parts: Vec<RoutedPart>) -> Ingested {
-        let post = Post { body: Bytes::copy_from_slice(body.as_bytes()), parts, now: self.now() };
+        let body = Bytes::copy_from_slice(body.as_bytes());
+        let post = Post { body, parts, proof: Proof::default(), again: None, now: self.now() };
         self.store.ingest(post).await.unwrap()
     }
 
@@ -308,6 +313,7 @@ impl TestStore {
             text: Some("Hello".to_owned()),
             object: None,
             context_wamid: None,
+            beside: Beside::default(),
         }
     }
 

@@ -1,0 +1,131 @@
+//! `waypost accounts update`: another name, other secrets.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use domain::account::AccountStatus;
+use engine::By;
+use engine::account::{self, ChangeAccount};
+use engine::ports::StoreErrorKind;
+use jiff::SignedDuration;
+use secrecy::SecretString;
+use serde_json::json;
+
+use super::{find, name, quoted, show};
+use crate::cli::Ctx;
+use crate::cli::place::Place;
+use crate::cli::secrets::secret;
+use crate::cli::span::span;
+use crate::cli::terminal::{complain, say, say_json};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Update {
+    /// The account's id or name
+    #[arg(value_name = "ID|NAME")]
+    account: String,
+    /// What you call it from now on
+    #[arg(long, value_parser = name)]
+    name: Option<String>,
+    /// Another access token
+    #[arg(long, value_name = "TOKEN", conflicts_with = "access_token_file")]
+    access_token: Option<SecretString>,
+    /// A file that holds the access token
+    #[arg(long, value_name = "FILE")]
+    access_token_file: Option<PathBuf>,
+    /// The app's other secret
+    #[arg(long, value_name = "SECRET", conflicts_with = "app_secret_file")]
+    app_secret: Option<SecretString>,
+    /// A file that holds the app's secret
+    #[arg(long, value_name = "FILE")]
+    app_secret_file: Option<PathBuf>,
+    /// How long webhooks that are signed with the replaced app secret are taken, too; `0` ends it at once
+    #[arg(long, value_name = "SPAN", value_parser = span, default_value = "24h")]
+    keep_old_for: SignedDuration,
+    /// Another verify token
+    #[arg(long, value_name = "WORD", conflicts_with = "verify_token_file")]
+    verify_token: Option<SecretString>,
+    /// A file that holds the verify token
+    #[arg(long, value_name = "FILE")]
+    verify_token_file: Option<PathBuf>,
+    /// Use it for messages that name no account
+    #[arg(long, conflicts_with = "no_default")]
+    default: bool,
+    /// Do not use it for messages that name no account
+    #[arg(long)]
+    no_default: bool,
+    #[command(flatten)]
+    place: Place,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Update {
+    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
+        let app_secret = secret("app-secret", self.app_secret.as_ref(), self.app_secret_file.as_deref())?;
+        let is_default = self.default.then_some(true).or(self.no_default.then_some(false));
+        let change = ChangeAccount {
+            name: self.name.clone(),
+            access_token: secret(
+                "access-token",
+                self.access_token.as_ref(),
+                self.access_token_file.as_deref(),
+            )?,
+            app_secret,
+            keep_old_for: self.keep_old_for,
+            verify_token: secret(
+                "verify-token",
+                self.verify_token.as_ref(),
+                self.verify_token_file.as_deref(),
+            )?,
+            is_default,
+        };
+        if change.name.is_none()
+            && change.access_token.is_none()
+            && change.app_secret.is_none()
+            && change.verify_token.is_none()
+            && change.is_default.is_none()
+        {
+            bail!("nothing to change: name --name, a secret, --default or --no-default");
+        }
+        let opened = self.place.open(ctx).await?;
+        let before = find(&opened, &self.account)?;
+        let id = before.account.id;
+        let (has_token, has_secret) = (change.access_token.is_some(), change.app_secret.is_some());
+        let keeps_old = has_secret && before.app_secret.is_some() && change.keep_old_for.is_positive();
+        match account::change(&opened.deps, &By::command_line(), &before.account, change).await {
+            Err(error) if error.kind() == StoreErrorKind::Conflict => {
+                bail!("another account has this name already: choose another one")
+            }
+            end => {
+                if !end.context("changing the account")? {
+                    bail!("account `{}` was removed by somebody else just now", before.account.name);
+                }
+            }
+        }
+        let after = find(&opened, &id.to_string())?;
+        let until = after.old_app_secret.as_ref().map(|(_, until)| *until).filter(|_| keeps_old);
+        if self.json {
+            let mut shown = show(&after.account);
+            if let Some(shown) = shown.as_object_mut() {
+                shown.insert("old_app_secret_until".to_owned(), json!(until.map(|until| until.to_string())));
+            }
+            say_json(&shown)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        say(&format!("account `{}` is changed", after.account.name))?;
+        if let Some(until) = until {
+            say(&format!("webhooks signed with the replaced app secret are taken until {until}"))?;
+        }
+        if has_token && after.account.status == AccountStatus::Held {
+            let name = quoted(&after.account.name);
+            complain(&format!(
+                "it is still held: `waypost accounts test {name}` tries the token, \
+                 `waypost accounts resume {name}` lets it send again"
+            ));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
