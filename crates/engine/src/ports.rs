@@ -16,11 +16,13 @@ mod directory;
 mod event;
 mod message;
 mod storage;
+mod waiting;
 
 pub use directory::*;
 pub use event::*;
 pub use message::*;
 pub use storage::*;
+pub use waiting::*;
 
 /// Tells the time, and lets a task wait for it.
 #[async_trait]

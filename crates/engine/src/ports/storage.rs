@@ -262,6 +262,9 @@ pub trait Work: Send + Sync {
     /// each. Returns how many messages expired.
     async fn expire(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError>;
 
+    /// Forgets people whom the messaging limit counts no more, and writes the event of each limit that has come to a mark.
+    async fn review_reach(&self, now: Timestamp) -> Result<(), StoreError>;
+
     /// What left for Meta since a time, as far as the last few thousand messages tell: sender, recipient (digits or user
     /// id) and about when.
     async fn departures(&self, since: Timestamp) -> Result<Vec<Departure>, StoreError>;

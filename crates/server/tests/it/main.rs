@@ -14,6 +14,7 @@ mod idempotency;
 mod judge;
 mod lists;
 mod mended;
+mod messaging_limit;
 mod outcomes;
 mod pacing;
 mod queue;

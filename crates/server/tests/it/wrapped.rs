@@ -274,6 +274,10 @@ impl Work for Guarded<dyn Work> {
         self.ask("expire", self.port.expire(now, limit)).await
     }
 
+    async fn review_reach(&self, now: Timestamp) -> Stored<()> {
+        self.ask("review_reach", self.port.review_reach(now)).await
+    }
+
     async fn departures(&self, since: Timestamp) -> Stored<Vec<Departure>> {
         self.ask("departures", self.port.departures(since)).await
     }

@@ -289,6 +289,10 @@ impl Work for SqliteStore {
         self.write("ending what is overdue", move |tx| queue::expire(tx, now, limit)).await
     }
 
+    async fn review_reach(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.write("reviewing the messaging limits", move |tx| reach::review_all(tx, now)).await
+    }
+
     async fn departures(&self, since: Timestamp) -> Result<Vec<Departure>, StoreError> {
         self.read("looking for departures", move |connection| work::departures(connection, since)).await
     }

@@ -216,10 +216,12 @@ pub(super) fn settle(
                 Person { wa_id: accepted.wa_id.clone(), user_id: accepted.user_id.clone(), name: None };
             contacts::learn(connection, (claim.workspace, current.account), current.contact, &person, now)?;
         }
-        if current.kind == "template" {
-            reach::count(connection, (claim.workspace, current.account), current.contact, now)?;
-        }
         apply_early(connection, &current, &accepted.wamid)?;
+    }
+    if has_failed {
+        reach::give_back(connection, &current)?;
+    } else if reached != Status::Failed {
+        reach::count(connection, &current, now)?;
     }
     if let Some(error) = meta {
         follow(connection, &current, error, (now, now))?;
@@ -261,6 +263,7 @@ fn put_back(
         return Ok(Settled::Lost);
     }
     add_entry(connection, current, &Entry { error, ..Entry::ours(Status::Queued, now) })?;
+    reach::give_back(connection, current)?;
     Ok(Settled::Held)
 }
 
@@ -296,7 +299,13 @@ pub(super) fn abandon(
     now: Timestamp,
 ) -> SqlResult<()> {
     match status {
-        Status::Sending => end_here(connection, workspace, message, (Status::Unknown, None), now),
+        Status::Sending => {
+            end_here(connection, workspace, message, (Status::Unknown, None), now)?;
+            match current(connection, workspace, message)? {
+                Some(current) => reach::count(connection, &current, now),
+                None => Ok(()),
+            }
+        }
         Status::Queued if !is_of_queue => {
             idempotency::finish(connection, workspace, message, None)?;
             end_here(connection, workspace, message, (Status::Failed, Some("interrupted")), now)
