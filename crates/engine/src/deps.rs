@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::directory::DirectoryCache;
 use crate::in_flight::InFlight;
 use crate::key::Allowances;
+use crate::metrics::Metrics;
 use crate::pacing::Pacer;
 use crate::ports::{Accounts, Chance, Claim, ClaimToken, Clock, Hooks, Messages, Upstream, Work};
 use crate::running::RunningKeys;
@@ -51,6 +52,8 @@ pub struct Deps {
     pub upstream: Arc<dyn Upstream>,
     /// Wakes after each commit of this process: something may have happened.
     pub committed: Arc<Notify>,
+    /// Counts what this process does.
+    pub metrics: Arc<Metrics>,
     /// Ends what waits for events: the process is to stop.
     pub stopping: CancellationToken,
     /// What an operator has set.
@@ -93,12 +96,14 @@ pub struct Ports {
     pub upstream: Arc<dyn Upstream>,
     /// Wakes after each commit of this process.
     pub committed: Arc<Notify>,
+    /// Counts what this process does.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Deps {
     /// A process that has read nothing yet: [`crate::directory::refresh`] comes next.
     pub fn new(ports: Ports, settings: Settings) -> Self {
-        let Ports { clock, chance, accounts, messages, hooks, work, upstream, committed } = ports;
+        let Ports { clock, chance, accounts, messages, hooks, work, upstream, committed, metrics } = ports;
         let (unix_ms, random) = draw(&*clock, &*chance);
         Self {
             clock,
@@ -109,6 +114,7 @@ impl Deps {
             work,
             upstream,
             committed,
+            metrics,
             stopping: CancellationToken::new(),
             settings,
             worker: WorkerId::from_parts(unix_ms, &random),

@@ -13,6 +13,7 @@ pub mod event;
 mod in_flight;
 pub mod ingest;
 pub mod key;
+pub mod metrics;
 mod pacing;
 pub mod ports;
 pub mod queue;

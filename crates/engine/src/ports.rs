@@ -14,12 +14,14 @@ use secrecy::SecretString;
 
 mod directory;
 mod event;
+mod figures;
 mod message;
 mod storage;
 mod waiting;
 
 pub use directory::*;
 pub use event::*;
+pub use figures::*;
 pub use message::*;
 pub use storage::*;
 pub use waiting::*;

@@ -10,9 +10,9 @@ use jiff::Timestamp;
 
 use super::{
     Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, Contact, ContactFilter,
-    Departure, Directory, Ingested, KeptAnswer, KeptKey, Known, MessageFilter, MessageKey, MessageStory,
-    NewAccount, NewMessage, Post, Recipient, Revision, Settled, Settlement, StoredMessage, StoredTemplate,
-    TemplateCounts, TemplateFilter, TemplatesPut,
+    Departure, Directory, Figures, Ingested, KeptAnswer, KeptKey, Known, MessageFilter, MessageKey,
+    MessageStory, NewAccount, NewMessage, Post, Recipient, Revision, Settled, Settlement, StoredMessage,
+    StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut,
 };
 
 /// What went wrong in a store.
@@ -268,6 +268,9 @@ pub trait Work: Send + Sync {
     /// What left for Meta since a time, as far as the last few thousand messages tell: sender, recipient (digits or user
     /// id) and about when.
     async fn departures(&self, since: Timestamp) -> Result<Vec<Departure>, StoreError>;
+
+    /// How much of everything there is.
+    async fn figures(&self, now: Timestamp) -> Result<Figures, StoreError>;
 
     /// How many messages wait in each account's queue.
     async fn queue_depths(&self) -> Result<BTreeMap<AccountId, u32>, StoreError>;

@@ -42,6 +42,10 @@ fn the_effective_configuration_is_printed_with_its_sources_and_without_secrets()
         throughput = 80                                        # default
         pair_rule = "true"                                     # default
 
+        [metrics]
+        enabled = "true"                                       # default
+        # token is not set                                     # default
+
         [log]
         format = "text"                                        # default
         filter = "info"                                        # default

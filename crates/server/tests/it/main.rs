@@ -15,6 +15,7 @@ mod judge;
 mod lists;
 mod mended;
 mod messaging_limit;
+mod metrics;
 mod outcomes;
 mod pacing;
 mod queue;

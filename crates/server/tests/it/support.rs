@@ -15,6 +15,7 @@ use domain::id::{AccountId, WorkspaceId};
 use engine::account::{self, AddAccount};
 use engine::deps::Ports;
 use engine::key::{self, DEV_KEY, NewKey};
+use engine::metrics::Metrics;
 use engine::ports::{Chance, Clock};
 use engine::{Deps, Settings, work};
 use graph::{GraphClient, GraphConfig};
@@ -462,7 +463,8 @@ fn add_account(workspace: WorkspaceId, name: &str, seeded: &SimAccount) -> AddAc
 fn ports(folder: &TempDir, sim_url: &str, (clock, chance): (&Arc<FakeClock>, &Arc<Counting>)) -> Ports {
     let sealer = Sealer::new(&SecretSlice::from(vec![5; 32]), chance.clone()).unwrap();
     let path = folder.path().join("waypost.db");
-    let store = Arc::new(SqliteStore::open(&path, sealer, &**clock, &**chance).unwrap());
+    let metrics = Arc::new(Metrics::new(clock.clone()));
+    let store = Arc::new(SqliteStore::open(&path, sealer, &**clock, &**chance, metrics.clone()).unwrap());
     let config = GraphConfig {
         live_base_url: sim_url.to_owned(),
         sandbox_base_url: sim_url.to_owned(),
@@ -478,6 +480,7 @@ fn ports(folder: &TempDir, sim_url: &str, (clock, chance): (&Arc<FakeClock>, &Ar
         hooks: store.clone(),
         committed: store.committed(),
         work: store,
-        upstream: Arc::new(GraphClient::new(&config).unwrap()),
+        upstream: Arc::new(GraphClient::new(&config).unwrap().counting(metrics.clone())),
+        metrics,
     }
 }

@@ -14,11 +14,11 @@ use domain::outcome::Outcome;
 use engine::deps::Ports;
 use engine::ports::{
     Accounts, Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, Contact,
-    ContactFilter, Departure, Directory, EventFilter, EventPage, EventStart, Hooks, Ingested, KeptAnswer,
-    KeptKey, Known, Line, MessageFilter, MessageKey, MessageStory, Messages, NewAccount, NewMessage,
-    NumberInfo, OutgoingMessage, Page, PageRequest, Post, Recipient, Revision, Settled, Settlement,
-    StoreError, StoredMessage, StoredTemplate, TemplateCounts, TemplateFilter, TemplatePage, TemplateQuery,
-    TemplatesPut, TokenInfo, Upstream, UpstreamError, Work,
+    ContactFilter, Departure, Directory, EventFilter, EventPage, EventStart, Figures, Hooks, Ingested,
+    KeptAnswer, KeptKey, Known, Line, MessageFilter, MessageKey, MessageStory, Messages, NewAccount,
+    NewMessage, NumberInfo, OutgoingMessage, Page, PageRequest, Post, Recipient, Revision, Settled,
+    Settlement, StoreError, StoredMessage, StoredTemplate, TemplateCounts, TemplateFilter, TemplatePage,
+    TemplateQuery, TemplatesPut, TokenInfo, Upstream, UpstreamError, Work,
 };
 use jiff::Timestamp;
 
@@ -41,7 +41,7 @@ struct Guarded<P: ?Sized> {
 
 /// The ports behind a guard. Clock and chance are not: time passes and dice fall for dead processes, too.
 pub(crate) fn guarded(ports: Ports, guard: Arc<dyn Guard>) -> Ports {
-    let Ports { clock, chance, accounts, messages, hooks, work, upstream, committed } = ports;
+    let Ports { clock, chance, accounts, messages, hooks, work, upstream, committed, metrics } = ports;
     Ports {
         clock,
         chance,
@@ -51,6 +51,7 @@ pub(crate) fn guarded(ports: Ports, guard: Arc<dyn Guard>) -> Ports {
         work: Arc::new(Guarded { port: work, guard: guard.clone() }),
         upstream: Arc::new(Guarded { port: upstream, guard }),
         committed,
+        metrics,
     }
 }
 
@@ -272,6 +273,10 @@ impl Work for Guarded<dyn Work> {
 
     async fn expire(&self, now: Timestamp, limit: u32) -> Stored<u32> {
         self.ask("expire", self.port.expire(now, limit)).await
+    }
+
+    async fn figures(&self, now: Timestamp) -> Stored<Figures> {
+        self.ask("figures", self.port.figures(now)).await
     }
 
     async fn review_reach(&self, now: Timestamp) -> Stored<()> {

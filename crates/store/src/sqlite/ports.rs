@@ -7,16 +7,16 @@ use domain::access::ApiKey;
 use domain::id::{AccountId, ContactId, KeyId, MessageId, WorkerId, WorkspaceId};
 use engine::ports::{
     Accounts, Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, Contact,
-    ContactFilter, Departure, Directory, EventFilter, EventPage, EventStart, Hooks, Ingested, KeptAnswer,
-    KeptKey, Known, MessageFilter, MessageKey, MessageStory, Messages, NewAccount, NewMessage, NumberInfo,
-    Page, PageRequest, Post, Recipient, Revision, Settled, Settlement, StoreError, StoredMessage,
+    ContactFilter, Departure, Directory, EventFilter, EventPage, EventStart, Figures, Hooks, Ingested,
+    KeptAnswer, KeptKey, Known, MessageFilter, MessageKey, MessageStory, Messages, NewAccount, NewMessage,
+    NumberInfo, Page, PageRequest, Post, Recipient, Revision, Settled, Settlement, StoreError, StoredMessage,
     StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut, Work,
 };
 use jiff::Timestamp;
 
 use super::{
-    SqliteStore, accept, contacts, directory, events, idempotency, ingest, messages, queue, reach, settle,
-    templates, work,
+    SqliteStore, accept, contacts, directory, events, figures, idempotency, ingest, messages, queue, reach,
+    settle, templates, work,
 };
 
 #[async_trait]
@@ -287,6 +287,11 @@ impl Work for SqliteStore {
 
     async fn expire(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError> {
         self.write("ending what is overdue", move |tx| queue::expire(tx, now, limit)).await
+    }
+
+    async fn figures(&self, now: Timestamp) -> Result<Figures, StoreError> {
+        let path = self.path.clone();
+        self.read("reading the figures", move |connection| figures::read(connection, &path, now)).await
     }
 
     async fn review_reach(&self, now: Timestamp) -> Result<(), StoreError> {
