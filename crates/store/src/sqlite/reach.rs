@@ -32,19 +32,7 @@ pub(super) fn count(connection: &Connection, current: &Current, now: Timestamp) 
     let portfolio = (current.workspace, waba_id.as_str());
     forget(connection, portfolio, now)?;
     // Who was reached with a reservation is counted even if they have written since.
-    let n_rows = connection
-        .prepare_cached(
-            "update reached set reserved_by = null, reached_at = ?5
-             where workspace_id = ?1 and waba_id = ?2 and contact_id = ?3 and reserved_by = ?4",
-        )?
-        .execute((
-            current.workspace.as_bytes(),
-            &waba_id,
-            current.contact.as_bytes(),
-            current.message.as_bytes(),
-            micros(now),
-        ))?;
-    if n_rows == 0 {
+    if !takes_up(connection, current, &waba_id, now)? {
         if window(connection, (current.workspace, current.account), current.contact)?.is_open(now) {
             return Ok(());
         }
@@ -59,6 +47,32 @@ pub(super) fn count(connection: &Connection, current: &Current, now: Timestamp) 
         let_pass(connection, current.workspace, current.contact)?;
     }
     review(connection, portfolio, now)
+}
+
+/// Counts the person whom a message with a reservation has reached; without one there is nothing to do.
+pub(super) fn confirm(connection: &Connection, current: &Current, now: Timestamp) -> SqlResult<()> {
+    let Some(waba_id) = waba_id(connection, current.workspace, current.account)? else { return Ok(()) };
+    if takes_up(connection, current, &waba_id, now)? {
+        review(connection, (current.workspace, &waba_id), now)?;
+    }
+    Ok(())
+}
+
+/// Makes a message's reservation a person who is counted. `false`: it has none.
+fn takes_up(connection: &Connection, current: &Current, waba_id: &str, now: Timestamp) -> SqlResult<bool> {
+    let n_rows = connection
+        .prepare_cached(
+            "update reached set reserved_by = null, reached_at = ?5
+             where workspace_id = ?1 and waba_id = ?2 and contact_id = ?3 and reserved_by = ?4",
+        )?
+        .execute((
+            current.workspace.as_bytes(),
+            waba_id,
+            current.contact.as_bytes(),
+            current.message.as_bytes(),
+            micros(now),
+        ))?;
+    Ok(n_rows == 1)
 }
 
 /// Gives a reservation back whose message has reached nobody.

@@ -220,7 +220,7 @@ pub(super) fn settle(
     }
     if has_failed {
         reach::give_back(connection, &current)?;
-    } else if reached != Status::Failed {
+    } else {
         reach::count(connection, &current, now)?;
     }
     if let Some(error) = meta {
@@ -260,6 +260,7 @@ fn put_back(
         ))?;
     if !is_ours {
         // A report told that it went out after all: there is nothing to try again.
+        reach::count(connection, current, now)?;
         return Ok(Settled::Lost);
     }
     add_entry(connection, current, &Entry { error, ..Entry::ours(Status::Queued, now) })?;
@@ -327,7 +328,10 @@ pub(super) fn abandon(
                      where workspace_id = ?1 and id = ?2",
                 )?
                 .execute((workspace.as_bytes(), message.as_bytes()))?;
-            Ok(())
+            match current(connection, workspace, message)? {
+                Some(current) => reach::confirm(connection, &current, now),
+                None => Ok(()),
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use domain::id::WorkerId;
+use domain::message::Status;
 use domain::outcome::Accepted;
 use engine::ports::{Accounts, Claim, Failure, Messages, NewMessage, NumberInfo, Settlement, Work};
 use proptest::prelude::*;
@@ -16,16 +17,19 @@ enum Step {
     Queue { person: u8 },
     Claim { is_other: bool, n: usize },
     Settle { nth: usize, how: u8 },
+    Report { nth: usize, status: Status },
     Write { person: u8 },
     Review,
     FiveHours,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let status = prop::sample::select(vec![Status::Sent, Status::Failed, Status::Delivered]);
     let step = prop_oneof![
         6 => (0_u8..10).prop_map(|person| Step::Queue { person }),
         5 => (any::<bool>(), 1_usize..5).prop_map(|(is_other, n)| Step::Claim { is_other, n }),
         6 => (0_usize..8, 0_u8..5).prop_map(|(nth, how)| Step::Settle { nth, how }),
+        2 => (0_usize..8, status).prop_map(|(nth, status)| Step::Report { nth, status }),
         1 => (0_u8..10).prop_map(|person| Step::Write { person }),
         1 => Just(Step::Review),
         2 => Just(Step::FiveHours),
@@ -86,6 +90,11 @@ impl Model {
                 };
                 self.other.settle(&claim, &end, None, now).await.unwrap();
             }
+            Step::Report { nth, status } => {
+                let Some(claim) = self.claims.get(nth) else { return };
+                let wamid = format!("wamid.{}.{}", claim.message, claim.attempt);
+                self.app.report(self.app.reported_for(claim.message, &wamid, status)).await;
+            }
             Step::Write { person } => {
                 self.n_written += 1;
                 let wamid = format!("wamid.in.{}", self.n_written);
@@ -110,7 +119,7 @@ impl Model {
         assert_eq!(n_reserved, one("select count(*) from reached where reserved_by is not null"));
         assert!(n_people + n_reserved <= LIMIT, "{n_people} reached and {n_reserved} more");
         let n_orphaned = one("select count(*) from reached r where reserved_by is not null and not exists (
-                 select 1 from messages m where m.id = r.reserved_by and m.status = 'sending')");
+                 select 1 from messages m where m.id = r.reserved_by and m.worker_id is not null)");
         assert_eq!(n_orphaned, 0, "a reservation without a message");
     }
 }

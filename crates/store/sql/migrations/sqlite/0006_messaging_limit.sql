@@ -51,3 +51,6 @@ create index messages_waiting on messages (account_id, due_at, seq)
     where status = 'queued' and worker_id is null and waiting_for is null;
 create index messages_held_back on messages (account_id, due_at, seq)
     where status = 'queued' and waiting_for is not null;
+
+-- For the count of messages whose outcome is not known.
+create index messages_unknown on messages (account_id) where status = 'unknown';
