@@ -7,7 +7,7 @@
 //! **Invariant:** no message, number, token or free text of anybody is a label.
 //!
 //! New metric (1 of 2): a line in [`list`].
-//! New metric (2 of 2): a field of [`Metrics`] and its line in [`Metrics::print`], or a line in [`gauges`].
+//! New metric (2 of 2): a field of [`Metrics`] and its line in `Metrics::print`, or a line in `gauges`.
 
 mod gauges;
 pub mod list;
