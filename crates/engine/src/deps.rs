@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::directory::DirectoryCache;
 use crate::in_flight::InFlight;
 use crate::key::Allowances;
+use crate::metrics::Metrics;
 use crate::notify::{HookSettings, Posts};
 use crate::pacing::Pacer;
 use crate::ports::{Accounts, Chance, Claim, ClaimToken, Clock, HookSender, Hooks, Messages, Upstream, Work};
@@ -56,6 +57,8 @@ pub struct Deps {
     pub sender: Arc<dyn HookSender>,
     /// Wakes after each commit of this process: something may have happened.
     pub committed: Arc<Notify>,
+    /// Counts what this process does.
+    pub metrics: Arc<Metrics>,
     /// Ends what waits for events: the process is to stop.
     pub stopping: CancellationToken,
     /// What an operator has set.
@@ -101,12 +104,15 @@ pub struct Ports {
     pub sender: Arc<dyn HookSender>,
     /// Wakes after each commit of this process.
     pub committed: Arc<Notify>,
+    /// Counts what this process does.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Deps {
     /// A process that has read nothing yet: [`crate::directory::refresh`] comes next.
     pub fn new(ports: Ports, settings: Settings) -> Self {
-        let Ports { clock, chance, accounts, messages, hooks, work, upstream, sender, committed } = ports;
+        let Ports { clock, chance, accounts, messages, hooks, work, upstream, sender, committed, metrics } =
+            ports;
         let (unix_ms, random) = draw(&*clock, &*chance);
         Self {
             clock,
@@ -118,6 +124,7 @@ impl Deps {
             upstream,
             sender,
             committed,
+            metrics,
             stopping: CancellationToken::new(),
             pacer: Pacer::new(Paces::new(settings.throughput, settings.has_pair_rule)),
             settings,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use domain::id::{AccountId, ContactId, MessageId};
 use domain::inbound::Update;
+use jiff::Timestamp;
 
 use crate::ports::{AccountRecord, FreshIds, Ingested, Post, Route, RoutedPart, StoreError};
 use crate::{Deps, chain, directory};
@@ -52,7 +53,9 @@ pub async fn ingest(
             },
         })
         .collect();
+    let newest = parts.iter().filter_map(|part| told_at(&part.update)).max();
     let ingested = deps.messages.ingest(Post { body, parts, now: deps.now() }).await?;
+    deps.metrics.ingested(&ingested, newest);
     if ingested.unrouted > 0 {
         tracing::warn!(
             n_parts = ingested.unrouted,
@@ -72,6 +75,16 @@ pub async fn ingest(
         tracing::warn!(error = %chain(&error), "templates could not be read again");
     }
     Ok(ingested)
+}
+
+/// Meta's time of what a part tells.
+fn told_at(update: &Update) -> Option<Timestamp> {
+    match update {
+        Update::Message(message) => Some(message.at),
+        Update::Status(report) => Some(report.at),
+        Update::Call(call) => Some(call.at),
+        Update::Template(_) | Update::Other => None,
+    }
 }
 
 fn route(part: &HeardPart, signers: &[Arc<AccountRecord>]) -> Option<Route> {

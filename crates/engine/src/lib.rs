@@ -14,6 +14,7 @@ pub mod hook_secret;
 mod in_flight;
 pub mod ingest;
 pub mod key;
+pub mod metrics;
 pub mod notify;
 mod pacing;
 pub mod ports;

@@ -14,16 +14,20 @@ use secrecy::SecretString;
 
 mod directory;
 mod event;
+mod figures;
 mod hook;
 mod message;
 mod storage;
+mod waiting;
 mod webhook;
 
 pub use directory::*;
 pub use event::*;
+pub use figures::*;
 pub use hook::*;
 pub use message::*;
 pub use storage::*;
+pub use waiting::*;
 pub use webhook::*;
 
 /// Tells the time, and lets a task wait for it.

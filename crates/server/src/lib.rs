@@ -11,6 +11,7 @@ mod clock;
 mod config;
 mod health;
 mod listen;
+pub mod metrics;
 pub mod run;
 mod telemetry;
 mod webhook;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use engine::deps::Ports;
+use engine::metrics::Metrics;
 use engine::notify::{self, HookSettings};
 use engine::ports::Clock;
 use engine::work::Rhythm;
@@ -20,7 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::chance::OsChance;
 use crate::config::Config;
-use crate::{api, health, listen, webhook};
+use crate::metrics::Access;
+use crate::{api, health, listen, metrics, webhook};
 
 /// How long what is under way may take after the process was told to stop: the longest call to Meta, and a little.
 const GRACE: SignedDuration = SignedDuration::from_secs(35);
@@ -44,7 +46,9 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
     }
-    let store = Arc::new(SqliteStore::open(path, sealer, &*options.clock, &*chance)?);
+    let metrics = Arc::new(Metrics::new(options.clock.clone()));
+    let store = SqliteStore::open(path, sealer, &*options.clock, &*chance, metrics.clone())?;
+    let store = Arc::new(store);
     let upstream = GraphClient::new(&GraphConfig {
         live_base_url: config.graph.base_url.clone(),
         sandbox_base_url: config.simulator_url(),
@@ -52,7 +56,8 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         connect_timeout: Duration::from_secs(config.graph.connect_timeout_seconds.into()),
         timeout: Duration::from_secs(config.graph.timeout_seconds.into()),
         ..GraphConfig::default()
-    })?;
+    })?
+    .counting(metrics.clone());
     let policy = Policy {
         allow_http: config.webhooks.allow_http,
         allow_private_networks: config.webhooks.allow_private_networks,
@@ -71,6 +76,7 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         work: store,
         upstream: Arc::new(upstream),
         sender: Arc::new(sender),
+        metrics,
     };
     let settings = Settings {
         limits: config.limits,
@@ -96,23 +102,29 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
 
 /// Everything that is served over HTTP.
 pub fn router(deps: &Arc<Deps>) -> Router {
+    router_with(deps, &Access::Open)
+}
+
+/// The same, with metrics for whom they are meant.
+pub fn router_with(deps: &Arc<Deps>, access: &Access) -> Router {
     Router::new()
         .merge(api::router(deps))
         .merge(webhook::router(deps))
         .merge(health::router(deps))
+        .merge(metrics::router(deps, access))
         .fallback_service(axum::routing::any(api::nothing_here).with_state(deps.clone()))
 }
 
 /// Serves until told to stop, then finishes what is under way.
 pub(crate) async fn serve(
     deps: Arc<Deps>,
-    listener: TcpListener,
+    (listener, access): (TcpListener, Access),
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     // The first heartbeat goes before the first claim: nobody may take a young process for a dead one.
     work::tick_recovery(&deps).await.context("saying that this process lives")?;
     let mut loops = Loops::start(&deps, &stop);
-    let mut server = std::pin::pin!(listen::serve(listener, router(&deps), stop.clone()));
+    let mut server = std::pin::pin!(listen::serve(listener, router_with(&deps, &access), stop.clone()));
     let end = loop {
         tokio::select! {
             () = &mut server => break Ok(()),

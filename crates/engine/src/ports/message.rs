@@ -13,6 +13,8 @@ use domain::phone::{PhoneNumber, UserId};
 use domain::window::Window;
 use jiff::Timestamp;
 
+use super::WaitingFor;
+
 /// Whom a message goes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recipient {
@@ -474,6 +476,8 @@ pub struct StoredMessage {
     pub is_of_queue: bool,
     /// When it shall leave, while it waits.
     pub due_at: Option<Timestamp>,
+    /// What it waits for beside its time and its turn.
+    pub waiting_for: Option<WaitingFor>,
     /// Not after this time.
     pub expires_at: Option<Timestamp>,
     /// When we took it, or Meta's time of an inbound one.

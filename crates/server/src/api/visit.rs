@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use axum::middleware::Next;
@@ -11,6 +11,7 @@ use domain::access::Scope;
 use domain::allowance::{CallKind, Grant};
 use domain::id::MessageId;
 use engine::key::{self, Caller};
+use engine::metrics::Label;
 use engine::{Deps, chain, directory};
 use jiff::Timestamp;
 
@@ -194,12 +195,15 @@ pub(crate) async fn around(State(deps): State<Arc<Deps>>, mut request: Request, 
     let surplus = surplus(&request);
     let visit = Visit { request_id: request_id.clone(), surplus, caller, grant: Arc::default() };
     let kind = kind_of(request.uri());
+    let (start, method) = (deps.metrics.now(), request.method().clone());
+    let route = request.extensions().get::<MatchedPath>().cloned();
     request.extensions_mut().insert(visit.clone());
 
     let mut response = next.run(request).await;
 
     if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {
         log(&error, &request_id);
+        count_error(&deps, error.code(), kind);
         let mut written = answer::failure(&error, &request_id);
         for (name, value) in response.headers() {
             written.headers_mut().entry(name).or_insert_with(|| value.clone());
@@ -213,7 +217,25 @@ pub(crate) async fn around(State(deps): State<Arc<Deps>>, mut request: Request, 
         set(&mut response, REMAINING, grant.remaining);
         set(&mut response, RESET, seconds_up(grant.resets_at));
     }
+    let route = route.as_ref().map_or("other", MatchedPath::as_str);
+    deps.metrics.http(method.as_str(), route, (word_of(kind), response.status().as_u16()), start);
     response
+}
+
+fn word_of(kind: CallKind) -> &'static str {
+    match kind {
+        CallKind::Send => "send",
+        CallKind::Other => "other",
+    }
+}
+
+fn count_error(deps: &Deps, code: Code, kind: CallKind) {
+    deps.metrics.http_errors.count(&[Label::Word(code.as_str())]);
+    if code == Code::InvalidApiKey {
+        deps.metrics.auth_failures.count(&[]);
+    } else if code == Code::RateLimited {
+        deps.metrics.rate_limit_refusals.count(&[Label::Word(word_of(kind))]);
+    }
 }
 
 /// Adds `X-Request-Id`.

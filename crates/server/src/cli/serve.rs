@@ -34,7 +34,8 @@ pub(super) async fn run(ctx: Ctx) -> anyhow::Result<ExitCode> {
         "waypost serves"
     );
     let stop = CancellationToken::new();
-    let end = signals.during(&stop, run::serve(deps, listener, stop.clone())).await;
+    let end =
+        signals.during(&stop, run::serve(deps, (listener, config.metrics.access()), stop.clone())).await;
     tracing::info!("waypost has ended");
     end
 }

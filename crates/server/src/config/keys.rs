@@ -33,6 +33,8 @@ pub(crate) enum Kind {
     Folder,
     /// 32 bytes as base64.
     Secret,
+    /// A word that others have to show.
+    Token,
     /// `https://…` or `http://…`.
     Url,
     /// A version of the Graph API.
@@ -55,6 +57,7 @@ impl Kind {
             Self::Database => "`sqlite:` and the path of a file, such as `sqlite:waypost.db`".to_owned(),
             Self::Folder => "the path of a folder".to_owned(),
             Self::Secret => "32 bytes as base64".to_owned(),
+            Self::Token => "16 or more visible ASCII characters without a space".to_owned(),
             Self::Url => "a URL that begins with `https://` or `http://`".to_owned(),
             Self::Version => "a version of the Graph API, such as `v24.0`".to_owned(),
             Self::Number(least, most) => format!("a whole number from {least} to {most}"),
@@ -76,7 +79,7 @@ impl Kind {
 impl Key {
     /// Whether its value is never shown.
     pub(crate) fn is_secret(&self) -> bool {
-        self.kind == Kind::Secret
+        matches!(self.kind, Kind::Secret | Kind::Token)
     }
 
     /// Its environment variable.
@@ -325,6 +328,27 @@ pub(crate) const KEYS: &[Key] = &[
             parse::into(&mut config.webhooks.rate_per_second, parse::number(text, 0, MOST_CALLS))
         },
         get: |config| Some(config.webhooks.rate_per_second.to_string()),
+    },
+    Key {
+        name: "metrics.enabled",
+        kind: Kind::Choice(&["true", "false"]),
+        about: "Whether `GET /metrics` tells Prometheus how the gateway fares. The page names accounts and counts \
+                messages; it names no person.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.metrics.is_enabled, parse::truth(text)),
+        get: |config| Some(config.metrics.is_enabled.to_string()),
+    },
+    Key {
+        name: "metrics.token",
+        kind: Kind::Token,
+        about: "What the readers of `/metrics` have to show as `Authorization: Bearer <token>`. Without it, whoever \
+                reaches the address may read the page. Make one with `openssl rand -hex 32`.",
+        derived: None,
+        set: |config, text| {
+            config.metrics.token = Some(parse::token(text)?);
+            Ok(())
+        },
+        get: |config| config.metrics.token.as_ref().map(|_| "***".to_owned()),
     },
     Key {
         name: "log.format",

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use base64::engine::general_purpose::GeneralPurposeConfig;
 use base64::engine::{DecodePaddingMode, GeneralPurpose};
-use secrecy::SecretSlice;
+use secrecy::{SecretSlice, SecretString};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
@@ -15,6 +15,8 @@ use super::keys::{Kind, TRUTH, Wrong};
 
 /// The bytes of a secret key.
 const SECRET_KEY_BYTES: usize = 32;
+/// The fewest characters of a token: a shorter one can be guessed.
+const SHORTEST_TOKEN: usize = 16;
 
 /// Puts a value in its place.
 pub(super) fn into<T>(place: &mut T, value: Result<T, Wrong>) -> Result<(), Wrong> {
@@ -112,6 +114,12 @@ pub(super) fn number(text: &str, least: u32, most: u32) -> Result<u32, Wrong> {
     number.ok_or_else(|| must_be(Kind::Number(least, most)))
 }
 
+pub(super) fn token(text: &str) -> Result<SecretString, Wrong> {
+    let text = text.trim();
+    let is_fit = text.len() >= SHORTEST_TOKEN && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_fit { Ok(text.into()) } else { Err(must_be(Kind::Token)) }
+}
+
 pub(super) fn truth(text: &str) -> Result<bool, Wrong> {
     text.parse().map_err(|_| must_be(Kind::Choice(TRUTH)))
 }
@@ -200,6 +208,14 @@ mod tests {
             "http://x#a",
         ] {
             assert!(url(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_long_and_fits_into_a_header() {
+        assert!(token("0123456789abcdef\n").is_ok());
+        for text in ["", "short", "0123456789 abcdef", "0123456789abcdef\u{e9}"] {
+            assert!(token(text).is_err(), "{text}");
         }
     }
 

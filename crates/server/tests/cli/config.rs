@@ -50,6 +50,10 @@ fn the_effective_configuration_is_printed_with_its_sources_and_without_secrets()
         concurrency = 16                                                  # default
         rate_per_second = 0                                               # default
 
+        [metrics]
+        enabled = "true"                                       # default
+        # token is not set                                     # default
+
         [log]
         format = "text"                                                   # default
         filter = "info"                                                   # default

@@ -16,6 +16,8 @@ mod idempotency;
 mod judge;
 mod lists;
 mod mended;
+mod messaging_limit;
+mod metrics;
 mod outcomes;
 mod pacing;
 mod queue;

@@ -15,6 +15,7 @@ use domain::id::{AccountId, WorkspaceId};
 use engine::account::{self, AddAccount};
 use engine::deps::Ports;
 use engine::key::{self, DEV_KEY, NewKey};
+use engine::metrics::Metrics;
 use engine::notify::HookSettings;
 use engine::ports::{Chance, Clock};
 use engine::{Deps, Settings, work};
@@ -484,7 +485,8 @@ fn ports(
 ) -> Ports {
     let sealer = Sealer::new(&SecretSlice::from(vec![5; 32]), chance.clone()).unwrap();
     let path = folder.path().join("waypost.db");
-    let store = Arc::new(SqliteStore::open(&path, sealer, &**clock, &**chance).unwrap());
+    let metrics = Arc::new(Metrics::new(clock.clone()));
+    let store = Arc::new(SqliteStore::open(&path, sealer, &**clock, &**chance, metrics.clone()).unwrap());
     let config = GraphConfig {
         live_base_url: sim_url.to_owned(),
         sandbox_base_url: sim_url.to_owned(),
@@ -500,7 +502,8 @@ fn ports(
         hooks: store.clone(),
         committed: store.committed(),
         work: store,
-        upstream: Arc::new(GraphClient::new(&config).unwrap()),
+        upstream: Arc::new(GraphClient::new(&config).unwrap().counting(metrics.clone())),
         sender: receiver.clone(),
+        metrics,
     }
 }

@@ -17,7 +17,7 @@ use engine::deps::Ports;
 use engine::ports::{
     Accounts, Admission, BadAddress, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed,
     ClaimedDelivery, Contact, ContactFilter, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest,
-    Departure, Directory, EventFilter, EventPage, EventStart, HookCall, HookSender, HookWork, Hooks,
+    Departure, Directory, EventFilter, EventPage, EventStart, Figures, HookCall, HookSender, HookWork, Hooks,
     Ingested, KeptAnswer, KeptKey, Known, Line, MessageFilter, MessageKey, MessageStory, Messages,
     NewAccount, NewMessage, NewReplay, NumberInfo, OutgoingMessage, Page, PageRequest, Post, Posted,
     Recipient, Revision, Settled, Settlement, StoreError, StoredDelivery, StoredMessage, StoredTemplate,
@@ -45,7 +45,8 @@ struct Guarded<P: ?Sized> {
 
 /// The ports behind a guard. Clock and chance are not: time passes and dice fall for dead processes, too.
 pub(crate) fn guarded(ports: Ports, guard: Arc<dyn Guard>) -> Ports {
-    let Ports { clock, chance, accounts, messages, hooks, work, upstream, sender, committed } = ports;
+    let Ports { clock, chance, accounts, messages, hooks, work, upstream, sender, committed, metrics } =
+        ports;
     Ports {
         clock,
         chance,
@@ -56,6 +57,7 @@ pub(crate) fn guarded(ports: Ports, guard: Arc<dyn Guard>) -> Ports {
         upstream: Arc::new(Guarded { port: upstream, guard: guard.clone() }),
         sender: Arc::new(Guarded { port: sender, guard }),
         committed,
+        metrics,
     }
 }
 
@@ -346,6 +348,14 @@ impl Work for Guarded<dyn Work> {
 
     async fn expire(&self, now: Timestamp, limit: u32) -> Stored<u32> {
         self.ask("expire", self.port.expire(now, limit)).await
+    }
+
+    async fn figures(&self, now: Timestamp) -> Stored<Figures> {
+        self.ask("figures", self.port.figures(now)).await
+    }
+
+    async fn review_reach(&self, now: Timestamp) -> Stored<()> {
+        self.ask("review_reach", self.port.review_reach(now)).await
     }
 
     async fn departures(&self, since: Timestamp) -> Stored<Vec<Departure>> {

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
 use super::settle::{Effect, Raw};
-use super::{contacts, settle, templates, told};
+use super::{contacts, settle, tally, templates, told};
 use crate::error::{SqlError, SqlResult};
 use crate::row::{json, micros};
 
@@ -86,7 +86,7 @@ pub(super) fn ingest(connection: &Connection, post: &Post) -> SqlResult<Ingested
     let mut keeper = Keeper { connection, post, seq: None };
     let mut ingested = Ingested::default();
     for part in &post.parts {
-        let kept = keeper.seq;
+        let (kept, n_steps) = (keeper.seq, tally::len());
         connection.prepare_cached("savepoint part")?.execute(())?;
         let end = take(&mut keeper, part, &mut ingested);
         match end {
@@ -96,6 +96,7 @@ pub(super) fn ingest(connection: &Connection, post: &Post) -> SqlResult<Ingested
             Err(error) => {
                 connection.prepare_cached("rollback to part")?.execute(())?;
                 keeper.seq = kept;
+                tally::back_to(n_steps);
                 match &error {
                     SqlError::Corrupt { .. } | SqlError::Bug(_) | SqlError::Seal(_) => {}
                     SqlError::Sqlite(cause) if is_constraint(cause) => {}

@@ -12,8 +12,15 @@ use super::page::{List, Order, bytes, containing, text};
 use crate::error::SqlResult;
 use crate::row::{Cells, micros};
 
+// What waits for the messaging limit is due when the first of those counted is counted no more.
 const COLUMNS: &str = "seq, id, account_id, contact_id, direction, kind, status, wamid, wa_id, user_id, \
-    client_reference, content, context_wamid, failure_code, error, pricing, sent_as, mode = 'queue', due_at, expires_at, created_at, updated_at";
+    client_reference, content, context_wamid, failure_code, error, pricing, sent_as, mode = 'queue', \
+    case when waiting_for is null then due_at else coalesce((
+        select r.reached_at + 86400000000 from reached r
+        where r.workspace_id = messages.workspace_id
+          and r.waba_id = (select a.waba_id from accounts a where a.id = messages.account_id)
+        order by r.reached_at limit 1), due_at) end, \
+    waiting_for, expires_at, created_at, updated_at";
 
 fn read(cells: &mut Cells<'_>) -> SqlResult<StoredMessage> {
     Ok(StoredMessage {
@@ -35,6 +42,7 @@ fn read(cells: &mut Cells<'_>) -> SqlResult<StoredMessage> {
         sent_as: cells.word()?,
         is_of_queue: cells.flag()?,
         due_at: cells.opt_at()?,
+        waiting_for: cells.opt_word()?,
         expires_at: cells.opt_at()?,
         created_at: cells.at()?,
         updated_at: cells.at()?,

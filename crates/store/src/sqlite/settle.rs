@@ -226,10 +226,12 @@ pub(super) fn settle(
                 Person { wa_id: accepted.wa_id.clone(), user_id: accepted.user_id.clone(), name: None };
             contacts::learn(connection, (claim.workspace, current.account), current.contact, &person, now)?;
         }
-        if current.kind == "template" {
-            reach::count(connection, (claim.workspace, current.account), current.contact, now)?;
-        }
         apply_early(connection, &current, &accepted.wamid)?;
+    }
+    if has_failed {
+        reach::give_back(connection, &current)?;
+    } else {
+        reach::count(connection, &current, now)?;
     }
     if let Some(error) = meta {
         follow(connection, &current, error, (now, now))?;
@@ -268,11 +270,13 @@ fn put_back(
         ))?;
     if !is_ours {
         // A report told that it went out after all: there is nothing to try again.
+        reach::count(connection, current, now)?;
         return Ok(Settled::Lost);
     }
     let steps = (Some(current.status), Status::Queued);
     depth::moved(connection, current.account, current.is_of_queue, steps)?;
     add_entry(connection, current, &Entry { error, ..Entry::ours(Status::Queued, now) })?;
+    reach::give_back(connection, current)?;
     Ok(Settled::Held)
 }
 
@@ -308,7 +312,13 @@ pub(super) fn abandon(
     now: Timestamp,
 ) -> SqlResult<()> {
     match status {
-        Status::Sending => end_here(connection, workspace, message, (Status::Unknown, None), now),
+        Status::Sending => {
+            end_here(connection, workspace, message, (Status::Unknown, None), now)?;
+            match current(connection, workspace, message)? {
+                Some(current) => reach::count(connection, &current, now),
+                None => Ok(()),
+            }
+        }
         Status::Queued if !is_of_queue => {
             idempotency::finish(connection, workspace, message, None)?;
             end_here(connection, workspace, message, (Status::Failed, Some("interrupted")), now)
@@ -330,7 +340,10 @@ pub(super) fn abandon(
                      where workspace_id = ?1 and id = ?2",
                 )?
                 .execute((workspace.as_bytes(), message.as_bytes()))?;
-            Ok(())
+            match current(connection, workspace, message)? {
+                Some(current) => reach::confirm(connection, &current, now),
+                None => Ok(()),
+            }
         }
     }
 }
