@@ -10,13 +10,14 @@ use std::collections::BTreeMap;
 use domain::event::{AccountChange, AccountData, EventKind, MessagingLimit};
 use domain::id::{AccountId, ContactId, MessageId, WorkspaceId};
 use domain::json::{Object, Value};
+use domain::message::Status;
 use domain::reach::{COUNTED_FOR, Level, Limit};
 use domain::window::Window;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::events::{About, emit};
-use super::settle::Current;
+use super::settle::{self, Current};
 use crate::error::SqlResult;
 use crate::row::{Cells, micros};
 
@@ -49,11 +50,21 @@ pub(super) fn count(connection: &Connection, current: &Current, now: Timestamp) 
     review(connection, portfolio, now)
 }
 
-/// Counts the person whom a message with a reservation has reached; without one there is nothing to do.
-pub(super) fn confirm(connection: &Connection, current: &Current, now: Timestamp) -> SqlResult<()> {
-    let Some(waba_id) = waba_id(connection, current.workspace, current.account)? else { return Ok(()) };
-    if takes_up(connection, current, &waba_id, now)? {
-        review(connection, (current.workspace, &waba_id), now)?;
+/// Counts the person whom a message of a dead process may have reached; one that a report told more of is counted if it
+/// had a reservation.
+pub(super) fn count_abandoned(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    message: MessageId,
+    now: Timestamp,
+) -> SqlResult<()> {
+    let Some(current) = settle::current(connection, workspace, message)? else { return Ok(()) };
+    if current.status == Status::Unknown {
+        return count(connection, &current, now);
+    }
+    let Some(waba_id) = waba_id(connection, workspace, current.account)? else { return Ok(()) };
+    if takes_up(connection, &current, &waba_id, now)? {
+        review(connection, (workspace, &waba_id), now)?;
     }
     Ok(())
 }

@@ -314,10 +314,7 @@ pub(super) fn abandon(
     match status {
         Status::Sending => {
             end_here(connection, workspace, message, (Status::Unknown, None), now)?;
-            match current(connection, workspace, message)? {
-                Some(current) => reach::count(connection, &current, now),
-                None => Ok(()),
-            }
+            reach::count_abandoned(connection, workspace, message, now)
         }
         Status::Queued if !is_of_queue => {
             idempotency::finish(connection, workspace, message, None)?;
@@ -340,10 +337,7 @@ pub(super) fn abandon(
                      where workspace_id = ?1 and id = ?2",
                 )?
                 .execute((workspace.as_bytes(), message.as_bytes()))?;
-            match current(connection, workspace, message)? {
-                Some(current) => reach::confirm(connection, &current, now),
-                None => Ok(()),
-            }
+            reach::count_abandoned(connection, workspace, message, now)
         }
     }
 }
