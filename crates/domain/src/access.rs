@@ -4,8 +4,9 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 
-use crate::id::{AccountId, KeyId, WorkspaceId};
+use crate::id::{AccountId, KeyId, OwnerId, WorkspaceId};
 use crate::message::UnknownWord;
+use crate::permission::Permission;
 
 /// What a key may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,6 +49,8 @@ pub type KeyDigest = [u8; 32];
 pub struct ApiKey {
     /// Its id.
     pub id: KeyId,
+    /// Whose its limits and its callers' keys for repeated requests are: the same for a key and all that replaced it.
+    pub owner: OwnerId,
     /// The tenant that it acts for.
     pub workspace: WorkspaceId,
     /// What people call it.
@@ -70,6 +73,8 @@ pub struct ApiKey {
     pub expires_at: Option<Timestamp>,
     /// When it was taken back.
     pub revoked_at: Option<Timestamp>,
+    /// The key that was made in its place.
+    pub replaced_by: Option<KeyId>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last used, to the minute.
@@ -83,12 +88,121 @@ impl ApiKey {
     }
 
     /// Whether the key may do this.
-    pub fn may(&self, scope: Scope) -> bool {
-        self.scopes.contains(&scope)
+    pub fn may(&self, permission: Permission) -> bool {
+        permission.scope().is_some_and(|scope| self.scopes.contains(&scope))
     }
 
     /// Whether the key may use this account: its kind (sandbox or not) and its list.
     pub fn may_use(&self, account: AccountId, is_sandbox: bool) -> bool {
         self.is_test == is_sandbox && (self.accounts.is_empty() || self.accounts.contains(&account))
+    }
+}
+
+/// What a key may do, apart from how fast: what one key can hand out to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// The scopes.
+    pub scopes: Vec<Scope>,
+    /// The accounts; empty means all.
+    pub accounts: Vec<AccountId>,
+    /// Whether these are sandbox accounts.
+    pub is_test: bool,
+    /// How long.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// In what a key would exceed the one that makes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beyond {
+    /// A test key for a live one, or the other way round.
+    Kind,
+    /// A scope.
+    Scope(Scope),
+    /// An account.
+    Accounts,
+    /// A longer life.
+    Expiry,
+}
+
+impl ApiKey {
+    /// What the key may do.
+    pub fn reach(&self) -> Reach {
+        Reach {
+            scopes: self.scopes.clone(),
+            accounts: self.accounts.clone(),
+            is_test: self.is_test,
+            expires_at: self.expires_at,
+        }
+    }
+}
+
+impl Reach {
+    /// In what `other` exceeds this; `None`: in nothing.
+    pub fn exceeded_by(&self, other: &Self) -> Option<Beyond> {
+        if self.is_test != other.is_test {
+            return Some(Beyond::Kind);
+        }
+        if let Some(scope) = other.scopes.iter().find(|scope| !self.scopes.contains(scope)) {
+            return Some(Beyond::Scope(*scope));
+        }
+        let is_within = |account| self.accounts.contains(account);
+        let is_limited = !self.accounts.is_empty();
+        if is_limited && (other.accounts.is_empty() || !other.accounts.iter().all(is_within)) {
+            return Some(Beyond::Accounts);
+        }
+        let outlives = |end: Timestamp| other.expires_at.is_none_or(|at| at > end);
+        self.expires_at.is_some_and(outlives).then_some(Beyond::Expiry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn account(n: u8) -> AccountId {
+        AccountId::from_parts(u64::from(n), &[n; 10])
+    }
+
+    prop_compose! {
+        fn reach()(
+            scopes in proptest::sample::subsequence(Scope::ALL.to_vec(), 0..=3),
+            accounts in proptest::sample::subsequence(vec![account(1), account(2), account(3)], 0..=3),
+            is_test: bool,
+            end in proptest::option::of(0_i64..3),
+        ) -> Reach {
+            let expires_at = end.map(|end| Timestamp::from_second(end).unwrap());
+            Reach { scopes, accounts, is_test, expires_at }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_within_lets_nothing_through_that_the_maker_has_not(
+            maker in reach(),
+            made in reach(),
+            n in 1_u8..5,
+            second in -1_i64..4,
+        ) {
+            if maker.exceeded_by(&made).is_none() {
+                let opens = |reach: &Reach| {
+                    let at = Timestamp::from_second(second).unwrap();
+                    let is_listed = reach.accounts.is_empty() || reach.accounts.contains(&account(n));
+                    is_listed && reach.expires_at.is_none_or(|end| at < end)
+                };
+                prop_assert!(!opens(&made) || opens(&maker));
+                prop_assert!(made.scopes.iter().all(|scope| maker.scopes.contains(scope)));
+                prop_assert_eq!(made.is_test, maker.is_test);
+            }
+        }
+
+        #[test]
+        fn handing_on_twice_is_no_way_around(a in reach(), b in reach(), c in reach()) {
+            if a.exceeded_by(&b).is_none() && b.exceeded_by(&c).is_none() {
+                prop_assert_eq!(a.exceeded_by(&c), None);
+            }
+            prop_assert_eq!(a.exceeded_by(&a), None);
+        }
     }
 }

@@ -67,6 +67,12 @@ ids! {
     AccountId;
     /// A key that calls the API.
     KeyId;
+    /// Whose a rate limit and an `Idempotency-Key` are: an API key with its rotations, or a user.
+    OwnerId;
+    /// Somebody who logs in.
+    UserId;
+    /// An entry of the audit log.
+    ActId;
     /// A person.
     ContactId;
     /// A message, in or out; also the reference that Meta echoes in its statuses.

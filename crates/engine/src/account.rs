@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::account::{Account, AccountStatus};
+use domain::audit::{Action, Subject, SubjectKind};
 use domain::id::{AccountId, WorkspaceId};
 use domain::meta_error::MetaError;
 use domain::reach::COUNTED_FOR;
@@ -12,7 +13,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::ports::{AccountRecord, Line, NewAccount, NumberInfo, StoreError, TokenInfo, UpstreamError};
-use crate::{Deps, directory};
+use crate::{By, Deps, directory};
 
 /// How Meta is reached for this account.
 pub(crate) fn line(record: &AccountRecord) -> Line {
@@ -46,7 +47,7 @@ pub struct AddAccount {
 ///
 /// # Errors
 /// `Conflict` when the name or the number is taken.
-pub async fn add(deps: &Deps, new: AddAccount) -> Result<Account, StoreError> {
+pub async fn add(deps: &Deps, by: &By, new: AddAccount) -> Result<Account, StoreError> {
     let account = Account {
         id: deps.new_id(AccountId::from_parts),
         workspace: new.workspace,
@@ -69,17 +70,29 @@ pub async fn add(deps: &Deps, new: AddAccount) -> Result<Account, StoreError> {
             .verify_token
             .map(|token| Sha256::digest(token.expose_secret().as_bytes()).into()),
     };
-    deps.accounts.account_add(NewAccount { record, created_at: deps.now() }).await?;
+    let act = by
+        .act(deps, account.workspace, Action::AccountAdded, subject(&account))
+        .with("phone_number_id", account.phone_number_id.as_str())
+        .with("waba_id", account.waba_id.as_str())
+        .with("default", account.is_default)
+        .with("sandbox", account.is_sandbox);
+    deps.accounts.account_add(NewAccount { record, created_at: deps.now() }, act).await?;
     directory::refresh(deps).await?;
     Ok(account)
+}
+
+/// An account, as the audit log names it.
+fn subject(account: &Account) -> Subject {
+    Subject::named(SubjectKind::Account, &account.id, account.name.as_str())
 }
 
 /// Removes an account. `false`: there is none.
 ///
 /// # Errors
 /// When the store cannot be written.
-pub async fn remove(deps: &Deps, workspace: WorkspaceId, id: AccountId) -> Result<bool, StoreError> {
-    let is_removed = deps.accounts.account_remove(workspace, id, deps.now()).await?;
+pub async fn remove(deps: &Deps, by: &By, account: &Account) -> Result<bool, StoreError> {
+    let act = by.act(deps, account.workspace, Action::AccountRemoved, subject(account));
+    let is_removed = deps.accounts.account_remove(account.workspace, account.id, act).await?;
     directory::refresh(deps).await?;
     Ok(is_removed)
 }
@@ -92,7 +105,10 @@ pub async fn hold(deps: &Deps, account: &Account, error: &MetaError) -> Result<(
     let entry = error.entry();
     let title = error.title.as_deref().unwrap_or(entry.title).trim_end_matches('.');
     let reason = format!("Meta refused with code {}: {title}. {}", error.code, entry.advice);
-    deps.accounts.account_hold(account.workspace, account.id, Some(&reason), deps.now()).await?;
+    let act = By::gateway()
+        .act(deps, account.workspace, Action::AccountHeld, subject(account))
+        .with("reason", reason.as_str());
+    deps.accounts.account_hold(account.workspace, account.id, Some(&reason), act).await?;
     directory::refresh(deps).await
 }
 
@@ -100,8 +116,9 @@ pub async fn hold(deps: &Deps, account: &Account, error: &MetaError) -> Result<(
 ///
 /// # Errors
 /// When the store cannot be written.
-pub async fn resume(deps: &Deps, workspace: WorkspaceId, id: AccountId) -> Result<(), StoreError> {
-    deps.accounts.account_hold(workspace, id, None, deps.now()).await?;
+pub async fn resume(deps: &Deps, by: &By, account: &Account) -> Result<(), StoreError> {
+    let act = by.act(deps, account.workspace, Action::AccountResumed, subject(account));
+    deps.accounts.account_hold(account.workspace, account.id, None, act).await?;
     directory::refresh(deps).await
 }
 

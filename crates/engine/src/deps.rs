@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use domain::allowance::Limits;
 use domain::id::WorkerId;
 use domain::pace::Paces;
+use domain::user::SessionSpan;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -16,8 +17,12 @@ use crate::key::Allowances;
 use crate::metrics::Metrics;
 use crate::notify::{HookSettings, Posts};
 use crate::pacing::Pacer;
-use crate::ports::{Accounts, Chance, Claim, ClaimToken, Clock, HookSender, Hooks, Messages, Upstream, Work};
+use crate::ports::{
+    Access, Accounts, Chance, Claim, ClaimToken, Clock, HookSender, Hooks, Messages, Passwords, Upstream,
+    Work,
+};
 use crate::running::RunningKeys;
+use crate::session::Logins;
 use crate::template::TemplateCache;
 
 /// What an operator may set.
@@ -33,6 +38,8 @@ pub struct Settings {
     pub queue_per_account: u32,
     /// How events go out.
     pub hooks: HookSettings,
+    /// How long a login lasts.
+    pub sessions: SessionSpan,
     /// Whether this is `waypost dev`, which accepts the key that everybody knows.
     pub is_dev: bool,
 }
@@ -51,6 +58,10 @@ pub struct Deps {
     pub hooks: Arc<dyn Hooks>,
     /// Keeps the list of processes.
     pub work: Arc<dyn Work>,
+    /// Keeps users, sessions and the audit log.
+    pub access: Arc<dyn Access>,
+    /// Hashes passwords.
+    pub passwords: Arc<dyn Passwords>,
     /// Carries messages.
     pub upstream: Arc<dyn Upstream>,
     /// Posts events to endpoints.
@@ -69,8 +80,10 @@ pub struct Deps {
     pub directory: DirectoryCache,
     /// The templates, as last read.
     pub templates: TemplateCache,
-    /// What each key has used of its time.
+    /// What each caller has used of its time.
     pub allowances: Allowances,
+    /// The logins that failed of late, and the sessions in use.
+    pub logins: Logins,
     /// The sends under way; shutdown waits for them.
     pub tasks: TaskTracker,
     /// The requests with a caller's key that are under way.
@@ -98,6 +111,10 @@ pub struct Ports {
     pub hooks: Arc<dyn Hooks>,
     /// Keeps the list of processes.
     pub work: Arc<dyn Work>,
+    /// Keeps users, sessions and the audit log.
+    pub access: Arc<dyn Access>,
+    /// Hashes passwords.
+    pub passwords: Arc<dyn Passwords>,
     /// Carries messages.
     pub upstream: Arc<dyn Upstream>,
     /// Posts events to endpoints.
@@ -111,8 +128,20 @@ pub struct Ports {
 impl Deps {
     /// A process that has read nothing yet: [`crate::directory::refresh`] comes next.
     pub fn new(ports: Ports, settings: Settings) -> Self {
-        let Ports { clock, chance, accounts, messages, hooks, work, upstream, sender, committed, metrics } =
-            ports;
+        let Ports {
+            clock,
+            chance,
+            accounts,
+            messages,
+            hooks,
+            work,
+            access,
+            passwords,
+            upstream,
+            sender,
+            committed,
+            metrics,
+        } = ports;
         let (unix_ms, random) = draw(&*clock, &*chance);
         Self {
             clock,
@@ -121,6 +150,8 @@ impl Deps {
             messages,
             hooks,
             work,
+            access,
+            passwords,
             upstream,
             sender,
             committed,
@@ -132,6 +163,7 @@ impl Deps {
             directory: DirectoryCache::default(),
             templates: TemplateCache::default(),
             allowances: Allowances::default(),
+            logins: Logins::default(),
             tasks: TaskTracker::new(),
             running: RunningKeys::default(),
             queue_hint: Notify::new(),

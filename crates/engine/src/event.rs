@@ -30,7 +30,7 @@ pub fn filter(
             .collect()
     });
     // What belongs to no account is the workspace's: a key that names accounts is not asked for it.
-    let has_unplaced = account.is_none() && caller.key.accounts.is_empty();
+    let has_unplaced = account.is_none() && !caller.names_accounts();
     EventFilter { kinds, accounts, has_unplaced }
 }
 

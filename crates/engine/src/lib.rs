@@ -5,6 +5,7 @@
 //! **Invariant:** no port is called while another port's call is open.
 
 pub mod account;
+pub mod by;
 mod chain;
 pub mod deliver;
 pub mod deps;
@@ -23,9 +24,13 @@ pub mod read;
 pub mod rehearse;
 pub mod running;
 pub mod send;
+pub mod session;
 pub mod template;
+pub mod user;
 pub mod webhook;
 pub mod work;
+pub mod workspace;
 
+pub use by::By;
 pub use chain::chain;
 pub use deps::{Deps, Settings};

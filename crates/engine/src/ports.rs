@@ -12,6 +12,7 @@ use domain::template::Template;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
+mod access;
 mod directory;
 mod event;
 mod figures;
@@ -21,6 +22,7 @@ mod storage;
 mod waiting;
 mod webhook;
 
+pub use access::*;
 pub use directory::*;
 pub use event::*;
 pub use figures::*;

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use domain::id::KeyId;
+use domain::id::OwnerId;
 
 /// Whose key it is, and the key.
-type Name = (KeyId, String);
+type Name = (OwnerId, String);
 /// SHA-256 of a request.
 type Digest = [u8; 32];
 
@@ -30,7 +30,7 @@ impl RunningKeys {
     ///
     /// # Errors
     /// When a request with this key is running.
-    pub fn enter(&self, owner: KeyId, key: &str, digest: Digest) -> Result<RunningKey, Taken> {
+    pub fn enter(&self, owner: OwnerId, key: &str, digest: Digest) -> Result<RunningKey, Taken> {
         let mut digests = self.digests.lock().unwrap_or_else(PoisonError::into_inner);
         let name = (owner, key.to_owned());
         match digests.get(&name) {

@@ -237,7 +237,7 @@ pub async fn send(
             // Items are accepted side by side; to one contact they leave in the order of the batch.
             let order_at =
                 leaves_at.saturating_add(SignedDuration::from_micros(n.into())).unwrap_or(leaves_at);
-            Plan::Queue { due_at: key::plan(deps, &caller.key).max(leaves_at), order_at, limit }
+            Plan::Queue { due_at: key::plan(deps, caller).max(leaves_at), order_at, limit }
         }
     };
     let id = deps.new_id(MessageId::from_parts);
@@ -245,7 +245,7 @@ pub async fn send(
         id,
         workspace: caller.workspace(),
         account: record.account.id,
-        key: Some(caller.key.id),
+        key: caller.key_id(),
         recipient,
         contact: deps.new_id(ContactId::from_parts),
         kind: request.content.kind().as_str(),
@@ -273,7 +273,7 @@ pub async fn send(
             Plan::Now | Plan::Wait => None,
         };
         let expires_at = now.saturating_add(IDEMPOTENCY_FOR).unwrap_or(Timestamp::MAX);
-        new.idempotency = Some(NewIdempotencyKey { owner: caller.key.id, key, digest, expires_at, answer });
+        new.idempotency = Some(NewIdempotencyKey { owner: caller.owner(), key, digest, expires_at, answer });
         render
     });
     deliver::start(deps, Delivery { new, record, render }).await
@@ -327,10 +327,10 @@ pub fn choose_account(
     };
     let record = found.cloned().ok_or_else(|| SendError::AccountNotFound(id_or_name.map(str::to_owned)))?;
     let account = &record.account;
-    if !caller.key.may_use(account.id, account.is_sandbox) {
+    if !caller.may_use(account) {
         return Err(SendError::AccountForbidden {
             is_sandbox: account.is_sandbox,
-            is_test_key: caller.key.is_test,
+            is_test_key: caller.is_test(),
         });
     }
     Ok(record)

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use domain::audit::{Act, Action, Subject, SubjectKind};
 use domain::id::{TemplateId, WorkspaceId};
 use jiff::{SignedDuration, Timestamp};
 
@@ -11,7 +12,7 @@ use crate::ports::{
     AccountRecord, Line, ListedTemplate, StoreError, StoredTemplate, TemplateCounts, TemplateQuery,
     TemplatesPut, UpstreamError,
 };
-use crate::{Deps, directory};
+use crate::{By, Deps, directory};
 
 /// How long Meta's "there is no such template" is believed.
 const MISSING_FOR: SignedDuration = SignedDuration::from_secs(60);
@@ -138,7 +139,7 @@ pub async fn find(
     // Meta matches names loosely.
     let listed: Vec<_> = listed.into_iter().filter(|listed| listed.template.name == name).collect();
     if !listed.is_empty() {
-        put(deps, record, listed, false).await?;
+        put(deps, record, listed, None).await?;
         directory::refresh(deps).await?;
     }
     let found = read(deps, record, &identity, name, language).await?;
@@ -183,11 +184,12 @@ async fn list(
     Err(UpstreamError::Unreachable("the list of templates does not end".to_owned()))
 }
 
+/// Writes down what Meta lists: with the act of a sync, all there is.
 async fn put(
     deps: &Deps,
     record: &AccountRecord,
     listed: Vec<ListedTemplate>,
-    is_complete: bool,
+    sync: Option<Act>,
 ) -> Result<TemplateCounts, StoreError> {
     let templates = listed.into_iter().map(|listed| (deps.new_id(TemplateId::from_parts), listed)).collect();
     let account = &record.account;
@@ -196,8 +198,9 @@ async fn put(
             workspace: account.workspace,
             waba_id: account.waba_id.clone(),
             templates,
-            is_complete,
+            is_complete: sync.is_some(),
             now: deps.now(),
+            act: sync,
         })
         .await
 }
@@ -206,9 +209,15 @@ async fn put(
 ///
 /// # Errors
 /// When Meta does not answer, or the store cannot be written: then nothing has changed.
-pub async fn sync(deps: &Deps, record: &AccountRecord) -> Result<TemplateCounts, TemplateError> {
+pub async fn sync(deps: &Deps, by: &By, record: &AccountRecord) -> Result<TemplateCounts, TemplateError> {
     let listed = list(deps, &line(record), TemplateQuery::default()).await?;
-    let counts = put(deps, record, listed, true).await?;
+    let account = &record.account;
+    let subject =
+        Subject { kind: SubjectKind::Waba, id: account.waba_id.clone(), name: Some(account.name.clone()) };
+    let act = by
+        .act(deps, account.workspace, Action::TemplatesSynced, subject)
+        .with("listed", i64::try_from(listed.len()).unwrap_or(i64::MAX));
+    let counts = put(deps, record, listed, Some(act)).await?;
     directory::refresh(deps).await?;
     Ok(counts)
 }

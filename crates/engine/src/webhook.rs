@@ -1,5 +1,6 @@
 //! The application's endpoints: made, changed, switched on again, given new secrets, asked to hear of the past.
 
+use domain::audit::{Act, Action, Subject, SubjectKind};
 use domain::delivery::WebhookStatus;
 use domain::event::EventKind;
 use domain::id::{AccountId, DeliveryId, ReplayId, WebhookId, WorkspaceId};
@@ -7,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
 use crate::ports::{NewReplay, StoreError, WebhookRecord};
-use crate::{Deps, directory, hook_secret};
+use crate::{By, Deps, directory, hook_secret};
 
 /// Endpoints that a workspace may have.
 pub const MAX_WEBHOOKS: u32 = 100;
@@ -37,6 +38,7 @@ pub struct Choice {
 /// When the store cannot be written.
 pub async fn create(
     deps: &Deps,
+    by: &By,
     workspace: WorkspaceId,
     choice: Choice,
 ) -> Result<Option<WebhookRecord>, StoreError> {
@@ -57,7 +59,8 @@ pub async fn create(
         created_at: now,
         updated_at: now,
     };
-    let is_added = deps.hooks.webhook_add(&record, MAX_WEBHOOKS).await?;
+    let is_added =
+        deps.hooks.webhook_add(&record, MAX_WEBHOOKS, act(deps, by, Action::WebhookAdded, &record)).await?;
     directory::refresh(deps).await?;
     Ok(is_added.then_some(record))
 }
@@ -69,6 +72,7 @@ pub async fn create(
 /// When the store cannot be written.
 pub async fn change(
     deps: &Deps,
+    by: &By,
     record: &WebhookRecord,
     choice: Choice,
     switches_on: bool,
@@ -84,14 +88,19 @@ pub async fn change(
         updated_at: deps.now(),
         ..record.clone()
     };
-    put(deps, changed, revives).await
+    let act = act(deps, by, Action::WebhookChanged, &changed);
+    put(deps, changed, revives, act).await
 }
 
 /// Gives an endpoint a new secret; the old one signs as well for a day. `None`: it is no longer there.
 ///
 /// # Errors
 /// When the store cannot be written.
-pub async fn rotate(deps: &Deps, record: &WebhookRecord) -> Result<Option<WebhookRecord>, StoreError> {
+pub async fn rotate(
+    deps: &Deps,
+    by: &By,
+    record: &WebhookRecord,
+) -> Result<Option<WebhookRecord>, StoreError> {
     let now = deps.now();
     let until = now.saturating_add(OLD_SECRET_FOR).unwrap_or(Timestamp::MAX);
     let changed = WebhookRecord {
@@ -100,15 +109,17 @@ pub async fn rotate(deps: &Deps, record: &WebhookRecord) -> Result<Option<Webhoo
         updated_at: now,
         ..record.clone()
     };
-    put(deps, changed, false).await
+    let act = act(deps, by, Action::WebhookSecretRotated, &changed);
+    put(deps, changed, false, act).await
 }
 
 async fn put(
     deps: &Deps,
     changed: WebhookRecord,
     revives: bool,
+    act: Act,
 ) -> Result<Option<WebhookRecord>, StoreError> {
-    let is_there = deps.hooks.webhook_change(&changed, revives).await?;
+    let is_there = deps.hooks.webhook_change(&changed, revives, act).await?;
     directory::refresh(deps).await?;
     // As the directory has it: what became of its status meanwhile is not ours to say.
     let record = deps.directory.current().webhook(changed.workspace, changed.id).cloned();
@@ -119,8 +130,9 @@ async fn put(
 ///
 /// # Errors
 /// When the store cannot be written.
-pub async fn remove(deps: &Deps, record: &WebhookRecord) -> Result<bool, StoreError> {
-    let is_removed = deps.hooks.webhook_remove(record.workspace, record.id, deps.now()).await?;
+pub async fn remove(deps: &Deps, by: &By, record: &WebhookRecord) -> Result<bool, StoreError> {
+    let act = act(deps, by, Action::WebhookRemoved, record);
+    let is_removed = deps.hooks.webhook_remove(record.workspace, record.id, act).await?;
     directory::refresh(deps).await?;
     Ok(is_removed)
 }
@@ -131,12 +143,14 @@ pub async fn remove(deps: &Deps, record: &WebhookRecord) -> Result<bool, StoreEr
 /// When the store cannot be written.
 pub async fn replay(
     deps: &Deps,
+    by: &By,
     record: &WebhookRecord,
     since: Timestamp,
 ) -> Result<(ReplayId, u64), StoreError> {
     let id = deps.new_id(ReplayId::from_parts);
     let replay = NewReplay { id, workspace: record.workspace, webhook: record.id, since, now: deps.now() };
-    Ok((id, deps.hooks.replay(replay).await?))
+    let act = act(deps, by, Action::WebhookReplayed, record);
+    Ok((id, deps.hooks.replay(replay, act).await?))
 }
 
 /// Repeats one delivery. `None`: it, its event or its endpoint is no longer there.
@@ -149,4 +163,9 @@ pub async fn redeliver(
     delivery: i64,
 ) -> Result<Option<DeliveryId>, StoreError> {
     deps.hooks.redeliver(workspace, delivery, deps.new_id(ReplayId::from_parts), deps.now()).await
+}
+
+fn act(deps: &Deps, by: &By, action: Action, record: &WebhookRecord) -> Act {
+    let subject = Subject::named(SubjectKind::Webhook, &record.id, record.name.as_str());
+    by.act(deps, record.workspace, action, subject)
 }

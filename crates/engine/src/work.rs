@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::ports::{Clock, StoreError};
-use crate::{Deps, account, chain, directory, key, queue};
+use crate::{Deps, account, chain, directory, key, queue, session};
 
 /// How often a process says that it lives.
 pub const HEARTBEAT_EVERY: SignedDuration = SignedDuration::from_secs(2);
@@ -76,12 +76,13 @@ pub async fn tick_numbers(deps: &Deps) -> Result<(), StoreError> {
     account::look_at_numbers(deps).await
 }
 
-/// Writes down when keys were last used.
+/// Writes down when keys and sessions were last used.
 ///
 /// # Errors
 /// When the store cannot be written; the next round tries again.
 pub async fn tick_key_use(deps: &Deps) -> Result<(), StoreError> {
-    key::note_use(deps).await
+    key::note_use(deps).await?;
+    session::note_use(deps).await
 }
 
 /// When a loop does its next round: after a time, or at a hint.

@@ -6,19 +6,25 @@
 
 mod accounts;
 pub(crate) mod answer;
+mod audit;
+mod auth;
 mod batch;
 mod body;
 mod contacts;
+mod cookie;
 mod error;
 mod events;
+mod keys;
 mod list;
 mod messages;
 mod refusal;
 mod repeat;
 mod request;
+pub(crate) mod routes;
 mod send;
 mod show;
 mod templates;
+mod users;
 mod visit;
 mod webhooks;
 
@@ -27,46 +33,19 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use engine::Deps;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use crate::run::Web;
 pub(crate) use error::{ApiError, Code};
 
 /// The routes under `/api`, with everything around them.
-pub(crate) fn router(deps: &Arc<Deps>) -> Router {
-    let api = Router::new()
-        .route("/messages/send", post(send::send_message))
-        .route("/messages/batch", post(batch::send_batch))
-        .route("/messages", get(messages::list_messages))
-        .route("/messages/{id}", get(messages::get_message))
-        .route("/messages/{id}/read", post(messages::read_message))
-        .route("/messages/{id}/cancel", post(messages::cancel_message))
-        .route("/messages/{id}/resolve", post(messages::resolve_message))
-        .route("/accounts", get(accounts::list_accounts))
-        .route("/accounts/{id}", get(accounts::get_account))
-        .route("/accounts/{id}/resume", post(accounts::resume_account))
-        .route("/templates", get(templates::list_templates))
-        .route("/templates/sync", post(templates::sync_templates))
-        .route("/templates/{id}", get(templates::get_template))
-        .route("/contacts", get(contacts::list_contacts))
-        .route("/contacts/{id}", get(contacts::get_contact))
-        .route("/webhooks", get(webhooks::list_webhooks).post(webhooks::create_webhook))
-        .route(
-            "/webhooks/{id}",
-            get(webhooks::get_webhook).put(webhooks::update_webhook).delete(webhooks::delete_webhook),
-        )
-        .route("/webhooks/{id}/test", post(webhooks::test_webhook))
-        .route("/webhooks/{id}/rotate-secret", post(webhooks::rotate_webhook_secret))
-        .route("/webhooks/{id}/deliveries", get(webhooks::list_deliveries))
-        .route("/webhooks/{id}/replay", post(webhooks::replay_webhook))
-        .route("/deliveries/{id}/redeliver", post(webhooks::redeliver_delivery))
-        .route("/events", get(events::list_events))
-        .route("/events/stream", get(events::stream_events))
+pub(crate) fn router(deps: &Arc<Deps>, web: &Arc<Web>) -> Router {
+    let api = routes::router()
         .fallback(visit::no_such_route)
         .method_not_allowed_fallback(visit::no_such_method)
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(axum::middleware::from_fn_with_state(deps.clone(), visit::around))
+        .layer(axum::middleware::from_fn_with_state((deps.clone(), web.clone()), visit::around))
         .with_state(deps.clone());
     Router::new().nest("/api", api)
 }

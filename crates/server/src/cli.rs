@@ -17,6 +17,8 @@ mod settings;
 mod signals;
 mod simulator;
 mod terminal;
+mod users;
+mod workspaces;
 
 use std::process::ExitCode;
 
@@ -61,6 +63,12 @@ enum Command {
     /// Keys of the API: create, list, revoke
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// People who log in: add, list, change their password, remove
+    #[command(subcommand)]
+    Users(users::Users),
+    /// Workspaces, which see nothing of each other: add, list
+    #[command(subcommand)]
+    Workspaces(workspaces::Workspaces),
     /// Send one message through a running gateway, for scripts and cron
     Send(Box<send::Send>),
     /// The configuration: check what is in effect, print the reference
@@ -122,6 +130,8 @@ async fn dispatch(ctx: Ctx, command: Command) -> anyhow::Result<ExitCode> {
         Command::Migrate(migrate) => migrate.run(&ctx),
         Command::Accounts(accounts) => Box::pin(accounts.run(&ctx)).await,
         Command::Keys(keys) => Box::pin(keys.run(&ctx)).await,
+        Command::Users(users) => Box::pin(users.run(&ctx)).await,
+        Command::Workspaces(workspaces) => Box::pin(workspaces.run(&ctx)).await,
         Command::Send(send) => Box::pin(send.run(&ctx)).await,
         Command::Config(ConfigCommand::Check(output)) => check(&ctx, output),
         Command::Config(ConfigCommand::Reference) => Ok(ExitCode::SUCCESS),

@@ -38,10 +38,9 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         #[expect(clippy::disallowed_methods, reason = "this is the one real clock")]
         let now = Timestamp::now();
-        let offset = SignedDuration::from_micros(self.offset_us.load(Ordering::SeqCst));
-        let now = now.saturating_add(offset).unwrap_or(now);
-        // To the microsecond, as the store keeps it: what is answered at once and read later is the same.
-        Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+        // As fine as the store keeps it, so that what is answered now is what is read later.
+        let now_us = now.as_microsecond().saturating_add(self.offset_us.load(Ordering::SeqCst));
+        Timestamp::from_microsecond(now_us).unwrap_or(now)
     }
 
     async fn sleep_until(&self, deadline: Timestamp) {

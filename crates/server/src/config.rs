@@ -21,8 +21,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use domain::allowance::Limits;
+use domain::user::SessionSpan;
 use secrecy::{SecretSlice, SecretString};
 
+use crate::client::Network;
 use crate::metrics::Access;
 
 pub(crate) use document::{effective, effective_json, reference};
@@ -52,6 +54,10 @@ pub(crate) struct Config {
     pub(crate) pacing: PacingSettings,
     /// How events go out to the application's endpoints.
     pub(crate) webhooks: WebhookSettings,
+    /// How long a login lasts.
+    pub(crate) sessions: SessionSpan,
+    /// The proxies that are believed when they tell where a call comes from.
+    pub(crate) trusted_proxies: Vec<Network>,
     /// What is logged, and how.
     pub(crate) log: LogSettings,
     /// Who may read the metrics.
@@ -175,6 +181,8 @@ impl Default for Config {
                 concurrency: 16,
                 rate_per_second: 0,
             },
+            sessions: SessionSpan::default(),
+            trusted_proxies: Vec::new(),
             log: LogSettings { format: LogFormat::Text, filter: "info".to_owned() },
             metrics: MetricsSettings { is_enabled: true, token: None },
             secret_key: None,

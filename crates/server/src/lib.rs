@@ -7,11 +7,13 @@
 mod api;
 mod chance;
 mod cli;
+mod client;
 mod clock;
 mod config;
 mod health;
 mod listen;
 pub mod metrics;
+pub mod passwords;
 pub mod run;
 mod telemetry;
 mod webhook;

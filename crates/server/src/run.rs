@@ -20,8 +20,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::chance::OsChance;
+use crate::client::Network;
 use crate::config::Config;
 use crate::metrics::Access;
+use crate::passwords::Argon2Passwords;
 use crate::{api, health, listen, metrics, webhook};
 
 /// How long what is under way may take after the process was told to stop: the longest call to Meta, and a little.
@@ -73,7 +75,9 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         messages: store.clone(),
         hooks: store.clone(),
         committed: store.committed(),
-        work: store,
+        work: store.clone(),
+        access: store,
+        passwords: Arc::new(Argon2Passwords::default()),
         upstream: Arc::new(upstream),
         sender: Arc::new(sender),
         metrics,
@@ -93,6 +97,7 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
             concurrency: config.webhooks.concurrency,
             per_second: Some(config.webhooks.rate_per_second).filter(|rate| *rate > 0),
         },
+        sessions: config.sessions,
         is_dev: options.is_dev,
     };
     let deps = Arc::new(Deps::new(ports, settings));
@@ -100,31 +105,55 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
     Ok(deps)
 }
 
-/// Everything that is served over HTTP.
-pub fn router(deps: &Arc<Deps>) -> Router {
-    router_with(deps, &Access::Open)
+/// What the server knows of its place in the web.
+#[derive(Clone, Debug, Default)]
+pub struct Web {
+    /// Its address as browsers call it, if it was told.
+    pub public_url: Option<String>,
+    /// The proxies that are believed when they tell where a call comes from.
+    pub trusted_proxies: Vec<Network>,
+    /// Who may read the metrics.
+    pub metrics: Access,
 }
 
-/// The same, with metrics for whom they are meant.
-pub fn router_with(deps: &Arc<Deps>, access: &Access) -> Router {
+impl Web {
+    /// As the settings say.
+    pub(crate) fn of(config: &Config) -> Self {
+        Self {
+            public_url: Some(config.public_url()),
+            trusted_proxies: config.trusted_proxies.clone(),
+            metrics: config.metrics.access(),
+        }
+    }
+}
+
+/// Everything that is served over HTTP.
+pub fn router(deps: &Arc<Deps>, web: Web) -> Router {
+    let metrics = metrics::router(deps, &web.metrics);
     Router::new()
-        .merge(api::router(deps))
+        .merge(api::router(deps, &Arc::new(web)))
         .merge(webhook::router(deps))
         .merge(health::router(deps))
-        .merge(metrics::router(deps, access))
+        .merge(metrics)
         .fallback_service(axum::routing::any(api::nothing_here).with_state(deps.clone()))
+}
+
+/// Every route of the API, and what a caller needs for it.
+pub fn routes() -> &'static [api::routes::Route] {
+    api::routes::ROUTES
 }
 
 /// Serves until told to stop, then finishes what is under way.
 pub(crate) async fn serve(
     deps: Arc<Deps>,
-    (listener, access): (TcpListener, Access),
+    web: Web,
+    listener: TcpListener,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     // The first heartbeat goes before the first claim: nobody may take a young process for a dead one.
     work::tick_recovery(&deps).await.context("saying that this process lives")?;
     let mut loops = Loops::start(&deps, &stop);
-    let mut server = std::pin::pin!(listen::serve(listener, router_with(&deps, &access), stop.clone()));
+    let mut server = std::pin::pin!(listen::serve(listener, router(&deps, web), stop.clone()));
     let end = loop {
         tokio::select! {
             () = &mut server => break Ok(()),

@@ -2,7 +2,10 @@
 
 use std::str::FromStr;
 
-use domain::id::{AccountId, ContactId, KeyId, MessageId, ReplayId, TemplateId, WebhookId, WorkspaceId};
+use domain::id::{
+    AccountId, ActId, ContactId, KeyId, MessageId, OwnerId, ReplayId, TemplateId, UserId, WebhookId,
+    WorkspaceId,
+};
 use jiff::Timestamp;
 use rusqlite::Row;
 use rusqlite::types::FromSql;
@@ -93,7 +96,7 @@ macro_rules! ids {
     )*};
 }
 
-ids! { AccountId ContactId KeyId MessageId ReplayId TemplateId WebhookId WorkspaceId }
+ids! { AccountId ActId ContactId KeyId MessageId OwnerId ReplayId TemplateId UserId WebhookId WorkspaceId }
 
 /// A time as it is kept.
 pub(crate) fn micros(at: Timestamp) -> i64 {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use domain::access::{ApiKey, KeyDigest};
 use domain::account::Account;
+use domain::audit::Act;
 use domain::id::{TemplateId, WorkspaceId};
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -104,6 +105,8 @@ pub struct TemplatesPut {
     pub is_complete: bool,
     /// When.
     pub now: Timestamp,
+    /// On whose behalf, if somebody asked for it.
+    pub act: Option<Act>,
 }
 
 /// What a sync changed.

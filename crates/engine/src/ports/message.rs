@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use domain::id::{AccountId, ContactId, KeyId, MessageId, WorkerId, WorkspaceId};
+use domain::id::{AccountId, ContactId, KeyId, MessageId, OwnerId, WorkerId, WorkspaceId};
 use domain::inbound::Update;
 use domain::message::{Direction, Pricing, Status};
 use domain::meta_error::MetaError;
@@ -135,8 +135,8 @@ pub enum Plan {
 /// A caller's key for repeated requests, to be kept with the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewIdempotencyKey {
-    /// Whose it is: the API key.
-    pub owner: KeyId,
+    /// Whose it is.
+    pub owner: OwnerId,
     /// The key, as the caller wrote it.
     pub key: String,
     /// SHA-256 of the request: path and body.

@@ -5,8 +5,9 @@ use std::fmt;
 
 use async_trait::async_trait;
 use domain::access::ApiKey;
+use domain::audit::Act;
 use domain::id::{
-    AccountId, ContactId, DeliveryId, KeyId, MessageId, ReplayId, WebhookId, WorkerId, WorkspaceId,
+    AccountId, ContactId, DeliveryId, KeyId, MessageId, OwnerId, ReplayId, WebhookId, WorkerId, WorkspaceId,
 };
 use jiff::Timestamp;
 
@@ -86,23 +87,23 @@ pub trait Accounts: Send + Sync {
     ///
     /// # Errors
     /// `Conflict` when the name or the number is taken.
-    async fn account_add(&self, new: NewAccount) -> Result<(), StoreError>;
+    async fn account_add(&self, new: NewAccount, act: Act) -> Result<(), StoreError>;
 
     /// Removes an account that no longer sends; its messages stay. `false`: there is none.
     async fn account_remove(
         &self,
         workspace: WorkspaceId,
         id: AccountId,
-        now: Timestamp,
+        act: Act,
     ) -> Result<bool, StoreError>;
 
-    /// Writes down that an account may send, or why it may not.
+    /// Writes down that an account may send, or why it may not. The act is written down if that is news.
     async fn account_hold(
         &self,
         workspace: WorkspaceId,
         id: AccountId,
         reason: Option<&str>,
-        now: Timestamp,
+        act: Act,
     ) -> Result<(), StoreError>;
 
     /// Writes down what Meta says of the account's number.
@@ -115,11 +116,10 @@ pub trait Accounts: Send + Sync {
     ) -> Result<(), StoreError>;
 
     /// Adds a key.
-    async fn key_add(&self, key: ApiKey) -> Result<(), StoreError>;
+    async fn key_add(&self, key: ApiKey, act: Act) -> Result<(), StoreError>;
 
     /// Takes a key back. `false`: there is none, or it was taken back before.
-    async fn key_revoke(&self, workspace: WorkspaceId, id: KeyId, now: Timestamp)
-    -> Result<bool, StoreError>;
+    async fn key_revoke(&self, workspace: WorkspaceId, id: KeyId, act: Act) -> Result<bool, StoreError>;
 
     /// How many people templates have reached outside their window since a time, by WhatsApp Business Account.
     async fn reached(
@@ -216,7 +216,7 @@ pub trait Messages: Send + Sync {
     async fn idempotency_key(
         &self,
         workspace: WorkspaceId,
-        owner: KeyId,
+        owner: OwnerId,
         key: &str,
         now: Timestamp,
     ) -> Result<Option<KeptKey>, StoreError>;
@@ -264,23 +264,22 @@ pub trait Hooks: Send + Sync {
     ) -> Result<Option<EventPage>, StoreError>;
 
     /// Adds an endpoint. It hears of what comes from now on. `false`: there are as many as there may be.
-    ///
-    /// # Errors
-    /// `Conflict` when the name is taken.
-    async fn webhook_add(&self, new: &WebhookRecord, limit: u32) -> Result<bool, StoreError>;
+    async fn webhook_add(&self, new: &WebhookRecord, limit: u32, act: Act) -> Result<bool, StoreError>;
 
     /// Changes an endpoint to what it shall be; one that `revives` is active again. `false`: there is none.
-    ///
-    /// # Errors
-    /// `Conflict` when the name is taken.
-    async fn webhook_change(&self, changed: &WebhookRecord, revives: bool) -> Result<bool, StoreError>;
+    async fn webhook_change(
+        &self,
+        changed: &WebhookRecord,
+        revives: bool,
+        act: Act,
+    ) -> Result<bool, StoreError>;
 
     /// Removes an endpoint; what waits for it goes nowhere. `false`: there is none.
     async fn webhook_remove(
         &self,
         workspace: WorkspaceId,
         id: WebhookId,
-        now: Timestamp,
+        act: Act,
     ) -> Result<bool, StoreError>;
 
     /// What there is to do.
@@ -322,7 +321,7 @@ pub trait Hooks: Send + Sync {
     ) -> Result<Option<DeliveryId>, StoreError>;
 
     /// Asks for past events again, beside the queue. Returns how many events are looked through.
-    async fn replay(&self, replay: NewReplay) -> Result<u64, StoreError>;
+    async fn replay(&self, replay: NewReplay, act: Act) -> Result<u64, StoreError>;
 
     /// Writes a test event for one endpoint, its delivery claimed. `None`: there is no such endpoint.
     async fn begin_test(

@@ -11,13 +11,13 @@ use engine::ports::AccountRecord;
 use engine::send::choose_account;
 use engine::{Deps, account};
 
-use super::visit::{Manager, Named, Reader};
+use super::visit::{Acting, Allowed, Named};
 use super::{ApiError, answer, body, list, show};
 
 /// Lists accounts, oldest first.
 pub(crate) async fn list_accounts(
     State(deps): State<Arc<Deps>>,
-    Reader(caller): Reader,
+    Allowed(caller): Allowed,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let query = body::query(query.as_deref())?;
@@ -49,7 +49,7 @@ fn matches(record: &AccountRecord, search: &str) -> bool {
 /// One account, by id or name.
 pub(crate) async fn get_account(
     State(deps): State<Arc<Deps>>,
-    Reader(caller): Reader,
+    Allowed(caller): Allowed,
     Named(id): Named,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
@@ -61,14 +61,14 @@ pub(crate) async fn get_account(
 /// Lets a held account send again.
 pub(crate) async fn resume_account(
     State(deps): State<Arc<Deps>>,
-    Manager(caller): Manager,
+    Acting(caller, by): Acting,
     Named(id): Named,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
     body::read(&body::object(&body::bytes(&deps, &headers, body).await?, true)?, |_| ())?;
     let record = choose_account(&deps, &caller, Some(&id))?;
-    account::resume(&deps, caller.workspace(), record.account.id).await?;
+    account::resume(&deps, &by, &record.account).await?;
     let resumed = deps.directory.current().account(caller.workspace(), &id).cloned();
     show_one(&deps, &caller, &resumed.unwrap_or(record)).await
 }

@@ -56,6 +56,19 @@ pub(crate) fn success(status: StatusCode, data: &impl Serialize) -> Response {
     json(status, &Success { status: "success", data })
 }
 
+/// 204: done, and nothing to say.
+pub(crate) fn no_content() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
+/// An answer that holds a secret: nobody on the way keeps it.
+pub(crate) fn secret(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
 /// `{"status":"error",…}`, with `Retry-After` where the error names a wait.
 pub(crate) fn failure(error: &ApiError, request_id: &str) -> Response {
     let mut response = json(error.code().status(), &failure_body(error, request_id));

@@ -6,7 +6,6 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use domain::access::Scope;
 use domain::allowance::CallKind;
 use domain::json::{Object, Value};
 use engine::Deps;
@@ -32,7 +31,7 @@ pub(crate) async fn send_batch(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let caller = visit.authorise(Scope::Send)?;
+    let caller = visit.authorise()?;
     visit.spend(&deps, &caller, CallKind::Send)?;
     let object = body::object(&body::bytes(&deps, &headers, body).await?, false)?;
     body::read(&object, |fields| {

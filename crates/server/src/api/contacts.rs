@@ -9,13 +9,13 @@ use domain::phone::PhoneNumber;
 use engine::Deps;
 use engine::ports::{ContactFilter, MessageFilter, PageRequest, PageStart};
 
-use super::visit::{Named, Reader};
+use super::visit::{Allowed, Named};
 use super::{ApiError, Code, answer, body, list, show};
 
 /// Lists contacts, newest first.
 pub(crate) async fn list_contacts(
     State(deps): State<Arc<Deps>>,
-    Reader(caller): Reader,
+    Allowed(caller): Allowed,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let query = body::query(query.as_deref())?;
@@ -43,7 +43,7 @@ pub(crate) async fn list_contacts(
 /// One contact.
 pub(crate) async fn get_contact(
     State(deps): State<Arc<Deps>>,
-    Reader(caller): Reader,
+    Allowed(caller): Allowed,
     Named(id): Named,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {

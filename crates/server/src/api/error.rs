@@ -63,10 +63,14 @@ codes! {
     RecipientResting = "recipient_resting", BAD_REQUEST;
     /// Meta refused for good: `details.meta` has Meta's own words.
     MetaError = "meta_error", BAD_REQUEST;
-    /// No key, or one that is wrong, expired or revoked.
+    /// No key and no session, or one that is wrong, expired or revoked.
     InvalidApiKey = "invalid_api_key", UNAUTHORIZED;
-    /// The key may not do this, or may not use this account.
+    /// Name or password are wrong.
+    InvalidCredentials = "invalid_credentials", UNAUTHORIZED;
+    /// The key or the role may not do this, or the key may not use this account.
     Forbidden = "forbidden", FORBIDDEN;
+    /// A call with the session's cookie lacks its header `X-CSRF-Token`, or comes from another site.
+    CsrfRequired = "csrf_required", FORBIDDEN;
     /// There is nothing at this address.
     NotFound = "not_found", NOT_FOUND;
     /// There is no such message.
@@ -85,10 +89,20 @@ codes! {
     WebhookDisabled = "webhook_disabled", CONFLICT;
     /// There are as many of these as there may be: `details.limit` says how many.
     TooMany = "too_many", CONFLICT;
+    /// There is no such API key, or it was revoked.
+    ApiKeyNotFound = "api_key_not_found", NOT_FOUND;
+    /// There is no such user.
+    UserNotFound = "user_not_found", NOT_FOUND;
     /// The message has left or ended: it cannot be canceled any more.
     NotCancelable = "not_cancelable", CONFLICT;
     /// The message is not unknown, or was sent again before: there is nothing to resolve.
     NotResolvable = "not_resolvable", CONFLICT;
+    /// The key was rotated before, or is over: it cannot be rotated.
+    NotRotatable = "not_rotatable", CONFLICT;
+    /// Another user of the workspace has this address.
+    EmailTaken = "email_taken", CONFLICT;
+    /// The workspace would be without an owner.
+    LastOwner = "last_owner", CONFLICT;
     /// The `Idempotency-Key` was used with another request.
     IdempotencyMismatch = "idempotency_mismatch", CONFLICT;
     /// The first request with this `Idempotency-Key` is still running: `Retry-After` says when to ask again.
@@ -99,7 +113,7 @@ codes! {
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT;
     /// The body is larger than 5 MB.
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE;
-    /// The key has used up its calls: `Retry-After` says when there are more.
+    /// The caller has used up its calls, or too many logins failed: `Retry-After` says when there are more.
     RateLimited = "rate_limited", TOO_MANY_REQUESTS;
     /// The wait for a turn towards Meta would be longer than 5 seconds; nothing was stored.
     Pacing = "pacing", TOO_MANY_REQUESTS;

@@ -12,11 +12,11 @@ use domain::event::EventKind;
 use domain::id::{AccountId, EventId, WorkspaceId};
 use domain::json::{Object, Value};
 use engine::key::Caller;
-use engine::ports::{EventFilter, EventPage, EventStart, StoredEvent};
+use engine::ports::{EventFilter, EventPage, EventStart, StoreError, StoredEvent};
 use engine::{Deps, chain, event};
 use jiff::{SignedDuration, Timestamp};
 
-use super::visit::Reader;
+use super::visit::Allowed;
 use super::{ApiError, answer, body};
 
 /// Events in an answer that names no number.
@@ -45,7 +45,7 @@ impl Wish {
 /// The events after a position, waited for if asked.
 pub(crate) async fn list_events(
     State(deps): State<Arc<Deps>>,
-    Reader(caller): Reader,
+    Allowed(caller): Allowed,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let query = body::query(query.as_deref())?;
@@ -74,7 +74,7 @@ pub(crate) async fn list_events(
 /// The events after a position, and all that come, as Server-Sent Events.
 pub(crate) async fn stream_events(
     State(deps): State<Arc<Deps>>,
-    Reader(caller): Reader,
+    Allowed(caller): Allowed,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
@@ -123,8 +123,13 @@ impl Stream {
             return Some(Bytes::from_static(b": the events of this workspace\nretry: 1000\n\n"));
         }
         let deps = &*self.deps;
-        if deps.stopping.is_cancelled() || !self.caller.is_still_good(deps) {
+        if deps.stopping.is_cancelled() {
             return None;
+        }
+        match self.caller.is_still_known(deps).await {
+            Ok(true) => {}
+            Ok(false) => return None,
+            Err(error) => return ended(&error),
         }
         let deadline = deps.now().saturating_add(KEEP_ALIVE).unwrap_or(Timestamp::MAX);
         let filter = || self.caller.is_still_good(deps).then(|| self.wish.filter(deps, &self.caller));
@@ -137,12 +142,14 @@ impl Stream {
                 Some(written(&page))
             }
             Ok(None) => None,
-            Err(error) => {
-                tracing::warn!(error = %chain(&error), "a stream of events ends early");
-                None
-            }
+            Err(error) => ended(&error),
         }
     }
+}
+
+fn ended(error: &StoreError) -> Option<Bytes> {
+    tracing::warn!(error = %chain(error), "a stream of events ends early");
+    None
 }
 
 fn written(page: &EventPage) -> Bytes {

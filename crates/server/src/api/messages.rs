@@ -15,13 +15,13 @@ use engine::queue::{self, ActError, Resolve};
 use engine::{read, send};
 use jiff::Timestamp;
 
-use super::visit::{Named, Reader, Sender};
+use super::visit::{Allowed, Named};
 use super::{ApiError, Code, answer, body, list, show};
 
 /// Lists messages, newest first.
 pub(crate) async fn list_messages(
     State(deps): State<Arc<Deps>>,
-    Reader(caller): Reader,
+    Allowed(caller): Allowed,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let query = body::query(query.as_deref())?;
@@ -59,7 +59,7 @@ pub(crate) async fn list_messages(
 /// One message with its story.
 pub(crate) async fn get_message(
     State(deps): State<Arc<Deps>>,
-    Reader(caller): Reader,
+    Allowed(caller): Allowed,
     Named(id): Named,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
@@ -76,7 +76,7 @@ pub(crate) async fn get_message(
 /// Marks a customer's message as read.
 pub(crate) async fn read_message(
     State(deps): State<Arc<Deps>>,
-    Sender(caller): Sender,
+    Allowed(caller): Allowed,
     Named(id): Named,
     headers: HeaderMap,
     body: Body,
@@ -91,7 +91,7 @@ pub(crate) async fn read_message(
 /// Takes a message back that waits in the queue.
 pub(crate) async fn cancel_message(
     State(deps): State<Arc<Deps>>,
-    Sender(caller): Sender,
+    Allowed(caller): Allowed,
     Named(id): Named,
     headers: HeaderMap,
     body: Body,
@@ -110,7 +110,7 @@ pub(crate) async fn cancel_message(
 /// Ends the uncertainty about a message: sends it again, once, or gives it up.
 pub(crate) async fn resolve_message(
     State(deps): State<Arc<Deps>>,
-    Sender(caller): Sender,
+    Allowed(caller): Allowed,
     Named(id): Named,
     headers: HeaderMap,
     body: Body,
@@ -138,7 +138,8 @@ pub(super) fn parsed<T: std::str::FromStr>(item: Item<'_, '_>, reason: &str) -> 
     parsed
 }
 
-fn time(item: Item<'_, '_>) -> Option<Timestamp> {
+/// A time in a query.
+pub(super) fn time(item: Item<'_, '_>) -> Option<Timestamp> {
     // The usual way to say "open end" lies a day beyond the last time that can be counted.
     if item.value().and_then(Value::as_str).is_some_and(|text| text.starts_with("9999-12-3")) {
         return Some(Timestamp::MAX);

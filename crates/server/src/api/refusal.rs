@@ -1,11 +1,13 @@
 //! From the engine's refusals to answers, in one place.
 
+use domain::access::Beyond;
 use domain::account::AccountStatus;
 use domain::check::Violation;
 use domain::json::{Object, Value};
 use domain::meta_error::MetaError;
 use domain::template::{Mismatch, TemplateStatus};
-use engine::ports::UpstreamError;
+use engine::key::grant::KeyError;
+use engine::ports::{PasswordError, UpstreamError};
 use engine::queue::ActError;
 use engine::read::ReadError;
 use engine::send::{SendError, TemplateRef};
@@ -186,6 +188,56 @@ impl From<ActError> for ApiError {
             }
             ActError::Send(error) => error.into(),
             ActError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<KeyError> for ApiError {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::NoSuchAccount { index, account } => {
+                Self::invalid_at(&format!("/accounts/{index}"), format!("there is no account `{account}`"))
+            }
+            KeyError::OtherKind { index, is_sandbox, .. } => {
+                let reason = if is_sandbox {
+                    "is a sandbox account, which only test keys may use"
+                } else {
+                    "is no sandbox account, and a test key may use no other"
+                };
+                Self::invalid_at(&format!("/accounts/{index}"), reason)
+            }
+            KeyError::Past => Self::invalid_at("/expires_at", "must be in the future"),
+            KeyError::Beyond(beyond) => {
+                let lacking = match beyond {
+                    Beyond::Kind => {
+                        "test keys have to do with test keys only, and live keys with live ones".to_owned()
+                    }
+                    Beyond::Scope(scope) => format!("you lack the scope `{}`", scope.as_str()),
+                    Beyond::Accounts => "you may not use all its accounts".to_owned(),
+                    Beyond::Expiry => "it would live longer than yours".to_owned(),
+                };
+                Self::new(Code::Forbidden, format!("This key may do more than you: {lacking}."))
+            }
+            KeyError::NotFound => super::keys::not_found(),
+            KeyError::Over => Self::new(
+                Code::NotRotatable,
+                "This key was rotated before, or is over: rotate its successor, or make a new one.",
+            ),
+            KeyError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<PasswordError> for ApiError {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::Busy => {
+                Self::new(Code::RateLimited, "Too many people log in at once. Try again in 1 s.")
+                    .retry_after(1)
+            }
+            PasswordError::Failed => {
+                Self::new(Code::Internal, "Something went wrong here. Nothing was sent; try again.")
+            }
         }
     }
 }

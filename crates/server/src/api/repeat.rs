@@ -57,7 +57,7 @@ impl Repeat {
 
     /// Takes the key for this process, as long as the guard lives.
     pub(crate) fn enter(&self, deps: &Deps, caller: &Caller) -> Result<RunningKey, ApiError> {
-        deps.running.enter(caller.key.id, &self.key, self.digest).map_err(|taken| match taken {
+        deps.running.enter(caller.owner(), &self.key, self.digest).map_err(|taken| match taken {
             Taken::Same => in_progress(),
             Taken::Other => mismatch(),
         })
@@ -65,7 +65,7 @@ impl Repeat {
 
     /// The first request with this key, if there was one.
     pub(crate) async fn look_up(&self, deps: &Deps, caller: &Caller) -> Result<Option<KeptKey>, ApiError> {
-        let owner = caller.key.id;
+        let owner = caller.owner();
         Ok(deps.messages.idempotency_key(caller.workspace(), owner, &self.key, deps.now()).await?)
     }
 

@@ -6,7 +6,6 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use domain::access::Scope;
 use domain::allowance::CallKind;
 use domain::json::Value;
 use engine::Deps;
@@ -27,7 +26,7 @@ pub(crate) async fn send_message(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let caller = visit.authorise(Scope::Send)?;
+    let caller = visit.authorise()?;
     let key = repeat::key_of(&headers);
     let read = match body::bytes(&deps, &headers, body).await {
         Ok(bytes) => body::object(&bytes, false),

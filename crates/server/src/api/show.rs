@@ -1,8 +1,11 @@
 //! Resources as answers show them.
 
+use domain::access::ApiKey;
 use domain::account::Account;
+use domain::audit::Act;
 use domain::json::{Object, Value};
 use domain::message::{Direction, Pricing, Status};
+use domain::user::User;
 use engine::ports::{Contact, MessageStory, StoredMessage, StoredTemplate, TimelineEntry};
 use jiff::Timestamp;
 
@@ -44,6 +47,69 @@ pub(crate) fn account(account: &Account, n_reached: u32) -> Value {
         ("status_reason", text(account.status_reason.as_deref())),
         ("default", account.is_default.into()),
         ("sandbox", account.is_sandbox.into()),
+    ])
+}
+
+/// A key, without what opens the door.
+pub(crate) fn key(key: &ApiKey) -> Value {
+    Value::Object(key_object(key))
+}
+
+/// The same, to add to.
+pub(crate) fn key_object(key: &ApiKey) -> Object {
+    let words = |words: Vec<String>| Value::Array(words.into_iter().map(Value::from).collect());
+    let number = |number: Option<u32>| number.map_or(Value::Null, |number| i64::from(number).into());
+    let mut shown = Object::new();
+    shown.insert("id", key.id.to_string());
+    shown.insert("name", key.name.as_str());
+    shown.insert("prefix", key.prefix.as_str());
+    shown.insert("scopes", words(key.scopes.iter().map(|scope| scope.as_str().to_owned()).collect()));
+    shown.insert("accounts", words(key.accounts.iter().map(ToString::to_string).collect()));
+    shown.insert("test", key.is_test);
+    shown.insert("rate_per_minute", number(key.rate_per_minute));
+    shown.insert("rate_burst", number(key.rate_burst));
+    shown.insert("expires_at", key.expires_at.map_or(Value::Null, time));
+    shown.insert("replaced_by", text(key.replaced_by.map(|id| id.to_string())));
+    shown.insert("created_at", time(key.created_at));
+    shown.insert("last_used_at", key.last_used_at.map_or(Value::Null, time));
+    shown
+}
+
+/// A user, without the password's hash.
+pub(crate) fn user(user: &User) -> Value {
+    object([
+        ("id", user.id.to_string().into()),
+        ("email", user.email.as_str().into()),
+        ("name", text(user.name.as_deref())),
+        ("role", user.role.as_str().into()),
+        ("disabled", user.is_disabled.into()),
+        ("created_at", time(user.created_at)),
+        ("updated_at", time(user.updated_at)),
+        ("last_login_at", user.last_login_at.map_or(Value::Null, time)),
+    ])
+}
+
+/// An entry of the audit log.
+pub(crate) fn act(act: Act) -> Value {
+    let actor = object([
+        ("kind", act.actor.kind.as_str().into()),
+        ("id", text(act.actor.id)),
+        ("name", act.actor.name.into()),
+    ]);
+    let subject = object([
+        ("kind", act.subject.kind.as_str().into()),
+        ("id", act.subject.id.into()),
+        ("name", text(act.subject.name)),
+    ]);
+    object([
+        ("id", act.id.to_string().into()),
+        ("at", time(act.at)),
+        ("actor", actor),
+        ("action", act.action.as_str().into()),
+        ("subject", subject),
+        ("client_address", text(act.client.map(|client| client.to_string()))),
+        ("request_id", text(act.request_id)),
+        ("details", Value::Object(act.details)),
     ])
 }
 

@@ -12,13 +12,13 @@ use engine::ports::{AccountRecord, PageRequest, PageStart, TemplateFilter};
 use engine::send::choose_account;
 use engine::{Deps, template};
 
-use super::visit::{Manager, Named, Reader};
+use super::visit::{Acting, Allowed, Named};
 use super::{ApiError, Code, answer, body, list, show};
 
 /// Lists templates, oldest first.
 pub(crate) async fn list_templates(
     State(deps): State<Arc<Deps>>,
-    Reader(caller): Reader,
+    Allowed(caller): Allowed,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let query = body::query(query.as_deref())?;
@@ -60,7 +60,7 @@ fn visible_wabas(deps: &Deps, caller: &Caller) -> Option<Vec<String>> {
 /// One template, by our id.
 pub(crate) async fn get_template(
     State(deps): State<Arc<Deps>>,
-    Reader(caller): Reader,
+    Allowed(caller): Allowed,
     Named(id): Named,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
@@ -80,7 +80,7 @@ pub(crate) async fn get_template(
 /// Brings the templates up to date with Meta's lists: of one account, or of all that the key may use.
 pub(crate) async fn sync_templates(
     State(deps): State<Arc<Deps>>,
-    Manager(caller): Manager,
+    Acting(caller, by): Acting,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -94,7 +94,7 @@ pub(crate) async fn sync_templates(
             let mut wabas = BTreeSet::new();
             directory
                 .accounts_of(caller.workspace())
-                .filter(|record| caller.key.may_use(record.account.id, record.account.is_sandbox))
+                .filter(|record| caller.may_use(&record.account))
                 .filter(|record| wabas.insert(record.account.waba_id.clone()))
                 .cloned()
                 .collect()
@@ -102,7 +102,7 @@ pub(crate) async fn sync_templates(
     };
     let mut sum = engine::ports::TemplateCounts::default();
     for record in &records {
-        let counts = template::sync(&deps, record).await?;
+        let counts = template::sync(&deps, &by, record).await?;
         sum.added += counts.added;
         sum.updated += counts.updated;
         sum.removed += counts.removed;

@@ -1,23 +1,29 @@
 //! What happens around every call: its id, who calls, what the key's time holds, and how an error is written out.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use axum::middleware::Next;
-use axum::response::Response;
-use domain::access::Scope;
+use axum::response::{IntoResponse, Response};
 use domain::allowance::{CallKind, Grant};
 use domain::id::MessageId;
+use domain::permission::Permission;
 use engine::key::{self, Caller};
 use engine::metrics::Label;
-use engine::{Deps, chain, directory};
+use engine::ports::StoreError;
+use engine::{By, Deps, chain, directory, session};
 use jiff::Timestamp;
 
 use super::answer::{self, set};
-use super::{ApiError, Code};
+use super::routes::Needs;
+use super::{ApiError, Code, cookie};
+use crate::client;
+use crate::run::Web;
 
+const CSRF_TOKEN: HeaderName = HeaderName::from_static("x-csrf-token");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
@@ -31,6 +37,13 @@ pub(crate) struct Visit {
     /// A query parameter, where the address takes none.
     surplus: Option<Arc<str>>,
     caller: Option<Caller>,
+    /// Where the call comes from.
+    client: Option<IpAddr>,
+    /// Why a page of somebody else may have made the browser call.
+    forged: Option<&'static str>,
+    /// What the route needs, once it is known.
+    needs: Option<Needs>,
+    web: Arc<Web>,
     grant: Arc<Mutex<Option<Grant>>>,
 }
 
@@ -40,33 +53,54 @@ impl Visit {
         &self.request_id
     }
 
-    /// Who calls, if the key may do this. Counts nothing.
-    pub(crate) fn authorise(&self, scope: Scope) -> Result<Caller, ApiError> {
-        let caller = self.caller.clone().ok_or_else(|| {
-            ApiError::new(Code::InvalidApiKey, "Invalid API key. Send a valid one in the header X-API-Key.")
-        })?;
-        if !caller.key.may(scope) {
-            let word = scope.as_str();
-            return Err(ApiError::new(
-                Code::Forbidden,
-                format!("This API key may not do that: it lacks the scope `{word}`."),
-            )
-            .with("scope", word));
-        }
-        Ok(caller)
+    /// Where the call comes from.
+    pub(crate) fn client(&self) -> Option<IpAddr> {
+        self.client
     }
 
-    /// Counts the call against the key's time.
+    /// What the server knows of itself.
+    pub(crate) fn web(&self) -> &Web {
+        &self.web
+    }
+
+    /// The request's id, to keep.
+    pub(crate) fn shared_request_id(&self) -> Arc<str> {
+        self.request_id.clone()
+    }
+
+    /// Who calls, if the caller may use this route. Counts nothing.
+    pub(crate) fn authorise(&self) -> Result<Caller, ApiError> {
+        let caller = self.caller.clone().ok_or_else(nobody)?;
+        if let Some(reason) = self.forged {
+            return Err(csrf_required(reason));
+        }
+        match self.needs {
+            Some(Needs::May(permission)) if !caller.may(permission) => Err(lacks(&caller, permission)),
+            Some(Needs::May(_) | Needs::OwnOr(_) | Needs::Known) => Ok(caller),
+            // A route that says nothing is open to nobody.
+            Some(Needs::Nothing) | None => Err(unknown_route()),
+        }
+    }
+
+    /// Refuses a call that a page of somebody else made the browser send.
+    pub(crate) fn refuse_foreign(&self) -> Result<(), ApiError> {
+        match self.forged {
+            Some(reason) => Err(csrf_required(reason)),
+            None => self.no_surplus(),
+        }
+    }
+
+    /// Counts the call against the caller's time.
     pub(crate) fn spend(&self, deps: &Deps, caller: &Caller, kind: CallKind) -> Result<(), ApiError> {
-        let grant = key::ask(deps, &caller.key, kind);
+        let grant = key::ask(deps, caller, kind);
         *self.grant.lock().unwrap_or_else(PoisonError::into_inner) = Some(grant);
         let Some(until) = grant.refused_until else { return self.no_surplus() };
         let now = deps.now();
         let wait = whole_seconds_until(until, now);
         let what = match kind {
             CallKind::Send if grant.remaining > 0 => "too many messages in one second".to_owned(),
-            CallKind::Send => format!("this key may send {} messages a minute", grant.limit),
-            CallKind::Other => format!("this key may make {} calls a minute", grant.limit),
+            CallKind::Send => format!("{} may send {} messages a minute", who(caller), grant.limit),
+            CallKind::Other => format!("{} may make {} calls a minute", who(caller), grant.limit),
         };
         let message = format!("Rate limit exceeded: {what}. Try again in {wait} s.");
         Err(ApiError::new(Code::RateLimited, message).retry_after(wait))
@@ -87,7 +121,53 @@ impl Visit {
     }
 }
 
-fn whole_seconds_until(until: Timestamp, now: Timestamp) -> u32 {
+fn who(caller: &Caller) -> &'static str {
+    match caller {
+        Caller::Key(_) => "this key",
+        Caller::User(_) => "a user",
+    }
+}
+
+fn nobody() -> ApiError {
+    ApiError::new(
+        Code::InvalidApiKey,
+        "Invalid API key. Send a valid one in the header X-API-Key, or log in.",
+    )
+}
+
+/// The caller may not do this.
+pub(crate) fn lacks(caller: &Caller, permission: Permission) -> ApiError {
+    let word = permission.as_str();
+    let message = match (caller, permission.scope()) {
+        (Caller::Key(_), Some(scope)) => {
+            format!("This API key may not do that: it lacks the scope `{}`.", scope.as_str())
+        }
+        (Caller::Key(_), None) => {
+            format!("An API key may not do that: only users have the permission `{word}`.")
+        }
+        (Caller::User(session), _) => {
+            format!(
+                "The role `{}` may not do that: it lacks the permission `{word}`.",
+                session.user.role.as_str()
+            )
+        }
+    };
+    let error = ApiError::new(Code::Forbidden, message).with("permission", word);
+    match (caller, permission.scope()) {
+        (Caller::Key(_), Some(scope)) => error.with("scope", scope.as_str()),
+        (Caller::Key(_), None) | (Caller::User(_), _) => error,
+    }
+}
+
+fn csrf_required(reason: &str) -> ApiError {
+    ApiError::new(Code::CsrfRequired, format!("This call could come from somebody else's page: {reason}."))
+}
+
+fn unknown_route() -> ApiError {
+    ApiError::new(Code::Internal, "Something went wrong here. Nothing was sent; try again.")
+}
+
+pub(super) fn whole_seconds_until(until: Timestamp, now: Timestamp) -> u32 {
     let ms = until.duration_since(now).as_millis();
     u32::try_from(ms.max(0).saturating_add(999) / 1000).unwrap_or(u32::MAX).max(1)
 }
@@ -106,43 +186,39 @@ impl FromRequestParts<Arc<Deps>> for Named {
     }
 }
 
-/// A caller who may read.
-pub(crate) struct Reader(pub(crate) Caller);
+/// A caller who may use the route; the call is counted as another call, not as a send.
+pub(crate) struct Allowed(pub(crate) Caller);
 
-/// A caller who may manage.
-pub(crate) struct Manager(pub(crate) Caller);
+impl FromRequestParts<Arc<Deps>> for Allowed {
+    type Rejection = ApiError;
 
-/// A caller who may send; the call is counted as another call, not as a send.
-pub(crate) struct Sender(pub(crate) Caller);
+    async fn from_request_parts(parts: &mut Parts, deps: &Arc<Deps>) -> Result<Self, ApiError> {
+        let visit = visit_of(parts)?;
+        let caller = visit.authorise()?;
+        visit.spend(deps, &caller, CallKind::Other)?;
+        Ok(Self(caller))
+    }
+}
 
-fn enter(parts: &mut Parts, deps: &Deps, scope: Scope) -> Result<Caller, ApiError> {
-    let visit = visit_of(parts)?;
-    let caller = visit.authorise(scope)?;
-    visit.spend(deps, &caller, CallKind::Other)?;
-    Ok(caller)
+/// The same, for what the audit log tells of: with the caller as it is named there.
+pub(crate) struct Acting(pub(crate) Caller, pub(crate) By);
+
+impl FromRequestParts<Arc<Deps>> for Acting {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, deps: &Arc<Deps>) -> Result<Self, ApiError> {
+        let Allowed(caller) = Allowed::from_request_parts(parts, deps).await?;
+        let visit = visit_of(parts)?;
+        let by = caller.by(visit.client, visit.request_id);
+        Ok(Self(caller, by))
+    }
 }
 
 fn visit_of(parts: &Parts) -> Result<Visit, ApiError> {
-    parts.extensions.get::<Visit>().cloned().ok_or_else(|| {
-        ApiError::new(Code::Internal, "Something went wrong here. Nothing was sent; try again.")
-    })
+    let mut visit = parts.extensions.get::<Visit>().cloned().ok_or_else(unknown_route)?;
+    visit.needs = parts.extensions.get::<Needs>().copied();
+    Ok(visit)
 }
-
-macro_rules! entrance {
-    ($name:ident, $scope:ident) => {
-        impl FromRequestParts<Arc<Deps>> for $name {
-            type Rejection = ApiError;
-
-            async fn from_request_parts(parts: &mut Parts, deps: &Arc<Deps>) -> Result<Self, ApiError> {
-                enter(parts, deps, Scope::$scope).map(Self)
-            }
-        }
-    };
-}
-
-entrance!(Reader, Read);
-entrance!(Manager, Manage);
-entrance!(Sender, Send);
 
 impl FromRequestParts<Arc<Deps>> for Visit {
     type Rejection = ApiError;
@@ -162,14 +238,40 @@ fn presented(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
 }
 
-/// Who calls. A key that nobody knows may have been made a moment ago by another process.
-async fn caller(deps: &Deps, headers: &HeaderMap) -> Option<Caller> {
-    let key = presented(headers)?;
+/// Who calls. A key that nobody knows may have been made a moment ago by another process. A key that is presented counts
+/// alone, whatever cookie comes with it.
+async fn caller(deps: &Deps, headers: &HeaderMap) -> Result<Option<Caller>, StoreError> {
+    if !headers.contains_key(API_KEY) && presented(headers).is_none() {
+        return match cookie::session(headers) {
+            Some(secret) => session::recognise(deps, secret).await,
+            None => Ok(None),
+        };
+    }
+    let Some(key) = presented(headers) else { return Ok(None) };
     if let Some(caller) = key::recognise(deps, key) {
-        return Some(caller);
+        return Ok(Some(caller));
     }
     directory::look_again(deps).await;
-    key::recognise(deps, key)
+    Ok(key::recognise(deps, key))
+}
+
+/// Why a browser may have been made to call by a page of somebody else; `None`: it was not, or no browser is at work.
+///
+/// A key does not come by itself, as a cookie does: whoever sends one has it.
+fn forged(request: &Request, caller: Option<&Caller>, web: &Web) -> Option<&'static str> {
+    let headers = request.headers();
+    if request.method().is_safe() || matches!(caller, Some(Caller::Key(_))) {
+        return None;
+    }
+    if cookie::is_foreign(headers, web) {
+        return Some("its `Origin` or `Sec-Fetch-Site` is another site");
+    }
+    let Some(Caller::User(session)) = caller else { return None };
+    match headers.get(CSRF_TOKEN) {
+        Some(token) if session.is_csrf_token(token.as_bytes()) => None,
+        Some(_) => Some("the header `X-CSRF-Token` is not this session's"),
+        None => Some("it lacks the header `X-CSRF-Token`, whose value the login and `GET /api/me` tell"),
+    }
 }
 
 /// Whether the call counts against the sends.
@@ -188,18 +290,39 @@ fn surplus(request: &Request) -> Option<Arc<str>> {
     Some(name.into_owned().into())
 }
 
-/// Runs a call: gives it an id, recognises its key, writes out its error, adds the headers.
-pub(crate) async fn around(State(deps): State<Arc<Deps>>, mut request: Request, next: Next) -> Response {
+/// Runs a call: gives it an id, recognises its caller, writes out its error, adds the headers.
+pub(crate) async fn around(
+    State((deps, web)): State<(Arc<Deps>, Arc<Web>)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let request_id: Arc<str> = deps.new_id(MessageId::from_parts).to_string().into();
-    let caller = caller(&deps, request.headers()).await;
+    let (caller, unread) = match caller(&deps, request.headers()).await {
+        Ok(caller) => (caller, None),
+        Err(error) => (None, Some(ApiError::from(error))),
+    };
     let surplus = surplus(&request);
-    let visit = Visit { request_id: request_id.clone(), surplus, caller, grant: Arc::default() };
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
+    let visit = Visit {
+        request_id: request_id.clone(),
+        surplus,
+        client: client::address(peer, request.headers(), &web.trusted_proxies),
+        forged: forged(&request, caller.as_ref(), &web),
+        needs: None,
+        caller,
+        web,
+        grant: Arc::default(),
+    };
     let kind = kind_of(request.uri());
     let (start, method) = (deps.metrics.now(), request.method().clone());
     let route = request.extensions().get::<MatchedPath>().cloned();
     request.extensions_mut().insert(visit.clone());
 
-    let mut response = next.run(request).await;
+    let mut response = match unread {
+        // Whether the session is good cannot be told: no answer but "later" would be right.
+        Some(error) => error.into_response(),
+        None => next.run(request).await,
+    };
 
     if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {
         log(&error, &request_id);
@@ -212,7 +335,7 @@ pub(crate) async fn around(State(deps): State<Arc<Deps>>, mut request: Request, 
     }
     response = with_request_id(response, &request_id);
     if let Some(caller) = &visit.caller {
-        let grant = visit.grant().unwrap_or_else(|| key::look(&deps, &caller.key, kind));
+        let grant = visit.grant().unwrap_or_else(|| key::look(&deps, caller, kind));
         set(&mut response, LIMIT, grant.limit);
         set(&mut response, REMAINING, grant.remaining);
         set(&mut response, RESET, seconds_up(grant.resets_at));
@@ -266,7 +389,7 @@ fn log(error: &ApiError, request_id: &str) {
     }
 }
 
-/// 404, for callers with a key.
+/// 404, for callers who are known.
 pub(crate) async fn no_such_route(State(deps): State<Arc<Deps>>, visit: Visit) -> ApiError {
     match count_other(&deps, &visit) {
         Err(error) => error,
@@ -274,7 +397,7 @@ pub(crate) async fn no_such_route(State(deps): State<Arc<Deps>>, visit: Visit) -
     }
 }
 
-/// 405, for callers with a key.
+/// 405, for callers who are known.
 pub(crate) async fn no_such_method(State(deps): State<Arc<Deps>>, visit: Visit) -> ApiError {
     match count_other(&deps, &visit) {
         Err(error) => error,
@@ -283,8 +406,6 @@ pub(crate) async fn no_such_method(State(deps): State<Arc<Deps>>, visit: Visit) 
 }
 
 fn count_other(deps: &Deps, visit: &Visit) -> Result<(), ApiError> {
-    let caller = visit.caller.clone().ok_or_else(|| {
-        ApiError::new(Code::InvalidApiKey, "Invalid API key. Send a valid one in the header X-API-Key.")
-    })?;
+    let caller = visit.caller.clone().ok_or_else(nobody)?;
     visit.spend(deps, &caller, CallKind::Other)
 }

@@ -21,7 +21,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::answer::object;
 use super::events::unknown_kind;
-use super::visit::{Manager, Named, Reader};
+use super::visit::{Acting, Allowed, Named};
 use super::{ApiError, Code, answer, body, list};
 
 /// The word for every kind of event.
@@ -32,7 +32,7 @@ const HIDDEN: &str = "***";
 /// Lists endpoints, oldest first.
 pub(crate) async fn list_webhooks(
     State(deps): State<Arc<Deps>>,
-    Reader(caller): Reader,
+    Allowed(caller): Allowed,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let query = body::query(query.as_deref())?;
@@ -52,7 +52,7 @@ pub(crate) async fn list_webhooks(
 /// One endpoint.
 pub(crate) async fn get_webhook(
     State(deps): State<Arc<Deps>>,
-    Reader(caller): Reader,
+    Allowed(caller): Allowed,
     Named(id): Named,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
@@ -63,14 +63,14 @@ pub(crate) async fn get_webhook(
 /// Makes an endpoint; its secret is shown this once.
 pub(crate) async fn create_webhook(
     State(deps): State<Arc<Deps>>,
-    Manager(caller): Manager,
+    Acting(caller, by): Acting,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
     let object = body::object(&body::bytes(&deps, &headers, body).await?, false)?;
     let choice = body::read(&object, |fields| read_choice(&deps, &caller, fields, None))?;
     let choice = choice.ok_or_else(|| ApiError::invalid_at("", "the endpoint is incomplete"))?;
-    let Some(record) = webhook::create(&deps, caller.workspace(), choice).await? else {
+    let Some(record) = webhook::create(&deps, &by, caller.workspace(), choice).await? else {
         let message = format!("There are {MAX_WEBHOOKS} webhooks already, and no more may be made.");
         return Err(ApiError::new(Code::TooMany, message).with("limit", i64::from(MAX_WEBHOOKS)));
     };
@@ -80,17 +80,17 @@ pub(crate) async fn create_webhook(
 /// Changes the fields given.
 pub(crate) async fn update_webhook(
     State(deps): State<Arc<Deps>>,
-    Manager(caller): Manager,
+    Acting(caller, by): Acting,
     Named(id): Named,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = body::object(&body::bytes(&deps, &headers, body).await?, false)?;
     let record = find(&deps, &caller, &id)?;
+    let object = body::object(&body::bytes(&deps, &headers, body).await?, false)?;
     let choice = body::read(&object, |fields| read_choice(&deps, &caller, fields, Some(&record)))?;
     let choice = choice.ok_or_else(|| ApiError::invalid_at("", "the endpoint is incomplete"))?;
     let switches_on = object.get("enabled").and_then(Value::as_bool) == Some(true);
-    let changed = webhook::change(&deps, &record, choice, switches_on).await?;
+    let changed = webhook::change(&deps, &by, &record, choice, switches_on).await?;
     let changed = changed.ok_or_else(|| not_found(&id))?;
     Ok(answer::success(StatusCode::OK, &show(&changed)))
 }
@@ -98,13 +98,13 @@ pub(crate) async fn update_webhook(
 /// Removes an endpoint.
 pub(crate) async fn delete_webhook(
     State(deps): State<Arc<Deps>>,
-    Manager(caller): Manager,
+    Acting(caller, by): Acting,
     Named(id): Named,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     body::read(&body::query(query.as_deref())?, |_| ())?;
     let record = find(&deps, &caller, &id)?;
-    if webhook::remove(&deps, &record).await? {
+    if webhook::remove(&deps, &by, &record).await? {
         Ok(StatusCode::NO_CONTENT.into_response())
     } else {
         Err(not_found(&id))
@@ -114,7 +114,7 @@ pub(crate) async fn delete_webhook(
 /// Posts a test event to an endpoint, and answers with how that went.
 pub(crate) async fn test_webhook(
     State(deps): State<Arc<Deps>>,
-    Manager(caller): Manager,
+    Allowed(caller): Allowed,
     Named(id): Named,
     headers: HeaderMap,
     body: Body,
@@ -130,21 +130,21 @@ pub(crate) async fn test_webhook(
 /// Gives an endpoint a new secret, which is shown this once.
 pub(crate) async fn rotate_webhook_secret(
     State(deps): State<Arc<Deps>>,
-    Manager(caller): Manager,
+    Acting(caller, by): Acting,
     Named(id): Named,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
     body::read(&body::object(&body::bytes(&deps, &headers, body).await?, true)?, |_| ())?;
     let record = find(&deps, &caller, &id)?;
-    let changed = webhook::rotate(&deps, &record).await?.ok_or_else(|| not_found(&id))?;
+    let changed = webhook::rotate(&deps, &by, &record).await?.ok_or_else(|| not_found(&id))?;
     Ok(answer::success(StatusCode::OK, &with_secret(&changed)))
 }
 
 /// Lists what is on its way to an endpoint, and what has been, newest first.
 pub(crate) async fn list_deliveries(
     State(deps): State<Arc<Deps>>,
-    Reader(caller): Reader,
+    Allowed(caller): Allowed,
     Named(id): Named,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
@@ -163,11 +163,12 @@ pub(crate) async fn list_deliveries(
 /// Hands the events since a time to an endpoint again, beside what is on its way.
 pub(crate) async fn replay_webhook(
     State(deps): State<Arc<Deps>>,
-    Manager(caller): Manager,
+    Acting(caller, by): Acting,
     Named(id): Named,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
+    let record = find(&deps, &caller, &id)?;
     let object_given = body::object(&body::bytes(&deps, &headers, body).await?, false)?;
     let now = deps.now();
     let since = body::read(&object_given, |fields| {
@@ -185,9 +186,8 @@ pub(crate) async fn replay_webhook(
         });
         at.unwrap_or(now)
     })?;
-    let record = find(&deps, &caller, &id)?;
     refuse_disabled(&record)?;
-    let (replay, n_events) = webhook::replay(&deps, &record, since).await?;
+    let (replay, n_events) = webhook::replay(&deps, &by, &record, since).await?;
     let n_events = i64::try_from(n_events).unwrap_or(i64::MAX);
     let data = object([
         ("id", replay.to_string().into()),
@@ -201,7 +201,7 @@ pub(crate) async fn replay_webhook(
 /// Repeats one delivery, beside what is on its way.
 pub(crate) async fn redeliver_delivery(
     State(deps): State<Arc<Deps>>,
-    Manager(caller): Manager,
+    Allowed(caller): Allowed,
     Named(id): Named,
     headers: HeaderMap,
     body: Body,

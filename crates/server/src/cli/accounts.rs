@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use domain::account::Account;
+use engine::By;
 use engine::account::{self, AddAccount, Check};
 use engine::ports::{AccountRecord, StoreErrorKind};
 use secrecy::SecretString;
@@ -158,15 +159,18 @@ impl Accounts {
             Self::Resume(one) => {
                 let opened = one.place.open(ctx).await?;
                 let record = find(&opened, &one.account)?;
-                let Account { id, name, workspace, .. } = &record.account;
-                account::resume(&opened.deps, *workspace, *id).await.context("resuming the account")?;
+                let name = &record.account.name;
+                account::resume(&opened.deps, &By::command_line(), &record.account)
+                    .await
+                    .context("resuming the account")?;
                 one.done("connected", &record.account, &format!("account `{name}` may send again"))
             }
             Self::Remove(one) => {
                 let opened = one.place.open(ctx).await?;
                 let record = find(&opened, &one.account)?;
-                let Account { id, name, workspace, .. } = &record.account;
-                if !account::remove(&opened.deps, *workspace, *id).await.context("removing the account")? {
+                let name = &record.account.name;
+                let removed = account::remove(&opened.deps, &By::command_line(), &record.account).await;
+                if !removed.context("removing the account")? {
                     bail!("account `{name}` was removed by somebody else just now");
                 }
                 one.done(
@@ -224,7 +228,7 @@ impl Add {
             is_default: self.default,
             is_sandbox: self.sandbox,
         };
-        let account = match account::add(&opened.deps, new).await {
+        let account = match account::add(&opened.deps, &By::command_line(), new).await {
             Err(error) if error.kind() == StoreErrorKind::Conflict => {
                 bail!("another account has this name or phone number id; it was added just now")
             }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use engine::Deps;
+use engine::{By, Deps};
 use sim::{Mode, Options, Sim};
 use tokio_util::sync::CancellationToken;
 
@@ -24,7 +24,7 @@ use super::terminal::{Palette, complain, say, say_json};
 use crate::chance::OsChance;
 use crate::clock::SystemClock;
 use crate::config::{Config, Loaded};
-use crate::run::{self, OpenOptions};
+use crate::run::{self, OpenOptions, Web};
 
 #[derive(Debug, Args)]
 pub(super) struct Dev {
@@ -57,7 +57,7 @@ impl Dev {
             run::open(&config, OpenOptions { is_dev: true, clock }).await.context("opening the sandbox")?;
         let (stop, stop_sim) = (CancellationToken::new(), CancellationToken::new());
         let gateway = {
-            let serving = run::serve(deps.clone(), (gateway_listener, config.metrics.access()), stop.clone());
+            let serving = run::serve(deps.clone(), Web::of(&config), gateway_listener, stop.clone());
             let stop_sim = stop_sim.clone();
             async move {
                 let end = serving.await;
@@ -140,7 +140,9 @@ async fn open_story(deps: &Deps, sim: &Sim, config: &Config) -> anyhow::Result<(
     let sandbox = sim.accounts().into_iter().next().context("the simulator has no account")?;
     let record = seed::account(deps, &sandbox).await?;
     seed::key(deps, config).await?;
-    engine::template::sync(deps, &record).await.context("reading the simulator's templates")?;
+    engine::template::sync(deps, &By::gateway(), &record)
+        .await
+        .context("reading the simulator's templates")?;
     if record.account.display_phone_number.is_none() {
         // What is found stands in the account then; the number is what people want to see.
         engine::account::test(deps, &record).await.context("reading the simulator's number")?;

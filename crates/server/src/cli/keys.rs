@@ -3,11 +3,12 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
 use domain::access::{ApiKey, Scope};
 use domain::id::{AccountId, KeyId};
-use engine::key::{self, NewKey};
+use engine::By;
+use engine::key::grant::{self, KeyError, KeyWish};
 use engine::ports::Directory;
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
@@ -107,26 +108,13 @@ impl Keys {
 impl Create {
     async fn run(self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
         let opened = self.place.open(ctx).await?;
-        if let Some(at) = self.expires_at
-            && at <= opened.deps.now()
-        {
-            bail!("--expires-at {at} has passed: it must be in the future");
-        }
-        let accounts = self.accounts(&opened)?;
-        let Self { name, mut scopes, rate_per_minute, rate_burst, expires_at, test, json, .. } = self;
-        scopes.sort_unstable();
-        scopes.dedup();
-        let new = NewKey {
-            workspace: opened.workspace,
-            name,
-            scopes,
-            accounts,
-            is_test: test,
-            rate_per_minute,
-            rate_burst,
-            expires_at,
-        };
-        let (key, secret) = key::create(&opened.deps, new).await.context("making the key")?;
+        let Self { name, scopes, rate_per_minute, rate_burst, expires_at, accounts, test, json, .. } = self;
+        let accounts = accounts.iter().map(|account| account.trim().to_owned()).collect();
+        let wish =
+            KeyWish { name, scopes, accounts, is_test: Some(test), rate_per_minute, rate_burst, expires_at };
+        // Whoever has the database has everything: there is nothing that they could not hand out.
+        let made = grant::make(&opened.deps, &By::command_line(), opened.workspace, None, wish).await;
+        let (key, secret) = made.map_err(|error| explain(error, expires_at))?;
         if json {
             let mut shown = show(&key);
             if let Some(shown) = shown.as_object_mut() {
@@ -144,28 +132,26 @@ impl Create {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
 
-    fn accounts(&self, opened: &Opened) -> anyhow::Result<Vec<AccountId>> {
-        let directory = opened.deps.directory.current();
-        let mut accounts = Vec::new();
-        for id_or_name in self.accounts.iter().map(|text| text.trim()) {
-            let record = directory
-                .account(opened.workspace, id_or_name)
-                .with_context(|| format!("--accounts: there is no account `{id_or_name}`"))?;
-            let account = &record.account;
-            if account.is_sandbox != self.test {
-                let (kind, mend) = if account.is_sandbox {
-                    ("is a sandbox account, which only test keys may use", "add --test")
-                } else {
-                    ("is no sandbox account, and a test key may use no other", "leave --test out")
-                };
-                bail!("--accounts: account `{}` {kind}: {mend}", account.name);
-            }
-            if !accounts.contains(&account.id) {
-                accounts.push(account.id);
-            }
+fn explain(error: KeyError, expires_at: Option<Timestamp>) -> anyhow::Error {
+    match error {
+        KeyError::Past => {
+            let at = expires_at.map_or_else(String::new, |at| format!(" {at}"));
+            anyhow!("--expires-at{at} has passed: it must be in the future")
         }
-        Ok(accounts)
+        KeyError::NoSuchAccount { account, .. } => anyhow!("--accounts: there is no account `{account}`"),
+        KeyError::OtherKind { account, is_sandbox, .. } => {
+            let (kind, mend) = if is_sandbox {
+                ("is a sandbox account, which only test keys may use", "add --test")
+            } else {
+                ("is no sandbox account, and a test key may use no other", "leave --test out")
+            };
+            anyhow!("--accounts: account `{account}` {kind}: {mend}")
+        }
+        error @ (KeyError::Beyond(_) | KeyError::NotFound | KeyError::Over | KeyError::Store(_)) => {
+            anyhow::Error::new(error).context("making the key")
+        }
     }
 }
 
@@ -271,8 +257,10 @@ impl Revoke {
         if let Some(at) = key.revoked_at {
             bail!("key `{}` was revoked before, at {at}", key.name);
         }
-        if !key::revoke(&opened.deps, opened.workspace, key.id).await.context("revoking the key")? {
-            bail!("key `{}` was revoked by somebody else just now", key.name);
+        let by = By::command_line();
+        match grant::revoke(&opened.deps, &by, opened.workspace, None, key.id).await {
+            Err(KeyError::NotFound) => bail!("key `{}` was revoked by somebody else just now", key.name),
+            end => end.context("revoking the key")?,
         }
         if self.json {
             say_json(&json!({ "id": key.id.to_string(), "name": key.name, "status": "revoked" }))?;

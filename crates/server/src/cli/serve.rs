@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::Ctx;
 use super::signals::Signals;
 use crate::clock::SystemClock;
-use crate::run::{self, OpenOptions};
+use crate::run::{self, OpenOptions, Web};
 
 /// Runs the gateway until a signal.
 ///
@@ -34,8 +34,7 @@ pub(super) async fn run(ctx: Ctx) -> anyhow::Result<ExitCode> {
         "waypost serves"
     );
     let stop = CancellationToken::new();
-    let end =
-        signals.during(&stop, run::serve(deps, (listener, config.metrics.access()), stop.clone())).await;
+    let end = signals.during(&stop, run::serve(deps, Web::of(&config), listener, stop.clone())).await;
     tracing::info!("waypost has ended");
     end
 }

@@ -1,7 +1,10 @@
 //! What people and scripts read.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::os::fd::{AsFd as _, BorrowedFd};
 
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 /// Prints a line of the result.
@@ -50,6 +53,57 @@ pub(super) fn say_table<const N: usize>(headings: [&str; N], rows: &[[String; N]
     };
     say(&line(&headings.map(str::to_owned)))?;
     rows.iter().try_for_each(|row| say(&line(row)))
+}
+
+/// Asks for a secret on the terminal, which does not show what is typed. `None`: nobody sits there.
+///
+/// # Errors
+/// When the terminal cannot be read, or nothing was typed.
+pub(super) fn ask_secret(prompt: &str) -> io::Result<Option<SecretString>> {
+    let stdin = io::stdin();
+    if !stdin.is_terminal() {
+        return Ok(None);
+    }
+    write!(io::stderr().lock(), "{prompt}")?;
+    let line = {
+        let _hidden = Hidden::new(stdin.as_fd())?;
+        let mut line = String::new();
+        stdin.lock().read_line(&mut line)?;
+        SecretString::from(line)
+    };
+    // The line end that was typed was not shown either.
+    complain("");
+    let text = line.expose_secret().trim_end_matches(['\r', '\n']);
+    if text.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "nothing was typed"));
+    }
+    Ok(Some(SecretString::from(text)))
+}
+
+/// A terminal that does not show what is typed, until this is dropped.
+struct Hidden<'a> {
+    terminal: BorrowedFd<'a>,
+    before: Termios,
+}
+
+impl<'a> Hidden<'a> {
+    fn new(terminal: BorrowedFd<'a>) -> io::Result<Self> {
+        let before = tcgetattr(terminal)?;
+        let mut hidden = before.clone();
+        hidden.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(terminal, OptionalActions::Flush, &hidden)?;
+        Ok(Self { terminal, before })
+    }
+}
+
+impl Drop for Hidden<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = tcsetattr(self.terminal, OptionalActions::Flush, &self.before) {
+            complain(&format!(
+                "note: the terminal does not show what you type ({error}): `stty echo` mends it"
+            ));
+        }
+    }
 }
 
 /// Colours, where the reader is a terminal that wants them.

@@ -34,6 +34,7 @@ pub(crate) fn reference() -> String {
     for key in KEYS {
         let default = match (key.derived, (key.get)(&defaults)) {
             (Some(derived), _) => derived.to_owned(),
+            (None, Some(value)) if value.is_empty() => "none".to_owned(),
             (None, Some(value)) => format!("`{value}`"),
             (None, None) => "none".to_owned(),
         };

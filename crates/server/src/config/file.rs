@@ -53,6 +53,15 @@ fn walk(
 
 /// The value as text, if it has the right type.
 fn value_of(key: Option<&Key>, value: &Spanned<DeValue<'_>>) -> Result<String, String> {
+    if let Some(list) = value.get_ref().as_array()
+        && key.is_some_and(|key| key.kind == Kind::Networks)
+    {
+        let texts = list.iter().map(|one| one.get_ref().as_str());
+        let texts: Option<Vec<_>> = texts.collect();
+        return texts
+            .map(|texts| texts.join(", "))
+            .ok_or_else(|| "must be a list of texts in quotes".to_owned());
+    }
     let is_number = key.is_some_and(|key| matches!(key.kind, Kind::Number(..)));
     let value = value.get_ref();
     match (key.map(|key| key.kind), value) {

@@ -47,6 +47,8 @@ pub(crate) enum Kind {
     Choice(&'static [&'static str]),
     /// Directives of a log filter.
     Filter,
+    /// Addresses and networks.
+    Networks,
 }
 
 impl Kind {
@@ -60,6 +62,9 @@ impl Kind {
             Self::Token => "16 or more visible ASCII characters without a space".to_owned(),
             Self::Url => "a URL that begins with `https://` or `http://`".to_owned(),
             Self::Version => "a version of the Graph API, such as `v24.0`".to_owned(),
+            Self::Networks => {
+                "addresses or networks, such as `10.0.0.0/8, ::1`; in the file also a list of them".to_owned()
+            }
             Self::Number(least, most) => format!("a whole number from {least} to {most}"),
             Self::Waits => {
                 "whole numbers of seconds from 1 to 2592000, parted by commas, such as `10,60,300`".to_owned()
@@ -108,6 +113,8 @@ const MOST_THROUGHPUT: u32 = 1_000_000;
 const MOST_POSTS: u32 = 1_000;
 /// The words of a choice between two.
 pub(super) const TRUTH: &[&str] = &["true", "false"];
+/// Most hours of a session: a year.
+const MOST_HOURS: u32 = 8784;
 /// Most seconds of a deadline.
 const MOST_SECONDS: u32 = 600;
 
@@ -154,6 +161,20 @@ pub(crate) const KEYS: &[Key] = &[
             Ok(())
         },
         get: |config| Some(config.public_url()),
+    },
+    Key {
+        name: "trusted_proxies",
+        kind: Kind::Networks,
+        about: "The proxies in front of the gateway. When one of them calls, the client's address is the rightmost one in \
+                `X-Forwarded-For` (or `Forwarded`, if there is no other) that is none of them; a trusted proxy must set \
+                that header or add to it. The address of a client counts for the throttling of logins and stands in the \
+                audit log.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.trusted_proxies, parse::networks(text)),
+        get: |config| {
+            let networks: Vec<_> = config.trusted_proxies.iter().map(ToString::to_string).collect();
+            Some(networks.join(", "))
+        },
     },
     Key {
         name: "data_dir",
@@ -328,6 +349,22 @@ pub(crate) const KEYS: &[Key] = &[
             parse::into(&mut config.webhooks.rate_per_second, parse::number(text, 0, MOST_CALLS))
         },
         get: |config| Some(config.webhooks.rate_per_second.to_string()),
+    },
+    Key {
+        name: "sessions.idle_hours",
+        kind: Kind::Number(1, MOST_HOURS),
+        about: "How long a login lasts after the last call with it.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.sessions.idle, parse::hours(text, MOST_HOURS)),
+        get: |config| Some(config.sessions.idle.as_hours().to_string()),
+    },
+    Key {
+        name: "sessions.max_hours",
+        kind: Kind::Number(1, MOST_HOURS),
+        about: "How long a login lasts at most.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.sessions.absolute, parse::hours(text, MOST_HOURS)),
+        get: |config| Some(config.sessions.absolute.as_hours().to_string()),
     },
     Key {
         name: "metrics.enabled",

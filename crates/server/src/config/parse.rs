@@ -6,12 +6,14 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use base64::engine::general_purpose::GeneralPurposeConfig;
 use base64::engine::{DecodePaddingMode, GeneralPurpose};
+use jiff::SignedDuration;
 use secrecy::{SecretSlice, SecretString};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::LogFormat;
 use super::keys::{Kind, TRUTH, Wrong};
+use crate::client::Network;
 
 /// The bytes of a secret key.
 const SECRET_KEY_BYTES: usize = 32;
@@ -112,6 +114,16 @@ pub(super) fn version(text: &str) -> Result<String, Wrong> {
 pub(super) fn number(text: &str, least: u32, most: u32) -> Result<u32, Wrong> {
     let number = text.parse().ok().filter(|number| (least..=most).contains(number));
     number.ok_or_else(|| must_be(Kind::Number(least, most)))
+}
+
+pub(super) fn hours(text: &str, most: u32) -> Result<SignedDuration, Wrong> {
+    number(text, 1, most).map(|hours| SignedDuration::from_hours(hours.into()))
+}
+
+/// Addresses and networks between commas; none is fine.
+pub(super) fn networks(text: &str) -> Result<Vec<Network>, Wrong> {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts.map(|part| part.parse().map_err(|()| must_be(Kind::Networks))).collect()
 }
 
 pub(super) fn token(text: &str) -> Result<SecretString, Wrong> {

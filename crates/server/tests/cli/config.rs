@@ -20,6 +20,7 @@ fn the_effective_configuration_is_printed_with_its_sources_and_without_secrets()
         database_url = "sqlite:waypost.db"                                # default
         secret_key = "***"                                                # environment: WAYPOST_SECRET_KEY
         public_url = "https://wa.example.com"                             # file: waypost.toml:1
+        trusted_proxies = ""                                              # default
         data_dir = ".waypost"                                             # default
 
         [graph]
@@ -50,9 +51,13 @@ fn the_effective_configuration_is_printed_with_its_sources_and_without_secrets()
         concurrency = 16                                                  # default
         rate_per_second = 0                                               # default
 
+        [sessions]
+        idle_hours = 336                                                  # default
+        max_hours = 720                                                   # default
+
         [metrics]
-        enabled = "true"                                       # default
-        # token is not set                                     # default
+        enabled = "true"                                                  # default
+        # token is not set                                                # default
 
         [log]
         format = "text"                                                   # default
@@ -147,4 +152,20 @@ fn the_reference_needs_no_valid_configuration() {
     let shell = bare().with("WAYPOST_NONSENSE", "1");
     let reference = shell.waypost("config reference").ok();
     assert!(reference.contains("## `limits.per_minute`"));
+}
+
+#[test]
+fn trusted_proxies_are_a_list_of_addresses_and_networks() {
+    let shell = shell();
+    shell.write("waypost.toml", "trusted_proxies = [\"10.0.0.0/8\", \"::1\"]\n[sessions]\nidle_hours = 2\n");
+    let shown = shell.waypost("config check").ok();
+    assert!(shown.contains("trusted_proxies = \"10.0.0.0/8, ::1/128\""), "{shown}");
+    let shown = shell.waypost("config check --trusted-proxies 192.0.2.1").ok();
+    assert!(shown.contains("\"192.0.2.1/32\"") && shown.contains("idle_hours = 2"), "{shown}");
+    for wrong in ["10.0.0.0/33", "proxy.example.com", "10.0.0.1 10.0.0.2"] {
+        let ran = shell.run(["config", "check", "--trusted-proxies", wrong]);
+        assert!(ran.refused().contains("addresses or networks"), "{wrong}");
+    }
+    shell.write("waypost.toml", "trusted_proxies = [\"10.0.0.0/8\", 7]\n");
+    assert!(shell.waypost("config check").refused().contains("a list of texts in quotes"));
 }

@@ -8,3 +8,4 @@ mod migrate;
 mod send;
 mod start;
 mod support;
+mod users;

@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::http::Request;
 use domain::access::Scope;
 use domain::id::AccountId;
+use engine::By;
 use engine::key::{self, DEV_KEY};
 use jiff::SignedDuration;
 use serde_json::json;
@@ -43,8 +44,9 @@ async fn an_expired_and_a_revoked_key_are_401() {
     app.request_as(&expiring, "GET", "/api/accounts", "").await.expect(401);
 
     let revoked = app.key(|_| ()).await;
-    let id = key::recognise(&app.deps, &revoked).unwrap().key.id;
-    assert!(key::revoke(&app.deps, app.workspace, id).await.unwrap());
+    let directory = app.deps.directory.current();
+    let kept = directory.key(&key::digest(&revoked)).unwrap();
+    assert!(key::revoke(&app.deps, &By::gateway(), kept).await.unwrap());
     app.request_as(&revoked, "GET", "/api/accounts", "").await.expect(401);
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::Request;
+use domain::permission::Role;
 use engine::key::DEV_KEY;
 use engine::ports::{StoreError, StoreErrorKind};
 use engine::{queue, work};
@@ -14,6 +15,7 @@ use sim::{Fault, FaultAction, FaultAnswer};
 use tokio::sync::Notify;
 
 use crate::judge::{come_to_rest, fates, judge};
+use crate::people::PASSWORD;
 use crate::support::{Answer, CUSTOMER, TestApp};
 use crate::wrapped::{Guard, guarded};
 
@@ -427,4 +429,23 @@ async fn a_process_taken_for_dead_makes_no_second_attempt() {
     assert_eq!(response.status(), 202);
     work::tick_recovery(&deps).await.unwrap();
     assert_eq!(app.n_taken(), 1);
+}
+
+#[tokio::test]
+async fn a_session_that_cannot_be_looked_up_is_asked_for_later() {
+    let (app, troubles) = troubled().await;
+    let browser = app.browser(Role::Agent).await;
+    troubles.add(1, "session", Side::Before, Trouble::Fails);
+    let answer = app.browse(&browser, "POST", "/api/messages/send", text().to_string()).await.expect(503);
+    assert_eq!((answer.code(), answer.number("retry-after")), ("store_unavailable", 1));
+    app.browse(&browser, "POST", "/api/messages/send", text().to_string()).await.expect(200);
+    // A login that the store could not judge does not count as failed.
+    let login = || json!({"email": "agent@example.com", "password": PASSWORD});
+    for call in ["credentials", "session_add"] {
+        for _ in 0..6 {
+            troubles.add(1, call, Side::Before, Trouble::Fails);
+            app.try_login(login(), "203.0.113.7").await.expect(503);
+        }
+    }
+    app.try_login(login(), "203.0.113.7").await.expect(200);
 }

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod access;
+mod api_keys;
+mod audit;
 mod bad_input;
 mod broken_store;
 mod crash;
@@ -15,11 +17,13 @@ mod hang_up;
 mod idempotency;
 mod judge;
 mod lists;
+mod login;
 mod mended;
 mod messaging_limit;
 mod metrics;
 mod outcomes;
 mod pacing;
+mod people;
 mod queue;
 mod rate_limits;
 mod receiver;
@@ -28,6 +32,8 @@ mod seed;
 mod support;
 mod templates;
 mod types;
+mod users;
+mod walls;
 mod webhooks;
 mod windows;
 mod wrapped;

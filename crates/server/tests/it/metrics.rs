@@ -10,9 +10,10 @@ use axum::http::Request;
 use engine::key::DEV_KEY;
 use engine::metrics::list::{ALL, Kind};
 use engine::ports::{StoreError, StoreErrorKind};
-use engine::{account, work};
+use engine::{By, account, work};
 use serde_json::json;
 use server::metrics::Access;
+use server::run::Web;
 use sim::{Fault, FaultAction, FaultAnswer};
 
 use crate::support::{CUSTOMER, STRANGER, TestApp};
@@ -356,7 +357,8 @@ async fn the_page_can_need_a_token_or_be_off() {
         }
     };
     let token = "0123456789abcdef0123";
-    app.router = server::run::router_with(&app.deps, &Access::Token(token.into()));
+    app.router =
+        server::run::router(&app.deps, Web { metrics: Access::Token(token.into()), ..Web::default() });
     assert_eq!(ask(&app, Some(&format!("Bearer {token}"))).await, 200);
     assert_eq!(ask(&app, Some(&format!("bearer  {token}"))).await, 200);
     for wrong in
@@ -365,7 +367,7 @@ async fn the_page_can_need_a_token_or_be_off() {
         assert_eq!(ask(&app, wrong).await, 401, "{wrong:?}");
     }
     assert_eq!(ask(&app, Some(&format!("Bearer {DEV_KEY}"))).await, 401);
-    app.router = server::run::router_with(&app.deps, &Access::Off);
+    app.router = server::run::router(&app.deps, Web { metrics: Access::Off, ..Web::default() });
     assert_eq!(ask(&app, None).await, 404);
 }
 
@@ -403,7 +405,8 @@ async fn a_removed_account_leaves_the_page_and_a_restart_begins_again() {
     let clinic = app.add_second_account().await;
     let gone = "waypost_messages_sent_total{workspace=\"default\",account=\"clinic\"}";
     assert_eq!(scrape(&app).await.at(gone), 0.0);
-    account::remove(&app.deps, app.workspace, clinic).await.unwrap();
+    let clinic = app.deps.directory.current().account(app.workspace, &clinic.to_string()).cloned().unwrap();
+    account::remove(&app.deps, &By::gateway(), &clinic.account).await.unwrap();
     assert!(!scrape(&app).await.samples.contains_key(gone));
     app.send_text(CUSTOMER).await.expect(200);
     assert_eq!(scrape(&app).await.of_account("waypost_messages_sent_total"), 1.0);

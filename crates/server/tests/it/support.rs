@@ -12,18 +12,21 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use domain::access::Scope;
 use domain::allowance::Limits;
 use domain::id::{AccountId, WorkspaceId};
+use domain::user::SessionSpan;
 use engine::account::{self, AddAccount};
 use engine::deps::Ports;
 use engine::key::{self, DEV_KEY, NewKey};
 use engine::metrics::Metrics;
 use engine::notify::HookSettings;
 use engine::ports::{Chance, Clock};
-use engine::{Deps, Settings, work};
+use engine::{By, Deps, Settings, work};
 use graph::{GraphClient, GraphConfig};
 use http_body_util::BodyExt;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretSlice};
 use serde_json::{Value, json};
+use server::passwords::Argon2Passwords;
+use server::run::Web;
 use sim::{InboundMessage, Mode, Options, Sim, SimAccount};
 use store::{Sealer, SqliteStore};
 use tempfile::TempDir;
@@ -160,7 +163,7 @@ pub(crate) struct TestApp {
     pub(crate) account: AccountId,
     pub(crate) seeded: SimAccount,
     settings: Settings,
-    folder: TempDir,
+    pub(crate) folder: TempDir,
     pub(crate) sim_url: String,
     pub(crate) receiver: Arc<Receiver>,
     chance: Arc<Counting>,
@@ -181,6 +184,7 @@ impl TestApp {
             has_pair_rule: true,
             queue_per_account: 100_000,
             hooks: HookSettings::default(),
+            sessions: SessionSpan::default(),
             is_dev: true,
         };
         change(&mut settings);
@@ -213,7 +217,8 @@ impl TestApp {
         work::prime(&deps).await.unwrap();
         let workspace = deps.directory.current().workspace("default").unwrap();
         let seeded = sim.accounts().into_iter().next().unwrap();
-        let added = account::add(&deps, add_account(workspace, "sandbox", &seeded)).await.unwrap();
+        let added =
+            account::add(&deps, &By::gateway(), add_account(workspace, "sandbox", &seeded)).await.unwrap();
         let new = NewKey {
             workspace,
             name: "dev".to_owned(),
@@ -224,10 +229,10 @@ impl TestApp {
             rate_burst: None,
             expires_at: None,
         };
-        key::add(&deps, new, &DEV_KEY.into()).await.unwrap();
+        key::add(&deps, &By::gateway(), new, &DEV_KEY.into()).await.unwrap();
         work::tick_recovery(&deps).await.unwrap();
         let app = Self {
-            router: server::run::router(&deps),
+            router: server::run::router(&deps, Web::default()),
             deps,
             sim,
             clock,
@@ -255,7 +260,7 @@ impl TestApp {
         let ports = ports(&self.folder, &self.sim_url, (&self.clock, &self.chance), &self.receiver);
         self.deps = Arc::new(Deps::new(change(ports), self.settings.clone()));
         work::prime(&self.deps).await.unwrap();
-        self.router = server::run::router(&self.deps);
+        self.router = server::run::router(&self.deps, Web::default());
     }
 
     /// Both clocks move.
@@ -335,14 +340,15 @@ impl TestApp {
             expires_at: None,
         };
         change(&mut new);
-        let (_, secret) = key::create(&self.deps, new).await.unwrap();
+        let (_, secret) = key::create(&self.deps, &By::gateway(), new).await.unwrap();
         secret.expose_secret().to_owned()
     }
 
     /// Another account of the simulator.
     pub(crate) async fn add_second_account(&self) -> AccountId {
         let seeded = self.sim.accounts().into_iter().nth(1).unwrap();
-        account::add(&self.deps, add_account(self.workspace, "clinic", &seeded)).await.unwrap().id
+        let new = add_account(self.workspace, "clinic", &seeded);
+        account::add(&self.deps, &By::gateway(), new).await.unwrap().id
     }
 
     /// Calls the gateway.
@@ -501,7 +507,9 @@ fn ports(
         messages: store.clone(),
         hooks: store.clone(),
         committed: store.committed(),
-        work: store,
+        work: store.clone(),
+        access: store,
+        passwords: Arc::new(Argon2Passwords::default()),
         upstream: Arc::new(GraphClient::new(&config).unwrap().counting(metrics.clone())),
         sender: receiver.clone(),
         metrics,

@@ -9,20 +9,25 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::access::ApiKey;
+use domain::audit::Act;
 use domain::id::{
-    AccountId, ContactId, DeliveryId, KeyId, MessageId, ReplayId, WebhookId, WorkerId, WorkspaceId,
+    AccountId, ContactId, DeliveryId, KeyId, MessageId, OwnerId, ReplayId, UserId, WebhookId, WorkerId,
+    WorkspaceId,
 };
 use domain::outcome::Outcome;
+use domain::permission::Role;
+use domain::user::User;
 use engine::deps::Ports;
 use engine::ports::{
-    Accounts, Admission, BadAddress, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed,
-    ClaimedDelivery, Contact, ContactFilter, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest,
-    Departure, Directory, EventFilter, EventPage, EventStart, Figures, HookCall, HookSender, HookWork, Hooks,
-    Ingested, KeptAnswer, KeptKey, Known, Line, MessageFilter, MessageKey, MessageStory, Messages,
-    NewAccount, NewMessage, NewReplay, NumberInfo, OutgoingMessage, Page, PageRequest, Post, Posted,
-    Recipient, Revision, Settled, Settlement, StoreError, StoredDelivery, StoredMessage, StoredTemplate,
-    TemplateCounts, TemplateFilter, TemplatePage, TemplateQuery, TemplatesPut, TokenInfo, Upstream,
-    UpstreamError, WebhookRecord, Work,
+    Access, Accounts, Admission, AuditFilter, BadAddress, Cancel, Claim, ClaimRequest, ClaimRound,
+    ClaimToken, Claimed, ClaimedDelivery, Contact, ContactFilter, Credentials, DeliveryClaim, DeliveryEnd,
+    DeliveryFilter, DeliveryRequest, Departure, Directory, EventFilter, EventPage, EventStart, Figures,
+    HookCall, HookSender, HookWork, Hooks, Ingested, KeptAnswer, KeptKey, KeyFilter, Known, Line,
+    MessageFilter, MessageKey, MessageStory, Messages, NewAccount, NewMessage, NewReplay, NewSession,
+    NumberInfo, OutgoingMessage, Page, PageRequest, Post, Posted, Recipient, Revision, Rotation,
+    SessionDigest, Settled, Settlement, StoreError, StoredDelivery, StoredMessage, StoredSession,
+    StoredTemplate, TemplateCounts, TemplateFilter, TemplatePage, TemplateQuery, TemplatesPut, TokenInfo,
+    Upstream, UpstreamError, UserChange, UserEnd, UserFilter, WebhookRecord, Whose, Work,
 };
 use jiff::Timestamp;
 
@@ -45,8 +50,20 @@ struct Guarded<P: ?Sized> {
 
 /// The ports behind a guard. Clock and chance are not: time passes and dice fall for dead processes, too.
 pub(crate) fn guarded(ports: Ports, guard: Arc<dyn Guard>) -> Ports {
-    let Ports { clock, chance, accounts, messages, hooks, work, upstream, sender, committed, metrics } =
-        ports;
+    let Ports {
+        clock,
+        chance,
+        accounts,
+        messages,
+        hooks,
+        work,
+        access,
+        passwords,
+        upstream,
+        sender,
+        committed,
+        metrics,
+    } = ports;
     Ports {
         clock,
         chance,
@@ -54,10 +71,12 @@ pub(crate) fn guarded(ports: Ports, guard: Arc<dyn Guard>) -> Ports {
         messages: Arc::new(Guarded { port: messages, guard: guard.clone() }),
         hooks: Arc::new(Guarded { port: hooks, guard: guard.clone() }),
         work: Arc::new(Guarded { port: work, guard: guard.clone() }),
-        upstream: Arc::new(Guarded { port: upstream, guard: guard.clone() }),
-        sender: Arc::new(Guarded { port: sender, guard }),
+        sender: Arc::new(Guarded { port: sender, guard: guard.clone() }),
         committed,
         metrics,
+        access: Arc::new(Guarded { port: access, guard: guard.clone() }),
+        passwords,
+        upstream: Arc::new(Guarded { port: upstream, guard }),
     }
 }
 
@@ -96,16 +115,16 @@ impl Hooks for Guarded<dyn Hooks> {
         self.ask("events", self.port.events(workspace, filter, start, limit)).await
     }
 
-    async fn webhook_add(&self, new: &WebhookRecord, limit: u32) -> Stored<bool> {
-        self.ask("webhook_add", self.port.webhook_add(new, limit)).await
+    async fn webhook_add(&self, new: &WebhookRecord, limit: u32, act: Act) -> Stored<bool> {
+        self.ask("webhook_add", self.port.webhook_add(new, limit, act)).await
     }
 
-    async fn webhook_change(&self, changed: &WebhookRecord, revives: bool) -> Stored<bool> {
-        self.ask("webhook_change", self.port.webhook_change(changed, revives)).await
+    async fn webhook_change(&self, changed: &WebhookRecord, revives: bool, act: Act) -> Stored<bool> {
+        self.ask("webhook_change", self.port.webhook_change(changed, revives, act)).await
     }
 
-    async fn webhook_remove(&self, workspace: WorkspaceId, id: WebhookId, now: Timestamp) -> Stored<bool> {
-        self.ask("webhook_remove", self.port.webhook_remove(workspace, id, now)).await
+    async fn webhook_remove(&self, workspace: WorkspaceId, id: WebhookId, act: Act) -> Stored<bool> {
+        self.ask("webhook_remove", self.port.webhook_remove(workspace, id, act)).await
     }
 
     async fn hook_work(&self, now: Timestamp) -> Stored<HookWork> {
@@ -151,8 +170,8 @@ impl Hooks for Guarded<dyn Hooks> {
         self.ask("redeliver", self.port.redeliver(workspace, delivery, replay, now)).await
     }
 
-    async fn replay(&self, replay: NewReplay) -> Stored<u64> {
-        self.ask("replay", self.port.replay(replay)).await
+    async fn replay(&self, replay: NewReplay, act: Act) -> Stored<u64> {
+        self.ask("replay", self.port.replay(replay, act)).await
     }
 
     async fn begin_test(
@@ -176,12 +195,12 @@ impl Accounts for Guarded<dyn Accounts> {
         self.ask("revision", self.port.revision()).await
     }
 
-    async fn account_add(&self, new: NewAccount) -> Stored<()> {
-        self.ask("account_add", self.port.account_add(new)).await
+    async fn account_add(&self, new: NewAccount, act: Act) -> Stored<()> {
+        self.ask("account_add", self.port.account_add(new, act)).await
     }
 
-    async fn account_remove(&self, workspace: WorkspaceId, id: AccountId, now: Timestamp) -> Stored<bool> {
-        self.ask("account_remove", self.port.account_remove(workspace, id, now)).await
+    async fn account_remove(&self, workspace: WorkspaceId, id: AccountId, act: Act) -> Stored<bool> {
+        self.ask("account_remove", self.port.account_remove(workspace, id, act)).await
     }
 
     async fn account_hold(
@@ -189,9 +208,9 @@ impl Accounts for Guarded<dyn Accounts> {
         workspace: WorkspaceId,
         id: AccountId,
         reason: Option<&str>,
-        now: Timestamp,
+        act: Act,
     ) -> Stored<()> {
-        self.ask("account_hold", self.port.account_hold(workspace, id, reason, now)).await
+        self.ask("account_hold", self.port.account_hold(workspace, id, reason, act)).await
     }
 
     async fn account_describe(
@@ -204,12 +223,12 @@ impl Accounts for Guarded<dyn Accounts> {
         self.ask("account_describe", self.port.account_describe(workspace, id, number, now)).await
     }
 
-    async fn key_add(&self, key: ApiKey) -> Stored<()> {
-        self.ask("key_add", self.port.key_add(key)).await
+    async fn key_add(&self, key: ApiKey, act: Act) -> Stored<()> {
+        self.ask("key_add", self.port.key_add(key, act)).await
     }
 
-    async fn key_revoke(&self, workspace: WorkspaceId, id: KeyId, now: Timestamp) -> Stored<bool> {
-        self.ask("key_revoke", self.port.key_revoke(workspace, id, now)).await
+    async fn key_revoke(&self, workspace: WorkspaceId, id: KeyId, act: Act) -> Stored<bool> {
+        self.ask("key_revoke", self.port.key_revoke(workspace, id, act)).await
     }
 
     async fn keys_used(&self, used: &[(KeyId, Timestamp)]) -> Stored<()> {
@@ -298,7 +317,7 @@ impl Messages for Guarded<dyn Messages> {
     async fn idempotency_key(
         &self,
         workspace: WorkspaceId,
-        owner: KeyId,
+        owner: OwnerId,
         key: &str,
         now: Timestamp,
     ) -> Stored<Option<KeptKey>> {
@@ -368,6 +387,91 @@ impl Work for Guarded<dyn Work> {
 
     async fn probe(&self, now: Timestamp) -> Stored<()> {
         self.ask("probe", self.port.probe(now)).await
+    }
+}
+
+#[async_trait]
+impl Access for Guarded<dyn Access> {
+    async fn workspace_add(&self, id: WorkspaceId, name: &str, act: Act) -> Stored<()> {
+        self.ask("workspace_add", self.port.workspace_add(id, name, act)).await
+    }
+
+    async fn keys(
+        &self,
+        workspace: WorkspaceId,
+        filter: &KeyFilter,
+        page: PageRequest,
+    ) -> Stored<Page<ApiKey>> {
+        self.ask("keys", self.port.keys(workspace, filter, page)).await
+    }
+
+    async fn key_rotate(&self, rotation: Rotation, act: Act) -> Stored<bool> {
+        self.ask("key_rotate", self.port.key_rotate(rotation, act)).await
+    }
+
+    async fn user_add(&self, user: User, password_hash: &str, act: Act) -> Stored<()> {
+        self.ask("user_add", self.port.user_add(user, password_hash, act)).await
+    }
+
+    async fn users(
+        &self,
+        workspace: WorkspaceId,
+        filter: &UserFilter,
+        page: PageRequest,
+    ) -> Stored<Page<User>> {
+        self.ask("users", self.port.users(workspace, filter, page)).await
+    }
+
+    async fn user_put(&self, change: UserChange, act: Act) -> Stored<UserEnd> {
+        self.ask("user_put", self.port.user_put(change, act)).await
+    }
+
+    async fn user_remove(
+        &self,
+        workspace: WorkspaceId,
+        id: UserId,
+        seen_role: Role,
+        act: Act,
+    ) -> Stored<UserEnd> {
+        self.ask("user_remove", self.port.user_remove(workspace, id, seen_role, act)).await
+    }
+
+    async fn credentials(&self, whose: &Whose) -> Stored<Option<Credentials>> {
+        self.ask("credentials", self.port.credentials(whose)).await
+    }
+
+    async fn session_add(&self, new: NewSession, act: Act) -> Stored<bool> {
+        self.ask("session_add", self.port.session_add(new, act)).await
+    }
+
+    async fn session(&self, digest: &SessionDigest) -> Stored<Option<StoredSession>> {
+        self.ask("session", self.port.session(digest)).await
+    }
+
+    async fn session_end(&self, workspace: WorkspaceId, digest: &SessionDigest) -> Stored<()> {
+        self.ask("session_end", self.port.session_end(workspace, digest)).await
+    }
+
+    async fn sessions_seen(&self, seen: &[(SessionDigest, Timestamp)]) -> Stored<()> {
+        self.ask("sessions_seen", self.port.sessions_seen(seen)).await
+    }
+
+    async fn sessions_forget(
+        &self,
+        begun_before: Timestamp,
+        seen_before: Timestamp,
+        limit: u32,
+    ) -> Stored<()> {
+        self.ask("sessions_forget", self.port.sessions_forget(begun_before, seen_before, limit)).await
+    }
+
+    async fn audit(
+        &self,
+        workspace: WorkspaceId,
+        filter: &AuditFilter,
+        page: PageRequest,
+    ) -> Stored<Page<Act>> {
+        self.ask("audit", self.port.audit(workspace, filter, page)).await
     }
 }
 

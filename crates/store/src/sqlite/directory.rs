@@ -5,14 +5,18 @@ use std::sync::Arc;
 
 use domain::access::ApiKey;
 use domain::account::Account;
+use domain::audit::Act;
 use domain::event::AccountChange;
 use domain::id::{AccountId, KeyId, WorkspaceId};
-use engine::ports::{AccountRecord, Directory, NewAccount, NumberInfo, Revision};
+use engine::ports::{
+    AccountRecord, Directory, KeyFilter, NewAccount, NumberInfo, Page, PageRequest, Revision, Rotation,
+};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use secrecy::SecretString;
 
-use super::{told, webhooks};
+use super::page::{List, Order, bytes, containing};
+use super::{audit, told, webhooks};
 use crate::error::SqlResult;
 use crate::row::{Cells, json, micros};
 use crate::seal::Sealer;
@@ -101,35 +105,60 @@ fn accounts(connection: &Connection, sealer: &Sealer) -> SqlResult<Vec<Arc<Accou
     Ok(accounts)
 }
 
+const KEY_COLUMNS: &str = "seq, id, owner_id, workspace_id, name, prefix, digest, scopes, accounts, is_test, \
+    rate_per_minute, rate_burst, expires_at, revoked_at, replaced_by, created_at, last_used_at";
+
 fn keys(connection: &Connection) -> SqlResult<BTreeMap<[u8; 32], Arc<ApiKey>>> {
-    let mut statement = connection.prepare_cached(
-        "select id, workspace_id, name, prefix, digest, scopes, accounts, is_test, rate_per_minute, rate_burst,
-                expires_at, revoked_at, created_at, last_used_at
-         from api_keys order by seq",
-    )?;
+    let mut statement =
+        connection.prepare_cached(&format!("select {KEY_COLUMNS} from api_keys order by seq"))?;
     let mut rows = statement.query(())?;
     let mut keys = BTreeMap::new();
     while let Some(row) = rows.next()? {
         let mut cells = Cells::new("api_keys", row);
-        let key = ApiKey {
-            id: cells.id()?,
-            workspace: cells.id()?,
-            name: cells.get()?,
-            prefix: cells.get()?,
-            digest: cells.get()?,
-            scopes: words(&mut cells)?,
-            accounts: words(&mut cells)?,
-            is_test: cells.flag()?,
-            rate_per_minute: cells.get()?,
-            rate_burst: cells.get()?,
-            expires_at: cells.opt_at()?,
-            revoked_at: cells.opt_at()?,
-            created_at: cells.at()?,
-            last_used_at: cells.opt_at()?,
-        };
+        let _seq: i64 = cells.get()?;
+        let key = key(&mut cells)?;
         keys.insert(key.digest, Arc::new(key));
     }
     Ok(keys)
+}
+
+fn key(cells: &mut Cells<'_>) -> SqlResult<ApiKey> {
+    Ok(ApiKey {
+        id: cells.id()?,
+        owner: cells.id()?,
+        workspace: cells.id()?,
+        name: cells.get()?,
+        prefix: cells.get()?,
+        digest: cells.get()?,
+        scopes: words(cells)?,
+        accounts: words(cells)?,
+        is_test: cells.flag()?,
+        rate_per_minute: cells.get()?,
+        rate_burst: cells.get()?,
+        expires_at: cells.opt_at()?,
+        revoked_at: cells.opt_at()?,
+        replaced_by: cells.get::<Option<[u8; 16]>>()?.map(KeyId::from_bytes),
+        created_at: cells.at()?,
+        last_used_at: cells.opt_at()?,
+    })
+}
+
+pub(super) fn key_page(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    filter: &KeyFilter,
+    page: PageRequest,
+) -> SqlResult<Page<ApiKey>> {
+    let mut list = List::of("api_keys", KEY_COLUMNS, Order::NewestFirst);
+    list.with("workspace_id = ?", [bytes(workspace.as_bytes())]).with("revoked_at is null", []);
+    if let Some(id) = &filter.id {
+        list.with("id = ?", [bytes(id.as_bytes())]);
+    }
+    if let Some(search) = &filter.search {
+        let found = containing(search);
+        list.with("(name like ? escape '\\' or prefix like ? escape '\\')", [found.clone(), found]);
+    }
+    list.page(connection, page, key)
 }
 
 /// A JSON list of words of a closed list, or of ids.
@@ -138,7 +167,12 @@ pub(super) fn words<T: std::str::FromStr>(cells: &mut Cells<'_>) -> SqlResult<Ve
     words.into_iter().map(|word| word.parse().map_err(|_| cells.corrupt(word))).collect()
 }
 
-pub(super) fn account_add(connection: &Connection, sealer: &Sealer, new: &NewAccount) -> SqlResult<()> {
+pub(super) fn account_add(
+    connection: &Connection,
+    sealer: &Sealer,
+    new: &NewAccount,
+    act: &Act,
+) -> SqlResult<()> {
     let AccountRecord { account, access_token, app_secret, verify_token_digest } = &new.record;
     if account.is_default {
         connection
@@ -172,6 +206,7 @@ pub(super) fn account_add(connection: &Connection, sealer: &Sealer, new: &NewAcc
             account.is_sandbox,
             micros(new.created_at),
         ])?;
+    audit::write(connection, act)?;
     bump(connection, "directory")
 }
 
@@ -179,7 +214,7 @@ pub(super) fn account_remove(
     connection: &Connection,
     workspace: WorkspaceId,
     id: AccountId,
-    now: Timestamp,
+    act: &Act,
 ) -> SqlResult<bool> {
     let n_rows = connection
         .prepare_cached(
@@ -188,7 +223,10 @@ pub(super) fn account_remove(
                  verify_token_digest = null, is_default = 0
              where workspace_id = ?1 and id = ?2 and removed_at is null",
         )?
-        .execute((workspace.as_bytes(), id.as_bytes(), micros(now)))?;
+        .execute((workspace.as_bytes(), id.as_bytes(), micros(act.at)))?;
+    if n_rows == 1 {
+        audit::write(connection, act)?;
+    }
     bump(connection, "directory")?;
     Ok(n_rows == 1)
 }
@@ -198,7 +236,7 @@ pub(super) fn account_hold(
     workspace: WorkspaceId,
     id: AccountId,
     reason: Option<&str>,
-    now: Timestamp,
+    act: &Act,
 ) -> SqlResult<()> {
     let status = if reason.is_some() { "held" } else { "connected" };
     let n_rows = connection
@@ -207,11 +245,12 @@ pub(super) fn account_hold(
              where workspace_id = ?1 and id = ?2 and removed_at is null
                and (status <> ?3 or status_reason is not ?4)",
         )?
-        .execute((workspace.as_bytes(), id.as_bytes(), status, reason, micros(now)))?;
+        .execute((workspace.as_bytes(), id.as_bytes(), status, reason, micros(act.at)))?;
     if n_rows == 0 {
         return Ok(());
     }
-    told::account(connection, (workspace, id), AccountChange::Status, (None, None), now)?;
+    told::account(connection, (workspace, id), AccountChange::Status, (None, None), act.at)?;
+    audit::write(connection, act)?;
     bump(connection, "directory")
 }
 
@@ -271,18 +310,50 @@ fn described(
     Ok(Some([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]))
 }
 
-pub(super) fn key_add(connection: &Connection, key: &ApiKey) -> SqlResult<()> {
+pub(super) fn key_add(connection: &Connection, key: &ApiKey, act: &Act) -> SqlResult<()> {
+    key_insert(connection, key)?;
+    audit::write(connection, act)?;
+    bump(connection, "directory")
+}
+
+/// Puts a key in the place of another. `false`: that one is gone, over or was replaced before.
+pub(super) fn key_rotate(connection: &Connection, rotation: &Rotation, act: &Act) -> SqlResult<bool> {
+    let Rotation { new, old, old_expires_at, now } = rotation;
+    let n_rows = connection
+        .prepare_cached(
+            "update api_keys set replaced_by = ?3, expires_at = min(coalesce(expires_at, ?4), ?4)
+             where workspace_id = ?1 and id = ?2 and revoked_at is null and replaced_by is null
+                   and (expires_at is null or expires_at > ?5)",
+        )?
+        .execute((
+            new.workspace.as_bytes(),
+            old.as_bytes(),
+            new.id.as_bytes(),
+            micros(*old_expires_at),
+            micros(*now),
+        ))?;
+    if n_rows == 0 {
+        return Ok(false);
+    }
+    key_insert(connection, new)?;
+    audit::write(connection, act)?;
+    bump(connection, "directory")?;
+    Ok(true)
+}
+
+fn key_insert(connection: &Connection, key: &ApiKey) -> SqlResult<()> {
     let scopes: Vec<_> = key.scopes.iter().map(|scope| scope.as_str()).collect();
     let accounts: Vec<_> = key.accounts.iter().map(AccountId::to_string).collect();
     connection
         .prepare_cached(
             "insert into api_keys (
-                 id, workspace_id, name, prefix, digest, scopes, accounts, is_test, rate_per_minute, rate_burst,
-                 created_at, expires_at)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                 id, owner_id, workspace_id, name, prefix, digest, scopes, accounts, is_test, rate_per_minute,
+                 rate_burst, created_at, expires_at)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?
         .execute(params![
             key.id.as_bytes(),
+            key.owner.as_bytes(),
             key.workspace.as_bytes(),
             key.name,
             key.prefix,
@@ -295,22 +366,39 @@ pub(super) fn key_add(connection: &Connection, key: &ApiKey) -> SqlResult<()> {
             micros(key.created_at),
             key.expires_at.map(micros),
         ])?;
-    bump(connection, "directory")
+    Ok(())
 }
 
 pub(super) fn key_revoke(
     connection: &Connection,
     workspace: WorkspaceId,
     id: KeyId,
-    now: Timestamp,
+    act: &Act,
 ) -> SqlResult<bool> {
     let n_rows = connection
         .prepare_cached(
             "update api_keys set revoked_at = ?3 where workspace_id = ?1 and id = ?2 and revoked_at is null",
         )?
-        .execute((workspace.as_bytes(), id.as_bytes(), micros(now)))?;
+        .execute((workspace.as_bytes(), id.as_bytes(), micros(act.at)))?;
+    if n_rows == 1 {
+        audit::write(connection, act)?;
+    }
     bump(connection, "directory")?;
     Ok(n_rows == 1)
+}
+
+/// Adds a workspace.
+pub(super) fn workspace_add(
+    connection: &Connection,
+    id: WorkspaceId,
+    name: &str,
+    act: &Act,
+) -> SqlResult<()> {
+    connection
+        .prepare_cached("insert into workspaces (id, name, created_at) values (?1, ?2, ?3)")?
+        .execute((id.as_bytes(), name, micros(act.at)))?;
+    audit::write(connection, act)?;
+    bump(connection, "directory")
 }
 
 pub(super) fn keys_used(connection: &Connection, used: &[(KeyId, Timestamp)]) -> SqlResult<()> {

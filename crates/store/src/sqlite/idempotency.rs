@@ -1,6 +1,6 @@
 //! The answers kept for repeated requests.
 
-use domain::id::{KeyId, MessageId, WorkspaceId};
+use domain::id::{MessageId, OwnerId, WorkspaceId};
 use engine::ports::{KeptAnswer, KeptKey, NewIdempotencyKey};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
@@ -11,7 +11,7 @@ use crate::row::{Cells, micros};
 pub(super) fn find(
     connection: &Connection,
     workspace: WorkspaceId,
-    owner: KeyId,
+    owner: OwnerId,
     key: &str,
     now: Timestamp,
 ) -> SqlResult<Option<KeptKey>> {

@@ -33,7 +33,8 @@ const MIGRATIONS: &[Migration] = migrations! {
     4 "0004_reached" "reached"
     5 "0005_events" "events"
     6 "0006_lean_messages" "lean_messages"
-    7 "0007_messaging_limit" "messaging_limit"
+    7 "0007_users" "users"
+    8 "0008_messaging_limit" "messaging_limit"
 };
 
 /// Why a database cannot be brought up to date.

@@ -1,6 +1,8 @@
 //! SQLite: one writer thread with group commit, a few read-only connections beside it.
 
 mod accept;
+mod access;
+mod audit;
 mod contacts;
 mod deliveries;
 mod depth;
@@ -21,6 +23,7 @@ mod spread;
 mod tally;
 mod templates;
 mod told;
+mod users;
 mod webhooks;
 mod work;
 mod write;

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use domain::access::ApiKey;
+use domain::audit::Act;
 use domain::id::{
-    AccountId, ContactId, DeliveryId, KeyId, MessageId, ReplayId, WebhookId, WorkerId, WorkspaceId,
+    AccountId, ContactId, DeliveryId, KeyId, MessageId, OwnerId, ReplayId, WebhookId, WorkerId, WorkspaceId,
 };
 use engine::ports::{
     Accounts, Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, ClaimedDelivery,
@@ -34,18 +35,18 @@ impl Accounts for SqliteStore {
         self.read("looking for changes", directory::revision).await
     }
 
-    async fn account_add(&self, new: NewAccount) -> Result<(), StoreError> {
+    async fn account_add(&self, new: NewAccount, act: Act) -> Result<(), StoreError> {
         let sealer = self.sealer.clone();
-        self.write("adding an account", move |tx| directory::account_add(tx, &sealer, &new)).await
+        self.write("adding an account", move |tx| directory::account_add(tx, &sealer, &new, &act)).await
     }
 
     async fn account_remove(
         &self,
         workspace: WorkspaceId,
         id: AccountId,
-        now: Timestamp,
+        act: Act,
     ) -> Result<bool, StoreError> {
-        self.write("removing an account", move |tx| directory::account_remove(tx, workspace, id, now)).await
+        self.write("removing an account", move |tx| directory::account_remove(tx, workspace, id, &act)).await
     }
 
     async fn account_hold(
@@ -53,11 +54,11 @@ impl Accounts for SqliteStore {
         workspace: WorkspaceId,
         id: AccountId,
         reason: Option<&str>,
-        now: Timestamp,
+        act: Act,
     ) -> Result<(), StoreError> {
         let reason = reason.map(str::to_owned);
         self.write("holding an account", move |tx| {
-            directory::account_hold(tx, workspace, id, reason.as_deref(), now)
+            directory::account_hold(tx, workspace, id, reason.as_deref(), &act)
         })
         .await
     }
@@ -76,17 +77,12 @@ impl Accounts for SqliteStore {
         .await
     }
 
-    async fn key_add(&self, key: ApiKey) -> Result<(), StoreError> {
-        self.write("adding a key", move |tx| directory::key_add(tx, &key)).await
+    async fn key_add(&self, key: ApiKey, act: Act) -> Result<(), StoreError> {
+        self.write("adding a key", move |tx| directory::key_add(tx, &key, &act)).await
     }
 
-    async fn key_revoke(
-        &self,
-        workspace: WorkspaceId,
-        id: KeyId,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        self.write("revoking a key", move |tx| directory::key_revoke(tx, workspace, id, now)).await
+    async fn key_revoke(&self, workspace: WorkspaceId, id: KeyId, act: Act) -> Result<bool, StoreError> {
+        self.write("revoking a key", move |tx| directory::key_revoke(tx, workspace, id, &act)).await
     }
 
     async fn reached(
@@ -153,23 +149,29 @@ impl Hooks for SqliteStore {
         .await
     }
 
-    async fn webhook_add(&self, new: &WebhookRecord, limit: u32) -> Result<bool, StoreError> {
+    async fn webhook_add(&self, new: &WebhookRecord, limit: u32, act: Act) -> Result<bool, StoreError> {
         let (sealer, new) = (self.sealer.clone(), new.clone());
-        self.write("adding an endpoint", move |tx| webhooks::add(tx, &sealer, &new, limit)).await
+        self.write("adding an endpoint", move |tx| webhooks::add(tx, &sealer, &new, limit, &act)).await
     }
 
-    async fn webhook_change(&self, changed: &WebhookRecord, revives: bool) -> Result<bool, StoreError> {
+    async fn webhook_change(
+        &self,
+        changed: &WebhookRecord,
+        revives: bool,
+        act: Act,
+    ) -> Result<bool, StoreError> {
         let (sealer, changed) = (self.sealer.clone(), changed.clone());
-        self.write("changing an endpoint", move |tx| webhooks::change(tx, &sealer, &changed, revives)).await
+        self.write("changing an endpoint", move |tx| webhooks::change(tx, &sealer, &changed, revives, &act))
+            .await
     }
 
     async fn webhook_remove(
         &self,
         workspace: WorkspaceId,
         id: WebhookId,
-        now: Timestamp,
+        act: Act,
     ) -> Result<bool, StoreError> {
-        self.write("removing an endpoint", move |tx| webhooks::remove(tx, workspace, id, now)).await
+        self.write("removing an endpoint", move |tx| webhooks::remove(tx, workspace, id, &act)).await
     }
 
     async fn hook_work(&self, now: Timestamp) -> Result<HookWork, StoreError> {
@@ -222,8 +224,8 @@ impl Hooks for SqliteStore {
             .await
     }
 
-    async fn replay(&self, replay: NewReplay) -> Result<u64, StoreError> {
-        self.write("repeating events", move |tx| spread::replay(tx, &replay)).await
+    async fn replay(&self, replay: NewReplay, act: Act) -> Result<u64, StoreError> {
+        self.write("repeating events", move |tx| spread::replay(tx, &replay, &act)).await
     }
 
     async fn begin_test(
@@ -310,7 +312,7 @@ impl Messages for SqliteStore {
     async fn idempotency_key(
         &self,
         workspace: WorkspaceId,
-        owner: KeyId,
+        owner: OwnerId,
         key: &str,
         now: Timestamp,
     ) -> Result<Option<KeptKey>, StoreError> {

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** an event is handed out once: the cursor moves in the transaction that writes the deliveries.
 
+use domain::audit::Act;
 use domain::delivery::LIFE;
 use domain::event::EventKind;
 use domain::id::{ContactId, DeliveryId, ReplayId, WebhookId, WorkspaceId};
@@ -9,8 +10,8 @@ use engine::ports::{NewReplay, StoredEvent};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::events;
 use super::webhooks::{self, Listener};
+use super::{audit, events};
 use crate::error::SqlResult;
 use crate::row::{Cells, micros};
 
@@ -243,7 +244,8 @@ fn repeat_some(connection: &Connection, replay: &Replay, now: Timestamp, limit: 
 }
 
 /// Asks for past events again. Returns how many are looked through.
-pub(super) fn replay(connection: &Connection, replay: &NewReplay) -> SqlResult<u64> {
+pub(super) fn replay(connection: &Connection, replay: &NewReplay, act: &Act) -> SqlResult<u64> {
+    audit::write(connection, act)?;
     let NewReplay { id, workspace, webhook, since, now } = *replay;
     let first = events::first_since(connection, workspace, since)?;
     // What was not handed out yet comes by itself.

@@ -11,9 +11,9 @@ use engine::ports::{
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::directory;
 use super::events::{About, emit};
 use super::page::{List, Order, bytes, containing, text};
+use super::{audit, directory};
 use crate::error::SqlResult;
 use crate::row::{Cells, micros};
 
@@ -187,6 +187,9 @@ pub(super) fn put(connection: &Connection, put: &TemplatesPut) -> SqlResult<Temp
         .query_row((put.workspace.as_bytes(), &put.waba_id), |row| row.get(0))?;
     if counts.added + counts.updated + counts.removed > 0 {
         directory::bump(connection, "templates")?;
+    }
+    if let Some(act) = &put.act {
+        audit::write(connection, act)?;
     }
     Ok(counts)
 }

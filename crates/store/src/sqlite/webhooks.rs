@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use domain::audit::Act;
 use domain::id::{AccountId, WebhookId, WorkspaceId};
 use engine::ports::WebhookRecord;
-use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{directory, events};
+use super::{audit, directory, events};
 use crate::error::{SqlError, SqlResult};
 use crate::row::{Cells, json, micros};
 use crate::seal::Sealer;
@@ -120,6 +120,7 @@ pub(super) fn add(
     sealer: &Sealer,
     new: &WebhookRecord,
     limit: u32,
+    act: &Act,
 ) -> SqlResult<bool> {
     let n_webhooks: u32 = connection
         .prepare_cached("select count(*) from webhooks where workspace_id = ?1 and removed_at is null")?
@@ -148,6 +149,7 @@ pub(super) fn add(
             events::last(connection, new.workspace)?,
             micros(new.created_at),
         ])?;
+    audit::write(connection, act)?;
     directory::bump(connection, "directory")?;
     Ok(true)
 }
@@ -157,6 +159,7 @@ pub(super) fn change(
     sealer: &Sealer,
     changed: &WebhookRecord,
     revives: bool,
+    act: &Act,
 ) -> SqlResult<bool> {
     let chosen = Chosen::of(changed, sealer)?;
     let n_rows = connection
@@ -185,8 +188,12 @@ pub(super) fn change(
             micros(changed.updated_at),
             revives,
         ])?;
+    if n_rows == 0 {
+        return Ok(false);
+    }
+    audit::write(connection, act)?;
     directory::bump(connection, "directory")?;
-    Ok(n_rows == 1)
+    Ok(true)
 }
 
 /// Removes an endpoint: its secrets go at once, what waits for it step by step.
@@ -194,7 +201,7 @@ pub(super) fn remove(
     connection: &Connection,
     workspace: WorkspaceId,
     id: WebhookId,
-    now: Timestamp,
+    act: &Act,
 ) -> SqlResult<bool> {
     let n_rows = connection
         .prepare_cached(
@@ -202,10 +209,14 @@ pub(super) fn remove(
              set removed_at = ?3, updated_at = ?3, is_enabled = 0, secret = null, old_secret = null, headers = null
              where workspace_id = ?1 and id = ?2 and removed_at is null",
         )?
-        .execute((workspace.as_bytes(), id.as_bytes(), micros(now)))?;
+        .execute((workspace.as_bytes(), id.as_bytes(), micros(act.at)))?;
+    if n_rows == 0 {
+        return Ok(false);
+    }
+    audit::write(connection, act)?;
     connection.prepare_cached("delete from replays where webhook_id = ?1")?.execute([id.as_bytes()])?;
     directory::bump(connection, "directory")?;
-    Ok(n_rows == 1)
+    Ok(true)
 }
 
 /// An endpoint, as far as it is chosen what it hears of.

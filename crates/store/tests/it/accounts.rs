@@ -1,7 +1,8 @@
 //! Accounts, keys and templates, and their secrets at rest.
 
 use domain::access::{ApiKey, Scope};
-use domain::id::{KeyId, TemplateId};
+use domain::audit::Action;
+use domain::id::{KeyId, OwnerId, TemplateId};
 use domain::template::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
 use engine::ports::{Accounts, ListedTemplate, StoreErrorKind, TemplateFilter, TemplatesPut};
 use secrecy::ExposeSecret;
@@ -36,9 +37,12 @@ async fn a_name_or_a_number_is_taken_once() {
     let directory = app.store.directory().await.unwrap();
     let mut record = (*directory.accounts[0]).clone();
     record.account.id = app.id(domain::id::AccountId::from_parts);
-    let clash = app.store.account_add(engine::ports::NewAccount { record, created_at: app.now() }).await;
+    let new = engine::ports::NewAccount { record, created_at: app.now() };
+    let clash = app.store.account_add(new, app.act(Action::AccountAdded)).await;
     assert_eq!(clash.unwrap_err().kind(), StoreErrorKind::Conflict);
-    assert!(app.store.account_remove(app.workspace, app.account, app.now()).await.unwrap());
+    assert!(
+        app.store.account_remove(app.workspace, app.account, app.act(Action::AccountRemoved)).await.unwrap()
+    );
     app.add_account("main", "330011220099887").await;
 }
 
@@ -46,17 +50,18 @@ async fn a_name_or_a_number_is_taken_once() {
 async fn each_change_moves_the_revision() {
     let app = TestStore::new().await;
     let before = app.store.revision().await.unwrap();
-    app.store.account_hold(app.workspace, app.account, Some("token expired"), app.now()).await.unwrap();
+    let act = app.act(Action::AccountHeld);
+    app.store.account_hold(app.workspace, app.account, Some("token expired"), act).await.unwrap();
     let after = app.store.revision().await.unwrap();
     assert!(before.directory < after.directory);
     assert_eq!(before.templates, after.templates);
 }
 
-#[tokio::test]
-async fn a_key_comes_back_and_is_revoked_once() {
-    let app = TestStore::new().await;
-    let key = ApiKey {
+/// A key of every property.
+pub(crate) fn an_api_key(app: &TestStore) -> ApiKey {
+    ApiKey {
         id: app.id(KeyId::from_parts),
+        owner: app.id(OwnerId::from_parts),
         workspace: app.workspace,
         name: "ci".to_owned(),
         prefix: "wp_test_abcd".to_owned(),
@@ -68,14 +73,21 @@ async fn a_key_comes_back_and_is_revoked_once() {
         rate_burst: None,
         expires_at: None,
         revoked_at: None,
+        replaced_by: None,
         created_at: app.now(),
         last_used_at: None,
-    };
-    app.store.key_add(key.clone()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_key_comes_back_and_is_revoked_once() {
+    let app = TestStore::new().await;
+    let key = an_api_key(&app);
+    app.store.key_add(key.clone(), app.act(Action::KeyCreated)).await.unwrap();
     let directory = app.store.directory().await.unwrap();
     assert_eq!(**directory.keys.get(&[3; 32]).unwrap(), key);
-    assert!(app.store.key_revoke(app.workspace, key.id, app.now()).await.unwrap());
-    assert!(!app.store.key_revoke(app.workspace, key.id, app.now()).await.unwrap());
+    assert!(app.store.key_revoke(app.workspace, key.id, app.act(Action::KeyRevoked)).await.unwrap());
+    assert!(!app.store.key_revoke(app.workspace, key.id, app.act(Action::KeyRevoked)).await.unwrap());
     let directory = app.store.directory().await.unwrap();
     assert!(!directory.keys.get(&[3; 32]).unwrap().is_valid(app.now()));
 }
@@ -108,6 +120,7 @@ async fn a_complete_list_removes_what_meta_no_longer_has() {
             .map(|name| (app.id(TemplateId::from_parts), listed(name, TemplateStatus::Approved)))
             .collect(),
         is_complete,
+        act: None,
         now: app.now(),
     };
     let counts = app.store.templates_put(put(&["a", "b"], true)).await.unwrap();

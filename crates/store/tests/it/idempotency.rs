@@ -1,6 +1,6 @@
 //! The answers kept for repeated requests.
 
-use domain::id::KeyId;
+use domain::id::OwnerId;
 use domain::message::Status;
 use domain::meta_error::MetaError;
 use domain::outcome::Accepted;
@@ -14,8 +14,8 @@ use crate::support::{CUSTOMER, TestStore};
 
 const DIGEST: [u8; 32] = [3; 32];
 
-fn owner() -> KeyId {
-    KeyId::from_parts(1, &[4; 10])
+fn owner() -> OwnerId {
+    OwnerId::from_parts(1, &[4; 10])
 }
 
 fn answer(text: &'static str) -> KeptAnswer {
@@ -79,7 +79,7 @@ async fn keys_of_others_are_other_keys() {
     app.accept(keyed(&app, "K", app.new_message())).await;
     let mut new = keyed(&app, "k", app.new_message());
     if let Some(key) = &mut new.idempotency {
-        key.owner = KeyId::from_parts(1, &[5; 10]);
+        key.owner = OwnerId::from_parts(1, &[5; 10]);
     }
     app.accept(new).await;
 }

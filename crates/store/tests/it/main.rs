@@ -13,4 +13,5 @@ mod queue_laws;
 mod reach;
 mod reports;
 mod support;
+mod users;
 mod work;

@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::account::{Account, AccountStatus};
-use domain::id::{AccountId, ContactId, MessageId, WorkerId, WorkspaceId};
+use domain::audit::{Act, Action, Actor, ActorKind, Subject, SubjectKind};
+use domain::id::{AccountId, ActId, ContactId, MessageId, WorkerId, WorkspaceId};
 use domain::inbound::{Inbound, Person, Update};
+use domain::json::Object;
 use domain::message::{Reference, Status, StatusReport};
 use domain::outcome::Accepted;
 use domain::phone::PhoneNumber;
@@ -26,6 +28,12 @@ use tempfile::TempDir;
 
 /// A clock that stands still until it is moved.
 pub(crate) struct FakeClock(Mutex<Timestamp>);
+
+impl FakeClock {
+    pub(crate) fn at(now: Timestamp) -> Self {
+        Self(Mutex::new(now))
+    }
+}
 
 #[async_trait]
 impl Clock for FakeClock {
@@ -113,6 +121,21 @@ impl TestStore {
         from_parts(self.now().as_millisecond().try_into().unwrap(), &random)
     }
 
+    /// An entry of the audit log.
+    pub(crate) fn act(&self, action: Action) -> Act {
+        Act {
+            id: self.id(ActId::from_parts),
+            workspace: self.workspace,
+            at: self.now(),
+            actor: Actor { kind: ActorKind::CommandLine, id: None, name: "waypost".to_owned() },
+            action,
+            subject: Subject::named(SubjectKind::Account, &self.account, "main"),
+            client: None,
+            request_id: None,
+            details: Object::new(),
+        }
+    }
+
     pub(crate) async fn add_account(&self, name: &str, phone_number_id: &str) -> AccountId {
         let account = Account {
             id: self.id(AccountId::from_parts),
@@ -135,7 +158,8 @@ impl TestStore {
             app_secret: Some("demo-app-secret".into()),
             verify_token_digest: Some([7; 32]),
         };
-        self.store.account_add(NewAccount { record, created_at: self.now() }).await.unwrap();
+        let act = self.act(Action::AccountAdded);
+        self.store.account_add(NewAccount { record, created_at: self.now() }, act).await.unwrap();
         id
     }
 

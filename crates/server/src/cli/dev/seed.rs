@@ -7,10 +7,10 @@ use domain::access::Scope;
 use domain::account::AccountStatus;
 use domain::id::WorkspaceId;
 use domain::phone::PhoneNumber;
-use engine::Deps;
 use engine::account::{self, AddAccount};
 use engine::key::{self, DEV_KEY, NewKey};
 use engine::ports::{AccountRecord, Recipient};
+use engine::{By, Deps};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
@@ -50,7 +50,7 @@ pub(super) async fn account(deps: &Deps, sandbox: &SimAccount) -> anyhow::Result
         }
         Some(known) if is_current(known, sandbox) => {
             if known.account.status != AccountStatus::Connected {
-                account::resume(deps, workspace, known.account.id)
+                account::resume(deps, &By::gateway(), &known.account)
                     .await
                     .context("resuming the sandbox's account")?;
             }
@@ -58,7 +58,7 @@ pub(super) async fn account(deps: &Deps, sandbox: &SimAccount) -> anyhow::Result
         }
         Some(known) => {
             is_default |= known.account.is_default;
-            account::remove(deps, workspace, known.account.id)
+            account::remove(deps, &By::gateway(), &known.account)
                 .await
                 .context("replacing the sandbox's account")?;
             false
@@ -76,7 +76,7 @@ pub(super) async fn account(deps: &Deps, sandbox: &SimAccount) -> anyhow::Result
             is_default,
             is_sandbox: true,
         };
-        account::add(deps, new).await.context("adding the sandbox's account")?;
+        account::add(deps, &By::gateway(), new).await.context("adding the sandbox's account")?;
     }
     let record = deps.directory.current().account(workspace, ACCOUNT).cloned();
     record.context("the sandbox's account is gone")
@@ -115,7 +115,7 @@ pub(super) async fn key(deps: &Deps, config: &Config) -> anyhow::Result<()> {
         rate_burst: None,
         expires_at: None,
     };
-    key::add(deps, new, &DEV_KEY.into()).await.context("adding the dev key")?;
+    key::add(deps, &By::gateway(), new, &DEV_KEY.into()).await.context("adding the dev key")?;
     Ok(())
 }
 

@@ -1,0 +1,249 @@
+//! How often a password may be tried.
+//!
+//! An attempt counts as failed from its beginning, so that many at once are no way around; one that succeeds, or that
+//! could not be judged, is taken back.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use jiff::{SignedDuration, Timestamp};
+
+/// Failures of one name from one address before the first wait.
+const FREE: u32 = 5;
+/// The wait after the last free failure; it doubles with each further one.
+const FIRST_WAIT: SignedDuration = SignedDuration::from_secs(60);
+/// The longest wait, and how long a failure is remembered after it.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(15);
+/// Failures from one address, whatever the names, and of one name, whatever the addresses, in [`LONGEST_WAIT`].
+const MANY: u32 = 50;
+/// How many of each are remembered.
+const REMEMBERED: usize = 10_000;
+
+/// Who tries to log in: the name, and the address if it is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    name: String,
+    address: Option<IpAddr>,
+}
+
+impl Attempt {
+    /// An attempt with this name from this address. Of an IPv6 address the first 64 bits count: one machine has all the
+    /// others.
+    pub fn new(name: String, address: Option<IpAddr>) -> Self {
+        let address = address.map(|address| match address.to_canonical() {
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                IpAddr::from([a, b, c, d, 0, 0, 0, 0])
+            }
+            v4 @ IpAddr::V4(_) => v4,
+        });
+        Self { name, address }
+    }
+}
+
+/// The failures of the last minutes.
+#[derive(Clone, Debug, Default)]
+pub struct LoginThrottle {
+    pairs: BTreeMap<(String, Option<IpAddr>), Failures>,
+    names: BTreeMap<String, Failures>,
+    addresses: BTreeMap<IpAddr, Failures>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Failures {
+    n: u32,
+    first_at: Timestamp,
+    last_at: Timestamp,
+}
+
+impl Failures {
+    /// How long the failures of one name from one address keep it waiting.
+    fn grown_until(&self) -> Option<Timestamp> {
+        let beyond = self.n.checked_sub(FREE)?;
+        let wait = FIRST_WAIT.as_secs().saturating_mul(1_i64.checked_shl(beyond.min(10))?);
+        Some(later(self.last_at, SignedDuration::from_secs(wait).min(LONGEST_WAIT)))
+    }
+
+    /// How long many failures keep everybody waiting.
+    fn many_until(&self) -> Option<Timestamp> {
+        (self.n >= MANY).then(|| self.is_counted_until())
+    }
+
+    /// Names and addresses are counted in spans that begin with their first failure.
+    fn is_counted_until(&self) -> Timestamp {
+        later(self.first_at, LONGEST_WAIT)
+    }
+
+    /// A pair is remembered beyond its longest wait, or the wait would not grow.
+    fn is_kept_until(&self) -> Timestamp {
+        later(self.last_at, LONGEST_WAIT + LONGEST_WAIT)
+    }
+}
+
+fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.saturating_add(by).unwrap_or(Timestamp::MAX)
+}
+
+impl LoginThrottle {
+    /// Counts an attempt.
+    ///
+    /// # Errors
+    /// When it comes too early: with the time from which on it may be made. Then nothing is counted.
+    pub fn begin(&mut self, attempt: &Attempt, now: Timestamp) -> Result<(), Timestamp> {
+        let Attempt { name, address } = attempt;
+        let pair = (name.clone(), *address);
+        let until = [
+            self.pairs.get(&pair).filter(|pair| now < pair.is_kept_until()).and_then(Failures::grown_until),
+            self.names.get(name).and_then(Failures::many_until),
+            address.and_then(|address| self.addresses.get(&address)?.many_until()),
+        ];
+        if let Some(until) = until.into_iter().flatten().max().filter(|until| now < *until) {
+            return Err(until);
+        }
+        count(&mut self.pairs, pair, now, Failures::is_kept_until);
+        count(&mut self.names, name.clone(), now, Failures::is_counted_until);
+        if let Some(address) = address {
+            count(&mut self.addresses, *address, now, Failures::is_counted_until);
+        }
+        Ok(())
+    }
+
+    /// The attempt was right: the name has a clean slate at this address.
+    pub fn succeed(&mut self, attempt: &Attempt) {
+        self.take_back(attempt);
+        self.pairs.remove(&(attempt.name.clone(), attempt.address));
+    }
+
+    /// The attempt could not be judged.
+    pub fn take_back(&mut self, attempt: &Attempt) {
+        let less = |failures: Option<&mut Failures>| {
+            if let Some(failures) = failures {
+                failures.n = failures.n.saturating_sub(1);
+            }
+        };
+        less(self.pairs.get_mut(&(attempt.name.clone(), attempt.address)));
+        less(self.names.get_mut(&attempt.name));
+        less(attempt.address.and_then(|address| self.addresses.get_mut(&address)));
+    }
+}
+
+/// Counts one failure. Where too many are remembered, those make room whose time is over, or else the oldest one.
+fn count<K: Ord + Clone>(
+    failures: &mut BTreeMap<K, Failures>,
+    key: K,
+    now: Timestamp,
+    end: fn(&Failures) -> Timestamp,
+) {
+    if failures.len() >= REMEMBERED && !failures.contains_key(&key) {
+        failures.retain(|_, one| now < end(one));
+        let oldest = failures.iter().min_by_key(|(_, one)| one.last_at).map(|(key, _)| key.clone());
+        if failures.len() >= REMEMBERED
+            && let Some(oldest) = oldest
+        {
+            failures.remove(&oldest);
+        }
+    }
+    let fresh = Failures { n: 0, first_at: now, last_at: now };
+    let one = failures.entry(key).or_insert(fresh);
+    if end(one) <= now {
+        *one = fresh;
+    }
+    (one.n, one.last_at) = (one.n.saturating_add(1), now);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_767_225_600 + second).unwrap()
+    }
+
+    fn attempt(name: &str, address: &str) -> Attempt {
+        Attempt::new(name.to_owned(), Some(address.parse().unwrap()))
+    }
+
+    #[test]
+    fn after_five_failures_the_waits_double_up_to_a_quarter_of_an_hour() {
+        let mut throttle = LoginThrottle::default();
+        let ada = attempt("ada", "192.0.2.1");
+        for _ in 0..5 {
+            assert_eq!(throttle.begin(&ada, at(0)), Ok(()));
+        }
+        let mut now = 0;
+        for wait in [60, 120, 240, 480, 900, 900, 900] {
+            assert_eq!(throttle.begin(&ada, at(now)), Err(at(now + wait)));
+            assert_eq!(throttle.begin(&ada, at(now + wait - 1)), Err(at(now + wait)));
+            now += wait;
+            assert_eq!(throttle.begin(&ada, at(now)), Ok(()));
+        }
+        assert_eq!(throttle.begin(&ada, at(now + 1800)), Ok(()));
+        for _ in 0..4 {
+            assert_eq!(throttle.begin(&ada, at(now + 1800)), Ok(()));
+        }
+    }
+
+    #[test]
+    fn another_name_and_another_address_do_not_wait() {
+        let mut throttle = LoginThrottle::default();
+        for _ in 0..5 {
+            throttle.begin(&attempt("ada", "192.0.2.1"), at(0)).unwrap();
+        }
+        assert!(throttle.begin(&attempt("ada", "192.0.2.1"), at(0)).is_err());
+        assert_eq!(throttle.begin(&attempt("bob", "192.0.2.1"), at(0)), Ok(()));
+        assert_eq!(throttle.begin(&attempt("ada", "192.0.2.2"), at(0)), Ok(()));
+    }
+
+    #[test]
+    fn fifty_from_one_address_or_of_one_name_are_enough() {
+        let mut throttle = LoginThrottle::default();
+        for n in 0..50 {
+            throttle.begin(&attempt(&format!("name-{n}"), "192.0.2.1"), at(n)).unwrap();
+            throttle.begin(&attempt("ada", &format!("198.51.100.{n}")), at(n)).unwrap();
+        }
+        assert_eq!(throttle.begin(&attempt("other", "192.0.2.1"), at(60)), Err(at(900)));
+        assert_eq!(throttle.begin(&attempt("ada", "203.0.113.1"), at(60)), Err(at(900)));
+        assert_eq!(throttle.begin(&attempt("other", "203.0.113.1"), at(60)), Ok(()));
+        assert_eq!(throttle.begin(&attempt("other", "192.0.2.1"), at(900)), Ok(()));
+    }
+
+    #[test]
+    fn a_success_wipes_the_slate_and_what_was_not_judged_counts_nothing() {
+        let mut throttle = LoginThrottle::default();
+        let ada = attempt("ada", "192.0.2.1");
+        for _ in 0..100 {
+            throttle.begin(&ada, at(0)).unwrap();
+            throttle.take_back(&ada);
+        }
+        for _ in 0..100 {
+            for _ in 0..4 {
+                if throttle.begin(&ada, at(0)).is_err() {
+                    // The address and the name keep their failures: a right password between is no way around.
+                    assert!(throttle.addresses.values().all(|one| one.n == 50));
+                    return;
+                }
+            }
+            throttle.succeed(&ada);
+        }
+        panic!("never refused");
+    }
+
+    #[test]
+    fn neighbours_of_an_ipv6_network_are_one() {
+        let mut throttle = LoginThrottle::default();
+        for n in 0..5 {
+            throttle.begin(&attempt("ada", &format!("2001:db8::{n}")), at(0)).unwrap();
+        }
+        assert!(throttle.begin(&attempt("ada", "2001:db8::ffff:1"), at(0)).is_err());
+        assert_eq!(throttle.begin(&attempt("ada", "2001:db8:0:1::1"), at(0)), Ok(()));
+    }
+
+    #[test]
+    fn what_is_remembered_has_a_bound() {
+        let mut throttle = LoginThrottle::default();
+        for n in 0..REMEMBERED + 10 {
+            throttle.begin(&Attempt::new(format!("name-{n}"), None), at(0)).unwrap();
+        }
+        assert_eq!((throttle.pairs.len(), throttle.names.len()), (REMEMBERED, REMEMBERED));
+    }
+}

@@ -1,0 +1,257 @@
+//! Where users, their sessions, the list of keys and the audit log are kept.
+
+use async_trait::async_trait;
+use domain::access::ApiKey;
+use domain::audit::{Act, Action};
+use domain::id::{KeyId, UserId, WorkspaceId};
+use domain::permission::Role;
+use domain::user::{Email, User};
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+use super::{Page, PageRequest, StoreError};
+
+/// Users, sessions, keys, workspaces and the audit log. Each act is written in the transaction that does it.
+#[async_trait]
+pub trait Access: Send + Sync {
+    /// Adds a workspace.
+    ///
+    /// # Errors
+    /// `Conflict` when the name is taken.
+    async fn workspace_add(&self, id: WorkspaceId, name: &str, act: Act) -> Result<(), StoreError>;
+
+    /// One page of the keys that are not revoked, newest first.
+    async fn keys(
+        &self,
+        workspace: WorkspaceId,
+        filter: &KeyFilter,
+        page: PageRequest,
+    ) -> Result<Page<ApiKey>, StoreError>;
+
+    /// Puts a new key in the place of an old one. `false`: the old one is gone, over or was replaced before.
+    async fn key_rotate(&self, rotation: Rotation, act: Act) -> Result<bool, StoreError>;
+
+    /// Adds a user.
+    ///
+    /// # Errors
+    /// `Conflict` when the address is taken.
+    async fn user_add(&self, user: User, password_hash: &str, act: Act) -> Result<(), StoreError>;
+
+    /// One page of users, oldest first.
+    async fn users(
+        &self,
+        workspace: WorkspaceId,
+        filter: &UserFilter,
+        page: PageRequest,
+    ) -> Result<Page<User>, StoreError>;
+
+    /// Changes a user. A new password, and a user who may not log in any more, end all sessions.
+    ///
+    /// # Errors
+    /// `Conflict` when the address is taken.
+    async fn user_put(&self, change: UserChange, act: Act) -> Result<UserEnd, StoreError>;
+
+    /// Removes a user, who must still have the role that was seen, with all sessions.
+    async fn user_remove(
+        &self,
+        workspace: WorkspaceId,
+        id: UserId,
+        seen_role: Role,
+        act: Act,
+    ) -> Result<UserEnd, StoreError>;
+
+    /// A user with the hash of the password.
+    async fn credentials(&self, whose: &Whose) -> Result<Option<Credentials>, StoreError>;
+
+    /// Begins a session. `false`: the user or the password has changed meanwhile.
+    async fn session_add(&self, new: NewSession, act: Act) -> Result<bool, StoreError>;
+
+    /// A session with its user.
+    async fn session(&self, digest: &SessionDigest) -> Result<Option<StoredSession>, StoreError>;
+
+    /// Ends a session.
+    async fn session_end(&self, workspace: WorkspaceId, digest: &SessionDigest) -> Result<(), StoreError>;
+
+    /// Writes down when sessions were last used.
+    async fn sessions_seen(&self, seen: &[(SessionDigest, Timestamp)]) -> Result<(), StoreError>;
+
+    /// Forgets sessions that began, or were last used, before these times: at most `limit`.
+    async fn sessions_forget(
+        &self,
+        begun_before: Timestamp,
+        seen_before: Timestamp,
+        limit: u32,
+    ) -> Result<(), StoreError>;
+
+    /// One page of the audit log, newest first.
+    async fn audit(
+        &self,
+        workspace: WorkspaceId,
+        filter: &AuditFilter,
+        page: PageRequest,
+    ) -> Result<Page<Act>, StoreError>;
+}
+
+/// Hashes passwords, on few threads at a time: it takes long and much memory on purpose.
+#[async_trait]
+pub trait Passwords: Send + Sync {
+    /// The hash to keep; `salt` is drawn for it alone.
+    async fn hash(&self, password: SecretString, salt: [u8; 16]) -> Result<String, PasswordError>;
+
+    /// Whether this is the password with that hash. Without a hash it is not, and to find out takes as long.
+    async fn verify(&self, password: SecretString, hash: Option<String>) -> Result<bool, PasswordError>;
+}
+
+/// A password that could not be hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PasswordError {
+    /// As many wait as may.
+    #[error("too many passwords are being hashed")]
+    Busy,
+    /// A fault of ours, or a hash that cannot be read.
+    #[error("hashing a password failed")]
+    Failed,
+}
+
+/// SHA-256 of a session's secret.
+pub type SessionDigest = [u8; 32];
+
+/// Which keys to list; `None` is any.
+#[derive(Clone, Debug, Default)]
+pub struct KeyFilter {
+    /// With this id.
+    pub id: Option<KeyId>,
+    /// With this in the name or the prefix.
+    pub search: Option<String>,
+}
+
+/// A key in the place of another.
+#[derive(Clone, Debug)]
+pub struct Rotation {
+    /// The new key.
+    pub new: ApiKey,
+    /// The one that it replaces.
+    pub old: KeyId,
+    /// When that one ends, unless it ends earlier by itself.
+    pub old_expires_at: Timestamp,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// Which users to list; `None` is any.
+#[derive(Clone, Debug, Default)]
+pub struct UserFilter {
+    /// With this id.
+    pub id: Option<UserId>,
+    /// With this address, in the form under which it is unique.
+    pub email: Option<String>,
+    /// In this role.
+    pub role: Option<Role>,
+    /// With this in the name or the address.
+    pub search: Option<String>,
+}
+
+/// What shall be different about a user; `None` stays.
+#[derive(Clone)]
+pub struct UserChange {
+    /// The tenant.
+    pub workspace: WorkspaceId,
+    /// Who.
+    pub id: UserId,
+    /// The role that the user must still have: whether the change is allowed was judged by it.
+    pub seen_role: Role,
+    /// The address.
+    pub email: Option<Email>,
+    /// The name; `Some(None)` clears it.
+    pub name: Option<Option<String>>,
+    /// The role.
+    pub role: Option<Role>,
+    /// Whether the user may not log in.
+    pub is_disabled: Option<bool>,
+    /// The hash of the password.
+    pub password_hash: Option<String>,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// What became of a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UserEnd {
+    /// This.
+    Done(User),
+    /// There is no such user.
+    Gone,
+    /// Nothing: it is the workspace's last owner.
+    LastOwner,
+    /// Nothing: the role is another one by now.
+    Stale,
+}
+
+/// Whose password.
+#[derive(Clone, Debug)]
+pub enum Whose {
+    /// The user's with this id.
+    Id(WorkspaceId, UserId),
+    /// The user's with this address, in the form under which it is unique. Without a workspace: of the one with this id
+    /// if it is there, else of the oldest that has the address.
+    Email {
+        /// The address.
+        email: String,
+        /// Only this workspace.
+        only: Option<WorkspaceId>,
+        /// The workspace that comes first.
+        first: Option<WorkspaceId>,
+    },
+}
+
+/// A user with the hash of the password.
+#[derive(Clone)]
+pub struct Credentials {
+    /// The user.
+    pub user: User,
+    /// The hash.
+    pub password_hash: String,
+}
+
+/// A session to begin.
+#[derive(Clone)]
+pub struct NewSession {
+    /// Under what it is found.
+    pub digest: SessionDigest,
+    /// The tenant.
+    pub workspace: WorkspaceId,
+    /// Who.
+    pub user: UserId,
+    /// The hash with which the password was found right.
+    pub password_hash: String,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// A session that is kept.
+#[derive(Clone, Debug)]
+pub struct StoredSession {
+    /// Who.
+    pub user: User,
+    /// When it began.
+    pub begun_at: Timestamp,
+    /// When it was last used, as far as that was written down.
+    pub seen_at: Timestamp,
+}
+
+/// Which acts to list; `None` is any.
+#[derive(Clone, Debug, Default)]
+pub struct AuditFilter {
+    /// By the actor with this id or name.
+    pub actor: Option<String>,
+    /// With this action.
+    pub action: Option<Action>,
+    /// To the subject with this id or name.
+    pub subject: Option<String>,
+    /// From this time on.
+    pub from: Option<Timestamp>,
+    /// Before this time.
+    pub to: Option<Timestamp>,
+    /// With this in the name of actor or subject.
+    pub search: Option<String>,
+}

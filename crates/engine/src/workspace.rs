@@ -1,0 +1,19 @@
+//! Workspaces: tenants that see nothing of each other.
+
+use domain::audit::{Action, Subject, SubjectKind};
+use domain::id::WorkspaceId;
+
+use crate::ports::StoreError;
+use crate::{By, Deps, directory};
+
+/// Adds a workspace.
+///
+/// # Errors
+/// `Conflict` when the name is taken.
+pub async fn add(deps: &Deps, by: &By, name: &str) -> Result<WorkspaceId, StoreError> {
+    let id = deps.new_id(WorkspaceId::from_parts);
+    let act = by.act(deps, id, Action::WorkspaceAdded, Subject::named(SubjectKind::Workspace, &id, name));
+    deps.access.workspace_add(id, name, act).await?;
+    directory::refresh(deps).await?;
+    Ok(id)
+}

@@ -1,0 +1,37 @@
+//! The audit log.
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use domain::audit::Action;
+use engine::Deps;
+use engine::ports::AuditFilter;
+
+use super::messages::time;
+use super::visit::Allowed;
+use super::{ApiError, body, list, show};
+
+/// Lists who did what, newest first.
+pub(crate) async fn list_acts(
+    State(deps): State<Arc<Deps>>,
+    Allowed(caller): Allowed,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let query = body::query(query.as_deref())?;
+    let (filter, page) = body::read(&query, |fields| {
+        let actions: Vec<_> = Action::ALL.iter().map(|action| (action.as_str(), *action)).collect();
+        let text = |name| fields.optional(name).string(1..=512).map(str::to_owned);
+        let filter = AuditFilter {
+            actor: text("actor"),
+            action: fields.optional("action").choice(&actions),
+            subject: text("subject"),
+            from: time(fields.optional("from")),
+            to: time(fields.optional("to")),
+            search: text("search"),
+        };
+        (filter, list::page_request("audit", fields))
+    })?;
+    let found = deps.access.audit(caller.workspace(), &filter, page).await?;
+    Ok(list::page("audit", page, found, show::act))
+}

@@ -1,0 +1,279 @@
+//! `waypost users`: people who log in.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, anyhow, bail};
+use clap::{Args, Subcommand};
+use domain::permission::Role;
+use domain::user::{Email, User, password_fault};
+use engine::By;
+use engine::ports::{PageRequest, PageStart, UserFilter};
+use engine::user::{self, Asking, NewUser, UserEdit, UserError};
+use jiff::Timestamp;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Value, json};
+
+use super::Ctx;
+use super::accounts::name;
+use super::place::{Opened, Place};
+use super::terminal::{ask_secret, complain, say, say_json, say_table};
+use crate::config::secret_file;
+
+/// Rows that are read at once.
+const PAGE: u32 = 200;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Users {
+    /// Add somebody who may log in
+    Add(Box<Add>),
+    /// List the users
+    List(List),
+    /// Give a user a new password; it ends all sessions of that user
+    Password(Password),
+    /// Remove a user with all sessions
+    Remove(Remove),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Add {
+    /// The address to log in with
+    #[arg(long, value_parser = email)]
+    email: Email,
+    /// What they may do: owner, admin, agent, viewer (docs/permissions.md)
+    #[arg(long, value_parser = role)]
+    role: Role,
+    /// What people call them
+    #[arg(long, value_parser = name)]
+    name: Option<String>,
+    /// A file that holds the password [default: it is asked for on the terminal]
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    place: Place,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Password {
+    /// The user's address or id
+    #[arg(value_name = "EMAIL|ID")]
+    user: String,
+    /// A file that holds the password [default: it is asked for on the terminal]
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Remove {
+    /// The user's address or id
+    #[arg(value_name = "EMAIL|ID")]
+    user: String,
+    #[command(flatten)]
+    place: Place,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn email(text: &str) -> Result<Email, String> {
+    text.parse().map_err(|error: domain::user::NotAnEmail| error.to_string())
+}
+
+fn role(text: &str) -> Result<Role, String> {
+    text.parse().map_err(|_| "must be owner, admin, agent or viewer".to_owned())
+}
+
+impl Users {
+    /// Does what was asked.
+    ///
+    /// # Errors
+    /// When the database cannot be opened, or it is refused.
+    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Add(add) => add.run(ctx).await,
+            Self::List(list) => list.run(ctx).await,
+            Self::Password(password) => password.run(ctx).await,
+            Self::Remove(remove) => remove.run(ctx).await,
+        }
+    }
+}
+
+/// The password in the file, or typed twice.
+fn password(file: Option<&Path>) -> anyhow::Result<SecretString> {
+    let secret = match file {
+        Some(path) => {
+            secret_file(path).with_context(|| format!("--password-file: reading {}", path.display()))?
+        }
+        None => {
+            let asking = || "asking for the password".to_owned();
+            let typed = ask_secret("Password: ").with_context(asking)?;
+            let typed = typed.context("there is no terminal to ask for the password: use --password-file")?;
+            let again = ask_secret("Once more: ").with_context(asking)?;
+            if again.is_none_or(|again| again.expose_secret() != typed.expose_secret()) {
+                bail!("the two passwords differ");
+            }
+            typed
+        }
+    };
+    match password_fault(secret.expose_secret()) {
+        Some(fault) => bail!("the password {fault}"),
+        None => Ok(secret),
+    }
+}
+
+fn explain(error: UserError, doing: &'static str) -> anyhow::Error {
+    match error {
+        UserError::EmailTaken => anyhow!("another user of this workspace has this address"),
+        UserError::LastOwner => anyhow!("this is the workspace's last owner: add another one first"),
+        UserError::NotFound => anyhow!("the user was removed by somebody else just now"),
+        error @ (UserError::Lacks(_)
+        | UserError::Exceeds(_)
+        | UserError::KeyOfSomeAccounts
+        | UserError::NeedsPassword
+        | UserError::WrongPassword
+        | UserError::TooMany(_)
+        | UserError::Password(_)
+        | UserError::Store(_)) => anyhow::Error::new(error).context(doing),
+    }
+}
+
+/// The user with this address or id.
+async fn find(opened: &Opened, email_or_id: &str) -> anyhow::Result<User> {
+    let filter = match email_or_id.parse() {
+        Ok(id) => UserFilter { id: Some(id), ..UserFilter::default() },
+        Err(_) => UserFilter { email: Some(email_or_id.to_lowercase()), ..UserFilter::default() },
+    };
+    let one = PageRequest { per_page: 1, start: PageStart::Page(1) };
+    let found = opened.deps.access.users(opened.workspace, &filter, one).await;
+    let user = found.context("looking for the user")?.rows.pop();
+    user.with_context(|| format!("there is no user `{email_or_id}`: see `waypost users list`"))
+}
+
+impl Add {
+    async fn run(self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
+        let opened = self.place.open(ctx).await?;
+        let password = password(self.password_file.as_deref())?;
+        let by = By::command_line();
+        let asking = Asking { caller: None, by: &by };
+        let new = NewUser { email: self.email, name: self.name, role: self.role, password };
+        let user = user::add(&opened.deps, asking, opened.workspace, new)
+            .await
+            .map_err(|error| explain(error, "adding the user"))?;
+        if self.json {
+            say_json(&show(&user))?;
+        } else {
+            say(&format!("added {} `{}`, id {}", user.role.as_str(), user.email, user.id))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl List {
+    async fn run(&self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
+        let opened = self.place.open(ctx).await?;
+        let mut users = Vec::new();
+        let mut start = PageStart::Page(1);
+        loop {
+            let page = PageRequest { per_page: PAGE, start };
+            let found = opened.deps.access.users(opened.workspace, &UserFilter::default(), page).await;
+            let found = found.context("listing the users")?;
+            users.extend(found.rows);
+            match found.next {
+                Some(position) => start = PageStart::After(position),
+                None => break,
+            }
+        }
+        if self.json {
+            let users: Vec<_> = users.iter().map(show).collect();
+            say_json(&json!({ "users": users }))?;
+        } else if users.is_empty() {
+            complain("there are no users: `waypost users add` adds one");
+        } else {
+            let rows: Vec<_> = users.iter().map(row).collect();
+            say_table(["EMAIL", "NAME", "ROLE", "", "ADDED", "LAST LOGIN", "ID"], &rows)?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn row(user: &User) -> [String; 7] {
+    let minute = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M").to_string();
+    let none = || "-".to_owned();
+    [
+        user.email.to_string(),
+        user.name.clone().unwrap_or_else(none),
+        user.role.as_str().to_owned(),
+        if user.is_disabled { "disabled".to_owned() } else { String::new() },
+        minute(user.created_at),
+        user.last_login_at.map_or_else(none, minute),
+        user.id.to_string(),
+    ]
+}
+
+fn show(user: &User) -> Value {
+    json!({
+        "id": user.id.to_string(),
+        "email": user.email.as_str(),
+        "name": user.name,
+        "role": user.role.as_str(),
+        "disabled": user.is_disabled,
+        "created_at": user.created_at.to_string(),
+        "last_login_at": user.last_login_at.map(|at| at.to_string()),
+    })
+}
+
+/// What was done to a user.
+fn done(user: &User, status: &str, text: &str, is_json: bool) -> anyhow::Result<ExitCode> {
+    if is_json {
+        say_json(&json!({ "id": user.id.to_string(), "email": user.email.as_str(), "status": status }))?;
+    } else {
+        say(text)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Password {
+    async fn run(&self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
+        let opened = self.place.open(ctx).await?;
+        let user = find(&opened, &self.user).await?;
+        let password = password(self.password_file.as_deref())?;
+        let by = By::command_line();
+        let asking = Asking { caller: None, by: &by };
+        let edit = UserEdit { password: Some(password), ..UserEdit::default() };
+        let user = user::change(&opened.deps, asking, (opened.workspace, user.id), edit)
+            .await
+            .map_err(|error| explain(error, "changing the password"))?;
+        let text = format!("`{}` has a new password; all sessions are over", user.email);
+        done(&user, "changed", &text, self.json)
+    }
+}
+
+impl Remove {
+    async fn run(&self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
+        let opened = self.place.open(ctx).await?;
+        let user = find(&opened, &self.user).await?;
+        let by = By::command_line();
+        let asking = Asking { caller: None, by: &by };
+        let user = user::remove(&opened.deps, asking, opened.workspace, user.id)
+            .await
+            .map_err(|error| explain(error, "removing the user"))?;
+        done(&user, "removed", &format!("`{}` is removed", user.email), self.json)
+    }
+}

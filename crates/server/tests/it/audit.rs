@@ -1,0 +1,127 @@
+//! The audit log: each administrative act, by whoever did it.
+
+use std::net::SocketAddr;
+
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::Request;
+use domain::permission::Role;
+use engine::By;
+use engine::key::DEV_KEY;
+use serde_json::{Value, json};
+
+use crate::people::PASSWORD;
+use crate::support::TestApp;
+
+async fn acts(app: &TestApp, query: &str) -> Vec<Value> {
+    let answer = app.get(&format!("/api/audit?per_page=200&{query}")).await.expect(200);
+    answer.data()["audit"].as_array().unwrap().clone()
+}
+
+fn words(acts: &[Value]) -> Vec<&str> {
+    acts.iter().map(|act| act["action"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn an_act_says_who_did_what_to_what_and_from_where() {
+    let app = TestApp::new().await;
+    let peer: SocketAddr = "203.0.113.7:4711".parse().unwrap();
+    let request = Request::post("/api/api-keys")
+        .header("X-API-Key", DEV_KEY)
+        .extension(ConnectInfo(peer))
+        .body(Body::from(json!({"name": "ci", "scopes": ["read"]}).to_string()))
+        .unwrap();
+    let made = app.call(request).await.expect(201);
+    let acts = acts(&app, "action=api_key.create&subject=ci").await;
+    let [act] = acts.as_slice() else { panic!("{acts:#?}") };
+    assert_eq!(act["at"], "2026-01-01T00:00:00Z");
+    assert_eq!((&act["actor"]["kind"], &act["actor"]["name"]), (&json!("api_key"), &json!("dev")));
+    assert_eq!(act["subject"], json!({"kind": "api_key", "id": made.data()["id"], "name": "ci"}));
+    assert_eq!(act["client_address"], "203.0.113.7");
+    assert_eq!(act["request_id"], made.headers["x-request-id"].to_str().unwrap());
+    assert_eq!(act["details"]["scopes"], json!(["read"]));
+    assert_eq!(act["details"]["prefix"], made.data()["prefix"]);
+}
+
+#[tokio::test]
+async fn every_administrative_act_is_there_and_what_was_refused_is_not() {
+    let app = TestApp::new().await;
+    let owner = app.browser(Role::Owner).await;
+    let browse = |method: &'static str, path: String, body: Value| {
+        let (app, owner) = (&app, &owner);
+        async move { app.browse(owner, method, &path, body.to_string()).await }
+    };
+    let user = json!({"email": "ada@example.com", "role": "agent", "password": PASSWORD});
+    let ada = browse("POST", "/api/users".to_owned(), user.clone()).await.expect(201).data()["id"].clone();
+    let ada = format!("/api/users/{}", ada.as_str().unwrap());
+    browse("POST", "/api/users".to_owned(), user).await.expect(409);
+    browse("PUT", ada.clone(), json!({"role": "viewer", "password": "another password"})).await.expect(200);
+    browse("DELETE", ada, json!({})).await.expect(204);
+    browse("DELETE", format!("/api/users/{}", owner.user), json!({})).await.expect(409);
+    let key = browse("POST", "/api/api-keys".to_owned(), json!({"name": "k", "scopes": ["read"]})).await;
+    let key = format!("/api/api-keys/{}", key.expect(201).data()["id"].as_str().unwrap());
+    browse("POST", format!("{key}/rotate"), json!({})).await.expect(201);
+    browse("POST", format!("{key}/rotate"), json!({})).await.expect(409);
+    browse("DELETE", key, json!({})).await.expect(204);
+    browse("POST", "/api/templates/sync".to_owned(), json!({})).await.expect(200);
+    // It may send: nothing changes.
+    browse("POST", "/api/accounts/sandbox/resume".to_owned(), json!({})).await.expect(200);
+    let account = app.deps.directory.current().account(app.workspace, "sandbox").unwrap().account.clone();
+    let error = domain::meta_error::MetaError { code: 190, ..domain::meta_error::MetaError::default() };
+    engine::account::hold(&app.deps, &account, &error).await.unwrap();
+    engine::account::hold(&app.deps, &account, &error).await.unwrap();
+    browse("POST", "/api/accounts/sandbox/resume".to_owned(), json!({})).await.expect(200);
+    engine::account::remove(&app.deps, &By::command_line(), &account).await.unwrap();
+    let listed = acts(&app, "").await;
+    let expected = [
+        "account.delete",
+        "account.resume",
+        "account.hold",
+        "template.sync",
+        "api_key.revoke",
+        "api_key.rotate",
+        "api_key.create",
+        "user.delete",
+        "user.update",
+        "user.create",
+        "user.login",
+        "user.create",
+        "api_key.create",
+        "account.create",
+    ];
+    assert_eq!(words(&listed), expected);
+    let update = &listed[8];
+    assert_eq!(update["details"], json!({"role_before": "agent", "role": "viewer", "password": "changed"}));
+    assert_eq!(update["actor"]["id"], owner.user.as_str());
+
+    assert_eq!(words(&acts(&app, &format!("actor={}", owner.user)).await).len(), 9);
+    assert_eq!(acts(&app, "actor=waypost").await.len(), 5);
+    assert_eq!(words(&acts(&app, "subject=sandbox").await)[..2], ["account.delete", "account.resume"]);
+    assert_eq!(acts(&app, "search=ADA@").await.len(), 3);
+}
+
+#[tokio::test]
+async fn the_log_is_filtered_by_time_and_followed_without_gaps() {
+    let app = TestApp::new().await;
+    for n in 0..7 {
+        app.advance(60);
+        app.post("/api/api-keys", &json!({"name": format!("k{n}"), "scopes": ["read"]})).await.expect(201);
+    }
+    let span = acts(&app, "from=2026-01-01T00:02:00Z&to=2026-01-01T00:04:00Z").await;
+    let names: Vec<_> = span.iter().map(|act| act["subject"]["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["k2", "k1"]);
+    let mut seen = Vec::new();
+    let mut path = "/api/audit?per_page=2&action=api_key.create".to_owned();
+    loop {
+        let page = app.get(&path).await.expect(200);
+        seen.extend(
+            page.data()["audit"].as_array().unwrap().iter().map(|act| act["subject"]["name"].clone()),
+        );
+        let Some(cursor) = page.data()["next_cursor"].as_str() else { break };
+        path = format!("/api/audit?per_page=2&action=api_key.create&cursor={cursor}");
+    }
+    assert_eq!(seen, ["k6", "k5", "k4", "k3", "k2", "k1", "k0", "dev"]);
+    for (query, pointer) in [("action=fly", "/action"), ("from=now", "/from"), ("actions=x", "/actions")] {
+        assert_eq!(app.get(&format!("/api/audit?{query}")).await.expect(400).pointers(), [pointer]);
+    }
+}

@@ -1,0 +1,323 @@
+//! Sessions: begun with a password, used with a cookie, ended at once.
+
+use std::collections::BTreeSet;
+
+use axum::body::Body;
+use axum::http::Request;
+use domain::permission::Role;
+use engine::work;
+use serde_json::json;
+use server::run::Web;
+use sha2::{Digest, Sha256};
+
+use crate::people::{Browser, PASSWORD};
+use crate::support::{CUSTOMER, TestApp};
+
+fn credentials(email: &str, password: &str) -> serde_json::Value {
+    json!({"email": email, "password": password})
+}
+
+#[tokio::test]
+async fn a_login_opens_what_a_key_opens() {
+    let app = TestApp::new().await;
+    app.add_user("Ada@Example.com", Role::Agent).await;
+    let answer = app.try_login(credentials("ada@EXAMPLE.com", PASSWORD), "203.0.113.7").await.expect(200);
+    assert_eq!(answer.data()["user"]["email"], "Ada@Example.com");
+    assert_eq!(answer.data()["user"]["role"], "agent");
+    assert_eq!(answer.data()["expires_at"], "2026-01-15T00:00:00Z");
+    let cookie = answer.headers["set-cookie"].to_str().unwrap();
+    assert!(cookie.starts_with("waypost_session=") && !cookie.contains("Secure"), "{cookie}");
+    for attribute in ["; HttpOnly", "; SameSite=Lax", "; Path=/"] {
+        assert!(cookie.contains(attribute), "{cookie}");
+    }
+    assert_eq!(answer.headers["cache-control"], "no-store");
+
+    let browser = app.log_in("ada@example.com").await;
+    let me = app.browse(&browser, "GET", "/api/me", "").await.expect(200);
+    assert_eq!((&me.data()["kind"], &me.data()["role"]), (&json!("user"), &json!("agent")));
+    assert_eq!(me.data()["workspace"]["name"], "default");
+    assert_eq!(me.data()["csrf_token"], browser.csrf_token.as_str());
+    assert!(me.data()["permissions"].as_array().unwrap().contains(&json!("messages.send")));
+    assert_eq!(me.number("x-ratelimit-limit"), 1200);
+
+    let body = json!({"to": CUSTOMER, "type": "text", "text": "Hi"}).to_string();
+    let sent = app.browse(&browser, "POST", "/api/messages/send", body).await.expect(200);
+    assert_eq!(sent.number("x-ratelimit-remaining"), 99);
+    let id = sent.data()["id"].as_str().unwrap();
+    app.browse(&browser, "GET", &format!("/api/messages/{id}"), "").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_key_is_told_who_it_is() {
+    let app = TestApp::new().await;
+    let me = app.get("/api/me").await.expect(200);
+    assert_eq!(me.data()["kind"], "api_key");
+    assert_eq!(me.data()["key"]["name"], "dev");
+    assert_eq!(me.data()["scopes"], json!(["send", "read", "manage"]));
+    assert!(!me.body.to_string().contains("csrf"));
+    assert_eq!(app.post("/api/auth/logout", &json!({})).await.expect(403).code(), "forbidden");
+}
+
+#[tokio::test]
+async fn whatever_is_wrong_looks_the_same() {
+    let app = TestApp::new().await;
+    let id = app.add_user("ada@example.com", Role::Agent).await;
+    app.add_user("off@example.com", Role::Owner).await;
+    let off = app.add_user("gone@example.com", Role::Viewer).await;
+    let owner = app.log_in("off@example.com").await;
+    let disable = json!({"disabled": true}).to_string();
+    app.browse(&owner, "PUT", &format!("/api/users/{off}"), disable).await.expect(200);
+    let mut bodies = BTreeSet::new();
+    for body in [
+        credentials("ada@example.com", "wrong horse battery"),
+        credentials("nobody@example.com", PASSWORD),
+        credentials("gone@example.com", PASSWORD),
+        credentials("no address", PASSWORD),
+        credentials(&id, PASSWORD),
+        json!({"email": "ada@example.com", "password": PASSWORD, "workspace": "elsewhere"}),
+    ] {
+        let mut answer = app.try_login(body.clone(), "203.0.113.7").await.expect(401);
+        assert_eq!(answer.code(), "invalid_credentials");
+        assert!(!answer.headers.contains_key("set-cookie"));
+        answer.body["request_id"].take();
+        bodies.insert(answer.body.to_string());
+    }
+    assert_eq!(bodies.len(), 1, "{bodies:#?}");
+}
+
+#[tokio::test]
+async fn a_login_of_the_wrong_shape_is_told_where() {
+    let app = TestApp::new().await;
+    for (body, pointers) in [
+        ("{}", vec!["/email", "/password"]),
+        (r#"{"email":1,"password":[]}"#, vec!["/email", "/password"]),
+        (r#"{"email":"","password":"x","remember":true}"#, vec!["/email", "/remember"]),
+        (r#"{"email":"a","password":"b\u0000"}"#, vec!["/password"]),
+        ("[]", vec![""]),
+        ("{", vec![""]),
+    ] {
+        let request = Request::post("/api/auth/login").body(Body::from(body)).unwrap();
+        assert_eq!(app.call(request).await.expect(400).pointers(), pointers, "{body}");
+    }
+    let query = Request::post("/api/auth/login?x=1").body(Body::from("{}")).unwrap();
+    assert_eq!(app.call(query).await.expect(400).pointers(), ["/x"]);
+}
+
+#[tokio::test]
+async fn wrong_passwords_make_one_wait_and_others_not() {
+    let app = TestApp::new().await;
+    app.add_user("ada@example.com", Role::Agent).await;
+    app.add_user("bob@example.com", Role::Agent).await;
+    let wrong = || credentials("ada@example.com", "wrong horse battery");
+    let right = || credentials("ada@example.com", PASSWORD);
+    for _ in 0..5 {
+        app.try_login(wrong(), "203.0.113.7").await.expect(401);
+    }
+    // Even the right one waits; so nothing is learned by trying on.
+    let refused = app.try_login(right(), "203.0.113.7").await.expect(429);
+    assert_eq!((refused.code(), refused.number("retry-after")), ("rate_limited", 60));
+    app.try_login(right(), "203.0.113.8").await.expect(200);
+    app.try_login(credentials("bob@example.com", PASSWORD), "203.0.113.7").await.expect(200);
+    app.advance(59);
+    app.try_login(wrong(), "203.0.113.7").await.expect(429);
+    app.advance(1);
+    app.try_login(wrong(), "203.0.113.7").await.expect(401);
+    assert_eq!(app.try_login(right(), "203.0.113.7").await.expect(429).number("retry-after"), 120);
+    app.advance(120);
+    app.try_login(right(), "203.0.113.7").await.expect(200);
+    app.try_login(wrong(), "203.0.113.7").await.expect(401);
+}
+
+#[tokio::test]
+async fn many_logins_at_once_are_no_way_around_the_wait() {
+    let app = TestApp::new().await;
+    app.add_user("ada@example.com", Role::Agent).await;
+    let attempts =
+        (0..20).map(|_| app.try_login(credentials("ada@example.com", "wrong horse"), "203.0.113.7"));
+    let mut statuses = Vec::new();
+    let mut attempts: Vec<_> = attempts.map(Box::pin).collect();
+    // All are begun before the first one ends.
+    std::future::poll_fn(|context| {
+        attempts.retain_mut(|attempt| match attempt.as_mut().poll(context) {
+            std::task::Poll::Ready(answer) => {
+                statuses.push(answer.status.as_u16());
+                false
+            }
+            std::task::Poll::Pending => true,
+        });
+        if attempts.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 5, "{statuses:?}");
+    assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 15, "{statuses:?}");
+}
+
+#[tokio::test]
+async fn the_address_of_the_throttle_is_what_a_trusted_proxy_says() {
+    let mut app = TestApp::new().await;
+    app.add_user("ada@example.com", Role::Agent).await;
+    let web = Web { trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()], ..Web::default() };
+    app.router = server::run::router(&app.deps, web);
+    let try_from = |peer: &'static str, forwarded: &'static str| {
+        let request = Request::post("/api/auth/login")
+            .extension(axum::extract::ConnectInfo::<std::net::SocketAddr>(peer.parse().unwrap()))
+            .header("X-Forwarded-For", forwarded)
+            .body(Body::from(credentials("ada@example.com", "wrong horse").to_string()))
+            .unwrap();
+        app.call(request)
+    };
+    for _ in 0..5 {
+        try_from("10.0.0.1:1", "192.0.2.1").await.expect(401);
+    }
+    try_from("10.0.0.2:1", "192.0.2.1").await.expect(429);
+    // What the client wrote itself stands left of what the proxy adds.
+    try_from("10.0.0.1:1", "198.51.100.1, 192.0.2.1").await.expect(429);
+    try_from("10.0.0.1:1", "192.0.2.2").await.expect(401);
+    // A stranger's word about its address is not taken.
+    for _ in 0..5 {
+        try_from("192.0.2.9:1", "198.51.100.2").await.expect(401);
+    }
+    try_from("192.0.2.9:1", "198.51.100.3").await.expect(429);
+}
+
+fn request(browser: &Browser, method: &str, path: &str) -> axum::http::request::Builder {
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header("Cookie", &browser.cookie)
+        .header("Host", "wa.example.com")
+}
+
+#[tokio::test]
+async fn a_cookie_alone_changes_nothing() {
+    let app = TestApp::new().await;
+    let browser = app.browser(Role::Owner).await;
+    let other = app.browser(Role::Admin).await;
+    let call = |request: axum::http::request::Builder| app.call(request.body(Body::empty()).unwrap());
+    let logout = || request(&browser, "POST", "/api/auth/logout");
+    call(request(&browser, "GET", "/api/users")).await.expect(200);
+    for wrong in [
+        logout(),
+        logout().header("X-CSRF-Token", ""),
+        logout().header("X-CSRF-Token", &other.csrf_token),
+        logout().header("X-CSRF-Token", browser.cookie.trim_start_matches("waypost_session=")),
+        logout().header("X-CSRF-Token", &browser.csrf_token).header("Sec-Fetch-Site", "cross-site"),
+        logout().header("X-CSRF-Token", &browser.csrf_token).header("Sec-Fetch-Site", "same-site"),
+        logout().header("X-CSRF-Token", &browser.csrf_token).header("Origin", "https://evil.example"),
+        logout().header("X-CSRF-Token", &browser.csrf_token).header("Origin", "null"),
+    ] {
+        let answer = call(wrong).await.expect(403);
+        assert_eq!(answer.code(), "csrf_required");
+        assert!(!answer.body.to_string().contains(&browser.csrf_token));
+    }
+    let own = logout()
+        .header("X-CSRF-Token", &browser.csrf_token)
+        .header("Sec-Fetch-Site", "same-origin")
+        .header("Origin", "https://wa.example.com");
+    let ended = call(own).await.expect(204);
+    assert!(ended.headers["set-cookie"].to_str().unwrap().starts_with("waypost_session=; Max-Age=0"));
+    assert_eq!(call(request(&browser, "GET", "/api/me")).await.expect(401).code(), "invalid_api_key");
+    call(request(&other, "GET", "/api/me")).await.expect(200);
+}
+
+#[tokio::test]
+async fn another_sites_form_logs_nobody_in() {
+    let app = TestApp::new().await;
+    app.add_user("ada@example.com", Role::Agent).await;
+    let request = Request::post("/api/auth/login")
+        .header("Origin", "https://evil.example")
+        .header("Host", "wa.example.com")
+        .body(Body::from(credentials("ada@example.com", PASSWORD).to_string()))
+        .unwrap();
+    assert_eq!(app.call(request).await.expect(403).code(), "csrf_required");
+}
+
+#[tokio::test]
+async fn a_key_beside_a_cookie_counts_alone() {
+    let app = TestApp::new().await;
+    let browser = app.browser(Role::Owner).await;
+    let wrong = request(&browser, "GET", "/api/users").header("X-API-Key", "wp_test_wrong");
+    app.call(wrong.body(Body::empty()).unwrap()).await.expect(401);
+    let right = request(&browser, "POST", "/api/templates/sync").header("X-API-Key", engine::key::DEV_KEY);
+    app.call(right.body(Body::empty()).unwrap()).await.expect(200);
+    // A proxy's own password is no key.
+    let basic = request(&browser, "GET", "/api/me").header("Authorization", "Basic eDp5");
+    assert_eq!(app.call(basic.body(Body::empty()).unwrap()).await.expect(200).data()["kind"], "user");
+}
+
+#[tokio::test]
+async fn a_session_ends_when_nobody_uses_it_and_in_any_case_after_thirty_days() {
+    let mut app = TestApp::new().await;
+    let idle = app.browser(Role::Admin).await;
+    let busy = app.browser(Role::Agent).await;
+    let day = 24 * 3600;
+    for _ in 0..13 {
+        app.advance(day);
+        app.browse(&busy, "GET", "/api/me", "").await.expect(200);
+    }
+    work::tick_key_use(&app.deps).await.unwrap();
+    app.advance(day - 1);
+    app.browse(&idle, "GET", "/api/me", "").await.expect(200);
+    app.restart().await;
+    // What was not written down before the process died does not count.
+    app.advance(1);
+    app.browse(&idle, "GET", "/api/me", "").await.expect(401);
+    for _ in 14..29 {
+        app.browse(&busy, "GET", "/api/me", "").await.expect(200);
+        app.advance(day);
+    }
+    let me = app.browse(&busy, "GET", "/api/me", "").await.expect(200);
+    assert_eq!(me.data()["expires_at"], "2026-01-31T00:00:00Z");
+    app.advance(day);
+    app.browse(&busy, "GET", "/api/me", "").await.expect(401);
+    work::tick_key_use(&app.deps).await.unwrap();
+    for browser in [idle, busy] {
+        let digest = Sha256::digest(browser.cookie.trim_start_matches("waypost_session=")).into();
+        assert!(app.deps.access.session(&digest).await.unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_session_is_refused() {
+    let app = TestApp::new().await;
+    let browser = app.browser(Role::Owner).await;
+    let secret = browser.cookie.trim_start_matches("waypost_session=").to_owned();
+    for cookie in [
+        "",
+        "x",
+        "'; drop table sessions; --",
+        &secret[1..],
+        &format!("{secret}a"),
+        &secret.to_uppercase(),
+        &"a".repeat(52),
+        &"a".repeat(60_000),
+    ] {
+        let forged = Browser { cookie: format!("waypost_session={cookie}"), ..browser.clone() };
+        app.browse(&forged, "GET", "/api/me", "").await.expect(401);
+    }
+}
+
+#[tokio::test]
+async fn the_address_in_two_workspaces_means_the_default_one_unless_named() {
+    let app = TestApp::new().await;
+    let by = engine::By::command_line();
+    let other = engine::workspace::add(&app.deps, &by, "clinic").await.unwrap();
+    app.add_user("ada@example.com", Role::Owner).await;
+    let new = engine::user::NewUser {
+        email: "ada@example.com".parse().unwrap(),
+        name: None,
+        role: Role::Viewer,
+        password: "another password".into(),
+    };
+    let asking = engine::user::Asking { caller: None, by: &by };
+    engine::user::add(&app.deps, asking, other, new).await.unwrap();
+    let role = |body| {
+        let app = &app;
+        async move { app.try_login(body, "203.0.113.7").await.expect(200).data()["user"]["role"].clone() }
+    };
+    assert_eq!(role(credentials("ada@example.com", PASSWORD)).await, "owner");
+    let named = |name: &str, password: &str| json!({"email": "ada@example.com", "password": password, "workspace": name});
+    assert_eq!(role(named("clinic", "another password")).await, "viewer");
+    app.try_login(named("clinic", PASSWORD), "203.0.113.7").await.expect(401);
+    app.try_login(credentials("ada@example.com", "another password"), "203.0.113.7").await.expect(401);
+}

@@ -1,0 +1,86 @@
+//! People at a browser, for the stories of the tests.
+
+use std::net::SocketAddr;
+
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::Request;
+use domain::permission::Role;
+use engine::By;
+use engine::user::{self, Asking, NewUser};
+use serde_json::{Value, json};
+
+use crate::support::{Answer, TestApp};
+
+/// The password of everybody who is not given another one.
+pub(crate) const PASSWORD: &str = "correct horse battery";
+
+/// A browser in which somebody has logged in.
+#[derive(Clone, Debug)]
+pub(crate) struct Browser {
+    pub(crate) cookie: String,
+    pub(crate) csrf_token: String,
+    pub(crate) user: String,
+}
+
+impl TestApp {
+    /// Adds somebody, as the command line does.
+    pub(crate) async fn add_user(&self, email: &str, role: Role) -> String {
+        let by = By::command_line();
+        let new = NewUser { email: email.parse().unwrap(), name: None, role, password: PASSWORD.into() };
+        let asking = Asking { caller: None, by: &by };
+        user::add(&self.deps, asking, self.workspace, new).await.unwrap().id.to_string()
+    }
+
+    /// Tries to log in.
+    pub(crate) async fn try_login(&self, body: Value, from: &str) -> Answer {
+        let peer: SocketAddr = format!("{from}:4711").parse().unwrap();
+        let request = Request::post("/api/auth/login")
+            .extension(ConnectInfo(peer))
+            .body(Body::from(body.to_string()))
+            .unwrap();
+        self.call(request).await
+    }
+
+    /// Logs in with this password.
+    pub(crate) async fn log_in_with(&self, email: &str, password: &str) -> Browser {
+        let body = json!({"email": email, "password": password});
+        let answer = self.try_login(body, "203.0.113.7").await.expect(200);
+        let cookie = answer.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+        Browser {
+            cookie,
+            csrf_token: answer.data()["csrf_token"].as_str().unwrap().to_owned(),
+            user: answer.data()["user"]["id"].as_str().unwrap().to_owned(),
+        }
+    }
+
+    /// Logs in.
+    pub(crate) async fn log_in(&self, email: &str) -> Browser {
+        self.log_in_with(email, PASSWORD).await
+    }
+
+    /// Adds somebody who logs in at once.
+    pub(crate) async fn browser(&self, role: Role) -> Browser {
+        let email = format!("{}@example.com", role.as_str());
+        self.add_user(&email, role).await;
+        self.log_in(&email).await
+    }
+
+    /// Calls as the page in this browser does.
+    pub(crate) async fn browse(
+        &self,
+        browser: &Browser,
+        method: &str,
+        path: &str,
+        body: impl Into<Body>,
+    ) -> Answer {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("Cookie", &browser.cookie)
+            .header("X-CSRF-Token", &browser.csrf_token)
+            .body(body.into())
+            .unwrap();
+        self.call(request).await
+    }
+}
