@@ -103,6 +103,24 @@ pub fn failure_title(code: &str) -> &'static str {
     }
 }
 
+/// A failure's code as one of a closed list: `other` for one that is not known.
+#[must_use]
+pub fn failure_word(code: &str) -> &'static str {
+    [
+        "meta_error",
+        "interrupted",
+        "meta_unavailable",
+        "meta_rate_limited",
+        "account_disconnected",
+        "outside_window",
+        "given_up",
+        "store_unavailable",
+    ]
+    .into_iter()
+    .find(|known| *known == code)
+    .unwrap_or("other")
+}
+
 /// A word that is none of the known ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not one of the known words")]

@@ -7,6 +7,7 @@ use domain::account::{Account, AccountStatus};
 use domain::audit::{Action, Subject, SubjectKind};
 use domain::id::{AccountId, WorkspaceId};
 use domain::meta_error::MetaError;
+use domain::reach::COUNTED_FOR;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
@@ -209,15 +210,12 @@ pub fn is_verify_token(deps: &Deps, presented: &str) -> bool {
         .any(|known| bool::from(known.ct_eq(&digest)))
 }
 
-/// How long Meta's messaging limit counts a person.
-const REACHED_FOR: SignedDuration = SignedDuration::from_hours(24);
-
 /// How many people templates have reached outside their window in 24 hours, by WhatsApp Business Account.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub async fn reached(deps: &Deps, workspace: WorkspaceId) -> Result<BTreeMap<String, u32>, StoreError> {
-    let since = deps.now().saturating_sub(REACHED_FOR).unwrap_or(Timestamp::MIN);
+    let since = deps.now().saturating_sub(COUNTED_FOR).unwrap_or(Timestamp::MIN);
     deps.accounts.reached(workspace, since).await
 }
 

@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 
 use crate::account::line;
 use crate::media::{self, Unready};
+use crate::metrics::Label;
 use crate::ports::{
     AccountRecord, Admission, Claim, Claimed, Failure, KeptAnswer, MessageKey, NewMessage, OnUnknown,
     OutgoingMessage, Plan, SentAs, Settled, Settlement, StoreError, StoreErrorKind,
@@ -162,11 +163,19 @@ async fn accept_and_send(
 }
 
 async fn admit(deps: &Deps, new: NewMessage) -> Result<SentAs, SendError> {
+    let account = Label::Account(new.account);
+    let mode = if matches!(new.plan, Plan::Queue { .. }) { "queue" } else { "sync" };
     match deps.messages.accept(new).await {
-        Ok(Admission::Accepted { sent_as }) => Ok(sent_as),
+        Ok(Admission::Accepted { sent_as }) => {
+            deps.metrics.accepted.count(&[account, Label::Word(mode)]);
+            Ok(sent_as)
+        }
         Ok(Admission::KeyKnown(key)) => Err(SendError::KeyKnown(Box::new(key))),
         Ok(Admission::QueueFull) => Err(SendError::QueueFull),
-        Ok(Admission::OutsideWindow(window)) => Err(SendError::OutsideWindow(window)),
+        Ok(Admission::OutsideWindow(window)) => {
+            deps.metrics.window_refusals.count(&[account]);
+            Err(SendError::OutsideWindow(window))
+        }
         Ok(Admission::OptedOut) => Err(SendError::OptedOut),
         Ok(Admission::Resting(until)) => Err(SendError::Resting(until)),
         Err(error) => Err(SendError::Store(error)),

@@ -17,6 +17,7 @@ use crate::directory::DirectoryCache;
 use crate::in_flight::InFlight;
 use crate::key::Allowances;
 use crate::media::{Media, MediaPorts, MediaSettings};
+use crate::metrics::Metrics;
 use crate::notify::{HookSettings, Posts};
 use crate::pacing::Pacer;
 use crate::ports::{
@@ -72,6 +73,8 @@ pub struct Deps {
     pub sender: Arc<dyn HookSender>,
     /// Wakes after each commit of this process: something may have happened.
     pub committed: Arc<Notify>,
+    /// Counts what this process does.
+    pub metrics: Arc<Metrics>,
     /// Ends what waits for events: the process is to stop.
     pub stopping: CancellationToken,
     /// What an operator has set.
@@ -129,6 +132,8 @@ pub struct Ports {
     pub committed: Arc<Notify>,
     /// Keeps and carries files.
     pub media: MediaPorts,
+    /// Counts what this process does.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Deps {
@@ -147,6 +152,7 @@ impl Deps {
             sender,
             committed,
             media,
+            metrics,
         } = ports;
         let (unix_ms, random) = draw(&*clock, &*chance);
         Self {
@@ -161,6 +167,7 @@ impl Deps {
             upstream,
             sender,
             committed,
+            metrics,
             stopping: CancellationToken::new(),
             pacer: Pacer::new(Paces::new(settings.throughput, settings.has_pair_rule)),
             settings,

@@ -61,8 +61,10 @@ pub async fn ingest(
     };
     let parts = routed(deps, parts, heard.signers);
     let renamed = with_new_words(&parts);
+    let newest = parts.iter().filter_map(|part| told_at(&part.update)).max();
     let post = Post { body: heard.body, parts, proof, again: None, now: deps.now() };
     let ingested = deps.messages.ingest(post).await?;
+    deps.metrics.ingested(&ingested, newest);
     if ingested.has_media {
         deps.media.hint.notify_one();
     }
@@ -80,6 +82,21 @@ pub async fn ingest(
     }
     follow_up(deps, ingested, renamed).await;
     Ok(ingested)
+}
+
+/// Meta's time of what a part tells.
+fn told_at(update: &Update) -> Option<Timestamp> {
+    match update {
+        Update::Message(message) => Some(message.at),
+        Update::Status(report) => Some(report.at),
+        Update::Call(call) => Some(call.at),
+        Update::Echo(_)
+        | Update::Preference(_)
+        | Update::Moved(_)
+        | Update::Account(_)
+        | Update::Template(_)
+        | Update::Other => None,
+    }
 }
 
 /// A WhatsApp Business Account of a workspace.

@@ -16,6 +16,7 @@ mod in_flight;
 pub mod ingest;
 pub mod key;
 pub mod media;
+pub mod metrics;
 pub mod notify;
 mod pacing;
 pub mod ports;

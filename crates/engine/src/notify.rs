@@ -14,6 +14,7 @@ use domain::delivery::{self, Attempted, Reply, Verdict, WebhookStatus};
 use domain::id::{ReplayId, WebhookId, WorkspaceId};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::metrics::DeliveryOutcome;
 use crate::ports::{
     ClaimedDelivery, DeliveryClaim, DeliveryEnd, DeliveryRequest, HookCall, PostOutcome, Posted, StoreError,
     WebhookRecord,
@@ -201,6 +202,14 @@ impl Task {
         while let Some(delivery) = &self.held {
             n_done += 1;
             let end = post(&self.deps, delivery, n_done < IN_A_ROW).await;
+            let outcome = match end.verdict {
+                Verdict::Succeeded => DeliveryOutcome::Succeeded,
+                Verdict::Retry { .. } => DeliveryOutcome::Failed,
+                Verdict::Dead | Verdict::Gone => DeliveryOutcome::Dead,
+            };
+            // How late an event is says something of this process only where nobody asked for it again.
+            let since = (!delivery.is_redelivery).then_some(delivery.event.at);
+            self.deps.metrics.delivered(outcome, since);
             match self.deps.hooks.settle_delivery(&delivery.claim, &end).await {
                 Ok(next) => self.held = next,
                 Err(error) => {

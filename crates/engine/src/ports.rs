@@ -15,21 +15,25 @@ use secrecy::SecretString;
 mod access;
 mod directory;
 mod event;
+mod figures;
 mod hook;
 mod media;
 mod message;
 mod post;
 mod storage;
+mod waiting;
 mod webhook;
 
 pub use access::*;
 pub use directory::*;
 pub use event::*;
+pub use figures::*;
 pub use hook::*;
 pub use media::*;
 pub use message::*;
 pub use post::*;
 pub use storage::*;
+pub use waiting::*;
 pub use webhook::*;
 
 /// Tells the time, and lets a task wait for it.

@@ -23,9 +23,10 @@ use std::path::{Path, PathBuf};
 
 use domain::allowance::Limits;
 use domain::user::SessionSpan;
-use secrecy::SecretSlice;
+use secrecy::{SecretSlice, SecretString};
 
 use crate::client::Network;
+use crate::metrics::Access;
 
 pub(crate) use document::{effective, effective_json, reference};
 pub(crate) use environment::Environment;
@@ -63,6 +64,8 @@ pub(crate) struct Config {
     pub(crate) media: MediaConfig,
     /// What is logged, and how.
     pub(crate) log: LogSettings,
+    /// Who may read the metrics.
+    pub(crate) metrics: MetricsSettings,
     secret_key: Option<SecretSlice<u8>>,
     public_url: Option<String>,
 }
@@ -124,6 +127,26 @@ pub(crate) struct LogSettings {
     pub(crate) filter: String,
 }
 
+/// Who may read the metrics.
+#[derive(Clone, Debug)]
+pub(crate) struct MetricsSettings {
+    /// Whether there is a page.
+    pub(crate) is_enabled: bool,
+    /// What its readers have to show.
+    pub(crate) token: Option<SecretString>,
+}
+
+impl MetricsSettings {
+    /// Who may read them.
+    pub(crate) fn access(&self) -> Access {
+        match (&self.token, self.is_enabled) {
+            (_, false) => Access::Off,
+            (Some(token), true) => Access::Token(token.clone()),
+            (None, true) => Access::Open,
+        }
+    }
+}
+
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LogFormat {
@@ -166,6 +189,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             media: MediaConfig::default(),
             log: LogSettings { format: LogFormat::Text, filter: "info".to_owned() },
+            metrics: MetricsSettings { is_enabled: true, token: None },
             secret_key: None,
             public_url: None,
         }

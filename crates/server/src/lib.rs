@@ -12,6 +12,7 @@ mod clock;
 mod config;
 mod health;
 mod listen;
+pub mod metrics;
 pub mod passwords;
 mod redrive;
 pub mod run;

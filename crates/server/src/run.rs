@@ -8,6 +8,7 @@ use axum::Router;
 use blobs::{BucketBlobs, FolderBlobs};
 use engine::deps::Ports;
 use engine::media::MediaPorts;
+use engine::metrics::Metrics;
 use engine::notify::{self, HookSettings};
 use engine::ports::{Blobs, Clock};
 use engine::work::Rhythm;
@@ -23,8 +24,9 @@ use tokio_util::sync::CancellationToken;
 use crate::chance::OsChance;
 use crate::client::Network;
 use crate::config::{Config, MediaStore};
+use crate::metrics::Access;
 use crate::passwords::Argon2Passwords;
-use crate::{api, health, listen, webhook};
+use crate::{api, health, listen, metrics, webhook};
 
 /// How long what is under way may take after the process was told to stop: the longest call to Meta, and a little.
 const GRACE: SignedDuration = SignedDuration::from_secs(35);
@@ -48,7 +50,9 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
     }
-    let store = Arc::new(SqliteStore::open(path, sealer, &*options.clock, &*chance)?);
+    let metrics = Arc::new(Metrics::new(options.clock.clone()));
+    let store = SqliteStore::open(path, sealer, &*options.clock, &*chance, metrics.clone())?;
+    let store = Arc::new(store);
     let upstream = GraphClient::new(&GraphConfig {
         live_base_url: config.graph.base_url.clone(),
         sandbox_base_url: config.simulator_url(),
@@ -56,7 +60,8 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         connect_timeout: Duration::from_secs(config.graph.connect_timeout_seconds.into()),
         timeout: Duration::from_secs(config.graph.timeout_seconds.into()),
         ..GraphConfig::default()
-    })?;
+    })?
+    .counting(metrics.clone());
     let policy = Policy {
         allow_http: config.webhooks.allow_http,
         allow_private_networks: config.webhooks.allow_private_networks,
@@ -85,6 +90,7 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         upstream,
         sender,
         media,
+        metrics,
     };
     let settings = Settings {
         limits: config.limits,
@@ -117,12 +123,18 @@ pub struct Web {
     pub public_url: Option<String>,
     /// The proxies that are believed when they tell where a call comes from.
     pub trusted_proxies: Vec<Network>,
+    /// Who may read the metrics.
+    pub metrics: Access,
 }
 
 impl Web {
     /// As the settings say.
     pub(crate) fn of(config: &Config) -> Self {
-        Self { public_url: Some(config.public_url()), trusted_proxies: config.trusted_proxies.clone() }
+        Self {
+            public_url: Some(config.public_url()),
+            trusted_proxies: config.trusted_proxies.clone(),
+            metrics: config.metrics.access(),
+        }
     }
 }
 
@@ -136,10 +148,12 @@ fn blobs(config: &Config) -> anyhow::Result<Arc<dyn Blobs>> {
 
 /// Everything that is served over HTTP.
 pub fn router(deps: &Arc<Deps>, web: Web) -> Router {
+    let metrics = metrics::router(deps, &web.metrics);
     Router::new()
         .merge(api::router(deps, &Arc::new(web)))
         .merge(webhook::router(deps))
         .merge(health::router(deps))
+        .merge(metrics)
         .fallback_service(axum::routing::any(api::nothing_here).with_state(deps.clone()))
 }
 

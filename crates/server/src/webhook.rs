@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use engine::ingest::{self, Heard, HeardPart};
+use engine::metrics::Label;
 use engine::ports::AccountRecord;
 use engine::{Deps, account, chain};
 use secrecy::ExposeSecret;
@@ -26,7 +27,7 @@ const SIGNATURE: &str = "x-hub-signature-256";
 
 /// The route.
 pub(crate) fn router(deps: &Arc<Deps>) -> Router {
-    Router::new().route("/webhooks/meta", get(verify_callback).post(take_post)).with_state(deps.clone())
+    Router::new().route("/webhooks/meta", get(verify_callback).post(take_counted)).with_state(deps.clone())
 }
 
 /// Answers Meta's check of the callback: the challenge, if the verify token is one of ours.
@@ -47,6 +48,22 @@ async fn verify_callback(State(deps): State<Arc<Deps>>, RawQuery(query): RawQuer
             (StatusCode::FORBIDDEN, "The verify token is not one of an account here.\n").into_response()
         }
     }
+}
+
+/// Takes one POST of Meta's, and counts what became of it.
+async fn take_counted(state: State<Arc<Deps>>, headers: HeaderMap, body: Body) -> Response {
+    let metrics = state.metrics.clone();
+    let response = take_post(state, headers, body).await;
+    let outcome = match response.status() {
+        StatusCode::UNAUTHORIZED => "unsigned",
+        StatusCode::BAD_REQUEST => "not_json",
+        StatusCode::PAYLOAD_TOO_LARGE => "too_large",
+        StatusCode::REQUEST_TIMEOUT => "too_late",
+        StatusCode::SERVICE_UNAVAILABLE => "store_unavailable",
+        _ => "taken",
+    };
+    metrics.webhook_posts.count(&[Label::Word(outcome)]);
+    response
 }
 
 /// Takes one POST of Meta's.

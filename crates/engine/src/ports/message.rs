@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use domain::id::{AccountId, ContactId, KeyId, MediaId, MessageId, OwnerId, WorkerId, WorkspaceId};
-use domain::inbound::Update;
+use domain::id::{AccountId, ContactId, KeyId, MessageId, OwnerId, WorkerId, WorkspaceId};
 use domain::message::{Direction, Pricing, Status};
 use domain::meta_error::MetaError;
 use domain::outcome::Accepted;
@@ -13,7 +12,7 @@ use domain::phone::{PhoneNumber, UserId};
 use domain::window::Window;
 use jiff::Timestamp;
 
-use super::{Again, Proof};
+use super::WaitingFor;
 
 /// Whom a message goes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -363,89 +362,6 @@ pub enum Settled {
     Lost,
 }
 
-/// One POST of Meta's, split and routed.
-#[derive(Clone, Debug)]
-pub struct Post {
-    /// The bytes that came.
-    pub body: Bytes,
-    /// Its parts.
-    pub parts: Vec<RoutedPart>,
-    /// What shows that it is Meta's.
-    pub proof: Proof,
-    /// Set when it is taken once more, by a decoder that may understand more of it.
-    pub again: Option<Again>,
-    /// Now.
-    pub now: Timestamp,
-}
-
-/// One part of a POST.
-#[derive(Clone, Debug)]
-pub struct RoutedPart {
-    /// Whom it concerns; `None`: nobody whose secret signed it.
-    pub route: Option<Route>,
-    /// What it says.
-    pub update: Update,
-    /// Where it stands in the body: first byte and number of bytes.
-    pub span: (u32, u32),
-    /// Meta's name of the webhook field, such as `messages`.
-    pub field: String,
-    /// The WhatsApp Business Account that it names.
-    pub waba_id: Option<String>,
-    /// The number that it names.
-    pub phone_number_id: Option<String>,
-    /// When Meta says that it happened, where the envelope tells.
-    pub time: Option<Timestamp>,
-    /// Why it could not be decoded.
-    pub undecodable: Option<String>,
-    /// Ids for what the part may create.
-    pub ids: FreshIds,
-}
-
-/// Whom a part concerns.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Route {
-    /// The tenant.
-    pub workspace: WorkspaceId,
-    /// The WhatsApp Business Account.
-    pub waba_id: String,
-    /// The sender, where the part names a number.
-    pub account: Option<AccountId>,
-}
-
-/// Ids at hand for rows that a part may create.
-#[derive(Clone, Copy, Debug)]
-pub struct FreshIds {
-    /// For an inbound message.
-    pub message: MessageId,
-    /// For a contact.
-    pub contact: ContactId,
-    /// For a file.
-    pub media: MediaId,
-}
-
-/// What a POST did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ingested {
-    /// Parts that changed something.
-    pub applied: u32,
-    /// Parts that had been heard before.
-    pub repeated: u32,
-    /// Statuses of messages that are not known yet, kept.
-    pub early: u32,
-    /// Parts of nobody here, kept.
-    pub unrouted: u32,
-    /// Parts that could not be understood, kept.
-    pub undecodable: u32,
-    /// Whether a template changed.
-    pub has_template_changes: bool,
-    /// Whether there is a file to fetch.
-    pub has_media: bool,
-    /// Whether an account changed.
-    pub has_account_changes: bool,
-    /// Whether Meta told that the words of a template have changed: its list tells the rest.
-    pub has_new_words: bool,
-}
-
 /// How a message is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MessageKey {
@@ -496,6 +412,8 @@ pub struct StoredMessage {
     pub is_echo: bool,
     /// When it shall leave, while it waits.
     pub due_at: Option<Timestamp>,
+    /// What it waits for beside its time and its turn.
+    pub waiting_for: Option<WaitingFor>,
     /// Not after this time.
     pub expires_at: Option<Timestamp>,
     /// When we took it, or Meta's time of an inbound one.

@@ -14,10 +14,10 @@ use jiff::Timestamp;
 use super::{
     AccountChanges, Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, ClaimedDelivery,
     Contact, ContactFilter, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest, Departure,
-    Directory, EventFilter, EventPage, EventStart, HookWork, Ingested, KeptAnswer, KeptKey, KeptPost,
-    KeptPosts, Known, MessageFilter, MessageKey, MessageStory, NewAccount, NewMessage, NewReplay, Post,
-    Recipient, Revision, Settled, Settlement, StoredDelivery, StoredMessage, StoredTemplate, TemplateCounts,
-    TemplateFilter, TemplatesPut, WebhookRecord,
+    Directory, EventFilter, EventPage, EventStart, Figures, HookWork, Ingested, KeptAnswer, KeptKey,
+    KeptPost, KeptPosts, Known, MessageFilter, MessageKey, MessageStory, NewAccount, NewMessage, NewReplay,
+    Post, Recipient, Revision, Settled, Settlement, StoredDelivery, StoredMessage, StoredTemplate,
+    TemplateCounts, TemplateFilter, TemplatesPut, WebhookRecord,
 };
 
 /// What went wrong in a store.
@@ -364,9 +364,15 @@ pub trait Work: Send + Sync {
     /// whose time has, at most `limit` of each. Returns how many messages expired.
     async fn expire(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError>;
 
+    /// Forgets people whom the messaging limit counts no more, and writes the event of each limit that has come to a mark.
+    async fn review_reach(&self, now: Timestamp) -> Result<(), StoreError>;
+
     /// What left for Meta since a time, as far as the last few thousand messages tell: sender, recipient (digits or user
     /// id) and about when.
     async fn departures(&self, since: Timestamp) -> Result<Vec<Departure>, StoreError>;
+
+    /// How much of everything there is.
+    async fn figures(&self, now: Timestamp) -> Result<Figures, StoreError>;
 
     /// How many messages wait in each account's queue.
     async fn queue_depths(&self) -> Result<BTreeMap<AccountId, u32>, StoreError>;

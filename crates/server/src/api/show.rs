@@ -181,6 +181,9 @@ fn message_object(message: StoredMessage) -> Object {
             shown.insert("mode", if message.is_echo { "echo" } else { mode });
             if message.status == Status::Queued {
                 shown.insert("due_at", message.due_at.map_or(Value::Null, time));
+                if let Some(waiting_for) = message.waiting_for {
+                    shown.insert("waiting_for", waiting_for.as_str());
+                }
             }
             if let Some(expires_at) = message.expires_at {
                 shown.insert("expires_at", time(expires_at));

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
+use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use axum::middleware::Next;
@@ -12,6 +12,7 @@ use domain::allowance::{CallKind, Grant};
 use domain::id::MessageId;
 use domain::permission::Permission;
 use engine::key::{self, Caller};
+use engine::metrics::Label;
 use engine::ports::StoreError;
 use engine::{By, Deps, chain, directory, session};
 use jiff::Timestamp;
@@ -313,6 +314,8 @@ pub(crate) async fn around(
         grant: Arc::default(),
     };
     let kind = kind_of(request.uri());
+    let (start, method) = (deps.metrics.now(), request.method().clone());
+    let route = request.extensions().get::<MatchedPath>().cloned();
     request.extensions_mut().insert(visit.clone());
 
     let mut response = match unread {
@@ -323,6 +326,7 @@ pub(crate) async fn around(
 
     if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {
         log(&error, &request_id);
+        count_error(&deps, error.code(), kind);
         let mut written = answer::failure(&error, &request_id);
         for (name, value) in response.headers() {
             written.headers_mut().entry(name).or_insert_with(|| value.clone());
@@ -336,7 +340,25 @@ pub(crate) async fn around(
         set(&mut response, REMAINING, grant.remaining);
         set(&mut response, RESET, seconds_up(grant.resets_at));
     }
+    let route = route.as_ref().map_or("other", MatchedPath::as_str);
+    deps.metrics.http(method.as_str(), route, (word_of(kind), response.status().as_u16()), start);
     response
+}
+
+fn word_of(kind: CallKind) -> &'static str {
+    match kind {
+        CallKind::Send => "send",
+        CallKind::Other => "other",
+    }
+}
+
+fn count_error(deps: &Deps, code: Code, kind: CallKind) {
+    deps.metrics.http_errors.count(&[Label::Word(code.as_str())]);
+    if code == Code::InvalidApiKey {
+        deps.metrics.auth_failures.count(&[]);
+    } else if code == Code::RateLimited {
+        deps.metrics.rate_limit_refusals.count(&[Label::Word(word_of(kind))]);
+    }
 }
 
 /// Adds `X-Request-Id`.

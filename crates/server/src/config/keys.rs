@@ -39,6 +39,8 @@ pub(crate) enum Kind {
     Name,
     /// A path of names, which may be empty.
     Prefix,
+    /// A word that others have to show.
+    Token,
     /// `https://…` or `http://…`.
     Url,
     /// A version of the Graph API.
@@ -66,6 +68,7 @@ impl Kind {
             Self::Password => "a secret without blanks".to_owned(),
             Self::Name => "a name without blanks".to_owned(),
             Self::Prefix => "names with slashes between them, such as `waypost/media`, or nothing".to_owned(),
+            Self::Token => "16 or more visible ASCII characters without a space".to_owned(),
             Self::Url => "a URL that begins with `https://` or `http://`".to_owned(),
             Self::Version => "a version of the Graph API, such as `v24.0`".to_owned(),
             Self::Networks => {
@@ -90,7 +93,7 @@ impl Kind {
 impl Key {
     /// Whether its value is never shown.
     pub(crate) fn is_secret(&self) -> bool {
-        matches!(self.kind, Kind::Secret | Kind::Password)
+        matches!(self.kind, Kind::Secret | Kind::Password | Kind::Token)
     }
 
     /// Its environment variable.
@@ -481,6 +484,27 @@ pub(crate) const KEYS: &[Key] = &[
         derived: None,
         set: |config, text| parse::into(&mut config.media.s3.prefix, parse::prefix(text)),
         get: |config| Some(config.media.s3.prefix.clone()),
+    },
+    Key {
+        name: "metrics.enabled",
+        kind: Kind::Choice(TRUTH),
+        about: "Whether `GET /metrics` tells Prometheus how the gateway fares. The page names accounts and counts \
+                messages; it names no person.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.metrics.is_enabled, parse::truth(text)),
+        get: |config| Some(config.metrics.is_enabled.to_string()),
+    },
+    Key {
+        name: "metrics.token",
+        kind: Kind::Token,
+        about: "What the readers of `/metrics` have to show as `Authorization: Bearer <token>`. Without it, whoever \
+                reaches the address may read the page. Make one with `openssl rand -hex 32`.",
+        derived: None,
+        set: |config, text| {
+            config.metrics.token = Some(parse::token(text)?);
+            Ok(())
+        },
+        get: |config| config.metrics.token.as_ref().map(|_| "***".to_owned()),
     },
     Key {
         name: "log.format",

@@ -7,17 +7,19 @@ use base64::Engine as _;
 use base64::engine::general_purpose::GeneralPurposeConfig;
 use base64::engine::{DecodePaddingMode, GeneralPurpose};
 use jiff::SignedDuration;
+use secrecy::{SecretSlice, SecretString};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::keys::{Kind, TRUTH, Wrong};
 use crate::client::Network;
-use secrecy::{SecretSlice, SecretString};
 
 use super::{LogFormat, MediaStore};
 
 /// The bytes of a secret key.
 const SECRET_KEY_BYTES: usize = 32;
+/// The fewest characters of a token: a shorter one can be guessed.
+const SHORTEST_TOKEN: usize = 16;
 
 /// Puts a value in its place.
 pub(super) fn into<T>(place: &mut T, value: Result<T, Wrong>) -> Result<(), Wrong> {
@@ -123,6 +125,12 @@ pub(super) fn hours(text: &str, most: u32) -> Result<SignedDuration, Wrong> {
 pub(super) fn networks(text: &str) -> Result<Vec<Network>, Wrong> {
     let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
     parts.map(|part| part.parse().map_err(|()| must_be(Kind::Networks))).collect()
+}
+
+pub(super) fn token(text: &str) -> Result<SecretString, Wrong> {
+    let text = text.trim();
+    let is_fit = text.len() >= SHORTEST_TOKEN && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_fit { Ok(text.into()) } else { Err(must_be(Kind::Token)) }
 }
 
 pub(super) fn truth(text: &str) -> Result<bool, Wrong> {
@@ -255,6 +263,14 @@ mod tests {
         }
         assert!(name("eu central").is_err() && name("").is_err() && password("a\nb").is_err());
         assert!(media_store("s4").is_err());
+    }
+
+    #[test]
+    fn a_token_is_long_and_fits_into_a_header() {
+        assert!(token("0123456789abcdef\n").is_ok());
+        for text in ["", "short", "0123456789 abcdef", "0123456789abcdef\u{e9}"] {
+            assert!(token(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -70,6 +70,10 @@ fn the_effective_configuration_is_printed_with_its_sources_and_without_secrets()
         # secret_access_key is not set                                    # default
         prefix = "media"                                                  # default
 
+        [metrics]
+        enabled = "true"                                                  # default
+        # token is not set                                                # default
+
         [log]
         format = "text"                                                   # default
         filter = "info"                                                   # default

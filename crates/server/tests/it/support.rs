@@ -18,6 +18,7 @@ use engine::account::{self, AddAccount};
 use engine::deps::Ports;
 use engine::key::{self, DEV_KEY, NewKey};
 use engine::media::{MediaPorts, MediaSettings};
+use engine::metrics::Metrics;
 use engine::notify::HookSettings;
 use engine::ports::{Chance, Clock};
 use engine::{By, Deps, Settings, work};
@@ -493,7 +494,8 @@ fn ports(
 ) -> Ports {
     let sealer = Sealer::new(&SecretSlice::from(vec![5; 32]), chance.clone()).unwrap();
     let path = folder.path().join("waypost.db");
-    let store = Arc::new(SqliteStore::open(&path, sealer, &**clock, &**chance).unwrap());
+    let metrics = Arc::new(Metrics::new(clock.clone()));
+    let store = Arc::new(SqliteStore::open(&path, sealer, &**clock, &**chance, metrics.clone()).unwrap());
     let config = GraphConfig {
         live_base_url: sim_url.to_owned(),
         sandbox_base_url: sim_url.to_owned(),
@@ -501,7 +503,7 @@ fn ports(
         timeout: Duration::from_secs(5),
         ..GraphConfig::default()
     };
-    let upstream = Arc::new(GraphClient::new(&config).unwrap());
+    let upstream = Arc::new(GraphClient::new(&config).unwrap().counting(metrics.clone()));
     let media = MediaPorts {
         records: store.clone(),
         blobs: Arc::new(FolderBlobs::within(folder.path().join("media"))),
@@ -521,5 +523,6 @@ fn ports(
         upstream,
         sender: receiver.clone(),
         media,
+        metrics,
     }
 }

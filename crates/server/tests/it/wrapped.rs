@@ -22,10 +22,10 @@ use engine::ports::{
     Access, AccountChanges, Accounts, Admission, AuditFilter, BadAddress, Cancel, Claim, ClaimRequest,
     ClaimRound, ClaimToken, Claimed, ClaimedDelivery, Contact, ContactFilter, Credentials, DeliveryClaim,
     DeliveryEnd, DeliveryFilter, DeliveryRequest, Departure, Directory, EventFilter, EventPage, EventStart,
-    HookCall, HookSender, HookWork, Hooks, Ingested, KeptAnswer, KeptKey, KeptPost, KeptPosts, KeyFilter,
-    Known, Line, MessageFilter, MessageKey, MessageStory, Messages, NewAccount, NewMessage, NewReplay,
-    NewSession, NumberInfo, OutgoingMessage, Page, PageRequest, Post, Posted, Recipient, Revision, Rotation,
-    SessionDigest, Settled, Settlement, StoreError, StoredDelivery, StoredMessage, StoredSession,
+    Figures, HookCall, HookSender, HookWork, Hooks, Ingested, KeptAnswer, KeptKey, KeptPost, KeptPosts,
+    KeyFilter, Known, Line, MessageFilter, MessageKey, MessageStory, Messages, NewAccount, NewMessage,
+    NewReplay, NewSession, NumberInfo, OutgoingMessage, Page, PageRequest, Post, Posted, Recipient, Revision,
+    Rotation, SessionDigest, Settled, Settlement, StoreError, StoredDelivery, StoredMessage, StoredSession,
     StoredTemplate, TemplateCounts, TemplateFilter, TemplatePage, TemplateQuery, TemplatesPut, TokenInfo,
     Upstream, UpstreamError, UserChange, UserEnd, UserFilter, WebhookRecord, Whose, Work,
 };
@@ -65,6 +65,7 @@ pub(crate) fn guarded(ports: Ports, guard: Arc<dyn Guard>) -> Ports {
         sender,
         committed,
         media,
+        metrics,
     } = ports;
     Ports {
         clock,
@@ -75,6 +76,7 @@ pub(crate) fn guarded(ports: Ports, guard: Arc<dyn Guard>) -> Ports {
         work: Arc::new(Guarded { port: work, guard: guard.clone() }),
         sender: Arc::new(Guarded { port: sender, guard: guard.clone() }),
         committed,
+        metrics,
         access: Arc::new(Guarded { port: access, guard: guard.clone() }),
         passwords,
         media: wrapped_media::guarded(media, &guard),
@@ -383,6 +385,14 @@ impl Work for Guarded<dyn Work> {
 
     async fn expire(&self, now: Timestamp, limit: u32) -> Stored<u32> {
         self.ask("expire", self.port.expire(now, limit)).await
+    }
+
+    async fn figures(&self, now: Timestamp) -> Stored<Figures> {
+        self.ask("figures", self.port.figures(now)).await
+    }
+
+    async fn review_reach(&self, now: Timestamp) -> Stored<()> {
+        self.ask("review_reach", self.port.review_reach(now)).await
     }
 
     async fn departures(&self, since: Timestamp) -> Stored<Vec<Departure>> {

@@ -31,6 +31,17 @@ async fn a_number_shows_its_fields() {
 }
 
 #[tokio::test]
+async fn numbers_and_accounts_tell_the_messaging_limit_that_was_set() {
+    let world = World::new();
+    world.set(|settings| settings.messaging_limit = "TIER_250".to_owned());
+    for node in ["{number}", "{waba}"] {
+        let path = format!("/v24.0/{node}?fields=whatsapp_business_manager_messaging_limit");
+        let shown = ok(world.get(&path).await);
+        assert_eq!(shown["whatsapp_business_manager_messaging_limit"], "TIER_250", "{node}");
+    }
+}
+
+#[tokio::test]
 async fn an_account_shows_its_fields_and_numbers() {
     let world = World::new();
     let node = ok(world.get("/v24.0/{waba}").await);

@@ -10,7 +10,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::page::{List, Order, bytes, containing, text};
-use super::{identity, spread, told};
+use super::{identity, reach, spread, told};
 use crate::error::SqlResult;
 use crate::row::{Cells, micros};
 
@@ -391,7 +391,8 @@ pub(super) fn open_window(
              where workspace_id = ?1 and id = ?2",
         )?
         .execute((workspace.as_bytes(), contact.as_bytes(), heard))?;
-    Ok(())
+    // What waited for the messaging limit reaches nobody new any more.
+    reach::let_pass(connection, workspace, contact)
 }
 
 /// Writes down that Meta called the window closed at `at`.

@@ -9,7 +9,7 @@ use rusqlite::{Connection, params};
 
 use super::kept::{Keeper, KeptAs};
 use super::settle::Effect;
-use super::{account_news, contacts, echo, identity, media, settle, templates, told};
+use super::{account_news, contacts, echo, identity, media, settle, tally, templates, told};
 use crate::error::{SqlError, SqlResult};
 use crate::row::{json, micros};
 
@@ -17,7 +17,7 @@ pub(super) fn ingest(connection: &Connection, post: &Post) -> SqlResult<Ingested
     let mut keeper = Keeper::new(connection, post);
     let mut ingested = Ingested::default();
     for part in &post.parts {
-        let kept = keeper.seq;
+        let (kept, n_steps) = (keeper.seq, tally::len());
         connection.prepare_cached("savepoint part")?.execute(())?;
         let end = take(&mut keeper, part, &mut ingested);
         match end {
@@ -27,6 +27,7 @@ pub(super) fn ingest(connection: &Connection, post: &Post) -> SqlResult<Ingested
             Err(error) => {
                 connection.prepare_cached("rollback to part")?.execute(())?;
                 keeper.seq = kept;
+                tally::back_to(n_steps);
                 match &error {
                     SqlError::Corrupt { .. } | SqlError::Bug(_) | SqlError::Seal(_) => {}
                     SqlError::Sqlite(cause) if is_constraint(cause) => {}

@@ -36,6 +36,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     7 "0007_users" "users"
     8 "0008_media" "media"
     9 "0009_meta_news" "meta_news"
+    10 "0010_messaging_limit" "messaging_limit"
 };
 
 /// Why a database cannot be brought up to date.

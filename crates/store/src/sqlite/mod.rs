@@ -11,6 +11,7 @@ mod directory;
 mod early;
 mod echo;
 mod events;
+mod figures;
 mod idempotency;
 mod identity;
 mod ingest;
@@ -27,6 +28,7 @@ mod reach;
 mod read;
 mod settle;
 mod spread;
+mod tally;
 mod templates;
 mod told;
 mod users;
@@ -38,6 +40,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::metrics::Metrics;
 use engine::ports::{Chance, Clock, StoreError, StoreErrorKind};
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Notify;
@@ -79,6 +82,8 @@ pub struct SqliteStore {
     writer: Writer,
     readers: Readers,
     sealer: Sealer,
+    metrics: Arc<Metrics>,
+    path: PathBuf,
 }
 
 impl SqliteStore {
@@ -91,14 +96,15 @@ impl SqliteStore {
         sealer: Sealer,
         clock: &dyn Clock,
         chance: &dyn Chance,
+        metrics: Arc<Metrics>,
     ) -> Result<Self, OpenError> {
         let failed = |source| OpenError::Open { path: path.to_owned(), source };
         let mut connection = connect(path).map_err(failed)?;
         migrate::run(&mut connection, clock.now())?;
         ensure_default_workspace(&connection, clock, chance).map_err(failed)?;
         let readers = Readers::open(path).map_err(failed)?;
-        let writer = Writer::start(connection).map_err(OpenError::Thread)?;
-        Ok(Self { writer, readers, sealer })
+        let writer = Writer::start(connection, metrics.clone()).map_err(OpenError::Thread)?;
+        Ok(Self { writer, readers, sealer, metrics, path: path.to_owned() })
     }
 
     /// Wakes those who wait for changes, after each commit of this process.
@@ -112,7 +118,7 @@ impl SqliteStore {
         T: Send + 'static,
         F: Fn(&Connection) -> SqlResult<T> + Send + 'static,
     {
-        self.writer.run(doing, job).await
+        self.counted(self.writer.run(doing, job).await)
     }
 
     /// Does `job` on a read-only connection, in one snapshot.
@@ -121,7 +127,15 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnOnce(&Connection) -> SqlResult<T> + Send + 'static,
     {
-        self.readers.run(doing, job).await
+        let start = self.metrics.now();
+        let end = self.readers.run(doing, job).await;
+        self.metrics.store_read(start);
+        self.counted(end)
+    }
+
+    /// Counts an error.
+    fn counted<T>(&self, end: Result<T, StoreError>) -> Result<T, StoreError> {
+        end.inspect_err(|error| self.metrics.store_failed(error.kind()))
     }
 }
 

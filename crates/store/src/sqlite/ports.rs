@@ -11,17 +11,17 @@ use domain::id::{
 use engine::ports::{
     AccountChanges, Accounts, Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed,
     ClaimedDelivery, Contact, ContactFilter, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest,
-    Departure, Directory, EventFilter, EventPage, EventStart, HookWork, Hooks, Ingested, KeptAnswer, KeptKey,
-    KeptPost, KeptPosts, Known, MessageFilter, MessageKey, MessageStory, Messages, NewAccount, NewMessage,
-    NewReplay, NumberInfo, Page, PageRequest, Post, Recipient, Revision, Settled, Settlement, StoreError,
-    StoredDelivery, StoredMessage, StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut,
+    Departure, Directory, EventFilter, EventPage, EventStart, Figures, HookWork, Hooks, Ingested, KeptAnswer,
+    KeptKey, KeptPost, KeptPosts, Known, MessageFilter, MessageKey, MessageStory, Messages, NewAccount,
+    NewMessage, NewReplay, NumberInfo, Page, PageRequest, Post, Recipient, Revision, Settled, Settlement,
+    StoreError, StoredDelivery, StoredMessage, StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut,
     WebhookRecord, Work,
 };
 use jiff::Timestamp;
 
 use super::{
-    SqliteStore, accept, contacts, deliveries, depth, directory, events, idempotency, ingest, kept, messages,
-    queue, reach, settle, spread, templates, webhooks, work,
+    SqliteStore, accept, contacts, deliveries, depth, directory, events, figures, idempotency, ingest, kept,
+    messages, queue, reach, settle, spread, templates, webhooks, work,
 };
 
 #[async_trait]
@@ -396,6 +396,15 @@ impl Work for SqliteStore {
 
     async fn expire(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError> {
         self.write("ending what is overdue", move |tx| queue::expire(tx, now, limit)).await
+    }
+
+    async fn figures(&self, now: Timestamp) -> Result<Figures, StoreError> {
+        let path = self.path.clone();
+        self.read("reading the figures", move |connection| figures::read(connection, &path, now)).await
+    }
+
+    async fn review_reach(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.write("reviewing the messaging limits", move |tx| reach::review_all(tx, now)).await
     }
 
     async fn departures(&self, since: Timestamp) -> Result<Vec<Departure>, StoreError> {

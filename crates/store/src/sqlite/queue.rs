@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use domain::id::{MessageId, WorkerId, WorkspaceId};
+use domain::id::{ContactId, MessageId, WorkerId, WorkspaceId};
 use domain::message::Status;
 use domain::phone::{PhoneNumber, UserId};
 use domain::window::Window;
@@ -12,6 +12,7 @@ use engine::ports::{Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::reach::{self, Room};
 use super::{depth, early, idempotency, settle};
 use crate::error::{SqlError, SqlResult};
 use crate::row::{Cells, micros};
@@ -19,6 +20,7 @@ use crate::row::{Cells, micros};
 /// A message of the queue that is due.
 struct Due {
     message: MessageId,
+    contact: ContactId,
     window: Window,
     needs_window: bool,
     fallback: Option<Arc<str>>,
@@ -64,12 +66,44 @@ fn read_claimed(
     Ok((message, claimed))
 }
 
+/// How often a round looks again for what is due behind what waits for the messaging limit.
+const MAX_LOOKS: u32 = 20;
+
 pub(super) fn claim_due(connection: &Connection, request: &ClaimRequest) -> SqlResult<ClaimRound> {
     let mut round = ClaimRound::default();
-    for due in find_due(connection, request)? {
+    let mut room = None;
+    if reach::holds_any(connection, request.account)? {
+        let found = Room::look(connection, (request.workspace, request.account), request.now)?;
+        found.fill(connection, request.account, request.tokens.len())?;
+        room = Some(found);
+    }
+    for _ in 0..MAX_LOOKS {
+        // What waits for the limit takes nobody's turn.
+        if claim_some(connection, request, &mut room, &mut round)? == 0 {
+            break;
+        }
+    }
+    Ok(round)
+}
+
+/// Claims what is due, as far as there are tokens. Returns how many messages wait for the messaging limit instead.
+fn claim_some(
+    connection: &Connection,
+    request: &ClaimRequest,
+    room: &mut Option<Room>,
+    round: &mut ClaimRound,
+) -> SqlResult<u32> {
+    let mut n_held_back = 0;
+    let tokens = request.tokens.get(round.claimed.len()..).unwrap_or_default();
+    for due in find_due(connection, request, tokens)? {
+        let is_open = due.window.is_open(request.now);
+        let leaves_as_template = due.claimed.kind == "template" || due.needs_window && due.fallback.is_some();
         if let Some(until) = waits_until(request, &due.claimed.recipient) {
             put_off(connection, &due.claimed.claim, until)?;
-        } else if !due.needs_window || due.window.is_open(request.now) {
+        } else if !is_open && leaves_as_template && !admits(connection, request, room, &due)? {
+            reach::hold_back(connection, request.workspace, due.message)?;
+            n_held_back += 1;
+        } else if !due.needs_window || is_open {
             hold(connection, request.worker, &due.claimed.claim, None, request.now)?;
             round.claimed.push(due.claimed);
         } else if let Some(fallback) = due.fallback {
@@ -86,7 +120,21 @@ pub(super) fn claim_due(connection: &Connection, request: &ClaimRequest) -> SqlR
             round.n_settled += 1;
         }
     }
-    Ok(round)
+    Ok(n_held_back)
+}
+
+/// Whether the messaging limit lets a template go to a person whose window is closed.
+fn admits(
+    connection: &Connection,
+    request: &ClaimRequest,
+    room: &mut Option<Room>,
+    due: &Due,
+) -> SqlResult<bool> {
+    let room = match room {
+        Some(room) => room,
+        None => room.insert(Room::look(connection, (request.workspace, request.account), request.now)?),
+    };
+    room.admit(connection, (due.contact, due.message), request.now)
 }
 
 /// Until when nothing may leave to this recipient.
@@ -108,15 +156,15 @@ fn put_off(connection: &Connection, claim: &Claim, until: Timestamp) -> SqlResul
     Ok(())
 }
 
-fn find_due(connection: &Connection, request: &ClaimRequest) -> SqlResult<Vec<Due>> {
+fn find_due(connection: &Connection, request: &ClaimRequest, tokens: &[ClaimToken]) -> SqlResult<Vec<Due>> {
     // First due, first out; a message waits while an earlier one to the same contact waits or is under way.
     let sql = format!(
-        "select {COLUMNS}, m.needs_window, m.fallback, w.last_inbound_at, w.refused_at
+        "select {COLUMNS}, m.contact_id, m.needs_window, m.fallback, w.last_inbound_at, w.refused_at
          from messages m
          left join windows w
              on w.workspace_id = m.workspace_id and w.account_id = m.account_id and w.contact_id = m.contact_id
          where m.workspace_id = ?1 and m.account_id = ?2 and m.status = 'queued' and m.worker_id is null
-           and m.due_at <= ?3 and (m.expires_at is null or m.expires_at > ?3)
+           and m.waiting_for is null and m.due_at <= ?3 and (m.expires_at is null or m.expires_at > ?3)
            and not exists (
                select 1 from messages e
                where e.contact_id = m.contact_id and e.account_id = m.account_id
@@ -124,7 +172,7 @@ fn find_due(connection: &Connection, request: &ClaimRequest) -> SqlResult<Vec<Du
                  and (e.order_at < m.order_at or (e.order_at = m.order_at and e.seq < m.seq)))
          order by m.due_at, m.seq limit ?4"
     );
-    let limit = i64::try_from(request.tokens.len()).unwrap_or(i64::MAX);
+    let limit = i64::try_from(tokens.len()).unwrap_or(i64::MAX);
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(params![
         request.workspace.as_bytes(),
@@ -132,7 +180,7 @@ fn find_due(connection: &Connection, request: &ClaimRequest) -> SqlResult<Vec<Du
         micros(request.now),
         limit
     ])?;
-    let mut tokens = request.tokens.iter();
+    let mut tokens = tokens.iter();
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let Some(token) = tokens.next() else { break };
@@ -141,6 +189,7 @@ fn find_due(connection: &Connection, request: &ClaimRequest) -> SqlResult<Vec<Du
         found.push(Due {
             message,
             claimed,
+            contact: cells.id()?,
             needs_window: cells.flag()?,
             fallback: cells.get::<Option<String>>()?.map(Arc::from),
             window: Window { last_inbound_at: cells.opt_at()?, refused_at: cells.opt_at()? },

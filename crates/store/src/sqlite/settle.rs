@@ -234,10 +234,12 @@ pub(super) fn settle(
             };
             contacts::learn(connection, (claim.workspace, current.account), current.contact, &person, now)?;
         }
-        if current.kind == "template" {
-            reach::count(connection, (claim.workspace, current.account), current.contact, now)?;
-        }
         early::apply(connection, &current, &accepted.wamid)?;
+    }
+    if has_failed {
+        reach::give_back(connection, &current)?;
+    } else {
+        reach::count(connection, &current, now)?;
     }
     if let Some(error) = meta {
         follow(connection, &current, error, (now, now))?;
@@ -281,11 +283,13 @@ fn put_back(
         ))?;
     if !is_ours {
         // A report told that it went out after all: there is nothing to try again.
+        reach::count(connection, current, now)?;
         return Ok(Settled::Lost);
     }
     let steps = (Some(current.status), Status::Queued);
     depth::moved(connection, current.account, current.is_of_queue, steps)?;
     add_entry(connection, current, &Entry { error, ..Entry::ours(Status::Queued, now) })?;
+    reach::give_back(connection, current)?;
     Ok(Settled::Held)
 }
 
@@ -321,7 +325,10 @@ pub(super) fn abandon(
     now: Timestamp,
 ) -> SqlResult<()> {
     match status {
-        Status::Sending => end_here(connection, workspace, message, (Status::Unknown, None), now),
+        Status::Sending => {
+            end_here(connection, workspace, message, (Status::Unknown, None), now)?;
+            reach::count_abandoned(connection, workspace, message, now)
+        }
         Status::Queued if !is_of_queue => {
             idempotency::finish(connection, workspace, message, None)?;
             end_here(connection, workspace, message, (Status::Failed, Some("interrupted")), now)
@@ -343,7 +350,7 @@ pub(super) fn abandon(
                      where workspace_id = ?1 and id = ?2",
                 )?
                 .execute((workspace.as_bytes(), message.as_bytes()))?;
-            Ok(())
+            reach::count_abandoned(connection, workspace, message, now)
         }
     }
 }

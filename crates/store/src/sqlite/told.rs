@@ -9,11 +9,13 @@ use domain::inbound::Inbound;
 use domain::json::Value;
 use domain::message::{Pricing, Status};
 use domain::meta_error::MetaError;
+use engine::metrics::Step as Counted;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::events::{About, emit};
 use super::settle::Current;
+use super::tally;
 use crate::error::SqlResult;
 use crate::row::Cells;
 
@@ -39,6 +41,7 @@ impl Step<'_> {
 
 /// Tells a step of a message that we send.
 pub(super) fn step(connection: &Connection, message: &Current, step: &Step<'_>) -> SqlResult<()> {
+    tally::note(Counted::new(message.account, step.reported, step.failure_code, step.error));
     let Some(kind) = EventKind::of_status(step.reported) else { return Ok(()) };
     let id = message.message.to_string();
     let data = OutboundData {
@@ -69,6 +72,7 @@ pub(super) fn incoming(
     (id, media, message): (MessageId, Option<MediaId>, &Inbound),
     now: Timestamp,
 ) -> SqlResult<()> {
+    tally::note(Counted::new(account, Status::Received, None, None));
     let name: Option<String> = connection
         .prepare_cached(
             "select coalesce(name, profile_name) from contacts where workspace_id = ?1 and id = ?2",

@@ -12,6 +12,7 @@ mod messages;
 mod news;
 mod queue;
 mod queue_laws;
+mod reach;
 mod reports;
 mod support;
 mod users;

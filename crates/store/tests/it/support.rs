@@ -15,6 +15,7 @@ use domain::json::Object;
 use domain::message::{Reference, Status, StatusReport};
 use domain::outcome::Accepted;
 use domain::phone::PhoneNumber;
+use engine::metrics::Metrics;
 use engine::ports::{
     AccountRecord, Accounts, Admission, Chance, Claim, ClaimRequest, ClaimToken, Claimed, Clock, FreshIds,
     Ingested, MessageKey, MessageStory, Messages, NewAccount, NewMessage, OnUnknown, PageRequest, PageStart,
@@ -337,7 +338,8 @@ impl TestStore {
 
 pub(crate) fn open(path: &std::path::Path, clock: &FakeClock, chance: &Arc<Counting>) -> Arc<SqliteStore> {
     let sealer = Sealer::new(&SecretSlice::from(vec![9; 32]), chance.clone()).unwrap();
-    Arc::new(SqliteStore::open(path, sealer, clock, &**chance).unwrap())
+    let metrics = Metrics::new(Arc::new(FakeClock(Mutex::new(clock.now()))));
+    Arc::new(SqliteStore::open(path, sealer, clock, &**chance, Arc::new(metrics)).unwrap())
 }
 
 pub(crate) fn page(per_page: u32) -> PageRequest {
