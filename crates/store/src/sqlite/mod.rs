@@ -55,6 +55,8 @@ use write::Writer;
 
 /// How long a statement waits for another process that holds the write lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How much of the database the writer keeps at hand: the pages where rows are added, and the indexes above them.
+const CACHE_KIB: i64 = 16 * 1024;
 /// Statements kept prepared on each connection.
 const STATEMENTS: usize = 128;
 
@@ -152,6 +154,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "temp_store", "memory")?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
 }
