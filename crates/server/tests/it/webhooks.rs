@@ -428,6 +428,21 @@ async fn a_backlog_survives_the_process_and_keeps_its_order() {
 }
 
 #[tokio::test]
+async fn an_endpoint_can_ask_for_what_happened_before_it_was_made() {
+    let app = TestApp::new().await;
+    app.customer_writes(CUSTOMER, "early").await;
+    let made = add(&app, URL, json!({"events": ["message.incoming"]})).await;
+    let path = format!("/api/webhooks/{}/replay", id(&made));
+    let replay = app.post(&path, &json!({"since": "2025-12-31T00:00:00Z"})).await.expect(202);
+    assert!(replay.data()["events"].as_i64().unwrap() >= 2);
+    app.customer_writes(CUSTOMER, "late").await;
+    app.tick_hooks().await;
+    let mut got = words(&app, URL);
+    got.sort_unstable();
+    assert_eq!(got, ["Hello", "early", "late"]);
+}
+
+#[tokio::test]
 async fn an_hour_of_failures_is_made_good_by_a_replay() {
     let app = TestApp::with(|settings| settings.hooks.schedule = vec![SignedDuration::from_secs(1)]).await;
     let made = add(&app, URL, json!({"events": ["message.incoming"]})).await;
