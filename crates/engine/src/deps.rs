@@ -18,9 +18,10 @@ use crate::media::{Media, MediaPorts, MediaSettings};
 use crate::notify::{HookSettings, Posts};
 use crate::pacing::Pacer;
 use crate::ports::{
-    Access, Accounts, Chance, Claim, ClaimToken, Clock, HookSender, Hooks, Messages, Passwords, Upstream,
-    Work,
+    Access, Accounts, Chance, Claim, ClaimToken, Clock, HookSender, Hooks, Messages, Passwords, Upkeep,
+    Upstream, Work,
 };
+use crate::retention::RetentionSettings;
 use crate::running::RunningKeys;
 use crate::session::Logins;
 use crate::template::TemplateCache;
@@ -42,6 +43,8 @@ pub struct Settings {
     pub sessions: SessionSpan,
     /// What may be done with files.
     pub media: MediaSettings,
+    /// For how long things are kept.
+    pub retention: RetentionSettings,
     /// Whether this is `waypost dev`, which accepts the key that everybody knows.
     pub is_dev: bool,
 }
@@ -62,6 +65,8 @@ pub struct Deps {
     pub work: Arc<dyn Work>,
     /// Keeps users, sessions and the audit log.
     pub access: Arc<dyn Access>,
+    /// Keeps the store in order.
+    pub upkeep: Arc<dyn Upkeep>,
     /// Hashes passwords.
     pub passwords: Arc<dyn Passwords>,
     /// Carries messages.
@@ -115,6 +120,8 @@ pub struct Ports {
     pub work: Arc<dyn Work>,
     /// Keeps users, sessions and the audit log.
     pub access: Arc<dyn Access>,
+    /// Keeps the store in order.
+    pub upkeep: Arc<dyn Upkeep>,
     /// Hashes passwords.
     pub passwords: Arc<dyn Passwords>,
     /// Carries messages.
@@ -138,6 +145,7 @@ impl Deps {
             hooks,
             work,
             access,
+            upkeep,
             passwords,
             upstream,
             sender,
@@ -153,6 +161,7 @@ impl Deps {
             hooks,
             work,
             access,
+            upkeep,
             passwords,
             upstream,
             sender,

@@ -19,6 +19,7 @@ mod hook;
 mod media;
 mod message;
 mod storage;
+mod upkeep;
 mod webhook;
 
 pub use access::*;
@@ -28,6 +29,7 @@ pub use hook::*;
 pub use media::*;
 pub use message::*;
 pub use storage::*;
+pub use upkeep::*;
 pub use webhook::*;
 
 /// Tells the time, and lets a task wait for it.

@@ -38,3 +38,4 @@ mod webhooks;
 mod windows;
 mod wrapped;
 mod wrapped_media;
+mod wrapped_upkeep;
