@@ -3,6 +3,7 @@
 
 mod accounts;
 mod contacts;
+mod copies;
 mod durability;
 #[cfg(target_os = "linux")]
 mod full_disk;
@@ -12,6 +13,7 @@ mod messages;
 mod queue;
 mod queue_laws;
 mod reports;
+mod retention;
 mod support;
 mod users;
 mod work;
