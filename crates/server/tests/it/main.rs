@@ -28,6 +28,7 @@ mod queue;
 mod rate_limits;
 mod receiver;
 mod rehearsal;
+mod retention;
 mod seed;
 mod support;
 mod templates;
