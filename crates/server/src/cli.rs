@@ -9,6 +9,7 @@ mod backup;
 mod call;
 mod dev;
 mod doctor;
+mod health;
 mod keys;
 mod migrate;
 mod place;
@@ -62,6 +63,8 @@ enum Command {
     Migrate(migrate::Migrate),
     /// Look at configuration, database, accounts and callback, and say what to mend
     Doctor(doctor::Doctor),
+    /// Ask the gateway on this machine whether it is ready: exit with 0 if it is
+    Health(health::Health),
     /// Copy the database to a file while the gateway runs
     Backup(backup::Backup),
     /// Put a copy in the place of the database
@@ -148,6 +151,7 @@ async fn dispatch(ctx: Ctx, command: Command) -> anyhow::Result<ExitCode> {
         Command::Simulator(simulator) => Box::pin(simulator.run(ctx)).await,
         Command::Migrate(migrate) => migrate.run(&ctx),
         Command::Doctor(doctor) => Box::pin(doctor.run(&ctx)).await,
+        Command::Health(health) => Box::pin(health.run(&ctx)).await,
         Command::Backup(backup) => backup.run(&ctx),
         Command::Restore(restore) => restore.run(&ctx),
         Command::Secrets(secrets) => secrets.run(&ctx),

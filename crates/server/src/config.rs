@@ -9,6 +9,8 @@
 //!
 //! **Invariant:** the value of a secret is in no error, and nothing prints it.
 
+#[cfg(test)]
+mod deployed;
 mod document;
 mod environment;
 mod error;
