@@ -30,6 +30,7 @@ mod receiver;
 mod rehearsal;
 mod retention;
 mod seed;
+mod silent_log;
 mod support;
 mod templates;
 mod types;
