@@ -36,7 +36,7 @@ pub(super) fn look(findings: &mut Findings, config: &Config, sealer: Option<&Sea
         }
     };
     findings
-        .ok("opens", format!("{shown}, {} of them {} free", bytes(inspection.size), bytes(inspection.free)));
+        .ok("opens", format!("{shown}, {}, of which {} are free", bytes(inspection.size), bytes(inspection.free)));
     migrations(findings, &inspection);
     match &inspection.write_refusal {
         None => findings.ok("writable", "it takes writes"),

@@ -18,7 +18,7 @@ pub(super) fn look(findings: &mut Findings, config: &Config) {
     match config.media.store {
         MediaStore::File => {
             writable(findings, &config.data_dir);
-            room(findings, "data_dir", &nearest(&config.data_dir));
+            room(findings, "files", &nearest(&config.data_dir));
         }
         MediaStore::S3 => match config.media.bucket() {
             Ok(_) => findings.ok("media", "files are kept in a bucket"),
