@@ -7,6 +7,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -166,9 +167,19 @@ pub fn restore(
     };
     let aside = beside(target, UNFINISHED);
     let copied = copy(source, &aside, mark).inspect_err(|_| remove(&aside))?;
+    give_to_owner(&aside, target);
     let before = if target.exists() { Some(move_aside(target, now)?) } else { None };
     put_in_place(&aside, target)?;
     Ok(Restored { copied, before })
+}
+
+/// Gives a file to whom the database belonged, or else its folder: root restores for a service that is not root.
+fn give_to_owner(path: &Path, target: &Path) {
+    let owner = fs::metadata(target).or_else(|_| fs::metadata(folder_of(target)));
+    if let Ok(owner) = owner {
+        // Nobody but root can; then it belongs to whoever restores, as any file that they make.
+        drop(std::os::unix::fs::chown(path, Some(owner.uid()), Some(owner.gid())));
+    }
 }
 
 /// What is written into a copy about itself.
@@ -244,6 +255,10 @@ fn is_same(one: &Path, other: &Path) -> bool {
     matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 fn beside(path: &Path, word: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{word}"));
@@ -278,7 +293,7 @@ fn move_aside(path: &Path, now: Timestamp) -> Result<PathBuf, CopyError> {
 
 fn put_in_place(aside: &Path, target: &Path) -> Result<(), CopyError> {
     fs::rename(aside, target).map_err(io("renaming the copy to", target))?;
-    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(target);
     // The name is on disk when the folder is.
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(io("syncing the folder of", target))
 }

@@ -35,8 +35,10 @@ pub(super) fn look(findings: &mut Findings, config: &Config, sealer: Option<&Sea
             return None;
         }
     };
-    findings
-        .ok("opens", format!("{shown}, {}, of which {} are free", bytes(inspection.size), bytes(inspection.free)));
+    findings.ok(
+        "opens",
+        format!("{shown}, {}, of which {} are free", bytes(inspection.size), bytes(inspection.free)),
+    );
     migrations(findings, &inspection);
     match &inspection.write_refusal {
         None => findings.ok("writable", "it takes writes"),
