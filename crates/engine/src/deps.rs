@@ -21,9 +21,10 @@ use crate::metrics::Metrics;
 use crate::notify::{HookSettings, Posts};
 use crate::pacing::Pacer;
 use crate::ports::{
-    Access, Accounts, Chance, Claim, ClaimToken, Clock, HookSender, Hooks, Messages, Passwords, Upstream,
-    Work,
+    Access, Accounts, Chance, Claim, ClaimToken, Clock, HookSender, Hooks, Messages, Passwords, Upkeep,
+    Upstream, Work,
 };
+use crate::retention::RetentionSettings;
 use crate::running::RunningKeys;
 use crate::session::Logins;
 use crate::template::TemplateCache;
@@ -45,6 +46,8 @@ pub struct Settings {
     pub sessions: SessionSpan,
     /// What may be done with files.
     pub media: MediaSettings,
+    /// For how long things are kept.
+    pub retention: RetentionSettings,
     /// Whether this is `waypost dev`, which accepts the key that everybody knows.
     pub is_dev: bool,
 }
@@ -65,6 +68,8 @@ pub struct Deps {
     pub work: Arc<dyn Work>,
     /// Keeps users, sessions and the audit log.
     pub access: Arc<dyn Access>,
+    /// Keeps the store in order.
+    pub upkeep: Arc<dyn Upkeep>,
     /// Hashes passwords.
     pub passwords: Arc<dyn Passwords>,
     /// Carries messages.
@@ -122,6 +127,8 @@ pub struct Ports {
     pub work: Arc<dyn Work>,
     /// Keeps users, sessions and the audit log.
     pub access: Arc<dyn Access>,
+    /// Keeps the store in order.
+    pub upkeep: Arc<dyn Upkeep>,
     /// Hashes passwords.
     pub passwords: Arc<dyn Passwords>,
     /// Carries messages.
@@ -147,6 +154,7 @@ impl Deps {
             hooks,
             work,
             access,
+            upkeep,
             passwords,
             upstream,
             sender,
@@ -163,6 +171,7 @@ impl Deps {
             hooks,
             work,
             access,
+            upkeep,
             passwords,
             upstream,
             sender,

@@ -23,6 +23,7 @@ pub mod ports;
 pub mod queue;
 pub mod read;
 pub mod rehearse;
+pub mod retention;
 pub mod running;
 pub mod send;
 pub mod session;

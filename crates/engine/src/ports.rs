@@ -21,6 +21,7 @@ mod media;
 mod message;
 mod post;
 mod storage;
+mod upkeep;
 mod waiting;
 mod webhook;
 
@@ -33,6 +34,7 @@ pub use media::*;
 pub use message::*;
 pub use post::*;
 pub use storage::*;
+pub use upkeep::*;
 pub use waiting::*;
 pub use webhook::*;
 

@@ -5,12 +5,16 @@
 //! **Invariant:** a secret is printed by the one command that makes it, once.
 
 mod accounts;
+mod backup;
 mod call;
 mod dev;
+mod doctor;
+mod health;
 mod keys;
 mod migrate;
 mod place;
 mod redrive;
+mod rotate;
 mod secrets;
 mod send;
 mod serve;
@@ -61,6 +65,17 @@ enum Command {
     Migrate(migrate::Migrate),
     /// Take what Meta posted once more: after an upgrade that understands more, or when an account was added late
     Redrive(redrive::Redrive),
+    /// Look at configuration, database, accounts and callback, and say what to mend
+    Doctor(doctor::Doctor),
+    /// Ask the gateway on this machine whether it is ready: exit with 0 if it is
+    Health(health::Health),
+    /// Copy the database to a file while the gateway runs
+    Backup(backup::Backup),
+    /// Put a copy in the place of the database
+    Restore(backup::Restore),
+    /// The secrets in the database: seal them with another key
+    #[command(subcommand)]
+    Secrets(rotate::Secrets),
     /// WhatsApp senders: add, list, test, update, resume, remove
     #[command(subcommand)]
     Accounts(accounts::Accounts),
@@ -113,6 +128,13 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         terminal::say(config::reference().trim_end())?;
         return Ok(ExitCode::SUCCESS);
     }
+    if let Command::Doctor(doctor) = &cli.command {
+        // It says what is wrong with a configuration that nothing else can start with.
+        match Environment::read().and_then(|environment| cli.settings.load(&environment)) {
+            Ok(_) => {}
+            Err(error) => return doctor.unreadable(error),
+        }
+    }
     let environment = Environment::read()?;
     let loaded = cli.settings.load(&environment)?;
     let mut log = loaded.config.log.clone();
@@ -133,6 +155,11 @@ async fn dispatch(ctx: Ctx, command: Command) -> anyhow::Result<ExitCode> {
         Command::Simulator(simulator) => Box::pin(simulator.run(ctx)).await,
         Command::Migrate(migrate) => migrate.run(&ctx),
         Command::Redrive(redrive) => Box::pin(redrive.run(&ctx)).await,
+        Command::Doctor(doctor) => Box::pin(doctor.run(&ctx)).await,
+        Command::Health(health) => Box::pin(health.run(&ctx)).await,
+        Command::Backup(backup) => backup.run(&ctx),
+        Command::Restore(restore) => restore.run(&ctx),
+        Command::Secrets(secrets) => secrets.run(&ctx),
         Command::Accounts(accounts) => Box::pin(accounts.run(&ctx)).await,
         Command::Keys(keys) => Box::pin(keys.run(&ctx)).await,
         Command::Users(users) => Box::pin(users.run(&ctx)).await,

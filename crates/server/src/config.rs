@@ -9,6 +9,8 @@
 //!
 //! **Invariant:** the value of a secret is in no error, and nothing prints it.
 
+#[cfg(test)]
+mod deployed;
 mod document;
 mod environment;
 mod error;
@@ -17,6 +19,7 @@ mod keys;
 mod load;
 mod media;
 mod parse;
+mod retention;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -34,6 +37,7 @@ pub(crate) use error::{ConfigError, MissingSecretKey};
 pub(crate) use keys::{KEYS, Key};
 pub(crate) use load::{Loaded, Origin, Override, Sources, load, secret_file};
 pub(crate) use media::{MediaConfig, MediaStore};
+pub(crate) use retention::RetentionConfig;
 
 /// The settings, each valid by itself.
 #[derive(Clone, Debug)]
@@ -62,11 +66,14 @@ pub(crate) struct Config {
     pub(crate) trusted_proxies: Vec<Network>,
     /// The files.
     pub(crate) media: MediaConfig,
+    /// How long things are kept.
+    pub(crate) retention: RetentionConfig,
     /// What is logged, and how.
     pub(crate) log: LogSettings,
     /// Who may read the metrics.
     pub(crate) metrics: MetricsSettings,
     secret_key: Option<SecretSlice<u8>>,
+    old_secret_key: Option<SecretSlice<u8>>,
     public_url: Option<String>,
 }
 
@@ -188,9 +195,11 @@ impl Default for Config {
             sessions: SessionSpan::default(),
             trusted_proxies: Vec::new(),
             media: MediaConfig::default(),
+            retention: RetentionConfig::default(),
             log: LogSettings { format: LogFormat::Text, filter: "info".to_owned() },
             metrics: MetricsSettings { is_enabled: true, token: None },
             secret_key: None,
+            old_secret_key: None,
             public_url: None,
         }
     }
@@ -203,6 +212,16 @@ impl Config {
     /// When none is set: the text says how to make one.
     pub(crate) fn secret_key(&self) -> Result<&SecretSlice<u8>, MissingSecretKey> {
         self.secret_key.as_ref().ok_or(MissingSecretKey)
+    }
+
+    /// The key that was `secret_key` before: it opens, and seals nothing.
+    pub(crate) fn old_secret_key(&self) -> Option<&SecretSlice<u8>> {
+        self.old_secret_key.as_ref()
+    }
+
+    /// Whether somebody has said what `public_url` is.
+    pub(crate) fn has_public_url(&self) -> bool {
+        self.public_url.is_some()
     }
 
     /// What Meta and browsers call; ends without a slash.

@@ -12,7 +12,7 @@ use engine::metrics::Metrics;
 use engine::notify::{self, HookSettings};
 use engine::ports::{Blobs, Clock};
 use engine::work::Rhythm;
-use engine::{Deps, Settings, directory, media, queue, work};
+use engine::{Deps, Settings, directory, media, queue, retention, work};
 use graph::{GraphClient, GraphConfig};
 use hooks::{HookClient, HookConfig, Policy};
 use jiff::SignedDuration;
@@ -45,7 +45,7 @@ pub(crate) struct OpenOptions {
 /// Opens the store and the way to Meta, and reads the accounts and keys.
 pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Result<Arc<Deps>> {
     let chance = Arc::new(OsChance::new());
-    let sealer = Sealer::new(config.secret_key()?, chance.clone())?;
+    let sealer = sealer(config, chance.clone())?;
     let path = &config.database;
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
@@ -85,7 +85,8 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         hooks: store.clone(),
         committed: store.committed(),
         work: store.clone(),
-        access: store,
+        access: store.clone(),
+        upkeep: store,
         passwords: Arc::new(Argon2Passwords::default()),
         upstream,
         sender,
@@ -109,11 +110,21 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         },
         sessions: config.sessions,
         media: config.media.settings(),
+        retention: config.retention.settings(),
         is_dev: options.is_dev,
     };
     let deps = Arc::new(Deps::new(ports, settings));
     work::prime(&deps).await?;
     Ok(deps)
+}
+
+/// What seals and opens secrets, as the settings say.
+pub(crate) fn sealer(config: &Config, chance: Arc<OsChance>) -> anyhow::Result<Sealer> {
+    let sealer = Sealer::new(config.secret_key()?, chance)?;
+    Ok(match config.old_secret_key() {
+        Some(old) => sealer.with_old(old)?,
+        None => sealer,
+    })
 }
 
 /// What the server knows of its place in the web.
@@ -169,6 +180,7 @@ pub(crate) async fn serve(
     listener: TcpListener,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    retention::settle_restored(&deps).await.context("looking at a database that was restored")?;
     // The first heartbeat goes before the first claim: nobody may take a young process for a dead one.
     work::tick_recovery(&deps).await.context("saying that this process lives")?;
     let mut loops = Loops::start(&deps, &stop);
@@ -298,10 +310,11 @@ enum Loop {
     Hooks,
     Media,
     MediaSweep,
+    Retention,
 }
 
 impl Loop {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Recovery,
         Self::Directory,
         Self::KeyUse,
@@ -310,6 +323,7 @@ impl Loop {
         Self::Hooks,
         Self::Media,
         Self::MediaSweep,
+        Self::Retention,
     ];
 
     async fn run(self, deps: Arc<Deps>, stop: CancellationToken) {
@@ -348,6 +362,10 @@ impl Loop {
             Self::MediaSweep => {
                 let rhythm = rhythm(media::SWEEP_EVERY);
                 work::run("media sweep", &*clock, rhythm, &stop, || media::sweep(&deps)).await;
+            }
+            Self::Retention => {
+                let rhythm = rhythm(retention::SWEEP_EVERY);
+                work::run("retention", &*clock, rhythm, &stop, || retention::sweep(&deps)).await;
             }
             Self::Queue => {
                 let rhythm = Rhythm { every: queue::LOOK_EVERY, hint: Some(&deps.queue_hint) };

@@ -314,7 +314,8 @@ pub(crate) async fn around(
         grant: Arc::default(),
     };
     let kind = kind_of(request.uri());
-    let (start, method) = (deps.metrics.now(), request.method().clone());
+    let (start, begun_at, method) = (deps.metrics.now(), deps.now(), request.method().clone());
+    // The route, not the path: a wamid in a path holds a phone number.
     let route = request.extensions().get::<MatchedPath>().cloned();
     request.extensions_mut().insert(visit.clone());
 
@@ -334,6 +335,14 @@ pub(crate) async fn around(
         response = written;
     }
     response = with_request_id(response, &request_id);
+    tracing::debug!(
+        request.id = &*request_id,
+        method = method.as_str(),
+        route = route.as_ref().map_or("none", MatchedPath::as_str),
+        status = response.status().as_u16(),
+        duration_ms = deps.now().duration_since(begun_at).as_millis(),
+        "a call was answered"
+    );
     if let Some(caller) = &visit.caller {
         let grant = visit.grant().unwrap_or_else(|| key::look(&deps, caller, kind));
         set(&mut response, LIMIT, grant.limit);
@@ -384,6 +393,9 @@ fn log(error: &ApiError, request_id: &str) {
             error = chain(cause),
             "a call failed"
         );
+    } else if error.code().status().is_server_error() {
+        // Nothing is wrong with the gateway itself: Meta is out of reach, an account is held, a queue is full.
+        tracing::warn!(request.id = request_id, code = error.code().as_str(), "a call could not be served");
     } else {
         tracing::debug!(request.id = request_id, code = error.code().as_str(), "a call was refused");
     }

@@ -165,6 +165,18 @@ pub(crate) const KEYS: &[Key] = &[
         get: |config| config.secret_key.as_ref().map(|_| "***".to_owned()),
     },
     Key {
+        name: "old_secret_key",
+        kind: Kind::Secret,
+        about: "The key that was `secret_key` before, while it is replaced: it opens what it has sealed, and seals nothing. \
+                `waypost secrets rotate` says when it can go.",
+        derived: None,
+        set: |config, text| {
+            config.old_secret_key = Some(parse::secret_key(text)?);
+            Ok(())
+        },
+        get: |config| config.old_secret_key.as_ref().map(|_| "***".to_owned()),
+    },
+    Key {
         name: "public_url",
         kind: Kind::Url,
         about: "The gateway's address as Meta and browsers call it.",
@@ -505,6 +517,55 @@ pub(crate) const KEYS: &[Key] = &[
             Ok(())
         },
         get: |config| config.metrics.token.as_ref().map(|_| "***".to_owned()),
+    },
+    Key {
+        name: "retention.messages_days",
+        kind: Kind::Number(0, MOST_DAYS),
+        about: "Days for which a message is kept after the last that was heard of it; 0 is for ever. What waits, is being sent or\
+                is `unknown` stays, and nothing goes before 8 days: Meta repeats its webhooks for 7.",
+        derived: None,
+        set: |config, text| {
+            parse::into(&mut config.retention.messages_days, parse::number(text, 0, MOST_DAYS))
+        },
+        get: |config| Some(config.retention.messages_days.to_string()),
+    },
+    Key {
+        name: "retention.payloads_days",
+        kind: Kind::Number(0, MOST_DAYS),
+        about: "Days for which what Meta posted is kept where no message shows it; 0 is for ever, and nothing goes before 8 days. \
+                What a message shows as its raw payload stays as long as the message.",
+        derived: None,
+        set: |config, text| {
+            parse::into(&mut config.retention.payloads_days, parse::number(text, 0, MOST_DAYS))
+        },
+        get: |config| Some(config.retention.payloads_days.to_string()),
+    },
+    Key {
+        name: "retention.events_days",
+        kind: Kind::Number(0, MOST_DAYS),
+        about: "Days for which events can be read and replayed; 0 is for ever. What is still to be handed to an endpoint stays, \
+                and nothing goes before 3 days.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.retention.events_days, parse::number(text, 0, MOST_DAYS)),
+        get: |config| Some(config.retention.events_days.to_string()),
+    },
+    Key {
+        name: "retention.deliveries_days",
+        kind: Kind::Number(0, MOST_DAYS),
+        about: "Days for which deliveries of events stay in the list of their endpoint; 0 is for ever. What is under way stays.",
+        derived: None,
+        set: |config, text| {
+            parse::into(&mut config.retention.deliveries_days, parse::number(text, 0, MOST_DAYS))
+        },
+        get: |config| Some(config.retention.deliveries_days.to_string()),
+    },
+    Key {
+        name: "retention.audit_days",
+        kind: Kind::Number(0, MOST_DAYS),
+        about: "Days for which the audit log is kept; 0 is for ever.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.retention.audit_days, parse::number(text, 0, MOST_DAYS)),
+        get: |config| Some(config.retention.audit_days.to_string()),
     },
     Key {
         name: "log.format",

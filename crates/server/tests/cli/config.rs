@@ -19,6 +19,7 @@ fn the_effective_configuration_is_printed_with_its_sources_and_without_secrets()
         listen = "127.0.0.1:9000"                                         # flag: --listen
         database_url = "sqlite:waypost.db"                                # default
         secret_key = "***"                                                # environment: WAYPOST_SECRET_KEY
+        # old_secret_key is not set                                       # default
         public_url = "https://wa.example.com"                             # file: waypost.toml:1
         trusted_proxies = ""                                              # default
         data_dir = ".waypost"                                             # default
@@ -73,6 +74,13 @@ fn the_effective_configuration_is_printed_with_its_sources_and_without_secrets()
         [metrics]
         enabled = "true"                                                  # default
         # token is not set                                                # default
+
+        [retention]
+        messages_days = 365                                               # default
+        payloads_days = 90                                                # default
+        events_days = 30                                                  # default
+        deliveries_days = 14                                              # default
+        audit_days = 0                                                    # default
 
         [log]
         format = "text"                                                   # default

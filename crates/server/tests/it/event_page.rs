@@ -26,6 +26,9 @@ of events, and all three give the same bytes.
 - **Listening**: `GET /api/events/stream` with the same parameters, as Server-Sent Events. `Last-Event-ID` goes on where the
   last connection ended: no gap, no repeat.
 
+Events are kept for `retention.events_days`. Who comes back later than that goes on with the oldest event that is kept, and
+is told that some are missing: `\"gap\": true` in the answer, an event named `gap` in the stream.
+
 The id of an event is its place in the order in which everything was committed. It stays the same however often the event
 is posted: keep the ids that you have dealt with, and drop what comes twice.
 

@@ -21,6 +21,7 @@ use engine::media::{MediaPorts, MediaSettings};
 use engine::metrics::Metrics;
 use engine::notify::HookSettings;
 use engine::ports::{Chance, Clock};
+use engine::retention::RetentionSettings;
 use engine::{By, Deps, Settings, work};
 use graph::{GraphClient, GraphConfig};
 use http_body_util::BodyExt;
@@ -188,6 +189,7 @@ impl TestApp {
             hooks: HookSettings::default(),
             sessions: SessionSpan::default(),
             media: MediaSettings::default(),
+            retention: RetentionSettings::default(),
             is_dev: true,
         };
         change(&mut settings);
@@ -518,7 +520,8 @@ fn ports(
         hooks: store.clone(),
         committed: store.committed(),
         work: store.clone(),
-        access: store,
+        access: store.clone(),
+        upkeep: store,
         passwords: Arc::new(Argon2Passwords::default()),
         upstream,
         sender: receiver.clone(),

@@ -37,6 +37,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     8 "0008_media" "media"
     9 "0009_meta_news" "meta_news"
     10 "0010_messaging_limit" "messaging_limit"
+    11 "0011_upkeep" "upkeep"
 };
 
 /// Why a database cannot be brought up to date.
@@ -142,11 +143,11 @@ pub(super) fn run(connection: &mut Connection, now: Timestamp) -> Result<(), Mig
     tx.commit().map_err(failed(known()))
 }
 
-fn known() -> i64 {
+pub(super) fn known() -> i64 {
     MIGRATIONS.last().map_or(0, |migration| migration.version)
 }
 
-fn applied(connection: &Connection) -> rusqlite::Result<i64> {
+pub(super) fn applied(connection: &Connection) -> rusqlite::Result<i64> {
     let has_table: bool = connection.query_row(
         "select exists (select 1 from sqlite_schema where type = 'table' and name = 'schema_migrations')",
         (),

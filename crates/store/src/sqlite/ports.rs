@@ -386,7 +386,8 @@ impl Messages for SqliteStore {
 #[async_trait]
 impl Work for SqliteStore {
     async fn heartbeat(&self, worker: WorkerId, now: Timestamp) -> Result<(), StoreError> {
-        self.write("saying that this process lives", move |tx| work::heartbeat(tx, worker, now)).await
+        let key_id = self.sealer.key_id();
+        self.write("saying that this process lives", move |tx| work::heartbeat(tx, worker, key_id, now)).await
     }
 
     async fn recover(&self, silent_since: Timestamp, now: Timestamp, limit: u32) -> Result<u32, StoreError> {

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod contacts;
+mod copies;
 mod durability;
 #[cfg(target_os = "linux")]
 mod full_disk;
@@ -14,6 +15,7 @@ mod queue;
 mod queue_laws;
 mod reach;
 mod reports;
+mod retention;
 mod support;
 mod users;
 mod work;
