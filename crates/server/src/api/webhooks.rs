@@ -45,7 +45,11 @@ pub(crate) async fn list_webhooks(
         let Some(search) = &search else { return true };
         record.name.to_lowercase().contains(search) || record.url.to_lowercase().contains(search)
     };
-    let found: Vec<_> = directory.webhooks_of(caller.workspace()).filter(matches).collect();
+    let found: Vec<_> = directory
+        .webhooks_of(caller.workspace())
+        .filter(matches)
+        .filter(|record| covers(&deps, &caller, &record.accounts))
+        .collect();
     Ok(list::page("webhooks", page, list::cut(&found, page), |record| show(record)))
 }
 
@@ -193,7 +197,7 @@ pub(crate) async fn replay_webhook(
         ("id", replay.to_string().into()),
         ("webhook_id", record.id.to_string().into()),
         ("since", since.to_string().into()),
-        ("events", n_events.into()),
+        ("events_since", n_events.into()),
     ]);
     Ok(answer::success(StatusCode::ACCEPTED, &data))
 }
@@ -213,7 +217,10 @@ pub(crate) async fn redeliver_delivery(
     let delivery = one_delivery(&deps, &caller, position).await?.filter(|delivery| delivery.id == parsed);
     let delivery = delivery.ok_or_else(unknown)?;
     let directory = deps.directory.current();
-    let record = directory.webhook(caller.workspace(), delivery.webhook).ok_or_else(unknown)?;
+    let record = directory
+        .webhook(caller.workspace(), delivery.webhook)
+        .filter(|record| covers(&deps, &caller, &record.accounts))
+        .ok_or_else(unknown)?;
     refuse_disabled(record)?;
     let repeated = webhook::redeliver(&deps, caller.workspace(), position).await?.ok_or_else(unknown)?;
     let position = repeated.position(caller.workspace()).ok_or_else(unknown)?;
@@ -247,7 +254,15 @@ fn not_found(id: &str) -> ApiError {
 fn find(deps: &Deps, caller: &Caller, id: &str) -> Result<Arc<WebhookRecord>, ApiError> {
     let parsed = id.parse().map_err(|_| not_found(id))?;
     let directory = deps.directory.current();
-    directory.webhook(caller.workspace(), parsed).cloned().ok_or_else(|| not_found(id))
+    let found = directory.webhook(caller.workspace(), parsed).cloned();
+    found.filter(|record| covers(deps, caller, &record.accounts)).ok_or_else(|| not_found(id))
+}
+
+/// Whether a caller may see all that an endpoint of these accounts hears: who sees some accounts only has nothing to do
+/// with an endpoint that hears of others.
+fn covers(deps: &Deps, caller: &Caller, accounts: &[AccountId]) -> bool {
+    let Some(visible) = caller.visible(deps) else { return true };
+    !accounts.is_empty() && accounts.iter().all(|account| visible.contains(account))
 }
 
 /// Reads what is chosen. What a change does not name stays as it is; `null` clears what may be empty.
@@ -282,6 +297,11 @@ fn read_choice(
         Change::Clear => Some(Vec::new()),
         Change::Set(item) => Some(read_accounts(deps, caller, &item)),
     };
+    let after = accounts.as_deref().or_else(|| before.map(|before| before.accounts.as_slice()));
+    if !covers(deps, caller, after.unwrap_or_default()) {
+        let place = fields.place().key("accounts");
+        fields.violations().refuse(&place, "must name accounts: this key sees some of them only");
+    }
     let headers = match fields.change("headers") {
         Change::Keep => None,
         Change::Clear => Some(Vec::new()),
@@ -321,7 +341,7 @@ fn read_events(items: &Items<'_, '_>) -> Option<Vec<EventKind>> {
 fn read_accounts(deps: &Deps, caller: &Caller, item: &Item<'_, '_>) -> Vec<AccountId> {
     let directory = deps.directory.current();
     let mut accounts = Vec::new();
-    let Some(items) = item.array(0..=100) else { return accounts };
+    let Some(items) = item.array(1..=100) else { return accounts };
     for item in items.iter() {
         let Some(name) = item.string(1..) else { continue };
         match directory.account(caller.workspace(), name) {
