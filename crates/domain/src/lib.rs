@@ -22,6 +22,7 @@ pub mod meta_error;
 pub mod outcome;
 pub mod pace;
 pub mod phone;
+pub mod profile;
 pub mod retry;
 pub mod template;
 pub mod window;

@@ -374,6 +374,11 @@ impl MetaError {
         self.entry().class
     }
 
+    /// Whether it is the access token that Meta does not take: another one may mend it.
+    pub fn is_of_token(&self) -> bool {
+        matches!(self.code, 0 | 102 | 104 | 190)
+    }
+
     /// Whether Meta may have taken the message all the same: only codes 1 and 2 with HTTP 5xx
     /// (http-api.md section 2, "What counts as Meta's answer").
     pub fn is_ambiguous(&self) -> bool {

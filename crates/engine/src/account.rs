@@ -1,16 +1,23 @@
 //! Accounts: added, tried, held, resumed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::account::{Account, AccountStatus};
+use domain::check::Change;
 use domain::id::{AccountId, WorkspaceId};
-use domain::meta_error::MetaError;
+use domain::meta_error::{Class, MetaError};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::ports::{AccountRecord, Line, NewAccount, NumberInfo, StoreError, TokenInfo, UpstreamError};
+use crate::ports::{
+    AccountChange, AccountRecord, Callback, Hold, Line, NewAccount, NumberInfo, Removal, StoreError,
+    TokenInfo, UpstreamError,
+};
 use crate::{Deps, directory};
 
 /// How Meta is reached for this account.
@@ -64,23 +71,138 @@ pub async fn add(deps: &Deps, new: AddAccount) -> Result<Account, StoreError> {
         account: account.clone(),
         access_token: new.access_token,
         app_secret: new.app_secret,
-        verify_token_digest: new
-            .verify_token
-            .map(|token| Sha256::digest(token.expose_secret().as_bytes()).into()),
+        verify_token_digest: new.verify_token.as_ref().map(digest),
     };
     deps.accounts.account_add(NewAccount { record, created_at: deps.now() }).await?;
     directory::refresh(deps).await?;
     Ok(account)
 }
 
-/// Removes an account. `false`: there is none.
+fn digest(verify_token: &SecretString) -> [u8; 32] {
+    Sha256::digest(verify_token.expose_secret().as_bytes()).into()
+}
+
+/// What shall change of an account.
+#[derive(Debug)]
+pub struct Changes {
+    /// Another name.
+    pub name: Option<String>,
+    /// Another access token.
+    pub access_token: Option<SecretString>,
+    /// Another app secret, or none.
+    pub app_secret: Change<SecretString>,
+    /// Another verify token, or none.
+    pub verify_token: Change<SecretString>,
+    /// Whether a send that names no account uses it.
+    pub is_default: Option<bool>,
+}
+
+/// Why an account was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum UpdateError {
+    /// There is no such account any more.
+    #[error("there is no such account")]
+    NotFound,
+    /// Meta does not take the new access token; nothing has changed.
+    #[error("meta does not take the new access token: {0}")]
+    TokenRefused(String),
+    /// The store failed; `Conflict` when the name is taken.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Changes an account. A new access token is tried at Meta first: one that works lifts a hold that was for the token, and
+/// the queue goes on. While Meta cannot be reached it is kept untried, and a hold stays.
+///
+/// # Errors
+/// See [`UpdateError`].
+pub async fn update(
+    deps: &Deps,
+    record: &AccountRecord,
+    changes: Changes,
+) -> Result<Arc<AccountRecord>, UpdateError> {
+    let Account { workspace, id, .. } = record.account;
+    let tried = match &changes.access_token {
+        Some(token) => try_token(deps, record, token).await?,
+        None => None,
+    };
+    let change = AccountChange {
+        workspace,
+        id,
+        name: changes.name,
+        access_token: changes.access_token,
+        app_secret: changes.app_secret,
+        verify_token_digest: match changes.verify_token {
+            Change::Keep => Change::Keep,
+            Change::Clear => Change::Clear,
+            Change::Set(token) => Change::Set(digest(&token)),
+        },
+        is_default: changes.is_default,
+        lifts_token_hold: tried.is_some(),
+        now: deps.now(),
+    };
+    if !deps.registry.account_change(change).await? {
+        return Err(UpdateError::NotFound);
+    }
+    if let Some(TokenInfo { expires_at, .. }) = tried {
+        deps.registry.account_token(workspace, id, expires_at, deps.now()).await?;
+    }
+    directory::refresh(deps).await?;
+    deps.queue_hint.notify_one();
+    let directory = deps.directory.current();
+    directory.account(workspace, &id.to_string()).cloned().ok_or(UpdateError::NotFound)
+}
+
+/// What Meta says of a token that works; `None` when it cannot be asked.
+async fn try_token(
+    deps: &Deps,
+    record: &AccountRecord,
+    token: &SecretString,
+) -> Result<Option<TokenInfo>, UpdateError> {
+    let line = Line { account: record.account.clone(), access_token: token.clone() };
+    let told = match deps.upstream.token(&line).await {
+        Ok(told) if !told.is_valid => {
+            return Err(UpdateError::TokenRefused("it is expired, or none".to_owned()));
+        }
+        Ok(told) => told,
+        Err(UpstreamError::Refused(error)) if error.is_of_token() => {
+            return Err(UpdateError::TokenRefused(refused(&error)));
+        }
+        // It may not tell of itself and work all the same.
+        Err(UpstreamError::Refused(_)) => TokenInfo { is_valid: true, ..TokenInfo::default() },
+        Err(UpstreamError::Unreachable(_)) => return Ok(None),
+    };
+    match deps.upstream.number(&line).await {
+        Ok(_) => Ok(Some(told)),
+        Err(UpstreamError::Refused(error))
+            if matches!(error.class(), Class::HoldAccount | Class::Permanent) =>
+        {
+            Err(UpdateError::TokenRefused(refused(&error)))
+        }
+        Err(UpstreamError::Refused(_) | UpstreamError::Unreachable(_)) => Ok(None),
+    }
+}
+
+/// How many messages of a removed account are canceled in one transaction.
+const CANCEL_BATCH: u32 = 500;
+
+/// Removes an account. Messages that wait in its queue keep it, unless it `is_forced`: then they are canceled.
 ///
 /// # Errors
 /// When the store cannot be written.
-pub async fn remove(deps: &Deps, workspace: WorkspaceId, id: AccountId) -> Result<bool, StoreError> {
-    let is_removed = deps.accounts.account_remove(workspace, id, deps.now()).await?;
-    directory::refresh(deps).await?;
-    Ok(is_removed)
+pub async fn remove(
+    deps: &Deps,
+    workspace: WorkspaceId,
+    id: AccountId,
+    is_forced: bool,
+) -> Result<Removal, StoreError> {
+    let removal = deps.accounts.account_remove(workspace, id, is_forced, deps.now()).await?;
+    if removal == Removal::Removed {
+        directory::refresh(deps).await?;
+        // What another process puts into the queue before it hears of this is canceled by its next round.
+        while is_forced && deps.work.expire(deps.now(), CANCEL_BATCH).await? > 0 {}
+    }
+    Ok(removal)
 }
 
 /// Holds an account: Meta refused it or its token, so nothing more leaves through it until someone acts.
@@ -91,7 +213,8 @@ pub async fn hold(deps: &Deps, account: &Account, error: &MetaError) -> Result<(
     let entry = error.entry();
     let title = error.title.as_deref().unwrap_or(entry.title).trim_end_matches('.');
     let reason = format!("Meta refused with code {}: {title}. {}", error.code, entry.advice);
-    deps.accounts.account_hold(account.workspace, account.id, Some(&reason), deps.now()).await?;
+    let hold = Hold { reason, is_of_token: error.is_of_token() };
+    deps.accounts.account_hold(account.workspace, account.id, Some(&hold), deps.now()).await?;
     directory::refresh(deps).await
 }
 
@@ -101,18 +224,29 @@ pub async fn hold(deps: &Deps, account: &Account, error: &MetaError) -> Result<(
 /// When the store cannot be written.
 pub async fn resume(deps: &Deps, workspace: WorkspaceId, id: AccountId) -> Result<(), StoreError> {
     deps.accounts.account_hold(workspace, id, None, deps.now()).await?;
-    directory::refresh(deps).await
+    directory::refresh(deps).await?;
+    deps.queue_hint.notify_one();
+    Ok(())
 }
 
-/// Whether this is the word with which Meta checks the callback of one of our accounts.
+/// Whether this is the word with which Meta checks the callback of one of our accounts, or the one with which we try it
+/// ourselves.
 pub fn is_verify_token(deps: &Deps, presented: &str) -> bool {
     let digest: [u8; 32] = Sha256::digest(presented).into();
-    deps.directory
-        .current()
-        .accounts
-        .iter()
-        .filter_map(|record| record.verify_token_digest.as_ref())
-        .any(|known| bool::from(known.ct_eq(&digest)))
+    deps.directory.current().accounts.iter().filter_map(|record| record.verify_token_digest.as_ref()).any(
+        |known| {
+            let is_metas = known.ct_eq(&digest);
+            let is_probe = probe_word(known).as_bytes().ct_eq(presented.as_bytes());
+            bool::from(is_metas | is_probe)
+        },
+    )
+}
+
+/// The word with which we try our own callback: of the verify token itself only a digest is kept.
+fn probe_word(verify_token_digest: &[u8; 32]) -> String {
+    let digest =
+        Sha256::new().chain_update("waypost callback probe").chain_update(verify_token_digest).finalize();
+    URL_SAFE_NO_PAD.encode(digest)
 }
 
 /// How long Meta's messaging limit counts a person.
@@ -127,7 +261,7 @@ pub async fn reached(deps: &Deps, workspace: WorkspaceId) -> Result<BTreeMap<Str
     deps.accounts.reached(workspace, since).await
 }
 
-/// Asks Meta about each account's number, and writes down what it says.
+/// Asks Meta about each account's number and token, and writes down what it says.
 ///
 /// # Errors
 /// When the store cannot be written. A number about which Meta does not answer keeps what is known of it.
@@ -140,14 +274,25 @@ pub async fn look_at_numbers(deps: &Deps) -> Result<(), StoreError> {
             }
             Err(error) => tracing::debug!(%error, account.id = %account.id, "meta tells nothing of a number"),
         }
+        match deps.upstream.token(&line(record)).await {
+            Ok(token) => note_token(deps, account, &token).await?,
+            Err(error) => tracing::debug!(%error, account.id = %account.id, "meta tells nothing of a token"),
+        }
     }
     directory::refresh(deps).await
+}
+
+async fn note_token(deps: &Deps, account: &Account, token: &TokenInfo) -> Result<(), StoreError> {
+    if !token.is_valid {
+        return Ok(());
+    }
+    deps.registry.account_token(account.workspace, account.id, token.expires_at, deps.now()).await
 }
 
 /// One thing that was tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
-    /// What: `token`, `scopes`, `number`, `webhook`.
+    /// What: `token`, `scopes`, `number`, `webhook`, `callback`.
     pub name: &'static str,
     /// Whether all is well.
     pub is_ok: bool,
@@ -155,9 +300,9 @@ pub struct Check {
     pub finding: String,
 }
 
-/// Tries an account: token, scopes, number, webhook subscription, each its own line.
+/// Tries an account: token, scopes, number, webhook subscription, callback, each its own line.
 ///
-/// What Meta says of the number is written down.
+/// What Meta says of the number and the token is written down.
 ///
 /// # Errors
 /// When the store cannot be written.
@@ -168,6 +313,7 @@ pub async fn test(deps: &Deps, record: &AccountRecord) -> Result<Vec<Check>, Sto
         Ok(token) => {
             checks.push(check_token(&token, deps.now()));
             checks.push(check_scopes(&token));
+            note_token(deps, &record.account, &token).await?;
         }
         Err(error) => checks.push(failed("token", &error)),
     }
@@ -194,19 +340,47 @@ pub async fn test(deps: &Deps, record: &AccountRecord) -> Result<Vec<Check>, Sto
         }
         Err(error) => failed("webhook", &error),
     });
+    checks.push(check_callback(deps, record).await);
     Ok(checks)
+}
+
+/// Whether Meta would find us at our public address. From here, so not every firewall shows.
+async fn check_callback(deps: &Deps, record: &AccountRecord) -> Check {
+    let url = &deps.settings.callback_url;
+    let (is_ok, finding) = match &record.verify_token_digest {
+        None => (false, format!("this account has no verify token, so Meta cannot check {url}: give it one")),
+        Some(_) if !record.account.is_sandbox && !url.starts_with("https://") => {
+            (false, format!("Meta calls https only, and the callback is {url}: set public_url"))
+        }
+        Some(digest) => {
+            let mut random = [0; 12];
+            deps.chance.fill(&mut random);
+            let callback = Callback {
+                url: url.clone(),
+                verify_token: probe_word(digest),
+                challenge: URL_SAFE_NO_PAD.encode(random),
+            };
+            match deps.manage.probe_callback(&callback).await {
+                Ok(()) => (true, format!("{url} answers")),
+                Err(reason) => (false, format!("{url} does not answer as it should: {reason}")),
+            }
+        }
+    };
+    Check { name: "callback", is_ok, finding }
 }
 
 fn failed(name: &'static str, error: &UpstreamError) -> Check {
     let finding = match error {
-        UpstreamError::Refused(error) => {
-            let entry = error.entry();
-            let said = error.details.as_deref().or(error.title.as_deref()).unwrap_or(entry.title);
-            format!("Meta refused with code {}: {said}. {}", error.code, entry.advice)
-        }
+        UpstreamError::Refused(error) => refused(error),
         UpstreamError::Unreachable(reason) => format!("Meta cannot be reached: {reason}"),
     };
     Check { name, is_ok: false, finding }
+}
+
+fn refused(error: &MetaError) -> String {
+    let entry = error.entry();
+    let said = error.details.as_deref().or(error.title.as_deref()).unwrap_or(entry.title);
+    format!("Meta refused with code {}: {}. {}", error.code, said.trim_end_matches('.'), entry.advice)
 }
 
 fn check_token(token: &TokenInfo, now: Timestamp) -> Check {

@@ -15,7 +15,9 @@ use crate::in_flight::InFlight;
 use crate::key::Allowances;
 use crate::notify::{HookSettings, Posts};
 use crate::pacing::Pacer;
-use crate::ports::{Accounts, Chance, Claim, ClaimToken, Clock, HookSender, Hooks, Messages, Upstream, Work};
+use crate::ports::{
+    Accounts, Chance, Claim, ClaimToken, Clock, HookSender, Hooks, Manage, Messages, Registry, Upstream, Work,
+};
 use crate::running::RunningKeys;
 use crate::template::TemplateCache;
 
@@ -32,6 +34,8 @@ pub struct Settings {
     pub queue_per_account: u32,
     /// How events go out.
     pub hooks: HookSettings,
+    /// Where Meta sends its webhooks.
+    pub callback_url: String,
     /// Whether this is `waypost dev`, which accepts the key that everybody knows.
     pub is_dev: bool,
 }
@@ -44,6 +48,8 @@ pub struct Deps {
     pub chance: Arc<dyn Chance>,
     /// Keeps tenants, accounts, keys and templates.
     pub accounts: Arc<dyn Accounts>,
+    /// Changes accounts and templates.
+    pub registry: Arc<dyn Registry>,
     /// Keeps messages and contacts.
     pub messages: Arc<dyn Messages>,
     /// Keeps events, endpoints and deliveries.
@@ -52,6 +58,8 @@ pub struct Deps {
     pub work: Arc<dyn Work>,
     /// Carries messages.
     pub upstream: Arc<dyn Upstream>,
+    /// Sets things at Meta.
+    pub manage: Arc<dyn Manage>,
     /// Posts events to endpoints.
     pub sender: Arc<dyn HookSender>,
     /// Wakes after each commit of this process: something may have happened.
@@ -89,6 +97,8 @@ pub struct Ports {
     pub chance: Arc<dyn Chance>,
     /// Keeps tenants, accounts, keys and templates.
     pub accounts: Arc<dyn Accounts>,
+    /// Changes accounts and templates.
+    pub registry: Arc<dyn Registry>,
     /// Keeps messages and contacts.
     pub messages: Arc<dyn Messages>,
     /// Keeps events, endpoints and deliveries.
@@ -97,6 +107,8 @@ pub struct Ports {
     pub work: Arc<dyn Work>,
     /// Carries messages.
     pub upstream: Arc<dyn Upstream>,
+    /// Sets things at Meta.
+    pub manage: Arc<dyn Manage>,
     /// Posts events to endpoints.
     pub sender: Arc<dyn HookSender>,
     /// Wakes after each commit of this process.
@@ -106,16 +118,30 @@ pub struct Ports {
 impl Deps {
     /// A process that has read nothing yet: [`crate::directory::refresh`] comes next.
     pub fn new(ports: Ports, settings: Settings) -> Self {
-        let Ports { clock, chance, accounts, messages, hooks, work, upstream, sender, committed } = ports;
+        let Ports {
+            clock,
+            chance,
+            accounts,
+            registry,
+            messages,
+            hooks,
+            work,
+            upstream,
+            manage,
+            sender,
+            committed,
+        } = ports;
         let (unix_ms, random) = draw(&*clock, &*chance);
         Self {
             clock,
             chance,
             accounts,
+            registry,
             messages,
             hooks,
             work,
             upstream,
+            manage,
             sender,
             committed,
             stopping: CancellationToken::new(),

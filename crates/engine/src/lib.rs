@@ -15,6 +15,7 @@ mod in_flight;
 pub mod ingest;
 pub mod key;
 pub mod notify;
+pub mod number;
 mod pacing;
 pub mod ports;
 pub mod queue;

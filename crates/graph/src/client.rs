@@ -8,6 +8,7 @@
 //! and the caller knows no more than it did, which is what `Unknown` means.
 
 mod gate;
+mod manage;
 mod transport;
 
 use std::error::Error;

@@ -19,6 +19,7 @@ mod request;
 mod send;
 mod show;
 mod templates;
+mod v1;
 mod visit;
 mod webhooks;
 
@@ -33,7 +34,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 pub(crate) use error::{ApiError, Code};
 
-/// The routes under `/api`, with everything around them.
+/// The routes under `/api` and `/v1`, with everything around them.
 pub(crate) fn router(deps: &Arc<Deps>) -> Router {
     let api = Router::new()
         .route("/messages/send", post(send::send_message))
@@ -43,12 +44,23 @@ pub(crate) fn router(deps: &Arc<Deps>) -> Router {
         .route("/messages/{id}/read", post(messages::read_message))
         .route("/messages/{id}/cancel", post(messages::cancel_message))
         .route("/messages/{id}/resolve", post(messages::resolve_message))
-        .route("/accounts", get(accounts::list_accounts))
-        .route("/accounts/{id}", get(accounts::get_account))
+        .route("/accounts", get(accounts::list_accounts).post(accounts::create_account))
+        .route(
+            "/accounts/{id}",
+            get(accounts::get_account).put(accounts::update_account).delete(accounts::delete_account),
+        )
+        .route("/accounts/{id}/test", post(accounts::test_account))
+        .route("/accounts/{id}/subscribe", post(accounts::subscribe_account))
+        .route("/accounts/{id}/register", post(accounts::register_account))
+        .route("/accounts/{id}/profile", get(accounts::get_profile).put(accounts::update_profile))
         .route("/accounts/{id}/resume", post(accounts::resume_account))
-        .route("/templates", get(templates::list_templates))
+        .route("/templates", get(templates::list_templates).post(templates::create_template))
         .route("/templates/sync", post(templates::sync_templates))
-        .route("/templates/{id}", get(templates::get_template))
+        .route(
+            "/templates/{id}",
+            get(templates::get_template).put(templates::update_template).delete(templates::delete_template),
+        )
+        .route("/templates/{id}/preview", post(templates::preview_template))
         .route("/contacts", get(contacts::list_contacts))
         .route("/contacts/{id}", get(contacts::get_contact))
         .route("/webhooks", get(webhooks::list_webhooks).post(webhooks::create_webhook))
@@ -68,7 +80,7 @@ pub(crate) fn router(deps: &Arc<Deps>) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(axum::middleware::from_fn_with_state(deps.clone(), visit::around))
         .with_state(deps.clone());
-    Router::new().nest("/api", api)
+    Router::new().nest("/api", api).merge(v1::router(deps))
 }
 
 /// The answer of a handler that panicked: nobody else's call is touched. Sends run in tasks of their own, so that none is

@@ -55,7 +55,7 @@ enum Command {
     Simulator(simulator::Simulator),
     /// Bring the database up to date (`serve` does it at its start, too)
     Migrate(migrate::Migrate),
-    /// WhatsApp senders: add, list, test, resume, remove
+    /// WhatsApp senders: add, list, update, test, subscribe, register, resume, remove
     #[command(subcommand)]
     Accounts(accounts::Accounts),
     /// Keys of the API: create, list, revoke

@@ -45,14 +45,14 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         std::fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
     }
     let store = Arc::new(SqliteStore::open(path, sealer, &*options.clock, &*chance)?);
-    let upstream = GraphClient::new(&GraphConfig {
+    let graph = Arc::new(GraphClient::new(&GraphConfig {
         live_base_url: config.graph.base_url.clone(),
         sandbox_base_url: config.simulator_url(),
         version: config.graph.version.clone(),
         connect_timeout: Duration::from_secs(config.graph.connect_timeout_seconds.into()),
         timeout: Duration::from_secs(config.graph.timeout_seconds.into()),
         ..GraphConfig::default()
-    })?;
+    })?);
     let policy = Policy {
         allow_http: config.webhooks.allow_http,
         allow_private_networks: config.webhooks.allow_private_networks,
@@ -65,11 +65,13 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         clock: options.clock,
         chance,
         accounts: store.clone(),
+        registry: store.clone(),
         messages: store.clone(),
         hooks: store.clone(),
         committed: store.committed(),
         work: store,
-        upstream: Arc::new(upstream),
+        upstream: graph.clone(),
+        manage: graph,
         sender: Arc::new(sender),
     };
     let settings = Settings {
@@ -87,6 +89,7 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
             concurrency: config.webhooks.concurrency,
             per_second: Some(config.webhooks.rate_per_second).filter(|rate| *rate > 0),
         },
+        callback_url: config.callback_url(),
         is_dev: options.is_dev,
     };
     let deps = Arc::new(Deps::new(ports, settings));

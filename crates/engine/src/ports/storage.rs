@@ -13,8 +13,8 @@ use jiff::Timestamp;
 use super::{
     Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, ClaimedDelivery, Contact,
     ContactFilter, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest, Departure, Directory,
-    EventFilter, EventPage, EventStart, HookWork, Ingested, KeptAnswer, KeptKey, Known, MessageFilter,
-    MessageKey, MessageStory, NewAccount, NewMessage, NewReplay, Post, Recipient, Revision, Settled,
+    EventFilter, EventPage, EventStart, Hold, HookWork, Ingested, KeptAnswer, KeptKey, Known, MessageFilter,
+    MessageKey, MessageStory, NewAccount, NewMessage, NewReplay, Post, Recipient, Removal, Revision, Settled,
     Settlement, StoredDelivery, StoredMessage, StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut,
     WebhookRecord,
 };
@@ -88,20 +88,22 @@ pub trait Accounts: Send + Sync {
     /// `Conflict` when the name or the number is taken.
     async fn account_add(&self, new: NewAccount) -> Result<(), StoreError>;
 
-    /// Removes an account that no longer sends; its messages stay. `false`: there is none.
+    /// Removes an account; its messages stay. Unless it `is_forced`, messages that wait in its queue keep it. If it was
+    /// the default, the oldest other account of its kind becomes it.
     async fn account_remove(
         &self,
         workspace: WorkspaceId,
         id: AccountId,
+        is_forced: bool,
         now: Timestamp,
-    ) -> Result<bool, StoreError>;
+    ) -> Result<Removal, StoreError>;
 
     /// Writes down that an account may send, or why it may not.
     async fn account_hold(
         &self,
         workspace: WorkspaceId,
         id: AccountId,
-        reason: Option<&str>,
+        hold: Option<&Hold>,
         now: Timestamp,
     ) -> Result<(), StoreError>;
 
@@ -345,8 +347,8 @@ pub trait Work: Send + Sync {
     /// Returns how many were settled.
     async fn recover(&self, silent_since: Timestamp, now: Timestamp, limit: u32) -> Result<u32, StoreError>;
 
-    /// Ends messages of the queue whose time has run out, and forgets kept answers whose time has, at most `limit` of
-    /// each. Returns how many messages expired.
+    /// Ends messages of the queue whose time has run out or whose account is gone, and forgets kept answers whose time
+    /// has run out, at most `limit` of each. Returns how many messages ended.
     async fn expire(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError>;
 
     /// What left for Meta since a time, as far as the last few thousand messages tell: sender, recipient (digits or user

@@ -4,6 +4,7 @@
 
 mod http1;
 mod http2;
+mod manage;
 mod questions;
 mod race;
 mod robust;

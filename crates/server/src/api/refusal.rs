@@ -5,6 +5,8 @@ use domain::check::Violation;
 use domain::json::{Object, Value};
 use domain::meta_error::MetaError;
 use domain::template::{Mismatch, TemplateStatus};
+use engine::account::UpdateError;
+use engine::number::NumberError;
 use engine::ports::UpstreamError;
 use engine::queue::ActError;
 use engine::read::ReadError;
@@ -157,6 +159,28 @@ impl From<UpstreamError> for ApiError {
             Class::PauseTemplate | Class::Suppress | Class::Rest | Class::WindowClosed | Class::Permanent => {
                 Self::new(Code::MetaError, meta_sentence(&error)).with_meta(Some(&error))
             }
+        }
+    }
+}
+
+impl From<UpdateError> for ApiError {
+    fn from(error: UpdateError) -> Self {
+        match error {
+            UpdateError::NotFound => Self::new(Code::AccountNotFound, "There is no such account any more."),
+            UpdateError::TokenRefused(reason) => Self::invalid_at(
+                "/access_token",
+                format!("is not taken by Meta: {}", reason.trim_end_matches('.')),
+            ),
+            UpdateError::Store(error) => super::accounts::or_taken(error, Some("name")),
+        }
+    }
+}
+
+impl From<NumberError> for ApiError {
+    fn from(error: NumberError) -> Self {
+        match error {
+            NumberError::Upstream(error) => error.into(),
+            NumberError::Store(error) => error.into(),
         }
     }
 }

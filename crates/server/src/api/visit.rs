@@ -174,7 +174,8 @@ async fn caller(deps: &Deps, headers: &HeaderMap) -> Option<Caller> {
 /// Whether the call counts against the sends.
 fn kind_of(uri: &Uri) -> CallKind {
     let path = uri.path();
-    let is_send = path.ends_with("/messages/send") || path.ends_with("/messages/batch");
+    let is_send =
+        path.ends_with("/messages/send") || path.ends_with("/messages/batch") || path == super::v1::SEND;
     if is_send { CallKind::Send } else { CallKind::Other }
 }
 

@@ -87,13 +87,19 @@ fn what_an_account_cannot_be_is_refused() {
 fn an_account_is_tested_line_by_line() {
     // Nobody listens at the port that this listener has just given back.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let shell = shell().with("WAYPOST_GRAPH__BASE_URL", &format!("http://127.0.0.1:{port}"));
+    let nowhere = format!("http://127.0.0.1:{port}");
+    let shell = shell().with("WAYPOST_GRAPH__BASE_URL", &nowhere).with("WAYPOST_PUBLIC_URL", &nowhere);
     shell.waypost(&format!("{ADD} --name main --access-token t")).ok();
     let tested = shell.waypost("accounts test main");
     assert_eq!(tested.code, 1);
     let lines: Vec<_> =
         tested.out.lines().map(|line| line.split_whitespace().take(2).collect::<Vec<_>>()).collect();
-    assert_eq!(lines, [["FAIL", "token"], ["FAIL", "number"], ["FAIL", "webhook"]], "{}", tested.out);
+    assert_eq!(
+        lines,
+        [["FAIL", "token"], ["FAIL", "number"], ["FAIL", "webhook"], ["FAIL", "callback"]],
+        "{}",
+        tested.out
+    );
     assert!(tested.out.contains("Meta cannot be reached"), "{}", tested.out);
     assert!(shell.waypost("accounts test other").refused().contains("there are `main`"));
     assert_eq!(shell.waypost("accounts resume main --json").json()["status"], "connected");

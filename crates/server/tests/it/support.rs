@@ -180,6 +180,7 @@ impl TestApp {
             has_pair_rule: true,
             queue_per_account: 100_000,
             hooks: HookSettings::default(),
+            callback_url: "http://127.0.0.1:9/webhooks/meta".to_owned(),
             is_dev: true,
         };
         change(&mut settings);
@@ -492,15 +493,18 @@ fn ports(
         timeout: Duration::from_secs(5),
         ..GraphConfig::default()
     };
+    let graph = Arc::new(GraphClient::new(&config).unwrap());
     Ports {
         clock: clock.clone(),
         chance: chance.clone(),
         accounts: store.clone(),
+        registry: store.clone(),
         messages: store.clone(),
         hooks: store.clone(),
         committed: store.committed(),
         work: store,
-        upstream: Arc::new(GraphClient::new(&config).unwrap()),
+        upstream: graph.clone(),
+        manage: graph,
         sender: receiver.clone(),
     }
 }

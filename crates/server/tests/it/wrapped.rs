@@ -12,19 +12,21 @@ use domain::access::ApiKey;
 use domain::id::{
     AccountId, ContactId, DeliveryId, KeyId, MessageId, ReplayId, WebhookId, WorkerId, WorkspaceId,
 };
+use domain::json::Object;
 use domain::outcome::Outcome;
 use engine::deps::Ports;
 use engine::ports::{
-    Accounts, Admission, BadAddress, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed,
-    ClaimedDelivery, Contact, ContactFilter, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest,
-    Departure, Directory, EventFilter, EventPage, EventStart, HookCall, HookSender, HookWork, Hooks,
-    Ingested, KeptAnswer, KeptKey, Known, Line, MessageFilter, MessageKey, MessageStory, Messages,
-    NewAccount, NewMessage, NewReplay, NumberInfo, OutgoingMessage, Page, PageRequest, Post, Posted,
-    Recipient, Revision, Settled, Settlement, StoreError, StoredDelivery, StoredMessage, StoredTemplate,
-    TemplateCounts, TemplateFilter, TemplatePage, TemplateQuery, TemplatesPut, TokenInfo, Upstream,
-    UpstreamError, WebhookRecord, Work,
+    AccountChange, Accounts, Admission, BadAddress, Callback, Cancel, Claim, ClaimRequest, ClaimRound,
+    ClaimToken, Claimed, ClaimedDelivery, Contact, ContactFilter, DeliveryClaim, DeliveryEnd, DeliveryFilter,
+    DeliveryRequest, Departure, Directory, EventFilter, EventPage, EventStart, Hold, HookCall, HookSender,
+    HookWork, Hooks, Ingested, KeptAnswer, KeptKey, Known, Line, Manage, MessageFilter, MessageKey,
+    MessageStory, Messages, NewAccount, NewMessage, NewReplay, NumberInfo, OutgoingMessage, Page,
+    PageRequest, Post, Posted, Recipient, Registry, Removal, Revision, Settled, Settlement, StoreError,
+    StoredDelivery, StoredMessage, StoredTemplate, Submitted, TemplateCounts, TemplateFilter, TemplatePage,
+    TemplateQuery, TemplatesPut, TokenInfo, Upstream, UpstreamError, WebhookRecord, Work,
 };
 use jiff::Timestamp;
+use secrecy::SecretString;
 
 /// Stands before every call of a port, and after it.
 #[async_trait]
@@ -45,15 +47,29 @@ struct Guarded<P: ?Sized> {
 
 /// The ports behind a guard. Clock and chance are not: time passes and dice fall for dead processes, too.
 pub(crate) fn guarded(ports: Ports, guard: Arc<dyn Guard>) -> Ports {
-    let Ports { clock, chance, accounts, messages, hooks, work, upstream, sender, committed } = ports;
+    let Ports {
+        clock,
+        chance,
+        accounts,
+        registry,
+        messages,
+        hooks,
+        work,
+        upstream,
+        manage,
+        sender,
+        committed,
+    } = ports;
     Ports {
         clock,
         chance,
         accounts: Arc::new(Guarded { port: accounts, guard: guard.clone() }),
+        registry: Arc::new(Guarded { port: registry, guard: guard.clone() }),
         messages: Arc::new(Guarded { port: messages, guard: guard.clone() }),
         hooks: Arc::new(Guarded { port: hooks, guard: guard.clone() }),
         work: Arc::new(Guarded { port: work, guard: guard.clone() }),
         upstream: Arc::new(Guarded { port: upstream, guard: guard.clone() }),
+        manage: Arc::new(Guarded { port: manage, guard: guard.clone() }),
         sender: Arc::new(Guarded { port: sender, guard }),
         committed,
     }
@@ -178,18 +194,24 @@ impl Accounts for Guarded<dyn Accounts> {
         self.ask("account_add", self.port.account_add(new)).await
     }
 
-    async fn account_remove(&self, workspace: WorkspaceId, id: AccountId, now: Timestamp) -> Stored<bool> {
-        self.ask("account_remove", self.port.account_remove(workspace, id, now)).await
+    async fn account_remove(
+        &self,
+        workspace: WorkspaceId,
+        id: AccountId,
+        is_forced: bool,
+        now: Timestamp,
+    ) -> Stored<Removal> {
+        self.ask("account_remove", self.port.account_remove(workspace, id, is_forced, now)).await
     }
 
     async fn account_hold(
         &self,
         workspace: WorkspaceId,
         id: AccountId,
-        reason: Option<&str>,
+        hold: Option<&Hold>,
         now: Timestamp,
     ) -> Stored<()> {
-        self.ask("account_hold", self.port.account_hold(workspace, id, reason, now)).await
+        self.ask("account_hold", self.port.account_hold(workspace, id, hold, now)).await
     }
 
     async fn account_describe(
@@ -239,6 +261,72 @@ impl Accounts for Guarded<dyn Accounts> {
 
     async fn templates_put(&self, put: TemplatesPut) -> Stored<TemplateCounts> {
         self.ask("templates_put", self.port.templates_put(put)).await
+    }
+}
+
+#[async_trait]
+impl Registry for Guarded<dyn Registry> {
+    async fn account_change(&self, change: AccountChange) -> Stored<bool> {
+        self.ask("account_change", self.port.account_change(change)).await
+    }
+
+    async fn account_token(
+        &self,
+        workspace: WorkspaceId,
+        id: AccountId,
+        expires_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Stored<()> {
+        self.ask("account_token", self.port.account_token(workspace, id, expires_at, now)).await
+    }
+
+    async fn templates_forget(
+        &self,
+        workspace: WorkspaceId,
+        waba_id: &str,
+        which: (&str, Option<&str>),
+    ) -> Stored<()> {
+        self.ask("templates_forget", self.port.templates_forget(workspace, waba_id, which)).await
+    }
+}
+
+#[async_trait]
+impl Manage for Guarded<dyn Manage> {
+    async fn subscribe(&self, line: &Line) -> Result<(), UpstreamError> {
+        self.reach("subscribe", self.port.subscribe(line)).await
+    }
+
+    async fn register(&self, line: &Line, pin: &SecretString) -> Result<(), UpstreamError> {
+        self.reach("register", self.port.register(line, pin)).await
+    }
+
+    async fn profile(&self, line: &Line) -> Result<Object, UpstreamError> {
+        self.reach("profile", self.port.profile(line)).await
+    }
+
+    async fn set_profile(&self, line: &Line, change: &Object) -> Result<(), UpstreamError> {
+        self.reach("set_profile", self.port.set_profile(line, change)).await
+    }
+
+    async fn create_template(&self, line: &Line, body: String) -> Result<Submitted, UpstreamError> {
+        self.reach("create_template", self.port.create_template(line, body)).await
+    }
+
+    async fn edit_template(&self, line: &Line, meta_id: &str, body: String) -> Result<(), UpstreamError> {
+        self.reach("edit_template", self.port.edit_template(line, meta_id, body)).await
+    }
+
+    async fn delete_template(
+        &self,
+        line: &Line,
+        name: &str,
+        meta_id: Option<&str>,
+    ) -> Result<(), UpstreamError> {
+        self.reach("delete_template", self.port.delete_template(line, name, meta_id)).await
+    }
+
+    async fn probe_callback(&self, callback: &Callback) -> Result<(), String> {
+        self.reach("probe_callback", self.port.probe_callback(callback)).await
     }
 }
 

@@ -7,7 +7,7 @@ use domain::access::ApiKey;
 use domain::account::Account;
 use domain::event::AccountChange;
 use domain::id::{AccountId, KeyId, WorkspaceId};
-use engine::ports::{AccountRecord, Directory, NewAccount, NumberInfo, Revision};
+use engine::ports::{AccountRecord, Directory, Hold, NewAccount, NumberInfo, Revision};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use secrecy::SecretString;
@@ -60,7 +60,7 @@ fn workspaces(connection: &Connection) -> SqlResult<BTreeMap<WorkspaceId, String
 }
 
 /// Where a secret of an account is sealed for.
-fn place(id: AccountId, column: &str) -> String {
+pub(super) fn place(id: AccountId, column: &str) -> String {
     format!("accounts/{id}/{column}")
 }
 
@@ -175,39 +175,23 @@ pub(super) fn account_add(connection: &Connection, sealer: &Sealer, new: &NewAcc
     bump(connection, "directory")
 }
 
-pub(super) fn account_remove(
-    connection: &Connection,
-    workspace: WorkspaceId,
-    id: AccountId,
-    now: Timestamp,
-) -> SqlResult<bool> {
-    let n_rows = connection
-        .prepare_cached(
-            "update accounts
-             set removed_at = ?3, updated_at = ?3, access_token = null, app_secret = null,
-                 verify_token_digest = null, is_default = 0
-             where workspace_id = ?1 and id = ?2 and removed_at is null",
-        )?
-        .execute((workspace.as_bytes(), id.as_bytes(), micros(now)))?;
-    bump(connection, "directory")?;
-    Ok(n_rows == 1)
-}
-
 pub(super) fn account_hold(
     connection: &Connection,
     workspace: WorkspaceId,
     id: AccountId,
-    reason: Option<&str>,
+    hold: Option<&Hold>,
     now: Timestamp,
 ) -> SqlResult<()> {
-    let status = if reason.is_some() { "held" } else { "connected" };
+    let status = if hold.is_some() { "held" } else { "connected" };
+    let reason = hold.map(|hold| hold.reason.as_str());
+    let is_of_token = hold.is_some_and(|hold| hold.is_of_token);
     let n_rows = connection
         .prepare_cached(
-            "update accounts set status = ?3, status_reason = ?4, updated_at = ?5
+            "update accounts set status = ?3, status_reason = ?4, updated_at = ?5, is_token_hold = ?6
              where workspace_id = ?1 and id = ?2 and removed_at is null
                and (status <> ?3 or status_reason is not ?4)",
         )?
-        .execute((workspace.as_bytes(), id.as_bytes(), status, reason, micros(now)))?;
+        .execute((workspace.as_bytes(), id.as_bytes(), status, reason, micros(now), is_of_token))?;
     if n_rows == 0 {
         return Ok(());
     }

@@ -8,18 +8,19 @@ use domain::id::{
     AccountId, ContactId, DeliveryId, KeyId, MessageId, ReplayId, WebhookId, WorkerId, WorkspaceId,
 };
 use engine::ports::{
-    Accounts, Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, ClaimedDelivery,
-    Contact, ContactFilter, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest, Departure,
-    Directory, EventFilter, EventPage, EventStart, HookWork, Hooks, Ingested, KeptAnswer, KeptKey, Known,
-    MessageFilter, MessageKey, MessageStory, Messages, NewAccount, NewMessage, NewReplay, NumberInfo, Page,
-    PageRequest, Post, Recipient, Revision, Settled, Settlement, StoreError, StoredDelivery, StoredMessage,
-    StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut, WebhookRecord, Work,
+    AccountChange, Accounts, Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed,
+    ClaimedDelivery, Contact, ContactFilter, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest,
+    Departure, Directory, EventFilter, EventPage, EventStart, Hold, HookWork, Hooks, Ingested, KeptAnswer,
+    KeptKey, Known, MessageFilter, MessageKey, MessageStory, Messages, NewAccount, NewMessage, NewReplay,
+    NumberInfo, Page, PageRequest, Post, Recipient, Registry, Removal, Revision, Settled, Settlement,
+    StoreError, StoredDelivery, StoredMessage, StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut,
+    WebhookRecord, Work,
 };
 use jiff::Timestamp;
 
 use super::{
     SqliteStore, accept, contacts, deliveries, directory, events, idempotency, ingest, messages, queue,
-    reach, settle, spread, templates, webhooks, work,
+    reach, registry, settle, spread, templates, webhooks, work,
 };
 
 #[async_trait]
@@ -43,21 +44,25 @@ impl Accounts for SqliteStore {
         &self,
         workspace: WorkspaceId,
         id: AccountId,
+        is_forced: bool,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        self.write("removing an account", move |tx| directory::account_remove(tx, workspace, id, now)).await
+    ) -> Result<Removal, StoreError> {
+        self.write("removing an account", move |tx| {
+            registry::account_remove(tx, workspace, id, is_forced, now)
+        })
+        .await
     }
 
     async fn account_hold(
         &self,
         workspace: WorkspaceId,
         id: AccountId,
-        reason: Option<&str>,
+        hold: Option<&Hold>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let reason = reason.map(str::to_owned);
+        let hold = hold.cloned();
         self.write("holding an account", move |tx| {
-            directory::account_hold(tx, workspace, id, reason.as_deref(), now)
+            directory::account_hold(tx, workspace, id, hold.as_ref(), now)
         })
         .await
     }
@@ -235,6 +240,40 @@ impl Hooks for SqliteStore {
     ) -> Result<Option<ClaimedDelivery>, StoreError> {
         self.write("testing an endpoint", move |tx| deliveries::begin_test(tx, (workspace, webhook), by, now))
             .await
+    }
+}
+
+#[async_trait]
+impl Registry for SqliteStore {
+    async fn account_change(&self, change: AccountChange) -> Result<bool, StoreError> {
+        let sealer = self.sealer.clone();
+        self.write("changing an account", move |tx| registry::account_change(tx, &sealer, &change)).await
+    }
+
+    async fn account_token(
+        &self,
+        workspace: WorkspaceId,
+        id: AccountId,
+        expires_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write("noting the end of a token", move |tx| {
+            registry::account_token(tx, workspace, id, expires_at, now)
+        })
+        .await
+    }
+
+    async fn templates_forget(
+        &self,
+        workspace: WorkspaceId,
+        waba_id: &str,
+        (name, language): (&str, Option<&str>),
+    ) -> Result<(), StoreError> {
+        let (waba_id, name, language) = (waba_id.to_owned(), name.to_owned(), language.map(str::to_owned));
+        self.write("forgetting templates", move |tx| {
+            registry::templates_forget(tx, workspace, &waba_id, (&name, language.as_deref()))
+        })
+        .await
     }
 }
 

@@ -3,7 +3,7 @@
 use domain::access::{ApiKey, Scope};
 use domain::id::{KeyId, TemplateId};
 use domain::template::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
-use engine::ports::{Accounts, ListedTemplate, StoreErrorKind, TemplateFilter, TemplatesPut};
+use engine::ports::{Accounts, Hold, ListedTemplate, Removal, StoreErrorKind, TemplateFilter, TemplatesPut};
 use secrecy::ExposeSecret;
 
 use crate::support::{TestStore, page};
@@ -38,7 +38,8 @@ async fn a_name_or_a_number_is_taken_once() {
     record.account.id = app.id(domain::id::AccountId::from_parts);
     let clash = app.store.account_add(engine::ports::NewAccount { record, created_at: app.now() }).await;
     assert_eq!(clash.unwrap_err().kind(), StoreErrorKind::Conflict);
-    assert!(app.store.account_remove(app.workspace, app.account, app.now()).await.unwrap());
+    let removal = app.store.account_remove(app.workspace, app.account, false, app.now()).await.unwrap();
+    assert_eq!(removal, Removal::Removed);
     app.add_account("main", "330011220099887").await;
 }
 
@@ -46,7 +47,8 @@ async fn a_name_or_a_number_is_taken_once() {
 async fn each_change_moves_the_revision() {
     let app = TestStore::new().await;
     let before = app.store.revision().await.unwrap();
-    app.store.account_hold(app.workspace, app.account, Some("token expired"), app.now()).await.unwrap();
+    let hold = Hold { reason: "token expired".to_owned(), is_of_token: true };
+    app.store.account_hold(app.workspace, app.account, Some(&hold), app.now()).await.unwrap();
     let after = app.store.revision().await.unwrap();
     assert!(before.directory < after.directory);
     assert_eq!(before.templates, after.templates);

@@ -58,7 +58,7 @@ pub(super) async fn account(deps: &Deps, sandbox: &SimAccount) -> anyhow::Result
         }
         Some(known) => {
             is_default |= known.account.is_default;
-            account::remove(deps, workspace, known.account.id)
+            account::remove(deps, workspace, known.account.id, true)
                 .await
                 .context("replacing the sandbox's account")?;
             false
