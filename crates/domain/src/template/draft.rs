@@ -235,10 +235,10 @@ fn read_components(
     let has = |kind: &str| kinds.contains(&kind);
     let category = category.unwrap_or(&TemplateCategory::Utility);
     let rules = Rules { category, format, has_offer: has("LIMITED_TIME_OFFER"), is_card: false };
-    if !has("BODY") {
+    if !items.is_empty() && !has("BODY") {
         item.refuse("must hold a component of type BODY");
     }
-    if rules.is_code() && !has("BUTTONS") {
+    if !items.is_empty() && rules.is_code() && !has("BUTTONS") {
         item.refuse("must hold BUTTONS with one OTP button: this is an authentication template");
     }
     let mut read = Vec::new();

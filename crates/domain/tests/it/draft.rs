@@ -148,7 +148,8 @@ fn bodies_are_checked() {
         (text("It is {{1}} \n", &["a"]), "/components/0/text", "begin or end"),
         (text("It {{2}} is", &["a"]), "/components/0/text", "from {{1}}"),
         (text("It {{1}} is {{3}} now", &["a", "b"]), "/components/0/text", "expected {{2}}"),
-        (text("It {{2}} is {{1}} now", &["a", "b"]), "/components/0/text", "expected {{1}}"),
+        (text("It {{+1}} is", &["a"]), "/components/0/text", "found {{+1}}"),
+        (text("It {{}} is", &["a"]), "/components/0/text", "found {{}}"),
         (text("It {{name}} is", &["a"]), "/components/0/text", "found {{name}}"),
         (text("It {{1 is", &["a"]), "/components/0/text", "does not close"),
         (text("It 1}} is", &["a"]), "/components/0/text", "has not opened"),
@@ -179,6 +180,7 @@ fn bodies_are_checked() {
     takes(&text(&long(1024), &[]));
     takes(&text("It {{1}} is {{1}} again", &["a"]));
     takes(&text("It {{ 1 }} is", &["a"]));
+    takes(&text("It {{2}} is {{1}} now", &["a", "b"]));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod access;
+mod accounts;
 mod bad_input;
 mod broken_store;
 mod crash;
@@ -23,8 +24,11 @@ mod receiver;
 mod rehearsal;
 mod seed;
 mod support;
+mod template_office;
 mod templates;
 mod types;
+mod v1;
+mod verdicts;
 mod webhooks;
 mod windows;
 mod wrapped;

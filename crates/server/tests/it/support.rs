@@ -245,6 +245,11 @@ impl TestApp {
         app
     }
 
+    /// Where the database is.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     /// The process dies, and another starts on the same database.
     pub(crate) async fn restart(&mut self) {
         self.restart_with(|ports| ports).await;

@@ -10,6 +10,7 @@ mod idempotency;
 mod messages;
 mod queue;
 mod queue_laws;
+mod registry;
 mod reports;
 mod support;
 mod work;

@@ -5,12 +5,7 @@ use crate::check::{Fields, Item};
 use crate::json::{Object, Value};
 use crate::template::ParameterFormat;
 
-/// A slot as it stands in the text.
-struct Found<'t> {
-    name: &'t str,
-}
-
-/// The names of the slots, each once, in order; `None` after a violation.
+/// The names of the slots, each once; numbers in ascending order. `None` after a violation.
 pub(super) fn read<'t>(item: &Item<'_, '_>, text: &'t str, format: ParameterFormat) -> Option<Vec<&'t str>> {
     let found = match scan(text) {
         Ok(found) => found,
@@ -20,29 +15,33 @@ pub(super) fn read<'t>(item: &Item<'_, '_>, text: &'t str, format: ParameterForm
         }
     };
     let mut names: Vec<&str> = Vec::new();
-    for Found { name } in found {
-        if names.contains(&name) {
-            continue;
-        }
-        let fault = match format {
-            ParameterFormat::Positional if name.parse() == Ok(names.len() + 1) => None,
-            ParameterFormat::Positional => Some(format!(
-                "must number its parameters from {{{{1}}}} without a gap, in their order: found {{{{{name}}}}}, \
-                 expected {{{{{}}}}}",
-                names.len() + 1
-            )),
-            ParameterFormat::Named if is_name(name) => None,
-            ParameterFormat::Named => Some(format!(
+    for name in found {
+        if format == ParameterFormat::Named && !is_name(name) {
+            item.refuse(format!(
                 "must name its parameters with lower-case letters, digits and underscores: found {{{{{name}}}}}"
-            )),
-        };
-        if let Some(fault) = fault {
-            item.refuse(fault);
+            ));
             return None;
         }
-        names.push(name);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if format == ParameterFormat::Positional {
+        names.sort_by_key(|name| number(name));
+        if let Some((name, number)) = names.iter().zip(1..).find(|(name, n)| number(name) != *n) {
+            item.refuse(format!(
+                "must number its parameters from {{{{1}}}} without a gap: found {{{{{name}}}}}, expected {{{{{number}}}}}"
+            ));
+            return None;
+        }
     }
     Some(names)
+}
+
+/// The number of a slot; a large one of what is none.
+fn number(name: &str) -> usize {
+    let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number { name.parse().unwrap_or(usize::MAX) } else { usize::MAX }
 }
 
 fn is_name(name: &str) -> bool {
@@ -50,7 +49,8 @@ fn is_name(name: &str) -> bool {
     is_plain && name.bytes().any(|b| !b.is_ascii_digit())
 }
 
-fn scan(text: &str) -> Result<Vec<Found<'_>>, &'static str> {
+/// The slots as they stand in the text.
+fn scan(text: &str) -> Result<Vec<&str>, &'static str> {
     let mut found = Vec::new();
     let mut rest = text;
     loop {
@@ -61,7 +61,7 @@ fn scan(text: &str) -> Result<Vec<Found<'_>>, &'static str> {
                 if name.contains("{{") {
                     return Err("opens a parameter within another");
                 }
-                found.push(Found { name });
+                found.push(name);
                 rest = rest.get(end + 2..).unwrap_or_default();
             }
             (Some(_), _) => return Err("opens a parameter with {{ and does not close it with }}"),
