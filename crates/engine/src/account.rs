@@ -370,11 +370,15 @@ async fn check_callback(deps: &Deps, record: &AccountRecord) -> Check {
 }
 
 fn failed(name: &'static str, error: &UpstreamError) -> Check {
-    let finding = match error {
+    Check { name, is_ok: false, finding: explain(error) }
+}
+
+/// What went wrong at Meta, and what to do about it, in sentences.
+pub fn explain(error: &UpstreamError) -> String {
+    match error {
         UpstreamError::Refused(error) => refused(error),
         UpstreamError::Unreachable(reason) => format!("Meta cannot be reached: {reason}"),
-    };
-    Check { name, is_ok: false, finding }
+    }
 }
 
 fn refused(error: &MetaError) -> String {

@@ -3,7 +3,10 @@
 use domain::check::{Fields, Place, Violations};
 use domain::json::{Object, Value};
 use domain::template::{Draft, Edit, ParameterFormat, Template, TemplateCategory, TemplateStatus};
+use proptest::prelude::*;
 use serde_json::json;
+
+use crate::properties::{any_json, places};
 
 fn read(template: &serde_json::Value) -> Result<Draft, Vec<(String, String)>> {
     let object: Object = serde_json::from_value(template.clone()).unwrap();
@@ -13,7 +16,7 @@ fn read(template: &serde_json::Value) -> Result<Draft, Vec<(String, String)>> {
     fields.finish();
     let list = found.into_vec();
     if list.is_empty() {
-        return Ok(draft.expect("a draft without violations"));
+        return Ok(draft.unwrap());
     }
     Err(list.into_iter().map(|one| (one.pointer, one.reason)).collect())
 }
@@ -33,7 +36,7 @@ fn body(text: &str, samples: &[&str]) -> serde_json::Value {
 
 #[track_caller]
 fn refuses(template: &serde_json::Value, pointer: &str, part: &str) {
-    let refused = read(template).expect_err(&format!("{template} was taken"));
+    let Err(refused) = read(template) else { panic!("{template} was taken") };
     assert!(
         refused.iter().any(|(at, reason)| at == pointer && reason.contains(part)),
         "{template}\nwanted `{part}` at `{pointer}`, got {refused:?}"
@@ -557,4 +560,48 @@ fn samples_fill_a_template() {
         "Hi Maya\nFrom Oban, 45 min late.\n---\n[image]\nFor two."
     );
     assert!(Template::samples(&Value::Null).is_empty());
+}
+
+/// Templates that are right, to be damaged.
+const RIGHT: [&str; 3] = [
+    r#"{"name":"a","language":"en","category":"UTILITY","parameter_format":"NAMED","message_send_ttl_seconds":60,"components":[
+        {"type":"HEADER","format":"TEXT","text":"Hi {{who}}","example":{"header_text_named_params":[{"param_name":"who","example":"x"}]}},
+        {"type":"BODY","text":"a {{port}} b","example":{"body_text_named_params":[{"param_name":"port","example":"x"}]}},
+        {"type":"BUTTONS","buttons":[{"type":"URL","text":"a","url":"https://a.example/{{1}}","example":"x"},{"type":"FLOW","text":"b","flow_id":"1"}]}]}"#,
+    r#"{"name":"a","language":"en","category":"AUTHENTICATION","components":[{"type":"BODY","add_security_recommendation":true},
+        {"type":"FOOTER","code_expiration_minutes":5},{"type":"BUTTONS","buttons":[{"type":"OTP","otp_type":"ONE_TAP",
+        "supported_apps":[{"package_name":"a.b","signature_hash":"K8a/AINcGX7"}]}]}]}"#,
+    r#"{"name":"a","language":"en","category":"MARKETING","components":[{"type":"BODY","text":"a {{1}} b","example":{"body_text":["x"]}},
+        {"type":"CAROUSEL","cards":[
+            {"components":[{"type":"HEADER","format":"IMAGE","example":{"header_handle":"4:a"}},{"type":"BUTTONS","buttons":[{"type":"QUICK_REPLY","text":"a"}]}]},
+            {"components":[{"type":"HEADER","format":"IMAGE","example":{"header_handle":"4:a"}},{"type":"BUTTONS","buttons":[{"type":"QUICK_REPLY","text":"b"}]}]}]}]}"#,
+];
+
+proptest! {
+    #[test]
+    fn whatever_a_stranger_sends_is_judged_and_what_is_taken_is_in_its_one_form(
+        right in prop::sample::select(&RIGHT[..]),
+        place in any::<prop::sample::Index>(),
+        new in any_json(),
+    ) {
+        let mut value: Value = serde_json::from_str(right).unwrap();
+        let mut all = Vec::new();
+        places(&value, "", &mut all);
+        let pointer: String = place.get(&all).clone();
+        *value.at_mut(&pointer).unwrap() = new;
+        if value.as_object().is_none() {
+            return Ok(());
+        }
+        match read(&serde_json::to_value(&value).unwrap()) {
+            Ok(draft) => prop_assert_eq!(read(&written(&draft)), Ok(draft)),
+            Err(refused) => prop_assert!(!refused.is_empty()),
+        }
+    }
+}
+
+#[test]
+fn what_is_damaged_in_the_law_above_is_right_at_first() {
+    for right in RIGHT {
+        takes(&serde_json::from_str(right).unwrap());
+    }
 }

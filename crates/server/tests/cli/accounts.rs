@@ -114,3 +114,47 @@ fn another_secret_key_cannot_open_the_database() {
     let told = second.waypost("accounts list").refused();
     assert!(told.contains("sealed with another secret_key"), "{told}");
 }
+
+#[test]
+fn an_account_is_changed() {
+    // Nobody listens there: a token is kept untried.
+    let shell = shell().with("WAYPOST_GRAPH__BASE_URL", "http://127.0.0.1:9");
+    shell.waypost(&format!("{ADD} --name main --access-token demo-token-1 --default")).ok();
+    let second =
+        "accounts add --phone-number-id 106540352242923 --waba-id 102290129340398 --access-token t --name b";
+    shell.waypost(second).ok();
+    shell.write("token", "demo-token-2\n");
+    shell.write("secret", "demo-secret-2\n");
+    shell.write("word", "demo-word-2\n");
+    let told = shell
+        .waypost("accounts update main --name desk --access-token-file token --app-secret-file secret --verify-token-file word")
+        .ok();
+    assert!(told.contains("account `desk` is changed"), "{told}");
+    let changed = shell.waypost("accounts update b --default --json").json();
+    assert_eq!((&changed["name"], &changed["default"]), (&"b".into(), &true.into()));
+    let listed = shell.waypost("accounts list --json").json();
+    assert_eq!(
+        (&listed["accounts"][0]["name"], &listed["accounts"][0]["default"]),
+        (&"desk".into(), &false.into())
+    );
+    let mut seen = format!("{told}{changed}{listed}").into_bytes();
+    for file in ["waypost.db", "waypost.db-wal"] {
+        seen.extend(std::fs::read(shell.path(file)).unwrap_or_default());
+    }
+    for secret in ["demo-token-2", "demo-secret-2", "demo-word-2"] {
+        assert!(!seen.windows(secret.len()).any(|bytes| bytes == secret.as_bytes()), "{secret}");
+    }
+    for (arguments, told) in [
+        ("accounts update b", "nothing to change"),
+        ("accounts update b --name desk", "already"),
+        ("accounts update nobody --default", "there are `desk`, `b`"),
+        ("accounts register b --pin 12345", "six digits"),
+        ("accounts register b --pin 123456", "registering the number"),
+        ("accounts subscribe b", "subscribing the app"),
+    ] {
+        let refused = shell.waypost(arguments).refused();
+        assert!(refused.contains(told), "{arguments}: {refused}");
+    }
+    assert_eq!(shell.waypost("accounts update b --default --name").code, 2);
+    assert_eq!(shell.waypost("accounts remove desk --force --json").json()["status"], "removed");
+}

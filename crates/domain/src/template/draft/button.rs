@@ -95,11 +95,11 @@ fn one(rules: &Rules<'_>, kind: &str, button: &Fields<'_, '_>, read: &mut Object
             let _fixed = button.optional("text").string(..);
             let example = button.required("example");
             let most = if rules.has_offer { 15 } else { 20 };
-            let text = match example.value() {
-                Some(Value::Array(list)) => list.first().and_then(|value| {
+            let text = match example.value().and_then(Value::as_array) {
+                Some(list) => list.first().and_then(|value| {
                     Item::new(value, *example.place(), button.violations()).string(1..=most)
                 }),
-                _ => example.string(1..=most),
+                None => example.string(1..=most),
             };
             if let Some(text) = text {
                 read.insert("example", Value::Array(vec![text.into()]));

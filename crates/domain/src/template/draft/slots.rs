@@ -116,12 +116,11 @@ pub(super) fn samples(
 /// A list, a list in a list, or one text.
 fn positional(example: &Fields<'_, '_>, names: &[&str], key: &'static str) -> Option<Value> {
     let item = example.required(key);
-    let given: Vec<&Value> = match item.value()? {
-        Value::Array(elements) => match elements.as_slice() {
-            [Value::Array(inner), ..] => inner.iter().collect(),
-            elements => elements.iter().collect(),
-        },
-        text => vec![text],
+    let value = item.value()?;
+    let given: Vec<&Value> = match value.as_array() {
+        Some([Value::Array(inner), ..]) => inner.iter().collect(),
+        Some(elements) => elements.iter().collect(),
+        None => vec![value],
     };
     if given.len() != names.len() {
         item.refuse(format!(

@@ -8,7 +8,7 @@ use clap::Args;
 use domain::account::AccountStatus;
 use domain::check::Change;
 use engine::account::{self, Changes, UpdateError};
-use engine::number;
+use engine::number::{self, NumberError};
 use engine::ports::{Removal, StoreErrorKind};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
@@ -122,7 +122,12 @@ impl Register {
         }
         let opened = self.one.place.open(ctx).await?;
         let record = find(&opened, &self.one.account)?;
-        number::register(&opened.deps, &record, &pin).await.context("registering the number")?;
+        match number::register(&opened.deps, &record, &pin).await {
+            Err(NumberError::Upstream(error)) => {
+                bail!("registering the number: {}", account::explain(&error))
+            }
+            end => end.context("registering the number")?,
+        }
         let text = format!("the number of account `{}` is registered", record.account.name);
         self.one.done("registered", &record.account, &text)
     }
@@ -132,7 +137,10 @@ impl Register {
 pub(super) async fn subscribe(one: &One, ctx: &Ctx) -> anyhow::Result<ExitCode> {
     let opened = one.place.open(ctx).await?;
     let record = find(&opened, &one.account)?;
-    let apps = number::subscribe(&opened.deps, &record).await.context("subscribing the app")?;
+    let apps = match number::subscribe(&opened.deps, &record).await {
+        Ok(apps) => apps,
+        Err(error) => bail!("subscribing the app: {}", account::explain(&error)),
+    };
     if one.json {
         say_json(&json!({ "id": record.account.id.to_string(), "subscribed_apps": apps }))?;
     } else {
