@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::account::{Account, AccountStatus};
 use domain::check::Change;
 use domain::id::{AccountId, WorkspaceId};
-use domain::meta_error::{Class, MetaError};
+use domain::meta_error::MetaError;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
@@ -174,9 +174,7 @@ async fn try_token(
     };
     match deps.upstream.number(&line).await {
         Ok(_) => Ok(Some(told)),
-        Err(UpstreamError::Refused(error))
-            if matches!(error.class(), Class::HoldAccount | Class::Permanent) =>
-        {
+        Err(UpstreamError::Refused(error)) if error.is_of_token() || error.is_of_permission() => {
             Err(UpdateError::TokenRefused(refused(&error)))
         }
         Err(UpstreamError::Refused(_) | UpstreamError::Unreachable(_)) => Ok(None),
@@ -216,6 +214,27 @@ pub async fn hold(deps: &Deps, account: &Account, error: &MetaError) -> Result<(
     let hold = Hold { reason, is_of_token: error.is_of_token() };
     deps.accounts.account_hold(account.workspace, account.id, Some(&hold), deps.now()).await?;
     directory::refresh(deps).await
+}
+
+/// Holds an account because of what Meta answered to a call of its. An answer to a token that has been replaced since
+/// says nothing of the new one.
+///
+/// # Errors
+/// When the store cannot be written.
+pub(crate) async fn hold_sender(
+    deps: &Deps,
+    sender: &AccountRecord,
+    error: &MetaError,
+) -> Result<(), StoreError> {
+    let account = &sender.account;
+    let directory = deps.directory.current();
+    let known = directory.account(account.workspace, &account.id.to_string());
+    let is_replaced =
+        known.is_some_and(|known| known.access_token.expose_secret() != sender.access_token.expose_secret());
+    if is_replaced && error.is_of_token() {
+        return Ok(());
+    }
+    hold(deps, account, error).await
 }
 
 /// Lets an account send again.

@@ -137,6 +137,11 @@ async fn a_key_makes_only_what_it_could_use() {
     let made =
         app.request_as(&live, "POST", "/api/accounts", new_account("desk").to_string()).await.expect(201);
     assert_eq!(made.data()["sandbox"], false);
+    // What is meant for customers does not end in the simulator because of a test key.
+    app.request_as(&live, "PUT", "/api/accounts/desk", json!({"default": true}).to_string())
+        .await
+        .expect(200);
+    app.request("PUT", "/api/accounts/sandbox", json!({"default": true}).to_string()).await.expect(403);
     // The test key sees none of it.
     assert_eq!(app.get("/api/accounts").await.data()["total"], 1);
     for (method, path) in [

@@ -38,6 +38,7 @@ pub(crate) async fn create_account(
     let new = body::read(&object, |fields| read_new(fields, &caller))?;
     let new = new.ok_or_else(|| ApiError::invalid_at("", "the account is incomplete"))?;
     may_make(&caller, new.is_sandbox)?;
+    may_take_default(&deps, &caller, new.is_default)?;
     refuse_taken(&deps, &caller, (&new.name, Some(&new.phone_number_id)), None)?;
     let added = account::add(&deps, new).await.map_err(|error| or_taken(error, None))?;
     let directory = deps.directory.current();
@@ -57,6 +58,7 @@ pub(crate) async fn update_account(
     let object = body::object(&body::bytes(&deps, &headers, body).await?, false)?;
     let record = choose_account(&deps, &caller, Some(&id))?;
     let changes = body::read(&object, |fields| read_changes(fields, &record))?;
+    may_take_default(&deps, &caller, changes.is_default == Some(true))?;
     if let Some(name) = &changes.name {
         refuse_taken(&deps, &caller, (name, None), Some(&record))?;
     }
@@ -102,6 +104,17 @@ fn may_make(caller: &Caller, is_sandbox: bool) -> Result<(), ApiError> {
         (true, true) | (false, false) => return Ok(()),
     };
     Err(ApiError::new(Code::Forbidden, why))
+}
+
+/// A test key leaves the default where it is while that is a live account: sends for customers go there.
+fn may_take_default(deps: &Deps, caller: &Caller, wants_default: bool) -> Result<(), ApiError> {
+    let directory = deps.directory.current();
+    let default = directory.accounts_of(caller.workspace()).find(|record| record.account.is_default);
+    if wants_default && caller.key.is_test && default.is_some_and(|record| !record.account.is_sandbox) {
+        let message = "The default is a live account: a test key (`wp_test_…`) cannot take that from it.";
+        return Err(ApiError::new(Code::Forbidden, message));
+    }
+    Ok(())
 }
 
 fn refuse_taken(
