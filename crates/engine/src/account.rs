@@ -15,8 +15,8 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::ports::{
-    AccountChange, AccountRecord, Callback, Hold, Line, NewAccount, NumberInfo, Removal, StoreError,
-    TokenInfo, UpstreamError,
+    AccountChange, AccountRecord, Callback, Line, NewAccount, NumberInfo, Removal, StoreError, TokenInfo,
+    UpstreamError,
 };
 use crate::{Deps, directory};
 
@@ -138,7 +138,7 @@ pub async fn update(
             Change::Set(token) => Change::Set(digest(&token)),
         },
         is_default: changes.is_default,
-        lifts_token_hold: tried.is_some(),
+        lifts_hold: tried.as_ref().and_then(|_| token_hold(&record.account)).map(str::to_owned),
         now: deps.now(),
     };
     if !deps.registry.account_change(change).await? {
@@ -203,6 +203,17 @@ pub async fn remove(
     Ok(removal)
 }
 
+/// How the reason of a hold begins; Meta's code follows.
+const HELD: &str = "Meta refused with code ";
+
+/// The reason for which an account is held, if it is that Meta did not take its access token.
+fn token_hold(account: &Account) -> Option<&str> {
+    let reason = account.status_reason.as_deref().filter(|_| account.status == AccountStatus::Held)?;
+    let (code, _) = reason.strip_prefix(HELD)?.split_once(':')?;
+    let error = MetaError { code: code.parse().ok()?, ..MetaError::default() };
+    error.is_of_token().then_some(reason)
+}
+
 /// Holds an account: Meta refused it or its token, so nothing more leaves through it until someone acts.
 ///
 /// # Errors
@@ -210,9 +221,8 @@ pub async fn remove(
 pub async fn hold(deps: &Deps, account: &Account, error: &MetaError) -> Result<(), StoreError> {
     let entry = error.entry();
     let title = error.title.as_deref().unwrap_or(entry.title).trim_end_matches('.');
-    let reason = format!("Meta refused with code {}: {title}. {}", error.code, entry.advice);
-    let hold = Hold { reason, is_of_token: error.is_of_token() };
-    deps.accounts.account_hold(account.workspace, account.id, Some(&hold), deps.now()).await?;
+    let reason = format!("{HELD}{}: {title}. {}", error.code, entry.advice);
+    deps.accounts.account_hold(account.workspace, account.id, Some(&reason), deps.now()).await?;
     directory::refresh(deps).await
 }
 

@@ -109,19 +109,10 @@ pub struct AccountChange {
     pub verify_token_digest: Change<[u8; 32]>,
     /// Whether a send that names no account uses it.
     pub is_default: Option<bool>,
-    /// Whether the new token was tried and works: a hold that was for the token is lifted.
-    pub lifts_token_hold: bool,
+    /// The reason of a hold that ends with this change, if the account is still held for it.
+    pub lifts_hold: Option<String>,
     /// When.
     pub now: Timestamp,
-}
-
-/// Why an account is held.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hold {
-    /// The reason, in sentences.
-    pub reason: String,
-    /// Whether Meta refused its access token: another one may mend that.
-    pub is_of_token: bool,
 }
 
 /// How the removal of an account ended.

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::{
     Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, ClaimedDelivery, Contact,
     ContactFilter, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest, Departure, Directory,
-    EventFilter, EventPage, EventStart, Hold, HookWork, Ingested, KeptAnswer, KeptKey, Known, MessageFilter,
+    EventFilter, EventPage, EventStart, HookWork, Ingested, KeptAnswer, KeptKey, Known, MessageFilter,
     MessageKey, MessageStory, NewAccount, NewMessage, NewReplay, Post, Recipient, Removal, Revision, Settled,
     Settlement, StoredDelivery, StoredMessage, StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut,
     WebhookRecord,
@@ -103,7 +103,7 @@ pub trait Accounts: Send + Sync {
         &self,
         workspace: WorkspaceId,
         id: AccountId,
-        hold: Option<&Hold>,
+        reason: Option<&str>,
         now: Timestamp,
     ) -> Result<(), StoreError>;
 

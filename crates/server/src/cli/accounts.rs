@@ -2,6 +2,7 @@
 
 mod change;
 mod steps;
+mod update;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -33,7 +34,7 @@ pub(super) enum Accounts {
     /// List the accounts
     List(List),
     /// Change an account: its name, its secrets, whether it is the default
-    Update(Box<change::Update>),
+    Update(Box<update::Update>),
     /// Ask Meta about an account: token, scopes, number, webhook subscription, callback
     Test(One),
     /// Subscribe the token's app to the account's webhooks

@@ -18,7 +18,7 @@ use engine::deps::Ports;
 use engine::ports::{
     AccountChange, Accounts, Admission, BadAddress, Callback, Cancel, Claim, ClaimRequest, ClaimRound,
     ClaimToken, Claimed, ClaimedDelivery, Contact, ContactFilter, DeliveryClaim, DeliveryEnd, DeliveryFilter,
-    DeliveryRequest, Departure, Directory, EventFilter, EventPage, EventStart, Hold, HookCall, HookSender,
+    DeliveryRequest, Departure, Directory, EventFilter, EventPage, EventStart, HookCall, HookSender,
     HookWork, Hooks, Ingested, KeptAnswer, KeptKey, Known, Line, Manage, MessageFilter, MessageKey,
     MessageStory, Messages, NewAccount, NewMessage, NewReplay, NumberInfo, OutgoingMessage, Page,
     PageRequest, Post, Posted, Recipient, Registry, Removal, Revision, Settled, Settlement, StoreError,
@@ -208,10 +208,10 @@ impl Accounts for Guarded<dyn Accounts> {
         &self,
         workspace: WorkspaceId,
         id: AccountId,
-        hold: Option<&Hold>,
+        reason: Option<&str>,
         now: Timestamp,
     ) -> Stored<()> {
-        self.ask("account_hold", self.port.account_hold(workspace, id, hold, now)).await
+        self.ask("account_hold", self.port.account_hold(workspace, id, reason, now)).await
     }
 
     async fn account_describe(

@@ -7,7 +7,7 @@ use domain::access::ApiKey;
 use domain::account::Account;
 use domain::event::AccountChange;
 use domain::id::{AccountId, KeyId, WorkspaceId};
-use engine::ports::{AccountRecord, Directory, Hold, NewAccount, NumberInfo, Revision};
+use engine::ports::{AccountRecord, Directory, NewAccount, NumberInfo, Revision};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use secrecy::SecretString;
@@ -179,19 +179,17 @@ pub(super) fn account_hold(
     connection: &Connection,
     workspace: WorkspaceId,
     id: AccountId,
-    hold: Option<&Hold>,
+    reason: Option<&str>,
     now: Timestamp,
 ) -> SqlResult<()> {
-    let status = if hold.is_some() { "held" } else { "connected" };
-    let reason = hold.map(|hold| hold.reason.as_str());
-    let is_of_token = hold.is_some_and(|hold| hold.is_of_token);
+    let status = if reason.is_some() { "held" } else { "connected" };
     let n_rows = connection
         .prepare_cached(
-            "update accounts set status = ?3, status_reason = ?4, updated_at = ?5, is_token_hold = ?6
+            "update accounts set status = ?3, status_reason = ?4, updated_at = ?5
              where workspace_id = ?1 and id = ?2 and removed_at is null
                and (status <> ?3 or status_reason is not ?4)",
         )?
-        .execute((workspace.as_bytes(), id.as_bytes(), status, reason, micros(now), is_of_token))?;
+        .execute((workspace.as_bytes(), id.as_bytes(), status, reason, micros(now)))?;
     if n_rows == 0 {
         return Ok(());
     }

@@ -10,10 +10,10 @@ use domain::id::{
 use engine::ports::{
     AccountChange, Accounts, Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed,
     ClaimedDelivery, Contact, ContactFilter, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest,
-    Departure, Directory, EventFilter, EventPage, EventStart, Hold, HookWork, Hooks, Ingested, KeptAnswer,
-    KeptKey, Known, MessageFilter, MessageKey, MessageStory, Messages, NewAccount, NewMessage, NewReplay,
-    NumberInfo, Page, PageRequest, Post, Recipient, Registry, Removal, Revision, Settled, Settlement,
-    StoreError, StoredDelivery, StoredMessage, StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut,
+    Departure, Directory, EventFilter, EventPage, EventStart, HookWork, Hooks, Ingested, KeptAnswer, KeptKey,
+    Known, MessageFilter, MessageKey, MessageStory, Messages, NewAccount, NewMessage, NewReplay, NumberInfo,
+    Page, PageRequest, Post, Recipient, Registry, Removal, Revision, Settled, Settlement, StoreError,
+    StoredDelivery, StoredMessage, StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut,
     WebhookRecord, Work,
 };
 use jiff::Timestamp;
@@ -57,12 +57,12 @@ impl Accounts for SqliteStore {
         &self,
         workspace: WorkspaceId,
         id: AccountId,
-        hold: Option<&Hold>,
+        reason: Option<&str>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let hold = hold.cloned();
+        let reason = reason.map(str::to_owned);
         self.write("holding an account", move |tx| {
-            directory::account_hold(tx, workspace, id, hold.as_ref(), now)
+            directory::account_hold(tx, workspace, id, reason.as_deref(), now)
         })
         .await
     }

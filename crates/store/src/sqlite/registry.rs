@@ -65,13 +65,13 @@ pub(super) fn account_change(
     if n_rows == 0 {
         return Ok(false);
     }
-    if change.lifts_token_hold {
+    if let Some(reason) = &change.lifts_hold {
         let n_lifted = connection
             .prepare_cached(
-                "update accounts set status = 'connected', status_reason = null, is_token_hold = 0
-                 where workspace_id = ?1 and id = ?2 and removed_at is null and status = 'held' and is_token_hold = 1",
+                "update accounts set status = 'connected', status_reason = null
+                 where workspace_id = ?1 and id = ?2 and removed_at is null and status = 'held' and status_reason = ?3",
             )?
-            .execute(keys)?;
+            .execute((keys.0, keys.1, reason))?;
         if n_lifted > 0 {
             told::account(connection, (*workspace, *id), What::Status, (None, None), *now)?;
         }

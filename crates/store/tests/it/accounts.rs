@@ -3,7 +3,7 @@
 use domain::access::{ApiKey, Scope};
 use domain::id::{KeyId, TemplateId};
 use domain::template::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
-use engine::ports::{Accounts, Hold, ListedTemplate, Removal, StoreErrorKind, TemplateFilter, TemplatesPut};
+use engine::ports::{Accounts, ListedTemplate, Removal, StoreErrorKind, TemplateFilter, TemplatesPut};
 use secrecy::ExposeSecret;
 
 use crate::support::{TestStore, page};
@@ -47,8 +47,7 @@ async fn a_name_or_a_number_is_taken_once() {
 async fn each_change_moves_the_revision() {
     let app = TestStore::new().await;
     let before = app.store.revision().await.unwrap();
-    let hold = Hold { reason: "token expired".to_owned(), is_of_token: true };
-    app.store.account_hold(app.workspace, app.account, Some(&hold), app.now()).await.unwrap();
+    app.store.account_hold(app.workspace, app.account, Some("token expired"), app.now()).await.unwrap();
     let after = app.store.revision().await.unwrap();
     assert!(before.directory < after.directory);
     assert_eq!(before.templates, after.templates);

@@ -6,7 +6,7 @@ use domain::id::{AccountId, TemplateId};
 use domain::message::Status;
 use domain::template::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
 use engine::ports::{
-    AccountChange, AccountRecord, Accounts, EventFilter, EventStart, Hold, Hooks, ListedTemplate, Registry,
+    AccountChange, AccountRecord, Accounts, EventFilter, EventStart, Hooks, ListedTemplate, Registry,
     Removal, StoreErrorKind, TemplateFilter, TemplatesPut, Work,
 };
 use jiff::SignedDuration;
@@ -26,7 +26,7 @@ fn change(app: &TestStore, account: AccountId) -> AccountChange {
         app_secret: Change::Keep,
         verify_token_digest: Change::Keep,
         is_default: None,
-        lifts_token_hold: false,
+        lifts_hold: None,
         now: app.now(),
     }
 }
@@ -172,17 +172,16 @@ async fn the_end_of_a_token_is_told_at_each_notice_once_also_after_a_restart() {
 }
 
 #[tokio::test]
-async fn a_token_that_works_lifts_only_a_hold_that_was_for_the_token() {
+async fn a_change_lifts_the_hold_that_it_names_and_no_other() {
     let app = TestStore::new().await;
     let token = || Some(SecretString::from("demo-second-token"));
-    for (is_of_token, status) in [(true, "connected"), (false, "held")] {
-        let hold = Hold { reason: "Meta refused.".to_owned(), is_of_token };
-        app.store.account_hold(app.workspace, app.account, Some(&hold), app.now()).await.unwrap();
+    for (reason, status) in [("Meta refused the token.", "connected"), ("Meta refused the number.", "held")] {
+        app.store.account_hold(app.workspace, app.account, Some(reason), app.now()).await.unwrap();
         let untried = AccountChange { access_token: token(), ..change(&app, app.account) };
         app.store.account_change(untried).await.unwrap();
         assert_eq!(record(&app, app.account).await.account.status.as_str(), "held");
-        let tried =
-            AccountChange { lifts_token_hold: true, access_token: token(), ..change(&app, app.account) };
+        let lifts_hold = Some("Meta refused the token.".to_owned());
+        let tried = AccountChange { lifts_hold, access_token: token(), ..change(&app, app.account) };
         app.store.account_change(tried).await.unwrap();
         assert_eq!(record(&app, app.account).await.account.status.as_str(), status);
     }

@@ -31,7 +31,9 @@ What to set at Meta (developers.facebook.com, your app):
      Meta calls the URL at once: `waypost serve` must be running behind it.
   2. WhatsApp > Configuration > Webhook fields: subscribe
      messages, message_template_status_update, message_template_quality_update,
-     template_category_update, phone_number_quality_update, account_update
+     message_template_components_update, template_category_update, user_preferences,
+     account_update, account_alerts, account_review_update, business_capability_update,
+     phone_number_name_update, phone_number_quality_update, security
 And from here:
   3. waypost accounts subscribe {name}
      subscribes the app to the WhatsApp Business Account {waba}
