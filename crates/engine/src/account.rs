@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::ports::{
-    AccountChange, AccountRecord, Callback, Line, NewAccount, NumberInfo, Removal, StoreError, TokenInfo,
+    AccountChanges, AccountRecord, Callback, Line, NewAccount, NumberInfo, Removal, StoreError, TokenInfo,
     UpstreamError,
 };
 use crate::{Deps, directory};
@@ -84,7 +84,7 @@ fn digest(verify_token: &SecretString) -> [u8; 32] {
 
 /// What shall change of an account.
 #[derive(Debug)]
-pub struct Changes {
+pub struct ChangeAccount {
     /// Another name.
     pub name: Option<String>,
     /// Another access token.
@@ -99,7 +99,7 @@ pub struct Changes {
 
 /// Why an account was not changed.
 #[derive(Debug, thiserror::Error)]
-pub enum UpdateError {
+pub enum ChangeError {
     /// There is no such account any more.
     #[error("there is no such account")]
     NotFound,
@@ -115,34 +115,32 @@ pub enum UpdateError {
 /// the queue goes on. While Meta cannot be reached it is kept untried, and a hold stays.
 ///
 /// # Errors
-/// See [`UpdateError`].
-pub async fn update(
+/// See [`ChangeError`].
+pub async fn change(
     deps: &Deps,
     record: &AccountRecord,
-    changes: Changes,
-) -> Result<Arc<AccountRecord>, UpdateError> {
+    change: ChangeAccount,
+) -> Result<Arc<AccountRecord>, ChangeError> {
     let Account { workspace, id, .. } = record.account;
-    let tried = match &changes.access_token {
+    let tried = match &change.access_token {
         Some(token) => try_token(deps, record, token).await?,
         None => None,
     };
-    let change = AccountChange {
-        workspace,
-        id,
-        name: changes.name,
-        access_token: changes.access_token,
-        app_secret: changes.app_secret,
-        verify_token_digest: match changes.verify_token {
+    let lifts_hold = tried.as_ref().and_then(|_| token_hold(&record.account)).map(str::to_owned);
+    let changes = AccountChanges {
+        name: change.name,
+        access_token: change.access_token,
+        app_secret: change.app_secret,
+        verify_token_digest: match change.verify_token {
             Change::Keep => Change::Keep,
             Change::Clear => Change::Clear,
             Change::Set(token) => Change::Set(digest(&token)),
         },
-        is_default: changes.is_default,
-        lifts_hold: tried.as_ref().and_then(|_| token_hold(&record.account)).map(str::to_owned),
-        now: deps.now(),
+        is_default: change.is_default,
+        lifts_hold,
     };
-    if !deps.registry.account_change(change).await? {
-        return Err(UpdateError::NotFound);
+    if !deps.accounts.account_change(workspace, id, changes, deps.now()).await? {
+        return Err(ChangeError::NotFound);
     }
     if let Some(TokenInfo { expires_at, .. }) = tried {
         deps.registry.account_token(workspace, id, expires_at, deps.now()).await?;
@@ -150,7 +148,7 @@ pub async fn update(
     directory::refresh(deps).await?;
     deps.queue_hint.notify_one();
     let directory = deps.directory.current();
-    directory.account(workspace, &id.to_string()).cloned().ok_or(UpdateError::NotFound)
+    directory.account(workspace, &id.to_string()).cloned().ok_or(ChangeError::NotFound)
 }
 
 /// What Meta says of a token that works; `None` when it cannot be asked.
@@ -158,15 +156,15 @@ async fn try_token(
     deps: &Deps,
     record: &AccountRecord,
     token: &SecretString,
-) -> Result<Option<TokenInfo>, UpdateError> {
+) -> Result<Option<TokenInfo>, ChangeError> {
     let line = Line { account: record.account.clone(), access_token: token.clone() };
     let told = match deps.upstream.token(&line).await {
         Ok(told) if !told.is_valid => {
-            return Err(UpdateError::TokenRefused("it is expired, or none".to_owned()));
+            return Err(ChangeError::TokenRefused("it is expired, or none".to_owned()));
         }
         Ok(told) => told,
         Err(UpstreamError::Refused(error)) if error.is_of_token() => {
-            return Err(UpdateError::TokenRefused(refused(&error)));
+            return Err(ChangeError::TokenRefused(refused(&error)));
         }
         // It may not tell of itself and work all the same.
         Err(UpstreamError::Refused(_)) => TokenInfo { is_valid: true, ..TokenInfo::default() },
@@ -175,7 +173,7 @@ async fn try_token(
     match deps.upstream.number(&line).await {
         Ok(_) => Ok(Some(told)),
         Err(UpstreamError::Refused(error)) if error.is_of_token() || error.is_of_permission() => {
-            Err(UpdateError::TokenRefused(refused(&error)))
+            Err(ChangeError::TokenRefused(refused(&error)))
         }
         Err(UpstreamError::Refused(_) | UpstreamError::Unreachable(_)) => Ok(None),
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use domain::access::{ApiKey, KeyDigest};
 use domain::account::Account;
+use domain::check::Change;
 use domain::id::{TemplateId, WorkspaceId};
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -55,6 +56,23 @@ pub struct NewAccount {
     pub record: AccountRecord,
     /// When.
     pub created_at: Timestamp,
+}
+
+/// What to change of an account; `None` stays as it is.
+#[derive(Clone, Debug)]
+pub struct AccountChanges {
+    /// What people call it.
+    pub name: Option<String>,
+    /// Calls Meta.
+    pub access_token: Option<SecretString>,
+    /// Proves that a webhook is Meta's.
+    pub app_secret: Change<SecretString>,
+    /// SHA-256 of the word with which Meta checks the callback.
+    pub verify_token_digest: Change<[u8; 32]>,
+    /// Whether a send that names no account uses it.
+    pub is_default: Option<bool>,
+    /// The reason of a hold that ends with this change, if the account is still held for it.
+    pub lifts_hold: Option<String>,
 }
 
 /// A template that is kept.

@@ -1,7 +1,6 @@
 //! What is set at Meta by hand, and what the store keeps of that.
 
 use async_trait::async_trait;
-use domain::check::Change;
 use domain::id::{AccountId, WorkspaceId};
 use domain::json::Object;
 use domain::template::{TemplateCategory, TemplateStatus};
@@ -65,15 +64,9 @@ pub struct Submitted {
     pub category: Option<TemplateCategory>,
 }
 
-/// Accounts and templates, as people change them.
+/// What is watched of accounts, and forgotten of templates.
 #[async_trait]
 pub trait Registry: Send + Sync {
-    /// Changes an account. `false`: there is none.
-    ///
-    /// # Errors
-    /// `Conflict` when the name is taken.
-    async fn account_change(&self, change: AccountChange) -> Result<bool, StoreError>;
-
     /// Writes down when an account's access token ends, and tells it when the end is near: each notice once.
     async fn account_token(
         &self,
@@ -90,29 +83,6 @@ pub trait Registry: Send + Sync {
         waba_id: &str,
         (name, language): (&str, Option<&str>),
     ) -> Result<(), StoreError>;
-}
-
-/// What shall change of an account.
-#[derive(Clone, Debug)]
-pub struct AccountChange {
-    /// The tenant.
-    pub workspace: WorkspaceId,
-    /// The account.
-    pub id: AccountId,
-    /// Another name.
-    pub name: Option<String>,
-    /// Another access token.
-    pub access_token: Option<SecretString>,
-    /// Another app secret, or none.
-    pub app_secret: Change<SecretString>,
-    /// SHA-256 of another verify token, or none.
-    pub verify_token_digest: Change<[u8; 32]>,
-    /// Whether a send that names no account uses it.
-    pub is_default: Option<bool>,
-    /// The reason of a hold that ends with this change, if the account is still held for it.
-    pub lifts_hold: Option<String>,
-    /// When.
-    pub now: Timestamp,
 }
 
 /// How the removal of an account ended.

@@ -11,12 +11,12 @@ use domain::id::{
 use jiff::Timestamp;
 
 use super::{
-    Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, ClaimedDelivery, Contact,
-    ContactFilter, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest, Departure, Directory,
-    EventFilter, EventPage, EventStart, HookWork, Ingested, KeptAnswer, KeptKey, Known, MessageFilter,
-    MessageKey, MessageStory, NewAccount, NewMessage, NewReplay, Post, Recipient, Removal, Revision, Settled,
-    Settlement, StoredDelivery, StoredMessage, StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut,
-    WebhookRecord,
+    AccountChanges, Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, ClaimedDelivery,
+    Contact, ContactFilter, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest, Departure,
+    Directory, EventFilter, EventPage, EventStart, HookWork, Ingested, KeptAnswer, KeptKey, Known,
+    MessageFilter, MessageKey, MessageStory, NewAccount, NewMessage, NewReplay, Post, Recipient, Removal,
+    Revision, Settled, Settlement, StoredDelivery, StoredMessage, StoredTemplate, TemplateCounts,
+    TemplateFilter, TemplatesPut, WebhookRecord,
 };
 
 /// What went wrong in a store.
@@ -97,6 +97,18 @@ pub trait Accounts: Send + Sync {
         is_forced: bool,
         now: Timestamp,
     ) -> Result<Removal, StoreError>;
+
+    /// Changes an account. `false`: there is none.
+    ///
+    /// # Errors
+    /// `Conflict` when the name is taken.
+    async fn account_change(
+        &self,
+        workspace: WorkspaceId,
+        id: AccountId,
+        changes: AccountChanges,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
 
     /// Writes down that an account may send, or why it may not.
     async fn account_hold(

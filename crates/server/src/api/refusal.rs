@@ -5,7 +5,7 @@ use domain::check::Violation;
 use domain::json::{Object, Value};
 use domain::meta_error::MetaError;
 use domain::template::{Mismatch, TemplateStatus};
-use engine::account::UpdateError;
+use engine::account::ChangeError;
 use engine::number::NumberError;
 use engine::ports::UpstreamError;
 use engine::queue::ActError;
@@ -163,15 +163,15 @@ impl From<UpstreamError> for ApiError {
     }
 }
 
-impl From<UpdateError> for ApiError {
-    fn from(error: UpdateError) -> Self {
+impl From<ChangeError> for ApiError {
+    fn from(error: ChangeError) -> Self {
         match error {
-            UpdateError::NotFound => Self::new(Code::AccountNotFound, "There is no such account any more."),
-            UpdateError::TokenRefused(reason) => Self::invalid_at(
+            ChangeError::NotFound => Self::new(Code::AccountNotFound, "There is no such account any more."),
+            ChangeError::TokenRefused(reason) => Self::invalid_at(
                 "/access_token",
                 format!("is not taken by Meta: {}", reason.trim_end_matches('.')),
             ),
-            UpdateError::Store(error) => super::accounts::or_taken(error, Some("name")),
+            ChangeError::Store(error) => super::accounts::or_taken(error, Some("name")),
         }
     }
 }

@@ -16,7 +16,7 @@ use domain::json::Object;
 use domain::outcome::Outcome;
 use engine::deps::Ports;
 use engine::ports::{
-    AccountChange, Accounts, Admission, BadAddress, Callback, Cancel, Claim, ClaimRequest, ClaimRound,
+    AccountChanges, Accounts, Admission, BadAddress, Callback, Cancel, Claim, ClaimRequest, ClaimRound,
     ClaimToken, Claimed, ClaimedDelivery, Contact, ContactFilter, DeliveryClaim, DeliveryEnd, DeliveryFilter,
     DeliveryRequest, Departure, Directory, EventFilter, EventPage, EventStart, HookCall, HookSender,
     HookWork, Hooks, Ingested, KeptAnswer, KeptKey, Known, Line, Manage, MessageFilter, MessageKey,
@@ -204,6 +204,16 @@ impl Accounts for Guarded<dyn Accounts> {
         self.ask("account_remove", self.port.account_remove(workspace, id, is_forced, now)).await
     }
 
+    async fn account_change(
+        &self,
+        workspace: WorkspaceId,
+        id: AccountId,
+        changes: AccountChanges,
+        now: Timestamp,
+    ) -> Stored<bool> {
+        self.ask("account_change", self.port.account_change(workspace, id, changes, now)).await
+    }
+
     async fn account_hold(
         &self,
         workspace: WorkspaceId,
@@ -266,10 +276,6 @@ impl Accounts for Guarded<dyn Accounts> {
 
 #[async_trait]
 impl Registry for Guarded<dyn Registry> {
-    async fn account_change(&self, change: AccountChange) -> Stored<bool> {
-        self.ask("account_change", self.port.account_change(change)).await
-    }
-
     async fn account_token(
         &self,
         workspace: WorkspaceId,

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use domain::access::ApiKey;
 use domain::account::Account;
+use domain::check::Change;
 use domain::event::AccountChange;
 use domain::id::{AccountId, KeyId, WorkspaceId};
-use engine::ports::{AccountRecord, Directory, NewAccount, NumberInfo, Revision};
+use engine::ports::{AccountChanges, AccountRecord, Directory, NewAccount, NumberInfo, Removal, Revision};
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use secrecy::SecretString;
 
 use super::{told, webhooks};
@@ -60,7 +61,7 @@ fn workspaces(connection: &Connection) -> SqlResult<BTreeMap<WorkspaceId, String
 }
 
 /// Where a secret of an account is sealed for.
-pub(super) fn place(id: AccountId, column: &str) -> String {
+fn place(id: AccountId, column: &str) -> String {
     format!("accounts/{id}/{column}")
 }
 
@@ -173,6 +174,118 @@ pub(super) fn account_add(connection: &Connection, sealer: &Sealer, new: &NewAcc
             micros(new.created_at),
         ])?;
     bump(connection, "directory")
+}
+
+/// Removes an account, unless messages wait in its queue.
+pub(super) fn account_remove(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    id: AccountId,
+    is_forced: bool,
+    now: Timestamp,
+) -> SqlResult<Removal> {
+    let keys = (workspace.as_bytes(), id.as_bytes());
+    let known: Option<(bool, bool)> = connection
+        .prepare_cached(
+            "select is_default, is_sandbox from accounts
+             where workspace_id = ?1 and id = ?2 and removed_at is null",
+        )?
+        .query_row(keys, |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((was_default, is_sandbox)) = known else { return Ok(Removal::NotFound) };
+    let n_waiting: Option<u32> = connection
+        .prepare_cached("select n_messages from queue_depths where account_id = ?1")?
+        .query_row([id.as_bytes()], |row| row.get(0))
+        .optional()?;
+    if let Some(n_waiting) = n_waiting.filter(|n| *n > 0 && !is_forced) {
+        return Ok(Removal::Busy(n_waiting));
+    }
+    connection
+        .prepare_cached(
+            "update accounts
+             set removed_at = ?3, updated_at = ?3, access_token = null, app_secret = null,
+                 verify_token_digest = null, is_default = 0
+             where workspace_id = ?1 and id = ?2 and removed_at is null",
+        )?
+        .execute((keys.0, keys.1, micros(now)))?;
+    if was_default {
+        // Never from live to sandbox or back: what was meant for customers must not end in the simulator.
+        connection
+            .prepare_cached(
+                "update accounts set is_default = 1, updated_at = ?3
+                 where seq = (select min(seq) from accounts
+                              where workspace_id = ?1 and is_sandbox = ?2 and removed_at is null)",
+            )?
+            .execute((keys.0, is_sandbox, micros(now)))?;
+    }
+    bump(connection, "directory")?;
+    Ok(Removal::Removed)
+}
+
+/// Changes an account. `false`: there is none.
+pub(super) fn account_change(
+    connection: &Connection,
+    sealer: &Sealer,
+    (workspace, id): (WorkspaceId, AccountId),
+    changes: &AccountChanges,
+    now: Timestamp,
+) -> SqlResult<bool> {
+    if described(connection, workspace, id)?.is_none() {
+        return Ok(false);
+    }
+    let keys = (workspace.as_bytes(), id.as_bytes());
+    if changes.is_default == Some(true) {
+        connection
+            .prepare_cached("update accounts set is_default = 0 where workspace_id = ?1 and is_default = 1")?
+            .execute([workspace.as_bytes()])?;
+    }
+    let seal = |column, secret| sealer.seal(&place(id, column), secret);
+    let token = changes.access_token.as_ref().map(|token| seal("access_token", token)).transpose()?;
+    let app_secret = match &changes.app_secret {
+        Change::Set(secret) => Some(seal("app_secret", secret)?),
+        Change::Keep | Change::Clear => None,
+    };
+    let digest = match &changes.verify_token_digest {
+        Change::Set(digest) => Some(*digest),
+        Change::Keep | Change::Clear => None,
+    };
+    connection
+        .prepare_cached(
+            "update accounts
+             set name = coalesce(?3, name), access_token = coalesce(?4, access_token),
+                 app_secret = case when ?5 then ?6 else app_secret end,
+                 verify_token_digest = case when ?7 then ?8 else verify_token_digest end,
+                 is_default = coalesce(?9, is_default),
+                 token_expires_at = case when ?4 is null then token_expires_at end,
+                 token_notice = case when ?4 is null then token_notice end,
+                 updated_at = ?10
+             where workspace_id = ?1 and id = ?2 and removed_at is null",
+        )?
+        .execute(params![
+            keys.0,
+            keys.1,
+            changes.name,
+            token,
+            !matches!(changes.app_secret, Change::Keep),
+            app_secret,
+            !matches!(changes.verify_token_digest, Change::Keep),
+            digest,
+            changes.is_default,
+            micros(now),
+        ])?;
+    if let Some(reason) = &changes.lifts_hold {
+        let n_lifted = connection
+            .prepare_cached(
+                "update accounts set status = 'connected', status_reason = null
+                 where workspace_id = ?1 and id = ?2 and removed_at is null and status = 'held' and status_reason = ?3",
+            )?
+            .execute((keys.0, keys.1, reason))?;
+        if n_lifted > 0 {
+            told::account(connection, (workspace, id), AccountChange::Status, (None, None), now)?;
+        }
+    }
+    bump(connection, "directory")?;
+    Ok(true)
 }
 
 pub(super) fn account_hold(

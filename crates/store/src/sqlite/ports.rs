@@ -8,7 +8,7 @@ use domain::id::{
     AccountId, ContactId, DeliveryId, KeyId, MessageId, ReplayId, WebhookId, WorkerId, WorkspaceId,
 };
 use engine::ports::{
-    AccountChange, Accounts, Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed,
+    AccountChanges, Accounts, Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed,
     ClaimedDelivery, Contact, ContactFilter, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest,
     Departure, Directory, EventFilter, EventPage, EventStart, HookWork, Hooks, Ingested, KeptAnswer, KeptKey,
     Known, MessageFilter, MessageKey, MessageStory, Messages, NewAccount, NewMessage, NewReplay, NumberInfo,
@@ -48,7 +48,21 @@ impl Accounts for SqliteStore {
         now: Timestamp,
     ) -> Result<Removal, StoreError> {
         self.write("removing an account", move |tx| {
-            registry::account_remove(tx, workspace, id, is_forced, now)
+            directory::account_remove(tx, workspace, id, is_forced, now)
+        })
+        .await
+    }
+
+    async fn account_change(
+        &self,
+        workspace: WorkspaceId,
+        id: AccountId,
+        changes: AccountChanges,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let sealer = self.sealer.clone();
+        self.write("changing an account", move |tx| {
+            directory::account_change(tx, &sealer, (workspace, id), &changes, now)
         })
         .await
     }
@@ -245,11 +259,6 @@ impl Hooks for SqliteStore {
 
 #[async_trait]
 impl Registry for SqliteStore {
-    async fn account_change(&self, change: AccountChange) -> Result<bool, StoreError> {
-        let sealer = self.sealer.clone();
-        self.write("changing an account", move |tx| registry::account_change(tx, &sealer, &change)).await
-    }
-
     async fn account_token(
         &self,
         workspace: WorkspaceId,

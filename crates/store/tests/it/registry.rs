@@ -6,8 +6,8 @@ use domain::id::{AccountId, TemplateId};
 use domain::message::Status;
 use domain::template::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
 use engine::ports::{
-    AccountChange, AccountRecord, Accounts, EventFilter, EventStart, Hooks, ListedTemplate, Registry,
-    Removal, StoreErrorKind, TemplateFilter, TemplatesPut, Work,
+    AccountChanges, AccountRecord, Accounts, EventFilter, EventStart, Hooks, ListedTemplate, Registry,
+    Removal, StoreError, StoreErrorKind, TemplateFilter, TemplatesPut, Work,
 };
 use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretString};
@@ -17,18 +17,19 @@ use crate::support::{CUSTOMER, TestStore, page};
 
 const DAY: i64 = 86_400;
 
-fn change(app: &TestStore, account: AccountId) -> AccountChange {
-    AccountChange {
-        workspace: app.workspace,
-        id: account,
+fn nothing() -> AccountChanges {
+    AccountChanges {
         name: None,
         access_token: None,
         app_secret: Change::Keep,
         verify_token_digest: Change::Keep,
         is_default: None,
         lifts_hold: None,
-        now: app.now(),
     }
+}
+
+async fn change(app: &TestStore, id: AccountId, changes: AccountChanges) -> Result<bool, StoreError> {
+    app.store.account_change(app.workspace, id, changes, app.now()).await
 }
 
 async fn record(app: &TestStore, id: AccountId) -> AccountRecord {
@@ -48,26 +49,23 @@ async fn changes(app: &TestStore) -> Vec<Value> {
 async fn a_change_keeps_what_it_does_not_name_and_clears_what_it_says() {
     let app = TestStore::new().await;
     let token = Some(SecretString::from("demo-second-token"));
-    let named = AccountChange { access_token: token, name: Some("desk".into()), ..change(&app, app.account) };
-    assert!(app.store.account_change(named).await.unwrap());
+    let named = AccountChanges { access_token: token, name: Some("desk".into()), ..nothing() };
+    assert!(change(&app, app.account, named).await.unwrap());
     let app = app.restart();
     let now = record(&app, app.account).await;
     assert_eq!((now.account.name.as_str(), now.access_token.expose_secret()), ("desk", "demo-second-token"));
     assert_eq!(now.app_secret.unwrap().expose_secret(), "demo-app-secret");
     assert_eq!(now.verify_token_digest, Some([7; 32]));
 
-    let cleared = AccountChange {
-        app_secret: Change::Clear,
-        verify_token_digest: Change::Set([8; 32]),
-        ..change(&app, app.account)
-    };
-    assert!(app.store.account_change(cleared).await.unwrap());
+    let cleared =
+        AccountChanges { app_secret: Change::Clear, verify_token_digest: Change::Set([8; 32]), ..nothing() };
+    assert!(change(&app, app.account, cleared).await.unwrap());
     let now = record(&app, app.account).await;
     assert!(now.app_secret.is_none());
     assert_eq!(now.verify_token_digest, Some([8; 32]));
     assert_eq!(now.access_token.expose_secret(), "demo-second-token");
     let nobody = AccountId::from_parts(9, &[9; 10]);
-    assert!(!app.store.account_change(change(&app, nobody)).await.unwrap());
+    assert!(!change(&app, nobody, nothing()).await.unwrap());
     let bytes = std::fs::read(app.path()).unwrap();
     assert!(!bytes.windows(17).any(|window| window == b"demo-second-token"));
 }
@@ -76,8 +74,8 @@ async fn a_change_keeps_what_it_does_not_name_and_clears_what_it_says() {
 async fn a_name_that_is_taken_changes_nothing() {
     let app = TestStore::new().await;
     let other = app.add_account("clinic", "330011220099888").await;
-    let clash = AccountChange { name: Some("main".into()), is_default: Some(true), ..change(&app, other) };
-    assert_eq!(app.store.account_change(clash).await.unwrap_err().kind(), StoreErrorKind::Conflict);
+    let clash = AccountChanges { name: Some("main".into()), is_default: Some(true), ..nothing() };
+    assert_eq!(change(&app, other, clash).await.unwrap_err().kind(), StoreErrorKind::Conflict);
     let kept = record(&app, other).await.account;
     assert_eq!((kept.name.as_str(), kept.is_default), ("clinic", false));
 }
@@ -88,8 +86,8 @@ async fn there_is_one_default_and_it_moves_on_within_its_kind() {
     let second = app.add_account("second", "330011220099888").await;
     let third = app.add_account("third", "330011220099889").await;
     for id in [app.account, third] {
-        let chosen = AccountChange { is_default: Some(true), ..change(&app, id) };
-        assert!(app.store.account_change(chosen).await.unwrap());
+        let chosen = AccountChanges { is_default: Some(true), ..nothing() };
+        assert!(change(&app, id, chosen).await.unwrap());
     }
     let directory = app.store.directory().await.unwrap();
     let defaults: Vec<_> = directory.accounts.iter().filter(|one| one.account.is_default).collect();
@@ -97,6 +95,9 @@ async fn there_is_one_default_and_it_moves_on_within_its_kind() {
     assert_eq!(defaults[0].account.id, third);
     let removal = app.store.account_remove(app.workspace, third, false, app.now()).await.unwrap();
     assert_eq!(removal, Removal::Removed);
+    // Nor does one that is gone take it away.
+    let late = AccountChanges { is_default: Some(true), ..nothing() };
+    assert!(!change(&app, third, late).await.unwrap());
     assert!(record(&app, app.account).await.account.is_default);
     assert!(!record(&app, second).await.account.is_default);
     let again = app.store.account_remove(app.workspace, third, false, app.now()).await.unwrap();
@@ -177,12 +178,12 @@ async fn a_change_lifts_the_hold_that_it_names_and_no_other() {
     let token = || Some(SecretString::from("demo-second-token"));
     for (reason, status) in [("Meta refused the token.", "connected"), ("Meta refused the number.", "held")] {
         app.store.account_hold(app.workspace, app.account, Some(reason), app.now()).await.unwrap();
-        let untried = AccountChange { access_token: token(), ..change(&app, app.account) };
-        app.store.account_change(untried).await.unwrap();
+        let untried = AccountChanges { access_token: token(), ..nothing() };
+        change(&app, app.account, untried).await.unwrap();
         assert_eq!(record(&app, app.account).await.account.status.as_str(), "held");
         let lifts_hold = Some("Meta refused the token.".to_owned());
-        let tried = AccountChange { lifts_hold, access_token: token(), ..change(&app, app.account) };
-        app.store.account_change(tried).await.unwrap();
+        let tried = AccountChanges { lifts_hold, access_token: token(), ..nothing() };
+        change(&app, app.account, tried).await.unwrap();
         assert_eq!(record(&app, app.account).await.account.status.as_str(), status);
     }
     let told: Vec<_> = changes(&app).await.iter().map(|data| data["status"].clone()).collect();

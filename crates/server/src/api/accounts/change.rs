@@ -9,7 +9,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::check::{Change, Fields, Item};
-use engine::account::{AddAccount, Changes};
+use engine::account::{AddAccount, ChangeAccount};
 use engine::key::Caller;
 use engine::ports::{AccountRecord, Removal, StoreError, StoreErrorKind};
 use engine::send::choose_account;
@@ -47,7 +47,7 @@ pub(crate) async fn create_account(
     show_one(&deps, &caller, record, StatusCode::CREATED).await
 }
 
-/// Changes the fields given. A new access token that works lifts a hold that was for the old one.
+/// ChangeAccount the fields given. A new access token that works lifts a hold that was for the old one.
 pub(crate) async fn update_account(
     State(deps): State<Arc<Deps>>,
     Manager(caller): Manager,
@@ -62,7 +62,7 @@ pub(crate) async fn update_account(
     if let Some(name) = &changes.name {
         refuse_taken(&deps, &caller, (name, None), Some(&record))?;
     }
-    let changed = account::update(&deps, &record, changes).await?;
+    let changed = account::change(&deps, &record, changes).await?;
     show_one(&deps, &caller, &changed, StatusCode::OK).await
 }
 
@@ -182,7 +182,7 @@ fn read_new(fields: &Fields<'_, '_>, caller: &Caller) -> Option<AddAccount> {
     })
 }
 
-fn read_changes(fields: &Fields<'_, '_>, record: &AccountRecord) -> Changes {
+fn read_changes(fields: &Fields<'_, '_>, record: &AccountRecord) -> ChangeAccount {
     let account = &record.account;
     for (name, known) in [("phone_number_id", &account.phone_number_id), ("waba_id", &account.waba_id)] {
         let item = fields.optional(name);
@@ -202,7 +202,7 @@ fn read_changes(fields: &Fields<'_, '_>, record: &AccountRecord) -> Changes {
         }
         Change::Set(item) => Some(item),
     };
-    Changes {
+    ChangeAccount {
         name: needed("name").and_then(|item| read_name(&item)),
         access_token: needed("access_token").and_then(|item| read_secret(&item)),
         app_secret: fields.change("app_secret").and_then(|item| read_secret(&item)),

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use domain::account::AccountStatus;
 use domain::check::Change;
-use engine::account::{self, Changes, UpdateError};
+use engine::account::{self, ChangeAccount, ChangeError};
 use engine::ports::StoreErrorKind;
 use secrecy::SecretString;
 
@@ -73,15 +73,15 @@ impl Update {
         }
         let opened = self.place.open(ctx).await?;
         let record = find(&opened, &self.account)?;
-        let changes = Changes {
+        let changes = ChangeAccount {
             name: name.clone(),
             access_token,
             app_secret: app_secret.map_or(Change::Keep, Change::Set),
             verify_token: verify_token.map_or(Change::Keep, Change::Set),
             is_default: default.then_some(true),
         };
-        let changed = match account::update(&opened.deps, &record, changes).await {
-            Err(UpdateError::Store(error)) if error.kind() == StoreErrorKind::Conflict => {
+        let changed = match account::change(&opened.deps, &record, changes).await {
+            Err(ChangeError::Store(error)) if error.kind() == StoreErrorKind::Conflict => {
                 bail!("there is an account with this name already: choose another")
             }
             end => end.context("changing the account")?,
