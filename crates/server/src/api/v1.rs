@@ -31,6 +31,7 @@ pub(crate) fn router(deps: &Arc<Deps>) -> Router {
     Router::new()
         .route(SEND, post(send::send_message).fallback(visit::no_such_method))
         .route("/v1", any(visit::no_such_route))
+        .route("/v1/", any(visit::no_such_route))
         .route("/v1/{*rest}", any(visit::no_such_route))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(axum::middleware::from_fn_with_state(deps.clone(), visit::around))

@@ -150,7 +150,7 @@ async fn a_dry_run_shows_what_would_be_sent() {
 async fn other_addresses_and_methods_are_refused_in_this_dialect() {
     let app = TestApp::new().await;
     assert_eq!(refusal(&app.get("/v1/messages").await.expect(405)).0, "method_not_allowed");
-    for path in ["/v1/contacts", "/v1", "/v1/messages/x"] {
+    for path in ["/v1/contacts", "/v1", "/v1/", "/v1/messages/x"] {
         assert_eq!(refusal(&app.get(path).await.expect(404)).0, "not_found", "{path}");
     }
     let surplus = app.post("/v1/messages?to=1", &text(CUSTOMER)).await.expect(400);
