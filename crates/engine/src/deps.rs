@@ -21,8 +21,8 @@ use crate::metrics::Metrics;
 use crate::notify::{HookSettings, Posts};
 use crate::pacing::Pacer;
 use crate::ports::{
-    Access, Accounts, Chance, Claim, ClaimToken, Clock, HookSender, Hooks, Messages, Passwords, Upstream,
-    Work,
+    Access, Accounts, Chance, Claim, ClaimToken, Clock, HookSender, Hooks, Manage, Messages, Passwords,
+    Registry, Upstream, Work,
 };
 use crate::running::RunningKeys;
 use crate::session::Logins;
@@ -45,6 +45,8 @@ pub struct Settings {
     pub sessions: SessionSpan,
     /// What may be done with files.
     pub media: MediaSettings,
+    /// Where Meta sends its webhooks.
+    pub callback_url: String,
     /// Whether this is `waypost dev`, which accepts the key that everybody knows.
     pub is_dev: bool,
 }
@@ -57,6 +59,8 @@ pub struct Deps {
     pub chance: Arc<dyn Chance>,
     /// Keeps tenants, accounts, keys and templates.
     pub accounts: Arc<dyn Accounts>,
+    /// Changes accounts and templates.
+    pub registry: Arc<dyn Registry>,
     /// Keeps messages and contacts.
     pub messages: Arc<dyn Messages>,
     /// Keeps events, endpoints and deliveries.
@@ -69,6 +73,8 @@ pub struct Deps {
     pub passwords: Arc<dyn Passwords>,
     /// Carries messages.
     pub upstream: Arc<dyn Upstream>,
+    /// Sets things at Meta.
+    pub manage: Arc<dyn Manage>,
     /// Posts events to endpoints.
     pub sender: Arc<dyn HookSender>,
     /// Wakes after each commit of this process: something may have happened.
@@ -114,6 +120,8 @@ pub struct Ports {
     pub chance: Arc<dyn Chance>,
     /// Keeps tenants, accounts, keys and templates.
     pub accounts: Arc<dyn Accounts>,
+    /// Changes accounts and templates.
+    pub registry: Arc<dyn Registry>,
     /// Keeps messages and contacts.
     pub messages: Arc<dyn Messages>,
     /// Keeps events, endpoints and deliveries.
@@ -126,6 +134,8 @@ pub struct Ports {
     pub passwords: Arc<dyn Passwords>,
     /// Carries messages.
     pub upstream: Arc<dyn Upstream>,
+    /// Sets things at Meta.
+    pub manage: Arc<dyn Manage>,
     /// Posts events to endpoints.
     pub sender: Arc<dyn HookSender>,
     /// Wakes after each commit of this process.
@@ -143,12 +153,14 @@ impl Deps {
             clock,
             chance,
             accounts,
+            registry,
             messages,
             hooks,
             work,
             access,
             passwords,
             upstream,
+            manage,
             sender,
             committed,
             media,
@@ -159,12 +171,14 @@ impl Deps {
             clock,
             chance,
             accounts,
+            registry,
             messages,
             hooks,
             work,
             access,
             passwords,
             upstream,
+            manage,
             sender,
             committed,
             metrics,

@@ -61,7 +61,7 @@ enum Command {
     Migrate(migrate::Migrate),
     /// Take what Meta posted once more: after an upgrade that understands more, or when an account was added late
     Redrive(redrive::Redrive),
-    /// WhatsApp senders: add, list, test, update, resume, remove
+    /// WhatsApp senders: add, list, update, test, subscribe, register, resume, remove
     #[command(subcommand)]
     Accounts(accounts::Accounts),
     /// Keys of the API: create, list, revoke

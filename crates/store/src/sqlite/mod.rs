@@ -26,6 +26,7 @@ mod ports;
 mod queue;
 mod reach;
 mod read;
+mod registry;
 mod settle;
 mod spread;
 mod tally;

@@ -13,6 +13,7 @@ mod news;
 mod queue;
 mod queue_laws;
 mod reach;
+mod registry;
 mod reports;
 mod support;
 mod users;
