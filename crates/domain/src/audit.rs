@@ -68,6 +68,18 @@ words! {
         AccountHeld = "account.hold",
         /// An account may send again.
         AccountResumed = "account.resume",
+        /// The app was subscribed to an account's webhooks.
+        AccountSubscribed = "account.subscribe",
+        /// An account's number was registered.
+        AccountRegistered = "account.register",
+        /// An account's business profile was changed.
+        ProfileChanged = "account.profile",
+        /// A template was submitted.
+        TemplateAdded = "template.create",
+        /// A template was changed.
+        TemplateChanged = "template.update",
+        /// A template was deleted.
+        TemplateRemoved = "template.delete",
         /// Templates were brought up to date with Meta's list.
         TemplatesSynced = "template.sync",
         /// A webhook was made.
@@ -96,6 +108,8 @@ words! {
         Account = "account",
         /// A WhatsApp Business Account, by Meta's id.
         Waba = "waba",
+        /// A template.
+        Template = "template",
         /// A webhook.
         Webhook = "webhook",
         /// A workspace.

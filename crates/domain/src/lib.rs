@@ -26,6 +26,7 @@ pub mod outcome;
 pub mod pace;
 pub mod permission;
 pub mod phone;
+pub mod profile;
 pub mod reach;
 pub mod retry;
 pub mod template;

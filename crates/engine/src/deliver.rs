@@ -430,7 +430,7 @@ impl Run<'_> {
     /// What Meta's refusal asks for beyond the message.
     async fn act_on(&self, message: &Claimed, error: &MetaError) {
         if error.class() == Class::HoldAccount
-            && let Err(error) = account::hold(self.deps, &self.record.account, error).await
+            && let Err(error) = account::hold_sender(self.deps, self.record, error).await
         {
             tracing::error!(error = %chain(&error), account.id = %message.claim.account,
                 "an account that Meta refuses could not be held");

@@ -21,8 +21,8 @@ use crate::metrics::Metrics;
 use crate::notify::{HookSettings, Posts};
 use crate::pacing::Pacer;
 use crate::ports::{
-    Access, Accounts, Chance, Claim, ClaimToken, Clock, HookSender, Hooks, Messages, Passwords, Upkeep,
-    Upstream, Work,
+    Access, Accounts, Chance, Claim, ClaimToken, Clock, HookSender, Hooks, Manage, Messages, Passwords,
+    Registry, Upkeep, Upstream, Work,
 };
 use crate::retention::RetentionSettings;
 use crate::running::RunningKeys;
@@ -48,6 +48,8 @@ pub struct Settings {
     pub media: MediaSettings,
     /// For how long things are kept.
     pub retention: RetentionSettings,
+    /// Where Meta sends its webhooks.
+    pub callback_url: String,
     /// Whether this is `waypost dev`, which accepts the key that everybody knows.
     pub is_dev: bool,
 }
@@ -60,6 +62,8 @@ pub struct Deps {
     pub chance: Arc<dyn Chance>,
     /// Keeps tenants, accounts, keys and templates.
     pub accounts: Arc<dyn Accounts>,
+    /// Changes accounts and templates.
+    pub registry: Arc<dyn Registry>,
     /// Keeps messages and contacts.
     pub messages: Arc<dyn Messages>,
     /// Keeps events, endpoints and deliveries.
@@ -74,6 +78,8 @@ pub struct Deps {
     pub passwords: Arc<dyn Passwords>,
     /// Carries messages.
     pub upstream: Arc<dyn Upstream>,
+    /// Sets things at Meta.
+    pub manage: Arc<dyn Manage>,
     /// Posts events to endpoints.
     pub sender: Arc<dyn HookSender>,
     /// Wakes after each commit of this process: something may have happened.
@@ -119,6 +125,8 @@ pub struct Ports {
     pub chance: Arc<dyn Chance>,
     /// Keeps tenants, accounts, keys and templates.
     pub accounts: Arc<dyn Accounts>,
+    /// Changes accounts and templates.
+    pub registry: Arc<dyn Registry>,
     /// Keeps messages and contacts.
     pub messages: Arc<dyn Messages>,
     /// Keeps events, endpoints and deliveries.
@@ -133,6 +141,8 @@ pub struct Ports {
     pub passwords: Arc<dyn Passwords>,
     /// Carries messages.
     pub upstream: Arc<dyn Upstream>,
+    /// Sets things at Meta.
+    pub manage: Arc<dyn Manage>,
     /// Posts events to endpoints.
     pub sender: Arc<dyn HookSender>,
     /// Wakes after each commit of this process.
@@ -150,6 +160,7 @@ impl Deps {
             clock,
             chance,
             accounts,
+            registry,
             messages,
             hooks,
             work,
@@ -157,6 +168,7 @@ impl Deps {
             upkeep,
             passwords,
             upstream,
+            manage,
             sender,
             committed,
             media,
@@ -167,6 +179,7 @@ impl Deps {
             clock,
             chance,
             accounts,
+            registry,
             messages,
             hooks,
             work,
@@ -174,6 +187,7 @@ impl Deps {
             upkeep,
             passwords,
             upstream,
+            manage,
             sender,
             committed,
             metrics,

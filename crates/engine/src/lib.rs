@@ -18,6 +18,7 @@ pub mod key;
 pub mod media;
 pub mod metrics;
 pub mod notify;
+pub mod number;
 mod pacing;
 pub mod ports;
 pub mod queue;

@@ -435,7 +435,7 @@ async fn refused_look_up(deps: &Deps, record: &AccountRecord, error: MetaError) 
     use domain::meta_error::Class;
     match error.class() {
         Class::HoldAccount => {
-            if let Err(error) = account::hold(deps, &record.account, &error).await {
+            if let Err(error) = account::hold_sender(deps, record, &error).await {
                 return error.into();
             }
             SendError::AccountHeld { account: Box::new(record.account.clone()), error: Some(Box::new(error)) }

@@ -9,6 +9,7 @@
 
 mod count;
 mod gate;
+mod manage;
 mod media;
 mod transport;
 

@@ -76,7 +76,7 @@ enum Command {
     /// The secrets in the database: seal them with another key
     #[command(subcommand)]
     Secrets(rotate::Secrets),
-    /// WhatsApp senders: add, list, test, update, resume, remove
+    /// WhatsApp senders: add, list, update, test, subscribe, register, resume, remove
     #[command(subcommand)]
     Accounts(accounts::Accounts),
     /// Keys of the API: create, list, revoke

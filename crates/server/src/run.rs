@@ -53,15 +53,15 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
     let metrics = Arc::new(Metrics::new(options.clock.clone()));
     let store = SqliteStore::open(path, sealer, &*options.clock, &*chance, metrics.clone())?;
     let store = Arc::new(store);
-    let upstream = GraphClient::new(&GraphConfig {
+    let graph = GraphClient::new(&GraphConfig {
         live_base_url: config.graph.base_url.clone(),
         sandbox_base_url: config.simulator_url(),
         version: config.graph.version.clone(),
         connect_timeout: Duration::from_secs(config.graph.connect_timeout_seconds.into()),
         timeout: Duration::from_secs(config.graph.timeout_seconds.into()),
         ..GraphConfig::default()
-    })?
-    .counting(metrics.clone());
+    })?;
+    let graph = Arc::new(graph.counting(metrics.clone()));
     let policy = Policy {
         allow_http: config.webhooks.allow_http,
         allow_private_networks: config.webhooks.allow_private_networks,
@@ -70,17 +70,17 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
     let timeout = Duration::from_secs(config.webhooks.timeout_seconds.into());
     let hook_config = HookConfig { policy, timeout, ..HookConfig::default() };
     let sender = Arc::new(HookClient::new(&hook_config, options.clock.clone())?);
-    let upstream = Arc::new(upstream);
     let media = MediaPorts {
         records: store.clone(),
         blobs: blobs(config)?,
-        upstream: upstream.clone(),
+        upstream: graph.clone(),
         fetcher: Some(sender.clone()),
     };
     let ports = Ports {
         clock: options.clock,
         chance,
         accounts: store.clone(),
+        registry: store.clone(),
         messages: store.clone(),
         hooks: store.clone(),
         committed: store.committed(),
@@ -88,7 +88,8 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         access: store.clone(),
         upkeep: store,
         passwords: Arc::new(Argon2Passwords::default()),
-        upstream,
+        upstream: graph.clone(),
+        manage: graph,
         sender,
         media,
         metrics,
@@ -111,6 +112,7 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         sessions: config.sessions,
         media: config.media.settings(),
         retention: config.retention.settings(),
+        callback_url: config.callback_url(),
         is_dev: options.is_dev,
     };
     let deps = Arc::new(Deps::new(ports, settings));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use domain::access::{ApiKey, KeyDigest};
 use domain::account::Account;
 use domain::audit::Act;
+use domain::check::Change;
 use domain::id::{TemplateId, WorkspaceId};
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -68,13 +69,15 @@ pub struct AccountChanges {
     /// Calls Meta.
     pub access_token: Option<SecretString>,
     /// Proves that a webhook is Meta's.
-    pub app_secret: Option<SecretString>,
-    /// Until when the secret that is replaced proves it, too; `None`: it ends now.
+    pub app_secret: Change<SecretString>,
+    /// Until when the secret that is replaced by another proves it, too; `None`: it ends now.
     pub old_app_secret_until: Option<Timestamp>,
     /// SHA-256 of the word with which Meta checks the callback.
-    pub verify_token_digest: Option<[u8; 32]>,
+    pub verify_token_digest: Change<[u8; 32]>,
     /// Whether a send that names no account uses it.
     pub is_default: Option<bool>,
+    /// The reason of a hold that ends with this change, if the account is still held for it.
+    pub lifts_hold: Option<String>,
 }
 
 /// A template that is kept.

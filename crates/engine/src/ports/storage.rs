@@ -16,7 +16,7 @@ use super::{
     Contact, ContactFilter, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest, Departure,
     Directory, EventFilter, EventPage, EventStart, Figures, HookWork, Ingested, KeptAnswer, KeptKey,
     KeptPost, KeptPosts, Known, MessageFilter, MessageKey, MessageStory, NewAccount, NewMessage, NewReplay,
-    Post, Recipient, Revision, Settled, Settlement, StoredDelivery, StoredMessage, StoredTemplate,
+    Post, Recipient, Removal, Revision, Settled, Settlement, StoredDelivery, StoredMessage, StoredTemplate,
     TemplateCounts, TemplateFilter, TemplatesPut, WebhookRecord,
 };
 
@@ -89,15 +89,16 @@ pub trait Accounts: Send + Sync {
     /// `Conflict` when the name or the number is taken.
     async fn account_add(&self, new: NewAccount, act: Act) -> Result<(), StoreError>;
 
-    /// Removes an account that no longer sends; its messages stay. `false`: there is none.
+    /// Removes an account; its messages stay. Unless it `is_forced`, messages that wait in its queue keep it. If it was
+    /// the default, the oldest other account of its kind becomes it.
     async fn account_remove(
         &self,
         workspace: WorkspaceId,
         id: AccountId,
+        is_forced: bool,
         act: Act,
-    ) -> Result<bool, StoreError>;
+    ) -> Result<Removal, StoreError>;
 
-    /// Writes down that an account may send, or why it may not. The act is written down if that is news.
     /// Changes an account. `false`: there is none.
     ///
     /// # Errors
@@ -110,7 +111,7 @@ pub trait Accounts: Send + Sync {
         act: Act,
     ) -> Result<bool, StoreError>;
 
-    /// Writes down that an account may send, or why it may not.
+    /// Writes down that an account may send, or why it may not. The act is written down if that is news.
     async fn account_hold(
         &self,
         workspace: WorkspaceId,
@@ -360,8 +361,8 @@ pub trait Work: Send + Sync {
     /// Returns how many were settled.
     async fn recover(&self, silent_since: Timestamp, now: Timestamp, limit: u32) -> Result<u32, StoreError>;
 
-    /// Ends messages of the queue whose time has run out, and forgets kept answers and reports of unknown messages
-    /// whose time has, at most `limit` of each. Returns how many messages expired.
+    /// Ends messages of the queue whose time has run out or whose account is gone, and forgets kept answers and reports
+    /// of unknown messages whose time has run out, at most `limit` of each. Returns how many messages ended.
     async fn expire(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError>;
 
     /// Forgets people whom the messaging limit counts no more, and writes the event of each limit that has come to a mark.

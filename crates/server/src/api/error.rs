@@ -87,6 +87,12 @@ codes! {
     WebhookNotFound = "webhook_not_found", NOT_FOUND;
     /// There is no such delivery, or its event is no longer kept.
     DeliveryNotFound = "delivery_not_found", NOT_FOUND;
+    /// There is an account with this name or number: `details.field` says which.
+    AccountExists = "account_exists", CONFLICT;
+    /// Messages wait in the account's queue: it is removed with `?force=true` only, which cancels them.
+    AccountBusy = "account_busy", CONFLICT;
+    /// Meta takes no changes of the template in its present state.
+    TemplateNotEditable = "template_not_editable", CONFLICT;
     /// The webhook is disabled: nothing is sent to it until it is enabled again.
     WebhookDisabled = "webhook_disabled", CONFLICT;
     /// There are as many of these as there may be: `details.limit` says how many.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use domain::allowance::{CallKind, Grant};
@@ -277,17 +277,24 @@ fn forged(request: &Request, caller: Option<&Caller>, web: &Web) -> Option<&'sta
 /// Whether the call counts against the sends.
 fn kind_of(uri: &Uri) -> CallKind {
     let path = uri.path();
-    let is_send = path.ends_with("/messages/send") || path.ends_with("/messages/batch");
+    let is_send =
+        path.ends_with("/messages/send") || path.ends_with("/messages/batch") || path == super::v1::SEND;
     if is_send { CallKind::Send } else { CallKind::Other }
 }
 
 /// The first query parameter of a call that takes none: whatever is not read says what it wants in its body.
 fn surplus(request: &Request) -> Option<Arc<str>> {
-    if request.method().is_safe() {
+    if request.method().is_safe() || reads_query(request) {
         return None;
     }
     let (name, _) = url::form_urlencoded::parse(request.uri().query()?.as_bytes()).next()?;
     Some(name.into_owned().into())
+}
+
+/// Whether the call says how it wants something removed: a DELETE has no body.
+fn reads_query(request: &Request) -> bool {
+    let path = request.uri().path();
+    request.method() == Method::DELETE && (path.starts_with("/accounts/") || path.starts_with("/templates/"))
 }
 
 /// Runs a call: gives it an id, recognises its caller, writes out its error, adds the headers.

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod access;
+mod accounts;
 mod api_keys;
 mod audit;
 mod bad_input;
@@ -40,9 +41,12 @@ mod retention;
 mod seed;
 mod silent_log;
 mod support;
+mod template_office;
 mod templates;
 mod types;
 mod users;
+mod v1;
+mod verdicts;
 mod walls;
 mod webhooks;
 mod windows;

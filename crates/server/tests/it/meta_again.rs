@@ -1,12 +1,12 @@
 //! What Meta posted, taken once more; and the secrets that show whose it is.
 
 use bytes::Bytes;
-use domain::account::Account;
+use domain::check::Change;
 use domain::inbound::Update;
 use engine::By;
-use engine::account::{self, AddAccount, ChangeAccount};
+use engine::account::{self, AddAccount, ChangeAccount, ChangeError};
 use engine::ingest::{self, Heard, HeardPart};
-use engine::ports::{PartState, StoreError, StoreErrorKind};
+use engine::ports::{PartState, StoreErrorKind};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use server::{Redriven, redrive};
@@ -75,8 +75,9 @@ async fn who_signed_then_is_known_after_the_secret_was_replaced() {
     let messages = json!({"messages": [text("wamid.1", MAYA, 0)]});
     let body = envelope(&app, None, &[json!({"field": "messages", "value": value(&app, &messages)})]);
     not_understood(&app, &body).await;
-    let change = ChangeAccount { app_secret: Some("the next secret".into()), ..ChangeAccount::default() };
-    assert!(change_account(&app, change).await.unwrap());
+    let change =
+        ChangeAccount { app_secret: Change::Set("the next secret".into()), ..ChangeAccount::default() };
+    change_account(&app, change).await.unwrap();
     app.post_signed(&app.seeded.app_secret, body.to_string()).await.expect(401);
     let done = again(&app, None).await;
     assert_eq!(done.applied, 1, "{done:?}");
@@ -196,7 +197,7 @@ async fn both_secrets_hold_during_a_rotation_and_the_old_one_ends() {
     let mut app = TestApp::new().await;
     let old = app.seeded.app_secret.clone();
     let change = |secret: &str, keep_old_for: SignedDuration| ChangeAccount {
-        app_secret: Some(secret.to_owned().into()),
+        app_secret: Change::Set(secret.to_owned().into()),
         keep_old_for,
         ..ChangeAccount::default()
     };
@@ -226,31 +227,36 @@ async fn an_account_changes_what_is_named_and_keeps_the_rest() {
     app.add_second_account().await;
     let taken = ChangeAccount { name: Some("clinic".to_owned()), ..ChangeAccount::default() };
     let error = change_account(&app, taken).await.unwrap_err();
-    assert_eq!(error.kind(), StoreErrorKind::Conflict);
-    let clinic = app.deps.directory.current().account(app.workspace, "clinic").unwrap().account.clone();
+    assert!(matches!(error, ChangeError::Store(error) if error.kind() == StoreErrorKind::Conflict));
+    let clinic = app.deps.directory.current().account(app.workspace, "clinic").unwrap().clone();
     let by = By::command_line();
     let renamed = ChangeAccount {
         name: Some("surgery".to_owned()),
         is_default: Some(true),
-        verify_token: Some("a new word".into()),
+        verify_token: Change::Set("a new word".into()),
         ..ChangeAccount::default()
     };
-    assert!(account::change(&app.deps, &by, &clinic, renamed).await.unwrap());
+    account::change(&app.deps, &by, &clinic, renamed).await.unwrap();
     let listed = app.get("/api/accounts").await;
     let defaults: Vec<_> =
         listed.data()["accounts"].as_array().unwrap().iter().map(|one| &one["default"]).collect();
     assert_eq!(defaults, [false, true]);
-    assert_eq!(app.get("/api/accounts/surgery").await.expect(200).data()["id"], clinic.id.to_string());
+    assert_eq!(
+        app.get("/api/accounts/surgery").await.expect(200).data()["id"],
+        clinic.account.id.to_string()
+    );
     assert!(account::is_verify_token(&app.deps, "a new word"));
     assert!(is_taken(&app, &app.seeded.app_secret, "wamid.1").await);
     let nobody = ChangeAccount { is_default: Some(true), ..ChangeAccount::default() };
-    let gone = Account { id: app.deps.new_id(domain::id::AccountId::from_parts), ..clinic };
-    assert!(!account::change(&app.deps, &by, &gone, nobody).await.unwrap());
+    let mut gone = (*clinic).clone();
+    gone.account.id = app.deps.new_id(domain::id::AccountId::from_parts);
+    let error = account::change(&app.deps, &by, &gone, nobody).await.unwrap_err();
+    assert!(matches!(error, ChangeError::NotFound));
     assert_eq!(app.get("/api/accounts/surgery").await.data()["default"], true);
 }
 
-async fn change_account(app: &TestApp, change: ChangeAccount) -> Result<bool, StoreError> {
+async fn change_account(app: &TestApp, change: ChangeAccount) -> Result<(), ChangeError> {
     let directory = app.deps.directory.current();
     let record = directory.account(app.workspace, &app.account.to_string()).unwrap();
-    account::change(&app.deps, &By::command_line(), &record.account, change).await
+    account::change(&app.deps, &By::command_line(), record, change).await.map(drop)
 }

@@ -406,7 +406,7 @@ async fn a_removed_account_leaves_the_page_and_a_restart_begins_again() {
     let gone = "waypost_messages_sent_total{workspace=\"default\",account=\"clinic\"}";
     assert_eq!(scrape(&app).await.at(gone), 0.0);
     let clinic = app.deps.directory.current().account(app.workspace, &clinic.to_string()).cloned().unwrap();
-    account::remove(&app.deps, &By::gateway(), &clinic.account).await.unwrap();
+    account::remove(&app.deps, &By::gateway(), &clinic.account, true).await.unwrap();
     assert!(!scrape(&app).await.samples.contains_key(gone));
     app.send_text(CUSTOMER).await.expect(200);
     assert_eq!(scrape(&app).await.of_account("waypost_messages_sent_total"), 1.0);

@@ -190,6 +190,7 @@ impl TestApp {
             sessions: SessionSpan::default(),
             media: MediaSettings::default(),
             retention: RetentionSettings::default(),
+            callback_url: "http://127.0.0.1:9/webhooks/meta".to_owned(),
             is_dev: true,
         };
         change(&mut settings);
@@ -253,6 +254,11 @@ impl TestApp {
         };
         app.customer_writes(CUSTOMER, "Hello").await;
         app
+    }
+
+    /// Where the database is.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     /// The process dies, and another starts on the same database.
@@ -505,17 +511,18 @@ fn ports(
         timeout: Duration::from_secs(5),
         ..GraphConfig::default()
     };
-    let upstream = Arc::new(GraphClient::new(&config).unwrap().counting(metrics.clone()));
+    let graph = Arc::new(GraphClient::new(&config).unwrap().counting(metrics.clone()));
     let media = MediaPorts {
         records: store.clone(),
         blobs: Arc::new(FolderBlobs::within(folder.path().join("media"))),
-        upstream: upstream.clone(),
+        upstream: graph.clone(),
         fetcher: None,
     };
     Ports {
         clock: clock.clone(),
         chance: chance.clone(),
         accounts: store.clone(),
+        registry: store.clone(),
         messages: store.clone(),
         hooks: store.clone(),
         committed: store.committed(),
@@ -523,7 +530,8 @@ fn ports(
         access: store.clone(),
         upkeep: store,
         passwords: Arc::new(Argon2Passwords::default()),
-        upstream,
+        upstream: graph.clone(),
+        manage: graph,
         sender: receiver.clone(),
         media,
         metrics,

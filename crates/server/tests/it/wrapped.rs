@@ -14,22 +14,25 @@ use domain::id::{
     AccountId, ContactId, DeliveryId, KeyId, MessageId, OwnerId, ReplayId, UserId, WebhookId, WorkerId,
     WorkspaceId,
 };
+use domain::json::Object;
 use domain::outcome::Outcome;
 use domain::permission::Role;
 use domain::user::User;
 use engine::deps::Ports;
 use engine::ports::{
-    Access, AccountChanges, Accounts, Admission, AuditFilter, BadAddress, Cancel, Claim, ClaimRequest,
-    ClaimRound, ClaimToken, Claimed, ClaimedDelivery, Contact, ContactFilter, Credentials, DeliveryClaim,
-    DeliveryEnd, DeliveryFilter, DeliveryRequest, Departure, Directory, EventFilter, EventPage, EventStart,
-    Figures, HookCall, HookSender, HookWork, Hooks, Ingested, KeptAnswer, KeptKey, KeptPost, KeptPosts,
-    KeyFilter, Known, Line, MessageFilter, MessageKey, MessageStory, Messages, NewAccount, NewMessage,
-    NewReplay, NewSession, NumberInfo, OutgoingMessage, Page, PageRequest, Post, Posted, Recipient, Revision,
-    Rotation, SessionDigest, Settled, Settlement, StoreError, StoredDelivery, StoredMessage, StoredSession,
-    StoredTemplate, TemplateCounts, TemplateFilter, TemplatePage, TemplateQuery, TemplatesPut, TokenInfo,
-    Upstream, UpstreamError, UserChange, UserEnd, UserFilter, WebhookRecord, Whose, Work,
+    Access, AccountChanges, Accounts, Admission, AuditFilter, BadAddress, Callback, Cancel, Claim,
+    ClaimRequest, ClaimRound, ClaimToken, Claimed, ClaimedDelivery, Contact, ContactFilter, Credentials,
+    DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest, Departure, Directory, EventFilter,
+    EventPage, EventStart, Figures, HookCall, HookSender, HookWork, Hooks, Ingested, KeptAnswer, KeptKey,
+    KeptPost, KeptPosts, KeyFilter, Known, Line, Manage, MessageFilter, MessageKey, MessageStory, Messages,
+    NewAccount, NewMessage, NewReplay, NewSession, NumberInfo, OutgoingMessage, Page, PageRequest, Post,
+    Posted, Recipient, Registry, Removal, Revision, Rotation, SessionDigest, Settled, Settlement, StoreError,
+    StoredDelivery, StoredMessage, StoredSession, StoredTemplate, Submitted, TemplateCounts, TemplateFilter,
+    TemplatePage, TemplateQuery, TemplatesPut, TokenInfo, Upstream, UpstreamError, UserChange, UserEnd,
+    UserFilter, WebhookRecord, Whose, Work,
 };
 use jiff::Timestamp;
+use secrecy::SecretString;
 
 use crate::wrapped_media;
 
@@ -56,6 +59,7 @@ pub(crate) fn guarded(ports: Ports, guard: Arc<dyn Guard>) -> Ports {
         clock,
         chance,
         accounts,
+        registry,
         messages,
         hooks,
         work,
@@ -63,6 +67,7 @@ pub(crate) fn guarded(ports: Ports, guard: Arc<dyn Guard>) -> Ports {
         upkeep,
         passwords,
         upstream,
+        manage,
         sender,
         committed,
         media,
@@ -72,9 +77,11 @@ pub(crate) fn guarded(ports: Ports, guard: Arc<dyn Guard>) -> Ports {
         clock,
         chance,
         accounts: Arc::new(Guarded { port: accounts, guard: guard.clone() }),
+        registry: Arc::new(Guarded { port: registry, guard: guard.clone() }),
         messages: Arc::new(Guarded { port: messages, guard: guard.clone() }),
         hooks: Arc::new(Guarded { port: hooks, guard: guard.clone() }),
         work: Arc::new(Guarded { port: work, guard: guard.clone() }),
+        manage: Arc::new(Guarded { port: manage, guard: guard.clone() }),
         sender: Arc::new(Guarded { port: sender, guard: guard.clone() }),
         committed,
         metrics,
@@ -205,8 +212,14 @@ impl Accounts for Guarded<dyn Accounts> {
         self.ask("account_add", self.port.account_add(new, act)).await
     }
 
-    async fn account_remove(&self, workspace: WorkspaceId, id: AccountId, act: Act) -> Stored<bool> {
-        self.ask("account_remove", self.port.account_remove(workspace, id, act)).await
+    async fn account_remove(
+        &self,
+        workspace: WorkspaceId,
+        id: AccountId,
+        is_forced: bool,
+        act: Act,
+    ) -> Stored<Removal> {
+        self.ask("account_remove", self.port.account_remove(workspace, id, is_forced, act)).await
     }
 
     async fn account_change(
@@ -276,6 +289,73 @@ impl Accounts for Guarded<dyn Accounts> {
 
     async fn templates_put(&self, put: TemplatesPut) -> Stored<TemplateCounts> {
         self.ask("templates_put", self.port.templates_put(put)).await
+    }
+}
+
+#[async_trait]
+impl Registry for Guarded<dyn Registry> {
+    async fn account_token(
+        &self,
+        workspace: WorkspaceId,
+        id: AccountId,
+        expires_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Stored<()> {
+        self.ask("account_token", self.port.account_token(workspace, id, expires_at, now)).await
+    }
+
+    async fn templates_forget(
+        &self,
+        workspace: WorkspaceId,
+        waba_id: &str,
+        which: (&str, Option<&str>),
+        act: Act,
+    ) -> Stored<()> {
+        self.ask("templates_forget", self.port.templates_forget(workspace, waba_id, which, act)).await
+    }
+
+    async fn note(&self, act: Act) -> Stored<()> {
+        self.ask("note", self.port.note(act)).await
+    }
+}
+
+#[async_trait]
+impl Manage for Guarded<dyn Manage> {
+    async fn subscribe(&self, line: &Line) -> Result<(), UpstreamError> {
+        self.reach("subscribe", self.port.subscribe(line)).await
+    }
+
+    async fn register(&self, line: &Line, pin: &SecretString) -> Result<(), UpstreamError> {
+        self.reach("register", self.port.register(line, pin)).await
+    }
+
+    async fn profile(&self, line: &Line) -> Result<Object, UpstreamError> {
+        self.reach("profile", self.port.profile(line)).await
+    }
+
+    async fn set_profile(&self, line: &Line, change: &Object) -> Result<(), UpstreamError> {
+        self.reach("set_profile", self.port.set_profile(line, change)).await
+    }
+
+    async fn create_template(&self, line: &Line, body: String) -> Result<Submitted, UpstreamError> {
+        self.reach("create_template", self.port.create_template(line, body)).await
+    }
+
+    async fn edit_template(&self, line: &Line, meta_id: &str, body: String) -> Result<(), UpstreamError> {
+        self.reach("edit_template", self.port.edit_template(line, meta_id, body)).await
+    }
+
+    async fn delete_template(
+        &self,
+        line: &Line,
+        name: &str,
+        meta_id: Option<&str>,
+    ) -> Result<(), UpstreamError> {
+        self.reach("delete_template", self.port.delete_template(line, name, meta_id)).await
+    }
+
+    async fn probe_callback(&self, callback: &Callback) -> Result<(), String> {
+        self.reach("probe_callback", self.port.probe_callback(callback)).await
     }
 }
 

@@ -38,6 +38,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     9 "0009_meta_news" "meta_news"
     10 "0010_messaging_limit" "messaging_limit"
     11 "0011_upkeep" "upkeep"
+    12 "0012_account_health" "account_health"
 };
 
 /// Why a database cannot be brought up to date.

@@ -30,6 +30,7 @@ mod ports;
 mod queue;
 mod reach;
 mod read;
+mod registry;
 mod reseal;
 mod restored;
 mod retention;

@@ -13,15 +13,15 @@ use engine::ports::{
     ClaimedDelivery, Contact, ContactFilter, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest,
     Departure, Directory, EventFilter, EventPage, EventStart, Figures, HookWork, Hooks, Ingested, KeptAnswer,
     KeptKey, KeptPost, KeptPosts, Known, MessageFilter, MessageKey, MessageStory, Messages, NewAccount,
-    NewMessage, NewReplay, NumberInfo, Page, PageRequest, Post, Recipient, Revision, Settled, Settlement,
-    StoreError, StoredDelivery, StoredMessage, StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut,
-    WebhookRecord, Work,
+    NewMessage, NewReplay, NumberInfo, Page, PageRequest, Post, Recipient, Registry, Removal, Revision,
+    Settled, Settlement, StoreError, StoredDelivery, StoredMessage, StoredTemplate, TemplateCounts,
+    TemplateFilter, TemplatesPut, WebhookRecord, Work,
 };
 use jiff::Timestamp;
 
 use super::{
-    SqliteStore, accept, contacts, deliveries, depth, directory, events, figures, idempotency, ingest, kept,
-    messages, queue, reach, settle, spread, templates, webhooks, work,
+    SqliteStore, accept, audit, contacts, deliveries, depth, directory, events, figures, idempotency, ingest,
+    kept, messages, queue, reach, registry, settle, spread, templates, webhooks, work,
 };
 
 #[async_trait]
@@ -45,9 +45,13 @@ impl Accounts for SqliteStore {
         &self,
         workspace: WorkspaceId,
         id: AccountId,
+        is_forced: bool,
         act: Act,
-    ) -> Result<bool, StoreError> {
-        self.write("removing an account", move |tx| directory::account_remove(tx, workspace, id, &act)).await
+    ) -> Result<Removal, StoreError> {
+        self.write("removing an account", move |tx| {
+            directory::account_remove(tx, workspace, id, is_forced, &act)
+        })
+        .await
     }
 
     async fn account_change(
@@ -252,6 +256,40 @@ impl Hooks for SqliteStore {
     ) -> Result<Option<ClaimedDelivery>, StoreError> {
         self.write("testing an endpoint", move |tx| deliveries::begin_test(tx, (workspace, webhook), by, now))
             .await
+    }
+}
+
+#[async_trait]
+impl Registry for SqliteStore {
+    async fn account_token(
+        &self,
+        workspace: WorkspaceId,
+        id: AccountId,
+        expires_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write("noting the end of a token", move |tx| {
+            registry::account_token(tx, workspace, id, expires_at, now)
+        })
+        .await
+    }
+
+    async fn templates_forget(
+        &self,
+        workspace: WorkspaceId,
+        waba_id: &str,
+        (name, language): (&str, Option<&str>),
+        act: Act,
+    ) -> Result<(), StoreError> {
+        let (waba_id, name, language) = (waba_id.to_owned(), name.to_owned(), language.map(str::to_owned));
+        self.write("forgetting templates", move |tx| {
+            registry::templates_forget(tx, workspace, &waba_id, (&name, language.as_deref()), &act)
+        })
+        .await
+    }
+
+    async fn note(&self, act: Act) -> Result<(), StoreError> {
+        self.write("writing an act down", move |tx| audit::write(tx, &act)).await
     }
 }
 

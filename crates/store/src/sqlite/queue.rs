@@ -334,7 +334,8 @@ fn state(
     Ok(Some((cells.word()?, cells.flag()?)))
 }
 
-/// Ends messages whose time has run out, and forgets kept answers and early reports whose time has.
+/// Ends messages whose time has run out or whose account is gone, and forgets kept answers and early reports whose time
+/// has.
 pub(super) fn expire(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<u32> {
     let expired = {
         let mut statement = connection.prepare_cached(
@@ -354,5 +355,39 @@ pub(super) fn expire(connection: &Connection, now: Timestamp, limit: u32) -> Sql
     }
     idempotency::forget(connection, now, limit)?;
     early::forget(connection, now, limit)?;
-    Ok(u32::try_from(expired.len()).unwrap_or(u32::MAX))
+    let n_orphans = cancel_orphans(connection, now, limit)?;
+    Ok(u32::try_from(expired.len() + n_orphans).unwrap_or(u32::MAX))
+}
+
+/// Cancels what waits for accounts that are gone: nothing else would ever end it.
+fn cancel_orphans(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<usize> {
+    let orphans = {
+        let mut statement = connection.prepare_cached(
+            "select messages.workspace_id, messages.id
+             from queue_depths
+             cross join accounts on accounts.id = queue_depths.account_id
+             cross join messages on messages.account_id = accounts.id
+             where queue_depths.n_messages > 0 and accounts.removed_at is not null
+               and messages.status = 'queued' and messages.worker_id is null and messages.waiting_for is null
+             union all
+             select messages.workspace_id, messages.id
+             from queue_depths
+             cross join accounts on accounts.id = queue_depths.account_id
+             cross join messages on messages.account_id = accounts.id
+             where queue_depths.n_messages > 0 and accounts.removed_at is not null
+               and messages.status = 'queued' and messages.worker_id is null and messages.waiting_for is not null
+             limit ?1",
+        )?;
+        let mut rows = statement.query([limit])?;
+        let mut orphans: Vec<(WorkspaceId, MessageId)> = Vec::new();
+        while let Some(row) = rows.next()? {
+            let mut cells = Cells::new("messages", row);
+            orphans.push((cells.id()?, cells.id()?));
+        }
+        orphans
+    };
+    for (workspace, message) in &orphans {
+        settle::end_here(connection, *workspace, *message, (Status::Canceled, None), now)?;
+    }
+    Ok(orphans.len())
 }

@@ -14,6 +14,7 @@ mod news;
 mod queue;
 mod queue_laws;
 mod reach;
+mod registry;
 mod reports;
 mod retention;
 mod support;

@@ -1,6 +1,7 @@
 //! What is known of news: who hears of them, how long they wait, in which order they count.
 
 use domain::audit::Action;
+use domain::check::Change;
 use domain::event::{AccountChange, EventKind};
 use domain::id::{AccountId, WorkspaceId};
 use domain::inbound::{AccountUpdate, HoldCause, HoldChange, Update};
@@ -166,7 +167,7 @@ async fn a_replaced_secret_is_sealed_and_ends_with_the_account() {
     let app = TestStore::new().await;
     let until = app.now() + SignedDuration::from_hours(1);
     let changes = AccountChanges {
-        app_secret: Some("the-next-demo-secret".into()),
+        app_secret: Change::Set("the-next-demo-secret".into()),
         old_app_secret_until: Some(until),
         ..AccountChanges::default()
     };
@@ -188,7 +189,10 @@ async fn a_replaced_secret_is_sealed_and_ends_with_the_account() {
             assert!(!bytes.windows(secret.len()).any(|found| found == secret.as_bytes()), "{file}");
         }
     }
-    app.store.account_remove(app.workspace, app.account, app.act(Action::AccountRemoved)).await.unwrap();
+    app.store
+        .account_remove(app.workspace, app.account, false, app.act(Action::AccountRemoved))
+        .await
+        .unwrap();
     let connection = Connection::open(app.path()).unwrap();
     let is_left: bool = connection
         .query_row("select exists (select 1 from accounts where old_app_secret is not null)", (), |row| {

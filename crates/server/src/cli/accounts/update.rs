@@ -6,14 +6,16 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use domain::account::AccountStatus;
+use domain::check::Change;
 use engine::By;
-use engine::account::{self, ChangeAccount};
+use engine::account::{self, ChangeAccount, ChangeError};
 use engine::ports::StoreErrorKind;
 use jiff::SignedDuration;
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::{find, name, quoted, show};
+use super::steps::quoted;
+use super::{find, name, show};
 use crate::cli::Ctx;
 use crate::cli::place::Place;
 use crate::cli::secrets::secret;
@@ -28,7 +30,7 @@ pub(in crate::cli) struct Update {
     /// What you call it from now on
     #[arg(long, value_parser = name)]
     name: Option<String>,
-    /// Another access token
+    /// Another access token: it is tried at Meta, and a hold that was for the old one ends
     #[arg(long, value_name = "TOKEN", conflicts_with = "access_token_file")]
     access_token: Option<SecretString>,
     /// A file that holds the access token
@@ -65,6 +67,9 @@ pub(in crate::cli) struct Update {
 impl Update {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
         let app_secret = secret("app-secret", self.app_secret.as_ref(), self.app_secret_file.as_deref())?;
+        let verify_token =
+            secret("verify-token", self.verify_token.as_ref(), self.verify_token_file.as_deref())?;
+        let (has_secret, has_word) = (app_secret.is_some(), verify_token.is_some());
         let is_default = self.default.then_some(true).or(self.no_default.then_some(false));
         let change = ChangeAccount {
             name: self.name.clone(),
@@ -73,39 +78,35 @@ impl Update {
                 self.access_token.as_ref(),
                 self.access_token_file.as_deref(),
             )?,
-            app_secret,
+            app_secret: app_secret.map_or(Change::Keep, Change::Set),
             keep_old_for: self.keep_old_for,
-            verify_token: secret(
-                "verify-token",
-                self.verify_token.as_ref(),
-                self.verify_token_file.as_deref(),
-            )?,
+            verify_token: verify_token.map_or(Change::Keep, Change::Set),
             is_default,
         };
         if change.name.is_none()
             && change.access_token.is_none()
-            && change.app_secret.is_none()
-            && change.verify_token.is_none()
+            && !has_secret
+            && !has_word
             && change.is_default.is_none()
         {
             bail!("nothing to change: name --name, a secret, --default or --no-default");
         }
         let opened = self.place.open(ctx).await?;
         let before = find(&opened, &self.account)?;
-        let id = before.account.id;
-        let (has_token, has_secret) = (change.access_token.is_some(), change.app_secret.is_some());
+        let has_token = change.access_token.is_some();
         let keeps_old = has_secret && before.app_secret.is_some() && change.keep_old_for.is_positive();
-        match account::change(&opened.deps, &By::command_line(), &before.account, change).await {
-            Err(error) if error.kind() == StoreErrorKind::Conflict => {
+        let after = match account::change(&opened.deps, &By::command_line(), &before, change).await {
+            Err(ChangeError::Store(error)) if error.kind() == StoreErrorKind::Conflict => {
                 bail!("another account has this name already: choose another one")
             }
-            end => {
-                if !end.context("changing the account")? {
-                    bail!("account `{}` was removed by somebody else just now", before.account.name);
-                }
+            Err(ChangeError::NotFound) => {
+                bail!("account `{}` was removed by somebody else just now", before.account.name)
             }
-        }
-        let after = find(&opened, &id.to_string())?;
+            Err(ChangeError::TokenRefused(reason)) => {
+                bail!("nothing is changed, Meta does not take the new access token: {reason}")
+            }
+            end => end.context("changing the account")?,
+        };
         let until = after.old_app_secret.as_ref().map(|(_, until)| *until).filter(|_| keeps_old);
         if self.json {
             let mut shown = show(&after.account);
@@ -121,8 +122,11 @@ impl Update {
         }
         if has_token && after.account.status == AccountStatus::Held {
             let name = quoted(&after.account.name);
+            if let Some(reason) = &after.account.status_reason {
+                complain(&format!("it is still held: {reason}"));
+            }
             complain(&format!(
-                "it is still held: `waypost accounts test {name}` tries the token, \
+                "`waypost accounts test {name}` tries the token, \
                  `waypost accounts resume {name}` lets it send again"
             ));
         }
