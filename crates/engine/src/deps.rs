@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::allowance::Limits;
 use domain::id::WorkerId;
+use domain::opt_out::OptOutWords;
 use domain::pace::Paces;
 use jiff::Timestamp;
 use tokio::sync::Notify;
@@ -15,7 +16,9 @@ use crate::in_flight::InFlight;
 use crate::key::Allowances;
 use crate::notify::{HookSettings, Posts};
 use crate::pacing::Pacer;
-use crate::ports::{Accounts, Chance, Claim, ClaimToken, Clock, HookSender, Hooks, Messages, Upstream, Work};
+use crate::ports::{
+    Accounts, Chance, Claim, ClaimToken, Clock, Contacts, HookSender, Hooks, Messages, Upstream, Work,
+};
 use crate::running::RunningKeys;
 use crate::template::TemplateCache;
 
@@ -32,6 +35,8 @@ pub struct Settings {
     pub queue_per_account: u32,
     /// How events go out.
     pub hooks: HookSettings,
+    /// The words that stop marketing, and that take it back.
+    pub opt_out: OptOutWords,
     /// Whether this is `waypost dev`, which accepts the key that everybody knows.
     pub is_dev: bool,
 }
@@ -46,6 +51,8 @@ pub struct Deps {
     pub accounts: Arc<dyn Accounts>,
     /// Keeps messages and contacts.
     pub messages: Arc<dyn Messages>,
+    /// Changes and erases contacts.
+    pub contacts: Arc<dyn Contacts>,
     /// Keeps events, endpoints and deliveries.
     pub hooks: Arc<dyn Hooks>,
     /// Keeps the list of processes.
@@ -74,6 +81,8 @@ pub struct Deps {
     pub running: RunningKeys,
     /// Says that something was put into the queue.
     pub queue_hint: Notify,
+    /// Says that somebody is to be erased.
+    pub erase_hint: Notify,
     pub(crate) pacer: Pacer,
     pub(crate) posts: Posts,
     pub(crate) in_flight: InFlight,
@@ -91,6 +100,8 @@ pub struct Ports {
     pub accounts: Arc<dyn Accounts>,
     /// Keeps messages and contacts.
     pub messages: Arc<dyn Messages>,
+    /// Changes and erases contacts.
+    pub contacts: Arc<dyn Contacts>,
     /// Keeps events, endpoints and deliveries.
     pub hooks: Arc<dyn Hooks>,
     /// Keeps the list of processes.
@@ -106,13 +117,15 @@ pub struct Ports {
 impl Deps {
     /// A process that has read nothing yet: [`crate::directory::refresh`] comes next.
     pub fn new(ports: Ports, settings: Settings) -> Self {
-        let Ports { clock, chance, accounts, messages, hooks, work, upstream, sender, committed } = ports;
+        let Ports { clock, chance, accounts, messages, contacts, hooks, work, upstream, sender, committed } =
+            ports;
         let (unix_ms, random) = draw(&*clock, &*chance);
         Self {
             clock,
             chance,
             accounts,
             messages,
+            contacts,
             hooks,
             work,
             upstream,
@@ -128,6 +141,7 @@ impl Deps {
             tasks: TaskTracker::new(),
             running: RunningKeys::default(),
             queue_hint: Notify::new(),
+            erase_hint: Notify::new(),
             posts: Posts::default(),
             in_flight: InFlight::default(),
             dropped: Arc::default(),

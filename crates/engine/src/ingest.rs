@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use domain::id::{AccountId, ContactId, MessageId};
 use domain::inbound::Update;
+use domain::opt_out::Wish;
 
 use crate::ports::{AccountRecord, FreshIds, Ingested, Post, Route, RoutedPart, StoreError};
 use crate::{Deps, chain, directory};
@@ -42,6 +43,7 @@ pub async fn ingest(
         .into_iter()
         .map(|part| RoutedPart {
             route: route(&part, signers),
+            wish: wish(deps, &part.update),
             update: part.update,
             span: part.span,
             field: part.field,
@@ -72,6 +74,14 @@ pub async fn ingest(
         tracing::warn!(error = %chain(&error), "templates could not be read again");
     }
     Ok(ingested)
+}
+
+/// What a customer's message says about marketing.
+fn wish(deps: &Deps, update: &Update) -> Option<Wish> {
+    match update {
+        Update::Message(message) => deps.settings.opt_out.wish(message),
+        Update::Call(_) | Update::Status(_) | Update::Template(_) | Update::Other => None,
+    }
 }
 
 fn route(part: &HeardPart, signers: &[Arc<AccountRecord>]) -> Option<Route> {

@@ -6,6 +6,7 @@
 
 pub mod account;
 mod chain;
+pub mod contact;
 pub mod deliver;
 pub mod deps;
 pub mod directory;

@@ -12,6 +12,7 @@ use domain::template::Template;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
+mod contact;
 mod directory;
 mod event;
 mod hook;
@@ -19,6 +20,7 @@ mod message;
 mod storage;
 mod webhook;
 
+pub use contact::*;
 pub use directory::*;
 pub use event::*;
 pub use hook::*;

@@ -25,7 +25,7 @@ mod webhooks;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use engine::Deps;
@@ -49,8 +49,20 @@ pub(crate) fn router(deps: &Arc<Deps>) -> Router {
         .route("/templates", get(templates::list_templates))
         .route("/templates/sync", post(templates::sync_templates))
         .route("/templates/{id}", get(templates::get_template))
-        .route("/contacts", get(contacts::list_contacts))
-        .route("/contacts/{id}", get(contacts::get_contact))
+        .route("/contacts", get(contacts::list_contacts).post(contacts::create_contact))
+        .route("/contacts/bulk", post(contacts::bulk::put_contacts))
+        .route(
+            "/contacts/import",
+            // It streams, and has a limit of its own.
+            post(contacts::import::import_contacts).layer(DefaultBodyLimit::disable()),
+        )
+        .route("/contacts/export", get(contacts::export::export_contacts))
+        .route(
+            "/contacts/{id}",
+            get(contacts::get_contact).put(contacts::update_contact).delete(contacts::delete_contact),
+        )
+        .route("/contacts/{id}/messages", get(contacts::list_contact_messages))
+        .route("/contacts/{id}/window", get(contacts::get_contact_window))
         .route("/webhooks", get(webhooks::list_webhooks).post(webhooks::create_webhook))
         .route(
             "/webhooks/{id}",

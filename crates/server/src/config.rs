@@ -21,6 +21,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use domain::allowance::Limits;
+use domain::opt_out::{START_WORDS, STOP_WORDS};
 use secrecy::SecretSlice;
 
 pub(crate) use document::{effective, effective_json, reference};
@@ -50,6 +51,8 @@ pub(crate) struct Config {
     pub(crate) pacing: PacingSettings,
     /// How events go out to the application's endpoints.
     pub(crate) webhooks: WebhookSettings,
+    /// The words that stop marketing, and that take it back.
+    pub(crate) opt_out: OptOutSettings,
     /// What is logged, and how.
     pub(crate) log: LogSettings,
     secret_key: Option<SecretSlice<u8>>,
@@ -104,6 +107,15 @@ pub(crate) struct WebhookSettings {
     pub(crate) rate_per_second: u32,
 }
 
+/// The words that stop marketing, and that take it back.
+#[derive(Clone, Debug)]
+pub(crate) struct OptOutSettings {
+    /// One of these as a whole message stops it.
+    pub(crate) stop_words: Vec<String>,
+    /// One of these as a whole message takes it back.
+    pub(crate) start_words: Vec<String>,
+}
+
 /// What is logged, and how.
 #[derive(Clone, Debug)]
 pub(crate) struct LogSettings {
@@ -150,6 +162,10 @@ impl Default for Config {
                 schedule: vec![10, 60, 300, 1_800, 7_200, 18_000, 36_000, 86_400],
                 concurrency: 16,
                 rate_per_second: 0,
+            },
+            opt_out: OptOutSettings {
+                stop_words: STOP_WORDS.iter().map(|word| (*word).to_owned()).collect(),
+                start_words: START_WORDS.iter().map(|word| (*word).to_owned()).collect(),
             },
             log: LogSettings { format: LogFormat::Text, filter: "info".to_owned() },
             secret_key: None,

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
+use domain::opt_out::OptOutWords;
 use engine::deps::Ports;
 use engine::notify::{self, HookSettings};
 use engine::ports::Clock;
 use engine::work::Rhythm;
-use engine::{Deps, Settings, directory, queue, work};
+use engine::{Deps, Settings, contact, directory, queue, work};
 use graph::{GraphClient, GraphConfig};
 use hooks::{HookClient, HookConfig, Policy};
 use jiff::SignedDuration;
@@ -66,6 +67,7 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         chance,
         accounts: store.clone(),
         messages: store.clone(),
+        contacts: store.clone(),
         hooks: store.clone(),
         committed: store.committed(),
         work: store,
@@ -87,6 +89,7 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
             concurrency: config.webhooks.concurrency,
             per_second: Some(config.webhooks.rate_per_second).filter(|rate| *rate > 0),
         },
+        opt_out: OptOutWords::new(&config.opt_out.stop_words, &config.opt_out.start_words),
         is_dev: options.is_dev,
     };
     let deps = Arc::new(Deps::new(ports, settings));
@@ -236,11 +239,19 @@ enum Loop {
     Queue,
     Numbers,
     Hooks,
+    Erasures,
 }
 
 impl Loop {
-    const ALL: [Self; 6] =
-        [Self::Recovery, Self::Directory, Self::KeyUse, Self::Queue, Self::Numbers, Self::Hooks];
+    const ALL: [Self; 7] = [
+        Self::Recovery,
+        Self::Directory,
+        Self::KeyUse,
+        Self::Queue,
+        Self::Numbers,
+        Self::Hooks,
+        Self::Erasures,
+    ];
 
     async fn run(self, deps: Arc<Deps>, stop: CancellationToken) {
         let clock = deps.clock.clone();
@@ -270,6 +281,10 @@ impl Loop {
             Self::Hooks => {
                 let rhythm = Rhythm { every: notify::LOOK_EVERY, hint: Some(&deps.committed) };
                 work::run("webhooks", &*clock, rhythm, &stop, || notify::tick(&deps)).await;
+            }
+            Self::Erasures => {
+                let rhythm = Rhythm { every: contact::ERASE_EVERY, hint: Some(&deps.erase_hint) };
+                work::run("erasures", &*clock, rhythm, &stop, || contact::tick(&deps)).await;
             }
             Self::Queue => {
                 let rhythm = Rhythm { every: queue::LOOK_EVERY, hint: Some(&deps.queue_hint) };

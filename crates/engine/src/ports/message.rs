@@ -8,6 +8,7 @@ use domain::id::{AccountId, ContactId, KeyId, MessageId, WorkerId, WorkspaceId};
 use domain::inbound::Update;
 use domain::message::{Direction, Pricing, Status};
 use domain::meta_error::MetaError;
+use domain::opt_out::Wish;
 use domain::outcome::Accepted;
 use domain::phone::{PhoneNumber, UserId};
 use domain::window::Window;
@@ -387,6 +388,8 @@ pub struct RoutedPart {
     pub undecodable: Option<String>,
     /// Ids for what the part may create.
     pub ids: FreshIds,
+    /// What the person asks for with it.
+    pub wish: Option<Wish>,
 }
 
 /// Whom a part concerns.
@@ -538,37 +541,5 @@ pub struct MessageFilter {
     /// Made before this time.
     pub to: Option<Timestamp>,
     /// With this in the person's name or number.
-    pub search: Option<String>,
-}
-
-/// A person.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Contact {
-    /// Our id.
-    pub id: ContactId,
-    /// The number: digits.
-    pub wa_id: Option<String>,
-    /// The business-scoped user id.
-    pub user_id: Option<String>,
-    /// The name.
-    pub name: Option<String>,
-    /// When the person last wrote or called.
-    pub last_inbound_at: Option<Timestamp>,
-    /// Whether the person takes no marketing.
-    pub has_opted_out: bool,
-    /// When we met.
-    pub created_at: Timestamp,
-}
-
-/// Which contacts to list; `None` is any.
-#[derive(Clone, Debug, Default)]
-pub struct ContactFilter {
-    /// With a message from or to one of these accounts.
-    pub accounts: Option<Vec<AccountId>>,
-    /// With this number: digits.
-    pub wa_id: Option<String>,
-    /// Who take no marketing, or who do.
-    pub has_opted_out: Option<bool>,
-    /// With this in the name or number.
     pub search: Option<String>,
 }

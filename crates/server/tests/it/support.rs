@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use domain::access::Scope;
 use domain::allowance::Limits;
 use domain::id::{AccountId, WorkspaceId};
+use domain::opt_out::OptOutWords;
 use engine::account::{self, AddAccount};
 use engine::deps::Ports;
 use engine::key::{self, DEV_KEY, NewKey};
@@ -180,6 +181,7 @@ impl TestApp {
             has_pair_rule: true,
             queue_per_account: 100_000,
             hooks: HookSettings::default(),
+            opt_out: OptOutWords::default(),
             is_dev: true,
         };
         change(&mut settings);
@@ -497,6 +499,7 @@ fn ports(
         chance: chance.clone(),
         accounts: store.clone(),
         messages: store.clone(),
+        contacts: store.clone(),
         hooks: store.clone(),
         committed: store.committed(),
         work: store,

@@ -16,13 +16,13 @@ use domain::outcome::Outcome;
 use engine::deps::Ports;
 use engine::ports::{
     Accounts, Admission, BadAddress, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed,
-    ClaimedDelivery, Contact, ContactFilter, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest,
-    Departure, Directory, EventFilter, EventPage, EventStart, HookCall, HookSender, HookWork, Hooks,
-    Ingested, KeptAnswer, KeptKey, Known, Line, MessageFilter, MessageKey, MessageStory, Messages,
-    NewAccount, NewMessage, NewReplay, NumberInfo, OutgoingMessage, Page, PageRequest, Post, Posted,
-    Recipient, Revision, Settled, Settlement, StoreError, StoredDelivery, StoredMessage, StoredTemplate,
-    TemplateCounts, TemplateFilter, TemplatePage, TemplateQuery, TemplatesPut, TokenInfo, Upstream,
-    UpstreamError, WebhookRecord, Work,
+    ClaimedDelivery, Contact, ContactEnd, ContactFilter, ContactPut, Contacts, DeliveryClaim, DeliveryEnd,
+    DeliveryFilter, DeliveryRequest, Departure, Directory, ErasureStep, EventFilter, EventPage, EventStart,
+    HookCall, HookSender, HookWork, Hooks, Ingested, KeptAnswer, KeptKey, Known, Line, MessageFilter,
+    MessageKey, MessageStory, Messages, NewAccount, NewMessage, NewReplay, NumberInfo, OutgoingMessage, Page,
+    PageRequest, Post, Posted, Recipient, Revision, Settled, Settlement, StoreError, StoredDelivery,
+    StoredMessage, StoredTemplate, TemplateCounts, TemplateFilter, TemplatePage, TemplateQuery, TemplatesPut,
+    TokenInfo, Upstream, UpstreamError, WebhookRecord, Windows, Work,
 };
 use jiff::Timestamp;
 
@@ -45,12 +45,14 @@ struct Guarded<P: ?Sized> {
 
 /// The ports behind a guard. Clock and chance are not: time passes and dice fall for dead processes, too.
 pub(crate) fn guarded(ports: Ports, guard: Arc<dyn Guard>) -> Ports {
-    let Ports { clock, chance, accounts, messages, hooks, work, upstream, sender, committed } = ports;
+    let Ports { clock, chance, accounts, messages, contacts, hooks, work, upstream, sender, committed } =
+        ports;
     Ports {
         clock,
         chance,
         accounts: Arc::new(Guarded { port: accounts, guard: guard.clone() }),
         messages: Arc::new(Guarded { port: messages, guard: guard.clone() }),
+        contacts: Arc::new(Guarded { port: contacts, guard: guard.clone() }),
         hooks: Arc::new(Guarded { port: hooks, guard: guard.clone() }),
         work: Arc::new(Guarded { port: work, guard: guard.clone() }),
         upstream: Arc::new(Guarded { port: upstream, guard: guard.clone() }),
@@ -331,6 +333,44 @@ impl Messages for Guarded<dyn Messages> {
         page: PageRequest,
     ) -> Stored<Page<Contact>> {
         self.ask("contacts", self.port.contacts(workspace, filter, page)).await
+    }
+}
+
+#[async_trait]
+impl Contacts for Guarded<dyn Contacts> {
+    async fn contacts_put(
+        &self,
+        workspace: WorkspaceId,
+        puts: Vec<ContactPut>,
+        is_rehearsal: bool,
+        now: Timestamp,
+    ) -> Stored<Vec<ContactEnd>> {
+        self.ask("contacts_put", self.port.contacts_put(workspace, puts, is_rehearsal, now)).await
+    }
+
+    async fn custom_keys(&self, workspace: WorkspaceId, limit: u32) -> Stored<Vec<String>> {
+        self.ask("custom_keys", self.port.custom_keys(workspace, limit)).await
+    }
+
+    async fn contact_windows(&self, workspace: WorkspaceId, contact: ContactId) -> Stored<Windows> {
+        self.ask("contact_windows", self.port.contact_windows(workspace, contact)).await
+    }
+
+    async fn contact_erase(
+        &self,
+        workspace: WorkspaceId,
+        contact: ContactId,
+        now: Timestamp,
+    ) -> Stored<bool> {
+        self.ask("contact_erase", self.port.contact_erase(workspace, contact, now)).await
+    }
+
+    async fn erase_step(&self, limit: u32, now: Timestamp) -> Stored<ErasureStep> {
+        self.ask("erase_step", self.port.erase_step(limit, now)).await
+    }
+
+    async fn erase_traces(&self) -> Stored<bool> {
+        self.ask("erase_traces", self.port.erase_traces()).await
     }
 }
 

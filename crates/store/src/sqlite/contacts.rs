@@ -4,13 +4,11 @@ use domain::id::{AccountId, ContactId, WorkspaceId};
 use domain::inbound::Person;
 use domain::phone::PhoneNumber;
 use domain::window::Window;
-use engine::ports::{Contact, ContactFilter, Page, PageRequest, Recipient};
+use engine::ports::Recipient;
 use jiff::Timestamp;
-use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension};
 
-use super::page::{List, Order, bytes, containing, text};
-use super::{spread, told};
+use super::{people, spread, told};
 use crate::error::SqlResult;
 use crate::row::{Cells, micros};
 
@@ -97,7 +95,7 @@ pub(super) fn meet(
     told::person(connection, (workspace, Some(account)), contact, (&[], None), now)
 }
 
-fn add_number(
+pub(super) fn add_number(
     connection: &Connection,
     workspace: WorkspaceId,
     contact: ContactId,
@@ -116,8 +114,13 @@ fn by_number(connection: &Connection, workspace: WorkspaceId, wa_id: &str) -> Sq
     Ok(found.map(ContactId::from_bytes))
 }
 
+/// Whether somebody has this number, in any spelling, or this user id.
+pub(super) fn is_known(connection: &Connection, workspace: WorkspaceId, mark: &str) -> SqlResult<bool> {
+    Ok(by_any_spelling(connection, workspace, mark)?.or(by_user(connection, workspace, mark)?).is_some())
+}
+
 /// The contact under this number or another spelling of it.
-fn by_any_spelling(
+pub(super) fn by_any_spelling(
     connection: &Connection,
     workspace: WorkspaceId,
     wa_id: &str,
@@ -134,7 +137,11 @@ fn by_any_spelling(
     Ok(None)
 }
 
-fn by_user(connection: &Connection, workspace: WorkspaceId, user_id: &str) -> SqlResult<Option<ContactId>> {
+pub(super) fn by_user(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    user_id: &str,
+) -> SqlResult<Option<ContactId>> {
     let mut statement =
         connection.prepare_cached("select id from contacts where workspace_id = ?1 and user_id = ?2")?;
     let found = statement.query_row((workspace.as_bytes(), user_id), |row| row.get(0)).optional()?;
@@ -266,44 +273,7 @@ fn merge(connection: &Connection, workspace: WorkspaceId, kept: ContactId, gone:
         connection.prepare_cached(sql)?.execute(keys)?;
     }
     spread::join_lanes(connection, workspace, kept, gone)?;
-    let mut statement = connection.prepare_cached(
-        "delete from contacts where workspace_id = ?1 and id = ?2
-         returning wa_id, user_id, name, profile_name, opted_out_at, resting_until, last_inbound_at",
-    )?;
-    type Left = (
-        Option<String>,
-        Option<String>,
-        Option<String>,
-        Option<String>,
-        Option<i64>,
-        Option<i64>,
-        Option<i64>,
-    );
-    let left: Left = statement.query_row((workspace.as_bytes(), gone.as_bytes()), |row| {
-        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
-    })?;
-    let (wa_id, user_id, name, profile_name, opted_out_at, resting_until, last_inbound_at) = left;
-    connection
-        .prepare_cached(
-            "update contacts
-             set wa_id = coalesce(wa_id, ?3), user_id = coalesce(user_id, ?4), name = coalesce(name, ?5),
-                 profile_name = coalesce(profile_name, ?6), opted_out_at = coalesce(opted_out_at, ?7),
-                 resting_until = nullif(max(coalesce(resting_until, 0), coalesce(?8, 0)), 0),
-                 last_inbound_at = nullif(max(coalesce(last_inbound_at, 0), coalesce(?9, 0)), 0)
-             where workspace_id = ?1 and id = ?2",
-        )?
-        .execute(rusqlite::params![
-            workspace.as_bytes(),
-            kept.as_bytes(),
-            wa_id,
-            user_id,
-            name,
-            profile_name,
-            opted_out_at,
-            resting_until,
-            last_inbound_at
-        ])?;
-    Ok(())
+    people::join(connection, workspace, kept, gone)
 }
 
 /// Opens the window, as far as `at` opens it.
@@ -349,100 +319,4 @@ pub(super) fn close_window(
         )?
         .execute((workspace.as_bytes(), account.as_bytes(), contact.as_bytes(), refused))?;
     Ok(())
-}
-
-/// Writes down that a person takes no marketing: for good, or until a time.
-pub(super) fn stop_marketing(
-    connection: &Connection,
-    (workspace, account): (WorkspaceId, AccountId),
-    contact: ContactId,
-    (opted_out_at, resting_until): (Option<Timestamp>, Option<Timestamp>),
-    now: Timestamp,
-) -> SqlResult<()> {
-    let had_opted_out: Option<bool> = connection
-        .prepare_cached("select opted_out_at is not null from contacts where workspace_id = ?1 and id = ?2")?
-        .query_row((workspace.as_bytes(), contact.as_bytes()), |row| row.get(0))
-        .optional()?;
-    connection
-        .prepare_cached(
-            "update contacts
-             set opted_out_at = coalesce(opted_out_at, ?3),
-                 resting_until = nullif(max(coalesce(resting_until, 0), coalesce(?4, 0)), 0)
-             where workspace_id = ?1 and id = ?2",
-        )?
-        .execute((
-            workspace.as_bytes(),
-            contact.as_bytes(),
-            opted_out_at.map(micros),
-            resting_until.map(micros),
-        ))?;
-    if opted_out_at.is_some() && had_opted_out == Some(false) {
-        told::person(connection, (workspace, Some(account)), contact, (&["opted_out"], None), now)?;
-    }
-    Ok(())
-}
-
-const COLUMNS: &str = "seq, id, wa_id, user_id, coalesce(name, profile_name), last_inbound_at, opted_out_at is not null, created_at";
-
-fn read(cells: &mut Cells<'_>) -> SqlResult<Contact> {
-    Ok(Contact {
-        id: cells.id()?,
-        wa_id: cells.get()?,
-        user_id: cells.get()?,
-        name: cells.get()?,
-        last_inbound_at: cells.opt_at()?,
-        has_opted_out: cells.flag()?,
-        created_at: cells.at()?,
-    })
-}
-
-pub(super) fn one(
-    connection: &Connection,
-    workspace: WorkspaceId,
-    id: ContactId,
-) -> SqlResult<Option<Contact>> {
-    let sql = format!("select {COLUMNS} from contacts where workspace_id = ?1 and id = ?2");
-    let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query((workspace.as_bytes(), id.as_bytes()))?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    let mut cells = Cells::new("contacts", row);
-    let _seq: i64 = cells.get()?;
-    read(&mut cells).map(Some)
-}
-
-pub(super) fn page(
-    connection: &Connection,
-    workspace: WorkspaceId,
-    filter: &ContactFilter,
-    page: PageRequest,
-) -> SqlResult<Page<Contact>> {
-    let mut list = List::of("contacts", COLUMNS, Order::NewestFirst);
-    list.with("workspace_id = ?", [bytes(workspace.as_bytes())]);
-    if let Some(wa_id) = &filter.wa_id {
-        list.with(
-            "id in (select contact_id from contact_numbers where workspace_id = ? and wa_id = ?)",
-            [bytes(workspace.as_bytes()), text(wa_id)],
-        );
-    }
-    if let Some(accounts) = &filter.accounts {
-        let places = vec!["?"; accounts.len()].join(", ");
-        list.with(
-            format!(
-                "exists (select 1 from messages m where m.workspace_id = contacts.workspace_id
-                 and m.contact_id = contacts.id and m.account_id in ({places}))"
-            ),
-            accounts.iter().map(|account| bytes(account.as_bytes())),
-        );
-    }
-    if let Some(has_opted_out) = filter.has_opted_out {
-        list.with("(opted_out_at is not null) = ?", [Value::Integer(i64::from(has_opted_out))]);
-    }
-    if let Some(search) = &filter.search {
-        let pattern = containing(search);
-        list.with(
-            "(name like ? escape '\\' or profile_name like ? escape '\\' or wa_id like ? escape '\\')",
-            [pattern.clone(), pattern, containing(search.trim_start_matches('+'))],
-        );
-    }
-    list.page(connection, page, read)
 }

@@ -3,12 +3,13 @@
 use domain::id::{AccountId, WorkspaceId};
 use domain::inbound::{Call, Inbound, Update};
 use domain::message::{Direction, Status};
+use domain::opt_out::{OptOutReason, Wish};
 use engine::ports::{Ingested, Post, RoutedPart};
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
 use super::settle::{Effect, Raw};
-use super::{contacts, settle, templates, told};
+use super::{contacts, erase, marketing, settle, templates, told};
 use crate::error::{SqlError, SqlResult};
 use crate::row::{json, micros};
 
@@ -17,6 +18,15 @@ struct Keeper<'a> {
     connection: &'a Connection,
     post: &'a Post,
     seq: Option<i64>,
+    /// Parts about erased people, which must not stay: where they stand, and whom they name.
+    erased: Vec<Erased>,
+}
+
+/// A part about an erased person.
+struct Erased {
+    workspace: WorkspaceId,
+    span: (u32, u32),
+    marks: Vec<String>,
 }
 
 impl Keeper<'_> {
@@ -57,6 +67,38 @@ impl Keeper<'_> {
         Ok(seq)
     }
 
+    /// Notes a part about an erased person.
+    fn drop_part(&mut self, part: &RoutedPart, workspace: WorkspaceId) {
+        let marks = match &part.update {
+            Update::Status(report) => [&report.recipient, &report.user_id],
+            Update::Message(message) => [&message.from.wa_id, &message.from.user_id],
+            Update::Call(_) | Update::Template(_) | Update::Other => [&None, &None],
+        };
+        let marks = marks.into_iter().flatten().cloned().collect();
+        self.erased.push(Erased { workspace, span: part.span, marks });
+    }
+
+    /// Blanks what is about erased people, should the post have been written for the sake of its other parts.
+    fn forget_erased(&self) -> SqlResult<()> {
+        let (Some(post), false) = (self.seq, self.erased.is_empty()) else { return Ok(()) };
+        let span = |erased: &Erased| (erase::place(erased.span.0), erase::place(erased.span.1));
+        let spans: Vec<_> = self.erased.iter().map(span).collect();
+        erase::blank_post(self.connection, post, &spans)?;
+        for erased in &self.erased {
+            let mut marks = Vec::new();
+            for mark in &erased.marks {
+                // Somebody new may have the number by now, and what they wrote is theirs.
+                if !contacts::is_known(self.connection, erased.workspace, mark)? {
+                    marks.push(mark.clone());
+                }
+            }
+            if !marks.is_empty() {
+                erase::scrub_new_post(self.connection, erased.workspace, post, &marks)?;
+            }
+        }
+        Ok(())
+    }
+
     fn keep(&mut self, part: &RoutedPart, state: &str, reason: Option<&str>) -> SqlResult<bool> {
         let (post, start, length) = self.raw_once(part)?;
         let n_rows = self
@@ -83,7 +125,7 @@ impl Keeper<'_> {
 }
 
 pub(super) fn ingest(connection: &Connection, post: &Post) -> SqlResult<Ingested> {
-    let mut keeper = Keeper { connection, post, seq: None };
+    let mut keeper = Keeper { connection, post, seq: None, erased: Vec::new() };
     let mut ingested = Ingested::default();
     for part in &post.parts {
         let kept = keeper.seq;
@@ -108,6 +150,7 @@ pub(super) fn ingest(connection: &Connection, post: &Post) -> SqlResult<Ingested
         }
         connection.prepare_cached("release part")?.execute(())?;
     }
+    keeper.forget_erased()?;
     Ok(ingested)
 }
 
@@ -157,6 +200,10 @@ fn take(keeper: &mut Keeper<'_>, part: &RoutedPart, ingested: &mut Ingested) -> 
         Effect::Applied => ingested.applied += 1,
         Effect::Repeated => ingested.repeated += 1,
         Effect::Early => ingested.early += 1,
+        Effect::Erased => {
+            keeper.drop_part(part, route.workspace);
+            ingested.repeated += 1;
+        }
     }
     Ok(())
 }
@@ -168,6 +215,9 @@ fn inbound(
     message: &Inbound,
 ) -> SqlResult<Effect> {
     let (connection, now) = (keeper.connection, keeper.post.now);
+    if erase::is_erased_wamid(connection, workspace, &message.wamid)? {
+        return Ok(Effect::Erased);
+    }
     let is_new = connection
         .prepare_cached(
             "insert into wamids (workspace_id, wamid, account_id, message_id, attempt)
@@ -182,6 +232,17 @@ fn inbound(
         contacts::recognise(connection, (workspace, account), part.ids.contact, &message.from, now)?;
     if message.opens_window() {
         contacts::open_window(connection, (workspace, account), contact, message.at, now)?;
+    }
+    if let Some(wish) = part.wish {
+        let said = (message.at, OptOutReason::Word);
+        match wish {
+            Wish::Stop => {
+                marketing::stop_marketing(connection, (workspace, Some(account)), contact, said, now)?;
+            }
+            Wish::Start => {
+                marketing::resume_marketing(connection, (workspace, Some(account)), contact, said, now)?;
+            }
+        }
     }
     let (post, start, length) = keeper.raw(part)?;
     connection

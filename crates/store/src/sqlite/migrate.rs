@@ -32,6 +32,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     3 "0003_due_first" "due_first"
     4 "0004_reached" "reached"
     5 "0005_events" "events"
+    6 "0006_contacts" "contacts"
 };
 
 /// Why a database cannot be brought up to date.

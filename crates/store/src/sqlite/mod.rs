@@ -4,16 +4,21 @@ mod accept;
 mod contacts;
 mod deliveries;
 mod directory;
+mod erase;
 mod events;
 mod idempotency;
 mod ingest;
+mod marketing;
 mod messages;
 mod migrate;
 mod page;
+mod people;
+mod people_port;
 mod ports;
 mod queue;
 mod reach;
 mod read;
+mod scrub;
 mod settle;
 mod spread;
 mod templates;
@@ -103,6 +108,15 @@ impl SqliteStore {
         self.writer.run(doing, job).await
     }
 
+    /// Does `job` on the connection that writes, outside of any transaction.
+    async fn alone<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> SqlResult<T> + Send + 'static,
+    {
+        self.writer.run_alone(doing, job).await
+    }
+
     /// Does `job` on a read-only connection, in one snapshot.
     async fn read<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
     where
@@ -126,6 +140,8 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "temp_store", "memory")?;
+    // What is deleted or changed is overwritten: nobody who was erased is left in a gap of a page.
+    connection.pragma_update(None, "secure_delete", true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
 }

@@ -18,8 +18,8 @@ use engine::ports::{
 use jiff::Timestamp;
 
 use super::{
-    SqliteStore, accept, contacts, deliveries, directory, events, idempotency, ingest, messages, queue,
-    reach, settle, spread, templates, webhooks, work,
+    SqliteStore, accept, deliveries, directory, events, idempotency, ingest, messages, people, queue, reach,
+    settle, spread, templates, webhooks, work,
 };
 
 #[async_trait]
@@ -346,7 +346,7 @@ impl Messages for SqliteStore {
     }
 
     async fn contact(&self, workspace: WorkspaceId, id: ContactId) -> Result<Option<Contact>, StoreError> {
-        self.read("reading a contact", move |connection| contacts::one(connection, workspace, id)).await
+        self.read("reading a contact", move |connection| people::one(connection, workspace, id)).await
     }
 
     async fn contacts(
@@ -356,7 +356,7 @@ impl Messages for SqliteStore {
         page: PageRequest,
     ) -> Result<Page<Contact>, StoreError> {
         let filter = filter.clone();
-        self.read("listing contacts", move |connection| contacts::page(connection, workspace, &filter, page))
+        self.read("listing contacts", move |connection| people::page(connection, workspace, &filter, page))
             .await
     }
 }

@@ -210,7 +210,8 @@ pub(super) fn claim_unknown(
 ) -> SqlResult<Option<Claimed>> {
     let sql = format!(
         "select {COLUMNS} from messages m
-         where m.workspace_id = ?1 and m.id = ?2 and m.status = 'unknown' and m.is_resent = 0 and m.worker_id is null"
+         where m.workspace_id = ?1 and m.id = ?2 and m.status = 'unknown' and m.is_resent = 0 and m.worker_id is null
+           and m.erased_at is null"
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query((workspace.as_bytes(), message.as_bytes()))?;

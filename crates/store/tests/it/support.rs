@@ -248,6 +248,7 @@ impl TestStore {
             span,
             field: "messages".to_owned(),
             undecodable: None,
+            wish: None,
             ids: FreshIds {
                 message: self.id(MessageId::from_parts),
                 contact: self.id(ContactId::from_parts),

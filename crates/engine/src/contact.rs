@@ -1,0 +1,110 @@
+//! People: written down, changed, erased.
+//!
+//! A contact belongs to its workspace, not to an account. So a key that is bound to some accounts sees the people that
+//! it has a message with, and changes nobody.
+
+use domain::contact::ContactChange;
+use domain::id::{AccountId, ContactId, WorkspaceId};
+use domain::opt_out::OptOutReason;
+use jiff::SignedDuration;
+
+use crate::Deps;
+use crate::key::Caller;
+use crate::ports::{ContactEnd, ContactPut, ContactTarget, ErasureStep, StoreError};
+
+/// How often it is looked whether somebody is left to be erased.
+pub const ERASE_EVERY: SignedDuration = SignedDuration::from_secs(5);
+/// How many rows one step of an erasure looks at: a few milliseconds of the store's time.
+const ROWS_A_STEP: u32 = 500;
+
+/// The accounts whose people the caller sees; `None`: everybody in the workspace.
+///
+/// A live key that is bound to no account sees everybody: the people belong to the workspace. A test key sees everybody
+/// where there are sandbox accounts only.
+pub fn visible(deps: &Deps, caller: &Caller) -> Option<Vec<AccountId>> {
+    if caller.key.accounts.is_empty() && !caller.key.is_test { None } else { caller.visible(deps) }
+}
+
+/// Whether the caller may change people: one who does not see everybody may not.
+pub fn may_change(deps: &Deps, caller: &Caller) -> bool {
+    visible(deps, caller).is_none()
+}
+
+/// What somebody wants to be written down.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Whom it is about.
+    pub target: ContactTarget,
+    /// What.
+    pub change: ContactChange,
+    /// Who says so.
+    pub reason: OptOutReason,
+}
+
+/// Writes down one thing about one person.
+///
+/// # Errors
+/// When the store cannot be written.
+pub async fn put(
+    deps: &Deps,
+    workspace: WorkspaceId,
+    target: ContactTarget,
+    change: ContactChange,
+) -> Result<ContactEnd, StoreError> {
+    let request = Request { target, change, reason: OptOutReason::Api };
+    let ends = put_all(deps, workspace, vec![request], false).await?;
+    Ok(ends.into_iter().next().unwrap_or(ContactEnd::NotFound))
+}
+
+/// Writes things down about people, each for itself; a rehearsal only says what would become of them.
+///
+/// # Errors
+/// When the store cannot be written: then nothing is.
+pub async fn put_all(
+    deps: &Deps,
+    workspace: WorkspaceId,
+    requests: Vec<Request>,
+    is_rehearsal: bool,
+) -> Result<Vec<ContactEnd>, StoreError> {
+    let put = |request: Request| {
+        let Request { target, change, reason } = request;
+        ContactPut { target, change, reason, fresh: deps.new_id(ContactId::from_parts) }
+    };
+    let puts = requests.into_iter().map(put).collect();
+    deps.contacts.contacts_put(workspace, puts, is_rehearsal, deps.now()).await
+}
+
+/// Erases a person for good. What is more than a few rows follows in [`tick`]. `false`: there is no such contact.
+///
+/// # Errors
+/// When the store cannot be written.
+pub async fn erase(deps: &Deps, workspace: WorkspaceId, contact: ContactId) -> Result<bool, StoreError> {
+    let is_erased = deps.contacts.contact_erase(workspace, contact, deps.now()).await?;
+    if is_erased {
+        deps.erase_hint.notify_one();
+    }
+    Ok(is_erased)
+}
+
+/// Goes on with what is left to erase, step by step, until nothing is. Returns how many steps were taken.
+///
+/// # Errors
+/// When the store cannot be used; the next round goes on where this one ended.
+pub async fn tick(deps: &Deps) -> Result<u32, StoreError> {
+    let mut n_steps = 0_u32;
+    loop {
+        match deps.contacts.erase_step(ROWS_A_STEP, deps.now()).await? {
+            ErasureStep::Idle => return Ok(n_steps),
+            ErasureStep::More => {}
+            ErasureStep::Files => {
+                if !deps.contacts.erase_traces().await? {
+                    return Ok(n_steps);
+                }
+            }
+        }
+        n_steps = n_steps.saturating_add(1);
+        if deps.stopping.is_cancelled() {
+            return Ok(n_steps);
+        }
+    }
+}
