@@ -78,8 +78,7 @@ const SHOWN: [&str; 5] = ["id", "created_at", "last_inbound_at", "opted_out_at",
 impl ContactChange {
     /// Reads a change from the fields of a JSON object.
     pub fn read(fields: &Fields<'_, '_>) -> Self {
-        let text =
-            |name, longest| fields.change(name).and_then(|item| item.string(1..=longest).map(str::to_owned));
+        let text = |name, longest| fields.change(name).and_then(|item| read_text(&item, longest));
         let change = Self {
             phone_number: fields.change("phone_number").and_then(|item| read_number(&item)),
             user_id: fields.change("user_id").and_then(|item| read_user(&item)),
@@ -114,6 +113,7 @@ impl ContactChange {
     /// # Errors
     /// What is wrong with it, to be read after the column's name.
     pub fn set_cell(&mut self, column: &Column, cell: &str) -> Result<(), String> {
+        let whole = cell;
         let cell = cell.trim();
         if cell.is_empty() {
             return Ok(());
@@ -147,8 +147,8 @@ impl ContactChange {
                 });
             }
             Column::Custom(key) => {
-                check_length(cell, MAX_CUSTOM_VALUE)?;
-                let one = (key.clone(), cell.to_owned());
+                check_length(whole, MAX_CUSTOM_VALUE)?;
+                let one = (key.clone(), whole.to_owned());
                 match &mut self.custom_fields {
                     Change::Set(CustomFields::Some(texts)) => texts.push(one),
                     Change::Set(CustomFields::All(_)) | Change::Keep | Change::Clear => {

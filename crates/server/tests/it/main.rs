@@ -4,17 +4,21 @@
 mod access;
 mod bad_input;
 mod broken_store;
+mod contacts;
 mod crash;
 mod door;
+mod erase;
 mod events;
 mod faults;
 #[cfg(target_os = "linux")]
 mod full_disk;
 mod hang_up;
 mod idempotency;
+mod import;
 mod judge;
 mod lists;
 mod mended;
+mod opt_out;
 mod outcomes;
 mod pacing;
 mod queue;

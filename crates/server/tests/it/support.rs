@@ -259,6 +259,14 @@ impl TestApp {
         self.router = server::run::router(&self.deps);
     }
 
+    /// What is in the store's files.
+    pub(crate) fn stored_bytes(&self) -> Vec<u8> {
+        let path = self.folder.path().join("waypost.db");
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes.extend(std::fs::read(path.with_extension("db-wal")).unwrap_or_default());
+        bytes
+    }
+
     /// Both clocks move.
     pub(crate) fn advance(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));

@@ -222,9 +222,7 @@ impl Card {
             Change::Set(CustomFields::All(fields)) => after.custom_fields.clone_from(fields),
             Change::Set(CustomFields::Some(texts)) => {
                 for (key, value) in texts {
-                    // A cell has lost the blanks around it.
-                    let known = after.custom_fields.get(key).map(custom_text);
-                    if known.as_deref().map(str::trim) != Some(value) {
+                    if after.custom_fields.get(key).map(custom_text).as_deref() != Some(value) {
                         after.custom_fields.insert(key, value.as_str());
                     }
                 }
