@@ -1,7 +1,7 @@
 //! People: written down, changed, erased.
 //!
-//! A contact belongs to its workspace, not to an account. So a key that is bound to some accounts sees the people that
-//! it has a message with, and changes nobody.
+//! A contact belongs to its workspace, not to an account. So a key that may use some of the accounts only sees the people
+//! that it has a message with; one that is bound to them by its maker changes nobody.
 
 use domain::contact::ContactChange;
 use domain::id::{AccountId, ContactId, WorkspaceId};
@@ -10,24 +10,54 @@ use jiff::SignedDuration;
 
 use crate::Deps;
 use crate::key::Caller;
-use crate::ports::{ContactEnd, ContactPut, ContactTarget, ErasureStep, StoreError};
+use crate::ports::{
+    Contact, ContactEnd, ContactPut, ContactTarget, ErasureStep, MessageFilter, PageRequest, PageStart,
+    StoreError,
+};
 
 /// How often it is looked whether somebody is left to be erased.
 pub const ERASE_EVERY: SignedDuration = SignedDuration::from_secs(5);
 /// How many rows one step of an erasure looks at: a few milliseconds of the store's time.
 const ROWS_A_STEP: u32 = 500;
 
-/// The accounts whose people the caller sees; `None`: everybody in the workspace.
-///
-/// A live key that is bound to no account sees everybody: the people belong to the workspace. A test key sees everybody
-/// where there are sandbox accounts only.
-pub fn visible(deps: &Deps, caller: &Caller) -> Option<Vec<AccountId>> {
-    if caller.key.accounts.is_empty() && !caller.key.is_test { None } else { caller.visible(deps) }
+/// Whose people the caller sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    /// Those with a message from or to one of these accounts; `None`: everybody.
+    pub accounts: Option<Vec<AccountId>>,
+    /// Whether those without any message are seen as well: nobody's account speaks against it.
+    pub has_unplaced: bool,
 }
 
-/// Whether the caller may change people: one who does not see everybody may not.
+/// Whose people the caller sees.
+pub fn view(deps: &Deps, caller: &Caller) -> View {
+    View { accounts: caller.visible(deps), has_unplaced: caller.key.accounts.is_empty() }
+}
+
+/// Whether the caller may change people: not with a key that is bound to some accounts, nor with a test key where there
+/// are live accounts.
 pub fn may_change(deps: &Deps, caller: &Caller) -> bool {
-    visible(deps, caller).is_none()
+    caller.key.accounts.is_empty() && (!caller.key.is_test || caller.visible(deps).is_none())
+}
+
+/// One contact, as far as the caller may see it. The inner `None`: it is there, and others' business.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn find(
+    deps: &Deps,
+    caller: &Caller,
+    id: ContactId,
+) -> Result<Option<Option<Contact>>, StoreError> {
+    let workspace = caller.workspace();
+    let Some(found) = deps.messages.contact(workspace, id).await? else { return Ok(None) };
+    let View { accounts, has_unplaced } = view(deps, caller);
+    let Some(accounts) = accounts else { return Ok(Some(Some(found))) };
+    let one = PageRequest { per_page: 1, start: PageStart::Page(1) };
+    let with = |accounts| MessageFilter { contact: Some(id), accounts, ..MessageFilter::default() };
+    let is_seen = deps.messages.messages(workspace, &with(Some(accounts)), one).await?.total > 0
+        || has_unplaced && deps.messages.messages(workspace, &with(None), one).await?.total == 0;
+    Ok(Some(is_seen.then_some(found)))
 }
 
 /// What somebody wants to be written down.

@@ -56,7 +56,7 @@ const TABLE: [Row; 8] = [
         ],
         lines: 6_000,
         raised: Some((
-            7_500,
+            8_500,
             "three quarters are the kinds of messages and templates with their limits: one rule book, \
              which a border would only cut in two",
         )),
@@ -77,7 +77,10 @@ const TABLE: [Row; 8] = [
         ours_in_tests: &[],
         forbidden: &["axum", "hyper", "hyper-util", "rand", "reqwest"],
         lines: 6_000,
-        raised: None,
+        raised: Some((
+            7_500,
+            "a third is SQL in its own lines, and each table's statements stand beside their one caller",
+        )),
     },
     Row {
         name: "graph",

@@ -42,6 +42,8 @@ pub struct Contact {
 pub struct ContactFilter {
     /// With a message from or to one of these accounts.
     pub accounts: Option<Vec<AccountId>>,
+    /// Where accounts are named: those without any message as well.
+    pub has_unplaced: bool,
     /// With one of these numbers: digits. Spellings of one number are one person.
     pub wa_ids: Option<Vec<String>>,
     /// With this tag.

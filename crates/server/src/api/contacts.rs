@@ -18,9 +18,7 @@ use domain::json::{Object, Value};
 use domain::phone::PhoneNumber;
 use domain::window::Window;
 use engine::key::Caller;
-use engine::ports::{
-    AccountRecord, Contact, ContactEnd, ContactFilter, ContactTarget, MessageFilter, PageRequest, PageStart,
-};
+use engine::ports::{AccountRecord, Contact, ContactEnd, ContactFilter, ContactTarget};
 use engine::send::choose_account;
 use engine::{Deps, contact};
 use jiff::Timestamp;
@@ -57,8 +55,10 @@ fn read_filter(deps: &Deps, caller: &Caller, fields: &Fields<'_, '_>) -> Contact
         }
     });
     let text = |name, longest| fields.optional(name).string(1..=longest).map(str::to_owned);
+    let view = contact::view(deps, caller);
     ContactFilter {
-        accounts: contact::visible(deps, caller),
+        accounts: view.accounts,
+        has_unplaced: view.has_unplaced,
         wa_ids,
         tag: text("tag", MAX_TAG),
         stage: text("stage", MAX_STAGE),
@@ -113,7 +113,7 @@ pub(crate) async fn update_contact(
     let object = body::object(&body::bytes(&deps, &headers, body).await?, false)?;
     let change = body::read(&object, ContactChange::read)?;
     refuse_bound(&deps, &caller)?;
-    let target = ContactTarget::Known(id.parse().map_err(|_| not_found(&id))?);
+    let target = ContactTarget::Known(find(&deps, &caller, &id).await?.id);
     let end = contact::put(&deps, caller.workspace(), target, change).await?;
     if end == ContactEnd::NotFound {
         return Err(not_found(&id));
@@ -129,8 +129,8 @@ pub(crate) async fn delete_contact(
     Named(id): Named,
 ) -> Result<Response, ApiError> {
     refuse_bound(&deps, &caller)?;
-    let parsed = id.parse().map_err(|_| not_found(&id))?;
-    if contact::erase(&deps, caller.workspace(), parsed).await? {
+    let found = find(&deps, &caller, &id).await?;
+    if contact::erase(&deps, caller.workspace(), found.id).await? {
         Ok(StatusCode::NO_CONTENT.into_response())
     } else {
         Err(not_found(&id))
@@ -199,20 +199,11 @@ fn not_found(id: &str) -> ApiError {
 /// A contact that the caller may see.
 async fn find(deps: &Deps, caller: &Caller, id: &str) -> Result<Contact, ApiError> {
     let parsed = id.parse().map_err(|_| not_found(id))?;
-    let found = deps.messages.contact(caller.workspace(), parsed).await?.ok_or_else(|| not_found(id))?;
-    if let Some(accounts) = contact::visible(deps, caller) {
-        // A contact belongs to the workspace; a key of some accounts sees those it has a message with.
-        let filter =
-            MessageFilter { contact: Some(found.id), accounts: Some(accounts), ..MessageFilter::default() };
-        let one = PageRequest { per_page: 1, start: PageStart::Page(1) };
-        if deps.messages.messages(caller.workspace(), &filter, one).await?.total == 0 {
-            return Err(ApiError::forbidden_account());
-        }
-    }
-    Ok(found)
+    let found = contact::find(deps, caller, parsed).await?.ok_or_else(|| not_found(id))?;
+    found.ok_or_else(ApiError::forbidden_account)
 }
 
-/// Refuses a key that does not see everybody: what it changes may be others' business.
+/// Refuses a key that must not change people: they may be others' business.
 fn refuse_bound(deps: &Deps, caller: &Caller) -> Result<(), ApiError> {
     if contact::may_change(deps, caller) {
         return Ok(());

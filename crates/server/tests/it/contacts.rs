@@ -313,9 +313,15 @@ async fn who_may_read_may_not_change_and_a_bound_key_changes_nobody() {
 async fn a_key_sees_the_people_of_its_workspace_beside_a_sandbox() {
     let app = TestApp::new().await;
     let made = create(&app, json!({"phone_number": MAYA})).await.expect(201);
-    // A live key may use no sandbox account, but the people are the workspace's.
+    // A live key may use no sandbox account, but who belongs to none is the workspace's.
     let live = app.key(|key| key.is_test = false).await;
     let one = format!("/api/contacts/{}", id(&made));
     app.request_as(&live, "GET", &one, "").await.expect(200);
     app.request_as(&live, "PUT", &one, json!({"name": "Maya"}).to_string()).await.expect(200);
+    let seen = app.request_as(&live, "GET", "/api/contacts", "").await.expect(200);
+    assert_eq!(seen.data()["total"], 1);
+    let found = app.get(&format!("/api/contacts?phone_number={}", &CUSTOMER[1..])).await;
+    let customer = format!("/api/contacts/{}", found.data()["contacts"][0]["id"].as_str().unwrap());
+    app.request_as(&live, "GET", &customer, "").await.expect(403);
+    app.request_as(&live, "DELETE", &customer, "").await.expect(403);
 }

@@ -119,7 +119,7 @@ async fn nothing_of_an_erased_person_is_left_in_the_files() {
     let hers = app.get(&format!("/api/messages?contact={id}&per_page=200")).await.expect(200);
     for message in hers.data()["messages"].as_array().unwrap() {
         assert!(
-            message.get("text").is_none() && message["message_id"].as_str().unwrap().len() != 0,
+            message.get("text").is_none() && !message["message_id"].as_str().unwrap().is_empty(),
             "{message}"
         );
         app.message(message["id"].as_str().unwrap()).await;

@@ -24,7 +24,7 @@ use super::settle;
 use crate::error::{SqlError, SqlResult};
 use crate::row::{Cells, json, micros};
 
-/// How many messages go in the first transaction: nearly everybody is gone with it.
+/// How many messages go in one transaction: with the first one nearly everybody is gone.
 const AT_ONCE: u32 = 200;
 /// How many posts a step looks at: each is some kilobytes.
 const POSTS_A_STEP: u32 = 200;
@@ -389,7 +389,7 @@ fn messages(
     now: Timestamp,
 ) -> SqlResult<Option<i64>> {
     let whose = (erasure.workspace, erasure.contact);
-    let n_erased = erase_some(connection, whose, (&erasure.marks, limit), false, now)?;
+    let n_erased = erase_some(connection, whose, (&erasure.marks, limit.min(AT_ONCE)), false, now)?;
     Ok((n_erased > 0).then_some(0))
 }
 
@@ -533,15 +533,18 @@ fn deliveries(connection: &Connection, erasure: &Erasure, last: i64, limit: u32)
                    order by seq limit ?4)";
     let range = (erasure.next, last, limit);
     let Some(end) = reach(connection, sql, Some(erasure.workspace), range)? else { return Ok(None) };
+    // An endpoint may say what it likes, also of somebody else's event.
     connection
         .prepare_cached(
             "update deliveries set response = null
-             where workspace_id = ?1 and seq between ?2 and ?3 and response is not null and exists (
-                 select 1 from events e
-                 where e.workspace_id = deliveries.workspace_id and e.seq = deliveries.event_seq
-                   and e.data like '%,\"erased\":true}')",
+             where workspace_id = ?1 and seq between ?2 and ?3 and response is not null and (
+                 exists (select 1 from json_each(?4) m where instr(response, m.value) > 0)
+                 or exists (
+                     select 1 from events e
+                     where e.workspace_id = deliveries.workspace_id and e.seq = deliveries.event_seq
+                       and e.data like '%,\"erased\":true}'))",
         )?
-        .execute((erasure.workspace.as_bytes(), erasure.next, end))?;
+        .execute((erasure.workspace.as_bytes(), erasure.next, end, json(&erasure.marks)?))?;
     Ok(Some(end.saturating_add(1)))
 }
 

@@ -1,5 +1,7 @@
 //! The port of people.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use domain::id::{ContactId, WorkspaceId};
 use engine::ports::{ContactEnd, ContactPut, Contacts, ErasureStep, StoreError, Windows};
@@ -64,10 +66,13 @@ impl Contacts for SqliteStore {
     }
 }
 
+/// How long those may take who were reading when the log was to be emptied: writes wait as long.
+const READERS_END_WITHIN: Duration = Duration::from_millis(250);
+
 /// Writes the log into the database and empties it. `false`: a reader still looks at what is in it.
 fn empty_log(connection: &Connection) -> SqlResult<bool> {
-    // Nobody shall wait for a slow reader: there will be another round.
-    connection.busy_timeout(std::time::Duration::ZERO)?;
+    // Who begins to read once all is in the database does not look at the log; who is slower than this is not waited for.
+    connection.busy_timeout(READERS_END_WITHIN)?;
     let end = connection.query_row("pragma wal_checkpoint(truncate)", (), |row| row.get::<_, i64>(0));
     connection.busy_timeout(BUSY_TIMEOUT)?;
     Ok(end? == 0)

@@ -8,6 +8,7 @@ mod durability;
 mod full_disk;
 mod idempotency;
 mod messages;
+mod people;
 mod queue;
 mod queue_laws;
 mod reports;
