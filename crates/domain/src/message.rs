@@ -96,6 +96,7 @@ pub fn failure_title(code: &str) -> &'static str {
         "meta_rate_limited" => "Meta wanted less.",
         "account_disconnected" => "The account was held.",
         "outside_window" => "The 24-hour window had closed when the message was to leave.",
+        "recipient_opted_out" => "The person had opted out of marketing when the message was to leave.",
         "given_up" => "Somebody gave it up: whether it arrived is not known.",
         "store_unavailable" => "The store took no writes.",
         _ => "The message was not sent.",

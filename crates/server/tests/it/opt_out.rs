@@ -117,3 +117,36 @@ async fn an_operator_sets_the_words() {
     app.customer_writes(STRANGER, "Basta!!").await;
     assert_eq!(contact(&app).await["opted_out"], true);
 }
+
+#[tokio::test]
+async fn marketing_that_waits_does_not_leave_after_a_stop() {
+    let app = TestApp::new().await;
+    app.request("POST", "/api/templates/sync", "").await.expect(200);
+    app.customer_writes(STRANGER, "Hi").await;
+    let later = |mut body: Value| {
+        body["send_at"] = json!("2026-01-01T01:00:00Z");
+        body
+    };
+    let utility =
+        json!({"to": STRANGER, "type": "template", "template": {"name": "hello_world", "language": "en_US"}});
+    let fallback = json!({"to": STRANGER, "type": "text", "text": "Hi", "send_at": "2026-01-03T00:00:00Z",
+        "fallback_template": sale()["template"]});
+    let mut ids = Vec::new();
+    for body in [later(sale()), later(utility), fallback] {
+        let sent = app.send(body).await.expect(202);
+        ids.push(sent.data()["id"].as_str().unwrap().to_owned());
+    }
+    app.advance(60);
+    app.customer_writes(STRANGER, "STOP").await;
+    app.advance(3_600);
+    app.tick_queue().await;
+    let sale = app.message(&ids[0]).await;
+    assert_eq!((&sale["status"], &sale["error"]["code"]), (&json!("failed"), &json!("recipient_opted_out")));
+    assert_eq!(app.message(&ids[1]).await["status"], "sent");
+    // The window has closed by then: only the sale could be sent.
+    app.advance(2 * 86_400);
+    app.tick_queue().await;
+    let fallback = app.message(&ids[2]).await;
+    assert_eq!(fallback["error"]["code"], "recipient_opted_out", "{fallback:#}");
+    assert_eq!(app.n_taken(), 1);
+}

@@ -23,7 +23,21 @@ struct Due {
     window: Window,
     needs_window: bool,
     fallback: Option<Arc<str>>,
+    /// Whether the message itself, and its fallback, are what the person wants no more.
+    is_unwanted: bool,
+    is_fallback_unwanted: bool,
     claimed: Claimed,
+}
+
+impl Due {
+    /// Whether what would leave at `now` is marketing to a person who has opted out since it was accepted.
+    fn is_refused(&self, now: Timestamp) -> bool {
+        if !self.needs_window || self.window.is_open(now) {
+            self.is_unwanted
+        } else {
+            self.fallback.is_some() && self.is_fallback_unwanted
+        }
+    }
 }
 
 const COLUMNS: &str = "m.id, m.wa_id, m.user_id, m.kind, m.content, m.context_wamid, \
@@ -70,6 +84,10 @@ pub(super) fn claim_due(connection: &Connection, request: &ClaimRequest) -> SqlR
     for due in find_due(connection, request)? {
         if let Some(until) = waits_until(request, &due.claimed.recipient) {
             put_off(connection, &due.claimed.claim, until)?;
+        } else if due.is_refused(request.now) {
+            let end = (Status::Failed, Some("recipient_opted_out"));
+            settle::end_here(connection, request.workspace, due.message, end, request.now)?;
+            round.n_settled += 1;
         } else if !due.needs_window || due.window.is_open(request.now) {
             hold(connection, request.worker, &due.claimed.claim, None, request.now)?;
             round.claimed.push(due.claimed);
@@ -112,8 +130,11 @@ fn put_off(connection: &Connection, claim: &Claim, until: Timestamp) -> SqlResul
 fn find_due(connection: &Connection, request: &ClaimRequest) -> SqlResult<Vec<Due>> {
     // First due, first out; a message waits while an earlier one to the same contact waits or is under way.
     let sql = format!(
-        "select {COLUMNS}, m.needs_window, m.fallback, w.last_inbound_at, w.refused_at
+        "select {COLUMNS}, m.needs_window, m.fallback,
+                m.is_marketing = 1 and c.opted_out_at is not null,
+                m.is_fallback_marketing = 1 and c.opted_out_at is not null, w.last_inbound_at, w.refused_at
          from messages m
+         left join contacts c on c.id = m.contact_id
          left join windows w
              on w.workspace_id = m.workspace_id and w.account_id = m.account_id and w.contact_id = m.contact_id
          where m.workspace_id = ?1 and m.account_id = ?2 and m.status = 'queued' and m.worker_id is null
@@ -144,6 +165,8 @@ fn find_due(connection: &Connection, request: &ClaimRequest) -> SqlResult<Vec<Du
             claimed,
             needs_window: cells.flag()?,
             fallback: cells.get::<Option<String>>()?.map(Arc::from),
+            is_unwanted: cells.flag()?,
+            is_fallback_unwanted: cells.flag()?,
             window: Window { last_inbound_at: cells.opt_at()?, refused_at: cells.opt_at()? },
         });
     }

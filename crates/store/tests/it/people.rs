@@ -144,8 +144,8 @@ async fn a_word_and_its_opposite_in_one_post_end_as_they_were_said() {
 /// Erases the only contact with this number, to the end. Returns how many steps that took.
 async fn erase(app: &TestStore, digits: &str) -> usize {
     let filter = ContactFilter { wa_ids: Some(vec![digits.to_owned()]), ..ContactFilter::default() };
-    let found = app.store.contacts(app.workspace, &filter, page(5)).await.unwrap().rows;
-    assert!(app.store.contact_erase(app.workspace, found[0].id, app.now()).await.unwrap());
+    let maya = app.store.contacts(app.workspace, &filter, page(5)).await.unwrap().rows.remove(0);
+    assert!(app.store.contact_erase(app.workspace, maya.id, app.now()).await.unwrap());
     let mut n_steps = 0;
     loop {
         n_steps += 1;

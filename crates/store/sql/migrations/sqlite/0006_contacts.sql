@@ -27,6 +27,11 @@ create index contact_tags_by_contact on contact_tags (contact_id);
 -- A message of an erased person is a count: its words and names are gone, and no report brings them back.
 alter table messages add column erased_at integer;
 
+-- Whether it is a marketing template, and whether its fallback is: looked at again when it leaves the queue.
+alter table messages add column is_marketing integer not null default 0 check (is_marketing in (0, 1));
+alter table messages add column is_fallback_marketing integer not null default 0
+    check (is_fallback_marketing in (0, 1));
+
 create index early_reports_by_post on early_reports (post_seq);
 
 -- People who are to be erased, as far as it is not done: what they are known by goes with the row.
