@@ -16,47 +16,47 @@ fn the_effective_configuration_is_printed_with_its_sources_and_without_secrets()
     shell.write("waypost.toml", "public_url = 'https://wa.example.com/'\n\n[limits]\nburst = 15\n");
     let shown = shell.waypost("config check --listen 127.0.0.1:9000 --set limits.per_minute=50").ok();
     expect![[r#"
-        listen = "127.0.0.1:9000"                                                                                                                                                                                                                       # flag: --listen
-        database_url = "sqlite:waypost.db"                                                                                                                                                                                                              # default
-        secret_key = "***"                                                                                                                                                                                                                              # environment: WAYPOST_SECRET_KEY
-        public_url = "https://wa.example.com"                                                                                                                                                                                                           # file: waypost.toml:1
-        data_dir = ".waypost"                                                                                                                                                                                                                           # default
+        listen = "127.0.0.1:9000"                                         # flag: --listen
+        database_url = "sqlite:waypost.db"                                # default
+        secret_key = "***"                                                # environment: WAYPOST_SECRET_KEY
+        public_url = "https://wa.example.com"                             # file: waypost.toml:1
+        data_dir = ".waypost"                                             # default
 
         [graph]
-        base_url = "https://graph.facebook.com"                                                                                                                                                                                                         # default
-        version = "v24.0"                                                                                                                                                                                                                               # default
-        connect_timeout_seconds = 5                                                                                                                                                                                                                     # default
-        timeout_seconds = 30                                                                                                                                                                                                                            # default
+        base_url = "https://graph.facebook.com"                           # default
+        version = "v24.0"                                                 # default
+        connect_timeout_seconds = 5                                       # default
+        timeout_seconds = 30                                              # default
 
         [simulator]
-        listen = "127.0.0.1:8090"                                                                                                                                                                                                                       # default
-        base_url = "http://127.0.0.1:8090"                                                                                                                                                                                                              # default: http://<simulator.listen>
-        callback_url = "https://wa.example.com/webhooks/meta"                                                                                                                                                                                           # default: <public_url>/webhooks/meta
+        listen = "127.0.0.1:8090"                                         # default
+        base_url = "http://127.0.0.1:8090"                                # default: http://<simulator.listen>
+        callback_url = "https://wa.example.com/webhooks/meta"             # default: <public_url>/webhooks/meta
 
         [limits]
-        per_minute = 50                                                                                                                                                                                                                                 # flag: --set limits.per_minute
-        burst = 20                                                                                                                                                                                                                                      # environment: WAYPOST_LIMITS__BURST
-        queue_per_account = 100000                                                                                                                                                                                                                      # default
+        per_minute = 50                                                   # flag: --set limits.per_minute
+        burst = 20                                                        # environment: WAYPOST_LIMITS__BURST
+        queue_per_account = 100000                                        # default
 
         [pacing]
-        throughput = 80                                                                                                                                                                                                                                 # default
-        pair_rule = "true"                                                                                                                                                                                                                              # default
+        throughput = 80                                                   # default
+        pair_rule = "true"                                                # default
 
         [webhooks]
-        allow_http = "false"                                                                                                                                                                                                                            # default
-        allow_private_networks = "false"                                                                                                                                                                                                                # default
-        timeout_seconds = 15                                                                                                                                                                                                                            # default
-        retry_schedule_seconds = "10,60,300,1800,7200,18000,36000,86400"                                                                                                                                                                                # default
-        concurrency = 16                                                                                                                                                                                                                                # default
-        rate_per_second = 0                                                                                                                                                                                                                             # default
+        allow_http = "false"                                              # default
+        allow_private_networks = "false"                                  # default
+        timeout_seconds = 15                                              # default
+        retry_schedule_seconds = "10,60,300,1800,7200,18000,36000,86400"  # default
+        concurrency = 16                                                  # default
+        rate_per_second = 0                                               # default
 
         [opt_out]
         stop_words = "STOP,STOP ALL,UNSUBSCRIBE,OPT OUT,BAJA,DARME DE BAJA,SAIR,PARAR,DESCADASTRAR,ARRET,ARRÊT,DESABONNER,DÉSABONNER,STOPP,ABMELDEN,ABBESTELLEN,DISISCRIVIMI,AFMELDEN,BERHENTI,СТОП,ОТПИСАТЬСЯ,إلغاء الاشتراك,הסר,बंद करें,退订,停止,수신거부"  # default
-        start_words = "START,UNSTOP,SUBSCRIBE,OPT IN,ALTA,INSCREVER,ABONNER,ABONNIEREN,ISCRIVIMI,AANMELDEN,MULAI,СТАРТ,ПОДПИСАТЬСЯ,اشتراك,शुरू करें,订阅"                                                                                                 # default
+        start_words = "START,UNSTOP,SUBSCRIBE,OPT IN,ALTA,INSCREVER,ABONNER,ABONNIEREN,ISCRIVIMI,AANMELDEN,MULAI,СТАРТ,ПОДПИСАТЬСЯ,اشتراك,शुरू करें,订阅"  # default
 
         [log]
-        format = "text"                                                                                                                                                                                                                                 # default
-        filter = "info"                                                                                                                                                                                                                                 # default
+        format = "text"                                                   # default
+        filter = "info"                                                   # default
     "#]]
     .assert_eq(&shown);
 }
