@@ -2,17 +2,20 @@
 
 use domain::check::Change;
 use domain::contact::{ContactChange, CustomFields};
-use domain::id::{AccountId, ContactId, WorkspaceId};
+use domain::id::{AccountId, ContactId, KeyId, WorkspaceId};
 use domain::inbound::Update;
 use domain::inbound::{Inbound, Person};
 use domain::json::Object;
 use domain::message::Status;
 use domain::opt_out::{OptOutReason, Wish};
+use domain::outcome::Accepted;
 use domain::phone::{PhoneNumber, UserId};
 use engine::ports::{
     ContactEnd, ContactFilter, ContactPut, ContactTarget, Contacts, ErasureStep, EventFilter, EventStart,
-    Hooks, MessageFilter, MessageKey, Messages, Recipient, Route, RoutedPart, Work,
+    Failure, Hooks, KeptAnswer, MessageFilter, MessageKey, Messages, NewIdempotencyKey, Recipient, Route,
+    RoutedPart, Settled, Settlement, Work,
 };
+use jiff::Timestamp;
 
 use crate::support::{CUSTOMER, TestStore, page};
 
@@ -297,4 +300,49 @@ async fn the_log_keeps_its_positions_and_forgets_whom_it_told_of() {
     assert_eq!(positions, [1, 2, 3, 4]);
     let erased: Vec<_> = page.events.iter().map(|event| event.data.ends_with(",\"erased\":true}")).collect();
     assert_eq!(erased, [true, true, false, false]);
+}
+
+#[tokio::test]
+async fn a_message_under_way_ends_without_its_person() {
+    for (end, expected) in [
+        (
+            Settlement::Sent(Accepted {
+                wamid: "wamid.NDQ3NzAwOTAwMTEx".to_owned(),
+                wa_id: Some(MAYA.to_owned()),
+                ..Accepted::default()
+            }),
+            Status::Sent,
+        ),
+        (Settlement::Again { due_at: Timestamp::UNIX_EPOCH, is_kept: true, error: None }, Status::Canceled),
+        (Settlement::Unknown { reason: "cut".to_owned() }, Status::Unknown),
+        (Settlement::Failed(Failure { code: "meta_error", meta: None }), Status::Failed),
+    ] {
+        let app = TestStore::new().await;
+        let idempotency = NewIdempotencyKey {
+            owner: KeyId::from_parts(1, &[3; 10]),
+            key: "key".to_owned(),
+            digest: [1; 32],
+            expires_at: Timestamp::MAX,
+            answer: None,
+        };
+        let new = engine::ports::NewMessage {
+            recipient: Recipient::Phone(PhoneNumber::from_wa_id(MAYA).unwrap()),
+            idempotency: Some(idempotency),
+            ..app.new_message()
+        };
+        let claim = app.accept(new).await;
+        erase(&app, MAYA).await;
+        let answer = KeptAnswer { status: 200, body: format!("to +{MAYA}").into_bytes().into() };
+        let settled = app.store.settle(&claim, &end, Some(answer), app.now()).await.unwrap();
+        assert_eq!(settled, Settled::Held);
+        assert_eq!(app.status(claim.message).await, expected);
+        // The key stays in use: a repeated request sends nothing.
+        let owner = KeyId::from_parts(1, &[3; 10]);
+        let key = app.store.idempotency_key(app.workspace, owner, "key", app.now()).await.unwrap();
+        assert_eq!(key.unwrap().answer, None);
+        assert!(contacts(&app).await.is_empty());
+        for mark in [MAYA, "NDQ3NzAwOTAwMTEx"] {
+            assert_eq!(places(&app, mark), 0, "{mark} after {end:?}");
+        }
+    }
 }
