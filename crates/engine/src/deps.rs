@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use domain::account::Account;
 use domain::allowance::Limits;
 use domain::id::{AccountId, WorkerId};
+use domain::opt_out::OptOutWords;
 use domain::pace::Paces;
 use domain::user::SessionSpan;
 use jiff::Timestamp;
@@ -21,8 +22,8 @@ use crate::metrics::Metrics;
 use crate::notify::{HookSettings, Posts};
 use crate::pacing::Pacer;
 use crate::ports::{
-    Access, Accounts, Chance, Claim, ClaimToken, Clock, HookSender, Hooks, Messages, Passwords, Upstream,
-    Work,
+    Access, Accounts, Chance, Claim, ClaimToken, Clock, Contacts, HookSender, Hooks, Messages, Passwords,
+    Upstream, Work,
 };
 use crate::running::RunningKeys;
 use crate::session::Logins;
@@ -45,6 +46,8 @@ pub struct Settings {
     pub sessions: SessionSpan,
     /// What may be done with files.
     pub media: MediaSettings,
+    /// The words that stop marketing, and that take it back.
+    pub opt_out: OptOutWords,
     /// Whether this is `waypost dev`, which accepts the key that everybody knows.
     pub is_dev: bool,
 }
@@ -59,6 +62,8 @@ pub struct Deps {
     pub accounts: Arc<dyn Accounts>,
     /// Keeps messages and contacts.
     pub messages: Arc<dyn Messages>,
+    /// Changes and erases contacts.
+    pub contacts: Arc<dyn Contacts>,
     /// Keeps events, endpoints and deliveries.
     pub hooks: Arc<dyn Hooks>,
     /// Keeps the list of processes.
@@ -97,6 +102,8 @@ pub struct Deps {
     pub media: Media,
     /// Says that something was put into the queue.
     pub queue_hint: Notify,
+    /// Says that somebody is to be erased.
+    pub erase_hint: Notify,
     pub(crate) pacer: Pacer,
     pub(crate) posts: Posts,
     pub(crate) in_flight: InFlight,
@@ -116,6 +123,8 @@ pub struct Ports {
     pub accounts: Arc<dyn Accounts>,
     /// Keeps messages and contacts.
     pub messages: Arc<dyn Messages>,
+    /// Changes and erases contacts.
+    pub contacts: Arc<dyn Contacts>,
     /// Keeps events, endpoints and deliveries.
     pub hooks: Arc<dyn Hooks>,
     /// Keeps the list of processes.
@@ -144,6 +153,7 @@ impl Deps {
             chance,
             accounts,
             messages,
+            contacts,
             hooks,
             work,
             access,
@@ -160,6 +170,7 @@ impl Deps {
             chance,
             accounts,
             messages,
+            contacts,
             hooks,
             work,
             access,
@@ -180,6 +191,7 @@ impl Deps {
             running: RunningKeys::default(),
             media: Media::new(media),
             queue_hint: Notify::new(),
+            erase_hint: Notify::new(),
             posts: Posts::default(),
             in_flight: InFlight::default(),
             holds: Mutex::default(),

@@ -6,13 +6,14 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use blobs::{BucketBlobs, FolderBlobs};
+use domain::opt_out::OptOutWords;
 use engine::deps::Ports;
 use engine::media::MediaPorts;
 use engine::metrics::Metrics;
 use engine::notify::{self, HookSettings};
 use engine::ports::{Blobs, Clock};
 use engine::work::Rhythm;
-use engine::{Deps, Settings, directory, media, queue, work};
+use engine::{Deps, Settings, contact, directory, media, queue, work};
 use graph::{GraphClient, GraphConfig};
 use hooks::{HookClient, HookConfig, Policy};
 use jiff::SignedDuration;
@@ -82,6 +83,7 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         chance,
         accounts: store.clone(),
         messages: store.clone(),
+        contacts: store.clone(),
         hooks: store.clone(),
         committed: store.committed(),
         work: store.clone(),
@@ -109,6 +111,7 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         },
         sessions: config.sessions,
         media: config.media.settings(),
+        opt_out: OptOutWords::new(&config.opt_out.stop_words, &config.opt_out.start_words),
         is_dev: options.is_dev,
     };
     let deps = Arc::new(Deps::new(ports, settings));
@@ -298,10 +301,11 @@ enum Loop {
     Hooks,
     Media,
     MediaSweep,
+    Erasures,
 }
 
 impl Loop {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Recovery,
         Self::Directory,
         Self::KeyUse,
@@ -310,6 +314,7 @@ impl Loop {
         Self::Hooks,
         Self::Media,
         Self::MediaSweep,
+        Self::Erasures,
     ];
 
     async fn run(self, deps: Arc<Deps>, stop: CancellationToken) {
@@ -346,8 +351,12 @@ impl Loop {
                 work::run("media", &*clock, rhythm, &stop, || media::tick(&deps)).await;
             }
             Self::MediaSweep => {
-                let rhythm = rhythm(media::SWEEP_EVERY);
+                let rhythm = Rhythm { every: media::SWEEP_EVERY, hint: Some(&deps.media.sweep_hint) };
                 work::run("media sweep", &*clock, rhythm, &stop, || media::sweep(&deps)).await;
+            }
+            Self::Erasures => {
+                let rhythm = Rhythm { every: contact::ERASE_EVERY, hint: Some(&deps.erase_hint) };
+                work::run("erasures", &*clock, rhythm, &stop, || contact::tick(&deps)).await;
             }
             Self::Queue => {
                 let rhythm = Rhythm { every: queue::LOOK_EVERY, hint: Some(&deps.queue_hint) };

@@ -87,6 +87,8 @@ codes! {
     WebhookNotFound = "webhook_not_found", NOT_FOUND;
     /// There is no such delivery, or its event is no longer kept.
     DeliveryNotFound = "delivery_not_found", NOT_FOUND;
+    /// Somebody has this number or user id already, perhaps in another spelling: `details.contact_id` says who.
+    ContactExists = "contact_exists", CONFLICT;
     /// The webhook is disabled: nothing is sent to it until it is enabled again.
     WebhookDisabled = "webhook_disabled", CONFLICT;
     /// There are as many of these as there may be: `details.limit` says how many.

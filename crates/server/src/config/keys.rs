@@ -49,6 +49,8 @@ pub(crate) enum Kind {
     Number(u32, u32),
     /// Whole numbers of seconds, parted by commas.
     Waits,
+    /// Words that people write, parted by commas.
+    Words,
     /// One of these words.
     Choice(&'static [&'static str]),
     /// Directives of a log filter.
@@ -77,6 +79,11 @@ impl Kind {
             Self::Number(least, most) => format!("a whole number from {least} to {most}"),
             Self::Waits => {
                 "whole numbers of seconds from 1 to 2592000, parted by commas, such as `10,60,300`".to_owned()
+            }
+            Self::Words => {
+                "words parted by commas, such as `STOP,UNSUBSCRIBE`; each has a letter or a digit, and an empty text \
+                 is no word at all"
+                    .to_owned()
             }
             Self::Choice(words) => {
                 words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ")
@@ -505,6 +512,23 @@ pub(crate) const KEYS: &[Key] = &[
             Ok(())
         },
         get: |config| config.metrics.token.as_ref().map(|_| "***".to_owned()),
+    },
+    Key {
+        name: "opt_out.stop_words",
+        kind: Kind::Words,
+        about: "What a customer writes to get no more marketing. A message or quick reply counts when it is one of these \
+                and nothing else; case, punctuation and spaces do not matter. A word in both lists stops.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.opt_out.stop_words, parse::words(text)),
+        get: |config| Some(config.opt_out.stop_words.join(",")),
+    },
+    Key {
+        name: "opt_out.start_words",
+        kind: Kind::Words,
+        about: "What a customer writes to get marketing again.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.opt_out.start_words, parse::words(text)),
+        get: |config| Some(config.opt_out.start_words.join(",")),
     },
     Key {
         name: "log.format",

@@ -13,6 +13,7 @@ use blobs::FolderBlobs;
 use domain::access::Scope;
 use domain::allowance::Limits;
 use domain::id::{AccountId, WorkspaceId};
+use domain::opt_out::OptOutWords;
 use domain::user::SessionSpan;
 use engine::account::{self, AddAccount};
 use engine::deps::Ports;
@@ -188,6 +189,7 @@ impl TestApp {
             hooks: HookSettings::default(),
             sessions: SessionSpan::default(),
             media: MediaSettings::default(),
+            opt_out: OptOutWords::default(),
             is_dev: true,
         };
         change(&mut settings);
@@ -264,6 +266,14 @@ impl TestApp {
         self.deps = Arc::new(Deps::new(change(ports), self.settings.clone()));
         work::prime(&self.deps).await.unwrap();
         self.router = server::run::router(&self.deps, Web::default());
+    }
+
+    /// What is in the store's files.
+    pub(crate) fn stored_bytes(&self) -> Vec<u8> {
+        let path = self.folder.path().join("waypost.db");
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes.extend(std::fs::read(path.with_extension("db-wal")).unwrap_or_default());
+        bytes
     }
 
     /// Both clocks move.
@@ -515,6 +525,7 @@ fn ports(
         chance: chance.clone(),
         accounts: store.clone(),
         messages: store.clone(),
+        contacts: store.clone(),
         hooks: store.clone(),
         committed: store.committed(),
         work: store.clone(),

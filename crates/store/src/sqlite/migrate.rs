@@ -37,6 +37,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     8 "0008_media" "media"
     9 "0009_meta_news" "meta_news"
     10 "0010_messaging_limit" "messaging_limit"
+    11 "0011_contacts" "contacts"
 };
 
 /// Why a database cannot be brought up to date.

@@ -10,6 +10,7 @@ mod depth;
 mod directory;
 mod early;
 mod echo;
+mod erase;
 mod events;
 mod figures;
 mod idempotency;
@@ -17,15 +18,19 @@ mod identity;
 mod ingest;
 mod kept;
 mod latest;
+mod marketing;
 mod media;
 mod media_port;
 mod messages;
 mod migrate;
 mod page;
+mod people;
+mod people_port;
 mod ports;
 mod queue;
 mod reach;
 mod read;
+mod scrub;
 mod settle;
 mod spread;
 mod tally;
@@ -123,6 +128,15 @@ impl SqliteStore {
         self.counted(self.writer.run(doing, job).await)
     }
 
+    /// Does `job` on the connection that writes, outside of any transaction.
+    async fn alone<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> SqlResult<T> + Send + 'static,
+    {
+        self.writer.run_alone(doing, job).await
+    }
+
     /// Does `job` on a read-only connection, in one snapshot.
     async fn read<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
     where
@@ -155,6 +169,8 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "temp_store", "memory")?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    // What is deleted or changed is overwritten: nobody who was erased is left in a gap of a page.
+    connection.pragma_update(None, "secure_delete", true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
 }

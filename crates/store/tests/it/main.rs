@@ -10,6 +10,7 @@ mod idempotency;
 mod media;
 mod messages;
 mod news;
+mod people;
 mod queue;
 mod queue_laws;
 mod reach;
