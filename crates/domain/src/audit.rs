@@ -92,6 +92,16 @@ words! {
         WebhookRemoved = "webhook.delete",
         /// A webhook's past events were asked for again.
         WebhookReplayed = "webhook.replay",
+        /// A contact was added.
+        ContactAdded = "contact.create",
+        /// A contact was changed.
+        ContactChanged = "contact.update",
+        /// A contact was erased.
+        ContactErased = "contact.delete",
+        /// Many contacts were added or changed in one call.
+        ContactsPut = "contact.bulk",
+        /// Some rows of a table of contacts were taken in.
+        ContactsImported = "contact.import",
         /// A workspace was added.
         WorkspaceAdded = "workspace.create",
     }
@@ -112,6 +122,8 @@ words! {
         Template = "template",
         /// A webhook.
         Webhook = "webhook",
+        /// A contact: never by its name or number.
+        Contact = "contact",
         /// A workspace.
         Workspace = "workspace",
     }

@@ -97,6 +97,7 @@ pub fn failure_title(code: &str) -> &'static str {
         "account_disconnected" => "The account was held.",
         "outside_window" => "The 24-hour window had closed when the message was to leave.",
         "media_failed" => "A file of the message could not be used.",
+        "recipient_opted_out" => "The person had opted out of marketing when the message was to leave.",
         "given_up" => "Somebody gave it up: whether it arrived is not known.",
         "store_unavailable" => "The store took no writes.",
         _ => "The message was not sent.",

@@ -104,6 +104,8 @@ permissions! {
     ReadMessages = "messages.read", Viewer, Some(Scope::Read);
     /// Read contacts.
     ReadContacts = "contacts.read", Viewer, Some(Scope::Read);
+    /// Add, change, import and erase contacts.
+    ManageContacts = "contacts.manage", Agent, Some(Scope::Manage);
     /// Read templates.
     ReadTemplates = "templates.read", Viewer, Some(Scope::Read);
     /// Create, change, delete and sync templates.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use domain::account::Account;
 use domain::allowance::Limits;
 use domain::id::{AccountId, WorkerId};
+use domain::opt_out::OptOutWords;
 use domain::pace::Paces;
 use domain::user::SessionSpan;
 use jiff::Timestamp;
@@ -21,8 +22,8 @@ use crate::metrics::Metrics;
 use crate::notify::{HookSettings, Posts};
 use crate::pacing::Pacer;
 use crate::ports::{
-    Access, Accounts, Chance, Claim, ClaimToken, Clock, HookSender, Hooks, Manage, Messages, Passwords,
-    Registry, Upkeep, Upstream, Work,
+    Access, Accounts, Chance, Claim, ClaimToken, Clock, Contacts, HookSender, Hooks, Manage, Messages,
+    Passwords, Registry, Upkeep, Upstream, Work,
 };
 use crate::retention::RetentionSettings;
 use crate::running::RunningKeys;
@@ -50,6 +51,8 @@ pub struct Settings {
     pub retention: RetentionSettings,
     /// Where Meta sends its webhooks.
     pub callback_url: String,
+    /// The words that stop marketing, and that take it back.
+    pub opt_out: OptOutWords,
     /// Whether this is `waypost dev`, which accepts the key that everybody knows.
     pub is_dev: bool,
 }
@@ -66,6 +69,8 @@ pub struct Deps {
     pub registry: Arc<dyn Registry>,
     /// Keeps messages and contacts.
     pub messages: Arc<dyn Messages>,
+    /// Changes and erases contacts.
+    pub contacts: Arc<dyn Contacts>,
     /// Keeps events, endpoints and deliveries.
     pub hooks: Arc<dyn Hooks>,
     /// Keeps the list of processes.
@@ -108,6 +113,8 @@ pub struct Deps {
     pub media: Media,
     /// Says that something was put into the queue.
     pub queue_hint: Notify,
+    /// Says that somebody is to be erased.
+    pub erase_hint: Notify,
     pub(crate) pacer: Pacer,
     pub(crate) posts: Posts,
     pub(crate) in_flight: InFlight,
@@ -129,6 +136,8 @@ pub struct Ports {
     pub registry: Arc<dyn Registry>,
     /// Keeps messages and contacts.
     pub messages: Arc<dyn Messages>,
+    /// Changes and erases contacts.
+    pub contacts: Arc<dyn Contacts>,
     /// Keeps events, endpoints and deliveries.
     pub hooks: Arc<dyn Hooks>,
     /// Keeps the list of processes.
@@ -162,6 +171,7 @@ impl Deps {
             accounts,
             registry,
             messages,
+            contacts,
             hooks,
             work,
             access,
@@ -181,6 +191,7 @@ impl Deps {
             accounts,
             registry,
             messages,
+            contacts,
             hooks,
             work,
             access,
@@ -203,6 +214,7 @@ impl Deps {
             running: RunningKeys::default(),
             media: Media::new(media),
             queue_hint: Notify::new(),
+            erase_hint: Notify::new(),
             posts: Posts::default(),
             in_flight: InFlight::default(),
             holds: Mutex::default(),

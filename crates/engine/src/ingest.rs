@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use domain::id::{AccountId, ContactId, MediaId, MessageId, WorkspaceId};
 use domain::inbound::Update;
+use domain::opt_out::Wish;
 use jiff::Timestamp;
 
 pub use again::{again, kept};
@@ -99,6 +100,21 @@ fn told_at(update: &Update) -> Option<Timestamp> {
     }
 }
 
+/// What a customer's message says about marketing.
+fn wish(deps: &Deps, update: &Update) -> Option<Wish> {
+    match update {
+        Update::Message(message) => deps.settings.opt_out.wish(message),
+        Update::Call(_)
+        | Update::Status(_)
+        | Update::Echo(_)
+        | Update::Preference(_)
+        | Update::Moved(_)
+        | Update::Account(_)
+        | Update::Template(_)
+        | Update::Other => None,
+    }
+}
+
 /// A WhatsApp Business Account of a workspace.
 type Place = (WorkspaceId, String);
 
@@ -115,6 +131,7 @@ fn routed(deps: &Deps, parts: Vec<HeardPart>, signers: &[Arc<AccountRecord>]) ->
         };
         let part = RoutedPart {
             route: first,
+            wish: wish(deps, &part.update),
             update: part.update,
             span: part.span,
             field: part.field,

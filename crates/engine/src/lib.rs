@@ -7,6 +7,7 @@
 pub mod account;
 pub mod by;
 mod chain;
+pub mod contact;
 pub mod deliver;
 pub mod deps;
 pub mod directory;

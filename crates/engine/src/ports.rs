@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 mod access;
+mod contact;
 mod directory;
 mod event;
 mod figures;
@@ -27,6 +28,7 @@ mod waiting;
 mod webhook;
 
 pub use access::*;
+pub use contact::*;
 pub use directory::*;
 pub use event::*;
 pub use figures::*;

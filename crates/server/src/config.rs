@@ -16,6 +16,7 @@ mod environment;
 mod error;
 mod file;
 mod keys;
+mod kind;
 mod load;
 mod media;
 mod parse;
@@ -25,6 +26,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use domain::allowance::Limits;
+use domain::opt_out::{START_WORDS, STOP_WORDS};
 use domain::user::SessionSpan;
 use secrecy::{SecretSlice, SecretString};
 
@@ -68,6 +70,8 @@ pub(crate) struct Config {
     pub(crate) media: MediaConfig,
     /// How long things are kept.
     pub(crate) retention: RetentionConfig,
+    /// The words that stop marketing, and that take it back.
+    pub(crate) opt_out: OptOutSettings,
     /// What is logged, and how.
     pub(crate) log: LogSettings,
     /// Who may read the metrics.
@@ -123,6 +127,15 @@ pub(crate) struct WebhookSettings {
     pub(crate) concurrency: u32,
     /// Events that begin in a second to one endpoint; 0 is no limit.
     pub(crate) rate_per_second: u32,
+}
+
+/// The words that stop marketing, and that take it back.
+#[derive(Clone, Debug)]
+pub(crate) struct OptOutSettings {
+    /// One of these as a whole message stops it.
+    pub(crate) stop_words: Vec<String>,
+    /// One of these as a whole message takes it back.
+    pub(crate) start_words: Vec<String>,
 }
 
 /// What is logged, and how.
@@ -196,6 +209,10 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             media: MediaConfig::default(),
             retention: RetentionConfig::default(),
+            opt_out: OptOutSettings {
+                stop_words: STOP_WORDS.iter().map(|word| (*word).to_owned()).collect(),
+                start_words: START_WORDS.iter().map(|word| (*word).to_owned()).collect(),
+            },
             log: LogSettings { format: LogFormat::Text, filter: "info".to_owned() },
             metrics: MetricsSettings { is_enabled: true, token: None },
             secret_key: None,

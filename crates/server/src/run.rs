@@ -6,13 +6,14 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use blobs::{BucketBlobs, FolderBlobs};
+use domain::opt_out::OptOutWords;
 use engine::deps::Ports;
 use engine::media::MediaPorts;
 use engine::metrics::Metrics;
 use engine::notify::{self, HookSettings};
 use engine::ports::{Blobs, Clock};
 use engine::work::Rhythm;
-use engine::{Deps, Settings, directory, media, queue, retention, work};
+use engine::{Deps, Settings, contact, directory, media, queue, retention, work};
 use graph::{GraphClient, GraphConfig};
 use hooks::{HookClient, HookConfig, Policy};
 use jiff::SignedDuration;
@@ -82,6 +83,7 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         accounts: store.clone(),
         registry: store.clone(),
         messages: store.clone(),
+        contacts: store.clone(),
         hooks: store.clone(),
         committed: store.committed(),
         work: store.clone(),
@@ -113,6 +115,7 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         media: config.media.settings(),
         retention: config.retention.settings(),
         callback_url: config.callback_url(),
+        opt_out: OptOutWords::new(&config.opt_out.stop_words, &config.opt_out.start_words),
         is_dev: options.is_dev,
     };
     let deps = Arc::new(Deps::new(ports, settings));
@@ -313,10 +316,11 @@ enum Loop {
     Media,
     MediaSweep,
     Retention,
+    Erasures,
 }
 
 impl Loop {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Recovery,
         Self::Directory,
         Self::KeyUse,
@@ -326,6 +330,7 @@ impl Loop {
         Self::Media,
         Self::MediaSweep,
         Self::Retention,
+        Self::Erasures,
     ];
 
     async fn run(self, deps: Arc<Deps>, stop: CancellationToken) {
@@ -362,12 +367,16 @@ impl Loop {
                 work::run("media", &*clock, rhythm, &stop, || media::tick(&deps)).await;
             }
             Self::MediaSweep => {
-                let rhythm = rhythm(media::SWEEP_EVERY);
+                let rhythm = Rhythm { every: media::SWEEP_EVERY, hint: Some(&deps.media.sweep_hint) };
                 work::run("media sweep", &*clock, rhythm, &stop, || media::sweep(&deps)).await;
             }
             Self::Retention => {
                 let rhythm = rhythm(retention::SWEEP_EVERY);
                 work::run("retention", &*clock, rhythm, &stop, || retention::sweep(&deps)).await;
+            }
+            Self::Erasures => {
+                let rhythm = Rhythm { every: contact::ERASE_EVERY, hint: Some(&deps.erase_hint) };
+                work::run("erasures", &*clock, rhythm, &stop, || contact::tick(&deps)).await;
             }
             Self::Queue => {
                 let rhythm = Rhythm { every: queue::LOOK_EVERY, hint: Some(&deps.queue_hint) };

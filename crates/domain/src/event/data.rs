@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::id::{AccountId, ContactId, MediaId, MessageId, TemplateId, WebhookId};
 use crate::inbound::Beside;
-use crate::json::Value;
+use crate::json::{Object, Value};
 use crate::message::{Pricing, Status, failure_title};
 use crate::meta_error::MetaError;
 
@@ -242,8 +242,18 @@ pub struct PersonData<'a> {
     pub user_id: Option<&'a str>,
     /// What we call the person, or the person does.
     pub name: Option<&'a str>,
+    /// Words that sort people into groups.
+    pub tags: &'a [String],
+    /// How far the person is on the way to whatever the application wants.
+    pub stage: Option<&'a str>,
+    /// The e-mail address.
+    pub email: Option<&'a str>,
+    /// Whatever else the application keeps.
+    pub custom_fields: &'a Object,
     /// Whether the person takes no marketing.
     pub opted_out: bool,
+    /// Why: `word`, `meta`, `api` or `import`.
+    pub opted_out_reason: Option<&'a str>,
     /// What has changed: names of fields; empty for a person who is new.
     pub changes: &'a [&'static str],
     /// The contact that turned out to be the same person, and is no more.

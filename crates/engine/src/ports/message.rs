@@ -482,37 +482,3 @@ pub struct MessageFilter {
     /// With this in the person's name or number.
     pub search: Option<String>,
 }
-
-/// A person.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Contact {
-    /// Our id.
-    pub id: ContactId,
-    /// The number: digits.
-    pub wa_id: Option<String>,
-    /// The business-scoped user id.
-    pub user_id: Option<String>,
-    /// The name.
-    pub name: Option<String>,
-    /// The user name that the person has chosen at WhatsApp.
-    pub username: Option<String>,
-    /// When the person last wrote or called.
-    pub last_inbound_at: Option<Timestamp>,
-    /// Whether the person takes no marketing.
-    pub has_opted_out: bool,
-    /// When we met.
-    pub created_at: Timestamp,
-}
-
-/// Which contacts to list; `None` is any.
-#[derive(Clone, Debug, Default)]
-pub struct ContactFilter {
-    /// With a message from or to one of these accounts.
-    pub accounts: Option<Vec<AccountId>>,
-    /// With this number: digits.
-    pub wa_id: Option<String>,
-    /// Who take no marketing, or who do.
-    pub has_opted_out: Option<bool>,
-    /// With this in the name or number.
-    pub search: Option<String>,
-}

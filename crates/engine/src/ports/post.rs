@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use domain::id::{AccountId, ContactId, MediaId, MessageId, WorkspaceId};
 use domain::inbound::Update;
+use domain::opt_out::Wish;
 use jiff::Timestamp;
 
 /// What shows that a POST is Meta's.
@@ -102,6 +103,8 @@ pub struct RoutedPart {
     pub undecodable: Option<String>,
     /// Ids for what the part may create.
     pub ids: FreshIds,
+    /// What the person asks for with it.
+    pub wish: Option<Wish>,
 }
 
 /// Whom a part concerns.

@@ -93,6 +93,8 @@ codes! {
     AccountBusy = "account_busy", CONFLICT;
     /// Meta takes no changes of the template in its present state.
     TemplateNotEditable = "template_not_editable", CONFLICT;
+    /// Somebody has this number or user id already, perhaps in another spelling: `details.contact_id` says who.
+    ContactExists = "contact_exists", CONFLICT;
     /// The webhook is disabled: nothing is sent to it until it is enabled again.
     WebhookDisabled = "webhook_disabled", CONFLICT;
     /// There are as many of these as there may be: `details.limit` says how many.

@@ -85,7 +85,15 @@ routes! {
     DELETE "/templates/{id}" templates::delete_template, May(P::ManageTemplates);
     POST "/templates/{id}/preview" templates::preview_template, May(P::ReadTemplates);
     GET "/contacts" contacts::list_contacts, May(P::ReadContacts);
+    POST "/contacts" contacts::create_contact, May(P::ManageContacts);
+    POST "/contacts/bulk" contacts::bulk::put_contacts, May(P::ManageContacts);
+    POST "/contacts/import" contacts::import::import_contacts, May(P::ManageContacts);
+    GET "/contacts/export" contacts::export::export_contacts, May(P::ReadContacts);
     GET "/contacts/{id}" contacts::get_contact, May(P::ReadContacts);
+    PUT "/contacts/{id}" contacts::update_contact, May(P::ManageContacts);
+    DELETE "/contacts/{id}" contacts::delete_contact, May(P::ManageContacts);
+    GET "/contacts/{id}/messages" contacts::list_contact_messages, May(P::ReadMessages);
+    GET "/contacts/{id}/window" contacts::get_contact_window, May(P::ReadContacts);
     POST "/media" media::upload_media, May(P::SendMessages);
     GET "/media/{id}" media::get_media, May(P::ReadMessages);
     GET "/api-keys" keys::list_keys, May(P::ManageKeys);

@@ -121,8 +121,14 @@ pub(crate) fn contact(contact: Contact) -> Value {
         ("user_id", text(contact.user_id)),
         ("name", text(contact.name)),
         ("username", text(contact.username)),
+        ("tags", Value::Array(contact.tags.into_iter().map(Value::from).collect())),
+        ("stage", text(contact.stage)),
+        ("email", text(contact.email)),
+        ("custom_fields", contact.custom_fields.into()),
         ("last_inbound_at", contact.last_inbound_at.map_or(Value::Null, time)),
-        ("opted_out", contact.has_opted_out.into()),
+        ("opted_out", contact.opted_out.is_some().into()),
+        ("opted_out_reason", text(contact.opted_out.map(|(_, reason)| reason.as_str()))),
+        ("opted_out_at", contact.opted_out.map_or(Value::Null, |(at, _)| time(at))),
         ("created_at", time(contact.created_at)),
     ])
 }

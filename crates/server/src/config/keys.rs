@@ -1,5 +1,6 @@
 //! The list of settings.
 
+pub(crate) use super::kind::Kind;
 use super::{Config, LogFormat, database_url, parse};
 
 /// What a value has to be. The text is not repeated: the error around it names the setting and the value.
@@ -20,74 +21,6 @@ pub(crate) struct Key {
     pub(super) set: fn(&mut Config, &str) -> Result<(), Wrong>,
     /// Writes it as a text; `None` when it has no value. Never a secret.
     pub(super) get: fn(&Config) -> Option<String>,
-}
-
-/// What a value is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// `ip:port`.
-    Address,
-    /// Where the data is.
-    Database,
-    /// A folder.
-    Folder,
-    /// 32 bytes as base64.
-    Secret,
-    /// A secret that somebody else made.
-    Password,
-    /// A name, as somebody else gave it.
-    Name,
-    /// A path of names, which may be empty.
-    Prefix,
-    /// A word that others have to show.
-    Token,
-    /// `https://…` or `http://…`.
-    Url,
-    /// A version of the Graph API.
-    Version,
-    /// A whole number.
-    Number(u32, u32),
-    /// Whole numbers of seconds, parted by commas.
-    Waits,
-    /// One of these words.
-    Choice(&'static [&'static str]),
-    /// Directives of a log filter.
-    Filter,
-    /// Addresses and networks.
-    Networks,
-}
-
-impl Kind {
-    /// What a value has to be, to be read after "must be".
-    pub(crate) fn text(self) -> String {
-        match self {
-            Self::Address => "an address with a port, such as `127.0.0.1:8080`".to_owned(),
-            Self::Database => "`sqlite:` and the path of a file, such as `sqlite:waypost.db`".to_owned(),
-            Self::Folder => "the path of a folder".to_owned(),
-            Self::Secret => "32 bytes as base64".to_owned(),
-            Self::Password => "a secret without blanks".to_owned(),
-            Self::Name => "a name without blanks".to_owned(),
-            Self::Prefix => "names with slashes between them, such as `waypost/media`, or nothing".to_owned(),
-            Self::Token => "16 or more visible ASCII characters without a space".to_owned(),
-            Self::Url => "a URL that begins with `https://` or `http://`".to_owned(),
-            Self::Version => "a version of the Graph API, such as `v24.0`".to_owned(),
-            Self::Networks => {
-                "addresses or networks, such as `10.0.0.0/8, ::1`; in the file also a list of them".to_owned()
-            }
-            Self::Number(least, most) => format!("a whole number from {least} to {most}"),
-            Self::Waits => {
-                "whole numbers of seconds from 1 to 2592000, parted by commas, such as `10,60,300`".to_owned()
-            }
-            Self::Choice(words) => {
-                words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ")
-            }
-            Self::Filter => {
-                "a level (`error`, `warn`, `info`, `debug`, `trace`, `off`) or directives such as \
-                 `info,engine=debug`"
-                    .to_owned()
-            }
-        }
-    }
 }
 
 impl Key {
@@ -566,6 +499,23 @@ pub(crate) const KEYS: &[Key] = &[
         derived: None,
         set: |config, text| parse::into(&mut config.retention.audit_days, parse::number(text, 0, MOST_DAYS)),
         get: |config| Some(config.retention.audit_days.to_string()),
+    },
+    Key {
+        name: "opt_out.stop_words",
+        kind: Kind::Words,
+        about: "What a customer writes to get no more marketing. A message or quick reply counts when it is one of these \
+                and nothing else; case, punctuation and spaces do not matter. A word in both lists stops.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.opt_out.stop_words, parse::words(text)),
+        get: |config| Some(config.opt_out.stop_words.join(",")),
+    },
+    Key {
+        name: "opt_out.start_words",
+        kind: Kind::Words,
+        about: "What a customer writes to get marketing again.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.opt_out.start_words, parse::words(text)),
+        get: |config| Some(config.opt_out.start_words.join(",")),
     },
     Key {
         name: "log.format",

@@ -148,6 +148,18 @@ pub(super) fn waits(text: &str) -> Result<Vec<u32>, Wrong> {
     waits.ok_or_else(|| must_be(Kind::Waits))
 }
 
+/// Words as people write them. None at all switches off what they do.
+pub(super) fn words(text: &str) -> Result<Vec<String>, Wrong> {
+    if text.trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    let words: Vec<String> = text.split(',').map(|word| word.trim().to_owned()).collect();
+    if words.iter().any(|word| domain::opt_out::plain(word).is_empty()) {
+        return Err(must_be(Kind::Words));
+    }
+    Ok(words)
+}
+
 pub(super) fn log_format(text: &str) -> Result<LogFormat, Wrong> {
     match text {
         "text" => Ok(LogFormat::Text),
@@ -281,6 +293,11 @@ mod tests {
         }
         for text in ["v24", "24.0", "v24.0.1", "v.0"] {
             assert!(version(text).is_err(), "{text}");
+        }
+        assert_eq!(words("STOP, opt out"), Ok(vec!["STOP".to_owned(), "opt out".to_owned()]));
+        assert_eq!(words(""), Ok(Vec::new()));
+        for text in ["STOP,", "STOP,!", ","] {
+            assert!(words(text).is_err(), "{text}");
         }
         for text in ["", " ", "info,=", "engine=loud"] {
             assert!(filter(text).is_err(), "{text}");

@@ -82,6 +82,10 @@ fn the_effective_configuration_is_printed_with_its_sources_and_without_secrets()
         deliveries_days = 14                                              # default
         audit_days = 0                                                    # default
 
+        [opt_out]
+        stop_words = "STOP,STOP ALL,UNSUBSCRIBE,OPT OUT,BAJA,DARME DE BAJA,SAIR,PARAR,DESCADASTRAR,ARRET,ARRÊT,DESABONNER,DÉSABONNER,STOPP,ABMELDEN,ABBESTELLEN,DISISCRIVIMI,AFMELDEN,BERHENTI,СТОП,ОТПИСАТЬСЯ,إلغاء الاشتراك,הסר,बंद करें,退订,停止,수신거부"  # default
+        start_words = "START,UNSTOP,SUBSCRIBE,OPT IN,ALTA,INSCREVER,ABONNER,ABONNIEREN,ISCRIVIMI,AANMELDEN,MULAI,СТАРТ,ПОДПИСАТЬСЯ,اشتراك,शुरू करें,订阅"  # default
+
         [log]
         format = "text"                                                   # default
         filter = "info"                                                   # default

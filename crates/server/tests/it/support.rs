@@ -13,6 +13,7 @@ use blobs::FolderBlobs;
 use domain::access::Scope;
 use domain::allowance::Limits;
 use domain::id::{AccountId, WorkspaceId};
+use domain::opt_out::OptOutWords;
 use domain::user::SessionSpan;
 use engine::account::{self, AddAccount};
 use engine::deps::Ports;
@@ -191,6 +192,7 @@ impl TestApp {
             media: MediaSettings::default(),
             retention: RetentionSettings::default(),
             callback_url: "http://127.0.0.1:9/webhooks/meta".to_owned(),
+            opt_out: OptOutWords::default(),
             is_dev: true,
         };
         change(&mut settings);
@@ -272,6 +274,14 @@ impl TestApp {
         self.deps = Arc::new(Deps::new(change(ports), self.settings.clone()));
         work::prime(&self.deps).await.unwrap();
         self.router = server::run::router(&self.deps, Web::default());
+    }
+
+    /// What is in the store's files.
+    pub(crate) fn stored_bytes(&self) -> Vec<u8> {
+        let path = self.folder.path().join("waypost.db");
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes.extend(std::fs::read(path.with_extension("db-wal")).unwrap_or_default());
+        bytes
     }
 
     /// Both clocks move.
@@ -524,6 +534,7 @@ fn ports(
         accounts: store.clone(),
         registry: store.clone(),
         messages: store.clone(),
+        contacts: store.clone(),
         hooks: store.clone(),
         committed: store.committed(),
         work: store.clone(),

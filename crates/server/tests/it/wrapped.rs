@@ -21,15 +21,15 @@ use domain::user::User;
 use engine::deps::Ports;
 use engine::ports::{
     Access, AccountChanges, Accounts, Admission, AuditFilter, BadAddress, Callback, Cancel, Claim,
-    ClaimRequest, ClaimRound, ClaimToken, Claimed, ClaimedDelivery, Contact, ContactFilter, Credentials,
-    DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest, Departure, Directory, EventFilter,
-    EventPage, EventStart, Figures, HookCall, HookSender, HookWork, Hooks, Ingested, KeptAnswer, KeptKey,
-    KeptPost, KeptPosts, KeyFilter, Known, Line, Manage, MessageFilter, MessageKey, MessageStory, Messages,
-    NewAccount, NewMessage, NewReplay, NewSession, NumberInfo, OutgoingMessage, Page, PageRequest, Post,
-    Posted, Recipient, Registry, Removal, Revision, Rotation, SessionDigest, Settled, Settlement, StoreError,
-    StoredDelivery, StoredMessage, StoredSession, StoredTemplate, Submitted, TemplateCounts, TemplateFilter,
-    TemplatePage, TemplateQuery, TemplatesPut, TokenInfo, Upstream, UpstreamError, UserChange, UserEnd,
-    UserFilter, WebhookRecord, Whose, Work,
+    ClaimRequest, ClaimRound, ClaimToken, Claimed, ClaimedDelivery, Contact, ContactEnd, ContactFilter,
+    ContactPut, Contacts, Credentials, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest,
+    Departure, Directory, ErasureStep, EventFilter, EventPage, EventStart, Figures, HookCall, HookSender,
+    HookWork, Hooks, Ingested, KeptAnswer, KeptKey, KeptPost, KeptPosts, KeyFilter, Known, Line, Manage,
+    MessageFilter, MessageKey, MessageStory, Messages, NewAccount, NewMessage, NewReplay, NewSession,
+    NumberInfo, OutgoingMessage, Page, PageRequest, Post, Posted, Recipient, Registry, Removal, Revision,
+    Rotation, SessionDigest, Settled, Settlement, StoreError, StoredDelivery, StoredMessage, StoredSession,
+    StoredTemplate, Submitted, TemplateCounts, TemplateFilter, TemplatePage, TemplateQuery, TemplatesPut,
+    TokenInfo, Upstream, UpstreamError, UserChange, UserEnd, UserFilter, WebhookRecord, Whose, Windows, Work,
 };
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -61,6 +61,7 @@ pub(crate) fn guarded(ports: Ports, guard: Arc<dyn Guard>) -> Ports {
         accounts,
         registry,
         messages,
+        contacts,
         hooks,
         work,
         access,
@@ -79,6 +80,7 @@ pub(crate) fn guarded(ports: Ports, guard: Arc<dyn Guard>) -> Ports {
         accounts: Arc::new(Guarded { port: accounts, guard: guard.clone() }),
         registry: Arc::new(Guarded { port: registry, guard: guard.clone() }),
         messages: Arc::new(Guarded { port: messages, guard: guard.clone() }),
+        contacts: Arc::new(Guarded { port: contacts, guard: guard.clone() }),
         hooks: Arc::new(Guarded { port: hooks, guard: guard.clone() }),
         work: Arc::new(Guarded { port: work, guard: guard.clone() }),
         manage: Arc::new(Guarded { port: manage, guard: guard.clone() }),
@@ -452,6 +454,39 @@ impl Messages for Guarded<dyn Messages> {
         page: PageRequest,
     ) -> Stored<Page<Contact>> {
         self.ask("contacts", self.port.contacts(workspace, filter, page)).await
+    }
+}
+
+#[async_trait]
+impl Contacts for Guarded<dyn Contacts> {
+    async fn contacts_put(
+        &self,
+        workspace: WorkspaceId,
+        puts: Vec<ContactPut>,
+        act: Option<Act>,
+        now: Timestamp,
+    ) -> Stored<Vec<ContactEnd>> {
+        self.ask("contacts_put", self.port.contacts_put(workspace, puts, act, now)).await
+    }
+
+    async fn custom_keys(&self, workspace: WorkspaceId, limit: u32) -> Stored<Vec<String>> {
+        self.ask("custom_keys", self.port.custom_keys(workspace, limit)).await
+    }
+
+    async fn contact_windows(&self, workspace: WorkspaceId, contact: ContactId) -> Stored<Windows> {
+        self.ask("contact_windows", self.port.contact_windows(workspace, contact)).await
+    }
+
+    async fn contact_erase(&self, contact: ContactId, act: Act) -> Stored<bool> {
+        self.ask("contact_erase", self.port.contact_erase(contact, act)).await
+    }
+
+    async fn erase_step(&self, limit: u32, now: Timestamp) -> Stored<ErasureStep> {
+        self.ask("erase_step", self.port.erase_step(limit, now)).await
+    }
+
+    async fn erase_traces(&self) -> Stored<bool> {
+        self.ask("erase_traces", self.port.erase_traces()).await
     }
 }
 

@@ -1,16 +1,14 @@
 //! People: found by every number and id they are known by, met once, merged when two turn out to be one.
 
 use domain::id::{AccountId, ContactId, WorkspaceId};
-use domain::inbound::{Person, Preference};
+use domain::inbound::Person;
 use domain::phone::PhoneNumber;
 use domain::window::Window;
-use engine::ports::{Contact, ContactFilter, Page, PageRequest, Recipient};
+use engine::ports::Recipient;
 use jiff::Timestamp;
-use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension};
 
-use super::page::{List, Order, bytes, containing, text};
-use super::{identity, reach, spread, told};
+use super::{identity, people, reach, spread, told};
 use crate::error::SqlResult;
 use crate::row::{Cells, micros};
 
@@ -122,8 +120,13 @@ pub(super) fn by_number(
     Ok(found.map(ContactId::from_bytes))
 }
 
+/// Whether somebody has this number, in any spelling, or this user id.
+pub(super) fn is_known(connection: &Connection, workspace: WorkspaceId, mark: &str) -> SqlResult<bool> {
+    Ok(by_any_spelling(connection, workspace, mark)?.or(by_user(connection, workspace, mark)?).is_some())
+}
+
 /// The contact under this number or another spelling of it.
-fn by_any_spelling(
+pub(super) fn by_any_spelling(
     connection: &Connection,
     workspace: WorkspaceId,
     wa_id: &str,
@@ -296,76 +299,7 @@ pub(super) fn merge(
         connection.prepare_cached(sql)?.execute(keys)?;
     }
     spread::join_lanes(connection, workspace, kept, gone)?;
-    let mut statement = connection.prepare_cached(
-        "delete from contacts where workspace_id = ?1 and id = ?2
-         returning wa_id, user_id, name, profile_name, username, opted_out_at, preference_at, resting_until,
-                   last_inbound_at",
-    )?;
-    type Left = (
-        Option<String>,
-        Option<String>,
-        Option<String>,
-        Option<String>,
-        Option<String>,
-        Option<i64>,
-        Option<i64>,
-        Option<i64>,
-        Option<i64>,
-    );
-    let left: Left = statement.query_row((workspace.as_bytes(), gone.as_bytes()), |row| {
-        Ok((
-            row.get(0)?,
-            row.get(1)?,
-            row.get(2)?,
-            row.get(3)?,
-            row.get(4)?,
-            row.get(5)?,
-            row.get(6)?,
-            row.get(7)?,
-            row.get(8)?,
-        ))
-    })?;
-    let (
-        wa_id,
-        user_id,
-        name,
-        profile_name,
-        username,
-        opted_out_at,
-        preference_at,
-        resting_until,
-        last_inbound_at,
-    ) = left;
-    connection
-        .prepare_cached(
-            "update contacts
-             set wa_id = coalesce(wa_id, ?3), user_id = coalesce(user_id, ?4), name = coalesce(name, ?5),
-                 profile_name = coalesce(profile_name, ?6), username = coalesce(username, ?10),
-                 -- The wish that was told last; of two at once, and of wishes without a time, the one for less.
-                 opted_out_at = case
-                     when coalesce(?11, ?7, 0) > coalesce(preference_at, opted_out_at, 0) then ?7
-                     when coalesce(?11, ?7, 0) = coalesce(preference_at, opted_out_at, 0)
-                         then coalesce(opted_out_at, ?7)
-                     else opted_out_at end,
-                 preference_at = nullif(max(coalesce(preference_at, 0), coalesce(?11, 0)), 0),
-                 resting_until = nullif(max(coalesce(resting_until, 0), coalesce(?8, 0)), 0),
-                 last_inbound_at = nullif(max(coalesce(last_inbound_at, 0), coalesce(?9, 0)), 0)
-             where workspace_id = ?1 and id = ?2",
-        )?
-        .execute(rusqlite::params![
-            workspace.as_bytes(),
-            kept.as_bytes(),
-            wa_id,
-            user_id,
-            name,
-            profile_name,
-            opted_out_at,
-            resting_until,
-            last_inbound_at,
-            username,
-            preference_at
-        ])?;
-    Ok(())
+    people::join(connection, workspace, kept, gone)
 }
 
 /// Opens the window, as far as `at` opens it.
@@ -412,138 +346,4 @@ pub(super) fn close_window(
         )?
         .execute((workspace.as_bytes(), account.as_bytes(), contact.as_bytes(), refused))?;
     Ok(())
-}
-
-/// Writes down that a person takes no marketing: for good, or until a time.
-pub(super) fn stop_marketing(
-    connection: &Connection,
-    (workspace, account): (WorkspaceId, AccountId),
-    contact: ContactId,
-    (opted_out_at, resting_until): (Option<Timestamp>, Option<Timestamp>),
-    now: Timestamp,
-) -> SqlResult<()> {
-    let had_opted_out = has_opted_out(connection, workspace, contact)?;
-    connection
-        .prepare_cached(
-            "update contacts
-             set opted_out_at = case when ?3 >= coalesce(preference_at, ?3) then ?3 else opted_out_at end,
-                 preference_at = case when ?3 >= coalesce(preference_at, ?3) then ?3 else preference_at end,
-                 resting_until = nullif(max(coalesce(resting_until, 0), coalesce(?4, 0)), 0)
-             where workspace_id = ?1 and id = ?2",
-        )?
-        .execute((
-            workspace.as_bytes(),
-            contact.as_bytes(),
-            opted_out_at.map(micros),
-            resting_until.map(micros),
-        ))?;
-    if has_opted_out(connection, workspace, contact)? != had_opted_out {
-        told::person(connection, (workspace, Some(account)), contact, (&["opted_out"], None), now)?;
-    }
-    Ok(())
-}
-
-fn has_opted_out(
-    connection: &Connection,
-    workspace: WorkspaceId,
-    contact: ContactId,
-) -> SqlResult<Option<bool>> {
-    let mut statement = connection.prepare_cached(
-        "select opted_out_at is not null from contacts where workspace_id = ?1 and id = ?2",
-    )?;
-    Ok(statement.query_row((workspace.as_bytes(), contact.as_bytes()), |row| row.get(0)).optional()?)
-}
-
-/// Takes a person's wish about marketing: the last one counts, by Meta's time; of two at once, the one for less.
-pub(super) fn prefer(
-    connection: &Connection,
-    (workspace, account): (WorkspaceId, AccountId),
-    fresh: ContactId,
-    preference: &Preference,
-    now: Timestamp,
-) -> SqlResult<()> {
-    let place = (workspace, account);
-    let person = identity::of_then(connection, workspace, &preference.from, preference.at)?;
-    let contact = recognise(connection, place, fresh, &person, now)?;
-    if !preference.takes_marketing {
-        return stop_marketing(connection, place, contact, (Some(preference.at), None), now);
-    }
-    let had_opted_out = has_opted_out(connection, workspace, contact)?;
-    let n_rows = connection
-        .prepare_cached(
-            "update contacts set opted_out_at = null, preference_at = ?3
-             where workspace_id = ?1 and id = ?2 and ?3 > coalesce(preference_at, opted_out_at, 0)",
-        )?
-        .execute((workspace.as_bytes(), contact.as_bytes(), micros(preference.at)))?;
-    if n_rows == 1 && had_opted_out == Some(true) {
-        told::person(connection, (workspace, Some(account)), contact, (&["opted_out"], None), now)?;
-    }
-    Ok(())
-}
-
-const COLUMNS: &str = "seq, id, wa_id, user_id, coalesce(name, profile_name), username, last_inbound_at, \
-    opted_out_at is not null, created_at";
-
-fn read(cells: &mut Cells<'_>) -> SqlResult<Contact> {
-    Ok(Contact {
-        id: cells.id()?,
-        wa_id: cells.get()?,
-        user_id: cells.get()?,
-        name: cells.get()?,
-        username: cells.get()?,
-        last_inbound_at: cells.opt_at()?,
-        has_opted_out: cells.flag()?,
-        created_at: cells.at()?,
-    })
-}
-
-pub(super) fn one(
-    connection: &Connection,
-    workspace: WorkspaceId,
-    id: ContactId,
-) -> SqlResult<Option<Contact>> {
-    let sql = format!("select {COLUMNS} from contacts where workspace_id = ?1 and id = ?2");
-    let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query((workspace.as_bytes(), id.as_bytes()))?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    let mut cells = Cells::new("contacts", row);
-    let _seq: i64 = cells.get()?;
-    read(&mut cells).map(Some)
-}
-
-pub(super) fn page(
-    connection: &Connection,
-    workspace: WorkspaceId,
-    filter: &ContactFilter,
-    page: PageRequest,
-) -> SqlResult<Page<Contact>> {
-    let mut list = List::of("contacts", COLUMNS, Order::NewestFirst);
-    list.with("workspace_id = ?", [bytes(workspace.as_bytes())]);
-    if let Some(wa_id) = &filter.wa_id {
-        list.with(
-            "id in (select contact_id from contact_numbers where workspace_id = ? and wa_id = ?)",
-            [bytes(workspace.as_bytes()), text(wa_id)],
-        );
-    }
-    if let Some(accounts) = &filter.accounts {
-        let places = vec!["?"; accounts.len()].join(", ");
-        list.with(
-            format!(
-                "exists (select 1 from messages m where m.workspace_id = contacts.workspace_id
-                 and m.contact_id = contacts.id and m.account_id in ({places}))"
-            ),
-            accounts.iter().map(|account| bytes(account.as_bytes())),
-        );
-    }
-    if let Some(has_opted_out) = filter.has_opted_out {
-        list.with("(opted_out_at is not null) = ?", [Value::Integer(i64::from(has_opted_out))]);
-    }
-    if let Some(search) = &filter.search {
-        let pattern = containing(search);
-        list.with(
-            "(name like ? escape '\\' or profile_name like ? escape '\\' or wa_id like ? escape '\\')",
-            [pattern.clone(), pattern, containing(search.trim_start_matches('+'))],
-        );
-    }
-    list.page(connection, page, read)
 }

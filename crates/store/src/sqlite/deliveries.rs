@@ -165,7 +165,12 @@ pub(super) fn settle(
         .prepare_cached(
             "update deliveries
              set status = case when status = 'dead' and ?3 <> 'succeeded' then status else ?3 end,
-                 n_attempts = n_attempts + 1, http_status = ?4, latency_ms = ?5, response = ?6, at = ?7
+                 n_attempts = n_attempts + 1, http_status = ?4, latency_ms = ?5, at = ?7,
+                 -- The answer may repeat what was posted, and the person may have been erased meanwhile.
+                 response = case when exists (
+                     select 1 from events e
+                     where e.workspace_id = deliveries.workspace_id and e.seq = deliveries.event_seq
+                       and e.data like '%,\"erased\":true}') then null else ?6 end
              where workspace_id = ?1 and seq = ?2",
         )?
         .execute(params![

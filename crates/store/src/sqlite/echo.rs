@@ -10,7 +10,7 @@ use rusqlite::params;
 
 use super::kept::Keeper;
 use super::settle::{self, Effect, Entry};
-use super::{contacts, early, identity};
+use super::{contacts, early, erase, identity};
 use crate::error::SqlResult;
 use crate::row::{json, micros};
 
@@ -21,6 +21,9 @@ pub(super) fn keep(
     echo: &Echo,
 ) -> SqlResult<Effect> {
     let (connection, now) = (keeper.connection, keeper.post.now);
+    if erase::is_erased_wamid(connection, workspace, &echo.wamid)? {
+        return Ok(Effect::Erased);
+    }
     let id = part.ids.message;
     let is_new = connection
         .prepare_cached(

@@ -3,13 +3,16 @@
 use domain::id::{AccountId, WorkspaceId};
 use domain::inbound::{Call, Inbound, Moved, Update};
 use domain::message::{Direction, Status};
+use domain::opt_out::{OptOutReason, Wish};
 use engine::ports::{Ingested, Post, RoutedPart};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::kept::{Keeper, KeptAs};
 use super::settle::Effect;
-use super::{account_news, contacts, echo, identity, media, settle, tally, templates, told};
+use super::{
+    account_news, contacts, echo, erase, identity, marketing, media, settle, tally, templates, told,
+};
 use crate::error::{SqlError, SqlResult};
 use crate::row::{json, micros};
 
@@ -41,6 +44,7 @@ pub(super) fn ingest(connection: &Connection, post: &Post) -> SqlResult<Ingested
         connection.prepare_cached("release part")?.execute(())?;
     }
     keeper.forget_understood()?;
+    keeper.forget_erased()?;
     Ok(ingested)
 }
 
@@ -76,7 +80,7 @@ fn take(keeper: &mut Keeper<'_>, part: &RoutedPart, ingested: &mut Ingested) -> 
         // What follows is known by its bytes: heard before, it could undo what came after it.
         (Update::Preference(preference), Some(account)) => once(keeper, part, |connection, now| {
             let place = (route.workspace, account);
-            contacts::prefer(connection, place, part.ids.contact, preference, now)
+            marketing::prefer(connection, place, part.ids.contact, preference, now)
         })?,
         (Update::Moved(moved), Some(account)) => once(keeper, part, |connection, now| {
             let place = (route.workspace, account);
@@ -113,6 +117,10 @@ fn take(keeper: &mut Keeper<'_>, part: &RoutedPart, ingested: &mut Ingested) -> 
         Effect::Applied => ingested.applied += 1,
         Effect::Repeated => ingested.repeated += 1,
         Effect::Early => ingested.early += 1,
+        Effect::Erased => {
+            keeper.drop_part(part, route.workspace);
+            ingested.repeated += 1;
+        }
     }
     Ok(())
 }
@@ -138,6 +146,9 @@ fn inbound(
     ingested: &mut Ingested,
 ) -> SqlResult<Effect> {
     let (connection, now) = (keeper.connection, keeper.post.now);
+    if erase::is_erased_wamid(connection, workspace, &message.wamid)? {
+        return Ok(Effect::Erased);
+    }
     let is_new = connection
         .prepare_cached(
             "insert into wamids (workspace_id, wamid, account_id, message_id, attempt)
@@ -161,6 +172,17 @@ fn inbound(
     };
     if message.opens_window() {
         contacts::open_window(connection, (workspace, account), contact, message.at, now)?;
+    }
+    if let Some(wish) = part.wish {
+        let said = (message.at, OptOutReason::Word);
+        match wish {
+            Wish::Stop => {
+                marketing::stop_marketing(connection, (workspace, Some(account)), contact, said, now)?;
+            }
+            Wish::Start => {
+                marketing::resume_marketing(connection, (workspace, Some(account)), contact, said, now)?;
+            }
+        }
     }
     let (post, start, length) = keeper.raw(part)?;
     connection

@@ -3,13 +3,14 @@
 //! **Invariant:** a part is known by its bytes and by what the envelope says of it, whichever posts it comes in.
 
 use bytes::Bytes;
-use domain::id::AccountId;
-use domain::inbound::Update;
+use domain::id::{AccountId, WorkspaceId};
+use domain::inbound::{Person, Update};
 use engine::ports::{Again, KeptPost, KeptPosts, Post, Proof, RoutedPart};
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
 use super::settle::Raw;
+use super::{contacts, erase};
 use crate::error::SqlResult;
 use crate::row::{Cells, micros};
 
@@ -68,11 +69,26 @@ pub(super) struct Keeper<'a> {
     pub(super) seq: Option<i64>,
     /// The first bytes of the parts that are kept.
     starts: Vec<u32>,
+    /// Parts about erased people, which must not stay: where they stand, and whom they name.
+    erased: Vec<Erased>,
+}
+
+/// A part about an erased person.
+struct Erased {
+    workspace: WorkspaceId,
+    span: (u32, u32),
+    marks: Vec<String>,
 }
 
 impl<'a> Keeper<'a> {
     pub(super) fn new(connection: &'a Connection, post: &'a Post) -> Self {
-        Self { connection, post, seq: post.again.map(|again| again.seq), starts: Vec::new() }
+        Self {
+            connection,
+            post,
+            seq: post.again.map(|again| again.seq),
+            starts: Vec::new(),
+            erased: Vec::new(),
+        }
     }
 
     /// Where the bytes of this part stand.
@@ -228,6 +244,45 @@ impl<'a> Keeper<'a> {
         digest.update(time.unwrap_or_default().to_be_bytes());
         digest.update(bytes.unwrap_or_default());
         digest.finalize().into()
+    }
+
+    /// Notes a part about an erased person.
+    pub(super) fn drop_part(&mut self, part: &RoutedPart, workspace: WorkspaceId) {
+        let of = |person: &Person| [person.wa_id.clone(), person.user_id.clone()];
+        let marks = match &part.update {
+            Update::Status(report) => [report.recipient.clone(), report.user_id.clone()],
+            Update::Message(message) => of(&message.from),
+            Update::Echo(echo) => of(&echo.to),
+            Update::Call(_)
+            | Update::Preference(_)
+            | Update::Moved(_)
+            | Update::Account(_)
+            | Update::Template(_)
+            | Update::Other => [None, None],
+        };
+        let marks = marks.into_iter().flatten().collect();
+        self.erased.push(Erased { workspace, span: part.span, marks });
+    }
+
+    /// Blanks what is about erased people, should the post have been written for the sake of its other parts.
+    pub(super) fn forget_erased(&self) -> SqlResult<()> {
+        let (Some(post), false) = (self.seq, self.erased.is_empty()) else { return Ok(()) };
+        let span = |erased: &Erased| (erase::place(erased.span.0), erase::place(erased.span.1));
+        let spans: Vec<_> = self.erased.iter().map(span).collect();
+        erase::blank_post(self.connection, post, &spans)?;
+        for erased in &self.erased {
+            let mut marks = Vec::new();
+            for mark in &erased.marks {
+                // Somebody new may have the number by now, and what they wrote is theirs.
+                if !contacts::is_known(self.connection, erased.workspace, mark)? {
+                    marks.push(mark.clone());
+                }
+            }
+            if !marks.is_empty() {
+                erase::scrub_new_post(self.connection, erased.workspace, post, &marks)?;
+            }
+        }
+        Ok(())
     }
 
     /// After a post was taken once more: what it held of parts that are understood by now is forgotten.

@@ -39,6 +39,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     10 "0010_messaging_limit" "messaging_limit"
     11 "0011_upkeep" "upkeep"
     12 "0012_account_health" "account_health"
+    13 "0013_contacts" "contacts"
 };
 
 /// Why a database cannot be brought up to date.

@@ -11,6 +11,7 @@ mod depth;
 mod directory;
 mod early;
 mod echo;
+mod erase;
 mod events;
 mod figures;
 mod idempotency;
@@ -19,11 +20,14 @@ mod ingest;
 mod inspect;
 mod kept;
 mod latest;
+mod marketing;
 mod media;
 mod media_port;
 mod messages;
 mod migrate;
 mod page;
+mod people;
+mod people_port;
 #[cfg(test)]
 mod plans;
 mod ports;
@@ -34,6 +38,7 @@ mod registry;
 mod reseal;
 mod restored;
 mod retention;
+mod scrub;
 mod settle;
 mod spread;
 mod tally;
@@ -135,6 +140,15 @@ impl SqliteStore {
         self.counted(self.writer.run(doing, job).await)
     }
 
+    /// Does `job` on the connection that writes, outside of any transaction.
+    async fn alone<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> SqlResult<T> + Send + 'static,
+    {
+        self.writer.run_alone(doing, job).await
+    }
+
     /// Does `job` on a read-only connection, in one snapshot.
     async fn read<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
     where
@@ -167,6 +181,8 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "temp_store", "memory")?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    // What is deleted or changed is overwritten: nobody who was erased is left in a gap of a page.
+    connection.pragma_update(None, "secure_delete", true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
 }

@@ -127,6 +127,7 @@ fn part(update: Update, n: u8) -> RoutedPart {
         media: MediaId::from_bytes([n; 16]),
     };
     RoutedPart {
+        wish: None,
         waba_id: None,
         phone_number_id: None,
         time: None,

@@ -20,8 +20,8 @@ use engine::ports::{
 use jiff::Timestamp;
 
 use super::{
-    SqliteStore, accept, audit, contacts, deliveries, depth, directory, events, figures, idempotency, ingest,
-    kept, messages, queue, reach, registry, settle, spread, templates, webhooks, work,
+    SqliteStore, accept, audit, deliveries, depth, directory, events, figures, idempotency, ingest, kept,
+    messages, people, queue, reach, registry, settle, spread, templates, webhooks, work,
 };
 
 #[async_trait]
@@ -406,7 +406,7 @@ impl Messages for SqliteStore {
     }
 
     async fn contact(&self, workspace: WorkspaceId, id: ContactId) -> Result<Option<Contact>, StoreError> {
-        self.read("reading a contact", move |connection| contacts::one(connection, workspace, id)).await
+        self.read("reading a contact", move |connection| people::one(connection, workspace, id)).await
     }
 
     async fn contacts(
@@ -416,7 +416,7 @@ impl Messages for SqliteStore {
         page: PageRequest,
     ) -> Result<Page<Contact>, StoreError> {
         let filter = filter.clone();
-        self.read("listing contacts", move |connection| contacts::page(connection, workspace, &filter, page))
+        self.read("listing contacts", move |connection| people::page(connection, workspace, &filter, page))
             .await
     }
 }

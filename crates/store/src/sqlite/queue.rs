@@ -24,7 +24,21 @@ struct Due {
     window: Window,
     needs_window: bool,
     fallback: Option<Arc<str>>,
+    /// Whether the message itself, and its fallback, are what the person wants no more.
+    is_unwanted: bool,
+    is_fallback_unwanted: bool,
     claimed: Claimed,
+}
+
+impl Due {
+    /// Whether what would leave at `now` is marketing to a person who has opted out since it was accepted.
+    fn is_refused(&self, now: Timestamp) -> bool {
+        if !self.needs_window || self.window.is_open(now) {
+            self.is_unwanted
+        } else {
+            self.fallback.is_some() && self.is_fallback_unwanted
+        }
+    }
 }
 
 const COLUMNS: &str = "m.id, m.wa_id, m.user_id, m.kind, m.content, m.context_wamid, \
@@ -100,6 +114,10 @@ fn claim_some(
         let leaves_as_template = due.claimed.kind == "template" || due.needs_window && due.fallback.is_some();
         if let Some(until) = waits_until(request, &due.claimed.recipient) {
             put_off(connection, &due.claimed.claim, until)?;
+        } else if due.is_refused(request.now) {
+            let end = (Status::Failed, Some("recipient_opted_out"));
+            settle::end_here(connection, request.workspace, due.message, end, request.now)?;
+            round.n_settled += 1;
         } else if !is_open && leaves_as_template && !admits(connection, request, room, &due)? {
             reach::hold_back(connection, request.workspace, due.message)?;
             n_held_back += 1;
@@ -159,8 +177,11 @@ fn put_off(connection: &Connection, claim: &Claim, until: Timestamp) -> SqlResul
 fn find_due(connection: &Connection, request: &ClaimRequest, tokens: &[ClaimToken]) -> SqlResult<Vec<Due>> {
     // First due, first out; a message waits while an earlier one to the same contact waits or is under way.
     let sql = format!(
-        "select {COLUMNS}, m.contact_id, m.needs_window, m.fallback, w.last_inbound_at, w.refused_at
+        "select {COLUMNS}, m.contact_id, m.needs_window, m.fallback,
+                 m.is_marketing = 1 and c.opted_out_at is not null,
+                 m.is_fallback_marketing = 1 and c.opted_out_at is not null, w.last_inbound_at, w.refused_at
          from messages m
+         left join contacts c on c.id = m.contact_id
          left join windows w
              on w.workspace_id = m.workspace_id and w.account_id = m.account_id and w.contact_id = m.contact_id
          where m.workspace_id = ?1 and m.account_id = ?2 and m.status = 'queued' and m.worker_id is null
@@ -192,6 +213,8 @@ fn find_due(connection: &Connection, request: &ClaimRequest, tokens: &[ClaimToke
             contact: cells.id()?,
             needs_window: cells.flag()?,
             fallback: cells.get::<Option<String>>()?.map(Arc::from),
+            is_unwanted: cells.flag()?,
+            is_fallback_unwanted: cells.flag()?,
             window: Window { last_inbound_at: cells.opt_at()?, refused_at: cells.opt_at()? },
         });
     }
@@ -268,7 +291,8 @@ pub(super) fn claim_unknown(
 ) -> SqlResult<Option<Claimed>> {
     let sql = format!(
         "select {COLUMNS} from messages m
-         where m.workspace_id = ?1 and m.id = ?2 and m.status = 'unknown' and m.is_resent = 0 and m.worker_id is null"
+         where m.workspace_id = ?1 and m.id = ?2 and m.status = 'unknown' and m.is_resent = 0 and m.worker_id is null
+           and m.erased_at is null"
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query((workspace.as_bytes(), message.as_bytes()))?;

@@ -2,17 +2,19 @@
 //!
 //! **Invariant:** a status never moves down here, so that any order of the same reports ends the same (I5).
 
+mod erased;
+mod follow;
+
 use domain::id::{AccountId, ContactId, MessageId, WorkspaceId};
 use domain::inbound::Person;
 use domain::message::{Pricing, Status, StatusReport};
 use domain::meta_error::{Class, MetaError};
-use domain::window::OPEN_FOR;
 use engine::ports::{Claim, KeptAnswer, Settled, Settlement};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::told::{self, Step};
-use super::{contacts, depth, early, idempotency, reach, templates};
+use super::{contacts, depth, early, erase, idempotency, reach, templates};
 use crate::error::SqlResult;
 use crate::row::{Cells, json, micros};
 
@@ -37,6 +39,8 @@ pub(super) struct Current {
     pub(super) pricing: Option<Pricing>,
     pub(super) is_of_queue: bool,
     claim_token: Option<i64>,
+    /// Whether the person was erased: then nothing that names them is known, nor shall it be.
+    is_erased: bool,
 }
 
 impl Current {
@@ -53,13 +57,14 @@ pub(super) fn current(
 ) -> SqlResult<Option<Current>> {
     let mut statement = connection.prepare_cached(
         "select account_id, contact_id, kind, status, wamid, wa_id, user_id, client_reference, sent_as, pricing,
-                mode = 'queue', claim_token
+                mode = 'queue', claim_token,
+                erased_at is not null or exists (select 1 from erasures e where e.contact_id = messages.contact_id)
          from messages where workspace_id = ?1 and id = ?2 and direction = 'outbound'",
     )?;
     let mut rows = statement.query((workspace.as_bytes(), message.as_bytes()))?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let mut cells = Cells::new("messages", row);
-    Ok(Some(Current {
+    let current = Current {
         workspace,
         message,
         account: cells.id()?,
@@ -74,7 +79,16 @@ pub(super) fn current(
         pricing: cells.opt_json()?,
         is_of_queue: cells.flag()?,
         claim_token: cells.get()?,
-    }))
+        is_erased: cells.flag()?,
+    };
+    Ok(Some(if current.is_erased { current.without_person() } else { current }))
+}
+
+impl Current {
+    /// The same, and nothing in it leads to the person.
+    fn without_person(self) -> Self {
+        Self { wamid: None, wa_id: None, user_id: None, client_reference: None, ..self }
+    }
 }
 
 /// One line of a message's story.
@@ -187,6 +201,10 @@ pub(super) fn settle(
     if !is_held && matches!(end, Settlement::Unknown { .. } | Settlement::Again { .. }) {
         return Ok(Settled::Lost);
     }
+    if current.is_erased {
+        erased::settle(connection, &mut current, (claim, is_held), end, now)?;
+        return Ok(if is_held { Settled::Held } else { Settled::Lost });
+    }
     let (reached, wamid, failure) = match end {
         Settlement::Sent(accepted) => (Status::Sent, Some(accepted.wamid.as_str()), None),
         Settlement::Failed(failure) => (Status::Failed, None, Some(failure)),
@@ -242,7 +260,7 @@ pub(super) fn settle(
         reach::count(connection, &current, now)?;
     }
     if let Some(error) = meta {
-        follow(connection, &current, error, (now, now))?;
+        follow::follow(connection, &current, error, (now, now))?;
         // Of an answer only: what a report says of the template may be over by now.
         if error.class() == Class::PauseTemplate {
             let place = (claim.workspace, current.account);
@@ -378,6 +396,8 @@ pub(super) enum Effect {
     Applied,
     Repeated,
     Early,
+    /// It is about an erased person: nothing of it is kept.
+    Erased,
 }
 
 /// Takes a report: finds its message by wamid or by our reference, or keeps it until the wamid is known.
@@ -404,6 +424,9 @@ pub(super) fn report(
         let raw = raw()?;
         return apply(connection, workspace, message, &Heard { report, at: now, raw: Some(raw) });
     }
+    if erase::is_erased_wamid(connection, workspace, &report.wamid)? {
+        return Ok(Effect::Erased);
+    }
     early::keep(connection, (workspace, account), report, now, raw)
 }
 
@@ -418,7 +441,9 @@ fn by_reference(
     if current.account != account {
         return Ok(None);
     }
-    remember_wamid(connection, &current, &report.wamid, reference.attempt)?;
+    if !current.is_erased {
+        remember_wamid(connection, &current, &report.wamid, reference.attempt)?;
+    }
     Ok(Some(reference.message))
 }
 
@@ -446,6 +471,9 @@ pub(super) fn apply(
 ) -> SqlResult<Effect> {
     let Heard { report, at: heard_at, raw } = *heard;
     let Some(mut current) = current(connection, workspace, message)? else { return Ok(Effect::Repeated) };
+    if current.is_erased {
+        return Ok(Effect::Erased);
+    }
     if is_known(connection, message, report)? {
         return Ok(Effect::Repeated);
     }
@@ -502,7 +530,7 @@ pub(super) fn apply(
         contacts::learn(connection, (workspace, current.account), current.contact, &person, heard_at)?;
     }
     if let Some(error) = &report.error {
-        follow(connection, &current, error, (report.at.min(heard_at), heard_at))?;
+        follow::follow(connection, &current, error, (report.at.min(heard_at), heard_at))?;
     }
     Ok(Effect::Applied)
 }
@@ -532,29 +560,4 @@ fn best_pricing(
         }
     }
     Ok(Some(pricing.clone()))
-}
-
-/// Does what an error of Meta's asks for beyond the message itself.
-fn follow(
-    connection: &Connection,
-    current: &Current,
-    error: &MetaError,
-    (at, now): (Timestamp, Timestamp),
-) -> SqlResult<()> {
-    let (workspace, contact) = (current.workspace, current.contact);
-    let place = (workspace, current.account);
-    match error.class() {
-        Class::WindowClosed => contacts::close_window(connection, workspace, current.account, contact, at),
-        Class::Suppress => contacts::stop_marketing(connection, place, contact, (Some(at), None), now),
-        Class::Rest => {
-            let until = at.saturating_add(OPEN_FOR).unwrap_or(Timestamp::MAX);
-            contacts::stop_marketing(connection, place, contact, (None, Some(until)), now)
-        }
-        Class::Retry
-        | Class::SlowNumber
-        | Class::SlowPair
-        | Class::HoldAccount
-        | Class::PauseTemplate
-        | Class::Permanent => Ok(()),
-    }
 }

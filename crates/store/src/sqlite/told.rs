@@ -6,7 +6,7 @@ use domain::event::{
 };
 use domain::id::{AccountId, ContactId, MediaId, MessageId, WorkspaceId};
 use domain::inbound::Inbound;
-use domain::json::Value;
+use domain::json::{Object, Value};
 use domain::message::{Pricing, Status};
 use domain::meta_error::MetaError;
 use engine::metrics::Step as Counted;
@@ -108,7 +108,7 @@ pub(super) fn person(
     now: Timestamp,
 ) -> SqlResult<()> {
     let mut statement = connection.prepare_cached(
-        "select wa_id, user_id, coalesce(name, profile_name), opted_out_at is not null
+        "select wa_id, user_id, coalesce(name, profile_name), tags, stage, email, custom_fields, opted_out_reason
          from contacts where workspace_id = ?1 and id = ?2",
     )?;
     let mut rows = statement.query((workspace.as_bytes(), contact.as_bytes()))?;
@@ -117,12 +117,22 @@ pub(super) fn person(
     let phone_number: Option<String> = cells.get()?;
     let user_id: Option<String> = cells.get()?;
     let name: Option<String> = cells.get()?;
+    let tags: Vec<String> = cells.json()?;
+    let stage: Option<String> = cells.get()?;
+    let email: Option<String> = cells.get()?;
+    let custom_fields: Object = cells.json()?;
+    let opted_out_reason: Option<String> = cells.get()?;
     let data = PersonData {
         id: contact,
         phone_number: phone_number.as_deref(),
         user_id: user_id.as_deref(),
         name: name.as_deref(),
-        opted_out: cells.flag()?,
+        tags: &tags,
+        stage: stage.as_deref(),
+        email: email.as_deref(),
+        custom_fields: &custom_fields,
+        opted_out: opted_out_reason.is_some(),
+        opted_out_reason: opted_out_reason.as_deref(),
         changes,
         merged_contact_id: merged,
     };

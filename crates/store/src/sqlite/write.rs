@@ -62,13 +62,21 @@ impl<T: Send, F: Fn(&Connection) -> SqlResult<T> + Send> Job for Typed<T, F> {
     }
 }
 
+/// What the thread is asked to do.
+enum Task {
+    /// In a transaction, with others.
+    Shared(Box<dyn Job>),
+    /// Between transactions.
+    Alone(Box<dyn FnOnce(&Connection) + Send>),
+}
+
 /// The transaction did not reach the disk.
 #[derive(Debug, Clone)]
 struct Lost(String);
 
 /// The handle to the writer thread. Dropping it lets the thread finish what waits, then ends it.
 pub(super) struct Writer {
-    jobs: Option<mpsc::Sender<Box<dyn Job>>>,
+    jobs: Option<mpsc::Sender<Task>>,
     thread: Option<JoinHandle<()>>,
     committed: Arc<Notify>,
     metrics: Arc<Metrics>,
@@ -101,7 +109,25 @@ impl Writer {
         let job = Box::new(Typed { job, doing, end: None, tell });
         let jobs = self.jobs.as_ref().ok_or_else(|| gone(doing))?;
         self.metrics.store_waiting.up();
-        jobs.send(job).map_err(|_| gone(doing))?;
+        jobs.send(Task::Shared(job)).map_err(|_| gone(doing))?;
+        told.await.map_err(|_| gone(doing))?
+    }
+
+    /// Runs `job` between transactions: what SQLite does to its files as a whole.
+    pub(super) async fn run_alone<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> SqlResult<T> + Send + 'static,
+    {
+        let (tell, told) = oneshot::channel();
+        let task = Task::Alone(Box::new(move |connection| {
+            let end = catch_unwind(AssertUnwindSafe(|| job(connection)))
+                .unwrap_or(Err(SqlError::Bug("a write panicked")));
+            // Nobody waits any more: it is done all the same.
+            drop(tell.send(end.map_err(|error| error.while_doing(doing))));
+        }));
+        let jobs = self.jobs.as_ref().ok_or_else(|| gone(doing))?;
+        jobs.send(task).map_err(|_| gone(doing))?;
         told.await.map_err(|_| gone(doing))?
     }
 }
@@ -116,16 +142,26 @@ impl Drop for Writer {
     }
 }
 
-fn work(
-    connection: &Connection,
-    waiting: &mpsc::Receiver<Box<dyn Job>>,
-    committed: &Notify,
-    metrics: &Metrics,
-) {
+fn work(connection: &Connection, waiting: &mpsc::Receiver<Task>, committed: &Notify, metrics: &Metrics) {
     while let Ok(first) = waiting.recv() {
-        let batch = std::iter::once(first).chain(waiting.try_iter().take(MAX_BATCH - 1));
-        run_batch(connection, batch.collect(), metrics);
-        committed.notify_waiters();
+        let mut alone = None;
+        let tasks = std::iter::once(first).chain(waiting.try_iter().take(MAX_BATCH - 1));
+        let shared: Vec<_> = tasks
+            .map_while(|task| match task {
+                Task::Shared(job) => Some(job),
+                Task::Alone(job) => {
+                    alone = Some(job);
+                    None
+                }
+            })
+            .collect();
+        if !shared.is_empty() {
+            run_batch(connection, shared, metrics);
+            committed.notify_waiters();
+        }
+        if let Some(job) = alone {
+            job(connection);
+        }
     }
     // What the log still holds goes into the database, so that the next start has nothing to replay.
     if let Err(error) = connection.query_row("pragma wal_checkpoint(truncate)", (), |_| Ok(())) {

@@ -11,6 +11,7 @@ mod idempotency;
 mod media;
 mod messages;
 mod news;
+mod people;
 mod queue;
 mod queue_laws;
 mod reach;

@@ -164,6 +164,27 @@ impl TestStore {
         id
     }
 
+    /// Another workspace with one account, written past the store: its command is not there yet.
+    pub(crate) fn add_workspace(&self, name: &str, phone_number_id: &str) -> (WorkspaceId, AccountId) {
+        let (workspace, account) = (self.id(WorkspaceId::from_parts), self.id(AccountId::from_parts));
+        let connection = rusqlite::Connection::open(self.path()).unwrap();
+        connection
+            .execute(
+                "insert into workspaces (id, name, created_at) values (?1, ?2, 0)",
+                (workspace.as_bytes(), name),
+            )
+            .unwrap();
+        connection
+            .execute(
+                "insert into accounts (id, workspace_id, name, phone_number_id, waba_id, status, is_default, is_sandbox,
+                     created_at, updated_at)
+                 values (?1, ?2, ?3, ?4, '77', 'connected', 0, 1, 0, 0)",
+                (account.as_bytes(), workspace.as_bytes(), name, phone_number_id),
+            )
+            .unwrap();
+        (workspace, account)
+    }
+
     pub(crate) fn new_message(&self) -> NewMessage {
         let id = self.id(MessageId::from_parts);
         NewMessage {
@@ -277,6 +298,7 @@ impl TestStore {
             phone_number_id: None,
             time: None,
             undecodable: None,
+            wish: None,
             ids: FreshIds {
                 message: self.id(MessageId::from_parts),
                 contact: self.id(ContactId::from_parts),
