@@ -95,7 +95,7 @@ codes! {
     TemplateNotEditable = "template_not_editable", CONFLICT;
     /// Somebody has this number or user id already, perhaps in another spelling: `details.contact_id` says who.
     ContactExists = "contact_exists", CONFLICT;
-    /// The webhook is disabled: nothing is sent to it until it is enabled again.
+    /// The webhook is disabled: until it is enabled again nothing is sent to it but a test.
     WebhookDisabled = "webhook_disabled", CONFLICT;
     /// There are as many of these as there may be: `details.limit` says how many.
     TooMany = "too_many", CONFLICT;
@@ -127,10 +127,9 @@ codes! {
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT;
     /// The body is larger than 5 MB, or the file larger than Meta takes of its type: `details.limit_bytes` is the most.
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE;
-    /// The caller has used up its calls, or too many logins failed: `Retry-After` says when there are more.
     /// The file has no such part: `Content-Range` tells how long it is.
     RangeNotSatisfiable = "range_not_satisfiable", RANGE_NOT_SATISFIABLE;
-    /// The key has used up its calls: `Retry-After` says when there are more.
+    /// The caller has used up its calls, or too many logins failed: `Retry-After` says when there are more.
     RateLimited = "rate_limited", TOO_MANY_REQUESTS;
     /// The wait for a turn towards Meta would be longer than 5 seconds; nothing was stored.
     Pacing = "pacing", TOO_MANY_REQUESTS;

@@ -210,7 +210,12 @@ fn start(workspace: WorkspaceId, text: &str) -> Option<EventStart> {
 /// Names of kinds, parted by commas.
 fn event_kinds(item: &Item<'_, '_>) -> Option<Vec<EventKind>> {
     let mut kinds = Vec::new();
-    for name in item.string(1..)?.split(',').map(str::trim) {
+    let names = item.string(1..)?;
+    // As an endpoint says it.
+    if names == "*" {
+        return None;
+    }
+    for name in names.split(',').map(str::trim) {
         match name.parse() {
             Ok(kind) => kinds.push(kind),
             Err(_) => item.refuse(unknown_kind(name)),
