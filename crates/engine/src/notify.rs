@@ -62,6 +62,8 @@ pub(crate) struct Posts {
     endpoints: Mutex<BTreeMap<WebhookId, Endpoint>>,
     /// Attempts that are over and could not be written down.
     unwritten: Mutex<Vec<(DeliveryClaim, DeliveryEnd)>>,
+    /// When there was a look although nobody listens: what waits for endpoints that are no more is cleared away.
+    looked_at: Mutex<Option<Timestamp>>,
 }
 
 /// What one endpoint has under way.
@@ -103,6 +105,16 @@ impl Posts {
         self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).push((claim, end));
     }
 
+    /// Whether it is long enough since the last look; then this is one.
+    fn is_time_to_look(&self, now: Timestamp) -> bool {
+        let mut looked_at = self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_time = looked_at.is_none_or(|at| now.duration_since(at).abs() >= LOOK_EVERY);
+        if is_time {
+            *looked_at = Some(now);
+        }
+        is_time
+    }
+
     fn unwritten(&self) -> Vec<(DeliveryClaim, DeliveryEnd)> {
         std::mem::take(&mut *self.unwritten.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -138,6 +150,10 @@ impl Endpoint {
 /// When the store cannot be read or written; the next round tries again.
 pub async fn tick(deps: &Arc<Deps>) -> Result<usize, StoreError> {
     write_down_late(deps).await?;
+    if deps.directory.current().webhooks.is_empty() && !deps.posts.is_time_to_look(deps.now()) {
+        // Nobody listens: then a commit is no reason to look.
+        return Ok(0);
+    }
     let mut work = deps.hooks.hook_work(deps.now()).await?;
     if work.has_events {
         while deps.hooks.spread(deps.now(), SPREAD_BATCH).await? {}
