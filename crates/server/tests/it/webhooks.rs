@@ -405,6 +405,23 @@ async fn a_slow_endpoint_delays_no_other_and_no_more_than_its_share_is_under_way
 }
 
 #[tokio::test]
+async fn a_first_attempt_goes_before_attempts_that_are_made_again() {
+    let app = TestApp::with(|settings| settings.hooks.concurrency = 1).await;
+    add(&app, URL, json!({"events": ["message.incoming"]})).await;
+    app.receiver.answer(URL, 500);
+    for n in 0..3 {
+        app.customer_writes(&format!("+1555010123{n}"), "failed").await;
+    }
+    app.tick_hooks().await;
+    app.advance(13);
+    app.receiver.answer(URL, 200);
+    app.receiver.forget();
+    app.customer_writes("+15550101239", "fresh").await;
+    app.tick_hooks().await;
+    assert_eq!(words(&app, URL), ["fresh", "failed", "failed", "failed"]);
+}
+
+#[tokio::test]
 async fn a_backlog_survives_the_process_and_keeps_its_order() {
     let mut app = TestApp::new().await;
     add(&app, URL, json!({"events": ["message.incoming"]})).await;
