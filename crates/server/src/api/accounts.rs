@@ -59,7 +59,7 @@ pub(crate) async fn get_account(
     Named(id): Named,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    body::read(&body::query(query.as_deref())?, |_| ())?;
+    body::no_query(query.as_deref())?;
     let record = choose_account(&deps, &caller, Some(&id))?;
     show_one(&deps, &caller, &record, StatusCode::OK).await
 }
@@ -72,7 +72,7 @@ pub(crate) async fn resume_account(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    body::read(&body::object(&body::bytes(&deps, &headers, body).await?, true)?, |_| ())?;
+    body::nothing(&deps, &headers, body).await?;
     let record = choose_account(&deps, &caller, Some(&id))?;
     account::resume(&deps, &by, &record.account).await?;
     let resumed = deps.directory.current().account(caller.workspace(), &id).cloned();

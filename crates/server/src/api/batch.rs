@@ -35,7 +35,7 @@ pub(crate) async fn send_batch(
     let caller = visit.authorise()?;
     visit.spend(&deps, &caller, CallKind::Send)?;
     let key = repeat::key_of(&headers)?;
-    let object = body::object(&body::bytes(&deps, &headers, body).await?, false)?;
+    let object = body::json(&deps, &headers, body).await?;
     body::read(&object, |fields| {
         let _items = fields.required("messages").array(1..=MAX_ITEMS);
     })?;

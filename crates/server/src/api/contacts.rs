@@ -74,7 +74,7 @@ pub(crate) async fn get_contact(
     Named(id): Named,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    body::read(&body::query(query.as_deref())?, |_| ())?;
+    body::no_query(query.as_deref())?;
     let contact = find(&deps, &caller, &id).await?;
     Ok(answer::success(StatusCode::OK, &show::contact(contact)))
 }
@@ -89,7 +89,7 @@ pub(crate) async fn create_contact(
 ) -> Result<Response, ApiError> {
     let query = body::query(query.as_deref())?;
     let is_upsert = body::read(&query, |fields| fields.optional("upsert").boolean_or_text())?;
-    let object = body::object(&body::bytes(&deps, &headers, body).await?, false)?;
+    let object = body::json(&deps, &headers, body).await?;
     let change = body::read(&object, |fields| {
         let change = ContactChange::read(fields);
         change.check_new(fields);
@@ -111,7 +111,7 @@ pub(crate) async fn update_contact(
     body: Body,
 ) -> Result<Response, ApiError> {
     let target = ContactTarget::Known(find(&deps, &caller, &id).await?.id);
-    let object = body::object(&body::bytes(&deps, &headers, body).await?, false)?;
+    let object = body::json(&deps, &headers, body).await?;
     let change = body::read(&object, ContactChange::read)?;
     refuse_bound(&deps, &caller)?;
     let end = contact::put(&deps, &by, caller.workspace(), target, change).await?;

@@ -78,7 +78,7 @@ pub(crate) async fn get_message(
     Named(id): Named,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    body::read(&body::query(query.as_deref())?, |_| ())?;
+    body::no_query(query.as_deref())?;
     let story = deps.messages.message(caller.workspace(), &key_of(&id)).await?;
     let story =
         story.ok_or_else(|| ApiError::new(Code::MessageNotFound, "There is no message with this id."))?;
@@ -111,7 +111,7 @@ pub(crate) async fn cancel_message(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    body::read(&body::object(&body::bytes(&deps, &headers, body).await?, true)?, |_| ())?;
+    body::nothing(&deps, &headers, body).await?;
     match queue::cancel(&deps, &caller, &key_of(&id)).await {
         Ok(message) => Ok(answer::success(StatusCode::OK, &show::message(message))),
         Err(ActError::NotPossible(status)) => {
@@ -130,7 +130,7 @@ pub(crate) async fn resolve_message(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = body::object(&body::bytes(&deps, &headers, body).await?, false)?;
+    let object = body::json(&deps, &headers, body).await?;
     let action = body::read(&object, |fields| {
         fields.required("action").choice(&[("resend", Resolve::Resend), ("fail", Resolve::Fail)])
     })?;

@@ -68,7 +68,7 @@ pub(crate) async fn get_template(
     Named(id): Named,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    body::read(&body::query(query.as_deref())?, |_| ())?;
+    body::no_query(query.as_deref())?;
     Ok(answer::success(StatusCode::OK, &show::template(find(&deps, &caller, &id).await?)))
 }
 

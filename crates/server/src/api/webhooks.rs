@@ -60,7 +60,7 @@ pub(crate) async fn get_webhook(
     Named(id): Named,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    body::read(&body::query(query.as_deref())?, |_| ())?;
+    body::no_query(query.as_deref())?;
     Ok(answer::success(StatusCode::OK, &show(&*find(&deps, &caller, &id)?)))
 }
 
@@ -71,7 +71,7 @@ pub(crate) async fn create_webhook(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = body::object(&body::bytes(&deps, &headers, body).await?, false)?;
+    let object = body::json(&deps, &headers, body).await?;
     let choice = body::read(&object, |fields| read_choice(&deps, &caller, fields, None))?;
     let choice = choice.ok_or_else(|| ApiError::invalid_at("", "the endpoint is incomplete"))?;
     let Some(record) = webhook::create(&deps, &by, caller.workspace(), choice).await? else {
@@ -90,7 +90,7 @@ pub(crate) async fn update_webhook(
     body: Body,
 ) -> Result<Response, ApiError> {
     let record = find(&deps, &caller, &id)?;
-    let object = body::object(&body::bytes(&deps, &headers, body).await?, false)?;
+    let object = body::json(&deps, &headers, body).await?;
     let choice = body::read(&object, |fields| read_choice(&deps, &caller, fields, Some(&record)))?;
     let choice = choice.ok_or_else(|| ApiError::invalid_at("", "the endpoint is incomplete"))?;
     let switches_on = object.get("enabled").and_then(Value::as_bool) == Some(true);
@@ -106,7 +106,7 @@ pub(crate) async fn delete_webhook(
     Named(id): Named,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    body::read(&body::query(query.as_deref())?, |_| ())?;
+    body::no_query(query.as_deref())?;
     let record = find(&deps, &caller, &id)?;
     if webhook::remove(&deps, &by, &record).await? {
         Ok(StatusCode::NO_CONTENT.into_response())
@@ -123,7 +123,7 @@ pub(crate) async fn test_webhook(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    body::read(&body::object(&body::bytes(&deps, &headers, body).await?, true)?, |_| ())?;
+    body::nothing(&deps, &headers, body).await?;
     let record = find(&deps, &caller, &id)?;
     let tested = notify::test(&deps, caller.workspace(), record.id).await?;
     let position = tested.ok_or_else(|| not_found(&id))?;
@@ -139,7 +139,7 @@ pub(crate) async fn rotate_webhook_secret(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    body::read(&body::object(&body::bytes(&deps, &headers, body).await?, true)?, |_| ())?;
+    body::nothing(&deps, &headers, body).await?;
     let record = find(&deps, &caller, &id)?;
     let changed = webhook::rotate(&deps, &by, &record).await?.ok_or_else(|| not_found(&id))?;
     Ok(answer::success(StatusCode::OK, &with_secret(&changed)))
@@ -173,7 +173,7 @@ pub(crate) async fn replay_webhook(
     body: Body,
 ) -> Result<Response, ApiError> {
     let record = find(&deps, &caller, &id)?;
-    let object_given = body::object(&body::bytes(&deps, &headers, body).await?, false)?;
+    let object_given = body::json(&deps, &headers, body).await?;
     let now = deps.now();
     let since = body::read(&object_given, |fields| {
         let since = fields.required("since");
@@ -210,7 +210,7 @@ pub(crate) async fn redeliver_delivery(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    body::read(&body::object(&body::bytes(&deps, &headers, body).await?, true)?, |_| ())?;
+    body::nothing(&deps, &headers, body).await?;
     let unknown = || ApiError::new(Code::DeliveryNotFound, format!("There is no delivery `{id}`."));
     let parsed: DeliveryId = id.parse().map_err(|_| unknown())?;
     let position = parsed.position(caller.workspace()).ok_or_else(unknown)?;

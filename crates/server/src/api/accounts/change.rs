@@ -34,7 +34,7 @@ pub(crate) async fn create_account(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = body::object(&body::bytes(&deps, &headers, body).await?, false)?;
+    let object = body::json(&deps, &headers, body).await?;
     let new = body::read(&object, |fields| read_new(fields, &caller))?;
     let new = new.ok_or_else(|| ApiError::invalid_at("", "the account is incomplete"))?;
     may_make(&caller, new.is_sandbox)?;
@@ -55,7 +55,7 @@ pub(crate) async fn update_account(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = body::object(&body::bytes(&deps, &headers, body).await?, false)?;
+    let object = body::json(&deps, &headers, body).await?;
     let record = choose_account(&deps, &caller, Some(&id))?;
     let changes = body::read(&object, |fields| read_changes(fields, &record))?;
     may_take_default(&deps, &caller, changes.is_default == Some(true))?;

@@ -26,7 +26,7 @@ pub(crate) async fn test_account(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    body::read(&body::object(&body::bytes(&deps, &headers, body).await?, true)?, |_| ())?;
+    body::nothing(&deps, &headers, body).await?;
     let record = choose_account(&deps, &caller, Some(&id))?;
     let checks = account::test(&deps, &record).await?;
     let is_ok = checks.iter().all(|check| check.is_ok);
@@ -51,7 +51,7 @@ pub(crate) async fn subscribe_account(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    body::read(&body::object(&body::bytes(&deps, &headers, body).await?, true)?, |_| ())?;
+    body::nothing(&deps, &headers, body).await?;
     let record = choose_account(&deps, &caller, Some(&id))?;
     let apps = number::subscribe(&deps, &by, &record).await?;
     let data = object([
@@ -69,7 +69,7 @@ pub(crate) async fn register_account(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = body::object(&body::bytes(&deps, &headers, body).await?, false)?;
+    let object = body::json(&deps, &headers, body).await?;
     let record = choose_account(&deps, &caller, Some(&id))?;
     let pin = body::read(&object, |fields| {
         let is_pin = |text: &str| text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -88,7 +88,7 @@ pub(crate) async fn get_profile(
     Named(id): Named,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    body::read(&body::query(query.as_deref())?, |_| ())?;
+    body::no_query(query.as_deref())?;
     let record = choose_account(&deps, &caller, Some(&id))?;
     Ok(answer::success(StatusCode::OK, &number::profile(&deps, &record).await?))
 }
@@ -101,7 +101,7 @@ pub(crate) async fn update_profile(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = body::object(&body::bytes(&deps, &headers, body).await?, false)?;
+    let object = body::json(&deps, &headers, body).await?;
     let record = choose_account(&deps, &caller, Some(&id))?;
     let change = body::read(&object, profile::read_change)?;
     Ok(answer::success(StatusCode::OK, &number::set_profile(&deps, &by, &record, &change).await?))

@@ -29,7 +29,7 @@ pub(crate) async fn put_contacts(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = body::object(&body::bytes(&deps, &headers, body).await?, false)?;
+    let object = body::json(&deps, &headers, body).await?;
     body::read(&object, |fields| {
         let _items = fields.required("contacts").array(1..=MAX_ITEMS);
     })?;

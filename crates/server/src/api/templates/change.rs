@@ -26,7 +26,7 @@ pub(crate) async fn create_template(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = body::object(&body::bytes(&deps, &headers, body).await?, false)?;
+    let object = body::json(&deps, &headers, body).await?;
     let (account, draft) = body::read(&object, |fields| {
         (fields.optional("account").string(1..=200).map(str::to_owned), Draft::read(fields))
     })?;
@@ -45,7 +45,7 @@ pub(crate) async fn update_template(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = body::object(&body::bytes(&deps, &headers, body).await?, false)?;
+    let object = body::json(&deps, &headers, body).await?;
     let before = find(&deps, &caller, &id).await?;
     let known = &before.listed.template;
     let edit = body::read(&object, |fields| Edit::read(fields, known))?;
