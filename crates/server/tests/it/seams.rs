@@ -1,7 +1,12 @@
 //! Faults between parts that were built apart, each named for what went wrong.
 
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use engine::key::DEV_KEY;
 use serde_json::{Value, json};
 use sim::{Fault, FaultAction, FaultAnswer};
+
+use tower::ServiceExt;
 
 use crate::support::{CUSTOMER, STRANGER, TestApp};
 
@@ -64,4 +69,32 @@ async fn a_marketing_fallback_that_was_tried_once_left_after_a_stop() {
     let message = app.message(&id).await;
     assert_eq!(message["error"]["code"], "recipient_opted_out", "{message:#}");
     assert_eq!(app.n_taken(), 0);
+}
+
+#[tokio::test]
+async fn a_change_of_an_endpoint_took_back_the_secret_that_another_process_had_just_made() {
+    let mut app = TestApp::new().await;
+    let body = json!({"name": "shop", "url": "https://shop.example.com/hook", "events": ["*"]});
+    let made = app.post("/api/webhooks", &body).await.expect(201);
+    let path = format!("/api/webhooks/{}", made.data()["id"].as_str().unwrap());
+    // Two processes on one database; the first looks for changes once a second.
+    let first = app.router.clone();
+    app.restart().await;
+    let rotated = app.post(&format!("{path}/rotate-secret"), &json!({})).await.expect(200);
+    app.request("PUT", &path, json!({"events": ["message.incoming"]}).to_string()).await.expect(200);
+    let change = Request::put(&path)
+        .header("X-API-Key", DEV_KEY)
+        .body(Body::from(json!({"name": "store"}).to_string()))
+        .unwrap();
+    assert_eq!(first.oneshot(change).await.unwrap().status(), StatusCode::OK);
+    app.customer_writes(CUSTOMER, "Hi").await;
+    app.tick_hooks().await;
+    let got = app.receiver.got();
+    let secret = |answer: &crate::support::Answer| answer.data()["secret"].as_str().unwrap().to_owned();
+    assert_eq!(got.last().unwrap().secrets, [secret(&rotated), secret(&made)]);
+    let shown = app.get(&path).await.expect(200);
+    assert_eq!(
+        (&shown.data()["name"], &shown.data()["events"]),
+        (&json!("store"), &json!(["message.incoming"]))
+    );
 }
