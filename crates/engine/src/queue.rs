@@ -38,6 +38,7 @@ pub async fn tick(deps: &Arc<Deps>) -> Result<u32, StoreError> {
     }
     let mut n_done = deps.work.expire(deps.now(), EXPIRE_BATCH).await?;
     let directory = deps.directory.current();
+    let mut failed = None;
     for record in &directory.accounts {
         // A held account's queue waits; nobody else's does.
         let is_held = record.account.status != AccountStatus::Connected
@@ -45,11 +46,14 @@ pub async fn tick(deps: &Arc<Deps>) -> Result<u32, StoreError> {
         if depths.contains_key(&record.account.id) && !is_held {
             // In a task of its own: what it claims is sent even if this round is given up.
             let taking = deps.tasks.spawn(take(deps.clone(), record.clone())).await;
-            n_done =
-                n_done.saturating_add(taking.map_err(|error| panicked("taking from the queue", error))??);
+            match taking.map_err(|error| panicked("taking from the queue", error)).flatten() {
+                Ok(n_taken) => n_done = n_done.saturating_add(n_taken),
+                // Whatever is wrong with this one's queue, the others' do not wait for it.
+                Err(error) => failed = failed.or(Some(error)),
+            }
         }
     }
-    Ok(n_done)
+    failed.map_or(Ok(n_done), Err)
 }
 
 /// Starts what is due of one account, as far as its pace allows.
