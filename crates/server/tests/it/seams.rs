@@ -98,3 +98,69 @@ async fn a_change_of_an_endpoint_took_back_the_secret_that_another_process_had_j
         (&json!("store"), &json!(["message.incoming"]))
     );
 }
+
+#[tokio::test]
+async fn a_key_of_some_accounts_reached_others_people_and_messages_by_their_ids() {
+    let app = TestApp::new().await;
+    let clinic = app.add_second_account().await;
+    let sent = app.send_text(CUSTOMER).await.expect(200);
+    let id = sent.data()["id"].as_str().unwrap();
+    let contact = app.message(id).await["contact_id"].as_str().unwrap().to_owned();
+    let bound = app.key(move |new| new.accounts = vec![clinic]).await;
+    let rehearse = async |body: Value| {
+        let mut body = body;
+        body["dry_run"] = json!(true);
+        body["whatsapp_account"] = json!("clinic");
+        app.request_as(&bound, "POST", "/api/messages/send", body.to_string()).await
+    };
+    // Another account's person: the answer would tell the number.
+    let to_contact = json!({"contact": contact, "type": "template", "template": hello()});
+    let told = rehearse(to_contact.clone()).await;
+    assert!(!told.body.to_string().contains("0100001"), "{:#}", told.body);
+    let refused = app.request_as(&bound, "POST", "/api/messages/send", {
+        let mut body = to_contact;
+        body["whatsapp_account"] = json!("clinic");
+        body.to_string()
+    });
+    assert_eq!(refused.await.expect(404).code(), "contact_not_found");
+    // Another account's message: Meta's id of it holds the number.
+    let answering =
+        json!({"to": STRANGER, "type": "template", "template": hello(), "context": {"message_id": id}});
+    let told = rehearse(answering).await;
+    assert!(!told.body.to_string().contains("wamid."), "{:#}", told.body);
+    assert_eq!(app.n_taken(), 1);
+    // Its own people and messages it reaches.
+    let send =
+        async |body: Value| app.request_as(&bound, "POST", "/api/messages/send", body.to_string()).await;
+    let mut own =
+        json!({"to": STRANGER, "type": "template", "template": hello(), "whatsapp_account": "clinic"});
+    let sent = send(own.clone()).await.expect(200);
+    let listed = app.request_as(&bound, "GET", "/api/contacts", "").await.expect(200);
+    own.as_object_mut().unwrap().remove("to");
+    own["contact"] = listed.data()["contacts"][0]["id"].clone();
+    own["context"] = json!({"message_id": sent.data()["id"]});
+    app.advance(6);
+    send(own).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_rehearsal_knew_no_fallback_and_no_other_time_than_now() {
+    let app = TestApp::new().await;
+    let rehearse = async |more: Value| {
+        let mut body = json!({"to": CUSTOMER, "type": "text", "text": "Hi", "dry_run": true,
+            "context": {"message_id": "wamid.x"}});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        app.send(body).await.expect(200).body["data"].take()
+    };
+    // The window is open now, and closed by then.
+    let later = json!({"send_at": "2026-01-03T00:00:00Z"});
+    assert_eq!(rehearse(later.clone()).await["would_send"], false);
+    assert_eq!(rehearse(json!({})).await["request"]["type"], "text");
+    // Then the fallback goes out, and answers nothing.
+    let mut saved = later;
+    saved["fallback_template"] = hello();
+    let told = rehearse(saved).await;
+    assert_eq!(told["would_send"], true, "{told:#}");
+    assert_eq!((&told["request"]["type"], &told["request"]["context"]), (&json!("template"), &Value::Null));
+    assert_eq!(rehearse(json!({"fallback_template": hello()})).await["request"]["type"], "text");
+}
