@@ -164,3 +164,13 @@ async fn a_rehearsal_knew_no_fallback_and_no_other_time_than_now() {
     assert_eq!((&told["request"]["type"], &told["request"]["context"]), (&json!("template"), &Value::Null));
     assert_eq!(rehearse(json!({"fallback_template": hello()})).await["request"]["type"], "text");
 }
+
+#[tokio::test]
+async fn a_key_of_some_accounts_read_what_was_done_to_the_others() {
+    let app = TestApp::new().await;
+    let clinic = app.add_second_account().await;
+    let bound = app.key(move |new| new.accounts = vec![clinic]).await;
+    let refused = app.request_as(&bound, "GET", "/api/audit", "").await.expect(403);
+    assert_eq!(refused.code(), "forbidden");
+    app.get("/api/audit").await.expect(200);
+}
