@@ -13,7 +13,7 @@ use crate::ports::{
     AccountRecord, Cancel, ClaimRequest, KeptAnswer, KeptKey, MessageKey, Settlement, StoreError,
     StoreErrorKind, StoredMessage,
 };
-use crate::send::{SendError, choose_account};
+use crate::send::{SendError, choose_account, may_leave};
 use crate::{Deps, account, chain, deliver};
 
 /// How often the queue is looked at when nobody hints: scheduled messages leave within a second of their time.
@@ -157,10 +157,7 @@ pub async fn resolve(
 
 async fn resend(deps: &Arc<Deps>, caller: &Caller, message: &StoredMessage) -> Result<(), ActError> {
     let record = choose_account(deps, caller, Some(&message.account.to_string())).map_err(ActError::Send)?;
-    if record.account.status != AccountStatus::Connected {
-        let account = Box::new(record.account.clone());
-        return Err(ActError::Send(SendError::AccountHeld { account, error: None }));
-    }
+    may_leave(deps, &record).map_err(ActError::Send)?;
     // In a task of its own: whoever asked may go away between the claim and its sending.
     let (claiming, id, workspace) = (deps.clone(), message.id, caller.workspace());
     let resending = deps.tasks.spawn(async move {
