@@ -174,3 +174,17 @@ async fn a_key_of_some_accounts_read_what_was_done_to_the_others() {
     assert_eq!(refused.code(), "forbidden");
     app.get("/api/audit").await.expect(200);
 }
+
+#[tokio::test]
+async fn what_is_left_of_an_erased_person_was_not_understood_when_it_was_taken_once_more() {
+    let app = TestApp::new().await;
+    app.customer_writes(STRANGER, "Hi").await;
+    let sent = app.send_text(STRANGER).await.expect(200);
+    app.step().await;
+    let contact = app.message(sent.data()["id"].as_str().unwrap()).await["contact_id"].clone();
+    let path = format!("/api/contacts/{}", contact.as_str().unwrap());
+    app.request("DELETE", &path, "").await.expect(204);
+    engine::contact::tick(&app.deps).await.unwrap();
+    let taken = app.patiently(server::redrive(&app.deps, jiff::Timestamp::UNIX_EPOCH, None)).await.unwrap();
+    assert_eq!((taken.applied, taken.undecodable, taken.unrouted), (0, 0, 0), "{taken:?}");
+}
