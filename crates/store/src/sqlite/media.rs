@@ -379,7 +379,8 @@ pub(super) fn forget(connection: &Connection, key: BlobKey) -> SqlResult<()> {
     let keys = (key.workspace.as_bytes(), key.media.as_bytes());
     connection
         .prepare_cached(
-            "delete from media where workspace_id = ?1 and id = ?2 and state = 'gone' and origin <> 'inbound'",
+            "delete from media where workspace_id = ?1 and id = ?2 and state = 'gone' and not exists (
+                 select 1 from messages where messages.id = media.message_id)",
         )?
         .execute(keys)?;
     connection

@@ -6,7 +6,8 @@ use domain::inbound::{Inbound, Update};
 use domain::media::digest_of;
 use engine::ports::{
     BlobKey, ClaimedMedia, ContactFilter, Contacts, FetchEnd, MediaClaimRequest, MediaOrigin, MediaRecords,
-    MediaState, Messages, NewMedia, Settled, StoredMedia, UploadKey, WholeMedia, Work,
+    MediaState, Messages, NewMedia, Settled, StoredMedia, SweepPlace, Swept, Upkeep, UploadKey, WholeMedia,
+    Work,
 };
 use jiff::SignedDuration;
 
@@ -328,4 +329,22 @@ async fn a_file_of_one_account_does_not_wait_for_the_thousands_of_another() {
     assert_eq!(claimed.iter().map(|claim| claim.id).collect::<Vec<_>>(), [theirs]);
     let claimed = app.fetch_claims(app.worker).await;
     assert_eq!((claimed.len(), claimed[0].id), (4, first));
+}
+
+#[tokio::test]
+async fn a_file_goes_with_the_message_that_brought_it() {
+    let app = TestStore::new().await;
+    let (_, id) = app.picture("wamid.A").await;
+    let claim = app.fetch_claims(app.worker).await.remove(0);
+    app.store.media_settle(app.key(id), claim.token, ready()).await.unwrap();
+    let (_, kept) = app.picture("wamid.B").await;
+    app.advance(400 * DAY);
+    let (what, before) = (Swept::Messages(app.workspace), app.now());
+    let overdue = app.store.overdue(what, before, SweepPlace::default(), 10).await.unwrap();
+    assert_eq!(app.store.discard(what, before, overdue.rows).await.unwrap(), 1);
+    // It is kept for ever otherwise, and no erasure would find it: whose it was is gone with the message.
+    assert_eq!(app.store.media_gone(app.now(), 10).await.unwrap(), [app.key(id)]);
+    app.store.media_forget(app.key(id)).await.unwrap();
+    assert_eq!(app.store.media(app.workspace, id).await.unwrap(), None);
+    assert_eq!(app.file(kept).await.state, MediaState::Pending);
 }
