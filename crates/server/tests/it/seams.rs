@@ -8,7 +8,7 @@ use sim::{Fault, FaultAction, FaultAnswer};
 
 use tower::ServiceExt;
 
-use crate::support::{CUSTOMER, STRANGER, TestApp};
+use crate::support::{CUSTOMER, STRANGER, TestApp, signature};
 
 /// The next message that the simulator is handed meets this code.
 fn refuse_once(app: &TestApp, code: i64) {
@@ -187,4 +187,37 @@ async fn what_is_left_of_an_erased_person_was_not_understood_when_it_was_taken_o
     engine::contact::tick(&app.deps).await.unwrap();
     let taken = app.patiently(server::redrive(&app.deps, jiff::Timestamp::UNIX_EPOCH, None)).await.unwrap();
     assert_eq!((taken.applied, taken.undecodable, taken.unrouted), (0, 0, 0), "{taken:?}");
+}
+
+#[tokio::test]
+async fn what_a_customer_wrote_to_an_account_that_another_process_had_just_added_was_nobodys() {
+    let mut app = TestApp::new().await;
+    let first = app.router.clone();
+    app.restart().await;
+    // Of the same app: its secret is known to the first process.
+    let clinic = app.sim.accounts().into_iter().nth(1).unwrap();
+    let new = engine::account::AddAccount {
+        workspace: app.workspace,
+        name: "clinic".to_owned(),
+        phone_number_id: clinic.phone_number_id.clone(),
+        waba_id: clinic.waba_id.clone(),
+        access_token: clinic.access_token.clone().into(),
+        app_secret: Some(app.seeded.app_secret.clone().into()),
+        verify_token: None,
+        is_default: false,
+        is_sandbox: true,
+    };
+    engine::account::add(&app.deps, &engine::By::command_line(), new).await.unwrap();
+    let body = json!({"object": "whatsapp_business_account", "entry": [{"id": clinic.waba_id, "changes": [{
+        "field": "messages", "value": {"messaging_product": "whatsapp",
+            "metadata": {"phone_number_id": clinic.phone_number_id},
+            "messages": [{"from": &STRANGER[1..], "id": "wamid.first", "timestamp": "1767225600", "type": "text",
+                "text": {"body": "Hi"}}]}}]}]})
+    .to_string();
+    let post = Request::post("/webhooks/meta")
+        .header("X-Hub-Signature-256", signature(&app.seeded.app_secret, body.as_bytes()))
+        .body(Body::from(body))
+        .unwrap();
+    assert_eq!(first.oneshot(post).await.unwrap().status(), StatusCode::OK);
+    assert_eq!(app.message("wamid.first").await["status"], "received");
 }
