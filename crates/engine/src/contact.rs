@@ -35,12 +35,6 @@ pub fn view(deps: &Deps, caller: &Caller) -> View {
     View { accounts: caller.visible(deps), has_unplaced: !caller.names_accounts() }
 }
 
-/// Whether the caller may change people: not with a key that is bound to some accounts, nor with a test key where there
-/// are live accounts.
-pub fn may_change(deps: &Deps, caller: &Caller) -> bool {
-    !caller.names_accounts() && (!caller.is_test() || caller.visible(deps).is_none())
-}
-
 /// One contact, as far as the caller may see it. The inner `None`: it is there, and others' business.
 ///
 /// # Errors

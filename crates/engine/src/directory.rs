@@ -29,8 +29,12 @@ impl DirectoryCache {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Remembers what was read, unless somebody has read what is newer meanwhile: a key that was revoked stays so.
     fn replace(&self, directory: Directory) {
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(directory);
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        if current.revision.directory <= directory.revision.directory {
+            *current = Arc::new(directory);
+        }
     }
 }
 

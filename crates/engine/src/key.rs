@@ -73,7 +73,6 @@ impl Caller {
         }
     }
 
-    /// The accounts of which the key may see anything; `None`: all, also those that are gone.
     /// Whose the limits and the `Idempotency-Key`s are: a key's and its rotations', or a user's.
     pub fn owner(&self) -> OwnerId {
         match self {
@@ -135,6 +134,12 @@ impl Caller {
             return None;
         }
         Some(accounts().filter(|account| self.may_use(account)).map(|account| account.id).collect())
+    }
+
+    /// Whether what is the whole workspace's is its business: not that of a key that is bound to some accounts, nor of a
+    /// test key where there are live accounts.
+    pub fn is_of_whole_workspace(&self, deps: &Deps) -> bool {
+        !self.names_accounts() && (!self.is_test() || self.visible(deps).is_none())
     }
 
     /// Whether it may see what belongs to this account.

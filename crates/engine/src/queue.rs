@@ -13,7 +13,7 @@ use crate::ports::{
     AccountRecord, Cancel, ClaimRequest, KeptAnswer, KeptKey, MessageKey, Settlement, StoreError,
     StoreErrorKind, StoredMessage,
 };
-use crate::send::{SendError, choose_account};
+use crate::send::{SendError, choose_account, may_leave};
 use crate::{Deps, account, chain, deliver};
 
 /// How often the queue is looked at when nobody hints: scheduled messages leave within a second of their time.
@@ -38,6 +38,7 @@ pub async fn tick(deps: &Arc<Deps>) -> Result<u32, StoreError> {
     }
     let mut n_done = deps.work.expire(deps.now(), EXPIRE_BATCH).await?;
     let directory = deps.directory.current();
+    let mut failed = None;
     for record in &directory.accounts {
         // A held account's queue waits; nobody else's does.
         let is_held = record.account.status != AccountStatus::Connected
@@ -45,11 +46,14 @@ pub async fn tick(deps: &Arc<Deps>) -> Result<u32, StoreError> {
         if depths.contains_key(&record.account.id) && !is_held {
             // In a task of its own: what it claims is sent even if this round is given up.
             let taking = deps.tasks.spawn(take(deps.clone(), record.clone())).await;
-            n_done =
-                n_done.saturating_add(taking.map_err(|error| panicked("taking from the queue", error))??);
+            match taking.map_err(|error| panicked("taking from the queue", error)).flatten() {
+                Ok(n_taken) => n_done = n_done.saturating_add(n_taken),
+                // Whatever is wrong with this one's queue, the others' do not wait for it.
+                Err(error) => failed = failed.or(Some(error)),
+            }
         }
     }
-    Ok(n_done)
+    failed.map_or(Ok(n_done), Err)
 }
 
 /// Starts what is due of one account, as far as its pace allows.
@@ -153,10 +157,7 @@ pub async fn resolve(
 
 async fn resend(deps: &Arc<Deps>, caller: &Caller, message: &StoredMessage) -> Result<(), ActError> {
     let record = choose_account(deps, caller, Some(&message.account.to_string())).map_err(ActError::Send)?;
-    if record.account.status != AccountStatus::Connected {
-        let account = Box::new(record.account.clone());
-        return Err(ActError::Send(SendError::AccountHeld { account, error: None }));
-    }
+    may_leave(deps, &record).map_err(ActError::Send)?;
     // In a task of its own: whoever asked may go away between the claim and its sending.
     let (claiming, id, workspace) = (deps.clone(), message.id, caller.workspace());
     let resending = deps.tasks.spawn(async move {

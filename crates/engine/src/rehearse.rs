@@ -13,7 +13,7 @@ use crate::{Deps, media};
 /// One thing that a rehearsal looked at.
 #[derive(Debug)]
 pub struct Rehearsed {
-    /// What: `account`, `recipient`, `template`, `window`, `opt_out`, `media`.
+    /// What: `account`, `recipient`, `template`, `fallback_template`, `window`, `opt_out`, `media`, `context`.
     pub name: &'static str,
     /// `None`: all is well.
     pub error: Option<SendError>,
@@ -70,19 +70,24 @@ pub async fn rehearse(deps: &Deps, caller: &Caller, request: &SendRequest) -> Re
         let end = check_template(deps, (record, recipient.as_ref()), &request.content, "/template").await;
         note("template", end.map(|found| is_marketing = found))?;
     }
+    let mut is_fallback_marketing = false;
     if let Some((record, fallback)) = record.as_ref().zip(request.fallback.as_ref()) {
         let end = check_template(deps, (record, recipient.as_ref()), fallback, "/fallback_template").await;
-        note("fallback_template", end.map(|_| ()))?;
+        note("fallback_template", end.map(|found| is_fallback_marketing = found))?;
     }
+    // The fallback that goes out instead.
+    let mut instead = None;
     if let (Some(record), Some(recipient)) = (&record, &recipient) {
         let known = deps.messages.look_up(caller.workspace(), record.account.id, recipient).await?;
-        let now = deps.now();
+        let leaves_at = request.when.leaves_at(deps.now());
         if request.content.needs_window() {
-            let is_open = known.window.is_open(now);
-            note("window", if is_open { Ok(()) } else { Err(SendError::OutsideWindow(known.window)) })?;
+            let is_open = known.window.is_open(leaves_at);
+            instead = request.fallback.as_ref().filter(|_| !is_open);
+            let may_go = is_open || instead.is_some();
+            note("window", if may_go { Ok(()) } else { Err(SendError::OutsideWindow(known.window)) })?;
         }
-        if is_marketing {
-            let resting = known.resting_until.filter(|until| now < *until);
+        if if instead.is_some() { is_fallback_marketing } else { is_marketing } {
+            let resting = known.resting_until.filter(|until| leaves_at < *until);
             note(
                 "opt_out",
                 match resting {
@@ -102,7 +107,8 @@ pub async fn rehearse(deps: &Deps, caller: &Caller, request: &SendRequest) -> Re
         let end = context(deps, caller, request.context_wamid.as_deref()).await;
         note("context", end.map(|found| context_wamid = found))?;
     }
-    let content = match content_text(&request.content) {
+    let leaving = instead.unwrap_or(&request.content);
+    let content = match content_text(leaving) {
         Ok(content) => content,
         Err(SendError::Store(error)) => return Err(error),
         Err(_) => return Ok(Rehearsal { checks, request: None }),
@@ -111,9 +117,10 @@ pub async fn rehearse(deps: &Deps, caller: &Caller, request: &SendRequest) -> Re
     let body = recipient.map(|recipient| {
         deps.upstream.body(&OutgoingMessage {
             recipient: &recipient,
-            kind: request.content.kind().as_str(),
+            kind: leaving.kind().as_str(),
             content: &content,
-            context_wamid: context_wamid.as_deref(),
+            // A fallback answers nothing.
+            context_wamid: context_wamid.as_deref().filter(|_| instead.is_none()),
             recipient_identity_key_hash: request.recipient_identity_key_hash.as_deref(),
             reference: &reference,
         })

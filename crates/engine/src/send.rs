@@ -23,7 +23,7 @@ use crate::ports::{
     SentAs, StoreError, UpstreamError,
 };
 use crate::template::{self, TemplateError};
-use crate::{Deps, account, media};
+use crate::{Deps, account, contact, media};
 
 /// A message that somebody wants sent; its shape is checked.
 #[derive(Clone, Debug)]
@@ -60,6 +60,16 @@ pub enum When {
     Queue(Option<Timestamp>),
     /// As the n-th of a batch, from 0: from the queue, at the key's pace, not before this time.
     Batch(u32, Option<Timestamp>),
+}
+
+impl When {
+    /// When it shall leave, for somebody who asks at `now`.
+    pub(crate) fn leaves_at(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Sync | Self::Queue(None) | Self::Batch(_, None) => now,
+            Self::Queue(Some(at)) | Self::Batch(_, Some(at)) => at.max(now),
+        }
+    }
 }
 
 /// A caller's key for repeated requests.
@@ -228,10 +238,7 @@ pub async fn send(
             return Err(deliver::too_long(turn_at, now));
         }
     }
-    let leaves_at = match request.when {
-        When::Sync | When::Queue(None) | When::Batch(_, None) => now,
-        When::Queue(Some(at)) | When::Batch(_, Some(at)) => at.max(now),
-    };
+    let leaves_at = request.when.leaves_at(now);
     let limit = deps.settings.queue_per_account;
     let plan = match request.when {
         When::Sync => Plan::Now,
@@ -359,7 +366,8 @@ pub(crate) async fn resolve(deps: &Deps, caller: &Caller, to: &Addressee) -> Res
         Addressee::User(user) => return Ok(Recipient::User(user.clone())),
         Addressee::Contact(id) => *id,
     };
-    let contact = deps.messages.contact(caller.workspace(), id).await?.ok_or(SendError::ContactNotFound)?;
+    // One that the caller may not see is not there: the answer would tell the number.
+    let contact = contact::find(deps, caller, id).await?.flatten().ok_or(SendError::ContactNotFound)?;
     let person = Person { wa_id: contact.wa_id, user_id: contact.user_id, ..Person::default() };
     let number = person.wa_id.as_deref().and_then(|wa_id| PhoneNumber::from_wa_id(wa_id).ok());
     let user = person.user_id.as_deref().and_then(|user_id| UserId::parse(user_id).ok());
@@ -381,7 +389,9 @@ pub(crate) async fn context(
     }
     let Ok(id) = given.parse() else { return Err(SendError::ContextNotFound) };
     let story = deps.messages.message(caller.workspace(), &MessageKey::Id(id)).await?;
-    story.and_then(|story| story.message.wamid).map(Some).ok_or(SendError::ContextNotFound)
+    // Nor is another account's message here: Meta's id of it holds the number.
+    let message = story.map(|story| story.message).filter(|message| caller.may_see(deps, message.account));
+    message.and_then(|message| message.wamid).map(Some).ok_or(SendError::ContextNotFound)
 }
 
 /// Finds the template of a template message, whose object stands at `base`, and checks that the message fits it.

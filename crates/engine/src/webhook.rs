@@ -89,7 +89,8 @@ pub async fn change(
         ..record.clone()
     };
     let act = act(deps, by, Action::WebhookChanged, &changed);
-    put(deps, changed, revives, act).await
+    let is_there = deps.hooks.webhook_change(&changed, revives, act).await?;
+    as_it_is(deps, record, is_there).await
 }
 
 /// Gives an endpoint a new secret; the old one signs as well for a day. `None`: it is no longer there.
@@ -101,28 +102,21 @@ pub async fn rotate(
     by: &By,
     record: &WebhookRecord,
 ) -> Result<Option<WebhookRecord>, StoreError> {
-    let now = deps.now();
-    let until = now.saturating_add(OLD_SECRET_FOR).unwrap_or(Timestamp::MAX);
-    let changed = WebhookRecord {
-        secret: hook_secret::fresh(&*deps.chance),
-        old_secret: Some((record.secret.clone(), until)),
-        updated_at: now,
-        ..record.clone()
-    };
-    let act = act(deps, by, Action::WebhookSecretRotated, &changed);
-    put(deps, changed, false, act).await
+    let until = deps.now().saturating_add(OLD_SECRET_FOR).unwrap_or(Timestamp::MAX);
+    let secret = hook_secret::fresh(&*deps.chance);
+    let act = act(deps, by, Action::WebhookSecretRotated, record);
+    let is_there = deps.hooks.webhook_rotate((record.workspace, record.id), &secret, until, act).await?;
+    as_it_is(deps, record, is_there).await
 }
 
-async fn put(
+/// An endpoint as the directory has it after a change: what became of it meanwhile is not ours to say.
+async fn as_it_is(
     deps: &Deps,
-    changed: WebhookRecord,
-    revives: bool,
-    act: Act,
+    record: &WebhookRecord,
+    is_there: bool,
 ) -> Result<Option<WebhookRecord>, StoreError> {
-    let is_there = deps.hooks.webhook_change(&changed, revives, act).await?;
     directory::refresh(deps).await?;
-    // As the directory has it: what became of its status meanwhile is not ours to say.
-    let record = deps.directory.current().webhook(changed.workspace, changed.id).cloned();
+    let record = deps.directory.current().webhook(record.workspace, record.id).cloned();
     Ok(record.filter(|_| is_there).map(|record| WebhookRecord::clone(&record)))
 }
 

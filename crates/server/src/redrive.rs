@@ -78,7 +78,7 @@ pub async fn redrive(
 }
 
 async fn once_more(deps: &Arc<Deps>, post: KeptPost) -> anyhow::Result<Ingested> {
-    let verified = webhook::signers(deps, post.proof.signature.as_deref(), &post.body);
+    let verified = webhook::signers_of(deps, post.proof.signature.as_deref(), &post.body);
     let parts = webhook::parts(&post.body).context("reading a post that was JSON when it came")?;
     ingest::again(deps, post, parts, &verified).await.context("taking a post once more")
 }

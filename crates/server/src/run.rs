@@ -29,7 +29,8 @@ use crate::metrics::Access;
 use crate::passwords::Argon2Passwords;
 use crate::{api, health, listen, metrics, webhook};
 
-/// How long what is under way may take after the process was told to stop: the longest call to Meta, and a little.
+/// How long what is under way may take after the process was told to stop, all in all: the longest call to Meta, and a
+/// little.
 const GRACE: SignedDuration = SignedDuration::from_secs(35);
 /// Three panics of a loop in this time end the process: something is thoroughly wrong.
 const PANIC_SPAN: SignedDuration = SignedDuration::from_secs(60);
@@ -190,16 +191,18 @@ pub(crate) async fn serve(
     work::tick_recovery(&deps).await.context("saying that this process lives")?;
     let mut loops = Loops::start(&deps, &stop);
     let mut server = std::pin::pin!(listen::serve(listener, router(&deps, web), stop.clone()));
+    let in_time = || deps.now().saturating_add(GRACE).unwrap_or(jiff::Timestamp::MAX);
+    let mut told_to_stop = None;
     let end = loop {
         tokio::select! {
             () = &mut server => break Ok(()),
             () = stop.cancelled() => {
                 // What waits for events ends, or its connection would stay open.
                 deps.stopping.cancel();
-                let end = deps.now().saturating_add(GRACE).unwrap_or(jiff::Timestamp::MAX);
+                let until = *told_to_stop.insert(in_time());
                 tokio::select! {
                     () = &mut server => {}
-                    () = deps.clock.sleep_until(end) => tracing::warn!("connections were still open at the end"),
+                    () = deps.clock.sleep_until(until) => tracing::warn!("connections were still open at the end"),
                 }
                 break Ok(());
             }
@@ -214,8 +217,12 @@ pub(crate) async fn serve(
     deps.stopping.cancel();
     // What takes on work ends first, then the work; the heart beats until the end, or another process would take the
     // sends that are still under way for those of a dead one.
-    loops.end_workers().await;
-    drain(&deps).await;
+    let until = told_to_stop.unwrap_or_else(in_time);
+    tokio::select! {
+        () = loops.end_workers() => {}
+        () = deps.clock.sleep_until(until) => tracing::warn!("rounds of work were still under way at the end"),
+    }
+    drain(&deps, until).await;
     loops.end().await;
     end
 }
@@ -287,19 +294,23 @@ impl Loops {
         }
     }
 
+    /// Ends the heartbeat, and gives up what has not ended by now.
     async fn end(mut self) {
         self.still.cancel();
+        if self.running.len() > 1 {
+            self.running.abort_all();
+        }
         while self.running.join_next().await.is_some() {}
     }
 }
 
 /// Waits for the sends under way, but not for ever.
-async fn drain(deps: &Deps) {
+async fn drain(deps: &Deps, until: jiff::Timestamp) {
     deps.tasks.close();
-    let end = deps.now().saturating_add(GRACE).unwrap_or(jiff::Timestamp::MAX);
     tokio::select! {
+        biased;
         () = deps.tasks.wait() => {}
-        () = deps.clock.sleep_until(end) => {
+        () = deps.clock.sleep_until(until) => {
             tracing::error!(n_sends = deps.tasks.len(), "sends were still under way at the end; they become unknown");
         }
     }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use engine::ingest::{self, Heard, HeardPart};
 use engine::metrics::Label;
 use engine::ports::AccountRecord;
-use engine::{Deps, account, chain};
+use engine::{Deps, account, chain, directory};
 use secrecy::ExposeSecret;
 
 /// The largest POST that is taken. Meta's are 3 MB at most (reference C.2).
@@ -80,7 +80,7 @@ async fn take_post(State(deps): State<Arc<Deps>>, headers: HeaderMap, body: Body
         return (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large.\n").into_response();
     };
     let signature = headers.get(SIGNATURE).map(header::HeaderValue::as_bytes);
-    let signers = signers(&deps, signature, &body);
+    let mut signers = signers_of(&deps, signature, &body);
     if signers.is_empty() {
         tracing::warn!(
             has_signature = signature.is_some(),
@@ -95,6 +95,11 @@ async fn take_post(State(deps): State<Arc<Deps>>, headers: HeaderMap, body: Body
             return (StatusCode::BAD_REQUEST, "The body is not JSON.\n").into_response();
         }
     };
+    if parts.iter().any(|part| is_of_stranger(part, &signers)) {
+        // Another process may just have added the account, and what is nobody's is not applied later by itself.
+        directory::look_again(&deps).await;
+        signers = signers_of(&deps, signature, &body);
+    }
     let signature = signature.map(Bytes::copy_from_slice);
     match ingest::ingest(&deps, Heard { body, signature, signers: &signers }, parts).await {
         Ok(_) => StatusCode::OK.into_response(),
@@ -105,6 +110,12 @@ async fn take_post(State(deps): State<Arc<Deps>>, headers: HeaderMap, body: Body
     }
 }
 
+/// Whether a part is about a number of none of these accounts.
+fn is_of_stranger(part: &HeardPart, signers: &[Arc<AccountRecord>]) -> bool {
+    let is_known = |number: &String| signers.iter().any(|signer| signer.account.phone_number_id == *number);
+    part.phone_number_id.as_ref().is_some_and(|number| !is_known(number))
+}
+
 /// What a body says, part by part.
 pub(crate) fn parts(body: &Bytes) -> Result<Vec<HeardPart>, graph::NotJson> {
     Ok(graph::split(body)?.into_iter().map(heard).collect())
@@ -112,7 +123,7 @@ pub(crate) fn parts(body: &Bytes) -> Result<Vec<HeardPart>, graph::NotJson> {
 
 /// The accounts whose secret signed this body: the one they have, or the one that was replaced a while ago. Accounts of
 /// one app share their secret: it is tried once.
-pub(crate) fn signers(deps: &Deps, signature: Option<&[u8]>, body: &[u8]) -> Vec<Arc<AccountRecord>> {
+pub(crate) fn signers_of(deps: &Deps, signature: Option<&[u8]>, body: &[u8]) -> Vec<Arc<AccountRecord>> {
     let directory = deps.directory.current();
     let now = deps.now();
     let mut tried: Vec<(&str, bool)> = Vec::new();

@@ -26,7 +26,7 @@ use crate::ports::{
     AccountRecord, BlobKey, Claimed, Failure, FetchError, Fetched, MediaOrigin, MediaState, OutgoingFile,
     Pieces, SentAs, StoreError, StoredMedia, UploadKey,
 };
-use crate::send::{SendError, SendRequest, When};
+use crate::send::{SendError, SendRequest};
 
 /// How long what an address brought is used again without asking: as long as Meta does so itself (reference A.4).
 const LINK_HOLDS_FOR: SignedDuration = SignedDuration::from_mins(10);
@@ -94,11 +94,7 @@ pub(crate) async fn check(
 
 /// Until when a message may need its files: it leaves, and is tried again for a day or as long as it is valid.
 fn needed_until(deps: &Deps, request: &SendRequest) -> Timestamp {
-    let now = deps.now();
-    let leaves_at = match request.when {
-        When::Sync | When::Queue(None) | When::Batch(_, None) => now,
-        When::Queue(Some(at)) | When::Batch(_, Some(at)) => at.max(now),
-    };
+    let leaves_at = request.when.leaves_at(deps.now());
     let span = request.valid_for.unwrap_or(QUEUE_FOR).max(QUEUE_FOR);
     leaves_at.saturating_add(span).unwrap_or(Timestamp::MAX)
 }

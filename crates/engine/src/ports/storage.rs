@@ -10,6 +10,7 @@ use domain::id::{
     AccountId, ContactId, DeliveryId, KeyId, MessageId, OwnerId, ReplayId, WebhookId, WorkerId, WorkspaceId,
 };
 use jiff::Timestamp;
+use secrecy::SecretString;
 
 use super::{
     AccountChanges, Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, ClaimedDelivery,
@@ -283,11 +284,21 @@ pub trait Hooks: Send + Sync {
     /// Adds an endpoint. It hears of what comes from now on. `false`: there are as many as there may be.
     async fn webhook_add(&self, new: &WebhookRecord, limit: u32, act: Act) -> Result<bool, StoreError>;
 
-    /// Changes an endpoint to what it shall be; one that `revives` is active again. `false`: there is none.
+    /// Changes an endpoint to what it shall be, but for its secrets; one that `revives` is active again. `false`: there is
+    /// none.
     async fn webhook_change(
         &self,
         changed: &WebhookRecord,
         revives: bool,
+        act: Act,
+    ) -> Result<bool, StoreError>;
+
+    /// Gives an endpoint a secret; the one that it has by then signs as well until a time. `false`: there is none.
+    async fn webhook_rotate(
+        &self,
+        (workspace, id): (WorkspaceId, WebhookId),
+        secret: &SecretString,
+        old_until: Timestamp,
         act: Act,
     ) -> Result<bool, StoreError>;
 

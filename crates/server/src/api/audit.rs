@@ -10,14 +10,19 @@ use engine::ports::AuditFilter;
 
 use super::messages::time;
 use super::visit::Allowed;
-use super::{ApiError, body, list, show};
+use super::{ApiError, Code, body, list, show};
 
-/// Lists who did what, newest first.
+/// Lists who did what, newest first. Keys of some accounts see nothing of it: most of it is others'.
 pub(crate) async fn list_acts(
     State(deps): State<Arc<Deps>>,
     Allowed(caller): Allowed,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
+    if !caller.is_of_whole_workspace(&deps) {
+        let message =
+            "The audit log belongs to the whole workspace: this API key may use some of its accounts only.";
+        return Err(ApiError::new(Code::Forbidden, message));
+    }
     let query = body::query(query.as_deref())?;
     let (filter, page) = body::read(&query, |fields| {
         let actions: Vec<_> = Action::ALL.iter().map(|action| (action.as_str(), *action)).collect();

@@ -15,7 +15,7 @@ use domain::json::{Object, Value};
 use engine::key::Caller;
 use engine::ports::{DeliveryFilter, PageRequest, PageStart, StoredDelivery, WebhookRecord};
 use engine::webhook::{self, Choice, MAX_WEBHOOKS};
-use engine::{Deps, notify};
+use engine::{Deps, directory, notify};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -89,8 +89,11 @@ pub(crate) async fn update_webhook(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let record = find(&deps, &caller, &id)?;
+    find(&deps, &caller, &id)?;
     let object = body::json(&deps, &headers, body).await?;
+    // What the change does not name stays as it is, and another process may have changed that a moment ago.
+    directory::refresh(&deps).await?;
+    let record = find(&deps, &caller, &id)?;
     let choice = body::read(&object, |fields| read_choice(&deps, &caller, fields, Some(&record)))?;
     let choice = choice.ok_or_else(|| ApiError::invalid_at("", "the endpoint is incomplete"))?;
     let switches_on = object.get("enabled").and_then(Value::as_bool) == Some(true);

@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 
 use crate::judge::{come_to_rest, fates, judge};
 use crate::people::PASSWORD;
-use crate::support::{Answer, CUSTOMER, TestApp};
+use crate::support::{Answer, CUSTOMER, STRANGER, TestApp};
 use crate::wrapped::{Guard, guarded};
 
 /// When a call is met.
@@ -529,4 +529,55 @@ async fn a_new_token_ends_also_a_hold_that_the_store_never_took() {
     app.request("PUT", "/api/accounts/sandbox", body).await.expect(200);
     app.send(text()).await.expect(200);
     assert_eq!(app.get("/api/accounts/sandbox").await.data()["status"], "connected");
+}
+
+#[tokio::test]
+async fn an_account_whose_queue_cannot_be_claimed_stops_no_other() {
+    let (app, troubles) = troubled().await;
+    app.add_second_account().await;
+    for account in ["sandbox", "clinic"] {
+        let body = json!({"to": STRANGER, "type": "template", "mode": "queue", "whatsapp_account": account,
+            "template": {"name": "hello_world", "language": "en_US"}});
+        app.send(body).await.expect(202);
+    }
+    for trouble in [Trouble::Fails, Trouble::Panics] {
+        let n_taken = app.n_taken();
+        // The accounts are looked at in their order: the first is the one in trouble.
+        troubles.add(1, "claim_due", Side::Before, trouble);
+        assert!(queue::tick(&app.deps).await.is_err());
+        app.settle().await;
+        assert_eq!(app.n_taken(), n_taken + 1);
+        let body = json!({"to": STRANGER, "type": "template", "mode": "queue", "whatsapp_account": "clinic",
+            "template": {"name": "hello_world", "language": "en_US"}});
+        app.send(body).await.expect(202);
+        app.advance(6);
+    }
+    app.tick_queue().await;
+    assert_eq!(app.n_taken(), 4);
+}
+
+#[tokio::test]
+async fn an_old_look_at_the_keys_does_not_bring_a_revoked_one_back() {
+    let mut app = TestApp::new().await;
+    let other = app.deps.clone();
+    let troubles = Arc::new(Troubles::default());
+    let guard = troubles.clone();
+    app.restart_with(|ports| guarded(ports, guard)).await;
+    let key = app.key(|new| new.name = "leaked".to_owned()).await;
+    let keys = app.get("/api/api-keys?search=leaked").await.expect(200);
+    let path = format!("/api/api-keys/{}", keys.data()["api_keys"][0]["id"].as_str().unwrap());
+    app.request_as(&key, "GET", "/api/me", "").await.expect(200);
+    // Another process changes something, and this one begins to read what.
+    engine::workspace::add(&other, &engine::By::command_line(), "clinic").await.unwrap();
+    let (is_there, may_go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    troubles.add(1, "directory", Side::After, Trouble::Waits(is_there.clone(), may_go.clone()));
+    let deps = app.deps.clone();
+    let mut looking = tokio::task::JoinSet::new();
+    looking.spawn(async move { work::tick_directory(&deps).await });
+    is_there.notified().await;
+    app.request("DELETE", &path, "").await.expect(204);
+    app.request_as(&key, "GET", "/api/me", "").await.expect(401);
+    may_go.notify_one();
+    looking.join_next().await.unwrap().unwrap().unwrap();
+    app.request_as(&key, "GET", "/api/me", "").await.expect(401);
 }

@@ -42,6 +42,7 @@ mod rate_limits;
 mod receiver;
 mod rehearsal;
 mod retention;
+mod seams;
 mod seed;
 mod silent_log;
 mod support;

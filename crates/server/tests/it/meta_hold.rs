@@ -37,6 +37,9 @@ async fn an_account_that_could_not_be_held_calls_meta_no_more_all_the_same() {
     let guard = no_hold.clone();
     app.restart_with(|ports| guarded(ports, guard)).await;
     work::tick_recovery(&app.deps).await.unwrap();
+    let template = json!({"name": "hello_world", "language": "en_US"});
+    let unknown = app.send(json!({"to": "+15550100505", "type": "template", "template": template})).await;
+    let unknown = unknown.expect(202).data()["id"].as_str().unwrap().to_owned();
     let path = format!("{}/messages", app.seeded.phone_number_id);
     let answer = FaultAnswer { code: Some(190), status: Some(401), ..FaultAnswer::default() };
     app.sim.fail(Fault { times: 1, ..Fault::on(&path, FaultAction::Status(answer)) });
@@ -50,6 +53,10 @@ async fn an_account_that_could_not_be_held_calls_meta_no_more_all_the_same() {
     assert_eq!(app.n_taken(), 0);
     assert_eq!(app.message(id.as_str().unwrap()).await["status"], "queued");
     assert_eq!(app.send_text(CUSTOMER).await.expect(503).code(), "account_disconnected");
+    // Neither is anything sent again.
+    let (path, resend) = (format!("/api/messages/{unknown}/resolve"), json!({"action": "resend"}));
+    let refused = app.patiently(app.post(&path, &resend)).await;
+    assert_eq!(refused.expect(503).code(), "account_disconnected");
     // Nobody else waits.
     let seeded = app.sim.accounts().into_iter().nth(1).unwrap();
     let hello =

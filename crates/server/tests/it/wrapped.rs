@@ -138,6 +138,16 @@ impl Hooks for Guarded<dyn Hooks> {
         self.ask("webhook_change", self.port.webhook_change(changed, revives, act)).await
     }
 
+    async fn webhook_rotate(
+        &self,
+        id: (WorkspaceId, WebhookId),
+        secret: &SecretString,
+        old_until: Timestamp,
+        act: Act,
+    ) -> Stored<bool> {
+        self.ask("webhook_rotate", self.port.webhook_rotate(id, secret, old_until, act)).await
+    }
+
     async fn webhook_remove(&self, workspace: WorkspaceId, id: WebhookId, act: Act) -> Stored<bool> {
         self.ask("webhook_remove", self.port.webhook_remove(workspace, id, act)).await
     }

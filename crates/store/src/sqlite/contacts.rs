@@ -290,10 +290,13 @@ pub(super) fn merge(
              last_inbound_at = nullif(max(coalesce(last_inbound_at, 0), coalesce(excluded.last_inbound_at, 0)), 0),
              refused_at = nullif(max(coalesce(refused_at, 0), coalesce(excluded.refused_at, 0)), 0)",
         "delete from windows where workspace_id = ?1 and contact_id = ?3",
-        "insert into reached (workspace_id, waba_id, contact_id, reached_at)
-         select workspace_id, waba_id, ?2, reached_at from reached where workspace_id = ?1 and contact_id = ?3
+        // Whoever was reached is counted; a reservation stays one only where there is nothing more.
+        "insert into reached (workspace_id, waba_id, contact_id, reached_at, reserved_by)
+         select workspace_id, waba_id, ?2, reached_at, reserved_by
+         from reached where workspace_id = ?1 and contact_id = ?3
          on conflict (workspace_id, waba_id, contact_id) do update set
-             reached_at = max(reached_at, excluded.reached_at)",
+             reached_at = max(reached_at, excluded.reached_at),
+             reserved_by = case when excluded.reserved_by is not null then reserved_by end",
         "delete from reached where workspace_id = ?1 and contact_id = ?3",
     ] {
         connection.prepare_cached(sql)?.execute(keys)?;

@@ -22,6 +22,9 @@ const PAGES_PER_STEP: i32 = 1024;
 /// What a copy is called until it is whole.
 const UNFINISHED: &str = "unfinished";
 
+/// What SQLite keeps beside a database, by the ends of the names.
+const LOGS: [&str; 3] = ["-wal", "-shm", "-journal"];
+
 /// Why a copy cannot be made, or not be put in place.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
@@ -168,7 +171,9 @@ pub fn restore(
     let aside = beside(target, UNFINISHED);
     let copied = copy(source, &aside, mark).inspect_err(|_| remove(&aside))?;
     give_to_owner(&aside, target);
-    let before = if target.exists() { Some(move_aside(target, now)?) } else { None };
+    let has_database = target.exists();
+    let moved = move_aside(target, now)?;
+    let before = has_database.then_some(moved);
     put_in_place(&aside, target)?;
     Ok(Restored { copied, before })
 }
@@ -267,10 +272,9 @@ fn beside(path: &Path, word: &str) -> PathBuf {
 
 /// Removes what was not finished, with what SQLite may have left beside it.
 fn remove(path: &Path) {
-    for path in [path.to_owned(), sibling(path, "-journal"), sibling(path, "-wal"), sibling(path, "-shm")] {
-        // It mostly is not there. If it is and stays, the next step says so.
-        drop(fs::remove_file(path));
-    }
+    // It mostly is not there. If it is and stays, the next step says so.
+    drop(fs::remove_file(path));
+    LOGS.iter().for_each(|suffix| drop(fs::remove_file(sibling(path, suffix))));
 }
 
 fn sibling(path: &Path, suffix: &str) -> PathBuf {
@@ -279,10 +283,10 @@ fn sibling(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Moves a database aside with its log: the log of one database would damage another.
+/// Moves a database aside with its log, or the log that it left: the log of one database would damage another.
 fn move_aside(path: &Path, now: Timestamp) -> Result<PathBuf, CopyError> {
     let aside = beside(path, &format!("before-restore-{}", now.as_second()));
-    for suffix in ["-wal", "-shm", ""] {
+    for suffix in LOGS.into_iter().chain([""]) {
         let (from, to) = (sibling(path, suffix), sibling(&aside, suffix));
         if from.exists() {
             fs::rename(&from, &to).map_err(io("moving aside", &from))?;
@@ -291,7 +295,14 @@ fn move_aside(path: &Path, now: Timestamp) -> Result<PathBuf, CopyError> {
     Ok(aside)
 }
 
+/// Puts a copy in its place; the log of what was there before goes.
 fn put_in_place(aside: &Path, target: &Path) -> Result<(), CopyError> {
+    for log in LOGS.map(|suffix| sibling(target, suffix)) {
+        match fs::remove_file(&log) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io("removing", &log)(error)),
+            Ok(()) | Err(_) => {}
+        }
+    }
     fs::rename(aside, target).map_err(io("renaming the copy to", target))?;
     let folder = folder_of(target);
     // The name is on disk when the folder is.

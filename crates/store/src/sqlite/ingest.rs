@@ -53,6 +53,10 @@ fn is_constraint(error: &rusqlite::Error) -> bool {
 }
 
 fn take(keeper: &mut Keeper<'_>, part: &RoutedPart, ingested: &mut Ingested) -> SqlResult<()> {
+    if keeper.is_erased(part) {
+        ingested.repeated += 1;
+        return Ok(());
+    }
     let Some(route) = &part.route else {
         let reason = part.undecodable.as_deref();
         let is_new = keeper.keep(part, KeptAs::Unrouted, reason)?;

@@ -224,6 +224,16 @@ impl<'a> Keeper<'a> {
         self.post.again.map_or(self.post.now, |again| again.heard_at)
     }
 
+    fn bytes(&self, part: &RoutedPart) -> Option<&[u8]> {
+        let (start, length) = (erase::place(part.span.0), erase::place(part.span.1));
+        self.post.body.get(start..start.checked_add(length)?)
+    }
+
+    /// Whether this is what was left of a part about an erased person, in a post that is taken once more.
+    pub(super) fn is_erased(&self, part: &RoutedPart) -> bool {
+        self.post.again.is_some() && self.bytes(part) == Some(b"{}")
+    }
+
     /// What a part is known by.
     fn digest(&self, part: &RoutedPart) -> [u8; 32] {
         let time = part.time.map(micros).or_else(|| {
@@ -231,18 +241,13 @@ impl<'a> Keeper<'a> {
             let is_error = matches!(&part.update, Update::Account(_)) && part.time.is_none();
             is_error.then(|| micros(self.heard_at()) / 3_600_000_000)
         });
-        let (start, length) = part.span;
-        let bytes = usize::try_from(start)
-            .ok()
-            .zip(usize::try_from(length).ok())
-            .and_then(|(start, length)| self.post.body.get(start..start.checked_add(length)?));
         let mut digest = Sha256::new();
         for named in [Some(&part.field), part.waba_id.as_ref(), part.phone_number_id.as_ref()] {
             digest.update(named.map_or(&[][..], |named| named.as_bytes()));
             digest.update([0]);
         }
         digest.update(time.unwrap_or_default().to_be_bytes());
-        digest.update(bytes.unwrap_or_default());
+        digest.update(self.bytes(part).unwrap_or_default());
         digest.finalize().into()
     }
 

@@ -98,18 +98,15 @@ pub(super) fn claim(connection: &Connection, request: &MediaClaimRequest) -> Sql
         )?
         .execute((micros(request.now), micros(request.silent_since)))?;
     let due = {
-        // The filter by account is in the code: who is busy is known to the process only, and these are few rows.
+        // The first of each account, also of those that are gone; who is busy is known to the process only.
         let mut statement = connection.prepare_cached(
-            "select id, workspace_id, account_id, meta_id, mime_type, sha256, n_failures, created_at
-             from (
-                 select id, workspace_id, account_id, meta_id, mime_type, sha256, n_failures, created_at, due_at, seq,
-                        row_number() over (partition by account_id order by due_at, seq) as place
-                 from (select id, workspace_id, account_id, meta_id, mime_type, sha256, n_failures, created_at, due_at, seq
-                       from media indexed by media_due
-                       where state = 'pending' and due_at <= ?1 and worker_id is null
-                       order by due_at, seq limit 2000))
-             where place <= ?2
-             order by due_at, seq",
+            "select m.id, m.workspace_id, m.account_id, m.meta_id, m.mime_type, m.sha256, m.n_failures, m.created_at
+             from accounts a
+             cross join media m on m.seq in (
+                 select seq from media
+                 where account_id = a.id and state = 'pending' and worker_id is null and due_at <= ?1
+                 order by due_at, seq limit ?2)
+             order by m.due_at, m.seq",
         )?;
         let mut rows = statement.query((micros(request.now), request.per_account))?;
         let mut due = Vec::new();
@@ -382,7 +379,8 @@ pub(super) fn forget(connection: &Connection, key: BlobKey) -> SqlResult<()> {
     let keys = (key.workspace.as_bytes(), key.media.as_bytes());
     connection
         .prepare_cached(
-            "delete from media where workspace_id = ?1 and id = ?2 and state = 'gone' and origin <> 'inbound'",
+            "delete from media where workspace_id = ?1 and id = ?2 and state = 'gone' and not exists (
+                 select 1 from messages where messages.id = media.message_id)",
         )?
         .execute(keys)?;
     connection

@@ -41,6 +41,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     12 "0012_account_health" "account_health"
     13 "0013_contacts" "contacts"
     14 "0014_plain_conditions" "plain_conditions"
+    15 "0015_media_by_account" "media_by_account"
 };
 
 /// Why a database cannot be brought up to date.

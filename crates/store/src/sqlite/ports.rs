@@ -18,6 +18,7 @@ use engine::ports::{
     TemplateFilter, TemplatesPut, WebhookRecord, Work,
 };
 use jiff::Timestamp;
+use secrecy::SecretString;
 
 use super::{
     SqliteStore, accept, audit, deliveries, depth, directory, events, figures, idempotency, ingest, kept,
@@ -182,6 +183,20 @@ impl Hooks for SqliteStore {
         let (sealer, changed) = (self.sealer.clone(), changed.clone());
         self.write("changing an endpoint", move |tx| webhooks::change(tx, &sealer, &changed, revives, &act))
             .await
+    }
+
+    async fn webhook_rotate(
+        &self,
+        (workspace, id): (WorkspaceId, WebhookId),
+        secret: &SecretString,
+        old_until: Timestamp,
+        act: Act,
+    ) -> Result<bool, StoreError> {
+        let (sealer, secret) = (self.sealer.clone(), secret.clone());
+        self.write("giving an endpoint a secret", move |tx| {
+            webhooks::rotate(tx, &sealer, (workspace, id), (&secret, old_until), &act)
+        })
+        .await
     }
 
     async fn webhook_remove(

@@ -238,8 +238,12 @@ fn hold(
              set status = 'sending', worker_id = ?3, claim_token = ?4, n_attempts = ?5, due_at = null,
                  kind = case when ?6 is null then kind else 'template' end, content = coalesce(?6, content),
                  context_wamid = case when ?6 is null then context_wamid end,
-                 sent_as = case when ?6 is null then sent_as else 'template' end, fallback = null,
-                 needs_window = case when ?6 is null then needs_window else 0 end, updated_at = ?7
+                 sent_as = case when ?6 is null then sent_as else 'template' end,
+                 needs_window = case when ?6 is null then needs_window else 0 end,
+                 -- Meta may want it later, and then the window may be closed, or the person want no marketing.
+                 fallback = case when ?6 is null then fallback end,
+                 is_marketing = case when ?6 is null then is_marketing else is_fallback_marketing end,
+                 is_fallback_marketing = case when ?6 is null then is_fallback_marketing else 0 end, updated_at = ?7
              where workspace_id = ?1 and id = ?2 and status = 'queued' and worker_id is null",
         )?
         .execute(params![

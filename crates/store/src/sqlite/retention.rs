@@ -13,6 +13,7 @@ use engine::ports::{Overdue, SweepPlace, Swept};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::media;
 use crate::error::SqlResult;
 use crate::row::{Cells, micros};
 
@@ -283,5 +284,7 @@ fn discard_message(
     connection
         .prepare_cached("delete from timeline where workspace_id = ?1 and message_id = ?2")?
         .execute((workspace.as_bytes(), message.as_bytes()))?;
+    // What it brought: nothing shows it any more, and nothing would say whose it was.
+    media::erase(connection, workspace, message)?;
     Ok(1)
 }

@@ -223,7 +223,7 @@ pub(super) fn settle(
         .prepare_cached(
             "update messages
              set status = ?3, wamid = coalesce(wamid, ?4), failure_code = coalesce(?5, failure_code),
-                 error = coalesce(?6, error), updated_at = ?7,
+                 error = coalesce(?6, error), fallback = null, updated_at = ?7,
                  worker_id = case when ?8 then null else worker_id end,
                  claim_token = case when ?8 then null else claim_token end
              where workspace_id = ?1 and id = ?2",

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use domain::audit::Act;
 use domain::id::{AccountId, WebhookId, WorkspaceId};
 use engine::ports::WebhookRecord;
-use rusqlite::{Connection, params};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{audit, directory, events};
@@ -85,8 +86,6 @@ struct Chosen {
     events: String,
     accounts: String,
     headers: Option<Vec<u8>>,
-    secret: Vec<u8>,
-    old_secret: Option<Vec<u8>>,
 }
 
 impl Chosen {
@@ -98,20 +97,12 @@ impl Chosen {
         let accounts: Vec<_> = webhook.accounts.iter().map(AccountId::to_string).collect();
         let headers: Vec<_> =
             webhook.headers.iter().map(|(name, value)| (name, value.expose_secret())).collect();
-        let seal = |column, secret: &SecretString| sealer.seal(&place(webhook.id, column), secret);
         let headers = if headers.is_empty() {
             None
         } else {
-            Some(seal("headers", &SecretString::from(json(&headers)?))?)
+            Some(sealer.seal(&place(webhook.id, "headers"), &SecretString::from(json(&headers)?))?)
         };
-        let old_secret = webhook.old_secret.as_ref();
-        Ok(Self {
-            events: json(&events)?,
-            accounts: json(&accounts)?,
-            headers,
-            secret: seal("secret", &webhook.secret)?,
-            old_secret: old_secret.map(|(secret, _)| seal("old_secret", secret)).transpose()?,
-        })
+        Ok(Self { events: json(&events)?, accounts: json(&accounts)?, headers })
     }
 }
 
@@ -144,7 +135,7 @@ pub(super) fn add(
             chosen.events,
             chosen.accounts,
             chosen.headers,
-            chosen.secret,
+            sealer.seal(&place(new.id, "secret"), &new.secret)?,
             new.is_enabled,
             events::last(connection, new.workspace)?,
             micros(new.created_at),
@@ -154,6 +145,7 @@ pub(super) fn add(
     Ok(true)
 }
 
+/// Changes what somebody has chosen. Its secrets are not chosen: whoever changes it may know older ones.
 pub(super) fn change(
     connection: &Connection,
     sealer: &Sealer,
@@ -165,12 +157,11 @@ pub(super) fn change(
     let n_rows = connection
         .prepare_cached(
             "update webhooks
-             set name = ?3, url = ?4, events = ?5, accounts = ?6, headers = ?7, secret = ?8, old_secret = ?9,
-                 old_secret_until = ?10, is_enabled = ?11, updated_at = ?12,
-                 status = case when ?13 then 'active' else status end,
-                 status_reason = case when ?13 then null else status_reason end,
-                 n_failures = case when ?13 then 0 else n_failures end,
-                 failing_since = case when ?13 then null else failing_since end
+             set name = ?3, url = ?4, events = ?5, accounts = ?6, headers = ?7, is_enabled = ?8, updated_at = ?9,
+                 status = case when ?10 then 'active' else status end,
+                 status_reason = case when ?10 then null else status_reason end,
+                 n_failures = case when ?10 then 0 else n_failures end,
+                 failing_since = case when ?10 then null else failing_since end
              where workspace_id = ?1 and id = ?2 and removed_at is null",
         )?
         .execute(params![
@@ -181,9 +172,6 @@ pub(super) fn change(
             chosen.events,
             chosen.accounts,
             chosen.headers,
-            chosen.secret,
-            chosen.old_secret,
-            changed.old_secret.as_ref().map(|(_, until)| micros(*until)),
             changed.is_enabled,
             micros(changed.updated_at),
             revives,
@@ -191,6 +179,47 @@ pub(super) fn change(
     if n_rows == 0 {
         return Ok(false);
     }
+    audit::write(connection, act)?;
+    directory::bump(connection, "directory")?;
+    Ok(true)
+}
+
+/// Gives an endpoint a secret; the one that it has signs as well until a time.
+pub(super) fn rotate(
+    connection: &Connection,
+    sealer: &Sealer,
+    (workspace, id): (WorkspaceId, WebhookId),
+    (secret, old_until): (&SecretString, Timestamp),
+    act: &Act,
+) -> SqlResult<bool> {
+    let sealed: Option<Option<Vec<u8>>> = connection
+        .prepare_cached(
+            "select secret from webhooks where workspace_id = ?1 and id = ?2 and removed_at is null",
+        )?
+        .query_row((workspace.as_bytes(), id.as_bytes()), |row| row.get(0))
+        .optional()?;
+    let Some(sealed) = sealed else { return Ok(false) };
+    // A sealed value is bound to its column: it is sealed anew for the other one.
+    let old = match sealed {
+        Some(sealed) => {
+            let old = sealer.open(&place(id, "secret"), &sealed)?;
+            Some(sealer.seal(&place(id, "old_secret"), &old)?)
+        }
+        None => None,
+    };
+    connection
+        .prepare_cached(
+            "update webhooks set secret = ?3, old_secret = ?4, old_secret_until = ?5, updated_at = ?6
+             where workspace_id = ?1 and id = ?2",
+        )?
+        .execute(params![
+            workspace.as_bytes(),
+            id.as_bytes(),
+            sealer.seal(&place(id, "secret"), secret)?,
+            old,
+            micros(old_until),
+            micros(act.at),
+        ])?;
     audit::write(connection, act)?;
     directory::bump(connection, "directory")?;
     Ok(true)

@@ -187,3 +187,40 @@ async fn a_rotation_seals_everything_with_the_new_key_and_can_be_repeated() {
     .unwrap();
     assert_eq!(store.directory().await.unwrap().accounts.len(), 121);
 }
+
+/// What a database that was moved away without its log leaves behind.
+async fn stray_log() -> Vec<u8> {
+    let other = TestStore::new().await;
+    for n in 0..20 {
+        other.inbound(other.text_from(CUSTOMER, &format!("wamid.{n}"))).await;
+    }
+    fs::read(other.path().with_extension("db-wal")).unwrap()
+}
+
+#[tokio::test]
+async fn the_log_of_another_database_does_not_get_into_a_copy() {
+    let log = stray_log().await;
+    let app = TestStore::new().await;
+    let sent = app.accept(app.new_message()).await;
+    app.settle_sent(&sent, "wamid.A").await;
+    let copy = app.folder.path().join("copy.db");
+    fs::write(&copy, "an older copy").unwrap();
+    fs::write(app.folder.path().join("copy.db-wal"), &log).unwrap();
+    backup(&app.path(), &copy, true, app.now()).unwrap();
+    let check = || Connection::open(&copy).unwrap();
+    let n_messages: i64 = check().query_row("select count(*) from messages", (), |row| row.get(0)).unwrap();
+    assert_eq!(n_messages, 1);
+
+    // Somebody has taken the database away by hand, and left its log.
+    let place = app.folder.path().join("elsewhere.db");
+    fs::write(app.folder.path().join("elsewhere.db-wal"), &log).unwrap();
+    restore(&copy, &place, (Restoring::MayHaveLeft, false), app.now()).unwrap();
+    assert_eq!(inspect(&place, None, app.now()).unwrap().quick_check, "ok");
+    let moved = fs::read_dir(app.folder.path()).unwrap().filter(|entry| {
+        let name = entry.as_ref().unwrap().file_name().into_string().unwrap();
+        name.starts_with("elsewhere.db.before-restore-") && name.ends_with("-wal")
+    });
+    assert_eq!(moved.count(), 1);
+    let store = open(&place, &app.clock, &app.chance);
+    assert_eq!(store.restored_from().await.unwrap(), Some(app.now()));
+}

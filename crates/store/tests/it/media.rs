@@ -6,7 +6,8 @@ use domain::inbound::{Inbound, Update};
 use domain::media::digest_of;
 use engine::ports::{
     BlobKey, ClaimedMedia, ContactFilter, Contacts, FetchEnd, MediaClaimRequest, MediaOrigin, MediaRecords,
-    MediaState, Messages, NewMedia, Settled, StoredMedia, UploadKey, WholeMedia, Work,
+    MediaState, Messages, NewMedia, Settled, StoredMedia, SweepPlace, Swept, Upkeep, UploadKey, WholeMedia,
+    Work,
 };
 use jiff::SignedDuration;
 
@@ -292,4 +293,58 @@ async fn another_workspace_sees_no_file() {
     let stranger = WorkspaceId::from_parts(1, &[9; 10]);
     assert_eq!(app.store.media(stranger, media).await.unwrap(), None);
     assert!(!app.store.media_hold(BlobKey { workspace: stranger, media }, app.now()).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_file_of_one_account_does_not_wait_for_the_thousands_of_another() {
+    let app = TestStore::new().await;
+    let (_, first) = app.picture("wamid.A").await;
+    let connection = rusqlite::Connection::open(app.path()).unwrap();
+    for n in 0..2_500 {
+        let id: MediaId = app.id(MediaId::from_parts);
+        connection
+            .execute(
+                "insert into media (id, workspace_id, account_id, origin, state, meta_id, due_at, created_at)
+                 values (?1, ?2, ?3, 'inbound', 'pending', ?4, ?5, ?5)",
+                (
+                    id.as_bytes(),
+                    app.workspace.as_bytes(),
+                    app.account.as_bytes(),
+                    n.to_string(),
+                    app.now().as_microsecond(),
+                ),
+            )
+            .unwrap();
+    }
+    app.advance(60);
+    app.store.heartbeat(app.worker, app.now()).await.unwrap();
+    let clinic = app.add_account("clinic", "330011220099888").await;
+    let mut part = app.part(Update::Message(app.image("wamid.B", "78")), (0, 2));
+    part.route.as_mut().unwrap().account = Some(clinic);
+    let theirs = part.ids.media;
+    assert!(app.post("post wamid.B", vec![part]).await.has_media);
+    // The first account has all under way that it may.
+    let busy = MediaClaimRequest { busy: vec![app.account], ..app.fetch_request(app.worker, 12) };
+    let claimed = app.store.media_claim(busy).await.unwrap();
+    assert_eq!(claimed.iter().map(|claim| claim.id).collect::<Vec<_>>(), [theirs]);
+    let claimed = app.fetch_claims(app.worker).await;
+    assert_eq!((claimed.len(), claimed[0].id), (4, first));
+}
+
+#[tokio::test]
+async fn a_file_goes_with_the_message_that_brought_it() {
+    let app = TestStore::new().await;
+    let (_, id) = app.picture("wamid.A").await;
+    let claim = app.fetch_claims(app.worker).await.remove(0);
+    app.store.media_settle(app.key(id), claim.token, ready()).await.unwrap();
+    let (_, kept) = app.picture("wamid.B").await;
+    app.advance(400 * DAY);
+    let (what, before) = (Swept::Messages(app.workspace), app.now());
+    let overdue = app.store.overdue(what, before, SweepPlace::default(), 10).await.unwrap();
+    assert_eq!(app.store.discard(what, before, overdue.rows).await.unwrap(), 1);
+    // It is kept for ever otherwise, and no erasure would find it: whose it was is gone with the message.
+    assert_eq!(app.store.media_gone(app.now(), 10).await.unwrap(), [app.key(id)]);
+    app.store.media_forget(app.key(id)).await.unwrap();
+    assert_eq!(app.store.media(app.workspace, id).await.unwrap(), None);
+    assert_eq!(app.file(kept).await.state, MediaState::Pending);
 }

@@ -3,13 +3,20 @@
 use std::sync::Arc;
 
 use domain::id::WorkerId;
+use domain::inbound::{Call, Person, Update};
 use domain::message::Status;
 use domain::outcome::Accepted;
-use engine::ports::{Accounts, Claim, Failure, Messages, NewMessage, NumberInfo, Settlement, Work};
+use domain::phone::UserId;
+use engine::ports::{
+    Accounts, Claim, Failure, Messages, NewMessage, NumberInfo, Recipient, Settlement, Work,
+};
+use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use store::SqliteStore;
 
-use crate::support::{TestStore, open};
+use crate::support::{CUSTOMER, TestStore, open};
+
+const USER: &str = "GB.77120394857261034";
 
 /// What can happen; numbers choose among what is there.
 #[derive(Clone, Debug)]
@@ -171,4 +178,58 @@ fn the_looks_at_what_waits_use_indexes() {
         let plan = plan.join("; ");
         assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{sql}: {plan}");
     }
+}
+
+/// A template to somebody who is about to be reached.
+async fn reserved(app: &TestStore, recipient: Recipient) -> Claim {
+    let number = NumberInfo { messaging_limit_tier: Some("TIER_3".to_owned()), ..NumberInfo::default() };
+    app.store.account_describe(app.workspace, app.account, &number, app.now()).await.unwrap();
+    app.accept(NewMessage { kind: "template", recipient, ..app.queued(CUSTOMER) }).await;
+    app.claim(1).await.remove(0).claim
+}
+
+fn by_user() -> Recipient {
+    Recipient::User(UserId::parse(USER).unwrap())
+}
+
+/// The person turns out to be one whose number is known.
+async fn merges(app: &TestStore) {
+    let from =
+        Person { wa_id: Some(CUSTOMER.to_owned()), user_id: Some(USER.to_owned()), ..Person::default() };
+    let call = Call { from, at: app.now() - SignedDuration::from_hours(48) };
+    let part = app.part(Update::Call(call), (0, 4));
+    assert_eq!(app.post("call", vec![part]).await.applied, 1);
+}
+
+async fn n_reached(app: &TestStore) -> Option<u32> {
+    let reached = app.store.reached(app.workspace, Timestamp::MIN).await.unwrap();
+    reached.values().copied().next()
+}
+
+#[tokio::test]
+async fn a_reservation_of_two_who_turned_out_to_be_one_was_never_given_back() {
+    let app = TestStore::new().await;
+    app.inbound(app.text_from(CUSTOMER, "wamid.1")).await;
+    app.advance(48 * 3600);
+    let claim = reserved(&app, by_user()).await;
+    merges(&app).await;
+    assert_eq!(n_reached(&app).await, None);
+    let end = Settlement::Failed(Failure { code: "meta_unavailable", meta: None });
+    app.store.settle(&claim, &end, None, app.now()).await.unwrap();
+    assert_eq!(n_reached(&app).await, None, "nobody was reached");
+}
+
+#[tokio::test]
+async fn somebody_who_was_reached_was_not_counted_after_a_reservation_of_the_same_person_fell_through() {
+    let app = TestStore::new().await;
+    let known_by_user = NewMessage { kind: "template", recipient: by_user(), ..app.new_message() };
+    let sent = Accepted { wamid: "wamid.out".to_owned(), ..Accepted::default() };
+    let claim = app.accept(known_by_user).await;
+    app.store.settle(&claim, &Settlement::Sent(sent), None, app.now()).await.unwrap();
+    assert_eq!(n_reached(&app).await, Some(1));
+    let claim = reserved(&app, app.queued(CUSTOMER).recipient).await;
+    merges(&app).await;
+    let end = Settlement::Failed(Failure { code: "meta_unavailable", meta: None });
+    app.store.settle(&claim, &end, None, app.now()).await.unwrap();
+    assert_eq!(n_reached(&app).await, Some(1));
 }

@@ -4,10 +4,13 @@ use anyhow::{Context as _, Result, bail};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use tempfile::TempDir;
 
 /// Ports below those that the kernel gives to outgoing connections: a port stays ours while nobody listens on it.
 const PORTS: std::ops::Range<u16> = 21_000..31_000;
+/// The last port that was found.
+static LAST: Mutex<Option<u16>> = Mutex::new(None);
 /// 32 bytes as base64.
 const SECRET_KEY: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 
@@ -91,13 +94,16 @@ impl Place {
 
 /// An address of ours that nobody listens on; above `after` if that is a port.
 pub(crate) fn free_address(after: u16) -> Result<SocketAddr> {
-    // Worlds of other processes begin to look elsewhere.
+    // Worlds of other processes begin to look elsewhere, and those of this one where the last has found something: a port
+    // is nobody's until its process listens.
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
     let width = u32::from(PORTS.end - PORTS.start);
-    let begin = u16::try_from(std::process::id().wrapping_mul(37) % width)? + PORTS.start;
-    let begin = if after == 0 { begin } else { after + 1 };
+    let first = u16::try_from(std::process::id().wrapping_mul(37) % width)? + PORTS.start;
+    let begin = last.map_or(first, |port| port + 1).max(after.saturating_add(1));
     let found = (begin..PORTS.end).chain(PORTS.start..begin.min(PORTS.end)).find_map(|port| {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         TcpListener::bind(address).is_ok().then_some(address)
     });
+    *last = found.map(|address| address.port());
     found.context("there is no free port")
 }

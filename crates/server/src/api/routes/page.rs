@@ -35,6 +35,8 @@ fn page() -> String {
          The first owner of a workspace that has none may be added by anybody who has all permissions but those of owners.\n\
          - A key that may not use every account of the workspace adds, changes and removes no users: a user may use every \
          account.\n\
+         - Contacts and the audit log are the whole workspace's: a key for some of its accounts changes no contacts and does \
+         not read the log, nor does a test key where there are live accounts.\n\
          - A workspace that has an owner keeps one: the last can be neither removed, demoted nor disabled.\n\
          - Name and password are one's own matter; one's own password is changed with the current one.\n\
          - The command line works on the database itself and is bound by none of this but the last owner.\n\n\
