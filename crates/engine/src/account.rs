@@ -48,6 +48,8 @@ pub struct AddAccount {
     pub is_default: bool,
     /// Whether it talks to the simulator.
     pub is_sandbox: bool,
+    /// Whether a link in its messages is fetched here and uploaded; `None`: as the configuration says.
+    pub fetches_links: Option<bool>,
 }
 
 /// Adds an account.
@@ -68,6 +70,7 @@ pub async fn add(deps: &Deps, by: &By, new: AddAccount) -> Result<Account, Store
         status_reason: None,
         is_default: new.is_default,
         is_sandbox: new.is_sandbox,
+        fetches_links: new.fetches_links,
     };
     let record = AccountRecord {
         account: account.clone(),
@@ -115,6 +118,8 @@ pub struct ChangeAccount {
     pub verify_token: Change<SecretString>,
     /// Whether a send that names no account uses it.
     pub is_default: Option<bool>,
+    /// Whether a link in its messages is fetched here and uploaded, or as the configuration says.
+    pub fetches_links: Change<bool>,
 }
 
 /// Why an account was not changed.
@@ -162,6 +167,7 @@ pub async fn change(
             Change::Set(token) => Change::Set(digest_of(&token)),
         },
         is_default: change.is_default,
+        fetches_links: change.fetches_links,
         lifts_hold,
     };
     let act = by.act(deps, workspace, Action::AccountChanged, subject(&record.account));

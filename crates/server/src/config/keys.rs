@@ -338,7 +338,7 @@ pub(crate) const KEYS: &[Key] = &[
         name: "media.fetch",
         kind: Kind::Choice(TRUTH),
         about: "Whether a file that a message names by `url` or `link` is fetched here when the message leaves, and uploaded \
-                to Meta. Otherwise Meta fetches it.",
+                to Meta. Otherwise Meta fetches it. An account may say otherwise (`fetch_media`).",
         derived: None,
         set: |config, text| parse::into(&mut config.media.fetches_links, parse::truth(text)),
         get: |config| Some(config.media.fetches_links.to_string()),
