@@ -14,12 +14,15 @@ use domain::allowance::SlidingWindow;
 use domain::delivery::{self, Attempted, Reply, Verdict, WebhookStatus};
 use domain::id::{ReplayId, WebhookId, WorkspaceId};
 use jiff::{SignedDuration, Timestamp};
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
 use crate::metrics::DeliveryOutcome;
 use crate::ports::{
     ClaimedDelivery, DeliveryClaim, DeliveryEnd, DeliveryRequest, HookCall, PostOutcome, Posted, StoreError,
     WebhookRecord,
 };
+use crate::spans::SPANS;
 use crate::{Deps, chain};
 
 /// How often there is a look for what is due, without a hint.
@@ -214,12 +217,17 @@ impl Task {
         let mut n_done = 0;
         while let Some(delivery) = &self.held {
             n_done += 1;
-            let end = post(&self.deps, delivery, n_done < IN_A_ROW).await;
-            let outcome = match end.verdict {
-                Verdict::Succeeded => DeliveryOutcome::Succeeded,
-                Verdict::Retry { .. } => DeliveryOutcome::Failed,
-                Verdict::Dead | Verdict::Gone => DeliveryOutcome::Dead,
+            let span = span(delivery);
+            let end = post(&self.deps, delivery, n_done < IN_A_ROW).instrument(span.clone()).await;
+            if let Some(status) = end.http_status {
+                span.record("http.response.status_code", status);
+            }
+            let (outcome, word) = match end.verdict {
+                Verdict::Succeeded => (DeliveryOutcome::Succeeded, "succeeded"),
+                Verdict::Retry { .. } => (DeliveryOutcome::Failed, "failed"),
+                Verdict::Dead | Verdict::Gone => (DeliveryOutcome::Dead, "dead"),
             };
+            span.record("delivery.outcome", word);
             // How late an event is says something of this process only where nobody asked for it again.
             let since = (!delivery.is_redelivery).then_some(delivery.event.at);
             self.deps.metrics.delivered(outcome, since);
@@ -233,6 +241,21 @@ impl Task {
             }
         }
     }
+}
+
+/// The span of an attempt.
+fn span(delivery: &ClaimedDelivery) -> Span {
+    tracing::info_span!(
+        target: SPANS,
+        "delivery",
+        otel.kind = "client",
+        webhook.id = %delivery.claim.webhook,
+        event.id = %delivery.event.id,
+        event.kind = delivery.event.kind.as_str(),
+        is_redelivery = delivery.is_redelivery,
+        delivery.outcome = Empty,
+        http.response.status_code = Empty,
+    )
 }
 
 /// Writes down what could not be written down when it happened.

@@ -539,4 +539,17 @@ pub(crate) const KEYS: &[Key] = &[
         set: |config, text| parse::into(&mut config.log.filter, parse::filter(text)),
         get: |config| Some(config.log.filter.clone()),
     },
+    Key {
+        name: "log.otlp_endpoint",
+        kind: Kind::Url,
+        about: "An OpenTelemetry collector that gets spans of requests, of calls to Meta and of deliveries, as OTLP over \
+                HTTP (protobuf), such as `http://127.0.0.1:4318`. Without a path `/v1/traces` is meant. Nothing is \
+                exported unless it is set.",
+        derived: None,
+        set: |config, text| {
+            config.log.otlp_endpoint = Some(parse::url(text)?);
+            Ok(())
+        },
+        get: |config| config.log.otlp_endpoint.clone(),
+    },
 ];
