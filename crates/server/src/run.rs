@@ -228,6 +228,9 @@ pub(crate) async fn serve(
     loops.end_workers().await;
     drain(&deps).await;
     loops.end().await;
+    if let Err(error) = work::say_farewell(&deps).await {
+        tracing::warn!(error = %engine::chain(&error), "the end of this process could not be written down");
+    }
     // The spans of the last work go, too.
     all_done.cancel();
     while exporting.join_next().await.is_some() {}

@@ -356,6 +356,9 @@ pub trait Work: Send + Sync {
     /// Says that a worker is alive.
     async fn heartbeat(&self, worker: WorkerId, now: Timestamp) -> Result<(), StoreError>;
 
+    /// Says that a worker has ended: what it still holds is a dead one's at once.
+    async fn farewell(&self, worker: WorkerId) -> Result<(), StoreError>;
+
     /// Settles what dead workers (silent since before `silent_since`) left behind, at most `limit` messages:
     /// `sending` becomes `unknown`, a sync message that waited becomes `failed` (`interrupted`).
     /// Returns how many were settled.

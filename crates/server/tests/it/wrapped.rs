@@ -496,6 +496,10 @@ impl Work for Guarded<dyn Work> {
         self.ask("heartbeat", self.port.heartbeat(worker, now)).await
     }
 
+    async fn farewell(&self, worker: WorkerId) -> Stored<()> {
+        self.ask("farewell", self.port.farewell(worker)).await
+    }
+
     async fn recover(&self, silent_since: Timestamp, now: Timestamp, limit: u32) -> Stored<u32> {
         self.ask("recover", self.port.recover(silent_since, now, limit)).await
     }

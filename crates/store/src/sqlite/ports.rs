@@ -428,6 +428,10 @@ impl Work for SqliteStore {
         self.write("saying that this process lives", move |tx| work::heartbeat(tx, worker, key_id, now)).await
     }
 
+    async fn farewell(&self, worker: WorkerId) -> Result<(), StoreError> {
+        self.write("saying that this process ends", move |tx| work::farewell(tx, worker)).await
+    }
+
     async fn recover(&self, silent_since: Timestamp, now: Timestamp, limit: u32) -> Result<u32, StoreError> {
         self.write("settling what a dead process left", move |tx| work::recover(tx, silent_since, now, limit))
             .await
