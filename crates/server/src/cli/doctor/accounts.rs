@@ -120,7 +120,8 @@ fn checked(findings: &mut Findings, check: &Check) {
         "token" => "make a new token at Meta and give it to the account",
         "scopes" => "make a token with whatsapp_business_messaging and whatsapp_business_management",
         "number" => "look at the number in Meta's WhatsApp Manager",
-        "webhook" => "subscribe the app to the WhatsApp Business Account: `waypost accounts add` printed how",
+        "webhook" => "subscribe the app to the WhatsApp Business Account: `waypost accounts subscribe NAME`",
+        "callback" => "look at DNS, the proxy and public_url, and at the account's verify token",
         _ => "see what Meta says",
     };
     if check.is_ok {
