@@ -9,6 +9,7 @@ use domain::account::{Account, AccountStatus};
 use domain::audit::{Action, Subject, SubjectKind};
 use domain::check::Change;
 use domain::id::{AccountId, WorkspaceId};
+use domain::json::Value;
 use domain::meta_error::MetaError;
 use domain::reach::COUNTED_FOR;
 use jiff::{SignedDuration, Timestamp};
@@ -170,7 +171,9 @@ pub async fn change(
         fetches_links: change.fetches_links,
         lifts_hold,
     };
-    let act = by.act(deps, workspace, Action::AccountChanged, subject(&record.account));
+    let act = by
+        .act(deps, workspace, Action::AccountChanged, subject(&record.account))
+        .with("changed", changed_fields(&changes));
     if !deps.accounts.account_change(workspace, id, changes, act).await? {
         return Err(ChangeError::NotFound);
     }
@@ -185,6 +188,22 @@ pub async fn change(
     deps.queue_hint.notify_one();
     let directory = deps.directory.current();
     directory.account(workspace, &id.to_string()).cloned().ok_or(ChangeError::NotFound)
+}
+
+/// The names of the fields that a change sets or clears, for the audit log: never what they hold.
+fn changed_fields(changes: &AccountChanges) -> Value {
+    let AccountChanges {
+        name, access_token, app_secret, verify_token_digest, is_default, fetches_links, ..
+    } = changes;
+    let all = [
+        (name.is_some(), "name"),
+        (access_token.is_some(), "access_token"),
+        (!matches!(app_secret, Change::Keep), "app_secret"),
+        (!matches!(verify_token_digest, Change::Keep), "verify_token"),
+        (is_default.is_some(), "default"),
+        (!matches!(fetches_links, Change::Keep), "fetch_media"),
+    ];
+    Value::Array(all.into_iter().filter(|(is_changed, _)| *is_changed).map(|(_, name)| name.into()).collect())
 }
 
 /// What Meta says of a token that works; `None` when it cannot be asked.

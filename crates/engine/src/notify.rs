@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::allowance::SlidingWindow;
+use domain::audit::Act;
 use domain::delivery::{self, Attempted, Reply, Verdict, WebhookStatus};
 use domain::id::{ReplayId, WebhookId, WorkspaceId};
 use jiff::{SignedDuration, Timestamp};
@@ -276,13 +277,14 @@ async fn write_down_late(deps: &Deps) -> Result<(), StoreError> {
 ///
 /// # Errors
 /// When the store cannot be written.
-pub async fn test(
+pub(crate) async fn test(
     deps: &Arc<Deps>,
-    workspace: WorkspaceId,
-    webhook: WebhookId,
+    record: &WebhookRecord,
+    act: Act,
 ) -> Result<Option<i64>, StoreError> {
+    let webhook = record.id;
     let by = (deps.worker, deps.new_token(), deps.new_id(ReplayId::from_parts));
-    let Some(delivery) = deps.hooks.begin_test(workspace, webhook, by, deps.now()).await? else {
+    let Some(delivery) = deps.hooks.begin_test(record.workspace, webhook, by, act).await? else {
         return Ok(None);
     };
     let position = delivery.claim.position;

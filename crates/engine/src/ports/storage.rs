@@ -215,16 +215,11 @@ pub trait Messages: Send + Sync {
         workspace: WorkspaceId,
         id: MessageId,
         by: (WorkerId, ClaimToken),
-        now: Timestamp,
+        act: Act,
     ) -> Result<Option<Claimed>, StoreError>;
 
     /// Gives up a message whose outcome is unknown. `false`: it is not unknown, or it is being sent again.
-    async fn give_up(
-        &self,
-        workspace: WorkspaceId,
-        id: MessageId,
-        now: Timestamp,
-    ) -> Result<bool, StoreError>;
+    async fn give_up(&self, workspace: WorkspaceId, id: MessageId, act: Act) -> Result<bool, StoreError>;
 
     /// The caller's key for repeated requests, if it was used before.
     async fn idempotency_key(
@@ -334,7 +329,7 @@ pub trait Hooks: Send + Sync {
         workspace: WorkspaceId,
         delivery: i64,
         replay: ReplayId,
-        now: Timestamp,
+        act: Act,
     ) -> Result<Option<DeliveryId>, StoreError>;
 
     /// Asks for past events again, beside the queue. Returns how many events are looked through.
@@ -346,7 +341,7 @@ pub trait Hooks: Send + Sync {
         workspace: WorkspaceId,
         webhook: WebhookId,
         (worker, token, lane): (WorkerId, ClaimToken, ReplayId),
-        now: Timestamp,
+        act: Act,
     ) -> Result<Option<ClaimedDelivery>, StoreError>;
 }
 
