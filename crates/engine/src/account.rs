@@ -409,7 +409,7 @@ pub struct Check {
     pub finding: String,
 }
 
-/// Tries an account: token, scopes, number, webhook subscription, callback, each its own line.
+/// Tries an account: token, its end, scopes, number, quality, webhook subscription, callback, each its own line.
 ///
 /// What Meta says of the number and the token is written down.
 ///
@@ -420,7 +420,7 @@ pub async fn test(deps: &Deps, record: &AccountRecord) -> Result<Vec<Check>, Sto
     let mut checks = Vec::new();
     match deps.upstream.token(&line).await {
         Ok(token) => {
-            checks.push(check_token(&token, deps.now()));
+            checks.extend(check_token(&token, deps.now()));
             checks.push(check_scopes(&token));
             note_token(deps, &record.account, &token).await?;
         }
@@ -429,6 +429,7 @@ pub async fn test(deps: &Deps, record: &AccountRecord) -> Result<Vec<Check>, Sto
     match deps.upstream.number(&line).await {
         Ok(number) => {
             checks.push(check_number(&number));
+            checks.push(check_quality(&number));
             let account = &record.account;
             deps.accounts.account_describe(account.workspace, account.id, &number, deps.now()).await?;
             directory::refresh(deps).await?;
@@ -496,16 +497,35 @@ fn refused(error: &MetaError) -> String {
     format!("Meta refused with code {}: {}. {}", error.code, said.trim_end_matches('.'), entry.advice)
 }
 
-fn check_token(token: &TokenInfo, now: Timestamp) -> Check {
-    let (is_ok, finding) = match token.expires_at {
-        _ if !token.is_valid => {
-            (false, "Meta does not take this token any more: give the account a new one".to_owned())
-        }
-        None => (true, "valid, never expires".to_owned()),
-        Some(at) if at <= now => (false, format!("expired at {at}: give the account a new one")),
-        Some(at) => (true, format!("valid until {at}")),
+fn check_token(token: &TokenInfo, now: Timestamp) -> [Check; 2] {
+    let taken = if token.is_valid {
+        "Meta takes it"
+    } else {
+        "Meta does not take this token any more: give the account a new one"
     };
-    Check { name: "token", is_ok, finding }
+    let (is_ok, finding) = match token.expires_at {
+        None => (true, "never".to_owned()),
+        Some(at) if at <= now => (false, format!("it ended at {at}: give the account a new one")),
+        Some(at) => {
+            let days = at.duration_since(now).as_hours() / 24;
+            (true, format!("at {at}, in {days} days"))
+        }
+    };
+    [
+        Check { name: "token", is_ok: token.is_valid, finding: taken.to_owned() },
+        Check { name: "expiry", is_ok, finding },
+    ]
+}
+
+/// What people say of the messages: a number that is rated RED is soon limited.
+fn check_quality(number: &NumberInfo) -> Check {
+    let rating = number.quality_rating.as_deref().unwrap_or("UNKNOWN");
+    if rating == "RED" {
+        let finding =
+            "RED: people block or report this number; send less, and to who asked for it".to_owned();
+        return Check { name: "quality", is_ok: false, finding };
+    }
+    Check { name: "quality", is_ok: true, finding: rating.to_owned() }
 }
 
 fn check_scopes(token: &TokenInfo) -> Check {
@@ -524,13 +544,39 @@ fn check_number(number: &NumberInfo) -> Check {
     let shown = number.display_phone_number.as_deref().unwrap_or("the number");
     match number.status.as_deref() {
         None | Some("CONNECTED") => {
-            let quality = number.quality_rating.as_deref().unwrap_or("UNKNOWN");
-            Check { name: "number", is_ok: true, finding: format!("{shown} is connected, quality {quality}") }
+            Check { name: "number", is_ok: true, finding: format!("{shown} is connected") }
         }
         Some(status) => Check {
             name: "number",
             is_ok: false,
             finding: format!("{shown} is {status} at Meta, only a CONNECTED number may send: register it"),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_number_that_is_rated_red_is_of_poor_quality() {
+        for (rating, is_ok) in
+            [(None, true), (Some("GREEN"), true), (Some("YELLOW"), true), (Some("RED"), false)]
+        {
+            let number = NumberInfo { quality_rating: rating.map(str::to_owned), ..NumberInfo::default() };
+            assert_eq!(check_quality(&number).is_ok, is_ok, "{rating:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_has_ended_is_told_twice_and_one_that_never_ends_is_well() {
+        let now = Timestamp::UNIX_EPOCH;
+        let told = |is_valid, expires_at| {
+            check_token(&TokenInfo { is_valid, expires_at, ..TokenInfo::default() }, now)
+                .map(|check| check.is_ok)
+        };
+        assert_eq!(told(true, None), [true, true]);
+        assert_eq!(told(true, Some(now + SignedDuration::from_hours(1))), [true, true]);
+        assert_eq!(told(false, Some(now)), [false, false]);
     }
 }

@@ -268,7 +268,7 @@ async fn a_new_token_does_not_end_a_hold_that_is_for_something_else() {
 #[tokio::test]
 async fn a_test_has_one_line_for_each_thing() {
     let (app, _serving, _) = served().await;
-    let names = ["token", "scopes", "number", "webhook", "callback"];
+    let names = ["token", "expiry", "scopes", "number", "quality", "webhook", "callback"];
     let tested = app.post("/api/accounts/sandbox/test", &json!({})).await.expect(200);
     let checks = tested.data()["checks"].as_array().unwrap();
     for (check, name) in checks.iter().zip(names) {
@@ -293,6 +293,25 @@ async fn a_test_has_one_line_for_each_thing() {
     let subscribed = app.post("/api/accounts/sandbox/subscribe", &json!({})).await.expect(200);
     assert_eq!(subscribed.data()["subscribed_apps"].as_array().unwrap().len(), 1);
     app.post("/api/accounts/nobody/test", &json!({})).await.expect(404);
+}
+
+#[tokio::test]
+async fn a_test_says_when_the_token_ends() {
+    let (app, _serving, _) = served().await;
+    let expiry = async || {
+        let tested = app.post("/api/accounts/sandbox/test", &json!({})).await.expect(200);
+        tested.data()["checks"].as_array().unwrap()[1].clone()
+    };
+    let never = json!({"name": "expiry", "ok": true, "finding": "never"});
+    assert_eq!(expiry().await, never);
+    let ends = TokenChange {
+        access_token: app.seeded.access_token.clone(),
+        expires_in_seconds: Some(3 * 86_400 + 60),
+        ..TokenChange::default()
+    };
+    app.sim.change_token(&ends).unwrap();
+    let soon = json!({"name": "expiry", "ok": true, "finding": "at 2026-01-04T00:01:00Z, in 3 days"});
+    assert_eq!(expiry().await, soon);
 }
 
 /// Calls the simulated Graph API as the account.
