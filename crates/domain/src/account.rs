@@ -34,6 +34,8 @@ pub struct Account {
     pub is_default: bool,
     /// Whether it talks to the simulator.
     pub is_sandbox: bool,
+    /// Whether a link in its messages is fetched here and uploaded; `None`: as the configuration says.
+    pub fetches_links: Option<bool>,
 }
 
 /// Whether messages may leave through an account.

@@ -92,6 +92,12 @@ words! {
         WebhookRemoved = "webhook.delete",
         /// A webhook's past events were asked for again.
         WebhookReplayed = "webhook.replay",
+        /// A webhook was tried with a test event.
+        WebhookTested = "webhook.test",
+        /// One delivery of a webhook was asked for again.
+        DeliveryRepeated = "webhook.redeliver",
+        /// Somebody decided what becomes of a message whose outcome is unknown.
+        MessageResolved = "message.resolve",
         /// A contact was added.
         ContactAdded = "contact.create",
         /// A contact was changed.
@@ -124,6 +130,8 @@ words! {
         Webhook = "webhook",
         /// A contact: never by its name or number.
         Contact = "contact",
+        /// A message, by our id.
+        Message = "message",
         /// A workspace.
         Workspace = "workspace",
     }

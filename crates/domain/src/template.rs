@@ -20,7 +20,7 @@ use crate::check::Violation;
 use crate::content::TemplateMessage;
 use crate::json::Value;
 
-pub use draft::{Draft, Edit};
+pub use draft::{Draft, Edit, LibraryDraft, NewTemplate};
 
 /// A template as synced from Meta.
 #[derive(Clone, Debug, PartialEq)]

@@ -9,6 +9,7 @@ use domain::account::{Account, AccountStatus};
 use domain::audit::{Action, Subject, SubjectKind};
 use domain::check::Change;
 use domain::id::{AccountId, WorkspaceId};
+use domain::json::Value;
 use domain::meta_error::MetaError;
 use domain::reach::COUNTED_FOR;
 use jiff::{SignedDuration, Timestamp};
@@ -48,6 +49,8 @@ pub struct AddAccount {
     pub is_default: bool,
     /// Whether it talks to the simulator.
     pub is_sandbox: bool,
+    /// Whether a link in its messages is fetched here and uploaded; `None`: as the configuration says.
+    pub fetches_links: Option<bool>,
 }
 
 /// Adds an account.
@@ -68,6 +71,7 @@ pub async fn add(deps: &Deps, by: &By, new: AddAccount) -> Result<Account, Store
         status_reason: None,
         is_default: new.is_default,
         is_sandbox: new.is_sandbox,
+        fetches_links: new.fetches_links,
     };
     let record = AccountRecord {
         account: account.clone(),
@@ -115,6 +119,8 @@ pub struct ChangeAccount {
     pub verify_token: Change<SecretString>,
     /// Whether a send that names no account uses it.
     pub is_default: Option<bool>,
+    /// Whether a link in its messages is fetched here and uploaded, or as the configuration says.
+    pub fetches_links: Change<bool>,
 }
 
 /// Why an account was not changed.
@@ -162,9 +168,12 @@ pub async fn change(
             Change::Set(token) => Change::Set(digest_of(&token)),
         },
         is_default: change.is_default,
+        fetches_links: change.fetches_links,
         lifts_hold,
     };
-    let act = by.act(deps, workspace, Action::AccountChanged, subject(&record.account));
+    let act = by
+        .act(deps, workspace, Action::AccountChanged, subject(&record.account))
+        .with("changed", changed_fields(&changes));
     if !deps.accounts.account_change(workspace, id, changes, act).await? {
         return Err(ChangeError::NotFound);
     }
@@ -179,6 +188,22 @@ pub async fn change(
     deps.queue_hint.notify_one();
     let directory = deps.directory.current();
     directory.account(workspace, &id.to_string()).cloned().ok_or(ChangeError::NotFound)
+}
+
+/// The names of the fields that a change sets or clears, for the audit log: never what they hold.
+fn changed_fields(changes: &AccountChanges) -> Value {
+    let AccountChanges {
+        name, access_token, app_secret, verify_token_digest, is_default, fetches_links, ..
+    } = changes;
+    let all = [
+        (name.is_some(), "name"),
+        (access_token.is_some(), "access_token"),
+        (!matches!(app_secret, Change::Keep), "app_secret"),
+        (!matches!(verify_token_digest, Change::Keep), "verify_token"),
+        (is_default.is_some(), "default"),
+        (!matches!(fetches_links, Change::Keep), "fetch_media"),
+    ];
+    Value::Array(all.into_iter().filter(|(is_changed, _)| *is_changed).map(|(_, name)| name.into()).collect())
 }
 
 /// What Meta says of a token that works; `None` when it cannot be asked.
@@ -384,7 +409,7 @@ pub struct Check {
     pub finding: String,
 }
 
-/// Tries an account: token, scopes, number, webhook subscription, callback, each its own line.
+/// Tries an account: token, its end, scopes, number, quality, webhook subscription, callback, each its own line.
 ///
 /// What Meta says of the number and the token is written down.
 ///
@@ -395,7 +420,7 @@ pub async fn test(deps: &Deps, record: &AccountRecord) -> Result<Vec<Check>, Sto
     let mut checks = Vec::new();
     match deps.upstream.token(&line).await {
         Ok(token) => {
-            checks.push(check_token(&token, deps.now()));
+            checks.extend(check_token(&token, deps.now()));
             checks.push(check_scopes(&token));
             note_token(deps, &record.account, &token).await?;
         }
@@ -404,6 +429,7 @@ pub async fn test(deps: &Deps, record: &AccountRecord) -> Result<Vec<Check>, Sto
     match deps.upstream.number(&line).await {
         Ok(number) => {
             checks.push(check_number(&number));
+            checks.push(check_quality(&number));
             let account = &record.account;
             deps.accounts.account_describe(account.workspace, account.id, &number, deps.now()).await?;
             directory::refresh(deps).await?;
@@ -471,16 +497,35 @@ fn refused(error: &MetaError) -> String {
     format!("Meta refused with code {}: {}. {}", error.code, said.trim_end_matches('.'), entry.advice)
 }
 
-fn check_token(token: &TokenInfo, now: Timestamp) -> Check {
-    let (is_ok, finding) = match token.expires_at {
-        _ if !token.is_valid => {
-            (false, "Meta does not take this token any more: give the account a new one".to_owned())
-        }
-        None => (true, "valid, never expires".to_owned()),
-        Some(at) if at <= now => (false, format!("expired at {at}: give the account a new one")),
-        Some(at) => (true, format!("valid until {at}")),
+fn check_token(token: &TokenInfo, now: Timestamp) -> [Check; 2] {
+    let taken = if token.is_valid {
+        "Meta takes it"
+    } else {
+        "Meta does not take this token any more: give the account a new one"
     };
-    Check { name: "token", is_ok, finding }
+    let (is_ok, finding) = match token.expires_at {
+        None => (true, "never".to_owned()),
+        Some(at) if at <= now => (false, format!("it ended at {at}: give the account a new one")),
+        Some(at) => {
+            let days = at.duration_since(now).as_hours() / 24;
+            (true, format!("at {at}, in {days} days"))
+        }
+    };
+    [
+        Check { name: "token", is_ok: token.is_valid, finding: taken.to_owned() },
+        Check { name: "expiry", is_ok, finding },
+    ]
+}
+
+/// What people say of the messages: a number that is rated RED is soon limited.
+fn check_quality(number: &NumberInfo) -> Check {
+    let rating = number.quality_rating.as_deref().unwrap_or("UNKNOWN");
+    if rating == "RED" {
+        let finding =
+            "RED: people block or report this number; send less, and to who asked for it".to_owned();
+        return Check { name: "quality", is_ok: false, finding };
+    }
+    Check { name: "quality", is_ok: true, finding: rating.to_owned() }
 }
 
 fn check_scopes(token: &TokenInfo) -> Check {
@@ -499,13 +544,39 @@ fn check_number(number: &NumberInfo) -> Check {
     let shown = number.display_phone_number.as_deref().unwrap_or("the number");
     match number.status.as_deref() {
         None | Some("CONNECTED") => {
-            let quality = number.quality_rating.as_deref().unwrap_or("UNKNOWN");
-            Check { name: "number", is_ok: true, finding: format!("{shown} is connected, quality {quality}") }
+            Check { name: "number", is_ok: true, finding: format!("{shown} is connected") }
         }
         Some(status) => Check {
             name: "number",
             is_ok: false,
             finding: format!("{shown} is {status} at Meta, only a CONNECTED number may send: register it"),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_number_that_is_rated_red_is_of_poor_quality() {
+        for (rating, is_ok) in
+            [(None, true), (Some("GREEN"), true), (Some("YELLOW"), true), (Some("RED"), false)]
+        {
+            let number = NumberInfo { quality_rating: rating.map(str::to_owned), ..NumberInfo::default() };
+            assert_eq!(check_quality(&number).is_ok, is_ok, "{rating:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_has_ended_is_told_twice_and_one_that_never_ends_is_well() {
+        let now = Timestamp::UNIX_EPOCH;
+        let told = |is_valid, expires_at| {
+            check_token(&TokenInfo { is_valid, expires_at, ..TokenInfo::default() }, now)
+                .map(|check| check.is_ok)
+        };
+        assert_eq!(told(true, None), [true, true]);
+        assert_eq!(told(true, Some(now + SignedDuration::from_hours(1))), [true, true]);
+        assert_eq!(told(false, Some(now)), [false, false]);
     }
 }

@@ -52,7 +52,7 @@ pub(crate) async fn start(deps: &Arc<Deps>, delivery: Delivery) -> Result<Sent, 
     let (tell, told) = oneshot::channel();
     let lost = sent(&delivery.new, Progress::Unknown, SentAs::Message);
     let workspace = delivery.new.workspace;
-    deps.tasks.spawn(accept_and_send(deps.clone(), delivery, tell));
+    deps.tasks.spawn(tracing::Instrument::in_current_span(accept_and_send(deps.clone(), delivery, tell)));
     match told.await {
         Ok(end) => end,
         Err(_) => without_a_word(deps, workspace, lost).await,

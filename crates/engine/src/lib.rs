@@ -29,6 +29,7 @@ pub mod retention;
 pub mod running;
 pub mod send;
 pub mod session;
+pub mod spans;
 pub mod template;
 pub mod user;
 pub mod webhook;

@@ -35,7 +35,8 @@ use uploads::Uploads;
 /// What an operator may set about files.
 #[derive(Clone, Copy, Debug)]
 pub struct MediaSettings {
-    /// Whether a link in a message is fetched here and uploaded, instead of being handed to Meta.
+    /// Whether a link in a message is fetched here and uploaded, instead of being handed to Meta, where the account does
+    /// not say.
     pub fetches_links: bool,
     /// The most bytes of any file; Meta's own limits hold besides.
     pub max_bytes: u64,

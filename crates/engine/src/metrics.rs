@@ -102,6 +102,7 @@ pub struct Metrics {
     pub store_waiting: Gauge,
     store_read_seconds: Histograms,
     store_errors: Counters,
+    spans: Counters,
     store_up: AtomicBool,
     figures: Mutex<Option<(Timestamp, Arc<Figures>)>>,
 }
@@ -158,6 +159,17 @@ pub enum DeliveryOutcome {
     Dead,
 }
 
+/// What became of spans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpanOutcome {
+    /// The collector has them.
+    Exported,
+    /// The collector did not take them.
+    Lost,
+    /// They came faster than the collector takes them.
+    Dropped,
+}
+
 /// How a call to Meta ended that was not a send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
@@ -167,6 +179,30 @@ pub enum Asked {
     Refused,
     /// Meta could not be reached, or not understood.
     Unreachable,
+}
+
+impl Asked {
+    /// The word of the label.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Refused => "refused",
+            Self::Unreachable => "unreachable",
+        }
+    }
+}
+
+/// The word for how a handing-over ended.
+#[must_use]
+pub fn outcome_word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Accepted(_) => "accepted",
+        Outcome::Refused(_) => "refused",
+        Outcome::Stopped { .. } => "stopped",
+        Outcome::NotSent { .. } => "not_sent",
+        Outcome::Unknown { .. } => "unknown",
+    }
 }
 
 impl Metrics {
@@ -204,6 +240,7 @@ impl Metrics {
             store_waiting: Gauge::default(),
             store_read_seconds: short(list::STORE_READ_SECONDS),
             store_errors: Counters::new(list::STORE_ERRORS),
+            spans: Counters::new(list::SPANS),
             store_up: AtomicBool::new(true),
             figures: Mutex::default(),
         }
@@ -278,24 +315,12 @@ impl Metrics {
 
     /// Counts one handing-over of a message to Meta.
     pub fn handed_over(&self, outcome: &Outcome, start: Timestamp) {
-        let outcome = match outcome {
-            Outcome::Accepted(_) => "accepted",
-            Outcome::Refused(_) => "refused",
-            Outcome::Stopped { .. } => "stopped",
-            Outcome::NotSent { .. } => "not_sent",
-            Outcome::Unknown { .. } => "unknown",
-        };
-        self.called("send", outcome, start);
+        self.called("send", outcome_word(outcome), start);
     }
 
     /// Counts another call to Meta; `call` is one of a closed list.
     pub fn asked(&self, call: &'static str, end: Asked, start: Timestamp) {
-        let outcome = match end {
-            Asked::Answered => "answered",
-            Asked::Refused => "refused",
-            Asked::Unreachable => "unreachable",
-        };
-        self.called(call, outcome, start);
+        self.called(call, end.as_str(), start);
     }
 
     fn called(&self, call: &'static str, outcome: &'static str, start: Timestamp) {
@@ -326,6 +351,16 @@ impl Metrics {
     /// Counts a transaction that did not reach the disk.
     pub fn commit_lost(&self) {
         self.store_lost.count(&[]);
+    }
+
+    /// Counts spans, by what became of them.
+    pub fn spans(&self, outcome: SpanOutcome, n: u64) {
+        let outcome = match outcome {
+            SpanOutcome::Exported => "exported",
+            SpanOutcome::Lost => "lost",
+            SpanOutcome::Dropped => "dropped",
+        };
+        self.spans.add(&[Label::Word(outcome)], n);
     }
 
     /// Counts a read of the store.
@@ -367,6 +402,7 @@ impl Metrics {
             &self.deliveries,
             &self.store_lost,
             &self.store_errors,
+            &self.spans,
         ] {
             counters.print(page, names);
         }

@@ -11,15 +11,19 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::allowance::SlidingWindow;
+use domain::audit::Act;
 use domain::delivery::{self, Attempted, Reply, Verdict, WebhookStatus};
 use domain::id::{ReplayId, WebhookId, WorkspaceId};
 use jiff::{SignedDuration, Timestamp};
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
 use crate::metrics::DeliveryOutcome;
 use crate::ports::{
     ClaimedDelivery, DeliveryClaim, DeliveryEnd, DeliveryRequest, HookCall, PostOutcome, Posted, StoreError,
     WebhookRecord,
 };
+use crate::spans::SPANS;
 use crate::{Deps, chain};
 
 /// How often there is a look for what is due, without a hint.
@@ -214,12 +218,17 @@ impl Task {
         let mut n_done = 0;
         while let Some(delivery) = &self.held {
             n_done += 1;
-            let end = post(&self.deps, delivery, n_done < IN_A_ROW).await;
-            let outcome = match end.verdict {
-                Verdict::Succeeded => DeliveryOutcome::Succeeded,
-                Verdict::Retry { .. } => DeliveryOutcome::Failed,
-                Verdict::Dead | Verdict::Gone => DeliveryOutcome::Dead,
+            let span = span(delivery);
+            let end = post(&self.deps, delivery, n_done < IN_A_ROW).instrument(span.clone()).await;
+            if let Some(status) = end.http_status {
+                span.record("http.response.status_code", status);
+            }
+            let (outcome, word) = match end.verdict {
+                Verdict::Succeeded => (DeliveryOutcome::Succeeded, "succeeded"),
+                Verdict::Retry { .. } => (DeliveryOutcome::Failed, "failed"),
+                Verdict::Dead | Verdict::Gone => (DeliveryOutcome::Dead, "dead"),
             };
+            span.record("delivery.outcome", word);
             // How late an event is says something of this process only where nobody asked for it again.
             let since = (!delivery.is_redelivery).then_some(delivery.event.at);
             self.deps.metrics.delivered(outcome, since);
@@ -233,6 +242,21 @@ impl Task {
             }
         }
     }
+}
+
+/// The span of an attempt.
+fn span(delivery: &ClaimedDelivery) -> Span {
+    tracing::info_span!(
+        target: SPANS,
+        "delivery",
+        otel.kind = "client",
+        webhook.id = %delivery.claim.webhook,
+        event.id = %delivery.event.id,
+        event.kind = delivery.event.kind.as_str(),
+        is_redelivery = delivery.is_redelivery,
+        delivery.outcome = Empty,
+        http.response.status_code = Empty,
+    )
 }
 
 /// Writes down what could not be written down when it happened.
@@ -253,13 +277,14 @@ async fn write_down_late(deps: &Deps) -> Result<(), StoreError> {
 ///
 /// # Errors
 /// When the store cannot be written.
-pub async fn test(
+pub(crate) async fn test(
     deps: &Arc<Deps>,
-    workspace: WorkspaceId,
-    webhook: WebhookId,
+    record: &WebhookRecord,
+    act: Act,
 ) -> Result<Option<i64>, StoreError> {
+    let webhook = record.id;
     let by = (deps.worker, deps.new_token(), deps.new_id(ReplayId::from_parts));
-    let Some(delivery) = deps.hooks.begin_test(workspace, webhook, by, deps.now()).await? else {
+    let Some(delivery) = deps.hooks.begin_test(record.workspace, webhook, by, act).await? else {
         return Ok(None);
     };
     let position = delivery.claim.position;

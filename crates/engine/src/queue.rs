@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use domain::account::AccountStatus;
+use domain::audit::{Act, Action, Subject, SubjectKind};
 use domain::message::Status;
 use domain::retry::Mode;
 use jiff::{SignedDuration, Timestamp};
@@ -14,7 +15,7 @@ use crate::ports::{
     StoreErrorKind, StoredMessage,
 };
 use crate::send::{SendError, choose_account, may_leave};
-use crate::{Deps, account, chain, deliver};
+use crate::{By, Deps, account, chain, deliver};
 
 /// How often the queue is looked at when nobody hints: scheduled messages leave within a second of their time.
 pub const LOOK_EVERY: SignedDuration = SignedDuration::from_millis(250);
@@ -139,23 +140,34 @@ pub enum Resolve {
 /// `NotPossible` when it is not unknown, or was sent again before.
 pub async fn resolve(
     deps: &Arc<Deps>,
-    caller: &Caller,
+    (caller, by): (&Caller, &By),
     key: &MessageKey,
     action: Resolve,
 ) -> Result<StoredMessage, ActError> {
     let message = find(deps, caller, key).await?;
+    let word = match action {
+        Resolve::Fail => "fail",
+        Resolve::Resend => "resend",
+    };
+    let subject = Subject { kind: SubjectKind::Message, id: message.id.to_string(), name: None };
+    let act = by.act(deps, caller.workspace(), Action::MessageResolved, subject).with("action", word);
     match action {
         Resolve::Fail => {
-            if !deps.messages.give_up(caller.workspace(), message.id, deps.now()).await? {
+            if !deps.messages.give_up(caller.workspace(), message.id, act).await? {
                 return Err(ActError::NotPossible(message.status));
             }
         }
-        Resolve::Resend => resend(deps, caller, &message).await?,
+        Resolve::Resend => resend(deps, caller, &message, act).await?,
     }
     find(deps, caller, &MessageKey::Id(message.id)).await
 }
 
-async fn resend(deps: &Arc<Deps>, caller: &Caller, message: &StoredMessage) -> Result<(), ActError> {
+async fn resend(
+    deps: &Arc<Deps>,
+    caller: &Caller,
+    message: &StoredMessage,
+    act: Act,
+) -> Result<(), ActError> {
     let record = choose_account(deps, caller, Some(&message.account.to_string())).map_err(ActError::Send)?;
     may_leave(deps, &record).map_err(ActError::Send)?;
     // In a task of its own: whoever asked may go away between the claim and its sending.
@@ -164,7 +176,7 @@ async fn resend(deps: &Arc<Deps>, caller: &Caller, message: &StoredMessage) -> R
         let deps = claiming;
         let by = (deps.worker, deps.new_token());
         let now = deps.now();
-        let Some(claimed) = deps.messages.claim_unknown(workspace, id, by, now).await? else {
+        let Some(claimed) = deps.messages.claim_unknown(workspace, id, by, act).await? else {
             return Ok(false);
         };
         let deadline = now.saturating_add(domain::retry::SYNC_FOR).unwrap_or(Timestamp::MAX);

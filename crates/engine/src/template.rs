@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use domain::audit::{Act, Action, Subject, SubjectKind};
 use domain::id::{TemplateId, WorkspaceId};
 use domain::json::Value;
-use domain::template::{Draft, Edit, Template, TemplateStatus};
+use domain::template::{Draft, Edit, LibraryDraft, NewTemplate, Template, TemplateStatus};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::account::line;
@@ -22,6 +22,8 @@ const MISSING_FOR: SignedDuration = SignedDuration::from_secs(60);
 const REMEMBERED: usize = 10_000;
 /// How many pages of Meta's list are read at most: 100 templates each, and 6,000 are the most that Meta allows.
 const MAX_PAGES: usize = 200;
+/// Which template of Meta's library a new one was made from, in the audit log.
+const FROM_LIBRARY: &str = "library_template_name";
 
 /// Remembers templates and what is not one.
 #[derive(Default)]
@@ -232,6 +234,18 @@ pub async fn create(
     deps: &Deps,
     by: &By,
     record: &AccountRecord,
+    new: &NewTemplate,
+) -> Result<Option<StoredTemplate>, TemplateError> {
+    match new {
+        NewTemplate::Own(draft) => create_own(deps, by, record, draft).await,
+        NewTemplate::FromLibrary(draft) => create_from_library(deps, by, record, draft).await,
+    }
+}
+
+async fn create_own(
+    deps: &Deps,
+    by: &By,
+    record: &AccountRecord,
     draft: &Draft,
 ) -> Result<Option<StoredTemplate>, TemplateError> {
     let body = json_text(&draft.body())?;
@@ -244,14 +258,57 @@ pub async fn create(
         quality: None,
         rejected_reason: None,
     };
-    let (name, language) = (draft.name.as_str(), draft.language.as_str());
+    keep_added(deps, by, record, (listed, None)).await
+}
+
+/// The text is Meta's: what was made of the inputs is read back from there.
+async fn create_from_library(
+    deps: &Deps,
+    by: &By,
+    record: &AccountRecord,
+    draft: &LibraryDraft,
+) -> Result<Option<StoredTemplate>, TemplateError> {
+    let line = line(record);
+    let submitted = deps.manage.create_template(&line, json_text(&draft.body())?).await?;
+    let query = TemplateQuery { name: Some(draft.name.clone()), after: None };
+    let missing = || UpstreamError::Unreachable("a template that was just made is not listed".to_owned());
+    let listed = list(deps, &line, query).await.and_then(|listed| {
+        listed.into_iter().find(|listed| listed.meta_id == submitted.meta_id).ok_or_else(missing)
+    });
+    let listed = match listed {
+        Ok(listed) => listed,
+        Err(error) => {
+            // It was made: the audit log says so, and a sync or the first send brings it.
+            let name = format!("{} ({})", draft.name, draft.language);
+            let subject = Subject { kind: SubjectKind::Template, id: submitted.meta_id, name: Some(name) };
+            let act = by
+                .act(deps, record.account.workspace, Action::TemplateAdded, subject)
+                .with(FROM_LIBRARY, draft.library_name.as_str());
+            deps.registry.note(act).await?;
+            return Err(error.into());
+        }
+    };
+    keep_added(deps, by, record, (listed, Some(&draft.library_name))).await
+}
+
+/// Keeps a template that Meta has taken, with the act.
+async fn keep_added(
+    deps: &Deps,
+    by: &By,
+    record: &AccountRecord,
+    (listed, library_name): (ListedTemplate, Option<&str>),
+) -> Result<Option<StoredTemplate>, TemplateError> {
+    let (name, language) = (listed.template.name.clone(), listed.template.language.clone());
     let place = (record.account.workspace, record.account.waba_id.as_str());
     // One that was deleted behind our back keeps its id.
-    let known = deps.accounts.template(place.0, place.1, name, language).await?;
+    let known = deps.accounts.template(place.0, place.1, &name, &language).await?;
     let id = known.map_or_else(|| deps.new_id(TemplateId::from_parts), |known| known.id);
-    let act = by.act(deps, place.0, Action::TemplateAdded, subject(id, &listed.template));
+    let mut act = by.act(deps, place.0, Action::TemplateAdded, subject(id, &listed.template));
+    if let Some(library_name) = library_name {
+        act = act.with(FROM_LIBRARY, library_name);
+    }
     keep(deps, place, (id, listed), act).await?;
-    Ok(deps.accounts.template(place.0, place.1, name, language).await?)
+    Ok(deps.accounts.template(place.0, place.1, &name, &language).await?)
 }
 
 /// Changes a template at Meta; it goes through the review again.

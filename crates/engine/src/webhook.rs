@@ -1,5 +1,7 @@
 //! The application's endpoints: made, changed, switched on again, given new secrets, asked to hear of the past.
 
+use std::sync::Arc;
+
 use domain::audit::{Act, Action, Subject, SubjectKind};
 use domain::delivery::WebhookStatus;
 use domain::event::EventKind;
@@ -8,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
 use crate::ports::{NewReplay, StoreError, WebhookRecord};
-use crate::{By, Deps, directory, hook_secret};
+use crate::{By, Deps, directory, hook_secret, notify};
 
 /// Endpoints that a workspace may have.
 pub const MAX_WEBHOOKS: u32 = 100;
@@ -153,10 +155,23 @@ pub async fn replay(
 /// When the store cannot be written.
 pub async fn redeliver(
     deps: &Deps,
-    workspace: WorkspaceId,
-    delivery: i64,
+    by: &By,
+    record: &WebhookRecord,
+    delivery: DeliveryId,
 ) -> Result<Option<DeliveryId>, StoreError> {
-    deps.hooks.redeliver(workspace, delivery, deps.new_id(ReplayId::from_parts), deps.now()).await
+    let Some(position) = delivery.position(record.workspace) else { return Ok(None) };
+    let replay = deps.new_id(ReplayId::from_parts);
+    let act = act(deps, by, Action::DeliveryRepeated, record).with("delivery_id", delivery.to_string());
+    deps.hooks.redeliver(record.workspace, position, replay, act).await
+}
+
+/// Tries an endpoint with a test event, and writes down how it went.
+/// Returns the delivery's place in the list of the workspace; `None`: there is no such endpoint.
+///
+/// # Errors
+/// When the store cannot be written.
+pub async fn test(deps: &Arc<Deps>, by: &By, record: &WebhookRecord) -> Result<Option<i64>, StoreError> {
+    notify::test(deps, record, act(deps, by, Action::WebhookTested, record)).await
 }
 
 fn act(deps: &Deps, by: &By, action: Action, record: &WebhookRecord) -> Act {

@@ -43,6 +43,15 @@ pub async fn tick_recovery(deps: &Deps) -> Result<u32, StoreError> {
     Ok(n_settled)
 }
 
+/// Says that this process ends, and writes down what it only remembers: the last use of keys and sessions.
+///
+/// # Errors
+/// When the store cannot be written: then the process counts as living until it was silent for [`DEAD_AFTER`].
+pub async fn say_farewell(deps: &Deps) -> Result<(), StoreError> {
+    tick_key_use(deps).await?;
+    deps.work.farewell(deps.worker).await
+}
+
 /// How far back departures matter: as long as a full burst to one person is paid for.
 const DEPARTURES_FOR: SignedDuration = SignedDuration::from_mins(5);
 

@@ -21,7 +21,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use domain::outcome::Outcome;
-use engine::metrics::Metrics;
+use engine::metrics::{Metrics, outcome_word};
 use engine::ports::{
     Line, NumberInfo, OutgoingMessage, TemplatePage, TemplateQuery, TokenInfo, Upstream, UpstreamError,
 };
@@ -30,6 +30,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use secrecy::ExposeSecret as _;
+use tracing::Instrument as _;
 use url::form_urlencoded::byte_serialize;
 
 use self::gate::{Gate, GatedBody};
@@ -167,7 +168,13 @@ impl GraphClient {
     ) -> Result<T, UpstreamError> {
         let call = count::call(uri.as_ref().map_or("", Uri::path));
         let counting = self.metrics.as_ref().map(|metrics| (metrics, metrics.now()));
-        let end = self.ask_uncounted((method, line, uri), (body, cap), read).await;
+        let span = count::span(call, line);
+        let asking = self.ask_uncounted((method, line, uri), (body, cap), read);
+        let end = asking.instrument(span.clone()).await;
+        span.record("meta.outcome", count::end(&end).as_str());
+        if let Err(UpstreamError::Refused(error)) = &end {
+            span.record("meta.code", error.code);
+        }
         if let Some((metrics, start)) = counting {
             metrics.asked(call, count::end(&end), start);
         }
@@ -206,7 +213,12 @@ impl GraphClient {
 impl Upstream for GraphClient {
     async fn send(&self, line: &Line, body: Bytes) -> Outcome {
         let counting = self.metrics.as_ref().map(|metrics| (metrics, metrics.now()));
-        let outcome = self.hand_over(line, body).await;
+        let span = count::span("send", line);
+        let outcome = self.hand_over(line, body).instrument(span.clone()).await;
+        span.record("meta.outcome", outcome_word(&outcome));
+        if let Outcome::Refused(error) = &outcome {
+            span.record("meta.code", error.code);
+        }
         if let Some((metrics, start)) = counting {
             metrics.handed_over(&outcome, start);
         }

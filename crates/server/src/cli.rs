@@ -33,12 +33,15 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Environment, Loaded, Origin};
 use crate::telemetry;
+use crate::traces::Exporter;
 use settings::SettingFlags;
 
 /// What a command is given beside its own arguments.
 struct Ctx {
     loaded: Loaded,
     environment: Environment,
+    /// Where spans go, in a command that serves.
+    exporter: Option<Exporter>,
 }
 
 /// A self-hosted WhatsApp Business messaging gateway.
@@ -142,8 +145,11 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         // What a person started and looks at speaks for itself.
         "warn".clone_into(&mut log.filter);
     }
-    telemetry::start(&log)?;
-    let ctx = Ctx { loaded, environment };
+    if !matches!(cli.command, Command::Serve | Command::Dev(_)) {
+        log.otlp_endpoint = None;
+    }
+    let exporter = telemetry::start(&log)?;
+    let ctx = Ctx { loaded, environment, exporter };
     let runtime = tokio::runtime::Runtime::new().context("starting the runtime")?;
     runtime.block_on(Box::pin(dispatch(ctx, cli.command)))
 }

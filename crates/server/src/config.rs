@@ -145,6 +145,8 @@ pub(crate) struct LogSettings {
     pub(crate) format: LogFormat,
     /// Which lines.
     pub(crate) filter: String,
+    /// The collector that gets spans.
+    pub(crate) otlp_endpoint: Option<String>,
 }
 
 /// Who may read the metrics.
@@ -213,7 +215,7 @@ impl Default for Config {
                 stop_words: STOP_WORDS.iter().map(|word| (*word).to_owned()).collect(),
                 start_words: START_WORDS.iter().map(|word| (*word).to_owned()).collect(),
             },
-            log: LogSettings { format: LogFormat::Text, filter: "info".to_owned() },
+            log: LogSettings { format: LogFormat::Text, filter: "info".to_owned(), otlp_endpoint: None },
             metrics: MetricsSettings { is_enabled: true, token: None },
             secret_key: None,
             old_secret_key: None,

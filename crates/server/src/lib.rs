@@ -17,6 +17,7 @@ pub mod passwords;
 mod redrive;
 pub mod run;
 mod telemetry;
+pub mod traces;
 mod webhook;
 
 pub use cli::main;

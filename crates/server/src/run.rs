@@ -27,6 +27,7 @@ use crate::client::Network;
 use crate::config::{Config, MediaStore};
 use crate::metrics::Access;
 use crate::passwords::Argon2Passwords;
+use crate::traces::{self, Exporter};
 use crate::{api, health, listen, metrics, webhook};
 
 /// How long what is under way may take after the process was told to stop, all in all: the longest call to Meta, and a
@@ -142,6 +143,8 @@ pub struct Web {
     pub trusted_proxies: Vec<Network>,
     /// Who may read the metrics.
     pub metrics: Access,
+    /// Whether requests become spans.
+    pub is_traced: bool,
 }
 
 impl Web {
@@ -151,6 +154,7 @@ impl Web {
             public_url: Some(config.public_url()),
             trusted_proxies: config.trusted_proxies.clone(),
             metrics: config.metrics.access(),
+            is_traced: config.log.otlp_endpoint.is_some(),
         }
     }
 }
@@ -166,12 +170,14 @@ fn blobs(config: &Config) -> anyhow::Result<Arc<dyn Blobs>> {
 /// Everything that is served over HTTP.
 pub fn router(deps: &Arc<Deps>, web: Web) -> Router {
     let metrics = metrics::router(deps, &web.metrics);
-    Router::new()
+    let is_traced = web.is_traced;
+    let router = Router::new()
         .merge(api::router(deps, &Arc::new(web)))
         .merge(webhook::router(deps))
         .merge(health::router(deps))
         .merge(metrics)
-        .fallback_service(axum::routing::any(api::nothing_here).with_state(deps.clone()))
+        .fallback_service(axum::routing::any(api::nothing_here).with_state(deps.clone()));
+    if is_traced { router.layer(axum::middleware::from_fn(traces::follow)) } else { router }
 }
 
 /// Every route of the API, and what a caller needs for it.
@@ -185,11 +191,16 @@ pub(crate) async fn serve(
     web: Web,
     listener: TcpListener,
     stop: CancellationToken,
+    exporter: Option<Exporter>,
 ) -> anyhow::Result<()> {
     retention::settle_restored(&deps).await.context("looking at a database that was restored")?;
     // The first heartbeat goes before the first claim: nobody may take a young process for a dead one.
     work::tick_recovery(&deps).await.context("saying that this process lives")?;
     let mut loops = Loops::start(&deps, &stop);
+    let (mut exporting, all_done) = (JoinSet::new(), CancellationToken::new());
+    if let Some(exporter) = exporter {
+        exporting.spawn(exporter.run(deps.clone(), all_done.clone()));
+    }
     let mut server = std::pin::pin!(listen::serve(listener, router(&deps, web), stop.clone()));
     let in_time = || deps.now().saturating_add(GRACE).unwrap_or(jiff::Timestamp::MAX);
     let mut told_to_stop = None;
@@ -224,6 +235,12 @@ pub(crate) async fn serve(
     }
     drain(&deps, until).await;
     loops.end().await;
+    if let Err(error) = work::say_farewell(&deps).await {
+        tracing::warn!(error = %engine::chain(&error), "the end of this process could not be written down");
+    }
+    // The spans of the last work go, too.
+    all_done.cancel();
+    while exporting.join_next().await.is_some() {}
     end
 }
 

@@ -186,6 +186,7 @@ fn dispatch(state: &mut State, call: &Call) -> Checked<(Reply, Option<String>)> 
     let usage = usage(state, call, &caller)?;
     let reply = match segments.as_slice() {
         ["debug_token"] => apps::debug_token(state, call, &caller),
+        ["message_template_library"] => templates::library(state, call),
         [id] if id.starts_with("upload:") => uploads::upload(state, call, id),
         [id] => node(state, call, &caller, id, None),
         [id, edge] => node(state, call, &caller, id, Some(edge)),

@@ -3,6 +3,7 @@
 //! **Invariant:** a stored template has passed the rules of creation, its components in upper-case types and formats.
 
 pub(crate) mod bind;
+pub(crate) mod library;
 pub(crate) mod life;
 pub(crate) mod rules;
 pub(crate) mod rules_buttons;
@@ -35,6 +36,9 @@ pub(crate) struct Template {
     pub(crate) review_at: Option<i64>,
     pub(crate) n_pauses: u32,
     pub(crate) unpause_at: Option<i64>,
+    /// Which template of the library it was made from.
+    #[serde(default)]
+    pub(crate) library_name: Option<String>,
 }
 
 impl Template {
@@ -61,6 +65,9 @@ impl Template {
         put("id", json!(self.id));
         put("quality_score", json!({"score": self.quality, "date": crate::clock::seconds(self.updated_at)}));
         put("rejected_reason", json!(self.rejected_reason));
+        if let Some(name) = &self.library_name {
+            put("library_template_name", json!(name));
+        }
         if let Some(ttl) = self.ttl_seconds {
             put("message_send_ttl_seconds", json!(ttl));
         }

@@ -9,7 +9,8 @@ use std::path::Path;
 use std::process::Command;
 
 /// The most packages that the lock file may name; a new one costs build time and someone's trust.
-const LOCKED_PACKAGES: usize = 330;
+/// Fifteen are there for spans (decision 30): OpenTelemetry's SDK brings an older `rand` along.
+const LOCKED_PACKAGES: usize = 340;
 
 /// What `cargo metadata` tells, as far as the rules ask.
 #[derive(Debug, Deserialize)]

@@ -7,7 +7,10 @@
 mod button;
 mod component;
 mod language;
+mod library;
 mod slots;
+
+pub use library::{LibraryDraft, NewTemplate};
 
 use super::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
 use crate::check::{Fields, Item, Items};
@@ -41,14 +44,7 @@ pub struct Draft {
 impl Draft {
     /// Reads a draft out of the caller's fields, with every violation. `None` comes with at least one.
     pub fn read(fields: &Fields<'_, '_>) -> Option<Self> {
-        let name = fields.required("name");
-        let name = name.string(1..=MAX_NAME).and_then(|text| {
-            let is_name = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-            if !is_name {
-                name.refuse("must consist of lower-case letters, digits and underscores");
-            }
-            is_name.then(|| text.to_owned())
-        });
+        let name = read_name(&fields.required("name"));
         let language = language::read(&fields.required("language"));
         let category = category(&fields.required("category"));
         let format = fields.optional("parameter_format");
@@ -57,16 +53,7 @@ impl Draft {
             .map_or(Some(ParameterFormat::default()), |word| Some(ParameterFormat::parse(word)))?;
         let components = fields.required("components");
         let components = read_components(&components, category.as_ref(), format);
-        let mut extras = Object::new();
-        read_ttl(fields, category.as_ref(), &mut extras);
-        if let Some(word) = fields.optional("sub_category").string(1..=60) {
-            extras.insert("sub_category", word.to_ascii_uppercase());
-        }
-        if let Some(is_off) = fields.optional("cta_url_link_tracking_opted_out").boolean() {
-            extras.insert("cta_url_link_tracking_opted_out", is_off);
-        }
-        // Meta ignores it: it may correct the category of any template.
-        let _ignored = fields.optional("allow_category_change").boolean();
+        let extras = read_extras(fields, category.as_ref());
         Some(Self {
             name: name?,
             language: language?,
@@ -190,6 +177,30 @@ impl TemplateStatus {
 
 fn category(item: &Item<'_, '_>) -> Option<TemplateCategory> {
     item.one_of_any_case(&CATEGORIES).map(TemplateCategory::parse)
+}
+
+fn read_name(item: &Item<'_, '_>) -> Option<String> {
+    let text = item.string(1..=MAX_NAME)?;
+    let is_name = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    if !is_name {
+        item.refuse("must consist of lower-case letters, digits and underscores");
+    }
+    is_name.then(|| text.to_owned())
+}
+
+/// What may be asked for besides the content.
+fn read_extras(fields: &Fields<'_, '_>, category: Option<&TemplateCategory>) -> Object {
+    let mut extras = Object::new();
+    read_ttl(fields, category, &mut extras);
+    if let Some(word) = fields.optional("sub_category").string(1..=60) {
+        extras.insert("sub_category", word.to_ascii_uppercase());
+    }
+    if let Some(is_off) = fields.optional("cta_url_link_tracking_opted_out").boolean() {
+        extras.insert("cta_url_link_tracking_opted_out", is_off);
+    }
+    // Meta ignores it: it may correct the category of any template.
+    let _ignored = fields.optional("allow_category_change").boolean();
+    extras
 }
 
 /// How long Meta tries to deliver: its bounds depend on what the template is for.

@@ -4,6 +4,7 @@
 mod buttons;
 mod draft;
 mod interactive;
+mod library;
 mod limits;
 mod media;
 mod mismatch;

@@ -161,7 +161,8 @@ pub(crate) async fn ready(
         SentAs::Template => "/fallback_template".to_owned(),
         SentAs::Message => format!("/{}", message.kind),
     };
-    let fetches = deps.settings.media.fetches_links && deps.media.fetcher.is_some();
+    let wants_fetch = record.account.fetches_links.unwrap_or(deps.settings.media.fetches_links);
+    let fetches = wants_fetch && deps.media.fetcher.is_some();
     // Most messages name no file: their JSON is not even read.
     let names = |member: &str| message.content.contains(member);
     if !(names("\"id\"") || fetches && names("\"link\"")) {

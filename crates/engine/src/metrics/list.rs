@@ -145,6 +145,10 @@ metrics! {
     /// Size of the database: its `main` file and its `wal`.
     Gauge STORE_SIZE = "waypost_store_size_bytes" ["file"];
 
+    /// Spans for the collector (`log.otlp_endpoint`): `exported`, `lost` (it did not take them), or `dropped` (they came
+    /// faster than it takes them).
+    Counter SPANS = "waypost_spans_total" ["outcome"];
+
     /// Always 1; the label is the version of this program.
     Gauge BUILD_INFO = "waypost_build_info" ["version"];
     /// When the process started, in Unix seconds.

@@ -76,6 +76,8 @@ pub struct AccountChanges {
     pub verify_token_digest: Change<[u8; 32]>,
     /// Whether a send that names no account uses it.
     pub is_default: Option<bool>,
+    /// Whether a link in its messages is fetched here and uploaded, or as the configuration says.
+    pub fetches_links: Change<bool>,
     /// The reason of a hold that ends with this change, if the account is still held for it.
     pub lifts_hold: Option<String>,
 }

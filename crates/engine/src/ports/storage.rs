@@ -216,16 +216,11 @@ pub trait Messages: Send + Sync {
         workspace: WorkspaceId,
         id: MessageId,
         by: (WorkerId, ClaimToken),
-        now: Timestamp,
+        act: Act,
     ) -> Result<Option<Claimed>, StoreError>;
 
     /// Gives up a message whose outcome is unknown. `false`: it is not unknown, or it is being sent again.
-    async fn give_up(
-        &self,
-        workspace: WorkspaceId,
-        id: MessageId,
-        now: Timestamp,
-    ) -> Result<bool, StoreError>;
+    async fn give_up(&self, workspace: WorkspaceId, id: MessageId, act: Act) -> Result<bool, StoreError>;
 
     /// The caller's key for repeated requests, if it was used before.
     async fn idempotency_key(
@@ -345,7 +340,7 @@ pub trait Hooks: Send + Sync {
         workspace: WorkspaceId,
         delivery: i64,
         replay: ReplayId,
-        now: Timestamp,
+        act: Act,
     ) -> Result<Option<DeliveryId>, StoreError>;
 
     /// Asks for past events again, beside the queue. Returns how many events are looked through.
@@ -357,7 +352,7 @@ pub trait Hooks: Send + Sync {
         workspace: WorkspaceId,
         webhook: WebhookId,
         (worker, token, lane): (WorkerId, ClaimToken, ReplayId),
-        now: Timestamp,
+        act: Act,
     ) -> Result<Option<ClaimedDelivery>, StoreError>;
 }
 
@@ -366,6 +361,9 @@ pub trait Hooks: Send + Sync {
 pub trait Work: Send + Sync {
     /// Says that a worker is alive.
     async fn heartbeat(&self, worker: WorkerId, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Says that a worker has ended: what it still holds is a dead one's at once.
+    async fn farewell(&self, worker: WorkerId) -> Result<(), StoreError>;
 
     /// Settles what dead workers (silent since before `silent_since`) left behind, at most `limit` messages:
     /// `sending` becomes `unknown`, a sync message that waited becomes `failed` (`interrupted`).

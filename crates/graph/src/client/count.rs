@@ -1,7 +1,10 @@
-//! How calls to Meta are named where they are counted.
+//! How calls to Meta are named where they are counted and followed.
 
 use engine::metrics::Asked;
-use engine::ports::UpstreamError;
+use engine::ports::{Line, UpstreamError};
+use engine::spans::SPANS;
+use tracing::Span;
+use tracing::field::Empty;
 
 /// Edges of the Graph API that are called, and what the call is named.
 const CALLS: [(&str, &str); 13] = [
@@ -24,6 +27,19 @@ const CALLS: [(&str, &str); 13] = [
 pub(super) fn call(path: &str) -> &'static str {
     let edge = path.rsplit('/').next().unwrap_or_default();
     CALLS.iter().find(|(known, _)| *known == edge).map_or("node", |(_, name)| name)
+}
+
+/// The span of a call.
+pub(super) fn span(call: &'static str, line: &Line) -> Span {
+    tracing::info_span!(
+        target: SPANS,
+        "meta",
+        otel.name = call,
+        otel.kind = "client",
+        account.id = %line.account.id,
+        meta.outcome = Empty,
+        meta.code = Empty,
+    )
 }
 
 /// How a call ended.

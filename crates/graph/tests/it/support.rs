@@ -39,6 +39,7 @@ pub(crate) fn line() -> Line {
             status_reason: None,
             is_default: true,
             is_sandbox: false,
+            fetches_links: None,
         },
         access_token: SecretString::from(TOKEN),
     }

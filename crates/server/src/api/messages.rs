@@ -17,7 +17,7 @@ use engine::queue::{self, ActError, Resolve};
 use engine::{read, send};
 use jiff::Timestamp;
 
-use super::visit::{Allowed, Named};
+use super::visit::{Acting, Allowed, Named};
 use super::{ApiError, Code, answer, body, list, show};
 
 /// Lists messages, newest first.
@@ -125,7 +125,7 @@ pub(crate) async fn cancel_message(
 /// Ends the uncertainty about a message: sends it again, once, or gives it up.
 pub(crate) async fn resolve_message(
     State(deps): State<Arc<Deps>>,
-    Allowed(caller): Allowed,
+    Acting(caller, by): Acting,
     Named(id): Named,
     headers: HeaderMap,
     body: Body,
@@ -135,7 +135,7 @@ pub(crate) async fn resolve_message(
         fields.required("action").choice(&[("resend", Resolve::Resend), ("fail", Resolve::Fail)])
     })?;
     let action = action.ok_or_else(|| ApiError::invalid_at("/action", "is required"))?;
-    let message = queue::resolve(&deps, &caller, &key_of(&id), action).await?;
+    let message = queue::resolve(&deps, (&caller, &by), &key_of(&id), action).await?;
     Ok(answer::success(StatusCode::OK, &show::message(message)))
 }
 

@@ -47,6 +47,7 @@ pub(crate) fn account(account: &Account, n_reached: u32) -> Value {
         ("status_reason", text(account.status_reason.as_deref())),
         ("default", account.is_default.into()),
         ("sandbox", account.is_sandbox.into()),
+        ("fetch_media", account.fetches_links.map_or(Value::Null, Value::from)),
     ])
 }
 

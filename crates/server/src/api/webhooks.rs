@@ -15,7 +15,7 @@ use domain::json::{Object, Value};
 use engine::key::Caller;
 use engine::ports::{DeliveryFilter, PageRequest, PageStart, StoredDelivery, WebhookRecord};
 use engine::webhook::{self, Choice, MAX_WEBHOOKS};
-use engine::{Deps, directory, notify};
+use engine::{Deps, directory};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -121,14 +121,14 @@ pub(crate) async fn delete_webhook(
 /// Posts a test event to an endpoint, and answers with how that went.
 pub(crate) async fn test_webhook(
     State(deps): State<Arc<Deps>>,
-    Allowed(caller): Allowed,
+    Acting(caller, by): Acting,
     Named(id): Named,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
     body::nothing(&deps, &headers, body).await?;
     let record = find(&deps, &caller, &id)?;
-    let tested = notify::test(&deps, caller.workspace(), record.id).await?;
+    let tested = webhook::test(&deps, &by, &record).await?;
     let position = tested.ok_or_else(|| not_found(&id))?;
     let delivery = one_delivery(&deps, &caller, position).await?.ok_or_else(|| not_found(&id))?;
     Ok(answer::success(StatusCode::OK, &show_delivery(delivery)))
@@ -208,7 +208,7 @@ pub(crate) async fn replay_webhook(
 /// Repeats one delivery, beside what is on its way.
 pub(crate) async fn redeliver_delivery(
     State(deps): State<Arc<Deps>>,
-    Allowed(caller): Allowed,
+    Acting(caller, by): Acting,
     Named(id): Named,
     headers: HeaderMap,
     body: Body,
@@ -225,7 +225,7 @@ pub(crate) async fn redeliver_delivery(
         .filter(|record| covers(&deps, &caller, &record.accounts))
         .ok_or_else(unknown)?;
     refuse_disabled(record)?;
-    let repeated = webhook::redeliver(&deps, caller.workspace(), position).await?.ok_or_else(unknown)?;
+    let repeated = webhook::redeliver(&deps, &by, record, delivery.id).await?.ok_or_else(unknown)?;
     let position = repeated.position(caller.workspace()).ok_or_else(unknown)?;
     let delivery = one_delivery(&deps, &caller, position).await?.ok_or_else(unknown)?;
     Ok(answer::success(StatusCode::ACCEPTED, &show_delivery(delivery)))

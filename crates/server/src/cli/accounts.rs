@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use domain::account::Account;
 use engine::By;
 use engine::account::{self, AddAccount, Check};
@@ -34,7 +34,7 @@ pub(super) enum Accounts {
     Add(Box<Add>),
     /// List the accounts
     List(List),
-    /// Change an account: its name, its secrets, whether it is the default
+    /// Change an account: its name, its secrets, whether it is the default, who fetches links
     Update(Box<update::Update>),
     /// Ask Meta about an account: token, scopes, number, webhook subscription, callback
     Test(One),
@@ -88,6 +88,9 @@ pub(super) struct Add {
     /// It talks to the simulator; only test keys may use it
     #[arg(long)]
     sandbox: bool,
+    /// Whether links in its messages are fetched here and uploaded; `default`: as `media.fetch` says
+    #[arg(long, value_name = "WHEN", default_value = "default")]
+    fetch_media: FetchMedia,
     /// Ask Meta about it at once, as `accounts test` does
     #[arg(long)]
     test: bool,
@@ -96,6 +99,24 @@ pub(super) struct Add {
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+/// Whether links are fetched here.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum FetchMedia {
+    On,
+    Off,
+    Default,
+}
+
+impl FetchMedia {
+    fn choice(self) -> Option<bool> {
+        match self {
+            Self::On => Some(true),
+            Self::Off => Some(false),
+            Self::Default => None,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -227,6 +248,7 @@ impl Add {
             verify_token,
             is_default: self.default,
             is_sandbox: self.sandbox,
+            fetches_links: self.fetch_media.choice(),
         };
         let account = match account::add(&opened.deps, &By::command_line(), new).await {
             Err(error) if error.kind() == StoreErrorKind::Conflict => {
@@ -327,6 +349,7 @@ fn show(account: &Account) -> Value {
         "status_reason": account.status_reason,
         "default": account.is_default,
         "sandbox": account.is_sandbox,
+        "fetch_media": account.fetches_links,
     })
 }
 

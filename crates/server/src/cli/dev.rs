@@ -57,7 +57,8 @@ impl Dev {
             run::open(&config, OpenOptions { is_dev: true, clock }).await.context("opening the sandbox")?;
         let (stop, stop_sim) = (CancellationToken::new(), CancellationToken::new());
         let gateway = {
-            let serving = run::serve(deps.clone(), Web::of(&config), gateway_listener, stop.clone());
+            let serving =
+                run::serve(deps.clone(), Web::of(&config), gateway_listener, stop.clone(), ctx.exporter);
             let stop_sim = stop_sim.clone();
             async move {
                 let end = serving.await;

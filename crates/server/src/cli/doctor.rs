@@ -21,13 +21,18 @@ use crate::chance::OsChance;
 use crate::config::{Config, ConfigError};
 use crate::run;
 
-/// What `doctor` exits with when the configuration cannot be read; clap does so when the command line cannot.
-const UNREADABLE: u8 = 2;
+/// What `doctor` exits with, by the area of what failed: of several the first, for it may be why the others do.
+///
+/// 1 is left to the doctor's own trouble, and clap exits with 2 when the command line cannot be read.
+const CODES: [(&str, u8); 5] =
+    [("configuration", 2), ("database", 3), ("disk", 4), ("callback", 5), ("meta", 6)];
+/// What it exits with when an account failed.
+const ACCOUNT: u8 = 7;
 
 /// Look at configuration, database, accounts and callback, and say what to mend.
 ///
-/// Exits with 0 when nothing failed (warnings are no failures), with 1 when something did, and with 2 when the command
-/// line or the configuration cannot be read.
+/// Exits with 0 when nothing failed (warnings are no failures). Else by what failed, the first of: 2 configuration or
+/// command line, 3 database, 4 disk, 5 callback, 6 Meta or the clock, 7 an account.
 #[derive(Debug, Args)]
 pub(super) struct Doctor {
     /// Ask Meta and the callback, too; that is so unless --offline is given
@@ -107,6 +112,18 @@ impl Findings {
         self.all.push(Finding { area: self.area.clone(), name, verdict, text, mend });
     }
 
+    /// What the process exits with.
+    fn code(&self) -> u8 {
+        let failed: Vec<&str> = self
+            .all
+            .iter()
+            .filter(|finding| finding.verdict == Verdict::Fail)
+            .map(|finding| finding.area.as_str())
+            .collect();
+        let first = CODES.iter().find(|(area, _)| failed.contains(area)).map(|(_, code)| *code);
+        first.unwrap_or(if failed.is_empty() { 0 } else { ACCOUNT })
+    }
+
     fn worst(&self) -> Verdict {
         self.all.iter().map(|finding| finding.verdict).max().unwrap_or(Verdict::Ok)
     }
@@ -125,7 +142,7 @@ impl Doctor {
         disk::look(&mut findings, &config);
         accounts::look(&mut findings, &config, inspection.as_ref(), !self.offline).await?;
         self.tell(&findings, ctx.environment.is_plain)?;
-        Ok(if findings.worst() == Verdict::Fail { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+        Ok(ExitCode::from(findings.code()))
     }
 
     /// Says what is wrong with a configuration that cannot be read.
@@ -138,7 +155,7 @@ impl Doctor {
         let text = format!("{:#}", anyhow::Error::new(error));
         findings.fail("settings", text, "mend the setting; `waypost config reference` lists them all");
         self.tell(&findings, true)?;
-        Ok(ExitCode::from(UNREADABLE))
+        Ok(ExitCode::from(findings.code()))
     }
 
     fn tell(&self, findings: &Findings, is_plain: bool) -> anyhow::Result<()> {

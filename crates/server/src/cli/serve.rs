@@ -34,7 +34,8 @@ pub(super) async fn run(ctx: Ctx) -> anyhow::Result<ExitCode> {
         "waypost serves"
     );
     let stop = CancellationToken::new();
-    let end = signals.during(&stop, run::serve(deps, Web::of(&config), listener, stop.clone())).await;
+    let end =
+        signals.during(&stop, run::serve(deps, Web::of(&config), listener, stop.clone(), ctx.exporter)).await;
     tracing::info!("waypost has ended");
     end
 }

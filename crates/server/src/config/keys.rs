@@ -338,7 +338,7 @@ pub(crate) const KEYS: &[Key] = &[
         name: "media.fetch",
         kind: Kind::Choice(TRUTH),
         about: "Whether a file that a message names by `url` or `link` is fetched here when the message leaves, and uploaded \
-                to Meta. Otherwise Meta fetches it.",
+                to Meta. Otherwise Meta fetches it. An account may say otherwise (`fetch_media`).",
         derived: None,
         set: |config, text| parse::into(&mut config.media.fetches_links, parse::truth(text)),
         get: |config| Some(config.media.fetches_links.to_string()),
@@ -538,5 +538,18 @@ pub(crate) const KEYS: &[Key] = &[
         derived: None,
         set: |config, text| parse::into(&mut config.log.filter, parse::filter(text)),
         get: |config| Some(config.log.filter.clone()),
+    },
+    Key {
+        name: "log.otlp_endpoint",
+        kind: Kind::Url,
+        about: "An OpenTelemetry collector that gets spans of requests, of calls to Meta and of deliveries, as OTLP over \
+                HTTP (protobuf), such as `http://127.0.0.1:4318`. Without a path `/v1/traces` is meant. Nothing is \
+                exported unless it is set.",
+        derived: None,
+        set: |config, text| {
+            config.log.otlp_endpoint = Some(parse::url(text)?);
+            Ok(())
+        },
+        get: |config| config.log.otlp_endpoint.clone(),
     },
 ];

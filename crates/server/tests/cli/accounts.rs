@@ -132,13 +132,20 @@ fn an_account_gets_other_secrets_another_name_and_the_default() {
     let changed = shell.waypost("accounts update shop --app-secret s3 --keep-old-for 0 --json").json();
     assert!(changed["old_app_secret_until"].is_null());
     assert_eq!(shell.waypost("accounts update shop --no-default --json").json()["default"], false);
+    for (word, shown) in [("on", true.into()), ("off", false.into()), ("default", serde_json::Value::Null)] {
+        let changed = shell.waypost(&format!("accounts update shop --fetch-media {word} --json")).json();
+        assert_eq!(changed["fetch_media"], shown);
+    }
+    assert_eq!(shell.waypost("accounts update shop --fetch-media maybe").code, 2);
 
     assert!(shell.waypost("accounts update shop").refused().contains("nothing to change"));
     assert!(shell.waypost("accounts update main --default").refused().contains("there is no account `main`"));
     assert_eq!(shell.waypost("accounts update shop --app-secret s --keep-old-for soon").code, 2);
     assert_eq!(shell.waypost("accounts update shop --default --no-default").code, 2);
     let other = ADD.replace("106540352242922", "106540352242923");
-    shell.waypost(&format!("{other} --name other --access-token t")).ok();
+    let added =
+        shell.waypost(&format!("{other} --name other --access-token t --fetch-media on --json")).json();
+    assert_eq!(added["fetch_media"], true);
     let told = shell.waypost("accounts update other --name shop").refused();
     assert!(told.contains("has this name already"), "{told}");
 

@@ -62,12 +62,13 @@ fn a_healthy_installation_passes_and_exits_with_0() {
 }
 
 #[test]
-fn what_is_wrong_is_named_with_its_mend_and_exits_with_1() {
+fn what_is_wrong_is_named_with_its_mend_and_decides_the_exit_code() {
     let shell = with_account(shell());
     assert_eq!(verdict(&shell, "callback", "public_url"), "fail", "a live account without https");
-    assert_eq!(shell.waypost("doctor --offline").code, 1);
+    assert_eq!(shell.waypost("doctor --offline").code, 5);
     fs::set_permissions(shell.path("waypost.db"), fs::Permissions::from_mode(0o644)).unwrap();
     assert_eq!(verdict(&shell, "database", "file"), "fail");
+    assert_eq!(shell.waypost("doctor --offline").code, 3, "the database before the callback");
 
     let other = shell.with("WAYPOST_SECRET_KEY", NEW_KEY);
     assert_eq!(verdict(&other, "database", "secrets"), "fail");
@@ -75,6 +76,7 @@ fn what_is_wrong_is_named_with_its_mend_and_exits_with_1() {
 
     let empty = bare();
     assert_eq!(verdict(&empty, "configuration", "secret_key"), "fail");
+    assert_eq!(empty.waypost("doctor --offline").code, 2);
     assert_eq!(verdict(&empty, "database", "file"), "warn");
     assert!(!empty.path("waypost.db").exists(), "the doctor makes nothing");
 
@@ -102,7 +104,9 @@ fn meta_out_of_reach_is_told_and_no_token_is_shown() {
     // Nobody listens at port 9.
     let shell = with_account(shell().with("WAYPOST_GRAPH__BASE_URL", "http://127.0.0.1:9"));
     let ran = shell.waypost("doctor --json");
-    assert_eq!(ran.code, 1);
+    assert_eq!(ran.code, 5, "a live account without https");
+    let secure = shell.with("WAYPOST_PUBLIC_URL", "https://127.0.0.1:9");
+    assert_eq!(secure.waypost("doctor").code, 6, "and nothing asks for a callback while no gateway works");
     let told: Value = serde_json::from_str(&ran.out).unwrap();
     let failed = |area: &str, name: &str| {
         let checks = told["checks"].as_array().unwrap();

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::support::{CUSTOMER, TestApp};
 
-const SHOWN: [&str; 11] = [
+const SHOWN: [&str; 12] = [
     "id",
     "name",
     "phone_number_id",
@@ -21,6 +21,7 @@ const SHOWN: [&str; 11] = [
     "status_reason",
     "default",
     "sandbox",
+    "fetch_media",
 ];
 
 fn new_account(name: &str) -> Value {
@@ -64,6 +65,17 @@ async fn an_account_is_made_shown_and_listed_without_its_secrets() {
     let id = account["id"].as_str().unwrap();
     assert_eq!(app.get(&format!("/api/accounts/{id}")).await.expect(200).data(), account);
     app.get("/api/accounts/desk").await.expect(200);
+    assert_eq!(account["fetch_media"], Value::Null);
+}
+
+#[tokio::test]
+async fn an_account_may_be_made_with_its_own_word_about_links() {
+    let app = TestApp::new().await;
+    let mut new = new_account("desk");
+    new["fetch_media"] = json!(true);
+    assert_eq!(app.post("/api/accounts", &new).await.expect(201).data()["fetch_media"], true);
+    put(&app, "/api/accounts/desk", &json!({"name": "shop"})).await.expect(200);
+    assert_eq!(app.get("/api/accounts/shop").await.data()["fetch_media"], true);
 }
 
 #[tokio::test]
@@ -88,7 +100,8 @@ async fn everything_that_is_wrong_with_an_account_is_told_at_once() {
     let empty = app.post("/api/accounts", &json!({})).await.expect(400);
     assert_eq!(empty.pointers(), ["/name", "/phone_number_id", "/waba_id", "/access_token"]);
     let wrong = json!({"name": " desk", "phone_number_id": "+1555", "waba_id": 7, "access_token": "MARK two",
-        "app_secret": "", "verify_token": "MARK\n", "default": "yes", "sandbox": 1, "token": "MARK"});
+        "app_secret": "", "verify_token": "MARK\n", "default": "yes", "sandbox": 1,
+        "fetch_media": "on", "token": "MARK"});
     let answer = app.post("/api/accounts", &wrong).await.expect(400);
     assert_eq!(
         answer.pointers(),
@@ -101,6 +114,7 @@ async fn everything_that_is_wrong_with_an_account_is_told_at_once() {
             "/verify_token",
             "/default",
             "/sandbox",
+            "/fetch_media",
             "/token"
         ]
     );
@@ -113,6 +127,7 @@ async fn everything_that_is_wrong_with_an_account_is_told_at_once() {
         (json!({"waba_id": "1"}), "/waba_id"),
         (json!({"sandbox": false}), "/sandbox"),
         (json!({"status": "held"}), "/status"),
+        (json!({"fetch_media": 1}), "/fetch_media"),
     ] {
         assert_eq!(put(&app, "/api/accounts/sandbox", &change).await.expect(400).pointers(), [pointer]);
     }
@@ -253,7 +268,7 @@ async fn a_new_token_does_not_end_a_hold_that_is_for_something_else() {
 #[tokio::test]
 async fn a_test_has_one_line_for_each_thing() {
     let (app, _serving, _) = served().await;
-    let names = ["token", "scopes", "number", "webhook", "callback"];
+    let names = ["token", "expiry", "scopes", "number", "quality", "webhook", "callback"];
     let tested = app.post("/api/accounts/sandbox/test", &json!({})).await.expect(200);
     let checks = tested.data()["checks"].as_array().unwrap();
     for (check, name) in checks.iter().zip(names) {
@@ -278,6 +293,25 @@ async fn a_test_has_one_line_for_each_thing() {
     let subscribed = app.post("/api/accounts/sandbox/subscribe", &json!({})).await.expect(200);
     assert_eq!(subscribed.data()["subscribed_apps"].as_array().unwrap().len(), 1);
     app.post("/api/accounts/nobody/test", &json!({})).await.expect(404);
+}
+
+#[tokio::test]
+async fn a_test_says_when_the_token_ends() {
+    let (app, _serving, _) = served().await;
+    let expiry = async || {
+        let tested = app.post("/api/accounts/sandbox/test", &json!({})).await.expect(200);
+        tested.data()["checks"].as_array().unwrap()[1].clone()
+    };
+    let never = json!({"name": "expiry", "ok": true, "finding": "never"});
+    assert_eq!(expiry().await, never);
+    let ends = TokenChange {
+        access_token: app.seeded.access_token.clone(),
+        expires_in_seconds: Some(3 * 86_400 + 60),
+        ..TokenChange::default()
+    };
+    app.sim.change_token(&ends).unwrap();
+    let soon = json!({"name": "expiry", "ok": true, "finding": "at 2026-01-04T00:01:00Z, in 3 days"});
+    assert_eq!(expiry().await, soon);
 }
 
 /// Calls the simulated Graph API as the account.

@@ -165,3 +165,50 @@ async fn the_log_is_filtered_by_time_and_followed_without_gaps() {
         assert_eq!(app.get(&format!("/api/audit?{query}")).await.expect(400).pointers(), [pointer]);
     }
 }
+
+#[tokio::test]
+async fn what_is_decided_about_messages_and_deliveries_is_there_too() {
+    let app = TestApp::new().await;
+    let webhook = json!({"name": "shop", "url": "https://shop.example.com/hook", "events": ["message.sent"]});
+    let made = app.post("/api/webhooks", &webhook).await.expect(201).data().clone();
+    let path = format!("/api/webhooks/{}", made["id"].as_str().unwrap());
+    let tested = app.post(&format!("{path}/test"), &json!({})).await.expect(200).data().clone();
+    let again = format!("/api/deliveries/{}/redeliver", tested["id"].as_str().unwrap());
+    app.post(&again, &json!({})).await.expect(202);
+    let template = json!({"name": "hello_world", "language": "en_US"});
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let lost = json!({"to": "+15550100505", "type": "template", "template": template});
+        ids.push(app.send(lost).await.expect(202).data()["id"].as_str().unwrap().to_owned());
+        app.advance(60);
+    }
+    let resolve = async |id: &str, action: &str| {
+        app.post(&format!("/api/messages/{id}/resolve"), &json!({"action": action})).await
+    };
+    resolve(&ids[0], "fail").await.expect(200);
+    resolve(&ids[0], "fail").await.expect(409);
+    resolve(&ids[1], "resend").await.expect(200);
+    let update = json!({"name": "shop", "access_token": app.seeded.access_token, "app_secret": "MARK"});
+    app.request("PUT", "/api/accounts/sandbox", update.to_string()).await.expect(200);
+    let listed = acts(&app, "").await;
+    assert_eq!(
+        words(&listed[..6]),
+        [
+            "account.update",
+            "message.resolve",
+            "message.resolve",
+            "webhook.redeliver",
+            "webhook.test",
+            "webhook.create"
+        ]
+    );
+    assert_eq!(listed[0]["details"]["changed"], json!(["name", "access_token", "app_secret"]));
+    assert_eq!(listed[1]["subject"], json!({"kind": "message", "id": ids[1], "name": null}));
+    assert_eq!(
+        (&listed[1]["details"]["action"], &listed[2]["details"]["action"]),
+        (&json!("resend"), &json!("fail"))
+    );
+    assert_eq!(listed[3]["details"]["delivery_id"], tested["id"]);
+    assert_eq!((&listed[4]["subject"]["id"], &listed[4]["subject"]["name"]), (&made["id"], &json!("shop")));
+    assert!(!json!(listed).to_string().contains("MARK"));
+}

@@ -48,6 +48,7 @@ mod silent_log;
 mod support;
 mod template_office;
 mod templates;
+mod traces;
 mod types;
 mod users;
 mod v1;

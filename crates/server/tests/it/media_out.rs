@@ -726,6 +726,40 @@ async fn without_the_setting_a_link_is_metas_to_fetch() {
 }
 
 #[tokio::test]
+async fn an_account_says_for_itself_whether_its_links_are_fetched() {
+    let (app, web, _) = fetching().await;
+    let n_asked = || web.asked.lock().unwrap().len();
+    let says = async |choice: Value| {
+        let body = json!({"fetch_media": choice}).to_string();
+        app.request("PUT", "/api/accounts/sandbox", body).await.expect(200)
+    };
+    assert_eq!(says(json!(false)).await.data()["fetch_media"], json!(false));
+    app.send(link("a.png")).await.expect(200);
+    assert_eq!((n_asked(), &app.taken(0)["image"]["link"]), (0, &json!("https://files.example/a.png")));
+    // The configuration says so again.
+    assert_eq!(says(Value::Null).await.data()["fetch_media"], Value::Null);
+    app.send(link("a.png")).await.expect(200);
+    assert_eq!((n_asked(), &app.taken(1)["image"]["link"]), (1, &Value::Null));
+}
+
+#[tokio::test]
+async fn an_account_fetches_its_links_where_the_others_do_not() {
+    let mut app = TestApp::new().await;
+    let web = Arc::new(Web::default());
+    let fetcher = web.clone();
+    app.restart_with(|ports| Ports { media: MediaPorts { fetcher: Some(fetcher), ..ports.media }, ..ports })
+        .await;
+    work::tick_recovery(&app.deps).await.unwrap();
+    app.send(link("a.png")).await.expect(200);
+    assert!(web.asked.lock().unwrap().is_empty());
+    let body = json!({"fetch_media": true}).to_string();
+    app.request("PUT", "/api/accounts/sandbox", body).await.expect(200);
+    app.send(link("a.png")).await.expect(200);
+    assert_eq!(web.asked.lock().unwrap().len(), 1);
+    assert!(app.taken(1)["image"]["id"].is_string());
+}
+
+#[tokio::test]
 async fn a_link_that_brings_nothing_fit_fails_the_message_with_the_reason() {
     let (app, _, counts) = fetching().await;
     for (name, reason) in [

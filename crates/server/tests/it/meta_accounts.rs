@@ -178,6 +178,7 @@ async fn what_concerns_a_business_account_is_told_once_for_all_its_numbers() {
         verify_token: None,
         is_default: false,
         is_sandbox: true,
+        fetches_links: None,
     };
     let second = engine::account::add(&app.deps, &By::command_line(), new).await.unwrap().id;
     app.meta_says("account_review_update", 1, json!({"decision": "REJECTED"})).await;

@@ -33,6 +33,7 @@ fn account(app: &TestApp, secret: &str) -> AddAccount {
         verify_token: None,
         is_default: false,
         is_sandbox: true,
+        fetches_links: None,
     }
 }
 

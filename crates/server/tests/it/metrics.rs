@@ -143,7 +143,7 @@ fn labels(mut text: &str) -> Vec<(String, String)> {
     labels
 }
 
-async fn text(app: &TestApp) -> String {
+pub(crate) async fn text(app: &TestApp) -> String {
     let request = Request::get("/metrics").body(Body::empty()).unwrap();
     let answer = app.call(request).await.expect(200);
     assert_eq!(answer.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");

@@ -197,6 +197,7 @@ async fn what_a_customer_wrote_to_an_account_that_another_process_had_just_added
     // Of the same app: its secret is known to the first process.
     let clinic = app.sim.accounts().into_iter().nth(1).unwrap();
     let new = engine::account::AddAccount {
+        fetches_links: None,
         workspace: app.workspace,
         name: "clinic".to_owned(),
         phone_number_id: clinic.phone_number_id.clone(),

@@ -7,8 +7,14 @@ use axum::body::Body;
 use axum::http::Request;
 use engine::key::DEV_KEY;
 use serde_json::json;
+use server::run::Web;
+use server::traces;
+use tracing::Subscriber;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
 
 use crate::support::{CUSTOMER, TestApp};
+use crate::traces::Collector;
 
 /// What is logged.
 #[derive(Clone, Default)]
@@ -33,13 +39,13 @@ impl Log {
 
 fn listen() -> (Log, tracing::subscriber::DefaultGuard) {
     let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    (log, tracing::subscriber::set_default(subscriber))
+    (log.clone(), tracing::subscriber::set_default(subscriber(log)))
+}
+
+/// Everything that is logged, at any level.
+fn subscriber(log: Log) -> impl Subscriber + for<'span> LookupSpan<'span> + Send + Sync {
+    let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || log.clone());
+    tracing_subscriber::registry().with(lines)
 }
 
 /// A PNG as its first bytes say, with a marked rest.
@@ -56,8 +62,11 @@ fn upload() -> (String, Vec<u8>) {
 
 #[tokio::test]
 async fn no_word_number_file_or_secret_of_anybody_is_in_the_log() {
-    let (log, _guard) = listen();
-    let app = TestApp::new().await;
+    let (log, collector) = (Log::default(), Collector::new().await);
+    let (spans, mut exporter) = traces::layer(&collector.endpoint).unwrap();
+    let _guard = tracing::subscriber::set_default(subscriber(log.clone()).with(spans));
+    let mut app = TestApp::new().await;
+    app.router = server::run::router(&app.deps, Web { is_traced: true, ..Web::default() });
     let webhook = json!({
         "name": "shop", "url": "https://shop.example.com/hook", "events": ["*"],
         "headers": {"Authorization": "Bearer marked-header-secret"},
@@ -94,6 +103,11 @@ async fn no_word_number_file_or_secret_of_anybody_is_in_the_log() {
 
     let logged = log.text();
     assert!(logged.contains("a call was answered") && logged.contains("request.id"), "{logged}");
+    exporter.flush(&app.deps).await;
+    let exported = String::from_utf8_lossy(&collector.bytes()).into_owned();
+    for part in ["POST /api/messages/send", "delivery", "meta.outcome"] {
+        assert!(exported.contains(part), "{part} is no span");
+    }
     let number = CUSTOMER.trim_start_matches('+');
     for secret in [
         "marked-",
@@ -107,6 +121,7 @@ async fn no_word_number_file_or_secret_of_anybody_is_in_the_log() {
     ] {
         let line = logged.lines().find(|line| line.contains(secret));
         assert_eq!(line, None, "{secret} is in the log");
+        assert!(!exported.contains(secret), "{secret} is in a span");
     }
     // Nor is what seals and headers hide in the database, or in what is told of the endpoint later.
     let mut files = Vec::new();

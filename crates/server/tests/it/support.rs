@@ -501,6 +501,7 @@ fn add_account(workspace: WorkspaceId, name: &str, seeded: &SimAccount) -> AddAc
         verify_token: Some(seeded.verify_token.clone().into()),
         is_default: name == "sandbox",
         is_sandbox: true,
+        fetches_links: None,
     }
 }
 

@@ -228,3 +228,74 @@ async fn a_key_changes_only_templates_of_its_accounts() {
     app.request_as(&reader, "POST", "/api/templates", ferry().to_string()).await.expect(403);
     app.request_as(&reader, "POST", &format!("{path}/preview"), "").await.expect(200);
 }
+
+fn delivery_update() -> Value {
+    json!({"name": "my_update", "language": "en_US", "category": "UTILITY",
+        "library_template_name": "delivery_update_1",
+        "library_template_button_inputs": [{"type": "URL", "url": {
+            "base_url": "https://shop.example/t/{{1}}", "url_suffix_example": "https://shop.example/t/7"}}]})
+}
+
+#[tokio::test]
+async fn a_template_of_metas_library_is_made_kept_and_sent() {
+    let app = TestApp::new().await;
+    let made = create(&app, &delivery_update()).await.expect(201).data().clone();
+    assert_eq!((&made["name"], &made["status"]), (&json!("my_update"), &json!("APPROVED")));
+    let kinds: Vec<_> = made["components"].as_array().unwrap().iter().map(|one| &one["type"]).collect();
+    assert_eq!(kinds, ["HEADER", "BODY", "BUTTONS"]);
+    let path = format!("/api/templates/{}", made["id"].as_str().unwrap());
+    assert_eq!(app.get(&path).await.expect(200).data(), &made);
+    let preview = app.request("POST", &format!("{path}/preview"), "").await.expect(200);
+    assert!(preview.data()["text"].as_str().unwrap().contains("#12345"), "{:#}", preview.body);
+    let text = |text: &str| json!({"type": "text", "text": text});
+    let send = |words: Value| {
+        json!({"to": STRANGER, "type": "template", "template": {"name": "my_update", "language": "en_US", "components": [
+            {"type": "body", "parameters": words},
+            {"type": "button", "sub_type": "url", "index": 0, "parameters": [text("7")]}]}})
+    };
+    let short = app.send(send(json!([text("Ada")]))).await.expect(400);
+    assert_eq!(short.code(), "template_parameters");
+    app.send(send(json!([text("Ada"), text("#7"), text("May 5th, 2026")]))).await.expect(200);
+    let log = app.get("/api/audit").await.expect(200);
+    let act = &log.data()["audit"][0];
+    assert_eq!(act["details"]["library_template_name"], "delivery_update_1", "{act:#}");
+}
+
+#[tokio::test]
+async fn what_the_library_cannot_make_is_refused_here_or_in_metas_words() {
+    let app = TestApp::new().await;
+    let mut wrong = delivery_update();
+    wrong["category"] = json!("MARKETING");
+    wrong["components"] = json!([{"type": "BODY", "text": "Late."}]);
+    wrong["library_template_button_inputs"][0]["url"] = json!({"base_url": "shop.example"});
+    let refused = create(&app, &wrong).await.expect(400);
+    assert_eq!(
+        refused.pointers(),
+        ["/category", "/components", "/library_template_button_inputs/0/url/base_url"]
+    );
+    let mut unknown = delivery_update();
+    unknown["library_template_name"] = json!("delivery_update_9");
+    let refused = create(&app, &unknown).await.expect(400);
+    assert_eq!((refused.code(), &refused.body["details"]["meta"]["code"]), ("meta_error", &json!(100)));
+    let mut own = ferry();
+    own["library_template_body_inputs"] = json!({});
+    assert_eq!(create(&app, &own).await.expect(400).pointers(), ["/library_template_body_inputs"]);
+    assert_eq!(app.get("/api/templates?search=update").await.data()["total"], 0);
+}
+
+#[tokio::test]
+async fn a_template_that_was_made_and_cannot_be_read_back_comes_with_the_next_sync() {
+    let app = TestApp::new().await;
+    let answer = FaultAnswer { status: Some(500), ..FaultAnswer::default() };
+    let unread = Fault {
+        method: Some("GET".to_owned()),
+        ..Fault::on("/message_templates", FaultAction::Status(answer))
+    };
+    app.sim.fail(unread);
+    assert_eq!(create(&app, &delivery_update()).await.expect(503).code(), "meta_unavailable");
+    assert_eq!(app.get("/api/templates?name=my_update").await.data()["total"], 0);
+    let log = app.get("/api/audit").await.expect(200);
+    assert_eq!(log.data()["audit"][0]["details"]["library_template_name"], "delivery_update_1");
+    app.post("/api/templates/sync", &json!({})).await.expect(200);
+    assert_eq!(app.get("/api/templates?name=my_update").await.data()["total"], 1);
+}

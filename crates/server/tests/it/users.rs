@@ -272,6 +272,7 @@ async fn a_key_adds_users_as_far_as_it_reaches() {
         verify_token: None,
         is_default: false,
         is_sandbox: false,
+        fetches_links: None,
     };
     account::add(&app.deps, &By::command_line(), live).await.unwrap();
     add(full, "viewer").await.expect(403);

@@ -12,10 +12,13 @@ use engine::key::{self, NewKey};
 use engine::{By, workspace};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use server::run::routes;
+use server::run::{Web, routes};
+use server::traces;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::people::PASSWORD;
 use crate::support::{CUSTOMER, TestApp};
+use crate::traces::Collector;
 
 /// What a route needs, as the page says: nothing, any caller, a permission (or to be the user).
 fn needed(needs: impl std::fmt::Debug) -> Option<Permission> {
@@ -230,15 +233,14 @@ impl io::Write for Log {
 }
 
 #[tokio::test]
-async fn no_secret_is_readable_in_database_log_or_answers() {
-    let log = Log::default();
+async fn no_secret_is_readable_in_database_log_spans_or_answers() {
+    let (log, collector) = (Log::default(), Collector::new().await);
     let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(move || writer.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
-    let app = TestApp::new().await;
+    let (spans, mut exporter) = traces::layer(&collector.endpoint).unwrap();
+    let lines = tracing_subscriber::fmt::layer().with_writer(move || writer.clone());
+    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines).with(spans));
+    let mut app = TestApp::new().await;
+    app.router = server::run::router(&app.deps, Web { is_traced: true, ..Web::default() });
     // A stream of events ends at once then.
     app.deps.stopping.cancel();
     let mut answers = Vec::new();
@@ -260,12 +262,23 @@ async fn no_secret_is_readable_in_database_log_or_answers() {
     let path = format!("/api/api-keys/{}/rotate", made.data()["id"].as_str().unwrap());
     let rotated = app.post(&path, &json!({})).await.expect(201);
     secrets.push(rotated.data()["key"].as_str().unwrap().to_owned());
-    // Every route gets the marked values where they may and where they may not stand.
     let things = Things::of(&app).await;
+    let account = json!({"name": "desk", "phone_number_id": "330011220099001", "waba_id": "210987650001001",
+        "access_token": "marked-token", "app_secret": "marked-app-secret", "verify_token": "marked-word"});
+    answers.push(app.post("/api/accounts", &account).await.expect(201));
+    let webhook = json!({"name": "shop", "url": "https://shop.example.com/hook", "events": ["*"],
+        "headers": {"Authorization": "Bearer marked-header"}});
+    let hooked = app.post("/api/webhooks", &webhook).await.expect(201);
+    secrets.push(hooked.data()["secret"].as_str().unwrap().to_owned());
+    app.post(&format!("/api/webhooks/{}/test", hooked.data()["id"].as_str().unwrap()), &json!({})).await;
+    secrets.extend(["marked-token", "marked-app-secret", "marked-word", "marked-header"].map(str::to_owned));
+    // Every route gets the marked values where they may and where they may not stand.
     for route in routes() {
         let marked = json!({
             "email": "marked-password-one", "password": "marked-password-two", "marked-password-one": 1,
-            "key": secrets[5], "overlap_seconds": "marked-password-two",
+            "key": secrets[5], "overlap_seconds": "marked-password-two", "access_token": "marked-token",
+            "app_secret": "marked-app-secret", "verify_token": "marked-word", "pin": "marked-word",
+            "headers": {"Authorization": "marked-header"},
         });
         let body = if route.method == "GET" { String::new() } else { marked.to_string() };
         let nothing = "00000000-0000-7000-8000-000000000000";
@@ -281,19 +294,29 @@ async fn no_secret_is_readable_in_database_log_or_answers() {
         answer.body = Value::from_str(&text).unwrap_or(Value::String(text));
         answers.push(answer);
     }
-    for path in ["/api/audit", "/api/users", "/api/api-keys", "/api/me"] {
+    for path in [
+        "/api/audit",
+        "/api/users",
+        "/api/api-keys",
+        "/api/me",
+        "/api/accounts",
+        "/api/webhooks",
+        "/api/events",
+    ] {
         answers.push(app.get(path).await.expect(200));
     }
     let mut files = Vec::new();
     for entry in std::fs::read_dir(app.folder.path()).unwrap() {
         files.extend(std::fs::read(entry.unwrap().path()).unwrap());
     }
-    let logged = log.0.lock().unwrap().clone();
-    assert!(!logged.is_empty());
+    exporter.flush(&app.deps).await;
+    let (logged, exported) = (log.0.lock().unwrap().clone(), collector.bytes());
+    assert!(!logged.is_empty() && exported.len() > 1_000);
     for secret in &secrets {
         let is_in = |bytes: &[u8]| bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
         assert!(!is_in(&files), "{secret} is in the database");
         assert!(!is_in(&logged), "{secret} is in the log");
+        assert!(!is_in(&exported), "{secret} is in a span");
         for answer in &answers {
             assert!(!is_in(answer.body.to_string().as_bytes()), "{secret} is in {}", answer.body);
         }

@@ -190,9 +190,9 @@ impl Hooks for Guarded<dyn Hooks> {
         workspace: WorkspaceId,
         delivery: i64,
         replay: ReplayId,
-        now: Timestamp,
+        act: Act,
     ) -> Stored<Option<DeliveryId>> {
-        self.ask("redeliver", self.port.redeliver(workspace, delivery, replay, now)).await
+        self.ask("redeliver", self.port.redeliver(workspace, delivery, replay, act)).await
     }
 
     async fn replay(&self, replay: NewReplay, act: Act) -> Stored<u64> {
@@ -204,9 +204,9 @@ impl Hooks for Guarded<dyn Hooks> {
         workspace: WorkspaceId,
         webhook: WebhookId,
         by: (WorkerId, ClaimToken, ReplayId),
-        now: Timestamp,
+        act: Act,
     ) -> Stored<Option<ClaimedDelivery>> {
-        self.ask("begin_test", self.port.begin_test(workspace, webhook, by, now)).await
+        self.ask("begin_test", self.port.begin_test(workspace, webhook, by, act)).await
     }
 }
 
@@ -413,13 +413,13 @@ impl Messages for Guarded<dyn Messages> {
         workspace: WorkspaceId,
         id: MessageId,
         by: (WorkerId, ClaimToken),
-        now: Timestamp,
+        act: Act,
     ) -> Stored<Option<Claimed>> {
-        self.ask("claim_unknown", self.port.claim_unknown(workspace, id, by, now)).await
+        self.ask("claim_unknown", self.port.claim_unknown(workspace, id, by, act)).await
     }
 
-    async fn give_up(&self, workspace: WorkspaceId, id: MessageId, now: Timestamp) -> Stored<bool> {
-        self.ask("give_up", self.port.give_up(workspace, id, now)).await
+    async fn give_up(&self, workspace: WorkspaceId, id: MessageId, act: Act) -> Stored<bool> {
+        self.ask("give_up", self.port.give_up(workspace, id, act)).await
     }
 
     async fn idempotency_key(
@@ -504,6 +504,10 @@ impl Contacts for Guarded<dyn Contacts> {
 impl Work for Guarded<dyn Work> {
     async fn heartbeat(&self, worker: WorkerId, now: Timestamp) -> Stored<()> {
         self.ask("heartbeat", self.port.heartbeat(worker, now)).await
+    }
+
+    async fn farewell(&self, worker: WorkerId) -> Stored<()> {
+        self.ask("farewell", self.port.farewell(worker)).await
     }
 
     async fn recover(&self, silent_since: Timestamp, now: Timestamp, limit: u32) -> Stored<u32> {

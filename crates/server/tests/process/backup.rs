@@ -44,3 +44,15 @@ fn a_restored_copy_hands_nothing_over_that_the_original_may_have_handed_over() {
     assert_eq!((references.len(), all.len()), (31, 31), "{references:?}");
     drop(gateway);
 }
+
+#[test]
+fn a_gateway_that_has_ended_stands_in_nobodys_way() {
+    let world = world(&[]);
+    let mut gateway = world.serve().unwrap();
+    world.place.run(["backup", "copy.db"]).unwrap();
+    gateway.signal("TERM").unwrap();
+    assert_eq!(gateway.wait(SOON).unwrap().code(), Some(0));
+    world.place.run(["restore", "copy.db", "--force"]).unwrap();
+    drop(gateway);
+    drop(world.serve().unwrap());
+}

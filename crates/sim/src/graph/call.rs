@@ -19,7 +19,7 @@ use crate::{
 const DEFAULT_VERSION: u32 = 24;
 
 /// The members that may be JSON written in a string.
-const STRINGS: [&str; 14] = [
+const STRINGS: [&str; 16] = [
     "text",
     "image",
     "video",
@@ -34,6 +34,8 @@ const STRINGS: [&str; 14] = [
     "context",
     "components",
     "block_users",
+    "library_template_body_inputs",
+    "library_template_button_inputs",
 ];
 
 /// A request.

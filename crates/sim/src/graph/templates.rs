@@ -14,7 +14,7 @@ use crate::{
         paging::{self, Fields},
     },
     state::State,
-    template::{DEFAULT_FIELDS, FIELDS, Template, rules},
+    template::{DEFAULT_FIELDS, FIELDS, Template, library, rules},
 };
 
 /// The most templates of an account.
@@ -99,6 +99,15 @@ fn list(state: &State, call: &Call, waba_id: &str) -> Checked<Reply> {
     Ok(Reply::json(Value::Object(page)))
 }
 
+/// The library of templates that are approved beforehand.
+pub(crate) fn library(state: &State, call: &Call) -> Checked<Reply> {
+    if call.method != "GET" {
+        return Err(GraphError::no_method(call.method.as_str()));
+    }
+    let rows = library::found(|key| call.text(key)).map(|entry| (entry.key(), entry.node())).collect();
+    paging::page(state, call, "message_template_library", rows).map(|page| Reply::json(Value::Object(page)))
+}
+
 /// Whether a template passes the filters. A filter is one word, several with commas, or a JSON list.
 fn matches(call: &Call, template: &Template) -> bool {
     let words = |key: &str| -> Option<BTreeSet<String>> {
@@ -146,7 +155,7 @@ fn create(state: &mut State, call: &Call, waba_id: &str) -> Checked<Reply> {
 }
 
 impl State {
-    /// A checked new template, pending, not yet stored.
+    /// A checked new template, pending unless it comes from the library, not yet stored.
     pub(crate) fn new_template(&mut self, waba_id: &str, params: &Map<String, Value>) -> Checked<Template> {
         let text = |key: &str| params.get(key).and_then(Value::as_str);
         let need = |key: &str| {
@@ -163,8 +172,12 @@ impl State {
                 return Err(crate::shape::not_one_of("parameter_format", &["POSITIONAL", "NAMED"], other));
             }
         };
-        let Some(components) = params.get("components") else {
-            return Err(GraphError::schema("The parameter components is required."));
+        let library_name = text(library::NAME).map(str::to_owned);
+        let components = match &library_name {
+            Some(from) => &library::components(params, from, &language, &category)?,
+            None => params
+                .get("components")
+                .ok_or_else(|| GraphError::schema("The parameter components is required."))?,
         };
         let components = rules::components(components, &category, is_named)?;
         let ttl_seconds = ttl(params, &category)?;
@@ -202,7 +215,8 @@ impl State {
             category,
             previous_category: None,
             sub_category: text("sub_category").map(str::to_owned),
-            status: "PENDING".to_owned(),
+            // What comes from the library needs no review.
+            status: if library_name.is_some() { "APPROVED" } else { "PENDING" }.to_owned(),
             is_named,
             components,
             quality: "UNKNOWN".to_owned(),
@@ -211,9 +225,10 @@ impl State {
             created_at: now,
             updated_at: now,
             edits: Vec::new(),
-            review_at: self.review_due(),
+            review_at: self.review_due().filter(|_| library_name.is_none()),
             n_pauses: 0,
             unpause_at: None,
+            library_name,
         })
     }
 }

@@ -323,3 +323,93 @@ async fn a_review_can_come_by_itself() {
     assert_eq!(values(&world.step().await)[0]["event"], "APPROVED");
     assert_eq!(ok(world.get(&format!("/v24.0/{id}")).await)["status"], "APPROVED");
 }
+
+fn from_library(name: &str, from: &str, more: &Value) -> Value {
+    let mut body =
+        json!({"name": name, "language": "en_US", "category": "UTILITY", "library_template_name": from});
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    body
+}
+
+#[tokio::test]
+async fn the_library_is_listed_searched_and_paged() {
+    let world = World::new();
+    const LIBRARY: &str = "/v24.0/message_template_library";
+    let all = ok(world.get(LIBRARY).await);
+    assert_eq!(all["data"].as_array().unwrap().len(), 6);
+    let first = &all["data"][0];
+    assert_eq!((&first["name"], &first["language"]), (&json!("delivery_update_1"), &json!("en_US")));
+    assert_eq!(
+        first["body_params"].as_array().unwrap().len(),
+        first["body_param_types"].as_array().unwrap().len()
+    );
+    for (query, n) in [
+        ("?search=DELIVERY", 2),
+        ("?topic=PAYMENTS", 2),
+        ("?usecase=ORDER_PICK_UP", 1),
+        ("?industry=FINANCIAL_SERVICES", 3),
+        ("?language=es", 1),
+        ("?name=verify_code_1", 1),
+        ("?search=nothing", 0),
+        ("?limit=4", 4),
+    ] {
+        let found = ok(world.get(&format!("{LIBRARY}{query}")).await);
+        assert_eq!(found["data"].as_array().unwrap().len(), n, "{query}");
+    }
+    let page = ok(world.get(&format!("{LIBRARY}?limit=4")).await);
+    let after = page["paging"]["cursors"]["after"].as_str().unwrap();
+    let rest = ok(world.get(&format!("{LIBRARY}?limit=4&after={after}")).await);
+    assert_eq!(rest["data"], json!(all["data"].as_array().unwrap()[4..]));
+    assert_eq!(world.post(LIBRARY, json!({})).await.code(), 100);
+}
+
+#[tokio::test]
+async fn a_template_from_the_library_is_approved_at_once() {
+    let world = World::new();
+    // Lists may be written as JSON in a string, too.
+    let inputs = r#"[{"type":"URL","url":{"base_url":"https://shop.example/{{1}}","url_suffix_example":"https://shop.example/7"}}]"#;
+    let body =
+        from_library("my_update", "delivery_update_1", &json!({"library_template_button_inputs": inputs}));
+    let made = ok(world.post(PATH, body).await);
+    assert_eq!((&made["status"], &made["category"]), (&json!("APPROVED"), &json!("UTILITY")));
+    let path = format!("/v24.0/{}?fields=library_template_name,components", made["id"].as_str().unwrap());
+    let node = ok(world.get(&path).await);
+    assert_eq!(node["library_template_name"], "delivery_update_1");
+    let kinds: Vec<_> = node["components"].as_array().unwrap().iter().map(|one| &one["type"]).collect();
+    assert_eq!(kinds, ["HEADER", "BODY", "BUTTONS"]);
+    assert_eq!(node["components"][2]["buttons"][0]["url"], "https://shop.example/{{1}}");
+    assert!(
+        ok(world.get("/v24.0/{waba}/message_templates?name=my_update").await)["data"][0]
+            .get("library_template_name")
+            .is_none()
+    );
+    let code =
+        json!({"category": "AUTHENTICATION", "library_template_body_inputs": {"code_expiration_minutes": 5}});
+    let made = ok(world.post(PATH, from_library("code", "verify_code_1", &code)).await);
+    let node = ok(world.get(&format!("/v24.0/{}", made["id"].as_str().unwrap())).await);
+    let kinds: Vec<_> = node["components"].as_array().unwrap().iter().map(|one| &one["type"]).collect();
+    assert_eq!(kinds, ["BODY", "FOOTER", "BUTTONS"]);
+}
+
+#[tokio::test]
+async fn what_the_library_has_not_or_cannot_fill_is_refused() {
+    let world = World::new();
+    let phone = json!({"type": "PHONE_NUMBER", "phone_number": "+15550105555"});
+    for (from, more, part) in [
+        ("delivery_update_9", json!({}), "no template"),
+        ("low_balance_warning_1", json!({"language": "fr"}), "in the language"),
+        ("order_pick_up_1", json!({"category": "AUTHENTICATION"}), "must be UTILITY"),
+        ("delivery_update_1", json!({}), "of type URL"),
+        (
+            "payment_due_reminder_1",
+            json!({"library_template_button_inputs": [{"type": "URL"}]}),
+            "of type PHONE_NUMBER",
+        ),
+        ("order_pick_up_1", json!({"library_template_button_inputs": [phone]}), "has no button"),
+        ("order_pick_up_1", json!({"library_template_body_inputs": {"add_phone": true}}), "Unexpected key"),
+    ] {
+        let refused = world.post(PATH, from_library("a", from, &more)).await;
+        assert_eq!(refused.code(), 100);
+        assert!(refused.message().contains(part), "{from}: {}", refused.message());
+    }
+}

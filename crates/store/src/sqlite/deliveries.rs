@@ -4,6 +4,7 @@
 //!
 //! **Invariant:** a queue is held by one worker at a time, so that its events go out one after the other.
 
+use domain::audit::Act;
 use domain::delivery::{DISABLED_AFTER, FAILING_AFTER, LIFE, Verdict};
 use domain::event::{EventKind, WebhookData};
 use domain::id::{DeliveryId, ReplayId, WebhookId, WorkerId, WorkspaceId};
@@ -18,7 +19,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::events::{self, About};
 use super::page::{List, Order, bytes, text};
 use super::spread::{self, NewDelivery};
-use super::{directory, spread::has_work};
+use super::{audit, directory, spread::has_work};
 use crate::error::SqlResult;
 use crate::row::{Cells, micros};
 
@@ -386,8 +387,9 @@ pub(super) fn begin_test(
     connection: &Connection,
     (workspace, webhook): (WorkspaceId, WebhookId),
     (worker, token, lane): (WorkerId, ClaimToken, ReplayId),
-    now: Timestamp,
+    act: &Act,
 ) -> SqlResult<Option<ClaimedDelivery>> {
+    let now = act.at;
     let name: Option<String> = connection
         .prepare_cached(
             "select name from webhooks where workspace_id = ?1 and id = ?2 and removed_at is null",
@@ -407,6 +409,7 @@ pub(super) fn begin_test(
             "update lanes set worker_id = ?3, claim_token = ?4 where webhook_id = ?1 and lane = ?2",
         )?
         .execute((webhook.as_bytes(), lane, worker.as_bytes(), token.0))?;
+    audit::write(connection, act)?;
     Ok(head(connection, (workspace, webhook), lane.to_vec(), token)?.ok())
 }
 

@@ -74,7 +74,7 @@ fn place(id: AccountId, column: &str) -> String {
 fn accounts(connection: &Connection, sealer: &Sealer) -> SqlResult<Vec<Arc<AccountRecord>>> {
     let mut statement = connection.prepare_cached(
         "select id, workspace_id, name, phone_number_id, waba_id, display_phone_number, quality_rating,
-                messaging_limit_tier, status, status_reason, is_default, is_sandbox,
+                messaging_limit_tier, status, status_reason, is_default, is_sandbox, fetches_links,
                 access_token, app_secret, verify_token_digest, old_app_secret, old_app_secret_until
          from accounts where removed_at is null order by seq",
     )?;
@@ -95,6 +95,7 @@ fn accounts(connection: &Connection, sealer: &Sealer) -> SqlResult<Vec<Arc<Accou
             status_reason: cells.get()?,
             is_default: cells.flag()?,
             is_sandbox: cells.flag()?,
+            fetches_links: cells.get()?,
         };
         let id = account.id;
         let open = |column, sealed: Option<Vec<u8>>| -> SqlResult<Option<SecretString>> {
@@ -195,8 +196,8 @@ pub(super) fn account_add(
             "insert into accounts (
                  id, workspace_id, name, phone_number_id, waba_id, display_phone_number, quality_rating,
                  messaging_limit_tier, access_token, app_secret, verify_token_digest, status, status_reason,
-                 is_default, is_sandbox, created_at, updated_at)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?16)",
+                 is_default, is_sandbox, fetches_links, created_at, updated_at)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?17)",
         )?
         .execute(params![
             account.id.as_bytes(),
@@ -214,6 +215,7 @@ pub(super) fn account_add(
             account.status_reason,
             account.is_default,
             account.is_sandbox,
+            account.fetches_links,
             micros(new.created_at),
         ])?;
     audit::write(connection, act)?;
@@ -294,6 +296,10 @@ pub(super) fn account_change(
         Change::Set(digest) => Some(*digest),
         Change::Keep | Change::Clear => None,
     };
+    let fetches_links = match changes.fetches_links {
+        Change::Set(fetches) => Some(fetches),
+        Change::Keep | Change::Clear => None,
+    };
     connection
         .prepare_cached(
             "update accounts
@@ -301,6 +307,7 @@ pub(super) fn account_change(
                  app_secret = case when ?5 then ?6 else app_secret end,
                  verify_token_digest = case when ?7 then ?8 else verify_token_digest end,
                  is_default = coalesce(?9, is_default),
+                 fetches_links = case when ?11 then ?12 else fetches_links end,
                  token_expires_at = case when ?4 is null then token_expires_at end,
                  token_notice = case when ?4 is null then token_notice end,
                  updated_at = ?10
@@ -317,6 +324,8 @@ pub(super) fn account_change(
             digest,
             changes.is_default,
             micros(act.at),
+            !matches!(changes.fetches_links, Change::Keep),
+            fetches_links,
         ])?;
     if let Some(reason) = &changes.lifts_hold {
         let n_lifted = connection

@@ -42,6 +42,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     13 "0013_contacts" "contacts"
     14 "0014_plain_conditions" "plain_conditions"
     15 "0015_media_by_account" "media_by_account"
+    16 "0016_account_links" "account_links"
 };
 
 /// Why a database cannot be brought up to date.

@@ -252,9 +252,9 @@ impl Hooks for SqliteStore {
         workspace: WorkspaceId,
         delivery: i64,
         replay: ReplayId,
-        now: Timestamp,
+        act: Act,
     ) -> Result<Option<DeliveryId>, StoreError> {
-        self.write("repeating a delivery", move |tx| spread::redeliver(tx, workspace, delivery, replay, now))
+        self.write("repeating a delivery", move |tx| spread::redeliver(tx, workspace, delivery, replay, &act))
             .await
     }
 
@@ -267,10 +267,12 @@ impl Hooks for SqliteStore {
         workspace: WorkspaceId,
         webhook: WebhookId,
         by: (WorkerId, ClaimToken, ReplayId),
-        now: Timestamp,
+        act: Act,
     ) -> Result<Option<ClaimedDelivery>, StoreError> {
-        self.write("testing an endpoint", move |tx| deliveries::begin_test(tx, (workspace, webhook), by, now))
-            .await
+        self.write("testing an endpoint", move |tx| {
+            deliveries::begin_test(tx, (workspace, webhook), by, &act)
+        })
+        .await
     }
 }
 
@@ -362,19 +364,14 @@ impl Messages for SqliteStore {
         workspace: WorkspaceId,
         id: MessageId,
         by: (WorkerId, ClaimToken),
-        now: Timestamp,
+        act: Act,
     ) -> Result<Option<Claimed>, StoreError> {
-        self.write("claiming an unknown message", move |tx| queue::claim_unknown(tx, workspace, id, by, now))
+        self.write("claiming an unknown message", move |tx| queue::claim_unknown(tx, workspace, id, by, &act))
             .await
     }
 
-    async fn give_up(
-        &self,
-        workspace: WorkspaceId,
-        id: MessageId,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        self.write("giving up an unknown message", move |tx| queue::give_up(tx, workspace, id, now)).await
+    async fn give_up(&self, workspace: WorkspaceId, id: MessageId, act: Act) -> Result<bool, StoreError> {
+        self.write("giving up an unknown message", move |tx| queue::give_up(tx, workspace, id, &act)).await
     }
 
     async fn idempotency_key(
@@ -441,6 +438,10 @@ impl Work for SqliteStore {
     async fn heartbeat(&self, worker: WorkerId, now: Timestamp) -> Result<(), StoreError> {
         let key_id = self.sealer.key_id();
         self.write("saying that this process lives", move |tx| work::heartbeat(tx, worker, key_id, now)).await
+    }
+
+    async fn farewell(&self, worker: WorkerId) -> Result<(), StoreError> {
+        self.write("saying that this process ends", move |tx| work::farewell(tx, worker)).await
     }
 
     async fn recover(&self, silent_since: Timestamp, now: Timestamp, limit: u32) -> Result<u32, StoreError> {

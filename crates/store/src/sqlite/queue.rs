@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use domain::audit::Act;
 use domain::id::{ContactId, MessageId, WorkerId, WorkspaceId};
 use domain::message::Status;
 use domain::phone::{PhoneNumber, UserId};
@@ -13,7 +14,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::reach::{self, Room};
-use super::{depth, early, idempotency, settle};
+use super::{audit, depth, early, idempotency, settle};
 use crate::error::{SqlError, SqlResult};
 use crate::row::{Cells, micros};
 
@@ -291,7 +292,7 @@ pub(super) fn claim_unknown(
     workspace: WorkspaceId,
     message: MessageId,
     (worker, token): (WorkerId, ClaimToken),
-    now: Timestamp,
+    act: &Act,
 ) -> SqlResult<Option<Claimed>> {
     let sql = format!(
         "select {COLUMNS} from messages m
@@ -314,8 +315,9 @@ pub(super) fn claim_unknown(
             worker.as_bytes(),
             token.0,
             claimed.claim.attempt,
-            micros(now),
+            micros(act.at),
         ])?;
+    audit::write(connection, act)?;
     Ok(Some(claimed))
 }
 
@@ -323,10 +325,11 @@ pub(super) fn give_up(
     connection: &Connection,
     workspace: WorkspaceId,
     message: MessageId,
-    now: Timestamp,
+    act: &Act,
 ) -> SqlResult<bool> {
     let Some((Status::Unknown, false)) = state(connection, workspace, message)? else { return Ok(false) };
-    settle::end_here(connection, workspace, message, (Status::Failed, Some("given_up")), now)?;
+    settle::end_here(connection, workspace, message, (Status::Failed, Some("given_up")), act.at)?;
+    audit::write(connection, act)?;
     Ok(true)
 }
 

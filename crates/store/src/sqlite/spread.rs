@@ -282,8 +282,9 @@ pub(super) fn redeliver(
     workspace: WorkspaceId,
     delivery: i64,
     lane: ReplayId,
-    now: Timestamp,
+    act: &Act,
 ) -> SqlResult<Option<DeliveryId>> {
+    let now = act.at;
     let mut statement = connection.prepare_cached(
         "select d.webhook_id, d.event_seq from deliveries d
          join webhooks w on w.id = d.webhook_id and w.removed_at is null
@@ -304,6 +305,7 @@ pub(super) fn redeliver(
         now,
     };
     let position = put(connection, &new)?;
+    audit::write(connection, act)?;
     Ok(Some(DeliveryId::at(workspace, position, now)))
 }
 

@@ -25,6 +25,12 @@ pub(super) fn heartbeat(
     Ok(())
 }
 
+/// Forgets a worker: nobody has to wait until it was silent for long.
+pub(super) fn farewell(connection: &Connection, worker: WorkerId) -> SqlResult<()> {
+    connection.prepare_cached("delete from workers where id = ?1")?.execute([worker.as_bytes()])?;
+    Ok(())
+}
+
 /// Settles what silent workers held. A worker that holds nothing and was silent for long is forgotten.
 pub(super) fn recover(
     connection: &Connection,

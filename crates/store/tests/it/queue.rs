@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::audit::Action;
 use domain::id::{MessageId, WorkerId};
 use domain::message::Status;
 use domain::outcome::Accepted;
@@ -308,26 +309,33 @@ async fn an_unknown_message_is_claimed_once_in_its_life() {
     let first = app.accept(app.new_message()).await;
     let claim = async || {
         let by = (app.worker, app.token());
-        app.store.claim_unknown(app.workspace, first.message, by, app.now()).await.unwrap()
+        app.store
+            .claim_unknown(app.workspace, first.message, by, app.act(Action::MessageResolved))
+            .await
+            .unwrap()
     };
     assert!(claim().await.is_none(), "it is being sent");
     settle(&app, &first, &unknown()).await;
     let mut claims = JoinSet::new();
     for _ in 0..8 {
-        let (store, workspace, by, now) =
-            (app.store.clone(), app.workspace, (app.worker, app.token()), app.now());
-        claims.spawn(async move { store.claim_unknown(workspace, first.message, by, now).await.unwrap() });
+        let (store, workspace, by) = (app.store.clone(), app.workspace, (app.worker, app.token()));
+        let act = app.act(Action::MessageResolved);
+        claims.spawn(async move { store.claim_unknown(workspace, first.message, by, act).await.unwrap() });
     }
     let mut won: Vec<_> = claims.join_all().await.into_iter().flatten().collect();
     assert_eq!(won.len(), 1);
     let again = won.remove(0).claim;
     assert_eq!((again.attempt, app.status(first.message).await), (2, Status::Unknown));
     // While it is being sent again nobody gives it up.
-    assert!(!app.store.give_up(app.workspace, first.message, app.now()).await.unwrap());
+    assert!(
+        !app.store.give_up(app.workspace, first.message, app.act(Action::MessageResolved)).await.unwrap()
+    );
     settle(&app, &again, &unknown()).await;
     assert!(claim().await.is_none(), "it was sent again before");
-    assert!(app.store.give_up(app.workspace, first.message, app.now()).await.unwrap());
-    assert!(!app.store.give_up(app.workspace, first.message, app.now()).await.unwrap());
+    assert!(app.store.give_up(app.workspace, first.message, app.act(Action::MessageResolved)).await.unwrap());
+    assert!(
+        !app.store.give_up(app.workspace, first.message, app.act(Action::MessageResolved)).await.unwrap()
+    );
     assert_eq!(app.status(first.message).await, Status::Failed);
 }
 

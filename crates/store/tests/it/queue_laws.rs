@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use domain::audit::Action;
 use domain::id::{AccountId, MessageId, WorkerId};
 use domain::message::Status;
 use domain::outcome::Accepted;
@@ -147,17 +148,21 @@ impl Model {
             Step::ClaimUnknown { nth } => {
                 let Some(id) = self.accepted.get(nth).copied() else { return };
                 let by = (self.app.worker, self.app.token());
-                let now = self.app.now();
+                let act = self.app.act(Action::MessageResolved);
                 if let Some(claimed) =
-                    self.app.store.claim_unknown(self.app.workspace, id, by, now).await.unwrap()
+                    self.app.store.claim_unknown(self.app.workspace, id, by, act).await.unwrap()
                 {
                     self.take(claimed.claim);
                 }
             }
             Step::GiveUp { nth } => {
                 let Some(id) = self.accepted.get(nth).copied() else { return };
-                let is_given_up =
-                    self.app.store.give_up(self.app.workspace, id, self.app.now()).await.unwrap();
+                let is_given_up = self
+                    .app
+                    .store
+                    .give_up(self.app.workspace, id, self.app.act(Action::MessageResolved))
+                    .await
+                    .unwrap();
                 assert!(!is_given_up || !self.held.contains_key(&id), "given up under its holder");
             }
             Step::Report { nth, status } => {

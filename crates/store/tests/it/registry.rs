@@ -67,6 +67,22 @@ async fn a_change_keeps_what_it_does_not_name_and_clears_what_it_says() {
 }
 
 #[tokio::test]
+async fn what_an_account_says_of_links_is_kept_until_it_says_otherwise() {
+    let app = TestStore::new().await;
+    let says = |fetches_links| AccountChanges { fetches_links, ..AccountChanges::default() };
+    assert_eq!(record(&app, app.account).await.account.fetches_links, None);
+    for (word, kept) in [
+        (Change::Set(true), Some(true)),
+        (Change::Keep, Some(true)),
+        (Change::Set(false), Some(false)),
+        (Change::Clear, None),
+    ] {
+        assert!(change(&app, app.account, says(word)).await.unwrap());
+        assert_eq!(record(&app, app.account).await.account.fetches_links, kept);
+    }
+}
+
+#[tokio::test]
 async fn a_name_that_is_taken_changes_nothing() {
     let app = TestStore::new().await;
     let other = app.add_account("clinic", "330011220099888").await;

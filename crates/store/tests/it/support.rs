@@ -150,6 +150,7 @@ impl TestStore {
             status_reason: None,
             is_default: false,
             is_sandbox: true,
+            fetches_links: None,
         };
         let id = account.id;
         let record = AccountRecord {

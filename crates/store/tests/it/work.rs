@@ -31,6 +31,19 @@ async fn what_a_living_process_is_sending_stays() {
 }
 
 #[tokio::test]
+async fn nobody_waits_for_the_silence_of_a_process_that_said_farewell() {
+    let app = TestStore::new().await;
+    app.store.heartbeat(app.worker, app.now()).await.unwrap();
+    let claim = app.accept(app.new_message()).await;
+    let silent_since = app.now() - jiff::SignedDuration::from_secs(10);
+    assert_eq!(app.store.recover(silent_since, app.now(), 10).await.unwrap(), 0);
+    app.store.farewell(app.worker).await.unwrap();
+    assert_eq!(app.store.recover(silent_since, app.now(), 10).await.unwrap(), 1);
+    assert_eq!(app.status(claim.message).await, Status::Unknown);
+    app.store.farewell(app.worker).await.unwrap();
+}
+
+#[tokio::test]
 async fn what_was_reported_meanwhile_is_not_unknown_again() {
     let app = TestStore::new().await;
     let claim = app.accept(app.new_message()).await;

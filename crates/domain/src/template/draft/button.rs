@@ -108,7 +108,14 @@ fn one(rules: &Rules<'_>, kind: &str, button: &Fields<'_, '_>, read: &mut Object
             }
         }
         "FLOW" => flow(button, read),
-        "OTP" => otp(button, read),
+        "OTP" => {
+            for name in ["text", "autofill_text"] {
+                if let Some(text) = button.optional(name).string(1..=MAX_LABEL) {
+                    read.insert(name, text);
+                }
+            }
+            otp(button, read);
+        }
         // Meta writes their labels.
         _ => {
             if let Some(text) = button.optional("text").string(1..=MAX_LABEL) {
@@ -124,7 +131,8 @@ fn label(button: &Fields<'_, '_>, read: &mut Object) {
     }
 }
 
-fn judge_number(item: &Item<'_, '_>, text: &str) -> bool {
+/// Whether this is a number that can be called.
+pub(super) fn judge_number(item: &Item<'_, '_>, text: &str) -> bool {
     let is_plain = text.chars().all(|c| c.is_ascii_digit() || "+-.() ".contains(c));
     let n_digits = text.chars().filter(char::is_ascii_digit).count();
     let is_number = is_plain && (7..=15).contains(&n_digits);
@@ -188,13 +196,9 @@ fn flow(button: &Fields<'_, '_>, read: &mut Object) {
     }
 }
 
-fn otp(button: &Fields<'_, '_>, read: &mut Object) {
+/// How an authentication template hands over its code, without the labels.
+pub(super) fn otp(button: &Fields<'_, '_>, read: &mut Object) {
     let kind = button.required("otp_type").one_of_any_case(&["COPY_CODE", "ONE_TAP", "ZERO_TAP"]);
-    for name in ["text", "autofill_text"] {
-        if let Some(text) = button.optional(name).string(1..=MAX_LABEL) {
-            read.insert(name, text);
-        }
-    }
     let apps = button.optional("supported_apps");
     let terms = button.optional("zero_tap_terms_accepted");
     let has_accepted = terms.boolean();

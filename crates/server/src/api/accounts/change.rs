@@ -169,6 +169,7 @@ fn read_new(fields: &Fields<'_, '_>, caller: &Caller) -> Option<AddAccount> {
     let is_default = fields.optional("default").boolean().unwrap_or(false);
     // What a test key makes is a sandbox account, unless it says otherwise, which is refused.
     let is_sandbox = fields.optional("sandbox").boolean().unwrap_or(caller.is_test());
+    let fetches_links = fields.optional("fetch_media").boolean();
     Some(AddAccount {
         workspace: caller.workspace(),
         name: name?,
@@ -179,6 +180,7 @@ fn read_new(fields: &Fields<'_, '_>, caller: &Caller) -> Option<AddAccount> {
         verify_token,
         is_default,
         is_sandbox,
+        fetches_links,
     })
 }
 
@@ -209,6 +211,7 @@ fn read_changes(fields: &Fields<'_, '_>, record: &AccountRecord) -> ChangeAccoun
         keep_old_for: account::KEEP_OLD_FOR,
         verify_token: fields.change("verify_token").and_then(|item| read_secret(&item)),
         is_default: needed("default").and_then(|item| item.boolean()),
+        fetches_links: fields.change("fetch_media").and_then(|item| item.boolean()),
     }
 }
 

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::content::{Content, MessageKind, TemplateMessage};
 use domain::json::{Object, Value};
-use domain::template::{Draft, Edit, Rendered, Template};
+use domain::template::{Edit, NewTemplate, Rendered, Template};
 use engine::key::Caller;
 use engine::ports::{AccountRecord, StoredTemplate};
 use engine::send::{SendError, TemplateRef, choose_account};
@@ -19,7 +19,7 @@ use crate::api::answer::{self, object};
 use crate::api::visit::{Acting, Allowed, Named};
 use crate::api::{ApiError, Code, body, show};
 
-/// Submits a template to Meta.
+/// Submits a template to Meta, or has one made from Meta's library.
 pub(crate) async fn create_template(
     State(deps): State<Arc<Deps>>,
     Acting(caller, by): Acting,
@@ -27,13 +27,13 @@ pub(crate) async fn create_template(
     body: Body,
 ) -> Result<Response, ApiError> {
     let object = body::json(&deps, &headers, body).await?;
-    let (account, draft) = body::read(&object, |fields| {
-        (fields.optional("account").string(1..=200).map(str::to_owned), Draft::read(fields))
+    let (account, new) = body::read(&object, |fields| {
+        (fields.optional("account").string(1..=200).map(str::to_owned), NewTemplate::read(fields))
     })?;
-    let draft = draft.ok_or_else(|| ApiError::invalid_at("", "the template is incomplete"))?;
+    let new = new.ok_or_else(|| ApiError::invalid_at("", "the template is incomplete"))?;
     let record = choose_account(&deps, &caller, account.as_deref())?;
-    let stored = template::create(&deps, &by, &record, &draft).await?;
-    let stored = stored.ok_or_else(|| not_found(&draft.name))?;
+    let stored = template::create(&deps, &by, &record, &new).await?;
+    let stored = stored.ok_or_else(|| not_found("just made"))?;
     Ok(answer::success(StatusCode::CREATED, &show::template(stored)))
 }
 

@@ -85,6 +85,7 @@ mod tests {
             status_reason: None,
             is_default: true,
             is_sandbox: false,
+            fetches_links: None,
         }
     }
 

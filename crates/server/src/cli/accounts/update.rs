@@ -15,7 +15,7 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use super::steps::quoted;
-use super::{find, name, show};
+use super::{FetchMedia, find, name, show};
 use crate::cli::Ctx;
 use crate::cli::place::Place;
 use crate::cli::secrets::secret;
@@ -57,6 +57,9 @@ pub(in crate::cli) struct Update {
     /// Do not use it for messages that name no account
     #[arg(long)]
     no_default: bool,
+    /// Whether links in its messages are fetched here and uploaded; `default`: as `media.fetch` says
+    #[arg(long, value_name = "WHEN")]
+    fetch_media: Option<FetchMedia>,
     #[command(flatten)]
     place: Place,
     /// Print JSON
@@ -82,14 +85,20 @@ impl Update {
             keep_old_for: self.keep_old_for,
             verify_token: verify_token.map_or(Change::Keep, Change::Set),
             is_default,
+            fetches_links: match self.fetch_media.map(FetchMedia::choice) {
+                None => Change::Keep,
+                Some(None) => Change::Clear,
+                Some(Some(fetches)) => Change::Set(fetches),
+            },
         };
         if change.name.is_none()
             && change.access_token.is_none()
             && !has_secret
             && !has_word
             && change.is_default.is_none()
+            && self.fetch_media.is_none()
         {
-            bail!("nothing to change: name --name, a secret, --default or --no-default");
+            bail!("nothing to change: name --name, a secret, --default, --no-default or --fetch-media");
         }
         let opened = self.place.open(ctx).await?;
         let before = find(&opened, &self.account)?;

@@ -75,6 +75,7 @@ pub(super) async fn account(deps: &Deps, sandbox: &SimAccount) -> anyhow::Result
             verify_token: Some(sandbox.verify_token.as_str().into()),
             is_default,
             is_sandbox: true,
+            fetches_links: None,
         };
         account::add(deps, &By::gateway(), new).await.context("adding the sandbox's account")?;
     }

@@ -8,7 +8,7 @@ use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
 use store::Inspection;
 
-use super::{Findings, Verdict};
+use super::Findings;
 use crate::cli::call;
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -45,18 +45,13 @@ pub(super) async fn look(
     let Some((deps, accounts)) = accounts else { return Ok(()) };
     for record in &accounts {
         findings.area(format!("account {}", record.account.name));
+        let line = Line { account: record.account.clone(), access_token: record.access_token.clone() };
+        let ends_at = deps.upstream.token(&line).await.ok().and_then(|token| token.expires_at);
+        let ends_soon = ends_at.is_some_and(|at| at.duration_since(deps.now()) < SOON);
         for check in account::test(&deps, record).await? {
-            checked(findings, &check);
+            checked(findings, &check, ends_soon);
         }
         held(findings, record);
-        let line = Line { account: record.account.clone(), access_token: record.access_token.clone() };
-        if let Ok(token) = deps.upstream.token(&line).await
-            && let Some(at) = token.expires_at.filter(|at| at.duration_since(deps.now()) < SOON)
-        {
-            let mend =
-                "make a new token at Meta and give it to the account; one of a system user never expires";
-            findings.add("expiry", Verdict::Warn, format!("the token ends at {at}"), Some(mend.to_owned()));
-        }
         if record.app_secret.is_none() {
             findings.fail(
                 "app_secret",
@@ -115,26 +110,23 @@ async fn read(
     Ok(Some((deps, accounts)))
 }
 
-fn checked(findings: &mut Findings, check: &Check) {
+fn checked(findings: &mut Findings, check: &Check, ends_soon: bool) {
     let mend = match check.name {
         "token" => "make a new token at Meta and give it to the account",
+        "expiry" => "make a new token at Meta and give it to the account; one of a system user never expires",
+        "quality" => "send less, and to who asked for it: a number that stays RED is limited",
         "scopes" => "make a token with whatsapp_business_messaging and whatsapp_business_management",
         "number" => "look at the number in Meta's WhatsApp Manager",
-        "webhook" => "subscribe the app to the WhatsApp Business Account: `waypost accounts add` printed how",
+        "webhook" => "subscribe the app to the WhatsApp Business Account: `waypost accounts subscribe NAME`",
+        "callback" => "look at DNS, the proxy and public_url, and at the account's verify token",
         _ => "see what Meta says",
     };
-    if check.is_ok {
-        findings.ok(check.name, check.finding.as_str());
-    } else {
-        findings.fail(check.name, check.finding.as_str(), mend);
-    }
-    let is_poor = check.is_ok && check.name == "number" && check.finding.ends_with("quality RED");
-    if is_poor {
-        findings.warn(
-            "quality",
-            "Meta rates this number RED: people block or report it",
-            "send less and to who asked for it",
-        );
+    match (check.name, check.is_ok) {
+        // It works, and will not for long.
+        ("expiry", true) if ends_soon => findings.warn(check.name, check.finding.as_str(), mend),
+        ("quality", false) => findings.warn(check.name, check.finding.as_str(), mend),
+        (_, true) => findings.ok(check.name, check.finding.as_str()),
+        (_, false) => findings.fail(check.name, check.finding.as_str(), mend),
     }
 }
 

@@ -1,0 +1,342 @@
+//! Spans on their way to an OpenTelemetry collector: OTLP over HTTP, in batches.
+//!
+//! Whoever ends a span puts it into a bounded queue and goes on: a queue that is full drops it, and [`Exporter`] counts
+//! that. Nothing is tried again: a collector that is away loses what it misses.
+//!
+//! **Invariant:** only spans of [`SPANS`] are exported, and no log line with them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use bytes::Bytes;
+use engine::Deps;
+use engine::metrics::{Metrics, SpanOutcome};
+use engine::ports::Clock;
+use engine::spans::SPANS;
+use http_body_util::Full;
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use jiff::{SignedDuration, Timestamp};
+use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
+use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, Span, SpanData, SpanProcessor};
+use prost::Message as _;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::field::Empty;
+use tracing::{Instrument as _, Subscriber};
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::registry::LookupSpan;
+
+/// How many spans wait at most.
+const QUEUE: usize = 8_192;
+/// How many go in one request at most.
+const BATCH: usize = 512;
+/// How long a batch is gathered.
+const GATHER_FOR: SignedDuration = SignedDuration::from_secs(1);
+/// How long the collector may take.
+const ANSWER_WITHIN: SignedDuration = SignedDuration::from_secs(10);
+/// Where OTLP over HTTP takes spans, unless the endpoint says otherwise.
+const PATH: &str = "/v1/traces";
+/// The header that names a parent.
+const TRACEPARENT: &str = "traceparent";
+
+/// Why spans cannot be exported.
+#[derive(Debug, thiserror::Error)]
+pub enum TracesError {
+    /// The endpoint is none.
+    #[error("`{0}` is no address")]
+    Endpoint(String),
+    /// TLS cannot be set up.
+    #[error("setting up TLS")]
+    Tls(#[source] rustls::Error),
+}
+
+/// What makes spans, and what exports them to this endpoint.
+///
+/// # Errors
+/// When the endpoint is none.
+pub fn layer<S>(endpoint: &str) -> Result<(impl Layer<S> + Send + Sync + use<S>, Exporter), TracesError>
+where
+    S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
+{
+    let (sender, waiting) = mpsc::channel(QUEUE);
+    let n_dropped = Arc::new(AtomicU64::new(0));
+    let resource = Resource::builder_empty()
+        .with_attributes([
+            KeyValue::new("service.name", "waypost"),
+            KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
+        ])
+        .build();
+    let exporter = Exporter {
+        waiting,
+        n_dropped: n_dropped.clone(),
+        resource: (&resource).into(),
+        client: client()?,
+        url: url(endpoint)?,
+        is_down: false,
+    };
+    let provider = SdkTracerProvider::builder()
+        .with_span_processor(Queue { sender, n_dropped })
+        .with_resource(resource)
+        // What a caller does not follow is not followed here either.
+        .with_sampler(Sampler::ParentBased(Box::new(Sampler::AlwaysOn)))
+        .build();
+    let layer = tracing_opentelemetry::layer()
+        .with_tracer(provider.tracer("waypost"))
+        .with_location(false)
+        .with_threads(false)
+        .with_target(false)
+        .with_level(false)
+        .with_tracked_inactivity(false)
+        .with_filter(filter_fn(|metadata| metadata.is_span() && metadata.target() == SPANS));
+    Ok((layer, exporter))
+}
+
+fn url(endpoint: &str) -> Result<http::Uri, TracesError> {
+    let wrong = || TracesError::Endpoint(endpoint.to_owned());
+    let given: http::Uri = endpoint.parse().map_err(|_| wrong())?;
+    if !matches!(given.path(), "" | "/") {
+        return Ok(given);
+    }
+    format!("{}{PATH}", endpoint.trim_end_matches('/')).parse().map_err(|_| wrong())
+}
+
+type HttpsClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+fn client() -> Result<HttpsClient, TracesError> {
+    // Named, not taken from the process: then no one has to install a default first.
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(TracesError::Tls)?
+        .with_webpki_roots()
+        .with_no_client_auth();
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    let connector = hyper_rustls::HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
+        .https_or_http()
+        .enable_all_versions()
+        .wrap_connector(tcp);
+    Ok(Client::builder(TokioExecutor::new()).build(connector))
+}
+
+/// Takes ended spans; never waits.
+#[derive(Debug)]
+struct Queue {
+    sender: mpsc::Sender<SpanData>,
+    n_dropped: Arc<AtomicU64>,
+}
+
+impl SpanProcessor for Queue {
+    fn on_start(&self, _span: &mut Span, _context: &Context) {}
+
+    fn on_end(&self, span: SpanData) {
+        if span.span_context.is_sampled() && self.sender.try_send(span).is_err() {
+            self.n_dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, _timeout: Duration) -> OTelSdkResult {
+        Ok(())
+    }
+}
+
+/// Takes spans out of the queue and posts them.
+pub struct Exporter {
+    waiting: mpsc::Receiver<SpanData>,
+    n_dropped: Arc<AtomicU64>,
+    resource: ResourceAttributesWithSchema,
+    client: HttpsClient,
+    url: http::Uri,
+    /// Whether the last batch was lost: it is said once.
+    is_down: bool,
+}
+
+impl Exporter {
+    /// Exports until told to stop, and then what is there.
+    pub(crate) async fn run(mut self, deps: Arc<Deps>, stop: CancellationToken) {
+        loop {
+            let first = tokio::select! {
+                first = self.waiting.recv() => first,
+                () = stop.cancelled() => break,
+            };
+            let Some(first) = first else { return };
+            let mut batch = vec![first];
+            let until = later(&*deps.clock, GATHER_FOR);
+            let gathering = async {
+                while batch.len() < BATCH {
+                    let Some(next) = self.waiting.recv().await else { return };
+                    batch.push(next);
+                }
+            };
+            tokio::select! {
+                () = gathering => {}
+                () = deps.clock.sleep_until(until) => {}
+                () = stop.cancelled() => {}
+            }
+            self.export(&deps, batch).await;
+        }
+        self.flush(&deps).await;
+    }
+
+    /// Exports what is there; a collector that does not answer ends it.
+    pub async fn flush(&mut self, deps: &Deps) {
+        loop {
+            let mut batch = Vec::new();
+            while batch.len() < BATCH
+                && let Ok(span) = self.waiting.try_recv()
+            {
+                batch.push(span);
+            }
+            let is_last = batch.len() < BATCH;
+            self.export(deps, batch).await;
+            if is_last || self.is_down {
+                return;
+            }
+        }
+    }
+
+    async fn export(&mut self, deps: &Deps, batch: Vec<SpanData>) {
+        let count = |outcome, n: u64| {
+            if n > 0 {
+                Metrics::spans(&deps.metrics, outcome, n);
+            }
+        };
+        count(SpanOutcome::Dropped, self.n_dropped.swap(0, Ordering::Relaxed));
+        if batch.is_empty() {
+            return;
+        }
+        let n_spans = u64::try_from(batch.len()).unwrap_or(u64::MAX);
+        let posted = tokio::select! {
+            posted = self.post(batch) => posted,
+            () = deps.clock.sleep_until(later(&*deps.clock, ANSWER_WITHIN)) => Err("it does not answer".to_owned()),
+        };
+        match posted {
+            Ok(()) => {
+                count(SpanOutcome::Exported, n_spans);
+                self.is_down = false;
+            }
+            Err(reason) => {
+                count(SpanOutcome::Lost, n_spans);
+                if !std::mem::replace(&mut self.is_down, true) {
+                    tracing::warn!(reason, "the collector does not take spans; they are lost until it does");
+                }
+            }
+        }
+    }
+
+    async fn post(&self, batch: Vec<SpanData>) -> Result<(), String> {
+        let resource_spans = group_spans_by_resource_and_scope(batch, &self.resource);
+        let body = ExportTraceServiceRequest { resource_spans }.encode_to_vec();
+        let mut request = http::Request::new(Full::new(Bytes::from(body)));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.url.clone();
+        let headers = request.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
+        headers.insert(
+            header::USER_AGENT,
+            HeaderValue::from_static(concat!("waypost/", env!("CARGO_PKG_VERSION"))),
+        );
+        let answer = self.client.request(request).await.map_err(|error| engine::chain(&error))?;
+        if answer.status().is_success() {
+            return Ok(());
+        }
+        Err(format!("it answers HTTP {}", answer.status().as_u16()))
+    }
+}
+
+fn later(clock: &dyn Clock, span: SignedDuration) -> Timestamp {
+    clock.now().saturating_add(span).unwrap_or(Timestamp::MAX)
+}
+
+/// Puts a request into a span: a part of the caller's, if it names one.
+pub(crate) async fn follow(request: Request, next: Next) -> Response {
+    let method = known(request.method());
+    // The route, not the path: a path may hold a phone number.
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let route = route.filter(|route| !route.contains("__private")).unwrap_or("none");
+    let span = tracing::info_span!(
+        target: SPANS,
+        "request",
+        otel.name = format_args!("{method} {route}"),
+        otel.kind = "server",
+        otel.status_code = Empty,
+        http.request.method = method,
+        http.route = route,
+        http.response.status_code = Empty,
+        request.id = Empty,
+    );
+    let parent = TraceContextPropagator::new().extract(&Traceparent(request.headers()));
+    // Where nobody exports there is nothing to set it on.
+    let _unfollowed = span.set_parent(parent);
+    let response = next.run(request).instrument(span.clone()).await;
+    let status = response.status();
+    span.record("http.response.status_code", status.as_u16());
+    if status.is_server_error() {
+        span.record("otel.status_code", "ERROR");
+    }
+    if let Some(id) = response.headers().get("x-request-id").and_then(|id| id.to_str().ok()) {
+        span.record("request.id", id);
+    }
+    response
+}
+
+/// The methods that have a name here.
+fn known(method: &Method) -> &'static str {
+    ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"]
+        .into_iter()
+        .find(|known| *known == method.as_str())
+        .unwrap_or("_OTHER")
+}
+
+/// What of the headers is believed: the ids of the parent, not the words that a caller may send along.
+struct Traceparent<'a>(&'a HeaderMap);
+
+impl Extractor for Traceparent<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(TRACEPARENT).filter(|_| key == TRACEPARENT)?.to_str().ok()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        vec![TRACEPARENT]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_without_a_path_means_the_usual_one() {
+        for (endpoint, meant) in [
+            ("http://127.0.0.1:4318", "http://127.0.0.1:4318/v1/traces"),
+            ("http://127.0.0.1:4318/", "http://127.0.0.1:4318/v1/traces"),
+            ("https://otel.example.com/own/way", "https://otel.example.com/own/way"),
+        ] {
+            assert_eq!(url(endpoint).expect("an address").to_string(), meant);
+        }
+        assert!(url("http://").is_err());
+    }
+}
