@@ -25,6 +25,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
+use crate::api::openapi;
 use crate::config::{self, Environment, Loaded, Origin};
 use crate::telemetry;
 use settings::SettingFlags;
@@ -71,6 +72,8 @@ enum Command {
     Workspaces(workspaces::Workspaces),
     /// Send one message through a running gateway, for scripts and cron
     Send(Box<send::Send>),
+    /// Print the description of the API (OpenAPI 3.1)
+    Openapi,
     /// The configuration: check what is in effect, print the reference
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -109,6 +112,11 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         terminal::say(config::reference().trim_end())?;
         return Ok(ExitCode::SUCCESS);
     }
+    if matches!(cli.command, Command::Openapi) {
+        // The same whatever the configuration.
+        terminal::say(openapi::printed().trim_end())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let environment = Environment::read()?;
     let loaded = cli.settings.load(&environment)?;
     let mut log = loaded.config.log.clone();
@@ -134,7 +142,7 @@ async fn dispatch(ctx: Ctx, command: Command) -> anyhow::Result<ExitCode> {
         Command::Workspaces(workspaces) => Box::pin(workspaces.run(&ctx)).await,
         Command::Send(send) => Box::pin(send.run(&ctx)).await,
         Command::Config(ConfigCommand::Check(output)) => check(&ctx, output),
-        Command::Config(ConfigCommand::Reference) => Ok(ExitCode::SUCCESS),
+        Command::Config(ConfigCommand::Reference) | Command::Openapi => Ok(ExitCode::SUCCESS),
     }
 }
 

@@ -18,7 +18,6 @@ macro_rules! codes {
 
         impl Code {
             /// Every code, in the order of the documentation.
-            #[cfg(test)]
             pub(crate) const ALL: &[Self] = &[$(Self::$variant),*];
 
             /// The word in the answer.
@@ -29,7 +28,6 @@ macro_rules! codes {
             }
 
             /// What it means: the words of its documentation.
-            #[cfg(test)]
             pub(crate) fn about(self) -> String {
                 match self {
                     $(Self::$variant => [$($doc),+].map(str::trim).join(" "),)*
@@ -119,10 +117,9 @@ codes! {
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT;
     /// The body is larger than 5 MB, or the file larger than Meta takes of its type: `details.limit_bytes` is the most.
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE;
-    /// The caller has used up its calls, or too many logins failed: `Retry-After` says when there are more.
     /// The file has no such part: `Content-Range` tells how long it is.
     RangeNotSatisfiable = "range_not_satisfiable", RANGE_NOT_SATISFIABLE;
-    /// The key has used up its calls: `Retry-After` says when there are more.
+    /// The caller has used up its calls, or too many logins failed: `Retry-After` says when there are more.
     RateLimited = "rate_limited", TOO_MANY_REQUESTS;
     /// The wait for a turn towards Meta would be longer than 5 seconds; nothing was stored.
     Pacing = "pacing", TOO_MANY_REQUESTS;
