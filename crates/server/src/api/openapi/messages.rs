@@ -100,7 +100,10 @@ pub(super) fn schemas() -> Vec<(&'static str, Schema)> {
         need("raw", anything().about("What Meta posted, as it came; null for your own messages.")),
         may("media", named("MessageMedia")),
     ]);
-    vec![("Message", shown(message_fields())), ("MessageStory", shown(story)), ("Pricing", pricing())]
+    let about =
+        "Messages of customers have Meta's types, too: the object of such a type is the member of its name.";
+    let of = |fields: Vec<super::schema::Field>| shown(fields).set("additionalProperties", true).about(about);
+    vec![("Message", of(message_fields())), ("MessageStory", of(story)), ("Pricing", pricing())]
 }
 
 fn message_fields() -> Vec<super::schema::Field> {

@@ -1,0 +1,321 @@
+//! The description of the API: what it shows is what the handlers take and give.
+
+use axum::body::Body;
+use axum::http::{Method, Request};
+use domain::access::Scope;
+use domain::permission::Role;
+use serde_json::{Value, json};
+
+use crate::contract::{DOCUMENT, assert_fits, described};
+use crate::support::{Answer, CUSTOMER, TestApp};
+
+/// The ids of the examples.
+fn example_id(end: &str) -> String {
+    format!("01a2b3c4-0000-7000-8000-0000000000{end}")
+}
+
+/// Meta's id of a customer's message in the examples.
+const WAMID: &str = "wamid.HBgLMTU1NTAxMDAwMDEVAgASGBQzQTYwOTU1MkZCMTlDMkQzMDlCQQA=";
+
+/// A gateway in which everything is there that the examples name.
+struct World {
+    app: TestApp,
+    /// What stands in the examples, and what is here.
+    ids: Vec<(String, String)>,
+}
+
+impl World {
+    async fn of(operation: &str) -> Self {
+        let app = TestApp::new().await;
+        let wamid = app.customer_writes(CUSTOMER, "Hello").await;
+        app.post("/api/templates/sync", &json!({})).await.expect(200);
+        let first = async |path: &str, name: &str| {
+            let answer = app.get(path).await.expect(200);
+            answer.data()[name][0]["id"].as_str().unwrap().to_owned()
+        };
+        let made = |answer: Answer| answer.data()["id"].as_str().unwrap().to_owned();
+        let message = match operation {
+            "cancel_message" => {
+                let body = json!({"to": CUSTOMER, "type": "text", "text": "Hi", "mode": "queue"});
+                made(app.send(body).await.expect(202))
+            }
+            "resolve_message" => {
+                app.customer_writes("+15550100505", "Hello").await;
+                made(app.send_text("+15550100505").await.expect(202))
+            }
+            "read_message" => wamid.clone(),
+            _ => made(app.send_text(CUSTOMER).await.expect(200)),
+        };
+        app.add_user("owner@example.com", Role::Owner).await;
+        let user = match operation {
+            "create_user" => String::new(),
+            _ => {
+                let body =
+                    json!({"email": "ada@example.com", "role": "agent", "password": "a long sentence"});
+                made(app.post("/api/users", &body).await.expect(201))
+            }
+        };
+        let key = json!({"name": "shop", "scopes": ["read"]});
+        let webhook = json!({"name": "shop", "url": "https://shop.example/hooks", "events": ["*"]});
+        let webhook = made(app.post("/api/webhooks", &webhook).await.expect(201));
+        let delivery = app.request("POST", &format!("/api/webhooks/{webhook}/test"), "").await.expect(200);
+        let ids = [
+            ("01", message),
+            ("02", app.account.to_string()),
+            ("03", first("/api/contacts", "contacts").await),
+            ("04", first("/api/templates", "templates").await),
+            ("05", made(app.post("/api/api-keys", &key).await.expect(201))),
+            ("06", user),
+            ("07", webhook),
+            ("08", made(delivery)),
+            ("0a", made(app.call(upload()).await.expect(201))),
+        ];
+        let mut ids: Vec<_> = ids.into_iter().map(|(end, id)| (example_id(end), id)).collect();
+        ids.push((WAMID.to_owned(), wamid));
+        // What was used up by making all this is given back.
+        app.advance(60);
+        Self { app, ids }
+    }
+
+    /// The text with the ids of here.
+    fn fill(&self, text: &str) -> String {
+        self.ids.iter().fold(text.to_owned(), |text, (shown, real)| text.replace(shown, real))
+    }
+}
+
+/// A form with a small file.
+fn upload() -> Request<Body> {
+    let form = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.pdf\"\r\n\
+                Content-Type: application/pdf\r\n\r\n%PDF-1.4\n%%EOF\n\r\n--x--\r\n";
+    Request::post("/api/media")
+        .header("X-API-Key", engine::key::DEV_KEY)
+        .header("Content-Type", "multipart/form-data; boundary=x")
+        .body(Body::from(form))
+        .unwrap()
+}
+
+/// Each route: path template, method, what the document says.
+fn operations() -> Vec<(&'static str, Method, &'static Value)> {
+    let paths = DOCUMENT["paths"].as_object().unwrap();
+    let all = paths.iter().flat_map(|(path, methods)| {
+        methods.as_object().unwrap().iter().map(move |(method, operation)| {
+            (path.as_str(), method.to_ascii_uppercase().parse().unwrap(), operation)
+        })
+    });
+    all.collect()
+}
+
+/// The path with the id of its example.
+fn path_of(template: &str, operation: &Value) -> String {
+    let parameters = operation["parameters"].as_array();
+    let id = parameters.into_iter().flatten().find(|parameter| parameter["in"] == "path");
+    let encoded = |id: &Value| -> String {
+        url::form_urlencoded::byte_serialize(id["example"].as_str().unwrap().as_bytes()).collect()
+    };
+    id.map_or_else(|| template.to_owned(), |id| template.replace("{id}", &encoded(id)))
+}
+
+/// The bodies that the document shows; `None` where there is none.
+fn bodies(operation: &'static Value) -> Vec<(String, Option<&'static Value>)> {
+    let examples = operation["requestBody"]["content"]["application/json"]["examples"].as_object();
+    let mut bodies: Vec<_> = examples
+        .into_iter()
+        .flatten()
+        .map(|(name, example)| (name.clone(), Some(&example["value"])))
+        .collect();
+    if bodies.is_empty() || operation["requestBody"]["required"] == false {
+        bodies.push(("nothing".to_owned(), None));
+    }
+    bodies
+}
+
+/// Makes a call as the document shows it.
+async fn try_out(world: &World, path: &str, method: &Method, body: Option<&Value>) -> Answer {
+    let app = &world.app;
+    let path = world.fill(&path.replace(
+        &url::form_urlencoded::byte_serialize(WAMID.as_bytes()).collect::<String>(),
+        &url::form_urlencoded::byte_serialize(world.fill(WAMID).as_bytes()).collect::<String>(),
+    ));
+    let body = body.map_or_else(String::new, |body| world.fill(&body.to_string()));
+    match path.as_str() {
+        "/api/auth/logout" => {
+            let browser = app.log_in("owner@example.com").await;
+            app.browse(&browser, "POST", &path, body).await
+        }
+        "/api/media" => app.call(upload()).await,
+        "/api/events/stream" => {
+            app.deps.stopping.cancel();
+            app.get(&path).await
+        }
+        _ => app.patiently(app.request(method.as_str(), &path, body)).await,
+    }
+}
+
+#[tokio::test]
+async fn each_example_of_a_body_is_taken_and_answered_as_described() {
+    let mut n_tried = 0;
+    for (template, method, operation) in operations() {
+        let name = operation["operationId"].as_str().unwrap();
+        let path = path_of(template, operation);
+        for (example, body) in bodies(operation) {
+            let world = World::of(name).await;
+            if let Some(body) = body {
+                let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+                assert_fits(body, schema, false, &format!("{name}, {example}"));
+            }
+            let answer = try_out(&world, &path, &method, body).await;
+            assert!(answer.status.is_success(), "{name}, {example}: {:#}", answer.body);
+            n_tried += 1;
+        }
+    }
+    assert!(n_tried > 60, "{n_tried}");
+}
+
+#[tokio::test]
+async fn each_example_of_an_answer_is_what_its_schema_says() {
+    for (_, _, operation) in operations() {
+        for (status, response) in operation["responses"].as_object().unwrap() {
+            let content = &response["content"]["application/json"];
+            if content["example"].is_object() {
+                let what = format!("{}, {status}", operation["operationId"]);
+                assert_fits(&content["example"], &content["schema"], true, &what);
+            }
+        }
+    }
+    for (name, example) in DOCUMENT["components"]["examples"].as_object().unwrap() {
+        assert_fits(&example["value"], &DOCUMENT["components"]["schemas"]["Error"], true, name);
+    }
+}
+
+/// Whether a field or a parameter was not known.
+fn unknown_faults(answer: &Answer) -> bool {
+    answer.reasons().contains("unknown field")
+}
+
+#[tokio::test]
+async fn each_field_that_is_described_is_known_to_its_handler() {
+    for (template, method, operation) in operations() {
+        let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+        let Some(fields) = schema["properties"].as_object() else { continue };
+        let name = operation["operationId"].as_str().unwrap();
+        let world = World::of(name).await;
+        for field in fields.keys() {
+            // No field is such an object: the handler says so, or says that it knows no such field.
+            let mut body = serde_json::Map::new();
+            body.insert(field.clone(), json!({"": []}));
+            let answer =
+                try_out(&world, &path_of(template, operation), &method, Some(&Value::Object(body))).await;
+            assert_eq!(answer.status, 400, "{name}, {field}: {:#}", answer.body);
+            assert!(!unknown_faults(&answer), "{name}, {field}: {:#}", answer.body);
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_field_of_a_send_is_known_whatever_the_type() {
+    let app = TestApp::new().await;
+    for (path, shape) in [("/api/messages/send", "SendRequest"), ("/api/messages/batch", "BatchItem")] {
+        for variant in DOCUMENT["components"]["schemas"][shape]["oneOf"].as_array().unwrap() {
+            let kind = &variant["properties"]["type"]["const"];
+            for field in variant["properties"].as_object().unwrap().keys() {
+                if field == "type" {
+                    continue;
+                }
+                let mut message = serde_json::Map::new();
+                message.insert("type".to_owned(), kind.clone());
+                message.insert(field.clone(), json!([[[]]]));
+                let body = if shape == "BatchItem" { json!({"messages": [message]}) } else { json!(message) };
+                let answer = app.post(path, &body).await;
+                let told = answer.body.to_string();
+                assert!(told.contains(&format!("/{field}")), "{kind} {field}: {told}");
+                assert!(!told.contains("unknown field"), "{kind} {field}: {told}");
+                app.advance(1);
+            }
+        }
+        app.advance(60);
+    }
+}
+
+#[tokio::test]
+async fn each_parameter_that_is_described_is_known_to_its_handler_and_no_other_is() {
+    for (template, method, operation) in operations() {
+        let name = operation["operationId"].as_str().unwrap();
+        if name == "stream_events" {
+            continue;
+        }
+        let world = World::of(name).await;
+        let path = path_of(template, operation);
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        for parameter in parameters.filter(|parameter| parameter["in"] == "query") {
+            let parameter = parameter["name"].as_str().unwrap();
+            let answer = try_out(&world, &format!("{path}?{parameter}=%00"), &method, None).await;
+            assert_eq!(answer.pointers(), [format!("/{parameter}")], "{name}: {:#}", answer.body);
+            let answer = try_out(&world, &format!("{path}?{parameter}="), &method, None).await;
+            assert!(!unknown_faults(&answer), "{name}, {parameter}: {:#}", answer.body);
+        }
+        let answer = try_out(&world, &format!("{path}?nobody_has_this=1"), &method, None).await;
+        if method == Method::GET {
+            assert!(unknown_faults(&answer), "{name}: {:#}", answer.body);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_document_is_served_to_anybody_and_known_by_its_tag() {
+    let app = TestApp::new().await;
+    let ask = |tag: Option<&str>| {
+        let request = Request::get("/api/openapi.json");
+        let request = match tag {
+            Some(tag) => request.header("If-None-Match", tag),
+            None => request,
+        };
+        request.body(Body::empty()).unwrap()
+    };
+    let answer = app.call(ask(None)).await.expect(200);
+    assert_eq!(answer.body, *DOCUMENT);
+    assert_eq!(answer.body["openapi"], "3.1.0");
+    let tag = answer.headers["etag"].to_str().unwrap().to_owned();
+    let again = app.call(ask(Some(&tag))).await.expect(304);
+    assert_eq!(again.body, "");
+    app.call(ask(Some("\"other\""))).await.expect(200);
+}
+
+#[tokio::test]
+async fn what_the_document_says_of_errors_is_what_the_handlers_say() {
+    let app = TestApp::new().await;
+    app.add_user("owner@example.com", Role::Owner).await;
+    let reader = app.key(|new| new.scopes = vec![Scope::Read]).await;
+    let text = |to: &str| json!({"to": to, "type": "text", "text": "Hi"}).to_string();
+    let no_such = "/api/messages/01a2b3c4-0000-7000-8000-000000000001";
+    let cases = [
+        ("outside_window", app.send_text("+447700900123").await),
+        ("invalid_api_key", app.request_as("wp_test_wrong", "GET", "/api/me", "").await),
+        ("message_not_found", app.get(no_such).await),
+        ("not_found", app.get("/api/nothing").await),
+        ("method_not_allowed", app.request("PATCH", "/api/messages", "").await),
+        ("forbidden", app.request_as(&reader, "POST", "/api/messages/send", text(CUSTOMER)).await),
+        ("media_not_found", app.get("/api/media/1").await),
+        ("user_not_found", app.get("/api/users/1").await),
+        ("api_key_not_found", app.get("/api/api-keys/1").await),
+        ("invalid_credentials", {
+            let body = json!({"email": "owner@example.com", "password": "wrong"});
+            app.post("/api/auth/login", &body).await
+        }),
+        ("last_owner", {
+            let owner = app.get("/api/users").await.data()["users"][0]["id"].as_str().unwrap().to_owned();
+            let browser = app.log_in("owner@example.com").await;
+            app.browse(&browser, "DELETE", &format!("/api/users/{owner}"), "").await
+        }),
+        ("payload_too_large", { app.request("POST", "/api/messages/send", vec![b' '; 5_000_001]).await }),
+    ];
+    for (code, answer) in cases {
+        let shown = &DOCUMENT["components"]["examples"][code]["value"];
+        assert_eq!(answer.body["code"], code, "{:#}", answer.body);
+        assert_eq!(answer.body["message"], shown["message"], "{code}");
+        let names = |value: &Value| -> Vec<String> {
+            value["details"].as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect()
+        };
+        assert_eq!(names(&answer.body), names(shown), "{code}");
+    }
+    assert!(described(&Method::PATCH, "/api/messages").is_none());
+}
