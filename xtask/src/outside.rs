@@ -1,5 +1,5 @@
-//! `cargo xtask outside`: a public Cloud API client, pointed at the simulator, must notice no difference, and public
-//! libraries must verify what we post to endpoints.
+//! `cargo xtask outside`: a public Cloud API client, pointed at the simulator, must notice no difference; public
+//! libraries must verify what we post to endpoints; the API must do what its description says; the examples must work.
 //!
 //! Client and libraries are Python and JavaScript (`tests-outside/`), in environments of their own below `target/`, made
 //! once for each list of requirements. They know nothing of this repository, which is their worth: the simulator and
@@ -64,6 +64,8 @@ pub(crate) fn check(root: &Path) -> Result<Counts> {
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("WAYPOST_SIMULATOR_URL", format!("http://{address}"))
         .env("WAYPOST_DELIVERIES", &deliveries)
+        .env("WAYPOST_BINARY", target.join("debug/waypost"))
+        .env("WAYPOST_NODE_MODULES", &modules)
         .stdin(Stdio::null())
         .output()
         .context("running the outside tests")?;

@@ -5,7 +5,7 @@ use domain::access::Scope;
 use super::example::KEY;
 use super::operation::Operation;
 use super::schema::{
-    Field, Schema, body, boolean, id, integer, list, may, named, need, shown, text, time, word,
+    Field, Schema, body, boolean, id, integer, line, list, may, named, need, shown, text, time, word,
 };
 use crate::api::Code;
 use crate::api::keys::{MAX_ACCOUNTS, MAX_NAME, MAX_OVERLAP, MOST_CALLS, OVERLAP};
@@ -18,7 +18,7 @@ fn scope() -> Schema {
 pub(super) fn operations() -> Vec<Operation> {
     let calls = |about: &str| integer(1..=MOST_CALLS).about(about);
     let wish = body([
-        need("name", text(1..=MAX_NAME)),
+        need("name", line(MAX_NAME)),
         need("scopes", list(scope(), 1..=Scope::ALL.len())),
         may(
             "accounts",

@@ -41,9 +41,9 @@ fn get_media() -> Operation {
     let etag = || pattern("^\"[0-9a-f]{64}\"$");
     Operation::new("get_media", "Download a file", about)
         .id("The id of the file: `media.id` of its message, or of an upload.", MEDIA)
-        .header("Range", "One range of bytes.", text(1..).example("bytes=0-1023"))
-        .header("If-Range", "The `ETag` for which the range is wanted.", text(1..))
-        .header("If-None-Match", "The `ETag` of what you have: 304 if it is still that.", text(1..))
+        .header("Range", "One range of bytes.", text(..).example("bytes=0-1023"))
+        .header("If-Range", "The `ETag` for which the range is wanted.", text(..))
+        .header("If-None-Match", "The `ETag` of what you have: 304 if it is still that.", text(..))
         .answer(Answer {
             status: 200,
             about: "The content, or what is known of it.",

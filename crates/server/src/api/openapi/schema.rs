@@ -101,6 +101,13 @@ pub(super) fn only(word: &str) -> Schema {
     Schema::of("string").set("const", word)
 }
 
+/// Something to see, on one line.
+pub(super) fn line(most: usize) -> Schema {
+    const PLAIN: &str = r"[^\u0000-\u001f\u007f-\u009f]";
+    let seen = std::format!("^{PLAIN}*{}{PLAIN}*$", PLAIN.replace("[^", r"[^\s"));
+    text(1..=most).set("pattern", seen)
+}
+
 /// A string in a known format.
 pub(super) fn format(name: &str) -> Schema {
     Schema::of("string").set("format", name)
@@ -164,7 +171,7 @@ pub(super) fn map(of: Schema) -> Schema {
 
 /// A schema that has a name.
 pub(super) fn named(name: &str) -> Schema {
-    Schema::default().set("$ref", format!("#/components/schemas/{name}"))
+    Schema::default().set("$ref", std::format!("#/components/schemas/{name}"))
 }
 
 /// Exactly one of these.
@@ -183,33 +190,32 @@ pub(super) struct Field {
     name: &'static str,
     schema: Schema,
     is_required: bool,
+    /// Whether `null` in a body is as good as nothing.
+    is_nullable: bool,
 }
 
-impl Field {
-    /// A member that must be there, or may.
-    pub(super) fn of(name: &'static str, schema: Schema, is_required: bool) -> Self {
-        Self { name, schema, is_required }
-    }
+/// A member of the body of a change that may be left out, but not cleared.
+pub(super) fn keep(name: &'static str, schema: Schema) -> Field {
+    Field { name, schema, is_required: false, is_nullable: false }
 }
 
 /// A member that must be there.
 pub(super) fn need(name: &'static str, schema: Schema) -> Field {
-    Field { name, schema, is_required: true }
+    Field { name, schema, is_required: true, is_nullable: false }
 }
 
 /// A member that may be there.
 pub(super) fn may(name: &'static str, schema: Schema) -> Field {
-    Field { name, schema, is_required: false }
+    Field { name, schema, is_required: false, is_nullable: true }
 }
 
 fn object(fields: impl IntoIterator<Item = Field>, is_body: bool) -> Schema {
     let (mut properties, mut required) = (Object::new(), Vec::new());
-    for Field { name, schema, is_required } in fields {
+    for Field { name, schema, is_required, is_nullable } in fields {
         if is_required {
             required.push(name.into());
         }
-        // In a body `null` is as good as nothing.
-        let schema = if is_body && !is_required { schema.or_null() } else { schema };
+        let schema = if is_body && is_nullable { schema.or_null() } else { schema };
         properties.insert(name, schema);
     }
     let schema = Schema::of("object").set("properties", properties);

@@ -5,7 +5,9 @@ use domain::user::{MAX_EMAIL, MAX_PASSWORD, MIN_PASSWORD};
 
 use super::example::USER;
 use super::operation::Operation;
-use super::schema::{Schema, body, boolean, format, id, may, named, need, shown, text, time, word};
+use super::schema::{
+    Schema, body, boolean, format, id, keep, line, may, named, need, shown, text, time, word,
+};
 use crate::api::Code;
 use crate::api::keys::MAX_NAME;
 use crate::api::users::LONGEST;
@@ -24,7 +26,7 @@ fn password() -> Schema {
 
 /// The routes.
 pub(super) fn operations() -> Vec<Operation> {
-    let name = || text(1..=MAX_NAME);
+    let name = || line(MAX_NAME);
     let new = body([
         need("email", email().about("The name to log in with.")),
         may("name", name()),
@@ -32,11 +34,11 @@ pub(super) fn operations() -> Vec<Operation> {
         need("password", password()),
     ]);
     let change = body([
-        may("email", email()),
+        keep("email", email()),
         may("name", name()),
-        may("role", role()),
-        may("disabled", boolean().about("Whether they are locked out.")),
-        may("password", password()),
+        keep("role", role()),
+        keep("disabled", boolean().about("Whether they are locked out.")),
+        keep("password", password()),
         may("current_password", text(1..=LONGEST).about("Required to change your own password.")),
     ]);
     let id_of = "The id of the user.";

@@ -9,8 +9,8 @@ use super::events::kind;
 use super::example::{DELIVERY, WEBHOOK};
 use super::operation::{JSON, Operation};
 use super::schema::{
-    Field, Schema, body, boolean, format, id, integer, list, map, may, named, need, only, pattern, shown,
-    text, time, word,
+    Field, Schema, body, boolean, format, id, integer, keep, list, map, may, named, need, only, pattern,
+    shown, text, time, word,
 };
 use crate::api::Code;
 use crate::api::answer::object;
@@ -85,9 +85,9 @@ pub(super) fn operations() -> Vec<Operation> {
     ]
 }
 
-/// The body of a create, where three fields are required, and of a change.
+/// The body of a create, where three fields are required, and of a change, which cannot clear them.
 fn choice(is_new: bool) -> Schema {
-    let field = |name: &'static str, schema: Schema| Field::of(name, schema, is_new);
+    let field = if is_new { need } else { keep };
     let events = word(EventKind::ALL.iter().map(|kind| kind.as_str()).chain([EVERYTHING]));
     let value =
         pattern("^[!-~]([ -~]*[!-~])?$").set("maxLength", i64::try_from(MAX_VALUE_BYTES).unwrap_or(i64::MAX));

@@ -1,0 +1,50 @@
+"""The API does what its description says: schemathesis reads it, and tries every route with all its checks.
+
+It sends what the description shows, what it allows, and what it forbids; it leaves out the key, or sends a wrong one;
+it follows ids from one answer to the next call. `schemathesis.toml` says what is left out, and why.
+"""
+
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from gateway import Gateway
+
+FOLDER = pathlib.Path(__file__).parent
+COMMAND = pathlib.Path(sys.executable).with_name("schemathesis")
+# They would take away the key that calls, so they are tried with no way to come to its id.
+OF_KEYS = ["revoke_key", "rotate_key"]
+
+
+class Description(unittest.TestCase):
+    def setUp(self) -> None:
+        self.gateway = Gateway()
+        self.addCleanup(self.gateway.stop)
+
+    def try_routes(self, *choice: str) -> None:
+        arguments = [
+            "--config-file", FOLDER / "schemathesis.toml",
+            "run", self.gateway.url + "/api/openapi.json",
+            "--header", "X-API-Key: " + self.gateway.patient_key(),
+            *choice,
+        ]  # fmt: skip
+        with tempfile.TemporaryDirectory() as folder:
+            ran = subprocess.run(
+                [COMMAND, *arguments], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=400
+            )
+        self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+        self.assertRegex(ran.stdout, r"\d{3,} generated, \d{3,} passed")
+
+    def test_each_route_does_what_its_description_says(self) -> None:
+        choice = [word for name in OF_KEYS for word in ("--exclude-operation-id", name)]
+        self.try_routes(*choice, "--max-examples", "20")
+
+    def test_so_do_the_routes_that_take_keys_away(self) -> None:
+        choice = [word for name in [*OF_KEYS, "create_key"] for word in ("--include-operation-id", name)]
+        self.try_routes(*choice, "--max-examples", "20")
+
+
+if __name__ == "__main__":
+    unittest.main()
