@@ -24,7 +24,7 @@ use crate::chance::OsChance;
 use crate::client::Network;
 use crate::config::{Config, MediaStore};
 use crate::passwords::Argon2Passwords;
-use crate::{api, health, listen, webhook};
+use crate::{api, docs, health, listen, webhook};
 
 /// How long what is under way may take after the process was told to stop: the longest call to Meta, and a little.
 const GRACE: SignedDuration = SignedDuration::from_secs(35);
@@ -140,6 +140,7 @@ pub fn router(deps: &Arc<Deps>, web: Web) -> Router {
         .merge(api::router(deps, &Arc::new(web)))
         .merge(webhook::router(deps))
         .merge(health::router(deps))
+        .merge(docs::router())
         .fallback_service(axum::routing::any(api::nothing_here).with_state(deps.clone()))
 }
 

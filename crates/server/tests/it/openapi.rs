@@ -319,3 +319,21 @@ async fn what_the_document_says_of_errors_is_what_the_handlers_say() {
     }
     assert!(described(&Method::PATCH, "/api/messages").is_none());
 }
+
+#[tokio::test]
+async fn the_page_is_served_and_loads_nothing_from_elsewhere() {
+    let app = TestApp::new().await;
+    for (path, kind) in
+        [("/docs", "text/html"), ("/docs/page.css", "text/css"), ("/docs/page.js", "text/javascript")]
+    {
+        let answer = app.call(Request::get(path).body(Body::empty()).unwrap()).await.expect(200);
+        assert!(answer.headers["content-type"].to_str().unwrap().starts_with(kind), "{path}");
+        let policy = answer.headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.contains("default-src 'none'") && policy.contains("script-src 'self'"), "{policy}");
+        assert!(!policy.contains("unsafe"), "{policy}");
+        let text = answer.body.as_str().unwrap();
+        for foreign in ["http://", "https://", "innerHTML", "eval(", " style=\"", " onclick="] {
+            assert!(!text.contains(foreign), "{path} holds {foreign}");
+        }
+    }
+}
