@@ -2,6 +2,14 @@
 //!
 //! Each file below describes one resource: its routes (`operations`) and what they show (`schemas`). What every route
 //! has (who may call it, the headers, the errors that can always be) is added here, from the list of routes.
+//! A new route needs an [`Operation`] that is named like its handler, in the file of its resource:
+//!
+//! ```text
+//! Operation::new("get_contact", "Read a contact", "")
+//!     .id("The id of the contact.", CONTACT)
+//!     .gives(200, "The contact.", named("Contact"), SHOWN)
+//!     .fails([Code::ContactNotFound])
+//! ```
 //!
 //! **Invariant:** every route of the list is described, and nothing else; every code of an error is the answer of some
 //! route. Tests send each example to the real handler and hold each answer of every test against its schema.

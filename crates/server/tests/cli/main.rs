@@ -5,6 +5,7 @@ mod accounts;
 mod config;
 mod keys;
 mod migrate;
+mod openapi;
 mod send;
 mod start;
 mod support;

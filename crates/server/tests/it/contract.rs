@@ -1,4 +1,5 @@
 //! The description of the API, held against what the API does: every call of every test.
+#![expect(clippy::panic, reason = "a test may panic")]
 
 use std::sync::LazyLock;
 
@@ -116,10 +117,10 @@ fn fits(value: &Value, schema: &'static Value, is_strict: bool, at: &str) -> Res
         "null" => value.is_null(),
         other => panic!("no type {other}"),
     };
-    let kind_fits = match &schema["type"] {
-        Value::Null => true,
-        Value::Array(kinds) => kinds.iter().any(is_of),
-        kind => is_of(kind),
+    let kind_fits = match (schema.get("type"), schema["type"].as_array()) {
+        (None, _) => true,
+        (Some(_), Some(kinds)) => kinds.iter().any(is_of),
+        (Some(kind), None) => is_of(kind),
     };
     if !kind_fits {
         return wrong("must be of the type", &schema["type"]);
@@ -147,7 +148,7 @@ fn counts(value: &Value, schema: &Value, at: &str) -> Result<(), String> {
     };
     if let Some((name, n)) = count {
         let bound = |side: &str| schema[format!("{side}{name}")].as_u64();
-        let n = n as u64;
+        let n = u64::try_from(n).unwrap();
         if bound("min").is_some_and(|least| n < least) || bound("max").is_some_and(|most| n > most) {
             return Err(format!("{at}: {n} is not within the bounds of {name}"));
         }
@@ -189,14 +190,12 @@ fn members(
             fits(member, known, is_strict, &at)?;
             continue;
         }
-        match &schema["additionalProperties"] {
-            Value::Bool(true) => {}
-            Value::Bool(false) => return Err(format!("{at}: is not described")),
-            Value::Null if is_strict && properties.is_some() => {
-                return Err(format!("{at}: is not described"));
-            }
-            Value::Null => {}
-            others => fits(member, others, is_strict, &at)?,
+        let may_have_more = !is_strict || properties.is_none();
+        let others = schema.get("additionalProperties");
+        match others.map_or(Some(may_have_more), Value::as_bool) {
+            Some(true) => {}
+            Some(false) => return Err(format!("{at}: is not described")),
+            None => fits(member, &schema["additionalProperties"], is_strict, &at)?,
         }
     }
     Ok(())
