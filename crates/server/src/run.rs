@@ -149,11 +149,6 @@ pub fn routes() -> &'static [api::routes::Route] {
     api::routes::ROUTES
 }
 
-/// The description of the API: JSON text.
-pub fn openapi() -> String {
-    api::openapi::printed()
-}
-
 /// Serves until told to stop, then finishes what is under way.
 pub(crate) async fn serve(
     deps: Arc<Deps>,
