@@ -8,6 +8,7 @@ mod call;
 mod chaos;
 mod ci;
 mod digest;
+mod dist;
 mod junit;
 mod outside;
 mod process;
@@ -40,6 +41,8 @@ enum Task {
     Outside,
     /// A real gateway, killed again and again under load: nothing may be lost, doubled or stuck.
     Chaos(chaos::ChaosOptions),
+    /// A release archive with its checksums, in target/dist.
+    Dist,
     /// Measurements.
     #[command(subcommand)]
     Bench(Bench),
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Task::Ci => return if ci::run() { ExitCode::SUCCESS } else { ExitCode::FAILURE },
         Task::Tidy { bless_migrations } => tidy::run(bless_migrations),
         Task::Outside => outside::run(),
+        Task::Dist => dist::run(),
         Task::Chaos(options) => chaos::run(&options),
         Task::Bench(Bench::Send(options)) => bench::send(&options),
         Task::MockUpstream { listen } => bench::mock_upstream(listen),

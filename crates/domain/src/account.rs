@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use jiff::{SignedDuration, Timestamp};
+
 use crate::id::{AccountId, WorkspaceId};
 use crate::message::UnknownWord;
 
@@ -64,5 +66,43 @@ impl FromStr for AccountStatus {
             .into_iter()
             .find(|status| status.as_str() == text)
             .ok_or(UnknownWord)
+    }
+}
+
+/// The days before the end of an access token at which it is told, the last first.
+pub const TOKEN_NOTICES: [i64; 3] = [1, 7, 14];
+
+/// Which notice of a token's end is due: the number of days that it names. `told` is the one that was told last of this
+/// token. A notice whose time came while nobody looked is left out for the nearer one.
+#[must_use]
+pub fn token_notice(expires_at: Timestamp, told: Option<i64>, now: Timestamp) -> Option<i64> {
+    let left = expires_at.duration_since(now);
+    let due = TOKEN_NOTICES.into_iter().find(|days| left <= SignedDuration::from_hours(24 * days))?;
+    told.is_none_or(|told| due < told).then_some(due)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_token_is_told_fourteen_seven_and_one_days_before_once_each() {
+        let now = Timestamp::from_second(1_767_225_600).expect("a time");
+        let in_hours = |hours| now + SignedDuration::from_hours(hours);
+        for (hours, told, due) in [
+            (24 * 60, None, None),
+            (24 * 14 + 1, None, None),
+            (24 * 14, None, Some(14)),
+            (24 * 14 - 1, Some(14), None),
+            (24 * 7, Some(14), Some(7)),
+            (24 * 7, None, Some(7)),
+            (24 * 3, Some(7), None),
+            (24, Some(7), Some(1)),
+            (1, Some(1), None),
+            (-5, Some(7), Some(1)),
+            (-5, Some(1), None),
+        ] {
+            assert_eq!(token_notice(in_hours(hours), told, now), due, "{hours} h, told {told:?}");
+        }
     }
 }

@@ -60,12 +60,26 @@ words! {
         UserLoggedIn = "user.login",
         /// An account was added.
         AccountAdded = "account.create",
+        /// An account was changed.
+        AccountChanged = "account.update",
         /// An account was removed.
         AccountRemoved = "account.delete",
         /// An account was stopped, after Meta refused it.
         AccountHeld = "account.hold",
         /// An account may send again.
         AccountResumed = "account.resume",
+        /// The app was subscribed to an account's webhooks.
+        AccountSubscribed = "account.subscribe",
+        /// An account's number was registered.
+        AccountRegistered = "account.register",
+        /// An account's business profile was changed.
+        ProfileChanged = "account.profile",
+        /// A template was submitted.
+        TemplateAdded = "template.create",
+        /// A template was changed.
+        TemplateChanged = "template.update",
+        /// A template was deleted.
+        TemplateRemoved = "template.delete",
         /// Templates were brought up to date with Meta's list.
         TemplatesSynced = "template.sync",
         /// A webhook was made.
@@ -78,6 +92,16 @@ words! {
         WebhookRemoved = "webhook.delete",
         /// A webhook's past events were asked for again.
         WebhookReplayed = "webhook.replay",
+        /// A contact was added.
+        ContactAdded = "contact.create",
+        /// A contact was changed.
+        ContactChanged = "contact.update",
+        /// A contact was erased.
+        ContactErased = "contact.delete",
+        /// Many contacts were added or changed in one call.
+        ContactsPut = "contact.bulk",
+        /// Some rows of a table of contacts were taken in.
+        ContactsImported = "contact.import",
         /// A workspace was added.
         WorkspaceAdded = "workspace.create",
     }
@@ -94,8 +118,12 @@ words! {
         Account = "account",
         /// A WhatsApp Business Account, by Meta's id.
         Waba = "waba",
+        /// A template.
+        Template = "template",
         /// A webhook.
         Webhook = "webhook",
+        /// A contact: never by its name or number.
+        Contact = "contact",
         /// A workspace.
         Workspace = "workspace",
     }

@@ -225,9 +225,10 @@ pub struct Items<'a, 'p> {
 }
 
 /// What a PUT does to a field: absent keeps, `null` clears.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Change<T> {
     /// The field was not given.
+    #[default]
     Keep,
     /// The field was `null`.
     Clear,

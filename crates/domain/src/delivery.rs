@@ -145,11 +145,11 @@ pub fn decide(schedule: &[SignedDuration], attempted: &Attempted) -> Verdict {
     let step = usize::try_from(n_failures).unwrap_or(usize::MAX);
     let Some(wait) = schedule.get(step) else { return Verdict::Dead };
     let own = now.saturating_add(jittered(*wait, chance)).unwrap_or(Timestamp::MAX);
-    // The jitter of the last wait would carry it beyond the end: then it is made a little earlier.
-    let last_call = ends_at.saturating_sub(LAST_CALL).unwrap_or(now);
-    let own = if own >= ends_at && last_call > now { last_call } else { own };
-    let asked = asked.and_then(|wait| now.saturating_add(wait).ok()).unwrap_or(own);
+    let asked = asked.map_or(own, |wait| now.saturating_add(wait).unwrap_or(Timestamp::MAX));
     let at = own.max(asked);
+    // What the jitter of the last wait, or the endpoint's own wish, would carry beyond the end is made just before it.
+    let last_call = ends_at.saturating_sub(LAST_CALL).unwrap_or(now);
+    let at = if at >= ends_at && last_call > now { last_call } else { at };
     if at < ends_at { Verdict::Retry { at } } else { Verdict::Dead }
 }
 
@@ -205,7 +205,8 @@ mod tests {
         };
         assert_eq!(decide(&schedule(), &asked(3_600)), Verdict::Retry { at: at(3_600) });
         assert_eq!(decide(&schedule(), &asked(1)), Verdict::Retry { at: at(10) });
-        assert_eq!(decide(&schedule(), &asked(43 * 3600)), Verdict::Dead);
+        assert_eq!(decide(&schedule(), &asked(43 * 3600)), Verdict::Retry { at: at(42 * 3600 - 60) });
+        assert_eq!(decide(&schedule(), &asked(i64::MAX / 2)), Verdict::Retry { at: at(42 * 3600 - 60) });
     }
 
     #[test]

@@ -97,10 +97,29 @@ pub fn failure_title(code: &str) -> &'static str {
         "account_disconnected" => "The account was held.",
         "outside_window" => "The 24-hour window had closed when the message was to leave.",
         "media_failed" => "A file of the message could not be used.",
+        "recipient_opted_out" => "The person had opted out of marketing when the message was to leave.",
         "given_up" => "Somebody gave it up: whether it arrived is not known.",
         "store_unavailable" => "The store took no writes.",
         _ => "The message was not sent.",
     }
+}
+
+/// A failure's code as one of a closed list: `other` for one that is not known.
+#[must_use]
+pub fn failure_word(code: &str) -> &'static str {
+    [
+        "meta_error",
+        "interrupted",
+        "meta_unavailable",
+        "meta_rate_limited",
+        "account_disconnected",
+        "outside_window",
+        "given_up",
+        "store_unavailable",
+    ]
+    .into_iter()
+    .find(|known| *known == code)
+    .unwrap_or("other")
 }
 
 /// A word that is none of the known ones.

@@ -374,6 +374,16 @@ impl MetaError {
         self.entry().class
     }
 
+    /// Whether it is the access token that Meta does not take: another one may mend it.
+    pub fn is_of_token(&self) -> bool {
+        matches!(self.code, 0 | 102 | 104 | 190)
+    }
+
+    /// Whether the access token is not allowed what it was used for; Meta calls what it may not see missing, too.
+    pub fn is_of_permission(&self) -> bool {
+        matches!(self.code, 3 | 10 | 33 | 200..=299) || (self.code == 100 && self.subcode == Some(33))
+    }
+
     /// Whether Meta may have taken the message all the same: only codes 1 and 2 with HTTP 5xx
     /// (http-api.md section 2, "What counts as Meta's answer").
     pub fn is_ambiguous(&self) -> bool {

@@ -104,13 +104,15 @@ permissions! {
     ReadMessages = "messages.read", Viewer, Some(Scope::Read);
     /// Read contacts.
     ReadContacts = "contacts.read", Viewer, Some(Scope::Read);
+    /// Add, change, import and erase contacts.
+    ManageContacts = "contacts.manage", Agent, Some(Scope::Manage);
     /// Read templates.
     ReadTemplates = "templates.read", Viewer, Some(Scope::Read);
-    /// Sync templates.
+    /// Create, change, delete and sync templates.
     ManageTemplates = "templates.manage", Admin, Some(Scope::Manage);
     /// Read accounts; their secrets are shown to nobody.
     ReadAccounts = "accounts.read", Viewer, Some(Scope::Read);
-    /// Change accounts, let a held one send again.
+    /// Make, change, test and remove accounts, set what Meta keeps of them, let a held one send again.
     ManageAccounts = "accounts.manage", Admin, Some(Scope::Manage);
     /// Read events, and webhooks with their deliveries; secrets are shown to nobody.
     ReadEvents = "events.read", Viewer, Some(Scope::Read);

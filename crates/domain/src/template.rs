@@ -8,8 +8,10 @@
 //! kept, and nothing about it is a mismatch.
 
 mod bind;
+mod draft;
 mod parse;
 mod render;
+mod sample;
 mod text;
 
 use std::fmt;
@@ -17,6 +19,8 @@ use std::fmt;
 use crate::check::Violation;
 use crate::content::TemplateMessage;
 use crate::json::Value;
+
+pub use draft::{Draft, Edit};
 
 /// A template as synced from Meta.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,6 +74,13 @@ impl Template {
     #[must_use]
     pub fn render(&self, message: &TemplateMessage<'_>) -> Rendered {
         render::render(self, message)
+    }
+
+    /// The components of a message that fills the texts of a template with the samples that it was created with;
+    /// `components` is Meta's array.
+    #[must_use]
+    pub fn samples(components: &Value) -> Vec<Value> {
+        sample::components(components)
     }
 }
 

@@ -19,12 +19,13 @@ use tokio::sync::oneshot;
 
 use crate::account::line;
 use crate::media::{self, Unready};
+use crate::metrics::Label;
 use crate::ports::{
     AccountRecord, Admission, Claim, Claimed, Failure, KeptAnswer, MessageKey, NewMessage, OnUnknown,
     OutgoingMessage, Plan, SentAs, Settled, Settlement, StoreError, StoreErrorKind,
 };
 use crate::send::{Progress, SendError, Sent};
-use crate::{Deps, account, chain};
+use crate::{Deps, account, chain, directory};
 
 /// Seconds to wait after a refusal for speed that names none.
 const DEFAULT_WAIT: u32 = 1;
@@ -162,11 +163,19 @@ async fn accept_and_send(
 }
 
 async fn admit(deps: &Deps, new: NewMessage) -> Result<SentAs, SendError> {
+    let account = Label::Account(new.account);
+    let mode = if matches!(new.plan, Plan::Queue { .. }) { "queue" } else { "sync" };
     match deps.messages.accept(new).await {
-        Ok(Admission::Accepted { sent_as }) => Ok(sent_as),
+        Ok(Admission::Accepted { sent_as }) => {
+            deps.metrics.accepted.count(&[account, Label::Word(mode)]);
+            Ok(sent_as)
+        }
         Ok(Admission::KeyKnown(key)) => Err(SendError::KeyKnown(Box::new(key))),
         Ok(Admission::QueueFull) => Err(SendError::QueueFull),
-        Ok(Admission::OutsideWindow(window)) => Err(SendError::OutsideWindow(window)),
+        Ok(Admission::OutsideWindow(window)) => {
+            deps.metrics.window_refusals.count(&[account]);
+            Err(SendError::OutsideWindow(window))
+        }
         Ok(Admission::OptedOut) => Err(SendError::OptedOut),
         Ok(Admission::Resting(until)) => Err(SendError::Resting(until)),
         Err(error) => Err(SendError::Store(error)),
@@ -421,10 +430,20 @@ impl Run<'_> {
     /// What Meta's refusal asks for beyond the message.
     async fn act_on(&self, message: &Claimed, error: &MetaError) {
         if error.class() == Class::HoldAccount
-            && let Err(error) = account::hold(self.deps, &self.record.account, error).await
+            && let Err(error) = account::hold_sender(self.deps, self.record, error).await
         {
             tracing::error!(error = %chain(&error), account.id = %message.claim.account,
                 "an account that Meta refuses could not be held");
+        }
+    }
+
+    /// A template that Meta refused is marked with the message's end: what is remembered of it is old by now.
+    async fn look_at_templates(&self, settlement: &Settlement) {
+        let Settlement::Failed(Failure { meta: Some(error), .. }) = settlement else { return };
+        if error.class() == Class::PauseTemplate
+            && let Err(error) = directory::refresh(self.deps).await
+        {
+            tracing::warn!(error = %chain(&error), "templates could not be read again");
         }
     }
 
@@ -515,7 +534,10 @@ impl Run<'_> {
         loop {
             let now = self.deps.now();
             match self.deps.messages.settle(&message.claim, &settlement, answer.clone(), now).await {
-                Ok(_) => break,
+                Ok(_) => {
+                    self.look_at_templates(&settlement).await;
+                    break;
+                }
                 Err(error) => {
                     tracing::error!(error = %chain(&error), message.id = %message.claim.message,
                         "the end of a send could not be written down; trying again");

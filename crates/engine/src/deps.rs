@@ -1,9 +1,12 @@
 //! What every use case is handed.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use domain::account::Account;
 use domain::allowance::Limits;
-use domain::id::WorkerId;
+use domain::id::{AccountId, WorkerId};
+use domain::opt_out::OptOutWords;
 use domain::pace::Paces;
 use domain::user::SessionSpan;
 use jiff::Timestamp;
@@ -15,12 +18,14 @@ use crate::directory::DirectoryCache;
 use crate::in_flight::InFlight;
 use crate::key::Allowances;
 use crate::media::{Media, MediaPorts, MediaSettings};
+use crate::metrics::Metrics;
 use crate::notify::{HookSettings, Posts};
 use crate::pacing::Pacer;
 use crate::ports::{
-    Access, Accounts, Chance, Claim, ClaimToken, Clock, HookSender, Hooks, Messages, Passwords, Upstream,
-    Work,
+    Access, Accounts, Chance, Claim, ClaimToken, Clock, Contacts, HookSender, Hooks, Manage, Messages,
+    Passwords, Registry, Upkeep, Upstream, Work,
 };
+use crate::retention::RetentionSettings;
 use crate::running::RunningKeys;
 use crate::session::Logins;
 use crate::template::TemplateCache;
@@ -42,6 +47,12 @@ pub struct Settings {
     pub sessions: SessionSpan,
     /// What may be done with files.
     pub media: MediaSettings,
+    /// For how long things are kept.
+    pub retention: RetentionSettings,
+    /// Where Meta sends its webhooks.
+    pub callback_url: String,
+    /// The words that stop marketing, and that take it back.
+    pub opt_out: OptOutWords,
     /// Whether this is `waypost dev`, which accepts the key that everybody knows.
     pub is_dev: bool,
 }
@@ -54,22 +65,32 @@ pub struct Deps {
     pub chance: Arc<dyn Chance>,
     /// Keeps tenants, accounts, keys and templates.
     pub accounts: Arc<dyn Accounts>,
+    /// Changes accounts and templates.
+    pub registry: Arc<dyn Registry>,
     /// Keeps messages and contacts.
     pub messages: Arc<dyn Messages>,
+    /// Changes and erases contacts.
+    pub contacts: Arc<dyn Contacts>,
     /// Keeps events, endpoints and deliveries.
     pub hooks: Arc<dyn Hooks>,
     /// Keeps the list of processes.
     pub work: Arc<dyn Work>,
     /// Keeps users, sessions and the audit log.
     pub access: Arc<dyn Access>,
+    /// Keeps the store in order.
+    pub upkeep: Arc<dyn Upkeep>,
     /// Hashes passwords.
     pub passwords: Arc<dyn Passwords>,
     /// Carries messages.
     pub upstream: Arc<dyn Upstream>,
+    /// Sets things at Meta.
+    pub manage: Arc<dyn Manage>,
     /// Posts events to endpoints.
     pub sender: Arc<dyn HookSender>,
     /// Wakes after each commit of this process: something may have happened.
     pub committed: Arc<Notify>,
+    /// Counts what this process does.
+    pub metrics: Arc<Metrics>,
     /// Ends what waits for events: the process is to stop.
     pub stopping: CancellationToken,
     /// What an operator has set.
@@ -92,9 +113,13 @@ pub struct Deps {
     pub media: Media,
     /// Says that something was put into the queue.
     pub queue_hint: Notify,
+    /// Says that somebody is to be erased.
+    pub erase_hint: Notify,
     pub(crate) pacer: Pacer,
     pub(crate) posts: Posts,
     pub(crate) in_flight: InFlight,
+    /// Accounts that Meta refuses, as far as the store could not take it.
+    pub(crate) holds: Mutex<BTreeMap<AccountId, (Account, String)>>,
     /// Claims whose task ended without settling them.
     pub(crate) dropped: Arc<Mutex<Vec<Claim>>>,
 }
@@ -107,24 +132,34 @@ pub struct Ports {
     pub chance: Arc<dyn Chance>,
     /// Keeps tenants, accounts, keys and templates.
     pub accounts: Arc<dyn Accounts>,
+    /// Changes accounts and templates.
+    pub registry: Arc<dyn Registry>,
     /// Keeps messages and contacts.
     pub messages: Arc<dyn Messages>,
+    /// Changes and erases contacts.
+    pub contacts: Arc<dyn Contacts>,
     /// Keeps events, endpoints and deliveries.
     pub hooks: Arc<dyn Hooks>,
     /// Keeps the list of processes.
     pub work: Arc<dyn Work>,
     /// Keeps users, sessions and the audit log.
     pub access: Arc<dyn Access>,
+    /// Keeps the store in order.
+    pub upkeep: Arc<dyn Upkeep>,
     /// Hashes passwords.
     pub passwords: Arc<dyn Passwords>,
     /// Carries messages.
     pub upstream: Arc<dyn Upstream>,
+    /// Sets things at Meta.
+    pub manage: Arc<dyn Manage>,
     /// Posts events to endpoints.
     pub sender: Arc<dyn HookSender>,
     /// Wakes after each commit of this process.
     pub committed: Arc<Notify>,
     /// Keeps and carries files.
     pub media: MediaPorts,
+    /// Counts what this process does.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Deps {
@@ -134,29 +169,39 @@ impl Deps {
             clock,
             chance,
             accounts,
+            registry,
             messages,
+            contacts,
             hooks,
             work,
             access,
+            upkeep,
             passwords,
             upstream,
+            manage,
             sender,
             committed,
             media,
+            metrics,
         } = ports;
         let (unix_ms, random) = draw(&*clock, &*chance);
         Self {
             clock,
             chance,
             accounts,
+            registry,
             messages,
+            contacts,
             hooks,
             work,
             access,
+            upkeep,
             passwords,
             upstream,
+            manage,
             sender,
             committed,
+            metrics,
             stopping: CancellationToken::new(),
             pacer: Pacer::new(Paces::new(settings.throughput, settings.has_pair_rule)),
             settings,
@@ -169,8 +214,10 @@ impl Deps {
             running: RunningKeys::default(),
             media: Media::new(media),
             queue_hint: Notify::new(),
+            erase_hint: Notify::new(),
             posts: Posts::default(),
             in_flight: InFlight::default(),
+            holds: Mutex::default(),
             dropped: Arc::default(),
         }
     }

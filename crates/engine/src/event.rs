@@ -46,21 +46,22 @@ pub async fn next(
     (start, limit): (EventStart, u32),
     deadline: Timestamp,
 ) -> Result<Option<EventPage>, StoreError> {
-    let (mut start, mut last) = (start, None);
+    let (mut start, mut last, mut has_gap) = (start, None, false);
     loop {
         let committed = deps.committed.notified();
         let mut committed = std::pin::pin!(committed);
         // Before the look, or what is committed during it would not be heard.
         committed.as_mut().enable();
-        let nothing = EventPage { events: Vec::new(), last, has_more: false };
+        let nothing = EventPage { events: Vec::new(), last, has_more: false, has_gap };
         let Some(filter) = filter() else { return Ok(Some(nothing)) };
         let Some(page) = deps.hooks.events(caller.workspace(), &filter, start, limit).await? else {
             return Ok(None);
         };
         let now = deps.now();
         last = page.last.or(last);
+        has_gap |= page.has_gap;
         if !page.events.is_empty() || (now >= deadline && !page.has_more) || deps.stopping.is_cancelled() {
-            return Ok(Some(EventPage { last, ..page }));
+            return Ok(Some(EventPage { last, has_gap, ..page }));
         }
         // What was looked at and was not wanted is not looked at again.
         if let Some(position) = last.and_then(|id| id.position(caller.workspace())) {

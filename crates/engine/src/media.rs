@@ -78,6 +78,8 @@ pub struct Media {
     pub upstream: Arc<dyn MediaUpstream>,
     /// Says that there is a file to fetch.
     pub hint: Notify,
+    /// Says that there is something to delete.
+    pub sweep_hint: Notify,
     /// The fetches under way. Nobody waits for them at shutdown: the next process fetches again.
     pub fetches: TaskTracker,
     fetcher: Option<Arc<dyn Fetcher>>,
@@ -94,6 +96,7 @@ impl Media {
             blobs,
             upstream,
             hint: Notify::new(),
+            sweep_hint: Notify::new(),
             fetches: TaskTracker::new(),
             fetcher,
             in_flight: InFlight::default(),

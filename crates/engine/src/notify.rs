@@ -10,10 +10,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use domain::allowance::SlidingWindow;
 use domain::delivery::{self, Attempted, Reply, Verdict, WebhookStatus};
 use domain::id::{ReplayId, WebhookId, WorkspaceId};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::metrics::DeliveryOutcome;
 use crate::ports::{
     ClaimedDelivery, DeliveryClaim, DeliveryEnd, DeliveryRequest, HookCall, PostOutcome, Posted, StoreError,
     WebhookRecord,
@@ -61,15 +63,16 @@ pub(crate) struct Posts {
     endpoints: Mutex<BTreeMap<WebhookId, Endpoint>>,
     /// Attempts that are over and could not be written down.
     unwritten: Mutex<Vec<(DeliveryClaim, DeliveryEnd)>>,
+    /// When there was a look although nobody listens: what waits for endpoints that are no more is cleared away.
+    looked_at: Mutex<Option<Timestamp>>,
 }
 
 /// What one endpoint has under way.
 #[derive(Default)]
 struct Endpoint {
     n_under_way: u32,
-    /// Posts that began within the second that began at `since`.
-    n_begun: u32,
-    since: Option<Timestamp>,
+    /// Posts that began in the last second, where there is a limit.
+    begun: Option<SlidingWindow>,
 }
 
 /// What a second is to a limit in posts a second.
@@ -87,19 +90,34 @@ impl Posts {
         let room = most.saturating_sub(endpoint.n_under_way);
         match deps.settings.hooks.per_second {
             None => room,
-            Some(per_second) => room.min(per_second.saturating_sub(endpoint.begun_by(deps.now()))),
+            Some(per_second) => {
+                let begun = endpoint.begun.get_or_insert_with(|| SlidingWindow::new(per_second, SECOND));
+                room.min(begun.remaining(deps.now()))
+            }
         }
     }
 
     fn take_up(&self, webhook: WebhookId, now: Timestamp) {
         let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
         let endpoint = endpoints.entry(webhook).or_default();
-        endpoint.n_begun = endpoint.begun_by(now).saturating_add(1);
+        if let Some(begun) = &mut endpoint.begun {
+            begun.count(now);
+        }
         endpoint.n_under_way += 1;
     }
 
     fn keep(&self, claim: DeliveryClaim, end: DeliveryEnd) {
         self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).push((claim, end));
+    }
+
+    /// Whether it is long enough since the last look; then this is one.
+    fn is_time_to_look(&self, now: Timestamp) -> bool {
+        let mut looked_at = self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_time = looked_at.is_none_or(|at| now.duration_since(at).abs() >= LOOK_EVERY);
+        if is_time {
+            *looked_at = Some(now);
+        }
+        is_time
     }
 
     fn unwritten(&self) -> Vec<(DeliveryClaim, DeliveryEnd)> {
@@ -120,33 +138,29 @@ impl Posts {
     }
 }
 
-impl Endpoint {
-    /// Posts that began in the second of `now`.
-    fn begun_by(&mut self, now: Timestamp) -> u32 {
-        let is_over = self.since.is_none_or(|since| now.duration_since(since).abs() >= SECOND);
-        if is_over {
-            (self.since, self.n_begun) = (Some(now), 0);
-        }
-        self.n_begun
-    }
-}
-
-/// One round: hands out events, ends what is over, posts what is due. Returns how many queues were taken up.
+/// One round: hands out some events, ends some of what is over, posts what is due, so that much of the one does not keep
+/// the other waiting. Returns how much was done; 0 when nothing is left to do now.
 ///
 /// # Errors
 /// When the store cannot be read or written; the next round tries again.
 pub async fn tick(deps: &Arc<Deps>) -> Result<usize, StoreError> {
     write_down_late(deps).await?;
+    if deps.directory.current().webhooks.is_empty() && !deps.posts.is_time_to_look(deps.now()) {
+        // Nobody listens: then a commit is no reason to look.
+        return Ok(0);
+    }
     let mut work = deps.hooks.hook_work(deps.now()).await?;
+    let mut n_done = 0;
     if work.has_events {
-        while deps.hooks.spread(deps.now(), SPREAD_BATCH).await? {}
+        n_done += usize::from(deps.hooks.spread(deps.now(), SPREAD_BATCH).await?);
         work = deps.hooks.hook_work(deps.now()).await?;
     }
     if work.has_ended {
-        deps.hooks.end_deliveries(deps.now(), END_BATCH).await?;
+        let n_ended = deps.hooks.end_deliveries(deps.now(), END_BATCH).await?;
+        n_done += usize::try_from(n_ended).unwrap_or(usize::MAX);
     }
     if work.due.is_empty() || deps.stopping.is_cancelled() {
-        return Ok(0);
+        return Ok(n_done);
     }
     let directory = deps.directory.current();
     deps.posts.retain(|id| directory.webhooks.iter().any(|webhook| webhook.id == id));
@@ -159,17 +173,17 @@ pub async fn tick(deps: &Arc<Deps>) -> Result<usize, StoreError> {
         .filter(|(_, _, room)| *room > 0)
         .collect();
     if room.is_empty() {
-        return Ok(0);
+        return Ok(n_done);
     }
     let request = DeliveryRequest { worker: deps.worker, token: deps.new_token(), room, now: deps.now() };
     let claimed = deps.hooks.claim_deliveries(&request).await?;
-    let n_claimed = claimed.len();
+    n_done += claimed.len();
     for delivery in claimed {
         deps.posts.take_up(delivery.claim.webhook, deps.now());
         let task = Task { deps: deps.clone(), webhook: delivery.claim.webhook, held: Some(delivery) };
         deps.tasks.spawn(task.run());
     }
-    Ok(n_claimed)
+    Ok(n_done)
 }
 
 /// A queue that is being posted; it counts as under way until it is dropped, also by a panic.
@@ -201,6 +215,14 @@ impl Task {
         while let Some(delivery) = &self.held {
             n_done += 1;
             let end = post(&self.deps, delivery, n_done < IN_A_ROW).await;
+            let outcome = match end.verdict {
+                Verdict::Succeeded => DeliveryOutcome::Succeeded,
+                Verdict::Retry { .. } => DeliveryOutcome::Failed,
+                Verdict::Dead | Verdict::Gone => DeliveryOutcome::Dead,
+            };
+            // How late an event is says something of this process only where nobody asked for it again.
+            let since = (!delivery.is_redelivery).then_some(delivery.event.at);
+            self.deps.metrics.delivered(outcome, since);
             match self.deps.hooks.settle_delivery(&delivery.claim, &end).await {
                 Ok(next) => self.held = next,
                 Err(error) => {

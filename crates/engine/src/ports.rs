@@ -13,21 +13,33 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 mod access;
+mod contact;
 mod directory;
 mod event;
+mod figures;
 mod hook;
+mod manage;
 mod media;
 mod message;
+mod post;
 mod storage;
+mod upkeep;
+mod waiting;
 mod webhook;
 
 pub use access::*;
+pub use contact::*;
 pub use directory::*;
 pub use event::*;
+pub use figures::*;
 pub use hook::*;
+pub use manage::*;
 pub use media::*;
 pub use message::*;
+pub use post::*;
 pub use storage::*;
+pub use upkeep::*;
+pub use waiting::*;
 pub use webhook::*;
 
 /// Tells the time, and lets a task wait for it.

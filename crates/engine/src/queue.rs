@@ -14,7 +14,7 @@ use crate::ports::{
     StoreErrorKind, StoredMessage,
 };
 use crate::send::{SendError, choose_account};
-use crate::{Deps, deliver};
+use crate::{Deps, account, chain, deliver};
 
 /// How often the queue is looked at when nobody hints: scheduled messages leave within a second of their time.
 pub const LOOK_EVERY: SignedDuration = SignedDuration::from_millis(250);
@@ -28,6 +28,10 @@ const EXPIRE_BATCH: u32 = 500;
 /// # Errors
 /// When the store cannot be used; the next round tries again.
 pub async fn tick(deps: &Arc<Deps>) -> Result<u32, StoreError> {
+    if let Err(error) = account::write_holds(deps).await {
+        // It was said when it failed first; the others' queues do not wait for it.
+        tracing::debug!(error = %chain(&error), "an account that meta refuses can still not be held");
+    }
     let depths = deps.work.queue_depths().await?;
     if depths.is_empty() {
         return Ok(0);
@@ -36,7 +40,9 @@ pub async fn tick(deps: &Arc<Deps>) -> Result<u32, StoreError> {
     let directory = deps.directory.current();
     for record in &directory.accounts {
         // A held account's queue waits; nobody else's does.
-        if depths.contains_key(&record.account.id) && record.account.status == AccountStatus::Connected {
+        let is_held = record.account.status != AccountStatus::Connected
+            || account::is_held_here(deps, record.account.id);
+        if depths.contains_key(&record.account.id) && !is_held {
             // In a task of its own: what it claims is sent even if this round is given up.
             let taking = deps.tasks.spawn(take(deps.clone(), record.clone())).await;
             n_done =

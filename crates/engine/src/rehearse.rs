@@ -58,7 +58,7 @@ pub async fn rehearse(deps: &Deps, caller: &Caller, request: &SendRequest) -> Re
     note(
         "account",
         choose_account(deps, caller, request.account.as_deref()).and_then(|found| {
-            let end = may_leave(&found);
+            let end = may_leave(deps, &found);
             record = Some(found);
             end
         }),

@@ -300,7 +300,7 @@ struct Checked {
 async fn check(deps: &Deps, caller: &Caller, request: &SendRequest) -> Result<Checked, SendError> {
     let record = choose_account(deps, caller, request.account.as_deref())?;
     let recipient = resolve(deps, caller, &request.to).await?;
-    may_leave(&record)?;
+    may_leave(deps, &record)?;
     let is_marketing =
         check_template(deps, (&record, Some(&recipient)), &request.content, "/template").await?;
     let fallback = match &request.fallback {
@@ -344,10 +344,10 @@ pub fn choose_account(
     Ok(record)
 }
 
-pub(crate) fn may_leave(record: &AccountRecord) -> Result<(), SendError> {
+pub(crate) fn may_leave(deps: &Deps, record: &AccountRecord) -> Result<(), SendError> {
     match record.account.status {
-        AccountStatus::Connected => Ok(()),
-        AccountStatus::Held | AccountStatus::Disconnected => {
+        AccountStatus::Connected if !account::is_held_here(deps, record.account.id) => Ok(()),
+        AccountStatus::Connected | AccountStatus::Held | AccountStatus::Disconnected => {
             Err(SendError::AccountHeld { account: Box::new(record.account.clone()), error: None })
         }
     }
@@ -360,7 +360,7 @@ pub(crate) async fn resolve(deps: &Deps, caller: &Caller, to: &Addressee) -> Res
         Addressee::Contact(id) => *id,
     };
     let contact = deps.messages.contact(caller.workspace(), id).await?.ok_or(SendError::ContactNotFound)?;
-    let person = Person { wa_id: contact.wa_id, user_id: contact.user_id, name: None };
+    let person = Person { wa_id: contact.wa_id, user_id: contact.user_id, ..Person::default() };
     let number = person.wa_id.as_deref().and_then(|wa_id| PhoneNumber::from_wa_id(wa_id).ok());
     let user = person.user_id.as_deref().and_then(|user_id| UserId::parse(user_id).ok());
     number.map(Recipient::Phone).or(user.map(Recipient::User)).ok_or(SendError::ContactNotFound)
@@ -435,7 +435,7 @@ async fn refused_look_up(deps: &Deps, record: &AccountRecord, error: MetaError) 
     use domain::meta_error::Class;
     match error.class() {
         Class::HoldAccount => {
-            if let Err(error) = account::hold(deps, &record.account, &error).await {
+            if let Err(error) = account::hold_sender(deps, record, &error).await {
                 return error.into();
             }
             SendError::AccountHeld { account: Box::new(record.account.clone()), error: Some(Box::new(error)) }

@@ -1,16 +1,18 @@
-//! Templates: remembered, looked up at Meta when unknown, synced.
+//! Templates: remembered, looked up at Meta when unknown, synced; created, changed and deleted there.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::audit::{Act, Action, Subject, SubjectKind};
 use domain::id::{TemplateId, WorkspaceId};
+use domain::json::Value;
+use domain::template::{Draft, Edit, Template, TemplateStatus};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::account::line;
 use crate::ports::{
-    AccountRecord, Line, ListedTemplate, StoreError, StoredTemplate, TemplateCounts, TemplateQuery,
-    TemplatesPut, UpstreamError,
+    AccountRecord, Line, ListedTemplate, StoreError, StoreErrorKind, StoredTemplate, TemplateCounts,
+    TemplateQuery, TemplatesPut, UpstreamError,
 };
 use crate::{By, Deps, directory};
 
@@ -220,4 +222,116 @@ pub async fn sync(deps: &Deps, by: &By, record: &AccountRecord) -> Result<Templa
     let counts = put(deps, record, listed, Some(act)).await?;
     directory::refresh(deps).await?;
     Ok(counts)
+}
+
+/// Submits a template to Meta, and keeps it in the state that Meta gives it. Returns our id.
+///
+/// # Errors
+/// When Meta does not take it, or the store cannot be written.
+pub async fn create(
+    deps: &Deps,
+    by: &By,
+    record: &AccountRecord,
+    draft: &Draft,
+) -> Result<Option<StoredTemplate>, TemplateError> {
+    let body = json_text(&draft.body())?;
+    let submitted = deps.manage.create_template(&line(record), body).await?;
+    let category = submitted.category.unwrap_or_else(|| draft.category.clone());
+    let listed = ListedTemplate {
+        meta_id: submitted.meta_id,
+        template: draft.template(submitted.status, category),
+        components: json_text(&draft.components)?,
+        quality: None,
+        rejected_reason: None,
+    };
+    let (name, language) = (draft.name.as_str(), draft.language.as_str());
+    let place = (record.account.workspace, record.account.waba_id.as_str());
+    // One that was deleted behind our back keeps its id.
+    let known = deps.accounts.template(place.0, place.1, name, language).await?;
+    let id = known.map_or_else(|| deps.new_id(TemplateId::from_parts), |known| known.id);
+    let act = by.act(deps, place.0, Action::TemplateAdded, subject(id, &listed.template));
+    keep(deps, place, (id, listed), act).await?;
+    Ok(deps.accounts.template(place.0, place.1, name, language).await?)
+}
+
+/// Changes a template at Meta; it goes through the review again.
+///
+/// # Errors
+/// When Meta does not take it, or the store cannot be written.
+pub async fn edit(
+    deps: &Deps,
+    by: &By,
+    record: &AccountRecord,
+    before: &StoredTemplate,
+    edit: &Edit,
+) -> Result<Option<StoredTemplate>, TemplateError> {
+    let mut listed = before.listed.clone();
+    deps.manage.edit_template(&line(record), &listed.meta_id, json_text(&edit.body())?).await?;
+    if let Some(category) = &edit.category {
+        listed.template.category = category.clone();
+    }
+    if let Some(components) = &edit.components {
+        listed.components = json_text(components)?;
+        let Template { parameter_format, category, .. } = &listed.template;
+        listed.template.components = Template::components_from(components, *parameter_format, category);
+    }
+    listed.template.status = TemplateStatus::Pending;
+    listed.rejected_reason = None;
+    let (name, language) = (listed.template.name.clone(), listed.template.language.clone());
+    let place = (record.account.workspace, before.waba_id.as_str());
+    let act = by.act(deps, place.0, Action::TemplateChanged, subject(before.id, &listed.template));
+    keep(deps, place, (before.id, listed), act).await?;
+    Ok(deps.accounts.template(place.0, place.1, &name, &language).await?)
+}
+
+/// Deletes a template at Meta, and forgets it: in its language, or in all.
+///
+/// # Errors
+/// When Meta does not do it, or the store cannot be written.
+pub async fn delete(
+    deps: &Deps,
+    by: &By,
+    record: &AccountRecord,
+    stored: &StoredTemplate,
+    is_every_language: bool,
+) -> Result<(), TemplateError> {
+    let template = &stored.listed.template;
+    let meta_id = (!is_every_language).then_some(stored.listed.meta_id.as_str());
+    deps.manage.delete_template(&line(record), &template.name, meta_id).await?;
+    let language = (!is_every_language).then_some(template.language.as_str());
+    let workspace = record.account.workspace;
+    let act = by
+        .act(deps, workspace, Action::TemplateRemoved, subject(stored.id, template))
+        .with("all_languages", is_every_language);
+    deps.registry.templates_forget(workspace, &stored.waba_id, (&template.name, language), act).await?;
+    directory::refresh(deps).await?;
+    Ok(())
+}
+
+/// A template, as the audit log names it.
+fn subject(id: TemplateId, template: &Template) -> Subject {
+    Subject::named(SubjectKind::Template, &id, format!("{} ({})", template.name, template.language))
+}
+
+async fn keep(
+    deps: &Deps,
+    (workspace, waba_id): (WorkspaceId, &str),
+    template: (TemplateId, ListedTemplate),
+    act: Act,
+) -> Result<(), StoreError> {
+    let put = TemplatesPut {
+        workspace,
+        waba_id: waba_id.to_owned(),
+        templates: vec![template],
+        is_complete: false,
+        now: deps.now(),
+        act: Some(act),
+    };
+    deps.accounts.templates_put(put).await?;
+    directory::refresh(deps).await
+}
+
+fn json_text(value: &Value) -> Result<String, StoreError> {
+    serde_json::to_string(value)
+        .map_err(|error| StoreError::new(StoreErrorKind::Bug, "writing a template as JSON", error))
 }

@@ -28,6 +28,7 @@ pub async fn tick_recovery(deps: &Deps) -> Result<u32, StoreError> {
     let mut n_settled = queue::give_back(deps).await?;
     // Kept answers end, whether or not anything waits in a queue.
     deps.work.expire(now, RECOVER_BATCH).await?;
+    deps.work.review_reach(now).await?;
     let silent_since = now.saturating_sub(DEAD_AFTER).unwrap_or(Timestamp::MIN);
     loop {
         let n = deps.work.recover(silent_since, now, RECOVER_BATCH).await?;

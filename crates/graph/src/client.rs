@@ -7,7 +7,9 @@
 //! **Invariant:** dropping a future of this client at any point breaks nothing: the connection or the stream is closed,
 //! and the caller knows no more than it did, which is what `Unknown` means.
 
+mod count;
 mod gate;
+mod manage;
 mod media;
 mod transport;
 
@@ -19,6 +21,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use domain::outcome::Outcome;
+use engine::metrics::Metrics;
 use engine::ports::{
     Line, NumberInfo, OutgoingMessage, TemplatePage, TemplateQuery, TokenInfo, Upstream, UpstreamError,
 };
@@ -54,6 +57,7 @@ pub struct GraphClient {
     user_agent: HeaderValue,
     timeout: Duration,
     file_timeout: Duration,
+    metrics: Option<Arc<Metrics>>,
 }
 
 impl GraphClient {
@@ -71,7 +75,14 @@ impl GraphClient {
                 .map_err(|_| GraphConfigError::UserAgent(config.user_agent.clone()))?,
             timeout: config.timeout,
             file_timeout: config.file_timeout,
+            metrics: None,
         })
+    }
+
+    /// The same client, which counts its calls.
+    #[must_use]
+    pub fn counting(self, metrics: Arc<Metrics>) -> Self {
+        Self { metrics: Some(metrics), ..self }
     }
 
     fn uri(&self, line: &Line, path: &[&str]) -> Result<Uri, Unfit> {
@@ -117,8 +128,53 @@ impl GraphClient {
         }
     }
 
+    /// Hands over a message.
+    async fn hand_over(&self, line: &Line, body: Bytes) -> Outcome {
+        let gate = Arc::new(Gate::default());
+        let body = GatedBody::new(body, Arc::clone(&gate));
+        let request = id(&line.account.phone_number_id)
+            .and_then(|number| self.uri(line, &["/", number, "/messages"]))
+            .and_then(|uri| self.request(Method::POST, uri, line, body));
+        let request = match request {
+            Ok(request) => request,
+            Err(unfit) => return Outcome::NotSent { reason: unfit.to_string() },
+        };
+        match self.exchange(request, SMALL).await {
+            Exchange::Answered { status, headers, body } => answer::outcome(status, &headers, &body),
+            // A status that says no says it whatever would have followed.
+            Exchange::Cut { status, headers, why } => {
+                answer::stopped(status, &headers).unwrap_or_else(|| Outcome::Unknown {
+                    reason: format!("HTTP {}, then: {}", status.as_u16(), chain(&why)),
+                })
+            }
+            Exchange::Silent(why) => {
+                let reason = chain(&why);
+                if gate.shut() || why.is_unprocessed() {
+                    Outcome::NotSent { reason }
+                } else {
+                    Outcome::Unknown { reason }
+                }
+            }
+        }
+    }
+
     /// A question that may be asked again: its answer's JSON, read by `read`.
     async fn ask<T>(
+        &self,
+        (method, line, uri): (Method, &Line, Result<Uri, Unfit>),
+        (body, cap): (Bytes, usize),
+        read: fn(Json<'_>) -> Option<T>,
+    ) -> Result<T, UpstreamError> {
+        let call = count::call(uri.as_ref().map_or("", Uri::path));
+        let counting = self.metrics.as_ref().map(|metrics| (metrics, metrics.now()));
+        let end = self.ask_uncounted((method, line, uri), (body, cap), read).await;
+        if let Some((metrics, start)) = counting {
+            metrics.asked(call, count::end(&end), start);
+        }
+        end
+    }
+
+    async fn ask_uncounted<T>(
         &self,
         (method, line, uri): (Method, &Line, Result<Uri, Unfit>),
         (body, cap): (Bytes, usize),
@@ -149,32 +205,12 @@ impl GraphClient {
 #[async_trait]
 impl Upstream for GraphClient {
     async fn send(&self, line: &Line, body: Bytes) -> Outcome {
-        let gate = Arc::new(Gate::default());
-        let body = GatedBody::new(body, Arc::clone(&gate));
-        let request = id(&line.account.phone_number_id)
-            .and_then(|number| self.uri(line, &["/", number, "/messages"]))
-            .and_then(|uri| self.request(Method::POST, uri, line, body));
-        let request = match request {
-            Ok(request) => request,
-            Err(unfit) => return Outcome::NotSent { reason: unfit.to_string() },
-        };
-        match self.exchange(request, SMALL).await {
-            Exchange::Answered { status, headers, body } => answer::outcome(status, &headers, &body),
-            // A status that says no says it whatever would have followed.
-            Exchange::Cut { status, headers, why } => {
-                answer::stopped(status, &headers).unwrap_or_else(|| Outcome::Unknown {
-                    reason: format!("HTTP {}, then: {}", status.as_u16(), chain(&why)),
-                })
-            }
-            Exchange::Silent(why) => {
-                let reason = chain(&why);
-                if gate.shut() || why.is_unprocessed() {
-                    Outcome::NotSent { reason }
-                } else {
-                    Outcome::Unknown { reason }
-                }
-            }
+        let counting = self.metrics.as_ref().map(|metrics| (metrics, metrics.now()));
+        let outcome = self.hand_over(line, body).await;
+        if let Some((metrics, start)) = counting {
+            metrics.handed_over(&outcome, start);
         }
+        outcome
     }
 
     fn body(&self, message: &OutgoingMessage<'_>) -> Bytes {

@@ -8,10 +8,13 @@
 //!
 //! **Invariant:** a part's span is in the body that came, and is exactly the element's own bytes.
 
+mod account;
 mod call;
+mod echo;
 mod fields;
 mod message;
 mod person;
+mod preference;
 mod status;
 mod template;
 
@@ -19,6 +22,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use domain::inbound::Update;
+use jiff::Timestamp;
 
 use self::person::People;
 use crate::lossy;
@@ -33,6 +37,8 @@ pub struct Part {
     pub phone_number_id: Option<String>,
     /// Meta's name of the webhook field, such as `messages`; empty when the body names none.
     pub field: String,
+    /// When Meta says that it happened, where the entry tells.
+    pub time: Option<Timestamp>,
     /// What it says; [`Update::Other`] when it could not be decoded.
     pub update: Update,
     /// Its own bytes in the body: the first one and how many.
@@ -64,11 +70,12 @@ pub fn split(body: &Bytes) -> Result<Vec<Part>, NotJson> {
 }
 
 /// The lists that hold one update in each element. Another field is one update as a whole.
-const FIELDS_OF_LISTS: [&str; 5] =
-    ["messages", "calls", "user_preferences", "smb_message_echoes", "message_echoes"];
+const FIELDS_OF_LISTS: [&str; 6] =
+    ["messages", "calls", "user_preferences", "user_id_update", "smb_message_echoes", "message_echoes"];
 
 /// The lists that there are in such a field.
-const LISTS: [&str; 6] = ["messages", "statuses", "calls", "message_echoes", "user_preferences", "errors"];
+const LISTS: [&str; 7] =
+    ["messages", "statuses", "calls", "message_echoes", "user_preferences", "user_id_update", "errors"];
 
 struct Split {
     parts: Vec<Part>,
@@ -88,6 +95,7 @@ struct About<'a> {
     waba_id: Option<&'a str>,
     phone_number_id: Option<&'a str>,
     field: &'a str,
+    time: Option<Timestamp>,
 }
 
 /// An element's update, or why there is none.
@@ -113,7 +121,8 @@ impl Split {
 
     fn entry(&mut self, entry: Json<'_>) {
         let id = entry.get("id").and_then(Json::word);
-        let about = About { waba_id: id.as_deref(), ..About::default() };
+        let time = entry.get("time").and_then(Json::word).and_then(|time| fields::from_seconds(&time));
+        let about = About { waba_id: id.as_deref(), time, ..About::default() };
         if !entry.is_object() {
             return self.oddity(about, entry, "an element of `entry`", "an object");
         }
@@ -157,9 +166,13 @@ impl Split {
         if FIELDS_OF_LISTS.contains(&field) {
             return self.lists(about, change, value);
         }
+        // A partner's entry names the partner's business; the account stands in the value.
+        let named = (field == "account_update").then(|| account::waba_of(value)).flatten();
+        let about = About { waba_id: named.as_deref().or(about.waba_id), ..about };
         let decoded = match field {
             "" => Err("a change has no `field`".to_owned()),
             _ if template::FIELDS.contains(&field) => template::decode(value),
+            _ if account::FIELDS.contains(&field) => Ok(account::decode(field, value)),
             _ => Ok(Update::Other),
         };
         self.push(about, change, decoded);
@@ -199,6 +212,7 @@ impl Split {
             waba_id: about.waba_id.map(str::to_owned),
             phone_number_id: about.phone_number_id.map(str::to_owned),
             field: about.field.to_owned(),
+            time: about.time,
             update,
             span: span(json),
             undecodable,
@@ -216,6 +230,10 @@ fn decode(field: &str, list: &str, element: Json<'_>, people: &People<'_>) -> De
         ("messages", "messages") => message::decode(element, people).map(Update::Message),
         ("messages", "statuses") => status::decode(element, people),
         ("messages" | "calls", "calls") => call::decode(element, people),
+        ("smb_message_echoes", "message_echoes") => echo::decode(element, people),
+        ("user_preferences", "user_preferences") => preference::decode(element, people),
+        ("user_id_update", "user_id_update") => preference::moved(element, people),
+        (_, "errors") => Ok(account::error(element)),
         _ => Ok(Update::Other),
     }
 }

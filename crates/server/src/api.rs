@@ -27,6 +27,7 @@ mod send;
 mod show;
 mod templates;
 mod users;
+mod v1;
 mod visit;
 mod webhooks;
 
@@ -41,7 +42,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::run::Web;
 pub(crate) use error::{ApiError, Code};
 
-/// The routes under `/api`, with everything around them.
+/// The routes under `/api` and `/v1`, with everything around them.
 pub(crate) fn router(deps: &Arc<Deps>, web: &Arc<Web>) -> Router {
     let api = routes::router()
         // Each handler bounds the body that it reads.
@@ -51,7 +52,7 @@ pub(crate) fn router(deps: &Arc<Deps>, web: &Arc<Web>) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(axum::middleware::from_fn_with_state((deps.clone(), web.clone()), visit::around))
         .with_state(deps.clone());
-    Router::new().nest("/api", api)
+    Router::new().nest("/api", api).merge(v1::router(deps, web))
 }
 
 /// The answer of a handler that panicked: nobody else's call is touched. Sends run in tasks of their own, so that none is

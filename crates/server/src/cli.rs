@@ -5,17 +5,23 @@
 //! **Invariant:** a secret is printed by the one command that makes it, once.
 
 mod accounts;
+mod backup;
 mod call;
 mod dev;
+mod doctor;
+mod health;
 mod keys;
 mod migrate;
 mod place;
+mod redrive;
+mod rotate;
 mod secrets;
 mod send;
 mod serve;
 mod settings;
 mod signals;
 mod simulator;
+mod span;
 mod terminal;
 mod users;
 mod workspaces;
@@ -58,7 +64,20 @@ enum Command {
     Simulator(simulator::Simulator),
     /// Bring the database up to date (`serve` does it at its start, too)
     Migrate(migrate::Migrate),
-    /// WhatsApp senders: add, list, test, resume, remove
+    /// Take what Meta posted once more: after an upgrade that understands more, or when an account was added late
+    Redrive(redrive::Redrive),
+    /// Look at configuration, database, accounts and callback, and say what to mend
+    Doctor(doctor::Doctor),
+    /// Ask the gateway on this machine whether it is ready: exit with 0 if it is
+    Health(health::Health),
+    /// Copy the database to a file while the gateway runs
+    Backup(backup::Backup),
+    /// Put a copy in the place of the database
+    Restore(backup::Restore),
+    /// The secrets in the database: seal them with another key
+    #[command(subcommand)]
+    Secrets(rotate::Secrets),
+    /// WhatsApp senders: add, list, update, test, subscribe, register, resume, remove
     #[command(subcommand)]
     Accounts(accounts::Accounts),
     /// Keys of the API: create, list, revoke
@@ -117,6 +136,13 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         terminal::say(openapi::printed().trim_end())?;
         return Ok(ExitCode::SUCCESS);
     }
+    if let Command::Doctor(doctor) = &cli.command {
+        // It says what is wrong with a configuration that nothing else can start with.
+        match Environment::read().and_then(|environment| cli.settings.load(&environment)) {
+            Ok(_) => {}
+            Err(error) => return doctor.unreadable(error),
+        }
+    }
     let environment = Environment::read()?;
     let loaded = cli.settings.load(&environment)?;
     let mut log = loaded.config.log.clone();
@@ -136,6 +162,12 @@ async fn dispatch(ctx: Ctx, command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve => Box::pin(serve::run(ctx)).await,
         Command::Simulator(simulator) => Box::pin(simulator.run(ctx)).await,
         Command::Migrate(migrate) => migrate.run(&ctx),
+        Command::Redrive(redrive) => Box::pin(redrive.run(&ctx)).await,
+        Command::Doctor(doctor) => Box::pin(doctor.run(&ctx)).await,
+        Command::Health(health) => Box::pin(health.run(&ctx)).await,
+        Command::Backup(backup) => backup.run(&ctx),
+        Command::Restore(restore) => restore.run(&ctx),
+        Command::Secrets(secrets) => secrets.run(&ctx),
         Command::Accounts(accounts) => Box::pin(accounts.run(&ctx)).await,
         Command::Keys(keys) => Box::pin(keys.run(&ctx)).await,
         Command::Users(users) => Box::pin(users.run(&ctx)).await,

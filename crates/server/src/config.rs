@@ -9,23 +9,29 @@
 //!
 //! **Invariant:** the value of a secret is in no error, and nothing prints it.
 
+#[cfg(test)]
+mod deployed;
 mod document;
 mod environment;
 mod error;
 mod file;
 mod keys;
+mod kind;
 mod load;
 mod media;
 mod parse;
+mod retention;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use domain::allowance::Limits;
+use domain::opt_out::{START_WORDS, STOP_WORDS};
 use domain::user::SessionSpan;
-use secrecy::SecretSlice;
+use secrecy::{SecretSlice, SecretString};
 
 use crate::client::Network;
+use crate::metrics::Access;
 
 pub(crate) use document::{effective, effective_json, reference};
 pub(crate) use environment::Environment;
@@ -33,6 +39,7 @@ pub(crate) use error::{ConfigError, MissingSecretKey};
 pub(crate) use keys::{KEYS, Key};
 pub(crate) use load::{Loaded, Origin, Override, Sources, load, secret_file};
 pub(crate) use media::{MediaConfig, MediaStore};
+pub(crate) use retention::RetentionConfig;
 
 /// The settings, each valid by itself.
 #[derive(Clone, Debug)]
@@ -61,9 +68,16 @@ pub(crate) struct Config {
     pub(crate) trusted_proxies: Vec<Network>,
     /// The files.
     pub(crate) media: MediaConfig,
+    /// How long things are kept.
+    pub(crate) retention: RetentionConfig,
+    /// The words that stop marketing, and that take it back.
+    pub(crate) opt_out: OptOutSettings,
     /// What is logged, and how.
     pub(crate) log: LogSettings,
+    /// Who may read the metrics.
+    pub(crate) metrics: MetricsSettings,
     secret_key: Option<SecretSlice<u8>>,
+    old_secret_key: Option<SecretSlice<u8>>,
     public_url: Option<String>,
 }
 
@@ -115,6 +129,15 @@ pub(crate) struct WebhookSettings {
     pub(crate) rate_per_second: u32,
 }
 
+/// The words that stop marketing, and that take it back.
+#[derive(Clone, Debug)]
+pub(crate) struct OptOutSettings {
+    /// One of these as a whole message stops it.
+    pub(crate) stop_words: Vec<String>,
+    /// One of these as a whole message takes it back.
+    pub(crate) start_words: Vec<String>,
+}
+
 /// What is logged, and how.
 #[derive(Clone, Debug)]
 pub(crate) struct LogSettings {
@@ -122,6 +145,26 @@ pub(crate) struct LogSettings {
     pub(crate) format: LogFormat,
     /// Which lines.
     pub(crate) filter: String,
+}
+
+/// Who may read the metrics.
+#[derive(Clone, Debug)]
+pub(crate) struct MetricsSettings {
+    /// Whether there is a page.
+    pub(crate) is_enabled: bool,
+    /// What its readers have to show.
+    pub(crate) token: Option<SecretString>,
+}
+
+impl MetricsSettings {
+    /// Who may read them.
+    pub(crate) fn access(&self) -> Access {
+        match (&self.token, self.is_enabled) {
+            (_, false) => Access::Off,
+            (Some(token), true) => Access::Token(token.clone()),
+            (None, true) => Access::Open,
+        }
+    }
 }
 
 /// How log lines are written.
@@ -165,8 +208,15 @@ impl Default for Config {
             sessions: SessionSpan::default(),
             trusted_proxies: Vec::new(),
             media: MediaConfig::default(),
+            retention: RetentionConfig::default(),
+            opt_out: OptOutSettings {
+                stop_words: STOP_WORDS.iter().map(|word| (*word).to_owned()).collect(),
+                start_words: START_WORDS.iter().map(|word| (*word).to_owned()).collect(),
+            },
             log: LogSettings { format: LogFormat::Text, filter: "info".to_owned() },
+            metrics: MetricsSettings { is_enabled: true, token: None },
             secret_key: None,
+            old_secret_key: None,
             public_url: None,
         }
     }
@@ -179,6 +229,16 @@ impl Config {
     /// When none is set: the text says how to make one.
     pub(crate) fn secret_key(&self) -> Result<&SecretSlice<u8>, MissingSecretKey> {
         self.secret_key.as_ref().ok_or(MissingSecretKey)
+    }
+
+    /// The key that was `secret_key` before: it opens, and seals nothing.
+    pub(crate) fn old_secret_key(&self) -> Option<&SecretSlice<u8>> {
+        self.old_secret_key.as_ref()
+    }
+
+    /// Whether somebody has said what `public_url` is.
+    pub(crate) fn has_public_url(&self) -> bool {
+        self.public_url.is_some()
     }
 
     /// What Meta and browsers call; ends without a slash.

@@ -13,9 +13,12 @@ mod config;
 mod docs;
 mod health;
 mod listen;
+pub mod metrics;
 pub mod passwords;
+mod redrive;
 pub mod run;
 mod telemetry;
 mod webhook;
 
 pub use cli::main;
+pub use redrive::{Redriven, redrive};

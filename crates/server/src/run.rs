@@ -6,12 +6,14 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use blobs::{BucketBlobs, FolderBlobs};
+use domain::opt_out::OptOutWords;
 use engine::deps::Ports;
 use engine::media::MediaPorts;
+use engine::metrics::Metrics;
 use engine::notify::{self, HookSettings};
 use engine::ports::{Blobs, Clock};
 use engine::work::Rhythm;
-use engine::{Deps, Settings, directory, media, queue, work};
+use engine::{Deps, Settings, contact, directory, media, queue, retention, work};
 use graph::{GraphClient, GraphConfig};
 use hooks::{HookClient, HookConfig, Policy};
 use jiff::SignedDuration;
@@ -23,8 +25,9 @@ use tokio_util::sync::CancellationToken;
 use crate::chance::OsChance;
 use crate::client::Network;
 use crate::config::{Config, MediaStore};
+use crate::metrics::Access;
 use crate::passwords::Argon2Passwords;
-use crate::{api, docs, health, listen, webhook};
+use crate::{api, docs, health, listen, metrics, webhook};
 
 /// How long what is under way may take after the process was told to stop: the longest call to Meta, and a little.
 const GRACE: SignedDuration = SignedDuration::from_secs(35);
@@ -43,13 +46,15 @@ pub(crate) struct OpenOptions {
 /// Opens the store and the way to Meta, and reads the accounts and keys.
 pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Result<Arc<Deps>> {
     let chance = Arc::new(OsChance::new());
-    let sealer = Sealer::new(config.secret_key()?, chance.clone())?;
+    let sealer = sealer(config, chance.clone())?;
     let path = &config.database;
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
     }
-    let store = Arc::new(SqliteStore::open(path, sealer, &*options.clock, &*chance)?);
-    let upstream = GraphClient::new(&GraphConfig {
+    let metrics = Arc::new(Metrics::new(options.clock.clone()));
+    let store = SqliteStore::open(path, sealer, &*options.clock, &*chance, metrics.clone())?;
+    let store = Arc::new(store);
+    let graph = GraphClient::new(&GraphConfig {
         live_base_url: config.graph.base_url.clone(),
         sandbox_base_url: config.simulator_url(),
         version: config.graph.version.clone(),
@@ -57,6 +62,7 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         timeout: Duration::from_secs(config.graph.timeout_seconds.into()),
         ..GraphConfig::default()
     })?;
+    let graph = Arc::new(graph.counting(metrics.clone()));
     let policy = Policy {
         allow_http: config.webhooks.allow_http,
         allow_private_networks: config.webhooks.allow_private_networks,
@@ -65,26 +71,30 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
     let timeout = Duration::from_secs(config.webhooks.timeout_seconds.into());
     let hook_config = HookConfig { policy, timeout, ..HookConfig::default() };
     let sender = Arc::new(HookClient::new(&hook_config, options.clock.clone())?);
-    let upstream = Arc::new(upstream);
     let media = MediaPorts {
         records: store.clone(),
         blobs: blobs(config)?,
-        upstream: upstream.clone(),
+        upstream: graph.clone(),
         fetcher: Some(sender.clone()),
     };
     let ports = Ports {
         clock: options.clock,
         chance,
         accounts: store.clone(),
+        registry: store.clone(),
         messages: store.clone(),
+        contacts: store.clone(),
         hooks: store.clone(),
         committed: store.committed(),
         work: store.clone(),
-        access: store,
+        access: store.clone(),
+        upkeep: store,
         passwords: Arc::new(Argon2Passwords::default()),
-        upstream,
+        upstream: graph.clone(),
+        manage: graph,
         sender,
         media,
+        metrics,
     };
     let settings = Settings {
         limits: config.limits,
@@ -103,11 +113,23 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         },
         sessions: config.sessions,
         media: config.media.settings(),
+        retention: config.retention.settings(),
+        callback_url: config.callback_url(),
+        opt_out: OptOutWords::new(&config.opt_out.stop_words, &config.opt_out.start_words),
         is_dev: options.is_dev,
     };
     let deps = Arc::new(Deps::new(ports, settings));
     work::prime(&deps).await?;
     Ok(deps)
+}
+
+/// What seals and opens secrets, as the settings say.
+pub(crate) fn sealer(config: &Config, chance: Arc<OsChance>) -> anyhow::Result<Sealer> {
+    let sealer = Sealer::new(config.secret_key()?, chance)?;
+    Ok(match config.old_secret_key() {
+        Some(old) => sealer.with_old(old)?,
+        None => sealer,
+    })
 }
 
 /// What the server knows of its place in the web.
@@ -117,12 +139,18 @@ pub struct Web {
     pub public_url: Option<String>,
     /// The proxies that are believed when they tell where a call comes from.
     pub trusted_proxies: Vec<Network>,
+    /// Who may read the metrics.
+    pub metrics: Access,
 }
 
 impl Web {
     /// As the settings say.
     pub(crate) fn of(config: &Config) -> Self {
-        Self { public_url: Some(config.public_url()), trusted_proxies: config.trusted_proxies.clone() }
+        Self {
+            public_url: Some(config.public_url()),
+            trusted_proxies: config.trusted_proxies.clone(),
+            metrics: config.metrics.access(),
+        }
     }
 }
 
@@ -136,11 +164,13 @@ fn blobs(config: &Config) -> anyhow::Result<Arc<dyn Blobs>> {
 
 /// Everything that is served over HTTP.
 pub fn router(deps: &Arc<Deps>, web: Web) -> Router {
+    let metrics = metrics::router(deps, &web.metrics);
     Router::new()
         .merge(api::router(deps, &Arc::new(web)))
         .merge(webhook::router(deps))
         .merge(health::router(deps))
         .merge(docs::router())
+        .merge(metrics)
         .fallback_service(axum::routing::any(api::nothing_here).with_state(deps.clone()))
 }
 
@@ -156,6 +186,7 @@ pub(crate) async fn serve(
     listener: TcpListener,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    retention::settle_restored(&deps).await.context("looking at a database that was restored")?;
     // The first heartbeat goes before the first claim: nobody may take a young process for a dead one.
     work::tick_recovery(&deps).await.context("saying that this process lives")?;
     let mut loops = Loops::start(&deps, &stop);
@@ -285,10 +316,12 @@ enum Loop {
     Hooks,
     Media,
     MediaSweep,
+    Retention,
+    Erasures,
 }
 
 impl Loop {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Recovery,
         Self::Directory,
         Self::KeyUse,
@@ -297,6 +330,8 @@ impl Loop {
         Self::Hooks,
         Self::Media,
         Self::MediaSweep,
+        Self::Retention,
+        Self::Erasures,
     ];
 
     async fn run(self, deps: Arc<Deps>, stop: CancellationToken) {
@@ -333,8 +368,16 @@ impl Loop {
                 work::run("media", &*clock, rhythm, &stop, || media::tick(&deps)).await;
             }
             Self::MediaSweep => {
-                let rhythm = rhythm(media::SWEEP_EVERY);
+                let rhythm = Rhythm { every: media::SWEEP_EVERY, hint: Some(&deps.media.sweep_hint) };
                 work::run("media sweep", &*clock, rhythm, &stop, || media::sweep(&deps)).await;
+            }
+            Self::Retention => {
+                let rhythm = rhythm(retention::SWEEP_EVERY);
+                work::run("retention", &*clock, rhythm, &stop, || retention::sweep(&deps)).await;
+            }
+            Self::Erasures => {
+                let rhythm = Rhythm { every: contact::ERASE_EVERY, hint: Some(&deps.erase_hint) };
+                work::run("erasures", &*clock, rhythm, &stop, || contact::tick(&deps)).await;
             }
             Self::Queue => {
                 let rhythm = Rhythm { every: queue::LOOK_EVERY, hint: Some(&deps.queue_hint) };

@@ -10,7 +10,9 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use engine::ingest::{self, HeardPart};
+use bytes::Bytes;
+use engine::ingest::{self, Heard, HeardPart};
+use engine::metrics::Label;
 use engine::ports::AccountRecord;
 use engine::{Deps, account, chain};
 use secrecy::ExposeSecret;
@@ -25,7 +27,7 @@ const SIGNATURE: &str = "x-hub-signature-256";
 
 /// The route.
 pub(crate) fn router(deps: &Arc<Deps>) -> Router {
-    Router::new().route("/webhooks/meta", get(verify_callback).post(take_post)).with_state(deps.clone())
+    Router::new().route("/webhooks/meta", get(verify_callback).post(take_counted)).with_state(deps.clone())
 }
 
 /// Answers Meta's check of the callback: the challenge, if the verify token is one of ours.
@@ -46,6 +48,22 @@ async fn verify_callback(State(deps): State<Arc<Deps>>, RawQuery(query): RawQuer
             (StatusCode::FORBIDDEN, "The verify token is not one of an account here.\n").into_response()
         }
     }
+}
+
+/// Takes one POST of Meta's, and counts what became of it.
+async fn take_counted(state: State<Arc<Deps>>, headers: HeaderMap, body: Body) -> Response {
+    let metrics = state.metrics.clone();
+    let response = take_post(state, headers, body).await;
+    let outcome = match response.status() {
+        StatusCode::UNAUTHORIZED => "unsigned",
+        StatusCode::BAD_REQUEST => "not_json",
+        StatusCode::PAYLOAD_TOO_LARGE => "too_large",
+        StatusCode::REQUEST_TIMEOUT => "too_late",
+        StatusCode::SERVICE_UNAVAILABLE => "store_unavailable",
+        _ => "taken",
+    };
+    metrics.webhook_posts.count(&[Label::Word(outcome)]);
+    response
 }
 
 /// Takes one POST of Meta's.
@@ -70,15 +88,15 @@ async fn take_post(State(deps): State<Arc<Deps>>, headers: HeaderMap, body: Body
         );
         return (StatusCode::UNAUTHORIZED, "The signature is not valid.\n").into_response();
     }
-    let parts = match graph::split(&body) {
+    let parts = match parts(&body) {
         Ok(parts) => parts,
         Err(error) => {
             tracing::warn!(error = %chain(&error), "a signed webhook is not JSON");
             return (StatusCode::BAD_REQUEST, "The body is not JSON.\n").into_response();
         }
     };
-    let parts = parts.into_iter().map(heard).collect();
-    match ingest::ingest(&deps, body, parts, &signers).await {
+    let signature = signature.map(Bytes::copy_from_slice);
+    match ingest::ingest(&deps, Heard { body, signature, signers: &signers }, parts).await {
         Ok(_) => StatusCode::OK.into_response(),
         Err(error) => {
             tracing::error!(error = %chain(&error), "a webhook could not be kept");
@@ -87,21 +105,30 @@ async fn take_post(State(deps): State<Arc<Deps>>, headers: HeaderMap, body: Body
     }
 }
 
-/// The accounts whose secret signed this body. Accounts of one app share their secret: it is tried once.
-fn signers(deps: &Deps, signature: Option<&[u8]>, body: &[u8]) -> Vec<Arc<AccountRecord>> {
+/// What a body says, part by part.
+pub(crate) fn parts(body: &Bytes) -> Result<Vec<HeardPart>, graph::NotJson> {
+    Ok(graph::split(body)?.into_iter().map(heard).collect())
+}
+
+/// The accounts whose secret signed this body: the one they have, or the one that was replaced a while ago. Accounts of
+/// one app share their secret: it is tried once.
+pub(crate) fn signers(deps: &Deps, signature: Option<&[u8]>, body: &[u8]) -> Vec<Arc<AccountRecord>> {
     let directory = deps.directory.current();
+    let now = deps.now();
     let mut tried: Vec<(&str, bool)> = Vec::new();
     let mut signers = Vec::new();
     for record in &directory.accounts {
-        let Some(secret) = &record.app_secret else { continue };
-        let exposed = secret.expose_secret();
-        let known = tried.iter().find(|(other, _)| *other == exposed).map(|(_, is_valid)| *is_valid);
-        let is_valid = known.unwrap_or_else(|| {
-            let is_valid = graph::verify(signature, body, secret);
-            tried.push((exposed, is_valid));
-            is_valid
+        let old = record.old_app_secret.as_ref().filter(|(_, until)| now < *until).map(|(secret, _)| secret);
+        let has_signed = record.app_secret.iter().chain(old).any(|secret| {
+            let exposed = secret.expose_secret();
+            let known = tried.iter().find(|(other, _)| *other == exposed).map(|(_, is_valid)| *is_valid);
+            known.unwrap_or_else(|| {
+                let is_valid = graph::verify(signature, body, secret);
+                tried.push((exposed, is_valid));
+                is_valid
+            })
         });
-        if is_valid {
+        if has_signed {
             signers.push(record.clone());
         }
     }
@@ -113,6 +140,7 @@ fn heard(part: graph::Part) -> HeardPart {
         waba_id: part.waba_id,
         phone_number_id: part.phone_number_id,
         field: part.field,
+        time: part.time,
         update: part.update,
         span: part.span,
         undecodable: part.undecodable,

@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | `GET /_sim/accounts` | | `[{"name","phone_number_id","waba_id","access_token","app_secret","verify_token","display_phone_number","app_id"}]` |
 //! | `POST /_sim/accounts` | any of `name`, `display_phone_number`, `phone_number_id`, `waba_id`, `app_id`, `app_secret`, `access_token`, `verify_token`, `callback_url`, `requires_proof`; what is missing is made up, what is known (`waba_id`, `app_id`) is joined | the account |
+//! | `POST /_sim/tokens` | [`TokenChange`]: `{"access_token","expires_in_seconds","is_valid","like"}` | `{"success":true}` |
 //! | `GET /_sim/messages` | `?to=`, `?message_id=`, `?phone_number_id=`, `?biz_opaque_callback_data=` | every accepted message in order, see [`AcceptedMessage`](crate::AcceptedMessage) |
 //! | `POST /_sim/inbound` | see [`InboundMessage`] | `{"message_id"}` |
 //! | `POST /_sim/statuses` | see [`StatusReport`] | `{"success":true}` |
@@ -26,6 +27,7 @@ pub(crate) mod accounts;
 pub(crate) mod faults;
 pub(crate) mod guard;
 pub(crate) mod replay;
+pub(crate) mod tokens;
 
 use std::time::Duration;
 
@@ -41,7 +43,7 @@ use serde_json::{Value, json};
 
 use crate::{
     InboundMessage, Review, Sim, StatusReport, Step, clock,
-    control::{accounts::NewAccount, faults::FaultRequest, replay::Redelivery},
+    control::{accounts::NewAccount, faults::FaultRequest, replay::Redelivery, tokens::TokenChange},
     graph::json_response,
     phone,
 };
@@ -70,6 +72,7 @@ impl Refusal {
 pub(crate) fn routes() -> Router<Sim> {
     Router::new()
         .route("/_sim/accounts", get(list_accounts).post(add_account))
+        .route("/_sim/tokens", post(change_token))
         .route("/_sim/messages", get(list_messages))
         .route("/_sim/inbound", post(inbound))
         .route("/_sim/statuses", post(report))
@@ -117,6 +120,13 @@ async fn add_account(Extract(sim): Extract<Sim>, body: Bytes) -> Response {
     let answer = read::<NewAccount>(&body)
         .and_then(|account| sim.add_account(account).map_err(Refusal::bad))
         .map(|account| (200, json!(account)));
+    respond(answer)
+}
+
+async fn change_token(Extract(sim): Extract<Sim>, body: Bytes) -> Response {
+    let answer = read::<TokenChange>(&body)
+        .and_then(|change| sim.change_token(&change).map_err(Refusal::bad))
+        .map(|()| success());
     respond(answer)
 }
 

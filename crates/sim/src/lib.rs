@@ -47,6 +47,7 @@ pub use crate::{
         accounts::NewAccount,
         faults::{Fault, FaultAction, FaultAnswer},
         replay::{Order, Redelivery},
+        tokens::TokenChange,
     },
     deliver::Transport,
     error::SimError,

@@ -97,6 +97,7 @@ pub(crate) fn plant(state: &mut State, verify_token: &str) {
             wabas: BTreeSet::from([seed.waba_id.to_owned()]),
             is_valid: true,
             issued_at: now,
+            expires_at: None,
         };
         state.tokens.insert(seed.access_token.to_owned(), token);
         let mut waba = new_waba(seed.waba_id, seed.name, seed.business_id, now);

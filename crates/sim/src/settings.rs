@@ -53,6 +53,8 @@ pub struct Settings {
     pub strict_fields: bool,
     /// Whether an unknown key beside the message object is refused.
     pub strict_top_level: bool,
+    /// The messaging limit that numbers and WABAs report; the simulator does not keep it.
+    pub messaging_limit: String,
     /// Templates that may be created per hour and WABA.
     pub templates_per_hour: u32,
     /// Management calls per hour and WABA.
@@ -80,6 +82,7 @@ impl Default for Settings {
             review_seconds: Some(60),
             strict_fields: false,
             strict_top_level: false,
+            messaging_limit: "TIER_100K".to_owned(),
             templates_per_hour: 100,
             calls_per_hour: 5_000,
             allowed_recipients: None,

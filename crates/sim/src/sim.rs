@@ -17,8 +17,8 @@ use serde_json::{Map, Value, value::RawValue};
 use tokio::sync::Notify;
 
 use crate::{
-    Escape, Fault, InboundMessage, NewAccount, Redelivery, Review, SimAccount, StatusReport, Step, Transport,
-    Webhook,
+    Escape, Fault, InboundMessage, NewAccount, Redelivery, Review, SimAccount, StatusReport, Step,
+    TokenChange, Transport, Webhook,
     book::{Message, Status},
     clock::{self, Clock},
     control, deliver,
@@ -296,6 +296,14 @@ impl Sim {
     /// Reports a status at once; `false` when the message is unknown.
     pub fn set_status(&self, report: &StatusReport) -> bool {
         self.change(|state| state.report(report).is_some())
+    }
+
+    /// Revokes a token, lets it end, or makes another one.
+    ///
+    /// # Errors
+    /// What is wrong with the wish.
+    pub fn change_token(&self, change: &TokenChange) -> Result<(), String> {
+        self.change(|state| state.change_token(change))
     }
 
     /// Every accepted message, in order.

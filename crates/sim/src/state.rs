@@ -84,6 +84,9 @@ pub(crate) struct Token {
     pub(crate) wabas: BTreeSet<String>,
     pub(crate) is_valid: bool,
     pub(crate) issued_at: i64,
+    /// When it ends; without a time, never.
+    #[serde(default)]
+    pub(crate) expires_at: Option<i64>,
 }
 
 /// A callback other than the app's.

@@ -13,4 +13,7 @@ mod seal;
 mod sqlite;
 
 pub use seal::{SealError, Sealer};
-pub use sqlite::{MigrationState, OpenError, SqliteStore, migrate, migration_state};
+pub use sqlite::{
+    Copied, CopyError, Inspection, MigrationState, OpenError, Restored, Restoring, Rotation, SealCount,
+    SqliteStore, backup, inspect, migrate, migration_state, reseal, restore,
+};

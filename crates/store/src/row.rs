@@ -56,6 +56,11 @@ impl<'a> Cells<'a> {
         text.parse().map_err(|_| self.corrupt(text))
     }
 
+    pub(crate) fn opt_word<T: FromStr>(&mut self) -> SqlResult<Option<T>> {
+        let text: Option<String> = self.get()?;
+        text.map(|text| text.parse().map_err(|_| self.corrupt(text))).transpose()
+    }
+
     pub(crate) fn opt_json<T: DeserializeOwned>(&mut self) -> SqlResult<Option<T>> {
         let Some(text) = self.get::<Option<String>>()? else { return Ok(None) };
         serde_json::from_str(&text).map(Some).map_err(|_| self.corrupt("JSON of another shape".to_owned()))

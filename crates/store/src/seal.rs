@@ -27,12 +27,41 @@ pub enum SealError {
     Damaged,
 }
 
-/// Seals and opens secrets with the installation's `secret_key`.
+/// Seals and opens secrets with the installation's `secret_key`; opens what an old key has sealed, too.
 #[derive(Clone)]
 pub struct Sealer {
-    cipher: XChaCha20Poly1305,
-    key_id: [u8; KEY_ID_BYTES],
+    present: Key,
+    old: Option<Key>,
     chance: Arc<dyn Chance>,
+}
+
+/// One key, and by what its seals are known.
+#[derive(Clone)]
+struct Key {
+    cipher: XChaCha20Poly1305,
+    id: [u8; KEY_ID_BYTES],
+}
+
+impl Key {
+    fn new(key: &SecretSlice<u8>) -> Result<Self, SealError> {
+        let key = key.expose_secret();
+        let cipher = XChaCha20Poly1305::new_from_slice(key).map_err(|_| SealError::KeyLength)?;
+        let digest = Sha256::new().chain_update(b"waypost key id").chain_update(key).finalize();
+        let mut id = [0; KEY_ID_BYTES];
+        id.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+        Ok(Self { cipher, id })
+    }
+}
+
+/// Which key has sealed something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SealedWith {
+    /// The one that seals.
+    Present,
+    /// The one that only opens.
+    Old,
+    /// None of both.
+    Other,
 }
 
 impl Sealer {
@@ -41,12 +70,30 @@ impl Sealer {
     /// # Errors
     /// `KeyLength` for any other length.
     pub fn new(key: &SecretSlice<u8>, chance: Arc<dyn Chance>) -> Result<Self, SealError> {
-        let key = key.expose_secret();
-        let cipher = XChaCha20Poly1305::new_from_slice(key).map_err(|_| SealError::KeyLength)?;
-        let digest = Sha256::new().chain_update(b"waypost key id").chain_update(key).finalize();
-        let mut key_id = [0; KEY_ID_BYTES];
-        key_id.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
-        Ok(Self { cipher, key_id, chance })
+        Ok(Self { present: Key::new(key)?, old: None, chance })
+    }
+
+    /// The same, and it opens what this key has sealed.
+    ///
+    /// # Errors
+    /// `KeyLength` unless it has 32 bytes.
+    pub fn with_old(self, key: &SecretSlice<u8>) -> Result<Self, SealError> {
+        Ok(Self { old: Some(Key::new(key)?), ..self })
+    }
+
+    /// By what the seals of the present key are known.
+    pub(crate) fn key_id(&self) -> [u8; KEY_ID_BYTES] {
+        self.present.id
+    }
+
+    /// Which key has sealed this.
+    pub(crate) fn sealed_with(&self, sealed: &[u8]) -> SealedWith {
+        let id = sealed.split_first().and_then(|(_, rest)| rest.first_chunk::<KEY_ID_BYTES>());
+        match id {
+            Some(id) if *id == self.present.id => SealedWith::Present,
+            Some(id) if self.old.as_ref().is_some_and(|old| *id == old.id) => SealedWith::Old,
+            Some(_) | None => SealedWith::Other,
+        }
     }
 
     /// Seals `secret` for `place`, such as `accounts/<id>/access_token`.
@@ -54,10 +101,11 @@ impl Sealer {
         let mut nonce = [0; NONCE_BYTES];
         self.chance.fill(&mut nonce);
         let payload = Payload { msg: secret.expose_secret().as_bytes(), aad: place.as_bytes() };
-        let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| SealError::Damaged)?;
+        let sealed =
+            self.present.cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| SealError::Damaged)?;
         let mut bytes = Vec::with_capacity(1 + KEY_ID_BYTES + NONCE_BYTES + sealed.len());
         bytes.push(VERSION);
-        bytes.extend_from_slice(&self.key_id);
+        bytes.extend_from_slice(&self.present.id);
         bytes.extend_from_slice(&nonce);
         bytes.extend_from_slice(&sealed);
         Ok(bytes)
@@ -71,11 +119,10 @@ impl Sealer {
         if version != VERSION {
             return Err(SealError::Damaged);
         }
-        if *key_id != self.key_id {
-            return Err(SealError::OtherKey);
-        }
+        let keys = std::iter::once(&self.present).chain(&self.old);
+        let key = keys.into_iter().find(|key| key.id == *key_id).ok_or(SealError::OtherKey)?;
         let payload = Payload { msg: message, aad: place.as_bytes() };
-        let opened = self.cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| SealError::Damaged)?;
+        let opened = key.cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| SealError::Damaged)?;
         String::from_utf8(opened).map(SecretString::from).map_err(|_| SealError::Damaged)
     }
 }
@@ -114,6 +161,18 @@ mod tests {
         }
         assert_eq!(sealer(7).open("place", &sealed).err(), Some(SealError::Damaged));
         assert_eq!(sealer(7).open("place", &[]).err(), Some(SealError::Damaged));
+    }
+
+    #[test]
+    fn an_old_key_opens_and_does_not_seal() {
+        let sealed = sealer(7).seal("place", &"demo-token".into()).expect("sealed");
+        let both = sealer(8).with_old(&SecretSlice::from(vec![7; 32])).expect("a key");
+        assert_eq!(both.sealed_with(&sealed), SealedWith::Old);
+        assert_eq!(both.open("place", &sealed).expect("opened").expose_secret(), "demo-token");
+        let again = both.seal("place", &"demo-token".into()).expect("sealed");
+        assert_eq!(both.sealed_with(&again), SealedWith::Present);
+        assert_eq!(sealer(8).open("place", &again).expect("opened").expose_secret(), "demo-token");
+        assert_eq!(sealer(9).sealed_with(&again), SealedWith::Other);
     }
 
     #[test]

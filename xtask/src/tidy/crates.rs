@@ -56,7 +56,7 @@ const TABLE: [Row; 9] = [
         ],
         lines: 6_000,
         raised: Some((
-            9_000,
+            12_000,
             "most of it is the kinds of messages, templates and events with their limits: one rule book, \
              which a border would only cut in two",
         )),
@@ -69,7 +69,7 @@ const TABLE: [Row; 9] = [
         forbidden: &["axum", "hyper", "hyper-util", "rand", "reqwest", "rusqlite", "tokio-postgres"],
         lines: 6_000,
         raised: Some((
-            10_000,
+            12_000,
             "one file a use case, each small: a second crate would only part those that share the ports",
         )),
     },
@@ -80,7 +80,7 @@ const TABLE: [Row; 9] = [
         ours_in_tests: &[],
         forbidden: &["axum", "hyper", "hyper-util", "rand", "reqwest"],
         lines: 6_000,
-        raised: Some((10_000, "statements and row decoding of every port; one file a table or a job")),
+        raised: Some((12_000, "statements and row decoding of every port; one file a table or a job")),
     },
     Row {
         name: "graph",
@@ -117,7 +117,7 @@ const TABLE: [Row; 9] = [
         forbidden: &["reqwest"],
         lines: 12_000,
         raised: Some((
-            16_000,
+            22_000,
             "the whole API, the command line and the settings: one handler a route, one file a resource",
         )),
     },

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use crate::id::{AccountId, ContactId, MediaId, MessageId, TemplateId, WebhookId};
-use crate::json::Value;
+use crate::inbound::Beside;
+use crate::json::{Object, Value};
 use crate::message::{Pricing, Status, failure_title};
 use crate::meta_error::MetaError;
 
@@ -134,13 +135,42 @@ pub struct IncomingData<'a> {
     pub object: Option<&'a Value>,
     /// The file that came with it, to be had from `GET /api/media/{id}`; left out without one.
     pub media_id: Option<MediaId>,
+    /// What else Meta put beside it; each stands there only if Meta sent it.
+    pub beside: &'a Beside,
 }
 
-/// The message that is answered.
+/// The message that is answered, and where the words come from.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Context<'a> {
-    /// Meta's id of it.
-    pub message_id: &'a str,
+    /// Meta's id of the message that is answered.
+    pub message_id: Option<&'a str>,
+    /// It was forwarded.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub forwarded: bool,
+    /// It was forwarded many times.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub frequently_forwarded: bool,
+    /// The product that is asked about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub referred_product: Option<&'a Value>,
+}
+
+impl<'a> Context<'a> {
+    /// `None` for a message that answers nothing and was not forwarded.
+    #[must_use]
+    pub fn of(wamid: Option<&'a str>, beside: &'a Beside) -> Option<Self> {
+        let context = Self {
+            message_id: wamid,
+            forwarded: beside.is_forwarded,
+            frequently_forwarded: beside.is_frequently_forwarded,
+            referred_product: beside.referred_product.as_ref(),
+        };
+        let says_something = wamid.is_some()
+            || context.forwarded
+            || context.frequently_forwarded
+            || context.referred_product.is_some();
+        says_something.then_some(context)
+    }
 }
 
 impl Serialize for IncomingData<'_> {
@@ -167,13 +197,25 @@ impl Serialize for IncomingData<'_> {
         if let Some(media_id) = &self.media_id {
             map.serialize_entry("media_id", &media_id.to_string())?;
         }
+        let Beside { referral, errors, group_id, .. } = self.beside;
+        for (name, value) in [("referral", referral), ("errors", errors)] {
+            if let Some(value) = value {
+                map.serialize_entry(name, value)?;
+            }
+        }
+        if let Some(group_id) = group_id {
+            map.serialize_entry("group_id", group_id)?;
+        }
         map.end()
     }
 }
 
 /// Names that every incoming message uses: an object of a type with such a name would stand there twice.
-const COMMON: [&str; 12] = [
+const COMMON: [&str; 15] = [
     "media_id",
+    "referral",
+    "errors",
+    "group_id",
     "id",
     "message_id",
     "from",
@@ -200,8 +242,18 @@ pub struct PersonData<'a> {
     pub user_id: Option<&'a str>,
     /// What we call the person, or the person does.
     pub name: Option<&'a str>,
+    /// Words that sort people into groups.
+    pub tags: &'a [String],
+    /// How far the person is on the way to whatever the application wants.
+    pub stage: Option<&'a str>,
+    /// The e-mail address.
+    pub email: Option<&'a str>,
+    /// Whatever else the application keeps.
+    pub custom_fields: &'a Object,
     /// Whether the person takes no marketing.
     pub opted_out: bool,
+    /// Why: `word`, `meta`, `api` or `import`.
+    pub opted_out_reason: Option<&'a str>,
     /// What has changed: names of fields; empty for a person who is new.
     pub changes: &'a [&'static str],
     /// The contact that turned out to be the same person, and is no more.
@@ -259,6 +311,8 @@ pub enum AccountChange {
     Name,
     /// How many people its templates may reach in 24 hours.
     MessagingLimit,
+    /// How many messages its number may send in a second; `details` says what Meta did.
+    Throughput,
     /// Templates have reached 80 % or all of the people that they may reach in 24 hours.
     MessagingLimitUsed,
     /// What else Meta told: reviews, restrictions, violations, alerts; `details` holds Meta's own words.
@@ -287,6 +341,8 @@ pub struct AccountData<'a> {
     pub quality_rating: Option<&'a str>,
     /// How far its templates may reach, and have.
     pub messaging_limit: Option<MessagingLimit<'a>>,
+    /// Meta's name of the webhook field that told it; `null` where we found out ourselves.
+    pub field: Option<&'a str>,
     /// Meta's own words.
     pub details: Option<&'a Value>,
 }

@@ -160,6 +160,7 @@ fn inbound(kind: &str, object: &str) -> Inbound {
         kind: kind.to_owned(),
         text: None,
         object: serde_json::from_str(object).ok(),
+        beside: domain::inbound::Beside::default(),
         context_wamid: None,
     }
 }

@@ -79,7 +79,7 @@ const WORDS: [&str; 64] = [
     "limited_time_offer",
 ];
 
-fn any_json() -> impl Strategy<Value = Value> {
+pub(crate) fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::Bool),
@@ -156,7 +156,7 @@ const TEMPLATE: &str = r#"[
     {"type":"BUTTONS","buttons":[{"type":"URL","text":"Go","url":"https://a/{{1}}"},{"type":"COPY_CODE"}]},
     {"type":"CAROUSEL","cards":[{"components":[{"type":"HEADER","format":"VIDEO"},{"type":"BODY","text":"{{1}}"},{"type":"BUTTONS","buttons":[{"type":"QUICK_REPLY","text":"A"}]}]}]}]"#;
 
-fn places(value: &Value, at: &str, all: &mut Vec<String>) {
+pub(crate) fn places(value: &Value, at: &str, all: &mut Vec<String>) {
     all.push(at.to_owned());
     let escaped = |key: &str| key.replace('~', "~0").replace('/', "~1");
     match value {
@@ -384,6 +384,7 @@ proptest! {
     fn no_debug_of_a_number_shows_it(digits in "[1-9][0-9]{7,14}") {
         let number = PhoneNumber::from_wa_id(&digits).unwrap();
         let shown = format!("{number:?}");
-        prop_assert!(!shown.contains(&digits[..digits.len() - 4]));
+        let n_shown = shown.chars().filter(char::is_ascii_digit).count();
+        prop_assert_eq!(n_shown, 4, "{}", shown);
     }
 }

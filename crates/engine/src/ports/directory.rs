@@ -6,6 +6,7 @@ use std::sync::Arc;
 use domain::access::{ApiKey, KeyDigest};
 use domain::account::Account;
 use domain::audit::Act;
+use domain::check::Change;
 use domain::id::{TemplateId, WorkspaceId};
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -45,6 +46,8 @@ pub struct AccountRecord {
     pub access_token: SecretString,
     /// Proves that a webhook is Meta's.
     pub app_secret: Option<SecretString>,
+    /// The app secret that was replaced, and until when Meta may still sign with it.
+    pub old_app_secret: Option<(SecretString, Timestamp)>,
     /// SHA-256 of the word with which Meta checks the callback.
     pub verify_token_digest: Option<[u8; 32]>,
 }
@@ -56,6 +59,25 @@ pub struct NewAccount {
     pub record: AccountRecord,
     /// When.
     pub created_at: Timestamp,
+}
+
+/// What to change of an account; `None` stays as it is.
+#[derive(Clone, Debug, Default)]
+pub struct AccountChanges {
+    /// What people call it.
+    pub name: Option<String>,
+    /// Calls Meta.
+    pub access_token: Option<SecretString>,
+    /// Proves that a webhook is Meta's.
+    pub app_secret: Change<SecretString>,
+    /// Until when the secret that is replaced by another proves it, too; `None`: it ends now.
+    pub old_app_secret_until: Option<Timestamp>,
+    /// SHA-256 of the word with which Meta checks the callback.
+    pub verify_token_digest: Change<[u8; 32]>,
+    /// Whether a send that names no account uses it.
+    pub is_default: Option<bool>,
+    /// The reason of a hold that ends with this change, if the account is still held for it.
+    pub lifts_hold: Option<String>,
 }
 
 /// A template that is kept.

@@ -62,6 +62,8 @@ pub struct EventPage {
     pub last: Option<EventId>,
     /// Whether there may be more at once.
     pub has_more: bool,
+    /// Whether events between where it began and its first one are no longer kept.
+    pub has_gap: bool,
 }
 
 /// Where to begin in the log.

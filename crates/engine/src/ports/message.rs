@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use domain::id::{AccountId, ContactId, KeyId, MediaId, MessageId, OwnerId, WorkerId, WorkspaceId};
-use domain::inbound::Update;
+use domain::id::{AccountId, ContactId, KeyId, MessageId, OwnerId, WorkerId, WorkspaceId};
 use domain::message::{Direction, Pricing, Status};
 use domain::meta_error::MetaError;
 use domain::outcome::Accepted;
 use domain::phone::{PhoneNumber, UserId};
 use domain::window::Window;
 use jiff::Timestamp;
+
+use super::WaitingFor;
 
 /// Whom a message goes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -361,75 +362,6 @@ pub enum Settled {
     Lost,
 }
 
-/// One POST of Meta's, split and routed.
-#[derive(Clone, Debug)]
-pub struct Post {
-    /// The bytes that came.
-    pub body: Bytes,
-    /// Its parts.
-    pub parts: Vec<RoutedPart>,
-    /// When it came.
-    pub now: Timestamp,
-}
-
-/// One part of a POST.
-#[derive(Clone, Debug)]
-pub struct RoutedPart {
-    /// Whom it concerns; `None`: nobody whose secret signed it.
-    pub route: Option<Route>,
-    /// What it says.
-    pub update: Update,
-    /// Where it stands in the body: first byte and number of bytes.
-    pub span: (u32, u32),
-    /// Meta's name of the webhook field, such as `messages`.
-    pub field: String,
-    /// Why it could not be decoded.
-    pub undecodable: Option<String>,
-    /// Ids for what the part may create.
-    pub ids: FreshIds,
-}
-
-/// Whom a part concerns.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Route {
-    /// The tenant.
-    pub workspace: WorkspaceId,
-    /// The WhatsApp Business Account.
-    pub waba_id: String,
-    /// The sender, where the part names a number.
-    pub account: Option<AccountId>,
-}
-
-/// Ids at hand for rows that a part may create.
-#[derive(Clone, Copy, Debug)]
-pub struct FreshIds {
-    /// For an inbound message.
-    pub message: MessageId,
-    /// For a contact.
-    pub contact: ContactId,
-    /// For a file.
-    pub media: MediaId,
-}
-
-/// What a POST did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ingested {
-    /// Parts that changed something.
-    pub applied: u32,
-    /// Parts that had been heard before.
-    pub repeated: u32,
-    /// Statuses of messages that are not known yet, kept.
-    pub early: u32,
-    /// Parts of nobody here, kept.
-    pub unrouted: u32,
-    /// Parts that could not be understood, kept.
-    pub undecodable: u32,
-    /// Whether a template changed.
-    pub has_template_changes: bool,
-    /// Whether there is a file to fetch.
-    pub has_media: bool,
-}
-
 /// How a message is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MessageKey {
@@ -476,8 +408,12 @@ pub struct StoredMessage {
     pub sent_as: SentAs,
     /// Whether it went through the queue.
     pub is_of_queue: bool,
+    /// Whether it was written on a phone, and Meta told us.
+    pub is_echo: bool,
     /// When it shall leave, while it waits.
     pub due_at: Option<Timestamp>,
+    /// What it waits for beside its time and its turn.
+    pub waiting_for: Option<WaitingFor>,
     /// Not after this time.
     pub expires_at: Option<Timestamp>,
     /// When we took it, or Meta's time of an inbound one.
@@ -544,37 +480,5 @@ pub struct MessageFilter {
     /// Made before this time.
     pub to: Option<Timestamp>,
     /// With this in the person's name or number.
-    pub search: Option<String>,
-}
-
-/// A person.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Contact {
-    /// Our id.
-    pub id: ContactId,
-    /// The number: digits.
-    pub wa_id: Option<String>,
-    /// The business-scoped user id.
-    pub user_id: Option<String>,
-    /// The name.
-    pub name: Option<String>,
-    /// When the person last wrote or called.
-    pub last_inbound_at: Option<Timestamp>,
-    /// Whether the person takes no marketing.
-    pub has_opted_out: bool,
-    /// When we met.
-    pub created_at: Timestamp,
-}
-
-/// Which contacts to list; `None` is any.
-#[derive(Clone, Debug, Default)]
-pub struct ContactFilter {
-    /// With a message from or to one of these accounts.
-    pub accounts: Option<Vec<AccountId>>,
-    /// With this number: digits.
-    pub wa_id: Option<String>,
-    /// Who take no marketing, or who do.
-    pub has_opted_out: Option<bool>,
-    /// With this in the name or number.
     pub search: Option<String>,
 }

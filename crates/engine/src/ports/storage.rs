@@ -12,12 +12,12 @@ use domain::id::{
 use jiff::Timestamp;
 
 use super::{
-    Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, ClaimedDelivery, Contact,
-    ContactFilter, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest, Departure, Directory,
-    EventFilter, EventPage, EventStart, HookWork, Ingested, KeptAnswer, KeptKey, Known, MessageFilter,
-    MessageKey, MessageStory, NewAccount, NewMessage, NewReplay, Post, Recipient, Revision, Settled,
-    Settlement, StoredDelivery, StoredMessage, StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut,
-    WebhookRecord,
+    AccountChanges, Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, ClaimedDelivery,
+    Contact, ContactFilter, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest, Departure,
+    Directory, EventFilter, EventPage, EventStart, Figures, HookWork, Ingested, KeptAnswer, KeptKey,
+    KeptPost, KeptPosts, Known, MessageFilter, MessageKey, MessageStory, NewAccount, NewMessage, NewReplay,
+    Post, Recipient, Removal, Revision, Settled, Settlement, StoredDelivery, StoredMessage, StoredTemplate,
+    TemplateCounts, TemplateFilter, TemplatesPut, WebhookRecord,
 };
 
 /// What went wrong in a store.
@@ -89,11 +89,25 @@ pub trait Accounts: Send + Sync {
     /// `Conflict` when the name or the number is taken.
     async fn account_add(&self, new: NewAccount, act: Act) -> Result<(), StoreError>;
 
-    /// Removes an account that no longer sends; its messages stay. `false`: there is none.
+    /// Removes an account; its messages stay. Unless it `is_forced`, messages that wait in its queue keep it. If it was
+    /// the default, the oldest other account of its kind becomes it.
     async fn account_remove(
         &self,
         workspace: WorkspaceId,
         id: AccountId,
+        is_forced: bool,
+        act: Act,
+    ) -> Result<Removal, StoreError>;
+
+    /// Changes an account. `false`: there is none.
+    ///
+    /// # Errors
+    /// `Conflict` when the name is taken.
+    async fn account_change(
+        &self,
+        workspace: WorkspaceId,
+        id: AccountId,
+        changes: AccountChanges,
         act: Act,
     ) -> Result<bool, StoreError>;
 
@@ -224,6 +238,9 @@ pub trait Messages: Send + Sync {
     /// Writes down what Meta told us: one POST, one transaction.
     async fn ingest(&self, post: Post) -> Result<Ingested, StoreError>;
 
+    /// What Meta posted and is kept, in the order in which it came; only what carries its proof.
+    async fn posts(&self, wanted: &KeptPosts) -> Result<Vec<KeptPost>, StoreError>;
+
     /// One message with its story, by our id or Meta's.
     async fn message(
         &self,
@@ -344,13 +361,19 @@ pub trait Work: Send + Sync {
     /// Returns how many were settled.
     async fn recover(&self, silent_since: Timestamp, now: Timestamp, limit: u32) -> Result<u32, StoreError>;
 
-    /// Ends messages of the queue whose time has run out, and forgets kept answers whose time has, at most `limit` of
-    /// each. Returns how many messages expired.
+    /// Ends messages of the queue whose time has run out or whose account is gone, and forgets kept answers and reports
+    /// of unknown messages whose time has run out, at most `limit` of each. Returns how many messages ended.
     async fn expire(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError>;
+
+    /// Forgets people whom the messaging limit counts no more, and writes the event of each limit that has come to a mark.
+    async fn review_reach(&self, now: Timestamp) -> Result<(), StoreError>;
 
     /// What left for Meta since a time, as far as the last few thousand messages tell: sender, recipient (digits or user
     /// id) and about when.
     async fn departures(&self, since: Timestamp) -> Result<Vec<Departure>, StoreError>;
+
+    /// How much of everything there is.
+    async fn figures(&self, now: Timestamp) -> Result<Figures, StoreError>;
 
     /// How many messages wait in each account's queue.
     async fn queue_depths(&self) -> Result<BTreeMap<AccountId, u32>, StoreError>;

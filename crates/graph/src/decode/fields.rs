@@ -40,8 +40,17 @@ impl<'a> Fields<'a> {
     /// The time `name` in Unix seconds.
     pub(super) fn time(&self, name: &str) -> Result<Timestamp, String> {
         let seconds = self.required(name)?;
-        let time = seconds.parse().ok().filter(|seconds| (1..LATEST).contains(seconds));
-        time.and_then(|seconds| Timestamp::from_second(seconds).ok())
-            .ok_or_else(|| format!("its `{name}` is not a time in Unix seconds"))
+        from_seconds(&seconds).ok_or_else(|| format!("its `{name}` is not a time in Unix seconds"))
     }
+
+    /// The words of the member `name`, upper case.
+    pub(super) fn upper(&self, name: &str) -> Option<String> {
+        Some(self.word(name)?.to_ascii_uppercase())
+    }
+}
+
+/// A time in Unix seconds.
+pub(super) fn from_seconds(seconds: &str) -> Option<Timestamp> {
+    let seconds = seconds.parse().ok().filter(|seconds| (1..LATEST).contains(seconds))?;
+    Timestamp::from_second(seconds).ok()
 }

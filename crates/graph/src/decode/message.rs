@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use domain::inbound::Inbound;
+use domain::inbound::{Beside, Inbound, Person};
 
 use super::fields::Fields;
 use super::owned;
@@ -11,7 +11,7 @@ use crate::value;
 use crate::walk::Json;
 
 /// The types that are known; every other one is `unsupported`, as is Meta's old word for that, `unknown`.
-const KINDS: [&str; 17] = [
+pub(super) const KINDS: [&str; 17] = [
     "text",
     "image",
     "video",
@@ -40,20 +40,60 @@ pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<Inbound, 
         None => Cow::Borrowed("unsupported"),
     };
     // A message of a person whom only `contacts` names is theirs.
-    let from = people.person(fields.word("from"), fields.word("from_user_id"));
+    let object = fields.get(&kind);
+    let system = object.filter(|_| kind == "system");
+    // Where only the user id has changed, nobody is named but the one who was.
+    let before = |name| system?.get(name)?.word();
+    let from = people.person(
+        fields.word("from").or_else(|| before("customer")),
+        fields.word("from_user_id").or_else(|| before("previous_user_id")),
+    );
     if from.wa_id.is_none() && from.user_id.is_none() {
         return Err("it has neither `from` nor `from_user_id`".to_owned());
     }
-    let object = fields.get(&kind);
+    let moved_to = system.and_then(|system| moved_to(system, &from));
+    let context = fields.get("context");
     Ok(Inbound {
         wamid: wamid.into_owned(),
         from,
         at,
         text: object.and_then(|object| words(&kind, object)),
         object: object.and_then(value::read),
-        context_wamid: fields.get("context").and_then(|context| owned(context.get("id")?.word())),
+        context_wamid: context.and_then(|context| owned(context.get("id")?.word())),
+        beside: beside(&fields, context, moved_to),
         kind: KINDS.iter().find(|known| **known == kind).unwrap_or(&"unsupported").to_string(),
     })
+}
+
+fn beside(fields: &Fields<'_>, context: Option<Json<'_>>, moved_to: Option<Person>) -> Beside {
+    let is_set = |name| context.and_then(|context| context.get(name)?.boolean()) == Some(true);
+    let is_there = |json: &Json<'_>| json.is_object() || json.is_array();
+    let read = |name| fields.get(name).filter(is_there).and_then(value::read);
+    Beside {
+        is_forwarded: is_set("forwarded"),
+        is_frequently_forwarded: is_set("frequently_forwarded"),
+        referred_product: context
+            .and_then(|context| context.get("referred_product"))
+            .filter(is_there)
+            .and_then(value::read),
+        referral: read("referral"),
+        errors: read("errors"),
+        group_id: owned(fields.word("group_id")),
+        moved_to,
+    }
+}
+
+/// Who the person is after a `system` message; `None` where it tells of nothing new.
+///
+/// Meta has named the new number `wa_id` and, before that, `new_wa_id`. The type is not asked: `user_changed_number`,
+/// `customer_changed_number` and `user_changed_user_id` have all been seen, and an identity check names no new id.
+fn moved_to(system: Json<'_>, from: &Person) -> Option<Person> {
+    let word = |name| owned(system.get(name).and_then(Json::word));
+    let wa_id =
+        word("new_wa_id").or_else(|| word("wa_id")).filter(|wa_id| Some(wa_id) != from.wa_id.as_ref());
+    let user_id = word("user_id").filter(|user_id| Some(user_id) != from.user_id.as_ref());
+    let is_a_move = wa_id.is_some() || user_id.is_some();
+    is_a_move.then(|| Person { wa_id, user_id, ..Person::default() })
 }
 
 /// The words in the object of a type.

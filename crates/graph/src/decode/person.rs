@@ -12,6 +12,7 @@ struct Contact<'a> {
     wa_id: Option<Cow<'a, str>>,
     user_id: Option<Cow<'a, str>>,
     name: Option<Cow<'a, str>>,
+    username: Option<Cow<'a, str>>,
 }
 
 /// The contacts beside the updates of one change.
@@ -32,11 +33,13 @@ impl<'a> People<'a> {
         let lists = value.members().filter(|(name, _)| name == "contacts");
         for contact in lists.flat_map(|(_, contacts)| contacts.elements()) {
             let word = |name| contact.get(name).and_then(Json::word);
-            let name = || contact.get("profile")?.get("name")?.string();
+            let profile = |name: &str| contact.get("profile")?.get(name)?.string();
+            let seen = |text: &Cow<'_, str>| !text.trim().is_empty();
             let contact = Contact {
                 wa_id: word("wa_id"),
                 user_id: word("user_id"),
-                name: name().filter(|name| !name.trim().is_empty()),
+                name: profile("name").filter(seen),
+                username: profile("username").filter(seen),
             };
             let place = people.contacts.len();
             if let Some(wa_id) = &contact.wa_id {
@@ -71,6 +74,7 @@ impl<'a> People<'a> {
             wa_id: owned(wa_id.or_else(|| contact?.wa_id.clone())),
             user_id: owned(user_id.or_else(|| contact?.user_id.clone())),
             name: owned(contact.and_then(|contact| contact.name.clone())),
+            username: owned(contact.and_then(|contact| contact.username.clone())),
         }
     }
 }

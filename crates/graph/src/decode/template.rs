@@ -1,18 +1,22 @@
 //! What Meta did to a template (reference C.6).
 
-use domain::inbound::{TemplateUpdate, Update};
+use domain::inbound::{TemplateText, TemplateUpdate, Update};
 
 use super::fields::Fields;
 use super::owned;
 use crate::walk::Json;
 
 /// The fields that say so. A published sample carries one's value under another's name, so the value decides.
-pub(super) const FIELDS: [&str; 3] =
-    ["message_template_status_update", "message_template_quality_update", "template_category_update"];
+pub(super) const FIELDS: [&str; 4] = [
+    "message_template_status_update",
+    "message_template_quality_update",
+    "message_template_components_update",
+    "template_category_update",
+];
 
 pub(super) fn decode(value: Json<'_>) -> Result<Update, String> {
     let fields = Fields::read(value);
-    let upper = |name| fields.word(name).map(|word| word.to_ascii_uppercase());
+    let upper = |name| fields.upper(name);
     let is_unpaused = fields
         .get("other_info")
         .and_then(|info| info.get("title")?.word())
@@ -28,13 +32,51 @@ pub(super) fn decode(value: Json<'_>) -> Result<Update, String> {
         status: status.map(str::to_owned),
         category,
         quality: upper("new_quality_score"),
-        reason: owned(fields.word("reason")).filter(|reason| !reason.eq_ignore_ascii_case("NONE")),
+        reason: reason(&fields),
+        text: text(&fields),
     }))
+}
+
+/// Meta's word for the reason, and what it says about it in whichever object the event brings.
+fn reason(fields: &Fields<'_>) -> Option<String> {
+    let word = owned(fields.word("reason")).filter(|reason| !reason.eq_ignore_ascii_case("NONE"));
+    let said = |object: &str, names: [&str; 2], between: &str| {
+        let object = fields.get(object)?;
+        let said: Vec<_> = names.into_iter().filter_map(|name| object.get(name)?.word()).collect();
+        Some(said.join(between)).filter(|said| !said.is_empty())
+    };
+    let refusal = || said("rejection_info", ["reason", "recommendation"], " ");
+    let other = || said("other_info", ["title", "description"], ": ");
+    let end = || {
+        let date = fields.get("disable_info")?.get("disable_date")?.word()?;
+        Some(format!("disabled on {date}"))
+    };
+    let all: Vec<_> = [word, refusal().or_else(other).or_else(end)].into_iter().flatten().collect();
+    (!all.is_empty()).then(|| all.join(": "))
+}
+
+/// What the template says by now.
+fn text(fields: &Fields<'_>) -> Option<TemplateText> {
+    const BUTTON: &str = "message_template_button_";
+    let body = owned(fields.word("message_template_element"));
+    let header = owned(fields.word("message_template_title"));
+    let footer = owned(fields.word("message_template_footer"));
+    let buttons = fields.get("message_template_buttons");
+    if body.is_none() && header.is_none() && footer.is_none() && buttons.is_none() {
+        return None;
+    }
+    let buttons = buttons.into_iter().flat_map(Json::elements).map(|button| {
+        let word = |name: &str| owned(button.get(&format!("{BUTTON}{name}")).and_then(Json::word));
+        (word("text").unwrap_or_default(), word("url").or_else(|| word("phone_number")))
+    });
+    Some(TemplateText { header, body, footer, buttons: buttons.collect() })
 }
 
 /// The status after an event; `None` where the event changes none.
 fn status_after(event: &str) -> Option<&'static str> {
-    const SAME: [&str; 11] = [
+    const SAME: [&str; 12] = [
+        // It may still be sent, and its end is near: that is worth telling.
+        "FLAGGED",
         "APPROVED",
         "REJECTED",
         "PENDING",
@@ -49,7 +91,7 @@ fn status_after(event: &str) -> Option<&'static str> {
     ];
     match event {
         "REINSTATED" | "UNARCHIVED" | "UNLOCKED" | "UNPAUSED" => Some("APPROVED"),
-        // FLAGGED may still be sent; of a new word we know nothing, and the next sync will tell.
+        // Of a new word we know nothing, and the next sync will tell.
         _ => SAME.into_iter().find(|status| *status == event),
     }
 }

@@ -1,6 +1,7 @@
 //! The bodies of our requests (reference A.1, A.13).
 
 use bytes::Bytes;
+use domain::json::{Object, Value};
 use engine::ports::{OutgoingMessage, Recipient};
 
 /// The request body of a message: the content goes in as the text that it is.
@@ -46,6 +47,17 @@ pub(crate) fn read_mark(wamid: &str, is_typing: bool) -> Bytes {
     }
     body.push('}');
     Bytes::from(body)
+}
+
+/// A request body that names the product, as those about numbers do.
+pub(crate) fn product(members: &Object) -> Bytes {
+    let mut body = Object::new();
+    body.insert("messaging_product", "whatsapp");
+    for (name, value) in members.iter() {
+        body.insert(name, value.clone());
+    }
+    // Writing to memory cannot fail.
+    serde_json::to_vec(&Value::Object(body)).unwrap_or_default().into()
 }
 
 fn member(body: &mut String, name: &str, value: &str) {

@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 
+use domain::json::{Object, Value};
 use engine::ports::{NumberInfo, TokenInfo};
 use jiff::Timestamp;
 
+use crate::value;
 use crate::walk::Json;
 
 /// The fields that are asked of a number. An unknown one makes Meta refuse the whole request, so only those that v24
@@ -51,6 +53,19 @@ pub(crate) fn apps(answer: Json<'_>) -> Option<Vec<String>> {
         word("name").or_else(|| word("id")).map(Cow::into_owned)
     };
     Some(data.elements().filter_map(name).collect())
+}
+
+/// A business profile: flat, or within `business_profile` (reference G.3). What Meta leaves out is `null`.
+pub(crate) fn profile(answer: Json<'_>) -> Option<Object> {
+    let data = answer.get("data").filter(|data| data.is_array())?;
+    let first = data.elements().next();
+    let given = first.map(|first| first.get("business_profile").unwrap_or(first));
+    let mut profile = Object::new();
+    for name in domain::profile::FIELDS {
+        let value = given.and_then(|given| given.get(name)).and_then(value::read);
+        profile.insert(name, value.unwrap_or(Value::Null));
+    }
+    Some(profile)
 }
 
 /// Whether Meta did what it was asked.

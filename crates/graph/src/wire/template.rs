@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use domain::template::Template;
-use engine::ports::{ListedTemplate, TemplatePage};
+use domain::template::{Template, TemplateCategory, TemplateStatus};
+use engine::ports::{ListedTemplate, Submitted, TemplatePage};
 
 use crate::value;
 use crate::walk::Json;
@@ -63,10 +63,18 @@ fn score(quality: Json<'_>) -> Option<String> {
     word.map(|word| word.to_ascii_uppercase())
 }
 
+/// What Meta answered to a template that was submitted.
+pub(crate) fn submitted(answer: Json<'_>) -> Option<Submitted> {
+    let word = |name| answer.get(name).and_then(Json::word);
+    Some(Submitted {
+        meta_id: word("id")?.into_owned(),
+        status: word("status").map_or(TemplateStatus::Pending, |word| TemplateStatus::parse(&word)),
+        category: word("category").map(|word| TemplateCategory::parse(&word)),
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use domain::template::TemplateStatus;
-
     use super::*;
 
     fn read(json: &str) -> Option<TemplatePage> {

@@ -4,6 +4,8 @@
 
 mod http1;
 mod http2;
+mod manage;
+mod management;
 mod media;
 mod questions;
 mod race;

@@ -57,7 +57,13 @@ fn wamids(parts: &[Part]) -> Vec<&str> {
         .filter_map(|part| match &part.update {
             Update::Message(message) => Some(message.wamid.as_str()),
             Update::Status(report) => Some(report.wamid.as_str()),
-            Update::Call(_) | Update::Template(_) | Update::Other => None,
+            Update::Echo(echo) => Some(echo.wamid.as_str()),
+            Update::Call(_)
+            | Update::Preference(_)
+            | Update::Moved(_)
+            | Update::Template(_)
+            | Update::Account(_)
+            | Update::Other => None,
         })
         .collect();
     wamids.sort_unstable();

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use domain::inbound::{Person, Update};
+use domain::inbound::{AccountUpdate, Person, TemplateUpdate, Update};
 use expect_test::{Expect, expect};
 use graph::{Part, split};
 
@@ -32,6 +32,39 @@ fn person(person: &Person) -> String {
     format!("{} {} {}", or_dash(&person.wa_id), or_dash(&person.user_id), or_dash(&person.name))
 }
 
+/// What has changed, and to what.
+fn template(update: &TemplateUpdate) -> String {
+    let TemplateUpdate { name, language, status, category, quality, reason, text } = update;
+    let mut line = format!("template {name} {language}");
+    for (what, word) in [("status", status), ("category", category), ("quality", quality), ("reason", reason)]
+    {
+        if let Some(word) = word {
+            write!(line, " | {what} {word}").unwrap();
+        }
+    }
+    if let Some(text) = text {
+        write!(line, " | {text:?}").unwrap();
+    }
+    line
+}
+
+fn account(update: &AccountUpdate) -> String {
+    let AccountUpdate { number, change, hold, quality, tier, name, details } = update;
+    let mut line = format!("account {change:?}");
+    if let Some(hold) = hold {
+        write!(line, " | {hold:?}").unwrap();
+    }
+    for (what, word) in [("number", number), ("quality", quality), ("tier", tier), ("name", name)] {
+        if let Some(word) = word {
+            write!(line, " | {what} {word}").unwrap();
+        }
+    }
+    if details.is_none() {
+        line.push_str(" | without details");
+    }
+    line
+}
+
 /// One part on one line; an id of Meta's by its end.
 pub(crate) fn line(part: &Part) -> String {
     let tail = |id: &str| id.get(id.len().saturating_sub(8)..).unwrap_or(id).to_owned();
@@ -52,6 +85,29 @@ pub(crate) fn line(part: &Part) -> String {
             }
             if let Some(object) = &message.object {
                 write!(line, " | {object}").unwrap();
+            }
+            let beside = &message.beside;
+            for (name, value) in [
+                ("referred_product", &beside.referred_product),
+                ("referral", &beside.referral),
+                ("errors", &beside.errors),
+            ] {
+                if let Some(value) = value {
+                    write!(line, " | {name} {value}").unwrap();
+                }
+            }
+            for (is_set, word) in
+                [(beside.is_forwarded, "forwarded"), (beside.is_frequently_forwarded, "frequently forwarded")]
+            {
+                if is_set {
+                    write!(line, " | {word}").unwrap();
+                }
+            }
+            if let Some(to) = &beside.moved_to {
+                write!(line, " | is by now {}", person(to)).unwrap();
+            }
+            if let Some(group_id) = &beside.group_id {
+                write!(line, " | in group {group_id}").unwrap();
             }
             line
         }
@@ -76,7 +132,18 @@ pub(crate) fn line(part: &Part) -> String {
             line
         }
         Update::Call(call) => format!("call | {} | {}", person(&call.from), call.at),
-        Update::Template(update) => format!("{update:?}"),
+        Update::Echo(echo) => {
+            format!("echo of {} {} | to {} | {}", echo.kind, tail(&echo.wamid), person(&echo.to), echo.at)
+        }
+        Update::Preference(wish) => {
+            let wish_word = if wish.takes_marketing { "takes marketing" } else { "takes no marketing" };
+            format!("{} {wish_word} | {}", person(&wish.from), wish.at)
+        }
+        Update::Moved(moved) => {
+            format!("{} is {} | {}", person(&moved.from), person(&moved.to), moved.at)
+        }
+        Update::Template(update) => template(update),
+        Update::Account(update) => account(update),
         Update::Other => format!("other {}", part.field),
     };
     if let Some(reason) = &part.undecodable {
@@ -115,11 +182,11 @@ fn every_inbound_type_is_understood() {
         button NzFENkYA | 447700900123 GB.77120394857261034 Maya Osei | 2026-01-01T10:05:33Z | "Stop alerts" | to RThGAA== | {"payload":"stop-delay-alerts","text":"Stop alerts"}
         reaction NzNDNUUA | 447700900123 GB.77120394857261034 Maya Osei | 2026-01-01T10:06:10Z | {"message_id":"wamid.HBgMNDQ3NzAwOTAwMTIzFQIAERgSMEQxRTJGM0E0QjVDNkQ3RThGAA==","emoji":"👍"}
         reaction NzVCNEQA | 447700900123 GB.77120394857261034 Maya Osei | 2026-01-01T10:06:47Z | {"message_id":"wamid.HBgMNDQ3NzAwOTAwMTIzFQIAERgSMEQxRTJGM0E0QjVDNkQ3RThGAA=="}
-        text NzdBM0MA | 447700900123 GB.77120394857261034 Maya Osei | 2026-01-01T10:07:24Z | "In blue?" | to RThGAA== | {"body":"In blue?"}
-        text Nzk5MkIA | 447700900123 GB.77120394857261034 Maya Osei | 2026-01-01T10:08:01Z | "fyi" | {"body":"fyi"}
-        text N0I4MUEA | 447700900123 GB.77120394857261034 Maya Osei | 2026-01-01T10:08:38Z | "Hi!" | {"body":"Hi!"}
-        unsupported N0Q3MDkA | 447700900123 GB.77120394857261034 Maya Osei | 2026-01-01T10:09:15Z | {"type":"poll"}
-        system N0Y1RjgA | 447700900123 GB.77120394857261034 Maya Osei | 2026-01-01T10:09:52Z | "User Maya Osei changed from 447700900123 to 447700900999" | {"body":"User Maya Osei changed from 447700900123 to 447700900999","wa_id":"447700900999","type":"user_changed_number"}
+        text NzdBM0MA | 447700900123 GB.77120394857261034 Maya Osei | 2026-01-01T10:07:24Z | "In blue?" | to RThGAA== | {"body":"In blue?"} | referred_product {"catalog_id":"880011223344","product_retailer_id":"MUG-RED"}
+        text Nzk5MkIA | 447700900123 GB.77120394857261034 Maya Osei | 2026-01-01T10:08:01Z | "fyi" | {"body":"fyi"} | frequently forwarded
+        text N0I4MUEA | 447700900123 GB.77120394857261034 Maya Osei | 2026-01-01T10:08:38Z | "Hi!" | {"body":"Hi!"} | referral {"source_url":"https://fb.me/abc","source_id":"120200001","source_type":"ad","headline":"Winter sailings","body":"Book now","media_type":"image","image_url":"https://cdn.example/i.jpg","ctwa_clid":"ARAk","welcome_message":{"text":"How can we help?"}}
+        unsupported N0Q3MDkA | 447700900123 GB.77120394857261034 Maya Osei | 2026-01-01T10:09:15Z | {"type":"poll"} | errors [{"code":131051,"title":"Message type unknown","message":"Message type unknown","error_data":{"details":"Message type is currently not supported."}}]
+        system N0Y1RjgA | 447700900123 GB.77120394857261034 Maya Osei | 2026-01-01T10:09:52Z | "User Maya Osei changed from 447700900123 to 447700900999" | {"body":"User Maya Osei changed from 447700900123 to 447700900999","wa_id":"447700900999","type":"user_changed_number"} | is by now 447700900999 - -
         edit ODMzRDYA | 447700900123 GB.77120394857261034 Maya Osei | 2026-01-01T10:10:29Z | "10:30 instead" | {"original_message_id":"wamid.HBgMNDQ3NzAwOTAwMTIzFQIAEhgUM0EwMDAxMDIwMzA0MDUwODE0RTcA","message":{"type":"text","text":{"body":"10:30 instead"}}}
         revoke ODcxQjQA | 447700900123 GB.77120394857261034 Maya Osei | 2026-01-01T10:11:06Z | {"original_message_id":"wamid.HBgMNDQ3NzAwOTAwMTIzFQIAEhgUM0EwMDAxMDIwMzA0MDUwODUyQzUA"}
         text ODkwQTMA | 447700900123 GB.77120394857261034 Maya Osei | 2026-01-01T10:11:56Z | "hello" | {"body":"hello"}
@@ -162,21 +229,21 @@ fn every_management_field_is_understood_or_kept() {
     reads(
         &body,
         expect![[r#"
-        TemplateUpdate { name: "spring_deal", language: "en_GB", status: Some("REJECTED"), category: None, quality: None, reason: Some("INVALID_FORMAT") }
-        TemplateUpdate { name: "ferry_delay", language: "en_GB", status: None, category: None, quality: Some("YELLOW"), reason: None }
-        TemplateUpdate { name: "ferry_delay", language: "en_GB", status: None, category: None, quality: None, reason: None }
-        TemplateUpdate { name: "ferry_delay", language: "en_GB", status: None, category: Some("MARKETING"), quality: None, reason: None }
-        other message_template_components_update
-        other account_update
-        other account_update
-        other account_review_update
-        other account_alerts
-        other phone_number_quality_update
-        other phone_number_name_update
-        other business_capability_update
-        other security
-        other flows
-        other user_preferences
+        template spring_deal en_GB | status REJECTED | reason INVALID_FORMAT: Two placeholders are adjacent. Put words between them.
+        template ferry_delay en_GB | quality YELLOW
+        template ferry_delay en_GB
+        template ferry_delay en_GB | category MARKETING
+        template ferry_delay en_GB | TemplateText { header: None, body: Some("Sailing from {{port}} leaves {{minutes}} minutes late today."), footer: None, buttons: [("Track ferry", Some("https://ferry.example/t/{{1}}"))] }
+        account Notice
+        account Notice
+        account Notice
+        account Notice
+        account Throughput | number 442079460018 | tier TIER_UNLIMITED
+        account Name | number 442079460018
+        account MessagingLimit | tier TIER_2K
+        account Notice | number 442079460018
+        account Notice
+        447700900123 - Maya Osei takes no marketing | 2026-01-01T10:13:20Z
     "#]],
     );
 }
@@ -208,7 +275,7 @@ fn the_samples_of_the_replies() {
         interactive mid.HBg3 | 447700900123 GB.77120394857261034 Maya Osei | 2026-01-01T10:06:51Z | "Sent" | to amid.HBg | {"type":"nfm_reply","nfm_reply":{"name":"flow","body":"Sent","response_json":"{\"flow_token\":\"bk-7\",\"day\":\"thu\"}"}}
         request_welcome mid.HBg4 | 447700900123 GB.77120394857261034 Maya Osei | 2026-01-01T10:06:52Z
         unsupported mid.HBg5 | 447700900123 GB.77120394857261034 Maya Osei | 2026-01-01T10:06:53Z | {"depth":3}
-        unsupported mid.HBg6 | 447700900123 GB.77120394857261034 Maya Osei | 2026-01-01T10:06:54Z
+        unsupported mid.HBg6 | 447700900123 GB.77120394857261034 Maya Osei | 2026-01-01T10:06:54Z | errors [{"code":131051}]
     "#]],
     );
 }
@@ -243,7 +310,7 @@ fn the_samples_of_the_statuses() {
         other messages
         other messages
         failed d.legacy | Some("447700900123") None | 2026-01-01T10:00:17Z | {"code":1026,"title":"Receiver Incapable"}
-        other messages
+        account Notice
     "#]],
     );
 }
@@ -269,14 +336,14 @@ fn a_pause_and_the_ends_of_it() {
     reads(
         &format!(r#"{{"entry":[{{"id":"2","time":1,"changes":[{changes}]}}]}}"#),
         expect![[r#"
-        TemplateUpdate { name: "ferry_delay", language: "en_GB", status: Some("PAUSED"), category: None, quality: None, reason: None }
-        TemplateUpdate { name: "ferry_delay", language: "en_GB", status: Some("APPROVED"), category: None, quality: None, reason: None }
-        TemplateUpdate { name: "ferry_delay", language: "en_GB", status: Some("APPROVED"), category: None, quality: None, reason: None }
-        TemplateUpdate { name: "ferry_delay", language: "en_GB", status: Some("APPROVED"), category: None, quality: None, reason: None }
-        TemplateUpdate { name: "ferry_delay", language: "en_GB", status: None, category: None, quality: None, reason: None }
-        TemplateUpdate { name: "ferry_delay", language: "en_GB", status: Some("DISABLED"), category: None, quality: None, reason: None }
-        TemplateUpdate { name: "ferry_delay", language: "en_GB", status: None, category: None, quality: None, reason: None }
-        TemplateUpdate { name: "ferry_delay", language: "en_GB", status: None, category: None, quality: Some("RED"), reason: None }
+        template ferry_delay en_GB | status PAUSED | reason FIRST_PAUSE: paused for quality
+        template ferry_delay en_GB | status APPROVED | reason UNPAUSE: again
+        template ferry_delay en_GB | status APPROVED
+        template ferry_delay en_GB | status APPROVED
+        template ferry_delay en_GB | status FLAGGED
+        template ferry_delay en_GB | status DISABLED | reason disabled on 1767348700
+        template ferry_delay en_GB
+        template ferry_delay en_GB | quality RED
     "#]],
     );
 }
@@ -311,7 +378,7 @@ fn echoes_are_not_inbound() {
     reads(
         body,
         expect![[r#"
-        other smb_message_echoes
+        echo of text wamid.e | to 447700900123 - - | 2026-01-01T10:01:40Z
         other message_echoes
         other history
     "#]],

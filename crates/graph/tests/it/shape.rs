@@ -206,8 +206,8 @@ fn a_field_in_the_wrong_place_is_found() {
     reads(
         &body,
         expect![[r#"
-        TemplateUpdate { name: "a", language: "en", status: Some("APPROVED"), category: None, quality: None, reason: None }
-        other account_update
+        template a en | status APPROVED
+        account Status | Hold(Disabled, "The WhatsApp Business Account was deleted at Meta.")
         text mid.good | 447700900123 - - | 2026-01-01T10:00:05Z | "hi" | {"body":"hi"}
         other message_template_status_update ! it has no `message_template_name`
     "#]],
@@ -237,16 +237,16 @@ fn a_person_is_matched_by_id_and_never_by_place() {
             r#""contacts":[{{"profile":{{"name":"Only"}},"wa_id":""}}],"messages":[{message}]"#
         )),
         expect![[r#"
-            text w | 2 - Only | 2026-01-01T10:00:05Z | "x" | {"body":"x"}
-        "#]],
+        text w | 2 - Only | 2026-01-01T10:00:05Z | "x" | {"body":"x"}
+    "#]],
     );
     reads(
         &envelope(&format!(
             r#""contacts":[{{"profile":{{"name":"Other"}},"wa_id":"9"}}],"messages":[{message}]"#
         )),
         expect![[r#"
-            text w | 2 - - | 2026-01-01T10:00:05Z | "x" | {"body":"x"}
-        "#]],
+        text w | 2 - - | 2026-01-01T10:00:05Z | "x" | {"body":"x"}
+    "#]],
     );
     let bare = r#"{"id":"w","timestamp":"1767261605","type":"text"}"#;
     reads(
@@ -254,7 +254,7 @@ fn a_person_is_matched_by_id_and_never_by_place() {
             r#""contacts":[{{"profile":{{"name":"Only"}},"wa_id":"9"}}],"messages":[{bare}]"#
         )),
         expect![[r#"
-            text w | 9 - Only | 2026-01-01T10:00:05Z
-        "#]],
+        text w | 9 - Only | 2026-01-01T10:00:05Z
+    "#]],
     );
 }

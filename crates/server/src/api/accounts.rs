@@ -1,5 +1,8 @@
 //! Accounts.
 
+mod change;
+mod number;
+
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -13,6 +16,9 @@ use engine::{Deps, account};
 
 use super::visit::{Acting, Allowed, Named};
 use super::{ApiError, answer, body, list, show};
+
+pub(crate) use change::{create_account, delete_account, or_taken, update_account};
+pub(crate) use number::{get_profile, register_account, subscribe_account, test_account, update_profile};
 
 /// Lists accounts, oldest first.
 pub(crate) async fn list_accounts(
@@ -53,9 +59,9 @@ pub(crate) async fn get_account(
     Named(id): Named,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    body::read(&body::query(query.as_deref())?, |_| ())?;
+    body::no_query(query.as_deref())?;
     let record = choose_account(&deps, &caller, Some(&id))?;
-    show_one(&deps, &caller, &record).await
+    show_one(&deps, &caller, &record, StatusCode::OK).await
 }
 
 /// Lets a held account send again.
@@ -66,15 +72,20 @@ pub(crate) async fn resume_account(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    body::read(&body::object(&body::bytes(&deps, &headers, body).await?, true)?, |_| ())?;
+    body::nothing(&deps, &headers, body).await?;
     let record = choose_account(&deps, &caller, Some(&id))?;
     account::resume(&deps, &by, &record.account).await?;
     let resumed = deps.directory.current().account(caller.workspace(), &id).cloned();
-    show_one(&deps, &caller, &resumed.unwrap_or(record)).await
+    show_one(&deps, &caller, &resumed.unwrap_or(record), StatusCode::OK).await
 }
 
-async fn show_one(deps: &Deps, caller: &Caller, record: &AccountRecord) -> Result<Response, ApiError> {
+async fn show_one(
+    deps: &Deps,
+    caller: &Caller,
+    record: &AccountRecord,
+    status: StatusCode,
+) -> Result<Response, ApiError> {
     let reached = account::reached(deps, caller.workspace()).await?;
     let n_reached = reached.get(&record.account.waba_id).copied().unwrap_or(0);
-    Ok(answer::success(StatusCode::OK, &show::account(&record.account, n_reached)))
+    Ok(answer::success(status, &show::account(&record.account, n_reached)))
 }

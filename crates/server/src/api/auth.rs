@@ -28,7 +28,7 @@ pub(crate) async fn log_in(
     body: Body,
 ) -> Result<Response, ApiError> {
     visit.refuse_foreign()?;
-    let read = body::object(&body::bytes(&deps, &headers, body).await?, false)?;
+    let read = body::json(&deps, &headers, body).await?;
     let (email, password, workspace) = body::read(&read, |fields| {
         (
             fields.required("email").string(1..=LONGEST).map(str::to_owned),
@@ -91,7 +91,7 @@ pub(crate) async fn log_out(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    body::read(&body::object(&body::bytes(&deps, &headers, body).await?, true)?, |_| ())?;
+    body::nothing(&deps, &headers, body).await?;
     let Caller::User(session) = caller else {
         return Err(ApiError::new(Code::Forbidden, "An API key has no session to end: revoke it instead."));
     };
@@ -105,7 +105,7 @@ pub(crate) async fn get_me(
     Allowed(caller): Allowed,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    body::read(&body::query(query.as_deref())?, |_| ())?;
+    body::no_query(query.as_deref())?;
     let workspace = caller.workspace();
     let name = session::workspace_name(&deps, workspace);
     let permissions = caller.permissions().map(|permission| permission.as_str().into()).collect();

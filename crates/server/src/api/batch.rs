@@ -1,10 +1,11 @@
 //! `POST /api/messages/batch`: up to 1000 messages into the queue; one bad item fails alone.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use domain::allowance::CallKind;
 use domain::json::{Object, Value};
@@ -12,12 +13,12 @@ use engine::Deps;
 use engine::key::Caller;
 use engine::queue::{self, Repeated};
 use engine::send::{self, SendError};
-use tokio::task::JoinSet;
+use futures_util::{FutureExt, StreamExt, stream};
 
 use super::answer::{self, object};
 use super::request::{Kind, read_request};
 use super::visit::Visit;
-use super::{ApiError, body, repeat};
+use super::{ApiError, Code, body, repeat};
 
 /// Messages in one request.
 pub(super) const MAX_ITEMS: usize = 1000;
@@ -33,7 +34,8 @@ pub(crate) async fn send_batch(
 ) -> Result<Response, ApiError> {
     let caller = visit.authorise()?;
     visit.spend(&deps, &caller, CallKind::Send)?;
-    let object = body::object(&body::bytes(&deps, &headers, body).await?, false)?;
+    let key = repeat::key_of(&headers)?;
+    let object = body::json(&deps, &headers, body).await?;
     body::read(&object, |fields| {
         let _items = fields.required("messages").array(1..=MAX_ITEMS);
     })?;
@@ -41,34 +43,73 @@ pub(crate) async fn send_batch(
         Some((_, Value::Array(items))) => items,
         Some(_) | None => Vec::new(),
     };
-    let results = accept_all(&deps, &caller, visit.request_id(), items).await;
-    Ok(answer::success(StatusCode::ACCEPTED, &super::answer::object([("results", Value::Array(results))])))
+    let whole = match key {
+        Some(key) => Some(Whole::of(&deps, &caller, key, &items).await?),
+        None => None,
+    };
+    let is_replayed = whole.as_ref().is_some_and(|whole| whole.is_known);
+    let results = accept_all(&deps, &caller, visit.request_id(), (items, whole)).await;
+    let mut response =
+        answer::success(StatusCode::ACCEPTED, &super::answer::object([("results", Value::Array(results))]));
+    if is_replayed {
+        response.headers_mut().insert(repeat::REPLAYED, HeaderValue::from_static("true"));
+    }
+    Ok(response)
 }
 
-async fn accept_all(deps: &Arc<Deps>, caller: &Caller, request_id: &str, items: Vec<Value>) -> Vec<Value> {
-    let mut results: Vec<Value> = items.iter().map(|_| Value::Null).collect();
-    let mut waiting = items.into_iter().enumerate();
-    let mut running = JoinSet::new();
-    loop {
-        while running.len() < SIDE_BY_SIDE {
-            let Some((index, item)) = waiting.next() else { break };
-            let (deps, caller, request_id) = (deps.clone(), caller.clone(), request_id.to_owned());
-            running.spawn(async move {
-                let place = u32::try_from(index).unwrap_or(u32::MAX);
-                let end = accept_one(&deps, &caller, &request_id, (place, item)).await;
-                (index, show(index, end))
-            });
-        }
-        let Some(done) = running.join_next().await else { return results };
-        match done {
-            Ok((index, shown)) => {
-                if let Some(place) = results.get_mut(index) {
-                    *place = shown;
-                }
+/// A batch that may be repeated as a whole: the header `Idempotency-Key` stands for a key of each item that has none.
+#[derive(Clone)]
+struct Whole {
+    key: Arc<str>,
+    body: Arc<Object>,
+    is_known: bool,
+}
+
+impl Whole {
+    /// Looks whether the key was used before.
+    async fn of(deps: &Deps, caller: &Caller, key: String, items: &[Value]) -> Result<Self, ApiError> {
+        let mut body = Object::new();
+        body.insert("messages", Value::Array(items.to_vec()));
+        let mut whole = Self { key: key.into(), body: Arc::new(body), is_known: false };
+        for place in 0..items.len() {
+            let repeat = whole.repeat(u32::try_from(place).unwrap_or(u32::MAX));
+            let Some(known) = repeat.look_up(deps, caller).await? else { continue };
+            if known.digest != repeat.digest() {
+                return Err(repeat::mismatch());
             }
-            Err(error) => tracing::error!(%error, "an item of a batch panicked"),
+            whole.is_known = true;
+            break;
         }
+        Ok(whole)
     }
+
+    /// The key of one item. No header holds its separator, so that it is nobody's own key.
+    fn repeat(&self, place: u32) -> repeat::Repeat {
+        repeat::Repeat::new(&format!("{}\u{1f}{place}", self.key), "/api/messages/batch", &self.body)
+    }
+}
+
+/// Accepts the items side by side, begun in their order: the first of two for one person is the first in the queue, and
+/// the first of two with one key is the one that counts.
+async fn accept_all(
+    deps: &Arc<Deps>,
+    caller: &Caller,
+    request_id: &str,
+    (items, whole): (Vec<Value>, Option<Whole>),
+) -> Vec<Value> {
+    let accepting = items.into_iter().enumerate().map(|(index, item)| {
+        let whole = whole.clone();
+        async move {
+            let place = u32::try_from(index).unwrap_or(u32::MAX);
+            let accepted = accept_one(deps, caller, request_id, (place, item, whole));
+            let end = AssertUnwindSafe(accepted).catch_unwind().await.unwrap_or_else(|_| {
+                tracing::error!("an item of a batch panicked");
+                Err(ApiError::new(Code::Internal, "Something went wrong here with this item."))
+            });
+            show(index, end)
+        }
+    });
+    stream::iter(accepting).buffered(SIDE_BY_SIDE).collect().await
 }
 
 /// What became of an item: its message's id and status.
@@ -76,7 +117,7 @@ async fn accept_one(
     deps: &Arc<Deps>,
     caller: &Caller,
     request_id: &str,
-    (place, item): (u32, Value),
+    (place, item, whole_batch): (u32, Value, Option<Whole>),
 ) -> Result<Value, ApiError> {
     let kind = item.kind_name();
     let Value::Object(item) = item else {
@@ -84,8 +125,10 @@ async fn accept_one(
     };
     let whole = item.clone();
     let read = read_request(item, Kind::Item(place), deps.now())?;
-    let repeat =
-        read.idempotency_key.as_ref().map(|key| repeat::Repeat::new(key, "/api/messages/batch", &whole));
+    let repeat = match &read.idempotency_key {
+        Some(key) => Some(repeat::Repeat::new(key, "/api/messages/batch", &whole)),
+        None => whole_batch.map(|batch| batch.repeat(place)),
+    };
     let idempotency = repeat.as_ref().map(|repeat| repeat.idempotency(request_id));
     match send::send(deps, caller, read.request, idempotency).await {
         Ok(sent) => Ok(object([("id", sent.id.to_string().into()), ("status", "queued".into())])),

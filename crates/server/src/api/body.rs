@@ -78,6 +78,21 @@ pub(crate) fn object(bytes: &[u8], may_be_empty: bool) -> Result<Object, ApiErro
     }
 }
 
+/// Reads a whole body that has to be a JSON object.
+pub(crate) async fn json(deps: &Deps, headers: &HeaderMap, body: Body) -> Result<Object, ApiError> {
+    object(&bytes(deps, headers, body).await?, false)
+}
+
+/// Reads a body that has nothing to say: it may be missing, and an object without members.
+pub(crate) async fn nothing(deps: &Deps, headers: &HeaderMap, body: Body) -> Result<(), ApiError> {
+    read(&object(&bytes(deps, headers, body).await?, true)?, |_| ())
+}
+
+/// Refuses every parameter of a query that has nothing to say.
+pub(crate) fn no_query(text: Option<&str>) -> Result<(), ApiError> {
+    read(&query(text)?, |_| ())
+}
+
 /// Reads a query as an object of texts. A parameter given twice is refused.
 pub(crate) fn query(query: Option<&str>) -> Result<Object, ApiError> {
     let mut object = Object::new();

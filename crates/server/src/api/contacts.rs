@@ -1,16 +1,31 @@
-//! Contacts.
+//! Contacts: listed, made, changed, erased.
+
+pub(crate) mod bulk;
+pub(crate) mod export;
+pub(crate) mod import;
+mod table;
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{RawQuery, State};
-use axum::http::StatusCode;
-use axum::response::Response;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use domain::check::Fields;
+use domain::contact::{ContactChange, MAX_CUSTOM_FIELDS, MAX_STAGE, MAX_TAG};
+use domain::id::AccountId;
+use domain::json::{Object, Value};
 use domain::phone::PhoneNumber;
-use engine::Deps;
-use engine::ports::{ContactFilter, MessageFilter, PageRequest, PageStart};
+use domain::window::Window;
+use engine::key::Caller;
+use engine::ports::{AccountRecord, Contact, ContactEnd, ContactFilter, ContactTarget};
+use engine::send::choose_account;
+use engine::{Deps, contact};
+use jiff::Timestamp;
 
-use super::visit::{Allowed, Named};
-use super::{ApiError, Code, answer, body, list, show};
+use super::answer::object;
+use super::visit::{Acting, Allowed, Named};
+use super::{ApiError, Code, answer, body, list, messages, show};
 
 /// Lists contacts, newest first.
 pub(crate) async fn list_contacts(
@@ -20,24 +35,36 @@ pub(crate) async fn list_contacts(
 ) -> Result<Response, ApiError> {
     let query = body::query(query.as_deref())?;
     let (filter, page) = body::read(&query, |fields| {
-        let number = fields.optional("phone_number");
-        let wa_id = number.string(..).and_then(|text| match PhoneNumber::parse(text) {
-            Ok(number) => Some(number.digits().to_owned()),
-            Err(error) => {
-                number.refuse(error.to_string());
-                None
-            }
-        });
-        let filter = ContactFilter {
-            accounts: caller.visible(&deps),
-            wa_id,
-            has_opted_out: fields.optional("opted_out").boolean_or_text(),
-            search: fields.optional("search").string(1..=200).map(str::to_owned),
-        };
-        (filter, list::page_request("contacts", fields))
+        (read_filter(&deps, &caller, fields), list::page_request("contacts", fields))
     })?;
     let found = deps.messages.contacts(caller.workspace(), &filter, page).await?;
     Ok(list::page("contacts", page, found, show::contact))
+}
+
+/// Reads which contacts are asked for.
+fn read_filter(deps: &Deps, caller: &Caller, fields: &Fields<'_, '_>) -> ContactFilter {
+    let number = fields.optional("phone_number");
+    let wa_ids = number.string(..).and_then(|text| match PhoneNumber::parse(text) {
+        Ok(number) => {
+            let spellings = std::iter::once(number.clone()).chain(number.variants());
+            Some(spellings.map(|number| number.digits().to_owned()).collect())
+        }
+        Err(error) => {
+            number.refuse(error.to_string());
+            None
+        }
+    });
+    let text = |name, longest| fields.optional(name).string(1..=longest).map(str::to_owned);
+    let view = contact::view(deps, caller);
+    ContactFilter {
+        accounts: view.accounts,
+        has_unplaced: view.has_unplaced,
+        wa_ids,
+        tag: text("tag", MAX_TAG),
+        stage: text("stage", MAX_STAGE),
+        has_opted_out: fields.optional("opted_out").boolean_or_text(),
+        search: text("search", 200),
+    }
 }
 
 /// One contact.
@@ -47,18 +74,197 @@ pub(crate) async fn get_contact(
     Named(id): Named,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    body::read(&body::query(query.as_deref())?, |_| ())?;
-    let not_found = || ApiError::new(Code::ContactNotFound, format!("There is no contact `{id}`."));
-    let parsed = id.parse().map_err(|_| not_found())?;
-    let contact = deps.messages.contact(caller.workspace(), parsed).await?.ok_or_else(not_found)?;
-    if let Some(accounts) = caller.visible(&deps) {
-        // A contact belongs to the workspace; a key of some accounts sees those it has a message with.
-        let filter =
-            MessageFilter { contact: Some(contact.id), accounts: Some(accounts), ..MessageFilter::default() };
-        let one = PageRequest { per_page: 1, start: PageStart::Page(1) };
-        if deps.messages.messages(caller.workspace(), &filter, one).await?.total == 0 {
-            return Err(ApiError::forbidden_account());
+    body::no_query(query.as_deref())?;
+    let contact = find(&deps, &caller, &id).await?;
+    Ok(answer::success(StatusCode::OK, &show::contact(contact)))
+}
+
+/// Makes a contact; with `?upsert=true` changes the one that has the number or user id.
+pub(crate) async fn create_contact(
+    State(deps): State<Arc<Deps>>,
+    Acting(caller, by): Acting,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let query = body::query(query.as_deref())?;
+    let is_upsert = body::read(&query, |fields| fields.optional("upsert").boolean_or_text())?;
+    let object = body::json(&deps, &headers, body).await?;
+    let change = body::read(&object, |fields| {
+        let change = ContactChange::read(fields);
+        change.check_new(fields);
+        change
+    })?;
+    refuse_bound(&deps, &caller)?;
+    let target = if is_upsert == Some(true) { ContactTarget::Whoever } else { ContactTarget::New };
+    let end = contact::put(&deps, &by, caller.workspace(), target, change).await?;
+    let (status, contact) = done(end)?;
+    Ok(answer::success(status, &show::contact(contact)))
+}
+
+/// Changes the fields given.
+pub(crate) async fn update_contact(
+    State(deps): State<Arc<Deps>>,
+    Acting(caller, by): Acting,
+    Named(id): Named,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let target = ContactTarget::Known(find(&deps, &caller, &id).await?.id);
+    let object = body::json(&deps, &headers, body).await?;
+    let change = body::read(&object, ContactChange::read)?;
+    refuse_bound(&deps, &caller)?;
+    let end = contact::put(&deps, &by, caller.workspace(), target, change).await?;
+    if end == ContactEnd::NotFound {
+        return Err(not_found(&id));
+    }
+    let (status, contact) = done(end)?;
+    Ok(answer::success(status, &show::contact(contact)))
+}
+
+/// Erases a contact for good.
+pub(crate) async fn delete_contact(
+    State(deps): State<Arc<Deps>>,
+    Acting(caller, by): Acting,
+    Named(id): Named,
+) -> Result<Response, ApiError> {
+    let found = find(&deps, &caller, &id).await?;
+    refuse_bound(&deps, &caller)?;
+    if contact::erase(&deps, &by, caller.workspace(), found.id).await? {
+        Ok(StatusCode::NO_CONTENT.into_response())
+    } else {
+        Err(not_found(&id))
+    }
+}
+
+/// Lists a contact's messages, newest first.
+pub(crate) async fn list_contact_messages(
+    State(deps): State<Arc<Deps>>,
+    Allowed(caller): Allowed,
+    Named(id): Named,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let contact = find(&deps, &caller, &id).await?;
+    messages::list_some(&deps, &caller, query.as_deref(), Some(contact.id)).await
+}
+
+/// A contact's window at an account: the one named, or the default one; and at every account that the key may see.
+pub(crate) async fn get_contact_window(
+    State(deps): State<Arc<Deps>>,
+    Allowed(caller): Allowed,
+    Named(id): Named,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let query = body::query(query.as_deref())?;
+    let account = body::read(&query, |fields| fields.optional("account").string(1..=200).map(str::to_owned))?;
+    let contact = find(&deps, &caller, &id).await?;
+    let directory = deps.directory.current();
+    let accounts: Vec<&Arc<AccountRecord>> = directory
+        .accounts_of(caller.workspace())
+        .filter(|record| caller.may_see(&deps, record.account.id))
+        .collect();
+    let one = match account {
+        Some(name) => Some(choose_account(&deps, &caller, Some(&name))?),
+        None => {
+            let default = accounts.iter().find(|record| record.account.is_default);
+            default.or(accounts.first()).map(|record| Arc::clone(record))
+        }
+    };
+    let known = deps.contacts.contact_windows(caller.workspace(), contact.id).await?;
+    let now = deps.now();
+    let window = |account: AccountId| {
+        let found = known.iter().find(|(other, _)| *other == account);
+        show_window(account, found.map(|(_, window)| *window).unwrap_or_default(), now)
+    };
+    let mut shown = one.map_or_else(Object::new, |record| window(record.account.id));
+    let all = accounts.iter().map(|record| Value::Object(window(record.account.id))).collect();
+    shown.insert("windows", Value::Array(all));
+    Ok(answer::success(StatusCode::OK, &shown))
+}
+
+fn show_window(account: AccountId, window: Window, now: Timestamp) -> Object {
+    let time = |at: Option<Timestamp>| at.map_or(Value::Null, |at| at.to_string().into());
+    let mut shown = Object::new();
+    shown.insert("account", account.to_string());
+    shown.insert("is_open", window.is_open(now));
+    shown.insert("last_inbound_at", time(window.last_inbound_at));
+    shown.insert("closes_at", time(window.closes_at()));
+    shown
+}
+
+fn not_found(id: &str) -> ApiError {
+    ApiError::new(Code::ContactNotFound, format!("There is no contact `{id}`."))
+}
+
+/// A contact that the caller may see.
+async fn find(deps: &Deps, caller: &Caller, id: &str) -> Result<Contact, ApiError> {
+    let parsed = id.parse().map_err(|_| not_found(id))?;
+    let found = contact::find(deps, caller, parsed).await?.ok_or_else(|| not_found(id))?;
+    found.ok_or_else(ApiError::forbidden_account)
+}
+
+/// Refuses a key that must not change people: they may be others' business.
+fn refuse_bound(deps: &Deps, caller: &Caller) -> Result<(), ApiError> {
+    if contact::may_change(deps, caller) {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        Code::Forbidden,
+        "Contacts belong to the whole workspace: this API key may use some of its accounts only, and changes none.",
+    ))
+}
+
+/// The contact as it is, and whether it is new; or why nothing was written.
+fn done(end: ContactEnd) -> Result<(StatusCode, Contact), ApiError> {
+    match end {
+        ContactEnd::Created(contact) => Ok((StatusCode::CREATED, contact)),
+        ContactEnd::Updated(contact) | ContactEnd::Unchanged(contact) => Ok((StatusCode::OK, contact)),
+        ContactEnd::Taken(id) => {
+            let message = "There is a contact with this number or user id already.";
+            Err(ApiError::new(Code::ContactExists, message).with("contact_id", id.to_string()))
+        }
+        ContactEnd::NotFound => Err(ApiError::new(Code::ContactNotFound, "There is no such contact.")),
+        ContactEnd::Nameless => Err(ApiError::invalid_at(
+            "/phone_number",
+            "cannot be cleared: the contact would have neither number nor user id",
+        )),
+        ContactEnd::TooManyFields(n) => Err(ApiError::invalid_at(
+            "/custom_fields",
+            format!("must have at most {MAX_CUSTOM_FIELDS} members, would have {n}"),
+        )),
+    }
+}
+
+/// What became of a contact, in a word.
+fn word(end: &ContactEnd) -> &'static str {
+    match end {
+        ContactEnd::Created(_) => "created",
+        ContactEnd::Updated(_) => "updated",
+        ContactEnd::Unchanged(_) => "unchanged",
+        ContactEnd::Taken(_) | ContactEnd::NotFound | ContactEnd::Nameless | ContactEnd::TooManyFields(_) => {
+            "failed"
         }
     }
-    Ok(answer::success(StatusCode::OK, &show::contact(contact)))
+}
+
+/// One contact of a list: what became of it, or why nothing did.
+fn result(index: usize, end: Result<(&'static str, Contact), ApiError>) -> Value {
+    let index = Value::from(i64::try_from(index).unwrap_or(i64::MAX));
+    match end {
+        Ok((word, contact)) => {
+            object([("index", index), ("id", contact.id.to_string().into()), ("status", word.into())])
+        }
+        Err(error) => {
+            let mut shown = Object::new();
+            shown.insert("index", index);
+            shown.insert("code", error.code().as_str());
+            shown.insert("message", error.message());
+            let details = error.details();
+            shown.insert("errors", details.get("errors").cloned().unwrap_or_else(|| Vec::new().into()));
+            if let Some(id) = details.get("contact_id") {
+                shown.insert("contact_id", id.clone());
+            }
+            Value::Object(shown)
+        }
+    }
 }

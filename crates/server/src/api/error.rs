@@ -85,7 +85,15 @@ codes! {
     WebhookNotFound = "webhook_not_found", NOT_FOUND;
     /// There is no such delivery, or its event is no longer kept.
     DeliveryNotFound = "delivery_not_found", NOT_FOUND;
-    /// The webhook is disabled: nothing is sent to it until it is enabled again.
+    /// There is an account with this name or number: `details.field` says which.
+    AccountExists = "account_exists", CONFLICT;
+    /// Messages wait in the account's queue: it is removed with `?force=true` only, which cancels them.
+    AccountBusy = "account_busy", CONFLICT;
+    /// Meta takes no changes of the template in its present state.
+    TemplateNotEditable = "template_not_editable", CONFLICT;
+    /// Somebody has this number or user id already, perhaps in another spelling: `details.contact_id` says who.
+    ContactExists = "contact_exists", CONFLICT;
+    /// The webhook is disabled: until it is enabled again nothing is sent to it but a test.
     WebhookDisabled = "webhook_disabled", CONFLICT;
     /// There are as many of these as there may be: `details.limit` says how many.
     TooMany = "too_many", CONFLICT;

@@ -69,6 +69,10 @@ pub(crate) async fn list_events(
     data.insert("events", Value::Array(page.events.iter().map(show).collect()));
     data.insert("next_cursor", next);
     data.insert("has_more", page.has_more);
+    if page.has_gap {
+        // Said where it is so: the place to go on from lies before the oldest event that is kept.
+        data.insert("gap", true);
+    }
     Ok(answer::success(StatusCode::OK, &data))
 }
 
@@ -154,10 +158,14 @@ fn ended(error: &StoreError) -> Option<Bytes> {
 }
 
 fn written(page: &EventPage) -> Bytes {
-    if page.events.is_empty() {
+    if page.events.is_empty() && !page.has_gap {
         return Bytes::from_static(b": still here\n\n");
     }
     let mut text = String::new();
+    if page.has_gap {
+        // What lies before the oldest event that is kept was missed.
+        text.push_str("event: gap\ndata: {\"gap\":true}\n\n");
+    }
     for event in &page.events {
         // The data is one line: JSON text escapes line breaks.
         text.push_str(&format!("id: {}\nevent: {}\ndata: {}\n\n", event.id, event.kind, event.body()));
@@ -203,7 +211,12 @@ fn start(workspace: WorkspaceId, text: &str) -> Option<EventStart> {
 /// Names of kinds, parted by commas.
 fn event_kinds(item: &Item<'_, '_>) -> Option<Vec<EventKind>> {
     let mut kinds = Vec::new();
-    for name in item.string(1..)?.split(',').map(str::trim) {
+    let names = item.string(1..)?;
+    // As an endpoint says it.
+    if names == "*" {
+        return None;
+    }
+    for name in names.split(',').map(str::trim) {
         match name.parse() {
             Ok(kind) => kinds.push(kind),
             Err(_) => item.refuse(unknown_kind(name)),

@@ -51,7 +51,7 @@ pub(crate) async fn get_key(
     Named(id): Named,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    body::read(&body::query(query.as_deref())?, |_| ())?;
+    body::no_query(query.as_deref())?;
     let filter = KeyFilter { id: Some(key_id(&id)?), search: None };
     let one = PageRequest { per_page: 1, start: PageStart::Page(1) };
     let found = deps.access.keys(caller.workspace(), &filter, one).await?.rows.pop().ok_or_else(not_found)?;
@@ -73,7 +73,7 @@ pub(crate) async fn create_key(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = body::object(&body::bytes(&deps, &headers, body).await?, false)?;
+    let object = body::json(&deps, &headers, body).await?;
     let now = deps.now();
     let wish = body::read(&object, |fields| {
         let limit = |name| fields.optional(name).integer(1..=MOST_CALLS).and_then(|n| u32::try_from(n).ok());

@@ -7,9 +7,11 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use domain::check::Item;
+use domain::id::ContactId;
 use domain::json::Value;
 use domain::message::{Direction, Status};
 use engine::Deps;
+use engine::key::Caller;
 use engine::ports::{MessageFilter, MessageKey};
 use engine::queue::{self, ActError, Resolve};
 use engine::{read, send};
@@ -24,16 +26,29 @@ pub(crate) async fn list_messages(
     Allowed(caller): Allowed,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let query = body::query(query.as_deref())?;
+    list_some(&deps, &caller, query.as_deref(), None).await
+}
+
+/// Lists messages: of one person, or of whomever the query names.
+pub(super) async fn list_some(
+    deps: &Deps,
+    caller: &Caller,
+    query: Option<&str>,
+    contact: Option<ContactId>,
+) -> Result<Response, ApiError> {
+    let query = body::query(query)?;
     let (mut filter, account, page) = body::read(&query, |fields| {
         let statuses = Status::ALL.map(|status| (status.as_str(), status));
         let directions =
             [Direction::Inbound, Direction::Outbound].map(|direction| (direction.as_str(), direction));
         let text = |name| fields.optional(name).string(1..=512).map(str::to_owned);
         let filter = MessageFilter {
-            accounts: caller.visible(&deps),
+            accounts: caller.visible(deps),
             key: fields.optional("message_id").string(1..=512).map(key_of),
-            contact: parsed(fields.optional("contact"), "must be the id of a contact"),
+            contact: match contact {
+                Some(_) => contact,
+                None => parsed(fields.optional("contact"), "must be the id of a contact"),
+            },
             account: None,
             status: fields.optional("status").choice(&statuses),
             kind: text("type"),
@@ -46,7 +61,7 @@ pub(crate) async fn list_messages(
         (filter, text("account"), list::page_request("messages", fields))
     })?;
     if let Some(account) = account {
-        filter.account = Some(match send::choose_account(&deps, &caller, Some(&account)) {
+        filter.account = Some(match send::choose_account(deps, caller, Some(&account)) {
             Ok(record) => record.account.id,
             // An account that is gone has left its messages here.
             Err(error) => account.parse().map_err(|_| error)?,
@@ -63,7 +78,7 @@ pub(crate) async fn get_message(
     Named(id): Named,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    body::read(&body::query(query.as_deref())?, |_| ())?;
+    body::no_query(query.as_deref())?;
     let story = deps.messages.message(caller.workspace(), &key_of(&id)).await?;
     let story =
         story.ok_or_else(|| ApiError::new(Code::MessageNotFound, "There is no message with this id."))?;
@@ -96,7 +111,7 @@ pub(crate) async fn cancel_message(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    body::read(&body::object(&body::bytes(&deps, &headers, body).await?, true)?, |_| ())?;
+    body::nothing(&deps, &headers, body).await?;
     match queue::cancel(&deps, &caller, &key_of(&id)).await {
         Ok(message) => Ok(answer::success(StatusCode::OK, &show::message(message))),
         Err(ActError::NotPossible(status)) => {
@@ -115,7 +130,7 @@ pub(crate) async fn resolve_message(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = body::object(&body::bytes(&deps, &headers, body).await?, false)?;
+    let object = body::json(&deps, &headers, body).await?;
     let action = body::read(&object, |fields| {
         fields.required("action").choice(&[("resend", Resolve::Resend), ("fail", Resolve::Fail)])
     })?;

@@ -6,7 +6,9 @@ use domain::check::Violation;
 use domain::json::{Object, Value};
 use domain::meta_error::MetaError;
 use domain::template::{Mismatch, TemplateStatus};
+use engine::account::ChangeError;
 use engine::key::grant::KeyError;
+use engine::number::NumberError;
 use engine::ports::{PasswordError, UpstreamError};
 use engine::queue::ActError;
 use engine::read::ReadError;
@@ -160,6 +162,28 @@ impl From<UpstreamError> for ApiError {
             Class::PauseTemplate | Class::Suppress | Class::Rest | Class::WindowClosed | Class::Permanent => {
                 Self::new(Code::MetaError, meta_sentence(&error)).with_meta(Some(&error))
             }
+        }
+    }
+}
+
+impl From<ChangeError> for ApiError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::NotFound => Self::new(Code::AccountNotFound, "There is no such account any more."),
+            ChangeError::TokenRefused(reason) => Self::invalid_at(
+                "/access_token",
+                format!("is not taken by Meta: {}", reason.trim_end_matches('.')),
+            ),
+            ChangeError::Store(error) => super::accounts::or_taken(error, Some("name")),
+        }
+    }
+}
+
+impl From<NumberError> for ApiError {
+    fn from(error: NumberError) -> Self {
+        match error {
+            NumberError::Upstream(error) => error.into(),
+            NumberError::Store(error) => error.into(),
         }
     }
 }

@@ -19,7 +19,7 @@ use super::send::Answer;
 use super::{ApiError, Code, answer};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// Seconds to wait while the first request is running: it ends within this, nearly always.
 const IN_PROGRESS_WAIT: u32 = 1;
 

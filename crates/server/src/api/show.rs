@@ -120,8 +120,15 @@ pub(crate) fn contact(contact: Contact) -> Value {
         ("phone_number", text(contact.wa_id.as_deref().map(phone))),
         ("user_id", text(contact.user_id)),
         ("name", text(contact.name)),
+        ("username", text(contact.username)),
+        ("tags", Value::Array(contact.tags.into_iter().map(Value::from).collect())),
+        ("stage", text(contact.stage)),
+        ("email", text(contact.email)),
+        ("custom_fields", contact.custom_fields.into()),
         ("last_inbound_at", contact.last_inbound_at.map_or(Value::Null, time)),
-        ("opted_out", contact.has_opted_out.into()),
+        ("opted_out", contact.opted_out.is_some().into()),
+        ("opted_out_reason", text(contact.opted_out.map(|(_, reason)| reason.as_str()))),
+        ("opted_out_at", contact.opted_out.map_or(Value::Null, |(at, _)| time(at))),
         ("created_at", time(contact.created_at)),
     ])
 }
@@ -176,9 +183,13 @@ fn message_object(message: StoredMessage) -> Object {
             shown.insert("recipient", text(message.user_id));
             shown.insert("client_reference", text(message.client_reference));
             shown.insert("sent_as", message.sent_as.as_str());
-            shown.insert("mode", if message.is_of_queue { "queue" } else { "sync" });
+            let mode = if message.is_of_queue { "queue" } else { "sync" };
+            shown.insert("mode", if message.is_echo { "echo" } else { mode });
             if message.status == Status::Queued {
                 shown.insert("due_at", message.due_at.map_or(Value::Null, time));
+                if let Some(waiting_for) = message.waiting_for {
+                    shown.insert("waiting_for", waiting_for.as_str());
+                }
             }
             if let Some(expires_at) = message.expires_at {
                 shown.insert("expires_at", time(expires_at));
@@ -221,13 +232,16 @@ fn pricing(pricing: Pricing) -> Value {
 
 /// A message with its story.
 pub(crate) fn story(story: MessageStory) -> Value {
-    let begun = (story.message.direction, story.message.is_of_queue, story.message.created_at);
+    let StoredMessage { direction, is_of_queue, is_echo, created_at: at, .. } = story.message;
     let mut shown = message_object(story.message);
-    let mut timeline = vec![match begun {
-        (Direction::Outbound, true, at) => step(Status::Queued, at),
-        (Direction::Outbound, false, at) => step(Status::Sending, at),
-        (Direction::Inbound, _, at) => step(Status::Received, at),
-    }];
+    let begun = match (direction, is_of_queue) {
+        // We did not send it: it begins with what Meta told.
+        (Direction::Outbound, _) if is_echo => None,
+        (Direction::Outbound, true) => Some(Status::Queued),
+        (Direction::Outbound, false) => Some(Status::Sending),
+        (Direction::Inbound, _) => Some(Status::Received),
+    };
+    let mut timeline: Vec<_> = begun.map(|status| step(status, at)).into_iter().collect();
     timeline.extend(story.timeline.into_iter().map(entry));
     shown.insert("timeline", Value::Array(timeline));
     let raw = story.raw.and_then(|raw| std::str::from_utf8(&raw).ok().map(parsed));

@@ -1,5 +1,7 @@
 //! Templates.
 
+mod change;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -8,12 +10,14 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use engine::key::Caller;
-use engine::ports::{AccountRecord, PageRequest, PageStart, TemplateFilter};
+use engine::ports::{AccountRecord, PageRequest, PageStart, StoredTemplate, TemplateFilter};
 use engine::send::choose_account;
 use engine::{Deps, template};
 
 use super::visit::{Acting, Allowed, Named};
 use super::{ApiError, Code, answer, body, list, show};
+
+pub(crate) use change::{create_template, delete_template, preview_template, update_template};
 
 /// Lists templates, oldest first.
 pub(crate) async fn list_templates(
@@ -64,17 +68,24 @@ pub(crate) async fn get_template(
     Named(id): Named,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    body::read(&body::query(query.as_deref())?, |_| ())?;
-    let not_found = || ApiError::new(Code::TemplateNotFound, format!("There is no template `{id}`."));
+    body::no_query(query.as_deref())?;
+    Ok(answer::success(StatusCode::OK, &show::template(find(&deps, &caller, &id).await?)))
+}
+
+fn not_found(id: &str) -> ApiError {
+    ApiError::new(Code::TemplateNotFound, format!("There is no template `{id}`."))
+}
+
+/// The template with this id of ours, if the key may see it.
+async fn find(deps: &Deps, caller: &Caller, id: &str) -> Result<StoredTemplate, ApiError> {
     let filter = TemplateFilter {
-        id: Some(id.parse().map_err(|_| not_found())?),
-        waba_ids: visible_wabas(&deps, &caller),
+        id: Some(id.parse().map_err(|_| not_found(id))?),
+        waba_ids: visible_wabas(deps, caller),
         ..TemplateFilter::default()
     };
     let first = PageRequest { per_page: 1, start: PageStart::Page(1) };
     let found = deps.accounts.templates(caller.workspace(), &filter, first).await?;
-    let template = found.rows.into_iter().next().ok_or_else(not_found)?;
-    Ok(answer::success(StatusCode::OK, &show::template(template)))
+    found.rows.into_iter().next().ok_or_else(|| not_found(id))
 }
 
 /// Brings the templates up to date with Meta's lists: of one account, or of all that the key may use.

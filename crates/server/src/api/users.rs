@@ -55,7 +55,7 @@ pub(crate) async fn get_user(
     Named(id): Named,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    body::read(&body::query(query.as_deref())?, |_| ())?;
+    body::no_query(query.as_deref())?;
     let is_own = matches!(&caller, Caller::User(session) if session.user.id.to_string() == id);
     if !is_own && !caller.may(Permission::ManageUsers) {
         return Err(lacks(&caller, Permission::ManageUsers));
@@ -79,7 +79,7 @@ pub(crate) async fn create_user(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = body::object(&body::bytes(&deps, &headers, body).await?, false)?;
+    let object = body::json(&deps, &headers, body).await?;
     let (email, name, role, password) = body::read(&object, |fields| {
         (
             email(&fields.required("email")),
@@ -142,7 +142,7 @@ pub(crate) async fn update_user(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = body::object(&body::bytes(&deps, &headers, body).await?, false)?;
+    let object = body::json(&deps, &headers, body).await?;
     let edit = body::read(&object, |fields| UserEdit {
         email: given(fields, "email", email),
         name: match fields.change("name") {

@@ -3,15 +3,16 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
+use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use domain::allowance::{CallKind, Grant};
 use domain::id::MessageId;
 use domain::permission::Permission;
 use engine::key::{self, Caller};
+use engine::metrics::Label;
 use engine::ports::StoreError;
 use engine::{By, Deps, chain, directory, session};
 use jiff::Timestamp;
@@ -276,17 +277,29 @@ fn forged(request: &Request, caller: Option<&Caller>, web: &Web) -> Option<&'sta
 /// Whether the call counts against the sends.
 fn kind_of(uri: &Uri) -> CallKind {
     let path = uri.path();
-    let is_send = path.ends_with("/messages/send") || path.ends_with("/messages/batch");
+    let is_send =
+        path.ends_with("/messages/send") || path.ends_with("/messages/batch") || path == super::v1::SEND;
     if is_send { CallKind::Send } else { CallKind::Other }
 }
 
+/// Addresses whose calls say something in their query besides the body.
+const TAKE_A_QUERY: [&str; 2] = ["/contacts", "/contacts/import"];
+
 /// The first query parameter of a call that takes none: whatever is not read says what it wants in its body.
 fn surplus(request: &Request) -> Option<Arc<str>> {
-    if request.method().is_safe() {
+    let path = request.uri().path();
+    let takes_one = TAKE_A_QUERY.iter().any(|taker| path.ends_with(taker));
+    if request.method().is_safe() || takes_one || reads_query(request) {
         return None;
     }
     let (name, _) = url::form_urlencoded::parse(request.uri().query()?.as_bytes()).next()?;
     Some(name.into_owned().into())
+}
+
+/// Whether the call says how it wants something removed: a DELETE has no body.
+fn reads_query(request: &Request) -> bool {
+    let path = request.uri().path();
+    request.method() == Method::DELETE && (path.starts_with("/accounts/") || path.starts_with("/templates/"))
 }
 
 /// Runs a call: gives it an id, recognises its caller, writes out its error, adds the headers.
@@ -313,6 +326,9 @@ pub(crate) async fn around(
         grant: Arc::default(),
     };
     let kind = kind_of(request.uri());
+    let (start, begun_at, method) = (deps.metrics.now(), deps.now(), request.method().clone());
+    // The route, not the path: a wamid in a path holds a phone number.
+    let route = request.extensions().get::<MatchedPath>().cloned();
     request.extensions_mut().insert(visit.clone());
 
     let mut response = match unread {
@@ -323,6 +339,7 @@ pub(crate) async fn around(
 
     if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {
         log(&error, &request_id);
+        count_error(&deps, error.code(), kind);
         let mut written = answer::failure(&error, &request_id);
         for (name, value) in response.headers() {
             written.headers_mut().entry(name).or_insert_with(|| value.clone());
@@ -330,13 +347,39 @@ pub(crate) async fn around(
         response = written;
     }
     response = with_request_id(response, &request_id);
+    tracing::debug!(
+        request.id = &*request_id,
+        method = method.as_str(),
+        route = route.as_ref().map_or("none", MatchedPath::as_str),
+        status = response.status().as_u16(),
+        duration_ms = deps.now().duration_since(begun_at).as_millis(),
+        "a call was answered"
+    );
     if let Some(caller) = &visit.caller {
         let grant = visit.grant().unwrap_or_else(|| key::look(&deps, caller, kind));
         set(&mut response, LIMIT, grant.limit);
         set(&mut response, REMAINING, grant.remaining);
         set(&mut response, RESET, seconds_up(grant.resets_at));
     }
+    let route = route.as_ref().map_or("other", MatchedPath::as_str);
+    deps.metrics.http(method.as_str(), route, (word_of(kind), response.status().as_u16()), start);
     response
+}
+
+fn word_of(kind: CallKind) -> &'static str {
+    match kind {
+        CallKind::Send => "send",
+        CallKind::Other => "other",
+    }
+}
+
+fn count_error(deps: &Deps, code: Code, kind: CallKind) {
+    deps.metrics.http_errors.count(&[Label::Word(code.as_str())]);
+    if code == Code::InvalidApiKey {
+        deps.metrics.auth_failures.count(&[]);
+    } else if code == Code::RateLimited {
+        deps.metrics.rate_limit_refusals.count(&[Label::Word(word_of(kind))]);
+    }
 }
 
 /// Adds `X-Request-Id`.
@@ -362,6 +405,9 @@ fn log(error: &ApiError, request_id: &str) {
             error = chain(cause),
             "a call failed"
         );
+    } else if error.code().status().is_server_error() {
+        // Nothing is wrong with the gateway itself: Meta is out of reach, an account is held, a queue is full.
+        tracing::warn!(request.id = request_id, code = error.code().as_str(), "a call could not be served");
     } else {
         tracing::debug!(request.id = request_id, code = error.code().as_str(), "a call was refused");
     }

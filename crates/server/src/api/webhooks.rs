@@ -49,7 +49,11 @@ pub(crate) async fn list_webhooks(
         let Some(search) = &search else { return true };
         record.name.to_lowercase().contains(search) || record.url.to_lowercase().contains(search)
     };
-    let found: Vec<_> = directory.webhooks_of(caller.workspace()).filter(matches).collect();
+    let found: Vec<_> = directory
+        .webhooks_of(caller.workspace())
+        .filter(matches)
+        .filter(|record| covers(&deps, &caller, &record.accounts))
+        .collect();
     Ok(list::page("webhooks", page, list::cut(&found, page), |record| show(record)))
 }
 
@@ -60,7 +64,7 @@ pub(crate) async fn get_webhook(
     Named(id): Named,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    body::read(&body::query(query.as_deref())?, |_| ())?;
+    body::no_query(query.as_deref())?;
     Ok(answer::success(StatusCode::OK, &show(&*find(&deps, &caller, &id)?)))
 }
 
@@ -71,7 +75,7 @@ pub(crate) async fn create_webhook(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = body::object(&body::bytes(&deps, &headers, body).await?, false)?;
+    let object = body::json(&deps, &headers, body).await?;
     let choice = body::read(&object, |fields| read_choice(&deps, &caller, fields, None))?;
     let choice = choice.ok_or_else(|| ApiError::invalid_at("", "the endpoint is incomplete"))?;
     let Some(record) = webhook::create(&deps, &by, caller.workspace(), choice).await? else {
@@ -90,7 +94,7 @@ pub(crate) async fn update_webhook(
     body: Body,
 ) -> Result<Response, ApiError> {
     let record = find(&deps, &caller, &id)?;
-    let object = body::object(&body::bytes(&deps, &headers, body).await?, false)?;
+    let object = body::json(&deps, &headers, body).await?;
     let choice = body::read(&object, |fields| read_choice(&deps, &caller, fields, Some(&record)))?;
     let choice = choice.ok_or_else(|| ApiError::invalid_at("", "the endpoint is incomplete"))?;
     let switches_on = object.get("enabled").and_then(Value::as_bool) == Some(true);
@@ -106,7 +110,7 @@ pub(crate) async fn delete_webhook(
     Named(id): Named,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    body::read(&body::query(query.as_deref())?, |_| ())?;
+    body::no_query(query.as_deref())?;
     let record = find(&deps, &caller, &id)?;
     if webhook::remove(&deps, &by, &record).await? {
         Ok(StatusCode::NO_CONTENT.into_response())
@@ -123,7 +127,7 @@ pub(crate) async fn test_webhook(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    body::read(&body::object(&body::bytes(&deps, &headers, body).await?, true)?, |_| ())?;
+    body::nothing(&deps, &headers, body).await?;
     let record = find(&deps, &caller, &id)?;
     let tested = notify::test(&deps, caller.workspace(), record.id).await?;
     let position = tested.ok_or_else(|| not_found(&id))?;
@@ -139,7 +143,7 @@ pub(crate) async fn rotate_webhook_secret(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    body::read(&body::object(&body::bytes(&deps, &headers, body).await?, true)?, |_| ())?;
+    body::nothing(&deps, &headers, body).await?;
     let record = find(&deps, &caller, &id)?;
     let changed = webhook::rotate(&deps, &by, &record).await?.ok_or_else(|| not_found(&id))?;
     Ok(answer::success(StatusCode::OK, &with_secret(&changed)))
@@ -173,7 +177,7 @@ pub(crate) async fn replay_webhook(
     body: Body,
 ) -> Result<Response, ApiError> {
     let record = find(&deps, &caller, &id)?;
-    let object_given = body::object(&body::bytes(&deps, &headers, body).await?, false)?;
+    let object_given = body::json(&deps, &headers, body).await?;
     let now = deps.now();
     let since = body::read(&object_given, |fields| {
         let since = fields.required("since");
@@ -197,7 +201,7 @@ pub(crate) async fn replay_webhook(
         ("id", replay.to_string().into()),
         ("webhook_id", record.id.to_string().into()),
         ("since", since.to_string().into()),
-        ("events", n_events.into()),
+        ("events_since", n_events.into()),
     ]);
     Ok(answer::success(StatusCode::ACCEPTED, &data))
 }
@@ -210,14 +214,17 @@ pub(crate) async fn redeliver_delivery(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    body::read(&body::object(&body::bytes(&deps, &headers, body).await?, true)?, |_| ())?;
+    body::nothing(&deps, &headers, body).await?;
     let unknown = || ApiError::new(Code::DeliveryNotFound, format!("There is no delivery `{id}`."));
     let parsed: DeliveryId = id.parse().map_err(|_| unknown())?;
     let position = parsed.position(caller.workspace()).ok_or_else(unknown)?;
     let delivery = one_delivery(&deps, &caller, position).await?.filter(|delivery| delivery.id == parsed);
     let delivery = delivery.ok_or_else(unknown)?;
     let directory = deps.directory.current();
-    let record = directory.webhook(caller.workspace(), delivery.webhook).ok_or_else(unknown)?;
+    let record = directory
+        .webhook(caller.workspace(), delivery.webhook)
+        .filter(|record| covers(&deps, &caller, &record.accounts))
+        .ok_or_else(unknown)?;
     refuse_disabled(record)?;
     let repeated = webhook::redeliver(&deps, caller.workspace(), position).await?.ok_or_else(unknown)?;
     let position = repeated.position(caller.workspace()).ok_or_else(unknown)?;
@@ -251,7 +258,15 @@ fn not_found(id: &str) -> ApiError {
 fn find(deps: &Deps, caller: &Caller, id: &str) -> Result<Arc<WebhookRecord>, ApiError> {
     let parsed = id.parse().map_err(|_| not_found(id))?;
     let directory = deps.directory.current();
-    directory.webhook(caller.workspace(), parsed).cloned().ok_or_else(|| not_found(id))
+    let found = directory.webhook(caller.workspace(), parsed).cloned();
+    found.filter(|record| covers(deps, caller, &record.accounts)).ok_or_else(|| not_found(id))
+}
+
+/// Whether a caller may see all that an endpoint of these accounts hears: who sees some accounts only has nothing to do
+/// with an endpoint that hears of others.
+fn covers(deps: &Deps, caller: &Caller, accounts: &[AccountId]) -> bool {
+    let Some(visible) = caller.visible(deps) else { return true };
+    !accounts.is_empty() && accounts.iter().all(|account| visible.contains(account))
 }
 
 /// Reads what is chosen. What a change does not name stays as it is; `null` clears what may be empty.
@@ -286,6 +301,11 @@ fn read_choice(
         Change::Clear => Some(Vec::new()),
         Change::Set(item) => Some(read_accounts(deps, caller, &item)),
     };
+    let after = accounts.as_deref().or_else(|| before.map(|before| before.accounts.as_slice()));
+    if !covers(deps, caller, after.unwrap_or_default()) {
+        let place = fields.place().key("accounts");
+        fields.violations().refuse(&place, "must name accounts: this key sees some of them only");
+    }
     let headers = match fields.change("headers") {
         Change::Keep => None,
         Change::Clear => Some(Vec::new()),
@@ -325,7 +345,7 @@ fn read_events(items: &Items<'_, '_>) -> Option<Vec<EventKind>> {
 fn read_accounts(deps: &Deps, caller: &Caller, item: &Item<'_, '_>) -> Vec<AccountId> {
     let directory = deps.directory.current();
     let mut accounts = Vec::new();
-    let Some(items) = item.array(0..=MAX_ACCOUNTS) else { return accounts };
+    let Some(items) = item.array(1..=MAX_ACCOUNTS) else { return accounts };
     for item in items.iter() {
         let Some(name) = item.string(1..) else { continue };
         match directory.account(caller.workspace(), name) {

@@ -1,5 +1,9 @@
 //! `waypost accounts`: WhatsApp senders.
 
+mod change;
+mod steps;
+mod update;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -17,7 +21,7 @@ use super::Ctx;
 use super::place::{Opened, Place};
 use super::secrets::secret;
 use super::terminal::{Palette, complain, say, say_json, say_table};
-use crate::config::Config;
+use steps::{Missing, steps};
 
 /// The most characters of a name.
 const LONGEST_NAME: usize = 100;
@@ -30,12 +34,18 @@ pub(super) enum Accounts {
     Add(Box<Add>),
     /// List the accounts
     List(List),
-    /// Ask Meta about an account: token, scopes, number, webhook subscription
+    /// Change an account: its name, its secrets, whether it is the default
+    Update(Box<update::Update>),
+    /// Ask Meta about an account: token, scopes, number, webhook subscription, callback
     Test(One),
+    /// Subscribe the token's app to the account's webhooks
+    Subscribe(One),
+    /// Register the account's number with its PIN
+    Register(change::Register),
     /// Let an account that is held send again
     Resume(One),
     /// Remove an account; its messages stay
-    Remove(One),
+    Remove(change::Remove),
 }
 
 #[derive(Debug, Args)]
@@ -156,6 +166,7 @@ impl Accounts {
                 }
                 Ok(exit_code(&checks))
             }
+            Self::Update(update) => update.run(ctx).await,
             Self::Resume(one) => {
                 let opened = one.place.open(ctx).await?;
                 let record = find(&opened, &one.account)?;
@@ -165,20 +176,9 @@ impl Accounts {
                     .context("resuming the account")?;
                 one.done("connected", &record.account, &format!("account `{name}` may send again"))
             }
-            Self::Remove(one) => {
-                let opened = one.place.open(ctx).await?;
-                let record = find(&opened, &one.account)?;
-                let name = &record.account.name;
-                let removed = account::remove(&opened.deps, &By::command_line(), &record.account).await;
-                if !removed.context("removing the account")? {
-                    bail!("account `{name}` was removed by somebody else just now");
-                }
-                one.done(
-                    "removed",
-                    &record.account,
-                    &format!("account `{name}` is removed; its messages stay"),
-                )
-            }
+            Self::Subscribe(one) => change::subscribe(&one, ctx).await,
+            Self::Register(register) => register.run(ctx).await,
+            Self::Remove(remove) => remove.run(ctx).await,
         }
     }
 }
@@ -253,7 +253,7 @@ impl Add {
         } else {
             say(&format!("added account `{}`, id {}", account.name, account.id))?;
             say_checks(ctx, &checks)?;
-            say(&steps(&opened.config, &account, &missing))?;
+            say(&steps(&callback_url, &account, &missing))?;
         }
         Ok(exit_code(&checks))
     }
@@ -274,57 +274,6 @@ impl Add {
         }
         Ok(())
     }
-}
-
-/// What an account was added without.
-struct Missing {
-    app_secret: bool,
-    verify_token: bool,
-}
-
-/// What is left to do at Meta.
-fn steps(config: &Config, account: &Account, missing: &Missing) -> String {
-    let callback_url = config.callback_url();
-    if account.is_sandbox {
-        return format!("the simulator calls {callback_url}; there is nothing to set at Meta");
-    }
-    let verify_token = if missing.verify_token {
-        "Verify token   this account has none: Meta cannot check the callback. Remove it and add it again with \
-         --verify-token"
-    } else {
-        "Verify token   the word you gave as --verify-token"
-    };
-    let mut text = format!(
-        "\nWhat to set at Meta (developers.facebook.com, your app, WhatsApp > Configuration):\n  \
-         1. Callback URL   {callback_url}\n     {verify_token}\n  \
-         2. Webhook fields: subscribe messages, message_template_status_update, message_template_quality_update,\n     \
-         template_category_update, phone_number_quality_update and account_update\n  \
-         3. Subscribe the app to the WhatsApp Business Account {waba}, once:\n     \
-         curl -X POST -H 'Authorization: Bearer <access token>' \
-         https://graph.facebook.com/{version}/{waba}/subscribed_apps\n\
-         Then `waypost accounts test {name}` says whether all is well.",
-        version = config.graph.version,
-        waba = account.waba_id,
-        name = quoted(&account.name),
-    );
-    if !callback_url.starts_with("https://") {
-        text.push_str(
-            "\nMeta calls https only, at an address that it can reach: set public_url to yours, such as \
-             https://wa.example.com",
-        );
-    }
-    if missing.app_secret {
-        text.push_str(
-            "\nThis account has no app secret: Meta's webhooks are refused until it is added again with --app-secret",
-        );
-    }
-    text
-}
-
-/// An argument as a shell takes it.
-fn quoted(text: &str) -> String {
-    let is_plain = text.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter));
-    if is_plain { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 impl List {

@@ -71,6 +71,42 @@ pub(super) async fn post(call: &Call<'_>) -> anyhow::Result<(StatusCode, Value)>
     Ok((status, answer))
 }
 
+/// What a look brought.
+pub(super) struct Look {
+    /// The status.
+    pub(super) status: StatusCode,
+    /// The header `Date`.
+    pub(super) date: Option<String>,
+    /// The body.
+    pub(super) body: String,
+}
+
+/// How long a look may take.
+const LOOK_WITHIN: Duration = Duration::from_secs(15);
+/// The most bytes of an answer that are looked at.
+const LONGEST_LOOK: usize = 64 * 1024;
+
+/// Looks what answers at an address.
+///
+/// # Errors
+/// When nothing does.
+pub(super) async fn get(url: &str) -> anyhow::Result<Look> {
+    let request = Request::get(url)
+        .header(header::USER_AGENT, concat!("waypost/", env!("CARGO_PKG_VERSION")))
+        .body(Full::new(Bytes::new()))
+        .map_err(|_| anyhow!("this is no address"))?;
+    let look = within(LOOK_WITHIN, async {
+        let response = client()?.request(request).await.context("it gives no answer")?;
+        let status = response.status();
+        let date =
+            response.headers().get(header::DATE).and_then(|date| date.to_str().ok()).map(str::to_owned);
+        let body = Limited::new(response.into_body(), LONGEST_LOOK).collect().await;
+        let body = body.map_or_else(|_| Bytes::new(), http_body_util::Collected::to_bytes);
+        Ok(Look { status, date, body: String::from_utf8_lossy(&body).into_owned() })
+    });
+    look.await.unwrap_or_else(|| bail!("it did not answer within {} s", LOOK_WITHIN.as_secs()))
+}
+
 fn silent(uri: &str, error: hyper_util::client::legacy::Error) -> anyhow::Error {
     if error.is_connect() {
         anyhow::Error::new(error)

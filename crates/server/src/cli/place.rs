@@ -47,8 +47,16 @@ impl Place {
     /// # Errors
     /// When there is no sandbox here, or its key cannot be read.
     pub(super) fn config(&self, ctx: &Ctx) -> anyhow::Result<Config> {
+        Self::config_of(self.dev, ctx)
+    }
+
+    /// The same for a command that works on all workspaces.
+    ///
+    /// # Errors
+    /// When there is no sandbox here, or its key cannot be read.
+    pub(super) fn config_of(is_dev: bool, ctx: &Ctx) -> anyhow::Result<Config> {
         let mut config = ctx.loaded.config.clone();
-        if self.dev {
+        if is_dev {
             if !config.dev_database().exists() {
                 bail!("there is no sandbox in {}: `waypost dev` makes one", config.data_dir.display());
             }

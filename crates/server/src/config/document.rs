@@ -62,12 +62,17 @@ fn sentences(text: &str) -> String {
     text.replace(". ", ".\n")
 }
 
+/// How long a line may be that others are lined up with.
+const LINED_UP: usize = 80;
+
 /// The effective configuration as TOML, with where each value came from.
 pub(crate) fn effective(loaded: &Loaded) -> String {
     let mut text = String::new();
     let mut table = "";
     let rows: Vec<_> = KEYS.iter().map(|key| (key, row(loaded, key))).collect();
-    let width = rows.iter().map(|(_, row)| row.chars().count()).max().unwrap_or_default();
+    // A long list stands for itself: the others are lined up among themselves.
+    let widths = rows.iter().map(|(_, row)| row.chars().count());
+    let width = widths.filter(|width| *width <= LINED_UP).max().unwrap_or_default();
     for (key, row) in rows {
         let own = key.name.rsplit_once('.').map_or("", |(table, _)| table);
         if own != table {

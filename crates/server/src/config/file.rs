@@ -67,6 +67,7 @@ fn value_of(key: Option<&Key>, value: &Spanned<DeValue<'_>>) -> Result<String, S
     match (key.map(|key| key.kind), value) {
         (Some(Kind::Choice(TRUTH)), DeValue::Boolean(truth)) => return Ok(truth.to_string()),
         (Some(Kind::Waits), DeValue::Array(waits)) => return seconds(waits),
+        (Some(Kind::Words), DeValue::Array(list)) => return words(list),
         _ => {}
     }
     match (is_number, value.as_str(), value.as_integer()) {
@@ -81,6 +82,12 @@ fn value_of(key: Option<&Key>, value: &Spanned<DeValue<'_>>) -> Result<String, S
 fn seconds(waits: &DeArray<'_>) -> Result<String, String> {
     let seconds: Option<Vec<_>> = waits.iter().map(|wait| wait.get_ref().as_integer().map(decimal)).collect();
     seconds.map(|seconds| seconds.join(",")).ok_or_else(|| "must be a list of whole numbers".to_owned())
+}
+
+/// A list of texts, as the environment writes it.
+fn words(list: &DeArray<'_>) -> Result<String, String> {
+    let words: Option<Vec<_>> = list.iter().map(|word| word.get_ref().as_str()).collect();
+    words.map(|words| words.join(",")).ok_or_else(|| "must be a list of texts in quotes".to_owned())
 }
 
 fn kind_of(value: &DeValue<'_>) -> &'static str {

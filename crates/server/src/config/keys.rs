@@ -1,5 +1,6 @@
 //! The list of settings.
 
+pub(crate) use super::kind::Kind;
 use super::{Config, LogFormat, database_url, parse};
 
 /// What a value has to be. The text is not repeated: the error around it names the setting and the value.
@@ -22,75 +23,10 @@ pub(crate) struct Key {
     pub(super) get: fn(&Config) -> Option<String>,
 }
 
-/// What a value is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// `ip:port`.
-    Address,
-    /// Where the data is.
-    Database,
-    /// A folder.
-    Folder,
-    /// 32 bytes as base64.
-    Secret,
-    /// A secret that somebody else made.
-    Password,
-    /// A name, as somebody else gave it.
-    Name,
-    /// A path of names, which may be empty.
-    Prefix,
-    /// `https://…` or `http://…`.
-    Url,
-    /// A version of the Graph API.
-    Version,
-    /// A whole number.
-    Number(u32, u32),
-    /// Whole numbers of seconds, parted by commas.
-    Waits,
-    /// One of these words.
-    Choice(&'static [&'static str]),
-    /// Directives of a log filter.
-    Filter,
-    /// Addresses and networks.
-    Networks,
-}
-
-impl Kind {
-    /// What a value has to be, to be read after "must be".
-    pub(crate) fn text(self) -> String {
-        match self {
-            Self::Address => "an address with a port, such as `127.0.0.1:8080`".to_owned(),
-            Self::Database => "`sqlite:` and the path of a file, such as `sqlite:waypost.db`".to_owned(),
-            Self::Folder => "the path of a folder".to_owned(),
-            Self::Secret => "32 bytes as base64".to_owned(),
-            Self::Password => "a secret without blanks".to_owned(),
-            Self::Name => "a name without blanks".to_owned(),
-            Self::Prefix => "names with slashes between them, such as `waypost/media`, or nothing".to_owned(),
-            Self::Url => "a URL that begins with `https://` or `http://`".to_owned(),
-            Self::Version => "a version of the Graph API, such as `v24.0`".to_owned(),
-            Self::Networks => {
-                "addresses or networks, such as `10.0.0.0/8, ::1`; in the file also a list of them".to_owned()
-            }
-            Self::Number(least, most) => format!("a whole number from {least} to {most}"),
-            Self::Waits => {
-                "whole numbers of seconds from 1 to 2592000, parted by commas, such as `10,60,300`".to_owned()
-            }
-            Self::Choice(words) => {
-                words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ")
-            }
-            Self::Filter => {
-                "a level (`error`, `warn`, `info`, `debug`, `trace`, `off`) or directives such as \
-                 `info,engine=debug`"
-                    .to_owned()
-            }
-        }
-    }
-}
-
 impl Key {
     /// Whether its value is never shown.
     pub(crate) fn is_secret(&self) -> bool {
-        matches!(self.kind, Kind::Secret | Kind::Password)
+        matches!(self.kind, Kind::Secret | Kind::Password | Kind::Token)
     }
 
     /// Its environment variable.
@@ -160,6 +96,18 @@ pub(crate) const KEYS: &[Key] = &[
             Ok(())
         },
         get: |config| config.secret_key.as_ref().map(|_| "***".to_owned()),
+    },
+    Key {
+        name: "old_secret_key",
+        kind: Kind::Secret,
+        about: "The key that was `secret_key` before, while it is replaced: it opens what it has sealed, and seals nothing. \
+                `waypost secrets rotate` says when it can go.",
+        derived: None,
+        set: |config, text| {
+            config.old_secret_key = Some(parse::secret_key(text)?);
+            Ok(())
+        },
+        get: |config| config.old_secret_key.as_ref().map(|_| "***".to_owned()),
     },
     Key {
         name: "public_url",
@@ -481,6 +429,93 @@ pub(crate) const KEYS: &[Key] = &[
         derived: None,
         set: |config, text| parse::into(&mut config.media.s3.prefix, parse::prefix(text)),
         get: |config| Some(config.media.s3.prefix.clone()),
+    },
+    Key {
+        name: "metrics.enabled",
+        kind: Kind::Choice(TRUTH),
+        about: "Whether `GET /metrics` tells Prometheus how the gateway fares. The page names accounts and counts \
+                messages; it names no person.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.metrics.is_enabled, parse::truth(text)),
+        get: |config| Some(config.metrics.is_enabled.to_string()),
+    },
+    Key {
+        name: "metrics.token",
+        kind: Kind::Token,
+        about: "What the readers of `/metrics` have to show as `Authorization: Bearer <token>`. Without it, whoever \
+                reaches the address may read the page. Make one with `openssl rand -hex 32`.",
+        derived: None,
+        set: |config, text| {
+            config.metrics.token = Some(parse::token(text)?);
+            Ok(())
+        },
+        get: |config| config.metrics.token.as_ref().map(|_| "***".to_owned()),
+    },
+    Key {
+        name: "retention.messages_days",
+        kind: Kind::Number(0, MOST_DAYS),
+        about: "Days for which a message is kept after the last that was heard of it; 0 is for ever. What waits, is being sent or\
+                is `unknown` stays, and nothing goes before 8 days: Meta repeats its webhooks for 7.",
+        derived: None,
+        set: |config, text| {
+            parse::into(&mut config.retention.messages_days, parse::number(text, 0, MOST_DAYS))
+        },
+        get: |config| Some(config.retention.messages_days.to_string()),
+    },
+    Key {
+        name: "retention.payloads_days",
+        kind: Kind::Number(0, MOST_DAYS),
+        about: "Days for which what Meta posted is kept where no message shows it; 0 is for ever, and nothing goes before 8 days. \
+                What a message shows as its raw payload stays as long as the message.",
+        derived: None,
+        set: |config, text| {
+            parse::into(&mut config.retention.payloads_days, parse::number(text, 0, MOST_DAYS))
+        },
+        get: |config| Some(config.retention.payloads_days.to_string()),
+    },
+    Key {
+        name: "retention.events_days",
+        kind: Kind::Number(0, MOST_DAYS),
+        about: "Days for which events can be read and replayed; 0 is for ever. What is still to be handed to an endpoint stays, \
+                and nothing goes before 3 days.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.retention.events_days, parse::number(text, 0, MOST_DAYS)),
+        get: |config| Some(config.retention.events_days.to_string()),
+    },
+    Key {
+        name: "retention.deliveries_days",
+        kind: Kind::Number(0, MOST_DAYS),
+        about: "Days for which deliveries of events stay in the list of their endpoint; 0 is for ever. What is under way stays.",
+        derived: None,
+        set: |config, text| {
+            parse::into(&mut config.retention.deliveries_days, parse::number(text, 0, MOST_DAYS))
+        },
+        get: |config| Some(config.retention.deliveries_days.to_string()),
+    },
+    Key {
+        name: "retention.audit_days",
+        kind: Kind::Number(0, MOST_DAYS),
+        about: "Days for which the audit log is kept; 0 is for ever.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.retention.audit_days, parse::number(text, 0, MOST_DAYS)),
+        get: |config| Some(config.retention.audit_days.to_string()),
+    },
+    Key {
+        name: "opt_out.stop_words",
+        kind: Kind::Words,
+        about: "What a customer writes to get no more marketing. A message or quick reply counts when it is one of these \
+                and nothing else; case, punctuation and spaces do not matter. A word in both lists stops.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.opt_out.stop_words, parse::words(text)),
+        get: |config| Some(config.opt_out.stop_words.join(",")),
+    },
+    Key {
+        name: "opt_out.start_words",
+        kind: Kind::Words,
+        about: "What a customer writes to get marketing again.",
+        derived: None,
+        set: |config, text| parse::into(&mut config.opt_out.start_words, parse::words(text)),
+        get: |config| Some(config.opt_out.start_words.join(",")),
     },
     Key {
         name: "log.format",

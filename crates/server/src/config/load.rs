@@ -47,6 +47,8 @@ pub(crate) struct Loaded {
     pub(crate) config: Config,
     /// The file that was read.
     pub(crate) file: Option<PathBuf>,
+    /// The files that secrets were read from.
+    pub(crate) secret_files: Vec<PathBuf>,
     origins: BTreeMap<&'static str, Origin>,
 }
 
@@ -153,15 +155,18 @@ pub(crate) fn load(sources: &Sources<'_>) -> Result<Loaded, ConfigError> {
     lay(&mut chosen, from_environment(sources.environment)?)?;
     lay(&mut chosen, from_flags(sources.overrides)?)?;
     let mut config = Config::default();
-    let mut origins = BTreeMap::new();
+    let (mut origins, mut secret_files) = (BTreeMap::new(), Vec::new());
     // In the list's order, so that of several errors always the same one is told.
     for key in KEYS {
         if let Some(entry) = chosen.remove(key.name) {
             apply(&mut config, &entry)?;
+            if entry.is_file {
+                secret_files.push(PathBuf::from(entry.value.expose_secret()));
+            }
             origins.insert(key.name, entry.origin);
         }
     }
-    Ok(Loaded { config, file: path.map(Path::to_owned), origins })
+    Ok(Loaded { config, file: path.map(Path::to_owned), secret_files, origins })
 }
 
 /// Lays one source over those before it.

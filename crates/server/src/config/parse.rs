@@ -7,17 +7,19 @@ use base64::Engine as _;
 use base64::engine::general_purpose::GeneralPurposeConfig;
 use base64::engine::{DecodePaddingMode, GeneralPurpose};
 use jiff::SignedDuration;
+use secrecy::{SecretSlice, SecretString};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::keys::{Kind, TRUTH, Wrong};
 use crate::client::Network;
-use secrecy::{SecretSlice, SecretString};
 
 use super::{LogFormat, MediaStore};
 
 /// The bytes of a secret key.
 const SECRET_KEY_BYTES: usize = 32;
+/// The fewest characters of a token: a shorter one can be guessed.
+const SHORTEST_TOKEN: usize = 16;
 
 /// Puts a value in its place.
 pub(super) fn into<T>(place: &mut T, value: Result<T, Wrong>) -> Result<(), Wrong> {
@@ -125,6 +127,12 @@ pub(super) fn networks(text: &str) -> Result<Vec<Network>, Wrong> {
     parts.map(|part| part.parse().map_err(|()| must_be(Kind::Networks))).collect()
 }
 
+pub(super) fn token(text: &str) -> Result<SecretString, Wrong> {
+    let text = text.trim();
+    let is_fit = text.len() >= SHORTEST_TOKEN && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_fit { Ok(text.into()) } else { Err(must_be(Kind::Token)) }
+}
+
 pub(super) fn truth(text: &str) -> Result<bool, Wrong> {
     text.parse().map_err(|_| must_be(Kind::Choice(TRUTH)))
 }
@@ -138,6 +146,18 @@ pub(super) fn waits(text: &str) -> Result<Vec<u32>, Wrong> {
         .map(|wait| wait.trim().parse().ok().filter(|wait| (1..=LONGEST_WAIT).contains(wait)))
         .collect();
     waits.ok_or_else(|| must_be(Kind::Waits))
+}
+
+/// Words as people write them. None at all switches off what they do.
+pub(super) fn words(text: &str) -> Result<Vec<String>, Wrong> {
+    if text.trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    let words: Vec<String> = text.split(',').map(|word| word.trim().to_owned()).collect();
+    if words.iter().any(|word| domain::opt_out::plain(word).is_empty()) {
+        return Err(must_be(Kind::Words));
+    }
+    Ok(words)
 }
 
 pub(super) fn log_format(text: &str) -> Result<LogFormat, Wrong> {
@@ -258,6 +278,14 @@ mod tests {
     }
 
     #[test]
+    fn a_token_is_long_and_fits_into_a_header() {
+        assert!(token("0123456789abcdef\n").is_ok());
+        for text in ["", "short", "0123456789 abcdef", "0123456789abcdef\u{e9}"] {
+            assert!(token(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn other_values_have_bounds() {
         assert_eq!(number("1", 1, 600), Ok(1));
         for text in ["0", "601", "-1", "1.5", "", "1e2", " 1"] {
@@ -265,6 +293,11 @@ mod tests {
         }
         for text in ["v24", "24.0", "v24.0.1", "v.0"] {
             assert!(version(text).is_err(), "{text}");
+        }
+        assert_eq!(words("STOP, opt out"), Ok(vec!["STOP".to_owned(), "opt out".to_owned()]));
+        assert_eq!(words(""), Ok(Vec::new()));
+        for text in ["STOP,", "STOP,!", ","] {
+            assert!(words(text).is_err(), "{text}");
         }
         for text in ["", " ", "info,=", "engine=loud"] {
             assert!(filter(text).is_err(), "{text}");

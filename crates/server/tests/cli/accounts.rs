@@ -87,13 +87,19 @@ fn what_an_account_cannot_be_is_refused() {
 fn an_account_is_tested_line_by_line() {
     // Nobody listens at the port that this listener has just given back.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let shell = shell().with("WAYPOST_GRAPH__BASE_URL", &format!("http://127.0.0.1:{port}"));
+    let nowhere = format!("http://127.0.0.1:{port}");
+    let shell = shell().with("WAYPOST_GRAPH__BASE_URL", &nowhere).with("WAYPOST_PUBLIC_URL", &nowhere);
     shell.waypost(&format!("{ADD} --name main --access-token t")).ok();
     let tested = shell.waypost("accounts test main");
     assert_eq!(tested.code, 1);
     let lines: Vec<_> =
         tested.out.lines().map(|line| line.split_whitespace().take(2).collect::<Vec<_>>()).collect();
-    assert_eq!(lines, [["FAIL", "token"], ["FAIL", "number"], ["FAIL", "webhook"]], "{}", tested.out);
+    assert_eq!(
+        lines,
+        [["FAIL", "token"], ["FAIL", "number"], ["FAIL", "webhook"], ["FAIL", "callback"]],
+        "{}",
+        tested.out
+    );
     assert!(tested.out.contains("Meta cannot be reached"), "{}", tested.out);
     assert!(shell.waypost("accounts test other").refused().contains("there are `main`"));
     assert_eq!(shell.waypost("accounts resume main --json").json()["status"], "connected");
@@ -107,4 +113,83 @@ fn another_secret_key_cannot_open_the_database() {
     std::fs::copy(first.path("waypost.db"), second.path("waypost.db")).unwrap();
     let told = second.waypost("accounts list").refused();
     assert!(told.contains("sealed with another secret_key"), "{told}");
+}
+
+#[test]
+fn an_account_gets_other_secrets_another_name_and_the_default() {
+    // Nobody listens there: a token is kept untried.
+    let shell = shell().with("WAYPOST_GRAPH__BASE_URL", "http://127.0.0.1:9");
+    shell.write("token", "demo-token-2\n");
+    shell.write("secret", "demo-secret-2\n");
+    shell.waypost(&format!("{ADD} --name main --access-token demo-token-1 --app-secret demo-secret-1")).ok();
+    let told = shell
+        .waypost("accounts update main --app-secret-file secret --access-token-file token --keep-old-for 2d")
+        .ok();
+    assert!(told.contains("account `main` is changed") && told.contains("are taken until"), "{told}");
+    let changed = shell.waypost("accounts update main --name shop --default --verify-token w --json").json();
+    assert_eq!((&changed["name"], &changed["default"]), (&"shop".into(), &true.into()));
+    assert!(changed["old_app_secret_until"].is_null());
+    let changed = shell.waypost("accounts update shop --app-secret s3 --keep-old-for 0 --json").json();
+    assert!(changed["old_app_secret_until"].is_null());
+    assert_eq!(shell.waypost("accounts update shop --no-default --json").json()["default"], false);
+
+    assert!(shell.waypost("accounts update shop").refused().contains("nothing to change"));
+    assert!(shell.waypost("accounts update main --default").refused().contains("there is no account `main`"));
+    assert_eq!(shell.waypost("accounts update shop --app-secret s --keep-old-for soon").code, 2);
+    assert_eq!(shell.waypost("accounts update shop --default --no-default").code, 2);
+    let other = ADD.replace("106540352242922", "106540352242923");
+    shell.waypost(&format!("{other} --name other --access-token t")).ok();
+    let told = shell.waypost("accounts update other --name shop").refused();
+    assert!(told.contains("has this name already"), "{told}");
+
+    for file in ["waypost.db", "waypost.db-wal"] {
+        let bytes = std::fs::read(shell.path(file)).unwrap_or_default();
+        for secret in ["demo-token-2", "demo-secret-1", "demo-secret-2"] {
+            assert!(!bytes.windows(secret.len()).any(|found| found == secret.as_bytes()), "{secret}");
+        }
+    }
+}
+
+#[test]
+fn an_account_is_changed() {
+    // Nobody listens there: a token is kept untried.
+    let shell = shell().with("WAYPOST_GRAPH__BASE_URL", "http://127.0.0.1:9");
+    shell.waypost(&format!("{ADD} --name main --access-token demo-token-1 --default")).ok();
+    let second =
+        "accounts add --phone-number-id 106540352242923 --waba-id 102290129340398 --access-token t --name b";
+    shell.waypost(second).ok();
+    shell.write("token", "demo-token-2\n");
+    shell.write("secret", "demo-secret-2\n");
+    shell.write("word", "demo-word-2\n");
+    let told = shell
+        .waypost("accounts update main --name desk --access-token-file token --app-secret-file secret --verify-token-file word")
+        .ok();
+    assert!(told.contains("account `desk` is changed"), "{told}");
+    let changed = shell.waypost("accounts update b --default --json").json();
+    assert_eq!((&changed["name"], &changed["default"]), (&"b".into(), &true.into()));
+    let listed = shell.waypost("accounts list --json").json();
+    assert_eq!(
+        (&listed["accounts"][0]["name"], &listed["accounts"][0]["default"]),
+        (&"desk".into(), &false.into())
+    );
+    let mut seen = format!("{told}{changed}{listed}").into_bytes();
+    for file in ["waypost.db", "waypost.db-wal"] {
+        seen.extend(std::fs::read(shell.path(file)).unwrap_or_default());
+    }
+    for secret in ["demo-token-2", "demo-secret-2", "demo-word-2"] {
+        assert!(!seen.windows(secret.len()).any(|bytes| bytes == secret.as_bytes()), "{secret}");
+    }
+    for (arguments, told) in [
+        ("accounts update b", "nothing to change"),
+        ("accounts update b --name desk", "already"),
+        ("accounts update nobody --default", "there are `desk`, `b`"),
+        ("accounts register b --pin 12345", "six digits"),
+        ("accounts register b --pin 123456", "registering the number"),
+        ("accounts subscribe b", "subscribing the app"),
+    ] {
+        let refused = shell.waypost(arguments).refused();
+        assert!(refused.contains(told), "{arguments}: {refused}");
+    }
+    assert_eq!(shell.waypost("accounts update b --default --name").code, 2);
+    assert_eq!(shell.waypost("accounts remove desk --force --json").json()["status"], "removed");
 }

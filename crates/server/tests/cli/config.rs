@@ -19,6 +19,7 @@ fn the_effective_configuration_is_printed_with_its_sources_and_without_secrets()
         listen = "127.0.0.1:9000"                                         # flag: --listen
         database_url = "sqlite:waypost.db"                                # default
         secret_key = "***"                                                # environment: WAYPOST_SECRET_KEY
+        # old_secret_key is not set                                       # default
         public_url = "https://wa.example.com"                             # file: waypost.toml:1
         trusted_proxies = ""                                              # default
         data_dir = ".waypost"                                             # default
@@ -69,6 +70,21 @@ fn the_effective_configuration_is_printed_with_its_sources_and_without_secrets()
         # access_key_id is not set                                        # default
         # secret_access_key is not set                                    # default
         prefix = "media"                                                  # default
+
+        [metrics]
+        enabled = "true"                                                  # default
+        # token is not set                                                # default
+
+        [retention]
+        messages_days = 365                                               # default
+        payloads_days = 90                                                # default
+        events_days = 30                                                  # default
+        deliveries_days = 14                                              # default
+        audit_days = 0                                                    # default
+
+        [opt_out]
+        stop_words = "STOP,STOP ALL,UNSUBSCRIBE,OPT OUT,BAJA,DARME DE BAJA,SAIR,PARAR,DESCADASTRAR,ARRET,ARRÊT,DESABONNER,DÉSABONNER,STOPP,ABMELDEN,ABBESTELLEN,DISISCRIVIMI,AFMELDEN,BERHENTI,СТОП,ОТПИСАТЬСЯ,إلغاء الاشتراك,הסר,बंद करें,退订,停止,수신거부"  # default
+        start_words = "START,UNSTOP,SUBSCRIBE,OPT IN,ALTA,INSCREVER,ABONNER,ABONNIEREN,ISCRIVIMI,AANMELDEN,MULAI,СТАРТ,ПОДПИСАТЬСЯ,اشتراك,शुरू करें,订阅"  # default
 
         [log]
         format = "text"                                                   # default

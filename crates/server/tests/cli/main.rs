@@ -6,6 +6,8 @@ mod config;
 mod keys;
 mod migrate;
 mod openapi;
+mod operate;
+mod redrive;
 mod send;
 mod start;
 mod support;

@@ -71,7 +71,7 @@ async fn every_administrative_act_is_there_and_what_was_refused_is_not() {
     engine::account::hold(&app.deps, &account, &error).await.unwrap();
     engine::account::hold(&app.deps, &account, &error).await.unwrap();
     browse("POST", "/api/accounts/sandbox/resume".to_owned(), json!({})).await.expect(200);
-    engine::account::remove(&app.deps, &By::command_line(), &account).await.unwrap();
+    engine::account::remove(&app.deps, &By::command_line(), &account, false).await.unwrap();
     let listed = acts(&app, "").await;
     let expected = [
         "account.delete",
@@ -98,6 +98,46 @@ async fn every_administrative_act_is_there_and_what_was_refused_is_not() {
     assert_eq!(acts(&app, "actor=waypost").await.len(), 5);
     assert_eq!(words(&acts(&app, "subject=sandbox").await)[..2], ["account.delete", "account.resume"]);
     assert_eq!(acts(&app, "search=ADA@").await.len(), 3);
+}
+
+#[tokio::test]
+async fn what_is_changed_of_accounts_and_templates_here_and_at_meta_is_there() {
+    let app = TestApp::new().await;
+    let call = async |method, path: &str, body: Value, status| {
+        app.request(method, path, body.to_string()).await.expect(status)
+    };
+    let account = json!({"name": "second", "phone_number_id": "1", "waba_id": "2", "access_token": "t"});
+    call("POST", "/api/accounts", account.clone(), 201).await;
+    call("POST", "/api/accounts", account, 409).await;
+    call("PUT", "/api/accounts/second", json!({"name": "third"}), 200).await;
+    call("DELETE", "/api/accounts/third", json!({}), 204).await;
+    call("POST", "/api/accounts/sandbox/subscribe", json!({}), 200).await;
+    call("POST", "/api/accounts/sandbox/register", json!({"pin": "123456"}), 200).await;
+    call("PUT", "/api/accounts/sandbox/profile", json!({"about": "Open."}), 200).await;
+    // Nothing is asked for, so nothing is done.
+    call("PUT", "/api/accounts/sandbox/profile", json!({}), 200).await;
+    let template = json!({"name": "late", "language": "en", "category": "UTILITY",
+        "components": [{"type": "BODY", "text": "It is late."}]});
+    let made = call("POST", "/api/templates", template.clone(), 201).await.data()["id"].clone();
+    call("POST", "/api/templates", template, 400).await;
+    call("DELETE", &format!("/api/templates/{}", made.as_str().unwrap()), json!({}), 204).await;
+    let listed = acts(&app, "actor=dev").await;
+    let expected = [
+        "template.delete",
+        "template.create",
+        "account.profile",
+        "account.register",
+        "account.subscribe",
+        "account.delete",
+        "account.update",
+        "account.create",
+    ];
+    assert_eq!(words(&listed), expected);
+    for act in &listed[..2] {
+        assert_eq!(act["subject"], json!({"kind": "template", "id": made, "name": "late (en)"}));
+    }
+    assert_eq!(listed[2]["details"], json!({"fields": ["about"]}));
+    assert!(!serde_json::to_string(&listed).unwrap().contains("123456"));
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use engine::key::DEV_KEY;
 use engine::ports::{StoreError, StoreErrorKind};
 use engine::{queue, work};
 use serde_json::{Value, json};
-use sim::{Fault, FaultAction, FaultAnswer};
+use sim::{Fault, FaultAction, FaultAnswer, TokenChange};
 use tokio::sync::Notify;
 
 use crate::judge::{come_to_rest, fates, judge};
@@ -448,4 +448,85 @@ async fn a_session_that_cannot_be_looked_up_is_asked_for_later() {
         }
     }
     app.try_login(login(), "203.0.113.7").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_change_that_cannot_be_written_is_told_and_leaves_all_as_it_was() {
+    let (app, troubles) = troubled().await;
+    let change = json!({"name": "desk", "verify_token": null}).to_string();
+    troubles.add(1, "account_change", Side::Before, Trouble::Fails);
+    let failed = app.request("PUT", "/api/accounts/sandbox", change.clone()).await.expect(503);
+    assert_eq!(failed.code(), "store_unavailable");
+    app.get("/api/accounts/sandbox").await.expect(200);
+    app.request("PUT", "/api/accounts/sandbox", change).await.expect(200);
+    troubles.add(1, "account_remove", Side::Before, Trouble::Fails);
+    app.request("DELETE", "/api/accounts/desk", "").await.expect(503);
+    app.get("/api/accounts/desk").await.expect(200);
+    let new = json!({"name": "x", "phone_number_id": "1", "waba_id": "2", "access_token": "t"});
+    troubles.add(1, "account_add", Side::Before, Trouble::Fails);
+    app.post("/api/accounts", &new).await.expect(503);
+    app.post("/api/accounts", &new).await.expect(201);
+}
+
+#[tokio::test]
+async fn a_template_that_meta_took_and_the_store_did_not_comes_with_the_next_sync() {
+    let (app, troubles) = troubled().await;
+    let template = json!({"name": "late", "language": "en", "category": "UTILITY",
+        "components": [{"type": "BODY", "text": "It is late."}]});
+    troubles.add(1, "templates_put", Side::Before, Trouble::Fails);
+    app.post("/api/templates", &template).await.expect(503);
+    assert_eq!(app.post("/api/templates", &template).await.expect(400).code(), "meta_error");
+    let listed = async || app.get("/api/templates?name=late").await.data()["templates"].clone();
+    assert_eq!(listed().await, json!([]));
+    app.post("/api/templates/sync", &json!({"account": "sandbox"})).await.expect(200);
+    let id = listed().await[0]["id"].as_str().unwrap().to_owned();
+    troubles.add(1, "templates_forget", Side::Before, Trouble::Fails);
+    app.request("DELETE", &format!("/api/templates/{id}"), "").await.expect(503);
+    app.advance(1);
+    app.post("/api/templates/sync", &json!({"account": "sandbox"})).await.expect(200);
+    assert_eq!(listed().await, json!([]));
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_old_token_does_not_hold_an_account_that_has_a_new_one() {
+    let (app, troubles) = troubled().await;
+    let second = "EAAsecond-token";
+    let old = app.seeded.access_token.clone();
+    let copy = TokenChange { access_token: second.into(), like: Some(old.clone()), ..TokenChange::default() };
+    app.sim.change_token(&copy).unwrap();
+    let (is_there, may_go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    troubles.add(1, "send", Side::Before, Trouble::Waits(is_there.clone(), may_go.clone()));
+    let body = text();
+    let send = app.post("/api/messages/send", &body);
+    let replace = async {
+        is_there.notified().await;
+        let body = json!({"access_token": second}).to_string();
+        app.request("PUT", "/api/accounts/sandbox", body).await.expect(200);
+        let revoked = TokenChange { access_token: old, is_valid: Some(false), ..TokenChange::default() };
+        app.sim.change_token(&revoked).unwrap();
+        may_go.notify_one();
+    };
+    let (answer, ()) = app.patiently(async { tokio::join!(send, replace) }).await;
+    assert_eq!(answer.expect(503).code(), "account_disconnected");
+    assert_eq!(app.get("/api/accounts/sandbox").await.data()["status"], "connected");
+    app.send(text()).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_new_token_ends_also_a_hold_that_the_store_never_took() {
+    let (app, troubles) = troubled().await;
+    let second = "EAAsecond-token";
+    let old = app.seeded.access_token.clone();
+    let copy = TokenChange { access_token: second.into(), like: Some(old.clone()), ..TokenChange::default() };
+    app.sim.change_token(&copy).unwrap();
+    let revoked = TokenChange { access_token: old, is_valid: Some(false), ..TokenChange::default() };
+    app.sim.change_token(&revoked).unwrap();
+    troubles.add(1, "account_hold", Side::Before, Trouble::Fails);
+    app.send(text()).await.expect(503);
+    assert_eq!(app.get("/api/accounts/sandbox").await.data()["status"], "connected");
+    assert_eq!(app.send(text()).await.expect(503).code(), "account_disconnected");
+    let body = json!({"access_token": second}).to_string();
+    app.request("PUT", "/api/accounts/sandbox", body).await.expect(200);
+    app.send(text()).await.expect(200);
+    assert_eq!(app.get("/api/accounts/sandbox").await.data()["status"], "connected");
 }

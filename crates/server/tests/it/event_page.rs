@@ -23,8 +23,11 @@ of events, and all three give the same bytes.
 - **Asking**: `GET /api/events?after=<id>&wait=30` answers with the events after one, at once or as soon as there are some.
   `next_cursor` is the place to go on from. Without `after` it begins with the oldest event that is kept; `after=latest`
   begins now. `events=message.sent,message.failed`, `account=<id or name>` and `per_page` (at most 200) narrow it.
-- **Listening**: `GET /api/events/stream` with the same parameters, as Server-Sent Events. `Last-Event-ID` goes on where the
+- **Listening**: `GET /api/events/stream` with `after`, `events` and `account`, as Server-Sent Events. `Last-Event-ID` goes on where the
   last connection ended: no gap, no repeat.
+
+Events are kept for `retention.events_days`. Who comes back later than that goes on with the oldest event that is kept, and
+is told that some are missing: `\"gap\": true` in the answer, an event named `gap` in the stream.
 
 The id of an event is its place in the order in which everything was committed. It stays the same however often the event
 is posted: keep the ids that you have dealt with, and drop what comes twice.

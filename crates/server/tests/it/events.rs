@@ -231,6 +231,34 @@ async fn a_stream_goes_on_where_the_last_one_ended() {
 }
 
 #[tokio::test]
+async fn the_log_has_no_gap_and_no_repeat_across_restarts() {
+    let mut app = TestApp::new().await;
+    let mut seen = Vec::new();
+    let mut after = latest(&app).await;
+    for n in 0..4 {
+        app.customer_writes(CUSTOMER, &n.to_string()).await;
+        app.send_text(CUSTOMER).await.expect(200);
+        app.step().await;
+        let events = events_after(&app, Some(&after)).await;
+        if n % 2 == 0 {
+            // Read, and read again by another process from the same place: nothing is passed over.
+            app.restart().await;
+            assert_eq!(events_after(&app, Some(&after)).await, events);
+        }
+        after = events.last().unwrap()["id"].as_str().unwrap().to_owned();
+        seen.extend(events);
+        app.restart().await;
+    }
+    assert_eq!(kinds(&seen).iter().filter(|kind| **kind == "message.incoming").count(), 4);
+    let all = events_after(&app, None).await;
+    assert_eq!(all[all.len() - seen.len()..], seen);
+    let mut ids: Vec<_> = all.iter().map(|event| event["id"].as_str().unwrap()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), all.len());
+}
+
+#[tokio::test]
 async fn a_held_account_and_a_changed_template_are_told() {
     let app = TestApp::new().await;
     app.get("/api/templates").await.expect(200);

@@ -19,14 +19,15 @@ pub(crate) fn invites(answer: &Answer) -> bool {
     answer.status.as_u16() == 429 || answer.status.is_server_error()
 }
 
-/// Whatever could still happen happens: the dead are noticed, somebody resumes the account, waits pass, the queue
-/// empties, statuses arrive.
+/// Whatever could still happen happens: the dead are noticed, somebody resumes the account, Meta's list says which
+/// templates are paused, waits pass, the queue empties, statuses arrive.
 pub(crate) async fn come_to_rest(app: &TestApp) {
     app.clear_faults().await;
     app.settle().await;
     app.advance(11);
     work::tick_recovery(&app.deps).await.unwrap();
     app.request("POST", "/api/accounts/sandbox/resume", "").await.expect(200);
+    app.request("POST", "/api/templates/sync", "{}").await.expect(200);
     for _ in 0..8 {
         app.tick_queue().await;
         if app.deps.work.queue_depths().await.unwrap().is_empty() {

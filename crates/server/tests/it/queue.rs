@@ -39,6 +39,59 @@ async fn a_queued_message_is_answered_at_once_and_sent_by_the_next_round() {
 }
 
 #[tokio::test]
+async fn the_items_of_a_batch_are_accepted_in_their_order() {
+    let app = TestApp::with(|settings| settings.limits.burst = 1_000).await;
+    let messages: Vec<_> = (0..30)
+        .map(|n| json!({"to": CUSTOMER, "type": "text", "text": n.to_string(), "idempotency_key": format!("k{}", n / 2)}))
+        .collect();
+    let answer = app.post("/api/messages/batch", &json!({"messages": messages})).await.expect(202);
+    let results = answer.data()["results"].as_array().unwrap();
+    for (n, result) in results.iter().enumerate() {
+        // Of two with one key and different words the first counts.
+        assert_eq!(result["index"], n);
+        let (status, code) = (&result["status"], &result["code"]);
+        assert_eq!(
+            (status == "queued", code == "idempotency_mismatch"),
+            (n % 2 == 0, n % 2 == 1),
+            "{result}"
+        );
+    }
+    let ids: Vec<_> = results.iter().filter_map(|result| result["id"].as_str()).collect();
+    let page = app.get("/api/messages?direction=outbound&per_page=200").await.expect(200);
+    let mut listed: Vec<_> =
+        page.data()["messages"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
+    listed.reverse();
+    assert_eq!(listed, ids);
+}
+
+#[tokio::test]
+async fn a_batch_that_is_repeated_with_its_key_is_the_same_messages() {
+    let app = TestApp::with(|settings| settings.limits.burst = 1_000).await;
+    let batch = |words: &str| {
+        let items = [words, "two"].map(|text| json!({"to": CUSTOMER, "type": "text", "text": text}));
+        json!({"messages": items}).to_string()
+    };
+    let post = |body: String| {
+        let request = axum::http::Request::post("/api/messages/batch")
+            .header("X-API-Key", engine::key::DEV_KEY)
+            .header("Idempotency-Key", "monday")
+            .body(axum::body::Body::from(body))
+            .unwrap();
+        app.call(request)
+    };
+    let first = post(batch("one")).await.expect(202);
+    let again = post(batch("one")).await.expect(202);
+    let ids = |answer: &crate::support::Answer| {
+        answer.data()["results"].as_array().unwrap().iter().map(|one| one["id"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&first), ids(&again));
+    assert!(first.headers.get("idempotent-replayed").is_none());
+    assert_eq!(again.headers["idempotent-replayed"], "true");
+    assert_eq!(post(batch("another")).await.expect(409).code(), "idempotency_mismatch");
+    assert_eq!(app.get("/api/messages?direction=outbound").await.expect(200).data()["total"], 2);
+}
+
+#[tokio::test]
 async fn messages_to_one_contact_leave_in_order_of_acceptance() {
     let app = TestApp::new().await;
     for i in 0..5 {

@@ -13,13 +13,16 @@ use blobs::FolderBlobs;
 use domain::access::Scope;
 use domain::allowance::Limits;
 use domain::id::{AccountId, WorkspaceId};
+use domain::opt_out::OptOutWords;
 use domain::user::SessionSpan;
 use engine::account::{self, AddAccount};
 use engine::deps::Ports;
 use engine::key::{self, DEV_KEY, NewKey};
 use engine::media::{MediaPorts, MediaSettings};
+use engine::metrics::Metrics;
 use engine::notify::HookSettings;
 use engine::ports::{Chance, Clock};
+use engine::retention::RetentionSettings;
 use engine::{By, Deps, Settings, work};
 use graph::{GraphClient, GraphConfig};
 use http_body_util::BodyExt;
@@ -188,6 +191,9 @@ impl TestApp {
             hooks: HookSettings::default(),
             sessions: SessionSpan::default(),
             media: MediaSettings::default(),
+            retention: RetentionSettings::default(),
+            callback_url: "http://127.0.0.1:9/webhooks/meta".to_owned(),
+            opt_out: OptOutWords::default(),
             is_dev: true,
         };
         change(&mut settings);
@@ -253,6 +259,11 @@ impl TestApp {
         app
     }
 
+    /// Where the database is.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     /// The process dies, and another starts on the same database.
     pub(crate) async fn restart(&mut self) {
         self.restart_with(|ports| ports).await;
@@ -264,6 +275,14 @@ impl TestApp {
         self.deps = Arc::new(Deps::new(change(ports), self.settings.clone()));
         work::prime(&self.deps).await.unwrap();
         self.router = server::run::router(&self.deps, Web::default());
+    }
+
+    /// What is in the store's files.
+    pub(crate) fn stored_bytes(&self) -> Vec<u8> {
+        let path = self.folder.path().join("waypost.db");
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes.extend(std::fs::read(path.with_extension("db-wal")).unwrap_or_default());
+        bytes
     }
 
     /// Both clocks move.
@@ -509,7 +528,8 @@ fn ports(
 ) -> Ports {
     let sealer = Sealer::new(&SecretSlice::from(vec![5; 32]), chance.clone()).unwrap();
     let path = folder.path().join("waypost.db");
-    let store = Arc::new(SqliteStore::open(&path, sealer, &**clock, &**chance).unwrap());
+    let metrics = Arc::new(Metrics::new(clock.clone()));
+    let store = Arc::new(SqliteStore::open(&path, sealer, &**clock, &**chance, metrics.clone()).unwrap());
     let config = GraphConfig {
         live_base_url: sim_url.to_owned(),
         sandbox_base_url: sim_url.to_owned(),
@@ -517,25 +537,30 @@ fn ports(
         timeout: Duration::from_secs(5),
         ..GraphConfig::default()
     };
-    let upstream = Arc::new(GraphClient::new(&config).unwrap());
+    let graph = Arc::new(GraphClient::new(&config).unwrap().counting(metrics.clone()));
     let media = MediaPorts {
         records: store.clone(),
         blobs: Arc::new(FolderBlobs::within(folder.path().join("media"))),
-        upstream: upstream.clone(),
+        upstream: graph.clone(),
         fetcher: None,
     };
     Ports {
         clock: clock.clone(),
         chance: chance.clone(),
         accounts: store.clone(),
+        registry: store.clone(),
         messages: store.clone(),
+        contacts: store.clone(),
         hooks: store.clone(),
         committed: store.committed(),
         work: store.clone(),
-        access: store,
+        access: store.clone(),
+        upkeep: store,
         passwords: Arc::new(Argon2Passwords::default()),
-        upstream,
+        upstream: graph.clone(),
+        manage: graph,
         sender: receiver.clone(),
         media,
+        metrics,
     }
 }

@@ -405,6 +405,23 @@ async fn a_slow_endpoint_delays_no_other_and_no_more_than_its_share_is_under_way
 }
 
 #[tokio::test]
+async fn a_first_attempt_goes_before_attempts_that_are_made_again() {
+    let app = TestApp::with(|settings| settings.hooks.concurrency = 1).await;
+    add(&app, URL, json!({"events": ["message.incoming"]})).await;
+    app.receiver.answer(URL, 500);
+    for n in 0..3 {
+        app.customer_writes(&format!("+1555010123{n}"), "failed").await;
+    }
+    app.tick_hooks().await;
+    app.advance(13);
+    app.receiver.answer(URL, 200);
+    app.receiver.forget();
+    app.customer_writes("+15550101239", "fresh").await;
+    app.tick_hooks().await;
+    assert_eq!(words(&app, URL), ["fresh", "failed", "failed", "failed"]);
+}
+
+#[tokio::test]
 async fn a_backlog_survives_the_process_and_keeps_its_order() {
     let mut app = TestApp::new().await;
     add(&app, URL, json!({"events": ["message.incoming"]})).await;
@@ -425,6 +442,58 @@ async fn a_backlog_survives_the_process_and_keeps_its_order() {
     app.tick_hooks().await;
     let expected: Vec<_> = (0..30).map(|n| n.to_string()).collect();
     assert_eq!(words(&app, URL), expected);
+}
+
+#[tokio::test]
+async fn a_key_of_one_account_has_nothing_to_do_with_endpoints_that_hear_of_others() {
+    let app = TestApp::new().await;
+    let clinic = app.add_second_account().await;
+    let all = add(&app, URL, json!({})).await;
+    let of_sandbox = add(&app, OTHER, json!({"accounts": ["sandbox"]})).await;
+    let key = app.key(|key| key.accounts = vec![clinic]).await;
+    for hook in [&all, &of_sandbox] {
+        let path = format!("/api/webhooks/{}", id(hook));
+        let since = json!({"since": "2026-01-01T00:00:00Z"}).to_string();
+        for (method, path, body) in [
+            ("GET", path.clone(), String::new()),
+            ("PUT", path.clone(), r#"{"url":"https://mine.example.com/"}"#.to_owned()),
+            ("GET", format!("{path}/deliveries"), String::new()),
+            ("POST", format!("{path}/rotate-secret"), String::new()),
+            ("POST", format!("{path}/test"), String::new()),
+            ("POST", format!("{path}/replay"), since),
+            ("DELETE", path, String::new()),
+        ] {
+            let answer = app.request_as(&key, method, &path, body).await.expect(404);
+            assert_eq!(answer.code(), "webhook_not_found", "{method} {path}");
+        }
+    }
+    let listed = app.request_as(&key, "GET", "/api/webhooks", "").await.expect(200);
+    assert_eq!(listed.data()["total"], 0);
+    let body =
+        |accounts: Value| json!({"name": "x", "url": URL, "events": ["*"], "accounts": accounts}).to_string();
+    for accounts in [Value::Null, json!([]), json!(["sandbox"])] {
+        let refused = app.request_as(&key, "POST", "/api/webhooks", body(accounts)).await.expect(400);
+        assert!(refused.pointers()[0].starts_with("/accounts"), "{:?}", refused.pointers());
+    }
+    let own = app.request_as(&key, "POST", "/api/webhooks", body(json!(["clinic"]))).await.expect(201);
+    let path = format!("/api/webhooks/{}", own.data()["id"].as_str().unwrap());
+    app.request_as(&key, "PUT", &path, r#"{"accounts":null}"#).await.expect(400);
+    app.request_as(&key, "PUT", &path, r#"{"name":"mine"}"#).await.expect(200);
+}
+
+#[tokio::test]
+async fn an_endpoint_can_ask_for_what_happened_before_it_was_made() {
+    let app = TestApp::new().await;
+    app.customer_writes(CUSTOMER, "early").await;
+    let made = add(&app, URL, json!({"events": ["message.incoming"]})).await;
+    let path = format!("/api/webhooks/{}/replay", id(&made));
+    let replay = app.post(&path, &json!({"since": "2025-12-31T00:00:00Z"})).await.expect(202);
+    assert!(replay.data()["events_since"].as_i64().unwrap() >= 2);
+    app.customer_writes(CUSTOMER, "late").await;
+    app.tick_hooks().await;
+    let mut got = words(&app, URL);
+    got.sort_unstable();
+    assert_eq!(got, ["Hello", "early", "late"]);
 }
 
 #[tokio::test]

@@ -14,22 +14,25 @@ use domain::id::{
     AccountId, ContactId, DeliveryId, KeyId, MessageId, OwnerId, ReplayId, UserId, WebhookId, WorkerId,
     WorkspaceId,
 };
+use domain::json::Object;
 use domain::outcome::Outcome;
 use domain::permission::Role;
 use domain::user::User;
 use engine::deps::Ports;
 use engine::ports::{
-    Access, Accounts, Admission, AuditFilter, BadAddress, Cancel, Claim, ClaimRequest, ClaimRound,
-    ClaimToken, Claimed, ClaimedDelivery, Contact, ContactFilter, Credentials, DeliveryClaim, DeliveryEnd,
-    DeliveryFilter, DeliveryRequest, Departure, Directory, EventFilter, EventPage, EventStart, HookCall,
-    HookSender, HookWork, Hooks, Ingested, KeptAnswer, KeptKey, KeyFilter, Known, Line, MessageFilter,
-    MessageKey, MessageStory, Messages, NewAccount, NewMessage, NewReplay, NewSession, NumberInfo,
-    OutgoingMessage, Page, PageRequest, Post, Posted, Recipient, Revision, Rotation, SessionDigest, Settled,
-    Settlement, StoreError, StoredDelivery, StoredMessage, StoredSession, StoredTemplate, TemplateCounts,
-    TemplateFilter, TemplatePage, TemplateQuery, TemplatesPut, TokenInfo, Upstream, UpstreamError,
-    UserChange, UserEnd, UserFilter, WebhookRecord, Whose, Work,
+    Access, AccountChanges, Accounts, Admission, AuditFilter, BadAddress, Callback, Cancel, Claim,
+    ClaimRequest, ClaimRound, ClaimToken, Claimed, ClaimedDelivery, Contact, ContactEnd, ContactFilter,
+    ContactPut, Contacts, Credentials, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest,
+    Departure, Directory, ErasureStep, EventFilter, EventPage, EventStart, Figures, HookCall, HookSender,
+    HookWork, Hooks, Ingested, KeptAnswer, KeptKey, KeptPost, KeptPosts, KeyFilter, Known, Line, Manage,
+    MessageFilter, MessageKey, MessageStory, Messages, NewAccount, NewMessage, NewReplay, NewSession,
+    NumberInfo, OutgoingMessage, Page, PageRequest, Post, Posted, Recipient, Registry, Removal, Revision,
+    Rotation, SessionDigest, Settled, Settlement, StoreError, StoredDelivery, StoredMessage, StoredSession,
+    StoredTemplate, Submitted, TemplateCounts, TemplateFilter, TemplatePage, TemplateQuery, TemplatesPut,
+    TokenInfo, Upstream, UpstreamError, UserChange, UserEnd, UserFilter, WebhookRecord, Whose, Windows, Work,
 };
 use jiff::Timestamp;
+use secrecy::SecretString;
 
 use crate::wrapped_media;
 
@@ -56,26 +59,36 @@ pub(crate) fn guarded(ports: Ports, guard: Arc<dyn Guard>) -> Ports {
         clock,
         chance,
         accounts,
+        registry,
         messages,
+        contacts,
         hooks,
         work,
         access,
+        upkeep,
         passwords,
         upstream,
+        manage,
         sender,
         committed,
         media,
+        metrics,
     } = ports;
     Ports {
         clock,
         chance,
         accounts: Arc::new(Guarded { port: accounts, guard: guard.clone() }),
+        registry: Arc::new(Guarded { port: registry, guard: guard.clone() }),
         messages: Arc::new(Guarded { port: messages, guard: guard.clone() }),
+        contacts: Arc::new(Guarded { port: contacts, guard: guard.clone() }),
         hooks: Arc::new(Guarded { port: hooks, guard: guard.clone() }),
         work: Arc::new(Guarded { port: work, guard: guard.clone() }),
+        manage: Arc::new(Guarded { port: manage, guard: guard.clone() }),
         sender: Arc::new(Guarded { port: sender, guard: guard.clone() }),
         committed,
+        metrics,
         access: Arc::new(Guarded { port: access, guard: guard.clone() }),
+        upkeep: Arc::new(Guarded { port: upkeep, guard: guard.clone() }),
         passwords,
         media: wrapped_media::guarded(media, &guard),
         upstream: Arc::new(Guarded { port: upstream, guard }),
@@ -201,8 +214,24 @@ impl Accounts for Guarded<dyn Accounts> {
         self.ask("account_add", self.port.account_add(new, act)).await
     }
 
-    async fn account_remove(&self, workspace: WorkspaceId, id: AccountId, act: Act) -> Stored<bool> {
-        self.ask("account_remove", self.port.account_remove(workspace, id, act)).await
+    async fn account_remove(
+        &self,
+        workspace: WorkspaceId,
+        id: AccountId,
+        is_forced: bool,
+        act: Act,
+    ) -> Stored<Removal> {
+        self.ask("account_remove", self.port.account_remove(workspace, id, is_forced, act)).await
+    }
+
+    async fn account_change(
+        &self,
+        workspace: WorkspaceId,
+        id: AccountId,
+        changes: AccountChanges,
+        act: Act,
+    ) -> Stored<bool> {
+        self.ask("account_change", self.port.account_change(workspace, id, changes, act)).await
     }
 
     async fn account_hold(
@@ -262,6 +291,73 @@ impl Accounts for Guarded<dyn Accounts> {
 
     async fn templates_put(&self, put: TemplatesPut) -> Stored<TemplateCounts> {
         self.ask("templates_put", self.port.templates_put(put)).await
+    }
+}
+
+#[async_trait]
+impl Registry for Guarded<dyn Registry> {
+    async fn account_token(
+        &self,
+        workspace: WorkspaceId,
+        id: AccountId,
+        expires_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Stored<()> {
+        self.ask("account_token", self.port.account_token(workspace, id, expires_at, now)).await
+    }
+
+    async fn templates_forget(
+        &self,
+        workspace: WorkspaceId,
+        waba_id: &str,
+        which: (&str, Option<&str>),
+        act: Act,
+    ) -> Stored<()> {
+        self.ask("templates_forget", self.port.templates_forget(workspace, waba_id, which, act)).await
+    }
+
+    async fn note(&self, act: Act) -> Stored<()> {
+        self.ask("note", self.port.note(act)).await
+    }
+}
+
+#[async_trait]
+impl Manage for Guarded<dyn Manage> {
+    async fn subscribe(&self, line: &Line) -> Result<(), UpstreamError> {
+        self.reach("subscribe", self.port.subscribe(line)).await
+    }
+
+    async fn register(&self, line: &Line, pin: &SecretString) -> Result<(), UpstreamError> {
+        self.reach("register", self.port.register(line, pin)).await
+    }
+
+    async fn profile(&self, line: &Line) -> Result<Object, UpstreamError> {
+        self.reach("profile", self.port.profile(line)).await
+    }
+
+    async fn set_profile(&self, line: &Line, change: &Object) -> Result<(), UpstreamError> {
+        self.reach("set_profile", self.port.set_profile(line, change)).await
+    }
+
+    async fn create_template(&self, line: &Line, body: String) -> Result<Submitted, UpstreamError> {
+        self.reach("create_template", self.port.create_template(line, body)).await
+    }
+
+    async fn edit_template(&self, line: &Line, meta_id: &str, body: String) -> Result<(), UpstreamError> {
+        self.reach("edit_template", self.port.edit_template(line, meta_id, body)).await
+    }
+
+    async fn delete_template(
+        &self,
+        line: &Line,
+        name: &str,
+        meta_id: Option<&str>,
+    ) -> Result<(), UpstreamError> {
+        self.reach("delete_template", self.port.delete_template(line, name, meta_id)).await
+    }
+
+    async fn probe_callback(&self, callback: &Callback) -> Result<(), String> {
+        self.reach("probe_callback", self.port.probe_callback(callback)).await
     }
 }
 
@@ -330,6 +426,10 @@ impl Messages for Guarded<dyn Messages> {
         self.ask("ingest", self.port.ingest(post)).await
     }
 
+    async fn posts(&self, wanted: &KeptPosts) -> Stored<Vec<KeptPost>> {
+        self.ask("posts", self.port.posts(wanted)).await
+    }
+
     async fn message(&self, workspace: WorkspaceId, key: &MessageKey) -> Stored<Option<MessageStory>> {
         self.ask("message", self.port.message(workspace, key)).await
     }
@@ -358,6 +458,39 @@ impl Messages for Guarded<dyn Messages> {
 }
 
 #[async_trait]
+impl Contacts for Guarded<dyn Contacts> {
+    async fn contacts_put(
+        &self,
+        workspace: WorkspaceId,
+        puts: Vec<ContactPut>,
+        act: Option<Act>,
+        now: Timestamp,
+    ) -> Stored<Vec<ContactEnd>> {
+        self.ask("contacts_put", self.port.contacts_put(workspace, puts, act, now)).await
+    }
+
+    async fn custom_keys(&self, workspace: WorkspaceId, limit: u32) -> Stored<Vec<String>> {
+        self.ask("custom_keys", self.port.custom_keys(workspace, limit)).await
+    }
+
+    async fn contact_windows(&self, workspace: WorkspaceId, contact: ContactId) -> Stored<Windows> {
+        self.ask("contact_windows", self.port.contact_windows(workspace, contact)).await
+    }
+
+    async fn contact_erase(&self, contact: ContactId, act: Act) -> Stored<bool> {
+        self.ask("contact_erase", self.port.contact_erase(contact, act)).await
+    }
+
+    async fn erase_step(&self, limit: u32, now: Timestamp) -> Stored<ErasureStep> {
+        self.ask("erase_step", self.port.erase_step(limit, now)).await
+    }
+
+    async fn erase_traces(&self) -> Stored<bool> {
+        self.ask("erase_traces", self.port.erase_traces()).await
+    }
+}
+
+#[async_trait]
 impl Work for Guarded<dyn Work> {
     async fn heartbeat(&self, worker: WorkerId, now: Timestamp) -> Stored<()> {
         self.ask("heartbeat", self.port.heartbeat(worker, now)).await
@@ -369,6 +502,14 @@ impl Work for Guarded<dyn Work> {
 
     async fn expire(&self, now: Timestamp, limit: u32) -> Stored<u32> {
         self.ask("expire", self.port.expire(now, limit)).await
+    }
+
+    async fn figures(&self, now: Timestamp) -> Stored<Figures> {
+        self.ask("figures", self.port.figures(now)).await
+    }
+
+    async fn review_reach(&self, now: Timestamp) -> Stored<()> {
+        self.ask("review_reach", self.port.review_reach(now)).await
     }
 
     async fn departures(&self, since: Timestamp) -> Stored<Vec<Departure>> {

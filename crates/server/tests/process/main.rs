@@ -3,11 +3,13 @@
 //! The only tests that wait for the clock on the wall: each wait is for an event, with a deadline.
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test may panic")]
 
+mod backup;
 mod chaos;
 mod dev;
 mod disk;
 mod drain;
 mod killed;
+mod redrive;
 #[path = "../../../../xtask/src/chaos/ring/mod.rs"]
 mod ring;
 mod side_by_side;

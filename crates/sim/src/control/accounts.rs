@@ -99,6 +99,7 @@ impl State {
             wabas: std::collections::BTreeSet::new(),
             is_valid: true,
             issued_at: now,
+            expires_at: None,
         });
         if entry.app_id != app_id {
             return Err("access_token: belongs to another app".to_owned());

@@ -142,14 +142,14 @@ pub(crate) fn debug_token(state: &State, call: &Call, caller: &Caller) -> Checke
             "type": "SYSTEM_USER",
             "application": app.map_or("", |app| &app.name),
             "data_access_expires_at": 0,
-            "expires_at": 0,
-            "is_valid": token.is_valid,
+            "expires_at": token.expires_at.map_or(0, seconds),
+            "is_valid": token.works_at(state.env.now),
             "issued_at": seconds(token.issued_at),
             "scopes": scopes,
             "granular_scopes": granular,
             "user_id": format!("9{}", token.app_id),
         });
-        if !token.is_valid
+        if !token.works_at(state.env.now)
             && let Some(data) = data.as_object_mut()
         {
             data.insert(

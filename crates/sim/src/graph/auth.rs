@@ -11,7 +11,7 @@ use crate::{
     error::{Checked, GraphError},
     graph::Call,
     ids,
-    state::State,
+    state::{State, Token},
 };
 
 /// How old an `appsecret_time` may be, in seconds.
@@ -49,10 +49,22 @@ pub(crate) fn authenticate(state: &State, call: &Call) -> Checked<Caller> {
         return Err(GraphError::of(104).message("An access token is required to request this resource."));
     };
     let Some(caller) = caller_of(state, &token) else {
-        return Err(GraphError::of(190).message("Invalid OAuth access token - Cannot parse access token"));
+        let message = if state.tokens.contains_key(&token) {
+            "Error validating access token: Session has expired"
+        } else {
+            "Invalid OAuth access token - Cannot parse access token"
+        };
+        return Err(GraphError::of(190).message(message));
     };
     prove(state, call, &caller, &token)?;
     Ok(caller)
+}
+
+impl Token {
+    /// Whether it opens the door.
+    pub(crate) fn works_at(&self, now: i64) -> bool {
+        self.is_valid && self.expires_at.is_none_or(|end| now < end)
+    }
 }
 
 /// The caller behind a token.
@@ -61,7 +73,7 @@ pub(crate) fn caller_of(state: &State, token: &str) -> Option<Caller> {
         let app = state.apps.get(app_id).filter(|app| ids::same_secret(&app.secret, secret))?;
         return Some(Caller { app_id: app.id.clone(), wabas: BTreeSet::new(), is_app: true });
     }
-    let known = state.tokens.get(token).filter(|token| token.is_valid)?;
+    let known = state.tokens.get(token).filter(|token| token.works_at(state.env.now))?;
     Some(Caller { app_id: known.app_id.clone(), wabas: known.wabas.clone(), is_app: false })
 }
 

@@ -35,7 +35,7 @@ const SWITCHES: [&str; 5] = [
     "timezone_id",
 ];
 
-fn node(waba: &Waba) -> Map<String, Value> {
+fn node(waba: &Waba, messaging_limit: &str) -> Map<String, Value> {
     let node = json!({
         "id": waba.id,
         "name": waba.name,
@@ -53,7 +53,7 @@ fn node(waba: &Waba) -> Map<String, Value> {
         "template_auto_archival_enabled": false,
         "marketing_messages_lite_api_status": "ONBOARDED",
         "marketing_messages_onboarding_status": "ONBOARDED",
-        "whatsapp_business_manager_messaging_limit": "TIER_100K",
+        "whatsapp_business_manager_messaging_limit": messaging_limit,
         "is_shared_with_partners": false,
         "creation_time": seconds(waba.created_at),
         "health_status": {"can_send_message": "AVAILABLE", "entities": [
@@ -79,7 +79,7 @@ pub(crate) fn edge(
     match (call.method.as_str(), edge) {
         ("GET", None) => {
             let fields = Fields { node_type: "WhatsAppBusinessAccount", default: &DEFAULT, known: &KNOWN };
-            fields.pick(state, call, &node(waba)).map(Reply::json)
+            fields.pick(state, call, &node(waba, &state.settings.messaging_limit)).map(Reply::json)
         }
         ("POST", None) => {
             let changes: Vec<(String, Value)> = SWITCHES

@@ -31,6 +31,17 @@ async fn a_number_shows_its_fields() {
 }
 
 #[tokio::test]
+async fn numbers_and_accounts_tell_the_messaging_limit_that_was_set() {
+    let world = World::new();
+    world.set(|settings| settings.messaging_limit = "TIER_250".to_owned());
+    for node in ["{number}", "{waba}"] {
+        let path = format!("/v24.0/{node}?fields=whatsapp_business_manager_messaging_limit");
+        let shown = ok(world.get(&path).await);
+        assert_eq!(shown["whatsapp_business_manager_messaging_limit"], "TIER_250", "{node}");
+    }
+}
+
+#[tokio::test]
 async fn an_account_shows_its_fields_and_numbers() {
     let world = World::new();
     let node = ok(world.get("/v24.0/{waba}").await);
@@ -274,4 +285,30 @@ async fn user_ids_belong_to_one_business() {
     }
     assert_eq!((&ids[0], &ids[2]), (&ids[1], &ids[3]));
     assert_ne!(ids[0], ids[2]);
+}
+
+#[tokio::test]
+async fn a_token_ends_is_revoked_and_is_followed_by_another() {
+    let world = World::new();
+    let token = world.account.access_token.clone();
+    let set = |body: Value| world.control(Method::POST, "/tokens", Some(body));
+    ok(set(json!({"access_token": token, "expires_in_seconds": 3600})).await);
+    let told = ok(world.get(&format!("/v24.0/debug_token?input_token={token}")).await);
+    assert_eq!(told["data"]["expires_at"], 1_767_225_600 + 3600);
+    assert_eq!(told["data"]["is_valid"], true);
+    world.sim.advance(std::time::Duration::from_secs(3600));
+    let refused = world.get("/v24.0/{number}").await;
+    assert_eq!(
+        (refused.code(), refused.message()),
+        (190, "Error validating access token: Session has expired")
+    );
+
+    ok(set(json!({"access_token": "EAAsecond", "like": token, "expires_in_seconds": 0})).await);
+    let seen = world.call_as("EAAsecond", Method::GET, "/v24.0/{number}", None).await;
+    assert_eq!(ok(seen)["id"], world.account.phone_number_id.as_str());
+    ok(set(json!({"access_token": "EAAsecond", "is_valid": false})).await);
+    assert_eq!(world.call_as("EAAsecond", Method::GET, "/v24.0/{number}", None).await.code(), 190);
+    for wrong in [json!({}), json!({"access_token": "EAAnone"}), json!({"access_token": token, "ends": 1})] {
+        assert_eq!(set(wrong.clone()).await.status, 400, "{wrong}");
+    }
 }

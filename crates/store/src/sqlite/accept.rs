@@ -69,8 +69,11 @@ fn insert(
     let contact = match known {
         Some(known) => known,
         None => {
-            let person =
-                Person { wa_id: wa_id.map(str::to_owned), user_id: user_id.map(str::to_owned), name: None };
+            let person = Person {
+                wa_id: wa_id.map(str::to_owned),
+                user_id: user_id.map(str::to_owned),
+                ..Person::default()
+            };
             contacts::meet(connection, (new.workspace, new.account), new.contact, &person, new.now)?;
             new.contact
         }
@@ -88,6 +91,7 @@ fn insert(
     let fallback = new.fallback.as_ref().map(|fallback| &*fallback.content);
     // A queued message keeps its own content: its window is looked at again when it leaves.
     let swaps = sent_as == SentAs::Template && is_held;
+    let has_marketing_fallback = new.fallback.as_ref().is_some_and(|fallback| fallback.is_marketing);
     let (kind, content) = match fallback {
         Some(fallback) if swaps => ("template", fallback),
         Some(_) | None => (new.kind, &*new.content),
@@ -98,9 +102,9 @@ fn insert(
                  id, workspace_id, account_id, contact_id, key_id, direction, kind, status, wa_id, user_id,
                  client_reference, context_wamid, identity_key_hash, content, n_attempts, worker_id, claim_token,
                  created_at, updated_at, mode, order_at, due_at, expires_at, on_unknown, fallback, sent_as,
-                 needs_window)
+                 needs_window, is_marketing, is_fallback_marketing)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?18, ?19, ?20,
-                     ?21, ?22, ?23, ?24, ?25, ?26)",
+                     ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)",
         )?
         .execute(params![
             new.id.as_bytes(),
@@ -129,6 +133,8 @@ fn insert(
             fallback.filter(|_| !swaps),
             if swaps { sent_as } else { SentAs::Message }.as_str(),
             new.needs_window && !swaps,
+            if swaps { has_marketing_fallback } else { new.is_marketing },
+            has_marketing_fallback && !swaps,
         ])?;
     if !is_held && let Some(message) = settle::current(connection, new.workspace, new.id)? {
         depth::moved(connection, new.account, true, (None, Status::Queued))?;

@@ -4,13 +4,11 @@ use domain::id::{AccountId, ContactId, WorkspaceId};
 use domain::inbound::Person;
 use domain::phone::PhoneNumber;
 use domain::window::Window;
-use engine::ports::{Contact, ContactFilter, Page, PageRequest, Recipient};
+use engine::ports::Recipient;
 use jiff::Timestamp;
-use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension};
 
-use super::page::{List, Order, bytes, containing, text};
-use super::{spread, told};
+use super::{identity, people, reach, spread, told};
 use crate::error::SqlResult;
 use crate::row::{Cells, micros};
 
@@ -80,8 +78,9 @@ pub(super) fn meet(
 ) -> SqlResult<()> {
     connection
         .prepare_cached(
-            "insert into contacts (id, workspace_id, wa_id, user_id, profile_name, created_at, updated_at)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
+            "insert into contacts (
+                 id, workspace_id, wa_id, user_id, profile_name, username, created_at, updated_at)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)",
         )?
         .execute((
             contact.as_bytes(),
@@ -89,6 +88,7 @@ pub(super) fn meet(
             &person.wa_id,
             &person.user_id,
             &person.name,
+            &person.username,
             micros(now),
         ))?;
     if let Some(wa_id) = &person.wa_id {
@@ -97,7 +97,7 @@ pub(super) fn meet(
     told::person(connection, (workspace, Some(account)), contact, (&[], None), now)
 }
 
-fn add_number(
+pub(super) fn add_number(
     connection: &Connection,
     workspace: WorkspaceId,
     contact: ContactId,
@@ -109,15 +109,24 @@ fn add_number(
     Ok(())
 }
 
-fn by_number(connection: &Connection, workspace: WorkspaceId, wa_id: &str) -> SqlResult<Option<ContactId>> {
+pub(super) fn by_number(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    wa_id: &str,
+) -> SqlResult<Option<ContactId>> {
     let mut statement = connection
         .prepare_cached("select contact_id from contact_numbers where workspace_id = ?1 and wa_id = ?2")?;
     let found = statement.query_row((workspace.as_bytes(), wa_id), |row| row.get(0)).optional()?;
     Ok(found.map(ContactId::from_bytes))
 }
 
+/// Whether somebody has this number, in any spelling, or this user id.
+pub(super) fn is_known(connection: &Connection, workspace: WorkspaceId, mark: &str) -> SqlResult<bool> {
+    Ok(by_any_spelling(connection, workspace, mark)?.or(by_user(connection, workspace, mark)?).is_some())
+}
+
 /// The contact under this number or another spelling of it.
-fn by_any_spelling(
+pub(super) fn by_any_spelling(
     connection: &Connection,
     workspace: WorkspaceId,
     wa_id: &str,
@@ -134,11 +143,31 @@ fn by_any_spelling(
     Ok(None)
 }
 
-fn by_user(connection: &Connection, workspace: WorkspaceId, user_id: &str) -> SqlResult<Option<ContactId>> {
+pub(super) fn by_user(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    user_id: &str,
+) -> SqlResult<Option<ContactId>> {
     let mut statement =
         connection.prepare_cached("select id from contacts where workspace_id = ?1 and user_id = ?2")?;
     let found = statement.query_row((workspace.as_bytes(), user_id), |row| row.get(0)).optional()?;
     Ok(found.map(ContactId::from_bytes))
+}
+
+/// The contact that goes by one of these ids.
+pub(super) fn known(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    person: &Person,
+) -> SqlResult<Option<ContactId>> {
+    let numbered = match &person.wa_id {
+        Some(wa_id) => by_any_spelling(connection, workspace, wa_id)?,
+        None => None,
+    };
+    match (numbered, &person.user_id) {
+        (None, Some(user_id)) => by_user(connection, workspace, user_id),
+        (numbered, _) => Ok(numbered),
+    }
 }
 
 /// The contact that this person is: found by either id, met if new (as `fresh`), merged if the two ids led to two.
@@ -149,15 +178,7 @@ pub(super) fn recognise(
     person: &Person,
     now: Timestamp,
 ) -> SqlResult<ContactId> {
-    let numbered = match &person.wa_id {
-        Some(wa_id) => by_any_spelling(connection, workspace, wa_id)?,
-        None => None,
-    };
-    let identified = match &person.user_id {
-        Some(user_id) => by_user(connection, workspace, user_id)?,
-        None => None,
-    };
-    let Some(contact) = numbered.or(identified) else {
+    let Some(contact) = known(connection, workspace, person)? else {
         meet(connection, (workspace, account), fresh, person, now)?;
         return Ok(fresh);
     };
@@ -177,14 +198,16 @@ pub(super) fn learn(
     // Read and compared here: most of the time there is nothing new, and nothing is written then.
     let known: Option<Identity> = connection
         .prepare_cached(
-            "select wa_id, user_id, profile_name, name is not null from contacts
+            "select wa_id, user_id, profile_name, username, name is not null from contacts
              where workspace_id = ?1 and id = ?2",
         )?
         .query_row((workspace.as_bytes(), contact.as_bytes()), |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
         })
         .optional()?;
-    let Some((known_wa_id, known_user_id, known_name, has_own_name)) = known else { return Ok(()) };
+    let Some((known_wa_id, known_user_id, known_name, known_username, has_own_name)) = known else {
+        return Ok(());
+    };
     let mut merged = None;
     if let Some(wa_id) = &person.wa_id
         && known_wa_id.as_ref() != Some(wa_id)
@@ -195,6 +218,8 @@ pub(super) fn learn(
                 merge(connection, workspace, contact, found)?;
                 merged = Some(found);
             }
+            // A late report about a number that its person has left since: it is nobody's until somebody writes.
+            None if known_wa_id.is_some() && identity::was_left(connection, workspace, wa_id)? => {}
             None => add_number(connection, workspace, contact, wa_id)?,
         }
     }
@@ -207,13 +232,14 @@ pub(super) fn learn(
         merged = Some(found);
     }
     let is_new_name = person.name.is_some() && person.name != known_name;
+    let is_new_username = person.username.is_some() && person.username != known_username;
     let is_new_number = known_wa_id.is_none() && person.wa_id.is_some();
-    if is_new_user || is_new_name || is_new_number {
+    if is_new_user || is_new_name || is_new_number || is_new_username {
         connection
             .prepare_cached(
                 "update contacts
                  set wa_id = coalesce(wa_id, ?3), user_id = coalesce(?4, user_id),
-                     profile_name = coalesce(?5, profile_name), updated_at = ?6
+                     profile_name = coalesce(?5, profile_name), username = coalesce(?6, username), updated_at = ?7
                  where workspace_id = ?1 and id = ?2",
             )?
             .execute((
@@ -222,6 +248,7 @@ pub(super) fn learn(
                 &person.wa_id,
                 &person.user_id,
                 &person.name,
+                &person.username,
                 micros(now),
             ))?;
     }
@@ -229,6 +256,7 @@ pub(super) fn learn(
         (is_new_number, "phone_number"),
         (is_new_user, "user_id"),
         (is_new_name && !has_own_name, "name"),
+        (is_new_username, "username"),
         (merged.is_some(), "merged_contact_id"),
     ]
     .into_iter()
@@ -240,11 +268,16 @@ pub(super) fn learn(
     told::person(connection, (workspace, Some(account)), contact, (&changes, merged), now)
 }
 
-/// What a contact is known by: number, user id, profile name, and whether we gave it a name.
-type Identity = (Option<String>, Option<String>, Option<String>, bool);
+/// What a contact is known by: number, user id, profile name, user name, and whether we gave it a name.
+type Identity = (Option<String>, Option<String>, Option<String>, Option<String>, bool);
 
 /// Makes `gone` a part of `kept`: messages, numbers, windows, wishes.
-fn merge(connection: &Connection, workspace: WorkspaceId, kept: ContactId, gone: ContactId) -> SqlResult<()> {
+pub(super) fn merge(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    kept: ContactId,
+    gone: ContactId,
+) -> SqlResult<()> {
     let keys = (workspace.as_bytes(), kept.as_bytes(), gone.as_bytes());
     for sql in [
         "update messages set contact_id = ?2 where workspace_id = ?1 and contact_id = ?3",
@@ -266,44 +299,7 @@ fn merge(connection: &Connection, workspace: WorkspaceId, kept: ContactId, gone:
         connection.prepare_cached(sql)?.execute(keys)?;
     }
     spread::join_lanes(connection, workspace, kept, gone)?;
-    let mut statement = connection.prepare_cached(
-        "delete from contacts where workspace_id = ?1 and id = ?2
-         returning wa_id, user_id, name, profile_name, opted_out_at, resting_until, last_inbound_at",
-    )?;
-    type Left = (
-        Option<String>,
-        Option<String>,
-        Option<String>,
-        Option<String>,
-        Option<i64>,
-        Option<i64>,
-        Option<i64>,
-    );
-    let left: Left = statement.query_row((workspace.as_bytes(), gone.as_bytes()), |row| {
-        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
-    })?;
-    let (wa_id, user_id, name, profile_name, opted_out_at, resting_until, last_inbound_at) = left;
-    connection
-        .prepare_cached(
-            "update contacts
-             set wa_id = coalesce(wa_id, ?3), user_id = coalesce(user_id, ?4), name = coalesce(name, ?5),
-                 profile_name = coalesce(profile_name, ?6), opted_out_at = coalesce(opted_out_at, ?7),
-                 resting_until = nullif(max(coalesce(resting_until, 0), coalesce(?8, 0)), 0),
-                 last_inbound_at = nullif(max(coalesce(last_inbound_at, 0), coalesce(?9, 0)), 0)
-             where workspace_id = ?1 and id = ?2",
-        )?
-        .execute(rusqlite::params![
-            workspace.as_bytes(),
-            kept.as_bytes(),
-            wa_id,
-            user_id,
-            name,
-            profile_name,
-            opted_out_at,
-            resting_until,
-            last_inbound_at
-        ])?;
-    Ok(())
+    people::join(connection, workspace, kept, gone)
 }
 
 /// Opens the window, as far as `at` opens it.
@@ -329,7 +325,8 @@ pub(super) fn open_window(
              where workspace_id = ?1 and id = ?2",
         )?
         .execute((workspace.as_bytes(), contact.as_bytes(), heard))?;
-    Ok(())
+    // What waited for the messaging limit reaches nobody new any more.
+    reach::let_pass(connection, workspace, contact)
 }
 
 /// Writes down that Meta called the window closed at `at`.
@@ -349,100 +346,4 @@ pub(super) fn close_window(
         )?
         .execute((workspace.as_bytes(), account.as_bytes(), contact.as_bytes(), refused))?;
     Ok(())
-}
-
-/// Writes down that a person takes no marketing: for good, or until a time.
-pub(super) fn stop_marketing(
-    connection: &Connection,
-    (workspace, account): (WorkspaceId, AccountId),
-    contact: ContactId,
-    (opted_out_at, resting_until): (Option<Timestamp>, Option<Timestamp>),
-    now: Timestamp,
-) -> SqlResult<()> {
-    let had_opted_out: Option<bool> = connection
-        .prepare_cached("select opted_out_at is not null from contacts where workspace_id = ?1 and id = ?2")?
-        .query_row((workspace.as_bytes(), contact.as_bytes()), |row| row.get(0))
-        .optional()?;
-    connection
-        .prepare_cached(
-            "update contacts
-             set opted_out_at = coalesce(opted_out_at, ?3),
-                 resting_until = nullif(max(coalesce(resting_until, 0), coalesce(?4, 0)), 0)
-             where workspace_id = ?1 and id = ?2",
-        )?
-        .execute((
-            workspace.as_bytes(),
-            contact.as_bytes(),
-            opted_out_at.map(micros),
-            resting_until.map(micros),
-        ))?;
-    if opted_out_at.is_some() && had_opted_out == Some(false) {
-        told::person(connection, (workspace, Some(account)), contact, (&["opted_out"], None), now)?;
-    }
-    Ok(())
-}
-
-const COLUMNS: &str = "seq, id, wa_id, user_id, coalesce(name, profile_name), last_inbound_at, opted_out_at is not null, created_at";
-
-fn read(cells: &mut Cells<'_>) -> SqlResult<Contact> {
-    Ok(Contact {
-        id: cells.id()?,
-        wa_id: cells.get()?,
-        user_id: cells.get()?,
-        name: cells.get()?,
-        last_inbound_at: cells.opt_at()?,
-        has_opted_out: cells.flag()?,
-        created_at: cells.at()?,
-    })
-}
-
-pub(super) fn one(
-    connection: &Connection,
-    workspace: WorkspaceId,
-    id: ContactId,
-) -> SqlResult<Option<Contact>> {
-    let sql = format!("select {COLUMNS} from contacts where workspace_id = ?1 and id = ?2");
-    let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query((workspace.as_bytes(), id.as_bytes()))?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    let mut cells = Cells::new("contacts", row);
-    let _seq: i64 = cells.get()?;
-    read(&mut cells).map(Some)
-}
-
-pub(super) fn page(
-    connection: &Connection,
-    workspace: WorkspaceId,
-    filter: &ContactFilter,
-    page: PageRequest,
-) -> SqlResult<Page<Contact>> {
-    let mut list = List::of("contacts", COLUMNS, Order::NewestFirst);
-    list.with("workspace_id = ?", [bytes(workspace.as_bytes())]);
-    if let Some(wa_id) = &filter.wa_id {
-        list.with(
-            "id in (select contact_id from contact_numbers where workspace_id = ? and wa_id = ?)",
-            [bytes(workspace.as_bytes()), text(wa_id)],
-        );
-    }
-    if let Some(accounts) = &filter.accounts {
-        let places = vec!["?"; accounts.len()].join(", ");
-        list.with(
-            format!(
-                "exists (select 1 from messages m where m.workspace_id = contacts.workspace_id
-                 and m.contact_id = contacts.id and m.account_id in ({places}))"
-            ),
-            accounts.iter().map(|account| bytes(account.as_bytes())),
-        );
-    }
-    if let Some(has_opted_out) = filter.has_opted_out {
-        list.with("(opted_out_at is not null) = ?", [Value::Integer(i64::from(has_opted_out))]);
-    }
-    if let Some(search) = &filter.search {
-        let pattern = containing(search);
-        list.with(
-            "(name like ? escape '\\' or profile_name like ? escape '\\' or wa_id like ? escape '\\')",
-            [pattern.clone(), pattern, containing(search.trim_start_matches('+'))],
-        );
-    }
-    list.page(connection, page, read)
 }

@@ -76,21 +76,39 @@ pub(super) fn claim(connection: &Connection, request: &DeliveryRequest) -> SqlRe
     Ok(claimed)
 }
 
+/// What is attempted for the first time goes before what failed: a few that hang do not keep the others waiting.
 fn due_lanes(
     connection: &Connection,
     (workspace, webhook): (WorkspaceId, WebhookId),
     now: Timestamp,
     room: u32,
 ) -> SqlResult<Vec<Vec<u8>>> {
+    let mut lanes: Vec<Vec<u8>> = Vec::new();
+    for has_failed in [false, true] {
+        let left = i64::from(room) - i64::try_from(lanes.len()).unwrap_or(i64::MAX);
+        lanes.extend(due_lanes_that(connection, (workspace, webhook), has_failed, (now, left.max(0)))?);
+    }
+    Ok(lanes)
+}
+
+fn due_lanes_that(
+    connection: &Connection,
+    (workspace, webhook): (WorkspaceId, WebhookId),
+    has_failed: bool,
+    (now, room): (Timestamp, i64),
+) -> SqlResult<Vec<Vec<u8>>> {
     let mut statement = connection.prepare_cached(
         "select l.lane from lanes l
          join webhooks w on w.id = l.webhook_id
          where l.webhook_id = ?2 and l.worker_id is null and l.due_at <= ?3 and w.workspace_id = ?1
            and w.removed_at is null and w.is_enabled = 1 and w.status <> 'disabled'
+           and (l.n_failures > 0) = ?5
          order by l.due_at limit ?4",
     )?;
     let rows = statement
-        .query_map((workspace.as_bytes(), webhook.as_bytes(), micros(now), room), |row| row.get(0))?;
+        .query_map((workspace.as_bytes(), webhook.as_bytes(), micros(now), room, has_failed), |row| {
+            row.get(0)
+        })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -165,7 +183,12 @@ pub(super) fn settle(
         .prepare_cached(
             "update deliveries
              set status = case when status = 'dead' and ?3 <> 'succeeded' then status else ?3 end,
-                 n_attempts = n_attempts + 1, http_status = ?4, latency_ms = ?5, response = ?6, at = ?7
+                 n_attempts = n_attempts + 1, http_status = ?4, latency_ms = ?5, at = ?7,
+                 -- The answer may repeat what was posted, and the person may have been erased meanwhile.
+                 response = case when exists (
+                     select 1 from events e
+                     where e.workspace_id = deliveries.workspace_id and e.seq = deliveries.event_seq
+                       and e.data like '%,\"erased\":true}') then null else ?6 end
              where workspace_id = ?1 and seq = ?2",
         )?
         .execute(params![

@@ -6,17 +6,20 @@ use std::sync::Arc;
 use domain::access::ApiKey;
 use domain::account::Account;
 use domain::audit::Act;
+use domain::check::Change;
 use domain::event::AccountChange;
 use domain::id::{AccountId, KeyId, WorkspaceId};
 use engine::ports::{
-    AccountRecord, Directory, KeyFilter, NewAccount, NumberInfo, Page, PageRequest, Revision, Rotation,
+    AccountChanges, AccountRecord, Directory, KeyFilter, NewAccount, NumberInfo, Page, PageRequest, Removal,
+    Revision, Rotation,
 };
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use secrecy::SecretString;
 
+use super::account_news::REFUSED;
 use super::page::{List, Order, bytes, containing};
-use super::{audit, told, webhooks};
+use super::{audit, depth, told, webhooks};
 use crate::error::SqlResult;
 use crate::row::{Cells, json, micros};
 use crate::seal::Sealer;
@@ -72,7 +75,7 @@ fn accounts(connection: &Connection, sealer: &Sealer) -> SqlResult<Vec<Arc<Accou
     let mut statement = connection.prepare_cached(
         "select id, workspace_id, name, phone_number_id, waba_id, display_phone_number, quality_rating,
                 messaging_limit_tier, status, status_reason, is_default, is_sandbox,
-                access_token, app_secret, verify_token_digest
+                access_token, app_secret, verify_token_digest, old_app_secret, old_app_secret_until
          from accounts where removed_at is null order by seq",
     )?;
     let mut rows = statement.query(())?;
@@ -100,7 +103,14 @@ fn accounts(connection: &Connection, sealer: &Sealer) -> SqlResult<Vec<Arc<Accou
         let access_token = open("access_token", cells.get()?)?.unwrap_or_default();
         let app_secret = open("app_secret", cells.get()?)?;
         let verify_token_digest = cells.get()?;
-        accounts.push(Arc::new(AccountRecord { account, access_token, app_secret, verify_token_digest }));
+        let old_app_secret = open("old_app_secret", cells.get()?)?.zip(cells.opt_at()?);
+        accounts.push(Arc::new(AccountRecord {
+            account,
+            access_token,
+            app_secret,
+            old_app_secret,
+            verify_token_digest,
+        }));
     }
     Ok(accounts)
 }
@@ -173,7 +183,7 @@ pub(super) fn account_add(
     new: &NewAccount,
     act: &Act,
 ) -> SqlResult<()> {
-    let AccountRecord { account, access_token, app_secret, verify_token_digest } = &new.record;
+    let AccountRecord { account, access_token, app_secret, verify_token_digest, .. } = &new.record;
     if account.is_default {
         connection
             .prepare_cached("update accounts set is_default = 0 where workspace_id = ?1 and is_default = 1")?
@@ -210,25 +220,147 @@ pub(super) fn account_add(
     bump(connection, "directory")
 }
 
+/// Removes an account, unless messages wait in its queue.
 pub(super) fn account_remove(
     connection: &Connection,
     workspace: WorkspaceId,
     id: AccountId,
+    is_forced: bool,
     act: &Act,
-) -> SqlResult<bool> {
-    let n_rows = connection
+) -> SqlResult<Removal> {
+    let keys = (workspace.as_bytes(), id.as_bytes());
+    let known: Option<(bool, bool)> = connection
+        .prepare_cached(
+            "select is_default, is_sandbox from accounts
+             where workspace_id = ?1 and id = ?2 and removed_at is null",
+        )?
+        .query_row(keys, |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((was_default, is_sandbox)) = known else { return Ok(Removal::NotFound) };
+    let n_waiting = depth::of(connection, id)?;
+    if n_waiting > 0 && !is_forced {
+        return Ok(Removal::Busy(n_waiting));
+    }
+    connection
         .prepare_cached(
             "update accounts
              set removed_at = ?3, updated_at = ?3, access_token = null, app_secret = null,
-                 verify_token_digest = null, is_default = 0
+                 old_app_secret = null, old_app_secret_until = null, verify_token_digest = null, is_default = 0
              where workspace_id = ?1 and id = ?2 and removed_at is null",
         )?
-        .execute((workspace.as_bytes(), id.as_bytes(), micros(act.at)))?;
-    if n_rows == 1 {
-        audit::write(connection, act)?;
+        .execute((keys.0, keys.1, micros(act.at)))?;
+    if was_default {
+        // Never from live to sandbox or back: what was meant for customers must not end in the simulator.
+        connection
+            .prepare_cached(
+                "update accounts set is_default = 1, updated_at = ?3
+                 where seq = (select min(seq) from accounts
+                              where workspace_id = ?1 and is_sandbox = ?2 and removed_at is null)",
+            )?
+            .execute((keys.0, is_sandbox, micros(act.at)))?;
     }
+    audit::write(connection, act)?;
     bump(connection, "directory")?;
-    Ok(n_rows == 1)
+    Ok(Removal::Removed)
+}
+
+/// Changes an account. `false`: there is none.
+pub(super) fn account_change(
+    connection: &Connection,
+    sealer: &Sealer,
+    (workspace, id): (WorkspaceId, AccountId),
+    changes: &AccountChanges,
+    act: &Act,
+) -> SqlResult<bool> {
+    if described(connection, workspace, id)?.is_none() {
+        return Ok(false);
+    }
+    let keys = (workspace.as_bytes(), id.as_bytes());
+    if changes.is_default == Some(true) {
+        connection
+            .prepare_cached("update accounts set is_default = 0 where workspace_id = ?1 and is_default = 1")?
+            .execute([workspace.as_bytes()])?;
+    }
+    if !matches!(changes.app_secret, Change::Keep) {
+        replace_secret(connection, sealer, (workspace, id), changes.old_app_secret_until)?;
+    }
+    let seal = |column, secret| sealer.seal(&place(id, column), secret);
+    let token = changes.access_token.as_ref().map(|token| seal("access_token", token)).transpose()?;
+    let app_secret = match &changes.app_secret {
+        Change::Set(secret) => Some(seal("app_secret", secret)?),
+        Change::Keep | Change::Clear => None,
+    };
+    let digest = match &changes.verify_token_digest {
+        Change::Set(digest) => Some(*digest),
+        Change::Keep | Change::Clear => None,
+    };
+    connection
+        .prepare_cached(
+            "update accounts
+             set name = coalesce(?3, name), access_token = coalesce(?4, access_token),
+                 app_secret = case when ?5 then ?6 else app_secret end,
+                 verify_token_digest = case when ?7 then ?8 else verify_token_digest end,
+                 is_default = coalesce(?9, is_default),
+                 token_expires_at = case when ?4 is null then token_expires_at end,
+                 token_notice = case when ?4 is null then token_notice end,
+                 updated_at = ?10
+             where workspace_id = ?1 and id = ?2 and removed_at is null",
+        )?
+        .execute(params![
+            keys.0,
+            keys.1,
+            changes.name,
+            token,
+            !matches!(changes.app_secret, Change::Keep),
+            app_secret,
+            !matches!(changes.verify_token_digest, Change::Keep),
+            digest,
+            changes.is_default,
+            micros(act.at),
+        ])?;
+    if let Some(reason) = &changes.lifts_hold {
+        let n_lifted = connection
+            .prepare_cached(
+                "update accounts set status = 'connected', status_reason = null, hold_cause = null
+                 where workspace_id = ?1 and id = ?2 and removed_at is null and status = 'held'
+                   and status_reason = ?3 and coalesce(hold_cause, ?4) = ?4",
+            )?
+            .execute((keys.0, keys.1, reason, REFUSED))?;
+        if n_lifted > 0 {
+            told::account(connection, (workspace, id), AccountChange::Status, (None, None), act.at)?;
+        }
+    }
+    audit::write(connection, act)?;
+    bump(connection, "directory")?;
+    Ok(true)
+}
+
+/// The secret that is about to be replaced or cleared lives on until a time, if one is given.
+fn replace_secret(
+    connection: &Connection,
+    sealer: &Sealer,
+    (workspace, id): (WorkspaceId, AccountId),
+    until: Option<Timestamp>,
+) -> SqlResult<()> {
+    let sealed: Option<Option<Vec<u8>>> = connection
+        .prepare_cached("select app_secret from accounts where workspace_id = ?1 and id = ?2")?
+        .query_row((workspace.as_bytes(), id.as_bytes()), |row| row.get(0))
+        .optional()?;
+    // A sealed value is bound to its column: it is sealed anew for the other one.
+    let old = match sealed.flatten().filter(|_| until.is_some()) {
+        Some(sealed) => {
+            let secret = sealer.open(&place(id, "app_secret"), &sealed)?;
+            Some(sealer.seal(&place(id, "old_app_secret"), &secret)?)
+        }
+        None => None,
+    };
+    connection
+        .prepare_cached(
+            "update accounts set old_app_secret = ?3, old_app_secret_until = ?4
+             where workspace_id = ?1 and id = ?2",
+        )?
+        .execute((workspace.as_bytes(), id.as_bytes(), &old, old.as_ref().and(until).map(micros)))?;
+    Ok(())
 }
 
 pub(super) fn account_hold(
@@ -241,11 +373,13 @@ pub(super) fn account_hold(
     let status = if reason.is_some() { "held" } else { "connected" };
     let n_rows = connection
         .prepare_cached(
-            "update accounts set status = ?3, status_reason = ?4, updated_at = ?5
+            "update accounts
+             set status = ?3, status_reason = ?4, updated_at = ?5,
+                 hold_cause = case when ?4 is not null then coalesce(hold_cause, ?6) end
              where workspace_id = ?1 and id = ?2 and removed_at is null
                and (status <> ?3 or status_reason is not ?4)",
         )?
-        .execute((workspace.as_bytes(), id.as_bytes(), status, reason, micros(act.at)))?;
+        .execute((workspace.as_bytes(), id.as_bytes(), status, reason, micros(act.at), REFUSED))?;
     if n_rows == 0 {
         return Ok(());
     }

@@ -7,7 +7,7 @@ use domain::event::EventKind;
 use domain::id::{AccountId, ContactId, EventId, WebhookId, WorkspaceId};
 use engine::ports::{EventFilter, EventPage, EventStart, StoredEvent};
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
 use crate::error::SqlResult;
@@ -87,15 +87,19 @@ fn last_row(connection: &Connection, workspace: WorkspaceId) -> SqlResult<Option
     Ok(Some((cells.get()?, cells.at()?)))
 }
 
+/// The position of the oldest event that is kept.
+fn first(connection: &Connection, workspace: WorkspaceId) -> SqlResult<Option<i64>> {
+    let mut statement =
+        connection.prepare_cached("select seq from events where workspace_id = ?1 order by seq limit 1")?;
+    Ok(statement.query_row([workspace.as_bytes()], |row| row.get(0)).optional()?)
+}
+
 /// The first position of the workspace's events at or after a time; one past the last if there is none.
 ///
 /// Times follow the order of the positions but for the odd step back of a clock, so that halving finds it.
 pub(super) fn first_since(connection: &Connection, workspace: WorkspaceId, at: Timestamp) -> SqlResult<i64> {
-    let mut oldest =
-        connection.prepare_cached("select seq from events where workspace_id = ?1 order by seq limit 1")?;
-    let mut rows = oldest.query([workspace.as_bytes()])?;
-    let Some(row) = rows.next()? else { return Ok(1) };
-    let (mut low, mut high) = (row.get::<_, i64>(0)?, last(connection, workspace)? + 1);
+    let Some(first) = first(connection, workspace)? else { return Ok(1) };
+    let (mut low, mut high) = (first, last(connection, workspace)? + 1);
     let mut time = connection
         .prepare_cached("select at from events where workspace_id = ?1 and seq >= ?2 order by seq limit 1")?;
     while low < high {
@@ -137,7 +141,7 @@ pub(super) fn page(
         EventStart::Newest => {
             let newest =
                 last_row(connection, workspace)?.map(|(position, at)| EventId::at(workspace, position, at));
-            return Ok(Some(EventPage { events: Vec::new(), last: newest, has_more: false }));
+            return Ok(Some(EventPage { events: Vec::new(), last: newest, has_more: false, has_gap: false }));
         }
     };
     let mut statement = connection.prepare_cached(
@@ -145,7 +149,9 @@ pub(super) fn page(
          where workspace_id = ?1 and seq > ?2 order by seq limit ?3",
     )?;
     let mut rows = statement.query((workspace.as_bytes(), after, LOOKED_AT))?;
-    let mut page = EventPage { events: Vec::new(), last: None, has_more: false };
+    let has_gap =
+        start != EventStart::Oldest && first(connection, workspace)?.is_some_and(|first| first > after + 1);
+    let mut page = EventPage { events: Vec::new(), last: None, has_more: false, has_gap };
     let mut n_looked_at = 0;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     while let Some(row) = rows.next()? {

@@ -1,92 +1,26 @@
 //! What Meta posted: one POST, one transaction; each part stands alone.
 
 use domain::id::{AccountId, WorkspaceId};
-use domain::inbound::{Call, Inbound, Update};
+use domain::inbound::{Call, Inbound, Moved, Update};
 use domain::message::{Direction, Status};
+use domain::opt_out::{OptOutReason, Wish};
 use engine::ports::{Ingested, Post, RoutedPart};
-use rusqlite::{Connection, OptionalExtension, params};
-use sha2::{Digest, Sha256};
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
 
-use super::settle::{Effect, Raw};
-use super::{contacts, media, settle, templates, told};
+use super::kept::{Keeper, KeptAs};
+use super::settle::Effect;
+use super::{
+    account_news, contacts, echo, erase, identity, marketing, media, settle, tally, templates, told,
+};
 use crate::error::{SqlError, SqlResult};
 use crate::row::{json, micros};
 
-/// The post that is being taken; its bytes are written when the first part needs them.
-struct Keeper<'a> {
-    connection: &'a Connection,
-    post: &'a Post,
-    seq: Option<i64>,
-}
-
-impl Keeper<'_> {
-    /// Where the bytes of this part stand.
-    fn raw(&mut self, part: &RoutedPart) -> SqlResult<Raw> {
-        let seq = match self.seq {
-            Some(seq) => seq,
-            None => self.insert(None)?,
-        };
-        Ok((seq, part.span.0, part.span.1))
-    }
-
-    /// The same, but once for equal posts: a part that changes nothing has no key of its own to be known by.
-    fn raw_once(&mut self, part: &RoutedPart) -> SqlResult<Raw> {
-        if self.seq.is_none() {
-            let digest: [u8; 32] = Sha256::digest(&self.post.body).into();
-            let known = self
-                .connection
-                .prepare_cached("select seq from posts where digest = ?1")?
-                .query_row([digest], |row| row.get(0))
-                .optional()?;
-            match known {
-                Some(seq) => self.seq = Some(seq),
-                None => {
-                    self.insert(Some(digest))?;
-                }
-            }
-        }
-        self.raw(part)
-    }
-
-    fn insert(&mut self, digest: Option<[u8; 32]>) -> SqlResult<i64> {
-        self.connection
-            .prepare_cached("insert into posts (received_at, digest, body) values (?1, ?2, ?3)")?
-            .execute(params![micros(self.post.now), digest, &*self.post.body])?;
-        let seq = self.connection.last_insert_rowid();
-        self.seq = Some(seq);
-        Ok(seq)
-    }
-
-    fn keep(&mut self, part: &RoutedPart, state: &str, reason: Option<&str>) -> SqlResult<bool> {
-        let (post, start, length) = self.raw_once(part)?;
-        let n_rows = self
-            .connection
-            .prepare_cached(
-                "insert into kept_parts (
-                     workspace_id, account_id, state, field, reason, post_seq, post_start, post_length, received_at)
-                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-                 on conflict (post_seq, post_start) do nothing",
-            )?
-            .execute(params![
-                part.route.as_ref().map(|route| route.workspace.as_bytes()),
-                part.route.as_ref().and_then(|route| route.account.as_ref()).map(AccountId::as_bytes),
-                state,
-                part.field,
-                reason,
-                post,
-                start,
-                length,
-                micros(self.post.now),
-            ])?;
-        Ok(n_rows == 1)
-    }
-}
-
 pub(super) fn ingest(connection: &Connection, post: &Post) -> SqlResult<Ingested> {
-    let mut keeper = Keeper { connection, post, seq: None };
+    let mut keeper = Keeper::new(connection, post);
     let mut ingested = Ingested::default();
     for part in &post.parts {
-        let kept = keeper.seq;
+        let (kept, n_steps) = (keeper.seq, tally::len());
         connection.prepare_cached("savepoint part")?.execute(())?;
         let end = take(&mut keeper, part, &mut ingested);
         match end {
@@ -96,18 +30,21 @@ pub(super) fn ingest(connection: &Connection, post: &Post) -> SqlResult<Ingested
             Err(error) => {
                 connection.prepare_cached("rollback to part")?.execute(())?;
                 keeper.seq = kept;
+                tally::back_to(n_steps);
                 match &error {
                     SqlError::Corrupt { .. } | SqlError::Bug(_) | SqlError::Seal(_) => {}
                     SqlError::Sqlite(cause) if is_constraint(cause) => {}
                     SqlError::Sqlite(_) => return Err(error),
                 }
                 tracing::error!(%error, field = part.field, "a part of a webhook could not be applied");
-                keeper.keep(part, "undecodable", Some(&error.to_string()))?;
+                keeper.keep(part, KeptAs::Undecodable, Some(&error.to_string()))?;
                 ingested.undecodable += 1;
             }
         }
         connection.prepare_cached("release part")?.execute(())?;
     }
+    keeper.forget_understood()?;
+    keeper.forget_erased()?;
     Ok(ingested)
 }
 
@@ -118,12 +55,12 @@ fn is_constraint(error: &rusqlite::Error) -> bool {
 fn take(keeper: &mut Keeper<'_>, part: &RoutedPart, ingested: &mut Ingested) -> SqlResult<()> {
     let Some(route) = &part.route else {
         let reason = part.undecodable.as_deref();
-        let is_new = keeper.keep(part, "unrouted", reason)?;
+        let is_new = keeper.keep(part, KeptAs::Unrouted, reason)?;
         *(if is_new { &mut ingested.unrouted } else { &mut ingested.repeated }) += 1;
         return Ok(());
     };
     if let Some(reason) = &part.undecodable {
-        let is_new = keeper.keep(part, "undecodable", Some(reason))?;
+        let is_new = keeper.keep(part, KeptAs::Undecodable, Some(reason))?;
         *(if is_new { &mut ingested.undecodable } else { &mut ingested.repeated }) += 1;
         return Ok(());
     }
@@ -139,26 +76,66 @@ fn take(keeper: &mut Keeper<'_>, part: &RoutedPart, ingested: &mut Ingested) -> 
             keeper.post.now,
             &mut || keeper.raw(part),
         )?,
-        (Update::Template(update), _) => {
-            // Heard before, to the byte: applying it again could undo what came after it.
-            if keeper.keep(part, "other", None)? {
-                ingested.has_template_changes |=
-                    templates::update(keeper.connection, route, update, keeper.post.now)?;
+        (Update::Echo(echo), Some(account)) => echo::keep(keeper, part, (route.workspace, account), echo)?,
+        // What follows is known by its bytes: heard before, it could undo what came after it.
+        (Update::Preference(preference), Some(account)) => once(keeper, part, |connection, now| {
+            let place = (route.workspace, account);
+            marketing::prefer(connection, place, part.ids.contact, preference, now)
+        })?,
+        (Update::Moved(moved), Some(account)) => once(keeper, part, |connection, now| {
+            let place = (route.workspace, account);
+            identity::take(connection, place, part.ids.contact, moved, now).map(drop)
+        })?,
+        (Update::Template(update), _) => once(keeper, part, |connection, now| {
+            let has_changed = templates::update(connection, route, update, (part.time, now))?;
+            ingested.has_template_changes |= has_changed;
+            ingested.has_new_words |= has_changed && update.text.is_some();
+            Ok(())
+        })?,
+        (Update::Account(update), _) => once(keeper, part, |connection, now| {
+            ingested.has_account_changes |= account_news::apply(connection, (route, part), update, now)?;
+            Ok(())
+        })?,
+        (
+            Update::Message(_)
+            | Update::Call(_)
+            | Update::Status(_)
+            | Update::Echo(_)
+            | Update::Preference(_)
+            | Update::Moved(_)
+            | Update::Other,
+            _,
+        ) => {
+            if keeper.keep(part, KeptAs::Other, None)? {
                 Effect::Applied
             } else {
                 Effect::Repeated
             }
-        }
-        (Update::Message(_) | Update::Call(_) | Update::Status(_) | Update::Other, _) => {
-            if keeper.keep(part, "other", None)? { Effect::Applied } else { Effect::Repeated }
         }
     };
     match effect {
         Effect::Applied => ingested.applied += 1,
         Effect::Repeated => ingested.repeated += 1,
         Effect::Early => ingested.early += 1,
+        Effect::Erased => {
+            keeper.drop_part(part, route.workspace);
+            ingested.repeated += 1;
+        }
     }
     Ok(())
+}
+
+/// Applies a part that is known by nothing but its bytes, unless it was applied before.
+fn once(
+    keeper: &mut Keeper<'_>,
+    part: &RoutedPart,
+    apply: impl FnOnce(&Connection, Timestamp) -> SqlResult<()>,
+) -> SqlResult<Effect> {
+    if !keeper.keep(part, KeptAs::Applied, None)? {
+        return Ok(Effect::Repeated);
+    }
+    apply(keeper.connection, keeper.post.now)?;
+    Ok(Effect::Applied)
 }
 
 fn inbound(
@@ -169,6 +146,9 @@ fn inbound(
     ingested: &mut Ingested,
 ) -> SqlResult<Effect> {
     let (connection, now) = (keeper.connection, keeper.post.now);
+    if erase::is_erased_wamid(connection, workspace, &message.wamid)? {
+        return Ok(Effect::Erased);
+    }
     let is_new = connection
         .prepare_cached(
             "insert into wamids (workspace_id, wamid, account_id, message_id, attempt)
@@ -179,10 +159,30 @@ fn inbound(
     if !is_new {
         return Ok(Effect::Repeated);
     }
-    let contact =
-        contacts::recognise(connection, (workspace, account), part.ids.contact, &message.from, now)?;
+    let place = (workspace, account);
+    let contact = match &message.beside.moved_to {
+        Some(to) => {
+            let moved = Moved { from: message.from.clone(), to: to.clone(), at: message.at };
+            identity::take(connection, place, part.ids.contact, &moved, now)?
+        }
+        None => {
+            let from = identity::of_then(connection, workspace, &message.from, message.at)?;
+            contacts::recognise(connection, place, part.ids.contact, &from, now)?
+        }
+    };
     if message.opens_window() {
         contacts::open_window(connection, (workspace, account), contact, message.at, now)?;
+    }
+    if let Some(wish) = part.wish {
+        let said = (message.at, OptOutReason::Word);
+        match wish {
+            Wish::Stop => {
+                marketing::stop_marketing(connection, (workspace, Some(account)), contact, said, now)?;
+            }
+            Wish::Start => {
+                marketing::resume_marketing(connection, (workspace, Some(account)), contact, said, now)?;
+            }
+        }
     }
     let (post, start, length) = keeper.raw(part)?;
     connection
@@ -225,11 +225,9 @@ fn called(
     (workspace, account): (WorkspaceId, AccountId),
     call: &Call,
 ) -> SqlResult<Effect> {
-    if !keeper.keep(part, "other", None)? {
-        return Ok(Effect::Repeated);
-    }
-    let (connection, now) = (keeper.connection, keeper.post.now);
-    let contact = contacts::recognise(connection, (workspace, account), part.ids.contact, &call.from, now)?;
-    contacts::open_window(connection, (workspace, account), contact, call.at, now)?;
-    Ok(Effect::Applied)
+    once(keeper, part, |connection, now| {
+        let from = identity::of_then(connection, workspace, &call.from, call.at)?;
+        let contact = contacts::recognise(connection, (workspace, account), part.ids.contact, &from, now)?;
+        contacts::open_window(connection, (workspace, account), contact, call.at, now)
+    })
 }

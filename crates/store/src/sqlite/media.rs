@@ -335,6 +335,20 @@ pub(super) fn uploaded(
     Ok(())
 }
 
+/// Has the files that a message brought deleted, and forgets what they were. One that is being fetched is deleted when
+/// nobody writes to it any more.
+pub(super) fn erase(connection: &Connection, workspace: WorkspaceId, message: MessageId) -> SqlResult<()> {
+    connection
+        .prepare_cached(
+            "update media
+             set state = 'gone', meta_id = null, mime_type = null, sha256 = null, size = null, file_name = null,
+                 reason = null, due_at = null, expires_at = null
+             where workspace_id = ?1 and message_id = ?2",
+        )?
+        .execute((workspace.as_bytes(), message.as_bytes()))?;
+    Ok(())
+}
+
 /// Marks what is over and forgets uploads that are; says whose content is to be deleted.
 pub(super) fn gone(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<Vec<BlobKey>> {
     connection
@@ -351,9 +365,11 @@ pub(super) fn gone(connection: &Connection, now: Timestamp, limit: u32) -> SqlRe
                  select workspace_id, account_id, sha256, mime_type from media_uploads where ends_at <= ?1 limit ?2)",
         )?
         .execute((micros(now), limit))?;
-    let mut statement = connection
-        .prepare_cached("select workspace_id, id from media where state = 'gone' order by seq limit ?1")?;
-    let mut rows = statement.query([limit])?;
+    let mut statement = connection.prepare_cached(
+        "select workspace_id, id from media
+             where state = 'gone' and (worker_id is null or claimed_until <= ?2) order by seq limit ?1",
+    )?;
+    let mut rows = statement.query((limit, micros(now)))?;
     let mut keys = Vec::new();
     while let Some(row) = rows.next()? {
         let mut cells = Cells::new("media", row);
@@ -371,7 +387,8 @@ pub(super) fn forget(connection: &Connection, key: BlobKey) -> SqlResult<()> {
         .execute(keys)?;
     connection
         .prepare_cached(
-            "update media set state = 'failed', reason = ?3
+            "update media
+             set state = 'failed', reason = ?3, worker_id = null, claim_token = null, claimed_until = null
              where workspace_id = ?1 and id = ?2 and state = 'gone'",
         )?
         .execute((keys.0, keys.1, OVER))?;

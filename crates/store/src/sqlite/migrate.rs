@@ -35,6 +35,11 @@ const MIGRATIONS: &[Migration] = migrations! {
     6 "0006_lean_messages" "lean_messages"
     7 "0007_users" "users"
     8 "0008_media" "media"
+    9 "0009_meta_news" "meta_news"
+    10 "0010_messaging_limit" "messaging_limit"
+    11 "0011_upkeep" "upkeep"
+    12 "0012_account_health" "account_health"
+    13 "0013_contacts" "contacts"
 };
 
 /// Why a database cannot be brought up to date.
@@ -140,11 +145,11 @@ pub(super) fn run(connection: &mut Connection, now: Timestamp) -> Result<(), Mig
     tx.commit().map_err(failed(known()))
 }
 
-fn known() -> i64 {
+pub(super) fn known() -> i64 {
     MIGRATIONS.last().map_or(0, |migration| migration.version)
 }
 
-fn applied(connection: &Connection) -> rusqlite::Result<i64> {
+pub(super) fn applied(connection: &Connection) -> rusqlite::Result<i64> {
     let has_table: bool = connection.query_row(
         "select exists (select 1 from sqlite_schema where type = 'table' and name = 'schema_migrations')",
         (),

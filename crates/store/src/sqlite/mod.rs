@@ -2,27 +2,49 @@
 
 mod accept;
 mod access;
+mod account_news;
 mod audit;
 mod contacts;
+mod copy;
 mod deliveries;
 mod depth;
 mod directory;
+mod early;
+mod echo;
+mod erase;
 mod events;
+mod figures;
 mod idempotency;
+mod identity;
 mod ingest;
+mod inspect;
+mod kept;
+mod latest;
+mod marketing;
 mod media;
 mod media_port;
 mod messages;
 mod migrate;
 mod page;
+mod people;
+mod people_port;
+#[cfg(test)]
+mod plans;
 mod ports;
 mod queue;
 mod reach;
 mod read;
+mod registry;
+mod reseal;
+mod restored;
+mod retention;
+mod scrub;
 mod settle;
 mod spread;
+mod tally;
 mod templates;
 mod told;
+mod upkeep_port;
 mod users;
 mod webhooks;
 mod work;
@@ -32,11 +54,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::metrics::Metrics;
 use engine::ports::{Chance, Clock, StoreError, StoreErrorKind};
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Notify;
 
+pub use copy::{Copied, CopyError, Restored, Restoring, backup, restore};
+pub use inspect::{Inspection, inspect};
 pub use migrate::{MigrationState, migrate, migration_state};
+pub use reseal::{Rotation, SealCount, reseal};
 
 use crate::error::SqlResult;
 use crate::row::micros;
@@ -46,6 +72,8 @@ use write::Writer;
 
 /// How long a statement waits for another process that holds the write lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How much of the database the writer keeps at hand: the pages where rows are added, and the indexes above them.
+const CACHE_KIB: i64 = 16 * 1024;
 /// Statements kept prepared on each connection.
 const STATEMENTS: usize = 128;
 
@@ -73,6 +101,8 @@ pub struct SqliteStore {
     writer: Writer,
     readers: Readers,
     sealer: Sealer,
+    metrics: Arc<Metrics>,
+    path: PathBuf,
 }
 
 impl SqliteStore {
@@ -85,14 +115,15 @@ impl SqliteStore {
         sealer: Sealer,
         clock: &dyn Clock,
         chance: &dyn Chance,
+        metrics: Arc<Metrics>,
     ) -> Result<Self, OpenError> {
         let failed = |source| OpenError::Open { path: path.to_owned(), source };
         let mut connection = connect(path).map_err(failed)?;
         migrate::run(&mut connection, clock.now())?;
         ensure_default_workspace(&connection, clock, chance).map_err(failed)?;
         let readers = Readers::open(path).map_err(failed)?;
-        let writer = Writer::start(connection).map_err(OpenError::Thread)?;
-        Ok(Self { writer, readers, sealer })
+        let writer = Writer::start(connection, metrics.clone()).map_err(OpenError::Thread)?;
+        Ok(Self { writer, readers, sealer, metrics, path: path.to_owned() })
     }
 
     /// Wakes those who wait for changes, after each commit of this process.
@@ -106,7 +137,16 @@ impl SqliteStore {
         T: Send + 'static,
         F: Fn(&Connection) -> SqlResult<T> + Send + 'static,
     {
-        self.writer.run(doing, job).await
+        self.counted(self.writer.run(doing, job).await)
+    }
+
+    /// Does `job` on the connection that writes, outside of any transaction.
+    async fn alone<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> SqlResult<T> + Send + 'static,
+    {
+        self.writer.run_alone(doing, job).await
     }
 
     /// Does `job` on a read-only connection, in one snapshot.
@@ -115,7 +155,15 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnOnce(&Connection) -> SqlResult<T> + Send + 'static,
     {
-        self.readers.run(doing, job).await
+        let start = self.metrics.now();
+        let end = self.readers.run(doing, job).await;
+        self.metrics.store_read(start);
+        self.counted(end)
+    }
+
+    /// Counts an error.
+    fn counted<T>(&self, end: Result<T, StoreError>) -> Result<T, StoreError> {
+        end.inspect_err(|error| self.metrics.store_failed(error.kind()))
     }
 }
 
@@ -132,6 +180,9 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "temp_store", "memory")?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    // What is deleted or changed is overwritten: nobody who was erased is left in a gap of a page.
+    connection.pragma_update(None, "secure_delete", true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
 }

@@ -9,18 +9,19 @@ use domain::id::{
     AccountId, ContactId, DeliveryId, KeyId, MessageId, OwnerId, ReplayId, WebhookId, WorkerId, WorkspaceId,
 };
 use engine::ports::{
-    Accounts, Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, ClaimedDelivery,
-    Contact, ContactFilter, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest, Departure,
-    Directory, EventFilter, EventPage, EventStart, HookWork, Hooks, Ingested, KeptAnswer, KeptKey, Known,
-    MessageFilter, MessageKey, MessageStory, Messages, NewAccount, NewMessage, NewReplay, NumberInfo, Page,
-    PageRequest, Post, Recipient, Revision, Settled, Settlement, StoreError, StoredDelivery, StoredMessage,
-    StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut, WebhookRecord, Work,
+    AccountChanges, Accounts, Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed,
+    ClaimedDelivery, Contact, ContactFilter, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest,
+    Departure, Directory, EventFilter, EventPage, EventStart, Figures, HookWork, Hooks, Ingested, KeptAnswer,
+    KeptKey, KeptPost, KeptPosts, Known, MessageFilter, MessageKey, MessageStory, Messages, NewAccount,
+    NewMessage, NewReplay, NumberInfo, Page, PageRequest, Post, Recipient, Registry, Removal, Revision,
+    Settled, Settlement, StoreError, StoredDelivery, StoredMessage, StoredTemplate, TemplateCounts,
+    TemplateFilter, TemplatesPut, WebhookRecord, Work,
 };
 use jiff::Timestamp;
 
 use super::{
-    SqliteStore, accept, contacts, deliveries, depth, directory, events, idempotency, ingest, messages,
-    queue, reach, settle, spread, templates, webhooks, work,
+    SqliteStore, accept, audit, deliveries, depth, directory, events, figures, idempotency, ingest, kept,
+    messages, people, queue, reach, registry, settle, spread, templates, webhooks, work,
 };
 
 #[async_trait]
@@ -44,9 +45,27 @@ impl Accounts for SqliteStore {
         &self,
         workspace: WorkspaceId,
         id: AccountId,
+        is_forced: bool,
+        act: Act,
+    ) -> Result<Removal, StoreError> {
+        self.write("removing an account", move |tx| {
+            directory::account_remove(tx, workspace, id, is_forced, &act)
+        })
+        .await
+    }
+
+    async fn account_change(
+        &self,
+        workspace: WorkspaceId,
+        id: AccountId,
+        changes: AccountChanges,
         act: Act,
     ) -> Result<bool, StoreError> {
-        self.write("removing an account", move |tx| directory::account_remove(tx, workspace, id, &act)).await
+        let sealer = self.sealer.clone();
+        self.write("changing an account", move |tx| {
+            directory::account_change(tx, &sealer, (workspace, id), &changes, &act)
+        })
+        .await
     }
 
     async fn account_hold(
@@ -241,6 +260,40 @@ impl Hooks for SqliteStore {
 }
 
 #[async_trait]
+impl Registry for SqliteStore {
+    async fn account_token(
+        &self,
+        workspace: WorkspaceId,
+        id: AccountId,
+        expires_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write("noting the end of a token", move |tx| {
+            registry::account_token(tx, workspace, id, expires_at, now)
+        })
+        .await
+    }
+
+    async fn templates_forget(
+        &self,
+        workspace: WorkspaceId,
+        waba_id: &str,
+        (name, language): (&str, Option<&str>),
+        act: Act,
+    ) -> Result<(), StoreError> {
+        let (waba_id, name, language) = (waba_id.to_owned(), name.to_owned(), language.map(str::to_owned));
+        self.write("forgetting templates", move |tx| {
+            registry::templates_forget(tx, workspace, &waba_id, (&name, language.as_deref()), &act)
+        })
+        .await
+    }
+
+    async fn note(&self, act: Act) -> Result<(), StoreError> {
+        self.write("writing an act down", move |tx| audit::write(tx, &act)).await
+    }
+}
+
+#[async_trait]
 impl Messages for SqliteStore {
     async fn accept(&self, new: NewMessage) -> Result<Admission, StoreError> {
         self.write("accepting a message", move |tx| accept::accept(tx, &new)).await
@@ -327,6 +380,11 @@ impl Messages for SqliteStore {
         self.write("taking a webhook", move |tx| ingest::ingest(tx, &post)).await
     }
 
+    async fn posts(&self, wanted: &KeptPosts) -> Result<Vec<KeptPost>, StoreError> {
+        let wanted = *wanted;
+        self.read("reading what meta posted", move |connection| kept::posts(connection, &wanted)).await
+    }
+
     async fn message(
         &self,
         workspace: WorkspaceId,
@@ -348,7 +406,7 @@ impl Messages for SqliteStore {
     }
 
     async fn contact(&self, workspace: WorkspaceId, id: ContactId) -> Result<Option<Contact>, StoreError> {
-        self.read("reading a contact", move |connection| contacts::one(connection, workspace, id)).await
+        self.read("reading a contact", move |connection| people::one(connection, workspace, id)).await
     }
 
     async fn contacts(
@@ -358,7 +416,7 @@ impl Messages for SqliteStore {
         page: PageRequest,
     ) -> Result<Page<Contact>, StoreError> {
         let filter = filter.clone();
-        self.read("listing contacts", move |connection| contacts::page(connection, workspace, &filter, page))
+        self.read("listing contacts", move |connection| people::page(connection, workspace, &filter, page))
             .await
     }
 }
@@ -366,7 +424,8 @@ impl Messages for SqliteStore {
 #[async_trait]
 impl Work for SqliteStore {
     async fn heartbeat(&self, worker: WorkerId, now: Timestamp) -> Result<(), StoreError> {
-        self.write("saying that this process lives", move |tx| work::heartbeat(tx, worker, now)).await
+        let key_id = self.sealer.key_id();
+        self.write("saying that this process lives", move |tx| work::heartbeat(tx, worker, key_id, now)).await
     }
 
     async fn recover(&self, silent_since: Timestamp, now: Timestamp, limit: u32) -> Result<u32, StoreError> {
@@ -376,6 +435,15 @@ impl Work for SqliteStore {
 
     async fn expire(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError> {
         self.write("ending what is overdue", move |tx| queue::expire(tx, now, limit)).await
+    }
+
+    async fn figures(&self, now: Timestamp) -> Result<Figures, StoreError> {
+        let path = self.path.clone();
+        self.read("reading the figures", move |connection| figures::read(connection, &path, now)).await
+    }
+
+    async fn review_reach(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.write("reviewing the messaging limits", move |tx| reach::review_all(tx, now)).await
     }
 
     async fn departures(&self, since: Timestamp) -> Result<Vec<Departure>, StoreError> {

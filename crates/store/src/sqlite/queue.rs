@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use domain::id::{MessageId, WorkerId, WorkspaceId};
+use domain::id::{ContactId, MessageId, WorkerId, WorkspaceId};
 use domain::message::Status;
 use domain::phone::{PhoneNumber, UserId};
 use domain::window::Window;
@@ -12,17 +12,33 @@ use engine::ports::{Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{depth, idempotency, settle};
+use super::reach::{self, Room};
+use super::{depth, early, idempotency, settle};
 use crate::error::{SqlError, SqlResult};
 use crate::row::{Cells, micros};
 
 /// A message of the queue that is due.
 struct Due {
     message: MessageId,
+    contact: ContactId,
     window: Window,
     needs_window: bool,
     fallback: Option<Arc<str>>,
+    /// Whether the message itself, and its fallback, are what the person wants no more.
+    is_unwanted: bool,
+    is_fallback_unwanted: bool,
     claimed: Claimed,
+}
+
+impl Due {
+    /// Whether what would leave at `now` is marketing to a person who has opted out since it was accepted.
+    fn is_refused(&self, now: Timestamp) -> bool {
+        if !self.needs_window || self.window.is_open(now) {
+            self.is_unwanted
+        } else {
+            self.fallback.is_some() && self.is_fallback_unwanted
+        }
+    }
 }
 
 const COLUMNS: &str = "m.id, m.wa_id, m.user_id, m.kind, m.content, m.context_wamid, \
@@ -64,12 +80,48 @@ fn read_claimed(
     Ok((message, claimed))
 }
 
+/// How often a round looks again for what is due behind what waits for the messaging limit.
+const MAX_LOOKS: u32 = 20;
+
 pub(super) fn claim_due(connection: &Connection, request: &ClaimRequest) -> SqlResult<ClaimRound> {
     let mut round = ClaimRound::default();
-    for due in find_due(connection, request)? {
+    let mut room = None;
+    if reach::holds_any(connection, request.account)? {
+        let found = Room::look(connection, (request.workspace, request.account), request.now)?;
+        found.fill(connection, request.account, request.tokens.len())?;
+        room = Some(found);
+    }
+    for _ in 0..MAX_LOOKS {
+        // What waits for the limit takes nobody's turn.
+        if claim_some(connection, request, &mut room, &mut round)? == 0 {
+            break;
+        }
+    }
+    Ok(round)
+}
+
+/// Claims what is due, as far as there are tokens. Returns how many messages wait for the messaging limit instead.
+fn claim_some(
+    connection: &Connection,
+    request: &ClaimRequest,
+    room: &mut Option<Room>,
+    round: &mut ClaimRound,
+) -> SqlResult<u32> {
+    let mut n_held_back = 0;
+    let tokens = request.tokens.get(round.claimed.len()..).unwrap_or_default();
+    for due in find_due(connection, request, tokens)? {
+        let is_open = due.window.is_open(request.now);
+        let leaves_as_template = due.claimed.kind == "template" || due.needs_window && due.fallback.is_some();
         if let Some(until) = waits_until(request, &due.claimed.recipient) {
             put_off(connection, &due.claimed.claim, until)?;
-        } else if !due.needs_window || due.window.is_open(request.now) {
+        } else if due.is_refused(request.now) {
+            let end = (Status::Failed, Some("recipient_opted_out"));
+            settle::end_here(connection, request.workspace, due.message, end, request.now)?;
+            round.n_settled += 1;
+        } else if !is_open && leaves_as_template && !admits(connection, request, room, &due)? {
+            reach::hold_back(connection, request.workspace, due.message)?;
+            n_held_back += 1;
+        } else if !due.needs_window || is_open {
             hold(connection, request.worker, &due.claimed.claim, None, request.now)?;
             round.claimed.push(due.claimed);
         } else if let Some(fallback) = due.fallback {
@@ -86,7 +138,21 @@ pub(super) fn claim_due(connection: &Connection, request: &ClaimRequest) -> SqlR
             round.n_settled += 1;
         }
     }
-    Ok(round)
+    Ok(n_held_back)
+}
+
+/// Whether the messaging limit lets a template go to a person whose window is closed.
+fn admits(
+    connection: &Connection,
+    request: &ClaimRequest,
+    room: &mut Option<Room>,
+    due: &Due,
+) -> SqlResult<bool> {
+    let room = match room {
+        Some(room) => room,
+        None => room.insert(Room::look(connection, (request.workspace, request.account), request.now)?),
+    };
+    room.admit(connection, (due.contact, due.message), request.now)
 }
 
 /// Until when nothing may leave to this recipient.
@@ -108,15 +174,18 @@ fn put_off(connection: &Connection, claim: &Claim, until: Timestamp) -> SqlResul
     Ok(())
 }
 
-fn find_due(connection: &Connection, request: &ClaimRequest) -> SqlResult<Vec<Due>> {
+fn find_due(connection: &Connection, request: &ClaimRequest, tokens: &[ClaimToken]) -> SqlResult<Vec<Due>> {
     // First due, first out; a message waits while an earlier one to the same contact waits or is under way.
     let sql = format!(
-        "select {COLUMNS}, m.needs_window, m.fallback, w.last_inbound_at, w.refused_at
+        "select {COLUMNS}, m.contact_id, m.needs_window, m.fallback,
+                 m.is_marketing = 1 and c.opted_out_at is not null,
+                 m.is_fallback_marketing = 1 and c.opted_out_at is not null, w.last_inbound_at, w.refused_at
          from messages m
+         left join contacts c on c.id = m.contact_id
          left join windows w
              on w.workspace_id = m.workspace_id and w.account_id = m.account_id and w.contact_id = m.contact_id
          where m.workspace_id = ?1 and m.account_id = ?2 and m.status = 'queued' and m.worker_id is null
-           and m.due_at <= ?3 and (m.expires_at is null or m.expires_at > ?3)
+           and m.waiting_for is null and m.due_at <= ?3 and (m.expires_at is null or m.expires_at > ?3)
            and not exists (
                select 1 from messages e
                where e.contact_id = m.contact_id and e.account_id = m.account_id
@@ -124,7 +193,7 @@ fn find_due(connection: &Connection, request: &ClaimRequest) -> SqlResult<Vec<Du
                  and (e.order_at < m.order_at or (e.order_at = m.order_at and e.seq < m.seq)))
          order by m.due_at, m.seq limit ?4"
     );
-    let limit = i64::try_from(request.tokens.len()).unwrap_or(i64::MAX);
+    let limit = i64::try_from(tokens.len()).unwrap_or(i64::MAX);
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(params![
         request.workspace.as_bytes(),
@@ -132,7 +201,7 @@ fn find_due(connection: &Connection, request: &ClaimRequest) -> SqlResult<Vec<Du
         micros(request.now),
         limit
     ])?;
-    let mut tokens = request.tokens.iter();
+    let mut tokens = tokens.iter();
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let Some(token) = tokens.next() else { break };
@@ -141,8 +210,11 @@ fn find_due(connection: &Connection, request: &ClaimRequest) -> SqlResult<Vec<Du
         found.push(Due {
             message,
             claimed,
+            contact: cells.id()?,
             needs_window: cells.flag()?,
             fallback: cells.get::<Option<String>>()?.map(Arc::from),
+            is_unwanted: cells.flag()?,
+            is_fallback_unwanted: cells.flag()?,
             window: Window { last_inbound_at: cells.opt_at()?, refused_at: cells.opt_at()? },
         });
     }
@@ -219,7 +291,8 @@ pub(super) fn claim_unknown(
 ) -> SqlResult<Option<Claimed>> {
     let sql = format!(
         "select {COLUMNS} from messages m
-         where m.workspace_id = ?1 and m.id = ?2 and m.status = 'unknown' and m.is_resent = 0 and m.worker_id is null"
+         where m.workspace_id = ?1 and m.id = ?2 and m.status = 'unknown' and m.is_resent = 0 and m.worker_id is null
+           and m.erased_at is null"
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query((workspace.as_bytes(), message.as_bytes()))?;
@@ -285,7 +358,8 @@ fn state(
     Ok(Some((cells.word()?, cells.flag()?)))
 }
 
-/// Ends messages whose time has run out, and forgets kept answers whose time has.
+/// Ends messages whose time has run out or whose account is gone, and forgets kept answers and early reports whose time
+/// has.
 pub(super) fn expire(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<u32> {
     let expired = {
         let mut statement = connection.prepare_cached(
@@ -304,5 +378,40 @@ pub(super) fn expire(connection: &Connection, now: Timestamp, limit: u32) -> Sql
         settle::end_here(connection, *workspace, *message, (Status::Expired, None), now)?;
     }
     idempotency::forget(connection, now, limit)?;
-    Ok(u32::try_from(expired.len()).unwrap_or(u32::MAX))
+    early::forget(connection, now, limit)?;
+    let n_orphans = cancel_orphans(connection, now, limit)?;
+    Ok(u32::try_from(expired.len() + n_orphans).unwrap_or(u32::MAX))
+}
+
+/// Cancels what waits for accounts that are gone: nothing else would ever end it.
+fn cancel_orphans(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<usize> {
+    let orphans = {
+        let mut statement = connection.prepare_cached(
+            "select messages.workspace_id, messages.id
+             from queue_depths
+             cross join accounts on accounts.id = queue_depths.account_id
+             cross join messages on messages.account_id = accounts.id
+             where queue_depths.n_messages > 0 and accounts.removed_at is not null
+               and messages.status = 'queued' and messages.worker_id is null and messages.waiting_for is null
+             union all
+             select messages.workspace_id, messages.id
+             from queue_depths
+             cross join accounts on accounts.id = queue_depths.account_id
+             cross join messages on messages.account_id = accounts.id
+             where queue_depths.n_messages > 0 and accounts.removed_at is not null
+               and messages.status = 'queued' and messages.worker_id is null and messages.waiting_for is not null
+             limit ?1",
+        )?;
+        let mut rows = statement.query([limit])?;
+        let mut orphans: Vec<(WorkspaceId, MessageId)> = Vec::new();
+        while let Some(row) = rows.next()? {
+            let mut cells = Cells::new("messages", row);
+            orphans.push((cells.id()?, cells.id()?));
+        }
+        orphans
+    };
+    for (workspace, message) in &orphans {
+        settle::end_here(connection, *workspace, *message, (Status::Canceled, None), now)?;
+    }
+    Ok(orphans.len())
 }

@@ -2,17 +2,19 @@
 //!
 //! **Invariant:** a status never moves down here, so that any order of the same reports ends the same (I5).
 
+mod erased;
+mod follow;
+
 use domain::id::{AccountId, ContactId, MessageId, WorkspaceId};
 use domain::inbound::Person;
 use domain::message::{Pricing, Status, StatusReport};
 use domain::meta_error::{Class, MetaError};
-use domain::window::OPEN_FOR;
 use engine::ports::{Claim, KeptAnswer, Settled, Settlement};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::told::{self, Step};
-use super::{contacts, depth, idempotency, reach};
+use super::{contacts, depth, early, erase, idempotency, reach, templates};
 use crate::error::SqlResult;
 use crate::row::{Cells, json, micros};
 
@@ -37,6 +39,8 @@ pub(super) struct Current {
     pub(super) pricing: Option<Pricing>,
     pub(super) is_of_queue: bool,
     claim_token: Option<i64>,
+    /// Whether the person was erased: then nothing that names them is known, nor shall it be.
+    is_erased: bool,
 }
 
 impl Current {
@@ -53,13 +57,14 @@ pub(super) fn current(
 ) -> SqlResult<Option<Current>> {
     let mut statement = connection.prepare_cached(
         "select account_id, contact_id, kind, status, wamid, wa_id, user_id, client_reference, sent_as, pricing,
-                mode = 'queue', claim_token
+                mode = 'queue', claim_token,
+                erased_at is not null or exists (select 1 from erasures e where e.contact_id = messages.contact_id)
          from messages where workspace_id = ?1 and id = ?2 and direction = 'outbound'",
     )?;
     let mut rows = statement.query((workspace.as_bytes(), message.as_bytes()))?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let mut cells = Cells::new("messages", row);
-    Ok(Some(Current {
+    let current = Current {
         workspace,
         message,
         account: cells.id()?,
@@ -74,11 +79,20 @@ pub(super) fn current(
         pricing: cells.opt_json()?,
         is_of_queue: cells.flag()?,
         claim_token: cells.get()?,
-    }))
+        is_erased: cells.flag()?,
+    };
+    Ok(Some(if current.is_erased { current.without_person() } else { current }))
+}
+
+impl Current {
+    /// The same, and nothing in it leads to the person.
+    fn without_person(self) -> Self {
+        Self { wamid: None, wa_id: None, user_id: None, client_reference: None, ..self }
+    }
 }
 
 /// One line of a message's story.
-struct Entry<'a> {
+pub(super) struct Entry<'a> {
     status: Status,
     at: Timestamp,
     heard_at: Timestamp,
@@ -94,7 +108,7 @@ struct Entry<'a> {
 
 impl Entry<'_> {
     /// Something that we did ourselves.
-    fn ours(status: Status, now: Timestamp) -> Self {
+    pub(super) fn ours(status: Status, now: Timestamp) -> Self {
         Self {
             status,
             at: now,
@@ -109,6 +123,11 @@ impl Entry<'_> {
         }
     }
 
+    /// The same, at another time.
+    pub(super) fn at(self, at: Timestamp) -> Self {
+        Self { at, ..self }
+    }
+
     /// Whether it is told, if it is the first of its kind: a second copy is not, nor what came too late to matter.
     fn is_told(&self, current: Status) -> bool {
         !self.is_duplicate
@@ -118,7 +137,7 @@ impl Entry<'_> {
 }
 
 /// Adds a line to the message's story, and tells it: each step once.
-fn add_entry(connection: &Connection, current: &Current, entry: &Entry<'_>) -> SqlResult<()> {
+pub(super) fn add_entry(connection: &Connection, current: &Current, entry: &Entry<'_>) -> SqlResult<()> {
     let number: u32 = connection
         .prepare_cached(
             "insert into timeline (
@@ -182,6 +201,10 @@ pub(super) fn settle(
     if !is_held && matches!(end, Settlement::Unknown { .. } | Settlement::Again { .. }) {
         return Ok(Settled::Lost);
     }
+    if current.is_erased {
+        erased::settle(connection, &mut current, (claim, is_held), end, now)?;
+        return Ok(if is_held { Settled::Held } else { Settled::Lost });
+    }
     let (reached, wamid, failure) = match end {
         Settlement::Sent(accepted) => (Status::Sent, Some(accepted.wamid.as_str()), None),
         Settlement::Failed(failure) => (Status::Failed, None, Some(failure)),
@@ -222,17 +245,27 @@ pub(super) fn settle(
         remember_wamid(connection, &current, &accepted.wamid, claim.attempt)?;
         // Meta nearly always answers with the very number that was asked for.
         if accepted.wa_id != current.wa_id || accepted.user_id.is_some() {
-            let person =
-                Person { wa_id: accepted.wa_id.clone(), user_id: accepted.user_id.clone(), name: None };
+            let person = Person {
+                wa_id: accepted.wa_id.clone(),
+                user_id: accepted.user_id.clone(),
+                ..Person::default()
+            };
             contacts::learn(connection, (claim.workspace, current.account), current.contact, &person, now)?;
         }
-        if current.kind == "template" {
-            reach::count(connection, (claim.workspace, current.account), current.contact, now)?;
-        }
-        apply_early(connection, &current, &accepted.wamid)?;
+        early::apply(connection, &current, &accepted.wamid)?;
+    }
+    if has_failed {
+        reach::give_back(connection, &current)?;
+    } else {
+        reach::count(connection, &current, now)?;
     }
     if let Some(error) = meta {
-        follow(connection, &current, error, (now, now))?;
+        follow::follow(connection, &current, error, (now, now))?;
+        // Of an answer only: what a report says of the template may be over by now.
+        if error.class() == Class::PauseTemplate {
+            let place = (claim.workspace, current.account);
+            templates::refused(connection, place, current.message, (error, now))?;
+        }
     }
     // An unknown outcome without an answer is one whose task is gone: its key must not be free, the message may be out.
     if answer.is_some() || reached != Status::Unknown {
@@ -268,11 +301,13 @@ fn put_back(
         ))?;
     if !is_ours {
         // A report told that it went out after all: there is nothing to try again.
+        reach::count(connection, current, now)?;
         return Ok(Settled::Lost);
     }
     let steps = (Some(current.status), Status::Queued);
     depth::moved(connection, current.account, current.is_of_queue, steps)?;
     add_entry(connection, current, &Entry { error, ..Entry::ours(Status::Queued, now) })?;
+    reach::give_back(connection, current)?;
     Ok(Settled::Held)
 }
 
@@ -308,7 +343,10 @@ pub(super) fn abandon(
     now: Timestamp,
 ) -> SqlResult<()> {
     match status {
-        Status::Sending => end_here(connection, workspace, message, (Status::Unknown, None), now),
+        Status::Sending => {
+            end_here(connection, workspace, message, (Status::Unknown, None), now)?;
+            reach::count_abandoned(connection, workspace, message, now)
+        }
         Status::Queued if !is_of_queue => {
             idempotency::finish(connection, workspace, message, None)?;
             end_here(connection, workspace, message, (Status::Failed, Some("interrupted")), now)
@@ -330,7 +368,7 @@ pub(super) fn abandon(
                      where workspace_id = ?1 and id = ?2",
                 )?
                 .execute((workspace.as_bytes(), message.as_bytes()))?;
-            Ok(())
+            reach::count_abandoned(connection, workspace, message, now)
         }
     }
 }
@@ -352,46 +390,14 @@ fn remember_wamid(connection: &Connection, current: &Current, wamid: &str, attem
     Ok(n_rows == 1)
 }
 
-/// Applies the statuses that came before the wamid was known.
-fn apply_early(connection: &Connection, current: &Current, wamid: &str) -> SqlResult<()> {
-    let mut statement = connection.prepare_cached(
-        "delete from early_reports where workspace_id = ?1 and account_id = ?2 and wamid = ?3
-         returning status, at, heard_at, error, pricing, post_seq, post_start, post_length",
-    )?;
-    let mut rows = statement.query((current.workspace.as_bytes(), current.account.as_bytes(), wamid))?;
-    let mut reports = Vec::new();
-    while let Some(row) = rows.next()? {
-        let mut cells = Cells::new("early_reports", row);
-        let status = cells.word()?;
-        let at = cells.at()?;
-        let heard_at = cells.at()?;
-        let report = StatusReport {
-            wamid: wamid.to_owned(),
-            status,
-            at,
-            reference: None,
-            recipient: None,
-            user_id: None,
-            error: cells.opt_json()?,
-            pricing: cells.opt_json()?,
-        };
-        let post: Option<i64> = cells.get()?;
-        let raw =
-            post.zip(cells.get()?).zip(cells.get()?).map(|((post, start), length)| (post, start, length));
-        reports.push((report, heard_at, raw));
-    }
-    for (report, heard_at, raw) in reports {
-        apply(connection, current.workspace, current.message, &Heard { report: &report, at: heard_at, raw })?;
-    }
-    Ok(())
-}
-
 /// What a report did.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Effect {
     Applied,
     Repeated,
     Early,
+    /// It is about an erased person: nothing of it is kept.
+    Erased,
 }
 
 /// Takes a report: finds its message by wamid or by our reference, or keeps it until the wamid is known.
@@ -418,28 +424,10 @@ pub(super) fn report(
         let raw = raw()?;
         return apply(connection, workspace, message, &Heard { report, at: now, raw: Some(raw) });
     }
-    let (post, start, length) = raw()?;
-    let n_rows = connection
-        .prepare_cached(
-            "insert into early_reports (
-                 workspace_id, account_id, wamid, status, at, heard_at, error, pricing, post_seq, post_start, post_length)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-             on conflict (workspace_id, account_id, wamid, status) do nothing",
-        )?
-        .execute(params![
-            workspace.as_bytes(),
-            account.as_bytes(),
-            report.wamid,
-            report.status.as_str(),
-            micros(report.at),
-            micros(now),
-            report.error.as_ref().map(json).transpose()?,
-            report.pricing.as_ref().map(json).transpose()?,
-            post,
-            start,
-            length,
-        ])?;
-    Ok(if n_rows == 1 { Effect::Early } else { Effect::Repeated })
+    if erase::is_erased_wamid(connection, workspace, &report.wamid)? {
+        return Ok(Effect::Erased);
+    }
+    early::keep(connection, (workspace, account), report, now, raw)
 }
 
 /// The message that our own reference names, if it is one of this account; its wamid is known from now on.
@@ -453,7 +441,9 @@ fn by_reference(
     if current.account != account {
         return Ok(None);
     }
-    remember_wamid(connection, &current, &report.wamid, reference.attempt)?;
+    if !current.is_erased {
+        remember_wamid(connection, &current, &report.wamid, reference.attempt)?;
+    }
     Ok(Some(reference.message))
 }
 
@@ -466,14 +456,14 @@ fn is_known(connection: &Connection, message: MessageId, report: &StatusReport) 
 }
 
 /// A report, with when and where it was heard.
-struct Heard<'a> {
-    report: &'a StatusReport,
-    at: Timestamp,
-    raw: Option<Raw>,
+pub(super) struct Heard<'a> {
+    pub(super) report: &'a StatusReport,
+    pub(super) at: Timestamp,
+    pub(super) raw: Option<Raw>,
 }
 
 /// Applies a report to its message.
-fn apply(
+pub(super) fn apply(
     connection: &Connection,
     workspace: WorkspaceId,
     message: MessageId,
@@ -481,6 +471,9 @@ fn apply(
 ) -> SqlResult<Effect> {
     let Heard { report, at: heard_at, raw } = *heard;
     let Some(mut current) = current(connection, workspace, message)? else { return Ok(Effect::Repeated) };
+    if current.is_erased {
+        return Ok(Effect::Erased);
+    }
     if is_known(connection, message, report)? {
         return Ok(Effect::Repeated);
     }
@@ -530,12 +523,14 @@ fn apply(
             raw,
         },
     )?;
-    if report.recipient.is_some() || report.user_id.is_some() {
-        let person = Person { wa_id: report.recipient.clone(), user_id: report.user_id.clone(), name: None };
+    // The number that it was addressed to is known, and may be somebody else's by now.
+    let wa_id = report.recipient.clone().filter(|wa_id| current.wa_id.as_ref() != Some(wa_id));
+    if wa_id.is_some() || report.user_id.is_some() {
+        let person = Person { wa_id, user_id: report.user_id.clone(), ..Person::default() };
         contacts::learn(connection, (workspace, current.account), current.contact, &person, heard_at)?;
     }
     if let Some(error) = &report.error {
-        follow(connection, &current, error, (report.at.min(heard_at), heard_at))?;
+        follow::follow(connection, &current, error, (report.at.min(heard_at), heard_at))?;
     }
     Ok(Effect::Applied)
 }
@@ -565,29 +560,4 @@ fn best_pricing(
         }
     }
     Ok(Some(pricing.clone()))
-}
-
-/// Does what an error of Meta's asks for beyond the message itself.
-fn follow(
-    connection: &Connection,
-    current: &Current,
-    error: &MetaError,
-    (at, now): (Timestamp, Timestamp),
-) -> SqlResult<()> {
-    let (workspace, contact) = (current.workspace, current.contact);
-    let place = (workspace, current.account);
-    match error.class() {
-        Class::WindowClosed => contacts::close_window(connection, workspace, current.account, contact, at),
-        Class::Suppress => contacts::stop_marketing(connection, place, contact, (Some(at), None), now),
-        Class::Rest => {
-            let until = at.saturating_add(OPEN_FOR).unwrap_or(Timestamp::MAX);
-            contacts::stop_marketing(connection, place, contact, (None, Some(until)), now)
-        }
-        Class::Retry
-        | Class::SlowNumber
-        | Class::SlowPair
-        | Class::HoldAccount
-        | Class::PauseTemplate
-        | Class::Permanent => Ok(()),
-    }
 }

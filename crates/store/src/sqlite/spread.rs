@@ -248,12 +248,15 @@ pub(super) fn replay(connection: &Connection, replay: &NewReplay, act: &Act) -> 
     audit::write(connection, act)?;
     let NewReplay { id, workspace, webhook, since, now } = *replay;
     let first = events::first_since(connection, workspace, since)?;
-    // What was not handed out yet comes by itself.
-    let last: i64 = connection
-        .prepare_cached("select seq from event_cursors where workspace_id = ?1")?
-        .query_row([workspace.as_bytes()], |row| row.get(0))
-        .optional()?
-        .unwrap_or(0);
+    // What was not handed out yet comes by itself; what is older than the endpoint never does.
+    let last: Option<i64> = connection
+        .prepare_cached(
+            "select max(after_seq, coalesce((select seq from event_cursors c where c.workspace_id = ?1), 0))
+             from webhooks where workspace_id = ?1 and id = ?2 and removed_at is null",
+        )?
+        .query_row((workspace.as_bytes(), webhook.as_bytes()), |row| row.get(0))
+        .optional()?;
+    let Some(last) = last else { return Ok(0) };
     if first > last {
         return Ok(0);
     }

@@ -1,17 +1,21 @@
 //! Templates, as Meta last told of them.
 
+mod words;
+
 use domain::event::{EventKind, TemplateChange, TemplateData};
-use domain::id::{TemplateId, WorkspaceId};
+use domain::id::{AccountId, MessageId, TemplateId, WorkspaceId};
 use domain::inbound::TemplateUpdate;
 use domain::json::Value as Json;
+use domain::meta_error::MetaError;
 use domain::template::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
 use engine::ports::{
     ListedTemplate, Page, PageRequest, Route, StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut,
 };
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::events::{About, emit};
+use super::latest::is_latest;
 use super::page::{List, Order, bytes, containing, text};
 use super::{audit, directory};
 use crate::error::SqlResult;
@@ -145,6 +149,9 @@ pub(super) fn put(connection: &Connection, put: &TemplatesPut) -> SqlResult<Temp
             };
             let reason = (listed.rejected_reason.as_deref(), put.now);
             tell(connection, place, identity, (&before, &after), reason)?;
+            if words::differ(connection, place, identity, listed)? {
+                say(connection, place, identity, (&after, TemplateChange::Components), (None, put.now))?;
+            }
         }
         connection
             .prepare_cached(
@@ -194,18 +201,20 @@ pub(super) fn put(connection: &Connection, put: &TemplatesPut) -> SqlResult<Temp
     Ok(counts)
 }
 
-/// Applies a change of a template. `false`: it said nothing new, or the template is not known here.
+/// Applies a change of a template, as far as it is the newest. `false`: it said nothing new, or the template is not known
+/// here.
 pub(super) fn update(
     connection: &Connection,
     route: &Route,
     update: &TemplateUpdate,
-    now: Timestamp,
+    (at, now): (Option<Timestamp>, Timestamp),
 ) -> SqlResult<bool> {
     let (place, identity) =
         ((route.workspace, route.waba_id.as_str()), (update.name.as_str(), update.language.as_str()));
+    let update = newest(connection, place, update, at)?;
     let before = State::read(connection, place, identity)?;
     let keys = (route.workspace.as_bytes(), &route.waba_id, &update.name, &update.language);
-    let n_rows = if update.status.as_deref() == Some("DELETED") {
+    let mut n_rows = if update.status.as_deref() == Some("DELETED") {
         connection
             .prepare_cached(
                 "delete from templates where workspace_id = ?1 and waba_id = ?2 and name = ?3 and language = ?4",
@@ -216,7 +225,8 @@ pub(super) fn update(
             .prepare_cached(
                 "update templates
                  set status = coalesce(?5, status), category = coalesce(?6, category),
-                     quality = coalesce(?7, quality), rejected_reason = coalesce(?8, rejected_reason)
+                     quality = coalesce(?7, quality),
+                     rejected_reason = case when ?5 = 'APPROVED' then null else coalesce(?8, rejected_reason) end
                  where workspace_id = ?1 and waba_id = ?2 and name = ?3 and language = ?4
                    and (?5 is not null and status <> ?5 or ?6 is not null and category <> ?6
                      or ?7 is not null and quality is not ?7)",
@@ -232,11 +242,85 @@ pub(super) fn update(
                 update.reason
             ])?
     };
-    tell(connection, place, identity, (&before, &before.with(update)), (update.reason.as_deref(), now))?;
+    let after = before.with(&update);
+    if let Some(text) = &update.text {
+        n_rows += words::put(connection, place, identity, text)?;
+        say(connection, place, identity, (&after, TemplateChange::Components), (None, now))?;
+    }
+    tell(connection, place, identity, (&before, &after), (update.reason.as_deref(), now))?;
     if n_rows > 0 {
         directory::bump(connection, "templates")?;
     }
-    Ok(n_rows > 0)
+    Ok(n_rows > 0 || update.text.is_some())
+}
+
+/// Meta refused a message because of its template: it says so before any webhook does.
+pub(super) fn refused(
+    connection: &Connection,
+    (workspace, account): (WorkspaceId, AccountId),
+    message: MessageId,
+    (error, now): (&MetaError, Timestamp),
+) -> SqlResult<()> {
+    let found: Option<(String, Option<String>)> = connection
+        .prepare_cached(
+            "select a.waba_id, m.content from messages m join accounts a on a.id = m.account_id
+             where m.workspace_id = ?1 and m.id = ?2 and m.account_id = ?3
+               and (m.kind = 'template' or m.sent_as = 'template')",
+        )?
+        .query_row((workspace.as_bytes(), message.as_bytes(), account.as_bytes()), |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?;
+    let Some((waba_id, Some(content))) = found else { return Ok(()) };
+    let Ok(content) = serde_json::from_str::<Json>(&content) else { return Ok(()) };
+    let name = content.get("name").and_then(Json::as_str);
+    let language = content.get("language").and_then(|language| language.get("code")?.as_str());
+    let Some((name, language)) = name.zip(language) else { return Ok(()) };
+    if State::read(connection, (workspace, &waba_id), (name, language))?.id.is_none() {
+        return Ok(());
+    }
+    let status = if error.code == DISABLED { "DISABLED" } else { "PAUSED" };
+    let paused = TemplateUpdate {
+        name: name.to_owned(),
+        language: language.to_owned(),
+        status: Some(status.to_owned()),
+        reason: error.details.clone().or_else(|| error.title.clone()),
+        ..TemplateUpdate::default()
+    };
+    let route = Route { workspace, waba_id, account: Some(account) };
+    // Without a time: our clock must not make what Meta says next look old.
+    update(connection, &route, &paused, (None, now)).map(drop)
+}
+
+/// Meta's code for a template that is blocked for good; the others of its class pass.
+const DISABLED: i64 = 132_016;
+
+/// What of an update is the newest that Meta has said.
+fn newest(
+    connection: &Connection,
+    place: (WorkspaceId, &str),
+    update: &TemplateUpdate,
+    at: Option<Timestamp>,
+) -> SqlResult<TemplateUpdate> {
+    let mut update = update.clone();
+    let (name, language) = (update.name.clone(), update.language.clone());
+    let is_latest = |what: &str, is_said: bool| -> SqlResult<bool> {
+        let subject = format!("template/{what}/{name}/{language}");
+        Ok(is_said && is_latest(connection, place, &subject, at)?)
+    };
+    if !is_latest("status", update.status.is_some())? {
+        update.status = None;
+    }
+    if !is_latest("category", update.category.is_some())? {
+        update.category = None;
+    }
+    if !is_latest("quality", update.quality.is_some())? {
+        update.quality = None;
+    }
+    if !is_latest("text", update.text.is_some())? {
+        update.text = None;
+    }
+    Ok(update)
 }
 
 /// A template, as far as its changes are told.
@@ -295,19 +379,30 @@ fn tell(
         (before.quality != after.quality, TemplateChange::Quality),
     ];
     for (_, change) in changes.into_iter().filter(|(has_changed, _)| *has_changed) {
-        let data = TemplateData {
-            id: after.id,
-            waba_id,
-            name,
-            language,
-            change,
-            status: after.status.as_deref(),
-            category: after.category.as_deref(),
-            quality: after.quality.as_deref(),
-            reason,
-        };
-        let about = About { waba_id: Some(waba_id), ..About::workspace(workspace, now) };
-        emit(connection, &about, EventKind::TemplateStatus, &data)?;
+        say(connection, (workspace, waba_id), (name, language), (after, change), (reason, now))?;
     }
+    Ok(())
+}
+
+fn say(
+    connection: &Connection,
+    (workspace, waba_id): (WorkspaceId, &str),
+    (name, language): (&str, &str),
+    (after, change): (&State, TemplateChange),
+    (reason, now): (Option<&str>, Timestamp),
+) -> SqlResult<()> {
+    let data = TemplateData {
+        id: after.id,
+        waba_id,
+        name,
+        language,
+        change,
+        status: after.status.as_deref(),
+        category: after.category.as_deref(),
+        quality: after.quality.as_deref(),
+        reason,
+    };
+    let about = About { waba_id: Some(waba_id), ..About::workspace(workspace, now) };
+    emit(connection, &about, EventKind::TemplateStatus, &data)?;
     Ok(())
 }

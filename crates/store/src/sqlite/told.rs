@@ -6,14 +6,16 @@ use domain::event::{
 };
 use domain::id::{AccountId, ContactId, MediaId, MessageId, WorkspaceId};
 use domain::inbound::Inbound;
-use domain::json::Value;
+use domain::json::{Object, Value};
 use domain::message::{Pricing, Status};
 use domain::meta_error::MetaError;
+use engine::metrics::Step as Counted;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::events::{About, emit};
 use super::settle::Current;
+use super::tally;
 use crate::error::SqlResult;
 use crate::row::Cells;
 
@@ -39,6 +41,7 @@ impl Step<'_> {
 
 /// Tells a step of a message that we send.
 pub(super) fn step(connection: &Connection, message: &Current, step: &Step<'_>) -> SqlResult<()> {
+    tally::note(Counted::new(message.account, step.reported, step.failure_code, step.error));
     let Some(kind) = EventKind::of_status(step.reported) else { return Ok(()) };
     let id = message.message.to_string();
     let data = OutboundData {
@@ -69,6 +72,7 @@ pub(super) fn incoming(
     (id, media, message): (MessageId, Option<MediaId>, &Inbound),
     now: Timestamp,
 ) -> SqlResult<()> {
+    tally::note(Counted::new(account, Status::Received, None, None));
     let name: Option<String> = connection
         .prepare_cached(
             "select coalesce(name, profile_name) from contacts where workspace_id = ?1 and id = ?2",
@@ -85,9 +89,10 @@ pub(super) fn incoming(
         text: message.text.as_deref(),
         whatsapp_account_id: account,
         at: message.at,
-        context: message.context_wamid.as_deref().map(|message_id| Context { message_id }),
+        context: Context::of(message.context_wamid.as_deref(), &message.beside),
         object: message.object.as_ref(),
         media_id: media,
+        beside: &message.beside,
     };
     let about = About::person((workspace, Some(account)), contact, now);
     emit(connection, &about, EventKind::MessageIncoming, &data)?;
@@ -103,7 +108,7 @@ pub(super) fn person(
     now: Timestamp,
 ) -> SqlResult<()> {
     let mut statement = connection.prepare_cached(
-        "select wa_id, user_id, coalesce(name, profile_name), opted_out_at is not null
+        "select wa_id, user_id, coalesce(name, profile_name), tags, stage, email, custom_fields, opted_out_reason
          from contacts where workspace_id = ?1 and id = ?2",
     )?;
     let mut rows = statement.query((workspace.as_bytes(), contact.as_bytes()))?;
@@ -112,12 +117,22 @@ pub(super) fn person(
     let phone_number: Option<String> = cells.get()?;
     let user_id: Option<String> = cells.get()?;
     let name: Option<String> = cells.get()?;
+    let tags: Vec<String> = cells.json()?;
+    let stage: Option<String> = cells.get()?;
+    let email: Option<String> = cells.get()?;
+    let custom_fields: Object = cells.json()?;
+    let opted_out_reason: Option<String> = cells.get()?;
     let data = PersonData {
         id: contact,
         phone_number: phone_number.as_deref(),
         user_id: user_id.as_deref(),
         name: name.as_deref(),
-        opted_out: cells.flag()?,
+        tags: &tags,
+        stage: stage.as_deref(),
+        email: email.as_deref(),
+        custom_fields: &custom_fields,
+        opted_out: opted_out_reason.is_some(),
+        opted_out_reason: opted_out_reason.as_deref(),
         changes,
         merged_contact_id: merged,
     };
@@ -126,12 +141,77 @@ pub(super) fn person(
     Ok(())
 }
 
+/// What Meta told of an account.
+pub(super) struct News<'a> {
+    pub(super) change: AccountChange,
+    /// Meta's name of the webhook field.
+    pub(super) field: &'a str,
+    /// Meta's own words.
+    pub(super) details: Option<&'a Value>,
+}
+
+/// Tells what Meta told of an account.
+pub(super) fn account_news(
+    connection: &Connection,
+    place: (WorkspaceId, AccountId),
+    news: &News<'_>,
+    now: Timestamp,
+) -> SqlResult<()> {
+    tell_account(connection, place, news.change, (None, Some(news.field), news.details), now)
+}
+
+/// Tells what Meta told of a WhatsApp Business Account: once for all its accounts.
+pub(super) fn waba_news(
+    connection: &Connection,
+    (workspace, waba_id): (WorkspaceId, &str),
+    (tier, news): (Option<&str>, &News<'_>),
+    now: Timestamp,
+) -> SqlResult<()> {
+    // Where one of the accounts is held, that is what has to be known.
+    let status: Option<(String, Option<String>)> = connection
+        .prepare_cached(
+            "select status, status_reason from accounts
+             where workspace_id = ?1 and waba_id = ?2 and removed_at is null
+             order by status = 'held' desc limit 1",
+        )?
+        .query_row((workspace.as_bytes(), waba_id), |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let is_told = news.change == AccountChange::Status;
+    let (status, status_reason) = status.filter(|_| is_told).unzip();
+    let status_reason = status_reason.flatten();
+    let data = AccountData {
+        whatsapp_account_id: None,
+        waba_id,
+        name: None,
+        change: news.change,
+        status: status.as_deref(),
+        status_reason: status_reason.as_deref(),
+        quality_rating: None,
+        messaging_limit: tier.map(|tier| MessagingLimit { tier: Some(tier), used_24h: None }),
+        field: Some(news.field),
+        details: news.details,
+    };
+    let about = About { waba_id: Some(waba_id), ..About::workspace(workspace, now) };
+    emit(connection, &about, EventKind::AccountStatus, &data)?;
+    Ok(())
+}
+
 /// Tells of an account as it is by now.
 pub(super) fn account(
     connection: &Connection,
-    (workspace, account): (WorkspaceId, AccountId),
+    place: (WorkspaceId, AccountId),
     change: AccountChange,
     (used_24h, details): (Option<u32>, Option<&Value>),
+    now: Timestamp,
+) -> SqlResult<()> {
+    tell_account(connection, place, change, (used_24h, None, details), now)
+}
+
+fn tell_account(
+    connection: &Connection,
+    (workspace, account): (WorkspaceId, AccountId),
+    change: AccountChange,
+    (used_24h, field, details): (Option<u32>, Option<&str>, Option<&Value>),
     now: Timestamp,
 ) -> SqlResult<()> {
     type Row = (String, String, String, Option<String>, Option<String>, Option<String>);
@@ -154,6 +234,7 @@ pub(super) fn account(
         status_reason: status_reason.as_deref(),
         quality_rating: quality_rating.as_deref(),
         messaging_limit: Some(MessagingLimit { tier: tier.as_deref(), used_24h }),
+        field,
         details,
     };
     let about = About { account: Some(account), ..About::workspace(workspace, now) };

@@ -10,13 +10,18 @@ use super::{deliveries, settle};
 use crate::error::SqlResult;
 use crate::row::{Cells, micros};
 
-pub(super) fn heartbeat(connection: &Connection, worker: WorkerId, now: Timestamp) -> SqlResult<()> {
+pub(super) fn heartbeat(
+    connection: &Connection,
+    worker: WorkerId,
+    key_id: [u8; 4],
+    now: Timestamp,
+) -> SqlResult<()> {
     connection
         .prepare_cached(
-            "insert into workers (id, started_at, seen_at) values (?1, ?2, ?2)
+            "insert into workers (id, started_at, seen_at, key_id) values (?1, ?2, ?2, ?3)
              on conflict (id) do update set seen_at = excluded.seen_at",
         )?
-        .execute((worker.as_bytes(), micros(now)))?;
+        .execute((worker.as_bytes(), micros(now), key_id))?;
     Ok(())
 }
 

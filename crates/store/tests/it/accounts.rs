@@ -4,7 +4,7 @@ use domain::access::{ApiKey, Scope};
 use domain::audit::Action;
 use domain::id::{KeyId, OwnerId, TemplateId};
 use domain::template::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
-use engine::ports::{Accounts, ListedTemplate, StoreErrorKind, TemplateFilter, TemplatesPut};
+use engine::ports::{Accounts, ListedTemplate, Removal, StoreErrorKind, TemplateFilter, TemplatesPut};
 use secrecy::ExposeSecret;
 
 use crate::support::{TestStore, page};
@@ -40,9 +40,9 @@ async fn a_name_or_a_number_is_taken_once() {
     let new = engine::ports::NewAccount { record, created_at: app.now() };
     let clash = app.store.account_add(new, app.act(Action::AccountAdded)).await;
     assert_eq!(clash.unwrap_err().kind(), StoreErrorKind::Conflict);
-    assert!(
-        app.store.account_remove(app.workspace, app.account, app.act(Action::AccountRemoved)).await.unwrap()
-    );
+    let act = app.act(Action::AccountRemoved);
+    let removal = app.store.account_remove(app.workspace, app.account, false, act).await.unwrap();
+    assert_eq!(removal, Removal::Removed);
     app.add_account("main", "330011220099887").await;
 }
 

@@ -16,6 +16,7 @@ fn by(app: &TestStore, wamid: &str, wa_id: Option<&str>, user_id: Option<&str>) 
         wa_id: wa_id.map(str::to_owned),
         user_id: user_id.map(str::to_owned),
         name: Some("Maya Osei".to_owned()),
+        ..Person::default()
     };
     domain::inbound::Inbound { from, ..app.text_from(CUSTOMER, wamid) }
 }

@@ -1,15 +1,16 @@
 //! What is written down of files.
 
+use domain::audit::Action;
 use domain::id::{MediaId, MessageId, WorkerId, WorkspaceId};
 use domain::inbound::{Inbound, Update};
 use domain::media::digest_of;
 use engine::ports::{
-    BlobKey, ClaimedMedia, FetchEnd, MediaClaimRequest, MediaOrigin, MediaRecords, MediaState, NewMedia,
-    Settled, StoredMedia, UploadKey, WholeMedia, Work,
+    BlobKey, ClaimedMedia, ContactFilter, Contacts, FetchEnd, MediaClaimRequest, MediaOrigin, MediaRecords,
+    MediaState, Messages, NewMedia, Settled, StoredMedia, UploadKey, WholeMedia, Work,
 };
 use jiff::SignedDuration;
 
-use crate::support::{CUSTOMER, TestStore};
+use crate::support::{CUSTOMER, TestStore, page};
 
 const DAY: i64 = 86_400;
 
@@ -80,6 +81,28 @@ impl TestStore {
 
 fn ready() -> FetchEnd {
     FetchEnd::Ready { sha256: [1; 32], size: 9, mime_type: "image/png".to_owned(), expires_at: None }
+}
+
+#[tokio::test]
+async fn an_erased_persons_file_that_is_being_fetched_is_deleted_when_the_fetch_is_over() {
+    let app = TestStore::new().await;
+    let (_, id) = app.picture("wamid.1").await;
+    let worker = app.id(WorkerId::from_parts);
+    app.store.heartbeat(worker, app.now()).await.unwrap();
+    let claimed = app.fetch_claims(worker).await.remove(0);
+    let contacts = app.store.contacts(app.workspace, &ContactFilter::default(), page(5)).await.unwrap();
+    assert!(app.store.contact_erase(contacts.rows[0].id, app.act(Action::ContactErased)).await.unwrap());
+    // The fetch may write yet: what is deleted too early would come back.
+    assert_eq!(app.store.media_gone(app.now(), 10).await.unwrap(), []);
+    let end =
+        FetchEnd::Ready { sha256: [1; 32], size: 3, mime_type: "image/png".to_owned(), expires_at: None };
+    let settled = app.store.media_settle(app.key(id), claimed.token, end).await.unwrap();
+    assert_eq!((settled, app.file(id).await.state), (Settled::Lost, MediaState::Gone));
+    app.advance(21 * 60);
+    assert_eq!(app.store.media_gone(app.now(), 10).await.unwrap(), [app.key(id)]);
+    app.store.media_forget(app.key(id)).await.unwrap();
+    let file = app.file(id).await;
+    assert_eq!((file.state, file.mime_type, file.sha256), (MediaState::Failed, None, None));
 }
 
 #[tokio::test]

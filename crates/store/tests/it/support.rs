@@ -10,15 +10,16 @@ use bytes::Bytes;
 use domain::account::{Account, AccountStatus};
 use domain::audit::{Act, Action, Actor, ActorKind, Subject, SubjectKind};
 use domain::id::{AccountId, ActId, ContactId, MediaId, MessageId, WorkerId, WorkspaceId};
-use domain::inbound::{Inbound, Person, Update};
+use domain::inbound::{Beside, Inbound, Person, Update};
 use domain::json::Object;
 use domain::message::{Reference, Status, StatusReport};
 use domain::outcome::Accepted;
 use domain::phone::PhoneNumber;
+use engine::metrics::Metrics;
 use engine::ports::{
     AccountRecord, Accounts, Admission, Chance, Claim, ClaimRequest, ClaimToken, Claimed, Clock, FreshIds,
     Ingested, MessageKey, MessageStory, Messages, NewAccount, NewMessage, OnUnknown, PageRequest, PageStart,
-    Plan, Post, Recipient, Route, RoutedPart, Settlement, Work,
+    Plan, Post, Proof, Recipient, Route, RoutedPart, Settlement, Work,
 };
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretSlice;
@@ -155,11 +156,33 @@ impl TestStore {
             account,
             access_token: "demo-access-token".into(),
             app_secret: Some("demo-app-secret".into()),
+            old_app_secret: None,
             verify_token_digest: Some([7; 32]),
         };
         let act = self.act(Action::AccountAdded);
         self.store.account_add(NewAccount { record, created_at: self.now() }, act).await.unwrap();
         id
+    }
+
+    /// Another workspace with one account, written past the store: its command is not there yet.
+    pub(crate) fn add_workspace(&self, name: &str, phone_number_id: &str) -> (WorkspaceId, AccountId) {
+        let (workspace, account) = (self.id(WorkspaceId::from_parts), self.id(AccountId::from_parts));
+        let connection = rusqlite::Connection::open(self.path()).unwrap();
+        connection
+            .execute(
+                "insert into workspaces (id, name, created_at) values (?1, ?2, 0)",
+                (workspace.as_bytes(), name),
+            )
+            .unwrap();
+        connection
+            .execute(
+                "insert into accounts (id, workspace_id, name, phone_number_id, waba_id, status, is_default, is_sandbox,
+                     created_at, updated_at)
+                 values (?1, ?2, ?3, ?4, '77', 'connected', 0, 1, 0, 0)",
+                (account.as_bytes(), workspace.as_bytes(), name, phone_number_id),
+            )
+            .unwrap();
+        (workspace, account)
     }
 
     pub(crate) fn new_message(&self) -> NewMessage {
@@ -271,7 +294,11 @@ impl TestStore {
             update,
             span,
             field: "messages".to_owned(),
+            waba_id: Some("210987650001234".to_owned()),
+            phone_number_id: None,
+            time: None,
             undecodable: None,
+            wish: None,
             ids: FreshIds {
                 message: self.id(MessageId::from_parts),
                 contact: self.id(ContactId::from_parts),
@@ -281,7 +308,8 @@ impl TestStore {
     }
 
     pub(crate) async fn post(&self, body: &str, parts: Vec<RoutedPart>) -> Ingested {
-        let post = Post { body: Bytes::copy_from_slice(body.as_bytes()), parts, now: self.now() };
+        let body = Bytes::copy_from_slice(body.as_bytes());
+        let post = Post { body, parts, proof: Proof::default(), again: None, now: self.now() };
         self.store.ingest(post).await.unwrap()
     }
 
@@ -308,6 +336,7 @@ impl TestStore {
             text: Some("Hello".to_owned()),
             object: None,
             context_wamid: None,
+            beside: Beside::default(),
         }
     }
 
@@ -331,7 +360,8 @@ impl TestStore {
 
 pub(crate) fn open(path: &std::path::Path, clock: &FakeClock, chance: &Arc<Counting>) -> Arc<SqliteStore> {
     let sealer = Sealer::new(&SecretSlice::from(vec![9; 32]), chance.clone()).unwrap();
-    Arc::new(SqliteStore::open(path, sealer, clock, &**chance).unwrap())
+    let metrics = Metrics::new(Arc::new(FakeClock(Mutex::new(clock.now()))));
+    Arc::new(SqliteStore::open(path, sealer, clock, &**chance, Arc::new(metrics)).unwrap())
 }
 
 pub(crate) fn page(per_page: u32) -> PageRequest {

@@ -85,7 +85,10 @@ async fn an_act_that_cannot_be_written_undoes_what_it_tells_of() {
     assert!(app.store.session(&[1; 32]).await.unwrap().is_none());
     let key = an_api_key(&app);
     app.store.key_add(key.clone(), broken(Action::KeyCreated)).await.unwrap_err();
-    app.store.account_remove(app.workspace, app.account, broken(Action::AccountRemoved)).await.unwrap_err();
+    app.store
+        .account_remove(app.workspace, app.account, false, broken(Action::AccountRemoved))
+        .await
+        .unwrap_err();
     let directory = app.store.directory().await.unwrap();
     assert!(directory.keys.is_empty() && directory.accounts.len() == 1);
 }

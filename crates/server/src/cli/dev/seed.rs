@@ -58,7 +58,7 @@ pub(super) async fn account(deps: &Deps, sandbox: &SimAccount) -> anyhow::Result
         }
         Some(known) => {
             is_default |= known.account.is_default;
-            account::remove(deps, &By::gateway(), &known.account)
+            account::remove(deps, &By::gateway(), &known.account, true)
                 .await
                 .context("replacing the sandbox's account")?;
             false

@@ -1,0 +1,155 @@
+//! The business profile of a number: what customers see behind its name (reference G.3).
+
+use crate::check::{Change, Fields};
+use crate::json::{Object, Value};
+
+/// What is shown of a profile, in Meta's names.
+pub const FIELDS: [&str; 7] =
+    ["about", "address", "description", "email", "websites", "vertical", "profile_picture_url"];
+
+/// The kinds of businesses that Meta knows.
+const VERTICALS: [&str; 22] = [
+    "OTHER",
+    "AUTO",
+    "BEAUTY",
+    "APPAREL",
+    "EDU",
+    "ENTERTAIN",
+    "EVENT_PLAN",
+    "FINANCE",
+    "GROCERY",
+    "GOVT",
+    "HOTEL",
+    "HEALTH",
+    "NONPROFIT",
+    "PROF_SERVICES",
+    "RETAIL",
+    "TRAVEL",
+    "RESTAURANT",
+    "ALCOHOL",
+    "ONLINE_GAMBLING",
+    "PHYSICAL_GAMBLING",
+    "OTC_DRUGS",
+    "UNDEFINED",
+];
+
+/// The texts that may be empty, with their longest.
+const TEXTS: [(&str, usize); 3] = [("address", 256), ("description", 512), ("email", 128)];
+
+/// Reads what shall change of a profile, in Meta's form; `null` clears.
+pub fn read_change(fields: &Fields<'_, '_>) -> Object {
+    let mut change = Object::new();
+    match fields.change("about") {
+        Change::Keep => {}
+        Change::Clear => fields.optional("about").refuse("cannot be cleared: Meta wants 1 to 139 characters"),
+        Change::Set(item) => {
+            if let Some(text) = item.string(1..=139) {
+                change.insert("about", text);
+            }
+        }
+    }
+    for (name, most) in TEXTS {
+        match fields.change(name).and_then(|item| item.string(..=most)) {
+            Change::Keep => {}
+            Change::Clear => {
+                change.insert(name, "");
+            }
+            Change::Set(text) if name == "email" && !text.is_empty() && !is_email(text) => {
+                fields.optional(name).refuse("must be an e-mail address");
+            }
+            Change::Set(text) => {
+                change.insert(name, text);
+            }
+        }
+    }
+    match fields.change("websites") {
+        Change::Keep => {}
+        Change::Clear => {
+            change.insert("websites", Value::Array(Vec::new()));
+        }
+        Change::Set(item) => {
+            let sites = item.array(..=2).map(|items| {
+                let site = |item: crate::check::Item<'_, '_>| {
+                    let text = item.string(..=256)?;
+                    item.http_url().map(|_| Value::from(text))
+                };
+                items.iter().filter_map(site).collect()
+            });
+            if let Some(sites) = sites {
+                change.insert("websites", Value::Array(sites));
+            }
+        }
+    }
+    if let Some(word) = fields.optional("vertical").one_of_any_case(&VERTICALS) {
+        change.insert("vertical", word);
+    }
+    if let Some(handle) = fields.optional("profile_picture_handle").string(1..) {
+        change.insert("profile_picture_handle", handle);
+    }
+    change
+}
+
+fn is_email(text: &str) -> bool {
+    text.split_once('@').is_some_and(|(name, host)| {
+        !name.is_empty() && host.contains('.') && !host.starts_with('.') && !host.ends_with('.')
+    }) && !text.contains(char::is_whitespace)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::{Place, Violations};
+
+    fn read(json: &str) -> Result<String, Vec<String>> {
+        let object: Object = serde_json::from_str(json).expect("JSON");
+        let found = Violations::new();
+        let fields = Fields::read(&object, Place::root(), &found);
+        let change = read_change(&fields);
+        fields.finish();
+        let written = serde_json::to_string(&Value::Object(change)).expect("JSON");
+        found.result(written).map_err(|found| found.into_iter().map(|one| one.pointer).collect())
+    }
+
+    #[test]
+    fn a_change_is_brought_to_metas_form() {
+        assert_eq!(
+            read(
+                r#"{"about":"Ferries","email":"desk@harbour.example","address":null,"vertical":"travel",
+                    "websites":["https://harbour.example"]}"#
+            ),
+            Ok(concat!(
+                r#"{"about":"Ferries","address":"","email":"desk@harbour.example","#,
+                r#""websites":["https://harbour.example"],"vertical":"TRAVEL"}"#
+            )
+            .to_owned())
+        );
+        assert_eq!(
+            read(r#"{"websites":null,"description":""}"#).as_deref(),
+            Ok(r#"{"description":"","websites":[]}"#)
+        );
+        assert_eq!(read("{}").as_deref(), Ok("{}"));
+    }
+
+    #[test]
+    fn every_limit_is_told_with_its_pointer() {
+        let long = |n: usize| "x".repeat(n);
+        for (json, pointer) in [
+            (format!(r#"{{"about":"{}"}}"#, long(140)), "/about"),
+            (r#"{"about":""}"#.to_owned(), "/about"),
+            (r#"{"about":null}"#.to_owned(), "/about"),
+            (format!(r#"{{"address":"{}"}}"#, long(257)), "/address"),
+            (format!(r#"{{"description":"{}"}}"#, long(513)), "/description"),
+            (r#"{"email":"nobody"}"#.to_owned(), "/email"),
+            (r#"{"email":"a b@c.example"}"#.to_owned(), "/email"),
+            (
+                r#"{"websites":["https://a.example","https://b.example","https://c.example"]}"#.to_owned(),
+                "/websites",
+            ),
+            (r#"{"websites":["ftp://a.example"]}"#.to_owned(), "/websites/0"),
+            (r#"{"vertical":"SHIPS"}"#.to_owned(), "/vertical"),
+            (r#"{"profile_picture_url":"https://a.example"}"#.to_owned(), "/profile_picture_url"),
+        ] {
+            assert_eq!(read(&json), Err(vec![pointer.to_owned()]), "{json}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! How calls to Meta are named where they are counted.
+
+use engine::metrics::Asked;
+use engine::ports::UpstreamError;
+
+/// Edges of the Graph API that are called, and what the call is named.
+const CALLS: [(&str, &str); 13] = [
+    ("messages", "mark_read"),
+    ("message_templates", "templates"),
+    ("subscribed_apps", "subscribed_apps"),
+    ("debug_token", "token"),
+    ("media", "media"),
+    ("register", "register"),
+    ("deregister", "deregister"),
+    ("phone_numbers", "phone_numbers"),
+    ("whatsapp_business_profile", "profile"),
+    ("uploads", "uploads"),
+    ("block_users", "block_users"),
+    ("settings", "settings"),
+    ("subscriptions", "subscriptions"),
+];
+
+/// The name of the call with this path; what ends in an id is a `node`.
+pub(super) fn call(path: &str) -> &'static str {
+    let edge = path.rsplit('/').next().unwrap_or_default();
+    CALLS.iter().find(|(known, _)| *known == edge).map_or("node", |(_, name)| name)
+}
+
+/// How a call ended.
+pub(super) fn end<T>(end: &Result<T, UpstreamError>) -> Asked {
+    match end {
+        Ok(_) => Asked::Answered,
+        Err(UpstreamError::Refused(_)) => Asked::Refused,
+        Err(UpstreamError::Unreachable(_)) => Asked::Unreachable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_named_by_the_edge_and_never_by_an_id() {
+        assert_eq!(call("/v24.0/210987650001234/message_templates"), "templates");
+        assert_eq!(call("/v24.0/330011220099887/messages"), "mark_read");
+        assert_eq!(call("/v24.0/330011220099887"), "node");
+        assert_eq!(call("/debug_token"), "token");
+        assert_eq!(call(""), "node");
+    }
+}

@@ -1,0 +1,99 @@
+//! What is set at Meta by hand (reference F.2, G.2, G.3, G.8), and the trying of our own callback (reference C.1).
+
+use std::error::Error as _;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use domain::json::Object;
+use engine::ports::{Callback, Line, Manage, Submitted, UpstreamError};
+use http::header::USER_AGENT;
+use http::{Method, Request, StatusCode, Uri};
+use secrecy::{ExposeSecret as _, SecretString};
+use url::form_urlencoded::byte_serialize;
+
+use super::gate::GatedBody;
+use super::{Exchange, GraphClient, SMALL, chain, id};
+use crate::wire::{envelope, node, template};
+
+#[async_trait]
+impl Manage for GraphClient {
+    async fn subscribe(&self, line: &Line) -> Result<(), UpstreamError> {
+        let uri = id(&line.account.waba_id).and_then(|waba| self.uri(line, &["/", waba, "/subscribed_apps"]));
+        self.ask((Method::POST, line, uri), (Bytes::from_static(b"{}"), SMALL), node::success).await
+    }
+
+    async fn register(&self, line: &Line, pin: &SecretString) -> Result<(), UpstreamError> {
+        let mut body = Object::new();
+        body.insert("pin", pin.expose_secret());
+        let uri =
+            id(&line.account.phone_number_id).and_then(|number| self.uri(line, &["/", number, "/register"]));
+        self.ask((Method::POST, line, uri), (envelope::product(&body), SMALL), node::success).await
+    }
+
+    async fn profile(&self, line: &Line) -> Result<Object, UpstreamError> {
+        let fields = domain::profile::FIELDS.join(",");
+        let uri = id(&line.account.phone_number_id)
+            .and_then(|number| self.uri(line, &["/", number, "/whatsapp_business_profile?fields=", &fields]));
+        self.ask((Method::GET, line, uri), (Bytes::new(), SMALL), node::profile).await
+    }
+
+    async fn set_profile(&self, line: &Line, change: &Object) -> Result<(), UpstreamError> {
+        let uri = id(&line.account.phone_number_id)
+            .and_then(|number| self.uri(line, &["/", number, "/whatsapp_business_profile"]));
+        self.ask((Method::POST, line, uri), (envelope::product(change), SMALL), node::success).await
+    }
+
+    async fn create_template(&self, line: &Line, body: String) -> Result<Submitted, UpstreamError> {
+        let uri =
+            id(&line.account.waba_id).and_then(|waba| self.uri(line, &["/", waba, "/message_templates"]));
+        self.ask((Method::POST, line, uri), (body.into(), SMALL), template::submitted).await
+    }
+
+    async fn edit_template(&self, line: &Line, meta_id: &str, body: String) -> Result<(), UpstreamError> {
+        let uri = id(meta_id).and_then(|template| self.uri(line, &["/", template]));
+        self.ask((Method::POST, line, uri), (body.into(), SMALL), node::success).await
+    }
+
+    async fn delete_template(
+        &self,
+        line: &Line,
+        name: &str,
+        meta_id: Option<&str>,
+    ) -> Result<(), UpstreamError> {
+        let mut parameters = "/message_templates?name=".to_owned();
+        parameters.extend(byte_serialize(name.as_bytes()));
+        if let Some(meta_id) = meta_id {
+            parameters.push_str("&hsm_id=");
+            parameters.extend(byte_serialize(meta_id.as_bytes()));
+        }
+        let uri = id(&line.account.waba_id).and_then(|waba| self.uri(line, &["/", waba, &parameters]));
+        self.ask((Method::DELETE, line, uri), (Bytes::new(), SMALL), node::success).await
+    }
+
+    async fn probe_callback(&self, callback: &Callback) -> Result<(), String> {
+        let Callback { url, verify_token, challenge } = callback;
+        let encoded = |text: &str| -> String { byte_serialize(text.as_bytes()).collect() };
+        let whole = format!(
+            "{url}?hub.mode=subscribe&hub.challenge={}&hub.verify_token={}",
+            encoded(challenge),
+            encoded(verify_token)
+        );
+        let uri: Uri = whole.parse().map_err(|_| "it is no URL".to_owned())?;
+        let mut request = Request::new(GatedBody::new(Bytes::new(), std::sync::Arc::default()));
+        *request.uri_mut() = uri;
+        request.headers_mut().insert(USER_AGENT, self.user_agent.clone());
+        match self.exchange(request, SMALL).await {
+            Exchange::Answered { status: StatusCode::OK, body, .. } if body == challenge.as_bytes() => Ok(()),
+            Exchange::Answered { status: StatusCode::OK, .. } => {
+                Err("HTTP 200 without the challenge: something else answers there".to_owned())
+            }
+            Exchange::Answered { status, .. } => {
+                Err(format!("HTTP {}: something else answers there, or another waypost", status.as_u16()))
+            }
+            Exchange::Cut { why, .. } | Exchange::Silent(why) => {
+                // Its own words speak of Meta.
+                Err(why.source().map_or_else(|| why.to_string(), chain))
+            }
+        }
+    }
+}

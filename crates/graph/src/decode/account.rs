@@ -1,0 +1,123 @@
+//! What Meta did to an account, a number or a whole WhatsApp Business Account (reference C.6).
+//!
+//! **Invariant:** of a word that is not known nothing follows but that it is told.
+
+use domain::event::AccountChange;
+use domain::inbound::{AccountUpdate, HoldCause, HoldChange, Update};
+
+use super::fields::Fields;
+use super::owned;
+use crate::value;
+use crate::walk::Json;
+
+/// The fields that speak of accounts.
+pub(super) const FIELDS: [&str; 14] = [
+    "account_update",
+    "account_review_update",
+    "account_alerts",
+    "account_settings_update",
+    "business_capability_update",
+    "business_username_updates",
+    "flows",
+    "partner_solutions",
+    "payment_configuration_update",
+    "phone_number_name_update",
+    "phone_number_quality_update",
+    "phone_number_username_update",
+    "security",
+    "template_correct_category_detection",
+];
+
+pub(super) fn decode(field: &str, value: Json<'_>) -> Update {
+    let fields = Fields::read(value);
+    let number = fields.word("display_phone_number").or_else(|| fields.word("phone_number"));
+    let number: Option<String> = number.map(|number| number.chars().filter(char::is_ascii_digit).collect());
+    let number = number.filter(|digits| !digits.is_empty());
+    let notice = AccountUpdate::notice(number, value::read(value));
+    Update::Account(match field {
+        "account_update" => account(&fields, notice),
+        "business_capability_update" => {
+            AccountUpdate { change: AccountChange::MessagingLimit, tier: tier(&fields), ..notice }
+        }
+        "phone_number_quality_update" => quality(&fields, notice),
+        "phone_number_name_update" => AccountUpdate {
+            change: AccountChange::Name,
+            name: owned(fields.word("requested_verified_name"))
+                .filter(|_| fields.upper("decision").as_deref() == Some("APPROVED")),
+            ..notice
+        },
+        _ => notice,
+    })
+}
+
+/// An error that belongs to no message: of the number that the change names.
+pub(super) fn error(element: Json<'_>) -> Update {
+    Update::Account(AccountUpdate::notice(None, value::read(element)))
+}
+
+/// The WhatsApp Business Account that a partner's update is about: the entry names the partner's business.
+pub(super) fn waba_of(value: Json<'_>) -> Option<String> {
+    owned(value.get("waba_info")?.get("waba_id")?.word())
+}
+
+fn account(fields: &Fields<'_>, notice: AccountUpdate) -> AccountUpdate {
+    use HoldCause::{AppRemoved, Disabled};
+    let ban = || Some(fields.get("ban_info")?.get("waba_ban_state")?.word()?.to_ascii_uppercase());
+    let event = fields.upper("event").unwrap_or_default();
+    let hold = match event.as_str() {
+        "DISABLED_UPDATE" => match ban().as_deref() {
+            Some("DISABLE") => Some(HoldChange::Hold(
+                Disabled,
+                "Meta has disabled the WhatsApp Business Account. Appeal in the WhatsApp Manager.",
+            )),
+            Some("REINSTATE") => Some(HoldChange::Lift(Disabled)),
+            Some(_) | None => None,
+        },
+        "ACCOUNT_DELETED" => {
+            Some(HoldChange::Hold(Disabled, "The WhatsApp Business Account was deleted at Meta."))
+        }
+        "PARTNER_REMOVED" | "PARTNER_APP_UNINSTALLED" | "ACCOUNT_OFFBOARDED" => Some(HoldChange::Hold(
+            AppRemoved,
+            "The app was taken off the WhatsApp Business Account. Connect it again at Meta.",
+        )),
+        "PARTNER_ADDED" | "PARTNER_APP_INSTALLED" | "ACCOUNT_RECONNECTED" => {
+            Some(HoldChange::Lift(AppRemoved))
+        }
+        _ => None,
+    };
+    let change = if hold.is_some() { AccountChange::Status } else { AccountChange::Notice };
+    AccountUpdate { change, hold, ..notice }
+}
+
+fn quality(fields: &Fields<'_>, notice: AccountUpdate) -> AccountUpdate {
+    let event = fields.upper("event").unwrap_or_default();
+    let (change, quality) = match event.as_str() {
+        // Meta flags a number whose quality is low, and unflags it when that is over: it does not say how good it is.
+        "FLAGGED" => (AccountChange::Quality, Some("RED")),
+        "UNFLAGGED" => (AccountChange::Quality, Some("UNKNOWN")),
+        "THROUGHPUT_UPGRADE" => (AccountChange::Throughput, None),
+        "UPGRADE" | "DOWNGRADE" | "ONBOARDING" => (AccountChange::MessagingLimit, None),
+        _ => (AccountChange::Notice, None),
+    };
+    AccountUpdate { change, quality: quality.map(str::to_owned), tier: tier(fields), ..notice }
+}
+
+/// The messaging limit: of the business, which is what counts by now; else of the number.
+fn tier(fields: &Fields<'_>) -> Option<String> {
+    const NAMES: [&str; 3] =
+        ["max_daily_conversations_per_business", "max_daily_conversation_per_phone", "current_limit"];
+    NAMES.into_iter().find_map(|name| tier_of(&fields.upper(name)?))
+}
+
+/// `TIER_2K` as it is, or a number of people: both have been seen (reference C.6).
+fn tier_of(limit: &str) -> Option<String> {
+    if limit.starts_with("TIER_") && limit != "TIER_NOT_SET" {
+        return Some(limit.to_owned());
+    }
+    match limit.parse::<i64>().ok()? {
+        ..0 => Some("TIER_UNLIMITED".to_owned()),
+        0 => None,
+        people @ 1.. if people % 1000 == 0 => Some(format!("TIER_{}K", people / 1000)),
+        people @ 1.. => Some(format!("TIER_{people}")),
+    }
+}

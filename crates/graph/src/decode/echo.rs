@@ -1,0 +1,34 @@
+//! What the business wrote from its phone (reference C.6, `smb_message_echoes`): a message of ours, not a customer's.
+
+use domain::inbound::{Echo, Update};
+
+use super::fields::Fields;
+use super::message::KINDS;
+use super::owned;
+use super::person::People;
+use crate::value;
+use crate::walk::Json;
+
+pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<Update, String> {
+    let fields = Fields::read(element);
+    let to = fields.word("to");
+    let has_other = to.as_deref().is_some_and(|to| !to.bytes().all(|byte| byte.is_ascii_digit()));
+    if has_other && fields.get("to_user_id").is_none() {
+        // A group: it is nobody's conversation.
+        return Ok(Update::Other);
+    }
+    let to = people.person(to.filter(|_| !has_other), fields.word("to_user_id"));
+    if to.wa_id.is_none() && to.user_id.is_none() {
+        return Err("it has neither `to` nor `to_user_id`".to_owned());
+    }
+    let kind = fields.required("type")?;
+    let object = fields.get(&kind);
+    Ok(Update::Echo(Echo {
+        wamid: fields.required("id")?.into_owned(),
+        to,
+        at: fields.time("timestamp")?,
+        object: object.and_then(value::read),
+        context_wamid: fields.get("context").and_then(|context| owned(context.get("id")?.word())),
+        kind: KINDS.iter().find(|known| **known == kind).unwrap_or(&"unsupported").to_string(),
+    }))
+}

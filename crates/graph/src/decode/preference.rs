@@ -1,0 +1,45 @@
+//! What a person wants and who the person is: `user_preferences` and `user_id_update` (reference C.6).
+
+use domain::inbound::{Moved, Person, Preference, Update};
+
+use super::fields::Fields;
+use super::owned;
+use super::person::People;
+use crate::walk::Json;
+
+/// A wish about marketing.
+pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<Update, String> {
+    let fields = Fields::read(element);
+    if fields.word("category").is_some_and(|category| !category.eq_ignore_ascii_case("marketing_messages")) {
+        return Ok(Update::Other);
+    }
+    let value = fields.required("value")?.to_ascii_lowercase();
+    let takes_marketing = match value.as_str() {
+        "stop" => false,
+        "resume" | "signup" => true,
+        _ => return Ok(Update::Other),
+    };
+    let from = people.person(fields.word("wa_id"), fields.word("user_id"));
+    if from.wa_id.is_none() && from.user_id.is_none() {
+        return Err("it has neither `wa_id` nor `user_id`".to_owned());
+    }
+    Ok(Update::Preference(Preference { from, takes_marketing, at: fields.time("timestamp")? }))
+}
+
+/// Another user id: `{"wa_id", "user_id": {"previous", "current"}, "timestamp"}`.
+pub(super) fn moved(element: Json<'_>, people: &People<'_>) -> Result<Update, String> {
+    let fields = Fields::read(element);
+    let ids =
+        fields.get("user_id").filter(|ids| ids.is_object()).ok_or("it has no `user_id` with two ids")?;
+    let id = |name| ids.get(name).and_then(Json::word);
+    let current = id("current").ok_or("its `user_id` has no `current`")?;
+    let previous = id("previous");
+    let from = people.person(fields.word("wa_id"), previous);
+    // What the contacts beside it say of the person is who the person is by now.
+    let user_id = from.user_id.filter(|user_id| *user_id != current);
+    if from.wa_id.is_none() && user_id.is_none() {
+        return Err("it has neither `wa_id` nor `previous`".to_owned());
+    }
+    let to = Person { user_id: owned(Some(current)), ..Person::default() };
+    Ok(Update::Moved(Moved { from: Person { user_id, ..from }, to, at: fields.time("timestamp")? }))
+}

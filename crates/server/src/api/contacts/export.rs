@@ -1,0 +1,112 @@
+//! Contacts as a table, written as it is read: what an import takes back unchanged.
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
+use domain::contact::{COLUMNS, CUSTOM_PREFIX, Column, custom_text, join_tags};
+use domain::id::WorkspaceId;
+use engine::Deps;
+use engine::ports::{Contact, ContactFilter, PageRequest, PageStart, StoreError};
+use futures_util::stream;
+
+use super::super::visit::Allowed;
+use super::super::{ApiError, body};
+use super::{read_filter, table};
+
+/// Contacts that are read at once.
+const PER_PAGE: u32 = 500;
+/// The most columns of custom fields. A workspace with more keeps something else in them.
+const MAX_CUSTOM_COLUMNS: u32 = 500;
+
+/// Answers with every contact that fits, newest first, as CSV.
+pub(crate) async fn export_contacts(
+    State(deps): State<Arc<Deps>>,
+    Allowed(caller): Allowed,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let query = body::query(query.as_deref())?;
+    let filter = body::read(&query, |fields| read_filter(&deps, &caller, fields))?;
+    let workspace = caller.workspace();
+    let keys = deps.contacts.custom_keys(workspace, MAX_CUSTOM_COLUMNS).await?;
+    let mut head = String::new();
+    for (name, _) in &COLUMNS {
+        table::write_raw(&mut head, name);
+    }
+    for key in &keys {
+        table::write_raw(&mut head, &format!("{CUSTOM_PREFIX}{key}"));
+    }
+    head.push('\n');
+    let export = Export { deps, workspace, filter, keys, head: Some(head), next: Some(PageStart::Page(1)) };
+    let mut response = Response::new(Body::from_stream(stream::unfold(export, Export::piece)));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
+    headers.insert(
+        header::CONTENT_DISPOSITION,
+        HeaderValue::from_static("attachment; filename=\"contacts.csv\""),
+    );
+    Ok(response)
+}
+
+/// An export under way.
+struct Export {
+    deps: Arc<Deps>,
+    workspace: WorkspaceId,
+    filter: ContactFilter,
+    keys: Vec<String>,
+    /// The names of the columns, until they are out.
+    head: Option<String>,
+    /// Where the next contacts begin.
+    next: Option<PageStart>,
+}
+
+impl Export {
+    /// The next rows. An error ends the body before its end: nobody takes it for a whole one.
+    async fn piece(mut self) -> Option<(Result<Bytes, StoreError>, Self)> {
+        if let Some(head) = self.head.take() {
+            return Some((Ok(head.into()), self));
+        }
+        let page = PageRequest { per_page: PER_PAGE, start: self.next.take()? };
+        match self.deps.messages.contacts(self.workspace, &self.filter, page).await {
+            Ok(page) => {
+                self.next = page.next.map(PageStart::After);
+                let mut rows = String::new();
+                for contact in &page.rows {
+                    self.write(&mut rows, contact);
+                }
+                Some((Ok(rows.into()), self))
+            }
+            Err(error) => {
+                tracing::error!(error = %engine::chain(&error), "an export broke off");
+                Some((Err(error), self))
+            }
+        }
+    }
+
+    fn write(&self, rows: &mut String, contact: &Contact) {
+        for (_, column) in &COLUMNS {
+            match column {
+                Column::PhoneNumber => {
+                    let number = contact.wa_id.as_ref().map(|digits| format!("+{digits}"));
+                    table::write_raw(rows, &number.unwrap_or_default());
+                }
+                Column::UserId => table::write_cell(rows, contact.user_id.as_deref().unwrap_or_default()),
+                Column::Name => table::write_cell(rows, contact.name.as_deref().unwrap_or_default()),
+                Column::Email => table::write_cell(rows, contact.email.as_deref().unwrap_or_default()),
+                Column::Tags => table::write_cell(rows, &join_tags(&contact.tags)),
+                Column::Stage => table::write_cell(rows, contact.stage.as_deref().unwrap_or_default()),
+                Column::OptedOut => {
+                    table::write_raw(rows, if contact.opted_out.is_some() { "true" } else { "false" });
+                }
+                Column::Custom(_) => {}
+            }
+        }
+        for key in &self.keys {
+            let text = contact.custom_fields.get(key).map(custom_text);
+            table::write_cell(rows, &text.unwrap_or_default());
+        }
+        rows.push('\n');
+    }
+}

@@ -1,0 +1,358 @@
+//! Contacts from a table: read as it comes in, written down in pieces.
+//!
+//! **Invariant:** what is held of a table is one piece of it, however long it is.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Multipart, RawQuery, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::Response;
+use domain::check::Change;
+use domain::contact::{Column, ContactChange};
+use domain::id::WorkspaceId;
+use domain::json::{Object, Value};
+use domain::opt_out::OptOutReason;
+use engine::contact::{self, Batch};
+use engine::ports::{ContactEnd, ContactTarget};
+use engine::{By, Deps, ports::StoreError};
+use futures_util::StreamExt as _;
+use jiff::Timestamp;
+
+use super::super::visit::Acting;
+use super::super::{ApiError, Code, answer, body};
+use super::table::{self, Row, Table, TooLong};
+use super::{done, refuse_bound, word};
+
+/// The longest table: 100 MB, about a million rows.
+const MAX_TABLE: usize = 100_000_000;
+/// Rows that are written down in one transaction.
+const ROWS_AT_ONCE: usize = 500;
+/// Rows of the file of errors.
+const MAX_ERRORS: usize = 1_000;
+
+/// Writes down the contacts of a table, each by its number or user id.
+pub(crate) async fn import_contacts(
+    State(deps): State<Arc<Deps>>,
+    Acting(caller, by): Acting,
+    RawQuery(query): RawQuery,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let query = body::query(query.as_deref())?;
+    let is_dry_run = body::read(&query, |fields| fields.optional("dry_run").boolean_or_text())?;
+    refuse_bound(&deps, &caller)?;
+    let mut import = Import {
+        deps: &deps,
+        by: &by,
+        workspace: caller.workspace(),
+        is_dry_run: is_dry_run.unwrap_or(false),
+        table: Table::new(),
+        columns: None,
+        waiting: Vec::new(),
+        n_bytes: 0,
+        report: Report::default(),
+    };
+    let end = match media_type(&request).as_str() {
+        "multipart/form-data" => from_form(&mut import, request).await,
+        ""
+        | "text/csv"
+        | "text/plain"
+        | "application/csv"
+        | "application/octet-stream"
+        | "application/vnd.ms-excel" => from_body(&mut import, request).await,
+        other => Err(ApiError::invalid_at(
+            "",
+            format!("the body must be text/csv, or multipart/form-data with a `file`; is {other}"),
+        )),
+    };
+    match end {
+        Ok(()) => Ok(answer::success(StatusCode::OK, &import.report.show(import.is_dry_run))),
+        Err(error) if import.report.n_rows() == 0 => Err(error),
+        // What was written down stays: who sends the table again loses nothing.
+        Err(error) => Err(error.with("imported", import.report.show(import.is_dry_run))),
+    }
+}
+
+fn media_type(request: &Request) -> String {
+    let header = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    header.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+async fn from_body(import: &mut Import<'_>, request: Request) -> Result<(), ApiError> {
+    let mut stream = request.into_body().into_data_stream();
+    while let Some(bytes) = in_time(import.deps, stream.next()).await? {
+        import.feed(&bytes.map_err(|_| cut())?).await?;
+    }
+    import.finish().await
+}
+
+async fn from_form(import: &mut Import<'_>, request: Request) -> Result<(), ApiError> {
+    let wrong =
+        |error: &dyn std::fmt::Display| ApiError::invalid_at("", format!("the form cannot be read: {error}"));
+    let mut form = Multipart::from_request(request, &()).await.map_err(|error| wrong(&error))?;
+    while let Some(mut field) =
+        in_time(import.deps, form.next_field()).await?.map_err(|error| wrong(&error))?
+    {
+        if field.name() != Some("file") {
+            continue;
+        }
+        loop {
+            let bytes: Option<Bytes> = in_time(import.deps, field.chunk()).await?.map_err(|_| cut())?;
+            let Some(bytes) = bytes else { return import.finish().await };
+            import.feed(&bytes).await?;
+        }
+    }
+    Err(ApiError::invalid_at("/file", "is required: the form has no field with this name"))
+}
+
+/// The next piece, unless it takes too long to come.
+async fn in_time<T>(deps: &Deps, next: impl Future<Output = T>) -> Result<T, ApiError> {
+    let deadline = deps.now().saturating_add(body::WITHIN).unwrap_or(Timestamp::MAX);
+    tokio::select! {
+        biased;
+        next = next => Ok(next),
+        () = deps.clock.sleep_until(deadline) => {
+            Err(ApiError::new(Code::RequestTimeout, "The table stopped coming for 60 s."))
+        }
+    }
+}
+
+fn cut() -> ApiError {
+    ApiError::invalid_at("", "the body did not arrive whole")
+}
+
+/// An import under way.
+struct Import<'a> {
+    deps: &'a Deps,
+    by: &'a By,
+    workspace: WorkspaceId,
+    is_dry_run: bool,
+    table: Table,
+    columns: Option<Vec<Column>>,
+    /// Rows that were read and are not written down.
+    waiting: Vec<(u64, ContactChange)>,
+    n_bytes: usize,
+    report: Report,
+}
+
+impl Import<'_> {
+    async fn feed(&mut self, bytes: &[u8]) -> Result<(), ApiError> {
+        self.n_bytes = self.n_bytes.saturating_add(bytes.len());
+        if self.n_bytes > MAX_TABLE {
+            let message = format!("The table is larger than {MAX_TABLE} bytes: part it.");
+            let limit = i64::try_from(MAX_TABLE).unwrap_or(i64::MAX);
+            return Err(ApiError::new(Code::PayloadTooLarge, message).with("limit_bytes", limit));
+        }
+        // A piece of the network's own size: its rows are few.
+        for bytes in bytes.chunks(65_536) {
+            let mut rows = Vec::new();
+            let end = self.table.feed(bytes, &mut rows);
+            self.take(rows, end).await?;
+        }
+        Ok(())
+    }
+
+    async fn finish(&mut self) -> Result<(), ApiError> {
+        let mut rows = Vec::new();
+        let end = self.table.finish(&mut rows);
+        self.take(rows, end).await?;
+        if self.columns.is_none() {
+            return Err(ApiError::invalid_at(
+                "",
+                "the table is empty: it needs a row with the names of its columns",
+            ));
+        }
+        Ok(self.write().await?)
+    }
+
+    async fn take(&mut self, rows: Vec<Row>, end: Result<(), TooLong>) -> Result<(), ApiError> {
+        for row in rows {
+            let Some(columns) = &self.columns else {
+                self.columns = Some(read_columns(&row)?);
+                continue;
+            };
+            match read_row(columns, &row) {
+                Ok(change) => self.waiting.push((row.line, change)),
+                Err(faults) => self.report.fail(row.line, faults),
+            }
+            if self.waiting.len() >= ROWS_AT_ONCE {
+                self.write().await?;
+            }
+        }
+        if let Err(TooLong { line }) = end {
+            self.write().await?;
+            let reason = format!("the row at line {line} has no end: a quotation mark may be missing");
+            return Err(ApiError::invalid_at("", reason));
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self) -> Result<(), StoreError> {
+        let rows = std::mem::take(&mut self.waiting);
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let request = |(_, change): &(u64, ContactChange)| contact::Request {
+            target: ContactTarget::Whoever,
+            change: change.clone(),
+            reason: OptOutReason::Import,
+        };
+        let requests = rows.iter().map(request).collect();
+        let batch = if self.is_dry_run { Batch::Rehearsal } else { Batch::Table };
+        let ends = contact::put_all(self.deps, (self.by, batch), self.workspace, requests).await?;
+        for ((line, _), end) in rows.into_iter().zip(ends) {
+            self.report.add(line, end);
+        }
+        Ok(())
+    }
+}
+
+/// The columns that the first row names.
+fn read_columns(row: &Row) -> Result<Vec<Column>, ApiError> {
+    let mut columns: Vec<Column> = Vec::new();
+    let mut faults = Vec::new();
+    for (index, cell) in row.cells.iter().enumerate() {
+        let name = String::from_utf8_lossy(cell);
+        let name = name.trim();
+        let mut refuse = |reason: String| {
+            let place = if is_name(name) { escaped(name) } else { index.to_string() };
+            faults.push(domain::check::Violation::new(format!("/{place}"), reason));
+        };
+        match Column::parse(name) {
+            Ok(column) if columns.contains(&column) => refuse("is there twice".to_owned()),
+            Ok(column) => columns.push(column),
+            Err(reason) => refuse(reason),
+        }
+    }
+    if faults.is_empty() && !columns.contains(&Column::PhoneNumber) && !columns.contains(&Column::UserId) {
+        faults
+            .push(domain::check::Violation::new("/phone_number", "is required: the first row must name it"));
+    }
+    if faults.is_empty() { Ok(columns) } else { Err(ApiError::invalid(faults)) }
+}
+
+/// The longest name of a column that is not known and told all the same.
+const MAX_SHOWN: usize = 64;
+
+/// Whether this looks like the name of a column. What does not may be anything, such as a row of data or the body of
+/// another call: it is told by its position, and stays where it came from.
+fn is_name(text: &str) -> bool {
+    let fits = |c: char| c.is_alphanumeric() || " _-./~".contains(c);
+    Column::parse(text).is_ok() || text.len() <= MAX_SHOWN && text.chars().all(fits)
+}
+
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+/// A column's name, and what is wrong in it.
+type Fault = (String, String);
+
+fn read_row(columns: &[Column], row: &Row) -> Result<ContactChange, Vec<Fault>> {
+    let mut change = ContactChange::default();
+    let mut faults = Vec::new();
+    if row.cells.len() > columns.len() {
+        let reason =
+            format!("the row has {} cells, the first row names {} columns", row.cells.len(), columns.len());
+        faults.push((String::new(), reason));
+    }
+    for (column, cell) in columns.iter().zip(&row.cells) {
+        let read = match std::str::from_utf8(cell) {
+            Ok(text) if text.contains('\0') => Err("must not contain the character U+0000".to_owned()),
+            Ok(text) => change.set_cell(column, table::plain(text)),
+            Err(_) => Err("is not UTF-8: save the table as CSV UTF-8".to_owned()),
+        };
+        if let Err(reason) = read {
+            faults.push((column.name(), reason));
+        }
+    }
+    let is_named = change.phone_number != Change::Keep || change.user_id != Change::Keep;
+    if faults.is_empty() && !is_named {
+        faults.push((Column::PhoneNumber.name(), "is required".to_owned()));
+    }
+    if faults.is_empty() { Ok(change) } else { Err(faults) }
+}
+
+/// What an import has done so far.
+#[derive(Default)]
+struct Report {
+    n_created: i64,
+    n_updated: i64,
+    n_unchanged: i64,
+    n_failed: i64,
+    /// The last line that was looked at.
+    last_line: u64,
+    /// Lines, columns and reasons.
+    errors: Vec<(u64, String, String)>,
+    is_truncated: bool,
+}
+
+impl Report {
+    fn n_rows(&self) -> i64 {
+        self.n_created
+            .saturating_add(self.n_updated)
+            .saturating_add(self.n_unchanged)
+            .saturating_add(self.n_failed)
+    }
+
+    fn add(&mut self, line: u64, end: ContactEnd) {
+        let count = match word(&end) {
+            "created" => &mut self.n_created,
+            "updated" => &mut self.n_updated,
+            "unchanged" => &mut self.n_unchanged,
+            _ => {
+                let taken = Column::UserId.name();
+                let fault = match done(end) {
+                    Ok(_) => return,
+                    Err(error) if error.code() == Code::ContactExists => {
+                        (taken, "is another contact's than the number".to_owned())
+                    }
+                    Err(error) => (String::new(), error.message().to_owned()),
+                };
+                return self.fail(line, vec![fault]);
+            }
+        };
+        *count = count.saturating_add(1);
+        self.last_line = self.last_line.max(line);
+    }
+
+    fn fail(&mut self, line: u64, faults: Vec<Fault>) {
+        self.n_failed = self.n_failed.saturating_add(1);
+        self.last_line = self.last_line.max(line);
+        for (column, reason) in faults {
+            if self.errors.len() < MAX_ERRORS {
+                self.errors.push((line, column, reason));
+            } else {
+                self.is_truncated = true;
+            }
+        }
+    }
+
+    fn show(&mut self, is_dry_run: bool) -> Value {
+        let mut shown = Object::new();
+        shown.insert("dry_run", is_dry_run);
+        shown.insert("created", self.n_created);
+        shown.insert("updated", self.n_updated);
+        shown.insert("unchanged", self.n_unchanged);
+        shown.insert("failed", self.n_failed);
+        shown.insert("last_line", i64::try_from(self.last_line).unwrap_or(i64::MAX));
+        shown.insert(
+            "errors_csv",
+            if self.errors.is_empty() { Value::Null } else { self.errors_csv().into() },
+        );
+        shown.insert("errors_truncated", self.is_truncated);
+        Value::Object(shown)
+    }
+
+    fn errors_csv(&mut self) -> String {
+        self.errors.sort();
+        let mut csv = "line,column,reason\n".to_owned();
+        for (line, column, reason) in &self.errors {
+            table::write_raw(&mut csv, &line.to_string());
+            table::write_cell(&mut csv, column);
+            table::write_cell(&mut csv, reason);
+            csv.push('\n');
+        }
+        csv
+    }
+}

@@ -1,0 +1,41 @@
+//! Spans of time as people write them: `90s`, `15m`, `24h`, `2d`.
+
+use jiff::SignedDuration;
+
+/// Reads a span.
+///
+/// # Errors
+/// When it is none.
+pub(super) fn span(text: &str) -> Result<SignedDuration, String> {
+    let wrong = || "must be a number with s, m, h or d behind it, such as 24h or 2d".to_owned();
+    let text = text.trim();
+    if text == "0" {
+        return Ok(SignedDuration::ZERO);
+    }
+    let unit = text.chars().next_back().ok_or_else(wrong)?;
+    let seconds: i64 = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return Err(wrong()),
+    };
+    let number = text.strip_suffix(unit).unwrap_or_default();
+    let number: u32 = number.parse().map_err(|_| wrong())?;
+    Ok(SignedDuration::from_secs(i64::from(number).saturating_mul(seconds)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_a_number_and_a_unit() {
+        for (text, seconds) in [("0", 0), ("90s", 90), ("15m", 900), ("24h", 86_400), (" 2d ", 172_800)] {
+            assert_eq!(span(text), Ok(SignedDuration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "h", "24", "-1h", "1.5h", "2w", "٣d", "1 d"] {
+            assert!(span(text).is_err(), "{text}");
+        }
+    }
+}

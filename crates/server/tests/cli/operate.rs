@@ -1,0 +1,163 @@
+//! `waypost doctor`, `backup`, `restore` and `secrets rotate`.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::Value;
+
+use crate::support::{SECRET_KEY, Shell, bare, shell};
+
+/// Another 32 bytes as base64.
+const NEW_KEY: &str = "YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXowMTIzNDU=";
+
+fn with_account(shell: Shell) -> Shell {
+    shell
+        .waypost(
+            "accounts add --name main --phone-number-id 100000000000001 --waba-id 100000000000002 \
+             --access-token demo-access-token --app-secret demo-app-secret --verify-token demo-verify --default",
+        )
+        .ok();
+    shell
+}
+
+/// What `doctor --offline` says of one thing: its verdict.
+fn verdict(shell: &Shell, area: &str, name: &str) -> String {
+    let told: Value = serde_json::from_str(&shell.waypost("doctor --offline --json").out).unwrap();
+    let checks = told.get("checks").and_then(Value::as_array).unwrap();
+    let text = |check: &Value, name: &str| check.get(name).and_then(Value::as_str).map(str::to_owned);
+    let is_it = |check: &&Value| {
+        text(check, "area").as_deref() == Some(area) && text(check, "name").as_deref() == Some(name)
+    };
+    let found = checks.iter().find(is_it);
+    assert!(found.is_some(), "{area} {name}: {told}");
+    let verdict = text(found.unwrap(), "verdict").unwrap();
+    assert!(verdict == "ok" || text(found.unwrap(), "mend").is_some(), "{told}");
+    verdict
+}
+
+#[test]
+fn a_healthy_installation_passes_and_exits_with_0() {
+    let shell = with_account(shell().with("WAYPOST_PUBLIC_URL", "https://wa.example.com"));
+    let ran = shell.waypost("doctor --offline --json");
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    let told: Value = serde_json::from_str(&ran.out).unwrap();
+    let bad: Vec<_> =
+        told["checks"].as_array().unwrap().iter().filter(|check| check["verdict"] == "fail").collect();
+    assert!(bad.is_empty(), "{bad:?}");
+    for (area, name) in [
+        ("configuration", "secret_key"),
+        ("database", "migrations"),
+        ("database", "integrity"),
+        ("database", "journal_mode"),
+        ("database", "writable"),
+        ("database", "secrets"),
+        ("database", "file"),
+        ("accounts", "list"),
+        ("callback", "public_url"),
+    ] {
+        assert_eq!(verdict(&shell, area, name), "ok", "{area} {name}");
+    }
+    let text = shell.waypost("doctor --offline").ok();
+    assert!(text.contains("database") && text.contains("ok    integrity"), "{text}");
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_mend_and_exits_with_1() {
+    let shell = with_account(shell());
+    assert_eq!(verdict(&shell, "callback", "public_url"), "fail", "a live account without https");
+    assert_eq!(shell.waypost("doctor --offline").code, 1);
+    fs::set_permissions(shell.path("waypost.db"), fs::Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(verdict(&shell, "database", "file"), "fail");
+
+    let other = shell.with("WAYPOST_SECRET_KEY", NEW_KEY);
+    assert_eq!(verdict(&other, "database", "secrets"), "fail");
+    assert_eq!(verdict(&other, "accounts", "list"), "warn");
+
+    let empty = bare();
+    assert_eq!(verdict(&empty, "configuration", "secret_key"), "fail");
+    assert_eq!(verdict(&empty, "database", "file"), "warn");
+    assert!(!empty.path("waypost.db").exists(), "the doctor makes nothing");
+
+    let broken = bare();
+    broken
+        .write("waypost.db", &"no database, but longer than the header of one would have to be. ".repeat(99));
+    fs::set_permissions(broken.path("waypost.db"), fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(verdict(&broken, "database", "opens"), "fail");
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_exits_with_2() {
+    let shell = bare();
+    shell.write("waypost.toml", "listn = \"127.0.0.1:1\"\n");
+    let ran = shell.waypost("doctor --offline --json");
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    let told: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(told["verdict"], "fail");
+    assert!(told["checks"][0]["finding"].as_str().unwrap().contains("listen"), "{told}");
+    assert_eq!(shell.waypost("doctor --online --offline").code, 2);
+}
+
+#[test]
+fn meta_out_of_reach_is_told_and_no_token_is_shown() {
+    // Nobody listens at port 9.
+    let shell = with_account(shell().with("WAYPOST_GRAPH__BASE_URL", "http://127.0.0.1:9"));
+    let ran = shell.waypost("doctor --json");
+    assert_eq!(ran.code, 1);
+    let told: Value = serde_json::from_str(&ran.out).unwrap();
+    let failed = |area: &str, name: &str| {
+        let checks = told["checks"].as_array().unwrap();
+        checks
+            .iter()
+            .any(|check| check["area"] == area && check["name"] == name && check["verdict"] == "fail")
+    };
+    assert!(failed("meta", "reachable"), "{told}");
+    for name in ["token", "number", "webhook"] {
+        assert!(failed("account main", name), "{name}: {told}");
+    }
+    for secret in ["demo-access-token", "demo-app-secret", "demo-verify", SECRET_KEY] {
+        assert!(!ran.out.contains(secret) && !ran.err.contains(secret), "{secret}");
+    }
+}
+
+#[test]
+fn a_backup_is_whole_private_and_replaces_nothing_unasked() {
+    let shell = with_account(shell());
+    let told = shell.waypost("backup copy.db --json").json();
+    assert_eq!(told["size"].as_u64(), Some(fs::metadata(shell.path("copy.db")).unwrap().len()));
+    assert_eq!(fs::metadata(shell.path("copy.db")).unwrap().permissions().mode() & 0o777, 0o600);
+    let refused = shell.waypost("backup copy.db").refused();
+    assert!(refused.contains("--force"), "{refused}");
+    shell.waypost("backup copy.db --force").ok();
+
+    let refused = shell.waypost("restore copy.db").refused();
+    assert!(refused.contains("--force"), "{refused}");
+    let told = shell.waypost("restore copy.db --force --json").json();
+    let before = told["before"].as_str().unwrap().to_owned();
+    assert!(shell.path(&before).exists(), "{told}");
+    assert_eq!(verdict(&shell, "database", "copy"), "warn");
+    let accounts = shell.waypost("accounts list --json").json();
+    assert_eq!(accounts["accounts"][0]["name"], "main");
+    shell.waypost("restore copy.db --force --nothing-left-since --database-url sqlite:second.db").ok();
+    let told = shell.waypost("doctor --offline --json --database-url sqlite:second.db");
+    assert!(!told.out.contains("restored from a copy"), "{}", told.out);
+}
+
+#[test]
+fn a_secret_key_is_replaced_step_by_step() {
+    let shell = with_account(shell());
+    let both = shell.with("WAYPOST_SECRET_KEY", NEW_KEY).with("WAYPOST_OLD_SECRET_KEY", SECRET_KEY);
+    assert_eq!(verdict(&both, "database", "secrets"), "warn");
+    assert_eq!(verdict(&both, "configuration", "old_secret_key"), "warn");
+    let told = both.waypost("secrets rotate --json").json();
+    assert_eq!((&told["resealed"], &told["old"], &told["done"]), (&2.into(), &0.into(), &true.into()));
+    let again = both.waypost("secrets rotate").ok();
+    assert!(again.contains("0 secrets were sealed again") && again.contains("can go"), "{again}");
+    // Without the old key.
+    let new = both.with("WAYPOST_OLD_SECRET_KEY", "");
+    assert_eq!(verdict(&new, "database", "secrets"), "ok");
+    new.waypost("accounts list").ok();
+    let wrong = new.with("WAYPOST_SECRET_KEY", SECRET_KEY);
+    let ran = wrong.waypost("secrets rotate");
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("open with neither key"), "{}", ran.err);
+}

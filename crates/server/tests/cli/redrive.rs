@@ -1,0 +1,31 @@
+//! `waypost redrive`.
+
+use crate::support::shell;
+
+#[test]
+fn a_database_without_posts_has_nothing_to_take_once_more() {
+    let shell = shell();
+    for since in ["2d", "2026-05-29T10:00:00Z", "90m", "0"] {
+        let done = shell.waypost(&format!("redrive --since {since} --json")).json();
+        for count in ["posts", "applied", "repeated", "early", "unrouted", "undecodable"] {
+            assert_eq!(done[count], 0, "{since} {count}");
+        }
+    }
+    for only in ["undecodable", "unrouted", "all"] {
+        let told = shell.waypost(&format!("redrive --since 2d --only {only}")).ok();
+        assert!(told.starts_with("0 posts since 20"), "{told}");
+    }
+}
+
+#[test]
+fn what_is_no_time_is_refused() {
+    let shell = shell();
+    for wrong in [
+        "redrive",
+        "redrive --since yesterday",
+        "redrive --since 2026-05-29",
+        "redrive --since 2d --only some",
+    ] {
+        assert_eq!(shell.waypost(wrong).code, 2, "{wrong}");
+    }
+}

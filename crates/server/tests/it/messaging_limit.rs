@@ -1,0 +1,243 @@
+//! The messaging limit: how many people templates may reach outside their window in 24 hours.
+
+use engine::work;
+use serde_json::{Value, json};
+use sim::{Fault, FaultAction, FaultAnswer};
+
+use crate::support::{CUSTOMER, STRANGER, TestApp};
+
+/// A gateway whose keys may send as fast as they like, at this tier.
+async fn at_tier(tier: &str) -> TestApp {
+    let app = TestApp::with(|settings| {
+        settings.limits.per_minute = 100_000;
+        settings.limits.burst = 100_000;
+    })
+    .await;
+    set_tier(&app, tier).await;
+    app
+}
+
+async fn set_tier(app: &TestApp, tier: &str) {
+    let mut settings = app.sim.settings();
+    settings.messaging_limit = tier.to_owned();
+    app.sim.set_settings(settings);
+    work::tick_numbers(&app.deps).await.unwrap();
+}
+
+/// The n-th of the people who have never written.
+fn stranger(n: usize) -> String {
+    format!("+44770090{n:04}")
+}
+
+fn template(to: &str) -> Value {
+    json!({"to": to, "type": "template", "template": {"name": "hello_world", "language": "en_US"}})
+}
+
+fn queued(to: &str) -> Value {
+    let mut body = template(to);
+    body["mode"] = json!("queue");
+    body
+}
+
+/// Queues a template to each of these people, side by side.
+async fn queue_all(app: &TestApp, people: impl Iterator<Item = usize>) {
+    let messages: Vec<_> = people.map(|n| template(&stranger(n))).collect();
+    app.post("/api/messages/batch", &json!({"messages": messages})).await.expect(202);
+}
+
+/// The queue works for some seconds.
+async fn work_for(app: &TestApp, seconds: u64) {
+    for _ in 0..seconds {
+        app.tick_queue().await;
+        app.advance(1);
+    }
+}
+
+async fn used(app: &TestApp) -> i64 {
+    app.get("/api/accounts/sandbox").await.data()["messaging_limit"]["used_24h"].as_i64().unwrap()
+}
+
+/// What was told of the limit: level and people reached.
+async fn told(app: &TestApp) -> Vec<(i64, i64)> {
+    let events = app.get("/api/events?events=account.status").await.expect(200);
+    let all = events.data()["events"].as_array().unwrap().clone();
+    all.into_iter()
+        .map(|event| event["data"].clone())
+        .filter(|data| data["change"] == "messaging_limit_used")
+        .map(|data| {
+            assert_eq!(data["whatsapp_account_id"], Value::Null);
+            (
+                data["details"]["level"].as_i64().unwrap(),
+                data["messaging_limit"]["used_24h"].as_i64().unwrap(),
+            )
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_queue_calls_no_more_people_than_the_limit_and_the_rest_a_day_later() {
+    let app = at_tier("TIER_250").await;
+    queue_all(&app, 0..300).await;
+    work_for(&app, 20).await;
+    assert_eq!((app.n_taken(), used(&app).await), (250, 250));
+    let waiting = app.get("/api/messages?status=queued&per_page=200").await.expect(200);
+    let waiting = waiting.data()["messages"].as_array().unwrap();
+    assert_eq!(waiting.len(), 50);
+    for message in waiting {
+        // The first people were reached in the first second.
+        let shown = (&message["waiting_for"], &message["due_at"]);
+        assert_eq!(shown, (&json!("messaging_limit"), &json!("2026-01-02T00:00:00Z")));
+    }
+    let one = waiting[0]["id"].as_str().unwrap();
+    assert_eq!(app.message(one).await["waiting_for"], "messaging_limit");
+    // Before a day has passed nobody leaves the count.
+    app.advance(24 * 3600 - 21);
+    work_for(&app, 1).await;
+    assert_eq!(app.n_taken(), 250);
+    work_for(&app, 10).await;
+    assert_eq!(app.n_taken(), 300);
+    let sent = app.message(one).await;
+    assert_eq!((&sent["status"], &sent["waiting_for"]), (&json!("sent"), &Value::Null));
+}
+
+#[tokio::test]
+async fn whom_the_limit_does_not_count_once_more_does_not_wait_for_it() {
+    let app = at_tier("TIER_50").await;
+    queue_all(&app, 0..50).await;
+    work_for(&app, 1).await;
+    queue_all(&app, 50..60).await;
+    work_for(&app, 2).await;
+    assert_eq!(app.n_taken(), 50);
+    // Reached already; in a window; words in a window.
+    app.send(queued(&stranger(0))).await.expect(202);
+    app.send(queued(CUSTOMER)).await.expect(202);
+    app.send(json!({"to": CUSTOMER, "type": "text", "text": "Hi", "mode": "queue"})).await.expect(202);
+    work_for(&app, 1).await;
+    assert_eq!((app.n_taken(), used(&app).await), (53, 50));
+    // Who writes is answered at once: the template before the words, as they were accepted.
+    let customer = stranger(59);
+    app.customer_writes(&customer, "Hello?").await;
+    app.send(json!({"to": customer, "type": "text", "text": "Yes?", "mode": "queue"})).await.expect(202);
+    work_for(&app, 2).await;
+    assert_eq!((app.n_taken(), used(&app).await), (55, 50));
+    assert_eq!((&app.taken(53)["type"], &app.taken(54)["type"]), (&json!("template"), &json!("text")));
+    // Somebody reached in another way lets what waits for them go.
+    app.send(template(&stranger(58))).await.expect(200);
+    work_for(&app, 1).await;
+    assert_eq!((app.n_taken(), used(&app).await), (57, 51));
+}
+
+#[tokio::test]
+async fn what_waits_for_the_limit_holds_up_nobody_behind_it() {
+    let app = at_tier("TIER_50").await;
+    queue_all(&app, 0..1000).await;
+    app.send(json!({"to": CUSTOMER, "type": "text", "text": "Hi", "mode": "queue"})).await.expect(202);
+    // The pace gives 80 turns in the first second, the limit 50 of them.
+    app.tick_queue().await;
+    assert_eq!(app.n_taken(), 51);
+    assert!((0..51).any(|n| app.taken(n)["type"] == "text"));
+}
+
+#[tokio::test]
+async fn what_waits_for_the_limit_expires_and_can_be_canceled() {
+    let app = at_tier("TIER_50").await;
+    queue_all(&app, 0..50).await;
+    work_for(&app, 2).await;
+    let mut body = queued(STRANGER);
+    body["valid_for"] = json!(60);
+    let expiring = app.send(body).await.expect(202).data()["id"].as_str().unwrap().to_owned();
+    let canceled =
+        app.send(queued(&stranger(51))).await.expect(202).data()["id"].as_str().unwrap().to_owned();
+    work_for(&app, 1).await;
+    for id in [&expiring, &canceled] {
+        assert_eq!(app.message(id).await["waiting_for"], "messaging_limit");
+    }
+    app.post(&format!("/api/messages/{canceled}/cancel"), &json!({})).await.expect(200);
+    app.advance(60);
+    app.tick_queue().await;
+    let (expired, canceled) = (app.message(&expiring).await, app.message(&canceled).await);
+    assert_eq!((&expired["status"], &canceled["status"]), (&json!("expired"), &json!("canceled")));
+    assert_eq!(expired["waiting_for"], Value::Null);
+    assert_eq!(app.n_taken(), 50);
+}
+
+#[tokio::test]
+async fn a_larger_tier_lets_what_waits_go_and_no_tier_holds_nothing() {
+    let app = at_tier("TIER_50").await;
+    queue_all(&app, 0..120).await;
+    work_for(&app, 2).await;
+    assert_eq!(app.n_taken(), 50);
+    set_tier(&app, "TIER_100").await;
+    work_for(&app, 2).await;
+    assert_eq!(app.n_taken(), 100);
+    set_tier(&app, "UNTIERED").await;
+    work_for(&app, 1).await;
+    assert_eq!(app.n_taken(), 120);
+}
+
+#[tokio::test]
+async fn a_template_that_meta_refuses_gives_its_place_to_the_next() {
+    let app = at_tier("TIER_50").await;
+    let error = json!({"error": {"message": "(#131026) Message undeliverable", "code": 131_026}});
+    let answer = FaultAnswer { status: Some(400), body: Some(error), ..FaultAnswer::default() };
+    app.sim.fail(Fault { times: 10, ..Fault::on("/messages", FaultAction::Status(answer)) });
+    queue_all(&app, 0..70).await;
+    work_for(&app, 5).await;
+    assert_eq!((app.n_taken(), used(&app).await), (50, 50));
+    let waiting = app.get("/api/messages?status=queued").await;
+    assert_eq!(waiting.data()["total"], 10);
+}
+
+#[tokio::test]
+async fn who_may_have_been_reached_is_counted() {
+    let mut app = at_tier("TIER_50").await;
+    app.sim.fail(Fault::on("/messages", FaultAction::CutBefore));
+    queue_all(&app, 0..1).await;
+    app.tick_queue().await;
+    app.send(template("+15550100505")).await.expect(202);
+    assert_eq!(used(&app).await, 2);
+    // A process that dies with a message in hand leaves the same doubt.
+    app.restart().await;
+    queue_all(&app, 2..60).await;
+    work_for(&app, 3).await;
+    assert_eq!(used(&app).await, 50);
+}
+
+#[tokio::test]
+async fn a_send_whose_caller_waits_is_not_held() {
+    let app = at_tier("TIER_50").await;
+    queue_all(&app, 0..50).await;
+    work_for(&app, 2).await;
+    app.send(template(STRANGER)).await.expect(200);
+    assert_eq!(used(&app).await, 51);
+}
+
+#[tokio::test]
+async fn the_limit_is_told_at_80_and_at_100_percent_once() {
+    let mut app = at_tier("TIER_50").await;
+    queue_all(&app, 0..39).await;
+    work_for(&app, 2).await;
+    assert_eq!(told(&app).await, []);
+    app.send(template(&stranger(39))).await.expect(200);
+    assert_eq!(told(&app).await, [(80, 40)]);
+    app.restart().await;
+    queue_all(&app, 40..60).await;
+    work_for(&app, 2).await;
+    work::tick_recovery(&app.deps).await.unwrap();
+    assert_eq!(told(&app).await, [(80, 40), (100, 50)]);
+    // A day later all are forgotten, the rest goes, and the marks count again.
+    app.advance(24 * 3600);
+    work_for(&app, 1).await;
+    work::tick_recovery(&app.deps).await.unwrap();
+    assert_eq!((used(&app).await, told(&app).await.len()), (10, 2));
+    queue_all(&app, 100..140).await;
+    work_for(&app, 2).await;
+    assert_eq!(told(&app).await, [(80, 40), (100, 50), (80, 40), (100, 50)]);
+    // A larger tier forgets them, a smaller one tells again.
+    set_tier(&app, "TIER_250").await;
+    work::tick_recovery(&app.deps).await.unwrap();
+    set_tier(&app, "TIER_50").await;
+    work::tick_recovery(&app.deps).await.unwrap();
+    assert_eq!(told(&app).await.last(), Some(&(100, 50)));
+    assert_eq!(told(&app).await.len(), 5);
+}

@@ -1,0 +1,88 @@
+//! An account that Meta refuses, while the store cannot say so.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use engine::ports::{StoreError, StoreErrorKind};
+use engine::work;
+use serde_json::json;
+use sim::{Fault, FaultAction, FaultAnswer, InboundMessage};
+
+use crate::support::{CUSTOMER, TestApp};
+use crate::wrapped::{Guard, guarded};
+
+/// Refuses to hold accounts, as long as it is told to.
+struct NoHold(AtomicBool);
+
+#[async_trait]
+impl Guard for NoHold {
+    async fn before(&self, call: &'static str) -> Result<usize, StoreError> {
+        if call == "account_hold" && self.0.load(Ordering::SeqCst) {
+            return Err(StoreError::new(StoreErrorKind::Unavailable, call, "on purpose"));
+        }
+        Ok(0)
+    }
+
+    async fn after(&self, _: &'static str, _: usize) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_could_not_be_held_calls_meta_no_more_all_the_same() {
+    let mut app = TestApp::new().await;
+    let clinic = app.add_second_account().await;
+    let no_hold = Arc::new(NoHold(AtomicBool::new(true)));
+    let guard = no_hold.clone();
+    app.restart_with(|ports| guarded(ports, guard)).await;
+    work::tick_recovery(&app.deps).await.unwrap();
+    let path = format!("{}/messages", app.seeded.phone_number_id);
+    let answer = FaultAnswer { code: Some(190), status: Some(401), ..FaultAnswer::default() };
+    app.sim.fail(Fault { times: 1, ..Fault::on(&path, FaultAction::Status(answer)) });
+    let queued = json!({"to": CUSTOMER, "type": "text", "text": "Hi", "mode": "queue"});
+    let id = app.send(queued.clone()).await.expect(202).data()["id"].clone();
+    for _ in 0..20 {
+        app.tick_queue().await;
+        app.advance(60);
+    }
+    // The fault was for one call: another one would have been taken.
+    assert_eq!(app.n_taken(), 0);
+    assert_eq!(app.message(id.as_str().unwrap()).await["status"], "queued");
+    assert_eq!(app.send_text(CUSTOMER).await.expect(503).code(), "account_disconnected");
+    // Nobody else waits.
+    let seeded = app.sim.accounts().into_iter().nth(1).unwrap();
+    let hello =
+        InboundMessage { account: Some(seeded.phone_number_id), ..InboundMessage::text(CUSTOMER, "Hi") };
+    app.inbound(&hello).await;
+    let mut other = queued;
+    other["whatsapp_account"] = json!(clinic.to_string());
+    app.send(other).await.expect(202);
+    app.tick_queue().await;
+    assert_eq!(app.n_taken(), 1);
+    // The store takes it again: now everybody knows.
+    no_hold.0.store(false, Ordering::SeqCst);
+    app.tick_queue().await;
+    let shown = app.get("/api/accounts/sandbox").await;
+    assert_eq!(shown.data()["status"], "held");
+    let n_taken = app.n_taken();
+    app.request("POST", "/api/accounts/sandbox/resume", "").await.expect(200);
+    app.tick_queue().await;
+    assert_eq!(app.n_taken(), n_taken + 1);
+}
+
+#[tokio::test]
+async fn somebody_who_resumes_it_is_believed_even_before_it_was_written_down() {
+    let mut app = TestApp::new().await;
+    let no_hold = Arc::new(NoHold(AtomicBool::new(true)));
+    let guard = no_hold.clone();
+    app.restart_with(|ports| guarded(ports, guard)).await;
+    let answer = FaultAnswer { code: Some(190), status: Some(401), ..FaultAnswer::default() };
+    app.sim.fail(Fault { times: 1, ..Fault::on("/messages", FaultAction::Status(answer)) });
+    app.send_text(CUSTOMER).await.expect(503);
+    app.send_text(CUSTOMER).await.expect(503);
+    assert_eq!(app.n_taken(), 0);
+    no_hold.0.store(false, Ordering::SeqCst);
+    app.request("POST", "/api/accounts/sandbox/resume", "").await.expect(200);
+    app.send_text(CUSTOMER).await.expect(200);
+}

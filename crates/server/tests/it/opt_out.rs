@@ -1,0 +1,152 @@
+//! People who want no marketing: by a word, by Meta, by the application.
+
+use domain::opt_out::OptOutWords;
+use serde_json::{Value, json};
+use sim::InboundMessage;
+
+use crate::support::{STRANGER, TestApp};
+
+async fn contact(app: &TestApp) -> Value {
+    let number = STRANGER.trim_start_matches('+');
+    let found = app.get(&format!("/api/contacts?phone_number={number}")).await.expect(200);
+    found.data()["contacts"][0].clone()
+}
+
+async fn updates(app: &TestApp) -> usize {
+    let page = app.get("/api/events?per_page=200&events=contact.updated").await.expect(200);
+    let events = page.data()["events"].as_array().unwrap();
+    events.iter().filter(|event| event["data"]["changes"] == json!(["opted_out"])).count()
+}
+
+fn sale() -> Value {
+    json!({"to": STRANGER, "type": "template", "template": {"name": "sandbox_marketing", "language": "en",
+        "components": [{"type": "body", "parameters": [{"type": "text", "text": "Maya"}]}]}})
+}
+
+#[tokio::test]
+async fn a_word_stops_marketing_and_another_takes_it_back() {
+    let app = TestApp::new().await;
+    app.request("POST", "/api/templates/sync", "").await.expect(200);
+    app.customer_writes(STRANGER, "Hi there").await;
+    app.send(sale()).await.expect(200);
+    app.advance(60);
+    app.customer_writes(STRANGER, " Stop! ").await;
+    let out = contact(&app).await;
+    assert_eq!(
+        (&out["opted_out"], &out["opted_out_reason"], &out["opted_out_at"]),
+        (&json!(true), &json!("word"), &json!("2026-01-01T00:01:00Z"))
+    );
+    assert_eq!(app.send(sale()).await.expect(400).code(), "recipient_opted_out");
+    // Words and service are not marketing.
+    app.send_text(STRANGER).await.expect(200);
+    let utility =
+        json!({"to": STRANGER, "type": "template", "template": {"name": "hello_world", "language": "en_US"}});
+    app.send(utility).await.expect(200);
+    app.advance(60);
+    let message = json!({"type": "interactive", "interactive": {
+        "type": "button_reply", "button_reply": {"id": "x", "title": "Start"}}});
+    app.inbound(&InboundMessage { message, ..InboundMessage::text(STRANGER, "") }).await;
+    assert_eq!(contact(&app).await["opted_out"], false);
+    app.send(sale()).await.expect(200);
+    assert_eq!(updates(&app).await, 2);
+}
+
+#[tokio::test]
+async fn words_that_come_late_or_twice_change_nothing() {
+    let app = TestApp::new().await;
+    app.sim.inbound(&InboundMessage::text(STRANGER, "STOP")).unwrap();
+    app.advance(5);
+    app.sim.inbound(&InboundMessage::text(STRANGER, "START")).unwrap();
+    let webhooks = app.sim.take_webhooks();
+    assert_eq!(webhooks.len(), 2);
+    // The later word is heard first, and everything twice.
+    for webhook in webhooks.iter().rev().chain(&webhooks) {
+        app.post_signed(&app.seeded.app_secret, webhook.body.clone()).await.expect(200);
+    }
+    let contact = contact(&app).await;
+    assert_eq!((&contact["opted_out"], &contact["opted_out_at"]), (&json!(false), &Value::Null));
+    assert_eq!(updates(&app).await, 0);
+}
+
+#[tokio::test]
+async fn metas_own_stop_counts_and_a_word_lifts_it() {
+    let app = TestApp::new().await;
+    app.customer_writes(STRANGER, "Hi").await;
+    let sent = app.send_text(STRANGER).await.expect(200);
+    app.step().await;
+    let wamid = sent.data()["message_id"].as_str().unwrap();
+    let status = json!({
+        "id": wamid, "status": "failed", "timestamp": "1767225630", "recipient_id": STRANGER.trim_start_matches('+'),
+        "errors": [{"code": 131_050, "title": "The user has stopped marketing messages"}]
+    });
+    app.advance(60);
+    let body = json!({"object": "whatsapp_business_account", "entry": [{"id": app.seeded.waba_id, "changes": [{
+        "field": "messages", "value": {"messaging_product": "whatsapp",
+            "metadata": {"phone_number_id": app.seeded.phone_number_id}, "statuses": [status]}}]}]});
+    app.post_signed(&app.seeded.app_secret, body.to_string()).await.expect(200);
+    let out = contact(&app).await;
+    assert_eq!(
+        (&out["opted_out_reason"], &out["opted_out_at"]),
+        (&json!("meta"), &json!("2026-01-01T00:00:30Z"))
+    );
+    app.customer_writes(STRANGER, "start").await;
+    assert_eq!(contact(&app).await["opted_out"], false);
+}
+
+#[tokio::test]
+async fn the_application_lifts_what_a_word_set() {
+    let app = TestApp::new().await;
+    app.customer_writes(STRANGER, "STOP").await;
+    let path = format!("/api/contacts/{}", contact(&app).await["id"].as_str().unwrap());
+    let body = json!({"opted_out": false}).to_string();
+    let lifted = app.request("PUT", &path, body).await.expect(200);
+    assert_eq!(
+        (&lifted.data()["opted_out"], &lifted.data()["opted_out_reason"]),
+        (&json!(false), &Value::Null)
+    );
+    app.advance(1);
+    app.customer_writes(STRANGER, "stop").await;
+    assert_eq!(contact(&app).await["opted_out"], true);
+}
+
+#[tokio::test]
+async fn an_operator_sets_the_words() {
+    let app = TestApp::with(|settings| settings.opt_out = OptOutWords::new(&["basta"], &[])).await;
+    app.customer_writes(STRANGER, "STOP").await;
+    assert_eq!(contact(&app).await["opted_out"], false);
+    app.customer_writes(STRANGER, "Basta!!").await;
+    assert_eq!(contact(&app).await["opted_out"], true);
+}
+
+#[tokio::test]
+async fn marketing_that_waits_does_not_leave_after_a_stop() {
+    let app = TestApp::new().await;
+    app.request("POST", "/api/templates/sync", "").await.expect(200);
+    app.customer_writes(STRANGER, "Hi").await;
+    let later = |mut body: Value| {
+        body["send_at"] = json!("2026-01-01T01:00:00Z");
+        body
+    };
+    let utility =
+        json!({"to": STRANGER, "type": "template", "template": {"name": "hello_world", "language": "en_US"}});
+    let fallback = json!({"to": STRANGER, "type": "text", "text": "Hi", "send_at": "2026-01-03T00:00:00Z",
+        "fallback_template": sale()["template"]});
+    let mut ids = Vec::new();
+    for body in [later(sale()), later(utility), fallback] {
+        let sent = app.send(body).await.expect(202);
+        ids.push(sent.data()["id"].as_str().unwrap().to_owned());
+    }
+    app.advance(60);
+    app.customer_writes(STRANGER, "STOP").await;
+    app.advance(3_600);
+    app.tick_queue().await;
+    let sale = app.message(&ids[0]).await;
+    assert_eq!((&sale["status"], &sale["error"]["code"]), (&json!("failed"), &json!("recipient_opted_out")));
+    assert_eq!(app.message(&ids[1]).await["status"], "sent");
+    // The window has closed by then: only the sale could be sent.
+    app.advance(2 * 86_400);
+    app.tick_queue().await;
+    let fallback = app.message(&ids[2]).await;
+    assert_eq!(fallback["error"]["code"], "recipient_opted_out", "{fallback:#}");
+    assert_eq!(app.n_taken(), 1);
+}

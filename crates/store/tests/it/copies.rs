@@ -1,0 +1,189 @@
+//! Copies of the database: whole, private, and known for what they are.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+
+use domain::id::WorkerId;
+use domain::message::Status;
+use engine::ports::{Accounts, Plan, Upkeep, Work};
+use jiff::SignedDuration;
+use rusqlite::Connection;
+use secrecy::SecretSlice;
+use store::{CopyError, Restoring, Rotation, SealCount, Sealer, backup, inspect, reseal, restore};
+
+use crate::support::{CUSTOMER, TestStore, open};
+
+const OTHER: &str = "15550100002";
+
+/// Ends the store, puts the copy in the place of its database, and starts it again.
+fn restored(app: TestStore, copy: &std::path::Path, restoring: Restoring) -> TestStore {
+    app.advance(60);
+    let (path, now) = (app.path(), app.now());
+    let TestStore { store, clock, chance, folder, workspace, account, worker } = app;
+    drop(store);
+    let restored = restore(copy, &path, (restoring, true), now).unwrap();
+    assert!(restored.before.unwrap().exists());
+    let store = open(&path, &clock, &chance);
+    TestStore { store, clock, chance, folder, workspace, account, worker }
+}
+
+#[tokio::test]
+async fn a_copy_is_made_beside_the_writer_and_holds_one_moment() {
+    let app = TestStore::new().await;
+    let sent = app.accept(app.new_message()).await;
+    let copy = app.folder.path().join("copy.db");
+    let copied = backup(&app.path(), &copy, false, app.now()).unwrap();
+    app.settle_sent(&sent, "wamid.A").await;
+
+    assert_eq!(copied.size, fs::metadata(&copy).unwrap().len());
+    assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+    let left: Vec<_> = fs::read_dir(app.folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with("copy"))
+        .collect();
+    assert_eq!(left, ["copy.db"]);
+    let inside = inspect(&copy, None, app.now()).unwrap();
+    assert_eq!((inside.quick_check.as_str(), inside.copied_at), ("ok", Some(app.now())));
+    let connection = Connection::open(&copy).unwrap();
+    let status: String = connection.query_row("select status from messages", (), |row| row.get(0)).unwrap();
+    assert_eq!(status, "sending");
+    assert_eq!(app.status(sent.message).await, Status::Sent);
+    // The original does not take itself for a copy.
+    assert_eq!(app.store.restored_from().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_copy_replaces_nothing_unasked_and_a_failed_one_leaves_what_was_there() {
+    let app = TestStore::new().await;
+    let copy = app.folder.path().join("copy.db");
+    fs::write(&copy, "something else").unwrap();
+    assert!(matches!(backup(&app.path(), &copy, false, app.now()), Err(CopyError::Exists(_))));
+    assert!(matches!(backup(&app.path(), &app.path(), true, app.now()), Err(CopyError::Same(_))));
+    let nothing = app.folder.path().join("nothing.db");
+    assert!(matches!(backup(&nothing, &copy, true, app.now()), Err(CopyError::Missing(_))));
+    let garbage = app.folder.path().join("garbage.db");
+    fs::write(&garbage, vec![b'x'; 10_000]).unwrap();
+    assert!(backup(&garbage, &copy, true, app.now()).is_err());
+    assert_eq!(fs::read(&copy).unwrap(), b"something else");
+    assert!(!app.folder.path().join("copy.db.unfinished").exists());
+    backup(&app.path(), &copy, true, app.now()).unwrap();
+    assert_eq!(inspect(&copy, None, app.now()).unwrap().quick_check, "ok");
+}
+
+#[tokio::test]
+async fn what_may_have_left_since_the_copy_was_made_does_not_leave_again() {
+    let app = TestStore::new().await;
+    let sending = app.accept(app.new_message()).await.message;
+    let queued = app.accept(app.queued(CUSTOMER)).await.message;
+    let other = app.accept(app.queued(OTHER)).await.message;
+    let mut scheduled = app.queued(OTHER);
+    let at = app.now() + SignedDuration::from_hours(48);
+    scheduled.plan = Plan::Queue { due_at: at, order_at: at, limit: 10 };
+    let scheduled = app.accept(scheduled).await.message;
+    let copy = app.folder.path().join("copy.db");
+    let made_at = app.now();
+    backup(&app.path(), &copy, false, made_at).unwrap();
+    // The original goes on: all that is due leaves.
+    assert_eq!(app.claim(10).await.len(), 2);
+
+    let app = restored(app, &copy, Restoring::MayHaveLeft);
+    assert_eq!(app.store.restored_from().await.unwrap(), Some(made_at));
+    let mut held = 0;
+    loop {
+        match app.store.hold_restored(app.now(), 2).await.unwrap() {
+            0 => break,
+            n => held += n,
+        }
+    }
+    assert_eq!(held, 3);
+    for id in [sending, queued, other] {
+        assert_eq!(app.status(id).await, Status::Unknown);
+    }
+    assert_eq!(app.claim(10).await.len(), 0);
+    assert_eq!(app.store.queue_depths().await.unwrap().get(&app.account), Some(&1));
+    assert_eq!(app.store.restored_from().await.unwrap(), None);
+    // Meta's report settles what is unknown, by the reference that the original sent along.
+    app.report(app.reported_for(queued, "wamid.Q", Status::Delivered)).await;
+    assert_eq!(app.status(queued).await, Status::Delivered);
+    // What was not due then was not due for the original either: it leaves in its time.
+    app.advance(49 * 3600);
+    let left: Vec<_> = app.claim(10).await.iter().map(|claimed| claimed.claim.message).collect();
+    assert_eq!(left, [scheduled]);
+}
+
+#[tokio::test]
+async fn where_nothing_left_since_the_queue_goes_on() {
+    let app = TestStore::new().await;
+    let queued = app.accept(app.queued(CUSTOMER)).await.message;
+    let copy = app.folder.path().join("copy.db");
+    backup(&app.path(), &copy, false, app.now()).unwrap();
+    // Root restores for a service that is not root: the database keeps its owner. Nobody else can try that.
+    let is_given = std::os::unix::fs::chown(app.path(), Some(65_534), None).is_ok();
+    let app = restored(app, &copy, Restoring::NothingLeft);
+    assert!(!is_given || fs::metadata(app.path()).unwrap().uid() == 65_534);
+    assert_eq!(app.store.restored_from().await.unwrap(), None);
+    let left: Vec<_> = app.claim(10).await.iter().map(|claimed| claimed.claim.message).collect();
+    assert_eq!(left, [queued]);
+}
+
+#[tokio::test]
+async fn a_file_copied_by_other_means_is_taken_for_a_copy_when_it_is_restored() {
+    let app = TestStore::new().await;
+    app.accept(app.queued(CUSTOMER)).await;
+    let app = app.restart();
+    let copy = app.folder.path().join("copy.db");
+    // Everything is in the file itself: the store was closed, which empties its log.
+    fs::copy(app.path(), &copy).unwrap();
+    let app = restored(app, &copy, Restoring::MayHaveLeft);
+    assert!(app.store.restored_from().await.unwrap().is_some());
+    assert_eq!(app.store.hold_restored(app.now(), 10).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_database_that_somebody_works_with_is_not_replaced() {
+    let app = TestStore::new().await;
+    let copy = app.folder.path().join("copy.db");
+    backup(&app.path(), &copy, false, app.now()).unwrap();
+    app.store.heartbeat(WorkerId::from_parts(3, &[3; 10]), app.now()).await.unwrap();
+    let end = restore(&copy, &app.path(), (Restoring::MayHaveLeft, true), app.now());
+    assert!(matches!(end, Err(CopyError::InUse(_))), "{end:?}");
+    app.advance(60);
+    let end = restore(&copy, &app.path(), (Restoring::MayHaveLeft, false), app.now());
+    assert!(matches!(end, Err(CopyError::Exists(_))), "{end:?}");
+}
+
+fn key(byte: u8) -> SecretSlice<u8> {
+    SecretSlice::from(vec![byte; 32])
+}
+
+#[tokio::test]
+async fn a_rotation_seals_everything_with_the_new_key_and_can_be_repeated() {
+    let app = TestStore::new().await;
+    for n in 0..120 {
+        app.add_account(&format!("account {n}"), &format!("3300112200{n:05}")).await;
+    }
+    let both = Sealer::new(&key(8), app.chance.clone()).unwrap().with_old(&key(9)).unwrap();
+    let path = app.path();
+    // A gateway that does not know the new key works with the database: it could not read what is sealed again.
+    assert_eq!(reseal(&path, &both, app.now()).unwrap(), Rotation::Unprepared { n_processes: 1 });
+    app.advance(60);
+    let count = SealCount { present: 242, old: 0, other: 0 };
+    assert_eq!(reseal(&path, &both, app.now()).unwrap(), Rotation::Done { n_resealed: 242, count });
+    assert_eq!(reseal(&path, &both, app.now()).unwrap(), Rotation::Done { n_resealed: 0, count });
+    // The old key alone opens nothing any more; the new one alone opens all.
+    let old = Sealer::new(&key(9), app.chance.clone()).unwrap();
+    let with_old = inspect(&path, Some(&old), app.now()).unwrap().seals;
+    assert_eq!(with_old, Some(SealCount { present: 0, old: 0, other: 242 }));
+    assert!(app.store.directory().await.is_err());
+    let new = Sealer::new(&key(8), app.chance.clone()).unwrap();
+    let store = store::SqliteStore::open(
+        &path,
+        new,
+        &*app.clock,
+        &*app.chance,
+        std::sync::Arc::new(engine::metrics::Metrics::new(app.clock.clone())),
+    )
+    .unwrap();
+    assert_eq!(store.directory().await.unwrap().accounts.len(), 121);
+}

@@ -1,0 +1,203 @@
+//! What is known of news: who hears of them, how long they wait, in which order they count.
+
+use domain::audit::Action;
+use domain::check::Change;
+use domain::event::{AccountChange, EventKind};
+use domain::id::{AccountId, WorkspaceId};
+use domain::inbound::{AccountUpdate, HoldCause, HoldChange, Update};
+use domain::message::Status;
+use engine::ports::{
+    AccountChanges, Accounts, Again, EventFilter, EventStart, Hooks, Ingested, KeptPosts, Messages,
+    PartState, Post, Proof, Route, RoutedPart, Work,
+};
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::Connection;
+use secrecy::ExposeSecret;
+
+use crate::support::TestStore;
+
+#[tokio::test]
+async fn a_report_waits_eight_days_for_its_message_and_leaves_in_small_steps() {
+    let app = TestStore::new().await;
+    for n in 0..7 {
+        app.report(app.reported(&format!("wamid.old{n}"), Status::Sent)).await;
+    }
+    app.advance(86_400);
+    app.report(app.reported("wamid.A", Status::Delivered)).await;
+    let n_early = || -> i64 {
+        let connection = Connection::open(app.path()).unwrap();
+        connection.query_row("select count(*) from early_reports", (), |row| row.get(0)).unwrap()
+    };
+    app.advance(7 * 86_400 - 1);
+    app.store.expire(app.now(), 3).await.unwrap();
+    assert_eq!(n_early(), 8);
+    app.advance(2);
+    for left in [5, 2, 1, 1] {
+        app.store.expire(app.now(), 3).await.unwrap();
+        assert_eq!(n_early(), left);
+    }
+    // The younger one still finds its message.
+    let claim = app.accept(app.new_message()).await;
+    app.settle_sent(&claim, "wamid.A").await;
+    assert_eq!(app.status(claim.message).await, Status::Delivered);
+    assert_eq!(n_early(), 0);
+}
+
+#[tokio::test]
+async fn a_post_that_says_nothing_new_is_not_kept_again() {
+    let app = TestStore::new().await;
+    let parts = || {
+        vec![
+            app.part(Update::Status(app.reported("wamid.early", Status::Read)), (0, 1)),
+            app.part(Update::Message(app.text_from("447700900001", "wamid.1")), (1, 1)),
+            app.part(hold(HoldCause::Disabled), (2, 1)),
+            RoutedPart { route: None, ..app.part(Update::Other, (3, 1)) },
+            RoutedPart { undecodable: Some("strange".to_owned()), ..app.part(Update::Other, (4, 1)) },
+        ]
+    };
+    app.post("abcde", parts()).await;
+    for body in ["abcde", "abcdefgh", "abcde with more"] {
+        assert_eq!(app.post(body, parts()).await, Ingested { repeated: 5, ..Ingested::default() });
+    }
+    let connection = Connection::open(app.path()).unwrap();
+    let n_posts: u32 = connection.query_row("select count(*) from posts", (), |row| row.get(0)).unwrap();
+    assert_eq!(n_posts, 1);
+}
+
+fn hold(cause: HoldCause) -> Update {
+    Update::Account(AccountUpdate {
+        change: AccountChange::Status,
+        hold: Some(HoldChange::Hold(cause, "on purpose")),
+        ..AccountUpdate::notice(None, None)
+    })
+}
+
+/// Adds a workspace, as nothing else does yet.
+fn add_workspace(app: &TestStore) -> WorkspaceId {
+    let id = app.id(WorkspaceId::from_parts);
+    let connection = Connection::open(app.path()).unwrap();
+    connection
+        .execute("insert into workspaces (id, name, created_at) values (?1, 'other', 0)", [id.as_bytes()])
+        .unwrap();
+    id
+}
+
+async fn n_told(app: &TestStore, workspace: WorkspaceId) -> usize {
+    let filter = EventFilter { kinds: Some(vec![EventKind::AccountStatus]), ..EventFilter::default() };
+    let page = app.store.events(workspace, &filter, EventStart::Oldest, 100).await.unwrap().unwrap();
+    page.events.len()
+}
+
+#[tokio::test]
+async fn each_workspace_of_a_business_account_hears_of_it_once() {
+    let mut app = TestStore::new().await;
+    let (first, other) = (app.workspace, add_workspace(&app));
+    app.workspace = other;
+    app.add_account("theirs", "330011220099999").await;
+    let of = |workspace| {
+        let route = Route { workspace, waba_id: "210987650001234".to_owned(), account: None };
+        RoutedPart { route: Some(route), ..app.part(hold(HoldCause::Disabled), (0, 3)) }
+    };
+    let parts = || vec![of(first), of(other)];
+    assert_eq!(app.post("abc", parts()).await.applied, 2);
+    assert_eq!(app.post("abc", parts()).await, Ingested { repeated: 2, ..Ingested::default() });
+    // In another post, beside other things.
+    let moved = |part: RoutedPart| RoutedPart { span: (2, 3), ..part };
+    let again = app.post("x abc", parts().into_iter().map(moved).collect()).await;
+    assert_eq!(again, Ingested { repeated: 2, ..Ingested::default() });
+    for workspace in [first, other] {
+        assert_eq!(n_told(&app, workspace).await, 1);
+    }
+    let directory = app.store.directory().await.unwrap();
+    assert!(directory.accounts.iter().all(|record| record.account.status.as_str() == "held"));
+}
+
+#[tokio::test]
+async fn what_was_of_nobody_is_applied_when_the_same_post_comes_again_for_somebody() {
+    let app = TestStore::new().await;
+    let part = || app.part(hold(HoldCause::AppRemoved), (0, 3));
+    let nobodys = RoutedPart { route: None, ..part() };
+    assert_eq!(app.post("abc", vec![nobodys.clone()]).await.unrouted, 1);
+    assert_eq!(app.post("abc", vec![part()]).await.applied, 1);
+    // And nobody's word takes nothing back.
+    assert_eq!(app.post("abc", vec![nobodys]).await.repeated, 1);
+    assert_eq!(app.post("abc", vec![part()]).await.repeated, 1);
+    assert_eq!(n_told(&app, app.workspace).await, 1);
+}
+
+#[tokio::test]
+async fn a_kept_post_carries_its_proof_and_is_found_by_what_it_holds() {
+    let app = TestStore::new().await;
+    let proof = Proof {
+        signature: Some("sha256=00".into()),
+        signers: vec![app.account, AccountId::from_parts(7, &[7; 10])],
+    };
+    let post = |body: &'static str, part: RoutedPart| Post {
+        body: body.into(),
+        parts: vec![part],
+        proof: proof.clone(),
+        again: None,
+        now: app.now(),
+    };
+    let strange = RoutedPart { undecodable: Some("strange".to_owned()), ..app.part(Update::Other, (0, 3)) };
+    app.store.ingest(post("abc", strange.clone())).await.unwrap();
+    app.advance(60);
+    app.store.ingest(post("def", app.part(Update::Other, (0, 3)))).await.unwrap();
+    let all = KeptPosts { since: Timestamp::UNIX_EPOCH, with: None, after: 0, limit: 10 };
+    let found = app.store.posts(&all).await.unwrap();
+    assert_eq!(found.iter().map(|post| &*post.body).collect::<Vec<_>>(), [b"abc", b"def"]);
+    assert_eq!(found[0].proof, proof);
+    let late = KeptPosts { since: app.now(), ..all };
+    assert_eq!(app.store.posts(&late).await.unwrap().len(), 1);
+    let strange_ones = KeptPosts { with: Some(PartState::Undecodable), ..all };
+    let found = app.store.posts(&strange_ones).await.unwrap();
+    assert_eq!(found.len(), 1);
+    let next = KeptPosts { after: found[0].again.seq, ..strange_ones };
+    assert!(app.store.posts(&next).await.unwrap().is_empty());
+    // Split in another way by now, it holds nothing strange any more.
+    let again = Some(Again { seq: found[0].again.seq, heard_at: found[0].again.heard_at });
+    let understood = app.part(hold(HoldCause::Disabled), (1, 2));
+    let done = app.store.ingest(Post { again, ..post("abc", understood) }).await.unwrap();
+    assert_eq!((done.applied, done.has_account_changes), (1, true));
+    assert!(app.store.posts(&strange_ones).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_replaced_secret_is_sealed_and_ends_with_the_account() {
+    let app = TestStore::new().await;
+    let until = app.now() + SignedDuration::from_hours(1);
+    let changes = AccountChanges {
+        app_secret: Change::Set("the-next-demo-secret".into()),
+        old_app_secret_until: Some(until),
+        ..AccountChanges::default()
+    };
+    assert!(
+        app.store
+            .account_change(app.workspace, app.account, changes, app.act(Action::AccountChanged))
+            .await
+            .unwrap()
+    );
+    let app = app.restart();
+    let directory = app.store.directory().await.unwrap();
+    let record = &directory.accounts[0];
+    assert_eq!(record.app_secret.as_ref().unwrap().expose_secret(), "the-next-demo-secret");
+    let (old, ends_at) = record.old_app_secret.as_ref().unwrap();
+    assert_eq!((old.expose_secret(), *ends_at), ("demo-app-secret", until));
+    for file in ["waypost.db", "waypost.db-wal"] {
+        let bytes = std::fs::read(app.folder.path().join(file)).unwrap_or_default();
+        for secret in ["demo-app-secret", "the-next-demo-secret"] {
+            assert!(!bytes.windows(secret.len()).any(|found| found == secret.as_bytes()), "{file}");
+        }
+    }
+    app.store
+        .account_remove(app.workspace, app.account, false, app.act(Action::AccountRemoved))
+        .await
+        .unwrap();
+    let connection = Connection::open(app.path()).unwrap();
+    let is_left: bool = connection
+        .query_row("select exists (select 1 from accounts where old_app_secret is not null)", (), |row| {
+            row.get(0)
+        })
+        .unwrap();
+    assert!(!is_left);
+}

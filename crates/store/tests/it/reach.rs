@@ -1,0 +1,174 @@
+//! Laws of the messaging limit: whatever happens, two processes together reach no more people than it allows.
+
+use std::sync::Arc;
+
+use domain::id::WorkerId;
+use domain::message::Status;
+use domain::outcome::Accepted;
+use engine::ports::{Accounts, Claim, Failure, Messages, NewMessage, NumberInfo, Settlement, Work};
+use proptest::prelude::*;
+use store::SqliteStore;
+
+use crate::support::{TestStore, open};
+
+/// What can happen; numbers choose among what is there.
+#[derive(Clone, Debug)]
+enum Step {
+    Queue { person: u8 },
+    Claim { is_other: bool, n: usize },
+    Settle { nth: usize, how: u8 },
+    Report { nth: usize, status: Status },
+    Write { person: u8 },
+    Review,
+    FiveHours,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let status = prop::sample::select(vec![Status::Sent, Status::Failed, Status::Delivered]);
+    let step = prop_oneof![
+        6 => (0_u8..10).prop_map(|person| Step::Queue { person }),
+        5 => (any::<bool>(), 1_usize..5).prop_map(|(is_other, n)| Step::Claim { is_other, n }),
+        6 => (0_usize..8, 0_u8..5).prop_map(|(nth, how)| Step::Settle { nth, how }),
+        2 => (0_usize..8, status).prop_map(|(nth, status)| Step::Report { nth, status }),
+        1 => (0_u8..10).prop_map(|person| Step::Write { person }),
+        1 => Just(Step::Review),
+        2 => Just(Step::FiveHours),
+    ];
+    prop::collection::vec(step, 10..60)
+}
+
+/// Two processes on one database, and what they hold.
+struct Model {
+    app: TestStore,
+    other: Arc<SqliteStore>,
+    reader: rusqlite::Connection,
+    claims: Vec<Claim>,
+    n_written: u32,
+}
+
+const LIMIT: u32 = 3;
+
+impl Model {
+    async fn new() -> Self {
+        let app = TestStore::new().await;
+        let number =
+            NumberInfo { messaging_limit_tier: Some(format!("TIER_{LIMIT}")), ..NumberInfo::default() };
+        app.store.account_describe(app.workspace, app.account, &number, app.now()).await.unwrap();
+        let other = open(&app.path(), &app.clock, &app.chance);
+        let reader = rusqlite::Connection::open(app.path()).unwrap();
+        Self { app, other, reader, claims: Vec::new(), n_written: 0 }
+    }
+
+    async fn play(&mut self, step: Step) {
+        let now = self.app.now();
+        match step {
+            Step::Queue { person } => {
+                let to = format!("1555010007{person}");
+                let new = NewMessage { kind: "template", ..self.app.queued(&to) };
+                self.app.accept(new).await;
+            }
+            Step::Claim { is_other, n } => {
+                let worker = WorkerId::from_parts(3, &[u8::from(is_other); 10]);
+                let store = if is_other { &self.other } else { &self.app.store };
+                store.heartbeat(worker, now).await.unwrap();
+                let round = store.claim_due(self.app.claim_request(worker, n)).await.unwrap();
+                self.claims.extend(round.claimed.into_iter().map(|claimed| claimed.claim));
+            }
+            Step::Settle { nth, how } => {
+                if nth >= self.claims.len() {
+                    return;
+                }
+                let claim = self.claims.swap_remove(nth);
+                let end = match how {
+                    0 | 1 => {
+                        let wamid = format!("wamid.{}.{}", claim.message, claim.attempt);
+                        Settlement::Sent(Accepted { wamid, ..Accepted::default() })
+                    }
+                    2 => Settlement::Failed(Failure { code: "meta_unavailable", meta: None }),
+                    3 => Settlement::Unknown { reason: "cut".to_owned() },
+                    _ => Settlement::Again { due_at: now, is_kept: false, error: None },
+                };
+                self.other.settle(&claim, &end, None, now).await.unwrap();
+            }
+            Step::Report { nth, status } => {
+                let Some(claim) = self.claims.get(nth) else { return };
+                let wamid = format!("wamid.{}.{}", claim.message, claim.attempt);
+                self.app.report(self.app.reported_for(claim.message, &wamid, status)).await;
+            }
+            Step::Write { person } => {
+                self.n_written += 1;
+                let wamid = format!("wamid.in.{}", self.n_written);
+                self.app.inbound(self.app.text_from(&format!("1555010007{person}"), &wamid)).await;
+            }
+            Step::Review => self.app.store.review_reach(now).await.unwrap(),
+            Step::FiveHours => {
+                // Nothing is under way that long.
+                self.app.die().await;
+                self.claims.clear();
+                self.app.advance(5 * 3600);
+            }
+        }
+    }
+
+    /// What holds at any time.
+    fn check(&self) {
+        let one = |sql: &str| self.reader.query_row::<u32, _, _>(sql, (), |row| row.get(0)).unwrap();
+        let n_people = one("select coalesce(sum(n_people), 0) from reach_counts");
+        let n_reserved = one("select coalesce(sum(n_reserved), 0) from reach_counts");
+        assert_eq!(n_people, one("select count(*) from reached where reserved_by is null"));
+        assert_eq!(n_reserved, one("select count(*) from reached where reserved_by is not null"));
+        assert!(n_people + n_reserved <= LIMIT, "{n_people} reached and {n_reserved} more");
+        let n_orphaned = one("select count(*) from reached r where reserved_by is not null and not exists (
+                 select 1 from messages m where m.id = r.reserved_by and m.worker_id is not null)");
+        assert_eq!(n_orphaned, 0, "a reservation without a message");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_more_people_are_reached_than_the_limit_allows(steps in steps()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let mut model = Model::new().await;
+            for step in steps {
+                model.play(step).await;
+                model.check();
+            }
+        });
+    }
+}
+
+#[test]
+fn the_looks_at_what_waits_use_indexes() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let app = runtime.block_on(TestStore::new());
+    let reader = rusqlite::Connection::open(app.path()).unwrap();
+    for (sql, index) in [
+        (
+            "select exists (select 1 from messages
+             where account_id = ?1 and status = 'queued' and waiting_for is not null)",
+            "messages_held_back",
+        ),
+        (
+            "select seq from messages where account_id = ?1 and status = 'queued' and waiting_for is not null
+             order by due_at, seq limit 5",
+            "messages_held_back",
+        ),
+        (
+            "update messages set waiting_for = null
+             where +workspace_id = ?1 and contact_id = ?2 and mode = 'queue' and status in ('queued', 'sending')
+               and waiting_for is not null",
+            "messages_in_line",
+        ),
+        ("delete from reached where workspace_id = ?1 and waba_id = ?2 and reached_at <= ?3", "reached_by_time"),
+    ] {
+        let mut statement = reader.prepare(&format!("explain query plan {sql}")).unwrap();
+        let parameters = rusqlite::params_from_iter(vec![0; statement.parameter_count()]);
+        let plan: Vec<String> =
+            statement.query_map(parameters, |row| row.get(3)).unwrap().map(Result::unwrap).collect();
+        let plan = plan.join("; ");
+        assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{sql}: {plan}");
+    }
+}

@@ -1,0 +1,253 @@
+//! Accounts and templates as people change them, and what is watched of tokens.
+
+use domain::audit::Action;
+use domain::check::Change;
+use domain::event::EventKind;
+use domain::id::{AccountId, TemplateId};
+use domain::inbound::HoldCause;
+use domain::message::Status;
+use domain::template::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
+use engine::ports::{
+    AccountChanges, AccountRecord, Accounts, EventFilter, EventStart, Hooks, ListedTemplate, Registry,
+    Removal, StoreError, StoreErrorKind, TemplateFilter, TemplatesPut, Work,
+};
+use jiff::SignedDuration;
+use rusqlite::Connection;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+
+use crate::support::{CUSTOMER, TestStore, page};
+
+const DAY: i64 = 86_400;
+
+async fn change(app: &TestStore, id: AccountId, changes: AccountChanges) -> Result<bool, StoreError> {
+    app.store.account_change(app.workspace, id, changes, app.act(Action::AccountChanged)).await
+}
+
+async fn record(app: &TestStore, id: AccountId) -> AccountRecord {
+    let directory = app.store.directory().await.unwrap();
+    let record = directory.accounts.iter().find(|record| record.account.id == id).unwrap();
+    (**record).clone()
+}
+
+/// What the account's events say has changed.
+async fn changes(app: &TestStore) -> Vec<Value> {
+    let filter = EventFilter { kinds: Some(vec![EventKind::AccountStatus]), ..EventFilter::default() };
+    let told = app.store.events(app.workspace, &filter, EventStart::Oldest, 100).await.unwrap().unwrap();
+    told.events.iter().map(|event| serde_json::from_str(&event.data).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_change_keeps_what_it_does_not_name_and_clears_what_it_says() {
+    let app = TestStore::new().await;
+    let token = Some(SecretString::from("demo-second-token"));
+    let named =
+        AccountChanges { access_token: token, name: Some("desk".into()), ..AccountChanges::default() };
+    assert!(change(&app, app.account, named).await.unwrap());
+    let app = app.restart();
+    let now = record(&app, app.account).await;
+    assert_eq!((now.account.name.as_str(), now.access_token.expose_secret()), ("desk", "demo-second-token"));
+    assert_eq!(now.app_secret.unwrap().expose_secret(), "demo-app-secret");
+    assert_eq!(now.verify_token_digest, Some([7; 32]));
+
+    let cleared = AccountChanges {
+        app_secret: Change::Clear,
+        verify_token_digest: Change::Set([8; 32]),
+        ..AccountChanges::default()
+    };
+    assert!(change(&app, app.account, cleared).await.unwrap());
+    let now = record(&app, app.account).await;
+    assert!(now.app_secret.is_none());
+    assert_eq!(now.verify_token_digest, Some([8; 32]));
+    assert_eq!(now.access_token.expose_secret(), "demo-second-token");
+    let nobody = AccountId::from_parts(9, &[9; 10]);
+    assert!(!change(&app, nobody, AccountChanges::default()).await.unwrap());
+    let bytes = std::fs::read(app.path()).unwrap();
+    assert!(!bytes.windows(17).any(|window| window == b"demo-second-token"));
+}
+
+#[tokio::test]
+async fn a_name_that_is_taken_changes_nothing() {
+    let app = TestStore::new().await;
+    let other = app.add_account("clinic", "330011220099888").await;
+    let clash =
+        AccountChanges { name: Some("main".into()), is_default: Some(true), ..AccountChanges::default() };
+    assert_eq!(change(&app, other, clash).await.unwrap_err().kind(), StoreErrorKind::Conflict);
+    let kept = record(&app, other).await.account;
+    assert_eq!((kept.name.as_str(), kept.is_default), ("clinic", false));
+}
+
+#[tokio::test]
+async fn there_is_one_default_and_it_moves_on_within_its_kind() {
+    let app = TestStore::new().await;
+    let second = app.add_account("second", "330011220099888").await;
+    let third = app.add_account("third", "330011220099889").await;
+    for id in [app.account, third] {
+        let chosen = AccountChanges { is_default: Some(true), ..AccountChanges::default() };
+        assert!(change(&app, id, chosen).await.unwrap());
+    }
+    let directory = app.store.directory().await.unwrap();
+    let defaults: Vec<_> = directory.accounts.iter().filter(|one| one.account.is_default).collect();
+    assert_eq!(defaults.len(), 1);
+    assert_eq!(defaults[0].account.id, third);
+    let removal =
+        app.store.account_remove(app.workspace, third, false, app.act(Action::AccountRemoved)).await.unwrap();
+    assert_eq!(removal, Removal::Removed);
+    // Nor does one that is gone take it away.
+    let late = AccountChanges { is_default: Some(true), ..AccountChanges::default() };
+    assert!(!change(&app, third, late).await.unwrap());
+    assert!(record(&app, app.account).await.account.is_default);
+    assert!(!record(&app, second).await.account.is_default);
+    let again =
+        app.store.account_remove(app.workspace, third, false, app.act(Action::AccountRemoved)).await.unwrap();
+    assert_eq!(again, Removal::NotFound);
+    // All but a live one are gone: what was meant for the simulator does not begin to reach customers.
+    let mut live = record(&app, second).await;
+    live.account.id = app.id(AccountId::from_parts);
+    live.account.name = "live".to_owned();
+    live.account.phone_number_id = "330011220099890".to_owned();
+    live.account.is_sandbox = false;
+    let live_id = live.account.id;
+    let new = engine::ports::NewAccount { record: live, created_at: app.now() };
+    app.store.account_add(new, app.act(Action::AccountAdded)).await.unwrap();
+    for id in [second, app.account] {
+        app.store.account_remove(app.workspace, id, false, app.act(Action::AccountRemoved)).await.unwrap();
+    }
+    assert!(!record(&app, live_id).await.account.is_default);
+}
+
+#[tokio::test]
+async fn a_waiting_message_keeps_its_account_unless_it_is_forced() {
+    let app = TestStore::new().await;
+    let first = app.accept(app.queued(CUSTOMER)).await.message;
+    let second = app.accept(app.queued("15550100002")).await.message;
+    let remove = |is_forced| {
+        app.store.account_remove(app.workspace, app.account, is_forced, app.act(Action::AccountRemoved))
+    };
+    assert_eq!(remove(false).await.unwrap(), Removal::Busy(2));
+    assert_eq!(app.status(first).await, Status::Queued);
+    assert_eq!(remove(true).await.unwrap(), Removal::Removed);
+    // One at a time, as a long queue would be.
+    assert_eq!(app.store.expire(app.now(), 1).await.unwrap(), 1);
+    assert_eq!(app.store.expire(app.now(), 1).await.unwrap(), 1);
+    assert_eq!(app.store.expire(app.now(), 1).await.unwrap(), 0);
+    for id in [first, second] {
+        assert_eq!(app.status(id).await, Status::Canceled);
+    }
+    assert!(app.store.queue_depths().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn the_end_of_a_token_is_told_at_each_notice_once_also_after_a_restart() {
+    let app = TestStore::new().await;
+    let ends = app.now() + SignedDuration::from_hours(24 * 20);
+    let look = |app: &TestStore| {
+        let (store, workspace, account, now) = (app.store.clone(), app.workspace, app.account, app.now());
+        async move { store.account_token(workspace, account, Some(ends), now).await.unwrap() }
+    };
+    let days = |told: &[Value]| -> Vec<i64> {
+        told.iter().map(|data| data["details"]["within_days"].as_i64().unwrap()).collect()
+    };
+    look(&app).await;
+    assert!(changes(&app).await.is_empty());
+    app.advance(6 * DAY);
+    look(&app).await;
+    look(&app).await;
+    let app = app.restart();
+    look(&app).await;
+    assert_eq!(days(&changes(&app).await), [14]);
+    for _ in 0..20 {
+        app.advance(DAY / 2);
+        look(&app).await;
+    }
+    assert_eq!(days(&changes(&app).await), [14, 7]);
+    app.advance(3 * DAY);
+    look(&app).await;
+    let told = changes(&app).await;
+    assert_eq!(days(&told), [14, 7, 1]);
+    assert_eq!(told[2]["change"], "token_expiry");
+    assert_eq!(told[2]["details"]["expires_at"], ends.to_string());
+    // Another token has notices of its own; one without an end has none.
+    let next = app.now() + SignedDuration::from_hours(24 * 14);
+    app.store.account_token(app.workspace, app.account, Some(next), app.now()).await.unwrap();
+    app.store.account_token(app.workspace, app.account, None, app.now()).await.unwrap();
+    assert_eq!(days(&changes(&app).await), [14, 7, 1, 14]);
+}
+
+#[tokio::test]
+async fn a_change_lifts_the_hold_that_it_names_and_no_other() {
+    let app = TestStore::new().await;
+    let token = || Some(SecretString::from("demo-second-token"));
+    for (reason, status) in [("Meta refused the token.", "connected"), ("Meta refused the number.", "held")] {
+        app.store
+            .account_hold(app.workspace, app.account, Some(reason), app.act(Action::AccountHeld))
+            .await
+            .unwrap();
+        let untried = AccountChanges { access_token: token(), ..AccountChanges::default() };
+        change(&app, app.account, untried).await.unwrap();
+        assert_eq!(record(&app, app.account).await.account.status.as_str(), "held");
+        let lifts_hold = Some("Meta refused the token.".to_owned());
+        let tried = AccountChanges { lifts_hold, access_token: token(), ..AccountChanges::default() };
+        change(&app, app.account, tried).await.unwrap();
+        assert_eq!(record(&app, app.account).await.account.status.as_str(), status);
+    }
+    let told: Vec<_> = changes(&app).await.iter().map(|data| data["status"].clone()).collect();
+    assert_eq!(told, ["held", "connected", "held"]);
+}
+
+#[tokio::test]
+async fn a_token_that_works_does_not_end_what_meta_itself_did_to_the_account() {
+    let app = TestStore::new().await;
+    let reason = "Meta refused the token.";
+    app.store
+        .account_hold(app.workspace, app.account, Some(reason), app.act(Action::AccountHeld))
+        .await
+        .unwrap();
+    let cause = HoldCause::Disabled;
+    let database = Connection::open(app.path()).unwrap();
+    assert_eq!(database.execute("update accounts set hold_cause = ?1", [cause.as_str()]).unwrap(), 1);
+    let tried = AccountChanges { lifts_hold: Some(reason.to_owned()), ..AccountChanges::default() };
+    change(&app, app.account, tried).await.unwrap();
+    assert_eq!(record(&app, app.account).await.account.status.as_str(), "held");
+}
+
+#[tokio::test]
+async fn deleted_templates_are_forgotten_in_one_language_or_all() {
+    let app = TestStore::new().await;
+    let listed = |language: &str| ListedTemplate {
+        meta_id: "707001122334455".to_owned(),
+        template: Template {
+            name: "ferry_delay".to_owned(),
+            language: language.to_owned(),
+            status: TemplateStatus::Approved,
+            category: TemplateCategory::Utility,
+            parameter_format: ParameterFormat::Positional,
+            components: Default::default(),
+        },
+        components: "[]".to_owned(),
+        quality: None,
+        rejected_reason: None,
+    };
+    let put = TemplatesPut {
+        workspace: app.workspace,
+        waba_id: "210987650001234".to_owned(),
+        templates: ["en", "fr", "de"].map(|word| (app.id(TemplateId::from_parts), listed(word))).to_vec(),
+        is_complete: true,
+        now: app.now(),
+        act: None,
+    };
+    app.store.templates_put(put).await.unwrap();
+    let before = app.store.revision().await.unwrap();
+    let forget = |language| {
+        let act = app.act(Action::TemplateRemoved);
+        app.store.templates_forget(app.workspace, "210987650001234", ("ferry_delay", language), act)
+    };
+    let total = || async {
+        app.store.templates(app.workspace, &TemplateFilter::default(), page(10)).await.unwrap().total
+    };
+    forget(Some("fr")).await.unwrap();
+    assert_eq!(total().await, 2);
+    assert!(before.templates < app.store.revision().await.unwrap().templates);
+    forget(None).await.unwrap();
+    assert_eq!(total().await, 0);
+}

@@ -1,0 +1,173 @@
+//! What is old goes, and nothing that is needed.
+
+use domain::id::MessageId;
+use domain::message::Status;
+use engine::ports::{
+    EventFilter, EventStart, Hooks, MessageKey, Messages, Overdue, Plan, StoredEvent, SweepPlace, Swept,
+    Upkeep,
+};
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::Connection;
+
+use crate::support::{CUSTOMER, TestStore};
+
+const DAY: i64 = 24 * 3600;
+
+/// Looks through all in steps of two, as a sweep does, and deletes.
+async fn sweep(app: &TestStore, what: Swept, before: Timestamp) -> u32 {
+    let (mut n_gone, mut place) = (0, SweepPlace::default());
+    loop {
+        let Overdue { rows, next } = app.store.overdue(what, before, place, 2).await.unwrap();
+        assert!(rows.len() <= 2);
+        n_gone += app.store.discard(what, before, rows).await.unwrap();
+        match next {
+            Some(next) => place = next,
+            None => return n_gone,
+        }
+    }
+}
+
+fn days_ago(app: &TestStore, days: i64) -> Timestamp {
+    app.now() - SignedDuration::from_secs(days * DAY)
+}
+
+async fn is_kept(app: &TestStore, id: MessageId) -> bool {
+    app.store.message(app.workspace, &MessageKey::Id(id)).await.unwrap().is_some()
+}
+
+fn count(app: &TestStore, sql: &str) -> i64 {
+    let connection = Connection::open(app.path()).unwrap();
+    connection.query_row(sql, (), |row| row.get(0)).unwrap()
+}
+
+async fn events(app: &TestStore, start: EventStart) -> (Vec<StoredEvent>, bool) {
+    let filter = EventFilter::default();
+    let page = app.store.events(app.workspace, &filter, start, 200).await.unwrap().unwrap();
+    (page.events, page.has_gap)
+}
+
+#[tokio::test]
+async fn a_message_goes_when_it_was_silent_for_long_and_takes_all_that_is_its_own_with_it() {
+    let app = TestStore::new().await;
+    let old = app.accept(app.new_message()).await;
+    app.settle_sent(&old, "wamid.OLD").await;
+    app.report(app.reported("wamid.OLD", Status::Delivered)).await;
+    let heard_of = app.accept(app.new_message()).await;
+    app.settle_sent(&heard_of, "wamid.READ").await;
+    app.inbound(app.text_from(CUSTOMER, "wamid.IN")).await;
+    app.advance(20 * DAY);
+    app.report(app.reported("wamid.READ", Status::Read)).await;
+    let young = app.accept(app.new_message()).await;
+    app.settle_sent(&young, "wamid.YOUNG").await;
+    assert_eq!(sweep(&app, Swept::Messages(app.workspace), days_ago(&app, 10)).await, 2);
+    assert!(!is_kept(&app, old.message).await);
+    assert!(is_kept(&app, heard_of.message).await && is_kept(&app, young.message).await);
+    for wamid in ["wamid.OLD", "wamid.IN"] {
+        let found = app.store.message(app.workspace, &MessageKey::Wamid(wamid.to_owned())).await.unwrap();
+        assert!(found.is_none(), "{wamid}");
+    }
+    assert_eq!(count(&app, "select count(*) from wamids"), 2);
+    let orphans = "select count(*) from timeline where message_id not in (select id from messages)";
+    assert_eq!(count(&app, orphans), 0);
+    assert_eq!(count(&app, "select count(*) from contacts"), 1);
+    // Again: nothing is left to do.
+    assert_eq!(sweep(&app, Swept::Messages(app.workspace), days_ago(&app, 10)).await, 0);
+}
+
+#[tokio::test]
+async fn a_message_that_waits_is_being_sent_or_is_unknown_stays_however_old_it_is() {
+    let app = TestStore::new().await;
+    let sending = app.accept(app.new_message()).await.message;
+    let unknown = app.accept(app.new_message()).await;
+    app.settle_unknown(&unknown).await;
+    let mut scheduled = app.queued(CUSTOMER);
+    let at = app.now() + SignedDuration::from_secs(900 * DAY);
+    scheduled.plan = Plan::Queue { due_at: at, order_at: at, limit: 10 };
+    let queued = app.accept(scheduled).await.message;
+    app.advance(800 * DAY);
+    app.inbound(app.text_from(CUSTOMER, "wamid.LAST")).await;
+    assert_eq!(sweep(&app, Swept::Messages(app.workspace), app.now()).await, 0);
+    for (id, status) in
+        [(sending, Status::Sending), (unknown.message, Status::Unknown), (queued, Status::Queued)]
+    {
+        assert_eq!(app.status(id).await, status);
+    }
+}
+
+#[tokio::test]
+async fn a_post_goes_with_the_last_that_points_into_it() {
+    let app = TestStore::new().await;
+    app.inbound(app.text_from(CUSTOMER, "wamid.A")).await;
+    app.report(app.reported("wamid.NOBODY", Status::Sent)).await;
+    app.advance(20 * DAY);
+    app.inbound(app.text_from(CUSTOMER, "wamid.B")).await;
+    app.inbound(app.text_from(CUSTOMER, "wamid.C")).await;
+    let before = days_ago(&app, 10);
+    assert_eq!(sweep(&app, Swept::Posts, before).await, 0);
+    let found = app.store.message(app.workspace, &MessageKey::Wamid("wamid.A".to_owned())).await.unwrap();
+    assert_eq!(&found.unwrap().raw.unwrap()[..], b"inbound");
+
+    assert_eq!(sweep(&app, Swept::EarlyReports, before).await, 1);
+    assert_eq!(sweep(&app, Swept::Posts, before).await, 1);
+    assert_eq!(sweep(&app, Swept::Messages(app.workspace), before).await, 1);
+    assert_eq!(sweep(&app, Swept::Posts, before).await, 1);
+    assert_eq!(count(&app, "select count(*) from posts"), 2);
+}
+
+#[tokio::test]
+async fn the_last_event_stays_so_that_no_position_is_given_twice() {
+    let app = TestStore::new().await;
+    for n in 0..5 {
+        app.inbound(app.text_from(CUSTOMER, &format!("wamid.{n}"))).await;
+    }
+    let (all, _) = events(&app, EventStart::Oldest).await;
+    app.advance(100 * DAY);
+    let n_gone = sweep(&app, Swept::Events(app.workspace), app.now()).await;
+    assert_eq!(usize::try_from(n_gone).unwrap(), all.len() - 1);
+    app.inbound(app.text_from(CUSTOMER, "wamid.NEXT")).await;
+    let (left, _) = events(&app, EventStart::Oldest).await;
+    assert_eq!(left[0], all[all.len() - 1]);
+    assert_eq!(left[1].position, left[0].position + 1);
+}
+
+#[tokio::test]
+async fn a_reader_that_comes_too_late_is_told_of_the_gap() {
+    let app = TestStore::new().await;
+    for n in 0..4 {
+        app.inbound(app.text_from(CUSTOMER, &format!("wamid.{n}"))).await;
+    }
+    let (all, _) = events(&app, EventStart::Oldest).await;
+    app.advance(100 * DAY);
+    app.inbound(app.text_from(CUSTOMER, "wamid.YOUNG")).await;
+    sweep(&app, Swept::Events(app.workspace), days_ago(&app, 50)).await;
+    let last_gone = all[all.len() - 1].position;
+    let (rest, has_gap) = events(&app, EventStart::After(all[0].position)).await;
+    assert!(has_gap);
+    assert_eq!(rest[0].position, last_gone + 1);
+    let (again, has_gap) = events(&app, EventStart::After(last_gone)).await;
+    assert!(!has_gap, "nothing lies between the last that it got and the oldest that is kept");
+    assert_eq!(again, rest);
+    assert!(!events(&app, EventStart::Oldest).await.1);
+}
+
+#[tokio::test]
+async fn the_audit_log_and_kept_parts_go_by_their_age() {
+    let app = TestStore::new().await;
+    app.add_account("second", "330011220099888").await;
+    app.advance(20 * DAY);
+    app.add_account("third", "330011220099889").await;
+    assert_eq!(sweep(&app, Swept::Audit(app.workspace), days_ago(&app, 10)).await, 2);
+    assert_eq!(count(&app, "select count(*) from audit"), 1);
+    // The last one stays, however old.
+    app.advance(20 * DAY);
+    assert_eq!(sweep(&app, Swept::Audit(app.workspace), days_ago(&app, 10)).await, 0);
+
+    for n in 0..3 {
+        let mut part = app.part(domain::inbound::Update::Other, (0, 5));
+        "flows".clone_into(&mut part.field);
+        app.post(&format!("{n} other"), vec![part]).await;
+        app.advance(20 * DAY);
+    }
+    assert_eq!(sweep(&app, Swept::KeptParts, days_ago(&app, 10)).await, 2);
+    assert_eq!(sweep(&app, Swept::Posts, days_ago(&app, 10)).await, 2);
+}

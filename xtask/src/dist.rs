@@ -1,0 +1,172 @@
+//! The release archive: the program and what an operator needs beside it, with checksums.
+//!
+//! The same files make the same archive, to the byte: names are sorted, times are those of the last commit, owners are
+//! numbers. Whether the program inside is the same is the compiler's matter.
+
+use crate::digest::sha256_hex;
+use crate::repository::root;
+use crate::terminal::say;
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The target whose programs need nothing of the system.
+const STATIC: &str = "x86_64-unknown-linux-musl";
+/// A C compiler for it: SQLite and the cryptography are C.
+const STATIC_COMPILERS: [&str; 2] = ["musl-gcc", "x86_64-linux-musl-gcc"];
+/// What goes along, files and folders.
+const BESIDE: [&str; 6] = ["LICENSE", "README.md", "CHANGELOG.md", "SECURITY.md", "deploy", "docs"];
+
+/// What the program is built for.
+struct Built {
+    target: String,
+    program: PathBuf,
+}
+
+/// Builds the program and packs it.
+pub(crate) fn run() -> Result<()> {
+    let root = root();
+    let built = build(&root)?;
+    let name = format!("waypost-{}-{}", env!("CARGO_PKG_VERSION"), built.target);
+    let dist = root.join("target/dist");
+    let stage = dist.join(&name);
+    if stage.exists() {
+        fs::remove_dir_all(&stage).context("clearing the stage")?;
+    }
+    fs::create_dir_all(&stage).context("making the stage")?;
+    fs::copy(&built.program, stage.join("waypost")).context("copying the program")?;
+    for beside in BESIDE {
+        copy(&root.join(beside), &stage.join(beside))?;
+    }
+    let archive = dist.join(format!("{name}.tar.gz"));
+    pack(&dist, &name, &archive, &committed_at(&root)?)?;
+    let bytes = fs::read(&archive).context("reading the archive")?;
+    let file = archive.file_name().unwrap_or_default().display().to_string();
+    let sums = format!("{}  {file}\n", sha256_hex(&bytes));
+    fs::write(dist.join("SHA256SUMS"), &sums).context("writing the checksums")?;
+    try_out(&dist, &name, &archive)?;
+    say(format_args!("{} ({} bytes)", archive.display(), bytes.len()));
+    say(sums.trim_end());
+    Ok(())
+}
+
+fn build(root: &Path) -> Result<Built> {
+    let mut command = Command::new("cargo");
+    command.current_dir(root).args(["build", "--release", "--locked", "-p", "waypost"]);
+    let is_static = has_static_target()?;
+    let (target, folder) = if is_static {
+        command.args(["--target", STATIC]);
+        (STATIC.to_owned(), root.join("target").join(STATIC))
+    } else {
+        let host = host()?;
+        say(format_args!(
+            "note: {STATIC} or a C compiler for it is not installed; the program is built for {host} and needs a glibc \
+             as new as this machine's"
+        ));
+        (host, root.join("target"))
+    };
+    let status = command.status().context("starting cargo")?;
+    if !status.success() {
+        bail!("the program was not built");
+    }
+    Ok(Built { target, program: folder.join("release/waypost") })
+}
+
+fn has_static_target() -> Result<bool> {
+    let folder = output(Command::new("rustc").args(["--print", "target-libdir", "--target", STATIC]))?;
+    let has_compiler =
+        STATIC_COMPILERS.iter().any(|compiler| Command::new(compiler).arg("--version").output().is_ok());
+    Ok(Path::new(folder.trim()).is_dir() && has_compiler)
+}
+
+fn host() -> Result<String> {
+    let told = output(Command::new("rustc").arg("-vV"))?;
+    let host = told.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned).context("rustc names no host")
+}
+
+/// When the last commit was made, in Unix seconds.
+fn committed_at(root: &Path) -> Result<String> {
+    let told = output(Command::new("git").current_dir(root).args(["log", "-1", "--format=%ct"]))?;
+    Ok(told.trim().to_owned())
+}
+
+fn output(command: &mut Command) -> Result<String> {
+    let name = command.get_program().display().to_string();
+    let output = command.output().with_context(|| format!("starting {name}"))?;
+    if !output.status.success() {
+        bail!("{name}: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    String::from_utf8(output.stdout).with_context(|| format!("reading what {name} printed"))
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let copying = || format!("copying {}", from.display());
+    if from.is_file() {
+        fs::copy(from, to).with_context(copying)?;
+        return Ok(());
+    }
+    fs::create_dir_all(to).with_context(copying)?;
+    for entry in fs::read_dir(from).with_context(copying)? {
+        let entry = entry.with_context(copying)?;
+        // A key that somebody made for the compose file is nobody else's.
+        if entry.file_name() != "secret_key" {
+            copy(&entry.path(), &to.join(entry.file_name()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Packs a folder so that the same files give the same bytes.
+fn pack(dist: &Path, name: &str, archive: &Path, at: &str) -> Result<()> {
+    let tar = archive.with_extension("");
+    output(
+        Command::new("tar")
+            .current_dir(dist)
+            .args(["--sort=name", "--format=ustar", "--owner=0", "--group=0", "--numeric-owner"])
+            .arg("--mode=u+rw,go+r-w,a+X")
+            .arg(format!("--mtime=@{at}"))
+            .arg("-cf")
+            .arg(&tar)
+            .arg(name),
+    )?;
+    // Without the name and the time that gzip would write into its header.
+    output(Command::new("gzip").args(["-9", "-n", "-f"]).arg(&tar))?;
+    Ok(())
+}
+
+/// Unpacks the archive somewhere else and starts what is in it.
+fn try_out(dist: &Path, name: &str, archive: &Path) -> Result<()> {
+    let elsewhere = tempfile::tempdir_in(dist).context("making a folder to try the archive in")?;
+    output(Command::new("sha256sum").current_dir(dist).args(["--check", "--quiet", "SHA256SUMS"]))?;
+    output(Command::new("tar").current_dir(elsewhere.path()).arg("-xzf").arg(archive))?;
+    let program = elsewhere.path().join(name).join("waypost");
+    let version = output(Command::new(program).arg("--version"))?;
+    if version.trim() != format!("waypost {}", env!("CARGO_PKG_VERSION")) {
+        bail!("the program in the archive says that it is {}", version.trim());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_files_make_the_same_archive() {
+        let make = |names: [&str; 2]| {
+            let folder = tempfile::tempdir().unwrap();
+            let stage = folder.path().join("waypost");
+            fs::create_dir(&stage).unwrap();
+            // In another order, at another time, by another umask.
+            for name in names {
+                fs::write(stage.join(name), name).unwrap();
+            }
+            let archive = folder.path().join("waypost.tar.gz");
+            pack(folder.path(), "waypost", &archive, "1767225600").unwrap();
+            fs::read(archive).unwrap()
+        };
+        assert_eq!(make(["one", "two"]), make(["two", "one"]));
+    }
+}
