@@ -11,7 +11,7 @@
 //!     .fails([Code::ContactNotFound])
 //! ```
 //!
-//! **Invariant:** every route of the list is described, and nothing else; every code of an error is the answer of some
+//! **Invariant:** every route of the list is described, and nothing else but what `outside` names; every code of an error is the answer of some
 //! route. Tests send each example to the real handler and hold each answer of every test against its schema.
 
 mod accounts;
@@ -28,9 +28,12 @@ mod media;
 mod messages;
 mod operation;
 mod order;
+mod outside;
 mod parts;
+mod print;
 mod schema;
 mod send;
+mod template_draft;
 mod template_message;
 mod templates;
 mod users;
@@ -65,7 +68,7 @@ pub(crate) async fn get_openapi(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    body::read(&body::query(query.as_deref())?, |_| ())?;
+    body::no_query(query.as_deref())?;
     let (bytes, tag) = &*SERVED;
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let is_known = known.is_some_and(|known| known.split(',').any(|one| one.trim() == tag));
@@ -127,9 +130,13 @@ pub(crate) fn document() -> Value {
     let tag = |resource: &Resource| {
         answer::object([("name", resource.name.into()), ("description", resource.about.into())])
     };
-    document.insert("tags", resources.iter().map(tag).collect::<Vec<_>>());
+    let further = outside::TAGS
+        .map(|(name, about)| answer::object([("name", name.into()), ("description", about.into())]));
+    document.insert("tags", resources.iter().map(tag).chain(further).collect::<Vec<_>>());
     let mut responses = Object::new();
-    document.insert("paths", paths(&resources, &mut responses));
+    let mut paths = paths(&resources, &mut responses);
+    outside::add(&mut paths);
+    document.insert("paths", paths);
     document.insert("webhooks", webhooks::posted());
     document.insert("components", parts::components(&resources, responses));
     Value::Object(document)
@@ -137,9 +144,7 @@ pub(crate) fn document() -> Value {
 
 /// The document as people read it: `docs/openapi.json`.
 pub(crate) fn printed() -> String {
-    let mut text = serde_json::to_string_pretty(&document()).unwrap_or_default();
-    text.push('\n');
-    text
+    print::printed(&document())
 }
 
 /// The routes, in the order of their list. Answers that several have go to `responses`.

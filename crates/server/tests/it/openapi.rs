@@ -6,93 +6,9 @@ use domain::access::Scope;
 use domain::permission::Role;
 use serde_json::{Value, json};
 
-use crate::contract::{DOCUMENT, assert_fits, described};
+use crate::contract::{DOCUMENT, assert_fits, described, resolve};
+use crate::openapi_world::{WAMID, World, upload};
 use crate::support::{Answer, CUSTOMER, TestApp};
-
-/// The ids of the examples.
-fn example_id(end: &str) -> String {
-    format!("01a2b3c4-0000-7000-8000-0000000000{end}")
-}
-
-/// Meta's id of a customer's message in the examples.
-const WAMID: &str = "wamid.HBgLMTU1NTAxMDAwMDEVAgASGBQzQTYwOTU1MkZCMTlDMkQzMDlCQQA=";
-
-/// A gateway in which everything is there that the examples name.
-struct World {
-    app: TestApp,
-    /// What stands in the examples, and what is here.
-    ids: Vec<(String, String)>,
-}
-
-impl World {
-    async fn of(operation: &str) -> Self {
-        let app = TestApp::new().await;
-        let wamid = app.customer_writes(CUSTOMER, "Hello").await;
-        app.post("/api/templates/sync", &json!({})).await.expect(200);
-        let first = async |path: &str, name: &str| {
-            let answer = app.get(path).await.expect(200);
-            answer.data()[name][0]["id"].as_str().unwrap().to_owned()
-        };
-        let made = |answer: Answer| answer.data()["id"].as_str().unwrap().to_owned();
-        let message = match operation {
-            "cancel_message" => {
-                let body = json!({"to": CUSTOMER, "type": "text", "text": "Hi", "mode": "queue"});
-                made(app.send(body).await.expect(202))
-            }
-            "resolve_message" => {
-                app.customer_writes("+15550100505", "Hello").await;
-                made(app.send_text("+15550100505").await.expect(202))
-            }
-            "read_message" => wamid.clone(),
-            _ => made(app.send_text(CUSTOMER).await.expect(200)),
-        };
-        app.add_user("owner@example.com", Role::Owner).await;
-        let user = match operation {
-            "create_user" => String::new(),
-            _ => {
-                let body =
-                    json!({"email": "ada@example.com", "role": "agent", "password": "a long sentence"});
-                made(app.post("/api/users", &body).await.expect(201))
-            }
-        };
-        let key = json!({"name": "shop", "scopes": ["read"]});
-        let webhook = json!({"name": "shop", "url": "https://shop.example/hooks", "events": ["*"]});
-        let webhook = made(app.post("/api/webhooks", &webhook).await.expect(201));
-        let delivery = app.request("POST", &format!("/api/webhooks/{webhook}/test"), "").await.expect(200);
-        let ids = [
-            ("01", message),
-            ("02", app.account.to_string()),
-            ("03", first("/api/contacts", "contacts").await),
-            ("04", first("/api/templates", "templates").await),
-            ("05", made(app.post("/api/api-keys", &key).await.expect(201))),
-            ("06", user),
-            ("07", webhook),
-            ("08", made(delivery)),
-            ("0a", made(app.call(upload()).await.expect(201))),
-        ];
-        let mut ids: Vec<_> = ids.into_iter().map(|(end, id)| (example_id(end), id)).collect();
-        ids.push((WAMID.to_owned(), wamid));
-        // What was used up by making all this is given back.
-        app.advance(60);
-        Self { app, ids }
-    }
-
-    /// The text with the ids of here.
-    fn fill(&self, text: &str) -> String {
-        self.ids.iter().fold(text.to_owned(), |text, (shown, real)| text.replace(shown, real))
-    }
-}
-
-/// A form with a small file.
-fn upload() -> Request<Body> {
-    let form = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.pdf\"\r\n\
-                Content-Type: application/pdf\r\n\r\n%PDF-1.4\n%%EOF\n\r\n--x--\r\n";
-    Request::post("/api/media")
-        .header("X-API-Key", engine::key::DEV_KEY)
-        .header("Content-Type", "multipart/form-data; boundary=x")
-        .body(Body::from(form))
-        .unwrap()
-}
 
 /// Each route: path template, method, what the document says.
 fn operations() -> Vec<(&'static str, Method, &'static Value)> {
@@ -113,6 +29,11 @@ fn path_of(template: &str, operation: &Value) -> String {
         url::form_urlencoded::byte_serialize(id["example"].as_str().unwrap().as_bytes()).collect()
     };
     id.map_or_else(|| template.to_owned(), |id| template.replace("{id}", &encoded(id)))
+}
+
+/// What the document says of a JSON body.
+fn body_of(operation: &'static Value) -> &'static Value {
+    resolve(&operation["requestBody"]["content"]["application/json"]["schema"])
 }
 
 /// The bodies that the document shows; `None` where there is none.
@@ -143,6 +64,14 @@ async fn try_out(world: &World, path: &str, method: &Method, body: Option<&Value
             app.browse(&browser, "POST", &path, body).await
         }
         "/api/media" => app.call(upload()).await,
+        "/api/contacts/import" => {
+            let content = &described(method, &path).unwrap()["requestBody"]["content"]["text/csv"];
+            let request = Request::post(path)
+                .header("X-API-Key", engine::key::DEV_KEY)
+                .header("Content-Type", "text/csv")
+                .body(Body::from(content["example"].as_str().unwrap()));
+            app.call(request.unwrap()).await
+        }
         "/api/events/stream" => {
             app.deps.stopping.cancel();
             app.get(&path).await
@@ -169,7 +98,7 @@ async fn try_examples(tags: &[&str]) -> usize {
                 world = World::of(name).await;
             }
             if let Some(body) = body {
-                let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+                let schema = body_of(operation);
                 assert_fits(body, schema, false, &format!("{name}, {example}"));
             }
             let answer = try_out(&world, &path, &method, body).await;
@@ -184,7 +113,7 @@ async fn try_examples(tags: &[&str]) -> usize {
 const PARTS: [&[&str]; 3] = [
     &["Sending", "Messages", "Media", "Events"],
     &["Templates", "Contacts", "Accounts", "Webhooks"],
-    &["API keys", "Users", "Session", "Audit log"],
+    &["API keys", "Users", "Session", "Audit log", "Operations"],
 ];
 
 #[tokio::test]
@@ -208,7 +137,8 @@ async fn each_example_about_callers_is_taken_and_answered_as_described() {
 #[test]
 fn no_resource_is_left_out() {
     for tag in DOCUMENT["tags"].as_array().unwrap() {
-        assert!(PARTS.concat().contains(&tag["name"].as_str().unwrap()), "{tag}");
+        // Only Meta signs what is posted there: `openapi_outside` does it.
+        assert!(tag["name"] == "Meta" || PARTS.concat().contains(&tag["name"].as_str().unwrap()), "{tag}");
     }
 }
 
@@ -238,8 +168,7 @@ async fn each_field_that_is_described_is_known_to_its_handler() {
     // What is refused has no effect: one world is enough.
     let world = World::of("all").await;
     for (template, method, operation) in operations() {
-        let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
-        let Some(fields) = schema["properties"].as_object() else { continue };
+        let Some(fields) = body_of(operation)["properties"].as_object() else { continue };
         let name = operation["operationId"].as_str().unwrap();
         for field in fields.keys() {
             // No field is such an object: the handler says so, or says that it knows no such field.
@@ -256,7 +185,12 @@ async fn each_field_that_is_described_is_known_to_its_handler() {
 #[tokio::test]
 async fn each_field_of_a_send_is_known_whatever_the_type() {
     let app = TestApp::new().await;
-    for (path, shape) in [("/api/messages/send", "SendRequest"), ("/api/messages/batch", "BatchItem")] {
+    let sends = [
+        ("/api/messages/send", "SendRequest"),
+        ("/v1/messages", "SendRequest"),
+        ("/api/messages/batch", "BatchItem"),
+    ];
+    for (path, shape) in sends {
         for variant in DOCUMENT["components"]["schemas"][shape]["oneOf"].as_array().unwrap() {
             let kind = &variant["properties"]["type"]["const"];
             for field in variant["properties"].as_object().unwrap().keys() {
@@ -280,10 +214,11 @@ async fn each_field_of_a_send_is_known_whatever_the_type() {
 
 #[tokio::test]
 async fn each_parameter_that_is_described_is_known_to_its_handler_and_no_other_is() {
+    // What is refused has no effect: one world is enough.
     let world = World::of("all").await;
     for (template, method, operation) in operations() {
         let name = operation["operationId"].as_str().unwrap();
-        if name == "stream_events" || method != Method::GET {
+        if name == "stream_events" || !template.starts_with("/api/") {
             continue;
         }
         let path = path_of(template, operation);
@@ -292,11 +227,13 @@ async fn each_parameter_that_is_described_is_known_to_its_handler_and_no_other_i
             let parameter = parameter["name"].as_str().unwrap();
             let answer = try_out(&world, &format!("{path}?{parameter}=%00"), &method, None).await;
             assert_eq!(answer.pointers(), [format!("/{parameter}")], "{name}: {:#}", answer.body);
-            let answer = try_out(&world, &format!("{path}?{parameter}="), &method, None).await;
-            assert!(!unknown_faults(&answer), "{name}, {parameter}: {:#}", answer.body);
+            if method == Method::GET {
+                let answer = try_out(&world, &format!("{path}?{parameter}="), &method, None).await;
+                assert!(!unknown_faults(&answer), "{name}, {parameter}: {:#}", answer.body);
+            }
         }
         let answer = try_out(&world, &format!("{path}?nobody_has_this=1"), &method, None).await;
-        assert!(unknown_faults(&answer), "{name}: {:#}", answer.body);
+        assert!(answer.reasons().contains("unknown"), "{name}: {:#}", answer.body);
     }
 }
 
@@ -346,6 +283,29 @@ async fn what_the_document_says_of_errors_is_what_the_handlers_say() {
             let owner = app.get("/api/users").await.data()["users"][0]["id"].as_str().unwrap().to_owned();
             let browser = app.log_in("owner@example.com").await;
             app.browse(&browser, "DELETE", &format!("/api/users/{owner}"), "").await
+        }),
+        ("account_exists", {
+            let body =
+                json!({"name": "sandbox", "phone_number_id": "1", "waba_id": "1", "access_token": "t"});
+            app.post("/api/accounts", &body).await
+        }),
+        ("account_busy", {
+            for _ in 0..2 {
+                let body = json!({"to": CUSTOMER, "type": "text", "text": "Hi", "mode": "queue"});
+                app.send(body).await.expect(202);
+            }
+            app.request("DELETE", &format!("/api/accounts/{}", app.account), "").await
+        }),
+        ("contact_exists", {
+            app.customer_writes(CUSTOMER, "Hello").await;
+            app.post("/api/contacts", &json!({"phone_number": CUSTOMER})).await
+        }),
+        ("template_not_editable", {
+            let components = json!([{"type": "BODY", "text": "It is spring."}]);
+            let body = json!({"name": "spring_sale", "language": "en", "category": "MARKETING", "components": components});
+            let made = app.post("/api/templates", &body).await.expect(201);
+            let path = format!("/api/templates/{}", made.data()["id"].as_str().unwrap());
+            app.request("PUT", &path, json!({"components": components}).to_string()).await
         }),
         ("payload_too_large", { app.request("POST", "/api/messages/send", vec![b' '; 5_000_001]).await }),
     ];

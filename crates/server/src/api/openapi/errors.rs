@@ -1,7 +1,7 @@
 //! An example of every error.
 
 use super::example;
-use super::schema::{Schema, any_of, integer, list, may, named, need, only, shown, text, time, word};
+use super::schema::{Schema, any_of, id, integer, list, may, named, need, only, shown, text, time, word};
 use crate::api::Code;
 
 /// The sentence and the details of an answer with this code, as the handlers give it.
@@ -59,6 +59,19 @@ pub(super) fn example(code: Code) -> (&'static str, &'static str) {
         Code::ContactNotFound => ("There is no such contact, or it has no number to write to.", "{}"),
         Code::MediaNotFound => ("There is no file with this id.", "{}"),
         Code::AccountNotFound => ("There is no account `clinic`.", r#"{"whatsapp_account":"clinic"}"#),
+        Code::AccountExists => ("There is an account with this name.", r#"{"field":"name"}"#),
+        Code::AccountBusy => (
+            "2 messages wait in the queue of this account: let them leave, or remove it with `?force=true`, which cancels them.",
+            r#"{"waiting":2}"#,
+        ),
+        Code::TemplateNotEditable => (
+            "The template `spring_sale` (en) is still in Meta's review: Meta takes changes of approved, rejected and paused templates only.",
+            r#"{"status":"PENDING"}"#,
+        ),
+        Code::ContactExists => (
+            "There is a contact with this number or user id already.",
+            r#"{"contact_id":"01a2b3c4-0000-7000-8000-000000000003"}"#,
+        ),
         Code::WebhookNotFound => ("There is no webhook `shop`.", "{}"),
         Code::DeliveryNotFound => ("There is no delivery `1`.", "{}"),
         Code::WebhookDisabled => (
@@ -136,9 +149,9 @@ pub(super) fn error() -> Schema {
     ])
 }
 
-/// `details` of an error: what is there depends on the code.
-pub(super) fn details() -> Schema {
-    let violation = shown([
+/// What is wrong with a request.
+pub(super) fn faults() -> Schema {
+    let fault = shown([
         need(
             "pointer",
             text(..).about("Where: a JSON pointer into the body, or `/` and the name of a parameter."),
@@ -150,8 +163,13 @@ pub(super) fn details() -> Schema {
         ),
         may("problem", text(1..).about("With `template_parameters`: `missing`, `extra`, …")),
     ]);
+    list(fault, ..).about("Everything that is wrong with the request.")
+}
+
+/// `details` of an error: what is there depends on the code.
+pub(super) fn details() -> Schema {
     shown([
-        may("errors", list(violation, ..).about("Everything that is wrong with the request.")),
+        may("errors", named("Faults")),
         may("meta", named("MetaError")),
         may("last_inbound_at", time().or_null().about("`outside_window`: when the customer last wrote.")),
         may("closed_at", time().or_null().about("`outside_window`: when the window closed.")),
@@ -165,6 +183,10 @@ pub(super) fn details() -> Schema {
         may("status", text(1..).about("Where the template or the message stands.")),
         may("account", text(1..).about("`account_disconnected`: the id of the account.")),
         may("whatsapp_account", text(..).about("`account_not_found`: what was asked for.")),
+        may("field", word(["name", "phone_number_id"]).about("`account_exists`: what is taken.")),
+        may("waiting", integer(1..).about("`account_busy`: how many messages wait.")),
+        may("contact_id", id().about("`contact_exists`: who has the number or user id.")),
+        may("imported", named("Import").about("An import that broke off: what became of the rows before.")),
         may("limit", integer(1..).about("`too_many`: how many there may be.")),
         may("limit_bytes", integer(1..).about("`payload_too_large`: the most bytes.")),
         may("reason", text(1..).about("`media_failed`, `media_pending`: why.")),

@@ -2,13 +2,15 @@
 
 use domain::event::EventKind;
 use domain::message::Status;
+use domain::opt_out::OptOutReason;
 
 use super::operation::{Answer, Operation};
 use super::schema::{
-    Schema, any_object, any_of, anything, boolean, id, integer, list, may, named, need, one_of, pattern,
-    shown, text, time, word,
+    Schema, any_object, any_of, anything, boolean, id, integer, list, may, named, need, one_of, shown, text,
+    time, word,
 };
 use crate::api::events::{MAX_PER_PAGE, MAX_WAIT, PER_PAGE};
+use crate::api::webhooks::EVERYTHING;
 
 /// The routes.
 pub(super) fn operations() -> Vec<Operation> {
@@ -16,7 +18,7 @@ pub(super) fn operations() -> Vec<Operation> {
         let after = any_of([id(), super::schema::only("latest")]);
         operation
             .query("after", "The id of an event: those after it. `latest`: those from now on. Without it: all that are kept.", after)
-            .query("events", "Kinds, parted by commas.", list(kind(), 1..))
+            .query("events", "Kinds, parted by commas; `*` alone is all of them.", list(any_kind(), 1..))
             .query("account", "Id or name of an account.", text(1..))
     };
     vec![
@@ -35,6 +37,7 @@ pub(super) fn operations() -> Vec<Operation> {
                 need("events", list(named("Event"), ..)),
                 need("next_cursor", text(1..).or_null().about("Where to go on: the next `after`.")),
                 need("has_more", boolean().about("Whether there are more already.")),
+                may("gap", only_true().about("`true`: events after the position are kept no longer, and were missed.")),
             ]),
             r#"{"events":[{"id":"01a2b3c4-0000-7000-8000-000000000009","event":"message.sent","timestamp":"2026-05-29T10:30:01Z",
                 "data":{"id":"01a2b3c4-0000-7000-8000-000000000001","message_id":"wamid.HBgLMTU1NTAxMDAwMDEVAgARGBI5MDU1MTgxOUNEMjM5ODE4NzAA",
@@ -46,13 +49,13 @@ pub(super) fn operations() -> Vec<Operation> {
             "stream_events",
             "Stream events",
             "The events after a position and all that come, as Server-Sent Events: `id`, `event` and `data`, which is the \
-             same JSON as elsewhere. `EventSource` goes on by itself where its last connection ended.",
+             same JSON as elsewhere; an event `gap` without `id` says that some were missed. `EventSource` goes on by itself where its last connection ended.",
         ))
         .header("Last-Event-ID", "The last event that you got; counts more than `after`.", id())
         .answer(Answer {
             status: 200,
             about: "The stream; it does not end.",
-            content: Some(("text/event-stream", pattern("(?s)^.*$"))),
+            content: Some(("text/event-stream", text(..))),
             example: Some(STREAM.into()),
             headers: Vec::new(),
         }),
@@ -65,6 +68,11 @@ const STREAM: &str = ": the events of this workspace\nretry: 1000\n\nid: 01a2b3c
 /// A kind of event.
 pub(super) fn kind() -> Schema {
     word(EventKind::ALL.iter().map(|kind| kind.as_str()))
+}
+
+/// A kind of event, or all of them.
+pub(super) fn any_kind() -> Schema {
+    word(EventKind::ALL.iter().map(|kind| kind.as_str()).chain([EVERYTHING]))
 }
 
 /// The shapes by name.
@@ -84,6 +92,7 @@ pub(super) fn schemas() -> Vec<(&'static str, Schema)> {
         .collect();
     vec![
         ("Event", one_of(shapes)),
+        ("ErasedEventData", erased()),
         ("OutboundEventData", outbound()),
         ("IncomingEventData", incoming()),
         ("ContactEventData", person()),
@@ -95,7 +104,7 @@ pub(super) fn schemas() -> Vec<(&'static str, Schema)> {
 
 fn data_of(kind: EventKind) -> Schema {
     match kind {
-        EventKind::MessageIncoming => named("IncomingEventData"),
+        EventKind::MessageIncoming => of_a_person("IncomingEventData"),
         EventKind::MessageQueued
         | EventKind::MessageSent
         | EventKind::MessageDelivered
@@ -104,13 +113,22 @@ fn data_of(kind: EventKind) -> Schema {
         | EventKind::MessageFailed
         | EventKind::MessageUnknown
         | EventKind::MessageExpired
-        | EventKind::MessageCanceled => named("OutboundEventData"),
-        EventKind::ContactCreated | EventKind::ContactUpdated => named("ContactEventData"),
+        | EventKind::MessageCanceled => of_a_person("OutboundEventData"),
+        EventKind::ContactCreated | EventKind::ContactUpdated => of_a_person("ContactEventData"),
         EventKind::TemplateStatus => named("TemplateEventData"),
         EventKind::AccountStatus => named("AccountEventData"),
         EventKind::WebhookDisabled | EventKind::WebhookTest => named("WebhookEventData"),
         EventKind::CampaignCompleted | EventKind::TransferCreated => any_object(),
     }
+}
+
+/// What is told of a person may have been erased since.
+fn of_a_person(name: &str) -> Schema {
+    any_of([named(name), named("ErasedEventData")])
+}
+
+fn erased() -> Schema {
+    shown([need("id", id()), need("erased", only_true())]).about("What is left when the person was erased.")
 }
 
 fn some() -> Schema {
@@ -148,10 +166,26 @@ fn incoming() -> Schema {
         need("text", some().about("The words, where the type has words.")),
         need("whatsapp_account_id", id()),
         need("at", time()),
-        need("context", shown([need("message_id", text(1..))]).or_null()),
+        need("context", context().or_null()),
         may("media_id", id().about("The file that came with it: `GET /api/media/{id}`.")),
+        may("referral", anything().about("The advertisement or post that led to it, in Meta's words.")),
+        may("errors", anything().about("Why Meta could not deliver it as it was, in Meta's words.")),
+        may("group_id", text(1..).about("The group that it was written to.")),
     ])
     .set("additionalProperties", true)
+}
+
+fn context() -> Schema {
+    shown([
+        need("message_id", some().about("The message that it answers.")),
+        may("forwarded", only_true()),
+        may("frequently_forwarded", only_true()),
+        may("referred_product", anything().about("The product that it asks about.")),
+    ])
+}
+
+fn only_true() -> Schema {
+    boolean().set("const", true)
 }
 
 fn person() -> Schema {
@@ -160,8 +194,16 @@ fn person() -> Schema {
         need("phone_number", some()),
         need("user_id", some()),
         need("name", some()),
+        need("tags", list(text(1..), ..)),
+        need("stage", some()),
+        need("email", some()),
+        need("custom_fields", any_object()),
         need("opted_out", boolean()),
-        may("changes", list(text(1..), ..).about("The names of the fields that changed.")),
+        need("opted_out_reason", word(OptOutReason::ALL.map(OptOutReason::as_str)).or_null()),
+        need(
+            "changes",
+            list(text(1..), ..).about("The names of the fields that changed; none for a new person."),
+        ),
         may("merged_contact_id", id().about("Another contact that turned out to be the same person.")),
     ])
 }
@@ -181,8 +223,16 @@ fn template() -> Schema {
 }
 
 fn account() -> Schema {
-    let changes =
-        ["status", "quality", "name", "messaging_limit", "messaging_limit_used", "notice", "token_expiry"];
+    let changes = [
+        "status",
+        "quality",
+        "name",
+        "messaging_limit",
+        "throughput",
+        "messaging_limit_used",
+        "notice",
+        "token_expiry",
+    ];
     shown([
         need("whatsapp_account_id", id().or_null()),
         need("waba_id", text(1..)),
@@ -192,7 +242,8 @@ fn account() -> Schema {
         need("status_reason", some()),
         need("quality_rating", some()),
         need("messaging_limit", shown([need("tier", some()), may("used_24h", integer(0..))]).or_null()),
-        need("details", anything()),
+        need("field", some().about("Meta's name of the webhook field that told it.")),
+        need("details", anything().about("Meta's own words.")),
     ])
 }
 

@@ -2,11 +2,12 @@
 
 use domain::content::MessageKind;
 use domain::message::{Direction, Status};
+use engine::ports::WaitingFor;
 
 use super::example::MESSAGE;
 use super::operation::Operation;
 use super::schema::{
-    Schema, any_object, anything, body, boolean, id, integer, list, may, named, need, shown, text, time, word,
+    Schema, anything, body, boolean, id, integer, list, may, named, need, only, shown, text, time, word,
 };
 use crate::api::Code;
 
@@ -40,7 +41,7 @@ pub(super) fn operations() -> Vec<Operation> {
         .gives(
             200,
             "It is marked.",
-            shown([need("message_id", text(1..)), need("status", super::schema::only("read"))]),
+            shown([need("message_id", text(1..)), need("status", only("read"))]),
             r#"{"message_id":"wamid.HBgLMTU1NTAxMDAwMDEVAgASGBQzQTYwOTU1MkZCMTlDMkQzMDlCQQA=","status":"read"}"#,
         )
         .fails([
@@ -72,10 +73,17 @@ pub(super) fn operations() -> Vec<Operation> {
 }
 
 fn list_messages() -> Operation {
-    let some = || text(1..=512);
-    Operation::new("list_messages", "List messages", "Newest first.")
-        .query("message_id", "Our id, or Meta's.", some())
+    filters(Operation::new("list_messages", "List messages", "Newest first."))
         .query("contact", "The id of a contact.", id())
+        .lists("messages", "Message", OUTBOUND)
+        .fails([Code::AccountNotFound])
+}
+
+/// Which messages are asked for, of whomever.
+pub(super) fn filters(operation: Operation) -> Operation {
+    let some = || text(1..=512);
+    operation
+        .query("message_id", "Our id, or Meta's.", some())
         .query("account", "Id or name of an account.", some())
         .query("status", "Where it stands.", word(Status::ALL.map(Status::as_str)))
         .query("type", "Its `type`.", some())
@@ -88,15 +96,13 @@ fn list_messages() -> Operation {
         .query("from", "Not before this time.", time())
         .query("to", "Before this time.", time())
         .search("Words of the text, a number, or a reference.", 512)
-        .lists("messages", "Message", OUTBOUND)
-        .fails([Code::AccountNotFound])
 }
 
 /// The shapes by name.
 pub(super) fn schemas() -> Vec<(&'static str, Schema)> {
     let mut story = message_fields();
     story.extend([
-        need("timeline", list(step(), 1..).about("What became of it, in order.")),
+        need("timeline", list(step(), ..).about("What became of it, in order.")),
         need("raw", anything().about("What Meta posted, as it came; null for your own messages.")),
         may("media", named("MessageMedia")),
     ]);
@@ -121,25 +127,23 @@ fn message_fields() -> Vec<super::schema::Field> {
         may("recipient", text(1..).or_null().about("Outbound: the business-scoped user id.")),
         may("client_reference", text(1..).or_null()),
         may("sent_as", word(["message", "template"]).about("`template`: the fallback was sent.")),
-        may("mode", word(["sync", "queue"])),
+        may(
+            "mode",
+            word(["sync", "queue", "echo"])
+                .about("`echo`: it was sent from elsewhere, such as the app of the number."),
+        ),
         may("due_at", time().or_null().about("While it is queued: its turn.")),
+        may(
+            "waiting_for",
+            only(WaitingFor::MessagingLimit.as_str()).about(
+                "While it is queued: its template would reach more people than Meta allows in 24 hours.",
+            ),
+        ),
         may("expires_at", time().about("When it expires unsent.")),
     ];
-    fields.extend(MessageKind::ALL.iter().map(|(name, kind)| {
-        let schema = match kind {
-            MessageKind::Contacts => list(any_object(), ..),
-            MessageKind::Text
-            | MessageKind::Template
-            | MessageKind::Image
-            | MessageKind::Video
-            | MessageKind::Document
-            | MessageKind::Audio
-            | MessageKind::Sticker
-            | MessageKind::Location
-            | MessageKind::Reaction
-            | MessageKind::Interactive => any_object(),
-        };
-        may(name, schema.about("What it says, in Meta's form: the member named by `type`."))
+    // Customers' messages are shown as they came.
+    fields.extend(MessageKind::ALL.map(|(name, _)| {
+        may(name, anything().about("What it says, in Meta's form: the member named by `type`."))
     }));
     fields.extend([
         need(
@@ -193,7 +197,7 @@ pub(super) fn media_fields() -> Vec<super::schema::Field> {
     ]
 }
 
-const OUTBOUND: &str = r#"{"id":"01a2b3c4-0000-7000-8000-000000000001",
+pub(super) const OUTBOUND: &str = r#"{"id":"01a2b3c4-0000-7000-8000-000000000001",
     "message_id":"wamid.HBgLMTU1NTAxMDAwMDEVAgARGBI5MDU1MTgxOUNEMjM5ODE4NzAA","direction":"outbound","status":"delivered",
     "type":"text","account":"01a2b3c4-0000-7000-8000-000000000002","contact_id":"01a2b3c4-0000-7000-8000-000000000003",
     "to":"+15550100001","recipient":null,"client_reference":"order 7","sent_as":"message","mode":"sync",

@@ -10,6 +10,8 @@ use crate::api::list::{MAX_PAGE, MAX_PER_PAGE, PER_PAGE};
 pub(super) const JSON: &str = "application/json";
 /// A form with a file.
 pub(super) const FORM: &str = "multipart/form-data";
+/// A table.
+pub(super) const TABLE: &str = "text/csv";
 
 /// One route, described. What every route has (the caller's key, the errors that can always be) is added from the list
 /// of routes.
@@ -32,6 +34,7 @@ pub(super) struct Parameter {
     /// `path`, `query` or `header`.
     pub(super) place: &'static str,
     pub(super) about: String,
+    pub(super) is_required: bool,
     pub(super) schema: Schema,
     pub(super) example: Option<Value>,
 }
@@ -44,6 +47,8 @@ pub(super) struct Body {
     pub(super) schema: Schema,
     /// Name and JSON text.
     pub(super) examples: Vec<(&'static str, &'static str)>,
+    /// Another type that is taken, and an example of it.
+    pub(super) other: Option<(&'static str, Schema, &'static str)>,
 }
 
 /// What a caller gets when all is well.
@@ -84,7 +89,8 @@ impl Operation {
         schema: Schema,
         example: Option<Value>,
     ) -> Self {
-        self.parameters.push(Parameter { name, place, about: about.into(), schema, example });
+        let is_required = place == "path";
+        self.parameters.push(Parameter { name, place, about: about.into(), is_required, schema, example });
         self
     }
 
@@ -96,6 +102,19 @@ impl Operation {
     /// A query parameter.
     pub(super) fn query(self, name: &'static str, about: &str, schema: Schema) -> Self {
         self.parameter("query", (name, about), schema, None)
+    }
+
+    /// A query parameter that must be there.
+    pub(super) fn must_query(
+        mut self,
+        name: &'static str,
+        about: &str,
+        schema: Schema,
+        example: &str,
+    ) -> Self {
+        let (about, example) = (about.to_owned(), Some(example.into()));
+        self.parameters.push(Parameter { name, place: "query", about, is_required: true, schema, example });
+        self
     }
 
     /// A header of the request.
@@ -114,7 +133,13 @@ impl Operation {
         schema: Schema,
         examples: [(&'static str, &'static str); N],
     ) -> Self {
-        self.body = Some(Body { media_type: JSON, is_required: true, schema, examples: examples.to_vec() });
+        self.body = Some(Body {
+            media_type: JSON,
+            is_required: true,
+            schema,
+            examples: examples.to_vec(),
+            other: None,
+        });
         self
     }
 
@@ -122,7 +147,7 @@ impl Operation {
     pub(super) fn may_take(mut self, fields: impl IntoIterator<Item = Field>, example: &'static str) -> Self {
         let schema = super::schema::body(fields);
         let examples = vec![("example", example)];
-        self.body = Some(Body { media_type: JSON, is_required: false, schema, examples });
+        self.body = Some(Body { media_type: JSON, is_required: false, schema, examples, other: None });
         self
     }
 
@@ -133,7 +158,21 @@ impl Operation {
 
     /// A form.
     pub(super) fn takes_form(mut self, schema: Schema) -> Self {
-        self.body = Some(Body { media_type: FORM, is_required: true, schema, examples: Vec::new() });
+        self.body =
+            Some(Body { media_type: FORM, is_required: true, schema, examples: Vec::new(), other: None });
+        self
+    }
+
+    /// The body may also be of this type.
+    pub(super) fn or_takes(
+        mut self,
+        media_type: &'static str,
+        schema: Schema,
+        example: &'static str,
+    ) -> Self {
+        if let Some(body) = &mut self.body {
+            body.other = Some((media_type, schema, example));
+        }
         self
     }
 

@@ -7,7 +7,7 @@ use domain::json::{Object, Value};
 
 use super::operation::{Answer, Body, JSON, Operation, Parameter, json};
 use super::schema::{Schema, id, integer, named, only, shown, text, word};
-use super::{Resource, errors, example};
+use super::{Resource, errors, example, outside};
 use crate::api::Code;
 use crate::api::answer::object;
 use crate::api::cookie;
@@ -38,26 +38,33 @@ pub(super) fn info() -> Value {
 
 /// One route.
 pub(super) fn operation(tag: &str, route: &Route, operation: &Operation, shared: &mut Object) -> Value {
-    let mut shown = Object::new();
-    shown.insert("operationId", operation.name);
-    shown.insert("summary", operation.summary);
-    shown.insert("description", about(route, operation));
-    shown.insert("tags", vec![Value::from(tag)]);
+    let mut shown = outline(tag, operation, about(route, operation), security(route));
     if let Needs::May(permission) | Needs::OwnOr(permission) = route.needs {
         shown.insert("x-permission", permission.as_str());
     }
-    shown.insert("security", security(route));
+    shown.insert("responses", responses(route, operation, shared));
+    Value::Object(shown)
+}
+
+/// What a route says of itself, but for its answers.
+pub(super) fn outline(tag: &str, operation: &Operation, about: String, security: Vec<Value>) -> Object {
+    let mut shown = Object::new();
+    shown.insert("operationId", operation.name);
+    shown.insert("summary", operation.summary);
+    shown.insert("description", about);
+    shown.insert("tags", vec![Value::from(tag)]);
+    shown.insert("security", security);
     if !operation.parameters.is_empty() {
         shown.insert("parameters", operation.parameters.iter().map(parameter).collect::<Vec<_>>());
     }
     if let Some(body) = &operation.body {
         shown.insert("requestBody", request_body(body));
     }
-    shown.insert("responses", responses(route, operation, shared));
-    Value::Object(shown)
+    shown
 }
 
-fn about(route: &Route, operation: &Operation) -> String {
+/// The words of a route, with what a caller needs.
+pub(super) fn about(route: &Route, operation: &Operation) -> String {
     let needs = match route.needs {
         Needs::Nothing => "Anybody may call.".to_owned(),
         Needs::Known => "Needs any key or session.".to_owned(),
@@ -78,17 +85,20 @@ fn is_safe(route: &Route) -> bool {
     route.method == "GET"
 }
 
-fn security(route: &Route) -> Vec<Value> {
+/// All of these together.
+pub(super) fn needing(names: &[&str]) -> Value {
+    let mut all = Object::new();
+    for name in names {
+        all.insert(name, Vec::<Value>::new());
+    }
+    Value::Object(all)
+}
+
+/// How a caller says who it is.
+pub(super) fn security(route: &Route) -> Vec<Value> {
     if route.needs == Needs::Nothing {
         return Vec::new();
     }
-    let needing = |names: &[&str]| {
-        let mut all = Object::new();
-        for name in names {
-            all.insert(name, Vec::<Value>::new());
-        }
-        Value::Object(all)
-    };
     let session: &[&str] = if is_safe(route) { &["session"] } else { &["session", "csrf"] };
     vec![needing(&["key"]), needing(&["bearer"]), needing(session)]
 }
@@ -97,10 +107,12 @@ fn parameter(parameter: &Parameter) -> Value {
     let mut shown = Object::new();
     shown.insert("name", parameter.name);
     shown.insert("in", parameter.place);
-    if parameter.place == "path" {
+    if parameter.is_required {
         shown.insert("required", true);
     }
-    shown.insert("description", parameter.about.as_str());
+    if !parameter.about.is_empty() {
+        shown.insert("description", parameter.about.as_str());
+    }
     let schema = Value::from(parameter.schema.clone());
     if schema.get("type").and_then(Value::as_str) == Some("array") {
         // Parted by commas.
@@ -124,26 +136,23 @@ fn request_body(body: &Body) -> Value {
         }
         content.insert("examples", examples);
     }
-    object([
-        ("required", body.is_required.into()),
-        ("content", object([(body.media_type, Value::Object(content))])),
-    ])
+    let mut contents = Object::new();
+    contents.insert(body.media_type, content);
+    if let Some((media_type, schema, example)) = &body.other {
+        let content = object([("schema", schema.clone().into()), ("example", (*example).into())]);
+        contents.insert(media_type, content);
+    }
+    object([("required", body.is_required.into()), ("content", contents.into())])
 }
 
 /// The answers. Refusals that are the same on many routes stand in `shared`.
 fn responses(route: &Route, operation: &Operation, shared: &mut Object) -> Object {
     let mut responses = Object::new();
     for answer in &operation.answers {
-        responses.insert(&answer.status.to_string(), answer_of(route, answer));
+        let headers = headers(route.needs != Needs::Nothing, None);
+        responses.insert(&answer.status.to_string(), answer_of(headers, answer));
     }
-    let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
-    for code in codes(route, operation) {
-        let codes = by_status.entry(code.status().as_u16()).or_default();
-        if !codes.contains(&code) {
-            codes.push(code);
-        }
-    }
-    for (status, codes) in by_status {
+    for (status, codes) in codes_by_status(route, operation) {
         let is_known = route.needs != Needs::Nothing && status != 401;
         let refusal = refusal(is_known, status, &codes);
         let response = if is_known == (status != 401) && codes.len() <= MOST_SHARED {
@@ -157,6 +166,18 @@ fn responses(route: &Route, operation: &Operation, shared: &mut Object) -> Objec
         responses.insert(&status.to_string(), response);
     }
     responses
+}
+
+/// Every error that the route can answer with, by its status.
+pub(super) fn codes_by_status(route: &Route, operation: &Operation) -> BTreeMap<u16, Vec<Code>> {
+    let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
+    for code in codes(route, operation) {
+        let codes = by_status.entry(code.status().as_u16()).or_default();
+        if !codes.contains(&code) {
+            codes.push(code);
+        }
+    }
+    by_status
 }
 
 /// A refusal with more codes than this is hardly the same on two routes.
@@ -196,7 +217,7 @@ fn codes(route: &Route, operation: &Operation) -> Vec<Code> {
 }
 
 /// The headers of every answer.
-fn headers(is_known: bool, has_wait: Option<bool>) -> Object {
+pub(super) fn headers(is_known: bool, has_wait: Option<bool>) -> Object {
     let mut headers = Object::new();
     let header = |name: &str| object([("$ref", format!("#/components/headers/{name}").into())]);
     headers.insert("X-Request-Id", header("RequestId"));
@@ -213,10 +234,10 @@ fn headers(is_known: bool, has_wait: Option<bool>) -> Object {
     headers
 }
 
-fn answer_of(route: &Route, answer: &Answer) -> Value {
+/// An answer, with these headers beside its own.
+pub(super) fn answer_of(mut headers: Object, answer: &Answer) -> Value {
     let mut shown = Object::new();
     shown.insert("description", answer.about);
-    let mut headers = headers(route.needs != Needs::Nothing, None);
     for (name, about, schema) in &answer.headers {
         headers.insert(name, object([("description", (*about).into()), ("schema", schema.clone().into())]));
     }
@@ -233,27 +254,32 @@ fn answer_of(route: &Route, answer: &Answer) -> Value {
 }
 
 fn refusal(is_known: bool, status: u16, codes: &[Code]) -> Value {
-    let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
-    let mut about = reason.unwrap_or("Error").to_owned();
-    about.push('.');
     let mut examples = Object::new();
     for code in codes {
         let word = code.as_str();
-        about.push_str(&format!("\n- `{word}`: {}", code.about()));
         examples.insert(word, object([("$ref", format!("#/components/examples/{word}").into())]));
     }
-    let has_wait = match codes.iter().filter(|code| errors::may_have_wait(**code)).count() {
-        0 => None,
-        _ => Some(codes.iter().all(|code| errors::has_wait(*code))),
-    };
-    let codes = shown([super::schema::need("code", word(codes.iter().map(|code| code.as_str())))]);
-    let schema = Schema::default().set("allOf", vec![named("Error").into(), Value::from(codes)]);
+    let words = shown([super::schema::need("code", word(codes.iter().map(|code| code.as_str())))]);
+    let schema = Schema::default().set("allOf", vec![named("Error").into(), Value::from(words)]);
     let content = object([("schema", schema.into()), ("examples", examples.into())]);
     object([
-        ("description", about.into()),
-        ("headers", headers(is_known, has_wait).into()),
+        ("description", refusal_about(status, codes).into()),
+        ("headers", headers(is_known, wait_of(codes)).into()),
         ("content", object([(JSON, content)])),
     ])
+}
+
+/// What a refusal means.
+pub(super) fn refusal_about(status: u16, codes: &[Code]) -> String {
+    let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+    let words = codes.iter().map(|code| format!("\n- `{}`: {}", code.as_str(), code.about()));
+    format!("{}.{}", reason.unwrap_or("Error"), words.collect::<String>())
+}
+
+/// Whether a refusal says how long to wait: always, perhaps, or never.
+pub(super) fn wait_of(codes: &[Code]) -> Option<bool> {
+    let may = codes.iter().any(|code| errors::may_have_wait(*code));
+    may.then(|| codes.iter().all(|code| errors::has_wait(*code)))
 }
 
 /// What is named and used in several places.
@@ -262,8 +288,12 @@ pub(super) fn components(resources: &[Resource], responses: Object) -> Value {
     for (name, schema) in resources.iter().flat_map(|resource| &resource.schemas) {
         schemas.insert(name, schema.clone());
     }
+    for (name, schema) in outside::schemas() {
+        schemas.insert(name, schema);
+    }
     schemas.insert("Error", errors::error());
     schemas.insert("ErrorDetails", errors::details());
+    schemas.insert("Faults", errors::faults());
     schemas.insert("MetaError", errors::meta_error());
     schemas.insert("Failure", errors::failure());
     let mut examples = Object::new();
@@ -325,9 +355,17 @@ fn security_schemes() -> Value {
         ("scheme", "bearer".into()),
         ("description", "The same key as a bearer token.".into()),
     ]);
+    let metrics = object([
+        ("type", "http".into()),
+        ("scheme", "bearer".into()),
+        ("description", "The `metrics.token` of the configuration, if there is one.".into()),
+    ]);
+    let signature = "`sha256=` and the hex HMAC-SHA256 of the body; the key is the account's app secret.";
     object([
         ("key", scheme("apiKey", "header", "X-API-Key", "A key: `wp_live_…` or `wp_test_…`.")),
         ("bearer", bearer),
+        ("metrics", metrics),
+        ("signature", scheme("apiKey", "header", "X-Hub-Signature-256", signature)),
         ("session", scheme("apiKey", "cookie", cookie::NAME, "The cookie of `POST /api/auth/login`.")),
         (
             "csrf",

@@ -118,6 +118,19 @@ pub(super) fn pattern(pattern: &str) -> Schema {
     Schema::of("string").set("pattern", pattern)
 }
 
+/// One of these, in any case.
+pub(super) fn any_case(words: &[&str]) -> Schema {
+    let letter = |letter: char| {
+        if letter.is_ascii_alphabetic() {
+            std::format!("[{}{}]", letter.to_ascii_lowercase(), letter.to_ascii_uppercase())
+        } else {
+            letter.to_string()
+        }
+    };
+    let words: Vec<String> = words.iter().map(|word| word.chars().map(letter).collect()).collect();
+    pattern(&std::format!("^({})$", words.join("|")))
+}
+
 /// A time.
 pub(super) fn time() -> Schema {
     format("date-time").example("2026-05-29T10:30:00Z")

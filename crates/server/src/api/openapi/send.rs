@@ -14,7 +14,7 @@ use crate::api::batch::MAX_ITEMS;
 use crate::api::request::{MAX_KEY, MAX_REFERENCE, MAX_VALID_FOR, MAX_WAMID};
 
 /// What a send can be refused for, beside its shape.
-const REFUSALS: [Code; 17] = [
+pub(super) const REFUSALS: [Code; 17] = [
     Code::OutsideWindow,
     Code::TemplateNotApproved,
     Code::TemplatePaused,
@@ -89,6 +89,11 @@ fn send_batch() -> Operation {
         "Each message is accepted or refused by itself, with the codes of `POST /api/messages/send`. A batch counts as \
          one call; its messages leave at the key's pace.",
     )
+    .header(
+        "Idempotency-Key",
+        "Makes the whole batch safe to repeat for 24 hours: it stands for a key of each message that has none.",
+        idempotency_key(),
+    )
     .takes(
         body([need("messages", list(named("BatchItem"), 1..=MAX_ITEMS))]),
         [("two", r#"{"messages":[
@@ -102,6 +107,8 @@ fn send_batch() -> Operation {
         r#"{"results":[{"index":0,"id":"01a2b3c4-0000-7000-8000-000000000001","status":"queued"},
             {"index":1,"code":"template_not_found","message":"There is no template `spring_sale` in the language `en` for the account `sandbox`, here or at Meta.","details":{"template":"spring_sale","language":"en"}}]}"#,
     )
+    .with_header("Idempotent-Replayed", "`true`: the batch was sent before with this key.", only("true"))
+    .fails([Code::IdempotencyMismatch, Code::IdempotencyInProgress])
 }
 
 /// The shapes by name.

@@ -2,8 +2,8 @@
 
 use super::content::header_value;
 use super::schema::{
-    Field, Schema, any_object, any_of, body, integer, integer_or_text, list, may, named, need, one_of, only,
-    open_body, pattern, text,
+    Field, Schema, any_case, any_object, any_of, body, integer, integer_or_text, list, may, named, need,
+    one_of, only, open_body, pattern, text,
 };
 
 /// The shapes by name.
@@ -19,19 +19,6 @@ pub(super) fn schemas() -> Vec<(&'static str, Schema)> {
 /// The kinds of button that take a parameter.
 const BUTTONS: [&str; 8] =
     ["quick_reply", "url", "copy_code", "flow", "catalog", "mpm", "voice_call", "order_details"];
-
-/// One of these, in any case.
-fn any_case(words: &[&str]) -> Schema {
-    let letter = |letter: char| {
-        if letter.is_ascii_alphabetic() {
-            format!("[{}{}]", letter.to_ascii_lowercase(), letter.to_ascii_uppercase())
-        } else {
-            letter.to_string()
-        }
-    };
-    let words: Vec<String> = words.iter().map(|word| word.chars().map(letter).collect()).collect();
-    pattern(&format!("^({})$", words.join("|")))
-}
 
 fn template() -> Schema {
     let code = || pattern("^[A-Za-z_]{2,15}$").example("pt_BR");

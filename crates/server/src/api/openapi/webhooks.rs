@@ -5,7 +5,7 @@ use domain::hook_header::{MAX_HEADERS, MAX_VALUE_BYTES};
 use domain::json::{Object, Value};
 use engine::webhook::MAX_WEBHOOKS;
 
-use super::events::kind;
+use super::events::{any_kind, kind};
 use super::example::{DELIVERY, WEBHOOK};
 use super::operation::{JSON, Operation};
 use super::schema::{
@@ -14,7 +14,7 @@ use super::schema::{
 };
 use crate::api::Code;
 use crate::api::answer::object;
-use crate::api::webhooks::{EVERYTHING, MAX_ACCOUNTS, MAX_NAME};
+use crate::api::webhooks::{MAX_ACCOUNTS, MAX_NAME};
 use domain::event::EventKind;
 
 /// The routes.
@@ -72,9 +72,9 @@ pub(super) fn operations() -> Vec<Operation> {
                 need("id", id()),
                 need("webhook_id", id()),
                 need("since", time()),
-                need("events", integer(0..).about("How many.")),
+                need("events_since", integer(0..).about("How many there are since then, of any kind.")),
             ]),
-            r#"{"id":"01a2b3c4-0000-7000-8000-00000000000d","webhook_id":"01a2b3c4-0000-7000-8000-000000000007","since":"2026-01-01T00:00:00Z","events":12}"#,
+            r#"{"id":"01a2b3c4-0000-7000-8000-00000000000d","webhook_id":"01a2b3c4-0000-7000-8000-000000000007","since":"2026-01-01T00:00:00Z","events_since":12}"#,
         )
         .fails([Code::WebhookDisabled]),
         Operation::new("redeliver_delivery", "Post an event again", "Beside what is on its way.")
@@ -88,7 +88,6 @@ pub(super) fn operations() -> Vec<Operation> {
 /// The body of a create, where three fields are required, and of a change, which cannot clear them.
 fn choice(is_new: bool) -> Schema {
     let field = if is_new { need } else { keep };
-    let events = word(EventKind::ALL.iter().map(|kind| kind.as_str()).chain([EVERYTHING]));
     let value =
         pattern("^[!-~]([ -~]*[!-~])?$").set("maxLength", i64::try_from(MAX_VALUE_BYTES).unwrap_or(i64::MAX));
     let headers = map(value)
@@ -97,10 +96,12 @@ fn choice(is_new: bool) -> Schema {
     body([
         field("name", text(1..=MAX_NAME)),
         field("url", format("uri").about("Must be `https`, at an address that anybody can reach.")),
-        field("events", list(events, 1..=EventKind::ALL.len()).about("`*` is all of them.")),
+        field("events", list(any_kind(), 1..=EventKind::ALL.len()).about("`*` is all of them.")),
         may(
             "accounts",
-            list(text(1..), ..=MAX_ACCOUNTS).about("Ids or names: only events of these; null is all."),
+            list(text(1..), 1..=MAX_ACCOUNTS).about(
+                "Ids or names: only events of these; null is all. A key that is for certain accounts must name some of them.",
+            ),
         ),
         may("headers", headers.about("Further headers of each post. Their values are not shown again.")),
         may("enabled", boolean().about("`false`: what is to be posted waits.")),
@@ -137,12 +138,11 @@ pub(super) fn schemas() -> Vec<(&'static str, Schema)> {
 }
 
 fn fields() -> Vec<Field> {
-    let events = word(EventKind::ALL.iter().map(|kind| kind.as_str()).chain([EVERYTHING]));
     vec![
         need("id", id()),
         need("name", text(1..)),
         need("url", text(1..)),
-        need("events", list(events, 1..)),
+        need("events", list(any_kind(), 1..)),
         need("accounts", list(id(), 1..).or_null().about("Null: all.")),
         need("headers", map(only("***")).about("Their values are hidden.")),
         need("enabled", boolean()),
