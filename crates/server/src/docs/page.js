@@ -316,6 +316,9 @@ function page(operation) {
 
 // --- Trying it.
 
+const takesKey = (operation) => operation.security.some((one) => one.key);
+const isOpen = (operation) => !operation.security.length || operation.security.some((one) => !Object.keys(one).length);
+const whoCalls = (operation) => (takesKey(operation) ? "with the key above" : isOpen(operation) ? "needs no key" : "not with a key");
 const quoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 
 function tryOut(operation) {
@@ -353,7 +356,7 @@ function tryOut(operation) {
   }
   function headers() {
     const set = {};
-    if ($("key").value && operation.security.length) set["X-API-Key"] = $("key").value;
+    if ($("key").value && takesKey(operation)) set["X-API-Key"] = $("key").value;
     for (const { one, input } of inputs) if (one.in === "header" && input.value) set[one.name] = input.value;
     if (text && text.value) set["Content-Type"] = "application/json";
     return set;
@@ -365,7 +368,7 @@ function tryOut(operation) {
     }
     words.push(quoted(location.origin + address()));
     const shown = headers();
-    if (operation.security.length) shown["X-API-Key"] = "$KEY";
+    if (takesKey(operation)) shown["X-API-Key"] = "$KEY";
     for (const [name, value] of Object.entries(shown)) {
       words.push(value === "$KEY" ? `-H "${name}: $KEY"` : `-H ${quoted(`${name}: ${value}`)}`);
     }
@@ -446,7 +449,7 @@ function tryOut(operation) {
       examples.length > 1 ? h("select", { class: "choose", "aria-label": "Example", change: (event) => fill(event.target.value) },
         ...examples.map(([name], index) => h("option", { value: index }, name.replaceAll("_", " ")))) : null,
       text) : null,
-    h("div", { class: "act" }, send, h("span", { class: "quiet" }, operation.security.length ? "with the key above" : "needs no key")),
+    h("div", { class: "act" }, send, h("span", { class: "quiet" }, whoCalls(operation))),
     copyable(line), answer);
   if (text && examples.length) fill(0);
   curl();

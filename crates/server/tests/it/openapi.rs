@@ -83,12 +83,20 @@ async fn try_out(world: &World, path: &str, method: &Method, body: Option<&Value
 /// Tries each example of each route of these resources. Returns how many there were.
 async fn try_examples(tags: &[&str]) -> usize {
     let mut n_tried = 0;
+    // To read changes nothing: all do it in one world.
+    let library = World::of("all").await;
     for (template, method, operation) in operations() {
         if !tags.contains(&operation["tags"][0].as_str().unwrap()) {
             continue;
         }
         let name = operation["operationId"].as_str().unwrap();
         let path = path_of(template, operation);
+        if method == Method::GET && name != "stream_events" {
+            let answer = try_out(&library, &path, &method, None).await;
+            assert!(answer.status.is_success(), "{name}: {:#}", answer.body);
+            n_tried += 1;
+            continue;
+        }
         let mut world = World::of(name).await;
         for (index, (example, body)) in bodies(operation).into_iter().enumerate() {
             // A message more does no harm; another act may find nothing left to do.
@@ -110,28 +118,35 @@ async fn try_examples(tags: &[&str]) -> usize {
 }
 
 /// The resources, in parts that take about the same time.
-const PARTS: [&[&str]; 3] = [
+const PARTS: [&[&str]; 4] = [
     &["Sending", "Messages", "Media", "Events"],
-    &["Templates", "Contacts", "Accounts", "Webhooks"],
+    &["Accounts", "Webhooks"],
+    &["Templates", "Contacts"],
     &["API keys", "Users", "Session", "Audit log", "Operations"],
 ];
 
 #[tokio::test]
 async fn each_example_about_messages_is_taken_and_answered_as_described() {
     let n_tried = try_examples(PARTS[0]).await;
-    assert!(n_tried >= 27, "{n_tried}");
+    assert!(n_tried >= 28, "{n_tried}");
 }
 
 #[tokio::test]
 async fn each_example_about_accounts_and_webhooks_is_taken_and_answered_as_described() {
     let n_tried = try_examples(PARTS[1]).await;
+    assert!(n_tried >= 25, "{n_tried}");
+}
+
+#[tokio::test]
+async fn each_example_about_templates_and_contacts_is_taken_and_answered_as_described() {
+    let n_tried = try_examples(PARTS[2]).await;
     assert!(n_tried >= 20, "{n_tried}");
 }
 
 #[tokio::test]
 async fn each_example_about_callers_is_taken_and_answered_as_described() {
-    let n_tried = try_examples(PARTS[2]).await;
-    assert!(n_tried >= 15, "{n_tried}");
+    let n_tried = try_examples(PARTS[3]).await;
+    assert!(n_tried >= 20, "{n_tried}");
 }
 
 #[test]

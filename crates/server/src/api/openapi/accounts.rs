@@ -127,7 +127,7 @@ fn at_meta() -> [Operation; 5] {
         ))
         .takes(
             body([need("pin", pattern("^[0-9]{6}$").about("Six digits, as a string."))]),
-            [("pin", r#"{"pin":"014273"}"#)],
+            [("pin", r#"{"pin":"123456"}"#)],
         )
         .gives(200, "The account.", named("Account"), SHOWN)
         .fails(AT_META),
