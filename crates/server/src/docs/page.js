@@ -220,8 +220,10 @@ function menu(filter = "") {
 
 function mark() {
   for (const anchor of $("routes").querySelectorAll("a")) {
-    if (anchor.getAttribute("href") === location.hash) anchor.setAttribute("aria-current", "page");
-    else anchor.removeAttribute("aria-current");
+    if (anchor.getAttribute("href") === location.hash) {
+      anchor.setAttribute("aria-current", "page");
+      anchor.scrollIntoView({ block: "nearest" });
+    } else anchor.removeAttribute("aria-current");
   }
 }
 
@@ -288,10 +290,11 @@ function answers(operation) {
 
 function body(operation) {
   if (!operation.requestBody) return [];
-  const [kind, { schema, examples }] = Object.entries(operation.requestBody.content)[0];
+  const [{ schema, examples }] = Object.values(operation.requestBody.content);
   const heading = operation.requestBody.required ? "Body" : "Body (may be left out)";
   const fields = follow(schema).properties && !Object.keys(follow(schema).properties).length;
-  return [h("h2", { class: "part" }, heading), h("p", { class: "quiet" }, kind),
+  const kinds = Object.keys(operation.requestBody.content).join(" or ");
+  return [h("h2", { class: "part" }, heading), h("p", { class: "quiet" }, kinds),
     fields ? h("p", { class: "quiet" }, "Nothing, or an empty object.") : tree(schema),
     examples && !fields ? [h("h3", {}, "Examples"), tabs("Examples", Object.entries(examples).map(([name, one]) =>
       [name.replaceAll("_", " "), "", () => copyable(h("pre", {}, ...coloured(one.value)))]))] : []];
@@ -324,13 +327,12 @@ const quoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 function tryOut(operation) {
   const inputs = (operation.parameters || []).map((one) => {
     const [schema] = bare(one.schema);
-    const isPath = one.in === "path";
-    const input = schema.enum && !isPath
+    const input = schema.enum && one.in !== "path"
       ? h("select", {}, h("option", { value: "" }, ""), ...schema.enum.map((word) => h("option", {}, String(word))))
       : h("input", { placeholder: one.example || (schema.examples || [])[0] || schema.default || null, spellcheck: "false", autocomplete: "off" });
     const field = h("label", { class: "field" },
-      h("span", {}, h("span", { class: "name" }, one.name), isPath ? h("span", { class: "must" }, "required") : h("span", { class: "kind" }, one.in)), input);
-    return { one, input, field, isPath };
+      h("span", {}, h("span", { class: "name" }, one.name), one.required ? h("span", { class: "must" }, "required") : h("span", { class: "kind" }, one.in)), input);
+    return { one, input, field };
   });
   const content = operation.requestBody && Object.entries(operation.requestBody.content)[0];
   const isForm = content && content[0] === "multipart/form-data";
@@ -385,7 +387,7 @@ function tryOut(operation) {
   }
   async function call(event) {
     event.preventDefault();
-    const missing = inputs.find(({ isPath, input }) => isPath && !input.value);
+    const missing = inputs.find(({ one, input }) => one.required && !input.value);
     if (missing) { missing.input.focus(); return; }
     send.disabled = true;
     const begun = performance.now();
@@ -438,8 +440,8 @@ function tryOut(operation) {
     })().catch(() => { stop.disabled = true; });
   }
 
-  const often = inputs.filter(({ isPath }) => isPath).map(({ field }) => field);
-  const seldom = inputs.filter(({ isPath }) => !isPath).map(({ field }) => field);
+  const often = inputs.filter(({ one }) => one.required).map(({ field }) => field);
+  const seldom = inputs.filter(({ one }) => !one.required).map(({ field }) => field);
   const form = h("form", { submit: call, input: curl, change: curl },
     ...often,
     seldom.length ? h("details", { open: seldom.length < 4 }, h("summary", {}, "Parameters"), ...seldom) : null,

@@ -43,6 +43,7 @@ impl Schema {
             words.push(Value::Null);
         }
         match self.0.get("type").cloned() {
+            Some(Value::String(kind)) if kind == "null" => self,
             Some(Value::String(kind)) => self.set("type", vec![kind.into(), "null".into()]),
             Some(_) => self,
             None if self.0.is_empty() => self,

@@ -30,6 +30,19 @@ fn each_route_is_described_and_each_description_has_its_route() {
 }
 
 #[test]
+fn no_two_operations_have_one_name() {
+    let document = document();
+    let mut names = BTreeSet::new();
+    let paths = document.get("paths").and_then(Value::as_object).expect("there are paths");
+    for (path, methods) in paths.iter() {
+        for (method, operation) in methods.as_object().expect("a path has methods").iter() {
+            let name = operation.get("operationId").and_then(Value::as_str).expect("an operation has a name");
+            assert!(names.insert(name), "{method} {path} is called {name}, as is another");
+        }
+    }
+}
+
+#[test]
 fn each_route_with_an_id_says_what_the_id_is_and_no_other_does() {
     for resource in resources() {
         for operation in &resource.operations {
