@@ -53,7 +53,7 @@ class Description(unittest.TestCase):
         ]  # fmt: skip
         with tempfile.TemporaryDirectory() as folder:
             ran = subprocess.run(
-                [COMMAND, *arguments], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=400
+                [COMMAND, *arguments], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=800
             )
         self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
         self.assertRegex(ran.stdout, r"\d{3,} generated, \d{3,} passed")
