@@ -254,12 +254,10 @@ fn judge(connection: &Connection, claim: &DeliveryClaim, end: &DeliveryEnd) -> S
             .prepare_cached(
                 "update webhooks set n_failures = 0, failing_since = null, status = 'active'
                  where workspace_id = ?1 and id = ?2 and (n_failures > 0 or status = 'failing')
-                   and status <> 'disabled'
-                 returning 1",
+                   and status <> 'disabled'",
             )?
-            .query_row(key, |_| Ok(()))
-            .optional()?;
-        return if n_rows.is_some() { directory::bump(connection, "directory") } else { Ok(()) };
+            .execute(key)?;
+        return if n_rows > 0 { directory::bump(connection, "directory") } else { Ok(()) };
     }
     let mut statement = connection.prepare_cached(
         "update webhooks set n_failures = n_failures + 1, failing_since = coalesce(failing_since, ?3)

@@ -55,11 +55,12 @@ pub(super) fn keep(
 
 /// Applies the statuses that came before the wamid was known.
 pub(super) fn apply(connection: &Connection, current: &Current, wamid: &str) -> SqlResult<()> {
+    let key = (current.workspace.as_bytes(), current.account.as_bytes(), wamid);
     let mut statement = connection.prepare_cached(
-        "delete from early_reports where workspace_id = ?1 and account_id = ?2 and wamid = ?3
-         returning status, at, heard_at, error, pricing, post_seq, post_start, post_length",
+        "select status, at, heard_at, error, pricing, post_seq, post_start, post_length from early_reports
+         where workspace_id = ?1 and account_id = ?2 and wamid = ?3",
     )?;
-    let mut rows = statement.query((current.workspace.as_bytes(), current.account.as_bytes(), wamid))?;
+    let mut rows = statement.query(key)?;
     let mut reports = Vec::new();
     while let Some(row) = rows.next()? {
         let mut cells = Cells::new("early_reports", row);
@@ -81,6 +82,14 @@ pub(super) fn apply(connection: &Connection, current: &Current, wamid: &str) -> 
             post.zip(cells.get()?).zip(cells.get()?).map(|((post, start), length)| (post, start, length));
         reports.push((report, heard_at, raw));
     }
+    if reports.is_empty() {
+        return Ok(());
+    }
+    connection
+        .prepare_cached(
+            "delete from early_reports where workspace_id = ?1 and account_id = ?2 and wamid = ?3",
+        )?
+        .execute(key)?;
     for (report, heard_at, raw) in reports {
         settle::apply(
             connection,

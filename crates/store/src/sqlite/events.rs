@@ -51,15 +51,16 @@ pub(super) fn emit(
     kind: EventKind,
     data: &impl Serialize,
 ) -> SqlResult<i64> {
-    let mut statement = connection.prepare_cached(
-        "insert into events (workspace_id, seq, kind, account_id, waba_id, contact_id, webhook_id, at, data)
-         values (?1, coalesce((select seq from events where workspace_id = ?1 order by seq desc limit 1), 0) + 1,
-                 ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-         returning seq",
-    )?;
-    let seq = statement.query_row(
-        params![
+    // Asked for first: `returning` would build a table in memory for its one row.
+    let position = last(connection, about.workspace)? + 1;
+    connection
+        .prepare_cached(
+            "insert into events (workspace_id, seq, kind, account_id, waba_id, contact_id, webhook_id, at, data)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )?
+        .execute(params![
             about.workspace.as_bytes(),
+            position,
             kind.as_str(),
             about.account.as_ref().map(AccountId::as_bytes),
             about.waba_id,
@@ -67,10 +68,8 @@ pub(super) fn emit(
             about.webhook.as_ref().map(WebhookId::as_bytes),
             micros(about.now),
             json(data)?,
-        ],
-        |row| row.get(0),
-    )?;
-    Ok(seq)
+        ])?;
+    Ok(position)
 }
 
 /// The position of the workspace's last event; 0 before the first.

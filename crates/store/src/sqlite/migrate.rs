@@ -40,6 +40,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     11 "0011_upkeep" "upkeep"
     12 "0012_account_health" "account_health"
     13 "0013_contacts" "contacts"
+    14 "0014_plain_conditions" "plain_conditions"
 };
 
 /// Why a database cannot be brought up to date.

@@ -19,12 +19,12 @@ use engine::ports::{
     OnUnknown, Plan, Post, Recipient, Route, RoutedPart, Settlement, SweepPlace, Swept,
 };
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::Connection;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
+use rusqlite::{Connection, StatementStatus};
 
 use super::{
-    accept, deliveries, depth, idempotency, ingest, media, migrate, queue, restored, retention, settle,
-    spread, users, work,
+    accept, deliveries, depth, idempotency, ingest, media, migrate, prepare_once, queue, restored, retention,
+    settle, spread, users, work,
 };
 
 /// Tables that grow with what passes through.
@@ -63,6 +63,7 @@ fn now() -> Timestamp {
 /// An empty database that writes down what it is asked.
 fn database() -> (Connection, Arc<Mutex<BTreeSet<String>>>) {
     let mut connection = Connection::open_in_memory().unwrap();
+    prepare_once(&connection).unwrap();
     migrate::run(&mut connection, now()).unwrap();
     let asked = Arc::new(Mutex::new(BTreeSet::new()));
     let heard = asked.clone();
@@ -153,25 +154,29 @@ fn report(wamid: &str) -> Update {
     })
 }
 
-/// A little of everything: sent, waited, heard, handed out.
-fn live(connection: &Connection) {
-    let (workspace, account) = (WorkspaceId::from_bytes(WORKSPACE), AccountId::from_bytes(ACCOUNT));
-    let worker = WorkerId::from_bytes(WORKER);
-    work::heartbeat(connection, worker, [0; 4], now()).unwrap();
-    accept::accept(connection, &message(11, Plan::Now)).unwrap();
+/// Sends a message as a caller that waits does; it becomes `wamid.<n>`.
+fn send(connection: &Connection, n: u8) {
+    accept::accept(connection, &message(n, Plan::Now)).unwrap();
     let claim = Claim {
-        workspace,
-        message: MessageId::from_bytes([11; 16]),
-        account,
+        workspace: WorkspaceId::from_bytes(WORKSPACE),
+        message: MessageId::from_bytes([n; 16]),
+        account: AccountId::from_bytes(ACCOUNT),
         attempt: 1,
         token: ClaimToken(1),
     };
     let accepted = Accepted {
-        wamid: "wamid.A".to_owned(),
+        wamid: format!("wamid.{n}"),
         wa_id: Some("15550100001".to_owned()),
         ..Accepted::default()
     };
     settle::settle(connection, &claim, &Settlement::Sent(accepted), None, now()).unwrap();
+}
+
+/// A little of everything: sent, waited, heard, handed out.
+fn live(connection: &Connection) {
+    let worker = WorkerId::from_bytes(WORKER);
+    work::heartbeat(connection, worker, [0; 4], now()).unwrap();
+    send(connection, 11);
     for n in 12..15 {
         let plan = Plan::Queue { due_at: now(), order_at: now(), limit: 10 };
         accept::accept(connection, &message(n, plan)).unwrap();
@@ -187,7 +192,7 @@ fn live(connection: &Connection) {
         context_wamid: None,
     };
     let parts =
-        vec![part(Update::Message(inbound), 20), part(report("wamid.A"), 21), part(report("wamid.NEW"), 22)];
+        vec![part(Update::Message(inbound), 20), part(report("wamid.11"), 21), part(report("wamid.NEW"), 22)];
     let post = Post {
         body: Bytes::from_static(b"{}"),
         parts,
@@ -351,5 +356,41 @@ fn a_scan_would_be_noticed() {
         let steps = plan(&connection, sql);
         let has_scan = steps.iter().any(|step| scanned(step, &names, &partial).is_some());
         assert_eq!(has_scan, is_bad, "{sql}: {steps:?}");
+    }
+}
+
+#[test]
+fn nothing_on_the_way_of_a_message_builds_a_table() {
+    let (connection, asked) = database();
+    live(&connection);
+    let asked = std::mem::take(&mut *asked.lock().unwrap());
+    let building: Vec<_> =
+        asked.iter().filter(|sql| sql.contains("?1") && builds(&connection, sql)).collect();
+    assert!(asked.len() > 30, "{}", asked.len());
+    assert!(building.is_empty(), "{building:#?}");
+    assert!(builds(&connection, "update accounts set name = ?1 where id = ?2 returning seq"));
+    assert!(builds(&connection, "select kind in ('text', 'image', ?1) from messages"));
+}
+
+/// Whether SQLite builds a table in memory each time that this statement runs.
+fn builds(connection: &Connection, sql: &str) -> bool {
+    let mut statement = connection.prepare(&format!("explain {sql}")).unwrap();
+    let nothing = vec![rusqlite::types::Null; statement.parameter_count()];
+    let steps = statement.query_map(rusqlite::params_from_iter(nothing), |row| row.get("opcode")).unwrap();
+    let steps: Vec<String> = steps.collect::<Result<_, _>>().unwrap();
+    steps.iter().any(|step| matches!(step.as_str(), "OpenEphemeral" | "OpenAutoindex" | "SorterOpen"))
+}
+
+#[test]
+fn each_statement_of_a_message_is_planned_once() {
+    let (connection, asked) = database();
+    live(&connection);
+    for n in 30..35 {
+        send(&connection, n);
+    }
+    let asked = std::mem::take(&mut *asked.lock().unwrap());
+    for sql in asked.iter().filter(|sql| sql.contains("?1")) {
+        let statement = connection.prepare_cached(sql).unwrap();
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0, "{sql}");
     }
 }

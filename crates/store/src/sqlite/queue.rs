@@ -10,7 +10,7 @@ use domain::phone::{PhoneNumber, UserId};
 use domain::window::Window;
 use engine::ports::{Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, Recipient, Settled};
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::reach::{self, Room};
 use super::{depth, early, idempotency, settle};
@@ -27,6 +27,7 @@ struct Due {
     /// Whether the message itself, and its fallback, are what the person wants no more.
     is_unwanted: bool,
     is_fallback_unwanted: bool,
+    is_of_queue: bool,
     claimed: Claimed,
 }
 
@@ -122,10 +123,11 @@ fn claim_some(
             reach::hold_back(connection, request.workspace, due.message)?;
             n_held_back += 1;
         } else if !due.needs_window || is_open {
-            hold(connection, request.worker, &due.claimed.claim, None, request.now)?;
+            hold(connection, request.worker, (&due.claimed.claim, due.is_of_queue), None, request.now)?;
             round.claimed.push(due.claimed);
         } else if let Some(fallback) = due.fallback {
-            hold(connection, request.worker, &due.claimed.claim, Some(&fallback), request.now)?;
+            let held = (&due.claimed.claim, due.is_of_queue);
+            hold(connection, request.worker, held, Some(&fallback), request.now)?;
             round.claimed.push(Claimed {
                 kind: "template".to_owned(),
                 content: fallback,
@@ -179,7 +181,7 @@ fn find_due(connection: &Connection, request: &ClaimRequest, tokens: &[ClaimToke
     let sql = format!(
         "select {COLUMNS}, m.contact_id, m.needs_window, m.fallback,
                  m.is_marketing = 1 and c.opted_out_at is not null,
-                 m.is_fallback_marketing = 1 and c.opted_out_at is not null, w.last_inbound_at, w.refused_at
+                 m.is_fallback_marketing = 1 and c.opted_out_at is not null, w.last_inbound_at, w.refused_at, m.mode = 'queue'
          from messages m
          left join contacts c on c.id = m.contact_id
          left join windows w
@@ -216,6 +218,7 @@ fn find_due(connection: &Connection, request: &ClaimRequest, tokens: &[ClaimToke
             is_unwanted: cells.flag()?,
             is_fallback_unwanted: cells.flag()?,
             window: Window { last_inbound_at: cells.opt_at()?, refused_at: cells.opt_at()? },
+            is_of_queue: cells.flag()?,
         });
     }
     Ok(found)
@@ -225,11 +228,11 @@ fn find_due(connection: &Connection, request: &ClaimRequest, tokens: &[ClaimToke
 fn hold(
     connection: &Connection,
     worker: WorkerId,
-    claim: &Claim,
+    (claim, is_of_queue): (&Claim, bool),
     fallback: Option<&str>,
     now: Timestamp,
 ) -> SqlResult<()> {
-    let is_of_queue = connection
+    let n_rows = connection
         .prepare_cached(
             "update messages
              set status = 'sending', worker_id = ?3, claim_token = ?4, n_attempts = ?5, due_at = null,
@@ -237,23 +240,20 @@ fn hold(
                  context_wamid = case when ?6 is null then context_wamid end,
                  sent_as = case when ?6 is null then sent_as else 'template' end, fallback = null,
                  needs_window = case when ?6 is null then needs_window else 0 end, updated_at = ?7
-             where workspace_id = ?1 and id = ?2 and status = 'queued' and worker_id is null
-             returning mode = 'queue'",
+             where workspace_id = ?1 and id = ?2 and status = 'queued' and worker_id is null",
         )?
-        .query_row(
-            params![
-                claim.workspace.as_bytes(),
-                claim.message.as_bytes(),
-                worker.as_bytes(),
-                claim.token.0,
-                claim.attempt,
-                fallback,
-                micros(now),
-            ],
-            |row| row.get(0),
-        )
-        .optional()?
-        .ok_or(SqlError::Bug("a due message was not there to be claimed"))?;
+        .execute(params![
+            claim.workspace.as_bytes(),
+            claim.message.as_bytes(),
+            worker.as_bytes(),
+            claim.token.0,
+            claim.attempt,
+            fallback,
+            micros(now),
+        ])?;
+    if n_rows != 1 {
+        return Err(SqlError::Bug("a due message was not there to be claimed"));
+    }
     depth::moved(connection, claim.account, is_of_queue, (Some(Status::Queued), Status::Sending))
 }
 

@@ -7,7 +7,7 @@ use engine::ports::StoreError;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 
-use super::{BUSY_TIMEOUT, STATEMENTS, gone};
+use super::{BUSY_TIMEOUT, gone, prepare_once};
 use crate::error::{SqlError, SqlResult};
 
 /// How many calls read at once.
@@ -59,6 +59,6 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     )?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "query_only", true)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    prepare_once(&connection)?;
     Ok(connection)
 }

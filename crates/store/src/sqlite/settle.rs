@@ -139,17 +139,18 @@ impl Entry<'_> {
 /// Adds a line to the message's story, and tells it: each step once.
 pub(super) fn add_entry(connection: &Connection, current: &Current, entry: &Entry<'_>) -> SqlResult<()> {
     let number: u32 = connection
+        .prepare_cached("select coalesce(max(entry), 0) + 1 from timeline where message_id = ?1")?
+        .query_row([current.message.as_bytes()], |row| row.get(0))?;
+    connection
         .prepare_cached(
             "insert into timeline (
                  message_id, entry, workspace_id, status, at, heard_at, is_report, wamid, is_duplicate, error, pricing,
                  post_seq, post_start, post_length)
-             values (
-                 ?1, (select coalesce(max(entry), 0) + 1 from timeline where message_id = ?1),
-                 ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
-             returning entry",
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         )?
-        .query_row(params![
+        .execute(params![
             current.message.as_bytes(),
+            number,
             current.workspace.as_bytes(),
             entry.status.as_str(),
             micros(entry.at),
@@ -162,7 +163,7 @@ pub(super) fn add_entry(connection: &Connection, current: &Current, entry: &Entr
             entry.raw.map(|(post, _, _)| post),
             entry.raw.map(|(_, start, _)| start),
             entry.raw.map(|(_, _, length)| length),
-        ], |row| row.get(0))?;
+        ])?;
     if !entry.is_told(current.status) || number > 1 && was_told(connection, current, entry.status, number)? {
         return Ok(());
     }

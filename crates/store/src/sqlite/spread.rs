@@ -74,25 +74,25 @@ pub(super) struct NewDelivery<'a> {
 
 /// Writes a delivery at the end of its queue, and says at which position of the workspace's list.
 pub(super) fn put(connection: &Connection, new: &NewDelivery<'_>) -> SqlResult<i64> {
-    let mut statement = connection.prepare_cached(
-        "insert into deliveries (
-             workspace_id, seq, webhook_id, event_seq, lane, is_redelivery, status, created_at, ends_at)
-         values (?1, coalesce((select seq from deliveries where workspace_id = ?1 order by seq desc limit 1), 0) + 1,
-                 ?2, ?3, ?4, ?5, 'pending', ?6, ?7)
-         returning seq",
-    )?;
-    let position = statement.query_row(
-        params![
+    let position: i64 = connection
+        .prepare_cached("select coalesce(max(seq), 0) + 1 from deliveries where workspace_id = ?1")?
+        .query_row([new.workspace.as_bytes()], |row| row.get(0))?;
+    connection
+        .prepare_cached(
+            "insert into deliveries (
+                 workspace_id, seq, webhook_id, event_seq, lane, is_redelivery, status, created_at, ends_at)
+             values (?1, ?2, ?3, ?4, ?5, ?6, 'pending', ?7, ?8)",
+        )?
+        .execute(params![
             new.workspace.as_bytes(),
+            position,
             new.webhook.as_bytes(),
             new.event,
             new.lane,
             new.is_redelivery,
             micros(new.now),
             micros(new.ends_at),
-        ],
-        |row| row.get(0),
-    )?;
+        ])?;
     connection
         .prepare_cached(
             "insert into lanes (webhook_id, lane, workspace_id, n_failures, due_at) values (?1, ?2, ?3, 0, ?4)
