@@ -8,7 +8,7 @@ pub const FIELDS: [&str; 7] =
     ["about", "address", "description", "email", "websites", "vertical", "profile_picture_url"];
 
 /// The kinds of businesses that Meta knows.
-const VERTICALS: [&str; 22] = [
+pub const VERTICALS: [&str; 22] = [
     "OTHER",
     "AUTO",
     "BEAUTY",
@@ -33,17 +33,26 @@ const VERTICALS: [&str; 22] = [
     "UNDEFINED",
 ];
 
+/// The longest `about`, in characters.
+pub const MAX_ABOUT: usize = 139;
+/// The most websites.
+pub const MAX_WEBSITES: usize = 2;
+/// The longest of them, in characters.
+pub const MAX_WEBSITE: usize = 256;
+
 /// The texts that may be empty, with their longest.
-const TEXTS: [(&str, usize); 3] = [("address", 256), ("description", 512), ("email", 128)];
+pub const TEXTS: [(&str, usize); 3] = [("address", 256), ("description", 512), ("email", 128)];
 
 /// Reads what shall change of a profile, in Meta's form; `null` clears.
 pub fn read_change(fields: &Fields<'_, '_>) -> Object {
     let mut change = Object::new();
     match fields.change("about") {
         Change::Keep => {}
-        Change::Clear => fields.optional("about").refuse("cannot be cleared: Meta wants 1 to 139 characters"),
+        Change::Clear => fields
+            .optional("about")
+            .refuse(format!("cannot be cleared: Meta wants 1 to {MAX_ABOUT} characters")),
         Change::Set(item) => {
-            if let Some(text) = item.string(1..=139) {
+            if let Some(text) = item.string(1..=MAX_ABOUT) {
                 change.insert("about", text);
             }
         }
@@ -68,9 +77,9 @@ pub fn read_change(fields: &Fields<'_, '_>) -> Object {
             change.insert("websites", Value::Array(Vec::new()));
         }
         Change::Set(item) => {
-            let sites = item.array(..=2).map(|items| {
+            let sites = item.array(..=MAX_WEBSITES).map(|items| {
                 let site = |item: crate::check::Item<'_, '_>| {
-                    let text = item.string(..=256)?;
+                    let text = item.string(..=MAX_WEBSITE)?;
                     item.http_url().map(|_| Value::from(text))
                 };
                 items.iter().filter_map(site).collect()

@@ -9,13 +9,13 @@ use crate::id::{UserId, WorkspaceId};
 use crate::permission::Role;
 
 /// The longest address that mail can carry, in characters.
-const MAX_EMAIL: usize = 254;
+pub const MAX_EMAIL: usize = 254;
 /// The longest part before the `@`.
 const MAX_LOCAL: usize = 64;
 /// The shortest password, in characters.
-const MIN_PASSWORD: usize = 8;
+pub const MIN_PASSWORD: usize = 8;
 /// The longest: a password is hashed whole, and nobody types more.
-const MAX_PASSWORD: usize = 256;
+pub const MAX_PASSWORD: usize = 256;
 
 /// An e-mail address.
 ///

@@ -398,10 +398,13 @@ async fn note_token(deps: &Deps, account: &Account, token: &TokenInfo) -> Result
     deps.registry.account_token(account.workspace, account.id, token.expires_at, deps.now()).await
 }
 
+/// What is tried of an account.
+pub const CHECKS: [&str; 7] = ["token", "expiry", "scopes", "number", "quality", "webhook", "callback"];
+
 /// One thing that was tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
-    /// What: `token`, `scopes`, `number`, `webhook`, `callback`.
+    /// What: one of [`CHECKS`].
     pub name: &'static str,
     /// Whether all is well.
     pub is_ok: bool,

@@ -18,6 +18,7 @@ mod keys;
 mod list;
 mod media;
 mod messages;
+pub(crate) mod openapi;
 mod refusal;
 mod repeat;
 mod request;

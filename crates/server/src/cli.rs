@@ -31,6 +31,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
+use crate::api::openapi;
 use crate::config::{self, Environment, Loaded, Origin};
 use crate::telemetry;
 use crate::traces::Exporter;
@@ -93,6 +94,8 @@ enum Command {
     Workspaces(workspaces::Workspaces),
     /// Send one message through a running gateway, for scripts and cron
     Send(Box<send::Send>),
+    /// Print the description of the API (OpenAPI 3.1)
+    Openapi,
     /// The configuration: check what is in effect, print the reference
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -129,6 +132,11 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     if matches!(cli.command, Command::Config(ConfigCommand::Reference)) {
         // Needs no valid configuration: it is what helps to make one.
         terminal::say(config::reference().trim_end())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if matches!(cli.command, Command::Openapi) {
+        // The same whatever the configuration.
+        terminal::say(openapi::printed().trim_end())?;
         return Ok(ExitCode::SUCCESS);
     }
     if let Command::Doctor(doctor) = &cli.command {
@@ -172,7 +180,7 @@ async fn dispatch(ctx: Ctx, command: Command) -> anyhow::Result<ExitCode> {
         Command::Workspaces(workspaces) => Box::pin(workspaces.run(&ctx)).await,
         Command::Send(send) => Box::pin(send.run(&ctx)).await,
         Command::Config(ConfigCommand::Check(output)) => check(&ctx, output),
-        Command::Config(ConfigCommand::Reference) => Ok(ExitCode::SUCCESS),
+        Command::Config(ConfigCommand::Reference) | Command::Openapi => Ok(ExitCode::SUCCESS),
     }
 }
 

@@ -10,6 +10,7 @@ mod cli;
 mod client;
 mod clock;
 mod config;
+mod docs;
 mod health;
 mod listen;
 pub mod metrics;

@@ -28,7 +28,7 @@ use crate::config::{Config, MediaStore};
 use crate::metrics::Access;
 use crate::passwords::Argon2Passwords;
 use crate::traces::{self, Exporter};
-use crate::{api, health, listen, metrics, webhook};
+use crate::{api, docs, health, listen, metrics, webhook};
 
 /// How long what is under way may take after the process was told to stop, all in all: the longest call to Meta, and a
 /// little.
@@ -175,6 +175,7 @@ pub fn router(deps: &Arc<Deps>, web: Web) -> Router {
         .merge(api::router(deps, &Arc::new(web)))
         .merge(webhook::router(deps))
         .merge(health::router(deps))
+        .merge(docs::router())
         .merge(metrics)
         .fallback_service(axum::routing::any(api::nothing_here).with_state(deps.clone()));
     if is_traced { router.layer(axum::middleware::from_fn(traces::follow)) } else { router }

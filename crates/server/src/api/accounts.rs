@@ -17,6 +17,7 @@ use engine::{Deps, account};
 use super::visit::{Acting, Allowed, Named};
 use super::{ApiError, answer, body, list, show};
 
+pub(in crate::api) use change::{MAX_ID, MAX_NAME, MAX_SECRET};
 pub(crate) use change::{create_account, delete_account, or_taken, update_account};
 pub(crate) use number::{get_profile, register_account, subscribe_account, test_account, update_profile};
 

@@ -18,7 +18,7 @@ use super::visit::{Allowed, Visit, whole_seconds_until};
 use super::{ApiError, Code, answer, body, cookie, show};
 
 /// The longest password and the longest name that are tried.
-const LONGEST: usize = 1000;
+pub(super) const LONGEST: usize = 1000;
 
 /// Begins a session.
 pub(crate) async fn log_in(

@@ -21,7 +21,7 @@ use super::visit::Visit;
 use super::{ApiError, Code, body, repeat};
 
 /// Messages in one request.
-const MAX_ITEMS: usize = 1000;
+pub(super) const MAX_ITEMS: usize = 1000;
 /// Items that are accepted side by side: enough to share each sync of the disk.
 const SIDE_BY_SIDE: usize = 64;
 

@@ -8,7 +8,7 @@ use url::Url;
 use crate::run::Web;
 
 /// What the cookie is called.
-const NAME: &str = "waypost_session";
+pub(super) const NAME: &str = "waypost_session";
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The secret of the session that a request carries.

@@ -18,7 +18,6 @@ macro_rules! codes {
 
         impl Code {
             /// Every code, in the order of the documentation.
-            #[cfg(test)]
             pub(crate) const ALL: &[Self] = &[$(Self::$variant),*];
 
             /// The word in the answer.
@@ -29,7 +28,6 @@ macro_rules! codes {
             }
 
             /// What it means: the words of its documentation.
-            #[cfg(test)]
             pub(crate) fn about(self) -> String {
                 match self {
                     $(Self::$variant => [$($doc),+].map(str::trim).join(" "),)*

@@ -20,10 +20,11 @@ use super::visit::Allowed;
 use super::{ApiError, answer, body};
 
 /// Events in an answer that names no number.
-const PER_PAGE: i64 = 100;
-const MAX_PER_PAGE: i64 = 200;
+pub(super) const PER_PAGE: i64 = 100;
+/// The most of them.
+pub(super) const MAX_PER_PAGE: i64 = 200;
 /// The longest wait for an event.
-const MAX_WAIT: i64 = 60;
+pub(super) const MAX_WAIT: i64 = 60;
 /// How often a stream without events says that it lives.
 const KEEP_ALIVE: SignedDuration = SignedDuration::from_secs(15);
 /// Events that a stream reads at once.

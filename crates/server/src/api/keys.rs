@@ -22,13 +22,13 @@ use super::{ApiError, Code, answer, body, list, show};
 /// The longest name, in characters.
 pub(super) const MAX_NAME: usize = 100;
 /// The most accounts in a key's list.
-const MAX_ACCOUNTS: usize = 1000;
+pub(super) const MAX_ACCOUNTS: usize = 1000;
 /// The most calls in a window that a limit may allow: as good as none.
-const MOST_CALLS: i64 = 1_000_000_000;
+pub(super) const MOST_CALLS: i64 = 1_000_000_000;
 /// How long a rotated key lives on if nobody says.
-const OVERLAP: i64 = 24 * 3600;
+pub(super) const OVERLAP: i64 = 24 * 3600;
 /// How long it may.
-const MAX_OVERLAP: i64 = 30 * 24 * 3600;
+pub(super) const MAX_OVERLAP: i64 = 30 * 24 * 3600;
 
 /// Lists the keys that are not revoked, newest first.
 pub(crate) async fn list_keys(

@@ -11,10 +11,12 @@ use engine::ports::{Page, PageRequest, PageStart};
 use super::answer;
 
 /// Rows on a page that names no number.
-const PER_PAGE: i64 = 50;
-const MAX_PER_PAGE: i64 = 200;
+pub(super) const PER_PAGE: i64 = 50;
+/// The most rows on a page.
+pub(super) const MAX_PER_PAGE: i64 = 200;
 /// The highest page number: what lies beyond is followed with a cursor.
-const MAX_PAGE: i64 = 1_000_000;
+pub(super) const MAX_PAGE: i64 = 1_000_000;
+
 /// Reads `page`, `per_page` and `cursor`; a cursor is good for its own list only.
 pub(crate) fn page_request(list: &str, fields: &Fields<'_, '_>) -> PageRequest {
     let per_page = fields.optional("per_page").integer_or_text(1..=MAX_PER_PAGE).unwrap_or(PER_PAGE);

@@ -11,15 +11,15 @@ use jiff::{SignedDuration, Timestamp};
 use super::ApiError;
 
 /// The longest reference of a caller, in characters.
-const MAX_REFERENCE: usize = 512;
+pub(super) const MAX_REFERENCE: usize = 512;
 /// The longest wamid that is taken, in characters; Meta's are below 256.
-const MAX_WAMID: usize = 512;
+pub(super) const MAX_WAMID: usize = 512;
 /// The longest key for repeated requests, in characters.
 pub(crate) const MAX_KEY: usize = 255;
 /// How far ahead a message can be scheduled.
 const MAX_AHEAD: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// How long a message may be valid: 30 days in seconds, as long as Meta itself keeps one.
-const MAX_VALID_FOR: i64 = 30 * 86_400;
+pub(super) const MAX_VALID_FOR: i64 = 30 * 86_400;
 
 /// How a message is to be sent, where the caller does not say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,8 @@ use domain::permission::Permission;
 use engine::Deps;
 
 use super::{
-    accounts, audit, auth, batch, contacts, events, keys, media, messages, send, templates, users, webhooks,
+    accounts, audit, auth, batch, contacts, events, keys, media, messages, openapi, send, templates, users,
+    webhooks,
 };
 
 /// What a caller needs.
@@ -35,13 +36,27 @@ pub struct Route {
     pub path: &'static str,
     /// What a caller needs.
     pub needs: Needs,
+    /// The handler, with its module.
+    pub handler: &'static str,
+}
+
+impl Route {
+    /// The handler's name: what the route is called in the API's description.
+    pub fn name(&self) -> &'static str {
+        self.handler.rsplit(':').next().unwrap_or_default().trim()
+    }
 }
 
 macro_rules! routes {
     ($($method:ident $path:literal $handler:path, $needs:expr;)*) => {
         /// Every route, in the order of the page.
         pub(crate) const ROUTES: &[Route] =
-            &[$(Route { method: stringify!($method), path: $path, needs: $needs }),*];
+            &[$(Route {
+                method: stringify!($method),
+                path: $path,
+                needs: $needs,
+                handler: stringify!($handler),
+            }),*];
 
         /// The routes. Each tells its handler what its caller needs.
         pub(super) fn router() -> Router<Arc<Deps>> {
@@ -119,6 +134,7 @@ routes! {
     GET "/events" events::list_events, May(P::ReadEvents);
     GET "/events/stream" events::stream_events, May(P::ReadEvents);
     GET "/audit" audit::list_acts, May(P::ReadAudit);
+    GET "/openapi.json" openapi::get_openapi, Nothing;
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use super::visit::{Acting, Allowed, Named, lacks, whole_seconds_until};
 use super::{ApiError, Code, answer, body, list, show};
 
 /// The longest text that is taken for a password before it is judged.
-const LONGEST: usize = 1000;
+pub(super) const LONGEST: usize = 1000;
 
 fn roles() -> [(&'static str, Role); 4] {
     Role::ALL.map(|role| (role.as_str(), role))

@@ -28,7 +28,7 @@ use crate::run::Web;
 /// The path of a send.
 pub(crate) const SEND: &str = "/v1/messages";
 /// The word of this dialect for every refusal that a client answers by waiting.
-const LIMITED: &str = "rate_limit_exceeded";
+pub(super) const LIMITED: &str = "rate_limit_exceeded";
 
 /// The routes under `/v1`.
 pub(crate) fn router(deps: &Arc<Deps>, web: &Arc<Web>) -> Router {

@@ -431,5 +431,6 @@ pub(crate) async fn no_such_method(State(deps): State<Arc<Deps>>, visit: Visit) 
 
 fn count_other(deps: &Deps, visit: &Visit) -> Result<(), ApiError> {
     let caller = visit.caller.clone().ok_or_else(nobody)?;
-    visit.spend(deps, &caller, CallKind::Other)
+    // Where nothing is, no parameter is the fault.
+    Visit { surplus: None, ..visit.clone() }.spend(deps, &caller, CallKind::Other)
 }

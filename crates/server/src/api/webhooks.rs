@@ -25,9 +25,13 @@ use super::visit::{Acting, Allowed, Named};
 use super::{ApiError, Code, answer, body, list};
 
 /// The word for every kind of event.
-const EVERYTHING: &str = "*";
+pub(super) const EVERYTHING: &str = "*";
 /// What stands for the value of a header: it may be a secret.
 const HIDDEN: &str = "***";
+/// The longest name, in characters.
+pub(super) const MAX_NAME: usize = 100;
+/// The most accounts that an endpoint names.
+pub(super) const MAX_ACCOUNTS: usize = 100;
 
 /// Lists endpoints, oldest first.
 pub(crate) async fn list_webhooks(
@@ -285,7 +289,7 @@ fn read_choice(
             item
         }
     };
-    let name = field("name").string(1..=100).map(str::to_owned);
+    let name = field("name").string(1..=MAX_NAME).map(str::to_owned);
     let url_field = field("url");
     let url = url_field.string(1..).and_then(|url| match deps.sender.check(url) {
         Ok(()) => Some(url.to_owned()),
@@ -344,7 +348,7 @@ fn read_events(items: &Items<'_, '_>) -> Option<Vec<EventKind>> {
 fn read_accounts(deps: &Deps, caller: &Caller, item: &Item<'_, '_>) -> Vec<AccountId> {
     let directory = deps.directory.current();
     let mut accounts = Vec::new();
-    let Some(items) = item.array(1..=100) else { return accounts };
+    let Some(items) = item.array(1..=MAX_ACCOUNTS) else { return accounts };
     for item in items.iter() {
         let Some(name) = item.string(1..) else { continue };
         match directory.account(caller.workspace(), name) {

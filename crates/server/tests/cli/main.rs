@@ -5,6 +5,7 @@ mod accounts;
 mod config;
 mod keys;
 mod migrate;
+mod openapi;
 mod operate;
 mod redrive;
 mod send;

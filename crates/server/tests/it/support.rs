@@ -40,6 +40,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use crate::contract;
 use crate::receiver::Receiver;
 
 /// The simulator's first moment, and ours.
@@ -374,12 +375,16 @@ impl TestApp {
 
     /// Calls the gateway.
     pub(crate) async fn call(&self, request: Request<Body>) -> Answer {
+        let (request, sent) = known_body(request).await;
+        let (method, uri) = (request.method().clone(), request.uri().to_string());
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         let body = serde_json::from_slice(&bytes)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
-        Answer { status: parts.status, headers: parts.headers, body }
+        let answer = Answer { status: parts.status, headers: parts.headers, body };
+        contract::hold(&method, &uri, sent.as_deref(), &answer);
+        answer
     }
 
     /// Calls with the usual key.
@@ -479,6 +484,17 @@ impl TestApp {
     pub(crate) fn n_taken(&self) -> usize {
         self.sim.messages().len()
     }
+}
+
+/// The request, and its body if that is at hand already.
+async fn known_body(request: Request<Body>) -> (Request<Body>, Option<Vec<u8>>) {
+    let (parts, body) = request.into_parts();
+    // A large file is not copied: how much memory it takes is measured.
+    if http_body::Body::size_hint(&body).exact().is_none_or(|size| size > 100_000) {
+        return (Request::from_parts(parts, body), None);
+    }
+    let bytes = body.collect().await.unwrap().to_bytes();
+    (Request::from_parts(parts, Body::from(bytes.clone())), Some(bytes.to_vec()))
 }
 
 /// `X-Hub-Signature-256` of a body.

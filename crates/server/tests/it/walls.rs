@@ -131,7 +131,8 @@ async fn nobody_passes_a_route_that_needs_somebody() {
         let request = Request::builder().method(route.method).uri(things.fill(route.path));
         let answer = app.call(request.body(Body::from("[]")).unwrap()).await;
         if format!("{:?}", route.needs) == "Nothing" {
-            answer.expect(400);
+            // What is only read has nothing to refuse.
+            answer.expect(if route.method == "GET" { 200 } else { 400 });
         } else {
             assert_eq!(answer.expect(401).code(), "invalid_api_key");
         }

@@ -21,11 +21,11 @@ use crate::api::visit::{Acting, Named};
 use crate::api::{ApiError, Code, body};
 
 /// The longest name, in characters.
-const MAX_NAME: usize = 100;
+pub(in crate::api) const MAX_NAME: usize = 100;
 /// The longest of Meta's ids.
-const MAX_ID: usize = 32;
+pub(in crate::api) const MAX_ID: usize = 32;
 /// The longest secret; Meta's tokens are some hundred characters.
-const MAX_SECRET: usize = 2_000;
+pub(in crate::api) const MAX_SECRET: usize = 2_000;
 
 /// Makes an account.
 pub(crate) async fn create_account(

@@ -19,7 +19,7 @@ use super::super::{ApiError, answer, body};
 use super::{done, refuse_bound, result, word};
 
 /// The most contacts of one call.
-const MAX_ITEMS: usize = 1_000;
+pub(in crate::api) const MAX_ITEMS: usize = 1_000;
 
 /// Writes down contacts, each by its number or user id: new ones are made, known ones changed. One that is wrong fails
 /// alone; the others are one transaction.

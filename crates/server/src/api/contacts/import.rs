@@ -29,7 +29,7 @@ const MAX_TABLE: usize = 100_000_000;
 /// Rows that are written down in one transaction.
 const ROWS_AT_ONCE: usize = 500;
 /// Rows of the file of errors.
-const MAX_ERRORS: usize = 1_000;
+pub(in crate::api) const MAX_ERRORS: usize = 1_000;
 
 /// Writes down the contacts of a table, each by its number or user id.
 pub(crate) async fn import_contacts(

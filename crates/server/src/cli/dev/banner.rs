@@ -22,6 +22,7 @@ pub(super) fn text(config: &Config, palette: Palette) -> String {
     ));
     let mut text = format!("\n{title}  a whole WhatsApp on this machine; nothing leaves it\n\n");
     text.push_str(&row("API", &api, ""));
+    text.push_str(&row("Docs", &format!("{api}/docs"), "browse the API and try it"));
     text.push_str(&row("Simulator", &simulator, "a stand-in for graph.facebook.com"));
     text.push_str(&row("Database", &config.database.display().to_string(), ""));
     text.push_str(&row("API key", DEV_KEY, ""));

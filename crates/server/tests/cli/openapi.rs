@@ -1,0 +1,14 @@
+//! `waypost openapi`.
+
+use crate::support::bare;
+
+#[test]
+fn the_description_is_printed_whatever_the_configuration() {
+    let shell = bare();
+    shell.write("waypost.toml", "this is no configuration");
+    let printed = shell.waypost("openapi").ok();
+    let described: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(described["openapi"], "3.1.0");
+    assert!(described["paths"]["/api/messages/send"]["post"].is_object());
+    assert_eq!(printed.trim(), include_str!("../../../../docs/openapi.json").trim());
+}

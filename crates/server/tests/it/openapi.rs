@@ -1,0 +1,355 @@
+//! The description of the API: what it shows is what the handlers take and give.
+
+use axum::body::Body;
+use axum::http::{Method, Request};
+use domain::access::Scope;
+use domain::permission::Role;
+use serde_json::{Value, json};
+
+use crate::contract::{DOCUMENT, assert_fits, described, resolve};
+use crate::openapi_world::{WAMID, World, upload};
+use crate::support::{Answer, CUSTOMER, TestApp};
+
+/// Each route: path template, method, what the document says.
+fn operations() -> Vec<(&'static str, Method, &'static Value)> {
+    let paths = DOCUMENT["paths"].as_object().unwrap();
+    let all = paths.iter().flat_map(|(path, methods)| {
+        methods.as_object().unwrap().iter().map(move |(method, operation)| {
+            (path.as_str(), method.to_ascii_uppercase().parse().unwrap(), operation)
+        })
+    });
+    all.collect()
+}
+
+/// The path with the id of its example.
+fn path_of(template: &str, operation: &Value) -> String {
+    let parameters = operation["parameters"].as_array();
+    let id = parameters.into_iter().flatten().find(|parameter| parameter["in"] == "path");
+    let encoded = |id: &Value| -> String {
+        url::form_urlencoded::byte_serialize(id["example"].as_str().unwrap().as_bytes()).collect()
+    };
+    id.map_or_else(|| template.to_owned(), |id| template.replace("{id}", &encoded(id)))
+}
+
+/// What the document says of a JSON body.
+fn body_of(operation: &'static Value) -> &'static Value {
+    resolve(&operation["requestBody"]["content"]["application/json"]["schema"])
+}
+
+/// The bodies that the document shows; `None` where there is none.
+fn bodies(operation: &'static Value) -> Vec<(String, Option<&'static Value>)> {
+    let examples = operation["requestBody"]["content"]["application/json"]["examples"].as_object();
+    let mut bodies: Vec<_> = examples
+        .into_iter()
+        .flatten()
+        .map(|(name, example)| (name.clone(), Some(&example["value"])))
+        .collect();
+    if bodies.is_empty() || operation["requestBody"]["required"] == false {
+        bodies.push(("nothing".to_owned(), None));
+    }
+    bodies
+}
+
+/// Makes a call as the document shows it.
+async fn try_out(world: &World, path: &str, method: &Method, body: Option<&Value>) -> Answer {
+    let app = &world.app;
+    let path = world.fill(&path.replace(
+        &url::form_urlencoded::byte_serialize(WAMID.as_bytes()).collect::<String>(),
+        &url::form_urlencoded::byte_serialize(world.fill(WAMID).as_bytes()).collect::<String>(),
+    ));
+    let body = body.map_or_else(String::new, |body| world.fill(&body.to_string()));
+    match path.as_str() {
+        "/api/auth/logout" => {
+            let browser = app.log_in("owner@example.com").await;
+            app.browse(&browser, "POST", &path, body).await
+        }
+        "/api/media" => app.call(upload()).await,
+        "/api/contacts/import" => {
+            let content = &described(method, &path).unwrap()["requestBody"]["content"]["text/csv"];
+            let request = Request::post(path)
+                .header("X-API-Key", engine::key::DEV_KEY)
+                .header("Content-Type", "text/csv")
+                .body(Body::from(content["example"].as_str().unwrap()));
+            app.call(request.unwrap()).await
+        }
+        "/api/events/stream" => {
+            app.deps.stopping.cancel();
+            app.get(&path).await
+        }
+        _ => app.patiently(app.request(method.as_str(), &path, body)).await,
+    }
+}
+
+/// Tries each example of each route of these resources. Returns how many there were.
+async fn try_examples(tags: &[&str]) -> usize {
+    let mut n_tried = 0;
+    // To read changes nothing: all do it in one world.
+    let library = World::of("all").await;
+    for (template, method, operation) in operations() {
+        if !tags.contains(&operation["tags"][0].as_str().unwrap()) {
+            continue;
+        }
+        let name = operation["operationId"].as_str().unwrap();
+        let path = path_of(template, operation);
+        if method == Method::GET && name != "stream_events" {
+            let answer = try_out(&library, &path, &method, None).await;
+            assert!(answer.status.is_success(), "{name}: {:#}", answer.body);
+            n_tried += 1;
+            continue;
+        }
+        let mut world = World::of(name).await;
+        for (index, (example, body)) in bodies(operation).into_iter().enumerate() {
+            // A message more does no harm; another act may find nothing left to do.
+            if index > 0 && name == "send_message" {
+                world.app.advance(60);
+            } else if index > 0 {
+                world = World::of(name).await;
+            }
+            if let Some(body) = body {
+                let schema = body_of(operation);
+                assert_fits(body, schema, false, &format!("{name}, {example}"));
+            }
+            let answer = try_out(&world, &path, &method, body).await;
+            assert!(answer.status.is_success(), "{name}, {example}: {:#}", answer.body);
+            n_tried += 1;
+        }
+    }
+    n_tried
+}
+
+/// The resources, in parts that take about the same time.
+const PARTS: [&[&str]; 4] = [
+    &["Sending", "Messages", "Media", "Events"],
+    &["Accounts", "Webhooks"],
+    &["Templates", "Contacts"],
+    &["API keys", "Users", "Session", "Audit log", "Operations"],
+];
+
+#[tokio::test]
+async fn each_example_about_messages_is_taken_and_answered_as_described() {
+    let n_tried = try_examples(PARTS[0]).await;
+    assert!(n_tried >= 28, "{n_tried}");
+}
+
+#[tokio::test]
+async fn each_example_about_accounts_and_webhooks_is_taken_and_answered_as_described() {
+    let n_tried = try_examples(PARTS[1]).await;
+    assert!(n_tried >= 25, "{n_tried}");
+}
+
+#[tokio::test]
+async fn each_example_about_templates_and_contacts_is_taken_and_answered_as_described() {
+    let n_tried = try_examples(PARTS[2]).await;
+    assert!(n_tried >= 20, "{n_tried}");
+}
+
+#[tokio::test]
+async fn each_example_about_callers_is_taken_and_answered_as_described() {
+    let n_tried = try_examples(PARTS[3]).await;
+    assert!(n_tried >= 20, "{n_tried}");
+}
+
+#[test]
+fn no_resource_is_left_out() {
+    for tag in DOCUMENT["tags"].as_array().unwrap() {
+        // Only Meta signs what is posted there: `openapi_outside` does it.
+        assert!(tag["name"] == "Meta" || PARTS.concat().contains(&tag["name"].as_str().unwrap()), "{tag}");
+    }
+}
+
+#[tokio::test]
+async fn each_example_of_an_answer_is_what_its_schema_says() {
+    for (_, _, operation) in operations() {
+        for (status, response) in operation["responses"].as_object().unwrap() {
+            let content = &response["content"]["application/json"];
+            if content["example"].is_object() {
+                let what = format!("{}, {status}", operation["operationId"]);
+                assert_fits(&content["example"], &content["schema"], true, &what);
+            }
+        }
+    }
+    for (name, example) in DOCUMENT["components"]["examples"].as_object().unwrap() {
+        assert_fits(&example["value"], &DOCUMENT["components"]["schemas"]["Error"], true, name);
+    }
+}
+
+/// Whether a field or a parameter was not known.
+fn unknown_faults(answer: &Answer) -> bool {
+    answer.reasons().contains("unknown field")
+}
+
+#[tokio::test]
+async fn each_field_that_is_described_is_known_to_its_handler() {
+    // What is refused has no effect: one world is enough.
+    let world = World::of("all").await;
+    for (template, method, operation) in operations() {
+        let Some(fields) = body_of(operation)["properties"].as_object() else { continue };
+        let name = operation["operationId"].as_str().unwrap();
+        for field in fields.keys() {
+            // No field is such an object: the handler says so, or says that it knows no such field.
+            let mut body = serde_json::Map::new();
+            body.insert(field.clone(), json!({"": []}));
+            let answer =
+                try_out(&world, &path_of(template, operation), &method, Some(&Value::Object(body))).await;
+            assert_eq!(answer.status, 400, "{name}, {field}: {:#}", answer.body);
+            assert!(!unknown_faults(&answer), "{name}, {field}: {:#}", answer.body);
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_field_of_a_send_is_known_whatever_the_type() {
+    let app = TestApp::new().await;
+    let sends = [
+        ("/api/messages/send", "SendRequest"),
+        ("/v1/messages", "SendRequest"),
+        ("/api/messages/batch", "BatchItem"),
+    ];
+    for (path, shape) in sends {
+        for variant in DOCUMENT["components"]["schemas"][shape]["oneOf"].as_array().unwrap() {
+            let kind = &variant["properties"]["type"]["const"];
+            for field in variant["properties"].as_object().unwrap().keys() {
+                if field == "type" {
+                    continue;
+                }
+                let mut message = serde_json::Map::new();
+                message.insert("type".to_owned(), kind.clone());
+                message.insert(field.clone(), json!([[[]]]));
+                let body = if shape == "BatchItem" { json!({"messages": [message]}) } else { json!(message) };
+                let answer = app.post(path, &body).await;
+                let told = answer.body.to_string();
+                assert!(told.contains(&format!("/{field}")), "{kind} {field}: {told}");
+                assert!(!told.contains("unknown field"), "{kind} {field}: {told}");
+                app.advance(1);
+            }
+        }
+        app.advance(60);
+    }
+}
+
+#[tokio::test]
+async fn each_parameter_that_is_described_is_known_to_its_handler_and_no_other_is() {
+    // What is refused has no effect: one world is enough.
+    let world = World::of("all").await;
+    for (template, method, operation) in operations() {
+        let name = operation["operationId"].as_str().unwrap();
+        if name == "stream_events" || !template.starts_with("/api/") {
+            continue;
+        }
+        let path = path_of(template, operation);
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        for parameter in parameters.filter(|parameter| parameter["in"] == "query") {
+            let parameter = parameter["name"].as_str().unwrap();
+            let answer = try_out(&world, &format!("{path}?{parameter}=%00"), &method, None).await;
+            assert_eq!(answer.pointers(), [format!("/{parameter}")], "{name}: {:#}", answer.body);
+            if method == Method::GET {
+                let answer = try_out(&world, &format!("{path}?{parameter}="), &method, None).await;
+                assert!(!unknown_faults(&answer), "{name}, {parameter}: {:#}", answer.body);
+            }
+        }
+        let answer = try_out(&world, &format!("{path}?nobody_has_this=1"), &method, None).await;
+        assert!(answer.reasons().contains("unknown"), "{name}: {:#}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn the_document_is_served_to_anybody_and_known_by_its_tag() {
+    let app = TestApp::new().await;
+    let ask = |tag: Option<&str>| {
+        let request = Request::get("/api/openapi.json");
+        let request = match tag {
+            Some(tag) => request.header("If-None-Match", tag),
+            None => request,
+        };
+        request.body(Body::empty()).unwrap()
+    };
+    let answer = app.call(ask(None)).await.expect(200);
+    assert_eq!(answer.body, *DOCUMENT);
+    assert_eq!(answer.body["openapi"], "3.1.0");
+    let tag = answer.headers["etag"].to_str().unwrap().to_owned();
+    let again = app.call(ask(Some(&tag))).await.expect(304);
+    assert_eq!(again.body, "");
+    app.call(ask(Some("\"other\""))).await.expect(200);
+}
+
+#[tokio::test]
+async fn what_the_document_says_of_errors_is_what_the_handlers_say() {
+    let app = TestApp::new().await;
+    app.add_user("owner@example.com", Role::Owner).await;
+    let reader = app.key(|new| new.scopes = vec![Scope::Read]).await;
+    let text = |to: &str| json!({"to": to, "type": "text", "text": "Hi"}).to_string();
+    let no_such = "/api/messages/01a2b3c4-0000-7000-8000-000000000001";
+    let cases = [
+        ("outside_window", app.send_text("+447700900123").await),
+        ("invalid_api_key", app.request_as("wp_test_wrong", "GET", "/api/me", "").await),
+        ("message_not_found", app.get(no_such).await),
+        ("not_found", app.get("/api/nothing").await),
+        // A parameter is not the fault where the method is.
+        ("method_not_allowed", app.request("PATCH", "/api/messages?page=1", "").await),
+        ("forbidden", app.request_as(&reader, "POST", "/api/messages/send", text(CUSTOMER)).await),
+        ("media_not_found", app.get("/api/media/1").await),
+        ("user_not_found", app.get("/api/users/1").await),
+        ("api_key_not_found", app.get("/api/api-keys/1").await),
+        ("invalid_credentials", {
+            let body = json!({"email": "owner@example.com", "password": "wrong"});
+            app.post("/api/auth/login", &body).await
+        }),
+        ("last_owner", {
+            let owner = app.get("/api/users").await.data()["users"][0]["id"].as_str().unwrap().to_owned();
+            let browser = app.log_in("owner@example.com").await;
+            app.browse(&browser, "DELETE", &format!("/api/users/{owner}"), "").await
+        }),
+        ("account_exists", {
+            let body =
+                json!({"name": "sandbox", "phone_number_id": "1", "waba_id": "1", "access_token": "t"});
+            app.post("/api/accounts", &body).await
+        }),
+        ("account_busy", {
+            for _ in 0..2 {
+                let body = json!({"to": CUSTOMER, "type": "text", "text": "Hi", "mode": "queue"});
+                app.send(body).await.expect(202);
+            }
+            app.request("DELETE", &format!("/api/accounts/{}", app.account), "").await
+        }),
+        ("contact_exists", {
+            app.customer_writes(CUSTOMER, "Hello").await;
+            app.post("/api/contacts", &json!({"phone_number": CUSTOMER})).await
+        }),
+        ("template_not_editable", {
+            let components = json!([{"type": "BODY", "text": "It is spring."}]);
+            let body = json!({"name": "spring_sale", "language": "en", "category": "MARKETING", "components": components});
+            let made = app.post("/api/templates", &body).await.expect(201);
+            let path = format!("/api/templates/{}", made.data()["id"].as_str().unwrap());
+            app.request("PUT", &path, json!({"components": components}).to_string()).await
+        }),
+        ("payload_too_large", { app.request("POST", "/api/messages/send", vec![b' '; 5_000_001]).await }),
+    ];
+    for (code, answer) in cases {
+        let shown = &DOCUMENT["components"]["examples"][code]["value"];
+        assert_eq!(answer.body["code"], code, "{:#}", answer.body);
+        assert_eq!(answer.body["message"], shown["message"], "{code}");
+        let names = |value: &Value| -> Vec<String> {
+            value["details"].as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect()
+        };
+        assert_eq!(names(&answer.body), names(shown), "{code}");
+    }
+    assert!(described(&Method::PATCH, "/api/messages").is_none());
+}
+
+#[tokio::test]
+async fn the_page_is_served_and_loads_nothing_from_elsewhere() {
+    let app = TestApp::new().await;
+    for (path, kind) in
+        [("/docs", "text/html"), ("/docs/page.css", "text/css"), ("/docs/page.js", "text/javascript")]
+    {
+        let answer = app.call(Request::get(path).body(Body::empty()).unwrap()).await.expect(200);
+        assert!(answer.headers["content-type"].to_str().unwrap().starts_with(kind), "{path}");
+        let policy = answer.headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.contains("default-src 'none'") && policy.contains("script-src 'self'"), "{policy}");
+        assert!(!policy.contains("unsafe"), "{policy}");
+        let text = answer.body.as_str().unwrap();
+        for foreign in ["http://", "https://", "innerHTML", "eval(", " style=\"", " onclick="] {
+            assert!(!text.contains(foreign), "{path} holds {foreign}");
+        }
+    }
+}

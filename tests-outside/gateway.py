@@ -1,0 +1,50 @@
+"""A `waypost dev` of one's own: the gateway and a simulated WhatsApp, on free ports, in a folder that is thrown away."""
+
+import json
+import os
+import subprocess
+import tempfile
+import urllib.request
+
+BINARY = os.environ["WAYPOST_BINARY"]
+# As good as none.
+UNLIMITED = 1_000_000_000
+
+
+class Gateway:
+    """A running gateway."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        command = [BINARY, "dev", "--json", "--listen", "127.0.0.1:0", "--simulator-listen", "127.0.0.1:0"]
+        # It reads no configuration but its flags: no file is in its folder, and no variable of ours is its own.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("WAYPOST_")}
+        self._process = subprocess.Popen(
+            command, cwd=self._folder.name, env=environment, stdout=subprocess.PIPE, text=True
+        )
+        ready = json.loads(self._process.stdout.readline())
+        self.url, self.simulator, self.key = ready["api"], ready["simulator"], ready["key"]
+
+    def call(self, method: str, path: str, body: object = None) -> dict:
+        """Makes a call, and hands back `data`."""
+        request = urllib.request.Request(
+            self.url + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"X-API-Key": self.key, "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)["data"]
+
+    def patient_key(self) -> str:
+        """A key without limits to speak of."""
+        wish = {"name": "outside", "scopes": ["send", "read", "manage"]}
+        return self.call(
+            "POST", "/api/api-keys", wish | {"rate_per_minute": UNLIMITED, "rate_burst": UNLIMITED}
+        )["key"]
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(timeout=60)
+        self._process.stdout.close()
+        self._folder.cleanup()
