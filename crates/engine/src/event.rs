@@ -35,7 +35,7 @@ pub fn filter(
 }
 
 /// The next events; waits for one until `deadline`, and ends early when the process is to stop.
-/// `None`: the log has not come as far as the position.
+/// `None`: there is no such event in this log.
 ///
 /// # Errors
 /// When the store cannot be read.
@@ -64,9 +64,7 @@ pub async fn next(
             return Ok(Some(EventPage { last, has_gap, ..page }));
         }
         // What was looked at and was not wanted is not looked at again.
-        if let Some(position) = last.and_then(|id| id.position(caller.workspace())) {
-            start = EventStart::After(position);
-        }
+        start = last.map_or(start, EventStart::After);
         if page.has_more {
             continue;
         }

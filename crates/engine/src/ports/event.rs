@@ -73,6 +73,6 @@ pub enum EventStart {
     Oldest,
     /// After the newest event.
     Newest,
-    /// After this position.
-    After(i64),
+    /// After this event, which may be gone already.
+    After(EventId),
 }

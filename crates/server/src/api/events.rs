@@ -92,9 +92,7 @@ pub(crate) async fn stream_events(
     let first = look.await?.ok_or_else(beyond_the_end)?;
     let start = match (wish.start, first.last) {
         // Later than the newest of now, not of some other time.
-        (EventStart::Newest, last) => {
-            EventStart::After(last.and_then(|id| id.position(caller.workspace())).unwrap_or_default())
-        }
+        (EventStart::Newest, last) => last.map_or(EventStart::Oldest, EventStart::After),
         (start, _) => start,
     };
     let stream = Stream { deps, caller, wish: Wish { start, ..wish }, is_begun: false };
@@ -141,9 +139,7 @@ impl Stream {
         let page = event::next(deps, filter, &self.caller, (self.wish.start, STREAM_PAGE), deadline).await;
         match page {
             Ok(Some(page)) => {
-                if let Some(position) = page.last.and_then(|id| id.position(self.caller.workspace())) {
-                    self.wish.start = EventStart::After(position);
-                }
+                self.wish.start = page.last.map_or(self.wish.start, EventStart::After);
                 Some(written(&page))
             }
             Ok(None) => None,
@@ -205,7 +201,7 @@ fn start(workspace: WorkspaceId, text: &str) -> Option<EventStart> {
         return Some(EventStart::Newest);
     }
     let id: EventId = text.parse().ok()?;
-    id.position(workspace).map(EventStart::After)
+    id.position(workspace).map(|_| EventStart::After(id))
 }
 
 /// Names of kinds, parted by commas.
@@ -235,7 +231,10 @@ pub(crate) fn unknown_kind(name: &str) -> String {
 }
 
 fn beyond_the_end() -> ApiError {
-    ApiError::invalid_at("/after", "the log of this database has not come as far as this event")
+    ApiError::invalid_at(
+        "/after",
+        "there is no such event in this log: it has not come as far, or was restored from an older copy",
+    )
 }
 
 fn show(event: &StoredEvent) -> Value {

@@ -122,6 +122,21 @@ pub(super) fn read(workspace: WorkspaceId, cells: &mut Cells<'_>) -> SqlResult<S
     Ok(StoredEvent { position, id: EventId::at(workspace, position, at), kind, at, data })
 }
 
+/// The position of an event of this log. `None`: it has not been reached, or something else happened there. So it is
+/// after a restore, for one who had read further than the copy goes.
+fn place(connection: &Connection, workspace: WorkspaceId, id: EventId) -> SqlResult<Option<i64>> {
+    let Some(position) = id.position(workspace) else { return Ok(None) };
+    if position > last(connection, workspace)? {
+        return Ok(None);
+    }
+    let mut statement =
+        connection.prepare_cached("select at from events where workspace_id = ?1 and seq = ?2")?;
+    let mut rows = statement.query((workspace.as_bytes(), position))?;
+    let Some(row) = rows.next()? else { return Ok(Some(position)) };
+    let at = Cells::new("events", row).at()?;
+    Ok((EventId::at(workspace, position, at) == id).then_some(position))
+}
+
 /// How many events are looked at for one page: most are wanted, or hardly any.
 const LOOKED_AT: i64 = 5_000;
 
@@ -135,8 +150,10 @@ pub(super) fn page(
 ) -> SqlResult<Option<EventPage>> {
     let after = match start {
         EventStart::Oldest => 0,
-        EventStart::After(position) if position > last(connection, workspace)? => return Ok(None),
-        EventStart::After(position) => position,
+        EventStart::After(id) => match place(connection, workspace, id)? {
+            Some(position) => position,
+            None => return Ok(None),
+        },
         EventStart::Newest => {
             let newest =
                 last_row(connection, workspace)?.map(|(position, at)| EventId::at(workspace, position, at));

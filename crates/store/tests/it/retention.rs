@@ -1,6 +1,6 @@
 //! What is old goes, and nothing that is needed.
 
-use domain::id::MessageId;
+use domain::id::{EventId, MessageId};
 use domain::message::Status;
 use engine::ports::{
     EventFilter, EventStart, Hooks, MessageKey, Messages, Overdue, Plan, StoredEvent, SweepPlace, Swept,
@@ -140,14 +140,32 @@ async fn a_reader_that_comes_too_late_is_told_of_the_gap() {
     app.advance(100 * DAY);
     app.inbound(app.text_from(CUSTOMER, "wamid.YOUNG")).await;
     sweep(&app, Swept::Events(app.workspace), days_ago(&app, 50)).await;
-    let last_gone = all[all.len() - 1].position;
-    let (rest, has_gap) = events(&app, EventStart::After(all[0].position)).await;
+    let last_gone = &all[all.len() - 1];
+    let (rest, has_gap) = events(&app, EventStart::After(all[0].id)).await;
     assert!(has_gap);
-    assert_eq!(rest[0].position, last_gone + 1);
-    let (again, has_gap) = events(&app, EventStart::After(last_gone)).await;
+    assert_eq!(rest[0].position, last_gone.position + 1);
+    let (again, has_gap) = events(&app, EventStart::After(last_gone.id)).await;
     assert!(!has_gap, "nothing lies between the last that it got and the oldest that is kept");
     assert_eq!(again, rest);
     assert!(!events(&app, EventStart::Oldest).await.1);
+}
+
+#[tokio::test]
+async fn a_reader_of_another_history_is_told_so_at_any_time() {
+    let app = TestStore::new().await;
+    for n in 0..4 {
+        app.inbound(app.text_from(CUSTOMER, &format!("wamid.{n}"))).await;
+    }
+    let (all, _) = events(&app, EventStart::Oldest).await;
+    let filter = EventFilter::default();
+    for event in &all {
+        // What stood there before the database was replaced by an older copy of itself.
+        let theirs = EventId::at(app.workspace, event.position, days_ago(&app, 1));
+        for (id, is_known) in [(event.id, true), (theirs, false)] {
+            let found = app.store.events(app.workspace, &filter, EventStart::After(id), 10).await.unwrap();
+            assert_eq!(found.is_some(), is_known, "{}", event.position);
+        }
+    }
 }
 
 #[tokio::test]
