@@ -99,8 +99,10 @@ pub async fn rehearse(deps: &Deps, caller: &Caller, request: &SendRequest) -> Re
         }
     }
     let base = format!("/{}", request.content.kind().as_str());
-    if !request.content.media_refs().is_empty() {
-        note("media", media::check(deps, caller, (&request.content, &base), request).await)?;
+    let fallback = request.fallback.as_ref().map(|fallback| (fallback, "/fallback_template"));
+    let contents = std::iter::once((&request.content, &*base)).chain(fallback);
+    for (content, base) in contents.filter(|(content, _)| !content.media_refs().is_empty()) {
+        note("media", media::check(deps, caller, (content, base), None).await)?;
     }
     let mut context_wamid = None;
     if request.context_wamid.is_some() {

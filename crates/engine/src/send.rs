@@ -319,9 +319,9 @@ async fn check(deps: &Deps, caller: &Caller, request: &SendRequest) -> Result<Ch
         }
     };
     let base = format!("/{}", request.content.kind().as_str());
-    media::check(deps, caller, (&request.content, &base), request).await?;
+    media::check(deps, caller, (&request.content, &base), Some(request)).await?;
     if let Some(fallback) = &request.fallback {
-        media::check(deps, caller, (fallback, "/fallback_template"), request).await?;
+        media::check(deps, caller, (fallback, "/fallback_template"), Some(request)).await?;
     }
     Ok(Checked { record, recipient, is_marketing, fallback })
 }

@@ -61,7 +61,8 @@ impl Links {
 }
 
 /// Checks the files of a message that are named by our ids: they are here, and fit their place. `base` is the JSON pointer of
-/// the object named by the type. A message that leaves later keeps its files until then.
+/// the object named by the type. A message that leaves later keeps its files until then; without one, as in a rehearsal,
+/// nothing is kept.
 ///
 /// # Errors
 /// `Media` with what is wrong, `Store`.
@@ -69,21 +70,22 @@ pub(crate) async fn check(
     deps: &Deps,
     caller: &Caller,
     (content, base): (&Content, &str),
-    request: &SendRequest,
+    request: Option<&SendRequest>,
 ) -> Result<(), SendError> {
+    let needed_until = request.map(|request| needed_until(deps, request));
     let mut violations = Vec::new();
     for place in content.media_refs() {
         let MediaSource::Id(text) = place.source else { continue };
         let Ok(id) = text.parse::<MediaId>() else { continue };
         let found = find(deps, caller, id).await?;
-        let until = needed_until(deps, request);
+        let until = needed_until.unwrap_or_else(|| deps.now());
         let reason = match found.as_ref().map(|media| (unusable(media, &place), media)) {
             None => Some("is not the id of a file here: upload it with POST /api/media".to_owned()),
             Some((Some(reason), _)) => Some(reason),
             Some((None, media)) if media.expires_at.is_none_or(|at| at >= until) => None,
             Some((None, _)) => {
                 let key = BlobKey { workspace: caller.workspace(), media: id };
-                let is_held = deps.media.records.media_hold(key, until).await?;
+                let is_held = needed_until.is_some() && deps.media.records.media_hold(key, until).await?;
                 (!is_held).then(|| "is the id of a file that is kept no longer".to_owned())
             }
         };

@@ -18,6 +18,7 @@ use engine::ports::{
 };
 use engine::work;
 use http_body::Frame;
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use sim::{Fault, FaultAction, FaultAnswer};
 
@@ -807,4 +808,21 @@ async fn a_customers_file_can_be_sent_on() {
     app.fetch_media().await;
     app.send_image(&id).await.expect(200);
     assert_eq!(app.n_taken(), 1);
+}
+
+#[tokio::test]
+async fn a_rehearsal_keeps_no_file_for_longer() {
+    let app = TestApp::with(|settings| settings.media.keep_uploads_for = SignedDuration::from_hours(1)).await;
+    let id = app.uploaded("a.png", "image/png", PNG).await;
+    let media = id.parse().unwrap();
+    let kept_until =
+        async || app.deps.media.records.media(app.workspace, media).await.unwrap().unwrap().expires_at;
+    let before = kept_until().await;
+    let mut body =
+        json!({"to": CUSTOMER, "type": "image", "image": {"id": id}, "mode": "queue", "dry_run": true});
+    assert_eq!(app.send(body.clone()).await.expect(200).data()["would_send"], true);
+    assert_eq!(kept_until().await, before);
+    body["dry_run"] = json!(false);
+    app.send(body).await.expect(202);
+    assert!(kept_until().await > before);
 }
