@@ -267,7 +267,8 @@ pub trait Messages: Send + Sync {
 /// The event log, the endpoints that hear of it, and what is on its way to them.
 #[async_trait]
 pub trait Hooks: Send + Sync {
-    /// The next events of a workspace, in order. `None`: this log has not come as far as the event that is named, or something else happened there.
+    /// The next events of a workspace, in order. `None`: this log has not come as far as the event that is named, or
+    /// something else happened there.
     async fn events(
         &self,
         workspace: WorkspaceId,

@@ -182,7 +182,8 @@ fn find_due(connection: &Connection, request: &ClaimRequest, tokens: &[ClaimToke
     let sql = format!(
         "select {COLUMNS}, m.contact_id, m.needs_window, m.fallback,
                  m.is_marketing = 1 and c.opted_out_at is not null,
-                 m.is_fallback_marketing = 1 and c.opted_out_at is not null, w.last_inbound_at, w.refused_at, m.mode = 'queue'
+                 m.is_fallback_marketing = 1 and c.opted_out_at is not null, w.last_inbound_at, w.refused_at,
+                 m.mode = 'queue'
          from messages m
          left join contacts c on c.id = m.contact_id
          left join windows w
