@@ -5,13 +5,13 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::account::{Account, AccountStatus};
-use domain::audit::{Action, Subject, SubjectKind};
+use domain::access::audit::{Action, Subject, SubjectKind};
+use domain::accounts::account::{Account, AccountStatus};
 use domain::check::Change;
 use domain::id::{AccountId, WorkspaceId};
 use domain::json::Value;
+use domain::messages::messaging_limit::COUNTED_FOR;
 use domain::meta_error::MetaError;
-use domain::reach::COUNTED_FOR;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};

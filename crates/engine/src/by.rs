@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use domain::audit::{Act, Action, Actor, ActorKind, Subject};
+use domain::access::audit::{Act, Action, Actor, ActorKind, Subject};
 use domain::id::{ActId, WorkspaceId};
 use domain::json::Object;
 

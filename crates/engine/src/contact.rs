@@ -3,10 +3,10 @@
 //! A contact belongs to its workspace, not to an account. So a key that may use some of the accounts only sees the people
 //! that it has a message with; one that is bound to them by its maker changes nobody.
 
-use domain::audit::{Act, Action, Subject, SubjectKind};
-use domain::contact::ContactChange;
+use domain::access::audit::{Act, Action, Subject, SubjectKind};
+use domain::contacts::contact::ContactChange;
+use domain::contacts::opt_out::OptOutReason;
 use domain::id::{AccountId, ContactId, WorkspaceId};
-use domain::opt_out::OptOutReason;
 use jiff::SignedDuration;
 
 use crate::key::Caller;

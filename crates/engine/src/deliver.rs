@@ -10,10 +10,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use domain::check::Violation;
 use domain::id::WorkspaceId;
-use domain::message::Reference;
+use domain::messages::message::Reference;
+use domain::messages::outcome::{Accepted, Outcome};
+use domain::messages::retry;
+use domain::messages::retry::{Attempt, Decision, Mode, Slow};
 use domain::meta_error::{Class, MetaError};
-use domain::outcome::{Accepted, Outcome};
-use domain::retry::{self, Attempt, Decision, Mode, Slow};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use domain::account::Account;
-use domain::allowance::Limits;
+use domain::access::rate_limiter::Limits;
+use domain::access::user::SessionSpan;
+use domain::accounts::account::Account;
+use domain::contacts::opt_out::OptOutWords;
 use domain::id::{AccountId, WorkerId};
-use domain::opt_out::OptOutWords;
-use domain::pace::Paces;
-use domain::user::SessionSpan;
+use domain::messages::pacing::Paces;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;

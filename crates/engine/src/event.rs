@@ -1,6 +1,6 @@
 //! The event log as its readers follow it.
 
-use domain::event::EventKind;
+use domain::events::EventKind;
 use domain::id::AccountId;
 use jiff::{SignedDuration, Timestamp};
 

@@ -7,9 +7,9 @@ mod again;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use domain::contacts::opt_out::Wish;
 use domain::id::{AccountId, ContactId, MediaId, MessageId, WorkspaceId};
-use domain::inbound::Update;
-use domain::opt_out::Wish;
+use domain::webhooks_in::update::Update;
 use jiff::Timestamp;
 
 pub use again::{again, kept};

@@ -19,9 +19,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::id::AccountId;
-use domain::message::{Status, failure_word};
+use domain::messages::message::{Status, failure_word};
+use domain::messages::outcome::Outcome;
 use domain::meta_error::{MetaError, TABLE};
-use domain::outcome::Outcome;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::ports::{Clock, Directory, Figures, Ingested, StoreErrorKind};

@@ -10,10 +10,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use domain::allowance::SlidingWindow;
-use domain::audit::Act;
-use domain::delivery::{self, Attempted, Reply, Verdict, WebhookStatus};
+use domain::access::audit::Act;
+use domain::access::rate_limiter::SlidingWindow;
 use domain::id::{ReplayId, WebhookId, WorkspaceId};
+use domain::webhooks_out::delivery;
+use domain::webhooks_out::delivery::{Attempted, Reply, Verdict, WebhookStatus};
 use jiff::{SignedDuration, Timestamp};
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
@@ -327,7 +328,7 @@ async fn post(deps: &Deps, delivery: &ClaimedDelivery, goes_on: bool) -> Deliver
         chance: u64::from_le_bytes(chance),
     };
     // A test is made once: whoever asked for it hears how it went.
-    let is_test = event.kind == domain::event::EventKind::WebhookTest && !delivery.is_redelivery;
+    let is_test = event.kind == domain::events::EventKind::WebhookTest && !delivery.is_redelivery;
     let schedule = if is_test { &[] } else { deps.settings.hooks.schedule.as_slice() };
     let may_go_on = goes_on && !deps.stopping.is_cancelled() && deps.settings.hooks.per_second.is_none();
     DeliveryEnd {

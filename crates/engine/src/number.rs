@@ -1,6 +1,6 @@
 //! What is set of a number at Meta: its subscription, its registration, its profile.
 
-use domain::audit::{Act, Action};
+use domain::access::audit::{Act, Action};
 use domain::json::{Object, Value};
 use secrecy::SecretString;
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use domain::id::AccountId;
-use domain::pace::Paces;
-use domain::retry::Slow;
+use domain::messages::pacing::Paces;
+use domain::messages::retry::Slow;
 use jiff::Timestamp;
 
 use crate::ports::{Departure, Recipient};

@@ -6,9 +6,9 @@ use std::fmt;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::account::Account;
-use domain::outcome::Outcome;
-use domain::template::Template;
+use domain::accounts::account::Account;
+use domain::messages::outcome::Outcome;
+use domain::templates::Template;
 use jiff::Timestamp;
 use secrecy::SecretString;
 

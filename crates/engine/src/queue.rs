@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use domain::account::AccountStatus;
-use domain::audit::{Act, Action, Subject, SubjectKind};
-use domain::message::Status;
-use domain::retry::Mode;
+use domain::access::audit::{Act, Action, Subject, SubjectKind};
+use domain::accounts::account::AccountStatus;
+use domain::messages::message::Status;
+use domain::messages::retry::Mode;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 
@@ -179,7 +179,7 @@ async fn resend(
         let Some(claimed) = deps.messages.claim_unknown(workspace, id, by, act).await? else {
             return Ok(false);
         };
-        let deadline = now.saturating_add(domain::retry::SYNC_FOR).unwrap_or(Timestamp::MAX);
+        let deadline = now.saturating_add(domain::messages::retry::SYNC_FOR).unwrap_or(Timestamp::MAX);
         let (tell, told) = oneshot::channel();
         deliver::start_claimed(&deps, record, claimed, Mode::Sync { deadline }, Some(tell));
         // Whatever it ended with is in the store by now, and is read from there.

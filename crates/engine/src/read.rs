@@ -1,6 +1,6 @@
 //! Marking a customer's message as read.
 
-use domain::message::Direction;
+use domain::messages::message::Direction;
 
 use crate::Deps;
 use crate::account::line;

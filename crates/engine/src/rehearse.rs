@@ -1,7 +1,7 @@
 //! What would happen to a message: every check of a send, and nothing stored or sent.
 
 use domain::id::MessageId;
-use domain::message::Reference;
+use domain::messages::message::Reference;
 
 use crate::key::Caller;
 use crate::ports::{OutgoingMessage, StoreError};

@@ -5,15 +5,15 @@
 
 use std::sync::Arc;
 
-use domain::account::{Account, AccountStatus};
+use domain::accounts::account::{Account, AccountStatus};
 use domain::check::Violation;
-use domain::content::Content;
+use domain::contacts::phone::{PhoneNumber, UserId};
 use domain::id::{AccountId, ContactId, MessageId};
-use domain::inbound::Person;
+use domain::messages::content::Content;
+use domain::messages::window::Window;
 use domain::meta_error::MetaError;
-use domain::phone::{PhoneNumber, UserId};
-use domain::template::{Mismatch, TemplateCategory, TemplateStatus};
-use domain::window::Window;
+use domain::templates::{Mismatch, TemplateCategory, TemplateStatus};
+use domain::webhooks_in::update::Person;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::deliver::{self, Delivery, Render};
@@ -234,7 +234,7 @@ pub async fn send(
     let now = deps.now();
     if request.when == When::Sync {
         let turn_at = deps.pacer.foresee(record.account.id, &recipient, now);
-        if turn_at.duration_since(now) > domain::retry::SYNC_FOR {
+        if turn_at.duration_since(now) > domain::messages::retry::SYNC_FOR {
             return Err(deliver::too_long(turn_at, now));
         }
     }

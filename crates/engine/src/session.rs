@@ -11,10 +11,10 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use domain::audit::{Action, Subject, SubjectKind};
+use domain::access::audit::{Action, Subject, SubjectKind};
+use domain::access::login_throttle::{Attempt, LoginThrottle};
+use domain::access::user::User;
 use domain::id::WorkspaceId;
-use domain::login::{Attempt, LoginThrottle};
-use domain::user::User;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use domain::audit::{Act, Action, Subject, SubjectKind};
+use domain::access::audit::{Act, Action, Subject, SubjectKind};
 use domain::id::{TemplateId, WorkspaceId};
 use domain::json::Value;
-use domain::template::{Draft, Edit, LibraryDraft, NewTemplate, Template, TemplateStatus};
+use domain::templates::{Draft, Edit, LibraryDraft, NewTemplate, Template, TemplateStatus};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::account::line;

@@ -2,12 +2,12 @@
 
 use std::net::IpAddr;
 
-use domain::audit::{Act, Action, Subject, SubjectKind};
+use domain::access::audit::{Act, Action, Subject, SubjectKind};
+use domain::access::login_throttle::Attempt;
+use domain::access::permission::{Permission, Role};
+use domain::access::user::{Email, User};
 use domain::id::{UserId, WorkspaceId};
 use domain::json::Value;
-use domain::login::Attempt;
-use domain::permission::{Permission, Role};
-use domain::user::{Email, User};
 use jiff::Timestamp;
 use secrecy::SecretString;
 

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use domain::audit::{Act, Action, Subject, SubjectKind};
-use domain::delivery::WebhookStatus;
-use domain::event::EventKind;
+use domain::access::audit::{Act, Action, Subject, SubjectKind};
+use domain::events::EventKind;
 use domain::id::{AccountId, DeliveryId, ReplayId, WebhookId, WorkspaceId};
+use domain::webhooks_out::delivery::WebhookStatus;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 

@@ -114,7 +114,7 @@ impl HookClient {
         let headers = request.headers_mut();
         headers.insert(USER_AGENT, self.user_agent.clone());
         for (name, value) in &call.headers {
-            domain::hook_header::check(name, value.expose_secret()).map_err(|_| Failure::Header)?;
+            domain::webhooks_out::header::check(name, value.expose_secret()).map_err(|_| Failure::Header)?;
             let name = HeaderName::try_from(name).map_err(|_| Failure::Header)?;
             let mut value = HeaderValue::from_str(value.expose_secret()).map_err(|_| Failure::Header)?;
             value.set_sensitive(true);

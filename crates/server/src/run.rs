@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use blobs::{BucketBlobs, FolderBlobs};
-use domain::opt_out::OptOutWords;
+use domain::contacts::opt_out::OptOutWords;
 use engine::deps::Ports;
 use engine::media::MediaPorts;
 use engine::metrics::Metrics;

@@ -1,7 +1,7 @@
 //! Keys handed out, replaced and taken back by somebody who may not give more than they have.
 
-use domain::access::{ApiKey, Beyond, Reach, Scope};
-use domain::audit::Action;
+use domain::access::api_key::{ApiKey, Beyond, Reach, Scope};
+use domain::access::audit::Action;
 use domain::id::{AccountId, KeyId, WorkspaceId};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use domain::check::Violation;
-use domain::content::{Content, MediaRef, MediaSource, MessageKind};
 use domain::id::{MediaId, WorkspaceId};
 use domain::json::Value;
 use domain::media::{LARGEST, MediaType, essence, names_of, upload_ends_at};
+use domain::messages::content::{Content, MediaRef, MediaSource, MessageKind};
+use domain::messages::outcome::Outcome;
+use domain::messages::retry::QUEUE_FOR;
 use domain::meta_error::MetaError;
-use domain::outcome::Outcome;
-use domain::retry::QUEUE_FOR;
 use jiff::{SignedDuration, Timestamp};
 
 use super::keep::{Incoming, KeepError, keep};

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
-use domain::allowance::CallKind;
+use domain::access::rate_limiter::CallKind;
 use domain::json::{Object, Value};
 use engine::Deps;
 use engine::key::Caller;

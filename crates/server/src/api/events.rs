@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
 use domain::check::{Fields, Item};
-use domain::event::EventKind;
+use domain::events::EventKind;
 use domain::id::{AccountId, EventId, WorkspaceId};
 use domain::json::{Object, Value};
 use engine::key::Caller;

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use domain::access::{ApiKey, Scope};
+use domain::access::api_key::{ApiKey, Scope};
 use domain::check::Item;
 use domain::id::KeyId;
 use engine::Deps;

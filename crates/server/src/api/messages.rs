@@ -9,7 +9,7 @@ use axum::response::Response;
 use domain::check::Item;
 use domain::id::ContactId;
 use domain::json::Value;
-use domain::message::{Direction, Status};
+use domain::messages::message::{Direction, Status};
 use engine::Deps;
 use engine::key::Caller;
 use engine::ports::{MessageFilter, MessageKey};

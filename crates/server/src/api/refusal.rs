@@ -1,11 +1,11 @@
 //! From the engine's refusals to answers, in one place.
 
-use domain::access::Beyond;
-use domain::account::AccountStatus;
+use domain::access::api_key::Beyond;
+use domain::accounts::account::AccountStatus;
 use domain::check::Violation;
 use domain::json::{Object, Value};
 use domain::meta_error::MetaError;
-use domain::template::{Mismatch, TemplateStatus};
+use domain::templates::{Mismatch, TemplateStatus};
 use engine::account::ChangeError;
 use engine::key::grant::KeyError;
 use engine::number::NumberError;

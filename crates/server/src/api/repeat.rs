@@ -3,9 +3,9 @@
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
+use domain::contacts::phone::{PhoneNumber, UserId};
 use domain::json::{Object, Value};
-use domain::message::Status;
-use domain::phone::{PhoneNumber, UserId};
+use domain::messages::message::Status;
 use engine::Deps;
 use engine::key::Caller;
 use engine::ports::{KeptAnswer, KeptKey, Recipient, StoredMessage};

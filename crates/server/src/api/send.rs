@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use domain::allowance::CallKind;
+use domain::access::rate_limiter::CallKind;
 use domain::json::Value;
 use engine::Deps;
 use engine::ports::Recipient;

@@ -7,11 +7,11 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::check::{Change, Fields, Item, Items};
-use domain::delivery::{DeliveryStatus, WebhookStatus};
-use domain::event::EventKind;
-use domain::hook_header;
+use domain::events::EventKind;
 use domain::id::{AccountId, DeliveryId};
 use domain::json::{Object, Value};
+use domain::webhooks_out::delivery::{DeliveryStatus, WebhookStatus};
+use domain::webhooks_out::header;
 use engine::key::Caller;
 use engine::ports::{DeliveryFilter, PageRequest, PageStart, StoredDelivery, WebhookRecord};
 use engine::webhook::{self, Choice, MAX_WEBHOOKS};
@@ -362,8 +362,8 @@ fn read_accounts(deps: &Deps, caller: &Caller, item: &Item<'_, '_>) -> Vec<Accou
 /// Headers by name. A value that is hidden in answers may be sent back as it was shown: it stays what it was.
 fn read_headers(fields: Fields<'_, '_>, before: Option<&WebhookRecord>) -> Vec<(String, SecretString)> {
     let given = fields.object();
-    if given.len() > hook_header::MAX_HEADERS {
-        fields.refuse(format!("must not have more than {} headers", hook_header::MAX_HEADERS));
+    if given.len() > header::MAX_HEADERS {
+        fields.refuse(format!("must not have more than {} headers", header::MAX_HEADERS));
     }
     let mut headers: Vec<(String, SecretString)> = Vec::new();
     for (name, value) in given.iter() {
@@ -376,7 +376,7 @@ fn read_headers(fields: Fields<'_, '_>, before: Option<&WebhookRecord>) -> Vec<(
             .filter(|_| value == HIDDEN)
             .and_then(|before| before.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)));
         let value = known.map_or(value, |(_, value)| value.expose_secret());
-        match hook_header::check(name, value) {
+        match header::check(name, value) {
             Ok(()) if headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) => {
                 refuse("is given twice, in another case".to_owned());
             }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand, ValueEnum};
-use domain::account::Account;
+use domain::accounts::account::Account;
 use engine::By;
 use engine::account::{self, AddAccount, Check};
 use engine::ports::{AccountRecord, StoreErrorKind};

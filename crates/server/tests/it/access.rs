@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::Request;
-use domain::access::Scope;
+use domain::access::api_key::Scope;
 use domain::id::AccountId;
 use engine::By;
 use engine::key::{self, DEV_KEY};

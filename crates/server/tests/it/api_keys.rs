@@ -1,7 +1,7 @@
 //! API keys by the API: made, listed, rotated, revoked; never more than their maker has.
 
-use domain::access::Scope;
-use domain::permission::Role;
+use domain::access::api_key::Scope;
+use domain::access::permission::Role;
 use engine::work;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::Request;
-use domain::permission::Role;
+use domain::access::permission::Role;
 use engine::By;
 use engine::key::DEV_KEY;
 use serde_json::{Value, json};

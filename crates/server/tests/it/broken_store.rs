@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::Request;
-use domain::permission::Role;
+use domain::access::permission::Role;
 use engine::key::DEV_KEY;
 use engine::ports::{StoreError, StoreErrorKind};
 use engine::{queue, work};

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::Request;
-use domain::access::Scope;
+use domain::access::api_key::Scope;
 use engine::key::DEV_KEY;
 use serde_json::{Value, json};
 

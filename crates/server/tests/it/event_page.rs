@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use domain::event::EventKind;
+use domain::events::EventKind;
 use engine::ports::{EventFilter, EventStart};
 use serde_json::{Value, json};
 

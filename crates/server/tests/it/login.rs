@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::body::Body;
 use axum::http::Request;
-use domain::permission::Role;
+use domain::access::permission::Role;
 use engine::work;
 use serde_json::json;
 use server::run::Web;

@@ -1,6 +1,6 @@
 //! Accounts and templates: what Meta did to them.
 
-use domain::audit::{Action, Subject, SubjectKind};
+use domain::access::audit::{Action, Subject, SubjectKind};
 use domain::id::AccountId;
 use engine::By;
 use serde_json::{Value, json};

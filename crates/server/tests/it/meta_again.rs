@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use domain::check::Change;
-use domain::inbound::Update;
+use domain::webhooks_in::update::Update;
 use engine::By;
 use engine::account::{self, AddAccount, ChangeAccount, ChangeError};
 use engine::ingest::{self, Heard, HeardPart};

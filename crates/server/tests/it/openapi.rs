@@ -2,8 +2,8 @@
 
 use axum::body::Body;
 use axum::http::{Method, Request};
-use domain::access::Scope;
-use domain::permission::Role;
+use domain::access::api_key::Scope;
+use domain::access::permission::Role;
 use serde_json::{Value, json};
 
 use crate::contract::{DOCUMENT, assert_fits, described, resolve};

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::Request;
-use domain::permission::Role;
+use domain::access::permission::Role;
 use serde_json::json;
 
 use crate::support::{Answer, CUSTOMER, TestApp};

@@ -1,7 +1,7 @@
 //! Users: who may add, change and remove whom; the last owner; sessions that end at once.
 
-use domain::access::Scope;
-use domain::permission::Role;
+use domain::access::api_key::Scope;
+use domain::access::permission::Role;
 use engine::By;
 use engine::account::{self, AddAccount};
 use serde_json::{Value, json};

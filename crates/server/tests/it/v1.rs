@@ -1,7 +1,7 @@
 //! The second dialect: the same send in other words.
 
 use axum::http::Request;
-use domain::access::Scope;
+use domain::access::api_key::Scope;
 use engine::key::DEV_KEY;
 use serde_json::{Value, json};
 

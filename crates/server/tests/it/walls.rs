@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use axum::http::Request;
-use domain::access::Scope;
-use domain::permission::{Permission, Role};
+use domain::access::api_key::Scope;
+use domain::access::permission::{Permission, Role};
 use engine::key::{self, NewKey};
 use engine::{By, workspace};
 use secrecy::ExposeSecret;

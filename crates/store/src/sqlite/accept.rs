@@ -1,9 +1,9 @@
 //! Acceptance: the caller's key, window and wishes checked and the message written, in one transaction.
 
 use domain::id::{AccountId, KeyId, WorkspaceId};
-use domain::inbound::Person;
-use domain::message::{Direction, Status};
-use domain::window::Window;
+use domain::messages::message::{Direction, Status};
+use domain::messages::window::Window;
+use domain::webhooks_in::update::Person;
 use engine::ports::{Admission, Known, NewMessage, Plan, Recipient, SentAs};
 use rusqlite::{Connection, params};
 

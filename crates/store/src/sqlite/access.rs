@@ -1,11 +1,11 @@
 //! The port for users, sessions, keys and the audit log, each method one transaction.
 
 use async_trait::async_trait;
-use domain::access::ApiKey;
-use domain::audit::Act;
+use domain::access::api_key::ApiKey;
+use domain::access::audit::Act;
+use domain::access::permission::Role;
+use domain::access::user::User;
 use domain::id::{UserId, WorkspaceId};
-use domain::permission::Role;
-use domain::user::User;
 use engine::ports::{
     Access, AuditFilter, Credentials, KeyFilter, NewSession, Page, PageRequest, Rotation, SessionDigest,
     StoreError, StoredSession, UserChange, UserEnd, UserFilter, Whose,

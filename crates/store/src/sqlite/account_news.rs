@@ -1,8 +1,8 @@
 //! What Meta did to our accounts: applied where it means something here, and always told.
 
-use domain::event::AccountChange;
+use domain::events::AccountChange;
 use domain::id::{AccountId, WorkspaceId};
-use domain::inbound::{AccountUpdate, HoldCause, HoldChange};
+use domain::webhooks_in::update::{AccountUpdate, HoldCause, HoldChange};
 use engine::ports::{Route, RoutedPart};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};

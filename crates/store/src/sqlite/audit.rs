@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use domain::audit::{Act, Actor, Subject};
+use domain::access::audit::{Act, Actor, Subject};
 use domain::id::WorkspaceId;
 use engine::ports::{AuditFilter, Page, PageRequest};
 use rusqlite::types::Value;

@@ -1,9 +1,9 @@
 //! People: found by every number and id they are known by, met once, merged when two turn out to be one.
 
+use domain::contacts::phone::PhoneNumber;
 use domain::id::{AccountId, ContactId, WorkspaceId};
-use domain::inbound::Person;
-use domain::phone::PhoneNumber;
-use domain::window::Window;
+use domain::messages::window::Window;
+use domain::webhooks_in::update::Person;
 use engine::ports::Recipient;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};

@@ -4,10 +4,10 @@
 //!
 //! **Invariant:** a queue is held by one worker at a time, so that its events go out one after the other.
 
-use domain::audit::Act;
-use domain::delivery::{DISABLED_AFTER, FAILING_AFTER, LIFE, Verdict};
-use domain::event::{EventKind, WebhookData};
+use domain::access::audit::Act;
+use domain::events::{EventKind, WebhookData};
 use domain::id::{DeliveryId, ReplayId, WebhookId, WorkerId, WorkspaceId};
+use domain::webhooks_out::delivery::{DISABLED_AFTER, FAILING_AFTER, LIFE, Verdict};
 use engine::ports::{
     ClaimToken, ClaimedDelivery, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest, HookWork, Page,
     PageRequest, StoredDelivery, StoredEvent,

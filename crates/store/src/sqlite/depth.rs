@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use domain::id::AccountId;
-use domain::message::Status;
+use domain::messages::message::Status;
 use rusqlite::Connection;
 
 use crate::error::SqlResult;

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use domain::access::ApiKey;
-use domain::account::Account;
-use domain::audit::Act;
+use domain::access::api_key::ApiKey;
+use domain::access::audit::Act;
+use domain::accounts::account::Account;
 use domain::check::Change;
-use domain::event::AccountChange;
+use domain::events::AccountChange;
 use domain::id::{AccountId, KeyId, WorkspaceId};
 use engine::ports::{
     AccountChanges, AccountRecord, Directory, KeyFilter, NewAccount, NumberInfo, Page, PageRequest, Removal,

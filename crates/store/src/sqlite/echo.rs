@@ -3,8 +3,8 @@
 //! It opens no window, and its reports find it by its wamid.
 
 use domain::id::{AccountId, WorkspaceId};
-use domain::inbound::Echo;
-use domain::message::{Direction, Status};
+use domain::messages::message::{Direction, Status};
+use domain::webhooks_in::update::Echo;
 use engine::ports::RoutedPart;
 use rusqlite::params;
 

@@ -13,7 +13,7 @@ mod marks;
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::id::{AccountId, ContactId, MessageId, WorkspaceId};
-use domain::message::Status;
+use domain::messages::message::Status;
 use engine::ports::ErasureStep;
 use jiff::Timestamp;
 use rusqlite::types::Value;

@@ -3,7 +3,7 @@
 //! **Invariant:** `seq` counts the events of a workspace in commit order, without gaps: there is one writer. The last
 //! event of a workspace is never deleted, so that no position is given twice.
 
-use domain::event::EventKind;
+use domain::events::EventKind;
 use domain::id::{AccountId, ContactId, EventId, WebhookId, WorkspaceId};
 use engine::ports::{EventFilter, EventPage, EventStart, StoredEvent};
 use jiff::Timestamp;

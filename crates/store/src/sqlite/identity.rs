@@ -3,9 +3,9 @@
 //! A number that is left may later belong to somebody else: what was done with it before that time is the person's who
 //! left it, whenever we hear of it, and what comes after it is a stranger's.
 
+use domain::contacts::phone::PhoneNumber;
 use domain::id::{AccountId, ContactId, WorkspaceId};
-use domain::inbound::{Moved, Person};
-use domain::phone::PhoneNumber;
+use domain::webhooks_in::update::{Moved, Person};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 

@@ -1,9 +1,9 @@
 //! What Meta posted: one POST, one transaction; each part stands alone.
 
+use domain::contacts::opt_out::{OptOutReason, Wish};
 use domain::id::{AccountId, WorkspaceId};
-use domain::inbound::{Call, Inbound, Moved, Update};
-use domain::message::{Direction, Status};
-use domain::opt_out::{OptOutReason, Wish};
+use domain::messages::message::{Direction, Status};
+use domain::webhooks_in::update::{Call, Inbound, Moved, Update};
 use engine::ports::{Ingested, Post, RoutedPart};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};

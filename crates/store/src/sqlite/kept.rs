@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use domain::id::{AccountId, WorkspaceId};
-use domain::inbound::{Person, Update};
+use domain::webhooks_in::update::{Person, Update};
 use engine::ports::{Again, KeptPost, KeptPosts, Post, Proof, RoutedPart};
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};

@@ -3,9 +3,9 @@
 //! **Invariant:** every wish goes through here, whoever tells of it; the last one by its own time counts, and of two at
 //! once the one for less.
 
+use domain::contacts::opt_out::{OptOut, OptOutReason, Wish};
 use domain::id::{AccountId, ContactId, WorkspaceId};
-use domain::inbound::Preference;
-use domain::opt_out::{OptOut, OptOutReason, Wish};
+use domain::webhooks_in::update::Preference;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 

@@ -3,8 +3,8 @@
 //! **Invariant:** a file is claimed by one worker at a time, and only the claim's token settles it.
 
 use domain::id::{AccountId, MediaId, MessageId, WorkspaceId};
-use domain::inbound::Inbound;
 use domain::media::announced;
+use domain::webhooks_in::update::Inbound;
 use engine::ports::{
     BlobKey, ClaimToken, ClaimedMedia, FetchEnd, Kept, MediaClaimRequest, MediaOrigin, MediaState, NewMedia,
     Settled, StoredMedia, UploadKey, WholeMedia,

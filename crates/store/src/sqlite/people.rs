@@ -2,14 +2,14 @@
 //!
 //! **Invariant:** a change and the event that tells it are one transaction; what changes nothing is not told.
 
-use domain::audit::{Act, Action, Subject, SubjectKind};
+use domain::access::audit::{Act, Action, Subject, SubjectKind};
 use domain::check::Change;
-use domain::contact::{ContactChange, CustomFields, MAX_CUSTOM_FIELDS, MAX_TAGS, custom_text};
+use domain::contacts::contact::{ContactChange, CustomFields, MAX_CUSTOM_FIELDS, MAX_TAGS, custom_text};
+use domain::contacts::opt_out::{OptOut, OptOutReason, Wish};
+use domain::contacts::phone::{PhoneNumber, UserId};
 use domain::id::{AccountId, ContactId, WorkspaceId};
 use domain::json::Object;
-use domain::opt_out::{OptOut, OptOutReason, Wish};
-use domain::phone::{PhoneNumber, UserId};
-use domain::window::Window;
+use domain::messages::window::Window;
 use engine::ports::{
     Contact, ContactEnd, ContactFilter, ContactPut, ContactTarget, Page, PageRequest, Windows,
 };

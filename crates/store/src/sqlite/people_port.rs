@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::audit::Act;
+use domain::access::audit::Act;
 use domain::id::{ContactId, WorkspaceId};
 use engine::ports::{ContactEnd, ContactPut, Contacts, ErasureStep, StoreError, Windows};
 use jiff::Timestamp;

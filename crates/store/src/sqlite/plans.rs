@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use domain::delivery::Verdict;
+use domain::contacts::phone::PhoneNumber;
 use domain::id::{AccountId, ContactId, MediaId, MessageId, WebhookId, WorkerId, WorkspaceId};
-use domain::inbound::{Inbound, Person, Update};
-use domain::message::{Status, StatusReport};
-use domain::outcome::Accepted;
-use domain::phone::PhoneNumber;
+use domain::messages::message::{Status, StatusReport};
+use domain::messages::outcome::Accepted;
+use domain::webhooks_in::update::{Inbound, Person, Update};
+use domain::webhooks_out::delivery::Verdict;
 use engine::ports::{
     Claim, ClaimRequest, ClaimToken, DeliveryEnd, DeliveryRequest, FreshIds, MediaClaimRequest, NewMessage,
     OnUnknown, Plan, Post, Recipient, Route, RoutedPart, Settlement, SweepPlace, Swept,
@@ -182,7 +182,7 @@ fn live(connection: &Connection) {
         accept::accept(connection, &message(n, plan)).unwrap();
     }
     let inbound = Inbound {
-        beside: domain::inbound::Beside::default(),
+        beside: domain::webhooks_in::update::Beside::default(),
         wamid: "wamid.IN".to_owned(),
         from: Person { wa_id: Some("15550100001".to_owned()), ..Person::default() },
         at: now(),

@@ -4,11 +4,11 @@
 
 use std::sync::Arc;
 
-use domain::audit::Act;
+use domain::access::audit::Act;
+use domain::contacts::phone::{PhoneNumber, UserId};
 use domain::id::{ContactId, MessageId, WorkerId, WorkspaceId};
-use domain::message::Status;
-use domain::phone::{PhoneNumber, UserId};
-use domain::window::Window;
+use domain::messages::message::Status;
+use domain::messages::window::Window;
 use engine::ports::{Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, Recipient, Settled};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};

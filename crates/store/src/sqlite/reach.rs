@@ -7,12 +7,12 @@
 
 use std::collections::BTreeMap;
 
-use domain::event::{AccountChange, AccountData, EventKind, MessagingLimit};
+use domain::events::{AccountChange, AccountData, EventKind, MessagingLimit};
 use domain::id::{AccountId, ContactId, MessageId, WorkspaceId};
 use domain::json::{Object, Value};
-use domain::message::Status;
-use domain::reach::{COUNTED_FOR, Level, Limit};
-use domain::window::Window;
+use domain::messages::message::Status;
+use domain::messages::messaging_limit::{COUNTED_FOR, Level, Limit};
+use domain::messages::window::Window;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 

@@ -1,8 +1,8 @@
 //! What is watched of accounts, and forgotten of templates.
 
-use domain::account::token_notice;
-use domain::audit::Act;
-use domain::event::AccountChange;
+use domain::access::audit::Act;
+use domain::accounts::account::token_notice;
+use domain::events::AccountChange;
 use domain::id::{AccountId, WorkspaceId};
 use domain::json::{Object, Value};
 use jiff::Timestamp;

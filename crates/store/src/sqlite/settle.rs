@@ -6,9 +6,9 @@ mod erased;
 mod follow;
 
 use domain::id::{AccountId, ContactId, MessageId, WorkspaceId};
-use domain::inbound::Person;
-use domain::message::{Pricing, Status, StatusReport};
+use domain::messages::message::{Pricing, Status, StatusReport};
 use domain::meta_error::{Class, MetaError};
+use domain::webhooks_in::update::Person;
 use engine::ports::{Claim, KeptAnswer, Settled, Settlement};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};

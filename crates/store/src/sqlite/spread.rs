@@ -2,10 +2,10 @@
 //!
 //! **Invariant:** an event is handed out once: the cursor moves in the transaction that writes the deliveries.
 
-use domain::audit::Act;
-use domain::delivery::LIFE;
-use domain::event::EventKind;
+use domain::access::audit::Act;
+use domain::events::EventKind;
 use domain::id::{ContactId, DeliveryId, ReplayId, WebhookId, WorkspaceId};
+use domain::webhooks_out::delivery::LIFE;
 use engine::ports::{NewReplay, StoredEvent};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};

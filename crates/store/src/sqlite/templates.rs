@@ -2,12 +2,12 @@
 
 mod words;
 
-use domain::event::{EventKind, TemplateChange, TemplateData};
+use domain::events::{EventKind, TemplateChange, TemplateData};
 use domain::id::{AccountId, MessageId, TemplateId, WorkspaceId};
-use domain::inbound::TemplateUpdate;
 use domain::json::Value as Json;
 use domain::meta_error::MetaError;
-use domain::template::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
+use domain::templates::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
+use domain::webhooks_in::update::TemplateUpdate;
 use engine::ports::{
     ListedTemplate, Page, PageRequest, Route, StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut,
 };

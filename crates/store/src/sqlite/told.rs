@@ -1,14 +1,14 @@
 //! What is told of messages, people, templates and accounts: the rows behind an event, read and put into its data.
 
-use domain::event::{
+use domain::events::{
     AccountChange, AccountData, Context, ErrorData, EventKind, IncomingData, MessagingLimit, OutboundData,
     PersonData,
 };
 use domain::id::{AccountId, ContactId, MediaId, MessageId, WorkspaceId};
-use domain::inbound::Inbound;
 use domain::json::{Object, Value};
-use domain::message::{Pricing, Status};
+use domain::messages::message::{Pricing, Status};
 use domain::meta_error::MetaError;
+use domain::webhooks_in::update::Inbound;
 use engine::metrics::Step as Counted;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};

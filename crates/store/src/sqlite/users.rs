@@ -1,9 +1,9 @@
 //! Users and their sessions.
 
-use domain::audit::Act;
+use domain::access::audit::Act;
+use domain::access::permission::Role;
+use domain::access::user::User;
 use domain::id::{UserId, WorkspaceId};
-use domain::permission::Role;
-use domain::user::User;
 use engine::ports::{
     Credentials, NewSession, Page, PageRequest, SessionDigest, StoredSession, UserChange, UserEnd,
     UserFilter, Whose,

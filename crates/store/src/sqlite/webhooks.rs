@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::audit::Act;
+use domain::access::audit::Act;
 use domain::id::{AccountId, WebhookId, WorkspaceId};
 use engine::ports::WebhookRecord;
 use jiff::Timestamp;

@@ -250,7 +250,7 @@ fn roll_back(connection: &Connection) {
 #[cfg(test)]
 mod tests {
     use domain::id::AccountId;
-    use domain::message::Status;
+    use domain::messages::message::Status;
     use engine::metrics::{Label, Step};
     use engine::ports::Clock;
     use jiff::Timestamp;

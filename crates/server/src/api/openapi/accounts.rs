@@ -1,6 +1,6 @@
 //! Accounts, and their business profiles.
 
-use domain::profile::{MAX_ABOUT, MAX_WEBSITE, MAX_WEBSITES, TEXTS, VERTICALS};
+use domain::accounts::profile::{MAX_ABOUT, MAX_WEBSITE, MAX_WEBSITES, TEXTS, VERTICALS};
 use engine::account::CHECKS;
 
 use super::example::ACCOUNT;

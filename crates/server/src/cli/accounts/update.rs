@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use domain::account::AccountStatus;
+use domain::accounts::account::AccountStatus;
 use domain::check::Change;
 use engine::By;
 use engine::account::{self, ChangeAccount, ChangeError};

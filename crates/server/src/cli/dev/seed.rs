@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use domain::access::Scope;
-use domain::account::AccountStatus;
+use domain::access::api_key::Scope;
+use domain::accounts::account::AccountStatus;
+use domain::contacts::phone::PhoneNumber;
 use domain::id::WorkspaceId;
-use domain::phone::PhoneNumber;
 use engine::account::{self, AddAccount};
 use engine::key::{self, DEV_KEY, NewKey};
 use engine::ports::{AccountRecord, Recipient};

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::contacts::phone::PhoneNumber;
 use domain::id::{ContactId, WorkspaceId};
-use domain::phone::PhoneNumber;
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::SqlResult;

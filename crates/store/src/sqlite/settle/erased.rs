@@ -1,6 +1,6 @@
 //! How the handing-over of a message ended whose person was erased meanwhile.
 
-use domain::message::Status;
+use domain::messages::message::Status;
 use engine::ports::{Claim, Settlement};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};

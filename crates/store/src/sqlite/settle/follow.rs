@@ -1,8 +1,8 @@
 //! What an error of Meta's says beyond the message that it is about.
 
+use domain::contacts::opt_out::OptOutReason;
+use domain::messages::window::OPEN_FOR;
 use domain::meta_error::{Class, MetaError};
-use domain::opt_out::OptOutReason;
-use domain::window::OPEN_FOR;
 use jiff::Timestamp;
 use rusqlite::Connection;
 

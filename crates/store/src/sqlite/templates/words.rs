@@ -4,8 +4,8 @@
 //! the list is read again.
 
 use domain::id::WorkspaceId;
-use domain::inbound::TemplateText;
 use domain::json::Value;
+use domain::webhooks_in::update::TemplateText;
 use engine::ports::ListedTemplate;
 use rusqlite::{Connection, OptionalExtension};
 
