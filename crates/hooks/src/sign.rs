@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use engine::hook_secret::PREFIX;
 use engine::ports::HookCall;
+use engine::webhooks_out::secret::PREFIX;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret as _;

@@ -19,14 +19,14 @@ use super::keep::{Incoming, KeepError, keep};
 use super::pieces::chunks;
 use super::uploads::{Turn, Uploaded};
 use super::{Deps, find};
-use crate::account::line;
+use crate::access::api_key::Caller;
+use crate::accounts::line;
 use crate::chain;
-use crate::key::Caller;
+use crate::messages::send::{SendError, SendRequest};
 use crate::ports::{
     AccountRecord, BlobKey, Claimed, Failure, FetchError, Fetched, MediaOrigin, MediaState, OutgoingFile,
     Pieces, SentAs, StoreError, StoredMedia, UploadKey,
 };
-use crate::send::{SendError, SendRequest};
 
 /// How long what an address brought is used again without asking: as long as Meta does so itself (reference A.4).
 const LINK_HOLDS_FOR: SignedDuration = SignedDuration::from_mins(10);

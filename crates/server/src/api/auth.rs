@@ -8,8 +8,9 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use domain::access::user::Email;
 use domain::json::Value;
-use engine::key::Caller;
-use engine::session::{self, LoginError, LoginRequest};
+use engine::access::api_key::Caller;
+use engine::access::session;
+use engine::access::session::{LoginError, LoginRequest};
 use engine::{Deps, directory};
 use secrecy::SecretString;
 

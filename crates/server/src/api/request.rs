@@ -4,8 +4,8 @@ use domain::check::{Fields, Item, Place, Violations};
 use domain::contacts::phone::{PhoneNumber, UserId};
 use domain::json::{Object, Value};
 use domain::messages::content::{Content, MessageKind};
+use engine::messages::send::{Addressee, SendRequest, When};
 use engine::ports::OnUnknown;
-use engine::send::{Addressee, SendRequest, When};
 use jiff::{SignedDuration, Timestamp};
 
 use super::ApiError;

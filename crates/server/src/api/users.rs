@@ -11,9 +11,10 @@ use domain::access::user::{Email, password_fault};
 use domain::check::{Change, Fields, Item};
 use domain::id::UserId;
 use engine::Deps;
-use engine::key::Caller;
+use engine::access::api_key::Caller;
+use engine::access::user;
+use engine::access::user::{Asking, NewUser, UserEdit, UserError};
 use engine::ports::UserFilter;
-use engine::user::{self, Asking, NewUser, UserEdit, UserError};
 use secrecy::SecretString;
 
 use super::auth::too_many;

@@ -12,9 +12,10 @@ use domain::id::{AccountId, DeliveryId};
 use domain::json::{Object, Value};
 use domain::webhooks_out::delivery::{DeliveryStatus, WebhookStatus};
 use domain::webhooks_out::header;
-use engine::key::Caller;
+use engine::access::api_key::Caller;
 use engine::ports::{DeliveryFilter, PageRequest, PageStart, StoredDelivery, WebhookRecord};
-use engine::webhook::{self, Choice, MAX_WEBHOOKS};
+use engine::webhooks_out::endpoint;
+use engine::webhooks_out::endpoint::{Choice, MAX_WEBHOOKS};
 use engine::{Deps, directory};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -78,7 +79,7 @@ pub(crate) async fn create_webhook(
     let object = body::json(&deps, &headers, body).await?;
     let choice = body::read(&object, |fields| read_choice(&deps, &caller, fields, None))?;
     let choice = choice.ok_or_else(|| ApiError::invalid_at("", "the endpoint is incomplete"))?;
-    let Some(record) = webhook::create(&deps, &by, caller.workspace(), choice).await? else {
+    let Some(record) = endpoint::create(&deps, &by, caller.workspace(), choice).await? else {
         let message = format!("There are {MAX_WEBHOOKS} webhooks already, and no more may be made.");
         return Err(ApiError::new(Code::TooMany, message).with("limit", i64::from(MAX_WEBHOOKS)));
     };
@@ -101,7 +102,7 @@ pub(crate) async fn update_webhook(
     let choice = body::read(&object, |fields| read_choice(&deps, &caller, fields, Some(&record)))?;
     let choice = choice.ok_or_else(|| ApiError::invalid_at("", "the endpoint is incomplete"))?;
     let switches_on = object.get("enabled").and_then(Value::as_bool) == Some(true);
-    let changed = webhook::change(&deps, &by, &record, choice, switches_on).await?;
+    let changed = endpoint::change(&deps, &by, &record, choice, switches_on).await?;
     let changed = changed.ok_or_else(|| not_found(&id))?;
     Ok(answer::success(StatusCode::OK, &show(&changed)))
 }
@@ -115,7 +116,7 @@ pub(crate) async fn delete_webhook(
 ) -> Result<Response, ApiError> {
     body::no_query(query.as_deref())?;
     let record = find(&deps, &caller, &id)?;
-    if webhook::remove(&deps, &by, &record).await? {
+    if endpoint::remove(&deps, &by, &record).await? {
         Ok(StatusCode::NO_CONTENT.into_response())
     } else {
         Err(not_found(&id))
@@ -132,7 +133,7 @@ pub(crate) async fn test_webhook(
 ) -> Result<Response, ApiError> {
     body::nothing(&deps, &headers, body).await?;
     let record = find(&deps, &caller, &id)?;
-    let tested = webhook::test(&deps, &by, &record).await?;
+    let tested = endpoint::test(&deps, &by, &record).await?;
     let position = tested.ok_or_else(|| not_found(&id))?;
     let delivery = one_delivery(&deps, &caller, position).await?.ok_or_else(|| not_found(&id))?;
     Ok(answer::success(StatusCode::OK, &show_delivery(delivery)))
@@ -148,7 +149,7 @@ pub(crate) async fn rotate_webhook_secret(
 ) -> Result<Response, ApiError> {
     body::nothing(&deps, &headers, body).await?;
     let record = find(&deps, &caller, &id)?;
-    let changed = webhook::rotate(&deps, &by, &record).await?.ok_or_else(|| not_found(&id))?;
+    let changed = endpoint::rotate(&deps, &by, &record).await?.ok_or_else(|| not_found(&id))?;
     Ok(answer::success(StatusCode::OK, &with_secret(&changed)))
 }
 
@@ -198,7 +199,7 @@ pub(crate) async fn replay_webhook(
         at.unwrap_or(now)
     })?;
     refuse_disabled(&record)?;
-    let (replay, n_events) = webhook::replay(&deps, &by, &record, since).await?;
+    let (replay, n_events) = endpoint::replay(&deps, &by, &record, since).await?;
     let n_events = i64::try_from(n_events).unwrap_or(i64::MAX);
     let data = object([
         ("id", replay.to_string().into()),
@@ -229,7 +230,7 @@ pub(crate) async fn redeliver_delivery(
         .filter(|record| covers(&deps, &caller, &record.accounts))
         .ok_or_else(unknown)?;
     refuse_disabled(record)?;
-    let repeated = webhook::redeliver(&deps, &by, record, delivery.id).await?.ok_or_else(unknown)?;
+    let repeated = endpoint::redeliver(&deps, &by, record, delivery.id).await?.ok_or_else(unknown)?;
     let position = repeated.position(caller.workspace()).ok_or_else(unknown)?;
     let delivery = one_delivery(&deps, &caller, position).await?.ok_or_else(unknown)?;
     Ok(answer::success(StatusCode::ACCEPTED, &show_delivery(delivery)))

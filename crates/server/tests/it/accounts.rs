@@ -1,7 +1,7 @@
 //! Accounts over HTTP: made, changed, removed, tried; watched in the background.
 
 use domain::id::AccountId;
-use engine::work;
+use engine::background;
 use serde_json::{Value, json};
 use sim::{Fault, FaultAction, TokenChange};
 use tokio::net::TcpListener;
@@ -406,7 +406,7 @@ async fn the_end_of_a_token_is_told_at_fourteen_seven_and_one_days() {
     };
     app.sim.change_token(&ends).unwrap();
     for hour in 0..(16 * 24) {
-        work::tick_numbers(&app.deps).await.unwrap();
+        background::tick_numbers(&app.deps).await.unwrap();
         if hour == 100 {
             app.restart().await;
         }

@@ -7,14 +7,14 @@ use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use bytes::Bytes;
+use engine::access::api_key::DEV_KEY;
+use engine::background;
 use engine::deps::Ports;
-use engine::key::DEV_KEY;
 use engine::media::{self, MediaPorts};
 use engine::ports::{
     Download, DownloadError, Line, MediaInfo, MediaUpstream, OutgoingFile, PieceError, Pieces, StoreError,
     UpstreamError,
 };
-use engine::work;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use sim::{Fault, FaultAction, FaultAnswer, InboundMessage};
@@ -50,7 +50,7 @@ impl TestApp {
 
     /// What is due is fetched, to its end.
     pub(crate) async fn fetch_media(&self) -> u32 {
-        work::tick_recovery(&self.deps).await.unwrap();
+        background::tick_recovery(&self.deps).await.unwrap();
         let n = media::tick(&self.deps).await.unwrap();
         let all = async {
             while !self.deps.media.fetches.is_empty() {
@@ -473,7 +473,7 @@ async fn a_fetch_whose_process_died_between_any_two_steps_is_brought_to_its_end_
             let guard = mute.clone();
             app.restart_with(|ports| guarded(ports, guard)).await;
             let (wamid, _) = app.picture().await;
-            work::tick_recovery(&app.deps).await.unwrap();
+            background::tick_recovery(&app.deps).await.unwrap();
             assert_eq!(media::tick(&app.deps).await.unwrap(), 1);
             mute.met().await;
             app.restart().await;

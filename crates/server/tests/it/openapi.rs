@@ -67,7 +67,7 @@ async fn try_out(world: &World, path: &str, method: &Method, body: Option<&Value
         "/api/contacts/import" => {
             let content = &described(method, &path).unwrap()["requestBody"]["content"]["text/csv"];
             let request = Request::post(path)
-                .header("X-API-Key", engine::key::DEV_KEY)
+                .header("X-API-Key", engine::access::api_key::DEV_KEY)
                 .header("Content-Type", "text/csv")
                 .body(Body::from(content["example"].as_str().unwrap()));
             app.call(request.unwrap()).await

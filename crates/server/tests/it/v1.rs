@@ -2,7 +2,7 @@
 
 use axum::http::Request;
 use domain::access::api_key::Scope;
-use engine::key::DEV_KEY;
+use engine::access::api_key::DEV_KEY;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, CUSTOMER, STRANGER, TestApp};

@@ -10,7 +10,8 @@ use domain::contacts::contact::ContactChange;
 use domain::contacts::opt_out::OptOutReason;
 use domain::id::WorkspaceId;
 use domain::json::Value;
-use engine::contact::{self, Batch, Request};
+use engine::contacts;
+use engine::contacts::{Batch, Request};
 use engine::ports::ContactTarget;
 use engine::{By, Deps};
 
@@ -47,7 +48,7 @@ async fn put(deps: &Deps, by: &By, workspace: WorkspaceId, items: &[Value]) -> R
         reason: OptOutReason::Api,
     });
     let mut ends =
-        contact::put_all(deps, (by, Batch::List), workspace, requests.collect()).await?.into_iter();
+        contacts::put_all(deps, (by, Batch::List), workspace, requests.collect()).await?.into_iter();
     let results = read.into_iter().enumerate().map(|(index, read)| {
         let end = read.and_then(|_| {
             let end = ends.next().unwrap_or(engine::ports::ContactEnd::NotFound);

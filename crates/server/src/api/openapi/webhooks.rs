@@ -3,7 +3,7 @@
 use domain::json::{Object, Value};
 use domain::webhooks_out::delivery::{DeliveryStatus, WebhookStatus};
 use domain::webhooks_out::header::{MAX_HEADERS, MAX_VALUE_BYTES};
-use engine::webhook::MAX_WEBHOOKS;
+use engine::webhooks_out::endpoint::MAX_WEBHOOKS;
 
 use super::events::{any_kind, kind};
 use super::example::{DELIVERY, WEBHOOK};

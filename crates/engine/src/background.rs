@@ -6,8 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::{api_key, session};
+use crate::messages::queue;
 use crate::ports::{Clock, StoreError};
-use crate::{Deps, account, chain, directory, key, queue, session};
+use crate::{Deps, accounts, chain, directory};
 
 /// How often a process says that it lives.
 pub const HEARTBEAT_EVERY: SignedDuration = SignedDuration::from_secs(2);
@@ -82,7 +84,7 @@ pub const NUMBERS_EVERY: SignedDuration = SignedDuration::from_hours(1);
 /// # Errors
 /// When the store cannot be written; the next round tries again.
 pub async fn tick_numbers(deps: &Deps) -> Result<(), StoreError> {
-    account::look_at_numbers(deps).await
+    accounts::look_at_numbers(deps).await
 }
 
 /// Writes down when keys and sessions were last used.
@@ -90,7 +92,7 @@ pub async fn tick_numbers(deps: &Deps) -> Result<(), StoreError> {
 /// # Errors
 /// When the store cannot be written; the next round tries again.
 pub async fn tick_key_use(deps: &Deps) -> Result<(), StoreError> {
-    key::note_use(deps).await?;
+    api_key::note_use(deps).await?;
     session::note_use(deps).await
 }
 

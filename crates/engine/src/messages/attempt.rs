@@ -18,15 +18,15 @@ use domain::meta_error::{Class, MetaError};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 
-use crate::account::line;
+use crate::accounts::line;
 use crate::media::{self, Unready};
+use crate::messages::send::{Progress, SendError, Sent};
 use crate::metrics::Label;
 use crate::ports::{
     AccountRecord, Admission, Claim, Claimed, Failure, KeptAnswer, MessageKey, NewMessage, OnUnknown,
     OutgoingMessage, Plan, SentAs, Settled, Settlement, StoreError, StoreErrorKind,
 };
-use crate::send::{Progress, SendError, Sent};
-use crate::{Deps, account, chain, directory};
+use crate::{Deps, accounts, chain, directory};
 
 /// Seconds to wait after a refusal for speed that names none.
 const DEFAULT_WAIT: u32 = 1;
@@ -431,7 +431,7 @@ impl Run<'_> {
     /// What Meta's refusal asks for beyond the message.
     async fn act_on(&self, message: &Claimed, error: &MetaError) {
         if error.class() == Class::HoldAccount
-            && let Err(error) = account::hold_sender(self.deps, self.record, error).await
+            && let Err(error) = accounts::hold_sender(self.deps, self.record, error).await
         {
             tracing::error!(error = %chain(&error), account.id = %message.claim.account,
                 "an account that Meta refuses could not be held");

@@ -1,5 +1,7 @@
 //! Callers, and the keys of the API: made, recognised, counted.
 
+pub mod grant;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,11 +18,9 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
+use crate::access::session::Session;
 use crate::ports::StoreError;
-use crate::session::Session;
 use crate::{By, Deps, directory};
-
-pub mod grant;
 
 /// The key that `waypost dev` prints. Everybody knows it, so nothing else accepts it.
 pub const DEV_KEY: &str = "wp_test_sandbox_key_for_local_development_only";

@@ -10,7 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
 use crate::ports::{NewReplay, StoreError, WebhookRecord};
-use crate::{By, Deps, directory, hook_secret, notify};
+use crate::webhooks_out::{deliver, secret};
+use crate::{By, Deps, directory};
 
 /// Endpoints that a workspace may have.
 pub const MAX_WEBHOOKS: u32 = 100;
@@ -53,7 +54,7 @@ pub async fn create(
         events: choice.events,
         accounts: choice.accounts,
         headers: choice.headers,
-        secret: hook_secret::fresh(&*deps.chance),
+        secret: secret::fresh(&*deps.chance),
         old_secret: None,
         is_enabled: choice.is_enabled,
         status: WebhookStatus::Active,
@@ -105,7 +106,7 @@ pub async fn rotate(
     record: &WebhookRecord,
 ) -> Result<Option<WebhookRecord>, StoreError> {
     let until = deps.now().saturating_add(OLD_SECRET_FOR).unwrap_or(Timestamp::MAX);
-    let secret = hook_secret::fresh(&*deps.chance);
+    let secret = secret::fresh(&*deps.chance);
     let act = act(deps, by, Action::WebhookSecretRotated, record);
     let is_there = deps.hooks.webhook_rotate((record.workspace, record.id), &secret, until, act).await?;
     as_it_is(deps, record, is_there).await
@@ -171,7 +172,7 @@ pub async fn redeliver(
 /// # Errors
 /// When the store cannot be written.
 pub async fn test(deps: &Arc<Deps>, by: &By, record: &WebhookRecord) -> Result<Option<i64>, StoreError> {
-    notify::test(deps, record, act(deps, by, Action::WebhookTested, record)).await
+    deliver::test(deps, record, act(deps, by, Action::WebhookTested, record)).await
 }
 
 fn act(deps: &Deps, by: &By, action: Action, record: &WebhookRecord) -> Act {

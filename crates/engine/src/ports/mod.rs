@@ -2,16 +2,6 @@
 //!
 //! **Invariant:** a port takes and returns values of the domain. No connection, no transaction, no wire type crosses it.
 
-use std::fmt;
-
-use async_trait::async_trait;
-use bytes::Bytes;
-use domain::accounts::account::Account;
-use domain::messages::outcome::Outcome;
-use domain::templates::Template;
-use jiff::Timestamp;
-use secrecy::SecretString;
-
 mod access;
 mod contact;
 mod directory;
@@ -26,6 +16,16 @@ mod storage;
 mod upkeep;
 mod waiting;
 mod webhook;
+
+use std::fmt;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use domain::accounts::account::Account;
+use domain::messages::outcome::Outcome;
+use domain::templates::Template;
+use jiff::Timestamp;
+use secrecy::SecretString;
 
 pub use access::*;
 pub use contact::*;

@@ -9,7 +9,7 @@ use domain::contacts::opt_out::OptOutReason;
 use domain::id::{AccountId, ContactId, WorkspaceId};
 use jiff::SignedDuration;
 
-use crate::key::Caller;
+use crate::access::api_key::Caller;
 use crate::ports::{
     Contact, ContactEnd, ContactPut, ContactTarget, ErasureStep, MessageFilter, PageRequest, PageStart,
     StoreError,

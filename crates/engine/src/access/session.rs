@@ -20,7 +20,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::key::{Caller, letters, user_actor};
+use crate::access::api_key::{Caller, letters, user_actor};
 use crate::ports::{Credentials, NewSession, PasswordError, SessionDigest, StoreError, Whose};
 use crate::{By, Deps};
 

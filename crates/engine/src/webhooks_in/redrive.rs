@@ -9,9 +9,9 @@
 
 use std::sync::Arc;
 
-use super::{HeardPart, follow_up, routed, with_new_words};
 use crate::Deps;
 use crate::ports::{AccountRecord, Ingested, KeptPost, KeptPosts, Post, StoreError};
+use crate::webhooks_in::ingest::{HeardPart, follow_up, routed, with_new_words};
 
 /// Some of the POSTs that are kept, in the order in which they came.
 ///

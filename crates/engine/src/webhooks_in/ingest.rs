@@ -2,8 +2,6 @@
 //!
 //! **Invariant:** a part is applied only to an account whose own secret signed the body; all else is kept, and said.
 
-mod again;
-
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,10 +10,10 @@ use domain::id::{AccountId, ContactId, MediaId, MessageId, WorkspaceId};
 use domain::webhooks_in::update::Update;
 use jiff::Timestamp;
 
-pub use again::{again, kept};
+pub use crate::webhooks_in::redrive::{again, kept};
 
 use crate::ports::{AccountRecord, FreshIds, Ingested, Post, Proof, Route, RoutedPart, StoreError};
-use crate::{By, Deps, chain, directory, template};
+use crate::{By, Deps, chain, directory, templates};
 
 /// One part of a POST, before it is known whom it concerns.
 #[derive(Clone, Debug)]
@@ -204,7 +202,7 @@ async fn follow_up(deps: &Arc<Deps>, ingested: Ingested, renamed: Vec<Place>) {
             let directory = syncing.directory.current();
             let record = directory.accounts_of(workspace).find(|record| record.account.waba_id == waba_id);
             let Some(record) = record else { continue };
-            if let Err(error) = template::sync(&syncing, &By::gateway(), record).await {
+            if let Err(error) = templates::sync(&syncing, &By::gateway(), record).await {
                 tracing::warn!(error = %chain(&error), waba.id = waba_id,
                     "a template has changed, and meta's list could not be read");
             }

@@ -3,10 +3,10 @@
 use domain::messages::message::Direction;
 
 use crate::Deps;
-use crate::account::line;
-use crate::key::Caller;
+use crate::access::api_key::Caller;
+use crate::accounts::line;
+use crate::messages::send::{SendError, choose_account};
 use crate::ports::{MessageKey, StoreError, UpstreamError};
-use crate::send::{SendError, choose_account};
 
 /// Why a message was not marked as read.
 #[derive(Debug)]

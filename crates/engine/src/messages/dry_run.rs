@@ -3,11 +3,11 @@
 use domain::id::MessageId;
 use domain::messages::message::Reference;
 
-use crate::key::Caller;
-use crate::ports::{OutgoingMessage, StoreError};
-use crate::send::{
+use crate::access::api_key::Caller;
+use crate::messages::send::{
     SendError, SendRequest, check_template, choose_account, content_text, context, may_leave, resolve,
 };
+use crate::ports::{OutgoingMessage, StoreError};
 use crate::{Deps, media};
 
 /// One thing that a rehearsal looked at.

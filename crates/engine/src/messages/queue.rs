@@ -9,13 +9,14 @@ use domain::messages::retry::Mode;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 
-use crate::key::Caller;
+use crate::access::api_key::Caller;
+use crate::messages::attempt;
+use crate::messages::send::{SendError, choose_account, may_leave};
 use crate::ports::{
     AccountRecord, Cancel, ClaimRequest, KeptAnswer, KeptKey, MessageKey, Settlement, StoreError,
     StoreErrorKind, StoredMessage,
 };
-use crate::send::{SendError, choose_account, may_leave};
-use crate::{By, Deps, account, chain, deliver};
+use crate::{By, Deps, accounts, chain};
 
 /// How often the queue is looked at when nobody hints: scheduled messages leave within a second of their time.
 pub const LOOK_EVERY: SignedDuration = SignedDuration::from_millis(250);
@@ -29,7 +30,7 @@ const EXPIRE_BATCH: u32 = 500;
 /// # Errors
 /// When the store cannot be used; the next round tries again.
 pub async fn tick(deps: &Arc<Deps>) -> Result<u32, StoreError> {
-    if let Err(error) = account::write_holds(deps).await {
+    if let Err(error) = accounts::write_holds(deps).await {
         // It was said when it failed first; the others' queues do not wait for it.
         tracing::debug!(error = %chain(&error), "an account that meta refuses can still not be held");
     }
@@ -43,7 +44,7 @@ pub async fn tick(deps: &Arc<Deps>) -> Result<u32, StoreError> {
     for record in &directory.accounts {
         // A held account's queue waits; nobody else's does.
         let is_held = record.account.status != AccountStatus::Connected
-            || account::is_held_here(deps, record.account.id);
+            || accounts::is_held_here(deps, record.account.id);
         if depths.contains_key(&record.account.id) && !is_held {
             // In a task of its own: what it claims is sent even if this round is given up.
             let taking = deps.tasks.spawn(take(deps.clone(), record.clone())).await;
@@ -81,7 +82,7 @@ async fn take(deps: Arc<Deps>, record: Arc<AccountRecord>) -> Result<u32, StoreE
         // The pair's wait was looked at before: this is the turn's own time.
         deps.pacer.book(account, &message.recipient, now);
         let mode = Mode::Queue { since: message.accepted_at, expires_at: message.expires_at };
-        deliver::start_claimed(&deps, record.clone(), message, mode, None);
+        attempt::start_claimed(&deps, record.clone(), message, mode, None);
     }
     Ok(n_taken.saturating_add(round.n_settled))
 }
@@ -181,7 +182,7 @@ async fn resend(
         };
         let deadline = now.saturating_add(domain::messages::retry::SYNC_FOR).unwrap_or(Timestamp::MAX);
         let (tell, told) = oneshot::channel();
-        deliver::start_claimed(&deps, record, claimed, Mode::Sync { deadline }, Some(tell));
+        attempt::start_claimed(&deps, record, claimed, Mode::Sync { deadline }, Some(tell));
         // Whatever it ended with is in the store by now, and is read from there.
         drop(told.await);
         Ok(true)

@@ -9,7 +9,7 @@ use domain::json::Value;
 use domain::templates::{Draft, Edit, LibraryDraft, NewTemplate, Template, TemplateStatus};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::account::line;
+use crate::accounts::line;
 use crate::ports::{
     AccountRecord, Line, ListedTemplate, StoreError, StoreErrorKind, StoredTemplate, TemplateCounts,
     TemplateQuery, TemplatesPut, UpstreamError,

@@ -18,8 +18,8 @@ use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 use crate::Deps;
-use crate::in_flight::InFlight;
-use crate::key::Caller;
+use crate::access::api_key::Caller;
+use crate::messages::in_flight::InFlight;
 use crate::ports::{
     BlobError, BlobKey, Blobs, Fetcher, MediaRecords, MediaState, MediaUpstream, Pieces, StoreError,
     StoredMedia,

@@ -16,14 +16,17 @@ use domain::templates::{Mismatch, TemplateCategory, TemplateStatus};
 use domain::webhooks_in::update::Person;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::deliver::{self, Delivery, Render};
-use crate::key::{self, Caller};
+use crate::access::api_key;
+use crate::access::api_key::Caller;
+use crate::messages::attempt;
+use crate::messages::attempt::{Delivery, Render};
 use crate::ports::{
     AccountRecord, Fallback, KeptKey, MessageKey, NewIdempotencyKey, NewMessage, OnUnknown, Plan, Recipient,
     SentAs, StoreError, UpstreamError,
 };
-use crate::template::{self, TemplateError};
-use crate::{Deps, account, contact, media};
+use crate::templates;
+use crate::templates::TemplateError;
+use crate::{Deps, accounts, contacts, media};
 
 /// A message that somebody wants sent; its shape is checked.
 #[derive(Clone, Debug)]
@@ -235,7 +238,7 @@ pub async fn send(
     if request.when == When::Sync {
         let turn_at = deps.pacer.foresee(record.account.id, &recipient, now);
         if turn_at.duration_since(now) > domain::messages::retry::SYNC_FOR {
-            return Err(deliver::too_long(turn_at, now));
+            return Err(attempt::too_long(turn_at, now));
         }
     }
     let leaves_at = request.when.leaves_at(now);
@@ -247,7 +250,7 @@ pub async fn send(
             // Items are accepted side by side; to one contact they leave in the order of the batch.
             let order_at =
                 leaves_at.saturating_add(SignedDuration::from_micros(n.into())).unwrap_or(leaves_at);
-            Plan::Queue { due_at: key::plan(deps, caller).max(leaves_at), order_at, limit }
+            Plan::Queue { due_at: api_key::plan(deps, caller).max(leaves_at), order_at, limit }
         }
     };
     let id = deps.new_id(MessageId::from_parts);
@@ -279,14 +282,14 @@ pub async fn send(
         let Idempotency { key, digest, render } = idempotency;
         // What goes to the queue is answered the same whatever becomes of it: its answer is known now.
         let answer = match new.plan {
-            Plan::Queue { .. } => render(&Ok(deliver::queued(&new))),
+            Plan::Queue { .. } => render(&Ok(attempt::queued(&new))),
             Plan::Now | Plan::Wait => None,
         };
         let expires_at = now.saturating_add(IDEMPOTENCY_FOR).unwrap_or(Timestamp::MAX);
         new.idempotency = Some(NewIdempotencyKey { owner: caller.owner(), key, digest, expires_at, answer });
         render
     });
-    deliver::start(deps, Delivery { new, record, render }).await
+    attempt::start(deps, Delivery { new, record, render }).await
 }
 
 pub(crate) fn content_text(content: &Content) -> Result<Arc<str>, SendError> {
@@ -353,7 +356,7 @@ pub fn choose_account(
 
 pub(crate) fn may_leave(deps: &Deps, record: &AccountRecord) -> Result<(), SendError> {
     match record.account.status {
-        AccountStatus::Connected if !account::is_held_here(deps, record.account.id) => Ok(()),
+        AccountStatus::Connected if !accounts::is_held_here(deps, record.account.id) => Ok(()),
         AccountStatus::Connected | AccountStatus::Held | AccountStatus::Disconnected => {
             Err(SendError::AccountHeld { account: Box::new(record.account.clone()), error: None })
         }
@@ -367,7 +370,7 @@ pub(crate) async fn resolve(deps: &Deps, caller: &Caller, to: &Addressee) -> Res
         Addressee::Contact(id) => *id,
     };
     // One that the caller may not see is not there: the answer would tell the number.
-    let contact = contact::find(deps, caller, id).await?.flatten().ok_or(SendError::ContactNotFound)?;
+    let contact = contacts::find(deps, caller, id).await?.flatten().ok_or(SendError::ContactNotFound)?;
     let person = Person { wa_id: contact.wa_id, user_id: contact.user_id, ..Person::default() };
     let number = person.wa_id.as_deref().and_then(|wa_id| PhoneNumber::from_wa_id(wa_id).ok());
     let user = person.user_id.as_deref().and_then(|user_id| UserId::parse(user_id).ok());
@@ -410,7 +413,7 @@ pub(crate) async fn check_template(
             account: record.account.name.clone(),
         })
     };
-    let found = template::find(deps, record, message.name, message.language).await;
+    let found = templates::find(deps, record, message.name, message.language).await;
     let found = match found {
         Ok(Some(found)) => found,
         Ok(None) => return Err(SendError::TemplateNotFound(reference())),
@@ -445,13 +448,13 @@ async fn refused_look_up(deps: &Deps, record: &AccountRecord, error: MetaError) 
     use domain::meta_error::Class;
     match error.class() {
         Class::HoldAccount => {
-            if let Err(error) = account::hold_sender(deps, record, &error).await {
+            if let Err(error) = accounts::hold_sender(deps, record, &error).await {
                 return error.into();
             }
             SendError::AccountHeld { account: Box::new(record.account.clone()), error: Some(Box::new(error)) }
         }
         Class::SlowNumber | Class::SlowPair => SendError::MetaRateLimited {
-            retry_after: deliver::wait_after(&error),
+            retry_after: attempt::wait_after(&error),
             error: Some(Box::new(error)),
         },
         Class::Retry => SendError::MetaUnavailable(Some(Box::new(error))),

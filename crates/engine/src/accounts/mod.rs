@@ -1,5 +1,7 @@
 //! Accounts: added, tried, held, resumed.
 
+pub mod number;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, MutexGuard, PoisonError};
 

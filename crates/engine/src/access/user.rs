@@ -11,11 +11,12 @@ use domain::json::Value;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use crate::key::Caller;
+use crate::access::api_key::Caller;
+use crate::access::session;
+use crate::access::session::LoginError;
 use crate::ports::{
     PageRequest, PageStart, PasswordError, StoreError, StoreErrorKind, UserChange, UserEnd, UserFilter, Whose,
 };
-use crate::session::{self, LoginError};
 use crate::{By, Deps};
 
 /// How often a change is judged again because the user was given another role meanwhile.

@@ -4,7 +4,7 @@ use domain::access::audit::{Act, Action};
 use domain::json::{Object, Value};
 use secrecy::SecretString;
 
-use crate::account::{line, subject};
+use crate::accounts::{line, subject};
 use crate::ports::{AccountRecord, StoreError, UpstreamError};
 use crate::{By, Deps, directory};
 

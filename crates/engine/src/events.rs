@@ -5,7 +5,7 @@ use domain::id::AccountId;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::Deps;
-use crate::key::Caller;
+use crate::access::api_key::Caller;
 use crate::ports::{EventFilter, EventPage, EventStart, StoreError};
 
 /// How often the log is looked at while nothing is heard from this process: another may have written.
