@@ -7,13 +7,24 @@
 //!
 //! **Invariant:** no SQL computes the time, and every statement on a tenant's rows names the workspace.
 
+mod access;
+mod accounts;
+mod contacts;
 mod error;
+mod events;
+mod maintenance;
+mod media;
+mod messages;
 mod row;
 mod seal;
 mod sqlite;
+mod templates;
+mod webhooks_in;
+mod webhooks_out;
 
+pub use crate::maintenance::{integrity_check, reencrypt};
 pub use seal::{SealError, Sealer};
 pub use sqlite::{
     Copied, CopyError, Inspection, MigrationState, OpenError, Restored, Restoring, Rotation, SealCount,
-    SqliteStore, backup, inspect, migrate, migration_state, reseal, restore,
+    SqliteStore, backup, migrate, migration_state, restore,
 };

@@ -1,54 +1,12 @@
 //! SQLite: one writer thread with group commit, a few read-only connections beside it.
 
-mod accept;
-mod access;
-mod account_news;
-mod audit;
-mod contacts;
-mod copy;
-mod deliveries;
-mod depth;
-mod directory;
-mod early;
-mod echo;
-mod erase;
-mod events;
-mod figures;
-mod idempotency;
-mod identity;
-mod ingest;
-mod inspect;
-mod kept;
-mod latest;
-mod marketing;
-mod media;
-mod media_port;
-mod messages;
 mod migrate;
 mod page;
-mod people;
-mod people_port;
 #[cfg(test)]
 mod plans;
 mod ports;
-mod queue;
-mod reach;
-mod read;
-mod registry;
-mod reseal;
-mod restored;
-mod retention;
-mod scrub;
-mod settle;
-mod spread;
-mod tally;
-mod templates;
-mod told;
-mod upkeep_port;
-mod users;
-mod webhooks;
-mod work;
-mod write;
+mod readers;
+mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -60,16 +18,16 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Notify;
 
-pub use copy::{Copied, CopyError, Restored, Restoring, backup, restore};
-pub use inspect::{Inspection, inspect};
+pub use crate::maintenance::backup::{Copied, CopyError, Restored, Restoring, backup, restore};
+pub use crate::maintenance::integrity_check::{Inspection, inspect};
+pub use crate::maintenance::reencrypt::{Rotation, SealCount, reseal};
 pub use migrate::{MigrationState, migrate, migration_state};
-pub use reseal::{Rotation, SealCount, reseal};
 
 use crate::error::SqlResult;
 use crate::row::micros;
 use crate::seal::Sealer;
-use read::Readers;
-use write::Writer;
+use crate::sqlite::readers::Readers;
+use crate::sqlite::writer::Writer;
 
 /// How long a statement waits for another process that holds the write lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

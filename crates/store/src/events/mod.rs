@@ -1,0 +1,4 @@
+//! The event log.
+
+mod event_payloads;
+mod log;

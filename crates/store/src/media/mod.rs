@@ -1,0 +1,4 @@
+//! Media records.
+
+mod port;
+mod records;

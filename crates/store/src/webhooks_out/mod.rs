@@ -1,0 +1,5 @@
+//! Webhook endpoints and their delivery queues.
+
+mod deliveries;
+mod endpoints;
+mod fan_out;
