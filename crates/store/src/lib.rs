@@ -22,9 +22,8 @@ mod templates;
 mod webhooks_in;
 mod webhooks_out;
 
-pub use crate::maintenance::{integrity_check, reencrypt};
+pub use maintenance::backup::{Copied, CopyError, Restored, Restoring, backup, restore};
+pub use maintenance::integrity_check::{Inspection, inspect};
+pub use maintenance::reencrypt::{Rotation, SealCount, reseal};
 pub use seal::{SealError, Sealer};
-pub use sqlite::{
-    Copied, CopyError, Inspection, MigrationState, OpenError, Restored, Restoring, Rotation, SealCount,
-    SqliteStore, backup, migrate, migration_state, restore,
-};
+pub use sqlite::{MigrationState, OpenError, SqliteStore, migrate, migration_state};

@@ -3,8 +3,8 @@
 pub mod attempt;
 pub mod dry_run;
 pub mod idempotency;
-mod in_flight;
+pub(crate) mod in_flight;
 pub mod mark_read;
-mod pacer;
+pub(crate) mod pacer;
 pub mod queue;
 pub mod send;

@@ -117,7 +117,7 @@ fn wish(deps: &Deps, update: &Update) -> Option<Wish> {
 type Place = (WorkspaceId, String);
 
 /// Finds whom each part concerns.
-fn routed(deps: &Deps, parts: Vec<HeardPart>, signers: &[Arc<AccountRecord>]) -> Vec<RoutedPart> {
+pub(crate) fn routed(deps: &Deps, parts: Vec<HeardPart>, signers: &[Arc<AccountRecord>]) -> Vec<RoutedPart> {
     let mut all = Vec::with_capacity(parts.len());
     for part in parts {
         let mut routes = routes(&part, signers);
@@ -170,7 +170,7 @@ fn routes(part: &HeardPart, signers: &[Arc<AccountRecord>]) -> Vec<Route> {
 }
 
 /// The WhatsApp Business Accounts of which a template says something else by now.
-fn with_new_words(parts: &[RoutedPart]) -> Vec<Place> {
+pub(crate) fn with_new_words(parts: &[RoutedPart]) -> Vec<Place> {
     let has_words =
         |part: &&RoutedPart| matches!(&part.update, Update::Template(update) if update.text.is_some());
     let mut places: Vec<Place> = parts
@@ -185,7 +185,7 @@ fn with_new_words(parts: &[RoutedPart]) -> Vec<Place> {
 }
 
 /// Does what follows from a POST outside its transaction.
-async fn follow_up(deps: &Arc<Deps>, ingested: Ingested, renamed: Vec<Place>) {
+pub(crate) async fn follow_up(deps: &Arc<Deps>, ingested: Ingested, renamed: Vec<Place>) {
     if (ingested.has_template_changes || ingested.has_account_changes)
         && let Err(error) = directory::refresh(deps).await
     {

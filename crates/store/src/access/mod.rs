@@ -1,5 +1,5 @@
 //! Users, sessions, keys and the audit log.
 
-mod audit;
-mod port;
-mod users;
+pub(crate) mod audit;
+pub(crate) mod port;
+pub(crate) mod users;

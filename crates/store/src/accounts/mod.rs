@@ -1,5 +1,5 @@
 //! Workspaces, accounts, keys, and what Meta reports of accounts.
 
-mod account_updates;
-mod directory;
-mod registry;
+pub(crate) mod account_updates;
+pub(crate) mod directory;
+pub(crate) mod registry;

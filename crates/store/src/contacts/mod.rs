@@ -1,7 +1,7 @@
 //! Contacts: resolving, changing, merging, number changes, opt-outs.
 
-mod number_changes;
-mod opt_out;
-mod port;
-mod records;
-mod resolve;
+pub(crate) mod number_changes;
+pub(crate) mod opt_out;
+pub(crate) mod port;
+pub(crate) mod records;
+pub(crate) mod resolve;

@@ -1,4 +1,4 @@
 //! The event log.
 
-mod event_payloads;
-mod log;
+pub(crate) mod event_payloads;
+pub(crate) mod log;

@@ -1,4 +1,4 @@
 //! Media records.
 
-mod port;
-mod records;
+pub(crate) mod port;
+pub(crate) mod records;

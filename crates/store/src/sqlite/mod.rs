@@ -1,12 +1,12 @@
 //! SQLite: one writer thread with group commit, a few read-only connections beside it.
 
-mod migrate;
-mod page;
+pub(crate) mod migrate;
+pub(crate) mod page;
 #[cfg(test)]
-mod plans;
-mod ports;
-mod readers;
-mod writer;
+pub(crate) mod plans;
+pub(crate) mod ports;
+pub(crate) mod readers;
+pub(crate) mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,9 +18,6 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Notify;
 
-pub use crate::maintenance::backup::{Copied, CopyError, Restored, Restoring, backup, restore};
-pub use crate::maintenance::integrity_check::{Inspection, inspect};
-pub use crate::maintenance::reencrypt::{Rotation, SealCount, reseal};
 pub use migrate::{MigrationState, migrate, migration_state};
 
 use crate::error::SqlResult;
@@ -30,7 +27,7 @@ use crate::sqlite::readers::Readers;
 use crate::sqlite::writer::Writer;
 
 /// How long a statement waits for another process that holds the write lock.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How much of the database the writer keeps at hand: the pages where rows are added, and the indexes above them.
 const CACHE_KIB: i64 = 16 * 1024;
 /// Statements kept prepared on each connection.
@@ -91,7 +88,7 @@ impl SqliteStore {
     }
 
     /// Does `job` in a transaction, and returns once it is on disk.
-    async fn write<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
+    pub(crate) async fn write<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Fn(&Connection) -> SqlResult<T> + Send + 'static,
@@ -100,7 +97,7 @@ impl SqliteStore {
     }
 
     /// Does `job` on the connection that writes, outside of any transaction.
-    async fn alone<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
+    pub(crate) async fn alone<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> SqlResult<T> + Send + 'static,
@@ -109,7 +106,7 @@ impl SqliteStore {
     }
 
     /// Does `job` on a read-only connection, in one snapshot.
-    async fn read<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
+    pub(crate) async fn read<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> SqlResult<T> + Send + 'static,
@@ -127,7 +124,7 @@ impl SqliteStore {
 }
 
 /// Opens a connection that may write.
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
+pub(crate) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     keep_private(path);
     let connection = Connection::open_with_flags(
         path,
@@ -158,7 +155,7 @@ fn prepare_once(connection: &Connection) -> rusqlite::Result<()> {
 
 /// Makes a new database readable by its owner only: messages and numbers are in it. SQLite gives the same mode to the
 /// files beside it.
-fn keep_private(path: &Path) {
+pub(crate) fn keep_private(path: &Path) {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

@@ -13,19 +13,19 @@ use crate::error::{SqlError, SqlResult};
 /// How many calls read at once.
 const READERS: usize = 4;
 
-pub(super) struct Readers {
+pub(crate) struct Readers {
     idle: Arc<Mutex<Vec<Connection>>>,
     permits: Arc<Semaphore>,
 }
 
 impl Readers {
-    pub(super) fn open(path: &Path) -> rusqlite::Result<Self> {
+    pub(crate) fn open(path: &Path) -> rusqlite::Result<Self> {
         let idle = (0..READERS).map(|_| connect(path)).collect::<rusqlite::Result<Vec<_>>>()?;
         Ok(Self { idle: Arc::new(Mutex::new(idle)), permits: Arc::new(Semaphore::new(READERS)) })
     }
 
     /// Runs `job` in one snapshot of the database.
-    pub(super) async fn run<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
+    pub(crate) async fn run<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> SqlResult<T> + Send + 'static,

@@ -76,7 +76,7 @@ enum Task {
 struct Lost(String);
 
 /// The handle to the writer thread. Dropping it lets the thread finish what waits, then ends it.
-pub(super) struct Writer {
+pub(crate) struct Writer {
     jobs: Option<mpsc::Sender<Task>>,
     thread: Option<JoinHandle<()>>,
     committed: Arc<Notify>,
@@ -85,7 +85,7 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread, which owns the connection from now on.
-    pub(super) fn start(connection: Connection, metrics: Arc<Metrics>) -> std::io::Result<Self> {
+    pub(crate) fn start(connection: Connection, metrics: Arc<Metrics>) -> std::io::Result<Self> {
         let (jobs, waiting) = mpsc::channel();
         let committed = Arc::new(Notify::new());
         let (hint, counting) = (committed.clone(), metrics.clone());
@@ -96,12 +96,12 @@ impl Writer {
     }
 
     /// Wakes those who wait for changes, after each commit.
-    pub(super) fn committed(&self) -> Arc<Notify> {
+    pub(crate) fn committed(&self) -> Arc<Notify> {
         self.committed.clone()
     }
 
     /// Runs `job` in a transaction and returns its value once it is on disk.
-    pub(super) async fn run<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
+    pub(crate) async fn run<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Fn(&Connection) -> SqlResult<T> + Send + 'static,
@@ -115,7 +115,7 @@ impl Writer {
     }
 
     /// Runs `job` between transactions: what SQLite does to its files as a whole.
-    pub(super) async fn run_alone<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
+    pub(crate) async fn run_alone<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> SqlResult<T> + Send + 'static,

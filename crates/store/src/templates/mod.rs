@@ -1,6 +1,6 @@
 //! Templates, as Meta last told of them.
 
-mod text;
+pub(crate) mod text;
 
 use domain::events::{EventKind, TemplateChange, TemplateData};
 use domain::id::{AccountId, MessageId, TemplateId, WorkspaceId};

@@ -1,6 +1,6 @@
 //! Webhooks from Meta: payload archive, application, message echoes.
 
-mod ingest;
-mod message_echoes;
-mod update_watermarks;
-mod webhook_archive;
+pub(crate) mod ingest;
+pub(crate) mod message_echoes;
+pub(crate) mod update_watermarks;
+pub(crate) mod webhook_archive;

@@ -1,5 +1,5 @@
 //! Webhook endpoints and their delivery queues.
 
-mod deliveries;
-mod endpoints;
-mod fan_out;
+pub(crate) mod deliveries;
+pub(crate) mod endpoints;
+pub(crate) mod fan_out;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use egress::{HookClient, HookConfig};
 use engine::ports::{HookCall, HookSender as _, PostOutcome};
-use hooks::{HookClient, HookConfig};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -218,8 +218,8 @@ async fn an_endpoint_that_reads_nothing_ends_at_the_deadline_too() {
 #[tokio::test]
 async fn the_deadline_can_be_set_and_covers_the_look_up() {
     struct Never;
-    impl hooks::Resolve for Never {
-        fn resolve(&self, _: &str) -> hooks::Resolving {
+    impl egress::Resolve for Never {
+        fn resolve(&self, _: &str) -> egress::Resolving {
             Box::pin(std::future::pending())
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hooks::HookConfig;
+use egress::HookConfig;
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use egress::{HookClient, HookConfig, Policy, Resolve, Resolving};
 use engine::ports::{Clock, HookCall, HookSender as _, PostOutcome, Posted};
-use hooks::{HookClient, HookConfig, Policy, Resolve, Resolving};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};

@@ -1,7 +1,7 @@
 //! Which URLs may be saved.
 
+use egress::Policy;
 use engine::ports::{BadAddress, HookSender as _};
-use hooks::Policy;
 
 use crate::support::{Caller, OPEN, STRICT};
 

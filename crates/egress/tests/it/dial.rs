@@ -1,12 +1,12 @@
 //! Where a name leads is judged each time it is dialled.
 
-use hooks::HookConfig;
+use egress::HookConfig;
 
 use crate::support::{
     Caller, Names, OPEN, STRICT, accept, answer, answer_raw, has_no_more_callers, port, request,
 };
 
-fn caller(policy: hooks::Policy, names: &Names) -> Caller {
+fn caller(policy: egress::Policy, names: &Names) -> Caller {
     Caller::new(&HookConfig { policy, ..HookConfig::default() }, names)
 }
 
@@ -50,7 +50,7 @@ async fn an_address_that_was_saved_under_another_policy_is_refused_when_dialled(
 async fn in_development_localhost_leads_to_this_machine_or_nowhere() {
     let (listener, _) = port().await;
     let url = |name: &str| format!("http://{name}:{}/", listener.local_addr().unwrap().port());
-    let policy = hooks::Policy { allow_http_loopback: true, ..STRICT };
+    let policy = egress::Policy { allow_http_loopback: true, ..STRICT };
     let names = Names::default()
         .lead("localhost", &[&["127.0.0.1"], &["10.0.0.1"], &["93.184.216.34"]])
         .lead("evil.example", &[&["127.0.0.1"]]);
@@ -160,7 +160,7 @@ async fn the_systems_own_look_up_finds_this_machine() {
     let url = format!("http://localhost:{}/", listener.local_addr().unwrap().port());
     let clock = crate::support::FakeClock::new();
     let client =
-        hooks::HookClient::new(&HookConfig { policy: OPEN, ..HookConfig::default() }, clock).unwrap();
+        egress::HookClient::new(&HookConfig { policy: OPEN, ..HookConfig::default() }, clock).unwrap();
     let serve = async { answer(&mut accept(&listener).await, "200 OK", "").await };
     let posting = engine::ports::HookSender::post(&client, crate::support::call(&url));
     let (posted, ()) = tokio::join!(posting, serve);
