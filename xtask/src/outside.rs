@@ -115,7 +115,7 @@ fn check_javascript(root: &Path, modules: &Path, deliveries: &Path) -> Result<Co
 /// Has deliveries made and recorded, just now: the libraries refuse old ones. Hands back the file.
 fn deliveries(root: &Path, target: &Path) -> Result<PathBuf> {
     let recorded = Command::new("cargo")
-        .args(["run", "--quiet", "--package", "hooks", "--example", "record", "--locked"])
+        .args(["run", "--quiet", "--package", "egress", "--example", "record", "--locked"])
         .current_dir(root)
         .stderr(Stdio::inherit())
         .output()

@@ -3,32 +3,32 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use domain::account::Account;
-use domain::allowance::Limits;
+use domain::access::rate_limiter::Limits;
+use domain::access::user::SessionSpan;
+use domain::accounts::account::Account;
+use domain::contacts::opt_out::OptOutWords;
 use domain::id::{AccountId, WorkerId};
-use domain::opt_out::OptOutWords;
-use domain::pace::Paces;
-use domain::user::SessionSpan;
+use domain::messages::pacing::Paces;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::access::api_key::Allowances;
+use crate::access::session::Logins;
 use crate::directory::DirectoryCache;
-use crate::in_flight::InFlight;
-use crate::key::Allowances;
+use crate::maintenance::retention::RetentionSettings;
 use crate::media::{Media, MediaPorts, MediaSettings};
+use crate::messages::idempotency::RunningKeys;
+use crate::messages::in_flight::InFlight;
+use crate::messages::pacer::Pacer;
 use crate::metrics::Metrics;
-use crate::notify::{HookSettings, Posts};
-use crate::pacing::Pacer;
 use crate::ports::{
     Access, Accounts, Chance, Claim, ClaimToken, Clock, Contacts, HookSender, Hooks, Manage, Messages,
     Passwords, Registry, Upkeep, Upstream, Work,
 };
-use crate::retention::RetentionSettings;
-use crate::running::RunningKeys;
-use crate::session::Logins;
-use crate::template::TemplateCache;
+use crate::templates::TemplateCache;
+use crate::webhooks_out::deliver::{HookSettings, Posts};
 
 /// What an operator may set.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use domain::access::{ApiKey, KeyDigest};
+use domain::access::api_key::{ApiKey, KeyDigest};
 use domain::id::{AccountId, WebhookId, WorkspaceId};
 use jiff::{SignedDuration, Timestamp};
 

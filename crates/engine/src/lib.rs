@@ -4,38 +4,25 @@
 //!
 //! **Invariant:** no port is called while another port's call is open.
 
-pub mod account;
-pub mod by;
+pub mod access;
+pub mod accounts;
+pub mod background;
 mod chain;
-pub mod contact;
-pub mod deliver;
+pub mod contacts;
 pub mod deps;
 pub mod directory;
-pub mod event;
-pub mod hook_secret;
-mod in_flight;
-pub mod ingest;
-pub mod key;
+pub mod events;
+pub mod maintenance;
 pub mod media;
+pub mod messages;
 pub mod metrics;
-pub mod notify;
-pub mod number;
-mod pacing;
 pub mod ports;
-pub mod queue;
-pub mod read;
-pub mod rehearse;
-pub mod retention;
-pub mod running;
-pub mod send;
-pub mod session;
 pub mod spans;
-pub mod template;
-pub mod user;
-pub mod webhook;
-pub mod work;
+pub mod templates;
+pub mod webhooks_in;
+pub mod webhooks_out;
 pub mod workspace;
 
-pub use by::By;
+pub use crate::access::audit_context::By;
 pub use chain::chain;
 pub use deps::{Deps, Settings};

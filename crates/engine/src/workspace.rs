@@ -1,6 +1,6 @@
 //! Workspaces: tenants that see nothing of each other.
 
-use domain::audit::{Action, Subject, SubjectKind};
+use domain::access::audit::{Action, Subject, SubjectKind};
 use domain::id::WorkspaceId;
 
 use crate::ports::StoreError;

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use domain::outcome::Outcome;
+use domain::messages::outcome::Outcome;
 use engine::metrics::{Metrics, outcome_word};
 use engine::ports::{
     Line, NumberInfo, OutgoingMessage, TemplatePage, TemplateQuery, TokenInfo, Upstream, UpstreamError,

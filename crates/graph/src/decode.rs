@@ -21,7 +21,7 @@ mod template;
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use domain::inbound::Update;
+use domain::webhooks_in::update::Update;
 use jiff::Timestamp;
 
 use self::person::People;

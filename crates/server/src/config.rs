@@ -25,9 +25,9 @@ mod retention;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use domain::allowance::Limits;
-use domain::opt_out::{START_WORDS, STOP_WORDS};
-use domain::user::SessionSpan;
+use domain::access::rate_limiter::Limits;
+use domain::access::user::SessionSpan;
+use domain::contacts::opt_out::{START_WORDS, STOP_WORDS};
 use secrecy::{SecretSlice, SecretString};
 
 use crate::client::Network;
@@ -198,7 +198,10 @@ impl Default for Config {
             },
             limits: Limits { per_minute: 100, burst: 10 },
             queue_per_account: 100_000,
-            pacing: PacingSettings { throughput: domain::pace::DEFAULT_THROUGHPUT, has_pair_rule: true },
+            pacing: PacingSettings {
+                throughput: domain::messages::pacing::DEFAULT_THROUGHPUT,
+                has_pair_rule: true,
+            },
             webhooks: WebhookSettings {
                 allow_http: false,
                 allow_private_networks: false,

@@ -6,8 +6,9 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use engine::Deps;
 use engine::ports::{Ingested, KeptPost, KeptPosts, PartState};
-use engine::{Deps, ingest};
+use engine::webhooks_in::ingest;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::webhook;

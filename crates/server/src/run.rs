@@ -6,16 +6,19 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use blobs::{BucketBlobs, FolderBlobs};
-use domain::opt_out::OptOutWords;
+use domain::contacts::opt_out::OptOutWords;
+use egress::{HookClient, HookConfig, Policy};
+use engine::background::Rhythm;
 use engine::deps::Ports;
+use engine::maintenance::retention;
 use engine::media::MediaPorts;
+use engine::messages::queue;
 use engine::metrics::Metrics;
-use engine::notify::{self, HookSettings};
 use engine::ports::{Blobs, Clock};
-use engine::work::Rhythm;
-use engine::{Deps, Settings, contact, directory, media, queue, retention, work};
+use engine::webhooks_out::deliver;
+use engine::webhooks_out::deliver::HookSettings;
+use engine::{Deps, Settings, background, contacts, directory, media};
 use graph::{GraphClient, GraphConfig};
-use hooks::{HookClient, HookConfig, Policy};
 use jiff::SignedDuration;
 use store::{Sealer, SqliteStore};
 use tokio::net::TcpListener;
@@ -121,7 +124,7 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         is_dev: options.is_dev,
     };
     let deps = Arc::new(Deps::new(ports, settings));
-    work::prime(&deps).await?;
+    background::prime(&deps).await?;
     Ok(deps)
 }
 
@@ -196,7 +199,7 @@ pub(crate) async fn serve(
 ) -> anyhow::Result<()> {
     retention::settle_restored(&deps).await.context("looking at a database that was restored")?;
     // The first heartbeat goes before the first claim: nobody may take a young process for a dead one.
-    work::tick_recovery(&deps).await.context("saying that this process lives")?;
+    background::tick_recovery(&deps).await.context("saying that this process lives")?;
     let mut loops = Loops::start(&deps, &stop);
     let (mut exporting, all_done) = (JoinSet::new(), CancellationToken::new());
     if let Some(exporter) = exporter {
@@ -236,7 +239,7 @@ pub(crate) async fn serve(
     }
     drain(&deps, until).await;
     loops.end().await;
-    if let Err(error) = work::say_farewell(&deps).await {
+    if let Err(error) = background::say_farewell(&deps).await {
         tracing::warn!(error = %engine::chain(&error), "the end of this process could not be written down");
     }
     // The spans of the last work go, too.
@@ -367,20 +370,23 @@ impl Loop {
         let rhythm = |every| Rhythm { every, hint: None };
         match self {
             Self::Recovery => {
-                let rhythm = rhythm(work::HEARTBEAT_EVERY);
-                work::run("recovery", &*clock, rhythm, &stop, || work::tick_recovery(&deps)).await;
+                let rhythm = rhythm(background::HEARTBEAT_EVERY);
+                background::run("recovery", &*clock, rhythm, &stop, || background::tick_recovery(&deps))
+                    .await;
             }
             Self::Directory => {
                 let rhythm = rhythm(directory::REFRESH_EVERY);
-                work::run("directory", &*clock, rhythm, &stop, || work::tick_directory(&deps)).await;
+                background::run("directory", &*clock, rhythm, &stop, || background::tick_directory(&deps))
+                    .await;
             }
             Self::KeyUse => {
-                let rhythm = rhythm(work::NOTE_USE_EVERY);
-                work::run("key use", &*clock, rhythm, &stop, || work::tick_key_use(&deps)).await;
+                let rhythm = rhythm(background::NOTE_USE_EVERY);
+                background::run("key use", &*clock, rhythm, &stop, || background::tick_key_use(&deps)).await;
             }
             Self::Numbers => {
-                let rhythm = rhythm(work::NUMBERS_EVERY);
-                let run = work::run("numbers", &*clock, rhythm, &stop, || work::tick_numbers(&deps));
+                let rhythm = rhythm(background::NUMBERS_EVERY);
+                let run =
+                    background::run("numbers", &*clock, rhythm, &stop, || background::tick_numbers(&deps));
                 // A question to Meta is not worth waiting for.
                 tokio::select! {
                     () = run => {}
@@ -388,28 +394,28 @@ impl Loop {
                 }
             }
             Self::Hooks => {
-                let rhythm = Rhythm { every: notify::LOOK_EVERY, hint: Some(&deps.committed) };
-                work::run("webhooks", &*clock, rhythm, &stop, || notify::tick(&deps)).await;
+                let rhythm = Rhythm { every: deliver::LOOK_EVERY, hint: Some(&deps.committed) };
+                background::run("webhooks", &*clock, rhythm, &stop, || deliver::tick(&deps)).await;
             }
             Self::Media => {
                 let rhythm = Rhythm { every: media::LOOK_EVERY, hint: Some(&deps.media.hint) };
-                work::run("media", &*clock, rhythm, &stop, || media::tick(&deps)).await;
+                background::run("media", &*clock, rhythm, &stop, || media::tick(&deps)).await;
             }
             Self::MediaSweep => {
                 let rhythm = Rhythm { every: media::SWEEP_EVERY, hint: Some(&deps.media.sweep_hint) };
-                work::run("media sweep", &*clock, rhythm, &stop, || media::sweep(&deps)).await;
+                background::run("media sweep", &*clock, rhythm, &stop, || media::sweep(&deps)).await;
             }
             Self::Retention => {
                 let rhythm = rhythm(retention::SWEEP_EVERY);
-                work::run("retention", &*clock, rhythm, &stop, || retention::sweep(&deps)).await;
+                background::run("retention", &*clock, rhythm, &stop, || retention::sweep(&deps)).await;
             }
             Self::Erasures => {
-                let rhythm = Rhythm { every: contact::ERASE_EVERY, hint: Some(&deps.erase_hint) };
-                work::run("erasures", &*clock, rhythm, &stop, || contact::tick(&deps)).await;
+                let rhythm = Rhythm { every: contacts::ERASE_EVERY, hint: Some(&deps.erase_hint) };
+                background::run("erasures", &*clock, rhythm, &stop, || contacts::tick(&deps)).await;
             }
             Self::Queue => {
                 let rhythm = Rhythm { every: queue::LOOK_EVERY, hint: Some(&deps.queue_hint) };
-                work::run("queue", &*clock, rhythm, &stop, || queue::tick(&deps)).await;
+                background::run("queue", &*clock, rhythm, &stop, || queue::tick(&deps)).await;
             }
         }
     }

@@ -11,10 +11,11 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
-use engine::ingest::{self, Heard, HeardPart};
 use engine::metrics::Label;
 use engine::ports::AccountRecord;
-use engine::{Deps, account, chain, directory};
+use engine::webhooks_in::ingest;
+use engine::webhooks_in::ingest::{Heard, HeardPart};
+use engine::{Deps, accounts, chain, directory};
 use secrecy::ExposeSecret;
 
 /// The largest POST that is taken. Meta's are 3 MB at most (reference C.2).
@@ -39,7 +40,7 @@ async fn verify_callback(State(deps): State<Arc<Deps>>, RawQuery(query): RawQuer
             .map(|(_, value)| value.into_owned())
     };
     let is_subscription = value("hub.mode").as_deref() == Some("subscribe");
-    let is_ours = value("hub.verify_token").is_some_and(|token| account::is_verify_token(&deps, &token));
+    let is_ours = value("hub.verify_token").is_some_and(|token| accounts::is_verify_token(&deps, &token));
     match value("hub.challenge") {
         Some(challenge) if is_subscription && is_ours => {
             ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], challenge).into_response()

@@ -7,13 +7,23 @@
 //!
 //! **Invariant:** no SQL computes the time, and every statement on a tenant's rows names the workspace.
 
+mod access;
+mod accounts;
+mod contacts;
 mod error;
+mod events;
+mod maintenance;
+mod media;
+mod messages;
 mod row;
 mod seal;
 mod sqlite;
+mod templates;
+mod webhooks_in;
+mod webhooks_out;
 
+pub use maintenance::backup::{Copied, CopyError, Restored, Restoring, backup, restore};
+pub use maintenance::integrity_check::{Inspection, inspect};
+pub use maintenance::reencrypt::{Rotation, SealCount, reseal};
 pub use seal::{SealError, Sealer};
-pub use sqlite::{
-    Copied, CopyError, Inspection, MigrationState, OpenError, Restored, Restoring, Rotation, SealCount,
-    SqliteStore, backup, inspect, migrate, migration_state, reseal, restore,
-};
+pub use sqlite::{MigrationState, OpenError, SqliteStore, migrate, migration_state};

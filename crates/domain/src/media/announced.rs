@@ -1,8 +1,8 @@
 //! What a customer's message says of its file.
 
-use crate::content::MediaKind;
-use crate::inbound::Inbound;
 use crate::json::{Object, Value};
+use crate::messages::content::MediaKind;
+use crate::webhooks_in::update::Inbound;
 
 /// The file of a customer's message, as the webhook announces it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Whether buttons, cards and offers of a message fit its template.
 
-use domain::template::{Components, ParameterFormat, Template, TemplateCategory};
+use domain::templates::{Components, ParameterFormat, Template, TemplateCategory};
 
 use crate::support::{
     IMAGE, body, card, carousel, differs, fits, json, template_of, text_parameters, utility,

@@ -2,7 +2,7 @@
 
 use domain::check::{Fields, Place, Violations};
 use domain::json::{Object, Value};
-use domain::template::{Draft, Edit, ParameterFormat, Template, TemplateCategory, TemplateStatus};
+use domain::templates::{Draft, Edit, ParameterFormat, Template, TemplateCategory, TemplateStatus};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -554,7 +554,8 @@ fn samples_fill_a_template() {
     let mut template = approved(TemplateStatus::Pending);
     template.components = Template::components_from(&components, ParameterFormat::Positional, &category);
     let samples = Template::samples(&components);
-    let message = domain::content::TemplateMessage { name: "a", language: "en", components: &samples };
+    let message =
+        domain::messages::content::TemplateMessage { name: "a", language: "en", components: &samples };
     assert_eq!(
         template.render(&message).to_string(),
         "Hi Maya\nFrom Oban, 45 min late.\n---\n[image]\nFor two."

@@ -2,7 +2,7 @@
 
 use domain::check::{Fields, Place, Violations};
 use domain::json::Object;
-use domain::template::NewTemplate;
+use domain::templates::NewTemplate;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

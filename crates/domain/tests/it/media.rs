@@ -1,11 +1,11 @@
 //! Which files go to Meta, and what is said of those that come.
 
-use domain::content::MediaKind;
-use domain::inbound::{Inbound, Person};
 use domain::media::{
     Announced, Claim, FETCH_FOR, LARGEST, MediaType, TYPES, Unfit, announced, digest_of, fetch_again_at,
     judge, names_of, upload_ends_at,
 };
+use domain::messages::content::MediaKind;
+use domain::webhooks_in::update::{Inbound, Person};
 use jiff::{SignedDuration, Timestamp};
 use proptest::collection::vec;
 use proptest::option;
@@ -160,7 +160,7 @@ fn inbound(kind: &str, object: &str) -> Inbound {
         kind: kind.to_owned(),
         text: None,
         object: serde_json::from_str(object).ok(),
-        beside: domain::inbound::Beside::default(),
+        beside: domain::webhooks_in::update::Beside::default(),
         context_wamid: None,
     }
 }

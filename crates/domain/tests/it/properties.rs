@@ -1,10 +1,10 @@
 //! Laws that hold for any input.
 
 use domain::check::Violation;
-use domain::content::{Content, MessageKind};
+use domain::contacts::phone::PhoneNumber;
 use domain::json::{Object, Value};
-use domain::phone::PhoneNumber;
-use domain::template::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
+use domain::messages::content::{Content, MessageKind};
+use domain::templates::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::sample::select;

@@ -1,6 +1,6 @@
 //! Text, media, location, contacts, reaction, and the shape of a template message.
 
-use domain::content::{MediaKind, MediaSource, MessageKind};
+use domain::messages::content::{MediaKind, MediaSource, MessageKind};
 
 use crate::support::{fails, faults, kind, metas_form, passes, read};
 

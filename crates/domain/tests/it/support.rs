@@ -1,9 +1,9 @@
 //! Short ways to say what a test reads and what comes of it.
 
 use domain::check::Violation;
-use domain::content::{Content, MessageKind};
 use domain::json::Value;
-use domain::template::{Mismatch, Template};
+use domain::messages::content::{Content, MessageKind};
+use domain::templates::{Mismatch, Template};
 use jiff::Timestamp;
 
 /// A moment for the rules that need one: 2026-01-01T00:00:00Z.

@@ -1,6 +1,6 @@
 //! Reading Meta's description of a template, and showing it filled.
 
-use domain::template::{
+use domain::templates::{
     ButtonKind, Components, Header, ParameterFormat, Template, TemplateCategory, TemplateStatus,
 };
 

@@ -6,27 +6,27 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use domain::check::Violation;
-use domain::content::{Content, MediaRef, MediaSource, MessageKind};
 use domain::id::{MediaId, WorkspaceId};
 use domain::json::Value;
 use domain::media::{LARGEST, MediaType, essence, names_of, upload_ends_at};
+use domain::messages::content::{Content, MediaRef, MediaSource, MessageKind};
+use domain::messages::outcome::Outcome;
+use domain::messages::retry::QUEUE_FOR;
 use domain::meta_error::MetaError;
-use domain::outcome::Outcome;
-use domain::retry::QUEUE_FOR;
 use jiff::{SignedDuration, Timestamp};
 
 use super::keep::{Incoming, KeepError, keep};
 use super::pieces::chunks;
 use super::uploads::{Turn, Uploaded};
 use super::{Deps, find};
-use crate::account::line;
+use crate::access::api_key::Caller;
+use crate::accounts::line;
 use crate::chain;
-use crate::key::Caller;
+use crate::messages::send::{SendError, SendRequest};
 use crate::ports::{
     AccountRecord, BlobKey, Claimed, Failure, FetchError, Fetched, MediaOrigin, MediaState, OutgoingFile,
     Pieces, SentAs, StoreError, StoredMedia, UploadKey,
 };
-use crate::send::{SendError, SendRequest};
 
 /// How long what an address brought is used again without asking: as long as Meta does so itself (reference A.4).
 const LINK_HOLDS_FOR: SignedDuration = SignedDuration::from_mins(10);

@@ -9,12 +9,12 @@ use domain::media::{FETCH_FOR, LARGEST, essence, fetch_again_at};
 use jiff::{SignedDuration, Timestamp};
 
 use super::pieces::measured;
-use crate::account::line;
+use crate::accounts::line;
+use crate::background::DEAD_AFTER;
 use crate::ports::{
     AccountRecord, BlobKey, ClaimedMedia, Download, DownloadError, FetchEnd, Line, MediaClaimRequest,
     MediaInfo, PieceError, PutError, Settled, StoreError, UpstreamError,
 };
-use crate::work::DEAD_AFTER;
 use crate::{Deps, chain};
 
 /// How often files to fetch are looked for when nobody hints.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use domain::outcome::Outcome;
+use domain::messages::outcome::Outcome;
 use tokio::sync::watch;
 
 use crate::ports::UploadKey;

@@ -1,7 +1,7 @@
 //! What is looked up when somebody asks for the page.
 
-use domain::account::AccountStatus;
-use domain::reach::Limit;
+use domain::accounts::account::AccountStatus;
+use domain::messages::messaging_limit::Limit;
 use jiff::Timestamp;
 
 use super::list;

@@ -1,11 +1,11 @@
 //! Where users, their sessions, the list of keys and the audit log are kept.
 
 use async_trait::async_trait;
-use domain::access::ApiKey;
-use domain::audit::{Act, Action};
+use domain::access::api_key::ApiKey;
+use domain::access::audit::{Act, Action};
+use domain::access::permission::Role;
+use domain::access::user::{Email, User};
 use domain::id::{KeyId, UserId, WorkspaceId};
-use domain::permission::Role;
-use domain::user::{Email, User};
 use jiff::Timestamp;
 use secrecy::SecretString;
 

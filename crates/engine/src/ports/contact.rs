@@ -1,12 +1,12 @@
 //! What the store keeps of people, and how it is changed and erased.
 
 use async_trait::async_trait;
-use domain::audit::Act;
-use domain::contact::ContactChange;
+use domain::access::audit::Act;
+use domain::contacts::contact::ContactChange;
+use domain::contacts::opt_out::OptOutReason;
 use domain::id::{AccountId, ContactId, WorkspaceId};
 use domain::json::Object;
-use domain::opt_out::OptOutReason;
-use domain::window::Window;
+use domain::messages::window::Window;
 use jiff::Timestamp;
 
 use super::StoreError;

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use domain::access::{ApiKey, KeyDigest};
-use domain::account::Account;
-use domain::audit::Act;
+use domain::access::api_key::{ApiKey, KeyDigest};
+use domain::access::audit::Act;
+use domain::accounts::account::Account;
 use domain::check::Change;
 use domain::id::{TemplateId, WorkspaceId};
 use jiff::Timestamp;

@@ -1,6 +1,6 @@
 //! What the store keeps of events.
 
-use domain::event::EventKind;
+use domain::events::EventKind;
 use domain::id::{AccountId, EventId};
 use jiff::Timestamp;
 

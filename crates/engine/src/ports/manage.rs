@@ -1,10 +1,10 @@
 //! What is set at Meta by hand, and what the store keeps of that.
 
 use async_trait::async_trait;
-use domain::audit::Act;
+use domain::access::audit::Act;
 use domain::id::{AccountId, WorkspaceId};
 use domain::json::Object;
-use domain::template::{TemplateCategory, TemplateStatus};
+use domain::templates::{TemplateCategory, TemplateStatus};
 use jiff::Timestamp;
 use secrecy::SecretString;
 

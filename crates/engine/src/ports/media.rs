@@ -7,8 +7,8 @@ use std::pin::Pin;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::id::{AccountId, MediaId, MessageId, WorkerId, WorkspaceId};
-use domain::message::UnknownWord;
-use domain::outcome::Outcome;
+use domain::messages::message::UnknownWord;
+use domain::messages::outcome::Outcome;
 use futures_core::Stream;
 use jiff::Timestamp;
 

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use domain::contacts::phone::{PhoneNumber, UserId};
 use domain::id::{AccountId, ContactId, KeyId, MessageId, OwnerId, WorkerId, WorkspaceId};
-use domain::message::{Direction, Pricing, Status};
+use domain::messages::message::{Direction, Pricing, Status};
+use domain::messages::outcome::Accepted;
+use domain::messages::window::Window;
 use domain::meta_error::MetaError;
-use domain::outcome::Accepted;
-use domain::phone::{PhoneNumber, UserId};
-use domain::window::Window;
 use jiff::Timestamp;
 
 use super::WaitingFor;
@@ -102,13 +102,13 @@ impl OnUnknown {
 }
 
 impl std::str::FromStr for OnUnknown {
-    type Err = domain::message::UnknownWord;
+    type Err = domain::messages::message::UnknownWord;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "hold" => Ok(Self::Hold),
             "resend" => Ok(Self::Resend),
-            _ => Err(domain::message::UnknownWord),
+            _ => Err(domain::messages::message::UnknownWord),
         }
     }
 }
@@ -226,13 +226,13 @@ impl SentAs {
 }
 
 impl std::str::FromStr for SentAs {
-    type Err = domain::message::UnknownWord;
+    type Err = domain::messages::message::UnknownWord;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "message" => Ok(Self::Message),
             "template" => Ok(Self::Template),
-            _ => Err(domain::message::UnknownWord),
+            _ => Err(domain::messages::message::UnknownWord),
         }
     }
 }

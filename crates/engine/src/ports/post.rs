@@ -1,9 +1,9 @@
 //! What Meta posted, as it is kept.
 
 use bytes::Bytes;
+use domain::contacts::opt_out::Wish;
 use domain::id::{AccountId, ContactId, MediaId, MessageId, WorkspaceId};
-use domain::inbound::Update;
-use domain::opt_out::Wish;
+use domain::webhooks_in::update::Update;
 use jiff::Timestamp;
 
 /// What shows that a POST is Meta's.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use async_trait::async_trait;
-use domain::access::ApiKey;
-use domain::audit::Act;
+use domain::access::api_key::ApiKey;
+use domain::access::audit::Act;
 use domain::id::{
     AccountId, ContactId, DeliveryId, KeyId, MessageId, OwnerId, ReplayId, WebhookId, WorkerId, WorkspaceId,
 };

@@ -1,8 +1,8 @@
 //! Endpoints of the application, and events on their way to them.
 
-use domain::delivery::{DeliveryStatus, Verdict, WebhookStatus};
-use domain::event::EventKind;
+use domain::events::EventKind;
 use domain::id::{AccountId, DeliveryId, ReplayId, WebhookId, WorkerId, WorkspaceId};
+use domain::webhooks_out::delivery::{DeliveryStatus, Verdict, WebhookStatus};
 use jiff::Timestamp;
 use secrecy::SecretString;
 

@@ -31,7 +31,7 @@ impl Manage for GraphClient {
     }
 
     async fn profile(&self, line: &Line) -> Result<Object, UpstreamError> {
-        let fields = domain::profile::FIELDS.join(",");
+        let fields = domain::accounts::profile::FIELDS.join(",");
         let uri = id(&line.account.phone_number_id)
             .and_then(|number| self.uri(line, &["/", number, "/whatsapp_business_profile?fields=", &fields]));
         self.ask((Method::GET, line, uri), (Bytes::new(), SMALL), node::profile).await

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::outcome::Outcome;
+use domain::messages::outcome::Outcome;
 use engine::ports::{
     Download, DownloadError, Line, MediaInfo, MediaUpstream, OutgoingFile, PieceError, Pieces, UpstreamError,
 };

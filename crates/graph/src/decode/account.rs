@@ -2,8 +2,8 @@
 //!
 //! **Invariant:** of a word that is not known nothing follows but that it is told.
 
-use domain::event::AccountChange;
-use domain::inbound::{AccountUpdate, HoldCause, HoldChange, Update};
+use domain::events::AccountChange;
+use domain::webhooks_in::update::{AccountUpdate, HoldCause, HoldChange, Update};
 
 use super::fields::Fields;
 use super::owned;

@@ -1,6 +1,6 @@
 //! A customer's call (reference C.6, field `calls`): it opens the window, and is nothing else to us.
 
-use domain::inbound::{Call, Update};
+use domain::webhooks_in::update::{Call, Update};
 
 use super::fields::Fields;
 use super::person::People;

@@ -1,6 +1,6 @@
 //! What the business wrote from its phone (reference C.6, `smb_message_echoes`): a message of ours, not a customer's.
 
-use domain::inbound::{Echo, Update};
+use domain::webhooks_in::update::{Echo, Update};
 
 use super::fields::Fields;
 use super::message::KINDS;

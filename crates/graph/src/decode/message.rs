@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use domain::inbound::{Beside, Inbound, Person};
+use domain::webhooks_in::update::{Beside, Inbound, Person};
 
 use super::fields::Fields;
 use super::owned;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use domain::inbound::Person;
+use domain::webhooks_in::update::Person;
 
 use super::owned;
 use crate::walk::Json;

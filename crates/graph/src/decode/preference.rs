@@ -1,6 +1,6 @@
 //! What a person wants and who the person is: `user_preferences` and `user_id_update` (reference C.6).
 
-use domain::inbound::{Moved, Person, Preference, Update};
+use domain::webhooks_in::update::{Moved, Person, Preference, Update};
 
 use super::fields::Fields;
 use super::owned;

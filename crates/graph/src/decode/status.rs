@@ -1,7 +1,7 @@
 //! What became of a message that we sent (reference C.5).
 
-use domain::inbound::Update;
-use domain::message::{Pricing, Status, StatusReport};
+use domain::messages::message::{Pricing, Status, StatusReport};
+use domain::webhooks_in::update::Update;
 
 use super::fields::Fields;
 use super::owned;

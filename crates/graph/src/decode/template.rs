@@ -1,6 +1,6 @@
 //! What Meta did to a template (reference C.6).
 
-use domain::inbound::{TemplateText, TemplateUpdate, Update};
+use domain::webhooks_in::update::{TemplateText, TemplateUpdate, Update};
 
 use super::fields::Fields;
 use super::owned;

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
+use domain::messages::outcome::{Accepted, Outcome};
 use domain::meta_error::MetaError;
-use domain::outcome::{Accepted, Outcome};
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
 

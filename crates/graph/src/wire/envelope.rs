@@ -98,7 +98,7 @@ fn escape(body: &mut String, special: char) {
 
 #[cfg(test)]
 mod tests {
-    use domain::phone::{PhoneNumber, UserId};
+    use domain::contacts::phone::{PhoneNumber, UserId};
     use expect_test::expect;
     use proptest::prelude::*;
 

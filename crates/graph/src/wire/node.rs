@@ -61,7 +61,7 @@ pub(crate) fn profile(answer: Json<'_>) -> Option<Object> {
     let first = data.elements().next();
     let given = first.map(|first| first.get("business_profile").unwrap_or(first));
     let mut profile = Object::new();
-    for name in domain::profile::FIELDS {
+    for name in domain::accounts::profile::FIELDS {
         let value = given.and_then(|given| given.get(name)).and_then(value::read);
         profile.insert(name, value.unwrap_or(Value::Null));
     }

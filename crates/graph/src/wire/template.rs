@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use domain::template::{Template, TemplateCategory, TemplateStatus};
+use domain::templates::{Template, TemplateCategory, TemplateStatus};
 use engine::ports::{ListedTemplate, Submitted, TemplatePage};
 
 use crate::value;

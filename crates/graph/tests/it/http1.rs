@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use domain::outcome::Outcome;
+use domain::messages::outcome::Outcome;
 use engine::ports::Upstream as _;
 use graph::{GraphClient, GraphConfig};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -1,6 +1,6 @@
 //! What HTTP/2 can say, frame by frame (RFC 9113), and what it means for a send.
 
-use domain::outcome::Outcome;
+use domain::messages::outcome::Outcome;
 use graph::{GraphClient, GraphConfig, Versions};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};

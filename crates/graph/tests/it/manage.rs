@@ -1,7 +1,7 @@
 //! What is set at Meta by hand: what is asked, and what the answers become.
 
 use domain::json::{Object, Value};
-use domain::template::{TemplateCategory, TemplateStatus};
+use domain::templates::{TemplateCategory, TemplateStatus};
 use engine::ports::{Callback, Manage as _, Submitted, UpstreamError};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;

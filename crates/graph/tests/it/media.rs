@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use domain::outcome::Outcome;
+use domain::messages::outcome::Outcome;
 use engine::ports::{
     DownloadError, Line, MediaUpstream as _, OutgoingFile, PieceError, Pieces, UpstreamError,
 };

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use domain::outcome::Outcome;
+use domain::messages::outcome::Outcome;
 use engine::ports::Upstream as _;
 use graph::{GraphClient, GraphConfig, Versions};
 use tokio::task::JoinSet;

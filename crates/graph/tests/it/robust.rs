@@ -1,7 +1,7 @@
 //! Whatever Meta, or somebody with Meta's secret, posts: no panic, nothing lost, and no element pays for another.
 
 use bytes::Bytes;
-use domain::inbound::Update;
+use domain::webhooks_in::update::Update;
 use graph::{Part, split};
 use proptest::prelude::*;
 use proptest::sample::Index;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use domain::inbound::{AccountUpdate, Person, TemplateUpdate, Update};
+use domain::webhooks_in::update::{AccountUpdate, Person, TemplateUpdate, Update};
 use expect_test::{Expect, expect};
 use graph::{Part, split};
 

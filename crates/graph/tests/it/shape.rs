@@ -1,7 +1,7 @@
 //! Bodies that do not have the shape, and elements that cannot be decoded.
 
 use bytes::Bytes;
-use domain::inbound::Update;
+use domain::webhooks_in::update::Update;
 use expect_test::expect;
 use graph::split;
 

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use domain::account::{Account, AccountStatus};
+use domain::accounts::account::{Account, AccountStatus};
 use domain::id::{AccountId, WorkspaceId};
-use domain::outcome::{Accepted, Outcome};
+use domain::messages::outcome::{Accepted, Outcome};
 use engine::ports::{Line, Upstream as _};
 use graph::{GraphClient, GraphConfig};
 use secrecy::SecretString;

@@ -9,10 +9,10 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use engine::key::Caller;
+use engine::access::api_key::Caller;
+use engine::messages::send::choose_account;
 use engine::ports::AccountRecord;
-use engine::send::choose_account;
-use engine::{Deps, account};
+use engine::{Deps, accounts};
 
 use super::visit::{Acting, Allowed, Named};
 use super::{ApiError, answer, body, list, show};
@@ -40,7 +40,7 @@ pub(crate) async fn list_accounts(
         .filter(|record| caller.may_see(&deps, record.account.id))
         .filter(|record| search.as_ref().is_none_or(|search| matches(record, search)))
         .collect();
-    let reached = account::reached(&deps, caller.workspace()).await?;
+    let reached = accounts::reached(&deps, caller.workspace()).await?;
     let n_reached = |record: &AccountRecord| reached.get(&record.account.waba_id).copied().unwrap_or(0);
     Ok(list::page("accounts", page, list::cut(&found, page), |record| {
         show::account(&record.account, n_reached(record))
@@ -75,7 +75,7 @@ pub(crate) async fn resume_account(
 ) -> Result<Response, ApiError> {
     body::nothing(&deps, &headers, body).await?;
     let record = choose_account(&deps, &caller, Some(&id))?;
-    account::resume(&deps, &by, &record.account).await?;
+    accounts::resume(&deps, &by, &record.account).await?;
     let resumed = deps.directory.current().account(caller.workspace(), &id).cloned();
     show_one(&deps, &caller, &resumed.unwrap_or(record), StatusCode::OK).await
 }
@@ -86,7 +86,7 @@ async fn show_one(
     record: &AccountRecord,
     status: StatusCode,
 ) -> Result<Response, ApiError> {
-    let reached = account::reached(deps, caller.workspace()).await?;
+    let reached = accounts::reached(deps, caller.workspace()).await?;
     let n_reached = reached.get(&record.account.waba_id).copied().unwrap_or(0);
     Ok(answer::success(status, &show::account(&record.account, n_reached)))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use domain::audit::Action;
+use domain::access::audit::Action;
 use engine::Deps;
 use engine::ports::AuditFilter;
 

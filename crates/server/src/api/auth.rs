@@ -6,10 +6,11 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
+use domain::access::user::Email;
 use domain::json::Value;
-use domain::user::Email;
-use engine::key::Caller;
-use engine::session::{self, LoginError, LoginRequest};
+use engine::access::api_key::Caller;
+use engine::access::session;
+use engine::access::session::{LoginError, LoginRequest};
 use engine::{Deps, directory};
 use secrecy::SecretString;
 

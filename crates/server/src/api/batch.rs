@@ -7,12 +7,14 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
-use domain::allowance::CallKind;
+use domain::access::rate_limiter::CallKind;
 use domain::json::{Object, Value};
 use engine::Deps;
-use engine::key::Caller;
-use engine::queue::{self, Repeated};
-use engine::send::{self, SendError};
+use engine::access::api_key::Caller;
+use engine::messages::queue;
+use engine::messages::queue::Repeated;
+use engine::messages::send;
+use engine::messages::send::SendError;
 use futures_util::{FutureExt, StreamExt, stream};
 
 use super::answer::{self, object};

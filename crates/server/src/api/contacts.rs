@@ -12,15 +12,15 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::check::Fields;
-use domain::contact::{ContactChange, MAX_CUSTOM_FIELDS, MAX_STAGE, MAX_TAG};
+use domain::contacts::contact::{ContactChange, MAX_CUSTOM_FIELDS, MAX_STAGE, MAX_TAG};
+use domain::contacts::phone::PhoneNumber;
 use domain::id::AccountId;
 use domain::json::{Object, Value};
-use domain::phone::PhoneNumber;
-use domain::window::Window;
-use engine::key::Caller;
+use domain::messages::window::Window;
+use engine::access::api_key::Caller;
+use engine::messages::send::choose_account;
 use engine::ports::{AccountRecord, Contact, ContactEnd, ContactFilter, ContactTarget};
-use engine::send::choose_account;
-use engine::{Deps, contact};
+use engine::{Deps, contacts};
 use jiff::Timestamp;
 
 use super::answer::object;
@@ -55,7 +55,7 @@ fn read_filter(deps: &Deps, caller: &Caller, fields: &Fields<'_, '_>) -> Contact
         }
     });
     let text = |name, longest| fields.optional(name).string(1..=longest).map(str::to_owned);
-    let view = contact::view(deps, caller);
+    let view = contacts::view(deps, caller);
     ContactFilter {
         accounts: view.accounts,
         has_unplaced: view.has_unplaced,
@@ -97,7 +97,7 @@ pub(crate) async fn create_contact(
     })?;
     refuse_bound(&deps, &caller)?;
     let target = if is_upsert == Some(true) { ContactTarget::Whoever } else { ContactTarget::New };
-    let end = contact::put(&deps, &by, caller.workspace(), target, change).await?;
+    let end = contacts::put(&deps, &by, caller.workspace(), target, change).await?;
     let (status, contact) = done(end)?;
     Ok(answer::success(status, &show::contact(contact)))
 }
@@ -114,7 +114,7 @@ pub(crate) async fn update_contact(
     let object = body::json(&deps, &headers, body).await?;
     let change = body::read(&object, ContactChange::read)?;
     refuse_bound(&deps, &caller)?;
-    let end = contact::put(&deps, &by, caller.workspace(), target, change).await?;
+    let end = contacts::put(&deps, &by, caller.workspace(), target, change).await?;
     if end == ContactEnd::NotFound {
         return Err(not_found(&id));
     }
@@ -130,7 +130,7 @@ pub(crate) async fn delete_contact(
 ) -> Result<Response, ApiError> {
     let found = find(&deps, &caller, &id).await?;
     refuse_bound(&deps, &caller)?;
-    if contact::erase(&deps, &by, caller.workspace(), found.id).await? {
+    if contacts::erase(&deps, &by, caller.workspace(), found.id).await? {
         Ok(StatusCode::NO_CONTENT.into_response())
     } else {
         Err(not_found(&id))
@@ -199,7 +199,7 @@ fn not_found(id: &str) -> ApiError {
 /// A contact that the caller may see.
 async fn find(deps: &Deps, caller: &Caller, id: &str) -> Result<Contact, ApiError> {
     let parsed = id.parse().map_err(|_| not_found(id))?;
-    let found = contact::find(deps, caller, parsed).await?.ok_or_else(|| not_found(id))?;
+    let found = contacts::find(deps, caller, parsed).await?.ok_or_else(|| not_found(id))?;
     found.ok_or_else(ApiError::forbidden_account)
 }
 

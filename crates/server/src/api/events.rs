@@ -8,12 +8,12 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
 use domain::check::{Fields, Item};
-use domain::event::EventKind;
+use domain::events::EventKind;
 use domain::id::{AccountId, EventId, WorkspaceId};
 use domain::json::{Object, Value};
-use engine::key::Caller;
+use engine::access::api_key::Caller;
 use engine::ports::{EventFilter, EventPage, EventStart, StoreError, StoredEvent};
-use engine::{Deps, chain, event};
+use engine::{Deps, chain, events};
 use jiff::{SignedDuration, Timestamp};
 
 use super::visit::Allowed;
@@ -39,7 +39,7 @@ struct Wish {
 
 impl Wish {
     fn filter(&self, deps: &Deps, caller: &Caller) -> EventFilter {
-        event::filter(deps, caller, self.account, self.kinds.clone())
+        events::filter(deps, caller, self.account, self.kinds.clone())
     }
 }
 
@@ -57,7 +57,7 @@ pub(crate) async fn list_events(
     })?;
     let deadline = deps.now().saturating_add(SignedDuration::from_secs(wait)).unwrap_or(Timestamp::MAX);
     let filter = || caller.is_still_good(&deps).then(|| wish.filter(&deps, &caller));
-    let page = event::next(&deps, filter, &caller, (wish.start, limit), deadline).await?;
+    let page = events::next(&deps, filter, &caller, (wish.start, limit), deadline).await?;
     let page = page.ok_or_else(beyond_the_end)?;
     let mut data = Object::new();
     // Without an event there is still a place to go on from: where the caller stands.
@@ -88,7 +88,7 @@ pub(crate) async fn stream_events(
     let wish = body::read(&query, |fields| wish(&deps, &caller, fields, last_id))?;
     // The first look tells whether there is such a place in the log, while it can still be answered.
     let look =
-        event::next(&deps, || Some(wish.filter(&deps, &caller)), &caller, (wish.start, 1), Timestamp::MIN);
+        events::next(&deps, || Some(wish.filter(&deps, &caller)), &caller, (wish.start, 1), Timestamp::MIN);
     let first = look.await?.ok_or_else(beyond_the_end)?;
     let start = match (wish.start, first.last) {
         // Later than the newest of now, not of some other time.
@@ -136,7 +136,7 @@ impl Stream {
         }
         let deadline = deps.now().saturating_add(KEEP_ALIVE).unwrap_or(Timestamp::MAX);
         let filter = || self.caller.is_still_good(deps).then(|| self.wish.filter(deps, &self.caller));
-        let page = event::next(deps, filter, &self.caller, (self.wish.start, STREAM_PAGE), deadline).await;
+        let page = events::next(deps, filter, &self.caller, (self.wish.start, STREAM_PAGE), deadline).await;
         match page {
             Ok(Some(page)) => {
                 self.wish.start = page.last.map_or(self.wish.start, EventStart::After);

@@ -15,9 +15,10 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::media::{MediaType, essence};
+use engine::Deps;
+use engine::access::api_key::Caller;
 use engine::media::{self, KeepError};
 use engine::ports::{BlobError, MediaState, StoreError, StoreErrorKind, StoredMedia};
-use engine::{Deps, key::Caller};
 use jiff::Timestamp;
 
 use self::range::Wanted;

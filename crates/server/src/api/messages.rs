@@ -9,12 +9,13 @@ use axum::response::Response;
 use domain::check::Item;
 use domain::id::ContactId;
 use domain::json::Value;
-use domain::message::{Direction, Status};
+use domain::messages::message::{Direction, Status};
 use engine::Deps;
-use engine::key::Caller;
+use engine::access::api_key::Caller;
+use engine::messages::queue;
+use engine::messages::queue::{ActError, Resolve};
+use engine::messages::{mark_read, send};
 use engine::ports::{MessageFilter, MessageKey};
-use engine::queue::{self, ActError, Resolve};
-use engine::{read, send};
 use jiff::Timestamp;
 
 use super::visit::{Acting, Allowed, Named};
@@ -98,7 +99,7 @@ pub(crate) async fn read_message(
 ) -> Result<Response, ApiError> {
     let object = body::object(&body::bytes(&deps, &headers, body).await?, true)?;
     let is_typing = body::read(&object, |fields| fields.optional("typing_indicator").boolean())?;
-    read::mark_read(&deps, &caller, &key_of(&id), is_typing.unwrap_or(false)).await?;
+    mark_read::mark_read(&deps, &caller, &key_of(&id), is_typing.unwrap_or(false)).await?;
     let data = answer::object([("message_id", id.into()), ("status", "read".into())]);
     Ok(answer::success(StatusCode::OK, &data))
 }

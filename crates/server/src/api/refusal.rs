@@ -1,19 +1,19 @@
 //! From the engine's refusals to answers, in one place.
 
-use domain::access::Beyond;
-use domain::account::AccountStatus;
+use domain::access::api_key::Beyond;
+use domain::accounts::account::AccountStatus;
 use domain::check::Violation;
 use domain::json::{Object, Value};
 use domain::meta_error::MetaError;
-use domain::template::{Mismatch, TemplateStatus};
-use engine::account::ChangeError;
-use engine::key::grant::KeyError;
-use engine::number::NumberError;
+use domain::templates::{Mismatch, TemplateStatus};
+use engine::access::api_key::grant::KeyError;
+use engine::accounts::ChangeError;
+use engine::accounts::number::NumberError;
+use engine::messages::mark_read::ReadError;
+use engine::messages::queue::ActError;
+use engine::messages::send::{SendError, TemplateRef};
 use engine::ports::{PasswordError, UpstreamError};
-use engine::queue::ActError;
-use engine::read::ReadError;
-use engine::send::{SendError, TemplateRef};
-use engine::template::TemplateError;
+use engine::templates::TemplateError;
 use jiff::Timestamp;
 
 use super::answer::object;

@@ -3,15 +3,16 @@
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
+use domain::contacts::phone::{PhoneNumber, UserId};
 use domain::json::{Object, Value};
-use domain::message::Status;
-use domain::phone::{PhoneNumber, UserId};
+use domain::messages::message::Status;
 use engine::Deps;
-use engine::key::Caller;
+use engine::access::api_key::Caller;
+use engine::messages::idempotency::{RunningKey, Taken};
+use engine::messages::queue;
+use engine::messages::queue::Repeated;
+use engine::messages::send::{Idempotency, Progress, SendError, Sent};
 use engine::ports::{KeptAnswer, KeptKey, Recipient, StoredMessage};
-use engine::queue::{self, Repeated};
-use engine::running::{RunningKey, Taken};
-use engine::send::{Idempotency, Progress, SendError, Sent};
 use sha2::{Digest, Sha256};
 
 use super::request::MAX_KEY;

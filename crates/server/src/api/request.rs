@@ -1,11 +1,11 @@
 //! The body of a send, read with every fault in one answer.
 
 use domain::check::{Fields, Item, Place, Violations};
-use domain::content::{Content, MessageKind};
+use domain::contacts::phone::{PhoneNumber, UserId};
 use domain::json::{Object, Value};
-use domain::phone::{PhoneNumber, UserId};
+use domain::messages::content::{Content, MessageKind};
+use engine::messages::send::{Addressee, SendRequest, When};
 use engine::ports::OnUnknown;
-use engine::send::{Addressee, SendRequest, When};
 use jiff::{SignedDuration, Timestamp};
 
 use super::ApiError;

@@ -6,7 +6,7 @@ use axum::handler::Handler;
 use axum::routing::{MethodFilter, on};
 use std::sync::Arc;
 
-use domain::permission::Permission;
+use domain::access::permission::Permission;
 use engine::Deps;
 
 use super::{

@@ -6,12 +6,14 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use domain::allowance::CallKind;
+use domain::access::rate_limiter::CallKind;
 use domain::json::Value;
 use engine::Deps;
+use engine::messages::dry_run;
+use engine::messages::dry_run::{Rehearsal, Rehearsed};
+use engine::messages::send;
+use engine::messages::send::{Progress, Sent};
 use engine::ports::Recipient;
-use engine::rehearse::{self, Rehearsal, Rehearsed};
-use engine::send::{self, Progress, Sent};
 use serde::Serialize;
 
 use super::answer::{self, object};
@@ -38,7 +40,7 @@ pub(crate) async fn send_message(
     if is_rehearsal {
         visit.spend(&deps, &caller, CallKind::Other)?;
         let Read { request, .. } = read_request(read?, Kind::Single, deps.now())?;
-        let rehearsal = rehearse::rehearse(&deps, &caller, &request).await?;
+        let rehearsal = dry_run::rehearse(&deps, &caller, &request).await?;
         return Ok(answer::success(StatusCode::OK, &show_rehearsal(rehearsal)));
     }
     let repeat = match (&key, &read) {

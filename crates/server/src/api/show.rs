@@ -1,11 +1,11 @@
 //! Resources as answers show them.
 
-use domain::access::ApiKey;
-use domain::account::Account;
-use domain::audit::Act;
+use domain::access::api_key::ApiKey;
+use domain::access::audit::Act;
+use domain::access::user::User;
+use domain::accounts::account::Account;
 use domain::json::{Object, Value};
-use domain::message::{Direction, Pricing, Status};
-use domain::user::User;
+use domain::messages::message::{Direction, Pricing, Status};
 use engine::ports::{Contact, MessageStory, StoredMedia, StoredMessage, StoredTemplate, TimelineEntry};
 use jiff::Timestamp;
 
@@ -218,7 +218,7 @@ fn message_object(message: StoredMessage) -> Object {
 
 /// A failure that is not Meta's.
 fn failure(code: &str) -> Value {
-    let title = domain::message::failure_title(code);
+    let title = domain::messages::message::failure_title(code);
     object([("code", code.into()), ("title", title.into()), ("details", Value::Null)])
 }
 

@@ -9,10 +9,10 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use engine::key::Caller;
+use engine::access::api_key::Caller;
+use engine::messages::send::choose_account;
 use engine::ports::{AccountRecord, PageRequest, PageStart, StoredTemplate, TemplateFilter};
-use engine::send::choose_account;
-use engine::{Deps, template};
+use engine::{Deps, templates};
 
 use super::visit::{Acting, Allowed, Named};
 use super::{ApiError, Code, answer, body, list, show};
@@ -113,7 +113,7 @@ pub(crate) async fn sync_templates(
     };
     let mut sum = engine::ports::TemplateCounts::default();
     for record in &records {
-        let counts = template::sync(&deps, &by, record).await?;
+        let counts = templates::sync(&deps, &by, record).await?;
         sum.added += counts.added;
         sum.updated += counts.updated;
         sum.removed += counts.removed;

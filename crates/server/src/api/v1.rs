@@ -16,8 +16,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use axum::routing::{any, post};
+use domain::access::permission::Permission;
 use domain::json::{Object, Value};
-use domain::permission::Permission;
 use engine::Deps;
 use tower_http::catch_panic::CatchPanicLayer;
 

@@ -8,13 +8,15 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use domain::allowance::{CallKind, Grant};
+use domain::access::permission::Permission;
+use domain::access::rate_limiter::{CallKind, Grant};
 use domain::id::MessageId;
-use domain::permission::Permission;
-use engine::key::{self, Caller};
+use engine::access::api_key;
+use engine::access::api_key::Caller;
+use engine::access::session;
 use engine::metrics::Label;
 use engine::ports::StoreError;
-use engine::{By, Deps, chain, directory, session};
+use engine::{By, Deps, chain, directory};
 use jiff::Timestamp;
 
 use super::answer::{self, set};
@@ -92,7 +94,7 @@ impl Visit {
 
     /// Counts the call against the caller's time.
     pub(crate) fn spend(&self, deps: &Deps, caller: &Caller, kind: CallKind) -> Result<(), ApiError> {
-        let grant = key::ask(deps, caller, kind);
+        let grant = api_key::ask(deps, caller, kind);
         *self.grant.lock().unwrap_or_else(PoisonError::into_inner) = Some(grant);
         let Some(until) = grant.refused_until else { return self.no_surplus() };
         let now = deps.now();
@@ -248,11 +250,11 @@ async fn caller(deps: &Deps, headers: &HeaderMap) -> Result<Option<Caller>, Stor
         };
     }
     let Some(key) = presented(headers) else { return Ok(None) };
-    if let Some(caller) = key::recognise(deps, key) {
+    if let Some(caller) = api_key::recognise(deps, key) {
         return Ok(Some(caller));
     }
     directory::look_again(deps).await;
-    Ok(key::recognise(deps, key))
+    Ok(api_key::recognise(deps, key))
 }
 
 /// Why a browser may have been made to call by a page of somebody else; `None`: it was not, or no browser is at work.
@@ -356,7 +358,7 @@ pub(crate) async fn around(
         "a call was answered"
     );
     if let Some(caller) = &visit.caller {
-        let grant = visit.grant().unwrap_or_else(|| key::look(&deps, caller, kind));
+        let grant = visit.grant().unwrap_or_else(|| api_key::look(&deps, caller, kind));
         set(&mut response, LIMIT, grant.limit);
         set(&mut response, REMAINING, grant.remaining);
         set(&mut response, RESET, seconds_up(grant.resets_at));

@@ -7,14 +7,15 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::check::{Change, Fields, Item, Items};
-use domain::delivery::{DeliveryStatus, WebhookStatus};
-use domain::event::EventKind;
-use domain::hook_header;
+use domain::events::EventKind;
 use domain::id::{AccountId, DeliveryId};
 use domain::json::{Object, Value};
-use engine::key::Caller;
+use domain::webhooks_out::delivery::{DeliveryStatus, WebhookStatus};
+use domain::webhooks_out::header;
+use engine::access::api_key::Caller;
 use engine::ports::{DeliveryFilter, PageRequest, PageStart, StoredDelivery, WebhookRecord};
-use engine::webhook::{self, Choice, MAX_WEBHOOKS};
+use engine::webhooks_out::endpoint;
+use engine::webhooks_out::endpoint::{Choice, MAX_WEBHOOKS};
 use engine::{Deps, directory};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -78,7 +79,7 @@ pub(crate) async fn create_webhook(
     let object = body::json(&deps, &headers, body).await?;
     let choice = body::read(&object, |fields| read_choice(&deps, &caller, fields, None))?;
     let choice = choice.ok_or_else(|| ApiError::invalid_at("", "the endpoint is incomplete"))?;
-    let Some(record) = webhook::create(&deps, &by, caller.workspace(), choice).await? else {
+    let Some(record) = endpoint::create(&deps, &by, caller.workspace(), choice).await? else {
         let message = format!("There are {MAX_WEBHOOKS} webhooks already, and no more may be made.");
         return Err(ApiError::new(Code::TooMany, message).with("limit", i64::from(MAX_WEBHOOKS)));
     };
@@ -101,7 +102,7 @@ pub(crate) async fn update_webhook(
     let choice = body::read(&object, |fields| read_choice(&deps, &caller, fields, Some(&record)))?;
     let choice = choice.ok_or_else(|| ApiError::invalid_at("", "the endpoint is incomplete"))?;
     let switches_on = object.get("enabled").and_then(Value::as_bool) == Some(true);
-    let changed = webhook::change(&deps, &by, &record, choice, switches_on).await?;
+    let changed = endpoint::change(&deps, &by, &record, choice, switches_on).await?;
     let changed = changed.ok_or_else(|| not_found(&id))?;
     Ok(answer::success(StatusCode::OK, &show(&changed)))
 }
@@ -115,7 +116,7 @@ pub(crate) async fn delete_webhook(
 ) -> Result<Response, ApiError> {
     body::no_query(query.as_deref())?;
     let record = find(&deps, &caller, &id)?;
-    if webhook::remove(&deps, &by, &record).await? {
+    if endpoint::remove(&deps, &by, &record).await? {
         Ok(StatusCode::NO_CONTENT.into_response())
     } else {
         Err(not_found(&id))
@@ -132,7 +133,7 @@ pub(crate) async fn test_webhook(
 ) -> Result<Response, ApiError> {
     body::nothing(&deps, &headers, body).await?;
     let record = find(&deps, &caller, &id)?;
-    let tested = webhook::test(&deps, &by, &record).await?;
+    let tested = endpoint::test(&deps, &by, &record).await?;
     let position = tested.ok_or_else(|| not_found(&id))?;
     let delivery = one_delivery(&deps, &caller, position).await?.ok_or_else(|| not_found(&id))?;
     Ok(answer::success(StatusCode::OK, &show_delivery(delivery)))
@@ -148,7 +149,7 @@ pub(crate) async fn rotate_webhook_secret(
 ) -> Result<Response, ApiError> {
     body::nothing(&deps, &headers, body).await?;
     let record = find(&deps, &caller, &id)?;
-    let changed = webhook::rotate(&deps, &by, &record).await?.ok_or_else(|| not_found(&id))?;
+    let changed = endpoint::rotate(&deps, &by, &record).await?.ok_or_else(|| not_found(&id))?;
     Ok(answer::success(StatusCode::OK, &with_secret(&changed)))
 }
 
@@ -198,7 +199,7 @@ pub(crate) async fn replay_webhook(
         at.unwrap_or(now)
     })?;
     refuse_disabled(&record)?;
-    let (replay, n_events) = webhook::replay(&deps, &by, &record, since).await?;
+    let (replay, n_events) = endpoint::replay(&deps, &by, &record, since).await?;
     let n_events = i64::try_from(n_events).unwrap_or(i64::MAX);
     let data = object([
         ("id", replay.to_string().into()),
@@ -229,7 +230,7 @@ pub(crate) async fn redeliver_delivery(
         .filter(|record| covers(&deps, &caller, &record.accounts))
         .ok_or_else(unknown)?;
     refuse_disabled(record)?;
-    let repeated = webhook::redeliver(&deps, &by, record, delivery.id).await?.ok_or_else(unknown)?;
+    let repeated = endpoint::redeliver(&deps, &by, record, delivery.id).await?.ok_or_else(unknown)?;
     let position = repeated.position(caller.workspace()).ok_or_else(unknown)?;
     let delivery = one_delivery(&deps, &caller, position).await?.ok_or_else(unknown)?;
     Ok(answer::success(StatusCode::ACCEPTED, &show_delivery(delivery)))
@@ -362,8 +363,8 @@ fn read_accounts(deps: &Deps, caller: &Caller, item: &Item<'_, '_>) -> Vec<Accou
 /// Headers by name. A value that is hidden in answers may be sent back as it was shown: it stays what it was.
 fn read_headers(fields: Fields<'_, '_>, before: Option<&WebhookRecord>) -> Vec<(String, SecretString)> {
     let given = fields.object();
-    if given.len() > hook_header::MAX_HEADERS {
-        fields.refuse(format!("must not have more than {} headers", hook_header::MAX_HEADERS));
+    if given.len() > header::MAX_HEADERS {
+        fields.refuse(format!("must not have more than {} headers", header::MAX_HEADERS));
     }
     let mut headers: Vec<(String, SecretString)> = Vec::new();
     for (name, value) in given.iter() {
@@ -376,7 +377,7 @@ fn read_headers(fields: Fields<'_, '_>, before: Option<&WebhookRecord>) -> Vec<(
             .filter(|_| value == HIDDEN)
             .and_then(|before| before.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)));
         let value = known.map_or(value, |(_, value)| value.expose_secret());
-        match hook_header::check(name, value) {
+        match header::check(name, value) {
             Ok(()) if headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) => {
                 refuse("is given twice, in another case".to_owned());
             }

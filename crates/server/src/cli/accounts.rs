@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand, ValueEnum};
-use domain::account::Account;
+use domain::accounts::account::Account;
 use engine::By;
-use engine::account::{self, AddAccount, Check};
+use engine::accounts;
+use engine::accounts::{AddAccount, Check};
 use engine::ports::{AccountRecord, StoreErrorKind};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -177,7 +178,7 @@ impl Accounts {
             Self::Test(one) => {
                 let opened = one.place.open(ctx).await?;
                 let record = find(&opened, &one.account)?;
-                let checks = account::test(&opened.deps, &record).await.context("testing the account")?;
+                let checks = accounts::test(&opened.deps, &record).await.context("testing the account")?;
                 if one.json {
                     say_json(
                         &json!({ "id": record.account.id.to_string(), "checks": checks_json(&checks) }),
@@ -192,7 +193,7 @@ impl Accounts {
                 let opened = one.place.open(ctx).await?;
                 let record = find(&opened, &one.account)?;
                 let name = &record.account.name;
-                account::resume(&opened.deps, &By::command_line(), &record.account)
+                accounts::resume(&opened.deps, &By::command_line(), &record.account)
                     .await
                     .context("resuming the account")?;
                 one.done("connected", &record.account, &format!("account `{name}` may send again"))
@@ -250,7 +251,7 @@ impl Add {
             is_sandbox: self.sandbox,
             fetches_links: self.fetch_media.choice(),
         };
-        let account = match account::add(&opened.deps, &By::command_line(), new).await {
+        let account = match accounts::add(&opened.deps, &By::command_line(), new).await {
             Err(error) if error.kind() == StoreErrorKind::Conflict => {
                 bail!("another account has this name or phone number id; it was added just now")
             }
@@ -258,7 +259,7 @@ impl Add {
         };
         let checks = if self.test {
             let record = find(&opened, &account.id.to_string())?;
-            account::test(&opened.deps, &record).await.context("testing the account")?
+            accounts::test(&opened.deps, &record).await.context("testing the account")?
         } else {
             Vec::new()
         };

@@ -141,12 +141,12 @@ async fn open_story(deps: &Deps, sim: &Sim, config: &Config) -> anyhow::Result<(
     let sandbox = sim.accounts().into_iter().next().context("the simulator has no account")?;
     let record = seed::account(deps, &sandbox).await?;
     seed::key(deps, config).await?;
-    engine::template::sync(deps, &By::gateway(), &record)
+    engine::templates::sync(deps, &By::gateway(), &record)
         .await
         .context("reading the simulator's templates")?;
     if record.account.display_phone_number.is_none() {
         // What is found stands in the account then; the number is what people want to see.
-        engine::account::test(deps, &record).await.context("reading the simulator's number")?;
+        engine::accounts::test(deps, &record).await.context("reading the simulator's number")?;
     }
     seed::customer(deps, sim, &record).await
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
-use domain::access::{ApiKey, Scope};
+use domain::access::api_key::{ApiKey, Scope};
 use domain::id::{AccountId, KeyId};
 use engine::By;
-use engine::key::grant::{self, KeyError, KeyWish};
+use engine::access::api_key::grant;
+use engine::access::api_key::grant::{KeyError, KeyWish};
 use engine::ports::Directory;
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;

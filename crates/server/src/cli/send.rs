@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use engine::key::DEV_KEY;
+use engine::access::api_key::DEV_KEY;
 use http::StatusCode;
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};

@@ -5,11 +5,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
-use domain::permission::Role;
-use domain::user::{Email, User, password_fault};
+use domain::access::permission::Role;
+use domain::access::user::{Email, User, password_fault};
 use engine::By;
+use engine::access::user;
+use engine::access::user::{Asking, NewUser, UserEdit, UserError};
 use engine::ports::{PageRequest, PageStart, UserFilter};
-use engine::user::{self, Asking, NewUser, UserEdit, UserError};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
@@ -93,7 +94,7 @@ pub(super) struct Remove {
 }
 
 fn email(text: &str) -> Result<Email, String> {
-    text.parse().map_err(|error: domain::user::NotAnEmail| error.to_string())
+    text.parse().map_err(|error: domain::access::user::NotAnEmail| error.to_string())
 }
 
 fn role(text: &str) -> Result<Role, String> {

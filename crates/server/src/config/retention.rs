@@ -1,6 +1,6 @@
 //! The settings about how long things are kept.
 
-use engine::retention::RetentionSettings;
+use engine::maintenance::retention::RetentionSettings;
 use jiff::SignedDuration;
 
 /// Days for which things are kept; 0 is for ever.

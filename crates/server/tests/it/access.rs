@@ -2,10 +2,11 @@
 
 use axum::body::Body;
 use axum::http::Request;
-use domain::access::Scope;
+use domain::access::api_key::Scope;
 use domain::id::AccountId;
 use engine::By;
-use engine::key::{self, DEV_KEY};
+use engine::access::api_key;
+use engine::access::api_key::DEV_KEY;
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -45,8 +46,8 @@ async fn an_expired_and_a_revoked_key_are_401() {
 
     let revoked = app.key(|_| ()).await;
     let directory = app.deps.directory.current();
-    let kept = directory.key(&key::digest(&revoked)).unwrap();
-    assert!(key::revoke(&app.deps, &By::gateway(), kept).await.unwrap());
+    let kept = directory.key(&api_key::digest(&revoked)).unwrap();
+    assert!(api_key::revoke(&app.deps, &By::gateway(), kept).await.unwrap());
     app.request_as(&revoked, "GET", "/api/accounts", "").await.expect(401);
 }
 

@@ -1,7 +1,7 @@
 //! Accounts over HTTP: made, changed, removed, tried; watched in the background.
 
 use domain::id::AccountId;
-use engine::work;
+use engine::background;
 use serde_json::{Value, json};
 use sim::{Fault, FaultAction, TokenChange};
 use tokio::net::TcpListener;
@@ -147,7 +147,7 @@ async fn a_key_makes_only_what_it_could_use() {
     app.request("POST", "/api/accounts", of_kind(false)).await.expect(403);
     app.request_as(&live, "POST", "/api/accounts", of_kind(true)).await.expect(403);
     app.request_as(&narrow, "POST", "/api/accounts", of_kind(true)).await.expect(403);
-    let sender = app.key(|new| new.scopes = vec![domain::access::Scope::Send]).await;
+    let sender = app.key(|new| new.scopes = vec![domain::access::api_key::Scope::Send]).await;
     app.request_as(&sender, "POST", "/api/accounts", of_kind(true)).await.expect(403);
     let made =
         app.request_as(&live, "POST", "/api/accounts", new_account("desk").to_string()).await.expect(201);
@@ -406,7 +406,7 @@ async fn the_end_of_a_token_is_told_at_fourteen_seven_and_one_days() {
     };
     app.sim.change_token(&ends).unwrap();
     for hour in 0..(16 * 24) {
-        work::tick_numbers(&app.deps).await.unwrap();
+        background::tick_numbers(&app.deps).await.unwrap();
         if hour == 100 {
             app.restart().await;
         }

@@ -1,8 +1,8 @@
 //! API keys by the API: made, listed, rotated, revoked; never more than their maker has.
 
-use domain::access::Scope;
-use domain::permission::Role;
-use engine::work;
+use domain::access::api_key::Scope;
+use domain::access::permission::Role;
+use engine::background;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -45,7 +45,7 @@ async fn a_key_is_made_shown_once_used_and_revoked_at_once() {
         app.request_as(&text, "GET", "/api/messages", "").await.expect(200).number("x-ratelimit-limit"),
         1200
     );
-    work::tick_key_use(&app.deps).await.unwrap();
+    background::tick_key_use(&app.deps).await.unwrap();
     let shown = app.get(&path).await.expect(200);
     assert_eq!(shown.data()["last_used_at"], "2026-01-01T00:01:00Z");
     assert!(shown.data()["key"].is_null() && !shown.body.to_string().contains(&text));
@@ -268,6 +268,6 @@ async fn a_key_revoked_elsewhere_is_refused_after_the_next_look() {
     app.request("DELETE", &format!("/api/api-keys/{}", made["id"].as_str().unwrap()), "").await.expect(204);
     (app.deps, app.router) = here;
     app.request_as(&secret(&made), "GET", "/api/me", "").await.expect(200);
-    work::tick_directory(&app.deps).await.unwrap();
+    background::tick_directory(&app.deps).await.unwrap();
     app.request_as(&secret(&made), "GET", "/api/me", "").await.expect(401);
 }

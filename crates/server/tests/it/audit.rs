@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::Request;
-use domain::permission::Role;
+use domain::access::permission::Role;
 use engine::By;
-use engine::key::DEV_KEY;
+use engine::access::api_key::DEV_KEY;
 use serde_json::{Value, json};
 
 use crate::people::PASSWORD;
@@ -68,10 +68,10 @@ async fn every_administrative_act_is_there_and_what_was_refused_is_not() {
     browse("POST", "/api/accounts/sandbox/resume".to_owned(), json!({})).await.expect(200);
     let account = app.deps.directory.current().account(app.workspace, "sandbox").unwrap().account.clone();
     let error = domain::meta_error::MetaError { code: 190, ..domain::meta_error::MetaError::default() };
-    engine::account::hold(&app.deps, &account, &error).await.unwrap();
-    engine::account::hold(&app.deps, &account, &error).await.unwrap();
+    engine::accounts::hold(&app.deps, &account, &error).await.unwrap();
+    engine::accounts::hold(&app.deps, &account, &error).await.unwrap();
     browse("POST", "/api/accounts/sandbox/resume".to_owned(), json!({})).await.expect(200);
-    engine::account::remove(&app.deps, &By::command_line(), &account, false).await.unwrap();
+    engine::accounts::remove(&app.deps, &By::command_line(), &account, false).await.unwrap();
     let listed = acts(&app, "").await;
     let expected = [
         "account.delete",

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::Request;
-use domain::permission::Role;
-use engine::key::DEV_KEY;
+use domain::access::permission::Role;
+use engine::access::api_key::DEV_KEY;
+use engine::background;
+use engine::messages::queue;
 use engine::ports::{StoreError, StoreErrorKind};
-use engine::{queue, work};
 use serde_json::{Value, json};
 use sim::{Fault, FaultAction, FaultAnswer, TokenChange};
 use tokio::sync::Notify;
@@ -85,7 +86,7 @@ async fn troubled() -> (TestApp, Arc<Troubles>) {
     let troubles = Arc::new(Troubles::default());
     let guard = troubles.clone();
     app.restart_with(|ports| guarded(ports, guard)).await;
-    work::tick_recovery(&app.deps).await.unwrap();
+    background::tick_recovery(&app.deps).await.unwrap();
     (app, troubles)
 }
 
@@ -291,7 +292,7 @@ async fn a_panic_during_a_send_is_unknown_and_settled_by_the_next_round() {
                 assert_eq!(answer.data()["status"], "unknown");
             }
             app.tick_queue().await;
-            work::tick_recovery(&app.deps).await.unwrap();
+            background::tick_recovery(&app.deps).await.unwrap();
             let expected = if (call, side) == ("settle", Side::After) { "sent" } else { "unknown" };
             assert_eq!(app.message(id).await["status"], expected, "{mode} {call} {side:?}");
             assert_eq!(app.n_taken(), n_taken + n_more, "{mode} {call} {side:?}");
@@ -308,9 +309,9 @@ async fn a_claim_that_cannot_be_given_back_is_given_back_by_the_round_after() {
     troubles.add(1, "send", Side::Before, Trouble::Panics);
     let answer = app.send(text()).await.expect(202);
     troubles.add(1, "settle", Side::Before, Trouble::Fails);
-    assert!(work::tick_recovery(&app.deps).await.is_err());
+    assert!(background::tick_recovery(&app.deps).await.is_err());
     assert_eq!(app.message(answer.data()["id"].as_str().unwrap()).await["status"], "sending");
-    assert_eq!(work::tick_recovery(&app.deps).await.unwrap(), 1);
+    assert_eq!(background::tick_recovery(&app.deps).await.unwrap(), 1);
     assert_eq!(app.message(answer.data()["id"].as_str().unwrap()).await["status"], "unknown");
 }
 
@@ -393,8 +394,8 @@ async fn a_process_taken_for_dead_that_hears_metas_answer_still_settles_it() {
     app.restart().await;
     for _ in 0..6 {
         app.advance(2);
-        assert!(work::tick_recovery(&deps).await.is_err());
-        work::tick_recovery(&app.deps).await.unwrap();
+        assert!(background::tick_recovery(&deps).await.is_err());
+        background::tick_recovery(&app.deps).await.unwrap();
     }
     let status = async || fates(&app, "it").await.remove(0).status;
     assert_eq!(status().await, "unknown");
@@ -402,7 +403,7 @@ async fn a_process_taken_for_dead_that_hears_metas_answer_still_settles_it() {
     let response = calls.join_next().await.unwrap().unwrap().unwrap();
     assert_eq!(response.status(), 200);
     assert_eq!(status().await, "sent");
-    work::tick_recovery(&deps).await.unwrap();
+    background::tick_recovery(&deps).await.unwrap();
     assert_eq!(status().await, "sent");
     assert_eq!(send_with(&app, "k").await.expect(200).headers["idempotent-replayed"], "true");
     assert_eq!(app.n_taken(), 1);
@@ -420,14 +421,14 @@ async fn a_process_taken_for_dead_makes_no_second_attempt() {
     app.patiently(is_there.notified()).await;
     app.restart().await;
     app.advance(11);
-    work::tick_recovery(&app.deps).await.unwrap();
+    background::tick_recovery(&app.deps).await.unwrap();
     assert_eq!(fates(&app, "it").await.remove(0).status, "failed");
     // Its caller asks the other process: the key is free, and this message is the only one that leaves.
     send_with(&app, "k").await.expect(200);
     may_go.notify_one();
     let response = calls.join_next().await.unwrap().unwrap().unwrap();
     assert_eq!(response.status(), 202);
-    work::tick_recovery(&deps).await.unwrap();
+    background::tick_recovery(&deps).await.unwrap();
     assert_eq!(app.n_taken(), 1);
 }
 
@@ -573,7 +574,7 @@ async fn an_old_look_at_the_keys_does_not_bring_a_revoked_one_back() {
     troubles.add(1, "directory", Side::After, Trouble::Waits(is_there.clone(), may_go.clone()));
     let deps = app.deps.clone();
     let mut looking = tokio::task::JoinSet::new();
-    looking.spawn(async move { work::tick_directory(&deps).await });
+    looking.spawn(async move { background::tick_directory(&deps).await });
     is_there.notified().await;
     app.request("DELETE", &path, "").await.expect(204);
     app.request_as(&key, "GET", "/api/me", "").await.expect(401);

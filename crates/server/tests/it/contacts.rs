@@ -2,8 +2,8 @@
 
 use axum::body::Body;
 use axum::http::Request;
-use domain::access::Scope;
-use engine::key::DEV_KEY;
+use domain::access::api_key::Scope;
+use engine::access::api_key::DEV_KEY;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, CUSTOMER, STRANGER, TestApp};

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::Request;
-use engine::key::DEV_KEY;
+use engine::access::api_key::DEV_KEY;
 use engine::ports::StoreError;
-use engine::{Settings, work};
+use engine::{Settings, background};
 use serde_json::{Value, json};
 use sim::{Fault, FaultAction, FaultAnswer, Webhook};
 use tokio::sync::{Mutex, Notify};
@@ -199,7 +199,7 @@ where
         let grave = Grave::new(side);
         let guard = grave.clone();
         app.restart_with(|ports| guarded(ports, guard)).await;
-        work::tick_recovery(&app.deps).await.unwrap();
+        background::tick_recovery(&app.deps).await.unwrap();
         let to = format!("+4477009{v:02}{last:03}");
         app.customer_writes(&to, "Hi").await;
         fn scene<'a>(

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use engine::ports::PostOutcome;
-use engine::{contact, media, work};
+use engine::{background, contacts, media};
 use serde_json::{Value, json};
 use sim::{Fault, FaultAction, InboundMessage, StatusReport};
 
@@ -69,7 +69,7 @@ async fn meet_maya(app: &TestApp) -> Vec<String> {
         let body = json!({"to": MAYA, "type": "text", "text": "your parcel", "client_reference": "hers alone",
             "context": {"message_id": wamids[0]}});
         let request = axum::http::Request::post("/api/messages/send")
-            .header("X-API-Key", engine::key::DEV_KEY)
+            .header("X-API-Key", engine::access::api_key::DEV_KEY)
             .header("Idempotency-Key", key)
             .body(Body::from(body.to_string()))
             .unwrap();
@@ -109,8 +109,8 @@ async fn nothing_of_an_erased_person_is_left_in_the_files() {
         app.get(&format!("/api/contacts/{id}{path}")).await.expect(404);
     }
     app.request("DELETE", &format!("/api/contacts/{id}"), Body::empty()).await.expect(404);
-    contact::tick(&app.deps).await.unwrap();
-    assert_eq!(contact::tick(&app.deps).await.unwrap(), 0);
+    contacts::tick(&app.deps).await.unwrap();
+    assert_eq!(contacts::tick(&app.deps).await.unwrap(), 0);
     holds_none(&app, &MARKS);
     let wamids: Vec<&str> = wamids.iter().map(|wamid| wamid.trim_start_matches("wamid.")).collect();
     holds_none(&app, &wamids);
@@ -144,7 +144,7 @@ async fn what_comes_later_does_not_bring_the_person_back() {
     app.customer_writes(CUSTOMER, "I stay").await;
     let id = id_of(&app, MAYA).await.unwrap();
     erase(&app, &id).await;
-    contact::tick(&app.deps).await.unwrap();
+    contacts::tick(&app.deps).await.unwrap();
     let status = |wamid: &str, number: &str| {
         json!({
             "id": wamid, "status": "read", "timestamp": "1767225700", "recipient_id": number
@@ -172,7 +172,7 @@ async fn what_comes_later_does_not_bring_the_person_back() {
     let body = json!({"to": MAYA, "type": "text", "text": "your parcel", "client_reference": "hers alone",
         "context": {"message_id": wamids[0]}});
     let request = axum::http::Request::post("/api/messages/send")
-        .header("X-API-Key", engine::key::DEV_KEY)
+        .header("X-API-Key", engine::access::api_key::DEV_KEY)
         .header("Idempotency-Key", "plain")
         .body(Body::from(body.to_string()))
         .unwrap();
@@ -197,7 +197,7 @@ async fn a_message_on_its_way_ends_without_a_name() {
     assert_eq!(sent.data()["status"], "unknown");
     let message = sent.data()["id"].as_str().unwrap().to_owned();
     erase(&app, &id).await;
-    contact::tick(&app.deps).await.unwrap();
+    contacts::tick(&app.deps).await.unwrap();
     app.step().await;
     assert_eq!(app.message(&message).await["status"], "unknown");
     holds_none(&app, &["447700900111", "NDQ3NzAwOTAwMTEx", "secret recipe"]);
@@ -297,7 +297,7 @@ async fn pictures_echoes_moves_and_wishes_go_as_well() {
     }
 
     erase(&app, &id).await;
-    contact::tick(&app.deps).await.unwrap();
+    contacts::tick(&app.deps).await.unwrap();
     media::sweep(&app.deps).await.unwrap();
     assert_eq!(n_files(&folder), 0);
     assert_eq!(app.fetch_media().await, 0, "what was to be fetched is not");
@@ -330,7 +330,7 @@ async fn who_has_the_old_number_by_now_keeps_what_is_theirs() {
     assert_ne!(maya, tom);
     let before = app.message("wamid.3").await;
     erase(&app, &maya).await;
-    contact::tick(&app.deps).await.unwrap();
+    contacts::tick(&app.deps).await.unwrap();
     holds_none(&app, &[digits(), "Maya Osei", "wamid.1", "wamid.2"]);
     assert_eq!(app.message("wamid.3").await, before);
     assert_eq!(before["raw"]["from"], OLD);
@@ -374,10 +374,10 @@ async fn an_erasure_goes_on_after_a_crash_wherever_it_was() {
         let id = id_of(&app, MAYA).await.unwrap();
         app.restart_with(|ports| guarded(ports, std::sync::Arc::new(Dies(n_calls.into())))).await;
         erase(&app, &id).await;
-        let ended = contact::tick(&app.deps).await;
+        let ended = contacts::tick(&app.deps).await;
         app.restart().await;
-        work::tick_recovery(&app.deps).await.unwrap();
-        contact::tick(&app.deps).await.unwrap();
+        background::tick_recovery(&app.deps).await.unwrap();
+        contacts::tick(&app.deps).await.unwrap();
         holds_none(&app, &MARKS);
         if ended.is_ok() {
             assert!(n_calls > 6, "an erasure of {n_calls} calls does not look at everything");
@@ -394,7 +394,7 @@ async fn a_status_set_by_hand_after_the_erasure_is_dropped() {
     let wamid = sent.data()["message_id"].as_str().unwrap();
     let id = id_of(&app, MAYA).await.unwrap();
     erase(&app, &id).await;
-    contact::tick(&app.deps).await.unwrap();
+    contacts::tick(&app.deps).await.unwrap();
     let report: StatusReport =
         serde_json::from_value(json!({"message_id": wamid, "status": "read"})).unwrap();
     assert!(app.sim.set_status(&report));

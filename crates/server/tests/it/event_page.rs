@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use domain::event::EventKind;
+use domain::events::EventKind;
 use engine::ports::{EventFilter, EventStart};
 use serde_json::{Value, json};
 
@@ -101,7 +101,7 @@ async fn story(app: &TestApp) {
     app.post(&format!("/api/messages/{id}/cancel"), &json!({})).await.expect(200);
     app.send(queued(json!({"valid_for": 60}))).await.expect(202);
     app.advance(61);
-    engine::work::tick_recovery(&app.deps).await.unwrap();
+    engine::background::tick_recovery(&app.deps).await.unwrap();
     app.post("/api/templates/sync", &json!({})).await.expect(200);
     let paused = json!({"event": "PAUSED", "message_template_id": 1, "message_template_name": "hello_world",
         "message_template_language": "en_US", "reason": "NONE"});

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::Request;
-use engine::key::DEV_KEY;
+use engine::access::api_key::DEV_KEY;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -109,7 +109,7 @@ async fn the_ends_of_a_queued_message_are_told() {
     app.post(&format!("/api/messages/{id}/cancel"), &json!({})).await.expect(200);
     app.send(queued(json!({"valid_for": 60}))).await.expect(202);
     app.advance(61);
-    engine::work::tick_recovery(&app.deps).await.unwrap();
+    engine::background::tick_recovery(&app.deps).await.unwrap();
     let events = events_after(&app, Some(&before)).await;
     assert_eq!(kinds(&events), ["message.queued", "message.canceled", "message.queued", "message.expired"]);
     assert_eq!(events[0]["data"]["message_id"], canceled.data()["id"]);

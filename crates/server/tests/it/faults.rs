@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
+use engine::background;
 use engine::deps::Ports;
-use engine::work;
 use graph::{GraphClient, GraphConfig};
 use serde_json::{Value, json};
 use sim::{Fault, FaultAction, FaultAnswer};
@@ -164,7 +164,7 @@ async fn each(path: &'static str, play: impl AsyncFn(&Scene<'_>)) {
     let fork = Arc::new(Fork { right, wrong, n_wrong: AtomicU32::new(0) });
     let upstream = fork.clone();
     app.restart_with(|ports| Ports { upstream, ..ports }).await;
-    work::tick_recovery(&app.deps).await.unwrap();
+    background::tick_recovery(&app.deps).await.unwrap();
     let hello = json!({"name": "hello_world", "language": "en_US"});
     app.send(json!({"to": CUSTOMER, "type": "template", "template": hello})).await.expect(200);
     for (i, case) in cases().into_iter().enumerate() {

@@ -4,7 +4,8 @@ use std::process::Command;
 
 use axum::body::Body;
 use axum::http::Request;
-use engine::{queue, work};
+use engine::background;
+use engine::messages::queue;
 use serde_json::json;
 
 use crate::judge::fates;
@@ -79,7 +80,7 @@ async fn on_a_disk_that_fills_up() {
     post().await.expect(503);
     ready().await.expect(503);
     assert!(queue::tick(&app.deps).await.is_err());
-    assert!(work::tick_recovery(&app.deps).await.is_err());
+    assert!(background::tick_recovery(&app.deps).await.is_err());
     // Reading goes on.
     assert_eq!(app.get("/api/messages?direction=outbound").await.expect(200).data()["total"], 2);
     assert_eq!(app.n_taken(), 1);
@@ -89,7 +90,7 @@ async fn on_a_disk_that_fills_up() {
     post().await.expect(200);
     assert_eq!(app.message(sent.data()["id"].as_str().unwrap()).await["status"], "sent");
     app.advance(1);
-    work::tick_recovery(&app.deps).await.unwrap();
+    background::tick_recovery(&app.deps).await.unwrap();
     app.tick_queue().await;
     app.send(text).await.expect(200);
     let fates = fates(&app, "it").await;

@@ -8,9 +8,9 @@ use std::task::Poll;
 use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::Request;
-use engine::key::DEV_KEY;
+use engine::access::api_key::DEV_KEY;
+use engine::background;
 use engine::ports::StoreError;
-use engine::work;
 use serde_json::{Value, json};
 use sim::{Fault, FaultAction};
 use tokio::sync::Notify;
@@ -87,7 +87,7 @@ impl Scene<'_> {
         self.app.tick_queue().await;
         self.app.advance(1);
         self.app.tick_queue().await;
-        work::tick_recovery(&self.app.deps).await.unwrap();
+        background::tick_recovery(&self.app.deps).await.unwrap();
         self.app.step().await;
         fates(self.app, &self.reference).await
     }
@@ -103,7 +103,7 @@ async fn hang_up(
     let witness = Arc::new(Witness::default());
     let guard = witness.clone();
     app.restart_with(|ports| guarded(ports, guard)).await;
-    work::tick_recovery(&app.deps).await.unwrap();
+    background::tick_recovery(&app.deps).await.unwrap();
     for moment in 1..MANY {
         let to = format!("+447700900{moment:03}");
         app.customer_writes(&to, "Hi").await;

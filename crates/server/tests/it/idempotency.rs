@@ -2,8 +2,8 @@
 
 use axum::body::Body;
 use axum::http::Request;
-use engine::key::DEV_KEY;
-use engine::work;
+use engine::access::api_key::DEV_KEY;
+use engine::background;
 use serde_json::{Value, json};
 use sim::{Fault, FaultAction};
 use tokio::task::JoinSet;
@@ -156,7 +156,7 @@ async fn the_key_of_a_call_whose_process_died_tells_what_became_of_its_message()
     calls.abort_all();
     app.restart().await;
     app.advance(11);
-    work::tick_recovery(&app.deps).await.unwrap();
+    background::tick_recovery(&app.deps).await.unwrap();
     let orphaned = send_with(&app, "order-1", &text(CUSTOMER)).await.expect(202);
     assert_eq!(orphaned.data()["status"], "unknown");
     assert_eq!(orphaned.headers["idempotent-replayed"], "true");

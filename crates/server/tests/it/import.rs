@@ -2,7 +2,7 @@
 
 use axum::body::{Body, Bytes};
 use axum::http::Request;
-use engine::key::DEV_KEY;
+use engine::access::api_key::DEV_KEY;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, CUSTOMER, TestApp};

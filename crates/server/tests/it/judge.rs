@@ -1,6 +1,6 @@
 //! What must hold when everything has come to rest, whatever went wrong before.
 
-use engine::work;
+use engine::background;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, TestApp};
@@ -25,7 +25,7 @@ pub(crate) async fn come_to_rest(app: &TestApp) {
     app.clear_faults().await;
     app.settle().await;
     app.advance(11);
-    work::tick_recovery(&app.deps).await.unwrap();
+    background::tick_recovery(&app.deps).await.unwrap();
     app.request("POST", "/api/accounts/sandbox/resume", "").await.expect(200);
     app.request("POST", "/api/templates/sync", "{}").await.expect(200);
     for _ in 0..8 {

@@ -1,6 +1,6 @@
 //! Reading: messages with their stories, accounts, contacts, pages.
 
-use engine::work;
+use engine::background;
 use serde_json::{Value, json};
 
 use crate::support::{CUSTOMER, TestApp};
@@ -100,7 +100,7 @@ async fn accounts_and_contacts_are_shown() {
 #[tokio::test]
 async fn the_account_shows_its_limit_and_whom_templates_reached() {
     let app = TestApp::new().await;
-    work::tick_numbers(&app.deps).await.unwrap();
+    background::tick_numbers(&app.deps).await.unwrap();
     let template = |to: &str| json!({"to": to, "type": "template", "template": {"name": "hello_world", "language": "en_US"}});
     // Two strangers, one of them twice, and a customer whose window is open.
     for to in ["+447700900001", "+447700900002", "+447700900002", CUSTOMER] {

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use axum::body::Body;
 use axum::http::Request;
-use domain::permission::Role;
-use engine::work;
+use domain::access::permission::Role;
+use engine::background;
 use serde_json::json;
 use server::run::Web;
 use sha2::{Digest, Sha256};
@@ -238,7 +238,8 @@ async fn a_key_beside_a_cookie_counts_alone() {
     let browser = app.browser(Role::Owner).await;
     let wrong = request(&browser, "GET", "/api/users").header("X-API-Key", "wp_test_wrong");
     app.call(wrong.body(Body::empty()).unwrap()).await.expect(401);
-    let right = request(&browser, "POST", "/api/templates/sync").header("X-API-Key", engine::key::DEV_KEY);
+    let right = request(&browser, "POST", "/api/templates/sync")
+        .header("X-API-Key", engine::access::api_key::DEV_KEY);
     app.call(right.body(Body::empty()).unwrap()).await.expect(200);
     // A proxy's own password is no key.
     let basic = request(&browser, "GET", "/api/me").header("Authorization", "Basic eDp5");
@@ -255,7 +256,7 @@ async fn a_session_ends_when_nobody_uses_it_and_in_any_case_after_thirty_days() 
         app.advance(day);
         app.browse(&busy, "GET", "/api/me", "").await.expect(200);
     }
-    work::tick_key_use(&app.deps).await.unwrap();
+    background::tick_key_use(&app.deps).await.unwrap();
     app.advance(day - 1);
     app.browse(&idle, "GET", "/api/me", "").await.expect(200);
     app.restart().await;
@@ -270,7 +271,7 @@ async fn a_session_ends_when_nobody_uses_it_and_in_any_case_after_thirty_days() 
     assert_eq!(me.data()["expires_at"], "2026-01-31T00:00:00Z");
     app.advance(day);
     app.browse(&busy, "GET", "/api/me", "").await.expect(401);
-    work::tick_key_use(&app.deps).await.unwrap();
+    background::tick_key_use(&app.deps).await.unwrap();
     for browser in [idle, busy] {
         let digest = Sha256::digest(browser.cookie.trim_start_matches("waypost_session=")).into();
         assert!(app.deps.access.session(&digest).await.unwrap().is_none());
@@ -303,14 +304,14 @@ async fn the_address_in_two_workspaces_means_the_default_one_unless_named() {
     let by = engine::By::command_line();
     let other = engine::workspace::add(&app.deps, &by, "clinic").await.unwrap();
     app.add_user("ada@example.com", Role::Owner).await;
-    let new = engine::user::NewUser {
+    let new = engine::access::user::NewUser {
         email: "ada@example.com".parse().unwrap(),
         name: None,
         role: Role::Viewer,
         password: "another password".into(),
     };
-    let asking = engine::user::Asking { caller: None, by: &by };
-    engine::user::add(&app.deps, asking, other, new).await.unwrap();
+    let asking = engine::access::user::Asking { caller: None, by: &by };
+    engine::access::user::add(&app.deps, asking, other, new).await.unwrap();
     let role = |body| {
         let app = &app;
         async move { app.try_login(body, "203.0.113.7").await.expect(200).data()["user"]["role"].clone() }

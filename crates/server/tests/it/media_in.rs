@@ -7,14 +7,14 @@ use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use bytes::Bytes;
+use engine::access::api_key::DEV_KEY;
+use engine::background;
 use engine::deps::Ports;
-use engine::key::DEV_KEY;
 use engine::media::{self, MediaPorts};
 use engine::ports::{
     Download, DownloadError, Line, MediaInfo, MediaUpstream, OutgoingFile, PieceError, Pieces, StoreError,
     UpstreamError,
 };
-use engine::work;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use sim::{Fault, FaultAction, FaultAnswer, InboundMessage};
@@ -50,7 +50,7 @@ impl TestApp {
 
     /// What is due is fetched, to its end.
     pub(crate) async fn fetch_media(&self) -> u32 {
-        work::tick_recovery(&self.deps).await.unwrap();
+        background::tick_recovery(&self.deps).await.unwrap();
         let n = media::tick(&self.deps).await.unwrap();
         let all = async {
             while !self.deps.media.fetches.is_empty() {
@@ -285,7 +285,7 @@ impl MediaUpstream for Liar {
         &self,
         line: &Line,
         file: OutgoingFile,
-    ) -> Result<String, domain::outcome::Outcome> {
+    ) -> Result<String, domain::messages::outcome::Outcome> {
         self.right.media_upload(line, file).await
     }
 
@@ -414,7 +414,7 @@ async fn a_file_is_for_those_who_may_see_its_account() {
     assert_eq!(app.request_as(&other, "GET", &path, "").await.expect(404).code(), "media_not_found");
     let live = app.key(|new| new.is_test = false).await;
     assert_eq!(app.request_as(&live, "GET", &path, "").await.expect(404).code(), "media_not_found");
-    let sender = app.key(|new| new.scopes = vec![domain::access::Scope::Send]).await;
+    let sender = app.key(|new| new.scopes = vec![domain::access::api_key::Scope::Send]).await;
     assert_eq!(app.request_as(&sender, "GET", &path, "").await.expect(403).code(), "forbidden");
     let own = app.key(|new| new.accounts = vec![app.account]).await;
     app.request_as(&own, "GET", &path, "").await.expect(200);
@@ -473,7 +473,7 @@ async fn a_fetch_whose_process_died_between_any_two_steps_is_brought_to_its_end_
             let guard = mute.clone();
             app.restart_with(|ports| guarded(ports, guard)).await;
             let (wamid, _) = app.picture().await;
-            work::tick_recovery(&app.deps).await.unwrap();
+            background::tick_recovery(&app.deps).await.unwrap();
             assert_eq!(media::tick(&app.deps).await.unwrap(), 1);
             mute.met().await;
             app.restart().await;

@@ -10,13 +10,13 @@ use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::Request;
 use bytes::Bytes;
+use engine::access::api_key::DEV_KEY;
+use engine::background;
 use engine::deps::Ports;
-use engine::key::DEV_KEY;
 use engine::media::{self, MediaPorts};
 use engine::ports::{
     BlobError, BlobKey, Blobs, Chunks, FetchError, Fetched, Fetcher, Pieces, PutError, StoreError,
 };
-use engine::work;
 use http_body::Frame;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -69,7 +69,7 @@ impl TestApp {
         let counts = Arc::new(Counts::default());
         let guard = counts.clone();
         self.restart_with(|ports| guarded(ports, guard)).await;
-        work::tick_recovery(&self.deps).await.unwrap();
+        background::tick_recovery(&self.deps).await.unwrap();
         counts
     }
 
@@ -352,7 +352,7 @@ async fn a_file_of_an_account_is_for_its_keys() {
     assert_eq!(sent.pointers(), ["/image/id"]);
     let foreign = app.upload_as(&other, &[file("a.png", "image/png", PNG), account]).await.expect(403);
     assert_eq!(foreign.code(), "forbidden");
-    let reader = app.key(|new| new.scopes = vec![domain::access::Scope::Read]).await;
+    let reader = app.key(|new| new.scopes = vec![domain::access::api_key::Scope::Read]).await;
     app.upload_as(&reader, &[file("a.png", "image/png", PNG)]).await.expect(403);
 }
 
@@ -491,7 +491,7 @@ async fn a_file_that_a_waiting_message_needs_is_kept_until_it_has_left() {
     app.send(body).await.expect(202);
     app.advance(30 * 86_400);
     assert_eq!(media::sweep(&app.deps).await.unwrap(), 0);
-    work::tick_recovery(&app.deps).await.unwrap();
+    background::tick_recovery(&app.deps).await.unwrap();
     app.tick_queue().await;
     let header = app.taken(0)["template"]["components"][0]["parameters"][0]["image"]["id"].clone();
     assert!(header.as_str().unwrap().parse::<u64>().is_ok(), "{header}");
@@ -584,15 +584,15 @@ async fn a_process_that_dies_while_it_takes_or_uploads_a_file_doubles_nothing() 
         let mute = Mute::after(call);
         let guard = mute.clone();
         app.restart_with(|ports| guarded(ports, guard)).await;
-        work::tick_recovery(&app.deps).await.unwrap();
+        background::tick_recovery(&app.deps).await.unwrap();
         let body = json!({"to": CUSTOMER, "type": "image", "image": {"id": id}, "mode": "queue",
                           "client_reference": call});
         app.send(body).await.expect(202);
-        engine::queue::tick(&app.deps).await.unwrap();
+        engine::messages::queue::tick(&app.deps).await.unwrap();
         mute.met().await;
         app.restart().await;
         app.advance(11);
-        work::tick_recovery(&app.deps).await.unwrap();
+        background::tick_recovery(&app.deps).await.unwrap();
         app.tick_queue().await;
         // It was `sending` when its process died: whether it left is not known to the next, and nothing is sent twice.
         assert_eq!(app.n_taken(), n_before, "{call}");
@@ -696,7 +696,7 @@ async fn fetching() -> (TestApp, Arc<Web>, Arc<Counts>) {
         guarded(Ports { media, ..ports }, guard)
     })
     .await;
-    work::tick_recovery(&app.deps).await.unwrap();
+    background::tick_recovery(&app.deps).await.unwrap();
     (app, web, counts)
 }
 
@@ -750,7 +750,7 @@ async fn an_account_fetches_its_links_where_the_others_do_not() {
     let fetcher = web.clone();
     app.restart_with(|ports| Ports { media: MediaPorts { fetcher: Some(fetcher), ..ports.media }, ..ports })
         .await;
-    work::tick_recovery(&app.deps).await.unwrap();
+    background::tick_recovery(&app.deps).await.unwrap();
     app.send(link("a.png")).await.expect(200);
     assert!(web.asked.lock().unwrap().is_empty());
     let body = json!({"fetch_media": true}).to_string();

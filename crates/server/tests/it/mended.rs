@@ -4,9 +4,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::Request;
-use engine::key::DEV_KEY;
+use engine::access::api_key::DEV_KEY;
+use engine::background;
+use engine::messages::queue;
 use engine::ports::StoreError;
-use engine::{queue, work};
 use serde_json::json;
 use sim::{Fault, FaultAction, FaultAnswer};
 use tokio::sync::Notify;
@@ -65,11 +66,11 @@ async fn the_key_of_a_send_that_panicked_was_freed_and_the_message_doubled() {
     let panics = Arc::new(Panics(std::sync::Mutex::new(None)));
     let guard = panics.clone();
     app.restart_with(|ports| guarded(ports, guard)).await;
-    work::tick_recovery(&app.deps).await.unwrap();
+    background::tick_recovery(&app.deps).await.unwrap();
     *panics.0.lock().unwrap() = Some("settle");
     let first = send_with(&app, "k").await.expect(202);
     assert_eq!(app.n_taken(), 1);
-    work::tick_recovery(&app.deps).await.unwrap();
+    background::tick_recovery(&app.deps).await.unwrap();
     let again = send_with(&app, "k").await;
     assert_eq!(app.n_taken(), 1, "doubled: {:#}", again.body);
     assert_eq!(again.body, first.body);
@@ -133,7 +134,7 @@ async fn a_caller_who_hung_up_made_an_unknown_message_unresolvable() {
     let tells = Arc::new(Tells("claim_unknown", Notify::new()));
     let guard = tells.clone();
     app.restart_with(|ports| guarded(ports, guard)).await;
-    work::tick_recovery(&app.deps).await.unwrap();
+    background::tick_recovery(&app.deps).await.unwrap();
     fault(&app, FaultAction::CutBefore);
     let unknown = app.send_text(CUSTOMER).await.expect(202);
     let path = format!("/api/messages/{}/resolve", unknown.data()["id"].as_str().unwrap());
@@ -146,7 +147,7 @@ async fn a_caller_who_hung_up_made_an_unknown_message_unresolvable() {
     app.settle().await;
     for _ in 0..60 {
         app.advance(2);
-        work::tick_recovery(&app.deps).await.unwrap();
+        background::tick_recovery(&app.deps).await.unwrap();
     }
     assert!(app.n_taken() == 1 || app.post(&path, &json!({"action": "fail"})).await.status == 200, "stuck");
 }
@@ -157,7 +158,7 @@ async fn a_round_of_the_queue_that_was_aborted_left_its_messages_sending() {
     let tells = Arc::new(Tells("claim_due", Notify::new()));
     let guard = tells.clone();
     app.restart_with(|ports| guarded(ports, guard)).await;
-    work::tick_recovery(&app.deps).await.unwrap();
+    background::tick_recovery(&app.deps).await.unwrap();
     let answer =
         app.send(json!({"to": CUSTOMER, "type": "text", "text": "Hi", "mode": "queue"})).await.expect(202);
     tokio::select! {
@@ -167,7 +168,7 @@ async fn a_round_of_the_queue_that_was_aborted_left_its_messages_sending() {
     }
     for _ in 0..60 {
         app.advance(2);
-        work::tick_recovery(&app.deps).await.unwrap();
+        background::tick_recovery(&app.deps).await.unwrap();
         app.tick_queue().await;
     }
     assert_ne!(app.message(answer.data()["id"].as_str().unwrap()).await["status"], "sending");
@@ -180,10 +181,10 @@ async fn a_panic_before_the_record_was_answered_as_accepted() {
         let panics = Arc::new(Panics(std::sync::Mutex::new(None)));
         let guard = panics.clone();
         app.restart_with(|ports| guarded(ports, guard)).await;
-        work::tick_recovery(&app.deps).await.unwrap();
+        background::tick_recovery(&app.deps).await.unwrap();
         *panics.0.lock().unwrap() = Some("accept");
         let answer = app.send(json!({"to": CUSTOMER, "type": "text", "text": "Hi", "mode": mode})).await;
-        work::tick_recovery(&app.deps).await.unwrap();
+        background::tick_recovery(&app.deps).await.unwrap();
         let id = answer.data()["id"].as_str().unwrap_or_default();
         let found = app.get(&format!("/api/messages/{id}")).await.status;
         assert!(!answer.status.is_success() || found == 200, "{mode}: {}: {:#}", answer.status, answer.body);
@@ -229,7 +230,7 @@ async fn one_failed_write_failed_a_queued_message_for_good() {
     let fails = Arc::new(Fails(0.into()));
     let guard = fails.clone();
     app.restart_with(|ports| guarded(ports, guard)).await;
-    work::tick_recovery(&app.deps).await.unwrap();
+    background::tick_recovery(&app.deps).await.unwrap();
     fault(&app, code(131_000));
     let answer =
         app.send(json!({"to": CUSTOMER, "type": "text", "text": "Hi", "mode": "queue"})).await.expect(202);
@@ -251,7 +252,7 @@ async fn kept_answers_were_never_forgotten_while_the_queue_was_empty() {
     send_with(&app, "k").await.expect(200);
     app.advance(25 * 3600);
     app.tick_queue().await;
-    work::tick_recovery(&app.deps).await.unwrap();
+    background::tick_recovery(&app.deps).await.unwrap();
     tokio::select! {
         biased;
         () = tells.1.notified() => {}
@@ -292,7 +293,7 @@ async fn a_repetition_that_could_not_begin_denied_what_the_first_attempt_may_hav
     }
     let mut app = TestApp::new().await;
     app.restart_with(|ports| guarded(ports, Arc::new(Begin))).await;
-    work::tick_recovery(&app.deps).await.unwrap();
+    background::tick_recovery(&app.deps).await.unwrap();
     fault(&app, FaultAction::CutAfter);
     let answer = app
         .send(json!({"to": CUSTOMER, "type": "text", "text": "Hi", "on_unknown": "resend"}))

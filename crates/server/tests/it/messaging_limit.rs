@@ -1,6 +1,6 @@
 //! The messaging limit: how many people templates may reach outside their window in 24 hours.
 
-use engine::work;
+use engine::background;
 use serde_json::{Value, json};
 use sim::{Fault, FaultAction, FaultAnswer};
 
@@ -21,7 +21,7 @@ async fn set_tier(app: &TestApp, tier: &str) {
     let mut settings = app.sim.settings();
     settings.messaging_limit = tier.to_owned();
     app.sim.set_settings(settings);
-    work::tick_numbers(&app.deps).await.unwrap();
+    background::tick_numbers(&app.deps).await.unwrap();
 }
 
 /// The n-th of the people who have never written.
@@ -223,21 +223,21 @@ async fn the_limit_is_told_at_80_and_at_100_percent_once() {
     app.restart().await;
     queue_all(&app, 40..60).await;
     work_for(&app, 2).await;
-    work::tick_recovery(&app.deps).await.unwrap();
+    background::tick_recovery(&app.deps).await.unwrap();
     assert_eq!(told(&app).await, [(80, 40), (100, 50)]);
     // A day later all are forgotten, the rest goes, and the marks count again.
     app.advance(24 * 3600);
     work_for(&app, 1).await;
-    work::tick_recovery(&app.deps).await.unwrap();
+    background::tick_recovery(&app.deps).await.unwrap();
     assert_eq!((used(&app).await, told(&app).await.len()), (10, 2));
     queue_all(&app, 100..140).await;
     work_for(&app, 2).await;
     assert_eq!(told(&app).await, [(80, 40), (100, 50), (80, 40), (100, 50)]);
     // A larger tier forgets them, a smaller one tells again.
     set_tier(&app, "TIER_250").await;
-    work::tick_recovery(&app.deps).await.unwrap();
+    background::tick_recovery(&app.deps).await.unwrap();
     set_tier(&app, "TIER_50").await;
-    work::tick_recovery(&app.deps).await.unwrap();
+    background::tick_recovery(&app.deps).await.unwrap();
     assert_eq!(told(&app).await.last(), Some(&(100, 50)));
     assert_eq!(told(&app).await.len(), 5);
 }

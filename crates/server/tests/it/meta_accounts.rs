@@ -1,6 +1,6 @@
 //! Accounts and templates: what Meta did to them.
 
-use domain::audit::{Action, Subject, SubjectKind};
+use domain::access::audit::{Action, Subject, SubjectKind};
 use domain::id::AccountId;
 use engine::By;
 use serde_json::{Value, json};
@@ -168,7 +168,7 @@ async fn a_limit_is_taken_as_a_number_of_people_or_as_a_tier() {
 async fn what_concerns_a_business_account_is_told_once_for_all_its_numbers() {
     let app = TestApp::new().await;
     // A second number of the same WhatsApp Business Account.
-    let new = engine::account::AddAccount {
+    let new = engine::accounts::AddAccount {
         workspace: app.workspace,
         name: "second".to_owned(),
         phone_number_id: "330011220099999".to_owned(),
@@ -180,7 +180,7 @@ async fn what_concerns_a_business_account_is_told_once_for_all_its_numbers() {
         is_sandbox: true,
         fetches_links: None,
     };
-    let second = engine::account::add(&app.deps, &By::command_line(), new).await.unwrap().id;
+    let second = engine::accounts::add(&app.deps, &By::command_line(), new).await.unwrap().id;
     app.meta_says("account_review_update", 1, json!({"decision": "REJECTED"})).await;
     app.meta_says("account_update", 2, ban("DISABLE")).await;
     let told = app.told_of("account.status").await;

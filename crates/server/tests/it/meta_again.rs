@@ -2,11 +2,13 @@
 
 use bytes::Bytes;
 use domain::check::Change;
-use domain::inbound::Update;
+use domain::webhooks_in::update::Update;
 use engine::By;
-use engine::account::{self, AddAccount, ChangeAccount, ChangeError};
-use engine::ingest::{self, Heard, HeardPart};
+use engine::accounts;
+use engine::accounts::{AddAccount, ChangeAccount, ChangeError};
 use engine::ports::{PartState, StoreErrorKind};
+use engine::webhooks_in::ingest;
+use engine::webhooks_in::ingest::{Heard, HeardPart};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use server::{Redriven, redrive};
@@ -53,7 +55,7 @@ async fn what_came_for_an_account_before_it_was_added_is_applied_once_it_is() {
     let nothing = again(&app, Some(PartState::Unrouted)).await;
     assert_eq!(nothing, Redriven { posts: 1, repeated: 1, ..Redriven::default() });
     // The same app: its secret signed it.
-    account::add(&app.deps, &By::command_line(), account(&app, &app.seeded.app_secret)).await.unwrap();
+    accounts::add(&app.deps, &By::command_line(), account(&app, &app.seeded.app_secret)).await.unwrap();
     let done = again(&app, Some(PartState::Unrouted)).await;
     assert_eq!(done, Redriven { posts: 1, applied: 1, ..Redriven::default() });
     assert_eq!(app.message("wamid.late").await["status"], "received");
@@ -64,7 +66,7 @@ async fn what_came_for_an_account_before_it_was_added_is_applied_once_it_is() {
 async fn what_another_secret_signed_stays_unrouted_whenever_the_account_is_added() {
     let app = TestApp::new().await;
     app.post_signed(&app.seeded.app_secret, to_late_number(&app)).await.expect(200);
-    account::add(&app.deps, &By::command_line(), account(&app, "a secret of another app")).await.unwrap();
+    accounts::add(&app.deps, &By::command_line(), account(&app, "a secret of another app")).await.unwrap();
     let done = again(&app, Some(PartState::Unrouted)).await;
     assert_eq!((done.posts, done.applied), (1, 0));
     app.get("/api/messages/wamid.late").await.expect(404);
@@ -237,7 +239,7 @@ async fn an_account_changes_what_is_named_and_keeps_the_rest() {
         verify_token: Change::Set("a new word".into()),
         ..ChangeAccount::default()
     };
-    account::change(&app.deps, &by, &clinic, renamed).await.unwrap();
+    accounts::change(&app.deps, &by, &clinic, renamed).await.unwrap();
     let listed = app.get("/api/accounts").await;
     let defaults: Vec<_> =
         listed.data()["accounts"].as_array().unwrap().iter().map(|one| &one["default"]).collect();
@@ -246,12 +248,12 @@ async fn an_account_changes_what_is_named_and_keeps_the_rest() {
         app.get("/api/accounts/surgery").await.expect(200).data()["id"],
         clinic.account.id.to_string()
     );
-    assert!(account::is_verify_token(&app.deps, "a new word"));
+    assert!(accounts::is_verify_token(&app.deps, "a new word"));
     assert!(is_taken(&app, &app.seeded.app_secret, "wamid.1").await);
     let nobody = ChangeAccount { is_default: Some(true), ..ChangeAccount::default() };
     let mut gone = (*clinic).clone();
     gone.account.id = app.deps.new_id(domain::id::AccountId::from_parts);
-    let error = account::change(&app.deps, &by, &gone, nobody).await.unwrap_err();
+    let error = accounts::change(&app.deps, &by, &gone, nobody).await.unwrap_err();
     assert!(matches!(error, ChangeError::NotFound));
     assert_eq!(app.get("/api/accounts/surgery").await.data()["default"], true);
 }
@@ -259,5 +261,5 @@ async fn an_account_changes_what_is_named_and_keeps_the_rest() {
 async fn change_account(app: &TestApp, change: ChangeAccount) -> Result<(), ChangeError> {
     let directory = app.deps.directory.current();
     let record = directory.account(app.workspace, &app.account.to_string()).unwrap();
-    account::change(&app.deps, &By::command_line(), record, change).await.map(drop)
+    accounts::change(&app.deps, &By::command_line(), record, change).await.map(drop)
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use engine::background;
 use engine::ports::{StoreError, StoreErrorKind};
-use engine::work;
 use serde_json::json;
 use sim::{Fault, FaultAction, FaultAnswer, InboundMessage};
 
@@ -36,7 +36,7 @@ async fn an_account_that_could_not_be_held_calls_meta_no_more_all_the_same() {
     let no_hold = Arc::new(NoHold(AtomicBool::new(true)));
     let guard = no_hold.clone();
     app.restart_with(|ports| guarded(ports, guard)).await;
-    work::tick_recovery(&app.deps).await.unwrap();
+    background::tick_recovery(&app.deps).await.unwrap();
     let template = json!({"name": "hello_world", "language": "en_US"});
     let unknown = app.send(json!({"to": "+15550100505", "type": "template", "template": template})).await;
     let unknown = unknown.expect(202).data()["id"].as_str().unwrap().to_owned();

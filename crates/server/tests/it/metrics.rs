@@ -7,10 +7,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::Request;
-use engine::key::DEV_KEY;
+use engine::access::api_key::DEV_KEY;
 use engine::metrics::list::{ALL, Kind};
 use engine::ports::{StoreError, StoreErrorKind};
-use engine::{By, account, work};
+use engine::{By, accounts, background};
 use serde_json::json;
 use server::metrics::Access;
 use server::run::Web;
@@ -220,7 +220,7 @@ async fn the_page_tells_what_was_sent_received_and_refused() {
 #[tokio::test]
 async fn the_page_tells_what_waits_and_is_read_from_the_store_now_and_then() {
     let app = TestApp::new().await;
-    work::tick_numbers(&app.deps).await.unwrap();
+    background::tick_numbers(&app.deps).await.unwrap();
     for to in [CUSTOMER, CUSTOMER, STRANGER] {
         let mut body = template(to);
         body["mode"] = json!("queue");
@@ -245,7 +245,7 @@ async fn the_page_tells_what_waits_and_is_read_from_the_store_now_and_then() {
     // What memory knows is told at once, what the store knows within five seconds.
     let error = serde_json::from_value(json!({"code": 190})).unwrap();
     let record = app.deps.directory.current().account(app.workspace, "sandbox").cloned().unwrap();
-    account::hold(&app.deps, &record.account, &error).await.unwrap();
+    accounts::hold(&app.deps, &record.account, &error).await.unwrap();
     let page = scrape(&app).await;
     assert_eq!(page.of_account("waypost_account_held"), 1.0);
     assert_eq!(page.of_account("waypost_queue_messages"), 3.0);
@@ -406,7 +406,7 @@ async fn a_removed_account_leaves_the_page_and_a_restart_begins_again() {
     let gone = "waypost_messages_sent_total{workspace=\"default\",account=\"clinic\"}";
     assert_eq!(scrape(&app).await.at(gone), 0.0);
     let clinic = app.deps.directory.current().account(app.workspace, &clinic.to_string()).cloned().unwrap();
-    account::remove(&app.deps, &By::gateway(), &clinic.account, true).await.unwrap();
+    accounts::remove(&app.deps, &By::gateway(), &clinic.account, true).await.unwrap();
     assert!(!scrape(&app).await.samples.contains_key(gone));
     app.send_text(CUSTOMER).await.expect(200);
     assert_eq!(scrape(&app).await.of_account("waypost_messages_sent_total"), 1.0);

@@ -2,8 +2,8 @@
 
 use axum::body::Body;
 use axum::http::{Method, Request};
-use domain::access::Scope;
-use domain::permission::Role;
+use domain::access::api_key::Scope;
+use domain::access::permission::Role;
 use serde_json::{Value, json};
 
 use crate::contract::{DOCUMENT, assert_fits, described, resolve};
@@ -67,7 +67,7 @@ async fn try_out(world: &World, path: &str, method: &Method, body: Option<&Value
         "/api/contacts/import" => {
             let content = &described(method, &path).unwrap()["requestBody"]["content"]["text/csv"];
             let request = Request::post(path)
-                .header("X-API-Key", engine::key::DEV_KEY)
+                .header("X-API-Key", engine::access::api_key::DEV_KEY)
                 .header("Content-Type", "text/csv")
                 .body(Body::from(content["example"].as_str().unwrap()));
             app.call(request.unwrap()).await

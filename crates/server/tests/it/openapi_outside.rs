@@ -84,7 +84,7 @@ async fn the_second_dialect_refuses_as_described() {
     let send =
         async |key: &str, body: &str| app.request_as(key, "POST", "/v1/messages", body.to_owned()).await;
     let text = |to: &str| serde_json::json!({"to": to, "type": "text", "text": {"body": "Hi"}}).to_string();
-    let key = engine::key::DEV_KEY;
+    let key = engine::access::api_key::DEV_KEY;
     let mut cases = vec![
         ("invalid_api_key", send("wp_test_wrong", "{}").await),
         ("outside_window", send(key, &text("+447700900123")).await),

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::Request;
-use domain::permission::Role;
+use domain::access::permission::Role;
 use serde_json::json;
 
 use crate::support::{Answer, CUSTOMER, TestApp};
@@ -86,7 +86,7 @@ pub(crate) fn upload() -> Request<Body> {
     let form = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.pdf\"\r\n\
                 Content-Type: application/pdf\r\n\r\n%PDF-1.4\n%%EOF\n\r\n--x--\r\n";
     Request::post("/api/media")
-        .header("X-API-Key", engine::key::DEV_KEY)
+        .header("X-API-Key", engine::access::api_key::DEV_KEY)
         .header("Content-Type", "multipart/form-data; boundary=x")
         .body(Body::from(form))
         .unwrap()

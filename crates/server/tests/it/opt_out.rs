@@ -1,6 +1,6 @@
 //! People who want no marketing: by a word, by Meta, by the application.
 
-use domain::opt_out::OptOutWords;
+use domain::contacts::opt_out::OptOutWords;
 use serde_json::{Value, json};
 use sim::InboundMessage;
 

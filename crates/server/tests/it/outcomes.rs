@@ -1,7 +1,7 @@
 //! How a handing-over can end, and what the caller hears.
 
 use domain::meta_error::TABLE;
-use engine::work;
+use engine::background;
 use serde_json::{Value, json};
 use sim::{Fault, FaultAction, FaultAnswer};
 
@@ -281,7 +281,7 @@ async fn what_was_being_sent_when_the_process_died_is_unknown_after_the_restart(
     let (deps, router) = (app.deps.clone(), app.router.clone());
     let body = json!({"to": CUSTOMER, "type": "text", "text": "Hi"}).to_string();
     let request = axum::http::Request::post("/api/messages/send")
-        .header("X-API-Key", engine::key::DEV_KEY)
+        .header("X-API-Key", engine::access::api_key::DEV_KEY)
         .body(axum::body::Body::from(body))
         .unwrap();
     let mut calls = tokio::task::JoinSet::new();
@@ -295,10 +295,10 @@ async fn what_was_being_sent_when_the_process_died_is_unknown_after_the_restart(
     let id = found.data()["messages"][0]["id"].clone();
 
     app.restart().await;
-    work::tick_recovery(&app.deps).await.unwrap();
+    background::tick_recovery(&app.deps).await.unwrap();
     assert_eq!(status_of(&app, &id).await, "sending");
     app.advance(11);
-    work::tick_recovery(&app.deps).await.unwrap();
+    background::tick_recovery(&app.deps).await.unwrap();
     assert_eq!(status_of(&app, &id).await, "unknown");
     app.step().await;
     assert_eq!(status_of(&app, &id).await, "read");

@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::Request;
-use domain::permission::Role;
+use domain::access::permission::Role;
 use engine::By;
-use engine::user::{self, Asking, NewUser};
+use engine::access::user;
+use engine::access::user::{Asking, NewUser};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, TestApp};

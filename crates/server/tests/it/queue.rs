@@ -1,6 +1,6 @@
 //! The queue: accepted now, sent in order, at its time, or not at all.
 
-use engine::work;
+use engine::background;
 use serde_json::{Value, json};
 use sim::{Fault, FaultAction, FaultAnswer};
 
@@ -73,7 +73,7 @@ async fn a_batch_that_is_repeated_with_its_key_is_the_same_messages() {
     };
     let post = |body: String| {
         let request = axum::http::Request::post("/api/messages/batch")
-            .header("X-API-Key", engine::key::DEV_KEY)
+            .header("X-API-Key", engine::access::api_key::DEV_KEY)
             .header("Idempotency-Key", "monday")
             .body(axum::body::Body::from(body))
             .unwrap();
@@ -293,7 +293,7 @@ async fn the_queue_survives_a_restart() {
     }
     app.restart().await;
     app.advance(11);
-    work::tick_recovery(&app.deps).await.unwrap();
+    background::tick_recovery(&app.deps).await.unwrap();
     app.tick_queue().await;
     assert_eq!(app.n_taken(), 10);
 }

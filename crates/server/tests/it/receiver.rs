@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use egress::{HookClient, HookConfig};
 use engine::ports::{BadAddress, Clock, HookCall, HookSender, PostOutcome, Posted};
-use hooks::{HookClient, HookConfig};
 use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;

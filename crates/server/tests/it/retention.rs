@@ -1,6 +1,6 @@
 //! What is old goes by the operator's settings, and readers are told of it.
 
-use engine::retention::{RetentionSettings, sweep};
+use engine::maintenance::retention::{RetentionSettings, sweep};
 use http_body_util::BodyExt;
 use jiff::SignedDuration;
 use serde_json::json;
@@ -103,7 +103,7 @@ async fn a_reader_of_events_is_told_that_it_has_missed_some() {
 
     let request = axum::http::Request::builder()
         .uri(format!("/api/events/stream?after={after}"))
-        .header("x-api-key", engine::key::DEV_KEY)
+        .header("x-api-key", engine::access::api_key::DEV_KEY)
         .body(axum::body::Body::empty())
         .unwrap();
     let mut stream = tower::ServiceExt::oneshot(app.router.clone(), request).await.unwrap().into_body();

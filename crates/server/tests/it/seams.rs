@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use engine::key::DEV_KEY;
+use engine::access::api_key::DEV_KEY;
 use serde_json::{Value, json};
 use sim::{Fault, FaultAction, FaultAnswer};
 
@@ -184,7 +184,7 @@ async fn what_is_left_of_an_erased_person_was_not_understood_when_it_was_taken_o
     let contact = app.message(sent.data()["id"].as_str().unwrap()).await["contact_id"].clone();
     let path = format!("/api/contacts/{}", contact.as_str().unwrap());
     app.request("DELETE", &path, "").await.expect(204);
-    engine::contact::tick(&app.deps).await.unwrap();
+    engine::contacts::tick(&app.deps).await.unwrap();
     let taken = app.patiently(server::redrive(&app.deps, jiff::Timestamp::UNIX_EPOCH, None)).await.unwrap();
     assert_eq!((taken.applied, taken.undecodable, taken.unrouted), (0, 0, 0), "{taken:?}");
 }
@@ -196,7 +196,7 @@ async fn what_a_customer_wrote_to_an_account_that_another_process_had_just_added
     app.restart().await;
     // Of the same app: its secret is known to the first process.
     let clinic = app.sim.accounts().into_iter().nth(1).unwrap();
-    let new = engine::account::AddAccount {
+    let new = engine::accounts::AddAccount {
         fetches_links: None,
         workspace: app.workspace,
         name: "clinic".to_owned(),
@@ -208,7 +208,7 @@ async fn what_a_customer_wrote_to_an_account_that_another_process_had_just_added
         is_default: false,
         is_sandbox: true,
     };
-    engine::account::add(&app.deps, &engine::By::command_line(), new).await.unwrap();
+    engine::accounts::add(&app.deps, &engine::By::command_line(), new).await.unwrap();
     let body = json!({"object": "whatsapp_business_account", "entry": [{"id": clinic.waba_id, "changes": [{
         "field": "messages", "value": {"messaging_product": "whatsapp",
             "metadata": {"phone_number_id": clinic.phone_number_id},

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use axum::http::Request;
-use engine::key::DEV_KEY;
+use engine::access::api_key::DEV_KEY;
 use serde_json::json;
 use server::run::Web;
 use server::traces;

@@ -10,20 +10,22 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use blobs::FolderBlobs;
-use domain::access::Scope;
-use domain::allowance::Limits;
+use domain::access::api_key::Scope;
+use domain::access::rate_limiter::Limits;
+use domain::access::user::SessionSpan;
+use domain::contacts::opt_out::OptOutWords;
 use domain::id::{AccountId, WorkspaceId};
-use domain::opt_out::OptOutWords;
-use domain::user::SessionSpan;
-use engine::account::{self, AddAccount};
+use engine::access::api_key;
+use engine::access::api_key::{DEV_KEY, NewKey};
+use engine::accounts;
+use engine::accounts::AddAccount;
 use engine::deps::Ports;
-use engine::key::{self, DEV_KEY, NewKey};
+use engine::maintenance::retention::RetentionSettings;
 use engine::media::{MediaPorts, MediaSettings};
 use engine::metrics::Metrics;
-use engine::notify::HookSettings;
 use engine::ports::{Chance, Clock};
-use engine::retention::RetentionSettings;
-use engine::{By, Deps, Settings, work};
+use engine::webhooks_out::deliver::HookSettings;
+use engine::{By, Deps, Settings, background};
 use graph::{GraphClient, GraphConfig};
 use http_body_util::BodyExt;
 use jiff::{SignedDuration, Timestamp};
@@ -223,11 +225,11 @@ impl TestApp {
         let receiver = Arc::new(Receiver::new(clock.clone()));
         let ports = ports(&folder, &sim_url, (&clock, &chance), &receiver);
         let deps = Arc::new(Deps::new(ports, settings.clone()));
-        work::prime(&deps).await.unwrap();
+        background::prime(&deps).await.unwrap();
         let workspace = deps.directory.current().workspace("default").unwrap();
         let seeded = sim.accounts().into_iter().next().unwrap();
         let added =
-            account::add(&deps, &By::gateway(), add_account(workspace, "sandbox", &seeded)).await.unwrap();
+            accounts::add(&deps, &By::gateway(), add_account(workspace, "sandbox", &seeded)).await.unwrap();
         let new = NewKey {
             workspace,
             name: "dev".to_owned(),
@@ -238,8 +240,8 @@ impl TestApp {
             rate_burst: None,
             expires_at: None,
         };
-        key::add(&deps, &By::gateway(), new, &DEV_KEY.into()).await.unwrap();
-        work::tick_recovery(&deps).await.unwrap();
+        api_key::add(&deps, &By::gateway(), new, &DEV_KEY.into()).await.unwrap();
+        background::tick_recovery(&deps).await.unwrap();
         let app = Self {
             router: server::run::router(&deps, Web::default()),
             deps,
@@ -273,7 +275,7 @@ impl TestApp {
     pub(crate) async fn restart_with(&mut self, change: impl FnOnce(Ports) -> Ports) {
         let ports = ports(&self.folder, &self.sim_url, (&self.clock, &self.chance), &self.receiver);
         self.deps = Arc::new(Deps::new(change(ports), self.settings.clone()));
-        work::prime(&self.deps).await.unwrap();
+        background::prime(&self.deps).await.unwrap();
         self.router = server::run::router(&self.deps, Web::default());
     }
 
@@ -325,7 +327,7 @@ impl TestApp {
 
     /// The queue does its rounds until nothing is left to do now.
     pub(crate) async fn tick_queue(&self) {
-        while engine::queue::tick(&self.deps).await.unwrap() > 0 {
+        while engine::messages::queue::tick(&self.deps).await.unwrap() > 0 {
             self.settle().await;
         }
     }
@@ -333,7 +335,7 @@ impl TestApp {
     /// Events go out to the endpoints until nothing is left to do now.
     pub(crate) async fn tick_hooks(&self) {
         engine::directory::refresh(&self.deps).await.unwrap();
-        while engine::notify::tick(&self.deps).await.unwrap() > 0 {
+        while engine::webhooks_out::deliver::tick(&self.deps).await.unwrap() > 0 {
             self.settle().await;
             engine::directory::refresh(&self.deps).await.unwrap();
         }
@@ -362,7 +364,7 @@ impl TestApp {
             expires_at: None,
         };
         change(&mut new);
-        let (_, secret) = key::create(&self.deps, &By::gateway(), new).await.unwrap();
+        let (_, secret) = api_key::create(&self.deps, &By::gateway(), new).await.unwrap();
         secret.expose_secret().to_owned()
     }
 
@@ -370,7 +372,7 @@ impl TestApp {
     pub(crate) async fn add_second_account(&self) -> AccountId {
         let seeded = self.sim.accounts().into_iter().nth(1).unwrap();
         let new = add_account(self.workspace, "clinic", &seeded);
-        account::add(&self.deps, &By::gateway(), new).await.unwrap().id
+        accounts::add(&self.deps, &By::gateway(), new).await.unwrap().id
     }
 
     /// Calls the gateway.

@@ -1,9 +1,10 @@
 //! Users: who may add, change and remove whom; the last owner; sessions that end at once.
 
-use domain::access::Scope;
-use domain::permission::Role;
+use domain::access::api_key::Scope;
+use domain::access::permission::Role;
 use engine::By;
-use engine::account::{self, AddAccount};
+use engine::accounts;
+use engine::accounts::AddAccount;
 use serde_json::{Value, json};
 
 use crate::people::{Browser, PASSWORD};
@@ -274,6 +275,6 @@ async fn a_key_adds_users_as_far_as_it_reaches() {
         is_sandbox: false,
         fetches_links: None,
     };
-    account::add(&app.deps, &By::command_line(), live).await.unwrap();
+    accounts::add(&app.deps, &By::command_line(), live).await.unwrap();
     add(full, "viewer").await.expect(403);
 }

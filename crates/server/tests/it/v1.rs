@@ -1,8 +1,8 @@
 //! The second dialect: the same send in other words.
 
 use axum::http::Request;
-use domain::access::Scope;
-use engine::key::DEV_KEY;
+use domain::access::api_key::Scope;
+use engine::access::api_key::DEV_KEY;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, CUSTOMER, STRANGER, TestApp};

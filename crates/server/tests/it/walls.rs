@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use axum::http::Request;
-use domain::access::Scope;
-use domain::permission::{Permission, Role};
-use engine::key::{self, NewKey};
+use domain::access::api_key::Scope;
+use domain::access::permission::{Permission, Role};
+use engine::access::api_key;
+use engine::access::api_key::NewKey;
 use engine::{By, workspace};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -157,7 +158,7 @@ async fn another_workspace_finds_nothing_of_the_first() {
         rate_burst: None,
         expires_at: None,
     };
-    let (_, secret) = key::create(&app.deps, &by, new).await.unwrap();
+    let (_, secret) = api_key::create(&app.deps, &by, new).await.unwrap();
     let stranger = secret.expose_secret();
     let ids =
         [&things.message, &things.account, &things.template, &things.contact, &things.key, &things.user];

@@ -387,7 +387,7 @@ async fn a_slow_endpoint_delays_no_other_and_no_more_than_its_share_is_under_way
         app.customer_writes(person, "hi").await;
     }
     for _ in 0..6 {
-        engine::notify::tick(&app.deps).await.unwrap();
+        engine::webhooks_out::deliver::tick(&app.deps).await.unwrap();
         while words(&app, OTHER).len() + words(&app, URL).len() < 4 {
             tokio::task::yield_now().await;
         }
@@ -429,14 +429,14 @@ async fn a_backlog_survives_the_process_and_keeps_its_order() {
     for n in 0..30 {
         app.customer_writes(CUSTOMER, &n.to_string()).await;
     }
-    engine::notify::tick(&app.deps).await.unwrap();
+    engine::webhooks_out::deliver::tick(&app.deps).await.unwrap();
     while words(&app, URL).is_empty() {
         tokio::task::yield_now().await;
     }
     // The process dies with one of them under way: nobody writes down how that went.
     app.restart().await;
     app.advance(11);
-    engine::work::tick_recovery(&app.deps).await.unwrap();
+    engine::background::tick_recovery(&app.deps).await.unwrap();
     app.receiver.forget();
     app.receiver.abandon(URL);
     app.tick_hooks().await;

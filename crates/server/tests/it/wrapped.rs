@@ -8,16 +8,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::access::ApiKey;
-use domain::audit::Act;
+use domain::access::api_key::ApiKey;
+use domain::access::audit::Act;
+use domain::access::permission::Role;
+use domain::access::user::User;
 use domain::id::{
     AccountId, ContactId, DeliveryId, KeyId, MessageId, OwnerId, ReplayId, UserId, WebhookId, WorkerId,
     WorkspaceId,
 };
 use domain::json::Object;
-use domain::outcome::Outcome;
-use domain::permission::Role;
-use domain::user::User;
+use domain::messages::outcome::Outcome;
 use engine::deps::Ports;
 use engine::ports::{
     Access, AccountChanges, Accounts, Admission, AuditFilter, BadAddress, Callback, Cancel, Claim,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::id::{MediaId, WorkspaceId};
-use domain::outcome::Outcome;
+use domain::messages::outcome::Outcome;
 use engine::media::MediaPorts;
 use engine::ports::{
     BlobError, BlobKey, Blobs, ClaimToken, ClaimedMedia, Download, DownloadError, FetchEnd, Kept, Line,

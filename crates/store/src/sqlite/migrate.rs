@@ -106,7 +106,7 @@ pub fn migrate(path: &Path, now: Timestamp) -> Result<MigrationState, OpenError>
     Ok(MigrationState { applied: before, known: known() })
 }
 
-pub(super) fn run(connection: &mut Connection, now: Timestamp) -> Result<(), MigrateError> {
+pub(crate) fn run(connection: &mut Connection, now: Timestamp) -> Result<(), MigrateError> {
     let failed = |version| move |source| MigrateError::Failed { version, source };
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed(0))?;
     tx.execute_batch(
@@ -148,11 +148,11 @@ pub(super) fn run(connection: &mut Connection, now: Timestamp) -> Result<(), Mig
     tx.commit().map_err(failed(known()))
 }
 
-pub(super) fn known() -> i64 {
+pub(crate) fn known() -> i64 {
     MIGRATIONS.last().map_or(0, |migration| migration.version)
 }
 
-pub(super) fn applied(connection: &Connection) -> rusqlite::Result<i64> {
+pub(crate) fn applied(connection: &Connection) -> rusqlite::Result<i64> {
     let has_table: bool = connection.query_row(
         "select exists (select 1 from sqlite_schema where type = 'table' and name = 'schema_migrations')",
         (),

@@ -1,54 +1,12 @@
 //! SQLite: one writer thread with group commit, a few read-only connections beside it.
 
-mod accept;
-mod access;
-mod account_news;
-mod audit;
-mod contacts;
-mod copy;
-mod deliveries;
-mod depth;
-mod directory;
-mod early;
-mod echo;
-mod erase;
-mod events;
-mod figures;
-mod idempotency;
-mod identity;
-mod ingest;
-mod inspect;
-mod kept;
-mod latest;
-mod marketing;
-mod media;
-mod media_port;
-mod messages;
-mod migrate;
-mod page;
-mod people;
-mod people_port;
+pub(crate) mod migrate;
+pub(crate) mod page;
 #[cfg(test)]
-mod plans;
-mod ports;
-mod queue;
-mod reach;
-mod read;
-mod registry;
-mod reseal;
-mod restored;
-mod retention;
-mod scrub;
-mod settle;
-mod spread;
-mod tally;
-mod templates;
-mod told;
-mod upkeep_port;
-mod users;
-mod webhooks;
-mod work;
-mod write;
+pub(crate) mod plans;
+pub(crate) mod ports;
+pub(crate) mod readers;
+pub(crate) mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -60,19 +18,16 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Notify;
 
-pub use copy::{Copied, CopyError, Restored, Restoring, backup, restore};
-pub use inspect::{Inspection, inspect};
 pub use migrate::{MigrationState, migrate, migration_state};
-pub use reseal::{Rotation, SealCount, reseal};
 
 use crate::error::SqlResult;
 use crate::row::micros;
 use crate::seal::Sealer;
-use read::Readers;
-use write::Writer;
+use crate::sqlite::readers::Readers;
+use crate::sqlite::writer::Writer;
 
 /// How long a statement waits for another process that holds the write lock.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How much of the database the writer keeps at hand: the pages where rows are added, and the indexes above them.
 const CACHE_KIB: i64 = 16 * 1024;
 /// Statements kept prepared on each connection.
@@ -133,7 +88,7 @@ impl SqliteStore {
     }
 
     /// Does `job` in a transaction, and returns once it is on disk.
-    async fn write<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
+    pub(crate) async fn write<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Fn(&Connection) -> SqlResult<T> + Send + 'static,
@@ -142,7 +97,7 @@ impl SqliteStore {
     }
 
     /// Does `job` on the connection that writes, outside of any transaction.
-    async fn alone<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
+    pub(crate) async fn alone<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> SqlResult<T> + Send + 'static,
@@ -151,7 +106,7 @@ impl SqliteStore {
     }
 
     /// Does `job` on a read-only connection, in one snapshot.
-    async fn read<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
+    pub(crate) async fn read<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> SqlResult<T> + Send + 'static,
@@ -169,7 +124,7 @@ impl SqliteStore {
 }
 
 /// Opens a connection that may write.
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
+pub(crate) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     keep_private(path);
     let connection = Connection::open_with_flags(
         path,
@@ -200,7 +155,7 @@ fn prepare_once(connection: &Connection) -> rusqlite::Result<()> {
 
 /// Makes a new database readable by its owner only: messages and numbers are in it. SQLite gives the same mode to the
 /// files beside it.
-fn keep_private(path: &Path) {
+pub(crate) fn keep_private(path: &Path) {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

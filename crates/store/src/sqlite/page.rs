@@ -11,7 +11,7 @@ use crate::row::Cells;
 
 /// Which way a list runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Order {
+pub(crate) enum Order {
     OldestFirst,
     NewestFirst,
 }
@@ -19,7 +19,7 @@ pub(super) enum Order {
 /// A list to read: a table, its columns and the conditions on its rows.
 ///
 /// The text is made of constants of this crate; whatever comes from a caller is bound.
-pub(super) struct List {
+pub(crate) struct List {
     table: &'static str,
     columns: &'static str,
     order: Order,
@@ -29,12 +29,12 @@ pub(super) struct List {
 
 impl List {
     /// All rows of `table`, read as `columns`. The table has a column `seq`, which must be the first of `columns`.
-    pub(super) fn of(table: &'static str, columns: &'static str, order: Order) -> Self {
+    pub(crate) fn of(table: &'static str, columns: &'static str, order: Order) -> Self {
         Self { table, columns, order, conditions: Vec::new(), values: Vec::new() }
     }
 
     /// Only the rows for which `condition` holds; each `?` in it takes one of `values`.
-    pub(super) fn with(
+    pub(crate) fn with(
         &mut self,
         condition: impl Into<Cow<'static, str>>,
         values: impl IntoIterator<Item = Value>,
@@ -45,7 +45,7 @@ impl List {
     }
 
     /// Only the rows in whose `column` stands one of `values`.
-    pub(super) fn within(
+    pub(crate) fn within(
         &mut self,
         column: &'static str,
         values: impl IntoIterator<Item = Value>,
@@ -58,7 +58,7 @@ impl List {
     }
 
     /// Reads one page.
-    pub(super) fn page<T>(
+    pub(crate) fn page<T>(
         self,
         connection: &Connection,
         page: PageRequest,
@@ -114,17 +114,17 @@ impl List {
 }
 
 /// A value for a condition.
-pub(super) fn text(value: &str) -> Value {
+pub(crate) fn text(value: &str) -> Value {
     Value::Text(value.to_owned())
 }
 
 /// A value for a condition: sixteen bytes.
-pub(super) fn bytes(value: &[u8; 16]) -> Value {
+pub(crate) fn bytes(value: &[u8; 16]) -> Value {
     Value::Blob(value.to_vec())
 }
 
 /// A pattern for `like … escape '\'` that finds `part` anywhere.
-pub(super) fn containing(part: &str) -> Value {
+pub(crate) fn containing(part: &str) -> Value {
     let mut pattern = String::from("%");
     for c in part.chars() {
         if matches!(c, '%' | '_' | '\\') {

@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use domain::delivery::Verdict;
+use domain::contacts::phone::PhoneNumber;
 use domain::id::{AccountId, ContactId, MediaId, MessageId, WebhookId, WorkerId, WorkspaceId};
-use domain::inbound::{Inbound, Person, Update};
-use domain::message::{Status, StatusReport};
-use domain::outcome::Accepted;
-use domain::phone::PhoneNumber;
+use domain::messages::message::{Status, StatusReport};
+use domain::messages::outcome::Accepted;
+use domain::webhooks_in::update::{Inbound, Person, Update};
+use domain::webhooks_out::delivery::Verdict;
 use engine::ports::{
     Claim, ClaimRequest, ClaimToken, DeliveryEnd, DeliveryRequest, FreshIds, MediaClaimRequest, NewMessage,
     OnUnknown, Plan, Post, Recipient, Route, RoutedPart, Settlement, SweepPlace, Swept,
@@ -22,10 +22,13 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use rusqlite::{Connection, StatementStatus};
 
-use super::{
-    accept, deliveries, depth, idempotency, ingest, media, migrate, prepare_once, queue, restored, retention,
-    settle, spread, users, work,
-};
+use super::{migrate, prepare_once};
+use crate::access::users;
+use crate::maintenance::{quarantine, retention, workers};
+use crate::media::records;
+use crate::messages::{accept, finish, idempotency, queue, queue_depth};
+use crate::webhooks_in::ingest;
+use crate::webhooks_out::{deliveries, fan_out};
 
 /// Tables that grow with what passes through.
 const LARGE: [&str; 17] = [
@@ -169,20 +172,20 @@ fn send(connection: &Connection, n: u8) {
         wa_id: Some("15550100001".to_owned()),
         ..Accepted::default()
     };
-    settle::settle(connection, &claim, &Settlement::Sent(accepted), None, now()).unwrap();
+    finish::settle(connection, &claim, &Settlement::Sent(accepted), None, now()).unwrap();
 }
 
 /// A little of everything: sent, waited, heard, handed out.
 fn live(connection: &Connection) {
     let worker = WorkerId::from_bytes(WORKER);
-    work::heartbeat(connection, worker, [0; 4], now()).unwrap();
+    workers::heartbeat(connection, worker, [0; 4], now()).unwrap();
     send(connection, 11);
     for n in 12..15 {
         let plan = Plan::Queue { due_at: now(), order_at: now(), limit: 10 };
         accept::accept(connection, &message(n, plan)).unwrap();
     }
     let inbound = Inbound {
-        beside: domain::inbound::Beside::default(),
+        beside: domain::webhooks_in::update::Beside::default(),
         wamid: "wamid.IN".to_owned(),
         from: Person { wa_id: Some("15550100001".to_owned()), ..Person::default() },
         at: now(),
@@ -218,13 +221,13 @@ fn rounds(connection: &Connection) {
     let round = queue::claim_due(connection, &request).unwrap();
     queue::begin(connection, &round.claimed[0].claim, now()).unwrap();
     queue::expire(connection, later, 10).unwrap();
-    depth::all(connection).unwrap();
-    work::departures(connection, now()).unwrap();
-    work::probe(connection, now()).unwrap();
+    queue_depth::all(connection).unwrap();
+    workers::departures(connection, now()).unwrap();
+    workers::probe(connection, now()).unwrap();
     idempotency::forget(connection, later, 10).unwrap();
 
-    assert!(spread::has_work(connection).unwrap());
-    spread::spread(connection, now(), 10).unwrap();
+    assert!(fan_out::has_work(connection).unwrap());
+    fan_out::spread(connection, now(), 10).unwrap();
     deliveries::work(connection, now()).unwrap();
     let webhook = WebhookId::from_bytes(WEBHOOK);
     let request =
@@ -252,12 +255,12 @@ fn rounds(connection: &Connection) {
         until: later,
         now: now(),
     };
-    media::claim(connection, &request).unwrap();
-    media::gone(connection, later, 10).unwrap();
+    records::claim(connection, &request).unwrap();
+    records::gone(connection, later, 10).unwrap();
     users::sessions_forget(connection, later, later, 10).unwrap();
-    restored::made_at(connection).unwrap();
-    work::recover(connection, later, later, 10).unwrap();
-    restored::hold(connection, later, 10).unwrap();
+    quarantine::made_at(connection).unwrap();
+    workers::recover(connection, later, later, 10).unwrap();
+    quarantine::hold(connection, later, 10).unwrap();
     for what in [
         Swept::Messages(workspace),
         Swept::Events(workspace),

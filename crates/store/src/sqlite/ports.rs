@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use domain::access::ApiKey;
-use domain::audit::Act;
+use domain::access::api_key::ApiKey;
+use domain::access::audit::Act;
 use domain::id::{
     AccountId, ContactId, DeliveryId, KeyId, MessageId, OwnerId, ReplayId, WebhookId, WorkerId, WorkspaceId,
 };
@@ -20,10 +20,16 @@ use engine::ports::{
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use super::{
-    SqliteStore, accept, audit, deliveries, depth, directory, events, figures, idempotency, ingest, kept,
-    messages, people, queue, reach, registry, settle, spread, templates, webhooks, work,
-};
+use super::SqliteStore;
+use crate::access::audit;
+use crate::accounts::{directory, registry};
+use crate::contacts::records;
+use crate::events::log;
+use crate::maintenance::{stats, workers};
+use crate::messages::{accept, finish, idempotency, messaging_limit, queries, queue, queue_depth};
+use crate::templates;
+use crate::webhooks_in::{ingest, webhook_archive};
+use crate::webhooks_out::{deliveries, endpoints, fan_out};
 
 #[async_trait]
 impl Accounts for SqliteStore {
@@ -111,7 +117,7 @@ impl Accounts for SqliteStore {
         since: Timestamp,
     ) -> Result<BTreeMap<String, u32>, StoreError> {
         self.read("counting whom templates reached", move |connection| {
-            reach::since(connection, workspace, since)
+            messaging_limit::since(connection, workspace, since)
         })
         .await
     }
@@ -163,15 +169,13 @@ impl Hooks for SqliteStore {
         limit: u32,
     ) -> Result<Option<EventPage>, StoreError> {
         let filter = filter.clone();
-        self.read("reading events", move |connection| {
-            events::page(connection, workspace, &filter, start, limit)
-        })
-        .await
+        self.read("reading events", move |connection| log::page(connection, workspace, &filter, start, limit))
+            .await
     }
 
     async fn webhook_add(&self, new: &WebhookRecord, limit: u32, act: Act) -> Result<bool, StoreError> {
         let (sealer, new) = (self.sealer.clone(), new.clone());
-        self.write("adding an endpoint", move |tx| webhooks::add(tx, &sealer, &new, limit, &act)).await
+        self.write("adding an endpoint", move |tx| endpoints::add(tx, &sealer, &new, limit, &act)).await
     }
 
     async fn webhook_change(
@@ -181,7 +185,7 @@ impl Hooks for SqliteStore {
         act: Act,
     ) -> Result<bool, StoreError> {
         let (sealer, changed) = (self.sealer.clone(), changed.clone());
-        self.write("changing an endpoint", move |tx| webhooks::change(tx, &sealer, &changed, revives, &act))
+        self.write("changing an endpoint", move |tx| endpoints::change(tx, &sealer, &changed, revives, &act))
             .await
     }
 
@@ -194,7 +198,7 @@ impl Hooks for SqliteStore {
     ) -> Result<bool, StoreError> {
         let (sealer, secret) = (self.sealer.clone(), secret.clone());
         self.write("giving an endpoint a secret", move |tx| {
-            webhooks::rotate(tx, &sealer, (workspace, id), (&secret, old_until), &act)
+            endpoints::rotate(tx, &sealer, (workspace, id), (&secret, old_until), &act)
         })
         .await
     }
@@ -205,7 +209,7 @@ impl Hooks for SqliteStore {
         id: WebhookId,
         act: Act,
     ) -> Result<bool, StoreError> {
-        self.write("removing an endpoint", move |tx| webhooks::remove(tx, workspace, id, &act)).await
+        self.write("removing an endpoint", move |tx| endpoints::remove(tx, workspace, id, &act)).await
     }
 
     async fn hook_work(&self, now: Timestamp) -> Result<HookWork, StoreError> {
@@ -213,7 +217,7 @@ impl Hooks for SqliteStore {
     }
 
     async fn spread(&self, now: Timestamp, limit: u32) -> Result<bool, StoreError> {
-        self.write("handing out events", move |tx| spread::spread(tx, now, limit)).await
+        self.write("handing out events", move |tx| fan_out::spread(tx, now, limit)).await
     }
 
     async fn claim_deliveries(&self, request: &DeliveryRequest) -> Result<Vec<ClaimedDelivery>, StoreError> {
@@ -254,12 +258,14 @@ impl Hooks for SqliteStore {
         replay: ReplayId,
         act: Act,
     ) -> Result<Option<DeliveryId>, StoreError> {
-        self.write("repeating a delivery", move |tx| spread::redeliver(tx, workspace, delivery, replay, &act))
-            .await
+        self.write("repeating a delivery", move |tx| {
+            fan_out::redeliver(tx, workspace, delivery, replay, &act)
+        })
+        .await
     }
 
     async fn replay(&self, replay: NewReplay, act: Act) -> Result<u64, StoreError> {
-        self.write("repeating events", move |tx| spread::replay(tx, &replay, &act)).await
+        self.write("repeating events", move |tx| fan_out::replay(tx, &replay, &act)).await
     }
 
     async fn begin_test(
@@ -337,7 +343,7 @@ impl Messages for SqliteStore {
         now: Timestamp,
     ) -> Result<Settled, StoreError> {
         let (claim, end) = (*claim, end.clone());
-        self.write("settling a message", move |tx| settle::settle(tx, &claim, &end, answer.as_ref(), now))
+        self.write("settling a message", move |tx| finish::settle(tx, &claim, &end, answer.as_ref(), now))
             .await
     }
 
@@ -394,7 +400,8 @@ impl Messages for SqliteStore {
 
     async fn posts(&self, wanted: &KeptPosts) -> Result<Vec<KeptPost>, StoreError> {
         let wanted = *wanted;
-        self.read("reading what meta posted", move |connection| kept::posts(connection, &wanted)).await
+        self.read("reading what meta posted", move |connection| webhook_archive::posts(connection, &wanted))
+            .await
     }
 
     async fn message(
@@ -403,7 +410,7 @@ impl Messages for SqliteStore {
         key: &MessageKey,
     ) -> Result<Option<MessageStory>, StoreError> {
         let key = key.clone();
-        self.read("reading a message", move |connection| messages::story(connection, workspace, &key)).await
+        self.read("reading a message", move |connection| queries::story(connection, workspace, &key)).await
     }
 
     async fn messages(
@@ -413,12 +420,12 @@ impl Messages for SqliteStore {
         page: PageRequest,
     ) -> Result<Page<StoredMessage>, StoreError> {
         let filter = filter.clone();
-        self.read("listing messages", move |connection| messages::page(connection, workspace, &filter, page))
+        self.read("listing messages", move |connection| queries::page(connection, workspace, &filter, page))
             .await
     }
 
     async fn contact(&self, workspace: WorkspaceId, id: ContactId) -> Result<Option<Contact>, StoreError> {
-        self.read("reading a contact", move |connection| people::one(connection, workspace, id)).await
+        self.read("reading a contact", move |connection| records::one(connection, workspace, id)).await
     }
 
     async fn contacts(
@@ -428,7 +435,7 @@ impl Messages for SqliteStore {
         page: PageRequest,
     ) -> Result<Page<Contact>, StoreError> {
         let filter = filter.clone();
-        self.read("listing contacts", move |connection| people::page(connection, workspace, &filter, page))
+        self.read("listing contacts", move |connection| records::page(connection, workspace, &filter, page))
             .await
     }
 }
@@ -437,16 +444,19 @@ impl Messages for SqliteStore {
 impl Work for SqliteStore {
     async fn heartbeat(&self, worker: WorkerId, now: Timestamp) -> Result<(), StoreError> {
         let key_id = self.sealer.key_id();
-        self.write("saying that this process lives", move |tx| work::heartbeat(tx, worker, key_id, now)).await
+        self.write("saying that this process lives", move |tx| workers::heartbeat(tx, worker, key_id, now))
+            .await
     }
 
     async fn farewell(&self, worker: WorkerId) -> Result<(), StoreError> {
-        self.write("saying that this process ends", move |tx| work::farewell(tx, worker)).await
+        self.write("saying that this process ends", move |tx| workers::farewell(tx, worker)).await
     }
 
     async fn recover(&self, silent_since: Timestamp, now: Timestamp, limit: u32) -> Result<u32, StoreError> {
-        self.write("settling what a dead process left", move |tx| work::recover(tx, silent_since, now, limit))
-            .await
+        self.write("settling what a dead process left", move |tx| {
+            workers::recover(tx, silent_since, now, limit)
+        })
+        .await
     }
 
     async fn expire(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError> {
@@ -455,22 +465,22 @@ impl Work for SqliteStore {
 
     async fn figures(&self, now: Timestamp) -> Result<Figures, StoreError> {
         let path = self.path.clone();
-        self.read("reading the figures", move |connection| figures::read(connection, &path, now)).await
+        self.read("reading the figures", move |connection| stats::read(connection, &path, now)).await
     }
 
     async fn review_reach(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.write("reviewing the messaging limits", move |tx| reach::review_all(tx, now)).await
+        self.write("reviewing the messaging limits", move |tx| messaging_limit::review_all(tx, now)).await
     }
 
     async fn departures(&self, since: Timestamp) -> Result<Vec<Departure>, StoreError> {
-        self.read("looking for departures", move |connection| work::departures(connection, since)).await
+        self.read("looking for departures", move |connection| workers::departures(connection, since)).await
     }
 
     async fn queue_depths(&self) -> Result<BTreeMap<AccountId, u32>, StoreError> {
-        self.read("measuring the queues", depth::all).await
+        self.read("measuring the queues", queue_depth::all).await
     }
 
     async fn probe(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.write("trying to write", move |tx| work::probe(tx, now)).await
+        self.write("trying to write", move |tx| workers::probe(tx, now)).await
     }
 }

@@ -1,9 +1,9 @@
 //! Accounts, keys and templates, and their secrets at rest.
 
-use domain::access::{ApiKey, Scope};
-use domain::audit::Action;
+use domain::access::api_key::{ApiKey, Scope};
+use domain::access::audit::Action;
 use domain::id::{KeyId, OwnerId, TemplateId};
-use domain::template::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
+use domain::templates::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
 use engine::ports::{Accounts, ListedTemplate, Removal, StoreErrorKind, TemplateFilter, TemplatesPut};
 use secrecy::ExposeSecret;
 

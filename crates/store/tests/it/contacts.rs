@@ -1,8 +1,8 @@
 //! People: known by number, by user id, by both.
 
-use domain::inbound::Person;
-use domain::outcome::Accepted;
-use domain::phone::{PhoneNumber, UserId};
+use domain::contacts::phone::{PhoneNumber, UserId};
+use domain::messages::outcome::Accepted;
+use domain::webhooks_in::update::Person;
 use engine::ports::{ContactFilter, MessageFilter, Messages, Recipient, Settlement};
 
 use crate::support::{CUSTOMER, TestStore, page};
@@ -11,14 +11,19 @@ async fn contacts(app: &TestStore) -> Vec<engine::ports::Contact> {
     app.store.contacts(app.workspace, &ContactFilter::default(), page(50)).await.unwrap().rows
 }
 
-fn by(app: &TestStore, wamid: &str, wa_id: Option<&str>, user_id: Option<&str>) -> domain::inbound::Inbound {
+fn by(
+    app: &TestStore,
+    wamid: &str,
+    wa_id: Option<&str>,
+    user_id: Option<&str>,
+) -> domain::webhooks_in::update::Inbound {
     let from = Person {
         wa_id: wa_id.map(str::to_owned),
         user_id: user_id.map(str::to_owned),
         name: Some("Maya Osei".to_owned()),
         ..Person::default()
     };
-    domain::inbound::Inbound { from, ..app.text_from(CUSTOMER, wamid) }
+    domain::webhooks_in::update::Inbound { from, ..app.text_from(CUSTOMER, wamid) }
 }
 
 #[tokio::test]
@@ -111,7 +116,7 @@ async fn spellings_of_a_number_are_one_person_even_before_meta_says_so() {
 async fn messages_about_messages_do_not_open_the_window() {
     let app = TestStore::new().await;
     for kind in ["system", "edit", "revoke"] {
-        let message = domain::inbound::Inbound {
+        let message = domain::webhooks_in::update::Inbound {
             kind: kind.to_owned(),
             ..app.text_from(CUSTOMER, &format!("wamid.{kind}"))
         };

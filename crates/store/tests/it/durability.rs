@@ -1,6 +1,6 @@
 //! What is on disk, and which SQLite puts it there.
 
-use domain::message::Status;
+use domain::messages::message::Status;
 use engine::ports::{Messages, Work};
 use tokio::task::JoinSet;
 

@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use domain::message::Status;
-use domain::outcome::Accepted;
+use domain::messages::message::Status;
+use domain::messages::outcome::Accepted;
 use engine::ports::{Admission, Messages, Settlement, StoreErrorKind, Work};
 
 use crate::support::{CUSTOMER, TestStore};

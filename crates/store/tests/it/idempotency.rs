@@ -1,9 +1,9 @@
 //! The answers kept for repeated requests.
 
 use domain::id::OwnerId;
-use domain::message::Status;
+use domain::messages::message::Status;
+use domain::messages::outcome::Accepted;
 use domain::meta_error::MetaError;
-use domain::outcome::Accepted;
 use engine::ports::{
     Admission, Failure, KeptAnswer, KeptKey, Messages, NewIdempotencyKey, NewMessage, Plan, Settled,
     Settlement, Work,

@@ -1,9 +1,9 @@
 //! What is written down of files.
 
-use domain::audit::Action;
+use domain::access::audit::Action;
 use domain::id::{MediaId, MessageId, WorkerId, WorkspaceId};
-use domain::inbound::{Inbound, Update};
 use domain::media::digest_of;
+use domain::webhooks_in::update::{Inbound, Update};
 use engine::ports::{
     BlobKey, ClaimedMedia, ContactFilter, Contacts, FetchEnd, MediaClaimRequest, MediaOrigin, MediaRecords,
     MediaState, Messages, NewMedia, Settled, StoredMedia, SweepPlace, Swept, Upkeep, UploadKey, WholeMedia,

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use domain::message::Status;
+use domain::messages::message::Status;
+use domain::messages::window::Window;
 use domain::meta_error::MetaError;
-use domain::window::Window;
 use engine::ports::{
     Admission, ClaimToken, Failure, MessageFilter, MessageKey, Messages, PageRequest, PageStart, Settled,
     Settlement,

@@ -1,11 +1,11 @@
 //! What is known of news: who hears of them, how long they wait, in which order they count.
 
-use domain::audit::Action;
+use domain::access::audit::Action;
 use domain::check::Change;
-use domain::event::{AccountChange, EventKind};
+use domain::events::{AccountChange, EventKind};
 use domain::id::{AccountId, WorkspaceId};
-use domain::inbound::{AccountUpdate, HoldCause, HoldChange, Update};
-use domain::message::Status;
+use domain::messages::message::Status;
+use domain::webhooks_in::update::{AccountUpdate, HoldCause, HoldChange, Update};
 use engine::ports::{
     AccountChanges, Accounts, Again, EventFilter, EventStart, Hooks, Ingested, KeptPosts, Messages,
     PartState, Post, Proof, Route, RoutedPart, Work,

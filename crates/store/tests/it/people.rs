@@ -1,16 +1,16 @@
 //! What is written down about people, joined and erased.
 
-use domain::audit::{Act, Action};
+use domain::access::audit::{Act, Action};
 use domain::check::Change;
-use domain::contact::{ContactChange, CustomFields};
+use domain::contacts::contact::{ContactChange, CustomFields};
+use domain::contacts::opt_out::{OptOutReason, Wish};
+use domain::contacts::phone::{PhoneNumber, UserId};
 use domain::id::{AccountId, ContactId, OwnerId, WorkspaceId};
-use domain::inbound::Update;
-use domain::inbound::{Inbound, Person};
 use domain::json::Object;
-use domain::message::Status;
-use domain::opt_out::{OptOutReason, Wish};
-use domain::outcome::Accepted;
-use domain::phone::{PhoneNumber, UserId};
+use domain::messages::message::Status;
+use domain::messages::outcome::Accepted;
+use domain::webhooks_in::update::Update;
+use domain::webhooks_in::update::{Inbound, Person};
 use engine::ports::{
     ContactEnd, ContactFilter, ContactPut, ContactTarget, Contacts, ErasureStep, EventFilter, EventStart,
     Failure, Hooks, KeptAnswer, MessageFilter, MessageKey, Messages, NewIdempotencyKey, Recipient, Route,

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::audit::Action;
+use domain::access::audit::Action;
 use domain::id::{MessageId, WorkerId};
-use domain::message::Status;
-use domain::outcome::Accepted;
+use domain::messages::message::Status;
+use domain::messages::outcome::Accepted;
 use engine::ports::{
     Admission, Cancel, Claim, ClaimRequest, ClaimToken, Claimed, Fallback, Messages, NewMessage, Plan,
     SentAs, Settled, Settlement, Work,

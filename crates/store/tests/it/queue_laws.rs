@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use domain::audit::Action;
+use domain::access::audit::Action;
 use domain::id::{AccountId, MessageId, WorkerId};
-use domain::message::Status;
-use domain::outcome::Accepted;
+use domain::messages::message::Status;
+use domain::messages::outcome::Accepted;
 use engine::ports::{
     Admission, Cancel, Claim, ClaimToken, Failure, Messages, NewMessage, Plan, Settled, Settlement, Work,
 };

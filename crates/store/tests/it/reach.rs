@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use domain::contacts::phone::UserId;
 use domain::id::WorkerId;
-use domain::inbound::{Call, Person, Update};
-use domain::message::Status;
-use domain::outcome::Accepted;
-use domain::phone::UserId;
+use domain::messages::message::Status;
+use domain::messages::outcome::Accepted;
+use domain::webhooks_in::update::{Call, Person, Update};
 use engine::ports::{
     Accounts, Claim, Failure, Messages, NewMessage, NumberInfo, Recipient, Settlement, Work,
 };

@@ -1,12 +1,12 @@
 //! Accounts and templates as people change them, and what is watched of tokens.
 
-use domain::audit::Action;
+use domain::access::audit::Action;
 use domain::check::Change;
-use domain::event::EventKind;
+use domain::events::EventKind;
 use domain::id::{AccountId, TemplateId};
-use domain::inbound::HoldCause;
-use domain::message::Status;
-use domain::template::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
+use domain::messages::message::Status;
+use domain::templates::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
+use domain::webhooks_in::update::HoldCause;
 use engine::ports::{
     AccountChanges, AccountRecord, Accounts, EventFilter, EventStart, Hooks, ListedTemplate, Registry,
     Removal, StoreError, StoreErrorKind, TemplateFilter, TemplatesPut, Work,

@@ -1,8 +1,8 @@
 //! What Meta reports: in any order, more than once, early, late, and by reference.
 
-use domain::inbound::Update;
-use domain::message::{Pricing, Status};
+use domain::messages::message::{Pricing, Status};
 use domain::meta_error::MetaError;
+use domain::webhooks_in::update::Update;
 use engine::ports::{Ingested, MessageKey, Messages, RoutedPart};
 use proptest::prelude::*;
 

@@ -1,7 +1,7 @@
 //! What is old goes, and nothing that is needed.
 
 use domain::id::{EventId, MessageId};
-use domain::message::Status;
+use domain::messages::message::Status;
 use engine::ports::{
     EventFilter, EventStart, Hooks, MessageKey, Messages, Overdue, Plan, StoredEvent, SweepPlace, Swept,
     Upkeep,
@@ -181,7 +181,7 @@ async fn the_audit_log_and_kept_parts_go_by_their_age() {
     assert_eq!(sweep(&app, Swept::Audit(app.workspace), days_ago(&app, 10)).await, 0);
 
     for n in 0..3 {
-        let mut part = app.part(domain::inbound::Update::Other, (0, 5));
+        let mut part = app.part(domain::webhooks_in::update::Update::Other, (0, 5));
         "flows".clone_into(&mut part.field);
         app.post(&format!("{n} other"), vec![part]).await;
         app.advance(20 * DAY);

@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::account::{Account, AccountStatus};
-use domain::audit::{Act, Action, Actor, ActorKind, Subject, SubjectKind};
+use domain::access::audit::{Act, Action, Actor, ActorKind, Subject, SubjectKind};
+use domain::accounts::account::{Account, AccountStatus};
+use domain::contacts::phone::PhoneNumber;
 use domain::id::{AccountId, ActId, ContactId, MediaId, MessageId, WorkerId, WorkspaceId};
-use domain::inbound::{Beside, Inbound, Person, Update};
 use domain::json::Object;
-use domain::message::{Reference, Status, StatusReport};
-use domain::outcome::Accepted;
-use domain::phone::PhoneNumber;
+use domain::messages::message::{Reference, Status, StatusReport};
+use domain::messages::outcome::Accepted;
+use domain::webhooks_in::update::{Beside, Inbound, Person, Update};
 use engine::metrics::Metrics;
 use engine::ports::{
     AccountRecord, Accounts, Admission, Chance, Claim, ClaimRequest, ClaimToken, Claimed, Clock, FreshIds,

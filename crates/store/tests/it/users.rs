@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use domain::audit::{Act, Action};
+use domain::access::audit::{Act, Action};
+use domain::access::permission::Role;
+use domain::access::user::User;
 use domain::id::{KeyId, UserId, WorkspaceId};
-use domain::permission::Role;
-use domain::user::User;
 use engine::ports::{
     Access, Accounts, AuditFilter, NewSession, Rotation, StoreErrorKind, UserChange, UserEnd, UserFilter,
     Whose,
@@ -179,7 +179,7 @@ async fn a_key_is_replaced_once() {
     app.store.key_add(old.clone(), app.act(Action::KeyCreated)).await.unwrap();
     let rotate = |n: u8| {
         let id = app.id(KeyId::from_parts);
-        let new = domain::access::ApiKey { id, digest: [n; 32], ..old.clone() };
+        let new = domain::access::api_key::ApiKey { id, digest: [n; 32], ..old.clone() };
         let old_expires_at = app.now() + SignedDuration::from_secs(60);
         let rotation = Rotation { new, old: old.id, old_expires_at, now: app.now() };
         (id, app.store.key_rotate(rotation, app.act(Action::KeyRotated)))

@@ -1,7 +1,7 @@
 //! What a dead process leaves behind.
 
 use domain::id::WorkerId;
-use domain::message::Status;
+use domain::messages::message::Status;
 use engine::ports::Work;
 
 use crate::support::TestStore;

@@ -9,11 +9,11 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::check::{Change, Fields, Item};
-use engine::account::{AddAccount, ChangeAccount};
-use engine::key::Caller;
+use engine::access::api_key::Caller;
+use engine::accounts::{AddAccount, ChangeAccount};
+use engine::messages::send::choose_account;
 use engine::ports::{AccountRecord, Removal, StoreError, StoreErrorKind};
-use engine::send::choose_account;
-use engine::{Deps, account};
+use engine::{Deps, accounts};
 use secrecy::SecretString;
 
 use super::show_one;
@@ -40,7 +40,7 @@ pub(crate) async fn create_account(
     may_make(&caller, new.is_sandbox)?;
     may_take_default(&deps, &caller, new.is_default)?;
     refuse_taken(&deps, &caller, (&new.name, Some(&new.phone_number_id)), None)?;
-    let added = account::add(&deps, &by, new).await.map_err(|error| or_taken(error, None))?;
+    let added = accounts::add(&deps, &by, new).await.map_err(|error| or_taken(error, None))?;
     let directory = deps.directory.current();
     let record =
         directory.account(caller.workspace(), &added.id.to_string()).ok_or_else(|| gone(&added.name))?;
@@ -62,7 +62,7 @@ pub(crate) async fn update_account(
     if let Some(name) = &changes.name {
         refuse_taken(&deps, &caller, (name, None), Some(&record))?;
     }
-    let changed = account::change(&deps, &by, &record, changes).await?;
+    let changed = accounts::change(&deps, &by, &record, changes).await?;
     show_one(&deps, &caller, &changed, StatusCode::OK).await
 }
 
@@ -76,7 +76,7 @@ pub(crate) async fn delete_account(
     let query = body::query(query.as_deref())?;
     let is_forced = body::read(&query, |fields| fields.optional("force").boolean_or_text().unwrap_or(false))?;
     let record = choose_account(&deps, &caller, Some(&id))?;
-    match account::remove(&deps, &by, &record.account, is_forced).await? {
+    match accounts::remove(&deps, &by, &record.account, is_forced).await? {
         Removal::Removed => Ok(StatusCode::NO_CONTENT.into_response()),
         Removal::NotFound => Err(gone(&id)),
         Removal::Busy(n_waiting) => {
@@ -208,7 +208,7 @@ fn read_changes(fields: &Fields<'_, '_>, record: &AccountRecord) -> ChangeAccoun
         name: needed("name").and_then(|item| read_name(&item)),
         access_token: needed("access_token").and_then(|item| read_secret(&item)),
         app_secret: fields.change("app_secret").and_then(|item| read_secret(&item)),
-        keep_old_for: account::KEEP_OLD_FOR,
+        keep_old_for: accounts::KEEP_OLD_FOR,
         verify_token: fields.change("verify_token").and_then(|item| read_secret(&item)),
         is_default: needed("default").and_then(|item| item.boolean()),
         fetches_links: fields.change("fetch_media").and_then(|item| item.boolean()),

@@ -6,11 +6,12 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use domain::accounts::profile;
 use domain::json::Value;
-use domain::profile;
-use engine::account::Check;
-use engine::send::choose_account;
-use engine::{Deps, account, number};
+use engine::accounts::Check;
+use engine::accounts::number;
+use engine::messages::send::choose_account;
+use engine::{Deps, accounts};
 use secrecy::SecretString;
 
 use super::show_one;
@@ -28,7 +29,7 @@ pub(crate) async fn test_account(
 ) -> Result<Response, ApiError> {
     body::nothing(&deps, &headers, body).await?;
     let record = choose_account(&deps, &caller, Some(&id))?;
-    let checks = account::test(&deps, &record).await?;
+    let checks = accounts::test(&deps, &record).await?;
     let is_ok = checks.iter().all(|check| check.is_ok);
     let checks = checks.into_iter().map(show_check).collect();
     let data = object([

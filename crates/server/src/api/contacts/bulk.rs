@@ -6,11 +6,12 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use domain::contact::ContactChange;
+use domain::contacts::contact::ContactChange;
+use domain::contacts::opt_out::OptOutReason;
 use domain::id::WorkspaceId;
 use domain::json::Value;
-use domain::opt_out::OptOutReason;
-use engine::contact::{self, Batch, Request};
+use engine::contacts;
+use engine::contacts::{Batch, Request};
 use engine::ports::ContactTarget;
 use engine::{By, Deps};
 
@@ -47,7 +48,7 @@ async fn put(deps: &Deps, by: &By, workspace: WorkspaceId, items: &[Value]) -> R
         reason: OptOutReason::Api,
     });
     let mut ends =
-        contact::put_all(deps, (by, Batch::List), workspace, requests.collect()).await?.into_iter();
+        contacts::put_all(deps, (by, Batch::List), workspace, requests.collect()).await?.into_iter();
     let results = read.into_iter().enumerate().map(|(index, read)| {
         let end = read.and_then(|_| {
             let end = ends.next().unwrap_or(engine::ports::ContactEnd::NotFound);

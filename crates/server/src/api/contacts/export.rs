@@ -6,7 +6,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
-use domain::contact::{COLUMNS, CUSTOM_PREFIX, Column, custom_text, join_tags};
+use domain::contacts::contact::{COLUMNS, CUSTOM_PREFIX, Column, custom_text, join_tags};
 use domain::id::WorkspaceId;
 use engine::Deps;
 use engine::ports::{Contact, ContactFilter, PageRequest, PageStart, StoreError};

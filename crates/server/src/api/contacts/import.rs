@@ -9,11 +9,12 @@ use axum::extract::{FromRequest, Multipart, RawQuery, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::Response;
 use domain::check::Change;
-use domain::contact::{Column, ContactChange};
+use domain::contacts::contact::{Column, ContactChange};
+use domain::contacts::opt_out::OptOutReason;
 use domain::id::WorkspaceId;
 use domain::json::{Object, Value};
-use domain::opt_out::OptOutReason;
-use engine::contact::{self, Batch};
+use engine::contacts;
+use engine::contacts::Batch;
 use engine::ports::{ContactEnd, ContactTarget};
 use engine::{By, Deps, ports::StoreError};
 use futures_util::StreamExt as _;
@@ -192,14 +193,14 @@ impl Import<'_> {
         if rows.is_empty() {
             return Ok(());
         }
-        let request = |(_, change): &(u64, ContactChange)| contact::Request {
+        let request = |(_, change): &(u64, ContactChange)| contacts::Request {
             target: ContactTarget::Whoever,
             change: change.clone(),
             reason: OptOutReason::Import,
         };
         let requests = rows.iter().map(request).collect();
         let batch = if self.is_dry_run { Batch::Rehearsal } else { Batch::Table };
-        let ends = contact::put_all(self.deps, (self.by, batch), self.workspace, requests).await?;
+        let ends = contacts::put_all(self.deps, (self.by, batch), self.workspace, requests).await?;
         for ((line, _), end) in rows.into_iter().zip(ends) {
             self.report.add(line, end);
         }

@@ -1,7 +1,7 @@
 //! Accounts, and their business profiles.
 
-use domain::profile::{MAX_ABOUT, MAX_WEBSITE, MAX_WEBSITES, TEXTS, VERTICALS};
-use engine::account::CHECKS;
+use domain::accounts::profile::{MAX_ABOUT, MAX_WEBSITE, MAX_WEBSITES, TEXTS, VERTICALS};
+use engine::accounts::CHECKS;
 
 use super::example::ACCOUNT;
 use super::operation::Operation;

@@ -1,6 +1,6 @@
 //! The audit log.
 
-use domain::audit::{Action, ActorKind, SubjectKind};
+use domain::access::audit::{Action, ActorKind, SubjectKind};
 
 use super::operation::Operation;
 use super::schema::{Schema, any_object, id, need, shown, text, time, word};

@@ -1,7 +1,7 @@
 //! Login, logout, who calls, and the document itself.
 
-use domain::access::Scope;
-use domain::permission::{Permission, Role};
+use domain::access::api_key::Scope;
+use domain::access::permission::{Permission, Role};
 
 use super::operation::{Answer, JSON, Operation};
 use super::schema::{

@@ -1,11 +1,11 @@
 //! Contacts.
 
-use domain::contact::{
+use domain::contacts::contact::{
     MAX_CUSTOM_FIELDS, MAX_CUSTOM_KEY, MAX_CUSTOM_VALUE, MAX_EMAIL, MAX_NAME, MAX_STAGE, MAX_TAG, MAX_TAGS,
 };
+use domain::contacts::opt_out::OptOutReason;
+use domain::contacts::phone::UserId;
 use domain::json::Value;
-use domain::opt_out::OptOutReason;
-use domain::phone::UserId;
 
 use super::example::CONTACT;
 use super::messages::{OUTBOUND, filters};

@@ -1,4 +1,4 @@
-//! What messages say, type by type. The limits are Meta's, as `domain::content` checks them.
+//! What messages say, type by type. The limits are Meta's, as `domain::messages::content` checks them.
 
 use super::schema::{
     Schema, any_of, at_least_one, body, boolean, degrees, exactly_one, format, list, may, named, need,

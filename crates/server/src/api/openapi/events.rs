@@ -1,8 +1,8 @@
 //! Events.
 
-use domain::event::EventKind;
-use domain::message::Status;
-use domain::opt_out::OptOutReason;
+use domain::contacts::opt_out::OptOutReason;
+use domain::events::EventKind;
+use domain::messages::message::Status;
 
 use super::operation::{Answer, Operation};
 use super::schema::{

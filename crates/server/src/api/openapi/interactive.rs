@@ -1,4 +1,4 @@
-//! Interactive messages, type by type: `domain::content::interactive` checks them.
+//! Interactive messages, type by type: `domain::messages::content::interactive` checks them.
 
 use super::content::header_value;
 use super::schema::{

@@ -1,6 +1,6 @@
 //! API keys.
 
-use domain::access::Scope;
+use domain::access::api_key::Scope;
 
 use super::example::KEY;
 use super::operation::Operation;

@@ -1,7 +1,7 @@
 //! Messages, read and acted upon.
 
-use domain::content::MessageKind;
-use domain::message::{Direction, Status};
+use domain::messages::content::MessageKind;
+use domain::messages::message::{Direction, Status};
 use engine::ports::WaitingFor;
 
 use super::example::MESSAGE;

@@ -1,4 +1,4 @@
-//! Orders to be paid, and how they stand: `domain::content::order` checks them.
+//! Orders to be paid, and how they stand: `domain::messages::content::order` checks them.
 
 use super::schema::{
     Schema, any_object, any_of, body, format, integer, integer_or_text, list, may, need, only, open_body,

@@ -4,8 +4,8 @@
 //! for the second dialect, which is the same send.
 
 use axum::http::StatusCode;
+use domain::access::permission::Permission;
 use domain::json::{Object, Value};
-use domain::permission::Permission;
 
 use super::operation::{Answer, JSON, Operation};
 use super::parts;

@@ -1,6 +1,6 @@
 //! Sending.
 
-use domain::content::MessageKind;
+use domain::messages::content::MessageKind;
 
 use super::operation::Operation;
 use super::parts::idempotency_key;

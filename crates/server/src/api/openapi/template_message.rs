@@ -1,4 +1,4 @@
-//! The template object of a send: `domain::content::sending` checks its shape, `domain::template` whether it fits.
+//! The template object of a send: `domain::messages::content::sending` checks its shape, `domain::templates` whether it fits.
 
 use super::content::header_value;
 use super::schema::{

@@ -1,7 +1,7 @@
 //! Users.
 
-use domain::permission::Role;
-use domain::user::{MAX_EMAIL, MAX_PASSWORD, MIN_PASSWORD};
+use domain::access::permission::Role;
+use domain::access::user::{MAX_EMAIL, MAX_PASSWORD, MIN_PASSWORD};
 
 use super::example::USER;
 use super::operation::Operation;

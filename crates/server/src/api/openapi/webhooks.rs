@@ -1,9 +1,9 @@
 //! Webhooks, and what is posted to them.
 
-use domain::delivery::{DeliveryStatus, WebhookStatus};
-use domain::hook_header::{MAX_HEADERS, MAX_VALUE_BYTES};
 use domain::json::{Object, Value};
-use engine::webhook::MAX_WEBHOOKS;
+use domain::webhooks_out::delivery::{DeliveryStatus, WebhookStatus};
+use domain::webhooks_out::header::{MAX_HEADERS, MAX_VALUE_BYTES};
+use engine::webhooks_out::endpoint::MAX_WEBHOOKS;
 
 use super::events::{any_kind, kind};
 use super::example::{DELIVERY, WEBHOOK};
@@ -15,7 +15,7 @@ use super::schema::{
 use crate::api::Code;
 use crate::api::answer::object;
 use crate::api::webhooks::{MAX_ACCOUNTS, MAX_NAME};
-use domain::event::EventKind;
+use domain::events::EventKind;
 
 /// The routes.
 pub(super) fn operations() -> Vec<Operation> {

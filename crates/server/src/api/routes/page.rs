@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use domain::permission::{Permission, Role};
+use domain::access::permission::{Permission, Role};
 use expect_test::expect_file;
 
 use super::{Needs, ROUTES};

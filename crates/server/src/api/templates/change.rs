@@ -6,13 +6,13 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use domain::content::{Content, MessageKind, TemplateMessage};
 use domain::json::{Object, Value};
-use domain::template::{Edit, NewTemplate, Rendered, Template};
-use engine::key::Caller;
+use domain::messages::content::{Content, MessageKind, TemplateMessage};
+use domain::templates::{Edit, NewTemplate, Rendered, Template};
+use engine::access::api_key::Caller;
+use engine::messages::send::{SendError, TemplateRef, choose_account};
 use engine::ports::{AccountRecord, StoredTemplate};
-use engine::send::{SendError, TemplateRef, choose_account};
-use engine::{Deps, template};
+use engine::{Deps, templates};
 
 use super::{find, not_found};
 use crate::api::answer::{self, object};
@@ -32,7 +32,7 @@ pub(crate) async fn create_template(
     })?;
     let new = new.ok_or_else(|| ApiError::invalid_at("", "the template is incomplete"))?;
     let record = choose_account(&deps, &caller, account.as_deref())?;
-    let stored = template::create(&deps, &by, &record, &new).await?;
+    let stored = templates::create(&deps, &by, &record, &new).await?;
     let stored = stored.ok_or_else(|| not_found("just made"))?;
     Ok(answer::success(StatusCode::CREATED, &show::template(stored)))
 }
@@ -60,7 +60,8 @@ pub(crate) async fn update_template(
         return Err(ApiError::new(Code::TemplateNotEditable, message).with("status", known.status.as_str()));
     }
     let record = owner(&deps, &caller, &before)?;
-    let changed = template::edit(&deps, &by, &record, &before, &edit).await?.ok_or_else(|| not_found(&id))?;
+    let changed =
+        templates::edit(&deps, &by, &record, &before, &edit).await?.ok_or_else(|| not_found(&id))?;
     Ok(answer::success(StatusCode::OK, &show::template(changed)))
 }
 
@@ -76,7 +77,7 @@ pub(crate) async fn delete_template(
         body::read(&query, |fields| fields.optional("all_languages").boolean_or_text().unwrap_or(false))?;
     let stored = find(&deps, &caller, &id).await?;
     let record = owner(&deps, &caller, &stored)?;
-    template::delete(&deps, &by, &record, &stored, is_every_language).await?;
+    templates::delete(&deps, &by, &record, &stored, is_every_language).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

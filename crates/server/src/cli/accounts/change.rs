@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use engine::number::{self, NumberError};
+use engine::accounts::number;
+use engine::accounts::number::NumberError;
 use engine::ports::Removal;
-use engine::{By, account};
+use engine::{By, accounts};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
@@ -39,7 +40,7 @@ impl Register {
         let record = find(&opened, &self.one.account)?;
         match number::register(&opened.deps, &By::command_line(), &record, &pin).await {
             Err(NumberError::Upstream(error)) => {
-                bail!("registering the number: {}", account::explain(&error))
+                bail!("registering the number: {}", accounts::explain(&error))
             }
             end => end.context("registering the number")?,
         }
@@ -55,7 +56,7 @@ pub(super) async fn subscribe(one: &One, ctx: &Ctx) -> anyhow::Result<ExitCode> 
     let apps = match number::subscribe(&opened.deps, &By::command_line(), &record).await {
         Ok(apps) => apps,
         Err(NumberError::Upstream(error)) => {
-            bail!("subscribing the app: {}", account::explain(&error))
+            bail!("subscribing the app: {}", accounts::explain(&error))
         }
         Err(NumberError::Store(error)) => return Err(error).context("subscribing the app"),
     };
@@ -81,7 +82,7 @@ impl Remove {
         let opened = self.one.place.open(ctx).await?;
         let record = find(&opened, &self.one.account)?;
         let account = &record.account;
-        let removal = account::remove(&opened.deps, &By::command_line(), account, self.force).await;
+        let removal = accounts::remove(&opened.deps, &By::command_line(), account, self.force).await;
         match removal.context("removing the account")? {
             Removal::Removed => {
                 let text = format!("account `{}` is removed; its messages stay", account.name);

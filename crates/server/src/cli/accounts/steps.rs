@@ -1,6 +1,6 @@
 //! What is left to do at Meta once an account is added. `docs/going-live.md` shows the same text.
 
-use domain::account::Account;
+use domain::accounts::account::Account;
 
 /// What an account was added without.
 pub(super) struct Missing {
@@ -66,7 +66,7 @@ pub(super) fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use domain::account::AccountStatus;
+    use domain::accounts::account::AccountStatus;
     use domain::id::{AccountId, WorkspaceId};
 
     use super::*;

@@ -5,10 +5,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use domain::account::AccountStatus;
+use domain::accounts::account::AccountStatus;
 use domain::check::Change;
 use engine::By;
-use engine::account::{self, ChangeAccount, ChangeError};
+use engine::accounts;
+use engine::accounts::{ChangeAccount, ChangeError};
 use engine::ports::StoreErrorKind;
 use jiff::SignedDuration;
 use secrecy::SecretString;
@@ -104,7 +105,7 @@ impl Update {
         let before = find(&opened, &self.account)?;
         let has_token = change.access_token.is_some();
         let keeps_old = has_secret && before.app_secret.is_some() && change.keep_old_for.is_positive();
-        let after = match account::change(&opened.deps, &By::command_line(), &before, change).await {
+        let after = match accounts::change(&opened.deps, &By::command_line(), &before, change).await {
             Err(ChangeError::Store(error)) if error.kind() == StoreErrorKind::Conflict => {
                 bail!("another account has this name already: choose another one")
             }

@@ -1,6 +1,6 @@
 //! What the sandbox says when it is ready.
 
-use engine::key::DEV_KEY;
+use engine::access::api_key::DEV_KEY;
 use serde_json::{Value, json};
 
 use super::super::terminal::Palette;

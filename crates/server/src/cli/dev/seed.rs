@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use domain::access::Scope;
-use domain::account::AccountStatus;
+use domain::access::api_key::Scope;
+use domain::accounts::account::AccountStatus;
+use domain::contacts::phone::PhoneNumber;
 use domain::id::WorkspaceId;
-use domain::phone::PhoneNumber;
-use engine::account::{self, AddAccount};
-use engine::key::{self, DEV_KEY, NewKey};
+use engine::access::api_key;
+use engine::access::api_key::{DEV_KEY, NewKey};
+use engine::accounts;
+use engine::accounts::AddAccount;
 use engine::ports::{AccountRecord, Recipient};
 use engine::{By, Deps};
 use jiff::{SignedDuration, Timestamp};
@@ -50,7 +52,7 @@ pub(super) async fn account(deps: &Deps, sandbox: &SimAccount) -> anyhow::Result
         }
         Some(known) if is_current(known, sandbox) => {
             if known.account.status != AccountStatus::Connected {
-                account::resume(deps, &By::gateway(), &known.account)
+                accounts::resume(deps, &By::gateway(), &known.account)
                     .await
                     .context("resuming the sandbox's account")?;
             }
@@ -58,7 +60,7 @@ pub(super) async fn account(deps: &Deps, sandbox: &SimAccount) -> anyhow::Result
         }
         Some(known) => {
             is_default |= known.account.is_default;
-            account::remove(deps, &By::gateway(), &known.account, true)
+            accounts::remove(deps, &By::gateway(), &known.account, true)
                 .await
                 .context("replacing the sandbox's account")?;
             false
@@ -77,7 +79,7 @@ pub(super) async fn account(deps: &Deps, sandbox: &SimAccount) -> anyhow::Result
             is_sandbox: true,
             fetches_links: None,
         };
-        account::add(deps, &By::gateway(), new).await.context("adding the sandbox's account")?;
+        accounts::add(deps, &By::gateway(), new).await.context("adding the sandbox's account")?;
     }
     let record = deps.directory.current().account(workspace, ACCOUNT).cloned();
     record.context("the sandbox's account is gone")
@@ -97,7 +99,7 @@ fn is_current(record: &AccountRecord, sandbox: &SimAccount) -> bool {
 /// # Errors
 /// When the store cannot be written.
 pub(super) async fn key(deps: &Deps, config: &Config) -> anyhow::Result<()> {
-    if let Some(key) = deps.directory.current().key(&key::digest(DEV_KEY)) {
+    if let Some(key) = deps.directory.current().key(&api_key::digest(DEV_KEY)) {
         if key.revoked_at.is_some() {
             let folder = config.data_dir.display();
             complain(&format!(
@@ -116,7 +118,7 @@ pub(super) async fn key(deps: &Deps, config: &Config) -> anyhow::Result<()> {
         rate_burst: None,
         expires_at: None,
     };
-    key::add(deps, &By::gateway(), new, &DEV_KEY.into()).await.context("adding the dev key")?;
+    api_key::add(deps, &By::gateway(), new, &DEV_KEY.into()).await.context("adding the dev key")?;
     Ok(())
 }
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use engine::account::{self, Check};
+use engine::accounts;
+use engine::accounts::Check;
 use engine::ports::{AccountRecord, Clock as _, Line};
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
@@ -48,7 +49,7 @@ pub(super) async fn look(
         let line = Line { account: record.account.clone(), access_token: record.access_token.clone() };
         let ends_at = deps.upstream.token(&line).await.ok().and_then(|token| token.expires_at);
         let ends_soon = ends_at.is_some_and(|at| at.duration_since(deps.now()) < SOON);
-        for check in account::test(&deps, record).await? {
+        for check in accounts::test(&deps, record).await? {
             checked(findings, &check, ends_soon);
         }
         held(findings, record);

@@ -1,0 +1,180 @@
+//! Who may do what: the one table of roles, scopes and permissions.
+//!
+//! **Invariant:** a role has everything that the roles below it have, and no scope has what an admin has not: so nobody
+//! gets more by making a key or a user.
+
+use std::str::FromStr;
+
+use crate::access::api_key::Scope;
+use crate::messages::message::UnknownWord;
+
+/// What a user is in a workspace, from the most to the least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Answers for the workspace: there is always one, once there was one.
+    Owner,
+    /// Runs it.
+    Admin,
+    /// Talks with customers.
+    Agent,
+    /// Looks on.
+    Viewer,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 4] = [Self::Owner, Self::Admin, Self::Agent, Self::Viewer];
+
+    /// The word used in the API and the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Admin => "admin",
+            Self::Agent => "agent",
+            Self::Viewer => "viewer",
+        }
+    }
+
+    /// Whether it may do this.
+    pub fn may(self, permission: Permission) -> bool {
+        self <= permission.least_role()
+    }
+
+    /// What it may do.
+    pub fn permissions(self) -> impl Iterator<Item = Permission> {
+        Permission::ALL.iter().copied().filter(move |permission| self.may(*permission))
+    }
+}
+
+impl FromStr for Role {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        Self::ALL.into_iter().find(|role| role.as_str() == text).ok_or(UnknownWord)
+    }
+}
+
+macro_rules! permissions {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $word:literal, $role:ident, $scope:expr;)*) => {
+        /// Something that one caller may do and another may not.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Permission {
+            $($(#[doc = $doc])+ $variant,)*
+        }
+
+        impl Permission {
+            /// Every permission, in the order of the page.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The word in the API and on the page.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)*
+                }
+            }
+
+            /// What it allows: the words of the page.
+            pub fn about(self) -> String {
+                match self {
+                    $(Self::$variant => [$($doc),+].map(str::trim).join(" "),)*
+                }
+            }
+
+            /// The least role that has it.
+            fn least_role(self) -> Role {
+                match self {
+                    $(Self::$variant => Role::$role,)*
+                }
+            }
+
+            /// The scope with which a key has it; `None`: no key has it.
+            pub fn scope(self) -> Option<Scope> {
+                match self {
+                    $(Self::$variant => $scope,)*
+                }
+            }
+        }
+    };
+}
+
+permissions! {
+    /// Send, cancel and resolve messages, mark a customer's as read.
+    SendMessages = "messages.send", Agent, Some(Scope::Send);
+    /// Read messages.
+    ReadMessages = "messages.read", Viewer, Some(Scope::Read);
+    /// Read contacts.
+    ReadContacts = "contacts.read", Viewer, Some(Scope::Read);
+    /// Add, change, import and erase contacts.
+    ManageContacts = "contacts.manage", Agent, Some(Scope::Manage);
+    /// Read templates.
+    ReadTemplates = "templates.read", Viewer, Some(Scope::Read);
+    /// Create, change, delete and sync templates.
+    ManageTemplates = "templates.manage", Admin, Some(Scope::Manage);
+    /// Read accounts; their secrets are shown to nobody.
+    ReadAccounts = "accounts.read", Viewer, Some(Scope::Read);
+    /// Make, change, test and remove accounts, set what Meta keeps of them, let a held one send again.
+    ManageAccounts = "accounts.manage", Admin, Some(Scope::Manage);
+    /// Read events, and webhooks with their deliveries; secrets are shown to nobody.
+    ReadEvents = "events.read", Viewer, Some(Scope::Read);
+    /// Make, change, test and remove webhooks, have events delivered again.
+    ManageWebhooks = "webhooks.manage", Admin, Some(Scope::Manage);
+    /// See, make, rotate and revoke API keys.
+    ManageKeys = "keys.manage", Admin, Some(Scope::Manage);
+    /// See, add, change and remove users.
+    ManageUsers = "users.manage", Admin, Some(Scope::Manage);
+    /// Add, change and remove owners.
+    ManageOwners = "owners.manage", Owner, None;
+    /// Give another user a new password.
+    ResetPasswords = "passwords.reset", Owner, None;
+    /// Read the audit log.
+    ReadAudit = "audit.read", Admin, Some(Scope::Manage);
+}
+
+impl FromStr for Permission {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        Self::ALL.iter().copied().find(|permission| permission.as_str() == text).ok_or(UnknownWord)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_table_is_total_and_each_role_has_what_those_below_it_have(
+            permission in proptest::sample::select(Permission::ALL),
+            role in proptest::sample::select(Role::ALL.to_vec()),
+            below in proptest::sample::select(Role::ALL.to_vec()),
+        ) {
+            prop_assert!(Role::Owner.may(permission));
+            if role <= below {
+                prop_assert!(role.may(permission) || !below.may(permission));
+            }
+            // What a key can have, an admin has: making a key is no way up.
+            prop_assert!(permission.scope().is_none() || Role::Admin.may(permission));
+            prop_assert_eq!(permission.as_str().parse(), Ok(permission));
+            prop_assert_eq!(role.as_str().parse(), Ok(role));
+            prop_assert!(permission.about().ends_with('.'));
+        }
+    }
+
+    #[test]
+    fn each_permission_has_a_word_of_its_own() {
+        let words: BTreeSet<_> = Permission::ALL.iter().map(|permission| permission.as_str()).collect();
+        assert_eq!(words.len(), Permission::ALL.len());
+    }
+
+    #[test]
+    fn the_least_is_reading_and_the_most_is_the_owners_own() {
+        assert!(Role::Viewer.permissions().all(|permission| permission.scope() == Some(Scope::Read)));
+        let own: Vec<_> = Role::Owner.permissions().filter(|one| !Role::Admin.may(*one)).collect();
+        assert_eq!(own, [Permission::ManageOwners, Permission::ResetPasswords]);
+    }
+}

@@ -1,0 +1,178 @@
+//! People who log in: their address, their password's rule, how long a session lives.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::access::permission::Role;
+use crate::id::{UserId, WorkspaceId};
+
+/// The longest address that mail can carry, in characters.
+pub const MAX_EMAIL: usize = 254;
+/// The longest part before the `@`.
+const MAX_LOCAL: usize = 64;
+/// The shortest password, in characters.
+pub const MIN_PASSWORD: usize = 8;
+/// The longest: a password is hashed whole, and nobody types more.
+pub const MAX_PASSWORD: usize = 256;
+
+/// An e-mail address.
+///
+/// Two spellings that differ in case only are the same address: see [`Email::key`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Email(String);
+
+/// A text that is no e-mail address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be an e-mail address such as ada@example.com")]
+pub struct NotAnEmail;
+
+impl Email {
+    /// The address as it was given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The form under which it is unique.
+    pub fn key(&self) -> String {
+        self.0.to_lowercase()
+    }
+}
+
+impl FromStr for Email {
+    type Err = NotAnEmail;
+
+    /// Refuses what can be no address; whether it is one, only mail can tell.
+    fn from_str(text: &str) -> Result<Self, NotAnEmail> {
+        let text = text.trim();
+        let (local, domain) = text.rsplit_once('@').ok_or(NotAnEmail)?;
+        let is_plain = |c: char| !c.is_whitespace() && !c.is_control() && !"@,;:<>()[]\"\\".contains(c);
+        let has_labels = domain.split('.').all(|label| {
+            !label.is_empty()
+                && !label.starts_with('-')
+                && label.chars().all(|c| c.is_alphanumeric() || c == '-')
+        });
+        let is_address = text.chars().count() <= MAX_EMAIL
+            && (1..=MAX_LOCAL).contains(&local.chars().count())
+            && local.chars().all(is_plain)
+            && has_labels;
+        if is_address { Ok(Self(text.to_owned())) } else { Err(NotAnEmail) }
+    }
+}
+
+impl fmt::Display for Email {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Somebody who logs in. The password's hash is not part of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The id.
+    pub id: UserId,
+    /// The tenant.
+    pub workspace: WorkspaceId,
+    /// The name to log in with.
+    pub email: Email,
+    /// What people call them.
+    pub name: Option<String>,
+    /// What they may do.
+    pub role: Role,
+    /// Whether they may not log in.
+    pub is_disabled: bool,
+    /// When they were added.
+    pub created_at: Timestamp,
+    /// When they were last changed.
+    pub updated_at: Timestamp,
+    /// When they last logged in.
+    pub last_login_at: Option<Timestamp>,
+}
+
+/// What is wrong with a password, to be read after the field's name. `None`: nothing.
+pub fn password_fault(password: &str) -> Option<String> {
+    let n_chars = password.chars().count();
+    if (MIN_PASSWORD..=MAX_PASSWORD).contains(&n_chars) {
+        return None;
+    }
+    Some(format!("must be {MIN_PASSWORD} to {MAX_PASSWORD} characters, is {n_chars}"))
+}
+
+/// How long a session lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionSpan {
+    /// After the last call.
+    pub idle: SignedDuration,
+    /// After the login.
+    pub absolute: SignedDuration,
+}
+
+impl Default for SessionSpan {
+    fn default() -> Self {
+        Self { idle: SignedDuration::from_hours(14 * 24), absolute: SignedDuration::from_hours(30 * 24) }
+    }
+}
+
+impl SessionSpan {
+    /// When a session ends that nobody uses any more.
+    pub fn ends_at(self, begun_at: Timestamp, seen_at: Timestamp) -> Timestamp {
+        let after = |at: Timestamp, span| at.saturating_add(span).unwrap_or(Timestamp::MAX);
+        after(begun_at, self.absolute).min(after(seen_at, self.idle))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_one_at_and_a_domain() {
+        for text in ["ada@example.com", " Ada.L+x@mail.example.co ", "o'neil@localhost", "ü@bücher.example"]
+        {
+            assert!(text.parse::<Email>().is_ok(), "{text}");
+        }
+        let long = format!("{}@example.com", "a".repeat(65));
+        for text in [
+            "",
+            "@",
+            "ada",
+            "ada@",
+            "@example.com",
+            "a b@example.com",
+            "a@b@c.com",
+            "a@.com",
+            "a@b..c",
+            "a@-b.c",
+            "a@b c",
+            "<ada@example.com>",
+            "a\n@b.c",
+            "a@b.c\0d",
+            "a,b@c.d",
+            &long,
+        ] {
+            assert_eq!(text.parse::<Email>(), Err(NotAnEmail), "{text:?}");
+        }
+        let [one, other] =
+            ["Ada@Example.com", "ada@example.COM"].map(|text| text.parse::<Email>().unwrap().key());
+        assert_eq!(one, other);
+    }
+
+    #[test]
+    fn a_password_has_eight_to_256_characters() {
+        assert_eq!(password_fault("pässwörd"), None);
+        assert_eq!(password_fault(&"x".repeat(256)), None);
+        for text in ["", "seven77", &"x".repeat(257)] {
+            assert!(password_fault(text).is_some(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_session_ends_when_idle_and_in_any_case_after_its_longest_time() {
+        let day = |n: i64| Timestamp::from_second(n * 86_400).unwrap();
+        let span = SessionSpan::default();
+        assert_eq!(span.ends_at(day(0), day(0)), day(14));
+        assert_eq!(span.ends_at(day(0), day(10)), day(24));
+        assert_eq!(span.ends_at(day(0), day(29)), day(30));
+    }
+}

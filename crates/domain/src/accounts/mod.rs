@@ -1,0 +1,4 @@
+//! WhatsApp accounts and their business profiles.
+
+pub mod account;
+pub mod profile;

@@ -1,0 +1,491 @@
+//! What may be written down about a person, and how a change of it is read.
+//!
+//! **Invariant:** a [`ContactChange`] that was read is within every limit here, whether it came as JSON or as a row of a
+//! table.
+
+use crate::check::{Change, Fields, Item};
+use crate::contacts::phone::{PhoneNumber, UserId};
+use crate::json::{Object, Value};
+
+/// The longest name, in characters.
+pub const MAX_NAME: usize = 200;
+/// The most tags of a person.
+pub const MAX_TAGS: usize = 50;
+/// The longest tag, in characters.
+pub const MAX_TAG: usize = 50;
+/// The longest stage, in characters.
+pub const MAX_STAGE: usize = 50;
+/// The longest e-mail address, in characters: what SMTP can carry.
+pub const MAX_EMAIL: usize = 254;
+/// The most custom fields of a person.
+pub const MAX_CUSTOM_FIELDS: usize = 50;
+/// The longest name of a custom field, in characters.
+pub const MAX_CUSTOM_KEY: usize = 64;
+/// The longest text in a custom field, in characters.
+pub const MAX_CUSTOM_VALUE: usize = 1_000;
+/// What parts the tags in one cell of a table; no tag holds it.
+pub const TAG_SEPARATOR: char = '|';
+
+/// What shall become of a contact: a field that is kept was not given.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ContactChange {
+    /// The number.
+    pub phone_number: Change<PhoneNumber>,
+    /// The business-scoped user id.
+    pub user_id: Change<UserId>,
+    /// What we call the person.
+    pub name: Change<String>,
+    /// Words that sort people into groups.
+    pub tags: Change<Vec<String>>,
+    /// How far the person is on the way to whatever we want.
+    pub stage: Change<String>,
+    /// An e-mail address.
+    pub email: Change<String>,
+    /// Whatever else the application wants to keep: names with texts, numbers or truths.
+    pub custom_fields: Change<CustomFields>,
+    /// Whether the person takes no marketing.
+    pub opted_out: Change<bool>,
+}
+
+/// New custom fields.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CustomFields {
+    /// These and no others.
+    All(Object),
+    /// These texts besides those that are there: a text that says what the field says already leaves its kind alone.
+    Some(Vec<(String, String)>),
+}
+
+impl Default for ContactChange {
+    /// Nothing changes.
+    fn default() -> Self {
+        Self {
+            phone_number: Change::Keep,
+            user_id: Change::Keep,
+            name: Change::Keep,
+            tags: Change::Keep,
+            stage: Change::Keep,
+            email: Change::Keep,
+            custom_fields: Change::Keep,
+            opted_out: Change::Keep,
+        }
+    }
+}
+
+/// Fields that are shown and cannot be set.
+const SHOWN: [&str; 5] = ["id", "created_at", "last_inbound_at", "opted_out_at", "opted_out_reason"];
+
+impl ContactChange {
+    /// Reads a change from the fields of a JSON object.
+    pub fn read(fields: &Fields<'_, '_>) -> Self {
+        let text = |name, longest| fields.change(name).and_then(|item| read_text(&item, longest));
+        let change = Self {
+            phone_number: fields.change("phone_number").and_then(|item| read_number(&item)),
+            user_id: fields.change("user_id").and_then(|item| read_user(&item)),
+            name: text("name", MAX_NAME),
+            tags: fields.change("tags").and_then(|item| read_tags(&item)),
+            stage: text("stage", MAX_STAGE),
+            email: fields.change("email").and_then(|item| {
+                let email = item.string(1..)?;
+                refused(&item, check_email(email)).then(|| email.to_owned())
+            }),
+            custom_fields: fields
+                .change("custom_fields")
+                .and_then(|item| read_custom(&item).map(CustomFields::All)),
+            opted_out: fields.change("opted_out").and_then(|item| item.boolean()),
+        };
+        for name in SHOWN {
+            fields.forbidden(name, "is not set by a caller");
+        }
+        change
+    }
+
+    /// Notes what a new contact lacks.
+    pub fn check_new(&self, fields: &Fields<'_, '_>) {
+        let is_named = |name| fields.object().get(name).is_some_and(|value| !value.is_null());
+        if !is_named("phone_number") && !is_named("user_id") {
+            fields.required("phone_number").string(..);
+        }
+    }
+
+    /// Takes one cell of a table into the change; an empty one keeps what is there.
+    ///
+    /// # Errors
+    /// What is wrong with it, to be read after the column's name.
+    pub fn set_cell(&mut self, column: &Column, cell: &str) -> Result<(), String> {
+        let whole = cell;
+        let cell = cell.trim();
+        if cell.is_empty() {
+            return Ok(());
+        }
+        match column {
+            Column::PhoneNumber => {
+                let number = PhoneNumber::parse(cell).map_err(|error| error.to_string())?;
+                self.phone_number = Change::Set(number);
+            }
+            Column::UserId => {
+                self.user_id = Change::Set(UserId::parse(cell).map_err(|error| error.to_string())?);
+            }
+            Column::Name => {
+                check_length(cell, MAX_NAME)?;
+                self.name = Change::Set(cell.to_owned());
+            }
+            Column::Email => {
+                check_email(cell)?;
+                self.email = Change::Set(cell.to_owned());
+            }
+            Column::Stage => {
+                check_length(cell, MAX_STAGE)?;
+                self.stage = Change::Set(cell.to_owned());
+            }
+            Column::Tags => self.tags = Change::Set(split_tags(cell)?),
+            Column::OptedOut => {
+                self.opted_out = Change::Set(match cell.to_ascii_lowercase().as_str() {
+                    "true" | "yes" | "1" => true,
+                    "false" | "no" | "0" => false,
+                    _ => return Err("must be `true` or `false`".to_owned()),
+                });
+            }
+            Column::Custom(key) => {
+                check_length(whole, MAX_CUSTOM_VALUE)?;
+                let one = (key.clone(), whole.to_owned());
+                match &mut self.custom_fields {
+                    Change::Set(CustomFields::Some(texts)) => texts.push(one),
+                    Change::Set(CustomFields::All(_)) | Change::Keep | Change::Clear => {
+                        self.custom_fields = Change::Set(CustomFields::Some(vec![one]));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A column of a table of contacts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Column {
+    /// `phone_number`
+    PhoneNumber,
+    /// `user_id`
+    UserId,
+    /// `name`
+    Name,
+    /// `email`
+    Email,
+    /// `tags`: parted by `|` or, without one, by commas.
+    Tags,
+    /// `stage`
+    Stage,
+    /// `opted_out`
+    OptedOut,
+    /// `custom.<key>`
+    Custom(String),
+}
+
+/// The columns whose names are fixed.
+pub const COLUMNS: [(&str, Column); 7] = [
+    ("phone_number", Column::PhoneNumber),
+    ("user_id", Column::UserId),
+    ("name", Column::Name),
+    ("email", Column::Email),
+    ("tags", Column::Tags),
+    ("stage", Column::Stage),
+    ("opted_out", Column::OptedOut),
+];
+
+/// What a column of a custom field begins with.
+pub const CUSTOM_PREFIX: &str = "custom.";
+
+impl Column {
+    /// The column with this name.
+    ///
+    /// # Errors
+    /// What is wrong with it, to be read after the name.
+    pub fn parse(name: &str) -> Result<Self, String> {
+        if let Some(key) = name.strip_prefix(CUSTOM_PREFIX) {
+            check_length(key, MAX_CUSTOM_KEY)?;
+            return Ok(Self::Custom(key.to_owned()));
+        }
+        let lower = name.to_ascii_lowercase();
+        if let Some((_, column)) = COLUMNS.iter().find(|(known, _)| *known == lower) {
+            return Ok(column.clone());
+        }
+        let names = COLUMNS.map(|(name, _)| name);
+        Err(match crate::check::nearest(&lower, &names) {
+            Some(near) => format!("is not a known column; did you mean `{near}`?"),
+            None => format!("is not a known column; known are {} and `custom.<key>`", names.join(", ")),
+        })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Custom(key) => format!("{CUSTOM_PREFIX}{key}"),
+            Self::PhoneNumber
+            | Self::UserId
+            | Self::Name
+            | Self::Email
+            | Self::Tags
+            | Self::Stage
+            | Self::OptedOut => {
+                let known = COLUMNS.iter().find(|(_, column)| column == self);
+                known.map_or_else(String::new, |(name, _)| (*name).to_owned())
+            }
+        }
+    }
+}
+
+/// The text of a custom field's value, as a table shows it.
+#[must_use]
+pub fn custom_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::Float(_)
+        | Value::Array(_)
+        | Value::Object(_) => value.canonical(),
+    }
+}
+
+/// Tags in one cell.
+#[must_use]
+pub fn join_tags(tags: &[String]) -> String {
+    let mut text = tags.join("|");
+    if tags.len() == 1 && text.contains(',') {
+        // Without it the comma would part the tag.
+        text.push(TAG_SEPARATOR);
+    }
+    text
+}
+
+fn split_tags(cell: &str) -> Result<Vec<String>, String> {
+    let separator = if cell.contains(TAG_SEPARATOR) { TAG_SEPARATOR } else { ',' };
+    let mut tags: Vec<String> = Vec::new();
+    for tag in cell.split(separator).map(str::trim).filter(|tag| !tag.is_empty()) {
+        check_length(tag, MAX_TAG).map_err(|reason| format!("has a tag that {reason}"))?;
+        if !tags.iter().any(|known| known == tag) {
+            tags.push(tag.to_owned());
+        }
+    }
+    if tags.len() > MAX_TAGS {
+        return Err(format!("must have at most {MAX_TAGS} tags, has {}", tags.len()));
+    }
+    Ok(tags)
+}
+
+/// Notes what is wrong, if anything is; whether nothing is.
+fn refused(item: &Item<'_, '_>, checked: Result<(), String>) -> bool {
+    match checked {
+        Ok(()) => true,
+        Err(reason) => {
+            item.refuse(reason);
+            false
+        }
+    }
+}
+
+/// A text without the blanks around it.
+fn read_text(item: &Item<'_, '_>, longest: usize) -> Option<String> {
+    let text = item.string(1..=longest)?.trim();
+    if text.is_empty() {
+        item.refuse("must not be blank");
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+fn read_number(item: &Item<'_, '_>) -> Option<PhoneNumber> {
+    match PhoneNumber::parse(item.string(..)?) {
+        Ok(number) => Some(number),
+        Err(error) => {
+            item.refuse(error.to_string());
+            None
+        }
+    }
+}
+
+fn read_user(item: &Item<'_, '_>) -> Option<UserId> {
+    match UserId::parse(item.string(..)?) {
+        Ok(user) => Some(user),
+        Err(error) => {
+            item.refuse(error.to_string());
+            None
+        }
+    }
+}
+
+fn read_tags(item: &Item<'_, '_>) -> Option<Vec<String>> {
+    let items = item.array(..=MAX_TAGS)?;
+    let mut tags: Vec<String> = Vec::new();
+    for item in items.iter() {
+        let Some(tag) = item.string(1..=MAX_TAG) else { continue };
+        if tag.trim() != tag || tag.contains(TAG_SEPARATOR) {
+            item.refuse("must not begin or end with a space, and must not hold `|`");
+        } else if !tags.iter().any(|known| known == tag) {
+            tags.push(tag.to_owned());
+        }
+    }
+    Some(tags)
+}
+
+fn read_custom(item: &Item<'_, '_>) -> Option<Object> {
+    let given = item.open_object()?;
+    if given.len() > MAX_CUSTOM_FIELDS {
+        item.refuse(format!("must have at most {MAX_CUSTOM_FIELDS} members, has {}", given.len()));
+    }
+    let mut custom = Object::new();
+    let fields = item.object()?;
+    for (key, value) in given.iter() {
+        let refuse = |reason: String| fields.violations().refuse(&fields.place().key(key), reason);
+        if let Err(reason) = check_length(key, MAX_CUSTOM_KEY) {
+            refuse(format!("has a name that {reason}"));
+        }
+        match value {
+            Value::Null => continue,
+            Value::String(text) => {
+                let n_characters = text.chars().count();
+                if n_characters > MAX_CUSTOM_VALUE {
+                    refuse(format!("must be at most {MAX_CUSTOM_VALUE} characters, is {n_characters}"));
+                }
+            }
+            Value::Bool(_) | Value::Int(_) | Value::Float(_) => {}
+            Value::Array(_) | Value::Object(_) => {
+                refuse(format!("must be a string, a number or a boolean, is {}", value.kind_name()));
+            }
+        }
+        custom.insert(key, value.clone());
+    }
+    fields.finish_open();
+    Some(custom)
+}
+
+fn check_length(text: &str, longest: usize) -> Result<(), String> {
+    let n_characters = text.chars().count();
+    if (1..=longest).contains(&n_characters) {
+        return Ok(());
+    }
+    Err(format!("must be 1 to {longest} characters, is {n_characters}"))
+}
+
+/// Whether a text has the shape of an e-mail address. Only a mail to it tells more.
+fn check_email(text: &str) -> Result<(), String> {
+    let reason = || Err("must be an e-mail address, such as maya@example.com".to_owned());
+    if text.chars().count() > MAX_EMAIL {
+        return Err(format!("must be at most {MAX_EMAIL} characters"));
+    }
+    let Some((local, host)) = text.rsplit_once('@') else { return reason() };
+    let is_host = host.contains('.') && !host.split('.').any(str::is_empty);
+    let is_clean =
+        !text.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | ',' | ';'));
+    if local.is_empty() || local.contains('@') || !is_host || !is_clean { reason() } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::{Place, Violations};
+
+    fn read(json: &str) -> Result<ContactChange, Vec<String>> {
+        let value: Value = serde_json::from_str(json).expect("JSON");
+        let found = Violations::new();
+        let fields = Fields::read(value.as_object().expect("an object"), Place::root(), &found);
+        let change = ContactChange::read(&fields);
+        change.check_new(&fields);
+        fields.finish();
+        found.result(change).map_err(|list| {
+            list.into_iter().map(|violation| format!("{} {}", violation.pointer, violation.reason)).collect()
+        })
+    }
+
+    #[test]
+    fn every_fault_is_told_at_its_place() {
+        let long = "x".repeat(201);
+        let json = format!(
+            r#"{{"phone_number":"12","name":"{long}","tags":["a","","b|c",5],"stage":"","email":"a@b",
+               "custom_fields":{{"ok":1,"deep":{{}},"":"x"}},"opted_out":"yes","id":"x","colour":1}}"#
+        );
+        let faults = read(&json).expect_err("faults");
+        let places: Vec<_> = faults.iter().map(|fault| fault.split(' ').next().unwrap_or_default()).collect();
+        assert_eq!(
+            places,
+            [
+                "/phone_number",
+                "/name",
+                "/tags/1",
+                "/tags/2",
+                "/tags/3",
+                "/stage",
+                "/email",
+                "/custom_fields/deep",
+                "/custom_fields/",
+                "/opted_out",
+                "/id",
+                "/colour"
+            ],
+            "{faults:#?}"
+        );
+    }
+
+    #[test]
+    fn limits_are_the_last_that_pass() {
+        let tags = |n: usize| (0..n).map(|i| format!("\"t{i}\"")).collect::<Vec<_>>().join(",");
+        let custom = |n: usize| (0..n).map(|i| format!("\"k{i}\":true")).collect::<Vec<_>>().join(",");
+        for (good, bad) in [
+            (format!(r#""tags":[{}]"#, tags(50)), format!(r#""tags":[{}]"#, tags(51))),
+            (
+                format!(r#""custom_fields":{{{}}}"#, custom(50)),
+                format!(r#""custom_fields":{{{}}}"#, custom(51)),
+            ),
+            (
+                format!(r#""custom_fields":{{"a":"{}"}}"#, "é".repeat(1_000)),
+                format!(r#""custom_fields":{{"a":"{}"}}"#, "é".repeat(1_001)),
+            ),
+            (format!(r#""stage":"{}""#, "é".repeat(50)), format!(r#""stage":"{}""#, "é".repeat(51))),
+        ] {
+            let with = |part: &str| read(&format!(r#"{{"phone_number":"+447700900123",{part}}}"#));
+            assert!(with(&good).is_ok(), "{good}");
+            assert_eq!(with(&bad).expect_err("a fault").len(), 1, "{bad}");
+        }
+        assert_eq!(read("{}").expect_err("a fault"), ["/phone_number is required"]);
+        assert!(read(r#"{"user_id":"GB.77120394857261034"}"#).is_ok());
+    }
+
+    #[test]
+    fn an_email_has_a_name_and_a_host() {
+        for good in ["maya@example.com", "maya.osei+shop@mail.example.co.uk", "\u{fc}@b\u{fc}cher.example"] {
+            assert_eq!(check_email(good), Ok(()), "{good}");
+        }
+        for bad in
+            ["", "maya", "@example.com", "maya@", "maya@host", "a b@x.y", "a@b@x.y", "a@x..y", "<a@x.y>"]
+        {
+            assert!(check_email(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn tags_in_a_cell_read_back() {
+        let back = |tags: &[&str]| {
+            let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
+            assert_eq!(split_tags(&join_tags(&tags)), Ok(tags));
+        };
+        back(&["vip"]);
+        back(&["vip", "a,b"]);
+        back(&["a,b"]);
+        assert_eq!(split_tags("vip, vip ,berlin"), Ok(vec!["vip".to_owned(), "berlin".to_owned()]));
+    }
+
+    #[test]
+    fn a_column_is_known_by_its_name() {
+        for (name, column) in COLUMNS {
+            assert_eq!(Column::parse(name), Ok(column.clone()));
+            assert_eq!(column.name(), name);
+        }
+        assert_eq!(Column::parse("custom.city"), Ok(Column::Custom("city".to_owned())));
+        let error = Column::parse("phone_nubmer").expect_err("unknown");
+        assert!(error.contains("`phone_number`"), "{error}");
+        assert!(Column::parse("custom.").is_err());
+    }
+}

@@ -1,0 +1,282 @@
+//! Who takes no marketing, and the words by which people say so.
+//!
+//! **Invariant:** of two wishes the later counts, by the time at which each was made; of two made at the same time the
+//! one to be left alone. So the order in which they are heard of, and how often, do not matter.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use crate::messages::message::UnknownWord;
+use crate::webhooks_in::update::Inbound;
+
+/// The words that stop marketing, unless others are set. `CANCEL`, `END` and `QUIT` are not among them: to a shop or a
+/// clinic they mean the order or the appointment.
+pub const STOP_WORDS: &[&str] = &[
+    "STOP",
+    "STOP ALL",
+    "UNSUBSCRIBE",
+    "OPT OUT",
+    "BAJA",
+    "DARME DE BAJA",
+    "SAIR",
+    "PARAR",
+    "DESCADASTRAR",
+    "ARRET",
+    "ARRÊT",
+    "DESABONNER",
+    "DÉSABONNER",
+    "STOPP",
+    "ABMELDEN",
+    "ABBESTELLEN",
+    "DISISCRIVIMI",
+    "AFMELDEN",
+    "BERHENTI",
+    "СТОП",
+    "ОТПИСАТЬСЯ",
+    "إلغاء الاشتراك",
+    "הסר",
+    "बंद करें",
+    "退订",
+    "停止",
+    "수신거부",
+];
+
+/// The words that take it back, unless others are set.
+pub const START_WORDS: &[&str] = &[
+    "START",
+    "UNSTOP",
+    "SUBSCRIBE",
+    "OPT IN",
+    "ALTA",
+    "INSCREVER",
+    "ABONNER",
+    "ABONNIEREN",
+    "ISCRIVIMI",
+    "AANMELDEN",
+    "MULAI",
+    "СТАРТ",
+    "ПОДПИСАТЬСЯ",
+    "اشتراك",
+    "शुरू करें",
+    "订阅",
+];
+
+/// What a person wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// No marketing.
+    Stop,
+    /// Marketing again.
+    Start,
+}
+
+/// Where a wish comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OptOutReason {
+    /// The application said so.
+    Api,
+    /// A row of an imported table said so.
+    Import,
+    /// Meta said so: the person stopped this business's marketing in WhatsApp.
+    Meta,
+    /// The person wrote one of the words.
+    Word,
+}
+
+impl OptOutReason {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::Api, Self::Import, Self::Meta, Self::Word];
+
+    /// The word used in the API and the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Import => "import",
+            Self::Meta => "meta",
+            Self::Word => "word",
+        }
+    }
+}
+
+impl std::str::FromStr for OptOutReason {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text).ok_or(UnknownWord)
+    }
+}
+
+/// What is known of a person's wish.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OptOut {
+    /// When the wish that counts was made; `None`: none ever was.
+    pub wished_at: Option<Timestamp>,
+    /// Since when, and why, the person takes no marketing.
+    pub stopped: Option<(Timestamp, OptOutReason)>,
+}
+
+impl OptOut {
+    /// What is known after a wish that was made at `at`.
+    #[must_use]
+    pub fn after(self, wish: Wish, at: Timestamp, reason: OptOutReason) -> Self {
+        let stopped = match wish {
+            Wish::Stop => Some((at, reason)),
+            Wish::Start => None,
+        };
+        match self.wished_at {
+            Some(before) if before > at => self,
+            Some(before) if before == at => Self { wished_at: Some(at), stopped: self.stopped.max(stopped) },
+            Some(_) | None => Self { wished_at: Some(at), stopped },
+        }
+    }
+
+    /// What is known of one person of whom two things were known.
+    #[must_use]
+    pub fn join(self, other: Self) -> Self {
+        let Some(at) = other.wished_at else { return self };
+        match other.stopped {
+            Some((_, reason)) => self.after(Wish::Stop, at, reason),
+            None => self.after(Wish::Start, at, OptOutReason::Api),
+        }
+    }
+}
+
+/// The words that count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OptOutWords {
+    stop: BTreeSet<String>,
+    start: BTreeSet<String>,
+}
+
+impl Default for OptOutWords {
+    fn default() -> Self {
+        Self::new(STOP_WORDS, START_WORDS)
+    }
+}
+
+impl OptOutWords {
+    /// These words; one that is in both lists stops.
+    pub fn new<T: AsRef<str>>(stop: &[T], start: &[T]) -> Self {
+        let plain = |words: &[T]| {
+            words.iter().map(|word| plain(word.as_ref())).filter(|word| !word.is_empty()).collect()
+        };
+        Self { stop: plain(stop), start: plain(start) }
+    }
+
+    /// What a message of a customer asks for: when all of its words are one of ours, in a text or on a quick reply.
+    #[must_use]
+    pub fn wish(&self, message: &Inbound) -> Option<Wish> {
+        let may_ask = match message.kind.as_str() {
+            "text" | "button" => true,
+            "interactive" => {
+                message.object.as_ref().is_some_and(|object| object.get("button_reply").is_some())
+            }
+            _ => false,
+        };
+        let text = message.text.as_deref().filter(|_| may_ask)?;
+        let longest = self.stop.iter().chain(&self.start).map(String::len).max().unwrap_or(0);
+        // Punctuation and spaces do not count, but a message of pages is no such word.
+        if text.len() > longest.saturating_mul(8) {
+            return None;
+        }
+        let plain = plain(text);
+        if self.stop.contains(&plain) {
+            Some(Wish::Stop)
+        } else {
+            self.start.contains(&plain).then_some(Wish::Start)
+        }
+    }
+}
+
+/// A word as it is compared: letters and digits in small letters, nothing else.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    text.chars().flat_map(char::to_lowercase).filter(|c| c.is_alphanumeric()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::{Object, Value};
+    use crate::webhooks_in::update::Person;
+    use proptest::prelude::*;
+
+    fn message(kind: &str, text: &str) -> Inbound {
+        Inbound {
+            wamid: "wamid.1".to_owned(),
+            from: Person::default(),
+            at: Timestamp::UNIX_EPOCH,
+            kind: kind.to_owned(),
+            text: Some(text.to_owned()),
+            object: None,
+            context_wamid: None,
+            beside: crate::webhooks_in::update::Beside::default(),
+        }
+    }
+
+    #[test]
+    fn a_message_that_is_one_of_the_words_is_a_wish() {
+        let words = OptOutWords::default();
+        for text in
+            ["STOP", "stop", " Stop! ", "*stop*", "S.T.O.P", "opt-out", "Opt out.", "стоп", "बंद करें।", "Arrêt"]
+        {
+            assert_eq!(words.wish(&message("text", text)), Some(Wish::Stop), "{text}");
+        }
+        for text in ["START", "start.", "Opt-in", "订阅"] {
+            assert_eq!(words.wish(&message("text", text)), Some(Wish::Start), "{text}");
+        }
+        for text in ["Please stop by at five", "don't stop", "stop it", "", "!!", "CANCEL", "yes", "stops"] {
+            assert_eq!(words.wish(&message("text", text)), None, "{text}");
+        }
+        assert_eq!(words.wish(&message("text", &"stop ".repeat(10_000))), None);
+    }
+
+    #[test]
+    fn a_quick_reply_counts_and_a_caption_does_not() {
+        let words = OptOutWords::default();
+        assert_eq!(words.wish(&message("button", "Stop")), Some(Wish::Stop));
+        assert_eq!(words.wish(&message("image", "Stop")), None);
+        assert_eq!(words.wish(&message("edit", "Stop")), None);
+        let with = |name: &str| {
+            let object = Object::from_iter([(name.to_owned(), Value::Object(Object::new()))]);
+            Inbound { object: Some(object.into()), ..message("interactive", "Stop") }
+        };
+        assert_eq!(words.wish(&with("button_reply")), Some(Wish::Stop));
+        assert_eq!(words.wish(&with("list_reply")), None);
+    }
+
+    #[test]
+    fn other_words_take_the_place_of_ours_and_stop_wins() {
+        let words = OptOutWords::new(&["Basta", "¿?"], &["basta", "Go on"]);
+        assert_eq!(words.wish(&message("text", "basta!")), Some(Wish::Stop));
+        assert_eq!(words.wish(&message("text", "go on")), Some(Wish::Start));
+        assert_eq!(words.wish(&message("text", "STOP")), None);
+        assert_eq!(words.wish(&message("text", "?")), None);
+        assert_eq!(OptOutWords::new::<&str>(&[], &[]).wish(&message("text", "stop")), None);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        #[test]
+        fn the_order_of_wishes_does_not_matter(
+            wishes in prop::collection::vec((prop::bool::ANY, 0..5_i64, 0..4_usize), 1..6),
+            turn in 0..6_usize,
+        ) {
+            let hear = |wishes: &[(bool, i64, usize)]| {
+                wishes.iter().fold(OptOut::default(), |known, (stops, at, reason)| {
+                    let wish = if *stops { Wish::Stop } else { Wish::Start };
+                    let at = Timestamp::from_second(*at).expect("a time");
+                    known.after(wish, at, OptOutReason::ALL[*reason])
+                })
+            };
+            let mut turned = wishes.clone();
+            turned.rotate_left(turn % wishes.len());
+            turned.reverse();
+            turned.extend(wishes.clone());
+            prop_assert_eq!(hear(&wishes), hear(&turned));
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Files: which of them Meta takes and how large they may be (reference A.4, E.2), what a customer's message says of its
+//! file (C.4), and when a fetch that failed is tried again (E.5).
+//!
+//! **Invariant:** a type is in [`TYPES`] exactly when Meta lets it be uploaded.
+
+mod announced;
+mod sniff;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::messages::content::MediaKind;
+
+pub use announced::{Announced, announced, digest_of};
+pub use sniff::Sniffed;
+
+/// How many bytes of a file's beginning tell what it is.
+pub const HEAD: usize = 4096;
+
+/// The largest file of all: Meta's limit for documents (A.4), and for what customers send (C.4).
+pub const LARGEST: u64 = 100 << 20;
+
+/// How long Meta keeps what was uploaded (E.5).
+pub const UPLOAD_LIVES_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// How long before that end an upload is made anew: Meta looks at a file only some time after it took the message.
+const RENEW_BEFORE: SignedDuration = SignedDuration::from_hours(24);
+
+/// How long Meta keeps what a customer has sent (E.5): so long it is fetched again and again.
+pub const FETCH_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// The longest first wait after a fetch that failed; it doubles with each.
+const FIRST_WAIT: SignedDuration = SignedDuration::from_secs(5);
+/// The longest wait of all.
+const MAX_WAIT: SignedDuration = SignedDuration::from_hours(1);
+/// The shortest: full jitter may draw nothing at all.
+const MIN_WAIT: SignedDuration = SignedDuration::from_secs(1);
+
+/// One type that Meta takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MediaType {
+    /// Its MIME type, without parameters.
+    pub mime: &'static str,
+    /// The most bytes.
+    pub most: u64,
+    /// In which places of a message it may stand.
+    pub kinds: &'static [MediaKind],
+    /// The ends of file names that go with it.
+    extensions: &'static [&'static str],
+}
+
+const IMAGE: &[MediaKind] = &[MediaKind::Image, MediaKind::Document];
+const STICKER: &[MediaKind] = &[MediaKind::Sticker, MediaKind::Document];
+const VIDEO: &[MediaKind] = &[MediaKind::Video, MediaKind::Document];
+const AUDIO: &[MediaKind] = &[MediaKind::Audio, MediaKind::Document];
+const DOCUMENT: &[MediaKind] = &[MediaKind::Document];
+
+const fn of(
+    mime: &'static str,
+    most: u64,
+    kinds: &'static [MediaKind],
+    extensions: &'static [&'static str],
+) -> MediaType {
+    MediaType { mime, most, kinds, extensions }
+}
+
+/// Everything that Meta takes (reference E.2), with its largest size (A.4).
+pub const TYPES: [MediaType; 19] = [
+    of("audio/aac", 16 << 20, AUDIO, &["aac"]),
+    of("audio/mp4", 16 << 20, AUDIO, &["m4a", "m4b"]),
+    of("audio/mpeg", 16 << 20, AUDIO, &["mp3"]),
+    of("audio/amr", 16 << 20, AUDIO, &["amr"]),
+    of("audio/ogg", 16 << 20, AUDIO, &["ogg", "oga"]),
+    of("audio/opus", 16 << 20, AUDIO, &["opus"]),
+    of("application/vnd.ms-powerpoint", LARGEST, DOCUMENT, &["ppt", "pps", "pot"]),
+    of("application/msword", LARGEST, DOCUMENT, &["doc", "dot"]),
+    of(
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        LARGEST,
+        DOCUMENT,
+        &["docx"],
+    ),
+    of(
+        "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+        LARGEST,
+        DOCUMENT,
+        &["pptx"],
+    ),
+    of("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", LARGEST, DOCUMENT, &["xlsx"]),
+    of("application/pdf", LARGEST, DOCUMENT, &["pdf"]),
+    of("text/plain", LARGEST, DOCUMENT, &["txt", "text", "csv", "log", "md"]),
+    of("application/vnd.ms-excel", LARGEST, DOCUMENT, &["xls", "xlt"]),
+    of("image/jpeg", 5 << 20, IMAGE, &["jpg", "jpeg"]),
+    of("image/png", 5 << 20, IMAGE, &["png"]),
+    of("image/webp", 500 << 10, STICKER, &["webp"]),
+    of("video/mp4", 16 << 20, VIDEO, &["mp4", "m4v"]),
+    of("video/3gpp", 16 << 20, VIDEO, &["3gp", "3gpp"]),
+];
+
+/// The most bytes of a sticker that does not move (A.4).
+const STILL_STICKER: u64 = 100 << 10;
+
+impl MediaType {
+    /// The type with this name; parameters and case do not count.
+    pub fn named(mime: &str) -> Option<&'static Self> {
+        let base = essence(mime);
+        TYPES.iter().find(|known| known.mime == base)
+    }
+
+    /// Whether it may stand in such a place of a message.
+    pub fn fits(&self, kind: MediaKind) -> bool {
+        self.kinds.contains(&kind)
+    }
+
+    /// The most bytes of a file with this beginning.
+    pub fn most_of(&self, head: &[u8]) -> u64 {
+        if self.mime == "image/webp" && !sniff::is_animated(head) { STILL_STICKER } else { self.most }
+    }
+
+    /// The usual end of its files' names.
+    pub fn extension(&self) -> &'static str {
+        self.extensions.first().copied().unwrap_or("bin")
+    }
+
+    fn has_extension(&self, file_name: &str) -> bool {
+        let Some((_, extension)) = file_name.rsplit_once('.') else { return false };
+        self.extensions.iter().any(|known| known.eq_ignore_ascii_case(extension))
+    }
+}
+
+/// The names of the types that fit such a place, for a sentence.
+pub fn names_of(kind: MediaKind) -> String {
+    let fitting = TYPES.iter().filter(|known| match kind {
+        // What is meant to be seen or heard may be sent as a file, too, but nobody looks for that in a list.
+        MediaKind::Document => known.kinds == DOCUMENT,
+        MediaKind::Image | MediaKind::Video | MediaKind::Audio | MediaKind::Sticker => known.fits(kind),
+    });
+    fitting.map(|known| known.mime).collect::<Vec<_>>().join(", ")
+}
+
+/// A MIME type without parameters, in lower case.
+pub fn essence(mime: &str) -> String {
+    mime.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// What a file is said to be.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Claim<'a> {
+    /// The MIME type; `application/octet-stream` says nothing.
+    pub mime: Option<&'a str>,
+    /// The name.
+    pub file_name: Option<&'a str>,
+}
+
+/// Why a file cannot go to Meta.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// Meta takes no such type.
+    #[error("is {0}, which Meta does not take; it takes {all}", all = TYPES.map(|known| known.mime).join(", "))]
+    NotTaken(String),
+    /// Its content is not what it is said to be.
+    #[error("is said to be {claimed}, but its content is {found}")]
+    Mislabelled {
+        /// What it is said to be.
+        claimed: String,
+        /// What it is.
+        found: &'static str,
+    },
+    /// It has no content.
+    #[error("is empty")]
+    Empty,
+}
+
+/// What a file is, by its first bytes ([`HEAD`] of them, or all there are) and by what is said of it.
+///
+/// The content decides which types it can be; what is said decides between them (a Word and an Excel file of the old
+/// kind begin alike), then the name does.
+///
+/// # Errors
+/// [`Unfit`].
+pub fn judge(claim: Claim<'_>, head: &[u8]) -> Result<&'static MediaType, Unfit> {
+    if head.is_empty() {
+        return Err(Unfit::Empty);
+    }
+    let claimed = claim.mime.map(essence).filter(|mime| !is_vague(mime));
+    let found = Sniffed::of(head);
+    let candidates = || found.can_be().iter().filter_map(|mime| MediaType::named(mime));
+    if let Some(claimed) = claimed {
+        let claimed = alias(&claimed).to_owned();
+        let Some(known) = MediaType::named(&claimed) else { return Err(Unfit::NotTaken(claimed)) };
+        return candidates()
+            .find(|candidate| *candidate == known)
+            .ok_or(Unfit::Mislabelled { claimed, found: found.name() });
+    }
+    let by_name =
+        claim.file_name.and_then(|name| candidates().find(|candidate| candidate.has_extension(name)));
+    by_name.or_else(|| candidates().next()).ok_or_else(|| Unfit::NotTaken(found.name().to_owned()))
+}
+
+/// Whether a MIME type says nothing about the content.
+fn is_vague(mime: &str) -> bool {
+    matches!(
+        mime,
+        "" | "application/octet-stream" | "binary/octet-stream" | "application/x-www-form-urlencoded"
+    )
+}
+
+/// Other usual names of types that Meta takes.
+fn alias(mime: &str) -> &str {
+    match mime {
+        "image/jpg" | "image/pjpeg" => "image/jpeg",
+        "audio/mp3" => "audio/mpeg",
+        "audio/x-m4a" | "audio/m4a" => "audio/mp4",
+        "audio/x-aac" => "audio/aac",
+        "video/3gp" => "video/3gpp",
+        other => other,
+    }
+}
+
+/// When Meta's id of an upload stops being used.
+pub fn upload_ends_at(uploaded_at: Timestamp) -> Timestamp {
+    let span = UPLOAD_LIVES_FOR.saturating_sub(RENEW_BEFORE);
+    uploaded_at.saturating_add(span).unwrap_or(Timestamp::MAX)
+}
+
+/// When a fetch is tried again after its n-th failure (from 1): full jitter below a ceiling that doubles. `None`: Meta
+/// has it no more.
+pub fn fetch_again_at(n_failures: u32, since: Timestamp, now: Timestamp, chance: u64) -> Option<Timestamp> {
+    let doublings = n_failures.saturating_sub(1).min(20);
+    let ceiling = FIRST_WAIT.saturating_mul(2_i32.saturating_pow(doublings)).min(MAX_WAIT);
+    let width = ceiling.saturating_sub(MIN_WAIT).as_micros().unsigned_abs();
+    // A fraction of the width in whole numbers: the chance counts in parts of 2^64.
+    let drawn = width.saturating_mul(chance.into()) >> 64;
+    let wait = MIN_WAIT.saturating_add(SignedDuration::from_micros(i64::try_from(drawn).unwrap_or(0)));
+    let at = now.saturating_add(wait).ok()?;
+    (at < since.saturating_add(FETCH_FOR).ok()?).then_some(at)
+}

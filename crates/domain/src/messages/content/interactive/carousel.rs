@@ -1,0 +1,113 @@
+//! Carousels without a template (reference A.12).
+
+use super::{Fields, Item, Unique, check_header_value, check_product, check_url};
+
+pub(crate) fn check(action: &Fields<'_, '_>) {
+    let Some(cards) = action.required("cards").array(2..=10) else { return };
+    let mut alike = Alike::default();
+    let mut indexes = 0_u16;
+    for card in cards.iter() {
+        let Some(card) = card.object() else { continue };
+        let index = card.required("card_index");
+        if let Some(number) = index.integer(0..=9).and_then(|number| u32::try_from(number).ok()) {
+            let bit = 1_u16.checked_shl(number).unwrap_or_default();
+            if indexes & bit != 0 {
+                index.refuse("another card has the same index");
+            }
+            indexes |= bit;
+        }
+        // Since 2026 media cards may have quick replies; how they are typed is not settled (section I: pass).
+        let kind = card.required("type");
+        match kind.one_of(&["cta_url", "product", "quick_reply"]) {
+            Some("product") => {
+                alike.is("product cards", &kind);
+                check_product_card(&card, &mut alike);
+            }
+            Some(_) => {
+                alike.is("media cards", &kind);
+                check_media_card(&card, &mut alike);
+            }
+            None => continue,
+        }
+        card.finish();
+    }
+}
+
+/// What all cards must have in common with the first.
+#[derive(Default)]
+struct Alike<'a> {
+    cards: Option<&'static str>,
+    header: Option<&'static str>,
+    catalog: Option<&'a str>,
+}
+
+impl Alike<'_> {
+    fn is(&mut self, cards: &'static str, kind: &Item<'_, '_>) {
+        let first = *self.cards.get_or_insert(cards);
+        if first != cards {
+            kind.refuse(format!("must be like the first card: all are {first}"));
+        }
+    }
+}
+
+fn check_product_card<'a>(card: &Fields<'a, '_>, alike: &mut Alike<'a>) {
+    let Some(action) = card.required("action").object() else { return };
+    check_product(&action);
+    let catalog = action.optional("catalog_id");
+    if let Some(id) = catalog.value().and_then(|id| id.as_str())
+        && *alike.catalog.get_or_insert(id) != id
+    {
+        catalog.refuse("must be the same catalog on all cards");
+    }
+    action.finish();
+}
+
+fn check_media_card(card: &Fields<'_, '_>, alike: &mut Alike<'_>) {
+    if let Some(header) = card.required("header").object() {
+        let kind = header.required("type");
+        if let Some(word) = kind.one_of(&["image", "video"]) {
+            let first = *alike.header.get_or_insert(word);
+            if first != word {
+                kind.refuse(format!("must be `{first}`, as on the first card"));
+            }
+            check_header_value(&header, word);
+            header.finish();
+        }
+    }
+    if let Some(body) = card.optional("body").object() {
+        let text = body.required("text");
+        if let Some(words) = text.string(1..=160) {
+            let n_breaks = words.matches('\n').count();
+            if n_breaks > 2 {
+                text.refuse(format!("must have at most 2 line breaks, has {n_breaks}"));
+            }
+        }
+        body.finish();
+    }
+    let Some(action) = card.required("action").object() else { return };
+    if action.object().get("buttons").is_some() {
+        check_quick_replies(&action);
+        return action.finish_open();
+    }
+    action.required("name").one_of(&["cta_url"]);
+    check_url(action.required("parameters"));
+    action.finish();
+}
+
+/// Loosely: only what would be wrong in any reading.
+fn check_quick_replies(action: &Fields<'_, '_>) {
+    let Some(buttons) = action.optional("buttons").array(1..=10) else { return };
+    let mut ids = Unique::new("another button of this card has the same id");
+    for button in buttons.iter() {
+        let Some(button) = button.object() else { continue };
+        if let Some(reply) = button.optional("quick_reply").object() {
+            let id = reply.required("id");
+            if let Some(text) = id.string(1..=256) {
+                ids.check(text, &id);
+            }
+            reply.required("title").string(1..=20);
+            reply.finish_open();
+        }
+        button.finish_open();
+    }
+}

@@ -1,0 +1,156 @@
+//! Media objects and the places that hold them.
+
+use super::{Fields, Item, MediaKind, MediaRef, MediaSource, MessageKind, Object, Value};
+
+/// What a media object may have besides `id` or `link` (reference A.4).
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Shape {
+    Image,
+    Video,
+    Document,
+    Audio,
+    Sticker,
+    /// In a header: no caption.
+    Bare,
+    /// A file in a header: a name, no caption.
+    BareDocument,
+}
+
+/// The keys under which headers and header parameters hold a medium.
+const KEYS: [(&str, MediaKind); 4] = [
+    ("image", MediaKind::Image),
+    ("video", MediaKind::Video),
+    ("document", MediaKind::Document),
+    ("gif", MediaKind::Video),
+];
+
+pub(crate) fn check(item: Item<'_, '_>, shape: Shape) {
+    let Some(medium) = item.object() else { return };
+    check_source(&medium);
+    if matches!(shape, Shape::Image | Shape::Video | Shape::Document) {
+        medium.optional("caption").string(..=1024);
+    }
+    if matches!(shape, Shape::Document | Shape::BareDocument) {
+        medium.optional("filename").string(1..);
+    }
+    if shape == Shape::Audio {
+        medium.optional("voice").boolean();
+    }
+    medium.finish();
+}
+
+/// Exactly one of `id`, `link` and our own spelling of it, `url`.
+fn check_source(medium: &Fields<'_, '_>) {
+    match medium.exactly_one(&["id", "link", "url"]) {
+        Some(("id", id)) => {
+            let is_id = |text: &str| !text.is_empty() && !text.contains(char::is_whitespace);
+            id.string_that(is_id, "must be a media id, without blanks");
+        }
+        Some((_, link)) => {
+            link.http_url();
+        }
+        None => {}
+    }
+}
+
+pub(crate) fn normalize(medium: &mut Value) {
+    if let Some(medium) = medium.as_object_mut() {
+        medium.rename("url", "link");
+    }
+}
+
+/// Brings the medium of a header or of a parameter to Meta's form.
+pub(crate) fn normalize_within(holder: &mut Value) {
+    let Some(holder) = holder.as_object_mut() else { return };
+    for (key, _) in KEYS {
+        if let Some(medium) = holder.get_mut(key) {
+            normalize(medium);
+        }
+    }
+}
+
+pub(crate) fn refs(kind: MessageKind, object: &Value) -> Vec<MediaRef<'_>> {
+    let mut refs = Vec::new();
+    let whole = match kind {
+        MessageKind::Image => Some(MediaKind::Image),
+        MessageKind::Video => Some(MediaKind::Video),
+        MessageKind::Document => Some(MediaKind::Document),
+        MessageKind::Audio => Some(MediaKind::Audio),
+        MessageKind::Sticker => Some(MediaKind::Sticker),
+        MessageKind::Interactive => {
+            in_header(object, "", &mut refs);
+            let cards = object.get("action").and_then(|action| action.get("cards"));
+            for (index, card) in elements(cards) {
+                in_header(card, &format!("/action/cards/{index}"), &mut refs);
+            }
+            None
+        }
+        MessageKind::Template => {
+            in_components(object, "", &mut refs);
+            None
+        }
+        MessageKind::Text | MessageKind::Location | MessageKind::Contacts | MessageKind::Reaction => None,
+    };
+    if let Some(kind) = whole
+        && let Some(source) = source_of(object)
+    {
+        refs.push(MediaRef { pointer: String::new(), kind, source });
+    }
+    refs
+}
+
+pub(crate) fn set_id(kind: MessageKind, object: &mut Value, pointer: &str, id: &str) -> bool {
+    if !refs(kind, object).iter().any(|known| known.pointer == pointer) {
+        return false;
+    }
+    let Some(medium) = object.at_mut(pointer).and_then(Value::as_object_mut) else { return false };
+    medium.rename("link", "id");
+    medium.insert("id", id);
+    true
+}
+
+fn elements(array: Option<&Value>) -> impl Iterator<Item = (usize, &Value)> {
+    array.and_then(Value::as_array).unwrap_or_default().iter().enumerate()
+}
+
+fn in_header<'a>(holder: &'a Value, base: &str, refs: &mut Vec<MediaRef<'a>>) {
+    if let Some(header) = holder.get("header").and_then(Value::as_object) {
+        in_holder(header, || format!("{base}/header"), refs);
+    }
+}
+
+/// The header parameters of a template's components, and of the components of its cards.
+fn in_components<'a>(holder: &'a Value, base: &str, refs: &mut Vec<MediaRef<'a>>) {
+    for (index, component) in elements(holder.get("components")) {
+        match component.get("type").and_then(Value::as_str) {
+            Some("header") => {
+                for (number, parameter) in elements(component.get("parameters")) {
+                    if let Some(parameter) = parameter.as_object() {
+                        let place = || format!("{base}/components/{index}/parameters/{number}");
+                        in_holder(parameter, place, refs);
+                    }
+                }
+            }
+            Some("carousel") => {
+                for (number, card) in elements(component.get("cards")) {
+                    in_components(card, &format!("{base}/components/{index}/cards/{number}"), refs);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The medium of a header or a parameter: the member named by its `type`.
+fn in_holder<'a>(holder: &'a Object, place: impl Fn() -> String, refs: &mut Vec<MediaRef<'a>>) {
+    for (key, kind) in KEYS {
+        if let Some(source) = holder.get(key).and_then(source_of) {
+            refs.push(MediaRef { pointer: format!("{}/{key}", place()), kind, source });
+        }
+    }
+}
+
+fn source_of(medium: &Value) -> Option<MediaSource<'_>> {
+    let text = |key| medium.get(key).and_then(Value::as_str);
+    text("id").map(MediaSource::Id).or_else(|| text("link").map(MediaSource::Link))
+}

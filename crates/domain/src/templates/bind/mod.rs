@@ -1,0 +1,422 @@
+//! Whether a message fits its template (reference A.14, B.2 "Templates (send)").
+
+mod button;
+mod slots;
+
+use std::fmt;
+
+use super::render::number;
+use super::{
+    Button, Card, Components, Header, Mismatch, MismatchKind, ParameterFormat, Template, TemplateCategory,
+    Text,
+};
+use crate::check::{Place, Violations};
+use crate::json::Value;
+use crate::messages::content::TemplateMessage;
+
+pub(crate) fn bind(
+    template: &Template,
+    message: &TemplateMessage<'_>,
+    base: &str,
+) -> Result<(), Vec<Mismatch>> {
+    let place = Place::from_pointer(base);
+    let place = place.key("components");
+    let parts = &template.components;
+    let mut binding = Binding {
+        format: template.parameter_format,
+        is_code: template.category == TemplateCategory::Authentication,
+        has_offer: parts.limited_time_offer.is_some(),
+        mismatches: Vec::new(),
+    };
+    let whole = Parts {
+        card: None,
+        header: parts.header.as_ref(),
+        body: parts.body.as_ref(),
+        buttons: &parts.buttons,
+        is_body_alone: parts.header.is_none()
+            && parts.footer.is_none()
+            && parts.buttons.is_empty()
+            && parts.cards.is_empty()
+            && parts.limited_time_offer.is_none()
+            && parts.others.is_empty(),
+    };
+    let rest = binding.parts(&whole, message.components, &place);
+    binding.rest(parts, message.components, &place, rest);
+    if binding.mismatches.is_empty() { Ok(()) } else { Err(binding.mismatches) }
+}
+
+/// The mismatches so far, and what of the template every part needs to know.
+struct Binding {
+    format: ParameterFormat,
+    /// An authentication template: its parameters are the one-time code.
+    is_code: bool,
+    /// A limited-time offer: its coupon code is shorter.
+    has_offer: bool,
+    mismatches: Vec<Mismatch>,
+}
+
+/// The parts that a template and a card have in common.
+struct Parts<'t> {
+    card: Option<i64>,
+    header: Option<&'t Header>,
+    body: Option<&'t Text>,
+    buttons: &'t [Button],
+    is_body_alone: bool,
+}
+
+/// What a mismatch is about.
+#[derive(Clone, Copy)]
+struct Name<'n> {
+    card: Option<i64>,
+    part: Part<'n>,
+}
+
+#[derive(Clone, Copy)]
+enum Part<'n> {
+    Header,
+    Body,
+    Button(i64),
+    Other(&'n str),
+    WholeCard,
+}
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(card) = self.card {
+            write!(formatter, "card {card}")?;
+            if !matches!(self.part, Part::WholeCard) {
+                formatter.write_str(" ")?;
+            }
+        }
+        match self.part {
+            Part::Header => formatter.write_str("header"),
+            Part::Body => formatter.write_str("body"),
+            Part::Button(index) => write!(formatter, "button {index}"),
+            Part::Other(kind) => formatter.write_str(kind),
+            Part::WholeCard => Ok(()),
+        }
+    }
+}
+
+/// The components that were not header, body or button, by their place in the message.
+#[derive(Clone, Copy, Default)]
+struct Rest {
+    carousel: Option<usize>,
+    offer: Option<usize>,
+}
+
+impl Binding {
+    /// Enough is told; a body of five megabytes can hold a million mismatches.
+    const fn is_full(&self) -> bool {
+        self.mismatches.len() >= Violations::MAX
+    }
+
+    fn note(&mut self, place: &Place<'_>, name: Name<'_>, kind: MismatchKind, reason: impl Into<String>) {
+        if self.is_full() {
+            return;
+        }
+        self.mismatches.push(Mismatch {
+            pointer: place.pointer(),
+            component: name.to_string(),
+            kind,
+            reason: reason.into(),
+        });
+    }
+
+    /// Header, body and buttons: those that the message gives, then those that it lacks.
+    fn parts(&mut self, parts: &Parts<'_>, given: &[Value], place: &Place<'_>) -> Rest {
+        let named = |part| Name { card: parts.card, part };
+        let mut rest = Rest::default();
+        let mut has_header = false;
+        let mut has_body = false;
+        // One bit per button; templates have ten at most.
+        let mut buttons_given = 0_u64;
+        let code_of_body = if self.is_code { code_of_body(given) } else { None };
+        for (index, component) in given.iter().enumerate() {
+            let here = place.index(index);
+            let kind = text(component, "type");
+            let parameters = component.get("parameters").and_then(Value::as_array).unwrap_or_default();
+            let here_parameters = here.key("parameters");
+            match kind {
+                "header" => {
+                    let name = named(Part::Header);
+                    if std::mem::replace(&mut has_header, true) {
+                        self.note(&here, name, MismatchKind::Extra, "is given twice");
+                        continue;
+                    }
+                    self.header(parts.header, parameters, &here_parameters, name);
+                }
+                "body" => {
+                    let name = named(Part::Body);
+                    if std::mem::replace(&mut has_body, true) {
+                        self.note(&here, name, MismatchKind::Extra, "is given twice");
+                        continue;
+                    }
+                    self.body(parts, parameters, &here_parameters);
+                }
+                "button" => {
+                    let Some(number) = number(component, "index") else { continue };
+                    let name = named(Part::Button(number));
+                    let bit = bit(number);
+                    if buttons_given & bit != 0 {
+                        self.note(&here, name, MismatchKind::Extra, "is given twice");
+                        continue;
+                    }
+                    buttons_given |= bit;
+                    let button = usize::try_from(number).ok().and_then(|number| parts.buttons.get(number));
+                    match button {
+                        Some(button) => {
+                            self.button(button, component, &here, name);
+                            self.twin_code(code_of_body, parameters, (&here_parameters, name));
+                        }
+                        None => {
+                            self.note(&here, name, MismatchKind::Extra, no_such_button(parts.buttons.len()))
+                        }
+                    }
+                }
+                "carousel" if parts.card.is_none() && rest.carousel.is_none() => rest.carousel = Some(index),
+                "limited_time_offer" if parts.card.is_none() && rest.offer.is_none() => {
+                    rest.offer = Some(index)
+                }
+                "carousel" | "limited_time_offer" => {
+                    self.note(&here, named(Part::Other(kind)), MismatchKind::Extra, "is given twice");
+                }
+                "footer" if !parameters.is_empty() => {
+                    let name = named(Part::Other(kind));
+                    self.note(&here_parameters, name, MismatchKind::Extra, "takes no parameters");
+                }
+                // Configurations and payments, which are not described well enough to judge.
+                _ => {}
+            }
+        }
+        if !has_header {
+            self.missing_header(parts.header, place, named(Part::Header));
+        }
+        if !has_body
+            && let Some(body) = parts.body
+            && !body.slots.is_empty()
+        {
+            self.note(
+                place,
+                named(Part::Body),
+                MismatchKind::Missing,
+                format!("needs a `body` component with {}", slots::wanted(body, self.format)),
+            );
+        }
+        for (number, button) in (0_i64..).zip(parts.buttons) {
+            if buttons_given & bit(number) == 0 {
+                self.missing_button(button, place, named(Part::Button(number)));
+            }
+        }
+        rest
+    }
+
+    fn header(&mut self, header: Option<&Header>, given: &[Value], place: &Place<'_>, name: Name<'_>) {
+        let wanted = match header {
+            None => {
+                if !given.is_empty() {
+                    self.note(
+                        place,
+                        name,
+                        MismatchKind::Extra,
+                        "takes no parameters: the template has no header",
+                    );
+                }
+                return;
+            }
+            Some(Header::Text(text)) => return self.text(text, given, place, name),
+            Some(Header::Other(_)) => return,
+            Some(header) => header.parameter(),
+        };
+        self.only_parameter(given, wanted, true, (place, name));
+    }
+
+    fn missing_header(&mut self, header: Option<&Header>, place: &Place<'_>, name: Name<'_>) {
+        let wanted = match header {
+            None | Some(Header::Other(_)) => return,
+            Some(Header::Text(text)) if text.slots.is_empty() => return,
+            Some(Header::Text(text)) => slots::wanted(text, self.format),
+            Some(header) => format!("one `{}` parameter", header.parameter()),
+        };
+        self.note(place, name, MismatchKind::Missing, format!("needs a `header` component with {wanted}"));
+    }
+
+    fn body(&mut self, parts: &Parts<'_>, given: &[Value], place: &Place<'_>) {
+        let name = Name { card: parts.card, part: Part::Body };
+        let Some(body) = parts.body else {
+            if !given.is_empty() {
+                self.note(place, name, MismatchKind::Extra, "takes no parameters: there is no body");
+            }
+            return;
+        };
+        let n_before = self.mismatches.len();
+        self.text(body, given, place, name);
+        if self.mismatches.len() == n_before {
+            self.body_length(body, given, parts.is_body_alone, (place, name));
+        }
+    }
+
+    /// One parameter of one kind; true when it is there and fits.
+    fn only_parameter(
+        &mut self,
+        given: &[Value],
+        wanted: &str,
+        is_required: bool,
+        (place, name): (&Place<'_>, Name<'_>),
+    ) -> bool {
+        let [only, extra @ ..] = given else {
+            if is_required {
+                self.note(place, name, MismatchKind::Missing, format!("needs one `{wanted}` parameter"));
+            }
+            return false;
+        };
+        let fits = self.kind_is(only, wanted, &place.index(0), name);
+        for index in 1..=extra.len().min(Violations::MAX) {
+            let reason = format!("takes one `{wanted}` parameter, this is another");
+            self.note(&place.index(index), name, MismatchKind::Extra, reason);
+        }
+        fits
+    }
+
+    /// A parameter's kind; the media of a `gif` header are sent as a video too.
+    fn kind_is(&mut self, parameter: &Value, wanted: &str, place: &Place<'_>, name: Name<'_>) -> bool {
+        let kind = text(parameter, "type");
+        let fits = kind == wanted || (wanted == "gif" && kind == "video");
+        if !fits {
+            let reason = format!("needs a parameter of type `{wanted}`, this is `{kind}`");
+            self.note(place, name, MismatchKind::WrongKind, reason);
+        }
+        fits
+    }
+
+    /// Carousel and offer, and components that the template does not have at all.
+    fn rest(&mut self, parts: &Components, given: &[Value], place: &Place<'_>, rest: Rest) {
+        let named = |kind| Name { card: None, part: Part::Other(kind) };
+        let carousel = rest.carousel.and_then(|index| Some((index, given.get(index)?)));
+        match (carousel, parts.cards.as_slice()) {
+            (None, []) => {}
+            (None, cards) => self.note(
+                place,
+                named("carousel"),
+                MismatchKind::Missing,
+                format!("needs a `carousel` component with {} cards", cards.len()),
+            ),
+            (Some((index, _)), []) => {
+                if !parts.others.iter().any(|other| other == "CAROUSEL") {
+                    let reason = "is not part of this template";
+                    self.note(&place.index(index), named("carousel"), MismatchKind::Extra, reason);
+                }
+            }
+            (Some((index, carousel)), cards) => {
+                let here = place.index(index);
+                self.cards(cards, carousel, &here.key("cards"));
+            }
+        }
+        match (rest.offer, &parts.limited_time_offer) {
+            (Some(index), None) => {
+                let reason = "is not part of this template";
+                self.note(&place.index(index), named("limited_time_offer"), MismatchKind::Extra, reason);
+            }
+            (None, Some(offer)) if offer.has_expiration => self.note(
+                place,
+                named("limited_time_offer"),
+                MismatchKind::Missing,
+                "needs a `limited_time_offer` component with one `limited_time_offer` parameter",
+            ),
+            (Some(index), Some(offer)) => {
+                let parameters = given.get(index).and_then(|offer| offer.get("parameters"));
+                let parameters = parameters.and_then(Value::as_array).unwrap_or_default();
+                let here = place.index(index);
+                let here = here.key("parameters");
+                let at = (&here, named("limited_time_offer"));
+                self.only_parameter(parameters, "limited_time_offer", offer.has_expiration, at);
+            }
+            (None, Some(_) | None) => {}
+        }
+    }
+
+    fn cards(&mut self, cards: &[Card], carousel: &Value, place: &Place<'_>) {
+        let given = carousel.get("cards").and_then(Value::as_array).unwrap_or_default();
+        let is_of_products = cards.first().is_some_and(|card| matches!(card.header, Some(Header::Product)));
+        let mut cards_given = 0_u64;
+        for (index, value) in given.iter().enumerate() {
+            let here = place.index(index);
+            let Some(number) = number(value, "card_index") else { continue };
+            let name = Name { card: Some(number), part: Part::WholeCard };
+            let bit = bit(number);
+            if cards_given & bit != 0 {
+                self.note(&here, name, MismatchKind::Extra, "is given twice");
+                continue;
+            }
+            cards_given |= bit;
+            let number_in_template = usize::try_from(number).unwrap_or(usize::MAX);
+            // Product cards are all alike: created with two, sent with two to ten (A.14).
+            let card = cards.get(number_in_template).or(cards.first().filter(|_| is_of_products));
+            let Some(card) = card else {
+                let reason = format!("the template has {} cards, numbered from 0", cards.len());
+                self.note(&here, name, MismatchKind::Extra, reason);
+                continue;
+            };
+            let parts = Parts {
+                card: Some(number),
+                header: card.header.as_ref(),
+                body: card.body.as_ref(),
+                buttons: &card.buttons,
+                is_body_alone: false,
+            };
+            let components = value.get("components").and_then(Value::as_array).unwrap_or_default();
+            self.parts(&parts, components, &here.key("components"));
+        }
+        if is_of_products {
+            if given.len() < 2 {
+                let name = Name { card: None, part: Part::Other("carousel") };
+                self.note(place, name, MismatchKind::Missing, "needs 2 to 10 cards");
+            }
+            return;
+        }
+        for (number, _) in (0_i64..).zip(cards) {
+            if cards_given & bit(number) == 0 {
+                let name = Name { card: Some(number), part: Part::WholeCard };
+                let reason = format!("is missing: all {} cards of the template must be sent", cards.len());
+                self.note(place, name, MismatchKind::Missing, reason);
+            }
+        }
+    }
+}
+
+impl Header {
+    /// The type of the parameter that a header without text needs.
+    const fn parameter(&self) -> &'static str {
+        match self {
+            Self::Text(_) | Self::Other(_) => "text",
+            Self::Image => "image",
+            Self::Video => "video",
+            Self::Gif => "gif",
+            Self::Document => "document",
+            Self::Location => "location",
+            Self::Product => "product",
+        }
+    }
+}
+
+/// A set of small numbers is a mask; one beyond it is never in the set.
+fn bit(number: i64) -> u64 {
+    u32::try_from(number).ok().and_then(|number| 1_u64.checked_shl(number)).unwrap_or_default()
+}
+
+fn code_of_body(given: &[Value]) -> Option<&str> {
+    let body = given.iter().find(|component| text(component, "type") == "body")?;
+    body.get("parameters")?.as_array()?.first()?.get("text")?.as_str()
+}
+
+fn no_such_button(n_buttons: usize) -> String {
+    match n_buttons {
+        0 => "the template has no buttons".to_owned(),
+        1 => "the template has one button, with index 0".to_owned(),
+        _ => format!("the template has {n_buttons} buttons, numbered from 0"),
+    }
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value.get(key).and_then(Value::as_str).unwrap_or_default()
+}

@@ -1,0 +1,179 @@
+//! Filling the slots of a text.
+
+use super::{Binding, Name, text};
+use crate::check::{Place, nearest};
+use crate::json::Value;
+use crate::templates::render::shown;
+use crate::templates::{MismatchKind, ParameterFormat, Text};
+
+/// The greatest length of the code of an authentication template (A.14).
+const MAX_CODE: usize = 15;
+/// The greatest length of a body with everything filled in, and of one parameter, when the template has other parts.
+const MAX_BODY: usize = 1024;
+/// The same of a template that is a body only.
+const MAX_BODY_ALONE: usize = 32_768;
+
+impl Binding {
+    /// The parameters of a header or body against its slots.
+    pub(crate) fn text(&mut self, slots: &Text, given: &[Value], place: &Place<'_>, name: Name<'_>) {
+        match self.format {
+            ParameterFormat::Positional => self.by_order(slots, given, place, name),
+            ParameterFormat::Named => self.by_name(slots, given, place, name),
+        }
+    }
+
+    fn by_order(&mut self, slots: &Text, given: &[Value], place: &Place<'_>, name: Name<'_>) {
+        let n_slots = slots.slots.len();
+        for (index, parameter) in given.iter().enumerate() {
+            if self.is_full() {
+                return;
+            }
+            let here = place.index(index);
+            if index < n_slots {
+                self.value(parameter, &here, name);
+            } else {
+                let reason = format!("takes {}, has {}", count(n_slots), given.len());
+                self.note(&here, name, MismatchKind::Extra, reason);
+            }
+        }
+        for (index, slot) in slots.slots.iter().enumerate().skip(given.len()) {
+            let reason = format!("needs {}, has {}: {{{{{slot}}}}} is missing", count(n_slots), given.len());
+            self.note(&place.index(index), name, MismatchKind::Missing, reason);
+        }
+    }
+
+    fn by_name(&mut self, slots: &Text, given: &[Value], place: &Place<'_>, name: Name<'_>) {
+        let mut slots_given = vec![false; slots.slots.len()];
+        for (index, parameter) in given.iter().enumerate() {
+            if self.is_full() {
+                return;
+            }
+            let here = place.index(index);
+            let given_name = text(parameter, "parameter_name");
+            if slots.slots.is_empty() {
+                self.note(&here, name, MismatchKind::Extra, "takes no parameters");
+            } else if given_name.is_empty() {
+                let reason =
+                    format!("needs `parameter_name`: this template's parameters are {}", names(slots));
+                self.note(&here.key("parameter_name"), name, MismatchKind::WrongName, reason);
+            } else if let Some(slot) = slots.slots.iter().position(|slot| slot == given_name) {
+                if slots_given.get_mut(slot).is_some_and(|is_given| std::mem::replace(is_given, true)) {
+                    let reason = format!("is given the parameter `{given_name}` twice");
+                    self.note(&here, name, MismatchKind::Extra, reason);
+                } else {
+                    self.value(parameter, &here, name);
+                }
+            } else {
+                let known: Vec<&str> = slots.slots.iter().map(String::as_str).collect();
+                let guess = match nearest(given_name, &known) {
+                    Some(guess) => format!("did you mean `{guess}`?"),
+                    None => format!("known are {}", names(slots)),
+                };
+                let reason = format!("has no parameter `{given_name}`; {guess}");
+                self.note(&here.key("parameter_name"), name, MismatchKind::WrongName, reason);
+            }
+        }
+        for (slot, is_given) in slots.slots.iter().zip(slots_given) {
+            if !is_given {
+                let reason = format!("needs a parameter named `{slot}`");
+                self.note(place, name, MismatchKind::Missing, reason);
+            }
+        }
+    }
+
+    /// One parameter of a text: a text, or one of its localised forms.
+    fn value(&mut self, parameter: &Value, place: &Place<'_>, name: Name<'_>) {
+        match text(parameter, "type") {
+            "currency" | "date_time" => {}
+            "text" => {
+                self.plain_text(text(parameter, "text"), &place.key("text"), name);
+            }
+            kind => {
+                let reason = format!("needs a parameter of type `text`, this is `{kind}`");
+                self.note(place, name, MismatchKind::WrongKind, reason);
+            }
+        }
+    }
+
+    /// What Meta refuses in a text parameter with 131008 or 132018.
+    pub(crate) fn plain_text(&mut self, value: &str, place: &Place<'_>, name: Name<'_>) {
+        if value.is_empty() {
+            self.note(place, name, MismatchKind::Invalid, "needs a text that is not empty");
+        } else if value.contains(['\n', '\r', '\t']) {
+            self.note(place, name, MismatchKind::Invalid, "cannot take a text with line breaks or tabs");
+        } else if value.contains("     ") {
+            let reason = "cannot take a text with more than four spaces in a row";
+            self.note(place, name, MismatchKind::Invalid, reason);
+        }
+        if self.is_code && is_longer(value, MAX_CODE) {
+            let reason =
+                format!("takes a code of at most {MAX_CODE} characters, this has {}", value.chars().count());
+            self.note(place, name, MismatchKind::TooLong, reason);
+        }
+    }
+
+    /// The limits of a body whose parameters all fit.
+    pub(crate) fn body_length(
+        &mut self,
+        body: &Text,
+        given: &[Value],
+        is_alone: bool,
+        (place, name): (&Place<'_>, Name<'_>),
+    ) {
+        let most = if is_alone { MAX_BODY_ALONE } else { MAX_BODY };
+        let mut has_long = false;
+        for (index, parameter) in given.iter().enumerate() {
+            let value = text(parameter, "text");
+            if is_longer(value, most) {
+                has_long = true;
+                let reason = format!(
+                    "takes parameters of at most {most} characters, this has {}",
+                    value.chars().count()
+                );
+                self.note(&place.index(index).key("text"), name, MismatchKind::TooLong, reason);
+            }
+        }
+        if has_long {
+            return;
+        }
+        let length = body.length_with(|slot| {
+            let parameter = match self.format {
+                ParameterFormat::Positional => given.get(slot),
+                ParameterFormat::Named => given.iter().find(|parameter| {
+                    body.slots.get(slot).is_some_and(|slot| text(parameter, "parameter_name") == slot)
+                }),
+            };
+            parameter.and_then(shown).map_or(0, |value| value.chars().count())
+        });
+        if length > most {
+            let reason = format!("has {length} characters with its parameters, at most {most} are allowed");
+            self.note(place, name, MismatchKind::TooLong, reason);
+        }
+    }
+}
+
+fn is_longer(text: &str, most: usize) -> bool {
+    text.len() > most && text.chars().count() > most
+}
+
+/// "2 parameters", "the parameters `port` and `minutes`": what a component lacks as a whole.
+pub(crate) fn wanted(slots: &Text, format: ParameterFormat) -> String {
+    match format {
+        ParameterFormat::Positional => count(slots.slots.len()),
+        ParameterFormat::Named if slots.slots.len() == 1 => format!("the parameter {}", names(slots)),
+        ParameterFormat::Named => format!("the parameters {}", names(slots)),
+    }
+}
+
+fn count(n_parameters: usize) -> String {
+    match n_parameters {
+        0 => "no parameters".to_owned(),
+        1 => "1 parameter".to_owned(),
+        _ => format!("{n_parameters} parameters"),
+    }
+}
+
+fn names(slots: &Text) -> String {
+    let names: Vec<String> = slots.slots.iter().map(|slot| format!("`{slot}`")).collect();
+    names.join(", ")
+}

@@ -1,0 +1,244 @@
+//! Buttons.
+
+use super::{Rules, slots};
+use crate::check::{Fields, Item, is_http_url};
+use crate::json::{Object, Value};
+use crate::templates::ParameterFormat;
+
+/// The types that can be created, with how many of each there may be.
+const KINDS: [(&str, usize); 11] = [
+    ("QUICK_REPLY", 10),
+    ("URL", 2),
+    ("PHONE_NUMBER", 1),
+    ("COPY_CODE", 1),
+    ("OTP", 1),
+    ("FLOW", 1),
+    ("CATALOG", 1),
+    ("MPM", 1),
+    ("SPM", 1),
+    ("VOICE_CALL", 1),
+    ("ORDER_DETAILS", 1),
+];
+/// The longest label.
+const MAX_LABEL: usize = 25;
+
+/// The `buttons` of a component.
+pub(crate) fn read_all(rules: &Rules<'_>, fields: &Fields<'_, '_>, read: &mut Object) {
+    let item = fields.required("buttons");
+    let most = if rules.is_card { 2 } else { 10 };
+    let Some(items) = item.array(1..=most) else { return };
+    let words = KINDS.map(|(word, _)| word);
+    let mut kinds: Vec<&'static str> = Vec::new();
+    let mut buttons = Vec::new();
+    for item in items.iter() {
+        let Some(button) = item.object() else { continue };
+        let kind_item = button.required("type");
+        let Some(kind) = kind_item.one_of_any_case(&words) else {
+            button.finish_open();
+            continue;
+        };
+        kinds.push(kind);
+        let n = kinds.iter().filter(|other| **other == kind).count();
+        let most = KINDS.iter().find(|(word, _)| *word == kind).map_or(1, |(_, most)| *most);
+        if n == most + 1 {
+            kind_item.refuse(format!("must be on at most {most} buttons of a template, is {kind}"));
+        }
+        if rules.is_code() != (kind == "OTP") {
+            kind_item.refuse(if rules.is_code() {
+                format!("must be OTP in an authentication template, is {kind}")
+            } else {
+                "is allowed in an authentication template only, is OTP".to_owned()
+            });
+        }
+        let mut read = Object::new();
+        read.insert("type", kind);
+        one(rules, kind, &button, &mut read);
+        button.finish();
+        buttons.push(Value::Object(read));
+    }
+    // Quick replies stand together: going through the buttons, one meets at most one change between them and others.
+    let n_changes = kinds
+        .iter()
+        .zip(kinds.iter().skip(1))
+        .filter(|(left, right)| (**left == "QUICK_REPLY") != (**right == "QUICK_REPLY"))
+        .count();
+    if n_changes > 1 {
+        item.refuse("must not mix quick replies with other buttons: put all of them first or last");
+    }
+    read.insert("buttons", Value::Array(buttons));
+}
+
+fn one(rules: &Rules<'_>, kind: &str, button: &Fields<'_, '_>, read: &mut Object) {
+    match kind {
+        "QUICK_REPLY" | "ORDER_DETAILS" => label(button, read),
+        "VOICE_CALL" => {
+            label(button, read);
+            if let Some(minutes) = button.optional("ttl_minutes").integer(1..) {
+                read.insert("ttl_minutes", minutes);
+            }
+        }
+        "URL" => {
+            label(button, read);
+            url(rules, button, read);
+            if let Some(link) = button.optional("app_deep_link").open_object() {
+                read.insert("app_deep_link", Value::Object(link.clone()));
+            }
+        }
+        "PHONE_NUMBER" => {
+            label(button, read);
+            let number = button.required("phone_number");
+            if let Some(number) = number.string(1..=20).filter(|text| judge_number(&number, text)) {
+                read.insert("phone_number", number);
+            }
+        }
+        "COPY_CODE" => {
+            let _fixed = button.optional("text").string(..);
+            let example = button.required("example");
+            let most = if rules.has_offer { 15 } else { 20 };
+            let text = match example.value().and_then(Value::as_array) {
+                Some(list) => list.first().and_then(|value| {
+                    Item::new(value, *example.place(), button.violations()).string(1..=most)
+                }),
+                None => example.string(1..=most),
+            };
+            if let Some(text) = text {
+                read.insert("example", Value::Array(vec![text.into()]));
+            } else if example.value().and_then(Value::as_array).is_some_and(<[Value]>::is_empty) {
+                example.refuse("must hold a sample code");
+            }
+        }
+        "FLOW" => flow(button, read),
+        "OTP" => {
+            for name in ["text", "autofill_text"] {
+                if let Some(text) = button.optional(name).string(1..=MAX_LABEL) {
+                    read.insert(name, text);
+                }
+            }
+            otp(button, read);
+        }
+        // Meta writes their labels.
+        _ => {
+            if let Some(text) = button.optional("text").string(1..=MAX_LABEL) {
+                read.insert("text", text);
+            }
+        }
+    }
+}
+
+fn label(button: &Fields<'_, '_>, read: &mut Object) {
+    if let Some(text) = button.required("text").string(1..=MAX_LABEL) {
+        read.insert("text", text);
+    }
+}
+
+/// Whether this is a number that can be called.
+pub(crate) fn judge_number(item: &Item<'_, '_>, text: &str) -> bool {
+    let is_plain = text.chars().all(|c| c.is_ascii_digit() || "+-.() ".contains(c));
+    let n_digits = text.chars().filter(char::is_ascii_digit).count();
+    let is_number = is_plain && (7..=15).contains(&n_digits);
+    if !is_number {
+        item.refuse("must be a phone number with its country code");
+    }
+    is_number
+}
+
+fn url(rules: &Rules<'_>, button: &Fields<'_, '_>, read: &mut Object) {
+    let item = button.required("url");
+    let example = button.optional("example");
+    let Some(text) = item.string(1..=2000) else { return };
+    // The slot of a URL is `{{1}}`, also in a template with names; a name is taken there, too.
+    let format = match rules.format {
+        ParameterFormat::Named if !text.contains("{{1}}") => ParameterFormat::Named,
+        ParameterFormat::Named | ParameterFormat::Positional => ParameterFormat::Positional,
+    };
+    let Some(names) = slots::read(&item, text, format) else { return };
+    let fixed = text.split("{{").next().unwrap_or_default();
+    if !is_http_url(fixed) {
+        item.refuse("must be an absolute URL that starts with https:// or http://");
+        return;
+    }
+    if names.len() > 1 || (names.len() == 1 && (!text.ends_with("}}") || text.matches("{{").count() > 1)) {
+        item.refuse("must have at most one parameter, at its end");
+        return;
+    }
+    read.insert("url", text);
+    let sample = match example.value() {
+        Some(Value::Array(list)) => list.first().and_then(Value::as_str),
+        Some(value) => value.as_str(),
+        None => None,
+    };
+    match sample.filter(|sample| !sample.is_empty()) {
+        Some(sample) if !names.is_empty() => {
+            read.insert("example", Value::Array(vec![sample.into()]));
+        }
+        Some(_) => {}
+        None if !names.is_empty() => {
+            example.refuse("is required: the URL with a sample in its parameter, in a list");
+        }
+        None => {}
+    }
+}
+
+fn flow(button: &Fields<'_, '_>, read: &mut Object) {
+    label(button, read);
+    if let Some((name, item)) = button.exactly_one(&["flow_id", "flow_name", "flow_json"])
+        && let Some(text) = item.string(1..)
+    {
+        read.insert(name, text);
+    }
+    if let Some(action) = button.optional("flow_action").one_of(&["navigate", "data_exchange"]) {
+        read.insert("flow_action", action);
+    }
+    for name in ["navigate_screen", "icon"] {
+        if let Some(text) = button.optional(name).string(1..) {
+            read.insert(name, text);
+        }
+    }
+}
+
+/// How an authentication template hands over its code, without the labels.
+pub(crate) fn otp(button: &Fields<'_, '_>, read: &mut Object) {
+    let kind = button.required("otp_type").one_of_any_case(&["COPY_CODE", "ONE_TAP", "ZERO_TAP"]);
+    let apps = button.optional("supported_apps");
+    let terms = button.optional("zero_tap_terms_accepted");
+    let has_accepted = terms.boolean();
+    if let Some(has_accepted) = has_accepted {
+        read.insert("zero_tap_terms_accepted", has_accepted);
+    }
+    let Some(kind) = kind else { return };
+    read.insert("otp_type", kind);
+    if kind == "ZERO_TAP" && has_accepted != Some(true) {
+        terms.refuse("must be true with `otp_type: ZERO_TAP`");
+    }
+    if kind == "COPY_CODE" {
+        if apps.value().and_then(Value::as_array).is_none_or(|apps| !apps.is_empty()) && apps.is_present() {
+            apps.refuse("is not allowed with `otp_type: COPY_CODE`");
+        }
+        return;
+    }
+    if !apps.is_present() {
+        apps.refuse(format!("is required with `otp_type: {kind}`"));
+    }
+    let Some(items) = apps.array(1..=5) else { return };
+    let mut read_apps = Vec::new();
+    for item in items.iter() {
+        let Some(app) = item.object() else { continue };
+        let mut read_app = Object::new();
+        let package = app.required("package_name").string_that(
+            |text| text.split('.').count() >= 2 && text.split('.').all(|part| !part.is_empty()),
+            "must have at least two parts with a dot between them, such as `com.example`",
+        );
+        let hash = app.required("signature_hash").string_that(
+            |text| text.len() == 11 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b)),
+            "must be exactly 11 characters of base64",
+        );
+        app.finish();
+        for (name, text) in [("package_name", package), ("signature_hash", hash)] {
+            if let Some(text) = text {
+                read_app.insert(name, text);
+            }
+        }
+        read_apps.push(Value::Object(read_app));
+    }
+    read.insert("supported_apps", Value::Array(read_apps));
+}

@@ -1,0 +1,238 @@
+//! Header, body, footer, cards and offers.
+
+use super::{Rules, button, slots};
+use crate::check::{Fields, Item};
+use crate::json::{Object, Value};
+
+/// The types of components that can be created.
+pub(crate) const KINDS: [&str; 7] =
+    ["HEADER", "BODY", "FOOTER", "BUTTONS", "CAROUSEL", "LIMITED_TIME_OFFER", "CALL_PERMISSION_REQUEST"];
+/// Those of a card.
+const OF_CARDS: [&str; 3] = ["HEADER", "BODY", "BUTTONS"];
+/// Those of an authentication template.
+const OF_CODES: [&str; 3] = ["BODY", "FOOTER", "BUTTONS"];
+
+/// One component in Meta's form; `None` where it cannot be read.
+pub(crate) fn read(rules: &Rules<'_>, item: &Item<'_, '_>) -> Option<Value> {
+    let fields = item.object()?;
+    let kinds: &[&'static str] = if rules.is_card { &OF_CARDS } else { &KINDS };
+    let kind_item = fields.required("type");
+    let Some(kind) = kind_item.one_of_any_case(kinds) else {
+        fields.finish_open();
+        return None;
+    };
+    if rules.is_code() && !OF_CODES.contains(&kind) {
+        kind_item.refuse(format!("is not allowed in an authentication template, is {kind}"));
+        fields.finish_open();
+        return None;
+    }
+    let mut read = Object::new();
+    read.insert("type", kind);
+    match kind {
+        "HEADER" => header(rules, &fields, &mut read),
+        "BODY" if rules.is_code() => code_body(&fields, &mut read),
+        "BODY" => body(rules, &fields, &mut read),
+        "FOOTER" if rules.is_code() => {
+            fields.forbidden("text", "is not allowed in an authentication template: Meta writes it");
+            if let Some(minutes) = fields.required("code_expiration_minutes").integer(1..=90) {
+                read.insert("code_expiration_minutes", minutes);
+            }
+        }
+        "FOOTER" => footer(rules, item, &fields, &mut read),
+        "BUTTONS" => button::read_all(rules, &fields, &mut read),
+        "CAROUSEL" => carousel(rules, &fields, &mut read),
+        "LIMITED_TIME_OFFER" => offer(rules, &kind_item, &fields, &mut read),
+        _ => {}
+    }
+    fields.finish();
+    Some(Value::Object(read))
+}
+
+fn header(rules: &Rules<'_>, fields: &Fields<'_, '_>, read: &mut Object) {
+    let formats: &[&'static str] = match (rules.is_card, rules.has_offer) {
+        (true, _) => &["IMAGE", "VIDEO", "PRODUCT"],
+        (false, true) => &["IMAGE", "VIDEO"],
+        (false, false) => &["TEXT", "IMAGE", "VIDEO", "DOCUMENT", "GIF", "LOCATION", "PRODUCT"],
+    };
+    let Some(format) = fields.required("format").one_of_any_case(formats) else {
+        let _cannot_be_judged =
+            (fields.optional("text").is_present(), fields.optional("example").is_present());
+        return;
+    };
+    read.insert("format", format);
+    match format {
+        "TEXT" => {
+            let item = fields.required("text");
+            let Some(text) = item.string(1..=60) else {
+                let _cannot_be_judged = fields.optional("example").is_present();
+                return;
+            };
+            read.insert("text", text);
+            if text.contains(['\n', '\r']) {
+                item.refuse("must be one line");
+            }
+            let Some(names) = slots::read(&item, text, rules.format) else {
+                let _cannot_be_judged = fields.optional("example").is_present();
+                return;
+            };
+            if names.len() > 1 {
+                item.refuse(format!("must have at most one parameter, has {}", names.len()));
+            }
+            let keys = ("header_text", "header_text_named_params");
+            if let Some(example) = slots::samples(rules, fields, &names, keys) {
+                read.insert("example", example);
+            }
+        }
+        "IMAGE" | "VIDEO" | "DOCUMENT" | "GIF" => {
+            let item = fields.required("example");
+            if let Some(example) = item.object() {
+                let handles = example.required("header_handle");
+                let handle = match handles.value() {
+                    Some(Value::Array(given)) => given.first().and_then(Value::as_str),
+                    Some(value) => value.as_str(),
+                    None => None,
+                };
+                match handle.filter(|handle| !handle.is_empty()) {
+                    Some(handle) => {
+                        let mut example = Object::new();
+                        example.insert("header_handle", Value::Array(vec![handle.into()]));
+                        read.insert("example", Value::Object(example));
+                    }
+                    None if handles.is_present() => {
+                        handles.refuse(
+                            "must hold the handle of a sample that was uploaded to Meta, such as `4:…`",
+                        );
+                    }
+                    None => {}
+                }
+                example.finish_open();
+            }
+        }
+        _ => {}
+    }
+}
+
+fn body(rules: &Rules<'_>, fields: &Fields<'_, '_>, read: &mut Object) {
+    let most = match (rules.is_card, rules.has_offer) {
+        (true, _) => 160,
+        (false, true) => 600,
+        (false, false) => 1024,
+    };
+    let item = fields.required("text");
+    let text = item.string(1..=most);
+    let Some((text, names)) = text.and_then(|text| Some((text, slots::read(&item, text, rules.format)?)))
+    else {
+        let _cannot_be_judged = fields.optional("example").is_present();
+        return;
+    };
+    read.insert("text", text);
+    let trimmed = text.trim();
+    if trimmed.is_empty() {
+        item.refuse("must not be blank");
+    } else if !names.is_empty() && (trimmed.starts_with("{{") || trimmed.ends_with("}}")) {
+        item.refuse("must not begin or end with a parameter: put words around it");
+    } else if slots::n_words(text) < names.len() {
+        item.refuse(format!(
+            "has too many parameters for its length: {} parameters, {} other words",
+            names.len(),
+            slots::n_words(text)
+        ));
+    }
+    if let Some(example) = slots::samples(rules, fields, &names, ("body_text", "body_text_named_params")) {
+        read.insert("example", example);
+    }
+}
+
+/// Meta writes the words of an authentication template.
+fn code_body(fields: &Fields<'_, '_>, read: &mut Object) {
+    fields.forbidden("text", "is not allowed in an authentication template: Meta writes it");
+    if let Some(warns) = fields.optional("add_security_recommendation").boolean() {
+        read.insert("add_security_recommendation", warns);
+    }
+}
+
+fn footer(rules: &Rules<'_>, whole: &Item<'_, '_>, fields: &Fields<'_, '_>, read: &mut Object) {
+    if rules.has_offer {
+        whole.refuse("is not allowed beside a limited-time offer");
+    }
+    fields.forbidden("code_expiration_minutes", "is allowed in an authentication template only");
+    let item = fields.required("text");
+    if let Some(text) = item.string(1..=60) {
+        if text.contains("{{") {
+            item.refuse("must not have parameters");
+        }
+        read.insert("text", text);
+    }
+}
+
+fn offer(rules: &Rules<'_>, kind: &Item<'_, '_>, fields: &Fields<'_, '_>, read: &mut Object) {
+    if *rules.category != crate::templates::TemplateCategory::Marketing {
+        kind.refuse("is allowed in MARKETING templates only, is LIMITED_TIME_OFFER");
+    }
+    let Some(given) = fields.required("limited_time_offer").object() else { return };
+    let mut offer = Object::new();
+    if let Some(text) = given.required("text").string(1..=16) {
+        offer.insert("text", text);
+    }
+    if let Some(expires) = given.optional("has_expiration").boolean() {
+        offer.insert("has_expiration", expires);
+    }
+    given.finish();
+    read.insert("limited_time_offer", Value::Object(offer));
+}
+
+fn carousel(rules: &Rules<'_>, fields: &Fields<'_, '_>, read: &mut Object) {
+    let item = fields.required("cards");
+    let Some(items) = item.array(2..=10) else { return };
+    let rules = Rules { is_card: true, ..*rules };
+    let mut cards = Vec::new();
+    let mut first: Option<Vec<String>> = None;
+    for item in items.iter() {
+        let Some(card) = item.object() else { continue };
+        let _ignored = card.optional("card_index").integer_or_text(0..=9);
+        let parts = card.required("components");
+        let Some(parts_given) = parts.array(1..=3) else {
+            card.finish();
+            continue;
+        };
+        let read: Vec<Value> = parts_given.iter().filter_map(|part| self::read(&rules, &part)).collect();
+        let mut shape: Vec<String> = read.iter().map(shape_of).collect();
+        shape.sort();
+        if parts_given.len() == read.len() {
+            judge_card(&parts, &shape, first.get_or_insert_with(|| shape.clone()));
+        }
+        card.finish();
+        let mut card = Object::new();
+        card.insert("components", Value::Array(read));
+        cards.push(Value::Object(card));
+    }
+    let is_of_products = first.is_some_and(|shape| shape.iter().any(|part| part == "HEADER PRODUCT "));
+    if is_of_products && cards.len() != 2 {
+        item.refuse(format!("must have 2 cards when they show products, has {}", cards.len()));
+    }
+    read.insert("cards", Value::Array(cards));
+}
+
+fn judge_card(parts: &Item<'_, '_>, shape: &[String], first: &[String]) {
+    let n_headers = shape.iter().filter(|part| part.starts_with("HEADER")).count();
+    let kinds: Vec<&str> = shape.iter().filter_map(|part| part.split(' ').next()).collect();
+    let is_twice = kinds.iter().zip(kinds.iter().skip(1)).any(|(left, right)| left == right);
+    if n_headers == 0 {
+        parts.refuse("must hold a component of type HEADER");
+    } else if is_twice {
+        parts.refuse("must hold one component of each type");
+    } else if shape != first {
+        parts.refuse("must have the same components, header format and button types as the first card");
+    }
+}
+
+/// What must be equal on all cards.
+fn shape_of(part: &Value) -> String {
+    let word =
+        |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let buttons = part.get("buttons").and_then(Value::as_array).unwrap_or_default();
+    let buttons: Vec<String> = buttons.iter().map(|button| word(button, "type")).collect();
+    format!("{} {} {}", word(part, "type"), word(part, "format"), buttons.join(","))
+        .trim_end_matches(',')
+        .to_owned()
+}

@@ -1,0 +1,181 @@
+//! Templates that are made from one of Meta's library: its text is fixed, the business fills in its buttons.
+//!
+//! **Invariant:** which templates the library holds, and which inputs each wants, is Meta's to say: it changes.
+
+use super::{TemplateCategory, button, category, language, read_extras, read_name};
+use crate::check::{Fields, Item, is_http_url};
+use crate::json::{Object, Value};
+use crate::templates::draft::{Draft, MAX_NAME};
+
+/// The kinds of buttons that take an input.
+const KINDS: [&str; 9] =
+    ["QUICK_REPLY", "URL", "PHONE_NUMBER", "OTP", "MPM", "CATALOG", "FLOW", "VOICE_CALL", "APP"];
+/// What may be added to the text.
+const ADDITIONS: [&str; 4] =
+    ["add_contact_number", "add_learn_more_link", "add_security_recommendation", "add_track_package_link"];
+/// What the library is named by.
+const LIBRARY: &str = "library_template_name";
+const BODY_INPUTS: &str = "library_template_body_inputs";
+const BUTTON_INPUTS: &str = "library_template_button_inputs";
+
+/// A template to be created, with content of one's own or from Meta's library.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NewTemplate {
+    /// Its components are given.
+    Own(Draft),
+    /// Meta's library has them.
+    FromLibrary(LibraryDraft),
+}
+
+impl NewTemplate {
+    /// Reads what is to be created, with every violation. `None` comes with at least one.
+    pub fn read(fields: &Fields<'_, '_>) -> Option<Self> {
+        if fields.optional(LIBRARY).is_present() {
+            return LibraryDraft::read(fields).map(Self::FromLibrary);
+        }
+        for name in [BODY_INPUTS, BUTTON_INPUTS] {
+            fields.forbidden(name, "is allowed together with `library_template_name` only");
+        }
+        Draft::read(fields).map(Self::Own)
+    }
+}
+
+/// A template to be made from one of Meta's library.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LibraryDraft {
+    /// The name that it gets, `[a-z0-9_]`.
+    pub name: String,
+    /// Its language code, one of Meta's.
+    pub language: String,
+    /// What it is for.
+    pub category: TemplateCategory,
+    /// The library's name of it.
+    pub library_name: String,
+    body_inputs: Option<Object>,
+    button_inputs: Option<Value>,
+    extras: Object,
+}
+
+impl LibraryDraft {
+    fn read(fields: &Fields<'_, '_>) -> Option<Self> {
+        let name = read_name(&fields.required("name"));
+        let language = language::read(&fields.required("language"));
+        let given = fields.required("category");
+        let category = category(&given);
+        if category == Some(TemplateCategory::Marketing) {
+            given.refuse("must be UTILITY or AUTHENTICATION: Meta's library has no marketing templates");
+        }
+        let library_name = fields.required(LIBRARY).string(1..=MAX_NAME).map(str::to_owned);
+        for name in ["components", "parameter_format"] {
+            fields
+                .forbidden(name, "is not allowed together with `library_template_name`: the library has it");
+        }
+        let body_inputs = read_body_inputs(&fields.optional(BODY_INPUTS));
+        let button_inputs = read_button_inputs(&fields.optional(BUTTON_INPUTS));
+        let extras = read_extras(fields, category.as_ref());
+        Some(Self {
+            name: name?,
+            language: language?,
+            category: category?,
+            library_name: library_name?,
+            body_inputs,
+            button_inputs,
+            extras,
+        })
+    }
+
+    /// The request body.
+    #[must_use]
+    pub fn body(&self) -> Value {
+        let mut body = Object::new();
+        body.insert("name", self.name.as_str());
+        body.insert("language", self.language.as_str());
+        body.insert("category", self.category.as_str());
+        body.insert(LIBRARY, self.library_name.as_str());
+        if let Some(inputs) = &self.body_inputs {
+            body.insert(BODY_INPUTS, Value::Object(inputs.clone()));
+        }
+        if let Some(inputs) = &self.button_inputs {
+            body.insert(BUTTON_INPUTS, inputs.clone());
+        }
+        for (name, value) in self.extras.iter() {
+            body.insert(name, value.clone());
+        }
+        Value::Object(body)
+    }
+}
+
+fn read_body_inputs(item: &Item<'_, '_>) -> Option<Object> {
+    let inputs = item.object()?;
+    let mut read = Object::new();
+    for name in ADDITIONS {
+        if let Some(is_added) = inputs.optional(name).boolean() {
+            read.insert(name, is_added);
+        }
+    }
+    if let Some(minutes) = inputs.optional("code_expiration_minutes").integer(1..=90) {
+        read.insert("code_expiration_minutes", minutes);
+    }
+    inputs.finish();
+    Some(read)
+}
+
+fn read_button_inputs(item: &Item<'_, '_>) -> Option<Value> {
+    let mut read = Vec::new();
+    for item in item.array(1..=10)?.iter() {
+        let Some(input) = item.object() else { continue };
+        let kind = input.required("type").one_of_any_case(&KINDS);
+        let Some(kind) = kind else {
+            input.finish_open();
+            continue;
+        };
+        let mut button = Object::new();
+        button.insert("type", kind);
+        match kind {
+            "URL" => {
+                if let Some(url) = read_url(&input.required("url")) {
+                    button.insert("url", Value::Object(url));
+                }
+            }
+            "PHONE_NUMBER" => {
+                let number = input.required("phone_number");
+                if let Some(text) = number.string(1..=20).filter(|text| button::judge_number(&number, text)) {
+                    button.insert("phone_number", text);
+                }
+            }
+            "OTP" => button::otp(&input, &mut button),
+            // Nothing of theirs is the business's to fill in.
+            _ => {}
+        }
+        input.finish();
+        read.push(Value::Object(button));
+    }
+    Some(Value::Array(read))
+}
+
+/// Where a button leads: an address, with a sample of the whole if it ends in a parameter.
+fn read_url(item: &Item<'_, '_>) -> Option<Object> {
+    let url = item.object()?;
+    let mut read = Object::new();
+    let base = url.required("base_url");
+    let example = url.optional("url_suffix_example");
+    let text = base.string(1..=2000);
+    let fixed = text.unwrap_or_default().split("{{").next().unwrap_or_default();
+    let has_parameter = text.is_some_and(|text| text.contains("{{"));
+    if text.is_some() && !is_http_url(fixed) {
+        base.refuse("must be an absolute URL that starts with https:// or http://");
+    } else if has_parameter && text.is_none_or(|text| text.strip_suffix("{{1}}") != Some(fixed)) {
+        base.refuse("must have at most one parameter, `{{1}}` at its end");
+    }
+    if has_parameter && !example.is_present() {
+        example.refuse("is required: the URL with a sample in its parameter");
+    }
+    if let Some(text) = text {
+        read.insert("base_url", text);
+    }
+    if let Some(sample) = example.string(1..=2000) {
+        read.insert("url_suffix_example", sample);
+    }
+    url.finish();
+    Some(read)
+}

@@ -1,0 +1,97 @@
+//! A template with its slots filled.
+
+use std::fmt;
+
+use super::{Button, Header, ParameterFormat, Rendered, Template, Text};
+use crate::json::Value;
+use crate::messages::content::TemplateMessage;
+
+pub(crate) fn render(template: &Template, message: &TemplateMessage<'_>) -> Rendered {
+    let parts = &template.components;
+    let format = template.parameter_format;
+    let mut rendered =
+        part((parts.header.as_ref(), parts.body.as_ref(), &parts.buttons), message.components, format);
+    rendered.footer.clone_from(&parts.footer);
+    let sent = component(message.components, "carousel").and_then(|carousel| carousel.get("cards"));
+    let sent = sent.and_then(Value::as_array).unwrap_or_default();
+    // A carousel of products is created with two cards and sent with up to ten.
+    let n_cards = if parts.cards.is_empty() { 0 } else { parts.cards.len().max(sent.len()) };
+    for index in 0..n_cards {
+        let Some(card) = parts.cards.get(index).or(parts.cards.first()) else { continue };
+        let given = sent.iter().find(|card| number(card, "card_index") == i64::try_from(index).ok());
+        let given = given.and_then(|card| card.get("components")).and_then(Value::as_array);
+        rendered.cards.push(part(
+            (card.header.as_ref(), card.body.as_ref(), &card.buttons),
+            given.unwrap_or_default(),
+            format,
+        ));
+    }
+    rendered
+}
+
+fn part(
+    (header, body, buttons): (Option<&Header>, Option<&Text>, &[Button]),
+    given: &[Value],
+    format: ParameterFormat,
+) -> Rendered {
+    let header = header.map(|header| match header {
+        Header::Text(text) => fill(text, component(given, "header"), format),
+        Header::Image => "[image]".to_owned(),
+        Header::Video | Header::Gif => "[video]".to_owned(),
+        Header::Document => "[document]".to_owned(),
+        Header::Location => "[location]".to_owned(),
+        Header::Product => "[product]".to_owned(),
+        Header::Other(word) => format!("[{}]", word.to_ascii_lowercase()),
+    });
+    Rendered {
+        header,
+        body: body.map(|body| fill(body, component(given, "body"), format)).unwrap_or_default(),
+        footer: None,
+        buttons: buttons.iter().map(|button| button.text.clone()).collect(),
+        cards: Vec::new(),
+    }
+}
+
+fn fill(text: &Text, component: Option<&Value>, format: ParameterFormat) -> String {
+    let given = component.and_then(|component| component.get("parameters")).and_then(Value::as_array);
+    let given = given.unwrap_or_default();
+    text.fill(|index, name| {
+        let parameter = match format {
+            ParameterFormat::Positional => given.get(index),
+            ParameterFormat::Named => given
+                .iter()
+                .find(|parameter| parameter.get("parameter_name").and_then(Value::as_str) == Some(name)),
+        };
+        parameter.and_then(shown)
+    })
+}
+
+/// What the customer sees of a parameter.
+pub(crate) fn shown(parameter: &Value) -> Option<&str> {
+    let kind = parameter.get("type")?.as_str()?;
+    let value = parameter.get(kind)?;
+    value.as_str().or_else(|| value.get("fallback_value")?.as_str())
+}
+
+fn component<'a>(given: &'a [Value], kind: &str) -> Option<&'a Value> {
+    given.iter().find(|component| component.get("type").and_then(Value::as_str) == Some(kind))
+}
+
+/// A number that may be written as a string.
+pub(crate) fn number(value: &Value, key: &str) -> Option<i64> {
+    let value = value.get(key)?;
+    value.as_i64().or_else(|| value.as_str()?.parse().ok())
+}
+
+impl fmt::Display for Rendered {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines: Vec<String> = Vec::new();
+        lines.extend(self.header.clone());
+        lines.push(self.body.clone());
+        lines.extend(self.footer.clone());
+        lines.extend(self.buttons.iter().map(|label| format!("[{label}]")));
+        lines.extend(self.cards.iter().map(|card| format!("---\n{card}")));
+        lines.retain(|line| !line.is_empty());
+        formatter.write_str(&lines.join("\n"))
+    }
+}

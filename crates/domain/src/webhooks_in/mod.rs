@@ -1,0 +1,3 @@
+//! Updates that Meta posts.
+
+pub mod update;

@@ -1,0 +1,237 @@
+//! What Meta tells us, decoded as far as it is understood.
+
+use jiff::Timestamp;
+
+use crate::events::AccountChange;
+use crate::json::Value;
+use crate::messages::message::StatusReport;
+
+/// One thing that Meta told us.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Update {
+    /// A customer wrote.
+    Message(Inbound),
+    /// A customer called, which opens the window too.
+    Call(Call),
+    /// Something happened to a message that we sent.
+    Status(StatusReport),
+    /// We wrote, from a phone.
+    Echo(Echo),
+    /// A customer takes marketing, or takes none.
+    Preference(Preference),
+    /// A person goes by another id.
+    Moved(Moved),
+    /// A template changed.
+    Template(TemplateUpdate),
+    /// Something about an account changed, or Meta has something to say about it.
+    Account(AccountUpdate),
+    /// Anything else: kept as it came.
+    Other,
+}
+
+/// Who wrote or called: at least one of the two ids is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Person {
+    /// The phone number as Meta writes it: digits.
+    pub wa_id: Option<String>,
+    /// The business-scoped user id.
+    pub user_id: Option<String>,
+    /// The name that the person gave to the profile.
+    pub name: Option<String>,
+    /// The user name that the person has chosen.
+    pub username: Option<String>,
+}
+
+/// One message of a customer (reference C.4).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inbound {
+    /// Meta's id of the message.
+    pub wamid: String,
+    /// Who wrote.
+    pub from: Person,
+    /// When, by Meta's time.
+    pub at: Timestamp,
+    /// Meta's own `type`; one that is not known is `unsupported`.
+    pub kind: String,
+    /// The words, where the type has words: text body, caption, button title.
+    pub text: Option<String>,
+    /// The object that belongs to the type, as Meta sent it.
+    pub object: Option<Value>,
+    /// The message that this one answers.
+    pub context_wamid: Option<String>,
+    /// What else it says.
+    pub beside: Beside,
+}
+
+/// What Meta puts beside the object of a message's type.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Beside {
+    /// It was forwarded.
+    pub is_forwarded: bool,
+    /// It was forwarded many times.
+    pub is_frequently_forwarded: bool,
+    /// The product that it asks about.
+    pub referred_product: Option<Value>,
+    /// The advertisement or post that led to it.
+    pub referral: Option<Value>,
+    /// Why Meta could not deliver it as it was.
+    pub errors: Option<Value>,
+    /// The group that it was written to.
+    pub group_id: Option<String>,
+    /// Who the sender is from now on: a `system` message tells of another number or user id.
+    pub moved_to: Option<Person>,
+}
+
+impl Inbound {
+    /// Whether this message opens the customer service window.
+    pub fn opens_window(&self) -> bool {
+        !matches!(self.kind.as_str(), "system" | "edit" | "revoke")
+    }
+}
+
+/// A call from a customer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Who called.
+    pub from: Person,
+    /// When, by Meta's time.
+    pub at: Timestamp,
+}
+
+/// A message that we sent from a phone, beside the API (reference C.6, `smb_message_echoes`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Echo {
+    /// Meta's id of the message.
+    pub wamid: String,
+    /// Whom it went to.
+    pub to: Person,
+    /// When, by Meta's time.
+    pub at: Timestamp,
+    /// Meta's own `type`.
+    pub kind: String,
+    /// The object that belongs to the type, as Meta sent it.
+    pub object: Option<Value>,
+    /// The message that it answers.
+    pub context_wamid: Option<String>,
+}
+
+/// What a customer wants to do with marketing (reference C.6, `user_preferences`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preference {
+    /// Who.
+    pub from: Person,
+    /// Whether marketing is welcome.
+    pub takes_marketing: bool,
+    /// When, by Meta's time.
+    pub at: Timestamp,
+}
+
+/// A person goes by another id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// Who it was so far.
+    pub from: Person,
+    /// Who it is from now on.
+    pub to: Person,
+    /// When, by Meta's time.
+    pub at: Timestamp,
+}
+
+/// A change of a template that Meta made (reference C.6).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TemplateUpdate {
+    /// The template's name.
+    pub name: String,
+    /// The template's language.
+    pub language: String,
+    /// The new status, upper case, in a `message_template_status_update`.
+    pub status: Option<String>,
+    /// The new category, upper case, where it has changed.
+    pub category: Option<String>,
+    /// The new quality score, upper case.
+    pub quality: Option<String>,
+    /// Why it was refused, paused or disabled: Meta's word, and what Meta adds to it.
+    pub reason: Option<String>,
+    /// What it says by now, in a `message_template_components_update`.
+    pub text: Option<TemplateText>,
+}
+
+/// The words of a template, as far as Meta tells them when they change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TemplateText {
+    /// The words of the header.
+    pub header: Option<String>,
+    /// The words of the body.
+    pub body: Option<String>,
+    /// The words of the footer.
+    pub footer: Option<String>,
+    /// The buttons: their words, and the address or number behind them.
+    pub buttons: Vec<(String, Option<String>)>,
+}
+
+/// What Meta did to an account, or has to say of it (reference C.6).
+#[derive(Clone, Debug, PartialEq)]
+pub struct AccountUpdate {
+    /// The number that it is about, digits; `None` is the whole WhatsApp Business Account.
+    pub number: Option<String>,
+    /// What has changed.
+    pub change: AccountChange,
+    /// Whether the accounts may send.
+    pub hold: Option<HoldChange>,
+    /// The quality of the number, upper case.
+    pub quality: Option<String>,
+    /// How many people templates may reach in 24 hours: `TIER_…`.
+    pub tier: Option<String>,
+    /// The name that customers see.
+    pub name: Option<String>,
+    /// Meta's own words.
+    pub details: Option<Value>,
+}
+
+impl AccountUpdate {
+    /// Something that changes nothing here.
+    #[must_use]
+    pub const fn notice(number: Option<String>, details: Option<Value>) -> Self {
+        Self {
+            number,
+            change: AccountChange::Notice,
+            hold: None,
+            quality: None,
+            tier: None,
+            name: None,
+            details,
+        }
+    }
+}
+
+/// Whether Meta lets a WhatsApp Business Account send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HoldChange {
+    /// Nothing leaves until Meta, or somebody here, takes it back.
+    Hold(HoldCause, &'static str),
+    /// What held it for this cause is over.
+    Lift(HoldCause),
+}
+
+/// Why an account is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HoldCause {
+    /// Meta refused a message or the access token.
+    Refused,
+    /// Meta has disabled the WhatsApp Business Account.
+    Disabled,
+    /// The app was taken off the WhatsApp Business Account.
+    AppRemoved,
+}
+
+impl HoldCause {
+    /// The word used in the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Disabled => "disabled",
+            Self::AppRemoved => "app_removed",
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! When an event that an endpoint did not take is posted again, and when that ends.
+
+use std::str::FromStr;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::messages::message::UnknownWord;
+
+/// How long after its creation an event is a dead letter.
+pub const LIFE: SignedDuration = SignedDuration::from_hours(42);
+/// Failed attempts in a row that make an endpoint a failing one.
+pub const FAILING_AFTER: u32 = 3;
+/// For how long an endpoint may fail before it is switched off.
+pub const DISABLED_AFTER: SignedDuration = SignedDuration::from_hours(5 * 24);
+/// Where the end of an event's life would cut off an attempt, it is made this long before.
+const LAST_CALL: SignedDuration = SignedDuration::from_mins(1);
+/// The jitter: a fifth more or less.
+const JITTER_PARTS: i128 = 5;
+
+/// Where a delivery stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryStatus {
+    /// It was not attempted yet.
+    Pending,
+    /// The endpoint took it.
+    Succeeded,
+    /// The last attempt failed; there will be another.
+    Failed,
+    /// A dead letter: there will be no more attempts unless somebody asks.
+    Dead,
+}
+
+impl DeliveryStatus {
+    /// Every status.
+    pub const ALL: [Self; 4] = [Self::Pending, Self::Succeeded, Self::Failed, Self::Dead];
+
+    /// The word used in the API and the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+impl FromStr for DeliveryStatus {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(UnknownWord)
+    }
+}
+
+/// How an endpoint fares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebhookStatus {
+    /// It takes what it gets.
+    Active,
+    /// It did not take the last few.
+    Failing,
+    /// It gets nothing.
+    Disabled,
+}
+
+impl WebhookStatus {
+    /// Every status.
+    pub const ALL: [Self; 3] = [Self::Active, Self::Failing, Self::Disabled];
+
+    /// The word used in the API and the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Failing => "failing",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+impl FromStr for WebhookStatus {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(UnknownWord)
+    }
+}
+
+/// How one attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// The endpoint took the event.
+    Taken,
+    /// The endpoint says that it is gone for good (410).
+    Gone,
+    /// Anything else; the endpoint may have asked to be left alone for a while.
+    NotTaken {
+        /// For how long.
+        retry_after: Option<SignedDuration>,
+    },
+}
+
+/// What follows from an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is done.
+    Succeeded,
+    /// It is tried again.
+    Retry {
+        /// Not before this time.
+        at: Timestamp,
+    },
+    /// It is a dead letter.
+    Dead,
+    /// It is a dead letter, and the endpoint is switched off.
+    Gone,
+}
+
+/// An attempt that has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempted {
+    /// How it ended.
+    pub reply: Reply,
+    /// Failed attempts of this queue's head before it.
+    pub n_failures: u32,
+    /// When the event becomes a dead letter.
+    pub ends_at: Timestamp,
+    /// When the attempt ended.
+    pub now: Timestamp,
+    /// A random number.
+    pub chance: u64,
+}
+
+/// Decides what follows: `schedule` holds the waits after the first failure, the second, and so on.
+#[must_use]
+pub fn decide(schedule: &[SignedDuration], attempted: &Attempted) -> Verdict {
+    let Attempted { reply, n_failures, ends_at, now, chance } = *attempted;
+    let asked = match reply {
+        Reply::Taken => return Verdict::Succeeded,
+        Reply::Gone => return Verdict::Gone,
+        Reply::NotTaken { retry_after } => retry_after,
+    };
+    let step = usize::try_from(n_failures).unwrap_or(usize::MAX);
+    let Some(wait) = schedule.get(step) else { return Verdict::Dead };
+    let own = now.saturating_add(jittered(*wait, chance)).unwrap_or(Timestamp::MAX);
+    let asked = asked.map_or(own, |wait| now.saturating_add(wait).unwrap_or(Timestamp::MAX));
+    let at = own.max(asked);
+    // What the jitter of the last wait, or the endpoint's own wish, would carry beyond the end is made just before it.
+    let last_call = ends_at.saturating_sub(LAST_CALL).unwrap_or(now);
+    let at = if at >= ends_at && last_call > now { last_call } else { at };
+    if at < ends_at { Verdict::Retry { at } } else { Verdict::Dead }
+}
+
+/// A wait, a fifth longer or shorter by chance.
+fn jittered(wait: SignedDuration, chance: u64) -> SignedDuration {
+    let micros = wait.as_micros();
+    // From -1/5 to +1/5 of the wait: the chance counts in parts of 2^64.
+    let spread = 2 * micros / JITTER_PARTS;
+    let drawn = (spread.saturating_mul(i128::from(chance)) >> 64) - spread / 2;
+    let sum = i64::try_from(micros.saturating_add(drawn)).unwrap_or(i64::MAX);
+    SignedDuration::from_micros(sum.max(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const WAITS: [i64; 8] = [10, 60, 300, 1_800, 7_200, 18_000, 36_000, 86_400];
+
+    fn schedule() -> Vec<SignedDuration> {
+        WAITS.into_iter().map(SignedDuration::from_secs).collect()
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    fn failed(n_failures: u32, now: i64) -> Attempted {
+        Attempted {
+            reply: Reply::NotTaken { retry_after: None },
+            n_failures,
+            ends_at: at(42 * 3600),
+            now: at(now),
+            chance: 1 << 63,
+        }
+    }
+
+    #[test]
+    fn the_waits_grow_as_the_schedule_says_and_then_it_is_a_dead_letter() {
+        for (n_failures, wait) in (0..).zip(WAITS) {
+            assert_eq!(decide(&schedule(), &failed(n_failures, 0)), Verdict::Retry { at: at(wait) });
+        }
+        assert_eq!(decide(&schedule(), &failed(8, 0)), Verdict::Dead);
+    }
+
+    #[test]
+    fn what_the_endpoint_asks_for_is_honoured_where_it_is_longer() {
+        let asked = |seconds| Attempted {
+            reply: Reply::NotTaken { retry_after: Some(SignedDuration::from_secs(seconds)) },
+            ..failed(0, 0)
+        };
+        assert_eq!(decide(&schedule(), &asked(3_600)), Verdict::Retry { at: at(3_600) });
+        assert_eq!(decide(&schedule(), &asked(1)), Verdict::Retry { at: at(10) });
+        assert_eq!(decide(&schedule(), &asked(43 * 3600)), Verdict::Retry { at: at(42 * 3600 - 60) });
+        assert_eq!(decide(&schedule(), &asked(i64::MAX / 2)), Verdict::Retry { at: at(42 * 3600 - 60) });
+    }
+
+    #[test]
+    fn the_last_attempt_is_not_lost_to_its_jitter() {
+        let late = Attempted { chance: u64::MAX, ..failed(7, 63_000) };
+        assert_eq!(decide(&schedule(), &late), Verdict::Retry { at: at(42 * 3600 - 60) });
+    }
+
+    #[test]
+    fn an_endpoint_that_is_gone_is_not_asked_again() {
+        assert_eq!(decide(&schedule(), &Attempted { reply: Reply::Gone, ..failed(0, 0) }), Verdict::Gone);
+        assert_eq!(
+            decide(&schedule(), &Attempted { reply: Reply::Taken, ..failed(5, 0) }),
+            Verdict::Succeeded
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_attempt_is_made_at_or_after_the_end(
+            n_failures in 0_u32..12, now in 0_i64..200_000, chance: u64, asked in prop::option::of(0_i64..200_000),
+        ) {
+            let retry_after = asked.map(SignedDuration::from_secs);
+            let attempted = Attempted { reply: Reply::NotTaken { retry_after }, chance, ..failed(n_failures, now) };
+            if let Verdict::Retry { at } = decide(&schedule(), &attempted) {
+                prop_assert!(at < attempted.ends_at && at >= attempted.now);
+            }
+        }
+
+        #[test]
+        fn the_jitter_is_a_fifth_at_most(wait in 0_i64..1_000_000, chance: u64) {
+            let drawn = jittered(SignedDuration::from_secs(wait), chance).as_micros();
+            prop_assert!(drawn * 5 >= i128::from(wait) * 4_000_000 - 5);
+            prop_assert!(drawn * 5 <= i128::from(wait) * 6_000_000 + 5);
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Webhooks to the application: delivery schedule and headers.
+
+pub mod delivery;
+pub mod header;

@@ -1,0 +1,251 @@
+//! Which URLs may be saved.
+
+use egress::Policy;
+use engine::ports::{BadAddress, HookSender as _};
+
+use crate::support::{Caller, OPEN, STRICT};
+
+#[tokio::test]
+async fn hostile_urls_are_refused_for_what_they_are() {
+    use BadAddress::{Credentials, Fragment, LocalName, NotAUrl, NotHttps, NotPublic, Port, TooLong};
+    let long = format!("https://example.com/{}", "x".repeat(2_048));
+    let label = format!("https://{}.example.com/", "x".repeat(64));
+    let name = format!("https://{}example.com/", "abc.".repeat(70));
+    let caller = Caller::with(STRICT);
+    for (url, expected) in [
+        // This machine, in every spelling.
+        ("https://127.0.0.1/", NotPublic),
+        ("https://127.1/", NotPublic),
+        ("https://127.0.0.1./", NotPublic),
+        ("https://127.255.255.254:8443/x?y", NotPublic),
+        ("https://2130706433/", NotPublic),
+        ("https://0x7f000001/", NotPublic),
+        ("https://0x7f.1/", NotPublic),
+        ("https://0X7F.0.0.1/", NotPublic),
+        ("https://017700000001/", NotPublic),
+        ("https://0177.0.0.01/", NotPublic),
+        ("https://%31%32%37.0.0.1/", NotPublic),
+        ("https://127%2e0%2e0%2e1/", NotPublic),
+        ("https://１２７.0.0.1/", NotPublic),
+        ("https://①②⑦.0.0.1/", NotPublic),
+        ("https://127。0。0。1/", NotPublic),
+        ("HTTPS://127.0.0.1/", NotPublic),
+        ("https://[::1]/", NotPublic),
+        ("https://[0:0:0:0:0:0:0:1]:443/", NotPublic),
+        ("https://localhost/", LocalName),
+        ("https://LOCALHOST/", LocalName),
+        ("https://localhost./", LocalName),
+        ("https://ｌｏｃａｌｈｏｓｔ/", LocalName),
+        ("https://api.localhost/", LocalName),
+        ("https://loc%61lhost/", LocalName),
+        // Nowhere.
+        ("https://0.0.0.0/", NotPublic),
+        ("https://0/", NotPublic),
+        ("https://[::]/", NotPublic),
+        // Metadata of clouds, and link-local.
+        ("https://169.254.169.254/latest/meta-data/", NotPublic),
+        ("https://2852039166/", NotPublic),
+        ("https://0xa9fea9fe/", NotPublic),
+        ("https://0251.0376.0251.0376/", NotPublic),
+        ("https://169.254.43518/", NotPublic),
+        ("https://[::ffff:169.254.169.254]/", NotPublic),
+        ("https://[::ffff:a9fe:a9fe]/", NotPublic),
+        ("https://[fd00:ec2::254]/", NotPublic),
+        ("https://[fe80::1]/", NotPublic),
+        ("https://100.100.100.200/", NotPublic),
+        ("https://168.63.129.16/", NotPublic),
+        ("https://metadata.google.internal/", LocalName),
+        // Private networks.
+        ("https://10.0.0.1/", NotPublic),
+        ("https://172.16.0.1/", NotPublic),
+        ("https://172.31.255.255/", NotPublic),
+        ("https://192.168.0.1/", NotPublic),
+        ("https://100.64.0.1/", NotPublic),
+        ("https://198.18.0.1/", NotPublic),
+        ("https://[fc00::1]/", NotPublic),
+        ("https://[fdff::1]/", NotPublic),
+        ("https://router/", LocalName),
+        ("https://router./", LocalName),
+        ("https://printer.local/", LocalName),
+        ("https://nas.home.arpa/", LocalName),
+        ("https://db.corp.internal/", LocalName),
+        ("https://host.localdomain/", LocalName),
+        // IPv4 within IPv6.
+        ("https://[::ffff:127.0.0.1]/", NotPublic),
+        ("https://[::ffff:7f00:1]/", NotPublic),
+        ("https://[::127.0.0.1]/", NotPublic),
+        ("https://[::ffff:8.8.8.8]/", NotPublic),
+        ("https://[64:ff9b::7f00:1]/", NotPublic),
+        ("https://[64:ff9b:1::1]/", NotPublic),
+        ("https://[2002:7f00:1::]/", NotPublic),
+        ("https://[2001::7f00:1]/", NotPublic),
+        // For other uses.
+        ("https://192.0.2.1/", NotPublic),
+        ("https://198.51.100.1/", NotPublic),
+        ("https://203.0.113.1/", NotPublic),
+        ("https://192.88.99.1/", NotPublic),
+        ("https://224.0.0.1/", NotPublic),
+        ("https://240.0.0.1/", NotPublic),
+        ("https://255.255.255.255/", NotPublic),
+        ("https://[ff02::1]/", NotPublic),
+        ("https://[2001:db8::1]/", NotPublic),
+        ("https://[3fff::1]/", NotPublic),
+        ("https://[100::1]/", NotPublic),
+        ("https://[5f00::1]/", NotPublic),
+        ("https://[fec0::1]/", NotPublic),
+        // Credentials and the rest.
+        ("https://user:password@example.com/", Credentials),
+        ("https://user@example.com/", Credentials),
+        ("https://@example.com/", Credentials),
+        ("https://:@example.com/", Credentials),
+        ("https://example.com@127.0.0.1/", Credentials),
+        ("https://127.0.0.1#@example.com/", Fragment),
+        ("https://example.com/#part", Fragment),
+        ("https://example.com/?a=b#", Fragment),
+        ("https://example.com:0/", Port),
+        ("https://example.com:65536/", NotAUrl),
+        ("https://example.com:x/", NotAUrl),
+        (&long, TooLong),
+        // Other schemes.
+        ("http://example.com/", NotHttps),
+        ("http://127.0.0.1/", NotHttps),
+        ("ftp://example.com/", NotHttps),
+        ("file:///etc/passwd", NotHttps),
+        ("gopher://example.com/", NotHttps),
+        ("javascript://example.com/%0aalert(1)", NotHttps),
+        ("wss://example.com/", NotHttps),
+        // What a lenient reader would mend.
+        ("", NotAUrl),
+        ("example.com", NotAUrl),
+        ("//example.com/", NotAUrl),
+        ("https:example.com", NotAUrl),
+        ("https:/example.com", NotAUrl),
+        ("https://", NotAUrl),
+        ("https:///example.com", NotAUrl),
+        ("https://:443/", NotAUrl),
+        (" https://example.com/", NotAUrl),
+        ("https://example.com/ ", NotAUrl),
+        ("https://exa\tmple.com/", NotAUrl),
+        ("https://exa\nmple.com/", NotAUrl),
+        ("https://example.com\\@127.0.0.1/", NotAUrl),
+        ("https:\\\\example.com\\", NotAUrl),
+        ("https://example.com/\r\nHost: other", NotAUrl),
+        ("https://exam\u{ad}ple..com/", NotAUrl),
+        ("https://a..example.com/", NotAUrl),
+        ("https://exa mple.com/", NotAUrl),
+        ("https://example.com%00.evil.com/", NotAUrl),
+        ("https://example.com%2f.evil.com/", NotAUrl),
+        ("https://256.1.1.1/", NotAUrl),
+        ("https://1.2.3.4.5/", NotAUrl),
+        ("https://0x/", NotPublic),
+        ("https://[::1/", NotAUrl),
+        ("https://[fe80::1%25eth0]/", NotAUrl),
+        ("https://*.example.com/", NotAUrl),
+        (&label, NotAUrl),
+        (&name, NotAUrl),
+    ] {
+        assert_eq!(caller.client.check(url), Err(expected), "{url:?}");
+    }
+}
+
+#[tokio::test]
+async fn ordinary_urls_pass() {
+    let caller = Caller::with(STRICT);
+    let long = format!("https://example.com/{}", "x".repeat(2_028));
+    assert_eq!(long.len(), 2_048);
+    for url in [
+        "https://example.com",
+        "https://example.com/hooks/whatsapp?shop=7&x=%20",
+        "HTTPS://Example.COM:8443/",
+        "https://example.com:22/",
+        "https://example.com./",
+        "https://a-b_c.example.co.uk/",
+        "https://bücher.example/straße?q=ü",
+        "https://xn--bcher-kva.example/",
+        "https://example.com/@user",
+        "https://example.com/?mail=a@b.example",
+        "https://127.0.0.1.nip.io/",
+        "https://localhost.example.com/",
+        "https://notlocal.example/",
+        "https://1.1.1.1/",
+        "https://134744072/",
+        "https://[2606:4700:4700::1111]/",
+        "https://hooks.zapier.com/hooks/catch/123/abc|def/",
+        "https://example.com/a^b{c}\"d`e",
+        &long,
+    ] {
+        assert_eq!(caller.client.check(url), Ok(()), "{url:?}");
+    }
+}
+
+#[tokio::test]
+async fn for_development_this_machine_is_allowed_and_nothing_else() {
+    let caller = Caller::with(Policy { allow_http_loopback: true, ..STRICT });
+    for url in [
+        "http://127.0.0.1:3000/hook",
+        "http://localhost:3000/",
+        "http://[::1]:3000/",
+        "http://api.localhost/",
+        "https://localhost/",
+        "https://127.0.0.1/",
+        "https://example.com/",
+    ] {
+        assert_eq!(caller.client.check(url), Ok(()), "{url}");
+    }
+    for (url, expected) in [
+        ("http://example.com/", BadAddress::NotHttps),
+        ("http://10.0.0.1/", BadAddress::NotHttps),
+        ("http://0.0.0.0/", BadAddress::NotHttps),
+        ("http://[::ffff:127.0.0.1]/", BadAddress::NotHttps),
+        ("http://router/", BadAddress::NotHttps),
+        ("https://10.0.0.1/", BadAddress::NotPublic),
+        ("https://0.0.0.0/", BadAddress::NotPublic),
+        ("https://router/", BadAddress::LocalName),
+    ] {
+        assert_eq!(caller.client.check(url), Err(expected), "{url}");
+    }
+}
+
+#[tokio::test]
+async fn plain_http_where_it_is_allowed_is_no_way_into_private_networks() {
+    let caller = Caller::with(Policy { allow_http: true, ..STRICT });
+    assert_eq!(caller.client.check("http://example.com/"), Ok(()));
+    assert_eq!(caller.client.check("http://127.0.0.1/"), Err(BadAddress::NotPublic));
+    assert_eq!(caller.client.check("http://localhost/"), Err(BadAddress::LocalName));
+}
+
+#[tokio::test]
+async fn private_networks_where_they_are_allowed_do_not_bring_in_everything() {
+    let caller = Caller::with(OPEN);
+    for url in [
+        "http://127.0.0.1:3000/",
+        "http://[::1]/",
+        "http://10.0.0.1/",
+        "https://172.16.0.1/",
+        "https://192.168.0.1/",
+        "https://100.64.0.1/",
+        "https://[fd12:3456::1]/",
+        "http://router/",
+        "http://crm.internal/",
+        "http://localhost/",
+        "https://example.com/",
+    ] {
+        assert_eq!(caller.client.check(url), Ok(()), "{url}");
+    }
+    for url in [
+        "http://0.0.0.0/",
+        "http://169.254.169.254/",
+        "http://100.100.100.200/",
+        "http://224.0.0.1/",
+        "http://255.255.255.255/",
+        "http://[::]/",
+        "http://[::ffff:10.0.0.1]/",
+        "http://[64:ff9b::a00:1]/",
+        "http://[fe80::1]/",
+        "http://[ff02::1]/",
+        "http://[fd00:ec2::254]/",
+    ] {
+        assert_eq!(caller.client.check(url), Err(BadAddress::NotPublic), "{url}");
+    }
+    assert_eq!(caller.client.check("http://a:b@10.0.0.1/"), Err(BadAddress::Credentials));
+}

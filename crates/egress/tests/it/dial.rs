@@ -1,0 +1,187 @@
+//! Where a name leads is judged each time it is dialled.
+
+use egress::HookConfig;
+
+use crate::support::{
+    Caller, Names, OPEN, STRICT, accept, answer, answer_raw, has_no_more_callers, port, request,
+};
+
+fn caller(policy: egress::Policy, names: &Names) -> Caller {
+    Caller::new(&HookConfig { policy, ..HookConfig::default() }, names)
+}
+
+#[tokio::test]
+async fn a_name_that_leads_to_an_address_that_is_not_public_is_refused_when_dialled() {
+    let (listener, _) = port().await;
+    let address = listener.local_addr().unwrap();
+    for lead in [
+        &["127.0.0.1"][..],
+        &["10.0.0.1"],
+        &["169.254.169.254"],
+        &["::1"],
+        &["::ffff:127.0.0.1"],
+        &["64:ff9b::7f00:1"],
+        &["0.0.0.0"],
+        // One that is public does not make up for one that is not, in either order.
+        &["93.184.216.34", "127.0.0.1"],
+        &["127.0.0.1", "93.184.216.34"],
+        &["93.184.216.34", "2606:4700::1", "fe80::1"],
+    ] {
+        let names = Names::default().lead("evil.example", &[lead]);
+        let reason =
+            caller(STRICT, &names).failure(&format!("https://evil.example:{}/", address.port())).await;
+        assert_eq!(reason, "the address is refused: the host is not a public address", "{lead:?}");
+        assert_eq!(names.asked(), ["evil.example"]);
+    }
+    assert!(has_no_more_callers(listener));
+}
+
+#[tokio::test]
+async fn an_address_that_was_saved_under_another_policy_is_refused_when_dialled() {
+    let (listener, url) = port().await;
+    let caller = Caller::with(STRICT);
+    assert_eq!(caller.failure(&url).await, "the address is refused: the URL must begin with https://");
+    let reason = caller.failure(&url.replace("http:", "https:")).await;
+    assert_eq!(reason, "the address is refused: the host is not a public address");
+    assert!(has_no_more_callers(listener));
+}
+
+#[tokio::test]
+async fn in_development_localhost_leads_to_this_machine_or_nowhere() {
+    let (listener, _) = port().await;
+    let url = |name: &str| format!("http://{name}:{}/", listener.local_addr().unwrap().port());
+    let policy = egress::Policy { allow_http_loopback: true, ..STRICT };
+    let names = Names::default()
+        .lead("localhost", &[&["127.0.0.1"], &["10.0.0.1"], &["93.184.216.34"]])
+        .lead("evil.example", &[&["127.0.0.1"]]);
+    let caller = caller(policy, &names);
+    let serve = async { answer(&mut accept(&listener).await, "200 OK", "").await };
+    let (status, ()) = tokio::join!(caller.status(url("localhost")), serve);
+    assert_eq!(status, 200);
+    for _ in 0..2 {
+        let reason = caller.failure(url("localhost")).await;
+        assert_eq!(reason, "the address is refused: the host is not a public address");
+    }
+    let reason = caller.failure(url("evil.example").replace("http:", "https:")).await;
+    assert_eq!(reason, "the address is refused: the host is not a public address");
+}
+
+/// DNS rebinding: what was checked is what is called, so a second look-up has nothing to change.
+#[tokio::test]
+async fn a_dial_looks_the_name_up_once_and_the_next_dial_judges_anew() {
+    let (listener, _) = port().await;
+    let url = format!("http://shop.example:{}/", listener.local_addr().unwrap().port());
+    let names = Names::default().lead("shop.example", &[&["127.0.0.1"], &["169.254.169.254"]]);
+    let caller = caller(OPEN, &names);
+    let serve = async {
+        let mut stream = accept(&listener).await;
+        answer_raw(&mut stream, b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n").await;
+    };
+    let (status, ()) = tokio::join!(caller.status(&url), serve);
+    assert_eq!(status, 200);
+    assert_eq!(names.asked(), ["shop.example"]);
+    let reason = caller.failure(&url).await;
+    assert_eq!(reason, "the address is refused: the host is not a public address");
+    assert_eq!(names.asked().len(), 2);
+    assert!(has_no_more_callers(listener));
+}
+
+#[tokio::test]
+async fn a_name_is_called_by_its_name_at_the_address_it_leads_to() {
+    let (listener, _) = port().await;
+    let port = listener.local_addr().unwrap().port();
+    let names = Names::default().lead("shop.example", &[&["127.0.0.1"]]);
+    let caller = caller(OPEN, &names);
+    let serve = async {
+        let mut stream = accept(&listener).await;
+        request(&mut stream).await.unwrap().0
+    };
+    let url = format!("http://Shop.Example.:{port}/a?b");
+    let (_, head) = tokio::join!(caller.post(&url), serve);
+    assert!(head.starts_with("POST /a?b HTTP/1.1\r\n"), "{head}");
+    assert!(head.contains(&format!("\r\nhost: shop.example.:{port}\r\n")), "{head}");
+}
+
+#[tokio::test]
+async fn an_address_that_refuses_makes_room_for_the_next() {
+    let (listener, _) = port().await;
+    let url = format!("http://shop.example:{}/", listener.local_addr().unwrap().port());
+    // Nobody listens at the first two.
+    let names = Names::default().lead("shop.example", &[&["127.0.0.2", "127.0.0.3", "127.0.0.1"]]);
+    let caller = caller(OPEN, &names);
+    let serve = async { answer(&mut accept(&listener).await, "204 No Content", "").await };
+    let (status, ()) = tokio::join!(caller.status(&url), serve);
+    assert_eq!(status, 204);
+}
+
+/// A port whose queue is full: Linux lets the next caller wait, and says nothing.
+#[tokio::test]
+async fn an_address_that_says_nothing_makes_room_for_the_next_after_a_moment() {
+    let (listener, _) = port().await;
+    let port = listener.local_addr().unwrap().port();
+    let silent = tokio::net::TcpSocket::new_v4().unwrap();
+    silent.bind(format!("127.0.0.2:{port}").parse().unwrap()).unwrap();
+    let silent = silent.listen(1).unwrap();
+    let address = silent.local_addr().unwrap();
+    let _in_the_queue = (
+        tokio::net::TcpStream::connect(address).await.unwrap(),
+        tokio::net::TcpStream::connect(address).await.unwrap(),
+    );
+    let names = Names::default().lead("shop.example", &[&["127.0.0.2", "127.0.0.1"]]);
+    let caller = caller(OPEN, &names);
+    let serve = async {
+        caller.clock.somebody_sleeps().await;
+        caller.clock.advance(1);
+        answer(&mut accept(&listener).await, "204 No Content", "").await;
+    };
+    let (status, ()) = tokio::join!(caller.status(format!("http://shop.example:{port}/")), serve);
+    assert_eq!(status, 204);
+}
+
+#[tokio::test]
+async fn names_that_lead_nowhere_fail() {
+    let names = Names::default().lead("empty.example", &[&[]]);
+    let caller = caller(STRICT, &names);
+    for url in ["https://no-such.example/", "https://empty.example/"] {
+        assert_eq!(caller.failure(url).await, "the name could not be found");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_connection_fails() {
+    let (listener, url) = port().await;
+    drop(listener);
+    assert_eq!(Caller::open().failure(&url).await, "the connection was refused");
+}
+
+#[tokio::test]
+async fn the_systems_own_look_up_finds_this_machine() {
+    let (listener, _) = port().await;
+    let url = format!("http://localhost:{}/", listener.local_addr().unwrap().port());
+    let clock = crate::support::FakeClock::new();
+    let client =
+        egress::HookClient::new(&HookConfig { policy: OPEN, ..HookConfig::default() }, clock).unwrap();
+    let serve = async { answer(&mut accept(&listener).await, "200 OK", "").await };
+    let posting = engine::ports::HookSender::post(&client, crate::support::call(&url));
+    let (posted, ()) = tokio::join!(posting, serve);
+    assert!(posted.outcome.is_success(), "{posted:?}");
+}
+
+#[tokio::test]
+async fn a_redirect_is_an_answer_and_not_followed() {
+    let (inside, target) = port().await;
+    for status in [301, 302, 303, 307, 308] {
+        let (listener, url) = port().await;
+        let caller = Caller::open();
+        let head = format!("HTTP/1.1 {status} Elsewhere\r\nlocation: {target}\r\ncontent-length: 0\r\n\r\n");
+        let serve = async { answer_raw(&mut accept(&listener).await, head.as_bytes()).await };
+        let (posted, ()) = tokio::join!(caller.post(&url), serve);
+        assert!(!posted.outcome.is_success());
+        assert!(matches!(
+            posted.outcome,
+            engine::ports::PostOutcome::Answered { status: answered, .. } if answered == status
+        ));
+        assert!(has_no_more_callers(listener));
+    }
+    assert!(has_no_more_callers(inside));
+}

@@ -1,0 +1,168 @@
+//! Downloads from addresses that strangers chose.
+
+use engine::ports::{BadAddress, FetchError, Fetched, Fetcher as _};
+use tokio::io::AsyncWriteExt as _;
+
+use crate::support::{Caller, Names, STRICT, accept, answer_raw, closed, has_no_more_callers, port, request};
+
+async fn whole(mut fetched: Fetched) -> Result<Vec<u8>, FetchError> {
+    let mut whole = Vec::new();
+    while let Some(piece) = fetched.body.next().await? {
+        whole.extend_from_slice(&piece);
+    }
+    Ok(whole)
+}
+
+/// Fetches what a server answers with exactly these bytes.
+async fn fetched(
+    answer: &str,
+    max_bytes: u64,
+) -> Result<(Option<String>, Option<String>, Vec<u8>), FetchError> {
+    let (listener, url) = port().await;
+    let caller = Caller::open();
+    let serve = async {
+        let mut stream = accept(&listener).await;
+        answer_raw(&mut stream, answer.as_bytes()).await;
+    };
+    let url = url.replace("/hook", "/a/the%20menu.pdf?size=2");
+    let fetching = async {
+        let fetched = caller.client.fetch(&url, max_bytes).await?;
+        let (content_type, file_name) = (fetched.content_type.clone(), fetched.file_name.clone());
+        Ok((content_type, file_name, whole(fetched).await?))
+    };
+    tokio::join!(fetching, serve).0
+}
+
+#[tokio::test]
+async fn a_download_tells_what_it_is_and_brings_all_of_it() {
+    let answer = "HTTP/1.1 200 OK\r\ncontent-type: application/pdf\r\n\
+         content-disposition: attachment; filename=\"a.pdf\"\r\ncontent-length: 5\r\n\r\nhello";
+    let expected = (Some("application/pdf".to_owned()), Some("a.pdf".to_owned()), b"hello".to_vec());
+    assert_eq!(fetched(answer, 5).await, Ok(expected));
+    let answer = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n";
+    assert_eq!(fetched(answer, 5).await, Ok((None, Some("the menu.pdf".to_owned()), b"hello".to_vec())));
+}
+
+#[tokio::test]
+async fn a_download_is_a_plain_get() {
+    let (listener, url) = port().await;
+    let caller = Caller::open();
+    let serve = async { request(&mut accept(&listener).await).await.unwrap().0 };
+    let (_, head) = tokio::join!(caller.client.fetch(&url, 9), serve);
+    let mut lines: Vec<_> = head.lines().collect();
+    lines[1..].sort_unstable();
+    assert_eq!(
+        lines,
+        [
+            "GET /hook HTTP/1.1",
+            "accept-encoding: identity",
+            "accept: */*",
+            &format!("host: {}", listener.local_addr().unwrap()),
+            concat!("user-agent: Waypost/", env!("CARGO_PKG_VERSION")),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn more_than_was_wanted_is_refused_before_or_while_it_comes() {
+    let too_large = Err(FetchError::TooLarge { max_bytes: 4 });
+    let announced = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n";
+    assert_eq!(fetched(announced, 4).await, too_large);
+    let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n";
+    assert_eq!(fetched(chunked, 4).await, too_large);
+    assert_eq!(fetched("HTTP/1.1 200 OK\r\n\r\nhello", 4).await, too_large);
+}
+
+#[tokio::test]
+async fn a_part_is_not_taken_for_the_whole() {
+    for part in [
+        "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nhel\r\n",
+    ] {
+        let error = fetched(part, 99).await.expect_err("a part");
+        assert_eq!(error.to_string(), "the connection was cut before the answer was complete");
+    }
+}
+
+#[tokio::test]
+async fn other_answers_and_compressed_ones_are_no_download() {
+    for status in [204, 206, 301, 302, 404, 500] {
+        let answer = format!("HTTP/1.1 {status} X\r\nlocation: /x\r\ncontent-length: 0\r\n\r\n");
+        assert_eq!(fetched(&answer, 99).await, Err(FetchError::Answered { status }));
+    }
+    let answer = "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 1\r\n\r\nx";
+    assert!(matches!(fetched(answer, 99).await, Err(FetchError::Unreachable(_))));
+}
+
+#[tokio::test]
+async fn the_address_rule_holds_for_downloads() {
+    let (listener, url) = port().await;
+    let names = Names::default().lead("evil.example", &[&["93.184.216.34", "127.0.0.1"]]);
+    let config = egress::HookConfig { policy: STRICT, ..egress::HookConfig::default() };
+    let caller = Caller::new(&config, &names);
+    for (url, expected) in [
+        (url.as_str(), BadAddress::NotHttps),
+        ("https://[::ffff:169.254.169.254]/latest", BadAddress::NotPublic),
+        ("https://evil.example/a.png", BadAddress::NotPublic),
+        ("https://localhost/a.png", BadAddress::LocalName),
+    ] {
+        let error = caller.client.fetch(url, 9).await.expect_err(url);
+        assert_eq!(error, FetchError::Address(expected), "{url}");
+    }
+    assert!(has_no_more_callers(listener));
+}
+
+#[tokio::test]
+async fn a_download_has_a_deadline_in_every_phase() {
+    let (listener, url) = port().await;
+    let caller = Caller::open();
+    let serve = async {
+        let mut stream = accept(&listener).await;
+        request(&mut stream).await.unwrap();
+        caller.clock.advance(120);
+        closed(&mut stream).await;
+    };
+    let (fetched, ()) = tokio::join!(caller.client.fetch(&url, 99), serve);
+    assert_eq!(fetched.expect_err("late").to_string(), "no answer within 120 s");
+
+    let serve = async {
+        let mut stream = accept(&listener).await;
+        answer_raw(&mut stream, b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhel").await;
+        stream
+    };
+    let (fetched, mut stream) = tokio::join!(caller.client.fetch(&url, 99), serve);
+    let mut fetched = fetched.unwrap();
+    assert_eq!(fetched.body.next().await.unwrap().unwrap(), "hel");
+    caller.clock.advance(120);
+    assert_eq!(fetched.body.next().await.expect_err("late").to_string(), "no answer within 120 s");
+    drop(fetched);
+    closed(&mut stream).await;
+}
+
+/// Nothing is read ahead: the server gets rid of no more than the socket's buffers take while nobody asks.
+#[tokio::test]
+async fn a_download_that_nobody_reads_is_not_piled_up() {
+    const LENGTH: u64 = 64 << 20;
+    let (listener, url) = port().await;
+    let caller = Caller::open();
+    let serve = async {
+        let mut stream = accept(&listener).await;
+        answer_raw(&mut stream, format!("HTTP/1.1 200 OK\r\ncontent-length: {LENGTH}\r\n\r\n").as_bytes())
+            .await;
+        stream
+    };
+    let (fetched, mut stream) = tokio::join!(caller.client.fetch(&url, LENGTH), serve);
+    let mut fetched = fetched.unwrap();
+    let piece = vec![b'x'; 64 * 1024];
+    let mut n_written: u64 = 0;
+    let mut n_read: u64 = 0;
+    while n_written < LENGTH {
+        // Writing goes on until the buffers are full, and only then is one piece read.
+        tokio::select! {
+            biased;
+            written = stream.write(&piece) => n_written += u64::try_from(written.unwrap()).unwrap().min(LENGTH),
+            read = fetched.body.next() => n_read += u64::try_from(read.unwrap().unwrap().len()).unwrap(),
+        }
+        assert!(n_written - n_read < 32 << 20, "{n_written} written, {n_read} read");
+    }
+}

@@ -1,0 +1,242 @@
+//! A hand-written server on a bound port, names that lead where the test says, and a clock that stands still.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use egress::{HookClient, HookConfig, Policy, Resolve, Resolving};
+use engine::ports::{Clock, HookCall, HookSender as _, PostOutcome, Posted};
+use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+
+/// Signs in all tests; no reason may hold it.
+pub(crate) const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+/// Where the clock begins.
+pub(crate) const START: i64 = 1_767_225_600;
+
+/// All that may be allowed, for servers on this machine.
+pub(crate) const OPEN: Policy =
+    Policy { allow_http: true, allow_private_networks: true, allow_http_loopback: false };
+
+/// What holds for strangers.
+pub(crate) const STRICT: Policy =
+    Policy { allow_http: false, allow_private_networks: false, allow_http_loopback: false };
+
+/// A clock that stands still until it is moved.
+pub(crate) struct FakeClock {
+    now: Mutex<Timestamp>,
+    moved: Notify,
+    slept: Notify,
+    n_looks: AtomicU64,
+    looked: Notify,
+}
+
+impl FakeClock {
+    pub(crate) fn new() -> Arc<Self> {
+        let now = Mutex::new(Timestamp::from_second(START).unwrap());
+        Arc::new(Self {
+            now,
+            moved: Notify::new(),
+            slept: Notify::new(),
+            n_looks: AtomicU64::new(0),
+            looked: Notify::new(),
+        })
+    }
+
+    pub(crate) fn advance(&self, seconds: i64) {
+        *self.now.lock().unwrap() += SignedDuration::from_secs(seconds);
+        self.moved.notify_waiters();
+    }
+
+    /// How often somebody has looked at it. The client does when the head of an answer comes.
+    pub(crate) fn n_looks(&self) -> u64 {
+        self.n_looks.load(Ordering::Relaxed)
+    }
+
+    /// Returns once somebody has looked more often than that.
+    pub(crate) async fn somebody_looks(&self, n_looks: u64) {
+        while self.n_looks() <= n_looks {
+            self.looked.notified().await;
+        }
+    }
+
+    /// Returns once somebody has fallen asleep since the last time.
+    pub(crate) async fn somebody_sleeps(&self) {
+        self.slept.notified().await;
+    }
+}
+
+#[async_trait]
+impl Clock for FakeClock {
+    fn now(&self) -> Timestamp {
+        self.n_looks.fetch_add(1, Ordering::Relaxed);
+        self.looked.notify_one();
+        *self.now.lock().unwrap()
+    }
+
+    async fn sleep_until(&self, deadline: Timestamp) {
+        loop {
+            let moved = self.moved.notified();
+            if self.now() >= deadline {
+                return;
+            }
+            self.slept.notify_one();
+            moved.await;
+        }
+    }
+}
+
+/// Names and what each look-up of them brings; the last answer stays.
+#[derive(Clone, Default)]
+pub(crate) struct Names {
+    answers: Arc<Mutex<BTreeMap<String, VecDeque<Vec<IpAddr>>>>>,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Names {
+    pub(crate) fn lead(self, name: &str, answers: &[&[&str]]) -> Self {
+        let parse = |answer: &&[&str]| answer.iter().map(|address| address.parse().unwrap()).collect();
+        self.answers.lock().unwrap().insert(name.to_owned(), answers.iter().map(parse).collect());
+        self
+    }
+
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+impl Resolve for Names {
+    fn resolve(&self, name: &str) -> Resolving {
+        self.asked.lock().unwrap().push(name.to_owned());
+        let mut answers = self.answers.lock().unwrap();
+        let answer = answers.get_mut(name).and_then(|answers| {
+            if answers.len() > 1 { answers.pop_front() } else { answers.front().cloned() }
+        });
+        Box::pin(async move { answer.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound)) })
+    }
+}
+
+/// A client and its clock.
+pub(crate) struct Caller {
+    pub(crate) client: HookClient,
+    pub(crate) clock: Arc<FakeClock>,
+}
+
+impl Caller {
+    pub(crate) fn new(config: &HookConfig, names: &Names) -> Self {
+        let clock = FakeClock::new();
+        let shared: Arc<dyn Clock> = Arc::<FakeClock>::clone(&clock);
+        let client = HookClient::with_resolver(config, shared, Arc::new(names.clone())).unwrap();
+        Self { client, clock }
+    }
+
+    pub(crate) fn with(policy: Policy) -> Self {
+        Self::new(&HookConfig { policy, ..HookConfig::default() }, &Names::default())
+    }
+
+    pub(crate) fn open() -> Self {
+        Self::with(OPEN)
+    }
+
+    pub(crate) async fn post(&self, url: &str) -> Posted {
+        self.post_call(call(url)).await
+    }
+
+    pub(crate) async fn post_call(&self, call: HookCall) -> Posted {
+        let posted = self.client.post(call).await;
+        assert!(!format!("{posted:?}").contains(SECRET));
+        posted
+    }
+
+    /// The status of an answer.
+    pub(crate) async fn status(&self, url: impl AsRef<str>) -> u16 {
+        match self.post(url.as_ref()).await.outcome {
+            PostOutcome::Answered { status, .. } => status,
+            PostOutcome::Failed { reason } => panic!("{reason}"),
+        }
+    }
+
+    /// Why there was no answer.
+    pub(crate) async fn failure(&self, url: impl AsRef<str>) -> String {
+        reason(self.post(url.as_ref()).await)
+    }
+}
+
+pub(crate) fn reason(posted: Posted) -> String {
+    match posted.outcome {
+        PostOutcome::Failed { reason } => reason,
+        PostOutcome::Answered { status, .. } => panic!("answered {status}"),
+    }
+}
+
+pub(crate) fn call(url: &str) -> HookCall {
+    HookCall {
+        url: url.to_owned(),
+        headers: Vec::new(),
+        secrets: vec![SecretString::from(SECRET)],
+        event_id: "evt_1".to_owned(),
+        at: Timestamp::from_second(START).unwrap(),
+        body: Bytes::from_static(br#"{"id":"evt_1"}"#),
+        is_redelivery: false,
+    }
+}
+
+/// A port of ours and its URL.
+pub(crate) async fn port() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    (listener, url)
+}
+
+pub(crate) async fn accept(listener: &TcpListener) -> TcpStream {
+    listener.accept().await.unwrap().0
+}
+
+/// Whether nobody else has connected. Asks the kernel, so there is nothing to wait for.
+pub(crate) fn has_no_more_callers(listener: TcpListener) -> bool {
+    listener.into_std().unwrap().accept().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+}
+
+/// One request: its head and its body. `None` when the other side has closed.
+pub(crate) async fn request(stream: &mut (impl AsyncRead + Unpin)) -> Option<(String, String)> {
+    let mut bytes = Vec::new();
+    loop {
+        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+            let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            let length: usize = length.map_or(0, |length| length.parse().unwrap());
+            if bytes.len() >= end + 4 + length {
+                return Some((head, String::from_utf8(bytes[end + 4..].to_vec()).unwrap()));
+            }
+        }
+        if stream.read_buf(&mut bytes).await.ok()? == 0 {
+            return None;
+        }
+    }
+}
+
+/// Reads a request and writes exactly these bytes.
+pub(crate) async fn answer_raw(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), bytes: &[u8]) {
+    request(stream).await.expect("a request");
+    stream.write_all(bytes).await.unwrap();
+}
+
+/// Reads a request and answers it.
+pub(crate) async fn answer(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), status: &str, body: &str) {
+    let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    answer_raw(stream, answer.as_bytes()).await;
+}
+
+/// Returns when the other side has closed; what still comes is thrown away.
+pub(crate) async fn closed(stream: &mut (impl AsyncRead + Unpin)) {
+    let mut rest = [0; 1024];
+    while stream.read(&mut rest).await.is_ok_and(|n_read| n_read > 0) {}
+}

@@ -1,0 +1,108 @@
+//! TLS vouches for the name in the URL, at whatever address it was reached.
+
+use std::sync::Arc;
+
+use egress::HookConfig;
+use rustls::ServerConfig;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use crate::support::{Caller, Names, OPEN, accept, answer, closed, port};
+
+fn acceptor() -> TlsAcceptor {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let certificate = CertificateDer::from_slice(include_bytes!("fixtures/server.der"));
+    let key = PrivatePkcs8KeyDer::from(include_bytes!("fixtures/server.key.der").as_slice());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], PrivateKeyDer::Pkcs8(key))
+        .unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    TlsAcceptor::from(Arc::new(config))
+}
+
+/// A port, and a client that trusts who stands behind it. The certificate is for `localhost` and 127.0.0.1.
+async fn secure_port() -> (TcpListener, Caller, impl Fn(&str) -> String) {
+    let (listener, _) = port().await;
+    let port = listener.local_addr().unwrap().port();
+    let names =
+        Names::default().lead("localhost", &[&["127.0.0.1"]]).lead("other.example", &[&["127.0.0.1"]]);
+    let authorities = vec![CertificateDer::from_slice(include_bytes!("fixtures/authority.der"))];
+    let caller = Caller::new(&HookConfig { policy: OPEN, authorities, ..HookConfig::default() }, &names);
+    (listener, caller, move |name| format!("https://{name}:{port}/"))
+}
+
+#[tokio::test]
+async fn a_certificate_for_the_name_is_taken_and_the_connection_used_again() {
+    let (listener, caller, url) = secure_port().await;
+    for name in ["localhost", "127.0.0.1", "localhost."] {
+        let serve = async {
+            let mut stream = acceptor().accept(accept(&listener).await).await.unwrap();
+            assert_eq!(stream.get_ref().1.alpn_protocol(), Some(b"http/1.1".as_slice()));
+            answer(&mut stream, "200 OK", "").await;
+            let head = crate::support::request(&mut stream).await.unwrap().0;
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+                .await
+                .unwrap();
+            stream.flush().await.unwrap();
+            head
+        };
+        let posts = async { (caller.status(url(name)).await, caller.status(url(name)).await) };
+        let (statuses, _) = tokio::join!(posts, serve);
+        assert_eq!(statuses, (200, 200));
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name_is_refused() {
+    let (listener, caller, url) = secure_port().await;
+    let serve = async { acceptor().accept(accept(&listener).await).await.is_err() };
+    let (reason, is_refused) = tokio::join!(caller.failure(url("other.example")), serve);
+    assert!(is_refused);
+    assert!(reason.starts_with("no secure connection: invalid peer certificate"), "{reason}");
+    assert!(reason.len() <= 200, "{reason}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_nobody_vouches_for_is_refused() {
+    let (listener, _, url) = secure_port().await;
+    let caller = Caller::open();
+    let serve = async { acceptor().accept(accept(&listener).await).await.is_err() };
+    let (reason, is_refused) = tokio::join!(caller.failure(url("127.0.0.1")), serve);
+    assert!(is_refused);
+    assert_eq!(reason, "no secure connection: invalid peer certificate: UnknownIssuer");
+}
+
+#[tokio::test]
+async fn a_handshake_that_is_cut_or_is_no_handshake_fails() {
+    let (listener, caller, url) = secure_port().await;
+    let serve = async { drop(accept(&listener).await) };
+    let (reason, ()) = tokio::join!(caller.failure(url("localhost")), serve);
+    assert_eq!(reason, "no secure connection: it was cut");
+    let serve = async {
+        let mut stream = accept(&listener).await;
+        stream.read_exact(&mut [0; 16]).await.unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+        closed(&mut stream).await;
+    };
+    let (reason, ()) = tokio::join!(caller.failure(url("localhost")), serve);
+    assert!(reason.starts_with("no secure connection: "), "{reason}");
+}
+
+#[tokio::test]
+async fn a_handshake_without_end_ends_at_the_deadline() {
+    let (listener, caller, url) = secure_port().await;
+    let serve = async {
+        let mut stream = accept(&listener).await;
+        stream.read_exact(&mut [0; 16]).await.unwrap();
+        caller.clock.advance(15);
+        closed(&mut stream).await;
+    };
+    let (reason, ()) = tokio::join!(caller.failure(url("localhost")), serve);
+    assert_eq!(reason, "no answer within 15 s");
+}

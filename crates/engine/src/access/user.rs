@@ -1,0 +1,320 @@
+//! Users: added, changed, removed, by somebody who may not give more than they have.
+
+use std::net::IpAddr;
+
+use domain::access::audit::{Act, Action, Subject, SubjectKind};
+use domain::access::login_throttle::Attempt;
+use domain::access::permission::{Permission, Role};
+use domain::access::user::{Email, User};
+use domain::id::{UserId, WorkspaceId};
+use domain::json::Value;
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+use crate::access::api_key::Caller;
+use crate::access::session;
+use crate::access::session::LoginError;
+use crate::ports::{
+    PageRequest, PageStart, PasswordError, StoreError, StoreErrorKind, UserChange, UserEnd, UserFilter, Whose,
+};
+use crate::{By, Deps};
+
+/// How often a change is judged again because the user was given another role meanwhile.
+const TRIES: u32 = 3;
+
+/// A user to add.
+#[derive(Debug)]
+pub struct NewUser {
+    /// The name to log in with.
+    pub email: Email,
+    /// What people call them.
+    pub name: Option<String>,
+    /// What they may do.
+    pub role: Role,
+    /// The password.
+    pub password: SecretString,
+}
+
+/// What shall be different about a user; `None` stays.
+#[derive(Debug, Default)]
+pub struct UserEdit {
+    /// The address.
+    pub email: Option<Email>,
+    /// The name; `Some(None)` clears it.
+    pub name: Option<Option<String>>,
+    /// The role.
+    pub role: Option<Role>,
+    /// Whether the user may not log in.
+    pub is_disabled: Option<bool>,
+    /// The new password.
+    pub password: Option<SecretString>,
+    /// The password until now: whoever changes their own has to know it.
+    pub current_password: Option<SecretString>,
+}
+
+/// Why a user is not added, changed or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum UserError {
+    /// There is no such user.
+    #[error("there is no such user")]
+    NotFound,
+    /// The address belongs to another user of the workspace.
+    #[error("the address is taken")]
+    EmailTaken,
+    /// Without this user the workspace would have no owner.
+    #[error("it is the last owner")]
+    LastOwner,
+    /// Whoever asks lacks this permission.
+    #[error("{} is needed", .0.as_str())]
+    Lacks(Permission),
+    /// Whoever asks may do less than this role.
+    #[error("the role `{}` exceeds whoever asks", .0.as_str())]
+    Exceeds(Role),
+    /// The key may not use every account, but a user may.
+    #[error("the key may not use every account")]
+    KeyOfSomeAccounts,
+    /// The password until now is needed.
+    #[error("the current password is needed")]
+    NeedsPassword,
+    /// It is another one.
+    #[error("the current password is wrong")]
+    WrongPassword,
+    /// It was wrong too often: not before this time.
+    #[error("the current password was wrong too often")]
+    TooMany(Timestamp),
+    /// Hashing failed.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+impl From<StoreError> for UserError {
+    fn from(error: StoreError) -> Self {
+        match error.kind() {
+            StoreErrorKind::Conflict => Self::EmailTaken,
+            StoreErrorKind::Unavailable | StoreErrorKind::Corrupt | StoreErrorKind::Bug => Self::Store(error),
+        }
+    }
+}
+
+/// Who asks. At the command line nobody is asked who they are.
+#[derive(Clone, Copy, Debug)]
+pub struct Asking<'a> {
+    /// The caller; `None` is the command line.
+    pub caller: Option<&'a Caller>,
+    /// For the audit log.
+    pub by: &'a By,
+}
+
+impl Asking<'_> {
+    fn needs(&self, permission: Permission) -> Result<(), UserError> {
+        match self.caller {
+            Some(caller) if !caller.may(permission) => Err(UserError::Lacks(permission)),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn is(&self, id: UserId) -> bool {
+        matches!(self.caller, Some(Caller::User(session)) if session.user.id == id)
+    }
+
+    /// Whether whoever asks may do all that the role may: else they would give or take what is not theirs.
+    ///
+    /// A workspace that has no owner gets its first from anybody who may do all that a key can.
+    async fn covers(&self, deps: &Deps, role: Role) -> Result<(), UserError> {
+        let Some(caller) = self.caller else { return Ok(()) };
+        if matches!(caller, Caller::Key(_)) && caller.visible(deps).is_some() {
+            return Err(UserError::KeyOfSomeAccounts);
+        }
+        let mut lacking = role.permissions().filter(|permission| !caller.may(*permission)).peekable();
+        if lacking.peek().is_none() {
+            return Ok(());
+        }
+        let is_all_but_owners = lacking.all(|permission| permission.scope().is_none());
+        if is_all_but_owners && role == Role::Owner {
+            let owners = UserFilter { role: Some(Role::Owner), ..UserFilter::default() };
+            if deps.access.users(caller.workspace(), &owners, ONE).await?.total == 0 {
+                return Ok(());
+            }
+        }
+        Err(UserError::Exceeds(role))
+    }
+}
+
+const ONE: PageRequest = PageRequest { per_page: 1, start: PageStart::Page(1) };
+
+fn act(deps: &Deps, by: &By, user: &User, action: Action) -> Act {
+    let subject = Subject::named(SubjectKind::User, &user.id, user.email.as_str());
+    by.act(deps, user.workspace, action, subject)
+}
+
+async fn hash(deps: &Deps, password: SecretString) -> Result<String, PasswordError> {
+    let mut salt = [0; 16];
+    deps.chance.fill(&mut salt);
+    deps.passwords.hash(password, salt).await
+}
+
+/// One user.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn find(deps: &Deps, workspace: WorkspaceId, id: UserId) -> Result<Option<User>, StoreError> {
+    let filter = UserFilter { id: Some(id), ..UserFilter::default() };
+    Ok(deps.access.users(workspace, &filter, ONE).await?.rows.pop())
+}
+
+/// Adds a user.
+///
+/// # Errors
+/// As [`UserError`] says.
+pub async fn add(
+    deps: &Deps,
+    asking: Asking<'_>,
+    workspace: WorkspaceId,
+    new: NewUser,
+) -> Result<User, UserError> {
+    asking.needs(Permission::ManageUsers)?;
+    asking.covers(deps, new.role).await?;
+    let password_hash = hash(deps, new.password).await?;
+    let now = deps.now();
+    let user = User {
+        id: deps.new_id(UserId::from_parts),
+        workspace,
+        email: new.email,
+        name: new.name,
+        role: new.role,
+        is_disabled: false,
+        created_at: now,
+        updated_at: now,
+        last_login_at: None,
+    };
+    let act = act(deps, asking.by, &user, Action::UserAdded).with("role", user.role.as_str());
+    deps.access.user_add(user.clone(), &password_hash, act).await?;
+    Ok(user)
+}
+
+/// Changes a user. A new password, and a user who may not log in any more, end all sessions.
+///
+/// # Errors
+/// As [`UserError`] says; nothing was changed then.
+pub async fn change(
+    deps: &Deps,
+    asking: Asking<'_>,
+    (workspace, id): (WorkspaceId, UserId),
+    mut edit: UserEdit,
+) -> Result<User, UserError> {
+    let mut password_hash = None;
+    for _ in 0..TRIES {
+        let user = find(deps, workspace, id).await?.ok_or(UserError::NotFound)?;
+        may_change(deps, asking, &user, &edit).await?;
+        if let Some(password) = edit.password.take() {
+            if asking.is(id) {
+                let current = edit.current_password.take().ok_or(UserError::NeedsPassword)?;
+                check_password(deps, &user, current, asking.by.client).await?;
+            }
+            password_hash = Some(hash(deps, password).await?);
+        }
+        let change = UserChange {
+            workspace,
+            id,
+            seen_role: user.role,
+            email: edit.email.clone(),
+            name: edit.name.clone(),
+            role: edit.role,
+            is_disabled: edit.is_disabled,
+            password_hash: password_hash.clone(),
+            now: deps.now(),
+        };
+        let act = describe(act(deps, asking.by, &user, Action::UserChanged), &change);
+        match deps.access.user_put(change, act).await? {
+            UserEnd::Done(user) => return Ok(user),
+            UserEnd::Gone => return Err(UserError::NotFound),
+            UserEnd::LastOwner => return Err(UserError::LastOwner),
+            UserEnd::Stale => {}
+        }
+    }
+    Err(UserError::NotFound)
+}
+
+/// A name and a password are one's own matter; the rest needs the right to manage users, over both the role that the user
+/// has and the one that the user gets.
+async fn may_change(deps: &Deps, asking: Asking<'_>, user: &User, edit: &UserEdit) -> Result<(), UserError> {
+    let is_own = asking.is(user.id);
+    if !is_own || edit.email.is_some() || edit.role.is_some() || edit.is_disabled.is_some() {
+        asking.needs(Permission::ManageUsers)?;
+        asking.covers(deps, user.role).await?;
+        if let Some(role) = edit.role {
+            asking.covers(deps, role).await?;
+        }
+    }
+    if edit.password.is_some() && !is_own {
+        asking.needs(Permission::ResetPasswords)?;
+    }
+    Ok(())
+}
+
+/// Whoever sits at somebody's open session does not know the password: it is guessed here no faster than at the door.
+async fn check_password(
+    deps: &Deps,
+    user: &User,
+    password: SecretString,
+    client: Option<IpAddr>,
+) -> Result<(), UserError> {
+    let found = deps.access.credentials(&Whose::Id(user.workspace, user.id)).await?;
+    let hash = found.map(|found| found.password_hash);
+    let attempt = Attempt::new(user.email.key(), client);
+    match session::try_password(deps, &attempt, password, hash).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(UserError::WrongPassword),
+        Err(LoginError::TooMany(until)) => Err(UserError::TooMany(until)),
+        Err(LoginError::Password(error)) => Err(error.into()),
+        Err(LoginError::Store(error)) => Err(error.into()),
+        Err(LoginError::Wrong) => Err(UserError::WrongPassword),
+    }
+}
+
+fn describe(mut act: Act, change: &UserChange) -> Act {
+    if let Some(email) = &change.email {
+        act = act.with("email", email.as_str());
+    }
+    if let Some(name) = &change.name {
+        act = act.with("name", name.as_deref().map_or(Value::Null, Value::from));
+    }
+    if let Some(role) = change.role {
+        act = act.with("role_before", change.seen_role.as_str()).with("role", role.as_str());
+    }
+    if let Some(is_disabled) = change.is_disabled {
+        act = act.with("disabled", is_disabled);
+    }
+    if change.password_hash.is_some() {
+        act = act.with("password", "changed");
+    }
+    act
+}
+
+/// Removes a user with all sessions.
+///
+/// # Errors
+/// As [`UserError`] says; nothing was removed then.
+pub async fn remove(
+    deps: &Deps,
+    asking: Asking<'_>,
+    workspace: WorkspaceId,
+    id: UserId,
+) -> Result<User, UserError> {
+    for _ in 0..TRIES {
+        let user = find(deps, workspace, id).await?.ok_or(UserError::NotFound)?;
+        asking.needs(Permission::ManageUsers)?;
+        asking.covers(deps, user.role).await?;
+        let act = act(deps, asking.by, &user, Action::UserRemoved).with("role", user.role.as_str());
+        match deps.access.user_remove(workspace, id, user.role, act).await? {
+            UserEnd::Done(user) => return Ok(user),
+            UserEnd::Gone => return Err(UserError::NotFound),
+            UserEnd::LastOwner => return Err(UserError::LastOwner),
+            UserEnd::Stale => {}
+        }
+    }
+    Err(UserError::NotFound)
+}

@@ -1,0 +1,86 @@
+//! What is set of a number at Meta: its subscription, its registration, its profile.
+
+use domain::access::audit::{Act, Action};
+use domain::json::{Object, Value};
+use secrecy::SecretString;
+
+use crate::accounts::{line, subject};
+use crate::ports::{AccountRecord, StoreError, UpstreamError};
+use crate::{By, Deps, directory};
+
+/// Why something could not be set.
+#[derive(Debug, thiserror::Error)]
+pub enum NumberError {
+    /// Meta did not do it.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Subscribes the token's app to the account's webhooks. Returns the apps that hear them.
+///
+/// # Errors
+/// When Meta does not do it, or the store cannot be written.
+pub async fn subscribe(deps: &Deps, by: &By, record: &AccountRecord) -> Result<Vec<String>, NumberError> {
+    let line = line(record);
+    deps.manage.subscribe(&line).await?;
+    deps.registry.note(act(deps, by, record, Action::AccountSubscribed)).await?;
+    Ok(deps.upstream.subscribed_apps(&line).await?)
+}
+
+/// What was done at Meta, for the audit log.
+fn act(deps: &Deps, by: &By, record: &AccountRecord, action: Action) -> Act {
+    by.act(deps, record.account.workspace, action, subject(&record.account))
+}
+
+/// Registers the number with its PIN, and writes down what Meta then says of it.
+///
+/// # Errors
+/// When Meta does not do it, or the store cannot be written.
+pub async fn register(
+    deps: &Deps,
+    by: &By,
+    record: &AccountRecord,
+    pin: &SecretString,
+) -> Result<(), NumberError> {
+    let line = line(record);
+    deps.manage.register(&line, pin).await?;
+    deps.registry.note(act(deps, by, record, Action::AccountRegistered)).await?;
+    let account = &record.account;
+    // It is registered, whether or not Meta then tells of it.
+    if let Ok(number) = deps.upstream.number(&line).await {
+        deps.accounts.account_describe(account.workspace, account.id, &number, deps.now()).await?;
+        directory::refresh(deps).await?;
+    }
+    Ok(())
+}
+
+/// The number's business profile.
+///
+/// # Errors
+/// When Meta does not tell it.
+pub async fn profile(deps: &Deps, record: &AccountRecord) -> Result<Object, UpstreamError> {
+    deps.manage.profile(&line(record)).await
+}
+
+/// Changes the business profile, and returns it as it is then.
+///
+/// # Errors
+/// When Meta does not do it, or the store cannot be written.
+pub async fn set_profile(
+    deps: &Deps,
+    by: &By,
+    record: &AccountRecord,
+    change: &Object,
+) -> Result<Object, NumberError> {
+    let line = line(record);
+    if !change.is_empty() {
+        deps.manage.set_profile(&line, change).await?;
+        let fields = change.iter().map(|(name, _)| Value::from(name.to_owned())).collect();
+        let act = act(deps, by, record, Action::ProfileChanged).with("fields", Value::Array(fields));
+        deps.registry.note(act).await?;
+    }
+    Ok(deps.manage.profile(&line).await?)
+}

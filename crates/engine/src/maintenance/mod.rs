@@ -1,0 +1,3 @@
+//! Maintenance: retention and recovery.
+
+pub mod retention;

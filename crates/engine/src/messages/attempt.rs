@@ -1,0 +1,600 @@
+//! Handing a message to Meta: once, or once more where it is certain that Meta did not take it.
+//!
+//! **Invariant:** the caller hears of an end only after it is on disk; an end that cannot be written is told as
+//! unknown, never as an error that invites to send again.
+//!
+//! **Invariant:** each call to Meta follows a commit that says `sending` for that very attempt.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use domain::check::Violation;
+use domain::id::WorkspaceId;
+use domain::messages::message::Reference;
+use domain::messages::outcome::{Accepted, Outcome};
+use domain::messages::retry;
+use domain::messages::retry::{Attempt, Decision, Mode, Slow};
+use domain::meta_error::{Class, MetaError};
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::oneshot;
+
+use crate::accounts::line;
+use crate::media::{self, Unready};
+use crate::messages::send::{Progress, SendError, Sent};
+use crate::metrics::Label;
+use crate::ports::{
+    AccountRecord, Admission, Claim, Claimed, Failure, KeptAnswer, MessageKey, NewMessage, OnUnknown,
+    OutgoingMessage, Plan, SentAs, Settled, Settlement, StoreError, StoreErrorKind,
+};
+use crate::{Deps, accounts, chain, directory};
+
+/// Seconds to wait after a refusal for speed that names none.
+const DEFAULT_WAIT: u32 = 1;
+/// Seconds to wait after a refusal for the pair of number and recipient: the pace that Meta allows (reference D.2).
+const PAIR_WAIT: u32 = 6;
+/// How long the first wait is when an end cannot be written down; it doubles up to [`MAX_REWRITE_WAIT`].
+const REWRITE_WAIT: SignedDuration = SignedDuration::from_secs(1);
+const MAX_REWRITE_WAIT: SignedDuration = SignedDuration::from_secs(30);
+
+/// Writes an end out as the answer that is kept for repeated requests; `None`: it is not kept.
+pub type Render = Box<dyn Fn(&Result<Sent, SendError>) -> Option<KeptAnswer> + Send + Sync>;
+
+/// A message to accept and, unless it goes to the queue, to hand over.
+pub(crate) struct Delivery {
+    pub(crate) new: NewMessage,
+    pub(crate) record: Arc<AccountRecord>,
+    pub(crate) render: Option<Render>,
+}
+
+/// Accepts a message and hands it over, in a task of its own, and waits for its end.
+///
+/// Dropping the returned future changes nothing: the task goes on.
+pub(crate) async fn start(deps: &Arc<Deps>, delivery: Delivery) -> Result<Sent, SendError> {
+    let (tell, told) = oneshot::channel();
+    let lost = sent(&delivery.new, Progress::Unknown, SentAs::Message);
+    let workspace = delivery.new.workspace;
+    deps.tasks.spawn(tracing::Instrument::in_current_span(accept_and_send(deps.clone(), delivery, tell)));
+    match told.await {
+        Ok(end) => end,
+        Err(_) => without_a_word(deps, workspace, lost).await,
+    }
+}
+
+/// The task is gone without a word: a panic. What it held is settled by the next round of the recovery; the caller is
+/// told what the store knows of the message.
+async fn without_a_word(deps: &Deps, workspace: WorkspaceId, lost: Sent) -> Result<Sent, SendError> {
+    // A write of its own goes after whatever the task had under way.
+    let is_there = match deps.work.probe(deps.now()).await {
+        Ok(()) => deps.messages.message(workspace, &MessageKey::Id(lost.id)).await,
+        Err(error) => Err(error),
+    };
+    match is_there {
+        Ok(None) => {
+            let reason = "the task panicked before the message was stored";
+            Err(SendError::Store(StoreError::new(StoreErrorKind::Bug, "accepting a message", reason)))
+        }
+        Ok(Some(story)) if story.message.is_of_queue => Ok(Sent { progress: Progress::Queued, ..lost }),
+        Ok(Some(_)) | Err(_) => Ok(lost),
+    }
+}
+
+/// How a message that goes to the queue is answered.
+pub(crate) fn queued(new: &NewMessage) -> Sent {
+    sent(new, Progress::Queued, SentAs::Message)
+}
+
+fn sent(new: &NewMessage, progress: Progress, sent_as: SentAs) -> Sent {
+    Sent {
+        id: new.id,
+        progress,
+        recipient: new.recipient.clone(),
+        account: new.account,
+        client_reference: new.client_reference.clone(),
+        sent_as,
+    }
+}
+
+async fn accept_and_send(
+    deps: Arc<Deps>,
+    delivery: Delivery,
+    tell: oneshot::Sender<Result<Sent, SendError>>,
+) {
+    let Delivery { mut new, record, render } = delivery;
+    let claim = Claim {
+        workspace: new.workspace,
+        message: new.id,
+        account: new.account,
+        attempt: 1,
+        token: new.token,
+    };
+    // From here on a panic leaves a claim that the recovery settles.
+    let mut held = Held { claim: Some(claim), dropped: deps.dropped.clone() };
+    let now = deps.now();
+    let deadline = now.saturating_add(retry::SYNC_FOR).unwrap_or(Timestamp::MAX);
+    let turn_at = match new.plan {
+        Plan::Queue { .. } => None,
+        Plan::Now | Plan::Wait => {
+            let turn_at = deps.pacer.book(new.account, &new.recipient, now);
+            new.plan = if turn_at <= now { Plan::Now } else { Plan::Wait };
+            Some(turn_at)
+        }
+    };
+    let admission = match turn_at {
+        // Others were quicker since the wait was foreseen.
+        Some(turn_at) if turn_at > deadline => Err(too_long(turn_at, now)),
+        _ => admit(&deps, new.clone()).await,
+    };
+    match (admission, turn_at) {
+        (Err(refused), turn_at) => {
+            if let Some(turn_at) = turn_at {
+                deps.pacer.release(new.account, &new.recipient, turn_at, deps.now());
+            }
+            // Whoever asked may have gone away; nothing was written.
+            drop(tell.send(Err(refused)));
+        }
+        (Ok(_), None) => {
+            deps.queue_hint.notify_one();
+            drop(tell.send(Ok(queued(&new))));
+        }
+        (Ok(sent_as), Some(turn_at)) => {
+            let fallback = new.fallback.as_ref().filter(|_| sent_as == SentAs::Template);
+            let (kind, content, context_wamid) = match fallback {
+                Some(fallback) => ("template", fallback.content.clone(), None),
+                None => (new.kind, new.content.clone(), new.context_wamid.clone()),
+            };
+            let message = Claimed {
+                claim,
+                recipient: new.recipient.clone(),
+                kind: kind.to_owned(),
+                content,
+                context_wamid,
+                recipient_identity_key_hash: new.recipient_identity_key_hash.clone(),
+                on_unknown: new.on_unknown,
+                expires_at: None,
+                accepted_at: now,
+            };
+            let listener =
+                Listener { tell: Some(tell), render, template: sent(&new, Progress::Unknown, sent_as) };
+            let wait = (turn_at > now).then_some(turn_at);
+            let run = Run { deps: &deps, record: &record, mode: Mode::Sync { deadline }, is_resent: false };
+            run.send(message, wait, listener).await;
+        }
+    }
+    held.claim = None;
+}
+
+async fn admit(deps: &Deps, new: NewMessage) -> Result<SentAs, SendError> {
+    let account = Label::Account(new.account);
+    let mode = if matches!(new.plan, Plan::Queue { .. }) { "queue" } else { "sync" };
+    match deps.messages.accept(new).await {
+        Ok(Admission::Accepted { sent_as }) => {
+            deps.metrics.accepted.count(&[account, Label::Word(mode)]);
+            Ok(sent_as)
+        }
+        Ok(Admission::KeyKnown(key)) => Err(SendError::KeyKnown(Box::new(key))),
+        Ok(Admission::QueueFull) => Err(SendError::QueueFull),
+        Ok(Admission::OutsideWindow(window)) => {
+            deps.metrics.window_refusals.count(&[account]);
+            Err(SendError::OutsideWindow(window))
+        }
+        Ok(Admission::OptedOut) => Err(SendError::OptedOut),
+        Ok(Admission::Resting(until)) => Err(SendError::Resting(until)),
+        Err(error) => Err(SendError::Store(error)),
+    }
+}
+
+/// Hands over a message of the queue, or one whose outcome is unknown, in a task of its own.
+pub(crate) fn start_claimed(
+    deps: &Arc<Deps>,
+    record: Arc<AccountRecord>,
+    message: Claimed,
+    mode: Mode,
+    tell: Option<oneshot::Sender<Result<Sent, SendError>>>,
+) {
+    let held = Held { claim: Some(message.claim), dropped: deps.dropped.clone() };
+    let deps = deps.clone();
+    let tasks = deps.tasks.clone();
+    tasks.spawn(async move {
+        let mut held = held;
+        let template = Sent {
+            id: message.claim.message,
+            progress: Progress::Unknown,
+            recipient: message.recipient.clone(),
+            account: message.claim.account,
+            client_reference: None,
+            sent_as: SentAs::Message,
+        };
+        let is_resent = tell.is_some();
+        // What was claimed from the queue was claimed at its turn; a message sent again by hand waits for one.
+        let now = deps.now();
+        let wait = is_resent
+            .then(|| deps.pacer.book(message.claim.account, &message.recipient, now))
+            .filter(|turn_at| *turn_at > now);
+        let listener = Listener { tell, render: None, template };
+        let _running = deps.in_flight.enter(message.claim.account);
+        Run { deps: &deps, record: &record, mode, is_resent }.send(message, wait, listener).await;
+        held.claim = None;
+        deps.queue_hint.notify_one();
+    });
+}
+
+/// Whoever waits for the end of a send, and how the end is kept for repeated requests.
+struct Listener {
+    tell: Option<oneshot::Sender<Result<Sent, SendError>>>,
+    render: Option<Render>,
+    template: Sent,
+}
+
+impl Listener {
+    fn sent(&self, progress: Progress) -> Result<Sent, SendError> {
+        Ok(Sent { progress, ..self.template.clone() })
+    }
+
+    fn kept(&self, end: &Result<Sent, SendError>) -> Option<KeptAnswer> {
+        self.render.as_ref().and_then(|render| render(end))
+    }
+
+    fn hear(&mut self, end: Result<Sent, SendError>) {
+        if let Some(tell) = self.tell.take() {
+            // The caller may have gone away: what happened to the message happened all the same.
+            drop(tell.send(end));
+        }
+    }
+}
+
+/// What one send needs from its first attempt to its end.
+struct Run<'a> {
+    deps: &'a Deps,
+    record: &'a AccountRecord,
+    mode: Mode,
+    /// Whether this is the one repetition after an unknown outcome.
+    is_resent: bool,
+}
+
+/// What follows an attempt.
+enum Next {
+    /// Another attempt at this time.
+    Again(Timestamp),
+    /// Nothing.
+    End,
+}
+
+impl Run<'_> {
+    /// Makes attempts until there is an end, and writes it down.
+    async fn send(mut self, mut message: Claimed, mut wait: Option<Timestamp>, mut listener: Listener) {
+        loop {
+            if let Some(at) = wait {
+                self.deps.clock.sleep_until(at).await;
+                match self.deps.messages.begin(&message.claim, self.deps.now()).await {
+                    Ok(Settled::Held) => {}
+                    // Somebody else has decided about it: it must not be sent.
+                    Ok(Settled::Lost) => {
+                        let reason = "it was settled before this attempt".to_owned();
+                        let end = listener.sent(Progress::Unknown);
+                        return self.finish(&message, Settlement::Unknown { reason }, end, listener).await;
+                    }
+                    Err(error) if self.is_resent => {
+                        // This attempt was not made, but an earlier one may have arrived.
+                        let reason = chain(&error);
+                        let end = listener.sent(Progress::Unknown);
+                        return self.finish(&message, Settlement::Unknown { reason }, end, listener).await;
+                    }
+                    Err(error) => {
+                        let failure = Failure { code: "store_unavailable", meta: None };
+                        let end = Err(SendError::Store(error));
+                        return self.finish(&message, Settlement::Failed(failure), end, listener).await;
+                    }
+                }
+            }
+            let sent_as = listener.template.sent_as;
+            let outcome = match media::ready(self.deps, self.record, &mut message, sent_as).await {
+                Ok(()) => self.deps.upstream.send(&line(self.record), self.body(&message)).await,
+                Err(Unready::Tried(outcome)) => outcome,
+                Err(Unready::Never(violation)) => {
+                    return self.without_file(message, violation, listener).await;
+                }
+            };
+            match self.after(&mut message, outcome, &mut listener).await {
+                Next::Again(at) => wait = Some(at),
+                Next::End => return,
+            }
+        }
+    }
+
+    /// Ends a message one of whose files can never be handed over.
+    async fn without_file(&self, message: Claimed, violation: Violation, listener: Listener) {
+        let (failure, error) = media::failure(violation);
+        let (settlement, end) = if self.is_resent {
+            // This attempt was not made, but an earlier one may have arrived.
+            let reason = "a file cannot be handed over again".to_owned();
+            (Settlement::Unknown { reason }, listener.sent(Progress::Unknown))
+        } else {
+            (Settlement::Failed(failure), Err(error))
+        };
+        self.finish(&message, settlement, end, listener).await;
+    }
+
+    fn body(&self, message: &Claimed) -> Bytes {
+        let reference =
+            Reference { message: message.claim.message, attempt: message.claim.attempt }.to_string();
+        self.deps.upstream.body(&OutgoingMessage {
+            recipient: &message.recipient,
+            kind: &message.kind,
+            content: &message.content,
+            context_wamid: message.context_wamid.as_deref(),
+            recipient_identity_key_hash: message.recipient_identity_key_hash.as_deref(),
+            reference: &reference,
+        })
+    }
+
+    async fn after(&mut self, message: &mut Claimed, outcome: Outcome, listener: &mut Listener) -> Next {
+        let now = self.deps.now();
+        let account = message.claim.account;
+        if matches!(outcome, Outcome::Accepted(_)) {
+            self.deps.pacer.accepted(account, &message.recipient, now);
+        }
+        let turn_at = self.deps.pacer.refused(account, &message.recipient, Slow::after(&outcome), now);
+        let mut chance = [0; 8];
+        self.deps.chance.fill(&mut chance);
+        let attempt = Attempt {
+            n_calls: message.claim.attempt,
+            mode: self.mode,
+            now,
+            turn_at,
+            chance: u64::from_le_bytes(chance),
+        };
+        let decision = match retry::decide(&outcome, &attempt) {
+            // An earlier attempt may have arrived, whatever becomes of this one: only its own acceptance says more.
+            decision if self.is_resent && decision != Decision::Sent => Decision::Unknown,
+            decision => decision,
+        };
+        match decision {
+            Decision::Retry { at } => self.again(message, &outcome, at, listener).await,
+            Decision::Unknown if self.may_resend(message) => {
+                self.is_resent = true;
+                let at = self.deps.pacer.book(account, &message.recipient, now);
+                message.claim.attempt = message.claim.attempt.saturating_add(1);
+                Next::Again(at)
+            }
+            Decision::Sent | Decision::Unknown | Decision::Hold | Decision::Fail { .. } => {
+                let again_at = match decision {
+                    Decision::Fail { again_at, .. } => again_at,
+                    Decision::Sent | Decision::Unknown | Decision::Hold | Decision::Retry { .. } => None,
+                };
+                let wait = again_at.map(|at| seconds_until(at, now));
+                if let Outcome::Refused(error) = &outcome {
+                    self.act_on(message, error).await;
+                }
+                let (settlement, end) = self.conclude(outcome, decision, wait, listener);
+                let listener = std::mem::replace(listener, listener.empty());
+                self.finish(message, settlement, end, listener).await;
+                Next::End
+            }
+        }
+    }
+
+    /// Whether an unknown outcome may be followed by another attempt: the caller asked for it, and then once.
+    fn may_resend(&self, message: &Claimed) -> bool {
+        message.on_unknown == OnUnknown::Resend && !self.is_resent
+    }
+
+    /// Puts the message back for another attempt: here, while somebody waits for it; else in the queue.
+    async fn again(
+        &self,
+        message: &mut Claimed,
+        outcome: &Outcome,
+        at: Timestamp,
+        listener: &mut Listener,
+    ) -> Next {
+        let is_kept = matches!(self.mode, Mode::Sync { .. });
+        let error = match outcome {
+            Outcome::Refused(error) => Some(error.clone()),
+            Outcome::Accepted(_)
+            | Outcome::Stopped { .. }
+            | Outcome::NotSent { .. }
+            | Outcome::Unknown { .. } => None,
+        };
+        let again = Settlement::Again { due_at: at, is_kept, error: error.clone() };
+        let now = self.deps.now();
+        match self.deps.messages.settle(&message.claim, &again, None, now).await {
+            Ok(Settled::Held) if is_kept => {
+                message.claim.attempt = message.claim.attempt.saturating_add(1);
+                let turn_at = self.deps.pacer.book(message.claim.account, &message.recipient, at);
+                Next::Again(turn_at.max(at))
+            }
+            Ok(Settled::Held | Settled::Lost) => {
+                let end = listener.sent(Progress::Unknown);
+                listener.hear(end);
+                Next::End
+            }
+            Err(failed) if !is_kept => {
+                tracing::error!(error = %chain(&failed), message.id = %message.claim.message,
+                    "a message could not be put back; trying again");
+                let end = listener.sent(Progress::Unknown);
+                let listener = std::mem::replace(listener, listener.empty());
+                self.finish(message, again, end, listener).await;
+                Next::End
+            }
+            Err(failed) => {
+                // Meta did not take it, but the store cannot say so: then this was the last attempt.
+                tracing::error!(error = %chain(&failed), message.id = %message.claim.message,
+                    "a message could not be put back");
+                let failure = Failure { code: "meta_unavailable", meta: error };
+                let end = listener.sent(Progress::Unknown);
+                let listener = std::mem::replace(listener, listener.empty());
+                self.finish(message, Settlement::Failed(failure), end, listener).await;
+                Next::End
+            }
+        }
+    }
+
+    /// What Meta's refusal asks for beyond the message.
+    async fn act_on(&self, message: &Claimed, error: &MetaError) {
+        if error.class() == Class::HoldAccount
+            && let Err(error) = accounts::hold_sender(self.deps, self.record, error).await
+        {
+            tracing::error!(error = %chain(&error), account.id = %message.claim.account,
+                "an account that Meta refuses could not be held");
+        }
+    }
+
+    /// A template that Meta refused is marked with the message's end: what is remembered of it is old by now.
+    async fn look_at_templates(&self, settlement: &Settlement) {
+        let Settlement::Failed(Failure { meta: Some(error), .. }) = settlement else { return };
+        if error.class() == Class::PauseTemplate
+            && let Err(error) = directory::refresh(self.deps).await
+        {
+            tracing::warn!(error = %chain(&error), "templates could not be read again");
+        }
+    }
+
+    /// What an outcome after which nothing is tried means for the message and for its caller.
+    fn conclude(
+        &self,
+        outcome: Outcome,
+        decision: Decision,
+        wait: Option<u32>,
+        listener: &Listener,
+    ) -> (Settlement, Result<Sent, SendError>) {
+        let code = match decision {
+            Decision::Fail { code, .. } => code,
+            Decision::Hold => retry::ACCOUNT_DISCONNECTED,
+            Decision::Sent | Decision::Unknown | Decision::Retry { .. } => retry::META_ERROR,
+        };
+        if decision == Decision::Unknown {
+            let reason = match outcome {
+                Outcome::Unknown { reason } => reason,
+                Outcome::Accepted(_)
+                | Outcome::Refused(_)
+                | Outcome::Stopped { .. }
+                | Outcome::NotSent { .. } => "an earlier attempt may have arrived".to_owned(),
+            };
+            return (Settlement::Unknown { reason }, listener.sent(Progress::Unknown));
+        }
+        let failed = |meta: Option<MetaError>| Settlement::Failed(Failure { code, meta });
+        match outcome {
+            Outcome::Accepted(accepted) => {
+                let Accepted { wamid, .. } = &accepted;
+                let end = listener.sent(Progress::Sent { wamid: wamid.clone() });
+                (Settlement::Sent(accepted), end)
+            }
+            Outcome::Unknown { reason } => (Settlement::Unknown { reason }, listener.sent(Progress::Unknown)),
+            Outcome::NotSent { reason } => {
+                tracing::warn!(reason, "meta cannot be reached");
+                (failed(None), Err(SendError::MetaUnavailable(None)))
+            }
+            Outcome::Stopped { http_status, retry_after } => {
+                tracing::warn!(http_status, "something before meta refused a message");
+                let end = if code == retry::META_RATE_LIMITED {
+                    let retry_after = wait.or(retry_after).unwrap_or(DEFAULT_WAIT).max(1);
+                    SendError::MetaRateLimited { retry_after, error: None }
+                } else {
+                    SendError::MetaUnavailable(None)
+                };
+                (failed(None), Err(end))
+            }
+            Outcome::Refused(error) if error.is_ambiguous() => (
+                Settlement::Unknown { reason: "an ambiguous error".to_owned() },
+                listener.sent(Progress::Unknown),
+            ),
+            Outcome::Refused(error) => {
+                if decision == Decision::Hold {
+                    // The account's queue waits until somebody resumes it; this message with it.
+                    let due_at = self.deps.now();
+                    let again = Settlement::Again { due_at, is_kept: false, error: Some(error) };
+                    return (again, listener.sent(Progress::Queued));
+                }
+                let end = match code {
+                    retry::META_RATE_LIMITED => {
+                        let retry_after = wait.unwrap_or_else(|| wait_after(&error)).max(1);
+                        SendError::MetaRateLimited { retry_after, error: Some(Box::new(error.clone())) }
+                    }
+                    retry::META_UNAVAILABLE => SendError::MetaUnavailable(Some(Box::new(error.clone()))),
+                    retry::ACCOUNT_DISCONNECTED => SendError::AccountHeld {
+                        account: Box::new(self.record.account.clone()),
+                        error: Some(Box::new(error.clone())),
+                    },
+                    _ => SendError::Refused(Box::new(error.clone())),
+                };
+                (failed(Some(error)), Err(end))
+            }
+        }
+    }
+
+    /// Writes the end down, and then tells it.
+    async fn finish(
+        &self,
+        message: &Claimed,
+        settlement: Settlement,
+        end: Result<Sent, SendError>,
+        mut listener: Listener,
+    ) {
+        let mut answer = listener.kept(&end);
+        let mut end = Some(end);
+        let mut wait = REWRITE_WAIT;
+        loop {
+            let now = self.deps.now();
+            match self.deps.messages.settle(&message.claim, &settlement, answer.clone(), now).await {
+                Ok(_) => {
+                    self.look_at_templates(&settlement).await;
+                    break;
+                }
+                Err(error) => {
+                    tracing::error!(error = %chain(&error), message.id = %message.claim.message,
+                        "the end of a send could not be written down; trying again");
+                }
+            }
+            // The end is known here, but not on disk: the caller is told what a restart would know.
+            if end.take().is_some() {
+                let unknown = listener.sent(Progress::Unknown);
+                answer = listener.kept(&unknown);
+                listener.hear(unknown);
+            }
+            let next = self.deps.now().saturating_add(wait).unwrap_or(Timestamp::MAX);
+            self.deps.clock.sleep_until(next).await;
+            wait = wait.saturating_mul(2).min(MAX_REWRITE_WAIT);
+        }
+        if let Some(end) = end {
+            listener.hear(end);
+        }
+    }
+}
+
+impl Listener {
+    /// A listener that hears nothing, to stand where the other was.
+    fn empty(&self) -> Self {
+        Self { tell: None, render: None, template: self.template.clone() }
+    }
+}
+
+/// Hands a claim back when its task ends without settling it: a panic.
+struct Held {
+    claim: Option<Claim>,
+    dropped: Arc<Mutex<Vec<Claim>>>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(claim) = self.claim.take() {
+            self.dropped.lock().unwrap_or_else(PoisonError::into_inner).push(claim);
+        }
+    }
+}
+
+/// Seconds to wait after a refusal for speed.
+pub(crate) fn wait_after(error: &MetaError) -> u32 {
+    let default = if error.class() == Class::SlowPair { PAIR_WAIT } else { DEFAULT_WAIT };
+    error.retry_after.unwrap_or(default).max(1)
+}
+
+/// The refusal of a sync send whose turn is too far away.
+pub(crate) fn too_long(turn_at: Timestamp, now: Timestamp) -> SendError {
+    let ask_at = turn_at.saturating_sub(retry::SYNC_FOR).unwrap_or(now);
+    SendError::Pacing { turn_at, retry_after: seconds_until(ask_at, now) }
+}
+
+/// Whole seconds until a time, at least one.
+pub(crate) fn seconds_until(at: Timestamp, now: Timestamp) -> u32 {
+    let ms = at.duration_since(now).as_millis().max(0).saturating_add(999);
+    u32::try_from(ms / 1000).unwrap_or(u32::MAX).max(1)
+}

@@ -1,0 +1,10 @@
+//! Messages: send, queue, attempts, dry runs, idempotency, marking as read.
+
+pub mod attempt;
+pub mod dry_run;
+pub mod idempotency;
+pub(crate) mod in_flight;
+pub mod mark_read;
+pub(crate) mod pacer;
+pub mod queue;
+pub mod send;

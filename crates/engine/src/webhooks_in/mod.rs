@@ -1,0 +1,4 @@
+//! Webhooks from Meta: routing, storing, redriving.
+
+pub mod ingest;
+mod redrive;

@@ -1,0 +1,92 @@
+//! The audit log. An act is written by the transaction that does it.
+
+use std::net::IpAddr;
+
+use domain::access::audit::{Act, Actor, Subject};
+use domain::id::WorkspaceId;
+use engine::ports::{AuditFilter, Page, PageRequest};
+use rusqlite::types::Value;
+use rusqlite::{Connection, params};
+
+use crate::error::SqlResult;
+use crate::row::{Cells, json, micros};
+use crate::sqlite::page::{List, Order, bytes, containing, text};
+
+const COLUMNS: &str = "seq, id, workspace_id, at, actor_kind, actor_id, actor_name, action, subject_kind, \
+    subject_id, subject_name, client, request_id, details";
+
+/// Writes an act down.
+pub(crate) fn write(connection: &Connection, act: &Act) -> SqlResult<()> {
+    connection
+        .prepare_cached(
+            "insert into audit (
+                 id, workspace_id, at, actor_kind, actor_id, actor_name, action, subject_kind, subject_id,
+                 subject_name, client, request_id, details)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        )?
+        .execute(params![
+            act.id.as_bytes(),
+            act.workspace.as_bytes(),
+            micros(act.at),
+            act.actor.kind.as_str(),
+            act.actor.id,
+            act.actor.name,
+            act.action.as_str(),
+            act.subject.kind.as_str(),
+            act.subject.id,
+            act.subject.name,
+            act.client.as_ref().map(IpAddr::to_string),
+            act.request_id,
+            json(&act.details)?,
+        ])?;
+    Ok(())
+}
+
+fn read(cells: &mut Cells<'_>) -> SqlResult<Act> {
+    Ok(Act {
+        id: cells.id()?,
+        workspace: cells.id()?,
+        at: cells.at()?,
+        actor: Actor { kind: cells.word()?, id: cells.get()?, name: cells.get()? },
+        action: cells.word()?,
+        subject: Subject { kind: cells.word()?, id: cells.get()?, name: cells.get()? },
+        client: {
+            let client: Option<String> = cells.get()?;
+            client.map(|client| client.parse().map_err(|_| cells.corrupt(client))).transpose()?
+        },
+        request_id: cells.get()?,
+        details: cells.json()?,
+    })
+}
+
+pub(crate) fn page(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    filter: &AuditFilter,
+    page: PageRequest,
+) -> SqlResult<Page<Act>> {
+    let mut list = List::of("audit", COLUMNS, Order::NewestFirst);
+    list.with("workspace_id = ?", [bytes(workspace.as_bytes())]);
+    if let Some(actor) = &filter.actor {
+        list.with("(actor_id = ? or actor_name = ?)", [text(actor), text(actor)]);
+    }
+    if let Some(action) = filter.action {
+        list.with("action = ?", [text(action.as_str())]);
+    }
+    if let Some(subject) = &filter.subject {
+        list.with("(subject_id = ? or subject_name = ?)", [text(subject), text(subject)]);
+    }
+    for (condition, at) in [("at >= ?", filter.from), ("at < ?", filter.to)] {
+        if let Some(at) = at {
+            list.with(condition, [Value::Integer(micros(at))]);
+        }
+    }
+    if let Some(search) = &filter.search {
+        let found = containing(search);
+        list.with(
+            "(actor_name like ? escape '\\' or subject_name like ? escape '\\')",
+            [found.clone(), found],
+        );
+    }
+    list.page(connection, page, read)
+}

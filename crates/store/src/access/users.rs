@@ -1,0 +1,264 @@
+//! Users and their sessions.
+
+use domain::access::audit::Act;
+use domain::access::permission::Role;
+use domain::access::user::User;
+use domain::id::{UserId, WorkspaceId};
+use engine::ports::{
+    Credentials, NewSession, Page, PageRequest, SessionDigest, StoredSession, UserChange, UserEnd,
+    UserFilter, Whose,
+};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::audit;
+use crate::error::SqlResult;
+use crate::row::{Cells, micros};
+use crate::sqlite::page::{List, Order, bytes, containing, text};
+
+const COLUMNS: &str =
+    "seq, id, workspace_id, email, name, role, is_disabled, created_at, updated_at, last_login_at";
+
+fn read(cells: &mut Cells<'_>) -> SqlResult<User> {
+    Ok(User {
+        id: cells.id()?,
+        workspace: cells.id()?,
+        email: cells.word()?,
+        name: cells.get()?,
+        role: cells.word()?,
+        is_disabled: cells.flag()?,
+        created_at: cells.at()?,
+        updated_at: cells.at()?,
+        last_login_at: cells.opt_at()?,
+    })
+}
+
+pub(crate) fn add(connection: &Connection, user: &User, password_hash: &str, act: &Act) -> SqlResult<()> {
+    connection
+        .prepare_cached(
+            "insert into users (
+                 id, workspace_id, email, email_key, name, role, password_hash, is_disabled, created_at,
+                 updated_at)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        )?
+        .execute(params![
+            user.id.as_bytes(),
+            user.workspace.as_bytes(),
+            user.email.as_str(),
+            user.email.key(),
+            user.name,
+            user.role.as_str(),
+            password_hash,
+            user.is_disabled,
+            micros(user.created_at),
+            micros(user.updated_at),
+        ])?;
+    audit::write(connection, act)
+}
+
+pub(crate) fn page(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    filter: &UserFilter,
+    page: PageRequest,
+) -> SqlResult<Page<User>> {
+    let mut list = List::of("users", COLUMNS, Order::OldestFirst);
+    list.with("workspace_id = ?", [bytes(workspace.as_bytes())]);
+    if let Some(id) = &filter.id {
+        list.with("id = ?", [bytes(id.as_bytes())]);
+    }
+    if let Some(email) = &filter.email {
+        list.with("email_key = ?", [text(email)]);
+    }
+    if let Some(role) = filter.role {
+        list.with("role = ?", [text(role.as_str())]);
+    }
+    if let Some(search) = &filter.search {
+        let found = containing(search);
+        list.with("(name like ? escape '\\' or email like ? escape '\\')", [found.clone(), found]);
+    }
+    list.page(connection, page, read)
+}
+
+fn one(connection: &Connection, workspace: WorkspaceId, id: UserId) -> SqlResult<Option<User>> {
+    let sql = format!("select {COLUMNS} from users where workspace_id = ?1 and id = ?2");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query((workspace.as_bytes(), id.as_bytes()))?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let mut cells = Cells::new("users", row);
+    let _seq: i64 = cells.get()?;
+    read(&mut cells).map(Some)
+}
+
+/// Whether the workspace has an owner who may log in, apart from this user.
+fn has_another_owner(connection: &Connection, user: &User) -> SqlResult<bool> {
+    let found = connection
+        .prepare_cached(
+            "select exists (
+                 select 1 from users where workspace_id = ?1 and role = 'owner' and is_disabled = 0 and id <> ?2)",
+        )?
+        .query_row((user.workspace.as_bytes(), user.id.as_bytes()), |row| row.get(0))?;
+    Ok(found)
+}
+
+fn is_active_owner(user: &User) -> bool {
+    user.role == Role::Owner && !user.is_disabled
+}
+
+fn end_sessions(connection: &Connection, user: &User) -> SqlResult<()> {
+    connection
+        .prepare_cached("delete from sessions where workspace_id = ?1 and user_id = ?2")?
+        .execute((user.workspace.as_bytes(), user.id.as_bytes()))?;
+    Ok(())
+}
+
+pub(crate) fn put(connection: &Connection, change: &UserChange, act: &Act) -> SqlResult<UserEnd> {
+    let Some(before) = one(connection, change.workspace, change.id)? else { return Ok(UserEnd::Gone) };
+    if before.role != change.seen_role {
+        return Ok(UserEnd::Stale);
+    }
+    let after = User {
+        email: change.email.clone().unwrap_or_else(|| before.email.clone()),
+        name: change.name.clone().unwrap_or_else(|| before.name.clone()),
+        role: change.role.unwrap_or(before.role),
+        is_disabled: change.is_disabled.unwrap_or(before.is_disabled),
+        updated_at: change.now,
+        ..before.clone()
+    };
+    if is_active_owner(&before) && !is_active_owner(&after) && !has_another_owner(connection, &before)? {
+        return Ok(UserEnd::LastOwner);
+    }
+    connection
+        .prepare_cached(
+            "update users
+             set email = ?3, email_key = ?4, name = ?5, role = ?6, is_disabled = ?7,
+                 password_hash = coalesce(?8, password_hash), updated_at = ?9
+             where workspace_id = ?1 and id = ?2",
+        )?
+        .execute(params![
+            change.workspace.as_bytes(),
+            change.id.as_bytes(),
+            after.email.as_str(),
+            after.email.key(),
+            after.name,
+            after.role.as_str(),
+            after.is_disabled,
+            change.password_hash,
+            micros(change.now),
+        ])?;
+    if after.is_disabled || change.password_hash.is_some() {
+        end_sessions(connection, &after)?;
+    }
+    audit::write(connection, act)?;
+    Ok(UserEnd::Done(after))
+}
+
+pub(crate) fn remove(
+    connection: &Connection,
+    (workspace, id): (WorkspaceId, UserId),
+    seen_role: Role,
+    act: &Act,
+) -> SqlResult<UserEnd> {
+    let Some(user) = one(connection, workspace, id)? else { return Ok(UserEnd::Gone) };
+    if user.role != seen_role {
+        return Ok(UserEnd::Stale);
+    }
+    if is_active_owner(&user) && !has_another_owner(connection, &user)? {
+        return Ok(UserEnd::LastOwner);
+    }
+    end_sessions(connection, &user)?;
+    connection
+        .prepare_cached("delete from users where workspace_id = ?1 and id = ?2")?
+        .execute((workspace.as_bytes(), id.as_bytes()))?;
+    audit::write(connection, act)?;
+    Ok(UserEnd::Done(user))
+}
+
+pub(crate) fn credentials(connection: &Connection, whose: &Whose) -> SqlResult<Option<Credentials>> {
+    let id: Option<([u8; 16], [u8; 16])> = match whose {
+        Whose::Id(workspace, id) => Some((*workspace.as_bytes(), *id.as_bytes())),
+        Whose::Email { email, only, first } => connection
+            .prepare_cached(
+                "select workspace_id, id from users
+                 where email_key = ?1 and (?2 is null or workspace_id = ?2)
+                 order by workspace_id is ?3 desc, seq limit 1",
+            )?
+            .query_row(
+                (email, only.as_ref().map(WorkspaceId::as_bytes), first.as_ref().map(WorkspaceId::as_bytes)),
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .optional()?,
+    };
+    let Some((workspace, id)) = id else { return Ok(None) };
+    let (workspace, id) = (WorkspaceId::from_bytes(workspace), UserId::from_bytes(id));
+    let Some(user) = one(connection, workspace, id)? else { return Ok(None) };
+    let password_hash = connection
+        .prepare_cached("select password_hash from users where workspace_id = ?1 and id = ?2")?
+        .query_row((workspace.as_bytes(), id.as_bytes()), |row| row.get(0))?;
+    Ok(Some(Credentials { user, password_hash }))
+}
+
+pub(crate) fn session_add(connection: &Connection, new: &NewSession, act: &Act) -> SqlResult<bool> {
+    let n_rows = connection
+        .prepare_cached(
+            "update users set last_login_at = ?4
+             where workspace_id = ?1 and id = ?2 and password_hash = ?3 and is_disabled = 0",
+        )?
+        .execute((new.workspace.as_bytes(), new.user.as_bytes(), &new.password_hash, micros(new.now)))?;
+    if n_rows == 0 {
+        return Ok(false);
+    }
+    connection
+        .prepare_cached(
+            "insert into sessions (digest, workspace_id, user_id, begun_at, seen_at) values (?1, ?2, ?3, ?4, ?4)",
+        )?
+        .execute((new.digest, new.workspace.as_bytes(), new.user.as_bytes(), micros(new.now)))?;
+    audit::write(connection, act)?;
+    Ok(true)
+}
+
+pub(crate) fn session(connection: &Connection, digest: &SessionDigest) -> SqlResult<Option<StoredSession>> {
+    let mut statement = connection
+        .prepare_cached("select begun_at, seen_at, workspace_id, user_id from sessions where digest = ?1")?;
+    let mut rows = statement.query([digest])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let mut cells = Cells::new("sessions", row);
+    let (begun_at, seen_at) = (cells.at()?, cells.at()?);
+    let user = one(connection, cells.id()?, cells.id()?)?;
+    Ok(user.map(|user| StoredSession { user, begun_at, seen_at }))
+}
+
+pub(crate) fn session_end(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    digest: &SessionDigest,
+) -> SqlResult<()> {
+    connection
+        .prepare_cached("delete from sessions where workspace_id = ?1 and digest = ?2")?
+        .execute((workspace.as_bytes(), digest))?;
+    Ok(())
+}
+
+pub(crate) fn sessions_seen(connection: &Connection, seen: &[(SessionDigest, Timestamp)]) -> SqlResult<()> {
+    let mut statement =
+        connection.prepare_cached("update sessions set seen_at = max(seen_at, ?2) where digest = ?1")?;
+    for (digest, at) in seen {
+        statement.execute((digest, micros(*at)))?;
+    }
+    Ok(())
+}
+
+pub(crate) fn sessions_forget(
+    connection: &Connection,
+    begun_before: Timestamp,
+    seen_before: Timestamp,
+    limit: u32,
+) -> SqlResult<()> {
+    for (column, before) in [("begun_at", begun_before), ("seen_at", seen_before)] {
+        let sql = format!(
+            "delete from sessions where digest in (select digest from sessions where {column} <= ?1 limit ?2)"
+        );
+        connection.prepare_cached(&sql)?.execute((micros(before), limit))?;
+    }
+    Ok(())
+}

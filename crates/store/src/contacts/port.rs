@@ -1,0 +1,85 @@
+//! The port of people.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::access::audit::Act;
+use domain::id::{ContactId, WorkspaceId};
+use engine::ports::{ContactEnd, ContactPut, Contacts, ErasureStep, StoreError, Windows};
+use jiff::Timestamp;
+use rusqlite::Connection;
+
+use crate::access::audit;
+use crate::contacts::records;
+use crate::error::SqlResult;
+use crate::maintenance::erasure;
+use crate::sqlite::{BUSY_TIMEOUT, SqliteStore};
+
+#[async_trait]
+impl Contacts for SqliteStore {
+    async fn contacts_put(
+        &self,
+        workspace: WorkspaceId,
+        puts: Vec<ContactPut>,
+        act: Option<Act>,
+        now: Timestamp,
+    ) -> Result<Vec<ContactEnd>, StoreError> {
+        self.write("writing down contacts", move |tx| {
+            records::put_all(tx, workspace, &puts, (act.as_ref(), now))
+        })
+        .await
+    }
+
+    async fn custom_keys(&self, workspace: WorkspaceId, limit: u32) -> Result<Vec<String>, StoreError> {
+        self.read("reading the names of custom fields", move |connection| {
+            records::custom_keys(connection, workspace, limit)
+        })
+        .await
+    }
+
+    async fn contact_windows(
+        &self,
+        workspace: WorkspaceId,
+        contact: ContactId,
+    ) -> Result<Windows, StoreError> {
+        self.read("reading a contact's windows", move |connection| {
+            records::windows(connection, workspace, contact)
+        })
+        .await
+    }
+
+    async fn contact_erase(&self, contact: ContactId, act: Act) -> Result<bool, StoreError> {
+        self.write("erasing a contact", move |tx| {
+            let is_erased = erasure::begin(tx, act.workspace, contact, act.at)?;
+            if is_erased {
+                audit::write(tx, &act)?;
+            }
+            Ok(is_erased)
+        })
+        .await
+    }
+
+    async fn erase_step(&self, limit: u32, now: Timestamp) -> Result<ErasureStep, StoreError> {
+        self.write("erasing what is left of a contact", move |tx| erasure::step(tx, limit, now)).await
+    }
+
+    async fn erase_traces(&self) -> Result<bool, StoreError> {
+        let is_clean = self.alone("emptying the write-ahead log", empty_log).await?;
+        if is_clean {
+            self.write("ending erasures", erasure::finish).await?;
+        }
+        Ok(is_clean)
+    }
+}
+
+/// How long those may take who were reading when the log was to be emptied: writes wait as long.
+const READERS_END_WITHIN: Duration = Duration::from_millis(250);
+
+/// Writes the log into the database and empties it. `false`: a reader still looks at what is in it.
+fn empty_log(connection: &Connection) -> SqlResult<bool> {
+    // Who begins to read once all is in the database does not look at the log; who is slower than this is not waited for.
+    connection.busy_timeout(READERS_END_WITHIN)?;
+    let end = connection.query_row("pragma wal_checkpoint(truncate)", (), |row| row.get::<_, i64>(0));
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    Ok(end? == 0)
+}

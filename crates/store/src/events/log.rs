@@ -1,0 +1,190 @@
+//! The event log: each event is written in the transaction of the fact that it tells.
+//!
+//! **Invariant:** `seq` counts the events of a workspace in commit order, without gaps: there is one writer. The last
+//! event of a workspace is never deleted, so that no position is given twice.
+
+use domain::events::EventKind;
+use domain::id::{AccountId, ContactId, EventId, WebhookId, WorkspaceId};
+use engine::ports::{EventFilter, EventPage, EventStart, StoredEvent};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::Serialize;
+
+use crate::error::SqlResult;
+use crate::row::{Cells, json, micros};
+
+/// Whom an event concerns, and when it happened.
+#[derive(Clone, Copy)]
+pub(crate) struct About<'a> {
+    pub(crate) workspace: WorkspaceId,
+    /// The sender.
+    pub(crate) account: Option<AccountId>,
+    /// All senders of this WhatsApp Business Account.
+    pub(crate) waba_id: Option<&'a str>,
+    /// The person: events of one person go out in order.
+    pub(crate) contact: Option<ContactId>,
+    /// The only endpoint that gets it.
+    pub(crate) webhook: Option<WebhookId>,
+    pub(crate) now: Timestamp,
+}
+
+impl About<'_> {
+    /// Something about a whole workspace.
+    pub(crate) fn workspace(workspace: WorkspaceId, now: Timestamp) -> Self {
+        Self { workspace, account: None, waba_id: None, contact: None, webhook: None, now }
+    }
+
+    /// Something about a person at an account.
+    pub(crate) fn person(
+        (workspace, account): (WorkspaceId, Option<AccountId>),
+        contact: ContactId,
+        now: Timestamp,
+    ) -> Self {
+        Self { account, contact: Some(contact), ..Self::workspace(workspace, now) }
+    }
+}
+
+/// Writes an event, and says at which position.
+pub(crate) fn emit(
+    connection: &Connection,
+    about: &About<'_>,
+    kind: EventKind,
+    data: &impl Serialize,
+) -> SqlResult<i64> {
+    // Asked for first: `returning` would build a table in memory for its one row.
+    let position = last(connection, about.workspace)? + 1;
+    connection
+        .prepare_cached(
+            "insert into events (workspace_id, seq, kind, account_id, waba_id, contact_id, webhook_id, at, data)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )?
+        .execute(params![
+            about.workspace.as_bytes(),
+            position,
+            kind.as_str(),
+            about.account.as_ref().map(AccountId::as_bytes),
+            about.waba_id,
+            about.contact.as_ref().map(ContactId::as_bytes),
+            about.webhook.as_ref().map(WebhookId::as_bytes),
+            micros(about.now),
+            json(data)?,
+        ])?;
+    Ok(position)
+}
+
+/// The position of the workspace's last event; 0 before the first.
+pub(crate) fn last(connection: &Connection, workspace: WorkspaceId) -> SqlResult<i64> {
+    Ok(last_row(connection, workspace)?.map_or(0, |(position, _)| position))
+}
+
+fn last_row(connection: &Connection, workspace: WorkspaceId) -> SqlResult<Option<(i64, Timestamp)>> {
+    let mut statement = connection
+        .prepare_cached("select seq, at from events where workspace_id = ?1 order by seq desc limit 1")?;
+    let mut rows = statement.query([workspace.as_bytes()])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let mut cells = Cells::new("events", row);
+    Ok(Some((cells.get()?, cells.at()?)))
+}
+
+/// The position of the oldest event that is kept.
+fn first(connection: &Connection, workspace: WorkspaceId) -> SqlResult<Option<i64>> {
+    let mut statement =
+        connection.prepare_cached("select seq from events where workspace_id = ?1 order by seq limit 1")?;
+    Ok(statement.query_row([workspace.as_bytes()], |row| row.get(0)).optional()?)
+}
+
+/// The first position of the workspace's events at or after a time; one past the last if there is none.
+///
+/// Times follow the order of the positions but for the odd step back of a clock, so that halving finds it.
+pub(crate) fn first_since(connection: &Connection, workspace: WorkspaceId, at: Timestamp) -> SqlResult<i64> {
+    let Some(first) = first(connection, workspace)? else { return Ok(1) };
+    let (mut low, mut high) = (first, last(connection, workspace)? + 1);
+    let mut time = connection
+        .prepare_cached("select at from events where workspace_id = ?1 and seq >= ?2 order by seq limit 1")?;
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let is_before =
+            time.query_row((workspace.as_bytes(), middle), |row| row.get::<_, i64>(0))? < micros(at);
+        if is_before {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(low)
+}
+
+pub(crate) fn read(workspace: WorkspaceId, cells: &mut Cells<'_>) -> SqlResult<StoredEvent> {
+    let position: i64 = cells.get()?;
+    let kind = cells.word()?;
+    let at = cells.at()?;
+    let data: String = cells.get()?;
+    Ok(StoredEvent { position, id: EventId::at(workspace, position, at), kind, at, data })
+}
+
+/// The position of an event of this log. `None`: it has not been reached, or something else happened there. So it is
+/// after a restore, for one who had read further than the copy goes.
+fn place(connection: &Connection, workspace: WorkspaceId, id: EventId) -> SqlResult<Option<i64>> {
+    let Some(position) = id.position(workspace) else { return Ok(None) };
+    if position > last(connection, workspace)? {
+        return Ok(None);
+    }
+    let mut statement =
+        connection.prepare_cached("select at from events where workspace_id = ?1 and seq = ?2")?;
+    let mut rows = statement.query((workspace.as_bytes(), position))?;
+    let Some(row) = rows.next()? else { return Ok(Some(position)) };
+    let at = Cells::new("events", row).at()?;
+    Ok((EventId::at(workspace, position, at) == id).then_some(position))
+}
+
+/// How many events are looked at for one page: most are wanted, or hardly any.
+const LOOKED_AT: i64 = 5_000;
+
+/// The next events.
+pub(crate) fn page(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    filter: &EventFilter,
+    start: EventStart,
+    limit: u32,
+) -> SqlResult<Option<EventPage>> {
+    let after = match start {
+        EventStart::Oldest => 0,
+        EventStart::After(id) => match place(connection, workspace, id)? {
+            Some(position) => position,
+            None => return Ok(None),
+        },
+        EventStart::Newest => {
+            let newest =
+                last_row(connection, workspace)?.map(|(position, at)| EventId::at(workspace, position, at));
+            return Ok(Some(EventPage { events: Vec::new(), last: newest, has_more: false, has_gap: false }));
+        }
+    };
+    let mut statement = connection.prepare_cached(
+        "select seq, kind, at, data, account_id, waba_id from events
+         where workspace_id = ?1 and seq > ?2 order by seq limit ?3",
+    )?;
+    let mut rows = statement.query((workspace.as_bytes(), after, LOOKED_AT))?;
+    let has_gap =
+        start != EventStart::Oldest && first(connection, workspace)?.is_some_and(|first| first > after + 1);
+    let mut page = EventPage { events: Vec::new(), last: None, has_more: false, has_gap };
+    let mut n_looked_at = 0;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    while let Some(row) = rows.next()? {
+        if page.events.len() >= limit {
+            page.has_more = true;
+            return Ok(Some(page));
+        }
+        let mut cells = Cells::new("events", row);
+        let event = read(workspace, &mut cells)?;
+        let account: Option<[u8; 16]> = cells.get()?;
+        let waba_id: Option<String> = cells.get()?;
+        page.last = Some(event.id);
+        n_looked_at += 1;
+        if filter.takes(event.kind, account.map(AccountId::from_bytes), waba_id.as_deref()) {
+            page.events.push(event);
+        }
+    }
+    page.has_more = n_looked_at == LOOKED_AT;
+    Ok(Some(page))
+}

@@ -1,0 +1,135 @@
+//! What a person is and was known by.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::contacts::phone::PhoneNumber;
+use domain::id::{ContactId, WorkspaceId};
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::error::SqlResult;
+use crate::row::json;
+
+/// What a person is known by: numbers in every spelling, and user ids.
+pub(crate) struct Marks {
+    pub(crate) now: BTreeSet<String>,
+    /// Those that are somebody else's by now, with the time up to which they were this person's.
+    pub(crate) before: BTreeMap<String, i64>,
+}
+
+/// What a person is and was known by. `None`: there is no such contact.
+pub(crate) fn marks(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    contact: ContactId,
+) -> SqlResult<Option<Marks>> {
+    let keys = (workspace.as_bytes(), contact.as_bytes());
+    let own: Option<(Option<String>, Option<String>)> = connection
+        .prepare_cached("select wa_id, user_id from contacts where workspace_id = ?1 and id = ?2")?
+        .query_row(keys, |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((wa_id, user_id)) = own else { return Ok(None) };
+    let mut numbers: BTreeSet<String> = wa_id.into_iter().collect();
+    let mut users: BTreeSet<String> = user_id.into_iter().collect();
+    let read = |sql: &str, into: &mut BTreeSet<String>| -> SqlResult<()> {
+        let mut statement = connection.prepare_cached(sql)?;
+        for mark in statement.query_map(keys, |row| row.get::<_, String>(0))? {
+            into.insert(mark?);
+        }
+        Ok(())
+    };
+    read("select wa_id from contact_numbers where workspace_id = ?1 and contact_id = ?2", &mut numbers)?;
+    let of_messages = |column| {
+        format!(
+            "select distinct {column} from messages
+             where workspace_id = ?1 and contact_id = ?2 and {column} is not null"
+        )
+    };
+    read(&of_messages("wa_id"), &mut numbers)?;
+    read(&of_messages("user_id"), &mut users)?;
+    // What the person has left, for what they have or have left.
+    loop {
+        let left = left_for(connection, workspace, (&numbers, &users))?;
+        let n_marks = numbers.len().saturating_add(users.len());
+        for old_id in left {
+            // A number has digits only, and no user id has.
+            let is_number = old_id.bytes().all(|byte| byte.is_ascii_digit());
+            if is_number {
+                numbers.insert(old_id)
+            } else {
+                users.insert(old_id)
+            };
+        }
+        if numbers.len().saturating_add(users.len()) == n_marks {
+            break;
+        }
+    }
+    let spellings = |number: &String| {
+        let variants = PhoneNumber::from_wa_id(number).map(|number| number.variants()).unwrap_or_default();
+        variants.into_iter().map(|variant| variant.digits().to_owned()).collect::<Vec<_>>()
+    };
+    let variants: Vec<String> = numbers.iter().flat_map(spellings).collect();
+    numbers.extend(variants);
+    numbers.append(&mut users);
+    let mut marks = Marks { now: BTreeSet::new(), before: BTreeMap::new() };
+    for mark in numbers {
+        match taken_at(connection, (workspace, contact), &mark)? {
+            Some(at) => drop(marks.before.insert(mark, at)),
+            None => drop(marks.now.insert(mark)),
+        }
+    }
+    Ok(Some(marks))
+}
+
+/// Numbers and user ids that were left for one of these.
+fn left_for(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    (numbers, users): (&BTreeSet<String>, &BTreeSet<String>),
+) -> SqlResult<Vec<String>> {
+    let mut statement = connection.prepare_cached(
+        "select old_id from moves where workspace_id = ?1 and wa_id in (select value from json_each(?2))
+         union
+         select old_id from moves where workspace_id = ?1 and user_id in (select value from json_each(?3))",
+    )?;
+    let rows = statement
+        .query_map((workspace.as_bytes(), json(numbers)?, json(users)?), |row| row.get::<_, String>(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Since when a mark of this contact is somebody else's, in microseconds; `None`: it is nobody else's.
+fn taken_at(
+    connection: &Connection,
+    (workspace, contact): (WorkspaceId, ContactId),
+    mark: &str,
+) -> SqlResult<Option<i64>> {
+    let mut statement = connection.prepare_cached(
+        "select coalesce((select m.at from moves m where m.workspace_id = ?1 and m.old_id = ?3), c.created_at)
+         from contacts c
+         where c.workspace_id = ?1 and c.id <> ?2
+           and (c.user_id = ?3
+                or c.id in (select contact_id from contact_numbers where workspace_id = ?1 and wa_id = ?3))
+         limit 1",
+    )?;
+    Ok(statement.query_row((workspace.as_bytes(), contact.as_bytes(), mark), |row| row.get(0)).optional()?)
+}
+
+/// Forgets where the person came from, and where they went.
+pub(crate) fn forget_moves(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    (marks, before): (&[String], &BTreeMap<String, i64>),
+) -> SqlResult<()> {
+    let old: Vec<_> = before.keys().collect();
+    connection
+        .prepare_cached(
+            "delete from moves
+             where workspace_id = ?1
+               and (old_id in (select value from json_each(?2)) or wa_id in (select value from json_each(?2))
+                    or user_id in (select value from json_each(?2))
+                    -- Somebody else's by now; that this person has left it is forgotten all the same.
+                    or old_id in (select value from json_each(?3))
+                       and at <= (select value from json_each(?4) where key = moves.old_id))",
+        )?
+        .execute((workspace.as_bytes(), json(&marks)?, json(&old)?, json(before)?))?;
+    Ok(())
+}

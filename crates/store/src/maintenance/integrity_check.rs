@@ -1,0 +1,144 @@
+//! What a database file is like, found out without changing anything: neither migrated nor written, while others work.
+
+use std::path::Path;
+
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+
+use crate::maintenance::reencrypt;
+use crate::maintenance::reencrypt::SealCount;
+use crate::row::micros;
+use crate::seal::Sealer;
+use crate::sqlite::{BUSY_TIMEOUT, migrate};
+
+/// After this silence a process counts as ended.
+pub(crate) const ENDED_AFTER: SignedDuration = SignedDuration::from_secs(10);
+
+/// What a database file is like. What could not be found out says why.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    /// The last migration that was applied.
+    pub version: i64,
+    /// The last migration that this program knows.
+    pub known: i64,
+    /// `wal` in a database that a gateway has opened.
+    pub journal_mode: String,
+    /// What SQLite's quick check finds: `ok`, or what is wrong.
+    pub quick_check: String,
+    /// Why it takes no writes; `None`: it takes them.
+    pub write_refusal: Option<String>,
+    /// The bytes of the file.
+    pub size: u64,
+    /// The bytes of them that are free for what comes.
+    pub free: u64,
+    /// The youngest time that is written in it.
+    pub newest: Option<Timestamp>,
+    /// Processes that work with it.
+    pub n_living: u32,
+    /// When the copy was made from which it was restored, as long as its messages were not looked at.
+    pub copied_at: Option<Timestamp>,
+    /// What is sealed in it, and with which key.
+    pub seals: Option<SealCount>,
+    /// Messages whose outcome is not known.
+    pub n_unknown: Option<u32>,
+}
+
+/// Looks at a database.
+///
+/// # Errors
+/// When it cannot be opened or read at all.
+pub fn inspect(path: &Path, sealer: Option<&Sealer>, now: Timestamp) -> rusqlite::Result<Inspection> {
+    let connection = open(path)?;
+    let text = |sql: &str| connection.query_row(sql, (), |row| row.get::<_, String>(0));
+    let number = |sql: &str| connection.query_row(sql, (), |row| row.get::<_, i64>(0));
+    let version = version(&connection)?;
+    let page = number("pragma page_size")?;
+    let bytes = |pages: i64| u64::try_from(pages.saturating_mul(page)).unwrap_or_default();
+    let has_tables = version > 0;
+    let write_refusal = match connection.execute_batch("begin immediate; rollback") {
+        Ok(()) => None,
+        Err(error) => Some(error.to_string()),
+    };
+    let seals = match (sealer, has_tables) {
+        (Some(sealer), true) => Some(reencrypt::count(&connection, sealer)?),
+        (Some(_) | None, _) => None,
+    };
+    Ok(Inspection {
+        version,
+        known: migrate::known(),
+        journal_mode: text("pragma journal_mode")?,
+        quick_check: text("pragma quick_check(1)")?,
+        write_refusal,
+        size: bytes(number("pragma page_count")?),
+        free: bytes(number("pragma freelist_count")?),
+        newest: if has_tables { newest(&connection)? } else { None },
+        n_living: if has_tables { living(&connection, now)? } else { 0 },
+        copied_at: copied_at(&connection)?,
+        seals,
+        n_unknown: if has_tables { Some(unknown(&connection)?) } else { None },
+    })
+}
+
+fn open(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    Ok(connection)
+}
+
+/// The last migration that was applied; 0 is an empty database.
+pub(crate) fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    migrate::applied(connection)
+}
+
+fn has_table(connection: &Connection, table: &str) -> rusqlite::Result<bool> {
+    connection.query_row(
+        "select exists (select 1 from sqlite_schema where type = 'table' and name = ?1)",
+        [table],
+        |row| row.get(0),
+    )
+}
+
+fn newest(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
+    let newest: Option<i64> = connection.query_row(
+        "select max(at) from (
+             select max(seen_at) as at from workers
+             union all select * from (select created_at from messages order by seq desc limit 1)
+             union all select * from (select received_at from posts order by seq desc limit 1))",
+        (),
+        |row| row.get(0),
+    )?;
+    Ok(newest.and_then(|at| Timestamp::from_microsecond(at).ok()))
+}
+
+/// How many processes work with a database.
+pub(crate) fn living(connection: &Connection, now: Timestamp) -> rusqlite::Result<u32> {
+    let since = now.saturating_sub(ENDED_AFTER).unwrap_or(Timestamp::MIN);
+    connection
+        .query_row("select count(*) from workers where seen_at >= ?1", [micros(since)], |row| row.get(0))
+}
+
+/// Whether a process works with the database in this file. One that cannot be read is nobody's.
+pub(crate) fn has_living_workers(path: &Path, now: Timestamp) -> bool {
+    open(path).and_then(|connection| living(&connection, now)).is_ok_and(|n_living| n_living > 0)
+}
+
+fn copied_at(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
+    if !has_table(connection, "copies")? {
+        return Ok(None);
+    }
+    let at: Option<i64> = connection
+        .query_row("select made_at from copies order by made_at limit 1", (), |row| row.get(0))
+        .optional()?;
+    Ok(at.and_then(|at| Timestamp::from_microsecond(at).ok()))
+}
+
+fn unknown(connection: &Connection) -> rusqlite::Result<u32> {
+    connection.query_row(
+        "select count(*) from workspaces w join messages m on m.workspace_id = w.id and m.status = 'unknown'",
+        (),
+        |row| row.get(0),
+    )
+}

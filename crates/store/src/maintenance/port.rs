@@ -1,0 +1,37 @@
+//! The port of the store's upkeep, each method one transaction.
+
+use async_trait::async_trait;
+use engine::ports::{Overdue, StoreError, SweepPlace, Swept, Upkeep};
+use jiff::Timestamp;
+
+use super::retention;
+use crate::maintenance::quarantine;
+use crate::sqlite::SqliteStore;
+
+#[async_trait]
+impl Upkeep for SqliteStore {
+    async fn overdue(
+        &self,
+        what: Swept,
+        before: Timestamp,
+        after: SweepPlace,
+        limit: u32,
+    ) -> Result<Overdue, StoreError> {
+        self.read("looking for what is overdue", move |connection| {
+            retention::overdue(connection, what, before, after, limit)
+        })
+        .await
+    }
+
+    async fn discard(&self, what: Swept, before: Timestamp, rows: Vec<i64>) -> Result<u32, StoreError> {
+        self.write("deleting what is overdue", move |tx| retention::discard(tx, what, before, &rows)).await
+    }
+
+    async fn restored_from(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.read("asking whether this is a copy", quarantine::made_at).await
+    }
+
+    async fn hold_restored(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError> {
+        self.write("holding the messages of a copy", move |tx| quarantine::hold(tx, now, limit)).await
+    }
+}

@@ -1,0 +1,191 @@
+//! Takes one person out of what Meta posted, byte for byte, and leaves everybody else's bytes where they are.
+//!
+//! A webhook holds people in the elements of the lists of its changes: `entry[].changes[].value.<list>[]`. An element
+//! is a person's when one of its own members is the person's number or user id, or one of the two that a change of ids
+//! names. It becomes `{}` and blanks, so that the body stays JSON and every other element keeps its place.
+//!
+//! **Invariant:** a body keeps its length, and what is another person's keeps its bytes.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// Where bytes stand: the first one and how many.
+pub(crate) type Span = (usize, usize);
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    entry: Vec<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Entry<'a> {
+    #[serde(default)]
+    id: Option<serde_json::Value>,
+    #[serde(borrow, default)]
+    changes: Vec<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Change<'a> {
+    #[serde(borrow)]
+    value: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    phone_number_id: String,
+}
+
+type Members<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
+
+/// Whose the numbers are that a post names: ids of numbers and of WhatsApp Business Accounts of other workspaces.
+pub(crate) trait Owners {
+    /// Whether a change that names this id is of another workspace.
+    fn is_foreign(&self, id: &str) -> bool;
+}
+
+/// The elements of a person; `None`: the body does not have the form of a webhook.
+pub(crate) fn elements(body: &[u8], marks: &[String], owners: &dyn Owners) -> Option<Vec<Span>> {
+    let envelope: Envelope<'_> = serde_json::from_slice(body).ok()?;
+    let mut found = Vec::new();
+    for entry in envelope.entry {
+        let Ok(entry) = serde_json::from_str::<Entry<'_>>(entry.get()) else { continue };
+        let waba_id = entry.id.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default();
+        for change in entry.changes {
+            let Ok(change) = serde_json::from_str::<Change<'_>>(change.get()) else { continue };
+            let Ok(value) = serde_json::from_str::<Members<'_>>(change.value.get()) else { continue };
+            let number = value
+                .get("metadata")
+                .and_then(|metadata| serde_json::from_str::<Metadata>(metadata.get()).ok())
+                .map(|metadata| metadata.phone_number_id);
+            if owners.is_foreign(number.as_deref().unwrap_or(waba_id)) {
+                continue;
+            }
+            for list in value.into_values() {
+                let Ok(list) = serde_json::from_str::<Vec<&RawValue>>(list.get()) else { continue };
+                let theirs = list.into_iter().filter(|element| is_theirs(element, marks));
+                found.extend(theirs.filter_map(|element| span(body, element)));
+            }
+        }
+    }
+    Some(found)
+}
+
+fn is_theirs(element: &RawValue, marks: &[String]) -> bool {
+    let Ok(members) = serde_json::from_str::<Members<'_>>(element.get()) else { return false };
+    members.iter().any(|(name, value)| match name.as_ref() {
+        "timestamp" => false,
+        // The two ids of a person who goes by another one.
+        "user_id" | "system" if value.get().starts_with('{') => {
+            let ids = serde_json::from_str::<Members<'_>>(value.get()).unwrap_or_default();
+            ids.values().any(|id| is_mark(id, marks))
+        }
+        _ => is_mark(value, marks),
+    })
+}
+
+fn is_mark(value: &RawValue, marks: &[String]) -> bool {
+    let word = serde_json::from_str::<String>(value.get()).unwrap_or_default();
+    let word = word.strip_prefix('+').unwrap_or(&word);
+    marks.iter().any(|mark| mark == word)
+}
+
+fn span(body: &[u8], element: &RawValue) -> Option<Span> {
+    let text = element.get();
+    let start = text.as_ptr().addr().checked_sub(body.as_ptr().addr())?;
+    (start.saturating_add(text.len()) <= body.len()).then_some((start, text.len()))
+}
+
+/// Puts `{}` and blanks in the place of an element.
+pub(crate) fn blank(body: &mut [u8], (start, length): Span) {
+    let Some(bytes) = start.checked_add(length).and_then(|end| body.get_mut(start..end)) else { return };
+    bytes.fill(b' ');
+    if let Some(object) = bytes.first_chunk_mut() {
+        *object = *b"{}";
+    }
+}
+
+/// Puts blanks in the place of every mark, in a body whose form is not known. A number within a longer one is another.
+pub(crate) fn blank_marks(body: &mut [u8], marks: &[String]) {
+    for mark in marks.iter().map(String::as_bytes).filter(|mark| !mark.is_empty()) {
+        let mut from = 0;
+        while let Some(start) = find(body, mark, from) {
+            let end = start.saturating_add(mark.len());
+            let is_digit = |at: Option<usize>| at.and_then(|at| body.get(at)).is_some_and(u8::is_ascii_digit);
+            let is_part = mark.iter().all(u8::is_ascii_digit)
+                && (is_digit(start.checked_sub(1)) || is_digit(Some(end)));
+            if !is_part && let Some(bytes) = body.get_mut(start..end) {
+                bytes.fill(b' ');
+            }
+            from = end;
+        }
+    }
+}
+
+fn find(body: &[u8], mark: &[u8], from: usize) -> Option<usize> {
+    let place = body.get(from..)?.windows(mark.len()).position(|window| window == mark)?;
+    from.checked_add(place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Foreign(&'static str);
+
+    impl Owners for Foreign {
+        fn is_foreign(&self, id: &str) -> bool {
+            id == self.0
+        }
+    }
+
+    const BODY: &str = r#"{"object":"whatsapp_business_account","entry":[{"id":"9","changes":[{"field":"messages","value":{
+        "metadata":{"display_phone_number":"15550109999","phone_number_id":"33"},
+        "contacts":[{"profile":{"name":"Maya"},"wa_id":"15550100001"},{"profile":{"name":"Ann"},"wa_id":"447700900123"}],
+        "messages":[{"from":"15550100001","id":"wamid.A","timestamp":"1767225600","text":{"body":"Hi \"you\" ]}"}},
+            {"from":"447700900123","id":"wamid.B","contacts":[{"phones":[{"wa_id":"15550100001"}]}]}],
+        "statuses":[{"id":"wamid.C","recipient_id":"15550100001"},{"id":"wamid.D","recipient_id":"447700900123"}]}}]}]}"#;
+
+    fn without(marks: &[&str], foreign: &'static str) -> String {
+        let marks: Vec<String> = marks.iter().map(|mark| (*mark).to_owned()).collect();
+        let mut body = BODY.as_bytes().to_vec();
+        for span in elements(&body, &marks, &Foreign(foreign)).expect("a webhook") {
+            blank(&mut body, span);
+        }
+        String::from_utf8(body).expect("text")
+    }
+
+    #[test]
+    fn a_person_goes_and_everybody_else_keeps_their_place() {
+        let left = without(&["15550100001"], "none");
+        assert_eq!(left.len(), BODY.len());
+        for gone in ["Maya", "wamid.A", "Hi ", "wamid.C"] {
+            assert!(!left.contains(gone), "{gone} in {left}");
+        }
+        for kept in ["Ann", "wamid.B", "wamid.D", "33", "15550109999"] {
+            assert_eq!(left.find(kept), BODY.find(kept), "{kept}");
+        }
+        // What another person wrote is theirs, even where it names the person who is gone.
+        assert_eq!(left.matches("15550100001").count(), 1);
+        let json: serde_json::Value = serde_json::from_str(&left).expect("still JSON");
+        assert_eq!(json["entry"][0]["changes"][0]["value"]["messages"][0], serde_json::json!({}));
+    }
+
+    #[test]
+    fn another_workspaces_number_keeps_its_people() {
+        assert_eq!(without(&["15550100001"], "33"), BODY);
+    }
+
+    #[test]
+    fn a_body_of_another_form_loses_the_marks() {
+        let marks = ["15550100001".to_owned(), "GB.7".to_owned()];
+        assert_eq!(elements(br#"{"oops":["15550100001"]}"#, &marks, &Foreign("")), None);
+        let mut body = *b"a 15550100001 b 155501000012 GB.7";
+        blank_marks(&mut body, &marks);
+        assert_eq!(&body, b"a             b 155501000012     ");
+    }
+}

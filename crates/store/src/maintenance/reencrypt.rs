@@ -1,0 +1,237 @@
+//! What is sealed with an old secret key is sealed again with the present one.
+//!
+//! **Invariant:** a secret is replaced by itself or not at all: the new seal goes where the old one stands, if it still
+//! stands there.
+
+use std::path::Path;
+
+use domain::id::AccountId;
+use engine::ports::{StoreError, StoreErrorKind};
+use jiff::Timestamp;
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::error::SqlResult;
+use crate::maintenance::integrity_check;
+use crate::row::micros;
+use crate::seal::{SealedWith, Sealer};
+use crate::sqlite::connect;
+
+/// Every column that holds something sealed. The place of a seal is `<table>/<id>/<column>`.
+///
+/// New sealed column (1 of 1): name it here; a test lists every column of bytes.
+pub(crate) const SEALED: [(&str, &str); 6] = [
+    ("accounts", "access_token"),
+    ("accounts", "app_secret"),
+    ("accounts", "old_app_secret"),
+    ("webhooks", "headers"),
+    ("webhooks", "secret"),
+    ("webhooks", "old_secret"),
+];
+/// Rows that are looked at in one transaction.
+const STEP: u32 = 50;
+
+/// How many secrets are sealed with which key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SealCount {
+    /// With the present key.
+    pub present: u32,
+    /// With the old key.
+    pub old: u32,
+    /// With a key that is not at hand, or damaged.
+    pub other: u32,
+}
+
+/// How a rotation went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rotation {
+    /// Processes work that do not know the present key: nothing was changed.
+    Unprepared {
+        /// How many.
+        n_processes: u32,
+    },
+    /// Everything that can be opened is sealed with the present key.
+    Done {
+        /// Secrets that were sealed again.
+        n_resealed: u32,
+        /// How it stands.
+        count: SealCount,
+    },
+}
+
+/// Seals with the present key what is sealed with the old one, a few rows at a time.
+///
+/// # Errors
+/// When the database cannot be read or written; what was done stays, and the rest can be done again.
+pub fn reseal(path: &Path, sealer: &Sealer, now: Timestamp) -> Result<Rotation, StoreError> {
+    let opening = |error: rusqlite::Error| {
+        StoreError::new(StoreErrorKind::Unavailable, "opening the database to seal its secrets again", error)
+    };
+    let mut connection = connect(path).map_err(opening)?;
+    run(&mut connection, sealer, now).map_err(|error| error.while_doing("sealing secrets again"))
+}
+
+fn run(connection: &mut Connection, sealer: &Sealer, now: Timestamp) -> SqlResult<Rotation> {
+    let n_processes = unprepared(connection, sealer, now)?;
+    if n_processes > 0 {
+        return Ok(Rotation::Unprepared { n_processes });
+    }
+    let mut n_resealed = 0;
+    for (table, column) in SEALED {
+        let mut after = 0;
+        loop {
+            let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let (n, next) = step(&tx, sealer, (table, column), after)?;
+            tx.commit()?;
+            n_resealed += n;
+            match next {
+                Some(next) => after = next,
+                None => break,
+            }
+        }
+    }
+    Ok(Rotation::Done { n_resealed, count: count(connection, sealer)? })
+}
+
+/// Living processes that seal with another key than the present one: they could not open what is sealed again.
+fn unprepared(connection: &Connection, sealer: &Sealer, now: Timestamp) -> SqlResult<u32> {
+    if integrity_check::living(connection, now)? == 0 {
+        return Ok(0);
+    }
+    let since =
+        now.saturating_sub(crate::maintenance::integrity_check::ENDED_AFTER).unwrap_or(Timestamp::MIN);
+    Ok(connection.query_row(
+        "select count(*) from workers where seen_at >= ?1 and (key_id is null or key_id <> ?2)",
+        (micros(since), sealer.key_id()),
+        |row| row.get(0),
+    )?)
+}
+
+/// A sealed value, and where it stands.
+struct Sealed {
+    seq: i64,
+    place: String,
+    value: Vec<u8>,
+}
+
+fn sealed(
+    connection: &Connection,
+    (table, column): (&str, &str),
+    after: i64,
+    limit: u32,
+) -> SqlResult<Vec<Sealed>> {
+    let sql = format!(
+        "select seq, id, {column} from {table} where {column} is not null and seq > ?1 order by seq limit ?2"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map((after, limit), |row| {
+        // All ids are written alike.
+        let id = AccountId::from_bytes(row.get(1)?);
+        Ok(Sealed { seq: row.get(0)?, place: format!("{table}/{id}/{column}"), value: row.get(2)? })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn step(
+    connection: &Connection,
+    sealer: &Sealer,
+    (table, column): (&str, &str),
+    after: i64,
+) -> SqlResult<(u32, Option<i64>)> {
+    let rows = sealed(connection, (table, column), after, STEP)?;
+    let sql = format!("update {table} set {column} = ?2 where seq = ?1 and {column} = ?3");
+    let mut n_resealed = 0;
+    for row in &rows {
+        if sealer.sealed_with(&row.value) != SealedWith::Old {
+            continue;
+        }
+        // One that is damaged stays as it is, and is counted.
+        let Ok(secret) = sealer.open(&row.place, &row.value) else { continue };
+        let again = sealer.seal(&row.place, &secret)?;
+        let n_rows = connection.prepare_cached(&sql)?.execute((row.seq, again, &row.value))?;
+        n_resealed += u32::try_from(n_rows).unwrap_or_default();
+    }
+    let is_full = rows.len() >= usize::try_from(STEP).unwrap_or(usize::MAX);
+    Ok((n_resealed, rows.last().map(|row| row.seq).filter(|_| is_full)))
+}
+
+/// Opens everything that is sealed, and counts.
+pub(crate) fn count(connection: &Connection, sealer: &Sealer) -> rusqlite::Result<SealCount> {
+    let mut count = SealCount::default();
+    for place in SEALED {
+        let has_table: bool = connection.query_row(
+            "select exists (select 1 from pragma_table_info(?1) where name = ?2)",
+            place,
+            |row| row.get(0),
+        )?;
+        if !has_table {
+            continue;
+        }
+        let rows = match sealed(connection, place, 0, u32::MAX) {
+            Ok(rows) => rows,
+            Err(crate::error::SqlError::Sqlite(error)) => return Err(error),
+            Err(_) => continue,
+        };
+        for row in rows {
+            let opens = sealer.open(&row.place, &row.value).is_ok();
+            match (opens, sealer.sealed_with(&row.value)) {
+                (true, SealedWith::Present) => count.present += 1,
+                (true, SealedWith::Old) => count.old += 1,
+                (true | false, _) => count.other += 1,
+            }
+        }
+    }
+    Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::sqlite::migrate;
+
+    /// Columns of bytes that hold no secret, beside ids: digests, keys of queues, what Meta or we said.
+    const OPEN: [&str; 14] = [
+        "accounts.verify_token_digest",
+        "api_keys.digest",
+        "deliveries.lane",
+        "idempotency_keys.body",
+        "idempotency_keys.digest",
+        "lanes.lane",
+        "media.sha256",
+        "media_uploads.sha256",
+        "kept_parts.digest",
+        "posts.body",
+        "posts.digest",
+        "posts.signature",
+        "posts.signers",
+        "reached.reserved_by",
+    ];
+
+    #[test]
+    fn every_column_that_may_hold_a_seal_is_named() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate::run(&mut connection, Timestamp::UNIX_EPOCH).unwrap();
+        let sql = "select t.name, c.name from sqlite_schema t join pragma_table_info(t.name) c
+                   where t.type = 'table' and lower(c.type) = 'blob'";
+        let mut statement = connection.prepare(sql).unwrap();
+        let columns: BTreeSet<String> = statement
+            .query_map((), |row| Ok(format!("{}.{}", row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        let is_id =
+            |name: &str| name.ends_with(".id") || name.ends_with("_id") || name.ends_with(".replaced_by");
+        let sealed: BTreeSet<String> =
+            SEALED.iter().map(|(table, column)| format!("{table}.{column}")).collect();
+        let known = |name: &String| {
+            is_id(name)
+                || sealed.contains(name)
+                || OPEN.contains(&name.as_str())
+                || matches!(name.as_str(), "sessions.digest" | "schema_migrations.checksum")
+        };
+        let unknown: Vec<_> = columns.iter().filter(|name| !known(name)).collect();
+        assert!(unknown.is_empty(), "name them in SEALED, or here if they are no secrets: {unknown:?}");
+        assert!(sealed.is_subset(&columns), "{columns:?}");
+    }
+}

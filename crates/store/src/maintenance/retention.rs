@@ -1,0 +1,290 @@
+//! What is old goes. [`overdue`] reads, [`discard`] deletes what it found and looks again at each row first.
+//!
+//! **Invariant:** the last row of each list stays, so that no position is given twice.
+//!
+//! **Invariant:** nothing is deleted that something kept points to: a message that is not at its end, an event that is
+//! still to be handed out or repeated, a post with a message, an entry of a timeline or a part in it.
+//!
+//! Lists are walked by position, which follows time: a walk ends at the first row that is too young.
+
+use domain::id::{MessageId, WorkspaceId};
+use domain::messages::message::Status;
+use engine::ports::{Overdue, SweepPlace, Swept};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::error::SqlResult;
+use crate::media::records;
+use crate::row::{Cells, micros};
+
+/// A row of a walk.
+enum Seen {
+    /// It goes.
+    Old(i64),
+    /// It is old, but needed.
+    Needed(i64),
+    /// It and all after it are young.
+    Young,
+}
+
+pub(crate) fn overdue(
+    connection: &Connection,
+    what: Swept,
+    before: Timestamp,
+    after: SweepPlace,
+    limit: u32,
+) -> SqlResult<Overdue> {
+    let after = after.0;
+    match what {
+        Swept::Messages(workspace) => messages(connection, workspace, before, (after, limit)),
+        Swept::Events(workspace) => {
+            let sql = "select seq, at from events where workspace_id = ?1 and seq > ?2 and seq <= ?4
+                       order by seq limit ?3";
+            let end = handed_out(connection, workspace)?;
+            walk(connection, sql, params![workspace.as_bytes(), after, limit, end], limit, |cells| {
+                by_age(cells.get()?, cells.at()?, before)
+            })
+        }
+        Swept::Deliveries(workspace) => deliveries(connection, workspace, before, (after, limit)),
+        Swept::Audit(workspace) => {
+            let sql = "select seq, at from audit where workspace_id = ?1 and seq > ?2
+                       and seq < (select max(seq) from audit) order by seq limit ?3";
+            walk(connection, sql, params![workspace.as_bytes(), after, limit], limit, |cells| {
+                by_age(cells.get()?, cells.at()?, before)
+            })
+        }
+        Swept::EarlyReports => {
+            // Those of one post were heard at one time: they go together.
+            let sql = "select distinct heard_at, heard_at from early_reports where heard_at > ?1
+                       order by heard_at limit ?2";
+            walk(connection, sql, params![after, limit], limit, |cells| {
+                by_age(cells.get()?, cells.at()?, before)
+            })
+        }
+        Swept::KeptParts => {
+            let sql = "select seq, received_at from kept_parts where seq > ?1
+                       and seq < (select max(seq) from kept_parts) order by seq limit ?2";
+            walk(connection, sql, params![after, limit], limit, |cells| {
+                by_age(cells.get()?, cells.at()?, before)
+            })
+        }
+        Swept::Posts => posts(connection, before, (after, limit)),
+    }
+}
+
+fn walk(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl rusqlite::Params,
+    limit: u32,
+    mut judge: impl FnMut(&mut Cells<'_>) -> SqlResult<Seen>,
+) -> SqlResult<Overdue> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(parameters)?;
+    let mut found = Overdue::default();
+    let mut n_seen = 0;
+    while let Some(row) = rows.next()? {
+        n_seen += 1;
+        let position = match judge(&mut Cells::new("a list", row))? {
+            Seen::Old(position) => {
+                found.rows.push(position);
+                position
+            }
+            Seen::Needed(position) => position,
+            Seen::Young => return Ok(Overdue { next: None, ..found }),
+        };
+        found.next = Some(SweepPlace(position)).filter(|_| n_seen == limit);
+    }
+    Ok(found)
+}
+
+fn by_age(position: i64, at: Timestamp, before: Timestamp) -> SqlResult<Seen> {
+    Ok(if at < before { Seen::Old(position) } else { Seen::Young })
+}
+
+/// Whether nothing more happens to a message by our own doing.
+fn is_at_its_end(status: Status) -> bool {
+    match status {
+        Status::Queued | Status::Sending | Status::Unknown => false,
+        Status::Sent
+        | Status::Failed
+        | Status::Delivered
+        | Status::Read
+        | Status::Played
+        | Status::Expired
+        | Status::Canceled
+        | Status::Received => true,
+    }
+}
+
+fn messages(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    before: Timestamp,
+    (after, limit): (i64, u32),
+) -> SqlResult<Overdue> {
+    let sql = "select seq, created_at, updated_at, status, worker_id is not null from messages
+               where workspace_id = ?1 and seq > ?2 and seq < (select max(seq) from messages)
+               order by seq limit ?3";
+    walk(connection, sql, params![workspace.as_bytes(), after, limit], limit, |cells| {
+        let position = cells.get()?;
+        let (created_at, updated_at) = (cells.at()?, cells.at()?);
+        let is_over = is_at_its_end(cells.word()?) && !cells.flag()? && updated_at < before;
+        Ok(match (created_at < before, is_over) {
+            (false, _) => Seen::Young,
+            (true, true) => Seen::Old(position),
+            (true, false) => Seen::Needed(position),
+        })
+    })
+}
+
+fn deliveries(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    before: Timestamp,
+    (after, limit): (i64, u32),
+) -> SqlResult<Overdue> {
+    let sql =
+        "select seq, created_at, coalesce(at, created_at), status in ('succeeded', 'dead') from deliveries
+               where workspace_id = ?1 and seq > ?2
+                 and seq < (select seq from deliveries where workspace_id = ?1 order by seq desc limit 1)
+               order by seq limit ?3";
+    walk(connection, sql, params![workspace.as_bytes(), after, limit], limit, |cells| {
+        let position = cells.get()?;
+        let (created_at, at) = (cells.at()?, cells.at()?);
+        let is_over = cells.flag()? && at < before;
+        Ok(match (created_at < before, is_over) {
+            (false, _) => Seen::Young,
+            (true, true) => Seen::Old(position),
+            (true, false) => Seen::Needed(position),
+        })
+    })
+}
+
+/// Whether nothing points into a post, to be put behind its `seq`.
+const IS_POINTLESS: &str = "not exists (select 1 from messages where post_seq = posts.seq)
+    and not exists (select 1 from timeline where post_seq = posts.seq)
+    and not exists (select 1 from early_reports where post_seq = posts.seq)
+    and not exists (select 1 from kept_parts where post_seq = posts.seq)";
+
+fn posts(connection: &Connection, before: Timestamp, (after, limit): (i64, u32)) -> SqlResult<Overdue> {
+    let sql = format!(
+        "select seq, received_at, {IS_POINTLESS} from posts
+         where seq > ?1 and seq < (select max(seq) from posts) order by seq limit ?2"
+    );
+    walk(connection, &sql, params![after, limit], limit, |cells| {
+        let (position, received_at) = (cells.get()?, cells.at()?);
+        Ok(match (received_at < before, cells.flag()?) {
+            (false, _) => Seen::Young,
+            (true, true) => Seen::Old(position),
+            (true, false) => Seen::Needed(position),
+        })
+    })
+}
+
+/// Up to which position nobody needs the events of a workspace any more: handed out to all endpoints, not to be repeated,
+/// and not the last one.
+fn handed_out(connection: &Connection, workspace: WorkspaceId) -> SqlResult<i64> {
+    let mut statement = connection.prepare_cached(
+        "select coalesce((select seq from events where workspace_id = ?1 order by seq desc limit 1), 0) - 1,
+                (select min(after_seq) from webhooks where workspace_id = ?1 and removed_at is null),
+                coalesce((select seq from event_cursors where workspace_id = ?1), 0),
+                (select min(next_seq) - 1 from replays where workspace_id = ?1),
+                (select min(event_seq) - 1 from deliveries
+                 where workspace_id = ?1 and is_redelivery = 1 and status in ('pending', 'failed'))",
+    )?;
+    Ok(statement.query_row([workspace.as_bytes()], |row| {
+        let all_but_last: i64 = row.get(0)?;
+        let oldest_listener: Option<i64> = row.get(1)?;
+        let cursor: i64 = row.get(2)?;
+        let repeated: [Option<i64>; 2] = [row.get(3)?, row.get(4)?];
+        // Without an endpoint nothing is handed out; one that comes hears of what comes after it.
+        let handed = oldest_listener.map(|after| after.max(cursor));
+        let bounds = repeated.into_iter().chain([handed]).flatten();
+        Ok(bounds.fold(all_but_last, i64::min))
+    })?)
+}
+
+pub(crate) fn discard(
+    connection: &Connection,
+    what: Swept,
+    before: Timestamp,
+    rows: &[i64],
+) -> SqlResult<u32> {
+    let at = micros(before);
+    let mut n_gone = 0;
+    for row in rows {
+        n_gone += match what {
+            Swept::Messages(workspace) => discard_message(connection, workspace, *row, at)?,
+            Swept::Events(workspace) => {
+                let end = handed_out(connection, workspace)?;
+                connection
+                    .prepare_cached(
+                        "delete from events where workspace_id = ?1 and seq = ?2 and seq <= ?3 and at < ?4",
+                    )?
+                    .execute((workspace.as_bytes(), row, end, at))?
+            }
+            Swept::Deliveries(workspace) => connection
+                .prepare_cached(
+                    "delete from deliveries
+                     where workspace_id = ?1 and seq = ?2 and status in ('succeeded', 'dead')
+                       and coalesce(at, created_at) < ?3",
+                )?
+                .execute((workspace.as_bytes(), row, at))?,
+            Swept::Audit(workspace) => connection
+                .prepare_cached("delete from audit where workspace_id = ?1 and seq = ?2 and at < ?3")?
+                .execute((workspace.as_bytes(), row, at))?,
+            Swept::EarlyReports => connection
+                .prepare_cached("delete from early_reports where heard_at = ?1 and heard_at < ?2")?
+                .execute((row, at))?,
+            Swept::KeptParts => connection
+                .prepare_cached("delete from kept_parts where seq = ?1 and received_at < ?2")?
+                .execute((row, at))?,
+            Swept::Posts => connection
+                .prepare_cached(&format!(
+                    "delete from posts where seq = ?1 and received_at < ?2 and {IS_POINTLESS}"
+                ))?
+                .execute((row, at))?,
+        };
+    }
+    Ok(u32::try_from(n_gone).unwrap_or(u32::MAX))
+}
+
+fn discard_message(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    row: i64,
+    before: i64,
+) -> SqlResult<usize> {
+    let gone: Option<([u8; 16], Option<String>)> = connection
+        .prepare_cached(
+            "delete from messages
+             where workspace_id = ?1 and seq = ?2 and status not in ('queued', 'sending', 'unknown')
+               and worker_id is null and updated_at < ?3
+             returning id, wamid",
+        )?
+        .query_row((workspace.as_bytes(), row, before), |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((id, wamid)) = gone else { return Ok(0) };
+    let message = MessageId::from_bytes(id);
+    let mut wamids: Vec<String> = {
+        let mut statement = connection.prepare_cached(
+            "select distinct wamid from timeline
+             where workspace_id = ?1 and message_id = ?2 and wamid is not null",
+        )?;
+        let rows = statement.query_map((workspace.as_bytes(), message.as_bytes()), |row| row.get(0))?;
+        rows.collect::<Result<_, _>>()?
+    };
+    wamids.extend(wamid);
+    for wamid in wamids {
+        connection
+            .prepare_cached("delete from wamids where workspace_id = ?1 and wamid = ?2 and message_id = ?3")?
+            .execute((workspace.as_bytes(), wamid, message.as_bytes()))?;
+    }
+    connection
+        .prepare_cached("delete from timeline where workspace_id = ?1 and message_id = ?2")?
+        .execute((workspace.as_bytes(), message.as_bytes()))?;
+    // What it brought: nothing shows it any more, and nothing would say whose it was.
+    records::erase(connection, workspace, message)?;
+    Ok(1)
+}

@@ -1,0 +1,102 @@
+//! How much of everything there is: what `/metrics` asks for. Each figure is an index's or a counter's.
+
+use std::path::Path;
+
+use domain::id::AccountId;
+use engine::ports::{Figures, QueueFigures};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::error::SqlResult;
+use crate::messages::queue_depth;
+use crate::row::{Cells, micros};
+
+const UNKNOWN: &str =
+    "select account_id, count(*) from messages where status = 'unknown' group by account_id";
+/// The bound and the plus lead to the index of those that wait.
+const DELIVERIES: &str = "select workspace_id, count(*) from deliveries
+    where status in ('pending', 'failed') and ends_at > 0
+    group by +workspace_id";
+const HELD_BACK: &str = "select count(*) from messages
+    where account_id = ?1 and status = 'queued' and waiting_for is not null";
+const DUE: &str = "select due_at from messages
+    where account_id = ?1 and status = 'queued' and worker_id is null and waiting_for is null and due_at <= ?2
+    order by due_at limit 1";
+
+pub(crate) fn read(connection: &Connection, path: &Path, now: Timestamp) -> SqlResult<Figures> {
+    let mut figures = Figures { database_bytes: database_bytes(connection)?, ..Figures::default() };
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    // A log that is not there has no bytes.
+    figures.wal_bytes = std::fs::metadata(wal).map_or(0, |file| file.len());
+    for (account, n_messages) in queue_depth::all(connection)? {
+        let queue = QueueFigures {
+            n_messages,
+            n_held_back: n_held_back(connection, account)?,
+            due_since: due_since(connection, account, now)?,
+        };
+        figures.queues.insert(account, queue);
+    }
+    let mut statement = connection.prepare_cached(UNKNOWN)?;
+    let mut rows = statement.query(())?;
+    while let Some(row) = rows.next()? {
+        let mut cells = Cells::new("messages", row);
+        figures.unknown.insert(cells.id()?, cells.get()?);
+    }
+    let mut statement =
+        connection.prepare_cached("select workspace_id, waba_id, n_people from reach_counts")?;
+    let mut rows = statement.query(())?;
+    while let Some(row) = rows.next()? {
+        let mut cells = Cells::new("reach_counts", row);
+        figures.reached.insert((cells.id()?, cells.get()?), cells.get()?);
+    }
+    let mut statement = connection.prepare_cached(DELIVERIES)?;
+    let mut rows = statement.query(())?;
+    while let Some(row) = rows.next()? {
+        let mut cells = Cells::new("deliveries", row);
+        figures.deliveries_waiting.insert(cells.id()?, cells.get()?);
+    }
+    Ok(figures)
+}
+
+fn database_bytes(connection: &Connection) -> SqlResult<u64> {
+    let pragma = |sql| connection.prepare_cached(sql)?.query_row((), |row| row.get::<_, i64>(0));
+    let n_bytes = pragma("pragma page_count")?.saturating_mul(pragma("pragma page_size")?);
+    Ok(u64::try_from(n_bytes).unwrap_or(0))
+}
+
+fn n_held_back(connection: &Connection, account: AccountId) -> SqlResult<u32> {
+    let mut statement = connection.prepare_cached(HELD_BACK)?;
+    Ok(statement.query_row([account.as_bytes()], |row| row.get(0))?)
+}
+
+fn due_since(connection: &Connection, account: AccountId, now: Timestamp) -> SqlResult<Option<Timestamp>> {
+    let mut statement = connection.prepare_cached(DUE)?;
+    let found: Option<i64> =
+        statement.query_row((account.as_bytes(), micros(now)), |row| row.get(0)).optional()?;
+    Ok(found.and_then(|micros| Timestamp::from_microsecond(micros).ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_figure_looks_at_all_messages_or_all_deliveries() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        crate::sqlite::migrate::run(&mut connection, Timestamp::UNIX_EPOCH).unwrap();
+        for (sql, index) in [
+            (UNKNOWN, "messages_unknown"),
+            (DELIVERIES, "deliveries_ending"),
+            (HELD_BACK, "messages_held_back"),
+            (DUE, "messages_waiting"),
+        ] {
+            let mut statement = connection.prepare(&format!("explain query plan {sql}")).unwrap();
+            let parameters = rusqlite::params_from_iter(vec![0; statement.parameter_count()]);
+            let plan: Vec<String> =
+                statement.query_map(parameters, |row| row.get(3)).unwrap().map(Result::unwrap).collect();
+            let plan = plan.join("; ");
+            assert!(plan.contains(index), "{sql}: {plan}");
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Media records.
+
+pub(crate) mod port;
+pub(crate) mod records;

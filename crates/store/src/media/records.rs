@@ -1,0 +1,394 @@
+//! Files: what is written down of them.
+//!
+//! **Invariant:** a file is claimed by one worker at a time, and only the claim's token settles it.
+
+use domain::id::{AccountId, MediaId, MessageId, WorkspaceId};
+use domain::media::announced;
+use domain::webhooks_in::update::Inbound;
+use engine::ports::{
+    BlobKey, ClaimToken, ClaimedMedia, FetchEnd, Kept, MediaClaimRequest, MediaOrigin, MediaState, NewMedia,
+    Settled, StoredMedia, UploadKey, WholeMedia,
+};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::error::{SqlError, SqlResult};
+use crate::row::{Cells, micros};
+
+const COLUMNS: &str = "id, account_id, message_id, origin, state, mime_type, sha256, size, file_name, reason, \
+    due_at, created_at, expires_at";
+
+/// What is said of a file that Meta announces without an id.
+const WITHOUT_ID: &str = "Meta gave no id for this file: it is larger than 100 MB, or Meta could not read it";
+/// What is said of a customer's file whose time is over.
+const OVER: &str = "it is kept no longer";
+
+fn read(cells: &mut Cells<'_>) -> SqlResult<StoredMedia> {
+    Ok(StoredMedia {
+        id: cells.id()?,
+        account: cells.get::<Option<[u8; 16]>>()?.map(AccountId::from_bytes),
+        message: cells.get::<Option<[u8; 16]>>()?.map(MessageId::from_bytes),
+        origin: cells.word()?,
+        state: cells.word()?,
+        mime_type: cells.get()?,
+        sha256: cells.get()?,
+        size: opt_size(cells)?,
+        file_name: cells.get()?,
+        reason: cells.get()?,
+        due_at: cells.opt_at()?,
+        created_at: cells.at()?,
+        expires_at: cells.opt_at()?,
+    })
+}
+
+fn opt_size(cells: &mut Cells<'_>) -> SqlResult<Option<u64>> {
+    let Some(size) = cells.get::<Option<i64>>()? else { return Ok(None) };
+    u64::try_from(size).map(Some).map_err(|_| cells.corrupt(size.to_string()))
+}
+
+fn kept_size(size: u64) -> SqlResult<i64> {
+    i64::try_from(size).map_err(|_| SqlError::Bug("a file of more bytes than a number holds"))
+}
+
+/// Writes down the file of a customer's message. Whether there is one to fetch.
+pub(crate) fn announce(
+    connection: &Connection,
+    (workspace, account): (WorkspaceId, AccountId),
+    (id, message_id): (MediaId, MessageId),
+    message: &Inbound,
+    now: Timestamp,
+) -> SqlResult<bool> {
+    let Some(file) = announced(message) else { return Ok(false) };
+    let (state, reason) = match file.meta_id {
+        Some(_) => (MediaState::Pending, None),
+        None => (MediaState::Failed, Some(WITHOUT_ID)),
+    };
+    connection
+        .prepare_cached(
+            "insert into media (
+                 id, workspace_id, account_id, message_id, origin, state, meta_id, mime_type, sha256, file_name,
+                 reason, due_at, created_at)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        )?
+        .execute(params![
+            id.as_bytes(),
+            workspace.as_bytes(),
+            account.as_bytes(),
+            message_id.as_bytes(),
+            MediaOrigin::Inbound.as_str(),
+            state.as_str(),
+            file.meta_id,
+            file.mime_type,
+            file.sha256,
+            file.file_name,
+            reason,
+            file.meta_id.map(|_| micros(now)),
+            micros(now),
+        ])?;
+    Ok(state == MediaState::Pending)
+}
+
+pub(crate) fn claim(connection: &Connection, request: &MediaClaimRequest) -> SqlResult<Vec<ClaimedMedia>> {
+    connection
+        .prepare_cached(
+            "update media set worker_id = null, claim_token = null, claimed_until = null
+             where worker_id is not null and (
+                 claimed_until <= ?1
+                 or not exists (select 1 from workers w where w.id = media.worker_id and w.seen_at >= ?2))",
+        )?
+        .execute((micros(request.now), micros(request.silent_since)))?;
+    let due = {
+        // The first of each account, also of those that are gone; who is busy is known to the process only.
+        let mut statement = connection.prepare_cached(
+            "select m.id, m.workspace_id, m.account_id, m.meta_id, m.mime_type, m.sha256, m.n_failures, m.created_at
+             from accounts a
+             cross join media m on m.seq in (
+                 select seq from media
+                 where account_id = a.id and state = 'pending' and worker_id is null and due_at <= ?1
+                 order by due_at, seq limit ?2)
+             order by m.due_at, m.seq",
+        )?;
+        let mut rows = statement.query((micros(request.now), request.per_account))?;
+        let mut due = Vec::new();
+        while due.len() < request.tokens.len()
+            && let Some(row) = rows.next()?
+        {
+            let mut cells = Cells::new("media", row);
+            let media = ClaimedMedia {
+                id: cells.id()?,
+                workspace: cells.id()?,
+                account: cells.id()?,
+                meta_id: cells.get()?,
+                mime_type: cells.get()?,
+                sha256: cells.get()?,
+                n_failures: cells.get()?,
+                created_at: cells.at()?,
+                token: ClaimToken(0),
+            };
+            if !request.busy.contains(&media.account) {
+                due.push(media);
+            }
+        }
+        due
+    };
+    let mut claimed = Vec::new();
+    for (media, token) in due.into_iter().zip(&request.tokens) {
+        connection
+            .prepare_cached(
+                "update media set worker_id = ?3, claim_token = ?4, claimed_until = ?5
+                 where workspace_id = ?1 and id = ?2",
+            )?
+            .execute(params![
+                media.workspace.as_bytes(),
+                media.id.as_bytes(),
+                request.worker.as_bytes(),
+                token.0,
+                micros(request.until),
+            ])?;
+        claimed.push(ClaimedMedia { token: *token, ..media });
+    }
+    Ok(claimed)
+}
+
+pub(crate) fn settle(
+    connection: &Connection,
+    key: BlobKey,
+    token: ClaimToken,
+    end: &FetchEnd,
+) -> SqlResult<Settled> {
+    let keys = (key.workspace.as_bytes(), key.media.as_bytes(), token.0);
+    let n_rows = match end {
+        FetchEnd::Ready { sha256, size, mime_type, expires_at } => connection
+            .prepare_cached(
+                "update media
+                 set state = 'ready', sha256 = ?4, size = ?5, mime_type = ?6, expires_at = ?7, reason = null,
+                     due_at = null, worker_id = null, claim_token = null, claimed_until = null
+                 where workspace_id = ?1 and id = ?2 and claim_token = ?3 and state = 'pending'",
+            )?
+            .execute(params![
+                keys.0,
+                keys.1,
+                keys.2,
+                sha256,
+                kept_size(*size)?,
+                mime_type,
+                expires_at.map(micros)
+            ])?,
+        FetchEnd::Again { due_at, reason } => connection
+            .prepare_cached(
+                "update media
+                 set due_at = ?4, reason = ?5, n_failures = n_failures + 1,
+                     worker_id = null, claim_token = null, claimed_until = null
+                 where workspace_id = ?1 and id = ?2 and claim_token = ?3 and state = 'pending'",
+            )?
+            .execute(params![keys.0, keys.1, keys.2, micros(*due_at), reason])?,
+        FetchEnd::Failed { reason } => connection
+            .prepare_cached(
+                "update media
+                 set state = 'failed', reason = ?4, n_failures = n_failures + 1, due_at = null,
+                     worker_id = null, claim_token = null, claimed_until = null
+                 where workspace_id = ?1 and id = ?2 and claim_token = ?3 and state = 'pending'",
+            )?
+            .execute(params![keys.0, keys.1, keys.2, reason])?,
+    };
+    Ok(if n_rows == 1 { Settled::Held } else { Settled::Lost })
+}
+
+pub(crate) fn begin(connection: &Connection, new: &NewMedia) -> SqlResult<()> {
+    connection
+        .prepare_cached(
+            "insert into media (id, workspace_id, account_id, origin, state, created_at, expires_at)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute(params![
+            new.key.media.as_bytes(),
+            new.key.workspace.as_bytes(),
+            new.account.as_ref().map(AccountId::as_bytes),
+            new.origin.as_str(),
+            MediaState::Receiving.as_str(),
+            micros(new.now),
+            micros(new.expires_at),
+        ])?;
+    Ok(())
+}
+
+pub(crate) fn finish(connection: &Connection, whole: &WholeMedia) -> SqlResult<Kept> {
+    let workspace = whole.key.workspace.as_bytes();
+    let account = whole.account.as_ref().map(AccountId::as_bytes);
+    let same: Option<[u8; 16]> = connection
+        .prepare_cached(
+            "select id from media
+             where workspace_id = ?1 and sha256 = ?2 and state = 'ready' and origin <> 'inbound'
+               and account_id is ?3 and mime_type = ?4
+             order by seq limit 1",
+        )?
+        .query_row(params![workspace, whole.sha256, account, whole.mime_type], |row| row.get(0))
+        .optional()?;
+    if let Some(same) = same {
+        let id = MediaId::from_bytes(same);
+        hold(connection, BlobKey { media: id, ..whole.key }, whole.expires_at)?;
+        abandon(connection, whole.key)?;
+        let media = one(connection, whole.key.workspace, id)?;
+        return Ok(Kept { media: media.ok_or(SqlError::Bug("a file has vanished"))?, is_new: false });
+    }
+    let n_rows = connection
+        .prepare_cached(
+            "update media
+             set state = 'ready', account_id = ?3, sha256 = ?4, size = ?5, mime_type = ?6, file_name = ?7, expires_at = ?8
+             where workspace_id = ?1 and id = ?2 and state = 'receiving'",
+        )?
+        .execute(params![
+            workspace,
+            whole.key.media.as_bytes(),
+            account,
+            whole.sha256,
+            kept_size(whole.size)?,
+            whole.mime_type,
+            whole.file_name,
+            micros(whole.expires_at),
+        ])?;
+    let media = one(connection, whole.key.workspace, whole.key.media)?;
+    match media {
+        Some(media) if n_rows == 1 => Ok(Kept { media, is_new: true }),
+        Some(_) | None => Err(SqlError::Bug("a file was given up while it came in")),
+    }
+}
+
+pub(crate) fn abandon(connection: &Connection, key: BlobKey) -> SqlResult<()> {
+    connection
+        .prepare_cached(
+            "update media set state = 'gone', expires_at = null
+             where workspace_id = ?1 and id = ?2 and state = 'receiving'",
+        )?
+        .execute((key.workspace.as_bytes(), key.media.as_bytes()))?;
+    Ok(())
+}
+
+pub(crate) fn one(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    id: MediaId,
+) -> SqlResult<Option<StoredMedia>> {
+    let sql = format!("select {COLUMNS} from media where workspace_id = ?1 and id = ?2");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query((workspace.as_bytes(), id.as_bytes()))?;
+    rows.next()?.map(|row| read(&mut Cells::new("media", row))).transpose()
+}
+
+/// The file of a customer's message.
+pub(crate) fn of_message(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    message: MessageId,
+) -> SqlResult<Option<StoredMedia>> {
+    let sql = format!("select {COLUMNS} from media where workspace_id = ?1 and message_id = ?2");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query((workspace.as_bytes(), message.as_bytes()))?;
+    rows.next()?.map(|row| read(&mut Cells::new("media", row))).transpose()
+}
+
+pub(crate) fn hold(connection: &Connection, key: BlobKey, until: Timestamp) -> SqlResult<bool> {
+    let n_rows = connection
+        .prepare_cached(
+            "update media set expires_at = case when expires_at is null then null else max(expires_at, ?3) end
+             where workspace_id = ?1 and id = ?2 and state = 'ready'",
+        )?
+        .execute((key.workspace.as_bytes(), key.media.as_bytes(), micros(until)))?;
+    Ok(n_rows == 1)
+}
+
+pub(crate) fn upload(connection: &Connection, key: &UploadKey, now: Timestamp) -> SqlResult<Option<String>> {
+    let mut statement = connection.prepare_cached(
+        "select meta_id from media_uploads
+         where workspace_id = ?1 and account_id = ?2 and sha256 = ?3 and mime_type = ?4 and ends_at > ?5",
+    )?;
+    let keys =
+        params![key.workspace.as_bytes(), key.account.as_bytes(), key.sha256, key.mime_type, micros(now)];
+    Ok(statement.query_row(keys, |row| row.get(0)).optional()?)
+}
+
+pub(crate) fn uploaded(
+    connection: &Connection,
+    key: &UploadKey,
+    meta_id: &str,
+    (now, ends_at): (Timestamp, Timestamp),
+) -> SqlResult<()> {
+    connection
+        .prepare_cached(
+            "insert into media_uploads (workspace_id, account_id, sha256, mime_type, meta_id, uploaded_at, ends_at)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             on conflict (workspace_id, account_id, sha256, mime_type)
+             do update set meta_id = excluded.meta_id, uploaded_at = excluded.uploaded_at, ends_at = excluded.ends_at",
+        )?
+        .execute(params![
+            key.workspace.as_bytes(),
+            key.account.as_bytes(),
+            key.sha256,
+            key.mime_type,
+            meta_id,
+            micros(now),
+            micros(ends_at),
+        ])?;
+    Ok(())
+}
+
+/// Has the files that a message brought deleted, and forgets what they were. One that is being fetched is deleted when
+/// nobody writes to it any more.
+pub(crate) fn erase(connection: &Connection, workspace: WorkspaceId, message: MessageId) -> SqlResult<()> {
+    connection
+        .prepare_cached(
+            "update media
+             set state = 'gone', meta_id = null, mime_type = null, sha256 = null, size = null, file_name = null,
+                 reason = null, due_at = null, expires_at = null
+             where workspace_id = ?1 and message_id = ?2",
+        )?
+        .execute((workspace.as_bytes(), message.as_bytes()))?;
+    Ok(())
+}
+
+/// Marks what is over and forgets uploads that are; says whose content is to be deleted.
+pub(crate) fn gone(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<Vec<BlobKey>> {
+    connection
+        .prepare_cached(
+            "update media set state = 'gone', expires_at = null
+             where seq in (select seq from media where expires_at <= ?1 and state in ('receiving', 'ready')
+                           order by expires_at limit ?2)",
+        )?
+        .execute((micros(now), limit))?;
+    connection
+        .prepare_cached(
+            "delete from media_uploads
+             where (workspace_id, account_id, sha256, mime_type) in (
+                 select workspace_id, account_id, sha256, mime_type from media_uploads where ends_at <= ?1 limit ?2)",
+        )?
+        .execute((micros(now), limit))?;
+    let mut statement = connection.prepare_cached(
+        "select workspace_id, id from media
+             where state = 'gone' and (worker_id is null or claimed_until <= ?2) order by seq limit ?1",
+    )?;
+    let mut rows = statement.query((limit, micros(now)))?;
+    let mut keys = Vec::new();
+    while let Some(row) = rows.next()? {
+        let mut cells = Cells::new("media", row);
+        keys.push(BlobKey { workspace: cells.id()?, media: cells.id()? });
+    }
+    Ok(keys)
+}
+
+pub(crate) fn forget(connection: &Connection, key: BlobKey) -> SqlResult<()> {
+    let keys = (key.workspace.as_bytes(), key.media.as_bytes());
+    connection
+        .prepare_cached(
+            "delete from media where workspace_id = ?1 and id = ?2 and state = 'gone' and not exists (
+                 select 1 from messages where messages.id = media.message_id)",
+        )?
+        .execute(keys)?;
+    connection
+        .prepare_cached(
+            "update media
+             set state = 'failed', reason = ?3, worker_id = null, claim_token = null, claimed_until = null
+             where workspace_id = ?1 and id = ?2 and state = 'gone'",
+        )?
+        .execute((keys.0, keys.1, OVER))?;
+    Ok(())
+}

@@ -1,0 +1,161 @@
+//! Acceptance: the caller's key, window and wishes checked and the message written, in one transaction.
+
+use domain::id::{AccountId, KeyId, WorkspaceId};
+use domain::messages::message::{Direction, Status};
+use domain::messages::window::Window;
+use domain::webhooks_in::update::Person;
+use engine::ports::{Admission, Known, NewMessage, Plan, Recipient, SentAs};
+use rusqlite::{Connection, params};
+
+use super::idempotency;
+use crate::contacts::resolve;
+use crate::contacts::resolve::Acquaintance;
+use crate::error::SqlResult;
+use crate::events::event_payloads;
+use crate::events::event_payloads::Step;
+use crate::messages::{finish, queue_depth};
+use crate::row::micros;
+
+pub(crate) fn accept(connection: &Connection, new: &NewMessage) -> SqlResult<Admission> {
+    if let Some(key) = &new.idempotency
+        && let Some(known) = idempotency::find(connection, new.workspace, key.owner, &key.key, new.now)?
+    {
+        return Ok(Admission::KeyKnown(known));
+    }
+    let known = resolve::find(connection, new.workspace, new.account, &new.recipient)?;
+    let window = known.as_ref().map(|known| known.window).unwrap_or_default();
+    let Some(sent_as) = choose(new, window) else { return Ok(Admission::OutsideWindow(window)) };
+    let is_marketing = match sent_as {
+        SentAs::Message => new.is_marketing,
+        SentAs::Template => new.fallback.as_ref().is_some_and(|fallback| fallback.is_marketing),
+    };
+    if is_marketing && let Some(refused) = known.as_ref().and_then(|known| wishes(known, new)) {
+        return Ok(refused);
+    }
+    if let Plan::Queue { limit, .. } = new.plan
+        && queue_depth::of(connection, new.account)? >= limit
+    {
+        return Ok(Admission::QueueFull);
+    }
+    insert(connection, new, known.map(|known| known.contact), sent_as)?;
+    if let Some(key) = &new.idempotency {
+        idempotency::keep(connection, new.workspace, key, new.id, new.now)?;
+    }
+    Ok(Admission::Accepted { sent_as })
+}
+
+/// What may be sent while the window is as it is.
+fn choose(new: &NewMessage, window: Window) -> Option<SentAs> {
+    if !new.needs_window || window.is_open(new.window_at) {
+        return Some(SentAs::Message);
+    }
+    new.fallback.as_ref().map(|_| SentAs::Template)
+}
+
+fn wishes(known: &Acquaintance, new: &NewMessage) -> Option<Admission> {
+    if known.has_opted_out {
+        return Some(Admission::OptedOut);
+    }
+    known.resting_until.filter(|until| new.window_at < *until).map(Admission::Resting)
+}
+
+fn insert(
+    connection: &Connection,
+    new: &NewMessage,
+    known: Option<domain::id::ContactId>,
+    sent_as: SentAs,
+) -> SqlResult<()> {
+    let (wa_id, user_id) = match &new.recipient {
+        Recipient::Phone(number) => (Some(number.digits()), None),
+        Recipient::User(user) => (None, Some(user.as_str())),
+    };
+    let contact = match known {
+        Some(known) => known,
+        None => {
+            let person = Person {
+                wa_id: wa_id.map(str::to_owned),
+                user_id: user_id.map(str::to_owned),
+                ..Person::default()
+            };
+            resolve::meet(connection, (new.workspace, new.account), new.contact, &person, new.now)?;
+            new.contact
+        }
+    };
+    let (status, mode, n_attempts) = match new.plan {
+        Plan::Now => (Status::Sending, "sync", 1),
+        Plan::Wait => (Status::Queued, "sync", 0),
+        Plan::Queue { .. } => (Status::Queued, "queue", 0),
+    };
+    let (due_at, order_at) = match new.plan {
+        Plan::Now | Plan::Wait => (None, None),
+        Plan::Queue { due_at, order_at, .. } => (Some(micros(due_at)), Some(micros(order_at))),
+    };
+    let is_held = !matches!(new.plan, Plan::Queue { .. });
+    let fallback = new.fallback.as_ref().map(|fallback| &*fallback.content);
+    // A queued message keeps its own content: its window is looked at again when it leaves.
+    let swaps = sent_as == SentAs::Template && is_held;
+    let has_marketing_fallback = new.fallback.as_ref().is_some_and(|fallback| fallback.is_marketing);
+    let (kind, content) = match fallback {
+        Some(fallback) if swaps => ("template", fallback),
+        Some(_) | None => (new.kind, &*new.content),
+    };
+    connection
+        .prepare_cached(
+            "insert into messages (
+                 id, workspace_id, account_id, contact_id, key_id, direction, kind, status, wa_id, user_id,
+                 client_reference, context_wamid, identity_key_hash, content, n_attempts, worker_id, claim_token,
+                 created_at, updated_at, mode, order_at, due_at, expires_at, on_unknown, fallback, sent_as,
+                 needs_window, is_marketing, is_fallback_marketing)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?18, ?19, ?20,
+                     ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)",
+        )?
+        .execute(params![
+            new.id.as_bytes(),
+            new.workspace.as_bytes(),
+            new.account.as_bytes(),
+            contact.as_bytes(),
+            new.key.as_ref().map(KeyId::as_bytes),
+            Direction::Outbound.as_str(),
+            kind,
+            status.as_str(),
+            wa_id,
+            user_id,
+            new.client_reference,
+            new.context_wamid,
+            new.recipient_identity_key_hash,
+            content,
+            n_attempts,
+            is_held.then(|| new.worker.as_bytes()),
+            is_held.then_some(new.token.0),
+            micros(new.now),
+            mode,
+            order_at,
+            due_at,
+            new.expires_at.map(micros),
+            new.on_unknown.as_str(),
+            fallback.filter(|_| !swaps),
+            if swaps { sent_as } else { SentAs::Message }.as_str(),
+            new.needs_window && !swaps,
+            if swaps { has_marketing_fallback } else { new.is_marketing },
+            has_marketing_fallback && !swaps,
+        ])?;
+    if !is_held && let Some(message) = finish::current(connection, new.workspace, new.id)? {
+        queue_depth::moved(connection, new.account, true, (None, Status::Queued))?;
+        event_payloads::step(connection, &message, &Step::ours(Status::Queued, new.now))?;
+    }
+    Ok(())
+}
+
+pub(crate) fn look_up(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    account: AccountId,
+    recipient: &Recipient,
+) -> SqlResult<Known> {
+    Ok(resolve::find(connection, workspace, account, recipient)?.map_or_else(Known::default, |known| Known {
+        contact: Some(known.contact),
+        window: known.window,
+        has_opted_out: known.has_opted_out,
+        resting_until: known.resting_until,
+    }))
+}

@@ -1,0 +1,56 @@
+//! How the handing-over of a message ended whose person was erased meanwhile.
+
+use domain::messages::message::Status;
+use engine::ports::{Claim, Settlement};
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use super::{Current, Entry, add_entry, remember_wamid};
+use crate::error::SqlResult;
+use crate::maintenance::erasure;
+use crate::row::micros;
+
+/// Writes down how the handing-over of an erased person's message ended, and nothing that names the person. It is not
+/// tried again.
+pub(crate) fn settle(
+    connection: &Connection,
+    current: &mut Current,
+    (claim, is_held): (&Claim, bool),
+    end: &Settlement,
+    now: Timestamp,
+) -> SqlResult<()> {
+    let (reached, wamid, failure_code) = match end {
+        Settlement::Sent(accepted) => (Status::Sent, Some(accepted.wamid.as_str()), None),
+        Settlement::Failed(failure) => (Status::Failed, None, Some(failure.code)),
+        Settlement::Unknown { .. } => (Status::Unknown, None, None),
+        Settlement::Again { .. } => (Status::Canceled, None, None),
+    };
+    let digest = wamid.map(erasure::digest);
+    let before = current.status;
+    current.status = before.after(reached);
+    connection
+        .prepare_cached(
+            "update messages
+             set status = ?3, wamid = coalesce(?4, wamid), failure_code = coalesce(?5, failure_code), updated_at = ?6,
+                 worker_id = case when ?7 then null else worker_id end,
+                 claim_token = case when ?7 then null else claim_token end
+             where workspace_id = ?1 and id = ?2",
+        )?
+        .execute(params![
+            claim.workspace.as_bytes(),
+            claim.message.as_bytes(),
+            current.status.as_str(),
+            digest,
+            failure_code.filter(|_| current.status == Status::Failed),
+            micros(now),
+            is_held,
+        ])?;
+    current.moved_from(connection, before)?;
+    let entry = Entry { wamid: digest.as_deref(), failure_code, ..Entry::ours(reached, now) };
+    add_entry(connection, current, &entry)?;
+    if let Some((wamid, digest)) = wamid.zip(digest.as_deref()) {
+        remember_wamid(connection, current, digest, claim.attempt)?;
+        erasure::forget_early(connection, (claim.workspace, current.account), wamid)?;
+    }
+    Ok(())
+}

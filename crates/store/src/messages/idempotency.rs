@@ -1,0 +1,93 @@
+//! The answers kept for repeated requests.
+
+use domain::id::{MessageId, OwnerId, WorkspaceId};
+use engine::ports::{KeptAnswer, KeptKey, NewIdempotencyKey};
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use crate::error::SqlResult;
+use crate::row::{Cells, micros};
+
+pub(crate) fn find(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    owner: OwnerId,
+    key: &str,
+    now: Timestamp,
+) -> SqlResult<Option<KeptKey>> {
+    let mut statement = connection.prepare_cached(
+        "select digest, message_id, status, body from idempotency_keys
+         where workspace_id = ?1 and owner_id = ?2 and key = ?3 and expires_at > ?4",
+    )?;
+    let mut rows = statement.query((workspace.as_bytes(), owner.as_bytes(), key, micros(now)))?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let mut cells = Cells::new("idempotency_keys", row);
+    let digest = cells.get()?;
+    let message = cells.id()?;
+    let status: Option<u16> = cells.get()?;
+    let body: Option<Vec<u8>> = cells.get()?;
+    let answer = status.zip(body).map(|(status, body)| KeptAnswer { status, body: body.into() });
+    Ok(Some(KeptKey { digest, message, answer }))
+}
+
+/// Keeps a key with its message. One whose time has run out is replaced.
+pub(crate) fn keep(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    key: &NewIdempotencyKey,
+    message: MessageId,
+    now: Timestamp,
+) -> SqlResult<()> {
+    connection
+        .prepare_cached(
+            "insert or replace into idempotency_keys (
+                 workspace_id, owner_id, key, digest, message_id, status, body, created_at, expires_at)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )?
+        .execute(params![
+            workspace.as_bytes(),
+            key.owner.as_bytes(),
+            key.key,
+            key.digest,
+            message.as_bytes(),
+            key.answer.as_ref().map(|answer| answer.status),
+            key.answer.as_ref().map(|answer| &*answer.body),
+            micros(now),
+            micros(key.expires_at),
+        ])?;
+    Ok(())
+}
+
+/// Keeps the answer of the message's request, or frees its key where there is none to keep.
+pub(crate) fn finish(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    message: MessageId,
+    answer: Option<&KeptAnswer>,
+) -> SqlResult<()> {
+    match answer {
+        Some(answer) => connection
+            .prepare_cached(
+                "update idempotency_keys set status = ?3, body = ?4
+                 where workspace_id = ?1 and message_id = ?2 and status is null",
+            )?
+            .execute((workspace.as_bytes(), message.as_bytes(), answer.status, &*answer.body))?,
+        None => connection
+            .prepare_cached(
+                "delete from idempotency_keys where workspace_id = ?1 and message_id = ?2 and status is null",
+            )?
+            .execute((workspace.as_bytes(), message.as_bytes()))?,
+    };
+    Ok(())
+}
+
+/// Forgets keys whose time has run out.
+pub(crate) fn forget(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<()> {
+    connection
+        .prepare_cached(
+            "delete from idempotency_keys where (workspace_id, owner_id, key) in (
+                 select workspace_id, owner_id, key from idempotency_keys where expires_at <= ?1 limit ?2)",
+        )?
+        .execute((micros(now), limit))?;
+    Ok(())
+}

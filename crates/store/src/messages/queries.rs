@@ -1,0 +1,187 @@
+//! Messages, read.
+
+use bytes::Bytes;
+use domain::id::{MessageId, WorkspaceId};
+use domain::messages::message::Direction;
+use engine::ports::{
+    MessageFilter, MessageKey, MessageStory, Page, PageRequest, StoredMessage, TimelineEntry,
+};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::error::SqlResult;
+use crate::media::records;
+use crate::row::{Cells, micros};
+use crate::sqlite::page::{List, Order, bytes, containing, text};
+
+// What waits for the messaging limit is due when the first of those counted is counted no more.
+const COLUMNS: &str = "seq, id, account_id, contact_id, direction, kind, status, wamid, wa_id, user_id, \
+    client_reference, content, context_wamid, failure_code, error, pricing, sent_as, mode = 'queue', \
+    direction = 'outbound' and n_attempts = 0 and wamid is not null, \
+    case when waiting_for is null then due_at else coalesce((
+        select r.reached_at + 86400000000 from reached r
+        where r.workspace_id = messages.workspace_id
+          and r.waba_id = (select a.waba_id from accounts a where a.id = messages.account_id)
+        order by r.reached_at limit 1), due_at) end, \
+    waiting_for, expires_at, created_at, updated_at";
+
+fn read(cells: &mut Cells<'_>) -> SqlResult<StoredMessage> {
+    Ok(StoredMessage {
+        id: cells.id()?,
+        account: cells.id()?,
+        contact: cells.id()?,
+        direction: cells.word()?,
+        kind: cells.get()?,
+        status: cells.word()?,
+        wamid: cells.get()?,
+        wa_id: cells.get()?,
+        user_id: cells.get()?,
+        client_reference: cells.get()?,
+        content: cells.get()?,
+        context_wamid: cells.get()?,
+        failure_code: cells.get()?,
+        error: cells.opt_json()?,
+        pricing: cells.opt_json()?,
+        sent_as: cells.word()?,
+        is_of_queue: cells.flag()?,
+        is_echo: cells.flag()?,
+        due_at: cells.opt_at()?,
+        waiting_for: cells.opt_word()?,
+        expires_at: cells.opt_at()?,
+        created_at: cells.at()?,
+        updated_at: cells.at()?,
+    })
+}
+
+pub(crate) fn story(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    key: &MessageKey,
+) -> SqlResult<Option<MessageStory>> {
+    let Some(id) = id_of(connection, workspace, key)? else { return Ok(None) };
+    let sql = format!(
+        "select {COLUMNS}, post_seq, post_start, post_length from messages where workspace_id = ?1 and id = ?2"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query((workspace.as_bytes(), id.as_bytes()))?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let mut cells = Cells::new("messages", row);
+    let _seq: i64 = cells.get()?;
+    let message = read(&mut cells)?;
+    let post: Option<i64> = cells.get()?;
+    let raw = match post {
+        Some(post) => raw(connection, post, cells.get()?, cells.get()?)?,
+        None => None,
+    };
+    let media = match message.direction {
+        Direction::Inbound => records::of_message(connection, workspace, id)?,
+        Direction::Outbound => None,
+    };
+    Ok(Some(MessageStory { message, timeline: timeline(connection, workspace, id)?, raw, media }))
+}
+
+fn id_of(connection: &Connection, workspace: WorkspaceId, key: &MessageKey) -> SqlResult<Option<MessageId>> {
+    let wamid = match key {
+        MessageKey::Id(id) => return Ok(Some(*id)),
+        MessageKey::Wamid(wamid) => wamid,
+    };
+    let mut statement =
+        connection.prepare_cached("select message_id from wamids where workspace_id = ?1 and wamid = ?2")?;
+    let found = statement.query_row((workspace.as_bytes(), wamid), |row| row.get(0)).optional()?;
+    Ok(found.map(MessageId::from_bytes))
+}
+
+fn raw(connection: &Connection, post: i64, start: i64, length: i64) -> SqlResult<Option<Bytes>> {
+    let mut statement =
+        connection.prepare_cached("select substr(body, ?2 + 1, ?3) from posts where seq = ?1")?;
+    let found: Option<Vec<u8>> = statement.query_row((post, start, length), |row| row.get(0)).optional()?;
+    Ok(found.map(Bytes::from))
+}
+
+fn timeline(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    message: MessageId,
+) -> SqlResult<Vec<TimelineEntry>> {
+    let mut statement = connection.prepare_cached(
+        "select status, at, heard_at, is_report, wamid, is_duplicate, error, pricing
+         from timeline where workspace_id = ?1 and message_id = ?2 order by entry",
+    )?;
+    let mut rows = statement.query((workspace.as_bytes(), message.as_bytes()))?;
+    let mut timeline = Vec::new();
+    while let Some(row) = rows.next()? {
+        let mut cells = Cells::new("timeline", row);
+        timeline.push(TimelineEntry {
+            status: cells.word()?,
+            at: cells.at()?,
+            heard_at: cells.at()?,
+            is_report: cells.flag()?,
+            wamid: cells.get()?,
+            is_duplicate: cells.flag()?,
+            error: cells.opt_json()?,
+            pricing: cells.opt_json()?,
+        });
+    }
+    Ok(timeline)
+}
+
+pub(crate) fn page(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    filter: &MessageFilter,
+    page: PageRequest,
+) -> SqlResult<Page<StoredMessage>> {
+    let tenant = || bytes(workspace.as_bytes());
+    let mut list = List::of("messages", COLUMNS, Order::NewestFirst);
+    list.with("workspace_id = ?", [tenant()]);
+    match &filter.key {
+        Some(MessageKey::Id(id)) => {
+            list.with("id = ?", [bytes(id.as_bytes())]);
+        }
+        Some(MessageKey::Wamid(wamid)) => {
+            list.with(
+                "id in (select message_id from wamids where workspace_id = ? and wamid = ?)",
+                [tenant(), text(wamid)],
+            );
+        }
+        None => {}
+    }
+    if let Some(accounts) = &filter.accounts {
+        list.within("account_id", accounts.iter().map(|account| bytes(account.as_bytes())));
+    }
+    if let Some(contact) = &filter.contact {
+        list.with("contact_id = ?", [bytes(contact.as_bytes())]);
+    }
+    if let Some(account) = &filter.account {
+        list.with("account_id = ?", [bytes(account.as_bytes())]);
+    }
+    if let Some(status) = filter.status {
+        // As a word of the statement: of a value that is bound, SQLite does not know whether the index holds it.
+        list.with(format!("status = '{}'", status.as_str()), []);
+    }
+    if let Some(kind) = &filter.kind {
+        list.with("kind = ?", [text(kind)]);
+    }
+    if let Some(direction) = filter.direction {
+        list.with("direction = ?", [text(direction.as_str())]);
+    }
+    if let Some(reference) = &filter.client_reference {
+        list.with("client_reference = ?", [text(reference)]);
+    }
+    if let Some(from) = filter.from {
+        list.with("created_at >= ?", [Value::Integer(micros(from))]);
+    }
+    if let Some(to) = filter.to {
+        list.with("created_at < ?", [Value::Integer(micros(to))]);
+    }
+    if let Some(search) = &filter.search {
+        let pattern = containing(search);
+        list.with(
+            "contact_id in (
+                 select id from contacts where workspace_id = ? and (
+                     name like ? escape '\\' or profile_name like ? escape '\\' or wa_id like ? escape '\\'))",
+            [tenant(), pattern.clone(), pattern, containing(search.trim_start_matches('+'))],
+        );
+    }
+    list.page(connection, page, read)
+}

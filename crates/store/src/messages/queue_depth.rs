@@ -1,0 +1,54 @@
+//! How many messages wait in each account's queue.
+//!
+//! **Invariant:** whoever changes the status of a message says so here, in the same transaction.
+
+use std::collections::BTreeMap;
+
+use domain::id::AccountId;
+use domain::messages::message::Status;
+use rusqlite::Connection;
+
+use crate::error::SqlResult;
+use crate::row::Cells;
+
+/// Counts a message of the queue that goes from one status to another.
+pub(crate) fn moved(
+    connection: &Connection,
+    account: AccountId,
+    is_of_queue: bool,
+    (before, after): (Option<Status>, Status),
+) -> SqlResult<()> {
+    let (was_waiting, is_waiting) = (before == Some(Status::Queued), after == Status::Queued);
+    if !is_of_queue || was_waiting == is_waiting {
+        return Ok(());
+    }
+    let by = if is_waiting { 1 } else { -1 };
+    connection
+        .prepare_cached(
+            "insert into queue_depths (account_id, n_messages) values (?1, ?2)
+             on conflict (account_id) do update set n_messages = n_messages + excluded.n_messages",
+        )?
+        .execute((account.as_bytes(), by))?;
+    Ok(())
+}
+
+/// How many wait for one account.
+pub(crate) fn of(connection: &Connection, account: AccountId) -> SqlResult<u32> {
+    let mut statement =
+        connection.prepare_cached("select n_messages from queue_depths where account_id = ?1")?;
+    let mut rows = statement.query([account.as_bytes()])?;
+    Ok(rows.next()?.map(|row| row.get(0)).transpose()?.unwrap_or(0))
+}
+
+/// How many wait for each account; those for which none does are left out.
+pub(crate) fn all(connection: &Connection) -> SqlResult<BTreeMap<AccountId, u32>> {
+    let mut statement =
+        connection.prepare_cached("select account_id, n_messages from queue_depths where n_messages > 0")?;
+    let mut rows = statement.query(())?;
+    let mut depths = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let mut cells = Cells::new("queue_depths", row);
+        depths.insert(cells.id()?, cells.get()?);
+    }
+    Ok(depths)
+}

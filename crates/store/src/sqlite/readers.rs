@@ -1,0 +1,64 @@
+//! The readers: a few connections that cannot write, each used by one call at a time.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use engine::ports::StoreError;
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::Semaphore;
+
+use super::{BUSY_TIMEOUT, gone, prepare_once};
+use crate::error::{SqlError, SqlResult};
+
+/// How many calls read at once.
+const READERS: usize = 4;
+
+pub(crate) struct Readers {
+    idle: Arc<Mutex<Vec<Connection>>>,
+    permits: Arc<Semaphore>,
+}
+
+impl Readers {
+    pub(crate) fn open(path: &Path) -> rusqlite::Result<Self> {
+        let idle = (0..READERS).map(|_| connect(path)).collect::<rusqlite::Result<Vec<_>>>()?;
+        Ok(Self { idle: Arc::new(Mutex::new(idle)), permits: Arc::new(Semaphore::new(READERS)) })
+    }
+
+    /// Runs `job` in one snapshot of the database.
+    pub(crate) async fn run<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> SqlResult<T> + Send + 'static,
+    {
+        let permit = self.permits.clone().acquire_owned().await.map_err(|_| gone(doing))?;
+        let idle = self.idle.clone();
+        let end = tokio::task::spawn_blocking(move || {
+            let connection = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let Some(connection) = connection else { return Err(SqlError::Bug("more readers than permits")) };
+            let end = in_snapshot(&connection, job);
+            idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            drop(permit);
+            end
+        });
+        end.await.unwrap_or(Err(SqlError::Bug("a read panicked"))).map_err(|error| error.while_doing(doing))
+    }
+}
+
+fn in_snapshot<T>(connection: &Connection, job: impl FnOnce(&Connection) -> SqlResult<T>) -> SqlResult<T> {
+    let tx = connection.unchecked_transaction()?;
+    let value = job(&tx)?;
+    tx.finish()?;
+    Ok(value)
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    // Opened for writing, or a reader could not set up the shared memory of the log; `query_only` keeps it from writing.
+    let connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "query_only", true)?;
+    prepare_once(&connection)?;
+    Ok(connection)
+}

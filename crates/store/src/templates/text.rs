@@ -1,0 +1,115 @@
+//! The words of a template, put into the components that are kept.
+//!
+//! Meta tells the words alone when they change. What they do not tell (examples, formats, types of buttons) stays until
+//! the list is read again.
+
+use domain::id::WorkspaceId;
+use domain::json::Value;
+use domain::webhooks_in::update::TemplateText;
+use engine::ports::ListedTemplate;
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::error::{SqlError, SqlResult};
+use crate::row::json;
+
+/// Puts the words in. Returns how many templates changed: one or none.
+pub(crate) fn put(
+    connection: &Connection,
+    place: (WorkspaceId, &str),
+    identity: (&str, &str),
+    text: &TemplateText,
+) -> SqlResult<usize> {
+    let Some(mut components) = read(connection, place, identity)? else { return Ok(0) };
+    let before = components.clone();
+    say(&mut components, text);
+    if components == before {
+        return Ok(0);
+    }
+    let ((workspace, waba_id), (name, language)) = (place, identity);
+    let n_rows = connection
+        .prepare_cached(
+            "update templates set components = ?5
+             where workspace_id = ?1 and waba_id = ?2 and name = ?3 and language = ?4",
+        )?
+        .execute((workspace.as_bytes(), waba_id, name, language, json(&components)?))?;
+    Ok(n_rows)
+}
+
+/// Whether Meta's list says something else than what is kept, as far as words and buttons are concerned.
+pub(crate) fn differ(
+    connection: &Connection,
+    place: (WorkspaceId, &str),
+    identity: (&str, &str),
+    listed: &ListedTemplate,
+) -> SqlResult<bool> {
+    let Some(kept) = read(connection, place, identity)? else { return Ok(false) };
+    let listed: Value = serde_json::from_str(&listed.components)
+        .map_err(|_| SqlError::Bug("listed components are no JSON"))?;
+    Ok(words(&kept) != words(&listed))
+}
+
+fn read(
+    connection: &Connection,
+    (workspace, waba_id): (WorkspaceId, &str),
+    (name, language): (&str, &str),
+) -> SqlResult<Option<Value>> {
+    let kept: Option<String> = connection
+        .prepare_cached(
+            "select components from templates
+             where workspace_id = ?1 and waba_id = ?2 and name = ?3 and language = ?4",
+        )?
+        .query_row((workspace.as_bytes(), waba_id, name, language), |row| row.get(0))
+        .optional()?;
+    Ok(kept.and_then(|kept| serde_json::from_str(&kept).ok()))
+}
+
+fn is_a(component: &Value, kind: &str) -> bool {
+    component.get("type").and_then(Value::as_str).is_some_and(|found| found.eq_ignore_ascii_case(kind))
+}
+
+/// The words of each component, and of each button with what is behind it.
+fn words(components: &Value) -> Vec<[Option<&str>; 3]> {
+    let mut all = Vec::new();
+    for component in components.as_array().unwrap_or_default() {
+        all.push(three(component));
+        let buttons = component.get("buttons").and_then(Value::as_array).unwrap_or_default();
+        all.extend(buttons.iter().map(three));
+    }
+    all
+}
+
+fn three(value: &Value) -> [Option<&str>; 3] {
+    ["text", "url", "phone_number"].map(|name| value.get(name).and_then(Value::as_str))
+}
+
+fn say(components: &mut Value, text: &TemplateText) {
+    let Value::Array(components) = components else { return };
+    for component in components {
+        let new = [("HEADER", &text.header), ("BODY", &text.body), ("FOOTER", &text.footer)]
+            .into_iter()
+            .find_map(|(kind, words)| words.as_deref().filter(|_| is_a(component, kind)));
+        // A header without words is a picture: it stays one.
+        if let (Some(words), Some(said)) = (new, component.get_mut("text")) {
+            *said = words.into();
+        }
+        if is_a(component, "BUTTONS")
+            && let Some(Value::Array(buttons)) = component.get_mut("buttons")
+            && buttons.len() == text.buttons.len()
+        {
+            for (button, (words, behind)) in buttons.iter_mut().zip(&text.buttons) {
+                say_button(button, words, behind.as_deref());
+            }
+        }
+    }
+}
+
+fn say_button(button: &mut Value, words: &str, behind: Option<&str>) {
+    if let Some(said) = button.get_mut("text").filter(|_| !words.is_empty()) {
+        *said = words.into();
+    }
+    for name in ["url", "phone_number"] {
+        if let (Some(behind), Some(said)) = (behind, button.get_mut(name)) {
+            *said = behind.into();
+        }
+    }
+}

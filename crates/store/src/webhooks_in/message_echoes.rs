@@ -1,0 +1,76 @@
+//! What the business wrote on its phone: a message of ours that we did not hand over.
+//!
+//! It opens no window, and its reports find it by its wamid.
+
+use domain::id::{AccountId, WorkspaceId};
+use domain::messages::message::{Direction, Status};
+use domain::webhooks_in::update::Echo;
+use engine::ports::RoutedPart;
+use rusqlite::params;
+
+use crate::contacts::{number_changes, resolve};
+use crate::error::SqlResult;
+use crate::maintenance::erasure;
+use crate::messages::finish;
+use crate::messages::finish::{Effect, Entry};
+use crate::messages::pending_statuses;
+use crate::row::{json, micros};
+use crate::webhooks_in::webhook_archive::Keeper;
+
+pub(crate) fn keep(
+    keeper: &mut Keeper<'_>,
+    part: &RoutedPart,
+    (workspace, account): (WorkspaceId, AccountId),
+    echo: &Echo,
+) -> SqlResult<Effect> {
+    let (connection, now) = (keeper.connection, keeper.post.now);
+    if erasure::is_erased_wamid(connection, workspace, &echo.wamid)? {
+        return Ok(Effect::Erased);
+    }
+    let id = part.ids.message;
+    let is_new = connection
+        .prepare_cached(
+            "insert into wamids (workspace_id, wamid, account_id, message_id, attempt)
+             values (?1, ?2, ?3, ?4, 0) on conflict (workspace_id, wamid) do nothing",
+        )?
+        .execute((workspace.as_bytes(), &echo.wamid, account.as_bytes(), id.as_bytes()))?
+        == 1;
+    if !is_new {
+        return Ok(Effect::Repeated);
+    }
+    let to = number_changes::of_then(connection, workspace, &echo.to, echo.at)?;
+    let contact = resolve::recognise(connection, (workspace, account), part.ids.contact, &to, now)?;
+    let (post, start, length) = keeper.raw(part)?;
+    connection
+        .prepare_cached(
+            "insert into messages (
+                 id, workspace_id, account_id, contact_id, direction, kind, status, wamid, wa_id, user_id,
+                 context_wamid, content, n_attempts, post_seq, post_start, post_length, created_at, updated_at)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0, ?13, ?14, ?15, ?16, ?17)",
+        )?
+        .execute(params![
+            id.as_bytes(),
+            workspace.as_bytes(),
+            account.as_bytes(),
+            contact.as_bytes(),
+            Direction::Outbound.as_str(),
+            echo.kind,
+            Status::Sent.as_str(),
+            echo.wamid,
+            echo.to.wa_id,
+            echo.to.user_id,
+            echo.context_wamid,
+            echo.object.as_ref().map(json).transpose()?,
+            post,
+            start,
+            length,
+            micros(echo.at.min(now)),
+            micros(now),
+        ])?;
+    if let Some(current) = finish::current(connection, workspace, id)? {
+        let entry = Entry::ours(Status::Sent, now).at(echo.at.min(now));
+        finish::add_entry(connection, &current, &entry)?;
+        pending_statuses::apply(connection, &current, &echo.wamid)?;
+    }
+    Ok(Effect::Applied)
+}

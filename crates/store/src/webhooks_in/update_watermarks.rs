@@ -1,0 +1,26 @@
+//! What Meta changes has a time of Meta's: news that come late and are older change nothing.
+
+use domain::id::WorkspaceId;
+use jiff::Timestamp;
+use rusqlite::Connection;
+
+use crate::error::SqlResult;
+use crate::row::micros;
+
+/// Whether nothing newer is known of this subject; this is the newest from now on. News without a time count as new.
+pub(crate) fn is_latest(
+    connection: &Connection,
+    (workspace, waba_id): (WorkspaceId, &str),
+    subject: &str,
+    at: Option<Timestamp>,
+) -> SqlResult<bool> {
+    let Some(at) = at else { return Ok(true) };
+    let n_rows = connection
+        .prepare_cached(
+            "insert into latest_news (workspace_id, waba_id, subject, at) values (?1, ?2, ?3, ?4)
+             on conflict (workspace_id, waba_id, subject) do update set at = excluded.at
+             where excluded.at >= latest_news.at",
+        )?
+        .execute((workspace.as_bytes(), waba_id, subject, micros(at)))?;
+    Ok(n_rows == 1)
+}

@@ -1,0 +1,302 @@
+//! The application's endpoints.
+
+use std::sync::Arc;
+
+use domain::access::audit::Act;
+use domain::id::{AccountId, WebhookId, WorkspaceId};
+use engine::ports::WebhookRecord;
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::access::audit;
+use crate::accounts::directory;
+use crate::error::{SqlError, SqlResult};
+use crate::events::log;
+use crate::row::{Cells, json, micros};
+use crate::seal::Sealer;
+
+/// The word for every kind of event.
+const EVERYTHING: &str = "*";
+
+/// Where a secret of an endpoint is sealed for.
+fn place(id: WebhookId, column: &str) -> String {
+    format!("webhooks/{id}/{column}")
+}
+
+pub(crate) fn all(connection: &Connection, sealer: &Sealer) -> SqlResult<Vec<Arc<WebhookRecord>>> {
+    let mut statement = connection.prepare_cached(
+        "select id, workspace_id, name, url, events, accounts, headers, secret, old_secret, old_secret_until,
+                is_enabled, status, status_reason, created_at, updated_at
+         from webhooks where removed_at is null order by seq",
+    )?;
+    let mut rows = statement.query(())?;
+    let mut webhooks = Vec::new();
+    while let Some(row) = rows.next()? {
+        webhooks.push(Arc::new(read(&mut Cells::new("webhooks", row), sealer)?));
+    }
+    Ok(webhooks)
+}
+
+fn read(cells: &mut Cells<'_>, sealer: &Sealer) -> SqlResult<WebhookRecord> {
+    let id: WebhookId = cells.id()?;
+    let open = |column, sealed: Option<Vec<u8>>| -> SqlResult<Option<SecretString>> {
+        Ok(sealed.map(|sealed| sealer.open(&place(id, column), &sealed)).transpose()?)
+    };
+    let workspace = cells.id()?;
+    let name = cells.get()?;
+    let url = cells.get()?;
+    let words: Vec<String> = cells.json()?;
+    let events = if words.iter().any(|word| word == EVERYTHING) {
+        None
+    } else {
+        let kinds = words.into_iter().map(|word| word.parse().map_err(|_| cells.corrupt(word)));
+        Some(kinds.collect::<SqlResult<_>>()?)
+    };
+    let accounts = directory::words(cells)?;
+    let headers = match open("headers", cells.get()?)? {
+        None => Vec::new(),
+        Some(headers) => {
+            let headers: Vec<(String, String)> = serde_json::from_str(headers.expose_secret())
+                .map_err(|_| cells.corrupt("headers".to_owned()))?;
+            headers.into_iter().map(|(name, value)| (name, value.into())).collect()
+        }
+    };
+    let secret = open("secret", cells.get()?)?.unwrap_or_default();
+    let old_secret = open("old_secret", cells.get()?)?;
+    let old_secret = old_secret.zip(cells.opt_at()?);
+    Ok(WebhookRecord {
+        id,
+        workspace,
+        name,
+        url,
+        events,
+        accounts,
+        headers,
+        secret,
+        old_secret,
+        is_enabled: cells.flag()?,
+        status: cells.word()?,
+        status_reason: cells.get()?,
+        created_at: cells.at()?,
+        updated_at: cells.at()?,
+    })
+}
+
+/// The columns that hold what somebody has chosen.
+struct Chosen {
+    events: String,
+    accounts: String,
+    headers: Option<Vec<u8>>,
+}
+
+impl Chosen {
+    fn of(webhook: &WebhookRecord, sealer: &Sealer) -> SqlResult<Self> {
+        let events: Vec<_> = match &webhook.events {
+            None => vec![EVERYTHING],
+            Some(kinds) => kinds.iter().map(|kind| kind.as_str()).collect(),
+        };
+        let accounts: Vec<_> = webhook.accounts.iter().map(AccountId::to_string).collect();
+        let headers: Vec<_> =
+            webhook.headers.iter().map(|(name, value)| (name, value.expose_secret())).collect();
+        let headers = if headers.is_empty() {
+            None
+        } else {
+            Some(sealer.seal(&place(webhook.id, "headers"), &SecretString::from(json(&headers)?))?)
+        };
+        Ok(Self { events: json(&events)?, accounts: json(&accounts)?, headers })
+    }
+}
+
+pub(crate) fn add(
+    connection: &Connection,
+    sealer: &Sealer,
+    new: &WebhookRecord,
+    limit: u32,
+    act: &Act,
+) -> SqlResult<bool> {
+    let n_webhooks: u32 = connection
+        .prepare_cached("select count(*) from webhooks where workspace_id = ?1 and removed_at is null")?
+        .query_row([new.workspace.as_bytes()], |row| row.get(0))?;
+    if n_webhooks >= limit {
+        return Ok(false);
+    }
+    let chosen = Chosen::of(new, sealer)?;
+    connection
+        .prepare_cached(
+            "insert into webhooks (
+                 id, workspace_id, name, url, events, accounts, headers, secret, is_enabled, status, after_seq,
+                 created_at, updated_at)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'active', ?10, ?11, ?11)",
+        )?
+        .execute(params![
+            new.id.as_bytes(),
+            new.workspace.as_bytes(),
+            new.name,
+            new.url,
+            chosen.events,
+            chosen.accounts,
+            chosen.headers,
+            sealer.seal(&place(new.id, "secret"), &new.secret)?,
+            new.is_enabled,
+            log::last(connection, new.workspace)?,
+            micros(new.created_at),
+        ])?;
+    audit::write(connection, act)?;
+    directory::bump(connection, "directory")?;
+    Ok(true)
+}
+
+/// Changes what somebody has chosen. Its secrets are not chosen: whoever changes it may know older ones.
+pub(crate) fn change(
+    connection: &Connection,
+    sealer: &Sealer,
+    changed: &WebhookRecord,
+    revives: bool,
+    act: &Act,
+) -> SqlResult<bool> {
+    let chosen = Chosen::of(changed, sealer)?;
+    let n_rows = connection
+        .prepare_cached(
+            "update webhooks
+             set name = ?3, url = ?4, events = ?5, accounts = ?6, headers = ?7, is_enabled = ?8, updated_at = ?9,
+                 status = case when ?10 then 'active' else status end,
+                 status_reason = case when ?10 then null else status_reason end,
+                 n_failures = case when ?10 then 0 else n_failures end,
+                 failing_since = case when ?10 then null else failing_since end
+             where workspace_id = ?1 and id = ?2 and removed_at is null",
+        )?
+        .execute(params![
+            changed.workspace.as_bytes(),
+            changed.id.as_bytes(),
+            changed.name,
+            changed.url,
+            chosen.events,
+            chosen.accounts,
+            chosen.headers,
+            changed.is_enabled,
+            micros(changed.updated_at),
+            revives,
+        ])?;
+    if n_rows == 0 {
+        return Ok(false);
+    }
+    audit::write(connection, act)?;
+    directory::bump(connection, "directory")?;
+    Ok(true)
+}
+
+/// Gives an endpoint a secret; the one that it has signs as well until a time.
+pub(crate) fn rotate(
+    connection: &Connection,
+    sealer: &Sealer,
+    (workspace, id): (WorkspaceId, WebhookId),
+    (secret, old_until): (&SecretString, Timestamp),
+    act: &Act,
+) -> SqlResult<bool> {
+    let sealed: Option<Option<Vec<u8>>> = connection
+        .prepare_cached(
+            "select secret from webhooks where workspace_id = ?1 and id = ?2 and removed_at is null",
+        )?
+        .query_row((workspace.as_bytes(), id.as_bytes()), |row| row.get(0))
+        .optional()?;
+    let Some(sealed) = sealed else { return Ok(false) };
+    // A sealed value is bound to its column: it is sealed anew for the other one.
+    let old = match sealed {
+        Some(sealed) => {
+            let old = sealer.open(&place(id, "secret"), &sealed)?;
+            Some(sealer.seal(&place(id, "old_secret"), &old)?)
+        }
+        None => None,
+    };
+    connection
+        .prepare_cached(
+            "update webhooks set secret = ?3, old_secret = ?4, old_secret_until = ?5, updated_at = ?6
+             where workspace_id = ?1 and id = ?2",
+        )?
+        .execute(params![
+            workspace.as_bytes(),
+            id.as_bytes(),
+            sealer.seal(&place(id, "secret"), secret)?,
+            old,
+            micros(old_until),
+            micros(act.at),
+        ])?;
+    audit::write(connection, act)?;
+    directory::bump(connection, "directory")?;
+    Ok(true)
+}
+
+/// Removes an endpoint: its secrets go at once, what waits for it step by step.
+pub(crate) fn remove(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    id: WebhookId,
+    act: &Act,
+) -> SqlResult<bool> {
+    let n_rows = connection
+        .prepare_cached(
+            "update webhooks
+             set removed_at = ?3, updated_at = ?3, is_enabled = 0, secret = null, old_secret = null, headers = null
+             where workspace_id = ?1 and id = ?2 and removed_at is null",
+        )?
+        .execute((workspace.as_bytes(), id.as_bytes(), micros(act.at)))?;
+    if n_rows == 0 {
+        return Ok(false);
+    }
+    audit::write(connection, act)?;
+    connection.prepare_cached("delete from replays where webhook_id = ?1")?.execute([id.as_bytes()])?;
+    directory::bump(connection, "directory")?;
+    Ok(true)
+}
+
+/// An endpoint, as far as it is chosen what it hears of.
+pub(crate) struct Listener {
+    pub(crate) id: WebhookId,
+    /// It hears of what comes after this.
+    pub(crate) after: i64,
+    pub(crate) filter: engine::ports::EventFilter,
+}
+
+/// Those who listen: an endpoint that was switched off by hand is still written to, one that failed for good is not.
+pub(crate) fn listeners(connection: &Connection, workspace: WorkspaceId) -> SqlResult<Vec<Listener>> {
+    let mut statement = connection.prepare_cached(
+        "select id, after_seq, events, accounts from webhooks
+         where workspace_id = ?1 and removed_at is null and status <> 'disabled' order by seq",
+    )?;
+    let mut rows = statement.query([workspace.as_bytes()])?;
+    let mut listeners = Vec::new();
+    while let Some(row) = rows.next()? {
+        let mut cells = Cells::new("webhooks", row);
+        let id = cells.id()?;
+        let after = cells.get()?;
+        let words: Vec<String> = cells.json()?;
+        let kinds = if words.iter().any(|word| word == EVERYTHING) {
+            None
+        } else {
+            Some(words.iter().filter_map(|word| word.parse().ok()).collect())
+        };
+        let wanted: Vec<AccountId> = directory::words(&mut cells)?;
+        let accounts =
+            if wanted.is_empty() { None } else { Some(with_wabas(connection, workspace, &wanted)?) };
+        let filter = engine::ports::EventFilter { kinds, accounts, has_unplaced: false };
+        listeners.push(Listener { id, after, filter });
+    }
+    Ok(listeners)
+}
+
+fn with_wabas(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    accounts: &[AccountId],
+) -> SqlResult<Vec<(AccountId, String)>> {
+    let mut statement =
+        connection.prepare_cached("select waba_id from accounts where workspace_id = ?1 and id = ?2")?;
+    let mut found = Vec::new();
+    for account in accounts {
+        let mut rows = statement.query((workspace.as_bytes(), account.as_bytes()))?;
+        let waba_id = rows.next()?.map(|row| row.get(0)).transpose()?;
+        found.push((*account, waba_id.ok_or(SqlError::Bug("an endpoint's account is not there"))?));
+    }
+    Ok(found)
+}
