@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 
 use super::range::{choice_words, quoted};
+use super::schema::Node;
 use super::{Asked, Change, Fields, Item, Place, Violations, nearest};
 use crate::json::{Object, Value};
 
@@ -15,6 +16,7 @@ impl<'a, 'p> Fields<'a, 'p> {
     /// A field that must be there; without it (or with `null`): "is required", at the missing member.
     pub fn required(&self, name: &'static str) -> Item<'a, '_> {
         let item = self.optional(name);
+        self.describe_field(name, true, false);
         if item.value.is_none() {
             item.refuse("is required");
         }
@@ -24,38 +26,99 @@ impl<'a, 'p> Fields<'a, 'p> {
     /// A field that may be there; `null` is absent.
     pub fn optional(&self, name: &'static str) -> Item<'a, '_> {
         let value = self.ask(name).filter(|value| !value.is_null());
+        self.describe_field(name, false, true);
         Item { value, place: self.place.key(name), found: self.found }
     }
 
     /// A field whose absence and `null` differ: a PUT keeps the one and clears the other.
     pub fn change(&self, name: &'static str) -> Change<Item<'a, '_>> {
+        self.describe_field(name, false, true);
         match self.ask(name) {
-            None => Change::Keep,
+            None if !self.found.is_describing() => Change::Keep,
             Some(Value::Null) => Change::Clear,
-            value @ Some(_) => Change::Set(Item { value, place: self.place.key(name), found: self.found }),
+            value @ (Some(_) | None) => {
+                Change::Set(Item { value, place: self.place.key(name), found: self.found })
+            }
+        }
+    }
+
+    /// A field of a change that may be missing, but not `null`, with the reason for `null`: "cannot be cleared".
+    pub fn given(&self, name: &'static str, null_reason: &str) -> Item<'a, '_> {
+        let change = self.change(name);
+        self.describe_field(name, false, false);
+        match change {
+            Change::Set(item) => item,
+            Change::Clear => {
+                self.found.refuse(&self.place.key(name), null_reason);
+                Item { value: None, place: self.place.key(name), found: self.found }
+            }
+            Change::Keep => Item { value: None, place: self.place.key(name), found: self.found },
         }
     }
 
     /// A field that this object must not have, with the reason: "is not allowed in a list message".
     pub fn forbidden(&self, name: &'static str, reason: &str) {
+        if self.found.is_describing() {
+            return;
+        }
         let item = self.optional(name);
         if item.is_present() {
             item.refuse(reason);
         }
     }
 
-    /// The one field of several that is there. None of them is a violation at the object ("needs exactly one of `id` or
-    /// `link`"), two are one at the later.
-    pub fn exactly_one(&self, names: &[&'static str]) -> Option<(&'static str, Item<'a, '_>)> {
-        let one = self.at_most_one(names);
+    /// Reads the one field of several that is present. None of them is a violation at the object ("needs exactly one of
+    /// `id` or `link`"), two are one at the later.
+    pub fn exactly_one<T>(
+        &self,
+        names: &[&'static str],
+        read: impl FnMut(&'static str, Item<'a, '_>) -> Option<T>,
+    ) -> Option<T> {
+        self.describe_exactly_one(names);
+        let one = self.one_of_fields(names, read);
         if one.is_none() {
             self.refuse(format!("needs exactly one of {}", choice_words(names)));
         }
-        one
+        one.flatten()
     }
 
-    /// The one field of several that is there, if any; two are a violation at the later.
-    pub fn at_most_one(&self, names: &[&'static str]) -> Option<(&'static str, Item<'a, '_>)> {
+    /// Reads the one field of several that is present, and `main` when none is, which refuses it as missing; two are a
+    /// violation at the later.
+    pub fn exactly_one_or_main<T>(
+        &self,
+        names: &[&'static str],
+        main: &'static str,
+        read: impl FnMut(&'static str, Item<'a, '_>) -> Option<T>,
+    ) -> Option<T> {
+        self.describe_exactly_one(names);
+        let one = self.one_of_fields(names, read);
+        if one.is_none() && !self.found.is_describing() {
+            let _missing = self.required(main);
+        }
+        one.flatten()
+    }
+
+    /// Reads the one field of several that is present, if any; two are a violation at the later.
+    pub fn at_most_one<T>(
+        &self,
+        names: &[&'static str],
+        read: impl FnMut(&'static str, Item<'a, '_>) -> Option<T>,
+    ) -> Option<T> {
+        self.one_of_fields(names, read).flatten()
+    }
+
+    /// Reads the one field of several that is present. The outer `None`: no field is present.
+    fn one_of_fields<T>(
+        &self,
+        names: &[&'static str],
+        mut read: impl FnMut(&'static str, Item<'a, '_>) -> Option<T>,
+    ) -> Option<Option<T>> {
+        if self.found.is_describing() {
+            for name in names {
+                let _described = read(name, self.optional(name));
+            }
+            return None;
+        }
         let mut one = None;
         for name in names {
             let item = self.optional(name);
@@ -68,7 +131,7 @@ impl<'a, 'p> Fields<'a, 'p> {
                 )),
             }
         }
-        one
+        one.map(|(name, item)| read(name, item))
     }
 
     /// Notes a violation of the object as a whole.
@@ -94,6 +157,7 @@ impl<'a, 'p> Fields<'a, 'p> {
     /// Ends the reading: every field that was not asked for is unknown, and the reason names the nearest that is known,
     /// or all of them.
     pub fn finish(self) {
+        self.describe(Node::close);
         if self.asked.n_present.get() == self.object.len() {
             return;
         }
@@ -114,6 +178,7 @@ impl<'a, 'p> Fields<'a, 'p> {
 
     /// Ends the reading of an object that may have fields nobody asked for.
     pub fn finish_open(self) {
+        self.describe(Node::open);
         drop(self);
     }
 

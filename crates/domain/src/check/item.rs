@@ -3,8 +3,12 @@
 use std::ops::RangeBounds;
 
 use super::range::{bound_words, choice_words, count_words, counts, quoted};
+use super::schema::{NOTHING, Node, ONE_ELEMENT};
 use super::{Fields, Item, Items, Place, Violations, is_http_url, nearest};
 use crate::json::{Object, Value, whole_of};
+
+/// Pattern of an absolute URL, as far as a pattern can say it.
+const HTTP_URL: &str = "^[hH][tT][tT][pP][sS]?://";
 
 impl<'a, 'p> Item<'a, 'p> {
     /// An item for a value that came on its own, not out of an object.
@@ -37,6 +41,7 @@ impl<'a, 'p> Item<'a, 'p> {
 
     /// A string of so many characters (Unicode scalar values, not bytes): `1..=20`, `..=60`, `1..`, `..`.
     pub fn string(&self, length: impl RangeBounds<usize>) -> Option<&'a str> {
+        self.describe(|node| node.string(&length));
         let Value::String(text) = self.value? else { return self.wrong_kind("a string") };
         let (least, most) = counts(&length);
         // A character has one to four bytes, so the length in bytes mostly decides.
@@ -51,6 +56,12 @@ impl<'a, 'p> Item<'a, 'p> {
         None
     }
 
+    /// A string of any length.
+    pub(super) fn text(&self) -> Option<&'a str> {
+        let Value::String(text) = self.value? else { return self.wrong_kind("a string") };
+        Some(text)
+    }
+
     /// A string for which `holds` is true; the reason must say what it wants ("must be `YYYY-MM-DD`").
     pub fn string_that(&self, holds: impl FnOnce(&str) -> bool, reason: &str) -> Option<&'a str> {
         let text = self.string(..)?;
@@ -63,17 +74,23 @@ impl<'a, 'p> Item<'a, 'p> {
 
     /// An absolute `http://` or `https://` URL.
     pub fn http_url(&self) -> Option<&'a str> {
+        self.describe(|node| {
+            node.set("format", "uri");
+            node.set("pattern", HTTP_URL);
+        });
         self.string_that(is_http_url, "must be an absolute URL that starts with https:// or http://")
     }
 
     /// `true` or `false`.
     pub fn boolean(&self) -> Option<bool> {
+        self.describe(|node| node.set("type", "boolean"));
         let Value::Bool(truth) = self.value? else { return self.wrong_kind("a boolean") };
         Some(*truth)
     }
 
     /// A whole number within bounds; `5.0` is whole.
     pub fn integer(&self, bounds: impl RangeBounds<i64>) -> Option<i64> {
+        self.describe(|node| node.integer(&bounds));
         let number = match self.value? {
             Value::Int(number) => *number,
             Value::Float(number) => match whole_of(*number) {
@@ -92,13 +109,18 @@ impl<'a, 'p> Item<'a, 'p> {
 
     /// A number within bounds.
     pub fn number(&self, bounds: impl RangeBounds<f64>) -> Option<f64> {
+        self.describe(|node| node.number(&bounds));
         let Some(number) = self.value?.as_f64() else { return self.wrong_kind("a number") };
         self.within(number, &bounds)
     }
 
     /// A whole number, also written as a string of digits: query parameters, and Meta's `"index": "0"`.
     pub fn integer_or_text(&self, bounds: impl RangeBounds<i64>) -> Option<i64> {
-        let Value::String(text) = self.value? else { return self.integer(bounds) };
+        self.describe(|node| {
+            node.integer(&bounds);
+            node.or_text("^-?[0-9]+$");
+        });
+        let Some(Value::String(text)) = self.value else { return self.value.and_then(|_| self.integer(bounds)) };
         // Rust's parser also takes `+1`, which no JSON number is.
         match text.parse::<i64>() {
             Ok(number) if !text.starts_with('+') => self.within(number, &bounds),
@@ -111,7 +133,11 @@ impl<'a, 'p> Item<'a, 'p> {
 
     /// A number, also written as a string: query parameters, and Meta's `"latitude": "56.4"`.
     pub fn number_or_text(&self, bounds: impl RangeBounds<f64>) -> Option<f64> {
-        let Value::String(text) = self.value? else { return self.number(bounds) };
+        self.describe(|node| {
+            node.number(&bounds);
+            node.or_text(r"^-?[0-9]+(\.[0-9]+)?$");
+        });
+        let Some(Value::String(text)) = self.value else { return self.value.and_then(|_| self.number(bounds)) };
         // Rust's parser also takes `inf`, `nan` and `+1`, which no JSON number is.
         let is_plain = |text: &str| text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
         match text.parse::<f64>() {
@@ -125,7 +151,7 @@ impl<'a, 'p> Item<'a, 'p> {
 
     /// `true` or `false`, also written as a string: query parameters.
     pub fn boolean_or_text(&self) -> Option<bool> {
-        let Value::String(text) = self.value? else { return self.boolean() };
+        let Some(Value::String(text)) = self.value else { return self.boolean() };
         match text.as_str() {
             "true" => Some(true),
             "false" => Some(false),
@@ -138,13 +164,15 @@ impl<'a, 'p> Item<'a, 'p> {
 
     /// One of several words, exactly as written.
     pub fn one_of(&self, words: &[&'static str]) -> Option<&'static str> {
-        let text = self.string(..)?;
+        self.describe(|node| node.words(words));
+        let text = self.text()?;
         words.iter().copied().find(|word| *word == text).or_else(|| self.not_among(text, words))
     }
 
     /// One of several words in any case; the answer is the word as listed.
     pub fn one_of_any_case(&self, words: &[&'static str]) -> Option<&'static str> {
-        let text = self.string(..)?;
+        self.describe(|node| node.words_in_any_case(words));
+        let text = self.text()?;
         words
             .iter()
             .copied()
@@ -154,7 +182,8 @@ impl<'a, 'p> Item<'a, 'p> {
 
     /// What the word stands for, out of a list of words and their meanings.
     pub fn choice<T: Copy>(&self, choices: &[(&'static str, T)]) -> Option<T> {
-        let text = self.string(..)?;
+        self.describe(|node| node.words(&choices.iter().map(|(word, _)| *word).collect::<Vec<_>>()));
+        let text = self.text()?;
         if let Some((_, meaning)) = choices.iter().find(|(word, _)| *word == text) {
             return Some(*meaning);
         }
@@ -165,6 +194,10 @@ impl<'a, 'p> Item<'a, 'p> {
     /// An array of so many elements. One that is too long is read as far as it may go, so that the elements' own faults
     /// are found too.
     pub fn array(&self, length: impl RangeBounds<usize>) -> Option<Items<'a, 'p>> {
+        if self.found.is_describing() {
+            self.describe(|node| node.array(&length));
+            return Some(Items { elements: &ONE_ELEMENT, place: self.place, found: self.found });
+        }
         let Value::Array(elements) = self.value? else { return self.wrong_kind("an array") };
         let (least, most) = counts(&length);
         let count = elements.len();
@@ -178,11 +211,16 @@ impl<'a, 'p> Item<'a, 'p> {
 
     /// An object, to be read field by field.
     pub fn object(&self) -> Option<Fields<'a, 'p>> {
+        if self.found.is_describing() {
+            self.describe(Node::object);
+            return Some(Fields::read(&NOTHING, self.place, self.found));
+        }
         self.open_object().map(|object| Fields::read(object, self.place, self.found))
     }
 
     /// An object with fields of the caller's own choice.
     pub fn open_object(&self) -> Option<&'a Object> {
+        self.describe(Node::take_any);
         let Value::Object(object) = self.value? else { return self.wrong_kind("an object") };
         Some(object)
     }
@@ -205,7 +243,7 @@ impl<'a, 'p> Item<'a, 'p> {
         None
     }
 
-    fn not_among<T>(&self, text: &str, words: &[&str]) -> Option<T> {
+    pub(super) fn not_among<T>(&self, text: &str, words: &[&str]) -> Option<T> {
         let guess = nearest(text, words).map(|word| format!("; did you mean `{word}`?"));
         self.refuse(format!(
             "must be {}, is {}{}",
@@ -221,7 +259,7 @@ impl<'a> Items<'a, '_> {
     /// The elements, each at its place.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Item<'a, '_>> {
         self.elements.iter().enumerate().map(|(index, value)| Item {
-            value: Some(value),
+            value: if self.found.is_describing() { None } else { Some(value) },
             place: self.place.index(index),
             found: self.found,
         })

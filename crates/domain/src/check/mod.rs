@@ -29,12 +29,16 @@ mod fields;
 mod item;
 mod nearest;
 mod range;
+mod schema;
 #[cfg(test)]
 mod tests;
 
 use std::cell::{Cell, RefCell};
 
+use self::schema::SchemaRecorder;
 use crate::json::{self, Object, Value};
+
+pub use self::schema::{RequestSchema, Variant};
 
 /// One fault of the caller's JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +62,8 @@ impl Violation {
 #[derive(Debug, Default)]
 pub struct Violations {
     list: RefCell<Vec<Violation>>,
+    /// Set while a reader is described: no value is checked then, and nothing is refused.
+    recorder: Option<Box<SchemaRecorder>>,
 }
 
 impl Violations {
@@ -67,7 +73,7 @@ impl Violations {
     /// An empty list.
     #[must_use]
     pub const fn new() -> Self {
-        Self { list: RefCell::new(Vec::new()) }
+        Self { list: RefCell::new(Vec::new()), recorder: None }
     }
 
     /// True while nothing is wrong.
@@ -89,7 +95,7 @@ impl Violations {
 
     /// Adds one violation.
     pub fn push(&self, violation: Violation) {
-        if !self.is_full() {
+        if !self.is_full() && !self.is_describing() {
             self.list.borrow_mut().push(violation);
         }
     }

@@ -128,9 +128,7 @@ fn null_is_absent_unless_the_caller_asks() {
 #[test]
 fn exactly_one_of_several_fields_is_asked_for() {
     let ask = |o: &Fields<'_, '_>| {
-        if let Some((_, item)) = o.exactly_one(&["id", "link", "url"]) {
-            item.string(1..);
-        }
+        o.exactly_one(&["id", "link", "url"], |_, item| item.string(1..));
     };
     assert_eq!(found(r#"{"link":"x"}"#, ask), Vec::<String>::new());
     assert_eq!(found("{}", ask), [" needs exactly one of `id`, `link` or `url`"]);

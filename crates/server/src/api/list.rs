@@ -20,19 +20,18 @@ pub(super) const MAX_PAGE: i64 = 1_000_000;
 /// Reads `page`, `per_page` and `cursor`; a cursor is good for its own list only.
 pub(crate) fn page_request(list: &str, fields: &Fields<'_, '_>) -> PageRequest {
     let per_page = fields.optional("per_page").integer_or_text(1..=MAX_PER_PAGE).unwrap_or(PER_PAGE);
-    let start = match fields.at_most_one(&["page", "cursor"]) {
-        Some(("cursor", cursor)) => cursor.string(1..).and_then(|text| {
+    let start = fields.at_most_one(&["page", "cursor"], |name, item| match name {
+        "page" => {
+            item.integer_or_text(1..=MAX_PAGE).and_then(|page| u32::try_from(page).ok()).map(PageStart::Page)
+        }
+        _ => item.string(1..).and_then(|text| {
             let position = position(list, text);
             if position.is_none() {
-                cursor.refuse("is not a cursor of this list");
+                item.refuse("is not a cursor of this list");
             }
             position.map(PageStart::After)
         }),
-        Some((_, page)) => {
-            page.integer_or_text(1..=MAX_PAGE).and_then(|page| u32::try_from(page).ok()).map(PageStart::Page)
-        }
-        None => None,
-    };
+    });
     PageRequest { per_page: u32::try_from(per_page).unwrap_or(1), start: start.unwrap_or(PageStart::Page(1)) }
 }
 

@@ -26,6 +26,7 @@ mod interactive;
 mod keys;
 mod media;
 mod messages;
+mod names;
 mod operation;
 mod order;
 mod outside;
@@ -49,6 +50,7 @@ use bytes::Bytes;
 use domain::json::{Object, Value};
 use sha2::{Digest, Sha256};
 
+use self::names::Names;
 use self::operation::Operation;
 use self::schema::Schema;
 use super::routes::ROUTES;
@@ -136,9 +138,15 @@ pub(crate) fn document() -> Value {
     let mut responses = Object::new();
     let mut paths = paths(&resources, &mut responses);
     outside::add(&mut paths);
+    let mut names = Names::default();
+    parts::define_schemas(&resources, &mut names);
+    for (_, methods) in paths.iter_mut() {
+        let Some(methods) = methods.as_object_mut() else { continue };
+        methods.iter_mut().for_each(|(_, operation)| parts::name_schemas(operation, &mut names));
+    }
     document.insert("paths", paths);
     document.insert("webhooks", webhooks::posted());
-    document.insert("components", parts::components(&resources, responses));
+    document.insert("components", parts::components(names.in_order(), responses));
     Value::Object(document)
 }
 

@@ -128,9 +128,9 @@ fn read_envelope(fields: &Fields<'_, '_>, item: Kind, now: Timestamp) -> Envelop
     if context.is_present() && kind.is_some_and(|kind| !kind.allows_context()) {
         context.refuse("is not allowed with a reaction: the reaction names its message itself");
     }
-    let reference = fields.at_most_one(&["client_reference", "biz_opaque_callback_data"]);
-    let client_reference =
-        reference.and_then(|(_, reference)| reference.string(1..=MAX_REFERENCE)).map(str::to_owned);
+    let client_reference = fields
+        .at_most_one(&["client_reference", "biz_opaque_callback_data"], |_, item| item.string(1..=MAX_REFERENCE))
+        .map(str::to_owned);
     match item {
         Kind::Single => {
             let _read_before = fields.optional("dry_run").boolean();
@@ -184,15 +184,11 @@ fn read_when(fields: &Fields<'_, '_>, item: Kind, now: Timestamp) -> When {
 
 fn read_recipient(fields: &Fields<'_, '_>) -> Option<Addressee> {
     const NAMES: [&str; 3] = ["to", "recipient", "contact"];
-    let Some((name, item)) = fields.at_most_one(&NAMES) else {
-        let _missing = fields.required("to");
-        return None;
-    };
-    match name {
+    fields.exactly_one_or_main(&NAMES, "to", |name, item| match name {
         "to" => checked(item, |text| PhoneNumber::parse(text).map(Addressee::Phone)),
         "recipient" => checked(item, |text| UserId::parse(text).map(Addressee::User)),
         _ => checked(item, |text| text.parse().map(Addressee::Contact)),
-    }
+    })
 }
 
 fn checked<T, E: std::fmt::Display>(

@@ -62,6 +62,11 @@ pub(crate) fn hold(method: &Method, uri: &str, sent: Option<&[u8]>, answer: &Ans
     match response["content"].as_object() {
         Some(content) if kind.starts_with("application/json") && content.contains_key("application/json") => {
             assert_fits(&answer.body, &content["application/json"]["schema"], true, &what);
+            // The examples of an error response are named by the codes that the operation can answer with.
+            let codes = content["application/json"]["examples"].as_object();
+            if let (Some(codes), Some(code)) = (codes, answer.body["code"].as_str()) {
+                assert!(codes.contains_key(code), "{what}: the code {code} is not described");
+            }
         }
         Some(content) => {
             let is_it = |described: &String| described == "*/*" || kind.starts_with(described.as_str());

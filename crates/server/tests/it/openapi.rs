@@ -201,12 +201,13 @@ async fn each_field_that_is_described_is_known_to_its_handler() {
 async fn each_field_of_a_send_is_known_whatever_the_type() {
     let app = TestApp::new().await;
     let sends = [
-        ("/api/messages/send", "SendRequest"),
-        ("/v1/messages", "SendRequest"),
-        ("/api/messages/batch", "BatchItem"),
+        ("/api/messages/send", "SendMessageRequest"),
+        ("/v1/messages", "SendMessageRequest"),
+        ("/api/messages/batch", "BatchMessage"),
     ];
     for (path, shape) in sends {
         for variant in DOCUMENT["components"]["schemas"][shape]["oneOf"].as_array().unwrap() {
+            let variant = resolve(variant);
             let kind = &variant["properties"]["type"]["const"];
             for field in variant["properties"].as_object().unwrap().keys() {
                 if field == "type" {
@@ -215,7 +216,7 @@ async fn each_field_of_a_send_is_known_whatever_the_type() {
                 let mut message = serde_json::Map::new();
                 message.insert("type".to_owned(), kind.clone());
                 message.insert(field.clone(), json!([[[]]]));
-                let body = if shape == "BatchItem" { json!({"messages": [message]}) } else { json!(message) };
+                let body = if shape == "BatchMessage" { json!({"messages": [message]}) } else { json!(message) };
                 let answer = app.post(path, &body).await;
                 let told = answer.body.to_string();
                 assert!(told.contains(&format!("/{field}")), "{kind} {field}: {told}");

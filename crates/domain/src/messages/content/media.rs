@@ -41,16 +41,13 @@ pub(crate) fn check(item: Item<'_, '_>, shape: Shape) {
 
 /// Exactly one of `id`, `link` and our own spelling of it, `url`.
 fn check_source(medium: &Fields<'_, '_>) {
-    match medium.exactly_one(&["id", "link", "url"]) {
-        Some(("id", id)) => {
+    medium.exactly_one(&["id", "link", "url"], |name, item| match name {
+        "id" => {
             let is_id = |text: &str| !text.is_empty() && !text.contains(char::is_whitespace);
-            id.string_that(is_id, "must be a media id, without blanks");
+            item.string_that(is_id, "must be a media id, without blanks")
         }
-        Some((_, link)) => {
-            link.http_url();
-        }
-        None => {}
-    }
+        _ => item.http_url(),
+    });
 }
 
 pub(crate) fn normalize(medium: &mut Value) {

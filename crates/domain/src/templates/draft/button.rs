@@ -181,9 +181,10 @@ fn url(rules: &Rules<'_>, button: &Fields<'_, '_>, read: &mut Object) {
 
 fn flow(button: &Fields<'_, '_>, read: &mut Object) {
     label(button, read);
-    if let Some((name, item)) = button.exactly_one(&["flow_id", "flow_name", "flow_json"])
-        && let Some(text) = item.string(1..)
-    {
+    let flow = button.exactly_one(&["flow_id", "flow_name", "flow_json"], |name, item| {
+        item.string(1..).map(|text| (name, text))
+    });
+    if let Some((name, text)) = flow {
         read.insert(name, text);
     }
     if let Some(action) = button.optional("flow_action").one_of(&["navigate", "data_exchange"]) {

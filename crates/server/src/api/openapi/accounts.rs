@@ -132,7 +132,7 @@ fn at_meta() -> [Operation; 5] {
         .gives(200, "The account.", named("Account"), SHOWN)
         .fails(AT_META),
         on(Operation::new("get_profile", "Read the business profile", "As customers see it."))
-            .gives(200, "The profile.", named("Profile"), PROFILE)
+            .gives(200, "The profile.", named("BusinessProfile"), PROFILE)
             .fails(AT_META),
         on(Operation::new(
             "update_profile",
@@ -143,7 +143,7 @@ fn at_meta() -> [Operation; 5] {
             body(profile_change()),
             [("words", r#"{"about":"Open 9 to 17","description":"Fine ferries since 1902.","websites":["https://harbour.example"],"vertical":"TRAVEL"}"#)],
         )
-        .gives(200, "The profile.", named("Profile"), PROFILE)
+        .gives(200, "The profile.", named("BusinessProfile"), PROFILE)
         .fails(AT_META),
     ]
 }
@@ -174,7 +174,7 @@ fn wish() -> [Field; 9] {
         need("access_token", secret().about("Calls Meta.")),
         may("app_secret", secret().about("Proves that a webhook is Meta's.")),
         may("verify_token", secret().about("A word of yours, with which Meta checks the callback.")),
-        may("default", boolean().default_of(false).about("Whether a send that names no account uses it.")),
+        may("default", boolean().about("Default: `false`. Whether a send that names no account uses it.")),
         may(
             "sandbox",
             boolean().about("Whether it talks to the simulator. Without it: as the key. A test key makes no other, a live key none."),
@@ -240,7 +240,7 @@ pub(super) fn schemas() -> Vec<(&'static str, Schema)> {
         need("profile_picture_url", some()),
     ])
     .about("In Meta's names; what is not set is null or empty.");
-    vec![("Account", account), ("Profile", profile)]
+    vec![("Account", account), ("BusinessProfile", profile)]
 }
 
 const SHOWN: &str = r#"{"id":"01a2b3c4-0000-7000-8000-000000000002","name":"sandbox","phone_number_id":"555010000000301",

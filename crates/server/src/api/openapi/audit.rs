@@ -16,7 +16,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .query("from", "Not before this time.", time())
             .query("to", "Before this time.", time())
             .search("A part of a name.", 512)
-            .lists("audit", "Act", SHOWN),
+            .lists("audit", "AuditEntry", SHOWN),
     ]
 }
 
@@ -42,7 +42,7 @@ pub(super) fn schemas() -> Vec<(&'static str, Schema)> {
         need("request_id", text(1..).or_null()),
         need("details", any_object().about("What was set; never a secret.")),
     ]);
-    vec![("Act", act)]
+    vec![("AuditEntry", act)]
 }
 
 const SHOWN: &str = r#"{"id":"01a2b3c4-0000-7000-8000-00000000000c","at":"2026-05-29T10:30:00Z",

@@ -5,7 +5,7 @@ use domain::access::permission::{Permission, Role};
 
 use super::operation::{Answer, JSON, Operation};
 use super::schema::{
-    Schema, any_object, body, format, id, list, may, named, need, one_of, only, pattern, shown, text, time,
+    Schema, any_object, body, format, id, list, may, named, need, only, pattern, shown, tagged, text, time,
     word,
 };
 use crate::api::Code;
@@ -97,7 +97,8 @@ pub(super) fn schemas() -> Vec<(&'static str, Schema)> {
         workspace(),
         permissions(),
     ]);
-    vec![("Me", one_of([key, user]))]
+    let me = tagged("kind", [("api_key", "CallingApiKey".to_owned()), ("user", "CallingUser".to_owned())]);
+    vec![("CallingApiKey", key), ("CallingUser", user), ("Me", me)]
 }
 
 const ME: &str = r#"{"kind":"api_key","key":{"id":"01a2b3c4-0000-7000-8000-000000000005","name":"shop",

@@ -64,18 +64,6 @@ fn create_contact() -> Operation {
 
 /// Many contacts in one call.
 fn many() -> [Operation; 3] {
-    let done = shown([
-        need("index", integer(0..).about("Its place in `contacts`.")),
-        need("id", id()),
-        need("status", word(["created", "updated", "unchanged"])),
-    ]);
-    let refused = shown([
-        need("index", integer(0..).about("Its place in `contacts`.")),
-        need("code", word(Code::ALL.iter().map(|code| code.as_str()))),
-        need("message", text(1..)),
-        need("errors", named("Faults")),
-        may("contact_id", id().about("`contact_exists`: who has the number or user id.")),
-    ]);
     let put = Operation::new(
         "put_contacts",
         "Write down many contacts",
@@ -89,7 +77,7 @@ fn many() -> [Operation; 3] {
     .gives(
         200,
         "What became of each.",
-        shown([need("results", list(one_of([done, refused]), 1..=MAX_ITEMS))]),
+        shown([need("results", list(one_of([named("BulkUpsertedContact"), named("BulkRefusedContact")]), 1..=MAX_ITEMS))]),
         r#"{"results":[{"index":0,"id":"01a2b3c4-0000-7000-8000-000000000003","status":"created"},
             {"index":1,"code":"invalid_request","message":"The request is not valid: `/email` must be an e-mail address, such as maya@example.com.",
             "errors":[{"pointer":"/email","reason":"must be an e-mail address, such as maya@example.com"}]}]}"#,
@@ -105,7 +93,7 @@ fn many() -> [Operation; 3] {
     .query("dry_run", "`true`: nothing is written; the answer says what would become of it.", boolean())
     .takes_form(body([need("file", format("binary").about("The table."))]))
     .or_takes(TABLE, text(1..).about("The table."), IMPORTED)
-    .gives(200, "What became of the rows.", named("Import"), REPORT);
+    .gives(200, "What became of the rows.", named("ContactImport"), REPORT);
     let export = narrowed(Operation::new(
         "export_contacts",
         "Write contacts to a table",
@@ -247,10 +235,24 @@ pub(super) fn schemas() -> Vec<(&'static str, Schema)> {
         ),
         need("errors_truncated", boolean().about("`true` when there were more.")),
     ]);
+    let done = shown([
+        need("index", integer(0..).about("Its place in `contacts`.")),
+        need("id", id()),
+        need("status", word(["created", "updated", "unchanged"])),
+    ]);
+    let refused = shown([
+        need("index", integer(0..).about("Its place in `contacts`.")),
+        need("code", word(Code::ALL.iter().map(|code| code.as_str()))),
+        need("message", text(1..)),
+        need("errors", named("ValidationErrors")),
+        may("contact_id", id().about("`contact_exists`: who has the number or user id.")),
+    ]);
     vec![
+        ("BulkUpsertedContact", done),
+        ("BulkRefusedContact", refused),
         ("Contact", contact),
         ("NewContact", at_least_one(body(changes()), &["phone_number", "user_id"])),
-        ("Import", import),
+        ("ContactImport", import),
     ]
 }
 

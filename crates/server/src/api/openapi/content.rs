@@ -17,7 +17,7 @@ pub(super) fn schemas() -> Vec<(&'static str, Schema)> {
         ("HeaderMedia", medium([]).about("A picture or video in a header.")),
         ("HeaderDocument", medium([may("filename", text(1..))]).about("A file in a header.")),
         ("Location", location()),
-        ("AddressCard", address_card()),
+        ("ContactCard", address_card()),
         ("Reaction", reaction()),
     ]
 }

@@ -150,7 +150,7 @@ pub(super) fn error() -> Schema {
 }
 
 /// What is wrong with a request.
-pub(super) fn faults() -> Schema {
+pub(super) fn validation_errors() -> Schema {
     let fault = shown([
         need(
             "pointer",
@@ -169,7 +169,7 @@ pub(super) fn faults() -> Schema {
 /// `details` of an error: what is there depends on the code.
 pub(super) fn details() -> Schema {
     shown([
-        may("errors", named("Faults")),
+        may("errors", named("ValidationErrors")),
         may("meta", named("MetaError")),
         may("last_inbound_at", time().or_null().about("`outside_window`: when the customer last wrote.")),
         may("closed_at", time().or_null().about("`outside_window`: when the window closed.")),
@@ -186,7 +186,7 @@ pub(super) fn details() -> Schema {
         may("field", word(["name", "phone_number_id"]).about("`account_exists`: what is taken.")),
         may("waiting", integer(1..).about("`account_busy`: how many messages wait.")),
         may("contact_id", id().about("`contact_exists`: who has the number or user id.")),
-        may("imported", named("Import").about("An import that broke off: what became of the rows before.")),
+        may("imported", named("ContactImport").about("An import that broke off: what became of the rows before.")),
         may("limit", integer(1..).about("`too_many`: how many there may be.")),
         may("limit_bytes", integer(1..).about("`payload_too_large`: the most bytes.")),
         may("reason", text(1..).about("`media_failed`, `media_pending`: why.")),

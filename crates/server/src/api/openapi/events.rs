@@ -6,7 +6,7 @@ use domain::messages::message::Status;
 
 use super::operation::{Answer, Operation};
 use super::schema::{
-    Schema, any_object, any_of, anything, boolean, id, integer, list, may, named, need, one_of, shown, text,
+    Schema, any_object, any_of, anything, boolean, id, integer, list, may, named, need, shown, tagged, text,
     time, word,
 };
 use crate::api::events::{MAX_PER_PAGE, MAX_WAIT, PER_PAGE};
@@ -77,21 +77,21 @@ pub(super) fn any_kind() -> Schema {
 
 /// The shapes by name.
 pub(super) fn schemas() -> Vec<(&'static str, Schema)> {
-    let shapes: Vec<Schema> = EventKind::ALL
+    let mut schemas: Vec<(&'static str, Schema)> = EventKind::ALL
         .iter()
         .map(|kind| {
-            shown([
+            let event = shown([
                 need("id", id().about("Its place in the log; the same however often it is posted.")),
                 need("event", super::schema::only(kind.as_str())),
                 need("timestamp", time()),
                 need("data", data_of(*kind)),
-            ])
-            .about(kind.description().trim())
-            .set("title", kind.as_str())
+            ]);
+            (name_of(*kind), event.about(kind.description().trim()))
         })
         .collect();
-    vec![
-        ("Event", one_of(shapes)),
+    let event = tagged("event", EventKind::ALL.iter().map(|kind| (kind.as_str(), name_of(*kind).to_owned())));
+    schemas.extend([
+        ("Event", event),
         ("ErasedEventData", erased()),
         ("OutboundEventData", outbound()),
         ("IncomingEventData", incoming()),
@@ -99,7 +99,32 @@ pub(super) fn schemas() -> Vec<(&'static str, Schema)> {
         ("TemplateEventData", template()),
         ("AccountEventData", account()),
         ("WebhookEventData", webhook()),
-    ]
+    ]);
+    schemas
+}
+
+/// Name of the schema of an event.
+const fn name_of(kind: EventKind) -> &'static str {
+    match kind {
+        EventKind::MessageIncoming => "MessageIncomingEvent",
+        EventKind::MessageQueued => "MessageQueuedEvent",
+        EventKind::MessageSent => "MessageSentEvent",
+        EventKind::MessageDelivered => "MessageDeliveredEvent",
+        EventKind::MessageRead => "MessageReadEvent",
+        EventKind::MessagePlayed => "MessagePlayedEvent",
+        EventKind::MessageFailed => "MessageFailedEvent",
+        EventKind::MessageUnknown => "MessageUnknownEvent",
+        EventKind::MessageExpired => "MessageExpiredEvent",
+        EventKind::MessageCanceled => "MessageCanceledEvent",
+        EventKind::ContactCreated => "ContactCreatedEvent",
+        EventKind::ContactUpdated => "ContactUpdatedEvent",
+        EventKind::TemplateStatus => "TemplateStatusEvent",
+        EventKind::AccountStatus => "AccountStatusEvent",
+        EventKind::CampaignCompleted => "CampaignCompletedEvent",
+        EventKind::TransferCreated => "TransferCreatedEvent",
+        EventKind::WebhookDisabled => "WebhookDisabledEvent",
+        EventKind::WebhookTest => "WebhookTestEvent",
+    }
 }
 
 fn data_of(kind: EventKind) -> Schema {

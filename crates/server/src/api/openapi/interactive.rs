@@ -3,7 +3,7 @@
 use super::content::header_value;
 use super::schema::{
     Field, Schema, any_object, any_of, body, exactly_one, format, integer, list, may, named, need, one_of,
-    only, open_body, text, word,
+    only, open_body, tagged, text, word,
 };
 
 /// What a header may be.
@@ -21,12 +21,13 @@ pub(super) fn schemas() -> Vec<(&'static str, Schema)> {
         ("ProductSections", product_sections()),
     ];
     let types = types();
-    let names: Vec<_> = types.iter().map(|(name, _)| *name).collect();
+    let names = ["button", "list", "cta_url", "product", "product_list", "catalog_message", "flow",
+        "location_request_message", "carousel", "address_message", "order_details", "order_status",
+        "call_permission_request", "voice_call", "request_contact_info"];
+    let variants = names.into_iter().zip(types.iter().map(|(name, _)| (*name).to_owned()));
+    let interactive = tagged("type", variants).about("Buttons, lists, products, flows and so on.");
     schemas.extend(types);
-    schemas.push((
-        "Interactive",
-        one_of(names.into_iter().map(named)).about("Buttons, lists, products, flows and so on."),
-    ));
+    schemas.push(("Interactive", interactive));
     schemas
 }
 

@@ -29,14 +29,14 @@ pub(super) fn operations() -> Vec<Operation> {
         may("rate_burst", calls("Sends in any second; without it the configured limit.")),
         may("expires_at", time().about("When it stops working; in the future.")),
     ]);
-    let overlap = integer(0..=MAX_OVERLAP).default_of(OVERLAP).about("How long the old one lives on.");
+    let overlap = integer(0..=MAX_OVERLAP).about(&std::format!("Seconds for which the old key stays valid. Default: {OVERLAP}."));
     vec![
         Operation::new("list_keys", "List keys", "Those that are not revoked, newest first.")
             .search("A part of the name or the prefix.", 200)
             .lists("api_keys", "ApiKey", SHOWN),
         Operation::new("create_key", "Make a key", "The key itself is shown this once. Nobody gives a key more than they have.")
             .takes(wish, [("shop", r#"{"name":"shop","scopes":["send","read"],"rate_per_minute":300}"#)])
-            .gives(201, "The key.", named("CreatedApiKey"), CREATED),
+            .gives(201, "The key.", named("ApiKeyWithSecret"), CREATED),
         Operation::new("get_key", "Read a key", "")
             .id("The id of the key.", KEY)
             .gives(200, "The key.", named("ApiKey"), SHOWN)
@@ -52,7 +52,7 @@ pub(super) fn operations() -> Vec<Operation> {
         )
         .id("The id of the key.", KEY)
         .may_take([may("overlap_seconds", overlap)], r#"{"overlap_seconds":3600}"#)
-        .gives(201, "The new key.", named("CreatedApiKey"), CREATED)
+        .gives(201, "The new key.", named("ApiKeyWithSecret"), CREATED)
         .fails([Code::ApiKeyNotFound, Code::NotRotatable]),
     ]
 }
@@ -61,7 +61,7 @@ pub(super) fn operations() -> Vec<Operation> {
 pub(super) fn schemas() -> Vec<(&'static str, Schema)> {
     let mut created = fields();
     created.push(need("key", text(1..).about("The key itself; shown this once.")));
-    vec![("ApiKey", shown(fields())), ("CreatedApiKey", shown(created))]
+    vec![("ApiKey", shown(fields())), ("ApiKeyWithSecret", shown(created))]
 }
 
 fn fields() -> Vec<Field> {

@@ -6,8 +6,10 @@ use super::operation::{Answer, Operation};
 use super::schema::{Schema, body, format, id, may, named, need, pattern, shown, text, time, word};
 use crate::api::Code;
 
-/// Any type.
+/// A file of any type.
 const BYTES: &str = "*/*";
+/// The same for code generators, which do not know `*/*`.
+const OCTETS: &str = "application/octet-stream";
 
 /// The routes.
 pub(super) fn operations() -> Vec<Operation> {

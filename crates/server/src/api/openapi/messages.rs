@@ -26,7 +26,7 @@ pub(super) fn operations() -> Vec<Operation> {
         list_messages(),
         Operation::new("get_message", "Read a message", "The message with its timeline, and what Meta posted.")
             .id(id_of, MESSAGE)
-            .gives(200, "The message.", named("MessageStory"), STORY)
+            .gives(200, "The message.", named("MessageDetail"), STORY)
             .fails([Code::MessageNotFound]),
         Operation::new(
             "read_message",
@@ -109,7 +109,7 @@ pub(super) fn schemas() -> Vec<(&'static str, Schema)> {
     let about =
         "Messages of customers have Meta's types, too: the object of such a type is the member of its name.";
     let of = |fields: Vec<super::schema::Field>| shown(fields).set("additionalProperties", true).about(about);
-    vec![("Message", of(message_fields())), ("MessageStory", of(story)), ("Pricing", pricing())]
+    vec![("Message", of(message_fields())), ("MessageDetail", of(story)), ("Pricing", pricing())]
 }
 
 fn message_fields() -> Vec<super::schema::Field> {

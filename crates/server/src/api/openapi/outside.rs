@@ -43,7 +43,7 @@ pub(super) fn schemas() -> Vec<(&'static str, Schema)> {
         need("status", word(["sent", "queued", "unknown"])),
         need("recipient", text(1..).about("Digits without `+`, or the business-scoped user id.")),
     ]);
-    let rehearsed = shown([need("success", yes(true)), need("data", named("Rehearsal"))]);
+    let rehearsed = shown([need("success", yes(true)), need("data", named("DryRun"))]);
     let codes = Code::ALL.iter().map(|code| word_of(*code));
     let error = shown([
         need(
@@ -57,7 +57,7 @@ pub(super) fn schemas() -> Vec<(&'static str, Schema)> {
     ]);
     vec![
         ("V1Sent", sent),
-        ("V1Rehearsal", rehearsed),
+        ("V1DryRun", rehearsed),
         ("V1Error", shown([need("success", yes(false)), need("error", error)])),
     ]
 }
@@ -89,7 +89,7 @@ fn send_v1() -> Value {
     let operation = Operation::new("send_v1", "Send a message, in the second dialect", about)
         .header("Idempotency-Key", "As in `POST /api/messages/send`, and shared with it.", parts::idempotency_key())
         .takes(
-            named("SendRequest"),
+            named("SendMessageRequest"),
             [(
                 "text",
                 r#"{"messaging_product":"whatsapp","recipient_type":"individual","to":"15550100001","type":"text","text":{"body":"Hello"}}"#,
@@ -98,7 +98,7 @@ fn send_v1() -> Value {
         .answer(answer(
             200,
             "Meta took it; or, with `dry_run`, what would happen.",
-            any_of([named("V1Sent"), named("V1Rehearsal")]),
+            any_of([named("V1Sent"), named("V1DryRun")]),
             r#"{"success":true,"message_id":"wamid.HBgLMTU1NTAxMDAwMDEVAgARGBI5MDU1MTgxOUNEMjM5ODE4NzAA","status":"sent","recipient":"15550100001"}"#,
         ))
         .answer(answer(

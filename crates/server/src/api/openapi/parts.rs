@@ -6,7 +6,8 @@ use axum::http::StatusCode;
 use domain::json::{Object, Value};
 
 use super::operation::{Answer, Body, JSON, Operation, Parameter, json};
-use super::schema::{Schema, id, integer, named, only, shown, text, word};
+use super::names::{self, Names};
+use super::schema::{Schema, id, integer, named, only, text};
 use super::{Resource, errors, example, outside};
 use crate::api::Code;
 use crate::api::answer::object;
@@ -259,9 +260,7 @@ fn refusal(is_known: bool, status: u16, codes: &[Code]) -> Value {
         let word = code.as_str();
         examples.insert(word, object([("$ref", format!("#/components/examples/{word}").into())]));
     }
-    let words = shown([super::schema::need("code", word(codes.iter().map(|code| code.as_str())))]);
-    let schema = Schema::default().set("allOf", vec![named("Error").into(), Value::from(words)]);
-    let content = object([("schema", schema.into()), ("examples", examples.into())]);
+    let content = object([("schema", named("Error").into()), ("examples", examples.into())]);
     object([
         ("description", refusal_about(status, codes).into()),
         ("headers", headers(is_known, wait_of(codes)).into()),
@@ -283,19 +282,7 @@ pub(super) fn wait_of(codes: &[Code]) -> Option<bool> {
 }
 
 /// What is named and used in several places.
-pub(super) fn components(resources: &[Resource], responses: Object) -> Value {
-    let mut schemas = Object::new();
-    for (name, schema) in resources.iter().flat_map(|resource| &resource.schemas) {
-        schemas.insert(name, schema.clone());
-    }
-    for (name, schema) in outside::schemas() {
-        schemas.insert(name, schema);
-    }
-    schemas.insert("Error", errors::error());
-    schemas.insert("ErrorDetails", errors::details());
-    schemas.insert("Faults", errors::faults());
-    schemas.insert("MetaError", errors::meta_error());
-    schemas.insert("Failure", errors::failure());
+pub(super) fn components(schemas: Object, responses: Object) -> Value {
     let mut examples = Object::new();
     for code in Code::ALL {
         examples.insert(code.as_str(), object([("summary", code.about().into()), ("value", refused(*code))]));
@@ -307,6 +294,43 @@ pub(super) fn components(resources: &[Resource], responses: Object) -> Value {
         ("examples", examples.into()),
         ("securitySchemes", security_schemes()),
     ])
+}
+
+/// Adds every schema that has a name of its own.
+pub(super) fn define_schemas(resources: &[Resource], names: &mut Names) {
+    for (name, schema) in resources.iter().flat_map(|resource| &resource.schemas) {
+        names.define(name, schema.clone());
+    }
+    for (name, schema) in outside::schemas() {
+        names.define(name, schema);
+    }
+    names.define("Error", errors::error());
+    names.define("ErrorDetails", errors::details());
+    names.define("ValidationErrors", errors::validation_errors());
+    names.define("MetaError", errors::meta_error());
+    names.define("Failure", errors::failure());
+}
+
+/// Gives a name to each object schema of the bodies and the responses of an operation.
+pub(super) fn name_schemas(operation: &mut Value, names: &mut Names) {
+    let name = names::pascal(operation.get("operationId").and_then(Value::as_str).unwrap_or_default());
+    if let Some(body) = operation.get_mut("requestBody") {
+        for_each_schema(body, &mut |schema| names.extract(&format!("{name}Request"), schema));
+    }
+    let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { return };
+    for (_, response) in responses.iter_mut() {
+        for_each_schema(response, &mut |schema| names.extract(&format!("{name}Response"), schema));
+    }
+}
+
+/// Calls `f` with the schema of each media type of a body or a response.
+fn for_each_schema(holder: &mut Value, f: &mut dyn FnMut(&mut Value)) {
+    let Some(content) = holder.get_mut("content").and_then(Value::as_object_mut) else { return };
+    for (_, media_type) in content.iter_mut() {
+        if let Some(schema) = media_type.get_mut("schema") {
+            f(schema);
+        }
+    }
 }
 
 /// The whole answer with this code.

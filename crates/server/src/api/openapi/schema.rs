@@ -27,6 +27,15 @@ impl Schema {
         self.set("description", about)
     }
 
+    /// Adds a sentence to the description.
+    fn append(self, sentence: &str) -> Self {
+        let about = match self.0.get("description").and_then(Value::as_str) {
+            Some(about) => std::format!("{about} {sentence}"),
+            None => sentence.to_owned(),
+        };
+        self.about(&about)
+    }
+
     /// What it is when nobody says.
     pub(super) fn default_of(self, value: impl Into<Value>) -> Self {
         self.set("default", value)
@@ -165,7 +174,7 @@ pub(super) fn boolean() -> Schema {
 
 /// Any object.
 pub(super) fn any_object() -> Schema {
-    Schema::of("object")
+    Schema::of("object").set("additionalProperties", true)
 }
 
 /// Anything.
@@ -251,21 +260,62 @@ pub(super) fn shown(fields: impl IntoIterator<Item = Field>) -> Schema {
     object(fields, false)
 }
 
-/// Exactly one of these members must be there.
+/// An object of which exactly one of these members must be present and not `null`.
+///
+/// The rule is written with `not`, which code generators leave alone: of a choice of required members they make a union
+/// of types that no object of the caller fits.
 pub(super) fn exactly_one(schema: Schema, names: &[&str]) -> Schema {
-    let choices: Vec<Value> = names.iter().map(|name| requires(name)).collect();
-    schema.set("oneOf", choices)
+    let mut wrong = vec![all_absent(names)];
+    for (index, first) in names.iter().enumerate() {
+        wrong.extend(names.iter().skip(index.saturating_add(1)).map(|second| all_present(&[first, second])));
+    }
+    let about = std::format!("Exactly one of {} is required.", listed(names));
+    schema.set("not", Schema::default().set("anyOf", wrong)).append(&about)
 }
 
-/// At least one of these members must be there.
+/// An object of which at least one of these members must be present and not `null`.
 pub(super) fn at_least_one(schema: Schema, names: &[&str]) -> Schema {
-    let choices: Vec<Value> = names.iter().map(|name| requires(name)).collect();
-    schema.set("anyOf", choices)
+    let about = std::format!("At least one of {} is required.", listed(names));
+    schema.set("not", all_absent(names)).append(&about)
 }
 
-/// That a member is there, and is not `null`.
-fn requires(name: &str) -> Value {
+/// "`a`, `b` and `c`".
+fn listed(names: &[&str]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| std::format!("`{name}`")).collect();
+    match quoted.as_slice() {
+        [first @ .., last] if !first.is_empty() => std::format!("{} and {last}", first.join(", ")),
+        _ => quoted.concat(),
+    }
+}
+
+/// An object in which each of these members is missing or `null`.
+fn all_absent(names: &[&str]) -> Value {
     let mut properties = Object::new();
-    properties.insert(name, Schema::default().set("not", Schema::of("null")));
-    Schema::default().set("required", vec![Value::from(name)]).set("properties", properties).into()
+    for name in names {
+        properties.insert(name, Schema::of("null"));
+    }
+    Schema::default().set("properties", properties).into()
+}
+
+/// An object in which all of these members are present and not `null`.
+fn all_present(names: &[&str]) -> Value {
+    let mut properties = Object::new();
+    for name in names {
+        properties.insert(name, Schema::default().set("not", Schema::of("null")));
+    }
+    let required: Vec<Value> = names.iter().map(|name| Value::from(*name)).collect();
+    Schema::default().set("required", required).set("properties", properties).into()
+}
+
+/// One of several named object schemas, told apart by the value of one property.
+pub(super) fn tagged<'a>(property: &str, variants: impl IntoIterator<Item = (&'a str, String)>) -> Schema {
+    let (mut choices, mut mapping) = (Vec::new(), Object::new());
+    for (value, name) in variants {
+        mapping.insert(value, std::format!("#/components/schemas/{name}"));
+        choices.push(named(&name));
+    }
+    let mut discriminator = Object::new();
+    discriminator.insert("propertyName", property);
+    discriminator.insert("mapping", mapping);
+    one_of(choices).set("discriminator", discriminator)
 }

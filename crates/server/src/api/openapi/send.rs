@@ -5,8 +5,8 @@ use domain::messages::content::MessageKind;
 use super::operation::Operation;
 use super::parts::idempotency_key;
 use super::schema::{
-    Field, Schema, anything, body, boolean, exactly_one, id, integer, list, may, named, need, one_of, only,
-    shown, text, time, word,
+    Field, Schema, anything, body, boolean, exactly_one, id, integer, list, may, named, need, only, shown,
+    tagged, text, time, word,
 };
 use super::{content, interactive, template_message};
 use crate::api::Code;
@@ -54,11 +54,11 @@ fn send_message() -> Operation {
         "Makes the request safe to repeat for 24 hours: the same body gets the first answer again.",
         idempotency_key(),
     )
-    .takes(named("SendRequest"), EXAMPLES)
+    .takes(named("SendMessageRequest"), EXAMPLES)
     .gives(
         200,
         "Meta took it; or, with `dry_run`, what would happen.",
-        super::schema::any_of([named("SentMessage"), named("Rehearsal")]),
+        super::schema::any_of([named("SentMessage"), named("DryRun")]),
         SENT,
     )
     .with_header("Idempotent-Replayed", "`true`: this is the answer to the first request with this key.", only("true"))
@@ -95,7 +95,7 @@ fn send_batch() -> Operation {
         idempotency_key(),
     )
     .takes(
-        body([need("messages", list(named("BatchItem"), 1..=MAX_ITEMS))]),
+        body([need("messages", list(named("BatchMessage"), 1..=MAX_ITEMS))]),
         [("two", r#"{"messages":[
             {"to":"+15550100001","type":"text","text":"Your table is ready.","idempotency_key":"table-1"},
             {"to":"+15550100002","type":"template","template":{"name":"hello_world","language":"en_US"}}]}"#)],
@@ -114,19 +114,41 @@ fn send_batch() -> Operation {
 /// The shapes by name.
 pub(super) fn schemas() -> Vec<(&'static str, Schema)> {
     let mut schemas = vec![
-        ("SendRequest", requests(false)),
-        ("BatchItem", requests(true)),
+        ("SendMessageRequest", requests(false)),
+        ("BatchMessage", requests(true)),
         ("SentMessage", sent()),
-        ("Rehearsal", rehearsal()),
+        ("DryRun", rehearsal()),
     ];
+    for (_, kind) in MessageKind::ALL {
+        let (message, item) = names(kind);
+        schemas.extend([(message, request(kind, false)), (item, request(kind, true))]);
+    }
     schemas.extend(content::schemas());
     schemas.extend(template_message::schemas());
     schemas.extend(interactive::schemas());
     schemas
 }
 
+/// Names of the schemas of a message and of an item of a batch.
+const fn names(kind: MessageKind) -> (&'static str, &'static str) {
+    match kind {
+        MessageKind::Text => ("TextMessage", "BatchTextMessage"),
+        MessageKind::Template => ("TemplateMessage", "BatchTemplateMessage"),
+        MessageKind::Image => ("ImageMessage", "BatchImageMessage"),
+        MessageKind::Video => ("VideoMessage", "BatchVideoMessage"),
+        MessageKind::Document => ("DocumentMessage", "BatchDocumentMessage"),
+        MessageKind::Audio => ("AudioMessage", "BatchAudioMessage"),
+        MessageKind::Sticker => ("StickerMessage", "BatchStickerMessage"),
+        MessageKind::Location => ("LocationMessage", "BatchLocationMessage"),
+        MessageKind::Contacts => ("ContactsMessage", "BatchContactsMessage"),
+        MessageKind::Reaction => ("ReactionMessage", "BatchReactionMessage"),
+        MessageKind::Interactive => ("InteractiveMessage", "BatchInteractiveMessage"),
+    }
+}
+
 fn requests(is_item: bool) -> Schema {
-    one_of(MessageKind::ALL.into_iter().map(|(_, kind)| request(kind, is_item)))
+    let name = |(message, item): (&'static str, &'static str)| if is_item { item } else { message };
+    tagged("type", MessageKind::ALL.into_iter().map(|(value, kind)| (value, name(names(kind)).to_owned())))
 }
 
 fn request(kind: MessageKind, is_item: bool) -> Schema {
@@ -149,15 +171,7 @@ fn request(kind: MessageKind, is_item: bool) -> Schema {
         fields.push(may("context", Schema::default().set("type", "null")));
     }
     fields.extend(envelope(is_item));
-    exactly_one(body(fields), &["to", "recipient", "contact"]).set("title", title(kind))
-}
-
-fn title(kind: MessageKind) -> String {
-    let word = kind.as_str();
-    let mut letters = word.chars();
-    letters
-        .next()
-        .map_or_else(String::new, |first| format!("{}{}", first.to_ascii_uppercase(), letters.as_str()))
+    exactly_one(body(fields), &["to", "recipient", "contact"])
 }
 
 fn envelope(is_item: bool) -> Vec<Field> {
@@ -169,8 +183,8 @@ fn envelope(is_item: bool) -> Vec<Field> {
         may("fallback_template", named("Template").about("Is sent instead when the window is closed.")),
         may(
             "on_unknown",
-            word(["hold", "resend"]).default_of("hold").about(
-                "When nobody knows whether Meta took it: wait for Meta's report, or send it once more.",
+            word(["hold", "resend"]).about(
+                "Default: `hold`. When nobody knows whether Meta took it: wait for Meta's report, or send it once more.",
             ),
         ),
         may("messaging_product", only("whatsapp").about("Of the Cloud API; changes nothing.")),
@@ -182,8 +196,8 @@ fn envelope(is_item: bool) -> Vec<Field> {
         fields.push(may("mode", only("queue")));
         fields.push(may("idempotency_key", text(1..=MAX_KEY).about("Makes this message safe to repeat.")));
     } else {
-        fields.push(may("mode", word(["sync", "queue"]).default_of("sync")));
-        fields.push(may("dry_run", boolean().default_of(false).about("Nothing is stored or sent.")));
+        fields.push(may("mode", word(["sync", "queue"]).about("Default: `sync`.")));
+        fields.push(may("dry_run", boolean().about("Default: `false`. With `true` nothing is stored or sent.")));
     }
     fields
 }
@@ -198,7 +212,7 @@ fn content_of(kind: MessageKind) -> Schema {
         MessageKind::Audio => named("Audio"),
         MessageKind::Sticker => named("Sticker"),
         MessageKind::Location => named("Location"),
-        MessageKind::Contacts => list(named("AddressCard"), 1..=257),
+        MessageKind::Contacts => list(named("ContactCard"), 1..=257),
         MessageKind::Reaction => named("Reaction"),
         MessageKind::Interactive => named("Interactive"),
     }

@@ -93,7 +93,7 @@ fn changes() -> [Operation; 4] {
             "With the parameters of a send, which are checked as a send's are, or with the samples that it was made with.",
         ))
         .may_take([may("components", list(named("TemplateComponent"), ..).about("As in a send."))], PARAMETERS)
-        .gives(200, "What customers see.", named("Preview"), PREVIEW)
+        .gives(200, "What customers see.", named("TemplatePreview"), PREVIEW)
         .fails([Code::TemplateParameters]),
     ]
 }
@@ -122,13 +122,13 @@ pub(super) fn schemas() -> Vec<(&'static str, Schema)> {
             need("buttons", list(text(..), ..).about("Their labels.")),
         ]
     };
-    let card = shown(seen().into_iter().chain([need("cards", list(named("PreviewCard"), ..=0))]));
+    let card = shown(seen().into_iter().chain([need("cards", list(named("TemplatePreviewCard"), ..=0))]));
     let preview = shown(seen().into_iter().chain([
-        need("cards", list(named("PreviewCard"), ..)),
+        need("cards", list(named("TemplatePreviewCard"), ..)),
         need("text", text(..).about("All of it, line by line.")),
         need("filled_with", word(["parameters", "samples"])),
     ]));
-    let mut schemas = vec![("StoredTemplate", template), ("Preview", preview), ("PreviewCard", card)];
+    let mut schemas = vec![("StoredTemplate", template), ("TemplatePreview", preview), ("TemplatePreviewCard", card)];
     schemas.extend(template_draft::schemas());
     schemas
 }

@@ -6,9 +6,7 @@ use crate::messages::content::plain;
 pub(crate) fn check(item: Item<'_, '_>) {
     let Some(flow) = item.object() else { return };
     flow.required("flow_message_version").one_of(&["3"]);
-    if let Some((_, name)) = flow.exactly_one(&["flow_id", "flow_name"]) {
-        name.string(1..);
-    }
+    flow.exactly_one(&["flow_id", "flow_name"], |_, item| item.string(1..));
     // Advised are 20; one client library refuses more than 30, and what Meta refuses is not documented.
     flow.required("flow_cta").string(1..=30);
     flow.optional("mode").one_of(&["published", "draft"]);
