@@ -10,6 +10,8 @@ mod crates;
 mod licences;
 mod links;
 mod migrations;
+mod modules;
+mod names;
 mod snapshots;
 mod sources;
 mod steps;
@@ -73,6 +75,8 @@ pub(crate) fn check(root: &Path) -> Result<Vec<Finding>> {
     findings.extend(tree::check_lock(&files));
     findings.extend(tree::check_single(&tree::built(root)?));
     findings.extend(sources::check(&files));
+    findings.extend(modules::check(&files));
+    findings.extend(names::check(&files));
     findings.extend(steps::check(&files));
     findings.extend(migrations::check(&files));
     findings.extend(snapshots::check(&files));
