@@ -7,9 +7,9 @@ use super::schema::{Schema, body, format, id, may, named, need, pattern, shown, 
 use crate::api::Code;
 
 /// A file of any type.
-const BYTES: &str = "*/*";
+pub(super) const BYTES: &str = "*/*";
 /// The same for code generators, which do not know `*/*`.
-const OCTETS: &str = "application/octet-stream";
+pub(super) const OCTETS: &str = "application/octet-stream";
 
 /// The routes.
 pub(super) fn operations() -> Vec<Operation> {

@@ -8,6 +8,7 @@ use domain::json::{Object, Value};
 use super::operation::{Answer, Body, JSON, Operation, Parameter, json};
 use super::names::{self, Names};
 use super::schema::{Schema, id, integer, named, only, text};
+use super::media::{BYTES, OCTETS};
 use super::{Resource, errors, example, outside};
 use crate::api::Code;
 use crate::api::answer::object;
@@ -249,7 +250,12 @@ pub(super) fn answer_of(mut headers: Object, answer: &Answer) -> Value {
         if let Some(example) = &answer.example {
             content.insert("example", example.clone());
         }
-        shown.insert("content", object([(media_type, Value::Object(content))]));
+        let mut contents = Object::new();
+        if *media_type == BYTES {
+            contents.insert(OCTETS, content.clone());
+        }
+        contents.insert(media_type, content);
+        shown.insert("content", contents);
     }
     Value::Object(shown)
 }
