@@ -2,10 +2,10 @@
 //!
 //! A step that fails does not keep the later ones from running: one run tells all there is to mend.
 //! The last line printed is `N passed, N failed`: every test of nextest, every documentation test, every check of
-//! the outside client, and every failed step that is not made of tests.
+//! the interoperability tests, and every failed step that is not made of tests.
 
+use crate::interop;
 use crate::junit::{self, Test};
-use crate::outside;
 use crate::repository::{self, TextFile};
 use crate::terminal::{now, say};
 use crate::tidy;
@@ -51,7 +51,7 @@ pub(crate) fn run() -> bool {
             cargo(&root, &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"], &[])
         }),
         step("tests", || nextest(&root, &mut slowest)),
-        step("outside client", || outside::check(&root)),
+        step("interoperability", || interop::check(&root)),
         step("documentation tests", || doc_tests(&root)),
         step("documentation", || {
             let arguments = ["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"];

@@ -9,8 +9,8 @@ mod chaos;
 mod ci;
 mod digest;
 mod dist;
+mod interop;
 mod junit;
-mod outside;
 mod process;
 mod repository;
 mod terminal;
@@ -37,8 +37,8 @@ enum Task {
         #[arg(long)]
         bless_migrations: bool,
     },
-    /// A public Cloud API client against the simulator.
-    Outside,
+    /// Tests with programs that other people wrote: API clients, webhook libraries, code generators.
+    Interop,
     /// A real gateway, killed again and again under load: nothing may be lost, doubled or stuck.
     Chaos(chaos::ChaosOptions),
     /// A release archive with its checksums, in target/dist.
@@ -68,7 +68,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Ci => return if ci::run() { ExitCode::SUCCESS } else { ExitCode::FAILURE },
         Task::Tidy { bless_migrations } => tidy::run(bless_migrations),
-        Task::Outside => outside::run(),
+        Task::Interop => interop::run(),
         Task::Dist => dist::run(),
         Task::Chaos(options) => chaos::run(&options),
         Task::Bench(Bench::Send(options)) => bench::send(&options),

@@ -1,7 +1,7 @@
 //! Posts a few events to a server of its own and prints what arrived, as JSON: an array of objects with `headers`,
 //! `body` and the endpoint's `secrets`.
 //!
-//! `cargo xtask outside` hands it to other people's libraries, which must be able to verify each delivery.
+//! `cargo xtask interop` hands it to other people's libraries, which must be able to verify each delivery.
 
 use std::io::Write as _;
 use std::sync::Arc;

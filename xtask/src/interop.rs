@@ -1,9 +1,11 @@
-//! `cargo xtask outside`: a public Cloud API client, pointed at the simulator, must notice no difference; public
-//! libraries must verify what we post to endpoints; the API must do what its description says; the examples must work.
+//! `cargo xtask interop`: tests with programs that other people wrote.
 //!
-//! Client and libraries are Python and JavaScript (`tests-outside/`), in environments of their own below `target/`, made
-//! once for each list of requirements. They know nothing of this repository, which is their worth: the simulator and
-//! the deliveries are read by eyes that never saw our code.
+//! A public Cloud API client works with the simulator; public libraries verify the webhooks; schemathesis tests the API
+//! against its OpenAPI document; clients in TypeScript and Python that are generated from that document send a message;
+//! the examples print what they say.
+//!
+//! The tests are Python and JavaScript (`interop/`). Their libraries are installed below `target/`, once for each list of
+//! requirements. They share no code with this repository.
 
 use crate::call::call;
 use crate::ci::Counts;
@@ -16,13 +18,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Where the tests are.
-const FOLDER: &str = "tests-outside";
+/// Folder of the tests.
+const FOLDER: &str = "interop";
 
-/// Where those in JavaScript are, within it.
+/// Folder of the tests in JavaScript, within [`FOLDER`].
 const JAVASCRIPT: &str = "javascript";
 
-/// Where those are, within it, that look at recorded deliveries.
+/// Folder of the tests of recorded deliveries, within [`FOLDER`].
 const DELIVERIES: &str = "deliveries";
 
 /// Builds the simulator, runs the tests against it, and fails if any did.
@@ -30,7 +32,7 @@ pub(crate) fn run() -> Result<()> {
     let counts = check(&repository::root())?;
     say(format_args!("{} passed, {} failed", counts.passed, counts.failed));
     if counts.failed > 0 {
-        bail!("the outside client noticed a difference");
+        bail!("an interoperability test failed");
     }
     Ok(())
 }
@@ -48,7 +50,7 @@ pub(crate) fn check(root: &Path) -> Result<Counts> {
     let target = repository::target_directory(root)?;
     let python = environment(root, &target)?;
     let modules = modules(root, &target)?;
-    // The libraries refuse deliveries that are some minutes old: they have their turn first.
+    // The libraries refuse deliveries that are some minutes old: these tests run first.
     let deliveries = deliveries(root, &target)?;
     let mut counts = vec![
         check_python(
@@ -74,7 +76,8 @@ pub(crate) fn check(root: &Path) -> Result<Counts> {
             .current_dir(root.join(FOLDER))
             .env("WAYPOST_SIMULATOR_URL", format!("http://{address}"))
             .env("WAYPOST_BINARY", target.join("debug/waypost"))
-            .env("WAYPOST_NODE_MODULES", &modules),
+            .env("WAYPOST_NODE_MODULES", &modules)
+            .env("WAYPOST_GENERATED_CLIENTS", target.join("interop-clients")),
     )?);
     let sum = |of: fn(&Counts) -> usize| counts.iter().map(of).fold(0, usize::saturating_add);
     Ok(Counts { passed: sum(|counts| counts.passed), failed: sum(|counts| counts.failed) })
@@ -87,11 +90,11 @@ fn check_python(python: &mut Command) -> Result<Counts> {
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .stdin(Stdio::null())
         .output()
-        .context("running the outside tests")?;
+        .context("running the interoperability tests")?;
     let report = String::from_utf8_lossy(&output.stderr);
     say(String::from_utf8_lossy(&output.stdout));
     say(&report);
-    let counts = counts(&report).context("the outside tests printed no closing line")?;
+    let counts = counts(&report).context("the interoperability tests printed no closing line")?;
     Ok(Counts { failed: counts.failed.max(usize::from(!output.status.success())), ..counts })
 }
 
@@ -104,15 +107,15 @@ fn check_javascript(root: &Path, modules: &Path, deliveries: &Path) -> Result<Co
         .env("WAYPOST_DELIVERIES", deliveries)
         .stdin(Stdio::null())
         .output()
-        .context("running the outside tests in JavaScript")?;
+        .context("running the interoperability tests in JavaScript")?;
     let report = String::from_utf8_lossy(&output.stdout);
     say(&report);
     say(String::from_utf8_lossy(&output.stderr));
-    let counts = tap_counts(&report).context("the outside tests in JavaScript printed no closing lines")?;
+    let counts = tap_counts(&report).context("the interoperability tests in JavaScript printed no closing lines")?;
     Ok(Counts { failed: counts.failed.max(usize::from(!output.status.success())), ..counts })
 }
 
-/// Has deliveries made and recorded, just now: the libraries refuse old ones. Hands back the file.
+/// Makes deliveries and records them, because the libraries refuse old ones. Returns the file.
 fn deliveries(root: &Path, target: &Path) -> Result<PathBuf> {
     let recorded = Command::new("cargo")
         .args(["run", "--quiet", "--package", "egress", "--example", "record", "--locked"])
@@ -123,15 +126,15 @@ fn deliveries(root: &Path, target: &Path) -> Result<PathBuf> {
     if !recorded.status.success() {
         bail!("deliveries could not be recorded");
     }
-    let file = target.join("outside-deliveries.json");
+    let file = target.join("interop-deliveries.json");
     fs::write(&file, recorded.stdout).context("writing the deliveries")?;
     Ok(file)
 }
 
-/// Installs the JavaScript libraries if they are not there, or are others; hands back their folder.
+/// Installs the JavaScript libraries if they are missing or out of date; returns their folder.
 fn modules(root: &Path, target: &Path) -> Result<PathBuf> {
     let source = root.join(FOLDER).join(JAVASCRIPT);
-    let folder = target.join("outside-node");
+    let folder = target.join("interop-node");
     let (modules, stamp) = (folder.join("node_modules"), folder.join("package-lock.sha256"));
     let wanted =
         sha256_hex(&fs::read(source.join("package-lock.json")).context("reading the lock file of npm")?);
@@ -148,11 +151,11 @@ fn modules(root: &Path, target: &Path) -> Result<PathBuf> {
     Ok(modules)
 }
 
-/// Makes the Python environment if it is not there, or is one for other requirements; hands back its Python.
+/// Makes the Python environment if it is missing or out of date; returns the path of its Python.
 fn environment(root: &Path, target: &Path) -> Result<PathBuf> {
     let requirements = root.join(FOLDER).join("requirements.txt");
-    let wanted = sha256_hex(&fs::read(&requirements).context("reading the outside tests' requirements")?);
-    let folder = target.join("outside-venv");
+    let wanted = sha256_hex(&fs::read(&requirements).context("reading the requirements of the interoperability tests")?);
+    let folder = target.join("interop-venv");
     let (python, stamp) = (folder.join("bin/python"), folder.join("requirements.sha256"));
     if fs::read_to_string(&stamp).is_ok_and(|made_for| made_for == wanted) && python.exists() {
         return Ok(python);

@@ -38,7 +38,7 @@ class Gateway:
 
     def patient_key(self) -> str:
         """A key without limits to speak of."""
-        wish = {"name": "outside", "scopes": ["send", "read", "manage"]}
+        wish = {"name": "interop", "scopes": ["send", "read", "manage"]}
         return self.call(
             "POST", "/api/api-keys", wish | {"rate_per_minute": UNLIMITED, "rate_burst": UNLIMITED}
         )["key"]

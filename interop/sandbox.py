@@ -1,4 +1,4 @@
-"""What the outside tests share: the public client pointed at the simulator, and a receiver for its webhooks.
+"""What the interoperability tests share: the public client pointed at the simulator, and a receiver for its webhooks.
 
 The client is pywa as it comes from its registry. Nothing of it is replaced: the base URL is changed on the HTTP
 session that it lets its users bring, and webhooks go through the functions it has for servers of one's own.
@@ -20,7 +20,7 @@ from pywa.types import CallbackButton, CallbackSelection, Message, MessageStatus
 
 SIMULATOR = os.environ["WAYPOST_SIMULATOR_URL"]
 VERSION = "24.0"
-VERIFY_TOKEN = "outside-verify-token"
+VERIFY_TOKEN = "interop-verify-token"
 INBOUND = (Message, CallbackButton, CallbackSelection)
 # How long a webhook may take. Statuses follow the acceptance within two seconds.
 DEADLINE_SECONDS = 15

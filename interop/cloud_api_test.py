@@ -10,7 +10,7 @@ import unittest
 
 import httpx
 import pywa
-from outside import SIMULATOR, VERSION, Sandbox
+from sandbox import SIMULATOR, VERSION, Sandbox
 from pywa import errors
 from pywa.types import Button, Industry, MessageStatusType, Pagination, Section, SectionList, SectionRow
 from pywa.types.templates import (
@@ -215,30 +215,30 @@ class Templates(unittest.TestCase):
         return template, sandbox.client.create_template(template)
 
     def test_a_template_is_created_reviewed_and_sent(self) -> None:
-        template, created = self.create("outside_order_left")
+        template, created = self.create("interop_order_left")
         self.assertEqual(created.category, TemplateCategory.UTILITY)
         sandbox.control("POST", f"/templates/{created.id}/review", {"status": "APPROVED"})
         details = sandbox.client.get_template(created.id)
-        self.assertEqual((details.name, details.status), ("outside_order_left", TemplateStatus.APPROVED))
+        self.assertEqual((details.name, details.status), ("interop_order_left", TemplateStatus.APPROVED))
 
         body = template.components[1]
         sent = sandbox.client.send_template(
             customer(141, has_written=False),
-            "outside_order_left",
+            "interop_order_left",
             TemplateLanguage.ENGLISH_US,
             [body.params("Maya", "A-7")],
         )
-        self.assertIn("outside_order_left", str(sandbox.accepted(sent.id)))
+        self.assertIn("interop_order_left", str(sandbox.accepted(sent.id)))
         sandbox.status(sent.id, MessageStatusType.DELIVERED)
 
     def test_a_template_with_too_few_parameters_is_refused(self) -> None:
-        _, created = self.create("outside_too_few")
+        _, created = self.create("interop_too_few")
         sandbox.control("POST", f"/templates/{created.id}/review", {"status": "APPROVED"})
         one = BodyText("Hello {{1}}", "Maya")
         with self.assertRaises(errors.TemplateParamCountMismatch):
             sandbox.client.send_template(
                 customer(142, has_written=False),
-                "outside_too_few",
+                "interop_too_few",
                 TemplateLanguage.ENGLISH_US,
                 [one.params("Maya")],
             )
@@ -246,11 +246,11 @@ class Templates(unittest.TestCase):
     def test_an_unknown_template_is_refused(self) -> None:
         with self.assertRaises(errors.TemplateNotExists):
             sandbox.client.send_template(
-                customer(143, has_written=False), "outside_nowhere", TemplateLanguage.ENGLISH_US, []
+                customer(143, has_written=False), "interop_nowhere", TemplateLanguage.ENGLISH_US, []
             )
 
     def test_the_list_of_templates_is_paged(self) -> None:
-        names = {f"outside_page_{number}" for number in range(3)}
+        names = {f"interop_page_{number}" for number in range(3)}
         for name in names:
             self.create(name)
         page = sandbox.client.get_templates(pagination=Pagination(limit=2))
@@ -265,10 +265,10 @@ class Templates(unittest.TestCase):
         self.assertLessEqual(names, {template.name for template in seen})
 
     def test_a_template_is_deleted(self) -> None:
-        _, created = self.create("outside_deleted")
-        self.assertTrue(sandbox.client.delete_template("outside_deleted", template_id=created.id))
-        names = {template.name for template in sandbox.client.get_templates(name="outside_deleted")}
-        self.assertNotIn("outside_deleted", names)
+        _, created = self.create("interop_deleted")
+        self.assertTrue(sandbox.client.delete_template("interop_deleted", template_id=created.id))
+        names = {template.name for template in sandbox.client.get_templates(name="interop_deleted")}
+        self.assertNotIn("interop_deleted", names)
 
 
 class Numbers(unittest.TestCase):
