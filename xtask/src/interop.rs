@@ -111,7 +111,8 @@ fn check_javascript(root: &Path, modules: &Path, deliveries: &Path) -> Result<Co
     let report = String::from_utf8_lossy(&output.stdout);
     say(&report);
     say(String::from_utf8_lossy(&output.stderr));
-    let counts = tap_counts(&report).context("the interoperability tests in JavaScript printed no closing lines")?;
+    let counts =
+        tap_counts(&report).context("the interoperability tests in JavaScript printed no closing lines")?;
     Ok(Counts { failed: counts.failed.max(usize::from(!output.status.success())), ..counts })
 }
 
@@ -154,7 +155,9 @@ fn modules(root: &Path, target: &Path) -> Result<PathBuf> {
 /// Makes the Python environment if it is missing or out of date; returns the path of its Python.
 fn environment(root: &Path, target: &Path) -> Result<PathBuf> {
     let requirements = root.join(FOLDER).join("requirements.txt");
-    let wanted = sha256_hex(&fs::read(&requirements).context("reading the requirements of the interoperability tests")?);
+    let wanted = sha256_hex(
+        &fs::read(&requirements).context("reading the requirements of the interoperability tests")?,
+    );
     let folder = target.join("interop-venv");
     let (python, stamp) = (folder.join("bin/python"), folder.join("requirements.sha256"));
     if fs::read_to_string(&stamp).is_ok_and(|made_for| made_for == wanted) && python.exists() {

@@ -120,7 +120,9 @@ impl<'a, 'p> Item<'a, 'p> {
             node.integer(&bounds);
             node.or_text("^-?[0-9]+$");
         });
-        let Some(Value::String(text)) = self.value else { return self.value.and_then(|_| self.integer(bounds)) };
+        let Some(Value::String(text)) = self.value else {
+            return self.value.and_then(|_| self.integer(bounds));
+        };
         // Rust's parser also takes `+1`, which no JSON number is.
         match text.parse::<i64>() {
             Ok(number) if !text.starts_with('+') => self.within(number, &bounds),
@@ -137,7 +139,9 @@ impl<'a, 'p> Item<'a, 'p> {
             node.number(&bounds);
             node.or_text(r"^-?[0-9]+(\.[0-9]+)?$");
         });
-        let Some(Value::String(text)) = self.value else { return self.value.and_then(|_| self.number(bounds)) };
+        let Some(Value::String(text)) = self.value else {
+            return self.value.and_then(|_| self.number(bounds));
+        };
         // Rust's parser also takes `inf`, `nan` and `+1`, which no JSON number is.
         let is_plain = |text: &str| text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
         match text.parse::<f64>() {

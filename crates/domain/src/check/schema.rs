@@ -281,7 +281,9 @@ impl Node {
             let schema = node.schema();
             properties.insert(&name, if is_nullable { or_null(schema) } else { schema });
         }
-        if keywords.get("type").and_then(Value::as_str) == Some("object") && keywords.get("properties").is_none() {
+        if keywords.get("type").and_then(Value::as_str) == Some("object")
+            && keywords.get("properties").is_none()
+        {
             if !properties.is_empty() {
                 let is_closed = keywords.remove("additionalProperties");
                 let not = keywords.remove("not");
@@ -499,7 +501,9 @@ impl<'a, 'p> Fields<'a, 'p> {
         self.describe(|node| {
             let mut wrong = vec![all_absent(names)];
             for (index, first) in names.iter().enumerate() {
-                wrong.extend(names.iter().skip(index.saturating_add(1)).map(|second| both_present(first, second)));
+                wrong.extend(
+                    names.iter().skip(index.saturating_add(1)).map(|second| both_present(first, second)),
+                );
             }
             let mut any = Object::new();
             any.insert("anyOf", wrong);
@@ -597,4 +601,3 @@ impl<'a, 'p> Fields<'a, 'p> {
         });
     }
 }
-

@@ -129,7 +129,9 @@ fn read_envelope(fields: &Fields<'_, '_>, item: Kind, now: Timestamp) -> Envelop
         context.refuse("is not allowed with a reaction: the reaction names its message itself");
     }
     let client_reference = fields
-        .at_most_one(&["client_reference", "biz_opaque_callback_data"], |_, item| item.string(1..=MAX_REFERENCE))
+        .at_most_one(&["client_reference", "biz_opaque_callback_data"], |_, item| {
+            item.string(1..=MAX_REFERENCE)
+        })
         .map(str::to_owned);
     match item {
         Kind::Single => {

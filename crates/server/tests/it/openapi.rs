@@ -216,7 +216,8 @@ async fn each_field_of_a_send_is_known_whatever_the_type() {
                 let mut message = serde_json::Map::new();
                 message.insert("type".to_owned(), kind.clone());
                 message.insert(field.clone(), json!([[[]]]));
-                let body = if shape == "BatchMessage" { json!({"messages": [message]}) } else { json!(message) };
+                let body =
+                    if shape == "BatchMessage" { json!({"messages": [message]}) } else { json!(message) };
                 let answer = app.post(path, &body).await;
                 let told = answer.body.to_string();
                 assert!(told.contains(&format!("/{field}")), "{kind} {field}: {told}");

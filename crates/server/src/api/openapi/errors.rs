@@ -186,7 +186,10 @@ pub(super) fn details() -> Schema {
         may("field", word(["name", "phone_number_id"]).about("`account_exists`: what is taken.")),
         may("waiting", integer(1..).about("`account_busy`: how many messages wait.")),
         may("contact_id", id().about("`contact_exists`: who has the number or user id.")),
-        may("imported", named("ContactImport").about("An import that broke off: what became of the rows before.")),
+        may(
+            "imported",
+            named("ContactImport").about("An import that broke off: what became of the rows before."),
+        ),
         may("limit", integer(1..).about("`too_many`: how many there may be.")),
         may("limit_bytes", integer(1..).about("`payload_too_large`: the most bytes.")),
         may("reason", text(1..).about("`media_failed`, `media_pending`: why.")),

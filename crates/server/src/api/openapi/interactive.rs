@@ -21,9 +21,23 @@ pub(super) fn schemas() -> Vec<(&'static str, Schema)> {
         ("ProductSections", product_sections()),
     ];
     let types = types();
-    let names = ["button", "list", "cta_url", "product", "product_list", "catalog_message", "flow",
-        "location_request_message", "carousel", "address_message", "order_details", "order_status",
-        "call_permission_request", "voice_call", "request_contact_info"];
+    let names = [
+        "button",
+        "list",
+        "cta_url",
+        "product",
+        "product_list",
+        "catalog_message",
+        "flow",
+        "location_request_message",
+        "carousel",
+        "address_message",
+        "order_details",
+        "order_status",
+        "call_permission_request",
+        "voice_call",
+        "request_contact_info",
+    ];
     let variants = names.into_iter().zip(types.iter().map(|(name, _)| (*name).to_owned()));
     let interactive = tagged("type", variants).about("Buttons, lists, products, flows and so on.");
     schemas.extend(types);

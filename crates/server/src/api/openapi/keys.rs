@@ -29,7 +29,8 @@ pub(super) fn operations() -> Vec<Operation> {
         may("rate_burst", calls("Sends in any second; without it the configured limit.")),
         may("expires_at", time().about("When it stops working; in the future.")),
     ]);
-    let overlap = integer(0..=MAX_OVERLAP).about(&std::format!("Seconds for which the old key stays valid. Default: {OVERLAP}."));
+    let overlap = integer(0..=MAX_OVERLAP)
+        .about(&std::format!("Seconds for which the old key stays valid. Default: {OVERLAP}."));
     vec![
         Operation::new("list_keys", "List keys", "Those that are not revoked, newest first.")
             .search("A part of the name or the prefix.", 200)

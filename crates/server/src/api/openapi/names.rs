@@ -75,7 +75,8 @@ impl Names {
             for choice in choices {
                 let is_object = is_nested_object(choice);
                 n += usize::from(is_object);
-                let name = if is_object && n_objects > 1 { format!("{name}Variant{n}") } else { name.to_owned() };
+                let name =
+                    if is_object && n_objects > 1 { format!("{name}Variant{n}") } else { name.to_owned() };
                 let name = if is_object && n_objects == 1 { format!("{name}Object") } else { name };
                 self.extract(&name, choice);
             }
@@ -109,7 +110,9 @@ impl Ordered<'_> {
     }
 
     fn add_referenced(&mut self, value: &Value) {
-        if let Some(name) = value.get("$ref").and_then(Value::as_str).and_then(|name| name.strip_prefix(SCHEMAS)) {
+        if let Some(name) =
+            value.get("$ref").and_then(Value::as_str).and_then(|name| name.strip_prefix(SCHEMAS))
+        {
             self.add(name);
         }
         for element in value.as_array().unwrap_or_default() {

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use axum::http::StatusCode;
 use domain::json::{Object, Value};
 
-use super::operation::{Answer, Body, JSON, Operation, Parameter, json};
-use super::names::{self, Names};
-use super::schema::{Schema, id, integer, named, only, text};
 use super::media::{BYTES, OCTETS};
+use super::names::{self, Names};
+use super::operation::{Answer, Body, JSON, Operation, Parameter, json};
+use super::schema::{Schema, id, integer, named, only, text};
 use super::{Resource, errors, example, outside};
 use crate::api::Code;
 use crate::api::answer::object;

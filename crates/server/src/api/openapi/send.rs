@@ -197,7 +197,10 @@ fn envelope(is_item: bool) -> Vec<Field> {
         fields.push(may("idempotency_key", text(1..=MAX_KEY).about("Makes this message safe to repeat.")));
     } else {
         fields.push(may("mode", word(["sync", "queue"]).about("Default: `sync`.")));
-        fields.push(may("dry_run", boolean().about("Default: `false`. With `true` nothing is stored or sent.")));
+        fields.push(may(
+            "dry_run",
+            boolean().about("Default: `false`. With `true` nothing is stored or sent."),
+        ));
     }
     fields
 }

@@ -128,7 +128,8 @@ pub(super) fn schemas() -> Vec<(&'static str, Schema)> {
         need("text", text(..).about("All of it, line by line.")),
         need("filled_with", word(["parameters", "samples"])),
     ]));
-    let mut schemas = vec![("StoredTemplate", template), ("TemplatePreview", preview), ("TemplatePreviewCard", card)];
+    let mut schemas =
+        vec![("StoredTemplate", template), ("TemplatePreview", preview), ("TemplatePreviewCard", card)];
     schemas.extend(template_draft::schemas());
     schemas
 }
