@@ -58,12 +58,17 @@ impl<'a, 'p> Fields<'a, 'p> {
 
     /// A field that this object must not have, with the reason: "is not allowed in a list message".
     pub fn forbidden(&self, name: &'static str, reason: &str) {
+        self.forbidden_with(name, || reason.to_owned());
+    }
+
+    /// As [`Fields::forbidden`], with a reason that is made only when it is needed.
+    pub fn forbidden_with(&self, name: &'static str, reason: impl FnOnce() -> String) {
         if self.found.is_describing() {
             return;
         }
         let item = self.optional(name);
         if item.is_present() {
-            item.refuse(reason);
+            item.refuse(reason());
         }
     }
 

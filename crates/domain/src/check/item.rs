@@ -81,6 +81,17 @@ impl<'a, 'p> Item<'a, 'p> {
         self.string_that(is_http_url, "must be an absolute URL that starts with https:// or http://")
     }
 
+    /// An object that is written as JSON text, whose content is not checked.
+    pub fn json_text(&self) {
+        self.describe(|node| {
+            node.set("type", "string");
+            node.set("pattern", r"^\s*\{");
+        });
+        if self.value.and_then(Value::as_str).is_some_and(|text| !text.trim_start().starts_with('{')) {
+            let _refused: Option<()> = self.wrong_kind("an object");
+        }
+    }
+
     /// `true` or `false`.
     pub fn boolean(&self) -> Option<bool> {
         self.describe(|node| node.set("type", "boolean"));

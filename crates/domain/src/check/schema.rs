@@ -108,9 +108,9 @@ impl SchemaRecorder {
         })
     }
 
-    /// Describes what `read` reads at a place, apart from what is described there already.
-    fn apart(&self, place: &Place<'_>, read: impl FnOnce()) -> Node {
-        let before = self.at(place, std::mem::take);
+    /// Describes what `read` reads at a place, beginning with `start`, apart from what is described there already.
+    fn apart(&self, place: &Place<'_>, start: Node, read: impl FnOnce()) -> Node {
+        let before = self.at(place, |node| std::mem::replace(node, start));
         read();
         self.at(place, |node| std::mem::replace(node, before))
     }
@@ -264,7 +264,9 @@ impl Node {
     }
 
     fn about(&mut self, about: &str) {
-        self.sentences.insert(0, about.to_owned());
+        if !self.sentences.iter().any(|sentence| sentence == about) {
+            self.sentences.insert(0, about.to_owned());
+        }
     }
 
     /// The part as JSON Schema.
@@ -433,7 +435,7 @@ impl<'a, 'p> Item<'a, 'p> {
         let Some(recorder) = &self.found.recorder else { return Some(read(self)) };
         let about = recorder.at(&self.place, |node| std::mem::take(&mut node.sentences));
         if recorder.definitions.borrow().get(name).is_none() {
-            let node = recorder.apart(&self.place, || drop(read(self)));
+            let node = recorder.apart(&self.place, Node::default(), || drop(read(self)));
             recorder.define(name, node);
         }
         recorder.at(&self.place, |node| {
@@ -445,13 +447,22 @@ impl<'a, 'p> Item<'a, 'p> {
 
     /// Reads a text with `text`, and any other value with `other`.
     pub fn string_or<T>(self, text: impl FnOnce(Self) -> T, other: impl FnOnce(Self) -> T) -> Option<T> {
+        self.either(|value| value.as_str().is_some(), text, other)
+    }
+
+    /// Reads a value for which `is_first` is true with `first`, and any other value with `second`.
+    pub fn either<T>(
+        self,
+        is_first: impl FnOnce(&Value) -> bool,
+        first: impl FnOnce(Self) -> T,
+        second: impl FnOnce(Self) -> T,
+    ) -> Option<T> {
         let Some(recorder) = &self.found.recorder else {
-            let is_text = matches!(self.value, Some(Value::String(_)));
-            return Some(if is_text { text(self) } else { other(self) });
+            return Some(if self.value.is_some_and(is_first) { first(self) } else { second(self) });
         };
-        let text = recorder.apart(&self.place, || drop(text(self)));
-        let other = recorder.apart(&self.place, || drop(other(self)));
-        recorder.at(&self.place, |node| node.set("anyOf", vec![text.schema(), other.schema()]));
+        let first = recorder.apart(&self.place, Node::default(), || drop(first(self)));
+        let second = recorder.apart(&self.place, Node::default(), || drop(second(self)));
+        recorder.at(&self.place, |node| node.set("anyOf", vec![first.schema(), second.schema()]));
         None
     }
 }
@@ -481,6 +492,12 @@ impl<'a, 'p> Fields<'a, 'p> {
                 });
             });
         }
+    }
+
+    /// `true` while the reader is described: fields that only some values have are described as optional then.
+    #[must_use]
+    pub const fn is_described(&self) -> bool {
+        self.found.is_describing()
     }
 
     /// Documentation of the object.
@@ -556,6 +573,8 @@ impl<'a, 'p> Fields<'a, 'p> {
             }
             return;
         };
+        // The fields that were read before the tag belong to each kind.
+        let start = recorder.at(&self.place, |node| node.clone());
         let (mut choices, mut mapping) = (Vec::new(), Object::new());
         let mut done: Vec<&str> = Vec::new();
         for (_, name, _) in variants {
@@ -565,7 +584,7 @@ impl<'a, 'p> Fields<'a, 'p> {
             done.push(name);
             let alike: Vec<&Variant<T>> = variants.iter().filter(|(_, other, _)| other == name).collect();
             let words: Vec<&'static str> = alike.iter().map(|(word, _, _)| *word).collect();
-            let node = recorder.apart(&self.place, || {
+            let node = recorder.apart(&self.place, start.clone(), || {
                 self.describe(Node::object);
                 let item = self.required(tag);
                 if is_any_case {
@@ -591,6 +610,10 @@ impl<'a, 'p> Fields<'a, 'p> {
         self.describe(|node| {
             node.keywords = Object::new();
             node.fields.clear();
+            if let [Value::Object(only)] = choices.as_slice() {
+                node.keywords = only.clone();
+                return;
+            }
             node.set("oneOf", choices);
             if !is_any_case {
                 let mut discriminator = Object::new();

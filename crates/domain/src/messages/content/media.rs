@@ -24,17 +24,40 @@ const KEYS: [(&str, MediaKind); 4] = [
     ("gif", MediaKind::Video),
 ];
 
+impl Shape {
+    /// Name and description of its schema.
+    const fn documentation(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Image => ("Image", "Image: JPEG or PNG, at most 5 MB."),
+            Self::Video => ("Video", "Video: MP4 or 3GPP, at most 16 MB."),
+            Self::Document => ("Document", "Document: a file of at most 100 MB."),
+            Self::Audio => ("Audio", "Audio: AAC, M4A, MP3, AMR or OGG, at most 16 MB."),
+            Self::Sticker => ("Sticker", "Sticker: WebP, at most 100 kB, or 500 kB if it is animated."),
+            Self::Bare => ("HeaderMedia", "Image or video of a header."),
+            Self::BareDocument => ("HeaderDocument", "Document of a header."),
+        }
+    }
+}
+
 pub(crate) fn check(item: Item<'_, '_>, shape: Shape) {
+    item.shared(shape.documentation().0, |item| check_object(item, shape));
+}
+
+fn check_object(item: Item<'_, '_>, shape: Shape) {
     let Some(medium) = item.object() else { return };
+    medium.about(shape.documentation().1);
     check_source(&medium);
     if matches!(shape, Shape::Image | Shape::Video | Shape::Document) {
-        medium.optional("caption").string(..=1024);
+        medium.optional("caption").about("Text shown with the file.").string(..=1024);
     }
     if matches!(shape, Shape::Document | Shape::BareDocument) {
-        medium.optional("filename").string(1..);
+        medium.optional("filename").about("File name that the recipient sees.").string(1..);
     }
     if shape == Shape::Audio {
-        medium.optional("voice").boolean();
+        medium
+            .optional("voice")
+            .about("`true`: WhatsApp shows the file as a voice message. Requires OGG with the Opus codec.")
+            .boolean();
     }
     medium.finish();
 }
@@ -44,9 +67,12 @@ fn check_source(medium: &Fields<'_, '_>) {
     medium.exactly_one(&["id", "link", "url"], |name, item| match name {
         "id" => {
             let is_id = |text: &str| !text.is_empty() && !text.contains(char::is_whitespace);
-            item.string_that(is_id, "must be a media id, without blanks")
+            item.about("Meta's media ID, or the ID of a file that was uploaded with `POST /api/media`.")
+                .pattern(r"^\S+$")
+                .string_that(is_id, "must be a media id, without blanks")
         }
-        _ => item.http_url(),
+        "link" => item.about("URL of the file.").http_url(),
+        _ => item.about("Same as `link`.").http_url(),
     });
 }
 

@@ -118,7 +118,15 @@ impl Content {
     /// Meta's form.
     pub fn read(kind: MessageKind, value: Value, base: &str, now: Timestamp) -> Result<Self, Vec<Violation>> {
         let found = Violations::new();
-        let item = Item::new(&value, Place::from_pointer(base), &found);
+        Self::check(kind, Item::new(&value, Place::from_pointer(base), &found), now);
+        found.result(())?;
+        let mut content = Self { kind, object: value };
+        content.bring_to_metas_form();
+        Ok(content)
+    }
+
+    /// Checks the object named by `type`, as [`Content::read`] does, and notes the violations.
+    pub fn check(kind: MessageKind, item: Item<'_, '_>, now: Timestamp) {
         match kind {
             MessageKind::Text => plain::check_text(item),
             MessageKind::Template => sending::check_template(item),
@@ -132,10 +140,6 @@ impl Content {
             MessageKind::Reaction => plain::check_reaction(item),
             MessageKind::Interactive => interactive::check(item, now),
         }
-        found.result(())?;
-        let mut content = Self { kind, object: value };
-        content.bring_to_metas_form();
-        Ok(content)
     }
 
     /// A content that was checked before and comes back from the store.

@@ -5,29 +5,38 @@
 
 use jiff::Timestamp;
 
-use super::{Fields, Item, Value};
+use super::{Fields, Item};
 
+/// Name of the schema of an amount with a description.
+const DESCRIBED: &str = "DescribedAmount";
 /// Order details end 300 seconds from now at the earliest.
 const SHORTEST: i64 = 300;
 
 pub(crate) fn check_details(item: Item<'_, '_>, now: Timestamp) {
-    if is_json_text(&item) {
-        return;
-    }
+    item.string_or(check_json_text, |item| check_details_object(item, now));
+}
+
+fn check_details_object(item: Item<'_, '_>, now: Timestamp) {
     let Some(details) = item.object() else { return };
+    details.about(
+        "Order to be paid. With the currency `INR` every field is checked and unknown fields are refused; with another \
+         currency only the reference and the sums are checked.",
+    );
     check_reference(&details);
-    let currency = details.required("currency");
+    let currency = details.required("currency").about("Currency code (ISO 4217).");
     let is_india = currency.string(1..) == Some("INR");
-    if is_india {
-        details.required("type").one_of(&["digital-goods", "physical-goods"]);
+    if is_india || details.is_described() {
+        let required = |name| if is_india { details.required(name) } else { details.optional(name) };
+        required("type").about("Required with `INR`.").one_of(&["digital-goods", "physical-goods"]);
         if let Some(beneficiaries) = details.optional("beneficiaries").array(..) {
             beneficiaries.iter().for_each(check_beneficiary);
         }
-        if let Some(settings) = details.required("payment_settings").array(1..) {
+        if let Some(settings) = required("payment_settings").about("Required with `INR`.").array(1..) {
             settings.iter().for_each(check_settings);
         }
     }
-    let total = check_amount(details.required("total_amount"), |_| {});
+    let total = details.required("total_amount").about("subtotal + tax + shipping − discount.");
+    let total = check_amount(total, "Amount", |_| {});
     if let Some(order) = details.required("order").object() {
         let sum = check_order(&order, now);
         if let (Some(total), Some(sum)) = (total, sum)
@@ -46,9 +55,9 @@ fn finish(fields: Fields<'_, '_>, is_closed: bool) {
     if is_closed { fields.finish() } else { fields.finish_open() }
 }
 
-/// Graph takes nested objects as JSON strings too (base rules); what is in one is left to Meta.
-fn is_json_text(item: &Item<'_, '_>) -> bool {
-    matches!(item.value(), Some(Value::String(text)) if text.trim_start().starts_with('{'))
+/// Graph takes nested objects as JSON strings too; what is in one is left to Meta.
+fn check_json_text(item: Item<'_, '_>) {
+    item.about("The same object as JSON text, whose content only Meta checks.").json_text();
 }
 
 fn check_reference(fields: &Fields<'_, '_>) {
@@ -58,6 +67,8 @@ fn check_reference(fields: &Fields<'_, '_>) {
     };
     fields
         .required("reference_id")
+        .about("Your reference of the order.")
+        .pattern("^[A-Za-z0-9_.-]{1,35}$")
         .string_that(is_reference, "must be 1 to 35 letters, digits, underscores, dots and dashes");
 }
 
@@ -69,7 +80,7 @@ fn check_beneficiary(item: Item<'_, '_>) {
     beneficiary.required("city").string(1..);
     beneficiary.required("state").string(1..);
     beneficiary.required("country").one_of(&["India"]);
-    beneficiary.required("postal_code").string_that(
+    beneficiary.required("postal_code").pattern("^[0-9]{6}$").string_that(
         |code| code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit()),
         "must be 6 digits",
     );
@@ -103,7 +114,7 @@ fn check_settings(item: Item<'_, '_>) {
         let kind = gateway.required("type").one_of(&["billdesk", "razorpay", "payu", "zaakpay"]);
         gateway.required("configuration_name").string(1..=60);
         for (name, fields, most) in GATEWAYS {
-            if kind == Some(name)
+            if (kind == Some(name) || gateway.is_described())
                 && let Some(provider) = gateway.optional(name).object()
             {
                 for field in fields {
@@ -144,6 +155,7 @@ fn check_settings(item: Item<'_, '_>) {
 
 /// Notes under names of the caller's choice: at most 15, each at most 256 characters.
 fn check_notes(item: Item<'_, '_>) {
+    let item = item.about("At most 15 notes of at most 256 characters.").keyword("maxProperties", 15);
     let Some(notes) = item.open_object() else { return };
     if notes.len() > 15 {
         item.refuse(format!("must have at most 15 notes, has {}", notes.len()));
@@ -154,13 +166,18 @@ fn check_notes(item: Item<'_, '_>) {
 }
 
 /// An amount of money in hundredths: `{"value": 12500, "offset": 100}`, with further fields in some places.
-fn check_amount(item: Item<'_, '_>, further: impl FnOnce(&Fields<'_, '_>)) -> Option<i64> {
-    let amount = item.object()?;
-    let value = amount.required("value").integer(0..);
-    amount.required("offset").integer(100..=100);
-    further(&amount);
-    amount.finish();
-    value
+/// Its schema has this name.
+fn check_amount(item: Item<'_, '_>, name: &str, further: impl FnOnce(&Fields<'_, '_>)) -> Option<i64> {
+    let value = item.shared(name, |item| {
+        let amount = item.object()?;
+        let value =
+            amount.required("value").about("Amount in hundredths of the currency's unit.").integer(0..);
+        amount.required("offset").integer(100..=100);
+        further(&amount);
+        amount.finish();
+        value
+    });
+    value.flatten()
 }
 
 /// Checks an order and gives what its total must be, if all parts of it are there.
@@ -189,14 +206,19 @@ fn check_order(order: &Fields<'_, '_>, now: Timestamp) -> Option<i128> {
     let description = |amount: &Fields<'_, '_>| {
         amount.optional("description").string(..=60);
     };
-    let subtotal_item = order.required("subtotal");
-    let subtotal = check_amount(subtotal_item, |_| {});
-    let tax = check_amount(order.required("tax"), description);
+    let subtotal_item = order.required("subtotal").about("Sum of (`sale_amount` or `amount`) × `quantity`.");
+    let subtotal = check_amount(subtotal_item, "Amount", |_| {});
+    let tax = check_amount(order.required("tax"), DESCRIBED, description);
     let shipping = order.optional("shipping");
-    let shipping = if shipping.is_present() { check_amount(shipping, description) } else { Some(0) };
+    let is_described = order.is_described();
+    let shipping = if shipping.is_present() || is_described {
+        check_amount(shipping, DESCRIBED, description)
+    } else {
+        Some(0)
+    };
     let discount = order.optional("discount");
-    let discount = if discount.is_present() {
-        check_amount(discount, |amount| {
+    let discount = if discount.is_present() || is_described {
+        check_amount(discount, "Discount", |amount| {
             description(amount);
             amount.optional("discount_program_name").string(..=60);
         })
@@ -204,7 +226,9 @@ fn check_order(order: &Fields<'_, '_>, now: Timestamp) -> Option<i128> {
         Some(0)
     };
     if let Some(expiration) = order.optional("expiration").object() {
-        let time = expiration.required("timestamp");
+        let time = expiration
+            .required("timestamp")
+            .about("End of the order's validity in Unix seconds, at least 300 seconds from now.");
         if let Some(at) = time.integer_or_text(0..) {
             let earliest = now.as_second().saturating_add(SHORTEST);
             if at < earliest {
@@ -230,10 +254,10 @@ fn check_order(order: &Fields<'_, '_>, now: Timestamp) -> Option<i128> {
 /// Checks an item and gives its price times its quantity.
 fn check_item(item: Fields<'_, '_>) -> Option<i128> {
     item.required("name").string(1..=60);
-    let amount = check_amount(item.required("amount"), |_| {});
+    let amount = check_amount(item.required("amount"), "Amount", |_| {});
     let quantity = item.required("quantity").integer(1..);
-    let sale = item.optional("sale_amount");
-    let sale_amount = check_amount(sale, |_| {});
+    let sale = item.optional("sale_amount").about("Reduced price, less than `amount`.");
+    let sale_amount = check_amount(sale, "Amount", |_| {});
     let mut is_sound = true;
     if let (Some(amount), Some(sale_amount)) = (amount, sale_amount)
         && sale_amount >= amount
@@ -241,13 +265,17 @@ fn check_item(item: Fields<'_, '_>) -> Option<i128> {
         is_sound = false;
         sale.refuse(format!("must be less than `amount`, {amount}, is {sale_amount}"));
     }
-    let image = item.optional("image");
-    if let Some(fields) = image.object() {
+    let image =
+        item.optional("image").about("Image, in an order without a catalog and with at most 10 items.");
+    let is_described = item.is_described();
+    let fields = image.object();
+    if fields.is_none() || is_described {
+        item.optional("retailer_id").about("ID of the product. Not together with `image`.").string(1..);
+    }
+    if let Some(fields) = fields {
         fields.required("link").http_url();
         fields.finish();
         item.forbidden("retailer_id", "is not allowed together with `image`");
-    } else {
-        item.optional("retailer_id").string(1..);
     }
     item.optional("country_of_origin").string(1..);
     item.optional("importer_name").string(1..);
@@ -262,9 +290,10 @@ fn check_item(item: Fields<'_, '_>) -> Option<i128> {
 }
 
 pub(crate) fn check_status(item: Item<'_, '_>) {
-    if is_json_text(&item) {
-        return;
-    }
+    item.string_or(check_json_text, check_status_object);
+}
+
+fn check_status_object(item: Item<'_, '_>) {
     let Some(parameters) = item.object() else { return };
     check_reference(&parameters);
     if let Some(order) = parameters.required("order").object() {

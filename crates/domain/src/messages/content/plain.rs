@@ -6,14 +6,25 @@ use super::{Fields, Item, Object, Value};
 
 /// Reference A.3.
 pub(crate) fn check_text(item: Item<'_, '_>) {
-    const BODY: std::ops::RangeInclusive<usize> = 1..=4096;
-    if matches!(item.value(), Some(Value::String(_))) {
-        item.string(BODY);
-        return;
-    }
+    item.shared("Text", |item| {
+        item.about("The text, or Meta's text object.").string_or(
+            |text| {
+                text.string(BODY);
+            },
+            check_text_object,
+        );
+    });
+}
+
+/// Length of a text, in characters.
+const BODY: std::ops::RangeInclusive<usize> = 1..=4096;
+
+fn check_text_object(item: Item<'_, '_>) {
     let Some(text) = item.object() else { return };
-    text.required("body").string(BODY);
-    text.optional("preview_url").boolean();
+    text.required("body")
+        .about("The text. WhatsApp formats *bold*, _italic_, ~strikethrough~ and ```monospace```.")
+        .string(BODY);
+    text.optional("preview_url").about("`true`: WhatsApp shows a preview of the first link.").boolean();
     text.finish();
 }
 
@@ -28,37 +39,51 @@ pub(crate) fn normalize_text(value: &mut Value) {
 
 /// Reference A.5, also of a template's header parameter.
 pub(crate) fn check_location(item: Item<'_, '_>) {
-    let Some(location) = item.object() else { return };
-    location.required("latitude").number_or_text(-90.0..=90.0);
-    location.required("longitude").number_or_text(-180.0..=180.0);
-    location.optional("name").string(..);
-    location.optional("address").string(..);
-    location.finish();
+    item.shared("Location", |item| {
+        let Some(location) = item.object() else { return };
+        location.about("Location on the map.");
+        location.required("latitude").about("Degrees north.").number_or_text(-90.0..=90.0);
+        location.required("longitude").about("Degrees east.").number_or_text(-180.0..=180.0);
+        location.optional("name").about("Name of the location.").string(..);
+        location.optional("address").about("Address of the location.").string(..);
+        location.finish();
+    });
 }
 
 /// Reference A.6. One page says five contacts, the others 257 (section I: 257).
 pub(crate) fn check_contacts(item: Item<'_, '_>) {
     let Some(contacts) = item.array(1..=257) else { return };
     for contact in contacts.iter() {
-        let Some(contact) = contact.object() else { continue };
-        if let Some(name) = contact.required("name").object() {
-            check_name(name);
-        }
-        each(&contact, "phones", &["phone", "type", "wa_id"]);
-        each(&contact, "emails", &["email", "type"]);
-        each(&contact, "addresses", &["street", "city", "state", "zip", "country", "country_code", "type"]);
-        each(&contact, "urls", &["url", "type"]);
-        if let Some(org) = contact.optional("org").object() {
-            strings(org, &["company", "department", "title"]);
-        }
-        contact.optional("birthday").string_that(is_date, "must be a date written YYYY-MM-DD");
-        contact.finish();
+        contact.shared("ContactCard", check_contact);
     }
+}
+
+fn check_contact(item: Item<'_, '_>) {
+    const ADDRESS: [&str; 7] = ["street", "city", "state", "zip", "country", "country_code", "type"];
+    let Some(contact) = item.object() else { return };
+    contact.about("Contact card.");
+    if let Some(name) = contact.required("name").object() {
+        check_name(name);
+    }
+    each(&contact, ("phones", "ContactCardPhone"), &["phone", "type", "wa_id"]);
+    each(&contact, ("emails", "ContactCardEmail"), &["email", "type"]);
+    each(&contact, ("addresses", "ContactCardAddress"), &ADDRESS);
+    each(&contact, ("urls", "ContactCardUrl"), &["url", "type"]);
+    if let Some(org) = contact.optional("org").object() {
+        strings(org, &["company", "department", "title"]);
+    }
+    contact
+        .optional("birthday")
+        .about("Date of birth, written YYYY-MM-DD.")
+        .format("date")
+        .string_that(is_date, "must be a date written YYYY-MM-DD");
+    contact.finish();
 }
 
 fn check_name(name: Fields<'_, '_>) {
     const PARTS: [&str; 5] = ["first_name", "last_name", "middle_name", "prefix", "suffix"];
-    name.required("formatted_name").string(1..);
+    name.describe_at_least_one(&PARTS);
+    name.required("formatted_name").about("Full name, as it is shown.").string(1..);
     let mut has_part = false;
     for part in PARTS {
         has_part |= name.optional(part).string(..).is_some_and(|text| !text.is_empty());
@@ -72,13 +97,15 @@ fn check_name(name: Fields<'_, '_>) {
     name.finish();
 }
 
-/// An optional array of objects whose fields are all optional strings.
-fn each(fields: &Fields<'_, '_>, name: &'static str, names: &[&'static str]) {
+/// An optional array of objects whose fields are all optional strings; `schema` is the name of their schema.
+fn each(fields: &Fields<'_, '_>, (name, schema): (&'static str, &str), names: &[&'static str]) {
     let Some(items) = fields.optional(name).array(..) else { return };
     for item in items.iter() {
-        if let Some(object) = item.object() {
-            strings(object, names);
-        }
+        item.shared(schema, |item| {
+            if let Some(object) = item.object() {
+                strings(object, names);
+            }
+        });
     }
 }
 
@@ -104,13 +131,20 @@ fn is_date(text: &str) -> bool {
 
 /// Reference A.7.
 pub(crate) fn check_reaction(item: Item<'_, '_>) {
-    let Some(reaction) = item.object() else { return };
-    reaction.required("message_id").string(1..);
-    reaction.required("emoji").string_that(
-        |text| text.is_empty() || is_emoji(text),
-        "must be one emoji, or an empty string, which takes the reaction back",
-    );
-    reaction.finish();
+    item.shared("Reaction", |item| {
+        let Some(reaction) = item.object() else { return };
+        reaction.about("Emoji reaction to a message.");
+        reaction.required("message_id").about("Meta's ID of the message.").string(1..);
+        reaction
+            .required("emoji")
+            .about("One emoji. An empty string removes the reaction.")
+            .keyword("maxLength", 64)
+            .string_that(
+                |text| text.is_empty() || is_emoji(text),
+                "must be one emoji, or an empty string, which takes the reaction back",
+            );
+        reaction.finish();
+    });
 }
 
 /// Whether the text looks like one emoji. New ones come every year, so this asks for the shape and keeps no table: one

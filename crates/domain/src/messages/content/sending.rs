@@ -3,17 +3,33 @@
 
 use super::media::{self, Shape};
 use super::{Fields, Item, Object, Value, plain};
+use crate::check::Variant;
 
-const COMPONENTS: [&str; 9] = [
-    "header",
-    "body",
-    "footer",
-    "button",
-    "carousel",
-    "limited_time_offer",
-    "tap_target_configuration",
-    "order_status",
-    "order_details",
+/// What a component of a template message consists of.
+#[derive(Clone, Copy)]
+enum Part {
+    Parameters,
+    Button,
+    Carousel,
+}
+
+const COMPONENTS: [Variant<Part>; 9] = [
+    ("header", "ParametersComponent", Part::Parameters),
+    ("body", "ParametersComponent", Part::Parameters),
+    ("footer", "ParametersComponent", Part::Parameters),
+    ("button", "ButtonComponent", Part::Button),
+    ("carousel", "CarouselComponent", Part::Carousel),
+    ("limited_time_offer", "ParametersComponent", Part::Parameters),
+    ("tap_target_configuration", "ParametersComponent", Part::Parameters),
+    ("order_status", "ParametersComponent", Part::Parameters),
+    ("order_details", "ParametersComponent", Part::Parameters),
+];
+
+/// Components of a card of a carousel.
+const CARD_COMPONENTS: [Variant<Part>; 3] = [
+    ("header", "CardParametersComponent", Part::Parameters),
+    ("body", "CardParametersComponent", Part::Parameters),
+    ("button", "ButtonComponent", Part::Button),
 ];
 
 /// The kinds of button that take a parameter.
@@ -21,26 +37,45 @@ const BUTTONS: [&str; 8] =
     ["quick_reply", "url", "copy_code", "flow", "catalog", "mpm", "voice_call", "order_details"];
 
 pub(crate) fn check_template(item: Item<'_, '_>) {
+    item.shared("Template", check_template_object);
+}
+
+fn check_template_object(item: Item<'_, '_>) {
     let Some(template) = item.object() else { return };
-    template.required("name").string_that(
+    template.about("Approved template, with its parameters.");
+    template.required("name").about("Name of the template.").pattern("^[a-z0-9_]{1,512}$").string_that(
         |name| (1..=512).contains(&name.len()) && name.bytes().all(is_name_byte),
         "must be a template name: 1 to 512 of a-z, 0-9 and _",
     );
-    let language = template.required("language");
-    if matches!(language.value(), Some(Value::String(_))) {
-        check_language(language);
-    } else if let Some(language) = language.object() {
+    template
+        .required("language")
+        .about("Language code of the template, or Meta's language object.")
+        .string_or(check_language, check_language_object);
+    template.optional("namespace").about("Accepted for compatibility with the Cloud API.").string(..);
+    let components = template.optional("components").about("Components that have parameters.");
+    if let Some(components) = components.array(..) {
+        for component in components.iter() {
+            component.shared("TemplateComponent", |component| check_component(component, &COMPONENTS));
+        }
+    }
+    template.finish();
+}
+
+/// Reads the components of a template message, where only their schema is asked for.
+pub(crate) fn check_components(item: Item<'_, '_>) {
+    if let Some(components) = item.array(..) {
+        for component in components.iter() {
+            component.shared("TemplateComponent", |component| check_component(component, &COMPONENTS));
+        }
+    }
+}
+
+fn check_language_object(item: Item<'_, '_>) {
+    if let Some(language) = item.object() {
         check_language(language.required("code"));
         language.optional("policy").one_of(&["deterministic"]);
         language.finish();
     }
-    template.optional("namespace").string(..);
-    if let Some(components) = template.optional("components").array(..) {
-        for component in components.iter() {
-            check_component(component, false);
-        }
-    }
-    template.finish();
 }
 
 const fn is_name_byte(byte: u8) -> bool {
@@ -51,37 +86,40 @@ fn check_language(code: Item<'_, '_>) {
     let is_code = |code: &str| {
         (2..=15).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_')
     };
+    let code = code.pattern("^[A-Za-z_]{2,15}$").example("pt_BR");
     code.string_that(is_code, "must be a language code such as en or pt_BR");
 }
 
-fn check_component(item: Item<'_, '_>, is_in_card: bool) {
+fn check_component(item: Item<'_, '_>, variants: &[Variant<Part>]) {
     let Some(component) = item.object() else { return };
-    let names: &[&str] = if is_in_card { &["header", "body", "button"] } else { &COMPONENTS };
-    let Some(kind) = component.required("type").one_of_any_case(names) else { return };
-    match kind {
-        "carousel" => {
+    component.variants_in_any_case("type", variants, |component, _, part| match part {
+        Part::Carousel => {
+            component.about("Cards of a carousel.");
             if let Some(cards) = component.required("cards").array(1..=10) {
                 for card in cards.iter() {
-                    check_card(card);
+                    card.shared("CarouselComponentCard", check_card);
                 }
             }
         }
-        "button" => {
-            let _sub_type = component.required("sub_type").one_of_any_case(&BUTTONS);
-            component.required("index").integer_or_text(0..=9);
-            check_parameters(&component);
+        Part::Button => {
+            component.about("Parameter of a button.");
+            let _sub_type = component.required("sub_type").about("Kind of button.").one_of_any_case(&BUTTONS);
+            component.required("index").about("Position of the button, from 0.").integer_or_text(0..=9);
+            check_parameters(component);
         }
-        _ => check_parameters(&component),
-    }
-    component.finish();
+        Part::Parameters => {
+            component.about("Parameters of a component.");
+            check_parameters(component);
+        }
+    });
 }
 
 fn check_card(item: Item<'_, '_>) {
     let Some(card) = item.object() else { return };
-    card.required("card_index").integer_or_text(0..=9);
+    card.required("card_index").about("Position of the card, from 0.").integer_or_text(0..=9);
     if let Some(components) = card.required("components").array(..) {
         for component in components.iter() {
-            check_component(component, true);
+            component.shared("CardComponent", |component| check_component(component, &CARD_COMPONENTS));
         }
     }
     card.finish();
@@ -90,62 +128,61 @@ fn check_card(item: Item<'_, '_>) {
 fn check_parameters(component: &Fields<'_, '_>) {
     if let Some(parameters) = component.optional("parameters").array(..) {
         for parameter in parameters.iter() {
-            if let Some(parameter) = parameter.object() {
-                check_parameter(parameter);
-            }
+            parameter.shared("TemplateParameter", check_parameter);
         }
     }
 }
 
 /// The kinds of parameter; each has its value in the field of its name.
-const PARAMETERS: [&str; 16] = [
-    "text",
-    "currency",
-    "date_time",
-    "image",
-    "video",
-    "document",
-    "gif",
-    "location",
-    "product",
-    "payload",
-    "coupon_code",
-    "action",
-    "ttl_minutes",
-    "limited_time_offer",
-    "tap_target_configuration",
-    "order_status",
+const PARAMETERS: [Variant<()>; 16] = [
+    ("text", "TextParameter", ()),
+    ("currency", "CurrencyParameter", ()),
+    ("date_time", "DateTimeParameter", ()),
+    ("image", "ImageParameter", ()),
+    ("video", "VideoParameter", ()),
+    ("document", "DocumentParameter", ()),
+    ("gif", "GifParameter", ()),
+    ("location", "LocationParameter", ()),
+    ("product", "ProductParameter", ()),
+    ("payload", "PayloadParameter", ()),
+    ("coupon_code", "CouponCodeParameter", ()),
+    ("action", "ActionParameter", ()),
+    ("ttl_minutes", "TtlMinutesParameter", ()),
+    ("limited_time_offer", "LimitedTimeOfferParameter", ()),
+    ("tap_target_configuration", "TapTargetParameter", ()),
+    ("order_status", "OrderStatusParameter", ()),
 ];
 
-fn check_parameter(parameter: Fields<'_, '_>) {
+fn check_parameter(parameter: Item<'_, '_>) {
     // Without a kind its fields are not known either.
-    let Some(kind) = parameter.required("type").one_of(&PARAMETERS) else { return };
-    let value = parameter.required(kind);
-    match kind {
-        "text" => {
-            // What the text may hold depends on the template; no parameter is longer than this.
-            value.string(..=32_768);
-            parameter.optional("parameter_name").string(1..);
-        }
-        "currency" => {
-            if let Some(currency) = value.object() {
-                currency.required("fallback_value").string(1..);
-                let is_code = |code: &str| code.len() == 3 && code.bytes().all(|b| b.is_ascii_alphabetic());
-                currency
-                    .required("code")
-                    .string_that(is_code, "must be a currency code of three letters, such as EUR");
-                currency.required("amount_1000").integer(..);
-                currency.finish();
+    if let Some(parameter) = parameter.object() {
+        parameter.variants("type", &PARAMETERS, |parameter, kind, ()| {
+            check_value(kind, parameter.required(kind));
+            if matches!(kind, "text" | "currency" | "date_time") {
+                parameter
+                    .optional("parameter_name")
+                    .about("Name of the parameter, for a template with named parameters.")
+                    .string(1..);
             }
-            parameter.optional("parameter_name").string(1..);
+        });
+    }
+}
+
+fn check_value(kind: &str, value: Item<'_, '_>) {
+    match kind {
+        // The template limits the text further; no parameter is longer than this.
+        "text" => {
+            value.string(..=32_768);
         }
+        "currency" => check_currency(value),
         "date_time" => {
             if let Some(time) = value.object() {
-                time.required("fallback_value").string(1..);
+                time.required("fallback_value")
+                    .about("Date and time, as the recipient sees them.")
+                    .string(1..);
                 // Year, month, calendar and so on: Meta ignores them.
                 time.finish_open();
             }
-            parameter.optional("parameter_name").string(1..);
         }
         "image" | "video" | "gif" => media::check(value, Shape::Bare),
         "document" => media::check(value, Shape::BareDocument),
@@ -159,10 +196,14 @@ fn check_parameter(parameter: Fields<'_, '_>) {
         }
         // The reference gives 256 with a question mark, so a longer one is left to Meta.
         "payload" => {
-            value.string(..=1024);
+            value.about("Payload that the webhook carries when the button is pressed.").string(..=1024);
         }
         "coupon_code" => {
-            value.string_that(is_coupon, "must be 1 to 20 letters and digits");
+            value
+                .about("Coupon code: letters and digits.")
+                .keyword("minLength", 1)
+                .keyword("maxLength", 20)
+                .string_that(is_coupon, "must be 1 to 20 letters and digits");
         }
         "action" => check_action(value),
         "ttl_minutes" => {
@@ -170,7 +211,10 @@ fn check_parameter(parameter: Fields<'_, '_>) {
         }
         "limited_time_offer" => {
             if let Some(offer) = value.object() {
-                offer.required("expiration_time_ms").integer(0..);
+                offer
+                    .required("expiration_time_ms")
+                    .about("End of the offer, in Unix milliseconds.")
+                    .integer(0..);
                 offer.finish();
             }
         }
@@ -188,7 +232,19 @@ fn check_parameter(parameter: Fields<'_, '_>) {
             value.open_object();
         }
     }
-    parameter.finish();
+}
+
+fn check_currency(value: Item<'_, '_>) {
+    let Some(currency) = value.object() else { return };
+    currency.required("fallback_value").about("Amount, as the recipient sees it.").string(1..);
+    let is_code = |code: &str| code.len() == 3 && code.bytes().all(|b| b.is_ascii_alphabetic());
+    currency
+        .required("code")
+        .about("Currency code (ISO 4217).")
+        .pattern("^[A-Za-z]{3}$")
+        .string_that(is_code, "must be a currency code of three letters, such as EUR");
+    currency.required("amount_1000").about("Amount, multiplied by 1000.").integer(..);
+    currency.finish();
 }
 
 fn is_coupon(code: &str) -> bool {
@@ -201,9 +257,7 @@ fn check_action(item: Item<'_, '_>) {
     action.optional("flow_token").string(..);
     action.optional("flow_action_data").open_object();
     action.optional("thumbnail_product_retailer_id").string(1..);
-    if let Some(sections) = action.optional("sections").array(1..=10) {
-        super::interactive::list::check_product_sections(&sections);
-    }
+    super::interactive::list::check_product_sections(action.optional("sections"));
     action.optional("order_details").open_object();
     action.finish();
 }

@@ -1,9 +1,13 @@
 //! Carousels without a template (reference A.12).
 
-use super::{Fields, Item, Unique, check_header_value, check_product, check_url};
+use super::{Fields, IMAGE_HEADER, Item, Unique, VIDEO_HEADER, check_header_value, check_product, check_url};
+use crate::check::Variant;
 
 pub(crate) fn check(action: &Fields<'_, '_>) {
-    let Some(cards) = action.required("cards").array(2..=10) else { return };
+    let cards = action
+        .required("cards")
+        .about("Cards of one kind: all of products of one catalog, or all of one type of media.");
+    let Some(cards) = cards.array(2..=10) else { return };
     let mut alike = Alike::default();
     let mut indexes = 0_u16;
     for card in cards.iter() {
@@ -17,21 +21,22 @@ pub(crate) fn check(action: &Fields<'_, '_>) {
             indexes |= bit;
         }
         // Since 2026 media cards may have quick replies; how they are typed is not settled (section I: pass).
-        let kind = card.required("type");
-        match kind.one_of(&["cta_url", "product", "quick_reply"]) {
-            Some("product") => {
+        card.variants("type", &CARDS, |card, _, is_product| {
+            let kind = card.required("type");
+            if is_product {
                 alike.is("product cards", &kind);
-                check_product_card(&card, &mut alike);
-            }
-            Some(_) => {
+                check_product_card(card, &mut alike);
+            } else {
                 alike.is("media cards", &kind);
-                check_media_card(&card, &mut alike);
+                check_media_card(card, &mut alike);
             }
-            None => continue,
-        }
-        card.finish();
+        });
     }
 }
+
+/// The kinds of cards, with `true` for those of products.
+const CARDS: [Variant<bool>; 3] =
+    [("cta_url", "MediaCard", false), ("product", "ProductCard", true), ("quick_reply", "MediaCard", false)];
 
 /// What all cards must have in common with the first.
 #[derive(Default)]
@@ -64,18 +69,16 @@ fn check_product_card<'a>(card: &Fields<'a, '_>, alike: &mut Alike<'a>) {
 
 fn check_media_card(card: &Fields<'_, '_>, alike: &mut Alike<'_>) {
     if let Some(header) = card.required("header").object() {
-        let kind = header.required("type");
-        if let Some(word) = kind.one_of(&["image", "video"]) {
+        header.variants("type", &[IMAGE_HEADER, VIDEO_HEADER], |header, word, ()| {
             let first = *alike.header.get_or_insert(word);
             if first != word {
-                kind.refuse(format!("must be `{first}`, as on the first card"));
+                header.required("type").refuse(format!("must be `{first}`, as on the first card"));
             }
-            check_header_value(&header, word);
-            header.finish();
-        }
+            check_header_value(header, word);
+        });
     }
     if let Some(body) = card.optional("body").object() {
-        let text = body.required("text");
+        let text = body.required("text").about("Text, with at most 2 line breaks.");
         if let Some(words) = text.string(1..=160) {
             let n_breaks = words.matches('\n').count();
             if n_breaks > 2 {
@@ -84,14 +87,22 @@ fn check_media_card(card: &Fields<'_, '_>, alike: &mut Alike<'_>) {
         }
         body.finish();
     }
-    let Some(action) = card.required("action").object() else { return };
-    if action.object().get("buttons").is_some() {
-        check_quick_replies(&action);
-        return action.finish_open();
-    }
-    action.required("name").one_of(&["cta_url"]);
-    check_url(action.required("parameters"));
-    action.finish();
+    card.required("action").either(
+        |action| action.get("buttons").is_some(),
+        |action| {
+            if let Some(action) = action.object() {
+                check_quick_replies(&action);
+                action.finish_open();
+            }
+        },
+        |action| {
+            if let Some(action) = action.object() {
+                action.required("name").one_of(&["cta_url"]);
+                check_url(action.required("parameters"));
+                action.finish();
+            }
+        },
+    );
 }
 
 /// Loosely: only what would be wrong in any reading.

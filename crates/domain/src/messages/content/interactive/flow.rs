@@ -8,16 +8,16 @@ pub(crate) fn check(item: Item<'_, '_>) {
     flow.required("flow_message_version").one_of(&["3"]);
     flow.exactly_one(&["flow_id", "flow_name"], |_, item| item.string(1..));
     // Advised are 20; one client library refuses more than 30, and what Meta refuses is not documented.
-    flow.required("flow_cta").string(1..=30);
+    flow.required("flow_cta").about("Label of the button that opens the flow.").string(1..=30);
     flow.optional("mode").one_of(&["published", "draft"]);
     flow.optional("flow_token").string(1..);
     let action = flow.optional("flow_action").one_of(&["navigate", "data_exchange"]);
-    let payload = flow.optional("flow_action_payload");
+    let payload = flow.optional("flow_action_payload").about("Only with the `flow_action` `navigate`.");
     if action == Some("data_exchange") && payload.is_present() {
         payload.refuse("is allowed only with `flow_action` `navigate`");
     } else if let Some(payload) = payload.object() {
         payload.optional("screen").string(1..);
-        let data = payload.optional("data");
+        let data = payload.optional("data").keyword("minProperties", 1);
         if data.open_object().is_some_and(|data| data.is_empty()) {
             data.refuse("must not be an empty object");
         }
@@ -52,7 +52,9 @@ pub(crate) fn check_address(item: Item<'_, '_>) {
             address.finish();
         }
     }
-    if let Some(errors) = parameters.optional("validation_errors").object() {
+    let errors =
+        parameters.optional("validation_errors").about("Error messages, by the field that they are about.");
+    if let Some(errors) = errors.object() {
         plain::strings(errors, &ADDRESS);
     }
     parameters.finish();

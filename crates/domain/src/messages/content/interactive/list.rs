@@ -1,6 +1,6 @@
 //! Lists of choices and of products.
 
-use super::{Fields, Unique};
+use super::{Fields, Item, Unique};
 use crate::check::Items;
 
 /// All rows of a list together.
@@ -9,8 +9,10 @@ const MAX_ROWS: usize = 10;
 const MAX_PRODUCTS: usize = 30;
 
 pub(crate) fn check(action: &Fields<'_, '_>) {
-    action.required("button").string(1..=20);
-    let Some(sections) = action.required("sections").array(1..=10) else { return };
+    action.required("button").about("Label of the button that opens the list.").string(1..=20);
+    let sections =
+        action.required("sections").about("Sections, with at most 10 rows in all of them together.");
+    let Some(sections) = sections.array(1..=10) else { return };
     let mut ids = Unique::new("another row has the same id");
     let mut n_rows = 0;
     for section in sections.iter() {
@@ -20,7 +22,9 @@ pub(crate) fn check(action: &Fields<'_, '_>) {
             n_rows += rows.len();
             for row in rows.iter() {
                 let Some(row) = row.object() else { continue };
-                let id = row.required("id");
+                let id = row
+                    .required("id")
+                    .about("ID that the webhook carries when the row is chosen. Unique within the message.");
                 if let Some(text) = id.string(1..=200) {
                     ids.check(text, &id);
                 }
@@ -38,13 +42,20 @@ pub(crate) fn check(action: &Fields<'_, '_>) {
 
 pub(crate) fn check_products(action: &Fields<'_, '_>) {
     action.required("catalog_id").string(1..);
-    if let Some(sections) = action.required("sections").array(1..=10) {
-        check_product_sections(&sections);
-    }
+    check_product_sections(action.required("sections"));
 }
 
 /// Sections of products, also of a template's multi-product button (A.14).
-pub(crate) fn check_product_sections(sections: &Items<'_, '_>) {
+pub(crate) fn check_product_sections(item: Item<'_, '_>) {
+    item.shared("ProductSections", |item| {
+        let item = item.about("Sections, with at most 30 products in all of them together.");
+        if let Some(sections) = item.array(1..=10) {
+            check_each_section(&sections);
+        }
+    });
+}
+
+fn check_each_section(sections: &Items<'_, '_>) {
     let mut n_products = 0;
     for section in sections.iter() {
         let Some(section) = section.object() else { continue };
@@ -71,6 +82,6 @@ fn check_title(section: &Fields<'_, '_>, n_sections: usize) {
     if n_sections > 1 {
         section.required("title").string(1..=24);
     } else {
-        section.optional("title").string(..=24);
+        section.optional("title").about("Title. Required when there are several sections.").string(..=24);
     }
 }

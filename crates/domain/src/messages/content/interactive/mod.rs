@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::media::{self, Shape};
 use super::{Fields, Item, Value, order};
+use crate::check::Variant;
 
 /// What an interactive type allows around its action.
 #[derive(Clone, Copy)]
@@ -64,37 +65,84 @@ const fn frame(header: Headers, body: Body, footer: bool, action: Action) -> Fra
 }
 
 /// The table of A.8.
-const FRAMES: [(&str, Frame); 15] = [
-    ("button", frame(Headers::Any, Body::Required(BODY), true, Action::Buttons)),
-    ("list", frame(Headers::Text, Body::Required(4096), true, Action::List)),
-    ("cta_url", frame(Headers::Any, Body::Required(BODY), true, Action::Url)),
-    ("product", frame(Headers::None, Body::Optional, true, Action::Product)),
-    ("product_list", frame(Headers::RequiredText, Body::Required(BODY), true, Action::ProductList)),
-    ("catalog_message", frame(Headers::None, Body::Required(BODY), true, Action::Catalog)),
-    ("flow", frame(Headers::Any, Body::Required(BODY), true, Action::Flow)),
-    ("location_request_message", frame(Headers::None, Body::Required(BODY), false, Action::SendLocation)),
-    ("carousel", frame(Headers::None, Body::Required(BODY), false, Action::Carousel)),
-    ("address_message", frame(Headers::Any, Body::Required(BODY), true, Action::Address)),
-    ("order_details", frame(Headers::Image, Body::Required(BODY), true, Action::OrderDetails)),
-    ("order_status", frame(Headers::Image, Body::Required(BODY), true, Action::OrderStatus)),
-    ("call_permission_request", frame(Headers::None, Body::Optional, false, Action::CallPermission)),
-    ("voice_call", frame(Headers::Any, Body::Required(BODY), true, Action::VoiceCall)),
-    ("request_contact_info", frame(Headers::Any, Body::Required(BODY), true, Action::Open)),
+const FRAMES: [Variant<Frame>; 15] = [
+    ("button", "InteractiveButtons", frame(Headers::Any, Body::Required(BODY), true, Action::Buttons)),
+    ("list", "InteractiveList", frame(Headers::Text, Body::Required(4096), true, Action::List)),
+    ("cta_url", "InteractiveUrl", frame(Headers::Any, Body::Required(BODY), true, Action::Url)),
+    ("product", "InteractiveProduct", frame(Headers::None, Body::Optional, true, Action::Product)),
+    (
+        "product_list",
+        "InteractiveProductList",
+        frame(Headers::RequiredText, Body::Required(BODY), true, Action::ProductList),
+    ),
+    (
+        "catalog_message",
+        "InteractiveCatalog",
+        frame(Headers::None, Body::Required(BODY), true, Action::Catalog),
+    ),
+    ("flow", "InteractiveFlow", frame(Headers::Any, Body::Required(BODY), true, Action::Flow)),
+    (
+        "location_request_message",
+        "InteractiveLocationRequest",
+        frame(Headers::None, Body::Required(BODY), false, Action::SendLocation),
+    ),
+    ("carousel", "InteractiveCarousel", frame(Headers::None, Body::Required(BODY), false, Action::Carousel)),
+    (
+        "address_message",
+        "InteractiveAddress",
+        frame(Headers::Any, Body::Required(BODY), true, Action::Address),
+    ),
+    (
+        "order_details",
+        "InteractiveOrderDetails",
+        frame(Headers::Image, Body::Required(BODY), true, Action::OrderDetails),
+    ),
+    (
+        "order_status",
+        "InteractiveOrderStatus",
+        frame(Headers::Image, Body::Required(BODY), true, Action::OrderStatus),
+    ),
+    (
+        "call_permission_request",
+        "InteractiveCallPermission",
+        frame(Headers::None, Body::Optional, false, Action::CallPermission),
+    ),
+    (
+        "voice_call",
+        "InteractiveVoiceCall",
+        frame(Headers::Any, Body::Required(BODY), true, Action::VoiceCall),
+    ),
+    (
+        "request_contact_info",
+        "InteractiveContactRequest",
+        frame(Headers::Any, Body::Required(BODY), true, Action::Open),
+    ),
 ];
 
 /// Everything about an interactive message.
 pub(crate) fn check(item: Item<'_, '_>, now: Timestamp) {
-    let Some(interactive) = item.object() else { return };
-    let Some(frame) = interactive.required("type").choice(&FRAMES) else { return };
-    check_header(&interactive, &frame);
+    item.shared("Interactive", |item| {
+        if let Some(interactive) = item.object() {
+            interactive.variants("type", &FRAMES, |interactive, kind, frame| {
+                check_frame(interactive, kind, &frame, now);
+            });
+        }
+    });
+}
+
+fn check_frame(interactive: &Fields<'_, '_>, kind: &str, frame: &Frame, now: Timestamp) {
+    check_header(interactive, kind, frame);
     match frame.body {
-        Body::Required(most) => check_text(interactive.required("body"), 1..=most),
-        Body::Optional => check_text(interactive.optional("body"), 1..=BODY),
+        Body::Required(most) => {
+            let name = if most == BODY { "InteractiveBody" } else { "InteractiveListBody" };
+            check_text(interactive.required("body"), name, 1..=most);
+        }
+        Body::Optional => check_text(interactive.optional("body"), "InteractiveBody", 1..=BODY),
     }
     if frame.footer {
-        check_text(interactive.optional("footer"), 1..=60);
+        check_text(interactive.optional("footer"), "InteractiveFooter", 1..=60);
     } else {
-        forbid(&interactive, "footer");
+        forbid(interactive, "footer", kind);
     }
     if frame.action == Action::Open {
         interactive.optional("action").open_object();
@@ -102,43 +150,45 @@ pub(crate) fn check(item: Item<'_, '_>, now: Timestamp) {
         check_action(&action, frame.action, now);
         action.finish();
     }
-    interactive.finish();
 }
 
-fn forbid(interactive: &Fields<'_, '_>, name: &'static str) {
-    let item = interactive.optional(name);
-    if item.is_present() {
-        let kind = interactive.object().get("type").and_then(Value::as_str).unwrap_or_default();
-        item.refuse(format!("is not allowed in a `{kind}` message"));
-    }
+fn forbid(interactive: &Fields<'_, '_>, name: &'static str, kind: &str) {
+    interactive.forbidden_with(name, || format!("is not allowed in a `{kind}` message"));
 }
 
-/// A body or footer: `{"text": …}`.
-fn check_text(item: Item<'_, '_>, length: RangeInclusive<usize>) {
-    if let Some(object) = item.object() {
-        object.required("text").string(length);
-        object.finish();
-    }
+/// A body or footer: `{"text": …}`, whose schema has this name.
+fn check_text(item: Item<'_, '_>, name: &str, length: RangeInclusive<usize>) {
+    item.shared(name, |item| {
+        if let Some(object) = item.object() {
+            object.required("text").string(length);
+            object.finish();
+        }
+    });
 }
 
-fn check_header(interactive: &Fields<'_, '_>, frame: &Frame) {
-    let kinds: &[&str] = match frame.header {
-        Headers::None => return forbid(interactive, "header"),
-        Headers::Any => &["text", "image", "video", "document"],
-        Headers::Text | Headers::RequiredText => &["text"],
-        Headers::Image => &["image"],
+const TEXT_HEADER: Variant<()> = ("text", "TextHeader", ());
+const IMAGE_HEADER: Variant<()> = ("image", "ImageHeader", ());
+const VIDEO_HEADER: Variant<()> = ("video", "VideoHeader", ());
+const DOCUMENT_HEADER: Variant<()> = ("document", "DocumentHeader", ());
+
+fn check_header(interactive: &Fields<'_, '_>, kind: &str, frame: &Frame) {
+    const ANY: [Variant<()>; 4] = [TEXT_HEADER, IMAGE_HEADER, VIDEO_HEADER, DOCUMENT_HEADER];
+    let (name, kinds): (_, &[Variant<()>]) = match frame.header {
+        Headers::None => return forbid(interactive, "header", kind),
+        Headers::Any => ("InteractiveHeader", &ANY),
+        Headers::Text | Headers::RequiredText => ("InteractiveTextHeader", &[TEXT_HEADER]),
+        Headers::Image => ("InteractiveImageHeader", &[IMAGE_HEADER]),
     };
     let header = if frame.header == Headers::RequiredText {
         interactive.required("header")
     } else {
         interactive.optional("header")
     };
-    if let Some(header) = header.object()
-        && let Some(kind) = header.required("type").one_of(kinds)
-    {
-        check_header_value(&header, kind);
-        header.finish();
-    }
+    header.shared(name, |header| {
+        if let Some(header) = header.object() {
+            header.variants("type", kinds, |header, kind, ()| check_header_value(header, kind));
+        }
+    });
 }
 
 /// The member of a header that its `type` names.
@@ -215,14 +265,16 @@ fn check_buttons(action: &Fields<'_, '_>) {
         let Some(button) = button.object() else { continue };
         button.required("type").one_of(&["reply"]);
         if let Some(reply) = button.required("reply").object() {
-            let id = reply.required("id");
+            let id = reply
+                .required("id")
+                .about("ID that the webhook carries when the button is pressed. Unique within the message.");
             if let Some(text) = id.string(1..=256) {
                 if text.trim() != text {
                     id.refuse("must not begin or end with a blank");
                 }
                 ids.check(text, &id);
             }
-            let title = reply.required("title");
+            let title = reply.required("title").about("Label of the button. Unique within the message.");
             if let Some(text) = title.string(1..=20) {
                 titles.check(text, &title);
             }
@@ -234,10 +286,12 @@ fn check_buttons(action: &Fields<'_, '_>) {
 
 /// `display_text` and `url` of a button that opens a page.
 fn check_url(item: Item<'_, '_>) {
-    let Some(parameters) = item.object() else { return };
-    parameters.required("display_text").string(1..=20);
-    parameters.required("url").http_url();
-    parameters.finish();
+    item.shared("UrlParameters", |item| {
+        let Some(parameters) = item.object() else { return };
+        parameters.required("display_text").about("Label of the button.").string(1..=20);
+        parameters.required("url").about("URL that the button opens.").http_url();
+        parameters.finish();
+    });
 }
 
 /// The product of a single-product message or card.
