@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::Ctx;
 use super::signals::Signals;
 use crate::clock::SystemClock;
-use crate::run::{self, OpenOptions, Web};
+use crate::run::{self, OpenOptions};
 
 /// Runs the gateway until a signal.
 ///
@@ -35,7 +35,7 @@ pub(super) async fn run(ctx: Ctx) -> anyhow::Result<ExitCode> {
     );
     let stop = CancellationToken::new();
     let end =
-        signals.during(&stop, run::serve(deps, Web::of(&config), listener, stop.clone(), ctx.exporter)).await;
+        signals.during(&stop, run::serve(deps, config.http_options(), listener, stop.clone(), ctx.exporter)).await;
     tracing::info!("waypost has ended");
     end
 }
