@@ -82,7 +82,8 @@ mod tests {
 
     #[test]
     fn another_sites_page_is_told_from_our_own() {
-        let web = HttpOptions { public_url: Some("https://wa.example.com".to_owned()), ..HttpOptions::default() };
+        let web =
+            HttpOptions { public_url: Some("https://wa.example.com".to_owned()), ..HttpOptions::default() };
         for (pairs, expected) in [
             (vec![], false),
             (vec![("sec-fetch-site", "same-origin")], false),
@@ -109,7 +110,8 @@ mod tests {
             begin(&secret, day, &HttpOptions::default()),
             "waypost_session=s; Max-Age=86400; Path=/; HttpOnly; SameSite=Lax"
         );
-        let web = HttpOptions { public_url: Some("https://wa.example.com".to_owned()), ..HttpOptions::default() };
+        let web =
+            HttpOptions { public_url: Some("https://wa.example.com".to_owned()), ..HttpOptions::default() };
         assert!(begin(&secret, day, &web).ends_with("; Secure") && end(&web).ends_with("; Secure"));
         assert!(end(&web).starts_with("waypost_session=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT"));
     }

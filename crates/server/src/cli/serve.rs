@@ -34,8 +34,9 @@ pub(super) async fn run(ctx: Ctx) -> anyhow::Result<ExitCode> {
         "waypost serves"
     );
     let stop = CancellationToken::new();
-    let end =
-        signals.during(&stop, run::serve(deps, config.http_options(), listener, stop.clone(), ctx.exporter)).await;
+    let end = signals
+        .during(&stop, run::serve(deps, config.http_options(), listener, stop.clone(), ctx.exporter))
+        .await;
     tracing::info!("waypost has ended");
     end
 }

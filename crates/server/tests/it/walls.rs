@@ -13,8 +13,8 @@ use engine::access::api_key::NewKey;
 use engine::{By, workspace};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use server::observability::traces;
 use server::http_options::HttpOptions;
+use server::observability::traces;
 use server::run::routes;
 use tracing_subscriber::layer::SubscriberExt as _;
 
