@@ -12,16 +12,16 @@ use crate::error::SqlResult;
 use crate::row::{Cells, json, micros};
 use crate::sqlite::page::{List, Order, bytes, containing, text};
 
-const COLUMNS: &str = "seq, id, workspace_id, at, actor_kind, actor_id, actor_name, action, subject_kind, \
-    subject_id, subject_name, client, request_id, details";
+const COLUMNS: &str = "seq, id, workspace_id, created_at, actor_kind, actor_id, actor_name, action, subject_kind, \
+    subject_id, subject_name, client_ip, request_id, details";
 
 /// Writes an act down.
 pub(crate) fn write(connection: &Connection, act: &AuditEntry) -> SqlResult<()> {
     connection
         .prepare_cached(
-            "insert into audit (
-                 id, workspace_id, at, actor_kind, actor_id, actor_name, action, subject_kind, subject_id,
-                 subject_name, client, request_id, details)
+            "insert into audit_entries (
+                 id, workspace_id, created_at, actor_kind, actor_id, actor_name, action, subject_kind, subject_id,
+                 subject_name, client_ip, request_id, details)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?
         .execute(params![
@@ -65,7 +65,7 @@ pub(crate) fn page(
     filter: &AuditFilter,
     page: PageRequest,
 ) -> SqlResult<Page<AuditEntry>> {
-    let mut list = List::of("audit", COLUMNS, Order::NewestFirst);
+    let mut list = List::of("audit_entries", COLUMNS, Order::NewestFirst);
     list.with("workspace_id = ?", [bytes(workspace.as_bytes())]);
     if let Some(actor) = &filter.actor {
         list.with("(actor_id = ? or actor_name = ?)", [text(actor), text(actor)]);
@@ -76,7 +76,7 @@ pub(crate) fn page(
     if let Some(subject) = &filter.subject {
         list.with("(subject_id = ? or subject_name = ?)", [text(subject), text(subject)]);
     }
-    for (condition, at) in [("at >= ?", filter.from), ("at < ?", filter.to)] {
+    for (condition, at) in [("created_at >= ?", filter.from), ("created_at < ?", filter.to)] {
         if let Some(at) = at {
             list.with(condition, [Value::Integer(micros(at))]);
         }

@@ -215,7 +215,7 @@ pub(crate) fn session_add(connection: &Connection, new: &NewSession, act: &Audit
     }
     connection
         .prepare_cached(
-            "insert into sessions (digest, workspace_id, user_id, begun_at, seen_at) values (?1, ?2, ?3, ?4, ?4)",
+            "insert into sessions (digest, workspace_id, user_id, created_at, last_used_at) values (?1, ?2, ?3, ?4, ?4)",
         )?
         .execute((new.digest, new.workspace.as_bytes(), new.user.as_bytes(), micros(new.now)))?;
     audit::write(connection, act)?;
@@ -223,8 +223,9 @@ pub(crate) fn session_add(connection: &Connection, new: &NewSession, act: &Audit
 }
 
 pub(crate) fn session(connection: &Connection, digest: &SessionDigest) -> SqlResult<Option<StoredSession>> {
-    let mut statement = connection
-        .prepare_cached("select begun_at, seen_at, workspace_id, user_id from sessions where digest = ?1")?;
+    let mut statement = connection.prepare_cached(
+        "select created_at, last_used_at, workspace_id, user_id from sessions where digest = ?1",
+    )?;
     let mut rows = statement.query([digest])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let mut cells = Cells::new("sessions", row);
@@ -245,8 +246,8 @@ pub(crate) fn session_end(
 }
 
 pub(crate) fn sessions_seen(connection: &Connection, seen: &[(SessionDigest, Timestamp)]) -> SqlResult<()> {
-    let mut statement =
-        connection.prepare_cached("update sessions set seen_at = max(seen_at, ?2) where digest = ?1")?;
+    let mut statement = connection
+        .prepare_cached("update sessions set last_used_at = max(last_used_at, ?2) where digest = ?1")?;
     for (digest, at) in seen {
         statement.execute((digest, micros(*at)))?;
     }
@@ -259,7 +260,7 @@ pub(crate) fn sessions_forget(
     seen_before: Timestamp,
     limit: u32,
 ) -> SqlResult<()> {
-    for (column, before) in [("begun_at", begun_before), ("seen_at", seen_before)] {
+    for (column, before) in [("created_at", begun_before), ("last_used_at", seen_before)] {
         let sql = format!(
             "delete from sessions where digest in (select digest from sessions where {column} <= ?1 limit ?2)"
         );

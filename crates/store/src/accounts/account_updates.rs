@@ -115,16 +115,16 @@ fn change_hold(
         // An account that is held for another cause stays so: the end of this one would not be the end of that one.
         SuspensionChange::Hold(cause, reason) => connection
             .prepare_cached(
-                "update accounts set status = 'held', status_reason = ?4, hold_cause = ?5, updated_at = ?6
+                "update accounts set status = 'held', status_reason = ?4, suspension_cause = ?5, updated_at = ?6
                  where workspace_id = ?1 and waba_id = ?2 and removed_at is null and status = 'connected'
                    and (?3 is null or id = ?3)",
             )?
             .execute(params![workspace.as_bytes(), waba_id, only, reason, cause.as_str(), micros(now)])?,
         SuspensionChange::Lift(cause) => connection
             .prepare_cached(
-                "update accounts set status = 'connected', status_reason = null, hold_cause = null, updated_at = ?5
+                "update accounts set status = 'connected', status_reason = null, suspension_cause = null, updated_at = ?5
                  where workspace_id = ?1 and waba_id = ?2 and removed_at is null and status = 'held'
-                   and hold_cause = ?4 and (?3 is null or id = ?3)",
+                   and suspension_cause = ?4 and (?3 is null or id = ?3)",
             )?
             .execute(params![workspace.as_bytes(), waba_id, only, cause.as_str(), micros(now)])?,
     };

@@ -312,7 +312,7 @@ pub(crate) fn account_change(
                  is_default = coalesce(?9, is_default),
                  fetches_links = case when ?11 then ?12 else fetches_links end,
                  token_expires_at = case when ?4 is null then token_expires_at end,
-                 token_notice = case when ?4 is null then token_notice end,
+                 token_notice_days = case when ?4 is null then token_notice_days end,
                  updated_at = ?10
              where workspace_id = ?1 and id = ?2 and removed_at is null",
         )?
@@ -333,9 +333,9 @@ pub(crate) fn account_change(
     if let Some(reason) = &changes.lifts_hold {
         let n_lifted = connection
             .prepare_cached(
-                "update accounts set status = 'connected', status_reason = null, hold_cause = null
+                "update accounts set status = 'connected', status_reason = null, suspension_cause = null
                  where workspace_id = ?1 and id = ?2 and removed_at is null and status = 'held'
-                   and status_reason = ?3 and coalesce(hold_cause, ?4) = ?4",
+                   and status_reason = ?3 and coalesce(suspension_cause, ?4) = ?4",
             )?
             .execute((keys.0, keys.1, reason, REFUSED))?;
         if n_lifted > 0 {
@@ -393,7 +393,7 @@ pub(crate) fn account_hold(
         .prepare_cached(
             "update accounts
              set status = ?3, status_reason = ?4, updated_at = ?5,
-                 hold_cause = case when ?4 is not null then coalesce(hold_cause, ?6) end
+                 suspension_cause = case when ?4 is not null then coalesce(suspension_cause, ?6) end
              where workspace_id = ?1 and id = ?2 and removed_at is null
                and (status <> ?3 or status_reason is not ?4)",
         )?

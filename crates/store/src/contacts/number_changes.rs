@@ -62,7 +62,7 @@ fn left(
     since: i64,
 ) -> SqlResult<Option<Left>> {
     let mut statement = connection.prepare_cached(
-        "select at, wa_id, user_id from moves where workspace_id = ?1 and old_id = ?2 and at >= ?3",
+        "select changed_at, wa_id, bsuid from number_changes where workspace_id = ?1 and old_id = ?2 and changed_at >= ?3",
     )?;
     let found = statement
         .query_row((workspace.as_bytes(), old_id, since), |row| {
@@ -74,8 +74,9 @@ fn left(
 
 /// Whether somebody has left this number.
 pub(crate) fn was_left(connection: &Connection, workspace: WorkspaceId, wa_id: &str) -> SqlResult<bool> {
-    let mut statement = connection
-        .prepare_cached("select exists (select 1 from moves where workspace_id = ?1 and old_id = ?2)")?;
+    let mut statement = connection.prepare_cached(
+        "select exists (select 1 from number_changes where workspace_id = ?1 and old_id = ?2)",
+    )?;
     Ok(statement.query_row((workspace.as_bytes(), wa_id), |row| row.get(0))?)
 }
 
@@ -120,10 +121,10 @@ fn remember(
     for old_id in old_ids.into_iter().flatten() {
         connection
             .prepare_cached(
-                "insert into moves (workspace_id, old_id, at, wa_id, user_id) values (?1, ?2, ?3, ?4, ?5)
+                "insert into number_changes (workspace_id, old_id, changed_at, wa_id, bsuid) values (?1, ?2, ?3, ?4, ?5)
                  on conflict (workspace_id, old_id) do update set
-                     at = excluded.at, wa_id = excluded.wa_id, user_id = excluded.user_id
-                 where excluded.at > moves.at",
+                     changed_at = excluded.changed_at, wa_id = excluded.wa_id, bsuid = excluded.bsuid
+                 where excluded.changed_at > number_changes.changed_at",
             )?
             .execute((workspace.as_bytes(), old_id, micros(moved.at), &moved.to.wa_id, &moved.to.user_id))?;
     }
@@ -164,7 +165,7 @@ fn relocate(
     }
     connection
         .prepare_cached(
-            "update contacts set wa_id = coalesce(?3, wa_id), user_id = coalesce(?4, user_id), updated_at = ?5
+            "update contacts set wa_id = coalesce(?3, wa_id), bsuid = coalesce(?4, bsuid), updated_at = ?5
              where workspace_id = ?1 and id = ?2",
         )?
         .execute((workspace.as_bytes(), contact.as_bytes(), &to.wa_id, &new_user_id, micros(now)))?;
@@ -188,8 +189,8 @@ type Ids = (Option<String>, Option<String>);
 
 /// Those of a contact.
 fn ids(connection: &Connection, workspace: WorkspaceId, contact: ContactId) -> SqlResult<Ids> {
-    let mut statement = connection
-        .prepare_cached("select wa_id, user_id from contacts where workspace_id = ?1 and id = ?2")?;
+    let mut statement =
+        connection.prepare_cached("select wa_id, bsuid from contacts where workspace_id = ?1 and id = ?2")?;
     let mut rows = statement.query((workspace.as_bytes(), contact.as_bytes()))?;
     let Some(row) = rows.next()? else { return Ok((None, None)) };
     let mut cells = Cells::new("contacts", row);

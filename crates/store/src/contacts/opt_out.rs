@@ -73,7 +73,7 @@ pub(crate) fn known(
     contact: ContactId,
 ) -> SqlResult<Option<OptOut>> {
     let mut statement = connection.prepare_cached(
-        "select preference_at, opted_out_at, opted_out_reason from contacts where workspace_id = ?1 and id = ?2",
+        "select marketing_preference_at, opted_out_at, opted_out_reason from contacts where workspace_id = ?1 and id = ?2",
     )?;
     let mut rows = statement.query((workspace.as_bytes(), contact.as_bytes()))?;
     let Some(row) = rows.next()? else { return Ok(None) };
@@ -99,7 +99,7 @@ pub(crate) fn write(
     let OptOut { wished_at, stopped } = opt_out;
     connection
         .prepare_cached(
-            "update contacts set preference_at = ?3, opted_out_at = ?4, opted_out_reason = ?5
+            "update contacts set marketing_preference_at = ?3, opted_out_at = ?4, opted_out_reason = ?5
              where workspace_id = ?1 and id = ?2",
         )?
         .execute(params![
@@ -121,7 +121,7 @@ pub(crate) fn rest(
 ) -> SqlResult<()> {
     connection
         .prepare_cached(
-            "update contacts set resting_until = max(coalesce(resting_until, 0), ?3)
+            "update contacts set marketing_limited_until = max(coalesce(marketing_limited_until, 0), ?3)
              where workspace_id = ?1 and id = ?2",
         )?
         .execute((workspace.as_bytes(), contact.as_bytes(), micros(until)))?;

@@ -24,7 +24,7 @@ use crate::events::event_payloads;
 use crate::row::{Cells, json, micros};
 use crate::sqlite::page::{List, Order, bytes, containing, text};
 
-const COLUMNS: &str = "seq, id, wa_id, user_id, coalesce(name, profile_name), username, tags, stage, email, custom_fields, \
+const COLUMNS: &str = "seq, id, wa_id, bsuid, coalesce(name, profile_name), username, tags, stage, email, custom_fields, \
     last_inbound_at, opted_out_at, opted_out_reason, created_at";
 
 fn read(cells: &mut Cells<'_>) -> SqlResult<Contact> {
@@ -133,12 +133,12 @@ pub(crate) fn windows(
     contact: ContactId,
 ) -> SqlResult<Windows> {
     let mut statement = connection.prepare_cached(
-        "select account_id, last_inbound_at, refused_at from windows where workspace_id = ?1 and contact_id = ?2",
+        "select account_id, last_inbound_at, refused_at from service_windows where workspace_id = ?1 and contact_id = ?2",
     )?;
     let mut rows = statement.query((workspace.as_bytes(), contact.as_bytes()))?;
     let mut windows = Windows::new();
     while let Some(row) = rows.next()? {
-        let mut cells = Cells::new("windows", row);
+        let mut cells = Cells::new("service_windows", row);
         let account: AccountId = cells.id()?;
         windows.push((account, Window { last_inbound_at: cells.opt_at()?, refused_at: cells.opt_at()? }));
     }
@@ -179,7 +179,7 @@ impl Card {
         contact: ContactId,
     ) -> SqlResult<Option<(Self, Option<String>)>> {
         let mut statement = connection.prepare_cached(
-            "select wa_id, user_id, name, tags, stage, email, custom_fields, preference_at, opted_out_at,
+            "select wa_id, bsuid, name, tags, stage, email, custom_fields, marketing_preference_at, opted_out_at,
                     opted_out_reason, profile_name
              from contacts where workspace_id = ?1 and id = ?2",
         )?;
@@ -277,7 +277,7 @@ impl Card {
         connection
             .prepare_cached(
                 "update contacts
-                 set wa_id = ?3, user_id = ?4, name = ?5, tags = ?6, stage = ?7, email = ?8, custom_fields = ?9,
+                 set wa_id = ?3, bsuid = ?4, name = ?5, tags = ?6, stage = ?7, email = ?8, custom_fields = ?9,
                      updated_at = ?10
                  where workspace_id = ?1 and id = ?2",
             )?
@@ -536,7 +536,7 @@ pub(crate) fn join(
     let (username, resting_until, last_inbound_at): (Option<String>, Option<i64>, Option<i64>) = connection
         .prepare_cached(
             "delete from contacts where workspace_id = ?1 and id = ?2
-             returning username, resting_until, last_inbound_at",
+             returning username, marketing_limited_until, last_inbound_at",
         )?
         .query_row((workspace.as_bytes(), gone.as_bytes()), |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
@@ -561,9 +561,9 @@ pub(crate) fn join(
     connection
         .prepare_cached(
             "update contacts
-             set wa_id = ?3, user_id = ?4, name = ?5, tags = ?6, stage = ?7, email = ?8, custom_fields = ?9,
+             set wa_id = ?3, bsuid = ?4, name = ?5, tags = ?6, stage = ?7, email = ?8, custom_fields = ?9,
                  profile_name = coalesce(profile_name, ?10), username = coalesce(username, ?13),
-                 resting_until = nullif(max(coalesce(resting_until, 0), coalesce(?11, 0)), 0),
+                 marketing_limited_until = nullif(max(coalesce(marketing_limited_until, 0), coalesce(?11, 0)), 0),
                  last_inbound_at = nullif(max(coalesce(last_inbound_at, 0), coalesce(?12, 0)), 0)
              where workspace_id = ?1 and id = ?2",
         )?

@@ -108,7 +108,7 @@ pub(crate) fn person(
     now: Timestamp,
 ) -> SqlResult<()> {
     let mut statement = connection.prepare_cached(
-        "select wa_id, user_id, coalesce(name, profile_name), tags, stage, email, custom_fields, opted_out_reason
+        "select wa_id, bsuid, coalesce(name, profile_name), tags, stage, email, custom_fields, opted_out_reason
          from contacts where workspace_id = ?1 and id = ?2",
     )?;
     let mut rows = statement.query((workspace.as_bytes(), contact.as_bytes()))?;

@@ -46,7 +46,7 @@ impl Due {
     }
 }
 
-const COLUMNS: &str = "m.id, m.wa_id, m.user_id, m.kind, m.content, m.context_wamid, \
+const COLUMNS: &str = "m.id, m.wa_id, m.bsuid, m.kind, m.content, m.context_wamid, \
     m.identity_key_hash, m.on_unknown, m.expires_at, m.created_at, m.n_attempts, m.account_id";
 
 fn read_claimed(
@@ -189,15 +189,15 @@ fn find_due(connection: &Connection, request: &ClaimRequest, tokens: &[ClaimToke
                  m.mode = 'queue'
          from messages m
          left join contacts c on c.id = m.contact_id
-         left join windows w
+         left join service_windows w
              on w.workspace_id = m.workspace_id and w.account_id = m.account_id and w.contact_id = m.contact_id
          where m.workspace_id = ?1 and m.account_id = ?2 and m.status = 'queued' and m.worker_id is null
-           and m.waiting_for is null and m.due_at <= ?3 and (m.expires_at is null or m.expires_at > ?3)
+           and m.deferred_by is null and m.due_at <= ?3 and (m.expires_at is null or m.expires_at > ?3)
            and not exists (
                select 1 from messages e
                where e.contact_id = m.contact_id and e.account_id = m.account_id
                  and e.mode = 'queue' and e.status in ('queued', 'sending')
-                 and (e.order_at < m.order_at or (e.order_at = m.order_at and e.seq < m.seq)))
+                 and (e.queue_order_at < m.queue_order_at or (e.queue_order_at = m.queue_order_at and e.seq < m.seq)))
          order by m.due_at, m.seq limit ?4"
     );
     let limit = i64::try_from(tokens.len()).unwrap_or(i64::MAX);
@@ -240,7 +240,7 @@ fn hold(
     let n_rows = connection
         .prepare_cached(
             "update messages
-             set status = 'sending', worker_id = ?3, claim_token = ?4, n_attempts = ?5, due_at = null,
+             set status = 'sending', worker_id = ?3, lease_token = ?4, n_attempts = ?5, due_at = null,
                  kind = case when ?6 is null then kind else 'template' end, content = coalesce(?6, content),
                  context_wamid = case when ?6 is null then context_wamid end,
                  sent_as = case when ?6 is null then sent_as else 'template' end,
@@ -281,7 +281,7 @@ pub(crate) fn begin(connection: &Connection, claim: &Claim, now: Timestamp) -> S
                  -- What is being sent already is sent again: its outcome was unknown, and this is the one repetition.
                  is_resent = case status when 'sending' then 1 else is_resent end,
                  updated_at = ?5
-             where workspace_id = ?1 and id = ?2 and claim_token = ?3 and status in ('queued', 'sending', 'unknown')",
+             where workspace_id = ?1 and id = ?2 and lease_token = ?3 and status in ('queued', 'sending', 'unknown')",
         )?
         .execute((
             claim.workspace.as_bytes(),
@@ -315,7 +315,7 @@ pub(crate) fn claim_unknown(
     connection
         .prepare_cached(
             "update messages
-             set worker_id = ?3, claim_token = ?4, n_attempts = ?5, is_resent = 1, updated_at = ?6
+             set worker_id = ?3, lease_token = ?4, n_attempts = ?5, is_resent = 1, updated_at = ?6
              where workspace_id = ?1 and id = ?2",
         )?
         .execute(params![
@@ -410,14 +410,14 @@ fn cancel_orphans(connection: &Connection, now: Timestamp, limit: u32) -> SqlRes
              cross join accounts on accounts.id = queue_depths.account_id
              cross join messages on messages.account_id = accounts.id
              where queue_depths.n_messages > 0 and accounts.removed_at is not null
-               and messages.status = 'queued' and messages.worker_id is null and messages.waiting_for is null
+               and messages.status = 'queued' and messages.worker_id is null and messages.deferred_by is null
              union all
              select messages.workspace_id, messages.id
              from queue_depths
              cross join accounts on accounts.id = queue_depths.account_id
              cross join messages on messages.account_id = accounts.id
              where queue_depths.n_messages > 0 and accounts.removed_at is not null
-               and messages.status = 'queued' and messages.worker_id is null and messages.waiting_for is not null
+               and messages.status = 'queued' and messages.worker_id is null and messages.deferred_by is not null
              limit ?1",
         )?;
         let mut rows = statement.query([limit])?;

@@ -33,21 +33,21 @@ use crate::webhooks_out::{deliveries, fan_out};
 /// Tables that grow with what passes through.
 const LARGE: [&str; 17] = [
     "messages",
-    "timeline",
+    "message_timeline",
     "wamids",
-    "posts",
+    "webhook_payloads",
     "events",
     "deliveries",
-    "lanes",
-    "idempotency_keys",
+    "delivery_queues",
+    "idempotency_records",
     "contacts",
     "contact_numbers",
-    "windows",
-    "early_reports",
-    "kept_parts",
+    "service_windows",
+    "pending_statuses",
+    "webhook_changes",
     "media",
     "media_uploads",
-    "audit",
+    "audit_entries",
     "sessions",
 ];
 
@@ -83,7 +83,7 @@ fn database() -> (Connection, Arc<Mutex<BTreeSet<String>>>) {
                                    created_at, updated_at)
              values (x'02020202020202020202020202020202', x'01010101010101010101010101010101', 'main', '1', '2',
                      'connected', 1, 1, 0, 0);
-             insert into webhooks (id, workspace_id, name, url, events, accounts, is_enabled, status, after_seq,
+             insert into webhook_endpoints (id, workspace_id, name, url, events, accounts, is_enabled, status, after_seq,
                                    created_at, updated_at)
              values (x'03030303030303030303030303030303', x'01010101010101010101010101010101', 'shop',
                      'https://shop.example.com', '[\"*\"]', '[]', 1, 'active', 0, 0, 0);",

@@ -199,8 +199,8 @@ fn inbound(
     connection
         .prepare_cached(
             "insert into messages (
-                 id, workspace_id, account_id, contact_id, direction, kind, status, wamid, wa_id, user_id,
-                 context_wamid, content, n_attempts, post_seq, post_start, post_length, created_at, updated_at)
+                 id, workspace_id, account_id, contact_id, direction, kind, status, wamid, wa_id, bsuid,
+                 context_wamid, content, n_attempts, payload_seq, payload_start, payload_length, created_at, updated_at)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0, ?13, ?14, ?15, ?16, ?17)",
         )?
         .execute(params![

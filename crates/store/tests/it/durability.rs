@@ -101,3 +101,31 @@ async fn a_database_says_how_far_it_is() {
     let missing = store::migration_state(&app.folder.path().join("none.db")).unwrap();
     assert_eq!(missing.applied, 0);
 }
+
+#[tokio::test]
+async fn a_database_of_a_development_version_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("waypost.db");
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch(
+        "create table schema_migrations (
+            version integer not null primary key, name text not null, checksum blob not null,
+            applied_at integer not null) strict;
+         create table messages (seq integer primary key) strict;
+         insert into schema_migrations values (1, 'ground', zeroblob(32), 0), (16, 'account_links', zeroblob(32), 0);",
+    )
+    .unwrap();
+    drop(old);
+    let refusals = [
+        store::migrate(&path, jiff::Timestamp::UNIX_EPOCH).unwrap_err().to_string(),
+        store::migration_state(&path).unwrap_err().to_string(),
+        store::inspect(&path, None, jiff::Timestamp::UNIX_EPOCH).unwrap_err().to_string(),
+        store::backup(&path, &folder.path().join("copy.db"), false, jiff::Timestamp::UNIX_EPOCH)
+            .unwrap_err()
+            .to_string(),
+    ];
+    for refusal in refusals {
+        assert!(refusal.contains("a development version of waypost"), "{refusal}");
+        assert!(refusal.contains("start with a new database file"), "{refusal}");
+    }
+}

@@ -151,7 +151,7 @@ async fn a_key_whose_time_has_run_out_is_unknown_replaced_and_forgotten() {
     app.accept(keyed(&app, "b", app.new_message())).await;
     let n_rows = || {
         let connection = rusqlite::Connection::open(app.path()).unwrap();
-        let sql = "select count(*) from idempotency_keys";
+        let sql = "select count(*) from idempotency_records";
         connection.query_row(sql, (), |row| row.get::<_, u32>(0)).unwrap()
     };
     app.advance(24 * 3600 - 1);
@@ -179,7 +179,7 @@ async fn forgetting_is_bounded() {
     app.store.expire(app.now(), 3).await.unwrap();
     let connection = rusqlite::Connection::open(app.path()).unwrap();
     let left: u32 =
-        connection.query_row("select count(*) from idempotency_keys", (), |row| row.get(0)).unwrap();
+        connection.query_row("select count(*) from idempotency_records", (), |row| row.get(0)).unwrap();
     assert_eq!(left, 2);
 }
 

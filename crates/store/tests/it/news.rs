@@ -26,7 +26,7 @@ async fn a_report_waits_eight_days_for_its_message_and_leaves_in_small_steps() {
     app.report(app.reported("wamid.A", MessageStatus::Delivered)).await;
     let n_early = || -> i64 {
         let connection = Connection::open(app.path()).unwrap();
-        connection.query_row("select count(*) from early_reports", (), |row| row.get(0)).unwrap()
+        connection.query_row("select count(*) from pending_statuses", (), |row| row.get(0)).unwrap()
     };
     app.advance(7 * 86_400 - 1);
     app.store.expire(app.now(), 3).await.unwrap();
@@ -60,7 +60,8 @@ async fn a_post_that_says_nothing_new_is_not_kept_again() {
         assert_eq!(app.post(body, parts()).await, Ingested { repeated: 5, ..Ingested::default() });
     }
     let connection = Connection::open(app.path()).unwrap();
-    let n_posts: u32 = connection.query_row("select count(*) from posts", (), |row| row.get(0)).unwrap();
+    let n_posts: u32 =
+        connection.query_row("select count(*) from webhook_payloads", (), |row| row.get(0)).unwrap();
     assert_eq!(n_posts, 1);
 }
 

@@ -211,7 +211,7 @@ impl Model {
             "nobody holds what is under way",
         );
         none(
-            "select 1 from messages where (worker_id is null) <> (claim_token is null)",
+            "select 1 from messages where (worker_id is null) <> (lease_token is null)",
             "a holder without a token",
         );
         none(

@@ -121,13 +121,21 @@ impl Model {
     /// What holds at any time.
     fn check(&self) {
         let one = |sql: &str| self.reader.query_row::<u32, _, _>(sql, (), |row| row.get(0)).unwrap();
-        let n_people = one("select coalesce(sum(n_people), 0) from reach_counts");
-        let n_reserved = one("select coalesce(sum(n_reserved), 0) from reach_counts");
-        assert_eq!(n_people, one("select count(*) from reached where reserved_by is null"));
-        assert_eq!(n_reserved, one("select count(*) from reached where reserved_by is not null"));
+        let n_people = one("select coalesce(sum(n_recipients), 0) from messaging_limit_usage");
+        let n_reserved = one("select coalesce(sum(n_reserved), 0) from messaging_limit_usage");
+        assert_eq!(
+            n_people,
+            one("select count(*) from messaging_limit_recipients where reserved_by is null")
+        );
+        assert_eq!(
+            n_reserved,
+            one("select count(*) from messaging_limit_recipients where reserved_by is not null")
+        );
         assert!(n_people + n_reserved <= LIMIT, "{n_people} reached and {n_reserved} more");
-        let n_orphaned = one("select count(*) from reached r where reserved_by is not null and not exists (
-                 select 1 from messages m where m.id = r.reserved_by and m.worker_id is not null)");
+        let n_orphaned = one(
+            "select count(*) from messaging_limit_recipients r where reserved_by is not null and not exists (
+                 select 1 from messages m where m.id = r.reserved_by and m.worker_id is not null)",
+        );
         assert_eq!(n_orphaned, 0, "a reservation without a message");
     }
 }
@@ -156,21 +164,21 @@ fn the_looks_at_what_waits_use_indexes() {
     for (sql, index) in [
         (
             "select exists (select 1 from messages
-             where account_id = ?1 and status = 'queued' and waiting_for is not null)",
-            "messages_held_back",
+             where account_id = ?1 and status = 'queued' and deferred_by is not null)",
+            "messages_deferred",
         ),
         (
-            "select seq from messages where account_id = ?1 and status = 'queued' and waiting_for is not null
+            "select seq from messages where account_id = ?1 and status = 'queued' and deferred_by is not null
              order by due_at, seq limit 5",
-            "messages_held_back",
+            "messages_deferred",
         ),
         (
-            "update messages set waiting_for = null
+            "update messages set deferred_by = null
              where +workspace_id = ?1 and contact_id = ?2 and mode = 'queue' and status in ('queued', 'sending')
-               and waiting_for is not null",
-            "messages_in_line",
+               and deferred_by is not null",
+            "messages_in_queue",
         ),
-        ("delete from reached where workspace_id = ?1 and waba_id = ?2 and reached_at <= ?3", "reached_by_time"),
+        ("delete from messaging_limit_recipients where workspace_id = ?1 and waba_id = ?2 and counted_at <= ?3", "messaging_limit_recipients_by_time"),
     ] {
         let mut statement = reader.prepare(&format!("explain query plan {sql}")).unwrap();
         let parameters = rusqlite::params_from_iter(vec![0; statement.parameter_count()]);

@@ -230,7 +230,7 @@ async fn a_token_that_works_does_not_end_what_meta_itself_did_to_the_account() {
         .unwrap();
     let cause = SuspensionCause::Disabled;
     let database = Connection::open(app.path()).unwrap();
-    assert_eq!(database.execute("update accounts set hold_cause = ?1", [cause.as_str()]).unwrap(), 1);
+    assert_eq!(database.execute("update accounts set suspension_cause = ?1", [cause.as_str()]).unwrap(), 1);
     let tried = AccountChanges { lifts_hold: Some(reason.to_owned()), ..AccountChanges::default() };
     change(&app, app.account, tried).await.unwrap();
     assert_eq!(record(&app, app.account).await.account.status.as_str(), "held");

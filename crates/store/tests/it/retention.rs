@@ -67,7 +67,7 @@ async fn a_message_goes_when_it_was_silent_for_long_and_takes_all_that_is_its_ow
         assert!(found.is_none(), "{wamid}");
     }
     assert_eq!(count(&app, "select count(*) from wamids"), 2);
-    let orphans = "select count(*) from timeline where message_id not in (select id from messages)";
+    let orphans = "select count(*) from message_timeline where message_id not in (select id from messages)";
     assert_eq!(count(&app, orphans), 0);
     assert_eq!(count(&app, "select count(*) from contacts"), 1);
     // Again: nothing is left to do.
@@ -113,7 +113,7 @@ async fn a_post_goes_with_the_last_that_points_into_it() {
     assert_eq!(sweep(&app, Swept::Posts, before).await, 1);
     assert_eq!(sweep(&app, Swept::Messages(app.workspace), before).await, 1);
     assert_eq!(sweep(&app, Swept::Posts, before).await, 1);
-    assert_eq!(count(&app, "select count(*) from posts"), 2);
+    assert_eq!(count(&app, "select count(*) from webhook_payloads"), 2);
 }
 
 #[tokio::test]
@@ -177,7 +177,7 @@ async fn the_audit_log_and_kept_parts_go_by_their_age() {
     app.advance(20 * DAY);
     app.add_account("third", "330011220099889").await;
     assert_eq!(sweep(&app, Swept::Audit(app.workspace), days_ago(&app, 10)).await, 2);
-    assert_eq!(count(&app, "select count(*) from audit"), 1);
+    assert_eq!(count(&app, "select count(*) from audit_entries"), 1);
     // The last one stays, however old.
     app.advance(20 * DAY);
     assert_eq!(sweep(&app, Swept::Audit(app.workspace), days_ago(&app, 10)).await, 0);

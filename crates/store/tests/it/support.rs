@@ -29,12 +29,6 @@ use tempfile::TempDir;
 /// A clock that stands still until it is moved.
 pub(crate) struct FakeClock(Mutex<Timestamp>);
 
-impl FakeClock {
-    pub(crate) fn at(now: Timestamp) -> Self {
-        Self(Mutex::new(now))
-    }
-}
-
 #[async_trait]
 impl Clock for FakeClock {
     fn now(&self) -> Timestamp {

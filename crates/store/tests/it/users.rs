@@ -1,7 +1,5 @@
 //! Users, sessions, rotations of keys, and acts that stand or fall with what they tell of.
 
-use std::sync::Arc;
-
 use domain::access::audit::{AuditAction, AuditEntry};
 use domain::access::permission::Role;
 use domain::access::user::User;
@@ -10,11 +8,10 @@ use engine::ports::{
     Access, Accounts, AuditFilter, NewSession, Rotation, StoreErrorKind, UserChange, UserEnd, UserFilter,
     Whose,
 };
-use jiff::{SignedDuration, Timestamp};
-use sha2::{Digest, Sha256};
+use jiff::SignedDuration;
 
 use crate::accounts::an_api_key;
-use crate::support::{FakeClock, TestStore, open, page};
+use crate::support::{TestStore, page};
 
 fn user(app: &TestStore, email: &str, role: Role) -> User {
     User {
@@ -210,44 +207,4 @@ async fn a_workspaces_name_is_taken_once() {
     let taken = app.store.workspace_add(other, "clinic", act(other)).await;
     assert_eq!(taken.unwrap_err().kind(), StoreErrorKind::Conflict);
     assert_eq!(app.store.directory().await.unwrap().workspaces.get(&id).unwrap(), "clinic");
-}
-
-#[tokio::test]
-async fn a_key_from_before_rotations_owns_what_was_kept_for_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("waypost.db");
-    let id = KeyId::from_parts(7, &[7; 10]);
-    {
-        let old = rusqlite::Connection::open(&path).unwrap();
-        old.execute_batch(
-            "create table schema_migrations (
-                version integer not null primary key, name text not null, checksum blob not null,
-                applied_at integer not null) strict",
-        )
-        .unwrap();
-        let files = [
-            ("ground", include_str!("../../sql/migrations/sqlite/0001_ground.sql")),
-            ("queue", include_str!("../../sql/migrations/sqlite/0002_queue.sql")),
-            ("due_first", include_str!("../../sql/migrations/sqlite/0003_due_first.sql")),
-            ("reached", include_str!("../../sql/migrations/sqlite/0004_reached.sql")),
-        ];
-        for (version, (name, sql)) in (1_i64..).zip(files) {
-            old.execute_batch(sql).unwrap();
-            let checksum: [u8; 32] = Sha256::digest(sql).into();
-            let row = (version, name, checksum);
-            old.execute("insert into schema_migrations values (?1, ?2, ?3, 0)", row).unwrap();
-        }
-        old.execute("insert into workspaces values (?1, 'default', 0)", [[1_u8; 16]]).unwrap();
-        old.execute(
-            "insert into api_keys (id, workspace_id, name, prefix, digest, scopes, accounts, is_test, created_at)
-             values (?1, ?2, 'ci', 'wp_live_abcd', ?3, '[\"send\"]', '[]', 0, 0)",
-            (id.as_bytes(), [1_u8; 16], [3_u8; 32]),
-        )
-        .unwrap();
-    }
-    let clock = FakeClock::at(Timestamp::UNIX_EPOCH);
-    let store = open(&path, &clock, &Arc::default());
-    let directory = store.directory().await.unwrap();
-    let key = directory.key(&[3; 32]).unwrap();
-    assert_eq!((key.id, key.owner.as_bytes(), key.replaced_by), (id, id.as_bytes(), None));
 }

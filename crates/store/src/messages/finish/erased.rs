@@ -33,7 +33,7 @@ pub(crate) fn settle(
             "update messages
              set status = ?3, wamid = coalesce(?4, wamid), failure_code = coalesce(?5, failure_code), updated_at = ?6,
                  worker_id = case when ?7 then null else worker_id end,
-                 claim_token = case when ?7 then null else claim_token end
+                 lease_token = case when ?7 then null else lease_token end
              where workspace_id = ?1 and id = ?2",
         )?
         .execute(params![

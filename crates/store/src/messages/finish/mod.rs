@@ -61,8 +61,8 @@ pub(crate) fn current(
     message: MessageId,
 ) -> SqlResult<Option<Current>> {
     let mut statement = connection.prepare_cached(
-        "select account_id, contact_id, kind, status, wamid, wa_id, user_id, client_reference, sent_as, pricing,
-                mode = 'queue', claim_token,
+        "select account_id, contact_id, kind, status, wamid, wa_id, bsuid, client_reference, sent_as, pricing,
+                mode = 'queue', lease_token,
                 erased_at is not null or exists (select 1 from erasures e where e.contact_id = messages.contact_id)
          from messages where workspace_id = ?1 and id = ?2 and direction = 'outbound'",
     )?;
@@ -144,13 +144,13 @@ impl Entry<'_> {
 /// Adds a line to the message's story, and tells it: each step once.
 pub(crate) fn add_entry(connection: &Connection, current: &Current, entry: &Entry<'_>) -> SqlResult<()> {
     let number: u32 = connection
-        .prepare_cached("select coalesce(max(entry), 0) + 1 from timeline where message_id = ?1")?
+        .prepare_cached("select coalesce(max(entry), 0) + 1 from message_timeline where message_id = ?1")?
         .query_row([current.message.as_bytes()], |row| row.get(0))?;
     connection
         .prepare_cached(
-            "insert into timeline (
-                 message_id, entry, workspace_id, status, at, heard_at, is_report, wamid, is_duplicate, error, pricing,
-                 post_seq, post_start, post_length)
+            "insert into message_timeline (
+                 message_id, entry, workspace_id, status, occurred_at, received_at, is_report, wamid, is_duplicate, error, pricing,
+                 payload_seq, payload_start, payload_length)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         )?
         .execute(params![
@@ -192,7 +192,7 @@ fn was_told(
     number: u32,
 ) -> SqlResult<bool> {
     let mut statement = connection.prepare_cached(
-        "select exists (select 1 from timeline
+        "select exists (select 1 from message_timeline
          where message_id = ?1 and status = ?2 and is_duplicate = 0 and entry < ?3)",
     )?;
     Ok(statement.query_row((current.message.as_bytes(), status.as_str(), number), |row| row.get(0))?)
@@ -235,7 +235,7 @@ pub(crate) fn settle(
              set status = ?3, wamid = coalesce(wamid, ?4), failure_code = coalesce(?5, failure_code),
                  error = coalesce(?6, error), fallback = null, updated_at = ?7,
                  worker_id = case when ?8 then null else worker_id end,
-                 claim_token = case when ?8 then null else claim_token end
+                 lease_token = case when ?8 then null else lease_token end
              where workspace_id = ?1 and id = ?2",
         )?
         .execute(params![
@@ -299,7 +299,7 @@ fn put_back(
             "update messages
              set status = case when ?3 then 'queued' else status end, due_at = case when ?3 then ?4 end,
                  worker_id = case when ?3 and ?5 then worker_id end,
-                 claim_token = case when ?3 and ?5 then claim_token end, updated_at = ?6
+                 lease_token = case when ?3 and ?5 then lease_token end, updated_at = ?6
              where workspace_id = ?1 and id = ?2",
         )?
         .execute((
@@ -335,7 +335,7 @@ pub(crate) fn end_here(
     connection
         .prepare_cached(
             "update messages
-             set worker_id = null, claim_token = null, due_at = null, status = ?3,
+             set worker_id = null, lease_token = null, due_at = null, status = ?3,
                  failure_code = coalesce(?4, failure_code), updated_at = ?5
              where workspace_id = ?1 and id = ?2",
         )?
@@ -375,7 +375,7 @@ pub(crate) fn abandon(
         | MessageStatus::Received => {
             connection
                 .prepare_cached(
-                    "update messages set worker_id = null, claim_token = null
+                    "update messages set worker_id = null, lease_token = null
                      where workspace_id = ?1 and id = ?2",
                 )?
                 .execute((workspace.as_bytes(), message.as_bytes()))?;
@@ -460,7 +460,7 @@ fn by_reference(
 
 fn is_known(connection: &Connection, message: MessageId, report: &StatusReport) -> SqlResult<bool> {
     let mut statement = connection.prepare_cached(
-        "select exists (select 1 from timeline
+        "select exists (select 1 from message_timeline
          where message_id = ?1 and is_report = 1 and wamid = ?2 and status = ?3)",
     )?;
     Ok(statement.query_row((message.as_bytes(), &report.wamid, report.status.as_str()), |row| row.get(0))?)
@@ -548,7 +548,7 @@ pub(crate) fn apply(
 
 fn has_report(connection: &Connection, message: MessageId, wamid: &str) -> SqlResult<bool> {
     let mut statement = connection.prepare_cached(
-        "select exists (select 1 from timeline where message_id = ?1 and is_report = 1 and wamid = ?2)",
+        "select exists (select 1 from message_timeline where message_id = ?1 and is_report = 1 and wamid = ?2)",
     )?;
     Ok(statement.query_row((message.as_bytes(), wamid), |row| row.get(0))?)
 }
@@ -561,12 +561,12 @@ fn best_pricing(
 ) -> SqlResult<Option<Pricing>> {
     let Some(pricing) = &report.pricing else { return Ok(None) };
     let mut statement = connection.prepare_cached(
-        "select status from timeline where message_id = ?1 and is_report = 1 and is_duplicate = 0
+        "select status from message_timeline where message_id = ?1 and is_report = 1 and is_duplicate = 0
          and pricing is not null",
     )?;
     let mut rows = statement.query([message.as_bytes()])?;
     while let Some(row) = rows.next()? {
-        if Cells::new("timeline", row).word::<MessageStatus>()? > report.status {
+        if Cells::new("message_timeline", row).word::<MessageStatus>()? > report.status {
             return Ok(None);
         }
     }
