@@ -4,12 +4,12 @@ use std::cell::{Cell, RefCell};
 
 use super::range::{choice_words, quoted};
 use super::schema::Node;
-use super::{Asked, Change, Fields, Item, Place, Violations, nearest};
+use super::{Asked, Fields, Item, JsonPointer, Patch, Violations, nearest};
 use crate::json::{Object, Value};
 
 impl<'a, 'p> Fields<'a, 'p> {
     /// Starts reading an object that is at `place`.
-    pub fn read(object: &'a Object, place: Place<'p>, found: &'p Violations) -> Self {
+    pub fn read(object: &'a Object, place: JsonPointer<'p>, found: &'p Violations) -> Self {
         Self { object, place, found, asked: Asked::new() }
     }
 
@@ -31,13 +31,13 @@ impl<'a, 'p> Fields<'a, 'p> {
     }
 
     /// A field whose absence and `null` differ: a PUT keeps the one and clears the other.
-    pub fn change(&self, name: &'static str) -> Change<Item<'a, '_>> {
+    pub fn change(&self, name: &'static str) -> Patch<Item<'a, '_>> {
         self.describe_field(name, false, true);
         match self.ask(name) {
-            None if !self.found.is_describing() => Change::Keep,
-            Some(Value::Null) => Change::Clear,
+            None if !self.found.is_describing() => Patch::Keep,
+            Some(Value::Null) => Patch::Clear,
             value @ (Some(_) | None) => {
-                Change::Set(Item { value, place: self.place.key(name), found: self.found })
+                Patch::Set(Item { value, place: self.place.key(name), found: self.found })
             }
         }
     }
@@ -47,12 +47,12 @@ impl<'a, 'p> Fields<'a, 'p> {
         let change = self.change(name);
         self.describe_field(name, false, false);
         match change {
-            Change::Set(item) => item,
-            Change::Clear => {
+            Patch::Set(item) => item,
+            Patch::Clear => {
                 self.found.refuse(&self.place.key(name), null_reason);
                 Item { value: None, place: self.place.key(name), found: self.found }
             }
-            Change::Keep => Item { value: None, place: self.place.key(name), found: self.found },
+            Patch::Keep => Item { value: None, place: self.place.key(name), found: self.found },
         }
     }
 
@@ -150,7 +150,7 @@ impl<'a, 'p> Fields<'a, 'p> {
     }
 
     /// Where the object is.
-    pub const fn place(&self) -> &Place<'p> {
+    pub const fn place(&self) -> &JsonPointer<'p> {
         &self.place
     }
 

@@ -11,7 +11,7 @@ use std::cell::RefCell;
 use std::ops::RangeBounds;
 
 use super::range::counts;
-use super::{Fields, Item, Place, Step, Violations};
+use super::{Fields, Item, JsonPointer, Step, Violations};
 use crate::json::{Object, Value};
 
 /// Prefix of a reference to a named schema of an OpenAPI document.
@@ -61,7 +61,7 @@ impl RequestSchema {
     fn recorded(is_query: bool, read: impl FnOnce(Item<'_, '_>)) -> Self {
         let recorder = SchemaRecorder { is_query, ..SchemaRecorder::default() };
         let found = Violations { list: RefCell::default(), recorder: Some(Box::new(recorder)) };
-        read(Item { value: None, place: Place::root(), found: &found });
+        read(Item { value: None, place: JsonPointer::root(), found: &found });
         let recorder = found.recorder.unwrap_or_default();
         Self { schema: recorder.root.into_inner().schema(), definitions: recorder.definitions.into_inner() }
     }
@@ -95,7 +95,7 @@ struct Field {
 
 impl SchemaRecorder {
     /// Calls `f` with the part of the schema at a place.
-    fn at<T>(&self, place: &Place<'_>, f: impl FnOnce(&mut Node) -> T) -> T {
+    fn at<T>(&self, place: &JsonPointer<'_>, f: impl FnOnce(&mut Node) -> T) -> T {
         let mut steps = Vec::new();
         let mut next = Some(place);
         while let Some(place) = next {
@@ -109,7 +109,7 @@ impl SchemaRecorder {
     }
 
     /// Describes what `read` reads at a place, beginning with `start`, apart from what is described there already.
-    fn apart(&self, place: &Place<'_>, start: Node, read: impl FnOnce()) -> Node {
+    fn apart(&self, place: &JsonPointer<'_>, start: Node, read: impl FnOnce()) -> Node {
         let before = self.at(place, |node| std::mem::replace(node, start));
         read();
         self.at(place, |node| std::mem::replace(node, before))

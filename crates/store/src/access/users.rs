@@ -1,6 +1,6 @@
 //! Users and their sessions.
 
-use domain::access::audit::Act;
+use domain::access::audit::AuditEntry;
 use domain::access::permission::Role;
 use domain::access::user::User;
 use domain::id::{UserId, WorkspaceId};
@@ -33,7 +33,12 @@ fn read(cells: &mut Cells<'_>) -> SqlResult<User> {
     })
 }
 
-pub(crate) fn add(connection: &Connection, user: &User, password_hash: &str, act: &Act) -> SqlResult<()> {
+pub(crate) fn add(
+    connection: &Connection,
+    user: &User,
+    password_hash: &str,
+    act: &AuditEntry,
+) -> SqlResult<()> {
     connection
         .prepare_cached(
             "insert into users (
@@ -112,7 +117,7 @@ fn end_sessions(connection: &Connection, user: &User) -> SqlResult<()> {
     Ok(())
 }
 
-pub(crate) fn put(connection: &Connection, change: &UserChange, act: &Act) -> SqlResult<UserEnd> {
+pub(crate) fn put(connection: &Connection, change: &UserChange, act: &AuditEntry) -> SqlResult<UserEnd> {
     let Some(before) = one(connection, change.workspace, change.id)? else { return Ok(UserEnd::Gone) };
     if before.role != change.seen_role {
         return Ok(UserEnd::Stale);
@@ -157,7 +162,7 @@ pub(crate) fn remove(
     connection: &Connection,
     (workspace, id): (WorkspaceId, UserId),
     seen_role: Role,
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<UserEnd> {
     let Some(user) = one(connection, workspace, id)? else { return Ok(UserEnd::Gone) };
     if user.role != seen_role {
@@ -198,7 +203,7 @@ pub(crate) fn credentials(connection: &Connection, whose: &Whose) -> SqlResult<O
     Ok(Some(Credentials { user, password_hash }))
 }
 
-pub(crate) fn session_add(connection: &Connection, new: &NewSession, act: &Act) -> SqlResult<bool> {
+pub(crate) fn session_add(connection: &Connection, new: &NewSession, act: &AuditEntry) -> SqlResult<bool> {
     let n_rows = connection
         .prepare_cached(
             "update users set last_login_at = ?4

@@ -1,6 +1,6 @@
 //! What is watched of accounts, and forgotten of templates.
 
-use domain::access::audit::Act;
+use domain::access::audit::AuditEntry;
 use domain::accounts::account::token_notice;
 use domain::events::AccountChange;
 use domain::id::{AccountId, WorkspaceId};
@@ -72,7 +72,7 @@ pub(crate) fn templates_forget(
     workspace: WorkspaceId,
     waba_id: &str,
     (name, language): (&str, Option<&str>),
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<()> {
     let n_rows = connection
         .prepare_cached(

@@ -5,7 +5,7 @@
 
 use domain::contacts::phone::PhoneNumber;
 use domain::id::{AccountId, ContactId, WorkspaceId};
-use domain::webhooks_in::update::{Moved, Person};
+use domain::webhooks_in::update::{NumberChange, WhatsAppUser};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
@@ -21,9 +21,9 @@ const MAX_MOVES: usize = 16;
 pub(crate) fn of_then(
     connection: &Connection,
     workspace: WorkspaceId,
-    then: &Person,
+    then: &WhatsAppUser,
     at: Timestamp,
-) -> SqlResult<Person> {
+) -> SqlResult<WhatsAppUser> {
     let mut person = then.clone();
     let mut since = micros(at);
     for _ in 0..MAX_MOVES {
@@ -85,15 +85,15 @@ pub(crate) fn take(
     connection: &Connection,
     place: (WorkspaceId, AccountId),
     fresh: ContactId,
-    moved: &Moved,
+    moved: &NumberChange,
     now: Timestamp,
 ) -> SqlResult<ContactId> {
     let (workspace, _) = place;
-    let named = Person { name: None, username: None, ..moved.from.clone() };
+    let named = WhatsAppUser { name: None, username: None, ..moved.from.clone() };
     // Several of our numbers may tell of the same move, and a later move may have been told before this one.
     let to = of_then(connection, workspace, &moved.to, moved.at)?;
     remember(connection, workspace, moved, &to)?;
-    let person = Person {
+    let person = WhatsAppUser {
         wa_id: to.wa_id.clone().or(named.wa_id.clone()),
         user_id: to.user_id.clone().or(named.user_id.clone()),
         name: moved.from.name.clone(),
@@ -108,7 +108,12 @@ pub(crate) fn take(
     }
 }
 
-fn remember(connection: &Connection, workspace: WorkspaceId, moved: &Moved, to: &Person) -> SqlResult<()> {
+fn remember(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    moved: &NumberChange,
+    to: &WhatsAppUser,
+) -> SqlResult<()> {
     let old_ids = [
         moved.from.wa_id.as_ref().filter(|old| to.wa_id.as_ref().is_some_and(|new| new != *old)),
         moved.from.user_id.as_ref().filter(|old| to.user_id.as_ref().is_some_and(|new| new != *old)),
@@ -131,7 +136,7 @@ fn relocate(
     connection: &Connection,
     (workspace, account): (WorkspaceId, AccountId),
     contact: ContactId,
-    (from, to): (&Person, &Person),
+    (from, to): (&WhatsAppUser, &WhatsAppUser),
     now: Timestamp,
 ) -> SqlResult<()> {
     let before = ids(connection, workspace, contact)?;

@@ -3,9 +3,9 @@
 //! **Invariant:** every wish goes through here, whoever tells of it; the last one by its own time counts, and of two at
 //! once the one for less.
 
-use domain::contacts::opt_out::{OptOut, OptOutReason, Wish};
+use domain::contacts::opt_out::{OptOut, OptOutReason, OptOutSignal};
 use domain::id::{AccountId, ContactId, WorkspaceId};
-use domain::webhooks_in::update::Preference;
+use domain::webhooks_in::update::MarketingPreference;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -22,7 +22,7 @@ pub(crate) fn stop_marketing(
     (at, reason): (Timestamp, OptOutReason),
     now: Timestamp,
 ) -> SqlResult<()> {
-    hear(connection, place, contact, (Wish::Stop, at, reason), now)
+    hear(connection, place, contact, (OptOutSignal::Stop, at, reason), now)
 }
 
 /// Writes down that a person takes marketing again, said at a time and for a reason.
@@ -33,7 +33,7 @@ pub(crate) fn resume_marketing(
     (at, reason): (Timestamp, OptOutReason),
     now: Timestamp,
 ) -> SqlResult<()> {
-    hear(connection, place, contact, (Wish::Start, at, reason), now)
+    hear(connection, place, contact, (OptOutSignal::Start, at, reason), now)
 }
 
 /// Takes what Meta tells of a person's wish.
@@ -41,12 +41,12 @@ pub(crate) fn prefer(
     connection: &Connection,
     (workspace, account): (WorkspaceId, AccountId),
     fresh: ContactId,
-    preference: &Preference,
+    preference: &MarketingPreference,
     now: Timestamp,
 ) -> SqlResult<()> {
     let person = number_changes::of_then(connection, workspace, &preference.from, preference.at)?;
     let contact = resolve::recognise(connection, (workspace, account), fresh, &person, now)?;
-    let wish = if preference.takes_marketing { Wish::Start } else { Wish::Stop };
+    let wish = if preference.takes_marketing { OptOutSignal::Start } else { OptOutSignal::Stop };
     let said = (wish, preference.at, OptOutReason::Meta);
     hear(connection, (workspace, Some(account)), contact, said, now)
 }
@@ -55,7 +55,7 @@ fn hear(
     connection: &Connection,
     (workspace, account): (WorkspaceId, Option<AccountId>),
     contact: ContactId,
-    (wish, at, reason): (Wish, Timestamp, OptOutReason),
+    (wish, at, reason): (OptOutSignal, Timestamp, OptOutReason),
     now: Timestamp,
 ) -> SqlResult<()> {
     let Some(known) = known(connection, workspace, contact)? else { return Ok(()) };

@@ -3,7 +3,7 @@
 use domain::contacts::phone::PhoneNumber;
 use domain::id::{AccountId, ContactId, WorkspaceId};
 use domain::messages::window::Window;
-use domain::webhooks_in::update::Person;
+use domain::webhooks_in::update::WhatsAppUser;
 use engine::ports::Recipient;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
@@ -76,7 +76,7 @@ pub(crate) fn meet(
     connection: &Connection,
     (workspace, account): (WorkspaceId, AccountId),
     contact: ContactId,
-    person: &Person,
+    person: &WhatsAppUser,
     now: Timestamp,
 ) -> SqlResult<()> {
     connection
@@ -161,7 +161,7 @@ pub(crate) fn by_user(
 pub(crate) fn known(
     connection: &Connection,
     workspace: WorkspaceId,
-    person: &Person,
+    person: &WhatsAppUser,
 ) -> SqlResult<Option<ContactId>> {
     let numbered = match &person.wa_id {
         Some(wa_id) => by_any_spelling(connection, workspace, wa_id)?,
@@ -178,7 +178,7 @@ pub(crate) fn recognise(
     connection: &Connection,
     (workspace, account): (WorkspaceId, AccountId),
     fresh: ContactId,
-    person: &Person,
+    person: &WhatsAppUser,
     now: Timestamp,
 ) -> SqlResult<ContactId> {
     let Some(contact) = known(connection, workspace, person)? else {
@@ -195,7 +195,7 @@ pub(crate) fn learn(
     connection: &Connection,
     (workspace, account): (WorkspaceId, AccountId),
     contact: ContactId,
-    person: &Person,
+    person: &WhatsAppUser,
     now: Timestamp,
 ) -> SqlResult<()> {
     // Read and compared here: most of the time there is nothing new, and nothing is written then.

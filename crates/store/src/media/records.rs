@@ -4,7 +4,7 @@
 
 use domain::id::{AccountId, MediaId, MessageId, WorkspaceId};
 use domain::media::announced;
-use domain::webhooks_in::update::Inbound;
+use domain::webhooks_in::update::InboundMessage;
 use engine::ports::{
     BlobKey, ClaimToken, ClaimedMedia, FetchEnd, Kept, MediaClaimRequest, MediaOrigin, MediaState, NewMedia,
     Settled, StoredMedia, UploadKey, WholeMedia,
@@ -55,7 +55,7 @@ pub(crate) fn announce(
     connection: &Connection,
     (workspace, account): (WorkspaceId, AccountId),
     (id, message_id): (MediaId, MessageId),
-    message: &Inbound,
+    message: &InboundMessage,
     now: Timestamp,
 ) -> SqlResult<bool> {
     let Some(file) = announced(message) else { return Ok(false) };

@@ -4,10 +4,10 @@
 //!
 //! **Invariant:** a queue is held by one worker at a time, so that its events go out one after the other.
 
-use domain::access::audit::Act;
+use domain::access::audit::AuditEntry;
 use domain::events::{EventKind, WebhookData};
 use domain::id::{DeliveryId, ReplayId, WebhookId, WorkerId, WorkspaceId};
-use domain::webhooks_out::delivery::{DISABLED_AFTER, FAILING_AFTER, LIFE, Verdict};
+use domain::webhooks_out::delivery::{DISABLED_AFTER, DeliveryDecision, FAILING_AFTER, LIFE};
 use engine::ports::{
     ClaimToken, ClaimedDelivery, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest, HookWork, Page,
     PageRequest, StoredDelivery, StoredEvent,
@@ -180,9 +180,9 @@ pub(crate) fn settle(
     end: &DeliveryEnd,
 ) -> SqlResult<Option<ClaimedDelivery>> {
     let status = match end.verdict {
-        Verdict::Succeeded => "succeeded",
-        Verdict::Retry { .. } => "failed",
-        Verdict::Dead | Verdict::Gone => "dead",
+        DeliveryDecision::Succeeded => "succeeded",
+        DeliveryDecision::Retry { .. } => "failed",
+        DeliveryDecision::Dead | DeliveryDecision::Gone => "dead",
     };
     // What became a dead letter meanwhile stays one, unless the endpoint took it after all.
     connection
@@ -220,8 +220,8 @@ pub(crate) fn settle(
         return Ok(None);
     }
     let (n_failures_grow, due_at) = match end.verdict {
-        Verdict::Retry { at } => (true, at),
-        Verdict::Succeeded | Verdict::Dead | Verdict::Gone => (false, end.now),
+        DeliveryDecision::Retry { at } => (true, at),
+        DeliveryDecision::Succeeded | DeliveryDecision::Dead | DeliveryDecision::Gone => (false, end.now),
     };
     let goes_on = end.goes_on && !n_failures_grow && takes(connection, claim)?;
     connection
@@ -257,7 +257,7 @@ fn takes(connection: &Connection, claim: &DeliveryClaim) -> SqlResult<bool> {
 /// What an attempt says of its endpoint.
 fn judge(connection: &Connection, claim: &DeliveryClaim, end: &DeliveryEnd) -> SqlResult<()> {
     let key = (claim.workspace.as_bytes(), claim.webhook.as_bytes());
-    if end.verdict == Verdict::Succeeded {
+    if end.verdict == DeliveryDecision::Succeeded {
         let n_rows = connection
             .prepare_cached(
                 "update webhook_endpoints set n_failures = 0, failing_since = null, status = 'active'
@@ -278,7 +278,7 @@ fn judge(connection: &Connection, claim: &DeliveryClaim, end: &DeliveryEnd) -> S
     let n_failures: u32 = cells.get()?;
     let failing_since = cells.at()?;
     drop(rows);
-    if end.verdict == Verdict::Gone {
+    if end.verdict == DeliveryDecision::Gone {
         return disable(connection, claim, "the endpoint answered 410: it is gone", end.now);
     }
     if end.now.duration_since(failing_since) >= DISABLED_AFTER {
@@ -396,7 +396,7 @@ pub(crate) fn begin_test(
     connection: &Connection,
     (workspace, webhook): (WorkspaceId, WebhookId),
     (worker, token, lane): (WorkerId, ClaimToken, ReplayId),
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<Option<ClaimedDelivery>> {
     let now = act.at;
     let name: Option<String> = connection

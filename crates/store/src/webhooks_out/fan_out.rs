@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** an event is handed out once: the cursor moves in the transaction that writes the deliveries.
 
-use domain::access::audit::Act;
+use domain::access::audit::AuditEntry;
 use domain::events::EventKind;
 use domain::id::{ContactId, DeliveryId, ReplayId, WebhookId, WorkspaceId};
 use domain::webhooks_out::delivery::LIFE;
@@ -246,7 +246,7 @@ fn repeat_some(connection: &Connection, replay: &Replay, now: Timestamp, limit: 
 }
 
 /// Asks for past events again. Returns how many are looked through.
-pub(crate) fn replay(connection: &Connection, replay: &NewReplay, act: &Act) -> SqlResult<u64> {
+pub(crate) fn replay(connection: &Connection, replay: &NewReplay, act: &AuditEntry) -> SqlResult<u64> {
     audit::write(connection, act)?;
     let NewReplay { id, workspace, webhook, since, now } = *replay;
     let first = log::first_since(connection, workspace, since)?;
@@ -284,7 +284,7 @@ pub(crate) fn redeliver(
     workspace: WorkspaceId,
     delivery: i64,
     lane: ReplayId,
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<Option<DeliveryId>> {
     let now = act.at;
     let mut statement = connection.prepare_cached(

@@ -4,7 +4,7 @@ use super::{Fields, Item, MediaKind, MediaRef, MediaSource, MessageKind, Object,
 
 /// What a media object may have besides `id` or `link` (reference A.4).
 #[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Shape {
+pub(crate) enum MediaShape {
     Image,
     Video,
     Document,
@@ -24,7 +24,7 @@ const KEYS: [(&str, MediaKind); 4] = [
     ("gif", MediaKind::Video),
 ];
 
-impl Shape {
+impl MediaShape {
     /// Name and description of its schema.
     const fn documentation(self) -> (&'static str, &'static str) {
         match self {
@@ -39,21 +39,21 @@ impl Shape {
     }
 }
 
-pub(crate) fn check(item: Item<'_, '_>, shape: Shape) {
+pub(crate) fn check(item: Item<'_, '_>, shape: MediaShape) {
     item.shared(shape.documentation().0, |item| check_object(item, shape));
 }
 
-fn check_object(item: Item<'_, '_>, shape: Shape) {
+fn check_object(item: Item<'_, '_>, shape: MediaShape) {
     let Some(medium) = item.object() else { return };
     medium.about(shape.documentation().1);
     check_source(&medium);
-    if matches!(shape, Shape::Image | Shape::Video | Shape::Document) {
+    if matches!(shape, MediaShape::Image | MediaShape::Video | MediaShape::Document) {
         medium.optional("caption").about("Text shown with the file.").string(..=1024);
     }
-    if matches!(shape, Shape::Document | Shape::BareDocument) {
+    if matches!(shape, MediaShape::Document | MediaShape::BareDocument) {
         medium.optional("filename").about("File name that the recipient sees.").string(1..);
     }
-    if shape == Shape::Audio {
+    if shape == MediaShape::Audio {
         medium
             .optional("voice")
             .about("`true`: WhatsApp shows the file as a voice message. Requires OGG with the Opus codec.")

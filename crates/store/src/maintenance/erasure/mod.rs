@@ -13,7 +13,7 @@ mod identifiers;
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::id::{AccountId, ContactId, MessageId, WorkspaceId};
-use domain::messages::message::Status;
+use domain::messages::message::MessageStatus;
 use engine::ports::ErasureStep;
 use jiff::Timestamp;
 use rusqlite::types::Value;
@@ -93,7 +93,7 @@ pub(crate) fn begin(
 struct Found {
     message: MessageId,
     account: AccountId,
-    status: Status,
+    status: MessageStatus,
     wamid: Option<String>,
     raw: Option<(i64, Span)>,
 }
@@ -241,8 +241,8 @@ fn erase_message(
         ))?;
     records::erase(connection, workspace, found.message)?;
     forget_answers(connection, workspace, found.message, marks)?;
-    if found.status == Status::Queued {
-        finish::end_here(connection, workspace, found.message, (Status::Canceled, None), now)?;
+    if found.status == MessageStatus::Queued {
+        finish::end_here(connection, workspace, found.message, (MessageStatus::Canceled, None), now)?;
     }
     Ok(())
 }
