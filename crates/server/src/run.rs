@@ -185,7 +185,7 @@ pub fn router(deps: &Arc<Deps>, web: Web) -> Router {
 }
 
 /// Every route of the API, and what a caller needs for it.
-pub fn routes() -> &'static [api::routes::Route] {
+pub fn routes() -> &'static [api::route_access::Route] {
     api::routes::ROUTES
 }
 
