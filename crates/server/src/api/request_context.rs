@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use domain::access::permission::Permission;
-use domain::access::rate_limiter::{CallKind, Grant};
+use domain::access::rate_limiter::{CallKind, RateLimitDecision};
 use engine::access::api_key;
 use engine::access::api_key::Caller;
 use engine::{By, Deps};
@@ -32,7 +32,7 @@ pub(crate) struct RequestContext {
     /// Access that the route requires; `None` before the route is known.
     pub(super) access: Option<RouteAccess>,
     pub(super) web: Arc<Web>,
-    pub(super) grant: Arc<Mutex<Option<Grant>>>,
+    pub(super) grant: Arc<Mutex<Option<RateLimitDecision>>>,
 }
 
 impl RequestContext {
@@ -109,7 +109,7 @@ impl RequestContext {
     }
 
     /// State of the rate limit after the call was counted.
-    pub(super) fn grant(&self) -> Option<Grant> {
+    pub(super) fn grant(&self) -> Option<RateLimitDecision> {
         *self.grant.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

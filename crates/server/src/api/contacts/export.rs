@@ -6,7 +6,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
-use domain::contacts::contact::{COLUMNS, CUSTOM_PREFIX, Column, custom_text, join_tags};
+use domain::contacts::contact::{COLUMNS, CUSTOM_PREFIX, ImportColumn, custom_text, join_tags};
 use domain::id::WorkspaceId;
 use engine::Deps;
 use engine::ports::{Contact, ContactFilter, PageRequest, PageStart, StoreError};
@@ -90,19 +90,19 @@ impl Export {
     fn write(&self, rows: &mut String, contact: &Contact) {
         for (_, column) in &COLUMNS {
             match column {
-                Column::PhoneNumber => {
+                ImportColumn::PhoneNumber => {
                     let number = contact.wa_id.as_ref().map(|digits| format!("+{digits}"));
                     csv::write_raw(rows, &number.unwrap_or_default());
                 }
-                Column::UserId => csv::write_cell(rows, contact.user_id.as_deref().unwrap_or_default()),
-                Column::Name => csv::write_cell(rows, contact.name.as_deref().unwrap_or_default()),
-                Column::Email => csv::write_cell(rows, contact.email.as_deref().unwrap_or_default()),
-                Column::Tags => csv::write_cell(rows, &join_tags(&contact.tags)),
-                Column::Stage => csv::write_cell(rows, contact.stage.as_deref().unwrap_or_default()),
-                Column::OptedOut => {
+                ImportColumn::UserId => csv::write_cell(rows, contact.user_id.as_deref().unwrap_or_default()),
+                ImportColumn::Name => csv::write_cell(rows, contact.name.as_deref().unwrap_or_default()),
+                ImportColumn::Email => csv::write_cell(rows, contact.email.as_deref().unwrap_or_default()),
+                ImportColumn::Tags => csv::write_cell(rows, &join_tags(&contact.tags)),
+                ImportColumn::Stage => csv::write_cell(rows, contact.stage.as_deref().unwrap_or_default()),
+                ImportColumn::OptedOut => {
                     csv::write_raw(rows, if contact.opted_out.is_some() { "true" } else { "false" });
                 }
-                Column::Custom(_) => {}
+                ImportColumn::Custom(_) => {}
             }
         }
         for key in &self.keys {

@@ -7,7 +7,7 @@ pub(crate) mod send;
 pub(crate) mod template_message;
 
 use domain::messages::content::MessageKind;
-use domain::messages::message::{Direction, Status};
+use domain::messages::message::{Direction, MessageStatus};
 use engine::ports::WaitingFor;
 
 use crate::api::Code;
@@ -91,7 +91,7 @@ pub(crate) fn filters(operation: Operation) -> Operation {
     operation
         .query("message_id", "Our id, or Meta's.", some())
         .query("account", "Id or name of an account.", some())
-        .query("status", "Where it stands.", word(Status::ALL.map(Status::as_str)))
+        .query("status", "Where it stands.", word(MessageStatus::ALL.map(MessageStatus::as_str)))
         .query("type", "Its `type`.", some())
         .query(
             "direction",
@@ -167,7 +167,7 @@ fn message_fields() -> Vec<crate::api::openapi::schema::Field> {
 }
 
 fn status() -> Schema {
-    word(Status::ALL.map(Status::as_str)).about("Where it stands.")
+    word(MessageStatus::ALL.map(MessageStatus::as_str)).about("Where it stands.")
 }
 
 fn step() -> Schema {
