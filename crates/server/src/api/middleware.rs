@@ -20,8 +20,8 @@ use jiff::Timestamp;
 use super::request_context::{RequestContext, unauthenticated};
 use super::response::{self, set};
 use super::{ApiError, Code, session_cookie};
-use crate::client;
-use crate::run::Web;
+use crate::client_ip;
+use crate::http_options::HttpOptions;
 
 const CSRF_TOKEN: HeaderName = HeaderName::from_static("x-csrf-token");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -60,7 +60,7 @@ async fn authenticate(deps: &Deps, headers: &HeaderMap) -> Result<Option<Caller>
 /// Reason why a request may have been csrf_failure by another site; `None` if it was not.
 ///
 /// Browsers add cookies to cross-site requests, but not API keys: a request with a key passes.
-fn csrf_failure(request: &Request, caller: Option<&Caller>, web: &Web) -> Option<&'static str> {
+fn csrf_failure(request: &Request, caller: Option<&Caller>, web: &HttpOptions) -> Option<&'static str> {
     let headers = request.headers();
     if request.method().is_safe() || matches!(caller, Some(Caller::Key(_))) {
         return None;
@@ -108,7 +108,7 @@ fn is_delete_with_query(request: &Request) -> bool {
 
 /// Handles a request: assigns an id, authenticates the caller, runs the handler, writes the error response, adds headers.
 pub(crate) async fn process_request(
-    State((deps, web)): State<(Arc<Deps>, Arc<Web>)>,
+    State((deps, web)): State<(Arc<Deps>, Arc<HttpOptions>)>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -121,7 +121,7 @@ pub(crate) async fn process_request(
     let context = RequestContext {
         request_id: request_id.clone(),
         unexpected_query: unexpected_query(&request),
-        client: client::address(peer, request.headers(), &web.trusted_proxies),
+        client: client_ip::address(peer, request.headers(), &web.trusted_proxies),
         csrf_failure: csrf_failure(&request, caller.as_ref(), &web),
         access: None,
         caller,

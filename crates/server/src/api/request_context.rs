@@ -16,7 +16,7 @@ use engine::{By, Deps};
 use super::response::seconds_until;
 use super::route_access::RouteAccess;
 use super::{ApiError, Code};
-use crate::run::Web;
+use crate::http_options::HttpOptions;
 
 /// The context of one API request.
 #[derive(Clone)]
@@ -31,7 +31,7 @@ pub(crate) struct RequestContext {
     pub(super) csrf_failure: Option<&'static str>,
     /// Access that the route requires; `None` before the route is known.
     pub(super) access: Option<RouteAccess>,
-    pub(super) web: Arc<Web>,
+    pub(super) web: Arc<HttpOptions>,
     pub(super) grant: Arc<Mutex<Option<RateLimitDecision>>>,
 }
 
@@ -47,7 +47,7 @@ impl RequestContext {
     }
 
     /// Settings of the HTTP server.
-    pub(crate) fn web(&self) -> &Web {
+    pub(crate) fn web(&self) -> &HttpOptions {
         &self.web
     }
 

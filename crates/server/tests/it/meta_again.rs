@@ -11,7 +11,8 @@ use engine::webhooks_in::ingest;
 use engine::webhooks_in::ingest::{Heard, HeardPart};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use server::{Redriven, redrive};
+use server::Redriven;
+use server::meta_webhook::redrive;
 
 use crate::meta::{envelope, text, value, wish};
 use crate::support::{CUSTOMER, TestApp, signature};

@@ -24,7 +24,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::send;
 use crate::api::route_access::RouteAccess;
 use crate::api::{ApiError, Code, middleware, panicked, response};
-use crate::run::Web;
+use crate::http_options::HttpOptions;
 
 /// The path of a send.
 pub(crate) const SEND: &str = "/v1/messages";
@@ -32,7 +32,7 @@ pub(crate) const SEND: &str = "/v1/messages";
 pub(crate) const LIMITED: &str = "rate_limit_exceeded";
 
 /// The routes under `/v1`.
-pub(crate) fn router(deps: &Arc<Deps>, web: &Arc<Web>) -> Router {
+pub(crate) fn router(deps: &Arc<Deps>, web: &Arc<HttpOptions>) -> Router {
     let send = send::send_message.layer(Extension(RouteAccess::Permission(Permission::SendMessages)));
     Router::new()
         .route(SEND, post(send).fallback(middleware::method_not_allowed))
