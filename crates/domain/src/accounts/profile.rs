@@ -46,16 +46,9 @@ pub const TEXTS: [(&str, usize); 3] = [("address", 256), ("description", 512), (
 /// Reads what shall change of a profile, in Meta's form; `null` clears.
 pub fn read_change(fields: &Fields<'_, '_>) -> Object {
     let mut change = Object::new();
-    match fields.change("about") {
-        Patch::Keep => {}
-        Patch::Clear => fields
-            .optional("about")
-            .refuse(format!("cannot be cleared: Meta wants 1 to {MAX_ABOUT} characters")),
-        Patch::Set(item) => {
-            if let Some(text) = item.string(1..=MAX_ABOUT) {
-                change.insert("about", text);
-            }
-        }
+    let about = fields.given("about", &format!("cannot be cleared: Meta wants 1 to {MAX_ABOUT} characters"));
+    if let Some(text) = about.about("Text of the `About` section.").string(1..=MAX_ABOUT) {
+        change.insert("about", text);
     }
     for (name, most) in TEXTS {
         match fields.change(name).and_then(|item| item.string(..=most)) {
@@ -77,9 +70,9 @@ pub fn read_change(fields: &Fields<'_, '_>) -> Object {
             change.insert("websites", Value::Array(Vec::new()));
         }
         Patch::Set(item) => {
-            let sites = item.array(..=MAX_WEBSITES).map(|items| {
+            let sites = item.about("URLs of websites.").array(..=MAX_WEBSITES).map(|items| {
                 let site = |item: crate::check::Item<'_, '_>| {
-                    let text = item.string(..=MAX_WEBSITE)?;
+                    let text = item.format("uri").string(..=MAX_WEBSITE)?;
                     item.http_url().map(|_| Value::from(text))
                 };
                 items.iter().filter_map(site).collect()
@@ -89,10 +82,12 @@ pub fn read_change(fields: &Fields<'_, '_>) -> Object {
             }
         }
     }
-    if let Some(word) = fields.optional("vertical").one_of_any_case(&VERTICALS) {
+    if let Some(word) = fields.optional("vertical").about("Line of business.").one_of_any_case(&VERTICALS) {
         change.insert("vertical", word);
     }
-    if let Some(handle) = fields.optional("profile_picture_handle").string(1..) {
+    let handle =
+        fields.optional("profile_picture_handle").about("Handle of a picture that was uploaded to Meta.");
+    if let Some(handle) = handle.string(1..) {
         change.insert("profile_picture_handle", handle);
     }
     change

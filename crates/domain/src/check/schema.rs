@@ -33,10 +33,10 @@ pub struct RequestSchema {
 
 impl RequestSchema {
     /// Schema of a JSON object, as `read` reads it.
-    pub fn of(read: impl FnOnce(&Fields<'_, '_>)) -> Self {
+    pub fn of<T>(read: impl FnOnce(&Fields<'_, '_>) -> T) -> Self {
         Self::recorded(false, |item| {
             if let Some(fields) = item.object() {
-                read(&fields);
+                let _described = read(&fields);
                 fields.finish();
             }
         })
@@ -49,10 +49,10 @@ impl RequestSchema {
 
     /// Schema of an object of query parameters, as `read` reads it. The values are texts, so a number written as text is
     /// described as a number.
-    pub fn of_query(read: impl FnOnce(&Fields<'_, '_>)) -> Self {
+    pub fn of_query<T>(read: impl FnOnce(&Fields<'_, '_>) -> T) -> Self {
         Self::recorded(true, |item| {
             if let Some(fields) = item.object() {
-                read(&fields);
+                let _described = read(&fields);
                 fields.finish();
             }
         })
@@ -83,6 +83,8 @@ pub(super) struct Node {
     items: Option<Box<Self>>,
     sentences: Vec<String>,
     is_query: bool,
+    /// The keywords, if they are written by hand.
+    written: Option<Object>,
 }
 
 #[derive(Clone, Debug)]
@@ -271,7 +273,13 @@ impl Node {
 
     /// The part as JSON Schema.
     fn schema(self) -> Value {
-        let Self { mut keywords, fields, items, sentences, .. } = self;
+        let Self { mut keywords, fields, items, sentences, written, .. } = self;
+        if let Some(mut keywords) = written {
+            if !sentences.is_empty() {
+                keywords.insert("description", sentences.join(" "));
+            }
+            return keywords.into();
+        }
         if let Some(items) = items {
             keywords.insert("items", items.schema());
         }
@@ -305,7 +313,15 @@ impl Node {
         if !sentences.is_empty() {
             keywords.insert("description", sentences.join(" "));
         }
-        Value::Object(keywords)
+        // The type first, as people write it.
+        let mut schema = Object::new();
+        if let Some(kind) = keywords.remove("type") {
+            schema.insert("type", kind);
+        }
+        for (keyword, value) in keywords {
+            schema.insert(&keyword, value);
+        }
+        schema.into()
     }
 }
 
@@ -421,6 +437,16 @@ impl<'a, 'p> Item<'a, 'p> {
     /// A further keyword of JSON Schema, for a rule that the reader checks in another way.
     pub fn keyword(self, keyword: &str, value: impl Into<Value>) -> Self {
         self.describe(|node| node.set(keyword, value));
+        self
+    }
+
+    /// JSON Schema of a value that the reader checks in a way of its own.
+    pub fn written_as(self, schema: impl FnOnce() -> Value) -> Self {
+        self.describe(|node| {
+            if let Value::Object(keywords) = schema() {
+                node.written = Some(keywords);
+            }
+        });
         self
     }
 

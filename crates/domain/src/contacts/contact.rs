@@ -72,27 +72,79 @@ impl Default for ContactChange {
     }
 }
 
+/// Pattern of an e-mail address.
+const EMAIL: &str = r"^[^@\s<>,;]+@[^@\s<>,;.]+(\.[^@\s<>,;.]+)+$";
+
+/// Documentation of `custom_fields`.
+const CUSTOM: &str = "Further data of your own: names with texts, numbers or booleans.";
+
+/// JSON Schema of `custom_fields`.
+fn custom_schema() -> Value {
+    let number = |n: usize| Value::Int(i64::try_from(n).unwrap_or(i64::MAX));
+    let object = |members: Vec<(&str, Value)>| -> Value {
+        members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Object>().into()
+    };
+    let text = object(vec![("type", "string".into()), ("maxLength", number(MAX_CUSTOM_VALUE))]);
+    let kinds = ["number", "boolean", "null"].map(Value::from);
+    let other = object(vec![("type", Value::Array(kinds.into()))]);
+    let value = object(vec![("anyOf", Value::Array(vec![text, other]))]);
+    let name = object(vec![
+        ("type", "string".into()),
+        ("minLength", Value::Int(1)),
+        ("maxLength", number(MAX_CUSTOM_KEY)),
+    ]);
+    object(vec![
+        ("type", "object".into()),
+        ("additionalProperties", value),
+        ("maxProperties", number(MAX_CUSTOM_FIELDS)),
+        ("propertyNames", name),
+    ])
+}
+
 /// Fields that are shown and cannot be set.
 const SHOWN: [&str; 5] = ["id", "created_at", "last_inbound_at", "opted_out_at", "opted_out_reason"];
 
 impl ContactChange {
+    /// Reads a new contact from the fields of a JSON object.
+    pub fn read_new(fields: &Fields<'_, '_>) -> Self {
+        fields.describe_at_least_one(&["phone_number", "user_id"]);
+        let change = Self::read(fields);
+        change.check_new(fields);
+        change
+    }
+
     /// Reads a change from the fields of a JSON object.
     pub fn read(fields: &Fields<'_, '_>) -> Self {
-        let text = |name, longest| fields.change(name).and_then(|item| read_text(&item, longest));
+        let text = |name, longest, about| {
+            fields.change(name).and_then(|item| read_text(&item.about(about).pattern(r"\S"), longest))
+        };
         let change = Self {
-            phone_number: fields.change("phone_number").and_then(|item| read_number(&item)),
-            user_id: fields.change("user_id").and_then(|item| read_user(&item)),
-            name: text("name", MAX_NAME),
-            tags: fields.change("tags").and_then(|item| read_tags(&item)),
-            stage: text("stage", MAX_STAGE),
+            phone_number: fields.change("phone_number").and_then(|item| {
+                let item = item.about("Phone number in international format.").example("+447700900124");
+                read_number(&item.keyword("minLength", 1))
+            }),
+            user_id: fields.change("user_id").and_then(|item| {
+                let item = item.about("Meta's business-scoped user ID.").example("GB.77120394857261034");
+                let item = item.pattern(r"^[^.\s]+\.\S+$");
+                read_user(&item.keyword("maxLength", i64::try_from(Bsuid::MAX).unwrap_or(i64::MAX)))
+            }),
+            name: text("name", MAX_NAME, "Name of the contact. Not blank."),
+            tags: fields.change("tags").and_then(|item| {
+                read_tags(&item.about("Tags, with which you group contacts. No tag contains `|`."))
+            }),
+            stage: text("stage", MAX_STAGE, "Stage of the contact in your process. Not blank."),
             email: fields.change("email").and_then(|item| {
+                let item = item.about("E-mail address.").pattern(EMAIL);
+                let item = item.keyword("maxLength", i64::try_from(MAX_EMAIL).unwrap_or(i64::MAX));
                 let email = item.string(1..)?;
                 refused(&item, check_email(email)).then(|| email.to_owned())
             }),
-            custom_fields: fields
-                .change("custom_fields")
-                .and_then(|item| read_custom(&item).map(CustomFields::All)),
-            opted_out: fields.change("opted_out").and_then(|item| item.boolean()),
+            custom_fields: fields.change("custom_fields").and_then(|item| {
+                read_custom(&item.about(CUSTOM).written_as(custom_schema)).map(CustomFields::All)
+            }),
+            opted_out: fields.change("opted_out").and_then(|item| {
+                item.about("`true`: the contact receives no marketing templates.").boolean()
+            }),
         };
         for name in SHOWN {
             fields.forbidden(name, "is not set by a caller");
@@ -103,7 +155,7 @@ impl ContactChange {
     /// Notes what a new contact lacks.
     pub fn check_new(&self, fields: &Fields<'_, '_>) {
         let is_named = |name| fields.object().get(name).is_some_and(|value| !value.is_null());
-        if !is_named("phone_number") && !is_named("user_id") {
+        if !is_named("phone_number") && !is_named("user_id") && !fields.is_described() {
             fields.required("phone_number").string(..);
         }
     }
@@ -321,6 +373,7 @@ fn read_tags(item: &Item<'_, '_>) -> Option<Vec<String>> {
     let items = item.array(..=MAX_TAGS)?;
     let mut tags: Vec<String> = Vec::new();
     for item in items.iter() {
+        let item = item.pattern(r"^[^\s|]([^|]*[^\s|])?$");
         let Some(tag) = item.string(1..=MAX_TAG) else { continue };
         if tag.trim() != tag || tag.contains(TAG_SEPARATOR) {
             item.refuse("must not begin or end with a space, and must not hold `|`");

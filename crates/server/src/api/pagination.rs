@@ -17,14 +17,22 @@ pub(crate) const MAX_PER_PAGE: i64 = 200;
 /// The highest page number: what lies beyond is followed with a cursor.
 pub(crate) const MAX_PAGE: i64 = 1_000_000;
 
+/// Documentation of `cursor`.
+const CURSOR: &str =
+    "`next_cursor` of the previous page. Follows a large list without gaps or repeated rows.";
+
 /// Reads `page`, `per_page` and `cursor`; a cursor is good for its own list only.
 pub(crate) fn page_request(list: &str, fields: &Fields<'_, '_>) -> PageRequest {
-    let per_page = fields.optional("per_page").integer_or_text(1..=MAX_PER_PAGE).unwrap_or(PER_PAGE);
+    let per_page = fields.optional("per_page").about("Number of rows per page.").default_of(PER_PAGE);
+    let per_page = per_page.integer_or_text(1..=MAX_PER_PAGE).unwrap_or(PER_PAGE);
     let start = fields.at_most_one(&["page", "cursor"], |name, item| match name {
-        "page" => {
-            item.integer_or_text(1..=MAX_PAGE).and_then(|page| u32::try_from(page).ok()).map(PageStart::Page)
-        }
-        _ => item.string(1..).and_then(|text| {
+        "page" => item
+            .about("Page number, from 1. Not together with `cursor`.")
+            .default_of(1)
+            .integer_or_text(1..=MAX_PAGE)
+            .and_then(|page| u32::try_from(page).ok())
+            .map(PageStart::Page),
+        _ => item.about(CURSOR).string(1..).and_then(|text| {
             let position = position(list, text);
             if position.is_none() {
                 item.refuse("is not a cursor of this list");

@@ -142,6 +142,11 @@ impl Content {
         }
     }
 
+    /// Checks the `components` of a template message.
+    pub fn check_components(item: Item<'_, '_>) {
+        sending::check_components(item);
+    }
+
     /// A content that was checked before and comes back from the store.
     #[must_use]
     pub const fn from_stored(kind: MessageKind, object: Value) -> Self {

@@ -13,7 +13,9 @@ const DESCRIBED: &str = "DescribedAmount";
 const SHORTEST: i64 = 300;
 
 pub(crate) fn check_details(item: Item<'_, '_>, now: Timestamp) {
-    item.string_or(check_json_text, |item| check_details_object(item, now));
+    item.string_or(check_json_text, |item| {
+        item.shared("OrderDetails", |item| check_details_object(item, now));
+    });
 }
 
 fn check_details_object(item: Item<'_, '_>, now: Timestamp) {
@@ -29,10 +31,14 @@ fn check_details_object(item: Item<'_, '_>, now: Timestamp) {
         let required = |name| if is_india { details.required(name) } else { details.optional(name) };
         required("type").about("Required with `INR`.").one_of(&["digital-goods", "physical-goods"]);
         if let Some(beneficiaries) = details.optional("beneficiaries").array(..) {
-            beneficiaries.iter().for_each(check_beneficiary);
+            for beneficiary in beneficiaries.iter() {
+                beneficiary.shared("Beneficiary", check_beneficiary);
+            }
         }
         if let Some(settings) = required("payment_settings").about("Required with `INR`.").array(1..) {
-            settings.iter().for_each(check_settings);
+            for setting in settings.iter() {
+                setting.shared("PaymentSettings", check_settings);
+            }
         }
     }
     let total = details.required("total_amount").about("subtotal + tax + shipping − discount.");
@@ -290,7 +296,9 @@ fn check_item(item: Fields<'_, '_>) -> Option<i128> {
 }
 
 pub(crate) fn check_status(item: Item<'_, '_>) {
-    item.string_or(check_json_text, check_status_object);
+    item.string_or(check_json_text, |item| {
+        item.shared("OrderStatus", check_status_object);
+    });
 }
 
 fn check_status_object(item: Item<'_, '_>) {

@@ -52,16 +52,11 @@ fn check_template_object(item: Item<'_, '_>) {
         .about("Language code of the template, or Meta's language object.")
         .string_or(check_language, check_language_object);
     template.optional("namespace").about("Accepted for compatibility with the Cloud API.").string(..);
-    let components = template.optional("components").about("Components that have parameters.");
-    if let Some(components) = components.array(..) {
-        for component in components.iter() {
-            component.shared("TemplateComponent", |component| check_component(component, &COMPONENTS));
-        }
-    }
+    check_components(template.optional("components").about("Components that have parameters."));
     template.finish();
 }
 
-/// Reads the components of a template message, where only their schema is asked for.
+/// Checks the components of a template message.
 pub(crate) fn check_components(item: Item<'_, '_>) {
     if let Some(components) = item.array(..) {
         for component in components.iter() {

@@ -7,7 +7,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use domain::access::api_key::{ApiKey, KeyScope};
-use domain::check::Item;
+use domain::check::{Fields, Item};
 use domain::id::KeyId;
 use engine::Deps;
 use engine::access::api_key::grant;
@@ -38,14 +38,15 @@ pub(crate) async fn list_keys(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let query = request_body::query(query.as_deref())?;
-    let (search, page) = request_body::read(&query, |fields| {
-        (
-            fields.optional("search").string(1..=200).map(str::to_owned),
-            pagination::page_request("api_keys", fields),
-        )
-    })?;
+    let (search, page) = request_body::read(&query, read_list)?;
     let found = deps.access.keys(caller.workspace(), &KeyFilter { id: None, search }, page).await?;
     Ok(pagination::page("api_keys", page, found, |key| serialize::key(&key)))
+}
+
+/// Reads the query of a list of API keys.
+pub(crate) fn read_list(fields: &Fields<'_, '_>) -> (Option<String>, PageRequest) {
+    let search = fields.optional("search").about("Part of the name or of the prefix.");
+    (search.string(1..=200).map(str::to_owned), pagination::page_request("api_keys", fields))
 }
 
 /// One key.
@@ -79,22 +80,45 @@ pub(crate) async fn create_key(
 ) -> Result<Response, ApiError> {
     let object = request_body::json(&deps, &headers, body).await?;
     let now = deps.now();
-    let wish = request_body::read(&object, |fields| {
-        let limit = |name| fields.optional(name).integer(1..=MOST_CALLS).and_then(|n| u32::try_from(n).ok());
-        KeyWish {
-            name: name(&fields.required("name")).unwrap_or_default(),
-            scopes: scopes(&fields.required("scopes")),
-            accounts: accounts(&fields.optional("accounts")),
-            is_test: fields.optional("test").boolean(),
-            rate_per_minute: limit("rate_per_minute"),
-            rate_burst: limit("rate_burst"),
-            expires_at: future(fields.optional("expires_at"), now),
-        }
-    })?;
+    let wish = request_body::read(&object, |fields| read_new(fields, now))?;
     let reach = caller.reach();
     let (key, secret) = grant::make(&deps, &by, caller.workspace(), reach.as_ref(), wish).await?;
     Ok(show_once(&key, &secret))
 }
+
+/// Reads the body of a new API key.
+pub(crate) fn read_new(fields: &Fields<'_, '_>, now: Timestamp) -> KeyWish {
+    let limit = |name, about| {
+        let item = fields.optional(name).about(about);
+        item.integer(1..=MOST_CALLS).and_then(|n| u32::try_from(n).ok())
+    };
+    KeyWish {
+        name: name(&fields.required("name").about("Name of the key.")).unwrap_or_default(),
+        scopes: scopes(&fields.required("scopes").about("What the key may be used for.")),
+        accounts: accounts(
+            &fields
+                .optional("accounts")
+                .about("IDs or names of the accounts that the key may use. Empty: all accounts."),
+        ),
+        is_test: fields.optional("test").about(TEST).boolean(),
+        rate_per_minute: limit(
+            "rate_per_minute",
+            "Sends allowed in any 60 seconds. Default: `limits.per_minute` of the configuration.",
+        ),
+        rate_burst: limit(
+            "rate_burst",
+            "Sends allowed in any second. Default: `limits.burst` of the configuration.",
+        ),
+        expires_at: future(
+            fields.optional("expires_at").about("Time at which the key expires. Must be in the future."),
+            now,
+        ),
+    }
+}
+
+/// Documentation of `test`.
+const TEST: &str = "`true`: a test key, which can use sandbox accounts only. `false`: a live key, which can use all \
+                    other accounts. Default: the kind of the key that makes the request.";
 
 /// A key, for the one time that it is shown.
 fn show_once(key: &ApiKey, secret: &SecretString) -> Response {
@@ -103,9 +127,13 @@ fn show_once(key: &ApiKey, secret: &SecretString) -> Response {
     response::secret(response::success(StatusCode::CREATED, &shown))
 }
 
+/// Pattern of a text on one line that is not blank.
+const ONE_LINE: &str =
+    r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$";
+
 /// Something to see, on one line.
 pub(crate) fn name(item: &Item<'_, '_>) -> Option<String> {
-    let text = item.string(1..=MAX_NAME)?;
+    let text = item.pattern(ONE_LINE).string(1..=MAX_NAME)?;
     if text.trim().is_empty() || text.chars().any(char::is_control) {
         item.refuse("must be something to see, without control characters");
         return None;
@@ -128,7 +156,8 @@ fn accounts(item: &Item<'_, '_>) -> Vec<String> {
 }
 
 fn future(item: Item<'_, '_>, now: Timestamp) -> Option<Timestamp> {
-    let at: Timestamp = parsed(item, "must be a time such as 2026-05-29T10:30:00Z (RFC 3339)")?;
+    let at: Timestamp =
+        parsed(item.format("date-time"), "must be a time such as 2026-05-29T10:30:00Z (RFC 3339)")?;
     if at <= now {
         item.refuse("must be in the future");
         return None;
@@ -145,13 +174,18 @@ pub(crate) async fn rotate_key(
     body: Body,
 ) -> Result<Response, ApiError> {
     let object = request_body::object(&request_body::bytes(&deps, &headers, body).await?, true)?;
-    let overlap =
-        request_body::read(&object, |fields| fields.optional("overlap_seconds").integer(0..=MAX_OVERLAP))?;
+    let overlap = request_body::read(&object, read_rotation)?;
     let overlap = SignedDuration::from_secs(overlap.unwrap_or(OVERLAP));
     let reach = caller.reach();
     let key = (caller.workspace(), key_id(&id)?);
     let (key, secret) = grant::rotate(&deps, &by, key, reach.as_ref(), overlap).await?;
     Ok(show_once(&key, &secret))
+}
+
+/// Reads the body of a rotation: the seconds for which the old key stays valid.
+pub(crate) fn read_rotation(fields: &Fields<'_, '_>) -> Option<i64> {
+    let about = format!("Seconds for which the old key stays valid. Default: {OVERLAP}.");
+    fields.optional("overlap_seconds").about(&about).integer(0..=MAX_OVERLAP)
 }
 
 /// Takes a key back.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use domain::access::audit::AuditAction;
+use domain::check::Fields;
 use engine::Deps;
-use engine::ports::AuditFilter;
+use engine::ports::{AuditFilter, PageRequest};
 
 use crate::api::messages::records::time;
 use crate::api::request_context::Authorized;
@@ -24,19 +25,22 @@ pub(crate) async fn list_acts(
         return Err(ApiError::new(Code::Forbidden, message));
     }
     let query = request_body::query(query.as_deref())?;
-    let (filter, page) = request_body::read(&query, |fields| {
-        let actions: Vec<_> = AuditAction::ALL.iter().map(|action| (action.as_str(), *action)).collect();
-        let text = |name| fields.optional(name).string(1..=512).map(str::to_owned);
-        let filter = AuditFilter {
-            actor: text("actor"),
-            action: fields.optional("action").choice(&actions),
-            subject: text("subject"),
-            from: time(fields.optional("from")),
-            to: time(fields.optional("to")),
-            search: text("search"),
-        };
-        (filter, pagination::page_request("audit", fields))
-    })?;
+    let (filter, page) = request_body::read(&query, read_list)?;
     let found = deps.access.audit(caller.workspace(), &filter, page).await?;
     Ok(pagination::page("audit", page, found, serialize::act))
+}
+
+/// Reads the query of the audit log.
+pub(crate) fn read_list(fields: &Fields<'_, '_>) -> (AuditFilter, PageRequest) {
+    let actions: Vec<_> = AuditAction::ALL.iter().map(|action| (action.as_str(), *action)).collect();
+    let text = |name, about| fields.optional(name).about(about).string(1..=512).map(str::to_owned);
+    let filter = AuditFilter {
+        actor: text("actor", "ID or name of the user or key that made the change."),
+        action: fields.optional("action").about("Action.").choice(&actions),
+        subject: text("subject", "ID or name of the changed object."),
+        from: time(fields.optional("from").about("Earliest time.")),
+        to: time(fields.optional("to").about("Time before which the entries were made.")),
+        search: text("search", "Part of a name."),
+    };
+    (filter, pagination::page_request("audit", fields))
 }

@@ -7,6 +7,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use domain::access::user::Email;
+use domain::check::Fields;
 use domain::json::Value;
 use engine::access::api_key::Caller;
 use engine::access::session;
@@ -30,13 +31,7 @@ pub(crate) async fn log_in(
 ) -> Result<Response, ApiError> {
     context.refuse_cross_site()?;
     let read = request_body::json(&deps, &headers, body).await?;
-    let (email, password, workspace) = request_body::read(&read, |fields| {
-        (
-            fields.required("email").string(1..=LONGEST).map(str::to_owned),
-            fields.required("password").string(1..=LONGEST).map(SecretString::from),
-            fields.optional("workspace").string(1..=LONGEST).map(str::to_owned),
-        )
-    })?;
+    let (email, password, workspace) = request_body::read(&read, read_login)?;
     let (Some(email), Some(password)) = (email, password) else {
         return Err(ApiError::invalid_at("", "the request is not complete"));
     };
@@ -61,6 +56,22 @@ pub(crate) async fn log_in(
     with_cookie(
         response::success(StatusCode::OK, &data),
         &session_cookie::begin(&secret, lasts, context.web()),
+    )
+}
+
+/// Fields of a login: e-mail address, password and workspace.
+type LoginFields = (Option<String>, Option<SecretString>, Option<String>);
+
+/// Reads the body of a login.
+pub(crate) fn read_login(fields: &Fields<'_, '_>) -> LoginFields {
+    let workspace = fields.optional("workspace");
+    (
+        fields.required("email").about("E-mail address of the user.").string(1..=LONGEST).map(str::to_owned),
+        fields.required("password").format("password").string(1..=LONGEST).map(SecretString::from),
+        workspace
+            .about("Name of the workspace. Required for a user of several workspaces.")
+            .string(1..=LONGEST)
+            .map(str::to_owned),
     )
 }
 

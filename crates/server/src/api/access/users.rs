@@ -7,14 +7,14 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use domain::access::permission::{Permission, Role};
-use domain::access::user::{Email, password_fault};
+use domain::access::user::{Email, MAX_EMAIL, MAX_PASSWORD, MIN_PASSWORD, password_fault};
 use domain::check::{Fields, Item, Patch};
 use domain::id::UserId;
 use engine::Deps;
 use engine::access::api_key::Caller;
 use engine::access::user;
 use engine::access::user::{Asking, NewUser, UserEdit, UserError};
-use engine::ports::UserFilter;
+use engine::ports::{PageRequest, UserFilter};
 use secrecy::SecretString;
 
 use crate::api::access::api_keys::name;
@@ -36,17 +36,22 @@ pub(crate) async fn list_users(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let query = request_body::query(query.as_deref())?;
-    let (filter, page) = request_body::read(&query, |fields| {
-        let filter = UserFilter {
-            id: None,
-            email: fields.optional("email").string(1..=LONGEST).map(str::to_lowercase),
-            role: fields.optional("role").choice(&roles()),
-            search: fields.optional("search").string(1..=200).map(str::to_owned),
-        };
-        (filter, pagination::page_request("users", fields))
-    })?;
+    let (filter, page) = request_body::read(&query, read_list)?;
     let found = deps.access.users(caller.workspace(), &filter, page).await?;
     Ok(pagination::page("users", page, found, |user| serialize::user(&user)))
+}
+
+/// Reads the query of a list of users.
+pub(crate) fn read_list(fields: &Fields<'_, '_>) -> (UserFilter, PageRequest) {
+    let email = fields.optional("email").about("Whole e-mail address, in any case.");
+    let search = fields.optional("search").about("Part of the name or of the e-mail address.");
+    let filter = UserFilter {
+        id: None,
+        email: email.string(1..=LONGEST).map(str::to_lowercase),
+        role: fields.optional("role").about("Role of the user.").choice(&roles()),
+        search: search.string(1..=200).map(str::to_owned),
+    };
+    (filter, pagination::page_request("users", fields))
 }
 
 /// One user; everybody may see themselves.
@@ -81,14 +86,7 @@ pub(crate) async fn create_user(
     body: Body,
 ) -> Result<Response, ApiError> {
     let object = request_body::json(&deps, &headers, body).await?;
-    let (email, name, role, password) = request_body::read(&object, |fields| {
-        (
-            email(&fields.required("email")),
-            name(&fields.optional("name")),
-            fields.required("role").choice(&roles()),
-            password(&fields.required("password")),
-        )
-    })?;
+    let (email, name, role, password) = request_body::read(&object, read_new)?;
     let (Some(email), Some(role), Some(password)) = (email, role, password) else {
         return Err(ApiError::invalid_at("", "the request is not complete"));
     };
@@ -100,7 +98,21 @@ pub(crate) async fn create_user(
     Ok(response::success(StatusCode::CREATED, &serialize::user(&user)))
 }
 
+/// Fields of a new user: e-mail address, name, role and password.
+type NewFields = (Option<Email>, Option<String>, Option<Role>, Option<SecretString>);
+
+/// Reads the body of a new user.
+pub(crate) fn read_new(fields: &Fields<'_, '_>) -> NewFields {
+    (
+        email(&fields.required("email").about("E-mail address to log in with.")),
+        name(&fields.optional("name").about("Name of the user.")),
+        fields.required("role").about("Role of the user.").choice(&roles()),
+        password(&fields.required("password")),
+    )
+}
+
 fn email(item: &Item<'_, '_>) -> Option<Email> {
+    let item = item.format("email").keyword("maxLength", i64::try_from(MAX_EMAIL).unwrap_or(i64::MAX));
     match item.string(..)?.parse() {
         Ok(email) => Some(email),
         Err(error) => {
@@ -111,6 +123,9 @@ fn email(item: &Item<'_, '_>) -> Option<Email> {
 }
 
 fn password(item: &Item<'_, '_>) -> Option<SecretString> {
+    let item = item.about("Password.").format("password");
+    let item = item.keyword("minLength", i64::try_from(MIN_PASSWORD).unwrap_or(0));
+    let item = item.keyword("maxLength", i64::try_from(MAX_PASSWORD).unwrap_or(i64::MAX));
     let text = item.string(..)?;
     if let Some(fault) = password_fault(text) {
         item.refuse(fault);
@@ -119,19 +134,24 @@ fn password(item: &Item<'_, '_>) -> Option<SecretString> {
     Some(SecretString::from(text))
 }
 
-/// What a field becomes that cannot be empty.
-fn given<T>(
-    fields: &Fields<'_, '_>,
-    field: &'static str,
-    read: impl FnOnce(&Item<'_, '_>) -> Option<T>,
-) -> Option<T> {
-    match fields.change(field) {
-        Patch::Keep => None,
-        Patch::Clear => {
-            fields.optional(field).refuse("cannot be cleared");
-            None
-        }
-        Patch::Set(item) => read(&item),
+/// Reads a change of a user.
+pub(crate) fn read_change(fields: &Fields<'_, '_>) -> UserEdit {
+    let given = |name| fields.given(name, "cannot be cleared");
+    let current_password = fields.optional("current_password");
+    UserEdit {
+        email: email(&given("email").about("E-mail address to log in with.")),
+        name: match fields.change("name") {
+            Patch::Keep => None,
+            Patch::Clear => Some(None),
+            Patch::Set(item) => name(&item.about("Name of the user.")).map(Some),
+        },
+        role: given("role").about("Role of the user.").choice(&roles()),
+        is_disabled: given("disabled").about("`true`: the user cannot log in.").boolean(),
+        password: password(&given("password")),
+        current_password: current_password
+            .about("Current password. Required to change your own password.")
+            .string(1..=LONGEST)
+            .map(SecretString::from),
     }
 }
 
@@ -144,18 +164,7 @@ pub(crate) async fn update_user(
     body: Body,
 ) -> Result<Response, ApiError> {
     let object = request_body::json(&deps, &headers, body).await?;
-    let edit = request_body::read(&object, |fields| UserEdit {
-        email: given(fields, "email", email),
-        name: match fields.change("name") {
-            Patch::Keep => None,
-            Patch::Clear => Some(None),
-            Patch::Set(item) => name(&item).map(Some),
-        },
-        role: given(fields, "role", |item| item.choice(&roles())),
-        is_disabled: given(fields, "disabled", |item| item.boolean()),
-        password: given(fields, "password", password),
-        current_password: fields.optional("current_password").string(1..=LONGEST).map(SecretString::from),
-    })?;
+    let edit = request_body::read(&object, read_change)?;
     let asking = Asking { caller: Some(&caller), by: &by };
     let whose = (caller.workspace(), user_id(&id)?);
     let user =

@@ -2,13 +2,14 @@
 //!
 //! **Invariant:** a secret that came in goes to the use case and nowhere else, least of all into a reason.
 
+use domain::id::WorkspaceId;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use domain::check::{Fields, Item, Patch};
+use domain::check::{Fields, Item};
 use engine::access::api_key::Caller;
 use engine::accounts::{AddAccount, ChangeAccount};
 use engine::messages::send::choose_account;
@@ -35,7 +36,7 @@ pub(crate) async fn create_account(
     body: Body,
 ) -> Result<Response, ApiError> {
     let object = request_body::json(&deps, &headers, body).await?;
-    let new = request_body::read(&object, |fields| read_new(fields, &caller))?;
+    let new = request_body::read(&object, |fields| read_new(fields, caller.workspace(), caller.is_test()))?;
     let new = new.ok_or_else(|| ApiError::invalid_at("", "the account is incomplete"))?;
     may_make(&caller, new.is_sandbox)?;
     may_take_default(&deps, &caller, new.is_default)?;
@@ -57,7 +58,7 @@ pub(crate) async fn update_account(
 ) -> Result<Response, ApiError> {
     let object = request_body::json(&deps, &headers, body).await?;
     let record = choose_account(&deps, &caller, Some(&id))?;
-    let changes = request_body::read(&object, |fields| read_changes(fields, &record))?;
+    let changes = request_body::read(&object, |fields| read_changes(fields, Some(&record)))?;
     may_take_default(&deps, &caller, changes.is_default == Some(true))?;
     if let Some(name) = &changes.name {
         refuse_taken(&deps, &caller, (name, None), Some(&record))?;
@@ -74,8 +75,7 @@ pub(crate) async fn delete_account(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let query = request_body::query(query.as_deref())?;
-    let is_forced =
-        request_body::read(&query, |fields| fields.optional("force").boolean_or_text().unwrap_or(false))?;
+    let is_forced = request_body::read(&query, read_deletion)?;
     let record = choose_account(&deps, &caller, Some(&id))?;
     match accounts::remove(&deps, &by, &record.account, is_forced).await? {
         Removal::Removed => Ok(StatusCode::NO_CONTENT.into_response()),
@@ -160,19 +160,45 @@ pub(crate) fn or_taken(error: StoreError, field: Option<&str>) -> ApiError {
     }
 }
 
-fn read_new(fields: &Fields<'_, '_>, caller: &Caller) -> Option<AddAccount> {
-    let name = read_name(&fields.required("name"));
-    let phone_number_id = read_id(&fields.required("phone_number_id"));
-    let waba_id = read_id(&fields.required("waba_id"));
-    let access_token = read_secret(&fields.required("access_token"));
-    let app_secret = read_secret(&fields.optional("app_secret"));
-    let verify_token = read_secret(&fields.optional("verify_token"));
-    let is_default = fields.optional("default").boolean().unwrap_or(false);
+/// Reads the query of a deletion: `true` if queued messages are to be canceled.
+pub(crate) fn read_deletion(fields: &Fields<'_, '_>) -> bool {
+    let force =
+        fields.optional("force").about("`true`: cancels the messages that wait in the account's queue.");
+    force.boolean_or_text().unwrap_or(false)
+}
+
+/// Documentation of `access_token`.
+const ACCESS_TOKEN: &str = "Access token for the calls to Meta.";
+/// Documentation of `app_secret`.
+const APP_SECRET: &str = "App secret, with which Meta signs webhooks.";
+/// Documentation of `verify_token`.
+const VERIFY_TOKEN: &str = "Text of your choice, with which Meta verifies the callback URL.";
+/// Documentation of `default`.
+const DEFAULT: &str = "`true`: sends that name no account use this account.";
+/// Documentation of `fetch_media`.
+pub(crate) const FETCH_MEDIA: &str = "`true`: Waypost downloads the links in messages and uploads the files to Meta. \
+                                      `false`: Meta gets the links. `null`: the configuration decides.";
+
+/// Reads the body of a new account.
+pub(crate) fn read_new(
+    fields: &Fields<'_, '_>,
+    workspace: WorkspaceId,
+    is_test_key: bool,
+) -> Option<AddAccount> {
+    let name = read_name(&fields.required("name").about("Name of the account. Unique."));
+    let phone_number_id = read_id(
+        &fields.required("phone_number_id").about("Meta's ID of the phone number, not the number itself."),
+    );
+    let waba_id = read_id(&fields.required("waba_id").about("Meta's ID of the WhatsApp Business Account."));
+    let access_token = read_secret(&fields.required("access_token").about(ACCESS_TOKEN));
+    let app_secret = read_secret(&fields.optional("app_secret").about(APP_SECRET));
+    let verify_token = read_secret(&fields.optional("verify_token").about(VERIFY_TOKEN));
+    let is_default = fields.optional("default").about(DEFAULT).boolean().unwrap_or(false);
     // What a test key makes is a sandbox account, unless it says otherwise, which is refused.
-    let is_sandbox = fields.optional("sandbox").boolean().unwrap_or(caller.is_test());
-    let fetches_links = fields.optional("fetch_media").boolean();
+    let is_sandbox = fields.optional("sandbox").about(SANDBOX).boolean().unwrap_or(is_test_key);
+    let fetches_links = fields.optional("fetch_media").about(FETCH_MEDIA).boolean();
     Some(AddAccount {
-        workspace: caller.workspace(),
+        workspace,
         name: name?,
         phone_number_id: phone_number_id?,
         waba_id: waba_id?,
@@ -185,39 +211,45 @@ fn read_new(fields: &Fields<'_, '_>, caller: &Caller) -> Option<AddAccount> {
     })
 }
 
-fn read_changes(fields: &Fields<'_, '_>, record: &AccountRecord) -> ChangeAccount {
-    let account = &record.account;
-    for (name, known) in [("phone_number_id", &account.phone_number_id), ("waba_id", &account.waba_id)] {
-        let item = fields.optional(name);
-        if item.string(..).is_some_and(|given| given != known) {
+/// Documentation of `sandbox`.
+const SANDBOX: &str = "`true`: the account uses the simulator instead of Meta. Default: `true` with a test key, \
+                       `false` with a live key.";
+/// Documentation of a field that cannot be changed.
+const FIXED: &str = "Cannot be changed. Accepted only with its present value.";
+
+/// Reads a change of an account. Without an account the reader can only be described.
+pub(crate) fn read_changes(fields: &Fields<'_, '_>, record: Option<&AccountRecord>) -> ChangeAccount {
+    let account = record.map(|record| &record.account);
+    let phone_number_id = account.map(|account| account.phone_number_id.as_str());
+    let waba_id = account.map(|account| account.waba_id.as_str());
+    for (name, known) in [("phone_number_id", phone_number_id), ("waba_id", waba_id)] {
+        let item = fields.optional(name).about(FIXED);
+        if item.string(..).is_some_and(|given| Some(given) != known) {
             item.refuse("cannot be changed: messages and windows belong to it; add another account");
         }
     }
-    let sandbox = fields.optional("sandbox");
-    if sandbox.boolean().is_some_and(|given| given != account.is_sandbox) {
+    let sandbox = fields.optional("sandbox").about(FIXED);
+    if sandbox.boolean().is_some_and(|given| Some(given) != account.map(|account| account.is_sandbox)) {
         sandbox.refuse("cannot be changed: add another account");
     }
-    let needed = |name| match fields.change(name) {
-        Patch::Keep => None,
-        Patch::Clear => {
-            fields.optional(name).refuse("cannot be null");
-            None
-        }
-        Patch::Set(item) => Some(item),
-    };
+    let needed = |name| fields.given(name, "cannot be null");
     ChangeAccount {
-        name: needed("name").and_then(|item| read_name(&item)),
-        access_token: needed("access_token").and_then(|item| read_secret(&item)),
-        app_secret: fields.change("app_secret").and_then(|item| read_secret(&item)),
+        name: read_name(&needed("name").about("Name of the account. Unique.")),
+        access_token: read_secret(&needed("access_token").about(ACCESS_TOKEN)),
+        app_secret: fields.change("app_secret").and_then(|item| read_secret(&item.about(APP_SECRET))),
         keep_old_for: accounts::KEEP_OLD_FOR,
-        verify_token: fields.change("verify_token").and_then(|item| read_secret(&item)),
-        is_default: needed("default").and_then(|item| item.boolean()),
-        fetches_links: fields.change("fetch_media").and_then(|item| item.boolean()),
+        verify_token: fields.change("verify_token").and_then(|item| read_secret(&item.about(VERIFY_TOKEN))),
+        is_default: needed("default").about(DEFAULT).boolean(),
+        fetches_links: fields.change("fetch_media").and_then(|item| item.about(FETCH_MEDIA).boolean()),
     }
 }
 
+/// Pattern of a name: it has no control characters, and no blanks at its ends.
+const NAME: &str =
+    r"^[^\s\u0000-\u001f\u007f-\u009f]([^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f])?$";
+
 fn read_name(item: &Item<'_, '_>) -> Option<String> {
-    let text = item.string(1..=MAX_NAME)?;
+    let text = item.pattern(NAME).string(1..=MAX_NAME)?;
     if text.trim() != text || text.is_empty() {
         item.refuse("must not begin or end with a space");
         return None;
@@ -230,7 +262,7 @@ fn read_name(item: &Item<'_, '_>) -> Option<String> {
 }
 
 fn read_id(item: &Item<'_, '_>) -> Option<String> {
-    let text = item.string(1..=MAX_ID)?;
+    let text = item.pattern("^[0-9]+$").string(1..=MAX_ID)?;
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
         item.refuse("must be digits: Meta's id, not the phone number");
         return None;
@@ -239,7 +271,7 @@ fn read_id(item: &Item<'_, '_>) -> Option<String> {
 }
 
 fn read_secret(item: &Item<'_, '_>) -> Option<SecretString> {
-    let text = item.string(1..=MAX_SECRET)?;
+    let text = item.pattern("^[!-~]+$").string(1..=MAX_SECRET)?;
     if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         item.refuse("must be visible ASCII characters without spaces");
         return None;

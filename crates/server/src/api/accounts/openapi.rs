@@ -1,18 +1,19 @@
 //! Accounts, and their business profiles.
 
-use domain::accounts::profile::{MAX_ABOUT, MAX_WEBSITE, MAX_WEBSITES, TEXTS, VERTICALS};
+use crate::api::accounts::change::{FETCH_MEDIA, read_changes, read_deletion, read_new};
+use crate::api::accounts::records::read_list;
+use crate::api::accounts::upstream::read_pin;
+use domain::accounts::profile;
+use domain::check::RequestSchema;
+use domain::id::WorkspaceId;
 use engine::accounts::CHECKS;
 
 use crate::api::Code;
-use crate::api::accounts::change::{MAX_ID, MAX_NAME, MAX_SECRET};
 use crate::api::openapi::example::ACCOUNT;
 use crate::api::openapi::operation::Operation;
-use crate::api::openapi::schema::{
-    Field, Schema, any_case, body, boolean, format, id, integer, keep, list, may, named, need, pattern,
-    shown, text, word,
-};
+use crate::api::openapi::schema::{Schema, boolean, id, integer, list, named, need, shown, text, word};
 
-const ID_OF: &str = "The id of the account, or its name.";
+const ID_OF: &str = "ID or name of the account.";
 /// What can go wrong when Meta is asked for something.
 const AT_META: [Code; 4] =
     [Code::MetaError, Code::MetaRateLimited, Code::MetaUnavailable, Code::AccountDisconnected];
@@ -21,7 +22,7 @@ const AT_META: [Code; 4] =
 pub(crate) fn operations() -> Vec<Operation> {
     let mut operations = vec![
         Operation::new("list_accounts", "List accounts", "Oldest first.")
-            .search("A part of the name or the number.", 200)
+            .reads_query(RequestSchema::of_query(read_list))
             .lists("accounts", "Account", SHOWN),
     ];
     operations.extend(changes());
@@ -38,12 +39,12 @@ fn changes() -> [Operation; 5] {
     [
         Operation::new(
             "create_account",
-            "Add an account",
-            "A WhatsApp sender, as Meta knows it. Tokens and secrets go in, and never come out. Test it next, and \
-             subscribe it: then Meta posts here what customers write.",
+            "Create an account",
+            "Adds a WhatsApp phone number that sends messages. No response contains its tokens and secrets. \
+             After this, test the account, and subscribe it so that Meta sends its webhooks to Waypost.",
         )
-        .takes(
-            body(wish()),
+        .reads(
+            RequestSchema::of(|fields| read_new(fields, WorkspaceId::from_parts(0, &[0; 10]), false)),
             [(
                 "shop",
                 r#"{"name":"shop","phone_number_id":"106540352242922","waba_id":"102290129340398","access_token":"EAAGm0PX4ZCpsBAKJYXZCJ7",
@@ -52,29 +53,30 @@ fn changes() -> [Operation; 5] {
         )
         .gives(201, "The account.", named("Account"), SHOWN)
         .fails([Code::AccountExists]),
-        account(on(Operation::new("get_account", "Read an account", ""))),
+        account(on(Operation::new("get_account", "Get an account", ""))),
         account(on(Operation::new(
             "update_account",
-            "Change an account",
-            "Changes what is given; `null` clears `app_secret`, `verify_token` and `fetch_media`. A new access token is tried at Meta \
-             first; when it works, a hold that was for the old one ends. An app secret that is replaced proves webhooks \
-             for another 24 hours.",
+            "Update an account",
+            "Changes the given fields. `null` clears `app_secret`, `verify_token` and `fetch_media`. Waypost \
+             tests a new access token with Meta first; a valid token ends a hold that an invalid token caused. \
+             A replaced app secret stays valid for webhooks for 24 hours.",
         )))
-        .takes(body(change()), [("name", r#"{"name":"Main street","default":true}"#)])
+        .reads(RequestSchema::of(|fields| read_changes(fields, None)), [("name", r#"{"name":"Main street","default":true}"#)])
         .fails([Code::AccountExists]),
         on(Operation::new(
             "delete_account",
-            "Remove an account",
-            "What it sent and received stays. While messages wait in its queue it is removed with `force` only, which \
-             cancels them.",
+            "Delete an account",
+            "The messages of the account are kept. An account with queued messages is deleted only with \
+             `force`, which cancels them.",
         ))
-        .query("force", "`true`: messages that wait are canceled.", boolean())
-        .gives_nothing("It is removed.")
+        .reads_query(RequestSchema::of_query(read_deletion))
+        .gives_nothing("Deleted.")
         .fails([Code::AccountBusy]),
         account(on(Operation::new(
             "resume_account",
-            "Let a held account send again",
-            "An account is held when Meta refuses it or its token; what was queued meanwhile leaves then.",
+            "Resume a held account",
+            "Waypost holds an account when Meta refuses the account or its access token. After this call, its \
+             queued messages are sent.",
         )))
         .takes_nothing(),
     ]
@@ -85,22 +87,22 @@ fn at_meta() -> [Operation; 5] {
     let check = shown([
         need("name", word(CHECKS)),
         need("ok", boolean()),
-        need("finding", text(1..).about("What was found, and what to do about it.")),
+        need("finding", text(1..).about("Result of the check, with advice.")),
     ]);
     [
         on(Operation::new(
             "test_account",
-            "Try an account",
-            "Its token, when that ends, its scopes, the number, its quality, the webhook subscription and the callback: each is a line of its \
-             own, whatever the others say.",
+            "Test an account",
+            "Checks the access token, its expiry and its permissions, the phone number and its quality, the \
+             webhook subscription and the callback URL. Each check is a separate entry of `checks`.",
         ))
         .takes_nothing()
         .gives(
             200,
-            "What was found.",
+            "Results of the checks.",
             shown([
                 need("id", id()),
-                need("ok", boolean().about("Whether all is well.")),
+                need("ok", boolean().about("`true` if every check succeeded.")),
                 need("checks", list(check, 1..)),
             ]),
             r#"{"id":"01a2b3c4-0000-7000-8000-000000000002","ok":false,"checks":[
@@ -109,111 +111,58 @@ fn at_meta() -> [Operation; 5] {
         ),
         on(Operation::new(
             "subscribe_account",
-            "Subscribe to an account's webhooks",
+            "Subscribe to the webhooks of an account",
             "Subscribes the app of the access token to the WhatsApp Business Account.",
         ))
         .takes_nothing()
         .gives(
             200,
-            "It is subscribed.",
-            shown([need("id", id()), need("subscribed_apps", list(text(..), ..).about("Their names."))]),
+            "The app is subscribed.",
+            shown([need("id", id()), need("subscribed_apps", list(text(..), ..).about("Names of the subscribed \
+                 apps."))]),
             r#"{"id":"01a2b3c4-0000-7000-8000-000000000002","subscribed_apps":["Shop messages"]}"#,
         )
         .fails(AT_META),
         on(Operation::new(
             "register_account",
-            "Register an account's number",
-            "For the Cloud API. The PIN becomes the number's two-step verification PIN, or is the one that it has.",
+            "Register a phone number",
+            "Registers the phone number for the Cloud API. If the number has no two-step verification PIN, the \
+             given PIN is set; otherwise it must be the number's PIN.",
         ))
-        .takes(
-            body([need("pin", pattern("^[0-9]{6}$").about("Six digits, as a string."))]),
+        .reads(
+            RequestSchema::of(read_pin),
             [("pin", r#"{"pin":"123456"}"#)],
         )
         .gives(200, "The account.", named("Account"), SHOWN)
         .fails(AT_META),
-        on(Operation::new("get_profile", "Read the business profile", "As customers see it."))
-            .gives(200, "The profile.", named("BusinessProfile"), PROFILE)
+        on(Operation::new("get_profile", "Get the business profile", "Returns the profile that customers see."))
+            .gives(200, "The business profile.", named("BusinessProfile"), PROFILE)
             .fails(AT_META),
         on(Operation::new(
             "update_profile",
-            "Change the business profile",
-            "Changes what is given; `null` clears, except for `about`.",
+            "Update the business profile",
+            "Changes the given fields. `null` clears a field. `about` cannot be cleared.",
         ))
-        .takes(
-            body(profile_change()),
+        .reads(
+            RequestSchema::of(profile::read_change),
             [("words", r#"{"about":"Open 9 to 17","description":"Fine ferries since 1902.","websites":["https://harbour.example"],"vertical":"TRAVEL"}"#)],
         )
-        .gives(200, "The profile.", named("BusinessProfile"), PROFILE)
+        .gives(200, "The business profile.", named("BusinessProfile"), PROFILE)
         .fails(AT_META),
     ]
-}
-
-fn name() -> Schema {
-    const INNER: &str = r"\u0000-\u001f\u007f-\u009f";
-    let seen = std::format!(r"^[^\s{INNER}]([^{INNER}]*[^\s{INNER}])?$");
-    text(1..=MAX_NAME).set("pattern", seen)
-}
-
-fn meta_id() -> Schema {
-    pattern(&std::format!("^[0-9]{{1,{MAX_ID}}}$"))
-}
-
-fn secret() -> Schema {
-    text(1..=MAX_SECRET).set("pattern", "^[!-~]+$")
-}
-
-/// Who fetches the links of messages.
-const FETCHES: &str = "Whether a link in a message is fetched here and uploaded, instead of handed to Meta; null: as \
-                       the configuration says.";
-
-fn wish() -> [Field; 9] {
-    [
-        need("name", name()),
-        need("phone_number_id", meta_id().about("Meta's id of the number, not the number.")),
-        need("waba_id", meta_id().about("Meta's id of the WhatsApp Business Account.")),
-        need("access_token", secret().about("Calls Meta.")),
-        may("app_secret", secret().about("Proves that a webhook is Meta's.")),
-        may("verify_token", secret().about("A word of yours, with which Meta checks the callback.")),
-        may("default", boolean().about("Default: `false`. Whether a send that names no account uses it.")),
-        may(
-            "sandbox",
-            boolean().about("Whether it talks to the simulator. Without it: as the key. A test key makes no other, a live key none."),
-        ),
-        may("fetch_media", boolean().about(FETCHES)),
-    ]
-}
-
-fn change() -> [Field; 9] {
-    [
-        keep("name", name()),
-        keep("access_token", secret()),
-        may("app_secret", secret()),
-        may("verify_token", secret()),
-        keep("default", boolean()),
-        may("fetch_media", boolean().about(FETCHES)),
-        may("phone_number_id", text(..).about("Cannot be changed; may say what it is.")),
-        may("waba_id", text(..).about("Cannot be changed; may say what it is.")),
-        may("sandbox", boolean().about("Cannot be changed; may say what it is.")),
-    ]
-}
-
-fn profile_change() -> Vec<Field> {
-    let mut fields = vec![keep("about", text(1..=MAX_ABOUT))];
-    fields.extend(TEXTS.iter().map(|(name, most)| may(name, text(..=*most))));
-    let site = format("uri").set("maxLength", i64::try_from(MAX_WEBSITE).unwrap_or(i64::MAX));
-    fields.extend([
-        may("websites", list(site, ..=MAX_WEBSITES).about("`https://` or `http://`.")),
-        may("vertical", any_case(&VERTICALS).about(&std::format!("One of {}.", VERTICALS.join(", ")))),
-        may("profile_picture_handle", text(1..).about("Of a picture that was uploaded to Meta.")),
-    ]);
-    fields
 }
 
 /// The shapes by name.
 pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
     let limit = shown([
         need("tier", text(1..).or_null().about("Meta's messaging limit, such as `TIER_2K`.")),
-        need("used_24h", integer(0..).about("How many people were written to first in 24 hours.")),
+        need(
+            "used_24h",
+            integer(0..).about(
+                "Number of people who received the first message of a conversation \
+             in the last 24 hours.",
+            ),
+        ),
     ]);
     let account = shown([
         need("id", id()),
@@ -224,10 +173,10 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
         need("quality_rating", text(1..).or_null().about("`GREEN`, `YELLOW`, `RED`, `NA` or `UNKNOWN`.")),
         need("messaging_limit", limit),
         need("status", word(["connected", "held", "disconnected"])),
-        need("status_reason", text(1..).or_null().about("Why it is held.")),
-        need("default", boolean().about("Whether a send that names no account uses it.")),
-        need("sandbox", boolean().about("Whether it talks to the simulator.")),
-        need("fetch_media", boolean().or_null().about(FETCHES)),
+        need("status_reason", text(1..).or_null().about("Reason for the hold.")),
+        need("default", boolean().about("`true`: sends that name no account use this account.")),
+        need("sandbox", boolean().about("`true`: the account uses the simulator instead of Meta.")),
+        need("fetch_media", boolean().or_null().about(FETCH_MEDIA)),
     ]);
     let some = || text(..).or_null();
     let profile = shown([
@@ -239,7 +188,7 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
         need("vertical", some()),
         need("profile_picture_url", some()),
     ])
-    .about("In Meta's names; what is not set is null or empty.");
+    .about("The names are Meta's. A field that is not set is `null` or empty.");
     vec![("Account", account), ("BusinessProfile", profile)]
 }
 

@@ -1,5 +1,7 @@
 //! Accounts.
 
+use domain::check::Fields;
+use engine::ports::PageRequest;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -14,6 +16,12 @@ use engine::{Deps, accounts};
 use crate::api::request_context::{Audited, Authorized, IdOrName};
 use crate::api::{ApiError, pagination, request_body, response, serialize};
 
+/// Reads the query of a list of accounts.
+pub(crate) fn read_list(fields: &Fields<'_, '_>) -> (Option<String>, PageRequest) {
+    let search = fields.optional("search").about("Part of the name or of the phone number.");
+    (search.string(1..=200).map(str::to_lowercase), pagination::page_request("accounts", fields))
+}
+
 /// Lists accounts, oldest first.
 pub(crate) async fn list_accounts(
     State(deps): State<Arc<Deps>>,
@@ -21,12 +29,7 @@ pub(crate) async fn list_accounts(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let query = request_body::query(query.as_deref())?;
-    let (search, page) = request_body::read(&query, |fields| {
-        (
-            fields.optional("search").string(1..=200).map(str::to_lowercase),
-            pagination::page_request("accounts", fields),
-        )
-    })?;
+    let (search, page) = request_body::read(&query, read_list)?;
     let directory = deps.directory.current();
     let found: Vec<_> = directory
         .accounts_of(caller.workspace())

@@ -7,6 +7,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use domain::accounts::profile;
+use domain::check::Fields;
 use domain::json::Value;
 use engine::accounts::Check;
 use engine::accounts::number;
@@ -73,14 +74,18 @@ pub(crate) async fn register_account(
 ) -> Result<Response, ApiError> {
     let object = request_body::json(&deps, &headers, body).await?;
     let record = choose_account(&deps, &caller, Some(&id))?;
-    let pin = request_body::read(&object, |fields| {
-        let is_pin = |text: &str| text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit());
-        let pin = fields.required("pin").string_that(is_pin, "must be 6 digits, as a string");
-        SecretString::from(pin.unwrap_or_default())
-    })?;
+    let pin = request_body::read(&object, read_pin)?;
     number::register(&deps, &by, &record, &pin).await?;
     let registered = deps.directory.current().account(caller.workspace(), &id).cloned();
     show_one(&deps, &caller, &registered.unwrap_or(record), StatusCode::OK).await
+}
+
+/// Reads the body of a registration.
+pub(crate) fn read_pin(fields: &Fields<'_, '_>) -> SecretString {
+    let is_pin = |text: &str| text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let pin = fields.required("pin").about("Two-step verification PIN: six digits, as a string.");
+    let pin = pin.pattern("^[0-9]{6}$").string_that(is_pin, "must be 6 digits, as a string");
+    SecretString::from(pin.unwrap_or_default())
 }
 
 /// The business profile, as customers see it.

@@ -1,5 +1,6 @@
 //! Many contacts in one call.
 
+use domain::check::{Fields, Items};
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -32,13 +33,16 @@ pub(crate) async fn put_contacts(
     body: Body,
 ) -> Result<Response, ApiError> {
     let object = request_body::json(&deps, &headers, body).await?;
-    request_body::read(&object, |fields| {
-        let _items = fields.required("contacts").array(1..=MAX_ITEMS);
-    })?;
+    request_body::read(&object, |fields| read_items(fields).is_some())?;
     refuse_bound(&deps, &caller)?;
     let items = object.get("contacts").and_then(Value::as_array).unwrap_or_default();
     let results = put(&deps, &by, caller.workspace(), items).await?;
     Ok(response::success(StatusCode::OK, &response::object([("results", Value::Array(results))])))
+}
+
+/// Reads the list of contacts; each contact is read by itself.
+pub(crate) fn read_items<'a, 'f>(fields: &'f Fields<'a, '_>) -> Option<Items<'a, 'f>> {
+    fields.required("contacts").array(1..=MAX_ITEMS)
 }
 
 async fn put(deps: &Deps, by: &By, workspace: WorkspaceId, items: &[Value]) -> Result<Vec<Value>, ApiError> {
@@ -65,9 +69,5 @@ fn read(item: &Value) -> Result<ContactChange, ApiError> {
     let Value::Object(object) = item else {
         return Err(ApiError::invalid_at("", format!("must be an object, is {}", item.kind_name())));
     };
-    request_body::read(object, |fields| {
-        let change = ContactChange::read(fields);
-        change.check_new(fields);
-        change
-    })
+    request_body::read(object, ContactChange::read_new)
 }

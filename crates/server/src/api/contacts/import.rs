@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** what is held of a table is one piece of it, however long it is.
 
+use domain::check::Fields;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -34,6 +35,13 @@ const ROWS_AT_ONCE: usize = 500;
 /// Rows of the file of errors.
 pub(crate) const MAX_ERRORS: usize = 1_000;
 
+/// Reads the query of an import.
+pub(crate) fn read_dry_run(fields: &Fields<'_, '_>) -> Option<bool> {
+    let dry_run =
+        fields.optional("dry_run").about("`true`: nothing is stored; the response says what would be.");
+    dry_run.boolean_or_text()
+}
+
 /// Writes down the contacts of a table, each by its number or user id.
 pub(crate) async fn import_contacts(
     State(deps): State<Arc<Deps>>,
@@ -42,7 +50,7 @@ pub(crate) async fn import_contacts(
     request: Request,
 ) -> Result<Response, ApiError> {
     let query = request_body::query(query.as_deref())?;
-    let is_dry_run = request_body::read(&query, |fields| fields.optional("dry_run").boolean_or_text())?;
+    let is_dry_run = request_body::read(&query, read_dry_run)?;
     refuse_bound(&deps, &caller)?;
     let mut import = Import {
         deps: &deps,

@@ -1,11 +1,14 @@
 //! Contacts.
 
-use domain::contacts::contact::{
-    MAX_CUSTOM_FIELDS, MAX_CUSTOM_KEY, MAX_CUSTOM_VALUE, MAX_EMAIL, MAX_NAME, MAX_STAGE, MAX_TAG, MAX_TAGS,
-};
+use crate::api::contacts::bulk::read_items;
+use crate::api::contacts::import::read_dry_run;
+use crate::api::contacts::records::{read_account, read_filter, read_upsert};
+use crate::api::pagination;
+use domain::check::{Item, RequestSchema};
+use domain::contacts::contact::ContactChange;
 use domain::contacts::opt_out::OptOutReason;
-use domain::contacts::phone::Bsuid;
 use domain::json::Value;
+use engine::contacts::View;
 
 use crate::api::Code;
 use crate::api::contacts::bulk::MAX_ITEMS;
@@ -14,8 +17,7 @@ use crate::api::messages::openapi::{OUTBOUND, filters};
 use crate::api::openapi::example::CONTACT;
 use crate::api::openapi::operation::{Answer, Operation, TABLE};
 use crate::api::openapi::schema::{
-    Field, Schema, any_of, at_least_one, body, boolean, format, id, integer, list, map, may, named, need,
-    one_of, pattern, shown, text, time, word,
+    Schema, body, boolean, format, id, integer, list, map, may, named, need, one_of, shown, text, time, word,
 };
 
 /// The routes.
@@ -26,31 +28,31 @@ pub(crate) fn operations() -> Vec<Operation> {
     operations
 }
 
-/// Which contacts are asked for.
-fn narrowed(operation: Operation) -> Operation {
-    operation
-        .query("phone_number", "The whole number, in any spelling.", text(1..))
-        .query("tag", "A tag that they have.", text(1..=MAX_TAG))
-        .query("stage", "The stage that they are in.", text(1..=MAX_STAGE))
-        .query("opted_out", "Whether they take no marketing.", boolean())
-        .search("A part of the name or the number.", 200)
+/// Adds the filters of contacts, with those of the page of a list.
+fn filtered(operation: Operation, is_list: bool) -> Operation {
+    operation.reads_query(RequestSchema::of_query(|fields| {
+        let _described = read_filter(fields, View { accounts: None, has_unplaced: true });
+        if is_list {
+            let _described = pagination::page_request("contacts", fields);
+        }
+    }))
 }
 
 fn list_contacts() -> Operation {
-    narrowed(Operation::new("list_contacts", "List contacts", "Newest first."))
+    filtered(Operation::new("list_contacts", "List contacts", "Newest first."), true)
         .lists("contacts", "Contact", SHOWN)
 }
 
 fn create_contact() -> Operation {
     Operation::new(
         "create_contact",
-        "Make a contact",
-        "Somebody who writes becomes a contact by that alone; this is for those who have not written yet. A number or a \
-         user id is needed. A key that is for certain accounts changes no contacts.",
+        "Create a contact",
+        "Adds a person who has not written yet. Waypost creates a contact for every person who writes. A key \
+         that is limited to some accounts cannot change contacts.",
     )
-    .query("upsert", "`true`: changes the contact that has the number or user id, if there is one.", boolean())
-    .takes(
-        named("NewContact"),
+    .reads_query(RequestSchema::of_query(read_upsert))
+    .reads(
+        new_contact(),
         [(
             "person",
             r#"{"phone_number":"+44 7700 900124","name":"Maya Osei","tags":["vip"],"stage":"lead","email":"maya@example.com",
@@ -58,7 +60,7 @@ fn create_contact() -> Operation {
         )],
     )
     .gives(201, "The contact.", named("Contact"), SHOWN)
-    .gives(200, "With `upsert`: the contact that was there, as it is after the change.", named("Contact"), SHOWN)
+    .gives(200, "With `upsert`: the contact existed and is updated.", named("Contact"), SHOWN)
     .fails([Code::ContactExists])
 }
 
@@ -66,17 +68,21 @@ fn create_contact() -> Operation {
 fn many() -> [Operation; 3] {
     let put = Operation::new(
         "put_contacts",
-        "Write down many contacts",
-        "Each by its number or user id: new ones are made, known ones changed. One that is wrong fails alone; the others \
-         are written together.",
+        "Create or update many contacts",
+        "Finds each contact by its phone number or user ID and creates or updates it. An invalid contact is \
+         refused with its errors; the other contacts are stored in one transaction.",
     )
-    .takes(
-        body([need("contacts", list(named("NewContact"), 1..=MAX_ITEMS))]),
+    .reads(
+        RequestSchema::of(|fields| {
+            for item in read_items(fields).iter().flat_map(|items| items.iter()) {
+                item.shared("CreateContactRequest", read_item);
+            }
+        }),
         [("two", r#"{"contacts":[{"phone_number":"+447700900124","name":"Maya Osei","tags":["vip"]},{"phone_number":"+447700900125","stage":"lead"}]}"#)],
     )
     .gives(
         200,
-        "What became of each.",
+        "Result for each item.",
         shown([need("results", list(one_of([named("BulkUpsertedContact"), named("BulkRefusedContact")]), 1..=MAX_ITEMS))]),
         r#"{"results":[{"index":0,"id":"01a2b3c4-0000-7000-8000-000000000003","status":"created"},
             {"index":1,"code":"invalid_request","message":"The request is not valid: `/email` must be an e-mail address, such as maya@example.com.",
@@ -84,67 +90,70 @@ fn many() -> [Operation; 3] {
     );
     let import = Operation::new(
         "import_contacts",
-        "Read contacts from a table",
-        "CSV in UTF-8, of up to 100 MB, parted by commas or semicolons; the first row names the columns: `phone_number`, \
-         `user_id`, `name`, `email`, `tags` (parted by `|`), `stage`, `opted_out`, `custom.<name>`. Each row is written \
-         by its number or user id; an empty cell keeps what is there. Rows that are wrong are told in `errors_csv`, and \
-         the others are written. When the import breaks off, `details.imported` of the error says how far it came.",
+        "Import contacts from CSV",
+        "Reads CSV in UTF-8, at most 100 MB, separated by commas or semicolons. The first row has the names of \
+         the columns: `phone_number`, `user_id`, `name`, `email`, `tags` (separated by `|`), `stage`, \
+         `opted_out`, `custom.<name>`. Each row creates or updates the contact with its phone number or user \
+         ID; an empty cell changes nothing. Invalid rows are listed in `errors_csv`; the other rows are \
+         stored. If the import is interrupted, `details.imported` of the error has the result until then.",
     )
-    .query("dry_run", "`true`: nothing is written; the answer says what would become of it.", boolean())
-    .takes_form(body([need("file", format("binary").about("The table."))]))
-    .or_takes(TABLE, text(1..).about("The table."), IMPORTED)
-    .gives(200, "What became of the rows.", named("ContactImport"), REPORT);
-    let export = narrowed(Operation::new(
+    .reads_query(RequestSchema::of_query(read_dry_run))
+    .takes_form(body([need("file", format("binary").about("Contacts as CSV."))]))
+    .or_takes(TABLE, text(1..).about("Contacts as CSV."), IMPORTED)
+    .gives(200, "Result of the import.", named("ContactImport"), REPORT);
+    let export = filtered(Operation::new(
         "export_contacts",
-        "Write contacts to a table",
-        "All that fit, newest first, as CSV that an import takes back unchanged. A cell that a spreadsheet would take for \
-         a formula begins with an apostrophe.",
-    ))
+        "Export contacts as CSV",
+        "Returns the contacts that match the filters, newest first, as CSV that can be imported again. A cell \
+         that a spreadsheet would read as a formula begins with an apostrophe.",
+    ), false)
     .answer(Answer {
         status: 200,
-        about: "The table.",
+        about: "Contacts as CSV.",
         content: Some((TABLE, text(1..))),
         example: Some(EXPORTED.into()),
         headers: Vec::new(),
     })
-    .with_header("Content-Disposition", "That it is a file, `contacts.csv`.", text(1..));
+    .with_header("Content-Disposition", "`attachment` with the file name `contacts.csv`.", text(1..));
     [put, import, export]
 }
 
 /// What is done with one contact.
 fn of_one() -> [Operation; 5] {
     let on =
-        |operation: Operation| operation.id("The id of the contact.", CONTACT).fails([Code::ContactNotFound]);
+        |operation: Operation| operation.id("ID of the contact.", CONTACT).fails([Code::ContactNotFound]);
     let listed = filters(on(Operation::new(
         "list_contact_messages",
         "List the messages of a contact",
-        "Newest first, at every account that you may see.",
+        "Lists messages of all accounts that the caller may see, newest first.",
     )));
     [
-        on(Operation::new("get_contact", "Read a contact", "")).gives(200, "The contact.", named("Contact"), SHOWN),
+        on(Operation::new("get_contact", "Get a contact", "")).gives(200, "The contact.", named("Contact"), SHOWN),
         on(Operation::new(
             "update_contact",
-            "Change a contact",
-            "Changes what is given; `null` clears. `tags` and `custom_fields` replace what was there.",
+            "Update a contact",
+            "Changes the given fields. `null` clears a field. `tags` and `custom_fields` replace the present \
+             values.",
         ))
-        .takes(body(changes()), [("stage", r#"{"stage":"customer","tags":["vip","wholesale"]}"#)])
+        .reads(RequestSchema::of(ContactChange::read), [("stage", r#"{"stage":"customer","tags":["vip","wholesale"]}"#)])
         .gives(200, "The contact.", named("Contact"), SHOWN)
         .fails([Code::ContactExists]),
         on(Operation::new(
             "delete_contact",
             "Erase a contact",
-            "For good, with what its messages say and the files that came with them. What was counted stays counted.",
+            "Erases the contact, the content of its messages and its files permanently. Counts and statistics \
+             stay the same.",
         ))
-        .gives_nothing("It is erased."),
+        .gives_nothing("The contact is erased."),
         listed.lists("messages", "Message", OUTBOUND).fails([Code::AccountNotFound]),
         on(Operation::new(
             "get_contact_window",
-            "Read the customer service windows of a contact",
-            "Whether free-form messages may be sent, and until when: at the account that is named, else at the default \
-             one; `windows` has every account that you may see.",
+            "Get the customer service windows of a contact",
+            "Says until when free-form messages can be sent to the contact: from the named account, or else \
+             from the default account. `windows` has an entry for each account that the caller may see.",
         ))
-        .query("account", "Id or name of an account.", text(1..=200))
-        .gives(200, "The windows.", windows(), WINDOW)
+        .reads_query(RequestSchema::of_query(read_account))
+        .gives(200, "The customer service windows.", windows(), WINDOW)
         .fails([Code::AccountNotFound]),
     ]
 }
@@ -154,46 +163,32 @@ fn windows() -> Schema {
         [
             ("account", id()),
             ("is_open", boolean()),
-            ("last_inbound_at", time().or_null().about("When they last wrote to this account, or called.")),
-            ("closes_at", time().or_null().about("When the window closes, or closed.")),
+            (
+                "last_inbound_at",
+                time().or_null().about(
+                    "Time of the contact's last message or call to this \
+                 account.",
+                ),
+            ),
+            ("closes_at", time().or_null().about("Time at which the window closes or closed.")),
         ]
     };
     let one = shown(fields().map(|(name, schema)| need(name, schema)));
-    let all = need("windows", list(one, ..).about("At every account that you may see."));
+    let all = need("windows", list(one, ..).about("Windows of all accounts that the caller may see."));
     shown(fields().map(|(name, schema)| may(name, schema)).into_iter().chain([all]))
-        .about("Without any account there are only `windows`, and none.")
+        .about("If there is no account, `windows` is empty and the other fields are missing.")
 }
 
-/// The fields of a contact that a caller sets.
-fn changes() -> [Field; 8] {
-    let blank = "Not blank.";
-    let tag = pattern(r"^[^\s|]([^|]*[^\s|])?$").set("minLength", 1).set("maxLength", number(MAX_TAG));
-    let value = any_of([
-        text(..=MAX_CUSTOM_VALUE),
-        Schema::default().set("type", vec![Value::from("number"), "boolean".into(), "null".into()]),
-    ]);
-    let custom = map(value)
-        .set("maxProperties", number(MAX_CUSTOM_FIELDS))
-        .set("propertyNames", text(1..=MAX_CUSTOM_KEY));
-    let user = pattern(r"^[^.\s]+\.\S+$").set("maxLength", number(Bsuid::MAX));
-    let email = pattern(r"^[^@\s<>,;]+@[^@\s<>,;.]+(\.[^@\s<>,;.]+)+$").set("maxLength", number(MAX_EMAIL));
-    [
-        may("phone_number", text(1..).about("In international form.").example("+447700900124")),
-        may("user_id", user.about("Meta's business-scoped user id.").example("GB.77120394857261034")),
-        may("name", text(1..=MAX_NAME).set("pattern", r"\S").about(blank)),
-        may("tags", list(tag, ..=MAX_TAGS).about("Words that sort people into groups, without `|`.")),
-        may("stage", text(1..=MAX_STAGE).set("pattern", r"\S").about(blank)),
-        may("email", email),
-        may(
-            "custom_fields",
-            custom.about("Whatever else you want to keep: names with texts, numbers or truths."),
-        ),
-        may("opted_out", boolean().about("`true`: no marketing template is sent to them.")),
-    ]
+/// Body of a new contact.
+fn new_contact() -> RequestSchema {
+    RequestSchema::of(ContactChange::read_new)
 }
 
-fn number(n: usize) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
+fn read_item(item: Item<'_, '_>) {
+    if let Some(fields) = item.object() {
+        let _described = ContactChange::read_new(&fields);
+        fields.finish();
+    }
 }
 
 /// The shapes by name.
@@ -203,18 +198,20 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
     let contact = shown([
         need("id", id()),
         need("phone_number", text(1..).or_null()),
-        need("user_id", text(1..).or_null().about("Meta's business-scoped user id.")),
+        need("user_id", text(1..).or_null().about("Meta's business-scoped user ID.")),
         need("name", text(..).or_null()),
-        need("username", text(..).or_null().about("Their name at WhatsApp, if they have one.")),
+        need("username", text(..).or_null().about("WhatsApp user name.")),
         need("tags", list(text(1..), ..)),
         need("stage", text(1..).or_null()),
         need("email", text(1..).or_null()),
         need("custom_fields", map(value)),
-        need("last_inbound_at", time().or_null().about("When they last wrote.")),
-        need("opted_out", boolean().about("Whether they take no marketing.")),
+        need("last_inbound_at", time().or_null().about("Time of the last message from the contact.")),
+        need("opted_out", boolean().about("`true`: the contact receives no marketing templates.")),
         need(
             "opted_out_reason",
-            reason.or_null().about("Why: they wrote a word, told Meta, you said so, or a table did."),
+            reason
+                .or_null()
+                .about("Source of the opt-out: a keyword in a message, Meta, the API or an import."),
         ),
         need("opted_out_at", time().or_null()),
         need("created_at", time()),
@@ -226,32 +223,37 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
         need("updated", count()),
         need("unchanged", count()),
         need("failed", count()),
-        need("last_line", integer(0..).about("The last line that was looked at.")),
+        need("last_line", integer(0..).about("Number of the last line that was read.")),
         need(
             "errors_csv",
             text(1..)
                 .or_null()
                 .about(&format!("Lines, columns and reasons, as CSV; at most {MAX_ERRORS} rows.")),
         ),
-        need("errors_truncated", boolean().about("`true` when there were more.")),
+        need("errors_truncated", boolean().about("`true`: `errors_csv` does not contain all errors.")),
     ]);
     let done = shown([
-        need("index", integer(0..).about("Its place in `contacts`.")),
+        need("index", integer(0..).about("Index of the contact in `contacts`.")),
         need("id", id()),
         need("status", word(["created", "updated", "unchanged"])),
     ]);
     let refused = shown([
-        need("index", integer(0..).about("Its place in `contacts`.")),
+        need("index", integer(0..).about("Index of the contact in `contacts`.")),
         need("code", word(Code::ALL.iter().map(|code| code.as_str()))),
         need("message", text(1..)),
         need("errors", named("ValidationErrors")),
-        may("contact_id", id().about("`contact_exists`: who has the number or user id.")),
+        may(
+            "contact_id",
+            id().about(
+                "With `contact_exists`: ID of the contact that has the phone number or \
+             user ID.",
+            ),
+        ),
     ]);
     vec![
         ("BulkUpsertedContact", done),
         ("BulkRefusedContact", refused),
         ("Contact", contact),
-        ("NewContact", at_least_one(body(changes()), &["phone_number", "user_id"])),
         ("ContactImport", import),
     ]
 }

@@ -13,6 +13,7 @@ use domain::id::AccountId;
 use domain::json::{Object, Value};
 use domain::messages::window::Window;
 use engine::access::api_key::Caller;
+use engine::contacts::View;
 use engine::messages::send::choose_account;
 use engine::ports::{AccountRecord, Contact, ContactEnd, ContactFilter, ContactTarget};
 use engine::{Deps, contacts};
@@ -31,15 +32,15 @@ pub(crate) async fn list_contacts(
 ) -> Result<Response, ApiError> {
     let query = request_body::query(query.as_deref())?;
     let (filter, page) = request_body::read(&query, |fields| {
-        (read_filter(&deps, &caller, fields), pagination::page_request("contacts", fields))
+        (read_filter(fields, contacts::view(&deps, &caller)), pagination::page_request("contacts", fields))
     })?;
     let found = deps.messages.contacts(caller.workspace(), &filter, page).await?;
     Ok(pagination::page("contacts", page, found, serialize::contact))
 }
 
 /// Reads which contacts are asked for.
-pub(crate) fn read_filter(deps: &Deps, caller: &Caller, fields: &Fields<'_, '_>) -> ContactFilter {
-    let number = fields.optional("phone_number");
+pub(crate) fn read_filter(fields: &Fields<'_, '_>, view: View) -> ContactFilter {
+    let number = fields.optional("phone_number").about("Whole phone number, in any spelling.").keyword("minLength", 1);
     let wa_ids = number.string(..).and_then(|text| match PhoneNumber::parse(text) {
         Ok(number) => {
             let spellings = std::iter::once(number.clone()).chain(number.variants());
@@ -50,16 +51,19 @@ pub(crate) fn read_filter(deps: &Deps, caller: &Caller, fields: &Fields<'_, '_>)
             None
         }
     });
-    let text = |name, longest| fields.optional(name).string(1..=longest).map(str::to_owned);
-    let view = contacts::view(deps, caller);
+    let text =
+        |name, longest, about| fields.optional(name).about(about).string(1..=longest).map(str::to_owned);
     ContactFilter {
         accounts: view.accounts,
         has_unplaced: view.has_unplaced,
         wa_ids,
-        tag: text("tag", MAX_TAG),
-        stage: text("stage", MAX_STAGE),
-        has_opted_out: fields.optional("opted_out").boolean_or_text(),
-        search: text("search", 200),
+        tag: text("tag", MAX_TAG, "Tag of the contact."),
+        stage: text("stage", MAX_STAGE, "Stage of the contact."),
+        has_opted_out: fields
+            .optional("opted_out")
+            .about("`true`: contacts that have opted out of marketing. `false`: all others.")
+            .boolean_or_text(),
+        search: text("search", 200, "Part of the name or of the phone number."),
     }
 }
 
@@ -84,18 +88,22 @@ pub(crate) async fn create_contact(
     body: Body,
 ) -> Result<Response, ApiError> {
     let query = request_body::query(query.as_deref())?;
-    let is_upsert = request_body::read(&query, |fields| fields.optional("upsert").boolean_or_text())?;
+    let is_upsert = request_body::read(&query, read_upsert)?;
     let object = request_body::json(&deps, &headers, body).await?;
-    let change = request_body::read(&object, |fields| {
-        let change = ContactChange::read(fields);
-        change.check_new(fields);
-        change
-    })?;
+    let change = request_body::read(&object, ContactChange::read_new)?;
     refuse_bound(&deps, &caller)?;
     let target = if is_upsert == Some(true) { ContactTarget::Whoever } else { ContactTarget::New };
     let end = contacts::put(&deps, &by, caller.workspace(), target, change).await?;
     let (status, contact) = done(end)?;
     Ok(response::success(status, &serialize::contact(contact)))
+}
+
+/// Reads the query of a new contact.
+pub(crate) fn read_upsert(fields: &Fields<'_, '_>) -> Option<bool> {
+    let upsert = fields
+        .optional("upsert")
+        .about("`true`: updates the contact that has the phone number or user ID, if there is one.");
+    upsert.boolean_or_text()
 }
 
 /// Changes the fields given.
@@ -133,6 +141,11 @@ pub(crate) async fn delete_contact(
     }
 }
 
+/// Reads a query that may name an account.
+pub(crate) fn read_account(fields: &Fields<'_, '_>) -> Option<String> {
+    fields.optional("account").about("ID or name of an account.").string(1..=200).map(str::to_owned)
+}
+
 /// Lists a contact's messages, newest first.
 pub(crate) async fn list_contact_messages(
     State(deps): State<Arc<Deps>>,
@@ -152,8 +165,7 @@ pub(crate) async fn get_contact_window(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let query = request_body::query(query.as_deref())?;
-    let account =
-        request_body::read(&query, |fields| fields.optional("account").string(1..=200).map(str::to_owned))?;
+    let account = request_body::read(&query, read_account)?;
     let contact = find(&deps, &caller, &id).await?;
     let directory = deps.directory.current();
     let accounts: Vec<&Arc<AccountRecord>> = directory

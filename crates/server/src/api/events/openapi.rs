@@ -1,10 +1,11 @@
 //! Events.
 
+use crate::api::events::stream::{read_paging, wish};
+use domain::check::RequestSchema;
 use domain::contacts::opt_out::OptOutReason;
 use domain::events::EventKind;
 use domain::messages::message::MessageStatus;
 
-use crate::api::events::stream::{MAX_PER_PAGE, MAX_WAIT, PER_PAGE};
 use crate::api::openapi::operation::{Answer, Operation};
 use crate::api::openapi::schema::{
     Schema, any_object, any_of, anything, boolean, id, integer, list, may, named, need, shown, tagged, text,
@@ -14,30 +15,30 @@ use crate::api::webhooks_out::endpoints::EVERYTHING;
 
 /// The routes.
 pub(crate) fn operations() -> Vec<Operation> {
-    let narrowed = |operation: Operation| {
-        let after = any_of([id(), crate::api::openapi::schema::only("latest")]);
-        operation
-            .query("after", "The id of an event: those after it. `latest`: those from now on. Without it: all that are kept.", after)
-            .query("events", "Kinds, parted by commas; `*` alone is all of them.", list(any_kind(), 1..))
-            .query("account", "Id or name of an account.", text(1..))
+    let filtered = |operation: Operation, is_list: bool| {
+        operation.reads_query(RequestSchema::of_query(|fields| {
+            if is_list {
+                let _described = read_paging(fields);
+            }
+            let _described = wish(None, fields, None);
+        }))
     };
     vec![
-        narrowed(Operation::new(
+        filtered(Operation::new(
             "list_events",
-            "Ask for events",
-            "The events after a position, oldest first; with `wait` the answer comes as soon as there is one. No gap, no \
-             repeat.",
-        ))
-        .query("per_page", "Events in the answer.", integer(1..=MAX_PER_PAGE).default_of(PER_PAGE))
-        .query("wait", "Seconds to wait for an event.", integer(0..=MAX_WAIT).default_of(0))
+            "List events",
+            "Returns the events after a position, oldest first. With `wait`, the response comes as soon as \
+             there is an event. No event is left out or repeated.",
+        ), true)
         .gives(
             200,
-            "The events.",
+            "Events.",
             shown([
                 need("events", list(named("Event"), ..)),
-                need("next_cursor", text(1..).or_null().about("Where to go on: the next `after`.")),
-                need("has_more", boolean().about("Whether there are more already.")),
-                may("gap", only_true().about("`true`: events after the position are kept no longer, and were missed.")),
+                need("next_cursor", text(1..).or_null().about("Value of `after` for the next request.")),
+                need("has_more", boolean().about("`true`: there are more events.")),
+                may("gap", only_true().about("`true`: events after the position have been deleted and are \
+                     missing from the response.")),
             ]),
             r#"{"events":[{"id":"01a2b3c4-0000-7000-8000-000000000009","event":"message.sent","timestamp":"2026-05-29T10:30:01Z",
                 "data":{"id":"01a2b3c4-0000-7000-8000-000000000001","message_id":"wamid.HBgLMTU1NTAxMDAwMDEVAgARGBI5MDU1MTgxOUNEMjM5ODE4NzAA",
@@ -45,16 +46,18 @@ pub(crate) fn operations() -> Vec<Operation> {
                 "whatsapp_account_id":"01a2b3c4-0000-7000-8000-000000000002","at":"2026-05-29T10:30:01Z","error":null,"pricing":null,
                 "sent_as":"message"}}],"next_cursor":"01a2b3c4-0000-7000-8000-000000000009","has_more":false}"#,
         ),
-        narrowed(Operation::new(
+        filtered(Operation::new(
             "stream_events",
             "Stream events",
-            "The events after a position and all that come, as Server-Sent Events: `id`, `event` and `data`, which is the \
-             same JSON as elsewhere; an event `gap` without `id` says that some were missed. `EventSource` goes on by itself where its last connection ended.",
-        ))
-        .header("Last-Event-ID", "The last event that you got; counts more than `after`.", id())
+            "Streams the events after a position, and all later events, as Server-Sent Events with `id`, \
+             `event` and `data`. `data` is the JSON of the event. An event `gap` without `id` means that \
+             events have been deleted and are missing from the stream. `EventSource` continues after the last \
+             event that it received.",
+        ), false)
+        .header("Last-Event-ID", "ID of the last received event. Overrides `after`.", id())
         .answer(Answer {
             status: 200,
-            about: "The stream; it does not end.",
+            about: "Stream of events without an end.",
             content: Some(("text/event-stream", text(..))),
             example: Some(STREAM.into()),
             headers: Vec::new(),
@@ -81,7 +84,7 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
         .iter()
         .map(|kind| {
             let event = shown([
-                need("id", id().about("Its place in the log; the same however often it is posted.")),
+                need("id", id().about("ID of the event. Repeated deliveries have the same ID.")),
                 need("event", crate::api::openapi::schema::only(kind.as_str())),
                 need("timestamp", time()),
                 need("data", data_of(*kind)),
@@ -153,7 +156,10 @@ fn of_a_person(name: &str) -> Schema {
 }
 
 fn erased() -> Schema {
-    shown([need("id", id()), need("erased", only_true())]).about("What is left when the person was erased.")
+    shown([need("id", id()), need("erased", only_true())]).about(
+        "Data of an event whose contact has been \
+         erased.",
+    )
 }
 
 fn some() -> Schema {
@@ -163,10 +169,16 @@ fn some() -> Schema {
 fn outbound() -> Schema {
     let status = || word(MessageStatus::ALL.map(MessageStatus::as_str));
     shown([
-        need("id", id().about("Ours.")),
-        need("message_id", text(1..).about("Meta's; ours until Meta's is known.")),
-        need("status", status().about("Where the message stands.")),
-        need("reported", status().about("What this event tells: it may be behind `status`.")),
+        need("id", id().about("Waypost's ID.")),
+        need("message_id", text(1..).about("Meta's message ID; Waypost's ID until Meta's is known.")),
+        need("status", status().about("Present status of the message.")),
+        need(
+            "reported",
+            status().about(
+                "Status that this event reports. The message may have a later status \
+             already.",
+            ),
+        ),
         need("to", some()),
         need("recipient", some()),
         need("type", text(1..)),
@@ -181,31 +193,43 @@ fn outbound() -> Schema {
 
 fn incoming() -> Schema {
     shown([
-        need("id", id().about("Ours.")),
-        need("message_id", text(1..).about("Meta's.")),
+        need("id", id().about("Waypost's ID.")),
+        need("message_id", text(1..).about("Meta's ID.")),
         need("from", some()),
         need("user_id", some()),
         need("contact_id", id()),
         need("contact_name", some()),
-        need("type", text(1..).about("Meta's; the object of that name is there, too, but for `text`.")),
-        need("text", some().about("The words, where the type has words.")),
+        need(
+            "type",
+            text(1..).about(
+                "Meta's message type. Except for `text`, the object with the name of the \
+             type is present, too.",
+            ),
+        ),
+        need("text", some().about("Text of the message, if its type has text.")),
         need("whatsapp_account_id", id()),
         need("at", time()),
         need("context", context().or_null()),
-        may("media_id", id().about("The file that came with it: `GET /api/media/{id}`.")),
-        may("referral", anything().about("The advertisement or post that led to it, in Meta's words.")),
-        may("errors", anything().about("Why Meta could not deliver it as it was, in Meta's words.")),
-        may("group_id", text(1..).about("The group that it was written to.")),
+        may("media_id", id().about("ID of the file of the message, for `GET /api/media/{id}`.")),
+        may(
+            "referral",
+            anything().about(
+                "Advertisement or post from which the customer wrote, as Meta \
+             describes it.",
+            ),
+        ),
+        may("errors", anything().about("Meta's reason for not delivering the original message.")),
+        may("group_id", text(1..).about("ID of the group in which the message was sent.")),
     ])
     .set("additionalProperties", true)
 }
 
 fn context() -> Schema {
     shown([
-        need("message_id", some().about("The message that it answers.")),
+        need("message_id", some().about("Message that this message replies to.")),
         may("forwarded", only_true()),
         may("frequently_forwarded", only_true()),
-        may("referred_product", anything().about("The product that it asks about.")),
+        may("referred_product", anything().about("Product that the message is about.")),
     ])
 }
 
@@ -225,11 +249,14 @@ fn person() -> Schema {
         need("custom_fields", any_object()),
         need("opted_out", boolean()),
         need("opted_out_reason", word(OptOutReason::ALL.map(OptOutReason::as_str)).or_null()),
-        need(
-            "changes",
-            list(text(1..), ..).about("The names of the fields that changed; none for a new person."),
+        need("changes", list(text(1..), ..).about("Names of the changed fields. Empty for a new contact.")),
+        may(
+            "merged_contact_id",
+            id().about(
+                "ID of a contact of the same person that was merged into this \
+             contact.",
+            ),
         ),
-        may("merged_contact_id", id().about("Another contact that turned out to be the same person.")),
     ])
 }
 
@@ -267,8 +294,8 @@ fn account() -> Schema {
         need("status_reason", some()),
         need("quality_rating", some()),
         need("messaging_limit", shown([need("tier", some()), may("used_24h", integer(0..))]).or_null()),
-        need("field", some().about("Meta's name of the webhook field that told it.")),
-        need("details", anything().about("Meta's own words.")),
+        need("field", some().about("Meta's name of the webhook field.")),
+        need("details", anything().about("Meta's data.")),
     ])
 }
 

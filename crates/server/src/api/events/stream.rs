@@ -16,6 +16,8 @@ use engine::ports::{EventFilter, EventPage, EventStart, StoreError, StoredEvent}
 use engine::{Deps, chain, events};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::api::events::openapi::any_kind;
+use crate::api::openapi::schema::{any_of, id, list, only};
 use crate::api::request_context::Authorized;
 use crate::api::{ApiError, request_body, response};
 
@@ -31,7 +33,7 @@ const KEEP_ALIVE: SignedDuration = SignedDuration::from_secs(15);
 const STREAM_PAGE: u32 = 100;
 
 /// What a reader of events wants.
-struct Wish {
+pub(crate) struct Wish {
     start: EventStart,
     account: Option<AccountId>,
     kinds: Option<Vec<EventKind>>,
@@ -50,10 +52,9 @@ pub(crate) async fn list_events(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let query = request_body::query(query.as_deref())?;
-    let (wish, limit, wait) = request_body::read(&query, |fields| {
-        let limit = fields.optional("per_page").integer_or_text(1..=MAX_PER_PAGE).unwrap_or(PER_PAGE);
-        let wait = fields.optional("wait").integer_or_text(0..=MAX_WAIT).unwrap_or(0);
-        (wish(&deps, &caller, fields, None), u32::try_from(limit).unwrap_or(1), wait)
+    let (wish, (limit, wait)) = request_body::read(&query, |fields| {
+        let paging = read_paging(fields);
+        (wish(Some((&deps, &caller)), fields, None), paging)
     })?;
     let deadline = deps.now().saturating_add(SignedDuration::from_secs(wait)).unwrap_or(Timestamp::MAX);
     let filter = || caller.is_still_good(&deps).then(|| wish.filter(&deps, &caller));
@@ -85,7 +86,7 @@ pub(crate) async fn stream_events(
 ) -> Result<Response, ApiError> {
     let last_id = headers.get("last-event-id").map(|value| value.to_str().unwrap_or_default());
     let query = request_body::query(query.as_deref())?;
-    let wish = request_body::read(&query, |fields| wish(&deps, &caller, fields, last_id))?;
+    let wish = request_body::read(&query, |fields| wish(Some((&deps, &caller)), fields, last_id))?;
     // The first look tells whether there is such a place in the log, while it can still be answered.
     let look =
         events::next(&deps, || Some(wish.filter(&deps, &caller)), &caller, (wish.start, 1), Timestamp::MIN);
@@ -169,22 +170,42 @@ fn written(page: &EventPage) -> Bytes {
     text.into()
 }
 
-fn wish(deps: &Deps, caller: &Caller, fields: &Fields<'_, '_>, last_id: Option<&str>) -> Wish {
-    let after = fields.optional("after");
+/// Reads the number of events and the seconds to wait.
+pub(crate) fn read_paging(fields: &Fields<'_, '_>) -> (u32, i64) {
+    let limit = fields.optional("per_page").about("Largest number of events in the response.");
+    let limit = limit.default_of(PER_PAGE).integer_or_text(1..=MAX_PER_PAGE).unwrap_or(PER_PAGE);
+    let wait = fields.optional("wait").about("Seconds to wait for an event, if there is none.");
+    let wait = wait.default_of(0).integer_or_text(0..=MAX_WAIT).unwrap_or(0);
+    (u32::try_from(limit).unwrap_or(1), wait)
+}
+
+/// Documentation of `after`.
+const AFTER: &str = "ID of an event: the response has the events after it. `latest`: events from now on. Default: all \
+                     events that are stored.";
+
+/// Reads which events are requested. Without a caller the reader can only be described.
+pub(crate) fn wish(
+    context: Option<(&Deps, &Caller)>,
+    fields: &Fields<'_, '_>,
+    last_id: Option<&str>,
+) -> Wish {
+    let workspace = context.map(|(_, caller)| caller.workspace());
+    let start = |text: &str| workspace.and_then(|workspace| start(workspace, text));
+    let after = fields.optional("after").about(AFTER).written_as(|| any_of([id(), only("latest")]).into());
     let start = match (last_id, after.string(1..)) {
         // A browser that comes again names the last event that it got; the address stays the first one.
-        (Some(id), _) => start(caller.workspace(), id).or_else(|| {
+        (Some(id), _) => start(id).or_else(|| {
             after.refuse("the header `Last-Event-ID` is not the id of an event of this workspace");
             None
         }),
-        (None, Some(text)) => start(caller.workspace(), text).or_else(|| {
+        (None, Some(text)) => start(text).or_else(|| {
             after.refuse("is not the id of an event of this workspace, and not `latest`");
             None
         }),
         (None, None) => None,
     };
-    let account = fields.optional("account");
-    let account = account.string(1..).and_then(|name| {
+    let account = fields.optional("account").about("ID or name of an account.");
+    let account = account.string(1..).zip(context).and_then(|(name, (deps, caller))| {
         let directory = deps.directory.current();
         let found = directory.account(caller.workspace(), name).map(|record| record.account.id);
         if found.is_none() {
@@ -192,7 +213,10 @@ fn wish(deps: &Deps, caller: &Caller, fields: &Fields<'_, '_>, last_id: Option<&
         }
         found
     });
-    let kinds = fields.optional("events");
+    let kinds = fields
+        .optional("events")
+        .about("Kinds of events, separated by commas. `*`: all kinds.")
+        .written_as(|| list(any_kind(), 1..).into());
     Wish { start: start.unwrap_or(EventStart::Oldest), account, kinds: event_kinds(&kinds) }
 }
 

@@ -9,9 +9,9 @@ use crate::api::openapi::schema::{
 };
 
 /// A file of any type.
-pub(super) const BYTES: &str = "*/*";
+pub(crate) const BYTES: &str = "*/*";
 /// The same for code generators, which do not know `*/*`.
-pub(super) const OCTETS: &str = "application/octet-stream";
+pub(crate) const OCTETS: &str = "application/octet-stream";
 
 /// The routes.
 pub(crate) fn operations() -> Vec<Operation> {
@@ -23,57 +23,67 @@ fn upload_media() -> Operation {
         need("file", format("binary").about("The file, with its name and type.")),
         may(
             "account",
-            text(1..=512).about("Id or name of an account: only keys of this one may use it then."),
+            text(1..=512).about(
+                "ID or name of an account. Only keys that may use this account can then use \
+                 the file.",
+            ),
         ),
-        may(
-            "type",
-            text(1..=512).about("A MIME type, or `image`, `video`, `audio`, `document` or `sticker`."),
-        ),
+        may("type", text(1..=512).about("MIME type, or `image`, `video`, `audio`, `document` or `sticker`.")),
     ]);
-    let about = "Takes a file for customers. It is judged by its content, kept for 30 days, and uploaded to Meta once \
-                 per account when a message names it. The types and sizes are in docs/media.md.";
+    let about = "Stores a file for outbound messages. Waypost detects the type from the content and keeps the \
+         file for 30 days. It uploads the file to Meta once per account, when a message uses it. docs/media.md \
+         lists the types and sizes.";
     Operation::new("upload_media", "Upload a file", about)
         .takes_form(form)
-        .gives(201, "It is here.", named("Upload"), UPLOADED)
-        .gives(200, "The same content was here before; it is the same file.", named("Upload"), UPLOADED)
+        .gives(201, "The file is stored.", named("Upload"), UPLOADED)
+        .gives(
+            200,
+            "A file with the same content exists. The response describes that file.",
+            named("Upload"),
+            UPLOADED,
+        )
         .fails([Code::AccountNotFound])
 }
 
 fn get_media() -> Operation {
-    let about = "The content of a file that a customer sent, or that you uploaded; one range of bytes, if asked for. \
-                 With `Accept: application/json` what is known of it.";
+    let about = "Returns the content of an inbound or uploaded file, or one range of its bytes. With `Accept: \
+         application/json`, returns its metadata.";
     let etag = || pattern("^\"[0-9a-f]{64}\"$");
     Operation::new("get_media", "Download a file", about)
-        .id("The id of the file: `media.id` of its message, or of an upload.", MEDIA)
+        .id("ID of the file: `media.id` of its message, or the ID of an upload.", MEDIA)
         .header("Range", "One range of bytes.", text(..).example("bytes=0-1023"))
-        .header("If-Range", "The `ETag` for which the range is wanted.", text(..))
-        .header("If-None-Match", "The `ETag` of what you have: 304 if it is still that.", text(..))
+        .header("If-Range", "`ETag` of the content for which the range is valid.", text(..))
+        .header(
+            "If-None-Match",
+            "`ETag` of an earlier response. The response is 304 if nothing has changed.",
+            text(..),
+        )
         .answer(Answer {
             status: 200,
-            about: "The content, or what is known of it.",
+            about: "The content, or its metadata.",
             content: Some((BYTES, format("binary"))),
             example: None,
             headers: Vec::new(),
         })
-        .with_header("ETag", "Its SHA-256.", etag())
-        .with_header("Content-Disposition", "Its name, and whether a browser shows or saves it.", text(1..))
+        .with_header("ETag", "SHA-256 of the content.", etag())
+        .with_header("Content-Disposition", "File name, and `inline` or `attachment`.", text(1..))
         .answer(Answer {
             status: 206,
-            about: "A part of the content.",
+            about: "Part of the content.",
             content: Some((BYTES, format("binary"))),
             example: None,
             headers: Vec::new(),
         })
-        .with_header("Content-Range", "Which part it is.", text(1..))
-        .with_header("ETag", "Its SHA-256.", etag())
+        .with_header("Content-Range", "Range of the part.", text(1..))
+        .with_header("ETag", "SHA-256 of the content.", etag())
         .answer(Answer {
             status: 304,
-            about: "You have it.",
+            about: "Nothing has changed.",
             content: None,
             example: None,
             headers: Vec::new(),
         })
-        .with_header("ETag", "Its SHA-256.", etag())
+        .with_header("ETag", "SHA-256 of the content.", etag())
         .fails([Code::MediaNotFound, Code::MediaPending, Code::MediaFailed, Code::RangeNotSatisfiable])
 }
 
@@ -86,7 +96,7 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
         need("sha256", text(64..=64).or_null()),
         need("file_name", text(..).or_null()),
         need("created_at", time()),
-        need("expires_at", time().or_null().about("When it is deleted.")),
+        need("expires_at", time().or_null().about("Time at which the file is deleted.")),
     ]);
     let mut media = media_fields();
     media.extend([

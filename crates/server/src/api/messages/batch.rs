@@ -1,5 +1,6 @@
 //! `POST /api/messages/batch`: up to 1000 messages into the queue; one bad item fails alone.
 
+use domain::check::{Fields, Items};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -40,9 +41,7 @@ pub(crate) async fn send_batch(
     context.count_call(&deps, &caller, CallKind::Send)?;
     let key = idempotency::key_of(&headers)?;
     let object = request_body::json(&deps, &headers, body).await?;
-    request_body::read(&object, |fields| {
-        let _items = fields.required("messages").array(1..=MAX_ITEMS);
-    })?;
+    request_body::read(&object, |fields| read_items(fields).is_some())?;
     let items = match object.into_iter().find(|(name, _)| name == "messages") {
         Some((_, Value::Array(items))) => items,
         Some(_) | None => Vec::new(),
@@ -61,6 +60,11 @@ pub(crate) async fn send_batch(
         response.headers_mut().insert(idempotency::REPLAYED, HeaderValue::from_static("true"));
     }
     Ok(response)
+}
+
+/// Reads the list of messages; each message is read by itself.
+pub(crate) fn read_items<'a, 'f>(fields: &'f Fields<'a, '_>) -> Option<Items<'a, 'f>> {
+    fields.required("messages").array(1..=MAX_ITEMS)
 }
 
 /// A batch that may be repeated as a whole: the header `Idempotency-Key` stands for a key of each item that has none.

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use domain::check::Item;
+use domain::check::{Fields, Item};
 use domain::id::ContactId;
 use domain::json::Value;
 use domain::messages::message::{Direction, MessageStatus};
@@ -15,7 +15,7 @@ use engine::access::api_key::Caller;
 use engine::messages::queue;
 use engine::messages::queue::{ActError, Resolve};
 use engine::messages::{mark_read, send};
-use engine::ports::{MessageFilter, MessageKey};
+use engine::ports::{MessageFilter, MessageKey, PageRequest};
 use jiff::Timestamp;
 
 use crate::api::request_context::{Audited, Authorized, IdOrName};
@@ -38,29 +38,8 @@ pub(crate) async fn list_some(
     contact: Option<ContactId>,
 ) -> Result<Response, ApiError> {
     let query = request_body::query(query)?;
-    let (mut filter, account, page) = request_body::read(&query, |fields| {
-        let statuses = MessageStatus::ALL.map(|status| (status.as_str(), status));
-        let directions =
-            [Direction::Inbound, Direction::Outbound].map(|direction| (direction.as_str(), direction));
-        let text = |name| fields.optional(name).string(1..=512).map(str::to_owned);
-        let filter = MessageFilter {
-            accounts: caller.visible(deps),
-            key: fields.optional("message_id").string(1..=512).map(key_of),
-            contact: match contact {
-                Some(_) => contact,
-                None => parsed(fields.optional("contact"), "must be the id of a contact"),
-            },
-            account: None,
-            status: fields.optional("status").choice(&statuses),
-            kind: text("type"),
-            direction: fields.optional("direction").choice(&directions),
-            client_reference: text("client_reference"),
-            from: time(fields.optional("from")),
-            to: time(fields.optional("to")),
-            search: text("search"),
-        };
-        (filter, text("account"), pagination::page_request("messages", fields))
-    })?;
+    let (mut filter, account, page) = request_body::read(&query, |fields| read_filter(fields, contact))?;
+    filter.accounts = caller.visible(deps);
     if let Some(account) = account {
         filter.account = Some(match send::choose_account(deps, caller, Some(&account)) {
             Ok(record) => record.account.id,
@@ -70,6 +49,44 @@ pub(crate) async fn list_some(
     }
     let found = deps.messages.messages(caller.workspace(), &filter, page).await?;
     Ok(pagination::page("messages", page, found, serialize::message))
+}
+
+/// Filter of a list of messages, account and page.
+type ListQuery = (MessageFilter, Option<String>, PageRequest);
+
+/// Reads the query of a list of messages: of one contact, or of the contact that the query names.
+pub(crate) fn read_filter(fields: &Fields<'_, '_>, contact: Option<ContactId>) -> ListQuery {
+    let statuses = MessageStatus::ALL.map(|status| (status.as_str(), status));
+    let directions =
+        [Direction::Inbound, Direction::Outbound].map(|direction| (direction.as_str(), direction));
+    let text = |name, about| fields.optional(name).about(about).string(1..=512).map(str::to_owned);
+    let filter = MessageFilter {
+        accounts: None,
+        key: fields
+            .optional("message_id")
+            .about("ID of the message: Waypost's or Meta's.")
+            .string(1..=512)
+            .map(key_of),
+        contact: match contact {
+            Some(_) => contact,
+            None => parsed(
+                fields.optional("contact").about("ID of a contact.").format("uuid"),
+                "must be the id of a contact",
+            ),
+        },
+        account: None,
+        status: fields.optional("status").about("Status of the message.").choice(&statuses),
+        kind: text("type", "Type of the message."),
+        direction: fields
+            .optional("direction")
+            .about("`inbound`: messages from customers. `outbound`: messages to customers.")
+            .choice(&directions),
+        client_reference: text("client_reference", "Your reference of the message."),
+        from: time(fields.optional("from").about("Earliest time.")),
+        to: time(fields.optional("to").about("Time before which the messages were created.")),
+        search: text("search", "Words of the text, a phone number, or a reference."),
+    };
+    (filter, text("account", "ID or name of an account."), pagination::page_request("messages", fields))
 }
 
 /// One message with its story.
@@ -98,7 +115,7 @@ pub(crate) async fn read_message(
     body: Body,
 ) -> Result<Response, ApiError> {
     let object = request_body::object(&request_body::bytes(&deps, &headers, body).await?, true)?;
-    let is_typing = request_body::read(&object, |fields| fields.optional("typing_indicator").boolean())?;
+    let is_typing = request_body::read(&object, read_typing)?;
     mark_read::mark_read(&deps, &caller, &key_of(&id), is_typing.unwrap_or(false)).await?;
     let data = response::object([("message_id", id.into()), ("status", "read".into())]);
     Ok(response::success(StatusCode::OK, &data))
@@ -132,12 +149,26 @@ pub(crate) async fn resolve_message(
     body: Body,
 ) -> Result<Response, ApiError> {
     let object = request_body::json(&deps, &headers, body).await?;
-    let action = request_body::read(&object, |fields| {
-        fields.required("action").choice(&[("resend", Resolve::Resend), ("fail", Resolve::Fail)])
-    })?;
+    let action = request_body::read(&object, read_resolution)?;
     let action = action.ok_or_else(|| ApiError::invalid_at("/action", "is required"))?;
     let message = queue::resolve(&deps, (&caller, &by), &key_of(&id), action).await?;
     Ok(response::success(StatusCode::OK, &serialize::message(message)))
+}
+
+/// Reads the body of a mark as read: `true` if the customer is to see a typing indicator.
+pub(crate) fn read_typing(fields: &Fields<'_, '_>) -> Option<bool> {
+    fields
+        .optional("typing_indicator")
+        .about("`true`: the customer also sees a typing indicator, for at most 25 seconds.")
+        .boolean()
+}
+
+/// Reads the body of a resolution.
+pub(crate) fn read_resolution(fields: &Fields<'_, '_>) -> Option<Resolve> {
+    fields
+        .required("action")
+        .about("`resend`: send the message again, once. `fail`: set the message to `failed`.")
+        .choice(&[("resend", Resolve::Resend), ("fail", Resolve::Fail)])
 }
 
 /// An id of ours, or else one of Meta's.
@@ -160,5 +191,8 @@ pub(crate) fn time(item: Item<'_, '_>) -> Option<Timestamp> {
     if item.value().and_then(Value::as_str).is_some_and(|text| text.starts_with("9999-12-3")) {
         return Some(Timestamp::MAX);
     }
-    parsed(item, "must be a time such as 2026-05-29T10:30:00Z (RFC 3339)")
+    parsed(
+        item.format("date-time").example("2026-05-29T10:30:00Z"),
+        "must be a time such as 2026-05-29T10:30:00Z (RFC 3339)",
+    )
 }

@@ -95,6 +95,44 @@ struct Envelope {
 
 fn read_envelope(fields: &Fields<'_, '_>, item: Kind, now: Timestamp) -> Envelope {
     let kind = fields.required("type").choice(&MessageKind::ALL);
+    read_fields(fields, kind, item, now)
+}
+
+/// Names of the schemas of a message and of an item of a batch.
+const fn schema_names(kind: MessageKind) -> (&'static str, &'static str) {
+    match kind {
+        MessageKind::Text => ("TextMessage", "BatchTextMessage"),
+        MessageKind::Template => ("TemplateMessage", "BatchTemplateMessage"),
+        MessageKind::Image => ("ImageMessage", "BatchImageMessage"),
+        MessageKind::Video => ("VideoMessage", "BatchVideoMessage"),
+        MessageKind::Document => ("DocumentMessage", "BatchDocumentMessage"),
+        MessageKind::Audio => ("AudioMessage", "BatchAudioMessage"),
+        MessageKind::Sticker => ("StickerMessage", "BatchStickerMessage"),
+        MessageKind::Location => ("LocationMessage", "BatchLocationMessage"),
+        MessageKind::Contacts => ("ContactsMessage", "BatchContactsMessage"),
+        MessageKind::Reaction => ("ReactionMessage", "BatchReactionMessage"),
+        MessageKind::Interactive => ("InteractiveMessage", "BatchInteractiveMessage"),
+    }
+}
+
+/// Describes a request: one kind of object for each type of message.
+pub(crate) fn describe(request: Item<'_, '_>, item: Kind) {
+    let now = Timestamp::UNIX_EPOCH;
+    let variants = MessageKind::ALL.map(|(word, kind)| {
+        let (message, batch_message) = schema_names(kind);
+        (word, if item == Kind::Single { message } else { batch_message }, kind)
+    });
+    if let Some(fields) = request.object() {
+        fields.variants("type", &variants, |fields, name, kind| {
+            Content::check(kind, fields.required(name), now);
+            read_fields(fields, Some(kind), item, now);
+            Content::check(MessageKind::Template, fields.optional("fallback_template"), now);
+        });
+    }
+}
+
+/// Reads everything but the type and the object that it names.
+fn read_fields(fields: &Fields<'_, '_>, kind: Option<MessageKind>, item: Kind, now: Timestamp) -> Envelope {
     for (name, other) in MessageKind::ALL {
         match kind {
             Some(kind) if kind == other => {
@@ -109,25 +147,31 @@ fn read_envelope(fields: &Fields<'_, '_>, item: Kind, now: Timestamp) -> Envelop
     }
     let to = read_recipient(fields);
     read_meta_envelope(fields);
-    let _checked_later = fields.optional("fallback_template").is_present();
+    let fallback = fields.optional("fallback_template");
+    let _checked_later =
+        fallback.about("Template that is sent instead when the 24-hour window is closed.").is_present();
     let when = read_when(fields, item, now);
     let on_unknown = fields
         .optional("on_unknown")
+        .about(
+            "What to do when the outcome of a send is not known. `hold` (default): wait for a report of Meta. `resend`: \
+             send the message once more.",
+        )
         .choice(&[("hold", OnUnknown::Hold), ("resend", OnUnknown::Resend)])
         .unwrap_or_default();
     let idempotency_key = match item {
         Kind::Single => None,
-        Kind::Item(_) => fields.optional("idempotency_key").string(1..=MAX_KEY).map(str::to_owned),
+        Kind::Item(_) => fields
+            .optional("idempotency_key")
+            .about("Key with which the same item can be sent again without sending the message twice.")
+            .string(1..=MAX_KEY)
+            .map(str::to_owned),
     };
-    let context = fields.optional("context");
-    let context_wamid = context.object().and_then(|context| {
-        let wamid = context.required("message_id").string(1..=MAX_WAMID).map(str::to_owned);
-        context.finish();
-        wamid
-    });
-    if context.is_present() && kind.is_some_and(|kind| !kind.allows_context()) {
-        context.refuse("is not allowed with a reaction: the reaction names its message itself");
-    }
+    let context_wamid = if fields.is_described() && kind == Some(MessageKind::Reaction) {
+        None
+    } else {
+        read_context(fields.optional("context"), kind)
+    };
     let client_reference = fields
         .at_most_one(&["client_reference", "biz_opaque_callback_data"], |_, item| {
             item.string(1..=MAX_REFERENCE)
@@ -135,29 +179,69 @@ fn read_envelope(fields: &Fields<'_, '_>, item: Kind, now: Timestamp) -> Envelop
         .map(str::to_owned);
     match item {
         Kind::Single => {
-            let _read_before = fields.optional("dry_run").boolean();
+            let _read_before = fields
+                .optional("dry_run")
+                .about("`true`: nothing is stored or sent; the response has the result of every check.")
+                .boolean();
         }
         Kind::Item(_) => fields.forbidden("dry_run", "is not allowed in a batch: try one message by itself"),
     }
     Envelope {
         to,
         kind,
-        account: fields.optional("whatsapp_account").string(1..=200).map(str::to_owned),
+        account: fields
+            .optional("whatsapp_account")
+            .about("ID or name of the account that sends the message. Default: the default account.")
+            .string(1..=200)
+            .map(str::to_owned),
         context_wamid,
         client_reference,
-        identity_key_hash: fields.optional("recipient_identity_key_hash").string(1..=256).map(str::to_owned),
+        identity_key_hash: fields
+            .optional("recipient_identity_key_hash")
+            .about("Meta sends the message only if the recipient's identity key has this hash.")
+            .string(1..=256)
+            .map(str::to_owned),
         when,
-        valid_for: fields.optional("valid_for").integer(1..=MAX_VALID_FOR).map(SignedDuration::from_secs),
+        valid_for: fields
+            .optional("valid_for")
+            .about("Seconds after which an unsent message expires.")
+            .integer(1..=MAX_VALID_FOR)
+            .map(SignedDuration::from_secs),
         on_unknown,
         idempotency_key,
     }
 }
 
+/// Documentation of `mode`.
+const MODE: &str = "`sync` (default): the response comes after Meta's answer. `queue`: the response comes when the message \
+                    is in the queue.";
+/// Documentation of `mode` in a batch.
+const QUEUED: &str = "Messages of a batch are always queued.";
+
+/// Reads the message that this one replies to.
+fn read_context(context: Item<'_, '_>, kind: Option<MessageKind>) -> Option<String> {
+    let wamid = context.shared("ReplyContext", |context| {
+        let fields = context.object()?;
+        fields.about("Message that this message replies to.");
+        let wamid = fields.required("message_id").about("Meta's ID of the message.").string(1..=MAX_WAMID);
+        fields.finish();
+        wamid.map(str::to_owned)
+    });
+    if context.is_present() && kind.is_some_and(|kind| !kind.allows_context()) {
+        context.refuse("is not allowed with a reaction: the reaction names its message itself");
+    }
+    wamid.flatten()
+}
+
 /// Now and here, or from the queue, perhaps later.
 fn read_when(fields: &Fields<'_, '_>, item: Kind, now: Timestamp) -> When {
-    let mode = fields.optional("mode");
-    let asked = mode.one_of(&["sync", "queue"]);
-    let send_at = fields.optional("send_at");
+    let is_described_item = fields.is_described() && item != Kind::Single;
+    let mode = fields.optional("mode").about(if is_described_item { QUEUED } else { MODE });
+    let modes: &[&str] = if is_described_item { &["queue"] } else { &["sync", "queue"] };
+    let asked = mode.one_of(modes);
+    let send_at =
+        fields.optional("send_at").about("Time at which the message is sent, at most 30 days ahead.");
+    let send_at = send_at.format("date-time").example("2026-05-29T10:30:00Z");
     let at = send_at.string(..).and_then(|text| match text.parse::<Timestamp>() {
         Ok(at) if at.duration_since(now) > MAX_AHEAD => {
             send_at.refuse("must be at most 30 days ahead");
@@ -187,9 +271,20 @@ fn read_when(fields: &Fields<'_, '_>, item: Kind, now: Timestamp) -> When {
 fn read_recipient(fields: &Fields<'_, '_>) -> Option<Addressee> {
     const NAMES: [&str; 3] = ["to", "recipient", "contact"];
     fields.exactly_one_or_main(&NAMES, "to", |name, item| match name {
-        "to" => checked(item, |text| PhoneNumber::parse(text).map(Addressee::Phone)),
-        "recipient" => checked(item, |text| Bsuid::parse(text).map(Addressee::User)),
-        _ => checked(item, |text| text.parse().map(Addressee::Contact)),
+        "to" => checked(
+            item.about("Phone number in international format.")
+                .example("+447700900123")
+                .keyword("minLength", 1),
+            |text| PhoneNumber::parse(text).map(Addressee::Phone),
+        ),
+        "recipient" => {
+            checked(item.about("Meta's business-scoped user ID.").keyword("minLength", 1), |text| {
+                Bsuid::parse(text).map(Addressee::User)
+            })
+        }
+        _ => checked(item.about("ID of a contact.").format("uuid"), |text| {
+            text.parse().map(Addressee::Contact)
+        }),
     })
 }
 
@@ -208,8 +303,9 @@ fn checked<T, E: std::fmt::Display>(
 
 /// What a body of the Cloud API carries and we fill in ourselves.
 fn read_meta_envelope(fields: &Fields<'_, '_>) {
-    let _only_one = fields.optional("messaging_product").one_of(&["whatsapp"]);
-    let recipient_type = fields.optional("recipient_type");
+    const ACCEPTED: &str = "Accepted for compatibility with the Cloud API.";
+    let _only_one = fields.optional("messaging_product").about(ACCEPTED).one_of(&["whatsapp"]);
+    let recipient_type = fields.optional("recipient_type").about(ACCEPTED);
     if recipient_type.string(..) == Some("group") {
         recipient_type.refuse("must be `individual`: messages to groups are not supported");
     } else {

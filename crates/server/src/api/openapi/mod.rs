@@ -1,23 +1,24 @@
-//! `GET /api/openapi.json`: the whole API, described (OpenAPI 3.1).
+//! The OpenAPI 3.1 document of the API, served at `GET /api/openapi.json`.
 //!
-//! Each file below describes one resource: its routes (`operations`) and what they show (`schemas`). What every route
-//! has (who may call it, the headers, the errors that can always be) is added here, from the list of routes.
-//! A new route needs an [`Operation`] that is named like its handler, in the file of its resource:
+//! The file `openapi.rs` beside the handlers of a subject describes its operations (`operations`) and the schemas of its
+//! responses (`schemas`). The schemas of requests are not written down: `RequestSchema` describes the readers of the
+//! handlers. This module adds what every operation has (permission, headers, common errors), from the list of routes.
+//! A new route needs an [`Operation`] with the name of its handler:
 //!
 //! ```text
-//! Operation::new("get_contact", "Read a contact", "")
-//!     .id("The id of the contact.", CONTACT)
+//! Operation::new("get_contact", "Get a contact", "")
+//!     .id("ID of the contact.", CONTACT)
 //!     .gives(200, "The contact.", named("Contact"), SHOWN)
 //!     .fails([Code::ContactNotFound])
 //! ```
 //!
-//! **Invariant:** every route of the list is described, and nothing else but what `outside` names; every code of an error is the answer of some
-//! route. Tests send each example to the real handler and hold each answer of every test against its schema.
+//! **Invariant:** every route is described, and nothing else except the operations of `outside`; every error code belongs
+//! to an operation. Tests send each example to its handler, and compare every response in every test with its schema.
 
 pub(crate) mod errors;
 pub(crate) mod example;
 pub(crate) mod names;
-mod operation;
+pub(crate) mod operation;
 pub(crate) mod outside;
 pub(crate) mod parts;
 pub(crate) mod print;
@@ -43,14 +44,14 @@ use super::routes::ROUTES;
 use crate::api::request_context::RequestContext;
 use crate::api::{request_body, response, serialize};
 
-/// The document as it is served, with its tag.
+/// The served document, with its `ETag`.
 static SERVED: LazyLock<(Bytes, String)> = LazyLock::new(|| {
     let bytes = serde_json::to_vec(&document()).unwrap_or_default();
     let digest: [u8; 32] = Sha256::digest(&bytes).into();
     (bytes.into(), format!("\"{}\"", serialize::hex(&digest)))
 });
 
-/// Answers with the document.
+/// Returns the document.
 pub(crate) async fn get_openapi(
     _: RequestContext,
     RawQuery(query): RawQuery,
@@ -73,7 +74,7 @@ pub(crate) async fn get_openapi(
     Ok(response)
 }
 
-/// A resource: the name and the words of its heading, its routes, and the shapes that it shows.
+/// A group of operations, with its name, its description and the schemas of its responses.
 pub(crate) struct Resource {
     name: &'static str,
     about: &'static str,
@@ -81,7 +82,7 @@ pub(crate) struct Resource {
     schemas: Vec<(&'static str, Schema)>,
 }
 
-/// Every resource, in the order of the page.
+/// All groups, in the order of the documentation page.
 fn resources() -> Vec<Resource> {
     macro_rules! resources {
         ($($($file:ident)::+, $name:literal, $about:literal;)*) => {
@@ -95,18 +96,18 @@ fn resources() -> Vec<Resource> {
     }
     use crate::api::{access, accounts, contacts, events, media, messages, templates, webhooks_out};
     resources! {
-        messages::openapi::send, "Sending", "Messages go out: one, or many at once.";
-        messages::openapi, "Messages", "What became of messages, and what customers wrote.";
-        media::openapi, "Media", "Files that customers sent, and files for customers.";
-        templates::openapi, "Templates", "Messages that Meta has approved beforehand.";
-        contacts::openapi, "Contacts", "The people.";
-        accounts::openapi, "Accounts", "The WhatsApp senders.";
-        events::openapi, "Events", "All that happens, asked for or streamed.";
-        webhooks_out::openapi, "Webhooks", "All that happens, posted to you.";
-        access::openapi::api_keys, "API keys", "What programs call with.";
+        messages::openapi::send, "Sending", "Send one message or a batch.";
+        messages::openapi, "Messages", "Outbound and inbound messages.";
+        media::openapi, "Media", "Files of inbound and outbound messages.";
+        templates::openapi, "Templates", "Message templates that Meta has approved.";
+        contacts::openapi, "Contacts", "People who write to you or receive your messages.";
+        accounts::openapi, "Accounts", "WhatsApp phone numbers that send messages.";
+        events::openapi, "Events", "Events by polling or as a stream.";
+        webhooks_out::openapi, "Webhooks", "Events that Waypost delivers to your endpoints.";
+        access::openapi::api_keys, "API keys", "Credentials of programs.";
         access::openapi::users, "Users", "People who log in.";
-        access::openapi::session, "Session", "Login, logout, who calls, and this document.";
-        access::openapi::audit, "Audit log", "Who did what.";
+        access::openapi::session, "Session", "Login, logout, the caller and this document.";
+        access::openapi::audit, "Audit log", "Administrative changes.";
     }
 }
 
@@ -138,12 +139,12 @@ pub(crate) fn document() -> Value {
     Value::Object(document)
 }
 
-/// The document as people read it: `docs/openapi.json`.
+/// The document, formatted for people: `docs/openapi.json`.
 pub(crate) fn printed() -> String {
     print::printed(&document())
 }
 
-/// The routes, in the order of their list. Answers that several have go to `responses`.
+/// The operations, in the order of the list of routes. Shared responses are added to `responses`.
 fn paths(resources: &[Resource], responses: &mut Object) -> Object {
     let mut paths = Object::new();
     for route in ROUTES {

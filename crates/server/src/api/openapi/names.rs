@@ -63,7 +63,7 @@ impl Names {
             }
         }
         if let Some(items) = schema.get_mut("items") {
-            self.extract(&format!("{name}Item"), items);
+            self.extract(&singular(name), items);
         }
         if let Some(value) = schema.get_mut("additionalProperties") {
             self.extract(&format!("{name}Value"), value);
@@ -141,6 +141,14 @@ fn take_null(schema: &mut Value) -> bool {
         *kind = only.clone();
     }
     is_nullable
+}
+
+/// Name of an element of a list: `OrderItems`: `OrderItem`.
+fn singular(name: &str) -> String {
+    match name.strip_suffix('s') {
+        Some(one) => one.to_owned(),
+        None => format!("{name}Item"),
+    }
 }
 
 /// `send_message`: `SendMessage`.

@@ -1,23 +1,23 @@
-//! What the document says of one route.
+//! Descriptions of operations.
 
+use domain::check::RequestSchema;
 use domain::json::{Object, Value};
 
 use super::schema::{Field, Schema, boolean, integer, list, may, named, need, shown, text};
 use crate::api::Code;
-use crate::api::pagination::{MAX_PAGE, MAX_PER_PAGE, PER_PAGE};
+use crate::api::pagination::{MAX_PER_PAGE, PER_PAGE};
 
-/// The type of a body and of most answers.
+/// Media type of bodies and of most responses.
 pub(crate) const JSON: &str = "application/json";
-/// A form with a file.
+/// Media type of a form with a file.
 pub(crate) const FORM: &str = "multipart/form-data";
-/// A table.
+/// Media type of a table.
 pub(crate) const TABLE: &str = "text/csv";
 
-/// One route, described. What every route has (the caller's key, the errors that can always be) is added from the list
-/// of routes.
+/// Description of one operation. Security and common errors are added from the list of routes.
 #[derive(Clone, Debug)]
 pub(crate) struct Operation {
-    /// The name of the handler.
+    /// Name of the handler.
     pub(crate) name: &'static str,
     pub(crate) summary: &'static str,
     pub(crate) about: &'static str,
@@ -25,12 +25,14 @@ pub(crate) struct Operation {
     pub(crate) body: Option<Body>,
     pub(crate) answers: Vec<Answer>,
     pub(crate) codes: Vec<Code>,
+    /// Named schemas that the body and the parameters refer to.
+    pub(crate) definitions: Object,
 }
 
-/// A parameter.
+/// Description of a parameter.
 #[derive(Clone, Debug)]
 pub(crate) struct Parameter {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     /// `path`, `query` or `header`.
     pub(crate) place: &'static str,
     pub(crate) about: String,
@@ -39,37 +41,37 @@ pub(crate) struct Parameter {
     pub(crate) example: Option<Value>,
 }
 
-/// What a caller sends.
+/// Description of a request body.
 #[derive(Clone, Debug)]
 pub(crate) struct Body {
     pub(crate) media_type: &'static str,
     pub(crate) is_required: bool,
     pub(crate) schema: Schema,
-    /// Name and JSON text.
+    /// Names and JSON texts.
     pub(crate) examples: Vec<(&'static str, &'static str)>,
-    /// Another type that is taken, and an example of it.
+    /// Another accepted media type, with its schema and an example.
     pub(crate) other: Option<(&'static str, Schema, &'static str)>,
 }
 
-/// What a caller gets when all is well.
+/// Description of a successful response.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) about: &'static str,
-    /// Media type and schema, if the answer has a body.
+    /// Media type and schema, if the response has a body.
     pub(crate) content: Option<(&'static str, Schema)>,
     /// The whole body.
     pub(crate) example: Option<Value>,
     pub(crate) headers: Vec<(&'static str, &'static str, Schema)>,
 }
 
-/// JSON text of an example.
+/// Value of a JSON text.
 pub(crate) fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_default()
 }
 
 impl Operation {
-    /// The handler's name, a line, and some sentences.
+    /// An operation with the name of its handler, a summary and a description.
     pub(crate) fn new(name: &'static str, summary: &'static str, about: &'static str) -> Self {
         Self {
             name,
@@ -79,6 +81,7 @@ impl Operation {
             body: None,
             answers: Vec::new(),
             codes: Vec::new(),
+            definitions: Object::new(),
         }
     }
 
@@ -90,21 +93,23 @@ impl Operation {
         example: Option<Value>,
     ) -> Self {
         let is_required = place == "path";
-        self.parameters.push(Parameter { name, place, about: about.into(), is_required, schema, example });
+        self.parameters.push(Parameter {
+            name: name.to_owned(),
+            place,
+            about: about.into(),
+            is_required,
+            schema,
+            example,
+        });
         self
     }
 
-    /// The `{id}` of the path.
+    /// The parameter `{id}` of the path.
     pub(crate) fn id(self, about: &str, example: &str) -> Self {
         self.parameter("path", ("id", about), text(1..), Some(example.into()))
     }
 
-    /// A query parameter.
-    pub(crate) fn query(self, name: &'static str, about: &str, schema: Schema) -> Self {
-        self.parameter("query", (name, about), schema, None)
-    }
-
-    /// A query parameter that must be there.
+    /// A required query parameter.
     pub(crate) fn must_query(
         mut self,
         name: &'static str,
@@ -113,6 +118,7 @@ impl Operation {
         example: &str,
     ) -> Self {
         let (about, example) = (about.to_owned(), Some(example.into()));
+        let name = name.to_owned();
         self.parameters.push(Parameter { name, place: "query", about, is_required: true, schema, example });
         self
     }
@@ -120,11 +126,6 @@ impl Operation {
     /// A header of the request.
     pub(crate) fn header(self, name: &'static str, about: &str, schema: Schema) -> Self {
         self.parameter("header", (name, about), schema, None)
-    }
-
-    /// A query parameter that looks for a text.
-    pub(crate) fn search(self, about: &str, most: usize) -> Self {
-        self.query("search", about, text(1..=most))
     }
 
     /// A JSON body. The examples are names and JSON texts.
@@ -143,6 +144,55 @@ impl Operation {
         self
     }
 
+    /// A JSON body, as its reader describes it.
+    pub(crate) fn reads<const N: usize>(
+        mut self,
+        body: RequestSchema,
+        examples: [(&'static str, &'static str); N],
+    ) -> Self {
+        self.define(body.definitions);
+        self.takes(Schema::from(body.schema), examples)
+    }
+
+    /// A JSON body that may be missing, as its reader describes it.
+    pub(crate) fn may_read(mut self, body: RequestSchema, example: &'static str) -> Self {
+        self.define(body.definitions);
+        let examples = vec![("example", example)];
+        let schema = Schema::from(body.schema);
+        self.body = Some(Body { media_type: JSON, is_required: false, schema, examples, other: None });
+        self
+    }
+
+    /// Query parameters, as their reader describes them.
+    pub(crate) fn reads_query(mut self, query: RequestSchema) -> Self {
+        self.define(query.definitions);
+        let Value::Object(mut query) = query.schema else { return self };
+        let required = query.remove("required").unwrap_or_default();
+        let is_required = |name: &str| {
+            required.as_array().unwrap_or_default().iter().any(|required| required.as_str() == Some(name))
+        };
+        let Some(Value::Object(parameters)) = query.remove("properties") else { return self };
+        for (name, schema) in parameters {
+            let Value::Object(mut schema) = schema else { continue };
+            let about = schema.remove("description").and_then(|about| about.as_str().map(str::to_owned));
+            self.parameters.push(Parameter {
+                place: "query",
+                about: about.unwrap_or_default(),
+                is_required: is_required(&name),
+                schema: Schema::from(Value::Object(schema)),
+                example: None,
+                name,
+            });
+        }
+        self
+    }
+
+    fn define(&mut self, definitions: Object) {
+        for (name, schema) in definitions {
+            self.definitions.insert(&name, schema);
+        }
+    }
+
     /// A JSON body that may be left out.
     pub(crate) fn may_take(mut self, fields: impl IntoIterator<Item = Field>, example: &'static str) -> Self {
         let schema = super::schema::body(fields);
@@ -151,7 +201,7 @@ impl Operation {
         self
     }
 
-    /// A body of nothing, or of an empty object.
+    /// No body, or an empty object.
     pub(crate) fn takes_nothing(self) -> Self {
         self.may_take([], "{}")
     }
@@ -163,7 +213,7 @@ impl Operation {
         self
     }
 
-    /// The body may also be of this type.
+    /// Another accepted media type of the body.
     pub(crate) fn or_takes(
         mut self,
         media_type: &'static str,
@@ -176,7 +226,7 @@ impl Operation {
         self
     }
 
-    /// An answer `{"status":"success","data":…}`; the example is the data.
+    /// A response `{"status":"success","data":…}`; the example is the data.
     pub(crate) fn gives(self, status: u16, about: &'static str, data: Schema, example: &str) -> Self {
         let mut body = Object::new();
         body.insert("status", "success");
@@ -190,18 +240,18 @@ impl Operation {
         })
     }
 
-    /// 204.
+    /// A response 204.
     pub(crate) fn gives_nothing(self, about: &'static str) -> Self {
         self.answer(Answer { status: 204, about, content: None, example: None, headers: Vec::new() })
     }
 
-    /// Any other answer.
+    /// Any other response.
     pub(crate) fn answer(mut self, answer: Answer) -> Self {
         self.answers.push(answer);
         self
     }
 
-    /// A header of the last answer.
+    /// A header of the response that was added last.
     pub(crate) fn with_header(mut self, name: &'static str, about: &'static str, schema: Schema) -> Self {
         if let Some(answer) = self.answers.last_mut() {
             answer.headers.push((name, about, schema));
@@ -209,10 +259,8 @@ impl Operation {
         self
     }
 
-    /// A page of a list: the rows are under `rows`, each is a `row`.
+    /// A page of a list: `rows` is the name of the member with the rows, `row` the schema of a row.
     pub(crate) fn lists(self, rows: &'static str, row: &'static str, example: &str) -> Self {
-        let page = "The page, from 1. Not together with `cursor`.";
-        let cursor = "`next_cursor` of the page before. Follows a large list without gaps or repeats.";
         let mut data = Object::new();
         data.insert(rows, vec![json(example)]);
         data.insert("total", 1);
@@ -220,25 +268,31 @@ impl Operation {
         data.insert("per_page", PER_PAGE);
         data.insert("next_cursor", Value::Null);
         let text_of_data = serde_json::to_string(&data).unwrap_or_default();
-        self.query("page", page, integer(1..=MAX_PAGE).default_of(1))
-            .query("per_page", "Rows on a page.", integer(1..=MAX_PER_PAGE).default_of(PER_PAGE))
-            .query("cursor", cursor, text(1..))
-            .gives(
-                200,
-                "A page of the list.",
-                shown([
-                    need(rows, list(named(row), ..)),
-                    need("total", integer(0..).about("How many there are; never more than 10,000.")),
-                    may("total_capped", boolean().about("`true` when there are more than `total`.")),
-                    need("page", integer(1..).or_null().about("The page; null when a cursor was followed.")),
-                    need("per_page", integer(1..=MAX_PER_PAGE)),
-                    need("next_cursor", text(1..).or_null().about("Null on the last page.")),
-                ]),
-                &text_of_data,
-            )
+        self.gives(
+            200,
+            "One page of the list.",
+            shown([
+                need(rows, list(named(row), ..)),
+                need("total", integer(0..).about("Number of rows, at most 10,000.")),
+                may("total_capped", boolean().about("`true`: there are more rows than `total`.")),
+                need(
+                    "page",
+                    integer(1..).or_null().about("Page number. `null` if the request had a cursor."),
+                ),
+                need("per_page", integer(1..=MAX_PER_PAGE)),
+                need(
+                    "next_cursor",
+                    text(1..).or_null().about(
+                        "Cursor of the next page. `null` on the last \
+                     page.",
+                    ),
+                ),
+            ]),
+            &text_of_data,
+        )
     }
 
-    /// What can go wrong beside what can always go wrong.
+    /// Error codes besides those that every operation has.
     pub(crate) fn fails(mut self, codes: impl IntoIterator<Item = Code>) -> Self {
         self.codes.extend(codes);
         self

@@ -3,6 +3,7 @@
 //! **Invariant:** a test asks the program at each of these addresses; nothing here is added from the list of routes, but
 //! for the second dialect, which is the same send.
 
+use crate::api::messages::openapi::send::send_request;
 use axum::http::StatusCode;
 use domain::access::permission::Permission;
 use domain::json::{Object, Value};
@@ -21,8 +22,8 @@ const PLAIN: &str = "text/plain";
 
 /// The resources that only these routes have: name and words.
 pub(crate) const TAGS: [(&str, &str); 2] = [
-    ("Meta", "What Meta posts here: set this address as the callback at Meta."),
-    ("Operations", "For those who run it: whether it lives and can work, and how it fares."),
+    ("Meta", "Webhook endpoint for Meta. Enter its URL as the callback URL at Meta."),
+    ("Operations", "Health checks and metrics."),
 ];
 
 /// Adds the routes to the others.
@@ -40,21 +41,18 @@ pub(crate) fn add(paths: &mut Object) {
 pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
     let sent = shown([
         need("success", yes(true)),
-        need("message_id", text(1..).about("Meta's id; ours until Meta's is known.")),
+        need("message_id", text(1..).about("Meta's message ID; Waypost's ID until Meta's is known.")),
         need("status", word(["sent", "queued", "unknown"])),
-        need("recipient", text(1..).about("Digits without `+`, or the business-scoped user id.")),
+        need("recipient", text(1..).about("Phone number without `+`, or business-scoped user ID.")),
     ]);
     let rehearsed = shown([need("success", yes(true)), need("data", named("DryRun"))]);
     let codes = Code::ALL.iter().map(|code| word_of(*code));
     let error = shown([
-        need(
-            "code",
-            word(codes.collect::<std::collections::BTreeSet<_>>()).about("For programs; it stays the same."),
-        ),
-        need("message", text(1..).about("A sentence for the developer who called.")),
-        may("retry_after_seconds", integer(1..).about("As in the header `Retry-After`.")),
+        need("code", word(codes.collect::<std::collections::BTreeSet<_>>()).about("Stable error code.")),
+        need("message", text(1..).about("Error message for developers.")),
+        may("retry_after_seconds", integer(1..).about("Same as the header `Retry-After`.")),
         may("details", named("ErrorDetails")),
-        need("request_id", text(1..).about("As in the header `X-Request-Id`.")),
+        need("request_id", text(1..).about("Same as the header `X-Request-Id`.")),
     ]);
     vec![
         ("V1Sent", sent),
@@ -80,10 +78,10 @@ fn send_v1() -> Value {
         access: RouteAccess::Permission(Permission::SendMessages),
         handler: "send_v1",
     };
-    let about = "For clients of the hosted service's other public API: the same send as `POST /api/messages/send`, with its \
-                 keys, limits, checks and statuses; only the answer is in other words. A body of Meta's Cloud API is a body \
-                 here.";
-    let replayed = "`true`: this is the answer to the first request with this key.";
+    let about = "Sends one message like `POST /api/messages/send`, with the same keys, limits and checks, but \
+         with the response format of the hosted service's other public API. A body for Meta's Cloud API is \
+         accepted.";
+    let replayed = "`true`: the response is that to the first request with this key.";
     let answer = |status, about, schema: Schema, example: &str| Answer {
         status,
         about,
@@ -91,10 +89,11 @@ fn send_v1() -> Value {
         example: Some(super::operation::json(example)),
         headers: vec![("Idempotent-Replayed", replayed, only("true"))],
     };
-    let operation = Operation::new("send_v1", "Send a message, in the second dialect", about)
-        .header("Idempotency-Key", "As in `POST /api/messages/send`, and shared with it.", parts::idempotency_key())
-        .takes(
-            named("SendMessageRequest"),
+    let operation = Operation::new("send_v1", "Send a message (v1 format)", about)
+        .header("Idempotency-Key", "As in `POST /api/messages/send`. Both endpoints share the records of used \
+             keys.", parts::idempotency_key())
+        .reads(
+            send_request(),
             [(
                 "text",
                 r#"{"messaging_product":"whatsapp","recipient_type":"individual","to":"15550100001","type":"text","text":{"body":"Hello"}}"#,
@@ -102,13 +101,14 @@ fn send_v1() -> Value {
         )
         .answer(answer(
             200,
-            "Meta took it; or, with `dry_run`, what would happen.",
+            "Meta accepted the message. With `dry_run`: the results of the checks.",
             any_of([named("V1Sent"), named("V1DryRun")]),
             r#"{"success":true,"message_id":"wamid.HBgLMTU1NTAxMDAwMDEVAgARGBI5MDU1MTgxOUNEMjM5ODE4NzAA","status":"sent","recipient":"15550100001"}"#,
         ))
         .answer(answer(
             202,
-            "It waits in the queue (`queued`), or its outcome is not known (`unknown`): do not send it again.",
+            "The message is in the queue (`queued`), or its outcome is not known (`unknown`). Do not send it \
+             again.",
             named("V1Sent"),
             r#"{"success":true,"message_id":"01a2b3c4-0000-7000-8000-000000000001","status":"queued","recipient":"15550100001"}"#,
         ))
@@ -176,22 +176,23 @@ fn own(tag: &str, operation: &Operation, security: Vec<Value>) -> Value {
 fn meta() -> [Value; 2] {
     let verify = Operation::new(
         "verify_callback",
-        "Meta checks the callback",
-        "Answers the challenge when the verify token is an account's.",
+        "Verify the callback URL",
+        "Meta calls this endpoint when the callback URL is set. Returns the challenge if an account has the \
+         verify token.",
     )
     .must_query("hub.mode", "", only("subscribe"), "subscribe")
-    .must_query("hub.verify_token", "An account's `verify_token`.", text(1..), "a-word-of-yours")
-    .must_query("hub.challenge", "What to answer.", text(..), "1158201444")
+    .must_query("hub.verify_token", "`verify_token` of an account.", text(1..), "a-word-of-yours")
+    .must_query("hub.challenge", "Text that the response must contain.", text(..), "1158201444")
     .answer(Answer { example: Some("1158201444".into()), ..said(200, "The challenge.") })
-    .answer(said(403, "The verify token is no account's, or something is missing."));
+    .answer(said(403, "No account has the verify token, or a parameter is missing."));
     let take = Operation::new(
         "take_webhook",
-        "Meta posts what happened",
-        "Messages of customers, reports about ours, and changes of templates and accounts. It is answered after it is \
-         written down; Meta posts again whatever is not answered with 200.",
+        "Receive a webhook from Meta",
+        "Receives inbound messages, statuses, and updates of templates and accounts. The response comes after \
+         the webhook is stored. Meta repeats every webhook that is not answered with 200.",
     )
     .takes(
-        anything().about("Meta's webhook, of 4 MiB at most; its signature counts, its parts may be of any kind."),
+        anything().about("Webhook of Meta, at most 4 MiB. Only the signature is validated."),
         [(
             "message",
             r#"{"object":"whatsapp_business_account","entry":[{"id":"555010000000201","changes":[{"field":"messages","value":{
@@ -200,13 +201,13 @@ fn meta() -> [Value; 2] {
                 "messages":[{"from":"447700900124","id":"wamid.HBgMNDQ3NzAwOTAwMTI0FQIAEhgUM0E2MDk1NTJGQjE5QzJEMzA5QkEA","timestamp":"1780050600","type":"text","text":{"body":"Hello"}}]}}]}]}"#,
         )],
     )
-    .answer(Answer { status: 200, about: "It is written down.", content: None, example: None, headers: Vec::new() })
-    .answer(said(400, "It is signed, but no JSON."))
-    .answer(said(401, "No account's app secret has signed these bytes."))
-    .answer(said(408, "It did not arrive within 20 seconds."))
-    .answer(said(413, "It is larger than 4 MiB."))
-    .answer(Answer { status: 503, about: "The store takes no writes.", content: None, example: None, headers: Vec::new() })
-    .with_header("Retry-After", "Whole seconds to wait before the next try.", integer(1..));
+    .answer(Answer { status: 200, about: "The webhook is stored.", content: None, example: None, headers: Vec::new() })
+    .answer(said(400, "The signature is valid, but the body is not JSON."))
+    .answer(said(401, "The signature matches no account's app secret."))
+    .answer(said(408, "The body did not arrive within 20 seconds."))
+    .answer(said(413, "The body is larger than 4 MiB."))
+    .answer(Answer { status: 503, about: "The database accepts no writes.", content: None, example: None, headers: Vec::new() })
+    .with_header("Retry-After", "Seconds to wait before the next attempt.", integer(1..));
     [own("Meta", &verify, Vec::new()), own("Meta", &take, vec![parts::needing(&["signature"])])]
 }
 
@@ -221,32 +222,34 @@ fn operations() -> [(&'static str, Value); 3] {
     };
     let lives = Operation::new(
         "get_health",
-        "Whether the process lives",
-        "Answers as long as it can answer anything.",
+        "Check that the process is alive",
+        "Responds as long as the process is running.",
     )
-    .answer(state(200, "It lives.", r#"{"status":"ok"}"#, shown([need("status", only("ok"))])));
+    .answer(state(
+        200,
+        "The process is alive.",
+        r#"{"status":"ok"}"#,
+        shown([need("status", only("ok"))]),
+    ));
     let stands =
         |status: &str, store: &str| shown([need("status", only(status)), need("store", only(store))]);
-    let is_ready = Operation::new(
-        "get_readiness",
-        "Whether it can work",
-        "Whether the store takes writes: without that nothing can be accepted.",
-    )
-    .answer(state(200, "It can.", r#"{"status":"ready","store":"ok"}"#, stands("ready", "ok")))
-    .answer(state(
-        503,
-        "It cannot.",
-        r#"{"status":"not_ready","store":"takes no writes"}"#,
-        stands("not_ready", "takes no writes"),
-    ));
+    let is_ready =
+        Operation::new("get_readiness", "Check readiness", "Checks that the database accepts writes.")
+            .answer(state(200, "Ready.", r#"{"status":"ready","store":"ok"}"#, stands("ready", "ok")))
+            .answer(state(
+                503,
+                "Not ready.",
+                r#"{"status":"not_ready","store":"takes no writes"}"#,
+                stands("not_ready", "takes no writes"),
+            ));
     let metrics = Operation::new(
         "show_metrics",
-        "Read the metrics",
-        "For Prometheus; docs/metrics.md lists them. With `metrics.token` only who shows it may read; with `metrics.enabled: \
-         false` there is nothing at this address.",
+        "Get metrics",
+        "Metrics for Prometheus; docs/metrics.md lists them. If `metrics.token` is configured, the request \
+         must contain the token. With `metrics.enabled: false`, the response is 404.",
     )
-    .answer(said(200, "The page, in Prometheus' text format."))
-    .answer(said(401, "The token is not the one of the configuration."))
+    .answer(said(200, "Metrics in Prometheus' text format."))
+    .answer(said(401, "The token is not the configured token."))
     .with_header("WWW-Authenticate", "`Bearer`.", only("Bearer"));
     let open_or_token = vec![parts::needing(&[]), parts::needing(&["metrics"])];
     [

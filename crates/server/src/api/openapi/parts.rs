@@ -1,31 +1,31 @@
-//! What the document is put together from, beside what each route says of itself.
+//! Parts of the document that are the same for all operations: headers, error responses, security schemes.
 
 use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
 use domain::json::{Object, Value};
 
-use super::media::{BYTES, OCTETS};
 use super::names::{self, Names};
 use super::operation::{Answer, Body, JSON, Operation, Parameter, json};
 use super::schema::{Schema, id, integer, named, only, text};
 use super::{Resource, errors, example, outside};
 use crate::api::Code;
+use crate::api::media::openapi::{BYTES, OCTETS};
 use crate::api::response::object;
 use crate::api::route_access::{Route, RouteAccess};
 use crate::api::session_cookie;
 
 const ABOUT: &str = "\
-Waypost sends WhatsApp messages through Meta's Cloud API and tells what becomes of them.
+Waypost sends WhatsApp messages through Meta's Cloud API and reports their status.
 
-- **Call** with an API key in `X-API-Key` or `Authorization: Bearer`, or with the session of a person who logged in.
-- **Success** is `{\"status\":\"success\",\"data\":…}`; **errors** are `{\"status\":\"error\",\"message\":…,\"code\":…}`: `code` is for programs, `message` for people, `details.errors` names each fault with a JSON pointer.
-- **429 and 5xx** mean that nothing was sent: try again after `Retry-After` seconds. **202** with the status `unknown` means that nobody knows yet: do not send it again.
+- **Authentication**: send an API key in `X-API-Key` or `Authorization: Bearer`, or use the session of a user who has logged in.
+- **Success** is `{\"status\":\"success\",\"data\":…}`. **Errors** are `{\"status\":\"error\",\"message\":…,\"code\":…}`: `code` is stable and for programs, `message` is for developers, `details.errors` has each validation error with a JSON pointer.
+- **429 and 5xx** guarantee that nothing was sent: repeat the request after `Retry-After` seconds. **202** with the status `unknown` means that the outcome is not known: do not send the message again.
 - **`Idempotency-Key`** makes a send safe to repeat for 24 hours.
-- **Unknown fields and parameters** are refused with 400. In a body, `null` is as good as nothing; in a `PUT` it clears.
-- **Fields may be added** to answers. Times are RFC 3339 in UTC, ids are UUIDs, numbers of phones are shown as `+…`.
-- Every answer has `X-Request-Id`; with a valid key also `X-RateLimit-Limit`, `X-RateLimit-Remaining` and `X-RateLimit-Reset`.
-- An address that is not there is 404 `not_found`, a method that it does not take 405 `method_not_allowed`.";
+- **Unknown fields and parameters** are refused with 400. In a body, `null` is the same as a missing field; in a `PUT`, `null` clears the field.
+- **Fields may be added** to responses. Times are RFC 3339 in UTC, IDs are UUIDs, phone numbers begin with `+`.
+- Every response has `X-Request-Id`. With a valid key it also has `X-RateLimit-Limit`, `X-RateLimit-Remaining` and `X-RateLimit-Reset`.
+- An unknown path is 404 `not_found`. A method that the path does not support is 405 `method_not_allowed`.";
 
 /// `info`.
 pub(crate) fn info() -> Value {
@@ -38,7 +38,7 @@ pub(crate) fn info() -> Value {
     ])
 }
 
-/// One route.
+/// Description of one operation.
 pub(crate) fn operation(tag: &str, route: &Route, operation: &Operation, shared: &mut Object) -> Value {
     let mut shown = outline(tag, operation, about(route, operation), security(route));
     if let RouteAccess::Permission(permission) | RouteAccess::SelfOr(permission) = route.access {
@@ -48,7 +48,7 @@ pub(crate) fn operation(tag: &str, route: &Route, operation: &Operation, shared:
     Value::Object(shown)
 }
 
-/// What a route says of itself, but for its answers.
+/// Description of an operation, without its responses.
 pub(crate) fn outline(tag: &str, operation: &Operation, about: String, security: Vec<Value>) -> Object {
     let mut shown = Object::new();
     shown.insert("operationId", operation.name);
@@ -65,10 +65,10 @@ pub(crate) fn outline(tag: &str, operation: &Operation, about: String, security:
     shown
 }
 
-/// The words of a route, with what a caller needs.
+/// Description of an operation, with the permission that the caller needs.
 pub(crate) fn about(route: &Route, operation: &Operation) -> String {
     let needs = match route.access {
-        RouteAccess::Public => "Anybody may call.".to_owned(),
+        RouteAccess::Public => "No authentication.".to_owned(),
         RouteAccess::Authenticated => "RouteAccess any key or session.".to_owned(),
         RouteAccess::SelfOr(permission) => {
             format!("RouteAccess the permission `{}`, or to be the user.", permission.as_str())
@@ -87,7 +87,7 @@ fn is_safe(route: &Route) -> bool {
     route.method == "GET"
 }
 
-/// All of these together.
+/// Security requirement of all these schemes together.
 pub(crate) fn needing(names: &[&str]) -> Value {
     let mut all = Object::new();
     for name in names {
@@ -96,7 +96,7 @@ pub(crate) fn needing(names: &[&str]) -> Value {
     Value::Object(all)
 }
 
-/// How a caller says who it is.
+/// Security requirements of an operation.
 pub(crate) fn security(route: &Route) -> Vec<Value> {
     if route.access == RouteAccess::Public {
         return Vec::new();
@@ -107,7 +107,7 @@ pub(crate) fn security(route: &Route) -> Vec<Value> {
 
 fn parameter(parameter: &Parameter) -> Value {
     let mut shown = Object::new();
-    shown.insert("name", parameter.name);
+    shown.insert("name", parameter.name.as_str());
     shown.insert("in", parameter.place);
     if parameter.is_required {
         shown.insert("required", true);
@@ -147,7 +147,7 @@ fn request_body(body: &Body) -> Value {
     object([("required", body.is_required.into()), ("content", contents.into())])
 }
 
-/// The answers. Refusals that are the same on many routes stand in `shared`.
+/// Responses of an operation. Error responses that several operations share are added to `shared`.
 fn responses(route: &Route, operation: &Operation, shared: &mut Object) -> Object {
     let mut responses = Object::new();
     for answer in &operation.answers {
@@ -170,7 +170,7 @@ fn responses(route: &Route, operation: &Operation, shared: &mut Object) -> Objec
     responses
 }
 
-/// Every error that the route can answer with, by its status.
+/// Error codes of an operation, by HTTP status.
 pub(crate) fn codes_by_status(route: &Route, operation: &Operation) -> BTreeMap<u16, Vec<Code>> {
     let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
     for code in codes(route, operation) {
@@ -182,7 +182,7 @@ pub(crate) fn codes_by_status(route: &Route, operation: &Operation) -> BTreeMap<
     by_status
 }
 
-/// A refusal with more codes than this is hardly the same on two routes.
+/// Largest number of codes of a shared error response: longer lists are hardly the same for two operations.
 const MOST_SHARED: usize = 3;
 
 /// `NotFoundOrUserNotFound`.
@@ -198,7 +198,7 @@ fn shared_name(codes: &[Code]) -> String {
     codes.iter().map(name).collect::<Vec<_>>().join("Or")
 }
 
-/// Every error that the route can answer with.
+/// Error codes of an operation.
 fn codes(route: &Route, operation: &Operation) -> Vec<Code> {
     let mut codes = vec![Code::InvalidRequest];
     if route.access != RouteAccess::Public {
@@ -218,7 +218,7 @@ fn codes(route: &Route, operation: &Operation) -> Vec<Code> {
     codes
 }
 
-/// The headers of every answer.
+/// Headers of every response.
 pub(crate) fn headers(is_known: bool, has_wait: Option<bool>) -> Object {
     let mut headers = Object::new();
     let header = |name: &str| object([("$ref", format!("#/components/headers/{name}").into())]);
@@ -236,7 +236,7 @@ pub(crate) fn headers(is_known: bool, has_wait: Option<bool>) -> Object {
     headers
 }
 
-/// An answer, with these headers beside its own.
+/// A response, with these headers and its own.
 pub(crate) fn answer_of(mut headers: Object, answer: &Answer) -> Value {
     let mut shown = Object::new();
     shown.insert("description", answer.about);
@@ -274,20 +274,20 @@ fn refusal(is_known: bool, status: u16, codes: &[Code]) -> Value {
     ])
 }
 
-/// What a refusal means.
+/// Description of an error response.
 pub(crate) fn refusal_about(status: u16, codes: &[Code]) -> String {
     let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
     let words = codes.iter().map(|code| format!("\n- `{}`: {}", code.as_str(), code.about()));
     format!("{}.{}", reason.unwrap_or("Error"), words.collect::<String>())
 }
 
-/// Whether a refusal says how long to wait: always, perhaps, or never.
+/// `Some(true)` if every error with these codes has `Retry-After`, `Some(false)` if some have it.
 pub(crate) fn wait_of(codes: &[Code]) -> Option<bool> {
     let may = codes.iter().any(|code| errors::may_have_wait(*code));
     may.then(|| codes.iter().all(|code| errors::has_wait(*code)))
 }
 
-/// What is named and used in several places.
+/// The `components` of the document.
 pub(crate) fn components(schemas: Object, responses: Object) -> Value {
     let mut examples = Object::new();
     for code in Code::ALL {
@@ -304,8 +304,13 @@ pub(crate) fn components(schemas: Object, responses: Object) -> Value {
 
 /// Adds every schema that has a name of its own.
 pub(super) fn define_schemas(resources: &[Resource], names: &mut Names) {
-    for (name, schema) in resources.iter().flat_map(|resource| &resource.schemas) {
-        names.define(name, schema.clone());
+    for resource in resources {
+        for (name, schema) in &resource.schemas {
+            names.define(name, schema.clone());
+        }
+        for (name, schema) in resource.operations.iter().flat_map(|operation| operation.definitions.iter()) {
+            names.define(name, Schema::from(schema.clone()));
+        }
     }
     for (name, schema) in outside::schemas() {
         names.define(name, schema);
@@ -339,7 +344,7 @@ fn for_each_schema(holder: &mut Value, f: &mut dyn FnMut(&mut Value)) {
     }
 }
 
-/// The whole answer with this code.
+/// Example of an error response with this code.
 fn refused(code: Code) -> Value {
     let (message, details) = errors::example(code);
     let mut body = Object::new();
@@ -358,16 +363,22 @@ fn shared_headers() -> Object {
     let header = |about: &str, is_required: bool, schema: Schema| {
         object([("description", about.into()), ("required", is_required.into()), ("schema", schema.into())])
     };
-    let wait = "Whole seconds to wait before the next try.";
+    let wait = "Seconds to wait before the next attempt.";
     let mut headers = Object::new();
     let mut add = |name: &str, header: Value| drop(headers.insert(name, header));
-    add("RequestId", header("The id of this call; the log has it, too.", true, id()));
-    add("RateLimitLimit", header("Calls of this kind in a minute.", true, integer(1..)));
-    add("RateLimitRemaining", header("How many of them are left.", true, integer(0..)));
-    add("RateLimitReset", header("When all are there again, in Unix seconds.", true, integer(0..)));
+    add("RequestId", header("ID of the request, as in the log.", true, id()));
+    add("RateLimitLimit", header("Allowed requests of this kind per minute.", true, integer(1..)));
+    add("RateLimitRemaining", header("Remaining requests.", true, integer(0..)));
+    add(
+        "RateLimitReset",
+        header("Time at which the full limit is available again, in Unix seconds.", true, integer(0..)),
+    );
     add("RetryAfter", header(wait, true, integer(1..)));
     add("RetryAfterIfAny", header(wait, false, integer(1..)));
-    add("Replayed", header("`true`: the answer to the first request with this key.", false, only("true")));
+    add(
+        "Replayed",
+        header("`true`: the response is that to the first request with this key.", false, only("true")),
+    );
     headers
 }
 
@@ -383,22 +394,23 @@ fn security_schemes() -> Value {
     let bearer = object([
         ("type", "http".into()),
         ("scheme", "bearer".into()),
-        ("description", "The same key as a bearer token.".into()),
+        ("description", "The API key as a bearer token.".into()),
     ]);
     let metrics = object([
         ("type", "http".into()),
         ("scheme", "bearer".into()),
-        ("description", "The `metrics.token` of the configuration, if there is one.".into()),
+        ("description", "`metrics.token` of the configuration, if it is set.".into()),
     ]);
-    let signature = "`sha256=` and the hex HMAC-SHA256 of the body; the key is the account's app secret.";
+    let signature = "`sha256=` and the hexadecimal HMAC-SHA256 of the body. The key is the app secret of the \
+         account.";
     object([
-        ("key", scheme("apiKey", "header", "X-API-Key", "A key: `wp_live_…` or `wp_test_…`.")),
+        ("key", scheme("apiKey", "header", "X-API-Key", "API key: `wp_live_…` or `wp_test_…`.")),
         ("bearer", bearer),
         ("metrics", metrics),
         ("signature", scheme("apiKey", "header", "X-Hub-Signature-256", signature)),
         (
             "session",
-            scheme("apiKey", "cookie", session_cookie::NAME, "The cookie of `POST /api/auth/login`."),
+            scheme("apiKey", "cookie", session_cookie::NAME, "Session cookie of `POST /api/auth/login`."),
         ),
         (
             "csrf",
@@ -406,13 +418,14 @@ fn security_schemes() -> Value {
                 "apiKey",
                 "header",
                 "X-CSRF-Token",
-                "Together with the cookie, wherever something is changed: the `csrf_token` of the login.",
+                "Required with the session cookie for requests that change something: `csrf_token` of the \
+                 login.",
             ),
         ),
     ])
 }
 
-/// The header that makes a send safe to repeat.
+/// Schema of the header `Idempotency-Key`.
 pub(crate) fn idempotency_key() -> Schema {
     text(1..=crate::api::messages::send_request::MAX_KEY).set("pattern", "^[ -~]+$")
 }

@@ -36,11 +36,6 @@ impl Schema {
         self.about(&about)
     }
 
-    /// What it is when nobody says.
-    pub(crate) fn default_of(self, value: impl Into<Value>) -> Self {
-        self.set("default", value)
-    }
-
     /// A value that shows what is meant.
     pub(crate) fn example(self, value: impl Into<Value>) -> Self {
         self.set("examples", vec![value.into()])
@@ -64,6 +59,20 @@ impl Schema {
                     None => either,
                 }
             }
+        }
+    }
+}
+
+impl From<Value> for Schema {
+    fn from(schema: Value) -> Self {
+        match schema {
+            Value::Object(keywords) => Self(keywords),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Float(_)
+            | Value::String(_)
+            | Value::Array(_) => Self::default(),
         }
     }
 }
@@ -111,13 +120,6 @@ pub(crate) fn only(word: &str) -> Schema {
     Schema::of("string").set("const", word)
 }
 
-/// Something to see, on one line.
-pub(crate) fn line(most: usize) -> Schema {
-    const PLAIN: &str = r"[^\u0000-\u001f\u007f-\u009f]";
-    let seen = std::format!("^{PLAIN}*{}{PLAIN}*$", PLAIN.replace("[^", r"[^\s"));
-    text(1..=most).set("pattern", seen)
-}
-
 /// A string in a known format.
 pub(crate) fn format(name: &str) -> Schema {
     Schema::of("string").set("format", name)
@@ -154,17 +156,6 @@ pub(crate) fn id() -> Schema {
 /// A whole number; the bounds are inclusive.
 pub(crate) fn integer(bounds: impl RangeBounds<i64>) -> Schema {
     bounded(Schema::of("integer"), &bounds, ("minimum", "maximum"), Value::from)
-}
-
-/// A whole number, also written as a string of digits.
-pub(crate) fn integer_or_text(bounds: impl RangeBounds<i64>) -> Schema {
-    any_of([integer(bounds), pattern("^-?[0-9]+$")])
-}
-
-/// A number between two others, also written as a string.
-pub(crate) fn degrees(most: i64) -> Schema {
-    let number = Schema::of("number").set("minimum", most.saturating_neg()).set("maximum", most);
-    any_of([number, pattern(r"^-?[0-9]+(\.[0-9]+)?$")])
 }
 
 /// `true` or `false`.
@@ -215,11 +206,6 @@ pub(crate) struct Field {
     is_required: bool,
     /// Whether `null` in a body is as good as nothing.
     is_nullable: bool,
-}
-
-/// A member of the body of a change that may be left out, but not cleared.
-pub(crate) fn keep(name: &'static str, schema: Schema) -> Field {
-    Field { name, schema, is_required: false, is_nullable: false }
 }
 
 /// A member that must be there.
@@ -308,7 +294,7 @@ fn all_present(names: &[&str]) -> Value {
 }
 
 /// One of several named object schemas, told apart by the value of one property.
-pub(super) fn tagged<'a>(property: &str, variants: impl IntoIterator<Item = (&'a str, String)>) -> Schema {
+pub(crate) fn tagged<'a>(property: &str, variants: impl IntoIterator<Item = (&'a str, String)>) -> Schema {
     let (mut choices, mut mapping) = (Vec::new(), Object::new());
     for (value, name) in variants {
         mapping.insert(value, std::format!("#/components/schemas/{name}"));

@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use domain::check::Fields;
 use domain::json::{Object, Value};
 use domain::messages::content::{Content, MessageKind, TemplateMessage};
 use domain::templates::{NewTemplate, RenderedTemplate, Template, TemplateEdit};
@@ -28,9 +29,7 @@ pub(crate) async fn create_template(
     body: Body,
 ) -> Result<Response, ApiError> {
     let object = request_body::json(&deps, &headers, body).await?;
-    let (account, new) = request_body::read(&object, |fields| {
-        (fields.optional("account").string(1..=200).map(str::to_owned), NewTemplate::read(fields))
-    })?;
+    let (account, new) = request_body::read(&object, read_new)?;
     let new = new.ok_or_else(|| ApiError::invalid_at("", "the template is incomplete"))?;
     let record = choose_account(&deps, &caller, account.as_deref())?;
     let stored = templates::create(&deps, &by, &record, &new).await?;
@@ -74,9 +73,7 @@ pub(crate) async fn delete_template(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let query = request_body::query(query.as_deref())?;
-    let is_every_language = request_body::read(&query, |fields| {
-        fields.optional("all_languages").boolean_or_text().unwrap_or(false)
-    })?;
+    let is_every_language = request_body::read(&query, read_deletion)?;
     let stored = find(&deps, &caller, &id).await?;
     let record = owner(&deps, &caller, &stored)?;
     templates::delete(&deps, &by, &record, &stored, is_every_language).await?;
@@ -93,7 +90,7 @@ pub(crate) async fn preview_template(
 ) -> Result<Response, ApiError> {
     let given = request_body::object(&request_body::bytes(&deps, &headers, body).await?, true)?;
     let stored = find(&deps, &caller, &id).await?;
-    let given = request_body::read(&given, |fields| fields.optional("components").value().cloned())?;
+    let given = request_body::read(&given, read_preview)?;
     let template = &stored.listed.template;
     let (rendered, source) = match given {
         Some(components) => {
@@ -122,6 +119,31 @@ pub(crate) async fn preview_template(
     shown.insert("filled_with", source);
     Ok(response::success(StatusCode::OK, &Value::Object(shown)))
 }
+
+/// Reads the query of a deletion: `true` if the template is to be deleted in every language.
+pub(crate) fn read_deletion(fields: &Fields<'_, '_>) -> bool {
+    let all = fields.optional("all_languages").about("`true`: deletes the template in every language.");
+    all.boolean_or_text().unwrap_or(false)
+}
+
+/// Reads the body of a preview: the components, which are checked with the template.
+pub(crate) fn read_preview(fields: &Fields<'_, '_>) -> Option<Value> {
+    let components = fields.optional("components").about("Components with parameters, as in a send.");
+    if fields.is_described() {
+        Content::check_components(components);
+    }
+    components.value().cloned()
+}
+
+/// Reads the body of a new template: its account, and the template.
+pub(crate) fn read_new(fields: &Fields<'_, '_>) -> (Option<String>, Option<NewTemplate>) {
+    let account = fields.optional("account").about(ACCOUNT);
+    (account.string(1..=200).map(str::to_owned), NewTemplate::read(fields))
+}
+
+/// Documentation of `account`.
+const ACCOUNT: &str = "ID or name of the account whose WhatsApp Business Account gets the template. Default: the default \
+                       account.";
 
 /// A message of this template with these components, checked as a send is.
 fn message_with(template: &Template, components: Value, now: jiff::Timestamp) -> Result<Content, ApiError> {

@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use domain::check::Fields;
 use engine::access::api_key::Caller;
 use engine::messages::send::choose_account;
 use engine::ports::{AccountRecord, PageRequest, PageStart, StoredTemplate, TemplateFilter};
@@ -22,26 +23,34 @@ pub(crate) async fn list_templates(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let query = request_body::query(query.as_deref())?;
-    let (mut filter, account, page) = request_body::read(&query, |fields| {
-        let text = |name| fields.optional(name).string(1..=512).map(str::to_owned);
-        let filter = TemplateFilter {
-            waba_id: None,
-            waba_ids: None,
-            name: text("name"),
-            language: text("language"),
-            status: text("status").map(|status| status.to_ascii_uppercase()),
-            category: text("category").map(|category| category.to_ascii_uppercase()),
-            search: text("search"),
-            id: None,
-        };
-        (filter, text("account"), pagination::page_request("templates", fields))
-    })?;
+    let (mut filter, account, page) = request_body::read(&query, read_list)?;
     filter.waba_ids = visible_wabas(&deps, &caller);
     if let Some(account) = account {
         filter.waba_id = Some(choose_account(&deps, &caller, Some(&account))?.account.waba_id.clone());
     }
     let found = deps.accounts.templates(caller.workspace(), &filter, page).await?;
     Ok(pagination::page("templates", page, found, serialize::template))
+}
+
+/// Filter of a list of templates, account and page.
+type ListQuery = (TemplateFilter, Option<String>, PageRequest);
+
+/// Reads the query of a list of templates.
+pub(crate) fn read_list(fields: &Fields<'_, '_>) -> ListQuery {
+    let text = |name, about| fields.optional(name).about(about).string(1..=512).map(str::to_owned);
+    let status = text("status", "Meta's status, such as `APPROVED`, in any case.");
+    let filter = TemplateFilter {
+        waba_id: None,
+        waba_ids: None,
+        name: text("name", "Name of the template."),
+        language: text("language", "Language code of the template."),
+        status: status.map(|status| status.to_ascii_uppercase()),
+        category: text("category", "`MARKETING`, `UTILITY` or `AUTHENTICATION`, in any case.")
+            .map(|category| category.to_ascii_uppercase()),
+        search: text("search", "Part of the name."),
+        id: None,
+    };
+    (filter, text("account", "ID or name of an account."), pagination::page_request("templates", fields))
 }
 
 /// The WhatsApp Business Accounts of which the key may see anything; `None`: all.
@@ -84,6 +93,13 @@ pub(crate) async fn find(deps: &Deps, caller: &Caller, id: &str) -> Result<Store
     found.rows.into_iter().next().ok_or_else(|| not_found(id))
 }
 
+/// Reads the body of a synchronization.
+pub(crate) fn read_sync(fields: &Fields<'_, '_>) -> Option<String> {
+    let account =
+        fields.optional("account").about("ID or name of an account. Default: all accounts of the caller.");
+    account.string(1..=200).map(str::to_owned)
+}
+
 /// Brings the templates up to date with Meta's lists: of one account, or of all that the key may use.
 pub(crate) async fn sync_templates(
     State(deps): State<Arc<Deps>>,
@@ -92,8 +108,7 @@ pub(crate) async fn sync_templates(
     body: Body,
 ) -> Result<Response, ApiError> {
     let object = request_body::object(&request_body::bytes(&deps, &headers, body).await?, true)?;
-    let account =
-        request_body::read(&object, |fields| fields.optional("account").string(1..=200).map(str::to_owned))?;
+    let account = request_body::read(&object, read_sync)?;
     let records: Vec<Arc<AccountRecord>> = match account {
         Some(account) => vec![choose_account(&deps, &caller, Some(&account))?],
         None => {

@@ -20,7 +20,9 @@ use engine::{Deps, directory};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::api::events::openapi::any_kind;
 use crate::api::events::stream::unknown_kind;
+use crate::api::openapi::schema::{map, pattern};
 use crate::api::request_context::{Audited, Authorized, IdOrName};
 use crate::api::response::object;
 use crate::api::{ApiError, Code, pagination, request_body, response};
@@ -41,10 +43,7 @@ pub(crate) async fn list_webhooks(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let query = request_body::query(query.as_deref())?;
-    let (search, page) = request_body::read(&query, |fields| {
-        let search = fields.optional("search").string(1..=200).map(str::to_lowercase);
-        (search, pagination::page_request("webhooks", fields))
-    })?;
+    let (search, page) = request_body::read(&query, read_list)?;
     let directory = deps.directory.current();
     let matches = |record: &&Arc<WebhookRecord>| {
         let Some(search) = &search else { return true };
@@ -56,6 +55,12 @@ pub(crate) async fn list_webhooks(
         .filter(|record| covers(&deps, &caller, &record.accounts))
         .collect();
     Ok(pagination::page("webhooks", page, pagination::cut(&found, page), |record| show(record)))
+}
+
+/// Reads the query of a list of webhooks.
+pub(crate) fn read_list(fields: &Fields<'_, '_>) -> (Option<String>, PageRequest) {
+    let search = fields.optional("search").about("Part of the name or of the URL.");
+    (search.string(1..=200).map(str::to_lowercase), pagination::page_request("webhooks", fields))
 }
 
 /// One endpoint.
@@ -77,7 +82,7 @@ pub(crate) async fn create_webhook(
     body: Body,
 ) -> Result<Response, ApiError> {
     let object = request_body::json(&deps, &headers, body).await?;
-    let choice = request_body::read(&object, |fields| read_choice(&deps, &caller, fields, None))?;
+    let choice = request_body::read(&object, |fields| read_choice(Some((&deps, &caller)), fields, None))?;
     let choice = choice.ok_or_else(|| ApiError::invalid_at("", "the endpoint is incomplete"))?;
     let Some(record) = endpoint::create(&deps, &by, caller.workspace(), choice).await? else {
         let message = format!("There are {MAX_WEBHOOKS} webhooks already, and no more may be made.");
@@ -99,7 +104,8 @@ pub(crate) async fn update_webhook(
     // What the change does not name stays as it is, and another process may have changed that a moment ago.
     directory::refresh(&deps).await?;
     let record = find(&deps, &caller, &id)?;
-    let choice = request_body::read(&object, |fields| read_choice(&deps, &caller, fields, Some(&record)))?;
+    let choice =
+        request_body::read(&object, |fields| read_choice(Some((&deps, &caller)), fields, Some(&record)))?;
     let choice = choice.ok_or_else(|| ApiError::invalid_at("", "the endpoint is incomplete"))?;
     let switches_on = object.get("enabled").and_then(Value::as_bool) == Some(true);
     let changed = endpoint::change(&deps, &by, &record, choice, switches_on).await?;
@@ -161,11 +167,7 @@ pub(crate) async fn list_deliveries(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let query = request_body::query(query.as_deref())?;
-    let (status, page) = request_body::read(&query, |fields| {
-        let words = DeliveryStatus::ALL.map(DeliveryStatus::as_str);
-        let status = fields.optional("status").one_of(&words).and_then(|word| word.parse().ok());
-        (status, pagination::page_request("deliveries", fields))
-    })?;
+    let (status, page) = request_body::read(&query, read_deliveries)?;
     let record = find(&deps, &caller, &id)?;
     let filter = DeliveryFilter { webhook: Some(record.id), status, position: None };
     let found = deps.hooks.deliveries(caller.workspace(), &filter, page).await?;
@@ -183,21 +185,7 @@ pub(crate) async fn replay_webhook(
     let record = find(&deps, &caller, &id)?;
     let object_given = request_body::json(&deps, &headers, body).await?;
     let now = deps.now();
-    let since = request_body::read(&object_given, |fields| {
-        let since = fields.required("since");
-        let at = since.string(1..).and_then(|text| match text.parse::<Timestamp>() {
-            Ok(at) if at <= now => Some(at),
-            Ok(_) => {
-                since.refuse("must not be in the future");
-                None
-            }
-            Err(_) => {
-                since.refuse("must be a time such as 2026-05-29T10:30:00Z");
-                None
-            }
-        });
-        at.unwrap_or(now)
-    })?;
+    let since = request_body::read(&object_given, |fields| read_replay(fields, now))?;
     refuse_disabled(&record)?;
     let (replay, n_events) = endpoint::replay(&deps, &by, &record, since).await?;
     let n_events = i64::try_from(n_events).unwrap_or(i64::MAX);
@@ -273,16 +261,52 @@ fn covers(deps: &Deps, caller: &Caller, accounts: &[AccountId]) -> bool {
     !accounts.is_empty() && accounts.iter().all(|account| visible.contains(account))
 }
 
-/// Reads what is chosen. What a change does not name stays as it is; `null` clears what may be empty.
-fn read_choice(
-    deps: &Deps,
-    caller: &Caller,
+/// Reads the query of a list of deliveries.
+pub(crate) fn read_deliveries(fields: &Fields<'_, '_>) -> (Option<DeliveryStatus>, PageRequest) {
+    let words = DeliveryStatus::ALL.map(DeliveryStatus::as_str);
+    let status = fields.optional("status").about("Status of the delivery.").one_of(&words);
+    (status.and_then(|word| word.parse().ok()), pagination::page_request("deliveries", fields))
+}
+
+/// Reads the body of a replay.
+pub(crate) fn read_replay(fields: &Fields<'_, '_>, now: Timestamp) -> Timestamp {
+    let since = fields.required("since").about("Time of the earliest event. Must not be in the future.");
+    let at = since.format("date-time").string(1..).and_then(|text| match text.parse::<Timestamp>() {
+        Ok(at) if at <= now => Some(at),
+        Ok(_) => {
+            since.refuse("must not be in the future");
+            None
+        }
+        Err(_) => {
+            since.refuse("must be a time such as 2026-05-29T10:30:00Z");
+            None
+        }
+    });
+    at.unwrap_or(now)
+}
+
+/// Reads the settings of an endpoint. A change keeps the settings that it does not name; `null` clears those that may be
+/// empty. Without a caller the reader can only be described.
+pub(crate) fn read_choice(
+    caller: Option<(&Deps, &Caller)>,
     fields: &Fields<'_, '_>,
     before: Option<&WebhookRecord>,
 ) -> Option<Choice> {
+    read_settings(caller, fields, before, before.is_none())
+}
+
+/// As [`read_choice`], of a new endpoint or of a change.
+pub(crate) fn read_settings(
+    caller: Option<(&Deps, &Caller)>,
+    fields: &Fields<'_, '_>,
+    before: Option<&WebhookRecord>,
+    is_new: bool,
+) -> Option<Choice> {
     let field = |name| match fields.change(name) {
+        Patch::Set(_) if fields.is_described() && is_new => fields.required(name),
+        Patch::Set(_) if fields.is_described() => fields.given(name, "cannot be null"),
         Patch::Set(item) => item,
-        Patch::Keep if before.is_some() => fields.optional(name),
+        Patch::Keep if !is_new => fields.optional(name),
         Patch::Keep => fields.required(name),
         Patch::Clear => {
             let item = fields.optional(name);
@@ -290,35 +314,41 @@ fn read_choice(
             item
         }
     };
-    let name = field("name").string(1..=MAX_NAME).map(str::to_owned);
-    let url_field = field("url");
-    let url = url_field.string(1..).and_then(|url| match deps.sender.check(url) {
+    let name = field("name").about("Name of the webhook.").string(1..=MAX_NAME).map(str::to_owned);
+    let url_field = field("url").about("URL of the endpoint: `https`, at a public address.").format("uri");
+    let check = |url: &str| caller.map_or(Ok(()), |(deps, _)| deps.sender.check(url));
+    let url = url_field.string(1..).and_then(|url| match check(url) {
         Ok(()) => Some(url.to_owned()),
         Err(error) => {
             url_field.refuse(format!("this address cannot be called: {error}"));
             None
         }
     });
-    let events = field("events").array(1..=EventKind::ALL.len()).map(|items| read_events(&items));
+    let events = field("events").about("Events that are delivered. `*`: all events.");
+    let events = events.array(1..=EventKind::ALL.len()).map(|items| read_events(&items));
     let accounts = match fields.change("accounts") {
         Patch::Keep => None,
         Patch::Clear => Some(Vec::new()),
-        Patch::Set(item) => Some(read_accounts(deps, caller, &item)),
+        Patch::Set(item) => Some(read_accounts(caller, &item.about(ACCOUNTS))),
     };
     let after = accounts.as_deref().or_else(|| before.map(|before| before.accounts.as_slice()));
-    if !covers(deps, caller, after.unwrap_or_default()) {
+    if caller.is_some_and(|(deps, caller)| !covers(deps, caller, after.unwrap_or_default())) {
         let place = fields.place().key("accounts");
         fields.violations().refuse(&place, "must name accounts: this key sees some of them only");
     }
     let headers = match fields.change("headers") {
         Patch::Keep => None,
         Patch::Clear => Some(Vec::new()),
-        Patch::Set(item) => item.object().map(|fields| read_headers(fields, before)),
+        Patch::Set(item) => item
+            .about("Additional headers of each request. Responses show `***` instead of their values.")
+            .written_as(headers_schema)
+            .object()
+            .map(|fields| read_headers(fields, before)),
     };
     let is_enabled = match fields.change("enabled") {
         Patch::Keep => None,
         Patch::Clear => Some(true),
-        Patch::Set(item) => item.boolean(),
+        Patch::Set(item) => item.about("`false`: deliveries wait until the webhook is enabled.").boolean(),
     };
     Some(Choice {
         name: name.or_else(|| before.map(|before| before.name.clone()))?,
@@ -335,6 +365,7 @@ fn read_events(items: &Items<'_, '_>) -> Option<Vec<EventKind>> {
     let mut kinds = Vec::new();
     let mut is_everything = false;
     for item in items.iter() {
+        let item = item.written_as(|| any_kind().into());
         let Some(word) = item.string(1..) else { continue };
         match word.parse() {
             Ok(kind) if !kinds.contains(&kind) => kinds.push(kind),
@@ -346,12 +377,26 @@ fn read_events(items: &Items<'_, '_>) -> Option<Vec<EventKind>> {
     (!is_everything).then_some(kinds)
 }
 
-fn read_accounts(deps: &Deps, caller: &Caller, item: &Item<'_, '_>) -> Vec<AccountId> {
-    let directory = deps.directory.current();
+/// Documentation of `accounts`.
+const ACCOUNTS: &str = "IDs or names of accounts: only their events are delivered. `null`: events of all accounts. A key \
+                        that is limited to some accounts must name accounts.";
+
+/// JSON Schema of `headers`.
+fn headers_schema() -> Value {
+    let most = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    let value = pattern("^[!-~]([ -~]*[!-~])?$").set("maxLength", most(header::MAX_VALUE_BYTES));
+    let headers = map(value)
+        .set("maxProperties", most(header::MAX_HEADERS))
+        .set("propertyNames", pattern("^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$"));
+    headers.into()
+}
+
+fn read_accounts(caller: Option<(&Deps, &Caller)>, item: &Item<'_, '_>) -> Vec<AccountId> {
     let mut accounts = Vec::new();
     let Some(items) = item.array(1..=MAX_ACCOUNTS) else { return accounts };
     for item in items.iter() {
-        let Some(name) = item.string(1..) else { continue };
+        let (Some(name), Some((deps, caller))) = (item.string(1..), caller) else { continue };
+        let directory = deps.directory.current();
         match directory.account(caller.workspace(), name) {
             Some(record) if caller.may_see(deps, record.account.id) => accounts.push(record.account.id),
             Some(_) | None => item.refuse(format!("there is no account `{name}`")),

@@ -1,129 +1,114 @@
 //! Webhooks, and what is posted to them.
 
+use crate::api::webhooks_out::endpoints::{read_deliveries, read_list, read_replay, read_settings};
+use domain::check::RequestSchema;
 use domain::json::{Object, Value};
 use domain::webhooks_out::delivery::{DeliveryStatus, WebhookStatus};
-use domain::webhooks_out::header::{MAX_HEADERS, MAX_VALUE_BYTES};
 use engine::webhooks_out::endpoint::MAX_WEBHOOKS;
+use jiff::Timestamp;
 
 use crate::api::Code;
 use crate::api::events::openapi::{any_kind, kind};
 use crate::api::openapi::example::{DELIVERY, WEBHOOK};
 use crate::api::openapi::operation::{JSON, Operation};
 use crate::api::openapi::schema::{
-    Field, Schema, body, boolean, format, id, integer, keep, list, map, may, named, need, only, pattern,
-    shown, text, time, word,
+    Field, Schema, boolean, id, integer, list, map, named, need, only, shown, text, time, word,
 };
 use crate::api::response::object;
-use crate::api::webhooks_out::endpoints::{MAX_ACCOUNTS, MAX_NAME};
-use domain::events::EventKind;
 
 /// The routes.
 pub(crate) fn operations() -> Vec<Operation> {
-    let id_of = "The id of the webhook.";
+    let id_of = "ID of the webhook.";
     let on = |operation: Operation| operation.id(id_of, WEBHOOK).fails([Code::WebhookNotFound]);
     vec![
         Operation::new("list_webhooks", "List webhooks", "Oldest first.")
-            .search("A part of the name or the URL.", 200)
+            .reads_query(RequestSchema::of_query(read_list))
             .lists("webhooks", "Webhook", SHOWN),
         Operation::new(
             "create_webhook",
-            "Make a webhook",
-            "Its secret is shown this once: with it you verify what is posted.",
+            "Create a webhook",
+            "The response contains the secret with which you verify deliveries. It is shown only once.",
         )
-        .takes(
-            choice(true),
+        .reads(
+            RequestSchema::of(|fields| read_settings(None, fields, None, true)),
             [("all", r#"{"name":"shop","url":"https://shop.example/hooks/whatsapp","events":["*"],"headers":{"X-Shop":"blue"}}"#)],
         )
         .gives(201, "The webhook.", named("WebhookWithSecret"), CREATED)
         .fails([Code::TooMany]),
-        on(Operation::new("get_webhook", "Read a webhook", "")).gives(200, "The webhook.", named("Webhook"), SHOWN),
+        on(Operation::new("get_webhook", "Get a webhook", "")).gives(200, "The webhook.", named("Webhook"), SHOWN),
         on(Operation::new(
             "update_webhook",
-            "Change a webhook",
-            "Changes what is given; `null` clears `accounts` and `headers`. The value of a header may be sent back as it \
-             is shown, `***`: it stays what it was.",
+            "Update a webhook",
+            "Changes the given fields. `null` clears `accounts` and `headers`. A header with the value `***` \
+             keeps its present value.",
         ))
-        .takes(choice(false), [("some", r#"{"events":["message.incoming","message.failed"],"enabled":true}"#)])
+        .reads(RequestSchema::of(|fields| read_settings(None, fields, None, false)), [("some", r#"{"events":["message.incoming","message.failed"],"enabled":true}"#)])
         .gives(200, "The webhook.", named("Webhook"), SHOWN),
-        on(Operation::new("delete_webhook", "Remove a webhook", "")).gives_nothing("It is removed."),
-        on(Operation::new("test_webhook", "Post a test event", "Answers with how that went."))
+        on(Operation::new("delete_webhook", "Delete a webhook", "")).gives_nothing("Deleted."),
+        on(Operation::new("test_webhook", "Send a test event", "Sends an event to the endpoint and returns the \
+             result of the delivery."))
             .takes_nothing()
             .gives(200, "The delivery.", named("Delivery"), DELIVERED),
         on(Operation::new(
             "rotate_webhook_secret",
-            "Give a webhook a new secret",
-            "It is shown this once. For 24 hours the old one signs, too.",
+            "Rotate the secret of a webhook",
+            "The response contains the new secret. It is shown only once. For 24 hours, deliveries are signed \
+             with both secrets.",
         ))
         .takes_nothing()
         .gives(200, "The webhook.", named("WebhookWithSecret"), CREATED),
-        on(Operation::new("list_deliveries", "List deliveries", "What is on its way, and what has been; newest first."))
-            .query("status", "How it went.", word(DeliveryStatus::ALL.map(DeliveryStatus::as_str)))
+        on(Operation::new("list_deliveries", "List deliveries", "Lists pending and completed deliveries, \
+             newest first."))
+            .reads_query(RequestSchema::of_query(read_deliveries))
             .lists("deliveries", "Delivery", DELIVERED),
         on(Operation::new(
             "replay_webhook",
-            "Post the events since a time again",
-            "Beside what is on its way, with the same `webhook-id`.",
+            "Replay events",
+            "Delivers the events since a time again, with the same `webhook-id`. Pending deliveries are not \
+             delayed.",
         ))
-        .takes(body([need("since", time().about("Not in the future."))]), [("since", r#"{"since":"2026-01-01T00:00:00Z"}"#)])
+        .reads(RequestSchema::of(|fields| read_replay(fields, Timestamp::UNIX_EPOCH)), [("since", r#"{"since":"2026-01-01T00:00:00Z"}"#)])
         .gives(
             202,
-            "They are on their way.",
+            "The replay has started.",
             shown([
                 need("id", id()),
                 need("webhook_id", id()),
                 need("since", time()),
-                need("events_since", integer(0..).about("How many there are since then, of any kind.")),
+                need("events_since", integer(0..).about("Number of events of all kinds since that time.")),
             ]),
             r#"{"id":"01a2b3c4-0000-7000-8000-00000000000d","webhook_id":"01a2b3c4-0000-7000-8000-000000000007","since":"2026-01-01T00:00:00Z","events_since":12}"#,
         )
         .fails([Code::WebhookDisabled]),
-        Operation::new("redeliver_delivery", "Post an event again", "Beside what is on its way.")
-            .id("The id of the delivery.", DELIVERY)
+        Operation::new("redeliver_delivery", "Redeliver an event", "Delivers the event again. Pending \
+             deliveries are not delayed.")
+            .id("ID of the delivery.", DELIVERY)
             .takes_nothing()
             .gives(202, "The new delivery.", named("Delivery"), PENDING)
             .fails([Code::DeliveryNotFound, Code::WebhookDisabled]),
     ]
 }
 
-/// The body of a create, where three fields are required, and of a change, which cannot clear them.
-fn choice(is_new: bool) -> Schema {
-    let field = if is_new { need } else { keep };
-    let value =
-        pattern("^[!-~]([ -~]*[!-~])?$").set("maxLength", i64::try_from(MAX_VALUE_BYTES).unwrap_or(i64::MAX));
-    let headers = map(value)
-        .set("maxProperties", i64::try_from(MAX_HEADERS).unwrap_or(i64::MAX))
-        .set("propertyNames", pattern("^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$"));
-    body([
-        field("name", text(1..=MAX_NAME)),
-        field("url", format("uri").about("Must be `https`, at an address that anybody can reach.")),
-        field("events", list(any_kind(), 1..=EventKind::ALL.len()).about("`*` is all of them.")),
-        may(
-            "accounts",
-            list(text(1..), 1..=MAX_ACCOUNTS).about(
-                "Ids or names: only events of these; null is all. A key that is for certain accounts must name some of them.",
-            ),
-        ),
-        may("headers", headers.about("Further headers of each post. Their values are not shown again.")),
-        may("enabled", boolean().about("`false`: what is to be posted waits.")),
-    ])
-}
-
 /// The shapes by name.
 pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
     let mut with_secret = fields();
-    with_secret.push(need("secret", text(1..).about("`whsec_…`; shown this once.")));
+    with_secret
+        .push(need("secret", text(1..).about("Secret (`whsec_…`). It is shown only in this response.")));
     let delivery = shown([
         need("id", id()),
         need("webhook_id", id()),
-        need("event_id", id().or_null().about("The event; null when it is no longer kept.")),
+        need("event_id", id().or_null().about("ID of the event. `null` if the event has been deleted.")),
         need("event", kind().or_null()),
-        need("redelivery", boolean().about("Whether somebody asked for it again.")),
-        need("attempt", integer(0..).about("How many there were.")),
+        need(
+            "redelivery",
+            boolean().about("`true`: the delivery was requested with a replay or a redelivery."),
+        ),
+        need("attempt", integer(0..).about("Number of attempts.")),
         need("status", word(DeliveryStatus::ALL.map(DeliveryStatus::as_str))),
         need("http_status", integer(100..=999).or_null()),
         need("latency_ms", integer(0..).or_null()),
-        need("response", text(..).or_null().about("The first 2 kB of the answer, or what went wrong.")),
-        need("at", time().or_null().about("The last attempt.")),
+        need("response", text(..).or_null().about("First 2 kB of the response, or the error.")),
+        need("at", time().or_null().about("Time of the last attempt.")),
         need("next_attempt_at", time().or_null()),
         need("created_at", time()),
     ]);
@@ -143,8 +128,8 @@ fn fields() -> Vec<Field> {
         need("name", text(1..)),
         need("url", text(1..)),
         need("events", list(any_kind(), 1..)),
-        need("accounts", list(id(), 1..).or_null().about("Null: all.")),
-        need("headers", map(only("***")).about("Their values are hidden.")),
+        need("accounts", list(id(), 1..).or_null().about("`null`: all accounts.")),
+        need("headers", map(only("***")).about("Names of the headers. Their values are hidden.")),
         need("enabled", boolean()),
         need("status", word(WebhookStatus::ALL.map(WebhookStatus::as_str))),
         need("status_reason", text(1..).or_null()),
@@ -167,34 +152,44 @@ pub(crate) fn posted() -> Value {
     let headers = vec![
         header(
             "webhook-id",
-            "The event's id: keep those that you have dealt with, drop what comes twice.",
+            "ID of the event. Store the IDs of processed events to detect duplicates.",
             true,
         ),
-        header("webhook-timestamp", "When this attempt was made, in Unix seconds.", true),
+        header("webhook-timestamp", "Time of this attempt, in Unix seconds.", true),
         header(
             "webhook-signature",
-            "`v1,<base64>` as in Standard Webhooks; during a rotation two, parted by a space.",
+            "`v1,<base64>` as in Standard Webhooks. During a rotation of the secret: two values, separated by \
+             a space.",
             true,
         ),
-        header("X-Webhook-Signature", "Hex HMAC-SHA256 of the body; the key is the whole secret.", true),
+        header(
+            "X-Webhook-Signature",
+            "Hexadecimal HMAC-SHA256 of the body. The key is the whole secret.",
+            true,
+        ),
         header(
             "X-Webhook-Signature-Previous",
-            "The same with the secret before, for a day after a rotation.",
+            "The same with the previous secret, for 24 hours after a rotation.",
             false,
         ),
-        header("Waypost-Redelivery", "`true` when somebody asked for the event again.", false),
+        header(
+            "Waypost-Redelivery",
+            "`true`: the delivery was requested with a replay or a redelivery.",
+            false,
+        ),
     ];
     let content = object([("schema", named("Event").into())]);
-    let taken = object([("description", "Any 2xx within 15 seconds: you have it.".into())]);
-    let gone = object([("description", "The endpoint is disabled at once.".into())]);
-    let other = object([("description", "It is posted again later.".into())]);
+    let taken = object([("description", "Any 2xx within 15 seconds: the event is delivered.".into())]);
+    let gone = object([("description", "Waypost disables the endpoint immediately.".into())]);
+    let other = object([("description", "Waypost repeats the delivery later.".into())]);
     let post = object([
         ("operationId", "event".into()),
-        ("summary", "An event is posted to your endpoint".into()),
+        ("summary", "Receive an event".into()),
         (
             "description",
-            "Verify one of the two signatures over the bytes that came, before you parse them. Events of one person come \
-             in order; what you do not take is posted again for 42 hours."
+            "Waypost sends events to your endpoint. Verify one of the two signatures over the received bytes \
+             before you parse them. The events of one contact arrive in order. A delivery without a 2xx \
+             response is repeated for 42 hours."
                 .into(),
         ),
         ("tags", vec![Value::from("Webhooks")].into()),

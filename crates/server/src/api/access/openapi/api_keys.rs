@@ -1,13 +1,15 @@
 //! API keys.
 
+use crate::api::access::api_keys::{read_list, read_new, read_rotation};
 use domain::access::api_key::KeyScope;
+use domain::check::RequestSchema;
+use jiff::Timestamp;
 
 use crate::api::Code;
-use crate::api::access::api_keys::{MAX_ACCOUNTS, MAX_NAME, MAX_OVERLAP, MOST_CALLS, OVERLAP};
 use crate::api::openapi::example::KEY;
 use crate::api::openapi::operation::Operation;
 use crate::api::openapi::schema::{
-    Field, Schema, body, boolean, id, integer, line, list, may, named, need, shown, text, time, word,
+    Field, Schema, boolean, id, integer, list, named, need, shown, text, time, word,
 };
 
 fn scope() -> Schema {
@@ -16,44 +18,42 @@ fn scope() -> Schema {
 
 /// The routes.
 pub(crate) fn operations() -> Vec<Operation> {
-    let calls = |about: &str| integer(1..=MOST_CALLS).about(about);
-    let wish = body([
-        need("name", line(MAX_NAME)),
-        need("scopes", list(scope(), 1..=KeyScope::ALL.len())),
-        may(
-            "accounts",
-            list(text(1..=200), ..=MAX_ACCOUNTS).about("Ids or names of the accounts that it may use; empty is all."),
-        ),
-        may("test", boolean().about("A test key uses sandbox accounts only, a live one only the others. Without it: as the key that makes it.")),
-        may("rate_per_minute", calls("Sends in any 60 seconds; without it the configured limit.")),
-        may("rate_burst", calls("Sends in any second; without it the configured limit.")),
-        may("expires_at", time().about("When it stops working; in the future.")),
-    ]);
-    let overlap = integer(0..=MAX_OVERLAP)
-        .about(&std::format!("Seconds for which the old key stays valid. Default: {OVERLAP}."));
     vec![
-        Operation::new("list_keys", "List keys", "Those that are not revoked, newest first.")
-            .search("A part of the name or the prefix.", 200)
-            .lists("api_keys", "ApiKey", SHOWN),
-        Operation::new("create_key", "Make a key", "The key itself is shown this once. Nobody gives a key more than they have.")
-            .takes(wish, [("shop", r#"{"name":"shop","scopes":["send","read"],"rate_per_minute":300}"#)])
-            .gives(201, "The key.", named("ApiKeyWithSecret"), CREATED),
-        Operation::new("get_key", "Read a key", "")
-            .id("The id of the key.", KEY)
-            .gives(200, "The key.", named("ApiKey"), SHOWN)
+        Operation::new(
+            "list_keys",
+            "List API keys",
+            "Lists the API keys that are not revoked, newest first.",
+        )
+        .reads_query(RequestSchema::of_query(read_list))
+        .lists("api_keys", "ApiKey", SHOWN),
+        Operation::new(
+            "create_key",
+            "Create an API key",
+            "The response contains the key itself. It is shown only \
+             once. A caller cannot give a key more permissions than the caller has.",
+        )
+        .reads(
+            RequestSchema::of(|fields| read_new(fields, Timestamp::UNIX_EPOCH)),
+            [("shop", r#"{"name":"shop","scopes":["send","read"],"rate_per_minute":300}"#)],
+        )
+        .gives(201, "The API key.", named("ApiKeyWithSecret"), CREATED),
+        Operation::new("get_key", "Get an API key", "")
+            .id("ID of the API key.", KEY)
+            .gives(200, "The API key.", named("ApiKey"), SHOWN)
             .fails([Code::ApiKeyNotFound]),
-        Operation::new("revoke_key", "Revoke a key", "It stops working at once.")
-            .id("The id of the key.", KEY)
-            .gives_nothing("It is revoked.")
+        Operation::new("revoke_key", "Revoke an API key", "The key becomes invalid immediately.")
+            .id("ID of the API key.", KEY)
+            .gives_nothing("The API key is revoked.")
             .fails([Code::ApiKeyNotFound]),
         Operation::new(
             "rotate_key",
-            "Put a new key in the place of one",
-            "Both work for a while; what was sent with the old one under an `Idempotency-Key` is not sent again with the new one.",
+            "Rotate an API key",
+            "Creates a new key with the same settings. The old key stays valid for `overlap_seconds`. Both \
+             keys share their `Idempotency-Key` records.",
         )
-        .id("The id of the key.", KEY)
-        .may_take([may("overlap_seconds", overlap)], r#"{"overlap_seconds":3600}"#)
-        .gives(201, "The new key.", named("ApiKeyWithSecret"), CREATED)
+        .id("ID of the API key.", KEY)
+        .may_read(RequestSchema::of(read_rotation), r#"{"overlap_seconds":3600}"#)
+        .gives(201, "The new API key.", named("ApiKeyWithSecret"), CREATED)
         .fails([Code::ApiKeyNotFound, Code::NotRotatable]),
     ]
 }
@@ -61,7 +61,7 @@ pub(crate) fn operations() -> Vec<Operation> {
 /// The shapes by name.
 pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
     let mut created = fields();
-    created.push(need("key", text(1..).about("The key itself; shown this once.")));
+    created.push(need("key", text(1..).about("The key itself. It is shown only in this response.")));
     vec![("ApiKey", shown(fields())), ("ApiKeyWithSecret", shown(created))]
 }
 
@@ -69,16 +69,19 @@ fn fields() -> Vec<Field> {
     vec![
         need("id", id()),
         need("name", text(1..)),
-        need("prefix", text(1..).about("How the key begins.")),
+        need("prefix", text(1..).about("First characters of the key.")),
         need("scopes", list(scope(), 1..)),
-        need("accounts", list(id(), ..).about("Empty: all.")),
+        need(
+            "accounts",
+            list(id(), ..).about("IDs of the accounts that the key may use. Empty: all accounts."),
+        ),
         need("test", boolean()),
-        need("rate_per_minute", integer(1..).or_null().about("Null: the configured limit.")),
-        need("rate_burst", integer(1..).or_null().about("Null: the configured limit.")),
+        need("rate_per_minute", integer(1..).or_null().about("`null`: the limit of the configuration.")),
+        need("rate_burst", integer(1..).or_null().about("`null`: the limit of the configuration.")),
         need("expires_at", time().or_null()),
-        need("replaced_by", id().or_null().about("The key that was made in its place.")),
+        need("replaced_by", id().or_null().about("ID of the key that replaces this key after a rotation.")),
         need("created_at", time()),
-        need("last_used_at", time().or_null().about("To the minute.")),
+        need("last_used_at", time().or_null().about("Time of the last use, to the minute.")),
     ]
 }
 

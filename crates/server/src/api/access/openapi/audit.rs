@@ -1,22 +1,22 @@
 //! The audit log.
 
+use crate::api::access::audit::read_list;
 use domain::access::audit::{ActorKind, AuditAction, AuditTargetKind};
+use domain::check::RequestSchema;
 
 use crate::api::openapi::operation::Operation;
 use crate::api::openapi::schema::{Schema, any_object, id, need, shown, text, time, word};
 
 /// The routes.
 pub(crate) fn operations() -> Vec<Operation> {
-    let some = || text(1..=512);
     vec![
-        Operation::new("list_acts", "List who did what", "Each administrative act, newest first.")
-            .query("actor", "Id or name of who did it.", some())
-            .query("action", "What was done.", word(AuditAction::ALL.iter().map(|action| action.as_str())))
-            .query("subject", "Id or name of what it was done to.", some())
-            .query("from", "Not before this time.", time())
-            .query("to", "Before this time.", time())
-            .search("A part of a name.", 512)
-            .lists("audit", "AuditEntry", SHOWN),
+        Operation::new(
+            "list_acts",
+            "List audit log entries",
+            "Lists the administrative changes, newest first.",
+        )
+        .reads_query(RequestSchema::of_query(read_list))
+        .lists("audit", "AuditEntry", SHOWN),
     ]
 }
 
@@ -38,9 +38,9 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
         need("actor", actor),
         need("action", word(AuditAction::ALL.iter().map(|action| action.as_str()))),
         need("subject", subject),
-        need("client_address", text(1..).or_null().about("Where the call came from.")),
+        need("client_address", text(1..).or_null().about("IP address of the caller.")),
         need("request_id", text(1..).or_null()),
-        need("details", any_object().about("What was set; never a secret.")),
+        need("details", any_object().about("New settings. Secrets are left out.")),
     ]);
     vec![("AuditEntry", act)]
 }

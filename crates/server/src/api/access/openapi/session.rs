@@ -1,27 +1,22 @@
 //! Login, logout, who calls, and the document itself.
 
+use crate::api::access::session::read_login;
 use domain::access::api_key::KeyScope;
 use domain::access::permission::{Permission, Role};
+use domain::check::RequestSchema;
 
 use crate::api::Code;
-use crate::api::access::session::LONGEST;
 use crate::api::openapi::operation::{Answer, JSON, Operation};
 use crate::api::openapi::schema::{
-    Schema, any_object, body, format, id, list, may, named, need, only, pattern, shown, tagged, text, time,
-    word,
+    Schema, any_object, format, id, list, named, need, only, pattern, shown, tagged, text, time, word,
 };
 
 /// The routes.
 pub(crate) fn operations() -> Vec<Operation> {
-    let who = body([
-        need("email", text(1..=LONGEST)),
-        need("password", text(1..=LONGEST).set("format", "password")),
-        may("workspace", text(1..=LONGEST).about("The name of the workspace, for who is in several.")),
-    ]);
     let session = shown([
         need("user", named("User")),
-        need("csrf_token", text(1..).about("For the header `X-CSRF-Token`.")),
-        need("expires_at", time().about("When the session ends.")),
+        need("csrf_token", text(1..).about("Value of the header `X-CSRF-Token`.")),
+        need("expires_at", time().about("Time at which the session ends.")),
     ]);
     let logged_in = format!(
         r#"{{"user":{},"csrf_token":"Zm9yIHRoZSBoZWFkZXI","expires_at":"2026-05-30T10:30:00Z"}}"#,
@@ -31,47 +26,64 @@ pub(crate) fn operations() -> Vec<Operation> {
         Operation::new(
             "log_in",
             "Log in",
-            "Begins a session: its cookie opens the API, together with `X-CSRF-Token` where something is changed. After \
-             some wrong passwords the next try has to wait.",
+            "Starts a session and sets its cookie. Requests that change something also need the header \
+             `X-CSRF-Token`. After several wrong passwords, further attempts are delayed.",
         )
-        .takes(who, [("ada", r#"{"email":"ada@example.com","password":"a long sentence"}"#)])
-        .gives(200, "A session.", session, &logged_in)
-        .with_header("Set-Cookie", "The session.", text(1..))
+        .reads(
+            RequestSchema::of(read_login),
+            [("ada", r#"{"email":"ada@example.com","password":"a long sentence"}"#)],
+        )
+        .gives(200, "The session.", session, &logged_in)
+        .with_header("Set-Cookie", "The session cookie.", text(1..))
         .fails([Code::InvalidCredentials, Code::RateLimited]),
-        Operation::new("log_out", "Log out", "Ends the session that calls; a key has none (403).")
-            .takes_nothing()
-            .gives_nothing("It has ended.")
-            .with_header("Set-Cookie", "Takes the cookie away.", text(1..)),
-        Operation::new("get_me", "Who calls", "Who you are, and what you may do.").gives(
-            200,
-            "A key or a user.",
-            named("Me"),
-            ME,
-        ),
+        Operation::new(
+            "log_out",
+            "Log out",
+            "Ends the session of the caller. An API key has no session: the \
+             response is 403.",
+        )
+        .takes_nothing()
+        .gives_nothing("The session has ended.")
+        .with_header("Set-Cookie", "Removes the session cookie.", text(1..)),
+        Operation::new(
+            "get_me",
+            "Get the caller",
+            "Returns the API key or the user that makes the request, with \
+             its permissions.",
+        )
+        .gives(200, "The API key or the user.", named("Me"), ME),
         openapi(),
     ]
 }
 
 fn openapi() -> Operation {
     let tag = || pattern("^\"[0-9a-f]{64}\"$");
-    Operation::new("get_openapi", "This document", "OpenAPI 3.1. A page to browse it is at `/docs`.")
-        .header("If-None-Match", "The `ETag` of what you have: 304 if it is still that.", text(..))
-        .answer(Answer {
-            status: 200,
-            about: "The document.",
-            content: Some((JSON, any_object())),
-            example: None,
-            headers: Vec::new(),
-        })
-        .with_header("ETag", "Its SHA-256.", tag())
-        .answer(Answer {
-            status: 304,
-            about: "You have it.",
-            content: None,
-            example: None,
-            headers: Vec::new(),
-        })
-        .with_header("ETag", "Its SHA-256.", tag())
+    Operation::new(
+        "get_openapi",
+        "Get the OpenAPI document",
+        "This document, in OpenAPI 3.1. The page `/docs` shows it.",
+    )
+    .header(
+        "If-None-Match",
+        "`ETag` of an earlier response. The response is 304 if nothing has changed.",
+        text(..),
+    )
+    .answer(Answer {
+        status: 200,
+        about: "The OpenAPI document.",
+        content: Some((JSON, any_object())),
+        example: None,
+        headers: Vec::new(),
+    })
+    .with_header("ETag", "SHA-256 of the content.", tag())
+    .answer(Answer {
+        status: 304,
+        about: "Nothing has changed.",
+        content: None,
+        example: None,
+        headers: Vec::new(),
+    })
+    .with_header("ETag", "SHA-256 of the content.", tag())
 }
 
 /// The shapes by name.

@@ -1,77 +1,49 @@
 //! Users.
 
+use crate::api::access::users::{read_change, read_list, read_new};
 use domain::access::permission::Role;
-use domain::access::user::{MAX_EMAIL, MAX_PASSWORD, MIN_PASSWORD};
+use domain::check::RequestSchema;
 
 use crate::api::Code;
-use crate::api::access::api_keys::MAX_NAME;
-use crate::api::access::users::LONGEST;
 use crate::api::openapi::example::USER;
 use crate::api::openapi::operation::Operation;
-use crate::api::openapi::schema::{
-    Schema, body, boolean, format, id, keep, line, may, named, need, shown, text, time, word,
-};
+use crate::api::openapi::schema::{Schema, boolean, format, id, named, need, shown, text, time, word};
 
 fn role() -> Schema {
     word(Role::ALL.map(Role::as_str))
 }
 
-fn email() -> Schema {
-    format("email").set("maxLength", i64::try_from(MAX_EMAIL).unwrap_or(i64::MAX))
-}
-
-fn password() -> Schema {
-    text(MIN_PASSWORD..=MAX_PASSWORD).set("format", "password")
-}
-
 /// The routes.
 pub(crate) fn operations() -> Vec<Operation> {
-    let name = || line(MAX_NAME);
-    let new = body([
-        need("email", email().about("The name to log in with.")),
-        may("name", name()),
-        need("role", role()),
-        need("password", password()),
-    ]);
-    let change = body([
-        keep("email", email()),
-        may("name", name()),
-        keep("role", role()),
-        keep("disabled", boolean().about("Whether they are locked out.")),
-        keep("password", password()),
-        may("current_password", text(1..=LONGEST).about("Required to change your own password.")),
-    ]);
-    let id_of = "The id of the user.";
+    let id_of = "ID of the user.";
     vec![
         Operation::new("list_users", "List users", "Oldest first.")
-            .query("email", "The whole address, in any case.", text(1..=LONGEST))
-            .query("role", "The role.", role())
-            .search("A part of the name or the address.", 200)
+            .reads_query(RequestSchema::of_query(read_list))
             .lists("users", "User", SHOWN),
-        Operation::new("create_user", "Add a user", "")
-            .takes(
-                new,
+        Operation::new("create_user", "Create a user", "")
+            .reads(
+                RequestSchema::of(read_new),
                 [("agent", r#"{"email":"ada@example.com","name":"Ada Byron","role":"agent","password":"a long sentence"}"#)],
             )
             .gives(201, "The user.", named("User"), SHOWN)
             .fails([Code::EmailTaken]),
-        Operation::new("get_user", "Read a user", "Everybody may read themselves.")
+        Operation::new("get_user", "Get a user", "Every user may read their own record.")
             .id(id_of, USER)
             .gives(200, "The user.", named("User"), SHOWN)
             .fails([Code::UserNotFound]),
         Operation::new(
             "update_user",
-            "Change a user",
-            "Changes what is given; a `name` of `null` is cleared, nothing else can be. Everybody may change their own \
-             name and password.",
+            "Update a user",
+            "Changes the given fields. `null` clears `name`; no other field can be cleared. Every user may \
+             change their own name and password.",
         )
         .id(id_of, USER)
-        .takes(change, [("name", r#"{"name":"Ada King"}"#)])
+        .reads(RequestSchema::of(read_change), [("name", r#"{"name":"Ada King"}"#)])
         .gives(200, "The user.", named("User"), SHOWN)
         .fails([Code::UserNotFound, Code::EmailTaken, Code::LastOwner]),
-        Operation::new("remove_user", "Remove a user", "All their sessions end.")
+        Operation::new("remove_user", "Delete a user", "Deletes the user and ends their sessions.")
             .id(id_of, USER)
-            .gives_nothing("They are removed.")
+            .gives_nothing("The user is deleted.")
             .fails([Code::UserNotFound, Code::LastOwner]),
     ]
 }

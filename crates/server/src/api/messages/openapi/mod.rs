@@ -1,11 +1,10 @@
 //! Messages, read and acted upon.
 
-pub(crate) mod content;
-pub(crate) mod interactive;
-pub(crate) mod order;
 pub(crate) mod send;
-pub(crate) mod template_message;
 
+use crate::api::messages::records::{read_filter, read_resolution, read_typing};
+use domain::check::RequestSchema;
+use domain::id::ContactId;
 use domain::messages::content::MessageKind;
 use domain::messages::message::{Direction, MessageStatus};
 use engine::ports::WaitingFor;
@@ -14,12 +13,13 @@ use crate::api::Code;
 use crate::api::openapi::example::MESSAGE;
 use crate::api::openapi::operation::Operation;
 use crate::api::openapi::schema::{
-    Schema, anything, body, boolean, id, integer, list, may, named, need, only, shown, text, time, word,
+    Schema, anything, boolean, id, integer, list, may, named, need, only, shown, text, time, word,
 };
 
 /// The routes.
 pub(crate) fn operations() -> Vec<Operation> {
-    let id_of = "Our id of the message, or Meta's (percent-encoded: it can hold `/` and `+`).";
+    let id_of = "Waypost's ID of the message, or Meta's. Meta's ID must be percent-encoded, because it can \
+         contain `/` and `+`.";
     let acting = |operation: Operation| {
         operation.id(id_of, MESSAGE).fails([Code::MessageNotFound]).gives(
             200,
@@ -30,23 +30,24 @@ pub(crate) fn operations() -> Vec<Operation> {
     };
     vec![
         list_messages(),
-        Operation::new("get_message", "Read a message", "The message with its timeline, and what Meta posted.")
+        Operation::new("get_message", "Get a message", "Returns the message with its timeline and Meta's \
+             original data.")
             .id(id_of, MESSAGE)
             .gives(200, "The message.", named("MessageDetail"), STORY)
             .fails([Code::MessageNotFound]),
         Operation::new(
             "read_message",
-            "Mark a customer's message as read",
-            "The customer sees blue ticks on it and on all before it.",
+            "Mark a message as read",
+            "The customer sees blue check marks on this message and on all earlier messages.",
         )
         .id(id_of, crate::api::openapi::example::WAMID)
-        .may_take(
-            [may("typing_indicator", boolean().about("Also show that you type, for up to 25 seconds."))],
+        .may_read(
+            RequestSchema::of(read_typing),
             r#"{"typing_indicator":true}"#,
         )
         .gives(
             200,
-            "It is marked.",
+            "The message is marked as read.",
             shown([need("message_id", text(1..)), need("status", only("read"))]),
             r#"{"message_id":"wamid.HBgLMTU1NTAxMDAwMDEVAgASGBQzQTYwOTU1MkZCMTlDMkQzMDlCQQA=","status":"read"}"#,
         )
@@ -60,18 +61,18 @@ pub(crate) fn operations() -> Vec<Operation> {
         ]),
         acting(Operation::new(
             "cancel_message",
-            "Take a message back",
-            "As long as it waits in the queue.",
+            "Cancel a queued message",
+            "Cancels a message that waits in the queue.",
         ))
         .takes_nothing()
         .fails([Code::NotCancelable]),
         acting(Operation::new(
             "resolve_message",
-            "End an unknown message",
-            "For a message of which nobody knows whether Meta took it: `resend` sends it again, once; `fail` gives it up.",
+            "Resolve a message with an unknown outcome",
+            "For a message with the status `unknown`: Waypost cannot tell if Meta accepted it.",
         ))
-        .takes(
-            body([need("action", word(["resend", "fail"]))]),
+        .reads(
+            RequestSchema::of(read_resolution),
             [("fail", r#"{"action":"fail"}"#)],
         )
         .fails([Code::NotResolvable, Code::AccountNotFound, Code::AccountDisconnected, Code::QueueFull]),
@@ -79,41 +80,28 @@ pub(crate) fn operations() -> Vec<Operation> {
 }
 
 fn list_messages() -> Operation {
-    filters(Operation::new("list_messages", "List messages", "Newest first."))
-        .query("contact", "The id of a contact.", id())
+    Operation::new("list_messages", "List messages", "Newest first.")
+        .reads_query(RequestSchema::of_query(|fields| read_filter(fields, None)))
         .lists("messages", "Message", OUTBOUND)
         .fails([Code::AccountNotFound])
 }
 
-/// Which messages are asked for, of whomever.
+/// Adds the filters of the messages of one contact.
 pub(crate) fn filters(operation: Operation) -> Operation {
-    let some = || text(1..=512);
-    operation
-        .query("message_id", "Our id, or Meta's.", some())
-        .query("account", "Id or name of an account.", some())
-        .query("status", "Where it stands.", word(MessageStatus::ALL.map(MessageStatus::as_str)))
-        .query("type", "Its `type`.", some())
-        .query(
-            "direction",
-            "Whose it is.",
-            word([Direction::Inbound, Direction::Outbound].map(Direction::as_str)),
-        )
-        .query("client_reference", "Your own reference.", some())
-        .query("from", "Not before this time.", time())
-        .query("to", "Before this time.", time())
-        .search("Words of the text, a number, or a reference.", 512)
+    let some_contact = ContactId::from_parts(0, &[0; 10]);
+    operation.reads_query(RequestSchema::of_query(|fields| read_filter(fields, Some(some_contact))))
 }
 
 /// The shapes by name.
 pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
     let mut story = message_fields();
     story.extend([
-        need("timeline", list(step(), ..).about("What became of it, in order.")),
-        need("raw", anything().about("What Meta posted, as it came; null for your own messages.")),
+        need("timeline", list(step(), ..).about("Status changes, in order.")),
+        need("raw", anything().about("Meta's webhook data. `null` for outbound messages.")),
         may("media", named("MessageMedia")),
     ]);
-    let about =
-        "Messages of customers have Meta's types, too: the object of such a type is the member of its name.";
+    let about = "Inbound messages can have further types of Meta. The object of such a type is the member with its \
+         name.";
     let of = |fields: Vec<crate::api::openapi::schema::Field>| {
         shown(fields).set("additionalProperties", true).about(about)
     };
@@ -122,44 +110,50 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
 
 fn message_fields() -> Vec<crate::api::openapi::schema::Field> {
     let mut fields = vec![
-        need("id", id().about("Ours.")),
-        need("message_id", text(1..).about("Meta's; ours until Meta's is known.")),
+        need("id", id().about("Waypost's ID.")),
+        need("message_id", text(1..).about("Meta's message ID; Waypost's ID until Meta's is known.")),
         need("direction", word([Direction::Inbound, Direction::Outbound].map(Direction::as_str))),
         need("status", status()),
-        need("type", text(1..).about("Also Meta's types of inbound messages, or `unsupported`.")),
-        need("account", id()),
-        need("contact_id", id()),
-        may("from", text(1..).or_null().about("Inbound: the customer's number.")),
-        may("user_id", text(1..).or_null().about("Inbound: the customer's business-scoped user id.")),
-        may("to", text(1..).or_null().about("Outbound: the number.")),
-        may("recipient", text(1..).or_null().about("Outbound: the business-scoped user id.")),
-        may("client_reference", text(1..).or_null()),
-        may("sent_as", word(["message", "template"]).about("`template`: the fallback was sent.")),
-        may(
-            "mode",
-            word(["sync", "queue", "echo"])
-                .about("`echo`: it was sent from elsewhere, such as the app of the number."),
-        ),
-        may("due_at", time().or_null().about("While it is queued: its turn.")),
-        may(
-            "waiting_for",
-            only(WaitingFor::MessagingLimit.as_str()).about(
-                "While it is queued: its template would reach more people than Meta allows in 24 hours.",
+        need(
+            "type",
+            text(1..).about(
+                "Type of the message. Inbound messages can also have another type of \
+             Meta, or `unsupported`.",
             ),
         ),
-        may("expires_at", time().about("When it expires unsent.")),
+        need("account", id()),
+        need("contact_id", id()),
+        may("from", text(1..).or_null().about("Inbound: phone number of the customer.")),
+        may("user_id", text(1..).or_null().about("Inbound: business-scoped user ID of the customer.")),
+        may("to", text(1..).or_null().about("Outbound: phone number of the recipient.")),
+        may("recipient", text(1..).or_null().about("Outbound: business-scoped user ID of the recipient.")),
+        may("client_reference", text(1..).or_null()),
+        may("sent_as", word(["message", "template"]).about("`template`: the fallback template was sent.")),
+        may(
+            "mode",
+            word(["sync", "queue", "echo"]).about(
+                "`echo`: the message was sent with another program, such as the WhatsApp Business app.",
+            ),
+        ),
+        may("due_at", time().or_null().about("Queued message: time of the next attempt to send it.")),
+        may(
+            "waiting_for",
+            only(WaitingFor::MessagingLimit.as_str())
+                .about("Queued message: its template would exceed Meta's messaging limit of 24 hours."),
+        ),
+        may("expires_at", time().about("Time at which the message expires if it is not sent.")),
     ];
     // Customers' messages are shown as they came.
     fields.extend(MessageKind::ALL.map(|(name, _)| {
-        may(name, anything().about("What it says, in Meta's form: the member named by `type`."))
+        may(name, anything().about("Content of the message in Meta's format, under the name of its `type`."))
     }));
     fields.extend([
         need(
             "context",
-            shown([need("message_id", text(1..))]).or_null().about("The message that it answers."),
+            shown([need("message_id", text(1..))]).or_null().about("Message that this message replies to."),
         ),
-        may("error", named("Failure").or_null().about("Outbound: why it failed.")),
-        may("pricing", named("Pricing").or_null().about("Outbound: what it costs, as Meta says.")),
+        may("error", named("Failure").or_null().about("Outbound: reason of the failure.")),
+        may("pricing", named("Pricing").or_null().about("Outbound: pricing that Meta reported.")),
         need("created_at", time()),
         need("updated_at", time()),
     ]);
@@ -167,7 +161,7 @@ fn message_fields() -> Vec<crate::api::openapi::schema::Field> {
 }
 
 fn status() -> Schema {
-    word(MessageStatus::ALL.map(MessageStatus::as_str)).about("Where it stands.")
+    word(MessageStatus::ALL.map(MessageStatus::as_str)).about("Status of the message.")
 }
 
 fn step() -> Schema {
@@ -175,9 +169,9 @@ fn step() -> Schema {
         need("status", status()),
         need("at", time()),
         need("source", word(["waypost", "meta"])),
-        may("heard_at", time().about("When Meta told.")),
+        may("heard_at", time().about("Time at which Waypost received Meta's report.")),
         may("message_id", text(1..)),
-        may("duplicate", boolean().about("`true`: Meta sent it twice.")),
+        may("duplicate", boolean().about("`true`: Meta accepted the message twice.")),
         may("error", named("Failure")),
         may("pricing", named("Pricing")),
     ])
@@ -201,7 +195,7 @@ pub(crate) fn media_fields() -> Vec<crate::api::openapi::schema::Field> {
         need("size", integer(0..).or_null()),
         need("sha256", text(64..=64).or_null()),
         need("file_name", text(..).or_null()),
-        need("reason", text(..).or_null().about("Why it is not here.")),
+        need("reason", text(..).or_null().about("Reason for which the file is not available.")),
     ]
 }
 

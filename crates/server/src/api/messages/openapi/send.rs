@@ -1,16 +1,15 @@
 //! Sending.
 
-use domain::messages::content::MessageKind;
+use crate::api::messages::batch::read_items;
+use crate::api::messages::send_request::{Kind, describe};
+use domain::check::{Items, RequestSchema};
 
-use super::{content, interactive, template_message};
 use crate::api::Code;
 use crate::api::messages::batch::MAX_ITEMS;
-use crate::api::messages::send_request::{MAX_KEY, MAX_REFERENCE, MAX_VALID_FOR, MAX_WAMID};
 use crate::api::openapi::operation::Operation;
 use crate::api::openapi::parts::idempotency_key;
 use crate::api::openapi::schema::{
-    Field, Schema, anything, body, boolean, exactly_one, id, integer, list, may, named, need, only, shown,
-    tagged, text, time, word,
+    Schema, anything, boolean, id, integer, list, may, named, need, only, shown, text, word,
 };
 
 /// What a send can be refused for, beside its shape.
@@ -43,194 +42,115 @@ fn send_message() -> Operation {
     Operation::new(
         "send_message",
         "Send a message",
-        "Sends one message; `type` says what it is, the object of that name says the rest, as in Meta's Cloud API.\n\n\
-         With `mode: sync` the answer comes when Meta has answered; with `queue`, or with `send_at`, at once (202). \
-         An error 429 or 5xx means that nothing was sent: try again after `Retry-After`, with the same \
-         `Idempotency-Key`. With `dry_run` nothing is stored or sent: the answer shows every check, and the body that \
-         Meta would get.",
+        "Sends one message. `type` names the kind of message; the object with that name has its content, as in \
+         Meta's Cloud API.\n\nWith `mode: sync`, the response comes after Meta's answer. With `mode: queue` or \
+         `send_at`, the response comes immediately (202). An error 429 or 5xx guarantees that nothing was \
+         sent: send the request again after `Retry-After` seconds, with the same `Idempotency-Key`. With \
+         `dry_run`, nothing is stored or sent: the response has the result of every check and the body for \
+         Meta.",
     )
     .header(
         "Idempotency-Key",
-        "Makes the request safe to repeat for 24 hours: the same body gets the first answer again.",
+        "Makes the request safe to repeat for 24 hours: a repeated request with the same body gets the first \
+         response again.",
         idempotency_key(),
     )
-    .takes(named("SendMessageRequest"), EXAMPLES)
+    .reads(send_request(), EXAMPLES)
     .gives(
         200,
-        "Meta took it; or, with `dry_run`, what would happen.",
+        "Meta accepted the message. With `dry_run`: the results of the checks.",
         crate::api::openapi::schema::any_of([named("SentMessage"), named("DryRun")]),
         SENT,
     )
-    .with_header("Idempotent-Replayed", "`true`: this is the answer to the first request with this key.", only("true"))
+    .with_header("Idempotent-Replayed", "`true`: the response is that to the first request with this key.", only("true"))
     .gives(
         202,
-        "It waits in the queue (`queued`), or its outcome is not known (`unknown`): do not send it again, read it \
-         with `GET /api/messages/{id}`.",
+        "The message is in the queue (`queued`), or its outcome is not known (`unknown`). Do not send it \
+         again; read its status with `GET /api/messages/{id}`.",
         named("SentMessage"),
         QUEUED,
     )
-    .with_header("Idempotent-Replayed", "`true`: this is the answer to the first request with this key.", only("true"))
+    .with_header("Idempotent-Replayed", "`true`: the response is that to the first request with this key.", only("true"))
     .fails(REFUSALS)
 }
 
 fn send_batch() -> Operation {
     let result = shown([
-        need("index", integer(0..).about("Its place in `messages`.")),
-        may("id", id().about("Of an accepted message.")),
+        need("index", integer(0..).about("Index of the message in `messages`.")),
+        may("id", id().about("Accepted message: its ID.")),
         may("status", only("queued")),
-        may("replayed", boolean().about("`true`: it was accepted before, under the same `idempotency_key`.")),
-        may("code", word(Code::ALL.iter().map(|code| code.as_str())).about("Of a refused message.")),
+        may(
+            "replayed",
+            boolean().about(
+                "`true`: the message was accepted before, with the same \
+             `idempotency_key`.",
+            ),
+        ),
+        may("code", word(Code::ALL.iter().map(|code| code.as_str())).about("Refused message: error code.")),
         may("message", text(1..)),
         may("details", named("ErrorDetails")),
     ]);
     Operation::new(
         "send_batch",
         "Queue many messages",
-        "Each message is accepted or refused by itself, with the codes of `POST /api/messages/send`. A batch counts as \
-         one call; its messages leave at the key's pace.",
+        "Accepts or refuses each message separately, with the error codes of `POST /api/messages/send`. A \
+         batch counts as one request; its messages are sent within the key's rate limit.",
     )
     .header(
         "Idempotency-Key",
-        "Makes the whole batch safe to repeat for 24 hours: it stands for a key of each message that has none.",
+        "Makes the whole batch safe to repeat for 24 hours. It applies to each message without an \
+         `idempotency_key`.",
         idempotency_key(),
     )
-    .takes(
-        body([need("messages", list(named("BatchMessage"), 1..=MAX_ITEMS))]),
+    .reads(
+        batch_request(),
         [("two", r#"{"messages":[
             {"to":"+15550100001","type":"text","text":"Your table is ready.","idempotency_key":"table-1"},
             {"to":"+15550100002","type":"template","template":{"name":"hello_world","language":"en_US"}}]}"#)],
     )
     .gives(
         202,
-        "What became of each.",
+        "Result for each item.",
         shown([need("results", list(result, 1..=MAX_ITEMS))]),
         r#"{"results":[{"index":0,"id":"01a2b3c4-0000-7000-8000-000000000001","status":"queued"},
             {"index":1,"code":"template_not_found","message":"There is no template `spring_sale` in the language `en` for the account `sandbox`, here or at Meta.","details":{"template":"spring_sale","language":"en"}}]}"#,
     )
-    .with_header("Idempotent-Replayed", "`true`: the batch was sent before with this key.", only("true"))
+    .with_header("Idempotent-Replayed", "`true`: the batch was accepted before with this key.", only("true"))
     .fails([Code::IdempotencyMismatch, Code::IdempotencyInProgress])
 }
 
 /// The shapes by name.
 pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
-    let mut schemas = vec![
-        ("SendMessageRequest", requests(false)),
-        ("BatchMessage", requests(true)),
-        ("SentMessage", sent()),
-        ("DryRun", rehearsal()),
-    ];
-    for (_, kind) in MessageKind::ALL {
-        let (message, item) = names(kind);
-        schemas.extend([(message, request(kind, false)), (item, request(kind, true))]);
-    }
-    schemas.extend(content::schemas());
-    schemas.extend(template_message::schemas());
-    schemas.extend(interactive::schemas());
-    schemas
+    vec![("SentMessage", sent()), ("DryRun", rehearsal())]
 }
 
-/// Names of the schemas of a message and of an item of a batch.
-const fn names(kind: MessageKind) -> (&'static str, &'static str) {
-    match kind {
-        MessageKind::Text => ("TextMessage", "BatchTextMessage"),
-        MessageKind::Template => ("TemplateMessage", "BatchTemplateMessage"),
-        MessageKind::Image => ("ImageMessage", "BatchImageMessage"),
-        MessageKind::Video => ("VideoMessage", "BatchVideoMessage"),
-        MessageKind::Document => ("DocumentMessage", "BatchDocumentMessage"),
-        MessageKind::Audio => ("AudioMessage", "BatchAudioMessage"),
-        MessageKind::Sticker => ("StickerMessage", "BatchStickerMessage"),
-        MessageKind::Location => ("LocationMessage", "BatchLocationMessage"),
-        MessageKind::Contacts => ("ContactsMessage", "BatchContactsMessage"),
-        MessageKind::Reaction => ("ReactionMessage", "BatchReactionMessage"),
-        MessageKind::Interactive => ("InteractiveMessage", "BatchInteractiveMessage"),
-    }
+/// Body of a send.
+pub(crate) fn send_request() -> RequestSchema {
+    let described = RequestSchema::of_value(|request| {
+        request.shared("SendMessageRequest", |request| describe(request, Kind::Single));
+    });
+    RequestSchema { schema: named("SendMessageRequest").into(), ..described }
 }
 
-fn requests(is_item: bool) -> Schema {
-    let name = |(message, item): (&'static str, &'static str)| if is_item { item } else { message };
-    tagged("type", MessageKind::ALL.into_iter().map(|(value, kind)| (value, name(names(kind)).to_owned())))
-}
-
-fn request(kind: MessageKind, is_item: bool) -> Schema {
-    let mut fields = vec![need("type", only(kind.as_str())), need(kind.as_str(), content_of(kind))];
-    fields.extend([
-        may("to", text(1..).about("A phone number in international form.").example("+447700900123")),
-        may("recipient", text(1..).about("A business-scoped user id.")),
-        may("contact", id().about("The id of a contact.")),
-    ]);
-    fields.push(may(
-        "whatsapp_account",
-        text(1..=200).about("Id or name of the sender; else the default one."),
-    ));
-    if kind.allows_context() {
-        fields.push(may(
-            "context",
-            body([need("message_id", text(1..=MAX_WAMID))]).about("The message that this one answers."),
-        ));
-    } else {
-        fields.push(may("context", Schema::default().set("type", "null")));
-    }
-    fields.extend(envelope(is_item));
-    exactly_one(body(fields), &["to", "recipient", "contact"])
-}
-
-fn envelope(is_item: bool) -> Vec<Field> {
-    let reference = || text(1..=MAX_REFERENCE);
-    let mut fields = vec![
-        may("client_reference", reference().about("Yours; answers, lists and events carry it.")),
-        may("send_at", time().about("When it shall leave: at most 30 days ahead.")),
-        may("valid_for", integer(1..=MAX_VALID_FOR).about("Seconds after which it expires unsent.")),
-        may("fallback_template", named("Template").about("Is sent instead when the window is closed.")),
-        may(
-            "on_unknown",
-            word(["hold", "resend"]).about(
-                "Default: `hold`. When nobody knows whether Meta took it: wait for Meta's report, or send it once more.",
-            ),
-        ),
-        may("messaging_product", only("whatsapp").about("Of the Cloud API; changes nothing.")),
-        may("recipient_type", only("individual").about("Of the Cloud API; changes nothing.")),
-        may("recipient_identity_key_hash", text(1..=256)),
-        may("biz_opaque_callback_data", reference().about("The same as `client_reference`.")),
-    ];
-    if is_item {
-        fields.push(may("mode", only("queue")));
-        fields.push(may("idempotency_key", text(1..=MAX_KEY).about("Makes this message safe to repeat.")));
-    } else {
-        fields.push(may("mode", word(["sync", "queue"]).about("Default: `sync`.")));
-        fields.push(may(
-            "dry_run",
-            boolean().about("Default: `false`. With `true` nothing is stored or sent."),
-        ));
-    }
-    fields
-}
-
-fn content_of(kind: MessageKind) -> Schema {
-    match kind {
-        MessageKind::Text => named("Text"),
-        MessageKind::Template => named("Template"),
-        MessageKind::Image => named("Image"),
-        MessageKind::Video => named("Video"),
-        MessageKind::Document => named("Document"),
-        MessageKind::Audio => named("Audio"),
-        MessageKind::Sticker => named("Sticker"),
-        MessageKind::Location => named("Location"),
-        MessageKind::Contacts => list(named("ContactCard"), 1..=257),
-        MessageKind::Reaction => named("Reaction"),
-        MessageKind::Interactive => named("Interactive"),
-    }
+/// Body of a batch.
+fn batch_request() -> RequestSchema {
+    RequestSchema::of(|fields| {
+        for item in read_items(fields).iter().flat_map(Items::iter) {
+            item.shared("BatchMessage", |item| describe(item, Kind::Item(0)));
+        }
+    })
 }
 
 fn sent() -> Schema {
     shown([
-        need("message_id", text(1..).about("Meta's id; ours until Meta's is known.")),
+        need("message_id", text(1..).about("Meta's message ID; Waypost's ID until Meta's is known.")),
         need("status", word(["sent", "queued", "unknown"])),
-        need("id", id().about("Ours.")),
+        need("id", id().about("Waypost's ID.")),
         need("to", text(1..).or_null()),
         need("recipient", text(1..).or_null()),
         need("account", id()),
         need("client_reference", text(1..).or_null()),
-        need("sent_as", word(["message", "template"]).about("`template`: the fallback was sent.")),
+        need("sent_as", word(["message", "template"]).about("`template`: the fallback template was sent.")),
     ])
 }
 
@@ -244,7 +164,7 @@ fn rehearsal() -> Schema {
     ]);
     shown([
         need("would_send", boolean()),
-        need("request", anything().about("The body that Meta would get.")),
+        need("request", anything().about("Body that would be sent to Meta.")),
         need("checks", list(check, 1..)),
     ])
 }

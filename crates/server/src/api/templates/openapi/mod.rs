@@ -6,43 +6,38 @@ use crate::api::Code;
 use crate::api::openapi::example::TEMPLATE;
 use crate::api::openapi::operation::Operation;
 use crate::api::openapi::schema::{
-    Schema, any_object, boolean, id, integer, list, may, named, need, shown, text, time, word,
+    Schema, any_object, id, integer, list, named, need, shown, text, time, word,
 };
+use crate::api::templates::change::{read_deletion, read_preview};
+use crate::api::templates::records::{read_list, read_sync};
+use domain::check::RequestSchema;
 
-const ID_OF: &str = "Our id of the template.";
+const ID_OF: &str = "Waypost's ID of the template.";
 /// What can go wrong when Meta is asked for something.
 const AT_META: [Code; 4] =
     [Code::MetaError, Code::MetaRateLimited, Code::MetaUnavailable, Code::AccountDisconnected];
 
 /// The routes.
 pub(crate) fn operations() -> Vec<Operation> {
-    let some = || text(1..=512);
     let mut operations = vec![
         Operation::new("list_templates", "List templates", "Oldest first.")
-            .query("name", "The name.", some())
-            .query("language", "The language code.", some())
-            .query("status", "Meta's status, such as `APPROVED`, in any case.", some())
-            .query("category", "`MARKETING`, `UTILITY` or `AUTHENTICATION`, in any case.", some())
-            .query("account", "Id or name of an account.", some())
-            .search("A part of the name.", 512)
+            .reads_query(RequestSchema::of_query(read_list))
             .lists("templates", "StoredTemplate", SHOWN)
             .fails([Code::AccountNotFound]),
-        Operation::new("get_template", "Read a template", "")
+        Operation::new("get_template", "Get a template", "")
             .id(ID_OF, TEMPLATE)
             .gives(200, "The template.", named("StoredTemplate"), SHOWN)
             .fails([Code::TemplateNotFound]),
         Operation::new(
             "sync_templates",
-            "Read the templates from Meta again",
-            "Answers when done. Meta's webhooks tell of changes by themselves; this is for the first time, and when in doubt.",
+            "Synchronize templates with Meta",
+            "Reads the templates of an account, or of all accounts, from Meta. The response comes when the \
+             synchronization is complete. Meta also reports changes by webhook.",
         )
-        .may_take(
-            [may("account", text(1..=200).about("Id or name; without it all accounts that you may use."))],
-            r#"{"account":"sandbox"}"#,
-        )
+        .may_read(RequestSchema::of(read_sync), r#"{"account":"sandbox"}"#)
         .gives(
             200,
-            "How many there are.",
+            "Number of templates.",
             shown([
                 need("added", integer(0..)),
                 need("updated", integer(0..)),
@@ -64,10 +59,10 @@ fn changes() -> [Operation; 4] {
     [
         Operation::new(
             "create_template",
-            "Submit a template to Meta",
-            "Meta's rules are checked first, all at once. The answer has the template as Meta took it: mostly `PENDING`, and \
-             in the category that Meta gave it. If Meta cannot be reached (503), it may have taken it all the same: sync \
-             before you try again.",
+            "Create a template",
+            "Checks Meta's rules, then submits the template to Meta for review. The response has the status \
+             and the category that Meta assigned. After an error 503, Meta may have created the template: \
+             synchronize the templates before you repeat the request.",
         )
         .takes(named("NewTemplate"), NEW)
         .gives(201, "The template.", named("StoredTemplate"), SHOWN)
@@ -75,26 +70,29 @@ fn changes() -> [Operation; 4] {
         .fails(AT_META),
         on(Operation::new(
             "update_template",
-            "Change a template",
-            "It goes through Meta's review again. Meta takes changes of approved, rejected and paused templates: of an \
-             approved one once in 24 hours and ten times in 30 days.",
+            "Update a template",
+            "Submits a change to Meta, which reviews the template again. Meta accepts changes of approved, \
+             rejected and paused templates. An approved template can be changed once in 24 hours and 10 times \
+             in 30 days.",
         ))
         .takes(named("TemplateChange"), CHANGE)
         .gives(200, "The template.", named("StoredTemplate"), SHOWN)
         .fails([Code::AccountNotFound, Code::TemplateNotEditable])
         .fails(AT_META),
-        on(Operation::new("delete_template", "Delete a template at Meta", "In its language, or in all."))
-            .query("all_languages", "`true`: in every language.", boolean())
-            .gives_nothing("It is deleted.")
+        on(Operation::new("delete_template", "Delete a template", "Deletes the template at Meta, in \
+             its language or in all languages."))
+            .reads_query(RequestSchema::of_query(read_deletion))
+            .gives_nothing("The template is deleted.")
             .fails([Code::AccountNotFound])
             .fails(AT_META),
         on(Operation::new(
             "preview_template",
-            "Show a template as customers see it",
-            "With the parameters of a send, which are checked as a send's are, or with the samples that it was made with.",
+            "Preview a template",
+            "Renders the template with the given parameters, which are validated as in a send, or with its \
+             samples.",
         ))
-        .may_take([may("components", list(named("TemplateComponent"), ..).about("As in a send."))], PARAMETERS)
-        .gives(200, "What customers see.", named("TemplatePreview"), PREVIEW)
+        .may_read(RequestSchema::of(read_preview), PARAMETERS)
+        .gives(200, "The rendered template.", named("TemplatePreview"), PREVIEW)
         .fails([Code::TemplateParameters]),
     ]
 }
@@ -102,15 +100,21 @@ fn changes() -> [Operation; 4] {
 /// The shapes by name.
 pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
     let template = shown([
-        need("id", id().about("Ours.")),
-        need("template_id", text(1..).about("Meta's.")),
+        need("id", id().about("Waypost's ID.")),
+        need("template_id", text(1..).about("Meta's ID.")),
         need("waba_id", text(1..)),
         need("name", text(1..)),
         need("language", text(1..)),
-        need("category", text(1..).about("`MARKETING`, `UTILITY`, `AUTHENTICATION`, or what Meta says.")),
-        need("status", text(1..).about("`APPROVED`, `PENDING`, `REJECTED`, `PAUSED`, …, or what Meta says.")),
+        need(
+            "category",
+            text(1..).about("`MARKETING`, `UTILITY`, `AUTHENTICATION` or another category of Meta."),
+        ),
+        need(
+            "status",
+            text(1..).about("`APPROVED`, `PENDING`, `REJECTED`, `PAUSED` or another status of Meta."),
+        ),
         need("parameter_format", word(["POSITIONAL", "NAMED"])),
-        need("components", list(any_object(), ..).about("As Meta shows them.")),
+        need("components", list(any_object(), ..).about("Components in Meta's format.")),
         need("quality", text(1..).or_null()),
         need("rejected_reason", text(1..).or_null()),
         need("synced_at", time()),
@@ -120,13 +124,13 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
             need("header", text(..).or_null()),
             need("body", text(..)),
             need("footer", text(..).or_null()),
-            need("buttons", list(text(..), ..).about("Their labels.")),
+            need("buttons", list(text(..), ..).about("Labels of the buttons.")),
         ]
     };
     let card = shown(seen().into_iter().chain([need("cards", list(named("TemplatePreviewCard"), ..=0))]));
     let preview = shown(seen().into_iter().chain([
         need("cards", list(named("TemplatePreviewCard"), ..)),
-        need("text", text(..).about("All of it, line by line.")),
+        need("text", text(..).about("Whole text of the message.")),
         need("filled_with", word(["parameters", "samples"])),
     ]));
     let mut schemas =
