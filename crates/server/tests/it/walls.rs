@@ -6,15 +6,16 @@ use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use axum::http::Request;
-use domain::access::api_key::Scope;
+use domain::access::api_key::KeyScope;
 use domain::access::permission::{Permission, Role};
 use engine::access::api_key;
 use engine::access::api_key::NewKey;
 use engine::{By, workspace};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use server::run::{Web, routes};
-use server::traces;
+use server::http_options::HttpOptions;
+use server::observability::traces;
+use server::run::routes;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::people::PASSWORD;
@@ -107,7 +108,7 @@ async fn each_scope_passes_exactly_the_routes_of_its_permissions() {
     app.deps.stopping.cancel();
     let things = Things::of(&app).await;
     let nothing = "00000000-0000-7000-8000-000000000000";
-    for scope in Scope::ALL {
+    for scope in KeyScope::ALL {
         let key = app.key(|new| new.scopes = vec![scope]).await;
         for route in routes() {
             let body = if route.method == "GET" || route.method == "DELETE" { "" } else { "[]" };
@@ -151,7 +152,7 @@ async fn another_workspace_finds_nothing_of_the_first() {
     let new = NewKey {
         workspace: clinic,
         name: "theirs".to_owned(),
-        scopes: Scope::ALL.to_vec(),
+        scopes: KeyScope::ALL.to_vec(),
         accounts: Vec::new(),
         is_test: true,
         rate_per_minute: None,
@@ -242,7 +243,7 @@ async fn no_secret_is_readable_in_database_log_spans_or_answers() {
     let lines = tracing_subscriber::fmt::layer().with_writer(move || writer.clone());
     let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines).with(spans));
     let mut app = TestApp::new().await;
-    app.router = server::run::router(&app.deps, Web { is_traced: true, ..Web::default() });
+    app.router = server::run::router(&app.deps, HttpOptions { is_traced: true, ..HttpOptions::default() });
     // A stream of events ends at once then.
     app.deps.stopping.cancel();
     let mut answers = Vec::new();

@@ -11,7 +11,7 @@ use engine::ports::{Ingested, KeptPost, KeptPosts, PartState};
 use engine::webhooks_in::ingest;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::webhook;
+use crate::meta_webhook::endpoint;
 
 /// How many posts are read at once: each may be some megabytes.
 const PAGE: u32 = 8;
@@ -79,7 +79,7 @@ pub async fn redrive(
 }
 
 async fn once_more(deps: &Arc<Deps>, post: KeptPost) -> anyhow::Result<Ingested> {
-    let verified = webhook::signers_of(deps, post.proof.signature.as_deref(), &post.body);
-    let parts = webhook::parts(&post.body).context("reading a post that was JSON when it came")?;
+    let verified = endpoint::signers_of(deps, post.proof.signature.as_deref(), &post.body);
+    let parts = endpoint::parts(&post.body).context("reading a post that was JSON when it came")?;
     ingest::again(deps, post, parts, &verified).await.context("taking a post once more")
 }

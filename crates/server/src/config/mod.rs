@@ -25,13 +25,13 @@ mod retention;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use domain::access::rate_limiter::Limits;
-use domain::access::user::SessionSpan;
+use domain::access::rate_limiter::RateLimits;
+use domain::access::user::SessionLifetime;
 use domain::contacts::opt_out::{START_WORDS, STOP_WORDS};
 use secrecy::{SecretSlice, SecretString};
 
-use crate::client::Network;
-use crate::metrics::Access;
+use crate::client_ip::Network;
+use crate::http_options::{HttpOptions, MetricsAccess};
 
 pub(crate) use document::{effective, effective_json, reference};
 pub(crate) use environment::Environment;
@@ -55,7 +55,7 @@ pub(crate) struct Config {
     /// The simulated Graph API.
     pub(crate) simulator: SimulatorSettings,
     /// The limits of a key that names none.
-    pub(crate) limits: Limits,
+    pub(crate) limits: RateLimits,
     /// Messages that may wait in the queue of one account.
     pub(crate) queue_per_account: u32,
     /// The pace towards Meta.
@@ -63,7 +63,7 @@ pub(crate) struct Config {
     /// How events go out to the application's endpoints.
     pub(crate) webhooks: WebhookSettings,
     /// How long a login lasts.
-    pub(crate) sessions: SessionSpan,
+    pub(crate) sessions: SessionLifetime,
     /// The proxies that are believed when they tell where a call comes from.
     pub(crate) trusted_proxies: Vec<Network>,
     /// The files.
@@ -160,11 +160,11 @@ pub(crate) struct MetricsSettings {
 
 impl MetricsSettings {
     /// Who may read them.
-    pub(crate) fn access(&self) -> Access {
+    pub(crate) fn access(&self) -> MetricsAccess {
         match (&self.token, self.is_enabled) {
-            (_, false) => Access::Off,
-            (Some(token), true) => Access::Token(token.clone()),
-            (None, true) => Access::Open,
+            (_, false) => MetricsAccess::Off,
+            (Some(token), true) => MetricsAccess::Token(token.clone()),
+            (None, true) => MetricsAccess::Open,
         }
     }
 }
@@ -196,7 +196,7 @@ impl Default for Config {
                 base_url: None,
                 callback_url: None,
             },
-            limits: Limits { per_minute: 100, burst: 10 },
+            limits: RateLimits { per_minute: 100, burst: 10 },
             queue_per_account: 100_000,
             pacing: PacingSettings {
                 throughput: domain::messages::pacing::DEFAULT_THROUGHPUT,
@@ -210,7 +210,7 @@ impl Default for Config {
                 concurrency: 16,
                 rate_per_second: 0,
             },
-            sessions: SessionSpan::default(),
+            sessions: SessionLifetime::default(),
             trusted_proxies: Vec::new(),
             media: MediaConfig::default(),
             retention: RetentionConfig::default(),
@@ -289,6 +289,16 @@ impl Config {
     /// Uses this secret key.
     pub(crate) fn set_secret_key(&mut self, key: SecretSlice<u8>) {
         self.secret_key = Some(key);
+    }
+
+    /// The settings of the HTTP server.
+    pub(crate) fn http_options(&self) -> HttpOptions {
+        HttpOptions {
+            public_url: Some(self.public_url()),
+            trusted_proxies: self.trusted_proxies.clone(),
+            metrics: self.metrics.access(),
+            is_traced: self.log.otlp_endpoint.is_some(),
+        }
     }
 
     /// Makes the simulator call the gateway on this machine, whatever `public_url` is, unless it was told where to call.
