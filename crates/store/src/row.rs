@@ -10,8 +10,8 @@ use serde::de::DeserializeOwned;
 use crate::error::{SqlError, SqlResult};
 
 use domain::id::{
-    AccountId, ActId, ContactId, KeyId, MediaId, MessageId, OwnerId, ReplayId, TemplateId, UserId, WebhookId,
-    WorkspaceId,
+    AccountId, AuditEntryId, ContactId, KeyId, MediaId, MessageId, OwnerId, ReplayId, TemplateId, UserId,
+    WebhookId, WorkspaceId,
 };
 
 /// Reads the columns of a row in the order in which the statement names them.
@@ -97,7 +97,7 @@ macro_rules! ids {
     )*};
 }
 
-ids! { AccountId ActId ContactId KeyId MediaId MessageId OwnerId ReplayId TemplateId UserId WebhookId WorkspaceId }
+ids! { AccountId AuditEntryId ContactId KeyId MediaId MessageId OwnerId ReplayId TemplateId UserId WebhookId WorkspaceId }
 
 /// A time as it is kept.
 pub(crate) fn micros(at: Timestamp) -> i64 {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::access::api_key::ApiKey;
-use domain::access::audit::Act;
+use domain::access::audit::AuditEntry;
 use domain::id::{AccountId, KeyId, WorkspaceId};
 use engine::ports::{KeyFilter, Page, PageRequest, Rotation};
 use jiff::Timestamp;
@@ -71,14 +71,14 @@ pub(crate) fn list_keys(
     list.page(connection, page, read)
 }
 
-pub(crate) fn insert_key(connection: &Connection, key: &ApiKey, act: &Act) -> SqlResult<()> {
+pub(crate) fn insert_key(connection: &Connection, key: &ApiKey, act: &AuditEntry) -> SqlResult<()> {
     insert_row(connection, key)?;
     audit::insert_entry(connection, act)?;
     revisions::increment(connection, "directory")
 }
 
 /// Puts a key in the place of another. `false`: that one is gone, over or was replaced before.
-pub(crate) fn rotate_key(connection: &Connection, rotation: &Rotation, act: &Act) -> SqlResult<bool> {
+pub(crate) fn rotate_key(connection: &Connection, rotation: &Rotation, act: &AuditEntry) -> SqlResult<bool> {
     let Rotation { new, old, old_expires_at, now } = rotation;
     let n_rows = connection
         .prepare_cached(
@@ -134,7 +134,7 @@ pub(crate) fn revoke_key(
     connection: &Connection,
     workspace: WorkspaceId,
     id: KeyId,
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<bool> {
     let n_rows = connection
         .prepare_cached(

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use domain::access::audit::{Act, Actor, Subject};
+use domain::access::audit::{Actor, AuditEntry, AuditTarget};
 use domain::id::WorkspaceId;
 use engine::ports::{AuditFilter, Page, PageRequest};
 use rusqlite::types::Value;
@@ -16,7 +16,7 @@ const COLUMNS: &str = "seq, id, workspace_id, created_at, actor_kind, actor_id, 
     subject_id, subject_name, client_ip, request_id, details";
 
 /// Writes an act down.
-pub(crate) fn insert_entry(connection: &Connection, act: &Act) -> SqlResult<()> {
+pub(crate) fn insert_entry(connection: &Connection, act: &AuditEntry) -> SqlResult<()> {
     connection
         .prepare_cached(
             "insert into audit_entries (
@@ -42,14 +42,14 @@ pub(crate) fn insert_entry(connection: &Connection, act: &Act) -> SqlResult<()> 
     Ok(())
 }
 
-fn read(cells: &mut Cells<'_>) -> SqlResult<Act> {
-    Ok(Act {
+fn read(cells: &mut Cells<'_>) -> SqlResult<AuditEntry> {
+    Ok(AuditEntry {
         id: cells.id()?,
         workspace: cells.id()?,
         at: cells.at()?,
         actor: Actor { kind: cells.word()?, id: cells.get()?, name: cells.get()? },
         action: cells.word()?,
-        subject: Subject { kind: cells.word()?, id: cells.get()?, name: cells.get()? },
+        subject: AuditTarget { kind: cells.word()?, id: cells.get()?, name: cells.get()? },
         client: {
             let client: Option<String> = cells.get()?;
             client.map(|client| client.parse().map_err(|_| cells.corrupt(client))).transpose()?
@@ -64,7 +64,7 @@ pub(crate) fn list_entries(
     workspace: WorkspaceId,
     filter: &AuditFilter,
     page: PageRequest,
-) -> SqlResult<Page<Act>> {
+) -> SqlResult<Page<AuditEntry>> {
     let mut list = List::of("audit_entries", COLUMNS, Order::NewestFirst);
     list.with("workspace_id = ?", [bytes(workspace.as_bytes())]);
     if let Some(actor) = &filter.actor {

@@ -1,6 +1,6 @@
 //! Sessions of users.
 
-use domain::access::audit::Act;
+use domain::access::audit::AuditEntry;
 use domain::id::WorkspaceId;
 use engine::ports::{NewSession, SessionDigest, StoredSession};
 use jiff::Timestamp;
@@ -10,7 +10,7 @@ use crate::access::{audit, users};
 use crate::error::SqlResult;
 use crate::row::{Cells, micros};
 
-pub(crate) fn insert_session(connection: &Connection, new: &NewSession, act: &Act) -> SqlResult<bool> {
+pub(crate) fn insert_session(connection: &Connection, new: &NewSession, act: &AuditEntry) -> SqlResult<bool> {
     let n_rows = connection
         .prepare_cached(
             "update users set last_login_at = ?4

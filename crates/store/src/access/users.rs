@@ -1,6 +1,6 @@
 //! Users and their sessions.
 
-use domain::access::audit::Act;
+use domain::access::audit::AuditEntry;
 use domain::access::permission::Role;
 use domain::access::user::User;
 use domain::id::{UserId, WorkspaceId};
@@ -33,7 +33,7 @@ pub(crate) fn insert_user(
     connection: &Connection,
     user: &User,
     password_hash: &str,
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<()> {
     connection
         .prepare_cached(
@@ -117,7 +117,11 @@ fn delete_sessions(connection: &Connection, user: &User) -> SqlResult<()> {
     Ok(())
 }
 
-pub(crate) fn update_user(connection: &Connection, change: &UserChange, act: &Act) -> SqlResult<UserEnd> {
+pub(crate) fn update_user(
+    connection: &Connection,
+    change: &UserChange,
+    act: &AuditEntry,
+) -> SqlResult<UserEnd> {
     let Some(before) = get_user(connection, change.workspace, change.id)? else { return Ok(UserEnd::Gone) };
     if before.role != change.seen_role {
         return Ok(UserEnd::Stale);
@@ -162,7 +166,7 @@ pub(crate) fn delete_user(
     connection: &Connection,
     (workspace, id): (WorkspaceId, UserId),
     seen_role: Role,
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<UserEnd> {
     let Some(user) = get_user(connection, workspace, id)? else { return Ok(UserEnd::Gone) };
     if user.role != seen_role {

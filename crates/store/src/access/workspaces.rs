@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::access::audit::Act;
+use domain::access::audit::AuditEntry;
 use domain::id::WorkspaceId;
 use rusqlite::Connection;
 
@@ -27,7 +27,7 @@ pub(crate) fn insert_workspace(
     connection: &Connection,
     id: WorkspaceId,
     name: &str,
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<()> {
     connection
         .prepare_cached("insert into workspaces (id, name, created_at) values (?1, ?2, ?3)")?

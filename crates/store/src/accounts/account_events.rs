@@ -1,6 +1,6 @@
 //! Events about accounts: the rows behind an event, read and written into its data.
 
-use domain::events::{AccountChange, AccountData, EventKind, MessagingLimit};
+use domain::events::{AccountChange, AccountData, EventKind, MessagingLimitData};
 use domain::id::{AccountId, WorkspaceId};
 use domain::json::Value;
 use jiff::Timestamp;
@@ -56,7 +56,7 @@ pub(crate) fn emit_waba_update(
         status: status.as_deref(),
         status_reason: status_reason.as_deref(),
         quality_rating: None,
-        messaging_limit: tier.map(|tier| MessagingLimit { tier: Some(tier), used_24h: None }),
+        messaging_limit: tier.map(|tier| MessagingLimitData { tier: Some(tier), used_24h: None }),
         field: Some(news.field),
         details: news.details,
     };
@@ -102,7 +102,7 @@ fn emit_account_data(
         status: Some(&status),
         status_reason: status_reason.as_deref(),
         quality_rating: quality_rating.as_deref(),
-        messaging_limit: Some(MessagingLimit { tier: tier.as_deref(), used_24h }),
+        messaging_limit: Some(MessagingLimitData { tier: tier.as_deref(), used_24h }),
         field,
         details,
     };

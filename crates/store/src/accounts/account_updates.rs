@@ -2,7 +2,7 @@
 
 use domain::events::AccountChange;
 use domain::id::{AccountId, WorkspaceId};
-use domain::webhooks_in::update::{AccountUpdate, HoldChange};
+use domain::webhooks_in::update::{AccountUpdate, SuspensionChange};
 use engine::ports::{Route, RoutedPart};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
@@ -100,10 +100,10 @@ fn subject(what: &str, account: Option<AccountId>) -> String {
 fn change_suspension(
     connection: &Connection,
     (place, account): UpdateTarget<'_>,
-    change: &HoldChange,
+    change: &SuspensionChange,
     (at, now): (Option<Timestamp>, Timestamp),
 ) -> SqlResult<bool> {
-    let (HoldChange::Hold(cause, _) | HoldChange::Lift(cause)) = change;
+    let (SuspensionChange::Hold(cause, _) | SuspensionChange::Lift(cause)) = change;
     if !update_watermarks::advance(
         connection,
         place,
@@ -116,14 +116,14 @@ fn change_suspension(
     let only = account.as_ref().map(AccountId::as_bytes);
     let n_rows = match change {
         // An account that is held for another cause stays so: the end of this one would not be the end of that one.
-        HoldChange::Hold(cause, reason) => connection
+        SuspensionChange::Hold(cause, reason) => connection
             .prepare_cached(
                 "update accounts set status = 'held', status_reason = ?4, suspension_cause = ?5, updated_at = ?6
                  where workspace_id = ?1 and waba_id = ?2 and removed_at is null and status = 'connected'
                    and (?3 is null or id = ?3)",
             )?
             .execute(params![workspace.as_bytes(), waba_id, only, reason, cause.as_str(), micros(now)])?,
-        HoldChange::Lift(cause) => connection
+        SuspensionChange::Lift(cause) => connection
             .prepare_cached(
                 "update accounts set status = 'connected', status_reason = null, suspension_cause = null, updated_at = ?5
                  where workspace_id = ?1 and waba_id = ?2 and removed_at is null and status = 'held'

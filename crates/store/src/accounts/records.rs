@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use domain::access::audit::Act;
+use domain::access::audit::AuditEntry;
 use domain::accounts::account::Account;
-use domain::check::Change;
+use domain::check::Patch;
 use domain::events::AccountChange;
 use domain::id::{AccountId, WorkspaceId};
 use engine::ports::{AccountChanges, AccountRecord, NewAccount, Removal};
@@ -75,7 +75,7 @@ pub(crate) fn insert_account(
     connection: &Connection,
     sealer: &Sealer,
     new: &NewAccount,
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<()> {
     let AccountRecord { account, access_token, app_secret, verify_token_digest, .. } = &new.record;
     if account.is_default {
@@ -121,7 +121,7 @@ pub(crate) fn delete_account(
     workspace: WorkspaceId,
     id: AccountId,
     is_forced: bool,
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<Removal> {
     let keys = (workspace.as_bytes(), id.as_bytes());
     let known: Option<(bool, bool)> = connection
@@ -165,7 +165,7 @@ pub(crate) fn update_account(
     sealer: &Sealer,
     (workspace, id): (WorkspaceId, AccountId),
     changes: &AccountChanges,
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<bool> {
     if status::get_profile(connection, workspace, id)?.is_none() {
         return Ok(false);
@@ -176,22 +176,22 @@ pub(crate) fn update_account(
             .prepare_cached("update accounts set is_default = 0 where workspace_id = ?1 and is_default = 1")?
             .execute([workspace.as_bytes()])?;
     }
-    if !matches!(changes.app_secret, Change::Keep) {
+    if !matches!(changes.app_secret, Patch::Keep) {
         replace_secret(connection, sealer, (workspace, id), changes.old_app_secret_until)?;
     }
     let seal = |column, secret| sealer.seal(&seal_context(id, column), secret);
     let token = changes.access_token.as_ref().map(|token| seal("access_token", token)).transpose()?;
     let app_secret = match &changes.app_secret {
-        Change::Set(secret) => Some(seal("app_secret", secret)?),
-        Change::Keep | Change::Clear => None,
+        Patch::Set(secret) => Some(seal("app_secret", secret)?),
+        Patch::Keep | Patch::Clear => None,
     };
     let digest = match &changes.verify_token_digest {
-        Change::Set(digest) => Some(*digest),
-        Change::Keep | Change::Clear => None,
+        Patch::Set(digest) => Some(*digest),
+        Patch::Keep | Patch::Clear => None,
     };
     let fetches_links = match changes.fetches_links {
-        Change::Set(fetches) => Some(fetches),
-        Change::Keep | Change::Clear => None,
+        Patch::Set(fetches) => Some(fetches),
+        Patch::Keep | Patch::Clear => None,
     };
     connection
         .prepare_cached(
@@ -211,13 +211,13 @@ pub(crate) fn update_account(
             keys.1,
             changes.name,
             token,
-            !matches!(changes.app_secret, Change::Keep),
+            !matches!(changes.app_secret, Patch::Keep),
             app_secret,
-            !matches!(changes.verify_token_digest, Change::Keep),
+            !matches!(changes.verify_token_digest, Patch::Keep),
             digest,
             changes.is_default,
             micros(act.at),
-            !matches!(changes.fetches_links, Change::Keep),
+            !matches!(changes.fetches_links, Patch::Keep),
             fetches_links,
         ])?;
     if let Some(reason) = &changes.lifts_hold {

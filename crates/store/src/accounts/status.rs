@@ -1,9 +1,9 @@
 //! Status and profile of an account, as reported by Meta.
 
-use domain::access::audit::Act;
+use domain::access::audit::AuditEntry;
 use domain::events::AccountChange;
 use domain::id::{AccountId, WorkspaceId};
-use domain::webhooks_in::update::HoldCause;
+use domain::webhooks_in::update::SuspensionCause;
 use engine::ports::NumberInfo;
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -15,14 +15,14 @@ use crate::revisions;
 use crate::row::micros;
 
 /// What an account that Meta refuses is held for.
-pub(crate) const REFUSED: &str = HoldCause::Refused.as_str();
+pub(crate) const REFUSED: &str = SuspensionCause::Refused.as_str();
 
 pub(crate) fn update_status(
     connection: &Connection,
     workspace: WorkspaceId,
     id: AccountId,
     reason: Option<&str>,
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<()> {
     let status = if reason.is_some() { "held" } else { "connected" };
     let n_rows = connection

@@ -1,6 +1,6 @@
 //! Events about contacts.
 
-use domain::events::{EventKind, PersonData};
+use domain::events::{ContactData, EventKind};
 use domain::id::{AccountId, ContactId, WorkspaceId};
 use domain::json::Object;
 use jiff::Timestamp;
@@ -34,7 +34,7 @@ pub(crate) fn emit_contact(
     let email: Option<String> = cells.get()?;
     let custom_fields: Object = cells.json()?;
     let opted_out_reason: Option<String> = cells.get()?;
-    let data = PersonData {
+    let data = ContactData {
         id: contact,
         phone_number: phone_number.as_deref(),
         user_id: user_id.as_deref(),

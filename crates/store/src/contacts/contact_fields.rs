@@ -1,8 +1,8 @@
 //! Fields of a contact that a person or an application writes, before and after a change.
 
-use domain::check::Change;
+use domain::check::Patch;
 use domain::contacts::contact::{ContactChange, CustomFields, custom_text};
-use domain::contacts::opt_out::{OptOut, OptOutReason, Wish};
+use domain::contacts::opt_out::{OptOut, OptOutReason, OptOutSignal};
 use domain::id::{ContactId, WorkspaceId};
 use domain::json::Object;
 use jiff::Timestamp;
@@ -78,20 +78,20 @@ impl ContactFields {
         set(&mut after.user_id, change.user_id.clone(), |user| user.as_str().to_owned());
         set(&mut after.stage, change.stage.clone(), |stage| stage);
         set(&mut after.email, change.email.clone(), |email| email);
-        let is_profiles_own = matches!(&change.name, Change::Set(name) if profile_name == Some(name));
+        let is_profiles_own = matches!(&change.name, Patch::Set(name) if profile_name == Some(name));
         if self.name.is_some() || !is_profiles_own {
             set(&mut after.name, change.name.clone(), |name| name);
         }
         match &change.tags {
-            Change::Keep => {}
-            Change::Clear => after.tags.clear(),
-            Change::Set(tags) => after.tags.clone_from(tags),
+            Patch::Keep => {}
+            Patch::Clear => after.tags.clear(),
+            Patch::Set(tags) => after.tags.clone_from(tags),
         }
         match &change.custom_fields {
-            Change::Keep => {}
-            Change::Clear => after.custom_fields = Object::new(),
-            Change::Set(CustomFields::All(fields)) => after.custom_fields.clone_from(fields),
-            Change::Set(CustomFields::Some(texts)) => {
+            Patch::Keep => {}
+            Patch::Clear => after.custom_fields = Object::new(),
+            Patch::Set(CustomFields::All(fields)) => after.custom_fields.clone_from(fields),
+            Patch::Set(CustomFields::Some(texts)) => {
                 for (key, value) in texts {
                     if after.custom_fields.get(key).map(custom_text).as_deref() != Some(value) {
                         after.custom_fields.insert(key, value.as_str());
@@ -100,19 +100,19 @@ impl ContactFields {
             }
         }
         let wish = match change.opted_out {
-            Change::Keep => None,
-            Change::Set(true) => Some(Wish::Stop),
-            Change::Set(false) | Change::Clear => Some(Wish::Start),
+            Patch::Keep => None,
+            Patch::Set(true) => Some(OptOutSignal::Stop),
+            Patch::Set(false) | Patch::Clear => Some(OptOutSignal::Start),
         };
         // To say what is so already is no new wish: the reason stays what it was.
         if let Some(wish) = wish
-            && self.opt_out.stopped.is_some() != (wish == Wish::Stop)
+            && self.opt_out.stopped.is_some() != (wish == OptOutSignal::Stop)
         {
             let at = self.opt_out.wished_at.map_or(now, |before| before.max(now));
             after.opt_out = match wish {
-                Wish::Stop => self.opt_out.after(wish, at, reason),
+                OptOutSignal::Stop => self.opt_out.after(wish, at, reason),
                 // The application's word counts against a wish of the same moment.
-                Wish::Start => OptOut { wished_at: Some(at), stopped: None },
+                OptOutSignal::Start => OptOut { wished_at: Some(at), stopped: None },
             };
         }
         after
@@ -164,10 +164,10 @@ impl ContactFields {
     }
 }
 
-fn set<T>(place: &mut Option<String>, change: Change<T>, text: impl FnOnce(T) -> String) {
+fn set<T>(place: &mut Option<String>, change: Patch<T>, text: impl FnOnce(T) -> String) {
     match change {
-        Change::Keep => {}
-        Change::Clear => *place = None,
-        Change::Set(value) => *place = Some(text(value)),
+        Patch::Keep => {}
+        Patch::Clear => *place = None,
+        Patch::Set(value) => *place = Some(text(value)),
     }
 }

@@ -3,7 +3,7 @@
 use domain::contacts::phone::PhoneNumber;
 use domain::id::{AccountId, ContactId, WorkspaceId};
 use domain::messages::window::Window;
-use domain::webhooks_in::update::Person;
+use domain::webhooks_in::update::WhatsAppUser;
 use engine::ports::Recipient;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
@@ -118,7 +118,7 @@ pub(crate) fn find_by_bsuid(
 pub(crate) fn find_by_identifiers(
     connection: &Connection,
     workspace: WorkspaceId,
-    person: &Person,
+    person: &WhatsAppUser,
 ) -> SqlResult<Option<ContactId>> {
     let numbered = match &person.wa_id {
         Some(wa_id) => find_by_any_spelling(connection, workspace, wa_id)?,

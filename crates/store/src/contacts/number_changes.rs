@@ -4,7 +4,7 @@
 //! left it, whenever we hear of it, and what comes after it is a stranger's.
 
 use domain::id::WorkspaceId;
-use domain::webhooks_in::update::{Moved, Person};
+use domain::webhooks_in::update::{NumberChange, WhatsAppUser};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
@@ -18,9 +18,9 @@ const MAX_CHANGES: usize = 16;
 pub(crate) fn current_identifiers(
     connection: &Connection,
     workspace: WorkspaceId,
-    then: &Person,
+    then: &WhatsAppUser,
     at: Timestamp,
-) -> SqlResult<Person> {
+) -> SqlResult<WhatsAppUser> {
     let mut person = then.clone();
     let mut since = micros(at);
     for _ in 0..MAX_CHANGES {
@@ -46,7 +46,7 @@ pub(crate) fn current_identifiers(
 }
 
 /// When an id was left, and for which number and user id.
-struct NumberChange {
+struct StoredNumberChange {
     at: i64,
     wa_id: Option<String>,
     user_id: Option<String>,
@@ -57,13 +57,13 @@ fn find_change(
     workspace: WorkspaceId,
     old_id: &str,
     since: i64,
-) -> SqlResult<Option<NumberChange>> {
+) -> SqlResult<Option<StoredNumberChange>> {
     let mut statement = connection.prepare_cached(
         "select changed_at, wa_id, bsuid from number_changes where workspace_id = ?1 and old_id = ?2 and changed_at >= ?3",
     )?;
     let found = statement
         .query_row((workspace.as_bytes(), old_id, since), |row| {
-            Ok(NumberChange { at: row.get(0)?, wa_id: row.get(1)?, user_id: row.get(2)? })
+            Ok(StoredNumberChange { at: row.get(0)?, wa_id: row.get(1)?, user_id: row.get(2)? })
         })
         .optional()?;
     Ok(found)
@@ -80,8 +80,8 @@ pub(crate) fn is_former(connection: &Connection, workspace: WorkspaceId, wa_id: 
 pub(crate) fn insert_change(
     connection: &Connection,
     workspace: WorkspaceId,
-    moved: &Moved,
-    to: &Person,
+    moved: &NumberChange,
+    to: &WhatsAppUser,
 ) -> SqlResult<()> {
     let old_ids = [
         moved.from.wa_id.as_ref().filter(|old| to.wa_id.as_ref().is_some_and(|new| new != *old)),

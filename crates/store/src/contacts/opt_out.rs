@@ -3,7 +3,7 @@
 //! **Invariant:** every wish goes through here, whoever tells of it; the last one by its own time counts, and of two at
 //! once the one for less.
 
-use domain::contacts::opt_out::{OptOut, OptOutReason, Wish};
+use domain::contacts::opt_out::{OptOut, OptOutReason, OptOutSignal};
 use domain::id::{AccountId, ContactId, WorkspaceId};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
@@ -20,7 +20,7 @@ pub(crate) fn opt_out(
     (at, reason): (Timestamp, OptOutReason),
     now: Timestamp,
 ) -> SqlResult<()> {
-    apply_signal(connection, place, contact, (Wish::Stop, at, reason), now)
+    apply_signal(connection, place, contact, (OptOutSignal::Stop, at, reason), now)
 }
 
 /// Writes down that a person takes marketing again, said at a time and for a reason.
@@ -31,14 +31,14 @@ pub(crate) fn opt_in(
     (at, reason): (Timestamp, OptOutReason),
     now: Timestamp,
 ) -> SqlResult<()> {
-    apply_signal(connection, place, contact, (Wish::Start, at, reason), now)
+    apply_signal(connection, place, contact, (OptOutSignal::Start, at, reason), now)
 }
 
 pub(crate) fn apply_signal(
     connection: &Connection,
     (workspace, account): (WorkspaceId, Option<AccountId>),
     contact: ContactId,
-    (wish, at, reason): (Wish, Timestamp, OptOutReason),
+    (wish, at, reason): (OptOutSignal, Timestamp, OptOutReason),
     now: Timestamp,
 ) -> SqlResult<()> {
     let Some(known) = get_opt_out(connection, workspace, contact)? else { return Ok(()) };

@@ -2,7 +2,7 @@
 
 use domain::contacts::phone::PhoneNumber;
 use domain::id::{AccountId, ContactId, WorkspaceId};
-use domain::webhooks_in::update::{Moved, Person};
+use domain::webhooks_in::update::{NumberChange, WhatsAppUser};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
@@ -15,15 +15,15 @@ pub(crate) fn apply_number_change(
     connection: &Connection,
     place: (WorkspaceId, AccountId),
     fresh: ContactId,
-    moved: &Moved,
+    moved: &NumberChange,
     now: Timestamp,
 ) -> SqlResult<ContactId> {
     let (workspace, _) = place;
-    let named = Person { name: None, username: None, ..moved.from.clone() };
+    let named = WhatsAppUser { name: None, username: None, ..moved.from.clone() };
     // Several of our numbers may tell of the same move, and a later move may have been told before this one.
     let to = number_changes::current_identifiers(connection, workspace, &moved.to, moved.at)?;
     number_changes::insert_change(connection, workspace, moved, &to)?;
-    let person = Person {
+    let person = WhatsAppUser {
         wa_id: to.wa_id.clone().or(named.wa_id.clone()),
         user_id: to.user_id.clone().or(named.user_id.clone()),
         name: moved.from.name.clone(),
@@ -43,7 +43,7 @@ fn update_identifiers(
     connection: &Connection,
     (workspace, account): (WorkspaceId, AccountId),
     contact: ContactId,
-    (from, to): (&Person, &Person),
+    (from, to): (&WhatsAppUser, &WhatsAppUser),
     now: Timestamp,
 ) -> SqlResult<()> {
     let before = ids(connection, workspace, contact)?;

@@ -1,7 +1,7 @@
 //! People: found by every number and id they are known by, met once, merged when two turn out to be one.
 
 use domain::id::{AccountId, ContactId, WorkspaceId};
-use domain::webhooks_in::update::Person;
+use domain::webhooks_in::update::WhatsAppUser;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
@@ -14,7 +14,7 @@ pub(crate) fn create_contact(
     connection: &Connection,
     (workspace, account): (WorkspaceId, AccountId),
     contact: ContactId,
-    person: &Person,
+    person: &WhatsAppUser,
     now: Timestamp,
 ) -> SqlResult<()> {
     connection
@@ -43,7 +43,7 @@ pub(crate) fn resolve_contact(
     connection: &Connection,
     (workspace, account): (WorkspaceId, AccountId),
     fresh: ContactId,
-    person: &Person,
+    person: &WhatsAppUser,
     now: Timestamp,
 ) -> SqlResult<ContactId> {
     let Some(contact) = lookup::find_by_identifiers(connection, workspace, person)? else {
@@ -60,7 +60,7 @@ pub(crate) fn enrich_contact(
     connection: &Connection,
     (workspace, account): (WorkspaceId, AccountId),
     contact: ContactId,
-    person: &Person,
+    person: &WhatsAppUser,
     now: Timestamp,
 ) -> SqlResult<()> {
     // Read and compared here: most of the time there is nothing new, and nothing is written then.

@@ -3,10 +3,10 @@
 //! **Invariant:** a change and its event are written in one transaction. An update that changes nothing writes no
 //! event.
 
-use domain::access::audit::{Act, Action, Subject, SubjectKind};
-use domain::check::Change;
+use domain::access::audit::{AuditAction, AuditEntry, AuditTarget, AuditTargetKind};
+use domain::check::Patch;
 use domain::contacts::contact::{ContactChange, MAX_CUSTOM_FIELDS};
-use domain::contacts::phone::{PhoneNumber, UserId};
+use domain::contacts::phone::{Bsuid, PhoneNumber};
 use domain::id::{ContactId, WorkspaceId};
 use engine::ports::{Contact, ContactEnd, ContactPut, ContactTarget};
 use jiff::Timestamp;
@@ -24,7 +24,7 @@ pub(crate) fn upsert_contacts(
     connection: &Connection,
     workspace: WorkspaceId,
     puts: &[ContactPut],
-    (act, now): (Option<&Act>, Timestamp),
+    (act, now): (Option<&AuditEntry>, Timestamp),
 ) -> SqlResult<Vec<ContactEnd>> {
     connection.prepare_cached("savepoint contacts")?.execute(())?;
     let ends: SqlResult<Vec<_>> =
@@ -41,18 +41,18 @@ pub(crate) fn upsert_contacts(
 }
 
 /// Writes down in the audit log what was done: ids and counts, no names and no numbers.
-fn insert_audit_entry(connection: &Connection, act: &Act, ends: &[ContactEnd]) -> SqlResult<()> {
+fn insert_audit_entry(connection: &Connection, act: &AuditEntry, ends: &[ContactEnd]) -> SqlResult<()> {
     let (mut n_created, mut n_updated) = (0_i64, 0_i64);
     let mut changed = None;
     for end in ends {
         match end {
             ContactEnd::Created(contact) => {
                 n_created += 1;
-                changed = Some((contact.id, Action::ContactAdded));
+                changed = Some((contact.id, AuditAction::ContactAdded));
             }
             ContactEnd::Updated(contact) => {
                 n_updated += 1;
-                changed = Some((contact.id, Action::ContactChanged));
+                changed = Some((contact.id, AuditAction::ContactChanged));
             }
             ContactEnd::Unchanged(_)
             | ContactEnd::Taken(_)
@@ -63,9 +63,9 @@ fn insert_audit_entry(connection: &Connection, act: &Act, ends: &[ContactEnd]) -
     }
     let Some((id, action)) = changed else { return Ok(()) };
     let act = act.clone();
-    let act = if act.subject.kind == SubjectKind::Contact {
-        let subject = Subject { id: id.to_string(), ..act.subject };
-        Act { action, subject, ..act }
+    let act = if act.subject.kind == AuditTargetKind::Contact {
+        let subject = AuditTarget { id: id.to_string(), ..act.subject };
+        AuditEntry { action, subject, ..act }
     } else {
         act.with("created", n_created).with("updated", n_updated)
     };
@@ -172,7 +172,7 @@ fn find_owner(
     change: &ContactChange,
 ) -> SqlResult<IdentifierOwner> {
     let number: Option<&PhoneNumber> = given(&change.phone_number);
-    let user: Option<&UserId> = given(&change.user_id);
+    let user: Option<&Bsuid> = given(&change.user_id);
     let by_number = match number {
         Some(number) => lookup::find_by_any_spelling(connection, workspace, number.digits())?,
         None => None,
@@ -188,10 +188,10 @@ fn find_owner(
     })
 }
 
-fn given<T>(change: &Change<T>) -> Option<&T> {
+fn given<T>(change: &Patch<T>) -> Option<&T> {
     match change {
-        Change::Set(value) => Some(value),
-        Change::Keep | Change::Clear => None,
+        Patch::Set(value) => Some(value),
+        Patch::Keep | Patch::Clear => None,
     }
 }
 

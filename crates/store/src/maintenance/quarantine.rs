@@ -3,7 +3,7 @@
 //! **Invariant:** a message that may have left since the copy was made does not leave again by itself (I2).
 
 use domain::id::{MessageId, WorkspaceId};
-use domain::messages::message::Status;
+use domain::messages::message::MessageStatus;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -28,7 +28,7 @@ pub(crate) fn quarantine_messages(connection: &Connection, now: Timestamp, limit
     let room = limit.saturating_sub(u32::try_from(found.len()).unwrap_or(u32::MAX));
     found.extend(list_due(connection, now, room)?);
     for (workspace, message) in &found {
-        terminate::terminate(connection, *workspace, *message, (Status::Unknown, None), now)?;
+        terminate::terminate(connection, *workspace, *message, (MessageStatus::Unknown, None), now)?;
     }
     if found.is_empty() {
         connection.prepare_cached("delete from backup_markers")?.execute(())?;

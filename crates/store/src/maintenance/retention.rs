@@ -8,7 +8,7 @@
 //! Lists are walked by position, which follows time: a walk ends at the first row that is too young.
 
 use domain::id::{MessageId, WorkspaceId};
-use domain::messages::message::Status;
+use domain::messages::message::MessageStatus;
 use engine::ports::{Overdue, SweepPlace, Swept};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -103,17 +103,17 @@ fn by_age(position: i64, at: Timestamp, before: Timestamp) -> SqlResult<Candidat
 }
 
 /// Whether nothing more happens to a message by our own doing.
-fn is_at_its_end(status: Status) -> bool {
+fn is_at_its_end(status: MessageStatus) -> bool {
     match status {
-        Status::Queued | Status::Sending | Status::Unknown => false,
-        Status::Sent
-        | Status::Failed
-        | Status::Delivered
-        | Status::Read
-        | Status::Played
-        | Status::Expired
-        | Status::Canceled
-        | Status::Received => true,
+        MessageStatus::Queued | MessageStatus::Sending | MessageStatus::Unknown => false,
+        MessageStatus::Sent
+        | MessageStatus::Failed
+        | MessageStatus::Delivered
+        | MessageStatus::Read
+        | MessageStatus::Played
+        | MessageStatus::Expired
+        | MessageStatus::Canceled
+        | MessageStatus::Received => true,
     }
 }
 

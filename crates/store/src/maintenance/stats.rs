@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn no_figure_looks_at_all_messages_or_all_deliveries() {
         let mut connection = Connection::open_in_memory().unwrap();
-        migrate::run(&mut connection, Timestamp::UNIX_EPOCH).unwrap();
+        crate::sqlite::migrate::run(&mut connection, Timestamp::UNIX_EPOCH).unwrap();
         for (sql, index) in [
             (UNKNOWN, "messages_unknown"),
             (DELIVERIES, "deliveries_expiring"),

@@ -1,7 +1,7 @@
 //! The processes at work, and what dead ones left behind.
 
 use domain::id::{MessageId, WorkerId, WorkspaceId};
-use domain::messages::message::Status;
+use domain::messages::message::MessageStatus;
 use engine::ports::Departure;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};
@@ -47,7 +47,7 @@ pub(crate) fn recover_leases(
              limit ?2",
         )?;
         let mut rows = statement.query((micros(silent_since), limit))?;
-        let mut left: Vec<(WorkspaceId, MessageId, Status, bool)> = Vec::new();
+        let mut left: Vec<(WorkspaceId, MessageId, MessageStatus, bool)> = Vec::new();
         while let Some(row) = rows.next()? {
             let mut cells = Cells::new("messages", row);
             left.push((cells.id()?, cells.id()?, cells.word()?, cells.flag()?));

@@ -4,7 +4,7 @@
 
 use domain::id::{AccountId, MediaId, MessageId, WorkspaceId};
 use domain::media::announced;
-use domain::webhooks_in::update::Inbound;
+use domain::webhooks_in::update::InboundMessage;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -57,7 +57,7 @@ pub(crate) fn insert_announced(
     connection: &Connection,
     (workspace, account): (WorkspaceId, AccountId),
     (id, message_id): (MediaId, MessageId),
-    message: &Inbound,
+    message: &InboundMessage,
     now: Timestamp,
 ) -> SqlResult<bool> {
     let Some(file) = announced(message) else { return Ok(false) };

@@ -1,9 +1,9 @@
 //! Acceptance: the caller's key, window and wishes checked and the message written, in one transaction.
 
 use domain::id::{AccountId, KeyId, WorkspaceId};
-use domain::messages::message::{Direction, Status};
+use domain::messages::message::{Direction, MessageStatus};
 use domain::messages::window::Window;
-use domain::webhooks_in::update::Person;
+use domain::webhooks_in::update::WhatsAppUser;
 use engine::ports::{Admission, Known, NewMessage, Plan, Recipient, SentAs};
 use rusqlite::{Connection, params};
 
@@ -70,19 +70,19 @@ fn insert_row(
     let contact = match known {
         Some(known) => known,
         None => {
-            let person = Person {
+            let person = WhatsAppUser {
                 wa_id: wa_id.map(str::to_owned),
                 user_id: user_id.map(str::to_owned),
-                ..Person::default()
+                ..WhatsAppUser::default()
             };
             resolve::create_contact(connection, (new.workspace, new.account), new.contact, &person, new.now)?;
             new.contact
         }
     };
     let (status, mode, n_attempts) = match new.plan {
-        Plan::Now => (Status::Sending, "sync", 1),
-        Plan::Wait => (Status::Queued, "sync", 0),
-        Plan::Queue { .. } => (Status::Queued, "queue", 0),
+        Plan::Now => (MessageStatus::Sending, "sync", 1),
+        Plan::Wait => (MessageStatus::Queued, "sync", 0),
+        Plan::Queue { .. } => (MessageStatus::Queued, "queue", 0),
     };
     let (due_at, order_at) = match new.plan {
         Plan::Now | Plan::Wait => (None, None),
@@ -138,8 +138,12 @@ fn insert_row(
             has_marketing_fallback && !swaps,
         ])?;
     if !is_held && let Some(message) = outbound_state::get_state(connection, new.workspace, new.id)? {
-        queue_depth::update_depth(connection, new.account, true, (None, Status::Queued))?;
-        message_events::emit_status(connection, &message, &MessageStep::ours(Status::Queued, new.now))?;
+        queue_depth::update_depth(connection, new.account, true, (None, MessageStatus::Queued))?;
+        message_events::emit_status(
+            connection,
+            &message,
+            &MessageStep::ours(MessageStatus::Queued, new.now),
+        )?;
     }
     Ok(())
 }

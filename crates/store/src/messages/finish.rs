@@ -1,8 +1,8 @@
 //! End of an attempt to send a message.
 
-use domain::messages::message::Status;
-use domain::meta_error::{Class, MetaError};
-use domain::webhooks_in::update::Person;
+use domain::messages::message::MessageStatus;
+use domain::meta_error::{MetaError, MetaErrorClass};
+use domain::webhooks_in::update::WhatsAppUser;
 use engine::ports::{Claim, KeptAnswer, Settled, Settlement};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
@@ -38,9 +38,9 @@ pub(crate) fn finish_attempt(
         return Ok(if is_held { Settled::Held } else { Settled::Lost });
     }
     let (reached, wamid, failure) = match end {
-        Settlement::Sent(accepted) => (Status::Sent, Some(accepted.wamid.as_str()), None),
-        Settlement::Failed(failure) => (Status::Failed, None, Some(failure)),
-        Settlement::Unknown { .. } => (Status::Unknown, None, None),
+        Settlement::Sent(accepted) => (MessageStatus::Sent, Some(accepted.wamid.as_str()), None),
+        Settlement::Failed(failure) => (MessageStatus::Failed, None, Some(failure)),
+        Settlement::Unknown { .. } => (MessageStatus::Unknown, None, None),
         Settlement::Again { due_at, is_kept, error } => {
             return requeue(connection, &current, (*due_at, *is_kept), error.as_ref(), now);
         }
@@ -49,7 +49,7 @@ pub(crate) fn finish_attempt(
     current.status = before.after(reached);
     let meta = failure.and_then(|failure| failure.meta.as_ref());
     // A report may have told us sooner: then the message has failed for Meta's reason, not for ours.
-    let has_failed = current.status == Status::Failed && before != Status::Failed;
+    let has_failed = current.status == MessageStatus::Failed && before != MessageStatus::Failed;
     connection
         .prepare_cached(
             "update messages
@@ -77,10 +77,10 @@ pub(crate) fn finish_attempt(
         wamids::insert_wamid(connection, &current, &accepted.wamid, claim.attempt)?;
         // Meta nearly always answers with the very number that was asked for.
         if accepted.wa_id != current.wa_id || accepted.user_id.is_some() {
-            let person = Person {
+            let person = WhatsAppUser {
                 wa_id: accepted.wa_id.clone(),
                 user_id: accepted.user_id.clone(),
-                ..Person::default()
+                ..WhatsAppUser::default()
             };
             resolve::enrich_contact(
                 connection,
@@ -100,13 +100,13 @@ pub(crate) fn finish_attempt(
     if let Some(error) = meta {
         error_effects::apply_error_effects(connection, &current, error, (now, now))?;
         // Of an answer only: what a report says of the template may be over by now.
-        if error.class() == Class::PauseTemplate {
+        if error.class() == MetaErrorClass::PauseTemplate {
             let place = (claim.workspace, current.account);
             updates::apply_refusal(connection, place, current.message, (error, now))?;
         }
     }
     // An unknown outcome without an answer is one whose task is gone: its key must not be free, the message may be out.
-    if answer.is_some() || reached != Status::Unknown {
+    if answer.is_some() || reached != MessageStatus::Unknown {
         idempotency::finish_record(connection, claim.workspace, claim.message, answer)?;
     }
     Ok(if is_held { Settled::Held } else { Settled::Lost })
@@ -120,7 +120,7 @@ fn requeue(
     error: Option<&MetaError>,
     now: Timestamp,
 ) -> SqlResult<Settled> {
-    let is_ours = matches!(current.status, Status::Sending | Status::Queued);
+    let is_ours = matches!(current.status, MessageStatus::Sending | MessageStatus::Queued);
     connection
         .prepare_cached(
             "update messages
@@ -142,12 +142,12 @@ fn requeue(
         messaging_limit::count_recipient(connection, current, now)?;
         return Ok(Settled::Lost);
     }
-    let steps = (Some(current.status), Status::Queued);
+    let steps = (Some(current.status), MessageStatus::Queued);
     queue_depth::update_depth(connection, current.account, current.is_of_queue, steps)?;
     timeline::insert_entry(
         connection,
         current,
-        &TimelineRow { error, ..TimelineRow::ours(Status::Queued, now) },
+        &TimelineRow { error, ..TimelineRow::ours(MessageStatus::Queued, now) },
     )?;
     messaging_limit::release_reservation(connection, current)?;
     Ok(Settled::Held)

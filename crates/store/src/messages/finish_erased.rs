@@ -1,6 +1,6 @@
 //! End of an attempt whose contact was erased in the meantime.
 
-use domain::messages::message::Status;
+use domain::messages::message::MessageStatus;
 use engine::ports::{Claim, Settlement};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
@@ -21,10 +21,10 @@ pub(crate) fn finish_erased_attempt(
     now: Timestamp,
 ) -> SqlResult<()> {
     let (reached, wamid, failure_code) = match end {
-        Settlement::Sent(accepted) => (Status::Sent, Some(accepted.wamid.as_str()), None),
-        Settlement::Failed(failure) => (Status::Failed, None, Some(failure.code)),
-        Settlement::Unknown { .. } => (Status::Unknown, None, None),
-        Settlement::Again { .. } => (Status::Canceled, None, None),
+        Settlement::Sent(accepted) => (MessageStatus::Sent, Some(accepted.wamid.as_str()), None),
+        Settlement::Failed(failure) => (MessageStatus::Failed, None, Some(failure.code)),
+        Settlement::Unknown { .. } => (MessageStatus::Unknown, None, None),
+        Settlement::Again { .. } => (MessageStatus::Canceled, None, None),
     };
     let digest = wamid.map(wamids::erased_wamid);
     let before = current.status;
@@ -42,7 +42,7 @@ pub(crate) fn finish_erased_attempt(
             claim.message.as_bytes(),
             current.status.as_str(),
             digest,
-            failure_code.filter(|_| current.status == Status::Failed),
+            failure_code.filter(|_| current.status == MessageStatus::Failed),
             micros(now),
             is_held,
         ])?;

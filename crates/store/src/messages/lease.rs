@@ -4,10 +4,10 @@
 
 use std::sync::Arc;
 
-use domain::access::audit::Act;
-use domain::contacts::phone::{PhoneNumber, UserId};
+use domain::access::audit::AuditEntry;
+use domain::contacts::phone::{Bsuid, PhoneNumber};
 use domain::id::{ContactId, MessageId, WorkerId, WorkspaceId};
-use domain::messages::message::Status;
+use domain::messages::message::MessageStatus;
 use domain::messages::window::Window;
 use engine::ports::{Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, Recipient, Settled};
 use jiff::Timestamp;
@@ -56,7 +56,7 @@ fn read_leased(
     let wa_id: Option<String> = cells.get()?;
     let user_id: Option<String> = cells.get()?;
     let number = wa_id.and_then(|wa_id| PhoneNumber::from_wa_id(&wa_id).ok()).map(Recipient::Phone);
-    let user = user_id.and_then(|user_id| UserId::parse(&user_id).ok()).map(Recipient::User);
+    let user = user_id.and_then(|user_id| Bsuid::parse(&user_id).ok()).map(Recipient::User);
     let recipient = number.or(user).ok_or(SqlError::Bug("a message without a recipient"))?;
     let kind = cells.get()?;
     let content: Option<String> = cells.get()?;
@@ -118,7 +118,7 @@ fn lease_some(
         if let Some(until) = paced_until(request, &due.claimed.recipient) {
             postpone(connection, &due.claimed.claim, until)?;
         } else if due.is_refused(request.now) {
-            let end = (Status::Failed, Some("recipient_opted_out"));
+            let end = (MessageStatus::Failed, Some("recipient_opted_out"));
             terminate::terminate(connection, request.workspace, due.message, end, request.now)?;
             round.n_settled += 1;
         } else if !is_open && leaves_as_template && !has_capacity(connection, request, room, &due)? {
@@ -143,7 +143,7 @@ fn lease_some(
                 ..due.claimed
             });
         } else {
-            let end = (Status::Failed, Some("outside_window"));
+            let end = (MessageStatus::Failed, Some("outside_window"));
             terminate::terminate(connection, request.workspace, due.message, end, request.now)?;
             round.n_settled += 1;
         }
@@ -271,7 +271,12 @@ fn lease_message(
     if n_rows != 1 {
         return Err(SqlError::Bug("a due message was not there to be claimed"));
     }
-    queue_depth::update_depth(connection, claim.account, is_of_queue, (Some(Status::Queued), Status::Sending))
+    queue_depth::update_depth(
+        connection,
+        claim.account,
+        is_of_queue,
+        (Some(MessageStatus::Queued), MessageStatus::Sending),
+    )
 }
 
 /// A message that waited for its turn leaves now.
@@ -294,7 +299,7 @@ pub(crate) fn begin_attempt(connection: &Connection, claim: &Claim, now: Timesta
             micros(now),
         ))?;
     let Some(before) = before.filter(|_| n_rows == 1) else { return Ok(Settled::Lost) };
-    let after = if before.status == Status::Queued { Status::Sending } else { before.status };
+    let after = if before.status == MessageStatus::Queued { MessageStatus::Sending } else { before.status };
     queue_depth::update_depth(connection, before.account, before.is_of_queue, (Some(before.status), after))?;
     Ok(Settled::Held)
 }
@@ -304,7 +309,7 @@ pub(crate) fn lease_unknown(
     workspace: WorkspaceId,
     message: MessageId,
     (worker, token): (WorkerId, ClaimToken),
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<Option<Claimed>> {
     let sql = format!(
         "select {COLUMNS} from messages m

@@ -1,10 +1,10 @@
 //! Events about messages.
 
-use domain::events::{Context, ErrorData, EventKind, IncomingData, OutboundData};
+use domain::events::{ContextData, ErrorData, EventKind, IncomingData, OutboundData};
 use domain::id::{AccountId, ContactId, MediaId, MessageId, WorkspaceId};
-use domain::messages::message::{Pricing, Status};
+use domain::messages::message::{MessageStatus, Pricing};
 use domain::meta_error::MetaError;
-use domain::webhooks_in::update::Inbound;
+use domain::webhooks_in::update::InboundMessage;
 use engine::metrics::Step as Counted;
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -17,7 +17,7 @@ use crate::sqlite::step_counts;
 
 /// A step of a message that is told.
 pub(crate) struct MessageStep<'a> {
-    pub(crate) reported: Status,
+    pub(crate) reported: MessageStatus,
     /// When it happened.
     pub(crate) at: Timestamp,
     pub(crate) wamid: Option<&'a str>,
@@ -30,7 +30,7 @@ pub(crate) struct MessageStep<'a> {
 
 impl MessageStep<'_> {
     /// Something that we did ourselves.
-    pub(crate) fn ours(reported: Status, now: Timestamp) -> Self {
+    pub(crate) fn ours(reported: MessageStatus, now: Timestamp) -> Self {
         Self { reported, at: now, wamid: None, error: None, failure_code: None, pricing: None, now }
     }
 }
@@ -69,10 +69,10 @@ pub(crate) fn emit_incoming(
     connection: &Connection,
     (workspace, account): (WorkspaceId, AccountId),
     contact: ContactId,
-    (id, media, message): (MessageId, Option<MediaId>, &Inbound),
+    (id, media, message): (MessageId, Option<MediaId>, &InboundMessage),
     now: Timestamp,
 ) -> SqlResult<()> {
-    step_counts::record(Counted::new(account, Status::Received, None, None));
+    step_counts::record(Counted::new(account, MessageStatus::Received, None, None));
     let name: Option<String> = connection
         .prepare_cached(
             "select coalesce(name, profile_name) from contacts where workspace_id = ?1 and id = ?2",
@@ -89,7 +89,7 @@ pub(crate) fn emit_incoming(
         text: message.text.as_deref(),
         whatsapp_account_id: account,
         at: message.at,
-        context: Context::of(message.context_wamid.as_deref(), &message.beside),
+        context: ContextData::of(message.context_wamid.as_deref(), &message.beside),
         object: message.object.as_ref(),
         media_id: media,
         beside: &message.beside,

@@ -7,11 +7,11 @@
 
 use std::collections::BTreeMap;
 
-use domain::events::{AccountChange, AccountData, EventKind, MessagingLimit};
+use domain::events::{AccountChange, AccountData, EventKind, MessagingLimitData};
 use domain::id::{AccountId, ContactId, MessageId, WorkspaceId};
 use domain::json::{Object, Value};
-use domain::messages::message::Status;
-use domain::messages::messaging_limit::{COUNTED_FOR, Level, Limit};
+use domain::messages::message::MessageStatus;
+use domain::messages::messaging_limit::{COUNTED_FOR, MessagingLimit, MessagingLimitLevel};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
@@ -67,7 +67,7 @@ pub(crate) fn count_unfinished(
     now: Timestamp,
 ) -> SqlResult<()> {
     let Some(current) = outbound_state::get_state(connection, workspace, message)? else { return Ok(()) };
-    if current.status == Status::Unknown {
+    if current.status == MessageStatus::Unknown {
         return count_recipient(connection, &current, now);
     }
     let Some(waba_id) = get_waba_id(connection, workspace, current.account)? else { return Ok(()) };
@@ -263,7 +263,7 @@ fn notify_usage(
     let mut cells = Cells::new("messaging_limit_usage", row);
     let n_people: u32 = cells.get()?;
     let percent: u32 = cells.get()?;
-    let told = Level::ALL.into_iter().find(|level| level.percent() == percent);
+    let told = MessagingLimitLevel::ALL.into_iter().find(|level| level.percent() == percent);
     let told = told.ok_or_else(|| cells.corrupt(percent.to_string()))?;
     let limit = limit(connection, (workspace, waba_id))?;
     let level = told.after(n_people, limit.as_ref().map(|(limit, _)| *limit));
@@ -276,7 +276,7 @@ fn notify_usage(
         )?
         .execute((workspace.as_bytes(), waba_id, level.percent()))?;
     match limit {
-        Some((Limit::People(people), tier)) if level > told => {
+        Some((MessagingLimit::People(people), tier)) if level > told => {
             let mut details = Object::new();
             details.insert("level", i64::from(level.percent()));
             details.insert("limit", i64::from(people));
@@ -289,7 +289,7 @@ fn notify_usage(
                 status: None,
                 status_reason: None,
                 quality_rating: None,
-                messaging_limit: Some(MessagingLimit { tier: Some(&tier), used_24h: Some(n_people) }),
+                messaging_limit: Some(MessagingLimitData { tier: Some(&tier), used_24h: Some(n_people) }),
                 details: Some(&Value::Object(details)),
             };
             let about = About { waba_id: Some(waba_id), ..About::workspace(workspace, now) };
@@ -301,7 +301,10 @@ fn notify_usage(
 }
 
 /// The smallest limit that Meta reports for an account of this portfolio, with its tier; `None`: it reports none.
-fn limit(connection: &Connection, (workspace, waba_id): Portfolio<'_>) -> SqlResult<Option<(Limit, String)>> {
+fn limit(
+    connection: &Connection,
+    (workspace, waba_id): Portfolio<'_>,
+) -> SqlResult<Option<(MessagingLimit, String)>> {
     let mut statement = connection.prepare_cached(
         "select messaging_limit_tier from accounts
          where workspace_id = ?1 and waba_id = ?2 and removed_at is null and messaging_limit_tier is not null",
@@ -310,9 +313,9 @@ fn limit(connection: &Connection, (workspace, waba_id): Portfolio<'_>) -> SqlRes
     let mut smallest = None;
     while let Some(row) = rows.next()? {
         let tier: String = row.get(0)?;
-        let found = Limit::from_tier(&tier).map(|limit| (limit, tier));
+        let found = MessagingLimit::from_tier(&tier).map(|limit| (limit, tier));
         smallest = match (smallest, found) {
-            (Some(one), Some(other)) => Some(std::cmp::min::<(Limit, String)>(one, other)),
+            (Some(one), Some(other)) => Some(std::cmp::min::<(MessagingLimit, String)>(one, other)),
             (one, other) => one.or(other),
         };
     }

@@ -1,7 +1,7 @@
 //! State of an outbound message, as far as a change of its status needs it.
 
 use domain::id::{AccountId, ContactId, MessageId, WorkspaceId};
-use domain::messages::message::{Pricing, Status};
+use domain::messages::message::{MessageStatus, Pricing};
 use rusqlite::Connection;
 
 use crate::error::SqlResult;
@@ -15,7 +15,7 @@ pub(crate) struct OutboundState {
     pub(crate) account: AccountId,
     pub(crate) contact: ContactId,
     pub(crate) kind: String,
-    pub(crate) status: Status,
+    pub(crate) status: MessageStatus,
     pub(crate) wamid: Option<String>,
     /// The number that it is addressed to.
     pub(crate) wa_id: Option<String>,
@@ -32,7 +32,7 @@ pub(crate) struct OutboundState {
 
 impl OutboundState {
     /// Counts the change of the status.
-    pub(crate) fn moved_from(&self, connection: &Connection, before: Status) -> SqlResult<()> {
+    pub(crate) fn moved_from(&self, connection: &Connection, before: MessageStatus) -> SqlResult<()> {
         queue_depth::update_depth(connection, self.account, self.is_of_queue, (Some(before), self.status))
     }
 }

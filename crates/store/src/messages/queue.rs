@@ -2,9 +2,9 @@
 //!
 //! **Invariant:** a message is handed out to one holder at a time, and only `queued` is ever due.
 
-use domain::access::audit::Act;
+use domain::access::audit::AuditEntry;
 use domain::id::{MessageId, WorkspaceId};
-use domain::messages::message::Status;
+use domain::messages::message::MessageStatus;
 use engine::ports::Cancel;
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -18,12 +18,12 @@ pub(crate) fn fail_unknown(
     connection: &Connection,
     workspace: WorkspaceId,
     message: MessageId,
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<bool> {
-    let Some((Status::Unknown, false)) = get_status(connection, workspace, message)? else {
+    let Some((MessageStatus::Unknown, false)) = get_status(connection, workspace, message)? else {
         return Ok(false);
     };
-    terminate::terminate(connection, workspace, message, (Status::Failed, Some("given_up")), act.at)?;
+    terminate::terminate(connection, workspace, message, (MessageStatus::Failed, Some("given_up")), act.at)?;
     audit::insert_entry(connection, act)?;
     Ok(true)
 }
@@ -36,8 +36,8 @@ pub(crate) fn cancel_message(
 ) -> SqlResult<Cancel> {
     match get_status(connection, workspace, message)? {
         None => Ok(Cancel::NotFound),
-        Some((Status::Queued, false)) => {
-            terminate::terminate(connection, workspace, message, (Status::Canceled, None), now)?;
+        Some((MessageStatus::Queued, false)) => {
+            terminate::terminate(connection, workspace, message, (MessageStatus::Canceled, None), now)?;
             Ok(Cancel::Canceled)
         }
         Some((status, _)) => Ok(Cancel::TooLate(status)),
@@ -49,7 +49,7 @@ fn get_status(
     connection: &Connection,
     workspace: WorkspaceId,
     message: MessageId,
-) -> SqlResult<Option<(Status, bool)>> {
+) -> SqlResult<Option<(MessageStatus, bool)>> {
     let mut statement = connection.prepare_cached(
         "select status, worker_id is not null from messages
          where workspace_id = ?1 and id = ?2 and direction = 'outbound'",
@@ -77,7 +77,7 @@ pub(crate) fn expire_messages(connection: &Connection, now: Timestamp, limit: u3
         expired
     };
     for (workspace, message) in &expired {
-        terminate::terminate(connection, *workspace, *message, (Status::Expired, None), now)?;
+        terminate::terminate(connection, *workspace, *message, (MessageStatus::Expired, None), now)?;
     }
     idempotency::expire_records(connection, now, limit)?;
     pending_statuses::expire_statuses(connection, now, limit)?;
@@ -113,7 +113,7 @@ fn cancel_orphans(connection: &Connection, now: Timestamp, limit: u32) -> SqlRes
         orphans
     };
     for (workspace, message) in &orphans {
-        terminate::terminate(connection, *workspace, *message, (Status::Canceled, None), now)?;
+        terminate::terminate(connection, *workspace, *message, (MessageStatus::Canceled, None), now)?;
     }
     Ok(orphans.len())
 }

@@ -3,8 +3,8 @@
 //! **Invariant:** a status never moves back, so that the same reports in any order have the same result (I5).
 
 use domain::id::{AccountId, MessageId, WorkspaceId};
-use domain::messages::message::{Pricing, Status, StatusReport};
-use domain::webhooks_in::update::Person;
+use domain::messages::message::{MessageStatus, Pricing, StatusReport};
+use domain::webhooks_in::update::WhatsAppUser;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -171,7 +171,7 @@ pub(crate) fn apply_to_message(
         current.status = before.after(report.status);
         current.moved_from(connection, before)?;
         let best = best_pricing(connection, message, report)?;
-        let error = report.error.as_ref().filter(|_| current.status == Status::Failed);
+        let error = report.error.as_ref().filter(|_| current.status == MessageStatus::Failed);
         connection
             .prepare_cached(
                 "update messages
@@ -210,7 +210,7 @@ pub(crate) fn apply_to_message(
     // The number that it was addressed to is known, and may be somebody else's by now.
     let wa_id = report.recipient.clone().filter(|wa_id| current.wa_id.as_ref() != Some(wa_id));
     if wa_id.is_some() || report.user_id.is_some() {
-        let person = Person { wa_id, user_id: report.user_id.clone(), ..Person::default() };
+        let person = WhatsAppUser { wa_id, user_id: report.user_id.clone(), ..WhatsAppUser::default() };
         resolve::enrich_contact(
             connection,
             (workspace, current.account),
@@ -245,7 +245,7 @@ fn best_pricing(
     )?;
     let mut rows = statement.query([message.as_bytes()])?;
     while let Some(row) = rows.next()? {
-        if Cells::new("message_timeline", row).word::<Status>()? > report.status {
+        if Cells::new("message_timeline", row).word::<MessageStatus>()? > report.status {
             return Ok(None);
         }
     }

@@ -1,7 +1,7 @@
 //! End of a message without an answer from Meta: canceled, expired, failed, or left by a dead worker.
 
 use domain::id::{MessageId, WorkspaceId};
-use domain::messages::message::Status;
+use domain::messages::message::MessageStatus;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
@@ -15,7 +15,7 @@ pub(crate) fn terminate(
     connection: &Connection,
     workspace: WorkspaceId,
     message: MessageId,
-    (reached, failure_code): (Status, Option<&str>),
+    (reached, failure_code): (MessageStatus, Option<&str>),
     now: Timestamp,
 ) -> SqlResult<()> {
     let Some(mut current) = outbound_state::get_state(connection, workspace, message)? else { return Ok(()) };
@@ -42,29 +42,29 @@ pub(crate) fn recover_message(
     connection: &Connection,
     workspace: WorkspaceId,
     message: MessageId,
-    (status, is_of_queue): (Status, bool),
+    (status, is_of_queue): (MessageStatus, bool),
     now: Timestamp,
 ) -> SqlResult<()> {
     match status {
-        Status::Sending => {
-            terminate(connection, workspace, message, (Status::Unknown, None), now)?;
+        MessageStatus::Sending => {
+            terminate(connection, workspace, message, (MessageStatus::Unknown, None), now)?;
             messaging_limit::count_unfinished(connection, workspace, message, now)
         }
-        Status::Queued if !is_of_queue => {
+        MessageStatus::Queued if !is_of_queue => {
             idempotency::finish_record(connection, workspace, message, None)?;
-            terminate(connection, workspace, message, (Status::Failed, Some("interrupted")), now)
+            terminate(connection, workspace, message, (MessageStatus::Failed, Some("interrupted")), now)
         }
         // A report or a late answer told more than the dead worker could; or it waits in the queue.
-        Status::Queued
-        | Status::Unknown
-        | Status::Sent
-        | Status::Failed
-        | Status::Delivered
-        | Status::Read
-        | Status::Played
-        | Status::Expired
-        | Status::Canceled
-        | Status::Received => {
+        MessageStatus::Queued
+        | MessageStatus::Unknown
+        | MessageStatus::Sent
+        | MessageStatus::Failed
+        | MessageStatus::Delivered
+        | MessageStatus::Read
+        | MessageStatus::Played
+        | MessageStatus::Expired
+        | MessageStatus::Canceled
+        | MessageStatus::Received => {
             connection
                 .prepare_cached(
                     "update messages set worker_id = null, lease_token = null

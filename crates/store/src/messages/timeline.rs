@@ -1,7 +1,7 @@
 //! Timeline of a message.
 
 use domain::id::{MessageId, WorkspaceId};
-use domain::messages::message::{Pricing, Status};
+use domain::messages::message::{MessageStatus, Pricing};
 use domain::meta_error::MetaError;
 use engine::ports::TimelineEntry;
 use jiff::Timestamp;
@@ -43,7 +43,7 @@ pub(crate) fn list_entries(
 
 /// One line of a message's story.
 pub(crate) struct TimelineRow<'a> {
-    pub(crate) status: Status,
+    pub(crate) status: MessageStatus,
     pub(crate) at: Timestamp,
     pub(crate) heard_at: Timestamp,
     pub(crate) is_report: bool,
@@ -58,7 +58,7 @@ pub(crate) struct TimelineRow<'a> {
 
 impl TimelineRow<'_> {
     /// Something that we did ourselves.
-    pub(crate) fn ours(status: Status, now: Timestamp) -> Self {
+    pub(crate) fn ours(status: MessageStatus, now: Timestamp) -> Self {
         Self {
             status,
             at: now,
@@ -79,10 +79,10 @@ impl TimelineRow<'_> {
     }
 
     /// Whether it is told, if it is the first of its kind: a second copy is not, nor what came too late to matter.
-    fn is_told(&self, current: Status) -> bool {
+    fn is_told(&self, current: MessageStatus) -> bool {
         !self.is_duplicate
-            && self.status != Status::Queued
-            && (self.is_report || self.status == Status::Sent || self.status == current)
+            && self.status != MessageStatus::Queued
+            && (self.is_report || self.status == MessageStatus::Sent || self.status == current)
     }
 }
 
@@ -139,7 +139,7 @@ pub(crate) fn insert_entry(
 fn has_earlier_entry(
     connection: &Connection,
     current: &OutboundState,
-    status: Status,
+    status: MessageStatus,
     number: u32,
 ) -> SqlResult<bool> {
     let mut statement = connection.prepare_cached(

@@ -1,6 +1,6 @@
 //! Templates: list, get, synchronize, delete.
 
-use domain::access::audit::Act;
+use domain::access::audit::AuditEntry;
 use domain::events::TemplateChange;
 use domain::id::WorkspaceId;
 use domain::json::Value as Json;
@@ -211,7 +211,7 @@ pub(crate) fn delete_templates(
     workspace: WorkspaceId,
     waba_id: &str,
     (name, language): (&str, Option<&str>),
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<()> {
     let n_rows = connection
         .prepare_cached(

@@ -1,9 +1,9 @@
 //! What Meta posted: one POST, one transaction; each part stands alone.
 
-use domain::contacts::opt_out::{OptOutReason, Wish};
+use domain::contacts::opt_out::{OptOutReason, OptOutSignal};
 use domain::id::{AccountId, ContactId, WorkspaceId};
-use domain::messages::message::{Direction, Status};
-use domain::webhooks_in::update::{Call, Inbound, Moved, Update};
+use domain::messages::message::{Direction, MessageStatus};
+use domain::webhooks_in::update::{InboundCall, InboundMessage, NumberChange, WebhookUpdate};
 use engine::ports::{Ingested, Post, RoutedPart};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
@@ -77,47 +77,51 @@ fn apply_change(
         return Ok(());
     }
     let effect = match (&part.update, route.account) {
-        (Update::Message(message), Some(account)) => {
+        (WebhookUpdate::Message(message), Some(account)) => {
             insert_inbound(keeper, part, (route.workspace, account), message, ingested)?
         }
-        (Update::Call(call), Some(account)) => apply_call(keeper, part, (route.workspace, account), call)?,
-        (Update::Status(report), Some(account)) => statuses::apply_report(
+        (WebhookUpdate::Call(call), Some(account)) => {
+            apply_call(keeper, part, (route.workspace, account), call)?
+        }
+        (WebhookUpdate::Status(report), Some(account)) => statuses::apply_report(
             keeper.connection,
             (route.workspace, account),
             report,
             keeper.post.now,
             &mut || keeper.raw(part),
         )?,
-        (Update::Echo(echo), Some(account)) => {
+        (WebhookUpdate::Echo(echo), Some(account)) => {
             message_echoes::insert_echo(keeper, part, (route.workspace, account), echo)?
         }
         // What follows is known by its bytes: heard before, it could undo what came after it.
-        (Update::Preference(preference), Some(account)) => apply_once(keeper, part, |connection, now| {
-            let place = (route.workspace, account);
-            preferences::apply_preference(connection, place, part.ids.contact, preference, now)
-        })?,
-        (Update::Moved(moved), Some(account)) => apply_once(keeper, part, |connection, now| {
+        (WebhookUpdate::Preference(preference), Some(account)) => {
+            apply_once(keeper, part, |connection, now| {
+                let place = (route.workspace, account);
+                preferences::apply_preference(connection, place, part.ids.contact, preference, now)
+            })?
+        }
+        (WebhookUpdate::Moved(moved), Some(account)) => apply_once(keeper, part, |connection, now| {
             let place = (route.workspace, account);
             renumber::apply_number_change(connection, place, part.ids.contact, moved, now).map(drop)
         })?,
-        (Update::Template(update), _) => apply_once(keeper, part, |connection, now| {
+        (WebhookUpdate::Template(update), _) => apply_once(keeper, part, |connection, now| {
             let has_changed = updates::apply_update(connection, route, update, (part.time, now))?;
             ingested.has_template_changes |= has_changed;
             ingested.has_new_words |= has_changed && update.text.is_some();
             Ok(())
         })?,
-        (Update::Account(update), _) => apply_once(keeper, part, |connection, now| {
+        (WebhookUpdate::Account(update), _) => apply_once(keeper, part, |connection, now| {
             ingested.has_account_changes |= account_updates::apply(connection, (route, part), update, now)?;
             Ok(())
         })?,
         (
-            Update::Message(_)
-            | Update::Call(_)
-            | Update::Status(_)
-            | Update::Echo(_)
-            | Update::Preference(_)
-            | Update::Moved(_)
-            | Update::Other,
+            WebhookUpdate::Message(_)
+            | WebhookUpdate::Call(_)
+            | WebhookUpdate::Status(_)
+            | WebhookUpdate::Echo(_)
+            | WebhookUpdate::Preference(_)
+            | WebhookUpdate::Moved(_)
+            | WebhookUpdate::Other,
             _,
         ) => {
             if keeper.keep(part, ChangeState::Other, None)? {
@@ -156,7 +160,7 @@ fn insert_inbound(
     keeper: &mut PayloadArchive<'_>,
     part: &RoutedPart,
     (workspace, account): (WorkspaceId, AccountId),
-    message: &Inbound,
+    message: &InboundMessage,
     ingested: &mut Ingested,
 ) -> SqlResult<ChangeOutcome> {
     let (connection, now) = (keeper.connection, keeper.post.now);
@@ -176,7 +180,7 @@ fn insert_inbound(
     let place = (workspace, account);
     let contact = match &message.beside.moved_to {
         Some(to) => {
-            let moved = Moved { from: message.from.clone(), to: to.clone(), at: message.at };
+            let moved = NumberChange { from: message.from.clone(), to: to.clone(), at: message.at };
             renumber::apply_number_change(connection, place, part.ids.contact, &moved, now)?
         }
         None => {
@@ -190,10 +194,10 @@ fn insert_inbound(
     if let Some(wish) = part.wish {
         let said = (message.at, OptOutReason::Word);
         match wish {
-            Wish::Stop => {
+            OptOutSignal::Stop => {
                 opt_out::opt_out(connection, (workspace, Some(account)), contact, said, now)?;
             }
-            Wish::Start => {
+            OptOutSignal::Start => {
                 opt_out::opt_in(connection, (workspace, Some(account)), contact, said, now)?;
             }
         }
@@ -213,7 +217,7 @@ fn insert_inbound(
             contact.as_bytes(),
             Direction::Inbound.as_str(),
             message.kind,
-            Status::Received.as_str(),
+            MessageStatus::Received.as_str(),
             message.wamid,
             message.from.wa_id,
             message.from.user_id,
@@ -243,7 +247,7 @@ fn apply_call(
     keeper: &mut PayloadArchive<'_>,
     part: &RoutedPart,
     (workspace, account): (WorkspaceId, AccountId),
-    call: &Call,
+    call: &InboundCall,
 ) -> SqlResult<ChangeOutcome> {
     apply_once(keeper, part, |connection, now| {
         let from = number_changes::current_identifiers(connection, workspace, &call.from, call.at)?;

@@ -3,8 +3,8 @@
 //! It opens no window, and its reports find it by its wamid.
 
 use domain::id::{AccountId, WorkspaceId};
-use domain::messages::message::{Direction, Status};
-use domain::webhooks_in::update::Echo;
+use domain::messages::message::{Direction, MessageStatus};
+use domain::webhooks_in::update::MessageEcho;
 use engine::ports::RoutedPart;
 use rusqlite::params;
 
@@ -20,7 +20,7 @@ pub(crate) fn insert_echo(
     keeper: &mut PayloadArchive<'_>,
     part: &RoutedPart,
     (workspace, account): (WorkspaceId, AccountId),
-    echo: &Echo,
+    echo: &MessageEcho,
 ) -> SqlResult<ChangeOutcome> {
     let (connection, now) = (keeper.connection, keeper.post.now);
     if wamids::is_erased_wamid(connection, workspace, &echo.wamid)? {
@@ -54,7 +54,7 @@ pub(crate) fn insert_echo(
             contact.as_bytes(),
             Direction::Outbound.as_str(),
             echo.kind,
-            Status::Sent.as_str(),
+            MessageStatus::Sent.as_str(),
             echo.wamid,
             echo.to.wa_id,
             echo.to.user_id,
@@ -67,7 +67,7 @@ pub(crate) fn insert_echo(
             micros(now),
         ])?;
     if let Some(current) = outbound_state::get_state(connection, workspace, id)? {
-        let entry = TimelineRow::ours(Status::Sent, now).at(echo.at.min(now));
+        let entry = TimelineRow::ours(MessageStatus::Sent, now).at(echo.at.min(now));
         timeline::insert_entry(connection, &current, &entry)?;
         statuses::apply_pending(connection, &current, &echo.wamid)?;
     }

@@ -149,7 +149,7 @@ mod tests {
         let marks: Vec<String> = marks.iter().map(|mark| (*mark).to_owned()).collect();
         let mut body = BODY.as_bytes().to_vec();
         for span in elements_of(&body, &marks, &Foreign(foreign)).expect("a webhook") {
-            payloads::redact_range(&mut body, span);
+            crate::payloads::redact_range(&mut body, span);
         }
         String::from_utf8(body).expect("text")
     }

@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use domain::id::{AccountId, WorkspaceId};
-use domain::webhooks_in::update::{Person, Update};
+use domain::webhooks_in::update::{WebhookUpdate, WhatsAppUser};
 use engine::ports::{Again, KeptPost, KeptPosts, Post, Proof, RoutedPart};
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
@@ -249,7 +249,7 @@ impl<'a> PayloadArchive<'a> {
     fn digest(&self, part: &RoutedPart) -> [u8; 32] {
         let time = part.time.map(micros).or_else(|| {
             // An account's error says neither when it was nor which: the same one within an hour is the same news.
-            let is_error = matches!(&part.update, Update::Account(_)) && part.time.is_none();
+            let is_error = matches!(&part.update, WebhookUpdate::Account(_)) && part.time.is_none();
             is_error.then(|| micros(self.heard_at()) / 3_600_000_000)
         });
         let mut digest = Sha256::new();
@@ -264,17 +264,17 @@ impl<'a> PayloadArchive<'a> {
 
     /// Notes a part about an erased person.
     pub(crate) fn drop_part(&mut self, part: &RoutedPart, workspace: WorkspaceId) {
-        let of = |person: &Person| [person.wa_id.clone(), person.user_id.clone()];
+        let of = |person: &WhatsAppUser| [person.wa_id.clone(), person.user_id.clone()];
         let marks = match &part.update {
-            Update::Status(report) => [report.recipient.clone(), report.user_id.clone()],
-            Update::Message(message) => of(&message.from),
-            Update::Echo(echo) => of(&echo.to),
-            Update::Call(_)
-            | Update::Preference(_)
-            | Update::Moved(_)
-            | Update::Account(_)
-            | Update::Template(_)
-            | Update::Other => [None, None],
+            WebhookUpdate::Status(report) => [report.recipient.clone(), report.user_id.clone()],
+            WebhookUpdate::Message(message) => of(&message.from),
+            WebhookUpdate::Echo(echo) => of(&echo.to),
+            WebhookUpdate::Call(_)
+            | WebhookUpdate::Preference(_)
+            | WebhookUpdate::Moved(_)
+            | WebhookUpdate::Account(_)
+            | WebhookUpdate::Template(_)
+            | WebhookUpdate::Other => [None, None],
         };
         let marks = marks.into_iter().flatten().collect();
         self.erased.push(ErasedChange { workspace, span: part.span, marks });

@@ -4,10 +4,10 @@
 //!
 //! **Invariant:** a queue is held by one worker at a time, so that its events go out one after the other.
 
-use domain::access::audit::Act;
+use domain::access::audit::AuditEntry;
 use domain::events::{EventKind, WebhookData};
 use domain::id::{ReplayId, WebhookId, WorkerId, WorkspaceId};
-use domain::webhooks_out::delivery::{DISABLED_AFTER, FAILING_AFTER, LIFE, Verdict};
+use domain::webhooks_out::delivery::{DISABLED_AFTER, DeliveryDecision, FAILING_AFTER, LIFE};
 use engine::ports::{ClaimToken, ClaimedDelivery, DeliveryClaim, DeliveryEnd, DeliveryRequest, HookWork};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -84,9 +84,9 @@ pub(crate) fn finish_attempt(
     end: &DeliveryEnd,
 ) -> SqlResult<Option<ClaimedDelivery>> {
     let status = match end.verdict {
-        Verdict::Succeeded => "succeeded",
-        Verdict::Retry { .. } => "failed",
-        Verdict::Dead | Verdict::Gone => "dead",
+        DeliveryDecision::Succeeded => "succeeded",
+        DeliveryDecision::Retry { .. } => "failed",
+        DeliveryDecision::Dead | DeliveryDecision::Gone => "dead",
     };
     // What became a dead letter meanwhile stays one, unless the endpoint took it after all.
     connection
@@ -124,8 +124,8 @@ pub(crate) fn finish_attempt(
         return Ok(None);
     }
     let (n_failures_grow, due_at) = match end.verdict {
-        Verdict::Retry { at } => (true, at),
-        Verdict::Succeeded | Verdict::Dead | Verdict::Gone => (false, end.now),
+        DeliveryDecision::Retry { at } => (true, at),
+        DeliveryDecision::Succeeded | DeliveryDecision::Dead | DeliveryDecision::Gone => (false, end.now),
     };
     let goes_on = end.goes_on && !n_failures_grow && is_accepting(connection, claim)?;
     connection
@@ -170,7 +170,7 @@ fn update_endpoint_health(
     end: &DeliveryEnd,
 ) -> SqlResult<()> {
     let key = (claim.workspace.as_bytes(), claim.webhook.as_bytes());
-    if end.verdict == Verdict::Succeeded {
+    if end.verdict == DeliveryDecision::Succeeded {
         let n_rows = connection
             .prepare_cached(
                 "update webhook_endpoints set n_failures = 0, failing_since = null, status = 'active'
@@ -191,7 +191,7 @@ fn update_endpoint_health(
     let n_failures: u32 = cells.get()?;
     let failing_since = cells.at()?;
     drop(rows);
-    if end.verdict == Verdict::Gone {
+    if end.verdict == DeliveryDecision::Gone {
         return disable_endpoint(connection, claim, "the endpoint answered 410: it is gone", end.now);
     }
     if end.now.duration_since(failing_since) >= DISABLED_AFTER {
@@ -293,7 +293,7 @@ pub(crate) fn lease_test(
     connection: &Connection,
     (workspace, webhook): (WorkspaceId, WebhookId),
     (worker, token, lane): (WorkerId, ClaimToken, ReplayId),
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<Option<ClaimedDelivery>> {
     let now = act.at;
     let name: Option<String> = connection

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::access::audit::Act;
+use domain::access::audit::AuditEntry;
 use domain::id::{AccountId, WebhookId, WorkspaceId};
 use engine::ports::WebhookRecord;
 use jiff::Timestamp;
@@ -113,7 +113,7 @@ pub(crate) fn insert_endpoint(
     sealer: &Sealer,
     new: &WebhookRecord,
     limit: u32,
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<bool> {
     let n_webhooks: u32 = connection
         .prepare_cached(
@@ -155,7 +155,7 @@ pub(crate) fn update_endpoint(
     sealer: &Sealer,
     changed: &WebhookRecord,
     revives: bool,
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<bool> {
     let chosen = ChosenColumns::of(changed, sealer)?;
     let n_rows = connection
@@ -194,7 +194,7 @@ pub(crate) fn rotate_secret(
     sealer: &Sealer,
     (workspace, id): (WorkspaceId, WebhookId),
     (secret, old_until): (&SecretString, Timestamp),
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<bool> {
     let sealed: Option<Option<Vec<u8>>> = connection
         .prepare_cached(
@@ -234,7 +234,7 @@ pub(crate) fn delete_endpoint(
     connection: &Connection,
     workspace: WorkspaceId,
     id: WebhookId,
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<bool> {
     let n_rows = connection
         .prepare_cached(

@@ -1,6 +1,6 @@
 //! Replays of past events and redeliveries.
 
-use domain::access::audit::Act;
+use domain::access::audit::AuditEntry;
 use domain::id::{DeliveryId, ReplayId, WebhookId, WorkspaceId};
 use engine::ports::NewReplay;
 use jiff::Timestamp;
@@ -84,7 +84,7 @@ fn fan_out_replay(connection: &Connection, replay: &Replay, now: Timestamp, limi
 }
 
 /// Asks for past events again. Returns how many are looked through.
-pub(crate) fn insert_replay(connection: &Connection, replay: &NewReplay, act: &Act) -> SqlResult<u64> {
+pub(crate) fn insert_replay(connection: &Connection, replay: &NewReplay, act: &AuditEntry) -> SqlResult<u64> {
     audit::insert_entry(connection, act)?;
     let NewReplay { id, workspace, webhook, since, now } = *replay;
     let first = log::first_position_since(connection, workspace, since)?;
@@ -122,7 +122,7 @@ pub(crate) fn insert_redelivery(
     workspace: WorkspaceId,
     delivery: i64,
     lane: ReplayId,
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<Option<DeliveryId>> {
     let now = act.at;
     let mut statement = connection.prepare_cached(

@@ -1,6 +1,6 @@
 //! What is on disk, and which SQLite puts it there.
 
-use domain::messages::message::Status;
+use domain::messages::message::MessageStatus;
 use engine::ports::{Messages, Work};
 use tokio::task::JoinSet;
 
@@ -26,7 +26,7 @@ async fn an_accepted_message_is_there_after_a_restart() {
     let app = TestStore::new().await;
     let claim = app.accept(app.new_message()).await;
     let app = app.restart();
-    assert_eq!(app.status(claim.message).await, Status::Sending);
+    assert_eq!(app.status(claim.message).await, MessageStatus::Sending);
 }
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn a_hundred_acceptances_at_once_are_a_hundred_messages() {
         .collect();
     join_all(accepts).await;
     for id in ids {
-        assert_eq!(app.status(id).await, Status::Sending);
+        assert_eq!(app.status(id).await, MessageStatus::Sending);
     }
 }
 
@@ -65,7 +65,7 @@ async fn a_write_that_fails_takes_no_neighbour_with_it() {
     let ends = join_all(accepts).await;
     assert_eq!(ends.iter().filter(|is_ok| **is_ok).count(), 20);
     for id in ids {
-        assert_eq!(app.status(id).await, Status::Sending);
+        assert_eq!(app.status(id).await, MessageStatus::Sending);
     }
 }
 

@@ -1,8 +1,8 @@
 //! The answers kept for repeated requests.
 
 use domain::id::OwnerId;
-use domain::messages::message::Status;
-use domain::messages::outcome::Accepted;
+use domain::messages::message::MessageStatus;
+use domain::messages::outcome::AcceptedMessage;
 use domain::meta_error::MetaError;
 use engine::ports::{
     Admission, Failure, KeptAnswer, KeptKey, Messages, NewIdempotencyKey, NewMessage, Plan, Settled,
@@ -38,7 +38,7 @@ async fn kept(app: &TestStore, key: &str) -> Option<KeptKey> {
 }
 
 fn sent() -> Settlement {
-    Settlement::Sent(Accepted { wamid: "wamid.A".to_owned(), ..Accepted::default() })
+    Settlement::Sent(AcceptedMessage { wamid: "wamid.A".to_owned(), ..AcceptedMessage::default() })
 }
 
 fn failed(code: &'static str) -> Settlement {
@@ -188,7 +188,7 @@ async fn the_key_of_a_send_that_may_have_left_stays_when_its_process_dies() {
     let app = TestStore::new().await;
     let claim = app.accept(keyed(&app, "k", app.new_message())).await;
     assert_eq!(app.die().await, 1);
-    assert_eq!(app.status(claim.message).await, Status::Unknown);
+    assert_eq!(app.status(claim.message).await, MessageStatus::Unknown);
     let orphan = KeptKey { digest: DIGEST, message: claim.message, answer: None };
     assert_eq!(kept(&app, "k").await, Some(orphan));
     // The dead was only slow: what it has to tell is told to whoever asks.
@@ -205,7 +205,7 @@ async fn the_key_of_a_send_that_never_left_is_free_when_its_process_dies() {
     let waiting = NewMessage { plan: Plan::Wait, ..app.new_message() };
     let claim = app.accept(keyed(&app, "k", waiting)).await;
     assert_eq!(app.die().await, 1);
-    assert_eq!(app.status(claim.message).await, Status::Failed);
+    assert_eq!(app.status(claim.message).await, MessageStatus::Failed);
     assert_eq!(kept(&app, "k").await, None);
     app.accept(keyed(&app, "k", app.new_message())).await;
 }

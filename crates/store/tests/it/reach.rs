@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use domain::contacts::phone::UserId;
+use domain::contacts::phone::Bsuid;
 use domain::id::WorkerId;
-use domain::messages::message::Status;
-use domain::messages::outcome::Accepted;
-use domain::webhooks_in::update::{Call, Person, Update};
+use domain::messages::message::MessageStatus;
+use domain::messages::outcome::AcceptedMessage;
+use domain::webhooks_in::update::{InboundCall, WebhookUpdate, WhatsAppUser};
 use engine::ports::{
     Accounts, Claim, Failure, Messages, NewMessage, NumberInfo, Recipient, Settlement, Work,
 };
@@ -24,14 +24,15 @@ enum Step {
     Queue { person: u8 },
     Claim { is_other: bool, n: usize },
     Settle { nth: usize, how: u8 },
-    Report { nth: usize, status: Status },
+    Report { nth: usize, status: MessageStatus },
     Write { person: u8 },
     Review,
     FiveHours,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let status = prop::sample::select(vec![Status::Sent, Status::Failed, Status::Delivered]);
+    let status =
+        prop::sample::select(vec![MessageStatus::Sent, MessageStatus::Failed, MessageStatus::Delivered]);
     let step = prop_oneof![
         6 => (0_u8..10).prop_map(|person| Step::Queue { person }),
         5 => (any::<bool>(), 1_usize..5).prop_map(|(is_other, n)| Step::Claim { is_other, n }),
@@ -89,7 +90,7 @@ impl Model {
                 let end = match how {
                     0 | 1 => {
                         let wamid = format!("wamid.{}.{}", claim.message, claim.attempt);
-                        Settlement::Sent(Accepted { wamid, ..Accepted::default() })
+                        Settlement::Sent(AcceptedMessage { wamid, ..AcceptedMessage::default() })
                     }
                     2 => Settlement::Failed(Failure { code: "meta_unavailable", meta: None }),
                     3 => Settlement::Unknown { reason: "cut".to_owned() },
@@ -197,15 +198,18 @@ async fn reserved(app: &TestStore, recipient: Recipient) -> Claim {
 }
 
 fn by_user() -> Recipient {
-    Recipient::User(UserId::parse(USER).unwrap())
+    Recipient::User(Bsuid::parse(USER).unwrap())
 }
 
 /// The person turns out to be one whose number is known.
 async fn merges(app: &TestStore) {
-    let from =
-        Person { wa_id: Some(CUSTOMER.to_owned()), user_id: Some(USER.to_owned()), ..Person::default() };
-    let call = Call { from, at: app.now() - SignedDuration::from_hours(48) };
-    let part = app.part(Update::Call(call), (0, 4));
+    let from = WhatsAppUser {
+        wa_id: Some(CUSTOMER.to_owned()),
+        user_id: Some(USER.to_owned()),
+        ..WhatsAppUser::default()
+    };
+    let call = InboundCall { from, at: app.now() - SignedDuration::from_hours(48) };
+    let part = app.part(WebhookUpdate::Call(call), (0, 4));
     assert_eq!(app.post("call", vec![part]).await.applied, 1);
 }
 
@@ -231,7 +235,7 @@ async fn a_reservation_of_two_who_turned_out_to_be_one_was_never_given_back() {
 async fn somebody_who_was_reached_was_not_counted_after_a_reservation_of_the_same_person_fell_through() {
     let app = TestStore::new().await;
     let known_by_user = NewMessage { kind: "template", recipient: by_user(), ..app.new_message() };
-    let sent = Accepted { wamid: "wamid.out".to_owned(), ..Accepted::default() };
+    let sent = AcceptedMessage { wamid: "wamid.out".to_owned(), ..AcceptedMessage::default() };
     let claim = app.accept(known_by_user).await;
     app.store.settle(&claim, &Settlement::Sent(sent), None, app.now()).await.unwrap();
     assert_eq!(n_reached(&app).await, Some(1));

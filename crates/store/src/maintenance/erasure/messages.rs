@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use domain::id::{AccountId, ContactId, MessageId, WorkspaceId};
-use domain::messages::message::Status;
+use domain::messages::message::MessageStatus;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
@@ -22,7 +22,7 @@ pub(crate) const BATCH: u32 = 200;
 struct ErasableMessage {
     message: MessageId,
     account: AccountId,
-    status: Status,
+    status: MessageStatus,
     wamid: Option<String>,
     raw: Option<(i64, ByteRange)>,
 }
@@ -118,8 +118,8 @@ fn erase_message(
         ))?;
     media::records::erase_media(connection, workspace, found.message)?;
     erase_responses(connection, workspace, found.message, marks)?;
-    if found.status == Status::Queued {
-        terminate::terminate(connection, workspace, found.message, (Status::Canceled, None), now)?;
+    if found.status == MessageStatus::Queued {
+        terminate::terminate(connection, workspace, found.message, (MessageStatus::Canceled, None), now)?;
     }
     Ok(())
 }
