@@ -53,7 +53,7 @@ impl From<SendError> for ApiError {
                 let message =
                     format!("The account `{}` sends nothing: {reason} Nothing was sent.", account.name);
                 Self::new(Code::AccountDisconnected, message)
-                    .with("account", account.id.to_string())
+                    .with("whatsapp_account_id", account.id.to_string())
                     .with_meta(error.as_deref())
                     .retry_after(HELD_WAIT)
             }
@@ -90,7 +90,7 @@ impl From<SendError> for ApiError {
                 "This person takes no marketing from this business: a marketing template cannot be sent.",
             ),
             SendError::Resting(until) => Self::new(
-                Code::RecipientResting,
+                Code::RecipientMarketingLimited,
                 format!("Meta gives this person a rest from marketing until {until}."),
             )
             .with("until", until.to_string()),

@@ -172,7 +172,7 @@ fn message_object(message: StoredMessage) -> Object {
     shown.insert("direction", message.direction.as_str());
     shown.insert("status", message.status.as_str());
     shown.insert("type", message.kind.as_str());
-    shown.insert("account", message.account.to_string());
+    shown.insert("whatsapp_account_id", message.account.to_string());
     shown.insert("contact_id", message.contact.to_string());
     match message.direction {
         Direction::Inbound => {
@@ -270,7 +270,7 @@ fn media_object(media: &StoredMedia) -> Object {
 pub(crate) fn media(media: &StoredMedia) -> Value {
     let mut shown = media_object(media);
     shown.insert("origin", media.origin.as_str());
-    shown.insert("account", text(media.account.map(|id| id.to_string())));
+    shown.insert("whatsapp_account_id", text(media.account.map(|id| id.to_string())));
     shown.insert("message", text(media.message.map(|id| id.to_string())));
     shown.insert("created_at", time(media.created_at));
     shown.insert("expires_at", media.expires_at.map_or(Value::Null, time));
@@ -292,7 +292,7 @@ fn entry(entry: TimelineEntry) -> Value {
     shown.insert("at", time(entry.at));
     shown.insert("source", if entry.is_report { "meta" } else { "waypost" });
     if entry.is_report {
-        shown.insert("heard_at", time(entry.heard_at));
+        shown.insert("received_at", time(entry.heard_at));
     }
     if let Some(wamid) = entry.wamid {
         shown.insert("message_id", wamid);

@@ -21,7 +21,7 @@ use crate::row::Cells;
 
 /// A step of a message that is told.
 pub(crate) struct Step<'a> {
-    pub(crate) reported: MessageStatus,
+    pub(crate) event_status: MessageStatus,
     /// When it happened.
     pub(crate) at: Timestamp,
     pub(crate) wamid: Option<&'a str>,
@@ -34,21 +34,21 @@ pub(crate) struct Step<'a> {
 
 impl Step<'_> {
     /// Something that we did ourselves.
-    pub(crate) fn ours(reported: MessageStatus, now: Timestamp) -> Self {
-        Self { reported, at: now, wamid: None, error: None, failure_code: None, pricing: None, now }
+    pub(crate) fn ours(event_status: MessageStatus, now: Timestamp) -> Self {
+        Self { event_status, at: now, wamid: None, error: None, failure_code: None, pricing: None, now }
     }
 }
 
 /// Tells a step of a message that we send.
 pub(crate) fn step(connection: &Connection, message: &Current, step: &Step<'_>) -> SqlResult<()> {
-    counters::note(Counted::new(message.account, step.reported, step.failure_code, step.error));
-    let Some(kind) = EventKind::of_status(step.reported) else { return Ok(()) };
+    counters::note(Counted::new(message.account, step.event_status, step.failure_code, step.error));
+    let Some(kind) = EventKind::of_status(step.event_status) else { return Ok(()) };
     let id = message.message.to_string();
     let data = OutboundData {
         id: message.message,
         message_id: step.wamid.or(message.wamid.as_deref()).unwrap_or(&id),
         status: message.status,
-        reported: step.reported,
+        event_status: step.event_status,
         to: message.wa_id.as_deref(),
         recipient: message.user_id.as_deref(),
         kind: &message.kind,

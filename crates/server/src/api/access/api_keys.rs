@@ -32,7 +32,7 @@ pub(crate) const OVERLAP: i64 = 24 * 3600;
 pub(crate) const MAX_OVERLAP: i64 = 30 * 24 * 3600;
 
 /// Lists the keys that are not revoked, newest first.
-pub(crate) async fn list_keys(
+pub(crate) async fn list_api_keys(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
     RawQuery(query): RawQuery,
@@ -49,7 +49,7 @@ pub(crate) async fn list_keys(
 }
 
 /// One key.
-pub(crate) async fn get_key(
+pub(crate) async fn get_api_key(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
     IdOrName(id): IdOrName,
@@ -71,7 +71,7 @@ pub(crate) fn not_found() -> ApiError {
 }
 
 /// Makes a key; it is shown once.
-pub(crate) async fn create_key(
+pub(crate) async fn create_api_key(
     State(deps): State<Arc<Deps>>,
     Audited(caller, by): Audited,
     headers: HeaderMap,
@@ -137,7 +137,7 @@ fn future(item: Item<'_, '_>, now: Timestamp) -> Option<Timestamp> {
 }
 
 /// Puts a new key in the place of one, which lives on for a while.
-pub(crate) async fn rotate_key(
+pub(crate) async fn rotate_api_key(
     State(deps): State<Arc<Deps>>,
     Audited(caller, by): Audited,
     IdOrName(id): IdOrName,
@@ -155,7 +155,7 @@ pub(crate) async fn rotate_key(
 }
 
 /// Takes a key back.
-pub(crate) async fn revoke_key(
+pub(crate) async fn revoke_api_key(
     State(deps): State<Arc<Deps>>,
     Audited(caller, by): Audited,
     IdOrName(id): IdOrName,

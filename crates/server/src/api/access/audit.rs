@@ -13,7 +13,7 @@ use crate::api::request_context::Authorized;
 use crate::api::{ApiError, Code, pagination, request_body, serialize};
 
 /// Lists who did what, newest first. Keys of some accounts see nothing of it: most of it is others'.
-pub(crate) async fn list_acts(
+pub(crate) async fn list_audit_entries(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
     RawQuery(query): RawQuery,
@@ -31,8 +31,8 @@ pub(crate) async fn list_acts(
             actor: text("actor"),
             action: fields.optional("action").choice(&actions),
             subject: text("subject"),
-            from: time(fields.optional("from")),
-            to: time(fields.optional("to")),
+            from: time(fields.optional("since")),
+            to: time(fields.optional("until")),
             search: text("search"),
         };
         (filter, pagination::page_request("audit", fields))

@@ -164,7 +164,7 @@ pub(crate) async fn update_user(
 }
 
 /// Removes a user with all sessions.
-pub(crate) async fn remove_user(
+pub(crate) async fn delete_user(
     State(deps): State<Arc<Deps>>,
     Audited(caller, by): Audited,
     IdOrName(id): IdOrName,

@@ -131,11 +131,11 @@ fn at_meta() -> [Operation; 5] {
         )
         .gives(200, "The account.", named("Account"), SHOWN)
         .fails(AT_META),
-        on(Operation::new("get_profile", "Read the business profile", "As customers see it."))
+        on(Operation::new("get_account_profile", "Read the business profile", "As customers see it."))
             .gives(200, "The profile.", named("Profile"), PROFILE)
             .fails(AT_META),
         on(Operation::new(
-            "update_profile",
+            "update_account_profile",
             "Change the business profile",
             "Changes what is given; `null` clears, except for `about`.",
         ))

@@ -84,7 +84,7 @@ pub(crate) async fn register_account(
 }
 
 /// The business profile, as customers see it.
-pub(crate) async fn get_profile(
+pub(crate) async fn get_account_profile(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
     IdOrName(id): IdOrName,
@@ -96,7 +96,7 @@ pub(crate) async fn get_profile(
 }
 
 /// Changes the fields given of the business profile.
-pub(crate) async fn update_profile(
+pub(crate) async fn update_account_profile(
     State(deps): State<Arc<Deps>>,
     Audited(caller, by): Audited,
     IdOrName(id): IdOrName,

@@ -25,7 +25,7 @@ pub(crate) const MAX_ITEMS: usize = 1_000;
 
 /// Writes down contacts, each by its number or user id: new ones are made, known ones changed. One that is wrong fails
 /// alone; the others are one transaction.
-pub(crate) async fn put_contacts(
+pub(crate) async fn bulk_upsert_contacts(
     State(deps): State<Arc<Deps>>,
     Audited(caller, by): Audited,
     headers: HeaderMap,

@@ -182,7 +182,7 @@ pub(crate) async fn get_contact_window(
 fn show_window(account: AccountId, window: Window, now: Timestamp) -> Object {
     let time = |at: Option<Timestamp>| at.map_or(Value::Null, |at| at.to_string().into());
     let mut shown = Object::new();
-    shown.insert("account", account.to_string());
+    shown.insert("whatsapp_account_id", account.to_string());
     shown.insert("is_open", window.is_open(now));
     shown.insert("last_inbound_at", time(window.last_inbound_at));
     shown.insert("closes_at", time(window.closes_at()));

@@ -61,7 +61,7 @@ codes! {
     /// The person takes no marketing from this business.
     RecipientOptedOut = "recipient_opted_out", BAD_REQUEST;
     /// Meta lets this person rest from marketing until `details.until`.
-    RecipientResting = "recipient_resting", BAD_REQUEST;
+    RecipientMarketingLimited = "recipient_marketing_limited", BAD_REQUEST;
     /// Meta refused for good: `details.meta` has Meta's own words.
     MetaError = "meta_error", BAD_REQUEST;
     /// No key and no session, or one that is wrong, expired or revoked.

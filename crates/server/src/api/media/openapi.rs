@@ -89,7 +89,7 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
     let mut media = media_fields();
     media.extend([
         need("origin", word(["inbound", "upload", "link"])),
-        need("account", id().or_null()),
+        need("whatsapp_account_id", id().or_null()),
         need("message", id().or_null()),
         need("created_at", time()),
         need("expires_at", time().or_null()),

@@ -55,8 +55,8 @@ pub(crate) async fn list_some(
             kind: text("type"),
             direction: fields.optional("direction").choice(&directions),
             client_reference: text("client_reference"),
-            from: time(fields.optional("from")),
-            to: time(fields.optional("to")),
+            from: time(fields.optional("since")),
+            to: time(fields.optional("until")),
             search: text("search"),
         };
         (filter, text("account"), pagination::page_request("messages", fields))
@@ -90,7 +90,7 @@ pub(crate) async fn get_message(
 }
 
 /// Marks a customer's message as read.
-pub(crate) async fn read_message(
+pub(crate) async fn mark_message_read(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
     IdOrName(id): IdOrName,

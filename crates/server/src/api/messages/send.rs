@@ -89,7 +89,7 @@ pub(crate) struct Answer<'a> {
     id: String,
     to: Option<String>,
     recipient: Option<&'a str>,
-    account: String,
+    whatsapp_account_id: String,
     client_reference: Option<&'a str>,
     sent_as: &'static str,
 }
@@ -113,7 +113,7 @@ impl<'a> Answer<'a> {
             id,
             to,
             recipient,
-            account: sent.account.to_string(),
+            whatsapp_account_id: sent.account.to_string(),
             client_reference: sent.client_reference.as_deref(),
             sent_as: sent.sent_as.as_str(),
         };

@@ -30,7 +30,7 @@ pub(crate) fn example(code: Code) -> (&'static str, &'static str) {
         Code::RecipientOptedOut => {
             ("This person takes no marketing from this business: a marketing template cannot be sent.", "{}")
         }
-        Code::RecipientResting => (
+        Code::RecipientMarketingLimited => (
             "Meta gives this person a rest from marketing until 2026-05-30T10:30:00Z.",
             r#"{"until":"2026-05-30T10:30:00Z"}"#,
         ),
@@ -119,7 +119,7 @@ pub(crate) fn example(code: Code) -> (&'static str, &'static str) {
         Code::MetaUnavailable => ("Meta cannot be reached. Nothing was sent; try again.", "{}"),
         Code::AccountDisconnected => (
             "The account `sandbox` sends nothing: Somebody has to resume it. Nothing was sent.",
-            r#"{"account":"01a2b3c4-0000-7000-8000-000000000002"}"#,
+            r#"{"whatsapp_account_id":"01a2b3c4-0000-7000-8000-000000000002"}"#,
         ),
         Code::QueueFull => (
             "As many messages wait in this account's queue as may. Nothing was accepted; try again later.",
@@ -173,7 +173,7 @@ pub(crate) fn details() -> Schema {
         may("meta", named("MetaError")),
         may("last_inbound_at", time().or_null().about("`outside_window`: when the customer last wrote.")),
         may("closed_at", time().or_null().about("`outside_window`: when the window closed.")),
-        may("until", time().about("`recipient_resting`: when the rest ends.")),
+        may("until", time().about("`recipient_marketing_limited`: when the rest ends.")),
         may("turn_at", time().about("`pacing`: the next turn.")),
         may("permission", text(1..).about("`forbidden`: the permission that is missing.")),
         may("scope", text(1..).about("`forbidden`: the scope of a key that has it.")),
@@ -181,7 +181,7 @@ pub(crate) fn details() -> Schema {
         may("template", text(1..)),
         may("language", text(1..)),
         may("status", text(1..).about("Where the template or the message stands.")),
-        may("account", text(1..).about("`account_disconnected`: the id of the account.")),
+        may("whatsapp_account_id", id().about("`account_disconnected`: id of the account.")),
         may("whatsapp_account", text(..).about("`account_not_found`: what was asked for.")),
         may("field", word(["name", "phone_number_id"]).about("`account_exists`: what is taken.")),
         may("waiting", integer(1..).about("`account_busy`: how many messages wait.")),

@@ -28,7 +28,7 @@ pub(crate) const TAGS: [(&str, &str); 2] = [
 /// Adds the routes to the others.
 pub(crate) fn add(paths: &mut Object) {
     let at = |post: Value| object([("post", post)]);
-    paths.insert(SEND, at(send_v1()));
+    paths.insert(SEND, at(send_message_v1()));
     let [verify, take] = meta();
     paths.insert("/webhooks/meta", object([("get", verify), ("post", take)]));
     for (path, operation) in operations() {
@@ -73,12 +73,12 @@ fn word_of(code: Code) -> &'static str {
 }
 
 /// The send of the second dialect.
-fn send_v1() -> Value {
+fn send_message_v1() -> Value {
     let route = Route {
         method: "POST",
         path: SEND,
         access: RouteAccess::Permission(Permission::SendMessages),
-        handler: "send_v1",
+        handler: "send_message_v1",
     };
     let about = "For clients of the hosted service's other public API: the same send as `POST /api/messages/send`, with its \
                  keys, limits, checks and statuses; only the answer is in other words. A body of Meta's Cloud API is a body \
@@ -91,7 +91,7 @@ fn send_v1() -> Value {
         example: Some(super::operation::json(example)),
         headers: vec![("Idempotent-Replayed", replayed, only("true"))],
     };
-    let operation = Operation::new("send_v1", "Send a message, in the second dialect", about)
+    let operation = Operation::new("send_message_v1", "Send a message, in the second dialect", about)
         .header("Idempotency-Key", "As in `POST /api/messages/send`, and shared with it.", parts::idempotency_key())
         .takes(
             named("SendRequest"),
@@ -175,7 +175,7 @@ fn own(tag: &str, operation: &Operation, security: Vec<Value>) -> Value {
 /// Meta's door.
 fn meta() -> [Value; 2] {
     let verify = Operation::new(
-        "verify_callback",
+        "verify_meta_webhook",
         "Meta checks the callback",
         "Answers the challenge when the verify token is an account's.",
     )
@@ -185,7 +185,7 @@ fn meta() -> [Value; 2] {
     .answer(Answer { example: Some("1158201444".into()), ..said(200, "The challenge.") })
     .answer(said(403, "The verify token is no account's, or something is missing."));
     let take = Operation::new(
-        "take_webhook",
+        "receive_meta_webhook",
         "Meta posts what happened",
         "Messages of customers, reports about ours, and changes of templates and accounts. It is answered after it is \
          written down; Meta posts again whatever is not answered with 200.",
@@ -236,11 +236,11 @@ fn operations() -> [(&'static str, Value); 3] {
     .answer(state(
         503,
         "It cannot.",
-        r#"{"status":"not_ready","store":"takes no writes"}"#,
-        stands("not_ready", "takes no writes"),
+        r#"{"status":"not_ready","store":"unavailable"}"#,
+        stands("not_ready", "unavailable"),
     ));
     let metrics = Operation::new(
-        "show_metrics",
+        "get_metrics",
         "Read the metrics",
         "For Prometheus; docs/metrics.md lists them. With `metrics.token` only who shows it may read; with `metrics.enabled: \
          false` there is nothing at this address.",

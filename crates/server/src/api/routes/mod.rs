@@ -43,7 +43,7 @@ routes! {
     POST "/messages/batch" messages::batch::send_batch, May(P::SendMessages);
     GET "/messages" messages::records::list_messages, May(P::ReadMessages);
     GET "/messages/{id}" messages::records::get_message, May(P::ReadMessages);
-    POST "/messages/{id}/read" messages::records::read_message, May(P::SendMessages);
+    POST "/messages/{id}/read" messages::records::mark_message_read, May(P::SendMessages);
     POST "/messages/{id}/cancel" messages::records::cancel_message, May(P::SendMessages);
     POST "/messages/{id}/resolve" messages::records::resolve_message, May(P::SendMessages);
     GET "/accounts" accounts::records::list_accounts, May(P::ReadAccounts);
@@ -54,8 +54,8 @@ routes! {
     POST "/accounts/{id}/test" accounts::upstream::test_account, May(P::ManageAccounts);
     POST "/accounts/{id}/subscribe" accounts::upstream::subscribe_account, May(P::ManageAccounts);
     POST "/accounts/{id}/register" accounts::upstream::register_account, May(P::ManageAccounts);
-    GET "/accounts/{id}/profile" accounts::upstream::get_profile, May(P::ReadAccounts);
-    PUT "/accounts/{id}/profile" accounts::upstream::update_profile, May(P::ManageAccounts);
+    GET "/accounts/{id}/profile" accounts::upstream::get_account_profile, May(P::ReadAccounts);
+    PUT "/accounts/{id}/profile" accounts::upstream::update_account_profile, May(P::ManageAccounts);
     POST "/accounts/{id}/resume" accounts::records::resume_account, May(P::ManageAccounts);
     GET "/templates" templates::records::list_templates, May(P::ReadTemplates);
     POST "/templates" templates::change::create_template, May(P::ManageTemplates);
@@ -66,7 +66,7 @@ routes! {
     POST "/templates/{id}/preview" templates::change::preview_template, May(P::ReadTemplates);
     GET "/contacts" contacts::records::list_contacts, May(P::ReadContacts);
     POST "/contacts" contacts::records::create_contact, May(P::ManageContacts);
-    POST "/contacts/bulk" contacts::bulk::put_contacts, May(P::ManageContacts);
+    POST "/contacts/bulk" contacts::bulk::bulk_upsert_contacts, May(P::ManageContacts);
     POST "/contacts/import" contacts::import::import_contacts, May(P::ManageContacts);
     GET "/contacts/export" contacts::export::export_contacts, May(P::ReadContacts);
     GET "/contacts/{id}" contacts::records::get_contact, May(P::ReadContacts);
@@ -76,16 +76,16 @@ routes! {
     GET "/contacts/{id}/window" contacts::records::get_contact_window, May(P::ReadContacts);
     POST "/media" media::upload::upload_media, May(P::SendMessages);
     GET "/media/{id}" media::download::get_media, May(P::ReadMessages);
-    GET "/api-keys" access::api_keys::list_keys, May(P::ManageKeys);
-    POST "/api-keys" access::api_keys::create_key, May(P::ManageKeys);
-    GET "/api-keys/{id}" access::api_keys::get_key, May(P::ManageKeys);
-    DELETE "/api-keys/{id}" access::api_keys::revoke_key, May(P::ManageKeys);
-    POST "/api-keys/{id}/rotate" access::api_keys::rotate_key, May(P::ManageKeys);
+    GET "/api-keys" access::api_keys::list_api_keys, May(P::ManageKeys);
+    POST "/api-keys" access::api_keys::create_api_key, May(P::ManageKeys);
+    GET "/api-keys/{id}" access::api_keys::get_api_key, May(P::ManageKeys);
+    DELETE "/api-keys/{id}" access::api_keys::revoke_api_key, May(P::ManageKeys);
+    POST "/api-keys/{id}/rotate" access::api_keys::rotate_api_key, May(P::ManageKeys);
     GET "/users" access::users::list_users, May(P::ManageUsers);
     POST "/users" access::users::create_user, May(P::ManageUsers);
     GET "/users/{id}" access::users::get_user, SelfOr(P::ManageUsers);
     PUT "/users/{id}" access::users::update_user, SelfOr(P::ManageUsers);
-    DELETE "/users/{id}" access::users::remove_user, May(P::ManageUsers);
+    DELETE "/users/{id}" access::users::delete_user, May(P::ManageUsers);
     GET "/webhooks" webhooks_out::endpoints::list_webhooks, May(P::ReadEvents);
     POST "/webhooks" webhooks_out::endpoints::create_webhook, May(P::ManageWebhooks);
     GET "/webhooks/{id}" webhooks_out::endpoints::get_webhook, May(P::ReadEvents);
@@ -98,7 +98,7 @@ routes! {
     POST "/deliveries/{id}/redeliver" webhooks_out::endpoints::redeliver_delivery, May(P::ManageWebhooks);
     GET "/events" events::stream::list_events, May(P::ReadEvents);
     GET "/events/stream" events::stream::stream_events, May(P::ReadEvents);
-    GET "/audit" access::audit::list_acts, May(P::ReadAudit);
+    GET "/audit" access::audit::list_audit_entries, May(P::ReadAudit);
     GET "/openapi.json" openapi::get_openapi, Public;
 }
 

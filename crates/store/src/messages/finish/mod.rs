@@ -173,7 +173,7 @@ pub(crate) fn add_entry(connection: &Connection, current: &Current, entry: &Entr
         return Ok(());
     }
     let step = Step {
-        reported: entry.status,
+        event_status: entry.status,
         at: entry.at,
         wamid: entry.wamid,
         error: entry.error,

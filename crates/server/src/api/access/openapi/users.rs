@@ -69,7 +69,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         .takes(change, [("name", r#"{"name":"Ada King"}"#)])
         .gives(200, "The user.", named("User"), SHOWN)
         .fails([Code::UserNotFound, Code::EmailTaken, Code::LastOwner]),
-        Operation::new("remove_user", "Remove a user", "All their sessions end.")
+        Operation::new("delete_user", "Remove a user", "All their sessions end.")
             .id(id_of, USER)
             .gives_nothing("They are removed.")
             .fails([Code::UserNotFound, Code::LastOwner]),
