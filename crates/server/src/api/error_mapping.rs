@@ -9,15 +9,15 @@ use domain::templates::{TemplateMismatch, TemplateStatus};
 use engine::access::api_key::grant::KeyError;
 use engine::accounts::ChangeError;
 use engine::accounts::number::NumberError;
+use engine::media::KeepError;
 use engine::messages::mark_read::ReadError;
 use engine::messages::queue::ActError;
 use engine::messages::send::{SendError, TemplateRef};
-use engine::ports::{PasswordError, UpstreamError};
+use engine::ports::{BlobError, PasswordError, StoreError, StoreErrorKind, UpstreamError};
 use engine::templates::TemplateError;
 use jiff::Timestamp;
 
-use super::error::violation_json;
-use super::{ApiError, Code};
+use crate::api::error::{ApiError, Code, violation_json};
 use crate::api::response::object;
 
 /// Seconds to wait when Meta cannot be reached.
@@ -357,4 +357,25 @@ pub(crate) fn meta_json(error: &MetaError) -> Value {
 
 fn time(at: Option<Timestamp>) -> Value {
     at.map_or(Value::Null, |at| at.to_string().into())
+}
+
+/// The place of content is in trouble: nothing was kept, and it may work later.
+pub(crate) fn blob_error(error: BlobError) -> ApiError {
+    StoreError::new(StoreErrorKind::Unavailable, "keeping a file", error).into()
+}
+
+impl From<KeepError> for ApiError {
+    fn from(error: KeepError) -> Self {
+        match error {
+            KeepError::Unfit(unfit) => Self::invalid_at("/file", unfit.to_string()),
+            KeepError::TooLarge(known, most) => Self::new(
+                Code::PayloadTooLarge,
+                format!("A file of the type {} may have {most} bytes at most.", known.mime),
+            )
+            .with("limit_bytes", i64::try_from(most).unwrap_or(i64::MAX)),
+            KeepError::Broken(_) => Self::invalid_at("", "the body did not arrive whole"),
+            KeepError::Blob(error) => blob_error(error),
+            KeepError::Store(error) => error.into(),
+        }
+    }
 }

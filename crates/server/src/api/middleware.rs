@@ -9,17 +9,17 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use domain::access::rate_limiter::CallKind;
 use domain::id::MessageId;
-use engine::access::api_key;
 use engine::access::api_key::Caller;
-use engine::access::session;
+use engine::access::{api_key, session};
 use engine::metrics::Label;
 use engine::ports::StoreError;
 use engine::{Deps, chain, directory};
 use jiff::Timestamp;
 
-use super::request_context::{RequestContext, unauthenticated};
-use super::response::{self, set};
-use super::{ApiError, Code, session_cookie};
+use crate::api::error::{ApiError, Code};
+use crate::api::request_context::{RequestContext, unauthenticated};
+use crate::api::response::set;
+use crate::api::{response, session_cookie};
 use crate::client_ip;
 use crate::http_options::HttpOptions;
 

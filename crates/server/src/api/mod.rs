@@ -10,6 +10,7 @@ pub(crate) mod contacts;
 pub(crate) mod error;
 pub(crate) mod error_mapping;
 pub(crate) mod events;
+pub(crate) mod field;
 pub(crate) mod media;
 pub(crate) mod messages;
 pub(crate) mod middleware;

@@ -13,9 +13,9 @@ use engine::access::api_key;
 use engine::access::api_key::Caller;
 use engine::{By, Deps};
 
-use super::response::seconds_until;
-use super::route_access::RouteAccess;
-use super::{ApiError, Code};
+use crate::api::error::{ApiError, Code};
+use crate::api::response::seconds_until;
+use crate::api::route_access::RouteAccess;
 use crate::http_options::HttpOptions;
 
 /// The context of one API request.

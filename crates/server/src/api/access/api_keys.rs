@@ -16,9 +16,11 @@ use engine::ports::{KeyFilter, PageRequest, PageStart};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::api::messages::records::parsed;
+use crate::api::access::serialize::{api_key_object, serialize_api_key};
+use crate::api::error::{ApiError, Code};
+use crate::api::field::parsed;
 use crate::api::request_context::{Audited, Authorized, IdOrName};
-use crate::api::{ApiError, Code, pagination, request_body, response, serialize};
+use crate::api::{pagination, request_body, response};
 
 /// The longest name, in characters.
 pub(crate) const MAX_NAME: usize = 100;
@@ -45,7 +47,7 @@ pub(crate) async fn list_api_keys(
         )
     })?;
     let found = deps.access.keys(caller.workspace(), &KeyFilter { id: None, search }, page).await?;
-    Ok(pagination::page("api_keys", page, found, |key| serialize::key(&key)))
+    Ok(pagination::page("api_keys", page, found, |key| serialize_api_key(&key)))
 }
 
 /// One key.
@@ -59,7 +61,7 @@ pub(crate) async fn get_api_key(
     let filter = KeyFilter { id: Some(key_id(&id)?), search: None };
     let one = PageRequest { per_page: 1, start: PageStart::Page(1) };
     let found = deps.access.keys(caller.workspace(), &filter, one).await?.rows.pop().ok_or_else(not_found)?;
-    Ok(response::success(StatusCode::OK, &serialize::key(&found)))
+    Ok(response::success(StatusCode::OK, &serialize_api_key(&found)))
 }
 
 fn key_id(id: &str) -> Result<KeyId, ApiError> {
@@ -98,7 +100,7 @@ pub(crate) async fn create_api_key(
 
 /// A key, for the one time that it is shown.
 fn show_once(key: &ApiKey, secret: &SecretString) -> Response {
-    let mut shown = serialize::key_object(key);
+    let mut shown = api_key_object(key);
     shown.insert("key", secret.expose_secret());
     response::secret(response::success(StatusCode::CREATED, &shown))
 }

@@ -8,9 +8,11 @@ use domain::access::audit::AuditAction;
 use engine::Deps;
 use engine::ports::AuditFilter;
 
-use crate::api::messages::records::time;
+use crate::api::access::serialize::serialize_audit_entry;
+use crate::api::error::{ApiError, Code};
+use crate::api::field::time;
 use crate::api::request_context::Authorized;
-use crate::api::{ApiError, Code, pagination, request_body, serialize};
+use crate::api::{pagination, request_body};
 
 /// Lists who did what, newest first. Keys of some accounts see nothing of it: most of it is others'.
 pub(crate) async fn list_audit_entries(
@@ -38,5 +40,5 @@ pub(crate) async fn list_audit_entries(
         (filter, pagination::page_request("audit", fields))
     })?;
     let found = deps.access.audit(caller.workspace(), &filter, page).await?;
-    Ok(pagination::page("audit", page, found, serialize::act))
+    Ok(pagination::page("audit", page, found, serialize_audit_entry))
 }

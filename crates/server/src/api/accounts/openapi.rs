@@ -3,8 +3,8 @@
 use domain::accounts::profile::{MAX_ABOUT, MAX_WEBSITE, MAX_WEBSITES, TEXTS, VERTICALS};
 use engine::accounts::CHECKS;
 
-use crate::api::Code;
-use crate::api::accounts::change::{MAX_ID, MAX_NAME, MAX_SECRET};
+use crate::api::accounts::request::{MAX_ID, MAX_NAME, MAX_SECRET};
+use crate::api::error::Code;
 use crate::api::openapi::example::ACCOUNT;
 use crate::api::openapi::operation::Operation;
 use crate::api::openapi::schema::{

@@ -7,9 +7,9 @@ use domain::contacts::opt_out::OptOutReason;
 use domain::contacts::phone::Bsuid;
 use domain::json::Value;
 
-use crate::api::Code;
 use crate::api::contacts::bulk::MAX_ITEMS;
 use crate::api::contacts::import::MAX_ERRORS;
+use crate::api::error::Code;
 use crate::api::messages::openapi::{OUTBOUND, filters};
 use crate::api::openapi::example::CONTACT;
 use crate::api::openapi::operation::{Answer, Operation, TABLE};

@@ -4,13 +4,13 @@ use domain::contacts::opt_out::OptOutReason;
 use domain::events::EventKind;
 use domain::messages::message::MessageStatus;
 
-use crate::api::events::stream::{MAX_PER_PAGE, MAX_WAIT, PER_PAGE};
+use crate::api::events::kinds::ALL_EVENTS;
+use crate::api::events::list::{MAX_PER_PAGE, MAX_WAIT, PER_PAGE};
 use crate::api::openapi::operation::{Answer, Operation};
 use crate::api::openapi::schema::{
     Schema, any_object, any_of, anything, boolean, id, integer, list, may, named, need, one_of, shown, text,
     time, word,
 };
-use crate::api::webhooks_out::endpoints::EVERYTHING;
 
 /// The routes.
 pub(crate) fn operations() -> Vec<Operation> {
@@ -72,7 +72,7 @@ pub(crate) fn kind() -> Schema {
 
 /// A kind of event, or all of them.
 pub(crate) fn any_kind() -> Schema {
-    word(EventKind::ALL.iter().map(|kind| kind.as_str()).chain([EVERYTHING]))
+    word(EventKind::ALL.iter().map(|kind| kind.as_str()).chain([ALL_EVENTS]))
 }
 
 /// The shapes by name.

@@ -1,6 +1,6 @@
 //! Files.
 
-use crate::api::Code;
+use crate::api::error::Code;
 use crate::api::messages::openapi::media_fields;
 use crate::api::openapi::example::MEDIA;
 use crate::api::openapi::operation::{Answer, Operation};

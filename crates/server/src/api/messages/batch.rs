@@ -11,18 +11,17 @@ use domain::access::rate_limiter::CallKind;
 use domain::json::{Object, Value};
 use engine::Deps;
 use engine::access::api_key::Caller;
-use engine::messages::queue;
 use engine::messages::queue::Repeated;
-use engine::messages::send;
 use engine::messages::send::SendError;
+use engine::messages::{queue, send};
 use futures_util::{FutureExt, StreamExt, stream};
 
+use crate::api::error::{ApiError, Code};
 use crate::api::messages::idempotency;
 use crate::api::messages::send_request::{Kind, read_request};
 use crate::api::request_context::RequestContext;
-use crate::api::response;
 use crate::api::response::object;
-use crate::api::{ApiError, Code, request_body};
+use crate::api::{request_body, response};
 
 /// Messages in one request.
 pub(crate) const MAX_ITEMS: usize = 1000;

@@ -15,9 +15,10 @@ use engine::messages::send::{Idempotency, Progress, SendError, Sent};
 use engine::ports::{KeptAnswer, KeptKey, Recipient, StoredMessage};
 use sha2::{Digest, Sha256};
 
-use super::send::Answer;
+use crate::api::error::{ApiError, Code};
+use crate::api::messages::send::Answer;
 use crate::api::messages::send_request::MAX_KEY;
-use crate::api::{ApiError, Code, response};
+use crate::api::response;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");

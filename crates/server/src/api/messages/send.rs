@@ -9,19 +9,18 @@ use axum::response::Response;
 use domain::access::rate_limiter::CallKind;
 use domain::json::Value;
 use engine::Deps;
-use engine::messages::dry_run;
 use engine::messages::dry_run::{Rehearsal, Rehearsed};
-use engine::messages::send;
 use engine::messages::send::{Progress, Sent};
+use engine::messages::{dry_run, send};
 use engine::ports::Recipient;
 use serde::Serialize;
 
+use crate::api::error::ApiError;
 use crate::api::messages::idempotency;
 use crate::api::messages::send_request::{Kind, Read, read_request};
 use crate::api::request_context::RequestContext;
-use crate::api::response;
 use crate::api::response::object;
-use crate::api::{ApiError, request_body};
+use crate::api::{request_body, response};
 
 /// Sends one message, or tells what would happen to it.
 pub(crate) async fn send_message(

@@ -21,9 +21,10 @@ use domain::json::{Object, Value};
 use engine::Deps;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::send;
+use crate::api::error::{ApiError, Code};
+use crate::api::messages::send;
 use crate::api::route_access::RouteAccess;
-use crate::api::{ApiError, Code, middleware, panicked, response};
+use crate::api::{middleware, panicked, response};
 use crate::http_options::HttpOptions;
 
 /// The path of a send.

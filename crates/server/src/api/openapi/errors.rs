@@ -2,7 +2,7 @@
 
 use super::example;
 use super::schema::{Schema, any_of, id, integer, list, may, named, need, only, shown, text, time, word};
-use crate::api::Code;
+use crate::api::error::Code;
 
 /// The sentence and the details of an answer with this code, as the handlers give it.
 pub(crate) fn example(code: Code) -> (&'static str, &'static str) {

@@ -11,7 +11,7 @@ use super::operation::{Answer, JSON, Operation};
 use super::parts;
 use super::schema::{Schema, any_of, anything, boolean, integer, may, named, need, only, shown, text, word};
 use super::{errors, example};
-use crate::api::Code;
+use crate::api::error::Code;
 use crate::api::messages::openapi::send;
 use crate::api::messages::v1::{LIMITED, SEND};
 use crate::api::response::object;

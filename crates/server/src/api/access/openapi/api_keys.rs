@@ -2,8 +2,8 @@
 
 use domain::access::api_key::KeyScope;
 
-use crate::api::Code;
 use crate::api::access::api_keys::{MAX_ACCOUNTS, MAX_NAME, MAX_OVERLAP, MOST_CALLS, OVERLAP};
+use crate::api::error::Code;
 use crate::api::openapi::example::KEY;
 use crate::api::openapi::operation::Operation;
 use crate::api::openapi::schema::{

@@ -3,9 +3,9 @@
 use domain::access::permission::Role;
 use domain::access::user::{MAX_EMAIL, MAX_PASSWORD, MIN_PASSWORD};
 
-use crate::api::Code;
 use crate::api::access::api_keys::MAX_NAME;
 use crate::api::access::users::LONGEST;
+use crate::api::error::Code;
 use crate::api::openapi::example::USER;
 use crate::api::openapi::operation::Operation;
 use crate::api::openapi::schema::{

@@ -10,7 +10,7 @@ use domain::messages::content::MessageKind;
 use domain::messages::message::{Direction, MessageStatus};
 use engine::ports::WaitingFor;
 
-use crate::api::Code;
+use crate::api::error::Code;
 use crate::api::openapi::example::MESSAGE;
 use crate::api::openapi::operation::Operation;
 use crate::api::openapi::schema::{

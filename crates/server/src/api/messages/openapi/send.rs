@@ -3,7 +3,7 @@
 use domain::messages::content::MessageKind;
 
 use super::{content, interactive, template_message};
-use crate::api::Code;
+use crate::api::error::Code;
 use crate::api::messages::batch::MAX_ITEMS;
 use crate::api::messages::send_request::{MAX_KEY, MAX_REFERENCE, MAX_VALID_FOR, MAX_WAMID};
 use crate::api::openapi::operation::Operation;
