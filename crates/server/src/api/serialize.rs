@@ -1,26 +1,44 @@
-//! Resources as answers show them.
+//! JSON values that several resources have in common.
 
 use domain::json::Value;
+use domain::meta_error::MetaError;
 use jiff::Timestamp;
 
+use crate::api::response::object;
+
+/// A value, or `null`.
 pub(crate) fn optional<T: Into<Value>>(value: Option<T>) -> Value {
     value.map_or(Value::Null, Into::into)
 }
 
+/// A time in RFC 3339.
 pub(crate) fn time(at: Timestamp) -> Value {
     at.to_string().into()
 }
 
+/// A phone number with its leading `+`.
 pub(crate) fn phone(digits: &str) -> String {
     format!("+{digits}")
 }
 
-/// JSON text that we wrote ourselves, or Meta did.
+/// JSON text from the database.
 pub(crate) fn parsed_json(json: &str) -> Value {
     serde_json::from_str(json).unwrap_or_else(|_| json.into())
 }
 
-/// A digest as text.
+/// A SHA-256 digest in hexadecimal.
 pub(crate) fn hex(digest: &[u8; 32]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// JSON of an error from Meta.
+pub(crate) fn meta_json(error: &MetaError) -> Value {
+    let text = |text: &Option<String>| text.clone().map_or(Value::Null, Value::from);
+    object([
+        ("code", error.code.into()),
+        ("subcode", error.subcode.map_or(Value::Null, Value::from)),
+        ("title", error.title.as_deref().unwrap_or(error.entry().title).into()),
+        ("details", text(&error.details)),
+        ("fbtrace_id", text(&error.fbtrace_id)),
+    ])
 }

@@ -60,16 +60,18 @@ pub(crate) async fn get_api_key(
     request_body::no_query(query.as_deref())?;
     let filter = KeyFilter { id: Some(key_id(&id)?), search: None };
     let one = PageRequest { per_page: 1, start: PageStart::Page(1) };
-    let found = deps.access.keys(caller.workspace(), &filter, one).await?.rows.pop().ok_or_else(not_found)?;
+    let found = deps
+        .access
+        .keys(caller.workspace(), &filter, one)
+        .await?
+        .rows
+        .pop()
+        .ok_or_else(ApiError::api_key_not_found)?;
     Ok(response::success(StatusCode::OK, &serialize_api_key(&found)))
 }
 
 fn key_id(id: &str) -> Result<KeyId, ApiError> {
-    id.parse().map_err(|_| not_found())
-}
-
-pub(crate) fn not_found() -> ApiError {
-    ApiError::new(Code::ApiKeyNotFound, "There is no API key with this id, or it was revoked.")
+    id.parse().map_err(|_| ApiError::api_key_not_found())
 }
 
 /// Makes a key; it is shown once.

@@ -82,9 +82,7 @@ pub(crate) fn too_many(wait: u32) -> ApiError {
 }
 
 fn with_cookie(mut response: Response, cookie: &str) -> Result<Response, ApiError> {
-    let value = HeaderValue::try_from(cookie).map_err(|_| {
-        ApiError::new(Code::Internal, "Something went wrong here. Nothing was sent; try again.")
-    })?;
+    let value = HeaderValue::try_from(cookie).map_err(|_| ApiError::internal())?;
     response.headers_mut().insert(header::SET_COOKIE, value);
     Ok(response::secret(response))
 }

@@ -32,7 +32,8 @@ pub(crate) async fn create_account(
     may_make(&caller, new.is_sandbox)?;
     may_take_default(&deps, &caller, new.is_default)?;
     refuse_taken(&deps, &caller, (&new.name, Some(&new.phone_number_id)), None)?;
-    let added = accounts::add(&deps, &by, new).await.map_err(|error| or_taken(error, None))?;
+    let added =
+        accounts::add(&deps, &by, new).await.map_err(|error| ApiError::account_conflict(error, None))?;
     let directory = deps.directory.current();
     let record =
         directory.account(caller.workspace(), &added.id.to_string()).ok_or_else(|| gone(&added.name))?;
@@ -120,34 +121,13 @@ fn refuse_taken(
     let is_other = |record: &&Arc<AccountRecord>| own.is_none_or(|own| own.account.id != record.account.id);
     let mut others = directory.accounts_of(caller.workspace()).filter(is_other);
     if others.any(|record| record.account.name == name) {
-        return Err(taken(Some("name")));
+        return Err(ApiError::account_exists(Some("name")));
     }
     // A number belongs to one account, whoever owns it.
     let is_taken =
         |number: &String| directory.accounts.iter().any(|one| one.account.phone_number_id == *number);
     if number.is_some_and(is_taken) {
-        return Err(taken(Some("phone_number_id")));
+        return Err(ApiError::account_exists(Some("phone_number_id")));
     }
     Ok(())
-}
-
-fn taken(field: Option<&str>) -> ApiError {
-    let message = match field {
-        Some("name") => "There is an account with this name.",
-        Some(_) => "There is an account with this phone number id.",
-        None => "There is an account with this name or phone number id.",
-    };
-    let error = ApiError::new(Code::AccountExists, message);
-    match field {
-        Some(field) => error.with("field", field),
-        None => error,
-    }
-}
-
-/// A conflict that only the store saw: somebody was faster.
-pub(crate) fn or_taken(error: StoreError, field: Option<&str>) -> ApiError {
-    match error.kind() {
-        StoreErrorKind::Conflict => taken(field),
-        StoreErrorKind::Unavailable | StoreErrorKind::Corrupt | StoreErrorKind::Bug => error.into(),
-    }
 }

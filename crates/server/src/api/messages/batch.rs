@@ -80,7 +80,7 @@ impl Whole {
             let repeat = whole.repeat(u32::try_from(place).unwrap_or(u32::MAX));
             let Some(known) = repeat.look_up(deps, caller).await? else { continue };
             if known.digest != repeat.digest() {
-                return Err(idempotency::mismatch());
+                return Err(ApiError::idempotency_mismatch());
             }
             whole.is_known = true;
             break;
@@ -109,7 +109,7 @@ async fn accept_all(
             let accepted = accept_one(deps, caller, request_id, (place, item, whole));
             let end = AssertUnwindSafe(accepted).catch_unwind().await.unwrap_or_else(|_| {
                 tracing::error!("an item of a batch panicked");
-                Err(ApiError::new(Code::Internal, "Something went wrong here with this item."))
+                Err(ApiError::internal())
             });
             show(index, end)
         }
@@ -141,8 +141,8 @@ async fn accept_one(
             let id = known.message;
             let digest = repeat.map(|repeat| repeat.digest()).unwrap_or_default();
             match queue::repeated(deps, caller, *known, digest).await? {
-                Repeated::Mismatch => Err(idempotency::mismatch()),
-                Repeated::InProgress => Err(idempotency::in_progress()),
+                Repeated::Mismatch => Err(ApiError::idempotency_mismatch()),
+                Repeated::InProgress => Err(ApiError::idempotency_in_progress()),
                 Repeated::Kept(_) | Repeated::Orphaned(_) => Ok(object([
                     ("id", id.to_string().into()),
                     ("status", "queued".into()),

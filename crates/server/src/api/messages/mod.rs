@@ -2,6 +2,7 @@
 
 pub(crate) mod batch;
 pub(crate) mod cancel;
+pub(crate) mod dry_run;
 pub(crate) mod idempotency;
 pub(crate) mod list;
 pub(crate) mod mark_read;
@@ -10,5 +11,6 @@ pub(crate) mod openapi;
 pub(crate) mod resolve;
 pub(crate) mod send;
 pub(crate) mod send_request;
+pub(crate) mod send_response;
 pub(crate) mod serialize;
 pub(crate) mod v1;

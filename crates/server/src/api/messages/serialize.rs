@@ -5,10 +5,9 @@ use domain::messages::message::{Direction, MessageStatus, Pricing};
 use engine::ports::{MessageStory, StoredMessage, TimelineEntry};
 use jiff::Timestamp;
 
-use crate::api::error_mapping::meta_json;
 use crate::api::media::serialize::media_object;
 use crate::api::response::object;
-use crate::api::serialize::{optional, parsed_json, phone, time};
+use crate::api::serialize::{meta_json, optional, parsed_json, phone, time};
 
 /// A message, as lists show it.
 pub(crate) fn serialize_message(message: StoredMessage) -> Value {

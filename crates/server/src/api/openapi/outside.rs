@@ -13,7 +13,8 @@ use super::schema::{Schema, any_of, anything, boolean, integer, may, named, need
 use super::{errors, example};
 use crate::api::error::Code;
 use crate::api::messages::openapi::send;
-use crate::api::messages::v1::{LIMITED, SEND};
+use crate::api::messages::v1::V1_RATE_LIMIT_CODE;
+use crate::api::middleware::V1_SEND_PATH;
 use crate::api::response::object;
 use crate::api::route_access::{Route, RouteAccess};
 
@@ -28,7 +29,7 @@ pub(crate) const TAGS: [(&str, &str); 2] = [
 /// Adds the routes to the others.
 pub(crate) fn add(paths: &mut Object) {
     let at = |post: Value| object([("post", post)]);
-    paths.insert(SEND, at(send_message_v1()));
+    paths.insert(V1_SEND_PATH, at(send_message_v1()));
     let [verify, take] = meta();
     paths.insert("/webhooks/meta", object([("get", verify), ("post", take)]));
     for (path, operation) in operations() {
@@ -69,14 +70,14 @@ fn yes(is_it: bool) -> Schema {
 
 /// The word of the second dialect.
 fn word_of(code: Code) -> &'static str {
-    if code.status() == StatusCode::TOO_MANY_REQUESTS { LIMITED } else { code.as_str() }
+    if code.status() == StatusCode::TOO_MANY_REQUESTS { V1_RATE_LIMIT_CODE } else { code.as_str() }
 }
 
 /// The send of the second dialect.
 fn send_message_v1() -> Value {
     let route = Route {
         method: "POST",
-        path: SEND,
+        path: V1_SEND_PATH,
         access: RouteAccess::Permission(Permission::SendMessages),
         handler: "send_message_v1",
     };
