@@ -152,8 +152,10 @@ impl From<UpstreamError> for ApiError {
         };
         let reason = meta_sentence(&error);
         let mapped = match error.class() {
-            MetaErrorClass::Retry => Self::new(Code::MetaUnavailable, format!("{reason} Try again in {META_WAIT} s."))
-                .retry_after(META_WAIT),
+            MetaErrorClass::Retry => {
+                Self::new(Code::MetaUnavailable, format!("{reason} Try again in {META_WAIT} s."))
+                    .retry_after(META_WAIT)
+            }
             MetaErrorClass::SlowNumber | MetaErrorClass::SlowPair => {
                 let wait = error.retry_after.unwrap_or(1);
                 Self::new(Code::MetaRateLimited, format!("{reason} Try again in {wait} s.")).retry_after(wait)
@@ -162,9 +164,11 @@ impl From<UpstreamError> for ApiError {
                 Self::new(Code::AccountDisconnected, format!("Meta refuses this account: {reason}"))
                     .retry_after(HELD_WAIT)
             }
-            MetaErrorClass::PauseTemplate | MetaErrorClass::Suppress | MetaErrorClass::Rest | MetaErrorClass::WindowClosed | MetaErrorClass::Permanent => {
-                Self::new(Code::MetaError, reason)
-            }
+            MetaErrorClass::PauseTemplate
+            | MetaErrorClass::Suppress
+            | MetaErrorClass::Rest
+            | MetaErrorClass::WindowClosed
+            | MetaErrorClass::Permanent => Self::new(Code::MetaError, reason),
         };
         mapped.with_meta(Some(&error))
     }

@@ -17,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::api::access::serialize::{api_key_object, serialize_api_key};
-use crate::api::error::{ApiError, Code};
+use crate::api::error::ApiError;
 use crate::api::field::parsed;
 use crate::api::request_context::{Audited, Authorized, IdOrName};
 use crate::api::{pagination, request_body, response};

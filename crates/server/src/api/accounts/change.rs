@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use engine::access::api_key::Caller;
 use engine::messages::send::choose_account;
-use engine::ports::{AccountRecord, Removal, StoreError, StoreErrorKind};
+use engine::ports::{AccountRecord, Removal};
 use engine::{Deps, accounts};
 
 use crate::api::accounts::request::{read_changes, read_new};

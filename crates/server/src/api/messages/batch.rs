@@ -16,7 +16,7 @@ use engine::messages::send::SendError;
 use engine::messages::{queue, send};
 use futures_util::{FutureExt, StreamExt, stream};
 
-use crate::api::error::{ApiError, Code};
+use crate::api::error::ApiError;
 use crate::api::messages::idempotency;
 use crate::api::messages::send_request::{Kind, read_request};
 use crate::api::request_context::RequestContext;

@@ -15,7 +15,7 @@ use engine::messages::send::{Idempotency, Progress, SendError, Sent};
 use engine::ports::{KeptAnswer, KeptKey, Recipient, StoredMessage};
 use sha2::{Digest, Sha256};
 
-use crate::api::error::{ApiError, Code};
+use crate::api::error::ApiError;
 use crate::api::messages::send_request::MAX_KEY;
 use crate::api::messages::send_response::SendResponse;
 use crate::api::response;

@@ -9,11 +9,7 @@ use axum::response::Response;
 use domain::access::rate_limiter::CallKind;
 use domain::json::Value;
 use engine::Deps;
-use engine::messages::dry_run::{Rehearsal, Rehearsed};
-use engine::messages::send::{Progress, Sent};
 use engine::messages::{dry_run, send};
-use engine::ports::Recipient;
-use serde::Serialize;
 
 use crate::api::error::ApiError;
 use crate::api::messages::dry_run::show_rehearsal;
@@ -21,7 +17,6 @@ use crate::api::messages::idempotency;
 use crate::api::messages::send_request::{Kind, Read, read_request};
 use crate::api::messages::send_response::SendResponse;
 use crate::api::request_context::RequestContext;
-use crate::api::response::object;
 use crate::api::{request_body, response};
 
 /// Sends one message, or tells what would happen to it.

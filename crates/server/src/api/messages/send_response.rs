@@ -1,26 +1,9 @@
 //! Response to an accepted message.
 
-use std::sync::Arc;
-
-use axum::body::Body;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
-use domain::access::rate_limiter::CallKind;
-use domain::json::Value;
-use engine::Deps;
-use engine::messages::dry_run::{Rehearsal, Rehearsed};
+use axum::http::StatusCode;
 use engine::messages::send::{Progress, Sent};
-use engine::messages::{dry_run, send};
 use engine::ports::Recipient;
 use serde::Serialize;
-
-use crate::api::error::ApiError;
-use crate::api::messages::idempotency;
-use crate::api::messages::send_request::{Kind, Read, read_request};
-use crate::api::request_context::RequestContext;
-use crate::api::response::object;
-use crate::api::{request_body, response};
 
 /// What is answered to a message that was accepted.
 #[derive(Serialize)]

@@ -21,9 +21,9 @@ use domain::json::{Object, Value};
 use engine::Deps;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::api::error::{ApiError, Code};
+use crate::api::error::ApiError;
 use crate::api::messages::send;
-use crate::api::middleware::{V1_SEND_PATH, handler_panicked};
+use crate::api::middleware::V1_SEND_PATH;
 use crate::api::route_access::RouteAccess;
 use crate::api::{middleware, response};
 use crate::http_options::HttpOptions;
