@@ -27,7 +27,7 @@ async fn is_ready(State(deps): State<Arc<Deps>>) -> Response {
         Ok(()) => json(StatusCode::OK, &object([("status", "ready".into()), ("store", "ok".into())])),
         Err(error) => {
             tracing::warn!(error = %chain(&error), "not ready");
-            let body = object([("status", "not_ready".into()), ("store", "takes no writes".into())]);
+            let body = object([("status", "not_ready".into()), ("store", "unavailable".into())]);
             json(StatusCode::SERVICE_UNAVAILABLE, &body)
         }
     }

@@ -42,7 +42,7 @@ pub struct OutboundData<'a> {
     pub status: MessageStatus,
     /// What this event tells: it may be behind `status`.
     #[serde(serialize_with = "shown")]
-    pub reported: MessageStatus,
+    pub event_status: MessageStatus,
     /// The number that it goes to: digits, shown with a plus.
     #[serde(serialize_with = "number")]
     pub to: Option<&'a str>,

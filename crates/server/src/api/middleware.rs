@@ -9,20 +9,22 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use domain::access::rate_limiter::CallKind;
 use domain::id::MessageId;
-use engine::access::api_key;
 use engine::access::api_key::Caller;
-use engine::access::session;
+use engine::access::{api_key, session};
 use engine::metrics::Label;
 use engine::ports::StoreError;
 use engine::{Deps, chain, directory};
 use jiff::Timestamp;
 
-use super::request_context::{RequestContext, unauthenticated};
-use super::response::{self, set};
-use super::{ApiError, Code, session_cookie};
+use crate::api::error::{ApiError, Code};
+use crate::api::request_context::{RequestContext, unauthenticated};
+use crate::api::response::set;
+use crate::api::{response, session_cookie};
 use crate::client_ip;
 use crate::http_options::HttpOptions;
 
+/// Path of `POST /v1/messages`.
+pub(crate) const V1_SEND_PATH: &str = "/v1/messages";
 const CSRF_TOKEN: HeaderName = HeaderName::from_static("x-csrf-token");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -79,9 +81,8 @@ fn csrf_failure(request: &Request, caller: Option<&Caller>, web: &HttpOptions) -
 /// Kind of rate limit that a call counts towards.
 fn call_kind(uri: &Uri) -> CallKind {
     let path = uri.path();
-    let is_send = path.ends_with("/messages/send")
-        || path.ends_with("/messages/batch")
-        || path == crate::api::messages::v1::SEND;
+    let is_send =
+        path.ends_with("/messages/send") || path.ends_with("/messages/batch") || path == V1_SEND_PATH;
     if is_send { CallKind::Send } else { CallKind::Other }
 }
 
@@ -236,4 +237,11 @@ fn count_unrouted_call(deps: &Deps, context: &RequestContext) -> Result<(), ApiE
     let caller = context.caller.clone().ok_or_else(unauthenticated)?;
     // The unknown path is the fault, not a parameter.
     RequestContext { unexpected_query: None, ..context.clone() }.count_call(deps, &caller, CallKind::Other)
+}
+
+/// The response of a handler that panicked. Other requests are not affected, and sends are not interrupted: they run in
+/// tasks of their own.
+pub(crate) fn handler_panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    tracing::error!("a handler panicked");
+    ApiError::internal().into_response()
 }

@@ -8,7 +8,7 @@ use domain::json::{Object, Value};
 use engine::Deps;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{ApiError, Code};
+use crate::api::error::{ApiError, Code};
 
 /// The largest body: 5 MB.
 const MAX_BODY: usize = 5_000_000;

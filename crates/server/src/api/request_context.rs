@@ -13,9 +13,9 @@ use engine::access::api_key;
 use engine::access::api_key::Caller;
 use engine::{By, Deps};
 
-use super::response::seconds_until;
-use super::route_access::RouteAccess;
-use super::{ApiError, Code};
+use crate::api::error::{ApiError, Code};
+use crate::api::response::seconds_until;
+use crate::api::route_access::RouteAccess;
 use crate::http_options::HttpOptions;
 
 /// The context of one API request.
@@ -70,7 +70,7 @@ impl RequestContext {
                 Ok(caller)
             }
             // A route without a declared access is closed.
-            Some(RouteAccess::Public) | None => Err(internal()),
+            Some(RouteAccess::Public) | None => Err(ApiError::internal()),
         }
     }
 
@@ -157,10 +157,6 @@ fn csrf_error(reason: &str) -> ApiError {
     ApiError::new(Code::CsrfRequired, format!("This call could come from somebody else's page: {reason}."))
 }
 
-fn internal() -> ApiError {
-    ApiError::new(Code::Internal, "Something went wrong here. Nothing was sent; try again.")
-}
-
 /// The last segment of a path: an id or a name.
 pub(crate) struct IdOrName(pub(crate) String);
 
@@ -204,7 +200,7 @@ impl FromRequestParts<Arc<Deps>> for Audited {
 }
 
 fn context_of(parts: &Parts) -> Result<RequestContext, ApiError> {
-    let mut context = parts.extensions.get::<RequestContext>().cloned().ok_or_else(internal)?;
+    let mut context = parts.extensions.get::<RequestContext>().cloned().ok_or_else(ApiError::internal)?;
     context.access = parts.extensions.get::<RouteAccess>().copied();
     Ok(context)
 }

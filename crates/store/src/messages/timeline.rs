@@ -124,7 +124,7 @@ pub(crate) fn insert_entry(
         return Ok(());
     }
     let step = MessageStep {
-        reported: entry.status,
+        event_status: entry.status,
         at: entry.at,
         wamid: entry.wamid,
         error: entry.error,

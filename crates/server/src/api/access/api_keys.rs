@@ -16,9 +16,11 @@ use engine::ports::{KeyFilter, PageRequest, PageStart};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::api::messages::records::parsed;
+use crate::api::access::serialize::{api_key_object, serialize_api_key};
+use crate::api::error::ApiError;
+use crate::api::field::parsed;
 use crate::api::request_context::{Audited, Authorized, IdOrName};
-use crate::api::{ApiError, Code, pagination, request_body, response, serialize};
+use crate::api::{pagination, request_body, response};
 
 /// The longest name, in characters.
 pub(crate) const MAX_NAME: usize = 100;
@@ -32,7 +34,7 @@ pub(crate) const OVERLAP: i64 = 24 * 3600;
 pub(crate) const MAX_OVERLAP: i64 = 30 * 24 * 3600;
 
 /// Lists the keys that are not revoked, newest first.
-pub(crate) async fn list_keys(
+pub(crate) async fn list_api_keys(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
     RawQuery(query): RawQuery,
@@ -40,7 +42,7 @@ pub(crate) async fn list_keys(
     let query = request_body::query(query.as_deref())?;
     let (search, page) = request_body::read(&query, read_list)?;
     let found = deps.access.keys(caller.workspace(), &KeyFilter { id: None, search }, page).await?;
-    Ok(pagination::page("api_keys", page, found, |key| serialize::key(&key)))
+    Ok(pagination::page("api_keys", page, found, |key| serialize_api_key(&key)))
 }
 
 /// Reads the query of a list of API keys.
@@ -50,7 +52,7 @@ pub(crate) fn read_list(fields: &Fields<'_, '_>) -> (Option<String>, PageRequest
 }
 
 /// One key.
-pub(crate) async fn get_key(
+pub(crate) async fn get_api_key(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
     IdOrName(id): IdOrName,
@@ -59,20 +61,22 @@ pub(crate) async fn get_key(
     request_body::no_query(query.as_deref())?;
     let filter = KeyFilter { id: Some(key_id(&id)?), search: None };
     let one = PageRequest { per_page: 1, start: PageStart::Page(1) };
-    let found = deps.access.keys(caller.workspace(), &filter, one).await?.rows.pop().ok_or_else(not_found)?;
-    Ok(response::success(StatusCode::OK, &serialize::key(&found)))
+    let found = deps
+        .access
+        .keys(caller.workspace(), &filter, one)
+        .await?
+        .rows
+        .pop()
+        .ok_or_else(ApiError::api_key_not_found)?;
+    Ok(response::success(StatusCode::OK, &serialize_api_key(&found)))
 }
 
 fn key_id(id: &str) -> Result<KeyId, ApiError> {
-    id.parse().map_err(|_| not_found())
-}
-
-pub(crate) fn not_found() -> ApiError {
-    ApiError::new(Code::ApiKeyNotFound, "There is no API key with this id, or it was revoked.")
+    id.parse().map_err(|_| ApiError::api_key_not_found())
 }
 
 /// Makes a key; it is shown once.
-pub(crate) async fn create_key(
+pub(crate) async fn create_api_key(
     State(deps): State<Arc<Deps>>,
     Audited(caller, by): Audited,
     headers: HeaderMap,
@@ -122,7 +126,7 @@ const TEST: &str = "`true`: a test key, which can use sandbox accounts only. `fa
 
 /// A key, for the one time that it is shown.
 fn show_once(key: &ApiKey, secret: &SecretString) -> Response {
-    let mut shown = serialize::key_object(key);
+    let mut shown = api_key_object(key);
     shown.insert("key", secret.expose_secret());
     response::secret(response::success(StatusCode::CREATED, &shown))
 }
@@ -166,7 +170,7 @@ fn future(item: Item<'_, '_>, now: Timestamp) -> Option<Timestamp> {
 }
 
 /// Puts a new key in the place of one, which lives on for a while.
-pub(crate) async fn rotate_key(
+pub(crate) async fn rotate_api_key(
     State(deps): State<Arc<Deps>>,
     Audited(caller, by): Audited,
     IdOrName(id): IdOrName,
@@ -189,7 +193,7 @@ pub(crate) fn read_rotation(fields: &Fields<'_, '_>) -> Option<i64> {
 }
 
 /// Takes a key back.
-pub(crate) async fn revoke_key(
+pub(crate) async fn revoke_api_key(
     State(deps): State<Arc<Deps>>,
     Audited(caller, by): Audited,
     IdOrName(id): IdOrName,

@@ -9,12 +9,14 @@ use domain::check::Fields;
 use engine::Deps;
 use engine::ports::{AuditFilter, PageRequest};
 
-use crate::api::messages::records::time;
+use crate::api::access::serialize::serialize_audit_entry;
+use crate::api::error::{ApiError, Code};
+use crate::api::field::time;
 use crate::api::request_context::Authorized;
-use crate::api::{ApiError, Code, pagination, request_body, serialize};
+use crate::api::{pagination, request_body};
 
 /// Lists who did what, newest first. Keys of some accounts see nothing of it: most of it is others'.
-pub(crate) async fn list_acts(
+pub(crate) async fn list_audit_entries(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
     RawQuery(query): RawQuery,
@@ -27,7 +29,7 @@ pub(crate) async fn list_acts(
     let query = request_body::query(query.as_deref())?;
     let (filter, page) = request_body::read(&query, read_list)?;
     let found = deps.access.audit(caller.workspace(), &filter, page).await?;
-    Ok(pagination::page("audit", page, found, serialize::act))
+    Ok(pagination::page("audit", page, found, serialize_audit_entry))
 }
 
 /// Reads the query of the audit log.
@@ -38,8 +40,8 @@ pub(crate) fn read_list(fields: &Fields<'_, '_>) -> (AuditFilter, PageRequest) {
         actor: text("actor", "ID or name of the user or key that made the change."),
         action: fields.optional("action").about("Action.").choice(&actions),
         subject: text("subject", "ID or name of the changed object."),
-        from: time(fields.optional("from").about("Earliest time.")),
-        to: time(fields.optional("to").about("Time before which the entries were made.")),
+        from: time(fields.optional("since").about("Earliest time, inclusive.")),
+        to: time(fields.optional("until").about("Latest time, exclusive.")),
         search: text("search", "Part of a name."),
     };
     (filter, pagination::page_request("audit", fields))

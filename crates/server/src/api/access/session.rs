@@ -15,9 +15,11 @@ use engine::access::session::{LoginError, LoginRequest};
 use engine::{Deps, directory};
 use secrecy::SecretString;
 
+use crate::api::access::serialize::{serialize_api_key, serialize_user};
+use crate::api::error::{ApiError, Code};
 use crate::api::request_context::{Authorized, RequestContext};
 use crate::api::response::object;
-use crate::api::{ApiError, Code, request_body, response, serialize, session_cookie};
+use crate::api::{request_body, response, session_cookie};
 
 /// The longest password and the longest name that are tried.
 pub(crate) const LONGEST: usize = 1000;
@@ -48,7 +50,7 @@ pub(crate) async fn log_in(
     directory::look_again(&deps).await;
     let (session, secret) = session::log_in(&deps, request).await.map_err(|error| refuse(&deps, error))?;
     let data = object([
-        ("user", serialize::user(&session.user)),
+        ("user", serialize_user(&session.user)),
         ("csrf_token", session.csrf_token.as_str().into()),
         ("expires_at", session.ends_at.to_string().into()),
     ]);
@@ -91,9 +93,7 @@ pub(crate) fn too_many(wait: u32) -> ApiError {
 }
 
 fn with_cookie(mut response: Response, cookie: &str) -> Result<Response, ApiError> {
-    let value = HeaderValue::try_from(cookie).map_err(|_| {
-        ApiError::new(Code::Internal, "Something went wrong here. Nothing was sent; try again.")
-    })?;
+    let value = HeaderValue::try_from(cookie).map_err(|_| ApiError::internal())?;
     response.headers_mut().insert(header::SET_COOKIE, value);
     Ok(response::secret(response))
 }
@@ -128,12 +128,12 @@ pub(crate) async fn get_me(
     match &caller {
         Caller::Key(key) => {
             me.insert("kind", "api_key");
-            me.insert("key", serialize::key(key));
+            me.insert("key", serialize_api_key(key));
             me.insert("scopes", Value::Array(key.scopes.iter().map(|scope| scope.as_str().into()).collect()));
         }
         Caller::User(session) => {
             me.insert("kind", "user");
-            me.insert("user", serialize::user(&session.user));
+            me.insert("user", serialize_user(&session.user));
             me.insert("role", session.user.role.as_str());
             me.insert("csrf_token", session.csrf_token.as_str());
             me.insert("expires_at", session.ends_at.to_string());

@@ -18,9 +18,11 @@ use engine::ports::{PageRequest, UserFilter};
 use secrecy::SecretString;
 
 use crate::api::access::api_keys::name;
+use crate::api::access::serialize::serialize_user;
 use crate::api::access::session::too_many;
+use crate::api::error::{ApiError, Code};
 use crate::api::request_context::{Audited, Authorized, IdOrName, missing_permission};
-use crate::api::{ApiError, Code, pagination, request_body, response, serialize};
+use crate::api::{pagination, request_body, response};
 
 /// The longest text that is taken for a password before it is judged.
 pub(crate) const LONGEST: usize = 1000;
@@ -38,7 +40,7 @@ pub(crate) async fn list_users(
     let query = request_body::query(query.as_deref())?;
     let (filter, page) = request_body::read(&query, read_list)?;
     let found = deps.access.users(caller.workspace(), &filter, page).await?;
-    Ok(pagination::page("users", page, found, |user| serialize::user(&user)))
+    Ok(pagination::page("users", page, found, |user| serialize_user(&user)))
 }
 
 /// Reads the query of a list of users.
@@ -67,7 +69,7 @@ pub(crate) async fn get_user(
         return Err(missing_permission(&caller, Permission::ManageUsers));
     }
     let found = user::find(&deps, caller.workspace(), user_id(&id)?).await?.ok_or_else(not_found)?;
-    Ok(response::success(StatusCode::OK, &serialize::user(&found)))
+    Ok(response::success(StatusCode::OK, &serialize_user(&found)))
 }
 
 fn user_id(id: &str) -> Result<UserId, ApiError> {
@@ -95,7 +97,7 @@ pub(crate) async fn create_user(
     let user = user::add(&deps, asking, caller.workspace(), new)
         .await
         .map_err(|error| refuse(&deps, &caller, error))?;
-    Ok(response::success(StatusCode::CREATED, &serialize::user(&user)))
+    Ok(response::success(StatusCode::CREATED, &serialize_user(&user)))
 }
 
 /// Fields of a new user: e-mail address, name, role and password.
@@ -169,11 +171,11 @@ pub(crate) async fn update_user(
     let whose = (caller.workspace(), user_id(&id)?);
     let user =
         user::change(&deps, asking, whose, edit).await.map_err(|error| refuse(&deps, &caller, error))?;
-    Ok(response::success(StatusCode::OK, &serialize::user(&user)))
+    Ok(response::success(StatusCode::OK, &serialize_user(&user)))
 }
 
 /// Removes a user with all sessions.
-pub(crate) async fn remove_user(
+pub(crate) async fn delete_user(
     State(deps): State<Arc<Deps>>,
     Audited(caller, by): Audited,
     IdOrName(id): IdOrName,

@@ -1,14 +1,14 @@
 //! Accounts, and their business profiles.
 
-use crate::api::accounts::change::{FETCH_MEDIA, read_changes, read_deletion, read_new};
-use crate::api::accounts::records::read_list;
-use crate::api::accounts::upstream::read_pin;
+use crate::api::accounts::list::read_list;
+use crate::api::accounts::registration::read_pin;
+use crate::api::accounts::request::{FETCH_MEDIA, read_changes, read_deletion, read_new};
 use domain::accounts::profile;
 use domain::check::RequestSchema;
 use domain::id::WorkspaceId;
 use engine::accounts::CHECKS;
 
-use crate::api::Code;
+use crate::api::error::Code;
 use crate::api::openapi::example::ACCOUNT;
 use crate::api::openapi::operation::Operation;
 use crate::api::openapi::schema::{Schema, boolean, id, integer, list, named, need, shown, text, word};
@@ -135,11 +135,11 @@ fn at_meta() -> [Operation; 5] {
         )
         .gives(200, "The account.", named("Account"), SHOWN)
         .fails(AT_META),
-        on(Operation::new("get_profile", "Get the business profile", "Returns the profile that customers see."))
+        on(Operation::new("get_account_profile", "Get the business profile", "Returns the profile that customers see."))
             .gives(200, "The business profile.", named("BusinessProfile"), PROFILE)
             .fails(AT_META),
         on(Operation::new(
-            "update_profile",
+            "update_account_profile",
             "Update the business profile",
             "Changes the given fields. `null` clears a field. `about` cannot be cleared.",
         ))

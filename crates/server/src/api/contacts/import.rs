@@ -14,17 +14,17 @@ use domain::contacts::contact::{ContactChange, ImportColumn};
 use domain::contacts::opt_out::OptOutReason;
 use domain::id::WorkspaceId;
 use domain::json::{Object, Value};
-use engine::contacts;
 use engine::contacts::Batch;
-use engine::ports::{ContactEnd, ContactTarget};
-use engine::{By, Deps, ports::StoreError};
+use engine::ports::{ContactEnd, ContactTarget, StoreError};
+use engine::{By, Deps, contacts};
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
 
-use super::super::{ApiError, Code};
 use crate::api::contacts::csv;
 use crate::api::contacts::csv::{Row, Table, TooLong};
-use crate::api::contacts::records::{done, refuse_bound, word};
+use crate::api::contacts::lookup::refuse_bound;
+use crate::api::contacts::outcome::{done, word};
+use crate::api::error::{ApiError, Code};
 use crate::api::request_context::Audited;
 use crate::api::{request_body, response};
 

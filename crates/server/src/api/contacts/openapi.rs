@@ -1,8 +1,10 @@
 //! Contacts.
 
 use crate::api::contacts::bulk::read_items;
+use crate::api::contacts::change::read_upsert;
 use crate::api::contacts::import::read_dry_run;
-use crate::api::contacts::records::{read_account, read_filter, read_upsert};
+use crate::api::contacts::list::read_filter;
+use crate::api::contacts::window::read_account;
 use crate::api::pagination;
 use domain::check::{Item, RequestSchema};
 use domain::contacts::contact::ContactChange;
@@ -10,9 +12,9 @@ use domain::contacts::opt_out::OptOutReason;
 use domain::json::Value;
 use engine::contacts::View;
 
-use crate::api::Code;
 use crate::api::contacts::bulk::MAX_ITEMS;
 use crate::api::contacts::import::MAX_ERRORS;
+use crate::api::error::Code;
 use crate::api::messages::openapi::{OUTBOUND, filters};
 use crate::api::openapi::example::CONTACT;
 use crate::api::openapi::operation::{Answer, Operation, TABLE};
@@ -67,7 +69,7 @@ fn create_contact() -> Operation {
 /// Many contacts in one call.
 fn many() -> [Operation; 3] {
     let put = Operation::new(
-        "put_contacts",
+        "bulk_upsert_contacts",
         "Create or update many contacts",
         "Finds each contact by its phone number or user ID and creates or updates it. An invalid contact is \
          refused with its errors; the other contacts are stored in one transaction.",
@@ -161,7 +163,7 @@ fn of_one() -> [Operation; 5] {
 fn windows() -> Schema {
     let fields = || {
         [
-            ("account", id()),
+            ("whatsapp_account_id", id()),
             ("is_open", boolean()),
             (
                 "last_inbound_at",
@@ -264,8 +266,8 @@ const SHOWN: &str = r#"{"id":"01a2b3c4-0000-7000-8000-000000000003","phone_numbe
     "last_inbound_at":"2026-05-29T10:30:00Z","opted_out":false,"opted_out_reason":null,"opted_out_at":null,
     "created_at":"2026-05-01T08:00:00Z"}"#;
 
-const WINDOW: &str = r#"{"account":"01a2b3c4-0000-7000-8000-000000000002","is_open":true,"last_inbound_at":"2026-05-29T10:30:00Z",
-    "closes_at":"2026-05-30T10:30:00Z","windows":[{"account":"01a2b3c4-0000-7000-8000-000000000002","is_open":true,
+const WINDOW: &str = r#"{"whatsapp_account_id":"01a2b3c4-0000-7000-8000-000000000002","is_open":true,"last_inbound_at":"2026-05-29T10:30:00Z",
+    "closes_at":"2026-05-30T10:30:00Z","windows":[{"whatsapp_account_id":"01a2b3c4-0000-7000-8000-000000000002","is_open":true,
     "last_inbound_at":"2026-05-29T10:30:00Z","closes_at":"2026-05-30T10:30:00Z"}]}"#;
 
 const IMPORTED: &str = "phone_number,name,tags,custom.city\n+447700900124,Maya Osei,vip|wholesale,Leeds\n";

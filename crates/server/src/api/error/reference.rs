@@ -5,7 +5,7 @@ use std::fmt::Write;
 use domain::meta_error::{MetaErrorClass, TABLE};
 use expect_test::expect_file;
 
-use super::Code;
+use crate::api::error::Code;
 
 /// What a class of Meta's errors makes the gateway do.
 fn behaviour(class: MetaErrorClass) -> &'static str {

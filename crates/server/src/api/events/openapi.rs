@@ -1,6 +1,8 @@
 //! Events.
 
-use crate::api::events::stream::{read_paging, wish};
+use crate::api::events::kinds::ALL_EVENTS;
+use crate::api::events::list::read_paging;
+use crate::api::events::query::EventQuery;
 use domain::check::RequestSchema;
 use domain::contacts::opt_out::OptOutReason;
 use domain::events::EventKind;
@@ -11,7 +13,6 @@ use crate::api::openapi::schema::{
     Schema, any_object, any_of, anything, boolean, id, integer, list, may, named, need, shown, tagged, text,
     time, word,
 };
-use crate::api::webhooks_out::endpoints::EVERYTHING;
 
 /// The routes.
 pub(crate) fn operations() -> Vec<Operation> {
@@ -20,7 +21,7 @@ pub(crate) fn operations() -> Vec<Operation> {
             if is_list {
                 let _described = read_paging(fields);
             }
-            let _described = wish(None, fields, None);
+            let _described = EventQuery::read(None, fields, None);
         }))
     };
     vec![
@@ -42,7 +43,7 @@ pub(crate) fn operations() -> Vec<Operation> {
             ]),
             r#"{"events":[{"id":"01a2b3c4-0000-7000-8000-000000000009","event":"message.sent","timestamp":"2026-05-29T10:30:01Z",
                 "data":{"id":"01a2b3c4-0000-7000-8000-000000000001","message_id":"wamid.HBgLMTU1NTAxMDAwMDEVAgARGBI5MDU1MTgxOUNEMjM5ODE4NzAA",
-                "status":"sent","reported":"sent","to":"+15550100001","recipient":null,"type":"text","client_reference":"order 7",
+                "status":"sent","event_status":"sent","to":"+15550100001","recipient":null,"type":"text","client_reference":"order 7",
                 "whatsapp_account_id":"01a2b3c4-0000-7000-8000-000000000002","at":"2026-05-29T10:30:01Z","error":null,"pricing":null,
                 "sent_as":"message"}}],"next_cursor":"01a2b3c4-0000-7000-8000-000000000009","has_more":false}"#,
         ),
@@ -75,7 +76,7 @@ pub(crate) fn kind() -> Schema {
 
 /// A kind of event, or all of them.
 pub(crate) fn any_kind() -> Schema {
-    word(EventKind::ALL.iter().map(|kind| kind.as_str()).chain([EVERYTHING]))
+    word(EventKind::ALL.iter().map(|kind| kind.as_str()).chain([ALL_EVENTS]))
 }
 
 /// The shapes by name.
@@ -173,7 +174,7 @@ fn outbound() -> Schema {
         need("message_id", text(1..).about("Meta's message ID; Waypost's ID until Meta's is known.")),
         need("status", status().about("Present status of the message.")),
         need(
-            "reported",
+            "event_status",
             status().about(
                 "Status that this event reports. The message may have a later status \
              already.",

@@ -11,17 +11,17 @@ use axum::response::Response;
 use bytes::Bytes;
 use domain::media::{LARGEST, names_of};
 use domain::messages::content::MediaKind;
-use engine::Deps;
 use engine::access::api_key::Caller;
-use engine::media::{self, Incoming, Received};
+use engine::media::{Incoming, Received};
 use engine::messages::send;
 use engine::ports::{MediaOrigin, PieceError};
+use engine::{Deps, media};
 use futures_core::Stream;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use super::super::{ApiError, Code};
-use crate::api::media::download::kept;
+use crate::api::error::{ApiError, Code};
+use crate::api::media::serialize::kept;
 use crate::api::request_context::Authorized;
 use crate::api::{request_body, response};
 

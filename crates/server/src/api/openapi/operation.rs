@@ -4,7 +4,7 @@ use domain::check::RequestSchema;
 use domain::json::{Object, Value};
 
 use super::schema::{Field, Schema, boolean, integer, list, may, named, need, shown, text};
-use crate::api::Code;
+use crate::api::error::Code;
 use crate::api::pagination::{MAX_PER_PAGE, PER_PAGE};
 
 /// Media type of bodies and of most responses.

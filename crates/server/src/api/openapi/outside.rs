@@ -12,9 +12,10 @@ use super::operation::{Answer, JSON, Operation};
 use super::parts;
 use super::schema::{Schema, any_of, anything, boolean, integer, may, named, need, only, shown, text, word};
 use super::{errors, example};
-use crate::api::Code;
+use crate::api::error::Code;
 use crate::api::messages::openapi::send;
-use crate::api::messages::v1::{LIMITED, SEND};
+use crate::api::messages::v1::V1_RATE_LIMIT_CODE;
+use crate::api::middleware::V1_SEND_PATH;
 use crate::api::response::object;
 use crate::api::route_access::{Route, RouteAccess};
 
@@ -29,7 +30,7 @@ pub(crate) const TAGS: [(&str, &str); 2] = [
 /// Adds the routes to the others.
 pub(crate) fn add(paths: &mut Object) {
     let at = |post: Value| object([("post", post)]);
-    paths.insert(SEND, at(send_v1()));
+    paths.insert(V1_SEND_PATH, at(send_message_v1()));
     let [verify, take] = meta();
     paths.insert("/webhooks/meta", object([("get", verify), ("post", take)]));
     for (path, operation) in operations() {
@@ -67,16 +68,16 @@ fn yes(is_it: bool) -> Schema {
 
 /// The word of the second dialect.
 fn word_of(code: Code) -> &'static str {
-    if code.status() == StatusCode::TOO_MANY_REQUESTS { LIMITED } else { code.as_str() }
+    if code.status() == StatusCode::TOO_MANY_REQUESTS { V1_RATE_LIMIT_CODE } else { code.as_str() }
 }
 
 /// The send of the second dialect.
-fn send_v1() -> Value {
+fn send_message_v1() -> Value {
     let route = Route {
         method: "POST",
-        path: SEND,
+        path: V1_SEND_PATH,
         access: RouteAccess::Permission(Permission::SendMessages),
-        handler: "send_v1",
+        handler: "send_message_v1",
     };
     let about = "Sends one message like `POST /api/messages/send`, with the same keys, limits and checks, but \
          with the response format of the hosted service's other public API. A body for Meta's Cloud API is \
@@ -89,7 +90,7 @@ fn send_v1() -> Value {
         example: Some(super::operation::json(example)),
         headers: vec![("Idempotent-Replayed", replayed, only("true"))],
     };
-    let operation = Operation::new("send_v1", "Send a message (v1 format)", about)
+    let operation = Operation::new("send_message_v1", "Send a message (v1 format)", about)
         .header("Idempotency-Key", "As in `POST /api/messages/send`. Both endpoints share the records of used \
              keys.", parts::idempotency_key())
         .reads(
@@ -175,7 +176,7 @@ fn own(tag: &str, operation: &Operation, security: Vec<Value>) -> Value {
 /// Meta's door.
 fn meta() -> [Value; 2] {
     let verify = Operation::new(
-        "verify_callback",
+        "verify_meta_webhook",
         "Verify the callback URL",
         "Meta calls this endpoint when the callback URL is set. Returns the challenge if an account has the \
          verify token.",
@@ -186,7 +187,7 @@ fn meta() -> [Value; 2] {
     .answer(Answer { example: Some("1158201444".into()), ..said(200, "The challenge.") })
     .answer(said(403, "No account has the verify token, or a parameter is missing."));
     let take = Operation::new(
-        "take_webhook",
+        "receive_meta_webhook",
         "Receive a webhook from Meta",
         "Receives inbound messages, statuses, and updates of templates and accounts. The response comes after \
          the webhook is stored. Meta repeats every webhook that is not answered with 200.",
@@ -239,11 +240,11 @@ fn operations() -> [(&'static str, Value); 3] {
             .answer(state(
                 503,
                 "Not ready.",
-                r#"{"status":"not_ready","store":"takes no writes"}"#,
-                stands("not_ready", "takes no writes"),
+                r#"{"status":"not_ready","store":"unavailable"}"#,
+                stands("not_ready", "unavailable"),
             ));
     let metrics = Operation::new(
-        "show_metrics",
+        "get_metrics",
         "Get metrics",
         "Metrics for Prometheus; docs/metrics.md lists them. If `metrics.token` is configured, the request \
          must contain the token. With `metrics.enabled: false`, the response is 404.",

@@ -9,7 +9,7 @@ use super::names::{self, Names};
 use super::operation::{Answer, Body, JSON, Operation, Parameter, json};
 use super::schema::{Schema, id, integer, named, only, text};
 use super::{Resource, errors, example, outside};
-use crate::api::Code;
+use crate::api::error::Code;
 use crate::api::media::openapi::{BYTES, OCTETS};
 use crate::api::response::object;
 use crate::api::route_access::{Route, RouteAccess};

@@ -1,40 +1,26 @@
 //! The application's endpoints, and what is on its way to them.
 
+use domain::check::Fields;
+use engine::ports::PageRequest;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use domain::check::{Fields, Item, Items, Patch};
-use domain::events::EventKind;
-use domain::id::{AccountId, DeliveryId};
-use domain::json::{Object, Value};
-use domain::webhooks_out::delivery::{DeliveryStatus, WebhookStatus};
-use domain::webhooks_out::header;
-use engine::access::api_key::Caller;
-use engine::ports::{DeliveryFilter, PageRequest, PageStart, StoredDelivery, WebhookRecord};
+use domain::json::Value;
+use engine::ports::WebhookRecord;
 use engine::webhooks_out::endpoint;
-use engine::webhooks_out::endpoint::{Choice, MAX_WEBHOOKS};
+use engine::webhooks_out::endpoint::MAX_WEBHOOKS;
 use engine::{Deps, directory};
-use jiff::Timestamp;
-use secrecy::{ExposeSecret, SecretString};
 
-use crate::api::events::openapi::any_kind;
-use crate::api::events::stream::unknown_kind;
-use crate::api::openapi::schema::{map, pattern};
+use crate::api::error::{ApiError, Code};
 use crate::api::request_context::{Audited, Authorized, IdOrName};
-use crate::api::response::object;
-use crate::api::{ApiError, Code, pagination, request_body, response};
-
-/// The word for every kind of event.
-pub(crate) const EVERYTHING: &str = "*";
-/// What stands for the value of a header: it may be a secret.
-const HIDDEN: &str = "***";
-/// The longest name, in characters.
-pub(crate) const MAX_NAME: usize = 100;
-/// The most accounts that an endpoint names.
-pub(crate) const MAX_ACCOUNTS: usize = 100;
+use crate::api::webhooks_out::deliveries::one_delivery;
+use crate::api::webhooks_out::lookup::{covers, find, not_found};
+use crate::api::webhooks_out::request::read_choice;
+use crate::api::webhooks_out::serialize::{show, show_delivery, with_secret};
+use crate::api::{pagination, request_body, response};
 
 /// Lists endpoints, oldest first.
 pub(crate) async fn list_webhooks(
@@ -55,12 +41,6 @@ pub(crate) async fn list_webhooks(
         .filter(|record| covers(&deps, &caller, &record.accounts))
         .collect();
     Ok(pagination::page("webhooks", page, pagination::cut(&found, page), |record| show(record)))
-}
-
-/// Reads the query of a list of webhooks.
-pub(crate) fn read_list(fields: &Fields<'_, '_>) -> (Option<String>, PageRequest) {
-    let search = fields.optional("search").about("Part of the name or of the URL.");
-    (search.string(1..=200).map(str::to_lowercase), pagination::page_request("webhooks", fields))
 }
 
 /// One endpoint.
@@ -159,331 +139,8 @@ pub(crate) async fn rotate_webhook_secret(
     Ok(response::success(StatusCode::OK, &with_secret(&changed)))
 }
 
-/// Lists what is on its way to an endpoint, and what has been, newest first.
-pub(crate) async fn list_deliveries(
-    State(deps): State<Arc<Deps>>,
-    Authorized(caller): Authorized,
-    IdOrName(id): IdOrName,
-    RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
-    let query = request_body::query(query.as_deref())?;
-    let (status, page) = request_body::read(&query, read_deliveries)?;
-    let record = find(&deps, &caller, &id)?;
-    let filter = DeliveryFilter { webhook: Some(record.id), status, position: None };
-    let found = deps.hooks.deliveries(caller.workspace(), &filter, page).await?;
-    Ok(pagination::page("deliveries", page, found, show_delivery))
-}
-
-/// Hands the events since a time to an endpoint again, beside what is on its way.
-pub(crate) async fn replay_webhook(
-    State(deps): State<Arc<Deps>>,
-    Audited(caller, by): Audited,
-    IdOrName(id): IdOrName,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, ApiError> {
-    let record = find(&deps, &caller, &id)?;
-    let object_given = request_body::json(&deps, &headers, body).await?;
-    let now = deps.now();
-    let since = request_body::read(&object_given, |fields| read_replay(fields, now))?;
-    refuse_disabled(&record)?;
-    let (replay, n_events) = endpoint::replay(&deps, &by, &record, since).await?;
-    let n_events = i64::try_from(n_events).unwrap_or(i64::MAX);
-    let data = object([
-        ("id", replay.to_string().into()),
-        ("webhook_id", record.id.to_string().into()),
-        ("since", since.to_string().into()),
-        ("events_since", n_events.into()),
-    ]);
-    Ok(response::success(StatusCode::ACCEPTED, &data))
-}
-
-/// Repeats one delivery, beside what is on its way.
-pub(crate) async fn redeliver_delivery(
-    State(deps): State<Arc<Deps>>,
-    Audited(caller, by): Audited,
-    IdOrName(id): IdOrName,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, ApiError> {
-    request_body::nothing(&deps, &headers, body).await?;
-    let unknown = || ApiError::new(Code::DeliveryNotFound, format!("There is no delivery `{id}`."));
-    let parsed: DeliveryId = id.parse().map_err(|_| unknown())?;
-    let position = parsed.position(caller.workspace()).ok_or_else(unknown)?;
-    let delivery = one_delivery(&deps, &caller, position).await?.filter(|delivery| delivery.id == parsed);
-    let delivery = delivery.ok_or_else(unknown)?;
-    let directory = deps.directory.current();
-    let record = directory
-        .webhook(caller.workspace(), delivery.webhook)
-        .filter(|record| covers(&deps, &caller, &record.accounts))
-        .ok_or_else(unknown)?;
-    refuse_disabled(record)?;
-    let repeated = endpoint::redeliver(&deps, &by, record, delivery.id).await?.ok_or_else(unknown)?;
-    let position = repeated.position(caller.workspace()).ok_or_else(unknown)?;
-    let delivery = one_delivery(&deps, &caller, position).await?.ok_or_else(unknown)?;
-    Ok(response::success(StatusCode::ACCEPTED, &show_delivery(delivery)))
-}
-
-async fn one_delivery(
-    deps: &Deps,
-    caller: &Caller,
-    position: i64,
-) -> Result<Option<StoredDelivery>, ApiError> {
-    let filter = DeliveryFilter { position: Some(position), ..DeliveryFilter::default() };
-    let one = PageRequest { per_page: 1, start: PageStart::Page(1) };
-    Ok(deps.hooks.deliveries(caller.workspace(), &filter, one).await?.rows.into_iter().next())
-}
-
-fn refuse_disabled(record: &WebhookRecord) -> Result<(), ApiError> {
-    if record.shown_status() == WebhookStatus::Disabled {
-        let message =
-            "This webhook is disabled: nothing is sent to it. Enable it first (PUT with `enabled: true`).";
-        return Err(ApiError::new(Code::WebhookDisabled, message));
-    }
-    Ok(())
-}
-
-fn not_found(id: &str) -> ApiError {
-    ApiError::new(Code::WebhookNotFound, format!("There is no webhook `{id}`."))
-}
-
-fn find(deps: &Deps, caller: &Caller, id: &str) -> Result<Arc<WebhookRecord>, ApiError> {
-    let parsed = id.parse().map_err(|_| not_found(id))?;
-    let directory = deps.directory.current();
-    let found = directory.webhook(caller.workspace(), parsed).cloned();
-    found.filter(|record| covers(deps, caller, &record.accounts)).ok_or_else(|| not_found(id))
-}
-
-/// Whether a caller may see all that an endpoint of these accounts hears: who sees some accounts only has nothing to do
-/// with an endpoint that hears of others.
-fn covers(deps: &Deps, caller: &Caller, accounts: &[AccountId]) -> bool {
-    let Some(visible) = caller.visible(deps) else { return true };
-    !accounts.is_empty() && accounts.iter().all(|account| visible.contains(account))
-}
-
-/// Reads the query of a list of deliveries.
-pub(crate) fn read_deliveries(fields: &Fields<'_, '_>) -> (Option<DeliveryStatus>, PageRequest) {
-    let words = DeliveryStatus::ALL.map(DeliveryStatus::as_str);
-    let status = fields.optional("status").about("Status of the delivery.").one_of(&words);
-    (status.and_then(|word| word.parse().ok()), pagination::page_request("deliveries", fields))
-}
-
-/// Reads the body of a replay.
-pub(crate) fn read_replay(fields: &Fields<'_, '_>, now: Timestamp) -> Timestamp {
-    let since = fields.required("since").about("Time of the earliest event. Must not be in the future.");
-    let at = since.format("date-time").string(1..).and_then(|text| match text.parse::<Timestamp>() {
-        Ok(at) if at <= now => Some(at),
-        Ok(_) => {
-            since.refuse("must not be in the future");
-            None
-        }
-        Err(_) => {
-            since.refuse("must be a time such as 2026-05-29T10:30:00Z");
-            None
-        }
-    });
-    at.unwrap_or(now)
-}
-
-/// Reads the settings of an endpoint. A change keeps the settings that it does not name; `null` clears those that may be
-/// empty. Without a caller the reader can only be described.
-pub(crate) fn read_choice(
-    caller: Option<(&Deps, &Caller)>,
-    fields: &Fields<'_, '_>,
-    before: Option<&WebhookRecord>,
-) -> Option<Choice> {
-    read_settings(caller, fields, before, before.is_none())
-}
-
-/// As [`read_choice`], of a new endpoint or of a change.
-pub(crate) fn read_settings(
-    caller: Option<(&Deps, &Caller)>,
-    fields: &Fields<'_, '_>,
-    before: Option<&WebhookRecord>,
-    is_new: bool,
-) -> Option<Choice> {
-    let field = |name| match fields.change(name) {
-        Patch::Set(_) if fields.is_described() && is_new => fields.required(name),
-        Patch::Set(_) if fields.is_described() => fields.given(name, "cannot be null"),
-        Patch::Set(item) => item,
-        Patch::Keep if !is_new => fields.optional(name),
-        Patch::Keep => fields.required(name),
-        Patch::Clear => {
-            let item = fields.optional(name);
-            item.refuse("cannot be null");
-            item
-        }
-    };
-    let name = field("name").about("Name of the webhook.").string(1..=MAX_NAME).map(str::to_owned);
-    let url_field = field("url").about("URL of the endpoint: `https`, at a public address.").format("uri");
-    let check = |url: &str| caller.map_or(Ok(()), |(deps, _)| deps.sender.check(url));
-    let url = url_field.string(1..).and_then(|url| match check(url) {
-        Ok(()) => Some(url.to_owned()),
-        Err(error) => {
-            url_field.refuse(format!("this address cannot be called: {error}"));
-            None
-        }
-    });
-    let events = field("events").about("Events that are delivered. `*`: all events.");
-    let events = events.array(1..=EventKind::ALL.len()).map(|items| read_events(&items));
-    let accounts = match fields.change("accounts") {
-        Patch::Keep => None,
-        Patch::Clear => Some(Vec::new()),
-        Patch::Set(item) => Some(read_accounts(caller, &item.about(ACCOUNTS))),
-    };
-    let after = accounts.as_deref().or_else(|| before.map(|before| before.accounts.as_slice()));
-    if caller.is_some_and(|(deps, caller)| !covers(deps, caller, after.unwrap_or_default())) {
-        let place = fields.place().key("accounts");
-        fields.violations().refuse(&place, "must name accounts: this key sees some of them only");
-    }
-    let headers = match fields.change("headers") {
-        Patch::Keep => None,
-        Patch::Clear => Some(Vec::new()),
-        Patch::Set(item) => item
-            .about("Additional headers of each request. Responses show `***` instead of their values.")
-            .written_as(headers_schema)
-            .object()
-            .map(|fields| read_headers(fields, before)),
-    };
-    let is_enabled = match fields.change("enabled") {
-        Patch::Keep => None,
-        Patch::Clear => Some(true),
-        Patch::Set(item) => item.about("`false`: deliveries wait until the webhook is enabled.").boolean(),
-    };
-    Some(Choice {
-        name: name.or_else(|| before.map(|before| before.name.clone()))?,
-        url: url.or_else(|| before.map(|before| before.url.clone()))?,
-        events: events.or_else(|| before.map(|before| before.events.clone()))?,
-        accounts: accounts.or_else(|| before.map(|before| before.accounts.clone())).unwrap_or_default(),
-        headers: headers.or_else(|| before.map(|before| before.headers.clone())).unwrap_or_default(),
-        is_enabled: is_enabled.or_else(|| before.map(|before| before.is_enabled)).unwrap_or(true),
-    })
-}
-
-/// Kinds of events; `None` is everything.
-fn read_events(items: &Items<'_, '_>) -> Option<Vec<EventKind>> {
-    let mut kinds = Vec::new();
-    let mut is_everything = false;
-    for item in items.iter() {
-        let item = item.written_as(|| any_kind().into());
-        let Some(word) = item.string(1..) else { continue };
-        match word.parse() {
-            Ok(kind) if !kinds.contains(&kind) => kinds.push(kind),
-            Ok(_) => {}
-            Err(_) if word == EVERYTHING => is_everything = true,
-            Err(_) => item.refuse(unknown_kind(word)),
-        }
-    }
-    (!is_everything).then_some(kinds)
-}
-
-/// Documentation of `accounts`.
-const ACCOUNTS: &str = "IDs or names of accounts: only their events are delivered. `null`: events of all accounts. A key \
-                        that is limited to some accounts must name accounts.";
-
-/// JSON Schema of `headers`.
-fn headers_schema() -> Value {
-    let most = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-    let value = pattern("^[!-~]([ -~]*[!-~])?$").set("maxLength", most(header::MAX_VALUE_BYTES));
-    let headers = map(value)
-        .set("maxProperties", most(header::MAX_HEADERS))
-        .set("propertyNames", pattern("^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$"));
-    headers.into()
-}
-
-fn read_accounts(caller: Option<(&Deps, &Caller)>, item: &Item<'_, '_>) -> Vec<AccountId> {
-    let mut accounts = Vec::new();
-    let Some(items) = item.array(1..=MAX_ACCOUNTS) else { return accounts };
-    for item in items.iter() {
-        let (Some(name), Some((deps, caller))) = (item.string(1..), caller) else { continue };
-        let directory = deps.directory.current();
-        match directory.account(caller.workspace(), name) {
-            Some(record) if caller.may_see(deps, record.account.id) => accounts.push(record.account.id),
-            Some(_) | None => item.refuse(format!("there is no account `{name}`")),
-        }
-    }
-    accounts
-}
-
-/// Headers by name. A value that is hidden in answers may be sent back as it was shown: it stays what it was.
-fn read_headers(fields: Fields<'_, '_>, before: Option<&WebhookRecord>) -> Vec<(String, SecretString)> {
-    let given = fields.object();
-    if given.len() > header::MAX_HEADERS {
-        fields.refuse(format!("must not have more than {} headers", header::MAX_HEADERS));
-    }
-    let mut headers: Vec<(String, SecretString)> = Vec::new();
-    for (name, value) in given.iter() {
-        let refuse = |reason: String| fields.violations().refuse(&fields.place().key(name), reason);
-        let Some(value) = value.as_str() else {
-            refuse(format!("must be a string, is {}", value.kind_name()));
-            continue;
-        };
-        let known = before
-            .filter(|_| value == HIDDEN)
-            .and_then(|before| before.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)));
-        let value = known.map_or(value, |(_, value)| value.expose_secret());
-        match header::check(name, value) {
-            Ok(()) if headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) => {
-                refuse("is given twice, in another case".to_owned());
-            }
-            Ok(()) => headers.push((name.to_owned(), value.into())),
-            Err(error) => refuse(error.to_string()),
-        }
-    }
-    fields.finish_open();
-    headers
-}
-
-fn show(record: &WebhookRecord) -> Value {
-    Value::Object(shown(record))
-}
-
-fn with_secret(record: &WebhookRecord) -> Value {
-    let mut shown = shown(record);
-    shown.insert("secret", record.secret.expose_secret());
-    Value::Object(shown)
-}
-
-fn shown(record: &WebhookRecord) -> Object {
-    let events: Vec<Value> = match &record.events {
-        None => vec![EVERYTHING.into()],
-        Some(kinds) => kinds.iter().map(|kind| kind.as_str().into()).collect(),
-    };
-    let accounts: Vec<Value> = record.accounts.iter().map(|account| account.to_string().into()).collect();
-    let headers: Object =
-        record.headers.iter().map(|(name, _)| (name.clone(), Value::from(HIDDEN))).collect();
-    let mut shown = Object::new();
-    shown.insert("id", record.id.to_string());
-    shown.insert("name", record.name.as_str());
-    shown.insert("url", record.url.as_str());
-    shown.insert("events", events);
-    shown.insert("accounts", if accounts.is_empty() { Value::Null } else { accounts.into() });
-    shown.insert("headers", headers);
-    shown.insert("enabled", record.is_enabled && record.status != WebhookStatus::Disabled);
-    shown.insert("status", record.shown_status().as_str());
-    shown.insert("status_reason", record.status_reason.clone().map_or(Value::Null, Value::from));
-    shown.insert("created_at", record.created_at.to_string());
-    shown.insert("updated_at", record.updated_at.to_string());
-    shown
-}
-
-fn show_delivery(delivery: StoredDelivery) -> Value {
-    let time = |at: Option<Timestamp>| at.map_or(Value::Null, |at| at.to_string().into());
-    let number = |number: Option<i64>| number.map_or(Value::Null, Value::from);
-    let event = delivery.event.as_ref();
-    object([
-        ("id", delivery.id.to_string().into()),
-        ("webhook_id", delivery.webhook.to_string().into()),
-        ("event_id", event.map_or(Value::Null, |event| event.id.to_string().into())),
-        ("event", event.map_or(Value::Null, |event| event.kind.as_str().into())),
-        ("redelivery", delivery.is_redelivery.into()),
-        ("attempt", i64::from(delivery.n_attempts).into()),
-        ("status", delivery.status.as_str().into()),
-        ("http_status", number(delivery.http_status.map(i64::from))),
-        ("latency_ms", number(delivery.latency_ms.map(i64::from))),
-        ("response", delivery.response.map_or(Value::Null, Value::from)),
-        ("at", time(delivery.at)),
-        ("next_attempt_at", time(delivery.next_attempt_at)),
-        ("created_at", time(Some(delivery.created_at))),
-    ])
+/// Reads the query of a list of webhooks.
+pub(crate) fn read_list(fields: &Fields<'_, '_>) -> (Option<String>, PageRequest) {
+    let search = fields.optional("search").about("Part of the name or of the URL.");
+    (search.string(1..=200).map(str::to_lowercase), pagination::page_request("webhooks", fields))
 }

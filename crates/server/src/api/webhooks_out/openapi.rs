@@ -1,13 +1,15 @@
 //! Webhooks, and what is posted to them.
 
-use crate::api::webhooks_out::endpoints::{read_deliveries, read_list, read_replay, read_settings};
+use crate::api::webhooks_out::deliveries::{read_deliveries, read_replay};
+use crate::api::webhooks_out::endpoints::read_list;
+use crate::api::webhooks_out::request::read_settings;
 use domain::check::RequestSchema;
 use domain::json::{Object, Value};
 use domain::webhooks_out::delivery::{DeliveryStatus, WebhookStatus};
 use engine::webhooks_out::endpoint::MAX_WEBHOOKS;
 use jiff::Timestamp;
 
-use crate::api::Code;
+use crate::api::error::Code;
 use crate::api::events::openapi::{any_kind, kind};
 use crate::api::openapi::example::{DELIVERY, WEBHOOK};
 use crate::api::openapi::operation::{JSON, Operation};

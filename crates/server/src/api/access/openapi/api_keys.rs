@@ -5,7 +5,7 @@ use domain::access::api_key::KeyScope;
 use domain::check::RequestSchema;
 use jiff::Timestamp;
 
-use crate::api::Code;
+use crate::api::error::Code;
 use crate::api::openapi::example::KEY;
 use crate::api::openapi::operation::Operation;
 use crate::api::openapi::schema::{
@@ -20,14 +20,14 @@ fn scope() -> Schema {
 pub(crate) fn operations() -> Vec<Operation> {
     vec![
         Operation::new(
-            "list_keys",
+            "list_api_keys",
             "List API keys",
             "Lists the API keys that are not revoked, newest first.",
         )
         .reads_query(RequestSchema::of_query(read_list))
         .lists("api_keys", "ApiKey", SHOWN),
         Operation::new(
-            "create_key",
+            "create_api_key",
             "Create an API key",
             "The response contains the key itself. It is shown only \
              once. A caller cannot give a key more permissions than the caller has.",
@@ -37,16 +37,16 @@ pub(crate) fn operations() -> Vec<Operation> {
             [("shop", r#"{"name":"shop","scopes":["send","read"],"rate_per_minute":300}"#)],
         )
         .gives(201, "The API key.", named("ApiKeyWithSecret"), CREATED),
-        Operation::new("get_key", "Get an API key", "")
+        Operation::new("get_api_key", "Get an API key", "")
             .id("ID of the API key.", KEY)
             .gives(200, "The API key.", named("ApiKey"), SHOWN)
             .fails([Code::ApiKeyNotFound]),
-        Operation::new("revoke_key", "Revoke an API key", "The key becomes invalid immediately.")
+        Operation::new("revoke_api_key", "Revoke an API key", "The key becomes invalid immediately.")
             .id("ID of the API key.", KEY)
             .gives_nothing("The API key is revoked.")
             .fails([Code::ApiKeyNotFound]),
         Operation::new(
-            "rotate_key",
+            "rotate_api_key",
             "Rotate an API key",
             "Creates a new key with the same settings. The old key stays valid for `overlap_seconds`. Both \
              keys share their `Idempotency-Key` records.",

@@ -11,7 +11,7 @@ use crate::api::openapi::schema::{Schema, any_object, id, need, shown, text, tim
 pub(crate) fn operations() -> Vec<Operation> {
     vec![
         Operation::new(
-            "list_acts",
+            "list_audit_entries",
             "List audit log entries",
             "Lists the administrative changes, newest first.",
         )

@@ -5,7 +5,7 @@ use domain::access::api_key::KeyScope;
 use domain::access::permission::{Permission, Role};
 use domain::check::RequestSchema;
 
-use crate::api::Code;
+use crate::api::error::Code;
 use crate::api::openapi::operation::{Answer, JSON, Operation};
 use crate::api::openapi::schema::{
     Schema, any_object, format, id, list, named, need, only, pattern, shown, tagged, text, time, word,

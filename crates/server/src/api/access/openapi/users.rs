@@ -4,7 +4,7 @@ use crate::api::access::users::{read_change, read_list, read_new};
 use domain::access::permission::Role;
 use domain::check::RequestSchema;
 
-use crate::api::Code;
+use crate::api::error::Code;
 use crate::api::openapi::example::USER;
 use crate::api::openapi::operation::Operation;
 use crate::api::openapi::schema::{Schema, boolean, format, id, named, need, shown, text, time, word};
@@ -41,7 +41,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         .reads(RequestSchema::of(read_change), [("name", r#"{"name":"Ada King"}"#)])
         .gives(200, "The user.", named("User"), SHOWN)
         .fails([Code::UserNotFound, Code::EmailTaken, Code::LastOwner]),
-        Operation::new("remove_user", "Delete a user", "Deletes the user and ends their sessions.")
+        Operation::new("delete_user", "Delete a user", "Deletes the user and ends their sessions.")
             .id(id_of, USER)
             .gives_nothing("The user is deleted.")
             .fails([Code::UserNotFound, Code::LastOwner]),

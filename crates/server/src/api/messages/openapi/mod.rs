@@ -2,14 +2,16 @@
 
 pub(crate) mod send;
 
-use crate::api::messages::records::{read_filter, read_resolution, read_typing};
+use crate::api::messages::list::read_filter;
+use crate::api::messages::mark_read::read_typing;
+use crate::api::messages::resolve::read_resolution;
 use domain::check::RequestSchema;
 use domain::id::ContactId;
 use domain::messages::content::MessageKind;
 use domain::messages::message::{Direction, MessageStatus};
 use engine::ports::WaitingFor;
 
-use crate::api::Code;
+use crate::api::error::Code;
 use crate::api::openapi::example::MESSAGE;
 use crate::api::openapi::operation::Operation;
 use crate::api::openapi::schema::{
@@ -36,7 +38,7 @@ pub(crate) fn operations() -> Vec<Operation> {
             .gives(200, "The message.", named("MessageDetail"), STORY)
             .fails([Code::MessageNotFound]),
         Operation::new(
-            "read_message",
+            "mark_message_read",
             "Mark a message as read",
             "The customer sees blue check marks on this message and on all earlier messages.",
         )
@@ -121,7 +123,7 @@ fn message_fields() -> Vec<crate::api::openapi::schema::Field> {
              Meta, or `unsupported`.",
             ),
         ),
-        need("account", id()),
+        need("whatsapp_account_id", id()),
         need("contact_id", id()),
         may("from", text(1..).or_null().about("Inbound: phone number of the customer.")),
         may("user_id", text(1..).or_null().about("Inbound: business-scoped user ID of the customer.")),
@@ -169,7 +171,7 @@ fn step() -> Schema {
         need("status", status()),
         need("at", time()),
         need("source", word(["waypost", "meta"])),
-        may("heard_at", time().about("Time at which Waypost received Meta's report.")),
+        may("received_at", time().about("Time at which Waypost received Meta's report.")),
         may("message_id", text(1..)),
         may("duplicate", boolean().about("`true`: Meta accepted the message twice.")),
         may("error", named("Failure")),
@@ -201,7 +203,7 @@ pub(crate) fn media_fields() -> Vec<crate::api::openapi::schema::Field> {
 
 pub(crate) const OUTBOUND: &str = r#"{"id":"01a2b3c4-0000-7000-8000-000000000001",
     "message_id":"wamid.HBgLMTU1NTAxMDAwMDEVAgARGBI5MDU1MTgxOUNEMjM5ODE4NzAA","direction":"outbound","status":"delivered",
-    "type":"text","account":"01a2b3c4-0000-7000-8000-000000000002","contact_id":"01a2b3c4-0000-7000-8000-000000000003",
+    "type":"text","whatsapp_account_id":"01a2b3c4-0000-7000-8000-000000000002","contact_id":"01a2b3c4-0000-7000-8000-000000000003",
     "to":"+15550100001","recipient":null,"client_reference":"order 7","sent_as":"message","mode":"sync",
     "text":{"body":"Hello from Waypost"},"context":null,"error":null,
     "pricing":{"billable":false,"pricing_model":"PMP","type":"free_customer_service","category":"service"},
@@ -209,11 +211,11 @@ pub(crate) const OUTBOUND: &str = r#"{"id":"01a2b3c4-0000-7000-8000-000000000001
 
 const STORY: &str = r#"{"id":"01a2b3c4-0000-7000-8000-000000000001",
     "message_id":"wamid.HBgLMTU1NTAxMDAwMDEVAgARGBI5MDU1MTgxOUNEMjM5ODE4NzAA","direction":"outbound","status":"delivered",
-    "type":"text","account":"01a2b3c4-0000-7000-8000-000000000002","contact_id":"01a2b3c4-0000-7000-8000-000000000003",
+    "type":"text","whatsapp_account_id":"01a2b3c4-0000-7000-8000-000000000002","contact_id":"01a2b3c4-0000-7000-8000-000000000003",
     "to":"+15550100001","recipient":null,"client_reference":null,"sent_as":"message","mode":"sync",
     "text":{"body":"Hello from Waypost"},"context":null,"error":null,"pricing":null,
     "created_at":"2026-05-29T10:30:00Z","updated_at":"2026-05-29T10:30:02Z",
     "timeline":[{"status":"sending","at":"2026-05-29T10:30:00Z","source":"waypost"},
         {"status":"sent","at":"2026-05-29T10:30:01Z","source":"waypost"},
-        {"status":"delivered","at":"2026-05-29T10:30:02Z","source":"meta","heard_at":"2026-05-29T10:30:02Z"}],
+        {"status":"delivered","at":"2026-05-29T10:30:02Z","source":"meta","received_at":"2026-05-29T10:30:02Z"}],
     "raw":null}"#;

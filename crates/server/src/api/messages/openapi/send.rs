@@ -4,7 +4,7 @@ use crate::api::messages::batch::read_items;
 use crate::api::messages::send_request::{Kind, describe};
 use domain::check::{Items, RequestSchema};
 
-use crate::api::Code;
+use crate::api::error::Code;
 use crate::api::messages::batch::MAX_ITEMS;
 use crate::api::openapi::operation::Operation;
 use crate::api::openapi::parts::idempotency_key;
@@ -19,7 +19,7 @@ pub(crate) const REFUSALS: [Code; 17] = [
     Code::TemplatePaused,
     Code::TemplateParameters,
     Code::RecipientOptedOut,
-    Code::RecipientResting,
+    Code::RecipientMarketingLimited,
     Code::MetaError,
     Code::AccountNotFound,
     Code::ContactNotFound,
@@ -148,7 +148,7 @@ fn sent() -> Schema {
         need("id", id().about("Waypost's ID.")),
         need("to", text(1..).or_null()),
         need("recipient", text(1..).or_null()),
-        need("account", id()),
+        need("whatsapp_account_id", id()),
         need("client_reference", text(1..).or_null()),
         need("sent_as", word(["message", "template"]).about("`template`: the fallback template was sent.")),
     ])
@@ -171,11 +171,11 @@ fn rehearsal() -> Schema {
 
 const SENT: &str = r#"{"message_id":"wamid.HBgLMTU1NTAxMDAwMDEVAgARGBI5MDU1MTgxOUNEMjM5ODE4NzAA","status":"sent",
     "id":"01a2b3c4-0000-7000-8000-000000000001","to":"+15550100001","recipient":null,
-    "account":"01a2b3c4-0000-7000-8000-000000000002","client_reference":null,"sent_as":"message"}"#;
+    "whatsapp_account_id":"01a2b3c4-0000-7000-8000-000000000002","client_reference":null,"sent_as":"message"}"#;
 
 const QUEUED: &str = r#"{"message_id":"01a2b3c4-0000-7000-8000-000000000001","status":"queued",
     "id":"01a2b3c4-0000-7000-8000-000000000001","to":"+15550100001","recipient":null,
-    "account":"01a2b3c4-0000-7000-8000-000000000002","client_reference":"order 7","sent_as":"message"}"#;
+    "whatsapp_account_id":"01a2b3c4-0000-7000-8000-000000000002","client_reference":"order 7","sent_as":"message"}"#;
 
 const EXAMPLES: [(&str, &str); 16] = [
     ("text", r#"{"to":"+15550100001","type":"text","text":"Hello from Waypost"}"#),

@@ -2,14 +2,16 @@
 
 pub(crate) mod draft;
 
-use crate::api::Code;
+use crate::api::error::Code;
 use crate::api::openapi::example::TEMPLATE;
 use crate::api::openapi::operation::Operation;
 use crate::api::openapi::schema::{
     Schema, any_object, id, integer, list, named, need, shown, text, time, word,
 };
-use crate::api::templates::change::{read_deletion, read_preview};
-use crate::api::templates::records::{read_list, read_sync};
+use crate::api::templates::change::read_deletion;
+use crate::api::templates::list::read_list;
+use crate::api::templates::preview::read_preview;
+use crate::api::templates::sync::read_sync;
 use domain::check::RequestSchema;
 
 const ID_OF: &str = "Waypost's ID of the template.";

@@ -1,0 +1,64 @@
+//! Outcomes of contact changes, as responses and as result rows.
+
+use axum::http::StatusCode;
+use domain::contacts::contact::MAX_CUSTOM_FIELDS;
+use domain::json::{Object, Value};
+use engine::ports::{Contact, ContactEnd};
+
+use crate::api::error::{ApiError, Code};
+use crate::api::response::object;
+
+/// The contact as it is, and whether it is new; or why nothing was written.
+pub(crate) fn done(end: ContactEnd) -> Result<(StatusCode, Contact), ApiError> {
+    match end {
+        ContactEnd::Created(contact) => Ok((StatusCode::CREATED, contact)),
+        ContactEnd::Updated(contact) | ContactEnd::Unchanged(contact) => Ok((StatusCode::OK, contact)),
+        ContactEnd::Taken(id) => {
+            let message = "There is a contact with this number or user id already.";
+            Err(ApiError::new(Code::ContactExists, message).with("contact_id", id.to_string()))
+        }
+        ContactEnd::NotFound => Err(ApiError::new(Code::ContactNotFound, "There is no such contact.")),
+        ContactEnd::Nameless => Err(ApiError::invalid_at(
+            "/phone_number",
+            "cannot be cleared: the contact would have neither number nor user id",
+        )),
+        ContactEnd::TooManyFields(n) => Err(ApiError::invalid_at(
+            "/custom_fields",
+            format!("must have at most {MAX_CUSTOM_FIELDS} members, would have {n}"),
+        )),
+    }
+}
+
+/// What became of a contact, in a word.
+pub(crate) fn word(end: &ContactEnd) -> &'static str {
+    match end {
+        ContactEnd::Created(_) => "created",
+        ContactEnd::Updated(_) => "updated",
+        ContactEnd::Unchanged(_) => "unchanged",
+        ContactEnd::Taken(_) | ContactEnd::NotFound | ContactEnd::Nameless | ContactEnd::TooManyFields(_) => {
+            "failed"
+        }
+    }
+}
+
+/// One contact of a list: what became of it, or why nothing did.
+pub(crate) fn result(index: usize, end: Result<(&'static str, Contact), ApiError>) -> Value {
+    let index = Value::from(i64::try_from(index).unwrap_or(i64::MAX));
+    match end {
+        Ok((word, contact)) => {
+            object([("index", index), ("id", contact.id.to_string().into()), ("status", word.into())])
+        }
+        Err(error) => {
+            let mut shown = Object::new();
+            shown.insert("index", index);
+            shown.insert("code", error.code().as_str());
+            shown.insert("message", error.message());
+            let details = error.details();
+            shown.insert("errors", details.get("errors").cloned().unwrap_or_else(|| Vec::new().into()));
+            if let Some(id) = details.get("contact_id") {
+                shown.insert("contact_id", id.clone());
+            }
+            Value::Object(shown)
+        }
+    }
+}
