@@ -258,7 +258,10 @@ async fn what_is_over_is_marked_deleted_and_forgotten() {
     assert_eq!(app.store.media_gone(app.now(), 10).await.unwrap(), [app.key(inbound)]);
     app.store.media_forget(app.key(inbound)).await.unwrap();
     let file = app.file(inbound).await;
-    assert_eq!((file.state, file.reason.as_deref()), (MediaState::Failed, Some("it is kept no longer")));
+    assert_eq!(
+        (file.state, file.reason.as_deref()),
+        (MediaState::Failed, Some("the retention period of the file has ended"))
+    );
 }
 
 #[tokio::test]
