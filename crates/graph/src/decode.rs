@@ -22,30 +22,12 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use domain::webhooks_in::update::Update;
+use engine::ports::WebhookChange;
 use jiff::Timestamp;
 
 use self::person::People;
 use crate::lossy;
 use crate::walk::Json;
-
-/// One thing that a POST of Meta's says.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Part {
-    /// Meta's id of the WhatsApp Business Account that it is about.
-    pub waba_id: Option<String>,
-    /// Meta's id of the number that it is about, where it names one.
-    pub phone_number_id: Option<String>,
-    /// Meta's name of the webhook field, such as `messages`; empty when the body names none.
-    pub field: String,
-    /// When Meta says that it happened, where the entry tells.
-    pub time: Option<Timestamp>,
-    /// What it says; [`Update::Other`] when it could not be decoded.
-    pub update: Update,
-    /// Its own bytes in the body: the first one and how many.
-    pub span: (u32, u32),
-    /// Why it could not be decoded.
-    pub undecodable: Option<String>,
-}
 
 /// A webhook body that is not JSON.
 #[derive(Debug, thiserror::Error)]
@@ -56,17 +38,17 @@ pub struct NotJson(#[source] serde_json::Error);
 ///
 /// # Errors
 /// [`NotJson`] when the body is no JSON text in UTF-8; every other body is `Ok`, however odd.
-pub fn split(body: &Bytes) -> Result<Vec<Part>, NotJson> {
+pub fn decode_webhook(body: &Bytes) -> Result<Vec<WebhookChange>, NotJson> {
     let mended = lossy::mend(body);
     let whole = Json::parse(&mended).map_err(NotJson)?;
     let mut split = Split::default();
     split.body(whole);
     if split.has_only_oddities {
-        // Nothing in it has the shape of a webhook: then its parts are worth less than the whole.
-        let first = split.parts.into_iter().next();
-        return Ok(first.map(|part| Part { span: span(whole), ..part }).into_iter().collect());
+        // Nothing in it has the shape of a webhook: then its changes are worth less than the whole.
+        let first = split.changes.into_iter().next();
+        return Ok(first.map(|change| WebhookChange { span: span(whole), ..change }).into_iter().collect());
     }
-    Ok(split.parts)
+    Ok(split.changes)
 }
 
 /// The lists that hold one update in each element. Another field is one update as a whole.
@@ -78,14 +60,14 @@ const LISTS: [&str; 7] =
     ["messages", "statuses", "calls", "message_echoes", "user_preferences", "user_id_update", "errors"];
 
 struct Split {
-    parts: Vec<Part>,
+    changes: Vec<WebhookChange>,
     /// Whether every part so far is something else than a webhook holds in that place.
     has_only_oddities: bool,
 }
 
 impl Default for Split {
     fn default() -> Self {
-        Self { parts: Vec::new(), has_only_oddities: true }
+        Self { changes: Vec::new(), has_only_oddities: true }
     }
 }
 
@@ -208,7 +190,7 @@ impl Split {
             Ok(update) => (update, None),
             Err(reason) => (Update::Other, Some(reason)),
         };
-        self.parts.push(Part {
+        self.changes.push(WebhookChange {
             waba_id: about.waba_id.map(str::to_owned),
             phone_number_id: about.phone_number_id.map(str::to_owned),
             field: about.field.to_owned(),

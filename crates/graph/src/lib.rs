@@ -1,6 +1,6 @@
 //! Meta's Graph API (WhatsApp Cloud API): what we ask of it, what it answers, and what it tells us.
 //!
-//! [`GraphClient`] is the adapter behind `engine::ports::{Upstream, MediaUpstream}`. [`split`] takes apart what Meta posts to our webhook,
+//! [`GraphClient`] is the adapter behind `engine::ports::{Upstream, MediaUpstream}`. [`decode_webhook`] takes apart what Meta posts to our webhook,
 //! [`verify`] proves that it was Meta who posted it.
 //!
 //! **Invariant:** a send ends as `NotSent` only when it is proven that Meta cannot have had the whole request, as
@@ -24,5 +24,5 @@ mod wire;
 
 pub use client::GraphClient;
 pub use config::{GraphConfig, GraphConfigError, Versions};
-pub use decode::{NotJson, Part, split};
+pub use decode::{NotJson, decode_webhook};
 pub use signature::verify;

@@ -3,7 +3,7 @@
 use domain::events::AccountChange;
 use domain::id::{AccountId, WorkspaceId};
 use domain::webhooks_in::update::{AccountUpdate, HoldCause, HoldChange};
-use engine::ports::{Route, RoutedPart};
+use engine::ports::{ChangeRoute, RoutedChange};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -17,7 +17,7 @@ use crate::webhooks_in::update_watermarks::is_latest;
 /// Applies an update and tells it. `true`: an account changed.
 pub(crate) fn apply(
     connection: &Connection,
-    (route, part): (&Route, &RoutedPart),
+    (route, part): (&ChangeRoute, &RoutedChange),
     update: &AccountUpdate,
     now: Timestamp,
 ) -> SqlResult<bool> {
@@ -32,7 +32,7 @@ pub(crate) fn apply(
     let mut has_changes = false;
     if is_ours {
         if let Some(hold) = &update.hold {
-            has_changes |= change_hold(connection, (place, account), hold, (part.time, now))?;
+            has_changes |= change_hold(connection, (place, account), hold, (part.change.time, now))?;
         }
         for (column, value) in [
             ("quality_rating", &update.quality),
@@ -40,7 +40,7 @@ pub(crate) fn apply(
             ("verified_name", &update.name),
         ] {
             if let Some(value) = value {
-                has_changes |= set(connection, (place, account), (column, value), (part.time, now))?;
+                has_changes |= set(connection, (place, account), (column, value), (part.change.time, now))?;
             }
         }
     }
@@ -52,8 +52,11 @@ pub(crate) fn apply(
     {
         tracing::warn!(waba.id = route.waba_id, code, "meta reports an error of an account");
     }
-    let news =
-        event_payloads::News { change: update.change, field: &part.field, details: update.details.as_ref() };
+    let news = event_payloads::News {
+        change: update.change,
+        field: &part.change.field,
+        details: update.details.as_ref(),
+    };
     match account {
         Some(account) => event_payloads::account_news(connection, (route.workspace, account), &news, now)?,
         None => event_payloads::waba_news(connection, place, (update.tier.as_deref(), &news), now)?,

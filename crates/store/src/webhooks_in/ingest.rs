@@ -4,7 +4,7 @@ use domain::contacts::opt_out::{OptOutReason, Wish};
 use domain::id::{AccountId, WorkspaceId};
 use domain::messages::message::{Direction, Status};
 use domain::webhooks_in::update::{Call, Inbound, Moved, Update};
-use engine::ports::{Ingested, Post, RoutedPart};
+use engine::ports::{IngestSummary, RoutedChange, WebhookPayload};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -21,10 +21,10 @@ use crate::templates;
 use crate::webhooks_in::message_echoes;
 use crate::webhooks_in::webhook_archive::{Keeper, KeptAs};
 
-pub(crate) fn ingest(connection: &Connection, post: &Post) -> SqlResult<Ingested> {
+pub(crate) fn ingest(connection: &Connection, post: &WebhookPayload) -> SqlResult<IngestSummary> {
     let mut keeper = Keeper::new(connection, post);
-    let mut ingested = Ingested::default();
-    for part in &post.parts {
+    let mut ingested = IngestSummary::default();
+    for part in &post.changes {
         let (kept, n_steps) = (keeper.seq, counters::len());
         connection.prepare_cached("savepoint part")?.execute(())?;
         let end = take(&mut keeper, part, &mut ingested);
@@ -41,7 +41,7 @@ pub(crate) fn ingest(connection: &Connection, post: &Post) -> SqlResult<Ingested
                     SqlError::Sqlite(cause) if is_constraint(cause) => {}
                     SqlError::Sqlite(_) => return Err(error),
                 }
-                tracing::error!(%error, field = part.field, "a part of a webhook could not be applied");
+                tracing::error!(%error, field = part.change.field, "a part of a webhook could not be applied");
                 keeper.keep(part, KeptAs::Undecodable, Some(&error.to_string()))?;
                 ingested.undecodable += 1;
             }
@@ -57,23 +57,23 @@ fn is_constraint(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation)
 }
 
-fn take(keeper: &mut Keeper<'_>, part: &RoutedPart, ingested: &mut Ingested) -> SqlResult<()> {
+fn take(keeper: &mut Keeper<'_>, part: &RoutedChange, ingested: &mut IngestSummary) -> SqlResult<()> {
     if keeper.is_erased(part) {
-        ingested.repeated += 1;
+        ingested.duplicates += 1;
         return Ok(());
     }
     let Some(route) = &part.route else {
-        let reason = part.undecodable.as_deref();
+        let reason = part.change.undecodable.as_deref();
         let is_new = keeper.keep(part, KeptAs::Unrouted, reason)?;
-        *(if is_new { &mut ingested.unrouted } else { &mut ingested.repeated }) += 1;
+        *(if is_new { &mut ingested.unrouted } else { &mut ingested.duplicates }) += 1;
         return Ok(());
     };
-    if let Some(reason) = &part.undecodable {
+    if let Some(reason) = &part.change.undecodable {
         let is_new = keeper.keep(part, KeptAs::Undecodable, Some(reason))?;
-        *(if is_new { &mut ingested.undecodable } else { &mut ingested.repeated }) += 1;
+        *(if is_new { &mut ingested.undecodable } else { &mut ingested.duplicates }) += 1;
         return Ok(());
     }
-    let effect = match (&part.update, route.account) {
+    let effect = match (&part.change.update, route.account) {
         (Update::Message(message), Some(account)) => {
             inbound(keeper, part, (route.workspace, account), message, ingested)?
         }
@@ -98,9 +98,9 @@ fn take(keeper: &mut Keeper<'_>, part: &RoutedPart, ingested: &mut Ingested) -> 
             number_changes::take(connection, place, part.ids.contact, moved, now).map(drop)
         })?,
         (Update::Template(update), _) => once(keeper, part, |connection, now| {
-            let has_changed = templates::update(connection, route, update, (part.time, now))?;
+            let has_changed = templates::update(connection, route, update, (part.change.time, now))?;
             ingested.has_template_changes |= has_changed;
-            ingested.has_new_words |= has_changed && update.text.is_some();
+            ingested.has_template_text_changes |= has_changed && update.text.is_some();
             Ok(())
         })?,
         (Update::Account(update), _) => once(keeper, part, |connection, now| {
@@ -126,11 +126,11 @@ fn take(keeper: &mut Keeper<'_>, part: &RoutedPart, ingested: &mut Ingested) -> 
     };
     match effect {
         Effect::Applied => ingested.applied += 1,
-        Effect::Repeated => ingested.repeated += 1,
-        Effect::Early => ingested.early += 1,
+        Effect::Repeated => ingested.duplicates += 1,
+        Effect::Early => ingested.pending_statuses += 1,
         Effect::Erased => {
             keeper.drop_part(part, route.workspace);
-            ingested.repeated += 1;
+            ingested.duplicates += 1;
         }
     }
     Ok(())
@@ -139,7 +139,7 @@ fn take(keeper: &mut Keeper<'_>, part: &RoutedPart, ingested: &mut Ingested) -> 
 /// Applies a part that is known by nothing but its bytes, unless it was applied before.
 fn once(
     keeper: &mut Keeper<'_>,
-    part: &RoutedPart,
+    part: &RoutedChange,
     apply: impl FnOnce(&Connection, Timestamp) -> SqlResult<()>,
 ) -> SqlResult<Effect> {
     if !keeper.keep(part, KeptAs::Applied, None)? {
@@ -151,10 +151,10 @@ fn once(
 
 fn inbound(
     keeper: &mut Keeper<'_>,
-    part: &RoutedPart,
+    part: &RoutedChange,
     (workspace, account): (WorkspaceId, AccountId),
     message: &Inbound,
-    ingested: &mut Ingested,
+    ingested: &mut IngestSummary,
 ) -> SqlResult<Effect> {
     let (connection, now) = (keeper.connection, keeper.post.now);
     if erasure::is_erased_wamid(connection, workspace, &message.wamid)? {
@@ -184,7 +184,7 @@ fn inbound(
     if message.opens_window() {
         resolve::open_window(connection, (workspace, account), contact, message.at, now)?;
     }
-    if let Some(wish) = part.wish {
+    if let Some(wish) = part.opt_out_signal {
         let said = (message.at, OptOutReason::Word);
         match wish {
             Wish::Stop => {
@@ -238,7 +238,7 @@ fn inbound(
 
 fn called(
     keeper: &mut Keeper<'_>,
-    part: &RoutedPart,
+    part: &RoutedChange,
     (workspace, account): (WorkspaceId, AccountId),
     call: &Call,
 ) -> SqlResult<Effect> {

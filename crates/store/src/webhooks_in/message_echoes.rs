@@ -5,7 +5,7 @@
 use domain::id::{AccountId, WorkspaceId};
 use domain::messages::message::{Direction, Status};
 use domain::webhooks_in::update::Echo;
-use engine::ports::RoutedPart;
+use engine::ports::RoutedChange;
 use rusqlite::params;
 
 use crate::contacts::{number_changes, resolve};
@@ -19,7 +19,7 @@ use crate::webhooks_in::webhook_archive::Keeper;
 
 pub(crate) fn keep(
     keeper: &mut Keeper<'_>,
-    part: &RoutedPart,
+    part: &RoutedChange,
     (workspace, account): (WorkspaceId, AccountId),
     echo: &Echo,
 ) -> SqlResult<Effect> {
