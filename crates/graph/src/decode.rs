@@ -21,7 +21,7 @@ mod template;
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use domain::webhooks_in::update::Update;
+use domain::webhooks_in::update::WebhookUpdate;
 use engine::ports::WebhookChange;
 use jiff::Timestamp;
 
@@ -81,7 +81,7 @@ struct About<'a> {
 }
 
 /// An element's update, or why there is none.
-type Decoded = Result<Update, String>;
+type Decoded = Result<WebhookUpdate, String>;
 
 impl Split {
     fn body(&mut self, whole: Json<'_>) {
@@ -155,7 +155,7 @@ impl Split {
             "" => Err("a change has no `field`".to_owned()),
             _ if template::FIELDS.contains(&field) => template::decode(value),
             _ if account::FIELDS.contains(&field) => Ok(account::decode(field, value)),
-            _ => Ok(Update::Other),
+            _ => Ok(WebhookUpdate::Other),
         };
         self.push(about, change, decoded);
     }
@@ -188,7 +188,7 @@ impl Split {
     fn push(&mut self, about: About<'_>, json: Json<'_>, decoded: Decoded) {
         let (update, undecodable) = match decoded {
             Ok(update) => (update, None),
-            Err(reason) => (Update::Other, Some(reason)),
+            Err(reason) => (WebhookUpdate::Other, Some(reason)),
         };
         self.changes.push(WebhookChange {
             waba_id: about.waba_id.map(str::to_owned),
@@ -209,14 +209,14 @@ fn decode(field: &str, list: &str, element: Json<'_>, people: &People<'_>) -> De
         return Err(unexpected("an element", element, "an object"));
     }
     match (field, list) {
-        ("messages", "messages") => message::decode(element, people).map(Update::Message),
+        ("messages", "messages") => message::decode(element, people).map(WebhookUpdate::Message),
         ("messages", "statuses") => status::decode(element, people),
         ("messages" | "calls", "calls") => call::decode(element, people),
         ("smb_message_echoes", "message_echoes") => echo::decode(element, people),
         ("user_preferences", "user_preferences") => preference::decode(element, people),
         ("user_id_update", "user_id_update") => preference::moved(element, people),
         (_, "errors") => Ok(account::error(element)),
-        _ => Ok(Update::Other),
+        _ => Ok(WebhookUpdate::Other),
     }
 }
 

@@ -25,8 +25,8 @@ mod retention;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use domain::access::rate_limiter::Limits;
-use domain::access::user::SessionSpan;
+use domain::access::rate_limiter::RateLimits;
+use domain::access::user::SessionLifetime;
 use domain::contacts::opt_out::{START_WORDS, STOP_WORDS};
 use secrecy::{SecretSlice, SecretString};
 
@@ -55,7 +55,7 @@ pub(crate) struct Config {
     /// The simulated Graph API.
     pub(crate) simulator: SimulatorSettings,
     /// The limits of a key that names none.
-    pub(crate) limits: Limits,
+    pub(crate) limits: RateLimits,
     /// Messages that may wait in the queue of one account.
     pub(crate) queue_per_account: u32,
     /// The pace towards Meta.
@@ -63,7 +63,7 @@ pub(crate) struct Config {
     /// How events go out to the application's endpoints.
     pub(crate) webhooks: WebhookSettings,
     /// How long a login lasts.
-    pub(crate) sessions: SessionSpan,
+    pub(crate) sessions: SessionLifetime,
     /// The proxies that are believed when they tell where a call comes from.
     pub(crate) trusted_proxies: Vec<Network>,
     /// The files.
@@ -196,7 +196,7 @@ impl Default for Config {
                 base_url: None,
                 callback_url: None,
             },
-            limits: Limits { per_minute: 100, burst: 10 },
+            limits: RateLimits { per_minute: 100, burst: 10 },
             queue_per_account: 100_000,
             pacing: PacingSettings {
                 throughput: domain::messages::pacing::DEFAULT_THROUGHPUT,
@@ -210,7 +210,7 @@ impl Default for Config {
                 concurrency: 16,
                 rate_per_second: 0,
             },
-            sessions: SessionSpan::default(),
+            sessions: SessionLifetime::default(),
             trusted_proxies: Vec::new(),
             media: MediaConfig::default(),
             retention: RetentionConfig::default(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use blobs::{BucketBlobs, FolderBlobs};
-use domain::contacts::opt_out::OptOutWords;
+use domain::contacts::opt_out::OptOutKeywords;
 use egress::{HookClient, HookConfig, Policy};
 use engine::background::Rhythm;
 use engine::deps::Ports;
@@ -120,7 +120,7 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         media: config.media.settings(),
         retention: config.retention.settings(),
         callback_url: config.callback_url(),
-        opt_out: OptOutWords::new(&config.opt_out.stop_words, &config.opt_out.start_words),
+        opt_out: OptOutKeywords::new(&config.opt_out.stop_words, &config.opt_out.start_words),
         is_dev: options.is_dev,
     };
     let deps = Arc::new(Deps::new(ports, settings));

@@ -1,9 +1,9 @@
 //! Webhook payloads that Meta sends: changes, their routes, and the archive of payloads.
 
 use bytes::Bytes;
-use domain::contacts::opt_out::Wish;
+use domain::contacts::opt_out::OptOutSignal;
 use domain::id::{AccountId, ContactId, MediaId, MessageId, WorkspaceId};
-use domain::webhooks_in::update::Update;
+use domain::webhooks_in::update::WebhookUpdate;
 use jiff::Timestamp;
 
 /// One change that a webhook payload reports: one message, one status, one template update.
@@ -19,8 +19,8 @@ pub struct WebhookChange {
     pub field: String,
     /// Time of the event according to Meta, if the envelope has one.
     pub time: Option<Timestamp>,
-    /// Decoded content; [`Update::Other`] if decoding failed.
-    pub update: Update,
+    /// Decoded content; [`WebhookUpdate::Other`] if decoding failed.
+    pub update: WebhookUpdate,
     /// Byte range in the body: index of the first byte, number of bytes.
     pub span: (u32, u32),
     /// Reason why the change could not be decoded.
@@ -37,7 +37,7 @@ pub struct RoutedChange {
     /// Ids for the rows that the change may create.
     pub ids: PreallocatedIds,
     /// Opt-out or opt-in that a customer's message contains.
-    pub opt_out_signal: Option<Wish>,
+    pub opt_out_signal: Option<OptOutSignal>,
 }
 
 /// Workspace, WhatsApp Business Account and account that a change concerns.

@@ -6,9 +6,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use domain::contacts::opt_out::Wish;
+use domain::contacts::opt_out::OptOutSignal;
 use domain::id::{AccountId, ContactId, MediaId, MessageId, WorkspaceId};
-use domain::webhooks_in::update::Update;
+use domain::webhooks_in::update::WebhookUpdate;
 use jiff::Timestamp;
 
 use crate::ports::{
@@ -67,32 +67,32 @@ pub async fn ingest_payload(
 }
 
 /// Returns Meta's time of the event.
-fn event_time(update: &Update) -> Option<Timestamp> {
+fn event_time(update: &WebhookUpdate) -> Option<Timestamp> {
     match update {
-        Update::Message(message) => Some(message.at),
-        Update::Status(report) => Some(report.at),
-        Update::Call(call) => Some(call.at),
-        Update::Echo(_)
-        | Update::Preference(_)
-        | Update::Moved(_)
-        | Update::Account(_)
-        | Update::Template(_)
-        | Update::Other => None,
+        WebhookUpdate::Message(message) => Some(message.at),
+        WebhookUpdate::Status(report) => Some(report.at),
+        WebhookUpdate::Call(call) => Some(call.at),
+        WebhookUpdate::Echo(_)
+        | WebhookUpdate::Preference(_)
+        | WebhookUpdate::Moved(_)
+        | WebhookUpdate::Account(_)
+        | WebhookUpdate::Template(_)
+        | WebhookUpdate::Other => None,
     }
 }
 
 /// Returns the opt-out or opt-in that a customer's message contains.
-fn opt_out_signal(deps: &Deps, update: &Update) -> Option<Wish> {
+fn opt_out_signal(deps: &Deps, update: &WebhookUpdate) -> Option<OptOutSignal> {
     match update {
-        Update::Message(message) => deps.settings.opt_out.wish(message),
-        Update::Call(_)
-        | Update::Status(_)
-        | Update::Echo(_)
-        | Update::Preference(_)
-        | Update::Moved(_)
-        | Update::Account(_)
-        | Update::Template(_)
-        | Update::Other => None,
+        WebhookUpdate::Message(message) => deps.settings.opt_out.wish(message),
+        WebhookUpdate::Call(_)
+        | WebhookUpdate::Status(_)
+        | WebhookUpdate::Echo(_)
+        | WebhookUpdate::Preference(_)
+        | WebhookUpdate::Moved(_)
+        | WebhookUpdate::Account(_)
+        | WebhookUpdate::Template(_)
+        | WebhookUpdate::Other => None,
     }
 }
 
@@ -148,7 +148,7 @@ fn routes(change: &WebhookChange, signers: &[Arc<AccountRecord>]) -> Vec<ChangeR
 
 /// Returns the WhatsApp Business Accounts for which a change carries new template text.
 pub(crate) fn wabas_with_text_changes(changes: &[RoutedChange]) -> Vec<WabaKey> {
-    let has_text = |routed: &&RoutedChange| matches!(&routed.change.update, Update::Template(update) if update.text.is_some());
+    let has_text = |routed: &&RoutedChange| matches!(&routed.change.update, WebhookUpdate::Template(update) if update.text.is_some());
     let mut wabas: Vec<WabaKey> = changes
         .iter()
         .filter(has_text)

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use domain::access::permission::Permission;
-use domain::access::rate_limiter::{CallKind, Grant};
+use domain::access::rate_limiter::{CallKind, RateLimitDecision};
 use domain::id::MessageId;
 use engine::access::api_key;
 use engine::access::api_key::Caller;
@@ -46,7 +46,7 @@ pub(crate) struct Visit {
     /// What the route needs, once it is known.
     needs: Option<Needs>,
     web: Arc<Web>,
-    grant: Arc<Mutex<Option<Grant>>>,
+    grant: Arc<Mutex<Option<RateLimitDecision>>>,
 }
 
 impl Visit {
@@ -118,7 +118,7 @@ impl Visit {
         }
     }
 
-    fn grant(&self) -> Option<Grant> {
+    fn grant(&self) -> Option<RateLimitDecision> {
         *self.grant.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

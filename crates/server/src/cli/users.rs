@@ -94,7 +94,7 @@ pub(super) struct Remove {
 }
 
 fn email(text: &str) -> Result<Email, String> {
-    text.parse().map_err(|error: domain::access::user::NotAnEmail| error.to_string())
+    text.parse().map_err(|error: domain::access::user::ParseEmailError| error.to_string())
 }
 
 fn role(text: &str) -> Result<Role, String> {

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::Request;
-use domain::access::api_key::Scope;
+use domain::access::api_key::KeyScope;
 use domain::id::AccountId;
 use engine::By;
 use engine::access::api_key;
@@ -54,12 +54,12 @@ async fn an_expired_and_a_revoked_key_are_401() {
 #[tokio::test]
 async fn a_scope_that_is_missing_is_403_and_counts_nothing() {
     let app = TestApp::new().await;
-    let reader = app.key(|new| new.scopes = vec![Scope::Read]).await;
+    let reader = app.key(|new| new.scopes = vec![KeyScope::Read]).await;
     let body = json!({"to": CUSTOMER, "type": "text", "text": "Hi"}).to_string();
     let answer = app.request_as(&reader, "POST", "/api/messages/send", body).await.expect(403);
     assert_eq!(answer.code(), "forbidden");
     assert_eq!(answer.number("x-ratelimit-remaining"), 100);
-    let sender = app.key(|new| new.scopes = vec![Scope::Send]).await;
+    let sender = app.key(|new| new.scopes = vec![KeyScope::Send]).await;
     app.request_as(&sender, "GET", "/api/messages", "").await.expect(403);
     app.request_as(&sender, "POST", "/api/templates/sync", "").await.expect(403);
 }

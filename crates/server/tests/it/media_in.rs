@@ -285,7 +285,7 @@ impl MediaUpstream for Liar {
         &self,
         line: &Line,
         file: OutgoingFile,
-    ) -> Result<String, domain::messages::outcome::Outcome> {
+    ) -> Result<String, domain::messages::outcome::SendOutcome> {
         self.right.media_upload(line, file).await
     }
 
@@ -414,7 +414,7 @@ async fn a_file_is_for_those_who_may_see_its_account() {
     assert_eq!(app.request_as(&other, "GET", &path, "").await.expect(404).code(), "media_not_found");
     let live = app.key(|new| new.is_test = false).await;
     assert_eq!(app.request_as(&live, "GET", &path, "").await.expect(404).code(), "media_not_found");
-    let sender = app.key(|new| new.scopes = vec![domain::access::api_key::Scope::Send]).await;
+    let sender = app.key(|new| new.scopes = vec![domain::access::api_key::KeyScope::Send]).await;
     assert_eq!(app.request_as(&sender, "GET", &path, "").await.expect(403).code(), "forbidden");
     let own = app.key(|new| new.accounts = vec![app.account]).await;
     app.request_as(&own, "GET", &path, "").await.expect(200);

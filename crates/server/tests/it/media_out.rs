@@ -352,7 +352,7 @@ async fn a_file_of_an_account_is_for_its_keys() {
     assert_eq!(sent.pointers(), ["/image/id"]);
     let foreign = app.upload_as(&other, &[file("a.png", "image/png", PNG), account]).await.expect(403);
     assert_eq!(foreign.code(), "forbidden");
-    let reader = app.key(|new| new.scopes = vec![domain::access::api_key::Scope::Read]).await;
+    let reader = app.key(|new| new.scopes = vec![domain::access::api_key::KeyScope::Read]).await;
     app.upload_as(&reader, &[file("a.png", "image/png", PNG)]).await.expect(403);
 }
 

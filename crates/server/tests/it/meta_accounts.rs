@@ -1,6 +1,6 @@
 //! Accounts and templates: what Meta did to them.
 
-use domain::access::audit::{Action, Subject, SubjectKind};
+use domain::access::audit::{AuditAction, AuditTarget, AuditTargetKind};
 use domain::id::AccountId;
 use engine::By;
 use serde_json::{Value, json};
@@ -54,8 +54,8 @@ async fn the_last_word_about_a_hold_counts_in_any_order_and_each_is_told_once() 
 #[tokio::test]
 async fn a_reinstatement_lifts_no_other_hold() {
     let app = TestApp::new().await;
-    let subject = Subject::named(SubjectKind::Account, &app.account, "sandbox");
-    let act = By::gateway().act(&app.deps, app.workspace, Action::AccountHeld, subject);
+    let subject = AuditTarget::named(AuditTargetKind::Account, &app.account, "sandbox");
+    let act = By::gateway().act(&app.deps, app.workspace, AuditAction::AccountHeld, subject);
     app.deps.accounts.account_hold(app.workspace, app.account, Some("bad token"), act).await.unwrap();
     engine::directory::refresh(&app.deps).await.unwrap();
     app.meta_says("account_update", 10, ban("DISABLE")).await;

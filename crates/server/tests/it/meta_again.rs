@@ -1,8 +1,8 @@
 //! What Meta posted, taken once more; and the secrets that show whose it is.
 
 use bytes::Bytes;
-use domain::check::Change;
-use domain::webhooks_in::update::Update;
+use domain::check::Patch;
+use domain::webhooks_in::update::WebhookUpdate;
 use engine::By;
 use engine::accounts;
 use engine::accounts::{AddAccount, ChangeAccount, ChangeError};
@@ -78,7 +78,7 @@ async fn who_signed_then_is_known_after_the_secret_was_replaced() {
     let body = envelope(&app, None, &[json!({"field": "messages", "value": value(&app, &messages)})]);
     not_understood(&app, &body).await;
     let change =
-        ChangeAccount { app_secret: Change::Set("the next secret".into()), ..ChangeAccount::default() };
+        ChangeAccount { app_secret: Patch::Set("the next secret".into()), ..ChangeAccount::default() };
     change_account(&app, change).await.unwrap();
     app.post_signed(&app.seeded.app_secret, body.to_string()).await.expect(401);
     let done = again(&app, None).await;
@@ -95,7 +95,7 @@ async fn not_understood(app: &TestApp, body: &Value) {
         phone_number_id: Some(app.seeded.phone_number_id.clone()),
         field: "messages".to_owned(),
         time: None,
-        update: Update::Other,
+        update: WebhookUpdate::Other,
         span: (0, length),
         undecodable: Some("a decoder of old".to_owned()),
     };
@@ -199,7 +199,7 @@ async fn both_secrets_hold_during_a_rotation_and_the_old_one_ends() {
     let mut app = TestApp::new().await;
     let old = app.seeded.app_secret.clone();
     let change = |secret: &str, keep_old_for: SignedDuration| ChangeAccount {
-        app_secret: Change::Set(secret.to_owned().into()),
+        app_secret: Patch::Set(secret.to_owned().into()),
         keep_old_for,
         ..ChangeAccount::default()
     };
@@ -235,7 +235,7 @@ async fn an_account_changes_what_is_named_and_keeps_the_rest() {
     let renamed = ChangeAccount {
         name: Some("surgery".to_owned()),
         is_default: Some(true),
-        verify_token: Change::Set("a new word".into()),
+        verify_token: Patch::Set("a new word".into()),
         ..ChangeAccount::default()
     };
     accounts::change(&app.deps, &by, &clinic, renamed).await.unwrap();

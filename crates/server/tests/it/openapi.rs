@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::{Method, Request};
-use domain::access::api_key::Scope;
+use domain::access::api_key::KeyScope;
 use domain::access::permission::Role;
 use serde_json::{Value, json};
 
@@ -276,7 +276,7 @@ async fn the_document_is_served_to_anybody_and_known_by_its_tag() {
 async fn what_the_document_says_of_errors_is_what_the_handlers_say() {
     let app = TestApp::new().await;
     app.add_user("owner@example.com", Role::Owner).await;
-    let reader = app.key(|new| new.scopes = vec![Scope::Read]).await;
+    let reader = app.key(|new| new.scopes = vec![KeyScope::Read]).await;
     let text = |to: &str| json!({"to": to, "type": "text", "text": "Hi"}).to_string();
     let no_such = "/api/messages/01a2b3c4-0000-7000-8000-000000000001";
     let cases = [

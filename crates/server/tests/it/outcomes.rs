@@ -89,7 +89,7 @@ fn refusal(code: i64, title: &str) -> Value {
 
 #[tokio::test]
 async fn each_code_of_meta_has_its_answer() {
-    use domain::meta_error::Class;
+    use domain::meta_error::MetaErrorClass;
     let app = TestApp::new().await;
     let key = app.key(|new| (new.rate_per_minute, new.rate_burst) = (Some(1_000_000), Some(1_000_000))).await;
     for (i, entry) in TABLE.iter().enumerate() {
@@ -102,12 +102,14 @@ async fn each_code_of_meta_has_its_answer() {
         let got = app.patiently(app.request_as(&key, "POST", "/api/messages/send", send)).await;
         let waited = app.deps.now().duration_since(before);
         let (status, code) = match entry.class {
-            Class::Retry => (503, "meta_unavailable"),
-            Class::SlowNumber | Class::SlowPair => (429, "meta_rate_limited"),
-            Class::HoldAccount => (503, "account_disconnected"),
-            Class::PauseTemplate | Class::Suppress | Class::Rest | Class::WindowClosed | Class::Permanent => {
-                (400, "meta_error")
-            }
+            MetaErrorClass::Retry => (503, "meta_unavailable"),
+            MetaErrorClass::SlowNumber | MetaErrorClass::SlowPair => (429, "meta_rate_limited"),
+            MetaErrorClass::HoldAccount => (503, "account_disconnected"),
+            MetaErrorClass::PauseTemplate
+            | MetaErrorClass::Suppress
+            | MetaErrorClass::Rest
+            | MetaErrorClass::WindowClosed
+            | MetaErrorClass::Permanent => (400, "meta_error"),
         };
         assert_eq!((got.status.as_u16(), got.code()), (status, code), "{}: {:#}", entry.code, got.body);
         let meta = &got.body["details"]["meta"];
@@ -119,9 +121,12 @@ async fn each_code_of_meta_has_its_answer() {
         let story = app.message(message["id"].as_str().unwrap()).await;
         let n_put_back =
             story["timeline"].as_array().unwrap().iter().filter(|entry| entry["status"] == "queued").count();
-        let may_repeat = matches!(entry.class, Class::Retry | Class::SlowNumber | Class::SlowPair);
+        let may_repeat = matches!(
+            entry.class,
+            MetaErrorClass::Retry | MetaErrorClass::SlowNumber | MetaErrorClass::SlowPair
+        );
         assert_eq!(n_put_back > 0, may_repeat, "{}: {story:#}", entry.code);
-        if entry.class == Class::HoldAccount {
+        if entry.class == MetaErrorClass::HoldAccount {
             let account = app.get("/api/accounts/sandbox").await;
             assert_eq!(account.data()["status"], "held");
             app.request("POST", "/api/accounts/sandbox/resume", "").await.expect(200);

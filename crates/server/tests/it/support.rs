@@ -10,10 +10,10 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use blobs::FolderBlobs;
-use domain::access::api_key::Scope;
-use domain::access::rate_limiter::Limits;
-use domain::access::user::SessionSpan;
-use domain::contacts::opt_out::OptOutWords;
+use domain::access::api_key::KeyScope;
+use domain::access::rate_limiter::RateLimits;
+use domain::access::user::SessionLifetime;
+use domain::contacts::opt_out::OptOutKeywords;
 use domain::id::{AccountId, WorkspaceId};
 use engine::access::api_key;
 use engine::access::api_key::{DEV_KEY, NewKey};
@@ -186,16 +186,16 @@ impl TestApp {
     /// The same with other settings.
     pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings {
-            limits: Limits { per_minute: 100, burst: 10 },
+            limits: RateLimits { per_minute: 100, burst: 10 },
             throughput: 80,
             has_pair_rule: true,
             queue_per_account: 100_000,
             hooks: HookSettings::default(),
-            sessions: SessionSpan::default(),
+            sessions: SessionLifetime::default(),
             media: MediaSettings::default(),
             retention: RetentionSettings::default(),
             callback_url: "http://127.0.0.1:9/webhooks/meta".to_owned(),
-            opt_out: OptOutWords::default(),
+            opt_out: OptOutKeywords::default(),
             is_dev: true,
         };
         change(&mut settings);
@@ -233,7 +233,7 @@ impl TestApp {
         let new = NewKey {
             workspace,
             name: "dev".to_owned(),
-            scopes: Scope::ALL.to_vec(),
+            scopes: KeyScope::ALL.to_vec(),
             accounts: Vec::new(),
             is_test: true,
             rate_per_minute: None,
@@ -356,7 +356,7 @@ impl TestApp {
         let mut new = NewKey {
             workspace: self.workspace,
             name: "test".to_owned(),
-            scopes: Scope::ALL.to_vec(),
+            scopes: KeyScope::ALL.to_vec(),
             accounts: Vec::new(),
             is_test: true,
             rate_per_minute: None,

@@ -224,7 +224,7 @@ async fn a_key_changes_only_templates_of_its_accounts() {
     let mut there = ferry();
     there["account"] = json!("sandbox");
     app.request_as(&other, "POST", "/api/templates", there.to_string()).await.expect(403);
-    let reader = app.key(|new| new.scopes = vec![domain::access::api_key::Scope::Read]).await;
+    let reader = app.key(|new| new.scopes = vec![domain::access::api_key::KeyScope::Read]).await;
     app.request_as(&reader, "POST", "/api/templates", ferry().to_string()).await.expect(403);
     app.request_as(&reader, "POST", &format!("{path}/preview"), "").await.expect(200);
 }

@@ -1,7 +1,7 @@
 //! The second dialect: the same send in other words.
 
 use axum::http::Request;
-use domain::access::api_key::Scope;
+use domain::access::api_key::KeyScope;
 use engine::access::api_key::DEV_KEY;
 use serde_json::{Value, json};
 
@@ -76,7 +76,7 @@ async fn refusals_carry_stable_words() {
     assert_eq!(refusal(&send_as(&app, DEV_KEY, &[], "no JSON").await.expect(400)).0, "invalid_request");
     let nobody = send_as(&app, "wp_live_nobody", &[], &text(CUSTOMER).to_string()).await.expect(401);
     assert_eq!(refusal(&nobody).0, "invalid_api_key");
-    let reader = app.key(|new| new.scopes = vec![Scope::Read]).await;
+    let reader = app.key(|new| new.scopes = vec![KeyScope::Read]).await;
     let forbidden = send_as(&app, &reader, &[], &text(CUSTOMER).to_string()).await.expect(403);
     assert_eq!(refusal(&forbidden).0, "forbidden");
     let template = json!({"to": STRANGER, "type": "template", "template": {"name": "nothing", "language": {"code": "en"}}});

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use axum::http::Request;
-use domain::access::api_key::Scope;
+use domain::access::api_key::KeyScope;
 use domain::access::permission::{Permission, Role};
 use engine::access::api_key;
 use engine::access::api_key::NewKey;
@@ -107,7 +107,7 @@ async fn each_scope_passes_exactly_the_routes_of_its_permissions() {
     app.deps.stopping.cancel();
     let things = Things::of(&app).await;
     let nothing = "00000000-0000-7000-8000-000000000000";
-    for scope in Scope::ALL {
+    for scope in KeyScope::ALL {
         let key = app.key(|new| new.scopes = vec![scope]).await;
         for route in routes() {
             let body = if route.method == "GET" || route.method == "DELETE" { "" } else { "[]" };
@@ -151,7 +151,7 @@ async fn another_workspace_finds_nothing_of_the_first() {
     let new = NewKey {
         workspace: clinic,
         name: "theirs".to_owned(),
-        scopes: Scope::ALL.to_vec(),
+        scopes: KeyScope::ALL.to_vec(),
         accounts: Vec::new(),
         is_test: true,
         rate_per_minute: None,

@@ -5,11 +5,11 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::ring::client::Heard;
-use crate::ring::process::Process;
-use crate::ring::wait_for;
-use crate::ring::world::World;
-use crate::support::{QUICK, SOON, sent, template, world};
+use crate::harness::client::CallOutcome;
+use crate::harness::environment::Environment;
+use crate::harness::process::Process;
+use crate::harness::wait_for;
+use crate::support::{QUICK, SOON, environment, sent, template};
 
 /// What happens that matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,20 +60,20 @@ fn steps(trace: &str) -> Vec<Step> {
 }
 
 /// A gateway under `strace`, which writes to a file.
-fn traced(world: &World, trace: &Path) -> Process {
-    let serve = world.place.command(["serve"]);
+fn traced(environment: &Environment, trace: &Path) -> Process {
+    let serve = environment.directory.command(["serve"]);
     let mut command = Command::new("strace");
     // `-D`: the gateway is our child, not strace's, and is ended as always.
     command.args(["-D", "-f", "-y", "-s", "100", "-o"]).arg(trace);
     command.args(["-e", "trace=fsync,fdatasync,read,recvfrom,write,writev,sendto,sendmsg"]);
     command.arg(serve.get_program()).args(serve.get_args());
-    command.env_clear().envs(world.place.variables()).current_dir(world.place.path(""));
-    let log = world.place.path("serve.log");
+    command.env_clear().envs(environment.directory.variables()).current_dir(environment.directory.path(""));
+    let log = environment.directory.path("serve.log");
     let mut process = Process::start("strace", &mut command, &log).expect("strace must be installed");
     wait_for("the gateway under strace", SOON, || {
         assert_eq!(process.end().unwrap(), None, "{}", std::fs::read_to_string(&log).unwrap());
-        let heard = world.gateway.call("GET", "/readyz", &[], None);
-        Ok(matches!(heard, Heard::Answer(answer) if answer.status == 200).then_some(()))
+        let heard = environment.gateway.call("GET", "/readyz", &[], None);
+        Ok(matches!(heard, CallOutcome::Answered(answer) if answer.status == 200).then_some(()))
     })
     .unwrap();
     process
@@ -81,20 +81,25 @@ fn traced(world: &World, trace: &Path) -> Process {
 
 #[test]
 fn a_message_is_synced_to_the_disk_before_it_leaves_and_again_before_it_is_answered() {
-    let world = world(&[]);
+    let environment = environment(&[]);
     // No webhook comes between.
-    world.simulator.ask("POST", "/_sim/settings", Some(&json!({ "auto_statuses": false }))).unwrap();
-    let trace = world.place.path("trace");
-    let mut gateway = traced(&world, &trace);
+    environment
+        .simulator
+        .call_until_answered("POST", "/_sim/settings", Some(&json!({ "auto_statuses": false })))
+        .unwrap();
+    let trace = environment.directory.path("trace");
+    let mut gateway = traced(&environment, &trace);
     let scheduled = {
-        let at =
-            world.simulator.ask("POST", "/_sim/clock", Some(&json!({ "advance_seconds": 3_600 }))).unwrap();
+        let at = environment
+            .simulator
+            .call_until_answered("POST", "/_sim/clock", Some(&json!({ "advance_seconds": 3_600 })))
+            .unwrap();
         let mut message = template(QUICK);
         message.as_object_mut().unwrap().insert("send_at".to_owned(), at.get("now").unwrap().clone());
         message
     };
     for (body, status) in [(template(QUICK), 200), (scheduled, 202)].iter().cycle().take(8) {
-        let heard = world.gateway.call("POST", "/api/messages/send", &[], Some(body));
+        let heard = environment.gateway.call("POST", "/api/messages/send", &[], Some(body));
         assert_eq!(sent(&heard).0, *status, "{heard:?}");
     }
     gateway.signal("TERM").unwrap();

@@ -8,10 +8,10 @@ mod chaos;
 mod dev;
 mod disk;
 mod drain;
+#[path = "../../../../xtask/src/chaos/harness/mod.rs"]
+mod harness;
 mod killed;
 mod redrive;
-#[path = "../../../../xtask/src/chaos/ring/mod.rs"]
-mod ring;
 mod side_by_side;
 mod support;
 mod webhooks;

@@ -16,7 +16,7 @@ struct Row<'a> {
 
 /// A message as the simulator accepted it.
 #[derive(Debug)]
-struct Taken<'a> {
+struct AcceptedMessage<'a> {
     wamid: &'a str,
     status: &'a str,
     /// The gateway's id.
@@ -29,9 +29,9 @@ struct Sides<'a> {
     rows: BTreeMap<&'a str, Row<'a>>,
     /// The ids of a reference's messages.
     ids: BTreeMap<&'a str, Vec<&'a str>>,
-    taken: Vec<Taken<'a>>,
-    /// Positions in `taken` of a gateway's id.
-    takings: BTreeMap<&'a str, Vec<usize>>,
+    accepted_messages: Vec<AcceptedMessage<'a>>,
+    /// Positions in `accepted_messages` of a gateway's id.
+    accepted_by_id: BTreeMap<&'a str, Vec<usize>>,
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {
@@ -52,26 +52,29 @@ impl<'a> Sides<'a> {
             let reference = text(message, "biz_opaque_callback_data");
             let id = reference.split_once(':').map_or(reference, |(id, _)| id);
             let (wamid, status) = (text(message, "message_id"), text(message, "status"));
-            sides.taken.push(Taken { wamid, status, id });
-            sides.takings.entry(id).or_default().push(position);
+            sides.accepted_messages.push(AcceptedMessage { wamid, status, id });
+            sides.accepted_by_id.entry(id).or_default().push(position);
         }
         sides
     }
 
-    fn n_taken(&self, id: &str) -> usize {
-        self.takings.get(id).map_or(0, Vec::len)
+    fn n_accepted(&self, id: &str) -> usize {
+        self.accepted_by_id.get(id).map_or(0, Vec::len)
     }
 
     /// Those of a reference's messages that were accepted.
     fn left_of(&self, reference: &str) -> Vec<&'a str> {
         let ids = self.ids.get(reference).into_iter().flatten();
-        ids.copied().filter(|id| self.n_taken(id) > 0).collect()
+        ids.copied().filter(|id| self.n_accepted(id) > 0).collect()
     }
 
     /// The simulator's status of a message: the furthest of its attempts.
     fn reached(&self, id: &str) -> BTreeSet<&'a str> {
-        let positions = self.takings.get(id).into_iter().flatten();
-        positions.filter_map(|position| self.taken.get(*position)).map(|taken| taken.status).collect()
+        let positions = self.accepted_by_id.get(id).into_iter().flatten();
+        positions
+            .filter_map(|position| self.accepted_messages.get(*position))
+            .map(|accepted_messages| accepted_messages.status)
+            .collect()
     }
 }
 
@@ -88,42 +91,52 @@ pub(crate) fn unsettled(stored: &[Value], accepted: &[Value]) -> Vec<String> {
         }
     }
     open.extend(
-        sides.taken.iter().filter(|taken| taken.status == "accepted").map(|taken| taken.wamid.to_owned()),
+        sides
+            .accepted_messages
+            .iter()
+            .filter(|accepted_messages| accepted_messages.status == "accepted")
+            .map(|accepted_messages| accepted_messages.wamid.to_owned()),
     );
     open
 }
 
 /// Everything that is wrong.
-pub(crate) fn judge(ledger: &Ledger, stored: &[Value], accepted: &[Value]) -> Vec<String> {
+pub(crate) fn verify(ledger: &Ledger, stored: &[Value], accepted: &[Value]) -> Vec<String> {
     let sides = Sides::of(stored, accepted);
     let mut wrong = Vec::new();
     for entry in ledger.entries() {
-        judge_entry(entry, &sides, &mut wrong);
+        verify_entry(entry, &sides, &mut wrong);
     }
     for (id, row) in &sides.rows {
-        judge_row(id, row, &sides, ledger, &mut wrong);
+        verify_row(id, row, &sides, ledger, &mut wrong);
     }
-    for taken in &sides.taken {
-        match sides.rows.get(taken.id) {
-            None => wrong.push(format!("LOST {}: accepted as {}, not in the store", taken.id, taken.wamid)),
-            Some(row) if row.wamid != Some(taken.wamid) && sides.n_taken(taken.id) == 1 => {
+    for accepted_messages in &sides.accepted_messages {
+        match sides.rows.get(accepted_messages.id) {
+            None => wrong.push(format!(
+                "LOST {}: accepted as {}, not in the store",
+                accepted_messages.id, accepted_messages.wamid
+            )),
+            Some(row)
+                if row.wamid != Some(accepted_messages.wamid)
+                    && sides.n_accepted(accepted_messages.id) == 1 =>
+            {
                 wrong.push(format!(
                     "LOST {}: accepted as {}, the store does not know that: {}",
-                    taken.id, taken.wamid, row.whole
+                    accepted_messages.id, accepted_messages.wamid, row.whole
                 ))
             }
             Some(_) => {}
         }
     }
     for (to, references) in &ledger.conversations {
-        judge_order(to, references, &sides, &mut wrong);
+        verify_order(to, references, &sides, &mut wrong);
     }
     wrong
 }
 
 /// What a client was told must be true.
-fn judge_entry(entry: &Entry, sides: &Sides<'_>, wrong: &mut Vec<String>) {
-    let reference = entry.wish.reference.as_str();
+fn verify_entry(entry: &Entry, sides: &Sides<'_>, wrong: &mut Vec<String>) {
+    let reference = entry.planned.reference.as_str();
     let mut told = entry.acknowledged.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>();
     for id in &told {
         match sides.rows.get(id) {
@@ -138,7 +151,7 @@ fn judge_entry(entry: &Entry, sides: &Sides<'_>, wrong: &mut Vec<String>) {
     if told.len() > 1 {
         wrong.push(format!("DOUBLED {reference}: one key, several messages: {entry:?}"));
     }
-    // Its client asked again only as it may: then at most one of its messages has left, be it twice at its own wish.
+    // Its client asked again only as it may: then at most one of its messages has left, be it twice at its own planned.
     let left = sides.left_of(reference);
     if left.len() > 1 {
         wrong
@@ -161,12 +174,12 @@ fn judge_entry(entry: &Entry, sides: &Sides<'_>, wrong: &mut Vec<String>) {
 }
 
 /// What the store says must be true.
-fn judge_row(id: &str, row: &Row<'_>, sides: &Sides<'_>, ledger: &Ledger, wrong: &mut Vec<String>) {
-    let n_taken = sides.n_taken(id);
+fn verify_row(id: &str, row: &Row<'_>, sides: &Sides<'_>, ledger: &Ledger, wrong: &mut Vec<String>) {
+    let n_accepted = sides.n_accepted(id);
     let entry = ledger.entry(row.reference);
-    let most = if entry.is_some_and(|entry| entry.wish.may_resend) { 2 } else { 1 };
-    if n_taken > most {
-        wrong.push(format!("DOUBLED {id}: accepted {n_taken} times: {}", row.whole));
+    let most = if entry.is_some_and(|entry| entry.planned.may_resend) { 2 } else { 1 };
+    if n_accepted > most {
+        wrong.push(format!("DOUBLED {id}: accepted {n_accepted} times: {}", row.whole));
     }
     if entry.is_none() {
         wrong.push(format!("UNHEARD OF {id}: nobody wanted {}", row.whole));
@@ -174,32 +187,32 @@ fn judge_row(id: &str, row: &Row<'_>, sides: &Sides<'_>, ledger: &Ledger, wrong:
     let code = row.whole.pointer("/error/code");
     match row.status {
         "queued" | "sending" => wrong.push(format!("STUCK {id}: {}", row.whole)),
-        "sent" | "delivered" | "read" | "played" if n_taken == 0 => {
+        "sent" | "delivered" | "read" | "played" if n_accepted == 0 => {
             wrong.push(format!("LOST {id}: called {}, never accepted: {}", row.status, row.whole));
         }
-        "unknown" if n_taken > 0 => {
+        "unknown" if n_accepted > 0 => {
             wrong.push(format!("STUCK {id}: unknown, though it was accepted: {}", row.whole));
         }
         "failed" if code.is_none_or(Value::is_null) => {
             wrong.push(format!("LOST {id}: failed without a reason: {}", row.whole));
         }
-        "failed" if code.is_some_and(Value::is_string) && n_taken > 0 => {
+        "failed" if code.is_some_and(Value::is_string) && n_accepted > 0 => {
             wrong.push(format!("DENIED {id}: failed here, though it was accepted: {}", row.whole));
         }
         "sent" | "delivered" | "read" | "played" | "unknown" | "failed" | "expired" => {}
         other => wrong.push(format!("STRANGE {id}: nobody asked for {other}: {}", row.whole)),
     }
     let reached = sides.reached(id);
-    if n_taken > 0 && !reached.contains(row.status) {
+    if n_accepted > 0 && !reached.contains(row.status) {
         wrong.push(format!("DEAF {id}: {} here, {reached:?} there: {}", row.status, row.whole));
     }
 }
 
 /// Queued messages to one person leave in the order of their acceptance.
-fn judge_order(to: &str, references: &[String], sides: &Sides<'_>, wrong: &mut Vec<String>) {
+fn verify_order(to: &str, references: &[String], sides: &Sides<'_>, wrong: &mut Vec<String>) {
     let positions = references.iter().filter_map(|reference| {
         let id = sides.ids.get(reference.as_str())?.first()?;
-        Some((reference, *sides.takings.get(id)?.first()?))
+        Some((reference, *sides.accepted_by_id.get(id)?.first()?))
     });
     let mut before: Option<(&String, usize)> = None;
     for (reference, position) in positions {
@@ -213,12 +226,12 @@ fn judge_order(to: &str, references: &[String], sides: &Sides<'_>, wrong: &mut V
 
 #[cfg(test)]
 mod tests {
-    use super::super::ledger::Wish;
+    use super::super::ledger::PlannedMessage;
     use super::*;
     use serde_json::json;
 
     fn ledger(acknowledged: Option<&str>, last: Last) -> Ledger {
-        let wish = Wish {
+        let planned = PlannedMessage {
             reference: "w1".to_owned(),
             key: None,
             to: "+15550102000".to_owned(),
@@ -227,7 +240,7 @@ mod tests {
             may_resend: false,
         };
         let mut ledger = Ledger::default();
-        ledger.note(&wish, last, acknowledged.map(|id| (id.to_owned(), "sent".to_owned())));
+        ledger.note(&planned, last, acknowledged.map(|id| (id.to_owned(), "sent".to_owned())));
         ledger
     }
 
@@ -235,21 +248,24 @@ mod tests {
         json!({ "id": "a", "message_id": message_id, "client_reference": "w1", "status": status, "error": null })
     }
 
-    fn taken(wamid: &str) -> Value {
+    fn accepted_messages(wamid: &str) -> Value {
         json!({ "message_id": wamid, "biz_opaque_callback_data": "a", "status": "read" })
     }
 
     /// The first words of what is wrong.
     fn found(ledger: &Ledger, stored: &[Value], accepted: &[Value]) -> Vec<String> {
         let word = |wrong: String| wrong.split(' ').next().map(str::to_owned);
-        judge(ledger, stored, accepted).into_iter().filter_map(word).collect()
+        verify(ledger, stored, accepted).into_iter().filter_map(word).collect()
     }
 
     #[test]
     fn what_is_right_is_found_right() {
         let told = ledger(Some("a"), Last::Acknowledged);
-        assert_eq!(found(&told, &[row("read", "wamid.1")], &[taken("wamid.1")]), Vec::<String>::new());
-        assert!(unsettled(&[row("read", "wamid.1")], &[taken("wamid.1")]).is_empty());
+        assert_eq!(
+            found(&told, &[row("read", "wamid.1")], &[accepted_messages("wamid.1")]),
+            Vec::<String>::new()
+        );
+        assert!(unsettled(&[row("read", "wamid.1")], &[accepted_messages("wamid.1")]).is_empty());
         // An outcome that nobody can know is no fault.
         assert_eq!(
             found(&ledger(None, Last::Cut("reset".to_owned())), &[row("unknown", "a")], &[]),
@@ -261,12 +277,12 @@ mod tests {
     fn every_kind_of_wrong_is_found() {
         let told = ledger(Some("a"), Last::Acknowledged);
         let refused = ledger(None, Last::Retryable(503, "meta_unavailable".to_owned()));
-        let (sent, once) = ([row("read", "wamid.1")], [taken("wamid.1")]);
-        let twice = [taken("wamid.1"), taken("wamid.2")];
+        let (sent, once) = ([row("read", "wamid.1")], [accepted_messages("wamid.1")]);
+        let twice = [accepted_messages("wamid.1"), accepted_messages("wamid.2")];
         let other = json!({ "id": "b", "message_id": "wamid.2", "client_reference": "w1", "status": "read" });
         let both = [row("read", "wamid.1"), other];
         let second = json!({ "message_id": "wamid.2", "biz_opaque_callback_data": "b", "status": "read" });
-        let each = [taken("wamid.1"), second];
+        let each = [accepted_messages("wamid.1"), second];
         for (ledger, stored, accepted, wrong) in [
             (&told, &[][..], &[][..], vec!["LOST"]),
             (&told, &[row("queued", "a")][..], &[][..], vec!["STUCK"]),
@@ -289,7 +305,8 @@ mod tests {
         told.conversations.insert("+1".to_owned(), vec!["w1".to_owned(), "w2".to_owned()]);
         let other = json!({ "id": "b", "client_reference": "w2" });
         let overtaking = json!({ "message_id": "wamid.2", "biz_opaque_callback_data": "b:2" });
-        let wrong = judge(&told, &[row("read", "wamid.1"), other], &[overtaking, taken("wamid.1")]);
+        let wrong =
+            verify(&told, &[row("read", "wamid.1"), other], &[overtaking, accepted_messages("wamid.1")]);
         assert!(wrong.iter().any(|wrong| wrong.starts_with("OUT OF ORDER")), "{wrong:?}");
     }
 }

@@ -1,14 +1,14 @@
-//! Chance that can be had again: the same seed draws the same.
+//! Rng that can be had again: the same seed draws the same.
 
 use std::time::Duration;
 
 /// A generator (splitmix64).
 #[derive(Clone, Debug)]
-pub(crate) struct Chance {
+pub(crate) struct Rng {
     state: u64,
 }
 
-impl Chance {
+impl Rng {
     /// Starts from a seed.
     pub(crate) fn from_seed(seed: u64) -> Self {
         Self { state: seed }

@@ -3,16 +3,16 @@
 //! Shared by source: `cargo xtask chaos` and the tests in `crates/server/tests/process` compile the same files, so that
 //! neither needs the other's program. Nothing here names anything outside this folder.
 
-pub(crate) mod chance;
 pub(crate) mod client;
+pub(crate) mod directory;
+pub(crate) mod environment;
 pub(crate) mod faults;
-pub(crate) mod judge;
 pub(crate) mod ledger;
 pub(crate) mod load;
-pub(crate) mod place;
 pub(crate) mod process;
+pub(crate) mod random;
 pub(crate) mod rounds;
-pub(crate) mod world;
+pub(crate) mod verify;
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ pub(crate) fn now() -> Instant {
 }
 
 /// Lets time pass: a process cannot be ticked.
-pub(crate) fn pass(span: Duration) {
+pub(crate) fn sleep(span: Duration) {
     std::thread::sleep(span);
 }
 
@@ -41,6 +41,6 @@ pub(crate) fn wait_for<T>(
         if now() >= deadline {
             anyhow::bail!("{what}: not within {} ms", within.as_millis());
         }
-        pass(Duration::from_millis(20));
+        sleep(Duration::from_millis(20));
     }
 }

@@ -1,7 +1,7 @@
 //! A gateway and a simulated WhatsApp, each a process of its own, with an account, a key and open windows.
 
-use super::client::{Client, Heard};
-use super::place::Place;
+use super::client::{CallOutcome, Client};
+use super::directory::TestDirectory;
 use super::process::Process;
 use super::wait_for;
 use anyhow::{Context as _, Result, bail};
@@ -14,12 +14,12 @@ const START: Duration = Duration::from_secs(20);
 /// Messages on a page of the gateway.
 const PAGE: &str = "/api/messages?direction=outbound&per_page=200";
 
-/// A world.
-pub(crate) struct World {
+/// A environment.
+pub(crate) struct Environment {
     // In this order: the processes end before the folder goes.
     simulator_process: Process,
-    /// The place.
-    pub(crate) place: Place,
+    /// The directory.
+    pub(crate) directory: TestDirectory,
     /// Calls the simulator.
     pub(crate) simulator: Client,
     /// Calls the gateway with its key.
@@ -28,22 +28,23 @@ pub(crate) struct World {
     pub(crate) messages_path: String,
 }
 
-impl World {
+impl Environment {
     /// Starts a simulator, and sets a database up for a gateway, which is not started.
     ///
     /// # Errors
     /// When something does not work.
     pub(crate) fn make(program: &Path, parent: &Path, settings: &[(&str, &str)]) -> Result<Self> {
-        let place = Place::make(program, parent, settings)?;
-        let log = place.path("simulator.log");
-        let mut simulator_process = Process::start("the simulator", &mut place.command(["simulator"]), &log)?;
-        let simulator = Client::of(place.simulator);
+        let directory = TestDirectory::make(program, parent, settings)?;
+        let log = directory.path("simulator.log");
+        let mut simulator_process =
+            Process::start("the simulator", &mut directory.command(["simulator"]), &log)?;
+        let simulator = Client::of(directory.simulator);
         wait_for("the simulator", START, || is_up(&mut simulator_process, &simulator, "/_sim/clock"))?;
         // What shall be tried is the gateway's care, not Meta's pace; and webhooks come back soon after a restart.
         let settings = json!({ "throughput": 1_000, "pair_burst": 100_000, "retry_ms": 300, "batch": 20,
                                "status_delay_ms": 150 });
-        simulator.ask("POST", "/_sim/settings", Some(&settings))?;
-        let accounts = simulator.ask("GET", "/_sim/accounts", None)?;
+        simulator.call_until_answered("POST", "/_sim/settings", Some(&settings))?;
+        let accounts = simulator.call_until_answered("GET", "/_sim/accounts", None)?;
         let account = accounts.get(0).context("the simulator has no account")?;
         let part = |name: &str| {
             let part = account.get(name).and_then(Value::as_str);
@@ -51,8 +52,8 @@ impl World {
         };
         let (number, waba) = (part("phone_number_id")?, part("waba_id")?);
         let (token, secret, word) = (part("access_token")?, part("app_secret")?, part("verify_token")?);
-        place.run(["migrate"])?;
-        place.run([
+        directory.run(["migrate"])?;
+        directory.run([
             "accounts",
             "add",
             "--name",
@@ -70,7 +71,7 @@ impl World {
             "--verify-token",
             word,
         ])?;
-        let made = place.run([
+        let made = directory.run([
             "keys",
             "create",
             "--name",
@@ -86,9 +87,9 @@ impl World {
         ])?;
         let made: Value = serde_json::from_str(&made).context("reading the key")?;
         let key = made.get("key").and_then(Value::as_str).context("there is no key")?.to_owned();
-        let gateway = Client { address: place.gateway, key: Some(key) };
+        let gateway = Client { address: directory.gateway, key: Some(key) };
         let messages_path = format!("/{number}/messages");
-        Ok(Self { simulator_process, place, simulator, gateway, messages_path })
+        Ok(Self { simulator_process, directory, simulator, gateway, messages_path })
     }
 
     /// Starts a gateway, and returns once it is ready.
@@ -106,8 +107,8 @@ impl World {
     /// # Errors
     /// When it cannot be started.
     pub(crate) fn spawn(&self) -> Result<Process> {
-        let log = self.place.path("serve.log");
-        Process::start("the gateway", &mut self.place.command(["serve"]), &log)
+        let log = self.directory.path("serve.log");
+        Process::start("the gateway", &mut self.directory.command(["serve"]), &log)
     }
 
     /// Has people write to us, and returns when their windows are open.
@@ -118,11 +119,15 @@ impl World {
         for number in people {
             let message =
                 json!({ "from": number, "message": { "type": "text", "text": { "body": "Hello" } } });
-            self.simulator.ask("POST", "/_sim/inbound", Some(&message))?;
+            self.simulator.call_until_answered("POST", "/_sim/inbound", Some(&message))?;
         }
         let wanted = u64::try_from(people.len())?;
         wait_for("the customers' messages", START, || {
-            let heard = self.gateway.ask("GET", "/api/messages?direction=inbound&per_page=1", None)?;
+            let heard = self.gateway.call_until_answered(
+                "GET",
+                "/api/messages?direction=inbound&per_page=1",
+                None,
+            )?;
             let total = heard.pointer("/data/total").and_then(Value::as_u64);
             Ok(total.filter(|total| *total >= wanted).map(|_| ()))
         })
@@ -136,7 +141,7 @@ impl World {
         let mut rows = Vec::new();
         let mut path = PAGE.to_owned();
         loop {
-            let page = self.gateway.ask("GET", &path, None)?;
+            let page = self.gateway.call_until_answered("GET", &path, None)?;
             let found = page.pointer("/data/messages").and_then(Value::as_array);
             rows.extend(found.with_context(|| format!("a page without messages: {page}"))?.iter().cloned());
             match page.pointer("/data/next_cursor").and_then(Value::as_str) {
@@ -151,7 +156,7 @@ impl World {
     /// # Errors
     /// When it does not tell.
     pub(crate) fn accepted(&self) -> Result<Vec<Value>> {
-        let messages = self.simulator.ask("GET", "/_sim/messages", None)?;
+        let messages = self.simulator.call_until_answered("GET", "/_sim/messages", None)?;
         Ok(messages.as_array().context("the simulator tells no messages")?.clone())
     }
 
@@ -171,6 +176,7 @@ fn is_up(process: &mut Process, client: &Client, path: &str) -> Result<Option<()
     if let Some(status) = process.end()? {
         bail!("a process ended with {status} before it was ready; see its log");
     }
-    let is_up = matches!(client.call("GET", path, &[], None), Heard::Answer(answer) if answer.status == 200);
+    let is_up =
+        matches!(client.call("GET", path, &[], None), CallOutcome::Answered(answer) if answer.status == 200);
     Ok(is_up.then_some(()))
 }

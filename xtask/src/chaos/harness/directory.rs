@@ -1,4 +1,4 @@
-//! A folder, two ports and the settings that every process of a world shares.
+//! A folder, two ports and the settings that every process of a environment shares.
 
 use anyhow::{Context as _, Result, bail};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -14,9 +14,9 @@ static LAST: Mutex<Option<u16>> = Mutex::new(None);
 /// 32 bytes as base64.
 const SECRET_KEY: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 
-/// Where a world lives.
+/// Where a environment lives.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct TestDirectory {
     /// The program.
     program: PathBuf,
     /// Its folder, which goes when this is dropped.
@@ -29,7 +29,7 @@ pub(crate) struct Place {
     settings: Vec<(String, String)>,
 }
 
-impl Place {
+impl TestDirectory {
     /// Makes one below `parent`.
     ///
     /// # Errors
@@ -70,7 +70,7 @@ impl Place {
         ours.chain(self.settings.iter().cloned()).collect()
     }
 
-    /// A command of the program in this place, with nothing of our own environment.
+    /// A command of the program in this directory, with nothing of our own environment.
     pub(crate) fn command<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Command {
         let mut command = Command::new(&self.program);
         command.args(arguments).current_dir(self.folder.path()).env_clear().envs(self.variables());

@@ -1,32 +1,32 @@
 //! Clients that send, and ask again as the README tells them to: after 429, 5xx and when nobody listened; after a
 //! broken connection only with their key.
 //!
-//! **Invariant:** a wish without a key is never asked again after a broken connection.
+//! **Invariant:** a planned without a key is never asked again after a broken connection.
 
-use super::chance::Chance;
-use super::client::{Answer, Client, Heard};
-use super::ledger::{Last, Ledger, Tally, Wish};
-use super::{now, pass};
+use super::client::{CallOutcome, Client, Response};
+use super::ledger::{Counts, Last, Ledger, PlannedMessage};
+use super::random::Rng;
+use super::{now, sleep};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// People with an open window.
-const PEOPLE: u64 = 24;
+const RECIPIENTS: u64 = 24;
 /// People whom one client each talks to.
-const TALKERS: u64 = 3;
+const CONVERSATIONS: u64 = 3;
 /// People who get templates.
-const STRANGERS: u64 = 60;
-/// Magic numbers: cut after it was taken, cut before, undeliverable.
+const TEMPLATE_RECIPIENTS: u64 = 60;
+/// Magic numbers: cut after it was accepted_messages, cut before, undeliverable.
 const MAGIC: [&str; 3] = ["+15550100504", "+15550100505", "+15550101026"];
 /// Magic numbers that refuse twice before they take a message. Messages of the queue to one of them would wait for
 /// each other for longer than a run lasts.
 const MAGIC_SYNC: [&str; 2] = ["+15550100500", "+15550100429"];
 /// What is wanted anew only while fewer than this are to be asked again.
-const MOST_AGAIN: usize = 48;
+const MAX_RETRIES: usize = 48;
 /// The longest that a client waits before it asks again.
-const PATIENCE: Duration = Duration::from_secs(2);
+const WAIT_LIMIT: Duration = Duration::from_secs(2);
 
 /// How far the load is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,8 +42,8 @@ enum Phase {
 /// One request.
 #[derive(Clone)]
 enum Task {
-    Single(Wish),
-    Batch(Vec<Wish>),
+    Single(PlannedMessage),
+    Batch(Vec<PlannedMessage>),
 }
 
 struct State {
@@ -63,12 +63,12 @@ pub(crate) struct Load<'a> {
 
 /// Those who have written to us.
 pub(crate) fn people() -> Vec<String> {
-    (0..PEOPLE).map(|n| format!("+1555010{}", 2_000 + n)).chain(talkers()).collect()
+    (0..RECIPIENTS).map(|n| format!("+1555010{}", 2_000 + n)).chain(talkers()).collect()
 }
 
 /// Those whom one client each talks to, and nobody else.
 pub(crate) fn talkers() -> impl Iterator<Item = String> {
-    (0..TALKERS).map(|n| format!("+1555010{}", 4_000 + n))
+    (0..CONVERSATIONS).map(|n| format!("+1555010{}", 4_000 + n))
 }
 
 impl<'a> Load<'a> {
@@ -89,8 +89,8 @@ impl<'a> Load<'a> {
     }
 
     /// How it stands.
-    pub(crate) fn tally(&self) -> Tally {
-        self.state().ledger.tally()
+    pub(crate) fn counts(&self) -> Counts {
+        self.state().ledger.counts()
     }
 
     /// No new wishes from now on. Whether everything was asked to its end within a time.
@@ -103,7 +103,7 @@ impl<'a> Load<'a> {
                 return true;
             }
             drop(state);
-            pass(Duration::from_millis(50));
+            sleep(Duration::from_millis(50));
         }
         false
     }
@@ -119,33 +119,33 @@ impl<'a> Load<'a> {
     }
 
     /// A client that sends whatever comes to its mind.
-    pub(crate) fn wander(&self, mut chance: Chance) {
+    pub(crate) fn send_at_random(&self, mut rng: Rng) {
         loop {
             let task = {
                 let mut state = self.state();
                 if state.phase == Phase::Over {
                     return;
                 }
-                let task = state.next(&mut chance);
+                let task = state.next(&mut rng);
                 state.n_running += usize::from(task.is_some());
                 task
             };
             if let Some(task) = task {
-                let again = self.perform(&task, &mut chance);
+                let again = self.send_planned(&task, &mut rng);
                 let mut state = self.state();
                 state.n_running -= 1;
                 if let Some(after) = again {
                     state.again.push_back((now() + after, task));
                 }
             }
-            pass(chance.millis(5, 70));
+            sleep(rng.millis(5, 70));
         }
     }
 
     /// A client that talks to one person, and says the next thing when the last was acknowledged.
-    pub(crate) fn converse(&self, to: &str, mut chance: Chance) {
+    pub(crate) fn send_in_order(&self, to: &str, mut rng: Rng) {
         loop {
-            let wish = {
+            let planned = {
                 let mut state = self.state();
                 if state.phase != Phase::Loading {
                     return;
@@ -153,7 +153,7 @@ impl<'a> Load<'a> {
                 state.n_running += 1;
                 let reference = state.reference();
                 let key = Some(format!("key-{reference}"));
-                Wish {
+                PlannedMessage {
                     to: to.to_owned(),
                     reference,
                     key,
@@ -162,9 +162,9 @@ impl<'a> Load<'a> {
                     may_resend: false,
                 }
             };
-            let task = Task::Single(wish.clone());
-            while let Some(after) = self.perform(&task, &mut chance) {
-                pass(after);
+            let task = Task::Single(planned.clone());
+            while let Some(after) = self.send_planned(&task, &mut rng) {
+                sleep(after);
                 if self.state().phase == Phase::Over {
                     break;
                 }
@@ -172,60 +172,62 @@ impl<'a> Load<'a> {
             let mut state = self.state();
             state.n_running -= 1;
             let is_heard =
-                state.ledger.entry(&wish.reference).is_some_and(|entry| entry.last == Last::Acknowledged);
+                state.ledger.entry(&planned.reference).is_some_and(|entry| entry.last == Last::Acknowledged);
             if is_heard {
-                state.ledger.conversations.entry(to.to_owned()).or_default().push(wish.reference);
+                state.ledger.conversations.entry(to.to_owned()).or_default().push(planned.reference);
             }
             drop(state);
-            pass(chance.millis(10, 120));
+            sleep(rng.millis(10, 120));
         }
     }
 
     /// Asks once. Says after what time to ask again, if so.
-    fn perform(&self, task: &Task, chance: &mut Chance) -> Option<Duration> {
+    fn send_planned(&self, task: &Task, rng: &mut Rng) -> Option<Duration> {
         match task {
-            Task::Single(wish) => self.perform_single(wish, chance),
-            Task::Batch(wishes) => self.perform_batch(wishes, chance),
+            Task::Single(planned) => self.send_single(planned, rng),
+            Task::Batch(wishes) => self.send_batch(wishes, rng),
         }
     }
 
-    fn perform_single(&self, wish: &Wish, chance: &mut Chance) -> Option<Duration> {
-        let body = body_of(wish, Form::Single);
-        let key: Vec<_> = wish.key.iter().map(|key| ("Idempotency-Key", key.as_str())).collect();
+    fn send_single(&self, planned: &PlannedMessage, rng: &mut Rng) -> Option<Duration> {
+        let body = body_of(planned, Form::Single);
+        let key: Vec<_> = planned.key.iter().map(|key| ("Idempotency-Key", key.as_str())).collect();
         let path = "/api/messages/send";
-        let heard = if chance.one_in(25) {
-            let span = chance.millis(0, 60);
-            self.client.call_and_leave(path, &key, &body, || pass(span))
+        let heard = if rng.one_in(25) {
+            let span = rng.millis(0, 60);
+            self.client.call_and_leave(path, &key, &body, || sleep(span))
         } else {
             self.client.call("POST", path, &key, Some(&body))
         };
         let (last, acknowledged, again) = match heard {
-            Heard::NobodyThere => (Last::NotAsked, None, Some(chance.millis(100, 400))),
-            Heard::Cut(how) => (Last::Cut(how), None, wish.key.as_ref().map(|_| chance.millis(100, 500))),
-            Heard::Answer(answer) => read(&answer, chance),
+            CallOutcome::NotConnected => (Last::NotAsked, None, Some(rng.millis(100, 400))),
+            CallOutcome::Interrupted(how) => {
+                (Last::Cut(how), None, planned.key.as_ref().map(|_| rng.millis(100, 500)))
+            }
+            CallOutcome::Answered(answer) => read(&answer, rng),
         };
-        self.state().ledger.note(wish, last, acknowledged);
+        self.state().ledger.note(planned, last, acknowledged);
         again
     }
 
-    fn perform_batch(&self, wishes: &[Wish], chance: &mut Chance) -> Option<Duration> {
-        let messages: Vec<Value> = wishes.iter().map(|wish| body_of(wish, Form::Item)).collect();
+    fn send_batch(&self, wishes: &[PlannedMessage], rng: &mut Rng) -> Option<Duration> {
+        let messages: Vec<Value> = wishes.iter().map(|planned| body_of(planned, Form::Item)).collect();
         let heard =
             self.client.call("POST", "/api/messages/batch", &[], Some(&json!({ "messages": messages })));
-        let has_keys = wishes.iter().all(|wish| wish.key.is_some());
+        let has_keys = wishes.iter().all(|planned| planned.key.is_some());
         let (last, again, results) = match heard {
-            Heard::NobodyThere => (Last::NotAsked, Some(chance.millis(100, 400)), None),
-            Heard::Cut(how) => (Last::Cut(how), has_keys.then(|| chance.millis(100, 500)), None),
-            Heard::Answer(answer) if answer.status == 202 => {
+            CallOutcome::NotConnected => (Last::NotAsked, Some(rng.millis(100, 400)), None),
+            CallOutcome::Interrupted(how) => (Last::Cut(how), has_keys.then(|| rng.millis(100, 500)), None),
+            CallOutcome::Answered(answer) if answer.status == 202 => {
                 (Last::Cut("no result".to_owned()), None, answer.body.pointer("/data/results").cloned())
             }
-            Heard::Answer(answer) => {
-                let (last, _, again) = read(&answer, chance);
+            CallOutcome::Answered(answer) => {
+                let (last, _, again) = read(&answer, rng);
                 (last, again, None)
             }
         };
         let mut state = self.state();
-        for (index, wish) in wishes.iter().enumerate() {
+        for (index, planned) in wishes.iter().enumerate() {
             let result = results.as_ref().and_then(|results| results.get(index));
             let text = |name: &str| Some(result?.get(name)?.as_str()?.to_owned());
             let (last, acknowledged) = match (text("id").zip(text("status")), text("code")) {
@@ -234,7 +236,7 @@ impl<'a> Load<'a> {
                 (None, Some(code)) => (Last::Refused(202, code), None),
                 (None, None) => (last.clone(), None),
             };
-            state.ledger.note(wish, last, acknowledged);
+            state.ledger.note(planned, last, acknowledged);
         }
         again
     }
@@ -247,10 +249,10 @@ fn is_passing(code: &str) -> bool {
 }
 
 /// What an answer means, and when to ask again.
-fn read(answer: &Answer, chance: &mut Chance) -> (Last, Option<(String, String)>, Option<Duration>) {
+fn read(answer: &Response, rng: &mut Rng) -> (Last, Option<(String, String)>, Option<Duration>) {
     let code = answer.text("code").unwrap_or("no code").to_owned();
-    let asked = Duration::from_secs(answer.retry_after.unwrap_or(0)).min(PATIENCE);
-    let later = asked + chance.millis(50, 300);
+    let asked = Duration::from_secs(answer.retry_after.unwrap_or(0)).min(WAIT_LIMIT);
+    let later = asked + rng.millis(50, 300);
     match answer.status {
         200 | 202 => match (answer.text("id"), answer.text("status")) {
             (Some(id), Some(status)) => (Last::Acknowledged, Some((id.to_owned(), status.to_owned())), None),
@@ -269,23 +271,23 @@ enum Form {
     Item,
 }
 
-/// The body of a wish: the same at each repetition.
-fn body_of(wish: &Wish, form: Form) -> Value {
-    let mut body = if wish.is_template {
+/// The body of a planned: the same at each repetition.
+fn body_of(planned: &PlannedMessage, form: Form) -> Value {
+    let mut body = if planned.is_template {
         json!({ "type": "template", "template": { "name": "hello_world", "language": "en_US" } })
     } else {
-        json!({ "type": "text", "text": format!("This is {}.", wish.reference) })
+        json!({ "type": "text", "text": format!("This is {}.", planned.reference) })
     };
     if let Some(body) = body.as_object_mut() {
         let mut put = |name: &str, value: &str| body.insert(name.to_owned(), value.into());
-        put("to", &wish.to);
-        put("client_reference", &wish.reference);
-        match (form, &wish.key) {
+        put("to", &planned.to);
+        put("client_reference", &planned.reference);
+        match (form, &planned.key) {
             (Form::Item, Some(key)) => drop(put("idempotency_key", key)),
-            (Form::Single, _) if wish.is_queued => drop(put("mode", "queue")),
+            (Form::Single, _) if planned.is_queued => drop(put("mode", "queue")),
             _ => {}
         }
-        if wish.may_resend {
+        if planned.may_resend {
             put("on_unknown", "resend");
         }
     }
@@ -294,20 +296,20 @@ fn body_of(wish: &Wish, form: Form) -> Value {
 
 impl State {
     /// The next thing to do, if there is one.
-    fn next(&mut self, chance: &mut Chance) -> Option<Task> {
+    fn next(&mut self, rng: &mut Rng) -> Option<Task> {
         let now = now();
         if let Some(position) = self.again.iter().position(|(at, _)| *at <= now) {
             return self.again.remove(position).map(|(_, task)| task);
         }
-        if self.phase != Phase::Loading || self.again.len() >= MOST_AGAIN {
+        if self.phase != Phase::Loading || self.again.len() >= MAX_RETRIES {
             return None;
         }
-        if chance.one_in(14) {
-            let has_keys = chance.one_in(2);
-            let n = chance.between(2, 30);
-            return Some(Task::Batch((0..n).map(|_| self.wish(chance, Some(has_keys))).collect()));
+        if rng.one_in(14) {
+            let has_keys = rng.one_in(2);
+            let n = rng.between(2, 30);
+            return Some(Task::Batch((0..n).map(|_| self.planned(rng, Some(has_keys))).collect()));
         }
-        Some(Task::Single(self.wish(chance, None)))
+        Some(Task::Single(self.planned(rng, None)))
     }
 
     fn reference(&mut self) -> String {
@@ -315,28 +317,28 @@ impl State {
         format!("w{:06}", self.n_wishes)
     }
 
-    fn wish(&mut self, chance: &mut Chance, has_key: Option<bool>) -> Wish {
+    fn planned(&mut self, rng: &mut Rng, has_key: Option<bool>) -> PlannedMessage {
         let reference = self.reference();
         let is_of_batch = has_key.is_some();
-        let has_key = has_key.unwrap_or_else(|| chance.one_in(2));
-        let is_template = chance.one_in(2);
-        let is_queued = is_of_batch || chance.one_in(3);
-        let magic = usize::try_from(chance.between(0, 40)).ok().and_then(|n| {
+        let has_key = has_key.unwrap_or_else(|| rng.one_in(2));
+        let is_template = rng.one_in(2);
+        let is_queued = is_of_batch || rng.one_in(3);
+        let magic = usize::try_from(rng.between(0, 40)).ok().and_then(|n| {
             let sync = MAGIC_SYNC.iter().filter(|_| !is_queued);
             MAGIC.iter().chain(sync).nth(n)
         });
         let to = match magic {
             Some(magic) if is_template => (*magic).to_owned(),
-            _ if is_template => format!("+1555010{}", 3_000 + chance.between(1, STRANGERS)),
-            _ => format!("+1555010{}", 2_000 + chance.between(0, PEOPLE - 1)),
+            _ if is_template => format!("+1555010{}", 3_000 + rng.between(1, TEMPLATE_RECIPIENTS)),
+            _ => format!("+1555010{}", 2_000 + rng.between(0, RECIPIENTS - 1)),
         };
-        Wish {
+        PlannedMessage {
             key: has_key.then(|| format!("key-{reference}")),
             reference,
             to,
             is_template,
             is_queued,
-            may_resend: chance.one_in(8),
+            may_resend: rng.one_in(8),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// A message that somebody wants sent, under a reference of its own.
 #[derive(Clone, Debug)]
-pub(crate) struct Wish {
+pub(crate) struct PlannedMessage {
     /// The caller's own reference: the same however often it is repeated.
     pub(crate) reference: String,
     /// The key for repetitions, if the client uses one.
@@ -19,7 +19,7 @@ pub(crate) struct Wish {
     pub(crate) may_resend: bool,
 }
 
-/// Where a wish stands for its client.
+/// Where a planned stands for its client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Last {
     /// It was never received: nobody listened, or it was not asked yet.
@@ -36,11 +36,11 @@ pub(crate) enum Last {
     Acknowledged,
 }
 
-/// A wish and what its client heard of it.
+/// A planned and what its client heard of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
-    /// The wish.
-    pub(crate) wish: Wish,
+    /// The planned.
+    pub(crate) planned: PlannedMessage,
     /// Id and status of every 2xx.
     pub(crate) acknowledged: Vec<(String, String)>,
     /// Whether a connection broke over it, ever.
@@ -59,7 +59,7 @@ pub(crate) struct Ledger {
 
 /// How many of what.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct Counts {
     /// Wishes.
     pub(crate) wishes: usize,
     /// Acknowledged with 2xx.
@@ -73,10 +73,15 @@ pub(crate) struct Tally {
 }
 
 impl Ledger {
-    /// Notes what was heard of a wish.
-    pub(crate) fn note(&mut self, wish: &Wish, last: Last, acknowledged: Option<(String, String)>) {
-        let entry = self.entries.entry(wish.reference.clone()).or_insert_with(|| Entry {
-            wish: wish.clone(),
+    /// Notes what was heard of a planned.
+    pub(crate) fn note(
+        &mut self,
+        planned: &PlannedMessage,
+        last: Last,
+        acknowledged: Option<(String, String)>,
+    ) {
+        let entry = self.entries.entry(planned.reference.clone()).or_insert_with(|| Entry {
+            planned: planned.clone(),
             acknowledged: Vec::new(),
             was_cut: false,
             last: Last::NotAsked,
@@ -91,23 +96,23 @@ impl Ledger {
         self.entries.values()
     }
 
-    /// The wish of a reference.
+    /// The planned of a reference.
     pub(crate) fn entry(&self, reference: &str) -> Option<&Entry> {
         self.entries.get(reference)
     }
 
     /// Counts them.
-    pub(crate) fn tally(&self) -> Tally {
-        let mut tally = Tally { wishes: self.entries.len(), ..Tally::default() };
+    pub(crate) fn counts(&self) -> Counts {
+        let mut counts = Counts { wishes: self.entries.len(), ..Counts::default() };
         for entry in self.entries.values() {
             let counter = match entry.last {
-                Last::Acknowledged => &mut tally.acknowledged,
-                Last::Cut(_) => &mut tally.cut,
-                Last::Refused(..) => &mut tally.refused,
-                Last::NotAsked | Last::Retryable(..) | Last::InProgress => &mut tally.open,
+                Last::Acknowledged => &mut counts.acknowledged,
+                Last::Cut(_) => &mut counts.cut,
+                Last::Refused(..) => &mut counts.refused,
+                Last::NotAsked | Last::Retryable(..) | Last::InProgress => &mut counts.open,
             };
             *counter += 1;
         }
-        tally
+        counts
     }
 }

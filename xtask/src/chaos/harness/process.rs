@@ -1,6 +1,6 @@
 //! A process that is started, asked to end, or killed.
 
-use super::{now, pass};
+use super::{now, sleep};
 use anyhow::{Context as _, Result, bail};
 use std::fs::OpenOptions;
 use std::path::Path;
@@ -74,7 +74,7 @@ impl Process {
             if now() >= deadline {
                 bail!("{} had not ended after {} ms", self.what, within.as_millis());
             }
-            pass(Duration::from_millis(10));
+            sleep(Duration::from_millis(10));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What goes wrong at the simulator during a round.
 
-use super::chance::Chance;
-use super::world::World;
+use super::environment::Environment;
+use super::random::Rng;
 use anyhow::Result;
 use serde_json::{Value, json};
 
@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 ///
 /// # Errors
 /// When the simulator does not take them.
-pub(crate) fn set(world: &World, chance: &mut Chance) -> Result<String> {
+pub(crate) fn set(environment: &Environment, rng: &mut Rng) -> Result<String> {
     let mut told = Vec::new();
-    for _ in 0..chance.between(1, 3) {
-        let (fault, name) = draw(&world.messages_path, chance);
-        world.simulator.ask("POST", "/_sim/faults", Some(&fault))?;
+    for _ in 0..rng.between(1, 3) {
+        let (fault, name) = draw(&environment.messages_path, rng);
+        environment.simulator.call_until_answered("POST", "/_sim/faults", Some(&fault))?;
         told.push(name);
     }
     Ok(told.join(", "))
@@ -23,20 +23,20 @@ pub(crate) fn set(world: &World, chance: &mut Chance) -> Result<String> {
 ///
 /// # Errors
 /// When the simulator does not answer.
-pub(crate) fn clear(world: &World) -> Result<()> {
-    world.simulator.ask("DELETE", "/_sim/faults", None)?;
+pub(crate) fn clear(environment: &Environment) -> Result<()> {
+    environment.simulator.call_until_answered("DELETE", "/_sim/faults", None)?;
     Ok(())
 }
 
-fn draw(path: &str, chance: &mut Chance) -> (Value, String) {
-    let times = chance.between(1, 4);
+fn draw(path: &str, rng: &mut Rng) -> (Value, String) {
+    let times = rng.between(1, 4);
     let matching = json!({ "path": path });
     let fault = |action: &str| json!({ "match": matching, "action": action, "times": times });
-    match chance.between(0, 7) {
+    match rng.between(0, 7) {
         0 => (fault("cut_before"), format!("cut_before x{times}")),
         1 => (fault("cut_after"), format!("cut_after x{times}")),
         2 | 3 => {
-            let (ms, times) = (chance.between(100, 1_500), chance.between(1, 12));
+            let (ms, times) = (rng.between(100, 1_500), rng.between(1, 12));
             let fault = json!({ "match": matching, "action": "delay", "delay_ms": ms, "times": times });
             (fault, format!("delay {ms} ms x{times}"))
         }
@@ -53,7 +53,7 @@ fn draw(path: &str, chance: &mut Chance) -> (Value, String) {
             (fault, format!("502 x{times}"))
         }
         _ => {
-            let ms = chance.between(100, 600);
+            let ms = rng.between(100, 600);
             (json!({ "action": "refuse", "delay_ms": ms }), format!("refuse {ms} ms"))
         }
     }

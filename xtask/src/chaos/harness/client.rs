@@ -13,18 +13,18 @@ const DEADLINE: Duration = Duration::from_secs(45);
 
 /// What became of a request.
 #[derive(Debug)]
-pub(crate) enum Heard {
+pub(crate) enum CallOutcome {
     /// Nobody listened: it was certainly not received.
-    NobodyThere,
+    NotConnected,
     /// The connection broke before the whole answer was here.
-    Cut(String),
+    Interrupted(String),
     /// The answer.
-    Answer(Answer),
+    Answered(Response),
 }
 
 /// An answer.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     /// The status code.
     pub(crate) status: u16,
     /// Seconds to wait before asking again.
@@ -33,7 +33,7 @@ pub(crate) struct Answer {
     pub(crate) body: Value,
 }
 
-impl Answer {
+impl Response {
     /// A text of `data`, or of the body itself.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         let data = self.body.get("data").unwrap_or(&self.body);
@@ -63,21 +63,22 @@ impl Client {
         path: &str,
         headers: &[(&str, &str)],
         body: Option<&Value>,
-    ) -> Heard {
+    ) -> CallOutcome {
         let mut stream = match self.connect() {
             Ok(stream) => stream,
-            Err(error) if error.kind() == ErrorKind::ConnectionRefused => return Heard::NobodyThere,
-            Err(error) => return Heard::Cut(format!("connecting: {error}")),
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => return CallOutcome::NotConnected,
+            Err(error) => return CallOutcome::Interrupted(format!("connecting: {error}")),
         };
         match self.write(&mut stream, (method, path), headers, body).and_then(|()| {
             let mut answer = Vec::new();
             stream.read_to_end(&mut answer)?;
             Ok(answer)
         }) {
-            Ok(answer) => {
-                parse(&answer).map_or_else(|| Heard::Cut("no whole answer".to_owned()), Heard::Answer)
-            }
-            Err(error) => Heard::Cut(error.to_string()),
+            Ok(answer) => parse(&answer).map_or_else(
+                || CallOutcome::Interrupted("no whole answer".to_owned()),
+                CallOutcome::Answered,
+            ),
+            Err(error) => CallOutcome::Interrupted(error.to_string()),
         }
     }
 
@@ -88,18 +89,18 @@ impl Client {
         headers: &[(&str, &str)],
         body: &Value,
         stay: impl FnOnce(),
-    ) -> Heard {
+    ) -> CallOutcome {
         let begun = self.connect().and_then(|mut stream| {
             self.write(&mut stream, ("POST", path), headers, Some(body))?;
             Ok(stream)
         });
         match begun {
-            Err(error) if error.kind() == ErrorKind::ConnectionRefused => Heard::NobodyThere,
-            Err(error) => Heard::Cut(error.to_string()),
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => CallOutcome::NotConnected,
+            Err(error) => CallOutcome::Interrupted(error.to_string()),
             Ok(stream) => {
                 stay();
                 drop(stream);
-                Heard::Cut("left".to_owned())
+                CallOutcome::Interrupted("left".to_owned())
             }
         }
     }
@@ -109,12 +110,17 @@ impl Client {
     ///
     /// # Errors
     /// When it is not.
-    pub(crate) fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
+    pub(crate) fn call_until_answered(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value> {
         let doing = || format!("{method} http://{}{path}", self.address);
         let answer = super::wait_for("an answer", Duration::from_secs(15), || {
             Ok(match self.call(method, path, &[], body) {
-                Heard::NobodyThere | Heard::Cut(_) => None,
-                Heard::Answer(answer) => Some(answer),
+                CallOutcome::NotConnected | CallOutcome::Interrupted(_) => None,
+                CallOutcome::Answered(answer) => Some(answer),
             })
         });
         let answer = answer.with_context(doing)?;
@@ -157,7 +163,7 @@ impl Client {
 }
 
 /// Reads an answer; nothing if it is not whole.
-fn parse(bytes: &[u8]) -> Option<Answer> {
+fn parse(bytes: &[u8]) -> Option<Response> {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
     let (head, body) = bytes.split_at_checked(end.checked_add(4)?)?;
     let head = std::str::from_utf8(head).ok()?;
@@ -171,7 +177,7 @@ fn parse(bytes: &[u8]) -> Option<Answer> {
     if body.len() < length {
         return None;
     }
-    Some(Answer {
+    Some(Response {
         status,
         retry_after: header("retry-after").and_then(|seconds| seconds.parse().ok()),
         body: serde_json::from_slice(body).unwrap_or_default(),
