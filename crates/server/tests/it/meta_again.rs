@@ -10,7 +10,8 @@ use engine::ports::{StoreErrorKind, UnappliedState, WebhookChange};
 use engine::webhooks_in::ingest::{VerifiedPayload, ingest_payload};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use server::{Redriven, redrive};
+use server::Redriven;
+use server::meta_webhook::redrive;
 
 use crate::meta::{envelope, text, value, wish};
 use crate::support::{CUSTOMER, TestApp, signature};

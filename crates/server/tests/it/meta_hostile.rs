@@ -184,7 +184,7 @@ async fn what_is_of_nobody_here_or_signed_by_another_app_is_kept_and_changes_not
     // It was kept: who may, can take it later.
     let since = jiff::Timestamp::from_second(0).unwrap();
     let with = Some(engine::ports::UnappliedState::Unrouted);
-    let done = app.patiently(server::redrive(&app.deps, since, with)).await.unwrap();
+    let done = app.patiently(server::meta_webhook::redrive(&app.deps, since, with)).await.unwrap();
     assert_eq!((done.posts, done.applied), (2, 0));
     // And Meta's own post, signed as it must be, is applied though the same bytes came before.
     app.post_signed(&app.seeded.app_secret, body.to_string()).await.expect(200);
@@ -386,7 +386,7 @@ async fn no_neighbour_is_lost(posts: &[(usize, Changes, Changes, Changes)]) {
     }
     let n_told = app.told().await.len();
     let since = jiff::Timestamp::from_second(0).unwrap();
-    let done = app.patiently(server::redrive(&app.deps, since, None)).await.unwrap();
+    let done = app.patiently(server::meta_webhook::redrive(&app.deps, since, None)).await.unwrap();
     assert_eq!((done.applied, done.early), (0, 0), "{done:?} {posts:?}");
     app.settle().await;
     assert_eq!(app.told().await.len(), n_told);

@@ -185,7 +185,10 @@ async fn what_is_left_of_an_erased_person_was_not_understood_when_it_was_taken_o
     let path = format!("/api/contacts/{}", contact.as_str().unwrap());
     app.request("DELETE", &path, "").await.expect(204);
     engine::contacts::tick(&app.deps).await.unwrap();
-    let taken = app.patiently(server::redrive(&app.deps, jiff::Timestamp::UNIX_EPOCH, None)).await.unwrap();
+    let taken = app
+        .patiently(server::meta_webhook::redrive(&app.deps, jiff::Timestamp::UNIX_EPOCH, None))
+        .await
+        .unwrap();
     assert_eq!((taken.applied, taken.undecodable, taken.unrouted), (0, 0, 0), "{taken:?}");
 }
 

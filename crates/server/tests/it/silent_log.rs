@@ -7,8 +7,8 @@ use axum::body::Body;
 use axum::http::Request;
 use engine::access::api_key::DEV_KEY;
 use serde_json::json;
-use server::run::Web;
-use server::traces;
+use server::http_options::HttpOptions;
+use server::observability::traces;
 use tracing::Subscriber;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
@@ -66,7 +66,7 @@ async fn no_word_number_file_or_secret_of_anybody_is_in_the_log() {
     let (spans, mut exporter) = traces::layer(&collector.endpoint).unwrap();
     let _guard = tracing::subscriber::set_default(subscriber(log.clone()).with(spans));
     let mut app = TestApp::new().await;
-    app.router = server::run::router(&app.deps, Web { is_traced: true, ..Web::default() });
+    app.router = server::run::router(&app.deps, HttpOptions { is_traced: true, ..HttpOptions::default() });
     let webhook = json!({
         "name": "shop", "url": "https://shop.example.com/hook", "events": ["*"],
         "headers": {"Authorization": "Bearer marked-header-secret"},

@@ -13,8 +13,9 @@ use engine::access::api_key::NewKey;
 use engine::{By, workspace};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use server::run::{Web, routes};
-use server::traces;
+use server::http_options::HttpOptions;
+use server::observability::traces;
+use server::run::routes;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::people::PASSWORD;
@@ -242,7 +243,7 @@ async fn no_secret_is_readable_in_database_log_spans_or_answers() {
     let lines = tracing_subscriber::fmt::layer().with_writer(move || writer.clone());
     let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines).with(spans));
     let mut app = TestApp::new().await;
-    app.router = server::run::router(&app.deps, Web { is_traced: true, ..Web::default() });
+    app.router = server::run::router(&app.deps, HttpOptions { is_traced: true, ..HttpOptions::default() });
     // A stream of events ends at once then.
     app.deps.stopping.cancel();
     let mut answers = Vec::new();

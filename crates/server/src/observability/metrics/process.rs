@@ -8,7 +8,7 @@ use engine::metrics::{NO_LABELS, Page};
 const TICKS: u64 = 100;
 
 /// Adds what is known of the process.
-pub(super) fn print(page: &mut Page) {
+pub(crate) fn print(page: &mut Page) {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     if let Some(times) = times(&read("/proc/self/stat")) {
         page.put(PROCESS_CPU, NO_LABELS, hundredths(times.cpu));

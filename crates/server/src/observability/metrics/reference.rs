@@ -42,7 +42,7 @@ fn reference() -> String {
 
 #[test]
 fn the_page_of_metrics_is_what_the_code_says() {
-    expect_file!["../../../../docs/metrics.md"].assert_eq(&reference());
+    expect_file!["../../../../../docs/metrics.md"].assert_eq(&reference());
 }
 
 /// The names of metrics in a text.
@@ -63,8 +63,8 @@ fn is_known(name: &str) -> bool {
 
 #[test]
 fn the_dashboard_and_the_alerts_name_metrics_that_exist() {
-    let dashboard = include_str!("../../../../deploy/grafana/waypost.json");
-    let alerts = include_str!("../../../../deploy/prometheus/alerts.yml");
+    let dashboard = include_str!("../../../../../deploy/grafana/waypost.json");
+    let alerts = include_str!("../../../../../deploy/prometheus/alerts.yml");
     let parsed: serde_json::Value = serde_json::from_str(dashboard).expect("JSON");
     let mut expressions = Vec::new();
     for panel in parsed["panels"].as_array().expect("panels") {
@@ -91,7 +91,7 @@ fn the_dashboard_and_the_alerts_name_metrics_that_exist() {
 
 #[test]
 fn each_alert_says_what_has_happened_and_what_to_do() {
-    let alerts = include_str!("../../../../deploy/prometheus/alerts.yml");
+    let alerts = include_str!("../../../../../deploy/prometheus/alerts.yml");
     let rules: Vec<_> = alerts.split("- alert: ").skip(1).collect();
     assert!(rules.len() >= 7, "{}", rules.len());
     for rule in rules {

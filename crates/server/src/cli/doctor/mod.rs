@@ -17,8 +17,8 @@ use store::Sealer;
 
 use super::Ctx;
 use super::terminal::{Palette, say, say_json};
-use crate::chance::OsChance;
 use crate::config::{Config, ConfigError};
+use crate::random::OsChance;
 use crate::run;
 
 /// What `doctor` exits with, by the area of what failed: of several the first, for it may be why the others do.
@@ -135,7 +135,7 @@ impl Doctor {
     /// # Errors
     /// When the findings cannot be printed.
     pub(super) async fn run(&self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
-        let config = super::place::Place::config_of(self.dev, ctx)?;
+        let config = crate::cli::workspace_arg::Place::config_of(self.dev, ctx)?;
         let mut findings = Findings::new();
         configuration::look(&mut findings, ctx, &config);
         let inspection = database::look(&mut findings, &config, sealer(&config).as_ref());

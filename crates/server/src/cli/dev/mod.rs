@@ -17,14 +17,14 @@ use sim::{Mode, Options, Sim};
 use tokio_util::sync::CancellationToken;
 
 use super::Ctx;
-use super::place::make_sandbox;
 use super::serve::listen;
 use super::signals::Signals;
 use super::terminal::{Palette, complain, say, say_json};
-use crate::chance::OsChance;
+use crate::cli::workspace_arg::make_sandbox;
 use crate::clock::SystemClock;
 use crate::config::{Config, Loaded};
-use crate::run::{self, OpenOptions, Web};
+use crate::random::OsChance;
+use crate::run::{self, OpenOptions};
 
 #[derive(Debug, Args)]
 pub(super) struct Dev {
@@ -58,7 +58,7 @@ impl Dev {
         let (stop, stop_sim) = (CancellationToken::new(), CancellationToken::new());
         let gateway = {
             let serving =
-                run::serve(deps.clone(), Web::of(&config), gateway_listener, stop.clone(), ctx.exporter);
+                run::serve(deps.clone(), config.http_options(), gateway_listener, stop.clone(), ctx.exporter);
             let stop_sim = stop_sim.clone();
             async move {
                 let end = serving.await;

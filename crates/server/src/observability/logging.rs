@@ -7,7 +7,8 @@ use tracing_subscriber::filter::Directive;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::config::{LogFormat, LogSettings};
-use crate::traces::{self, Exporter, TracesError};
+use crate::observability::traces;
+use crate::observability::traces::{Exporter, TracesError};
 
 /// Why logging cannot start.
 #[derive(Debug, thiserror::Error)]

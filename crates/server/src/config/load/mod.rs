@@ -1,5 +1,8 @@
 //! Laying the sources over each other.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -257,6 +260,3 @@ pub(crate) fn secret_file(path: &Path) -> std::io::Result<SecretString> {
     }
     Ok(secret.into())
 }
-
-#[cfg(test)]
-mod tests;

@@ -15,28 +15,18 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use engine::Deps;
 use engine::metrics::{self, CONTENT_TYPE, list};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-/// Who may read the metrics.
-#[derive(Clone, Debug, Default)]
-pub enum Access {
-    /// Nobody: there is no page.
-    Off,
-    /// Everybody who reaches the address.
-    #[default]
-    Open,
-    /// Who shows this token.
-    Token(SecretString),
-}
+use crate::http_options::MetricsAccess;
 
 /// The route, if there is one.
-pub(crate) fn router(deps: &Arc<Deps>, access: &Access) -> Router {
+pub(crate) fn router(deps: &Arc<Deps>, access: &MetricsAccess) -> Router {
     let token = match access {
-        Access::Off => return Router::new(),
-        Access::Open => None,
-        Access::Token(token) => Some(Sha256::digest(token.expose_secret()).into()),
+        MetricsAccess::Off => return Router::new(),
+        MetricsAccess::Open => None,
+        MetricsAccess::Token(token) => Some(Sha256::digest(token.expose_secret()).into()),
     };
     let door = Door { deps: deps.clone(), token };
     Router::new().route("/metrics", get(show_metrics)).with_state(door)

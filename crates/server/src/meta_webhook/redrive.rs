@@ -11,7 +11,7 @@ use engine::ports::{ArchiveQuery, ArchivedPayload, IngestSummary, UnappliedState
 use engine::webhooks_in::redrive;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::webhook;
+use crate::meta_webhook::endpoint;
 
 /// How many posts are read at once: each may be some megabytes.
 const PAGE: u32 = 8;
@@ -80,7 +80,7 @@ pub async fn redrive(
 }
 
 async fn once_more(deps: &Arc<Deps>, post: ArchivedPayload) -> anyhow::Result<IngestSummary> {
-    let verified = webhook::signers_of(deps, post.signature.header.as_deref(), &post.body);
+    let verified = endpoint::signers_of(deps, post.signature.header.as_deref(), &post.body);
     let changes = graph::decode_webhook(&post.body).context("reading a post that was JSON when it came")?;
     redrive::redrive_payload(deps, post, changes, &verified).await.context("taking a post once more")
 }

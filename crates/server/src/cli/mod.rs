@@ -6,24 +6,24 @@
 
 mod accounts;
 mod backup;
-mod call;
 mod dev;
 mod doctor;
+mod duration;
+mod gateway_client;
 mod health;
 mod keys;
 mod migrate;
-mod place;
 mod redrive;
-mod rotate;
+mod secret_arg;
 mod secrets;
 mod send;
 mod serve;
-mod settings;
+mod setting_flags;
 mod signals;
 mod simulator;
-mod span;
 mod terminal;
 mod users;
+mod workspace_arg;
 mod workspaces;
 
 use std::process::ExitCode;
@@ -32,10 +32,10 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
 use crate::api::openapi;
+use crate::cli::setting_flags::SettingFlags;
 use crate::config::{self, Environment, Loaded, Origin};
-use crate::telemetry;
-use crate::traces::Exporter;
-use settings::SettingFlags;
+use crate::observability::logging;
+use crate::observability::traces::Exporter;
 
 /// What a command is given beside its own arguments.
 struct Ctx {
@@ -79,7 +79,7 @@ enum Command {
     Restore(backup::Restore),
     /// The secrets in the database: seal them with another key
     #[command(subcommand)]
-    Secrets(rotate::Secrets),
+    Secrets(crate::cli::secrets::Secrets),
     /// WhatsApp senders: add, list, update, test, subscribe, register, resume, remove
     #[command(subcommand)]
     Accounts(accounts::Accounts),
@@ -156,7 +156,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     if !matches!(cli.command, Command::Serve | Command::Dev(_)) {
         log.otlp_endpoint = None;
     }
-    let exporter = telemetry::start(&log)?;
+    let exporter = logging::start(&log)?;
     let ctx = Ctx { loaded, environment, exporter };
     let runtime = tokio::runtime::Runtime::new().context("starting the runtime")?;
     runtime.block_on(Box::pin(dispatch(ctx, cli.command)))

@@ -19,9 +19,9 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::Ctx;
-use super::place::{Opened, Place};
-use super::secrets::secret;
 use super::terminal::{Palette, complain, say, say_json, say_table};
+use crate::cli::secret_arg::secret;
+use crate::cli::workspace_arg::{Opened, Place};
 use steps::{Missing, steps};
 
 /// The most characters of a name.

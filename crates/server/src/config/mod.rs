@@ -30,8 +30,8 @@ use domain::access::user::SessionLifetime;
 use domain::contacts::opt_out::{START_WORDS, STOP_WORDS};
 use secrecy::{SecretSlice, SecretString};
 
-use crate::client::Network;
-use crate::metrics::Access;
+use crate::client_ip::Network;
+use crate::http_options::{HttpOptions, MetricsAccess};
 
 pub(crate) use document::{effective, effective_json, reference};
 pub(crate) use environment::Environment;
@@ -160,11 +160,11 @@ pub(crate) struct MetricsSettings {
 
 impl MetricsSettings {
     /// Who may read them.
-    pub(crate) fn access(&self) -> Access {
+    pub(crate) fn access(&self) -> MetricsAccess {
         match (&self.token, self.is_enabled) {
-            (_, false) => Access::Off,
-            (Some(token), true) => Access::Token(token.clone()),
-            (None, true) => Access::Open,
+            (_, false) => MetricsAccess::Off,
+            (Some(token), true) => MetricsAccess::Token(token.clone()),
+            (None, true) => MetricsAccess::Open,
         }
     }
 }
@@ -289,6 +289,16 @@ impl Config {
     /// Uses this secret key.
     pub(crate) fn set_secret_key(&mut self, key: SecretSlice<u8>) {
         self.secret_key = Some(key);
+    }
+
+    /// The settings of the HTTP server.
+    pub(crate) fn http_options(&self) -> HttpOptions {
+        HttpOptions {
+            public_url: Some(self.public_url()),
+            trusted_proxies: self.trusted_proxies.clone(),
+            metrics: self.metrics.access(),
+            is_traced: self.log.otlp_endpoint.is_some(),
+        }
     }
 
     /// Makes the simulator call the gateway on this machine, whatever `public_url` is, unless it was told where to call.
