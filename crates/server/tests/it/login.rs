@@ -10,7 +10,7 @@ use serde_json::json;
 use server::http_options::HttpOptions;
 use sha2::{Digest, Sha256};
 
-use crate::people::{Browser, PASSWORD};
+use crate::browser_session::{Browser, PASSWORD};
 use crate::support::{CUSTOMER, TestApp};
 
 fn credentials(email: &str, password: &str) -> serde_json::Value {

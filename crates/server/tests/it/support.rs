@@ -43,7 +43,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::contract;
-use crate::receiver::Receiver;
+use crate::webhook_receiver::Receiver;
 
 /// The simulator's first moment, and ours.
 const START: i64 = 1_767_225_600;

@@ -18,7 +18,7 @@ use server::observability::traces;
 use server::run::routes;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use crate::people::PASSWORD;
+use crate::browser_session::PASSWORD;
 use crate::support::{CUSTOMER, TestApp};
 use crate::traces::Collector;
 

@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use sim::{Fault, FaultAction, FaultAnswer, TokenChange};
 use tokio::sync::Notify;
 
-use crate::judge::{come_to_rest, fates, judge};
-use crate::people::PASSWORD;
+use crate::browser_session::PASSWORD;
+use crate::invariants::{come_to_rest, fates, judge};
 use crate::support::{Answer, CUSTOMER, STRANGER, TestApp};
 use crate::wrapped::{Guard, guarded};
 

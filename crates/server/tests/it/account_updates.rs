@@ -5,8 +5,8 @@ use domain::id::AccountId;
 use engine::By;
 use serde_json::{Value, json};
 
-use crate::meta::START;
-use crate::meta_people::orders;
+use crate::contact_updates::orders;
+use crate::meta_payloads::START;
 use crate::support::{CUSTOMER, STRANGER, TestApp};
 
 fn ban(state: &str) -> Value {

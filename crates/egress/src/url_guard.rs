@@ -1,8 +1,8 @@
-//! Which URLs may be called.
+//! The URLs that may be called.
 //!
-//! A URL is read once, as browsers read it, and what was read is what is dialled: a spelling that another reader takes
-//! for another host gains nothing. Numbers in odd bases, percent signs and full-width digits have become an address
-//! before it is judged.
+//! A URL is parsed once, as browsers parse it, and the parsed host is the one that is dialed, so that a host which
+//! another parser reads differently gains nothing. Numbers in unusual bases, percent-encoding and full-width digits
+//! are converted to an address before the check.
 
 use std::net::IpAddr;
 
@@ -12,42 +12,42 @@ use http::uri::PathAndQuery;
 use rustls::pki_types::ServerName;
 use url::{Host, Url};
 
-use crate::address::{Reach, reach};
+use crate::address::{AddressScope, scope_of};
 use crate::config::Policy;
 
-/// Names that lead into a local network, whatever is before them.
+/// Domains of local networks, with all of their subdomains.
 const LOCAL: [&str; 5] = ["internal", "local", "localdomain", "localhost", "home.arpa"];
 
-/// A URL that may be called, taken apart.
+/// Parsed URL that may be called.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
-    pub(crate) place: Place,
-    /// The value of `Host`.
+    pub(crate) host_port: HostPort,
+    /// Value of the `Host` header.
     pub(crate) authority: HeaderValue,
     pub(crate) path: PathAndQuery,
-    /// What its name may lead to.
-    pub(crate) may: May,
+    /// Scopes that the addresses of the host may have.
+    pub(crate) allowed: AllowedScopes,
 }
 
-/// What a connection leads to.
+/// Destination of a connection.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
+pub(crate) struct HostPort {
     pub(crate) is_tls: bool,
-    pub(crate) host: Name,
+    pub(crate) host: HostName,
     pub(crate) port: u16,
 }
 
-/// A host.
+/// Host of a URL.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Name {
-    /// An address.
+pub(crate) enum HostName {
+    /// IP address.
     Address(IpAddr),
-    /// A name, in lower case, without a dot at its end.
+    /// Domain name in lower case, without a final dot.
     Domain(String),
 }
 
-impl Name {
-    /// The name as a certificate must vouch for it.
+impl HostName {
+    /// Returns the name that the server's certificate must be valid for.
     pub(crate) fn for_tls(&self) -> Option<ServerName<'static>> {
         match self {
             Self::Address(address) => Some(ServerName::IpAddress((*address).into())),
@@ -56,27 +56,27 @@ impl Name {
     }
 }
 
-/// How far the addresses of a call may reach.
+/// Scopes of the addresses that a call may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct May {
+pub(crate) struct AllowedScopes {
     public: bool,
     private: bool,
     loopback: bool,
 }
 
-impl May {
-    /// Whether this address may be called.
+impl AllowedScopes {
+    /// `true` if the address may be called.
     pub(crate) fn call(self, address: IpAddr) -> bool {
-        match reach(address) {
-            Reach::Public => self.public,
-            Reach::Private => self.private,
-            Reach::Loopback => self.loopback,
-            Reach::Never => false,
+        match scope_of(address) {
+            AddressScope::Public => self.public,
+            AddressScope::Private => self.private,
+            AddressScope::Loopback => self.loopback,
+            AddressScope::Forbidden => false,
         }
     }
 }
 
-/// Reads a URL and says why it may not be called.
+/// Parses a URL, or says why it must not be called.
 pub(crate) fn check(policy: Policy, text: &str) -> Result<Target, BadAddress> {
     let is_tls = spelling(text)?;
     let url = Url::parse(text).map_err(|_| BadAddress::NotAUrl)?;
@@ -85,17 +85,17 @@ pub(crate) fn check(policy: Policy, text: &str) -> Result<Target, BadAddress> {
         return Err(BadAddress::Port);
     }
     let host = match url.host().ok_or(BadAddress::NotAUrl)? {
-        Host::Ipv4(address) => Name::Address(address.into()),
-        Host::Ipv6(address) => Name::Address(address.into()),
-        Host::Domain(name) => Name::Domain(domain(name)?),
+        Host::Ipv4(address) => HostName::Address(address.into()),
+        Host::Ipv6(address) => HostName::Address(address.into()),
+        Host::Domain(name) => HostName::Domain(domain(name)?),
     };
-    let may = may(policy, is_tls, &host)?;
+    let allowed = allowed_scopes(policy, is_tls, &host)?;
     match &host {
-        Name::Address(address) if !may.call(*address) => return Err(BadAddress::NotPublic),
-        Name::Domain(name) if may.public && !may.private && is_local(name) => {
+        HostName::Address(address) if !allowed.call(*address) => return Err(BadAddress::NotPublic),
+        HostName::Domain(name) if allowed.public && !allowed.private && is_local(name) => {
             return Err(BadAddress::LocalName);
         }
-        Name::Address(_) | Name::Domain(_) => {}
+        HostName::Address(_) | HostName::Domain(_) => {}
     }
     let authority = match url.port() {
         Some(port) => format!("{}:{port}", url.host_str().unwrap_or_default()),
@@ -106,14 +106,14 @@ pub(crate) fn check(policy: Policy, text: &str) -> Result<Target, BadAddress> {
         None => url.path().to_owned(),
     };
     Ok(Target {
-        place: Place { is_tls, host, port },
+        host_port: HostPort { is_tls, host, port },
         authority: HeaderValue::try_from(authority).map_err(|_| BadAddress::NotAUrl)?,
         path: PathAndQuery::try_from(path).map_err(|_| BadAddress::NotAUrl)?,
-        may,
+        allowed,
     })
 }
 
-/// Refuses what a lenient reader would mend, and says whether the scheme is https.
+/// Refuses spellings that lenient parsers correct; returns `true` if the scheme is `https`.
 fn spelling(text: &str) -> Result<bool, BadAddress> {
     if text.chars().count() > MAX_URL_CHARS {
         return Err(BadAddress::TooLong);
@@ -139,7 +139,7 @@ fn spelling(text: &str) -> Result<bool, BadAddress> {
     Ok(is_tls)
 }
 
-/// A name as it is looked up.
+/// Returns a domain name in the form in which it is resolved.
 fn domain(name: &str) -> Result<String, BadAddress> {
     let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     let is_label = |label: &str| {
@@ -149,23 +149,27 @@ fn domain(name: &str) -> Result<String, BadAddress> {
     if name.len() <= 253 && name.split('.').all(is_label) { Ok(name) } else { Err(BadAddress::NotAUrl) }
 }
 
-/// How far a call to this host may reach.
-fn may(policy: Policy, is_tls: bool, host: &Name) -> Result<May, BadAddress> {
+/// Returns the scopes that a call to this host may use.
+fn allowed_scopes(policy: Policy, is_tls: bool, host: &HostName) -> Result<AllowedScopes, BadAddress> {
     let is_this_machine = match host {
-        Name::Address(address) => reach(*address) == Reach::Loopback,
-        Name::Domain(name) => name == "localhost" || name.ends_with(".localhost"),
+        HostName::Address(address) => scope_of(*address) == AddressScope::Loopback,
+        HostName::Domain(name) => name == "localhost" || name.ends_with(".localhost"),
     };
     let is_dev = policy.allow_http_loopback && is_this_machine;
     if is_tls || policy.allow_http {
         if policy.allow_private_networks {
-            return Ok(May { public: true, private: true, loopback: true });
+            return Ok(AllowedScopes { public: true, private: true, loopback: true });
         }
-        return Ok(May { public: !is_dev, private: false, loopback: is_dev });
+        return Ok(AllowedScopes { public: !is_dev, private: false, loopback: is_dev });
     }
-    if is_dev { Ok(May { public: false, private: false, loopback: true }) } else { Err(BadAddress::NotHttps) }
+    if is_dev {
+        Ok(AllowedScopes { public: false, private: false, loopback: true })
+    } else {
+        Err(BadAddress::NotHttps)
+    }
 }
 
-/// Whether a name means something in a local network only.
+/// `true` if the name only exists in a local network.
 fn is_local(name: &str) -> bool {
     let is_below =
         |end: &str| name.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use sim::{Fault, FaultAction};
 use tokio::sync::Notify;
 
-use crate::judge::{Fate, fates, is_kept, judge};
+use crate::invariants::{Fate, fates, is_kept, judge};
 use crate::support::{Answer, TestApp};
 use crate::wrapped::{Guard, guarded};
 

@@ -1,4 +1,5 @@
-//! Faults that were found and mended, each named for what went wrong.
+//! Sends, the queue and idempotency keys.
+
 use std::sync::Arc;
 
 use async_trait::async_trait;

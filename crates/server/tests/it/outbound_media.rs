@@ -22,7 +22,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use sim::{Fault, FaultAction, FaultAnswer};
 
-use crate::media_in::Mute;
+use crate::inbound_media::Mute;
 use crate::support::{Answer, CUSTOMER, TestApp};
 use crate::wrapped::{Guard, guarded};
 

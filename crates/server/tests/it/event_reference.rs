@@ -12,7 +12,7 @@ use crate::support::{CUSTOMER, STRANGER, TestApp};
 const HEAD: &str = "\
 # Events
 
-Printed from the code: `UPDATE_EXPECT=1 cargo test -p waypost --test it event_page -- --test-threads=1`.
+Printed from the code: `UPDATE_EXPECT=1 cargo test -p waypost --test it event_reference -- --test-threads=1`.
 
 Each step of each message is one event, and so is what else an application may want to know. An event is written down in
 the same transaction as the fact that it tells, so that neither is there without the other. There are three ways to hear

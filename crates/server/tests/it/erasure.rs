@@ -6,7 +6,7 @@ use engine::{background, contacts, media};
 use serde_json::{Value, json};
 use sim::{Fault, FaultAction, InboundMessage, StatusReport};
 
-use crate::meta::{START, text, wish};
+use crate::meta_payloads::{START, text, wish};
 use crate::support::{CUSTOMER, TestApp};
 use crate::wrapped::{Guard, guarded};
 

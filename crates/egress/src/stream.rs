@@ -1,4 +1,4 @@
-//! A connection's bytes, with or without TLS.
+//! The byte stream of a connection, with or without TLS.
 
 use std::io;
 use std::pin::Pin;
@@ -10,27 +10,27 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-/// Whether the other side has said anything since it was last asked.
+/// Flag that is set when the other side sends a byte.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Heard(Arc<AtomicBool>);
+pub(crate) struct ReceivedFlag(Arc<AtomicBool>);
 
-impl Heard {
-    /// Begins to listen anew.
+impl ReceivedFlag {
+    /// Clears the flag.
     pub(crate) fn forget(&self) {
         self.0.store(false, Ordering::Relaxed);
     }
 
-    /// Whether a byte has come since then.
+    /// `true` if a byte has been received since the flag was cleared.
     pub(crate) fn anything(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// The bytes of a connection.
+/// Byte stream of a connection.
 #[derive(Debug)]
-pub(crate) struct Wire {
+pub(crate) struct ByteStream {
     stream: Stream,
-    heard: Heard,
+    received: ReceivedFlag,
 }
 
 #[derive(Debug)]
@@ -39,17 +39,17 @@ enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-impl Wire {
-    pub(crate) fn plain(stream: TcpStream, heard: Heard) -> Self {
-        Self { stream: Stream::Plain(stream), heard }
+impl ByteStream {
+    pub(crate) fn plain(stream: TcpStream, received: ReceivedFlag) -> Self {
+        Self { stream: Stream::Plain(stream), received }
     }
 
-    pub(crate) fn tls(stream: TlsStream<TcpStream>, heard: Heard) -> Self {
-        Self { stream: Stream::Tls(Box::new(stream)), heard }
+    pub(crate) fn tls(stream: TlsStream<TcpStream>, received: ReceivedFlag) -> Self {
+        Self { stream: Stream::Tls(Box::new(stream)), received }
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for ByteStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -61,13 +61,13 @@ impl AsyncRead for Wire {
             Stream::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
         };
         if buffer.filled().len() > before {
-            self.heard.0.store(true, Ordering::Relaxed);
+            self.received.0.store(true, Ordering::Relaxed);
         }
         polled
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for ByteStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

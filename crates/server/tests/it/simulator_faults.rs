@@ -13,7 +13,7 @@ use graph::{GraphClient, GraphConfig};
 use serde_json::{Value, json};
 use sim::{Fault, FaultAction, FaultAnswer};
 
-use crate::judge::{Fate, come_to_rest, fates, invites, is_kept, judge};
+use crate::invariants::{Fate, come_to_rest, fates, invites, is_kept, judge};
 use crate::support::{Answer, CUSTOMER, TestApp};
 use crate::wrapped::Fork;
 

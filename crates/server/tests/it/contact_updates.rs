@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::meta::{START, text, wish};
+use crate::meta_payloads::{START, text, wish};
 use crate::support::TestApp;
 
 const MAYA: &str = "447700900123";

@@ -1,20 +1,20 @@
-//! Why a call brought no answer, in a few words for people.
+//! Reasons why a call got no response, as short texts.
 
 use std::io;
 use std::time::Duration;
 
 use engine::ports::BadAddress;
 
-/// The most characters of a reason; certificates can have a lot to say.
+/// Maximum number of characters of a reason. Errors about certificates can be long.
 const MAX_REASON_CHARS: usize = 200;
 
-/// Why there is no answer.
+/// Reason why a call got no response.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
+pub(crate) enum EgressError {
     #[error("the address is refused: {0}")]
     Address(#[from] BadAddress),
     #[error("the name could not be found")]
-    NoSuchName,
+    NameNotFound,
     #[error("{}", connecting(.0))]
     Connect(io::Error),
     #[error("{}", securing(.0))]
@@ -22,15 +22,15 @@ pub(crate) enum Failure {
     #[error("{}", talking(.0))]
     Http(#[from] hyper::Error),
     #[error("no answer within {}", humane(*.0))]
-    TooLate(Duration),
+    Timeout(Duration),
     #[error("the endpoint has no secret of the form `whsec_` and base64")]
     Secret,
     #[error("a header of the endpoint cannot be sent")]
     Header,
 }
 
-impl Failure {
-    /// The reason, of a length that fits into a log.
+impl EgressError {
+    /// Returns the reason, short enough for a log entry.
     pub(crate) fn reason(&self) -> String {
         self.to_string().chars().take(MAX_REASON_CHARS).collect()
     }

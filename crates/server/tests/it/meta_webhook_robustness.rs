@@ -7,8 +7,8 @@ use engine::ports::StoreError;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::meta::{START, envelope, text, value, wish};
-use crate::meta_people::orders;
+use crate::contact_updates::orders;
+use crate::meta_payloads::{START, envelope, text, value, wish};
 use crate::support::{CUSTOMER, TestApp};
 use crate::wrapped::{Guard, guarded};
 

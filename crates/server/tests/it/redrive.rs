@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use server::Redriven;
 use server::meta_webhook::redrive;
 
-use crate::meta::{envelope, text, value, wish};
+use crate::meta_payloads::{envelope, text, value, wish};
 use crate::support::{CUSTOMER, TestApp, signature};
 
 const MAYA: &str = "447700900123";
