@@ -2,17 +2,16 @@
 
 use domain::events::AccountChange;
 use domain::id::{AccountId, WorkspaceId};
-use domain::webhooks_in::update::{AccountUpdate, SuspensionCause, SuspensionChange};
+use domain::webhooks_in::update::{AccountUpdate, SuspensionChange};
 use engine::ports::{ChangeRoute, RoutedChange};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::directory;
+use crate::accounts::account_events;
+use crate::accounts::account_events::ReportedUpdate;
 use crate::error::SqlResult;
-use crate::events::event_payloads;
-use crate::row::Cells;
-use crate::row::micros;
-use crate::webhooks_in::update_watermarks::is_latest;
+use crate::row::{Cells, micros};
+use crate::{revisions, update_watermarks};
 
 /// Applies an update and tells it. `true`: an account changed.
 pub(crate) fn apply(
@@ -24,15 +23,14 @@ pub(crate) fn apply(
     let place = (route.workspace, route.waba_id.as_str());
     let account = match (route.account, &update.number) {
         (Some(account), _) => Some(account),
-        (None, Some(number)) => by_number(connection, place, number)?,
+        (None, Some(number)) => account_by_number(connection, place, number)?,
         (None, None) => None,
-    };
-    // A number that is named and is not one of ours concerns nobody here.
+    }; // A number that is named and is not one of ours concerns nobody here.
     let is_ours = account.is_some() || update.number.is_none();
     let mut has_changes = false;
     if is_ours {
         if let Some(hold) = &update.hold {
-            has_changes |= change_hold(connection, (place, account), hold, (part.change.time, now))?;
+            has_changes |= change_suspension(connection, (place, account), hold, (part.change.time, now))?;
         }
         for (column, value) in [
             ("quality_rating", &update.quality),
@@ -45,21 +43,18 @@ pub(crate) fn apply(
         }
     }
     if has_changes {
-        directory::bump(connection, "directory")?;
+        revisions::increment(connection, "directory")?;
     }
     if update.change == AccountChange::Notice
         && let Some(code) = error_code(update)
     {
         tracing::warn!(waba.id = route.waba_id, code, "meta reports an error of an account");
     }
-    let news = event_payloads::News {
-        change: update.change,
-        field: &part.change.field,
-        details: update.details.as_ref(),
-    };
+    let news =
+        ReportedUpdate { change: update.change, field: &part.change.field, details: update.details.as_ref() };
     match account {
-        Some(account) => event_payloads::account_news(connection, (route.workspace, account), &news, now)?,
-        None => event_payloads::waba_news(connection, place, (update.tier.as_deref(), &news), now)?,
+        Some(account) => account_events::emit_update(connection, (route.workspace, account), &news, now)?,
+        None => account_events::emit_waba_update(connection, place, (update.tier.as_deref(), &news), now)?,
     }
     Ok(has_changes)
 }
@@ -70,15 +65,13 @@ fn error_code(update: &AccountUpdate) -> Option<i64> {
 }
 
 /// The account whose number has these digits.
-fn by_number(
+fn account_by_number(
     connection: &Connection,
     (workspace, waba_id): (WorkspaceId, &str),
     number: &str,
 ) -> SqlResult<Option<AccountId>> {
-    let mut statement = connection.prepare_cached(
-        "select id, display_phone_number from accounts
-         where workspace_id = ?1 and waba_id = ?2 and removed_at is null and display_phone_number is not null",
-    )?;
+    let mut statement = connection.prepare_cached( "select id, display_phone_number from accounts
+         where workspace_id = ?1 and waba_id = ?2 and removed_at is null and display_phone_number is not null", )?;
     let mut rows = statement.query((workspace.as_bytes(), waba_id))?;
     while let Some(row) = rows.next()? {
         let mut cells = Cells::new("accounts", row);
@@ -92,7 +85,7 @@ fn by_number(
 }
 
 /// A WhatsApp Business Account, and its one account that is meant if not all are.
-type Whose<'a> = ((WorkspaceId, &'a str), Option<AccountId>);
+type UpdateTarget<'a> = ((WorkspaceId, &'a str), Option<AccountId>);
 
 /// By which name the newest news of an account is known.
 fn subject(what: &str, account: Option<AccountId>) -> String {
@@ -102,52 +95,42 @@ fn subject(what: &str, account: Option<AccountId>) -> String {
     }
 }
 
-fn change_hold(
+fn change_suspension(
     connection: &Connection,
-    (place, account): Whose<'_>,
+    (place, account): UpdateTarget<'_>,
     change: &SuspensionChange,
     (at, now): (Option<Timestamp>, Timestamp),
 ) -> SqlResult<bool> {
     let (SuspensionChange::Hold(cause, _) | SuspensionChange::Lift(cause)) = change;
-    if !is_latest(connection, place, &subject(&format!("hold/{}", cause.as_str()), account), at)? {
+    if !update_watermarks::advance(
+        connection,
+        place,
+        &subject(&format!("hold/{}", cause.as_str()), account),
+        at,
+    )? {
         return Ok(false);
     }
     let (workspace, waba_id) = place;
     let only = account.as_ref().map(AccountId::as_bytes);
-    let n_rows = match change {
-        // An account that is held for another cause stays so: the end of this one would not be the end of that one.
-        SuspensionChange::Hold(cause, reason) => connection
-            .prepare_cached(
-                "update accounts set status = 'held', status_reason = ?4, suspension_cause = ?5, updated_at = ?6
+    let n_rows = match change { // An account that is held for another cause stays so: the end of this one would not be the end of that one.
+ SuspensionChange::Hold(cause, reason) => connection .prepare_cached( "update accounts set status = 'held', status_reason = ?4, suspension_cause = ?5, updated_at = ?6
                  where workspace_id = ?1 and waba_id = ?2 and removed_at is null and status = 'connected'
-                   and (?3 is null or id = ?3)",
-            )?
-            .execute(params![workspace.as_bytes(), waba_id, only, reason, cause.as_str(), micros(now)])?,
-        SuspensionChange::Lift(cause) => connection
-            .prepare_cached(
-                "update accounts set status = 'connected', status_reason = null, suspension_cause = null, updated_at = ?5
+                   and (?3 is null or id = ?3)", )? .execute(params![workspace.as_bytes(), waba_id, only, reason, cause.as_str(), micros(now)])?, SuspensionChange::Lift(cause) => connection .prepare_cached( "update accounts set status = 'connected', status_reason = null, suspension_cause = null, updated_at = ?5
                  where workspace_id = ?1 and waba_id = ?2 and removed_at is null and status = 'held'
-                   and suspension_cause = ?4 and (?3 is null or id = ?3)",
-            )?
-            .execute(params![workspace.as_bytes(), waba_id, only, cause.as_str(), micros(now)])?,
-    };
+                   and suspension_cause = ?4 and (?3 is null or id = ?3)", )? .execute(params![workspace.as_bytes(), waba_id, only, cause.as_str(), micros(now)])?, };
     Ok(n_rows > 0)
 }
 
-/// What an account that Meta refuses is held for.
-pub(crate) const REFUSED: &str = SuspensionCause::Refused.as_str();
-
 fn set(
     connection: &Connection,
-    (place, account): Whose<'_>,
+    (place, account): UpdateTarget<'_>,
     (column, value): (&str, &str),
     (at, now): (Option<Timestamp>, Timestamp),
 ) -> SqlResult<bool> {
-    if !is_latest(connection, place, &subject(column, account), at)? {
+    if !update_watermarks::advance(connection, place, &subject(column, account), at)? {
         return Ok(false);
     }
-    let (workspace, waba_id) = place;
-    // The column is one of the three above.
+    let (workspace, waba_id) = place; // The column is one of the three above.
     let sql = format!(
         "update accounts set {column} = ?4, updated_at = ?5
          where workspace_id = ?1 and waba_id = ?2 and removed_at is null and {column} is not ?4
