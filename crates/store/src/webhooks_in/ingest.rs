@@ -4,7 +4,7 @@ use domain::contacts::opt_out::{OptOutReason, OptOutSignal};
 use domain::id::{AccountId, ContactId, WorkspaceId};
 use domain::messages::message::{Direction, MessageStatus};
 use domain::webhooks_in::update::{InboundCall, InboundMessage, NumberChange, WebhookUpdate};
-use engine::ports::{Ingested, Post, RoutedPart};
+use engine::ports::{IngestSummary, RoutedChange, WebhookPayload};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -20,10 +20,10 @@ use crate::templates::updates;
 use crate::webhooks_in::message_echoes;
 use crate::webhooks_in::webhook_archive::{ChangeState, PayloadArchive};
 
-pub(crate) fn insert_payload(connection: &Connection, post: &Post) -> SqlResult<Ingested> {
+pub(crate) fn insert_payload(connection: &Connection, post: &WebhookPayload) -> SqlResult<IngestSummary> {
     let mut archive = PayloadArchive::new(connection, post);
-    let mut ingested = Ingested::default();
-    for change in &post.parts {
+    let mut ingested = IngestSummary::default();
+    for change in &post.changes {
         let (inserted_seq, n_steps) = (archive.seq, step_counts::n_recorded());
         connection.prepare_cached("savepoint part")?.execute(())?;
         let end = apply_change(&mut archive, change, &mut ingested);
@@ -40,7 +40,7 @@ pub(crate) fn insert_payload(connection: &Connection, post: &Post) -> SqlResult<
                     SqlError::Sqlite(cause) if is_constraint(cause) => {}
                     SqlError::Sqlite(_) => return Err(error),
                 }
-                tracing::error!(%error, field = change.field, "a change of a webhook could not be applied");
+                tracing::error!(%error, field = change.change.field, "a change of a webhook could not be applied");
                 archive.keep(change, ChangeState::Undecodable, Some(&error.to_string()))?;
                 ingested.undecodable += 1;
             }
@@ -58,25 +58,25 @@ fn is_constraint(error: &rusqlite::Error) -> bool {
 
 fn apply_change(
     archive: &mut PayloadArchive<'_>,
-    change: &RoutedPart,
-    ingested: &mut Ingested,
+    change: &RoutedChange,
+    ingested: &mut IngestSummary,
 ) -> SqlResult<()> {
     if archive.is_erased(change) {
-        ingested.repeated += 1;
+        ingested.duplicates += 1;
         return Ok(());
     }
     let Some(route) = &change.route else {
-        let reason = change.undecodable.as_deref();
+        let reason = change.change.undecodable.as_deref();
         let is_new = archive.keep(change, ChangeState::Unrouted, reason)?;
-        *(if is_new { &mut ingested.unrouted } else { &mut ingested.repeated }) += 1;
+        *(if is_new { &mut ingested.unrouted } else { &mut ingested.duplicates }) += 1;
         return Ok(());
     };
-    if let Some(reason) = &change.undecodable {
+    if let Some(reason) = &change.change.undecodable {
         let is_new = archive.keep(change, ChangeState::Undecodable, Some(reason))?;
-        *(if is_new { &mut ingested.undecodable } else { &mut ingested.repeated }) += 1;
+        *(if is_new { &mut ingested.undecodable } else { &mut ingested.duplicates }) += 1;
         return Ok(());
     }
-    let effect = match (&change.update, route.account) {
+    let effect = match (&change.change.update, route.account) {
         (WebhookUpdate::Message(message), Some(account)) => {
             insert_inbound(archive, change, (route.workspace, account), message, ingested)?
         }
@@ -106,9 +106,9 @@ fn apply_change(
             renumber::apply_number_change(connection, place, change.ids.contact, moved, now).map(drop)
         })?,
         (WebhookUpdate::Template(update), _) => apply_once(archive, change, |connection, now| {
-            let has_changed = updates::apply_update(connection, route, update, (change.time, now))?;
+            let has_changed = updates::apply_update(connection, route, update, (change.change.time, now))?;
             ingested.has_template_changes |= has_changed;
-            ingested.has_new_words |= has_changed && update.text.is_some();
+            ingested.has_template_text_changes |= has_changed && update.text.is_some();
             Ok(())
         })?,
         (WebhookUpdate::Account(update), _) => apply_once(archive, change, |connection, now| {
@@ -134,11 +134,11 @@ fn apply_change(
     };
     match effect {
         ChangeOutcome::Applied => ingested.applied += 1,
-        ChangeOutcome::Repeated => ingested.repeated += 1,
-        ChangeOutcome::Early => ingested.early += 1,
+        ChangeOutcome::Repeated => ingested.duplicates += 1,
+        ChangeOutcome::Early => ingested.pending_statuses += 1,
         ChangeOutcome::Erased => {
             archive.drop_part(change, route.workspace);
-            ingested.repeated += 1;
+            ingested.duplicates += 1;
         }
     }
     Ok(())
@@ -147,7 +147,7 @@ fn apply_change(
 /// Applies a change that has no ID, unless it was applied before.
 fn apply_once(
     archive: &mut PayloadArchive<'_>,
-    change: &RoutedPart,
+    change: &RoutedChange,
     apply: impl FnOnce(&Connection, Timestamp) -> SqlResult<()>,
 ) -> SqlResult<ChangeOutcome> {
     if !archive.keep(change, ChangeState::Applied, None)? {
@@ -159,10 +159,10 @@ fn apply_once(
 
 fn insert_inbound(
     archive: &mut PayloadArchive<'_>,
-    change: &RoutedPart,
+    change: &RoutedChange,
     (workspace, account): (WorkspaceId, AccountId),
     message: &InboundMessage,
-    ingested: &mut Ingested,
+    ingested: &mut IngestSummary,
 ) -> SqlResult<ChangeOutcome> {
     let (connection, now) = (archive.connection, archive.post.now);
     if wamids::is_erased_wamid(connection, workspace, &message.wamid)? {
@@ -192,7 +192,7 @@ fn insert_inbound(
     if message.opens_window() {
         open_window(connection, (workspace, account), contact, (message.at, now))?;
     }
-    if let Some(wish) = change.wish {
+    if let Some(wish) = change.opt_out_signal {
         let signal = (message.at, OptOutReason::Word);
         match wish {
             OptOutSignal::Stop => {
@@ -246,7 +246,7 @@ fn insert_inbound(
 
 fn apply_call(
     archive: &mut PayloadArchive<'_>,
-    change: &RoutedPart,
+    change: &RoutedChange,
     (workspace, account): (WorkspaceId, AccountId),
     call: &InboundCall,
 ) -> SqlResult<ChangeOutcome> {

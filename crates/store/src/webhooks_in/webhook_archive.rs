@@ -6,7 +6,9 @@
 use bytes::Bytes;
 use domain::id::{AccountId, WorkspaceId};
 use domain::webhooks_in::update::{WebhookUpdate, WhatsAppUser};
-use engine::ports::{Again, KeptPost, KeptPosts, Post, Proof, RoutedPart};
+use engine::ports::{
+    ArchiveEntry, ArchiveQuery, ArchivedPayload, PayloadSignature, RoutedChange, WebhookPayload,
+};
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
@@ -67,7 +69,7 @@ impl ArchivedChange {
 /// Archive of the payload that is ingested. The body is inserted when the first change needs it.
 pub(crate) struct PayloadArchive<'a> {
     pub(crate) connection: &'a Connection,
-    pub(crate) post: &'a Post,
+    pub(crate) post: &'a WebhookPayload,
     /// Position of the payload, after it is inserted.
     pub(crate) seq: Option<i64>,
     /// First bytes of the archived changes.
@@ -84,30 +86,30 @@ struct ErasedChange {
 }
 
 impl<'a> PayloadArchive<'a> {
-    pub(crate) fn new(connection: &'a Connection, post: &'a Post) -> Self {
+    pub(crate) fn new(connection: &'a Connection, post: &'a WebhookPayload) -> Self {
         Self {
             connection,
             post,
-            seq: post.again.map(|again| again.seq),
+            seq: post.archived.map(|again| again.seq),
             starts: Vec::new(),
             erased: Vec::new(),
         }
     }
 
     /// Returns the payload range of a change. Inserts the payload if necessary.
-    pub(crate) fn raw(&mut self, change: &RoutedPart) -> SqlResult<PayloadSpan> {
+    pub(crate) fn raw(&mut self, change: &RoutedChange) -> SqlResult<PayloadSpan> {
         let seq = match self.seq {
             Some(seq) => seq,
             None => self.insert(None)?,
         };
-        Ok((seq, change.span.0, change.span.1))
+        Ok((seq, change.change.span.0, change.change.span.1))
     }
 
     /// Returns the payload range of a change. Equal payloads of the same signer are inserted once: all their changes
     /// may be stored with other payloads.
-    fn raw_once(&mut self, change: &RoutedPart) -> SqlResult<PayloadSpan> {
+    fn raw_once(&mut self, change: &RoutedChange) -> SqlResult<PayloadSpan> {
         if self.seq.is_none() {
-            let signature = self.post.proof.signature.as_deref().unwrap_or_default();
+            let signature = self.post.signature.header.as_deref().unwrap_or_default();
             let digest: [u8; 32] =
                 Sha256::new().chain_update(&self.post.body).chain_update(signature).finalize().into();
             let known = self
@@ -126,8 +128,8 @@ impl<'a> PayloadArchive<'a> {
     }
 
     fn insert(&mut self, digest: Option<[u8; 32]>) -> SqlResult<i64> {
-        let proof = &self.post.proof;
-        let signers: Vec<u8> = proof.signers.iter().flat_map(|id| *id.as_bytes()).collect();
+        let signature = &self.post.signature;
+        let signers: Vec<u8> = signature.signers.iter().flat_map(|id| *id.as_bytes()).collect();
         self.connection
             .prepare_cached(
                 "insert into webhook_payloads (received_at, digest, body, signature, signer_ids) values (?1, ?2, ?3, ?4, ?5)",
@@ -136,7 +138,7 @@ impl<'a> PayloadArchive<'a> {
                 micros(self.post.now),
                 digest,
                 &*self.post.body,
-                proof.signature.as_deref(),
+                signature.header.as_deref(),
                 signers
             ])?;
         let seq = self.connection.last_insert_rowid();
@@ -147,11 +149,11 @@ impl<'a> PayloadArchive<'a> {
     /// Archives a change. Returns `false` if the change is stored already and nothing is new about it.
     pub(crate) fn keep(
         &mut self,
-        change: &RoutedPart,
+        change: &RoutedChange,
         state: ChangeState,
         reason: Option<&str>,
     ) -> SqlResult<bool> {
-        self.starts.push(change.span.0);
+        self.starts.push(change.change.span.0);
         let digest = self.digest(change);
         let workspace = change.route.as_ref().map(|route| route.workspace.as_bytes());
         let mut known = self.known("digest = ?1", params![digest, workspace])?;
@@ -164,7 +166,7 @@ impl<'a> PayloadArchive<'a> {
         }
         let account = change.route.as_ref().and_then(|route| route.account.as_ref()).map(AccountId::as_bytes);
         match (known, raw) {
-            (Some(row), _) if row.covers(&digest, state, self.post.again.is_some()) => Ok(false),
+            (Some(row), _) if row.covers(&digest, state, self.post.archived.is_some()) => Ok(false),
             (Some(ArchivedChange { seq, .. }), _) => {
                 self.connection
                     .prepare_cached(
@@ -179,7 +181,7 @@ impl<'a> PayloadArchive<'a> {
                         account,
                         state.state(),
                         state == ChangeState::Applied,
-                        change.field,
+                        change.change.field,
                         reason,
                         digest
                     ])?;
@@ -198,7 +200,7 @@ impl<'a> PayloadArchive<'a> {
                         account,
                         state.state(),
                         state == ChangeState::Applied,
-                        change.field,
+                        change.change.field,
                         reason,
                         digest,
                         post,
@@ -235,28 +237,32 @@ impl<'a> PayloadArchive<'a> {
     }
 
     fn heard_at(&self) -> jiff::Timestamp {
-        self.post.again.map_or(self.post.now, |again| again.heard_at)
+        self.post.archived.map_or(self.post.now, |again| again.received_at)
     }
 
-    fn bytes(&self, change: &RoutedPart) -> Option<&[u8]> {
-        let (start, length) = (payloads::to_usize(change.span.0), payloads::to_usize(change.span.1));
+    fn bytes(&self, change: &RoutedChange) -> Option<&[u8]> {
+        let (start, length) =
+            (payloads::to_usize(change.change.span.0), payloads::to_usize(change.change.span.1));
         self.post.body.get(start..start.checked_add(length)?)
     }
 
     /// Returns `true` if the change was redacted and its payload is ingested again.
-    pub(crate) fn is_erased(&self, change: &RoutedPart) -> bool {
-        self.post.again.is_some() && self.bytes(change) == Some(b"{}")
+    pub(crate) fn is_erased(&self, change: &RoutedChange) -> bool {
+        self.post.archived.is_some() && self.bytes(change) == Some(b"{}")
     }
 
     /// Returns the digest that identifies a change.
-    fn digest(&self, change: &RoutedPart) -> [u8; 32] {
-        let time = change.time.map(micros).or_else(|| {
+    fn digest(&self, change: &RoutedChange) -> [u8; 32] {
+        let time = change.change.time.map(micros).or_else(|| {
             // An account's error has neither a time nor an ID: the same error within an hour is the same change.
-            let is_error = matches!(&change.update, WebhookUpdate::Account(_)) && change.time.is_none();
+            let is_error =
+                matches!(&change.change.update, WebhookUpdate::Account(_)) && change.change.time.is_none();
             is_error.then(|| micros(self.heard_at()) / 3_600_000_000)
         });
         let mut digest = Sha256::new();
-        for named in [Some(&change.field), change.waba_id.as_ref(), change.phone_number_id.as_ref()] {
+        for named in
+            [Some(&change.change.field), change.change.waba_id.as_ref(), change.change.phone_number_id.as_ref()]
+        {
             digest.update(named.map_or(&[][..], |named| named.as_bytes()));
             digest.update([0]);
         }
@@ -266,9 +272,9 @@ impl<'a> PayloadArchive<'a> {
     }
 
     /// Records a change about an erased contact.
-    pub(crate) fn drop_part(&mut self, change: &RoutedPart, workspace: WorkspaceId) {
+    pub(crate) fn drop_part(&mut self, change: &RoutedChange, workspace: WorkspaceId) {
         let of = |person: &WhatsAppUser| [person.wa_id.clone(), person.user_id.clone()];
-        let identifiers = match &change.update {
+        let identifiers = match &change.change.update {
             WebhookUpdate::Status(report) => [report.recipient.clone(), report.user_id.clone()],
             WebhookUpdate::Message(message) => of(&message.from),
             WebhookUpdate::Echo(echo) => of(&echo.to),
@@ -280,7 +286,7 @@ impl<'a> PayloadArchive<'a> {
             | WebhookUpdate::Other => [None, None],
         };
         let identifiers = identifiers.into_iter().flatten().collect();
-        self.erased.push(ErasedChange { workspace, span: change.span, identifiers });
+        self.erased.push(ErasedChange { workspace, span: change.change.span, identifiers });
     }
 
     /// Redacts the changes about erased contacts, if the payload was inserted for other changes.
@@ -307,7 +313,7 @@ impl<'a> PayloadArchive<'a> {
 
     /// Deletes the archived changes of a payload that could be decoded when it was ingested again.
     pub(crate) fn forget_understood(&self) -> SqlResult<()> {
-        let Some(again) = self.post.again else { return Ok(()) };
+        let Some(again) = self.post.archived else { return Ok(()) };
         let mut statement = self.connection.prepare_cached(
             "select seq, payload_start from webhook_changes
              where payload_seq = ?1 and state in ('unrouted', 'undecodable')",
@@ -328,8 +334,11 @@ impl<'a> PayloadArchive<'a> {
 }
 
 /// Lists archived payloads in the order of their receipt.
-pub(crate) fn list_payloads(connection: &Connection, wanted: &KeptPosts) -> SqlResult<Vec<KeptPost>> {
-    let state = wanted.with.map(engine::ports::PartState::as_str);
+pub(crate) fn list_payloads(
+    connection: &Connection,
+    wanted: &ArchiveQuery,
+) -> SqlResult<Vec<ArchivedPayload>> {
+    let state = wanted.state.map(engine::ports::UnappliedState::as_str);
     let mut statement = connection.prepare_cached(
         "select seq, received_at, body, signature, signer_ids from webhook_payloads
          where seq > ?1 and received_at >= ?2 and signature is not null
@@ -341,16 +350,16 @@ pub(crate) fn list_payloads(connection: &Connection, wanted: &KeptPosts) -> SqlR
     let mut posts = Vec::new();
     while let Some(row) = rows.next()? {
         let mut cells = Cells::new("webhook_payloads", row);
-        let again = Again { seq: cells.get()?, heard_at: cells.at()? };
+        let entry = ArchiveEntry { seq: cells.get()?, received_at: cells.at()? };
         let body: Vec<u8> = cells.get()?;
         let signature: Vec<u8> = cells.get()?;
         let signers: Vec<u8> = cells.get()?;
         let (signers, _) = signers.as_chunks::<16>();
-        let proof = Proof {
-            signature: Some(Bytes::from(signature)),
+        let signature = PayloadSignature {
+            header: Some(Bytes::from(signature)),
             signers: signers.iter().map(|id| AccountId::from_bytes(*id)).collect(),
         };
-        posts.push(KeptPost { again, body: Bytes::from(body), proof });
+        posts.push(ArchivedPayload { entry, body: Bytes::from(body), signature });
     }
     Ok(posts)
 }
