@@ -260,9 +260,11 @@ impl<'a> PayloadArchive<'a> {
             is_error.then(|| micros(self.heard_at()) / 3_600_000_000)
         });
         let mut digest = Sha256::new();
-        for named in
-            [Some(&change.change.field), change.change.waba_id.as_ref(), change.change.phone_number_id.as_ref()]
-        {
+        for named in [
+            Some(&change.change.field),
+            change.change.waba_id.as_ref(),
+            change.change.phone_number_id.as_ref(),
+        ] {
             digest.update(named.map_or(&[][..], |named| named.as_bytes()));
             digest.update([0]);
         }
