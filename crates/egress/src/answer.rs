@@ -1,6 +1,6 @@
 //! What is kept of an endpoint's answer.
 
-use engine::ports::{MAX_KEPT_BYTES, PostOutcome};
+use engine::ports::{MAX_KEPT_BYTES, WebhookOutcome};
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
 use jiff::civil::DateTime;
@@ -34,8 +34,8 @@ impl Seen {
     }
 
     /// What the post has come to.
-    pub(crate) fn outcome(self) -> PostOutcome {
-        PostOutcome::Answered {
+    pub(crate) fn outcome(self) -> WebhookOutcome {
+        WebhookOutcome::Responded {
             status: self.status.as_u16(),
             body: text(&self.kept),
             retry_after: self.retry_after,

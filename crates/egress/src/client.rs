@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use engine::ports::{BadAddress, Clock, HookCall, HookSender, PostOutcome, Posted};
+use engine::ports::{Clock, UrlError, WebhookAttempt, WebhookOutcome, WebhookRequest, WebhookSender};
 use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderName, HeaderValue, Method, Request};
 use http_body_util::Full;
@@ -74,7 +74,7 @@ impl HookClient {
     }
 
     /// Posts, and puts what it sees of the answer into `seen` as it comes.
-    async fn deliver(&self, call: &HookCall, seen: &mut Option<Seen>) -> Result<(), Failure> {
+    async fn deliver(&self, call: &WebhookRequest, seen: &mut Option<Seen>) -> Result<(), Failure> {
         let target = check(self.policy, &call.url)?;
         let request = self.request(call, &target)?;
         let (mut line, answer) = self.send(&target, request).await?;
@@ -107,7 +107,11 @@ impl HookClient {
         Ok((line, answer))
     }
 
-    fn request(&self, call: &HookCall, target: &Target) -> Result<Request<Full<bytes::Bytes>>, Failure> {
+    fn request(
+        &self,
+        call: &WebhookRequest,
+        target: &Target,
+    ) -> Result<Request<Full<bytes::Bytes>>, Failure> {
         let mut request = Request::new(Full::new(call.body.clone()));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = target.path.clone().into();
@@ -131,12 +135,12 @@ impl HookClient {
 }
 
 #[async_trait]
-impl HookSender for HookClient {
-    fn check(&self, url: &str) -> Result<(), BadAddress> {
+impl WebhookSender for HookClient {
+    fn check_url(&self, url: &str) -> Result<(), UrlError> {
         check(self.policy, url).map(|_| ())
     }
 
-    async fn post(&self, call: HookCall) -> Posted {
+    async fn send_event(&self, call: WebhookRequest) -> WebhookAttempt {
         let began_at = self.clock.now();
         let mut seen = None;
         let ended = tokio::select! {
@@ -148,11 +152,11 @@ impl HookSender for HookClient {
         };
         let outcome = match (seen, ended) {
             (Some(seen), _) => seen.outcome(),
-            (None, Err(failure)) => PostOutcome::Failed { reason: failure.reason() },
+            (None, Err(failure)) => WebhookOutcome::Failed { reason: failure.reason() },
             // There is no end without an answer.
-            (None, Ok(())) => PostOutcome::Failed { reason: "no answer".to_owned() },
+            (None, Ok(())) => WebhookOutcome::Failed { reason: "no answer".to_owned() },
         };
-        Posted { outcome, latency: self.clock.now().duration_since(began_at) }
+        WebhookAttempt { outcome, latency: self.clock.now().duration_since(began_at) }
     }
 }
 

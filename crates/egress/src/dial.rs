@@ -6,7 +6,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use engine::ports::{BadAddress, Clock};
+use engine::ports::{Clock, UrlError};
 use jiff::SignedDuration;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
@@ -52,7 +52,7 @@ impl Dialler {
             return Err(Failure::NoSuchName);
         }
         if !addresses.iter().all(|address| target.may.call(*address)) {
-            return Err(BadAddress::NotPublic.into());
+            return Err(UrlError::NotPublic.into());
         }
         let stream = self.connect(&addresses, target.place.port).await.map_err(Failure::Connect)?;
         stream.set_nodelay(true).map_err(Failure::Connect)?;

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use engine::ports::BadAddress;
+use engine::ports::UrlError;
 
 /// The most characters of a reason; certificates can have a lot to say.
 const MAX_REASON_CHARS: usize = 200;
@@ -12,7 +12,7 @@ const MAX_REASON_CHARS: usize = 200;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error("the address is refused: {0}")]
-    Address(#[from] BadAddress),
+    Address(#[from] UrlError),
     #[error("the name could not be found")]
     NoSuchName,
     #[error("{}", connecting(.0))]

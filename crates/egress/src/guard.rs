@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use engine::ports::{BadAddress, MAX_URL_CHARS};
+use engine::ports::{MAX_URL_CHARS, UrlError};
 use http::HeaderValue;
 use http::uri::PathAndQuery;
 use rustls::pki_types::ServerName;
@@ -77,23 +77,23 @@ impl May {
 }
 
 /// Reads a URL and says why it may not be called.
-pub(crate) fn check(policy: Policy, text: &str) -> Result<Target, BadAddress> {
+pub(crate) fn check(policy: Policy, text: &str) -> Result<Target, UrlError> {
     let is_tls = spelling(text)?;
-    let url = Url::parse(text).map_err(|_| BadAddress::NotAUrl)?;
-    let port = url.port_or_known_default().ok_or(BadAddress::NotAUrl)?;
+    let url = Url::parse(text).map_err(|_| UrlError::NotAUrl)?;
+    let port = url.port_or_known_default().ok_or(UrlError::NotAUrl)?;
     if port == 0 {
-        return Err(BadAddress::Port);
+        return Err(UrlError::Port);
     }
-    let host = match url.host().ok_or(BadAddress::NotAUrl)? {
+    let host = match url.host().ok_or(UrlError::NotAUrl)? {
         Host::Ipv4(address) => Name::Address(address.into()),
         Host::Ipv6(address) => Name::Address(address.into()),
         Host::Domain(name) => Name::Domain(domain(name)?),
     };
     let may = may(policy, is_tls, &host)?;
     match &host {
-        Name::Address(address) if !may.call(*address) => return Err(BadAddress::NotPublic),
+        Name::Address(address) if !may.call(*address) => return Err(UrlError::NotPublic),
         Name::Domain(name) if may.public && !may.private && is_local(name) => {
-            return Err(BadAddress::LocalName);
+            return Err(UrlError::LocalName);
         }
         Name::Address(_) | Name::Domain(_) => {}
     }
@@ -107,50 +107,50 @@ pub(crate) fn check(policy: Policy, text: &str) -> Result<Target, BadAddress> {
     };
     Ok(Target {
         place: Place { is_tls, host, port },
-        authority: HeaderValue::try_from(authority).map_err(|_| BadAddress::NotAUrl)?,
-        path: PathAndQuery::try_from(path).map_err(|_| BadAddress::NotAUrl)?,
+        authority: HeaderValue::try_from(authority).map_err(|_| UrlError::NotAUrl)?,
+        path: PathAndQuery::try_from(path).map_err(|_| UrlError::NotAUrl)?,
         may,
     })
 }
 
 /// Refuses what a lenient reader would mend, and says whether the scheme is https.
-fn spelling(text: &str) -> Result<bool, BadAddress> {
+fn spelling(text: &str) -> Result<bool, UrlError> {
     if text.chars().count() > MAX_URL_CHARS {
-        return Err(BadAddress::TooLong);
+        return Err(UrlError::TooLong);
     }
     if text.contains(|letter: char| letter == '\\' || letter.is_control() || letter.is_whitespace()) {
-        return Err(BadAddress::NotAUrl);
+        return Err(UrlError::NotAUrl);
     }
-    let (scheme, rest) = text.split_once("://").ok_or(BadAddress::NotAUrl)?;
+    let (scheme, rest) = text.split_once("://").ok_or(UrlError::NotAUrl)?;
     let is_tls = scheme.eq_ignore_ascii_case("https");
     if !is_tls && !scheme.eq_ignore_ascii_case("http") {
-        return Err(BadAddress::NotHttps);
+        return Err(UrlError::NotHttps);
     }
     if rest.contains('#') {
-        return Err(BadAddress::Fragment);
+        return Err(UrlError::Fragment);
     }
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
     if authority.contains('@') {
-        return Err(BadAddress::Credentials);
+        return Err(UrlError::Credentials);
     }
     if authority.is_empty() {
-        return Err(BadAddress::NotAUrl);
+        return Err(UrlError::NotAUrl);
     }
     Ok(is_tls)
 }
 
 /// A name as it is looked up.
-fn domain(name: &str) -> Result<String, BadAddress> {
+fn domain(name: &str) -> Result<String, UrlError> {
     let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
     };
-    if name.len() <= 253 && name.split('.').all(is_label) { Ok(name) } else { Err(BadAddress::NotAUrl) }
+    if name.len() <= 253 && name.split('.').all(is_label) { Ok(name) } else { Err(UrlError::NotAUrl) }
 }
 
 /// How far a call to this host may reach.
-fn may(policy: Policy, is_tls: bool, host: &Name) -> Result<May, BadAddress> {
+fn may(policy: Policy, is_tls: bool, host: &Name) -> Result<May, UrlError> {
     let is_this_machine = match host {
         Name::Address(address) => reach(*address) == Reach::Loopback,
         Name::Domain(name) => name == "localhost" || name.ends_with(".localhost"),
@@ -162,7 +162,7 @@ fn may(policy: Policy, is_tls: bool, host: &Name) -> Result<May, BadAddress> {
         }
         return Ok(May { public: !is_dev, private: false, loopback: is_dev });
     }
-    if is_dev { Ok(May { public: false, private: false, loopback: true }) } else { Err(BadAddress::NotHttps) }
+    if is_dev { Ok(May { public: false, private: false, loopback: true }) } else { Err(UrlError::NotHttps) }
 }
 
 /// Whether a name means something in a local network only.

@@ -1,6 +1,6 @@
 //! Calls to addresses that strangers chose: our customers' endpoints, and media at public URLs.
 //!
-//! [`HookClient`] is the adapter behind `engine::ports::HookSender` and `engine::ports::Fetcher`.
+//! [`HookClient`] is the adapter behind `engine::ports::WebhookSender` and `engine::ports::Fetcher`.
 //!
 //! **Invariant:** no connection is opened but to an address that the [`Policy`] allows: the URL is checked before it is
 //! saved, and whatever its name leads to is checked again at each dial. The name is looked up once for each dial, and

@@ -13,7 +13,7 @@ use crate::{By, Deps, directory};
 pub async fn add(deps: &Deps, by: &By, name: &str) -> Result<WorkspaceId, StoreError> {
     let id = deps.new_id(WorkspaceId::from_parts);
     let act = by.act(deps, id, Action::WorkspaceAdded, Subject::named(SubjectKind::Workspace, &id, name));
-    deps.access.workspace_add(id, name, act).await?;
+    deps.access.insert_workspace(id, name, act).await?;
     directory::refresh(deps).await?;
     Ok(id)
 }

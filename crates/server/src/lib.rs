@@ -5,7 +5,6 @@
 //! **Invariant:** this is the one crate that names concrete adapters.
 
 mod api;
-mod chance;
 mod cli;
 mod client;
 mod clock;
@@ -15,6 +14,7 @@ mod health;
 mod listen;
 pub mod metrics;
 pub mod passwords;
+mod random;
 mod redrive;
 pub mod run;
 mod telemetry;

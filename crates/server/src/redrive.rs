@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use engine::Deps;
-use engine::ports::{Ingested, KeptPost, KeptPosts, PartState};
+use engine::ports::{ChangeState, IngestResult, PayloadQuery, StoredPayload};
 use engine::webhooks_in::ingest;
 use jiff::{SignedDuration, Timestamp};
 
@@ -37,7 +37,7 @@ pub struct Redriven {
 }
 
 impl Redriven {
-    fn add(&mut self, ingested: Ingested) {
+    fn add(&mut self, ingested: IngestResult) {
         self.posts += 1;
         self.applied += u64::from(ingested.applied);
         self.repeated += u64::from(ingested.repeated);
@@ -54,14 +54,14 @@ impl Redriven {
 pub async fn redrive(
     deps: &Arc<Deps>,
     since: Timestamp,
-    with: Option<PartState>,
+    with: Option<ChangeState>,
 ) -> anyhow::Result<Redriven> {
     let mut done = Redriven::default();
     let mut after = 0;
     // What comes meanwhile is taken by who receives it.
     let started_at = deps.now();
     loop {
-        let page = ingest::kept(deps, &KeptPosts { since, with, after, limit: PAGE }).await;
+        let page = ingest::kept(deps, &PayloadQuery { since, with, after, limit: PAGE }).await;
         let page = page.context("reading what Meta posted")?;
         let Some(last) = page.last() else { return Ok(done) };
         after = last.again.seq;
@@ -78,7 +78,7 @@ pub async fn redrive(
     }
 }
 
-async fn once_more(deps: &Arc<Deps>, post: KeptPost) -> anyhow::Result<Ingested> {
+async fn once_more(deps: &Arc<Deps>, post: StoredPayload) -> anyhow::Result<IngestResult> {
     let verified = webhook::signers_of(deps, post.proof.signature.as_deref(), &post.body);
     let parts = webhook::parts(&post.body).context("reading a post that was JSON when it came")?;
     ingest::again(deps, post, parts, &verified).await.context("taking a post once more")

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 /// What shows that a POST is Meta's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Proof {
+pub struct SignatureProof {
     /// The signature header, as it came.
     pub signature: Option<Bytes>,
     /// The accounts whose secret verified it when it came.
@@ -17,7 +17,7 @@ pub struct Proof {
 
 /// A POST that is in the store already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Again {
+pub struct StoredPayloadRef {
     /// Its place.
     pub seq: i64,
     /// When it came.
@@ -26,22 +26,22 @@ pub struct Again {
 
 /// A POST as it is kept.
 #[derive(Clone, Debug)]
-pub struct KeptPost {
+pub struct StoredPayload {
     /// Where and since when it is kept.
-    pub again: Again,
+    pub again: StoredPayloadRef,
     /// The bytes that came.
     pub body: Bytes,
     /// What shows that it is Meta's.
-    pub proof: Proof,
+    pub proof: SignatureProof,
 }
 
 /// Which kept POSTs to take once more.
 #[derive(Clone, Copy, Debug)]
-pub struct KeptPosts {
+pub struct PayloadQuery {
     /// That came at this time or later.
     pub since: Timestamp,
     /// Only those with a part in this state.
-    pub with: Option<PartState>,
+    pub with: Option<ChangeState>,
     /// After this place.
     pub after: i64,
     /// At most this many.
@@ -50,14 +50,14 @@ pub struct KeptPosts {
 
 /// What became of a part that changed nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PartState {
+pub enum ChangeState {
     /// Nobody here was concerned, or nobody whose secret signed it.
     Unrouted,
     /// It could not be understood.
     Undecodable,
 }
 
-impl PartState {
+impl ChangeState {
     /// The word used in the database.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -75,9 +75,9 @@ pub struct Post {
     /// Its parts.
     pub parts: Vec<RoutedPart>,
     /// What shows that it is Meta's.
-    pub proof: Proof,
+    pub proof: SignatureProof,
     /// Set when it is taken once more, by a decoder that may understand more of it.
-    pub again: Option<Again>,
+    pub again: Option<StoredPayloadRef>,
     /// Now.
     pub now: Timestamp,
 }
@@ -86,7 +86,7 @@ pub struct Post {
 #[derive(Clone, Debug)]
 pub struct RoutedPart {
     /// Whom it concerns; `None`: nobody whose secret signed it.
-    pub route: Option<Route>,
+    pub route: Option<ChangeRoute>,
     /// What it says.
     pub update: Update,
     /// Where it stands in the body: first byte and number of bytes.
@@ -102,14 +102,14 @@ pub struct RoutedPart {
     /// Why it could not be decoded.
     pub undecodable: Option<String>,
     /// Ids for what the part may create.
-    pub ids: FreshIds,
+    pub ids: NewIds,
     /// What the person asks for with it.
     pub wish: Option<Wish>,
 }
 
 /// Whom a part concerns.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Route {
+pub struct ChangeRoute {
     /// The tenant.
     pub workspace: WorkspaceId,
     /// The WhatsApp Business Account.
@@ -120,7 +120,7 @@ pub struct Route {
 
 /// Ids at hand for rows that a part may create.
 #[derive(Clone, Copy, Debug)]
-pub struct FreshIds {
+pub struct NewIds {
     /// For an inbound message.
     pub message: MessageId,
     /// For a contact.
@@ -131,7 +131,7 @@ pub struct FreshIds {
 
 /// What a POST did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ingested {
+pub struct IngestResult {
     /// Parts that changed something.
     pub applied: u32,
     /// Parts that had been heard before.

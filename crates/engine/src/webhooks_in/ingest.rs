@@ -12,7 +12,9 @@ use jiff::Timestamp;
 
 pub use crate::webhooks_in::redrive::{again, kept};
 
-use crate::ports::{AccountRecord, FreshIds, Ingested, Post, Proof, Route, RoutedPart, StoreError};
+use crate::ports::{
+    AccountRecord, ChangeRoute, IngestResult, NewIds, Post, RoutedPart, SignatureProof, StoreError,
+};
 use crate::{By, Deps, chain, directory, templates};
 
 /// One part of a POST, before it is known whom it concerns.
@@ -53,8 +55,8 @@ pub async fn ingest(
     deps: &Arc<Deps>,
     heard: Heard<'_>,
     parts: Vec<HeardPart>,
-) -> Result<Ingested, StoreError> {
-    let proof = Proof {
+) -> Result<IngestResult, StoreError> {
+    let proof = SignatureProof {
         signature: heard.signature,
         signers: heard.signers.iter().map(|record| record.account.id).collect(),
     };
@@ -62,7 +64,7 @@ pub async fn ingest(
     let renamed = with_new_words(&parts);
     let newest = parts.iter().filter_map(|part| told_at(&part.update)).max();
     let post = Post { body: heard.body, parts, proof, again: None, now: deps.now() };
-    let ingested = deps.messages.ingest(post).await?;
+    let ingested = deps.messages.ingest_payload(post).await?;
     deps.metrics.ingested(&ingested, newest);
     if ingested.has_media {
         deps.media.hint.notify_one();
@@ -122,7 +124,7 @@ pub(crate) fn routed(deps: &Deps, parts: Vec<HeardPart>, signers: &[Arc<AccountR
     for part in parts {
         let mut routes = routes(&part, signers);
         let first = routes.pop();
-        let ids = || FreshIds {
+        let ids = || NewIds {
             message: deps.new_id(MessageId::from_parts),
             contact: deps.new_id(ContactId::from_parts),
             media: deps.new_id(MediaId::from_parts),
@@ -149,13 +151,13 @@ pub(crate) fn routed(deps: &Deps, parts: Vec<HeardPart>, signers: &[Arc<AccountR
 
 /// Whom a part concerns: the account of its number; without one, each workspace with an account of that WhatsApp
 /// Business Account.
-fn routes(part: &HeardPart, signers: &[Arc<AccountRecord>]) -> Vec<Route> {
-    let to = |record: &Arc<AccountRecord>, account: Option<AccountId>| Route {
+fn routes(part: &HeardPart, signers: &[Arc<AccountRecord>]) -> Vec<ChangeRoute> {
+    let to = |record: &Arc<AccountRecord>, account: Option<AccountId>| ChangeRoute {
         workspace: record.account.workspace,
         waba_id: record.account.waba_id.clone(),
         account,
     };
-    let mut routes: Vec<Route> = Vec::new();
+    let mut routes: Vec<ChangeRoute> = Vec::new();
     if let Some(number) = &part.phone_number_id {
         let record = signers.iter().find(|record| record.account.phone_number_id == *number);
         routes.extend(record.map(|record| to(record, Some(record.account.id))));
@@ -185,7 +187,7 @@ pub(crate) fn with_new_words(parts: &[RoutedPart]) -> Vec<Place> {
 }
 
 /// Does what follows from a POST outside its transaction.
-pub(crate) async fn follow_up(deps: &Arc<Deps>, ingested: Ingested, renamed: Vec<Place>) {
+pub(crate) async fn follow_up(deps: &Arc<Deps>, ingested: IngestResult, renamed: Vec<Place>) {
     if (ingested.has_template_changes || ingested.has_account_changes)
         && let Err(error) = directory::refresh(deps).await
     {

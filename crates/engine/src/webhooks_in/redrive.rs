@@ -10,15 +10,15 @@
 use std::sync::Arc;
 
 use crate::Deps;
-use crate::ports::{AccountRecord, Ingested, KeptPost, KeptPosts, Post, StoreError};
+use crate::ports::{AccountRecord, IngestResult, PayloadQuery, Post, StoreError, StoredPayload};
 use crate::webhooks_in::ingest::{HeardPart, follow_up, routed, with_new_words};
 
 /// Some of the POSTs that are kept, in the order in which they came.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn kept(deps: &Deps, wanted: &KeptPosts) -> Result<Vec<KeptPost>, StoreError> {
-    deps.messages.posts(wanted).await
+pub async fn kept(deps: &Deps, wanted: &PayloadQuery) -> Result<Vec<StoredPayload>, StoreError> {
+    deps.messages.list_payloads(wanted).await
 }
 
 /// Takes a kept POST once more. `verified` are the accounts whose secret verifies its signature by now.
@@ -27,10 +27,10 @@ pub async fn kept(deps: &Deps, wanted: &KeptPosts) -> Result<Vec<KeptPost>, Stor
 /// When the store cannot be written.
 pub async fn again(
     deps: &Arc<Deps>,
-    kept: KeptPost,
+    kept: StoredPayload,
     parts: Vec<HeardPart>,
     verified: &[Arc<AccountRecord>],
-) -> Result<Ingested, StoreError> {
+) -> Result<IngestResult, StoreError> {
     let directory = deps.directory.current();
     let has_signed = |record: &&Arc<AccountRecord>| {
         let id = record.account.id;
@@ -39,9 +39,9 @@ pub async fn again(
     let signers: Vec<_> = directory.accounts.iter().filter(has_signed).cloned().collect();
     let parts = routed(deps, parts, &signers);
     let renamed = with_new_words(&parts);
-    let KeptPost { again, body, proof } = kept;
+    let StoredPayload { again, body, proof } = kept;
     let post = Post { body, parts, proof, again: Some(again), now: deps.now() };
-    let ingested = deps.messages.ingest(post).await?;
+    let ingested = deps.messages.ingest_payload(post).await?;
     follow_up(deps, ingested, renamed).await;
     Ok(ingested)
 }

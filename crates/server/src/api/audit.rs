@@ -37,6 +37,6 @@ pub(crate) async fn list_acts(
         };
         (filter, list::page_request("audit", fields))
     })?;
-    let found = deps.access.audit(caller.workspace(), &filter, page).await?;
+    let found = deps.access.list_audit_entries(caller.workspace(), &filter, page).await?;
     Ok(list::page("audit", page, found, show::act))
 }

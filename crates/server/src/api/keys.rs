@@ -12,7 +12,7 @@ use domain::id::KeyId;
 use engine::Deps;
 use engine::access::api_key::grant;
 use engine::access::api_key::grant::KeyWish;
-use engine::ports::{KeyFilter, PageRequest, PageStart};
+use engine::ports::{ApiKeyFilter, PageRequest, PageStart};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -41,7 +41,8 @@ pub(crate) async fn list_keys(
     let (search, page) = body::read(&query, |fields| {
         (fields.optional("search").string(1..=200).map(str::to_owned), list::page_request("api_keys", fields))
     })?;
-    let found = deps.access.keys(caller.workspace(), &KeyFilter { id: None, search }, page).await?;
+    let found =
+        deps.access.list_api_keys(caller.workspace(), &ApiKeyFilter { id: None, search }, page).await?;
     Ok(list::page("api_keys", page, found, |key| show::key(&key)))
 }
 
@@ -53,9 +54,15 @@ pub(crate) async fn get_key(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     body::no_query(query.as_deref())?;
-    let filter = KeyFilter { id: Some(key_id(&id)?), search: None };
+    let filter = ApiKeyFilter { id: Some(key_id(&id)?), search: None };
     let one = PageRequest { per_page: 1, start: PageStart::Page(1) };
-    let found = deps.access.keys(caller.workspace(), &filter, one).await?.rows.pop().ok_or_else(not_found)?;
+    let found = deps
+        .access
+        .list_api_keys(caller.workspace(), &filter, one)
+        .await?
+        .rows
+        .pop()
+        .ok_or_else(not_found)?;
     Ok(answer::success(StatusCode::OK, &show::key(&found)))
 }
 

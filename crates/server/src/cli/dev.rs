@@ -21,9 +21,9 @@ use super::place::make_sandbox;
 use super::serve::listen;
 use super::signals::Signals;
 use super::terminal::{Palette, complain, say, say_json};
-use crate::chance::OsChance;
 use crate::clock::SystemClock;
 use crate::config::{Config, Loaded};
+use crate::random::OsRandom;
 use crate::run::{self, OpenOptions, Web};
 
 #[derive(Debug, Args)]
@@ -49,7 +49,7 @@ impl Dev {
         config.simulator.listen =
             sim_listener.local_addr().context("asking for the address that was taken")?;
         config.keep_simulator_local();
-        make_sandbox(&mut config, &OsChance::new())?;
+        make_sandbox(&mut config, &OsRandom::new())?;
 
         let clock = Arc::new(SystemClock::new());
         let sim = simulator(&config, &clock)?;

@@ -5,8 +5,8 @@ use domain::access::permission::Role;
 use domain::access::user::User;
 use domain::id::{UserId, WorkspaceId};
 use engine::ports::{
-    Credentials, NewSession, Page, PageRequest, SessionDigest, StoredSession, UserChange, UserEnd,
-    UserFilter, Whose,
+    CredentialsQuery, NewSession, Page, PageRequest, SessionDigest, StoredSession, UpdateUserResult,
+    UserCredentials, UserFilter, UserUpdate,
 };
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -112,10 +112,12 @@ fn end_sessions(connection: &Connection, user: &User) -> SqlResult<()> {
     Ok(())
 }
 
-pub(crate) fn put(connection: &Connection, change: &UserChange, act: &Act) -> SqlResult<UserEnd> {
-    let Some(before) = one(connection, change.workspace, change.id)? else { return Ok(UserEnd::Gone) };
+pub(crate) fn put(connection: &Connection, change: &UserUpdate, act: &Act) -> SqlResult<UpdateUserResult> {
+    let Some(before) = one(connection, change.workspace, change.id)? else {
+        return Ok(UpdateUserResult::Gone);
+    };
     if before.role != change.seen_role {
-        return Ok(UserEnd::Stale);
+        return Ok(UpdateUserResult::Stale);
     }
     let after = User {
         email: change.email.clone().unwrap_or_else(|| before.email.clone()),
@@ -126,7 +128,7 @@ pub(crate) fn put(connection: &Connection, change: &UserChange, act: &Act) -> Sq
         ..before.clone()
     };
     if is_active_owner(&before) && !is_active_owner(&after) && !has_another_owner(connection, &before)? {
-        return Ok(UserEnd::LastOwner);
+        return Ok(UpdateUserResult::LastOwner);
     }
     connection
         .prepare_cached(
@@ -150,7 +152,7 @@ pub(crate) fn put(connection: &Connection, change: &UserChange, act: &Act) -> Sq
         end_sessions(connection, &after)?;
     }
     audit::write(connection, act)?;
-    Ok(UserEnd::Done(after))
+    Ok(UpdateUserResult::Done(after))
 }
 
 pub(crate) fn remove(
@@ -158,26 +160,29 @@ pub(crate) fn remove(
     (workspace, id): (WorkspaceId, UserId),
     seen_role: Role,
     act: &Act,
-) -> SqlResult<UserEnd> {
-    let Some(user) = one(connection, workspace, id)? else { return Ok(UserEnd::Gone) };
+) -> SqlResult<UpdateUserResult> {
+    let Some(user) = one(connection, workspace, id)? else { return Ok(UpdateUserResult::Gone) };
     if user.role != seen_role {
-        return Ok(UserEnd::Stale);
+        return Ok(UpdateUserResult::Stale);
     }
     if is_active_owner(&user) && !has_another_owner(connection, &user)? {
-        return Ok(UserEnd::LastOwner);
+        return Ok(UpdateUserResult::LastOwner);
     }
     end_sessions(connection, &user)?;
     connection
         .prepare_cached("delete from users where workspace_id = ?1 and id = ?2")?
         .execute((workspace.as_bytes(), id.as_bytes()))?;
     audit::write(connection, act)?;
-    Ok(UserEnd::Done(user))
+    Ok(UpdateUserResult::Done(user))
 }
 
-pub(crate) fn credentials(connection: &Connection, whose: &Whose) -> SqlResult<Option<Credentials>> {
+pub(crate) fn credentials(
+    connection: &Connection,
+    whose: &CredentialsQuery,
+) -> SqlResult<Option<UserCredentials>> {
     let id: Option<([u8; 16], [u8; 16])> = match whose {
-        Whose::Id(workspace, id) => Some((*workspace.as_bytes(), *id.as_bytes())),
-        Whose::Email { email, only, first } => connection
+        CredentialsQuery::Id(workspace, id) => Some((*workspace.as_bytes(), *id.as_bytes())),
+        CredentialsQuery::Email { email, only, first } => connection
             .prepare_cached(
                 "select workspace_id, id from users
                  where email_key = ?1 and (?2 is null or workspace_id = ?2)
@@ -195,7 +200,7 @@ pub(crate) fn credentials(connection: &Connection, whose: &Whose) -> SqlResult<O
     let password_hash = connection
         .prepare_cached("select password_hash from users where workspace_id = ?1 and id = ?2")?
         .query_row((workspace.as_bytes(), id.as_bytes()), |row| row.get(0))?;
-    Ok(Some(Credentials { user, password_hash }))
+    Ok(Some(UserCredentials { user, password_hash }))
 }
 
 pub(crate) fn session_add(connection: &Connection, new: &NewSession, act: &Act) -> SqlResult<bool> {

@@ -3,7 +3,7 @@
 use domain::events::AccountChange;
 use domain::id::{AccountId, WorkspaceId};
 use domain::webhooks_in::update::{AccountUpdate, HoldCause, HoldChange};
-use engine::ports::{Route, RoutedPart};
+use engine::ports::{ChangeRoute, RoutedPart};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -17,7 +17,7 @@ use crate::webhooks_in::update_watermarks::is_latest;
 /// Applies an update and tells it. `true`: an account changed.
 pub(crate) fn apply(
     connection: &Connection,
-    (route, part): (&Route, &RoutedPart),
+    (route, part): (&ChangeRoute, &RoutedPart),
     update: &AccountUpdate,
     now: Timestamp,
 ) -> SqlResult<bool> {

@@ -10,8 +10,8 @@ use domain::check::Change;
 use domain::events::AccountChange;
 use domain::id::{AccountId, KeyId, WorkspaceId};
 use engine::ports::{
-    AccountChanges, AccountRecord, Directory, KeyFilter, NewAccount, NumberInfo, Page, PageRequest, Removal,
-    Revision, Rotation,
+    AccountChanges, AccountRecord, ApiKeyFilter, ApiKeyRotation, DeleteAccountResult, Directory, NewAccount,
+    Page, PageRequest, PhoneNumberInfo, Revision,
 };
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -160,7 +160,7 @@ fn key(cells: &mut Cells<'_>) -> SqlResult<ApiKey> {
 pub(crate) fn key_page(
     connection: &Connection,
     workspace: WorkspaceId,
-    filter: &KeyFilter,
+    filter: &ApiKeyFilter,
     page: PageRequest,
 ) -> SqlResult<Page<ApiKey>> {
     let mut list = List::of("api_keys", KEY_COLUMNS, Order::NewestFirst);
@@ -232,7 +232,7 @@ pub(crate) fn account_remove(
     id: AccountId,
     is_forced: bool,
     act: &Act,
-) -> SqlResult<Removal> {
+) -> SqlResult<DeleteAccountResult> {
     let keys = (workspace.as_bytes(), id.as_bytes());
     let known: Option<(bool, bool)> = connection
         .prepare_cached(
@@ -241,10 +241,10 @@ pub(crate) fn account_remove(
         )?
         .query_row(keys, |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let Some((was_default, is_sandbox)) = known else { return Ok(Removal::NotFound) };
+    let Some((was_default, is_sandbox)) = known else { return Ok(DeleteAccountResult::NotFound) };
     let n_waiting = queue_depth::of(connection, id)?;
     if n_waiting > 0 && !is_forced {
-        return Ok(Removal::Busy(n_waiting));
+        return Ok(DeleteAccountResult::HasQueuedMessages(n_waiting));
     }
     connection
         .prepare_cached(
@@ -266,7 +266,7 @@ pub(crate) fn account_remove(
     }
     audit::write(connection, act)?;
     bump(connection, "directory")?;
-    Ok(Removal::Removed)
+    Ok(DeleteAccountResult::Deleted)
 }
 
 /// Changes an account. `false`: there is none.
@@ -410,7 +410,7 @@ pub(crate) fn account_describe(
     connection: &Connection,
     workspace: WorkspaceId,
     id: AccountId,
-    number: &NumberInfo,
+    number: &PhoneNumberInfo,
     now: Timestamp,
 ) -> SqlResult<()> {
     let before = described(connection, workspace, id)?;
@@ -469,8 +469,8 @@ pub(crate) fn key_add(connection: &Connection, key: &ApiKey, act: &Act) -> SqlRe
 }
 
 /// Puts a key in the place of another. `false`: that one is gone, over or was replaced before.
-pub(crate) fn key_rotate(connection: &Connection, rotation: &Rotation, act: &Act) -> SqlResult<bool> {
-    let Rotation { new, old, old_expires_at, now } = rotation;
+pub(crate) fn key_rotate(connection: &Connection, rotation: &ApiKeyRotation, act: &Act) -> SqlResult<bool> {
+    let ApiKeyRotation { new, old, old_expires_at, now } = rotation;
     let n_rows = connection
         .prepare_cached(
             "update api_keys set replaced_by = ?3, expires_at = min(coalesce(expires_at, ?4), ?4)

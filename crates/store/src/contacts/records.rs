@@ -11,7 +11,7 @@ use domain::id::{AccountId, ContactId, WorkspaceId};
 use domain::json::Object;
 use domain::messages::window::Window;
 use engine::ports::{
-    Contact, ContactEnd, ContactFilter, ContactPut, ContactTarget, Page, PageRequest, Windows,
+    Contact, ContactFilter, ContactTarget, ContactUpsert, Page, PageRequest, UpsertContactResult, Windows,
 };
 use jiff::Timestamp;
 use rusqlite::types::Value;
@@ -309,9 +309,9 @@ fn set<T>(place: &mut Option<String>, change: Change<T>, text: impl FnOnce(T) ->
 pub(crate) fn put_all(
     connection: &Connection,
     workspace: WorkspaceId,
-    puts: &[ContactPut],
+    puts: &[ContactUpsert],
     (act, now): (Option<&Act>, Timestamp),
-) -> SqlResult<Vec<ContactEnd>> {
+) -> SqlResult<Vec<UpsertContactResult>> {
     connection.prepare_cached("savepoint contacts")?.execute(())?;
     let ends: SqlResult<Vec<_>> = puts.iter().map(|put| put_one(connection, workspace, put, now)).collect();
     if act.is_none() {
@@ -326,24 +326,24 @@ pub(crate) fn put_all(
 }
 
 /// Writes down in the audit log what was done: ids and counts, no names and no numbers.
-fn write_down(connection: &Connection, act: &Act, ends: &[ContactEnd]) -> SqlResult<()> {
+fn write_down(connection: &Connection, act: &Act, ends: &[UpsertContactResult]) -> SqlResult<()> {
     let (mut n_created, mut n_updated) = (0_i64, 0_i64);
     let mut changed = None;
     for end in ends {
         match end {
-            ContactEnd::Created(contact) => {
+            UpsertContactResult::Created(contact) => {
                 n_created += 1;
                 changed = Some((contact.id, Action::ContactAdded));
             }
-            ContactEnd::Updated(contact) => {
+            UpsertContactResult::Updated(contact) => {
                 n_updated += 1;
                 changed = Some((contact.id, Action::ContactChanged));
             }
-            ContactEnd::Unchanged(_)
-            | ContactEnd::Taken(_)
-            | ContactEnd::NotFound
-            | ContactEnd::Nameless
-            | ContactEnd::TooManyFields(_) => {}
+            UpsertContactResult::Unchanged(_)
+            | UpsertContactResult::Conflict(_)
+            | UpsertContactResult::NotFound
+            | UpsertContactResult::NoIdentifier
+            | UpsertContactResult::TooManyFields(_) => {}
         }
     }
     let Some((id, action)) = changed else { return Ok(()) };
@@ -360,26 +360,28 @@ fn write_down(connection: &Connection, act: &Act, ends: &[ContactEnd]) -> SqlRes
 fn put_one(
     connection: &Connection,
     workspace: WorkspaceId,
-    put: &ContactPut,
+    put: &ContactUpsert,
     now: Timestamp,
-) -> SqlResult<ContactEnd> {
+) -> SqlResult<UpsertContactResult> {
     let change = &put.change;
     let owner = owner(connection, workspace, change)?;
     let known = match (put.target, owner) {
         (ContactTarget::New, Owner::One(taken)) | (_, Owner::Two(taken)) => {
-            return Ok(ContactEnd::Taken(taken));
+            return Ok(UpsertContactResult::Conflict(taken));
         }
-        (ContactTarget::Known(id), Owner::One(taken)) if taken != id => return Ok(ContactEnd::Taken(taken)),
-        (ContactTarget::Known(id), _) => Some(id),
-        (ContactTarget::Whoever, Owner::One(id)) => Some(id),
-        (ContactTarget::New | ContactTarget::Whoever, Owner::Nobody) => None,
+        (ContactTarget::Existing(id), Owner::One(taken)) if taken != id => {
+            return Ok(UpsertContactResult::Conflict(taken));
+        }
+        (ContactTarget::Existing(id), _) => Some(id),
+        (ContactTarget::Matching, Owner::One(id)) => Some(id),
+        (ContactTarget::New | ContactTarget::Matching, Owner::Nobody) => None,
     };
     let Some(id) = known else { return create(connection, workspace, put, now) };
     let Some((before, profile_name)) = Card::read(connection, workspace, id)? else {
-        return Ok(ContactEnd::NotFound);
+        return Ok(UpsertContactResult::NotFound);
     };
     let mut after = before.after(change, profile_name.as_deref(), (put.reason, now));
-    if put.target == ContactTarget::Whoever && is_same_number(&before, &after) {
+    if put.target == ContactTarget::Matching && is_same_number(&before, &after) {
         // Another spelling of a number that we know: Meta's own stays.
         after.wa_id.clone_from(&before.wa_id);
     }
@@ -388,7 +390,7 @@ fn put_one(
     }
     let changes = before.changes(&after);
     if changes.is_empty() {
-        return Ok(ContactEnd::Unchanged(shown(connection, workspace, id)?));
+        return Ok(UpsertContactResult::Unchanged(shown(connection, workspace, id)?));
     }
     after.write(connection, workspace, id, now)?;
     if before.wa_id != after.wa_id {
@@ -398,15 +400,15 @@ fn put_one(
         retag(connection, workspace, id, &after.tags)?;
     }
     event_payloads::person(connection, (workspace, None), id, (&changes, None), now)?;
-    Ok(ContactEnd::Updated(shown(connection, workspace, id)?))
+    Ok(UpsertContactResult::Updated(shown(connection, workspace, id)?))
 }
 
 fn create(
     connection: &Connection,
     workspace: WorkspaceId,
-    put: &ContactPut,
+    put: &ContactUpsert,
     now: Timestamp,
-) -> SqlResult<ContactEnd> {
+) -> SqlResult<UpsertContactResult> {
     let card = Card::empty().after(&put.change, None, (put.reason, now));
     if let Some(end) = unfit(&card) {
         return Ok(end);
@@ -423,7 +425,7 @@ fn create(
     }
     retag(connection, workspace, id, &card.tags)?;
     event_payloads::person(connection, (workspace, None), id, (&[], None), now)?;
-    Ok(ContactEnd::Created(shown(connection, workspace, id)?))
+    Ok(UpsertContactResult::Created(shown(connection, workspace, id)?))
 }
 
 fn shown(connection: &Connection, workspace: WorkspaceId, id: ContactId) -> SqlResult<Contact> {
@@ -431,12 +433,12 @@ fn shown(connection: &Connection, workspace: WorkspaceId, id: ContactId) -> SqlR
 }
 
 /// Why a card cannot be.
-fn unfit(card: &Card) -> Option<ContactEnd> {
+fn unfit(card: &Card) -> Option<UpsertContactResult> {
     if card.wa_id.is_none() && card.user_id.is_none() {
-        return Some(ContactEnd::Nameless);
+        return Some(UpsertContactResult::NoIdentifier);
     }
     let n_fields = card.custom_fields.len();
-    (n_fields > MAX_CUSTOM_FIELDS).then_some(ContactEnd::TooManyFields(n_fields))
+    (n_fields > MAX_CUSTOM_FIELDS).then_some(UpsertContactResult::TooManyFields(n_fields))
 }
 
 /// Who has the number and the user id of a change.

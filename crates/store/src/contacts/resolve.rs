@@ -56,7 +56,7 @@ pub(crate) fn find(
         }))
     };
     match recipient {
-        Recipient::User(user) => look(BY_USER, user.as_str()),
+        Recipient::Bsuid(user) => look(BY_USER, user.as_str()),
         Recipient::Phone(number) => {
             if let Some(found) = look(BY_NUMBER, number.digits())? {
                 return Ok(Some(found));

@@ -9,7 +9,7 @@
 
 use domain::id::{MessageId, WorkspaceId};
 use domain::messages::message::Status;
-use engine::ports::{Overdue, SweepPlace, Swept};
+use engine::ports::{ExpiredRows, RetentionCursor, RetentionTarget};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -29,15 +29,15 @@ enum Seen {
 
 pub(crate) fn overdue(
     connection: &Connection,
-    what: Swept,
+    what: RetentionTarget,
     before: Timestamp,
-    after: SweepPlace,
+    after: RetentionCursor,
     limit: u32,
-) -> SqlResult<Overdue> {
+) -> SqlResult<ExpiredRows> {
     let after = after.0;
     match what {
-        Swept::Messages(workspace) => messages(connection, workspace, before, (after, limit)),
-        Swept::Events(workspace) => {
+        RetentionTarget::Messages(workspace) => messages(connection, workspace, before, (after, limit)),
+        RetentionTarget::Events(workspace) => {
             let sql = "select seq, at from events where workspace_id = ?1 and seq > ?2 and seq <= ?4
                        order by seq limit ?3";
             let end = handed_out(connection, workspace)?;
@@ -45,15 +45,15 @@ pub(crate) fn overdue(
                 by_age(cells.get()?, cells.at()?, before)
             })
         }
-        Swept::Deliveries(workspace) => deliveries(connection, workspace, before, (after, limit)),
-        Swept::Audit(workspace) => {
+        RetentionTarget::Deliveries(workspace) => deliveries(connection, workspace, before, (after, limit)),
+        RetentionTarget::Audit(workspace) => {
             let sql = "select seq, at from audit where workspace_id = ?1 and seq > ?2
                        and seq < (select max(seq) from audit) order by seq limit ?3";
             walk(connection, sql, params![workspace.as_bytes(), after, limit], limit, |cells| {
                 by_age(cells.get()?, cells.at()?, before)
             })
         }
-        Swept::EarlyReports => {
+        RetentionTarget::PendingStatuses => {
             // Those of one post were heard at one time: they go together.
             let sql = "select distinct heard_at, heard_at from early_reports where heard_at > ?1
                        order by heard_at limit ?2";
@@ -61,14 +61,14 @@ pub(crate) fn overdue(
                 by_age(cells.get()?, cells.at()?, before)
             })
         }
-        Swept::KeptParts => {
+        RetentionTarget::WebhookChanges => {
             let sql = "select seq, received_at from kept_parts where seq > ?1
                        and seq < (select max(seq) from kept_parts) order by seq limit ?2";
             walk(connection, sql, params![after, limit], limit, |cells| {
                 by_age(cells.get()?, cells.at()?, before)
             })
         }
-        Swept::Posts => posts(connection, before, (after, limit)),
+        RetentionTarget::WebhookPayloads => posts(connection, before, (after, limit)),
     }
 }
 
@@ -78,10 +78,10 @@ fn walk(
     parameters: impl rusqlite::Params,
     limit: u32,
     mut judge: impl FnMut(&mut Cells<'_>) -> SqlResult<Seen>,
-) -> SqlResult<Overdue> {
+) -> SqlResult<ExpiredRows> {
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(parameters)?;
-    let mut found = Overdue::default();
+    let mut found = ExpiredRows::default();
     let mut n_seen = 0;
     while let Some(row) = rows.next()? {
         n_seen += 1;
@@ -91,9 +91,9 @@ fn walk(
                 position
             }
             Seen::Needed(position) => position,
-            Seen::Young => return Ok(Overdue { next: None, ..found }),
+            Seen::Young => return Ok(ExpiredRows { next: None, ..found }),
         };
-        found.next = Some(SweepPlace(position)).filter(|_| n_seen == limit);
+        found.next = Some(RetentionCursor(position)).filter(|_| n_seen == limit);
     }
     Ok(found)
 }
@@ -122,7 +122,7 @@ fn messages(
     workspace: WorkspaceId,
     before: Timestamp,
     (after, limit): (i64, u32),
-) -> SqlResult<Overdue> {
+) -> SqlResult<ExpiredRows> {
     let sql = "select seq, created_at, updated_at, status, worker_id is not null from messages
                where workspace_id = ?1 and seq > ?2 and seq < (select max(seq) from messages)
                order by seq limit ?3";
@@ -143,7 +143,7 @@ fn deliveries(
     workspace: WorkspaceId,
     before: Timestamp,
     (after, limit): (i64, u32),
-) -> SqlResult<Overdue> {
+) -> SqlResult<ExpiredRows> {
     let sql =
         "select seq, created_at, coalesce(at, created_at), status in ('succeeded', 'dead') from deliveries
                where workspace_id = ?1 and seq > ?2
@@ -167,7 +167,7 @@ const IS_POINTLESS: &str = "not exists (select 1 from messages where post_seq = 
     and not exists (select 1 from early_reports where post_seq = posts.seq)
     and not exists (select 1 from kept_parts where post_seq = posts.seq)";
 
-fn posts(connection: &Connection, before: Timestamp, (after, limit): (i64, u32)) -> SqlResult<Overdue> {
+fn posts(connection: &Connection, before: Timestamp, (after, limit): (i64, u32)) -> SqlResult<ExpiredRows> {
     let sql = format!(
         "select seq, received_at, {IS_POINTLESS} from posts
          where seq > ?1 and seq < (select max(seq) from posts) order by seq limit ?2"
@@ -207,7 +207,7 @@ fn handed_out(connection: &Connection, workspace: WorkspaceId) -> SqlResult<i64>
 
 pub(crate) fn discard(
     connection: &Connection,
-    what: Swept,
+    what: RetentionTarget,
     before: Timestamp,
     rows: &[i64],
 ) -> SqlResult<u32> {
@@ -215,8 +215,8 @@ pub(crate) fn discard(
     let mut n_gone = 0;
     for row in rows {
         n_gone += match what {
-            Swept::Messages(workspace) => discard_message(connection, workspace, *row, at)?,
-            Swept::Events(workspace) => {
+            RetentionTarget::Messages(workspace) => discard_message(connection, workspace, *row, at)?,
+            RetentionTarget::Events(workspace) => {
                 let end = handed_out(connection, workspace)?;
                 connection
                     .prepare_cached(
@@ -224,23 +224,23 @@ pub(crate) fn discard(
                     )?
                     .execute((workspace.as_bytes(), row, end, at))?
             }
-            Swept::Deliveries(workspace) => connection
+            RetentionTarget::Deliveries(workspace) => connection
                 .prepare_cached(
                     "delete from deliveries
                      where workspace_id = ?1 and seq = ?2 and status in ('succeeded', 'dead')
                        and coalesce(at, created_at) < ?3",
                 )?
                 .execute((workspace.as_bytes(), row, at))?,
-            Swept::Audit(workspace) => connection
+            RetentionTarget::Audit(workspace) => connection
                 .prepare_cached("delete from audit where workspace_id = ?1 and seq = ?2 and at < ?3")?
                 .execute((workspace.as_bytes(), row, at))?,
-            Swept::EarlyReports => connection
+            RetentionTarget::PendingStatuses => connection
                 .prepare_cached("delete from early_reports where heard_at = ?1 and heard_at < ?2")?
                 .execute((row, at))?,
-            Swept::KeptParts => connection
+            RetentionTarget::WebhookChanges => connection
                 .prepare_cached("delete from kept_parts where seq = ?1 and received_at < ?2")?
                 .execute((row, at))?,
-            Swept::Posts => connection
+            RetentionTarget::WebhookPayloads => connection
                 .prepare_cached(&format!(
                     "delete from posts where seq = ?1 and received_at < ?2 and {IS_POINTLESS}"
                 ))?

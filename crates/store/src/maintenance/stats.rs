@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use domain::id::AccountId;
-use engine::ports::{Figures, QueueFigures};
+use engine::ports::{QueueStats, StoreStats};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
@@ -23,14 +23,14 @@ const DUE: &str = "select due_at from messages
     where account_id = ?1 and status = 'queued' and worker_id is null and waiting_for is null and due_at <= ?2
     order by due_at limit 1";
 
-pub(crate) fn read(connection: &Connection, path: &Path, now: Timestamp) -> SqlResult<Figures> {
-    let mut figures = Figures { database_bytes: database_bytes(connection)?, ..Figures::default() };
+pub(crate) fn read(connection: &Connection, path: &Path, now: Timestamp) -> SqlResult<StoreStats> {
+    let mut figures = StoreStats { database_bytes: database_bytes(connection)?, ..StoreStats::default() };
     let mut wal = path.as_os_str().to_owned();
     wal.push("-wal");
     // A log that is not there has no bytes.
     figures.wal_bytes = std::fs::metadata(wal).map_or(0, |file| file.len());
     for (account, n_messages) in queue_depth::all(connection)? {
-        let queue = QueueFigures {
+        let queue = QueueStats {
             n_messages,
             n_held_back: n_held_back(connection, account)?,
             due_since: due_since(connection, account, now)?,

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use domain::id::{MediaId, WorkspaceId};
 use engine::ports::{
-    BlobKey, ClaimToken, ClaimedMedia, FetchEnd, Kept, MediaClaimRequest, MediaRecords, NewMedia, Settled,
-    StoreError, StoredMedia, UploadKey, WholeMedia,
+    BlobKey, FinishMediaResult, LeaseCheck, LeaseToken, LeasedMedia, MediaFetchResult, MediaLeaseRequest,
+    MediaRecords, NewMedia, ReceivedMedia, StoreError, StoredMedia, UploadKey,
 };
 use jiff::Timestamp;
 
@@ -13,45 +13,49 @@ use crate::sqlite::SqliteStore;
 
 #[async_trait]
 impl MediaRecords for SqliteStore {
-    async fn media_claim(&self, request: MediaClaimRequest) -> Result<Vec<ClaimedMedia>, StoreError> {
+    async fn lease_media(&self, request: MediaLeaseRequest) -> Result<Vec<LeasedMedia>, StoreError> {
         self.write("claiming files to fetch", move |tx| records::claim(tx, &request)).await
     }
 
-    async fn media_settle(
+    async fn finish_media_fetch(
         &self,
         key: BlobKey,
-        token: ClaimToken,
-        end: FetchEnd,
-    ) -> Result<Settled, StoreError> {
+        token: LeaseToken,
+        end: MediaFetchResult,
+    ) -> Result<LeaseCheck, StoreError> {
         self.write("settling a fetch", move |tx| records::settle(tx, key, token, &end)).await
     }
 
-    async fn media_begin(&self, new: NewMedia) -> Result<(), StoreError> {
+    async fn insert_media(&self, new: NewMedia) -> Result<(), StoreError> {
         self.write("beginning to take a file", move |tx| records::begin(tx, &new)).await
     }
 
-    async fn media_finish(&self, whole: WholeMedia) -> Result<Kept, StoreError> {
+    async fn finish_media(&self, whole: ReceivedMedia) -> Result<FinishMediaResult, StoreError> {
         self.write("keeping a file", move |tx| records::finish(tx, &whole)).await
     }
 
-    async fn media_abandon(&self, key: BlobKey) -> Result<(), StoreError> {
+    async fn delete_incomplete_media(&self, key: BlobKey) -> Result<(), StoreError> {
         self.write("giving up a file", move |tx| records::abandon(tx, key)).await
     }
 
-    async fn media(&self, workspace: WorkspaceId, id: MediaId) -> Result<Option<StoredMedia>, StoreError> {
+    async fn get_media(
+        &self,
+        workspace: WorkspaceId,
+        id: MediaId,
+    ) -> Result<Option<StoredMedia>, StoreError> {
         self.read("reading a file's row", move |connection| records::one(connection, workspace, id)).await
     }
 
-    async fn media_hold(&self, key: BlobKey, until: Timestamp) -> Result<bool, StoreError> {
+    async fn retain_media(&self, key: BlobKey, until: Timestamp) -> Result<bool, StoreError> {
         self.write("keeping a file longer", move |tx| records::hold(tx, key, until)).await
     }
 
-    async fn media_upload(&self, key: &UploadKey, now: Timestamp) -> Result<Option<String>, StoreError> {
+    async fn get_media_upload(&self, key: &UploadKey, now: Timestamp) -> Result<Option<String>, StoreError> {
         let key = key.clone();
         self.read("looking for an upload", move |connection| records::upload(connection, &key, now)).await
     }
 
-    async fn media_uploaded(
+    async fn insert_media_upload(
         &self,
         key: &UploadKey,
         meta_id: &str,
@@ -65,11 +69,11 @@ impl MediaRecords for SqliteStore {
         .await
     }
 
-    async fn media_gone(&self, now: Timestamp, limit: u32) -> Result<Vec<BlobKey>, StoreError> {
+    async fn expire_media(&self, now: Timestamp, limit: u32) -> Result<Vec<BlobKey>, StoreError> {
         self.write("marking files that are over", move |tx| records::gone(tx, now, limit)).await
     }
 
-    async fn media_forget(&self, key: BlobKey) -> Result<(), StoreError> {
+    async fn delete_media(&self, key: BlobKey) -> Result<(), StoreError> {
         self.write("forgetting a file", move |tx| records::forget(tx, key)).await
     }
 }

@@ -6,8 +6,8 @@ use domain::id::{AccountId, MediaId, MessageId, WorkspaceId};
 use domain::media::announced;
 use domain::webhooks_in::update::Inbound;
 use engine::ports::{
-    BlobKey, ClaimToken, ClaimedMedia, FetchEnd, Kept, MediaClaimRequest, MediaOrigin, MediaState, NewMedia,
-    Settled, StoredMedia, UploadKey, WholeMedia,
+    BlobKey, FinishMediaResult, LeaseCheck, LeaseToken, LeasedMedia, MediaFetchResult, MediaLeaseRequest,
+    MediaOrigin, MediaState, NewMedia, ReceivedMedia, StoredMedia, UploadKey,
 };
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -88,7 +88,7 @@ pub(crate) fn announce(
     Ok(state == MediaState::Pending)
 }
 
-pub(crate) fn claim(connection: &Connection, request: &MediaClaimRequest) -> SqlResult<Vec<ClaimedMedia>> {
+pub(crate) fn claim(connection: &Connection, request: &MediaLeaseRequest) -> SqlResult<Vec<LeasedMedia>> {
     connection
         .prepare_cached(
             "update media set worker_id = null, claim_token = null, claimed_until = null
@@ -114,7 +114,7 @@ pub(crate) fn claim(connection: &Connection, request: &MediaClaimRequest) -> Sql
             && let Some(row) = rows.next()?
         {
             let mut cells = Cells::new("media", row);
-            let media = ClaimedMedia {
+            let media = LeasedMedia {
                 id: cells.id()?,
                 workspace: cells.id()?,
                 account: cells.id()?,
@@ -123,7 +123,7 @@ pub(crate) fn claim(connection: &Connection, request: &MediaClaimRequest) -> Sql
                 sha256: cells.get()?,
                 n_failures: cells.get()?,
                 created_at: cells.at()?,
-                token: ClaimToken(0),
+                token: LeaseToken(0),
             };
             if !request.busy.contains(&media.account) {
                 due.push(media);
@@ -145,7 +145,7 @@ pub(crate) fn claim(connection: &Connection, request: &MediaClaimRequest) -> Sql
                 token.0,
                 micros(request.until),
             ])?;
-        claimed.push(ClaimedMedia { token: *token, ..media });
+        claimed.push(LeasedMedia { token: *token, ..media });
     }
     Ok(claimed)
 }
@@ -153,12 +153,12 @@ pub(crate) fn claim(connection: &Connection, request: &MediaClaimRequest) -> Sql
 pub(crate) fn settle(
     connection: &Connection,
     key: BlobKey,
-    token: ClaimToken,
-    end: &FetchEnd,
-) -> SqlResult<Settled> {
+    token: LeaseToken,
+    end: &MediaFetchResult,
+) -> SqlResult<LeaseCheck> {
     let keys = (key.workspace.as_bytes(), key.media.as_bytes(), token.0);
     let n_rows = match end {
-        FetchEnd::Ready { sha256, size, mime_type, expires_at } => connection
+        MediaFetchResult::Ready { sha256, size, mime_type, expires_at } => connection
             .prepare_cached(
                 "update media
                  set state = 'ready', sha256 = ?4, size = ?5, mime_type = ?6, expires_at = ?7, reason = null,
@@ -174,7 +174,7 @@ pub(crate) fn settle(
                 mime_type,
                 expires_at.map(micros)
             ])?,
-        FetchEnd::Again { due_at, reason } => connection
+        MediaFetchResult::Retry { due_at, reason } => connection
             .prepare_cached(
                 "update media
                  set due_at = ?4, reason = ?5, n_failures = n_failures + 1,
@@ -182,7 +182,7 @@ pub(crate) fn settle(
                  where workspace_id = ?1 and id = ?2 and claim_token = ?3 and state = 'pending'",
             )?
             .execute(params![keys.0, keys.1, keys.2, micros(*due_at), reason])?,
-        FetchEnd::Failed { reason } => connection
+        MediaFetchResult::Failed { reason } => connection
             .prepare_cached(
                 "update media
                  set state = 'failed', reason = ?4, n_failures = n_failures + 1, due_at = null,
@@ -191,7 +191,7 @@ pub(crate) fn settle(
             )?
             .execute(params![keys.0, keys.1, keys.2, reason])?,
     };
-    Ok(if n_rows == 1 { Settled::Held } else { Settled::Lost })
+    Ok(if n_rows == 1 { LeaseCheck::Valid } else { LeaseCheck::Lost })
 }
 
 pub(crate) fn begin(connection: &Connection, new: &NewMedia) -> SqlResult<()> {
@@ -212,7 +212,7 @@ pub(crate) fn begin(connection: &Connection, new: &NewMedia) -> SqlResult<()> {
     Ok(())
 }
 
-pub(crate) fn finish(connection: &Connection, whole: &WholeMedia) -> SqlResult<Kept> {
+pub(crate) fn finish(connection: &Connection, whole: &ReceivedMedia) -> SqlResult<FinishMediaResult> {
     let workspace = whole.key.workspace.as_bytes();
     let account = whole.account.as_ref().map(AccountId::as_bytes);
     let same: Option<[u8; 16]> = connection
@@ -229,7 +229,10 @@ pub(crate) fn finish(connection: &Connection, whole: &WholeMedia) -> SqlResult<K
         hold(connection, BlobKey { media: id, ..whole.key }, whole.expires_at)?;
         abandon(connection, whole.key)?;
         let media = one(connection, whole.key.workspace, id)?;
-        return Ok(Kept { media: media.ok_or(SqlError::Bug("a file has vanished"))?, is_new: false });
+        return Ok(FinishMediaResult {
+            media: media.ok_or(SqlError::Bug("a file has vanished"))?,
+            is_new: false,
+        });
     }
     let n_rows = connection
         .prepare_cached(
@@ -249,7 +252,7 @@ pub(crate) fn finish(connection: &Connection, whole: &WholeMedia) -> SqlResult<K
         ])?;
     let media = one(connection, whole.key.workspace, whole.key.media)?;
     match media {
-        Some(media) if n_rows == 1 => Ok(Kept { media, is_new: true }),
+        Some(media) if n_rows == 1 => Ok(FinishMediaResult { media, is_new: true }),
         Some(_) | None => Err(SqlError::Bug("a file was given up while it came in")),
     }
 }

@@ -4,7 +4,7 @@ use domain::id::{AccountId, KeyId, WorkspaceId};
 use domain::messages::message::{Direction, Status};
 use domain::messages::window::Window;
 use domain::webhooks_in::update::Person;
-use engine::ports::{Admission, Known, NewMessage, Plan, Recipient, SentAs};
+use engine::ports::{InsertMessageResult, NewMessage, Recipient, RecipientState, SendSchedule, SentAs};
 use rusqlite::{Connection, params};
 
 use super::idempotency;
@@ -16,15 +16,15 @@ use crate::events::event_payloads::Step;
 use crate::messages::{finish, queue_depth};
 use crate::row::micros;
 
-pub(crate) fn accept(connection: &Connection, new: &NewMessage) -> SqlResult<Admission> {
+pub(crate) fn accept(connection: &Connection, new: &NewMessage) -> SqlResult<InsertMessageResult> {
     if let Some(key) = &new.idempotency
         && let Some(known) = idempotency::find(connection, new.workspace, key.owner, &key.key, new.now)?
     {
-        return Ok(Admission::KeyKnown(known));
+        return Ok(InsertMessageResult::KeyAlreadyUsed(known));
     }
     let known = resolve::find(connection, new.workspace, new.account, &new.recipient)?;
     let window = known.as_ref().map(|known| known.window).unwrap_or_default();
-    let Some(sent_as) = choose(new, window) else { return Ok(Admission::OutsideWindow(window)) };
+    let Some(sent_as) = choose(new, window) else { return Ok(InsertMessageResult::OutsideWindow(window)) };
     let is_marketing = match sent_as {
         SentAs::Message => new.is_marketing,
         SentAs::Template => new.fallback.as_ref().is_some_and(|fallback| fallback.is_marketing),
@@ -32,16 +32,16 @@ pub(crate) fn accept(connection: &Connection, new: &NewMessage) -> SqlResult<Adm
     if is_marketing && let Some(refused) = known.as_ref().and_then(|known| wishes(known, new)) {
         return Ok(refused);
     }
-    if let Plan::Queue { limit, .. } = new.plan
+    if let SendSchedule::Queued { limit, .. } = new.plan
         && queue_depth::of(connection, new.account)? >= limit
     {
-        return Ok(Admission::QueueFull);
+        return Ok(InsertMessageResult::QueueFull);
     }
     insert(connection, new, known.map(|known| known.contact), sent_as)?;
     if let Some(key) = &new.idempotency {
         idempotency::keep(connection, new.workspace, key, new.id, new.now)?;
     }
-    Ok(Admission::Accepted { sent_as })
+    Ok(InsertMessageResult::Accepted { sent_as })
 }
 
 /// What may be sent while the window is as it is.
@@ -52,11 +52,11 @@ fn choose(new: &NewMessage, window: Window) -> Option<SentAs> {
     new.fallback.as_ref().map(|_| SentAs::Template)
 }
 
-fn wishes(known: &Acquaintance, new: &NewMessage) -> Option<Admission> {
+fn wishes(known: &Acquaintance, new: &NewMessage) -> Option<InsertMessageResult> {
     if known.has_opted_out {
-        return Some(Admission::OptedOut);
+        return Some(InsertMessageResult::OptedOut);
     }
-    known.resting_until.filter(|until| new.window_at < *until).map(Admission::Resting)
+    known.resting_until.filter(|until| new.window_at < *until).map(InsertMessageResult::MarketingLimited)
 }
 
 fn insert(
@@ -67,7 +67,7 @@ fn insert(
 ) -> SqlResult<()> {
     let (wa_id, user_id) = match &new.recipient {
         Recipient::Phone(number) => (Some(number.digits()), None),
-        Recipient::User(user) => (None, Some(user.as_str())),
+        Recipient::Bsuid(user) => (None, Some(user.as_str())),
     };
     let contact = match known {
         Some(known) => known,
@@ -82,15 +82,15 @@ fn insert(
         }
     };
     let (status, mode, n_attempts) = match new.plan {
-        Plan::Now => (Status::Sending, "sync", 1),
-        Plan::Wait => (Status::Queued, "sync", 0),
-        Plan::Queue { .. } => (Status::Queued, "queue", 0),
+        SendSchedule::Immediate => (Status::Sending, "sync", 1),
+        SendSchedule::Paced => (Status::Queued, "sync", 0),
+        SendSchedule::Queued { .. } => (Status::Queued, "queue", 0),
     };
     let (due_at, order_at) = match new.plan {
-        Plan::Now | Plan::Wait => (None, None),
-        Plan::Queue { due_at, order_at, .. } => (Some(micros(due_at)), Some(micros(order_at))),
+        SendSchedule::Immediate | SendSchedule::Paced => (None, None),
+        SendSchedule::Queued { due_at, order_at, .. } => (Some(micros(due_at)), Some(micros(order_at))),
     };
-    let is_held = !matches!(new.plan, Plan::Queue { .. });
+    let is_held = !matches!(new.plan, SendSchedule::Queued { .. });
     let fallback = new.fallback.as_ref().map(|fallback| &*fallback.content);
     // A queued message keeps its own content: its window is looked at again when it leaves.
     let swaps = sent_as == SentAs::Template && is_held;
@@ -151,11 +151,14 @@ pub(crate) fn look_up(
     workspace: WorkspaceId,
     account: AccountId,
     recipient: &Recipient,
-) -> SqlResult<Known> {
-    Ok(resolve::find(connection, workspace, account, recipient)?.map_or_else(Known::default, |known| Known {
-        contact: Some(known.contact),
-        window: known.window,
-        has_opted_out: known.has_opted_out,
-        resting_until: known.resting_until,
-    }))
+) -> SqlResult<RecipientState> {
+    Ok(resolve::find(connection, workspace, account, recipient)?.map_or_else(
+        RecipientState::default,
+        |known| RecipientState {
+            contact: Some(known.contact),
+            window: known.window,
+            has_opted_out: known.has_opted_out,
+            resting_until: known.resting_until,
+        },
+    ))
 }

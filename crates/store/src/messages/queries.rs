@@ -4,7 +4,7 @@ use bytes::Bytes;
 use domain::id::{MessageId, WorkspaceId};
 use domain::messages::message::Direction;
 use engine::ports::{
-    MessageFilter, MessageKey, MessageStory, Page, PageRequest, StoredMessage, TimelineEntry,
+    MessageDetail, MessageFilter, MessageKey, Page, PageRequest, StoredMessage, TimelineEntry,
 };
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension};
@@ -57,7 +57,7 @@ pub(crate) fn story(
     connection: &Connection,
     workspace: WorkspaceId,
     key: &MessageKey,
-) -> SqlResult<Option<MessageStory>> {
+) -> SqlResult<Option<MessageDetail>> {
     let Some(id) = id_of(connection, workspace, key)? else { return Ok(None) };
     let sql = format!(
         "select {COLUMNS}, post_seq, post_start, post_length from messages where workspace_id = ?1 and id = ?2"
@@ -77,7 +77,7 @@ pub(crate) fn story(
         Direction::Inbound => records::of_message(connection, workspace, id)?,
         Direction::Outbound => None,
     };
-    Ok(Some(MessageStory { message, timeline: timeline(connection, workspace, id)?, raw, media }))
+    Ok(Some(MessageDetail { message, timeline: timeline(connection, workspace, id)?, raw, media }))
 }
 
 fn id_of(connection: &Connection, workspace: WorkspaceId, key: &MessageKey) -> SqlResult<Option<MessageId>> {

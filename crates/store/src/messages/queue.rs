@@ -9,7 +9,9 @@ use domain::contacts::phone::{PhoneNumber, UserId};
 use domain::id::{ContactId, MessageId, WorkerId, WorkspaceId};
 use domain::messages::message::Status;
 use domain::messages::window::Window;
-use engine::ports::{Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, Recipient, Settled};
+use engine::ports::{
+    CancelMessageResult, Lease, LeaseBatch, LeaseCheck, LeaseRequest, LeaseToken, LeasedMessage, Recipient,
+};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -32,7 +34,7 @@ struct Due {
     is_unwanted: bool,
     is_fallback_unwanted: bool,
     is_of_queue: bool,
-    claimed: Claimed,
+    claimed: LeasedMessage,
 }
 
 impl Due {
@@ -52,13 +54,13 @@ const COLUMNS: &str = "m.id, m.wa_id, m.user_id, m.kind, m.content, m.context_wa
 fn read_claimed(
     cells: &mut Cells<'_>,
     workspace: WorkspaceId,
-    token: ClaimToken,
-) -> SqlResult<(MessageId, Claimed)> {
+    token: LeaseToken,
+) -> SqlResult<(MessageId, LeasedMessage)> {
     let message = cells.id()?;
     let wa_id: Option<String> = cells.get()?;
     let user_id: Option<String> = cells.get()?;
     let number = wa_id.and_then(|wa_id| PhoneNumber::from_wa_id(&wa_id).ok()).map(Recipient::Phone);
-    let user = user_id.and_then(|user_id| UserId::parse(&user_id).ok()).map(Recipient::User);
+    let user = user_id.and_then(|user_id| UserId::parse(&user_id).ok()).map(Recipient::Bsuid);
     let recipient = number.or(user).ok_or(SqlError::Bug("a message without a recipient"))?;
     let kind = cells.get()?;
     let content: Option<String> = cells.get()?;
@@ -69,9 +71,9 @@ fn read_claimed(
     let accepted_at = cells.at()?;
     let n_attempts: u32 = cells.get()?;
     let account = cells.id()?;
-    let claim = Claim { workspace, message, account, attempt: n_attempts.saturating_add(1), token };
+    let claim = Lease { workspace, message, account, attempt: n_attempts.saturating_add(1), token };
     let content = content.unwrap_or_default().into();
-    let claimed = Claimed {
+    let claimed = LeasedMessage {
         claim,
         recipient,
         kind,
@@ -88,8 +90,8 @@ fn read_claimed(
 /// How often a round looks again for what is due behind what waits for the messaging limit.
 const MAX_LOOKS: u32 = 20;
 
-pub(crate) fn claim_due(connection: &Connection, request: &ClaimRequest) -> SqlResult<ClaimRound> {
-    let mut round = ClaimRound::default();
+pub(crate) fn claim_due(connection: &Connection, request: &LeaseRequest) -> SqlResult<LeaseBatch> {
+    let mut round = LeaseBatch::default();
     let mut room = None;
     if messaging_limit::holds_any(connection, request.account)? {
         let found = Room::look(connection, (request.workspace, request.account), request.now)?;
@@ -108,9 +110,9 @@ pub(crate) fn claim_due(connection: &Connection, request: &ClaimRequest) -> SqlR
 /// Claims what is due, as far as there are tokens. Returns how many messages wait for the messaging limit instead.
 fn claim_some(
     connection: &Connection,
-    request: &ClaimRequest,
+    request: &LeaseRequest,
     room: &mut Option<Room>,
-    round: &mut ClaimRound,
+    round: &mut LeaseBatch,
 ) -> SqlResult<u32> {
     let mut n_held_back = 0;
     let tokens = request.tokens.get(round.claimed.len()..).unwrap_or_default();
@@ -132,7 +134,7 @@ fn claim_some(
         } else if let Some(fallback) = due.fallback {
             let held = (&due.claimed.claim, due.is_of_queue);
             hold(connection, request.worker, held, Some(&fallback), request.now)?;
-            round.claimed.push(Claimed {
+            round.claimed.push(LeasedMessage {
                 kind: "template".to_owned(),
                 content: fallback,
                 context_wamid: None,
@@ -150,7 +152,7 @@ fn claim_some(
 /// Whether the messaging limit lets a template go to a person whose window is closed.
 fn admits(
     connection: &Connection,
-    request: &ClaimRequest,
+    request: &LeaseRequest,
     room: &mut Option<Room>,
     due: &Due,
 ) -> SqlResult<bool> {
@@ -162,15 +164,15 @@ fn admits(
 }
 
 /// Until when nothing may leave to this recipient.
-fn waits_until(request: &ClaimRequest, recipient: &Recipient) -> Option<Timestamp> {
+fn waits_until(request: &LeaseRequest, recipient: &Recipient) -> Option<Timestamp> {
     let key = match recipient {
         Recipient::Phone(number) => number.digits(),
-        Recipient::User(user) => user.as_str(),
+        Recipient::Bsuid(user) => user.as_str(),
     };
     request.waiting.get(key).copied()
 }
 
-fn put_off(connection: &Connection, claim: &Claim, until: Timestamp) -> SqlResult<()> {
+fn put_off(connection: &Connection, claim: &Lease, until: Timestamp) -> SqlResult<()> {
     connection
         .prepare_cached(
             "update messages set due_at = ?3
@@ -180,7 +182,7 @@ fn put_off(connection: &Connection, claim: &Claim, until: Timestamp) -> SqlResul
     Ok(())
 }
 
-fn find_due(connection: &Connection, request: &ClaimRequest, tokens: &[ClaimToken]) -> SqlResult<Vec<Due>> {
+fn find_due(connection: &Connection, request: &LeaseRequest, tokens: &[LeaseToken]) -> SqlResult<Vec<Due>> {
     // First due, first out; a message waits while an earlier one to the same contact waits or is under way.
     let sql = format!(
         "select {COLUMNS}, m.contact_id, m.needs_window, m.fallback,
@@ -233,7 +235,7 @@ fn find_due(connection: &Connection, request: &ClaimRequest, tokens: &[ClaimToke
 fn hold(
     connection: &Connection,
     worker: WorkerId,
-    (claim, is_of_queue): (&Claim, bool),
+    (claim, is_of_queue): (&Lease, bool),
     fallback: Option<&str>,
     now: Timestamp,
 ) -> SqlResult<()> {
@@ -267,7 +269,7 @@ fn hold(
 }
 
 /// A message that waited for its turn leaves now.
-pub(crate) fn begin(connection: &Connection, claim: &Claim, now: Timestamp) -> SqlResult<Settled> {
+pub(crate) fn begin(connection: &Connection, claim: &Lease, now: Timestamp) -> SqlResult<LeaseCheck> {
     let before = finish::current(connection, claim.workspace, claim.message)?;
     let n_rows = connection
         .prepare_cached(
@@ -285,19 +287,19 @@ pub(crate) fn begin(connection: &Connection, claim: &Claim, now: Timestamp) -> S
             claim.attempt,
             micros(now),
         ))?;
-    let Some(before) = before.filter(|_| n_rows == 1) else { return Ok(Settled::Lost) };
+    let Some(before) = before.filter(|_| n_rows == 1) else { return Ok(LeaseCheck::Lost) };
     let after = if before.status == Status::Queued { Status::Sending } else { before.status };
     queue_depth::moved(connection, before.account, before.is_of_queue, (Some(before.status), after))?;
-    Ok(Settled::Held)
+    Ok(LeaseCheck::Valid)
 }
 
 pub(crate) fn claim_unknown(
     connection: &Connection,
     workspace: WorkspaceId,
     message: MessageId,
-    (worker, token): (WorkerId, ClaimToken),
+    (worker, token): (WorkerId, LeaseToken),
     act: &Act,
-) -> SqlResult<Option<Claimed>> {
+) -> SqlResult<Option<LeasedMessage>> {
     let sql = format!(
         "select {COLUMNS} from messages m
          where m.workspace_id = ?1 and m.id = ?2 and m.status = 'unknown' and m.is_resent = 0 and m.worker_id is null
@@ -342,14 +344,14 @@ pub(crate) fn cancel(
     workspace: WorkspaceId,
     message: MessageId,
     now: Timestamp,
-) -> SqlResult<Cancel> {
+) -> SqlResult<CancelMessageResult> {
     match state(connection, workspace, message)? {
-        None => Ok(Cancel::NotFound),
+        None => Ok(CancelMessageResult::NotFound),
         Some((Status::Queued, false)) => {
             finish::end_here(connection, workspace, message, (Status::Canceled, None), now)?;
-            Ok(Cancel::Canceled)
+            Ok(CancelMessageResult::Canceled)
         }
-        Some((status, _)) => Ok(Cancel::TooLate(status)),
+        Some((status, _)) => Ok(CancelMessageResult::TooLate(status)),
     }
 }
 

@@ -15,8 +15,9 @@ use domain::messages::outcome::Accepted;
 use domain::webhooks_in::update::{Inbound, Person, Update};
 use domain::webhooks_out::delivery::Verdict;
 use engine::ports::{
-    Claim, ClaimRequest, ClaimToken, DeliveryEnd, DeliveryRequest, FreshIds, MediaClaimRequest, NewMessage,
-    OnUnknown, Plan, Post, Recipient, Route, RoutedPart, Settlement, SweepPlace, Swept,
+    AttemptResult, ChangeRoute, DeliveryAttemptResult, DeliveryLeaseRequest, Lease, LeaseRequest, LeaseToken,
+    MediaLeaseRequest, NewIds, NewMessage, OnUnknown, Post, Recipient, RetentionCursor, RetentionTarget,
+    RoutedPart, SendSchedule,
 };
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
@@ -92,7 +93,7 @@ fn database() -> (Connection, Arc<Mutex<BTreeSet<String>>>) {
     (connection, asked)
 }
 
-fn message(n: u8, plan: Plan) -> NewMessage {
+fn message(n: u8, plan: SendSchedule) -> NewMessage {
     NewMessage {
         id: MessageId::from_bytes([n; 16]),
         workspace: WorkspaceId::from_bytes(WORKSPACE),
@@ -114,18 +115,18 @@ fn message(n: u8, plan: Plan) -> NewMessage {
         window_at: now(),
         idempotency: None,
         worker: WorkerId::from_bytes(WORKER),
-        token: ClaimToken(1),
+        token: LeaseToken(1),
         now: now(),
     }
 }
 
 fn part(update: Update, n: u8) -> RoutedPart {
-    let route = Route {
+    let route = ChangeRoute {
         workspace: WorkspaceId::from_bytes(WORKSPACE),
         waba_id: "2".to_owned(),
         account: Some(AccountId::from_bytes(ACCOUNT)),
     };
-    let ids = FreshIds {
+    let ids = NewIds {
         message: MessageId::from_bytes([n; 16]),
         contact: ContactId::from_bytes([n; 16]),
         media: MediaId::from_bytes([n; 16]),
@@ -159,20 +160,20 @@ fn report(wamid: &str) -> Update {
 
 /// Sends a message as a caller that waits does; it becomes `wamid.<n>`.
 fn send(connection: &Connection, n: u8) {
-    accept::accept(connection, &message(n, Plan::Now)).unwrap();
-    let claim = Claim {
+    accept::accept(connection, &message(n, SendSchedule::Immediate)).unwrap();
+    let claim = Lease {
         workspace: WorkspaceId::from_bytes(WORKSPACE),
         message: MessageId::from_bytes([n; 16]),
         account: AccountId::from_bytes(ACCOUNT),
         attempt: 1,
-        token: ClaimToken(1),
+        token: LeaseToken(1),
     };
     let accepted = Accepted {
         wamid: format!("wamid.{n}"),
         wa_id: Some("15550100001".to_owned()),
         ..Accepted::default()
     };
-    finish::settle(connection, &claim, &Settlement::Sent(accepted), None, now()).unwrap();
+    finish::settle(connection, &claim, &AttemptResult::Sent(accepted), None, now()).unwrap();
 }
 
 /// A little of everything: sent, waited, heard, handed out.
@@ -181,7 +182,7 @@ fn live(connection: &Connection) {
     workers::heartbeat(connection, worker, [0; 4], now()).unwrap();
     send(connection, 11);
     for n in 12..15 {
-        let plan = Plan::Queue { due_at: now(), order_at: now(), limit: 10 };
+        let plan = SendSchedule::Queued { due_at: now(), order_at: now(), limit: 10 };
         accept::accept(connection, &message(n, plan)).unwrap();
     }
     let inbound = Inbound {
@@ -199,7 +200,7 @@ fn live(connection: &Connection) {
     let post = Post {
         body: Bytes::from_static(b"{}"),
         parts,
-        proof: engine::ports::Proof::default(),
+        proof: engine::ports::SignatureProof::default(),
         again: None,
         now: now(),
     };
@@ -210,11 +211,11 @@ fn rounds(connection: &Connection) {
     let (workspace, account) = (WorkspaceId::from_bytes(WORKSPACE), AccountId::from_bytes(ACCOUNT));
     let worker = WorkerId::from_bytes(WORKER);
     let later = now() + SignedDuration::from_hours(24 * 400);
-    let request = ClaimRequest {
+    let request = LeaseRequest {
         workspace,
         account,
         worker,
-        tokens: vec![ClaimToken(5), ClaimToken(6)],
+        tokens: vec![LeaseToken(5), LeaseToken(6)],
         waiting: BTreeMap::new(),
         now: now(),
     };
@@ -230,11 +231,15 @@ fn rounds(connection: &Connection) {
     fan_out::spread(connection, now(), 10).unwrap();
     deliveries::work(connection, now()).unwrap();
     let webhook = WebhookId::from_bytes(WEBHOOK);
-    let request =
-        DeliveryRequest { worker, token: ClaimToken(7), room: vec![(workspace, webhook, 10)], now: now() };
+    let request = DeliveryLeaseRequest {
+        worker,
+        token: LeaseToken(7),
+        room: vec![(workspace, webhook, 10)],
+        now: now(),
+    };
     let claimed = deliveries::claim(connection, &request).unwrap();
     for (claimed, verdict) in claimed.iter().zip([Verdict::Succeeded, Verdict::Dead]) {
-        let end = DeliveryEnd {
+        let end = DeliveryAttemptResult {
             verdict,
             http_status: Some(200),
             latency_ms: 1,
@@ -246,9 +251,9 @@ fn rounds(connection: &Connection) {
     }
     deliveries::end(connection, later, 10).unwrap();
 
-    let request = MediaClaimRequest {
+    let request = MediaLeaseRequest {
         worker,
-        tokens: vec![ClaimToken(8)],
+        tokens: vec![LeaseToken(8)],
         busy: vec![account],
         per_account: 4,
         silent_since: now(),
@@ -262,15 +267,15 @@ fn rounds(connection: &Connection) {
     workers::recover(connection, later, later, 10).unwrap();
     quarantine::hold(connection, later, 10).unwrap();
     for what in [
-        Swept::Messages(workspace),
-        Swept::Events(workspace),
-        Swept::Deliveries(workspace),
-        Swept::Audit(workspace),
-        Swept::EarlyReports,
-        Swept::KeptParts,
-        Swept::Posts,
+        RetentionTarget::Messages(workspace),
+        RetentionTarget::Events(workspace),
+        RetentionTarget::Deliveries(workspace),
+        RetentionTarget::Audit(workspace),
+        RetentionTarget::PendingStatuses,
+        RetentionTarget::WebhookChanges,
+        RetentionTarget::WebhookPayloads,
     ] {
-        let overdue = retention::overdue(connection, what, later, SweepPlace::default(), 10).unwrap();
+        let overdue = retention::overdue(connection, what, later, RetentionCursor::default(), 10).unwrap();
         let rows = if overdue.rows.is_empty() { vec![1] } else { overdue.rows };
         retention::discard(connection, what, later, &rows).unwrap();
     }

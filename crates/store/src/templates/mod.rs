@@ -9,7 +9,8 @@ use domain::meta_error::MetaError;
 use domain::templates::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
 use domain::webhooks_in::update::TemplateUpdate;
 use engine::ports::{
-    ListedTemplate, Page, PageRequest, Route, StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut,
+    ChangeRoute, ListedTemplate, Page, PageRequest, StoredTemplate, TemplateFilter, TemplateSync,
+    TemplateSyncCounts,
 };
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -107,8 +108,8 @@ pub(crate) fn page(
     list.page(connection, page, read)
 }
 
-pub(crate) fn put(connection: &Connection, put: &TemplatesPut) -> SqlResult<TemplateCounts> {
-    let mut counts = TemplateCounts::default();
+pub(crate) fn put(connection: &Connection, put: &TemplateSync) -> SqlResult<TemplateSyncCounts> {
+    let mut counts = TemplateSyncCounts::default();
     for (id, listed) in &put.templates {
         let template = &listed.template;
         let known: Option<bool> = {
@@ -206,7 +207,7 @@ pub(crate) fn put(connection: &Connection, put: &TemplatesPut) -> SqlResult<Temp
 /// here.
 pub(crate) fn update(
     connection: &Connection,
-    route: &Route,
+    route: &ChangeRoute,
     update: &TemplateUpdate,
     (at, now): (Option<Timestamp>, Timestamp),
 ) -> SqlResult<bool> {
@@ -288,7 +289,7 @@ pub(crate) fn refused(
         reason: error.details.clone().or_else(|| error.title.clone()),
         ..TemplateUpdate::default()
     };
-    let route = Route { workspace, waba_id, account: Some(account) };
+    let route = ChangeRoute { workspace, waba_id, account: Some(account) };
     // Without a time: our clock must not make what Meta says next look old.
     update(connection, &route, &paused, (None, now)).map(drop)
 }

@@ -4,7 +4,7 @@ use domain::contacts::opt_out::{OptOutReason, Wish};
 use domain::id::{AccountId, WorkspaceId};
 use domain::messages::message::{Direction, Status};
 use domain::webhooks_in::update::{Call, Inbound, Moved, Update};
-use engine::ports::{Ingested, Post, RoutedPart};
+use engine::ports::{IngestResult, Post, RoutedPart};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -21,9 +21,9 @@ use crate::templates;
 use crate::webhooks_in::message_echoes;
 use crate::webhooks_in::webhook_archive::{Keeper, KeptAs};
 
-pub(crate) fn ingest(connection: &Connection, post: &Post) -> SqlResult<Ingested> {
+pub(crate) fn ingest(connection: &Connection, post: &Post) -> SqlResult<IngestResult> {
     let mut keeper = Keeper::new(connection, post);
-    let mut ingested = Ingested::default();
+    let mut ingested = IngestResult::default();
     for part in &post.parts {
         let (kept, n_steps) = (keeper.seq, counters::len());
         connection.prepare_cached("savepoint part")?.execute(())?;
@@ -57,7 +57,7 @@ fn is_constraint(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation)
 }
 
-fn take(keeper: &mut Keeper<'_>, part: &RoutedPart, ingested: &mut Ingested) -> SqlResult<()> {
+fn take(keeper: &mut Keeper<'_>, part: &RoutedPart, ingested: &mut IngestResult) -> SqlResult<()> {
     if keeper.is_erased(part) {
         ingested.repeated += 1;
         return Ok(());
@@ -154,7 +154,7 @@ fn inbound(
     part: &RoutedPart,
     (workspace, account): (WorkspaceId, AccountId),
     message: &Inbound,
-    ingested: &mut Ingested,
+    ingested: &mut IngestResult,
 ) -> SqlResult<Effect> {
     let (connection, now) = (keeper.connection, keeper.post.now);
     if erasure::is_erased_wamid(connection, workspace, &message.wamid)? {

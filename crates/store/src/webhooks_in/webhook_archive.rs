@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use domain::id::{AccountId, WorkspaceId};
 use domain::webhooks_in::update::{Person, Update};
-use engine::ports::{Again, KeptPost, KeptPosts, Post, Proof, RoutedPart};
+use engine::ports::{PayloadQuery, Post, RoutedPart, SignatureProof, StoredPayload, StoredPayloadRef};
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
@@ -314,8 +314,8 @@ impl<'a> Keeper<'a> {
 }
 
 /// Some of the kept posts, in the order in which they came.
-pub(crate) fn posts(connection: &Connection, wanted: &KeptPosts) -> SqlResult<Vec<KeptPost>> {
-    let state = wanted.with.map(engine::ports::PartState::as_str);
+pub(crate) fn posts(connection: &Connection, wanted: &PayloadQuery) -> SqlResult<Vec<StoredPayload>> {
+    let state = wanted.with.map(engine::ports::ChangeState::as_str);
     let mut statement = connection.prepare_cached(
         "select seq, received_at, body, signature, signers from posts
          where seq > ?1 and received_at >= ?2 and signature is not null
@@ -327,16 +327,16 @@ pub(crate) fn posts(connection: &Connection, wanted: &KeptPosts) -> SqlResult<Ve
     let mut posts = Vec::new();
     while let Some(row) = rows.next()? {
         let mut cells = Cells::new("posts", row);
-        let again = Again { seq: cells.get()?, heard_at: cells.at()? };
+        let again = StoredPayloadRef { seq: cells.get()?, heard_at: cells.at()? };
         let body: Vec<u8> = cells.get()?;
         let signature: Vec<u8> = cells.get()?;
         let signers: Vec<u8> = cells.get()?;
         let (signers, _) = signers.as_chunks::<16>();
-        let proof = Proof {
+        let proof = SignatureProof {
             signature: Some(Bytes::from(signature)),
             signers: signers.iter().map(|id| AccountId::from_bytes(*id)).collect(),
         };
-        posts.push(KeptPost { again, body: Bytes::from(body), proof });
+        posts.push(StoredPayload { again, body: Bytes::from(body), proof });
     }
     Ok(posts)
 }

@@ -9,8 +9,8 @@ use domain::events::{EventKind, WebhookData};
 use domain::id::{DeliveryId, ReplayId, WebhookId, WorkerId, WorkspaceId};
 use domain::webhooks_out::delivery::{DISABLED_AFTER, FAILING_AFTER, LIFE, Verdict};
 use engine::ports::{
-    ClaimToken, ClaimedDelivery, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest, HookWork, Page,
-    PageRequest, StoredDelivery, StoredEvent,
+    DeliveryAttemptResult, DeliveryFilter, DeliveryLease, DeliveryLeaseRequest, LeaseToken, LeasedDelivery,
+    Page, PageRequest, PendingDeliveries, StoredDelivery, StoredEvent,
 };
 use jiff::Timestamp;
 use rusqlite::types::Value;
@@ -28,7 +28,7 @@ use crate::webhooks_out::fan_out::NewDelivery;
 use crate::webhooks_out::fan_out::has_work;
 
 /// What there is to do.
-pub(crate) fn work(connection: &Connection, now: Timestamp) -> SqlResult<HookWork> {
+pub(crate) fn work(connection: &Connection, now: Timestamp) -> SqlResult<PendingDeliveries> {
     let mut statement = connection.prepare_cached(
         "select workspace_id, id from webhooks w
          where removed_at is null and is_enabled = 1 and status <> 'disabled'
@@ -46,7 +46,7 @@ pub(crate) fn work(connection: &Connection, now: Timestamp) -> SqlResult<HookWor
                  select 1 from deliveries where status in ('pending', 'failed') and ends_at <= ?1)",
         )?
         .query_row([micros(now)], |row| row.get::<_, bool>(0))?;
-    Ok(HookWork {
+    Ok(PendingDeliveries {
         has_events: has_work(connection)?,
         has_ended: has_ended || !gone(connection)?.is_empty(),
         due,
@@ -63,7 +63,10 @@ fn gone(connection: &Connection) -> SqlResult<Vec<WebhookId>> {
     Ok(rows.collect::<Result<Vec<_>, _>>()?.into_iter().map(WebhookId::from_bytes).collect())
 }
 
-pub(crate) fn claim(connection: &Connection, request: &DeliveryRequest) -> SqlResult<Vec<ClaimedDelivery>> {
+pub(crate) fn claim(
+    connection: &Connection,
+    request: &DeliveryLeaseRequest,
+) -> SqlResult<Vec<LeasedDelivery>> {
     let mut claimed = Vec::new();
     for (workspace, webhook, room) in &request.room {
         for lane in due_lanes(connection, (*workspace, *webhook), request.now, *room)? {
@@ -122,8 +125,8 @@ fn head(
     connection: &Connection,
     (workspace, webhook): (WorkspaceId, WebhookId),
     lane: Vec<u8>,
-    token: ClaimToken,
-) -> SqlResult<Result<ClaimedDelivery, Vec<u8>>> {
+    token: LeaseToken,
+) -> SqlResult<Result<LeasedDelivery, Vec<u8>>> {
     loop {
         let mut statement = connection.prepare_cached(
             "select d.seq, d.is_redelivery, d.ends_at, d.event_seq, l.n_failures
@@ -139,8 +142,8 @@ fn head(
         let event: i64 = cells.get()?;
         let n_failures = cells.get()?;
         if let Some(event) = one_event(connection, workspace, event)? {
-            let claim = DeliveryClaim { workspace, webhook, lane, position, token };
-            return Ok(Ok(ClaimedDelivery { claim, event, n_failures, ends_at, is_redelivery }));
+            let claim = DeliveryLease { workspace, webhook, lane, position, token };
+            return Ok(Ok(LeasedDelivery { claim, event, n_failures, ends_at, is_redelivery }));
         }
         // Its event is no longer kept: there is nothing to post.
         finish(connection, (workspace, position), "dead")?;
@@ -175,9 +178,9 @@ fn drop_lane(connection: &Connection, webhook: WebhookId, lane: &[u8]) -> SqlRes
 
 pub(crate) fn settle(
     connection: &Connection,
-    claim: &DeliveryClaim,
-    end: &DeliveryEnd,
-) -> SqlResult<Option<ClaimedDelivery>> {
+    claim: &DeliveryLease,
+    end: &DeliveryAttemptResult,
+) -> SqlResult<Option<LeasedDelivery>> {
     let status = match end.verdict {
         Verdict::Succeeded => "succeeded",
         Verdict::Retry { .. } => "failed",
@@ -242,7 +245,7 @@ pub(crate) fn settle(
 }
 
 /// Whether the endpoint still gets anything.
-fn takes(connection: &Connection, claim: &DeliveryClaim) -> SqlResult<bool> {
+fn takes(connection: &Connection, claim: &DeliveryLease) -> SqlResult<bool> {
     let mut statement = connection.prepare_cached(
         "select exists (
              select 1 from webhooks where workspace_id = ?1 and id = ?2 and removed_at is null and is_enabled = 1
@@ -252,7 +255,7 @@ fn takes(connection: &Connection, claim: &DeliveryClaim) -> SqlResult<bool> {
 }
 
 /// What an attempt says of its endpoint.
-fn judge(connection: &Connection, claim: &DeliveryClaim, end: &DeliveryEnd) -> SqlResult<()> {
+fn judge(connection: &Connection, claim: &DeliveryLease, end: &DeliveryAttemptResult) -> SqlResult<()> {
     let key = (claim.workspace.as_bytes(), claim.webhook.as_bytes());
     if end.verdict == Verdict::Succeeded {
         let n_rows = connection
@@ -291,7 +294,7 @@ fn judge(connection: &Connection, claim: &DeliveryClaim, end: &DeliveryEnd) -> S
 }
 
 /// Switches an endpoint off for good, and tells the others. What waits for it becomes dead letters step by step.
-fn disable(connection: &Connection, claim: &DeliveryClaim, reason: &str, now: Timestamp) -> SqlResult<()> {
+fn disable(connection: &Connection, claim: &DeliveryLease, reason: &str, now: Timestamp) -> SqlResult<()> {
     let name: String = connection
         .prepare_cached(
             "update webhooks set status = 'disabled', status_reason = ?3
@@ -390,9 +393,9 @@ pub(crate) fn recover(connection: &Connection, silent_since: Timestamp, limit: u
 pub(crate) fn begin_test(
     connection: &Connection,
     (workspace, webhook): (WorkspaceId, WebhookId),
-    (worker, token, lane): (WorkerId, ClaimToken, ReplayId),
+    (worker, token, lane): (WorkerId, LeaseToken, ReplayId),
     act: &Act,
-) -> SqlResult<Option<ClaimedDelivery>> {
+) -> SqlResult<Option<LeasedDelivery>> {
     let now = act.at;
     let name: Option<String> = connection
         .prepare_cached(

@@ -7,8 +7,8 @@ use domain::id::{AccountId, WorkspaceId};
 use domain::messages::message::Status;
 use domain::webhooks_in::update::{AccountUpdate, HoldCause, HoldChange, Update};
 use engine::ports::{
-    AccountChanges, Accounts, Again, EventFilter, EventStart, Hooks, Ingested, KeptPosts, Messages,
-    PartState, Post, Proof, Route, RoutedPart, Work,
+    AccountChanges, Accounts, ChangeRoute, ChangeState, EventFilter, EventStart, Hooks, IngestResult,
+    Messages, PayloadQuery, Post, RoutedPart, SignatureProof, StoredPayloadRef, Workers,
 };
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
@@ -29,11 +29,11 @@ async fn a_report_waits_eight_days_for_its_message_and_leaves_in_small_steps() {
         connection.query_row("select count(*) from early_reports", (), |row| row.get(0)).unwrap()
     };
     app.advance(7 * 86_400 - 1);
-    app.store.expire(app.now(), 3).await.unwrap();
+    app.store.expire_messages(app.now(), 3).await.unwrap();
     assert_eq!(n_early(), 8);
     app.advance(2);
     for left in [5, 2, 1, 1] {
-        app.store.expire(app.now(), 3).await.unwrap();
+        app.store.expire_messages(app.now(), 3).await.unwrap();
         assert_eq!(n_early(), left);
     }
     // The younger one still finds its message.
@@ -57,7 +57,7 @@ async fn a_post_that_says_nothing_new_is_not_kept_again() {
     };
     app.post("abcde", parts()).await;
     for body in ["abcde", "abcdefgh", "abcde with more"] {
-        assert_eq!(app.post(body, parts()).await, Ingested { repeated: 5, ..Ingested::default() });
+        assert_eq!(app.post(body, parts()).await, IngestResult { repeated: 5, ..IngestResult::default() });
     }
     let connection = Connection::open(app.path()).unwrap();
     let n_posts: u32 = connection.query_row("select count(*) from posts", (), |row| row.get(0)).unwrap();
@@ -84,7 +84,7 @@ fn add_workspace(app: &TestStore) -> WorkspaceId {
 
 async fn n_told(app: &TestStore, workspace: WorkspaceId) -> usize {
     let filter = EventFilter { kinds: Some(vec![EventKind::AccountStatus]), ..EventFilter::default() };
-    let page = app.store.events(workspace, &filter, EventStart::Oldest, 100).await.unwrap().unwrap();
+    let page = app.store.list_events(workspace, &filter, EventStart::Oldest, 100).await.unwrap().unwrap();
     page.events.len()
 }
 
@@ -95,20 +95,20 @@ async fn each_workspace_of_a_business_account_hears_of_it_once() {
     app.workspace = other;
     app.add_account("theirs", "330011220099999").await;
     let of = |workspace| {
-        let route = Route { workspace, waba_id: "210987650001234".to_owned(), account: None };
+        let route = ChangeRoute { workspace, waba_id: "210987650001234".to_owned(), account: None };
         RoutedPart { route: Some(route), ..app.part(hold(HoldCause::Disabled), (0, 3)) }
     };
     let parts = || vec![of(first), of(other)];
     assert_eq!(app.post("abc", parts()).await.applied, 2);
-    assert_eq!(app.post("abc", parts()).await, Ingested { repeated: 2, ..Ingested::default() });
+    assert_eq!(app.post("abc", parts()).await, IngestResult { repeated: 2, ..IngestResult::default() });
     // In another post, beside other things.
     let moved = |part: RoutedPart| RoutedPart { span: (2, 3), ..part };
     let again = app.post("x abc", parts().into_iter().map(moved).collect()).await;
-    assert_eq!(again, Ingested { repeated: 2, ..Ingested::default() });
+    assert_eq!(again, IngestResult { repeated: 2, ..IngestResult::default() });
     for workspace in [first, other] {
         assert_eq!(n_told(&app, workspace).await, 1);
     }
-    let directory = app.store.directory().await.unwrap();
+    let directory = app.store.get_directory().await.unwrap();
     assert!(directory.accounts.iter().all(|record| record.account.status.as_str() == "held"));
 }
 
@@ -128,7 +128,7 @@ async fn what_was_of_nobody_is_applied_when_the_same_post_comes_again_for_somebo
 #[tokio::test]
 async fn a_kept_post_carries_its_proof_and_is_found_by_what_it_holds() {
     let app = TestStore::new().await;
-    let proof = Proof {
+    let proof = SignatureProof {
         signature: Some("sha256=00".into()),
         signers: vec![app.account, AccountId::from_parts(7, &[7; 10])],
     };
@@ -140,26 +140,26 @@ async fn a_kept_post_carries_its_proof_and_is_found_by_what_it_holds() {
         now: app.now(),
     };
     let strange = RoutedPart { undecodable: Some("strange".to_owned()), ..app.part(Update::Other, (0, 3)) };
-    app.store.ingest(post("abc", strange.clone())).await.unwrap();
+    app.store.ingest_payload(post("abc", strange.clone())).await.unwrap();
     app.advance(60);
-    app.store.ingest(post("def", app.part(Update::Other, (0, 3)))).await.unwrap();
-    let all = KeptPosts { since: Timestamp::UNIX_EPOCH, with: None, after: 0, limit: 10 };
-    let found = app.store.posts(&all).await.unwrap();
+    app.store.ingest_payload(post("def", app.part(Update::Other, (0, 3)))).await.unwrap();
+    let all = PayloadQuery { since: Timestamp::UNIX_EPOCH, with: None, after: 0, limit: 10 };
+    let found = app.store.list_payloads(&all).await.unwrap();
     assert_eq!(found.iter().map(|post| &*post.body).collect::<Vec<_>>(), [b"abc", b"def"]);
     assert_eq!(found[0].proof, proof);
-    let late = KeptPosts { since: app.now(), ..all };
-    assert_eq!(app.store.posts(&late).await.unwrap().len(), 1);
-    let strange_ones = KeptPosts { with: Some(PartState::Undecodable), ..all };
-    let found = app.store.posts(&strange_ones).await.unwrap();
+    let late = PayloadQuery { since: app.now(), ..all };
+    assert_eq!(app.store.list_payloads(&late).await.unwrap().len(), 1);
+    let strange_ones = PayloadQuery { with: Some(ChangeState::Undecodable), ..all };
+    let found = app.store.list_payloads(&strange_ones).await.unwrap();
     assert_eq!(found.len(), 1);
-    let next = KeptPosts { after: found[0].again.seq, ..strange_ones };
-    assert!(app.store.posts(&next).await.unwrap().is_empty());
+    let next = PayloadQuery { after: found[0].again.seq, ..strange_ones };
+    assert!(app.store.list_payloads(&next).await.unwrap().is_empty());
     // Split in another way by now, it holds nothing strange any more.
-    let again = Some(Again { seq: found[0].again.seq, heard_at: found[0].again.heard_at });
+    let again = Some(StoredPayloadRef { seq: found[0].again.seq, heard_at: found[0].again.heard_at });
     let understood = app.part(hold(HoldCause::Disabled), (1, 2));
-    let done = app.store.ingest(Post { again, ..post("abc", understood) }).await.unwrap();
+    let done = app.store.ingest_payload(Post { again, ..post("abc", understood) }).await.unwrap();
     assert_eq!((done.applied, done.has_account_changes), (1, true));
-    assert!(app.store.posts(&strange_ones).await.unwrap().is_empty());
+    assert!(app.store.list_payloads(&strange_ones).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -173,12 +173,12 @@ async fn a_replaced_secret_is_sealed_and_ends_with_the_account() {
     };
     assert!(
         app.store
-            .account_change(app.workspace, app.account, changes, app.act(Action::AccountChanged))
+            .update_account(app.workspace, app.account, changes, app.act(Action::AccountChanged))
             .await
             .unwrap()
     );
     let app = app.restart();
-    let directory = app.store.directory().await.unwrap();
+    let directory = app.store.get_directory().await.unwrap();
     let record = &directory.accounts[0];
     assert_eq!(record.app_secret.as_ref().unwrap().expose_secret(), "the-next-demo-secret");
     let (old, ends_at) = record.old_app_secret.as_ref().unwrap();
@@ -190,7 +190,7 @@ async fn a_replaced_secret_is_sealed_and_ends_with_the_account() {
         }
     }
     app.store
-        .account_remove(app.workspace, app.account, false, app.act(Action::AccountRemoved))
+        .delete_account(app.workspace, app.account, false, app.act(Action::AccountRemoved))
         .await
         .unwrap();
     let connection = Connection::open(app.path()).unwrap();

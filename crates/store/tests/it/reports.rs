@@ -3,7 +3,7 @@
 use domain::messages::message::{Pricing, Status};
 use domain::meta_error::MetaError;
 use domain::webhooks_in::update::Update;
-use engine::ports::{Ingested, MessageKey, Messages, RoutedPart};
+use engine::ports::{IngestResult, MessageKey, Messages, RoutedPart};
 use proptest::prelude::*;
 
 use crate::support::{CUSTOMER, TestStore};
@@ -31,7 +31,7 @@ async fn the_same_report_again_changes_nothing() {
     let before = format!("{:?}", app.story(claim.message).await);
     app.advance(5);
     let again = app.report(app.reported("wamid.A", Status::Delivered)).await;
-    assert_eq!(again, Ingested { repeated: 1, ..Ingested::default() });
+    assert_eq!(again, IngestResult { repeated: 1, ..IngestResult::default() });
     assert_eq!(format!("{:?}", app.story(claim.message).await), before);
 }
 
@@ -54,7 +54,8 @@ async fn an_unknown_message_is_settled_by_our_reference() {
     app.report(app.reported_for(claim.message, "wamid.A", Status::Sent)).await;
     let message = app.story(claim.message).await.message;
     assert_eq!((message.status, message.wamid.as_deref()), (Status::Sent, Some("wamid.A")));
-    let by_wamid = app.store.message(app.workspace, &MessageKey::Wamid("wamid.A".to_owned())).await.unwrap();
+    let by_wamid =
+        app.store.get_message(app.workspace, &MessageKey::Wamid("wamid.A".to_owned())).await.unwrap();
     assert!(by_wamid.is_some());
 }
 
@@ -112,7 +113,7 @@ async fn one_post_of_a_thousand_statuses_is_one_transaction() {
     let body = "x".repeat(1000);
     assert_eq!(app.post(&body, parts.clone()).await.early, 1000);
     let again = app.post(&body, parts).await;
-    assert_eq!(again, Ingested { repeated: 1000, ..Ingested::default() });
+    assert_eq!(again, IngestResult { repeated: 1000, ..IngestResult::default() });
 }
 
 #[tokio::test]
@@ -121,10 +122,11 @@ async fn a_part_of_nobody_is_kept_once_and_applied_to_nobody() {
     let inbound = Update::Message(app.text_from(CUSTOMER, "wamid.IN"));
     let part = || RoutedPart { route: None, ..app.part(inbound.clone(), (2, 3)) };
     let first = app.post("abcdefgh", vec![part()]).await;
-    assert_eq!(first, Ingested { unrouted: 1, ..Ingested::default() });
+    assert_eq!(first, IngestResult { unrouted: 1, ..IngestResult::default() });
     let again = app.post("abcdefgh", vec![part()]).await;
-    assert_eq!(again, Ingested { repeated: 1, ..Ingested::default() });
-    let found = app.store.message(app.workspace, &MessageKey::Wamid("wamid.IN".to_owned())).await.unwrap();
+    assert_eq!(again, IngestResult { repeated: 1, ..IngestResult::default() });
+    let found =
+        app.store.get_message(app.workspace, &MessageKey::Wamid("wamid.IN".to_owned())).await.unwrap();
     assert!(found.is_none());
 }
 
@@ -139,9 +141,9 @@ async fn a_part_that_cannot_be_written_takes_no_neighbour_with_it() {
     };
     let third = app.part(Update::Message(app.text_from("447700900003", "wamid.3")), (2, 1));
     let ingested = app.post("abc", vec![first, clash, third]).await;
-    assert_eq!(ingested, Ingested { applied: 2, undecodable: 1, ..Ingested::default() });
+    assert_eq!(ingested, IngestResult { applied: 2, undecodable: 1, ..IngestResult::default() });
     for (wamid, is_there) in [("wamid.1", true), ("wamid.2", false), ("wamid.3", true)] {
-        let found = app.store.message(app.workspace, &MessageKey::Wamid(wamid.to_owned())).await.unwrap();
+        let found = app.store.get_message(app.workspace, &MessageKey::Wamid(wamid.to_owned())).await.unwrap();
         assert_eq!(found.is_some(), is_there, "{wamid}");
     }
 }

@@ -332,7 +332,7 @@ pub(crate) fn step(connection: &Connection, limit: u32, now: Timestamp) -> SqlRe
         "events" => (events(connection, &erasure, last_event, limit)?, "deliveries"),
         "deliveries" => (deliveries(connection, &erasure, last_delivery, limit)?, "contexts"),
         "contexts" => (contexts(connection, &erasure, last_message, limit)?, "file"),
-        "file" => return Ok(ErasureStep::Files),
+        "file" => return Ok(ErasureStep::FilesRemain),
         _ => return Err(SqlError::Bug("an erasure is at a step that there is not")),
     };
     let (step, next) = reached.map_or((following, 0), |next| (erasure.step.as_str(), next));
@@ -343,7 +343,7 @@ pub(crate) fn step(connection: &Connection, limit: u32, now: Timestamp) -> SqlRe
              where contact_id = ?1",
         )?
         .execute((erasure.contact.as_bytes(), step, next))?;
-    Ok(ErasureStep::More)
+    Ok(ErasureStep::RowsRemain)
 }
 
 /// Ends the erasures of which nothing is left in the files.

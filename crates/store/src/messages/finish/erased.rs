@@ -1,7 +1,7 @@
 //! How the handing-over of a message ended whose person was erased meanwhile.
 
 use domain::messages::message::Status;
-use engine::ports::{Claim, Settlement};
+use engine::ports::{AttemptResult, Lease};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -15,15 +15,15 @@ use crate::row::micros;
 pub(crate) fn settle(
     connection: &Connection,
     current: &mut Current,
-    (claim, is_held): (&Claim, bool),
-    end: &Settlement,
+    (claim, is_held): (&Lease, bool),
+    end: &AttemptResult,
     now: Timestamp,
 ) -> SqlResult<()> {
     let (reached, wamid, failure_code) = match end {
-        Settlement::Sent(accepted) => (Status::Sent, Some(accepted.wamid.as_str()), None),
-        Settlement::Failed(failure) => (Status::Failed, None, Some(failure.code)),
-        Settlement::Unknown { .. } => (Status::Unknown, None, None),
-        Settlement::Again { .. } => (Status::Canceled, None, None),
+        AttemptResult::Sent(accepted) => (Status::Sent, Some(accepted.wamid.as_str()), None),
+        AttemptResult::Failed(failure) => (Status::Failed, None, Some(failure.code)),
+        AttemptResult::Unknown { .. } => (Status::Unknown, None, None),
+        AttemptResult::Retry { .. } => (Status::Canceled, None, None),
     };
     let digest = wamid.map(erasure::digest);
     let before = current.status;

@@ -9,7 +9,7 @@ use domain::id::{AccountId, ContactId, MessageId, WorkspaceId};
 use domain::messages::message::{Pricing, Status, StatusReport};
 use domain::meta_error::{Class, MetaError};
 use domain::webhooks_in::update::Person;
-use engine::ports::{Claim, KeptAnswer, Settled, Settlement};
+use engine::ports::{AttemptResult, CachedResponse, Lease, LeaseCheck};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -195,27 +195,27 @@ fn was_told(connection: &Connection, current: &Current, status: Status, number: 
 
 pub(crate) fn settle(
     connection: &Connection,
-    claim: &Claim,
-    end: &Settlement,
-    answer: Option<&KeptAnswer>,
+    claim: &Lease,
+    end: &AttemptResult,
+    answer: Option<&CachedResponse>,
     now: Timestamp,
-) -> SqlResult<Settled> {
+) -> SqlResult<LeaseCheck> {
     let Some(mut current) = current(connection, claim.workspace, claim.message)? else {
-        return Ok(Settled::Lost);
+        return Ok(LeaseCheck::Lost);
     };
     let is_held = current.claim_token == Some(claim.token.0);
-    if !is_held && matches!(end, Settlement::Unknown { .. } | Settlement::Again { .. }) {
-        return Ok(Settled::Lost);
+    if !is_held && matches!(end, AttemptResult::Unknown { .. } | AttemptResult::Retry { .. }) {
+        return Ok(LeaseCheck::Lost);
     }
     if current.is_erased {
         erased::settle(connection, &mut current, (claim, is_held), end, now)?;
-        return Ok(if is_held { Settled::Held } else { Settled::Lost });
+        return Ok(if is_held { LeaseCheck::Valid } else { LeaseCheck::Lost });
     }
     let (reached, wamid, failure) = match end {
-        Settlement::Sent(accepted) => (Status::Sent, Some(accepted.wamid.as_str()), None),
-        Settlement::Failed(failure) => (Status::Failed, None, Some(failure)),
-        Settlement::Unknown { .. } => (Status::Unknown, None, None),
-        Settlement::Again { due_at, is_kept, error } => {
+        AttemptResult::Sent(accepted) => (Status::Sent, Some(accepted.wamid.as_str()), None),
+        AttemptResult::Failed(failure) => (Status::Failed, None, Some(failure)),
+        AttemptResult::Unknown { .. } => (Status::Unknown, None, None),
+        AttemptResult::Retry { due_at, is_kept, error } => {
             return put_back(connection, &current, (*due_at, *is_kept), error.as_ref(), now);
         }
     };
@@ -247,7 +247,7 @@ pub(crate) fn settle(
     let failure_code = failure.map(|failure| failure.code);
     let ours = Entry { wamid, error: meta, failure_code, ..Entry::ours(reached, now) };
     add_entry(connection, &current, &ours)?;
-    if let Settlement::Sent(accepted) = end {
+    if let AttemptResult::Sent(accepted) = end {
         remember_wamid(connection, &current, &accepted.wamid, claim.attempt)?;
         // Meta nearly always answers with the very number that was asked for.
         if accepted.wa_id != current.wa_id || accepted.user_id.is_some() {
@@ -277,7 +277,7 @@ pub(crate) fn settle(
     if answer.is_some() || reached != Status::Unknown {
         idempotency::finish(connection, claim.workspace, claim.message, answer)?;
     }
-    Ok(if is_held { Settled::Held } else { Settled::Lost })
+    Ok(if is_held { LeaseCheck::Valid } else { LeaseCheck::Lost })
 }
 
 /// Puts a message that Meta did not take back into the queue: the one step down that a status makes.
@@ -287,7 +287,7 @@ fn put_back(
     (due_at, is_kept): (Timestamp, bool),
     error: Option<&MetaError>,
     now: Timestamp,
-) -> SqlResult<Settled> {
+) -> SqlResult<LeaseCheck> {
     let is_ours = matches!(current.status, Status::Sending | Status::Queued);
     connection
         .prepare_cached(
@@ -308,13 +308,13 @@ fn put_back(
     if !is_ours {
         // A report told that it went out after all: there is nothing to try again.
         messaging_limit::count(connection, current, now)?;
-        return Ok(Settled::Lost);
+        return Ok(LeaseCheck::Lost);
     }
     let steps = (Some(current.status), Status::Queued);
     queue_depth::moved(connection, current.account, current.is_of_queue, steps)?;
     add_entry(connection, current, &Entry { error, ..Entry::ours(Status::Queued, now) })?;
     messaging_limit::give_back(connection, current)?;
-    Ok(Settled::Held)
+    Ok(LeaseCheck::Valid)
 }
 
 /// Ends a message by our own decision.
