@@ -1,5 +1,5 @@
 #!/bin/sh
-# Streams what happens from now on; ends after 60 seconds, or with Ctrl-C.
+# Streams the events from now on. Ends after 60 seconds, or with Ctrl-C.
 : "${WAYPOST_URL:=http://127.0.0.1:8080}" "${WAYPOST_KEY:=wp_test_sandbox_key_for_local_development_only}"
 
 curl --silent --show-error --no-buffer --max-time 60 "$WAYPOST_URL/api/events/stream?after=latest" \

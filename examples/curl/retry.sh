@@ -1,6 +1,6 @@
 #!/bin/sh
-# The loop for a message that must arrive once: 429 and 5xx mean that nothing was sent, so the same request is made
-# again; with the same Idempotency-Key it is one message even if an answer was lost on the way.
+# Sends a message exactly once, with retries. 429 and 5xx mean that nothing was sent, so the request is repeated. The
+# Idempotency-Key makes the repetition safe even if the first answer was lost.
 : "${WAYPOST_URL:=http://127.0.0.1:8080}" "${WAYPOST_KEY:=wp_test_sandbox_key_for_local_development_only}"
 
 key="order-789-$(date +%s)-$$"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Uploads a file, and sends it.
+# Uploads a file and sends it.
 : "${WAYPOST_URL:=http://127.0.0.1:8080}" "${WAYPOST_KEY:=wp_test_sandbox_key_for_local_development_only}"
 
 file=$(mktemp)

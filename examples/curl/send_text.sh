@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sends words to a customer who wrote in the last 24 hours.
+# Sends a text to a customer who has written in the last 24 hours.
 : "${WAYPOST_URL:=http://127.0.0.1:8080}" "${WAYPOST_KEY:=wp_test_sandbox_key_for_local_development_only}"
 
 curl --silent --show-error "$WAYPOST_URL/api/messages/send" \

@@ -1,16 +1,16 @@
-// Follows what happens as Server-Sent Events. Ends when a message was delivered.
+// Follows events as Server-Sent Events. Ends when a message was delivered.
 import { call, request } from "./waypost.mjs";
 
 const response = await request("GET", "/api/events/stream?after=latest&events=message.sent,message.delivered");
 const sent = await call("POST", "/api/messages/send", { to: "+15550100001", type: "text", text: "Follow me" });
 
-let text = "";
-follow: for await (const piece of response.body.pipeThrough(new TextDecoderStream())) {
-  text += piece;
-  const blocks = text.split("\n\n");
-  text = blocks.pop();
+let buffer = "";
+follow: for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
+  buffer += chunk;
+  const blocks = buffer.split("\n\n");
+  buffer = blocks.pop();
   for (const block of blocks) {
-    // In an application, keep `id:` beside what you did, and go on with the header `Last-Event-ID`.
+    // An application stores the `id:` with its own data, and reconnects with it in the header `Last-Event-ID`.
     const data = block.split("\n").find((line) => line.startsWith("data: "));
     if (!data) continue;
     const event = JSON.parse(data.slice("data: ".length));

@@ -1,4 +1,4 @@
-// Receives webhooks and verifies them, with Node alone. Ends after the first event.
+// Receives webhooks and verifies their signatures, with Node only. Ends after the first event.
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:http";
@@ -6,36 +6,36 @@ import { call } from "./waypost.mjs";
 
 let secret = "";
 
-/** Whether Waypost signed these bytes within the last five minutes (Standard Webhooks). */
-function isOurs(body, headers) {
-  const stamp = headers["webhook-timestamp"] ?? "";
-  if (!/^\d+$/.test(stamp) || Math.abs(Date.now() / 1000 - Number(stamp)) > 300) return false;
+/** Returns `true` if Waypost signed these bytes within the last five minutes (Standard Webhooks). */
+function isValid(body, headers) {
+  const timestamp = headers["webhook-timestamp"] ?? "";
+  if (!/^\d+$/.test(timestamp) || Math.abs(Date.now() / 1000 - Number(timestamp)) > 300) return false;
   const key = Buffer.from(secret.replace(/^whsec_/, ""), "base64");
-  const digest = createHmac("sha256", key).update(`${headers["webhook-id"]}.${stamp}.`).update(body).digest("base64");
-  const wanted = Buffer.from(`v1,${digest}`);
-  const given = (headers["webhook-signature"] ?? "").split(" ").map((one) => Buffer.from(one));
-  return given.some((one) => one.length === wanted.length && timingSafeEqual(one, wanted));
+  const digest = createHmac("sha256", key).update(`${headers["webhook-id"]}.${timestamp}.`).update(body).digest("base64");
+  const expected = Buffer.from(`v1,${digest}`);
+  const given = (headers["webhook-signature"] ?? "").split(" ").map((signature) => Buffer.from(signature));
+  return given.some((signature) => signature.length === expected.length && timingSafeEqual(signature, expected));
 }
 
 const server = createServer(async (request, response) => {
-  const pieces = [];
-  for await (const piece of request) pieces.push(piece);
-  const body = Buffer.concat(pieces);
-  const isGood = isOurs(body, request.headers);
-  // Answer at once, work later: what is not answered within 15 seconds comes again.
-  response.writeHead(isGood ? 204 : 401).end();
-  if (isGood) server.emit("event", JSON.parse(body));
+  const chunks = [];
+  for await (const chunk of request) chunks.push(chunk);
+  const body = Buffer.concat(chunks);
+  const isAuthentic = isValid(body, request.headers);
+  // Answer first, process later: an event that is not answered within 15 seconds is delivered again.
+  response.writeHead(isAuthentic ? 204 : 401).end();
+  if (isAuthentic) server.emit("event", JSON.parse(body));
 });
 server.listen(0, "127.0.0.1");
 await once(server, "listening");
 
-const wish = { name: "example", url: `http://127.0.0.1:${server.address().port}/`, events: ["message.sent"] };
-const webhook = await call("POST", "/api/webhooks", wish);
+const endpoint = { name: "example", url: `http://127.0.0.1:${server.address().port}/`, events: ["message.sent"] };
+const webhook = await call("POST", "/api/webhooks", endpoint);
 secret = webhook.secret;
 
-const heard = once(server, "event");
-await call("POST", "/api/messages/send", { to: "+15550100001", type: "text", text: "Tell me" });
-const [event] = await heard;
+const received = once(server, "event");
+await call("POST", "/api/messages/send", { to: "+15550100001", type: "text", text: "Hello" });
+const [event] = await received;
 console.log("verified", event.event, event.data.to);
 await call("PUT", `/api/webhooks/${webhook.id}`, { enabled: false });
 server.close();

@@ -1,19 +1,19 @@
-// Receives webhooks and verifies them with the library `standardwebhooks`. Ends after the first event.
+// Receives webhooks and verifies their signatures with the library `standardwebhooks`. Ends after the first event.
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { call } from "./waypost.mjs";
 
-// `import { Webhook } from "standardwebhooks"`, where the library is beside the program.
+// In a project with the library in node_modules: `import { Webhook } from "standardwebhooks"`.
 const { Webhook } = createRequire(import.meta.url)("standardwebhooks");
 
 let secret = "";
 
 const server = createServer(async (request, response) => {
-  const pieces = [];
-  for await (const piece of request) pieces.push(piece);
+  const chunks = [];
+  for await (const chunk of request) chunks.push(chunk);
   try {
-    const event = new Webhook(secret).verify(Buffer.concat(pieces), request.headers);
+    const event = new Webhook(secret).verify(Buffer.concat(chunks), request.headers);
     response.writeHead(204).end();
     server.emit("event", event);
   } catch {
@@ -23,13 +23,13 @@ const server = createServer(async (request, response) => {
 server.listen(0, "127.0.0.1");
 await once(server, "listening");
 
-const wish = { name: "example", url: `http://127.0.0.1:${server.address().port}/`, events: ["message.sent"] };
-const webhook = await call("POST", "/api/webhooks", wish);
+const endpoint = { name: "example", url: `http://127.0.0.1:${server.address().port}/`, events: ["message.sent"] };
+const webhook = await call("POST", "/api/webhooks", endpoint);
 secret = webhook.secret;
 
-const heard = once(server, "event");
-await call("POST", "/api/messages/send", { to: "+15550100001", type: "text", text: "Tell me" });
-const [event] = await heard;
+const received = once(server, "event");
+await call("POST", "/api/messages/send", { to: "+15550100001", type: "text", text: "Hello" });
+const [event] = await received;
 console.log("verified", event.event, event.data.to);
 await call("PUT", `/api/webhooks/${webhook.id}`, { enabled: false });
 server.close();

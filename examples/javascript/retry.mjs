@@ -1,7 +1,7 @@
-// Sends with the loop of `send`: here WhatsApp is told to be busy twice before it takes the message.
+// Sends a message with the retries of `send`. The simulator refuses the first two attempts.
 import { send } from "./waypost.mjs";
 
-// The sandbox's number ending in 0429 is refused twice with Meta's 130429, then accepted.
+// The simulator refuses a message to this number twice with Meta's code 130429, then accepts it.
 const template = { name: "hello_world", language: "en_US" };
 const sent = await send({ to: "+15550100429", type: "template", template });
 console.log(sent.status, sent.message_id);

@@ -1,4 +1,4 @@
-// Uploads a file, and sends it.
+// Uploads a file and sends it.
 import { call } from "./waypost.mjs";
 
 const form = new FormData();

@@ -1,8 +1,8 @@
-"""Follows what happens by long polling: a call waits until there is something. Ends when a message was delivered."""
+"""Follows events by long polling: a call waits until there is an event. Ends when a message was delivered."""
 
 import waypost
 
-# From now on. In an application, keep `next_cursor` beside what you did: after a restart there is no gap, no repeat.
+# Starts with the next event. An application stores `next_cursor` with its own data, so that a restart skips nothing.
 position = waypost.call("GET", "/api/events?after=latest")["next_cursor"]
 sent = waypost.call("POST", "/api/messages/send", {"to": "+15550100001", "type": "text", "text": "Follow me"})
 

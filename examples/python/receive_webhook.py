@@ -1,4 +1,4 @@
-"""Receives webhooks and verifies them, with the standard library alone. Ends after the first event."""
+"""Receives webhooks and verifies their signatures, with the standard library only. Ends after the first event."""
 
 import base64
 import hashlib
@@ -9,29 +9,29 @@ import time
 
 import waypost
 
-seen = []
+events = []
 secret = ""
 
 
-def is_ours(body: bytes, headers) -> bool:
-    """Whether Waypost signed these bytes within the last five minutes (Standard Webhooks)."""
-    stamp = headers.get("webhook-timestamp", "")
-    if not stamp.isdigit() or abs(time.time() - int(stamp)) > 300:
+def is_valid(body: bytes, headers) -> bool:
+    """Returns True if Waypost signed these bytes within the last five minutes (Standard Webhooks)."""
+    timestamp = headers.get("webhook-timestamp", "")
+    if not timestamp.isdigit() or abs(time.time() - int(timestamp)) > 300:
         return False
     key = base64.b64decode(secret.removeprefix("whsec_"))
-    signed = f"{headers['webhook-id']}.{stamp}.".encode() + body
-    wanted = "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
-    return any(hmac.compare_digest(given, wanted) for given in headers.get("webhook-signature", "").split())
+    signed = f"{headers['webhook-id']}.{timestamp}.".encode() + body
+    expected = "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    return any(hmac.compare_digest(given, expected) for given in headers.get("webhook-signature", "").split())
 
 
 class Endpoint(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        good = is_ours(body, self.headers)
-        if good:
-            seen.append(json.loads(body))
-        # Answer at once, work later: what is not answered within 15 seconds comes again.
-        self.send_response(204 if good else 401)
+        is_authentic = is_valid(body, self.headers)
+        if is_authentic:
+            events.append(json.loads(body))
+        # Answer first, process later: an event that is not answered within 15 seconds is delivered again.
+        self.send_response(204 if is_authentic else 401)
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
@@ -39,14 +39,14 @@ class Endpoint(http.server.BaseHTTPRequestHandler):
 
 
 server = http.server.HTTPServer(("127.0.0.1", 0), Endpoint)
-wish = {"name": "example", "url": f"http://127.0.0.1:{server.server_port}/", "events": ["message.sent"]}
-webhook = waypost.call("POST", "/api/webhooks", wish)
+endpoint = {"name": "example", "url": f"http://127.0.0.1:{server.server_port}/", "events": ["message.sent"]}
+webhook = waypost.call("POST", "/api/webhooks", endpoint)
 secret = webhook["secret"]
 
-waypost.call("POST", "/api/messages/send", {"to": "+15550100001", "type": "text", "text": "Tell me"})
-while not seen:
+waypost.call("POST", "/api/messages/send", {"to": "+15550100001", "type": "text", "text": "Hello"})
+while not events:
     server.handle_request()
-print("verified", seen[0]["event"], seen[0]["data"]["to"])
+print("verified", events[0]["event"], events[0]["data"]["to"])
 waypost.call("PUT", f"/api/webhooks/{webhook['id']}", {"enabled": False})
 
 # verified message.sent +15550100001

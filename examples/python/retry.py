@@ -1,8 +1,8 @@
-"""Sends with the loop of `waypost.send`: here WhatsApp is told to be busy twice before it takes the message."""
+"""Sends a message with the retries of `waypost.send`. The simulator refuses the first two attempts."""
 
 import waypost
 
-# The sandbox's number ending in 0429 is refused twice with Meta's 130429, then accepted.
+# The simulator refuses a message to this number twice with Meta's code 130429, then accepts it.
 sent = waypost.send(
     {"to": "+15550100429", "type": "template", "template": {"name": "hello_world", "language": "en_US"}}
 )

@@ -1,8 +1,8 @@
-"""Uploads a file, and sends it."""
+"""Uploads a file and sends it."""
 
 import waypost
 
-BOUNDARY = "the-file-is-between-these"
+BOUNDARY = "multipart-boundary"
 form = (
     f"--{BOUNDARY}\r\n"
     'Content-Disposition: form-data; name="file"; filename="invoice.txt"\r\n'

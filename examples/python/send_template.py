@@ -1,12 +1,12 @@
-"""Sends a template: the way to write to somebody first."""
+"""Sends a template to somebody who has not written in the last 24 hours."""
 
 import waypost
 
-words = [{"type": "text", "text": "John"}, {"type": "text", "text": "ORD-789"}]
+parameters = [{"type": "text", "text": "John"}, {"type": "text", "text": "ORD-789"}]
 template = {
     "name": "order_confirmation",
     "language": "en",
-    "components": [{"type": "body", "parameters": words}],
+    "components": [{"type": "body", "parameters": parameters}],
 }
 sent = waypost.call(
     "POST", "/api/messages/send", {"to": "+447700900123", "type": "template", "template": template}

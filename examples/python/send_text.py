@@ -1,4 +1,4 @@
-"""Sends words to a customer who wrote in the last 24 hours."""
+"""Sends a text to a customer who has written in the last 24 hours."""
 
 import waypost
 

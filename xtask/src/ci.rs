@@ -57,6 +57,9 @@ pub(crate) fn run() -> bool {
             let arguments = ["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"];
             cargo(&root, &arguments, &[("RUSTDOCFLAGS", "-D warnings")])
         }),
+        step("dependencies", || {
+            cargo(&root, &["deny", "--offline", "--locked", "check", "licenses", "bans", "sources"], &[])
+        }),
         step("tidy", || tidy::run(false).map(|()| Counts::default())),
     ];
     close(&done, &slowest)

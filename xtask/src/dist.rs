@@ -53,7 +53,7 @@ pub(crate) fn run() -> Result<()> {
 
 fn build(root: &Path) -> Result<Built> {
     let mut command = Command::new("cargo");
-    command.current_dir(root).args(["build", "--release", "--locked", "-p", "waypost"]);
+    command.current_dir(root).args(["build", "--profile", "dist", "--locked", "-p", "waypost"]);
     let is_static = has_static_target()?;
     let (target, folder) = if is_static {
         command.args(["--target", STATIC]);
@@ -70,7 +70,7 @@ fn build(root: &Path) -> Result<Built> {
     if !status.success() {
         bail!("the program was not built");
     }
-    Ok(Built { target, program: folder.join("release/waypost") })
+    Ok(Built { target, program: folder.join("dist/waypost") })
 }
 
 fn has_static_target() -> Result<bool> {

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use domain::messages::outcome::Outcome;
+use domain::messages::outcome::SendOutcome;
 use engine::metrics::{Metrics, outcome_word};
 use engine::ports::{
     AccountCredentials, OutgoingMessage, PhoneNumberInfo, TemplatePage, TemplateQuery, TokenInfo, Upstream,
@@ -137,7 +137,7 @@ impl GraphClient {
     }
 
     /// Hands over a message.
-    async fn hand_over(&self, line: &AccountCredentials, body: Bytes) -> Outcome {
+    async fn hand_over(&self, line: &AccountCredentials, body: Bytes) -> SendOutcome {
         let gate = Arc::new(Gate::default());
         let body = GatedBody::new(body, Arc::clone(&gate));
         let request = id(&line.account.phone_number_id)
@@ -145,22 +145,22 @@ impl GraphClient {
             .and_then(|uri| self.request(Method::POST, uri, line, body));
         let request = match request {
             Ok(request) => request,
-            Err(unfit) => return Outcome::NotSent { reason: unfit.to_string() },
+            Err(unfit) => return SendOutcome::NotSent { reason: unfit.to_string() },
         };
         match self.exchange(request, SMALL).await {
             Exchange::Answered { status, headers, body } => answer::outcome(status, &headers, &body),
             // A status that says no says it whatever would have followed.
             Exchange::Cut { status, headers, why } => {
-                answer::stopped(status, &headers).unwrap_or_else(|| Outcome::Unknown {
+                answer::stopped(status, &headers).unwrap_or_else(|| SendOutcome::Unknown {
                     reason: format!("HTTP {}, then: {}", status.as_u16(), chain(&why)),
                 })
             }
             Exchange::Silent(why) => {
                 let reason = chain(&why);
                 if gate.shut() || why.is_unprocessed() {
-                    Outcome::NotSent { reason }
+                    SendOutcome::NotSent { reason }
                 } else {
-                    Outcome::Unknown { reason }
+                    SendOutcome::Unknown { reason }
                 }
             }
         }
@@ -218,12 +218,12 @@ impl GraphClient {
 
 #[async_trait]
 impl Upstream for GraphClient {
-    async fn send_message(&self, line: &AccountCredentials, body: Bytes) -> Outcome {
+    async fn send_message(&self, line: &AccountCredentials, body: Bytes) -> SendOutcome {
         let counting = self.metrics.as_ref().map(|metrics| (metrics, metrics.now()));
         let span = count::span("send", line);
         let outcome = self.hand_over(line, body).instrument(span.clone()).await;
         span.record("meta.outcome", outcome_word(&outcome));
-        if let Outcome::Refused(error) = &outcome {
+        if let SendOutcome::Refused(error) = &outcome {
             span.record("meta.code", error.code);
         }
         if let Some((metrics, start)) = counting {

@@ -21,7 +21,7 @@ mod template;
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use domain::webhooks_in::update::Update;
+use domain::webhooks_in::update::WebhookUpdate;
 use jiff::Timestamp;
 
 use self::person::People;
@@ -39,8 +39,8 @@ pub struct Part {
     pub field: String,
     /// When Meta says that it happened, where the entry tells.
     pub time: Option<Timestamp>,
-    /// What it says; [`Update::Other`] when it could not be decoded.
-    pub update: Update,
+    /// What it says; [`WebhookUpdate::Other`] when it could not be decoded.
+    pub update: WebhookUpdate,
     /// Its own bytes in the body: the first one and how many.
     pub span: (u32, u32),
     /// Why it could not be decoded.
@@ -99,7 +99,7 @@ struct About<'a> {
 }
 
 /// An element's update, or why there is none.
-type Decoded = Result<Update, String>;
+type Decoded = Result<WebhookUpdate, String>;
 
 impl Split {
     fn body(&mut self, whole: Json<'_>) {
@@ -173,7 +173,7 @@ impl Split {
             "" => Err("a change has no `field`".to_owned()),
             _ if template::FIELDS.contains(&field) => template::decode(value),
             _ if account::FIELDS.contains(&field) => Ok(account::decode(field, value)),
-            _ => Ok(Update::Other),
+            _ => Ok(WebhookUpdate::Other),
         };
         self.push(about, change, decoded);
     }
@@ -206,7 +206,7 @@ impl Split {
     fn push(&mut self, about: About<'_>, json: Json<'_>, decoded: Decoded) {
         let (update, undecodable) = match decoded {
             Ok(update) => (update, None),
-            Err(reason) => (Update::Other, Some(reason)),
+            Err(reason) => (WebhookUpdate::Other, Some(reason)),
         };
         self.parts.push(Part {
             waba_id: about.waba_id.map(str::to_owned),
@@ -227,14 +227,14 @@ fn decode(field: &str, list: &str, element: Json<'_>, people: &People<'_>) -> De
         return Err(unexpected("an element", element, "an object"));
     }
     match (field, list) {
-        ("messages", "messages") => message::decode(element, people).map(Update::Message),
+        ("messages", "messages") => message::decode(element, people).map(WebhookUpdate::Message),
         ("messages", "statuses") => status::decode(element, people),
         ("messages" | "calls", "calls") => call::decode(element, people),
         ("smb_message_echoes", "message_echoes") => echo::decode(element, people),
         ("user_preferences", "user_preferences") => preference::decode(element, people),
         ("user_id_update", "user_id_update") => preference::moved(element, people),
         (_, "errors") => Ok(account::error(element)),
-        _ => Ok(Update::Other),
+        _ => Ok(WebhookUpdate::Other),
     }
 }
 

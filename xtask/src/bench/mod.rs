@@ -61,7 +61,7 @@ pub(crate) struct SendOptions {
     /// A setting of the gateway, as its environment variable (`WAYPOST_X__Y=value`); may be repeated.
     #[arg(long = "set", value_name = "NAME=VALUE")]
     settings: Vec<String>,
-    /// Takes `waypost` and `xtask` from this folder instead of building them for release.
+    /// Takes `waypost` and `xtask` from this folder instead of building them with the dist profile.
     #[arg(long, value_name = "FOLDER")]
     bin_dir: Option<PathBuf>,
     /// Writes every measurement to this file too.
@@ -150,16 +150,16 @@ impl Run<'_> {
 
 /// Builds what is measured, and the generator, the way that is shipped.
 fn build(root: &Path, kinds: &[Kind]) -> Result<PathBuf> {
-    let mut arguments = vec!["build", "--release", "--locked", "--package", "xtask"];
+    let mut arguments = vec!["build", "--profile", "dist", "--locked", "--package", "xtask"];
     if kinds.contains(&Kind::Waypost) {
         arguments.extend(["--package", "waypost"]);
     }
     let status =
         Command::new("cargo").args(&arguments).current_dir(root).status().context("running cargo build")?;
     if !status.success() {
-        bail!("the release build failed");
+        bail!("the dist build failed");
     }
-    Ok(repository::target_directory(root)?.join("release"))
+    Ok(repository::target_directory(root)?.join("dist"))
 }
 
 /// The targets that this machine has; nginx is fetched when it may be.

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use domain::access::api_key::ApiKey;
-use domain::access::audit::{Act, Action};
+use domain::access::audit::{AuditAction, AuditEntry};
 use domain::access::permission::Role;
 use domain::access::user::{Email, User};
 use domain::id::{KeyId, UserId, WorkspaceId};
@@ -18,7 +18,7 @@ pub trait Access: Send + Sync {
     ///
     /// # Errors
     /// `Conflict` when the name is taken.
-    async fn insert_workspace(&self, id: WorkspaceId, name: &str, act: Act) -> Result<(), StoreError>;
+    async fn insert_workspace(&self, id: WorkspaceId, name: &str, act: AuditEntry) -> Result<(), StoreError>;
 
     /// One page of the keys that are not revoked, newest first.
     async fn list_api_keys(
@@ -29,13 +29,13 @@ pub trait Access: Send + Sync {
     ) -> Result<Page<ApiKey>, StoreError>;
 
     /// Puts a new key in the place of an old one. `false`: the old one is gone, over or was replaced before.
-    async fn rotate_api_key(&self, rotation: ApiKeyRotation, act: Act) -> Result<bool, StoreError>;
+    async fn rotate_api_key(&self, rotation: ApiKeyRotation, act: AuditEntry) -> Result<bool, StoreError>;
 
     /// Adds a user.
     ///
     /// # Errors
     /// `Conflict` when the address is taken.
-    async fn insert_user(&self, user: User, password_hash: &str, act: Act) -> Result<(), StoreError>;
+    async fn insert_user(&self, user: User, password_hash: &str, act: AuditEntry) -> Result<(), StoreError>;
 
     /// One page of users, oldest first.
     async fn list_users(
@@ -49,7 +49,7 @@ pub trait Access: Send + Sync {
     ///
     /// # Errors
     /// `Conflict` when the address is taken.
-    async fn update_user(&self, change: UserUpdate, act: Act) -> Result<UpdateUserResult, StoreError>;
+    async fn update_user(&self, change: UserUpdate, act: AuditEntry) -> Result<UpdateUserResult, StoreError>;
 
     /// Removes a user, who must still have the role that was seen, with all sessions.
     async fn delete_user(
@@ -57,7 +57,7 @@ pub trait Access: Send + Sync {
         workspace: WorkspaceId,
         id: UserId,
         seen_role: Role,
-        act: Act,
+        act: AuditEntry,
     ) -> Result<UpdateUserResult, StoreError>;
 
     /// A user with the hash of the password.
@@ -67,7 +67,7 @@ pub trait Access: Send + Sync {
     ) -> Result<Option<UserCredentials>, StoreError>;
 
     /// Begins a session. `false`: the user or the password has changed meanwhile.
-    async fn insert_session(&self, new: NewSession, act: Act) -> Result<bool, StoreError>;
+    async fn insert_session(&self, new: NewSession, act: AuditEntry) -> Result<bool, StoreError>;
 
     /// A session with its user.
     async fn get_session(&self, digest: &SessionDigest) -> Result<Option<StoredSession>, StoreError>;
@@ -92,7 +92,7 @@ pub trait Access: Send + Sync {
         workspace: WorkspaceId,
         filter: &AuditFilter,
         page: PageRequest,
-    ) -> Result<Page<Act>, StoreError>;
+    ) -> Result<Page<AuditEntry>, StoreError>;
 }
 
 /// Hashes passwords, on few threads at a time: it takes long and much memory on purpose.
@@ -248,7 +248,7 @@ pub struct AuditFilter {
     /// By the actor with this id or name.
     pub actor: Option<String>,
     /// With this action.
-    pub action: Option<Action>,
+    pub action: Option<AuditAction>,
     /// To the subject with this id or name.
     pub subject: Option<String>,
     /// From this time on.

@@ -5,7 +5,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use domain::access::api_key::ApiKey;
-use domain::access::audit::Act;
+use domain::access::audit::AuditEntry;
 use domain::id::{
     AccountId, ContactId, DeliveryId, KeyId, MessageId, OwnerId, ReplayId, WebhookId, WorkerId, WorkspaceId,
 };
@@ -89,7 +89,7 @@ pub trait Accounts: Send + Sync {
     ///
     /// # Errors
     /// `Conflict` when the name or the number is taken.
-    async fn insert_account(&self, new: NewAccount, act: Act) -> Result<(), StoreError>;
+    async fn insert_account(&self, new: NewAccount, act: AuditEntry) -> Result<(), StoreError>;
 
     /// Removes an account; its messages stay. Unless it `is_forced`, messages that wait in its queue keep it. If it was
     /// the default, the oldest other account of its kind becomes it.
@@ -98,7 +98,7 @@ pub trait Accounts: Send + Sync {
         workspace: WorkspaceId,
         id: AccountId,
         is_forced: bool,
-        act: Act,
+        act: AuditEntry,
     ) -> Result<DeleteAccountResult, StoreError>;
 
     /// Changes an account. `false`: there is none.
@@ -110,7 +110,7 @@ pub trait Accounts: Send + Sync {
         workspace: WorkspaceId,
         id: AccountId,
         changes: AccountChanges,
-        act: Act,
+        act: AuditEntry,
     ) -> Result<bool, StoreError>;
 
     /// Writes down that an account may send, or why it may not. The act is written down if that is news.
@@ -119,7 +119,7 @@ pub trait Accounts: Send + Sync {
         workspace: WorkspaceId,
         id: AccountId,
         reason: Option<&str>,
-        act: Act,
+        act: AuditEntry,
     ) -> Result<(), StoreError>;
 
     /// Writes down what Meta says of the account's number.
@@ -132,10 +132,15 @@ pub trait Accounts: Send + Sync {
     ) -> Result<(), StoreError>;
 
     /// Adds a key.
-    async fn insert_api_key(&self, key: ApiKey, act: Act) -> Result<(), StoreError>;
+    async fn insert_api_key(&self, key: ApiKey, act: AuditEntry) -> Result<(), StoreError>;
 
     /// Takes a key back. `false`: there is none, or it was taken back before.
-    async fn revoke_api_key(&self, workspace: WorkspaceId, id: KeyId, act: Act) -> Result<bool, StoreError>;
+    async fn revoke_api_key(
+        &self,
+        workspace: WorkspaceId,
+        id: KeyId,
+        act: AuditEntry,
+    ) -> Result<bool, StoreError>;
 
     /// How many people templates have reached outside their window since a time, by WhatsApp Business Account.
     async fn get_messaging_limit_usage(
@@ -217,7 +222,7 @@ pub trait Messages: Send + Sync {
         workspace: WorkspaceId,
         id: MessageId,
         by: (WorkerId, LeaseToken),
-        act: Act,
+        act: AuditEntry,
     ) -> Result<Option<LeasedMessage>, StoreError>;
 
     /// Gives up a message whose outcome is unknown. `false`: it is not unknown, or it is being sent again.
@@ -225,7 +230,7 @@ pub trait Messages: Send + Sync {
         &self,
         workspace: WorkspaceId,
         id: MessageId,
-        act: Act,
+        act: AuditEntry,
     ) -> Result<bool, StoreError>;
 
     /// The caller's key for repeated requests, if it was used before.
@@ -289,7 +294,7 @@ pub trait Hooks: Send + Sync {
         &self,
         new: &WebhookEndpoint,
         limit: u32,
-        act: Act,
+        act: AuditEntry,
     ) -> Result<bool, StoreError>;
 
     /// Changes an endpoint to what it shall be, but for its secrets; one that `revives` is active again. `false`: there is
@@ -298,7 +303,7 @@ pub trait Hooks: Send + Sync {
         &self,
         changed: &WebhookEndpoint,
         revives: bool,
-        act: Act,
+        act: AuditEntry,
     ) -> Result<bool, StoreError>;
 
     /// Gives an endpoint a secret; the one that it has by then signs as well until a time. `false`: there is none.
@@ -307,7 +312,7 @@ pub trait Hooks: Send + Sync {
         (workspace, id): (WorkspaceId, WebhookId),
         secret: &SecretString,
         old_until: Timestamp,
-        act: Act,
+        act: AuditEntry,
     ) -> Result<bool, StoreError>;
 
     /// Removes an endpoint; what waits for it goes nowhere. `false`: there is none.
@@ -315,7 +320,7 @@ pub trait Hooks: Send + Sync {
         &self,
         workspace: WorkspaceId,
         id: WebhookId,
-        act: Act,
+        act: AuditEntry,
     ) -> Result<bool, StoreError>;
 
     /// What there is to do.
@@ -356,11 +361,11 @@ pub trait Hooks: Send + Sync {
         workspace: WorkspaceId,
         delivery: i64,
         replay: ReplayId,
-        act: Act,
+        act: AuditEntry,
     ) -> Result<Option<DeliveryId>, StoreError>;
 
     /// Asks for past events again, beside the queue. Returns how many events are looked through.
-    async fn insert_replay(&self, replay: NewReplay, act: Act) -> Result<u64, StoreError>;
+    async fn insert_replay(&self, replay: NewReplay, act: AuditEntry) -> Result<u64, StoreError>;
 
     /// Writes a test event for one endpoint, its delivery claimed. `None`: there is no such endpoint.
     async fn insert_test_delivery(
@@ -368,7 +373,7 @@ pub trait Hooks: Send + Sync {
         workspace: WorkspaceId,
         webhook: WebhookId,
         (worker, token, lane): (WorkerId, LeaseToken, ReplayId),
-        act: Act,
+        act: AuditEntry,
     ) -> Result<Option<LeasedDelivery>, StoreError>;
 }
 

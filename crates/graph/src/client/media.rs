@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::messages::outcome::Outcome;
+use domain::messages::outcome::SendOutcome;
 use engine::ports::{
     AccountCredentials, ByteStream, ByteStreamError, DownloadError, MediaDownload, MediaInfo, MediaUpstream,
     OutgoingFile, UpstreamError,
@@ -31,8 +31,12 @@ const HOSTS: [&str; 4] = ["lookaside.fbsbx.com", ".fbcdn.net", ".facebook.com", 
 
 #[async_trait]
 impl MediaUpstream for GraphClient {
-    async fn upload_media(&self, line: &AccountCredentials, file: OutgoingFile) -> Result<String, Outcome> {
-        let not_sent = |reason: String| Outcome::NotSent { reason };
+    async fn upload_media(
+        &self,
+        line: &AccountCredentials,
+        file: OutgoingFile,
+    ) -> Result<String, SendOutcome> {
+        let not_sent = |reason: String| SendOutcome::NotSent { reason };
         let frame = media::frame(&file.sha256, &file.mime_type, file.file_name.as_deref());
         let body = FileBody::framed((frame.before, frame.after), file.size, file.pieces);
         let form = HeaderValue::try_from(format!("multipart/form-data; boundary={}", frame.boundary));
@@ -126,16 +130,16 @@ fn of_number(client: &GraphClient, line: &AccountCredentials, media_id: &str) ->
 }
 
 /// What the answer to an upload says.
-fn uploaded(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<String, Outcome> {
+fn uploaded(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<String, SendOutcome> {
     let mended = lossy::mend(body);
     let answer = Json::parse(&mended).ok();
     if let Some(id) = answer.filter(|_| status.is_success()).and_then(media::uploaded) {
         return Ok(id);
     }
     if let Some(error) = answer.and_then(|answer| answer::error(status, headers, answer)) {
-        return Err(Outcome::Refused(error));
+        return Err(SendOutcome::Refused(error));
     }
-    Err(answer::stopped(status, headers).unwrap_or_else(|| Outcome::NotSent {
+    Err(answer::stopped(status, headers).unwrap_or_else(|| SendOutcome::NotSent {
         reason: format!("HTTP {} to an upload, with an unexpected body", status.as_u16()),
     }))
 }

@@ -3,7 +3,7 @@
 //! **Invariant:** of a word that is not known nothing follows but that it is told.
 
 use domain::events::AccountChange;
-use domain::webhooks_in::update::{AccountUpdate, HoldCause, HoldChange, Update};
+use domain::webhooks_in::update::{AccountUpdate, SuspensionCause, SuspensionChange, WebhookUpdate};
 
 use super::fields::Fields;
 use super::owned;
@@ -28,13 +28,13 @@ pub(super) const FIELDS: [&str; 14] = [
     "template_correct_category_detection",
 ];
 
-pub(super) fn decode(field: &str, value: Json<'_>) -> Update {
+pub(super) fn decode(field: &str, value: Json<'_>) -> WebhookUpdate {
     let fields = Fields::read(value);
     let number = fields.word("display_phone_number").or_else(|| fields.word("phone_number"));
     let number: Option<String> = number.map(|number| number.chars().filter(char::is_ascii_digit).collect());
     let number = number.filter(|digits| !digits.is_empty());
     let notice = AccountUpdate::notice(number, value::read(value));
-    Update::Account(match field {
+    WebhookUpdate::Account(match field {
         "account_update" => account(&fields, notice),
         "business_capability_update" => {
             AccountUpdate { change: AccountChange::MessagingLimit, tier: tier(&fields), ..notice }
@@ -51,8 +51,8 @@ pub(super) fn decode(field: &str, value: Json<'_>) -> Update {
 }
 
 /// An error that belongs to no message: of the number that the change names.
-pub(super) fn error(element: Json<'_>) -> Update {
-    Update::Account(AccountUpdate::notice(None, value::read(element)))
+pub(super) fn error(element: Json<'_>) -> WebhookUpdate {
+    WebhookUpdate::Account(AccountUpdate::notice(None, value::read(element)))
 }
 
 /// The WhatsApp Business Account that a partner's update is about: the entry names the partner's business.
@@ -61,27 +61,27 @@ pub(super) fn waba_of(value: Json<'_>) -> Option<String> {
 }
 
 fn account(fields: &Fields<'_>, notice: AccountUpdate) -> AccountUpdate {
-    use HoldCause::{AppRemoved, Disabled};
+    use SuspensionCause::{AppRemoved, Disabled};
     let ban = || Some(fields.get("ban_info")?.get("waba_ban_state")?.word()?.to_ascii_uppercase());
     let event = fields.upper("event").unwrap_or_default();
     let hold = match event.as_str() {
         "DISABLED_UPDATE" => match ban().as_deref() {
-            Some("DISABLE") => Some(HoldChange::Hold(
+            Some("DISABLE") => Some(SuspensionChange::Hold(
                 Disabled,
                 "Meta has disabled the WhatsApp Business Account. Appeal in the WhatsApp Manager.",
             )),
-            Some("REINSTATE") => Some(HoldChange::Lift(Disabled)),
+            Some("REINSTATE") => Some(SuspensionChange::Lift(Disabled)),
             Some(_) | None => None,
         },
         "ACCOUNT_DELETED" => {
-            Some(HoldChange::Hold(Disabled, "The WhatsApp Business Account was deleted at Meta."))
+            Some(SuspensionChange::Hold(Disabled, "The WhatsApp Business Account was deleted at Meta."))
         }
-        "PARTNER_REMOVED" | "PARTNER_APP_UNINSTALLED" | "ACCOUNT_OFFBOARDED" => Some(HoldChange::Hold(
+        "PARTNER_REMOVED" | "PARTNER_APP_UNINSTALLED" | "ACCOUNT_OFFBOARDED" => Some(SuspensionChange::Hold(
             AppRemoved,
             "The app was taken off the WhatsApp Business Account. Connect it again at Meta.",
         )),
         "PARTNER_ADDED" | "PARTNER_APP_INSTALLED" | "ACCOUNT_RECONNECTED" => {
-            Some(HoldChange::Lift(AppRemoved))
+            Some(SuspensionChange::Lift(AppRemoved))
         }
         _ => None,
     };

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use domain::webhooks_in::update::{Beside, Inbound, Person};
+use domain::webhooks_in::update::{InboundMessage, InboundMetadata, WhatsAppUser};
 
 use super::fields::Fields;
 use super::owned;
@@ -31,7 +31,7 @@ pub(super) const KINDS: [&str; 17] = [
     "unsupported",
 ];
 
-pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<Inbound, String> {
+pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<InboundMessage, String> {
     let fields = Fields::read(element);
     let wamid = fields.required("id")?;
     let at = fields.time("timestamp")?;
@@ -53,7 +53,7 @@ pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<Inbound, 
     }
     let moved_to = system.and_then(|system| moved_to(system, &from));
     let context = fields.get("context");
-    Ok(Inbound {
+    Ok(InboundMessage {
         wamid: wamid.into_owned(),
         from,
         at,
@@ -65,11 +65,11 @@ pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<Inbound, 
     })
 }
 
-fn beside(fields: &Fields<'_>, context: Option<Json<'_>>, moved_to: Option<Person>) -> Beside {
+fn beside(fields: &Fields<'_>, context: Option<Json<'_>>, moved_to: Option<WhatsAppUser>) -> InboundMetadata {
     let is_set = |name| context.and_then(|context| context.get(name)?.boolean()) == Some(true);
     let is_there = |json: &Json<'_>| json.is_object() || json.is_array();
     let read = |name| fields.get(name).filter(is_there).and_then(value::read);
-    Beside {
+    InboundMetadata {
         is_forwarded: is_set("forwarded"),
         is_frequently_forwarded: is_set("frequently_forwarded"),
         referred_product: context
@@ -87,13 +87,13 @@ fn beside(fields: &Fields<'_>, context: Option<Json<'_>>, moved_to: Option<Perso
 ///
 /// Meta has named the new number `wa_id` and, before that, `new_wa_id`. The type is not asked: `user_changed_number`,
 /// `customer_changed_number` and `user_changed_user_id` have all been seen, and an identity check names no new id.
-fn moved_to(system: Json<'_>, from: &Person) -> Option<Person> {
+fn moved_to(system: Json<'_>, from: &WhatsAppUser) -> Option<WhatsAppUser> {
     let word = |name| owned(system.get(name).and_then(Json::word));
     let wa_id =
         word("new_wa_id").or_else(|| word("wa_id")).filter(|wa_id| Some(wa_id) != from.wa_id.as_ref());
     let user_id = word("user_id").filter(|user_id| Some(user_id) != from.user_id.as_ref());
     let is_a_move = wa_id.is_some() || user_id.is_some();
-    is_a_move.then(|| Person { wa_id, user_id, ..Person::default() })
+    is_a_move.then(|| WhatsAppUser { wa_id, user_id, ..WhatsAppUser::default() })
 }
 
 /// The words in the object of a type.

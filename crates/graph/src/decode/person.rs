@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use domain::webhooks_in::update::Person;
+use domain::webhooks_in::update::WhatsAppUser;
 
 use super::owned;
 use crate::walk::Json;
@@ -54,7 +54,7 @@ impl<'a> People<'a> {
     }
 
     /// The person with these ids, with what the contacts add to them.
-    pub(super) fn person(&self, wa_id: Option<Cow<'a, str>>, user_id: Option<Cow<'a, str>>) -> Person {
+    pub(super) fn person(&self, wa_id: Option<Cow<'a, str>>, user_id: Option<Cow<'a, str>>) -> WhatsAppUser {
         let place = user_id
             .as_deref()
             .and_then(|user_id| self.by_user_id.get(user_id))
@@ -70,7 +70,7 @@ impl<'a> People<'a> {
             }
             (None, _) => None,
         };
-        Person {
+        WhatsAppUser {
             wa_id: owned(wa_id.or_else(|| contact?.wa_id.clone())),
             user_id: owned(user_id.or_else(|| contact?.user_id.clone())),
             name: owned(contact.and_then(|contact| contact.name.clone())),

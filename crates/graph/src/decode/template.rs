@@ -1,6 +1,6 @@
 //! What Meta did to a template (reference C.6).
 
-use domain::webhooks_in::update::{TemplateText, TemplateUpdate, Update};
+use domain::webhooks_in::update::{TemplateTextUpdate, TemplateUpdate, WebhookUpdate};
 
 use super::fields::Fields;
 use super::owned;
@@ -14,7 +14,7 @@ pub(super) const FIELDS: [&str; 4] = [
     "template_category_update",
 ];
 
-pub(super) fn decode(value: Json<'_>) -> Result<Update, String> {
+pub(super) fn decode(value: Json<'_>) -> Result<WebhookUpdate, String> {
     let fields = Fields::read(value);
     let upper = |name| fields.upper(name);
     let is_unpaused = fields
@@ -25,7 +25,7 @@ pub(super) fn decode(value: Json<'_>) -> Result<Update, String> {
     let status = if is_unpaused { Some("APPROVED") } else { event.as_deref().and_then(status_after) };
     // What will be the category in a day says `correct_category`; what is now says `previous_category`.
     let category = fields.get("previous_category").and_then(|_| upper("new_category"));
-    Ok(Update::Template(TemplateUpdate {
+    Ok(WebhookUpdate::Template(TemplateUpdate {
         name: fields.required("message_template_name")?.into_owned(),
         // Some of Meta's samples write `en-US`.
         language: fields.required("message_template_language")?.replace('-', "_"),
@@ -56,7 +56,7 @@ fn reason(fields: &Fields<'_>) -> Option<String> {
 }
 
 /// What the template says by now.
-fn text(fields: &Fields<'_>) -> Option<TemplateText> {
+fn text(fields: &Fields<'_>) -> Option<TemplateTextUpdate> {
     const BUTTON: &str = "message_template_button_";
     let body = owned(fields.word("message_template_element"));
     let header = owned(fields.word("message_template_title"));
@@ -69,7 +69,7 @@ fn text(fields: &Fields<'_>) -> Option<TemplateText> {
         let word = |name: &str| owned(button.get(&format!("{BUTTON}{name}")).and_then(Json::word));
         (word("text").unwrap_or_default(), word("url").or_else(|| word("phone_number")))
     });
-    Some(TemplateText { header, body, footer, buttons: buttons.collect() })
+    Some(TemplateTextUpdate { header, body, footer, buttons: buttons.collect() })
 }
 
 /// The status after an event; `None` where the event changes none.

@@ -98,7 +98,7 @@ fn escape(body: &mut String, special: char) {
 
 #[cfg(test)]
 mod tests {
-    use domain::contacts::phone::{PhoneNumber, UserId};
+    use domain::contacts::phone::{Bsuid, PhoneNumber};
     use expect_test::expect;
     use proptest::prelude::*;
 
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_reply_to_a_user_id_with_everything() {
-        let recipient = Recipient::Bsuid(UserId::parse("GB.77120394857261034").expect("a user id"));
+        let recipient = Recipient::Bsuid(Bsuid::parse("GB.77120394857261034").expect("a user id"));
         let all = OutgoingMessage {
             context_wamid: Some("wamid.HBg\"=="),
             recipient_identity_key_hash: Some("DF2lS5v2W6x="),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use domain::accounts::account::{Account, AccountStatus};
 use domain::id::{AccountId, WorkspaceId};
-use domain::messages::outcome::{Accepted, Outcome};
+use domain::messages::outcome::{AcceptedMessage, SendOutcome};
 use engine::ports::{AccountCredentials, Upstream as _};
 use graph::{GraphClient, GraphConfig};
 use secrecy::SecretString;
@@ -65,24 +65,24 @@ pub(crate) async fn impatient() -> (TcpListener, GraphClient) {
     (listener, GraphClient::new(&GraphConfig { timeout: SOON, ..config }).unwrap())
 }
 
-pub(crate) async fn send(client: &GraphClient) -> Outcome {
+pub(crate) async fn send(client: &GraphClient) -> SendOutcome {
     let outcome = client.send_message(&line(), Bytes::from_static(BODY.as_bytes())).await;
     assert!(!format!("{outcome:?}").contains(TOKEN));
     outcome
 }
 
-pub(crate) fn accepted() -> Outcome {
-    Outcome::Accepted(Accepted { wamid: "wamid.A".to_owned(), ..Accepted::default() })
+pub(crate) fn accepted() -> SendOutcome {
+    SendOutcome::Accepted(AcceptedMessage { wamid: "wamid.A".to_owned(), ..AcceptedMessage::default() })
 }
 
 #[track_caller]
-pub(crate) fn is_unknown(outcome: &Outcome) {
-    assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
+pub(crate) fn is_unknown(outcome: &SendOutcome) {
+    assert!(matches!(outcome, SendOutcome::Unknown { .. }), "{outcome:?}");
 }
 
 #[track_caller]
-pub(crate) fn is_not_sent(outcome: &Outcome) {
-    assert!(matches!(outcome, Outcome::NotSent { .. }), "{outcome:?}");
+pub(crate) fn is_not_sent(outcome: &SendOutcome) {
+    assert!(matches!(outcome, SendOutcome::NotSent { .. }), "{outcome:?}");
 }
 
 pub(crate) async fn accept(listener: &TcpListener) -> TcpStream {

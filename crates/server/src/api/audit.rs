@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use domain::access::audit::Action;
+use domain::access::audit::AuditAction;
 use engine::Deps;
 use engine::ports::AuditFilter;
 
@@ -25,7 +25,7 @@ pub(crate) async fn list_acts(
     }
     let query = body::query(query.as_deref())?;
     let (filter, page) = body::read(&query, |fields| {
-        let actions: Vec<_> = Action::ALL.iter().map(|action| (action.as_str(), *action)).collect();
+        let actions: Vec<_> = AuditAction::ALL.iter().map(|action| (action.as_str(), *action)).collect();
         let text = |name| fields.optional(name).string(1..=512).map(str::to_owned);
         let filter = AuditFilter {
             actor: text("actor"),

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::HeaderMap;
 use bytes::Bytes;
-use domain::check::{Fields, Place, Violations};
+use domain::check::{Fields, JsonPointer, Violations};
 use domain::json::{Object, Value};
 use engine::Deps;
 use jiff::{SignedDuration, Timestamp};
@@ -110,7 +110,7 @@ pub(crate) fn query(query: Option<&str>) -> Result<Object, ApiError> {
 /// Reads the fields of an object, and refuses whatever was not asked for.
 pub(crate) fn read<T>(object: &Object, f: impl FnOnce(&Fields<'_, '_>) -> T) -> Result<T, ApiError> {
     let found = Violations::new();
-    let fields = Fields::read(object, Place::root(), &found);
+    let fields = Fields::read(object, JsonPointer::root(), &found);
     let value = f(&fields);
     fields.finish();
     found.result(value).map_err(ApiError::invalid)

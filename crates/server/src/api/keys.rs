@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use domain::access::api_key::{ApiKey, Scope};
+use domain::access::api_key::{ApiKey, KeyScope};
 use domain::check::Item;
 use domain::id::KeyId;
 use engine::Deps;
@@ -117,9 +117,9 @@ pub(super) fn name(item: &Item<'_, '_>) -> Option<String> {
     Some(text.trim().to_owned())
 }
 
-fn scopes(item: &Item<'_, '_>) -> Vec<Scope> {
-    let words = Scope::ALL.map(|scope| (scope.as_str(), scope));
-    let items = item.array(1..=Scope::ALL.len());
+fn scopes(item: &Item<'_, '_>) -> Vec<KeyScope> {
+    let words = KeyScope::ALL.map(|scope| (scope.as_str(), scope));
+    let items = item.array(1..=KeyScope::ALL.len());
     items
         .iter()
         .flat_map(|items| items.iter().filter_map(|item| item.choice(&words)).collect::<Vec<_>>())

@@ -9,7 +9,7 @@ use axum::response::Response;
 use domain::check::Item;
 use domain::id::ContactId;
 use domain::json::Value;
-use domain::messages::message::{Direction, Status};
+use domain::messages::message::{Direction, MessageStatus};
 use engine::Deps;
 use engine::access::api_key::Caller;
 use engine::messages::queue;
@@ -39,7 +39,7 @@ pub(super) async fn list_some(
 ) -> Result<Response, ApiError> {
     let query = body::query(query)?;
     let (mut filter, account, page) = body::read(&query, |fields| {
-        let statuses = Status::ALL.map(|status| (status.as_str(), status));
+        let statuses = MessageStatus::ALL.map(|status| (status.as_str(), status));
         let directions =
             [Direction::Inbound, Direction::Outbound].map(|direction| (direction.as_str(), direction));
         let text = |name| fields.optional(name).string(1..=512).map(str::to_owned);

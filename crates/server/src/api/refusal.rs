@@ -1,11 +1,11 @@
 //! From the engine's refusals to answers, in one place.
 
-use domain::access::api_key::Beyond;
+use domain::access::api_key::PrivilegeEscalation;
 use domain::accounts::account::AccountStatus;
 use domain::check::Violation;
 use domain::json::{Object, Value};
 use domain::meta_error::MetaError;
-use domain::templates::{Mismatch, TemplateStatus};
+use domain::templates::{TemplateMismatch, TemplateStatus};
 use engine::access::api_key::grant::KeyError;
 use engine::accounts::ChangeError;
 use engine::accounts::number::NumberError;
@@ -145,21 +145,25 @@ impl From<TemplateError> for ApiError {
 
 impl From<UpstreamError> for ApiError {
     fn from(error: UpstreamError) -> Self {
-        use domain::meta_error::Class;
+        use domain::meta_error::MetaErrorClass;
         let UpstreamError::Refused(error) = error else {
             return SendError::MetaUnavailable(None).into();
         };
         match error.class() {
-            Class::Retry => SendError::MetaUnavailable(Some(Box::new(error))).into(),
-            Class::SlowNumber | Class::SlowPair => {
+            MetaErrorClass::Retry => SendError::MetaUnavailable(Some(Box::new(error))).into(),
+            MetaErrorClass::SlowNumber | MetaErrorClass::SlowPair => {
                 let retry_after = error.retry_after.unwrap_or(1);
                 SendError::MetaRateLimited { retry_after, error: Some(Box::new(error)) }.into()
             }
-            Class::HoldAccount => {
+            MetaErrorClass::HoldAccount => {
                 let message = format!("The account is refused by Meta: {}", meta_sentence(&error));
                 Self::new(Code::AccountDisconnected, message).with_meta(Some(&error)).retry_after(HELD_WAIT)
             }
-            Class::PauseTemplate | Class::Suppress | Class::Rest | Class::WindowClosed | Class::Permanent => {
+            MetaErrorClass::PauseTemplate
+            | MetaErrorClass::Suppress
+            | MetaErrorClass::Rest
+            | MetaErrorClass::WindowClosed
+            | MetaErrorClass::Permanent => {
                 Self::new(Code::MetaError, meta_sentence(&error)).with_meta(Some(&error))
             }
         }
@@ -234,12 +238,12 @@ impl From<KeyError> for ApiError {
             KeyError::Past => Self::invalid_at("/expires_at", "must be in the future"),
             KeyError::Beyond(beyond) => {
                 let lacking = match beyond {
-                    Beyond::Kind => {
+                    PrivilegeEscalation::Kind => {
                         "test keys have to do with test keys only, and live keys with live ones".to_owned()
                     }
-                    Beyond::Scope(scope) => format!("you lack the scope `{}`", scope.as_str()),
-                    Beyond::Accounts => "you may not use all its accounts".to_owned(),
-                    Beyond::Expiry => "it would live longer than yours".to_owned(),
+                    PrivilegeEscalation::Scope(scope) => format!("you lack the scope `{}`", scope.as_str()),
+                    PrivilegeEscalation::Accounts => "you may not use all its accounts".to_owned(),
+                    PrivilegeEscalation::Expiry => "it would live longer than yours".to_owned(),
                 };
                 Self::new(Code::Forbidden, format!("This key may do more than you: {lacking}."))
             }
@@ -289,7 +293,7 @@ fn not_sendable(template: &TemplateRef, status: &TemplateStatus) -> ApiError {
         .with("status", status.as_str())
 }
 
-fn parameters(template: &TemplateRef, mismatches: Vec<Mismatch>) -> ApiError {
+fn parameters(template: &TemplateRef, mismatches: Vec<TemplateMismatch>) -> ApiError {
     let first = mismatches
         .first()
         .map_or_else(String::new, |first| format!(": {} {}", first.component, first.reason));
@@ -297,7 +301,7 @@ fn parameters(template: &TemplateRef, mismatches: Vec<Mismatch>) -> ApiError {
     let errors: Vec<_> = mismatches
         .into_iter()
         .map(|mismatch| {
-            let Mismatch { pointer, component, kind, reason } = mismatch;
+            let TemplateMismatch { pointer, component, kind, reason } = mismatch;
             let mut error = match violation_json(Violation { pointer, reason }) {
                 Value::Object(error) => error,
                 Value::Null

@@ -3,9 +3,9 @@
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use domain::contacts::phone::{PhoneNumber, UserId};
+use domain::contacts::phone::{Bsuid, PhoneNumber};
 use domain::json::{Object, Value};
-use domain::messages::message::Status;
+use domain::messages::message::MessageStatus;
 use engine::Deps;
 use engine::access::api_key::Caller;
 use engine::messages::idempotency::{RunningKey, Taken};
@@ -159,10 +159,10 @@ fn marked(mut response: Response) -> Response {
 /// What became of a message whose caller never got an answer.
 fn sent_of(message: &StoredMessage) -> Option<Sent> {
     let number = message.wa_id.as_deref().and_then(|wa_id| PhoneNumber::from_wa_id(wa_id).ok());
-    let user = message.user_id.as_deref().and_then(|user_id| UserId::parse(user_id).ok());
+    let user = message.user_id.as_deref().and_then(|user_id| Bsuid::parse(user_id).ok());
     let progress = match (&message.wamid, message.status) {
         (Some(wamid), _) => Progress::Sent { wamid: wamid.clone() },
-        (None, Status::Queued) => Progress::Queued,
+        (None, MessageStatus::Queued) => Progress::Queued,
         (None, _) => Progress::Unknown,
     };
     Some(Sent {

@@ -1,7 +1,7 @@
 //! The body of a send, read with every fault in one answer.
 
-use domain::check::{Fields, Item, Place, Violations};
-use domain::contacts::phone::{PhoneNumber, UserId};
+use domain::check::{Fields, Item, JsonPointer, Violations};
+use domain::contacts::phone::{Bsuid, PhoneNumber};
 use domain::json::{Object, Value};
 use domain::messages::content::{Content, MessageKind};
 use engine::messages::send::{Addressee, SendRequest, When};
@@ -42,7 +42,7 @@ pub(crate) struct Read {
 /// Reads a request: the shape, every limit of Meta's, the phone number. All faults are told at once.
 pub(crate) fn read_request(mut object: Object, kind: Kind, now: Timestamp) -> Result<Read, ApiError> {
     let found = Violations::new();
-    let fields = Fields::read(&object, Place::root(), &found);
+    let fields = Fields::read(&object, JsonPointer::root(), &found);
     let envelope = read_envelope(&fields, kind, now);
     fields.finish();
     let content = envelope.kind.and_then(|kind| {
@@ -190,7 +190,7 @@ fn read_recipient(fields: &Fields<'_, '_>) -> Option<Addressee> {
     };
     match name {
         "to" => checked(item, |text| PhoneNumber::parse(text).map(Addressee::Phone)),
-        "recipient" => checked(item, |text| UserId::parse(text).map(Addressee::User)),
+        "recipient" => checked(item, |text| Bsuid::parse(text).map(Addressee::User)),
         _ => checked(item, |text| text.parse().map(Addressee::Contact)),
     }
 }

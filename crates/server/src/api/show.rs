@@ -1,11 +1,11 @@
 //! Resources as answers show them.
 
 use domain::access::api_key::ApiKey;
-use domain::access::audit::Act;
+use domain::access::audit::AuditEntry;
 use domain::access::user::User;
 use domain::accounts::account::Account;
 use domain::json::{Object, Value};
-use domain::messages::message::{Direction, Pricing, Status};
+use domain::messages::message::{Direction, MessageStatus, Pricing};
 use engine::ports::{Contact, MessageDetail, StoredMedia, StoredMessage, StoredTemplate, TimelineEntry};
 use jiff::Timestamp;
 
@@ -91,7 +91,7 @@ pub(crate) fn user(user: &User) -> Value {
 }
 
 /// An entry of the audit log.
-pub(crate) fn act(act: Act) -> Value {
+pub(crate) fn act(act: AuditEntry) -> Value {
     let actor = object([
         ("kind", act.actor.kind.as_str().into()),
         ("id", text(act.actor.id)),
@@ -186,7 +186,7 @@ fn message_object(message: StoredMessage) -> Object {
             shown.insert("sent_as", message.sent_as.as_str());
             let mode = if message.is_of_queue { "queue" } else { "sync" };
             shown.insert("mode", if message.is_echo { "echo" } else { mode });
-            if message.status == Status::Queued {
+            if message.status == MessageStatus::Queued {
                 shown.insert("due_at", message.due_at.map_or(Value::Null, time));
                 if let Some(waiting_for) = message.waiting_for {
                     shown.insert("waiting_for", waiting_for.as_str());
@@ -238,9 +238,9 @@ pub(crate) fn story(story: MessageDetail) -> Value {
     let begun = match (direction, is_of_queue) {
         // We did not send it: it begins with what Meta told.
         (Direction::Outbound, _) if is_echo => None,
-        (Direction::Outbound, true) => Some(Status::Queued),
-        (Direction::Outbound, false) => Some(Status::Sending),
-        (Direction::Inbound, _) => Some(Status::Received),
+        (Direction::Outbound, true) => Some(MessageStatus::Queued),
+        (Direction::Outbound, false) => Some(MessageStatus::Sending),
+        (Direction::Inbound, _) => Some(MessageStatus::Received),
     };
     let mut timeline: Vec<_> = begun.map(|status| step(status, at)).into_iter().collect();
     timeline.extend(story.timeline.into_iter().map(entry));
@@ -282,7 +282,7 @@ pub(crate) fn hex(digest: &[u8; 32]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn step(status: Status, at: Timestamp) -> Value {
+fn step(status: MessageStatus, at: Timestamp) -> Value {
     object([("status", status.as_str().into()), ("at", time(at)), ("source", "waypost".into())])
 }
 

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use domain::access::permission::{Permission, Role};
 use domain::access::user::{Email, password_fault};
-use domain::check::{Change, Fields, Item};
+use domain::check::{Fields, Item, Patch};
 use domain::id::UserId;
 use engine::Deps;
 use engine::access::api_key::Caller;
@@ -126,12 +126,12 @@ fn given<T>(
     read: impl FnOnce(&Item<'_, '_>) -> Option<T>,
 ) -> Option<T> {
     match fields.change(field) {
-        Change::Keep => None,
-        Change::Clear => {
+        Patch::Keep => None,
+        Patch::Clear => {
             fields.optional(field).refuse("cannot be cleared");
             None
         }
-        Change::Set(item) => read(&item),
+        Patch::Set(item) => read(&item),
     }
 }
 
@@ -147,9 +147,9 @@ pub(crate) async fn update_user(
     let edit = body::read(&object, |fields| UserEdit {
         email: given(fields, "email", email),
         name: match fields.change("name") {
-            Change::Keep => None,
-            Change::Clear => Some(None),
-            Change::Set(item) => name(&item).map(Some),
+            Patch::Keep => None,
+            Patch::Clear => Some(None),
+            Patch::Set(item) => name(&item).map(Some),
         },
         role: given(fields, "role", |item| item.choice(&roles())),
         is_disabled: given(fields, "disabled", |item| item.boolean()),

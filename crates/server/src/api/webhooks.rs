@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use domain::check::{Change, Fields, Item, Items};
+use domain::check::{Fields, Item, Items, Patch};
 use domain::events::EventKind;
 use domain::id::{AccountId, DeliveryId};
 use domain::json::{Object, Value};
@@ -281,10 +281,10 @@ fn read_choice(
     before: Option<&WebhookEndpoint>,
 ) -> Option<Choice> {
     let field = |name| match fields.change(name) {
-        Change::Set(item) => item,
-        Change::Keep if before.is_some() => fields.optional(name),
-        Change::Keep => fields.required(name),
-        Change::Clear => {
+        Patch::Set(item) => item,
+        Patch::Keep if before.is_some() => fields.optional(name),
+        Patch::Keep => fields.required(name),
+        Patch::Clear => {
             let item = fields.optional(name);
             item.refuse("cannot be null");
             item
@@ -301,9 +301,9 @@ fn read_choice(
     });
     let events = field("events").array(1..=EventKind::ALL.len()).map(|items| read_events(&items));
     let accounts = match fields.change("accounts") {
-        Change::Keep => None,
-        Change::Clear => Some(Vec::new()),
-        Change::Set(item) => Some(read_accounts(deps, caller, &item)),
+        Patch::Keep => None,
+        Patch::Clear => Some(Vec::new()),
+        Patch::Set(item) => Some(read_accounts(deps, caller, &item)),
     };
     let after = accounts.as_deref().or_else(|| before.map(|before| before.accounts.as_slice()));
     if !covers(deps, caller, after.unwrap_or_default()) {
@@ -311,14 +311,14 @@ fn read_choice(
         fields.violations().refuse(&place, "must name accounts: this key sees some of them only");
     }
     let headers = match fields.change("headers") {
-        Change::Keep => None,
-        Change::Clear => Some(Vec::new()),
-        Change::Set(item) => item.object().map(|fields| read_headers(fields, before)),
+        Patch::Keep => None,
+        Patch::Clear => Some(Vec::new()),
+        Patch::Set(item) => item.object().map(|fields| read_headers(fields, before)),
     };
     let is_enabled = match fields.change("enabled") {
-        Change::Keep => None,
-        Change::Clear => Some(true),
-        Change::Set(item) => item.boolean(),
+        Patch::Keep => None,
+        Patch::Clear => Some(true),
+        Patch::Set(item) => item.boolean(),
     };
     Some(Choice {
         name: name.or_else(|| before.map(|before| before.name.clone()))?,

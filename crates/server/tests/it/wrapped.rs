@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::access::api_key::ApiKey;
-use domain::access::audit::Act;
+use domain::access::audit::AuditEntry;
 use domain::access::permission::Role;
 use domain::access::user::User;
 use domain::id::{
@@ -17,7 +17,7 @@ use domain::id::{
     WorkspaceId,
 };
 use domain::json::Object;
-use domain::messages::outcome::Outcome;
+use domain::messages::outcome::SendOutcome;
 use engine::deps::Ports;
 use engine::ports::{
     Access, AccountChanges, AccountCredentials, Accounts, ApiKeyFilter, ApiKeyRotation, AttemptResult,
@@ -133,7 +133,12 @@ impl Hooks for Guarded<dyn Hooks> {
         self.ask("list_events", self.port.list_events(workspace, filter, start, limit)).await
     }
 
-    async fn insert_webhook_endpoint(&self, new: &WebhookEndpoint, limit: u32, act: Act) -> Stored<bool> {
+    async fn insert_webhook_endpoint(
+        &self,
+        new: &WebhookEndpoint,
+        limit: u32,
+        act: AuditEntry,
+    ) -> Stored<bool> {
         self.ask("insert_webhook_endpoint", self.port.insert_webhook_endpoint(new, limit, act)).await
     }
 
@@ -141,7 +146,7 @@ impl Hooks for Guarded<dyn Hooks> {
         &self,
         changed: &WebhookEndpoint,
         revives: bool,
-        act: Act,
+        act: AuditEntry,
     ) -> Stored<bool> {
         self.ask("update_webhook_endpoint", self.port.update_webhook_endpoint(changed, revives, act)).await
     }
@@ -151,12 +156,17 @@ impl Hooks for Guarded<dyn Hooks> {
         id: (WorkspaceId, WebhookId),
         secret: &SecretString,
         old_until: Timestamp,
-        act: Act,
+        act: AuditEntry,
     ) -> Stored<bool> {
         self.ask("rotate_webhook_secret", self.port.rotate_webhook_secret(id, secret, old_until, act)).await
     }
 
-    async fn delete_webhook_endpoint(&self, workspace: WorkspaceId, id: WebhookId, act: Act) -> Stored<bool> {
+    async fn delete_webhook_endpoint(
+        &self,
+        workspace: WorkspaceId,
+        id: WebhookId,
+        act: AuditEntry,
+    ) -> Stored<bool> {
         self.ask("delete_webhook_endpoint", self.port.delete_webhook_endpoint(workspace, id, act)).await
     }
 
@@ -198,12 +208,12 @@ impl Hooks for Guarded<dyn Hooks> {
         workspace: WorkspaceId,
         delivery: i64,
         replay: ReplayId,
-        act: Act,
+        act: AuditEntry,
     ) -> Stored<Option<DeliveryId>> {
         self.ask("insert_redelivery", self.port.insert_redelivery(workspace, delivery, replay, act)).await
     }
 
-    async fn insert_replay(&self, replay: NewReplay, act: Act) -> Stored<u64> {
+    async fn insert_replay(&self, replay: NewReplay, act: AuditEntry) -> Stored<u64> {
         self.ask("insert_replay", self.port.insert_replay(replay, act)).await
     }
 
@@ -212,7 +222,7 @@ impl Hooks for Guarded<dyn Hooks> {
         workspace: WorkspaceId,
         webhook: WebhookId,
         by: (WorkerId, LeaseToken, ReplayId),
-        act: Act,
+        act: AuditEntry,
     ) -> Stored<Option<LeasedDelivery>> {
         self.ask("insert_test_delivery", self.port.insert_test_delivery(workspace, webhook, by, act)).await
     }
@@ -228,7 +238,7 @@ impl Accounts for Guarded<dyn Accounts> {
         self.ask("get_revision", self.port.get_revision()).await
     }
 
-    async fn insert_account(&self, new: NewAccount, act: Act) -> Stored<()> {
+    async fn insert_account(&self, new: NewAccount, act: AuditEntry) -> Stored<()> {
         self.ask("insert_account", self.port.insert_account(new, act)).await
     }
 
@@ -237,7 +247,7 @@ impl Accounts for Guarded<dyn Accounts> {
         workspace: WorkspaceId,
         id: AccountId,
         is_forced: bool,
-        act: Act,
+        act: AuditEntry,
     ) -> Stored<DeleteAccountResult> {
         self.ask("delete_account", self.port.delete_account(workspace, id, is_forced, act)).await
     }
@@ -247,7 +257,7 @@ impl Accounts for Guarded<dyn Accounts> {
         workspace: WorkspaceId,
         id: AccountId,
         changes: AccountChanges,
-        act: Act,
+        act: AuditEntry,
     ) -> Stored<bool> {
         self.ask("update_account", self.port.update_account(workspace, id, changes, act)).await
     }
@@ -257,7 +267,7 @@ impl Accounts for Guarded<dyn Accounts> {
         workspace: WorkspaceId,
         id: AccountId,
         reason: Option<&str>,
-        act: Act,
+        act: AuditEntry,
     ) -> Stored<()> {
         self.ask("update_account_suspension", self.port.update_account_suspension(workspace, id, reason, act))
             .await
@@ -273,11 +283,11 @@ impl Accounts for Guarded<dyn Accounts> {
         self.ask("update_account_number", self.port.update_account_number(workspace, id, number, now)).await
     }
 
-    async fn insert_api_key(&self, key: ApiKey, act: Act) -> Stored<()> {
+    async fn insert_api_key(&self, key: ApiKey, act: AuditEntry) -> Stored<()> {
         self.ask("insert_api_key", self.port.insert_api_key(key, act)).await
     }
 
-    async fn revoke_api_key(&self, workspace: WorkspaceId, id: KeyId, act: Act) -> Stored<bool> {
+    async fn revoke_api_key(&self, workspace: WorkspaceId, id: KeyId, act: AuditEntry) -> Stored<bool> {
         self.ask("revoke_api_key", self.port.revoke_api_key(workspace, id, act)).await
     }
 
@@ -338,12 +348,12 @@ impl Registry for Guarded<dyn Registry> {
         workspace: WorkspaceId,
         waba_id: &str,
         which: (&str, Option<&str>),
-        act: Act,
+        act: AuditEntry,
     ) -> Stored<()> {
         self.ask("delete_templates", self.port.delete_templates(workspace, waba_id, which, act)).await
     }
 
-    async fn insert_audit_entry(&self, act: Act) -> Stored<()> {
+    async fn insert_audit_entry(&self, act: AuditEntry) -> Stored<()> {
         self.ask("insert_audit_entry", self.port.insert_audit_entry(act)).await
     }
 }
@@ -452,12 +462,17 @@ impl Messages for Guarded<dyn Messages> {
         workspace: WorkspaceId,
         id: MessageId,
         by: (WorkerId, LeaseToken),
-        act: Act,
+        act: AuditEntry,
     ) -> Stored<Option<LeasedMessage>> {
         self.ask("lease_unknown_message", self.port.lease_unknown_message(workspace, id, by, act)).await
     }
 
-    async fn fail_unknown_message(&self, workspace: WorkspaceId, id: MessageId, act: Act) -> Stored<bool> {
+    async fn fail_unknown_message(
+        &self,
+        workspace: WorkspaceId,
+        id: MessageId,
+        act: AuditEntry,
+    ) -> Stored<bool> {
         self.ask("fail_unknown_message", self.port.fail_unknown_message(workspace, id, act)).await
     }
 
@@ -512,7 +527,7 @@ impl Contacts for Guarded<dyn Contacts> {
         &self,
         workspace: WorkspaceId,
         puts: Vec<ContactUpsert>,
-        act: Option<Act>,
+        act: Option<AuditEntry>,
         now: Timestamp,
     ) -> Stored<Vec<UpsertContactResult>> {
         self.ask("upsert_contacts", self.port.upsert_contacts(workspace, puts, act, now)).await
@@ -526,7 +541,7 @@ impl Contacts for Guarded<dyn Contacts> {
         self.ask("list_contact_windows", self.port.list_contact_windows(workspace, contact)).await
     }
 
-    async fn begin_erasure(&self, contact: ContactId, act: Act) -> Stored<bool> {
+    async fn begin_erasure(&self, contact: ContactId, act: AuditEntry) -> Stored<bool> {
         self.ask("begin_erasure", self.port.begin_erasure(contact, act)).await
     }
 
@@ -580,7 +595,7 @@ impl Workers for Guarded<dyn Workers> {
 
 #[async_trait]
 impl Access for Guarded<dyn Access> {
-    async fn insert_workspace(&self, id: WorkspaceId, name: &str, act: Act) -> Stored<()> {
+    async fn insert_workspace(&self, id: WorkspaceId, name: &str, act: AuditEntry) -> Stored<()> {
         self.ask("insert_workspace", self.port.insert_workspace(id, name, act)).await
     }
 
@@ -593,11 +608,11 @@ impl Access for Guarded<dyn Access> {
         self.ask("list_api_keys", self.port.list_api_keys(workspace, filter, page)).await
     }
 
-    async fn rotate_api_key(&self, rotation: ApiKeyRotation, act: Act) -> Stored<bool> {
+    async fn rotate_api_key(&self, rotation: ApiKeyRotation, act: AuditEntry) -> Stored<bool> {
         self.ask("rotate_api_key", self.port.rotate_api_key(rotation, act)).await
     }
 
-    async fn insert_user(&self, user: User, password_hash: &str, act: Act) -> Stored<()> {
+    async fn insert_user(&self, user: User, password_hash: &str, act: AuditEntry) -> Stored<()> {
         self.ask("insert_user", self.port.insert_user(user, password_hash, act)).await
     }
 
@@ -610,7 +625,7 @@ impl Access for Guarded<dyn Access> {
         self.ask("list_users", self.port.list_users(workspace, filter, page)).await
     }
 
-    async fn update_user(&self, change: UserUpdate, act: Act) -> Stored<UpdateUserResult> {
+    async fn update_user(&self, change: UserUpdate, act: AuditEntry) -> Stored<UpdateUserResult> {
         self.ask("update_user", self.port.update_user(change, act)).await
     }
 
@@ -619,7 +634,7 @@ impl Access for Guarded<dyn Access> {
         workspace: WorkspaceId,
         id: UserId,
         seen_role: Role,
-        act: Act,
+        act: AuditEntry,
     ) -> Stored<UpdateUserResult> {
         self.ask("delete_user", self.port.delete_user(workspace, id, seen_role, act)).await
     }
@@ -628,7 +643,7 @@ impl Access for Guarded<dyn Access> {
         self.ask("get_user_credentials", self.port.get_user_credentials(whose)).await
     }
 
-    async fn insert_session(&self, new: NewSession, act: Act) -> Stored<bool> {
+    async fn insert_session(&self, new: NewSession, act: AuditEntry) -> Stored<bool> {
         self.ask("insert_session", self.port.insert_session(new, act)).await
     }
 
@@ -658,14 +673,14 @@ impl Access for Guarded<dyn Access> {
         workspace: WorkspaceId,
         filter: &AuditFilter,
         page: PageRequest,
-    ) -> Stored<Page<Act>> {
+    ) -> Stored<Page<AuditEntry>> {
         self.ask("list_audit_entries", self.port.list_audit_entries(workspace, filter, page)).await
     }
 }
 
 #[async_trait]
 impl Upstream for Guarded<dyn Upstream> {
-    async fn send_message(&self, line: &AccountCredentials, body: Bytes) -> Outcome {
+    async fn send_message(&self, line: &AccountCredentials, body: Bytes) -> SendOutcome {
         self.reach("send_message", self.port.send_message(line, body)).await
     }
 
@@ -722,7 +737,7 @@ impl Fork {
 
 #[async_trait]
 impl Upstream for Fork {
-    async fn send_message(&self, line: &AccountCredentials, body: Bytes) -> Outcome {
+    async fn send_message(&self, line: &AccountCredentials, body: Bytes) -> SendOutcome {
         self.way().send_message(line, body).await
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::id::{MediaId, WorkspaceId};
-use domain::messages::outcome::Outcome;
+use domain::messages::outcome::SendOutcome;
 use engine::media::MediaPorts;
 use engine::ports::{
     AccountCredentials, BlobError, BlobKey, BlobWriteError, Blobs, ByteStream, DownloadError,
@@ -109,7 +109,11 @@ impl Blobs for Guarded<dyn Blobs> {
 
 #[async_trait]
 impl MediaUpstream for Guarded<dyn MediaUpstream> {
-    async fn upload_media(&self, line: &AccountCredentials, file: OutgoingFile) -> Result<String, Outcome> {
+    async fn upload_media(
+        &self,
+        line: &AccountCredentials,
+        file: OutgoingFile,
+    ) -> Result<String, SendOutcome> {
         self.reach("upload_media", self.port.upload_media(line, file)).await
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use domain::access::api_key::ApiKey;
-use domain::access::audit::Act;
+use domain::access::audit::AuditEntry;
 use domain::id::{
     AccountId, ContactId, DeliveryId, KeyId, MessageId, OwnerId, ReplayId, WebhookId, WorkerId, WorkspaceId,
 };
@@ -44,7 +44,7 @@ impl Accounts for SqliteStore {
         self.read("looking for changes", directory::revision).await
     }
 
-    async fn insert_account(&self, new: NewAccount, act: Act) -> Result<(), StoreError> {
+    async fn insert_account(&self, new: NewAccount, act: AuditEntry) -> Result<(), StoreError> {
         let sealer = self.sealer.clone();
         self.write("adding an account", move |tx| directory::account_add(tx, &sealer, &new, &act)).await
     }
@@ -54,7 +54,7 @@ impl Accounts for SqliteStore {
         workspace: WorkspaceId,
         id: AccountId,
         is_forced: bool,
-        act: Act,
+        act: AuditEntry,
     ) -> Result<DeleteAccountResult, StoreError> {
         self.write("removing an account", move |tx| {
             directory::account_remove(tx, workspace, id, is_forced, &act)
@@ -67,7 +67,7 @@ impl Accounts for SqliteStore {
         workspace: WorkspaceId,
         id: AccountId,
         changes: AccountChanges,
-        act: Act,
+        act: AuditEntry,
     ) -> Result<bool, StoreError> {
         let sealer = self.sealer.clone();
         self.write("changing an account", move |tx| {
@@ -81,7 +81,7 @@ impl Accounts for SqliteStore {
         workspace: WorkspaceId,
         id: AccountId,
         reason: Option<&str>,
-        act: Act,
+        act: AuditEntry,
     ) -> Result<(), StoreError> {
         let reason = reason.map(str::to_owned);
         self.write("holding an account", move |tx| {
@@ -104,11 +104,16 @@ impl Accounts for SqliteStore {
         .await
     }
 
-    async fn insert_api_key(&self, key: ApiKey, act: Act) -> Result<(), StoreError> {
+    async fn insert_api_key(&self, key: ApiKey, act: AuditEntry) -> Result<(), StoreError> {
         self.write("adding a key", move |tx| directory::key_add(tx, &key, &act)).await
     }
 
-    async fn revoke_api_key(&self, workspace: WorkspaceId, id: KeyId, act: Act) -> Result<bool, StoreError> {
+    async fn revoke_api_key(
+        &self,
+        workspace: WorkspaceId,
+        id: KeyId,
+        act: AuditEntry,
+    ) -> Result<bool, StoreError> {
         self.write("revoking a key", move |tx| directory::key_revoke(tx, workspace, id, &act)).await
     }
 
@@ -178,7 +183,7 @@ impl Hooks for SqliteStore {
         &self,
         new: &WebhookEndpoint,
         limit: u32,
-        act: Act,
+        act: AuditEntry,
     ) -> Result<bool, StoreError> {
         let (sealer, new) = (self.sealer.clone(), new.clone());
         self.write("adding an endpoint", move |tx| endpoints::add(tx, &sealer, &new, limit, &act)).await
@@ -188,7 +193,7 @@ impl Hooks for SqliteStore {
         &self,
         changed: &WebhookEndpoint,
         revives: bool,
-        act: Act,
+        act: AuditEntry,
     ) -> Result<bool, StoreError> {
         let (sealer, changed) = (self.sealer.clone(), changed.clone());
         self.write("changing an endpoint", move |tx| endpoints::change(tx, &sealer, &changed, revives, &act))
@@ -200,7 +205,7 @@ impl Hooks for SqliteStore {
         (workspace, id): (WorkspaceId, WebhookId),
         secret: &SecretString,
         old_until: Timestamp,
-        act: Act,
+        act: AuditEntry,
     ) -> Result<bool, StoreError> {
         let (sealer, secret) = (self.sealer.clone(), secret.clone());
         self.write("giving an endpoint a secret", move |tx| {
@@ -213,7 +218,7 @@ impl Hooks for SqliteStore {
         &self,
         workspace: WorkspaceId,
         id: WebhookId,
-        act: Act,
+        act: AuditEntry,
     ) -> Result<bool, StoreError> {
         self.write("removing an endpoint", move |tx| endpoints::remove(tx, workspace, id, &act)).await
     }
@@ -265,7 +270,7 @@ impl Hooks for SqliteStore {
         workspace: WorkspaceId,
         delivery: i64,
         replay: ReplayId,
-        act: Act,
+        act: AuditEntry,
     ) -> Result<Option<DeliveryId>, StoreError> {
         self.write("repeating a delivery", move |tx| {
             fan_out::redeliver(tx, workspace, delivery, replay, &act)
@@ -273,7 +278,7 @@ impl Hooks for SqliteStore {
         .await
     }
 
-    async fn insert_replay(&self, replay: NewReplay, act: Act) -> Result<u64, StoreError> {
+    async fn insert_replay(&self, replay: NewReplay, act: AuditEntry) -> Result<u64, StoreError> {
         self.write("repeating events", move |tx| fan_out::replay(tx, &replay, &act)).await
     }
 
@@ -282,7 +287,7 @@ impl Hooks for SqliteStore {
         workspace: WorkspaceId,
         webhook: WebhookId,
         by: (WorkerId, LeaseToken, ReplayId),
-        act: Act,
+        act: AuditEntry,
     ) -> Result<Option<LeasedDelivery>, StoreError> {
         self.write("testing an endpoint", move |tx| {
             deliveries::begin_test(tx, (workspace, webhook), by, &act)
@@ -311,7 +316,7 @@ impl Registry for SqliteStore {
         workspace: WorkspaceId,
         waba_id: &str,
         (name, language): (&str, Option<&str>),
-        act: Act,
+        act: AuditEntry,
     ) -> Result<(), StoreError> {
         let (waba_id, name, language) = (waba_id.to_owned(), name.to_owned(), language.map(str::to_owned));
         self.write("forgetting templates", move |tx| {
@@ -320,7 +325,7 @@ impl Registry for SqliteStore {
         .await
     }
 
-    async fn insert_audit_entry(&self, act: Act) -> Result<(), StoreError> {
+    async fn insert_audit_entry(&self, act: AuditEntry) -> Result<(), StoreError> {
         self.write("writing an act down", move |tx| audit::write(tx, &act)).await
     }
 }
@@ -379,7 +384,7 @@ impl Messages for SqliteStore {
         workspace: WorkspaceId,
         id: MessageId,
         by: (WorkerId, LeaseToken),
-        act: Act,
+        act: AuditEntry,
     ) -> Result<Option<LeasedMessage>, StoreError> {
         self.write("claiming an unknown message", move |tx| queue::claim_unknown(tx, workspace, id, by, &act))
             .await
@@ -389,7 +394,7 @@ impl Messages for SqliteStore {
         &self,
         workspace: WorkspaceId,
         id: MessageId,
-        act: Act,
+        act: AuditEntry,
     ) -> Result<bool, StoreError> {
         self.write("giving up an unknown message", move |tx| queue::give_up(tx, workspace, id, &act)).await
     }

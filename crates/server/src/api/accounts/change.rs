@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use domain::check::{Change, Fields, Item};
+use domain::check::{Fields, Item, Patch};
 use engine::access::api_key::Caller;
 use engine::accounts::{AddAccount, ChangeAccount};
 use engine::messages::send::choose_account;
@@ -197,12 +197,12 @@ fn read_changes(fields: &Fields<'_, '_>, record: &AccountRecord) -> ChangeAccoun
         sandbox.refuse("cannot be changed: add another account");
     }
     let needed = |name| match fields.change(name) {
-        Change::Keep => None,
-        Change::Clear => {
+        Patch::Keep => None,
+        Patch::Clear => {
             fields.optional(name).refuse("cannot be null");
             None
         }
-        Change::Set(item) => Some(item),
+        Patch::Set(item) => Some(item),
     };
     ChangeAccount {
         name: needed("name").and_then(|item| read_name(&item)),

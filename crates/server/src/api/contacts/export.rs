@@ -6,7 +6,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
-use domain::contacts::contact::{COLUMNS, CUSTOM_PREFIX, Column, custom_text, join_tags};
+use domain::contacts::contact::{COLUMNS, CUSTOM_PREFIX, ImportColumn, custom_text, join_tags};
 use domain::id::WorkspaceId;
 use engine::Deps;
 use engine::ports::{Contact, ContactFilter, PageRequest, PageStart, StoreError};
@@ -88,19 +88,21 @@ impl Export {
     fn write(&self, rows: &mut String, contact: &Contact) {
         for (_, column) in &COLUMNS {
             match column {
-                Column::PhoneNumber => {
+                ImportColumn::PhoneNumber => {
                     let number = contact.wa_id.as_ref().map(|digits| format!("+{digits}"));
                     table::write_raw(rows, &number.unwrap_or_default());
                 }
-                Column::UserId => table::write_cell(rows, contact.user_id.as_deref().unwrap_or_default()),
-                Column::Name => table::write_cell(rows, contact.name.as_deref().unwrap_or_default()),
-                Column::Email => table::write_cell(rows, contact.email.as_deref().unwrap_or_default()),
-                Column::Tags => table::write_cell(rows, &join_tags(&contact.tags)),
-                Column::Stage => table::write_cell(rows, contact.stage.as_deref().unwrap_or_default()),
-                Column::OptedOut => {
+                ImportColumn::UserId => {
+                    table::write_cell(rows, contact.user_id.as_deref().unwrap_or_default())
+                }
+                ImportColumn::Name => table::write_cell(rows, contact.name.as_deref().unwrap_or_default()),
+                ImportColumn::Email => table::write_cell(rows, contact.email.as_deref().unwrap_or_default()),
+                ImportColumn::Tags => table::write_cell(rows, &join_tags(&contact.tags)),
+                ImportColumn::Stage => table::write_cell(rows, contact.stage.as_deref().unwrap_or_default()),
+                ImportColumn::OptedOut => {
                     table::write_raw(rows, if contact.opted_out.is_some() { "true" } else { "false" });
                 }
-                Column::Custom(_) => {}
+                ImportColumn::Custom(_) => {}
             }
         }
         for key in &self.keys {

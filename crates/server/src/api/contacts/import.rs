@@ -8,8 +8,8 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, Multipart, RawQuery, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::Response;
-use domain::check::Change;
-use domain::contacts::contact::{Column, ContactChange};
+use domain::check::Patch;
+use domain::contacts::contact::{ContactChange, ImportColumn};
 use domain::contacts::opt_out::OptOutReason;
 use domain::id::WorkspaceId;
 use domain::json::{Object, Value};
@@ -129,7 +129,7 @@ struct Import<'a> {
     workspace: WorkspaceId,
     is_dry_run: bool,
     table: Table,
-    columns: Option<Vec<Column>>,
+    columns: Option<Vec<ImportColumn>>,
     /// Rows that were read and are not written down.
     waiting: Vec<(u64, ContactChange)>,
     n_bytes: usize,
@@ -209,8 +209,8 @@ impl Import<'_> {
 }
 
 /// The columns that the first row names.
-fn read_columns(row: &Row) -> Result<Vec<Column>, ApiError> {
-    let mut columns: Vec<Column> = Vec::new();
+fn read_columns(row: &Row) -> Result<Vec<ImportColumn>, ApiError> {
+    let mut columns: Vec<ImportColumn> = Vec::new();
     let mut faults = Vec::new();
     for (index, cell) in row.cells.iter().enumerate() {
         let name = String::from_utf8_lossy(cell);
@@ -219,13 +219,16 @@ fn read_columns(row: &Row) -> Result<Vec<Column>, ApiError> {
             let place = if is_name(name) { escaped(name) } else { index.to_string() };
             faults.push(domain::check::Violation::new(format!("/{place}"), reason));
         };
-        match Column::parse(name) {
+        match ImportColumn::parse(name) {
             Ok(column) if columns.contains(&column) => refuse("is there twice".to_owned()),
             Ok(column) => columns.push(column),
             Err(reason) => refuse(reason),
         }
     }
-    if faults.is_empty() && !columns.contains(&Column::PhoneNumber) && !columns.contains(&Column::UserId) {
+    if faults.is_empty()
+        && !columns.contains(&ImportColumn::PhoneNumber)
+        && !columns.contains(&ImportColumn::UserId)
+    {
         faults
             .push(domain::check::Violation::new("/phone_number", "is required: the first row must name it"));
     }
@@ -239,7 +242,7 @@ const MAX_SHOWN: usize = 64;
 /// another call: it is told by its position, and stays where it came from.
 fn is_name(text: &str) -> bool {
     let fits = |c: char| c.is_alphanumeric() || " _-./~".contains(c);
-    Column::parse(text).is_ok() || text.len() <= MAX_SHOWN && text.chars().all(fits)
+    ImportColumn::parse(text).is_ok() || text.len() <= MAX_SHOWN && text.chars().all(fits)
 }
 
 fn escaped(name: &str) -> String {
@@ -249,7 +252,7 @@ fn escaped(name: &str) -> String {
 /// A column's name, and what is wrong in it.
 type Fault = (String, String);
 
-fn read_row(columns: &[Column], row: &Row) -> Result<ContactChange, Vec<Fault>> {
+fn read_row(columns: &[ImportColumn], row: &Row) -> Result<ContactChange, Vec<Fault>> {
     let mut change = ContactChange::default();
     let mut faults = Vec::new();
     if row.cells.len() > columns.len() {
@@ -267,9 +270,9 @@ fn read_row(columns: &[Column], row: &Row) -> Result<ContactChange, Vec<Fault>> 
             faults.push((column.name(), reason));
         }
     }
-    let is_named = change.phone_number != Change::Keep || change.user_id != Change::Keep;
+    let is_named = change.phone_number != Patch::Keep || change.user_id != Patch::Keep;
     if faults.is_empty() && !is_named {
-        faults.push((Column::PhoneNumber.name(), "is required".to_owned()));
+        faults.push((ImportColumn::PhoneNumber.name(), "is required".to_owned()));
     }
     if faults.is_empty() { Ok(change) } else { Err(faults) }
 }
@@ -302,7 +305,7 @@ impl Report {
             "updated" => &mut self.n_updated,
             "unchanged" => &mut self.n_unchanged,
             _ => {
-                let taken = Column::UserId.name();
+                let taken = ImportColumn::UserId.name();
                 let fault = match done(end) {
                     Ok(_) => return,
                     Err(error) if error.code() == Code::ContactExists => {

@@ -1,6 +1,6 @@
 //! The audit log.
 
-use domain::access::audit::{Action, ActorKind, SubjectKind};
+use domain::access::audit::{ActorKind, AuditAction, AuditTargetKind};
 
 use super::operation::Operation;
 use super::schema::{Schema, any_object, id, need, shown, text, time, word};
@@ -11,7 +11,7 @@ pub(super) fn operations() -> Vec<Operation> {
     vec![
         Operation::new("list_acts", "List who did what", "Each administrative act, newest first.")
             .query("actor", "Id or name of who did it.", some())
-            .query("action", "What was done.", word(Action::ALL.iter().map(|action| action.as_str())))
+            .query("action", "What was done.", word(AuditAction::ALL.iter().map(|action| action.as_str())))
             .query("subject", "Id or name of what it was done to.", some())
             .query("from", "Not before this time.", time())
             .query("to", "Before this time.", time())
@@ -28,7 +28,7 @@ pub(super) fn schemas() -> Vec<(&'static str, Schema)> {
         need("name", text(..)),
     ]);
     let subject = shown([
-        need("kind", word(SubjectKind::ALL.iter().map(|kind| kind.as_str()))),
+        need("kind", word(AuditTargetKind::ALL.iter().map(|kind| kind.as_str()))),
         need("id", text(1..)),
         need("name", text(..).or_null()),
     ]);
@@ -36,7 +36,7 @@ pub(super) fn schemas() -> Vec<(&'static str, Schema)> {
         need("id", id()),
         need("at", time()),
         need("actor", actor),
-        need("action", word(Action::ALL.iter().map(|action| action.as_str()))),
+        need("action", word(AuditAction::ALL.iter().map(|action| action.as_str()))),
         need("subject", subject),
         need("client_address", text(1..).or_null().about("Where the call came from.")),
         need("request_id", text(1..).or_null()),

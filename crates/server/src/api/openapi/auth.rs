@@ -1,6 +1,6 @@
 //! Login, logout, who calls, and the document itself.
 
-use domain::access::api_key::Scope;
+use domain::access::api_key::KeyScope;
 use domain::access::permission::{Permission, Role};
 
 use super::operation::{Answer, JSON, Operation};
@@ -84,7 +84,7 @@ pub(super) fn schemas() -> Vec<(&'static str, Schema)> {
     let key = shown([
         need("kind", only("api_key")),
         need("key", named("ApiKey")),
-        need("scopes", list(word(Scope::ALL.map(Scope::as_str)), ..)),
+        need("scopes", list(word(KeyScope::ALL.map(KeyScope::as_str)), ..)),
         workspace(),
         permissions(),
     ]);

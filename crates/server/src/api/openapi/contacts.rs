@@ -4,7 +4,7 @@ use domain::contacts::contact::{
     MAX_CUSTOM_FIELDS, MAX_CUSTOM_KEY, MAX_CUSTOM_VALUE, MAX_EMAIL, MAX_NAME, MAX_STAGE, MAX_TAG, MAX_TAGS,
 };
 use domain::contacts::opt_out::OptOutReason;
-use domain::contacts::phone::UserId;
+use domain::contacts::phone::Bsuid;
 use domain::json::Value;
 
 use super::example::CONTACT;
@@ -187,7 +187,7 @@ fn changes() -> [Field; 8] {
     let custom = map(value)
         .set("maxProperties", number(MAX_CUSTOM_FIELDS))
         .set("propertyNames", text(1..=MAX_CUSTOM_KEY));
-    let user = pattern(r"^[^.\s]+\.\S+$").set("maxLength", number(UserId::MAX));
+    let user = pattern(r"^[^.\s]+\.\S+$").set("maxLength", number(Bsuid::MAX));
     let email = pattern(r"^[^@\s<>,;]+@[^@\s<>,;.]+(\.[^@\s<>,;.]+)+$").set("maxLength", number(MAX_EMAIL));
     [
         may("phone_number", text(1..).about("In international form.").example("+447700900124")),

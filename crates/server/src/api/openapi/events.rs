@@ -2,7 +2,7 @@
 
 use domain::contacts::opt_out::OptOutReason;
 use domain::events::EventKind;
-use domain::messages::message::Status;
+use domain::messages::message::MessageStatus;
 
 use super::operation::{Answer, Operation};
 use super::schema::{
@@ -136,7 +136,7 @@ fn some() -> Schema {
 }
 
 fn outbound() -> Schema {
-    let status = || word(Status::ALL.map(Status::as_str));
+    let status = || word(MessageStatus::ALL.map(MessageStatus::as_str));
     shown([
         need("id", id().about("Ours.")),
         need("message_id", text(1..).about("Meta's; ours until Meta's is known.")),

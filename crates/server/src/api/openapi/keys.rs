@@ -1,6 +1,6 @@
 //! API keys.
 
-use domain::access::api_key::Scope;
+use domain::access::api_key::KeyScope;
 
 use super::example::KEY;
 use super::operation::Operation;
@@ -11,7 +11,7 @@ use crate::api::Code;
 use crate::api::keys::{MAX_ACCOUNTS, MAX_NAME, MAX_OVERLAP, MOST_CALLS, OVERLAP};
 
 fn scope() -> Schema {
-    word(Scope::ALL.map(Scope::as_str))
+    word(KeyScope::ALL.map(KeyScope::as_str))
 }
 
 /// The routes.
@@ -19,7 +19,7 @@ pub(super) fn operations() -> Vec<Operation> {
     let calls = |about: &str| integer(1..=MOST_CALLS).about(about);
     let wish = body([
         need("name", line(MAX_NAME)),
-        need("scopes", list(scope(), 1..=Scope::ALL.len())),
+        need("scopes", list(scope(), 1..=KeyScope::ALL.len())),
         may(
             "accounts",
             list(text(1..=200), ..=MAX_ACCOUNTS).about("Ids or names of the accounts that it may use; empty is all."),

@@ -1,7 +1,7 @@
 //! Messages, read and acted upon.
 
 use domain::messages::content::MessageKind;
-use domain::messages::message::{Direction, Status};
+use domain::messages::message::{Direction, MessageStatus};
 use engine::ports::WaitingFor;
 
 use super::example::MESSAGE;
@@ -85,7 +85,7 @@ pub(super) fn filters(operation: Operation) -> Operation {
     operation
         .query("message_id", "Our id, or Meta's.", some())
         .query("account", "Id or name of an account.", some())
-        .query("status", "Where it stands.", word(Status::ALL.map(Status::as_str)))
+        .query("status", "Where it stands.", word(MessageStatus::ALL.map(MessageStatus::as_str)))
         .query("type", "Its `type`.", some())
         .query(
             "direction",
@@ -159,7 +159,7 @@ fn message_fields() -> Vec<super::schema::Field> {
 }
 
 fn status() -> Schema {
-    word(Status::ALL.map(Status::as_str)).about("Where it stands.")
+    word(MessageStatus::ALL.map(MessageStatus::as_str)).about("Where it stands.")
 }
 
 fn step() -> Schema {

@@ -1,4 +1,4 @@
-//! Templates to be created or changed: `domain::templates::Draft` checks them.
+//! Templates to be created or changed: `domain::templates::TemplateDraft` checks them.
 
 use super::schema::{
     Field, Schema, any_case, any_object, any_of, anything, at_least_one, body, boolean, exactly_one, integer,

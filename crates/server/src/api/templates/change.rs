@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::json::{Object, Value};
 use domain::messages::content::{Content, MessageKind, TemplateMessage};
-use domain::templates::{Edit, NewTemplate, Rendered, Template};
+use domain::templates::{NewTemplate, RenderedTemplate, Template, TemplateEdit};
 use engine::access::api_key::Caller;
 use engine::messages::send::{SendError, TemplateRef, choose_account};
 use engine::ports::{AccountRecord, StoredTemplate};
@@ -48,7 +48,7 @@ pub(crate) async fn update_template(
     let object = body::json(&deps, &headers, body).await?;
     let before = find(&deps, &caller, &id).await?;
     let known = &before.listed.template;
-    let edit = body::read(&object, |fields| Edit::read(fields, known))?;
+    let edit = body::read(&object, |fields| TemplateEdit::read(fields, known))?;
     let edit = edit.ok_or_else(|| ApiError::invalid_at("", "there is nothing to change"))?;
     if !known.status.is_editable() {
         let message = format!(
@@ -129,7 +129,7 @@ fn message_with(template: &Template, components: Value, now: jiff::Timestamp) ->
     Content::read(MessageKind::Template, message, "", now).map_err(ApiError::invalid)
 }
 
-fn show_rendered(rendered: Rendered) -> Object {
+fn show_rendered(rendered: RenderedTemplate) -> Object {
     let text = |text: Option<String>| text.map_or(Value::Null, Value::from);
     let mut shown = Object::new();
     shown.insert("header", text(rendered.header));

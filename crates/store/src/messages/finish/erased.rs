@@ -1,6 +1,6 @@
 //! How the handing-over of a message ended whose person was erased meanwhile.
 
-use domain::messages::message::Status;
+use domain::messages::message::MessageStatus;
 use engine::ports::{AttemptResult, Lease};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
@@ -20,10 +20,10 @@ pub(crate) fn settle(
     now: Timestamp,
 ) -> SqlResult<()> {
     let (reached, wamid, failure_code) = match end {
-        AttemptResult::Sent(accepted) => (Status::Sent, Some(accepted.wamid.as_str()), None),
-        AttemptResult::Failed(failure) => (Status::Failed, None, Some(failure.code)),
-        AttemptResult::Unknown { .. } => (Status::Unknown, None, None),
-        AttemptResult::Retry { .. } => (Status::Canceled, None, None),
+        AttemptResult::Sent(accepted) => (MessageStatus::Sent, Some(accepted.wamid.as_str()), None),
+        AttemptResult::Failed(failure) => (MessageStatus::Failed, None, Some(failure.code)),
+        AttemptResult::Unknown { .. } => (MessageStatus::Unknown, None, None),
+        AttemptResult::Retry { .. } => (MessageStatus::Canceled, None, None),
     };
     let digest = wamid.map(erasure::digest);
     let before = current.status;
@@ -33,7 +33,7 @@ pub(crate) fn settle(
             "update messages
              set status = ?3, wamid = coalesce(?4, wamid), failure_code = coalesce(?5, failure_code), updated_at = ?6,
                  worker_id = case when ?7 then null else worker_id end,
-                 claim_token = case when ?7 then null else claim_token end
+                 lease_token = case when ?7 then null else lease_token end
              where workspace_id = ?1 and id = ?2",
         )?
         .execute(params![
@@ -41,7 +41,7 @@ pub(crate) fn settle(
             claim.message.as_bytes(),
             current.status.as_str(),
             digest,
-            failure_code.filter(|_| current.status == Status::Failed),
+            failure_code.filter(|_| current.status == MessageStatus::Failed),
             micros(now),
             is_held,
         ])?;
