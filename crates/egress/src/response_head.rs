@@ -27,7 +27,7 @@ impl PartialResponse {
 
     /// Returns the result of the call.
     pub(crate) fn outcome(self) -> WebhookOutcome {
-        WebhookOutcome::Answered {
+        WebhookOutcome::Responded {
             status: self.status.as_u16(),
             body: text(&self.stored),
             retry_after: self.retry_after,

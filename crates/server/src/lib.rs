@@ -17,7 +17,6 @@ pub mod meta_webhook;
 pub mod observability;
 pub mod passwords;
 mod random;
-mod random;
 pub mod run;
 
 pub use cli::main;

@@ -492,9 +492,6 @@ impl Run<'_> {
                 let end = listener.sent(Progress::Sent { wamid: wamid.clone() });
                 (AttemptResult::Sent(accepted), end)
             }
-            Outcome::Unknown { reason } => {
-                (AttemptResult::Unknown { reason }, listener.sent(Progress::Unknown))
-            }
             SendOutcome::Unknown { reason } => {
                 (AttemptResult::Unknown { reason }, listener.sent(Progress::Unknown))
             }
