@@ -4,8 +4,7 @@ use async_trait::async_trait;
 use engine::ports::{ExpiredRows, Maintenance, RetentionCursor, RetentionTarget, StoreError};
 use jiff::Timestamp;
 
-use super::retention;
-use crate::maintenance::quarantine;
+use crate::maintenance::{quarantine, retention};
 use crate::sqlite::SqliteStore;
 
 #[async_trait]
@@ -18,7 +17,7 @@ impl Maintenance for SqliteStore {
         limit: u32,
     ) -> Result<ExpiredRows, StoreError> {
         self.read("looking for what is overdue", move |connection| {
-            retention::overdue(connection, what, before, after, limit)
+            retention::list_expired(connection, what, before, after, limit)
         })
         .await
     }
@@ -29,14 +28,18 @@ impl Maintenance for SqliteStore {
         before: Timestamp,
         rows: Vec<i64>,
     ) -> Result<u32, StoreError> {
-        self.write("deleting what is overdue", move |tx| retention::discard(tx, what, before, &rows)).await
+        self.write("deleting what is overdue", move |tx| retention::delete_expired(tx, what, before, &rows))
+            .await
     }
 
     async fn get_restored_backup_time(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.read("asking whether this is a copy", quarantine::made_at).await
+        self.read("asking whether this is a copy", quarantine::get_backup_marker).await
     }
 
     async fn quarantine_messages(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError> {
-        self.write("holding the messages of a copy", move |tx| quarantine::hold(tx, now, limit)).await
+        self.write("holding the messages of a copy", move |tx| {
+            quarantine::quarantine_messages(tx, now, limit)
+        })
+        .await
     }
 }

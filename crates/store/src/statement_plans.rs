@@ -1,8 +1,8 @@
-//! How SQLite goes about the statements of the loops and of the way of a message: none of them may read a large table
-//! from end to end, which nobody notices before the table is large.
+//! Tests of SQLite's query plans.
 //!
-//! The functions run on a database with a little of everything in it; SQLite tells which statements it was given, and
-//! what its plan for each is. So a statement that is added to one of them is judged without being named here.
+//! No statement of a background loop or of a send reads a large table from end to end. The tests run the functions on
+//! a small database. SQLite reports the statements that it executed, and the plan of each: a new statement is checked
+//! without being listed here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -14,22 +14,23 @@ use domain::messages::message::{MessageStatus, StatusReport};
 use domain::messages::outcome::AcceptedMessage;
 use domain::webhooks_in::update::{InboundMessage, WebhookUpdate, WhatsAppUser};
 use domain::webhooks_out::delivery::DeliveryDecision;
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::trace::{TraceEvent, TraceEventCodes};
+use rusqlite::{Connection, StatementStatus};
+
+use crate::access::sessions;
+use crate::maintenance::{quarantine, retention, workers};
+use crate::media;
+use crate::messages::{accept, finish, idempotency, lease, queue, queue_depth};
+use crate::sqlite::{connection, migrate};
+use crate::webhooks_in::ingest;
+use crate::webhooks_out::{deliveries, fan_out};
+
 use engine::ports::{
     AttemptResult, ChangeRoute, DeliveryAttemptResult, DeliveryLeaseRequest, Lease, LeaseRequest, LeaseToken,
     MediaLeaseRequest, NewIds, NewMessage, OnUnknown, Post, Recipient, RetentionCursor, RetentionTarget,
     RoutedPart, SendSchedule,
 };
-use jiff::{SignedDuration, Timestamp};
-use rusqlite::trace::{TraceEvent, TraceEventCodes};
-use rusqlite::{Connection, StatementStatus};
-
-use super::{migrate, prepare_once};
-use crate::access::users;
-use crate::maintenance::{quarantine, retention, workers};
-use crate::media::records;
-use crate::messages::{accept, finish, idempotency, queue, queue_depth};
-use crate::webhooks_in::ingest;
-use crate::webhooks_out::{deliveries, fan_out};
 
 /// Tables that grow with what passes through.
 const LARGE: [&str; 17] = [
@@ -56,8 +57,11 @@ const LARGE: [&str; 17] = [
 const STOPS_EARLY: [&str; 1] = ["from messages order by seq desc limit"];
 
 const WORKSPACE: [u8; 16] = [1; 16];
+
 const ACCOUNT: [u8; 16] = [2; 16];
+
 const WEBHOOK: [u8; 16] = [3; 16];
+
 const WORKER: [u8; 16] = [4; 16];
 
 fn now() -> Timestamp {
@@ -67,7 +71,7 @@ fn now() -> Timestamp {
 /// An empty database that writes down what it is asked.
 fn database() -> (Connection, Arc<Mutex<BTreeSet<String>>>) {
     let mut connection = Connection::open_in_memory().unwrap();
-    prepare_once(&connection).unwrap();
+    connection::prepare_once(&connection).unwrap();
     migrate::run(&mut connection, now()).unwrap();
     let asked = Arc::new(Mutex::new(BTreeSet::new()));
     let heard = asked.clone();
@@ -160,7 +164,7 @@ fn report(wamid: &str) -> WebhookUpdate {
 
 /// Sends a message as a caller that waits does; it becomes `wamid.<n>`.
 fn send(connection: &Connection, n: u8) {
-    accept::accept(connection, &message(n, SendSchedule::Immediate)).unwrap();
+    accept::insert_message(connection, &message(n, SendSchedule::Immediate)).unwrap();
     let claim = Lease {
         workspace: WorkspaceId::from_bytes(WORKSPACE),
         message: MessageId::from_bytes([n; 16]),
@@ -173,17 +177,17 @@ fn send(connection: &Connection, n: u8) {
         wa_id: Some("15550100001".to_owned()),
         ..AcceptedMessage::default()
     };
-    finish::settle(connection, &claim, &AttemptResult::Sent(accepted), None, now()).unwrap();
+    finish::finish_attempt(connection, &claim, &AttemptResult::Sent(accepted), None, now()).unwrap();
 }
 
 /// A little of everything: sent, waited, heard, handed out.
 fn live(connection: &Connection) {
     let worker = WorkerId::from_bytes(WORKER);
-    workers::heartbeat(connection, worker, [0; 4], now()).unwrap();
+    workers::upsert_worker(connection, worker, [0; 4], now()).unwrap();
     send(connection, 11);
     for n in 12..15 {
         let plan = SendSchedule::Queued { due_at: now(), order_at: now(), limit: 10 };
-        accept::accept(connection, &message(n, plan)).unwrap();
+        accept::insert_message(connection, &message(n, plan)).unwrap();
     }
     let inbound = InboundMessage {
         beside: domain::webhooks_in::update::InboundMetadata::default(),
@@ -207,7 +211,7 @@ fn live(connection: &Connection) {
         again: None,
         now: now(),
     };
-    ingest::ingest(connection, &post).unwrap();
+    ingest::insert_payload(connection, &post).unwrap();
 }
 
 fn rounds(connection: &Connection) {
@@ -222,17 +226,17 @@ fn rounds(connection: &Connection) {
         waiting: BTreeMap::new(),
         now: now(),
     };
-    let round = queue::claim_due(connection, &request).unwrap();
-    queue::begin(connection, &round.claimed[0].claim, now()).unwrap();
-    queue::expire(connection, later, 10).unwrap();
-    queue_depth::all(connection).unwrap();
-    workers::departures(connection, now()).unwrap();
-    workers::probe(connection, now()).unwrap();
-    idempotency::forget(connection, later, 10).unwrap();
+    let round = lease::lease_due(connection, &request).unwrap();
+    lease::begin_attempt(connection, &round.claimed[0].claim, now()).unwrap();
+    queue::expire_messages(connection, later, 10).unwrap();
+    queue_depth::list_depths(connection).unwrap();
+    workers::list_recent_sends(connection, now()).unwrap();
+    workers::probe_write(connection, now()).unwrap();
+    idempotency::expire_records(connection, later, 10).unwrap();
 
     assert!(fan_out::has_work(connection).unwrap());
-    fan_out::spread(connection, now(), 10).unwrap();
-    deliveries::work(connection, now()).unwrap();
+    fan_out::fan_out_events(connection, now(), 10).unwrap();
+    deliveries::get_work(connection, now()).unwrap();
     let webhook = WebhookId::from_bytes(WEBHOOK);
     let request = DeliveryLeaseRequest {
         worker,
@@ -240,7 +244,7 @@ fn rounds(connection: &Connection) {
         room: vec![(workspace, webhook, 10)],
         now: now(),
     };
-    let claimed = deliveries::claim(connection, &request).unwrap();
+    let claimed = deliveries::lease_due(connection, &request).unwrap();
     for (claimed, verdict) in claimed.iter().zip([DeliveryDecision::Succeeded, DeliveryDecision::Dead]) {
         let end = DeliveryAttemptResult {
             verdict,
@@ -250,9 +254,9 @@ fn rounds(connection: &Connection) {
             goes_on: true,
             now: now(),
         };
-        deliveries::settle(connection, &claimed.claim, &end).unwrap();
+        deliveries::finish_attempt(connection, &claimed.claim, &end).unwrap();
     }
-    deliveries::end(connection, later, 10).unwrap();
+    deliveries::expire_deliveries(connection, later, 10).unwrap();
 
     let request = MediaLeaseRequest {
         worker,
@@ -263,12 +267,12 @@ fn rounds(connection: &Connection) {
         until: later,
         now: now(),
     };
-    records::claim(connection, &request).unwrap();
-    records::gone(connection, later, 10).unwrap();
-    users::sessions_forget(connection, later, later, 10).unwrap();
-    quarantine::made_at(connection).unwrap();
-    workers::recover(connection, later, later, 10).unwrap();
-    quarantine::hold(connection, later, 10).unwrap();
+    media::records::lease_due(connection, &request).unwrap();
+    media::records::expire_media(connection, later, 10).unwrap();
+    sessions::expire_sessions(connection, later, later, 10).unwrap();
+    quarantine::get_backup_marker(connection).unwrap();
+    workers::recover_leases(connection, later, later, 10).unwrap();
+    quarantine::quarantine_messages(connection, later, 10).unwrap();
     for what in [
         RetentionTarget::Messages(workspace),
         RetentionTarget::Events(workspace),
@@ -278,9 +282,10 @@ fn rounds(connection: &Connection) {
         RetentionTarget::WebhookChanges,
         RetentionTarget::WebhookPayloads,
     ] {
-        let overdue = retention::overdue(connection, what, later, RetentionCursor::default(), 10).unwrap();
+        let overdue =
+            retention::list_expired(connection, what, later, RetentionCursor::default(), 10).unwrap();
         let rows = if overdue.rows.is_empty() { vec![1] } else { overdue.rows };
-        retention::discard(connection, what, later, &rows).unwrap();
+        retention::delete_expired(connection, what, later, &rows).unwrap();
     }
 }
 

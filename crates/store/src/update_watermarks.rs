@@ -1,4 +1,4 @@
-//! What Meta changes has a time of Meta's: news that come late and are older change nothing.
+//! Watermarks of updates: an update from Meta that arrives after a newer update of the same subject is not applied.
 
 use domain::id::WorkspaceId;
 use jiff::Timestamp;
@@ -8,7 +8,7 @@ use crate::error::SqlResult;
 use crate::row::micros;
 
 /// Whether nothing newer is known of this subject; this is the newest from now on. News without a time count as new.
-pub(crate) fn is_latest(
+pub(crate) fn advance(
     connection: &Connection,
     (workspace, waba_id): (WorkspaceId, &str),
     subject: &str,

@@ -1,10 +1,11 @@
-//! Takes one person out of what Meta posted, byte for byte, and leaves everybody else's bytes where they are.
+//! Removal of one person from the bytes of a webhook payload.
 //!
-//! A webhook holds people in the elements of the lists of its changes: `entry[].changes[].value.<list>[]`. An element
-//! is a person's when one of its own members is the person's number or user id, or one of the two that a change of ids
-//! names. It becomes `{}` and blanks, so that the body stays JSON and every other element keeps its place.
+//! A webhook names people in the elements of the lists of its changes: `entry[].changes[].value.<list>[]`. An element
+//! belongs to a person if one of its own members is the person's number or user ID, or one of the two identifiers of
+//! a number change. The element is replaced by `{}` and spaces: the body stays valid JSON, and all other elements
+//! keep their positions.
 //!
-//! **Invariant:** a body keeps its length, and what is another person's keeps its bytes.
+//! **Invariant:** the body keeps its length, and the elements of other people keep their bytes.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,8 +13,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// Where bytes stand: the first one and how many.
-pub(crate) type Span = (usize, usize);
+use crate::payloads::ByteRange;
 
 #[derive(Deserialize)]
 struct Envelope<'a> {
@@ -43,13 +43,17 @@ struct Metadata {
 type Members<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 
 /// Whose the numbers are that a post names: ids of numbers and of WhatsApp Business Accounts of other workspaces.
-pub(crate) trait Owners {
+pub(crate) trait NumberOwners {
     /// Whether a change that names this id is of another workspace.
     fn is_foreign(&self, id: &str) -> bool;
 }
 
 /// The elements of a person; `None`: the body does not have the form of a webhook.
-pub(crate) fn elements(body: &[u8], marks: &[String], owners: &dyn Owners) -> Option<Vec<Span>> {
+pub(crate) fn elements_of(
+    body: &[u8],
+    marks: &[String],
+    owners: &dyn NumberOwners,
+) -> Option<Vec<ByteRange>> {
     let envelope: Envelope<'_> = serde_json::from_slice(body).ok()?;
     let mut found = Vec::new();
     for entry in envelope.entry {
@@ -67,7 +71,7 @@ pub(crate) fn elements(body: &[u8], marks: &[String], owners: &dyn Owners) -> Op
             }
             for list in value.into_values() {
                 let Ok(list) = serde_json::from_str::<Vec<&RawValue>>(list.get()) else { continue };
-                let theirs = list.into_iter().filter(|element| is_theirs(element, marks));
+                let theirs = list.into_iter().filter(|element| names_identifier(element, marks));
                 found.extend(theirs.filter_map(|element| span(body, element)));
             }
         }
@@ -75,42 +79,33 @@ pub(crate) fn elements(body: &[u8], marks: &[String], owners: &dyn Owners) -> Op
     Some(found)
 }
 
-fn is_theirs(element: &RawValue, marks: &[String]) -> bool {
+fn names_identifier(element: &RawValue, marks: &[String]) -> bool {
     let Ok(members) = serde_json::from_str::<Members<'_>>(element.get()) else { return false };
     members.iter().any(|(name, value)| match name.as_ref() {
         "timestamp" => false,
         // The two ids of a person who goes by another one.
         "user_id" | "system" if value.get().starts_with('{') => {
             let ids = serde_json::from_str::<Members<'_>>(value.get()).unwrap_or_default();
-            ids.values().any(|id| is_mark(id, marks))
+            ids.values().any(|id| is_identifier(id, marks))
         }
-        _ => is_mark(value, marks),
+        _ => is_identifier(value, marks),
     })
 }
 
-fn is_mark(value: &RawValue, marks: &[String]) -> bool {
+fn is_identifier(value: &RawValue, marks: &[String]) -> bool {
     let word = serde_json::from_str::<String>(value.get()).unwrap_or_default();
     let word = word.strip_prefix('+').unwrap_or(&word);
     marks.iter().any(|mark| mark == word)
 }
 
-fn span(body: &[u8], element: &RawValue) -> Option<Span> {
+fn span(body: &[u8], element: &RawValue) -> Option<ByteRange> {
     let text = element.get();
     let start = text.as_ptr().addr().checked_sub(body.as_ptr().addr())?;
     (start.saturating_add(text.len()) <= body.len()).then_some((start, text.len()))
 }
 
-/// Puts `{}` and blanks in the place of an element.
-pub(crate) fn blank(body: &mut [u8], (start, length): Span) {
-    let Some(bytes) = start.checked_add(length).and_then(|end| body.get_mut(start..end)) else { return };
-    bytes.fill(b' ');
-    if let Some(object) = bytes.first_chunk_mut() {
-        *object = *b"{}";
-    }
-}
-
 /// Puts blanks in the place of every mark, in a body whose form is not known. A number within a longer one is another.
-pub(crate) fn blank_marks(body: &mut [u8], marks: &[String]) {
+pub(crate) fn redact_identifiers(body: &mut [u8], marks: &[String]) {
     for mark in marks.iter().map(String::as_bytes).filter(|mark| !mark.is_empty()) {
         let mut from = 0;
         while let Some(start) = find(body, mark, from) {
@@ -137,7 +132,7 @@ mod tests {
 
     struct Foreign(&'static str);
 
-    impl Owners for Foreign {
+    impl NumberOwners for Foreign {
         fn is_foreign(&self, id: &str) -> bool {
             id == self.0
         }
@@ -153,8 +148,8 @@ mod tests {
     fn without(marks: &[&str], foreign: &'static str) -> String {
         let marks: Vec<String> = marks.iter().map(|mark| (*mark).to_owned()).collect();
         let mut body = BODY.as_bytes().to_vec();
-        for span in elements(&body, &marks, &Foreign(foreign)).expect("a webhook") {
-            blank(&mut body, span);
+        for span in elements_of(&body, &marks, &Foreign(foreign)).expect("a webhook") {
+            crate::payloads::redact_range(&mut body, span);
         }
         String::from_utf8(body).expect("text")
     }
@@ -183,9 +178,9 @@ mod tests {
     #[test]
     fn a_body_of_another_form_loses_the_marks() {
         let marks = ["15550100001".to_owned(), "GB.7".to_owned()];
-        assert_eq!(elements(br#"{"oops":["15550100001"]}"#, &marks, &Foreign("")), None);
+        assert_eq!(elements_of(br#"{"oops":["15550100001"]}"#, &marks, &Foreign("")), None);
         let mut body = *b"a 15550100001 b 155501000012 GB.7";
-        blank_marks(&mut body, &marks);
+        redact_identifiers(&mut body, &marks);
         assert_eq!(&body, b"a             b 155501000012     ");
     }
 }

@@ -1,20 +1,21 @@
-//! How the handing-over of a message ended whose person was erased meanwhile.
+//! End of an attempt whose contact was erased in the meantime.
 
 use domain::messages::message::MessageStatus;
 use engine::ports::{AttemptResult, Lease};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::{Current, Entry, add_entry, remember_wamid};
 use crate::error::SqlResult;
-use crate::maintenance::erasure;
+use crate::messages::outbound_state::OutboundState;
+use crate::messages::timeline::TimelineRow;
+use crate::messages::{pending_statuses, timeline, wamids};
 use crate::row::micros;
 
 /// Writes down how the handing-over of an erased person's message ended, and nothing that names the person. It is not
 /// tried again.
-pub(crate) fn settle(
+pub(crate) fn finish_erased_attempt(
     connection: &Connection,
-    current: &mut Current,
+    current: &mut OutboundState,
     (claim, is_held): (&Lease, bool),
     end: &AttemptResult,
     now: Timestamp,
@@ -25,7 +26,7 @@ pub(crate) fn settle(
         AttemptResult::Unknown { .. } => (MessageStatus::Unknown, None, None),
         AttemptResult::Retry { .. } => (MessageStatus::Canceled, None, None),
     };
-    let digest = wamid.map(erasure::digest);
+    let digest = wamid.map(wamids::erased_wamid);
     let before = current.status;
     current.status = before.after(reached);
     connection
@@ -46,11 +47,11 @@ pub(crate) fn settle(
             is_held,
         ])?;
     current.moved_from(connection, before)?;
-    let entry = Entry { wamid: digest.as_deref(), failure_code, ..Entry::ours(reached, now) };
-    add_entry(connection, current, &entry)?;
+    let entry = TimelineRow { wamid: digest.as_deref(), failure_code, ..TimelineRow::ours(reached, now) };
+    timeline::insert_entry(connection, current, &entry)?;
     if let Some((wamid, digest)) = wamid.zip(digest.as_deref()) {
-        remember_wamid(connection, current, digest, claim.attempt)?;
-        erasure::forget_early(connection, (claim.workspace, current.account), wamid)?;
+        wamids::insert_wamid(connection, current, digest, claim.attempt)?;
+        pending_statuses::erase_statuses(connection, (claim.workspace, current.account), wamid)?;
     }
     Ok(())
 }
