@@ -13,13 +13,14 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 use super::{
-    AccountChanges, AttemptResult, CachedResponse, CancelMessageResult, Contact, ContactFilter,
-    DeleteAccountResult, DeliveryAttemptResult, DeliveryFilter, DeliveryLease, DeliveryLeaseRequest,
-    Directory, EventFilter, EventPage, EventStart, IdempotencyRecord, IngestResult, InsertMessageResult,
-    Lease, LeaseBatch, LeaseCheck, LeaseRequest, LeaseToken, LeasedDelivery, LeasedMessage, MessageDetail,
-    MessageFilter, MessageKey, NewAccount, NewMessage, NewReplay, PayloadQuery, PendingDeliveries, Post,
-    RecentSend, Recipient, RecipientState, Revision, StoreStats, StoredDelivery, StoredMessage,
-    StoredPayload, StoredTemplate, TemplateFilter, TemplateSync, TemplateSyncCounts, WebhookEndpoint,
+    AccountChanges, ArchiveQuery, ArchivedPayload, AttemptResult, CachedResponse, CancelMessageResult,
+    Contact, ContactFilter, DeleteAccountResult, DeliveryAttemptResult, DeliveryFilter, DeliveryLease,
+    DeliveryLeaseRequest, Directory, EventFilter, EventPage, EventStart, IdempotencyRecord, IngestSummary,
+    InsertMessageResult, Lease, LeaseBatch, LeaseCheck, LeaseRequest, LeaseToken, LeasedDelivery,
+    LeasedMessage, MessageDetail, MessageFilter, MessageKey, NewAccount, NewMessage, NewReplay,
+    PendingDeliveries, RecentSend, Recipient, RecipientState, Revision, StoreStats, StoredDelivery,
+    StoredMessage, StoredTemplate, TemplateFilter, TemplateSync, TemplateSyncCounts, WebhookEndpoint,
+    WebhookPayload,
 };
 
 /// What went wrong in a store.
@@ -243,10 +244,10 @@ pub trait Messages: Send + Sync {
     ) -> Result<Option<IdempotencyRecord>, StoreError>;
 
     /// Writes down what Meta told us: one POST, one transaction.
-    async fn ingest_payload(&self, post: Post) -> Result<IngestResult, StoreError>;
+    async fn ingest_payload(&self, post: WebhookPayload) -> Result<IngestSummary, StoreError>;
 
     /// What Meta posted and is kept, in the order in which it came; only what carries its proof.
-    async fn list_payloads(&self, wanted: &PayloadQuery) -> Result<Vec<StoredPayload>, StoreError>;
+    async fn list_payloads(&self, wanted: &ArchiveQuery) -> Result<Vec<ArchivedPayload>, StoreError>;
 
     /// One message with its story, by our id or Meta's.
     async fn get_message(

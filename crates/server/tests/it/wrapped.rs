@@ -20,19 +20,19 @@ use domain::json::Object;
 use domain::messages::outcome::SendOutcome;
 use engine::deps::Ports;
 use engine::ports::{
-    Access, AccountChanges, AccountCredentials, Accounts, ApiKeyFilter, ApiKeyRotation, AttemptResult,
-    AuditFilter, CachedResponse, CallbackVerification, CancelMessageResult, Contact, ContactFilter,
-    ContactUpsert, Contacts, CreatedTemplate, CredentialsQuery, DeleteAccountResult, DeliveryAttemptResult,
-    DeliveryFilter, DeliveryLease, DeliveryLeaseRequest, Directory, ErasureStep, EventFilter, EventPage,
-    EventStart, Hooks, IdempotencyRecord, IngestResult, InsertMessageResult, Lease, LeaseBatch, LeaseCheck,
-    LeaseRequest, LeaseToken, LeasedDelivery, LeasedMessage, MessageDetail, MessageFilter, MessageKey,
-    Messages, NewAccount, NewMessage, NewReplay, NewSession, OutgoingMessage, Page, PageRequest,
-    PayloadQuery, PendingDeliveries, PhoneNumberInfo, Post, RecentSend, Recipient, RecipientState, Registry,
-    Revision, SessionDigest, StoreError, StoreStats, StoredDelivery, StoredMessage, StoredPayload,
-    StoredSession, StoredTemplate, TemplateFilter, TemplatePage, TemplateQuery, TemplateSync,
-    TemplateSyncCounts, TokenInfo, UpdateUserResult, UpsertContactResult, Upstream, UpstreamAdmin,
-    UpstreamError, UrlError, UserCredentials, UserFilter, UserUpdate, WebhookAttempt, WebhookEndpoint,
-    WebhookRequest, WebhookSender, Windows, Workers,
+    Access, AccountChanges, AccountCredentials, Accounts, ApiKeyFilter, ApiKeyRotation, ArchiveQuery,
+    ArchivedPayload, AttemptResult, AuditFilter, CachedResponse, CallbackVerification, CancelMessageResult,
+    Contact, ContactFilter, ContactUpsert, Contacts, CreatedTemplate, CredentialsQuery, DeleteAccountResult,
+    DeliveryAttemptResult, DeliveryFilter, DeliveryLease, DeliveryLeaseRequest, Directory, ErasureStep,
+    EventFilter, EventPage, EventStart, Hooks, IdempotencyRecord, IngestSummary, InsertMessageResult, Lease,
+    LeaseBatch, LeaseCheck, LeaseRequest, LeaseToken, LeasedDelivery, LeasedMessage, MessageDetail,
+    MessageFilter, MessageKey, Messages, NewAccount, NewMessage, NewReplay, NewSession, OutgoingMessage,
+    Page, PageRequest, PendingDeliveries, PhoneNumberInfo, RecentSend, Recipient, RecipientState, Registry,
+    Revision, SessionDigest, StoreError, StoreStats, StoredDelivery, StoredMessage, StoredSession,
+    StoredTemplate, TemplateFilter, TemplatePage, TemplateQuery, TemplateSync, TemplateSyncCounts, TokenInfo,
+    UpdateUserResult, UpsertContactResult, Upstream, UpstreamAdmin, UpstreamError, UrlError, UserCredentials,
+    UserFilter, UserUpdate, WebhookAttempt, WebhookEndpoint, WebhookPayload, WebhookRequest, WebhookSender,
+    Windows, Workers,
 };
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -486,11 +486,11 @@ impl Messages for Guarded<dyn Messages> {
         self.ask("get_idempotency_record", self.port.get_idempotency_record(workspace, owner, key, now)).await
     }
 
-    async fn ingest_payload(&self, post: Post) -> Stored<IngestResult> {
+    async fn ingest_payload(&self, post: WebhookPayload) -> Stored<IngestSummary> {
         self.ask("ingest_payload", self.port.ingest_payload(post)).await
     }
 
-    async fn list_payloads(&self, wanted: &PayloadQuery) -> Stored<Vec<StoredPayload>> {
+    async fn list_payloads(&self, wanted: &ArchiveQuery) -> Stored<Vec<ArchivedPayload>> {
         self.ask("list_payloads", self.port.list_payloads(wanted)).await
     }
 

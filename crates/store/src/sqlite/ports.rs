@@ -22,14 +22,15 @@ use domain::id::{
     AccountId, ContactId, DeliveryId, KeyId, MessageId, OwnerId, ReplayId, WebhookId, WorkerId, WorkspaceId,
 };
 use engine::ports::{
-    AccountChanges, Accounts, AttemptResult, CachedResponse, CancelMessageResult, Contact, ContactFilter,
-    DeleteAccountResult, DeliveryAttemptResult, DeliveryFilter, DeliveryLease, DeliveryLeaseRequest,
-    Directory, EventFilter, EventPage, EventStart, Hooks, IdempotencyRecord, IngestResult,
-    InsertMessageResult, Lease, LeaseBatch, LeaseCheck, LeaseRequest, LeaseToken, LeasedDelivery,
-    LeasedMessage, MessageDetail, MessageFilter, MessageKey, Messages, NewAccount, NewMessage, NewReplay,
-    Page, PageRequest, PayloadQuery, PendingDeliveries, PhoneNumberInfo, Post, RecentSend, Recipient,
-    RecipientState, Registry, Revision, StoreError, StoreStats, StoredDelivery, StoredMessage, StoredPayload,
-    StoredTemplate, TemplateFilter, TemplateSync, TemplateSyncCounts, WebhookEndpoint, Workers,
+    AccountChanges, Accounts, ArchiveQuery, ArchivedPayload, AttemptResult, CachedResponse,
+    CancelMessageResult, Contact, ContactFilter, DeleteAccountResult, DeliveryAttemptResult, DeliveryFilter,
+    DeliveryLease, DeliveryLeaseRequest, Directory, EventFilter, EventPage, EventStart, Hooks,
+    IdempotencyRecord, IngestSummary, InsertMessageResult, Lease, LeaseBatch, LeaseCheck, LeaseRequest,
+    LeaseToken, LeasedDelivery, LeasedMessage, MessageDetail, MessageFilter, MessageKey, Messages,
+    NewAccount, NewMessage, NewReplay, Page, PageRequest, PendingDeliveries, PhoneNumberInfo, RecentSend,
+    Recipient, RecipientState, Registry, Revision, StoreError, StoreStats, StoredDelivery, StoredMessage,
+    StoredTemplate, TemplateFilter, TemplateSync, TemplateSyncCounts, WebhookEndpoint, WebhookPayload,
+    Workers,
 };
 
 #[async_trait]
@@ -423,11 +424,11 @@ impl Messages for SqliteStore {
         .await
     }
 
-    async fn ingest_payload(&self, post: Post) -> Result<IngestResult, StoreError> {
+    async fn ingest_payload(&self, post: WebhookPayload) -> Result<IngestSummary, StoreError> {
         self.write("taking a webhook", move |tx| ingest::insert_payload(tx, &post)).await
     }
 
-    async fn list_payloads(&self, wanted: &PayloadQuery) -> Result<Vec<StoredPayload>, StoreError> {
+    async fn list_payloads(&self, wanted: &ArchiveQuery) -> Result<Vec<ArchivedPayload>, StoreError> {
         let wanted = *wanted;
         self.read("reading what meta posted", move |connection| {
             webhook_archive::list_payloads(connection, &wanted)

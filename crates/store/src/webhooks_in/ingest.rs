@@ -4,7 +4,7 @@ use domain::contacts::opt_out::{OptOutReason, OptOutSignal};
 use domain::id::{AccountId, ContactId, WorkspaceId};
 use domain::messages::message::{Direction, MessageStatus};
 use domain::webhooks_in::update::{InboundCall, InboundMessage, NumberChange, WebhookUpdate};
-use engine::ports::{IngestResult, Post, RoutedPart};
+use engine::ports::{IngestSummary, RoutedChange, WebhookPayload};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -18,12 +18,12 @@ use crate::row::{json, micros};
 use crate::sqlite::step_counts;
 use crate::templates::updates;
 use crate::webhooks_in::message_echoes;
-use crate::webhooks_in::webhook_archive::{ChangeState, PayloadArchive};
+use crate::webhooks_in::webhook_archive::{PayloadArchive, UnappliedState};
 
-pub(crate) fn insert_payload(connection: &Connection, post: &Post) -> SqlResult<IngestResult> {
+pub(crate) fn insert_payload(connection: &Connection, post: &WebhookPayload) -> SqlResult<IngestSummary> {
     let mut keeper = PayloadArchive::new(connection, post);
-    let mut ingested = IngestResult::default();
-    for part in &post.parts {
+    let mut ingested = IngestSummary::default();
+    for part in &post.changes {
         let (kept, n_steps) = (keeper.seq, step_counts::n_recorded());
         connection.prepare_cached("savepoint part")?.execute(())?;
         let end = apply_change(&mut keeper, part, &mut ingested);
@@ -40,8 +40,8 @@ pub(crate) fn insert_payload(connection: &Connection, post: &Post) -> SqlResult<
                     SqlError::Sqlite(cause) if is_constraint(cause) => {}
                     SqlError::Sqlite(_) => return Err(error),
                 }
-                tracing::error!(%error, field = part.field, "a part of a webhook could not be applied");
-                keeper.keep(part, ChangeState::Undecodable, Some(&error.to_string()))?;
+                tracing::error!(%error, field = part.change.field, "a part of a webhook could not be applied");
+                keeper.keep(part, UnappliedState::Undecodable, Some(&error.to_string()))?;
                 ingested.undecodable += 1;
             }
         }
@@ -58,25 +58,25 @@ fn is_constraint(error: &rusqlite::Error) -> bool {
 
 fn apply_change(
     keeper: &mut PayloadArchive<'_>,
-    part: &RoutedPart,
-    ingested: &mut IngestResult,
+    part: &RoutedChange,
+    ingested: &mut IngestSummary,
 ) -> SqlResult<()> {
     if keeper.is_erased(part) {
-        ingested.repeated += 1;
+        ingested.duplicates += 1;
         return Ok(());
     }
     let Some(route) = &part.route else {
-        let reason = part.undecodable.as_deref();
-        let is_new = keeper.keep(part, ChangeState::Unrouted, reason)?;
-        *(if is_new { &mut ingested.unrouted } else { &mut ingested.repeated }) += 1;
+        let reason = part.change.undecodable.as_deref();
+        let is_new = keeper.keep(part, UnappliedState::Unrouted, reason)?;
+        *(if is_new { &mut ingested.unrouted } else { &mut ingested.duplicates }) += 1;
         return Ok(());
     };
-    if let Some(reason) = &part.undecodable {
-        let is_new = keeper.keep(part, ChangeState::Undecodable, Some(reason))?;
-        *(if is_new { &mut ingested.undecodable } else { &mut ingested.repeated }) += 1;
+    if let Some(reason) = &part.change.undecodable {
+        let is_new = keeper.keep(part, UnappliedState::Undecodable, Some(reason))?;
+        *(if is_new { &mut ingested.undecodable } else { &mut ingested.duplicates }) += 1;
         return Ok(());
     }
-    let effect = match (&part.update, route.account) {
+    let effect = match (&part.change.update, route.account) {
         (WebhookUpdate::Message(message), Some(account)) => {
             insert_inbound(keeper, part, (route.workspace, account), message, ingested)?
         }
@@ -105,9 +105,9 @@ fn apply_change(
             renumber::apply_number_change(connection, place, part.ids.contact, moved, now).map(drop)
         })?,
         (WebhookUpdate::Template(update), _) => apply_once(keeper, part, |connection, now| {
-            let has_changed = updates::apply_update(connection, route, update, (part.time, now))?;
+            let has_changed = updates::apply_update(connection, route, update, (part.change.time, now))?;
             ingested.has_template_changes |= has_changed;
-            ingested.has_new_words |= has_changed && update.text.is_some();
+            ingested.has_template_text_changes |= has_changed && update.text.is_some();
             Ok(())
         })?,
         (WebhookUpdate::Account(update), _) => apply_once(keeper, part, |connection, now| {
@@ -124,7 +124,7 @@ fn apply_change(
             | WebhookUpdate::Other,
             _,
         ) => {
-            if keeper.keep(part, ChangeState::Other, None)? {
+            if keeper.keep(part, UnappliedState::Other, None)? {
                 ChangeOutcome::Applied
             } else {
                 ChangeOutcome::Repeated
@@ -133,11 +133,11 @@ fn apply_change(
     };
     match effect {
         ChangeOutcome::Applied => ingested.applied += 1,
-        ChangeOutcome::Repeated => ingested.repeated += 1,
-        ChangeOutcome::Early => ingested.early += 1,
+        ChangeOutcome::Repeated => ingested.duplicates += 1,
+        ChangeOutcome::Early => ingested.pending_statuses += 1,
         ChangeOutcome::Erased => {
             keeper.drop_part(part, route.workspace);
-            ingested.repeated += 1;
+            ingested.duplicates += 1;
         }
     }
     Ok(())
@@ -146,10 +146,10 @@ fn apply_change(
 /// Applies a part that is known by nothing but its bytes, unless it was applied before.
 fn apply_once(
     keeper: &mut PayloadArchive<'_>,
-    part: &RoutedPart,
+    part: &RoutedChange,
     apply: impl FnOnce(&Connection, Timestamp) -> SqlResult<()>,
 ) -> SqlResult<ChangeOutcome> {
-    if !keeper.keep(part, ChangeState::Applied, None)? {
+    if !keeper.keep(part, UnappliedState::Applied, None)? {
         return Ok(ChangeOutcome::Repeated);
     }
     apply(keeper.connection, keeper.post.now)?;
@@ -158,10 +158,10 @@ fn apply_once(
 
 fn insert_inbound(
     keeper: &mut PayloadArchive<'_>,
-    part: &RoutedPart,
+    part: &RoutedChange,
     (workspace, account): (WorkspaceId, AccountId),
     message: &InboundMessage,
-    ingested: &mut IngestResult,
+    ingested: &mut IngestSummary,
 ) -> SqlResult<ChangeOutcome> {
     let (connection, now) = (keeper.connection, keeper.post.now);
     if wamids::is_erased_wamid(connection, workspace, &message.wamid)? {
@@ -191,7 +191,7 @@ fn insert_inbound(
     if message.opens_window() {
         open_window(connection, (workspace, account), contact, (message.at, now))?;
     }
-    if let Some(wish) = part.wish {
+    if let Some(wish) = part.opt_out_signal {
         let said = (message.at, OptOutReason::Word);
         match wish {
             OptOutSignal::Stop => {
@@ -245,7 +245,7 @@ fn insert_inbound(
 
 fn apply_call(
     keeper: &mut PayloadArchive<'_>,
-    part: &RoutedPart,
+    part: &RoutedChange,
     (workspace, account): (WorkspaceId, AccountId),
     call: &InboundCall,
 ) -> SqlResult<ChangeOutcome> {

@@ -5,7 +5,7 @@
 use domain::id::{AccountId, WorkspaceId};
 use domain::messages::message::{Direction, MessageStatus};
 use domain::webhooks_in::update::MessageEcho;
-use engine::ports::RoutedPart;
+use engine::ports::RoutedChange;
 use rusqlite::params;
 
 use crate::contacts::{number_changes, resolve};
@@ -18,7 +18,7 @@ use crate::webhooks_in::webhook_archive::PayloadArchive;
 
 pub(crate) fn insert_echo(
     keeper: &mut PayloadArchive<'_>,
-    part: &RoutedPart,
+    part: &RoutedChange,
     (workspace, account): (WorkspaceId, AccountId),
     echo: &MessageEcho,
 ) -> SqlResult<ChangeOutcome> {

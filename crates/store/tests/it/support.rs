@@ -17,10 +17,10 @@ use domain::messages::outcome::AcceptedMessage;
 use domain::webhooks_in::update::{InboundMessage, InboundMetadata, WebhookUpdate, WhatsAppUser};
 use engine::metrics::Metrics;
 use engine::ports::{
-    AccountRecord, Accounts, AttemptResult, ChangeRoute, Clock, IngestResult, InsertMessageResult, Lease,
-    LeaseRequest, LeaseToken, LeasedMessage, MessageDetail, MessageKey, Messages, NewAccount, NewIds,
-    NewMessage, OnUnknown, PageRequest, PageStart, Post, Random, Recipient, RoutedPart, SendSchedule,
-    SignatureProof, Workers,
+    AccountRecord, Accounts, AttemptResult, ChangeRoute, Clock, IngestSummary, InsertMessageResult, Lease,
+    LeaseRequest, LeaseToken, LeasedMessage, MessageDetail, MessageKey, Messages, NewAccount, NewMessage,
+    OnUnknown, PageRequest, PageStart, PayloadSignature, PreallocatedIds, Random, Recipient, RoutedChange,
+    SendSchedule, WebhookChange, WebhookPayload, Workers,
 };
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretSlice;
@@ -283,22 +283,24 @@ impl TestStore {
     }
 
     /// One part of a POST that concerns the account.
-    pub(crate) fn part(&self, update: WebhookUpdate, span: (u32, u32)) -> RoutedPart {
-        RoutedPart {
+    pub(crate) fn part(&self, update: WebhookUpdate, span: (u32, u32)) -> RoutedChange {
+        RoutedChange {
             route: Some(ChangeRoute {
                 workspace: self.workspace,
                 waba_id: "210987650001234".to_owned(),
                 account: Some(self.account),
             }),
-            update,
-            span,
-            field: "messages".to_owned(),
-            waba_id: Some("210987650001234".to_owned()),
-            phone_number_id: None,
-            time: None,
-            undecodable: None,
-            wish: None,
-            ids: NewIds {
+            change: WebhookChange {
+                update,
+                span,
+                field: "messages".to_owned(),
+                waba_id: Some("210987650001234".to_owned()),
+                phone_number_id: None,
+                time: None,
+                undecodable: None,
+            },
+            opt_out_signal: None,
+            ids: PreallocatedIds {
                 message: self.id(MessageId::from_parts),
                 contact: self.id(ContactId::from_parts),
                 media: self.id(MediaId::from_parts),
@@ -306,21 +308,27 @@ impl TestStore {
         }
     }
 
-    pub(crate) async fn post(&self, body: &str, parts: Vec<RoutedPart>) -> IngestResult {
+    pub(crate) async fn post(&self, body: &str, changes: Vec<RoutedChange>) -> IngestSummary {
         let body = Bytes::copy_from_slice(body.as_bytes());
-        let post = Post { body, parts, proof: SignatureProof::default(), again: None, now: self.now() };
+        let post = WebhookPayload {
+            body,
+            changes,
+            signature: PayloadSignature::default(),
+            archived: None,
+            now: self.now(),
+        };
         self.store.ingest_payload(post).await.unwrap()
     }
 
     /// The customer writes.
-    pub(crate) async fn inbound(&self, message: InboundMessage) -> IngestResult {
+    pub(crate) async fn inbound(&self, message: InboundMessage) -> IngestSummary {
         let body = format!("inbound {}", message.wamid);
         let part = self.part(WebhookUpdate::Message(message), (0, 7));
         self.post(&body, vec![part]).await
     }
 
     /// Meta reports.
-    pub(crate) async fn report(&self, report: StatusReport) -> IngestResult {
+    pub(crate) async fn report(&self, report: StatusReport) -> IngestSummary {
         let body = format!("report {} {}", report.wamid, report.status);
         let part = self.part(WebhookUpdate::Status(report), (0, 6));
         self.post(&body, vec![part]).await
