@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
-use engine::ports::Chance;
+use engine::ports::Random;
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use sha2::{Digest, Sha256};
 
@@ -34,7 +34,7 @@ pub enum SealError {
 pub struct Sealer {
     present: Key,
     old: Option<Key>,
-    chance: Arc<dyn Chance>,
+    random: Arc<dyn Random>,
 }
 
 /// Key with its identifier.
@@ -71,8 +71,8 @@ impl Sealer {
     ///
     /// # Errors
     /// `KeyLength` for any other length.
-    pub fn new(key: &SecretSlice<u8>, chance: Arc<dyn Chance>) -> Result<Self, SealError> {
-        Ok(Self { present: Key::new(key)?, old: None, chance })
+    pub fn new(key: &SecretSlice<u8>, random: Arc<dyn Random>) -> Result<Self, SealError> {
+        Ok(Self { present: Key::new(key)?, old: None, random })
     }
 
     /// Adds an old key, with which values are only opened.
@@ -101,7 +101,7 @@ impl Sealer {
     /// Seals `secret` for a context, such as `accounts/<id>/access_token`.
     pub(crate) fn seal(&self, context: &str, secret: &SecretString) -> Result<Vec<u8>, SealError> {
         let mut nonce = [0; NONCE_BYTES];
-        self.chance.fill(&mut nonce);
+        self.random.fill(&mut nonce);
         let payload = Payload { msg: secret.expose_secret().as_bytes(), aad: context.as_bytes() };
         let sealed =
             self.present.cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| SealError::Damaged)?;
@@ -135,7 +135,7 @@ mod tests {
 
     struct Ones;
 
-    impl Chance for Ones {
+    impl Random for Ones {
         fn fill(&self, bytes: &mut [u8]) {
             bytes.fill(1);
         }

@@ -27,9 +27,9 @@ use crate::webhooks_in::ingest;
 use crate::webhooks_out::{deliveries, fan_out};
 
 use engine::ports::{
-    ChangeRoute, Claim, ClaimRequest, ClaimToken, DeliveryEnd, DeliveryRequest, MediaClaimRequest,
-    NewMessage, OnUnknown, Plan, PreallocatedIds, Recipient, RoutedChange, Settlement, SweepPlace, Swept,
-    WebhookChange, WebhookPayload,
+    AttemptResult, ChangeRoute, DeliveryAttemptResult, DeliveryLeaseRequest, Lease, LeaseRequest, LeaseToken,
+    MediaLeaseRequest, NewMessage, OnUnknown, PreallocatedIds, Recipient, RetentionCursor, RetentionTarget,
+    RoutedChange, SendSchedule, WebhookChange, WebhookPayload,
 };
 
 /// Tables that grow with the number of messages.
@@ -97,7 +97,7 @@ fn database() -> (Connection, Arc<Mutex<BTreeSet<String>>>) {
     (connection, asked)
 }
 
-fn message(n: u8, plan: Plan) -> NewMessage {
+fn message(n: u8, plan: SendSchedule) -> NewMessage {
     NewMessage {
         id: MessageId::from_bytes([n; 16]),
         workspace: WorkspaceId::from_bytes(WORKSPACE),
@@ -119,7 +119,7 @@ fn message(n: u8, plan: Plan) -> NewMessage {
         window_at: now(),
         idempotency: None,
         worker: WorkerId::from_bytes(WORKER),
-        token: ClaimToken(1),
+        token: LeaseToken(1),
         now: now(),
     }
 }
@@ -162,20 +162,20 @@ fn report(wamid: &str) -> WebhookUpdate {
 
 /// Sends a synchronous message with the wamid `wamid.<n>`.
 fn send(connection: &Connection, n: u8) {
-    accept::insert_message(connection, &message(n, Plan::Now)).unwrap();
-    let claim = Claim {
+    accept::insert_message(connection, &message(n, SendSchedule::Immediate)).unwrap();
+    let claim = Lease {
         workspace: WorkspaceId::from_bytes(WORKSPACE),
         message: MessageId::from_bytes([n; 16]),
         account: AccountId::from_bytes(ACCOUNT),
         attempt: 1,
-        token: ClaimToken(1),
+        token: LeaseToken(1),
     };
     let accepted = AcceptedMessage {
         wamid: format!("wamid.{n}"),
         wa_id: Some("15550100001".to_owned()),
         ..AcceptedMessage::default()
     };
-    finish::finish_attempt(connection, &claim, &Settlement::Sent(accepted), None, now()).unwrap();
+    finish::finish_attempt(connection, &claim, &AttemptResult::Sent(accepted), None, now()).unwrap();
 }
 
 /// Inserts sent, queued and received messages.
@@ -184,7 +184,7 @@ fn live(connection: &Connection) {
     workers::upsert_worker(connection, worker, [0; 4], now()).unwrap();
     send(connection, 11);
     for n in 12..15 {
-        let plan = Plan::Queue { due_at: now(), order_at: now(), limit: 10 };
+        let plan = SendSchedule::Queued { due_at: now(), order_at: now(), limit: 10 };
         accept::insert_message(connection, &message(n, plan)).unwrap();
     }
     let inbound = InboundMessage {
@@ -216,11 +216,11 @@ fn rounds(connection: &Connection) {
     let (workspace, account) = (WorkspaceId::from_bytes(WORKSPACE), AccountId::from_bytes(ACCOUNT));
     let worker = WorkerId::from_bytes(WORKER);
     let later = now() + SignedDuration::from_hours(24 * 400);
-    let request = ClaimRequest {
+    let request = LeaseRequest {
         workspace,
         account,
         worker,
-        tokens: vec![ClaimToken(5), ClaimToken(6)],
+        tokens: vec![LeaseToken(5), LeaseToken(6)],
         waiting: BTreeMap::new(),
         now: now(),
     };
@@ -236,11 +236,15 @@ fn rounds(connection: &Connection) {
     fan_out::fan_out_events(connection, now(), 10).unwrap();
     deliveries::get_work(connection, now()).unwrap();
     let webhook = WebhookId::from_bytes(WEBHOOK);
-    let request =
-        DeliveryRequest { worker, token: ClaimToken(7), room: vec![(workspace, webhook, 10)], now: now() };
+    let request = DeliveryLeaseRequest {
+        worker,
+        token: LeaseToken(7),
+        room: vec![(workspace, webhook, 10)],
+        now: now(),
+    };
     let claimed = deliveries::lease_due(connection, &request).unwrap();
     for (claimed, verdict) in claimed.iter().zip([DeliveryDecision::Succeeded, DeliveryDecision::Dead]) {
-        let end = DeliveryEnd {
+        let end = DeliveryAttemptResult {
             verdict,
             http_status: Some(200),
             latency_ms: 1,
@@ -252,9 +256,9 @@ fn rounds(connection: &Connection) {
     }
     deliveries::expire_deliveries(connection, later, 10).unwrap();
 
-    let request = MediaClaimRequest {
+    let request = MediaLeaseRequest {
         worker,
-        tokens: vec![ClaimToken(8)],
+        tokens: vec![LeaseToken(8)],
         busy: vec![account],
         per_account: 4,
         silent_since: now(),
@@ -268,15 +272,16 @@ fn rounds(connection: &Connection) {
     workers::recover_leases(connection, later, later, 10).unwrap();
     quarantine::quarantine_messages(connection, later, 10).unwrap();
     for what in [
-        Swept::Messages(workspace),
-        Swept::Events(workspace),
-        Swept::Deliveries(workspace),
-        Swept::Audit(workspace),
-        Swept::EarlyReports,
-        Swept::KeptParts,
-        Swept::Posts,
+        RetentionTarget::Messages(workspace),
+        RetentionTarget::Events(workspace),
+        RetentionTarget::Deliveries(workspace),
+        RetentionTarget::Audit(workspace),
+        RetentionTarget::PendingStatuses,
+        RetentionTarget::WebhookChanges,
+        RetentionTarget::WebhookPayloads,
     ] {
-        let overdue = retention::list_expired(connection, what, later, SweepPlace::default(), 10).unwrap();
+        let overdue =
+            retention::list_expired(connection, what, later, RetentionCursor::default(), 10).unwrap();
         let rows = if overdue.rows.is_empty() { vec![1] } else { overdue.rows };
         retention::delete_expired(connection, what, later, &rows).unwrap();
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use domain::access::api_key::ApiKey;
 use domain::access::audit::AuditEntry;
 use domain::id::{AccountId, KeyId, WorkspaceId};
-use engine::ports::{KeyFilter, Page, PageRequest, Rotation};
+use engine::ports::{ApiKeyFilter, ApiKeyRotation, Page, PageRequest};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -56,7 +56,7 @@ fn read(cells: &mut Cells<'_>) -> SqlResult<ApiKey> {
 pub(crate) fn list_keys(
     connection: &Connection,
     workspace: WorkspaceId,
-    filter: &KeyFilter,
+    filter: &ApiKeyFilter,
     page: PageRequest,
 ) -> SqlResult<Page<ApiKey>> {
     let mut list = List::of("api_keys", COLUMNS, Order::NewestFirst);
@@ -80,10 +80,10 @@ pub(crate) fn insert_key(connection: &Connection, key: &ApiKey, entry: &AuditEnt
 /// Replaces a key by a new key. Returns `false` if the old key is revoked, expired or already replaced.
 pub(crate) fn rotate_key(
     connection: &Connection,
-    rotation: &Rotation,
+    rotation: &ApiKeyRotation,
     entry: &AuditEntry,
 ) -> SqlResult<bool> {
-    let Rotation { new, old, old_expires_at, now } = rotation;
+    let ApiKeyRotation { new, old, old_expires_at, now } = rotation;
     let n_rows = connection
         .prepare_cached(
             "update api_keys set replaced_by = ?3, expires_at = min(coalesce(expires_at, ?4), ?4)

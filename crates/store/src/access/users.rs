@@ -4,7 +4,9 @@ use domain::access::audit::AuditEntry;
 use domain::access::permission::Role;
 use domain::access::user::User;
 use domain::id::{UserId, WorkspaceId};
-use engine::ports::{Credentials, Page, PageRequest, UserChange, UserEnd, UserFilter, Whose};
+use engine::ports::{
+    CredentialsQuery, Page, PageRequest, UpdateUserResult, UserCredentials, UserFilter, UserUpdate,
+};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::access::audit;
@@ -119,12 +121,14 @@ fn delete_sessions(connection: &Connection, user: &User) -> SqlResult<()> {
 
 pub(crate) fn update_user(
     connection: &Connection,
-    change: &UserChange,
+    change: &UserUpdate,
     entry: &AuditEntry,
-) -> SqlResult<UserEnd> {
-    let Some(before) = get_user(connection, change.workspace, change.id)? else { return Ok(UserEnd::Gone) };
+) -> SqlResult<UpdateUserResult> {
+    let Some(before) = get_user(connection, change.workspace, change.id)? else {
+        return Ok(UpdateUserResult::Gone);
+    };
     if before.role != change.seen_role {
-        return Ok(UserEnd::Stale);
+        return Ok(UpdateUserResult::Stale);
     }
     let after = User {
         email: change.email.clone().unwrap_or_else(|| before.email.clone()),
@@ -135,7 +139,7 @@ pub(crate) fn update_user(
         ..before.clone()
     };
     if is_active_owner(&before) && !is_active_owner(&after) && !has_another_owner(connection, &before)? {
-        return Ok(UserEnd::LastOwner);
+        return Ok(UpdateUserResult::LastOwner);
     }
     connection
         .prepare_cached(
@@ -159,7 +163,7 @@ pub(crate) fn update_user(
         delete_sessions(connection, &after)?;
     }
     audit::insert_entry(connection, entry)?;
-    Ok(UserEnd::Done(after))
+    Ok(UpdateUserResult::Done(after))
 }
 
 pub(crate) fn delete_user(
@@ -167,26 +171,29 @@ pub(crate) fn delete_user(
     (workspace, id): (WorkspaceId, UserId),
     seen_role: Role,
     entry: &AuditEntry,
-) -> SqlResult<UserEnd> {
-    let Some(user) = get_user(connection, workspace, id)? else { return Ok(UserEnd::Gone) };
+) -> SqlResult<UpdateUserResult> {
+    let Some(user) = get_user(connection, workspace, id)? else { return Ok(UpdateUserResult::Gone) };
     if user.role != seen_role {
-        return Ok(UserEnd::Stale);
+        return Ok(UpdateUserResult::Stale);
     }
     if is_active_owner(&user) && !has_another_owner(connection, &user)? {
-        return Ok(UserEnd::LastOwner);
+        return Ok(UpdateUserResult::LastOwner);
     }
     delete_sessions(connection, &user)?;
     connection
         .prepare_cached("delete from users where workspace_id = ?1 and id = ?2")?
         .execute((workspace.as_bytes(), id.as_bytes()))?;
     audit::insert_entry(connection, entry)?;
-    Ok(UserEnd::Done(user))
+    Ok(UpdateUserResult::Done(user))
 }
 
-pub(crate) fn get_credentials(connection: &Connection, whose: &Whose) -> SqlResult<Option<Credentials>> {
+pub(crate) fn get_credentials(
+    connection: &Connection,
+    whose: &CredentialsQuery,
+) -> SqlResult<Option<UserCredentials>> {
     let id: Option<([u8; 16], [u8; 16])> = match whose {
-        Whose::Id(workspace, id) => Some((*workspace.as_bytes(), *id.as_bytes())),
-        Whose::Email { email, only, first } => connection
+        CredentialsQuery::Id(workspace, id) => Some((*workspace.as_bytes(), *id.as_bytes())),
+        CredentialsQuery::Email { email, only, first } => connection
             .prepare_cached(
                 "select workspace_id, id from users
                  where email_key = ?1 and (?2 is null or workspace_id = ?2)
@@ -204,5 +211,5 @@ pub(crate) fn get_credentials(connection: &Connection, whose: &Whose) -> SqlResu
     let password_hash = connection
         .prepare_cached("select password_hash from users where workspace_id = ?1 and id = ?2")?
         .query_row((workspace.as_bytes(), id.as_bytes()), |row| row.get(0))?;
-    Ok(Some(Credentials { user, password_hash }))
+    Ok(Some(UserCredentials { user, password_hash }))
 }

@@ -7,7 +7,7 @@ use domain::accounts::account::Account;
 use domain::check::Patch;
 use domain::events::AccountChange;
 use domain::id::{AccountId, WorkspaceId};
-use engine::ports::{AccountChanges, AccountRecord, NewAccount, Removal};
+use engine::ports::{AccountChanges, AccountRecord, DeleteAccountResult, NewAccount};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use secrecy::SecretString;
@@ -122,7 +122,7 @@ pub(crate) fn delete_account(
     id: AccountId,
     is_forced: bool,
     entry: &AuditEntry,
-) -> SqlResult<Removal> {
+) -> SqlResult<DeleteAccountResult> {
     let keys = (workspace.as_bytes(), id.as_bytes());
     let known: Option<(bool, bool)> = connection
         .prepare_cached(
@@ -131,10 +131,10 @@ pub(crate) fn delete_account(
         )?
         .query_row(keys, |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let Some((was_default, is_sandbox)) = known else { return Ok(Removal::NotFound) };
+    let Some((was_default, is_sandbox)) = known else { return Ok(DeleteAccountResult::NotFound) };
     let n_waiting = queue_depth::get_depth(connection, id)?;
     if n_waiting > 0 && !is_forced {
-        return Ok(Removal::Busy(n_waiting));
+        return Ok(DeleteAccountResult::HasQueuedMessages(n_waiting));
     }
     connection
         .prepare_cached(
@@ -156,7 +156,7 @@ pub(crate) fn delete_account(
     }
     audit::insert_entry(connection, entry)?;
     revisions::increment(connection, "directory")?;
-    Ok(Removal::Removed)
+    Ok(DeleteAccountResult::Deleted)
 }
 
 /// Updates an account. Returns `false` if the account does not exist.

@@ -4,7 +4,7 @@ use domain::access::audit::AuditEntry;
 use domain::events::AccountChange;
 use domain::id::{AccountId, WorkspaceId};
 use domain::webhooks_in::update::SuspensionCause;
-use engine::ports::NumberInfo;
+use engine::ports::PhoneNumberInfo;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
@@ -46,7 +46,7 @@ pub(crate) fn update_profile(
     connection: &Connection,
     workspace: WorkspaceId,
     id: AccountId,
-    number: &NumberInfo,
+    number: &PhoneNumberInfo,
     now: Timestamp,
 ) -> SqlResult<()> {
     let before = get_profile(connection, workspace, id)?;

@@ -52,7 +52,7 @@ pub(crate) fn find_recipient(
         }))
     };
     match recipient {
-        Recipient::User(user) => query(BY_BSUID, user.as_str()),
+        Recipient::Bsuid(user) => query(BY_BSUID, user.as_str()),
         Recipient::Phone(number) => {
             if let Some(found) = query(BY_NUMBER, number.digits())? {
                 return Ok(Some(found));

@@ -8,7 +8,7 @@ use domain::check::Patch;
 use domain::contacts::contact::{ContactChange, MAX_CUSTOM_FIELDS};
 use domain::contacts::phone::{Bsuid, PhoneNumber};
 use domain::id::{ContactId, WorkspaceId};
-use engine::ports::{Contact, ContactEnd, ContactPut, ContactTarget};
+use engine::ports::{Contact, ContactTarget, ContactUpsert, UpsertContactResult};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
@@ -23,9 +23,9 @@ use crate::row::micros;
 pub(crate) fn upsert_contacts(
     connection: &Connection,
     workspace: WorkspaceId,
-    puts: &[ContactPut],
+    puts: &[ContactUpsert],
     (entry, now): (Option<&AuditEntry>, Timestamp),
-) -> SqlResult<Vec<ContactEnd>> {
+) -> SqlResult<Vec<UpsertContactResult>> {
     connection.prepare_cached("savepoint contacts")?.execute(())?;
     let ends: SqlResult<Vec<_>> =
         puts.iter().map(|put| upsert_contact(connection, workspace, put, now)).collect();
@@ -41,24 +41,28 @@ pub(crate) fn upsert_contacts(
 }
 
 /// Inserts an audit entry with identifiers and counts, without names and numbers.
-fn insert_audit_entry(connection: &Connection, entry: &AuditEntry, ends: &[ContactEnd]) -> SqlResult<()> {
+fn insert_audit_entry(
+    connection: &Connection,
+    entry: &AuditEntry,
+    ends: &[UpsertContactResult],
+) -> SqlResult<()> {
     let (mut n_created, mut n_updated) = (0_i64, 0_i64);
     let mut changed = None;
     for end in ends {
         match end {
-            ContactEnd::Created(contact) => {
+            UpsertContactResult::Created(contact) => {
                 n_created += 1;
                 changed = Some((contact.id, AuditAction::ContactAdded));
             }
-            ContactEnd::Updated(contact) => {
+            UpsertContactResult::Updated(contact) => {
                 n_updated += 1;
                 changed = Some((contact.id, AuditAction::ContactChanged));
             }
-            ContactEnd::Unchanged(_)
-            | ContactEnd::Taken(_)
-            | ContactEnd::NotFound
-            | ContactEnd::Nameless
-            | ContactEnd::TooManyFields(_) => {}
+            UpsertContactResult::Unchanged(_)
+            | UpsertContactResult::Conflict(_)
+            | UpsertContactResult::NotFound
+            | UpsertContactResult::NoIdentifier
+            | UpsertContactResult::TooManyFields(_) => {}
         }
     }
     let Some((id, action)) = changed else { return Ok(()) };
@@ -75,28 +79,28 @@ fn insert_audit_entry(connection: &Connection, entry: &AuditEntry, ends: &[Conta
 fn upsert_contact(
     connection: &Connection,
     workspace: WorkspaceId,
-    put: &ContactPut,
+    put: &ContactUpsert,
     now: Timestamp,
-) -> SqlResult<ContactEnd> {
+) -> SqlResult<UpsertContactResult> {
     let change = &put.change;
     let owner = find_owner(connection, workspace, change)?;
     let existing = match (put.target, owner) {
         (ContactTarget::New, IdentifierOwner::One(taken)) | (_, IdentifierOwner::Two(taken)) => {
-            return Ok(ContactEnd::Taken(taken));
+            return Ok(UpsertContactResult::Conflict(taken));
         }
-        (ContactTarget::Known(id), IdentifierOwner::One(taken)) if taken != id => {
-            return Ok(ContactEnd::Taken(taken));
+        (ContactTarget::Existing(id), IdentifierOwner::One(taken)) if taken != id => {
+            return Ok(UpsertContactResult::Conflict(taken));
         }
-        (ContactTarget::Known(id), _) => Some(id),
-        (ContactTarget::Whoever, IdentifierOwner::One(id)) => Some(id),
-        (ContactTarget::New | ContactTarget::Whoever, IdentifierOwner::Nobody) => None,
+        (ContactTarget::Existing(id), _) => Some(id),
+        (ContactTarget::Matching, IdentifierOwner::One(id)) => Some(id),
+        (ContactTarget::New | ContactTarget::Matching, IdentifierOwner::Nobody) => None,
     };
     let Some(id) = existing else { return insert_contact(connection, workspace, put, now) };
     let Some((before, profile_name)) = ContactFields::read(connection, workspace, id)? else {
-        return Ok(ContactEnd::NotFound);
+        return Ok(UpsertContactResult::NotFound);
     };
     let mut after = before.after(change, profile_name.as_deref(), (put.reason, now));
-    if put.target == ContactTarget::Whoever && is_same_number(&before, &after) {
+    if put.target == ContactTarget::Matching && is_same_number(&before, &after) {
         // Another spelling of a known number: Meta's spelling is kept.
         after.wa_id.clone_from(&before.wa_id);
     }
@@ -105,7 +109,7 @@ fn upsert_contact(
     }
     let changes = before.changes(&after);
     if changes.is_empty() {
-        return Ok(ContactEnd::Unchanged(get_existing(connection, workspace, id)?));
+        return Ok(UpsertContactResult::Unchanged(get_existing(connection, workspace, id)?));
     }
     after.write(connection, workspace, id, now)?;
     if before.wa_id != after.wa_id {
@@ -115,15 +119,15 @@ fn upsert_contact(
         tags::replace_tags(connection, workspace, id, &after.tags)?;
     }
     contact_events::emit_contact(connection, (workspace, None), id, (&changes, None), now)?;
-    Ok(ContactEnd::Updated(get_existing(connection, workspace, id)?))
+    Ok(UpsertContactResult::Updated(get_existing(connection, workspace, id)?))
 }
 
 fn insert_contact(
     connection: &Connection,
     workspace: WorkspaceId,
-    put: &ContactPut,
+    put: &ContactUpsert,
     now: Timestamp,
-) -> SqlResult<ContactEnd> {
+) -> SqlResult<UpsertContactResult> {
     let fields = ContactFields::empty().after(&put.change, None, (put.reason, now));
     if let Some(end) = check_fields(&fields) {
         return Ok(end);
@@ -140,7 +144,7 @@ fn insert_contact(
     }
     tags::replace_tags(connection, workspace, id, &fields.tags)?;
     contact_events::emit_contact(connection, (workspace, None), id, (&[], None), now)?;
-    Ok(ContactEnd::Created(get_existing(connection, workspace, id)?))
+    Ok(UpsertContactResult::Created(get_existing(connection, workspace, id)?))
 }
 
 fn get_existing(connection: &Connection, workspace: WorkspaceId, id: ContactId) -> SqlResult<Contact> {
@@ -149,12 +153,12 @@ fn get_existing(connection: &Connection, workspace: WorkspaceId, id: ContactId) 
 }
 
 /// Returns the reason for which the fields are not valid.
-fn check_fields(fields: &ContactFields) -> Option<ContactEnd> {
+fn check_fields(fields: &ContactFields) -> Option<UpsertContactResult> {
     if fields.wa_id.is_none() && fields.user_id.is_none() {
-        return Some(ContactEnd::Nameless);
+        return Some(UpsertContactResult::NoIdentifier);
     }
     let n_fields = fields.custom_fields.len();
-    (n_fields > MAX_CUSTOM_FIELDS).then_some(ContactEnd::TooManyFields(n_fields))
+    (n_fields > MAX_CUSTOM_FIELDS).then_some(UpsertContactResult::TooManyFields(n_fields))
 }
 
 /// Contacts that have the number and the business-scoped user ID of a change.

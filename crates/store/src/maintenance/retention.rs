@@ -9,7 +9,7 @@
 
 use domain::id::{MessageId, WorkspaceId};
 use domain::messages::message::MessageStatus;
-use engine::ports::{Overdue, SweepPlace, Swept};
+use engine::ports::{ExpiredRows, RetentionCursor, RetentionTarget};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -29,15 +29,15 @@ enum Candidate {
 
 pub(crate) fn list_expired(
     connection: &Connection,
-    what: Swept,
+    what: RetentionTarget,
     before: Timestamp,
-    after: SweepPlace,
+    after: RetentionCursor,
     limit: u32,
-) -> SqlResult<Overdue> {
+) -> SqlResult<ExpiredRows> {
     let after = after.0;
     match what {
-        Swept::Messages(workspace) => messages(connection, workspace, before, (after, limit)),
-        Swept::Events(workspace) => {
+        RetentionTarget::Messages(workspace) => messages(connection, workspace, before, (after, limit)),
+        RetentionTarget::Events(workspace) => {
             let sql = "select seq, created_at from events where workspace_id = ?1 and seq > ?2 and seq <= ?4
                        order by seq limit ?3";
             let end = last_deletable_event(connection, workspace)?;
@@ -45,15 +45,15 @@ pub(crate) fn list_expired(
                 by_age(cells.get()?, cells.at()?, before)
             })
         }
-        Swept::Deliveries(workspace) => deliveries(connection, workspace, before, (after, limit)),
-        Swept::Audit(workspace) => {
+        RetentionTarget::Deliveries(workspace) => deliveries(connection, workspace, before, (after, limit)),
+        RetentionTarget::Audit(workspace) => {
             let sql = "select seq, created_at from audit_entries where workspace_id = ?1 and seq > ?2
                        and seq < (select max(seq) from audit_entries) order by seq limit ?3";
             scan(connection, sql, params![workspace.as_bytes(), after, limit], limit, |cells| {
                 by_age(cells.get()?, cells.at()?, before)
             })
         }
-        Swept::EarlyReports => {
+        RetentionTarget::PendingStatuses => {
             // Statuses of one payload have the same time and are deleted together.
             let sql = "select distinct received_at, received_at from pending_statuses where received_at > ?1
                        order by received_at limit ?2";
@@ -61,14 +61,14 @@ pub(crate) fn list_expired(
                 by_age(cells.get()?, cells.at()?, before)
             })
         }
-        Swept::KeptParts => {
+        RetentionTarget::WebhookChanges => {
             let sql = "select seq, received_at from webhook_changes where seq > ?1
                        and seq < (select max(seq) from webhook_changes) order by seq limit ?2";
             scan(connection, sql, params![after, limit], limit, |cells| {
                 by_age(cells.get()?, cells.at()?, before)
             })
         }
-        Swept::Posts => payloads(connection, before, (after, limit)),
+        RetentionTarget::WebhookPayloads => payloads(connection, before, (after, limit)),
     }
 }
 
@@ -78,10 +78,10 @@ fn scan(
     parameters: impl rusqlite::Params,
     limit: u32,
     mut judge: impl FnMut(&mut Cells<'_>) -> SqlResult<Candidate>,
-) -> SqlResult<Overdue> {
+) -> SqlResult<ExpiredRows> {
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(parameters)?;
-    let mut found = Overdue::default();
+    let mut found = ExpiredRows::default();
     let mut n_seen = 0;
     while let Some(row) = rows.next()? {
         n_seen += 1;
@@ -91,9 +91,9 @@ fn scan(
                 position
             }
             Candidate::Needed(position) => position,
-            Candidate::Young => return Ok(Overdue { next: None, ..found }),
+            Candidate::Young => return Ok(ExpiredRows { next: None, ..found }),
         };
-        found.next = Some(SweepPlace(position)).filter(|_| n_seen == limit);
+        found.next = Some(RetentionCursor(position)).filter(|_| n_seen == limit);
     }
     Ok(found)
 }
@@ -122,7 +122,7 @@ fn messages(
     workspace: WorkspaceId,
     before: Timestamp,
     (after, limit): (i64, u32),
-) -> SqlResult<Overdue> {
+) -> SqlResult<ExpiredRows> {
     let sql = "select seq, created_at, updated_at, status, worker_id is not null from messages
                where workspace_id = ?1 and seq > ?2 and seq < (select max(seq) from messages)
                order by seq limit ?3";
@@ -143,7 +143,7 @@ fn deliveries(
     workspace: WorkspaceId,
     before: Timestamp,
     (after, limit): (i64, u32),
-) -> SqlResult<Overdue> {
+) -> SqlResult<ExpiredRows> {
     let sql =
         "select seq, created_at, coalesce(last_attempt_at, created_at), status in ('succeeded', 'dead') from deliveries
                where workspace_id = ?1 and seq > ?2
@@ -167,7 +167,11 @@ const IS_UNREFERENCED: &str = "not exists (select 1 from messages where payload_
     and not exists (select 1 from pending_statuses where payload_seq = webhook_payloads.seq)
     and not exists (select 1 from webhook_changes where payload_seq = webhook_payloads.seq)";
 
-fn payloads(connection: &Connection, before: Timestamp, (after, limit): (i64, u32)) -> SqlResult<Overdue> {
+fn payloads(
+    connection: &Connection,
+    before: Timestamp,
+    (after, limit): (i64, u32),
+) -> SqlResult<ExpiredRows> {
     let sql = format!(
         "select seq, received_at, {IS_UNREFERENCED} from webhook_payloads
          where seq > ?1 and seq < (select max(seq) from webhook_payloads) order by seq limit ?2"
@@ -207,7 +211,7 @@ fn last_deletable_event(connection: &Connection, workspace: WorkspaceId) -> SqlR
 
 pub(crate) fn delete_expired(
     connection: &Connection,
-    what: Swept,
+    what: RetentionTarget,
     before: Timestamp,
     rows: &[i64],
 ) -> SqlResult<u32> {
@@ -215,8 +219,8 @@ pub(crate) fn delete_expired(
     let mut n_gone = 0;
     for row in rows {
         n_gone += match what {
-            Swept::Messages(workspace) => delete_message(connection, workspace, *row, at)?,
-            Swept::Events(workspace) => {
+            RetentionTarget::Messages(workspace) => delete_message(connection, workspace, *row, at)?,
+            RetentionTarget::Events(workspace) => {
                 let end = last_deletable_event(connection, workspace)?;
                 connection
                     .prepare_cached(
@@ -224,25 +228,25 @@ pub(crate) fn delete_expired(
                     )?
                     .execute((workspace.as_bytes(), row, end, at))?
             }
-            Swept::Deliveries(workspace) => connection
+            RetentionTarget::Deliveries(workspace) => connection
                 .prepare_cached(
                     "delete from deliveries
                      where workspace_id = ?1 and seq = ?2 and status in ('succeeded', 'dead')
                        and coalesce(last_attempt_at, created_at) < ?3",
                 )?
                 .execute((workspace.as_bytes(), row, at))?,
-            Swept::Audit(workspace) => connection
+            RetentionTarget::Audit(workspace) => connection
                 .prepare_cached(
                     "delete from audit_entries where workspace_id = ?1 and seq = ?2 and created_at < ?3",
                 )?
                 .execute((workspace.as_bytes(), row, at))?,
-            Swept::EarlyReports => connection
+            RetentionTarget::PendingStatuses => connection
                 .prepare_cached("delete from pending_statuses where received_at = ?1 and received_at < ?2")?
                 .execute((row, at))?,
-            Swept::KeptParts => connection
+            RetentionTarget::WebhookChanges => connection
                 .prepare_cached("delete from webhook_changes where seq = ?1 and received_at < ?2")?
                 .execute((row, at))?,
-            Swept::Posts => connection
+            RetentionTarget::WebhookPayloads => connection
                 .prepare_cached(&format!(
                     "delete from webhook_payloads where seq = ?1 and received_at < ?2 and {IS_UNREFERENCED}"
                 ))?

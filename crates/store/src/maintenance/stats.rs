@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use domain::id::AccountId;
-use engine::ports::{Figures, QueueFigures};
+use engine::ports::{QueueStats, StoreStats};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
@@ -26,14 +26,14 @@ const DUE: &str = "select due_at from messages
     where account_id = ?1 and status = 'queued' and worker_id is null and deferred_by is null and due_at <= ?2
     order by due_at limit 1";
 
-pub(crate) fn get_stats(connection: &Connection, path: &Path, now: Timestamp) -> SqlResult<Figures> {
-    let mut figures = Figures { database_bytes: database_bytes(connection)?, ..Figures::default() };
+pub(crate) fn get_stats(connection: &Connection, path: &Path, now: Timestamp) -> SqlResult<StoreStats> {
+    let mut figures = StoreStats { database_bytes: database_bytes(connection)?, ..StoreStats::default() };
     let mut wal = path.as_os_str().to_owned();
     wal.push("-wal");
     // A missing write-ahead log has no bytes.
     figures.wal_bytes = std::fs::metadata(wal).map_or(0, |file| file.len());
     for (account, n_messages) in queue_depth::list_depths(connection)? {
-        let queue = QueueFigures {
+        let queue = QueueStats {
             n_messages,
             n_held_back: n_deferred(connection, account)?,
             due_since: due_since(connection, account, now)?,

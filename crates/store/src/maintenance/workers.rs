@@ -2,7 +2,7 @@
 
 use domain::id::{MessageId, WorkerId, WorkspaceId};
 use domain::messages::message::MessageStatus;
-use engine::ports::Departure;
+use engine::ports::RecentSend;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};
 
@@ -73,7 +73,7 @@ pub(crate) fn recover_leases(
 const MAX_SCANNED: u32 = 25_000;
 
 /// Lists the messages that were sent since a time, among the last messages.
-pub(crate) fn list_recent_sends(connection: &Connection, since: Timestamp) -> SqlResult<Vec<Departure>> {
+pub(crate) fn list_recent_sends(connection: &Connection, since: Timestamp) -> SqlResult<Vec<RecentSend>> {
     let mut statement = connection.prepare_cached(
         "select account_id, recipient, at from (
              select account_id, direction, n_attempts, coalesce(wa_id, bsuid) as recipient,
@@ -85,7 +85,7 @@ pub(crate) fn list_recent_sends(connection: &Connection, since: Timestamp) -> Sq
     let mut departures = Vec::new();
     while let Some(row) = rows.next()? {
         let mut cells = Cells::new("messages", row);
-        departures.push(Departure { account: cells.id()?, recipient: cells.get()?, at: cells.at()? });
+        departures.push(RecentSend { account: cells.id()?, recipient: cells.get()?, at: cells.at()? });
     }
     Ok(departures)
 }

@@ -12,8 +12,8 @@ use crate::error::{SqlError, SqlResult};
 use crate::row::{Cells, micros};
 
 use engine::ports::{
-    BlobKey, ClaimToken, ClaimedMedia, FetchEnd, Kept, MediaClaimRequest, MediaOrigin, MediaState, NewMedia,
-    Settled, StoredMedia, UploadKey, WholeMedia,
+    BlobKey, FinishMediaResult, LeaseCheck, LeaseToken, LeasedMedia, MediaFetchResult, MediaLeaseRequest,
+    MediaOrigin, MediaState, NewMedia, ReceivedMedia, StoredMedia, UploadKey,
 };
 
 const COLUMNS: &str = "id, account_id, message_id, origin, state, mime_type, sha256, size, file_name, reason, \
@@ -91,10 +91,7 @@ pub(crate) fn insert_announced(
     Ok(state == MediaState::Pending)
 }
 
-pub(crate) fn lease_due(
-    connection: &Connection,
-    request: &MediaClaimRequest,
-) -> SqlResult<Vec<ClaimedMedia>> {
+pub(crate) fn lease_due(connection: &Connection, request: &MediaLeaseRequest) -> SqlResult<Vec<LeasedMedia>> {
     connection
         .prepare_cached(
             "update media set worker_id = null, lease_token = null, lease_expires_at = null
@@ -121,7 +118,7 @@ pub(crate) fn lease_due(
             && let Some(row) = rows.next()?
         {
             let mut cells = Cells::new("media", row);
-            let media = ClaimedMedia {
+            let media = LeasedMedia {
                 id: cells.id()?,
                 workspace: cells.id()?,
                 account: cells.id()?,
@@ -130,7 +127,7 @@ pub(crate) fn lease_due(
                 sha256: cells.get()?,
                 n_failures: cells.get()?,
                 created_at: cells.at()?,
-                token: ClaimToken(0),
+                token: LeaseToken(0),
             };
             if !request.busy.contains(&media.account) {
                 due.push(media);
@@ -152,7 +149,7 @@ pub(crate) fn lease_due(
                 token.0,
                 micros(request.until),
             ])?;
-        claimed.push(ClaimedMedia { token: *token, ..media });
+        claimed.push(LeasedMedia { token: *token, ..media });
     }
     Ok(claimed)
 }
@@ -160,12 +157,12 @@ pub(crate) fn lease_due(
 pub(crate) fn finish_download(
     connection: &Connection,
     key: BlobKey,
-    token: ClaimToken,
-    end: &FetchEnd,
-) -> SqlResult<Settled> {
+    token: LeaseToken,
+    end: &MediaFetchResult,
+) -> SqlResult<LeaseCheck> {
     let keys = (key.workspace.as_bytes(), key.media.as_bytes(), token.0);
     let n_rows = match end {
-        FetchEnd::Ready { sha256, size, mime_type, expires_at } => connection
+        MediaFetchResult::Ready { sha256, size, mime_type, expires_at } => connection
             .prepare_cached(
                 "update media
                  set state = 'ready', sha256 = ?4, size = ?5, mime_type = ?6, expires_at = ?7, reason = null,
@@ -181,7 +178,7 @@ pub(crate) fn finish_download(
                 mime_type,
                 expires_at.map(micros)
             ])?,
-        FetchEnd::Again { due_at, reason } => connection
+        MediaFetchResult::Retry { due_at, reason } => connection
             .prepare_cached(
                 "update media
                  set due_at = ?4, reason = ?5, n_failures = n_failures + 1,
@@ -189,7 +186,7 @@ pub(crate) fn finish_download(
                  where workspace_id = ?1 and id = ?2 and lease_token = ?3 and state = 'pending'",
             )?
             .execute(params![keys.0, keys.1, keys.2, micros(*due_at), reason])?,
-        FetchEnd::Failed { reason } => connection
+        MediaFetchResult::Failed { reason } => connection
             .prepare_cached(
                 "update media
                  set state = 'failed', reason = ?4, n_failures = n_failures + 1, due_at = null,
@@ -198,7 +195,7 @@ pub(crate) fn finish_download(
             )?
             .execute(params![keys.0, keys.1, keys.2, reason])?,
     };
-    Ok(if n_rows == 1 { Settled::Held } else { Settled::Lost })
+    Ok(if n_rows == 1 { LeaseCheck::Valid } else { LeaseCheck::Lost })
 }
 
 pub(crate) fn insert_media(connection: &Connection, new: &NewMedia) -> SqlResult<()> {
@@ -219,7 +216,7 @@ pub(crate) fn insert_media(connection: &Connection, new: &NewMedia) -> SqlResult
     Ok(())
 }
 
-pub(crate) fn finish_media(connection: &Connection, whole: &WholeMedia) -> SqlResult<Kept> {
+pub(crate) fn finish_media(connection: &Connection, whole: &ReceivedMedia) -> SqlResult<FinishMediaResult> {
     let workspace = whole.key.workspace.as_bytes();
     let account = whole.account.as_ref().map(AccountId::as_bytes);
     let same: Option<[u8; 16]> = connection
@@ -236,7 +233,7 @@ pub(crate) fn finish_media(connection: &Connection, whole: &WholeMedia) -> SqlRe
         extend_expiry(connection, BlobKey { media: id, ..whole.key }, whole.expires_at)?;
         delete_unfinished(connection, whole.key)?;
         let media = get_media(connection, whole.key.workspace, id)?;
-        return Ok(Kept {
+        return Ok(FinishMediaResult {
             media: media.ok_or(SqlError::Bug("a media record that was just updated does not exist"))?,
             is_new: false,
         });
@@ -259,7 +256,7 @@ pub(crate) fn finish_media(connection: &Connection, whole: &WholeMedia) -> SqlRe
         ])?;
     let media = get_media(connection, whole.key.workspace, whole.key.media)?;
     match media {
-        Some(media) if n_rows == 1 => Ok(Kept { media, is_new: true }),
+        Some(media) if n_rows == 1 => Ok(FinishMediaResult { media, is_new: true }),
         Some(_) | None => Err(SqlError::Bug("a media record was deleted during its upload")),
     }
 }

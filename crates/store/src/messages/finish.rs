@@ -3,7 +3,7 @@
 use domain::messages::message::MessageStatus;
 use domain::meta_error::{MetaError, MetaErrorClass};
 use domain::webhooks_in::update::WhatsAppUser;
-use engine::ports::{Claim, KeptAnswer, Settled, Settlement};
+use engine::ports::{AttemptResult, CachedResponse, Lease, LeaseCheck};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -21,27 +21,27 @@ use crate::messages::{
 
 pub(crate) fn finish_attempt(
     connection: &Connection,
-    claim: &Claim,
-    end: &Settlement,
-    answer: Option<&KeptAnswer>,
+    claim: &Lease,
+    end: &AttemptResult,
+    answer: Option<&CachedResponse>,
     now: Timestamp,
-) -> SqlResult<Settled> {
+) -> SqlResult<LeaseCheck> {
     let Some(mut current) = outbound_state::get_state(connection, claim.workspace, claim.message)? else {
-        return Ok(Settled::Lost);
+        return Ok(LeaseCheck::Lost);
     };
     let is_held = current.claim_token == Some(claim.token.0);
-    if !is_held && matches!(end, Settlement::Unknown { .. } | Settlement::Again { .. }) {
-        return Ok(Settled::Lost);
+    if !is_held && matches!(end, AttemptResult::Unknown { .. } | AttemptResult::Retry { .. }) {
+        return Ok(LeaseCheck::Lost);
     }
     if current.is_erased {
         finish_erased::finish_erased_attempt(connection, &mut current, (claim, is_held), end, now)?;
-        return Ok(if is_held { Settled::Held } else { Settled::Lost });
+        return Ok(if is_held { LeaseCheck::Valid } else { LeaseCheck::Lost });
     }
     let (reached, wamid, failure) = match end {
-        Settlement::Sent(accepted) => (MessageStatus::Sent, Some(accepted.wamid.as_str()), None),
-        Settlement::Failed(failure) => (MessageStatus::Failed, None, Some(failure)),
-        Settlement::Unknown { .. } => (MessageStatus::Unknown, None, None),
-        Settlement::Again { due_at, is_kept, error } => {
+        AttemptResult::Sent(accepted) => (MessageStatus::Sent, Some(accepted.wamid.as_str()), None),
+        AttemptResult::Failed(failure) => (MessageStatus::Failed, None, Some(failure)),
+        AttemptResult::Unknown { .. } => (MessageStatus::Unknown, None, None),
+        AttemptResult::Retry { due_at, is_kept, error } => {
             return requeue(connection, &current, (*due_at, *is_kept), error.as_ref(), now);
         }
     };
@@ -73,7 +73,7 @@ pub(crate) fn finish_attempt(
     let failure_code = failure.map(|failure| failure.code);
     let ours = TimelineRow { wamid, error: meta, failure_code, ..TimelineRow::ours(reached, now) };
     timeline::insert_entry(connection, &current, &ours)?;
-    if let Settlement::Sent(accepted) = end {
+    if let AttemptResult::Sent(accepted) = end {
         wamids::insert_wamid(connection, &current, &accepted.wamid, claim.attempt)?;
         // Meta usually returns the number of the request.
         if accepted.wa_id != current.wa_id || accepted.user_id.is_some() {
@@ -110,7 +110,7 @@ pub(crate) fn finish_attempt(
     if answer.is_some() || reached != MessageStatus::Unknown {
         idempotency::finish_record(connection, claim.workspace, claim.message, answer)?;
     }
-    Ok(if is_held { Settled::Held } else { Settled::Lost })
+    Ok(if is_held { LeaseCheck::Valid } else { LeaseCheck::Lost })
 }
 
 /// Returns a message that Meta did not accept to the queue: the only step back of a status.
@@ -120,7 +120,7 @@ fn requeue(
     (due_at, is_kept): (Timestamp, bool),
     error: Option<&MetaError>,
     now: Timestamp,
-) -> SqlResult<Settled> {
+) -> SqlResult<LeaseCheck> {
     let is_ours = matches!(current.status, MessageStatus::Sending | MessageStatus::Queued);
     connection
         .prepare_cached(
@@ -141,7 +141,7 @@ fn requeue(
     if !is_ours {
         // A report says that the message was sent: it is not retried.
         messaging_limit::count_recipient(connection, current, now)?;
-        return Ok(Settled::Lost);
+        return Ok(LeaseCheck::Lost);
     }
     let steps = (Some(current.status), MessageStatus::Queued);
     queue_depth::update_depth(connection, current.account, current.is_of_queue, steps)?;
@@ -151,5 +151,5 @@ fn requeue(
         &TimelineRow { error, ..TimelineRow::ours(MessageStatus::Queued, now) },
     )?;
     messaging_limit::release_reservation(connection, current)?;
-    Ok(Settled::Held)
+    Ok(LeaseCheck::Valid)
 }

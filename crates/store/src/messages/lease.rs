@@ -9,7 +9,7 @@ use domain::contacts::phone::{Bsuid, PhoneNumber};
 use domain::id::{ContactId, MessageId, WorkerId, WorkspaceId};
 use domain::messages::message::MessageStatus;
 use domain::messages::window::Window;
-use engine::ports::{Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, Recipient, Settled};
+use engine::ports::{Lease, LeaseBatch, LeaseCheck, LeaseRequest, LeaseToken, LeasedMessage, Recipient};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -30,7 +30,7 @@ struct DueMessage {
     is_unwanted: bool,
     is_fallback_unwanted: bool,
     is_of_queue: bool,
-    claimed: Claimed,
+    claimed: LeasedMessage,
 }
 
 impl DueMessage {
@@ -50,13 +50,13 @@ const COLUMNS: &str = "m.id, m.wa_id, m.bsuid, m.kind, m.content, m.context_wami
 fn read_leased(
     cells: &mut Cells<'_>,
     workspace: WorkspaceId,
-    token: ClaimToken,
-) -> SqlResult<(MessageId, Claimed)> {
+    token: LeaseToken,
+) -> SqlResult<(MessageId, LeasedMessage)> {
     let message = cells.id()?;
     let wa_id: Option<String> = cells.get()?;
     let user_id: Option<String> = cells.get()?;
     let number = wa_id.and_then(|wa_id| PhoneNumber::from_wa_id(&wa_id).ok()).map(Recipient::Phone);
-    let user = user_id.and_then(|user_id| Bsuid::parse(&user_id).ok()).map(Recipient::User);
+    let user = user_id.and_then(|user_id| Bsuid::parse(&user_id).ok()).map(Recipient::Bsuid);
     let recipient = number.or(user).ok_or(SqlError::Bug("a message has no recipient"))?;
     let kind = cells.get()?;
     let content: Option<String> = cells.get()?;
@@ -67,9 +67,9 @@ fn read_leased(
     let accepted_at = cells.at()?;
     let n_attempts: u32 = cells.get()?;
     let account = cells.id()?;
-    let claim = Claim { workspace, message, account, attempt: n_attempts.saturating_add(1), token };
+    let claim = Lease { workspace, message, account, attempt: n_attempts.saturating_add(1), token };
     let content = content.unwrap_or_default().into();
-    let claimed = Claimed {
+    let claimed = LeasedMessage {
         claim,
         recipient,
         kind,
@@ -86,8 +86,8 @@ fn read_leased(
 /// Maximum number of searches in one round for due messages behind deferred messages.
 const MAX_ROUNDS: u32 = 20;
 
-pub(crate) fn lease_due(connection: &Connection, request: &ClaimRequest) -> SqlResult<ClaimRound> {
-    let mut round = ClaimRound::default();
+pub(crate) fn lease_due(connection: &Connection, request: &LeaseRequest) -> SqlResult<LeaseBatch> {
+    let mut round = LeaseBatch::default();
     let mut capacity = None;
     if messaging_limit::has_deferred(connection, request.account)? {
         let found = Capacity::look(connection, (request.workspace, request.account), request.now)?;
@@ -106,9 +106,9 @@ pub(crate) fn lease_due(connection: &Connection, request: &ClaimRequest) -> SqlR
 /// Leases due messages, one for each token. Returns the number of messages that were deferred.
 fn lease_some(
     connection: &Connection,
-    request: &ClaimRequest,
+    request: &LeaseRequest,
     capacity: &mut Option<Capacity>,
-    round: &mut ClaimRound,
+    round: &mut LeaseBatch,
 ) -> SqlResult<u32> {
     let mut n_deferred = 0;
     let tokens = request.tokens.get(round.claimed.len()..).unwrap_or_default();
@@ -136,7 +136,7 @@ fn lease_some(
         } else if let Some(fallback) = due.fallback {
             let leased = (&due.claimed.claim, due.is_of_queue);
             lease_message(connection, request.worker, leased, Some(&fallback), request.now)?;
-            round.claimed.push(Claimed {
+            round.claimed.push(LeasedMessage {
                 kind: "template".to_owned(),
                 content: fallback,
                 context_wamid: None,
@@ -154,7 +154,7 @@ fn lease_some(
 /// Returns `true` if the messaging limit allows a template to a contact whose window is closed.
 fn has_capacity(
     connection: &Connection,
-    request: &ClaimRequest,
+    request: &LeaseRequest,
     capacity: &mut Option<Capacity>,
     due: &DueMessage,
 ) -> SqlResult<bool> {
@@ -168,15 +168,15 @@ fn has_capacity(
 }
 
 /// Returns the time until which nothing may be sent to this recipient.
-fn paced_until(request: &ClaimRequest, recipient: &Recipient) -> Option<Timestamp> {
+fn paced_until(request: &LeaseRequest, recipient: &Recipient) -> Option<Timestamp> {
     let key = match recipient {
         Recipient::Phone(number) => number.digits(),
-        Recipient::User(user) => user.as_str(),
+        Recipient::Bsuid(user) => user.as_str(),
     };
     request.waiting.get(key).copied()
 }
 
-fn postpone(connection: &Connection, claim: &Claim, until: Timestamp) -> SqlResult<()> {
+fn postpone(connection: &Connection, claim: &Lease, until: Timestamp) -> SqlResult<()> {
     connection
         .prepare_cached(
             "update messages set due_at = ?3
@@ -188,8 +188,8 @@ fn postpone(connection: &Connection, claim: &Claim, until: Timestamp) -> SqlResu
 
 fn list_due(
     connection: &Connection,
-    request: &ClaimRequest,
-    tokens: &[ClaimToken],
+    request: &LeaseRequest,
+    tokens: &[LeaseToken],
 ) -> SqlResult<Vec<DueMessage>> {
     // In order of the due time. A message waits while an earlier message to the same contact is queued or being sent.
     let sql = format!(
@@ -243,7 +243,7 @@ fn list_due(
 fn lease_message(
     connection: &Connection,
     worker: WorkerId,
-    (claim, is_of_queue): (&Claim, bool),
+    (claim, is_of_queue): (&Lease, bool),
     fallback: Option<&str>,
     now: Timestamp,
 ) -> SqlResult<()> {
@@ -282,7 +282,7 @@ fn lease_message(
 }
 
 /// Begins an attempt to send a leased message.
-pub(crate) fn begin_attempt(connection: &Connection, claim: &Claim, now: Timestamp) -> SqlResult<Settled> {
+pub(crate) fn begin_attempt(connection: &Connection, claim: &Lease, now: Timestamp) -> SqlResult<LeaseCheck> {
     let before = outbound_state::get_state(connection, claim.workspace, claim.message)?;
     let n_rows = connection
         .prepare_cached(
@@ -300,19 +300,19 @@ pub(crate) fn begin_attempt(connection: &Connection, claim: &Claim, now: Timesta
             claim.attempt,
             micros(now),
         ))?;
-    let Some(before) = before.filter(|_| n_rows == 1) else { return Ok(Settled::Lost) };
+    let Some(before) = before.filter(|_| n_rows == 1) else { return Ok(LeaseCheck::Lost) };
     let after = if before.status == MessageStatus::Queued { MessageStatus::Sending } else { before.status };
     queue_depth::update_depth(connection, before.account, before.is_of_queue, (Some(before.status), after))?;
-    Ok(Settled::Held)
+    Ok(LeaseCheck::Valid)
 }
 
 pub(crate) fn lease_unknown(
     connection: &Connection,
     workspace: WorkspaceId,
     message: MessageId,
-    (worker, token): (WorkerId, ClaimToken),
+    (worker, token): (WorkerId, LeaseToken),
     entry: &AuditEntry,
-) -> SqlResult<Option<Claimed>> {
+) -> SqlResult<Option<LeasedMessage>> {
     let sql = format!(
         "select {COLUMNS} from messages m
          where m.workspace_id = ?1 and m.id = ?2 and m.status = 'unknown' and m.is_resent = 0 and m.worker_id is null

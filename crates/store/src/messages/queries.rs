@@ -2,7 +2,7 @@
 
 use domain::id::WorkspaceId;
 use domain::messages::message::Direction;
-use engine::ports::{MessageFilter, MessageKey, MessageStory, Page, PageRequest, StoredMessage};
+use engine::ports::{MessageDetail, MessageFilter, MessageKey, Page, PageRequest, StoredMessage};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
@@ -55,7 +55,7 @@ pub(crate) fn get_message(
     connection: &Connection,
     workspace: WorkspaceId,
     key: &MessageKey,
-) -> SqlResult<Option<MessageStory>> {
+) -> SqlResult<Option<MessageDetail>> {
     let Some(id) = wamids::find_message(connection, workspace, key)? else { return Ok(None) };
     let sql = format!(
         "select {COLUMNS}, payload_seq, payload_start, payload_length from messages where workspace_id = ?1 and id = ?2"
@@ -75,7 +75,7 @@ pub(crate) fn get_message(
         Direction::Inbound => media::records::get_media_of_message(connection, workspace, id)?,
         Direction::Outbound => None,
     };
-    Ok(Some(MessageStory {
+    Ok(Some(MessageDetail {
         message,
         timeline: timeline::list_entries(connection, workspace, id)?,
         raw,

@@ -3,7 +3,7 @@
 use domain::access::audit::AuditEntry;
 use domain::id::{MessageId, WorkspaceId};
 use domain::messages::message::MessageStatus;
-use engine::ports::Cancel;
+use engine::ports::CancelMessageResult;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
@@ -37,14 +37,14 @@ pub(crate) fn cancel_message(
     workspace: WorkspaceId,
     message: MessageId,
     now: Timestamp,
-) -> SqlResult<Cancel> {
+) -> SqlResult<CancelMessageResult> {
     match get_status(connection, workspace, message)? {
-        None => Ok(Cancel::NotFound),
+        None => Ok(CancelMessageResult::NotFound),
         Some((MessageStatus::Queued, false)) => {
             terminate::terminate(connection, workspace, message, (MessageStatus::Canceled, None), now)?;
-            Ok(Cancel::Canceled)
+            Ok(CancelMessageResult::Canceled)
         }
-        Some((status, _)) => Ok(Cancel::TooLate(status)),
+        Some((status, _)) => Ok(CancelMessageResult::TooLate(status)),
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use engine::metrics::Metrics;
-use engine::ports::{Chance, Clock, StoreError};
+use engine::ports::{Clock, Random, StoreError};
 use rusqlite::Connection;
 use tokio::sync::Notify;
 
@@ -34,13 +34,13 @@ impl SqliteStore {
         path: &Path,
         sealer: Sealer,
         clock: &dyn Clock,
-        chance: &dyn Chance,
+        random: &dyn Random,
         metrics: Arc<Metrics>,
     ) -> Result<Self, OpenError> {
         let failed = |source| OpenError::Open { path: path.to_owned(), source };
         let mut connection = connection::connect(path).map_err(failed)?;
         migrate::run(&mut connection, clock.now())?;
-        ensure_default_workspace(&connection, clock, chance).map_err(failed)?;
+        ensure_default_workspace(&connection, clock, random).map_err(failed)?;
         let readers = Readers::open(path).map_err(failed)?;
         let writer = Writer::start(connection, metrics.clone()).map_err(OpenError::Thread)?;
         Ok(Self { writer, readers, sealer, metrics, path: path.to_owned() })
@@ -90,13 +90,13 @@ impl SqliteStore {
 fn ensure_default_workspace(
     connection: &Connection,
     clock: &dyn Clock,
-    chance: &dyn Chance,
+    random: &dyn Random,
 ) -> rusqlite::Result<()> {
     let now = clock.now();
-    let mut random = [0; 10];
-    chance.fill(&mut random);
+    let mut bytes = [0; 10];
+    random.fill(&mut bytes);
     let unix_ms = u64::try_from(now.as_millisecond()).unwrap_or_default();
-    let id = domain::id::WorkspaceId::from_parts(unix_ms, &random);
+    let id = domain::id::WorkspaceId::from_parts(unix_ms, &bytes);
     connection.execute(
         "insert into workspaces (id, name, created_at) values (?1, 'default', ?2) on conflict (name) do nothing",
         (id.as_bytes(), micros(now)),

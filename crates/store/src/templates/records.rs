@@ -16,7 +16,7 @@ use crate::templates::template_events::TemplateState;
 use crate::templates::{components, template_events};
 
 use engine::ports::{
-    ListedTemplate, Page, PageRequest, StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut,
+    ListedTemplate, Page, PageRequest, StoredTemplate, TemplateFilter, TemplateSync, TemplateSyncCounts,
 };
 
 const COLUMNS: &str = "seq, id, waba_id, meta_id, name, language, category, status, parameter_format, components, \
@@ -105,8 +105,8 @@ pub(crate) fn list_templates(
     list.page(connection, page, read)
 }
 
-pub(crate) fn sync_templates(connection: &Connection, put: &TemplatesPut) -> SqlResult<TemplateCounts> {
-    let mut counts = TemplateCounts::default();
+pub(crate) fn sync_templates(connection: &Connection, put: &TemplateSync) -> SqlResult<TemplateSyncCounts> {
+    let mut counts = TemplateSyncCounts::default();
     for (id, listed) in &put.templates {
         let template = &listed.template;
         let known: Option<bool> = {

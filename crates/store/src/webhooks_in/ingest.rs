@@ -18,7 +18,7 @@ use crate::row::{json, micros};
 use crate::sqlite::step_counts;
 use crate::templates::updates;
 use crate::webhooks_in::message_echoes;
-use crate::webhooks_in::webhook_archive::{ChangeState, PayloadArchive};
+use crate::webhooks_in::webhook_archive::{PayloadArchive, UnappliedState};
 
 pub(crate) fn insert_payload(connection: &Connection, post: &WebhookPayload) -> SqlResult<IngestSummary> {
     let mut archive = PayloadArchive::new(connection, post);
@@ -41,7 +41,7 @@ pub(crate) fn insert_payload(connection: &Connection, post: &WebhookPayload) -> 
                     SqlError::Sqlite(_) => return Err(error),
                 }
                 tracing::error!(%error, field = change.change.field, "a change of a webhook could not be applied");
-                archive.keep(change, ChangeState::Undecodable, Some(&error.to_string()))?;
+                archive.keep(change, UnappliedState::Undecodable, Some(&error.to_string()))?;
                 ingested.undecodable += 1;
             }
         }
@@ -67,12 +67,12 @@ fn apply_change(
     }
     let Some(route) = &change.route else {
         let reason = change.change.undecodable.as_deref();
-        let is_new = archive.keep(change, ChangeState::Unrouted, reason)?;
+        let is_new = archive.keep(change, UnappliedState::Unrouted, reason)?;
         *(if is_new { &mut ingested.unrouted } else { &mut ingested.duplicates }) += 1;
         return Ok(());
     };
     if let Some(reason) = &change.change.undecodable {
-        let is_new = archive.keep(change, ChangeState::Undecodable, Some(reason))?;
+        let is_new = archive.keep(change, UnappliedState::Undecodable, Some(reason))?;
         *(if is_new { &mut ingested.undecodable } else { &mut ingested.duplicates }) += 1;
         return Ok(());
     }
@@ -125,7 +125,7 @@ fn apply_change(
             | WebhookUpdate::Other,
             _,
         ) => {
-            if archive.keep(change, ChangeState::Other, None)? {
+            if archive.keep(change, UnappliedState::Other, None)? {
                 ChangeOutcome::Applied
             } else {
                 ChangeOutcome::Repeated
@@ -150,7 +150,7 @@ fn apply_once(
     change: &RoutedChange,
     apply: impl FnOnce(&Connection, Timestamp) -> SqlResult<()>,
 ) -> SqlResult<ChangeOutcome> {
-    if !archive.keep(change, ChangeState::Applied, None)? {
+    if !archive.keep(change, UnappliedState::Applied, None)? {
         return Ok(ChangeOutcome::Repeated);
     }
     apply(archive.connection, archive.post.now)?;

@@ -21,7 +21,7 @@ use crate::webhooks_in::payload_redaction;
 
 /// State of an archived change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum ChangeState {
+pub(crate) enum UnappliedState {
     /// No account of this installation.
     Unrouted,
     /// The change cannot be decoded.
@@ -32,7 +32,7 @@ pub(crate) enum ChangeState {
     Applied,
 }
 
-impl ChangeState {
+impl UnappliedState {
     const fn state(self) -> &'static str {
         match self {
             Self::Unrouted => "unrouted",
@@ -55,12 +55,12 @@ impl ChangeState {
 struct ArchivedChange {
     seq: i64,
     digest: Option<[u8; 32]>,
-    kept_as: ChangeState,
+    kept_as: UnappliedState,
 }
 
 impl ArchivedChange {
     /// Returns `true` if the stored change makes it unnecessary to store a change with this digest and state.
-    fn covers(&self, digest: &[u8; 32], kept_as: ChangeState, is_again: bool) -> bool {
+    fn covers(&self, digest: &[u8; 32], kept_as: UnappliedState, is_again: bool) -> bool {
         let is_same = is_again || self.digest.is_none_or(|known| known == *digest);
         is_same && kept_as <= self.kept_as
     }
@@ -150,7 +150,7 @@ impl<'a> PayloadArchive<'a> {
     pub(crate) fn keep(
         &mut self,
         change: &RoutedChange,
-        state: ChangeState,
+        state: UnappliedState,
         reason: Option<&str>,
     ) -> SqlResult<bool> {
         self.starts.push(change.change.span.0);
@@ -180,7 +180,7 @@ impl<'a> PayloadArchive<'a> {
                         workspace,
                         account,
                         state.state(),
-                        state == ChangeState::Applied,
+                        state == UnappliedState::Applied,
                         change.change.field,
                         reason,
                         digest
@@ -199,7 +199,7 @@ impl<'a> PayloadArchive<'a> {
                         workspace,
                         account,
                         state.state(),
-                        state == ChangeState::Applied,
+                        state == UnappliedState::Applied,
                         change.change.field,
                         reason,
                         digest,
@@ -233,7 +233,7 @@ impl<'a> PayloadArchive<'a> {
         let mut cells = Cells::new("webhook_changes", row);
         let (seq, digest) = (cells.get()?, cells.get()?);
         let state: String = cells.get()?;
-        Ok(Some(ArchivedChange { seq, digest, kept_as: ChangeState::of(&state, cells.flag()?) }))
+        Ok(Some(ArchivedChange { seq, digest, kept_as: UnappliedState::of(&state, cells.flag()?) }))
     }
 
     fn heard_at(&self) -> jiff::Timestamp {

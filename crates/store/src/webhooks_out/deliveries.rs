@@ -4,7 +4,9 @@ use domain::access::audit::AuditEntry;
 use domain::events::{EventKind, WebhookData};
 use domain::id::{ReplayId, WebhookId, WorkerId, WorkspaceId};
 use domain::webhooks_out::delivery::{DISABLED_AFTER, DeliveryDecision, FAILING_AFTER, LIFE};
-use engine::ports::{ClaimToken, ClaimedDelivery, DeliveryClaim, DeliveryEnd, DeliveryRequest, HookWork};
+use engine::ports::{
+    DeliveryAttemptResult, DeliveryLease, DeliveryLeaseRequest, LeaseToken, LeasedDelivery, PendingDeliveries,
+};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -18,7 +20,7 @@ use crate::webhooks_out::delivery_queues::NewDelivery;
 use crate::webhooks_out::{delivery_queues, fan_out};
 
 /// Returns the pending work.
-pub(crate) fn get_work(connection: &Connection, now: Timestamp) -> SqlResult<HookWork> {
+pub(crate) fn get_work(connection: &Connection, now: Timestamp) -> SqlResult<PendingDeliveries> {
     let mut statement = connection.prepare_cached(
         "select workspace_id, id from webhook_endpoints w
          where removed_at is null and is_enabled = 1 and status <> 'disabled'
@@ -36,7 +38,7 @@ pub(crate) fn get_work(connection: &Connection, now: Timestamp) -> SqlResult<Hoo
                  select 1 from deliveries where status in ('pending', 'failed') and expires_at <= ?1)",
         )?
         .query_row([micros(now)], |row| row.get::<_, bool>(0))?;
-    Ok(HookWork {
+    Ok(PendingDeliveries {
         has_events: fan_out::has_work(connection)?,
         has_ended: has_ended || !list_closed(connection)?.is_empty(),
         due,
@@ -55,8 +57,8 @@ fn list_closed(connection: &Connection) -> SqlResult<Vec<WebhookId>> {
 
 pub(crate) fn lease_due(
     connection: &Connection,
-    request: &DeliveryRequest,
-) -> SqlResult<Vec<ClaimedDelivery>> {
+    request: &DeliveryLeaseRequest,
+) -> SqlResult<Vec<LeasedDelivery>> {
     let mut claimed = Vec::new();
     for (workspace, webhook, room) in &request.room {
         for queue_key in delivery_queues::list_due(connection, (*workspace, *webhook), request.now, *room)? {
@@ -76,9 +78,9 @@ pub(crate) fn lease_due(
 
 pub(crate) fn finish_attempt(
     connection: &Connection,
-    claim: &DeliveryClaim,
-    end: &DeliveryEnd,
-) -> SqlResult<Option<ClaimedDelivery>> {
+    claim: &DeliveryLease,
+    end: &DeliveryAttemptResult,
+) -> SqlResult<Option<LeasedDelivery>> {
     let status = match end.verdict {
         DeliveryDecision::Succeeded => "succeeded",
         DeliveryDecision::Retry { .. } => "failed",
@@ -150,7 +152,7 @@ pub(crate) fn finish_attempt(
 }
 
 /// Returns `true` if the endpoint is enabled and not disabled by failures.
-fn is_accepting(connection: &Connection, claim: &DeliveryClaim) -> SqlResult<bool> {
+fn is_accepting(connection: &Connection, claim: &DeliveryLease) -> SqlResult<bool> {
     let mut statement = connection.prepare_cached(
         "select exists (
              select 1 from webhook_endpoints where workspace_id = ?1 and id = ?2 and removed_at is null and is_enabled = 1
@@ -162,8 +164,8 @@ fn is_accepting(connection: &Connection, claim: &DeliveryClaim) -> SqlResult<boo
 /// Updates the health of the endpoint after an attempt.
 fn update_endpoint_health(
     connection: &Connection,
-    claim: &DeliveryClaim,
-    end: &DeliveryEnd,
+    claim: &DeliveryLease,
+    end: &DeliveryAttemptResult,
 ) -> SqlResult<()> {
     let key = (claim.workspace.as_bytes(), claim.webhook.as_bytes());
     if end.verdict == DeliveryDecision::Succeeded {
@@ -207,7 +209,7 @@ fn update_endpoint_health(
 /// Disables an endpoint and emits an event to the other endpoints. Its open deliveries become dead letters in steps.
 fn disable_endpoint(
     connection: &Connection,
-    claim: &DeliveryClaim,
+    claim: &DeliveryLease,
     reason: &str,
     now: Timestamp,
 ) -> SqlResult<()> {
@@ -288,9 +290,9 @@ fn read_open(rows: &mut rusqlite::Rows<'_>) -> SqlResult<Vec<OpenDelivery>> {
 pub(crate) fn lease_test(
     connection: &Connection,
     (workspace, webhook): (WorkspaceId, WebhookId),
-    (worker, token, queue_key): (WorkerId, ClaimToken, ReplayId),
+    (worker, token, queue_key): (WorkerId, LeaseToken, ReplayId),
     entry: &AuditEntry,
-) -> SqlResult<Option<ClaimedDelivery>> {
+) -> SqlResult<Option<LeasedDelivery>> {
     let now = entry.at;
     let name: Option<String> = connection
         .prepare_cached(

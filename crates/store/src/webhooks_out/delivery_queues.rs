@@ -6,7 +6,7 @@
 
 use domain::id::{ContactId, WebhookId, WorkspaceId};
 use domain::webhooks_out::delivery::LIFE;
-use engine::ports::{ClaimToken, ClaimedDelivery, DeliveryClaim};
+use engine::ports::{DeliveryLease, LeaseToken, LeasedDelivery};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -55,8 +55,8 @@ pub(crate) fn get_head(
     connection: &Connection,
     (workspace, webhook): (WorkspaceId, WebhookId),
     queue_key: Vec<u8>,
-    token: ClaimToken,
-) -> SqlResult<Result<ClaimedDelivery, Vec<u8>>> {
+    token: LeaseToken,
+) -> SqlResult<Result<LeasedDelivery, Vec<u8>>> {
     loop {
         let mut statement = connection.prepare_cached(
             "select d.seq, d.is_redelivery, d.expires_at, d.event_seq, l.n_failures
@@ -72,8 +72,8 @@ pub(crate) fn get_head(
         let event: i64 = cells.get()?;
         let n_failures = cells.get()?;
         if let Some(event) = log::get_event(connection, workspace, event)? {
-            let claim = DeliveryClaim { workspace, webhook, lane: queue_key, position, token };
-            return Ok(Ok(ClaimedDelivery { claim, event, n_failures, ends_at, is_redelivery }));
+            let claim = DeliveryLease { workspace, webhook, lane: queue_key, position, token };
+            return Ok(Ok(LeasedDelivery { claim, event, n_failures, ends_at, is_redelivery }));
         }
         // The event was deleted: there is nothing to deliver.
         update_status(connection, (workspace, position), "dead")?;

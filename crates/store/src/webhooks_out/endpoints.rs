@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::access::audit::AuditEntry;
 use domain::id::{AccountId, WebhookId, WorkspaceId};
-use engine::ports::WebhookRecord;
+use engine::ports::WebhookEndpoint;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use secrecy::{ExposeSecret, SecretString};
@@ -24,7 +24,10 @@ fn seal_context(id: WebhookId, column: &str) -> String {
     format!("webhook_endpoints/{id}/{column}")
 }
 
-pub(crate) fn all_endpoints(connection: &Connection, sealer: &Sealer) -> SqlResult<Vec<Arc<WebhookRecord>>> {
+pub(crate) fn all_endpoints(
+    connection: &Connection,
+    sealer: &Sealer,
+) -> SqlResult<Vec<Arc<WebhookEndpoint>>> {
     let mut statement = connection.prepare_cached(
         "select id, workspace_id, name, url, events, accounts, headers, secret, old_secret, old_secret_until,
                 is_enabled, status, status_reason, created_at, updated_at
@@ -38,7 +41,7 @@ pub(crate) fn all_endpoints(connection: &Connection, sealer: &Sealer) -> SqlResu
     Ok(webhooks)
 }
 
-fn read(cells: &mut Cells<'_>, sealer: &Sealer) -> SqlResult<WebhookRecord> {
+fn read(cells: &mut Cells<'_>, sealer: &Sealer) -> SqlResult<WebhookEndpoint> {
     let id: WebhookId = cells.id()?;
     let open = |column, sealed: Option<Vec<u8>>| -> SqlResult<Option<SecretString>> {
         Ok(sealed.map(|sealed| sealer.open(&seal_context(id, column), &sealed)).transpose()?)
@@ -65,7 +68,7 @@ fn read(cells: &mut Cells<'_>, sealer: &Sealer) -> SqlResult<WebhookRecord> {
     let secret = open("secret", cells.get()?)?.unwrap_or_default();
     let old_secret = open("old_secret", cells.get()?)?;
     let old_secret = old_secret.zip(cells.opt_at()?);
-    Ok(WebhookRecord {
+    Ok(WebhookEndpoint {
         id,
         workspace,
         name,
@@ -91,7 +94,7 @@ struct ChosenColumns {
 }
 
 impl ChosenColumns {
-    fn of(webhook: &WebhookRecord, sealer: &Sealer) -> SqlResult<Self> {
+    fn of(webhook: &WebhookEndpoint, sealer: &Sealer) -> SqlResult<Self> {
         let events: Vec<_> = match &webhook.events {
             None => vec![EVERYTHING],
             Some(kinds) => kinds.iter().map(|kind| kind.as_str()).collect(),
@@ -111,7 +114,7 @@ impl ChosenColumns {
 pub(crate) fn insert_endpoint(
     connection: &Connection,
     sealer: &Sealer,
-    new: &WebhookRecord,
+    new: &WebhookEndpoint,
     limit: u32,
     entry: &AuditEntry,
 ) -> SqlResult<bool> {
@@ -153,7 +156,7 @@ pub(crate) fn insert_endpoint(
 pub(crate) fn update_endpoint(
     connection: &Connection,
     sealer: &Sealer,
-    changed: &WebhookRecord,
+    changed: &WebhookEndpoint,
     revives: bool,
     entry: &AuditEntry,
 ) -> SqlResult<bool> {

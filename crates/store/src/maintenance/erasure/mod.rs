@@ -36,7 +36,7 @@ pub(crate) fn run_step(connection: &Connection, limit: u32, now: Timestamp) -> S
         "events" => (tables::erase_events(connection, &erasure, (last_event, limit), now)?, "deliveries"),
         "deliveries" => (tables::erase_deliveries(connection, &erasure, last_delivery, limit)?, "contexts"),
         "contexts" => (erasure::messages::erase_contexts(connection, &erasure, last_message, limit)?, "file"),
-        "file" => return Ok(ErasureStep::Files),
+        "file" => return Ok(ErasureStep::FilesRemain),
         _ => return Err(SqlError::Bug("an erasure has an unknown step")),
     };
     let (step, next) = reached.map_or((following, 0), |next| (erasure.step.as_str(), next));
@@ -47,7 +47,7 @@ pub(crate) fn run_step(connection: &Connection, limit: u32, now: Timestamp) -> S
              where contact_id = ?1",
         )?
         .execute((erasure.contact.as_bytes(), step, next))?;
-    Ok(ErasureStep::More)
+    Ok(ErasureStep::RowsRemain)
 }
 
 /// Deletes the erasures that are complete, after the database file has no old pages of them.
