@@ -8,7 +8,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::contacts::contact::ContactChange;
-use engine::ports::{ContactEnd, ContactTarget};
+use engine::ports::{UpsertContactResult, ContactTarget};
 use engine::{Deps, contacts};
 
 use crate::api::contacts::lookup::{find, not_found, refuse_bound};
@@ -31,7 +31,7 @@ pub(crate) async fn create_contact(
     let object = request_body::json(&deps, &headers, body).await?;
     let change = request_body::read(&object, ContactChange::read_new)?;
     refuse_bound(&deps, &caller)?;
-    let target = if is_upsert == Some(true) { ContactTarget::Whoever } else { ContactTarget::New };
+    let target = if is_upsert == Some(true) { ContactTarget::Matching } else { ContactTarget::New };
     let end = contacts::put(&deps, &by, caller.workspace(), target, change).await?;
     let (status, contact) = done(end)?;
     Ok(response::success(status, &serialize_contact(contact)))
@@ -45,12 +45,12 @@ pub(crate) async fn update_contact(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let target = ContactTarget::Known(find(&deps, &caller, &id).await?.id);
+    let target = ContactTarget::Existing(find(&deps, &caller, &id).await?.id);
     let object = request_body::json(&deps, &headers, body).await?;
     let change = request_body::read(&object, ContactChange::read)?;
     refuse_bound(&deps, &caller)?;
     let end = contacts::put(&deps, &by, caller.workspace(), target, change).await?;
-    if end == ContactEnd::NotFound {
+    if end == UpsertContactResult::NotFound {
         return Err(not_found(&id));
     }
     let (status, contact) = done(end)?;

@@ -2,7 +2,7 @@
 
 use domain::json::{Object, Value};
 use domain::messages::message::{Direction, MessageStatus, Pricing};
-use engine::ports::{MessageStory, StoredMessage, TimelineEntry};
+use engine::ports::{MessageDetail, StoredMessage, TimelineEntry};
 use jiff::Timestamp;
 
 use crate::api::media::serialize::media_object;
@@ -87,7 +87,7 @@ fn pricing(pricing: Pricing) -> Value {
 }
 
 /// A message with its story.
-pub(crate) fn serialize_message_detail(story: MessageStory) -> Value {
+pub(crate) fn serialize_message_detail(story: MessageDetail) -> Value {
     let StoredMessage { direction, is_of_queue, is_echo, created_at: at, .. } = story.message;
     let mut shown = message_object(story.message);
     let begun = match (direction, is_of_queue) {

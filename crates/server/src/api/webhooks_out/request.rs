@@ -9,7 +9,7 @@ use domain::json::Value;
 use domain::webhooks_out::header;
 use engine::Deps;
 use engine::access::api_key::Caller;
-use engine::ports::WebhookRecord;
+use engine::ports::WebhookEndpoint;
 use engine::webhooks_out::endpoint::Choice;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -28,7 +28,7 @@ pub(crate) const MAX_ACCOUNTS: usize = 100;
 pub(crate) fn read_choice(
     caller: Option<(&Deps, &Caller)>,
     fields: &Fields<'_, '_>,
-    before: Option<&WebhookRecord>,
+    before: Option<&WebhookEndpoint>,
 ) -> Option<Choice> {
     read_settings(caller, fields, before, before.is_none())
 }
@@ -37,7 +37,7 @@ pub(crate) fn read_choice(
 pub(crate) fn read_settings(
     caller: Option<(&Deps, &Caller)>,
     fields: &Fields<'_, '_>,
-    before: Option<&WebhookRecord>,
+    before: Option<&WebhookEndpoint>,
     is_new: bool,
 ) -> Option<Choice> {
     let field = |name| match fields.change(name) {
@@ -54,7 +54,7 @@ pub(crate) fn read_settings(
     };
     let name = field("name").about("Name of the webhook.").string(1..=MAX_NAME).map(str::to_owned);
     let url_field = field("url").about("URL of the endpoint: `https`, at a public address.").format("uri");
-    let check = |url: &str| caller.map_or(Ok(()), |(deps, _)| deps.sender.check(url));
+    let check = |url: &str| caller.map_or(Ok(()), |(deps, _)| deps.webhook_sender.check_url(url));
     let url = url_field.string(1..).and_then(|url| match check(url) {
         Ok(()) => Some(url.to_owned()),
         Err(error) => {
@@ -144,7 +144,7 @@ fn read_accounts(caller: Option<(&Deps, &Caller)>, item: &Item<'_, '_>) -> Vec<A
 }
 
 /// Headers by name. A value that is hidden in answers may be sent back as it was shown: it stays what it was.
-fn read_headers(fields: Fields<'_, '_>, before: Option<&WebhookRecord>) -> Vec<(String, SecretString)> {
+fn read_headers(fields: Fields<'_, '_>, before: Option<&WebhookEndpoint>) -> Vec<(String, SecretString)> {
     let given = fields.object();
     if given.len() > header::MAX_HEADERS {
         fields.refuse(format!("must not have more than {} headers", header::MAX_HEADERS));
