@@ -50,7 +50,8 @@ fn safe_name(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use domain::id::MediaId;
-    use engine::ports::MediaOrigin;
+    use engine::ports::{MediaOrigin, MediaState};
+    use jiff::Timestamp;
 
     use super::*;
 
