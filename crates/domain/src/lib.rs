@@ -17,5 +17,7 @@ pub mod media;
 pub mod messages;
 pub mod meta_error;
 pub mod templates;
+pub mod text_enum;
+pub mod time;
 pub mod webhooks_in;
 pub mod webhooks_out;

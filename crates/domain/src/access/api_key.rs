@@ -1,43 +1,20 @@
 //! Who may do what through the API.
 
-use std::str::FromStr;
-
 use jiff::Timestamp;
 
+use crate::text_enum;
 use crate::access::permission::Permission;
 use crate::id::{AccountId, KeyId, OwnerId, WorkspaceId};
-use crate::messages::message::UnknownVariant;
 
-/// What a key may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum KeyScope {
-    /// Send messages.
-    Send,
-    /// Read everything that holds no secret.
-    Read,
-    /// Change accounts, templates, contacts, keys and webhooks.
-    Manage,
-}
-
-impl KeyScope {
-    /// Every scope.
-    pub const ALL: [Self; 3] = [Self::Send, Self::Read, Self::Manage];
-
-    /// The word used in the API and the database.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Send => "send",
-            Self::Read => "read",
-            Self::Manage => "manage",
-        }
-    }
-}
-
-impl FromStr for KeyScope {
-    type Err = UnknownVariant;
-
-    fn from_str(text: &str) -> Result<Self, UnknownVariant> {
-        Self::ALL.into_iter().find(|scope| scope.as_str() == text).ok_or(UnknownVariant)
+text_enum! {
+    /// What a key may do.
+    pub enum KeyScope {
+        /// Send messages.
+        Send = "send",
+        /// Read everything that holds no secret.
+        Read = "read",
+        /// Change accounts, templates, contacts, keys and webhooks.
+        Manage = "manage",
     }
 }
 

@@ -1,11 +1,9 @@
 //! Our WhatsApp senders.
 
-use std::str::FromStr;
-
 use jiff::{SignedDuration, Timestamp};
 
+use crate::text_enum;
 use crate::id::{AccountId, WorkspaceId};
-use crate::messages::message::UnknownVariant;
 
 /// A WhatsApp sender of a workspace, without its secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,36 +36,37 @@ pub struct Account {
     pub fetches_links: Option<bool>,
 }
 
-/// Whether messages may leave through an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AccountStatus {
-    /// They may.
-    Connected,
-    /// Meta refused the account or its token: nothing leaves until someone acts.
-    Held,
-    /// Switched off.
-    Disconnected,
-}
-
-impl AccountStatus {
-    /// The word used in the API and the database.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Connected => "connected",
-            Self::Held => "held",
-            Self::Disconnected => "disconnected",
-        }
+text_enum! {
+    /// Whether messages may leave through an account.
+    pub enum AccountStatus {
+        /// They may.
+        Connected = "connected",
+        /// Meta refused the account or its token: nothing leaves until someone acts.
+        Held = "held",
+        /// Switched off.
+        Disconnected = "disconnected",
     }
 }
 
-impl FromStr for AccountStatus {
-    type Err = UnknownVariant;
-
-    fn from_str(text: &str) -> Result<Self, UnknownVariant> {
-        [Self::Connected, Self::Held, Self::Disconnected]
-            .into_iter()
-            .find(|status| status.as_str() == text)
-            .ok_or(UnknownVariant)
+text_enum! {
+    /// What of an account has changed.
+    pub enum AccountChange {
+        /// Whether it may send.
+        Status = "status",
+        /// The quality of its number.
+        Quality = "quality",
+        /// The name that customers see.
+        Name = "name",
+        /// How many people its templates may reach in 24 hours.
+        MessagingLimit = "messaging_limit",
+        /// How many messages its number may send in a second; `details` says what Meta did.
+        Throughput = "throughput",
+        /// Templates have reached 80 % or all of the people that they may reach in 24 hours.
+        MessagingLimitUsed = "messaging_limit_used",
+        /// What else Meta told: reviews, restrictions, violations, alerts; `details` holds Meta's own words.
+        Notice = "notice",
+        /// Its access token ends soon.
+        TokenExpiry = "token_expiry",
     }
 }
 

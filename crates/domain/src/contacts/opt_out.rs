@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::messages::message::UnknownVariant;
-use crate::webhooks_in::update::InboundMessage;
+use crate::text_enum;
+use crate::messages::inbound::InboundMessage;
 
 /// The words that stop marketing, unless others are set. `CANCEL`, `END` and `QUIT` are not among them: to a shop or a
 /// clinic they mean the order or the appointment.
@@ -71,40 +71,17 @@ pub enum OptOutSignal {
     Start,
 }
 
-/// Where a wish comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum OptOutReason {
-    /// The application said so.
-    Api,
-    /// A row of an imported table said so.
-    Import,
-    /// Meta said so: the person stopped this business's marketing in WhatsApp.
-    Meta,
-    /// The person wrote one of the words.
-    Word,
-}
-
-impl OptOutReason {
-    /// Every reason.
-    pub const ALL: [Self; 4] = [Self::Api, Self::Import, Self::Meta, Self::Word];
-
-    /// The word used in the API and the database.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Api => "api",
-            Self::Import => "import",
-            Self::Meta => "meta",
-            Self::Word => "word",
-        }
-    }
-}
-
-impl std::str::FromStr for OptOutReason {
-    type Err = UnknownVariant;
-
-    fn from_str(text: &str) -> Result<Self, UnknownVariant> {
-        Self::ALL.into_iter().find(|reason| reason.as_str() == text).ok_or(UnknownVariant)
+text_enum! {
+    /// Where a wish comes from.
+    pub enum OptOutReason {
+        /// The application said so.
+        Api = "api",
+        /// A row of an imported table said so.
+        Import = "import",
+        /// Meta said so: the person stopped this business's marketing in WhatsApp.
+        Meta = "meta",
+        /// The person wrote one of the words.
+        Word = "word",
     }
 }
 
@@ -200,7 +177,7 @@ pub fn plain(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::json::{Object, Value};
-    use crate::webhooks_in::update::WhatsAppUser;
+    use crate::contacts::whatsapp_user::WhatsAppUser;
     use proptest::prelude::*;
 
     fn message(kind: &str, text: &str) -> InboundMessage {
@@ -212,7 +189,7 @@ mod tests {
             text: Some(text.to_owned()),
             object: None,
             context_wamid: None,
-            beside: crate::webhooks_in::update::InboundMetadata::default(),
+            beside: crate::messages::inbound::InboundMetadata::default(),
         }
     }
 

@@ -18,7 +18,7 @@ use std::fmt;
 
 use crate::check::Violation;
 use crate::json::Value;
-use crate::messages::content::TemplateMessage;
+use crate::text_enum;
 
 pub use draft::{LibraryDraft, NewTemplate, TemplateDraft, TemplateEdit};
 
@@ -180,6 +180,20 @@ impl TemplateStatus {
             Self::Other(word) => return format!("is in the state {word}"),
         }
         .to_owned()
+    }
+}
+
+text_enum! {
+    /// What of a template Meta has changed.
+    pub enum TemplateChange {
+        /// Whether it may be sent.
+        Status = "status",
+        /// Its category.
+        Category = "category",
+        /// Its quality score.
+        Quality = "quality",
+        /// What it says.
+        Components = "components",
     }
 }
 
@@ -429,4 +443,15 @@ pub struct RenderedTemplate {
     pub buttons: Vec<String>,
     /// The cards of a carousel.
     pub cards: Vec<Self>,
+}
+
+/// What a template message says about its template.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TemplateMessage<'a> {
+    /// The template's name.
+    pub name: &'a str,
+    /// The language code, such as `en` or `pt_BR`.
+    pub language: &'a str,
+    /// The components that carry parameters, in Meta's form; empty when there are none.
+    pub components: &'a [Value],
 }

@@ -1,10 +1,8 @@
 //! When an event that an endpoint did not take is posted again, and when that ends.
 
-use std::str::FromStr;
-
 use jiff::{SignedDuration, Timestamp};
 
-use crate::messages::message::UnknownVariant;
+use crate::text_enum;
 
 /// How long after its creation an event is a dead letter.
 pub const LIFE: SignedDuration = SignedDuration::from_hours(42);
@@ -17,74 +15,29 @@ const LAST_CALL: SignedDuration = SignedDuration::from_mins(1);
 /// The jitter: a fifth more or less.
 const JITTER_PARTS: i128 = 5;
 
-/// Where a delivery stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeliveryStatus {
-    /// It was not attempted yet.
-    Pending,
-    /// The endpoint took it.
-    Succeeded,
-    /// The last attempt failed; there will be another.
-    Failed,
-    /// A dead letter: there will be no more attempts unless somebody asks.
-    Dead,
-}
-
-impl DeliveryStatus {
-    /// Every status.
-    pub const ALL: [Self; 4] = [Self::Pending, Self::Succeeded, Self::Failed, Self::Dead];
-
-    /// The word used in the API and the database.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Dead => "dead",
-        }
+text_enum! {
+    /// Where a delivery stands.
+    pub enum DeliveryStatus {
+        /// It was not attempted yet.
+        Pending = "pending",
+        /// The endpoint took it.
+        Succeeded = "succeeded",
+        /// The last attempt failed; there will be another.
+        Failed = "failed",
+        /// A dead letter: there will be no more attempts unless somebody asks.
+        Dead = "dead",
     }
 }
 
-impl FromStr for DeliveryStatus {
-    type Err = UnknownVariant;
-
-    fn from_str(text: &str) -> Result<Self, UnknownVariant> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(UnknownVariant)
-    }
-}
-
-/// How an endpoint fares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WebhookStatus {
-    /// It takes what it gets.
-    Active,
-    /// It did not take the last few.
-    Failing,
-    /// It gets nothing.
-    Disabled,
-}
-
-impl WebhookStatus {
-    /// Every status.
-    pub const ALL: [Self; 3] = [Self::Active, Self::Failing, Self::Disabled];
-
-    /// The word used in the API and the database.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Failing => "failing",
-            Self::Disabled => "disabled",
-        }
-    }
-}
-
-impl FromStr for WebhookStatus {
-    type Err = UnknownVariant;
-
-    fn from_str(text: &str) -> Result<Self, UnknownVariant> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(UnknownVariant)
+text_enum! {
+    /// How an endpoint fares.
+    pub enum WebhookStatus {
+        /// It takes what it gets.
+        Active = "active",
+        /// It did not take the last few.
+        Failing = "failing",
+        /// It gets nothing.
+        Disabled = "disabled",
     }
 }
 
