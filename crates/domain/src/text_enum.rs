@@ -71,7 +71,7 @@ macro_rules! text_enum {
 
 #[cfg(test)]
 mod tests {
-    use super::UnknownVariant;
+    use crate::text_enum::UnknownVariant;
 
     crate::text_enum! {
         /// An example.

@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-use crate::text_enum;
 use crate::access::permission::Permission;
 use crate::id::{AccountId, KeyId, OwnerId, WorkspaceId};
+use crate::text_enum;
 
 text_enum! {
     /// What a key may do.

@@ -3,8 +3,8 @@
 //! **Invariant:** a role has everything that the roles below it have, and no scope has what an admin has not: so nobody
 //! gets more by making a key or a user.
 
-use crate::text_enum;
 use crate::access::api_key::KeyScope;
+use crate::text_enum;
 
 text_enum! {
     /// What a user is in a workspace, from the most to the least.

@@ -2,8 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::text_enum;
 use crate::id::{AccountId, WorkspaceId};
+use crate::text_enum;
 
 /// A WhatsApp sender of a workspace, without its secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -21,4 +21,3 @@ text_enum! {
         AppRemoved = "app_removed",
     }
 }
-

@@ -4,7 +4,8 @@
 //! table.
 
 use crate::check::{Fields, Item, Patch};
-use crate::contacts::phone::{Bsuid, PhoneNumber};
+use crate::contacts::bsuid::Bsuid;
+use crate::contacts::phone::PhoneNumber;
 use crate::json::{Object, Value};
 
 /// The longest name, in characters.

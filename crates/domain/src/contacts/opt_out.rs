@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::text_enum;
 use crate::messages::inbound::InboundMessage;
+use crate::text_enum;
 
 /// The words that stop marketing, unless others are set. `CANCEL`, `END` and `QUIT` are not among them: to a shop or a
 /// clinic they mean the order or the appointment.
@@ -176,8 +176,8 @@ pub fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::json::{Object, Value};
     use crate::contacts::whatsapp_user::WhatsAppUser;
+    use crate::json::{Object, Value};
     use proptest::prelude::*;
 
     fn message(kind: &str, text: &str) -> InboundMessage {

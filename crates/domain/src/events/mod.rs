@@ -11,8 +11,8 @@ use crate::messages::status::MessageStatus;
 use crate::text_enum;
 
 pub use data::{
-    AccountData, ContactData, ContextData, ErrorData, IncomingData, MessagingLimitData,
-    OutboundData, TemplateChange, TemplateData, WebhookData,
+    AccountData, ContactData, ContextData, ErrorData, IncomingData, MessagingLimitData, OutboundData,
+    TemplateData, WebhookData,
 };
 
 macro_rules! kinds {

@@ -2,7 +2,7 @@
 
 use crate::json::{Object, Value};
 use crate::messages::content::MediaKind;
-use crate::webhooks_in::update::InboundMessage;
+use crate::messages::inbound::InboundMessage;
 
 /// The file of a customer's message, as the webhook announces it.
 #[derive(Clone, Debug, PartialEq, Eq)]

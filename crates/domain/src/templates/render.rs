@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{ParameterFormat, RenderedTemplate, Template, TemplateButton, TemplateHeader, TemplateText};
 use crate::json::Value;
-use crate::messages::content::TemplateMessage;
+use crate::templates::TemplateMessage;
 
 pub(crate) fn render(template: &Template, message: &TemplateMessage<'_>) -> RenderedTemplate {
     let parts = &template.components;

@@ -1,11 +1,12 @@
 //! Which files go to Meta, and what is said of those that come.
 
+use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::media::{
     DeclaredType, FETCH_FOR, InboundMedia, LARGEST, MediaType, MediaTypeError, TYPES, announced, digest_of,
     fetch_again_at, judge, names_of, upload_ends_at,
 };
 use domain::messages::content::MediaKind;
-use domain::webhooks_in::update::{InboundMessage, WhatsAppUser};
+use domain::messages::inbound::InboundMessage;
 use jiff::{SignedDuration, Timestamp};
 use proptest::collection::vec;
 use proptest::option;
@@ -163,7 +164,7 @@ fn inbound(kind: &str, object: &str) -> InboundMessage {
         kind: kind.to_owned(),
         text: None,
         object: serde_json::from_str(object).ok(),
-        beside: domain::webhooks_in::update::InboundMetadata::default(),
+        beside: domain::messages::inbound::InboundMetadata::default(),
         context_wamid: None,
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! **Invariant:** of a word that is not known nothing follows but that it is told.
 
-use domain::events::AccountChange;
-use domain::webhooks_in::update::{AccountUpdate, SuspensionCause, SuspensionChange, WebhookUpdate};
+use domain::accounts::account::AccountChange;
+use domain::accounts::suspension::{SuspensionCause, SuspensionChange};
+use domain::webhooks_in::update::{AccountUpdate, WebhookUpdate};
 
 use super::fields::Fields;
 use super::owned;

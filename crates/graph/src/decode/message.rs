@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use domain::webhooks_in::update::{InboundMessage, InboundMetadata, WhatsAppUser};
+use domain::contacts::whatsapp_user::WhatsAppUser;
+use domain::messages::inbound::{InboundMessage, InboundMetadata};
 
 use super::fields::Fields;
 use super::owned;

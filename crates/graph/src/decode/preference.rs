@@ -1,6 +1,7 @@
 //! What a person wants and who the person is: `user_preferences` and `user_id_update` (reference C.6).
 
-use domain::webhooks_in::update::{MarketingPreference, NumberChange, WebhookUpdate, WhatsAppUser};
+use domain::contacts::whatsapp_user::WhatsAppUser;
+use domain::webhooks_in::update::{MarketingPreference, NumberChange, WebhookUpdate};
 
 use super::fields::Fields;
 use super::owned;

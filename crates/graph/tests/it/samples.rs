@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use domain::webhooks_in::update::{AccountUpdate, TemplateUpdate, WebhookUpdate, WhatsAppUser};
+use domain::contacts::whatsapp_user::WhatsAppUser;
+use domain::webhooks_in::update::{AccountUpdate, TemplateUpdate, WebhookUpdate};
 use expect_test::{Expect, expect};
 use graph::{Part, split};
 

@@ -1,8 +1,9 @@
 //! What Meta did to our accounts: applied where it means something here, and always told.
 
-use domain::events::AccountChange;
+use domain::accounts::account::AccountChange;
+use domain::accounts::suspension::{SuspensionCause, SuspensionChange};
 use domain::id::{AccountId, WorkspaceId};
-use domain::webhooks_in::update::{AccountUpdate, SuspensionCause, SuspensionChange};
+use domain::webhooks_in::update::AccountUpdate;
 use engine::ports::{Route, RoutedPart};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};

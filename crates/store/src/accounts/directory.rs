@@ -6,8 +6,8 @@ use std::sync::Arc;
 use domain::access::api_key::ApiKey;
 use domain::access::audit::AuditEntry;
 use domain::accounts::account::Account;
+use domain::accounts::account::AccountChange;
 use domain::check::Patch;
-use domain::events::AccountChange;
 use domain::id::{AccountId, KeyId, WorkspaceId};
 use engine::ports::{
     AccountChanges, AccountRecord, Directory, KeyFilter, NewAccount, NumberInfo, Page, PageRequest, Removal,

@@ -1,8 +1,8 @@
 //! What is watched of accounts, and forgotten of templates.
 
 use domain::access::audit::AuditEntry;
+use domain::accounts::account::AccountChange;
 use domain::accounts::account::token_notice;
-use domain::events::AccountChange;
 use domain::id::{AccountId, WorkspaceId};
 use domain::json::{Object, Value};
 use jiff::Timestamp;

@@ -4,9 +4,10 @@
 
 use domain::access::audit::{AuditAction, AuditEntry, AuditTarget, AuditTargetKind};
 use domain::check::Patch;
+use domain::contacts::bsuid::Bsuid;
 use domain::contacts::contact::{ContactChange, CustomFields, MAX_CUSTOM_FIELDS, MAX_TAGS, custom_text};
 use domain::contacts::opt_out::{OptOut, OptOutReason, OptOutSignal};
-use domain::contacts::phone::{Bsuid, PhoneNumber};
+use domain::contacts::phone::PhoneNumber;
 use domain::id::{AccountId, ContactId, WorkspaceId};
 use domain::json::Object;
 use domain::messages::window::Window;

@@ -1,14 +1,16 @@
 //! What is told of messages, people, templates and accounts: the rows behind an event, read and put into its data.
 
+use domain::accounts::account::AccountChange;
 use domain::events::{
-    AccountChange, AccountData, ContactData, ContextData, ErrorData, EventKind, IncomingData,
-    MessagingLimitData, OutboundData,
+    AccountData, ContactData, ContextData, ErrorData, EventKind, IncomingData, MessagingLimitData,
+    OutboundData,
 };
 use domain::id::{AccountId, ContactId, MediaId, MessageId, WorkspaceId};
 use domain::json::{Object, Value};
-use domain::messages::message::{MessageStatus, Pricing};
+use domain::messages::inbound::InboundMessage;
+use domain::messages::status::MessageStatus;
+use domain::messages::status_report::Pricing;
 use domain::meta_error::MetaError;
-use domain::webhooks_in::update::InboundMessage;
 use engine::metrics::Step as Counted;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};

@@ -4,7 +4,7 @@
 
 use domain::id::{AccountId, MediaId, MessageId, WorkspaceId};
 use domain::media::announced;
-use domain::webhooks_in::update::InboundMessage;
+use domain::messages::inbound::InboundMessage;
 use engine::ports::{
     BlobKey, ClaimToken, ClaimedMedia, FetchEnd, Kept, MediaClaimRequest, MediaOrigin, MediaState, NewMedia,
     Settled, StoredMedia, UploadKey, WholeMedia,

@@ -7,11 +7,12 @@
 
 use std::collections::BTreeMap;
 
-use domain::events::{AccountChange, AccountData, EventKind, MessagingLimitData};
+use domain::accounts::account::AccountChange;
+use domain::events::{AccountData, EventKind, MessagingLimitData};
 use domain::id::{AccountId, ContactId, MessageId, WorkspaceId};
 use domain::json::{Object, Value};
-use domain::messages::message::MessageStatus;
 use domain::messages::messaging_limit::{COUNTED_FOR, MessagingLimit, MessagingLimitLevel};
+use domain::messages::status::MessageStatus;
 use domain::messages::window::Window;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};

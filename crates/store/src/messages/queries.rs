@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use domain::id::{MessageId, WorkspaceId};
-use domain::messages::message::Direction;
+use domain::messages::direction::Direction;
 use engine::ports::{
     MessageFilter, MessageKey, MessageStory, Page, PageRequest, StoredMessage, TimelineEntry,
 };

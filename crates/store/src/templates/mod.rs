@@ -2,10 +2,11 @@
 
 pub(crate) mod text;
 
-use domain::events::{EventKind, TemplateChange, TemplateData};
+use domain::events::{EventKind, TemplateData};
 use domain::id::{AccountId, MessageId, TemplateId, WorkspaceId};
 use domain::json::Value as Json;
 use domain::meta_error::MetaError;
+use domain::templates::TemplateChange;
 use domain::templates::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
 use domain::webhooks_in::update::TemplateUpdate;
 use engine::ports::{

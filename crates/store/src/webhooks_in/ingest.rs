@@ -2,8 +2,10 @@
 
 use domain::contacts::opt_out::{OptOutReason, OptOutSignal};
 use domain::id::{AccountId, WorkspaceId};
-use domain::messages::message::{Direction, MessageStatus};
-use domain::webhooks_in::update::{InboundCall, InboundMessage, NumberChange, WebhookUpdate};
+use domain::messages::direction::Direction;
+use domain::messages::inbound::InboundMessage;
+use domain::messages::status::MessageStatus;
+use domain::webhooks_in::update::{InboundCall, NumberChange, WebhookUpdate};
 use engine::ports::{Ingested, Post, RoutedPart};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};

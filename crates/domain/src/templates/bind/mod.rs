@@ -12,7 +12,7 @@ use super::{
 };
 use crate::check::{JsonPointer, Violations};
 use crate::json::Value;
-use crate::messages::content::TemplateMessage;
+use crate::templates::TemplateMessage;
 
 pub(crate) fn bind(
     template: &Template,

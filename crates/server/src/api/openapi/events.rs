@@ -2,7 +2,7 @@
 
 use domain::contacts::opt_out::OptOutReason;
 use domain::events::EventKind;
-use domain::messages::message::MessageStatus;
+use domain::messages::status::MessageStatus;
 
 use super::operation::{Answer, Operation};
 use super::schema::{

@@ -1,7 +1,8 @@
 //! Messages, read and acted upon.
 
 use domain::messages::content::MessageKind;
-use domain::messages::message::{Direction, MessageStatus};
+use domain::messages::direction::Direction;
+use domain::messages::status::MessageStatus;
 use engine::ports::WaitingFor;
 
 use super::example::MESSAGE;
@@ -142,7 +143,8 @@ fn message_fields() -> Vec<super::schema::Field> {
         may("expires_at", time().about("When it expires unsent.")),
     ];
     // Customers' messages are shown as they came.
-    fields.extend(MessageKind::ALL.map(|(name, _)| {
+    fields.extend(MessageKind::ALL.map(|kind| {
+        let name = kind.as_str();
         may(name, anything().about("What it says, in Meta's form: the member named by `type`."))
     }));
     fields.extend([

@@ -13,7 +13,7 @@ mod identifiers;
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::id::{AccountId, ContactId, MessageId, WorkspaceId};
-use domain::messages::message::MessageStatus;
+use domain::messages::status::MessageStatus;
 use engine::ports::ErasureStep;
 use jiff::Timestamp;
 use rusqlite::types::Value;

@@ -1,6 +1,6 @@
 //! How the handing-over of a message ended whose person was erased meanwhile.
 
-use domain::messages::message::MessageStatus;
+use domain::messages::status::MessageStatus;
 use engine::ports::{Claim, Settlement};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};

@@ -5,10 +5,11 @@
 mod erased;
 mod follow;
 
+use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::{AccountId, ContactId, MessageId, WorkspaceId};
-use domain::messages::message::{MessageStatus, Pricing, StatusReport};
+use domain::messages::status::MessageStatus;
+use domain::messages::status_report::{Pricing, StatusReport};
 use domain::meta_error::{MetaError, MetaErrorClass};
-use domain::webhooks_in::update::WhatsAppUser;
 use engine::ports::{Claim, KeptAnswer, Settled, Settlement};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
