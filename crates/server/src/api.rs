@@ -39,11 +39,11 @@ use axum::response::{IntoResponse, Response};
 use engine::Deps;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::run::Web;
+use crate::http_options::HttpOptions;
 pub(crate) use error::{ApiError, Code};
 
 /// The routes under `/api` and `/v1`, with everything around them.
-pub(crate) fn router(deps: &Arc<Deps>, web: &Arc<Web>) -> Router {
+pub(crate) fn router(deps: &Arc<Deps>, web: &Arc<HttpOptions>) -> Router {
     let api = routes::router()
         // Each handler bounds the body that it reads.
         .layer(DefaultBodyLimit::disable())

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use egress::{HookClient, HookConfig, Policy, Resolve, Resolving};
+use egress::{EgressClient, EgressConfig, Policy, Resolve, Resolving};
 use engine::ports::{Clock, HookCall, HookSender as _, PostOutcome, Posted};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -126,20 +126,20 @@ impl Resolve for Names {
 
 /// A client and its clock.
 pub(crate) struct Caller {
-    pub(crate) client: HookClient,
+    pub(crate) client: EgressClient,
     pub(crate) clock: Arc<FakeClock>,
 }
 
 impl Caller {
-    pub(crate) fn new(config: &HookConfig, names: &Names) -> Self {
+    pub(crate) fn new(config: &EgressConfig, names: &Names) -> Self {
         let clock = FakeClock::new();
         let shared: Arc<dyn Clock> = Arc::<FakeClock>::clone(&clock);
-        let client = HookClient::with_resolver(config, shared, Arc::new(names.clone())).unwrap();
+        let client = EgressClient::with_resolver(config, shared, Arc::new(names.clone())).unwrap();
         Self { client, clock }
     }
 
     pub(crate) fn with(policy: Policy) -> Self {
-        Self::new(&HookConfig { policy, ..HookConfig::default() }, &Names::default())
+        Self::new(&EgressConfig { policy, ..EgressConfig::default() }, &Names::default())
     }
 
     pub(crate) fn open() -> Self {

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use crate::run::Web;
+use crate::http_options::HttpOptions;
 
 /// What the cookie is called.
 pub(super) const NAME: &str = "waypost_session";
@@ -19,12 +19,12 @@ pub(super) fn session(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// The header that hands a session to the browser.
-pub(super) fn begin(secret: &SecretString, lasts: SignedDuration, web: &Web) -> String {
+pub(super) fn begin(secret: &SecretString, lasts: SignedDuration, web: &HttpOptions) -> String {
     format!("{NAME}={}; Max-Age={}{}", secret.expose_secret(), lasts.as_secs(), attributes(web))
 }
 
 /// The header that takes it away.
-pub(super) fn end(web: &Web) -> String {
+pub(super) fn end(web: &HttpOptions) -> String {
     format!(
         "{NAME}=; Max-Age=0; Expires={}{}",
         Timestamp::UNIX_EPOCH.strftime("%a, %d %b %Y %H:%M:%S GMT"),
@@ -33,7 +33,7 @@ pub(super) fn end(web: &Web) -> String {
 }
 
 /// No script reads it, no other site's form carries it; without TLS in front, a browser would not send a `Secure` one.
-fn attributes(web: &Web) -> &'static str {
+fn attributes(web: &HttpOptions) -> &'static str {
     if web.public_url.as_deref().is_some_and(|url| url.starts_with("https://")) {
         "; Path=/; HttpOnly; SameSite=Lax; Secure"
     } else {
@@ -42,7 +42,7 @@ fn attributes(web: &Web) -> &'static str {
 }
 
 /// Whether a browser says that the page which made it call is another site's.
-pub(super) fn is_foreign(headers: &HeaderMap, web: &Web) -> bool {
+pub(super) fn is_foreign(headers: &HeaderMap, web: &HttpOptions) -> bool {
     let site = headers.get(SEC_FETCH_SITE).map(|site| site.as_bytes());
     if site.is_some_and(|site| site != b"same-origin" && site != b"none") {
         return true;
@@ -82,7 +82,8 @@ mod tests {
 
     #[test]
     fn another_sites_page_is_told_from_our_own() {
-        let web = Web { public_url: Some("https://wa.example.com".to_owned()), ..Web::default() };
+        let web =
+            HttpOptions { public_url: Some("https://wa.example.com".to_owned()), ..HttpOptions::default() };
         for (pairs, expected) in [
             (vec![], false),
             (vec![("sec-fetch-site", "same-origin")], false),
@@ -106,10 +107,11 @@ mod tests {
         let secret = SecretString::from("s");
         let day = SignedDuration::from_hours(24);
         assert_eq!(
-            begin(&secret, day, &Web::default()),
+            begin(&secret, day, &HttpOptions::default()),
             "waypost_session=s; Max-Age=86400; Path=/; HttpOnly; SameSite=Lax"
         );
-        let web = Web { public_url: Some("https://wa.example.com".to_owned()), ..Web::default() };
+        let web =
+            HttpOptions { public_url: Some("https://wa.example.com".to_owned()), ..HttpOptions::default() };
         assert!(begin(&secret, day, &web).ends_with("; Secure") && end(&web).ends_with("; Secure"));
         assert!(end(&web).starts_with("waypost_session=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT"));
     }

@@ -23,7 +23,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use super::routes::Needs;
 use super::{ApiError, Code, answer, panicked, send, visit};
-use crate::run::Web;
+use crate::http_options::HttpOptions;
 
 /// The path of a send.
 pub(crate) const SEND: &str = "/v1/messages";
@@ -31,7 +31,7 @@ pub(crate) const SEND: &str = "/v1/messages";
 pub(super) const LIMITED: &str = "rate_limit_exceeded";
 
 /// The routes under `/v1`.
-pub(crate) fn router(deps: &Arc<Deps>, web: &Arc<Web>) -> Router {
+pub(crate) fn router(deps: &Arc<Deps>, web: &Arc<HttpOptions>) -> Router {
     let send = send::send_message.layer(Extension(Needs::May(Permission::SendMessages)));
     Router::new()
         .route(SEND, post(send).fallback(visit::no_such_method))

@@ -22,8 +22,8 @@ use jiff::Timestamp;
 use super::answer::{self, set};
 use super::routes::Needs;
 use super::{ApiError, Code, cookie};
-use crate::client;
-use crate::run::Web;
+use crate::client_ip;
+use crate::http_options::HttpOptions;
 
 const CSRF_TOKEN: HeaderName = HeaderName::from_static("x-csrf-token");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -45,7 +45,7 @@ pub(crate) struct Visit {
     forged: Option<&'static str>,
     /// What the route needs, once it is known.
     needs: Option<Needs>,
-    web: Arc<Web>,
+    web: Arc<HttpOptions>,
     grant: Arc<Mutex<Option<RateLimitDecision>>>,
 }
 
@@ -61,7 +61,7 @@ impl Visit {
     }
 
     /// What the server knows of itself.
-    pub(crate) fn web(&self) -> &Web {
+    pub(crate) fn web(&self) -> &HttpOptions {
         &self.web
     }
 
@@ -260,7 +260,7 @@ async fn caller(deps: &Deps, headers: &HeaderMap) -> Result<Option<Caller>, Stor
 /// Why a browser may have been made to call by a page of somebody else; `None`: it was not, or no browser is at work.
 ///
 /// A key does not come by itself, as a cookie does: whoever sends one has it.
-fn forged(request: &Request, caller: Option<&Caller>, web: &Web) -> Option<&'static str> {
+fn forged(request: &Request, caller: Option<&Caller>, web: &HttpOptions) -> Option<&'static str> {
     let headers = request.headers();
     if request.method().is_safe() || matches!(caller, Some(Caller::Key(_))) {
         return None;
@@ -306,7 +306,7 @@ fn reads_query(request: &Request) -> bool {
 
 /// Runs a call: gives it an id, recognises its caller, writes out its error, adds the headers.
 pub(crate) async fn around(
-    State((deps, web)): State<(Arc<Deps>, Arc<Web>)>,
+    State((deps, web)): State<(Arc<Deps>, Arc<HttpOptions>)>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -320,7 +320,7 @@ pub(crate) async fn around(
     let visit = Visit {
         request_id: request_id.clone(),
         surplus,
-        client: client::address(peer, request.headers(), &web.trusted_proxies),
+        client: client_ip::address(peer, request.headers(), &web.trusted_proxies),
         forged: forged(&request, caller.as_ref(), &web),
         needs: None,
         caller,

@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 
 use super::Ctx;
 use super::accounts::name;
-use super::place::{Opened, Place};
 use super::terminal::{complain, say, say_json, say_table};
+use crate::cli::workspace_arg::{Opened, Place};
 
 /// The most calls in a window that a limit may allow.
 const MOST_CALLS: i64 = 1_000_000_000;

@@ -7,7 +7,7 @@ use domain::access::permission::Role;
 use serde_json::{Value, json};
 
 use crate::contract::{DOCUMENT, assert_fits, described, resolve};
-use crate::openapi_world::{WAMID, World, upload};
+use crate::openapi_fixture::{WAMID, World, upload};
 use crate::support::{Answer, CUSTOMER, TestApp};
 
 /// Each route: path template, method, what the document says.
@@ -152,7 +152,7 @@ async fn each_example_about_callers_is_taken_and_answered_as_described() {
 #[test]
 fn no_resource_is_left_out() {
     for tag in DOCUMENT["tags"].as_array().unwrap() {
-        // Only Meta signs what is posted there: `openapi_outside` does it.
+        // Only Meta signs what is posted there: `openapi_outside_api` does it.
         assert!(tag["name"] == "Meta" || PARTS.concat().contains(&tag["name"].as_str().unwrap()), "{tag}");
     }
 }

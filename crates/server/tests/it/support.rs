@@ -31,8 +31,8 @@ use http_body_util::BodyExt;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretSlice};
 use serde_json::{Value, json};
+use server::http_options::HttpOptions;
 use server::passwords::Argon2Passwords;
-use server::run::Web;
 use sim::{InboundMessage, Mode, Options, Sim, SimAccount};
 use store::{Sealer, SqliteStore};
 use tempfile::TempDir;
@@ -43,7 +43,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::contract;
-use crate::receiver::Receiver;
+use crate::webhook_receiver::Receiver;
 
 /// The simulator's first moment, and ours.
 const START: i64 = 1_767_225_600;
@@ -243,7 +243,7 @@ impl TestApp {
         api_key::add(&deps, &By::gateway(), new, &DEV_KEY.into()).await.unwrap();
         background::tick_recovery(&deps).await.unwrap();
         let app = Self {
-            router: server::run::router(&deps, Web::default()),
+            router: server::run::router(&deps, HttpOptions::default()),
             deps,
             sim,
             clock,
@@ -276,7 +276,7 @@ impl TestApp {
         let ports = ports(&self.folder, &self.sim_url, (&self.clock, &self.chance), &self.receiver);
         self.deps = Arc::new(Deps::new(change(ports), self.settings.clone()));
         background::prime(&self.deps).await.unwrap();
-        self.router = server::run::router(&self.deps, Web::default());
+        self.router = server::run::router(&self.deps, HttpOptions::default());
     }
 
     /// What is in the store's files.

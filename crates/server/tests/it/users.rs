@@ -7,7 +7,7 @@ use engine::accounts;
 use engine::accounts::AddAccount;
 use serde_json::{Value, json};
 
-use crate::people::{Browser, PASSWORD};
+use crate::browser_session::{Browser, PASSWORD};
 use crate::support::TestApp;
 
 fn new(email: &str, role: &str) -> Value {

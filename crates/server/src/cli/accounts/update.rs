@@ -18,10 +18,10 @@ use serde_json::json;
 use super::steps::quoted;
 use super::{FetchMedia, find, name, show};
 use crate::cli::Ctx;
-use crate::cli::place::Place;
-use crate::cli::secrets::secret;
-use crate::cli::span::span;
+use crate::cli::duration::span;
+use crate::cli::secret_arg::secret;
 use crate::cli::terminal::{complain, say, say_json};
+use crate::cli::workspace_arg::Place;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Update {
