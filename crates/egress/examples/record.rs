@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What is delivered: the secrets, newest first, the id and the body.
+/// Recorded deliveries: the secrets, newest first, the id and the body.
 const DELIVERIES: [(&[&str], &str, &str); 4] = [
     (&["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"], "evt_plain", r#"{"id":"evt_plain"}"#),
     (

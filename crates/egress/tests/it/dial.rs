@@ -1,4 +1,4 @@
-//! Where a name leads is judged each time it is dialled.
+//! The addresses of a name are checked at each connect.
 
 use egress::EgressConfig;
 

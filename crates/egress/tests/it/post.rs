@@ -1,4 +1,4 @@
-//! What a post is, and every way in which it can end.
+//! The request of a webhook call, and every way in which the call can end.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What Meta's answer to a send means (http-api.md section 2, "What counts as Meta's answer").
+//! The outcome of a send, decoded from Meta's response.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use http::{HeaderMap, StatusCode};
 use crate::lossy;
 use crate::walk::Json;
 
-/// The outcome of a send that was answered in full.
+/// Returns the outcome of a send whose response was read completely.
 pub(crate) fn outcome(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> SendOutcome {
     let body = lossy::mend(body);
     let Ok(answer) = Json::parse(&body) else { return without_error(status, headers) };
@@ -33,7 +33,7 @@ pub(crate) fn outcome(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> S
     }
 }
 
-/// What the status alone says: 3xx and 4xx are a no of something on the way.
+/// Returns the outcome that the status alone proves: 3xx and 4xx are a refusal before Meta's API.
 pub(crate) fn stopped(status: StatusCode, headers: &HeaderMap) -> Option<SendOutcome> {
     (status.is_redirection() || status.is_client_error())
         .then(|| SendOutcome::Stopped { http_status: status.as_u16(), retry_after: retry_after(headers) })
@@ -46,7 +46,7 @@ fn without_error(status: StatusCode, headers: &HeaderMap) -> SendOutcome {
     })
 }
 
-/// Graph's `error` object in an answer.
+/// Returns the Graph API's `error` object of a response.
 pub(crate) fn error(status: StatusCode, headers: &HeaderMap, answer: Json<'_>) -> Option<MetaError> {
     let error = crate::wire::error::read(answer.get("error")?)?;
     Some(MetaError { http_status: Some(status.as_u16()), retry_after: retry_after(headers), ..error })
