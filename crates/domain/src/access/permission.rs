@@ -23,7 +23,7 @@ text_enum! {
 impl Role {
     /// Whether it may do this.
     pub fn may(self, permission: Permission) -> bool {
-        self <= permission.least_role()
+        self <= permission.minimum_role()
     }
 
     /// What it may do.
@@ -43,14 +43,14 @@ macro_rules! permissions {
 
         impl Permission {
             /// What it allows: the words of the page.
-            pub fn about(self) -> String {
+            pub fn description(self) -> String {
                 match self {
                     $(Self::$variant => [$($doc),+].map(str::trim).join(" "),)*
                 }
             }
 
             /// The least role that has it.
-            fn least_role(self) -> Role {
+            fn minimum_role(self) -> Role {
                 match self {
                     $(Self::$variant => Role::$role,)*
                 }
@@ -122,7 +122,7 @@ mod tests {
             prop_assert!(permission.scope().is_none() || Role::Admin.may(permission));
             prop_assert_eq!(permission.as_str().parse(), Ok(permission));
             prop_assert_eq!(role.as_str().parse(), Ok(role));
-            prop_assert!(permission.about().ends_with('.'));
+            prop_assert!(permission.description().ends_with('.'));
         }
     }
 

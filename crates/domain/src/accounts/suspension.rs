@@ -5,9 +5,9 @@ use crate::text_enum;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SuspensionChange {
     /// Nothing leaves until Meta, or somebody here, takes it back.
-    Hold(SuspensionCause, &'static str),
+    Suspend(SuspensionCause, &'static str),
     /// What held it for this cause is over.
-    Lift(SuspensionCause),
+    Resume(SuspensionCause),
 }
 
 text_enum! {

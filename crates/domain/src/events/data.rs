@@ -139,7 +139,7 @@ pub struct IncomingData<'a> {
     /// The file that came with it, to be had from `GET /api/media/{id}`; left out without one.
     pub media_id: Option<MediaId>,
     /// What else Meta put beside it; each stands there only if Meta sent it.
-    pub beside: &'a InboundMetadata,
+    pub metadata: &'a InboundMetadata,
 }
 
 /// The message that is answered, and where the words come from.
@@ -161,12 +161,12 @@ pub struct ContextData<'a> {
 impl<'a> ContextData<'a> {
     /// `None` for a message that answers nothing and was not forwarded.
     #[must_use]
-    pub fn of(wamid: Option<&'a str>, beside: &'a InboundMetadata) -> Option<Self> {
+    pub fn of(wamid: Option<&'a str>, metadata: &'a InboundMetadata) -> Option<Self> {
         let context = Self {
             message_id: wamid,
-            forwarded: beside.is_forwarded,
-            frequently_forwarded: beside.is_frequently_forwarded,
-            referred_product: beside.referred_product.as_ref(),
+            forwarded: metadata.is_forwarded,
+            frequently_forwarded: metadata.is_frequently_forwarded,
+            referred_product: metadata.referred_product.as_ref(),
         };
         let says_something = wamid.is_some()
             || context.forwarded
@@ -200,7 +200,7 @@ impl Serialize for IncomingData<'_> {
         if let Some(media_id) = &self.media_id {
             map.serialize_entry("media_id", &media_id.to_string())?;
         }
-        let InboundMetadata { referral, errors, group_id, .. } = self.beside;
+        let InboundMetadata { referral, errors, group_id, .. } = self.metadata;
         for (name, value) in [("referral", referral), ("errors", errors)] {
             if let Some(value) = value {
                 map.serialize_entry(name, value)?;

@@ -70,7 +70,7 @@ pub fn failure_title(code: &str) -> &'static str {
 
 /// A failure's code as one of a closed list: `other` for one that is not known.
 #[must_use]
-pub fn failure_word(code: &str) -> &'static str {
+pub fn failure_code_label(code: &str) -> &'static str {
     [
         "meta_error",
         "interrupted",

@@ -19,11 +19,11 @@ pub enum WebhookUpdate {
     /// Something happened to a message that we sent.
     Status(StatusReport),
     /// We wrote, from a phone.
-    Echo(MessageEcho),
+    MessageEcho(MessageEcho),
     /// A customer takes marketing, or takes none.
-    Preference(MarketingPreference),
+    MarketingPreference(MarketingPreference),
     /// A person goes by another id.
-    Moved(NumberChange),
+    NumberChange(NumberChange),
     /// A template changed.
     Template(TemplateUpdate),
     /// Something about an account changed, or Meta has something to say about it.

@@ -170,7 +170,7 @@ pub(crate) async fn ready(
     if !(names("\"id\"") || fetches && names("\"link\"")) {
         return Ok(());
     }
-    let Ok(kind) = message.kind.parse::<MessageKind>() else { return Ok(()) };
+    let Some(kind) = MessageKind::parse(&message.kind) else { return Ok(()) };
     let Ok(object) = serde_json::from_str::<Value>(&message.content) else { return Ok(()) };
     let mut content = Content::from_stored(kind, object);
     let mut found = Vec::new();

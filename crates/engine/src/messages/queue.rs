@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use domain::access::audit::{AuditAction, AuditEntry, AuditTarget, AuditTargetKind};
 use domain::accounts::account::AccountStatus;
+use domain::messages::message::MessageStatus;
 use domain::messages::retry::SendMode;
-use domain::messages::status::MessageStatus;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 

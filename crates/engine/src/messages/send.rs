@@ -7,14 +7,13 @@ use std::sync::Arc;
 
 use domain::accounts::account::{Account, AccountStatus};
 use domain::check::Violation;
-use domain::contacts::bsuid::Bsuid;
-use domain::contacts::phone::PhoneNumber;
-use domain::contacts::whatsapp_user::WhatsAppUser;
+use domain::contacts::phone::{Bsuid, PhoneNumber};
 use domain::id::{AccountId, ContactId, MessageId};
 use domain::messages::content::Content;
 use domain::messages::window::Window;
 use domain::meta_error::MetaError;
 use domain::templates::{TemplateCategory, TemplateMismatch, TemplateStatus};
+use domain::webhooks_in::update::WhatsAppUser;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::access::api_key;

@@ -19,8 +19,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::id::AccountId;
+use domain::messages::message::{MessageStatus, failure_word};
 use domain::messages::outcome::SendOutcome;
-use domain::messages::status::{MessageStatus, failure_word};
 use domain::meta_error::{MetaError, TABLE};
 use jiff::{SignedDuration, Timestamp};
 

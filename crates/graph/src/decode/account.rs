@@ -2,9 +2,8 @@
 //!
 //! **Invariant:** an unknown value changes nothing; it is only reported in an event.
 
-use domain::accounts::account::AccountChange;
-use domain::accounts::suspension::{SuspensionCause, SuspensionChange};
-use domain::webhooks_in::update::{AccountUpdate, WebhookUpdate};
+use domain::events::AccountChange;
+use domain::webhooks_in::update::{AccountUpdate, SuspensionCause, SuspensionChange, WebhookUpdate};
 
 use super::fields::Fields;
 use super::owned;

@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use domain::contacts::whatsapp_user::WhatsAppUser;
-use domain::messages::inbound::{InboundMessage, InboundMetadata};
+use domain::webhooks_in::update::{InboundMessage, InboundMetadata, WhatsAppUser};
 
 use super::fields::Fields;
 use super::owned;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use domain::contacts::whatsapp_user::WhatsAppUser;
+use domain::webhooks_in::update::WhatsAppUser;
 
 use super::owned;
 use crate::walk::Json;

@@ -1,7 +1,6 @@
 //! Marketing preferences and new user ids: fields `user_preferences` and `user_id_update`.
 
-use domain::contacts::whatsapp_user::WhatsAppUser;
-use domain::webhooks_in::update::{MarketingPreference, NumberChange, WebhookUpdate};
+use domain::webhooks_in::update::{MarketingPreference, NumberChange, WebhookUpdate, WhatsAppUser};
 
 use super::fields::Fields;
 use super::owned;

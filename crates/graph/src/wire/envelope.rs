@@ -98,8 +98,7 @@ fn escape(body: &mut String, special: char) {
 
 #[cfg(test)]
 mod tests {
-    use domain::contacts::bsuid::Bsuid;
-    use domain::contacts::phone::PhoneNumber;
+    use domain::contacts::phone::{Bsuid, PhoneNumber};
     use expect_test::expect;
     use proptest::prelude::*;
 

@@ -3,8 +3,7 @@
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use domain::contacts::whatsapp_user::WhatsAppUser;
-use domain::webhooks_in::update::{AccountUpdate, TemplateUpdate, WebhookUpdate};
+use domain::webhooks_in::update::{AccountUpdate, TemplateUpdate, WebhookUpdate, WhatsAppUser};
 use expect_test::{Expect, expect};
 use graph::{Part, split};
 

@@ -3,8 +3,7 @@
 use domain::access::audit::AuditAction;
 use domain::id::{MediaId, MessageId, WorkerId, WorkspaceId};
 use domain::media::digest_of;
-use domain::messages::inbound::InboundMessage;
-use domain::webhooks_in::update::WebhookUpdate;
+use domain::webhooks_in::update::{InboundMessage, WebhookUpdate};
 use engine::ports::{
     BlobKey, ClaimedMedia, ContactFilter, Contacts, FetchEnd, MediaClaimRequest, MediaOrigin, MediaRecords,
     MediaState, Messages, NewMedia, Settled, StoredMedia, SweepPlace, Swept, Upkeep, UploadKey, WholeMedia,

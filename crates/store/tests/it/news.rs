@@ -1,13 +1,11 @@
 //! What is known of news: who hears of them, how long they wait, in which order they count.
 
 use domain::access::audit::AuditAction;
-use domain::accounts::account::AccountChange;
-use domain::accounts::suspension::{SuspensionCause, SuspensionChange};
 use domain::check::Patch;
-use domain::events::EventKind;
+use domain::events::{AccountChange, EventKind};
 use domain::id::{AccountId, WorkspaceId};
-use domain::messages::status::MessageStatus;
-use domain::webhooks_in::update::{AccountUpdate, WebhookUpdate};
+use domain::messages::message::MessageStatus;
+use domain::webhooks_in::update::{AccountUpdate, SuspensionCause, SuspensionChange, WebhookUpdate};
 use engine::ports::{
     AccountChanges, Accounts, Again, EventFilter, EventStart, Hooks, Ingested, KeptPosts, Messages,
     PartState, Post, Proof, Route, RoutedPart, Work,

@@ -2,17 +2,15 @@
 
 use domain::access::audit::{AuditAction, AuditEntry};
 use domain::check::Patch;
-use domain::contacts::bsuid::Bsuid;
 use domain::contacts::contact::{ContactChange, CustomFields};
 use domain::contacts::opt_out::{OptOutReason, OptOutSignal};
-use domain::contacts::phone::PhoneNumber;
-use domain::contacts::whatsapp_user::WhatsAppUser;
+use domain::contacts::phone::{Bsuid, PhoneNumber};
 use domain::id::{AccountId, ContactId, OwnerId, WorkspaceId};
 use domain::json::Object;
-use domain::messages::inbound::InboundMessage;
+use domain::messages::message::MessageStatus;
 use domain::messages::outcome::AcceptedMessage;
-use domain::messages::status::MessageStatus;
 use domain::webhooks_in::update::WebhookUpdate;
+use domain::webhooks_in::update::{InboundMessage, WhatsAppUser};
 use engine::ports::{
     ContactEnd, ContactFilter, ContactPut, ContactTarget, Contacts, ErasureStep, EventFilter, EventStart,
     Failure, Hooks, KeptAnswer, MessageFilter, MessageKey, Messages, NewIdempotencyKey, Recipient, Route,

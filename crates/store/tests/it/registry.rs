@@ -1,12 +1,12 @@
 //! Accounts and templates as people change them, and what is watched of tokens.
 
 use domain::access::audit::AuditAction;
-use domain::accounts::suspension::SuspensionCause;
 use domain::check::Patch;
 use domain::events::EventKind;
 use domain::id::{AccountId, TemplateId};
-use domain::messages::status::MessageStatus;
+use domain::messages::message::MessageStatus;
 use domain::templates::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
+use domain::webhooks_in::update::SuspensionCause;
 use engine::ports::{
     AccountChanges, AccountRecord, Accounts, EventFilter, EventStart, Hooks, ListedTemplate, Registry,
     Removal, StoreError, StoreErrorKind, TemplateFilter, TemplatesPut, Work,

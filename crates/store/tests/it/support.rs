@@ -10,14 +10,11 @@ use bytes::Bytes;
 use domain::access::audit::{Actor, ActorKind, AuditAction, AuditEntry, AuditTarget, AuditTargetKind};
 use domain::accounts::account::{Account, AccountStatus};
 use domain::contacts::phone::PhoneNumber;
-use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::{AccountId, AuditEntryId, ContactId, MediaId, MessageId, WorkerId, WorkspaceId};
 use domain::json::Object;
-use domain::messages::inbound::{InboundMessage, InboundMetadata};
+use domain::messages::message::{AttemptReference, MessageStatus, StatusReport};
 use domain::messages::outcome::AcceptedMessage;
-use domain::messages::status::MessageStatus;
-use domain::messages::status_report::{AttemptReference, StatusReport};
-use domain::webhooks_in::update::WebhookUpdate;
+use domain::webhooks_in::update::{InboundMessage, InboundMetadata, WebhookUpdate, WhatsAppUser};
 use engine::metrics::Metrics;
 use engine::ports::{
     AccountRecord, Accounts, Admission, Chance, Claim, ClaimRequest, ClaimToken, Claimed, Clock, FreshIds,

@@ -7,18 +7,18 @@
 //! only Meta can know (whether a media id, a product or a flow exists) is left to Meta, and so is whatever the reference
 //! marks as uncertain: a needless refusal is worse than Meta's own.
 
+mod basic;
 mod interactive;
 mod kind;
 mod media;
 mod media_ref;
 mod order;
-mod plain;
-mod sending;
+mod template;
 
 use jiff::Timestamp;
 
-use crate::check::{Fields, Item, JsonPointer, Violation, Violations};
-use crate::json::{Object, Value};
+use crate::check::{Item, JsonPointer, Violation, Violations};
+use crate::json::Value;
 use crate::templates::TemplateMessage;
 
 pub use kind::MessageKind;
@@ -46,16 +46,16 @@ impl Content {
         let found = Violations::new();
         let item = Item::new(&value, JsonPointer::from_pointer(base), &found);
         match kind {
-            MessageKind::Text => plain::check_text(item),
-            MessageKind::Template => sending::check_template(item),
+            MessageKind::Text => basic::check_text(item),
+            MessageKind::Template => template::check_template(item),
             MessageKind::Image => media::check(item, media::MediaShape::Image),
             MessageKind::Video => media::check(item, media::MediaShape::Video),
             MessageKind::Document => media::check(item, media::MediaShape::Document),
             MessageKind::Audio => media::check(item, media::MediaShape::Audio),
             MessageKind::Sticker => media::check(item, media::MediaShape::Sticker),
-            MessageKind::Location => plain::check_location(item),
-            MessageKind::Contacts => plain::check_contacts(item),
-            MessageKind::Reaction => plain::check_reaction(item),
+            MessageKind::Location => basic::check_location(item),
+            MessageKind::Contacts => basic::check_contacts(item),
+            MessageKind::Reaction => basic::check_reaction(item),
             MessageKind::Interactive => interactive::check(item, now),
         }
         found.result(())?;
@@ -154,8 +154,8 @@ impl Content {
     fn bring_to_metas_form(&mut self) {
         drop_nulls(&mut self.object);
         match self.kind {
-            MessageKind::Text => plain::normalize_text(&mut self.object),
-            MessageKind::Template => sending::normalize_template(&mut self.object),
+            MessageKind::Text => basic::normalize_text(&mut self.object),
+            MessageKind::Template => template::normalize_template(&mut self.object),
             MessageKind::Image
             | MessageKind::Video
             | MessageKind::Document

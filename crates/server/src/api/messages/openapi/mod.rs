@@ -7,8 +7,7 @@ pub(crate) mod send;
 pub(crate) mod template_message;
 
 use domain::messages::content::MessageKind;
-use domain::messages::direction::Direction;
-use domain::messages::status::MessageStatus;
+use domain::messages::message::{Direction, MessageStatus};
 use engine::ports::WaitingFor;
 
 use crate::api::Code;
@@ -151,8 +150,7 @@ fn message_fields() -> Vec<crate::api::openapi::schema::Field> {
         may("expires_at", time().about("When it expires unsent.")),
     ];
     // Customers' messages are shown as they came.
-    fields.extend(MessageKind::ALL.map(|kind| {
-        let name = kind.as_str();
+    fields.extend(MessageKind::ALL.map(|(name, _)| {
         may(name, anything().about("What it says, in Meta's form: the member named by `type`."))
     }));
     fields.extend([
