@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use domain::media::{FETCH_FOR, LARGEST, essence, fetch_again_at};
+use domain::media::{DOWNLOAD_RETRY_PERIOD, MAX_FILE_SIZE, essence, next_download_at};
 use jiff::{SignedDuration, Timestamp};
 
 use super::pieces::measured;
@@ -133,7 +133,7 @@ impl From<DownloadError> for Trouble {
 
 /// From Meta's id to the content here.
 async fn bring(deps: &Deps, line: &Line, media: &ClaimedMedia) -> Result<FetchEnd, Trouble> {
-    let most = deps.settings.media.max_bytes.min(LARGEST);
+    let most = deps.settings.media.max_bytes.min(MAX_FILE_SIZE);
     let (info, download) = reach(deps, line, media, most).await?;
     let Download { mime_type, pieces } = download;
     let announced = media.sha256.into_iter().chain(info.sha256).collect();
@@ -179,10 +179,10 @@ fn again(deps: &Deps, media: &ClaimedMedia, reason: String) -> FetchEnd {
     deps.chance.fill(&mut chance);
     let n_failures = media.n_failures.saturating_add(1);
     let chance = u64::from_le_bytes(chance);
-    match fetch_again_at(n_failures, media.created_at, deps.now(), chance) {
+    match next_download_at(n_failures, media.created_at, deps.now(), chance) {
         Some(due_at) => FetchEnd::Again { due_at, reason },
         None => {
-            let days = FETCH_FOR.as_hours() / 24;
+            let days = DOWNLOAD_RETRY_PERIOD.as_hours() / 24;
             FetchEnd::Failed { reason: format!("not fetched within {days} days; at last: {reason}") }
         }
     }

@@ -89,9 +89,9 @@ fn told_at(update: &WebhookUpdate) -> Option<Timestamp> {
         WebhookUpdate::Message(message) => Some(message.at),
         WebhookUpdate::Status(report) => Some(report.at),
         WebhookUpdate::Call(call) => Some(call.at),
-        WebhookUpdate::Echo(_)
-        | WebhookUpdate::Preference(_)
-        | WebhookUpdate::Moved(_)
+        WebhookUpdate::MessageEcho(_)
+        | WebhookUpdate::MarketingPreference(_)
+        | WebhookUpdate::NumberChange(_)
         | WebhookUpdate::Account(_)
         | WebhookUpdate::Template(_)
         | WebhookUpdate::Other => None,
@@ -101,12 +101,12 @@ fn told_at(update: &WebhookUpdate) -> Option<Timestamp> {
 /// What a customer's message says about marketing.
 fn wish(deps: &Deps, update: &WebhookUpdate) -> Option<OptOutSignal> {
     match update {
-        WebhookUpdate::Message(message) => deps.settings.opt_out.wish(message),
+        WebhookUpdate::Message(message) => deps.settings.opt_out.signal(message.keyword_text()?),
         WebhookUpdate::Call(_)
         | WebhookUpdate::Status(_)
-        | WebhookUpdate::Echo(_)
-        | WebhookUpdate::Preference(_)
-        | WebhookUpdate::Moved(_)
+        | WebhookUpdate::MessageEcho(_)
+        | WebhookUpdate::MarketingPreference(_)
+        | WebhookUpdate::NumberChange(_)
         | WebhookUpdate::Account(_)
         | WebhookUpdate::Template(_)
         | WebhookUpdate::Other => None,

@@ -1,7 +1,7 @@
 //! Expiry of access tokens.
 
-use domain::accounts::account::token_notice;
-use domain::events::AccountChange;
+use domain::accounts::account::AccountChange;
+use domain::accounts::account::due_token_expiry_warning;
 use domain::id::{AccountId, WorkspaceId};
 use domain::json::{Object, Value};
 use jiff::Timestamp;
@@ -37,7 +37,7 @@ pub(crate) fn update_token_expiry(
     let Some((before, told)) = known else { return Ok(()) };
     // Another end is another token's: its notices are still to come.
     let told = told.filter(|_| before == expires_at);
-    let due = expires_at.and_then(|expires_at| token_notice(expires_at, told, now));
+    let due = expires_at.and_then(|expires_at| due_token_expiry_warning(expires_at, told, now));
     if before == expires_at && due.is_none() {
         return Ok(());
     }

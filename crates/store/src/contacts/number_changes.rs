@@ -3,8 +3,9 @@
 //! A number that is left may later belong to somebody else: what was done with it before that time is the person's who
 //! left it, whenever we hear of it, and what comes after it is a stranger's.
 
+use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::WorkspaceId;
-use domain::webhooks_in::update::{NumberChange, WhatsAppUser};
+use domain::webhooks_in::update::NumberChange;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 

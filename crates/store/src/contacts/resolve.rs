@@ -1,7 +1,7 @@
 //! People: found by every number and id they are known by, met once, merged when two turn out to be one.
 
+use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::{AccountId, ContactId, WorkspaceId};
-use domain::webhooks_in::update::WhatsAppUser;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 

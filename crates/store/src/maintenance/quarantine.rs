@@ -3,7 +3,7 @@
 //! **Invariant:** a message that may have left since the copy was made does not leave again by itself (I2).
 
 use domain::id::{MessageId, WorkspaceId};
-use domain::messages::message::MessageStatus;
+use domain::messages::status::MessageStatus;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 

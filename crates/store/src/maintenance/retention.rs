@@ -8,7 +8,7 @@
 //! Lists are walked by position, which follows time: a walk ends at the first row that is too young.
 
 use domain::id::{MessageId, WorkspaceId};
-use domain::messages::message::MessageStatus;
+use domain::messages::status::MessageStatus;
 use engine::ports::{Overdue, SweepPlace, Swept};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};

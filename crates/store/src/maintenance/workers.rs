@@ -1,7 +1,7 @@
 //! The processes at work, and what dead ones left behind.
 
 use domain::id::{MessageId, WorkerId, WorkspaceId};
-use domain::messages::message::MessageStatus;
+use domain::messages::status::MessageStatus;
 use engine::ports::Departure;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};

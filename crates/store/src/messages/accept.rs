@@ -1,9 +1,10 @@
 //! Acceptance: the caller's key, window and wishes checked and the message written, in one transaction.
 
+use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::{AccountId, KeyId, WorkspaceId};
-use domain::messages::message::{Direction, MessageStatus};
+use domain::messages::direction::Direction;
+use domain::messages::status::MessageStatus;
 use domain::messages::window::Window;
-use domain::webhooks_in::update::WhatsAppUser;
 use engine::ports::{Admission, Known, NewMessage, Plan, Recipient, SentAs};
 use rusqlite::{Connection, params};
 

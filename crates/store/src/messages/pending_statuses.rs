@@ -1,7 +1,7 @@
 //! Reports of messages that are not known yet: kept until the wamid is known, or for as long as that can happen.
 
 use domain::id::{AccountId, WorkspaceId};
-use domain::messages::message::StatusReport;
+use domain::messages::status_report::StatusReport;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};
 

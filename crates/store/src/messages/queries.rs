@@ -1,7 +1,7 @@
 //! Messages, read.
 
 use domain::id::WorkspaceId;
-use domain::messages::message::Direction;
+use domain::messages::direction::Direction;
 use engine::ports::{MessageFilter, MessageKey, MessageStory, Page, PageRequest, StoredMessage};
 use rusqlite::Connection;
 use rusqlite::types::Value;

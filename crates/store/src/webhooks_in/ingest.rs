@@ -2,8 +2,10 @@
 
 use domain::contacts::opt_out::{OptOutReason, OptOutSignal};
 use domain::id::{AccountId, ContactId, WorkspaceId};
-use domain::messages::message::{Direction, MessageStatus};
-use domain::webhooks_in::update::{InboundCall, InboundMessage, NumberChange, WebhookUpdate};
+use domain::messages::direction::Direction;
+use domain::messages::inbound::InboundMessage;
+use domain::messages::status::MessageStatus;
+use domain::webhooks_in::update::{InboundCall, NumberChange, WebhookUpdate};
 use engine::ports::{Ingested, Post, RoutedPart};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
@@ -90,20 +92,22 @@ fn apply_change(
             keeper.post.now,
             &mut || keeper.raw(part),
         )?,
-        (WebhookUpdate::Echo(echo), Some(account)) => {
+        (WebhookUpdate::MessageEcho(echo), Some(account)) => {
             message_echoes::insert_echo(keeper, part, (route.workspace, account), echo)?
         }
         // What follows is known by its bytes: heard before, it could undo what came after it.
-        (WebhookUpdate::Preference(preference), Some(account)) => {
+        (WebhookUpdate::MarketingPreference(preference), Some(account)) => {
             apply_once(keeper, part, |connection, now| {
                 let place = (route.workspace, account);
                 preferences::apply_preference(connection, place, part.ids.contact, preference, now)
             })?
         }
-        (WebhookUpdate::Moved(moved), Some(account)) => apply_once(keeper, part, |connection, now| {
-            let place = (route.workspace, account);
-            renumber::apply_number_change(connection, place, part.ids.contact, moved, now).map(drop)
-        })?,
+        (WebhookUpdate::NumberChange(moved), Some(account)) => {
+            apply_once(keeper, part, |connection, now| {
+                let place = (route.workspace, account);
+                renumber::apply_number_change(connection, place, part.ids.contact, moved, now).map(drop)
+            })?
+        }
         (WebhookUpdate::Template(update), _) => apply_once(keeper, part, |connection, now| {
             let has_changed = updates::apply_update(connection, route, update, (part.time, now))?;
             ingested.has_template_changes |= has_changed;
@@ -118,9 +122,9 @@ fn apply_change(
             WebhookUpdate::Message(_)
             | WebhookUpdate::Call(_)
             | WebhookUpdate::Status(_)
-            | WebhookUpdate::Echo(_)
-            | WebhookUpdate::Preference(_)
-            | WebhookUpdate::Moved(_)
+            | WebhookUpdate::MessageEcho(_)
+            | WebhookUpdate::MarketingPreference(_)
+            | WebhookUpdate::NumberChange(_)
             | WebhookUpdate::Other,
             _,
         ) => {
@@ -178,7 +182,7 @@ fn insert_inbound(
         return Ok(ChangeOutcome::Repeated);
     }
     let place = (workspace, account);
-    let contact = match &message.beside.moved_to {
+    let contact = match &message.metadata.new_identity {
         Some(to) => {
             let moved = NumberChange { from: message.from.clone(), to: to.clone(), at: message.at };
             renumber::apply_number_change(connection, place, part.ids.contact, &moved, now)?
@@ -192,7 +196,7 @@ fn insert_inbound(
         open_window(connection, (workspace, account), contact, (message.at, now))?;
     }
     if let Some(wish) = part.wish {
-        let said = (message.at, OptOutReason::Word);
+        let said = (message.at, OptOutReason::Keyword);
         match wish {
             OptOutSignal::Stop => {
                 opt_out::opt_out(connection, (workspace, Some(account)), contact, said, now)?;

@@ -3,7 +3,8 @@
 //! It opens no window, and its reports find it by its wamid.
 
 use domain::id::{AccountId, WorkspaceId};
-use domain::messages::message::{Direction, MessageStatus};
+use domain::messages::direction::Direction;
+use domain::messages::status::MessageStatus;
 use domain::webhooks_in::update::MessageEcho;
 use engine::ports::RoutedPart;
 use rusqlite::params;

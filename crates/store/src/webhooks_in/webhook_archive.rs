@@ -3,8 +3,9 @@
 //! **Invariant:** a part is known by its bytes and by what the envelope says of it, whichever posts it comes in.
 
 use bytes::Bytes;
+use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::{AccountId, WorkspaceId};
-use domain::webhooks_in::update::{WebhookUpdate, WhatsAppUser};
+use domain::webhooks_in::update::WebhookUpdate;
 use engine::ports::{Again, KeptPost, KeptPosts, Post, Proof, RoutedPart};
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
@@ -268,10 +269,10 @@ impl<'a> PayloadArchive<'a> {
         let marks = match &part.update {
             WebhookUpdate::Status(report) => [report.recipient.clone(), report.user_id.clone()],
             WebhookUpdate::Message(message) => of(&message.from),
-            WebhookUpdate::Echo(echo) => of(&echo.to),
+            WebhookUpdate::MessageEcho(echo) => of(&echo.to),
             WebhookUpdate::Call(_)
-            | WebhookUpdate::Preference(_)
-            | WebhookUpdate::Moved(_)
+            | WebhookUpdate::MarketingPreference(_)
+            | WebhookUpdate::NumberChange(_)
             | WebhookUpdate::Account(_)
             | WebhookUpdate::Template(_)
             | WebhookUpdate::Other => [None, None],

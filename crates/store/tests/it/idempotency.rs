@@ -1,8 +1,8 @@
 //! The answers kept for repeated requests.
 
 use domain::id::OwnerId;
-use domain::messages::message::MessageStatus;
 use domain::messages::outcome::AcceptedMessage;
+use domain::messages::status::MessageStatus;
 use domain::meta_error::MetaError;
 use engine::ports::{
     Admission, Failure, KeptAnswer, KeptKey, Messages, NewIdempotencyKey, NewMessage, Plan, Settled,

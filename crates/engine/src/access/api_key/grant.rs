@@ -133,7 +133,7 @@ fn choose_accounts(
 }
 
 fn within(limit: Option<&KeyAccess>, reach: &KeyAccess) -> Result<(), KeyError> {
-    match limit.and_then(|limit| limit.exceeded_by(reach)) {
+    match limit.and_then(|limit| limit.escalation(reach)) {
         Some(beyond) => Err(KeyError::Beyond(beyond)),
         None => Ok(()),
     }
