@@ -140,7 +140,7 @@ impl Capacity {
             None => None,
             Some((limit, _)) => {
                 expire_recipients(connection, portfolio, now)?;
-                limit.left(n_used(connection, portfolio)?)
+                limit.remaining(n_used(connection, portfolio)?)
             }
         };
         Ok(Self { workspace, waba_id, left })

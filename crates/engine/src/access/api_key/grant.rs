@@ -149,7 +149,7 @@ fn find(
     let directory = deps.directory.current();
     let key = directory.keys.values().find(|key| key.workspace == workspace && key.id == id);
     let key = key.filter(|key| key.revoked_at.is_none()).ok_or(KeyError::NotFound)?;
-    within(limit, &key.reach())?;
+    within(limit, &key.access())?;
     Ok((**key).clone())
 }
 

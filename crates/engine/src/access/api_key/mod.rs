@@ -105,7 +105,7 @@ impl Caller {
     /// What keys that it makes may do at most; `None`: what they like.
     pub fn reach(&self) -> Option<KeyAccess> {
         match self {
-            Self::Key(key) => Some(key.reach()),
+            Self::Key(key) => Some(key.access()),
             Self::User(_) => None,
         }
     }
