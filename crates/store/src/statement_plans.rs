@@ -30,8 +30,9 @@ use crate::webhooks_in::ingest;
 use crate::webhooks_out::{deliveries, fan_out};
 
 use engine::ports::{
-    Claim, ClaimRequest, ClaimToken, DeliveryEnd, DeliveryRequest, FreshIds, MediaClaimRequest, NewMessage,
-    OnUnknown, Plan, Post, Recipient, Route, RoutedPart, Settlement, SweepPlace, Swept,
+    ChangeRoute, Claim, ClaimRequest, ClaimToken, DeliveryEnd, DeliveryRequest, MediaClaimRequest,
+    NewMessage, OnUnknown, Plan, PreallocatedIds, Recipient, RoutedChange, Settlement, SweepPlace, Swept,
+    WebhookChange, WebhookPayload,
 };
 
 /// Tables that grow with what passes through.
@@ -126,29 +127,27 @@ fn message(n: u8, plan: Plan) -> NewMessage {
     }
 }
 
-fn part(update: WebhookUpdate, n: u8) -> RoutedPart {
-    let route = Route {
+fn part(update: WebhookUpdate, n: u8) -> RoutedChange {
+    let route = ChangeRoute {
         workspace: WorkspaceId::from_bytes(WORKSPACE),
         waba_id: "2".to_owned(),
         account: Some(AccountId::from_bytes(ACCOUNT)),
     };
-    let ids = FreshIds {
+    let ids = PreallocatedIds {
         message: MessageId::from_bytes([n; 16]),
         contact: ContactId::from_bytes([n; 16]),
         media: MediaId::from_bytes([n; 16]),
     };
-    RoutedPart {
-        wish: None,
+    let change = WebhookChange {
         waba_id: None,
         phone_number_id: None,
         time: None,
-        route: Some(route),
         update,
         span: (0, 2),
         field: "messages".to_owned(),
         undecodable: None,
-        ids,
-    }
+    };
+    RoutedChange { change, route: Some(route), ids, opt_out_signal: None }
 }
 
 fn report(wamid: &str) -> WebhookUpdate {
@@ -201,16 +200,16 @@ fn live(connection: &Connection) {
         object: None,
         context_wamid: None,
     };
-    let parts = vec![
+    let changes = vec![
         part(WebhookUpdate::Message(inbound), 20),
         part(report("wamid.11"), 21),
         part(report("wamid.NEW"), 22),
     ];
-    let post = Post {
+    let post = WebhookPayload {
         body: Bytes::from_static(b"{}"),
-        parts,
-        proof: engine::ports::Proof::default(),
-        again: None,
+        changes,
+        signature: engine::ports::PayloadSignature::default(),
+        archived: None,
         now: now(),
     };
     ingest::insert_payload(connection, &post).unwrap();

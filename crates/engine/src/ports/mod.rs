@@ -11,11 +11,11 @@ mod hook;
 mod manage;
 mod media;
 mod message;
-mod post;
 mod storage;
 mod upkeep;
 mod waiting;
 mod webhook;
+mod webhooks_in;
 
 use std::fmt;
 
@@ -36,11 +36,11 @@ pub use hook::*;
 pub use manage::*;
 pub use media::*;
 pub use message::*;
-pub use post::*;
 pub use storage::*;
 pub use upkeep::*;
 pub use waiting::*;
 pub use webhook::*;
+pub use webhooks_in::*;
 
 /// Tells the time, and lets a task wait for it.
 #[async_trait]

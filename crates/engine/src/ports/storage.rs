@@ -13,12 +13,12 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 use super::{
-    AccountChanges, Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, ClaimedDelivery,
-    Contact, ContactFilter, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest, Departure,
-    Directory, EventFilter, EventPage, EventStart, Figures, HookWork, Ingested, KeptAnswer, KeptKey,
-    KeptPost, KeptPosts, Known, MessageFilter, MessageKey, MessageStory, NewAccount, NewMessage, NewReplay,
-    Post, Recipient, Removal, Revision, Settled, Settlement, StoredDelivery, StoredMessage, StoredTemplate,
-    TemplateCounts, TemplateFilter, TemplatesPut, WebhookRecord,
+    AccountChanges, Admission, ArchiveQuery, ArchivedPayload, Cancel, Claim, ClaimRequest, ClaimRound,
+    ClaimToken, Claimed, ClaimedDelivery, Contact, ContactFilter, DeliveryClaim, DeliveryEnd, DeliveryFilter,
+    DeliveryRequest, Departure, Directory, EventFilter, EventPage, EventStart, Figures, HookWork,
+    IngestSummary, KeptAnswer, KeptKey, Known, MessageFilter, MessageKey, MessageStory, NewAccount,
+    NewMessage, NewReplay, Recipient, Removal, Revision, Settled, Settlement, StoredDelivery, StoredMessage,
+    StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut, WebhookPayload, WebhookRecord,
 };
 
 /// What went wrong in a store.
@@ -242,10 +242,10 @@ pub trait Messages: Send + Sync {
     ) -> Result<Option<KeptKey>, StoreError>;
 
     /// Writes down what Meta told us: one POST, one transaction.
-    async fn ingest(&self, post: Post) -> Result<Ingested, StoreError>;
+    async fn ingest(&self, post: WebhookPayload) -> Result<IngestSummary, StoreError>;
 
     /// What Meta posted and is kept, in the order in which it came; only what carries its proof.
-    async fn posts(&self, wanted: &KeptPosts) -> Result<Vec<KeptPost>, StoreError>;
+    async fn posts(&self, wanted: &ArchiveQuery) -> Result<Vec<ArchivedPayload>, StoreError>;
 
     /// One message with its story, by our id or Meta's.
     async fn message(

@@ -20,16 +20,17 @@ use domain::json::Object;
 use domain::messages::outcome::SendOutcome;
 use engine::deps::Ports;
 use engine::ports::{
-    Access, AccountChanges, Accounts, Admission, AuditFilter, BadAddress, Callback, Cancel, Claim,
-    ClaimRequest, ClaimRound, ClaimToken, Claimed, ClaimedDelivery, Contact, ContactEnd, ContactFilter,
-    ContactPut, Contacts, Credentials, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest,
-    Departure, Directory, ErasureStep, EventFilter, EventPage, EventStart, Figures, HookCall, HookSender,
-    HookWork, Hooks, Ingested, KeptAnswer, KeptKey, KeptPost, KeptPosts, KeyFilter, Known, Line, Manage,
-    MessageFilter, MessageKey, MessageStory, Messages, NewAccount, NewMessage, NewReplay, NewSession,
-    NumberInfo, OutgoingMessage, Page, PageRequest, Post, Posted, Recipient, Registry, Removal, Revision,
-    Rotation, SessionDigest, Settled, Settlement, StoreError, StoredDelivery, StoredMessage, StoredSession,
+    Access, AccountChanges, Accounts, Admission, ArchiveQuery, ArchivedPayload, AuditFilter, BadAddress,
+    Callback, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, ClaimedDelivery, Contact,
+    ContactEnd, ContactFilter, ContactPut, Contacts, Credentials, DeliveryClaim, DeliveryEnd, DeliveryFilter,
+    DeliveryRequest, Departure, Directory, ErasureStep, EventFilter, EventPage, EventStart, Figures,
+    HookCall, HookSender, HookWork, Hooks, IngestSummary, KeptAnswer, KeptKey, KeyFilter, Known, Line,
+    Manage, MessageFilter, MessageKey, MessageStory, Messages, NewAccount, NewMessage, NewReplay, NewSession,
+    NumberInfo, OutgoingMessage, Page, PageRequest, Posted, Recipient, Registry, Removal, Revision, Rotation,
+    SessionDigest, Settled, Settlement, StoreError, StoredDelivery, StoredMessage, StoredSession,
     StoredTemplate, Submitted, TemplateCounts, TemplateFilter, TemplatePage, TemplateQuery, TemplatesPut,
-    TokenInfo, Upstream, UpstreamError, UserChange, UserEnd, UserFilter, WebhookRecord, Whose, Windows, Work,
+    TokenInfo, Upstream, UpstreamError, UserChange, UserEnd, UserFilter, WebhookPayload, WebhookRecord,
+    Whose, Windows, Work,
 };
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -432,11 +433,11 @@ impl Messages for Guarded<dyn Messages> {
         self.ask("idempotency_key", self.port.idempotency_key(workspace, owner, key, now)).await
     }
 
-    async fn ingest(&self, post: Post) -> Stored<Ingested> {
+    async fn ingest(&self, post: WebhookPayload) -> Stored<IngestSummary> {
         self.ask("ingest", self.port.ingest(post)).await
     }
 
-    async fn posts(&self, wanted: &KeptPosts) -> Stored<Vec<KeptPost>> {
+    async fn posts(&self, wanted: &ArchiveQuery) -> Stored<Vec<ArchivedPayload>> {
         self.ask("posts", self.port.posts(wanted)).await
     }
 

@@ -4,7 +4,7 @@ use domain::accounts::account::AccountChange;
 use domain::accounts::suspension::SuspensionChange;
 use domain::id::{AccountId, WorkspaceId};
 use domain::webhooks_in::update::AccountUpdate;
-use engine::ports::{Route, RoutedPart};
+use engine::ports::{ChangeRoute, RoutedChange};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -17,7 +17,7 @@ use crate::{revisions, update_watermarks};
 /// Applies an update and tells it. `true`: an account changed.
 pub(crate) fn apply(
     connection: &Connection,
-    (route, part): (&Route, &RoutedPart),
+    (route, part): (&ChangeRoute, &RoutedChange),
     update: &AccountUpdate,
     now: Timestamp,
 ) -> SqlResult<bool> {
@@ -26,13 +26,12 @@ pub(crate) fn apply(
         (Some(account), _) => Some(account),
         (None, Some(number)) => account_by_number(connection, place, number)?,
         (None, None) => None,
-    };
-    // A number that is named and is not one of ours concerns nobody here.
+    }; // A number that is named and is not one of ours concerns nobody here.
     let is_ours = account.is_some() || update.number.is_none();
     let mut has_changes = false;
     if is_ours {
         if let Some(hold) = &update.hold {
-            has_changes |= change_suspension(connection, (place, account), hold, (part.time, now))?;
+            has_changes |= change_suspension(connection, (place, account), hold, (part.change.time, now))?;
         }
         for (column, value) in [
             ("quality_rating", &update.quality),
@@ -40,7 +39,7 @@ pub(crate) fn apply(
             ("verified_name", &update.name),
         ] {
             if let Some(value) = value {
-                has_changes |= set(connection, (place, account), (column, value), (part.time, now))?;
+                has_changes |= set(connection, (place, account), (column, value), (part.change.time, now))?;
             }
         }
     }
@@ -52,7 +51,8 @@ pub(crate) fn apply(
     {
         tracing::warn!(waba.id = route.waba_id, code, "meta reports an error of an account");
     }
-    let news = ReportedUpdate { change: update.change, field: &part.field, details: update.details.as_ref() };
+    let news =
+        ReportedUpdate { change: update.change, field: &part.change.field, details: update.details.as_ref() };
     match account {
         Some(account) => account_events::emit_update(connection, (route.workspace, account), &news, now)?,
         None => account_events::emit_waba_update(connection, place, (update.tier.as_deref(), &news), now)?,
@@ -71,10 +71,8 @@ fn account_by_number(
     (workspace, waba_id): (WorkspaceId, &str),
     number: &str,
 ) -> SqlResult<Option<AccountId>> {
-    let mut statement = connection.prepare_cached(
-        "select id, display_phone_number from accounts
-         where workspace_id = ?1 and waba_id = ?2 and removed_at is null and display_phone_number is not null",
-    )?;
+    let mut statement = connection.prepare_cached( "select id, display_phone_number from accounts
+         where workspace_id = ?1 and waba_id = ?2 and removed_at is null and display_phone_number is not null", )?;
     let mut rows = statement.query((workspace.as_bytes(), waba_id))?;
     while let Some(row) = rows.next()? {
         let mut cells = Cells::new("accounts", row);
@@ -115,23 +113,12 @@ fn change_suspension(
     }
     let (workspace, waba_id) = place;
     let only = account.as_ref().map(AccountId::as_bytes);
-    let n_rows = match change {
-        // An account that is held for another cause stays so: the end of this one would not be the end of that one.
-        SuspensionChange::Suspend(cause, reason) => connection
-            .prepare_cached(
-                "update accounts set status = 'held', status_reason = ?4, suspension_cause = ?5, updated_at = ?6
+    let n_rows = match change { // An account that is held for another cause stays so: the end of this one would not be the end of that one.
+ SuspensionChange::Suspend(cause, reason) => connection .prepare_cached( "update accounts set status = 'held', status_reason = ?4, suspension_cause = ?5, updated_at = ?6
                  where workspace_id = ?1 and waba_id = ?2 and removed_at is null and status = 'connected'
-                   and (?3 is null or id = ?3)",
-            )?
-            .execute(params![workspace.as_bytes(), waba_id, only, reason, cause.as_str(), micros(now)])?,
-        SuspensionChange::Resume(cause) => connection
-            .prepare_cached(
-                "update accounts set status = 'connected', status_reason = null, suspension_cause = null, updated_at = ?5
+                   and (?3 is null or id = ?3)", )? .execute(params![workspace.as_bytes(), waba_id, only, reason, cause.as_str(), micros(now)])?, SuspensionChange::Resume(cause) => connection .prepare_cached( "update accounts set status = 'connected', status_reason = null, suspension_cause = null, updated_at = ?5
                  where workspace_id = ?1 and waba_id = ?2 and removed_at is null and status = 'held'
-                   and suspension_cause = ?4 and (?3 is null or id = ?3)",
-            )?
-            .execute(params![workspace.as_bytes(), waba_id, only, cause.as_str(), micros(now)])?,
-    };
+                   and suspension_cause = ?4 and (?3 is null or id = ?3)", )? .execute(params![workspace.as_bytes(), waba_id, only, cause.as_str(), micros(now)])?, };
     Ok(n_rows > 0)
 }
 
@@ -144,8 +131,7 @@ fn set(
     if !update_watermarks::advance(connection, place, &subject(column, account), at)? {
         return Ok(false);
     }
-    let (workspace, waba_id) = place;
-    // The column is one of the three above.
+    let (workspace, waba_id) = place; // The column is one of the three above.
     let sql = format!(
         "update accounts set {column} = ?4, updated_at = ?5
          where workspace_id = ?1 and waba_id = ?2 and removed_at is null and {column} is not ?4

@@ -22,13 +22,13 @@ use domain::id::{
     AccountId, ContactId, DeliveryId, KeyId, MessageId, OwnerId, ReplayId, WebhookId, WorkerId, WorkspaceId,
 };
 use engine::ports::{
-    AccountChanges, Accounts, Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed,
-    ClaimedDelivery, Contact, ContactFilter, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest,
-    Departure, Directory, EventFilter, EventPage, EventStart, Figures, HookWork, Hooks, Ingested, KeptAnswer,
-    KeptKey, KeptPost, KeptPosts, Known, MessageFilter, MessageKey, MessageStory, Messages, NewAccount,
-    NewMessage, NewReplay, NumberInfo, Page, PageRequest, Post, Recipient, Registry, Removal, Revision,
-    Settled, Settlement, StoreError, StoredDelivery, StoredMessage, StoredTemplate, TemplateCounts,
-    TemplateFilter, TemplatesPut, WebhookRecord, Work,
+    AccountChanges, Accounts, Admission, ArchiveQuery, ArchivedPayload, Cancel, Claim, ClaimRequest,
+    ClaimRound, ClaimToken, Claimed, ClaimedDelivery, Contact, ContactFilter, DeliveryClaim, DeliveryEnd,
+    DeliveryFilter, DeliveryRequest, Departure, Directory, EventFilter, EventPage, EventStart, Figures,
+    HookWork, Hooks, IngestSummary, KeptAnswer, KeptKey, Known, MessageFilter, MessageKey, MessageStory,
+    Messages, NewAccount, NewMessage, NewReplay, NumberInfo, Page, PageRequest, Recipient, Registry, Removal,
+    Revision, Settled, Settlement, StoreError, StoredDelivery, StoredMessage, StoredTemplate, TemplateCounts,
+    TemplateFilter, TemplatesPut, WebhookPayload, WebhookRecord, Work,
 };
 
 #[async_trait]
@@ -419,11 +419,11 @@ impl Messages for SqliteStore {
         .await
     }
 
-    async fn ingest(&self, post: Post) -> Result<Ingested, StoreError> {
+    async fn ingest(&self, post: WebhookPayload) -> Result<IngestSummary, StoreError> {
         self.write("taking a webhook", move |tx| ingest::insert_payload(tx, &post)).await
     }
 
-    async fn posts(&self, wanted: &KeptPosts) -> Result<Vec<KeptPost>, StoreError> {
+    async fn posts(&self, wanted: &ArchiveQuery) -> Result<Vec<ArchivedPayload>, StoreError> {
         let wanted = *wanted;
         self.read("reading what meta posted", move |connection| {
             webhook_archive::list_payloads(connection, &wanted)

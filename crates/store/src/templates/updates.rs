@@ -5,7 +5,7 @@ use domain::json::Value as Json;
 use domain::meta_error::MetaError;
 use domain::templates::TemplateChange;
 use domain::webhooks_in::update::TemplateUpdate;
-use engine::ports::Route;
+use engine::ports::ChangeRoute;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -18,7 +18,7 @@ use crate::{revisions, update_watermarks};
 /// here.
 pub(crate) fn apply_update(
     connection: &Connection,
-    route: &Route,
+    route: &ChangeRoute,
     update: &TemplateUpdate,
     (at, now): (Option<Timestamp>, Timestamp),
 ) -> SqlResult<bool> {
@@ -112,7 +112,7 @@ pub(crate) fn apply_refusal(
         reason: error.details.clone().or_else(|| error.title.clone()),
         ..TemplateUpdate::default()
     };
-    let route = Route { workspace, waba_id, account: Some(account) };
+    let route = ChangeRoute { workspace, waba_id, account: Some(account) };
     // Without a time: our clock must not make what Meta says next look old.
     apply_update(connection, &route, &paused, (None, now)).map(drop)
 }

@@ -6,7 +6,7 @@ use domain::messages::direction::Direction;
 use domain::messages::inbound::InboundMessage;
 use domain::messages::status::MessageStatus;
 use domain::webhooks_in::update::{InboundCall, NumberChange, WebhookUpdate};
-use engine::ports::{Ingested, Post, RoutedPart};
+use engine::ports::{IngestSummary, RoutedChange, WebhookPayload};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -22,10 +22,10 @@ use crate::templates::updates;
 use crate::webhooks_in::message_echoes;
 use crate::webhooks_in::webhook_archive::{ChangeState, PayloadArchive};
 
-pub(crate) fn insert_payload(connection: &Connection, post: &Post) -> SqlResult<Ingested> {
+pub(crate) fn insert_payload(connection: &Connection, post: &WebhookPayload) -> SqlResult<IngestSummary> {
     let mut keeper = PayloadArchive::new(connection, post);
-    let mut ingested = Ingested::default();
-    for part in &post.parts {
+    let mut ingested = IngestSummary::default();
+    for part in &post.changes {
         let (kept, n_steps) = (keeper.seq, step_counts::n_recorded());
         connection.prepare_cached("savepoint part")?.execute(())?;
         let end = apply_change(&mut keeper, part, &mut ingested);
@@ -42,7 +42,7 @@ pub(crate) fn insert_payload(connection: &Connection, post: &Post) -> SqlResult<
                     SqlError::Sqlite(cause) if is_constraint(cause) => {}
                     SqlError::Sqlite(_) => return Err(error),
                 }
-                tracing::error!(%error, field = part.field, "a part of a webhook could not be applied");
+                tracing::error!(%error, field = part.change.field, "a part of a webhook could not be applied");
                 keeper.keep(part, ChangeState::Undecodable, Some(&error.to_string()))?;
                 ingested.undecodable += 1;
             }
@@ -60,25 +60,25 @@ fn is_constraint(error: &rusqlite::Error) -> bool {
 
 fn apply_change(
     keeper: &mut PayloadArchive<'_>,
-    part: &RoutedPart,
-    ingested: &mut Ingested,
+    part: &RoutedChange,
+    ingested: &mut IngestSummary,
 ) -> SqlResult<()> {
     if keeper.is_erased(part) {
-        ingested.repeated += 1;
+        ingested.duplicates += 1;
         return Ok(());
     }
     let Some(route) = &part.route else {
-        let reason = part.undecodable.as_deref();
+        let reason = part.change.undecodable.as_deref();
         let is_new = keeper.keep(part, ChangeState::Unrouted, reason)?;
-        *(if is_new { &mut ingested.unrouted } else { &mut ingested.repeated }) += 1;
+        *(if is_new { &mut ingested.unrouted } else { &mut ingested.duplicates }) += 1;
         return Ok(());
     };
-    if let Some(reason) = &part.undecodable {
+    if let Some(reason) = &part.change.undecodable {
         let is_new = keeper.keep(part, ChangeState::Undecodable, Some(reason))?;
-        *(if is_new { &mut ingested.undecodable } else { &mut ingested.repeated }) += 1;
+        *(if is_new { &mut ingested.undecodable } else { &mut ingested.duplicates }) += 1;
         return Ok(());
     }
-    let effect = match (&part.update, route.account) {
+    let effect = match (&part.change.update, route.account) {
         (WebhookUpdate::Message(message), Some(account)) => {
             insert_inbound(keeper, part, (route.workspace, account), message, ingested)?
         }
@@ -109,9 +109,9 @@ fn apply_change(
             })?
         }
         (WebhookUpdate::Template(update), _) => apply_once(keeper, part, |connection, now| {
-            let has_changed = updates::apply_update(connection, route, update, (part.time, now))?;
+            let has_changed = updates::apply_update(connection, route, update, (part.change.time, now))?;
             ingested.has_template_changes |= has_changed;
-            ingested.has_new_words |= has_changed && update.text.is_some();
+            ingested.has_template_text_changes |= has_changed && update.text.is_some();
             Ok(())
         })?,
         (WebhookUpdate::Account(update), _) => apply_once(keeper, part, |connection, now| {
@@ -137,11 +137,11 @@ fn apply_change(
     };
     match effect {
         ChangeOutcome::Applied => ingested.applied += 1,
-        ChangeOutcome::Repeated => ingested.repeated += 1,
-        ChangeOutcome::Early => ingested.early += 1,
+        ChangeOutcome::Repeated => ingested.duplicates += 1,
+        ChangeOutcome::Early => ingested.pending_statuses += 1,
         ChangeOutcome::Erased => {
             keeper.drop_part(part, route.workspace);
-            ingested.repeated += 1;
+            ingested.duplicates += 1;
         }
     }
     Ok(())
@@ -150,7 +150,7 @@ fn apply_change(
 /// Applies a part that is known by nothing but its bytes, unless it was applied before.
 fn apply_once(
     keeper: &mut PayloadArchive<'_>,
-    part: &RoutedPart,
+    part: &RoutedChange,
     apply: impl FnOnce(&Connection, Timestamp) -> SqlResult<()>,
 ) -> SqlResult<ChangeOutcome> {
     if !keeper.keep(part, ChangeState::Applied, None)? {
@@ -162,10 +162,10 @@ fn apply_once(
 
 fn insert_inbound(
     keeper: &mut PayloadArchive<'_>,
-    part: &RoutedPart,
+    part: &RoutedChange,
     (workspace, account): (WorkspaceId, AccountId),
     message: &InboundMessage,
-    ingested: &mut Ingested,
+    ingested: &mut IngestSummary,
 ) -> SqlResult<ChangeOutcome> {
     let (connection, now) = (keeper.connection, keeper.post.now);
     if wamids::is_erased_wamid(connection, workspace, &message.wamid)? {
@@ -195,7 +195,7 @@ fn insert_inbound(
     if message.opens_window() {
         open_window(connection, (workspace, account), contact, (message.at, now))?;
     }
-    if let Some(wish) = part.wish {
+    if let Some(wish) = part.opt_out_signal {
         let said = (message.at, OptOutReason::Keyword);
         match wish {
             OptOutSignal::Stop => {
@@ -249,7 +249,7 @@ fn insert_inbound(
 
 fn apply_call(
     keeper: &mut PayloadArchive<'_>,
-    part: &RoutedPart,
+    part: &RoutedChange,
     (workspace, account): (WorkspaceId, AccountId),
     call: &InboundCall,
 ) -> SqlResult<ChangeOutcome> {

@@ -6,7 +6,7 @@ use domain::id::{AccountId, WorkspaceId};
 use domain::messages::direction::Direction;
 use domain::messages::status::MessageStatus;
 use domain::webhooks_in::update::MessageEcho;
-use engine::ports::RoutedPart;
+use engine::ports::RoutedChange;
 use rusqlite::params;
 
 use crate::contacts::{number_changes, resolve};
@@ -19,7 +19,7 @@ use crate::webhooks_in::webhook_archive::PayloadArchive;
 
 pub(crate) fn insert_echo(
     keeper: &mut PayloadArchive<'_>,
-    part: &RoutedPart,
+    part: &RoutedChange,
     (workspace, account): (WorkspaceId, AccountId),
     echo: &MessageEcho,
 ) -> SqlResult<ChangeOutcome> {

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::{AccountId, WorkspaceId};
 use domain::webhooks_in::update::WebhookUpdate;
-use engine::ports::{Again, KeptPost, KeptPosts, Post, Proof, RoutedPart};
+use engine::ports::{
+    ArchiveEntry, ArchiveQuery, ArchivedPayload, PayloadSignature, RoutedChange, WebhookPayload,
+};
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
@@ -67,7 +69,7 @@ impl ArchivedChange {
 /// The post that is being taken; its bytes are written when the first part needs them.
 pub(crate) struct PayloadArchive<'a> {
     pub(crate) connection: &'a Connection,
-    pub(crate) post: &'a Post,
+    pub(crate) post: &'a WebhookPayload,
     /// Where it stands by now.
     pub(crate) seq: Option<i64>,
     /// The first bytes of the parts that are kept.
@@ -84,29 +86,29 @@ struct ErasedChange {
 }
 
 impl<'a> PayloadArchive<'a> {
-    pub(crate) fn new(connection: &'a Connection, post: &'a Post) -> Self {
+    pub(crate) fn new(connection: &'a Connection, post: &'a WebhookPayload) -> Self {
         Self {
             connection,
             post,
-            seq: post.again.map(|again| again.seq),
+            seq: post.archived.map(|again| again.seq),
             starts: Vec::new(),
             erased: Vec::new(),
         }
     }
 
     /// Where the bytes of this part stand.
-    pub(crate) fn raw(&mut self, part: &RoutedPart) -> SqlResult<PayloadSpan> {
+    pub(crate) fn raw(&mut self, part: &RoutedChange) -> SqlResult<PayloadSpan> {
         let seq = match self.seq {
             Some(seq) => seq,
             None => self.insert(None)?,
         };
-        Ok((seq, part.span.0, part.span.1))
+        Ok((seq, part.change.span.0, part.change.span.1))
     }
 
     /// The same, but once for equal posts of the same signer: its parts may all have been heard in other posts.
-    fn raw_once(&mut self, part: &RoutedPart) -> SqlResult<PayloadSpan> {
+    fn raw_once(&mut self, part: &RoutedChange) -> SqlResult<PayloadSpan> {
         if self.seq.is_none() {
-            let signature = self.post.proof.signature.as_deref().unwrap_or_default();
+            let signature = self.post.signature.header.as_deref().unwrap_or_default();
             let digest: [u8; 32] =
                 Sha256::new().chain_update(&self.post.body).chain_update(signature).finalize().into();
             let known = self
@@ -125,8 +127,8 @@ impl<'a> PayloadArchive<'a> {
     }
 
     fn insert(&mut self, digest: Option<[u8; 32]>) -> SqlResult<i64> {
-        let proof = &self.post.proof;
-        let signers: Vec<u8> = proof.signers.iter().flat_map(|id| *id.as_bytes()).collect();
+        let signature = &self.post.signature;
+        let signers: Vec<u8> = signature.signers.iter().flat_map(|id| *id.as_bytes()).collect();
         self.connection
             .prepare_cached(
                 "insert into webhook_payloads (received_at, digest, body, signature, signer_ids) values (?1, ?2, ?3, ?4, ?5)",
@@ -135,7 +137,7 @@ impl<'a> PayloadArchive<'a> {
                 micros(self.post.now),
                 digest,
                 &*self.post.body,
-                proof.signature.as_deref(),
+                signature.header.as_deref(),
                 signers
             ])?;
         let seq = self.connection.last_insert_rowid();
@@ -146,11 +148,11 @@ impl<'a> PayloadArchive<'a> {
     /// Keeps a part. `false`: it was heard before, and there is nothing new about it.
     pub(crate) fn keep(
         &mut self,
-        part: &RoutedPart,
+        part: &RoutedChange,
         state: ChangeState,
         reason: Option<&str>,
     ) -> SqlResult<bool> {
-        self.starts.push(part.span.0);
+        self.starts.push(part.change.span.0);
         let digest = self.digest(part);
         let workspace = part.route.as_ref().map(|route| route.workspace.as_bytes());
         let mut known = self.known("digest = ?1", params![digest, workspace])?;
@@ -163,7 +165,7 @@ impl<'a> PayloadArchive<'a> {
         }
         let account = part.route.as_ref().and_then(|route| route.account.as_ref()).map(AccountId::as_bytes);
         match (known, raw) {
-            (Some(row), _) if row.covers(&digest, state, self.post.again.is_some()) => Ok(false),
+            (Some(row), _) if row.covers(&digest, state, self.post.archived.is_some()) => Ok(false),
             (Some(ArchivedChange { seq, .. }), _) => {
                 self.connection
                     .prepare_cached(
@@ -178,7 +180,7 @@ impl<'a> PayloadArchive<'a> {
                         account,
                         state.state(),
                         state == ChangeState::Applied,
-                        part.field,
+                        part.change.field,
                         reason,
                         digest
                     ])?;
@@ -197,7 +199,7 @@ impl<'a> PayloadArchive<'a> {
                         account,
                         state.state(),
                         state == ChangeState::Applied,
-                        part.field,
+                        part.change.field,
                         reason,
                         digest,
                         post,
@@ -233,28 +235,32 @@ impl<'a> PayloadArchive<'a> {
     }
 
     fn heard_at(&self) -> jiff::Timestamp {
-        self.post.again.map_or(self.post.now, |again| again.heard_at)
+        self.post.archived.map_or(self.post.now, |again| again.received_at)
     }
 
-    fn bytes(&self, part: &RoutedPart) -> Option<&[u8]> {
-        let (start, length) = (payloads::to_usize(part.span.0), payloads::to_usize(part.span.1));
+    fn bytes(&self, part: &RoutedChange) -> Option<&[u8]> {
+        let (start, length) =
+            (payloads::to_usize(part.change.span.0), payloads::to_usize(part.change.span.1));
         self.post.body.get(start..start.checked_add(length)?)
     }
 
     /// Whether this is what was left of a part about an erased person, in a post that is taken once more.
-    pub(crate) fn is_erased(&self, part: &RoutedPart) -> bool {
-        self.post.again.is_some() && self.bytes(part) == Some(b"{}")
+    pub(crate) fn is_erased(&self, part: &RoutedChange) -> bool {
+        self.post.archived.is_some() && self.bytes(part) == Some(b"{}")
     }
 
     /// What a part is known by.
-    fn digest(&self, part: &RoutedPart) -> [u8; 32] {
-        let time = part.time.map(micros).or_else(|| {
+    fn digest(&self, part: &RoutedChange) -> [u8; 32] {
+        let time = part.change.time.map(micros).or_else(|| {
             // An account's error says neither when it was nor which: the same one within an hour is the same news.
-            let is_error = matches!(&part.update, WebhookUpdate::Account(_)) && part.time.is_none();
+            let is_error =
+                matches!(&part.change.update, WebhookUpdate::Account(_)) && part.change.time.is_none();
             is_error.then(|| micros(self.heard_at()) / 3_600_000_000)
         });
         let mut digest = Sha256::new();
-        for named in [Some(&part.field), part.waba_id.as_ref(), part.phone_number_id.as_ref()] {
+        for named in
+            [Some(&part.change.field), part.change.waba_id.as_ref(), part.change.phone_number_id.as_ref()]
+        {
             digest.update(named.map_or(&[][..], |named| named.as_bytes()));
             digest.update([0]);
         }
@@ -264,9 +270,9 @@ impl<'a> PayloadArchive<'a> {
     }
 
     /// Notes a part about an erased person.
-    pub(crate) fn drop_part(&mut self, part: &RoutedPart, workspace: WorkspaceId) {
+    pub(crate) fn drop_part(&mut self, part: &RoutedChange, workspace: WorkspaceId) {
         let of = |person: &WhatsAppUser| [person.wa_id.clone(), person.user_id.clone()];
-        let marks = match &part.update {
+        let marks = match &part.change.update {
             WebhookUpdate::Status(report) => [report.recipient.clone(), report.user_id.clone()],
             WebhookUpdate::Message(message) => of(&message.from),
             WebhookUpdate::MessageEcho(echo) => of(&echo.to),
@@ -278,7 +284,7 @@ impl<'a> PayloadArchive<'a> {
             | WebhookUpdate::Other => [None, None],
         };
         let marks = marks.into_iter().flatten().collect();
-        self.erased.push(ErasedChange { workspace, span: part.span, marks });
+        self.erased.push(ErasedChange { workspace, span: part.change.span, marks });
     }
 
     /// Blanks what is about erased people, should the post have been written for the sake of its other parts.
@@ -305,7 +311,7 @@ impl<'a> PayloadArchive<'a> {
 
     /// After a post was taken once more: what it held of parts that are understood by now is forgotten.
     pub(crate) fn forget_understood(&self) -> SqlResult<()> {
-        let Some(again) = self.post.again else { return Ok(()) };
+        let Some(again) = self.post.archived else { return Ok(()) };
         let mut statement = self.connection.prepare_cached(
             "select seq, payload_start from webhook_changes
              where payload_seq = ?1 and state in ('unrouted', 'undecodable')",
@@ -326,8 +332,11 @@ impl<'a> PayloadArchive<'a> {
 }
 
 /// Some of the kept posts, in the order in which they came.
-pub(crate) fn list_payloads(connection: &Connection, wanted: &KeptPosts) -> SqlResult<Vec<KeptPost>> {
-    let state = wanted.with.map(engine::ports::PartState::as_str);
+pub(crate) fn list_payloads(
+    connection: &Connection,
+    wanted: &ArchiveQuery,
+) -> SqlResult<Vec<ArchivedPayload>> {
+    let state = wanted.state.map(engine::ports::UnappliedState::as_str);
     let mut statement = connection.prepare_cached(
         "select seq, received_at, body, signature, signer_ids from webhook_payloads
          where seq > ?1 and received_at >= ?2 and signature is not null
@@ -339,16 +348,16 @@ pub(crate) fn list_payloads(connection: &Connection, wanted: &KeptPosts) -> SqlR
     let mut posts = Vec::new();
     while let Some(row) = rows.next()? {
         let mut cells = Cells::new("webhook_payloads", row);
-        let again = Again { seq: cells.get()?, heard_at: cells.at()? };
+        let entry = ArchiveEntry { seq: cells.get()?, received_at: cells.at()? };
         let body: Vec<u8> = cells.get()?;
         let signature: Vec<u8> = cells.get()?;
         let signers: Vec<u8> = cells.get()?;
         let (signers, _) = signers.as_chunks::<16>();
-        let proof = Proof {
-            signature: Some(Bytes::from(signature)),
+        let signature = PayloadSignature {
+            header: Some(Bytes::from(signature)),
             signers: signers.iter().map(|id| AccountId::from_bytes(*id)).collect(),
         };
-        posts.push(KeptPost { again, body: Bytes::from(body), proof });
+        posts.push(ArchivedPayload { entry, body: Bytes::from(body), signature });
     }
     Ok(posts)
 }

@@ -43,7 +43,7 @@ async fn the_same_message_twice_is_one_message() {
     let app = TestStore::new().await;
     app.inbound(app.text_from(CUSTOMER, "wamid.1")).await;
     let again = app.inbound(app.text_from(CUSTOMER, "wamid.1")).await;
-    assert_eq!((again.applied, again.repeated), (0, 1));
+    assert_eq!((again.applied, again.duplicates), (0, 1));
     let found = app.store.messages(app.workspace, &MessageFilter::default(), page(10)).await.unwrap();
     assert_eq!(found.total, 1);
 }

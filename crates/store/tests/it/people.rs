@@ -14,9 +14,9 @@ use domain::messages::outcome::AcceptedMessage;
 use domain::messages::status::MessageStatus;
 use domain::webhooks_in::update::WebhookUpdate;
 use engine::ports::{
-    ContactEnd, ContactFilter, ContactPut, ContactTarget, Contacts, ErasureStep, EventFilter, EventStart,
-    Failure, Hooks, KeptAnswer, MessageFilter, MessageKey, Messages, NewIdempotencyKey, Recipient, Route,
-    RoutedPart, Settled, Settlement, Work,
+    ChangeRoute, ContactEnd, ContactFilter, ContactPut, ContactTarget, Contacts, ErasureStep, EventFilter,
+    EventStart, Failure, Hooks, KeptAnswer, MessageFilter, MessageKey, Messages, NewIdempotencyKey,
+    Recipient, RoutedChange, Settled, Settlement, Work,
 };
 use jiff::Timestamp;
 
@@ -144,8 +144,8 @@ async fn a_word_and_its_opposite_in_one_post_end_as_they_were_said() {
     let app = TestStore::new().await;
     let later = app.now();
     app.advance(60);
-    let said = |wamid: &str, at, wish| RoutedPart {
-        wish: Some(wish),
+    let said = |wamid: &str, at, wish| RoutedChange {
+        opt_out_signal: Some(wish),
         ..app.part(WebhookUpdate::Message(InboundMessage { at, ..app.text_from(CUSTOMER, wamid) }), (0, 4))
     };
     let start_then_stop =
@@ -208,7 +208,7 @@ async fn a_person_of_many_messages_is_erased_in_steps_and_reports_meanwhile_are_
         async move { app.post(&body, vec![part]).await }
     };
     let effect = report(MessageStatus::Read).await;
-    assert_eq!((effect.applied, effect.repeated), (0, 1));
+    assert_eq!((effect.applied, effect.duplicates), (0, 1));
     while app.store.erase_step(50, app.now()).await.unwrap() == ErasureStep::More {}
     assert!(app.store.erase_traces().await.unwrap());
     assert_eq!(app.store.erase_step(50, app.now()).await.unwrap(), ErasureStep::Idle);
@@ -220,7 +220,7 @@ async fn a_person_of_many_messages_is_erased_in_steps_and_reports_meanwhile_are_
     assert_eq!(app.status(first.unwrap()).await, MessageStatus::Sent);
     // Nor does one that comes when all is done.
     let again = report(MessageStatus::Played).await;
-    assert_eq!((again.applied, again.early), (0, 0));
+    assert_eq!((again.applied, again.pending_statuses), (0, 0));
     assert_eq!(places(&app, &last), 0);
 }
 
@@ -262,8 +262,8 @@ async fn posts_keep_what_is_another_persons_or_another_workspaces() {
     let elsewhere = app.add_workspace("elsewhere", "5550001112223");
     let span =
         |part: &str| (u32::try_from(body.find(part).unwrap()).unwrap(), u32::try_from(part.len()).unwrap());
-    let routed = |workspace: WorkspaceId, account: AccountId, wamid: &str, from: &str, span| RoutedPart {
-        route: Some(Route { workspace, waba_id: "1".to_owned(), account: Some(account) }),
+    let routed = |workspace: WorkspaceId, account: AccountId, wamid: &str, from: &str, span| RoutedChange {
+        route: Some(ChangeRoute { workspace, waba_id: "1".to_owned(), account: Some(account) }),
         ..app.part(WebhookUpdate::Message(app.text_from(from, wamid)), span)
     };
     let parts = vec![

@@ -184,7 +184,7 @@ async fn the_audit_log_and_kept_parts_go_by_their_age() {
 
     for n in 0..3 {
         let mut part = app.part(domain::webhooks_in::update::WebhookUpdate::Other, (0, 5));
-        "flows".clone_into(&mut part.field);
+        "flows".clone_into(&mut part.change.field);
         app.post(&format!("{n} other"), vec![part]).await;
         app.advance(20 * DAY);
     }

@@ -20,9 +20,10 @@ use domain::messages::status_report::{AttemptReference, StatusReport};
 use domain::webhooks_in::update::WebhookUpdate;
 use engine::metrics::Metrics;
 use engine::ports::{
-    AccountRecord, Accounts, Admission, Chance, Claim, ClaimRequest, ClaimToken, Claimed, Clock, FreshIds,
-    Ingested, MessageKey, MessageStory, Messages, NewAccount, NewMessage, OnUnknown, PageRequest, PageStart,
-    Plan, Post, Proof, Recipient, Route, RoutedPart, Settlement, Work,
+    AccountRecord, Accounts, Admission, Chance, ChangeRoute, Claim, ClaimRequest, ClaimToken, Claimed, Clock,
+    IngestSummary, MessageKey, MessageStory, Messages, NewAccount, NewMessage, OnUnknown, PageRequest,
+    PageStart, PayloadSignature, Plan, PreallocatedIds, Recipient, RoutedChange, Settlement, WebhookChange,
+    WebhookPayload, Work,
 };
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretSlice;
@@ -285,22 +286,24 @@ impl TestStore {
     }
 
     /// One part of a POST that concerns the account.
-    pub(crate) fn part(&self, update: WebhookUpdate, span: (u32, u32)) -> RoutedPart {
-        RoutedPart {
-            route: Some(Route {
+    pub(crate) fn part(&self, update: WebhookUpdate, span: (u32, u32)) -> RoutedChange {
+        RoutedChange {
+            route: Some(ChangeRoute {
                 workspace: self.workspace,
                 waba_id: "210987650001234".to_owned(),
                 account: Some(self.account),
             }),
-            update,
-            span,
-            field: "messages".to_owned(),
-            waba_id: Some("210987650001234".to_owned()),
-            phone_number_id: None,
-            time: None,
-            undecodable: None,
-            wish: None,
-            ids: FreshIds {
+            change: WebhookChange {
+                update,
+                span,
+                field: "messages".to_owned(),
+                waba_id: Some("210987650001234".to_owned()),
+                phone_number_id: None,
+                time: None,
+                undecodable: None,
+            },
+            opt_out_signal: None,
+            ids: PreallocatedIds {
                 message: self.id(MessageId::from_parts),
                 contact: self.id(ContactId::from_parts),
                 media: self.id(MediaId::from_parts),
@@ -308,21 +311,27 @@ impl TestStore {
         }
     }
 
-    pub(crate) async fn post(&self, body: &str, parts: Vec<RoutedPart>) -> Ingested {
+    pub(crate) async fn post(&self, body: &str, changes: Vec<RoutedChange>) -> IngestSummary {
         let body = Bytes::copy_from_slice(body.as_bytes());
-        let post = Post { body, parts, proof: Proof::default(), again: None, now: self.now() };
+        let post = WebhookPayload {
+            body,
+            changes,
+            signature: PayloadSignature::default(),
+            archived: None,
+            now: self.now(),
+        };
         self.store.ingest(post).await.unwrap()
     }
 
     /// The customer writes.
-    pub(crate) async fn inbound(&self, message: InboundMessage) -> Ingested {
+    pub(crate) async fn inbound(&self, message: InboundMessage) -> IngestSummary {
         let body = format!("inbound {}", message.wamid);
         let part = self.part(WebhookUpdate::Message(message), (0, 7));
         self.post(&body, vec![part]).await
     }
 
     /// Meta reports.
-    pub(crate) async fn report(&self, report: StatusReport) -> Ingested {
+    pub(crate) async fn report(&self, report: StatusReport) -> IngestSummary {
         let body = format!("report {} {}", report.wamid, report.status);
         let part = self.part(WebhookUpdate::Status(report), (0, 6));
         self.post(&body, vec![part]).await
