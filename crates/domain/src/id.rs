@@ -9,7 +9,7 @@ use uuid::Uuid;
 /// A text that is not an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an id (a UUID such as 018f2f3e-0c1d-7a3b-9c55-0242ac120002)")]
-pub struct NotAnId;
+pub struct ParseIdError;
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
@@ -47,14 +47,14 @@ macro_rules! ids {
         }
 
         impl FromStr for $name {
-            type Err = NotAnId;
+            type Err = ParseIdError;
 
-            fn from_str(text: &str) -> Result<Self, NotAnId> {
+            fn from_str(text: &str) -> Result<Self, ParseIdError> {
                 // Only the hyphenated form: one id has one spelling.
                 if text.len() != 36 {
-                    return Err(NotAnId);
+                    return Err(ParseIdError);
                 }
-                Uuid::try_parse(text).map(Self).map_err(|_| NotAnId)
+                Uuid::try_parse(text).map(Self).map_err(|_| ParseIdError)
             }
         }
     )*};
@@ -72,7 +72,7 @@ ids! {
     /// Somebody who logs in.
     UserId;
     /// An entry of the audit log.
-    ActId;
+    AuditEntryId;
     /// A person.
     ContactId;
     /// A message, in or out; also the reference that Meta echoes in its statuses.
@@ -187,9 +187,9 @@ mod tests {
     #[test]
     fn other_spellings_of_an_id_are_refused() {
         let id = MessageId::from_parts(1_000, &[1; 10]).to_string();
-        assert_eq!(id.replace('-', "").parse::<MessageId>(), Err(NotAnId));
-        assert_eq!(format!("{{{id}}}").parse::<MessageId>(), Err(NotAnId));
-        assert_eq!("".parse::<MessageId>(), Err(NotAnId));
+        assert_eq!(id.replace('-', "").parse::<MessageId>(), Err(ParseIdError));
+        assert_eq!(format!("{{{id}}}").parse::<MessageId>(), Err(ParseIdError));
+        assert_eq!("".parse::<MessageId>(), Err(ParseIdError));
     }
 
     fn workspace(byte: u8) -> WorkspaceId {

@@ -29,7 +29,7 @@ pub struct MetaError {
 
 /// What a refusal asks of us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
+pub enum MetaErrorClass {
     /// Meta had a bad moment and did not take the message: the same call may succeed soon.
     Retry,
     /// The number, the app or the business sends too fast.
@@ -52,19 +52,24 @@ pub enum Class {
 
 /// One line of [`TABLE`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct MetaErrorEntry {
     /// Meta's code.
     pub code: i64,
     /// What Meta calls it.
     pub title: &'static str,
     /// What it asks of us.
-    pub class: Class,
+    pub class: MetaErrorClass,
     /// What it asks of the caller.
     pub advice: &'static str,
 }
 
-const fn entry(code: i64, title: &'static str, class: Class, advice: &'static str) -> Entry {
-    Entry { code, title, class, advice }
+const fn entry(
+    code: i64,
+    title: &'static str,
+    class: MetaErrorClass,
+    advice: &'static str,
+) -> MetaErrorEntry {
+    MetaErrorEntry { code, title, class, advice }
 }
 
 const NEW_TOKEN: &str = "Give the account a new access token.";
@@ -77,300 +82,330 @@ const NEW_MESSAGE: &str = "Nothing to mend: this person does not get this messag
 const TEMPLATE_FIX: &str = "Compare the parameters with the template's definition.";
 
 /// Every code of the reference, section B.2.
-pub const TABLE: &[Entry] = &[
+pub const TABLE: &[MetaErrorEntry] = &[
     // Authorisation and Graph.
-    entry(0, "AuthException", Class::HoldAccount, NEW_TOKEN),
-    entry(1, "API Unknown", Class::Retry, LATER),
-    entry(2, "API Service", Class::Retry, LATER),
-    entry(3, "API Method", Class::Permanent, PERMISSION),
-    entry(4, "API Too Many Calls", Class::SlowNumber, SLOWER),
-    entry(10, "Permission Denied", Class::Permanent, PERMISSION),
-    entry(17, "User request limit", Class::SlowNumber, SLOWER),
+    entry(0, "AuthException", MetaErrorClass::HoldAccount, NEW_TOKEN),
+    entry(1, "API Unknown", MetaErrorClass::Retry, LATER),
+    entry(2, "API Service", MetaErrorClass::Retry, LATER),
+    entry(3, "API Method", MetaErrorClass::Permanent, PERMISSION),
+    entry(4, "API Too Many Calls", MetaErrorClass::SlowNumber, SLOWER),
+    entry(10, "Permission Denied", MetaErrorClass::Permanent, PERMISSION),
+    entry(17, "User request limit", MetaErrorClass::SlowNumber, SLOWER),
     entry(
         33,
         "Parameter value is not valid",
-        Class::Permanent,
+        MetaErrorClass::Permanent,
         "Check the account's phone_number_id: Meta does not know this number.",
     ),
-    entry(100, "Invalid parameter", Class::Permanent, SEE_DETAILS),
-    entry(102, "Session expired", Class::HoldAccount, NEW_TOKEN),
-    entry(104, "Access token required", Class::HoldAccount, NEW_TOKEN),
-    entry(190, "Access token expired or invalid", Class::HoldAccount, NEW_TOKEN),
-    entry(200, "API Permission", Class::Permanent, PERMISSION),
+    entry(100, "Invalid parameter", MetaErrorClass::Permanent, SEE_DETAILS),
+    entry(102, "Session expired", MetaErrorClass::HoldAccount, NEW_TOKEN),
+    entry(104, "Access token required", MetaErrorClass::HoldAccount, NEW_TOKEN),
+    entry(190, "Access token expired or invalid", MetaErrorClass::HoldAccount, NEW_TOKEN),
+    entry(200, "API Permission", MetaErrorClass::Permanent, PERMISSION),
     entry(
         368,
         "Temporarily blocked for policy violations",
-        Class::HoldAccount,
+        MetaErrorClass::HoldAccount,
         "See Meta's Business Support Home for the restriction and its end.",
     ),
-    entry(613, "Calls limit", Class::SlowNumber, SLOWER),
+    entry(613, "Calls limit", MetaErrorClass::SlowNumber, SLOWER),
     entry(
         803,
         "Some aliases do not exist",
-        Class::Permanent,
+        MetaErrorClass::Permanent,
         "Check the account's phone_number_id: Meta does not know this number.",
     ),
-    entry(80007, "Rate limit issues", Class::SlowNumber, SLOWER),
+    entry(80007, "Rate limit issues", MetaErrorClass::SlowNumber, SLOWER),
     // Integrity, eligibility, the person's choice.
     entry(
         130403,
         "Business blocked the user",
-        Class::Permanent,
+        MetaErrorClass::Permanent,
         "Unblock the person first, if the message is wanted.",
     ),
-    entry(130472, "User's number is part of an experiment", Class::Permanent, NEW_MESSAGE),
+    entry(130472, "User's number is part of an experiment", MetaErrorClass::Permanent, NEW_MESSAGE),
     entry(
         130497,
         "Business restricted from messaging users in this country",
-        Class::Permanent,
+        MetaErrorClass::Permanent,
         "Meta lets this business send nothing to this country.",
     ),
-    entry(131005, "Access denied", Class::Permanent, PERMISSION),
+    entry(131005, "Access denied", MetaErrorClass::Permanent, PERMISSION),
     entry(
         131021,
         "Recipient cannot be sender",
-        Class::Permanent,
+        MetaErrorClass::Permanent,
         "The recipient is the account's own number: send to another.",
     ),
     entry(
         131026,
         "Message undeliverable",
-        Class::Permanent,
+        MetaErrorClass::Permanent,
         "The person may not be on WhatsApp, may have an old version or may have blocked the business: ask on another way.",
     ),
     entry(
         131030,
         "Recipient not in allowed list",
-        Class::Permanent,
+        MetaErrorClass::Permanent,
         "A test number of Meta's sends only to the numbers registered for it: add this one in the app dashboard.",
     ),
     entry(
         131031,
         "Account has been locked",
-        Class::HoldAccount,
+        MetaErrorClass::HoldAccount,
         "See Meta's Business Support Home: the account is locked, or the PIN is wrong.",
     ),
     entry(
         131036,
         "Not possible without storage",
-        Class::Permanent,
+        MetaErrorClass::Permanent,
         "Meta does not offer this feature for a number without storage.",
     ),
     entry(
         131037,
         "Display name approval needed",
-        Class::Permanent,
+        MetaErrorClass::Permanent,
         "Get the number's display name approved by Meta.",
     ),
     entry(
         131042,
         "Business eligibility payment issue",
-        Class::Permanent,
+        MetaErrorClass::Permanent,
         "Set up or mend the payment method of the WhatsApp Business Account.",
     ),
     entry(
         131044,
         "Payment issue for calling",
-        Class::Permanent,
+        MetaErrorClass::Permanent,
         "Set up or mend the payment method of the WhatsApp Business Account.",
     ),
     entry(
         131045,
         "Incorrect certificate",
-        Class::Permanent,
+        MetaErrorClass::Permanent,
         "Register the phone number with Meta before sending.",
     ),
     entry(
         131047,
         "Re-engagement message",
-        Class::WindowClosed,
+        MetaErrorClass::WindowClosed,
         "Send a template: the 24-hour window is closed.",
     ),
     entry(
         131048,
         "Spam rate limit hit",
-        Class::Permanent,
+        MetaErrorClass::Permanent,
         "Too many people blocked or reported this number: stop campaigns and see its quality in WhatsApp Manager.",
     ),
     entry(
         131049,
         "Not delivered to maintain healthy ecosystem engagement",
-        Class::Rest,
+        MetaErrorClass::Rest,
         "This person gets too much marketing: wait at least 24 hours.",
     ),
     entry(
         131050,
         "User stopped marketing messages",
-        Class::Suppress,
+        MetaErrorClass::Suppress,
         "This person has stopped marketing messages of this business.",
     ),
     entry(
         131055,
         "Method not allowed",
-        Class::Permanent,
+        MetaErrorClass::Permanent,
         "Only marketing templates go through the Marketing Messages API.",
     ),
     entry(
         131062,
         "Authentication messages need a phone number",
-        Class::Permanent,
+        MetaErrorClass::Permanent,
         "Send this template to a phone number instead of a user id.",
     ),
     entry(
         131063,
         "Marketing disabled on Cloud API",
-        Class::Permanent,
+        MetaErrorClass::Permanent,
         "Marketing templates of this WhatsApp Business Account go through the Marketing Messages API only.",
     ),
     entry(
         131064,
         "Messaging limit due to classification violations",
-        Class::Permanent,
+        MetaErrorClass::Permanent,
         "Meta limits this business for wrongly classified templates: see WhatsApp Manager.",
     ),
     entry(
         134011,
         "WhatsApp Payments terms not accepted",
-        Class::Permanent,
+        MetaErrorClass::Permanent,
         "Accept the terms of WhatsApp Payments in WhatsApp Manager.",
     ),
     entry(
         134100,
         "Only marketing messages",
-        Class::Permanent,
+        MetaErrorClass::Permanent,
         "Only marketing templates go through the Marketing Messages API.",
     ),
-    entry(134101, "Template syncing", Class::Permanent, "Send it again in ten minutes."),
+    entry(134101, "Template syncing", MetaErrorClass::Permanent, "Send it again in ten minutes."),
     entry(
         134102,
         "Template unavailable",
-        Class::Permanent,
+        MetaErrorClass::Permanent,
         "This template cannot be sent through the Marketing Messages API.",
     ),
     entry(
         137000,
         "Recipient identity key hash mismatch",
-        Class::Permanent,
+        MetaErrorClass::Permanent,
         "The person's identity has changed: verify it before sending again.",
     ),
     // Throughput.
-    entry(130429, "Rate limit hit", Class::SlowNumber, SLOWER),
+    entry(130429, "Rate limit hit", MetaErrorClass::SlowNumber, SLOWER),
     entry(
         131056,
         "Pair rate limit hit",
-        Class::SlowPair,
+        MetaErrorClass::SlowPair,
         "Too many messages from this number to this person: wait before the next.",
     ),
-    entry(131057, "Account in maintenance mode", Class::SlowNumber, LATER),
+    entry(131057, "Account in maintenance mode", MetaErrorClass::SlowNumber, LATER),
     entry(
         133016,
         "Register or deregister limit",
-        Class::Permanent,
+        MetaErrorClass::Permanent,
         "Wait 72 hours before registering again.",
     ),
-    entry(2_494_100, "Maintenance mode", Class::Retry, LATER),
+    entry(2_494_100, "Maintenance mode", MetaErrorClass::Retry, LATER),
     // Content.
-    entry(131000, "Something went wrong", Class::Retry, LATER),
-    entry(131008, "Required parameter is missing", Class::Permanent, SEE_DETAILS),
-    entry(131009, "Parameter value is not valid", Class::Permanent, SEE_DETAILS),
-    entry(131016, "Service unavailable", Class::Retry, LATER),
-    entry(131051, "Unsupported message type", Class::Permanent, "Meta does not know this type of message."),
+    entry(131000, "Something went wrong", MetaErrorClass::Retry, LATER),
+    entry(131008, "Required parameter is missing", MetaErrorClass::Permanent, SEE_DETAILS),
+    entry(131009, "Parameter value is not valid", MetaErrorClass::Permanent, SEE_DETAILS),
+    entry(131016, "Service unavailable", MetaErrorClass::Retry, LATER),
+    entry(
+        131051,
+        "Unsupported message type",
+        MetaErrorClass::Permanent,
+        "Meta does not know this type of message.",
+    ),
     entry(
         131052,
         "Media download error",
-        Class::Permanent,
+        MetaErrorClass::Permanent,
         "Upload the media again or check that its link can be reached.",
     ),
     entry(
         131053,
         "Media upload error",
-        Class::Permanent,
+        MetaErrorClass::Permanent,
         "Check the media: link reachable, type and size as Meta allows, valid certificate.",
     ),
-    entry(131059, "Invalid paging cursor", Class::Retry, LATER),
-    entry(135000, "Generic user error", Class::Permanent, SEE_DETAILS),
+    entry(131059, "Invalid paging cursor", MetaErrorClass::Retry, LATER),
+    entry(135000, "Generic user error", MetaErrorClass::Permanent, SEE_DETAILS),
     entry(
         1026,
         "Receiver incapable",
-        Class::Permanent,
+        MetaErrorClass::Permanent,
         "The person's WhatsApp cannot show this kind of message.",
     ),
     entry(
         2046,
         "Invalid order status transition",
-        Class::Permanent,
+        MetaErrorClass::Permanent,
         "The order cannot go to this status from where it is.",
     ),
-    entry(2047, "Order cannot be canceled", Class::Permanent, "The order is paid or its payment is pending."),
+    entry(
+        2047,
+        "Order cannot be canceled",
+        MetaErrorClass::Permanent,
+        "The order is paid or its payment is pending.",
+    ),
     // Templates.
-    entry(132000, "Template parameter count mismatch", Class::Permanent, TEMPLATE_FIX),
+    entry(132000, "Template parameter count mismatch", MetaErrorClass::Permanent, TEMPLATE_FIX),
     entry(
         132001,
         "Template does not exist",
-        Class::Permanent,
+        MetaErrorClass::Permanent,
         "Check name and language, and that Meta has approved the template; then sync the templates.",
     ),
-    entry(132005, "Template hydrated text too long", Class::Permanent, "Shorten the parameters."),
-    entry(132007, "Template format character policy violated", Class::Permanent, TEMPLATE_FIX),
-    entry(132008, "Template parameter value issue", Class::Permanent, TEMPLATE_FIX),
-    entry(132012, "Template parameter format mismatch", Class::Permanent, TEMPLATE_FIX),
+    entry(132005, "Template hydrated text too long", MetaErrorClass::Permanent, "Shorten the parameters."),
+    entry(132007, "Template format character policy violated", MetaErrorClass::Permanent, TEMPLATE_FIX),
+    entry(132008, "Template parameter value issue", MetaErrorClass::Permanent, TEMPLATE_FIX),
+    entry(132012, "Template parameter format mismatch", MetaErrorClass::Permanent, TEMPLATE_FIX),
     entry(
         132015,
         "Template is paused",
-        Class::PauseTemplate,
+        MetaErrorClass::PauseTemplate,
         "Meta has paused the template for its quality; it comes back after 3 or 6 hours.",
     ),
     entry(
         132016,
         "Template is disabled",
-        Class::PauseTemplate,
+        MetaErrorClass::PauseTemplate,
         "Meta has disabled the template for its quality: make a new one.",
     ),
-    entry(132018, "Template parameter value not valid", Class::Permanent, TEMPLATE_FIX),
-    entry(132068, "Flow is blocked", Class::Permanent, "Mend the flow in WhatsApp Manager."),
-    entry(132069, "Flow is throttled", Class::Permanent, "Wait an hour: the flow has sent its ten messages."),
-    entry(139000, "Flow blocked by integrity", Class::Permanent, "Mend the flow in WhatsApp Manager."),
+    entry(132018, "Template parameter value not valid", MetaErrorClass::Permanent, TEMPLATE_FIX),
+    entry(132068, "Flow is blocked", MetaErrorClass::Permanent, "Mend the flow in WhatsApp Manager."),
+    entry(
+        132069,
+        "Flow is throttled",
+        MetaErrorClass::Permanent,
+        "Wait an hour: the flow has sent its ten messages.",
+    ),
+    entry(
+        139000,
+        "Flow blocked by integrity",
+        MetaErrorClass::Permanent,
+        "Mend the flow in WhatsApp Manager.",
+    ),
     // Registration.
     entry(
         133000,
         "Incomplete deregistration",
-        Class::Permanent,
+        MetaErrorClass::Permanent,
         "Deregister the number again, then register it.",
     ),
-    entry(133004, "Server temporarily unavailable", Class::Retry, LATER),
-    entry(133005, "Two-step verification PIN mismatch", Class::Permanent, "Use the number's own PIN."),
+    entry(133004, "Server temporarily unavailable", MetaErrorClass::Retry, LATER),
+    entry(
+        133005,
+        "Two-step verification PIN mismatch",
+        MetaErrorClass::Permanent,
+        "Use the number's own PIN.",
+    ),
     entry(
         133006,
         "Phone number must be verified first",
-        Class::Permanent,
+        MetaErrorClass::Permanent,
         "Verify the number before registering it.",
     ),
-    entry(133008, "Too many PIN guesses", Class::Permanent, "Wait as long as the details say."),
-    entry(133009, "PIN guessed too fast", Class::Permanent, "Wait as long as the details say."),
-    entry(133010, "Phone number not registered", Class::HoldAccount, "Register the number with Meta."),
-    entry(133015, "Phone number recently deleted", Class::Permanent, "Wait five minutes."),
-    entry(136024, "Code refused", Class::Permanent, "Wait before asking for another code."),
+    entry(133008, "Too many PIN guesses", MetaErrorClass::Permanent, "Wait as long as the details say."),
+    entry(133009, "PIN guessed too fast", MetaErrorClass::Permanent, "Wait as long as the details say."),
+    entry(
+        133010,
+        "Phone number not registered",
+        MetaErrorClass::HoldAccount,
+        "Register the number with Meta.",
+    ),
+    entry(133015, "Phone number recently deleted", MetaErrorClass::Permanent, "Wait five minutes."),
+    entry(136024, "Code refused", MetaErrorClass::Permanent, "Wait before asking for another code."),
 ];
 
-/// What is known of a code. A code that is not in the reference is [`Class::Permanent`]; 200 to 299 are one family.
-pub fn lookup(code: i64) -> Entry {
+/// What is known of a code. A code that is not in the reference is [`MetaErrorClass::Permanent`]; 200 to 299 are one family.
+pub fn lookup(code: i64) -> MetaErrorEntry {
     let code = if (200..=299).contains(&code) { 200 } else { code };
-    TABLE.iter().find(|entry| entry.code == code).copied().unwrap_or(Entry {
+    TABLE.iter().find(|entry| entry.code == code).copied().unwrap_or(MetaErrorEntry {
         code,
         title: "Unknown error",
-        class: Class::Permanent,
+        class: MetaErrorClass::Permanent,
         advice: SEE_DETAILS,
     })
 }
 
 impl MetaError {
     /// What is known of its code.
-    pub fn entry(&self) -> Entry {
+    pub fn entry(&self) -> MetaErrorEntry {
         lookup(self.code)
     }
 
     /// What it asks of us.
-    pub fn class(&self) -> Class {
+    pub fn class(&self) -> MetaErrorClass {
         self.entry().class
     }
 
@@ -405,7 +440,7 @@ mod tests {
 
     #[test]
     fn a_code_that_nobody_knows_is_final() {
-        assert_eq!(lookup(999_999).class, Class::Permanent);
+        assert_eq!(lookup(999_999).class, MetaErrorClass::Permanent);
     }
 
     #[test]

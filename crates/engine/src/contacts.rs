@@ -3,7 +3,7 @@
 //! A contact belongs to its workspace, not to an account. So a key that may use some of the accounts only sees the people
 //! that it has a message with; one that is bound to them by its maker changes nobody.
 
-use domain::access::audit::{Act, Action, Subject, SubjectKind};
+use domain::access::audit::{AuditAction, AuditEntry, AuditTarget, AuditTargetKind};
 use domain::contacts::contact::ContactChange;
 use domain::contacts::opt_out::OptOutReason;
 use domain::id::{AccountId, ContactId, WorkspaceId};
@@ -97,15 +97,15 @@ pub enum Batch {
 
 impl Batch {
     /// What the audit log says of it; of one, the store knows whom it was about, and whether the person was new.
-    fn act(self, deps: &Deps, by: &By, workspace: WorkspaceId) -> Option<Act> {
+    fn act(self, deps: &Deps, by: &By, workspace: WorkspaceId) -> Option<AuditEntry> {
         let (action, kind) = match self {
-            Self::One => (Action::ContactChanged, SubjectKind::Contact),
-            Self::List => (Action::ContactsPut, SubjectKind::Workspace),
-            Self::Table => (Action::ContactsImported, SubjectKind::Workspace),
+            Self::One => (AuditAction::ContactChanged, AuditTargetKind::Contact),
+            Self::List => (AuditAction::ContactsPut, AuditTargetKind::Workspace),
+            Self::Table => (AuditAction::ContactsImported, AuditTargetKind::Workspace),
             Self::Rehearsal => return None,
         };
         let id = workspace.to_string();
-        Some(by.act(deps, workspace, action, Subject { kind, id, name: None }))
+        Some(by.act(deps, workspace, action, AuditTarget { kind, id, name: None }))
     }
 }
 
@@ -137,8 +137,8 @@ pub async fn erase(
     workspace: WorkspaceId,
     contact: ContactId,
 ) -> Result<bool, StoreError> {
-    let subject = Subject { kind: SubjectKind::Contact, id: contact.to_string(), name: None };
-    let act = by.act(deps, workspace, Action::ContactErased, subject);
+    let subject = AuditTarget { kind: AuditTargetKind::Contact, id: contact.to_string(), name: None };
+    let act = by.act(deps, workspace, AuditAction::ContactErased, subject);
     let is_erased = deps.contacts.contact_erase(contact, act).await?;
     if is_erased {
         deps.media.sweep_hint.notify_one();

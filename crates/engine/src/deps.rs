@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use domain::access::rate_limiter::Limits;
-use domain::access::user::SessionSpan;
+use domain::access::rate_limiter::RateLimits;
+use domain::access::user::SessionLifetime;
 use domain::accounts::account::Account;
-use domain::contacts::opt_out::OptOutWords;
+use domain::contacts::opt_out::OptOutKeywords;
 use domain::id::{AccountId, WorkerId};
-use domain::messages::pacing::Paces;
+use domain::messages::pacing::Pacers;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -34,7 +34,7 @@ use crate::webhooks_out::deliver::{HookSettings, Posts};
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The limits of a key that names none.
-    pub limits: Limits,
+    pub limits: RateLimits,
     /// Messages that each account may hand to Meta in any second.
     pub throughput: u32,
     /// Whether Meta's pair rule is kept here (reference D.2).
@@ -44,7 +44,7 @@ pub struct Settings {
     /// How events go out.
     pub hooks: HookSettings,
     /// How long a login lasts.
-    pub sessions: SessionSpan,
+    pub sessions: SessionLifetime,
     /// What may be done with files.
     pub media: MediaSettings,
     /// For how long things are kept.
@@ -52,7 +52,7 @@ pub struct Settings {
     /// Where Meta sends its webhooks.
     pub callback_url: String,
     /// The words that stop marketing, and that take it back.
-    pub opt_out: OptOutWords,
+    pub opt_out: OptOutKeywords,
     /// Whether this is `waypost dev`, which accepts the key that everybody knows.
     pub is_dev: bool,
 }
@@ -203,7 +203,7 @@ impl Deps {
             committed,
             metrics,
             stopping: CancellationToken::new(),
-            pacer: Pacer::new(Paces::new(settings.throughput, settings.has_pair_rule)),
+            pacer: Pacer::new(Pacers::new(settings.throughput, settings.has_pair_rule)),
             settings,
             worker: WorkerId::from_parts(unix_ms, &random),
             directory: DirectoryCache::default(),

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use domain::access::audit::{Act, Action, Subject, SubjectKind};
+use domain::access::audit::{AuditAction, AuditEntry, AuditTarget, AuditTargetKind};
 use domain::id::{TemplateId, WorkspaceId};
 use domain::json::Value;
-use domain::templates::{Draft, Edit, LibraryDraft, NewTemplate, Template, TemplateStatus};
+use domain::templates::{LibraryDraft, NewTemplate, Template, TemplateDraft, TemplateEdit, TemplateStatus};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::accounts::line;
@@ -193,7 +193,7 @@ async fn put(
     deps: &Deps,
     record: &AccountRecord,
     listed: Vec<ListedTemplate>,
-    sync: Option<Act>,
+    sync: Option<AuditEntry>,
 ) -> Result<TemplateCounts, StoreError> {
     let templates = listed.into_iter().map(|listed| (deps.new_id(TemplateId::from_parts), listed)).collect();
     let account = &record.account;
@@ -216,10 +216,13 @@ async fn put(
 pub async fn sync(deps: &Deps, by: &By, record: &AccountRecord) -> Result<TemplateCounts, TemplateError> {
     let listed = list(deps, &line(record), TemplateQuery::default()).await?;
     let account = &record.account;
-    let subject =
-        Subject { kind: SubjectKind::Waba, id: account.waba_id.clone(), name: Some(account.name.clone()) };
+    let subject = AuditTarget {
+        kind: AuditTargetKind::Waba,
+        id: account.waba_id.clone(),
+        name: Some(account.name.clone()),
+    };
     let act = by
-        .act(deps, account.workspace, Action::TemplatesSynced, subject)
+        .act(deps, account.workspace, AuditAction::TemplatesSynced, subject)
         .with("listed", i64::try_from(listed.len()).unwrap_or(i64::MAX));
     let counts = put(deps, record, listed, Some(act)).await?;
     directory::refresh(deps).await?;
@@ -246,7 +249,7 @@ async fn create_own(
     deps: &Deps,
     by: &By,
     record: &AccountRecord,
-    draft: &Draft,
+    draft: &TemplateDraft,
 ) -> Result<Option<StoredTemplate>, TemplateError> {
     let body = json_text(&draft.body())?;
     let submitted = deps.manage.create_template(&line(record), body).await?;
@@ -280,9 +283,10 @@ async fn create_from_library(
         Err(error) => {
             // It was made: the audit log says so, and a sync or the first send brings it.
             let name = format!("{} ({})", draft.name, draft.language);
-            let subject = Subject { kind: SubjectKind::Template, id: submitted.meta_id, name: Some(name) };
+            let subject =
+                AuditTarget { kind: AuditTargetKind::Template, id: submitted.meta_id, name: Some(name) };
             let act = by
-                .act(deps, record.account.workspace, Action::TemplateAdded, subject)
+                .act(deps, record.account.workspace, AuditAction::TemplateAdded, subject)
                 .with(FROM_LIBRARY, draft.library_name.as_str());
             deps.registry.note(act).await?;
             return Err(error.into());
@@ -303,7 +307,7 @@ async fn keep_added(
     // One that was deleted behind our back keeps its id.
     let known = deps.accounts.template(place.0, place.1, &name, &language).await?;
     let id = known.map_or_else(|| deps.new_id(TemplateId::from_parts), |known| known.id);
-    let mut act = by.act(deps, place.0, Action::TemplateAdded, subject(id, &listed.template));
+    let mut act = by.act(deps, place.0, AuditAction::TemplateAdded, subject(id, &listed.template));
     if let Some(library_name) = library_name {
         act = act.with(FROM_LIBRARY, library_name);
     }
@@ -320,7 +324,7 @@ pub async fn edit(
     by: &By,
     record: &AccountRecord,
     before: &StoredTemplate,
-    edit: &Edit,
+    edit: &TemplateEdit,
 ) -> Result<Option<StoredTemplate>, TemplateError> {
     let mut listed = before.listed.clone();
     deps.manage.edit_template(&line(record), &listed.meta_id, json_text(&edit.body())?).await?;
@@ -336,7 +340,7 @@ pub async fn edit(
     listed.rejected_reason = None;
     let (name, language) = (listed.template.name.clone(), listed.template.language.clone());
     let place = (record.account.workspace, before.waba_id.as_str());
-    let act = by.act(deps, place.0, Action::TemplateChanged, subject(before.id, &listed.template));
+    let act = by.act(deps, place.0, AuditAction::TemplateChanged, subject(before.id, &listed.template));
     keep(deps, place, (before.id, listed), act).await?;
     Ok(deps.accounts.template(place.0, place.1, &name, &language).await?)
 }
@@ -358,7 +362,7 @@ pub async fn delete(
     let language = (!is_every_language).then_some(template.language.as_str());
     let workspace = record.account.workspace;
     let act = by
-        .act(deps, workspace, Action::TemplateRemoved, subject(stored.id, template))
+        .act(deps, workspace, AuditAction::TemplateRemoved, subject(stored.id, template))
         .with("all_languages", is_every_language);
     deps.registry.templates_forget(workspace, &stored.waba_id, (&template.name, language), act).await?;
     directory::refresh(deps).await?;
@@ -366,15 +370,15 @@ pub async fn delete(
 }
 
 /// A template, as the audit log names it.
-fn subject(id: TemplateId, template: &Template) -> Subject {
-    Subject::named(SubjectKind::Template, &id, format!("{} ({})", template.name, template.language))
+fn subject(id: TemplateId, template: &Template) -> AuditTarget {
+    AuditTarget::named(AuditTargetKind::Template, &id, format!("{} ({})", template.name, template.language))
 }
 
 async fn keep(
     deps: &Deps,
     (workspace, waba_id): (WorkspaceId, &str),
     template: (TemplateId, ListedTemplate),
-    act: Act,
+    act: AuditEntry,
 ) -> Result<(), StoreError> {
     let put = TemplatesPut {
         workspace,

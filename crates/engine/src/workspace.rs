@@ -1,6 +1,6 @@
 //! Workspaces: tenants that see nothing of each other.
 
-use domain::access::audit::{Action, Subject, SubjectKind};
+use domain::access::audit::{AuditAction, AuditTarget, AuditTargetKind};
 use domain::id::WorkspaceId;
 
 use crate::ports::StoreError;
@@ -12,7 +12,12 @@ use crate::{By, Deps, directory};
 /// `Conflict` when the name is taken.
 pub async fn add(deps: &Deps, by: &By, name: &str) -> Result<WorkspaceId, StoreError> {
     let id = deps.new_id(WorkspaceId::from_parts);
-    let act = by.act(deps, id, Action::WorkspaceAdded, Subject::named(SubjectKind::Workspace, &id, name));
+    let act = by.act(
+        deps,
+        id,
+        AuditAction::WorkspaceAdded,
+        AuditTarget::named(AuditTargetKind::Workspace, &id, name),
+    );
     deps.access.workspace_add(id, name, act).await?;
     directory::refresh(deps).await?;
     Ok(id)

@@ -5,21 +5,19 @@
 //! **Invariant:** this is the one crate that names concrete adapters.
 
 mod api;
-mod chance;
 mod cli;
-mod client;
+mod client_ip;
 mod clock;
 mod config;
 mod docs;
 mod health;
+pub mod http_options;
 mod listen;
-pub mod metrics;
+pub mod meta_webhook;
+pub mod observability;
 pub mod passwords;
-mod redrive;
+mod random;
 pub mod run;
-mod telemetry;
-pub mod traces;
-mod webhook;
 
 pub use cli::main;
-pub use redrive::{Redriven, redrive};
+pub use meta_webhook::{Redriven, redrive};

@@ -15,7 +15,7 @@ const MOST_MESSAGES: usize = 200_000;
 /// The most webhooks that are remembered after they have been acknowledged.
 const MOST_HOOKS: usize = 20_000;
 
-/// What a message has become.
+/// Status of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
@@ -60,7 +60,7 @@ pub(crate) struct Planned {
     pub(crate) code: Option<i64>,
 }
 
-/// What a message costs, as its statuses say.
+/// Pricing of a message, as its statuses report it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Pricing {
     pub(crate) is_billable: bool,
@@ -106,22 +106,22 @@ pub(crate) struct Inbound {
 /// The windows between one number and one person.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Window {
-    /// When the customer last wrote or called.
+    /// Time of the customer's last message or call.
     pub(crate) last_inbound_at: Option<i64>,
-    /// When the customer last came through an ad and has not been answered yet.
+    /// Time at which the customer came through an ad, until the business answers.
     pub(crate) came_at: Option<i64>,
     /// The end of the free entry point window.
     pub(crate) free_until: Option<i64>,
 }
 
 impl Window {
-    /// Whether the customer service window is open.
+    /// `true` if the customer service window is open.
     pub(crate) fn is_open(&self, now: i64) -> bool {
         self.last_inbound_at.is_some_and(|at| now < at + DAY)
     }
 }
 
-/// What is known of a customer.
+/// Known data of a customer.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Person {
     pub(crate) name: Option<String>,
@@ -133,7 +133,7 @@ pub(crate) struct Try {
     pub(crate) at: i64,
     /// The HTTP status of the answer.
     pub(crate) status: Option<u16>,
-    /// Why there was no answer.
+    /// Reason why there was no response.
     pub(crate) error: Option<String>,
 }
 
@@ -146,10 +146,10 @@ pub(crate) struct Hook {
     pub(crate) body: String,
     pub(crate) created_at: i64,
     pub(crate) tries: Vec<Try>,
-    /// When it is to be tried next; `None` once it is done.
+    /// Time of the next attempt; `None` after the last.
     pub(crate) next_at: Option<i64>,
     pub(crate) is_acknowledged: bool,
-    /// Whether it repeats earlier webhooks.
+    /// `true` if it repeats earlier webhooks.
     #[serde(default)]
     pub(crate) is_copy: bool,
 }

@@ -1,7 +1,8 @@
-//! What each kind of message may hold (reference A.3 to A.13): Meta's synchronous validation.
+//! Synchronous validation of message contents, by message type (Meta: Cloud API, Messages,
+//! https://developers.facebook.com/docs/whatsapp/cloud-api/reference/messages).
 //!
-//! **Invariant:** a check never looks at the simulator's state; what depends on it (media ids, windows, templates) is
-//! collected here and looked at by the acceptance.
+//! **Invariant:** a check never reads the simulator's state. References to state (media ids, windows, templates) are
+//! collected here and checked when the message is accepted.
 
 mod carousel;
 mod interactive;
@@ -13,7 +14,7 @@ use crate::{
     shape::At,
 };
 
-/// What a checked message refers to.
+/// References of a checked message.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Content {
     /// Uploaded media that must exist, and as which kind they are used.
@@ -43,7 +44,7 @@ pub(crate) enum MediaKind {
 }
 
 impl MediaKind {
-    /// Whether Meta shows content of this MIME type as this kind.
+    /// `true` if Meta accepts this MIME type for this kind of media.
     pub(crate) fn takes(self, mime: &str) -> bool {
         let base = mime.split(';').next().unwrap_or_default().trim();
         match self {

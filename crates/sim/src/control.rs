@@ -51,7 +51,7 @@ use crate::{
 /// The result of a control call: a status with a body, or what is wrong.
 type Answer = Result<(u16, Value), Refusal>;
 
-/// Why a control call is refused.
+/// Reason why a control call is refused.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     status: u16,

@@ -57,7 +57,7 @@ pub enum Cut {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delay(pub Duration);
 
-/// What is to be done with an answer on its way.
+/// Treatment of a response on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mark {
     Cut,
@@ -94,7 +94,7 @@ pub(crate) struct Verification {
     pub(crate) purpose: Purpose,
 }
 
-/// What a verified callback is for.
+/// Purpose of a verified callback.
 #[derive(Clone, Debug)]
 pub(crate) enum Purpose {
     App { id: String, fields: Option<std::collections::BTreeSet<String>>, version: u32 },

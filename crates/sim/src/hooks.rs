@@ -17,9 +17,9 @@ use crate::{
     state::State,
 };
 
-/// How long a webhook is tried.
+/// Time for which a webhook is retried.
 const TRIED_FOR: i64 = 7 * DAY;
-/// How long a webhook that is being delivered is left alone.
+/// Time for which a webhook that is being delivered is not attempted again.
 const CLAIMED_FOR: i64 = 120 * SECOND;
 /// The most bytes of one webhook.
 const MOST_BYTES: usize = 3_000_000;
@@ -33,7 +33,7 @@ pub struct Webhook {
     pub id: u64,
     /// The app that signed it.
     pub app_id: String,
-    /// Where it goes; empty when the app has no callback.
+    /// Address of the callback; empty if the app has none.
     pub url: String,
     /// All headers that the receiver needs.
     pub headers: Vec<(String, String)>,

@@ -1,6 +1,6 @@
-//! A customer writes: the message, its media, the window that it opens (reference C.4).
+//! Inbound messages: the message, its media, and the window that it opens.
 //!
-//! **Invariant:** a window opens with every inbound message but `system`, `edit` and `revoke`, and never later than now.
+//! **Invariant:** every inbound message except `system`, `edit` and `revoke` opens the window, never later than now.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -15,10 +15,10 @@ use crate::{
     state::State,
 };
 
-/// How long the id of received media can be fetched.
+/// Time for which received media can be fetched.
 const RECEIVED_MEDIA_FOR: i64 = 7 * DAY;
 
-/// What a customer sends.
+/// A message of a customer.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InboundMessage {
@@ -288,7 +288,7 @@ struct Sender {
     user_id: Option<String>,
 }
 
-/// Whether a number compares the identity keys of its customers.
+/// `true` if a number checks the identity keys of its customers.
 fn checks_identity(settings: &Map<String, Value>) -> bool {
     settings
         .get("user_identity_change")

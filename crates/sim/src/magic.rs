@@ -7,7 +7,7 @@ use crate::book::Status;
 /// The numbers that are magic, and exempt from the US marketing rule.
 pub(crate) const PREFIX: &str = "1555010";
 
-/// What a recipient makes happen.
+/// Effect of a magic recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Magic {
     /// Accepted; statuses up to this one.

@@ -1,9 +1,9 @@
-//! Taking a message, or refusing it: `POST /{phone-number-id}/messages` (reference A and J).
+//! Acceptance or refusal of a message: `POST /{phone-number-id}/messages`.
 //!
-//! The order of the checks is Meta's as far as it can be seen: the number, the shape of the request, the recipient, the
-//! template, the limits.
+//! The checks have the order of Meta's, as far as it can be observed: the phone number, the shape of the request, the
+//! recipient, the template, the limits.
 //!
-//! **Invariant:** a message is in the book exactly when its answer says so, or was cut off on purpose.
+//! **Invariant:** a message is in the journal exactly if its answer says so, or if a fault cut the answer on purpose.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -24,11 +24,11 @@ use crate::{
     template::{Template, bind},
 };
 
-/// How long the slow recipient takes.
+/// Delay of the slow recipient.
 const SLOW: Duration = Duration::from_secs(8);
-/// How long a message can be reacted to.
+/// Time for which a message can be reacted to.
 const REACTABLE_FOR: i64 = 30 * DAY;
-/// How long a free entry point window is open.
+/// Duration of a free entry point window.
 const FREE_FOR: i64 = 72 * HOUR;
 
 const TOP_LEVEL: [&str; 24] = [
@@ -345,7 +345,7 @@ impl State {
         json!({"messaging_product": "whatsapp", "contacts": [contact], "messages": [sent]})
     }
 
-    /// What will be reported about a message, and when.
+    /// Returns the statuses that will be reported of a message, with their times.
     fn plan(&self, draft: &Draft, number: &Number, magic: Magic, is_open: bool) -> VecDeque<Planned> {
         let delay = i64::from(self.settings.status_delay_ms);
         let failure = match magic {

@@ -29,7 +29,7 @@ use crate::{
     state::{Env, State},
 };
 
-/// Who moves the simulated world on.
+/// Driver of the simulation's time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// A test, step by step; the clock stands still at 2026-01-01T00:00:00Z until it is advanced.
@@ -39,34 +39,34 @@ pub enum Mode {
     Auto,
 }
 
-/// How a simulator is set up.
+/// Options of a simulator.
 #[derive(Clone)]
 pub struct Options {
-    /// What ids and shuffles depend on.
+    /// Seed of ids and of random orders.
     pub seed: u64,
     /// The folder of the kept state; in memory only when absent.
     pub data_dir: Option<PathBuf>,
-    /// Where the seeded apps' webhooks go.
+    /// Callback URL of the seeded apps.
     pub callback_url: Option<String>,
     /// The verify token of the seeded apps.
     pub verify_token: String,
     /// The simulator's own address, as media and paging links name it.
     pub public_base_url: String,
-    /// Who moves the world on.
+    /// Driver of the simulation's time.
     pub mode: Mode,
     /// Called with every advance of the clock.
     pub on_clock_advance: Option<Arc<dyn Fn(Duration) + Send + Sync>>,
-    /// How requests to callbacks are sent; over real connections when absent.
+    /// Transport of requests to callbacks; real connections when absent.
     pub transport: Option<Transport>,
     /// Milliseconds from one status of a message to the next; none in explicit mode and 300 in auto mode when absent.
     pub status_delay_ms: Option<u32>,
-    /// How webhook bodies are written.
+    /// Escaping of webhook bodies.
     pub escape: Escape,
     /// Messages per second and number.
     pub throughput: u32,
     /// The major Graph version of webhooks.
     pub webhook_version: u32,
-    /// Whether webhooks carry business-scoped user ids.
+    /// `true` if webhooks contain business-scoped user ids.
     pub user_ids: bool,
 }
 
@@ -179,7 +179,7 @@ struct Inner {
     wake: Notify,
     /// A `refuse` fault waits for the listener.
     refuse: Notify,
-    /// How often it is being served.
+    /// Number of servers that serve this simulator.
     n_served: AtomicUsize,
 }
 
@@ -408,7 +408,7 @@ impl Sim {
         result
     }
 
-    /// What the timers do: gives back the webhooks to send, the time of the next thing to do, and the present.
+    /// Runs due timers; returns the webhooks to send, the time of the next timer, and the present time.
     pub(crate) fn tick(&self, n_free: usize) -> (Vec<Webhook>, Option<i64>, i64) {
         let (webhooks, now) = self.change(|state| {
             if state.settings.auto_statuses {
@@ -455,7 +455,7 @@ impl Sim {
     }
 }
 
-/// What the timers have to do next. Things that are switched off are not waited for.
+/// Returns the time of the next timer. Timers that are switched off do not count.
 fn next_due(world: &World) -> Option<i64> {
     let state = &world.state;
     let status = state.book.due.first().map(|(at, _)| *at).filter(|_| state.settings.auto_statuses);

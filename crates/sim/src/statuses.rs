@@ -1,7 +1,7 @@
-//! The progress of accepted messages: what becomes due, and the status webhooks about it (reference C.5).
+//! The progress of accepted messages: due statuses, and the webhooks that report them.
 //!
-//! **Invariant:** a message's planned statuses are reported in their order, each once; what a test reports by hand is
-//! reported as asked.
+//! **Invariant:** the planned statuses of a message are reported in their order, each once. A status that a test
+//! reports by hand is reported as requested.
 
 use serde_json::{Map, Value, json};
 
@@ -20,7 +20,7 @@ use crate::{
 pub struct StatusReport {
     /// The message's `wamid`.
     pub message_id: String,
-    /// What to report.
+    /// Status to report.
     pub status: Status,
     /// The code of a failure; 131000 when nothing is said.
     #[serde(default)]
@@ -40,7 +40,7 @@ impl StatusReport {
     }
 }
 
-/// Which planned statuses a step reports.
+/// Planned statuses that a step reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {

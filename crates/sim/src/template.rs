@@ -30,13 +30,13 @@ pub(crate) struct Template {
     pub(crate) ttl_seconds: Option<i64>,
     pub(crate) created_at: i64,
     pub(crate) updated_at: i64,
-    /// When it was edited while approved, within the last 30 days.
+    /// Times at which the template was edited while approved, within the last 30 days.
     pub(crate) edits: Vec<i64>,
-    /// When it is decided on by itself.
+    /// Time of the automatic review.
     pub(crate) review_at: Option<i64>,
     pub(crate) n_pauses: u32,
     pub(crate) unpause_at: Option<i64>,
-    /// Which template of the library it was made from.
+    /// Template of the library that it was created from.
     #[serde(default)]
     pub(crate) library_name: Option<String>,
 }
@@ -142,7 +142,7 @@ fn show_handles(component: &mut Value, template_id: &str) {
     }
 }
 
-/// What the header of a template needs when it is sent.
+/// Parameters that the header of a template needs in a send.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum HeaderNeed {
     #[default]
@@ -153,7 +153,7 @@ pub(crate) enum HeaderNeed {
     Product,
 }
 
-/// What one button needs when it is sent.
+/// Parameters that one button needs in a send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ButtonNeed {
     /// The word in `sub_type`.
@@ -161,11 +161,11 @@ pub(crate) struct ButtonNeed {
     /// The word in sentences.
     pub(crate) label: &'static str,
     pub(crate) is_needed: bool,
-    /// Whether it takes parameters at all.
+    /// `true` if it takes parameters.
     pub(crate) takes: bool,
 }
 
-/// What a send of a template, or of one card of it, must bring along.
+/// Parameters that a send of a template, or of one of its cards, must contain.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Needs {
     pub(crate) header: HeaderNeed,

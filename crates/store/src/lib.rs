@@ -23,7 +23,7 @@ mod webhooks_in;
 mod webhooks_out;
 
 pub use maintenance::backup::{Copied, CopyError, Restored, Restoring, backup, restore};
-pub use maintenance::integrity_check::{Inspection, inspect};
+pub use maintenance::integrity_check::{InspectError, Inspection, inspect};
 pub use maintenance::reencrypt::{Rotation, SealCount, reseal};
 pub use seal::{SealError, Sealer};
-pub use sqlite::{MigrationState, OpenError, SqliteStore, migrate, migration_state};
+pub use sqlite::{MigrateError, MigrationState, OpenError, SqliteStore, migrate, migration_state};

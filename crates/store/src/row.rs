@@ -3,8 +3,8 @@
 use std::str::FromStr;
 
 use domain::id::{
-    AccountId, ActId, ContactId, KeyId, MediaId, MessageId, OwnerId, ReplayId, TemplateId, UserId, WebhookId,
-    WorkspaceId,
+    AccountId, AuditEntryId, ContactId, KeyId, MediaId, MessageId, OwnerId, ReplayId, TemplateId, UserId,
+    WebhookId, WorkspaceId,
 };
 use jiff::Timestamp;
 use rusqlite::Row;
@@ -96,7 +96,7 @@ macro_rules! ids {
     )*};
 }
 
-ids! { AccountId ActId ContactId KeyId MediaId MessageId OwnerId ReplayId TemplateId UserId WebhookId WorkspaceId }
+ids! { AccountId AuditEntryId ContactId KeyId MediaId MessageId OwnerId ReplayId TemplateId UserId WebhookId WorkspaceId }
 
 /// A time as it is kept.
 pub(crate) fn micros(at: Timestamp) -> i64 {

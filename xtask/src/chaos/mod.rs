@@ -1,29 +1,30 @@
 //! `cargo xtask chaos`: a real gateway, killed again and again under load, must lose, double and forget nothing.
 //!
-//! Each round puts faults into the simulated WhatsApp (connections cut before and after the message was taken, slow
+//! Each round puts faults into the simulated WhatsApp (connections cut before and after the message was accepted_messages, slow
 //! answers, refusals, a closed port) while clients send: sync and queued, alone and in batches, with and without an
 //! `Idempotency-Key`. At a random moment the gateway is killed (mostly SIGKILL, sometimes SIGTERM) and started again.
 //! At the end everything must settle, and three accounts are held against each other: what the clients were told, what
 //! the store says, and what the simulator accepted.
 
-mod ring;
+mod harness;
 
+use crate::chaos::harness::rounds;
+use crate::chaos::harness::rounds::Plan;
 use crate::repository;
 use crate::terminal::{say, unix_seconds};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use ring::rounds::{self, Plan};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// How often and how to kill.
+/// Options of a chaos run.
 #[derive(Debug, Args)]
 pub(crate) struct ChaosOptions {
-    /// How many times the gateway is killed.
+    /// Number of times that the gateway is killed.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     rounds: u32,
-    /// What chance starts from: the same seed draws the same faults and moments [default: the time]
+    /// Seed of the random numbers: the same seed gives the same faults and times [default: the time]
     #[arg(long)]
     seed: Option<u64>,
     /// Keeps the folder with the database and the logs, even if all went well.
@@ -62,9 +63,9 @@ pub(crate) fn run(options: &ChaosOptions) -> Result<()> {
     };
     say(format_args!("seed {seed}"));
     let plan = Plan { rounds: options.rounds, seed, program, parent, keep: options.keep };
-    let verdict = rounds::run(&plan, &mut |line| say(line))?;
-    say(&verdict.summary);
-    if !verdict.wrong.is_empty() {
+    let report = rounds::run(&plan, &mut |line| say(line))?;
+    say(&report.summary);
+    if !report.wrong.is_empty() {
         bail!("something was lost, doubled or stuck");
     }
     Ok(())

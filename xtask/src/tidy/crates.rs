@@ -217,8 +217,6 @@ mod tests {
         Package {
             id: name.to_owned(),
             name: name.to_owned(),
-            version: "0.1.0".to_owned(),
-            license: None,
             dependencies: dependencies
                 .iter()
                 .map(|(name, kind)| Dependency { name: (*name).to_owned(), kind: kind.map(str::to_owned) })

@@ -1,10 +1,9 @@
-//! The dependencies as a whole: how many there are, and that there is one of what there must be one of.
+//! The number of dependencies. Their licences, sources and duplicates are checked by `cargo deny` (`deny.toml`).
 
 use super::Finding;
 use crate::repository::TextFile;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
@@ -12,7 +11,7 @@ use std::process::Command;
 /// Fifteen are there for spans (decision 30): OpenTelemetry's SDK brings an older `rand` along.
 const LOCKED_PACKAGES: usize = 340;
 
-/// What `cargo metadata` tells, as far as the rules ask.
+/// Output of `cargo metadata`, as far as the rules need it.
 #[derive(Debug, Deserialize)]
 pub(super) struct Metadata {
     /// Every package of the tree on this platform, ours too.
@@ -33,8 +32,6 @@ impl Metadata {
 pub(super) struct Package {
     pub(super) id: String,
     pub(super) name: String,
-    pub(super) version: String,
-    pub(super) license: Option<String>,
     pub(super) dependencies: Vec<Dependency>,
 }
 
@@ -56,16 +53,6 @@ pub(super) fn metadata(root: &Path) -> Result<Metadata> {
     serde_json::from_str(&json).context("reading what cargo metadata printed")
 }
 
-/// The packages that are really built on this platform, as `name vVERSION`.
-///
-/// `cargo metadata` also names packages behind features that nobody turned on (`ring` is one), so it is
-/// `cargo tree` that knows.
-pub(super) fn built(root: &Path) -> Result<BTreeSet<String>> {
-    let text = cargo(root, &["tree", "--workspace", "--locked", "--prefix", "none", "--format", "{p}"])?;
-    let package = |line: &str| line.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
-    Ok(text.lines().map(package).filter(|package| !package.is_empty()).collect())
-}
-
 /// Counts the packages of the lock file.
 pub(super) fn check_lock(files: &[TextFile]) -> Vec<Finding> {
     let Some(lock) = files.iter().find(|file| file.path == "Cargo.lock") else {
@@ -85,36 +72,6 @@ pub(super) fn check_lock(files: &[TextFile]) -> Vec<Finding> {
     vec![Finding::new("Cargo.lock", 1, what, mend)]
 }
 
-/// There is one TLS provider, aws-lc-rs, and one SQLite.
-pub(super) fn check_single(built: &BTreeSet<String>) -> Vec<Finding> {
-    let versions =
-        |name: &str| built.iter().filter(|package| package.split(' ').next() == Some(name)).count();
-    let mut findings = Vec::new();
-    for (name, reason) in [("aws-lc-rs", "TLS provider"), ("libsqlite3-sys", "SQLite")] {
-        let count = versions(name);
-        if count != 1 {
-            findings.push(Finding::new(
-                "Cargo.lock",
-                1,
-                format!("the tree has {count} versions of `{name}`, our only {reason}"),
-                "bring the crates that ask for it to one version: cargo tree -i NAME",
-            ));
-        }
-    }
-    for other in ["ring", "openssl-sys", "native-tls", "boring-sys", "graviola", "sqlite3-sys", "libsql-ffi"]
-    {
-        if versions(other) > 0 {
-            findings.push(Finding::new(
-                "Cargo.lock",
-                1,
-                format!("`{other}` is in the tree beside aws-lc-rs and the bundled SQLite"),
-                format!("turn off the feature that brings it: cargo tree -i {other}"),
-            ));
-        }
-    }
-    findings
-}
-
 /// Runs cargo and hands back what it printed.
 fn cargo(root: &Path, arguments: &[&str]) -> Result<String> {
     let doing = || format!("running cargo {}", arguments.join(" "));
@@ -128,27 +85,6 @@ fn cargo(root: &Path, arguments: &[&str]) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn set(packages: &[&str]) -> BTreeSet<String> {
-        packages.iter().map(|package| (*package).to_owned()).collect()
-    }
-
-    #[test]
-    fn there_is_one_tls_provider_and_one_sqlite() {
-        assert!(
-            check_single(&set(&["aws-lc-rs v1.19.0", "libsqlite3-sys v0.39.1", "ringbuf v0.1.0"])).is_empty()
-        );
-        assert_eq!(
-            check_single(&set(&["aws-lc-rs v1.19.0", "libsqlite3-sys v0.39.1", "ring v0.17.14"])).len(),
-            1
-        );
-        assert_eq!(
-            check_single(&set(&["aws-lc-rs v1.0.0", "libsqlite3-sys v0.39.1", "libsqlite3-sys v0.30.1"]))
-                .len(),
-            1
-        );
-        assert_eq!(check_single(&set(&[])).len(), 2);
-    }
 
     #[test]
     fn the_lock_file_has_a_ceiling() {

@@ -6,11 +6,11 @@ use jiff::Timestamp;
 
 use crate::access::permission::Permission;
 use crate::id::{AccountId, KeyId, OwnerId, WorkspaceId};
-use crate::messages::message::UnknownWord;
+use crate::messages::message::UnknownVariant;
 
 /// What a key may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Scope {
+pub enum KeyScope {
     /// Send messages.
     Send,
     /// Read everything that holds no secret.
@@ -19,7 +19,7 @@ pub enum Scope {
     Manage,
 }
 
-impl Scope {
+impl KeyScope {
     /// Every scope.
     pub const ALL: [Self; 3] = [Self::Send, Self::Read, Self::Manage];
 
@@ -33,11 +33,11 @@ impl Scope {
     }
 }
 
-impl FromStr for Scope {
-    type Err = UnknownWord;
+impl FromStr for KeyScope {
+    type Err = UnknownVariant;
 
-    fn from_str(text: &str) -> Result<Self, UnknownWord> {
-        Self::ALL.into_iter().find(|scope| scope.as_str() == text).ok_or(UnknownWord)
+    fn from_str(text: &str) -> Result<Self, UnknownVariant> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == text).ok_or(UnknownVariant)
     }
 }
 
@@ -60,7 +60,7 @@ pub struct ApiKey {
     /// SHA-256 of the whole key.
     pub digest: KeyDigest,
     /// What it may do.
-    pub scopes: Vec<Scope>,
+    pub scopes: Vec<KeyScope>,
     /// The accounts that it may use; empty means all.
     pub accounts: Vec<AccountId>,
     /// Whether it may use sandbox accounts only (`wp_test_…`) or the others only (`wp_live_…`).
@@ -100,9 +100,9 @@ impl ApiKey {
 
 /// What a key may do, apart from how fast: what one key can hand out to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reach {
+pub struct KeyAccess {
     /// The scopes.
-    pub scopes: Vec<Scope>,
+    pub scopes: Vec<KeyScope>,
     /// The accounts; empty means all.
     pub accounts: Vec<AccountId>,
     /// Whether these are sandbox accounts.
@@ -113,11 +113,11 @@ pub struct Reach {
 
 /// In what a key would exceed the one that makes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Beyond {
+pub enum PrivilegeEscalation {
     /// A test key for a live one, or the other way round.
     Kind,
     /// A scope.
-    Scope(Scope),
+    Scope(KeyScope),
     /// An account.
     Accounts,
     /// A longer life.
@@ -126,8 +126,8 @@ pub enum Beyond {
 
 impl ApiKey {
     /// What the key may do.
-    pub fn reach(&self) -> Reach {
-        Reach {
+    pub fn reach(&self) -> KeyAccess {
+        KeyAccess {
             scopes: self.scopes.clone(),
             accounts: self.accounts.clone(),
             is_test: self.is_test,
@@ -136,22 +136,22 @@ impl ApiKey {
     }
 }
 
-impl Reach {
+impl KeyAccess {
     /// In what `other` exceeds this; `None`: in nothing.
-    pub fn exceeded_by(&self, other: &Self) -> Option<Beyond> {
+    pub fn exceeded_by(&self, other: &Self) -> Option<PrivilegeEscalation> {
         if self.is_test != other.is_test {
-            return Some(Beyond::Kind);
+            return Some(PrivilegeEscalation::Kind);
         }
         if let Some(scope) = other.scopes.iter().find(|scope| !self.scopes.contains(scope)) {
-            return Some(Beyond::Scope(*scope));
+            return Some(PrivilegeEscalation::Scope(*scope));
         }
         let is_within = |account| self.accounts.contains(account);
         let is_limited = !self.accounts.is_empty();
         if is_limited && (other.accounts.is_empty() || !other.accounts.iter().all(is_within)) {
-            return Some(Beyond::Accounts);
+            return Some(PrivilegeEscalation::Accounts);
         }
         let outlives = |end: Timestamp| other.expires_at.is_none_or(|at| at > end);
-        self.expires_at.is_some_and(outlives).then_some(Beyond::Expiry)
+        self.expires_at.is_some_and(outlives).then_some(PrivilegeEscalation::Expiry)
     }
 }
 
@@ -167,13 +167,13 @@ mod tests {
 
     prop_compose! {
         fn reach()(
-            scopes in proptest::sample::subsequence(Scope::ALL.to_vec(), 0..=3),
+            scopes in proptest::sample::subsequence(KeyScope::ALL.to_vec(), 0..=3),
             accounts in proptest::sample::subsequence(vec![account(1), account(2), account(3)], 0..=3),
             is_test: bool,
             end in proptest::option::of(0_i64..3),
-        ) -> Reach {
+        ) -> KeyAccess {
             let expires_at = end.map(|end| Timestamp::from_second(end).unwrap());
-            Reach { scopes, accounts, is_test, expires_at }
+            KeyAccess { scopes, accounts, is_test, expires_at }
         }
     }
 
@@ -186,7 +186,7 @@ mod tests {
             second in -1_i64..4,
         ) {
             if maker.exceeded_by(&made).is_none() {
-                let opens = |reach: &Reach| {
+                let opens = |reach: &KeyAccess| {
                     let at = Timestamp::from_second(second).unwrap();
                     let is_listed = reach.accounts.is_empty() || reach.accounts.contains(&account(n));
                     is_listed && reach.expires_at.is_none_or(|end| at < end)

@@ -7,9 +7,9 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 
-use crate::id::{ActId, WorkspaceId};
+use crate::id::{AuditEntryId, WorkspaceId};
 use crate::json::{Object, Value};
-use crate::messages::message::UnknownWord;
+use crate::messages::message::UnknownVariant;
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
@@ -32,10 +32,10 @@ macro_rules! words {
         }
 
         impl FromStr for $name {
-            type Err = UnknownWord;
+            type Err = UnknownVariant;
 
-            fn from_str(text: &str) -> Result<Self, UnknownWord> {
-                Self::ALL.iter().copied().find(|one| one.as_str() == text).ok_or(UnknownWord)
+            fn from_str(text: &str) -> Result<Self, UnknownVariant> {
+                Self::ALL.iter().copied().find(|one| one.as_str() == text).ok_or(UnknownVariant)
             }
         }
     };
@@ -43,7 +43,7 @@ macro_rules! words {
 
 words! {
     /// What was done.
-    Action {
+    AuditAction {
         /// A key was made.
         KeyCreated = "api_key.create",
         /// A key was replaced by a new one.
@@ -115,7 +115,7 @@ words! {
 
 words! {
     /// What kind of thing it was done to.
-    SubjectKind {
+    AuditTargetKind {
         /// A key of the API.
         Key = "api_key",
         /// A user.
@@ -164,27 +164,27 @@ pub struct Actor {
 
 /// What it was done to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subject {
+pub struct AuditTarget {
     /// What kind.
-    pub kind: SubjectKind,
+    pub kind: AuditTargetKind,
     /// Its id, ours or Meta's.
     pub id: String,
     /// What people call it.
     pub name: Option<String>,
 }
 
-impl Subject {
+impl AuditTarget {
     /// A thing with an id and a name.
-    pub fn named(kind: SubjectKind, id: &impl ToString, name: impl Into<String>) -> Self {
+    pub fn named(kind: AuditTargetKind, id: &impl ToString, name: impl Into<String>) -> Self {
         Self { kind, id: id.to_string(), name: Some(name.into()) }
     }
 }
 
 /// An entry of the log.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Act {
+pub struct AuditEntry {
     /// Its id.
-    pub id: ActId,
+    pub id: AuditEntryId,
     /// The tenant.
     pub workspace: WorkspaceId,
     /// When.
@@ -192,9 +192,9 @@ pub struct Act {
     /// Who.
     pub actor: Actor,
     /// What.
-    pub action: Action,
+    pub action: AuditAction,
     /// To what.
-    pub subject: Subject,
+    pub subject: AuditTarget,
     /// From where: the client's address.
     pub client: Option<IpAddr>,
     /// The `X-Request-Id` of the call.
@@ -203,7 +203,7 @@ pub struct Act {
     pub details: Object,
 }
 
-impl Act {
+impl AuditEntry {
     /// Adds a detail.
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.details.insert(name, value);

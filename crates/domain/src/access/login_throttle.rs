@@ -21,12 +21,12 @@ const REMEMBERED: usize = 10_000;
 
 /// Who tries to log in: the name, and the address if it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attempt {
+pub struct LoginAttempt {
     name: String,
     address: Option<IpAddr>,
 }
 
-impl Attempt {
+impl LoginAttempt {
     /// An attempt with this name from this address. Of an IPv6 address the first 64 bits count: one machine has all the
     /// others.
     pub fn new(name: String, address: Option<IpAddr>) -> Self {
@@ -89,8 +89,8 @@ impl LoginThrottle {
     ///
     /// # Errors
     /// When it comes too early: with the time from which on it may be made. Then nothing is counted.
-    pub fn begin(&mut self, attempt: &Attempt, now: Timestamp) -> Result<(), Timestamp> {
-        let Attempt { name, address } = attempt;
+    pub fn begin(&mut self, attempt: &LoginAttempt, now: Timestamp) -> Result<(), Timestamp> {
+        let LoginAttempt { name, address } = attempt;
         let pair = (name.clone(), *address);
         let until = [
             self.pairs.get(&pair).filter(|pair| now < pair.is_kept_until()).and_then(Failures::grown_until),
@@ -109,13 +109,13 @@ impl LoginThrottle {
     }
 
     /// The attempt was right: the name has a clean slate at this address.
-    pub fn succeed(&mut self, attempt: &Attempt) {
+    pub fn succeed(&mut self, attempt: &LoginAttempt) {
         self.take_back(attempt);
         self.pairs.remove(&(attempt.name.clone(), attempt.address));
     }
 
     /// The attempt could not be judged.
-    pub fn take_back(&mut self, attempt: &Attempt) {
+    pub fn take_back(&mut self, attempt: &LoginAttempt) {
         let less = |failures: Option<&mut Failures>| {
             if let Some(failures) = failures {
                 failures.n = failures.n.saturating_sub(1);
@@ -159,8 +159,8 @@ mod tests {
         Timestamp::from_second(1_767_225_600 + second).unwrap()
     }
 
-    fn attempt(name: &str, address: &str) -> Attempt {
-        Attempt::new(name.to_owned(), Some(address.parse().unwrap()))
+    fn attempt(name: &str, address: &str) -> LoginAttempt {
+        LoginAttempt::new(name.to_owned(), Some(address.parse().unwrap()))
     }
 
     #[test]
@@ -242,7 +242,7 @@ mod tests {
     fn what_is_remembered_has_a_bound() {
         let mut throttle = LoginThrottle::default();
         for n in 0..REMEMBERED + 10 {
-            throttle.begin(&Attempt::new(format!("name-{n}"), None), at(0)).unwrap();
+            throttle.begin(&LoginAttempt::new(format!("name-{n}"), None), at(0)).unwrap();
         }
         assert_eq!((throttle.pairs.len(), throttle.names.len()), (REMEMBERED, REMEMBERED));
     }

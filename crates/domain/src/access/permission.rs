@@ -5,8 +5,8 @@
 
 use std::str::FromStr;
 
-use crate::access::api_key::Scope;
-use crate::messages::message::UnknownWord;
+use crate::access::api_key::KeyScope;
+use crate::messages::message::UnknownVariant;
 
 /// What a user is in a workspace, from the most to the least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,10 +47,10 @@ impl Role {
 }
 
 impl FromStr for Role {
-    type Err = UnknownWord;
+    type Err = UnknownVariant;
 
-    fn from_str(text: &str) -> Result<Self, UnknownWord> {
-        Self::ALL.into_iter().find(|role| role.as_str() == text).ok_or(UnknownWord)
+    fn from_str(text: &str) -> Result<Self, UnknownVariant> {
+        Self::ALL.into_iter().find(|role| role.as_str() == text).ok_or(UnknownVariant)
     }
 }
 
@@ -88,7 +88,7 @@ macro_rules! permissions {
             }
 
             /// The scope with which a key has it; `None`: no key has it.
-            pub fn scope(self) -> Option<Scope> {
+            pub fn scope(self) -> Option<KeyScope> {
                 match self {
                     $(Self::$variant => $scope,)*
                 }
@@ -99,42 +99,42 @@ macro_rules! permissions {
 
 permissions! {
     /// Send, cancel and resolve messages, mark a customer's as read.
-    SendMessages = "messages.send", Agent, Some(Scope::Send);
+    SendMessages = "messages.send", Agent, Some(KeyScope::Send);
     /// Read messages.
-    ReadMessages = "messages.read", Viewer, Some(Scope::Read);
+    ReadMessages = "messages.read", Viewer, Some(KeyScope::Read);
     /// Read contacts.
-    ReadContacts = "contacts.read", Viewer, Some(Scope::Read);
+    ReadContacts = "contacts.read", Viewer, Some(KeyScope::Read);
     /// Add, change, import and erase contacts.
-    ManageContacts = "contacts.manage", Agent, Some(Scope::Manage);
+    ManageContacts = "contacts.manage", Agent, Some(KeyScope::Manage);
     /// Read templates.
-    ReadTemplates = "templates.read", Viewer, Some(Scope::Read);
+    ReadTemplates = "templates.read", Viewer, Some(KeyScope::Read);
     /// Create, change, delete and sync templates.
-    ManageTemplates = "templates.manage", Admin, Some(Scope::Manage);
+    ManageTemplates = "templates.manage", Admin, Some(KeyScope::Manage);
     /// Read accounts; their secrets are shown to nobody.
-    ReadAccounts = "accounts.read", Viewer, Some(Scope::Read);
+    ReadAccounts = "accounts.read", Viewer, Some(KeyScope::Read);
     /// Make, change, test and remove accounts, set what Meta keeps of them, let a held one send again.
-    ManageAccounts = "accounts.manage", Admin, Some(Scope::Manage);
+    ManageAccounts = "accounts.manage", Admin, Some(KeyScope::Manage);
     /// Read events, and webhooks with their deliveries; secrets are shown to nobody.
-    ReadEvents = "events.read", Viewer, Some(Scope::Read);
+    ReadEvents = "events.read", Viewer, Some(KeyScope::Read);
     /// Make, change, test and remove webhooks, have events delivered again.
-    ManageWebhooks = "webhooks.manage", Admin, Some(Scope::Manage);
+    ManageWebhooks = "webhooks.manage", Admin, Some(KeyScope::Manage);
     /// See, make, rotate and revoke API keys.
-    ManageKeys = "keys.manage", Admin, Some(Scope::Manage);
+    ManageKeys = "keys.manage", Admin, Some(KeyScope::Manage);
     /// See, add, change and remove users.
-    ManageUsers = "users.manage", Admin, Some(Scope::Manage);
+    ManageUsers = "users.manage", Admin, Some(KeyScope::Manage);
     /// Add, change and remove owners.
     ManageOwners = "owners.manage", Owner, None;
     /// Give another user a new password.
     ResetPasswords = "passwords.reset", Owner, None;
     /// Read the audit log.
-    ReadAudit = "audit.read", Admin, Some(Scope::Manage);
+    ReadAudit = "audit.read", Admin, Some(KeyScope::Manage);
 }
 
 impl FromStr for Permission {
-    type Err = UnknownWord;
+    type Err = UnknownVariant;
 
-    fn from_str(text: &str) -> Result<Self, UnknownWord> {
-        Self::ALL.iter().copied().find(|permission| permission.as_str() == text).ok_or(UnknownWord)
+    fn from_str(text: &str) -> Result<Self, UnknownVariant> {
+        Self::ALL.iter().copied().find(|permission| permission.as_str() == text).ok_or(UnknownVariant)
     }
 }
 
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn the_least_is_reading_and_the_most_is_the_owners_own() {
-        assert!(Role::Viewer.permissions().all(|permission| permission.scope() == Some(Scope::Read)));
+        assert!(Role::Viewer.permissions().all(|permission| permission.scope() == Some(KeyScope::Read)));
         let own: Vec<_> = Role::Owner.permissions().filter(|one| !Role::Admin.may(*one)).collect();
         assert_eq!(own, [Permission::ManageOwners, Permission::ResetPasswords]);
     }

@@ -89,14 +89,14 @@ pub enum CallKind {
 
 /// What a key may do with its time (http-api.md section 2, "Rate limits").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct RateLimits {
     /// Sends in any 60 seconds.
     pub per_minute: u32,
     /// Sends in any second.
     pub burst: u32,
 }
 
-impl Limits {
+impl RateLimits {
     /// Other calls in any 60 seconds.
     fn others(self) -> u32 {
         self.per_minute.saturating_mul(12).max(1200)
@@ -105,7 +105,7 @@ impl Limits {
 
 /// The answer to a call that asks for its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Grant {
+pub struct RateLimitDecision {
     /// The limit of the minute window that was asked.
     pub limit: u32,
     /// How many calls it still has.
@@ -118,7 +118,7 @@ pub struct Grant {
 
 /// The windows of one key.
 #[derive(Clone, Debug)]
-pub struct Allowance {
+pub struct RateLimiter {
     sends: SlidingWindow,
     burst: SlidingWindow,
     others: SlidingWindow,
@@ -126,9 +126,9 @@ pub struct Allowance {
     planned: VecDeque<Timestamp>,
 }
 
-impl Allowance {
+impl RateLimiter {
     /// Nothing counted yet.
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: RateLimits) -> Self {
         let minute = SignedDuration::from_secs(60);
         Self {
             sends: SlidingWindow::new(limits.per_minute, minute),
@@ -140,7 +140,7 @@ impl Allowance {
 
     /// When the next message of a batch may leave: at the key's pace among the messages of its batches. The batch itself
     /// was one call.
-    pub fn plan(&mut self, limits: Limits, now: Timestamp) -> Timestamp {
+    pub fn plan(&mut self, limits: RateLimits, now: Timestamp) -> Timestamp {
         let minute = SignedDuration::from_secs(60);
         while self.planned.front().is_some_and(|at| now.duration_since(*at) >= minute) {
             self.planned.pop_front();
@@ -164,7 +164,7 @@ impl Allowance {
     }
 
     /// Asks for one call, and counts it if it is granted. A refused call does not count.
-    pub fn ask(&mut self, kind: CallKind, limits: Limits, now: Timestamp) -> Grant {
+    pub fn ask(&mut self, kind: CallKind, limits: RateLimits, now: Timestamp) -> RateLimitDecision {
         self.set_limits(limits);
         let refused_until = match kind {
             CallKind::Send => self.sends.fits_at(now).max(self.burst.fits_at(now)),
@@ -179,17 +179,17 @@ impl Allowance {
                 CallKind::Other => self.others.count(now),
             }
         }
-        Grant { refused_until, ..self.look(kind, limits, now) }
+        RateLimitDecision { refused_until, ..self.look(kind, limits, now) }
     }
 
     /// What is left, without counting anything.
-    pub fn look(&mut self, kind: CallKind, limits: Limits, now: Timestamp) -> Grant {
+    pub fn look(&mut self, kind: CallKind, limits: RateLimits, now: Timestamp) -> RateLimitDecision {
         self.set_limits(limits);
         let window = match kind {
             CallKind::Send => &mut self.sends,
             CallKind::Other => &mut self.others,
         };
-        Grant {
+        RateLimitDecision {
             limit: window.limit(),
             remaining: window.remaining(now),
             resets_at: window.resets_at(now),
@@ -197,7 +197,7 @@ impl Allowance {
         }
     }
 
-    fn set_limits(&mut self, limits: Limits) {
+    fn set_limits(&mut self, limits: RateLimits) {
         self.sends.set_limit(limits.per_minute);
         self.burst.set_limit(limits.burst);
         self.others.set_limit(limits.others());
@@ -214,11 +214,11 @@ mod tests {
         Timestamp::from_millisecond(1_767_225_600_000 + ms).expect("a time")
     }
 
-    const LIMITS: Limits = Limits { per_minute: 100, burst: 10 };
+    const LIMITS: RateLimits = RateLimits { per_minute: 100, burst: 10 };
 
     #[test]
     fn the_eleventh_send_of_a_second_is_refused() {
-        let mut allowance = Allowance::new(LIMITS);
+        let mut allowance = RateLimiter::new(LIMITS);
         for i in 0..10 {
             assert_eq!(allowance.ask(CallKind::Send, LIMITS, at(i)).refused_until, None);
         }
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn the_hundred_and_first_send_of_a_minute_is_refused() {
-        let mut allowance = Allowance::new(LIMITS);
+        let mut allowance = RateLimiter::new(LIMITS);
         for i in 0..100 {
             assert_eq!(allowance.ask(CallKind::Send, LIMITS, at(i * 200)).refused_until, None);
         }
@@ -241,8 +241,8 @@ mod tests {
 
     #[test]
     fn sends_and_other_calls_do_not_count_against_each_other() {
-        let mut allowance = Allowance::new(Limits { per_minute: 1, burst: 1 });
-        let limits = Limits { per_minute: 1, burst: 1 };
+        let mut allowance = RateLimiter::new(RateLimits { per_minute: 1, burst: 1 });
+        let limits = RateLimits { per_minute: 1, burst: 1 };
         assert_eq!(allowance.ask(CallKind::Send, limits, at(0)).refused_until, None);
         let other = allowance.ask(CallKind::Other, limits, at(0));
         assert_eq!((other.limit, other.remaining, other.refused_until), (1200, 1199, None));
@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_batch_leaves_at_the_keys_pace() {
-        let mut allowance = Allowance::new(LIMITS);
+        let mut allowance = RateLimiter::new(LIMITS);
         let planned: Vec<_> = (0..1000).map(|_| allowance.plan(LIMITS, at(0))).collect();
         for (limit, span) in [(10, 1000), (100, 60_000)] {
             for pair in planned.windows(limit + 1) {

@@ -26,7 +26,7 @@ pub struct Email(String);
 /// A text that is no e-mail address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be an e-mail address such as ada@example.com")]
-pub struct NotAnEmail;
+pub struct ParseEmailError;
 
 impl Email {
     /// The address as it was given.
@@ -41,12 +41,12 @@ impl Email {
 }
 
 impl FromStr for Email {
-    type Err = NotAnEmail;
+    type Err = ParseEmailError;
 
     /// Refuses what can be no address; whether it is one, only mail can tell.
-    fn from_str(text: &str) -> Result<Self, NotAnEmail> {
+    fn from_str(text: &str) -> Result<Self, ParseEmailError> {
         let text = text.trim();
-        let (local, domain) = text.rsplit_once('@').ok_or(NotAnEmail)?;
+        let (local, domain) = text.rsplit_once('@').ok_or(ParseEmailError)?;
         let is_plain = |c: char| !c.is_whitespace() && !c.is_control() && !"@,;:<>()[]\"\\".contains(c);
         let has_labels = domain.split('.').all(|label| {
             !label.is_empty()
@@ -57,7 +57,7 @@ impl FromStr for Email {
             && (1..=MAX_LOCAL).contains(&local.chars().count())
             && local.chars().all(is_plain)
             && has_labels;
-        if is_address { Ok(Self(text.to_owned())) } else { Err(NotAnEmail) }
+        if is_address { Ok(Self(text.to_owned())) } else { Err(ParseEmailError) }
     }
 }
 
@@ -101,20 +101,20 @@ pub fn password_fault(password: &str) -> Option<String> {
 
 /// How long a session lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SessionSpan {
+pub struct SessionLifetime {
     /// After the last call.
     pub idle: SignedDuration,
     /// After the login.
     pub absolute: SignedDuration,
 }
 
-impl Default for SessionSpan {
+impl Default for SessionLifetime {
     fn default() -> Self {
         Self { idle: SignedDuration::from_hours(14 * 24), absolute: SignedDuration::from_hours(30 * 24) }
     }
 }
 
-impl SessionSpan {
+impl SessionLifetime {
     /// When a session ends that nobody uses any more.
     pub fn ends_at(self, begun_at: Timestamp, seen_at: Timestamp) -> Timestamp {
         let after = |at: Timestamp, span| at.saturating_add(span).unwrap_or(Timestamp::MAX);
@@ -151,7 +151,7 @@ mod tests {
             "a,b@c.d",
             &long,
         ] {
-            assert_eq!(text.parse::<Email>(), Err(NotAnEmail), "{text:?}");
+            assert_eq!(text.parse::<Email>(), Err(ParseEmailError), "{text:?}");
         }
         let [one, other] =
             ["Ada@Example.com", "ada@example.COM"].map(|text| text.parse::<Email>().unwrap().key());
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn a_session_ends_when_idle_and_in_any_case_after_its_longest_time() {
         let day = |n: i64| Timestamp::from_second(n * 86_400).unwrap();
-        let span = SessionSpan::default();
+        let span = SessionLifetime::default();
         assert_eq!(span.ends_at(day(0), day(0)), day(14));
         assert_eq!(span.ends_at(day(0), day(10)), day(24));
         assert_eq!(span.ends_at(day(0), day(29)), day(30));

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::id::{AccountId, WorkspaceId};
-use crate::messages::message::UnknownWord;
+use crate::messages::message::UnknownVariant;
 
 /// A WhatsApp sender of a workspace, without its secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,13 +61,13 @@ impl AccountStatus {
 }
 
 impl FromStr for AccountStatus {
-    type Err = UnknownWord;
+    type Err = UnknownVariant;
 
-    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+    fn from_str(text: &str) -> Result<Self, UnknownVariant> {
         [Self::Connected, Self::Held, Self::Disconnected]
             .into_iter()
             .find(|status| status.as_str() == text)
-            .ok_or(UnknownWord)
+            .ok_or(UnknownVariant)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The business profile of a number: what customers see behind its name (reference G.3).
 
-use crate::check::{Change, Fields};
+use crate::check::{Fields, Patch};
 use crate::json::{Object, Value};
 
 /// What is shown of a profile, in Meta's names.
@@ -47,11 +47,11 @@ pub const TEXTS: [(&str, usize); 3] = [("address", 256), ("description", 512), (
 pub fn read_change(fields: &Fields<'_, '_>) -> Object {
     let mut change = Object::new();
     match fields.change("about") {
-        Change::Keep => {}
-        Change::Clear => fields
+        Patch::Keep => {}
+        Patch::Clear => fields
             .optional("about")
             .refuse(format!("cannot be cleared: Meta wants 1 to {MAX_ABOUT} characters")),
-        Change::Set(item) => {
+        Patch::Set(item) => {
             if let Some(text) = item.string(1..=MAX_ABOUT) {
                 change.insert("about", text);
             }
@@ -59,24 +59,24 @@ pub fn read_change(fields: &Fields<'_, '_>) -> Object {
     }
     for (name, most) in TEXTS {
         match fields.change(name).and_then(|item| item.string(..=most)) {
-            Change::Keep => {}
-            Change::Clear => {
+            Patch::Keep => {}
+            Patch::Clear => {
                 change.insert(name, "");
             }
-            Change::Set(text) if name == "email" && !text.is_empty() && !is_email(text) => {
+            Patch::Set(text) if name == "email" && !text.is_empty() && !is_email(text) => {
                 fields.optional(name).refuse("must be an e-mail address");
             }
-            Change::Set(text) => {
+            Patch::Set(text) => {
                 change.insert(name, text);
             }
         }
     }
     match fields.change("websites") {
-        Change::Keep => {}
-        Change::Clear => {
+        Patch::Keep => {}
+        Patch::Clear => {
             change.insert("websites", Value::Array(Vec::new()));
         }
-        Change::Set(item) => {
+        Patch::Set(item) => {
             let sites = item.array(..=MAX_WEBSITES).map(|items| {
                 let site = |item: crate::check::Item<'_, '_>| {
                     let text = item.string(..=MAX_WEBSITE)?;
@@ -107,12 +107,12 @@ fn is_email(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::{Place, Violations};
+    use crate::check::{JsonPointer, Violations};
 
     fn read(json: &str) -> Result<String, Vec<String>> {
         let object: Object = serde_json::from_str(json).expect("JSON");
         let found = Violations::new();
-        let fields = Fields::read(&object, Place::root(), &found);
+        let fields = Fields::read(&object, JsonPointer::root(), &found);
         let change = read_change(&fields);
         fields.finish();
         let written = serde_json::to_string(&Value::Object(change)).expect("JSON");

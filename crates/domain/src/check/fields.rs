@@ -3,12 +3,12 @@
 use std::cell::{Cell, RefCell};
 
 use super::range::{choice_words, quoted};
-use super::{Asked, Change, Fields, Item, Place, Violations, nearest};
+use super::{Asked, Fields, Item, JsonPointer, Patch, Violations, nearest};
 use crate::json::{Object, Value};
 
 impl<'a, 'p> Fields<'a, 'p> {
     /// Starts reading an object that is at `place`.
-    pub fn read(object: &'a Object, place: Place<'p>, found: &'p Violations) -> Self {
+    pub fn read(object: &'a Object, place: JsonPointer<'p>, found: &'p Violations) -> Self {
         Self { object, place, found, asked: Asked::new() }
     }
 
@@ -28,11 +28,11 @@ impl<'a, 'p> Fields<'a, 'p> {
     }
 
     /// A field whose absence and `null` differ: a PUT keeps the one and clears the other.
-    pub fn change(&self, name: &'static str) -> Change<Item<'a, '_>> {
+    pub fn change(&self, name: &'static str) -> Patch<Item<'a, '_>> {
         match self.ask(name) {
-            None => Change::Keep,
-            Some(Value::Null) => Change::Clear,
-            value @ Some(_) => Change::Set(Item { value, place: self.place.key(name), found: self.found }),
+            None => Patch::Keep,
+            Some(Value::Null) => Patch::Clear,
+            value @ Some(_) => Patch::Set(Item { value, place: self.place.key(name), found: self.found }),
         }
     }
 
@@ -82,7 +82,7 @@ impl<'a, 'p> Fields<'a, 'p> {
     }
 
     /// Where the object is.
-    pub const fn place(&self) -> &Place<'p> {
+    pub const fn place(&self) -> &JsonPointer<'p> {
         &self.place
     }
 

@@ -3,12 +3,12 @@
 use std::ops::RangeBounds;
 
 use super::range::{bound_words, choice_words, count_words, counts, quoted};
-use super::{Fields, Item, Items, Place, Violations, is_http_url, nearest};
+use super::{Fields, Item, Items, JsonPointer, Violations, is_http_url, nearest};
 use crate::json::{Object, Value, whole_of};
 
 impl<'a, 'p> Item<'a, 'p> {
     /// An item for a value that came on its own, not out of an object.
-    pub const fn new(value: &'a Value, place: Place<'p>, found: &'p Violations) -> Self {
+    pub const fn new(value: &'a Value, place: JsonPointer<'p>, found: &'p Violations) -> Self {
         Self { value: Some(value), place, found }
     }
 
@@ -26,7 +26,7 @@ impl<'a, 'p> Item<'a, 'p> {
 
     /// Where the value is, or should be.
     #[must_use]
-    pub const fn place(&self) -> &Place<'p> {
+    pub const fn place(&self) -> &JsonPointer<'p> {
         &self.place
     }
 

@@ -20,7 +20,7 @@
 //! A check gives `None` both for a field that is absent and for one with a violation. That is enough: when the list is
 //! empty at the end, `None` of a required field cannot be.
 //!
-//! **Invariant:** nothing is allocated while all is well. A [`Place`] is a chain of references on the stack, written
+//! **Invariant:** nothing is allocated while all is well. A [`JsonPointer`] is a chain of references on the stack, written
 //! out as a pointer only for a violation.
 //!
 //! **Invariant:** a violation points to a member that exists, or that is missing from an object that exists.
@@ -102,7 +102,7 @@ impl Violations {
     }
 
     /// Adds one violation at a place.
-    pub fn refuse(&self, place: &Place<'_>, reason: impl Into<String>) {
+    pub fn refuse(&self, place: &JsonPointer<'_>, reason: impl Into<String>) {
         if !self.is_full() {
             self.push(Violation { pointer: place.pointer(), reason: reason.into() });
         }
@@ -126,7 +126,7 @@ impl Violations {
 
 /// A place in the caller's JSON: a chain of steps that lives on the stack.
 #[derive(Clone, Copy, Debug)]
-pub struct Place<'p> {
+pub struct JsonPointer<'p> {
     parent: Option<&'p Self>,
     step: Step<'p>,
 }
@@ -139,7 +139,7 @@ enum Step<'p> {
     Index(usize),
 }
 
-impl<'p> Place<'p> {
+impl<'p> JsonPointer<'p> {
     /// The whole document: the pointer `""`.
     #[must_use]
     pub const fn root() -> Self {
@@ -191,7 +191,7 @@ impl<'p> Place<'p> {
 #[must_use = "without `finish` unknown fields go unnoticed"]
 pub struct Fields<'a, 'p> {
     object: &'a Object,
-    place: Place<'p>,
+    place: JsonPointer<'p>,
     found: &'p Violations,
     asked: Asked,
 }
@@ -214,7 +214,7 @@ struct Asked {
 #[must_use = "an item that is not checked can be anything"]
 pub struct Item<'a, 'p> {
     value: Option<&'a Value>,
-    place: Place<'p>,
+    place: JsonPointer<'p>,
     found: &'p Violations,
 }
 
@@ -222,13 +222,13 @@ pub struct Item<'a, 'p> {
 #[derive(Clone, Copy, Debug)]
 pub struct Items<'a, 'p> {
     elements: &'a [Value],
-    place: Place<'p>,
+    place: JsonPointer<'p>,
     found: &'p Violations,
 }
 
 /// What a PUT does to a field: absent keeps, `null` clears.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Change<T> {
+pub enum Patch<T> {
     /// The field was not given.
     #[default]
     Keep,
@@ -238,13 +238,13 @@ pub enum Change<T> {
     Set(T),
 }
 
-impl<T> Change<T> {
+impl<T> Patch<T> {
     /// Checks the new value: `change.and_then(|item| item.string(1..=60))`. One with a violation becomes `Keep`.
-    pub fn and_then<U>(self, check: impl FnOnce(T) -> Option<U>) -> Change<U> {
+    pub fn and_then<U>(self, check: impl FnOnce(T) -> Option<U>) -> Patch<U> {
         match self {
-            Self::Keep => Change::Keep,
-            Self::Clear => Change::Clear,
-            Self::Set(value) => check(value).map_or(Change::Keep, Change::Set),
+            Self::Keep => Patch::Keep,
+            Self::Clear => Patch::Clear,
+            Self::Set(value) => check(value).map_or(Patch::Keep, Patch::Set),
         }
     }
 }

@@ -8,7 +8,7 @@ fn read(text: &str) -> Value {
 fn found(text: &str, check: impl FnOnce(&Fields<'_, '_>)) -> Vec<String> {
     let value = read(text);
     let found = Violations::new();
-    let fields = Fields::read(value.as_object().unwrap(), Place::root(), &found);
+    let fields = Fields::read(value.as_object().unwrap(), JsonPointer::root(), &found);
     check(&fields);
     fields.finish();
     found
@@ -22,7 +22,7 @@ fn found(text: &str, check: impl FnOnce(&Fields<'_, '_>)) -> Vec<String> {
 fn reason(value: &str, check: impl FnOnce(Item<'_, '_>)) -> String {
     let value = read(value);
     let found = Violations::new();
-    check(Item::new(&value, Place::root(), &found));
+    check(Item::new(&value, JsonPointer::root(), &found));
     found.into_vec().into_iter().map(|violation| violation.reason).collect::<Vec<_>>().join(" | ")
 }
 
@@ -115,12 +115,12 @@ fn null_is_absent_unless_the_caller_asks() {
     assert_eq!(faults, ["/b is required"]);
     let value = read(r#"{"a":null,"b":"new","c":5}"#);
     let found = Violations::new();
-    let o = Fields::read(value.as_object().unwrap(), Place::root(), &found);
+    let o = Fields::read(value.as_object().unwrap(), JsonPointer::root(), &found);
     let change = |name| o.change(name).and_then(|item| item.string(1..=60));
-    assert_eq!(change("a"), Change::Clear);
-    assert_eq!(change("b"), Change::Set("new"));
-    assert_eq!(change("absent"), Change::Keep);
-    assert_eq!(change("c"), Change::Keep);
+    assert_eq!(change("a"), Patch::Clear);
+    assert_eq!(change("b"), Patch::Set("new"));
+    assert_eq!(change("absent"), Patch::Keep);
+    assert_eq!(change("c"), Patch::Keep);
     o.finish();
     assert_eq!(found.into_vec(), [Violation::new("/c", "must be a string, is a number")]);
 }
@@ -270,10 +270,10 @@ fn a_flood_of_faults_is_cut() {
 
 #[test]
 fn places_below_a_base_keep_it() {
-    let base = Place::from_pointer("/messages/3");
+    let base = JsonPointer::from_pointer("/messages/3");
     let text = base.key("text");
     assert_eq!(text.index(2).pointer(), "/messages/3/text/2");
-    assert_eq!(Place::root().pointer(), "");
+    assert_eq!(JsonPointer::root().pointer(), "");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 //! **Invariant:** a [`ContactChange`] that was read is within every limit here, whether it came as JSON or as a row of a
 //! table.
 
-use crate::check::{Change, Fields, Item};
-use crate::contacts::phone::{PhoneNumber, UserId};
+use crate::check::{Fields, Item, Patch};
+use crate::contacts::phone::{Bsuid, PhoneNumber};
 use crate::json::{Object, Value};
 
 /// The longest name, in characters.
@@ -30,21 +30,21 @@ pub const TAG_SEPARATOR: char = '|';
 #[derive(Clone, Debug, PartialEq)]
 pub struct ContactChange {
     /// The number.
-    pub phone_number: Change<PhoneNumber>,
+    pub phone_number: Patch<PhoneNumber>,
     /// The business-scoped user id.
-    pub user_id: Change<UserId>,
+    pub user_id: Patch<Bsuid>,
     /// What we call the person.
-    pub name: Change<String>,
+    pub name: Patch<String>,
     /// Words that sort people into groups.
-    pub tags: Change<Vec<String>>,
+    pub tags: Patch<Vec<String>>,
     /// How far the person is on the way to whatever we want.
-    pub stage: Change<String>,
+    pub stage: Patch<String>,
     /// An e-mail address.
-    pub email: Change<String>,
+    pub email: Patch<String>,
     /// Whatever else the application wants to keep: names with texts, numbers or truths.
-    pub custom_fields: Change<CustomFields>,
+    pub custom_fields: Patch<CustomFields>,
     /// Whether the person takes no marketing.
-    pub opted_out: Change<bool>,
+    pub opted_out: Patch<bool>,
 }
 
 /// New custom fields.
@@ -60,14 +60,14 @@ impl Default for ContactChange {
     /// Nothing changes.
     fn default() -> Self {
         Self {
-            phone_number: Change::Keep,
-            user_id: Change::Keep,
-            name: Change::Keep,
-            tags: Change::Keep,
-            stage: Change::Keep,
-            email: Change::Keep,
-            custom_fields: Change::Keep,
-            opted_out: Change::Keep,
+            phone_number: Patch::Keep,
+            user_id: Patch::Keep,
+            name: Patch::Keep,
+            tags: Patch::Keep,
+            stage: Patch::Keep,
+            email: Patch::Keep,
+            custom_fields: Patch::Keep,
+            opted_out: Patch::Keep,
         }
     }
 }
@@ -112,47 +112,47 @@ impl ContactChange {
     ///
     /// # Errors
     /// What is wrong with it, to be read after the column's name.
-    pub fn set_cell(&mut self, column: &Column, cell: &str) -> Result<(), String> {
+    pub fn set_cell(&mut self, column: &ImportColumn, cell: &str) -> Result<(), String> {
         let whole = cell;
         let cell = cell.trim();
         if cell.is_empty() {
             return Ok(());
         }
         match column {
-            Column::PhoneNumber => {
+            ImportColumn::PhoneNumber => {
                 let number = PhoneNumber::parse(cell).map_err(|error| error.to_string())?;
-                self.phone_number = Change::Set(number);
+                self.phone_number = Patch::Set(number);
             }
-            Column::UserId => {
-                self.user_id = Change::Set(UserId::parse(cell).map_err(|error| error.to_string())?);
+            ImportColumn::UserId => {
+                self.user_id = Patch::Set(Bsuid::parse(cell).map_err(|error| error.to_string())?);
             }
-            Column::Name => {
+            ImportColumn::Name => {
                 check_length(cell, MAX_NAME)?;
-                self.name = Change::Set(cell.to_owned());
+                self.name = Patch::Set(cell.to_owned());
             }
-            Column::Email => {
+            ImportColumn::Email => {
                 check_email(cell)?;
-                self.email = Change::Set(cell.to_owned());
+                self.email = Patch::Set(cell.to_owned());
             }
-            Column::Stage => {
+            ImportColumn::Stage => {
                 check_length(cell, MAX_STAGE)?;
-                self.stage = Change::Set(cell.to_owned());
+                self.stage = Patch::Set(cell.to_owned());
             }
-            Column::Tags => self.tags = Change::Set(split_tags(cell)?),
-            Column::OptedOut => {
-                self.opted_out = Change::Set(match cell.to_ascii_lowercase().as_str() {
+            ImportColumn::Tags => self.tags = Patch::Set(split_tags(cell)?),
+            ImportColumn::OptedOut => {
+                self.opted_out = Patch::Set(match cell.to_ascii_lowercase().as_str() {
                     "true" | "yes" | "1" => true,
                     "false" | "no" | "0" => false,
                     _ => return Err("must be `true` or `false`".to_owned()),
                 });
             }
-            Column::Custom(key) => {
+            ImportColumn::Custom(key) => {
                 check_length(whole, MAX_CUSTOM_VALUE)?;
                 let one = (key.clone(), whole.to_owned());
                 match &mut self.custom_fields {
-                    Change::Set(CustomFields::Some(texts)) => texts.push(one),
-                    Change::Set(CustomFields::All(_)) | Change::Keep | Change::Clear => {
-                        self.custom_fields = Change::Set(CustomFields::Some(vec![one]));
+                    Patch::Set(CustomFields::Some(texts)) => texts.push(one),
+                    Patch::Set(CustomFields::All(_)) | Patch::Keep | Patch::Clear => {
+                        self.custom_fields = Patch::Set(CustomFields::Some(vec![one]));
                     }
                 }
             }
@@ -163,7 +163,7 @@ impl ContactChange {
 
 /// A column of a table of contacts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Column {
+pub enum ImportColumn {
     /// `phone_number`
     PhoneNumber,
     /// `user_id`
@@ -183,20 +183,20 @@ pub enum Column {
 }
 
 /// The columns whose names are fixed.
-pub const COLUMNS: [(&str, Column); 7] = [
-    ("phone_number", Column::PhoneNumber),
-    ("user_id", Column::UserId),
-    ("name", Column::Name),
-    ("email", Column::Email),
-    ("tags", Column::Tags),
-    ("stage", Column::Stage),
-    ("opted_out", Column::OptedOut),
+pub const COLUMNS: [(&str, ImportColumn); 7] = [
+    ("phone_number", ImportColumn::PhoneNumber),
+    ("user_id", ImportColumn::UserId),
+    ("name", ImportColumn::Name),
+    ("email", ImportColumn::Email),
+    ("tags", ImportColumn::Tags),
+    ("stage", ImportColumn::Stage),
+    ("opted_out", ImportColumn::OptedOut),
 ];
 
 /// What a column of a custom field begins with.
 pub const CUSTOM_PREFIX: &str = "custom.";
 
-impl Column {
+impl ImportColumn {
     /// The column with this name.
     ///
     /// # Errors
@@ -307,8 +307,8 @@ fn read_number(item: &Item<'_, '_>) -> Option<PhoneNumber> {
     }
 }
 
-fn read_user(item: &Item<'_, '_>) -> Option<UserId> {
-    match UserId::parse(item.string(..)?) {
+fn read_user(item: &Item<'_, '_>) -> Option<Bsuid> {
+    match Bsuid::parse(item.string(..)?) {
         Ok(user) => Some(user),
         Err(error) => {
             item.refuse(error.to_string());
@@ -386,12 +386,12 @@ fn check_email(text: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::{Place, Violations};
+    use crate::check::{JsonPointer, Violations};
 
     fn read(json: &str) -> Result<ContactChange, Vec<String>> {
         let value: Value = serde_json::from_str(json).expect("JSON");
         let found = Violations::new();
-        let fields = Fields::read(value.as_object().expect("an object"), Place::root(), &found);
+        let fields = Fields::read(value.as_object().expect("an object"), JsonPointer::root(), &found);
         let change = ContactChange::read(&fields);
         change.check_new(&fields);
         fields.finish();
@@ -480,12 +480,12 @@ mod tests {
     #[test]
     fn a_column_is_known_by_its_name() {
         for (name, column) in COLUMNS {
-            assert_eq!(Column::parse(name), Ok(column.clone()));
+            assert_eq!(ImportColumn::parse(name), Ok(column.clone()));
             assert_eq!(column.name(), name);
         }
-        assert_eq!(Column::parse("custom.city"), Ok(Column::Custom("city".to_owned())));
-        let error = Column::parse("phone_nubmer").expect_err("unknown");
+        assert_eq!(ImportColumn::parse("custom.city"), Ok(ImportColumn::Custom("city".to_owned())));
+        let error = ImportColumn::parse("phone_nubmer").expect_err("unknown");
         assert!(error.contains("`phone_number`"), "{error}");
-        assert!(Column::parse("custom.").is_err());
+        assert!(ImportColumn::parse("custom.").is_err());
     }
 }

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::messages::message::UnknownWord;
-use crate::webhooks_in::update::Inbound;
+use crate::messages::message::UnknownVariant;
+use crate::webhooks_in::update::InboundMessage;
 
 /// The words that stop marketing, unless others are set. `CANCEL`, `END` and `QUIT` are not among them: to a shop or a
 /// clinic they mean the order or the appointment.
@@ -64,7 +64,7 @@ pub const START_WORDS: &[&str] = &[
 
 /// What a person wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum OptOutSignal {
     /// No marketing.
     Stop,
     /// Marketing again.
@@ -101,10 +101,10 @@ impl OptOutReason {
 }
 
 impl std::str::FromStr for OptOutReason {
-    type Err = UnknownWord;
+    type Err = UnknownVariant;
 
-    fn from_str(text: &str) -> Result<Self, UnknownWord> {
-        Self::ALL.into_iter().find(|reason| reason.as_str() == text).ok_or(UnknownWord)
+    fn from_str(text: &str) -> Result<Self, UnknownVariant> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text).ok_or(UnknownVariant)
     }
 }
 
@@ -120,10 +120,10 @@ pub struct OptOut {
 impl OptOut {
     /// What is known after a wish that was made at `at`.
     #[must_use]
-    pub fn after(self, wish: Wish, at: Timestamp, reason: OptOutReason) -> Self {
+    pub fn after(self, wish: OptOutSignal, at: Timestamp, reason: OptOutReason) -> Self {
         let stopped = match wish {
-            Wish::Stop => Some((at, reason)),
-            Wish::Start => None,
+            OptOutSignal::Stop => Some((at, reason)),
+            OptOutSignal::Start => None,
         };
         match self.wished_at {
             Some(before) if before > at => self,
@@ -137,26 +137,26 @@ impl OptOut {
     pub fn join(self, other: Self) -> Self {
         let Some(at) = other.wished_at else { return self };
         match other.stopped {
-            Some((_, reason)) => self.after(Wish::Stop, at, reason),
-            None => self.after(Wish::Start, at, OptOutReason::Api),
+            Some((_, reason)) => self.after(OptOutSignal::Stop, at, reason),
+            None => self.after(OptOutSignal::Start, at, OptOutReason::Api),
         }
     }
 }
 
 /// The words that count.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OptOutWords {
+pub struct OptOutKeywords {
     stop: BTreeSet<String>,
     start: BTreeSet<String>,
 }
 
-impl Default for OptOutWords {
+impl Default for OptOutKeywords {
     fn default() -> Self {
         Self::new(STOP_WORDS, START_WORDS)
     }
 }
 
-impl OptOutWords {
+impl OptOutKeywords {
     /// These words; one that is in both lists stops.
     pub fn new<T: AsRef<str>>(stop: &[T], start: &[T]) -> Self {
         let plain = |words: &[T]| {
@@ -167,7 +167,7 @@ impl OptOutWords {
 
     /// What a message of a customer asks for: when all of its words are one of ours, in a text or on a quick reply.
     #[must_use]
-    pub fn wish(&self, message: &Inbound) -> Option<Wish> {
+    pub fn wish(&self, message: &InboundMessage) -> Option<OptOutSignal> {
         let may_ask = match message.kind.as_str() {
             "text" | "button" => true,
             "interactive" => {
@@ -183,9 +183,9 @@ impl OptOutWords {
         }
         let plain = plain(text);
         if self.stop.contains(&plain) {
-            Some(Wish::Stop)
+            Some(OptOutSignal::Stop)
         } else {
-            self.start.contains(&plain).then_some(Wish::Start)
+            self.start.contains(&plain).then_some(OptOutSignal::Start)
         }
     }
 }
@@ -200,32 +200,32 @@ pub fn plain(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::json::{Object, Value};
-    use crate::webhooks_in::update::Person;
+    use crate::webhooks_in::update::WhatsAppUser;
     use proptest::prelude::*;
 
-    fn message(kind: &str, text: &str) -> Inbound {
-        Inbound {
+    fn message(kind: &str, text: &str) -> InboundMessage {
+        InboundMessage {
             wamid: "wamid.1".to_owned(),
-            from: Person::default(),
+            from: WhatsAppUser::default(),
             at: Timestamp::UNIX_EPOCH,
             kind: kind.to_owned(),
             text: Some(text.to_owned()),
             object: None,
             context_wamid: None,
-            beside: crate::webhooks_in::update::Beside::default(),
+            beside: crate::webhooks_in::update::InboundMetadata::default(),
         }
     }
 
     #[test]
     fn a_message_that_is_one_of_the_words_is_a_wish() {
-        let words = OptOutWords::default();
+        let words = OptOutKeywords::default();
         for text in
             ["STOP", "stop", " Stop! ", "*stop*", "S.T.O.P", "opt-out", "Opt out.", "стоп", "बंद करें।", "Arrêt"]
         {
-            assert_eq!(words.wish(&message("text", text)), Some(Wish::Stop), "{text}");
+            assert_eq!(words.wish(&message("text", text)), Some(OptOutSignal::Stop), "{text}");
         }
         for text in ["START", "start.", "Opt-in", "订阅"] {
-            assert_eq!(words.wish(&message("text", text)), Some(Wish::Start), "{text}");
+            assert_eq!(words.wish(&message("text", text)), Some(OptOutSignal::Start), "{text}");
         }
         for text in ["Please stop by at five", "don't stop", "stop it", "", "!!", "CANCEL", "yes", "stops"] {
             assert_eq!(words.wish(&message("text", text)), None, "{text}");
@@ -235,26 +235,26 @@ mod tests {
 
     #[test]
     fn a_quick_reply_counts_and_a_caption_does_not() {
-        let words = OptOutWords::default();
-        assert_eq!(words.wish(&message("button", "Stop")), Some(Wish::Stop));
+        let words = OptOutKeywords::default();
+        assert_eq!(words.wish(&message("button", "Stop")), Some(OptOutSignal::Stop));
         assert_eq!(words.wish(&message("image", "Stop")), None);
         assert_eq!(words.wish(&message("edit", "Stop")), None);
         let with = |name: &str| {
             let object = Object::from_iter([(name.to_owned(), Value::Object(Object::new()))]);
-            Inbound { object: Some(object.into()), ..message("interactive", "Stop") }
+            InboundMessage { object: Some(object.into()), ..message("interactive", "Stop") }
         };
-        assert_eq!(words.wish(&with("button_reply")), Some(Wish::Stop));
+        assert_eq!(words.wish(&with("button_reply")), Some(OptOutSignal::Stop));
         assert_eq!(words.wish(&with("list_reply")), None);
     }
 
     #[test]
     fn other_words_take_the_place_of_ours_and_stop_wins() {
-        let words = OptOutWords::new(&["Basta", "¿?"], &["basta", "Go on"]);
-        assert_eq!(words.wish(&message("text", "basta!")), Some(Wish::Stop));
-        assert_eq!(words.wish(&message("text", "go on")), Some(Wish::Start));
+        let words = OptOutKeywords::new(&["Basta", "¿?"], &["basta", "Go on"]);
+        assert_eq!(words.wish(&message("text", "basta!")), Some(OptOutSignal::Stop));
+        assert_eq!(words.wish(&message("text", "go on")), Some(OptOutSignal::Start));
         assert_eq!(words.wish(&message("text", "STOP")), None);
         assert_eq!(words.wish(&message("text", "?")), None);
-        assert_eq!(OptOutWords::new::<&str>(&[], &[]).wish(&message("text", "stop")), None);
+        assert_eq!(OptOutKeywords::new::<&str>(&[], &[]).wish(&message("text", "stop")), None);
     }
 
     proptest! {
@@ -267,7 +267,7 @@ mod tests {
         ) {
             let hear = |wishes: &[(bool, i64, usize)]| {
                 wishes.iter().fold(OptOut::default(), |known, (stops, at, reason)| {
-                    let wish = if *stops { Wish::Stop } else { Wish::Start };
+                    let wish = if *stops { OptOutSignal::Stop } else { OptOutSignal::Start };
                     let at = Timestamp::from_second(*at).expect("a time");
                     known.after(wish, at, OptOutReason::ALL[*reason])
                 })

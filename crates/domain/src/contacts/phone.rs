@@ -239,9 +239,9 @@ fn without_national_prefix(digits: &str) -> Option<String> {
 /// A business-scoped user id (BSUID, reference C.3), such as `GB.77120394857261034`: how Meta names a person whose phone
 /// number it withholds. Opaque: the reference has two forms of it, and more may come.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct UserId(Box<str>);
+pub struct Bsuid(Box<str>);
 
-impl UserId {
+impl Bsuid {
     /// The most characters that an id may have.
     pub const MAX: usize = 256;
 
@@ -249,16 +249,16 @@ impl UserId {
     ///
     /// # Errors
     /// What is wrong with it; its `Display` reads well after a field's name.
-    pub fn parse(text: &str) -> Result<Self, UserIdError> {
+    pub fn parse(text: &str) -> Result<Self, BsuidError> {
         if text.chars().any(|character| character.is_whitespace() || character.is_control()) {
-            return Err(UserIdError::Blank);
+            return Err(BsuidError::Blank);
         }
         match text.split_once('.') {
             Some((country, rest)) if !country.is_empty() && !rest.is_empty() => {}
-            _ => return Err(UserIdError::NoDot),
+            _ => return Err(BsuidError::NoDot),
         }
         if text.chars().count() > Self::MAX {
-            return Err(UserIdError::TooLong);
+            return Err(BsuidError::TooLong);
         }
         Ok(Self(text.into()))
     }
@@ -270,7 +270,7 @@ impl UserId {
     }
 }
 
-impl fmt::Display for UserId {
+impl fmt::Display for Bsuid {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
@@ -278,14 +278,14 @@ impl fmt::Display for UserId {
 
 /// Why a text is not a business-scoped user id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum UserIdError {
+pub enum BsuidError {
     /// It has no dot with something on both sides.
     #[error("must be a business-scoped user id, as in GB.77120394857261034 (a phone number goes into `to`)")]
     NoDot,
     /// It holds a blank or a control character.
     #[error("must be a business-scoped user id without blanks")]
     Blank,
-    /// It is longer than [`UserId::MAX`].
+    /// It is longer than [`Bsuid::MAX`].
     #[error("must be at most 256 characters")]
     TooLong,
 }
@@ -428,12 +428,12 @@ mod tests {
     fn a_user_id_is_opaque() {
         let longest = format!("GB.{}", "a".repeat(253));
         for good in ["GB.77120394857261034", "IN.ENT.abc", "user.0f", &longest] {
-            assert_eq!(UserId::parse(good).unwrap().as_str(), good);
+            assert_eq!(Bsuid::parse(good).unwrap().as_str(), good);
         }
-        assert_eq!(UserId::parse(&format!("GB.{}", "a".repeat(254))), Err(UserIdError::TooLong));
-        assert_eq!(UserId::parse("GB. 1"), Err(UserIdError::Blank));
+        assert_eq!(Bsuid::parse(&format!("GB.{}", "a".repeat(254))), Err(BsuidError::TooLong));
+        assert_eq!(Bsuid::parse("GB. 1"), Err(BsuidError::Blank));
         for bad in ["", "447700900123", ".1", "GB."] {
-            assert_eq!(UserId::parse(bad), Err(UserIdError::NoDot));
+            assert_eq!(Bsuid::parse(bad), Err(BsuidError::NoDot));
         }
     }
 

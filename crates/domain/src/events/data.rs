@@ -7,9 +7,9 @@ use serde::{Serialize, Serializer};
 
 use crate::id::{AccountId, ContactId, MediaId, MessageId, TemplateId, WebhookId};
 use crate::json::{Object, Value};
-use crate::messages::message::{Pricing, Status, failure_title};
+use crate::messages::message::{MessageStatus, Pricing, failure_title};
 use crate::meta_error::MetaError;
-use crate::webhooks_in::update::Beside;
+use crate::webhooks_in::update::InboundMetadata;
 
 fn shown<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
@@ -39,10 +39,10 @@ pub struct OutboundData<'a> {
     pub message_id: &'a str,
     /// Where the message stands.
     #[serde(serialize_with = "shown")]
-    pub status: Status,
+    pub status: MessageStatus,
     /// What this event tells: it may be behind `status`.
     #[serde(serialize_with = "shown")]
-    pub reported: Status,
+    pub reported: MessageStatus,
     /// The number that it goes to: digits, shown with a plus.
     #[serde(serialize_with = "number")]
     pub to: Option<&'a str>,
@@ -130,18 +130,18 @@ pub struct IncomingData<'a> {
     /// When, by Meta's time.
     pub at: Timestamp,
     /// The message that this one answers.
-    pub context: Option<Context<'a>>,
+    pub context: Option<ContextData<'a>>,
     /// The object that belongs to the type, as Meta sent it; for `text` it is nothing but the words.
     pub object: Option<&'a Value>,
     /// The file that came with it, to be had from `GET /api/media/{id}`; left out without one.
     pub media_id: Option<MediaId>,
     /// What else Meta put beside it; each stands there only if Meta sent it.
-    pub beside: &'a Beside,
+    pub beside: &'a InboundMetadata,
 }
 
 /// The message that is answered, and where the words come from.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct Context<'a> {
+pub struct ContextData<'a> {
     /// Meta's id of the message that is answered.
     pub message_id: Option<&'a str>,
     /// It was forwarded.
@@ -155,10 +155,10 @@ pub struct Context<'a> {
     pub referred_product: Option<&'a Value>,
 }
 
-impl<'a> Context<'a> {
+impl<'a> ContextData<'a> {
     /// `None` for a message that answers nothing and was not forwarded.
     #[must_use]
-    pub fn of(wamid: Option<&'a str>, beside: &'a Beside) -> Option<Self> {
+    pub fn of(wamid: Option<&'a str>, beside: &'a InboundMetadata) -> Option<Self> {
         let context = Self {
             message_id: wamid,
             forwarded: beside.is_forwarded,
@@ -197,7 +197,7 @@ impl Serialize for IncomingData<'_> {
         if let Some(media_id) = &self.media_id {
             map.serialize_entry("media_id", &media_id.to_string())?;
         }
-        let Beside { referral, errors, group_id, .. } = self.beside;
+        let InboundMetadata { referral, errors, group_id, .. } = self.beside;
         for (name, value) in [("referral", referral), ("errors", errors)] {
             if let Some(value) = value {
                 map.serialize_entry(name, value)?;
@@ -231,7 +231,7 @@ const COMMON: [&str; 15] = [
 
 /// A person.
 #[derive(Clone, Debug, Serialize)]
-pub struct PersonData<'a> {
+pub struct ContactData<'a> {
     /// Our id.
     #[serde(serialize_with = "shown")]
     pub id: ContactId,
@@ -340,7 +340,7 @@ pub struct AccountData<'a> {
     /// The quality of its number.
     pub quality_rating: Option<&'a str>,
     /// How far its templates may reach, and have.
-    pub messaging_limit: Option<MessagingLimit<'a>>,
+    pub messaging_limit: Option<MessagingLimitData<'a>>,
     /// Meta's name of the webhook field that told it; `null` where we found out ourselves.
     pub field: Option<&'a str>,
     /// Meta's own words.
@@ -349,7 +349,7 @@ pub struct AccountData<'a> {
 
 /// How many people templates may reach outside their window in 24 hours.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct MessagingLimit<'a> {
+pub struct MessagingLimitData<'a> {
     /// Meta's tier, such as `TIER_2K`.
     pub tier: Option<&'a str>,
     /// How many were reached, where that was counted.

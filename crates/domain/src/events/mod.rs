@@ -10,11 +10,11 @@ mod data;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::messages::message::{Status, UnknownWord};
+use crate::messages::message::{MessageStatus, UnknownVariant};
 
 pub use data::{
-    AccountChange, AccountData, Context, ErrorData, IncomingData, MessagingLimit, OutboundData, PersonData,
-    TemplateChange, TemplateData, WebhookData,
+    AccountChange, AccountData, ContactData, ContextData, ErrorData, IncomingData, MessagingLimitData,
+    OutboundData, TemplateChange, TemplateData, WebhookData,
 };
 
 macro_rules! kinds {
@@ -91,19 +91,19 @@ kinds! {
 impl EventKind {
     /// The event that tells that a message reached this status; `None` for those that are not told.
     #[must_use]
-    pub const fn of_status(status: Status) -> Option<Self> {
+    pub const fn of_status(status: MessageStatus) -> Option<Self> {
         match status {
-            Status::Queued => Some(Self::MessageQueued),
-            Status::Sent => Some(Self::MessageSent),
-            Status::Delivered => Some(Self::MessageDelivered),
-            Status::Read => Some(Self::MessageRead),
-            Status::Played => Some(Self::MessagePlayed),
-            Status::Failed => Some(Self::MessageFailed),
-            Status::Unknown => Some(Self::MessageUnknown),
-            Status::Expired => Some(Self::MessageExpired),
-            Status::Canceled => Some(Self::MessageCanceled),
-            Status::Received => Some(Self::MessageIncoming),
-            Status::Sending => None,
+            MessageStatus::Queued => Some(Self::MessageQueued),
+            MessageStatus::Sent => Some(Self::MessageSent),
+            MessageStatus::Delivered => Some(Self::MessageDelivered),
+            MessageStatus::Read => Some(Self::MessageRead),
+            MessageStatus::Played => Some(Self::MessagePlayed),
+            MessageStatus::Failed => Some(Self::MessageFailed),
+            MessageStatus::Unknown => Some(Self::MessageUnknown),
+            MessageStatus::Expired => Some(Self::MessageExpired),
+            MessageStatus::Canceled => Some(Self::MessageCanceled),
+            MessageStatus::Received => Some(Self::MessageIncoming),
+            MessageStatus::Sending => None,
         }
     }
 }
@@ -115,10 +115,10 @@ impl fmt::Display for EventKind {
 }
 
 impl FromStr for EventKind {
-    type Err = UnknownWord;
+    type Err = UnknownVariant;
 
-    fn from_str(text: &str) -> Result<Self, UnknownWord> {
-        Self::ALL.iter().copied().find(|kind| kind.as_str() == text).ok_or(UnknownWord)
+    fn from_str(text: &str) -> Result<Self, UnknownVariant> {
+        Self::ALL.iter().copied().find(|kind| kind.as_str() == text).ok_or(UnknownVariant)
     }
 }
 
@@ -131,13 +131,13 @@ mod tests {
         for kind in EventKind::ALL {
             assert_eq!(kind.as_str().parse(), Ok(*kind));
         }
-        assert_eq!("message.gone".parse::<EventKind>(), Err(UnknownWord));
+        assert_eq!("message.gone".parse::<EventKind>(), Err(UnknownVariant));
     }
 
     #[test]
     fn every_status_but_the_handing_over_itself_is_told() {
-        for status in Status::ALL {
-            assert_eq!(EventKind::of_status(status).is_none(), status == Status::Sending);
+        for status in MessageStatus::ALL {
+            assert_eq!(EventKind::of_status(status).is_none(), status == MessageStatus::Sending);
         }
     }
 }

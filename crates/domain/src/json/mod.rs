@@ -296,7 +296,7 @@ impl IntoIterator for Object {
 
 /// A string or key that holds U+0000, which PostgreSQL cannot store in text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Nul {
+pub struct NulCharacter {
     /// Where: the string, or the object when one of its keys holds it (so that the pointer itself is clean).
     pub pointer: String,
     /// True when it is in a key.
@@ -414,9 +414,9 @@ mod tests {
     #[test]
     fn the_first_nul_is_found_with_its_pointer() {
         let value = read(r#"{"a":"x","b":[{"c~/":"\u0000"}],"d":"\u0000"}"#);
-        assert_eq!(value.find_nul(), Some(Nul { pointer: "/b/0/c~0~1".to_owned(), in_key: false }));
+        assert_eq!(value.find_nul(), Some(NulCharacter { pointer: "/b/0/c~0~1".to_owned(), in_key: false }));
         let value = read(r#"{"a":{"\u0000":1}}"#);
-        assert_eq!(value.find_nul(), Some(Nul { pointer: "/a".to_owned(), in_key: true }));
+        assert_eq!(value.find_nul(), Some(NulCharacter { pointer: "/a".to_owned(), in_key: true }));
         assert_eq!(read(r#"{"a":["b",1]}"#).find_nul(), None);
     }
 

@@ -1,6 +1,6 @@
 //! JSON pointers (RFC 6901) into a value.
 
-use super::{Nul, Value};
+use super::{NulCharacter, Value};
 
 /// Appends `/` and one reference token, escaped (`~` as `~0`, `/` as `~1`).
 pub(crate) fn push_token(pointer: &mut String, token: &str) {
@@ -45,17 +45,19 @@ impl Value {
 
     /// The first string or key, in document order, that holds U+0000.
     #[must_use]
-    pub fn find_nul(&self) -> Option<Nul> {
+    pub fn find_nul(&self) -> Option<NulCharacter> {
         match self {
             Self::Null | Self::Bool(_) | Self::Int(_) | Self::Float(_) => None,
-            Self::String(text) => text.contains('\0').then(|| Nul { pointer: String::new(), in_key: false }),
+            Self::String(text) => {
+                text.contains('\0').then(|| NulCharacter { pointer: String::new(), in_key: false })
+            }
             Self::Array(elements) => elements
                 .iter()
                 .enumerate()
                 .find_map(|(index, element)| element.find_nul().map(|nul| nul.below(&index.to_string()))),
             Self::Object(object) => object.iter().find_map(|(name, value)| {
                 if name.contains('\0') {
-                    return Some(Nul { pointer: String::new(), in_key: true });
+                    return Some(NulCharacter { pointer: String::new(), in_key: true });
                 }
                 value.find_nul().map(|nul| nul.below(name))
             }),
@@ -63,7 +65,7 @@ impl Value {
     }
 }
 
-impl Nul {
+impl NulCharacter {
     fn below(self, token: &str) -> Self {
         let mut pointer = String::new();
         push_token(&mut pointer, token);

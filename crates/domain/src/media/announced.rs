@@ -2,11 +2,11 @@
 
 use crate::json::{Object, Value};
 use crate::messages::content::MediaKind;
-use crate::webhooks_in::update::Inbound;
+use crate::webhooks_in::update::InboundMessage;
 
 /// The file of a customer's message, as the webhook announces it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Announced<'a> {
+pub struct InboundMedia<'a> {
     /// What kind of file.
     pub kind: MediaKind,
     /// Meta's id of it; `None` when Meta could not take the file itself (131052).
@@ -20,7 +20,7 @@ pub struct Announced<'a> {
 }
 
 /// The file of a message, if it is of a type that has one. An edited message may bring its file again.
-pub fn announced(message: &Inbound) -> Option<Announced<'_>> {
+pub fn announced(message: &InboundMessage) -> Option<InboundMedia<'_>> {
     if message.kind == "edit" {
         let edited = message.object.as_ref()?.get("message")?;
         let word = edited.get("type").and_then(Value::as_str)?;
@@ -42,9 +42,9 @@ fn kind_of(word: &str) -> Option<MediaKind> {
     }
 }
 
-fn read(kind: MediaKind, object: Option<&Object>) -> Announced<'_> {
+fn read(kind: MediaKind, object: Option<&Object>) -> InboundMedia<'_> {
     let text = |name| object.and_then(|object| object.get(name)?.as_str()).filter(|text| !text.is_empty());
-    Announced {
+    InboundMedia {
         kind,
         meta_id: text("id"),
         mime_type: text("mime_type"),

@@ -10,8 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::messages::content::MediaKind;
 
-pub use announced::{Announced, announced, digest_of};
-pub use sniff::Sniffed;
+pub use announced::{InboundMedia, announced, digest_of};
+pub use sniff::DetectedType;
 
 /// How many bytes of a file's beginning tell what it is.
 pub const HEAD: usize = 4096;
@@ -142,7 +142,7 @@ pub fn essence(mime: &str) -> String {
 
 /// What a file is said to be.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Claim<'a> {
+pub struct DeclaredType<'a> {
     /// The MIME type; `application/octet-stream` says nothing.
     pub mime: Option<&'a str>,
     /// The name.
@@ -151,7 +151,7 @@ pub struct Claim<'a> {
 
 /// Why a file cannot go to Meta.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unfit {
+pub enum MediaTypeError {
     /// Meta takes no such type.
     #[error("is {0}, which Meta does not take; it takes {all}", all = TYPES.map(|known| known.mime).join(", "))]
     NotTaken(String),
@@ -174,24 +174,24 @@ pub enum Unfit {
 /// kind begin alike), then the name does.
 ///
 /// # Errors
-/// [`Unfit`].
-pub fn judge(claim: Claim<'_>, head: &[u8]) -> Result<&'static MediaType, Unfit> {
+/// [`MediaTypeError`].
+pub fn judge(claim: DeclaredType<'_>, head: &[u8]) -> Result<&'static MediaType, MediaTypeError> {
     if head.is_empty() {
-        return Err(Unfit::Empty);
+        return Err(MediaTypeError::Empty);
     }
     let claimed = claim.mime.map(essence).filter(|mime| !is_vague(mime));
-    let found = Sniffed::of(head);
+    let found = DetectedType::of(head);
     let candidates = || found.can_be().iter().filter_map(|mime| MediaType::named(mime));
     if let Some(claimed) = claimed {
         let claimed = alias(&claimed).to_owned();
-        let Some(known) = MediaType::named(&claimed) else { return Err(Unfit::NotTaken(claimed)) };
+        let Some(known) = MediaType::named(&claimed) else { return Err(MediaTypeError::NotTaken(claimed)) };
         return candidates()
             .find(|candidate| *candidate == known)
-            .ok_or(Unfit::Mislabelled { claimed, found: found.name() });
+            .ok_or(MediaTypeError::Mislabelled { claimed, found: found.name() });
     }
     let by_name =
         claim.file_name.and_then(|name| candidates().find(|candidate| candidate.has_extension(name)));
-    by_name.or_else(|| candidates().next()).ok_or_else(|| Unfit::NotTaken(found.name().to_owned()))
+    by_name.or_else(|| candidates().next()).ok_or_else(|| MediaTypeError::NotTaken(found.name().to_owned()))
 }
 
 /// Whether a MIME type says nothing about the content.

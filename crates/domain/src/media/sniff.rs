@@ -5,7 +5,7 @@
 
 /// What the first bytes of a file say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sniffed {
+pub enum DetectedType {
     /// JPEG.
     Jpeg,
     /// PNG.
@@ -52,7 +52,7 @@ pub enum Sniffed {
     Other,
 }
 
-impl Sniffed {
+impl DetectedType {
     /// Reads the first bytes.
     pub fn of(head: &[u8]) -> Self {
         let is = |at: usize, magic: &[u8]| head.get(at..).is_some_and(|rest| rest.starts_with(magic));
@@ -160,17 +160,17 @@ pub(super) fn is_animated(head: &[u8]) -> bool {
 }
 
 /// What an archive holds, by the names at its beginning.
-fn archive(head: &[u8]) -> Sniffed {
+fn archive(head: &[u8]) -> DetectedType {
     if contains(head, b"word/") {
-        Sniffed::Docx
+        DetectedType::Docx
     } else if contains(head, b"ppt/") {
-        Sniffed::Pptx
+        DetectedType::Pptx
     } else if contains(head, b"xl/") {
-        Sniffed::Xlsx
+        DetectedType::Xlsx
     } else if contains(head, b"[Content_Types].xml") || contains(head, b"_rels/") {
-        Sniffed::Office
+        DetectedType::Office
     } else {
-        Sniffed::Zip
+        DetectedType::Zip
     }
 }
 

@@ -12,7 +12,7 @@ use crate::meta_error::MetaError;
 /// The order of the variants is the order of http-api.md section 2: reports only move a message up, so that any order
 /// of the same reports ends the same. `Expired` and `Canceled` are final and reached from `Queued` only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Status {
+pub enum MessageStatus {
     /// Accepted here, waiting for its turn.
     Queued,
     /// Being handed to Meta.
@@ -37,7 +37,7 @@ pub enum Status {
     Received,
 }
 
-impl Status {
+impl MessageStatus {
     /// Every status, in order.
     pub const ALL: [Self; 11] = [
         Self::Queued,
@@ -125,17 +125,17 @@ pub fn failure_word(code: &str) -> &'static str {
 /// A word that is none of the known ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not one of the known words")]
-pub struct UnknownWord;
+pub struct UnknownVariant;
 
-impl FromStr for Status {
-    type Err = UnknownWord;
+impl FromStr for MessageStatus {
+    type Err = UnknownVariant;
 
-    fn from_str(text: &str) -> Result<Self, UnknownWord> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(UnknownWord)
+    fn from_str(text: &str) -> Result<Self, UnknownVariant> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(UnknownVariant)
     }
 }
 
-impl fmt::Display for Status {
+impl fmt::Display for MessageStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -161,13 +161,13 @@ impl Direction {
 }
 
 impl FromStr for Direction {
-    type Err = UnknownWord;
+    type Err = UnknownVariant;
 
-    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+    fn from_str(text: &str) -> Result<Self, UnknownVariant> {
         match text {
             "inbound" => Ok(Self::Inbound),
             "outbound" => Ok(Self::Outbound),
-            _ => Err(UnknownWord),
+            _ => Err(UnknownVariant),
         }
     }
 }
@@ -195,11 +195,11 @@ pub struct StatusReport {
     /// Meta's id of the message.
     pub wamid: String,
     /// What happened; only `Sent`, `Failed`, `Delivered`, `Read` and `Played` are reported.
-    pub status: Status,
+    pub status: MessageStatus,
     /// When, by Meta's time.
     pub at: Timestamp,
     /// What we put in `biz_opaque_callback_data`.
-    pub reference: Option<Reference>,
+    pub reference: Option<AttemptReference>,
     /// The customer's `wa_id`, digits.
     pub recipient: Option<String>,
     /// The customer's business-scoped user id.
@@ -212,27 +212,27 @@ pub struct StatusReport {
 
 /// The reference that goes out with an attempt: `<id>` for the first, `<id>:<n>` for the n-th.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reference {
+pub struct AttemptReference {
     /// The message.
     pub message: crate::id::MessageId,
     /// The attempt, from 1.
     pub attempt: u32,
 }
 
-impl fmt::Display for Reference {
+impl fmt::Display for AttemptReference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.attempt <= 1 { self.message.fmt(f) } else { write!(f, "{}:{}", self.message, self.attempt) }
     }
 }
 
-impl FromStr for Reference {
-    type Err = crate::id::NotAnId;
+impl FromStr for AttemptReference {
+    type Err = crate::id::ParseIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let Some((id, attempt)) = text.split_once(':') else {
             return Ok(Self { message: text.parse()?, attempt: 1 });
         };
-        let attempt = attempt.parse().map_err(|_| crate::id::NotAnId)?;
+        let attempt = attempt.parse().map_err(|_| crate::id::ParseIdError)?;
         Ok(Self { message: id.parse()?, attempt })
     }
 }
@@ -246,37 +246,37 @@ mod tests {
 
     #[test]
     fn a_status_reads_back_from_its_word() {
-        for status in Status::ALL {
+        for status in MessageStatus::ALL {
             assert_eq!(status.as_str().parse(), Ok(status));
         }
-        assert_eq!("gone".parse::<Status>(), Err(UnknownWord));
+        assert_eq!("gone".parse::<MessageStatus>(), Err(UnknownVariant));
     }
 
     #[test]
     fn what_expired_or_was_canceled_stays_so() {
-        assert_eq!(Status::Expired.after(Status::Read), Status::Expired);
-        assert_eq!(Status::Canceled.after(Status::Sent), Status::Canceled);
+        assert_eq!(MessageStatus::Expired.after(MessageStatus::Read), MessageStatus::Expired);
+        assert_eq!(MessageStatus::Canceled.after(MessageStatus::Sent), MessageStatus::Canceled);
     }
 
     #[test]
     fn a_reference_reads_back_from_its_text() {
         let message = MessageId::from_parts(1_000, &[3; 10]);
         for attempt in [1, 2, 17] {
-            let reference = Reference { message, attempt };
+            let reference = AttemptReference { message, attempt };
             assert_eq!(reference.to_string().parse(), Ok(reference));
         }
-        assert_eq!(Reference { message, attempt: 1 }.to_string(), message.to_string());
-        assert!("someone else's".parse::<Reference>().is_err());
+        assert_eq!(AttemptReference { message, attempt: 1 }.to_string(), message.to_string());
+        assert!("someone else's".parse::<AttemptReference>().is_err());
     }
 
-    fn reported() -> impl Strategy<Value = Status> {
+    fn reported() -> impl Strategy<Value = MessageStatus> {
         prop::sample::select(vec![
-            Status::Sent,
-            Status::Failed,
-            Status::Delivered,
-            Status::Read,
-            Status::Played,
-            Status::Unknown,
+            MessageStatus::Sent,
+            MessageStatus::Failed,
+            MessageStatus::Delivered,
+            MessageStatus::Read,
+            MessageStatus::Played,
+            MessageStatus::Unknown,
         ])
     }
 
@@ -286,7 +286,7 @@ mod tests {
             (reports, shuffled) in prop::collection::vec(reported(), 0..8)
                 .prop_flat_map(|reports| (Just(reports.clone()), Just(reports).prop_shuffle())),
         ) {
-            let end = |reports: &[Status]| reports.iter().fold(Status::Sending, |status, report| status.after(*report));
+            let end = |reports: &[MessageStatus]| reports.iter().fold(MessageStatus::Sending, |status, report| status.after(*report));
             prop_assert_eq!(end(&reports), end(&shuffled));
             let twice: Vec<_> = reports.iter().chain(&shuffled).copied().collect();
             prop_assert_eq!(end(&reports), end(&twice));

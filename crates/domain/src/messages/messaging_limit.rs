@@ -9,14 +9,14 @@ pub const COUNTED_FOR: SignedDuration = SignedDuration::from_hours(24);
 
 /// How many people may be reached. Of two limits the smaller one holds: `min`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Limit {
+pub enum MessagingLimit {
     /// So many.
     People(u32),
     /// All of them.
     Unlimited,
 }
 
-impl Limit {
+impl MessagingLimit {
     /// Reads Meta's tier: `TIER_250`, `TIER_2K`, `TIER_UNLIMITED`, or a number of people, where -1 is no limit.
     /// `None`: it says nothing that is known here, such as `UNTIERED` or `TIER_NOT_SET`.
     #[must_use]
@@ -49,7 +49,7 @@ impl Limit {
 
 /// How much of a limit is used, as far as it is told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
+pub enum MessagingLimitLevel {
     /// Less than 80 %.
     #[default]
     Free,
@@ -59,7 +59,7 @@ pub enum Level {
     Full,
 }
 
-impl Level {
+impl MessagingLimitLevel {
     /// Every level.
     pub const ALL: [Self; 3] = [Self::Free, Self::Nearly, Self::Full];
 
@@ -86,8 +86,8 @@ impl Level {
     /// The level after `self` was told, while so many people of this limit are used.
     /// What is higher than `self` is to be told.
     #[must_use]
-    pub fn after(self, n_used: u32, limit: Option<Limit>) -> Self {
-        let Some(Limit::People(people)) = limit else { return Self::Free };
+    pub fn after(self, n_used: u32, limit: Option<MessagingLimit>) -> Self {
+        let Some(MessagingLimit::People(people)) = limit else { return Self::Free };
         let is_at_least = |percent: u32| u64::from(n_used) * 100 >= u64::from(people) * u64::from(percent);
         Self::ALL
             .into_iter()
@@ -115,34 +115,34 @@ mod tests {
             ("tier_2k", 2_000),
             ("2000", 2_000),
         ] {
-            assert_eq!(Limit::from_tier(tier), Some(Limit::People(people)), "{tier}");
+            assert_eq!(MessagingLimit::from_tier(tier), Some(MessagingLimit::People(people)), "{tier}");
         }
         for tier in ["TIER_UNLIMITED", "-1"] {
-            assert_eq!(Limit::from_tier(tier), Some(Limit::Unlimited), "{tier}");
+            assert_eq!(MessagingLimit::from_tier(tier), Some(MessagingLimit::Unlimited), "{tier}");
         }
         for tier in ["", "UNTIERED", "TIER_NOT_SET", "TIER_", "K", "TIER_2M", "0", "-2", "+5", "99999999999"]
         {
-            assert_eq!(Limit::from_tier(tier), None, "{tier}");
+            assert_eq!(MessagingLimit::from_tier(tier), None, "{tier}");
         }
     }
 
     #[test]
     fn the_smaller_of_two_limits_holds() {
-        assert_eq!(Limit::People(250).min(Limit::Unlimited), Limit::People(250));
-        assert_eq!(Limit::People(250).min(Limit::People(50)), Limit::People(50));
+        assert_eq!(MessagingLimit::People(250).min(MessagingLimit::Unlimited), MessagingLimit::People(250));
+        assert_eq!(MessagingLimit::People(250).min(MessagingLimit::People(50)), MessagingLimit::People(50));
     }
 
     #[test]
     fn what_is_left_is_never_less_than_nothing() {
-        assert_eq!(Limit::People(250).left(249), Some(1));
-        assert_eq!(Limit::People(250).left(300), Some(0));
-        assert_eq!(Limit::Unlimited.left(u32::MAX), None);
+        assert_eq!(MessagingLimit::People(250).left(249), Some(1));
+        assert_eq!(MessagingLimit::People(250).left(300), Some(0));
+        assert_eq!(MessagingLimit::Unlimited.left(u32::MAX), None);
     }
 
     #[test]
     fn each_mark_is_told_once_on_the_way_up() {
-        let limit = Some(Limit::People(250));
-        let (mut level, mut told) = (Level::Free, Vec::new());
+        let limit = Some(MessagingLimit::People(250));
+        let (mut level, mut told) = (MessagingLimitLevel::Free, Vec::new());
         for n_used in 1..=300 {
             let next = level.after(n_used, limit);
             if next > level {
@@ -150,24 +150,33 @@ mod tests {
             }
             level = next;
         }
-        assert_eq!(told, [(200, Level::Nearly), (250, Level::Full)]);
+        assert_eq!(told, [(200, MessagingLimitLevel::Nearly), (250, MessagingLimitLevel::Full)]);
     }
 
     #[test]
     fn a_mark_is_told_again_only_after_the_use_fell_well_below_it() {
-        let limit = Some(Limit::People(100));
-        assert_eq!(Level::Full.after(95, limit), Level::Full);
-        assert_eq!(Level::Full.after(85, limit), Level::Nearly);
-        assert_eq!(Level::Nearly.after(75, limit), Level::Nearly);
-        assert_eq!(Level::Nearly.after(69, limit), Level::Free);
-        assert_eq!(Level::Full.after(69, limit), Level::Free);
+        let limit = Some(MessagingLimit::People(100));
+        assert_eq!(MessagingLimitLevel::Full.after(95, limit), MessagingLimitLevel::Full);
+        assert_eq!(MessagingLimitLevel::Full.after(85, limit), MessagingLimitLevel::Nearly);
+        assert_eq!(MessagingLimitLevel::Nearly.after(75, limit), MessagingLimitLevel::Nearly);
+        assert_eq!(MessagingLimitLevel::Nearly.after(69, limit), MessagingLimitLevel::Free);
+        assert_eq!(MessagingLimitLevel::Full.after(69, limit), MessagingLimitLevel::Free);
     }
 
     #[test]
     fn a_larger_tier_forgets_what_was_told_and_a_smaller_one_tells() {
-        assert_eq!(Level::Full.after(250, Some(Limit::People(2_000))), Level::Free);
-        assert_eq!(Level::Full.after(250, Some(Limit::Unlimited)), Level::Free);
-        assert_eq!(Level::Full.after(250, None), Level::Free);
-        assert_eq!(Level::Free.after(250, Some(Limit::People(250))), Level::Full);
+        assert_eq!(
+            MessagingLimitLevel::Full.after(250, Some(MessagingLimit::People(2_000))),
+            MessagingLimitLevel::Free
+        );
+        assert_eq!(
+            MessagingLimitLevel::Full.after(250, Some(MessagingLimit::Unlimited)),
+            MessagingLimitLevel::Free
+        );
+        assert_eq!(MessagingLimitLevel::Full.after(250, None), MessagingLimitLevel::Free);
+        assert_eq!(
+            MessagingLimitLevel::Free.after(250, Some(MessagingLimit::People(250))),
+            MessagingLimitLevel::Full
+        );
     }
 }

@@ -4,9 +4,9 @@ use crate::meta_error::MetaError;
 
 /// The end of one attempt. There is no error: not knowing is one of the ends.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
+pub enum SendOutcome {
     /// Meta took the message.
-    Accepted(Accepted),
+    Accepted(AcceptedMessage),
     /// Meta said no, in an `error` object: it did not take the message.
     Refused(MetaError),
     /// Something on the way said no (3xx or 4xx without an `error` object): Meta never saw the message.
@@ -30,7 +30,7 @@ pub enum Outcome {
 
 /// Meta's yes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Accepted {
+pub struct AcceptedMessage {
     /// Meta's id of the message.
     pub wamid: String,
     /// The recipient's number as Meta knows it: digits. Absent when addressed by user id.

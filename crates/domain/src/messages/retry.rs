@@ -1,6 +1,6 @@
 //! What to do with a message after it was handed to Meta: once more, and when, or no more.
 //!
-//! The order of things: ask [`Slow::after`] and slow the pace, ask the pace for the next turn, then [`decide`].
+//! The order of things: ask [`ThrottleScope::after`] and slow the pace, ask the pace for the next turn, then [`decide`].
 //!
 //! **Invariant:** nothing is ever tried again after an outcome that leaves open whether Meta took the message.
 //!
@@ -8,8 +8,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::messages::outcome::Outcome;
-use crate::meta_error::Class;
+use crate::messages::outcome::SendOutcome;
+use crate::meta_error::MetaErrorClass;
 
 /// What a sync send may wait for its turn and for repetitions, in all (http-api.md section 2).
 pub const SYNC_FOR: SignedDuration = SignedDuration::from_secs(5);
@@ -45,7 +45,7 @@ const MAX_ASKED: SignedDuration = SignedDuration::from_hours(1);
 
 /// What goes on with the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
+pub enum RetryDecision {
     /// Meta took it.
     Sent,
     /// Nobody knows: Meta's statuses or a person will tell.
@@ -70,14 +70,14 @@ pub enum Decision {
 
 /// A call that has ended.
 #[derive(Clone, Copy, Debug)]
-pub struct Attempt {
+pub struct SendAttempt {
     /// How many calls were made for this message, this one included and those that ended in a hold not.
     pub n_calls: u32,
     /// Who waits for the message, and for how long.
-    pub mode: Mode,
+    pub mode: SendMode,
     /// When the call ended.
     pub now: Timestamp,
-    /// When the pace lets the message leave again, after it was slowed as [`Slow::after`] says.
+    /// When the pace lets the message leave again, after it was slowed as [`ThrottleScope::after`] says.
     pub turn_at: Timestamp,
     /// 64 random bits.
     pub chance: u64,
@@ -85,7 +85,7 @@ pub struct Attempt {
 
 /// Who waits for a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
+pub enum SendMode {
     /// The caller, until [`SYNC_FOR`] after it was heard.
     Sync {
         /// The last moment at which a call may start.
@@ -102,90 +102,96 @@ pub enum Mode {
 
 /// What has to go more slowly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Slow {
+pub enum ThrottleScope {
     /// All that the number sends.
     Number,
     /// What it sends to this recipient.
     Pair,
 }
 
-impl Slow {
+impl ThrottleScope {
     /// What an outcome slows, if anything.
-    pub fn after(outcome: &Outcome) -> Option<Self> {
+    pub fn after(outcome: &SendOutcome) -> Option<Self> {
         match outcome {
-            Outcome::Stopped { http_status: 429, .. } => Some(Self::Number),
-            Outcome::Refused(error) => match error.class() {
-                Class::SlowNumber => Some(Self::Number),
-                Class::SlowPair => Some(Self::Pair),
-                Class::Retry
-                | Class::HoldAccount
-                | Class::PauseTemplate
-                | Class::Suppress
-                | Class::Rest
-                | Class::WindowClosed
-                | Class::Permanent => None,
+            SendOutcome::Stopped { http_status: 429, .. } => Some(Self::Number),
+            SendOutcome::Refused(error) => match error.class() {
+                MetaErrorClass::SlowNumber => Some(Self::Number),
+                MetaErrorClass::SlowPair => Some(Self::Pair),
+                MetaErrorClass::Retry
+                | MetaErrorClass::HoldAccount
+                | MetaErrorClass::PauseTemplate
+                | MetaErrorClass::Suppress
+                | MetaErrorClass::Rest
+                | MetaErrorClass::WindowClosed
+                | MetaErrorClass::Permanent => None,
             },
-            Outcome::Accepted(_)
-            | Outcome::Stopped { .. }
-            | Outcome::NotSent { .. }
-            | Outcome::Unknown { .. } => None,
+            SendOutcome::Accepted(_)
+            | SendOutcome::Stopped { .. }
+            | SendOutcome::NotSent { .. }
+            | SendOutcome::Unknown { .. } => None,
         }
     }
 }
 
 /// What follows from the outcome of a call.
-pub fn decide(outcome: &Outcome, attempt: &Attempt) -> Decision {
-    let for_good = |code| Decision::Fail { code, again_at: None };
+pub fn decide(outcome: &SendOutcome, attempt: &SendAttempt) -> RetryDecision {
+    let for_good = |code| RetryDecision::Fail { code, again_at: None };
     match outcome {
-        Outcome::Accepted(_) => Decision::Sent,
-        Outcome::Unknown { .. } => Decision::Unknown,
-        Outcome::NotSent { .. } => attempt.again(META_UNAVAILABLE, attempt.drawn(), None),
-        Outcome::Stopped { http_status: 429, retry_after } => {
+        SendOutcome::Accepted(_) => RetryDecision::Sent,
+        SendOutcome::Unknown { .. } => RetryDecision::Unknown,
+        SendOutcome::NotSent { .. } => attempt.again(META_UNAVAILABLE, attempt.drawn(), None),
+        SendOutcome::Stopped { http_status: 429, retry_after } => {
             attempt.again(META_RATE_LIMITED, attempt.drawn(), *retry_after)
         }
-        Outcome::Stopped { retry_after, .. } => match attempt.mode {
+        SendOutcome::Stopped { retry_after, .. } => match attempt.mode {
             // A proxy or a firewall says no to the very same request five seconds later, too. An operator mends it.
-            Mode::Sync { .. } => for_good(META_UNAVAILABLE),
-            Mode::Queue { .. } => attempt.again(META_UNAVAILABLE, attempt.drawn(), *retry_after),
+            SendMode::Sync { .. } => for_good(META_UNAVAILABLE),
+            SendMode::Queue { .. } => attempt.again(META_UNAVAILABLE, attempt.drawn(), *retry_after),
         },
         // The wire makes this `Unknown`; nothing may depend on who made the outcome.
-        Outcome::Refused(error) if error.is_ambiguous() => Decision::Unknown,
-        Outcome::Refused(error) => match error.class() {
-            Class::Retry => attempt.again(META_UNAVAILABLE, attempt.drawn(), error.retry_after),
-            Class::SlowNumber => attempt.again(META_RATE_LIMITED, attempt.drawn(), error.retry_after),
-            // The pair's own wait grows as Meta wants it, and nobody else is told the same: there is nothing to draw.
-            Class::SlowPair => attempt.again(META_RATE_LIMITED, MIN_PAIR_WAIT, error.retry_after),
-            Class::HoldAccount => match attempt.mode {
-                Mode::Sync { .. } => for_good(ACCOUNT_DISCONNECTED),
-                Mode::Queue { .. } => Decision::Hold,
-            },
-            Class::PauseTemplate | Class::Suppress | Class::Rest | Class::WindowClosed | Class::Permanent => {
-                for_good(META_ERROR)
+        SendOutcome::Refused(error) if error.is_ambiguous() => RetryDecision::Unknown,
+        SendOutcome::Refused(error) => match error.class() {
+            MetaErrorClass::Retry => attempt.again(META_UNAVAILABLE, attempt.drawn(), error.retry_after),
+            MetaErrorClass::SlowNumber => {
+                attempt.again(META_RATE_LIMITED, attempt.drawn(), error.retry_after)
             }
+            // The pair's own wait grows as Meta wants it, and nobody else is told the same: there is nothing to draw.
+            MetaErrorClass::SlowPair => attempt.again(META_RATE_LIMITED, MIN_PAIR_WAIT, error.retry_after),
+            MetaErrorClass::HoldAccount => match attempt.mode {
+                SendMode::Sync { .. } => for_good(ACCOUNT_DISCONNECTED),
+                SendMode::Queue { .. } => RetryDecision::Hold,
+            },
+            MetaErrorClass::PauseTemplate
+            | MetaErrorClass::Suppress
+            | MetaErrorClass::Rest
+            | MetaErrorClass::WindowClosed
+            | MetaErrorClass::Permanent => for_good(META_ERROR),
         },
     }
 }
 
-impl Attempt {
+impl SendAttempt {
     /// Once more after `wait`, after what Meta asked for and when it is its turn, or `code` if that is too late.
-    fn again(&self, code: &'static str, wait: SignedDuration, asked: Option<u32>) -> Decision {
+    fn again(&self, code: &'static str, wait: SignedDuration, asked: Option<u32>) -> RetryDecision {
         let asked = SignedDuration::from_secs(asked.unwrap_or(0).into()).min(MAX_ASKED);
         let at = later(self.now, wait.max(asked)).max(self.turn_at);
-        let too_late = Decision::Fail { code, again_at: Some(at) };
+        let too_late = RetryDecision::Fail { code, again_at: Some(at) };
         match self.mode {
-            Mode::Sync { deadline } if at > deadline => too_late,
-            Mode::Sync { .. } => Decision::Retry { at },
-            Mode::Queue { expires_at: Some(end), .. } => Decision::Retry { at: at.min(end.max(self.now)) },
-            Mode::Queue { since, expires_at: None } if at > later(since, QUEUE_FOR) => too_late,
-            Mode::Queue { .. } => Decision::Retry { at },
+            SendMode::Sync { deadline } if at > deadline => too_late,
+            SendMode::Sync { .. } => RetryDecision::Retry { at },
+            SendMode::Queue { expires_at: Some(end), .. } => {
+                RetryDecision::Retry { at: at.min(end.max(self.now)) }
+            }
+            SendMode::Queue { since, expires_at: None } if at > later(since, QUEUE_FOR) => too_late,
+            SendMode::Queue { .. } => RetryDecision::Retry { at },
         }
     }
 
     /// A wait by chance: full jitter below a ceiling that doubles with each call.
     fn drawn(&self) -> SignedDuration {
         let first = match self.mode {
-            Mode::Sync { .. } => FIRST_WAIT_SYNC,
-            Mode::Queue { .. } => FIRST_WAIT_QUEUE,
+            SendMode::Sync { .. } => FIRST_WAIT_SYNC,
+            SendMode::Queue { .. } => FIRST_WAIT_QUEUE,
         };
         let doublings = self.n_calls.saturating_sub(1).min(30);
         let ceiling = first.saturating_mul(2_i32.saturating_pow(doublings)).min(MAX_WAIT);
@@ -206,7 +212,7 @@ mod tests {
     use proptest::sample::select;
 
     use super::*;
-    use crate::messages::outcome::Accepted;
+    use crate::messages::outcome::AcceptedMessage;
     use crate::meta_error::{MetaError, TABLE};
 
     fn at(ms: i64) -> Timestamp {
@@ -215,49 +221,51 @@ mod tests {
 
     const DAY_MS: i64 = 24 * 3_600_000;
 
-    fn sync() -> Attempt {
-        let mode = Mode::Sync { deadline: later(at(0), SYNC_FOR) };
-        Attempt { n_calls: 1, mode, now: at(0), turn_at: at(0), chance: 0 }
+    fn sync() -> SendAttempt {
+        let mode = SendMode::Sync { deadline: later(at(0), SYNC_FOR) };
+        SendAttempt { n_calls: 1, mode, now: at(0), turn_at: at(0), chance: 0 }
     }
 
-    fn queued(expires_at: Option<Timestamp>) -> Attempt {
-        Attempt { mode: Mode::Queue { since: at(0), expires_at }, ..sync() }
+    fn queued(expires_at: Option<Timestamp>) -> SendAttempt {
+        SendAttempt { mode: SendMode::Queue { since: at(0), expires_at }, ..sync() }
     }
 
-    fn refused(code: i64) -> Outcome {
-        Outcome::Refused(MetaError { code, http_status: Some(400), ..MetaError::default() })
+    fn refused(code: i64) -> SendOutcome {
+        SendOutcome::Refused(MetaError { code, http_status: Some(400), ..MetaError::default() })
     }
 
-    fn asking(code: i64, seconds: u32) -> Outcome {
-        Outcome::Refused(MetaError { code, retry_after: Some(seconds), ..MetaError::default() })
+    fn asking(code: i64, seconds: u32) -> SendOutcome {
+        SendOutcome::Refused(MetaError { code, retry_after: Some(seconds), ..MetaError::default() })
     }
 
-    fn not_sent() -> Outcome {
-        Outcome::NotSent { reason: "refused".to_owned() }
+    fn not_sent() -> SendOutcome {
+        SendOutcome::NotSent { reason: "refused".to_owned() }
     }
 
-    fn stopped(http_status: u16) -> Outcome {
-        Outcome::Stopped { http_status, retry_after: None }
+    fn stopped(http_status: u16) -> SendOutcome {
+        SendOutcome::Stopped { http_status, retry_after: None }
     }
 
-    fn failed(code: &'static str) -> Decision {
-        Decision::Fail { code, again_at: None }
+    fn failed(code: &'static str) -> RetryDecision {
+        RetryDecision::Fail { code, again_at: None }
     }
 
     #[test]
     fn each_code_of_meta_has_its_decision() {
-        let soon = Decision::Retry { at: at(100) };
+        let soon = RetryDecision::Retry { at: at(100) };
         for entry in TABLE {
             let outcome = refused(entry.code);
             let (in_sync, in_queue) = match entry.class {
-                Class::Retry | Class::SlowNumber => (soon, soon),
-                Class::SlowPair => (Decision::Retry { at: at(1_000) }, Decision::Retry { at: at(1_000) }),
-                Class::HoldAccount => (failed("account_disconnected"), Decision::Hold),
-                Class::PauseTemplate
-                | Class::Suppress
-                | Class::Rest
-                | Class::WindowClosed
-                | Class::Permanent => (failed("meta_error"), failed("meta_error")),
+                MetaErrorClass::Retry | MetaErrorClass::SlowNumber => (soon, soon),
+                MetaErrorClass::SlowPair => {
+                    (RetryDecision::Retry { at: at(1_000) }, RetryDecision::Retry { at: at(1_000) })
+                }
+                MetaErrorClass::HoldAccount => (failed("account_disconnected"), RetryDecision::Hold),
+                MetaErrorClass::PauseTemplate
+                | MetaErrorClass::Suppress
+                | MetaErrorClass::Rest
+                | MetaErrorClass::WindowClosed
+                | MetaErrorClass::Permanent => (failed("meta_error"), failed("meta_error")),
             };
             assert_eq!(decide(&outcome, &sync()), in_sync, "{}", entry.code);
             assert_eq!(decide(&outcome, &queued(None)), in_queue, "{}", entry.code);
@@ -266,19 +274,19 @@ mod tests {
 
     #[test]
     fn the_codes_that_are_tried_again_are_these() {
-        let classes = |wanted: fn(Decision) -> bool| -> Vec<i64> {
+        let classes = |wanted: fn(RetryDecision) -> bool| -> Vec<i64> {
             let of = |code: &i64| wanted(decide(&refused(*code), &queued(None)));
             let mut codes: Vec<_> = TABLE.iter().map(|entry| entry.code).filter(of).collect();
             codes.sort();
             codes
         };
-        let again = classes(|decision| matches!(decision, Decision::Retry { .. }));
+        let again = classes(|decision| matches!(decision, RetryDecision::Retry { .. }));
         let slow = [4, 17, 613, 80_007, 130_429, 131_056, 131_057];
         let trouble = [1, 2, 131_000, 131_016, 131_059, 133_004, 2_494_100];
         let mut expected = [slow, trouble].concat();
         expected.sort();
         assert_eq!(again, expected);
-        let held = classes(|decision| decision == Decision::Hold);
+        let held = classes(|decision| decision == RetryDecision::Hold);
         assert_eq!(held, [0, 102, 104, 190, 368, 131_031, 133_010]);
     }
 
@@ -286,27 +294,30 @@ mod tests {
     fn the_codes_that_slow_something_are_these() {
         for entry in TABLE {
             let expected = match entry.code {
-                4 | 17 | 613 | 80_007 | 130_429 | 131_057 => Some(Slow::Number),
-                131_056 => Some(Slow::Pair),
+                4 | 17 | 613 | 80_007 | 130_429 | 131_057 => Some(ThrottleScope::Number),
+                131_056 => Some(ThrottleScope::Pair),
                 _ => None,
             };
-            assert_eq!(Slow::after(&refused(entry.code)), expected, "{}", entry.code);
+            assert_eq!(ThrottleScope::after(&refused(entry.code)), expected, "{}", entry.code);
         }
-        assert_eq!(Slow::after(&stopped(429)), Some(Slow::Number));
-        for outcome in [stopped(403), not_sent(), Outcome::Accepted(Accepted::default())] {
-            assert_eq!(Slow::after(&outcome), None);
+        assert_eq!(ThrottleScope::after(&stopped(429)), Some(ThrottleScope::Number));
+        for outcome in [stopped(403), not_sent(), SendOutcome::Accepted(AcceptedMessage::default())] {
+            assert_eq!(ThrottleScope::after(&outcome), None);
         }
     }
 
     #[test]
     fn what_is_over_is_over() {
-        let unknown = Outcome::Unknown { reason: "cut".to_owned() };
+        let unknown = SendOutcome::Unknown { reason: "cut".to_owned() };
         for attempt in [sync(), queued(None)] {
-            assert_eq!(decide(&Outcome::Accepted(Accepted::default()), &attempt), Decision::Sent);
-            assert_eq!(decide(&unknown, &attempt), Decision::Unknown);
+            assert_eq!(
+                decide(&SendOutcome::Accepted(AcceptedMessage::default()), &attempt),
+                RetryDecision::Sent
+            );
+            assert_eq!(decide(&unknown, &attempt), RetryDecision::Unknown);
             for code in [1, 2] {
                 let error = MetaError { code, http_status: Some(500), ..MetaError::default() };
-                assert_eq!(decide(&Outcome::Refused(error), &attempt), Decision::Unknown);
+                assert_eq!(decide(&SendOutcome::Refused(error), &attempt), RetryDecision::Unknown);
             }
         }
     }
@@ -314,8 +325,8 @@ mod tests {
     #[test]
     fn what_never_left_is_tried_again() {
         for attempt in [sync(), queued(None)] {
-            assert_eq!(decide(&not_sent(), &attempt), Decision::Retry { at: at(100) });
-            assert_eq!(decide(&stopped(429), &attempt), Decision::Retry { at: at(100) });
+            assert_eq!(decide(&not_sent(), &attempt), RetryDecision::Retry { at: at(100) });
+            assert_eq!(decide(&stopped(429), &attempt), RetryDecision::Retry { at: at(100) });
         }
     }
 
@@ -323,14 +334,16 @@ mod tests {
     fn what_was_stopped_on_the_way_is_tried_again_only_by_the_queue() {
         for status in [302, 400, 403, 413] {
             assert_eq!(decide(&stopped(status), &sync()), failed("meta_unavailable"));
-            assert_eq!(decide(&stopped(status), &queued(None)), Decision::Retry { at: at(100) });
+            assert_eq!(decide(&stopped(status), &queued(None)), RetryDecision::Retry { at: at(100) });
         }
     }
 
     #[test]
     fn waits_are_drawn_below_a_ceiling_that_doubles() {
-        let longest = |attempt: Attempt| {
-            let Decision::Retry { at } = decide(&not_sent(), &Attempt { chance: u64::MAX, ..attempt }) else {
+        let longest = |attempt: SendAttempt| {
+            let RetryDecision::Retry { at } =
+                decide(&not_sent(), &SendAttempt { chance: u64::MAX, ..attempt })
+            else {
                 panic!("no retry");
             };
             // The fraction never reaches one: a microsecond is missing.
@@ -339,32 +352,32 @@ mod tests {
         for (n_calls, in_sync, in_queue) in
             [(1, 500_000, 1_000_000), (2, 1_000_000, 2_000_000), (3, 2_000_000, 4_000_000)]
         {
-            assert_eq!(longest(Attempt { n_calls, ..sync() }), in_sync);
-            assert_eq!(longest(Attempt { n_calls, ..queued(None) }), in_queue);
+            assert_eq!(longest(SendAttempt { n_calls, ..sync() }), in_sync);
+            assert_eq!(longest(SendAttempt { n_calls, ..queued(None) }), in_queue);
         }
         for n_calls in [7, 8, 100, u32::MAX] {
-            assert_eq!(longest(Attempt { n_calls, ..queued(None) }), 60_000_000);
+            assert_eq!(longest(SendAttempt { n_calls, ..queued(None) }), 60_000_000);
         }
-        let half = Attempt { chance: 1 << 63, ..queued(None) };
-        assert_eq!(decide(&not_sent(), &half), Decision::Retry { at: at(550) });
+        let half = SendAttempt { chance: 1 << 63, ..queued(None) };
+        assert_eq!(decide(&not_sent(), &half), RetryDecision::Retry { at: at(550) });
     }
 
     #[test]
     fn nothing_leaves_before_meta_or_the_pace_allow_it() {
         for attempt in [sync(), queued(None)] {
-            assert_eq!(decide(&asking(80_007, 4), &attempt), Decision::Retry { at: at(4_000) });
-            assert_eq!(decide(&asking(131_016, 4), &attempt), Decision::Retry { at: at(4_000) });
-            let attempt = Attempt { turn_at: at(4_500), ..attempt };
-            assert_eq!(decide(&asking(130_429, 4), &attempt), Decision::Retry { at: at(4_500) });
-            assert_eq!(decide(&refused(131_056), &attempt), Decision::Retry { at: at(4_500) });
+            assert_eq!(decide(&asking(80_007, 4), &attempt), RetryDecision::Retry { at: at(4_000) });
+            assert_eq!(decide(&asking(131_016, 4), &attempt), RetryDecision::Retry { at: at(4_000) });
+            let attempt = SendAttempt { turn_at: at(4_500), ..attempt };
+            assert_eq!(decide(&asking(130_429, 4), &attempt), RetryDecision::Retry { at: at(4_500) });
+            assert_eq!(decide(&refused(131_056), &attempt), RetryDecision::Retry { at: at(4_500) });
         }
         // What nobody can mean is asked again after an hour.
-        assert_eq!(decide(&asking(4, u32::MAX), &queued(None)), Decision::Retry { at: at(3_600_000) });
+        assert_eq!(decide(&asking(4, u32::MAX), &queued(None)), RetryDecision::Retry { at: at(3_600_000) });
     }
 
     #[test]
     fn a_sync_send_fails_when_the_next_call_would_start_too_late() {
-        let late = |ms| Attempt { turn_at: at(ms), ..sync() };
+        let late = |ms| SendAttempt { turn_at: at(ms), ..sync() };
         for (outcome, code) in [
             (refused(130_429), "meta_rate_limited"),
             (refused(131_056), "meta_rate_limited"),
@@ -372,18 +385,18 @@ mod tests {
             (refused(131_000), "meta_unavailable"),
             (not_sent(), "meta_unavailable"),
         ] {
-            assert_eq!(decide(&outcome, &late(5_000)), Decision::Retry { at: at(5_000) });
+            assert_eq!(decide(&outcome, &late(5_000)), RetryDecision::Retry { at: at(5_000) });
             let again_at = Some(at(5_001));
-            assert_eq!(decide(&outcome, &late(5_001)), Decision::Fail { code, again_at });
+            assert_eq!(decide(&outcome, &late(5_001)), RetryDecision::Fail { code, again_at });
         }
     }
 
     #[test]
     fn a_queued_message_is_tried_for_a_day() {
-        let after = |ms| Attempt { now: at(ms), turn_at: at(ms), n_calls: 1_500, ..queued(None) };
+        let after = |ms| SendAttempt { now: at(ms), turn_at: at(ms), n_calls: 1_500, ..queued(None) };
         assert_eq!(
             decide(&refused(130_429), &after(DAY_MS - 100)),
-            Decision::Retry { at: at(DAY_MS) },
+            RetryDecision::Retry { at: at(DAY_MS) },
             "the last moment"
         );
         for (outcome, code) in [
@@ -393,43 +406,43 @@ mod tests {
             (stopped(403), "meta_unavailable"),
         ] {
             let again_at = Some(at(DAY_MS + 100));
-            assert_eq!(decide(&outcome, &after(DAY_MS)), Decision::Fail { code, again_at });
+            assert_eq!(decide(&outcome, &after(DAY_MS)), RetryDecision::Fail { code, again_at });
         }
     }
 
     #[test]
     fn a_queued_message_with_an_end_of_its_own_is_put_off_to_it_and_expires_there() {
         let until = |ms| queued(Some(at(ms)));
-        assert_eq!(decide(&not_sent(), &until(60_000)), Decision::Retry { at: at(100) });
-        assert_eq!(decide(&not_sent(), &until(50)), Decision::Retry { at: at(50) });
+        assert_eq!(decide(&not_sent(), &until(60_000)), RetryDecision::Retry { at: at(100) });
+        assert_eq!(decide(&not_sent(), &until(50)), RetryDecision::Retry { at: at(50) });
         // The call came back after the end.
-        assert_eq!(decide(&not_sent(), &until(-50)), Decision::Retry { at: at(0) });
-        let two_days = Attempt { now: at(DAY_MS + 1), ..until(2 * DAY_MS) };
-        assert_eq!(decide(&not_sent(), &two_days), Decision::Retry { at: at(DAY_MS + 101) });
+        assert_eq!(decide(&not_sent(), &until(-50)), RetryDecision::Retry { at: at(0) });
+        let two_days = SendAttempt { now: at(DAY_MS + 1), ..until(2 * DAY_MS) };
+        assert_eq!(decide(&not_sent(), &two_days), RetryDecision::Retry { at: at(DAY_MS + 101) });
     }
 
-    fn outcomes() -> impl Strategy<Value = Outcome> {
+    fn outcomes() -> impl Strategy<Value = SendOutcome> {
         let codes: Vec<i64> = TABLE.iter().map(|entry| entry.code).chain([250, 999_999]).collect();
         let asked = || prop::option::of(prop_oneof![0_u32..10, any::<u32>()]);
         prop_oneof![
             6 => (select(codes), prop::option::of(select(vec![400_u16, 429, 500, 503])), asked()).prop_map(
                 |(code, http_status, retry_after)| {
-                    Outcome::Refused(MetaError { code, http_status, retry_after, ..MetaError::default() })
+                    SendOutcome::Refused(MetaError { code, http_status, retry_after, ..MetaError::default() })
                 },
             ),
             2 => (300_u16..500, asked())
-                .prop_map(|(http_status, retry_after)| Outcome::Stopped { http_status, retry_after }),
+                .prop_map(|(http_status, retry_after)| SendOutcome::Stopped { http_status, retry_after }),
             1 => Just(not_sent()),
-            1 => Just(Outcome::Unknown { reason: String::new() }),
-            1 => Just(Outcome::Accepted(Accepted::default())),
+            1 => Just(SendOutcome::Unknown { reason: String::new() }),
+            1 => Just(SendOutcome::Accepted(AcceptedMessage::default())),
         ]
     }
 
-    fn is_ambiguous(outcome: &Outcome) -> bool {
+    fn is_ambiguous(outcome: &SendOutcome) -> bool {
         match outcome {
-            Outcome::Unknown { .. } => true,
-            Outcome::Refused(error) => error.is_ambiguous(),
-            Outcome::Accepted(_) | Outcome::Stopped { .. } | Outcome::NotSent { .. } => false,
+            SendOutcome::Unknown { .. } => true,
+            SendOutcome::Refused(error) => error.is_ambiguous(),
+            SendOutcome::Accepted(_) | SendOutcome::Stopped { .. } | SendOutcome::NotSent { .. } => false,
         }
     }
 
@@ -440,22 +453,22 @@ mod tests {
             turn in -10_000_i64..10_000, end in prop::option::of(-10_000_i64..100_000_000), is_sync in any::<bool>(),
         ) {
             let mode = if is_sync { sync().mode } else { queued(end.map(at)).mode };
-            let attempt = Attempt { n_calls, mode, now: at(0), turn_at: at(turn), chance };
+            let attempt = SendAttempt { n_calls, mode, now: at(0), turn_at: at(turn), chance };
             let decision = decide(&outcome, &attempt);
-            prop_assert_eq!(decision == Decision::Unknown, is_ambiguous(&outcome));
-            prop_assert_eq!(decision == Decision::Sent, matches!(outcome, Outcome::Accepted(_)));
+            prop_assert_eq!(decision == RetryDecision::Unknown, is_ambiguous(&outcome));
+            prop_assert_eq!(decision == RetryDecision::Sent, matches!(outcome, SendOutcome::Accepted(_)));
             match decision {
-                Decision::Retry { at: next } => {
+                RetryDecision::Retry { at: next } => {
                     prop_assert!(next >= at(0));
                     match mode {
-                        Mode::Sync { deadline } => prop_assert!(next <= deadline && next >= at(turn)),
-                        Mode::Queue { expires_at: Some(end), .. } => prop_assert!(next <= end.max(at(0))),
-                        Mode::Queue { since, .. } => prop_assert!(next <= later(since, QUEUE_FOR) && next >= at(turn)),
+                        SendMode::Sync { deadline } => prop_assert!(next <= deadline && next >= at(turn)),
+                        SendMode::Queue { expires_at: Some(end), .. } => prop_assert!(next <= end.max(at(0))),
+                        SendMode::Queue { since, .. } => prop_assert!(next <= later(since, QUEUE_FOR) && next >= at(turn)),
                     }
                 }
-                Decision::Fail { again_at, .. } => prop_assert!(again_at.is_none_or(|again| again > at(0))),
-                Decision::Hold => prop_assert!(!is_sync),
-                Decision::Sent | Decision::Unknown => {}
+                RetryDecision::Fail { again_at, .. } => prop_assert!(again_at.is_none_or(|again| again > at(0))),
+                RetryDecision::Hold => prop_assert!(!is_sync),
+                RetryDecision::Sent | RetryDecision::Unknown => {}
             }
         }
 
@@ -469,7 +482,7 @@ mod tests {
                 attempt.now = later(attempt.now, SignedDuration::from_millis(took));
                 attempt.turn_at = later(attempt.now, SignedDuration::from_millis(paced));
                 attempt.chance = chance;
-                let Decision::Retry { at: next } = decide(&outcome, &attempt) else { break };
+                let RetryDecision::Retry { at: next } = decide(&outcome, &attempt) else { break };
                 prop_assert!(next <= at(5_000));
                 n_started += 1;
                 (attempt.now, attempt.n_calls) = (next, n_started);

@@ -20,7 +20,7 @@ use crate::check::Violation;
 use crate::json::Value;
 use crate::messages::content::TemplateMessage;
 
-pub use draft::{Draft, Edit, LibraryDraft, NewTemplate};
+pub use draft::{LibraryDraft, NewTemplate, TemplateDraft, TemplateEdit};
 
 /// A template as synced from Meta.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,7 +36,7 @@ pub struct Template {
     /// Whether its slots have numbers or names.
     pub parameter_format: ParameterFormat,
     /// What it consists of.
-    pub components: Components,
+    pub components: TemplateComponents,
 }
 
 impl Template {
@@ -56,7 +56,7 @@ impl Template {
         components: &Value,
         format: ParameterFormat,
         category: &TemplateCategory,
-    ) -> Components {
+    ) -> TemplateComponents {
         parse::components(components, format, category)
     }
 
@@ -66,13 +66,13 @@ impl Template {
     /// # Errors
     /// Every mismatch at once (up to [`Violations::MAX`](crate::check::Violations::MAX)), in the order of the message's
     /// components, then what is missing.
-    pub fn bind(&self, message: &TemplateMessage<'_>, base: &str) -> Result<(), Vec<Mismatch>> {
+    pub fn bind(&self, message: &TemplateMessage<'_>, base: &str) -> Result<(), Vec<TemplateMismatch>> {
         bind::bind(self, message, base)
     }
 
     /// The text that the customer will see. A slot that the message does not fill stays as `{{1}}` or `{{name}}`.
     #[must_use]
-    pub fn render(&self, message: &TemplateMessage<'_>) -> Rendered {
+    pub fn render(&self, message: &TemplateMessage<'_>) -> RenderedTemplate {
         render::render(self, message)
     }
 
@@ -249,17 +249,17 @@ impl ParameterFormat {
 
 /// What a template consists of (reference F.3), with the slots of each part.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Components {
+pub struct TemplateComponents {
     /// What stands above the body.
-    pub header: Option<Header>,
+    pub header: Option<TemplateHeader>,
     /// The body. Only a description that Meta never gives lacks it.
-    pub body: Option<Text>,
+    pub body: Option<TemplateText>,
     /// What stands below the body; it has no slots.
     pub footer: Option<String>,
     /// The buttons, in order: a button's index is its place here.
-    pub buttons: Vec<Button>,
+    pub buttons: Vec<TemplateButton>,
     /// The cards of a carousel; empty without one.
-    pub cards: Vec<Card>,
+    pub cards: Vec<TemplateCard>,
     /// The limited-time offer.
     pub limited_time_offer: Option<LimitedTimeOffer>,
     /// Types of components that are not checked, in Meta's spelling.
@@ -268,9 +268,9 @@ pub struct Components {
 
 /// The header of a template or of a card.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Header {
+pub enum TemplateHeader {
     /// Text with at most one slot.
-    Text(Text),
+    Text(TemplateText),
     /// A picture.
     Image,
     /// A video.
@@ -289,7 +289,7 @@ pub enum Header {
 
 /// Text with slots.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Text {
+pub struct TemplateText {
     /// The text as Meta has it, with `{{…}}`.
     pub raw: String,
     /// The slots: numbers in ascending order, or names in order of appearance; each once.
@@ -308,20 +308,20 @@ enum Piece {
 
 /// A button of a template.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Button {
+pub struct TemplateButton {
     /// What it does.
-    pub kind: ButtonKind,
+    pub kind: TemplateButtonKind,
     /// Its label; empty where Meta supplies it.
     pub text: String,
 }
 
 /// What a template's button does, and what it needs.
 #[derive(Clone, Debug, PartialEq)]
-pub enum ButtonKind {
+pub enum TemplateButtonKind {
     /// Answers with a payload.
     QuickReply,
     /// Opens a URL, which may end in a slot.
-    Url(Text),
+    Url(TemplateText),
     /// Copies or fills in a one-time code; on sending it is a `url` button.
     OneTimeCode,
     /// Calls a number.
@@ -346,13 +346,13 @@ pub enum ButtonKind {
 
 /// A card of a carousel.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Card {
+pub struct TemplateCard {
     /// Its picture, video or product.
-    pub header: Option<Header>,
+    pub header: Option<TemplateHeader>,
     /// Its text.
-    pub body: Option<Text>,
+    pub body: Option<TemplateText>,
     /// Its buttons, in order.
-    pub buttons: Vec<Button>,
+    pub buttons: Vec<TemplateButton>,
 }
 
 /// A limited-time offer.
@@ -366,20 +366,20 @@ pub struct LimitedTimeOffer {
 
 /// One thing in which a message does not fit its template.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mismatch {
+pub struct TemplateMismatch {
     /// JSON pointer into the send body; of something missing, where it should be or what should hold it.
     pub pointer: String,
     /// The part of the template: `header`, `body`, `button 0`, `card 1 body` (cards and buttons by their index).
     pub component: String,
     /// What kind of fault it is.
-    pub kind: MismatchKind,
+    pub kind: TemplateMismatchKind,
     /// The fault in words, without full stop: "needs 2 parameters, has 1: `{{2}}` is missing".
     pub reason: String,
 }
 
 /// The kinds of mismatch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum MismatchKind {
+pub enum TemplateMismatchKind {
     /// The template needs something that the message does not give.
     Missing,
     /// The message gives something that the template has no place for, or gives it twice.
@@ -394,7 +394,7 @@ pub enum MismatchKind {
     Invalid,
 }
 
-impl MismatchKind {
+impl TemplateMismatchKind {
     /// The kind as a word for answers.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -409,7 +409,7 @@ impl MismatchKind {
     }
 }
 
-impl fmt::Display for Mismatch {
+impl fmt::Display for TemplateMismatch {
     /// "body: needs 2 parameters, has 1: `{{2}}` is missing"
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}: {}", self.component, self.reason)
@@ -418,7 +418,7 @@ impl fmt::Display for Mismatch {
 
 /// A template with its slots filled. Its `Display` is the whole as plain text, one line per part.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rendered {
+pub struct RenderedTemplate {
     /// The header's text, or the kind of its medium in brackets: `[image]`.
     pub header: Option<String>,
     /// The body's text.

@@ -1,10 +1,10 @@
 //! Reading Meta's description of a template.
 
 use super::{
-    Button, ButtonKind, Card, Components, Header, LimitedTimeOffer, ParameterFormat, Template,
-    TemplateCategory, TemplateStatus, Text,
+    LimitedTimeOffer, ParameterFormat, Template, TemplateButton, TemplateButtonKind, TemplateCard,
+    TemplateCategory, TemplateComponents, TemplateHeader, TemplateStatus, TemplateText,
 };
-use crate::check::{Item, Place, Violation, Violations};
+use crate::check::{Item, JsonPointer, Violation, Violations};
 use crate::json::Value;
 
 /// What Meta shows when it keeps the words of an authentication template to itself.
@@ -14,7 +14,7 @@ pub(crate) fn node(node: &Value) -> Result<Template, Vec<Violation>> {
     let found = Violations::new();
     let mut texts = [""; 4];
     let mut format = ParameterFormat::default();
-    if let Some(fields) = Item::new(node, Place::root(), &found).object() {
+    if let Some(fields) = Item::new(node, JsonPointer::root(), &found).object() {
         for (text, name) in texts.iter_mut().zip(["name", "language", "status", "category"]) {
             *text = fields.required(name).string(1..).unwrap_or_default();
         }
@@ -40,8 +40,12 @@ pub(crate) fn node(node: &Value) -> Result<Template, Vec<Violation>> {
     })
 }
 
-pub(crate) fn components(value: &Value, format: ParameterFormat, category: &TemplateCategory) -> Components {
-    let mut components = Components::default();
+pub(crate) fn components(
+    value: &Value,
+    format: ParameterFormat,
+    category: &TemplateCategory,
+) -> TemplateComponents {
+    let mut components = TemplateComponents::default();
     for component in value.as_array().unwrap_or_default() {
         let kind = word(component, "type");
         match kind.as_str() {
@@ -66,58 +70,61 @@ pub(crate) fn components(value: &Value, format: ParameterFormat, category: &Temp
     components
 }
 
-fn card(value: &Value, format: ParameterFormat, category: &TemplateCategory) -> Card {
+fn card(value: &Value, format: ParameterFormat, category: &TemplateCategory) -> TemplateCard {
     let parts = value.get("components").map(|parts| components(parts, format, category));
     let parts = parts.unwrap_or_default();
-    Card { header: parts.header, body: parts.body, buttons: parts.buttons }
+    TemplateCard { header: parts.header, body: parts.body, buttons: parts.buttons }
 }
 
-fn header(component: &Value, format: ParameterFormat) -> Header {
+fn header(component: &Value, format: ParameterFormat) -> TemplateHeader {
     let kind = word(component, "format");
     match kind.as_str() {
-        "TEXT" => Header::Text(Text::parse(text(component, "text"), format)),
-        "IMAGE" => Header::Image,
-        "VIDEO" => Header::Video,
-        "GIF" => Header::Gif,
-        "DOCUMENT" => Header::Document,
-        "LOCATION" => Header::Location,
-        "PRODUCT" => Header::Product,
-        _ => Header::Other(kind),
+        "TEXT" => TemplateHeader::Text(TemplateText::parse(text(component, "text"), format)),
+        "IMAGE" => TemplateHeader::Image,
+        "VIDEO" => TemplateHeader::Video,
+        "GIF" => TemplateHeader::Gif,
+        "DOCUMENT" => TemplateHeader::Document,
+        "LOCATION" => TemplateHeader::Location,
+        "PRODUCT" => TemplateHeader::Product,
+        _ => TemplateHeader::Other(kind),
     }
 }
 
-fn body(component: &Value, format: ParameterFormat, category: &TemplateCategory) -> Text {
+fn body(component: &Value, format: ParameterFormat, category: &TemplateCategory) -> TemplateText {
     match component.get("text").and_then(Value::as_str) {
-        Some(raw) => Text::parse(raw, format),
+        Some(raw) => TemplateText::parse(raw, format),
         // As created, an authentication template has no words of its own, and one slot for the code (F.3).
         None if *category == TemplateCategory::Authentication => {
-            Text::parse(CODE_TEXT, ParameterFormat::Positional)
+            TemplateText::parse(CODE_TEXT, ParameterFormat::Positional)
         }
-        None => Text::default(),
+        None => TemplateText::default(),
     }
 }
 
-fn buttons(component: &Value) -> Vec<Button> {
+fn buttons(component: &Value) -> Vec<TemplateButton> {
     let buttons = component.get("buttons").and_then(Value::as_array).unwrap_or_default();
     buttons
         .iter()
         .map(|button| {
             let kind = word(button, "type");
-            Button {
+            TemplateButton {
                 kind: match kind.as_str() {
-                    "QUICK_REPLY" => ButtonKind::QuickReply,
+                    "QUICK_REPLY" => TemplateButtonKind::QuickReply,
                     // The slot of a URL is `{{1}}`, also in a template with names.
-                    "URL" => ButtonKind::Url(Text::parse(text(button, "url"), ParameterFormat::Named)),
-                    "OTP" => ButtonKind::OneTimeCode,
-                    "PHONE_NUMBER" => ButtonKind::PhoneNumber,
-                    "COPY_CODE" => ButtonKind::CopyCode,
-                    "FLOW" => ButtonKind::Flow,
-                    "CATALOG" => ButtonKind::Catalog,
-                    "MPM" => ButtonKind::MultiProduct,
-                    "SPM" => ButtonKind::SingleProduct,
-                    "VOICE_CALL" => ButtonKind::VoiceCall,
-                    "ORDER_DETAILS" => ButtonKind::OrderDetails,
-                    _ => ButtonKind::Other(kind),
+                    "URL" => TemplateButtonKind::Url(TemplateText::parse(
+                        text(button, "url"),
+                        ParameterFormat::Named,
+                    )),
+                    "OTP" => TemplateButtonKind::OneTimeCode,
+                    "PHONE_NUMBER" => TemplateButtonKind::PhoneNumber,
+                    "COPY_CODE" => TemplateButtonKind::CopyCode,
+                    "FLOW" => TemplateButtonKind::Flow,
+                    "CATALOG" => TemplateButtonKind::Catalog,
+                    "MPM" => TemplateButtonKind::MultiProduct,
+                    "SPM" => TemplateButtonKind::SingleProduct,
+                    "VOICE_CALL" => TemplateButtonKind::VoiceCall,
+                    "ORDER_DETAILS" => TemplateButtonKind::OrderDetails,
+                    _ => TemplateButtonKind::Other(kind),
                 },
                 text: text(button, "text").to_owned(),
             }

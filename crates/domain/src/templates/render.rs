@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use super::{Button, Header, ParameterFormat, Rendered, Template, Text};
+use super::{ParameterFormat, RenderedTemplate, Template, TemplateButton, TemplateHeader, TemplateText};
 use crate::json::Value;
 use crate::messages::content::TemplateMessage;
 
-pub(crate) fn render(template: &Template, message: &TemplateMessage<'_>) -> Rendered {
+pub(crate) fn render(template: &Template, message: &TemplateMessage<'_>) -> RenderedTemplate {
     let parts = &template.components;
     let format = template.parameter_format;
     let mut rendered =
@@ -30,20 +30,20 @@ pub(crate) fn render(template: &Template, message: &TemplateMessage<'_>) -> Rend
 }
 
 fn part(
-    (header, body, buttons): (Option<&Header>, Option<&Text>, &[Button]),
+    (header, body, buttons): (Option<&TemplateHeader>, Option<&TemplateText>, &[TemplateButton]),
     given: &[Value],
     format: ParameterFormat,
-) -> Rendered {
+) -> RenderedTemplate {
     let header = header.map(|header| match header {
-        Header::Text(text) => fill(text, component(given, "header"), format),
-        Header::Image => "[image]".to_owned(),
-        Header::Video | Header::Gif => "[video]".to_owned(),
-        Header::Document => "[document]".to_owned(),
-        Header::Location => "[location]".to_owned(),
-        Header::Product => "[product]".to_owned(),
-        Header::Other(word) => format!("[{}]", word.to_ascii_lowercase()),
+        TemplateHeader::Text(text) => fill(text, component(given, "header"), format),
+        TemplateHeader::Image => "[image]".to_owned(),
+        TemplateHeader::Video | TemplateHeader::Gif => "[video]".to_owned(),
+        TemplateHeader::Document => "[document]".to_owned(),
+        TemplateHeader::Location => "[location]".to_owned(),
+        TemplateHeader::Product => "[product]".to_owned(),
+        TemplateHeader::Other(word) => format!("[{}]", word.to_ascii_lowercase()),
     });
-    Rendered {
+    RenderedTemplate {
         header,
         body: body.map(|body| fill(body, component(given, "body"), format)).unwrap_or_default(),
         footer: None,
@@ -52,7 +52,7 @@ fn part(
     }
 }
 
-fn fill(text: &Text, component: Option<&Value>, format: ParameterFormat) -> String {
+fn fill(text: &TemplateText, component: Option<&Value>, format: ParameterFormat) -> String {
     let given = component.and_then(|component| component.get("parameters")).and_then(Value::as_array);
     let given = given.unwrap_or_default();
     text.fill(|index, name| {
@@ -83,7 +83,7 @@ pub(crate) fn number(value: &Value, key: &str) -> Option<i64> {
     value.as_i64().or_else(|| value.as_str()?.parse().ok())
 }
 
-impl fmt::Display for Rendered {
+impl fmt::Display for RenderedTemplate {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines: Vec<String> = Vec::new();
         lines.extend(self.header.clone());

@@ -1,8 +1,8 @@
 //! Text with slots: `{{1}}` or `{{name}}`.
 
-use super::{ParameterFormat, Piece, Text};
+use super::{ParameterFormat, Piece, TemplateText};
 
-impl Text {
+impl TemplateText {
     /// Finds the slots. In a positional template only numbers are slots, in a named one also names.
     pub(crate) fn parse(raw: &str, format: ParameterFormat) -> Self {
         let mut text = Self { raw: raw.to_owned(), ..Self::default() };

@@ -8,19 +8,19 @@ use crate::messages::message::StatusReport;
 
 /// One thing that Meta told us.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Update {
+pub enum WebhookUpdate {
     /// A customer wrote.
-    Message(Inbound),
+    Message(InboundMessage),
     /// A customer called, which opens the window too.
-    Call(Call),
+    Call(InboundCall),
     /// Something happened to a message that we sent.
     Status(StatusReport),
     /// We wrote, from a phone.
-    Echo(Echo),
+    Echo(MessageEcho),
     /// A customer takes marketing, or takes none.
-    Preference(Preference),
+    Preference(MarketingPreference),
     /// A person goes by another id.
-    Moved(Moved),
+    Moved(NumberChange),
     /// A template changed.
     Template(TemplateUpdate),
     /// Something about an account changed, or Meta has something to say about it.
@@ -31,7 +31,7 @@ pub enum Update {
 
 /// Who wrote or called: at least one of the two ids is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Person {
+pub struct WhatsAppUser {
     /// The phone number as Meta writes it: digits.
     pub wa_id: Option<String>,
     /// The business-scoped user id.
@@ -44,11 +44,11 @@ pub struct Person {
 
 /// One message of a customer (reference C.4).
 #[derive(Clone, Debug, PartialEq)]
-pub struct Inbound {
+pub struct InboundMessage {
     /// Meta's id of the message.
     pub wamid: String,
     /// Who wrote.
-    pub from: Person,
+    pub from: WhatsAppUser,
     /// When, by Meta's time.
     pub at: Timestamp,
     /// Meta's own `type`; one that is not known is `unsupported`.
@@ -60,12 +60,12 @@ pub struct Inbound {
     /// The message that this one answers.
     pub context_wamid: Option<String>,
     /// What else it says.
-    pub beside: Beside,
+    pub beside: InboundMetadata,
 }
 
 /// What Meta puts beside the object of a message's type.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Beside {
+pub struct InboundMetadata {
     /// It was forwarded.
     pub is_forwarded: bool,
     /// It was forwarded many times.
@@ -79,10 +79,10 @@ pub struct Beside {
     /// The group that it was written to.
     pub group_id: Option<String>,
     /// Who the sender is from now on: a `system` message tells of another number or user id.
-    pub moved_to: Option<Person>,
+    pub moved_to: Option<WhatsAppUser>,
 }
 
-impl Inbound {
+impl InboundMessage {
     /// Whether this message opens the customer service window.
     pub fn opens_window(&self) -> bool {
         !matches!(self.kind.as_str(), "system" | "edit" | "revoke")
@@ -91,20 +91,20 @@ impl Inbound {
 
 /// A call from a customer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call {
+pub struct InboundCall {
     /// Who called.
-    pub from: Person,
+    pub from: WhatsAppUser,
     /// When, by Meta's time.
     pub at: Timestamp,
 }
 
 /// A message that we sent from a phone, beside the API (reference C.6, `smb_message_echoes`).
 #[derive(Clone, Debug, PartialEq)]
-pub struct Echo {
+pub struct MessageEcho {
     /// Meta's id of the message.
     pub wamid: String,
     /// Whom it went to.
-    pub to: Person,
+    pub to: WhatsAppUser,
     /// When, by Meta's time.
     pub at: Timestamp,
     /// Meta's own `type`.
@@ -117,9 +117,9 @@ pub struct Echo {
 
 /// What a customer wants to do with marketing (reference C.6, `user_preferences`).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Preference {
+pub struct MarketingPreference {
     /// Who.
-    pub from: Person,
+    pub from: WhatsAppUser,
     /// Whether marketing is welcome.
     pub takes_marketing: bool,
     /// When, by Meta's time.
@@ -128,11 +128,11 @@ pub struct Preference {
 
 /// A person goes by another id.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Moved {
+pub struct NumberChange {
     /// Who it was so far.
-    pub from: Person,
+    pub from: WhatsAppUser,
     /// Who it is from now on.
-    pub to: Person,
+    pub to: WhatsAppUser,
     /// When, by Meta's time.
     pub at: Timestamp,
 }
@@ -153,12 +153,12 @@ pub struct TemplateUpdate {
     /// Why it was refused, paused or disabled: Meta's word, and what Meta adds to it.
     pub reason: Option<String>,
     /// What it says by now, in a `message_template_components_update`.
-    pub text: Option<TemplateText>,
+    pub text: Option<TemplateTextUpdate>,
 }
 
 /// The words of a template, as far as Meta tells them when they change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TemplateText {
+pub struct TemplateTextUpdate {
     /// The words of the header.
     pub header: Option<String>,
     /// The words of the body.
@@ -177,7 +177,7 @@ pub struct AccountUpdate {
     /// What has changed.
     pub change: AccountChange,
     /// Whether the accounts may send.
-    pub hold: Option<HoldChange>,
+    pub hold: Option<SuspensionChange>,
     /// The quality of the number, upper case.
     pub quality: Option<String>,
     /// How many people templates may reach in 24 hours: `TIER_…`.
@@ -206,16 +206,16 @@ impl AccountUpdate {
 
 /// Whether Meta lets a WhatsApp Business Account send.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HoldChange {
+pub enum SuspensionChange {
     /// Nothing leaves until Meta, or somebody here, takes it back.
-    Hold(HoldCause, &'static str),
+    Hold(SuspensionCause, &'static str),
     /// What held it for this cause is over.
-    Lift(HoldCause),
+    Lift(SuspensionCause),
 }
 
 /// Why an account is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HoldCause {
+pub enum SuspensionCause {
     /// Meta refused a message or the access token.
     Refused,
     /// Meta has disabled the WhatsApp Business Account.
@@ -224,7 +224,7 @@ pub enum HoldCause {
     AppRemoved,
 }
 
-impl HoldCause {
+impl SuspensionCause {
     /// The word used in the database.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::messages::message::UnknownWord;
+use crate::messages::message::UnknownVariant;
 
 /// How long after its creation an event is a dead letter.
 pub const LIFE: SignedDuration = SignedDuration::from_hours(42);
@@ -47,10 +47,10 @@ impl DeliveryStatus {
 }
 
 impl FromStr for DeliveryStatus {
-    type Err = UnknownWord;
+    type Err = UnknownVariant;
 
-    fn from_str(text: &str) -> Result<Self, UnknownWord> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(UnknownWord)
+    fn from_str(text: &str) -> Result<Self, UnknownVariant> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(UnknownVariant)
     }
 }
 
@@ -81,16 +81,16 @@ impl WebhookStatus {
 }
 
 impl FromStr for WebhookStatus {
-    type Err = UnknownWord;
+    type Err = UnknownVariant;
 
-    fn from_str(text: &str) -> Result<Self, UnknownWord> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(UnknownWord)
+    fn from_str(text: &str) -> Result<Self, UnknownVariant> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(UnknownVariant)
     }
 }
 
 /// How one attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reply {
+pub enum EndpointResponse {
     /// The endpoint took the event.
     Taken,
     /// The endpoint says that it is gone for good (410).
@@ -104,7 +104,7 @@ pub enum Reply {
 
 /// What follows from an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum DeliveryDecision {
     /// It is done.
     Succeeded,
     /// It is tried again.
@@ -120,9 +120,9 @@ pub enum Verdict {
 
 /// An attempt that has ended.
 #[derive(Clone, Copy, Debug)]
-pub struct Attempted {
+pub struct DeliveryAttempt {
     /// How it ended.
-    pub reply: Reply,
+    pub reply: EndpointResponse,
     /// Failed attempts of this queue's head before it.
     pub n_failures: u32,
     /// When the event becomes a dead letter.
@@ -135,22 +135,22 @@ pub struct Attempted {
 
 /// Decides what follows: `schedule` holds the waits after the first failure, the second, and so on.
 #[must_use]
-pub fn decide(schedule: &[SignedDuration], attempted: &Attempted) -> Verdict {
-    let Attempted { reply, n_failures, ends_at, now, chance } = *attempted;
+pub fn decide(schedule: &[SignedDuration], attempted: &DeliveryAttempt) -> DeliveryDecision {
+    let DeliveryAttempt { reply, n_failures, ends_at, now, chance } = *attempted;
     let asked = match reply {
-        Reply::Taken => return Verdict::Succeeded,
-        Reply::Gone => return Verdict::Gone,
-        Reply::NotTaken { retry_after } => retry_after,
+        EndpointResponse::Taken => return DeliveryDecision::Succeeded,
+        EndpointResponse::Gone => return DeliveryDecision::Gone,
+        EndpointResponse::NotTaken { retry_after } => retry_after,
     };
     let step = usize::try_from(n_failures).unwrap_or(usize::MAX);
-    let Some(wait) = schedule.get(step) else { return Verdict::Dead };
+    let Some(wait) = schedule.get(step) else { return DeliveryDecision::Dead };
     let own = now.saturating_add(jittered(*wait, chance)).unwrap_or(Timestamp::MAX);
     let asked = asked.map_or(own, |wait| now.saturating_add(wait).unwrap_or(Timestamp::MAX));
     let at = own.max(asked);
     // What the jitter of the last wait, or the endpoint's own wish, would carry beyond the end is made just before it.
     let last_call = ends_at.saturating_sub(LAST_CALL).unwrap_or(now);
     let at = if at >= ends_at && last_call > now { last_call } else { at };
-    if at < ends_at { Verdict::Retry { at } } else { Verdict::Dead }
+    if at < ends_at { DeliveryDecision::Retry { at } } else { DeliveryDecision::Dead }
 }
 
 /// A wait, a fifth longer or shorter by chance.
@@ -179,9 +179,9 @@ mod tests {
         Timestamp::from_second(seconds).unwrap()
     }
 
-    fn failed(n_failures: u32, now: i64) -> Attempted {
-        Attempted {
-            reply: Reply::NotTaken { retry_after: None },
+    fn failed(n_failures: u32, now: i64) -> DeliveryAttempt {
+        DeliveryAttempt {
+            reply: EndpointResponse::NotTaken { retry_after: None },
             n_failures,
             ends_at: at(42 * 3600),
             now: at(now),
@@ -192,35 +192,44 @@ mod tests {
     #[test]
     fn the_waits_grow_as_the_schedule_says_and_then_it_is_a_dead_letter() {
         for (n_failures, wait) in (0..).zip(WAITS) {
-            assert_eq!(decide(&schedule(), &failed(n_failures, 0)), Verdict::Retry { at: at(wait) });
+            assert_eq!(decide(&schedule(), &failed(n_failures, 0)), DeliveryDecision::Retry { at: at(wait) });
         }
-        assert_eq!(decide(&schedule(), &failed(8, 0)), Verdict::Dead);
+        assert_eq!(decide(&schedule(), &failed(8, 0)), DeliveryDecision::Dead);
     }
 
     #[test]
     fn what_the_endpoint_asks_for_is_honoured_where_it_is_longer() {
-        let asked = |seconds| Attempted {
-            reply: Reply::NotTaken { retry_after: Some(SignedDuration::from_secs(seconds)) },
+        let asked = |seconds| DeliveryAttempt {
+            reply: EndpointResponse::NotTaken { retry_after: Some(SignedDuration::from_secs(seconds)) },
             ..failed(0, 0)
         };
-        assert_eq!(decide(&schedule(), &asked(3_600)), Verdict::Retry { at: at(3_600) });
-        assert_eq!(decide(&schedule(), &asked(1)), Verdict::Retry { at: at(10) });
-        assert_eq!(decide(&schedule(), &asked(43 * 3600)), Verdict::Retry { at: at(42 * 3600 - 60) });
-        assert_eq!(decide(&schedule(), &asked(i64::MAX / 2)), Verdict::Retry { at: at(42 * 3600 - 60) });
+        assert_eq!(decide(&schedule(), &asked(3_600)), DeliveryDecision::Retry { at: at(3_600) });
+        assert_eq!(decide(&schedule(), &asked(1)), DeliveryDecision::Retry { at: at(10) });
+        assert_eq!(
+            decide(&schedule(), &asked(43 * 3600)),
+            DeliveryDecision::Retry { at: at(42 * 3600 - 60) }
+        );
+        assert_eq!(
+            decide(&schedule(), &asked(i64::MAX / 2)),
+            DeliveryDecision::Retry { at: at(42 * 3600 - 60) }
+        );
     }
 
     #[test]
     fn the_last_attempt_is_not_lost_to_its_jitter() {
-        let late = Attempted { chance: u64::MAX, ..failed(7, 63_000) };
-        assert_eq!(decide(&schedule(), &late), Verdict::Retry { at: at(42 * 3600 - 60) });
+        let late = DeliveryAttempt { chance: u64::MAX, ..failed(7, 63_000) };
+        assert_eq!(decide(&schedule(), &late), DeliveryDecision::Retry { at: at(42 * 3600 - 60) });
     }
 
     #[test]
     fn an_endpoint_that_is_gone_is_not_asked_again() {
-        assert_eq!(decide(&schedule(), &Attempted { reply: Reply::Gone, ..failed(0, 0) }), Verdict::Gone);
         assert_eq!(
-            decide(&schedule(), &Attempted { reply: Reply::Taken, ..failed(5, 0) }),
-            Verdict::Succeeded
+            decide(&schedule(), &DeliveryAttempt { reply: EndpointResponse::Gone, ..failed(0, 0) }),
+            DeliveryDecision::Gone
+        );
+        assert_eq!(
+            decide(&schedule(), &DeliveryAttempt { reply: EndpointResponse::Taken, ..failed(5, 0) }),
+            DeliveryDecision::Succeeded
         );
     }
 
@@ -230,8 +239,8 @@ mod tests {
             n_failures in 0_u32..12, now in 0_i64..200_000, chance: u64, asked in prop::option::of(0_i64..200_000),
         ) {
             let retry_after = asked.map(SignedDuration::from_secs);
-            let attempted = Attempted { reply: Reply::NotTaken { retry_after }, chance, ..failed(n_failures, now) };
-            if let Verdict::Retry { at } = decide(&schedule(), &attempted) {
+            let attempted = DeliveryAttempt { reply: EndpointResponse::NotTaken { retry_after }, chance, ..failed(n_failures, now) };
+            if let DeliveryDecision::Retry { at } = decide(&schedule(), &attempted) {
                 prop_assert!(at < attempted.ends_at && at >= attempted.now);
             }
         }

@@ -38,7 +38,7 @@ const OUR_PREFIXES: [&str; 3] = ["waypost-", "webhook-", "x-webhook-signature-"]
 
 /// Why a header cannot be added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadHeader {
+pub enum HeaderError {
     /// The name is not one.
     #[error("a header's name is 1 to {MAX_NAME_CHARS} letters, digits or any of !#$%&'*+-.^_`|~")]
     Name,
@@ -59,21 +59,21 @@ pub enum BadHeader {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn check(name: &str, value: &str) -> Result<(), BadHeader> {
+pub fn check(name: &str, value: &str) -> Result<(), HeaderError> {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || name.len() > MAX_NAME_CHARS || !name.bytes().all(is_token) {
-        return Err(BadHeader::Name);
+        return Err(HeaderError::Name);
     }
     let lower = name.to_ascii_lowercase();
     if OURS.contains(&lower.as_str()) || OUR_PREFIXES.iter().any(|prefix| lower.starts_with(prefix)) {
-        return Err(BadHeader::Reserved);
+        return Err(HeaderError::Reserved);
     }
     if value.len() > MAX_VALUE_BYTES {
-        return Err(BadHeader::TooLong);
+        return Err(HeaderError::TooLong);
     }
     let is_visible = |byte: u8| byte == b' ' || byte == b'\t' || byte.is_ascii_graphic();
     if value.trim_ascii() != value || !value.bytes().all(is_visible) {
-        return Err(BadHeader::Value);
+        return Err(HeaderError::Value);
     }
     Ok(())
 }
@@ -100,27 +100,27 @@ mod tests {
     #[test]
     fn names_that_are_none_are_refused() {
         for name in ["", "a b", "a:b", "a\r\nb", "ä", "a\0", "(a)", "a/b", "a\"", &"x".repeat(101)] {
-            assert_eq!(check(name, "v"), Err(BadHeader::Name), "{name:?}");
+            assert_eq!(check(name, "v"), Err(HeaderError::Name), "{name:?}");
         }
     }
 
     #[test]
     fn what_we_or_http_set_is_refused_in_any_case() {
         for name in OURS {
-            assert_eq!(check(name, "v"), Err(BadHeader::Reserved), "{name}");
-            assert_eq!(check(&name.to_ascii_uppercase(), "v"), Err(BadHeader::Reserved), "{name}");
+            assert_eq!(check(name, "v"), Err(HeaderError::Reserved), "{name}");
+            assert_eq!(check(&name.to_ascii_uppercase(), "v"), Err(HeaderError::Reserved), "{name}");
         }
         for name in ["Webhook-Id", "webhook-signature", "X-Webhook-Signature-Previous", "Waypost-Redelivery"]
         {
-            assert_eq!(check(name, "v"), Err(BadHeader::Reserved), "{name}");
+            assert_eq!(check(name, "v"), Err(HeaderError::Reserved), "{name}");
         }
     }
 
     #[test]
     fn values_of_more_than_one_line_are_refused() {
         for value in ["a\r\nb: c", "a\nb", "a\rb", "\0", "\u{7f}", "ä", " a", "a ", "\t"] {
-            assert_eq!(check("X-A", value), Err(BadHeader::Value), "{value:?}");
+            assert_eq!(check("X-A", value), Err(HeaderError::Value), "{value:?}");
         }
-        assert_eq!(check("X-A", &"v".repeat(MAX_VALUE_BYTES + 1)), Err(BadHeader::TooLong));
+        assert_eq!(check("X-A", &"v".repeat(MAX_VALUE_BYTES + 1)), Err(HeaderError::TooLong));
     }
 }

@@ -1,6 +1,6 @@
 //! Whether buttons, cards and offers of a message fit its template.
 
-use domain::templates::{Components, ParameterFormat, Template, TemplateCategory};
+use domain::templates::{ParameterFormat, Template, TemplateCategory, TemplateComponents};
 
 use crate::support::{
     IMAGE, body, card, carousel, differs, fits, json, template_of, text_parameters, utility,
@@ -311,5 +311,5 @@ fn what_is_not_known_is_not_judged() {
         &["extra /template/components/0/parameters footer: takes no parameters"],
     );
     let empty = Template::components_from(&json("null"), ParameterFormat::Named, &TemplateCategory::Utility);
-    assert_eq!(empty, Components::default());
+    assert_eq!(empty, TemplateComponents::default());
 }

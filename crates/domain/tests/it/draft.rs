@@ -1,18 +1,20 @@
 //! Templates that shall be created or changed: what is refused where, and what form the rest gets.
 
-use domain::check::{Fields, Place, Violations};
+use domain::check::{Fields, JsonPointer, Violations};
 use domain::json::{Object, Value};
-use domain::templates::{Draft, Edit, ParameterFormat, Template, TemplateCategory, TemplateStatus};
+use domain::templates::{
+    ParameterFormat, Template, TemplateCategory, TemplateDraft, TemplateEdit, TemplateStatus,
+};
 use proptest::prelude::*;
 use serde_json::json;
 
 use crate::properties::{any_json, places};
 
-fn read(template: &serde_json::Value) -> Result<Draft, Vec<(String, String)>> {
+fn read(template: &serde_json::Value) -> Result<TemplateDraft, Vec<(String, String)>> {
     let object: Object = serde_json::from_value(template.clone()).unwrap();
     let found = Violations::new();
-    let fields = Fields::read(&object, Place::root(), &found);
-    let draft = Draft::read(&fields);
+    let fields = Fields::read(&object, JsonPointer::root(), &found);
+    let draft = TemplateDraft::read(&fields);
     fields.finish();
     let list = found.into_vec();
     if list.is_empty() {
@@ -26,7 +28,7 @@ fn of(category: &str, components: &serde_json::Value) -> serde_json::Value {
     json!({"name": "ferry_delay", "language": "en_GB", "category": category, "components": components})
 }
 
-fn written(draft: &Draft) -> serde_json::Value {
+fn written(draft: &TemplateDraft) -> serde_json::Value {
     serde_json::to_value(draft.body()).unwrap()
 }
 
@@ -44,7 +46,7 @@ fn refuses(template: &serde_json::Value, pointer: &str, part: &str) {
 }
 
 #[track_caller]
-fn takes(template: &serde_json::Value) -> Draft {
+fn takes(template: &serde_json::Value) -> TemplateDraft {
     read(template).unwrap_or_else(|refused| panic!("{template}: {refused:?}"))
 }
 
@@ -501,8 +503,8 @@ fn approved(status: TemplateStatus) -> Template {
 fn edit(change: &serde_json::Value, before: &Template) -> Result<serde_json::Value, Vec<String>> {
     let object: Object = serde_json::from_value(change.clone()).unwrap();
     let found = Violations::new();
-    let fields = Fields::read(&object, Place::root(), &found);
-    let edit = Edit::read(&fields, before);
+    let fields = Fields::read(&object, JsonPointer::root(), &found);
+    let edit = TemplateEdit::read(&fields, before);
     fields.finish();
     let body = edit.map(|edit| serde_json::to_value(edit.body()).unwrap());
     found.result(body).map(Option::unwrap).map_err(|list| list.into_iter().map(|one| one.pointer).collect())

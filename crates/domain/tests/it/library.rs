@@ -1,6 +1,6 @@
 //! Templates from Meta's library: what is refused where, and what is asked of Meta.
 
-use domain::check::{Fields, Place, Violations};
+use domain::check::{Fields, JsonPointer, Violations};
 use domain::json::Object;
 use domain::templates::NewTemplate;
 use proptest::prelude::*;
@@ -11,7 +11,7 @@ use crate::properties::{any_json, places};
 fn read(template: &Value) -> Result<NewTemplate, Vec<(String, String)>> {
     let object: Object = serde_json::from_value(template.clone()).unwrap();
     let found = Violations::new();
-    let fields = Fields::read(&object, Place::root(), &found);
+    let fields = Fields::read(&object, JsonPointer::root(), &found);
     let new = NewTemplate::read(&fields);
     fields.finish();
     let list = found.into_vec();

@@ -1,11 +1,11 @@
 //! Which files go to Meta, and what is said of those that come.
 
 use domain::media::{
-    Announced, Claim, FETCH_FOR, LARGEST, MediaType, TYPES, Unfit, announced, digest_of, fetch_again_at,
-    judge, names_of, upload_ends_at,
+    DeclaredType, FETCH_FOR, InboundMedia, LARGEST, MediaType, MediaTypeError, TYPES, announced, digest_of,
+    fetch_again_at, judge, names_of, upload_ends_at,
 };
 use domain::messages::content::MediaKind;
-use domain::webhooks_in::update::{Inbound, Person};
+use domain::webhooks_in::update::{InboundMessage, WhatsAppUser};
 use jiff::{SignedDuration, Timestamp};
 use proptest::collection::vec;
 use proptest::option;
@@ -22,12 +22,12 @@ fn ogg(codec: &[u8]) -> Vec<u8> {
     [b"OggS\0\x02", &[0; 22][..], codec].concat()
 }
 
-fn said(mime: &str, head: &[u8]) -> Result<&'static str, Unfit> {
-    judge(Claim { mime: Some(mime), file_name: None }, head).map(|known| known.mime)
+fn said(mime: &str, head: &[u8]) -> Result<&'static str, MediaTypeError> {
+    judge(DeclaredType { mime: Some(mime), file_name: None }, head).map(|known| known.mime)
 }
 
-fn unsaid(file_name: Option<&str>, head: &[u8]) -> Result<&'static str, Unfit> {
-    judge(Claim { mime: None, file_name }, head).map(|known| known.mime)
+fn unsaid(file_name: Option<&str>, head: &[u8]) -> Result<&'static str, MediaTypeError> {
+    judge(DeclaredType { mime: None, file_name }, head).map(|known| known.mime)
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn a_png_that_says_it_is_a_pdf_is_refused() {
         ("application/pdf", &zip("a.txt")),
         ("video/mp4", &[0; 64]),
     ] {
-        assert!(matches!(said(mime, head), Err(Unfit::Mislabelled { .. })), "{mime}");
+        assert!(matches!(said(mime, head), Err(MediaTypeError::Mislabelled { .. })), "{mime}");
     }
 }
 
@@ -94,9 +94,12 @@ fn what_meta_does_not_take_is_refused_with_all_that_it_takes() {
         told.starts_with("is image/gif, which Meta does not take; it takes audio/aac, audio/mp4,"),
         "{told}"
     );
-    assert_eq!(unsaid(None, b"GIF89a"), Err(Unfit::NotTaken("a GIF image".to_owned())));
-    assert_eq!(unsaid(Some("a.pdf"), &zip("a.txt")), Err(Unfit::NotTaken("a ZIP archive".to_owned())));
-    assert_eq!(said("image/png", b""), Err(Unfit::Empty));
+    assert_eq!(unsaid(None, b"GIF89a"), Err(MediaTypeError::NotTaken("a GIF image".to_owned())));
+    assert_eq!(
+        unsaid(Some("a.pdf"), &zip("a.txt")),
+        Err(MediaTypeError::NotTaken("a ZIP archive".to_owned()))
+    );
+    assert_eq!(said("image/png", b""), Err(MediaTypeError::Empty));
 }
 
 #[test]
@@ -152,15 +155,15 @@ fn a_digest_is_read_in_hex_and_in_base64() {
     }
 }
 
-fn inbound(kind: &str, object: &str) -> Inbound {
-    Inbound {
+fn inbound(kind: &str, object: &str) -> InboundMessage {
+    InboundMessage {
         wamid: "wamid.A".to_owned(),
-        from: Person::default(),
+        from: WhatsAppUser::default(),
         at: Timestamp::UNIX_EPOCH,
         kind: kind.to_owned(),
         text: None,
         object: serde_json::from_str(object).ok(),
-        beside: domain::webhooks_in::update::Beside::default(),
+        beside: domain::webhooks_in::update::InboundMetadata::default(),
         context_wamid: None,
     }
 }
@@ -173,7 +176,7 @@ fn a_customers_file_is_announced_by_its_message() {
     );
     assert_eq!(
         announced(&document),
-        Some(Announced {
+        Some(InboundMedia {
             kind: MediaKind::Document,
             meta_id: Some("77"),
             mime_type: Some("application/pdf"),
@@ -219,7 +222,7 @@ proptest! {
         file_name in option::of("[a-z.]{0,8}"),
     ) {
         let head = [start, &rest].concat();
-        let claim = Claim { mime, file_name: file_name.as_deref() };
+        let claim = DeclaredType { mime, file_name: file_name.as_deref() };
         if let Ok(known) = judge(claim, &head) {
             prop_assert!(TYPES.contains(known));
             prop_assert!(mime.is_none_or(|mime| mime == known.mime));

@@ -3,7 +3,7 @@
 use domain::check::Violation;
 use domain::json::Value;
 use domain::messages::content::{Content, MessageKind};
-use domain::templates::{Mismatch, Template};
+use domain::templates::{Template, TemplateMismatch};
 use jiff::Timestamp;
 
 /// A moment for the rules that need one: 2026-01-01T00:00:00Z.
@@ -62,7 +62,7 @@ pub(crate) fn utility(components: &str) -> Template {
     template_of("POSITIONAL", "UTILITY", components)
 }
 
-pub(crate) fn bind(template: &Template, components: &str) -> Vec<Mismatch> {
+pub(crate) fn bind(template: &Template, components: &str) -> Vec<TemplateMismatch> {
     let message = format!(r#"{{"name":"a","language":"en","components":{components}}}"#);
     let content = read("template", &message).unwrap_or_else(|faults| panic!("{message}: {faults:?}"));
     template.bind(&content.template().unwrap(), "/template").err().unwrap_or_default()

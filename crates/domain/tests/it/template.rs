@@ -1,7 +1,8 @@
 //! Reading Meta's description of a template, and showing it filled.
 
 use domain::templates::{
-    ButtonKind, Components, Header, ParameterFormat, Template, TemplateCategory, TemplateStatus,
+    ParameterFormat, Template, TemplateButtonKind, TemplateCategory, TemplateComponents, TemplateHeader,
+    TemplateStatus,
 };
 
 use crate::support::{
@@ -11,12 +12,12 @@ use crate::support::{
 #[test]
 fn the_slots_of_a_description_are_found() {
     let ferry = template_of("NAMED", "UTILITY", FERRY);
-    let Components { header, body, footer, buttons, .. } = &ferry.components;
-    assert_eq!(*header, Some(Header::Document));
+    let TemplateComponents { header, body, footer, buttons, .. } = &ferry.components;
+    assert_eq!(*header, Some(TemplateHeader::Document));
     assert_eq!(body.as_ref().unwrap().slots, ["port", "minutes"]);
     assert_eq!(footer.as_deref(), Some("Harbour Line"));
-    assert!(matches!(&buttons[0].kind, ButtonKind::Url(url) if url.slots == ["1"]));
-    assert_eq!(buttons[1].kind, ButtonKind::QuickReply);
+    assert!(matches!(&buttons[0].kind, TemplateButtonKind::Url(url) if url.slots == ["1"]));
+    assert_eq!(buttons[1].kind, TemplateButtonKind::QuickReply);
     let slots = |text: &str| {
         let components = json(&format!(r#"[{{"type":"body","text":"{text}"}}]"#));
         let format = ParameterFormat::Positional;

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use domain::access::audit::{Act, Action, Actor, ActorKind, Subject};
-use domain::id::{ActId, WorkspaceId};
+use domain::access::audit::{Actor, ActorKind, AuditAction, AuditEntry, AuditTarget};
+use domain::id::{AuditEntryId, WorkspaceId};
 use domain::json::Object;
 
 use crate::Deps;
@@ -37,9 +37,15 @@ impl By {
     }
 
     /// The entry for something that is done now: hand it to the store's method that does it.
-    pub fn act(&self, deps: &Deps, workspace: WorkspaceId, action: Action, subject: Subject) -> Act {
-        Act {
-            id: deps.new_id(ActId::from_parts),
+    pub fn act(
+        &self,
+        deps: &Deps,
+        workspace: WorkspaceId,
+        action: AuditAction,
+        subject: AuditTarget,
+    ) -> AuditEntry {
+        AuditEntry {
+            id: deps.new_id(AuditEntryId::from_parts),
             workspace,
             at: deps.now(),
             actor: self.actor.clone(),

@@ -11,8 +11,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use domain::access::audit::{Action, Subject, SubjectKind};
-use domain::access::login_throttle::{Attempt, LoginThrottle};
+use domain::access::audit::{AuditAction, AuditTarget, AuditTargetKind};
+use domain::access::login_throttle::{LoginAttempt, LoginThrottle};
 use domain::access::user::User;
 use domain::id::WorkspaceId;
 use jiff::{SignedDuration, Timestamp};
@@ -95,7 +95,7 @@ pub enum LoginError {
 /// As [`LoginError`] says.
 pub async fn log_in(deps: &Deps, request: LoginRequest) -> Result<(Session, SecretString), LoginError> {
     let LoginRequest { email, password, workspace, client, request_id } = request;
-    let attempt = Attempt::new(email.clone(), client);
+    let attempt = LoginAttempt::new(email.clone(), client);
     begin(deps, &attempt)?;
     let found = match candidate(deps, email, workspace.as_deref()).await {
         Ok(found) => found,
@@ -117,8 +117,8 @@ pub async fn log_in(deps: &Deps, request: LoginRequest) -> Result<(Session, Secr
     let digest = digest(&secret);
     let user = User { last_login_at: Some(now), ..found.user };
     let by = By { actor: user_actor(&user), client, request_id: Some(request_id) };
-    let subject = Subject::named(SubjectKind::User, &user.id, user.email.as_str());
-    let act = by.act(deps, user.workspace, Action::UserLoggedIn, subject);
+    let subject = AuditTarget::named(AuditTargetKind::User, &user.id, user.email.as_str());
+    let act = by.act(deps, user.workspace, AuditAction::UserLoggedIn, subject);
     let new = NewSession {
         digest,
         workspace: user.workspace,
@@ -155,7 +155,7 @@ async fn candidate(
 /// `TooMany`, `Password`.
 pub(crate) async fn try_password(
     deps: &Deps,
-    attempt: &Attempt,
+    attempt: &LoginAttempt,
     password: SecretString,
     hash: Option<String>,
 ) -> Result<bool, LoginError> {
@@ -167,18 +167,18 @@ pub(crate) async fn try_password(
     Ok(is_right)
 }
 
-fn begin(deps: &Deps, attempt: &Attempt) -> Result<(), LoginError> {
+fn begin(deps: &Deps, attempt: &LoginAttempt) -> Result<(), LoginError> {
     let mut throttle = deps.logins.throttle.lock().unwrap_or_else(PoisonError::into_inner);
     throttle.begin(attempt, deps.now()).map_err(LoginError::TooMany)
 }
 
-fn take_back(deps: &Deps, attempt: &Attempt) {
+fn take_back(deps: &Deps, attempt: &LoginAttempt) {
     deps.logins.throttle.lock().unwrap_or_else(PoisonError::into_inner).take_back(attempt);
 }
 
 async fn verify(
     deps: &Deps,
-    attempt: &Attempt,
+    attempt: &LoginAttempt,
     password: SecretString,
     hash: Option<String>,
 ) -> Result<bool, LoginError> {

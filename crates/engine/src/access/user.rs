@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use domain::access::audit::{Act, Action, Subject, SubjectKind};
-use domain::access::login_throttle::Attempt;
+use domain::access::audit::{AuditAction, AuditEntry, AuditTarget, AuditTargetKind};
+use domain::access::login_throttle::LoginAttempt;
 use domain::access::permission::{Permission, Role};
 use domain::access::user::{Email, User};
 use domain::id::{UserId, WorkspaceId};
@@ -145,8 +145,8 @@ impl Asking<'_> {
 
 const ONE: PageRequest = PageRequest { per_page: 1, start: PageStart::Page(1) };
 
-fn act(deps: &Deps, by: &By, user: &User, action: Action) -> Act {
-    let subject = Subject::named(SubjectKind::User, &user.id, user.email.as_str());
+fn act(deps: &Deps, by: &By, user: &User, action: AuditAction) -> AuditEntry {
+    let subject = AuditTarget::named(AuditTargetKind::User, &user.id, user.email.as_str());
     by.act(deps, user.workspace, action, subject)
 }
 
@@ -190,7 +190,7 @@ pub async fn add(
         updated_at: now,
         last_login_at: None,
     };
-    let act = act(deps, asking.by, &user, Action::UserAdded).with("role", user.role.as_str());
+    let act = act(deps, asking.by, &user, AuditAction::UserAdded).with("role", user.role.as_str());
     deps.access.user_add(user.clone(), &password_hash, act).await?;
     Ok(user)
 }
@@ -227,7 +227,7 @@ pub async fn change(
             password_hash: password_hash.clone(),
             now: deps.now(),
         };
-        let act = describe(act(deps, asking.by, &user, Action::UserChanged), &change);
+        let act = describe(act(deps, asking.by, &user, AuditAction::UserChanged), &change);
         match deps.access.user_put(change, act).await? {
             UserEnd::Done(user) => return Ok(user),
             UserEnd::Gone => return Err(UserError::NotFound),
@@ -264,7 +264,7 @@ async fn check_password(
 ) -> Result<(), UserError> {
     let found = deps.access.credentials(&Whose::Id(user.workspace, user.id)).await?;
     let hash = found.map(|found| found.password_hash);
-    let attempt = Attempt::new(user.email.key(), client);
+    let attempt = LoginAttempt::new(user.email.key(), client);
     match session::try_password(deps, &attempt, password, hash).await {
         Ok(true) => Ok(()),
         Ok(false) => Err(UserError::WrongPassword),
@@ -275,7 +275,7 @@ async fn check_password(
     }
 }
 
-fn describe(mut act: Act, change: &UserChange) -> Act {
+fn describe(mut act: AuditEntry, change: &UserChange) -> AuditEntry {
     if let Some(email) = &change.email {
         act = act.with("email", email.as_str());
     }
@@ -308,7 +308,7 @@ pub async fn remove(
         let user = find(deps, workspace, id).await?.ok_or(UserError::NotFound)?;
         asking.needs(Permission::ManageUsers)?;
         asking.covers(deps, user.role).await?;
-        let act = act(deps, asking.by, &user, Action::UserRemoved).with("role", user.role.as_str());
+        let act = act(deps, asking.by, &user, AuditAction::UserRemoved).with("role", user.role.as_str());
         match deps.access.user_remove(workspace, id, user.role, act).await? {
             UserEnd::Done(user) => return Ok(user),
             UserEnd::Gone => return Err(UserError::NotFound),

@@ -7,9 +7,9 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::access::audit::{Action, Subject, SubjectKind};
+use domain::access::audit::{AuditAction, AuditTarget, AuditTargetKind};
 use domain::accounts::account::{Account, AccountStatus};
-use domain::check::Change;
+use domain::check::Patch;
 use domain::id::{AccountId, WorkspaceId};
 use domain::json::Value;
 use domain::messages::messaging_limit::COUNTED_FOR;
@@ -83,7 +83,7 @@ pub async fn add(deps: &Deps, by: &By, new: AddAccount) -> Result<Account, Store
         verify_token_digest: new.verify_token.as_ref().map(digest_of),
     };
     let act = by
-        .act(deps, account.workspace, Action::AccountAdded, subject(&account))
+        .act(deps, account.workspace, AuditAction::AccountAdded, subject(&account))
         .with("phone_number_id", account.phone_number_id.as_str())
         .with("waba_id", account.waba_id.as_str())
         .with("default", account.is_default)
@@ -94,8 +94,8 @@ pub async fn add(deps: &Deps, by: &By, new: AddAccount) -> Result<Account, Store
 }
 
 /// An account, as the audit log names it.
-pub(crate) fn subject(account: &Account) -> Subject {
-    Subject::named(SubjectKind::Account, &account.id, account.name.as_str())
+pub(crate) fn subject(account: &Account) -> AuditTarget {
+    AuditTarget::named(AuditTargetKind::Account, &account.id, account.name.as_str())
 }
 
 fn digest_of(verify_token: &SecretString) -> [u8; 32] {
@@ -114,15 +114,15 @@ pub struct ChangeAccount {
     /// Another access token.
     pub access_token: Option<SecretString>,
     /// Another app secret, or none.
-    pub app_secret: Change<SecretString>,
+    pub app_secret: Patch<SecretString>,
     /// How long the secret that is replaced by another proves a webhook, too.
     pub keep_old_for: SignedDuration,
     /// Another verify token, or none.
-    pub verify_token: Change<SecretString>,
+    pub verify_token: Patch<SecretString>,
     /// Whether a send that names no account uses it.
     pub is_default: Option<bool>,
     /// Whether a link in its messages is fetched here and uploaded, or as the configuration says.
-    pub fetches_links: Change<bool>,
+    pub fetches_links: Patch<bool>,
 }
 
 /// Why an account was not changed.
@@ -158,23 +158,23 @@ pub async fn change(
     let lifts_hold = tried.as_ref().and_then(|_| token_hold(deps, &record.account));
     let is_lifting = lifts_hold.is_some();
     let until = || deps.now().saturating_add(change.keep_old_for).unwrap_or(Timestamp::MAX);
-    let keeps_old = matches!(change.app_secret, Change::Set(_)) && change.keep_old_for.is_positive();
+    let keeps_old = matches!(change.app_secret, Patch::Set(_)) && change.keep_old_for.is_positive();
     let changes = AccountChanges {
         name: change.name,
         access_token: change.access_token,
         app_secret: change.app_secret,
         old_app_secret_until: keeps_old.then(until),
         verify_token_digest: match change.verify_token {
-            Change::Keep => Change::Keep,
-            Change::Clear => Change::Clear,
-            Change::Set(token) => Change::Set(digest_of(&token)),
+            Patch::Keep => Patch::Keep,
+            Patch::Clear => Patch::Clear,
+            Patch::Set(token) => Patch::Set(digest_of(&token)),
         },
         is_default: change.is_default,
         fetches_links: change.fetches_links,
         lifts_hold,
     };
     let act = by
-        .act(deps, workspace, Action::AccountChanged, subject(&record.account))
+        .act(deps, workspace, AuditAction::AccountChanged, subject(&record.account))
         .with("changed", changed_fields(&changes));
     if !deps.accounts.account_change(workspace, id, changes, act).await? {
         return Err(ChangeError::NotFound);
@@ -200,10 +200,10 @@ fn changed_fields(changes: &AccountChanges) -> Value {
     let all = [
         (name.is_some(), "name"),
         (access_token.is_some(), "access_token"),
-        (!matches!(app_secret, Change::Keep), "app_secret"),
-        (!matches!(verify_token_digest, Change::Keep), "verify_token"),
+        (!matches!(app_secret, Patch::Keep), "app_secret"),
+        (!matches!(verify_token_digest, Patch::Keep), "verify_token"),
         (is_default.is_some(), "default"),
-        (!matches!(fetches_links, Change::Keep), "fetch_media"),
+        (!matches!(fetches_links, Patch::Keep), "fetch_media"),
     ];
     Value::Array(all.into_iter().filter(|(is_changed, _)| *is_changed).map(|(_, name)| name.into()).collect())
 }
@@ -244,8 +244,9 @@ const CANCEL_BATCH: u32 = 500;
 /// # Errors
 /// When the store cannot be written.
 pub async fn remove(deps: &Deps, by: &By, account: &Account, is_forced: bool) -> Result<Removal, StoreError> {
-    let act =
-        by.act(deps, account.workspace, Action::AccountRemoved, subject(account)).with("forced", is_forced);
+    let act = by
+        .act(deps, account.workspace, AuditAction::AccountRemoved, subject(account))
+        .with("forced", is_forced);
     let removal = deps.accounts.account_remove(account.workspace, account.id, is_forced, act).await?;
     if removal == Removal::Removed {
         directory::refresh(deps).await?;
@@ -300,7 +301,7 @@ pub(crate) async fn write_holds(deps: &Deps) -> Result<(), StoreError> {
         let next = holds(deps).first_key_value().map(|(_, hold)| hold.clone());
         let Some((account, reason)) = next else { return Ok(()) };
         let act = By::gateway()
-            .act(deps, account.workspace, Action::AccountHeld, subject(&account))
+            .act(deps, account.workspace, AuditAction::AccountHeld, subject(&account))
             .with("reason", reason.as_str());
         deps.accounts.account_hold(account.workspace, account.id, Some(&reason), act).await?;
         // Forgotten here only when the directory says so, or there would be a moment without any hold.
@@ -336,7 +337,7 @@ pub(crate) async fn hold_sender(
 /// When the store cannot be written.
 pub async fn resume(deps: &Deps, by: &By, account: &Account) -> Result<(), StoreError> {
     holds(deps).remove(&account.id);
-    let act = by.act(deps, account.workspace, Action::AccountResumed, subject(account));
+    let act = by.act(deps, account.workspace, AuditAction::AccountResumed, subject(account));
     deps.accounts.account_hold(account.workspace, account.id, None, act).await?;
     directory::refresh(deps).await?;
     deps.queue_hint.notify_one();

@@ -1,6 +1,6 @@
 //! What is set of a number at Meta: its subscription, its registration, its profile.
 
-use domain::access::audit::{Act, Action};
+use domain::access::audit::{AuditAction, AuditEntry};
 use domain::json::{Object, Value};
 use secrecy::SecretString;
 
@@ -26,12 +26,12 @@ pub enum NumberError {
 pub async fn subscribe(deps: &Deps, by: &By, record: &AccountRecord) -> Result<Vec<String>, NumberError> {
     let line = line(record);
     deps.manage.subscribe(&line).await?;
-    deps.registry.note(act(deps, by, record, Action::AccountSubscribed)).await?;
+    deps.registry.note(act(deps, by, record, AuditAction::AccountSubscribed)).await?;
     Ok(deps.upstream.subscribed_apps(&line).await?)
 }
 
 /// What was done at Meta, for the audit log.
-fn act(deps: &Deps, by: &By, record: &AccountRecord, action: Action) -> Act {
+fn act(deps: &Deps, by: &By, record: &AccountRecord, action: AuditAction) -> AuditEntry {
     by.act(deps, record.account.workspace, action, subject(&record.account))
 }
 
@@ -47,7 +47,7 @@ pub async fn register(
 ) -> Result<(), NumberError> {
     let line = line(record);
     deps.manage.register(&line, pin).await?;
-    deps.registry.note(act(deps, by, record, Action::AccountRegistered)).await?;
+    deps.registry.note(act(deps, by, record, AuditAction::AccountRegistered)).await?;
     let account = &record.account;
     // It is registered, whether or not Meta then tells of it.
     if let Ok(number) = deps.upstream.number(&line).await {
@@ -79,7 +79,7 @@ pub async fn set_profile(
     if !change.is_empty() {
         deps.manage.set_profile(&line, change).await?;
         let fields = change.iter().map(|(name, _)| Value::from(name.to_owned())).collect();
-        let act = act(deps, by, record, Action::ProfileChanged).with("fields", Value::Array(fields));
+        let act = act(deps, by, record, AuditAction::ProfileChanged).with("fields", Value::Array(fields));
         deps.registry.note(act).await?;
     }
     Ok(deps.manage.profile(&line).await?)

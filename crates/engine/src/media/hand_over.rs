@@ -10,7 +10,7 @@ use domain::id::{MediaId, WorkspaceId};
 use domain::json::Value;
 use domain::media::{LARGEST, MediaType, essence, names_of, upload_ends_at};
 use domain::messages::content::{Content, MediaRef, MediaSource, MessageKind};
-use domain::messages::outcome::Outcome;
+use domain::messages::outcome::SendOutcome;
 use domain::messages::retry::QUEUE_FOR;
 use domain::meta_error::MetaError;
 use jiff::{SignedDuration, Timestamp};
@@ -120,14 +120,14 @@ fn unusable(media: &StoredMedia, place: &MediaRef<'_>) -> Option<String> {
 /// Why a message cannot be handed over with its files.
 pub(crate) enum Unready {
     /// As if the message itself had been tried: Meta refused a file, or could not be reached.
-    Tried(Outcome),
+    Tried(SendOutcome),
     /// It never can.
     Never(Violation),
 }
 
 impl Unready {
     fn later(reason: impl Into<String>) -> Self {
-        Self::Tried(Outcome::NotSent { reason: reason.into() })
+        Self::Tried(SendOutcome::NotSent { reason: reason.into() })
     }
 }
 
@@ -269,17 +269,17 @@ async fn upload_now(
 }
 
 /// An upload may have arrived or not: the message did not leave in either case.
-fn certainly_not_sent(outcome: Outcome) -> Outcome {
+fn certainly_not_sent(outcome: SendOutcome) -> SendOutcome {
     match outcome {
-        Outcome::Unknown { reason } => Outcome::NotSent { reason },
-        Outcome::Refused(error) if error.is_ambiguous() => {
-            Outcome::NotSent { reason: format!("meta's code {} to an upload", error.code) }
+        SendOutcome::Unknown { reason } => SendOutcome::NotSent { reason },
+        SendOutcome::Refused(error) if error.is_ambiguous() => {
+            SendOutcome::NotSent { reason: format!("meta's code {} to an upload", error.code) }
         }
         // What an upload cannot be.
-        Outcome::Accepted(_) => {
-            Outcome::NotSent { reason: "an upload was answered like a message".to_owned() }
+        SendOutcome::Accepted(_) => {
+            SendOutcome::NotSent { reason: "an upload was answered like a message".to_owned() }
         }
-        Outcome::Refused(_) | Outcome::Stopped { .. } | Outcome::NotSent { .. } => outcome,
+        SendOutcome::Refused(_) | SendOutcome::Stopped { .. } | SendOutcome::NotSent { .. } => outcome,
     }
 }
 

@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use domain::id::{AccountId, MediaId, WorkspaceId};
-use domain::media::{Claim, HEAD, MediaType, Unfit, judge};
+use domain::media::{DeclaredType, HEAD, MediaType, MediaTypeError, judge};
 use jiff::{SignedDuration, Timestamp};
 
 use super::pieces::{measured, peek};
@@ -56,9 +56,9 @@ impl Received {
     /// Looks again at what it is, where its type was heard late.
     ///
     /// # Errors
-    /// `Unfit`, `TooLarge`.
+    /// `MediaTypeError`, `TooLarge`.
     pub fn judge_as(&mut self, mime_type: &str) -> Result<(), KeepError> {
-        let claim = Claim { mime: Some(mime_type), file_name: self.incoming.file_name.as_deref() };
+        let claim = DeclaredType { mime: Some(mime_type), file_name: self.incoming.file_name.as_deref() };
         self.media_type = judge(claim, &self.head)?;
         let most = self.media_type.most_of(&self.head);
         if self.size > most { Err(KeepError::TooLarge(self.media_type, most)) } else { Ok(()) }
@@ -70,7 +70,7 @@ impl Received {
 pub enum KeepError {
     /// Meta would not take it.
     #[error(transparent)]
-    Unfit(#[from] Unfit),
+    Unfit(#[from] MediaTypeError),
     /// It has more bytes than Meta, or the operator, takes of its type.
     #[error("a file of the type {mime} has at most {1} bytes", mime = .0.mime)]
     TooLarge(&'static MediaType, u64),
@@ -92,7 +92,8 @@ pub enum KeepError {
 pub async fn receive(deps: &Deps, incoming: Incoming, pieces: Pieces) -> Result<Received, KeepError> {
     let broken = |error: PieceError| KeepError::Broken(error.to_string());
     let (head, pieces) = peek(pieces, HEAD).await.map_err(broken)?;
-    let claim = Claim { mime: incoming.mime_type.as_deref(), file_name: incoming.file_name.as_deref() };
+    let claim =
+        DeclaredType { mime: incoming.mime_type.as_deref(), file_name: incoming.file_name.as_deref() };
     let media_type = judge(claim, &head)?;
     let most = media_type.most_of(&head).min(deps.settings.media.max_bytes);
     let key = BlobKey { workspace: incoming.workspace, media: deps.new_id(MediaId::from_parts) };

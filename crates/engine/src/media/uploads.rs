@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use domain::messages::outcome::Outcome;
+use domain::messages::outcome::SendOutcome;
 use tokio::sync::watch;
 
 use crate::ports::UploadKey;
 
 /// How an upload ended: Meta's id, or what came instead.
-pub(super) type Uploaded = Result<String, Outcome>;
+pub(super) type Uploaded = Result<String, SendOutcome>;
 
 /// The uploads under way.
 #[derive(Clone, Default)]

@@ -10,11 +10,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use domain::check::Violation;
 use domain::id::WorkspaceId;
-use domain::messages::message::Reference;
-use domain::messages::outcome::{Accepted, Outcome};
+use domain::messages::message::AttemptReference;
+use domain::messages::outcome::{AcceptedMessage, SendOutcome};
 use domain::messages::retry;
-use domain::messages::retry::{Attempt, Decision, Mode, Slow};
-use domain::meta_error::{Class, MetaError};
+use domain::messages::retry::{RetryDecision, SendAttempt, SendMode, ThrottleScope};
+use domain::meta_error::{MetaError, MetaErrorClass};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 
@@ -156,7 +156,8 @@ async fn accept_and_send(
             let listener =
                 Listener { tell: Some(tell), render, template: sent(&new, Progress::Unknown, sent_as) };
             let wait = (turn_at > now).then_some(turn_at);
-            let run = Run { deps: &deps, record: &record, mode: Mode::Sync { deadline }, is_resent: false };
+            let run =
+                Run { deps: &deps, record: &record, mode: SendMode::Sync { deadline }, is_resent: false };
             run.send(message, wait, listener).await;
         }
     }
@@ -188,7 +189,7 @@ pub(crate) fn start_claimed(
     deps: &Arc<Deps>,
     record: Arc<AccountRecord>,
     message: Claimed,
-    mode: Mode,
+    mode: SendMode,
     tell: Option<oneshot::Sender<Result<Sent, SendError>>>,
 ) {
     let held = Held { claim: Some(message.claim), dropped: deps.dropped.clone() };
@@ -246,7 +247,7 @@ impl Listener {
 struct Run<'a> {
     deps: &'a Deps,
     record: &'a AccountRecord,
-    mode: Mode,
+    mode: SendMode,
     /// Whether this is the one repetition after an unknown outcome.
     is_resent: bool,
 }
@@ -316,7 +317,7 @@ impl Run<'_> {
 
     fn body(&self, message: &Claimed) -> Bytes {
         let reference =
-            Reference { message: message.claim.message, attempt: message.claim.attempt }.to_string();
+            AttemptReference { message: message.claim.message, attempt: message.claim.attempt }.to_string();
         self.deps.upstream.body(&OutgoingMessage {
             recipient: &message.recipient,
             kind: &message.kind,
@@ -327,16 +328,17 @@ impl Run<'_> {
         })
     }
 
-    async fn after(&mut self, message: &mut Claimed, outcome: Outcome, listener: &mut Listener) -> Next {
+    async fn after(&mut self, message: &mut Claimed, outcome: SendOutcome, listener: &mut Listener) -> Next {
         let now = self.deps.now();
         let account = message.claim.account;
-        if matches!(outcome, Outcome::Accepted(_)) {
+        if matches!(outcome, SendOutcome::Accepted(_)) {
             self.deps.pacer.accepted(account, &message.recipient, now);
         }
-        let turn_at = self.deps.pacer.refused(account, &message.recipient, Slow::after(&outcome), now);
+        let turn_at =
+            self.deps.pacer.refused(account, &message.recipient, ThrottleScope::after(&outcome), now);
         let mut chance = [0; 8];
         self.deps.chance.fill(&mut chance);
-        let attempt = Attempt {
+        let attempt = SendAttempt {
             n_calls: message.claim.attempt,
             mode: self.mode,
             now,
@@ -345,24 +347,30 @@ impl Run<'_> {
         };
         let decision = match retry::decide(&outcome, &attempt) {
             // An earlier attempt may have arrived, whatever becomes of this one: only its own acceptance says more.
-            decision if self.is_resent && decision != Decision::Sent => Decision::Unknown,
+            decision if self.is_resent && decision != RetryDecision::Sent => RetryDecision::Unknown,
             decision => decision,
         };
         match decision {
-            Decision::Retry { at } => self.again(message, &outcome, at, listener).await,
-            Decision::Unknown if self.may_resend(message) => {
+            RetryDecision::Retry { at } => self.again(message, &outcome, at, listener).await,
+            RetryDecision::Unknown if self.may_resend(message) => {
                 self.is_resent = true;
                 let at = self.deps.pacer.book(account, &message.recipient, now);
                 message.claim.attempt = message.claim.attempt.saturating_add(1);
                 Next::Again(at)
             }
-            Decision::Sent | Decision::Unknown | Decision::Hold | Decision::Fail { .. } => {
+            RetryDecision::Sent
+            | RetryDecision::Unknown
+            | RetryDecision::Hold
+            | RetryDecision::Fail { .. } => {
                 let again_at = match decision {
-                    Decision::Fail { again_at, .. } => again_at,
-                    Decision::Sent | Decision::Unknown | Decision::Hold | Decision::Retry { .. } => None,
+                    RetryDecision::Fail { again_at, .. } => again_at,
+                    RetryDecision::Sent
+                    | RetryDecision::Unknown
+                    | RetryDecision::Hold
+                    | RetryDecision::Retry { .. } => None,
                 };
                 let wait = again_at.map(|at| seconds_until(at, now));
-                if let Outcome::Refused(error) = &outcome {
+                if let SendOutcome::Refused(error) = &outcome {
                     self.act_on(message, error).await;
                 }
                 let (settlement, end) = self.conclude(outcome, decision, wait, listener);
@@ -382,17 +390,17 @@ impl Run<'_> {
     async fn again(
         &self,
         message: &mut Claimed,
-        outcome: &Outcome,
+        outcome: &SendOutcome,
         at: Timestamp,
         listener: &mut Listener,
     ) -> Next {
-        let is_kept = matches!(self.mode, Mode::Sync { .. });
+        let is_kept = matches!(self.mode, SendMode::Sync { .. });
         let error = match outcome {
-            Outcome::Refused(error) => Some(error.clone()),
-            Outcome::Accepted(_)
-            | Outcome::Stopped { .. }
-            | Outcome::NotSent { .. }
-            | Outcome::Unknown { .. } => None,
+            SendOutcome::Refused(error) => Some(error.clone()),
+            SendOutcome::Accepted(_)
+            | SendOutcome::Stopped { .. }
+            | SendOutcome::NotSent { .. }
+            | SendOutcome::Unknown { .. } => None,
         };
         let again = Settlement::Again { due_at: at, is_kept, error: error.clone() };
         let now = self.deps.now();
@@ -430,7 +438,7 @@ impl Run<'_> {
 
     /// What Meta's refusal asks for beyond the message.
     async fn act_on(&self, message: &Claimed, error: &MetaError) {
-        if error.class() == Class::HoldAccount
+        if error.class() == MetaErrorClass::HoldAccount
             && let Err(error) = accounts::hold_sender(self.deps, self.record, error).await
         {
             tracing::error!(error = %chain(&error), account.id = %message.claim.account,
@@ -441,7 +449,7 @@ impl Run<'_> {
     /// A template that Meta refused is marked with the message's end: what is remembered of it is old by now.
     async fn look_at_templates(&self, settlement: &Settlement) {
         let Settlement::Failed(Failure { meta: Some(error), .. }) = settlement else { return };
-        if error.class() == Class::PauseTemplate
+        if error.class() == MetaErrorClass::PauseTemplate
             && let Err(error) = directory::refresh(self.deps).await
         {
             tracing::warn!(error = %chain(&error), "templates could not be read again");
@@ -451,39 +459,41 @@ impl Run<'_> {
     /// What an outcome after which nothing is tried means for the message and for its caller.
     fn conclude(
         &self,
-        outcome: Outcome,
-        decision: Decision,
+        outcome: SendOutcome,
+        decision: RetryDecision,
         wait: Option<u32>,
         listener: &Listener,
     ) -> (Settlement, Result<Sent, SendError>) {
         let code = match decision {
-            Decision::Fail { code, .. } => code,
-            Decision::Hold => retry::ACCOUNT_DISCONNECTED,
-            Decision::Sent | Decision::Unknown | Decision::Retry { .. } => retry::META_ERROR,
+            RetryDecision::Fail { code, .. } => code,
+            RetryDecision::Hold => retry::ACCOUNT_DISCONNECTED,
+            RetryDecision::Sent | RetryDecision::Unknown | RetryDecision::Retry { .. } => retry::META_ERROR,
         };
-        if decision == Decision::Unknown {
+        if decision == RetryDecision::Unknown {
             let reason = match outcome {
-                Outcome::Unknown { reason } => reason,
-                Outcome::Accepted(_)
-                | Outcome::Refused(_)
-                | Outcome::Stopped { .. }
-                | Outcome::NotSent { .. } => "an earlier attempt may have arrived".to_owned(),
+                SendOutcome::Unknown { reason } => reason,
+                SendOutcome::Accepted(_)
+                | SendOutcome::Refused(_)
+                | SendOutcome::Stopped { .. }
+                | SendOutcome::NotSent { .. } => "an earlier attempt may have arrived".to_owned(),
             };
             return (Settlement::Unknown { reason }, listener.sent(Progress::Unknown));
         }
         let failed = |meta: Option<MetaError>| Settlement::Failed(Failure { code, meta });
         match outcome {
-            Outcome::Accepted(accepted) => {
-                let Accepted { wamid, .. } = &accepted;
+            SendOutcome::Accepted(accepted) => {
+                let AcceptedMessage { wamid, .. } = &accepted;
                 let end = listener.sent(Progress::Sent { wamid: wamid.clone() });
                 (Settlement::Sent(accepted), end)
             }
-            Outcome::Unknown { reason } => (Settlement::Unknown { reason }, listener.sent(Progress::Unknown)),
-            Outcome::NotSent { reason } => {
+            SendOutcome::Unknown { reason } => {
+                (Settlement::Unknown { reason }, listener.sent(Progress::Unknown))
+            }
+            SendOutcome::NotSent { reason } => {
                 tracing::warn!(reason, "meta cannot be reached");
                 (failed(None), Err(SendError::MetaUnavailable(None)))
             }
-            Outcome::Stopped { http_status, retry_after } => {
+            SendOutcome::Stopped { http_status, retry_after } => {
                 tracing::warn!(http_status, "something before meta refused a message");
                 let end = if code == retry::META_RATE_LIMITED {
                     let retry_after = wait.or(retry_after).unwrap_or(DEFAULT_WAIT).max(1);
@@ -493,12 +503,12 @@ impl Run<'_> {
                 };
                 (failed(None), Err(end))
             }
-            Outcome::Refused(error) if error.is_ambiguous() => (
+            SendOutcome::Refused(error) if error.is_ambiguous() => (
                 Settlement::Unknown { reason: "an ambiguous error".to_owned() },
                 listener.sent(Progress::Unknown),
             ),
-            Outcome::Refused(error) => {
-                if decision == Decision::Hold {
+            SendOutcome::Refused(error) => {
+                if decision == RetryDecision::Hold {
                     // The account's queue waits until somebody resumes it; this message with it.
                     let due_at = self.deps.now();
                     let again = Settlement::Again { due_at, is_kept: false, error: Some(error) };
@@ -583,7 +593,7 @@ impl Drop for Held {
 
 /// Seconds to wait after a refusal for speed.
 pub(crate) fn wait_after(error: &MetaError) -> u32 {
-    let default = if error.class() == Class::SlowPair { PAIR_WAIT } else { DEFAULT_WAIT };
+    let default = if error.class() == MetaErrorClass::SlowPair { PAIR_WAIT } else { DEFAULT_WAIT };
     error.retry_after.unwrap_or(default).max(1)
 }
 

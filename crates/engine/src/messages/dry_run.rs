@@ -1,7 +1,7 @@
 //! What would happen to a message: every check of a send, and nothing stored or sent.
 
 use domain::id::MessageId;
-use domain::messages::message::Reference;
+use domain::messages::message::AttemptReference;
 
 use crate::access::api_key::Caller;
 use crate::messages::send::{
@@ -115,7 +115,7 @@ pub async fn rehearse(deps: &Deps, caller: &Caller, request: &SendRequest) -> Re
         Err(SendError::Store(error)) => return Err(error),
         Err(_) => return Ok(Rehearsal { checks, request: None }),
     };
-    let reference = Reference { message: deps.new_id(MessageId::from_parts), attempt: 1 }.to_string();
+    let reference = AttemptReference { message: deps.new_id(MessageId::from_parts), attempt: 1 }.to_string();
     let body = recipient.map(|recipient| {
         deps.upstream.body(&OutgoingMessage {
             recipient: &recipient,

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use domain::id::AccountId;
-use domain::messages::pacing::Paces;
-use domain::messages::retry::Slow;
+use domain::messages::pacing::Pacers;
+use domain::messages::retry::ThrottleScope;
 use jiff::Timestamp;
 
 use crate::ports::{Departure, Recipient};
@@ -20,16 +20,16 @@ pub(crate) fn key_of(recipient: &Recipient) -> &str {
 
 /// The paces of all accounts of this process.
 pub(crate) struct Pacer {
-    paces: Mutex<Paces>,
+    paces: Mutex<Pacers>,
 }
 
 impl Pacer {
     /// Nothing sent yet.
-    pub(crate) fn new(paces: Paces) -> Self {
+    pub(crate) fn new(paces: Pacers) -> Self {
         Self { paces: Mutex::new(paces) }
     }
 
-    fn paces(&self) -> MutexGuard<'_, Paces> {
+    fn paces(&self) -> MutexGuard<'_, Pacers> {
         self.paces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -78,7 +78,7 @@ impl Pacer {
         &self,
         account: AccountId,
         recipient: &Recipient,
-        slow: Option<Slow>,
+        slow: Option<ThrottleScope>,
         now: Timestamp,
     ) -> Timestamp {
         let mut paces = self.paces();

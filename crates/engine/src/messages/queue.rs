@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use domain::access::audit::{Act, Action, Subject, SubjectKind};
+use domain::access::audit::{AuditAction, AuditEntry, AuditTarget, AuditTargetKind};
 use domain::accounts::account::AccountStatus;
-use domain::messages::message::Status;
-use domain::messages::retry::Mode;
+use domain::messages::message::MessageStatus;
+use domain::messages::retry::SendMode;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 
@@ -81,7 +81,7 @@ async fn take(deps: Arc<Deps>, record: Arc<AccountRecord>) -> Result<u32, StoreE
     for message in round.claimed {
         // The pair's wait was looked at before: this is the turn's own time.
         deps.pacer.book(account, &message.recipient, now);
-        let mode = Mode::Queue { since: message.accepted_at, expires_at: message.expires_at };
+        let mode = SendMode::Queue { since: message.accepted_at, expires_at: message.expires_at };
         attempt::start_claimed(&deps, record.clone(), message, mode, None);
     }
     Ok(n_taken.saturating_add(round.n_settled))
@@ -93,7 +93,7 @@ pub enum ActError {
     /// There is no such message.
     NotFound,
     /// It is in a state in which that makes no sense.
-    NotPossible(Status),
+    NotPossible(MessageStatus),
     /// It cannot be sent again.
     Send(SendError),
     /// The store failed.
@@ -150,8 +150,8 @@ pub async fn resolve(
         Resolve::Fail => "fail",
         Resolve::Resend => "resend",
     };
-    let subject = Subject { kind: SubjectKind::Message, id: message.id.to_string(), name: None };
-    let act = by.act(deps, caller.workspace(), Action::MessageResolved, subject).with("action", word);
+    let subject = AuditTarget { kind: AuditTargetKind::Message, id: message.id.to_string(), name: None };
+    let act = by.act(deps, caller.workspace(), AuditAction::MessageResolved, subject).with("action", word);
     match action {
         Resolve::Fail => {
             if !deps.messages.give_up(caller.workspace(), message.id, act).await? {
@@ -167,7 +167,7 @@ async fn resend(
     deps: &Arc<Deps>,
     caller: &Caller,
     message: &StoredMessage,
-    act: Act,
+    act: AuditEntry,
 ) -> Result<(), ActError> {
     let record = choose_account(deps, caller, Some(&message.account.to_string())).map_err(ActError::Send)?;
     may_leave(deps, &record).map_err(ActError::Send)?;
@@ -182,7 +182,7 @@ async fn resend(
         };
         let deadline = now.saturating_add(domain::messages::retry::SYNC_FOR).unwrap_or(Timestamp::MAX);
         let (tell, told) = oneshot::channel();
-        attempt::start_claimed(&deps, record, claimed, Mode::Sync { deadline }, Some(tell));
+        attempt::start_claimed(&deps, record, claimed, SendMode::Sync { deadline }, Some(tell));
         // Whatever it ended with is in the store by now, and is read from there.
         drop(told.await);
         Ok(true)
@@ -245,7 +245,7 @@ pub async fn repeated(
     }
     let story = deps.messages.message(caller.workspace(), &MessageKey::Id(key.message)).await?;
     Ok(match story.map(|story| story.message) {
-        Some(message) if !matches!(message.status, Status::Queued | Status::Sending) => {
+        Some(message) if !matches!(message.status, MessageStatus::Queued | MessageStatus::Sending) => {
             Repeated::Orphaned(Box::new(message))
         }
         Some(_) | None => Repeated::InProgress,

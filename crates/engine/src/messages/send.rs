@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use domain::accounts::account::{Account, AccountStatus};
 use domain::check::Violation;
-use domain::contacts::phone::{PhoneNumber, UserId};
+use domain::contacts::phone::{Bsuid, PhoneNumber};
 use domain::id::{AccountId, ContactId, MessageId};
 use domain::messages::content::Content;
 use domain::messages::window::Window;
 use domain::meta_error::MetaError;
-use domain::templates::{Mismatch, TemplateCategory, TemplateStatus};
-use domain::webhooks_in::update::Person;
+use domain::templates::{TemplateCategory, TemplateMismatch, TemplateStatus};
+use domain::webhooks_in::update::WhatsAppUser;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::access::api_key;
@@ -94,7 +94,7 @@ pub enum Addressee {
     /// A phone number.
     Phone(PhoneNumber),
     /// A business-scoped user id.
-    User(UserId),
+    User(Bsuid),
     /// A contact of ours.
     Contact(ContactId),
 }
@@ -169,7 +169,7 @@ pub enum SendError {
         /// Which.
         template: Box<TemplateRef>,
         /// What does not fit.
-        mismatches: Vec<Mismatch>,
+        mismatches: Vec<TemplateMismatch>,
     },
     /// Files of the message are not here, do not fit, or cannot be fetched.
     Media(Vec<Violation>),
@@ -371,9 +371,9 @@ pub(crate) async fn resolve(deps: &Deps, caller: &Caller, to: &Addressee) -> Res
     };
     // One that the caller may not see is not there: the answer would tell the number.
     let contact = contacts::find(deps, caller, id).await?.flatten().ok_or(SendError::ContactNotFound)?;
-    let person = Person { wa_id: contact.wa_id, user_id: contact.user_id, ..Person::default() };
+    let person = WhatsAppUser { wa_id: contact.wa_id, user_id: contact.user_id, ..WhatsAppUser::default() };
     let number = person.wa_id.as_deref().and_then(|wa_id| PhoneNumber::from_wa_id(wa_id).ok());
-    let user = person.user_id.as_deref().and_then(|user_id| UserId::parse(user_id).ok());
+    let user = person.user_id.as_deref().and_then(|user_id| Bsuid::parse(user_id).ok());
     number.map(Recipient::Phone).or(user.map(Recipient::User)).ok_or(SendError::ContactNotFound)
 }
 
@@ -445,21 +445,23 @@ pub(crate) async fn check_template(
 
 /// What a refused look-up means for the message: nothing was sent, and most refusals concern the account.
 async fn refused_look_up(deps: &Deps, record: &AccountRecord, error: MetaError) -> SendError {
-    use domain::meta_error::Class;
+    use domain::meta_error::MetaErrorClass;
     match error.class() {
-        Class::HoldAccount => {
+        MetaErrorClass::HoldAccount => {
             if let Err(error) = accounts::hold_sender(deps, record, &error).await {
                 return error.into();
             }
             SendError::AccountHeld { account: Box::new(record.account.clone()), error: Some(Box::new(error)) }
         }
-        Class::SlowNumber | Class::SlowPair => SendError::MetaRateLimited {
+        MetaErrorClass::SlowNumber | MetaErrorClass::SlowPair => SendError::MetaRateLimited {
             retry_after: attempt::wait_after(&error),
             error: Some(Box::new(error)),
         },
-        Class::Retry => SendError::MetaUnavailable(Some(Box::new(error))),
-        Class::PauseTemplate | Class::Suppress | Class::Rest | Class::WindowClosed | Class::Permanent => {
-            SendError::Refused(Box::new(error))
-        }
+        MetaErrorClass::Retry => SendError::MetaUnavailable(Some(Box::new(error))),
+        MetaErrorClass::PauseTemplate
+        | MetaErrorClass::Suppress
+        | MetaErrorClass::Rest
+        | MetaErrorClass::WindowClosed
+        | MetaErrorClass::Permanent => SendError::Refused(Box::new(error)),
     }
 }

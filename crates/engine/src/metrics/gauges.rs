@@ -1,7 +1,7 @@
 //! What is looked up when somebody asks for the page.
 
 use domain::accounts::account::AccountStatus;
-use domain::messages::messaging_limit::Limit;
+use domain::messages::messaging_limit::MessagingLimit;
 use jiff::Timestamp;
 
 use super::list;
@@ -51,9 +51,9 @@ pub(super) fn figures(
                 .accounts_of(*workspace)
                 .filter(|record| record.account.waba_id == *waba_id)
                 .filter_map(|record| record.account.messaging_limit_tier.as_deref());
-            match tiers.filter_map(Limit::from_tier).min() {
-                Some(Limit::People(people)) => page.put(list::LIMIT_PEOPLE, &labels, people),
-                Some(Limit::Unlimited) => page.put(list::LIMIT_PEOPLE, &labels, "+Inf"),
+            match tiers.filter_map(MessagingLimit::from_tier).min() {
+                Some(MessagingLimit::People(people)) => page.put(list::LIMIT_PEOPLE, &labels, people),
+                Some(MessagingLimit::Unlimited) => page.put(list::LIMIT_PEOPLE, &labels, "+Inf"),
                 None => {}
             }
         }

@@ -19,8 +19,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::id::AccountId;
-use domain::messages::message::{Status, failure_word};
-use domain::messages::outcome::Outcome;
+use domain::messages::message::{MessageStatus, failure_word};
+use domain::messages::outcome::SendOutcome;
 use domain::meta_error::{MetaError, TABLE};
 use jiff::{SignedDuration, Timestamp};
 
@@ -117,15 +117,20 @@ impl fmt::Debug for Metrics {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     account: AccountId,
-    status: Status,
+    status: MessageStatus,
     /// Our code and Meta's.
     failure: Option<(&'static str, Label)>,
 }
 
 impl Step {
     /// A message has come to this status; a customer's comes as `received`.
-    pub fn new(account: AccountId, status: Status, code: Option<&str>, error: Option<&MetaError>) -> Self {
-        let failure = (status == Status::Failed).then(|| {
+    pub fn new(
+        account: AccountId,
+        status: MessageStatus,
+        code: Option<&str>,
+        error: Option<&MetaError>,
+    ) -> Self {
+        let failure = (status == MessageStatus::Failed).then(|| {
             let code = match (code, error) {
                 (Some(code), _) => failure_word(code),
                 (None, Some(_)) => "meta_error",
@@ -195,13 +200,13 @@ impl Asked {
 
 /// The word for how a handing-over ended.
 #[must_use]
-pub fn outcome_word(outcome: &Outcome) -> &'static str {
+pub fn outcome_word(outcome: &SendOutcome) -> &'static str {
     match outcome {
-        Outcome::Accepted(_) => "accepted",
-        Outcome::Refused(_) => "refused",
-        Outcome::Stopped { .. } => "stopped",
-        Outcome::NotSent { .. } => "not_sent",
-        Outcome::Unknown { .. } => "unknown",
+        SendOutcome::Accepted(_) => "accepted",
+        SendOutcome::Refused(_) => "refused",
+        SendOutcome::Stopped { .. } => "stopped",
+        SendOutcome::NotSent { .. } => "not_sent",
+        SendOutcome::Unknown { .. } => "unknown",
     }
 }
 
@@ -260,20 +265,20 @@ impl Metrics {
     pub fn step(&self, step: Step) {
         let account = Label::Account(step.account);
         match step.status {
-            Status::Sent => self.sent.count(&[account]),
-            Status::Delivered => self.delivered.count(&[account]),
-            Status::Read => self.read.count(&[account]),
-            Status::Played => self.played.count(&[account]),
-            Status::Unknown => self.unknown.count(&[account]),
-            Status::Expired => self.expired.count(&[account]),
-            Status::Canceled => self.canceled.count(&[account]),
-            Status::Received => self.received.count(&[account]),
-            Status::Failed => {
+            MessageStatus::Sent => self.sent.count(&[account]),
+            MessageStatus::Delivered => self.delivered.count(&[account]),
+            MessageStatus::Read => self.read.count(&[account]),
+            MessageStatus::Played => self.played.count(&[account]),
+            MessageStatus::Unknown => self.unknown.count(&[account]),
+            MessageStatus::Expired => self.expired.count(&[account]),
+            MessageStatus::Canceled => self.canceled.count(&[account]),
+            MessageStatus::Received => self.received.count(&[account]),
+            MessageStatus::Failed => {
                 let (code, meta_code) = step.failure.unwrap_or(("other", Label::Word("")));
                 self.failed.count(&[account, Label::Word(code), meta_code]);
             }
             // Counted where it is accepted; and a step that is none.
-            Status::Queued | Status::Sending => {}
+            MessageStatus::Queued | MessageStatus::Sending => {}
         }
     }
 
@@ -314,7 +319,7 @@ impl Metrics {
     }
 
     /// Counts one handing-over of a message to Meta.
-    pub fn handed_over(&self, outcome: &Outcome, start: Timestamp) {
+    pub fn handed_over(&self, outcome: &SendOutcome, start: Timestamp) {
         self.called("send", outcome_word(outcome), start);
     }
 

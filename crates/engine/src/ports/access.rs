@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use domain::access::api_key::ApiKey;
-use domain::access::audit::{Act, Action};
+use domain::access::audit::{AuditAction, AuditEntry};
 use domain::access::permission::Role;
 use domain::access::user::{Email, User};
 use domain::id::{KeyId, UserId, WorkspaceId};
@@ -18,7 +18,7 @@ pub trait Access: Send + Sync {
     ///
     /// # Errors
     /// `Conflict` when the name is taken.
-    async fn workspace_add(&self, id: WorkspaceId, name: &str, act: Act) -> Result<(), StoreError>;
+    async fn workspace_add(&self, id: WorkspaceId, name: &str, act: AuditEntry) -> Result<(), StoreError>;
 
     /// One page of the keys that are not revoked, newest first.
     async fn keys(
@@ -29,13 +29,13 @@ pub trait Access: Send + Sync {
     ) -> Result<Page<ApiKey>, StoreError>;
 
     /// Puts a new key in the place of an old one. `false`: the old one is gone, over or was replaced before.
-    async fn key_rotate(&self, rotation: Rotation, act: Act) -> Result<bool, StoreError>;
+    async fn key_rotate(&self, rotation: Rotation, act: AuditEntry) -> Result<bool, StoreError>;
 
     /// Adds a user.
     ///
     /// # Errors
     /// `Conflict` when the address is taken.
-    async fn user_add(&self, user: User, password_hash: &str, act: Act) -> Result<(), StoreError>;
+    async fn user_add(&self, user: User, password_hash: &str, act: AuditEntry) -> Result<(), StoreError>;
 
     /// One page of users, oldest first.
     async fn users(
@@ -49,7 +49,7 @@ pub trait Access: Send + Sync {
     ///
     /// # Errors
     /// `Conflict` when the address is taken.
-    async fn user_put(&self, change: UserChange, act: Act) -> Result<UserEnd, StoreError>;
+    async fn user_put(&self, change: UserChange, act: AuditEntry) -> Result<UserEnd, StoreError>;
 
     /// Removes a user, who must still have the role that was seen, with all sessions.
     async fn user_remove(
@@ -57,14 +57,14 @@ pub trait Access: Send + Sync {
         workspace: WorkspaceId,
         id: UserId,
         seen_role: Role,
-        act: Act,
+        act: AuditEntry,
     ) -> Result<UserEnd, StoreError>;
 
     /// A user with the hash of the password.
     async fn credentials(&self, whose: &Whose) -> Result<Option<Credentials>, StoreError>;
 
     /// Begins a session. `false`: the user or the password has changed meanwhile.
-    async fn session_add(&self, new: NewSession, act: Act) -> Result<bool, StoreError>;
+    async fn session_add(&self, new: NewSession, act: AuditEntry) -> Result<bool, StoreError>;
 
     /// A session with its user.
     async fn session(&self, digest: &SessionDigest) -> Result<Option<StoredSession>, StoreError>;
@@ -89,7 +89,7 @@ pub trait Access: Send + Sync {
         workspace: WorkspaceId,
         filter: &AuditFilter,
         page: PageRequest,
-    ) -> Result<Page<Act>, StoreError>;
+    ) -> Result<Page<AuditEntry>, StoreError>;
 }
 
 /// Hashes passwords, on few threads at a time: it takes long and much memory on purpose.
@@ -245,7 +245,7 @@ pub struct AuditFilter {
     /// By the actor with this id or name.
     pub actor: Option<String>,
     /// With this action.
-    pub action: Option<Action>,
+    pub action: Option<AuditAction>,
     /// To the subject with this id or name.
     pub subject: Option<String>,
     /// From this time on.

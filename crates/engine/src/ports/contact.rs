@@ -1,7 +1,7 @@
 //! What the store keeps of people, and how it is changed and erased.
 
 use async_trait::async_trait;
-use domain::access::audit::Act;
+use domain::access::audit::AuditEntry;
 use domain::contacts::contact::ContactChange;
 use domain::contacts::opt_out::OptOutReason;
 use domain::id::{AccountId, ContactId, WorkspaceId};
@@ -116,7 +116,7 @@ pub trait Contacts: Send + Sync {
         &self,
         workspace: WorkspaceId,
         puts: Vec<ContactPut>,
-        act: Option<Act>,
+        act: Option<AuditEntry>,
         now: Timestamp,
     ) -> Result<Vec<ContactEnd>, StoreError>;
 
@@ -132,7 +132,7 @@ pub trait Contacts: Send + Sync {
 
     /// Begins to erase a person of the act's workspace, who is gone from now on; what waits in the queue for them is canceled. `false`: there
     /// is no such contact.
-    async fn contact_erase(&self, contact: ContactId, act: Act) -> Result<bool, StoreError>;
+    async fn contact_erase(&self, contact: ContactId, act: AuditEntry) -> Result<bool, StoreError>;
 
     /// Takes the oldest erasure a step further, which looks at `limit` rows at most.
     async fn erase_step(&self, limit: u32, now: Timestamp) -> Result<ErasureStep, StoreError>;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::access::api_key::{ApiKey, KeyDigest};
-use domain::access::audit::Act;
+use domain::access::audit::AuditEntry;
 use domain::accounts::account::Account;
-use domain::check::Change;
+use domain::check::Patch;
 use domain::id::{TemplateId, WorkspaceId};
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -69,15 +69,15 @@ pub struct AccountChanges {
     /// Calls Meta.
     pub access_token: Option<SecretString>,
     /// Proves that a webhook is Meta's.
-    pub app_secret: Change<SecretString>,
+    pub app_secret: Patch<SecretString>,
     /// Until when the secret that is replaced by another proves it, too; `None`: it ends now.
     pub old_app_secret_until: Option<Timestamp>,
     /// SHA-256 of the word with which Meta checks the callback.
-    pub verify_token_digest: Change<[u8; 32]>,
+    pub verify_token_digest: Patch<[u8; 32]>,
     /// Whether a send that names no account uses it.
     pub is_default: Option<bool>,
     /// Whether a link in its messages is fetched here and uploaded, or as the configuration says.
-    pub fetches_links: Change<bool>,
+    pub fetches_links: Patch<bool>,
     /// The reason of a hold that ends with this change, if the account is still held for it.
     pub lifts_hold: Option<String>,
 }
@@ -130,7 +130,7 @@ pub struct TemplatesPut {
     /// When.
     pub now: Timestamp,
     /// On whose behalf, if somebody asked for it.
-    pub act: Option<Act>,
+    pub act: Option<AuditEntry>,
 }
 
 /// What a sync changed.

@@ -1,7 +1,7 @@
 //! What is set at Meta by hand, and what the store keeps of that.
 
 use async_trait::async_trait;
-use domain::access::audit::Act;
+use domain::access::audit::AuditEntry;
 use domain::id::{AccountId, WorkspaceId};
 use domain::json::Object;
 use domain::templates::{TemplateCategory, TemplateStatus};
@@ -83,11 +83,11 @@ pub trait Registry: Send + Sync {
         workspace: WorkspaceId,
         waba_id: &str,
         (name, language): (&str, Option<&str>),
-        act: Act,
+        act: AuditEntry,
     ) -> Result<(), StoreError>;
 
     /// Writes down an act that was done at Meta alone.
-    async fn note(&self, act: Act) -> Result<(), StoreError>;
+    async fn note(&self, act: AuditEntry) -> Result<(), StoreError>;
 }
 
 /// How the removal of an account ended.

@@ -7,8 +7,8 @@ use std::pin::Pin;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::id::{AccountId, MediaId, MessageId, WorkerId, WorkspaceId};
-use domain::messages::message::UnknownWord;
-use domain::messages::outcome::Outcome;
+use domain::messages::message::UnknownVariant;
+use domain::messages::outcome::SendOutcome;
 use futures_core::Stream;
 use jiff::Timestamp;
 
@@ -134,12 +134,12 @@ macro_rules! words {
         }
 
         impl std::str::FromStr for $name {
-            type Err = UnknownWord;
+            type Err = UnknownVariant;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 match text {
                     $($word => Ok(Self::$variant),)*
-                    _ => Err(UnknownWord),
+                    _ => Err(UnknownVariant),
                 }
             }
         }
@@ -416,7 +416,7 @@ pub trait MediaUpstream: Send + Sync {
     ///
     /// # Errors
     /// How it ended instead. Whatever it was, no message was sent by it.
-    async fn media_upload(&self, line: &Line, file: OutgoingFile) -> Result<String, Outcome>;
+    async fn media_upload(&self, line: &Line, file: OutgoingFile) -> Result<String, SendOutcome>;
 
     /// Asks where a file can be had.
     async fn media_describe(&self, line: &Line, id: &str) -> Result<MediaInfo, UpstreamError>;

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use domain::contacts::phone::{PhoneNumber, UserId};
+use domain::contacts::phone::{Bsuid, PhoneNumber};
 use domain::id::{AccountId, ContactId, KeyId, MessageId, OwnerId, WorkerId, WorkspaceId};
-use domain::messages::message::{Direction, Pricing, Status};
-use domain::messages::outcome::Accepted;
+use domain::messages::message::{Direction, MessageStatus, Pricing};
+use domain::messages::outcome::AcceptedMessage;
 use domain::messages::window::Window;
 use domain::meta_error::MetaError;
 use jiff::Timestamp;
@@ -20,7 +20,7 @@ pub enum Recipient {
     /// A phone number.
     Phone(PhoneNumber),
     /// A business-scoped user id.
-    User(UserId),
+    User(Bsuid),
 }
 
 /// A message to accept.
@@ -102,13 +102,13 @@ impl OnUnknown {
 }
 
 impl std::str::FromStr for OnUnknown {
-    type Err = domain::messages::message::UnknownWord;
+    type Err = domain::messages::message::UnknownVariant;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "hold" => Ok(Self::Hold),
             "resend" => Ok(Self::Resend),
-            _ => Err(domain::messages::message::UnknownWord),
+            _ => Err(domain::messages::message::UnknownVariant),
         }
     }
 }
@@ -226,13 +226,13 @@ impl SentAs {
 }
 
 impl std::str::FromStr for SentAs {
-    type Err = domain::messages::message::UnknownWord;
+    type Err = domain::messages::message::UnknownVariant;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "message" => Ok(Self::Message),
             "template" => Ok(Self::Template),
-            _ => Err(domain::messages::message::UnknownWord),
+            _ => Err(domain::messages::message::UnknownVariant),
         }
     }
 }
@@ -303,7 +303,7 @@ pub enum Cancel {
     /// It will not be sent.
     Canceled,
     /// It is too late for that.
-    TooLate(Status),
+    TooLate(MessageStatus),
     /// There is no such message.
     NotFound,
 }
@@ -325,7 +325,7 @@ pub struct Known {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Settlement {
     /// Meta took it.
-    Sent(Accepted),
+    Sent(AcceptedMessage),
     /// It will not be sent.
     Failed(Failure),
     /// Nobody knows.
@@ -385,7 +385,7 @@ pub struct StoredMessage {
     /// Its `type`.
     pub kind: String,
     /// Where it stands.
-    pub status: Status,
+    pub status: MessageStatus,
     /// Meta's id of it.
     pub wamid: Option<String>,
     /// The person's number: digits.
@@ -439,7 +439,7 @@ pub struct MessageStory {
 #[derive(Clone, Debug, PartialEq)]
 pub struct TimelineEntry {
     /// What.
-    pub status: Status,
+    pub status: MessageStatus,
     /// When: by Meta's time where Meta reported it.
     pub at: Timestamp,
     /// When we heard of it.
@@ -468,7 +468,7 @@ pub struct MessageFilter {
     /// Of this account.
     pub account: Option<AccountId>,
     /// In this status.
-    pub status: Option<Status>,
+    pub status: Option<MessageStatus>,
     /// Of this type.
     pub kind: Option<String>,
     /// In this direction.

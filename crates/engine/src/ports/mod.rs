@@ -22,7 +22,7 @@ use std::fmt;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::accounts::account::Account;
-use domain::messages::outcome::Outcome;
+use domain::messages::outcome::SendOutcome;
 use domain::templates::Template;
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -77,8 +77,8 @@ impl fmt::Debug for Line {
 #[async_trait]
 pub trait Upstream: Send + Sync {
     /// Hands over one message; `body` is the whole request body as [`Upstream::body`] made it.
-    /// Every way this can end is an [`Outcome`], so there is no error.
-    async fn send(&self, line: &Line, body: Bytes) -> Outcome;
+    /// Every way this can end is an [`SendOutcome`], so there is no error.
+    async fn send(&self, line: &Line, body: Bytes) -> SendOutcome;
 
     /// The request body of a message.
     fn body(&self, message: &OutgoingMessage<'_>) -> Bytes;

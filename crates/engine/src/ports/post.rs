@@ -1,9 +1,9 @@
 //! What Meta posted, as it is kept.
 
 use bytes::Bytes;
-use domain::contacts::opt_out::Wish;
+use domain::contacts::opt_out::OptOutSignal;
 use domain::id::{AccountId, ContactId, MediaId, MessageId, WorkspaceId};
-use domain::webhooks_in::update::Update;
+use domain::webhooks_in::update::WebhookUpdate;
 use jiff::Timestamp;
 
 /// What shows that a POST is Meta's.
@@ -88,7 +88,7 @@ pub struct RoutedPart {
     /// Whom it concerns; `None`: nobody whose secret signed it.
     pub route: Option<Route>,
     /// What it says.
-    pub update: Update,
+    pub update: WebhookUpdate,
     /// Where it stands in the body: first byte and number of bytes.
     pub span: (u32, u32),
     /// Meta's name of the webhook field, such as `messages`.
@@ -104,7 +104,7 @@ pub struct RoutedPart {
     /// Ids for what the part may create.
     pub ids: FreshIds,
     /// What the person asks for with it.
-    pub wish: Option<Wish>,
+    pub wish: Option<OptOutSignal>,
 }
 
 /// Whom a part concerns.

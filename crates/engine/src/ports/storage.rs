@@ -5,7 +5,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use domain::access::api_key::ApiKey;
-use domain::access::audit::Act;
+use domain::access::audit::AuditEntry;
 use domain::id::{
     AccountId, ContactId, DeliveryId, KeyId, MessageId, OwnerId, ReplayId, WebhookId, WorkerId, WorkspaceId,
 };
@@ -88,7 +88,7 @@ pub trait Accounts: Send + Sync {
     ///
     /// # Errors
     /// `Conflict` when the name or the number is taken.
-    async fn account_add(&self, new: NewAccount, act: Act) -> Result<(), StoreError>;
+    async fn account_add(&self, new: NewAccount, act: AuditEntry) -> Result<(), StoreError>;
 
     /// Removes an account; its messages stay. Unless it `is_forced`, messages that wait in its queue keep it. If it was
     /// the default, the oldest other account of its kind becomes it.
@@ -97,7 +97,7 @@ pub trait Accounts: Send + Sync {
         workspace: WorkspaceId,
         id: AccountId,
         is_forced: bool,
-        act: Act,
+        act: AuditEntry,
     ) -> Result<Removal, StoreError>;
 
     /// Changes an account. `false`: there is none.
@@ -109,7 +109,7 @@ pub trait Accounts: Send + Sync {
         workspace: WorkspaceId,
         id: AccountId,
         changes: AccountChanges,
-        act: Act,
+        act: AuditEntry,
     ) -> Result<bool, StoreError>;
 
     /// Writes down that an account may send, or why it may not. The act is written down if that is news.
@@ -118,7 +118,7 @@ pub trait Accounts: Send + Sync {
         workspace: WorkspaceId,
         id: AccountId,
         reason: Option<&str>,
-        act: Act,
+        act: AuditEntry,
     ) -> Result<(), StoreError>;
 
     /// Writes down what Meta says of the account's number.
@@ -131,10 +131,15 @@ pub trait Accounts: Send + Sync {
     ) -> Result<(), StoreError>;
 
     /// Adds a key.
-    async fn key_add(&self, key: ApiKey, act: Act) -> Result<(), StoreError>;
+    async fn key_add(&self, key: ApiKey, act: AuditEntry) -> Result<(), StoreError>;
 
     /// Takes a key back. `false`: there is none, or it was taken back before.
-    async fn key_revoke(&self, workspace: WorkspaceId, id: KeyId, act: Act) -> Result<bool, StoreError>;
+    async fn key_revoke(
+        &self,
+        workspace: WorkspaceId,
+        id: KeyId,
+        act: AuditEntry,
+    ) -> Result<bool, StoreError>;
 
     /// How many people templates have reached outside their window since a time, by WhatsApp Business Account.
     async fn reached(
@@ -216,11 +221,16 @@ pub trait Messages: Send + Sync {
         workspace: WorkspaceId,
         id: MessageId,
         by: (WorkerId, ClaimToken),
-        act: Act,
+        act: AuditEntry,
     ) -> Result<Option<Claimed>, StoreError>;
 
     /// Gives up a message whose outcome is unknown. `false`: it is not unknown, or it is being sent again.
-    async fn give_up(&self, workspace: WorkspaceId, id: MessageId, act: Act) -> Result<bool, StoreError>;
+    async fn give_up(
+        &self,
+        workspace: WorkspaceId,
+        id: MessageId,
+        act: AuditEntry,
+    ) -> Result<bool, StoreError>;
 
     /// The caller's key for repeated requests, if it was used before.
     async fn idempotency_key(
@@ -278,7 +288,8 @@ pub trait Hooks: Send + Sync {
     ) -> Result<Option<EventPage>, StoreError>;
 
     /// Adds an endpoint. It hears of what comes from now on. `false`: there are as many as there may be.
-    async fn webhook_add(&self, new: &WebhookRecord, limit: u32, act: Act) -> Result<bool, StoreError>;
+    async fn webhook_add(&self, new: &WebhookRecord, limit: u32, act: AuditEntry)
+    -> Result<bool, StoreError>;
 
     /// Changes an endpoint to what it shall be, but for its secrets; one that `revives` is active again. `false`: there is
     /// none.
@@ -286,7 +297,7 @@ pub trait Hooks: Send + Sync {
         &self,
         changed: &WebhookRecord,
         revives: bool,
-        act: Act,
+        act: AuditEntry,
     ) -> Result<bool, StoreError>;
 
     /// Gives an endpoint a secret; the one that it has by then signs as well until a time. `false`: there is none.
@@ -295,7 +306,7 @@ pub trait Hooks: Send + Sync {
         (workspace, id): (WorkspaceId, WebhookId),
         secret: &SecretString,
         old_until: Timestamp,
-        act: Act,
+        act: AuditEntry,
     ) -> Result<bool, StoreError>;
 
     /// Removes an endpoint; what waits for it goes nowhere. `false`: there is none.
@@ -303,7 +314,7 @@ pub trait Hooks: Send + Sync {
         &self,
         workspace: WorkspaceId,
         id: WebhookId,
-        act: Act,
+        act: AuditEntry,
     ) -> Result<bool, StoreError>;
 
     /// What there is to do.
@@ -341,11 +352,11 @@ pub trait Hooks: Send + Sync {
         workspace: WorkspaceId,
         delivery: i64,
         replay: ReplayId,
-        act: Act,
+        act: AuditEntry,
     ) -> Result<Option<DeliveryId>, StoreError>;
 
     /// Asks for past events again, beside the queue. Returns how many events are looked through.
-    async fn replay(&self, replay: NewReplay, act: Act) -> Result<u64, StoreError>;
+    async fn replay(&self, replay: NewReplay, act: AuditEntry) -> Result<u64, StoreError>;
 
     /// Writes a test event for one endpoint, its delivery claimed. `None`: there is no such endpoint.
     async fn begin_test(
@@ -353,7 +364,7 @@ pub trait Hooks: Send + Sync {
         workspace: WorkspaceId,
         webhook: WebhookId,
         (worker, token, lane): (WorkerId, ClaimToken, ReplayId),
-        act: Act,
+        act: AuditEntry,
     ) -> Result<Option<ClaimedDelivery>, StoreError>;
 }
 

@@ -2,7 +2,7 @@
 
 use domain::events::EventKind;
 use domain::id::{AccountId, DeliveryId, ReplayId, WebhookId, WorkerId, WorkspaceId};
-use domain::webhooks_out::delivery::{DeliveryStatus, Verdict, WebhookStatus};
+use domain::webhooks_out::delivery::{DeliveryDecision, DeliveryStatus, WebhookStatus};
 use jiff::Timestamp;
 use secrecy::SecretString;
 
@@ -112,7 +112,7 @@ pub struct ClaimedDelivery {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryEnd {
     /// What follows.
-    pub verdict: Verdict,
+    pub verdict: DeliveryDecision,
     /// The endpoint's HTTP status, if it answered.
     pub http_status: Option<u16>,
     /// How long it took, in milliseconds.

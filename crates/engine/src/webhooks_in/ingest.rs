@@ -5,9 +5,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use domain::contacts::opt_out::Wish;
+use domain::contacts::opt_out::OptOutSignal;
 use domain::id::{AccountId, ContactId, MediaId, MessageId, WorkspaceId};
-use domain::webhooks_in::update::Update;
+use domain::webhooks_in::update::WebhookUpdate;
 use jiff::Timestamp;
 
 pub use crate::webhooks_in::redrive::{again, kept};
@@ -27,7 +27,7 @@ pub struct HeardPart {
     /// When Meta says that it happened, where the envelope tells.
     pub time: Option<Timestamp>,
     /// What it says.
-    pub update: Update,
+    pub update: WebhookUpdate,
     /// First byte and number of bytes within the body.
     pub span: (u32, u32),
     /// Why it could not be decoded.
@@ -84,32 +84,32 @@ pub async fn ingest(
 }
 
 /// Meta's time of what a part tells.
-fn told_at(update: &Update) -> Option<Timestamp> {
+fn told_at(update: &WebhookUpdate) -> Option<Timestamp> {
     match update {
-        Update::Message(message) => Some(message.at),
-        Update::Status(report) => Some(report.at),
-        Update::Call(call) => Some(call.at),
-        Update::Echo(_)
-        | Update::Preference(_)
-        | Update::Moved(_)
-        | Update::Account(_)
-        | Update::Template(_)
-        | Update::Other => None,
+        WebhookUpdate::Message(message) => Some(message.at),
+        WebhookUpdate::Status(report) => Some(report.at),
+        WebhookUpdate::Call(call) => Some(call.at),
+        WebhookUpdate::Echo(_)
+        | WebhookUpdate::Preference(_)
+        | WebhookUpdate::Moved(_)
+        | WebhookUpdate::Account(_)
+        | WebhookUpdate::Template(_)
+        | WebhookUpdate::Other => None,
     }
 }
 
 /// What a customer's message says about marketing.
-fn wish(deps: &Deps, update: &Update) -> Option<Wish> {
+fn wish(deps: &Deps, update: &WebhookUpdate) -> Option<OptOutSignal> {
     match update {
-        Update::Message(message) => deps.settings.opt_out.wish(message),
-        Update::Call(_)
-        | Update::Status(_)
-        | Update::Echo(_)
-        | Update::Preference(_)
-        | Update::Moved(_)
-        | Update::Account(_)
-        | Update::Template(_)
-        | Update::Other => None,
+        WebhookUpdate::Message(message) => deps.settings.opt_out.wish(message),
+        WebhookUpdate::Call(_)
+        | WebhookUpdate::Status(_)
+        | WebhookUpdate::Echo(_)
+        | WebhookUpdate::Preference(_)
+        | WebhookUpdate::Moved(_)
+        | WebhookUpdate::Account(_)
+        | WebhookUpdate::Template(_)
+        | WebhookUpdate::Other => None,
     }
 }
 
@@ -172,7 +172,7 @@ fn routes(part: &HeardPart, signers: &[Arc<AccountRecord>]) -> Vec<Route> {
 /// The WhatsApp Business Accounts of which a template says something else by now.
 pub(crate) fn with_new_words(parts: &[RoutedPart]) -> Vec<Place> {
     let has_words =
-        |part: &&RoutedPart| matches!(&part.update, Update::Template(update) if update.text.is_some());
+        |part: &&RoutedPart| matches!(&part.update, WebhookUpdate::Template(update) if update.text.is_some());
     let mut places: Vec<Place> = parts
         .iter()
         .filter(has_words)

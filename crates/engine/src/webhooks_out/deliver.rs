@@ -10,11 +10,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use domain::access::audit::Act;
+use domain::access::audit::AuditEntry;
 use domain::access::rate_limiter::SlidingWindow;
 use domain::id::{ReplayId, WebhookId, WorkspaceId};
 use domain::webhooks_out::delivery;
-use domain::webhooks_out::delivery::{Attempted, Reply, Verdict, WebhookStatus};
+use domain::webhooks_out::delivery::{DeliveryAttempt, DeliveryDecision, EndpointResponse, WebhookStatus};
 use jiff::{SignedDuration, Timestamp};
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
@@ -205,7 +205,7 @@ impl Drop for Task {
             tracing::error!("a delivery was given up half-way; it is attempted again");
             let now = self.deps.now();
             let at = now.saturating_add(AFTER_A_FAULT).unwrap_or(now);
-            let end = not_posted(Verdict::Retry { at }, "the attempt was given up half-way", now);
+            let end = not_posted(DeliveryDecision::Retry { at }, "the attempt was given up half-way", now);
             self.deps.posts.keep(delivery.claim, end);
         }
         self.deps.posts.put_down(self.webhook);
@@ -225,9 +225,9 @@ impl Task {
                 span.record("http.response.status_code", status);
             }
             let (outcome, word) = match end.verdict {
-                Verdict::Succeeded => (DeliveryOutcome::Succeeded, "succeeded"),
-                Verdict::Retry { .. } => (DeliveryOutcome::Failed, "failed"),
-                Verdict::Dead | Verdict::Gone => (DeliveryOutcome::Dead, "dead"),
+                DeliveryDecision::Succeeded => (DeliveryOutcome::Succeeded, "succeeded"),
+                DeliveryDecision::Retry { .. } => (DeliveryOutcome::Failed, "failed"),
+                DeliveryDecision::Dead | DeliveryDecision::Gone => (DeliveryOutcome::Dead, "dead"),
             };
             span.record("delivery.outcome", word);
             // How late an event is says something of this process only where nobody asked for it again.
@@ -281,7 +281,7 @@ async fn write_down_late(deps: &Deps) -> Result<(), StoreError> {
 pub(crate) async fn test(
     deps: &Arc<Deps>,
     record: &WebhookRecord,
-    act: Act,
+    act: AuditEntry,
 ) -> Result<Option<i64>, StoreError> {
     let webhook = record.id;
     let by = (deps.worker, deps.new_token(), deps.new_id(ReplayId::from_parts));
@@ -304,7 +304,7 @@ async fn post(deps: &Deps, delivery: &ClaimedDelivery, goes_on: bool) -> Deliver
     let directory = deps.directory.current();
     let Some(webhook) = directory.webhook(claim.workspace, claim.webhook) else {
         // Removed a moment ago: nothing more goes there.
-        return not_posted(Verdict::Dead, "the endpoint is no longer there", deps.now());
+        return not_posted(DeliveryDecision::Dead, "the endpoint is no longer there", deps.now());
     };
     let call = HookCall {
         url: webhook.url.clone(),
@@ -320,7 +320,7 @@ async fn post(deps: &Deps, delivery: &ClaimedDelivery, goes_on: bool) -> Deliver
     let (reply, http_status, response) = read(outcome);
     let mut chance = [0; 8];
     deps.chance.fill(&mut chance);
-    let attempted = Attempted {
+    let attempted = DeliveryAttempt {
         reply,
         n_failures: delivery.n_failures,
         ends_at: delivery.ends_at,
@@ -341,7 +341,7 @@ async fn post(deps: &Deps, delivery: &ClaimedDelivery, goes_on: bool) -> Deliver
     }
 }
 
-fn not_posted(verdict: Verdict, reason: &str, now: Timestamp) -> DeliveryEnd {
+fn not_posted(verdict: DeliveryDecision, reason: &str, now: Timestamp) -> DeliveryEnd {
     DeliveryEnd {
         verdict,
         http_status: None,
@@ -352,16 +352,16 @@ fn not_posted(verdict: Verdict, reason: &str, now: Timestamp) -> DeliveryEnd {
     }
 }
 
-fn read(outcome: PostOutcome) -> (Reply, Option<u16>, String) {
+fn read(outcome: PostOutcome) -> (EndpointResponse, Option<u16>, String) {
     match outcome {
         PostOutcome::Answered { status, body, retry_after } => {
             let reply = match status {
-                200..=299 => Reply::Taken,
-                410 => Reply::Gone,
-                _ => Reply::NotTaken { retry_after },
+                200..=299 => EndpointResponse::Taken,
+                410 => EndpointResponse::Gone,
+                _ => EndpointResponse::NotTaken { retry_after },
             };
             (reply, Some(status), body)
         }
-        PostOutcome::Failed { reason } => (Reply::NotTaken { retry_after: None }, None, reason),
+        PostOutcome::Failed { reason } => (EndpointResponse::NotTaken { retry_after: None }, None, reason),
     }
 }

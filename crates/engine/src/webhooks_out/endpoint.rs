@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::access::audit::{Act, Action, Subject, SubjectKind};
+use domain::access::audit::{AuditAction, AuditEntry, AuditTarget, AuditTargetKind};
 use domain::events::EventKind;
 use domain::id::{AccountId, DeliveryId, ReplayId, WebhookId, WorkspaceId};
 use domain::webhooks_out::delivery::WebhookStatus;
@@ -62,8 +62,10 @@ pub async fn create(
         created_at: now,
         updated_at: now,
     };
-    let is_added =
-        deps.hooks.webhook_add(&record, MAX_WEBHOOKS, act(deps, by, Action::WebhookAdded, &record)).await?;
+    let is_added = deps
+        .hooks
+        .webhook_add(&record, MAX_WEBHOOKS, act(deps, by, AuditAction::WebhookAdded, &record))
+        .await?;
     directory::refresh(deps).await?;
     Ok(is_added.then_some(record))
 }
@@ -91,7 +93,7 @@ pub async fn change(
         updated_at: deps.now(),
         ..record.clone()
     };
-    let act = act(deps, by, Action::WebhookChanged, &changed);
+    let act = act(deps, by, AuditAction::WebhookChanged, &changed);
     let is_there = deps.hooks.webhook_change(&changed, revives, act).await?;
     as_it_is(deps, record, is_there).await
 }
@@ -107,7 +109,7 @@ pub async fn rotate(
 ) -> Result<Option<WebhookRecord>, StoreError> {
     let until = deps.now().saturating_add(OLD_SECRET_FOR).unwrap_or(Timestamp::MAX);
     let secret = secret::fresh(&*deps.chance);
-    let act = act(deps, by, Action::WebhookSecretRotated, record);
+    let act = act(deps, by, AuditAction::WebhookSecretRotated, record);
     let is_there = deps.hooks.webhook_rotate((record.workspace, record.id), &secret, until, act).await?;
     as_it_is(deps, record, is_there).await
 }
@@ -128,7 +130,7 @@ async fn as_it_is(
 /// # Errors
 /// When the store cannot be written.
 pub async fn remove(deps: &Deps, by: &By, record: &WebhookRecord) -> Result<bool, StoreError> {
-    let act = act(deps, by, Action::WebhookRemoved, record);
+    let act = act(deps, by, AuditAction::WebhookRemoved, record);
     let is_removed = deps.hooks.webhook_remove(record.workspace, record.id, act).await?;
     directory::refresh(deps).await?;
     Ok(is_removed)
@@ -146,7 +148,7 @@ pub async fn replay(
 ) -> Result<(ReplayId, u64), StoreError> {
     let id = deps.new_id(ReplayId::from_parts);
     let replay = NewReplay { id, workspace: record.workspace, webhook: record.id, since, now: deps.now() };
-    let act = act(deps, by, Action::WebhookReplayed, record);
+    let act = act(deps, by, AuditAction::WebhookReplayed, record);
     Ok((id, deps.hooks.replay(replay, act).await?))
 }
 
@@ -162,7 +164,7 @@ pub async fn redeliver(
 ) -> Result<Option<DeliveryId>, StoreError> {
     let Some(position) = delivery.position(record.workspace) else { return Ok(None) };
     let replay = deps.new_id(ReplayId::from_parts);
-    let act = act(deps, by, Action::DeliveryRepeated, record).with("delivery_id", delivery.to_string());
+    let act = act(deps, by, AuditAction::DeliveryRepeated, record).with("delivery_id", delivery.to_string());
     deps.hooks.redeliver(record.workspace, position, replay, act).await
 }
 
@@ -172,10 +174,10 @@ pub async fn redeliver(
 /// # Errors
 /// When the store cannot be written.
 pub async fn test(deps: &Arc<Deps>, by: &By, record: &WebhookRecord) -> Result<Option<i64>, StoreError> {
-    deliver::test(deps, record, act(deps, by, Action::WebhookTested, record)).await
+    deliver::test(deps, record, act(deps, by, AuditAction::WebhookTested, record)).await
 }
 
-fn act(deps: &Deps, by: &By, action: Action, record: &WebhookRecord) -> Act {
-    let subject = Subject::named(SubjectKind::Webhook, &record.id, record.name.as_str());
+fn act(deps: &Deps, by: &By, action: AuditAction, record: &WebhookRecord) -> AuditEntry {
+    let subject = AuditTarget::named(AuditTargetKind::Webhook, &record.id, record.name.as_str());
     by.act(deps, record.workspace, action, subject)
 }

@@ -1,21 +1,21 @@
-//! A customer's call (reference C.6, field `calls`): it opens the window, and is nothing else to us.
+//! Calls of customers (field `calls`). A call opens the customer service window and has no other effect.
 
-use domain::webhooks_in::update::{Call, Update};
+use domain::webhooks_in::update::{InboundCall, WebhookUpdate};
 
 use super::fields::Fields;
 use super::person::People;
 use crate::walk::Json;
 
-pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<Update, String> {
+pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<WebhookUpdate, String> {
     let fields = Fields::read(element);
     if !fields.word("direction").is_some_and(|direction| direction.eq_ignore_ascii_case("USER_INITIATED")) {
-        return Ok(Update::Other);
+        return Ok(WebhookUpdate::Other);
     }
     let from = people.person(fields.word("from"), fields.word("from_user_id"));
     if from.wa_id.is_none() && from.user_id.is_none() {
         return Err("it has neither `from` nor `from_user_id`".to_owned());
     }
-    // The end of a call tells of the call too, and its own time is later than the call.
+    // The end of a call also proves the call; its time is later than the call.
     let time = if fields.get("start_time").is_some() { "start_time" } else { "timestamp" };
-    Ok(Update::Call(Call { from, at: fields.time(time)? }))
+    Ok(WebhookUpdate::Call(InboundCall { from, at: fields.time(time)? }))
 }

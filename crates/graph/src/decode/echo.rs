@@ -1,6 +1,6 @@
-//! What the business wrote from its phone (reference C.6, `smb_message_echoes`): a message of ours, not a customer's.
+//! Messages that the business wrote on its phone (field `smb_message_echoes`): outbound messages.
 
-use domain::webhooks_in::update::{Echo, Update};
+use domain::webhooks_in::update::{MessageEcho, WebhookUpdate};
 
 use super::fields::Fields;
 use super::message::KINDS;
@@ -9,13 +9,13 @@ use super::person::People;
 use crate::value;
 use crate::walk::Json;
 
-pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<Update, String> {
+pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<WebhookUpdate, String> {
     let fields = Fields::read(element);
     let to = fields.word("to");
     let has_other = to.as_deref().is_some_and(|to| !to.bytes().all(|byte| byte.is_ascii_digit()));
     if has_other && fields.get("to_user_id").is_none() {
-        // A group: it is nobody's conversation.
-        return Ok(Update::Other);
+        // A group message belongs to no contact.
+        return Ok(WebhookUpdate::Other);
     }
     let to = people.person(to.filter(|_| !has_other), fields.word("to_user_id"));
     if to.wa_id.is_none() && to.user_id.is_none() {
@@ -23,7 +23,7 @@ pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<Update, S
     }
     let kind = fields.required("type")?;
     let object = fields.get(&kind);
-    Ok(Update::Echo(Echo {
+    Ok(WebhookUpdate::Echo(MessageEcho {
         wamid: fields.required("id")?.into_owned(),
         to,
         at: fields.time("timestamp")?,

@@ -1,33 +1,37 @@
-//! What a person wants and who the person is: `user_preferences` and `user_id_update` (reference C.6).
+//! Marketing preferences and new user ids: fields `user_preferences` and `user_id_update`.
 
-use domain::webhooks_in::update::{Moved, Person, Preference, Update};
+use domain::webhooks_in::update::{MarketingPreference, NumberChange, WebhookUpdate, WhatsAppUser};
 
 use super::fields::Fields;
 use super::owned;
 use super::person::People;
 use crate::walk::Json;
 
-/// A wish about marketing.
-pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<Update, String> {
+/// Decodes a marketing preference.
+pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<WebhookUpdate, String> {
     let fields = Fields::read(element);
     if fields.word("category").is_some_and(|category| !category.eq_ignore_ascii_case("marketing_messages")) {
-        return Ok(Update::Other);
+        return Ok(WebhookUpdate::Other);
     }
     let value = fields.required("value")?.to_ascii_lowercase();
     let takes_marketing = match value.as_str() {
         "stop" => false,
         "resume" | "signup" => true,
-        _ => return Ok(Update::Other),
+        _ => return Ok(WebhookUpdate::Other),
     };
     let from = people.person(fields.word("wa_id"), fields.word("user_id"));
     if from.wa_id.is_none() && from.user_id.is_none() {
         return Err("it has neither `wa_id` nor `user_id`".to_owned());
     }
-    Ok(Update::Preference(Preference { from, takes_marketing, at: fields.time("timestamp")? }))
+    Ok(WebhookUpdate::Preference(MarketingPreference {
+        from,
+        takes_marketing,
+        at: fields.time("timestamp")?,
+    }))
 }
 
-/// Another user id: `{"wa_id", "user_id": {"previous", "current"}, "timestamp"}`.
-pub(super) fn moved(element: Json<'_>, people: &People<'_>) -> Result<Update, String> {
+/// Decodes a new user id: `{"wa_id", "user_id": {"previous", "current"}, "timestamp"}`.
+pub(super) fn moved(element: Json<'_>, people: &People<'_>) -> Result<WebhookUpdate, String> {
     let fields = Fields::read(element);
     let ids =
         fields.get("user_id").filter(|ids| ids.is_object()).ok_or("it has no `user_id` with two ids")?;
@@ -35,11 +39,15 @@ pub(super) fn moved(element: Json<'_>, people: &People<'_>) -> Result<Update, St
     let current = id("current").ok_or("its `user_id` has no `current`")?;
     let previous = id("previous");
     let from = people.person(fields.word("wa_id"), previous);
-    // What the contacts beside it say of the person is who the person is by now.
+    // The contacts beside the update describe the user after the change.
     let user_id = from.user_id.filter(|user_id| *user_id != current);
     if from.wa_id.is_none() && user_id.is_none() {
         return Err("it has neither `wa_id` nor `previous`".to_owned());
     }
-    let to = Person { user_id: owned(Some(current)), ..Person::default() };
-    Ok(Update::Moved(Moved { from: Person { user_id, ..from }, to, at: fields.time("timestamp")? }))
+    let to = WhatsAppUser { user_id: owned(Some(current)), ..WhatsAppUser::default() };
+    Ok(WebhookUpdate::Moved(NumberChange {
+        from: WhatsAppUser { user_id, ..from },
+        to,
+        at: fields.time("timestamp")?,
+    }))
 }

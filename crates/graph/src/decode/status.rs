@@ -1,7 +1,7 @@
-//! What became of a message that we sent (reference C.5).
+//! Statuses of messages that Waypost sent.
 
-use domain::messages::message::{Pricing, Status, StatusReport};
-use domain::webhooks_in::update::Update;
+use domain::messages::message::{MessageStatus, Pricing, StatusReport};
+use domain::webhooks_in::update::WebhookUpdate;
 
 use super::fields::Fields;
 use super::owned;
@@ -9,21 +9,21 @@ use super::person::People;
 use crate::walk::Json;
 use crate::wire::error;
 
-pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<Update, String> {
+pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<WebhookUpdate, String> {
     let fields = Fields::read(element);
-    // Payments and calls have statuses of their own; an old `message` is an ordinary one.
+    // Payments and calls have statuses of their own; the former type `message` is an ordinary status.
     if fields.word("type").is_some_and(|kind| kind != "message") {
-        return Ok(Update::Other);
+        return Ok(WebhookUpdate::Other);
     }
     let status = match &*fields.required("status")? {
-        "sent" => Status::Sent,
-        "delivered" => Status::Delivered,
-        "read" => Status::Read,
-        "played" => Status::Played,
-        "failed" => Status::Failed,
-        _ => return Ok(Update::Other),
+        "sent" => MessageStatus::Sent,
+        "delivered" => MessageStatus::Delivered,
+        "read" => MessageStatus::Read,
+        "played" => MessageStatus::Played,
+        "failed" => MessageStatus::Failed,
+        _ => return Ok(WebhookUpdate::Other),
     };
-    // In a group the recipient is the group, and the participant is who has it.
+    // In a group, the recipient is the group and the participant is the user.
     let is_group = fields.word("recipient_type").is_some_and(|kind| kind == "group");
     let (recipient, user_id) = if is_group {
         ("recipient_participant_id", "recipient_participant_user_id")
@@ -31,7 +31,7 @@ pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<Update, S
         ("recipient_id", "recipient_user_id")
     };
     let person = people.person(fields.word(recipient), fields.word(user_id));
-    Ok(Update::Status(StatusReport {
+    Ok(WebhookUpdate::Status(StatusReport {
         wamid: fields.required("id")?.into_owned(),
         status,
         at: fields.time("timestamp")?,
@@ -40,7 +40,7 @@ pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<Update, S
         user_id: person.user_id,
         error: fields
             .get("errors")
-            .filter(|_| status == Status::Failed)
+            .filter(|_| status == MessageStatus::Failed)
             .and_then(|errors| errors.elements().find_map(error::read)),
         pricing: fields.get("pricing").filter(|pricing| pricing.is_object()).map(pricing),
     }))

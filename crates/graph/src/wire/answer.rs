@@ -1,57 +1,58 @@
-//! What Meta's answer to a send means (http-api.md section 2, "What counts as Meta's answer").
+//! The outcome of a send, decoded from Meta's response.
 
 use std::borrow::Cow;
 
-use domain::messages::outcome::{Accepted, Outcome};
+use domain::messages::outcome::{AcceptedMessage, SendOutcome};
 use domain::meta_error::MetaError;
-use http::header::RETRY_AFTER;
+use domain::retry_after;
+use http::header::{DATE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 
 use crate::lossy;
 use crate::walk::Json;
 
-/// The outcome of a send that was answered in full.
-pub(crate) fn outcome(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Outcome {
+/// Returns the outcome of a send whose response was read completely.
+pub(crate) fn outcome(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> SendOutcome {
     let body = lossy::mend(body);
     let Ok(answer) = Json::parse(&body) else { return without_error(status, headers) };
     if status.is_success()
         && let Some(accepted) = accepted(answer)
     {
-        return Outcome::Accepted(accepted);
+        return SendOutcome::Accepted(accepted);
     }
     match error(status, headers, answer) {
-        Some(error) if error.is_ambiguous() => Outcome::Unknown {
+        Some(error) if error.is_ambiguous() => SendOutcome::Unknown {
             reason: format!(
                 "HTTP {} with Meta's code {}, which promises nothing",
                 status.as_u16(),
                 error.code
             ),
         },
-        Some(error) => Outcome::Refused(error),
+        Some(error) => SendOutcome::Refused(error),
         None => without_error(status, headers),
     }
 }
 
-/// What the status alone says: 3xx and 4xx are a no of something on the way.
-pub(crate) fn stopped(status: StatusCode, headers: &HeaderMap) -> Option<Outcome> {
+/// Returns the outcome that the status alone proves: 3xx and 4xx are a refusal before Meta's API.
+pub(crate) fn stopped(status: StatusCode, headers: &HeaderMap) -> Option<SendOutcome> {
     (status.is_redirection() || status.is_client_error())
-        .then(|| Outcome::Stopped { http_status: status.as_u16(), retry_after: retry_after(headers) })
+        .then(|| SendOutcome::Stopped { http_status: status.as_u16(), retry_after: retry_after(headers) })
 }
 
-fn without_error(status: StatusCode, headers: &HeaderMap) -> Outcome {
+fn without_error(status: StatusCode, headers: &HeaderMap) -> SendOutcome {
     stopped(status, headers).unwrap_or_else(|| {
         let what = if status.is_success() { "no message id" } else { "no error of Meta's" };
-        Outcome::Unknown { reason: format!("HTTP {} with {what}", status.as_u16()) }
+        SendOutcome::Unknown { reason: format!("HTTP {} with {what}", status.as_u16()) }
     })
 }
 
-/// Graph's `error` object in an answer.
+/// Returns the Graph API's `error` object of a response.
 pub(crate) fn error(status: StatusCode, headers: &HeaderMap, answer: Json<'_>) -> Option<MetaError> {
     let error = crate::wire::error::read(answer.get("error")?)?;
     Some(MetaError { http_status: Some(status.as_u16()), retry_after: retry_after(headers), ..error })
 }
 
-fn accepted(answer: Json<'_>) -> Option<Accepted> {
+fn accepted(answer: Json<'_>) -> Option<AcceptedMessage> {
     let (mut message, mut contact) = (None, None);
     for (name, value) in answer.members() {
         match &*name {
@@ -62,7 +63,7 @@ fn accepted(answer: Json<'_>) -> Option<Accepted> {
     }
     let message = message?;
     let owned = |object: Option<Json<'_>>, name| object?.get(name)?.word().map(Cow::into_owned);
-    Some(Accepted {
+    Some(AcceptedMessage {
         wamid: owned(Some(message), "id")?,
         wa_id: owned(contact, "wa_id"),
         user_id: owned(contact, "user_id"),
@@ -70,12 +71,14 @@ fn accepted(answer: Json<'_>) -> Option<Accepted> {
     })
 }
 
-/// Seconds to wait, where the answer names them. `Retry-After` may also be a date; that one is left alone, because the
-/// clock is not ours to read here, and Meta does not send it.
+/// Returns the seconds to wait that the response names, in `Retry-After` or in Meta's usage header.
+///
+/// A date in `Retry-After` is compared with the response's own `Date`, so that no clock is read here.
 fn retry_after(headers: &HeaderMap) -> Option<u32> {
     let text = |name: &http::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    if let Some(seconds) = text(&RETRY_AFTER).and_then(|seconds| seconds.trim().parse().ok()) {
-        return Some(seconds);
+    let sent_at = text(&DATE).and_then(retry_after::parse_date);
+    if let Some(wait) = text(&RETRY_AFTER).and_then(|value| retry_after::parse(value, sent_at)) {
+        return u32::try_from(wait.as_secs()).ok();
     }
     let usage = Json::parse(text(&USAGE)?.as_bytes()).ok()?;
     let minutes = usage
@@ -92,7 +95,7 @@ const USAGE: http::HeaderName = http::HeaderName::from_static("x-business-use-ca
 mod tests {
     use super::*;
 
-    fn read(status: u16, body: &str) -> Outcome {
+    fn read(status: u16, body: &str) -> SendOutcome {
         outcome(StatusCode::from_u16(status).expect("a status"), &HeaderMap::new(), body.as_bytes())
     }
 
@@ -104,8 +107,8 @@ mod tests {
         retry_after(&headers)
     }
 
-    fn is_unknown(outcome: &Outcome) -> bool {
-        matches!(outcome, Outcome::Unknown { .. })
+    fn is_unknown(outcome: &SendOutcome) -> bool {
+        matches!(outcome, SendOutcome::Unknown { .. })
     }
 
     #[test]
@@ -114,7 +117,7 @@ mod tests {
             "messages":[{"id":"wamid.HBg=","message_status":"accepted"}]}"#;
         assert_eq!(
             read(200, body),
-            Outcome::Accepted(Accepted {
+            SendOutcome::Accepted(AcceptedMessage {
                 wamid: "wamid.HBg=".into(),
                 wa_id: Some("447700900123".into()),
                 user_id: None,
@@ -126,7 +129,7 @@ mod tests {
     #[test]
     fn an_id_is_enough_whatever_surrounds_it() {
         let accepted = |wa_id: Option<&str>, user_id: Option<&str>| {
-            Outcome::Accepted(Accepted {
+            SendOutcome::Accepted(AcceptedMessage {
                 wamid: "w".into(),
                 wa_id: wa_id.map(str::to_owned),
                 user_id: user_id.map(str::to_owned),
@@ -147,10 +150,10 @@ mod tests {
                 200,
                 r#"{"contacts":{"wa_id":"4"},"messages":[{"id":"w","message_status":7.5,"x":"\ud800"}],"error":null}"#
             ),
-            Outcome::Accepted(Accepted {
+            SendOutcome::Accepted(AcceptedMessage {
                 wamid: "w".into(),
                 message_status: Some("7.5".into()),
-                ..Accepted::default()
+                ..AcceptedMessage::default()
             })
         );
     }
@@ -174,7 +177,7 @@ mod tests {
     fn an_error_object_is_a_refusal_whatever_the_status() {
         let body = r#"{"error":{"message":"(#131000) Something went wrong","code":131000}}"#;
         for status in [200, 302, 400, 404, 429, 500, 503] {
-            let Outcome::Refused(error) = read(status, body) else { panic!("{status}") };
+            let SendOutcome::Refused(error) = read(status, body) else { panic!("{status}") };
             assert_eq!((error.code, error.http_status), (131_000, Some(status)));
         }
     }
@@ -183,7 +186,7 @@ mod tests {
     fn codes_1_and_2_are_a_refusal_only_with_a_client_error() {
         for code in [1, 2] {
             let body = format!(r#"{{"error":{{"message":"An unknown error occurred","code":{code}}}}}"#);
-            assert!(matches!(read(400, &body), Outcome::Refused(_)));
+            assert!(matches!(read(400, &body), SendOutcome::Refused(_)));
             assert!(is_unknown(&read(500, &body)));
             assert!(is_unknown(&read(503, &body)));
         }
@@ -194,7 +197,10 @@ mod tests {
         for body in ["", "<html>429</html>", r#"{"error":"slow down"}"#, r#"{"error":{"message":"no code"}}"#]
         {
             for status in [301, 400, 403, 429] {
-                assert_eq!(read(status, body), Outcome::Stopped { http_status: status, retry_after: None });
+                assert_eq!(
+                    read(status, body),
+                    SendOutcome::Stopped { http_status: status, retry_after: None }
+                );
             }
             for status in [500, 502, 504] {
                 assert!(is_unknown(&read(status, body)));
@@ -206,6 +212,8 @@ mod tests {
     fn the_wait_comes_from_either_header_in_seconds() {
         assert_eq!(with_headers(&[("retry-after", "17")]), Some(17));
         assert_eq!(with_headers(&[("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT")]), None);
+        let date = ("date", "Wed, 21 Oct 2026 07:27:30 GMT");
+        assert_eq!(with_headers(&[("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT"), date]), Some(30));
         let usage = r#"{"210987650001234":[{"type":"messaging","call_count":100,"estimated_time_to_regain_access":4},{"type":"whatsapp","estimated_time_to_regain_access":19}]}"#;
         assert_eq!(with_headers(&[("x-business-use-case-usage", usage)]), Some(19 * 60));
         assert_eq!(

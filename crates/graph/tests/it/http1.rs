@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use domain::messages::outcome::Outcome;
+use domain::messages::outcome::SendOutcome;
 use engine::ports::Upstream as _;
 use graph::{GraphClient, GraphConfig};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -154,7 +154,7 @@ async fn a_no_that_is_cut_is_still_a_no() {
     let part = "HTTP/1.1 429 Slow\r\nretry-after: 9\r\ncontent-length: 600\r\n\r\n{\"err";
     let serve = async { answer_raw(&mut accept(&listener).await, part.as_bytes()).await };
     let (outcome, ()) = tokio::join!(send(&client), serve);
-    assert_eq!(outcome, Outcome::Stopped { http_status: 429, retry_after: Some(9) });
+    assert_eq!(outcome, SendOutcome::Stopped { http_status: 429, retry_after: Some(9) });
 }
 
 #[tokio::test]
@@ -198,7 +198,7 @@ async fn a_body_after_the_deadline_is_unknown_or_the_no_that_its_head_was() {
         };
         let (outcome, _) = tokio::join!(send(&client), serve);
         if is_no {
-            assert_eq!(outcome, Outcome::Stopped { http_status: 400, retry_after: None });
+            assert_eq!(outcome, SendOutcome::Stopped { http_status: 400, retry_after: None });
         } else {
             is_unknown(&outcome);
         }
@@ -229,7 +229,7 @@ async fn an_error_object_is_a_refusal_with_its_wait() {
     );
     let serve = async { answer_raw(&mut accept(&listener).await, head.as_bytes()).await };
     let (outcome, ()) = tokio::join!(send(&client), serve);
-    let Outcome::Refused(error) = outcome else { panic!("{outcome:?}") };
+    let SendOutcome::Refused(error) = outcome else { panic!("{outcome:?}") };
     assert_eq!((error.code, error.http_status, error.retry_after), (80_007, Some(400), Some(180)));
     assert_eq!(error.title.as_deref(), Some("Rate limit issues"));
 }
@@ -243,7 +243,7 @@ async fn a_redirect_is_not_followed() {
     );
     let serve = async { answer_raw(&mut accept(&listener).await, head.as_bytes()).await };
     let (outcome, ()) = tokio::join!(send(&client), serve);
-    assert_eq!(outcome, Outcome::Stopped { http_status: 307, retry_after: None });
+    assert_eq!(outcome, SendOutcome::Stopped { http_status: 307, retry_after: None });
     assert!(has_no_more_callers(listener));
 }
 
@@ -293,10 +293,10 @@ async fn closing_while_a_connection_is_used_again_never_doubles_a_send() {
     for (body, outcome) in outcomes {
         let times = seen.get(&body).copied().unwrap_or(0);
         match outcome {
-            Outcome::Accepted(_) => assert_eq!(times, 1, "{body}"),
-            Outcome::NotSent { .. } => assert_eq!(times, 0, "{body}"),
-            Outcome::Unknown { .. } => assert!(times <= 1, "{body}"),
-            Outcome::Refused(_) | Outcome::Stopped { .. } => panic!("{body}: {outcome:?}"),
+            SendOutcome::Accepted(_) => assert_eq!(times, 1, "{body}"),
+            SendOutcome::NotSent { .. } => assert_eq!(times, 0, "{body}"),
+            SendOutcome::Unknown { .. } => assert!(times <= 1, "{body}"),
+            SendOutcome::Refused(_) | SendOutcome::Stopped { .. } => panic!("{body}: {outcome:?}"),
         }
     }
 }
@@ -307,6 +307,6 @@ async fn a_connection_that_closes_at_once_is_unknown_or_not_sent() {
     let (listener, client) = server().await;
     let serve = async { drop(accept(&listener).await) };
     let (outcome, ()) = tokio::join!(send(&client), serve);
-    assert!(matches!(outcome, Outcome::Unknown { .. } | Outcome::NotSent { .. }), "{outcome:?}");
+    assert!(matches!(outcome, SendOutcome::Unknown { .. } | SendOutcome::NotSent { .. }), "{outcome:?}");
     assert!(has_no_more_callers(listener));
 }

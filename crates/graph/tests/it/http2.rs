@@ -1,6 +1,6 @@
-//! What HTTP/2 can say, frame by frame (RFC 9113), and what it means for a send.
+//! Frames of HTTP/2 (RFC 9113), and the outcome of a send that each of them causes.
 
-use domain::messages::outcome::Outcome;
+use domain::messages::outcome::SendOutcome;
 use graph::{GraphClient, GraphConfig, Versions};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -249,7 +249,7 @@ async fn a_server_that_speaks_http_1_means_not_sent_or_unknown() {
         stream
     };
     let (outcome, _stream) = tokio::join!(send(&client), serve);
-    assert!(matches!(outcome, Outcome::NotSent { .. } | Outcome::Unknown { .. }), "{outcome:?}");
+    assert!(matches!(outcome, SendOutcome::NotSent { .. } | SendOutcome::Unknown { .. }), "{outcome:?}");
 }
 
 /// The server takes no more streams, so the second send waits for its turn until its deadline: its body never passed.

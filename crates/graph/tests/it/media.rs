@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use domain::messages::outcome::Outcome;
+use domain::messages::outcome::SendOutcome;
 use engine::ports::{
     DownloadError, Line, MediaUpstream as _, OutgoingFile, PieceError, Pieces, UpstreamError,
 };
@@ -86,27 +86,27 @@ async fn an_upload_is_a_form_with_a_length_and_metas_fields() {
     assert_eq!(body, expected);
 }
 
-type Expected = fn(&Outcome) -> bool;
+type Expected = fn(&SendOutcome) -> bool;
 
 #[tokio::test]
 async fn whatever_becomes_of_an_upload_no_message_was_sent() {
     let ends: [(String, Expected); 7] = [
-        (json("500 Oops", "x"), |end| matches!(end, Outcome::NotSent { .. })),
-        (json("200 OK", "{}"), |end| matches!(end, Outcome::NotSent { .. })),
+        (json("500 Oops", "x"), |end| matches!(end, SendOutcome::NotSent { .. })),
+        (json("200 OK", "{}"), |end| matches!(end, SendOutcome::NotSent { .. })),
         (
             json("400 Bad", r#"{"error":{"code":100,"message":"(#100) Param file"}}"#),
-            |end| matches!(end, Outcome::Refused(error) if error.code == 100),
+            |end| matches!(end, SendOutcome::Refused(error) if error.code == 100),
         ),
         (
             json("401 No", r#"{"error":{"code":190,"message":"expired"}}"#),
-            |end| matches!(end, Outcome::Refused(error) if error.code == 190),
+            |end| matches!(end, SendOutcome::Refused(error) if error.code == 190),
         ),
         (
             json("400 Bad", r#"{"error":{"code":131056,"message":"pair"}}"#),
-            |end| matches!(end, Outcome::Refused(error) if error.code == 131_056),
+            |end| matches!(end, SendOutcome::Refused(error) if error.code == 131_056),
         ),
-        (json("413 Large", ""), |end| matches!(end, Outcome::Stopped { http_status: 413, .. })),
-        (String::new(), |end| matches!(end, Outcome::NotSent { .. })),
+        (json("413 Large", ""), |end| matches!(end, SendOutcome::Stopped { http_status: 413, .. })),
+        (String::new(), |end| matches!(end, SendOutcome::NotSent { .. })),
     ];
     for (answer, is_expected) in ends {
         let (listener, client) = server().await;
@@ -135,7 +135,7 @@ async fn an_upload_whose_content_breaks_off_is_not_sent() {
         let mut stream = accept(&listener).await;
         request(&mut stream).await
     });
-    assert!(matches!(end, Err(Outcome::NotSent { .. })), "{end:?}");
+    assert!(matches!(end, Err(SendOutcome::NotSent { .. })), "{end:?}");
     assert_eq!(cut, None, "the request never became whole");
 }
 

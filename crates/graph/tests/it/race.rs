@@ -8,14 +8,14 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use domain::messages::outcome::Outcome;
+use domain::messages::outcome::SendOutcome;
 use engine::ports::Upstream as _;
 use graph::{GraphClient, GraphConfig, Versions};
 use tokio::task::JoinSet;
 
 use crate::support::{YES, line};
 
-/// What ends the server.
+/// Request that ends the server.
 const POISON: &[u8] = b"the end";
 
 /// Reads a connection to its end, answers whatever it can, and gives all that came.
@@ -47,7 +47,7 @@ fn serve(listener: &TcpListener) -> String {
     String::from_utf8_lossy(&all).into_owned()
 }
 
-fn outcomes(address: &str, timeout: Duration, versions: Versions) -> Vec<(String, Outcome)> {
+fn outcomes(address: &str, timeout: Duration, versions: Versions) -> Vec<(String, SendOutcome)> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let config = GraphConfig {
         live_base_url: format!("http://{address}"),
@@ -85,7 +85,7 @@ fn what_ends_as_not_sent_was_never_seen() {
             for (mark, outcome) in outcomes {
                 let times = seen.matches(&mark).count();
                 assert!(times <= 1, "{mark}: seen {times} times");
-                if matches!(outcome, Outcome::NotSent { .. }) {
+                if matches!(outcome, SendOutcome::NotSent { .. }) {
                     assert_eq!(times, 0, "{mark}: {outcome:?}");
                 }
                 marks.insert(mark);

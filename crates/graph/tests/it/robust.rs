@@ -1,7 +1,7 @@
-//! Whatever Meta, or somebody with Meta's secret, posts: no panic, nothing lost, and no element pays for another.
+//! Malformed and hostile payloads: no panic, nothing is lost, and no element affects another.
 
 use bytes::Bytes;
-use domain::webhooks_in::update::Update;
+use domain::webhooks_in::update::WebhookUpdate;
 use graph::{Part, split};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -55,15 +55,15 @@ fn wamids(parts: &[Part]) -> Vec<&str> {
     let mut wamids: Vec<&str> = parts
         .iter()
         .filter_map(|part| match &part.update {
-            Update::Message(message) => Some(message.wamid.as_str()),
-            Update::Status(report) => Some(report.wamid.as_str()),
-            Update::Echo(echo) => Some(echo.wamid.as_str()),
-            Update::Call(_)
-            | Update::Preference(_)
-            | Update::Moved(_)
-            | Update::Template(_)
-            | Update::Account(_)
-            | Update::Other => None,
+            WebhookUpdate::Message(message) => Some(message.wamid.as_str()),
+            WebhookUpdate::Status(report) => Some(report.wamid.as_str()),
+            WebhookUpdate::Echo(echo) => Some(echo.wamid.as_str()),
+            WebhookUpdate::Call(_)
+            | WebhookUpdate::Preference(_)
+            | WebhookUpdate::Moved(_)
+            | WebhookUpdate::Template(_)
+            | WebhookUpdate::Account(_)
+            | WebhookUpdate::Other => None,
         })
         .collect();
     wamids.sort_unstable();
@@ -78,7 +78,7 @@ fn spans_are_inside(body: &[u8], parts: &[Part]) -> bool {
     })
 }
 
-/// What takes the place of something.
+/// Values that replace a member.
 fn junk() -> impl Strategy<Value = Value> {
     prop::sample::select(vec![
         json!(null),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use domain::webhooks_in::update::{AccountUpdate, Person, TemplateUpdate, Update};
+use domain::webhooks_in::update::{AccountUpdate, TemplateUpdate, WebhookUpdate, WhatsAppUser};
 use expect_test::{Expect, expect};
 use graph::{Part, split};
 
@@ -27,12 +27,12 @@ pub(crate) fn bytes_of<'a>(body: &'a str, part: &Part) -> &'a str {
     body.get(start..end).expect("a span inside the body")
 }
 
-fn person(person: &Person) -> String {
+fn person(person: &WhatsAppUser) -> String {
     let or_dash = |word: &Option<String>| word.clone().unwrap_or_else(|| "-".to_owned());
     format!("{} {} {}", or_dash(&person.wa_id), or_dash(&person.user_id), or_dash(&person.name))
 }
 
-/// What has changed, and to what.
+/// Formats the changes of a template update.
 fn template(update: &TemplateUpdate) -> String {
     let TemplateUpdate { name, language, status, category, quality, reason, text } = update;
     let mut line = format!("template {name} {language}");
@@ -69,7 +69,7 @@ fn account(update: &AccountUpdate) -> String {
 pub(crate) fn line(part: &Part) -> String {
     let tail = |id: &str| id.get(id.len().saturating_sub(8)..).unwrap_or(id).to_owned();
     let mut line = match &part.update {
-        Update::Message(message) => {
+        WebhookUpdate::Message(message) => {
             let mut line = format!(
                 "{} {} | {} | {}",
                 message.kind,
@@ -111,7 +111,7 @@ pub(crate) fn line(part: &Part) -> String {
             }
             line
         }
-        Update::Status(report) => {
+        WebhookUpdate::Status(report) => {
             let mut line = format!(
                 "{} {} | {:?} {:?} | {}",
                 report.status,
@@ -131,20 +131,20 @@ pub(crate) fn line(part: &Part) -> String {
             }
             line
         }
-        Update::Call(call) => format!("call | {} | {}", person(&call.from), call.at),
-        Update::Echo(echo) => {
+        WebhookUpdate::Call(call) => format!("call | {} | {}", person(&call.from), call.at),
+        WebhookUpdate::Echo(echo) => {
             format!("echo of {} {} | to {} | {}", echo.kind, tail(&echo.wamid), person(&echo.to), echo.at)
         }
-        Update::Preference(wish) => {
+        WebhookUpdate::Preference(wish) => {
             let wish_word = if wish.takes_marketing { "takes marketing" } else { "takes no marketing" };
             format!("{} {wish_word} | {}", person(&wish.from), wish.at)
         }
-        Update::Moved(moved) => {
+        WebhookUpdate::Moved(moved) => {
             format!("{} is {} | {}", person(&moved.from), person(&moved.to), moved.at)
         }
-        Update::Template(update) => template(update),
-        Update::Account(update) => account(update),
-        Update::Other => format!("other {}", part.field),
+        WebhookUpdate::Template(update) => template(update),
+        WebhookUpdate::Account(update) => account(update),
+        WebhookUpdate::Other => format!("other {}", part.field),
     };
     if let Some(reason) = &part.undecodable {
         write!(line, " ! {reason}").unwrap();

@@ -1,7 +1,7 @@
 //! Bodies that do not have the shape, and elements that cannot be decoded.
 
 use bytes::Bytes;
-use domain::webhooks_in::update::Update;
+use domain::webhooks_in::update::WebhookUpdate;
 use expect_test::expect;
 use graph::split;
 
@@ -36,7 +36,7 @@ fn a_body_without_the_shape_is_kept_whole() {
         let parts = parts(body);
         assert_eq!(parts.len(), 1, "{body}");
         assert_eq!(bytes_of(body, &parts[0]), body.trim());
-        assert_eq!(parts[0].update, Update::Other);
+        assert_eq!(parts[0].update, WebhookUpdate::Other);
         assert!(parts[0].undecodable.is_some());
     }
 }
@@ -187,7 +187,9 @@ fn depth_in_one_element_takes_nobody_with_it() {
         let body = envelope(&format!(r#""messages":[{GOOD},{deep},{GOOD}],"deep":{open}{close}"#));
         let parts = parts(&body);
         for place in [0, 1, 2] {
-            let Update::Message(message) = &parts[place].update else { panic!("{}", line(&parts[place])) };
+            let WebhookUpdate::Message(message) = &parts[place].update else {
+                panic!("{}", line(&parts[place]))
+            };
             assert_eq!(message.object.is_some(), place != 1 || depth < 110);
         }
         assert_eq!(bytes_of(&body, &parts[1]), deep);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use domain::accounts::account::{Account, AccountStatus};
 use domain::id::{AccountId, WorkspaceId};
-use domain::messages::outcome::{Accepted, Outcome};
+use domain::messages::outcome::{AcceptedMessage, SendOutcome};
 use engine::ports::{Line, Upstream as _};
 use graph::{GraphClient, GraphConfig};
 use secrecy::SecretString;
@@ -21,7 +21,7 @@ pub(crate) const BODY: &str = r#"{"messaging_product":"whatsapp","to":"+44770090
 /// An answer with an id.
 pub(crate) const YES: &str = r#"{"messaging_product":"whatsapp","messages":[{"id":"wamid.A"}]}"#;
 
-/// How long a test lets the client wait for what never comes.
+/// Deadline of a client that waits for a response which never comes.
 pub(crate) const SOON: Duration = Duration::from_millis(500);
 
 pub(crate) fn line() -> Line {
@@ -65,31 +65,31 @@ pub(crate) async fn impatient() -> (TcpListener, GraphClient) {
     (listener, GraphClient::new(&GraphConfig { timeout: SOON, ..config }).unwrap())
 }
 
-pub(crate) async fn send(client: &GraphClient) -> Outcome {
+pub(crate) async fn send(client: &GraphClient) -> SendOutcome {
     let outcome = client.send(&line(), Bytes::from_static(BODY.as_bytes())).await;
     assert!(!format!("{outcome:?}").contains(TOKEN));
     outcome
 }
 
-pub(crate) fn accepted() -> Outcome {
-    Outcome::Accepted(Accepted { wamid: "wamid.A".to_owned(), ..Accepted::default() })
+pub(crate) fn accepted() -> SendOutcome {
+    SendOutcome::Accepted(AcceptedMessage { wamid: "wamid.A".to_owned(), ..AcceptedMessage::default() })
 }
 
 #[track_caller]
-pub(crate) fn is_unknown(outcome: &Outcome) {
-    assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
+pub(crate) fn is_unknown(outcome: &SendOutcome) {
+    assert!(matches!(outcome, SendOutcome::Unknown { .. }), "{outcome:?}");
 }
 
 #[track_caller]
-pub(crate) fn is_not_sent(outcome: &Outcome) {
-    assert!(matches!(outcome, Outcome::NotSent { .. }), "{outcome:?}");
+pub(crate) fn is_not_sent(outcome: &SendOutcome) {
+    assert!(matches!(outcome, SendOutcome::NotSent { .. }), "{outcome:?}");
 }
 
 pub(crate) async fn accept(listener: &TcpListener) -> TcpStream {
     listener.accept().await.unwrap().0
 }
 
-/// Whether nobody else has connected. Asks the kernel, so there is nothing to wait for.
+/// `true` if no other connection was opened. It asks the kernel, so it does not wait.
 pub(crate) fn has_no_more_callers(listener: TcpListener) -> bool {
     listener.into_std().unwrap().accept().is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
 }

@@ -6,8 +6,8 @@ use anyhow::bail;
 use clap::Args;
 
 use super::Ctx;
-use super::call;
 use super::terminal::say;
+use crate::cli::gateway_client;
 
 #[derive(Debug, Args)]
 pub(super) struct Health {
@@ -24,7 +24,7 @@ impl Health {
     pub(super) async fn run(&self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
         let base = self.url.clone().unwrap_or_else(|| ctx.loaded.config.local_url());
         let url = format!("{}/readyz", base.trim_end_matches('/'));
-        match call::get(&url).await {
+        match gateway_client::get(&url).await {
             Ok(answer) if answer.status == 200 => {
                 say("ready")?;
                 Ok(ExitCode::SUCCESS)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
-use domain::access::api_key::{ApiKey, Scope};
+use domain::access::api_key::{ApiKey, KeyScope};
 use domain::id::{AccountId, KeyId};
 use engine::By;
 use engine::access::api_key::grant;
@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 
 use super::Ctx;
 use super::accounts::name;
-use super::place::{Opened, Place};
 use super::terminal::{complain, say, say_json, say_table};
+use crate::cli::workspace_arg::{Opened, Place};
 
 /// The most calls in a window that a limit may allow.
 const MOST_CALLS: i64 = 1_000_000_000;
@@ -40,7 +40,7 @@ pub(super) struct Create {
     name: String,
     /// What it may do: send, read, manage, separated by commas
     #[arg(long, required = true, value_delimiter = ',', value_parser = scope)]
-    scopes: Vec<Scope>,
+    scopes: Vec<KeyScope>,
     /// Sends in any 60 seconds [default: the setting limits.per_minute]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MOST_CALLS))]
     rate_per_minute: Option<u32>,
@@ -84,7 +84,7 @@ pub(super) struct Revoke {
     json: bool,
 }
 
-fn scope(text: &str) -> Result<Scope, String> {
+fn scope(text: &str) -> Result<KeyScope, String> {
     text.trim().parse().map_err(|_| "must be send, read or manage".to_owned())
 }
 
@@ -229,7 +229,7 @@ fn minute(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M").to_string()
 }
 
-fn words(scopes: &[Scope]) -> String {
+fn words(scopes: &[KeyScope]) -> String {
     scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(",")
 }
 

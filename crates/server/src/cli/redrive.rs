@@ -8,10 +8,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::Ctx;
-use super::place::Place;
-use super::span::span;
 use super::terminal::{say, say_json};
-use crate::redrive::{Redriven, redrive};
+use crate::cli::duration::span;
+use crate::cli::workspace_arg::Place;
+use crate::meta_webhook::{Redriven, redrive};
 
 #[derive(Debug, Args)]
 pub(super) struct Redrive {

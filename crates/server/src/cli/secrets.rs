@@ -1,34 +1,95 @@
-//! Secrets among the arguments: as they are, or as the name of a file.
+//! `waypost secrets rotate`: from one secret key to the next.
 
-use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use secrecy::{ExposeSecret as _, SecretString};
+use clap::{Args, Subcommand};
+use engine::ports::Clock as _;
+use serde_json::json;
+use store::Rotation;
 
-use crate::config::secret_file;
+use super::Ctx;
+use super::terminal::{say, say_json};
+use crate::cli::workspace_arg::Place;
+use crate::clock::SystemClock;
+use crate::random::OsChance;
+use crate::run;
 
-/// The secret of `--<name>` or `--<name>-file`; clap has seen to it that only one of them is given.
-///
-/// # Errors
-/// When the file cannot be read, or the secret is empty or holds spaces.
-pub(super) fn secret(
-    name: &str,
-    value: Option<&SecretString>,
-    file: Option<&Path>,
-) -> anyhow::Result<Option<SecretString>> {
-    let secret = match (value, file) {
-        (Some(value), _) => value.clone(),
-        (None, Some(path)) => {
-            secret_file(path).with_context(|| format!("--{name}-file: reading {}", path.display()))?
+#[derive(Debug, Subcommand)]
+pub(super) enum Secrets {
+    /// Seal again with `secret_key` what `old_secret_key` has sealed; may run while the gateway does
+    Rotate(Rotate),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Rotate {
+    /// Work on the sandbox of `waypost dev` in this folder
+    #[arg(long)]
+    dev: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Secrets {
+    /// Does what was asked.
+    ///
+    /// # Errors
+    /// When the database cannot be written, a process does not know the new key, or a secret is sealed with a third key.
+    pub(super) fn run(&self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Rotate(rotate) => rotate.run(ctx),
         }
-        (None, None) => return Ok(None),
-    };
-    let text = secret.expose_secret();
-    if text.is_empty() {
-        bail!("--{name} is empty");
     }
-    if text.contains(|letter: char| letter.is_whitespace() || letter.is_control()) {
-        bail!("--{name} must not hold spaces or line ends");
+}
+
+impl Rotate {
+    fn run(&self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
+        let config = Place::config_of(self.dev, ctx)?;
+        let sealer = run::sealer(&config, Arc::new(OsChance::new()))?;
+        let state = store::migration_state(&config.database)?;
+        if state.applied != state.known {
+            bail!("{} is not up to date: run `waypost migrate` first", config.database.display());
+        }
+        let rotation = store::reseal(&config.database, &sealer, SystemClock::new().now())
+            .context("the rotation did not come to its end; run it again")?;
+        let (n_resealed, count) = match rotation {
+            Rotation::Done { n_resealed, count } => (n_resealed, count),
+            Rotation::Unprepared { n_processes } => bail!(
+                "{n_processes} running waypost does not seal with this secret_key: give it secret_key and old_secret_key, \
+                 start it again, then rotate"
+            ),
+        };
+        let is_done = count.old == 0 && count.other == 0;
+        if self.json {
+            say_json(&json!({
+                "resealed": n_resealed,
+                "present": count.present,
+                "old": count.old,
+                "other": count.other,
+                "done": is_done,
+            }))?;
+        } else {
+            say(&format!(
+                "{n_resealed} secrets were sealed again, {} are sealed with secret_key",
+                count.present
+            ))?;
+        }
+        if !is_done {
+            let n_left = count.old.saturating_add(count.other);
+            bail!(
+                "{n_left} secrets open with neither key: set old_secret_key to the one that they were sealed with and run \
+                 this again, or give those accounts and webhooks new secrets"
+            );
+        }
+        if !self.json {
+            say(if config.old_secret_key().is_some() {
+                "old_secret_key can go: take it out of the settings and start the gateway again"
+            } else {
+                "old_secret_key is not set, and nothing needs it"
+            })?;
+        }
+        Ok(ExitCode::SUCCESS)
     }
-    Ok(Some(secret))
 }

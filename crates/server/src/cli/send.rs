@@ -12,9 +12,9 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::Ctx;
-use super::call::{Call, post};
-use super::secrets::secret;
 use super::terminal::{complain, say, say_json};
+use crate::cli::gateway_client::{Call, post};
+use crate::cli::secret_arg::secret;
 
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("what").args(["text", "template"]).required(true)))]

@@ -9,10 +9,10 @@ use sim::{Mode, Options, Sim, SimAccount};
 use tokio_util::sync::CancellationToken;
 
 use super::Ctx;
-use super::place::make_folder;
 use super::serve::listen;
 use super::signals::Signals;
 use super::terminal::{Palette, complain, say, say_json};
+use crate::cli::workspace_arg::make_folder;
 use crate::config::Config;
 
 #[derive(Debug, Args)]

@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 
 use super::Ctx;
 use super::accounts::name;
-use super::place::{Opened, Place};
 use super::terminal::{ask_secret, complain, say, say_json, say_table};
+use crate::cli::workspace_arg::{Opened, Place};
 use crate::config::secret_file;
 
 /// Rows that are read at once.
@@ -94,7 +94,7 @@ pub(super) struct Remove {
 }
 
 fn email(text: &str) -> Result<Email, String> {
-    text.parse().map_err(|error: domain::access::user::NotAnEmail| error.to_string())
+    text.parse().map_err(|error: domain::access::user::ParseEmailError| error.to_string())
 }
 
 fn role(text: &str) -> Result<Role, String> {

@@ -11,8 +11,8 @@ use serde_json::json;
 
 use super::Ctx;
 use super::accounts::name;
-use super::place::Place;
 use super::terminal::{say, say_json, say_table};
+use crate::cli::workspace_arg::Place;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Workspaces {

@@ -12,7 +12,7 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::keys::{Kind, TRUTH, Wrong};
-use crate::client::Network;
+use crate::client_ip::Network;
 
 use super::{LogFormat, MediaStore};
 

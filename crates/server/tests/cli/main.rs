@@ -4,11 +4,11 @@
 mod accounts;
 mod config;
 mod keys;
+mod maintenance;
 mod migrate;
 mod openapi;
-mod operate;
 mod redrive;
 mod send;
-mod start;
+mod startup_errors;
 mod support;
 mod users;

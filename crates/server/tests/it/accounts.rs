@@ -147,7 +147,7 @@ async fn a_key_makes_only_what_it_could_use() {
     app.request("POST", "/api/accounts", of_kind(false)).await.expect(403);
     app.request_as(&live, "POST", "/api/accounts", of_kind(true)).await.expect(403);
     app.request_as(&narrow, "POST", "/api/accounts", of_kind(true)).await.expect(403);
-    let sender = app.key(|new| new.scopes = vec![domain::access::api_key::Scope::Send]).await;
+    let sender = app.key(|new| new.scopes = vec![domain::access::api_key::KeyScope::Send]).await;
     app.request_as(&sender, "POST", "/api/accounts", of_kind(true)).await.expect(403);
     let made =
         app.request_as(&live, "POST", "/api/accounts", new_account("desk").to_string()).await.expect(201);

@@ -1,6 +1,6 @@
 //! API keys by the API: made, listed, rotated, revoked; never more than their maker has.
 
-use domain::access::api_key::Scope;
+use domain::access::api_key::KeyScope;
 use domain::access::permission::Role;
 use engine::background;
 use jiff::{SignedDuration, Timestamp};
@@ -124,7 +124,7 @@ async fn a_key_hands_out_no_more_than_it_has() {
     let end = Timestamp::from_second(1_767_225_600).unwrap() + SignedDuration::from_hours(48);
     let limited = app
         .key(move |new| {
-            (new.scopes, new.accounts) = (vec![Scope::Read, Scope::Manage], vec![here]);
+            (new.scopes, new.accounts) = (vec![KeyScope::Read, KeyScope::Manage], vec![here]);
             new.expires_at = Some(end);
         })
         .await;
@@ -164,7 +164,7 @@ async fn a_key_hands_out_no_more_than_it_has() {
         assert_eq!(app.request_as(&limited, method, &path, "").await.expect(403).code(), "forbidden");
     }
     app.get("/api/me").await.expect(200);
-    let reader = app.key(|new| new.scopes = vec![Scope::Read, Scope::Send]).await;
+    let reader = app.key(|new| new.scopes = vec![KeyScope::Read, KeyScope::Send]).await;
     app.request_as(&reader, "POST", "/api/api-keys", wish(&json!({})).to_string()).await.expect(403);
 }
 

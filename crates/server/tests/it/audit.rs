@@ -10,7 +10,7 @@ use engine::By;
 use engine::access::api_key::DEV_KEY;
 use serde_json::{Value, json};
 
-use crate::people::PASSWORD;
+use crate::browser_session::PASSWORD;
 use crate::support::TestApp;
 
 async fn acts(app: &TestApp, query: &str) -> Vec<Value> {

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::Request;
-use domain::access::api_key::Scope;
+use domain::access::api_key::KeyScope;
 use engine::access::api_key::DEV_KEY;
 use serde_json::{Value, json};
 
@@ -295,7 +295,7 @@ async fn who_may_read_may_not_change_and_a_bound_key_changes_nobody() {
         ("POST", "/api/contacts/import".to_owned(), "phone_number\n".to_owned()),
         ("DELETE", one.clone(), String::new()),
     ];
-    let readers = app.key(|key| key.scopes = vec![Scope::Read, Scope::Send]).await;
+    let readers = app.key(|key| key.scopes = vec![KeyScope::Read, KeyScope::Send]).await;
     let bound = app.key(|key| key.accounts = vec![clinic]).await;
     for (method, path, body) in calls {
         for key in [&readers, &bound] {
@@ -308,7 +308,7 @@ async fn who_may_read_may_not_change_and_a_bound_key_changes_nobody() {
     app.request_as(&bound, "GET", &one, "").await.expect(403);
     let seen = app.request_as(&bound, "GET", "/api/contacts", "").await.expect(200);
     assert_eq!(seen.data()["total"], 0);
-    let senders = app.key(|key| key.scopes = vec![Scope::Send]).await;
+    let senders = app.key(|key| key.scopes = vec![KeyScope::Send]).await;
     app.request_as(&senders, "GET", &one, "").await.expect(403);
 }
 

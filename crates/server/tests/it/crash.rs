@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use sim::{Fault, FaultAction, FaultAnswer, Webhook};
 use tokio::sync::{Mutex, Notify};
 
-use crate::judge::{Fate, come_to_rest, fates, invites, is_kept, judge};
+use crate::invariants::{Fate, come_to_rest, fates, invites, is_kept, judge};
 use crate::support::{Answer, TestApp};
 use crate::wrapped::{Guard, guarded};
 

@@ -8,7 +8,7 @@ use engine::background;
 use engine::messages::queue;
 use serde_json::json;
 
-use crate::judge::fates;
+use crate::invariants::fates;
 use crate::support::{CUSTOMER, TestApp};
 
 /// How large the files of this process may become from now on.

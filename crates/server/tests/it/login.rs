@@ -7,10 +7,10 @@ use axum::http::Request;
 use domain::access::permission::Role;
 use engine::background;
 use serde_json::json;
-use server::run::Web;
+use server::http_options::HttpOptions;
 use sha2::{Digest, Sha256};
 
-use crate::people::{Browser, PASSWORD};
+use crate::browser_session::{Browser, PASSWORD};
 use crate::support::{CUSTOMER, TestApp};
 
 fn credentials(email: &str, password: &str) -> serde_json::Value {
@@ -156,7 +156,7 @@ async fn many_logins_at_once_are_no_way_around_the_wait() {
 async fn the_address_of_the_throttle_is_what_a_trusted_proxy_says() {
     let mut app = TestApp::new().await;
     app.add_user("ada@example.com", Role::Agent).await;
-    let web = Web { trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()], ..Web::default() };
+    let web = HttpOptions { trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()], ..HttpOptions::default() };
     app.router = server::run::router(&app.deps, web);
     let try_from = |peer: &'static str, forwarded: &'static str| {
         let request = Request::post("/api/auth/login")

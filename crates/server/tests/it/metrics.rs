@@ -12,8 +12,8 @@ use engine::metrics::list::{ALL, Kind};
 use engine::ports::{StoreError, StoreErrorKind};
 use engine::{By, accounts, background};
 use serde_json::json;
-use server::metrics::Access;
-use server::run::Web;
+use server::http_options::HttpOptions;
+use server::http_options::MetricsAccess;
 use sim::{Fault, FaultAction, FaultAnswer};
 
 use crate::support::{CUSTOMER, STRANGER, TestApp};
@@ -357,8 +357,10 @@ async fn the_page_can_need_a_token_or_be_off() {
         }
     };
     let token = "0123456789abcdef0123";
-    app.router =
-        server::run::router(&app.deps, Web { metrics: Access::Token(token.into()), ..Web::default() });
+    app.router = server::run::router(
+        &app.deps,
+        HttpOptions { metrics: MetricsAccess::Token(token.into()), ..HttpOptions::default() },
+    );
     assert_eq!(ask(&app, Some(&format!("Bearer {token}"))).await, 200);
     assert_eq!(ask(&app, Some(&format!("bearer  {token}"))).await, 200);
     for wrong in
@@ -367,7 +369,8 @@ async fn the_page_can_need_a_token_or_be_off() {
         assert_eq!(ask(&app, wrong).await, 401, "{wrong:?}");
     }
     assert_eq!(ask(&app, Some(&format!("Bearer {DEV_KEY}"))).await, 401);
-    app.router = server::run::router(&app.deps, Web { metrics: Access::Off, ..Web::default() });
+    app.router =
+        server::run::router(&app.deps, HttpOptions { metrics: MetricsAccess::Off, ..HttpOptions::default() });
     assert_eq!(ask(&app, None).await, 404);
 }
 

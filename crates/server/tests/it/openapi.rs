@@ -2,12 +2,12 @@
 
 use axum::body::Body;
 use axum::http::{Method, Request};
-use domain::access::api_key::Scope;
+use domain::access::api_key::KeyScope;
 use domain::access::permission::Role;
 use serde_json::{Value, json};
 
 use crate::contract::{DOCUMENT, assert_fits, described, resolve};
-use crate::openapi_world::{WAMID, World, upload};
+use crate::openapi_fixture::{WAMID, World, upload};
 use crate::support::{Answer, CUSTOMER, TestApp};
 
 /// Each route: path template, method, what the document says.
@@ -152,7 +152,7 @@ async fn each_example_about_callers_is_taken_and_answered_as_described() {
 #[test]
 fn no_resource_is_left_out() {
     for tag in DOCUMENT["tags"].as_array().unwrap() {
-        // Only Meta signs what is posted there: `openapi_outside` does it.
+        // Only Meta signs what is posted there: `openapi_outside_api` does it.
         assert!(tag["name"] == "Meta" || PARTS.concat().contains(&tag["name"].as_str().unwrap()), "{tag}");
     }
 }
@@ -276,7 +276,7 @@ async fn the_document_is_served_to_anybody_and_known_by_its_tag() {
 async fn what_the_document_says_of_errors_is_what_the_handlers_say() {
     let app = TestApp::new().await;
     app.add_user("owner@example.com", Role::Owner).await;
-    let reader = app.key(|new| new.scopes = vec![Scope::Read]).await;
+    let reader = app.key(|new| new.scopes = vec![KeyScope::Read]).await;
     let text = |to: &str| json!({"to": to, "type": "text", "text": "Hi"}).to_string();
     let no_such = "/api/messages/01a2b3c4-0000-7000-8000-000000000001";
     let cases = [

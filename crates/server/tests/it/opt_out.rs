@@ -1,6 +1,6 @@
 //! People who want no marketing: by a word, by Meta, by the application.
 
-use domain::contacts::opt_out::OptOutWords;
+use domain::contacts::opt_out::OptOutKeywords;
 use serde_json::{Value, json};
 use sim::InboundMessage;
 
@@ -111,7 +111,7 @@ async fn the_application_lifts_what_a_word_set() {
 
 #[tokio::test]
 async fn an_operator_sets_the_words() {
-    let app = TestApp::with(|settings| settings.opt_out = OptOutWords::new(&["basta"], &[])).await;
+    let app = TestApp::with(|settings| settings.opt_out = OptOutKeywords::new(&["basta"], &[])).await;
     app.customer_writes(STRANGER, "STOP").await;
     assert_eq!(contact(&app).await["opted_out"], false);
     app.customer_writes(STRANGER, "Basta!!").await;

@@ -10,10 +10,10 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use blobs::FolderBlobs;
-use domain::access::api_key::Scope;
-use domain::access::rate_limiter::Limits;
-use domain::access::user::SessionSpan;
-use domain::contacts::opt_out::OptOutWords;
+use domain::access::api_key::KeyScope;
+use domain::access::rate_limiter::RateLimits;
+use domain::access::user::SessionLifetime;
+use domain::contacts::opt_out::OptOutKeywords;
 use domain::id::{AccountId, WorkspaceId};
 use engine::access::api_key;
 use engine::access::api_key::{DEV_KEY, NewKey};
@@ -31,8 +31,8 @@ use http_body_util::BodyExt;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretSlice};
 use serde_json::{Value, json};
+use server::http_options::HttpOptions;
 use server::passwords::Argon2Passwords;
-use server::run::Web;
 use sim::{InboundMessage, Mode, Options, Sim, SimAccount};
 use store::{Sealer, SqliteStore};
 use tempfile::TempDir;
@@ -43,7 +43,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::contract;
-use crate::receiver::Receiver;
+use crate::webhook_receiver::Receiver;
 
 /// The simulator's first moment, and ours.
 const START: i64 = 1_767_225_600;
@@ -186,16 +186,16 @@ impl TestApp {
     /// The same with other settings.
     pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings {
-            limits: Limits { per_minute: 100, burst: 10 },
+            limits: RateLimits { per_minute: 100, burst: 10 },
             throughput: 80,
             has_pair_rule: true,
             queue_per_account: 100_000,
             hooks: HookSettings::default(),
-            sessions: SessionSpan::default(),
+            sessions: SessionLifetime::default(),
             media: MediaSettings::default(),
             retention: RetentionSettings::default(),
             callback_url: "http://127.0.0.1:9/webhooks/meta".to_owned(),
-            opt_out: OptOutWords::default(),
+            opt_out: OptOutKeywords::default(),
             is_dev: true,
         };
         change(&mut settings);
@@ -233,7 +233,7 @@ impl TestApp {
         let new = NewKey {
             workspace,
             name: "dev".to_owned(),
-            scopes: Scope::ALL.to_vec(),
+            scopes: KeyScope::ALL.to_vec(),
             accounts: Vec::new(),
             is_test: true,
             rate_per_minute: None,
@@ -243,7 +243,7 @@ impl TestApp {
         api_key::add(&deps, &By::gateway(), new, &DEV_KEY.into()).await.unwrap();
         background::tick_recovery(&deps).await.unwrap();
         let app = Self {
-            router: server::run::router(&deps, Web::default()),
+            router: server::run::router(&deps, HttpOptions::default()),
             deps,
             sim,
             clock,
@@ -276,7 +276,7 @@ impl TestApp {
         let ports = ports(&self.folder, &self.sim_url, (&self.clock, &self.chance), &self.receiver);
         self.deps = Arc::new(Deps::new(change(ports), self.settings.clone()));
         background::prime(&self.deps).await.unwrap();
-        self.router = server::run::router(&self.deps, Web::default());
+        self.router = server::run::router(&self.deps, HttpOptions::default());
     }
 
     /// What is in the store's files.
@@ -356,7 +356,7 @@ impl TestApp {
         let mut new = NewKey {
             workspace: self.workspace,
             name: "test".to_owned(),
-            scopes: Scope::ALL.to_vec(),
+            scopes: KeyScope::ALL.to_vec(),
             accounts: Vec::new(),
             is_test: true,
             rate_per_minute: None,

@@ -13,8 +13,9 @@ use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 use serde_json::json;
-use server::run::Web;
-use server::traces::{self, Exporter};
+use server::http_options::HttpOptions;
+use server::observability::traces;
+use server::observability::traces::Exporter;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -70,7 +71,7 @@ fn export_to(endpoint: &str) -> (Exporter, tracing::subscriber::DefaultGuard) {
 
 async fn traced() -> TestApp {
     let mut app = TestApp::new().await;
-    app.router = server::run::router(&app.deps, Web { is_traced: true, ..Web::default() });
+    app.router = server::run::router(&app.deps, HttpOptions { is_traced: true, ..HttpOptions::default() });
     app
 }
 

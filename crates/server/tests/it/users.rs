@@ -1,13 +1,13 @@
 //! Users: who may add, change and remove whom; the last owner; sessions that end at once.
 
-use domain::access::api_key::Scope;
+use domain::access::api_key::KeyScope;
 use domain::access::permission::Role;
 use engine::By;
 use engine::accounts;
 use engine::accounts::AddAccount;
 use serde_json::{Value, json};
 
-use crate::people::{Browser, PASSWORD};
+use crate::browser_session::{Browser, PASSWORD};
 use crate::support::TestApp;
 
 fn new(email: &str, role: &str) -> Value {
@@ -249,7 +249,7 @@ async fn a_key_adds_users_as_far_as_it_reaches() {
             app.request_as(&key, "POST", "/api/users", new(&email, role).to_string()).await
         }
     };
-    let manager = app.key(|new| new.scopes = vec![Scope::Manage]).await;
+    let manager = app.key(|new| new.scopes = vec![KeyScope::Manage]).await;
     // An agent may send, a key without that scope may not.
     assert_eq!(add(manager.clone(), "agent").await.expect(403).body["details"]["role"], "agent");
     add(manager, "owner").await.expect(403);

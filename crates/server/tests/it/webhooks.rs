@@ -4,8 +4,8 @@ use engine::ports::PostOutcome;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::receiver::Got;
 use crate::support::{CUSTOMER, STRANGER, TestApp};
+use crate::webhook_receiver::Got;
 
 const URL: &str = "https://shop.example.com/hook";
 const OTHER: &str = "https://other.example.com/hook";

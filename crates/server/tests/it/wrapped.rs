@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::access::api_key::ApiKey;
-use domain::access::audit::Act;
+use domain::access::audit::AuditEntry;
 use domain::access::permission::Role;
 use domain::access::user::User;
 use domain::id::{
@@ -17,7 +17,7 @@ use domain::id::{
     WorkspaceId,
 };
 use domain::json::Object;
-use domain::messages::outcome::Outcome;
+use domain::messages::outcome::SendOutcome;
 use engine::deps::Ports;
 use engine::ports::{
     Access, AccountChanges, Accounts, Admission, AuditFilter, BadAddress, Callback, Cancel, Claim,
@@ -130,11 +130,11 @@ impl Hooks for Guarded<dyn Hooks> {
         self.ask("events", self.port.events(workspace, filter, start, limit)).await
     }
 
-    async fn webhook_add(&self, new: &WebhookRecord, limit: u32, act: Act) -> Stored<bool> {
+    async fn webhook_add(&self, new: &WebhookRecord, limit: u32, act: AuditEntry) -> Stored<bool> {
         self.ask("webhook_add", self.port.webhook_add(new, limit, act)).await
     }
 
-    async fn webhook_change(&self, changed: &WebhookRecord, revives: bool, act: Act) -> Stored<bool> {
+    async fn webhook_change(&self, changed: &WebhookRecord, revives: bool, act: AuditEntry) -> Stored<bool> {
         self.ask("webhook_change", self.port.webhook_change(changed, revives, act)).await
     }
 
@@ -143,12 +143,12 @@ impl Hooks for Guarded<dyn Hooks> {
         id: (WorkspaceId, WebhookId),
         secret: &SecretString,
         old_until: Timestamp,
-        act: Act,
+        act: AuditEntry,
     ) -> Stored<bool> {
         self.ask("webhook_rotate", self.port.webhook_rotate(id, secret, old_until, act)).await
     }
 
-    async fn webhook_remove(&self, workspace: WorkspaceId, id: WebhookId, act: Act) -> Stored<bool> {
+    async fn webhook_remove(&self, workspace: WorkspaceId, id: WebhookId, act: AuditEntry) -> Stored<bool> {
         self.ask("webhook_remove", self.port.webhook_remove(workspace, id, act)).await
     }
 
@@ -190,12 +190,12 @@ impl Hooks for Guarded<dyn Hooks> {
         workspace: WorkspaceId,
         delivery: i64,
         replay: ReplayId,
-        act: Act,
+        act: AuditEntry,
     ) -> Stored<Option<DeliveryId>> {
         self.ask("redeliver", self.port.redeliver(workspace, delivery, replay, act)).await
     }
 
-    async fn replay(&self, replay: NewReplay, act: Act) -> Stored<u64> {
+    async fn replay(&self, replay: NewReplay, act: AuditEntry) -> Stored<u64> {
         self.ask("replay", self.port.replay(replay, act)).await
     }
 
@@ -204,7 +204,7 @@ impl Hooks for Guarded<dyn Hooks> {
         workspace: WorkspaceId,
         webhook: WebhookId,
         by: (WorkerId, ClaimToken, ReplayId),
-        act: Act,
+        act: AuditEntry,
     ) -> Stored<Option<ClaimedDelivery>> {
         self.ask("begin_test", self.port.begin_test(workspace, webhook, by, act)).await
     }
@@ -220,7 +220,7 @@ impl Accounts for Guarded<dyn Accounts> {
         self.ask("revision", self.port.revision()).await
     }
 
-    async fn account_add(&self, new: NewAccount, act: Act) -> Stored<()> {
+    async fn account_add(&self, new: NewAccount, act: AuditEntry) -> Stored<()> {
         self.ask("account_add", self.port.account_add(new, act)).await
     }
 
@@ -229,7 +229,7 @@ impl Accounts for Guarded<dyn Accounts> {
         workspace: WorkspaceId,
         id: AccountId,
         is_forced: bool,
-        act: Act,
+        act: AuditEntry,
     ) -> Stored<Removal> {
         self.ask("account_remove", self.port.account_remove(workspace, id, is_forced, act)).await
     }
@@ -239,7 +239,7 @@ impl Accounts for Guarded<dyn Accounts> {
         workspace: WorkspaceId,
         id: AccountId,
         changes: AccountChanges,
-        act: Act,
+        act: AuditEntry,
     ) -> Stored<bool> {
         self.ask("account_change", self.port.account_change(workspace, id, changes, act)).await
     }
@@ -249,7 +249,7 @@ impl Accounts for Guarded<dyn Accounts> {
         workspace: WorkspaceId,
         id: AccountId,
         reason: Option<&str>,
-        act: Act,
+        act: AuditEntry,
     ) -> Stored<()> {
         self.ask("account_hold", self.port.account_hold(workspace, id, reason, act)).await
     }
@@ -264,11 +264,11 @@ impl Accounts for Guarded<dyn Accounts> {
         self.ask("account_describe", self.port.account_describe(workspace, id, number, now)).await
     }
 
-    async fn key_add(&self, key: ApiKey, act: Act) -> Stored<()> {
+    async fn key_add(&self, key: ApiKey, act: AuditEntry) -> Stored<()> {
         self.ask("key_add", self.port.key_add(key, act)).await
     }
 
-    async fn key_revoke(&self, workspace: WorkspaceId, id: KeyId, act: Act) -> Stored<bool> {
+    async fn key_revoke(&self, workspace: WorkspaceId, id: KeyId, act: AuditEntry) -> Stored<bool> {
         self.ask("key_revoke", self.port.key_revoke(workspace, id, act)).await
     }
 
@@ -321,12 +321,12 @@ impl Registry for Guarded<dyn Registry> {
         workspace: WorkspaceId,
         waba_id: &str,
         which: (&str, Option<&str>),
-        act: Act,
+        act: AuditEntry,
     ) -> Stored<()> {
         self.ask("templates_forget", self.port.templates_forget(workspace, waba_id, which, act)).await
     }
 
-    async fn note(&self, act: Act) -> Stored<()> {
+    async fn note(&self, act: AuditEntry) -> Stored<()> {
         self.ask("note", self.port.note(act)).await
     }
 }
@@ -413,12 +413,12 @@ impl Messages for Guarded<dyn Messages> {
         workspace: WorkspaceId,
         id: MessageId,
         by: (WorkerId, ClaimToken),
-        act: Act,
+        act: AuditEntry,
     ) -> Stored<Option<Claimed>> {
         self.ask("claim_unknown", self.port.claim_unknown(workspace, id, by, act)).await
     }
 
-    async fn give_up(&self, workspace: WorkspaceId, id: MessageId, act: Act) -> Stored<bool> {
+    async fn give_up(&self, workspace: WorkspaceId, id: MessageId, act: AuditEntry) -> Stored<bool> {
         self.ask("give_up", self.port.give_up(workspace, id, act)).await
     }
 
@@ -473,7 +473,7 @@ impl Contacts for Guarded<dyn Contacts> {
         &self,
         workspace: WorkspaceId,
         puts: Vec<ContactPut>,
-        act: Option<Act>,
+        act: Option<AuditEntry>,
         now: Timestamp,
     ) -> Stored<Vec<ContactEnd>> {
         self.ask("contacts_put", self.port.contacts_put(workspace, puts, act, now)).await
@@ -487,7 +487,7 @@ impl Contacts for Guarded<dyn Contacts> {
         self.ask("contact_windows", self.port.contact_windows(workspace, contact)).await
     }
 
-    async fn contact_erase(&self, contact: ContactId, act: Act) -> Stored<bool> {
+    async fn contact_erase(&self, contact: ContactId, act: AuditEntry) -> Stored<bool> {
         self.ask("contact_erase", self.port.contact_erase(contact, act)).await
     }
 
@@ -541,7 +541,7 @@ impl Work for Guarded<dyn Work> {
 
 #[async_trait]
 impl Access for Guarded<dyn Access> {
-    async fn workspace_add(&self, id: WorkspaceId, name: &str, act: Act) -> Stored<()> {
+    async fn workspace_add(&self, id: WorkspaceId, name: &str, act: AuditEntry) -> Stored<()> {
         self.ask("workspace_add", self.port.workspace_add(id, name, act)).await
     }
 
@@ -554,11 +554,11 @@ impl Access for Guarded<dyn Access> {
         self.ask("keys", self.port.keys(workspace, filter, page)).await
     }
 
-    async fn key_rotate(&self, rotation: Rotation, act: Act) -> Stored<bool> {
+    async fn key_rotate(&self, rotation: Rotation, act: AuditEntry) -> Stored<bool> {
         self.ask("key_rotate", self.port.key_rotate(rotation, act)).await
     }
 
-    async fn user_add(&self, user: User, password_hash: &str, act: Act) -> Stored<()> {
+    async fn user_add(&self, user: User, password_hash: &str, act: AuditEntry) -> Stored<()> {
         self.ask("user_add", self.port.user_add(user, password_hash, act)).await
     }
 
@@ -571,7 +571,7 @@ impl Access for Guarded<dyn Access> {
         self.ask("users", self.port.users(workspace, filter, page)).await
     }
 
-    async fn user_put(&self, change: UserChange, act: Act) -> Stored<UserEnd> {
+    async fn user_put(&self, change: UserChange, act: AuditEntry) -> Stored<UserEnd> {
         self.ask("user_put", self.port.user_put(change, act)).await
     }
 
@@ -580,7 +580,7 @@ impl Access for Guarded<dyn Access> {
         workspace: WorkspaceId,
         id: UserId,
         seen_role: Role,
-        act: Act,
+        act: AuditEntry,
     ) -> Stored<UserEnd> {
         self.ask("user_remove", self.port.user_remove(workspace, id, seen_role, act)).await
     }
@@ -589,7 +589,7 @@ impl Access for Guarded<dyn Access> {
         self.ask("credentials", self.port.credentials(whose)).await
     }
 
-    async fn session_add(&self, new: NewSession, act: Act) -> Stored<bool> {
+    async fn session_add(&self, new: NewSession, act: AuditEntry) -> Stored<bool> {
         self.ask("session_add", self.port.session_add(new, act)).await
     }
 
@@ -619,14 +619,14 @@ impl Access for Guarded<dyn Access> {
         workspace: WorkspaceId,
         filter: &AuditFilter,
         page: PageRequest,
-    ) -> Stored<Page<Act>> {
+    ) -> Stored<Page<AuditEntry>> {
         self.ask("audit", self.port.audit(workspace, filter, page)).await
     }
 }
 
 #[async_trait]
 impl Upstream for Guarded<dyn Upstream> {
-    async fn send(&self, line: &Line, body: Bytes) -> Outcome {
+    async fn send(&self, line: &Line, body: Bytes) -> SendOutcome {
         self.reach("send", self.port.send(line, body)).await
     }
 
@@ -674,7 +674,7 @@ impl Fork {
 
 #[async_trait]
 impl Upstream for Fork {
-    async fn send(&self, line: &Line, body: Bytes) -> Outcome {
+    async fn send(&self, line: &Line, body: Bytes) -> SendOutcome {
         self.way().send(line, body).await
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::id::{MediaId, WorkspaceId};
-use domain::messages::outcome::Outcome;
+use domain::messages::outcome::SendOutcome;
 use engine::media::MediaPorts;
 use engine::ports::{
     BlobError, BlobKey, Blobs, ClaimToken, ClaimedMedia, Download, DownloadError, FetchEnd, Kept, Line,
@@ -103,7 +103,7 @@ impl Blobs for Guarded<dyn Blobs> {
 
 #[async_trait]
 impl MediaUpstream for Guarded<dyn MediaUpstream> {
-    async fn media_upload(&self, line: &Line, file: OutgoingFile) -> Result<String, Outcome> {
+    async fn media_upload(&self, line: &Line, file: OutgoingFile) -> Result<String, SendOutcome> {
         self.reach("upload", self.port.media_upload(line, file)).await
     }
 

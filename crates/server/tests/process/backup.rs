@@ -1,45 +1,46 @@
-//! A backup of a gateway at work, and what becomes of its queue when the copy takes the place of the original.
+//! A backup of a gateway at work, and what becomes of its queue when the copy takes the directory of the original.
 
 use serde_json::Value;
 
-use crate::ring::wait_for;
-use crate::support::{SOON, accepted, batch, queued, references, status, world};
+use crate::harness::wait_for;
+use crate::support::{SOON, accepted, batch, environment, queued, references, status};
 
 #[test]
 fn a_restored_copy_hands_nothing_over_that_the_original_may_have_handed_over() {
-    let world = world(&[("WAYPOST_PACING__PAIR_RULE", "false"), ("WAYPOST_PACING__THROUGHPUT", "5")]);
-    let gateway = world.serve().unwrap();
+    let environment =
+        environment(&[("WAYPOST_PACING__PAIR_RULE", "false"), ("WAYPOST_PACING__THROUGHPUT", "5")]);
+    let gateway = environment.serve().unwrap();
     let messages: Vec<Value> = (0..30).map(|n| queued(&format!("+1555010{}", 3_000 + n))).collect();
-    batch(&world, world.place.gateway, &messages);
-    accepted(&world, 1);
-    let told = world.place.run(["backup", "copy.db", "--json"]).unwrap();
+    batch(&environment, environment.directory.gateway, &messages);
+    accepted(&environment, 1);
+    let told = environment.directory.run(["backup", "copy.db", "--json"]).unwrap();
     let told: Value = serde_json::from_str(&told).unwrap();
     assert!(told["size"].as_u64() > Some(0) && told["duration_ms"].is_u64(), "{told}");
-    let n_left_then = world.accepted().unwrap().len();
+    let n_left_then = environment.accepted().unwrap().len();
     assert!(n_left_then < 30, "the copy was made too late to show anything");
-    accepted(&world, 30);
+    accepted(&environment, 30);
     // It cannot be replaced while somebody works with it.
-    let refused = world.place.run(["restore", "copy.db", "--force"]).unwrap_err().to_string();
+    let refused = environment.directory.run(["restore", "copy.db", "--force"]).unwrap_err().to_string();
     assert!(refused.contains("end it first"), "{refused}");
     drop(gateway);
 
     // The dead process counts as living until it was silent for ten seconds.
     wait_for("the end of the dead process", 2 * SOON, || {
-        Ok(world.place.run(["restore", "copy.db", "--force"]).ok())
+        Ok(environment.directory.run(["restore", "copy.db", "--force"]).ok())
     })
     .unwrap();
-    let gateway = world.serve().unwrap();
+    let gateway = environment.serve().unwrap();
     wait_for("messages that are settled", SOON, || {
         let is_open = |row: &Value| matches!(status(row), "queued" | "sending");
-        Ok((!world.stored()?.iter().any(is_open)).then_some(()))
+        Ok((!environment.stored()?.iter().any(is_open)).then_some(()))
     })
     .unwrap();
-    let stored = world.stored().unwrap();
+    let stored = environment.stored().unwrap();
     assert!(stored.iter().any(|row| status(row) == "unknown"), "{stored:?}");
     // What is new leaves, and nothing else did.
-    batch(&world, world.place.gateway, &[queued("+15550103999")]);
-    accepted(&world, 31);
-    let all = world.accepted().unwrap();
+    batch(&environment, environment.directory.gateway, &[queued("+15550103999")]);
+    accepted(&environment, 31);
+    let all = environment.accepted().unwrap();
     let references = references(&all);
     assert_eq!((references.len(), all.len()), (31, 31), "{references:?}");
     drop(gateway);
@@ -47,12 +48,12 @@ fn a_restored_copy_hands_nothing_over_that_the_original_may_have_handed_over() {
 
 #[test]
 fn a_gateway_that_has_ended_stands_in_nobodys_way() {
-    let world = world(&[]);
-    let mut gateway = world.serve().unwrap();
-    world.place.run(["backup", "copy.db"]).unwrap();
+    let environment = environment(&[]);
+    let mut gateway = environment.serve().unwrap();
+    environment.directory.run(["backup", "copy.db"]).unwrap();
     gateway.signal("TERM").unwrap();
     assert_eq!(gateway.wait(SOON).unwrap().code(), Some(0));
-    world.place.run(["restore", "copy.db", "--force"]).unwrap();
+    environment.directory.run(["restore", "copy.db", "--force"]).unwrap();
     drop(gateway);
-    drop(world.serve().unwrap());
+    drop(environment.serve().unwrap());
 }

@@ -5,23 +5,23 @@ use std::thread;
 
 use serde_json::Value;
 
-use crate::ring::client::{Client, Heard};
-use crate::ring::place::Place;
-use crate::ring::process::Process;
-use crate::ring::wait_for;
+use crate::harness::client::{CallOutcome, Client};
+use crate::harness::directory::TestDirectory;
+use crate::harness::process::Process;
+use crate::harness::wait_for;
 use crate::support::{SLOW, SOON, parent, program, sent, template};
 
 /// A sandbox that is ready, and what it has printed.
-fn dev() -> (Process, Place, String) {
-    let place = Place::make(&program(), &parent(), &[]).unwrap();
-    let log = place.path("dev.log");
-    let mut process = Process::start("dev", &mut place.command(["dev"]), &log).unwrap();
+fn dev() -> (Process, TestDirectory, String) {
+    let directory = TestDirectory::make(&program(), &parent(), &[]).unwrap();
+    let log = directory.path("dev.log");
+    let mut process = Process::start("dev", &mut directory.command(["dev"]), &log).unwrap();
     let banner = wait_for("the banner", SOON, || {
         assert_eq!(process.end().unwrap(), None, "{}", std::fs::read_to_string(&log).unwrap());
         let told = std::fs::read_to_string(&log)?;
         Ok(Some(told).filter(|told| told.contains("Ctrl-C ends it")))
     });
-    (process, place, banner.unwrap())
+    (process, directory, banner.unwrap())
 }
 
 /// What `curl` is given by a line, read by a real shell.
@@ -34,7 +34,7 @@ fn arguments(line: &str) -> Vec<String> {
 }
 
 /// Does what `curl` would do with the arguments of the banner's lines.
-fn curl(arguments: &[String]) -> Heard {
+fn curl(arguments: &[String]) -> CallOutcome {
     let mut headers = Vec::new();
     let mut body: Option<Value> = None;
     let mut url = None;
@@ -60,7 +60,7 @@ fn every_line_of_the_banner_of_dev_works_as_printed() {
     assert_eq!(lines.len(), 4, "{banner}");
     for (position, line) in lines.into_iter().enumerate() {
         let heard = curl(&arguments(line));
-        assert!(matches!(&heard, Heard::Answer(answer) if answer.status == 200), "{line}: {heard:?}");
+        assert!(matches!(&heard, CallOutcome::Answered(answer) if answer.status == 200), "{line}: {heard:?}");
         if position == 0 {
             let (_, _, message_id) = sent(&heard);
             assert!(message_id.starts_with("wamid."), "{heard:?}");
@@ -71,14 +71,14 @@ fn every_line_of_the_banner_of_dev_works_as_printed() {
 
 #[test]
 fn ctrl_c_lets_dev_finish_a_send_that_is_under_way() {
-    let (mut process, place, banner) = dev();
+    let (mut process, directory, banner) = dev();
     let key = banner.lines().find_map(|line| line.trim().strip_prefix("API key")).unwrap().trim().to_owned();
-    let client = Client { address: place.gateway, key: Some(key) };
+    let client = Client { address: directory.gateway, key: Some(key) };
     let sending =
         thread::spawn(move || client.call("POST", "/api/messages/send", &[], Some(&template(SLOW))));
-    let simulator = Client::of(place.simulator);
+    let simulator = Client::of(directory.simulator);
     wait_for("the message at the simulator", SOON, || {
-        let accepted = simulator.ask("GET", "/_sim/messages", None)?;
+        let accepted = simulator.call_until_answered("GET", "/_sim/messages", None)?;
         Ok(accepted.as_array().is_some_and(|accepted| !accepted.is_empty()).then_some(()))
     })
     .unwrap();

@@ -6,12 +6,12 @@
 mod backup;
 mod chaos;
 mod dev;
-mod disk;
-mod drain;
-mod killed;
+mod durability;
+#[path = "../../../../xtask/src/chaos/harness/mod.rs"]
+mod harness;
+mod kill_during_send;
 mod redrive;
-#[path = "../../../../xtask/src/chaos/ring/mod.rs"]
-mod ring;
-mod side_by_side;
+mod shutdown;
 mod support;
+mod two_processes;
 mod webhooks;

@@ -2,29 +2,30 @@
 
 use serde_json::{Value, json};
 
-use crate::ring::wait_for;
-use crate::support::{SOON, sent, template, world};
+use crate::harness::wait_for;
+use crate::support::{SOON, environment, sent, template};
 
 #[test]
 fn what_came_is_taken_once_more_beside_a_running_gateway_that_takes_and_sends_meanwhile() {
-    let world = world(&[]);
-    let gateway = world.serve().unwrap();
+    let environment = environment(&[]);
+    let gateway = environment.serve().unwrap();
     let people: Vec<_> = (0..60).map(|n| format!("+1555010{}", 4_000 + n)).collect();
-    world.open_windows(&people).unwrap();
+    environment.open_windows(&people).unwrap();
     // Half of the time something else goes on.
     let (told, statuses) = std::thread::scope(|scope| {
-        let redriving = scope.spawn(|| world.place.run(["redrive", "--since", "1d", "--json"]).unwrap());
+        let redriving =
+            scope.spawn(|| environment.directory.run(["redrive", "--since", "1d", "--json"]).unwrap());
         let sending = scope.spawn(|| {
             let sends = people.iter().take(30).map(|to| {
-                world
+                environment
                     .simulator
-                    .ask(
+                    .call_until_answered(
                         "POST",
                         "/_sim/inbound",
                         Some(&json!({"from": to, "message": {"type": "text", "text": {"body": "x"}}})),
                     )
                     .unwrap();
-                sent(&world.gateway.call("POST", "/api/messages/send", &[], Some(&template(to)))).0
+                sent(&environment.gateway.call("POST", "/api/messages/send", &[], Some(&template(to)))).0
             });
             sends.collect::<Vec<_>>()
         });
@@ -36,7 +37,11 @@ fn what_came_is_taken_once_more_beside_a_running_gateway_that_takes_and_sends_me
     assert!(count("posts") > 0 && count("repeated") >= 60, "{told}");
     assert_eq!((count("applied"), count("undecodable"), count("unrouted")), (0, 0, 0), "{told}");
     wait_for("ninety messages of customers, each once", SOON, || {
-        let heard = world.gateway.ask("GET", "/api/messages?direction=inbound&per_page=1", None)?;
+        let heard = environment.gateway.call_until_answered(
+            "GET",
+            "/api/messages?direction=inbound&per_page=1",
+            None,
+        )?;
         Ok((heard.pointer("/data/total").and_then(Value::as_u64) == Some(90)).then_some(()))
     })
     .unwrap();

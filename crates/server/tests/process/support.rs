@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::ring::client::Heard;
-use crate::ring::wait_for;
-use crate::ring::world::World;
+use crate::harness::client::CallOutcome;
+use crate::harness::environment::Environment;
+use crate::harness::wait_for;
 
 /// For what happens soon.
 pub(crate) const SOON: Duration = Duration::from_secs(15);
@@ -26,9 +26,9 @@ pub(crate) fn parent() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).to_owned()
 }
 
-/// A world whose gateway is not started.
-pub(crate) fn world(settings: &[(&str, &str)]) -> World {
-    World::make(&program(), &parent(), settings).unwrap()
+/// A environment whose gateway is not started.
+pub(crate) fn environment(settings: &[(&str, &str)]) -> Environment {
+    Environment::make(&program(), &parent(), settings).unwrap()
 }
 
 /// A template, which needs no open window.
@@ -44,39 +44,41 @@ pub(crate) fn queued(to: &str) -> Value {
 }
 
 /// Status, id and message id of an answer to a send.
-pub(crate) fn sent(heard: &Heard) -> (u16, &str, &str) {
-    let Heard::Answer(answer) = heard else { panic!("no answer: {heard:?}") };
+pub(crate) fn sent(heard: &CallOutcome) -> (u16, &str, &str) {
+    let CallOutcome::Answered(answer) = heard else { panic!("no answer: {heard:?}") };
     (answer.status, answer.text("id").unwrap_or_default(), answer.text("message_id").unwrap_or_default())
 }
 
 /// Sends a batch and expects all of it to be queued.
-pub(crate) fn batch(world: &World, address: std::net::SocketAddr, messages: &[Value]) {
-    let client = crate::ring::client::Client { address, ..world.gateway.clone() };
+pub(crate) fn batch(environment: &Environment, address: std::net::SocketAddr, messages: &[Value]) {
+    let client = crate::harness::client::Client { address, ..environment.gateway.clone() };
     let heard = client.call("POST", "/api/messages/batch", &[], Some(&json!({ "messages": messages })));
-    let Heard::Answer(answer) = heard else { panic!("no answer: {heard:?}") };
+    let CallOutcome::Answered(answer) = heard else { panic!("no answer: {heard:?}") };
     let results = answer.body.pointer("/data/results").and_then(Value::as_array).unwrap();
     assert_eq!(results.len(), messages.len());
     assert!(results.iter().all(|result| result.get("status").is_some()), "{results:?}");
 }
 
 /// Waits until the simulator has accepted `n` messages.
-pub(crate) fn accepted(world: &World, n: usize) -> Vec<Value> {
-    wait_for("messages at the simulator", SOON, || Ok(Some(world.accepted()?).filter(|all| all.len() >= n)))
-        .unwrap()
+pub(crate) fn accepted(environment: &Environment, n: usize) -> Vec<Value> {
+    wait_for("messages at the simulator", SOON, || {
+        Ok(Some(environment.accepted()?).filter(|all| all.len() >= n))
+    })
+    .unwrap()
 }
 
 /// The only message of the store.
-pub(crate) fn only(world: &World) -> Value {
-    let stored = world.stored().unwrap();
+pub(crate) fn only(environment: &Environment) -> Value {
+    let stored = environment.stored().unwrap();
     assert_eq!(stored.len(), 1, "{stored:?}");
     stored.into_iter().next().unwrap()
 }
 
 /// Waits until the only message of the store has a status.
-pub(crate) fn wait_for_status(world: &World, status: &str, within: Duration) -> Value {
+pub(crate) fn wait_for_status(environment: &Environment, status: &str, within: Duration) -> Value {
     let has = |message: &Value| self::status(message) == status;
-    let found = wait_for(&format!("status {status}"), within, || Ok(Some(only(world)).filter(has)));
-    found.unwrap_or_else(|error| panic!("{error}; it is {}", only(world)))
+    let found = wait_for(&format!("status {status}"), within, || Ok(Some(only(environment)).filter(has)));
+    found.unwrap_or_else(|error| panic!("{error}; it is {}", only(environment)))
 }
 
 /// A message's status.

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::ring::{pass, wait_for};
-use crate::support::world;
+use crate::harness::{sleep, wait_for};
+use crate::support::environment;
 
 /// A dead process is noticed after ten seconds, and the rest is quick.
 const SOON: Duration = Duration::from_secs(40);
@@ -63,8 +63,8 @@ fn take(stream: &TcpStream, got: &Mutex<Vec<Value>>) -> Option<()> {
         }
         let mut body = vec![0; length];
         reader.read_exact(&mut body).ok()?;
-        pass(A_MOMENT);
-        // Written down before it is answered: what was answered was taken.
+        sleep(A_MOMENT);
+        // Written down before it is answered: what was answered was accepted_messages.
         got.lock().unwrap().push(serde_json::from_slice(&body).ok()?);
         let mut stream = stream;
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").ok()?;
@@ -88,28 +88,28 @@ fn words(got: &[Value]) -> BTreeMap<String, Vec<String>> {
 #[test]
 fn no_event_is_lost_and_the_order_is_kept_when_the_process_is_killed_again_and_again() {
     let endpoint = Endpoint::open();
-    let world = world(&[
+    let environment = environment(&[
         ("WAYPOST_WEBHOOKS__ALLOW_HTTP", "true"),
         ("WAYPOST_WEBHOOKS__ALLOW_PRIVATE_NETWORKS", "true"),
         ("WAYPOST_WEBHOOKS__CONCURRENCY", "2"),
     ]);
-    let mut gateway = world.serve().unwrap();
+    let mut gateway = environment.serve().unwrap();
     let url = format!("http://{}/hook", endpoint.address);
     let webhook = json!({ "name": "shop", "url": url, "events": ["message.incoming"] });
-    world.gateway.ask("POST", "/api/webhooks", Some(&webhook)).unwrap();
+    environment.gateway.call_until_answered("POST", "/api/webhooks", Some(&webhook)).unwrap();
     let people = ["+15550103001", "+15550103002", "+15550103003"];
     let n_words = 60;
     for n in 0..n_words {
         for person in people {
             let message =
                 json!({ "from": person, "message": { "type": "text", "text": { "body": n.to_string() } } });
-            world.simulator.ask("POST", "/_sim/inbound", Some(&message)).unwrap();
+            environment.simulator.call_until_answered("POST", "/_sim/inbound", Some(&message)).unwrap();
         }
     }
     for share in [20, 90] {
         wait_for("some events", SOON, || Ok((endpoint.got().len() >= share).then_some(()))).unwrap();
         gateway.kill().unwrap();
-        gateway = world.serve().unwrap();
+        gateway = environment.serve().unwrap();
     }
     let is_all = |got: &[Value]| {
         let words = words(got);
@@ -120,7 +120,7 @@ fn no_event_is_lost_and_the_order_is_kept_when_the_process_is_killed_again_and_a
     let mut log = Vec::new();
     let mut path = "/api/events?events=message.incoming&per_page=200".to_owned();
     loop {
-        let page = world.gateway.ask("GET", &path, None).unwrap();
+        let page = environment.gateway.call_until_answered("GET", &path, None).unwrap();
         let events = page.pointer("/data/events").and_then(Value::as_array).unwrap();
         let Some(last) = events.last().and_then(|event| event.get("id")?.as_str()) else { break };
         path = format!("/api/events?events=message.incoming&per_page=200&after={last}");

@@ -1,4 +1,4 @@
-//! Carousels that are no templates (reference A.12).
+//! Carousels outside of templates.
 
 use std::collections::BTreeSet;
 

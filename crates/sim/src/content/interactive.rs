@@ -1,4 +1,4 @@
-//! Interactive messages (reference A.8 to A.10).
+//! Interactive messages.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use crate::{
     shape::{At, Obj, not_one_of},
 };
 
-/// Which parts a type has.
+/// Parts of an interactive type.
 struct Parts {
     name: &'static str,
     header: Header,
@@ -17,7 +17,7 @@ struct Parts {
     has_footer: bool,
 }
 
-/// Which headers a type takes.
+/// Headers that an interactive type accepts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Header {
     None,

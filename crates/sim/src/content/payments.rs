@@ -1,4 +1,4 @@
-//! Orders and payments in India (reference A.11), as far as Meta checks them before accepting.
+//! Orders and payments in India, as far as Meta validates them before it accepts a message.
 
 use crate::{
     content::interactive::named,

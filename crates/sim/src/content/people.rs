@@ -1,4 +1,4 @@
-//! Contact cards (reference A.6).
+//! Contact cards.
 
 use crate::{
     error::{Checked, GraphError},

@@ -37,9 +37,9 @@ pub enum Order {
 pub struct Redelivery {
     /// The order.
     pub order: Order,
-    /// How often each update comes; 1 when absent.
+    /// Number of times that each update is sent; 1 when absent.
     pub times: Option<usize>,
-    /// How many updates share a webhook, up to 1000; 1 when absent.
+    /// Number of updates per webhook, up to 1000; 1 when absent.
     pub batch: Option<usize>,
     /// Only updates that mention this message id.
     pub message_id: Option<String>,

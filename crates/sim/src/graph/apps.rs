@@ -1,4 +1,4 @@
-//! Apps: their webhook subscriptions, their tokens (reference C.1, G.11).
+//! Apps: webhook subscriptions and tokens.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! The block list (reference G.6).
+//! The block list.
 
 use serde_json::{Map, Value, json};
 

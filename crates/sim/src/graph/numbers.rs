@@ -1,6 +1,6 @@
-//! The phone number node and its edges (reference G.1 to G.4, G.7).
+//! The phone number node and its edges.
 //!
-//! **Invariant:** a number that is not registered shows `DISCONNECTED` and sends nothing.
+//! **Invariant:** a number that is not registered has the status `DISCONNECTED` and cannot send.
 
 use serde_json::{Map, Value, json};
 
@@ -37,7 +37,7 @@ const KNOWN: [&str; 8] = [
     "conversational_automation",
 ];
 
-/// What is shown of a number.
+/// Fields of a phone number.
 pub(crate) const FIELDS: Fields<'_> =
     Fields { node_type: "WhatsAppBusinessPhoneNumber", default: &DEFAULT, known: &KNOWN };
 

@@ -1,4 +1,4 @@
-//! The business profile (reference G.3).
+//! The business profile.
 
 use serde_json::{Map, Value, json};
 

@@ -1,6 +1,7 @@
-//! Verification and registration of a number (reference G.2).
+//! Verification and registration of a phone number.
 //!
-//! **Invariant:** a number is registered only after it was verified, with its PIN; ten times in 72 hours at most.
+//! **Invariant:** a number is registered only after its verification, with its PIN, and at most ten times in 72
+//! hours.
 
 use serde_json::Value;
 

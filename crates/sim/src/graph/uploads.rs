@@ -1,4 +1,4 @@
-//! Resumable uploads, for the samples of template headers and for profile pictures (reference E.6).
+//! Resumable uploads, for the samples of template headers and for profile pictures.
 
 use serde_json::json;
 

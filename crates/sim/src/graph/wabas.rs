@@ -1,4 +1,4 @@
-//! The WhatsApp Business Account and its edges (reference G.5, G.8, G.9, G.10).
+//! The WhatsApp Business Account and its edges.
 
 use serde_json::{Map, Value, json};
 
@@ -26,7 +26,7 @@ const KNOWN: [&str; 6] = [
     "auth_international_rate_eligibility",
 ];
 
-/// What can be switched by `POST /{waba}`.
+/// Settings that `POST /{waba}` can change.
 const SWITCHES: [&str; 5] = [
     "is_enabled_for_insights",
     "disable_marketing_messages_on_cloud_api",

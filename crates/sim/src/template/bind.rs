@@ -1,7 +1,7 @@
-//! Matching the parameters of a send against the template (reference A.14).
+//! Validation of a send's parameters against the template.
 //!
-//! **Invariant:** a send passes only when every placeholder, media header and needy button of the template, and of each
-//! of its cards, has exactly one value of the right kind.
+//! **Invariant:** a send is valid only if every placeholder, media header and button with a parameter, of the
+//! template and of each of its cards, has exactly one value of the right kind.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,6 +1,6 @@
-//! The library of templates whose text Meta has approved beforehand (reference F.2): a small one.
+//! A small part of Meta's library of pre-approved templates.
 //!
-//! **Invariant:** what is made from it passes the rules of creation.
+//! **Invariant:** a template created from the library passes the rules of creation.
 
 use serde_json::{Map, Value, json};
 

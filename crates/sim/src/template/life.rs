@@ -1,4 +1,4 @@
-//! The life of a template: review, pauses, quality, and the webhooks about them (reference C.6, F.3, D.15).
+//! The lifecycle of a template: review, pauses, quality, and the webhooks that report them.
 //!
 //! **Invariant:** every change of a status is one `message_template_status_update`.
 
@@ -17,7 +17,7 @@ pub struct Review {
     /// The new status, for example `APPROVED`, `REJECTED` or `PAUSED`.
     #[serde(default)]
     pub status: Option<String>,
-    /// Why: `INVALID_FORMAT` for a rejection when nothing is said.
+    /// Reason; `INVALID_FORMAT` for a rejection without a reason.
     #[serde(default)]
     pub reason: Option<String>,
     /// A new quality: `GREEN`, `YELLOW`, `RED` or `UNKNOWN`.
@@ -198,7 +198,7 @@ impl State {
         }]);
     }
 
-    /// When a template that is created or changed now is decided on by itself.
+    /// Returns the time of the automatic review of a template that is created or edited now.
     pub(crate) fn review_due(&self) -> Option<i64> {
         self.settings.review_seconds.map(|seconds| self.env.now + i64::from(seconds) * SECOND)
     }

@@ -1,6 +1,7 @@
-//! The rules of creating and changing templates (reference F.3).
+//! The rules of creating and editing templates.
 //!
-//! **Invariant:** what passes here can be sent with some parameters; types and formats come out in upper case.
+//! **Invariant:** a template that passes can be sent with some parameters; types and formats are converted to upper
+//! case.
 
 use serde_json::{Map, Value, json};
 
@@ -18,7 +19,7 @@ const CANNOT: i64 = 2_388_109;
 const TOO_MANY_PARAMETERS: i64 = 2_388_293;
 const EDGE_PARAMETER: i64 = 2_388_299;
 
-/// Which template a component is for.
+/// Kind of template that a component belongs to.
 #[derive(Clone, Copy)]
 pub(crate) struct Rules<'a> {
     pub(crate) category: &'a str,
@@ -27,7 +28,7 @@ pub(crate) struct Rules<'a> {
     pub(crate) has_offer: bool,
 }
 
-/// Why a name cannot be used.
+/// Checks a template name.
 pub(crate) fn name(name: &str) -> Checked<()> {
     if name.is_empty() || name.chars().count() > 512 {
         return Err(too_long("Template name", 512));
@@ -42,7 +43,7 @@ pub(crate) fn name(name: &str) -> Checked<()> {
     Ok(())
 }
 
-/// Why a language code cannot be used.
+/// Checks a language code.
 pub(crate) fn language(code: &str) -> Checked<()> {
     let (language, region) = code.split_once('_').map_or((code, None), |(a, b)| (a, Some(b)));
     let is_code = (2..=3).contains(&language.len())
@@ -349,7 +350,7 @@ impl Rules<'_> {
         Ok(names)
     }
 
-    /// Whether each placeholder has its example.
+    /// Checks that each placeholder has an example.
     fn examples(&self, example: &At<'_>, key: &str, names: &[String], subcode: i64) -> Checked<()> {
         let example = example.any_object()?;
         let refuse =
@@ -380,7 +381,7 @@ impl Rules<'_> {
     }
 }
 
-/// What must be equal on all cards.
+/// Returns the structure that must be equal on all cards.
 fn structure_of(part: &Value) -> String {
     let format = part.get("format").and_then(Value::as_str).unwrap_or_default();
     let buttons = part.get("buttons").and_then(Value::as_array);

@@ -1,4 +1,4 @@
-//! The rules of template buttons (reference F.3).
+//! The rules of template buttons.
 
 use serde_json::{Map, Value, json};
 

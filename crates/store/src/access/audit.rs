@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use domain::access::audit::{Act, Actor, Subject};
+use domain::access::audit::{Actor, AuditEntry, AuditTarget};
 use domain::id::WorkspaceId;
 use engine::ports::{AuditFilter, Page, PageRequest};
 use rusqlite::types::Value;
@@ -12,16 +12,16 @@ use crate::error::SqlResult;
 use crate::row::{Cells, json, micros};
 use crate::sqlite::page::{List, Order, bytes, containing, text};
 
-const COLUMNS: &str = "seq, id, workspace_id, at, actor_kind, actor_id, actor_name, action, subject_kind, \
-    subject_id, subject_name, client, request_id, details";
+const COLUMNS: &str = "seq, id, workspace_id, created_at, actor_kind, actor_id, actor_name, action, subject_kind, \
+    subject_id, subject_name, client_ip, request_id, details";
 
 /// Writes an act down.
-pub(crate) fn write(connection: &Connection, act: &Act) -> SqlResult<()> {
+pub(crate) fn write(connection: &Connection, act: &AuditEntry) -> SqlResult<()> {
     connection
         .prepare_cached(
-            "insert into audit (
-                 id, workspace_id, at, actor_kind, actor_id, actor_name, action, subject_kind, subject_id,
-                 subject_name, client, request_id, details)
+            "insert into audit_entries (
+                 id, workspace_id, created_at, actor_kind, actor_id, actor_name, action, subject_kind, subject_id,
+                 subject_name, client_ip, request_id, details)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?
         .execute(params![
@@ -42,14 +42,14 @@ pub(crate) fn write(connection: &Connection, act: &Act) -> SqlResult<()> {
     Ok(())
 }
 
-fn read(cells: &mut Cells<'_>) -> SqlResult<Act> {
-    Ok(Act {
+fn read(cells: &mut Cells<'_>) -> SqlResult<AuditEntry> {
+    Ok(AuditEntry {
         id: cells.id()?,
         workspace: cells.id()?,
         at: cells.at()?,
         actor: Actor { kind: cells.word()?, id: cells.get()?, name: cells.get()? },
         action: cells.word()?,
-        subject: Subject { kind: cells.word()?, id: cells.get()?, name: cells.get()? },
+        subject: AuditTarget { kind: cells.word()?, id: cells.get()?, name: cells.get()? },
         client: {
             let client: Option<String> = cells.get()?;
             client.map(|client| client.parse().map_err(|_| cells.corrupt(client))).transpose()?
@@ -64,8 +64,8 @@ pub(crate) fn page(
     workspace: WorkspaceId,
     filter: &AuditFilter,
     page: PageRequest,
-) -> SqlResult<Page<Act>> {
-    let mut list = List::of("audit", COLUMNS, Order::NewestFirst);
+) -> SqlResult<Page<AuditEntry>> {
+    let mut list = List::of("audit_entries", COLUMNS, Order::NewestFirst);
     list.with("workspace_id = ?", [bytes(workspace.as_bytes())]);
     if let Some(actor) = &filter.actor {
         list.with("(actor_id = ? or actor_name = ?)", [text(actor), text(actor)]);
@@ -76,7 +76,7 @@ pub(crate) fn page(
     if let Some(subject) = &filter.subject {
         list.with("(subject_id = ? or subject_name = ?)", [text(subject), text(subject)]);
     }
-    for (condition, at) in [("at >= ?", filter.from), ("at < ?", filter.to)] {
+    for (condition, at) in [("created_at >= ?", filter.from), ("created_at < ?", filter.to)] {
         if let Some(at) = at {
             list.with(condition, [Value::Integer(micros(at))]);
         }

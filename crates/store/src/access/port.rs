@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use domain::access::api_key::ApiKey;
-use domain::access::audit::Act;
+use domain::access::audit::AuditEntry;
 use domain::access::permission::Role;
 use domain::access::user::User;
 use domain::id::{UserId, WorkspaceId};
@@ -18,7 +18,7 @@ use crate::sqlite::SqliteStore;
 
 #[async_trait]
 impl Access for SqliteStore {
-    async fn workspace_add(&self, id: WorkspaceId, name: &str, act: Act) -> Result<(), StoreError> {
+    async fn workspace_add(&self, id: WorkspaceId, name: &str, act: AuditEntry) -> Result<(), StoreError> {
         let name = name.to_owned();
         self.write("adding a workspace", move |tx| directory::workspace_add(tx, id, &name, &act)).await
     }
@@ -34,11 +34,11 @@ impl Access for SqliteStore {
             .await
     }
 
-    async fn key_rotate(&self, rotation: Rotation, act: Act) -> Result<bool, StoreError> {
+    async fn key_rotate(&self, rotation: Rotation, act: AuditEntry) -> Result<bool, StoreError> {
         self.write("rotating a key", move |tx| directory::key_rotate(tx, &rotation, &act)).await
     }
 
-    async fn user_add(&self, user: User, password_hash: &str, act: Act) -> Result<(), StoreError> {
+    async fn user_add(&self, user: User, password_hash: &str, act: AuditEntry) -> Result<(), StoreError> {
         let hash = password_hash.to_owned();
         self.write("adding a user", move |tx| users::add(tx, &user, &hash, &act)).await
     }
@@ -53,7 +53,7 @@ impl Access for SqliteStore {
         self.read("listing users", move |connection| users::page(connection, workspace, &filter, page)).await
     }
 
-    async fn user_put(&self, change: UserChange, act: Act) -> Result<UserEnd, StoreError> {
+    async fn user_put(&self, change: UserChange, act: AuditEntry) -> Result<UserEnd, StoreError> {
         self.write("changing a user", move |tx| users::put(tx, &change, &act)).await
     }
 
@@ -62,7 +62,7 @@ impl Access for SqliteStore {
         workspace: WorkspaceId,
         id: UserId,
         seen_role: Role,
-        act: Act,
+        act: AuditEntry,
     ) -> Result<UserEnd, StoreError> {
         self.write("removing a user", move |tx| users::remove(tx, (workspace, id), seen_role, &act)).await
     }
@@ -72,7 +72,7 @@ impl Access for SqliteStore {
         self.read("looking for who logs in", move |connection| users::credentials(connection, &whose)).await
     }
 
-    async fn session_add(&self, new: NewSession, act: Act) -> Result<bool, StoreError> {
+    async fn session_add(&self, new: NewSession, act: AuditEntry) -> Result<bool, StoreError> {
         self.write("beginning a session", move |tx| users::session_add(tx, &new, &act)).await
     }
 
@@ -108,7 +108,7 @@ impl Access for SqliteStore {
         workspace: WorkspaceId,
         filter: &AuditFilter,
         page: PageRequest,
-    ) -> Result<Page<Act>, StoreError> {
+    ) -> Result<Page<AuditEntry>, StoreError> {
         let filter = filter.clone();
         self.read("reading the audit log", move |connection| {
             audit::page(connection, workspace, &filter, page)

@@ -1,6 +1,6 @@
 //! Users and their sessions.
 
-use domain::access::audit::Act;
+use domain::access::audit::AuditEntry;
 use domain::access::permission::Role;
 use domain::access::user::User;
 use domain::id::{UserId, WorkspaceId};
@@ -33,7 +33,12 @@ fn read(cells: &mut Cells<'_>) -> SqlResult<User> {
     })
 }
 
-pub(crate) fn add(connection: &Connection, user: &User, password_hash: &str, act: &Act) -> SqlResult<()> {
+pub(crate) fn add(
+    connection: &Connection,
+    user: &User,
+    password_hash: &str,
+    act: &AuditEntry,
+) -> SqlResult<()> {
     connection
         .prepare_cached(
             "insert into users (
@@ -112,7 +117,7 @@ fn end_sessions(connection: &Connection, user: &User) -> SqlResult<()> {
     Ok(())
 }
 
-pub(crate) fn put(connection: &Connection, change: &UserChange, act: &Act) -> SqlResult<UserEnd> {
+pub(crate) fn put(connection: &Connection, change: &UserChange, act: &AuditEntry) -> SqlResult<UserEnd> {
     let Some(before) = one(connection, change.workspace, change.id)? else { return Ok(UserEnd::Gone) };
     if before.role != change.seen_role {
         return Ok(UserEnd::Stale);
@@ -157,7 +162,7 @@ pub(crate) fn remove(
     connection: &Connection,
     (workspace, id): (WorkspaceId, UserId),
     seen_role: Role,
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<UserEnd> {
     let Some(user) = one(connection, workspace, id)? else { return Ok(UserEnd::Gone) };
     if user.role != seen_role {
@@ -198,7 +203,7 @@ pub(crate) fn credentials(connection: &Connection, whose: &Whose) -> SqlResult<O
     Ok(Some(Credentials { user, password_hash }))
 }
 
-pub(crate) fn session_add(connection: &Connection, new: &NewSession, act: &Act) -> SqlResult<bool> {
+pub(crate) fn session_add(connection: &Connection, new: &NewSession, act: &AuditEntry) -> SqlResult<bool> {
     let n_rows = connection
         .prepare_cached(
             "update users set last_login_at = ?4
@@ -210,7 +215,7 @@ pub(crate) fn session_add(connection: &Connection, new: &NewSession, act: &Act) 
     }
     connection
         .prepare_cached(
-            "insert into sessions (digest, workspace_id, user_id, begun_at, seen_at) values (?1, ?2, ?3, ?4, ?4)",
+            "insert into sessions (digest, workspace_id, user_id, created_at, last_used_at) values (?1, ?2, ?3, ?4, ?4)",
         )?
         .execute((new.digest, new.workspace.as_bytes(), new.user.as_bytes(), micros(new.now)))?;
     audit::write(connection, act)?;
@@ -218,8 +223,9 @@ pub(crate) fn session_add(connection: &Connection, new: &NewSession, act: &Act) 
 }
 
 pub(crate) fn session(connection: &Connection, digest: &SessionDigest) -> SqlResult<Option<StoredSession>> {
-    let mut statement = connection
-        .prepare_cached("select begun_at, seen_at, workspace_id, user_id from sessions where digest = ?1")?;
+    let mut statement = connection.prepare_cached(
+        "select created_at, last_used_at, workspace_id, user_id from sessions where digest = ?1",
+    )?;
     let mut rows = statement.query([digest])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let mut cells = Cells::new("sessions", row);
@@ -240,8 +246,8 @@ pub(crate) fn session_end(
 }
 
 pub(crate) fn sessions_seen(connection: &Connection, seen: &[(SessionDigest, Timestamp)]) -> SqlResult<()> {
-    let mut statement =
-        connection.prepare_cached("update sessions set seen_at = max(seen_at, ?2) where digest = ?1")?;
+    let mut statement = connection
+        .prepare_cached("update sessions set last_used_at = max(last_used_at, ?2) where digest = ?1")?;
     for (digest, at) in seen {
         statement.execute((digest, micros(*at)))?;
     }
@@ -254,7 +260,7 @@ pub(crate) fn sessions_forget(
     seen_before: Timestamp,
     limit: u32,
 ) -> SqlResult<()> {
-    for (column, before) in [("begun_at", begun_before), ("seen_at", seen_before)] {
+    for (column, before) in [("created_at", begun_before), ("last_used_at", seen_before)] {
         let sql = format!(
             "delete from sessions where digest in (select digest from sessions where {column} <= ?1 limit ?2)"
         );

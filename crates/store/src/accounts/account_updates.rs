@@ -2,7 +2,7 @@
 
 use domain::events::AccountChange;
 use domain::id::{AccountId, WorkspaceId};
-use domain::webhooks_in::update::{AccountUpdate, HoldCause, HoldChange};
+use domain::webhooks_in::update::{AccountUpdate, SuspensionCause, SuspensionChange};
 use engine::ports::{Route, RoutedPart};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
@@ -102,10 +102,10 @@ fn subject(what: &str, account: Option<AccountId>) -> String {
 fn change_hold(
     connection: &Connection,
     (place, account): Whose<'_>,
-    change: &HoldChange,
+    change: &SuspensionChange,
     (at, now): (Option<Timestamp>, Timestamp),
 ) -> SqlResult<bool> {
-    let (HoldChange::Hold(cause, _) | HoldChange::Lift(cause)) = change;
+    let (SuspensionChange::Hold(cause, _) | SuspensionChange::Lift(cause)) = change;
     if !is_latest(connection, place, &subject(&format!("hold/{}", cause.as_str()), account), at)? {
         return Ok(false);
     }
@@ -113,18 +113,18 @@ fn change_hold(
     let only = account.as_ref().map(AccountId::as_bytes);
     let n_rows = match change {
         // An account that is held for another cause stays so: the end of this one would not be the end of that one.
-        HoldChange::Hold(cause, reason) => connection
+        SuspensionChange::Hold(cause, reason) => connection
             .prepare_cached(
-                "update accounts set status = 'held', status_reason = ?4, hold_cause = ?5, updated_at = ?6
+                "update accounts set status = 'held', status_reason = ?4, suspension_cause = ?5, updated_at = ?6
                  where workspace_id = ?1 and waba_id = ?2 and removed_at is null and status = 'connected'
                    and (?3 is null or id = ?3)",
             )?
             .execute(params![workspace.as_bytes(), waba_id, only, reason, cause.as_str(), micros(now)])?,
-        HoldChange::Lift(cause) => connection
+        SuspensionChange::Lift(cause) => connection
             .prepare_cached(
-                "update accounts set status = 'connected', status_reason = null, hold_cause = null, updated_at = ?5
+                "update accounts set status = 'connected', status_reason = null, suspension_cause = null, updated_at = ?5
                  where workspace_id = ?1 and waba_id = ?2 and removed_at is null and status = 'held'
-                   and hold_cause = ?4 and (?3 is null or id = ?3)",
+                   and suspension_cause = ?4 and (?3 is null or id = ?3)",
             )?
             .execute(params![workspace.as_bytes(), waba_id, only, cause.as_str(), micros(now)])?,
     };
@@ -132,7 +132,7 @@ fn change_hold(
 }
 
 /// What an account that Meta refuses is held for.
-pub(crate) const REFUSED: &str = HoldCause::Refused.as_str();
+pub(crate) const REFUSED: &str = SuspensionCause::Refused.as_str();
 
 fn set(
     connection: &Connection,

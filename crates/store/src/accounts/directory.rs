@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::access::api_key::ApiKey;
-use domain::access::audit::Act;
+use domain::access::audit::AuditEntry;
 use domain::accounts::account::Account;
-use domain::check::Change;
+use domain::check::Patch;
 use domain::events::AccountChange;
 use domain::id::{AccountId, KeyId, WorkspaceId};
 use engine::ports::{
@@ -185,7 +185,7 @@ pub(crate) fn account_add(
     connection: &Connection,
     sealer: &Sealer,
     new: &NewAccount,
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<()> {
     let AccountRecord { account, access_token, app_secret, verify_token_digest, .. } = &new.record;
     if account.is_default {
@@ -231,7 +231,7 @@ pub(crate) fn account_remove(
     workspace: WorkspaceId,
     id: AccountId,
     is_forced: bool,
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<Removal> {
     let keys = (workspace.as_bytes(), id.as_bytes());
     let known: Option<(bool, bool)> = connection
@@ -275,7 +275,7 @@ pub(crate) fn account_change(
     sealer: &Sealer,
     (workspace, id): (WorkspaceId, AccountId),
     changes: &AccountChanges,
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<bool> {
     if described(connection, workspace, id)?.is_none() {
         return Ok(false);
@@ -286,22 +286,22 @@ pub(crate) fn account_change(
             .prepare_cached("update accounts set is_default = 0 where workspace_id = ?1 and is_default = 1")?
             .execute([workspace.as_bytes()])?;
     }
-    if !matches!(changes.app_secret, Change::Keep) {
+    if !matches!(changes.app_secret, Patch::Keep) {
         replace_secret(connection, sealer, (workspace, id), changes.old_app_secret_until)?;
     }
     let seal = |column, secret| sealer.seal(&place(id, column), secret);
     let token = changes.access_token.as_ref().map(|token| seal("access_token", token)).transpose()?;
     let app_secret = match &changes.app_secret {
-        Change::Set(secret) => Some(seal("app_secret", secret)?),
-        Change::Keep | Change::Clear => None,
+        Patch::Set(secret) => Some(seal("app_secret", secret)?),
+        Patch::Keep | Patch::Clear => None,
     };
     let digest = match &changes.verify_token_digest {
-        Change::Set(digest) => Some(*digest),
-        Change::Keep | Change::Clear => None,
+        Patch::Set(digest) => Some(*digest),
+        Patch::Keep | Patch::Clear => None,
     };
     let fetches_links = match changes.fetches_links {
-        Change::Set(fetches) => Some(fetches),
-        Change::Keep | Change::Clear => None,
+        Patch::Set(fetches) => Some(fetches),
+        Patch::Keep | Patch::Clear => None,
     };
     connection
         .prepare_cached(
@@ -312,7 +312,7 @@ pub(crate) fn account_change(
                  is_default = coalesce(?9, is_default),
                  fetches_links = case when ?11 then ?12 else fetches_links end,
                  token_expires_at = case when ?4 is null then token_expires_at end,
-                 token_notice = case when ?4 is null then token_notice end,
+                 token_notice_days = case when ?4 is null then token_notice_days end,
                  updated_at = ?10
              where workspace_id = ?1 and id = ?2 and removed_at is null",
         )?
@@ -321,21 +321,21 @@ pub(crate) fn account_change(
             keys.1,
             changes.name,
             token,
-            !matches!(changes.app_secret, Change::Keep),
+            !matches!(changes.app_secret, Patch::Keep),
             app_secret,
-            !matches!(changes.verify_token_digest, Change::Keep),
+            !matches!(changes.verify_token_digest, Patch::Keep),
             digest,
             changes.is_default,
             micros(act.at),
-            !matches!(changes.fetches_links, Change::Keep),
+            !matches!(changes.fetches_links, Patch::Keep),
             fetches_links,
         ])?;
     if let Some(reason) = &changes.lifts_hold {
         let n_lifted = connection
             .prepare_cached(
-                "update accounts set status = 'connected', status_reason = null, hold_cause = null
+                "update accounts set status = 'connected', status_reason = null, suspension_cause = null
                  where workspace_id = ?1 and id = ?2 and removed_at is null and status = 'held'
-                   and status_reason = ?3 and coalesce(hold_cause, ?4) = ?4",
+                   and status_reason = ?3 and coalesce(suspension_cause, ?4) = ?4",
             )?
             .execute((keys.0, keys.1, reason, REFUSED))?;
         if n_lifted > 0 {
@@ -386,14 +386,14 @@ pub(crate) fn account_hold(
     workspace: WorkspaceId,
     id: AccountId,
     reason: Option<&str>,
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<()> {
     let status = if reason.is_some() { "held" } else { "connected" };
     let n_rows = connection
         .prepare_cached(
             "update accounts
              set status = ?3, status_reason = ?4, updated_at = ?5,
-                 hold_cause = case when ?4 is not null then coalesce(hold_cause, ?6) end
+                 suspension_cause = case when ?4 is not null then coalesce(suspension_cause, ?6) end
              where workspace_id = ?1 and id = ?2 and removed_at is null
                and (status <> ?3 or status_reason is not ?4)",
         )?
@@ -462,14 +462,14 @@ fn described(
     Ok(Some([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]))
 }
 
-pub(crate) fn key_add(connection: &Connection, key: &ApiKey, act: &Act) -> SqlResult<()> {
+pub(crate) fn key_add(connection: &Connection, key: &ApiKey, act: &AuditEntry) -> SqlResult<()> {
     key_insert(connection, key)?;
     audit::write(connection, act)?;
     bump(connection, "directory")
 }
 
 /// Puts a key in the place of another. `false`: that one is gone, over or was replaced before.
-pub(crate) fn key_rotate(connection: &Connection, rotation: &Rotation, act: &Act) -> SqlResult<bool> {
+pub(crate) fn key_rotate(connection: &Connection, rotation: &Rotation, act: &AuditEntry) -> SqlResult<bool> {
     let Rotation { new, old, old_expires_at, now } = rotation;
     let n_rows = connection
         .prepare_cached(
@@ -525,7 +525,7 @@ pub(crate) fn key_revoke(
     connection: &Connection,
     workspace: WorkspaceId,
     id: KeyId,
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<bool> {
     let n_rows = connection
         .prepare_cached(
@@ -544,7 +544,7 @@ pub(crate) fn workspace_add(
     connection: &Connection,
     id: WorkspaceId,
     name: &str,
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<()> {
     connection
         .prepare_cached("insert into workspaces (id, name, created_at) values (?1, ?2, ?3)")?

@@ -1,6 +1,6 @@
 //! What is watched of accounts, and forgotten of templates.
 
-use domain::access::audit::Act;
+use domain::access::audit::AuditEntry;
 use domain::accounts::account::token_notice;
 use domain::events::AccountChange;
 use domain::id::{AccountId, WorkspaceId};
@@ -25,7 +25,7 @@ pub(crate) fn account_token(
     let keys = (workspace.as_bytes(), id.as_bytes());
     let known: Option<(Option<Timestamp>, Option<i64>)> = {
         let mut statement = connection.prepare_cached(
-            "select token_expires_at, token_notice from accounts
+            "select token_expires_at, token_notice_days from accounts
              where workspace_id = ?1 and id = ?2 and removed_at is null",
         )?;
         let mut rows = statement.query(keys)?;
@@ -46,7 +46,7 @@ pub(crate) fn account_token(
     }
     connection
         .prepare_cached(
-            "update accounts set token_expires_at = ?3, token_notice = ?4, updated_at = ?5
+            "update accounts set token_expires_at = ?3, token_notice_days = ?4, updated_at = ?5
              where workspace_id = ?1 and id = ?2 and removed_at is null",
         )?
         .execute((keys.0, keys.1, expires_at.map(micros), due.or(told), micros(now)))?;
@@ -72,7 +72,7 @@ pub(crate) fn templates_forget(
     workspace: WorkspaceId,
     waba_id: &str,
     (name, language): (&str, Option<&str>),
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<()> {
     let n_rows = connection
         .prepare_cached(

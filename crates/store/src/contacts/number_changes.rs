@@ -5,7 +5,7 @@
 
 use domain::contacts::phone::PhoneNumber;
 use domain::id::{AccountId, ContactId, WorkspaceId};
-use domain::webhooks_in::update::{Moved, Person};
+use domain::webhooks_in::update::{NumberChange, WhatsAppUser};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
@@ -21,9 +21,9 @@ const MAX_MOVES: usize = 16;
 pub(crate) fn of_then(
     connection: &Connection,
     workspace: WorkspaceId,
-    then: &Person,
+    then: &WhatsAppUser,
     at: Timestamp,
-) -> SqlResult<Person> {
+) -> SqlResult<WhatsAppUser> {
     let mut person = then.clone();
     let mut since = micros(at);
     for _ in 0..MAX_MOVES {
@@ -62,7 +62,7 @@ fn left(
     since: i64,
 ) -> SqlResult<Option<Left>> {
     let mut statement = connection.prepare_cached(
-        "select at, wa_id, user_id from moves where workspace_id = ?1 and old_id = ?2 and at >= ?3",
+        "select changed_at, wa_id, bsuid from number_changes where workspace_id = ?1 and old_id = ?2 and changed_at >= ?3",
     )?;
     let found = statement
         .query_row((workspace.as_bytes(), old_id, since), |row| {
@@ -74,8 +74,9 @@ fn left(
 
 /// Whether somebody has left this number.
 pub(crate) fn was_left(connection: &Connection, workspace: WorkspaceId, wa_id: &str) -> SqlResult<bool> {
-    let mut statement = connection
-        .prepare_cached("select exists (select 1 from moves where workspace_id = ?1 and old_id = ?2)")?;
+    let mut statement = connection.prepare_cached(
+        "select exists (select 1 from number_changes where workspace_id = ?1 and old_id = ?2)",
+    )?;
     Ok(statement.query_row((workspace.as_bytes(), wa_id), |row| row.get(0))?)
 }
 
@@ -84,15 +85,15 @@ pub(crate) fn take(
     connection: &Connection,
     place: (WorkspaceId, AccountId),
     fresh: ContactId,
-    moved: &Moved,
+    moved: &NumberChange,
     now: Timestamp,
 ) -> SqlResult<ContactId> {
     let (workspace, _) = place;
-    let named = Person { name: None, username: None, ..moved.from.clone() };
+    let named = WhatsAppUser { name: None, username: None, ..moved.from.clone() };
     // Several of our numbers may tell of the same move, and a later move may have been told before this one.
     let to = of_then(connection, workspace, &moved.to, moved.at)?;
     remember(connection, workspace, moved, &to)?;
-    let person = Person {
+    let person = WhatsAppUser {
         wa_id: to.wa_id.clone().or(named.wa_id.clone()),
         user_id: to.user_id.clone().or(named.user_id.clone()),
         name: moved.from.name.clone(),
@@ -107,7 +108,12 @@ pub(crate) fn take(
     }
 }
 
-fn remember(connection: &Connection, workspace: WorkspaceId, moved: &Moved, to: &Person) -> SqlResult<()> {
+fn remember(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    moved: &NumberChange,
+    to: &WhatsAppUser,
+) -> SqlResult<()> {
     let old_ids = [
         moved.from.wa_id.as_ref().filter(|old| to.wa_id.as_ref().is_some_and(|new| new != *old)),
         moved.from.user_id.as_ref().filter(|old| to.user_id.as_ref().is_some_and(|new| new != *old)),
@@ -115,10 +121,10 @@ fn remember(connection: &Connection, workspace: WorkspaceId, moved: &Moved, to: 
     for old_id in old_ids.into_iter().flatten() {
         connection
             .prepare_cached(
-                "insert into moves (workspace_id, old_id, at, wa_id, user_id) values (?1, ?2, ?3, ?4, ?5)
+                "insert into number_changes (workspace_id, old_id, changed_at, wa_id, bsuid) values (?1, ?2, ?3, ?4, ?5)
                  on conflict (workspace_id, old_id) do update set
-                     at = excluded.at, wa_id = excluded.wa_id, user_id = excluded.user_id
-                 where excluded.at > moves.at",
+                     changed_at = excluded.changed_at, wa_id = excluded.wa_id, bsuid = excluded.bsuid
+                 where excluded.changed_at > number_changes.changed_at",
             )?
             .execute((workspace.as_bytes(), old_id, micros(moved.at), &moved.to.wa_id, &moved.to.user_id))?;
     }
@@ -130,7 +136,7 @@ fn relocate(
     connection: &Connection,
     (workspace, account): (WorkspaceId, AccountId),
     contact: ContactId,
-    (from, to): (&Person, &Person),
+    (from, to): (&WhatsAppUser, &WhatsAppUser),
     now: Timestamp,
 ) -> SqlResult<()> {
     let before = ids(connection, workspace, contact)?;
@@ -159,7 +165,7 @@ fn relocate(
     }
     connection
         .prepare_cached(
-            "update contacts set wa_id = coalesce(?3, wa_id), user_id = coalesce(?4, user_id), updated_at = ?5
+            "update contacts set wa_id = coalesce(?3, wa_id), bsuid = coalesce(?4, bsuid), updated_at = ?5
              where workspace_id = ?1 and id = ?2",
         )?
         .execute((workspace.as_bytes(), contact.as_bytes(), &to.wa_id, &new_user_id, micros(now)))?;
@@ -183,8 +189,8 @@ type Ids = (Option<String>, Option<String>);
 
 /// Those of a contact.
 fn ids(connection: &Connection, workspace: WorkspaceId, contact: ContactId) -> SqlResult<Ids> {
-    let mut statement = connection
-        .prepare_cached("select wa_id, user_id from contacts where workspace_id = ?1 and id = ?2")?;
+    let mut statement =
+        connection.prepare_cached("select wa_id, bsuid from contacts where workspace_id = ?1 and id = ?2")?;
     let mut rows = statement.query((workspace.as_bytes(), contact.as_bytes()))?;
     let Some(row) = rows.next()? else { return Ok((None, None)) };
     let mut cells = Cells::new("contacts", row);

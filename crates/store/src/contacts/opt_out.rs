@@ -3,9 +3,9 @@
 //! **Invariant:** every wish goes through here, whoever tells of it; the last one by its own time counts, and of two at
 //! once the one for less.
 
-use domain::contacts::opt_out::{OptOut, OptOutReason, Wish};
+use domain::contacts::opt_out::{OptOut, OptOutReason, OptOutSignal};
 use domain::id::{AccountId, ContactId, WorkspaceId};
-use domain::webhooks_in::update::Preference;
+use domain::webhooks_in::update::MarketingPreference;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -22,7 +22,7 @@ pub(crate) fn stop_marketing(
     (at, reason): (Timestamp, OptOutReason),
     now: Timestamp,
 ) -> SqlResult<()> {
-    hear(connection, place, contact, (Wish::Stop, at, reason), now)
+    hear(connection, place, contact, (OptOutSignal::Stop, at, reason), now)
 }
 
 /// Writes down that a person takes marketing again, said at a time and for a reason.
@@ -33,7 +33,7 @@ pub(crate) fn resume_marketing(
     (at, reason): (Timestamp, OptOutReason),
     now: Timestamp,
 ) -> SqlResult<()> {
-    hear(connection, place, contact, (Wish::Start, at, reason), now)
+    hear(connection, place, contact, (OptOutSignal::Start, at, reason), now)
 }
 
 /// Takes what Meta tells of a person's wish.
@@ -41,12 +41,12 @@ pub(crate) fn prefer(
     connection: &Connection,
     (workspace, account): (WorkspaceId, AccountId),
     fresh: ContactId,
-    preference: &Preference,
+    preference: &MarketingPreference,
     now: Timestamp,
 ) -> SqlResult<()> {
     let person = number_changes::of_then(connection, workspace, &preference.from, preference.at)?;
     let contact = resolve::recognise(connection, (workspace, account), fresh, &person, now)?;
-    let wish = if preference.takes_marketing { Wish::Start } else { Wish::Stop };
+    let wish = if preference.takes_marketing { OptOutSignal::Start } else { OptOutSignal::Stop };
     let said = (wish, preference.at, OptOutReason::Meta);
     hear(connection, (workspace, Some(account)), contact, said, now)
 }
@@ -55,7 +55,7 @@ fn hear(
     connection: &Connection,
     (workspace, account): (WorkspaceId, Option<AccountId>),
     contact: ContactId,
-    (wish, at, reason): (Wish, Timestamp, OptOutReason),
+    (wish, at, reason): (OptOutSignal, Timestamp, OptOutReason),
     now: Timestamp,
 ) -> SqlResult<()> {
     let Some(known) = known(connection, workspace, contact)? else { return Ok(()) };
@@ -73,7 +73,7 @@ pub(crate) fn known(
     contact: ContactId,
 ) -> SqlResult<Option<OptOut>> {
     let mut statement = connection.prepare_cached(
-        "select preference_at, opted_out_at, opted_out_reason from contacts where workspace_id = ?1 and id = ?2",
+        "select marketing_preference_at, opted_out_at, opted_out_reason from contacts where workspace_id = ?1 and id = ?2",
     )?;
     let mut rows = statement.query((workspace.as_bytes(), contact.as_bytes()))?;
     let Some(row) = rows.next()? else { return Ok(None) };
@@ -99,7 +99,7 @@ pub(crate) fn write(
     let OptOut { wished_at, stopped } = opt_out;
     connection
         .prepare_cached(
-            "update contacts set preference_at = ?3, opted_out_at = ?4, opted_out_reason = ?5
+            "update contacts set marketing_preference_at = ?3, opted_out_at = ?4, opted_out_reason = ?5
              where workspace_id = ?1 and id = ?2",
         )?
         .execute(params![
@@ -121,7 +121,7 @@ pub(crate) fn rest(
 ) -> SqlResult<()> {
     connection
         .prepare_cached(
-            "update contacts set resting_until = max(coalesce(resting_until, 0), ?3)
+            "update contacts set marketing_limited_until = max(coalesce(marketing_limited_until, 0), ?3)
              where workspace_id = ?1 and id = ?2",
         )?
         .execute((workspace.as_bytes(), contact.as_bytes(), micros(until)))?;

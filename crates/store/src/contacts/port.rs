@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::access::audit::Act;
+use domain::access::audit::AuditEntry;
 use domain::id::{ContactId, WorkspaceId};
 use engine::ports::{ContactEnd, ContactPut, Contacts, ErasureStep, StoreError, Windows};
 use jiff::Timestamp;
@@ -21,7 +21,7 @@ impl Contacts for SqliteStore {
         &self,
         workspace: WorkspaceId,
         puts: Vec<ContactPut>,
-        act: Option<Act>,
+        act: Option<AuditEntry>,
         now: Timestamp,
     ) -> Result<Vec<ContactEnd>, StoreError> {
         self.write("writing down contacts", move |tx| {
@@ -48,7 +48,7 @@ impl Contacts for SqliteStore {
         .await
     }
 
-    async fn contact_erase(&self, contact: ContactId, act: Act) -> Result<bool, StoreError> {
+    async fn contact_erase(&self, contact: ContactId, act: AuditEntry) -> Result<bool, StoreError> {
         self.write("erasing a contact", move |tx| {
             let is_erased = erasure::begin(tx, act.workspace, contact, act.at)?;
             if is_erased {

@@ -2,11 +2,11 @@
 //!
 //! **Invariant:** a change and the event that tells it are one transaction; what changes nothing is not told.
 
-use domain::access::audit::{Act, Action, Subject, SubjectKind};
-use domain::check::Change;
+use domain::access::audit::{AuditAction, AuditEntry, AuditTarget, AuditTargetKind};
+use domain::check::Patch;
 use domain::contacts::contact::{ContactChange, CustomFields, MAX_CUSTOM_FIELDS, MAX_TAGS, custom_text};
-use domain::contacts::opt_out::{OptOut, OptOutReason, Wish};
-use domain::contacts::phone::{PhoneNumber, UserId};
+use domain::contacts::opt_out::{OptOut, OptOutReason, OptOutSignal};
+use domain::contacts::phone::{Bsuid, PhoneNumber};
 use domain::id::{AccountId, ContactId, WorkspaceId};
 use domain::json::Object;
 use domain::messages::window::Window;
@@ -24,7 +24,7 @@ use crate::events::event_payloads;
 use crate::row::{Cells, json, micros};
 use crate::sqlite::page::{List, Order, bytes, containing, text};
 
-const COLUMNS: &str = "seq, id, wa_id, user_id, coalesce(name, profile_name), username, tags, stage, email, custom_fields, \
+const COLUMNS: &str = "seq, id, wa_id, bsuid, coalesce(name, profile_name), username, tags, stage, email, custom_fields, \
     last_inbound_at, opted_out_at, opted_out_reason, created_at";
 
 fn read(cells: &mut Cells<'_>) -> SqlResult<Contact> {
@@ -133,12 +133,12 @@ pub(crate) fn windows(
     contact: ContactId,
 ) -> SqlResult<Windows> {
     let mut statement = connection.prepare_cached(
-        "select account_id, last_inbound_at, refused_at from windows where workspace_id = ?1 and contact_id = ?2",
+        "select account_id, last_inbound_at, refused_at from service_windows where workspace_id = ?1 and contact_id = ?2",
     )?;
     let mut rows = statement.query((workspace.as_bytes(), contact.as_bytes()))?;
     let mut windows = Windows::new();
     while let Some(row) = rows.next()? {
-        let mut cells = Cells::new("windows", row);
+        let mut cells = Cells::new("service_windows", row);
         let account: AccountId = cells.id()?;
         windows.push((account, Window { last_inbound_at: cells.opt_at()?, refused_at: cells.opt_at()? }));
     }
@@ -179,7 +179,7 @@ impl Card {
         contact: ContactId,
     ) -> SqlResult<Option<(Self, Option<String>)>> {
         let mut statement = connection.prepare_cached(
-            "select wa_id, user_id, name, tags, stage, email, custom_fields, preference_at, opted_out_at,
+            "select wa_id, bsuid, name, tags, stage, email, custom_fields, marketing_preference_at, opted_out_at,
                     opted_out_reason, profile_name
              from contacts where workspace_id = ?1 and id = ?2",
         )?;
@@ -211,20 +211,20 @@ impl Card {
         set(&mut after.user_id, change.user_id.clone(), |user| user.as_str().to_owned());
         set(&mut after.stage, change.stage.clone(), |stage| stage);
         set(&mut after.email, change.email.clone(), |email| email);
-        let is_profiles_own = matches!(&change.name, Change::Set(name) if profile_name == Some(name));
+        let is_profiles_own = matches!(&change.name, Patch::Set(name) if profile_name == Some(name));
         if self.name.is_some() || !is_profiles_own {
             set(&mut after.name, change.name.clone(), |name| name);
         }
         match &change.tags {
-            Change::Keep => {}
-            Change::Clear => after.tags.clear(),
-            Change::Set(tags) => after.tags.clone_from(tags),
+            Patch::Keep => {}
+            Patch::Clear => after.tags.clear(),
+            Patch::Set(tags) => after.tags.clone_from(tags),
         }
         match &change.custom_fields {
-            Change::Keep => {}
-            Change::Clear => after.custom_fields = Object::new(),
-            Change::Set(CustomFields::All(fields)) => after.custom_fields.clone_from(fields),
-            Change::Set(CustomFields::Some(texts)) => {
+            Patch::Keep => {}
+            Patch::Clear => after.custom_fields = Object::new(),
+            Patch::Set(CustomFields::All(fields)) => after.custom_fields.clone_from(fields),
+            Patch::Set(CustomFields::Some(texts)) => {
                 for (key, value) in texts {
                     if after.custom_fields.get(key).map(custom_text).as_deref() != Some(value) {
                         after.custom_fields.insert(key, value.as_str());
@@ -233,19 +233,19 @@ impl Card {
             }
         }
         let wish = match change.opted_out {
-            Change::Keep => None,
-            Change::Set(true) => Some(Wish::Stop),
-            Change::Set(false) | Change::Clear => Some(Wish::Start),
+            Patch::Keep => None,
+            Patch::Set(true) => Some(OptOutSignal::Stop),
+            Patch::Set(false) | Patch::Clear => Some(OptOutSignal::Start),
         };
         // To say what is so already is no new wish: the reason stays what it was.
         if let Some(wish) = wish
-            && self.opt_out.stopped.is_some() != (wish == Wish::Stop)
+            && self.opt_out.stopped.is_some() != (wish == OptOutSignal::Stop)
         {
             let at = self.opt_out.wished_at.map_or(now, |before| before.max(now));
             after.opt_out = match wish {
-                Wish::Stop => self.opt_out.after(wish, at, reason),
+                OptOutSignal::Stop => self.opt_out.after(wish, at, reason),
                 // The application's word counts against a wish of the same moment.
-                Wish::Start => OptOut { wished_at: Some(at), stopped: None },
+                OptOutSignal::Start => OptOut { wished_at: Some(at), stopped: None },
             };
         }
         after
@@ -277,7 +277,7 @@ impl Card {
         connection
             .prepare_cached(
                 "update contacts
-                 set wa_id = ?3, user_id = ?4, name = ?5, tags = ?6, stage = ?7, email = ?8, custom_fields = ?9,
+                 set wa_id = ?3, bsuid = ?4, name = ?5, tags = ?6, stage = ?7, email = ?8, custom_fields = ?9,
                      updated_at = ?10
                  where workspace_id = ?1 and id = ?2",
             )?
@@ -297,11 +297,11 @@ impl Card {
     }
 }
 
-fn set<T>(place: &mut Option<String>, change: Change<T>, text: impl FnOnce(T) -> String) {
+fn set<T>(place: &mut Option<String>, change: Patch<T>, text: impl FnOnce(T) -> String) {
     match change {
-        Change::Keep => {}
-        Change::Clear => *place = None,
-        Change::Set(value) => *place = Some(text(value)),
+        Patch::Keep => {}
+        Patch::Clear => *place = None,
+        Patch::Set(value) => *place = Some(text(value)),
     }
 }
 
@@ -310,7 +310,7 @@ pub(crate) fn put_all(
     connection: &Connection,
     workspace: WorkspaceId,
     puts: &[ContactPut],
-    (act, now): (Option<&Act>, Timestamp),
+    (act, now): (Option<&AuditEntry>, Timestamp),
 ) -> SqlResult<Vec<ContactEnd>> {
     connection.prepare_cached("savepoint contacts")?.execute(())?;
     let ends: SqlResult<Vec<_>> = puts.iter().map(|put| put_one(connection, workspace, put, now)).collect();
@@ -326,18 +326,18 @@ pub(crate) fn put_all(
 }
 
 /// Writes down in the audit log what was done: ids and counts, no names and no numbers.
-fn write_down(connection: &Connection, act: &Act, ends: &[ContactEnd]) -> SqlResult<()> {
+fn write_down(connection: &Connection, act: &AuditEntry, ends: &[ContactEnd]) -> SqlResult<()> {
     let (mut n_created, mut n_updated) = (0_i64, 0_i64);
     let mut changed = None;
     for end in ends {
         match end {
             ContactEnd::Created(contact) => {
                 n_created += 1;
-                changed = Some((contact.id, Action::ContactAdded));
+                changed = Some((contact.id, AuditAction::ContactAdded));
             }
             ContactEnd::Updated(contact) => {
                 n_updated += 1;
-                changed = Some((contact.id, Action::ContactChanged));
+                changed = Some((contact.id, AuditAction::ContactChanged));
             }
             ContactEnd::Unchanged(_)
             | ContactEnd::Taken(_)
@@ -348,9 +348,9 @@ fn write_down(connection: &Connection, act: &Act, ends: &[ContactEnd]) -> SqlRes
     }
     let Some((id, action)) = changed else { return Ok(()) };
     let act = act.clone();
-    let act = if act.subject.kind == SubjectKind::Contact {
-        let subject = Subject { id: id.to_string(), ..act.subject };
-        Act { action, subject, ..act }
+    let act = if act.subject.kind == AuditTargetKind::Contact {
+        let subject = AuditTarget { id: id.to_string(), ..act.subject };
+        AuditEntry { action, subject, ..act }
     } else {
         act.with("created", n_created).with("updated", n_updated)
     };
@@ -450,7 +450,7 @@ enum Owner {
 
 fn owner(connection: &Connection, workspace: WorkspaceId, change: &ContactChange) -> SqlResult<Owner> {
     let number: Option<&PhoneNumber> = given(&change.phone_number);
-    let user: Option<&UserId> = given(&change.user_id);
+    let user: Option<&Bsuid> = given(&change.user_id);
     let by_number = match number {
         Some(number) => resolve::by_any_spelling(connection, workspace, number.digits())?,
         None => None,
@@ -466,10 +466,10 @@ fn owner(connection: &Connection, workspace: WorkspaceId, change: &ContactChange
     })
 }
 
-fn given<T>(change: &Change<T>) -> Option<&T> {
+fn given<T>(change: &Patch<T>) -> Option<&T> {
     match change {
-        Change::Set(value) => Some(value),
-        Change::Keep | Change::Clear => None,
+        Patch::Set(value) => Some(value),
+        Patch::Keep | Patch::Clear => None,
     }
 }
 
@@ -536,7 +536,7 @@ pub(crate) fn join(
     let (username, resting_until, last_inbound_at): (Option<String>, Option<i64>, Option<i64>) = connection
         .prepare_cached(
             "delete from contacts where workspace_id = ?1 and id = ?2
-             returning username, resting_until, last_inbound_at",
+             returning username, marketing_limited_until, last_inbound_at",
         )?
         .query_row((workspace.as_bytes(), gone.as_bytes()), |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
@@ -561,9 +561,9 @@ pub(crate) fn join(
     connection
         .prepare_cached(
             "update contacts
-             set wa_id = ?3, user_id = ?4, name = ?5, tags = ?6, stage = ?7, email = ?8, custom_fields = ?9,
+             set wa_id = ?3, bsuid = ?4, name = ?5, tags = ?6, stage = ?7, email = ?8, custom_fields = ?9,
                  profile_name = coalesce(profile_name, ?10), username = coalesce(username, ?13),
-                 resting_until = nullif(max(coalesce(resting_until, 0), coalesce(?11, 0)), 0),
+                 marketing_limited_until = nullif(max(coalesce(marketing_limited_until, 0), coalesce(?11, 0)), 0),
                  last_inbound_at = nullif(max(coalesce(last_inbound_at, 0), coalesce(?12, 0)), 0)
              where workspace_id = ?1 and id = ?2",
         )?

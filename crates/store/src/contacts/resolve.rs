@@ -3,7 +3,7 @@
 use domain::contacts::phone::PhoneNumber;
 use domain::id::{AccountId, ContactId, WorkspaceId};
 use domain::messages::window::Window;
-use domain::webhooks_in::update::Person;
+use domain::webhooks_in::update::WhatsAppUser;
 use engine::ports::Recipient;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
@@ -24,17 +24,17 @@ pub(crate) struct Acquaintance {
 }
 
 const BY_NUMBER: &str = "
-    select c.id, c.opted_out_at is not null, c.resting_until, w.last_inbound_at, w.refused_at
+    select c.id, c.opted_out_at is not null, c.marketing_limited_until, w.last_inbound_at, w.refused_at
     from contact_numbers n
     join contacts c on c.id = n.contact_id
-    left join windows w on w.workspace_id = n.workspace_id and w.account_id = ?3 and w.contact_id = c.id
+    left join service_windows w on w.workspace_id = n.workspace_id and w.account_id = ?3 and w.contact_id = c.id
     where n.workspace_id = ?1 and n.wa_id = ?2";
 
 const BY_USER: &str = "
-    select c.id, c.opted_out_at is not null, c.resting_until, w.last_inbound_at, w.refused_at
+    select c.id, c.opted_out_at is not null, c.marketing_limited_until, w.last_inbound_at, w.refused_at
     from contacts c
-    left join windows w on w.workspace_id = c.workspace_id and w.account_id = ?3 and w.contact_id = c.id
-    where c.workspace_id = ?1 and c.user_id = ?2";
+    left join service_windows w on w.workspace_id = c.workspace_id and w.account_id = ?3 and w.contact_id = c.id
+    where c.workspace_id = ?1 and c.bsuid = ?2";
 
 /// Looks a recipient up: a number also under the other spellings that WhatsApp treats as the same person.
 pub(crate) fn find(
@@ -76,13 +76,13 @@ pub(crate) fn meet(
     connection: &Connection,
     (workspace, account): (WorkspaceId, AccountId),
     contact: ContactId,
-    person: &Person,
+    person: &WhatsAppUser,
     now: Timestamp,
 ) -> SqlResult<()> {
     connection
         .prepare_cached(
             "insert into contacts (
-                 id, workspace_id, wa_id, user_id, profile_name, username, created_at, updated_at)
+                 id, workspace_id, wa_id, bsuid, profile_name, username, created_at, updated_at)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)",
         )?
         .execute((
@@ -152,7 +152,7 @@ pub(crate) fn by_user(
     user_id: &str,
 ) -> SqlResult<Option<ContactId>> {
     let mut statement =
-        connection.prepare_cached("select id from contacts where workspace_id = ?1 and user_id = ?2")?;
+        connection.prepare_cached("select id from contacts where workspace_id = ?1 and bsuid = ?2")?;
     let found = statement.query_row((workspace.as_bytes(), user_id), |row| row.get(0)).optional()?;
     Ok(found.map(ContactId::from_bytes))
 }
@@ -161,7 +161,7 @@ pub(crate) fn by_user(
 pub(crate) fn known(
     connection: &Connection,
     workspace: WorkspaceId,
-    person: &Person,
+    person: &WhatsAppUser,
 ) -> SqlResult<Option<ContactId>> {
     let numbered = match &person.wa_id {
         Some(wa_id) => by_any_spelling(connection, workspace, wa_id)?,
@@ -178,7 +178,7 @@ pub(crate) fn recognise(
     connection: &Connection,
     (workspace, account): (WorkspaceId, AccountId),
     fresh: ContactId,
-    person: &Person,
+    person: &WhatsAppUser,
     now: Timestamp,
 ) -> SqlResult<ContactId> {
     let Some(contact) = known(connection, workspace, person)? else {
@@ -195,13 +195,13 @@ pub(crate) fn learn(
     connection: &Connection,
     (workspace, account): (WorkspaceId, AccountId),
     contact: ContactId,
-    person: &Person,
+    person: &WhatsAppUser,
     now: Timestamp,
 ) -> SqlResult<()> {
     // Read and compared here: most of the time there is nothing new, and nothing is written then.
     let known: Option<Identity> = connection
         .prepare_cached(
-            "select wa_id, user_id, profile_name, username, name is not null from contacts
+            "select wa_id, bsuid, profile_name, username, name is not null from contacts
              where workspace_id = ?1 and id = ?2",
         )?
         .query_row((workspace.as_bytes(), contact.as_bytes()), |row| {
@@ -241,7 +241,7 @@ pub(crate) fn learn(
         connection
             .prepare_cached(
                 "update contacts
-                 set wa_id = coalesce(wa_id, ?3), user_id = coalesce(?4, user_id),
+                 set wa_id = coalesce(wa_id, ?3), bsuid = coalesce(?4, bsuid),
                      profile_name = coalesce(?5, profile_name), username = coalesce(?6, username), updated_at = ?7
                  where workspace_id = ?1 and id = ?2",
             )?
@@ -286,21 +286,21 @@ pub(crate) fn merge(
         "update messages set contact_id = ?2 where workspace_id = ?1 and contact_id = ?3",
         "update contact_numbers set contact_id = ?2 where workspace_id = ?1 and contact_id = ?3",
         // The later of two times; a time that is not known loses.
-        "insert into windows (workspace_id, account_id, contact_id, last_inbound_at, refused_at)
+        "insert into service_windows (workspace_id, account_id, contact_id, last_inbound_at, refused_at)
          select workspace_id, account_id, ?2, last_inbound_at, refused_at
-         from windows where workspace_id = ?1 and contact_id = ?3
+         from service_windows where workspace_id = ?1 and contact_id = ?3
          on conflict (workspace_id, account_id, contact_id) do update set
              last_inbound_at = nullif(max(coalesce(last_inbound_at, 0), coalesce(excluded.last_inbound_at, 0)), 0),
              refused_at = nullif(max(coalesce(refused_at, 0), coalesce(excluded.refused_at, 0)), 0)",
-        "delete from windows where workspace_id = ?1 and contact_id = ?3",
+        "delete from service_windows where workspace_id = ?1 and contact_id = ?3",
         // Whoever was reached is counted; a reservation stays one only where there is nothing more.
-        "insert into reached (workspace_id, waba_id, contact_id, reached_at, reserved_by)
-         select workspace_id, waba_id, ?2, reached_at, reserved_by
-         from reached where workspace_id = ?1 and contact_id = ?3
+        "insert into messaging_limit_recipients (workspace_id, waba_id, contact_id, counted_at, reserved_by)
+         select workspace_id, waba_id, ?2, counted_at, reserved_by
+         from messaging_limit_recipients where workspace_id = ?1 and contact_id = ?3
          on conflict (workspace_id, waba_id, contact_id) do update set
-             reached_at = max(reached_at, excluded.reached_at),
+             counted_at = max(counted_at, excluded.counted_at),
              reserved_by = case when excluded.reserved_by is not null then reserved_by end",
-        "delete from reached where workspace_id = ?1 and contact_id = ?3",
+        "delete from messaging_limit_recipients where workspace_id = ?1 and contact_id = ?3",
     ] {
         connection.prepare_cached(sql)?.execute(keys)?;
     }
@@ -319,7 +319,7 @@ pub(crate) fn open_window(
     let heard = Window::default().heard(at, now).last_inbound_at.map(micros);
     connection
         .prepare_cached(
-            "insert into windows (workspace_id, account_id, contact_id, last_inbound_at) values (?1, ?2, ?3, ?4)
+            "insert into service_windows (workspace_id, account_id, contact_id, last_inbound_at) values (?1, ?2, ?3, ?4)
              on conflict (workspace_id, account_id, contact_id) do update
              set last_inbound_at = max(coalesce(last_inbound_at, 0), excluded.last_inbound_at),
                  refused_at = case when refused_at > excluded.last_inbound_at then refused_at end",
@@ -346,7 +346,7 @@ pub(crate) fn close_window(
     let refused = Window::default().refused(at).refused_at.map(micros);
     connection
         .prepare_cached(
-            "insert into windows (workspace_id, account_id, contact_id, refused_at) values (?1, ?2, ?3, ?4)
+            "insert into service_windows (workspace_id, account_id, contact_id, refused_at) values (?1, ?2, ?3, ?4)
              on conflict (workspace_id, account_id, contact_id) do update
              set refused_at = max(coalesce(refused_at, 0), excluded.refused_at)",
         )?

@@ -1,14 +1,14 @@
 //! What is told of messages, people, templates and accounts: the rows behind an event, read and put into its data.
 
 use domain::events::{
-    AccountChange, AccountData, Context, ErrorData, EventKind, IncomingData, MessagingLimit, OutboundData,
-    PersonData,
+    AccountChange, AccountData, ContactData, ContextData, ErrorData, EventKind, IncomingData,
+    MessagingLimitData, OutboundData,
 };
 use domain::id::{AccountId, ContactId, MediaId, MessageId, WorkspaceId};
 use domain::json::{Object, Value};
-use domain::messages::message::{Pricing, Status};
+use domain::messages::message::{MessageStatus, Pricing};
 use domain::meta_error::MetaError;
-use domain::webhooks_in::update::Inbound;
+use domain::webhooks_in::update::InboundMessage;
 use engine::metrics::Step as Counted;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
@@ -21,7 +21,7 @@ use crate::row::Cells;
 
 /// A step of a message that is told.
 pub(crate) struct Step<'a> {
-    pub(crate) reported: Status,
+    pub(crate) reported: MessageStatus,
     /// When it happened.
     pub(crate) at: Timestamp,
     pub(crate) wamid: Option<&'a str>,
@@ -34,7 +34,7 @@ pub(crate) struct Step<'a> {
 
 impl Step<'_> {
     /// Something that we did ourselves.
-    pub(crate) fn ours(reported: Status, now: Timestamp) -> Self {
+    pub(crate) fn ours(reported: MessageStatus, now: Timestamp) -> Self {
         Self { reported, at: now, wamid: None, error: None, failure_code: None, pricing: None, now }
     }
 }
@@ -69,10 +69,10 @@ pub(crate) fn incoming(
     connection: &Connection,
     (workspace, account): (WorkspaceId, AccountId),
     contact: ContactId,
-    (id, media, message): (MessageId, Option<MediaId>, &Inbound),
+    (id, media, message): (MessageId, Option<MediaId>, &InboundMessage),
     now: Timestamp,
 ) -> SqlResult<()> {
-    counters::note(Counted::new(account, Status::Received, None, None));
+    counters::note(Counted::new(account, MessageStatus::Received, None, None));
     let name: Option<String> = connection
         .prepare_cached(
             "select coalesce(name, profile_name) from contacts where workspace_id = ?1 and id = ?2",
@@ -89,7 +89,7 @@ pub(crate) fn incoming(
         text: message.text.as_deref(),
         whatsapp_account_id: account,
         at: message.at,
-        context: Context::of(message.context_wamid.as_deref(), &message.beside),
+        context: ContextData::of(message.context_wamid.as_deref(), &message.beside),
         object: message.object.as_ref(),
         media_id: media,
         beside: &message.beside,
@@ -108,7 +108,7 @@ pub(crate) fn person(
     now: Timestamp,
 ) -> SqlResult<()> {
     let mut statement = connection.prepare_cached(
-        "select wa_id, user_id, coalesce(name, profile_name), tags, stage, email, custom_fields, opted_out_reason
+        "select wa_id, bsuid, coalesce(name, profile_name), tags, stage, email, custom_fields, opted_out_reason
          from contacts where workspace_id = ?1 and id = ?2",
     )?;
     let mut rows = statement.query((workspace.as_bytes(), contact.as_bytes()))?;
@@ -122,7 +122,7 @@ pub(crate) fn person(
     let email: Option<String> = cells.get()?;
     let custom_fields: Object = cells.json()?;
     let opted_out_reason: Option<String> = cells.get()?;
-    let data = PersonData {
+    let data = ContactData {
         id: contact,
         phone_number: phone_number.as_deref(),
         user_id: user_id.as_deref(),
@@ -187,7 +187,7 @@ pub(crate) fn waba_news(
         status: status.as_deref(),
         status_reason: status_reason.as_deref(),
         quality_rating: None,
-        messaging_limit: tier.map(|tier| MessagingLimit { tier: Some(tier), used_24h: None }),
+        messaging_limit: tier.map(|tier| MessagingLimitData { tier: Some(tier), used_24h: None }),
         field: Some(news.field),
         details: news.details,
     };
@@ -233,7 +233,7 @@ fn tell_account(
         status: Some(&status),
         status_reason: status_reason.as_deref(),
         quality_rating: quality_rating.as_deref(),
-        messaging_limit: Some(MessagingLimit { tier: tier.as_deref(), used_24h }),
+        messaging_limit: Some(MessagingLimitData { tier: tier.as_deref(), used_24h }),
         field,
         details,
     };

@@ -55,7 +55,7 @@ pub(crate) fn emit(
     let position = last(connection, about.workspace)? + 1;
     connection
         .prepare_cached(
-            "insert into events (workspace_id, seq, kind, account_id, waba_id, contact_id, webhook_id, at, data)
+            "insert into events (workspace_id, seq, kind, account_id, waba_id, contact_id, webhook_id, created_at, data)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?
         .execute(params![
@@ -78,8 +78,9 @@ pub(crate) fn last(connection: &Connection, workspace: WorkspaceId) -> SqlResult
 }
 
 fn last_row(connection: &Connection, workspace: WorkspaceId) -> SqlResult<Option<(i64, Timestamp)>> {
-    let mut statement = connection
-        .prepare_cached("select seq, at from events where workspace_id = ?1 order by seq desc limit 1")?;
+    let mut statement = connection.prepare_cached(
+        "select seq, created_at from events where workspace_id = ?1 order by seq desc limit 1",
+    )?;
     let mut rows = statement.query([workspace.as_bytes()])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let mut cells = Cells::new("events", row);
@@ -99,8 +100,9 @@ fn first(connection: &Connection, workspace: WorkspaceId) -> SqlResult<Option<i6
 pub(crate) fn first_since(connection: &Connection, workspace: WorkspaceId, at: Timestamp) -> SqlResult<i64> {
     let Some(first) = first(connection, workspace)? else { return Ok(1) };
     let (mut low, mut high) = (first, last(connection, workspace)? + 1);
-    let mut time = connection
-        .prepare_cached("select at from events where workspace_id = ?1 and seq >= ?2 order by seq limit 1")?;
+    let mut time = connection.prepare_cached(
+        "select created_at from events where workspace_id = ?1 and seq >= ?2 order by seq limit 1",
+    )?;
     while low < high {
         let middle = low + (high - low) / 2;
         let is_before =
@@ -130,7 +132,7 @@ fn place(connection: &Connection, workspace: WorkspaceId, id: EventId) -> SqlRes
         return Ok(None);
     }
     let mut statement =
-        connection.prepare_cached("select at from events where workspace_id = ?1 and seq = ?2")?;
+        connection.prepare_cached("select created_at from events where workspace_id = ?1 and seq = ?2")?;
     let mut rows = statement.query((workspace.as_bytes(), position))?;
     let Some(row) = rows.next()? else { return Ok(Some(position)) };
     let at = Cells::new("events", row).at()?;
@@ -161,7 +163,7 @@ pub(crate) fn page(
         }
     };
     let mut statement = connection.prepare_cached(
-        "select seq, kind, at, data, account_id, waba_id from events
+        "select seq, kind, created_at, data, account_id, waba_id from events
          where workspace_id = ?1 and seq > ?2 order by seq limit ?3",
     )?;
     let mut rows = statement.query((workspace.as_bytes(), after, LOOKED_AT))?;

@@ -16,7 +16,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::maintenance::integrity_check;
 use crate::row::micros;
-use crate::sqlite::{BUSY_TIMEOUT, keep_private};
+use crate::sqlite::migrate::MigrateError;
+use crate::sqlite::{BUSY_TIMEOUT, keep_private, migrate};
 
 /// Pages that are copied at once.
 const PAGES_PER_STEP: i32 = 1024;
@@ -49,6 +50,9 @@ pub enum CopyError {
         /// What SQLite found.
         finding: String,
     },
+    /// The schema of the database is not one of this program.
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
     /// A newer program has written it.
     #[error("{path} has version {found}, this program knows {known}: use a newer waypost", path = path.display())]
     Newer {
@@ -216,19 +220,20 @@ fn copy(source: &Path, target: &Path, mark: Mark) -> Result<Copied, CopyError> {
     // One file, without a log beside it.
     into.pragma_update(None, "journal_mode", "delete").map_err(&writing)?;
     check(&into, source)?;
+    migrate::check_first(&into)?;
     let version = integrity_check::version(&into).map_err(sql("reading", source))?;
-    let known = crate::sqlite::migrate::known();
+    let known = migrate::known();
     if version > known {
         return Err(CopyError::Newer { path: source.to_owned(), found: version, known });
     }
-    into.execute_batch("create table if not exists copies (made_at integer not null primary key) strict")
-        .map_err(&writing)?;
-    let n_marks = "insert into copies (made_at) select ?1 where ?2 or not exists (select 1 from copies)
-                   on conflict (made_at) do nothing";
+    let n_marks = "insert into backup_markers (created_at) select ?1 where ?2 or not exists (select 1 from backup_markers)
+                   on conflict (created_at) do nothing";
+    // An empty database has no tables, and no messages that could be sent twice.
     match mark {
+        _ if version == 0 => Ok(0),
         Mark::Made(at) => into.execute(n_marks, (micros(at), true)),
         Mark::Found(at) => into.execute(n_marks, (micros(at), false)),
-        Mark::None => into.execute("delete from copies", ()),
+        Mark::None => into.execute("delete from backup_markers", ()),
     }
     .map_err(&writing)?;
     into.close().map_err(|(_, error)| writing(error))?;

@@ -43,12 +43,26 @@ pub struct Inspection {
     pub n_unknown: Option<u32>,
 }
 
-/// Looks at a database.
+/// Error of [`inspect`].
+#[derive(Debug, thiserror::Error)]
+pub enum InspectError {
+    /// The file cannot be opened or read.
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    /// The schema of the database is not one of this program.
+    #[error(transparent)]
+    Migrate(#[from] migrate::MigrateError),
+}
+
+/// Inspects a database file without changing it.
 ///
 /// # Errors
-/// When it cannot be opened or read at all.
-pub fn inspect(path: &Path, sealer: Option<&Sealer>, now: Timestamp) -> rusqlite::Result<Inspection> {
+/// When the file cannot be opened or read, or a development version created it.
+pub fn inspect(path: &Path, sealer: Option<&Sealer>, now: Timestamp) -> Result<Inspection, InspectError> {
     let connection = open(path)?;
+    // A file that cannot be read as a database reports SQLite's own error.
+    migrate::applied(&connection)?;
+    migrate::check_first(&connection)?;
     let text = |sql: &str| connection.query_row(sql, (), |row| row.get::<_, String>(0));
     let number = |sql: &str| connection.query_row(sql, (), |row| row.get::<_, i64>(0));
     let version = version(&connection)?;
@@ -104,9 +118,9 @@ fn has_table(connection: &Connection, table: &str) -> rusqlite::Result<bool> {
 fn newest(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
     let newest: Option<i64> = connection.query_row(
         "select max(at) from (
-             select max(seen_at) as at from workers
+             select max(heartbeat_at) as at from workers
              union all select * from (select created_at from messages order by seq desc limit 1)
-             union all select * from (select received_at from posts order by seq desc limit 1))",
+             union all select * from (select received_at from webhook_payloads order by seq desc limit 1))",
         (),
         |row| row.get(0),
     )?;
@@ -117,7 +131,7 @@ fn newest(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
 pub(crate) fn living(connection: &Connection, now: Timestamp) -> rusqlite::Result<u32> {
     let since = now.saturating_sub(ENDED_AFTER).unwrap_or(Timestamp::MIN);
     connection
-        .query_row("select count(*) from workers where seen_at >= ?1", [micros(since)], |row| row.get(0))
+        .query_row("select count(*) from workers where heartbeat_at >= ?1", [micros(since)], |row| row.get(0))
 }
 
 /// Whether a process works with the database in this file. One that cannot be read is nobody's.
@@ -126,11 +140,11 @@ pub(crate) fn has_living_workers(path: &Path, now: Timestamp) -> bool {
 }
 
 fn copied_at(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
-    if !has_table(connection, "copies")? {
+    if !has_table(connection, "backup_markers")? {
         return Ok(None);
     }
     let at: Option<i64> = connection
-        .query_row("select made_at from copies order by made_at limit 1", (), |row| row.get(0))
+        .query_row("select created_at from backup_markers order by created_at limit 1", (), |row| row.get(0))
         .optional()?;
     Ok(at.and_then(|at| Timestamp::from_microsecond(at).ok()))
 }

@@ -3,7 +3,7 @@
 //! **Invariant:** a message that may have left since the copy was made does not leave again by itself (I2).
 
 use domain::id::{MessageId, WorkspaceId};
-use domain::messages::message::Status;
+use domain::messages::message::MessageStatus;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -13,10 +13,11 @@ use crate::row::{Cells, micros};
 
 /// When the copy was made, as long as its messages are not settled.
 pub(crate) fn made_at(connection: &Connection) -> SqlResult<Option<Timestamp>> {
-    let mut statement = connection.prepare_cached("select made_at from copies order by made_at limit 1")?;
+    let mut statement =
+        connection.prepare_cached("select created_at from backup_markers order by created_at limit 1")?;
     let mut rows = statement.query(())?;
     let Some(row) = rows.next()? else { return Ok(None) };
-    Ok(Some(Cells::new("copies", row).at()?))
+    Ok(Some(Cells::new("backup_markers", row).at()?))
 }
 
 /// Makes the next messages `unknown`; removes the mark once there are none.
@@ -27,10 +28,10 @@ pub(crate) fn hold(connection: &Connection, now: Timestamp, limit: u32) -> SqlRe
     let room = limit.saturating_sub(u32::try_from(found.len()).unwrap_or(u32::MAX));
     found.extend(due(connection, now, room)?);
     for (workspace, message) in &found {
-        finish::end_here(connection, *workspace, *message, (Status::Unknown, None), now)?;
+        finish::end_here(connection, *workspace, *message, (MessageStatus::Unknown, None), now)?;
     }
     if found.is_empty() {
-        connection.prepare_cached("delete from copies")?.execute(())?;
+        connection.prepare_cached("delete from backup_markers")?.execute(())?;
     }
     Ok(u32::try_from(found.len()).unwrap_or(u32::MAX))
 }
@@ -51,11 +52,11 @@ fn due(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<Found> 
     let mut statement = connection.prepare_cached(
         "select m.workspace_id, m.id from accounts a
          cross join messages m on m.account_id = a.id and m.status = 'queued' and m.worker_id is null
-           and m.due_at <= ?1 and m.waiting_for is null
+           and m.due_at <= ?1 and m.deferred_by is null
          union all
          select m.workspace_id, m.id from accounts a
          cross join messages m on m.account_id = a.id and m.status = 'queued' and m.worker_id is null
-           and m.due_at <= ?1 and m.waiting_for is not null
+           and m.due_at <= ?1 and m.deferred_by is not null
          limit ?2",
     )?;
     read(&mut statement.query(params![micros(now), limit])?)

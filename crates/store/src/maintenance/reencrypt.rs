@@ -23,9 +23,9 @@ pub(crate) const SEALED: [(&str, &str); 6] = [
     ("accounts", "access_token"),
     ("accounts", "app_secret"),
     ("accounts", "old_app_secret"),
-    ("webhooks", "headers"),
-    ("webhooks", "secret"),
-    ("webhooks", "old_secret"),
+    ("webhook_endpoints", "headers"),
+    ("webhook_endpoints", "secret"),
+    ("webhook_endpoints", "old_secret"),
 ];
 /// Rows that are looked at in one transaction.
 const STEP: u32 = 50;
@@ -100,7 +100,7 @@ fn unprepared(connection: &Connection, sealer: &Sealer, now: Timestamp) -> SqlRe
     let since =
         now.saturating_sub(crate::maintenance::integrity_check::ENDED_AFTER).unwrap_or(Timestamp::MIN);
     Ok(connection.query_row(
-        "select count(*) from workers where seen_at >= ?1 and (key_id is null or key_id <> ?2)",
+        "select count(*) from workers where heartbeat_at >= ?1 and secret_key_id <> ?2",
         (micros(since), sealer.key_id()),
         |row| row.get(0),
     )?)
@@ -194,18 +194,18 @@ mod tests {
     const OPEN: [&str; 14] = [
         "accounts.verify_token_digest",
         "api_keys.digest",
-        "deliveries.lane",
-        "idempotency_keys.body",
-        "idempotency_keys.digest",
-        "lanes.lane",
+        "deliveries.queue_key",
+        "idempotency_records.body",
+        "idempotency_records.digest",
+        "delivery_queues.queue_key",
         "media.sha256",
         "media_uploads.sha256",
-        "kept_parts.digest",
-        "posts.body",
-        "posts.digest",
-        "posts.signature",
-        "posts.signers",
-        "reached.reserved_by",
+        "webhook_changes.digest",
+        "webhook_payloads.body",
+        "webhook_payloads.digest",
+        "webhook_payloads.signature",
+        "webhook_payloads.signer_ids",
+        "messaging_limit_recipients.reserved_by",
     ];
 
     #[test]

@@ -8,7 +8,7 @@
 //! Lists are walked by position, which follows time: a walk ends at the first row that is too young.
 
 use domain::id::{MessageId, WorkspaceId};
-use domain::messages::message::Status;
+use domain::messages::message::MessageStatus;
 use engine::ports::{Overdue, SweepPlace, Swept};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -38,7 +38,7 @@ pub(crate) fn overdue(
     match what {
         Swept::Messages(workspace) => messages(connection, workspace, before, (after, limit)),
         Swept::Events(workspace) => {
-            let sql = "select seq, at from events where workspace_id = ?1 and seq > ?2 and seq <= ?4
+            let sql = "select seq, created_at from events where workspace_id = ?1 and seq > ?2 and seq <= ?4
                        order by seq limit ?3";
             let end = handed_out(connection, workspace)?;
             walk(connection, sql, params![workspace.as_bytes(), after, limit, end], limit, |cells| {
@@ -47,23 +47,23 @@ pub(crate) fn overdue(
         }
         Swept::Deliveries(workspace) => deliveries(connection, workspace, before, (after, limit)),
         Swept::Audit(workspace) => {
-            let sql = "select seq, at from audit where workspace_id = ?1 and seq > ?2
-                       and seq < (select max(seq) from audit) order by seq limit ?3";
+            let sql = "select seq, created_at from audit_entries where workspace_id = ?1 and seq > ?2
+                       and seq < (select max(seq) from audit_entries) order by seq limit ?3";
             walk(connection, sql, params![workspace.as_bytes(), after, limit], limit, |cells| {
                 by_age(cells.get()?, cells.at()?, before)
             })
         }
         Swept::EarlyReports => {
             // Those of one post were heard at one time: they go together.
-            let sql = "select distinct heard_at, heard_at from early_reports where heard_at > ?1
-                       order by heard_at limit ?2";
+            let sql = "select distinct received_at, received_at from pending_statuses where received_at > ?1
+                       order by received_at limit ?2";
             walk(connection, sql, params![after, limit], limit, |cells| {
                 by_age(cells.get()?, cells.at()?, before)
             })
         }
         Swept::KeptParts => {
-            let sql = "select seq, received_at from kept_parts where seq > ?1
-                       and seq < (select max(seq) from kept_parts) order by seq limit ?2";
+            let sql = "select seq, received_at from webhook_changes where seq > ?1
+                       and seq < (select max(seq) from webhook_changes) order by seq limit ?2";
             walk(connection, sql, params![after, limit], limit, |cells| {
                 by_age(cells.get()?, cells.at()?, before)
             })
@@ -103,17 +103,17 @@ fn by_age(position: i64, at: Timestamp, before: Timestamp) -> SqlResult<Seen> {
 }
 
 /// Whether nothing more happens to a message by our own doing.
-fn is_at_its_end(status: Status) -> bool {
+fn is_at_its_end(status: MessageStatus) -> bool {
     match status {
-        Status::Queued | Status::Sending | Status::Unknown => false,
-        Status::Sent
-        | Status::Failed
-        | Status::Delivered
-        | Status::Read
-        | Status::Played
-        | Status::Expired
-        | Status::Canceled
-        | Status::Received => true,
+        MessageStatus::Queued | MessageStatus::Sending | MessageStatus::Unknown => false,
+        MessageStatus::Sent
+        | MessageStatus::Failed
+        | MessageStatus::Delivered
+        | MessageStatus::Read
+        | MessageStatus::Played
+        | MessageStatus::Expired
+        | MessageStatus::Canceled
+        | MessageStatus::Received => true,
     }
 }
 
@@ -145,7 +145,7 @@ fn deliveries(
     (after, limit): (i64, u32),
 ) -> SqlResult<Overdue> {
     let sql =
-        "select seq, created_at, coalesce(at, created_at), status in ('succeeded', 'dead') from deliveries
+        "select seq, created_at, coalesce(last_attempt_at, created_at), status in ('succeeded', 'dead') from deliveries
                where workspace_id = ?1 and seq > ?2
                  and seq < (select seq from deliveries where workspace_id = ?1 order by seq desc limit 1)
                order by seq limit ?3";
@@ -162,15 +162,15 @@ fn deliveries(
 }
 
 /// Whether nothing points into a post, to be put behind its `seq`.
-const IS_POINTLESS: &str = "not exists (select 1 from messages where post_seq = posts.seq)
-    and not exists (select 1 from timeline where post_seq = posts.seq)
-    and not exists (select 1 from early_reports where post_seq = posts.seq)
-    and not exists (select 1 from kept_parts where post_seq = posts.seq)";
+const IS_POINTLESS: &str = "not exists (select 1 from messages where payload_seq = webhook_payloads.seq)
+    and not exists (select 1 from message_timeline where payload_seq = webhook_payloads.seq)
+    and not exists (select 1 from pending_statuses where payload_seq = webhook_payloads.seq)
+    and not exists (select 1 from webhook_changes where payload_seq = webhook_payloads.seq)";
 
 fn posts(connection: &Connection, before: Timestamp, (after, limit): (i64, u32)) -> SqlResult<Overdue> {
     let sql = format!(
-        "select seq, received_at, {IS_POINTLESS} from posts
-         where seq > ?1 and seq < (select max(seq) from posts) order by seq limit ?2"
+        "select seq, received_at, {IS_POINTLESS} from webhook_payloads
+         where seq > ?1 and seq < (select max(seq) from webhook_payloads) order by seq limit ?2"
     );
     walk(connection, &sql, params![after, limit], limit, |cells| {
         let (position, received_at) = (cells.get()?, cells.at()?);
@@ -187,8 +187,8 @@ fn posts(connection: &Connection, before: Timestamp, (after, limit): (i64, u32))
 fn handed_out(connection: &Connection, workspace: WorkspaceId) -> SqlResult<i64> {
     let mut statement = connection.prepare_cached(
         "select coalesce((select seq from events where workspace_id = ?1 order by seq desc limit 1), 0) - 1,
-                (select min(after_seq) from webhooks where workspace_id = ?1 and removed_at is null),
-                coalesce((select seq from event_cursors where workspace_id = ?1), 0),
+                (select min(after_seq) from webhook_endpoints where workspace_id = ?1 and removed_at is null),
+                coalesce((select seq from fan_out_cursors where workspace_id = ?1), 0),
                 (select min(next_seq) - 1 from replays where workspace_id = ?1),
                 (select min(event_seq) - 1 from deliveries
                  where workspace_id = ?1 and is_redelivery = 1 and status in ('pending', 'failed'))",
@@ -220,7 +220,7 @@ pub(crate) fn discard(
                 let end = handed_out(connection, workspace)?;
                 connection
                     .prepare_cached(
-                        "delete from events where workspace_id = ?1 and seq = ?2 and seq <= ?3 and at < ?4",
+                        "delete from events where workspace_id = ?1 and seq = ?2 and seq <= ?3 and created_at < ?4",
                     )?
                     .execute((workspace.as_bytes(), row, end, at))?
             }
@@ -228,21 +228,23 @@ pub(crate) fn discard(
                 .prepare_cached(
                     "delete from deliveries
                      where workspace_id = ?1 and seq = ?2 and status in ('succeeded', 'dead')
-                       and coalesce(at, created_at) < ?3",
+                       and coalesce(last_attempt_at, created_at) < ?3",
                 )?
                 .execute((workspace.as_bytes(), row, at))?,
             Swept::Audit(workspace) => connection
-                .prepare_cached("delete from audit where workspace_id = ?1 and seq = ?2 and at < ?3")?
+                .prepare_cached(
+                    "delete from audit_entries where workspace_id = ?1 and seq = ?2 and created_at < ?3",
+                )?
                 .execute((workspace.as_bytes(), row, at))?,
             Swept::EarlyReports => connection
-                .prepare_cached("delete from early_reports where heard_at = ?1 and heard_at < ?2")?
+                .prepare_cached("delete from pending_statuses where received_at = ?1 and received_at < ?2")?
                 .execute((row, at))?,
             Swept::KeptParts => connection
-                .prepare_cached("delete from kept_parts where seq = ?1 and received_at < ?2")?
+                .prepare_cached("delete from webhook_changes where seq = ?1 and received_at < ?2")?
                 .execute((row, at))?,
             Swept::Posts => connection
                 .prepare_cached(&format!(
-                    "delete from posts where seq = ?1 and received_at < ?2 and {IS_POINTLESS}"
+                    "delete from webhook_payloads where seq = ?1 and received_at < ?2 and {IS_POINTLESS}"
                 ))?
                 .execute((row, at))?,
         };
@@ -269,7 +271,7 @@ fn discard_message(
     let message = MessageId::from_bytes(id);
     let mut wamids: Vec<String> = {
         let mut statement = connection.prepare_cached(
-            "select distinct wamid from timeline
+            "select distinct wamid from message_timeline
              where workspace_id = ?1 and message_id = ?2 and wamid is not null",
         )?;
         let rows = statement.query_map((workspace.as_bytes(), message.as_bytes()), |row| row.get(0))?;
@@ -282,7 +284,7 @@ fn discard_message(
             .execute((workspace.as_bytes(), wamid, message.as_bytes()))?;
     }
     connection
-        .prepare_cached("delete from timeline where workspace_id = ?1 and message_id = ?2")?
+        .prepare_cached("delete from message_timeline where workspace_id = ?1 and message_id = ?2")?
         .execute((workspace.as_bytes(), message.as_bytes()))?;
     // What it brought: nothing shows it any more, and nothing would say whose it was.
     records::erase(connection, workspace, message)?;

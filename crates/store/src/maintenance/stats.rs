@@ -15,12 +15,12 @@ const UNKNOWN: &str =
     "select account_id, count(*) from messages where status = 'unknown' group by account_id";
 /// The bound and the plus lead to the index of those that wait.
 const DELIVERIES: &str = "select workspace_id, count(*) from deliveries
-    where status in ('pending', 'failed') and ends_at > 0
+    where status in ('pending', 'failed') and expires_at > 0
     group by +workspace_id";
 const HELD_BACK: &str = "select count(*) from messages
-    where account_id = ?1 and status = 'queued' and waiting_for is not null";
+    where account_id = ?1 and status = 'queued' and deferred_by is not null";
 const DUE: &str = "select due_at from messages
-    where account_id = ?1 and status = 'queued' and worker_id is null and waiting_for is null and due_at <= ?2
+    where account_id = ?1 and status = 'queued' and worker_id is null and deferred_by is null and due_at <= ?2
     order by due_at limit 1";
 
 pub(crate) fn read(connection: &Connection, path: &Path, now: Timestamp) -> SqlResult<Figures> {
@@ -44,10 +44,10 @@ pub(crate) fn read(connection: &Connection, path: &Path, now: Timestamp) -> SqlR
         figures.unknown.insert(cells.id()?, cells.get()?);
     }
     let mut statement =
-        connection.prepare_cached("select workspace_id, waba_id, n_people from reach_counts")?;
+        connection.prepare_cached("select workspace_id, waba_id, n_recipients from messaging_limit_usage")?;
     let mut rows = statement.query(())?;
     while let Some(row) = rows.next()? {
-        let mut cells = Cells::new("reach_counts", row);
+        let mut cells = Cells::new("messaging_limit_usage", row);
         figures.reached.insert((cells.id()?, cells.get()?), cells.get()?);
     }
     let mut statement = connection.prepare_cached(DELIVERIES)?;
@@ -87,9 +87,9 @@ mod tests {
         crate::sqlite::migrate::run(&mut connection, Timestamp::UNIX_EPOCH).unwrap();
         for (sql, index) in [
             (UNKNOWN, "messages_unknown"),
-            (DELIVERIES, "deliveries_ending"),
-            (HELD_BACK, "messages_held_back"),
-            (DUE, "messages_waiting"),
+            (DELIVERIES, "deliveries_expiring"),
+            (HELD_BACK, "messages_deferred"),
+            (DUE, "messages_due"),
         ] {
             let mut statement = connection.prepare(&format!("explain query plan {sql}")).unwrap();
             let parameters = rusqlite::params_from_iter(vec![0; statement.parameter_count()]);

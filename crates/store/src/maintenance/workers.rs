@@ -1,7 +1,7 @@
 //! The processes at work, and what dead ones left behind.
 
 use domain::id::{MessageId, WorkerId, WorkspaceId};
-use domain::messages::message::Status;
+use domain::messages::message::MessageStatus;
 use engine::ports::Departure;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
@@ -19,8 +19,8 @@ pub(crate) fn heartbeat(
 ) -> SqlResult<()> {
     connection
         .prepare_cached(
-            "insert into workers (id, started_at, seen_at, key_id) values (?1, ?2, ?2, ?3)
-             on conflict (id) do update set seen_at = excluded.seen_at",
+            "insert into workers (id, started_at, heartbeat_at, secret_key_id) values (?1, ?2, ?2, ?3)
+             on conflict (id) do update set heartbeat_at = excluded.heartbeat_at",
         )?
         .execute((worker.as_bytes(), micros(now), key_id))?;
     Ok(())
@@ -43,11 +43,11 @@ pub(crate) fn recover(
         let mut statement = connection.prepare_cached(
             "select m.workspace_id, m.id, m.status, m.mode = 'queue'
              from messages m left join workers w on w.id = m.worker_id
-             where m.worker_id is not null and (w.seen_at is null or w.seen_at < ?1)
+             where m.worker_id is not null and (w.heartbeat_at is null or w.heartbeat_at < ?1)
              limit ?2",
         )?;
         let mut rows = statement.query((micros(silent_since), limit))?;
-        let mut left: Vec<(WorkspaceId, MessageId, Status, bool)> = Vec::new();
+        let mut left: Vec<(WorkspaceId, MessageId, MessageStatus, bool)> = Vec::new();
         while let Some(row) = rows.next()? {
             let mut cells = Cells::new("messages", row);
             left.push((cells.id()?, cells.id()?, cells.word()?, cells.flag()?));
@@ -63,7 +63,7 @@ pub(crate) fn recover(
     connection
         .prepare_cached(
             "delete from workers
-             where seen_at < ?1 and not exists (select 1 from messages where worker_id = workers.id)",
+             where heartbeat_at < ?1 and not exists (select 1 from messages where worker_id = workers.id)",
         )?
         .execute(params![micros(silent_since)])?;
     Ok(n_settled)
@@ -76,7 +76,7 @@ const LOOKED_AT: u32 = 25_000;
 pub(crate) fn departures(connection: &Connection, since: Timestamp) -> SqlResult<Vec<Departure>> {
     let mut statement = connection.prepare_cached(
         "select account_id, recipient, at from (
-             select account_id, direction, n_attempts, coalesce(wa_id, user_id) as recipient,
+             select account_id, direction, n_attempts, coalesce(wa_id, bsuid) as recipient,
                     case mode when 'queue' then updated_at else created_at end as at
              from messages order by seq desc limit ?2)
          where direction = 'outbound' and n_attempts > 0 and recipient is not null and at >= ?1",

@@ -4,7 +4,7 @@
 
 use domain::id::{AccountId, MediaId, MessageId, WorkspaceId};
 use domain::media::announced;
-use domain::webhooks_in::update::Inbound;
+use domain::webhooks_in::update::InboundMessage;
 use engine::ports::{
     BlobKey, ClaimToken, ClaimedMedia, FetchEnd, Kept, MediaClaimRequest, MediaOrigin, MediaState, NewMedia,
     Settled, StoredMedia, UploadKey, WholeMedia,
@@ -55,7 +55,7 @@ pub(crate) fn announce(
     connection: &Connection,
     (workspace, account): (WorkspaceId, AccountId),
     (id, message_id): (MediaId, MessageId),
-    message: &Inbound,
+    message: &InboundMessage,
     now: Timestamp,
 ) -> SqlResult<bool> {
     let Some(file) = announced(message) else { return Ok(false) };
@@ -91,10 +91,10 @@ pub(crate) fn announce(
 pub(crate) fn claim(connection: &Connection, request: &MediaClaimRequest) -> SqlResult<Vec<ClaimedMedia>> {
     connection
         .prepare_cached(
-            "update media set worker_id = null, claim_token = null, claimed_until = null
+            "update media set worker_id = null, lease_token = null, lease_expires_at = null
              where worker_id is not null and (
-                 claimed_until <= ?1
-                 or not exists (select 1 from workers w where w.id = media.worker_id and w.seen_at >= ?2))",
+                 lease_expires_at <= ?1
+                 or not exists (select 1 from workers w where w.id = media.worker_id and w.heartbeat_at >= ?2))",
         )?
         .execute((micros(request.now), micros(request.silent_since)))?;
     let due = {
@@ -135,7 +135,7 @@ pub(crate) fn claim(connection: &Connection, request: &MediaClaimRequest) -> Sql
     for (media, token) in due.into_iter().zip(&request.tokens) {
         connection
             .prepare_cached(
-                "update media set worker_id = ?3, claim_token = ?4, claimed_until = ?5
+                "update media set worker_id = ?3, lease_token = ?4, lease_expires_at = ?5
                  where workspace_id = ?1 and id = ?2",
             )?
             .execute(params![
@@ -162,8 +162,8 @@ pub(crate) fn settle(
             .prepare_cached(
                 "update media
                  set state = 'ready', sha256 = ?4, size = ?5, mime_type = ?6, expires_at = ?7, reason = null,
-                     due_at = null, worker_id = null, claim_token = null, claimed_until = null
-                 where workspace_id = ?1 and id = ?2 and claim_token = ?3 and state = 'pending'",
+                     due_at = null, worker_id = null, lease_token = null, lease_expires_at = null
+                 where workspace_id = ?1 and id = ?2 and lease_token = ?3 and state = 'pending'",
             )?
             .execute(params![
                 keys.0,
@@ -178,16 +178,16 @@ pub(crate) fn settle(
             .prepare_cached(
                 "update media
                  set due_at = ?4, reason = ?5, n_failures = n_failures + 1,
-                     worker_id = null, claim_token = null, claimed_until = null
-                 where workspace_id = ?1 and id = ?2 and claim_token = ?3 and state = 'pending'",
+                     worker_id = null, lease_token = null, lease_expires_at = null
+                 where workspace_id = ?1 and id = ?2 and lease_token = ?3 and state = 'pending'",
             )?
             .execute(params![keys.0, keys.1, keys.2, micros(*due_at), reason])?,
         FetchEnd::Failed { reason } => connection
             .prepare_cached(
                 "update media
                  set state = 'failed', reason = ?4, n_failures = n_failures + 1, due_at = null,
-                     worker_id = null, claim_token = null, claimed_until = null
-                 where workspace_id = ?1 and id = ?2 and claim_token = ?3 and state = 'pending'",
+                     worker_id = null, lease_token = null, lease_expires_at = null
+                 where workspace_id = ?1 and id = ?2 and lease_token = ?3 and state = 'pending'",
             )?
             .execute(params![keys.0, keys.1, keys.2, reason])?,
     };
@@ -300,7 +300,7 @@ pub(crate) fn hold(connection: &Connection, key: BlobKey, until: Timestamp) -> S
 pub(crate) fn upload(connection: &Connection, key: &UploadKey, now: Timestamp) -> SqlResult<Option<String>> {
     let mut statement = connection.prepare_cached(
         "select meta_id from media_uploads
-         where workspace_id = ?1 and account_id = ?2 and sha256 = ?3 and mime_type = ?4 and ends_at > ?5",
+         where workspace_id = ?1 and account_id = ?2 and sha256 = ?3 and mime_type = ?4 and expires_at > ?5",
     )?;
     let keys =
         params![key.workspace.as_bytes(), key.account.as_bytes(), key.sha256, key.mime_type, micros(now)];
@@ -315,10 +315,10 @@ pub(crate) fn uploaded(
 ) -> SqlResult<()> {
     connection
         .prepare_cached(
-            "insert into media_uploads (workspace_id, account_id, sha256, mime_type, meta_id, uploaded_at, ends_at)
+            "insert into media_uploads (workspace_id, account_id, sha256, mime_type, meta_id, uploaded_at, expires_at)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
              on conflict (workspace_id, account_id, sha256, mime_type)
-             do update set meta_id = excluded.meta_id, uploaded_at = excluded.uploaded_at, ends_at = excluded.ends_at",
+             do update set meta_id = excluded.meta_id, uploaded_at = excluded.uploaded_at, expires_at = excluded.expires_at",
         )?
         .execute(params![
             key.workspace.as_bytes(),
@@ -359,12 +359,12 @@ pub(crate) fn gone(connection: &Connection, now: Timestamp, limit: u32) -> SqlRe
         .prepare_cached(
             "delete from media_uploads
              where (workspace_id, account_id, sha256, mime_type) in (
-                 select workspace_id, account_id, sha256, mime_type from media_uploads where ends_at <= ?1 limit ?2)",
+                 select workspace_id, account_id, sha256, mime_type from media_uploads where expires_at <= ?1 limit ?2)",
         )?
         .execute((micros(now), limit))?;
     let mut statement = connection.prepare_cached(
         "select workspace_id, id from media
-             where state = 'gone' and (worker_id is null or claimed_until <= ?2) order by seq limit ?1",
+             where state = 'gone' and (worker_id is null or lease_expires_at <= ?2) order by seq limit ?1",
     )?;
     let mut rows = statement.query((limit, micros(now)))?;
     let mut keys = Vec::new();
@@ -386,7 +386,7 @@ pub(crate) fn forget(connection: &Connection, key: BlobKey) -> SqlResult<()> {
     connection
         .prepare_cached(
             "update media
-             set state = 'failed', reason = ?3, worker_id = null, claim_token = null, claimed_until = null
+             set state = 'failed', reason = ?3, worker_id = null, lease_token = null, lease_expires_at = null
              where workspace_id = ?1 and id = ?2 and state = 'gone'",
         )?
         .execute((keys.0, keys.1, OVER))?;

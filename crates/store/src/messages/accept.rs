@@ -1,9 +1,9 @@
 //! Acceptance: the caller's key, window and wishes checked and the message written, in one transaction.
 
 use domain::id::{AccountId, KeyId, WorkspaceId};
-use domain::messages::message::{Direction, Status};
+use domain::messages::message::{Direction, MessageStatus};
 use domain::messages::window::Window;
-use domain::webhooks_in::update::Person;
+use domain::webhooks_in::update::WhatsAppUser;
 use engine::ports::{Admission, Known, NewMessage, Plan, Recipient, SentAs};
 use rusqlite::{Connection, params};
 
@@ -72,19 +72,19 @@ fn insert(
     let contact = match known {
         Some(known) => known,
         None => {
-            let person = Person {
+            let person = WhatsAppUser {
                 wa_id: wa_id.map(str::to_owned),
                 user_id: user_id.map(str::to_owned),
-                ..Person::default()
+                ..WhatsAppUser::default()
             };
             resolve::meet(connection, (new.workspace, new.account), new.contact, &person, new.now)?;
             new.contact
         }
     };
     let (status, mode, n_attempts) = match new.plan {
-        Plan::Now => (Status::Sending, "sync", 1),
-        Plan::Wait => (Status::Queued, "sync", 0),
-        Plan::Queue { .. } => (Status::Queued, "queue", 0),
+        Plan::Now => (MessageStatus::Sending, "sync", 1),
+        Plan::Wait => (MessageStatus::Queued, "sync", 0),
+        Plan::Queue { .. } => (MessageStatus::Queued, "queue", 0),
     };
     let (due_at, order_at) = match new.plan {
         Plan::Now | Plan::Wait => (None, None),
@@ -102,9 +102,9 @@ fn insert(
     connection
         .prepare_cached(
             "insert into messages (
-                 id, workspace_id, account_id, contact_id, key_id, direction, kind, status, wa_id, user_id,
-                 client_reference, context_wamid, identity_key_hash, content, n_attempts, worker_id, claim_token,
-                 created_at, updated_at, mode, order_at, due_at, expires_at, on_unknown, fallback, sent_as,
+                 id, workspace_id, account_id, contact_id, key_id, direction, kind, status, wa_id, bsuid,
+                 client_reference, context_wamid, identity_key_hash, content, n_attempts, worker_id, lease_token,
+                 created_at, updated_at, mode, queue_order_at, due_at, expires_at, on_unknown, fallback, sent_as,
                  needs_window, is_marketing, is_fallback_marketing)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?18, ?19, ?20,
                      ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)",
@@ -140,8 +140,8 @@ fn insert(
             has_marketing_fallback && !swaps,
         ])?;
     if !is_held && let Some(message) = finish::current(connection, new.workspace, new.id)? {
-        queue_depth::moved(connection, new.account, true, (None, Status::Queued))?;
-        event_payloads::step(connection, &message, &Step::ours(Status::Queued, new.now))?;
+        queue_depth::moved(connection, new.account, true, (None, MessageStatus::Queued))?;
+        event_payloads::step(connection, &message, &Step::ours(MessageStatus::Queued, new.now))?;
     }
     Ok(())
 }

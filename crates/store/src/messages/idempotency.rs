@@ -16,12 +16,12 @@ pub(crate) fn find(
     now: Timestamp,
 ) -> SqlResult<Option<KeptKey>> {
     let mut statement = connection.prepare_cached(
-        "select digest, message_id, status, body from idempotency_keys
+        "select digest, message_id, status, body from idempotency_records
          where workspace_id = ?1 and owner_id = ?2 and key = ?3 and expires_at > ?4",
     )?;
     let mut rows = statement.query((workspace.as_bytes(), owner.as_bytes(), key, micros(now)))?;
     let Some(row) = rows.next()? else { return Ok(None) };
-    let mut cells = Cells::new("idempotency_keys", row);
+    let mut cells = Cells::new("idempotency_records", row);
     let digest = cells.get()?;
     let message = cells.id()?;
     let status: Option<u16> = cells.get()?;
@@ -40,7 +40,7 @@ pub(crate) fn keep(
 ) -> SqlResult<()> {
     connection
         .prepare_cached(
-            "insert or replace into idempotency_keys (
+            "insert or replace into idempotency_records (
                  workspace_id, owner_id, key, digest, message_id, status, body, created_at, expires_at)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?
@@ -68,13 +68,13 @@ pub(crate) fn finish(
     match answer {
         Some(answer) => connection
             .prepare_cached(
-                "update idempotency_keys set status = ?3, body = ?4
+                "update idempotency_records set status = ?3, body = ?4
                  where workspace_id = ?1 and message_id = ?2 and status is null",
             )?
             .execute((workspace.as_bytes(), message.as_bytes(), answer.status, &*answer.body))?,
         None => connection
             .prepare_cached(
-                "delete from idempotency_keys where workspace_id = ?1 and message_id = ?2 and status is null",
+                "delete from idempotency_records where workspace_id = ?1 and message_id = ?2 and status is null",
             )?
             .execute((workspace.as_bytes(), message.as_bytes()))?,
     };
@@ -85,8 +85,8 @@ pub(crate) fn finish(
 pub(crate) fn forget(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<()> {
     connection
         .prepare_cached(
-            "delete from idempotency_keys where (workspace_id, owner_id, key) in (
-                 select workspace_id, owner_id, key from idempotency_keys where expires_at <= ?1 limit ?2)",
+            "delete from idempotency_records where (workspace_id, owner_id, key) in (
+                 select workspace_id, owner_id, key from idempotency_records where expires_at <= ?1 limit ?2)",
         )?
         .execute((micros(now), limit))?;
     Ok(())

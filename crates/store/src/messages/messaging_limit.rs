@@ -7,11 +7,11 @@
 
 use std::collections::BTreeMap;
 
-use domain::events::{AccountChange, AccountData, EventKind, MessagingLimit};
+use domain::events::{AccountChange, AccountData, EventKind, MessagingLimitData};
 use domain::id::{AccountId, ContactId, MessageId, WorkspaceId};
 use domain::json::{Object, Value};
-use domain::messages::message::Status;
-use domain::messages::messaging_limit::{COUNTED_FOR, Level, Limit};
+use domain::messages::message::MessageStatus;
+use domain::messages::messaging_limit::{COUNTED_FOR, MessagingLimit, MessagingLimitLevel};
 use domain::messages::window::Window;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
@@ -40,9 +40,9 @@ pub(crate) fn count(connection: &Connection, current: &Current, now: Timestamp) 
         }
         connection
             .prepare_cached(
-                "insert into reached (workspace_id, waba_id, contact_id, reached_at) values (?1, ?2, ?3, ?4)
+                "insert into messaging_limit_recipients (workspace_id, waba_id, contact_id, counted_at) values (?1, ?2, ?3, ?4)
                  on conflict (workspace_id, waba_id, contact_id) do update set
-                     reached_at = excluded.reached_at, reserved_by = null",
+                     counted_at = excluded.counted_at, reserved_by = null",
             )?
             .execute((current.workspace.as_bytes(), &waba_id, current.contact.as_bytes(), micros(now)))?;
         // Another message to this person costs nothing more.
@@ -60,7 +60,7 @@ pub(crate) fn count_abandoned(
     now: Timestamp,
 ) -> SqlResult<()> {
     let Some(current) = finish::current(connection, workspace, message)? else { return Ok(()) };
-    if current.status == Status::Unknown {
+    if current.status == MessageStatus::Unknown {
         return count(connection, &current, now);
     }
     let Some(waba_id) = waba_id(connection, workspace, current.account)? else { return Ok(()) };
@@ -74,7 +74,7 @@ pub(crate) fn count_abandoned(
 fn takes_up(connection: &Connection, current: &Current, waba_id: &str, now: Timestamp) -> SqlResult<bool> {
     let n_rows = connection
         .prepare_cached(
-            "update reached set reserved_by = null, reached_at = ?5
+            "update messaging_limit_recipients set reserved_by = null, counted_at = ?5
              where workspace_id = ?1 and waba_id = ?2 and contact_id = ?3 and reserved_by = ?4",
         )?
         .execute((
@@ -94,7 +94,7 @@ pub(crate) fn give_back(connection: &Connection, current: &Current) -> SqlResult
     }
     connection
         .prepare_cached(
-            "delete from reached
+            "delete from messaging_limit_recipients
              where workspace_id = ?1 and contact_id = ?3 and reserved_by = ?4
                and waba_id = (select waba_id from accounts where workspace_id = ?1 and id = ?2)",
         )?
@@ -143,7 +143,7 @@ impl Room {
         let Some(left) = self.left else { return Ok(true) };
         let is_counted: bool = connection
             .prepare_cached(
-                "select exists (select 1 from reached where workspace_id = ?1 and waba_id = ?2 and contact_id = ?3)",
+                "select exists (select 1 from messaging_limit_recipients where workspace_id = ?1 and waba_id = ?2 and contact_id = ?3)",
             )?
             .query_row((self.workspace.as_bytes(), &self.waba_id, contact.as_bytes()), |row| row.get(0))?;
         if is_counted {
@@ -153,7 +153,7 @@ impl Room {
         self.left = Some(left);
         connection
             .prepare_cached(
-                "insert into reached (workspace_id, waba_id, contact_id, reached_at, reserved_by)
+                "insert into messaging_limit_recipients (workspace_id, waba_id, contact_id, counted_at, reserved_by)
                  values (?1, ?2, ?3, ?4, ?5)",
             )?
             .execute((
@@ -174,10 +174,10 @@ impl Room {
         }
         connection
             .prepare_cached(
-                "update messages set waiting_for = null
+                "update messages set deferred_by = null
                  where workspace_id = ?1 and seq in (
                      select seq from messages
-                     where account_id = ?2 and status = 'queued' and waiting_for is not null
+                     where account_id = ?2 and status = 'queued' and deferred_by is not null
                      order by due_at, seq limit ?3)",
             )?
             .execute((self.workspace.as_bytes(), account.as_bytes(), i64::try_from(n).unwrap_or(i64::MAX)))?;
@@ -189,7 +189,7 @@ impl Room {
 pub(crate) fn holds_any(connection: &Connection, account: AccountId) -> SqlResult<bool> {
     let mut statement = connection.prepare_cached(
         "select exists (select 1 from messages
-         where account_id = ?1 and status = 'queued' and waiting_for is not null)",
+         where account_id = ?1 and status = 'queued' and deferred_by is not null)",
     )?;
     Ok(statement.query_row([account.as_bytes()], |row| row.get(0))?)
 }
@@ -202,7 +202,7 @@ pub(crate) fn hold_back(
 ) -> SqlResult<()> {
     connection
         .prepare_cached(
-            "update messages set waiting_for = 'messaging_limit'
+            "update messages set deferred_by = 'messaging_limit'
              where workspace_id = ?1 and id = ?2 and status = 'queued' and worker_id is null",
         )?
         .execute((workspace.as_bytes(), message.as_bytes()))?;
@@ -214,9 +214,9 @@ pub(crate) fn let_pass(connection: &Connection, workspace: WorkspaceId, contact:
     // The plus keeps the planner from the index of all messages of the person.
     connection
         .prepare_cached(
-            "update messages set waiting_for = null
+            "update messages set deferred_by = null
              where +workspace_id = ?1 and contact_id = ?2 and mode = 'queue' and status in ('queued', 'sending')
-               and waiting_for is not null",
+               and deferred_by is not null",
         )?
         .execute((workspace.as_bytes(), contact.as_bytes()))?;
     Ok(())
@@ -225,11 +225,12 @@ pub(crate) fn let_pass(connection: &Connection, workspace: WorkspaceId, contact:
 /// Forgets whom 24 hours have passed for, and tells which limits have come to a mark: a tier may have changed.
 pub(crate) fn review_all(connection: &Connection, now: Timestamp) -> SqlResult<()> {
     let portfolios = {
-        let mut statement = connection.prepare_cached("select workspace_id, waba_id from reach_counts")?;
+        let mut statement =
+            connection.prepare_cached("select workspace_id, waba_id from messaging_limit_usage")?;
         let mut rows = statement.query(())?;
         let mut portfolios: Vec<(WorkspaceId, String)> = Vec::new();
         while let Some(row) = rows.next()? {
-            let mut cells = Cells::new("reach_counts", row);
+            let mut cells = Cells::new("messaging_limit_usage", row);
             portfolios.push((cells.id()?, cells.get()?));
         }
         portfolios
@@ -244,13 +245,13 @@ pub(crate) fn review_all(connection: &Connection, now: Timestamp) -> SqlResult<(
 /// Tells it when the people reached have come to a mark of the limit.
 fn review(connection: &Connection, (workspace, waba_id): Portfolio<'_>, now: Timestamp) -> SqlResult<()> {
     let mut statement = connection
-        .prepare_cached("select n_people, told from reach_counts where workspace_id = ?1 and waba_id = ?2")?;
+        .prepare_cached("select n_recipients, notified_percent from messaging_limit_usage where workspace_id = ?1 and waba_id = ?2")?;
     let mut rows = statement.query((workspace.as_bytes(), waba_id))?;
     let Some(row) = rows.next()? else { return Ok(()) };
-    let mut cells = Cells::new("reach_counts", row);
+    let mut cells = Cells::new("messaging_limit_usage", row);
     let n_people: u32 = cells.get()?;
     let percent: u32 = cells.get()?;
-    let told = Level::ALL.into_iter().find(|level| level.percent() == percent);
+    let told = MessagingLimitLevel::ALL.into_iter().find(|level| level.percent() == percent);
     let told = told.ok_or_else(|| cells.corrupt(percent.to_string()))?;
     let limit = limit(connection, (workspace, waba_id))?;
     let level = told.after(n_people, limit.as_ref().map(|(limit, _)| *limit));
@@ -258,10 +259,12 @@ fn review(connection: &Connection, (workspace, waba_id): Portfolio<'_>, now: Tim
         return Ok(());
     }
     connection
-        .prepare_cached("update reach_counts set told = ?3 where workspace_id = ?1 and waba_id = ?2")?
+        .prepare_cached(
+            "update messaging_limit_usage set notified_percent = ?3 where workspace_id = ?1 and waba_id = ?2",
+        )?
         .execute((workspace.as_bytes(), waba_id, level.percent()))?;
     match limit {
-        Some((Limit::People(people), tier)) if level > told => {
+        Some((MessagingLimit::People(people), tier)) if level > told => {
             let mut details = Object::new();
             details.insert("level", i64::from(level.percent()));
             details.insert("limit", i64::from(people));
@@ -274,7 +277,7 @@ fn review(connection: &Connection, (workspace, waba_id): Portfolio<'_>, now: Tim
                 status: None,
                 status_reason: None,
                 quality_rating: None,
-                messaging_limit: Some(MessagingLimit { tier: Some(&tier), used_24h: Some(n_people) }),
+                messaging_limit: Some(MessagingLimitData { tier: Some(&tier), used_24h: Some(n_people) }),
                 details: Some(&Value::Object(details)),
             };
             let about = About { waba_id: Some(waba_id), ..About::workspace(workspace, now) };
@@ -286,7 +289,10 @@ fn review(connection: &Connection, (workspace, waba_id): Portfolio<'_>, now: Tim
 }
 
 /// The smallest limit that Meta reports for an account of this portfolio, with its tier; `None`: it reports none.
-fn limit(connection: &Connection, (workspace, waba_id): Portfolio<'_>) -> SqlResult<Option<(Limit, String)>> {
+fn limit(
+    connection: &Connection,
+    (workspace, waba_id): Portfolio<'_>,
+) -> SqlResult<Option<(MessagingLimit, String)>> {
     let mut statement = connection.prepare_cached(
         "select messaging_limit_tier from accounts
          where workspace_id = ?1 and waba_id = ?2 and removed_at is null and messaging_limit_tier is not null",
@@ -295,9 +301,9 @@ fn limit(connection: &Connection, (workspace, waba_id): Portfolio<'_>) -> SqlRes
     let mut smallest = None;
     while let Some(row) = rows.next()? {
         let tier: String = row.get(0)?;
-        let found = Limit::from_tier(&tier).map(|limit| (limit, tier));
+        let found = MessagingLimit::from_tier(&tier).map(|limit| (limit, tier));
         smallest = match (smallest, found) {
-            (Some(one), Some(other)) => Some(std::cmp::min::<(Limit, String)>(one, other)),
+            (Some(one), Some(other)) => Some(std::cmp::min::<(MessagingLimit, String)>(one, other)),
             (one, other) => one.or(other),
         };
     }
@@ -308,7 +314,7 @@ fn limit(connection: &Connection, (workspace, waba_id): Portfolio<'_>) -> SqlRes
 fn n_used(connection: &Connection, (workspace, waba_id): Portfolio<'_>) -> SqlResult<u32> {
     let found: Option<u32> = connection
         .prepare_cached(
-            "select n_people + n_reserved from reach_counts where workspace_id = ?1 and waba_id = ?2",
+            "select n_recipients + n_reserved from messaging_limit_usage where workspace_id = ?1 and waba_id = ?2",
         )?
         .query_row((workspace.as_bytes(), waba_id), |row| row.get(0))
         .optional()?;
@@ -319,7 +325,7 @@ fn n_used(connection: &Connection, (workspace, waba_id): Portfolio<'_>) -> SqlRe
 fn forget(connection: &Connection, (workspace, waba_id): Portfolio<'_>, now: Timestamp) -> SqlResult<()> {
     let since = now.saturating_sub(COUNTED_FOR).unwrap_or(Timestamp::MIN);
     connection
-        .prepare_cached("delete from reached where workspace_id = ?1 and waba_id = ?2 and reached_at <= ?3")?
+        .prepare_cached("delete from messaging_limit_recipients where workspace_id = ?1 and waba_id = ?2 and counted_at <= ?3")?
         .execute((workspace.as_bytes(), waba_id, micros(since)))?;
     Ok(())
 }
@@ -337,12 +343,12 @@ fn window(
     contact: ContactId,
 ) -> SqlResult<Window> {
     let mut statement = connection.prepare_cached(
-        "select last_inbound_at, refused_at from windows
+        "select last_inbound_at, refused_at from service_windows
          where workspace_id = ?1 and account_id = ?2 and contact_id = ?3",
     )?;
     let mut rows = statement.query((workspace.as_bytes(), account.as_bytes(), contact.as_bytes()))?;
     let Some(row) = rows.next()? else { return Ok(Window::default()) };
-    let mut cells = Cells::new("windows", row);
+    let mut cells = Cells::new("service_windows", row);
     Ok(Window { last_inbound_at: cells.opt_at()?, refused_at: cells.opt_at()? })
 }
 
@@ -353,13 +359,13 @@ pub(crate) fn since(
     since: Timestamp,
 ) -> SqlResult<BTreeMap<String, u32>> {
     let mut statement = connection.prepare_cached(
-        "select waba_id, count(*) from reached
-         where workspace_id = ?1 and reached_at > ?2 and reserved_by is null group by waba_id",
+        "select waba_id, count(*) from messaging_limit_recipients
+         where workspace_id = ?1 and counted_at > ?2 and reserved_by is null group by waba_id",
     )?;
     let mut rows = statement.query((workspace.as_bytes(), micros(since)))?;
     let mut reached = BTreeMap::new();
     while let Some(row) = rows.next()? {
-        let mut cells = Cells::new("reached", row);
+        let mut cells = Cells::new("messaging_limit_recipients", row);
         reached.insert(cells.get()?, cells.get()?);
     }
     Ok(reached)

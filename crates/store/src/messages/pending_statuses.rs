@@ -20,7 +20,7 @@ pub(crate) fn keep(
 ) -> SqlResult<Effect> {
     let is_known: bool = connection
         .prepare_cached(
-            "select exists (select 1 from early_reports
+            "select exists (select 1 from pending_statuses
              where workspace_id = ?1 and account_id = ?2 and wamid = ?3 and status = ?4)",
         )?
         .query_row(
@@ -34,8 +34,8 @@ pub(crate) fn keep(
     let (post, start, length) = raw()?;
     connection
         .prepare_cached(
-            "insert into early_reports (
-                 workspace_id, account_id, wamid, status, at, heard_at, error, pricing, post_seq, post_start, post_length)
+            "insert into pending_statuses (
+                 workspace_id, account_id, wamid, status, occurred_at, received_at, error, pricing, payload_seq, payload_start, payload_length)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )?
         .execute(params![
@@ -58,13 +58,13 @@ pub(crate) fn keep(
 pub(crate) fn apply(connection: &Connection, current: &Current, wamid: &str) -> SqlResult<()> {
     let key = (current.workspace.as_bytes(), current.account.as_bytes(), wamid);
     let mut statement = connection.prepare_cached(
-        "select status, at, heard_at, error, pricing, post_seq, post_start, post_length from early_reports
+        "select status, occurred_at, received_at, error, pricing, payload_seq, payload_start, payload_length from pending_statuses
          where workspace_id = ?1 and account_id = ?2 and wamid = ?3",
     )?;
     let mut rows = statement.query(key)?;
     let mut reports = Vec::new();
     while let Some(row) = rows.next()? {
-        let mut cells = Cells::new("early_reports", row);
+        let mut cells = Cells::new("pending_statuses", row);
         let status = cells.word()?;
         let at = cells.at()?;
         let heard_at = cells.at()?;
@@ -88,7 +88,7 @@ pub(crate) fn apply(connection: &Connection, current: &Current, wamid: &str) -> 
     }
     connection
         .prepare_cached(
-            "delete from early_reports where workspace_id = ?1 and account_id = ?2 and wamid = ?3",
+            "delete from pending_statuses where workspace_id = ?1 and account_id = ?2 and wamid = ?3",
         )?
         .execute(key)?;
     for (report, heard_at, raw) in reports {
@@ -110,9 +110,9 @@ pub(crate) fn forget(connection: &Connection, now: Timestamp, limit: u32) -> Sql
     let before = now.saturating_sub(EARLY_FOR).unwrap_or(Timestamp::MIN);
     connection
         .prepare_cached(
-            "delete from early_reports where (workspace_id, account_id, wamid, status) in (
-                 select workspace_id, account_id, wamid, status from early_reports
-                 where heard_at < ?1 order by heard_at limit ?2)",
+            "delete from pending_statuses where (workspace_id, account_id, wamid, status) in (
+                 select workspace_id, account_id, wamid, status from pending_statuses
+                 where received_at < ?1 order by received_at limit ?2)",
         )?
         .execute((micros(before), limit))?;
     Ok(())

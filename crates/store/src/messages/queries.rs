@@ -15,15 +15,15 @@ use crate::row::{Cells, micros};
 use crate::sqlite::page::{List, Order, bytes, containing, text};
 
 // What waits for the messaging limit is due when the first of those counted is counted no more.
-const COLUMNS: &str = "seq, id, account_id, contact_id, direction, kind, status, wamid, wa_id, user_id, \
+const COLUMNS: &str = "seq, id, account_id, contact_id, direction, kind, status, wamid, wa_id, bsuid, \
     client_reference, content, context_wamid, failure_code, error, pricing, sent_as, mode = 'queue', \
     direction = 'outbound' and n_attempts = 0 and wamid is not null, \
-    case when waiting_for is null then due_at else coalesce((
-        select r.reached_at + 86400000000 from reached r
+    case when deferred_by is null then due_at else coalesce((
+        select r.counted_at + 86400000000 from messaging_limit_recipients r
         where r.workspace_id = messages.workspace_id
           and r.waba_id = (select a.waba_id from accounts a where a.id = messages.account_id)
-        order by r.reached_at limit 1), due_at) end, \
-    waiting_for, expires_at, created_at, updated_at";
+        order by r.counted_at limit 1), due_at) end, \
+    deferred_by, expires_at, created_at, updated_at";
 
 fn read(cells: &mut Cells<'_>) -> SqlResult<StoredMessage> {
     Ok(StoredMessage {
@@ -60,7 +60,7 @@ pub(crate) fn story(
 ) -> SqlResult<Option<MessageStory>> {
     let Some(id) = id_of(connection, workspace, key)? else { return Ok(None) };
     let sql = format!(
-        "select {COLUMNS}, post_seq, post_start, post_length from messages where workspace_id = ?1 and id = ?2"
+        "select {COLUMNS}, payload_seq, payload_start, payload_length from messages where workspace_id = ?1 and id = ?2"
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query((workspace.as_bytes(), id.as_bytes()))?;
@@ -93,7 +93,7 @@ fn id_of(connection: &Connection, workspace: WorkspaceId, key: &MessageKey) -> S
 
 fn raw(connection: &Connection, post: i64, start: i64, length: i64) -> SqlResult<Option<Bytes>> {
     let mut statement =
-        connection.prepare_cached("select substr(body, ?2 + 1, ?3) from posts where seq = ?1")?;
+        connection.prepare_cached("select substr(body, ?2 + 1, ?3) from webhook_payloads where seq = ?1")?;
     let found: Option<Vec<u8>> = statement.query_row((post, start, length), |row| row.get(0)).optional()?;
     Ok(found.map(Bytes::from))
 }
@@ -104,13 +104,13 @@ fn timeline(
     message: MessageId,
 ) -> SqlResult<Vec<TimelineEntry>> {
     let mut statement = connection.prepare_cached(
-        "select status, at, heard_at, is_report, wamid, is_duplicate, error, pricing
-         from timeline where workspace_id = ?1 and message_id = ?2 order by entry",
+        "select status, occurred_at, received_at, is_report, wamid, is_duplicate, error, pricing
+         from message_timeline where workspace_id = ?1 and message_id = ?2 order by entry",
     )?;
     let mut rows = statement.query((workspace.as_bytes(), message.as_bytes()))?;
     let mut timeline = Vec::new();
     while let Some(row) = rows.next()? {
-        let mut cells = Cells::new("timeline", row);
+        let mut cells = Cells::new("message_timeline", row);
         timeline.push(TimelineEntry {
             status: cells.word()?,
             at: cells.at()?,

@@ -4,10 +4,10 @@
 
 use std::sync::Arc;
 
-use domain::access::audit::Act;
-use domain::contacts::phone::{PhoneNumber, UserId};
+use domain::access::audit::AuditEntry;
+use domain::contacts::phone::{Bsuid, PhoneNumber};
 use domain::id::{ContactId, MessageId, WorkerId, WorkspaceId};
-use domain::messages::message::Status;
+use domain::messages::message::MessageStatus;
 use domain::messages::window::Window;
 use engine::ports::{Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, Recipient, Settled};
 use jiff::Timestamp;
@@ -46,7 +46,7 @@ impl Due {
     }
 }
 
-const COLUMNS: &str = "m.id, m.wa_id, m.user_id, m.kind, m.content, m.context_wamid, \
+const COLUMNS: &str = "m.id, m.wa_id, m.bsuid, m.kind, m.content, m.context_wamid, \
     m.identity_key_hash, m.on_unknown, m.expires_at, m.created_at, m.n_attempts, m.account_id";
 
 fn read_claimed(
@@ -58,7 +58,7 @@ fn read_claimed(
     let wa_id: Option<String> = cells.get()?;
     let user_id: Option<String> = cells.get()?;
     let number = wa_id.and_then(|wa_id| PhoneNumber::from_wa_id(&wa_id).ok()).map(Recipient::Phone);
-    let user = user_id.and_then(|user_id| UserId::parse(&user_id).ok()).map(Recipient::User);
+    let user = user_id.and_then(|user_id| Bsuid::parse(&user_id).ok()).map(Recipient::User);
     let recipient = number.or(user).ok_or(SqlError::Bug("a message without a recipient"))?;
     let kind = cells.get()?;
     let content: Option<String> = cells.get()?;
@@ -120,7 +120,7 @@ fn claim_some(
         if let Some(until) = waits_until(request, &due.claimed.recipient) {
             put_off(connection, &due.claimed.claim, until)?;
         } else if due.is_refused(request.now) {
-            let end = (Status::Failed, Some("recipient_opted_out"));
+            let end = (MessageStatus::Failed, Some("recipient_opted_out"));
             finish::end_here(connection, request.workspace, due.message, end, request.now)?;
             round.n_settled += 1;
         } else if !is_open && leaves_as_template && !admits(connection, request, room, &due)? {
@@ -139,7 +139,7 @@ fn claim_some(
                 ..due.claimed
             });
         } else {
-            let end = (Status::Failed, Some("outside_window"));
+            let end = (MessageStatus::Failed, Some("outside_window"));
             finish::end_here(connection, request.workspace, due.message, end, request.now)?;
             round.n_settled += 1;
         }
@@ -189,15 +189,15 @@ fn find_due(connection: &Connection, request: &ClaimRequest, tokens: &[ClaimToke
                  m.mode = 'queue'
          from messages m
          left join contacts c on c.id = m.contact_id
-         left join windows w
+         left join service_windows w
              on w.workspace_id = m.workspace_id and w.account_id = m.account_id and w.contact_id = m.contact_id
          where m.workspace_id = ?1 and m.account_id = ?2 and m.status = 'queued' and m.worker_id is null
-           and m.waiting_for is null and m.due_at <= ?3 and (m.expires_at is null or m.expires_at > ?3)
+           and m.deferred_by is null and m.due_at <= ?3 and (m.expires_at is null or m.expires_at > ?3)
            and not exists (
                select 1 from messages e
                where e.contact_id = m.contact_id and e.account_id = m.account_id
                  and e.mode = 'queue' and e.status in ('queued', 'sending')
-                 and (e.order_at < m.order_at or (e.order_at = m.order_at and e.seq < m.seq)))
+                 and (e.queue_order_at < m.queue_order_at or (e.queue_order_at = m.queue_order_at and e.seq < m.seq)))
          order by m.due_at, m.seq limit ?4"
     );
     let limit = i64::try_from(tokens.len()).unwrap_or(i64::MAX);
@@ -240,7 +240,7 @@ fn hold(
     let n_rows = connection
         .prepare_cached(
             "update messages
-             set status = 'sending', worker_id = ?3, claim_token = ?4, n_attempts = ?5, due_at = null,
+             set status = 'sending', worker_id = ?3, lease_token = ?4, n_attempts = ?5, due_at = null,
                  kind = case when ?6 is null then kind else 'template' end, content = coalesce(?6, content),
                  context_wamid = case when ?6 is null then context_wamid end,
                  sent_as = case when ?6 is null then sent_as else 'template' end,
@@ -263,7 +263,12 @@ fn hold(
     if n_rows != 1 {
         return Err(SqlError::Bug("a due message was not there to be claimed"));
     }
-    queue_depth::moved(connection, claim.account, is_of_queue, (Some(Status::Queued), Status::Sending))
+    queue_depth::moved(
+        connection,
+        claim.account,
+        is_of_queue,
+        (Some(MessageStatus::Queued), MessageStatus::Sending),
+    )
 }
 
 /// A message that waited for its turn leaves now.
@@ -276,7 +281,7 @@ pub(crate) fn begin(connection: &Connection, claim: &Claim, now: Timestamp) -> S
                  -- What is being sent already is sent again: its outcome was unknown, and this is the one repetition.
                  is_resent = case status when 'sending' then 1 else is_resent end,
                  updated_at = ?5
-             where workspace_id = ?1 and id = ?2 and claim_token = ?3 and status in ('queued', 'sending', 'unknown')",
+             where workspace_id = ?1 and id = ?2 and lease_token = ?3 and status in ('queued', 'sending', 'unknown')",
         )?
         .execute((
             claim.workspace.as_bytes(),
@@ -286,7 +291,7 @@ pub(crate) fn begin(connection: &Connection, claim: &Claim, now: Timestamp) -> S
             micros(now),
         ))?;
     let Some(before) = before.filter(|_| n_rows == 1) else { return Ok(Settled::Lost) };
-    let after = if before.status == Status::Queued { Status::Sending } else { before.status };
+    let after = if before.status == MessageStatus::Queued { MessageStatus::Sending } else { before.status };
     queue_depth::moved(connection, before.account, before.is_of_queue, (Some(before.status), after))?;
     Ok(Settled::Held)
 }
@@ -296,7 +301,7 @@ pub(crate) fn claim_unknown(
     workspace: WorkspaceId,
     message: MessageId,
     (worker, token): (WorkerId, ClaimToken),
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<Option<Claimed>> {
     let sql = format!(
         "select {COLUMNS} from messages m
@@ -310,7 +315,7 @@ pub(crate) fn claim_unknown(
     connection
         .prepare_cached(
             "update messages
-             set worker_id = ?3, claim_token = ?4, n_attempts = ?5, is_resent = 1, updated_at = ?6
+             set worker_id = ?3, lease_token = ?4, n_attempts = ?5, is_resent = 1, updated_at = ?6
              where workspace_id = ?1 and id = ?2",
         )?
         .execute(params![
@@ -329,10 +334,12 @@ pub(crate) fn give_up(
     connection: &Connection,
     workspace: WorkspaceId,
     message: MessageId,
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<bool> {
-    let Some((Status::Unknown, false)) = state(connection, workspace, message)? else { return Ok(false) };
-    finish::end_here(connection, workspace, message, (Status::Failed, Some("given_up")), act.at)?;
+    let Some((MessageStatus::Unknown, false)) = state(connection, workspace, message)? else {
+        return Ok(false);
+    };
+    finish::end_here(connection, workspace, message, (MessageStatus::Failed, Some("given_up")), act.at)?;
     audit::write(connection, act)?;
     Ok(true)
 }
@@ -345,8 +352,8 @@ pub(crate) fn cancel(
 ) -> SqlResult<Cancel> {
     match state(connection, workspace, message)? {
         None => Ok(Cancel::NotFound),
-        Some((Status::Queued, false)) => {
-            finish::end_here(connection, workspace, message, (Status::Canceled, None), now)?;
+        Some((MessageStatus::Queued, false)) => {
+            finish::end_here(connection, workspace, message, (MessageStatus::Canceled, None), now)?;
             Ok(Cancel::Canceled)
         }
         Some((status, _)) => Ok(Cancel::TooLate(status)),
@@ -358,7 +365,7 @@ fn state(
     connection: &Connection,
     workspace: WorkspaceId,
     message: MessageId,
-) -> SqlResult<Option<(Status, bool)>> {
+) -> SqlResult<Option<(MessageStatus, bool)>> {
     let mut statement = connection.prepare_cached(
         "select status, worker_id is not null from messages
          where workspace_id = ?1 and id = ?2 and direction = 'outbound'",
@@ -386,7 +393,7 @@ pub(crate) fn expire(connection: &Connection, now: Timestamp, limit: u32) -> Sql
         expired
     };
     for (workspace, message) in &expired {
-        finish::end_here(connection, *workspace, *message, (Status::Expired, None), now)?;
+        finish::end_here(connection, *workspace, *message, (MessageStatus::Expired, None), now)?;
     }
     idempotency::forget(connection, now, limit)?;
     pending_statuses::forget(connection, now, limit)?;
@@ -403,14 +410,14 @@ fn cancel_orphans(connection: &Connection, now: Timestamp, limit: u32) -> SqlRes
              cross join accounts on accounts.id = queue_depths.account_id
              cross join messages on messages.account_id = accounts.id
              where queue_depths.n_messages > 0 and accounts.removed_at is not null
-               and messages.status = 'queued' and messages.worker_id is null and messages.waiting_for is null
+               and messages.status = 'queued' and messages.worker_id is null and messages.deferred_by is null
              union all
              select messages.workspace_id, messages.id
              from queue_depths
              cross join accounts on accounts.id = queue_depths.account_id
              cross join messages on messages.account_id = accounts.id
              where queue_depths.n_messages > 0 and accounts.removed_at is not null
-               and messages.status = 'queued' and messages.worker_id is null and messages.waiting_for is not null
+               and messages.status = 'queued' and messages.worker_id is null and messages.deferred_by is not null
              limit ?1",
         )?;
         let mut rows = statement.query([limit])?;
@@ -422,7 +429,7 @@ fn cancel_orphans(connection: &Connection, now: Timestamp, limit: u32) -> SqlRes
         orphans
     };
     for (workspace, message) in &orphans {
-        finish::end_here(connection, *workspace, *message, (Status::Canceled, None), now)?;
+        finish::end_here(connection, *workspace, *message, (MessageStatus::Canceled, None), now)?;
     }
     Ok(orphans.len())
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use domain::id::AccountId;
-use domain::messages::message::Status;
+use domain::messages::message::MessageStatus;
 use rusqlite::Connection;
 
 use crate::error::SqlResult;
@@ -16,9 +16,9 @@ pub(crate) fn moved(
     connection: &Connection,
     account: AccountId,
     is_of_queue: bool,
-    (before, after): (Option<Status>, Status),
+    (before, after): (Option<MessageStatus>, MessageStatus),
 ) -> SqlResult<()> {
-    let (was_waiting, is_waiting) = (before == Some(Status::Queued), after == Status::Queued);
+    let (was_waiting, is_waiting) = (before == Some(MessageStatus::Queued), after == MessageStatus::Queued);
     if !is_of_queue || was_waiting == is_waiting {
         return Ok(());
     }

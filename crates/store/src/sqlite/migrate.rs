@@ -1,9 +1,10 @@
-//! Migrations: numbered files, forward only, each applied once, in its own transaction, under the write lock.
+//! Migrations: numbered files, applied in order and once, in one transaction under the write lock. There are no
+//! migrations back.
 
 use std::path::Path;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use sha2::{Digest, Sha256};
 
 use super::{OpenError, connect};
@@ -13,6 +14,12 @@ struct Migration {
     version: i64,
     name: &'static str,
     sql: &'static str,
+}
+
+impl Migration {
+    fn checksum(&self) -> [u8; 32] {
+        Sha256::digest(self.sql).into()
+    }
 }
 
 macro_rules! migrations {
@@ -25,79 +32,73 @@ macro_rules! migrations {
     };
 }
 
-/// Every migration, in order. A file that has landed is never edited: the next number mends it.
+/// All migrations, in order. A released migration is final: a later migration corrects it.
 const MIGRATIONS: &[Migration] = migrations! {
-    1 "0001_ground" "ground"
-    2 "0002_queue" "queue"
-    3 "0003_due_first" "due_first"
-    4 "0004_reached" "reached"
-    5 "0005_events" "events"
-    6 "0006_lean_messages" "lean_messages"
-    7 "0007_users" "users"
-    8 "0008_media" "media"
-    9 "0009_meta_news" "meta_news"
-    10 "0010_messaging_limit" "messaging_limit"
-    11 "0011_upkeep" "upkeep"
-    12 "0012_account_health" "account_health"
-    13 "0013_contacts" "contacts"
-    14 "0014_plain_conditions" "plain_conditions"
-    15 "0015_media_by_account" "media_by_account"
-    16 "0016_account_links" "account_links"
+    1 "0001_initial" "initial"
 };
 
-/// Why a database cannot be brought up to date.
+/// Error of a migration.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
-    /// SQLite said no.
-    #[error("migrating the database to version {version}")]
+    /// A statement of a migration failed.
+    #[error("migrating the database to version {version} failed")]
     Failed {
-        /// The migration that failed.
+        /// Version of the migration that failed.
         version: i64,
-        /// What SQLite said.
+        /// Error from SQLite.
         source: rusqlite::Error,
     },
-    /// A newer program has written this database.
-    #[error("the database has version {found}, this program knows {known}: use a newer waypost")]
+    /// The schema of the database is newer than this program.
+    #[error(
+        "the database has schema version {found}; this program supports versions up to {known}: use a newer waypost"
+    )]
     Newer {
-        /// The database's version.
+        /// Schema version of the database.
         found: i64,
-        /// The newest that this program knows.
+        /// Newest schema version that this program supports.
         known: i64,
     },
-    /// A migration that was applied is not the one that this program knows.
-    #[error("migration {version} of this database is not the one that this program knows")]
+    /// The database was created by a development version, before the first release.
+    #[error(
+        "the database was created by a development version of waypost, before the first release; its schema cannot be \
+         upgraded: start with a new database file"
+    )]
+    Unreleased,
+    /// The checksum of an applied migration differs from the checksum of this program's migration.
+    #[error("migration {version} of the database differs from migration {version} of this program")]
     Edited {
-        /// Its number.
+        /// Version of the migration.
         version: i64,
     },
 }
 
-/// Where a database stands.
+/// Schema version of a database file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MigrationState {
-    /// The last migration that was applied; 0 is an empty database.
+    /// Version of the last applied migration; 0 for an empty database.
     pub applied: i64,
-    /// The last migration that this program knows.
+    /// Version of the last migration of this program.
     pub known: i64,
 }
 
-/// Where the database in this file stands; a file that is missing stands at 0 and is not made.
+/// Returns the schema version of the database file. A missing file has version 0 and is not created.
 ///
 /// # Errors
-/// When the file cannot be read.
+/// When the file cannot be read, or its schema is not one of this program.
 pub fn migration_state(path: &Path) -> Result<MigrationState, OpenError> {
     if !path.exists() {
         return Ok(MigrationState { applied: 0, known: known() });
     }
     let failed = |source| OpenError::Open { path: path.to_owned(), source };
     let connection = connect(path).map_err(failed)?;
+    check_first(&connection)?;
     Ok(MigrationState { applied: applied(&connection).map_err(failed)?, known: known() })
 }
 
-/// Brings the database in this file up to date, and makes it if it is missing.
+/// Applies the migrations that the database file has not had yet. Creates the file if it is missing.
 ///
 /// # Errors
-/// When a migration fails, or a newer program has written the database.
+/// When a migration fails, or the schema of the database is not one of this program.
 pub fn migrate(path: &Path, now: Timestamp) -> Result<MigrationState, OpenError> {
     let failed = |source| OpenError::Open { path: path.to_owned(), source };
     let mut connection = connect(path).map_err(failed)?;
@@ -118,22 +119,15 @@ pub(crate) fn run(connection: &mut Connection, now: Timestamp) -> Result<(), Mig
         ) strict",
     )
     .map_err(failed(0))?;
+    check_first(&tx)?;
     let found = applied(&tx).map_err(failed(0))?;
     if found > known() {
         return Err(MigrateError::Newer { found, known: known() });
     }
     for migration in MIGRATIONS {
         let failed = failed(migration.version);
-        let checksum: [u8; 32] = Sha256::digest(migration.sql).into();
         if migration.version <= found {
-            let kept: [u8; 32] = tx
-                .query_row(
-                    "select checksum from schema_migrations where version = ?1",
-                    [migration.version],
-                    |row| row.get(0),
-                )
-                .map_err(failed)?;
-            if kept != checksum {
+            if applied_checksum(&tx, migration.version).map_err(failed)? != Some(migration.checksum()) {
                 return Err(MigrateError::Edited { version: migration.version });
             }
             continue;
@@ -141,17 +135,36 @@ pub(crate) fn run(connection: &mut Connection, now: Timestamp) -> Result<(), Mig
         tx.execute_batch(migration.sql).map_err(failed)?;
         tx.execute(
             "insert into schema_migrations (version, name, checksum, applied_at) values (?1, ?2, ?3, ?4)",
-            (migration.version, migration.name, checksum, micros(now)),
+            (migration.version, migration.name, migration.checksum(), micros(now)),
         )
         .map_err(failed)?;
     }
     tx.commit().map_err(failed(known()))
 }
 
+/// Refuses a database whose first migration is not the first migration of this program: development versions had other
+/// migrations under the same numbers.
+pub(crate) fn check_first(connection: &Connection) -> Result<(), MigrateError> {
+    let failed = |source| MigrateError::Failed { version: 0, source };
+    if applied(connection).map_err(failed)? == 0 {
+        return Ok(());
+    }
+    let first = MIGRATIONS.first().map(Migration::checksum);
+    let found = applied_checksum(connection, 1).map_err(failed)?;
+    if found == first { Ok(()) } else { Err(MigrateError::Unreleased) }
+}
+
+fn applied_checksum(connection: &Connection, version: i64) -> rusqlite::Result<Option<[u8; 32]>> {
+    connection
+        .query_row("select checksum from schema_migrations where version = ?1", [version], |row| row.get(0))
+        .optional()
+}
+
 pub(crate) fn known() -> i64 {
     MIGRATIONS.last().map_or(0, |migration| migration.version)
 }
 
+/// Returns the version of the last applied migration; 0 for an empty database.
 pub(crate) fn applied(connection: &Connection) -> rusqlite::Result<i64> {
     let has_table: bool = connection.query_row(
         "select exists (select 1 from sqlite_schema where type = 'table' and name = 'schema_migrations')",
@@ -179,5 +192,17 @@ mod tests {
         let known: Vec<_> =
             MIGRATIONS.iter().map(|one| format!("{:04}_{}.sql", one.version, one.name)).collect();
         assert_eq!(files, known);
+    }
+
+    #[test]
+    fn an_edited_migration_is_refused() {
+        let mut connection = Connection::open_in_memory().expect("a database");
+        run(&mut connection, Timestamp::UNIX_EPOCH).expect("migrated");
+        run(&mut connection, Timestamp::UNIX_EPOCH).expect("nothing left to apply");
+        connection
+            .execute("update schema_migrations set checksum = x'00' where version = 1", ())
+            .expect("edited");
+        let error = run(&mut connection, Timestamp::UNIX_EPOCH).expect_err("refused");
+        assert!(matches!(error, MigrateError::Failed { .. } | MigrateError::Unreleased), "{error}");
     }
 }

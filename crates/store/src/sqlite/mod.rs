@@ -18,7 +18,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Notify;
 
-pub use migrate::{MigrationState, migrate, migration_state};
+pub use migrate::{MigrateError, MigrationState, migrate, migration_state};
 
 use crate::error::SqlResult;
 use crate::row::micros;

@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use domain::contacts::phone::PhoneNumber;
 use domain::id::{AccountId, ContactId, MediaId, MessageId, WebhookId, WorkerId, WorkspaceId};
-use domain::messages::message::{Status, StatusReport};
-use domain::messages::outcome::Accepted;
-use domain::webhooks_in::update::{Inbound, Person, Update};
-use domain::webhooks_out::delivery::Verdict;
+use domain::messages::message::{MessageStatus, StatusReport};
+use domain::messages::outcome::AcceptedMessage;
+use domain::webhooks_in::update::{InboundMessage, WebhookUpdate, WhatsAppUser};
+use domain::webhooks_out::delivery::DeliveryDecision;
 use engine::ports::{
     Claim, ClaimRequest, ClaimToken, DeliveryEnd, DeliveryRequest, FreshIds, MediaClaimRequest, NewMessage,
     OnUnknown, Plan, Post, Recipient, Route, RoutedPart, Settlement, SweepPlace, Swept,
@@ -33,21 +33,21 @@ use crate::webhooks_out::{deliveries, fan_out};
 /// Tables that grow with what passes through.
 const LARGE: [&str; 17] = [
     "messages",
-    "timeline",
+    "message_timeline",
     "wamids",
-    "posts",
+    "webhook_payloads",
     "events",
     "deliveries",
-    "lanes",
-    "idempotency_keys",
+    "delivery_queues",
+    "idempotency_records",
     "contacts",
     "contact_numbers",
-    "windows",
-    "early_reports",
-    "kept_parts",
+    "service_windows",
+    "pending_statuses",
+    "webhook_changes",
     "media",
     "media_uploads",
-    "audit",
+    "audit_entries",
     "sessions",
 ];
 
@@ -83,7 +83,7 @@ fn database() -> (Connection, Arc<Mutex<BTreeSet<String>>>) {
                                    created_at, updated_at)
              values (x'02020202020202020202020202020202', x'01010101010101010101010101010101', 'main', '1', '2',
                      'connected', 1, 1, 0, 0);
-             insert into webhooks (id, workspace_id, name, url, events, accounts, is_enabled, status, after_seq,
+             insert into webhook_endpoints (id, workspace_id, name, url, events, accounts, is_enabled, status, after_seq,
                                    created_at, updated_at)
              values (x'03030303030303030303030303030303', x'01010101010101010101010101010101', 'shop',
                      'https://shop.example.com', '[\"*\"]', '[]', 1, 'active', 0, 0, 0);",
@@ -119,7 +119,7 @@ fn message(n: u8, plan: Plan) -> NewMessage {
     }
 }
 
-fn part(update: Update, n: u8) -> RoutedPart {
+fn part(update: WebhookUpdate, n: u8) -> RoutedPart {
     let route = Route {
         workspace: WorkspaceId::from_bytes(WORKSPACE),
         waba_id: "2".to_owned(),
@@ -144,10 +144,10 @@ fn part(update: Update, n: u8) -> RoutedPart {
     }
 }
 
-fn report(wamid: &str) -> Update {
-    Update::Status(StatusReport {
+fn report(wamid: &str) -> WebhookUpdate {
+    WebhookUpdate::Status(StatusReport {
         wamid: wamid.to_owned(),
-        status: Status::Delivered,
+        status: MessageStatus::Delivered,
         at: now(),
         reference: None,
         recipient: Some("15550100001".to_owned()),
@@ -167,10 +167,10 @@ fn send(connection: &Connection, n: u8) {
         attempt: 1,
         token: ClaimToken(1),
     };
-    let accepted = Accepted {
+    let accepted = AcceptedMessage {
         wamid: format!("wamid.{n}"),
         wa_id: Some("15550100001".to_owned()),
-        ..Accepted::default()
+        ..AcceptedMessage::default()
     };
     finish::settle(connection, &claim, &Settlement::Sent(accepted), None, now()).unwrap();
 }
@@ -184,18 +184,21 @@ fn live(connection: &Connection) {
         let plan = Plan::Queue { due_at: now(), order_at: now(), limit: 10 };
         accept::accept(connection, &message(n, plan)).unwrap();
     }
-    let inbound = Inbound {
-        beside: domain::webhooks_in::update::Beside::default(),
+    let inbound = InboundMessage {
+        beside: domain::webhooks_in::update::InboundMetadata::default(),
         wamid: "wamid.IN".to_owned(),
-        from: Person { wa_id: Some("15550100001".to_owned()), ..Person::default() },
+        from: WhatsAppUser { wa_id: Some("15550100001".to_owned()), ..WhatsAppUser::default() },
         at: now(),
         kind: "text".to_owned(),
         text: Some("Hello".to_owned()),
         object: None,
         context_wamid: None,
     };
-    let parts =
-        vec![part(Update::Message(inbound), 20), part(report("wamid.11"), 21), part(report("wamid.NEW"), 22)];
+    let parts = vec![
+        part(WebhookUpdate::Message(inbound), 20),
+        part(report("wamid.11"), 21),
+        part(report("wamid.NEW"), 22),
+    ];
     let post = Post {
         body: Bytes::from_static(b"{}"),
         parts,
@@ -233,7 +236,7 @@ fn rounds(connection: &Connection) {
     let request =
         DeliveryRequest { worker, token: ClaimToken(7), room: vec![(workspace, webhook, 10)], now: now() };
     let claimed = deliveries::claim(connection, &request).unwrap();
-    for (claimed, verdict) in claimed.iter().zip([Verdict::Succeeded, Verdict::Dead]) {
+    for (claimed, verdict) in claimed.iter().zip([DeliveryDecision::Succeeded, DeliveryDecision::Dead]) {
         let end = DeliveryEnd {
             verdict,
             http_status: Some(200),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use domain::access::api_key::ApiKey;
-use domain::access::audit::Act;
+use domain::access::audit::AuditEntry;
 use domain::id::{
     AccountId, ContactId, DeliveryId, KeyId, MessageId, OwnerId, ReplayId, WebhookId, WorkerId, WorkspaceId,
 };
@@ -43,7 +43,7 @@ impl Accounts for SqliteStore {
         self.read("looking for changes", directory::revision).await
     }
 
-    async fn account_add(&self, new: NewAccount, act: Act) -> Result<(), StoreError> {
+    async fn account_add(&self, new: NewAccount, act: AuditEntry) -> Result<(), StoreError> {
         let sealer = self.sealer.clone();
         self.write("adding an account", move |tx| directory::account_add(tx, &sealer, &new, &act)).await
     }
@@ -53,7 +53,7 @@ impl Accounts for SqliteStore {
         workspace: WorkspaceId,
         id: AccountId,
         is_forced: bool,
-        act: Act,
+        act: AuditEntry,
     ) -> Result<Removal, StoreError> {
         self.write("removing an account", move |tx| {
             directory::account_remove(tx, workspace, id, is_forced, &act)
@@ -66,7 +66,7 @@ impl Accounts for SqliteStore {
         workspace: WorkspaceId,
         id: AccountId,
         changes: AccountChanges,
-        act: Act,
+        act: AuditEntry,
     ) -> Result<bool, StoreError> {
         let sealer = self.sealer.clone();
         self.write("changing an account", move |tx| {
@@ -80,7 +80,7 @@ impl Accounts for SqliteStore {
         workspace: WorkspaceId,
         id: AccountId,
         reason: Option<&str>,
-        act: Act,
+        act: AuditEntry,
     ) -> Result<(), StoreError> {
         let reason = reason.map(str::to_owned);
         self.write("holding an account", move |tx| {
@@ -103,11 +103,16 @@ impl Accounts for SqliteStore {
         .await
     }
 
-    async fn key_add(&self, key: ApiKey, act: Act) -> Result<(), StoreError> {
+    async fn key_add(&self, key: ApiKey, act: AuditEntry) -> Result<(), StoreError> {
         self.write("adding a key", move |tx| directory::key_add(tx, &key, &act)).await
     }
 
-    async fn key_revoke(&self, workspace: WorkspaceId, id: KeyId, act: Act) -> Result<bool, StoreError> {
+    async fn key_revoke(
+        &self,
+        workspace: WorkspaceId,
+        id: KeyId,
+        act: AuditEntry,
+    ) -> Result<bool, StoreError> {
         self.write("revoking a key", move |tx| directory::key_revoke(tx, workspace, id, &act)).await
     }
 
@@ -173,7 +178,12 @@ impl Hooks for SqliteStore {
             .await
     }
 
-    async fn webhook_add(&self, new: &WebhookRecord, limit: u32, act: Act) -> Result<bool, StoreError> {
+    async fn webhook_add(
+        &self,
+        new: &WebhookRecord,
+        limit: u32,
+        act: AuditEntry,
+    ) -> Result<bool, StoreError> {
         let (sealer, new) = (self.sealer.clone(), new.clone());
         self.write("adding an endpoint", move |tx| endpoints::add(tx, &sealer, &new, limit, &act)).await
     }
@@ -182,7 +192,7 @@ impl Hooks for SqliteStore {
         &self,
         changed: &WebhookRecord,
         revives: bool,
-        act: Act,
+        act: AuditEntry,
     ) -> Result<bool, StoreError> {
         let (sealer, changed) = (self.sealer.clone(), changed.clone());
         self.write("changing an endpoint", move |tx| endpoints::change(tx, &sealer, &changed, revives, &act))
@@ -194,7 +204,7 @@ impl Hooks for SqliteStore {
         (workspace, id): (WorkspaceId, WebhookId),
         secret: &SecretString,
         old_until: Timestamp,
-        act: Act,
+        act: AuditEntry,
     ) -> Result<bool, StoreError> {
         let (sealer, secret) = (self.sealer.clone(), secret.clone());
         self.write("giving an endpoint a secret", move |tx| {
@@ -207,7 +217,7 @@ impl Hooks for SqliteStore {
         &self,
         workspace: WorkspaceId,
         id: WebhookId,
-        act: Act,
+        act: AuditEntry,
     ) -> Result<bool, StoreError> {
         self.write("removing an endpoint", move |tx| endpoints::remove(tx, workspace, id, &act)).await
     }
@@ -256,7 +266,7 @@ impl Hooks for SqliteStore {
         workspace: WorkspaceId,
         delivery: i64,
         replay: ReplayId,
-        act: Act,
+        act: AuditEntry,
     ) -> Result<Option<DeliveryId>, StoreError> {
         self.write("repeating a delivery", move |tx| {
             fan_out::redeliver(tx, workspace, delivery, replay, &act)
@@ -264,7 +274,7 @@ impl Hooks for SqliteStore {
         .await
     }
 
-    async fn replay(&self, replay: NewReplay, act: Act) -> Result<u64, StoreError> {
+    async fn replay(&self, replay: NewReplay, act: AuditEntry) -> Result<u64, StoreError> {
         self.write("repeating events", move |tx| fan_out::replay(tx, &replay, &act)).await
     }
 
@@ -273,7 +283,7 @@ impl Hooks for SqliteStore {
         workspace: WorkspaceId,
         webhook: WebhookId,
         by: (WorkerId, ClaimToken, ReplayId),
-        act: Act,
+        act: AuditEntry,
     ) -> Result<Option<ClaimedDelivery>, StoreError> {
         self.write("testing an endpoint", move |tx| {
             deliveries::begin_test(tx, (workspace, webhook), by, &act)
@@ -302,7 +312,7 @@ impl Registry for SqliteStore {
         workspace: WorkspaceId,
         waba_id: &str,
         (name, language): (&str, Option<&str>),
-        act: Act,
+        act: AuditEntry,
     ) -> Result<(), StoreError> {
         let (waba_id, name, language) = (waba_id.to_owned(), name.to_owned(), language.map(str::to_owned));
         self.write("forgetting templates", move |tx| {
@@ -311,7 +321,7 @@ impl Registry for SqliteStore {
         .await
     }
 
-    async fn note(&self, act: Act) -> Result<(), StoreError> {
+    async fn note(&self, act: AuditEntry) -> Result<(), StoreError> {
         self.write("writing an act down", move |tx| audit::write(tx, &act)).await
     }
 }
@@ -370,13 +380,18 @@ impl Messages for SqliteStore {
         workspace: WorkspaceId,
         id: MessageId,
         by: (WorkerId, ClaimToken),
-        act: Act,
+        act: AuditEntry,
     ) -> Result<Option<Claimed>, StoreError> {
         self.write("claiming an unknown message", move |tx| queue::claim_unknown(tx, workspace, id, by, &act))
             .await
     }
 
-    async fn give_up(&self, workspace: WorkspaceId, id: MessageId, act: Act) -> Result<bool, StoreError> {
+    async fn give_up(
+        &self,
+        workspace: WorkspaceId,
+        id: MessageId,
+        act: AuditEntry,
+    ) -> Result<bool, StoreError> {
         self.write("giving up an unknown message", move |tx| queue::give_up(tx, workspace, id, &act)).await
     }
 

@@ -251,7 +251,7 @@ fn roll_back(connection: &Connection) {
 #[cfg(test)]
 mod tests {
     use domain::id::AccountId;
-    use domain::messages::message::Status;
+    use domain::messages::message::MessageStatus;
     use engine::metrics::{Label, Step};
     use engine::ports::Clock;
     use jiff::Timestamp;
@@ -278,7 +278,7 @@ mod tests {
         let connection = Connection::open_in_memory().unwrap();
         let writer = Writer::start(connection, metrics.clone()).unwrap();
         let account = AccountId::from_parts(1, &[1; 10]);
-        let note = move || counters::note(Step::new(account, Status::Sent, None, None));
+        let note = move || counters::note(Step::new(account, MessageStatus::Sent, None, None));
         let n_sent = || metrics.sent.get(&[Label::Account(account)]);
         runtime.block_on(async {
             let failed: Result<(), _> = writer

@@ -5,7 +5,7 @@
 
 use domain::id::WorkspaceId;
 use domain::json::Value;
-use domain::webhooks_in::update::TemplateText;
+use domain::webhooks_in::update::TemplateTextUpdate;
 use engine::ports::ListedTemplate;
 use rusqlite::{Connection, OptionalExtension};
 
@@ -17,7 +17,7 @@ pub(crate) fn put(
     connection: &Connection,
     place: (WorkspaceId, &str),
     identity: (&str, &str),
-    text: &TemplateText,
+    text: &TemplateTextUpdate,
 ) -> SqlResult<usize> {
     let Some(mut components) = read(connection, place, identity)? else { return Ok(0) };
     let before = components.clone();
@@ -82,7 +82,7 @@ fn three(value: &Value) -> [Option<&str>; 3] {
     ["text", "url", "phone_number"].map(|name| value.get(name).and_then(Value::as_str))
 }
 
-fn say(components: &mut Value, text: &TemplateText) {
+fn say(components: &mut Value, text: &TemplateTextUpdate) {
     let Value::Array(components) = components else { return };
     for component in components {
         let new = [("HEADER", &text.header), ("BODY", &text.body), ("FOOTER", &text.footer)]

@@ -1,9 +1,9 @@
 //! What Meta posted: one POST, one transaction; each part stands alone.
 
-use domain::contacts::opt_out::{OptOutReason, Wish};
+use domain::contacts::opt_out::{OptOutReason, OptOutSignal};
 use domain::id::{AccountId, WorkspaceId};
-use domain::messages::message::{Direction, Status};
-use domain::webhooks_in::update::{Call, Inbound, Moved, Update};
+use domain::messages::message::{Direction, MessageStatus};
+use domain::webhooks_in::update::{InboundCall, InboundMessage, NumberChange, WebhookUpdate};
 use engine::ports::{Ingested, Post, RoutedPart};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
@@ -74,47 +74,47 @@ fn take(keeper: &mut Keeper<'_>, part: &RoutedPart, ingested: &mut Ingested) -> 
         return Ok(());
     }
     let effect = match (&part.update, route.account) {
-        (Update::Message(message), Some(account)) => {
+        (WebhookUpdate::Message(message), Some(account)) => {
             inbound(keeper, part, (route.workspace, account), message, ingested)?
         }
-        (Update::Call(call), Some(account)) => called(keeper, part, (route.workspace, account), call)?,
-        (Update::Status(report), Some(account)) => finish::report(
+        (WebhookUpdate::Call(call), Some(account)) => called(keeper, part, (route.workspace, account), call)?,
+        (WebhookUpdate::Status(report), Some(account)) => finish::report(
             keeper.connection,
             (route.workspace, account),
             report,
             keeper.post.now,
             &mut || keeper.raw(part),
         )?,
-        (Update::Echo(echo), Some(account)) => {
+        (WebhookUpdate::Echo(echo), Some(account)) => {
             message_echoes::keep(keeper, part, (route.workspace, account), echo)?
         }
         // What follows is known by its bytes: heard before, it could undo what came after it.
-        (Update::Preference(preference), Some(account)) => once(keeper, part, |connection, now| {
+        (WebhookUpdate::Preference(preference), Some(account)) => once(keeper, part, |connection, now| {
             let place = (route.workspace, account);
             opt_out::prefer(connection, place, part.ids.contact, preference, now)
         })?,
-        (Update::Moved(moved), Some(account)) => once(keeper, part, |connection, now| {
+        (WebhookUpdate::Moved(moved), Some(account)) => once(keeper, part, |connection, now| {
             let place = (route.workspace, account);
             number_changes::take(connection, place, part.ids.contact, moved, now).map(drop)
         })?,
-        (Update::Template(update), _) => once(keeper, part, |connection, now| {
+        (WebhookUpdate::Template(update), _) => once(keeper, part, |connection, now| {
             let has_changed = templates::update(connection, route, update, (part.time, now))?;
             ingested.has_template_changes |= has_changed;
             ingested.has_new_words |= has_changed && update.text.is_some();
             Ok(())
         })?,
-        (Update::Account(update), _) => once(keeper, part, |connection, now| {
+        (WebhookUpdate::Account(update), _) => once(keeper, part, |connection, now| {
             ingested.has_account_changes |= account_updates::apply(connection, (route, part), update, now)?;
             Ok(())
         })?,
         (
-            Update::Message(_)
-            | Update::Call(_)
-            | Update::Status(_)
-            | Update::Echo(_)
-            | Update::Preference(_)
-            | Update::Moved(_)
-            | Update::Other,
+            WebhookUpdate::Message(_)
+            | WebhookUpdate::Call(_)
+            | WebhookUpdate::Status(_)
+            | WebhookUpdate::Echo(_)
+            | WebhookUpdate::Preference(_)
+            | WebhookUpdate::Moved(_)
+            | WebhookUpdate::Other,
             _,
         ) => {
             if keeper.keep(part, KeptAs::Other, None)? {
@@ -153,7 +153,7 @@ fn inbound(
     keeper: &mut Keeper<'_>,
     part: &RoutedPart,
     (workspace, account): (WorkspaceId, AccountId),
-    message: &Inbound,
+    message: &InboundMessage,
     ingested: &mut Ingested,
 ) -> SqlResult<Effect> {
     let (connection, now) = (keeper.connection, keeper.post.now);
@@ -173,7 +173,7 @@ fn inbound(
     let place = (workspace, account);
     let contact = match &message.beside.moved_to {
         Some(to) => {
-            let moved = Moved { from: message.from.clone(), to: to.clone(), at: message.at };
+            let moved = NumberChange { from: message.from.clone(), to: to.clone(), at: message.at };
             number_changes::take(connection, place, part.ids.contact, &moved, now)?
         }
         None => {
@@ -187,10 +187,10 @@ fn inbound(
     if let Some(wish) = part.wish {
         let said = (message.at, OptOutReason::Word);
         match wish {
-            Wish::Stop => {
+            OptOutSignal::Stop => {
                 opt_out::stop_marketing(connection, (workspace, Some(account)), contact, said, now)?;
             }
-            Wish::Start => {
+            OptOutSignal::Start => {
                 opt_out::resume_marketing(connection, (workspace, Some(account)), contact, said, now)?;
             }
         }
@@ -199,8 +199,8 @@ fn inbound(
     connection
         .prepare_cached(
             "insert into messages (
-                 id, workspace_id, account_id, contact_id, direction, kind, status, wamid, wa_id, user_id,
-                 context_wamid, content, n_attempts, post_seq, post_start, post_length, created_at, updated_at)
+                 id, workspace_id, account_id, contact_id, direction, kind, status, wamid, wa_id, bsuid,
+                 context_wamid, content, n_attempts, payload_seq, payload_start, payload_length, created_at, updated_at)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0, ?13, ?14, ?15, ?16, ?17)",
         )?
         .execute(params![
@@ -210,7 +210,7 @@ fn inbound(
             contact.as_bytes(),
             Direction::Inbound.as_str(),
             message.kind,
-            Status::Received.as_str(),
+            MessageStatus::Received.as_str(),
             message.wamid,
             message.from.wa_id,
             message.from.user_id,
@@ -240,7 +240,7 @@ fn called(
     keeper: &mut Keeper<'_>,
     part: &RoutedPart,
     (workspace, account): (WorkspaceId, AccountId),
-    call: &Call,
+    call: &InboundCall,
 ) -> SqlResult<Effect> {
     once(keeper, part, |connection, now| {
         let from = number_changes::of_then(connection, workspace, &call.from, call.at)?;

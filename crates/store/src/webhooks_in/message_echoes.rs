@@ -3,8 +3,8 @@
 //! It opens no window, and its reports find it by its wamid.
 
 use domain::id::{AccountId, WorkspaceId};
-use domain::messages::message::{Direction, Status};
-use domain::webhooks_in::update::Echo;
+use domain::messages::message::{Direction, MessageStatus};
+use domain::webhooks_in::update::MessageEcho;
 use engine::ports::RoutedPart;
 use rusqlite::params;
 
@@ -21,7 +21,7 @@ pub(crate) fn keep(
     keeper: &mut Keeper<'_>,
     part: &RoutedPart,
     (workspace, account): (WorkspaceId, AccountId),
-    echo: &Echo,
+    echo: &MessageEcho,
 ) -> SqlResult<Effect> {
     let (connection, now) = (keeper.connection, keeper.post.now);
     if erasure::is_erased_wamid(connection, workspace, &echo.wamid)? {
@@ -44,8 +44,8 @@ pub(crate) fn keep(
     connection
         .prepare_cached(
             "insert into messages (
-                 id, workspace_id, account_id, contact_id, direction, kind, status, wamid, wa_id, user_id,
-                 context_wamid, content, n_attempts, post_seq, post_start, post_length, created_at, updated_at)
+                 id, workspace_id, account_id, contact_id, direction, kind, status, wamid, wa_id, bsuid,
+                 context_wamid, content, n_attempts, payload_seq, payload_start, payload_length, created_at, updated_at)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0, ?13, ?14, ?15, ?16, ?17)",
         )?
         .execute(params![
@@ -55,7 +55,7 @@ pub(crate) fn keep(
             contact.as_bytes(),
             Direction::Outbound.as_str(),
             echo.kind,
-            Status::Sent.as_str(),
+            MessageStatus::Sent.as_str(),
             echo.wamid,
             echo.to.wa_id,
             echo.to.user_id,
@@ -68,7 +68,7 @@ pub(crate) fn keep(
             micros(now),
         ])?;
     if let Some(current) = finish::current(connection, workspace, id)? {
-        let entry = Entry::ours(Status::Sent, now).at(echo.at.min(now));
+        let entry = Entry::ours(MessageStatus::Sent, now).at(echo.at.min(now));
         finish::add_entry(connection, &current, &entry)?;
         pending_statuses::apply(connection, &current, &echo.wamid)?;
     }

@@ -17,9 +17,9 @@ pub(crate) fn is_latest(
     let Some(at) = at else { return Ok(true) };
     let n_rows = connection
         .prepare_cached(
-            "insert into latest_news (workspace_id, waba_id, subject, at) values (?1, ?2, ?3, ?4)
-             on conflict (workspace_id, waba_id, subject) do update set at = excluded.at
-             where excluded.at >= latest_news.at",
+            "insert into update_watermarks (workspace_id, waba_id, subject, updated_at) values (?1, ?2, ?3, ?4)
+             on conflict (workspace_id, waba_id, subject) do update set updated_at = excluded.updated_at
+             where excluded.updated_at >= update_watermarks.updated_at",
         )?
         .execute((workspace.as_bytes(), waba_id, subject, micros(at)))?;
     Ok(n_rows == 1)

@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use domain::id::{AccountId, WorkspaceId};
-use domain::webhooks_in::update::{Person, Update};
+use domain::webhooks_in::update::{WebhookUpdate, WhatsAppUser};
 use engine::ports::{Again, KeptPost, KeptPosts, Post, Proof, RoutedPart};
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
@@ -109,7 +109,7 @@ impl<'a> Keeper<'a> {
                 Sha256::new().chain_update(&self.post.body).chain_update(signature).finalize().into();
             let known = self
                 .connection
-                .prepare_cached("select seq from posts where digest = ?1")?
+                .prepare_cached("select seq from webhook_payloads where digest = ?1")?
                 .query_row([digest], |row| row.get(0))
                 .optional()?;
             match known {
@@ -127,7 +127,7 @@ impl<'a> Keeper<'a> {
         let signers: Vec<u8> = proof.signers.iter().flat_map(|id| *id.as_bytes()).collect();
         self.connection
             .prepare_cached(
-                "insert into posts (received_at, digest, body, signature, signers) values (?1, ?2, ?3, ?4, ?5)",
+                "insert into webhook_payloads (received_at, digest, body, signature, signer_ids) values (?1, ?2, ?3, ?4, ?5)",
             )?
             .execute(params![
                 micros(self.post.now),
@@ -152,7 +152,7 @@ impl<'a> Keeper<'a> {
             let (post, start, length) = self.raw_once(part)?;
             raw = Some((post, start, length));
             // The same bytes in the same place: known from before there were digests, or heard again after a while.
-            known = self.known("post_seq = ?1 and post_start = ?3", params![post, workspace, start])?;
+            known = self.known("payload_seq = ?1 and payload_start = ?3", params![post, workspace, start])?;
         }
         let account = part.route.as_ref().and_then(|route| route.account.as_ref()).map(AccountId::as_bytes);
         match (known, raw) {
@@ -160,7 +160,7 @@ impl<'a> Keeper<'a> {
             (Some(Row { seq, .. }), _) => {
                 self.connection
                     .prepare_cached(
-                        "update kept_parts
+                        "update webhook_changes
                          set workspace_id = ?2, account_id = ?3, state = ?4, is_applied = ?5, field = ?6, reason = ?7,
                              digest = ?8
                          where seq = ?1",
@@ -180,9 +180,9 @@ impl<'a> Keeper<'a> {
             (None, Some((post, start, length))) => {
                 self.connection
                     .prepare_cached(
-                        "insert into kept_parts (
+                        "insert into webhook_changes (
                              workspace_id, account_id, state, is_applied, field, reason, digest,
-                             post_seq, post_start, post_length, received_at)
+                             payload_seq, payload_start, payload_length, received_at)
                          values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
                     )?
                     .execute(params![
@@ -208,14 +208,14 @@ impl<'a> Keeper<'a> {
     /// The row of a part, for this workspace or for nobody; for a part of nobody, whoever has it: the furthest first.
     fn known(&self, condition: &str, parameters: &[&dyn rusqlite::ToSql]) -> SqlResult<Option<Row>> {
         let sql = format!(
-            "select seq, digest, state, is_applied from kept_parts
+            "select seq, digest, state, is_applied from webhook_changes
              where {condition} and (?2 is null or workspace_id is null or workspace_id = ?2)
              order by is_applied desc, state = 'other' desc, state = 'undecodable' desc limit 1"
         );
         let mut statement = self.connection.prepare_cached(&sql)?;
         let mut rows = statement.query(parameters)?;
         let Some(row) = rows.next()? else { return Ok(None) };
-        let mut cells = Cells::new("kept_parts", row);
+        let mut cells = Cells::new("webhook_changes", row);
         let (seq, digest) = (cells.get()?, cells.get()?);
         let state: String = cells.get()?;
         Ok(Some(Row { seq, digest, kept_as: KeptAs::of(&state, cells.flag()?) }))
@@ -239,7 +239,7 @@ impl<'a> Keeper<'a> {
     fn digest(&self, part: &RoutedPart) -> [u8; 32] {
         let time = part.time.map(micros).or_else(|| {
             // An account's error says neither when it was nor which: the same one within an hour is the same news.
-            let is_error = matches!(&part.update, Update::Account(_)) && part.time.is_none();
+            let is_error = matches!(&part.update, WebhookUpdate::Account(_)) && part.time.is_none();
             is_error.then(|| micros(self.heard_at()) / 3_600_000_000)
         });
         let mut digest = Sha256::new();
@@ -254,17 +254,17 @@ impl<'a> Keeper<'a> {
 
     /// Notes a part about an erased person.
     pub(crate) fn drop_part(&mut self, part: &RoutedPart, workspace: WorkspaceId) {
-        let of = |person: &Person| [person.wa_id.clone(), person.user_id.clone()];
+        let of = |person: &WhatsAppUser| [person.wa_id.clone(), person.user_id.clone()];
         let marks = match &part.update {
-            Update::Status(report) => [report.recipient.clone(), report.user_id.clone()],
-            Update::Message(message) => of(&message.from),
-            Update::Echo(echo) => of(&echo.to),
-            Update::Call(_)
-            | Update::Preference(_)
-            | Update::Moved(_)
-            | Update::Account(_)
-            | Update::Template(_)
-            | Update::Other => [None, None],
+            WebhookUpdate::Status(report) => [report.recipient.clone(), report.user_id.clone()],
+            WebhookUpdate::Message(message) => of(&message.from),
+            WebhookUpdate::Echo(echo) => of(&echo.to),
+            WebhookUpdate::Call(_)
+            | WebhookUpdate::Preference(_)
+            | WebhookUpdate::Moved(_)
+            | WebhookUpdate::Account(_)
+            | WebhookUpdate::Template(_)
+            | WebhookUpdate::Other => [None, None],
         };
         let marks = marks.into_iter().flatten().collect();
         self.erased.push(Erased { workspace, span: part.span, marks });
@@ -295,8 +295,8 @@ impl<'a> Keeper<'a> {
     pub(crate) fn forget_understood(&self) -> SqlResult<()> {
         let Some(again) = self.post.again else { return Ok(()) };
         let mut statement = self.connection.prepare_cached(
-            "select seq, post_start from kept_parts
-             where post_seq = ?1 and state in ('unrouted', 'undecodable')",
+            "select seq, payload_start from webhook_changes
+             where payload_seq = ?1 and state in ('unrouted', 'undecodable')",
         )?;
         let mut rows = statement.query([again.seq])?;
         let mut understood: Vec<i64> = Vec::new();
@@ -307,7 +307,7 @@ impl<'a> Keeper<'a> {
             }
         }
         for seq in understood {
-            self.connection.prepare_cached("delete from kept_parts where seq = ?1")?.execute([seq])?;
+            self.connection.prepare_cached("delete from webhook_changes where seq = ?1")?.execute([seq])?;
         }
         Ok(())
     }
@@ -317,16 +317,16 @@ impl<'a> Keeper<'a> {
 pub(crate) fn posts(connection: &Connection, wanted: &KeptPosts) -> SqlResult<Vec<KeptPost>> {
     let state = wanted.with.map(engine::ports::PartState::as_str);
     let mut statement = connection.prepare_cached(
-        "select seq, received_at, body, signature, signers from posts
+        "select seq, received_at, body, signature, signer_ids from webhook_payloads
          where seq > ?1 and received_at >= ?2 and signature is not null
            and (?3 is null or exists (
-               select 1 from kept_parts where post_seq = posts.seq and state = ?3))
+               select 1 from webhook_changes where payload_seq = webhook_payloads.seq and state = ?3))
          order by seq limit ?4",
     )?;
     let mut rows = statement.query(params![wanted.after, micros(wanted.since), state, wanted.limit])?;
     let mut posts = Vec::new();
     while let Some(row) = rows.next()? {
-        let mut cells = Cells::new("posts", row);
+        let mut cells = Cells::new("webhook_payloads", row);
         let again = Again { seq: cells.get()?, heard_at: cells.at()? };
         let body: Vec<u8> = cells.get()?;
         let signature: Vec<u8> = cells.get()?;

@@ -4,10 +4,10 @@
 //!
 //! **Invariant:** a queue is held by one worker at a time, so that its events go out one after the other.
 
-use domain::access::audit::Act;
+use domain::access::audit::AuditEntry;
 use domain::events::{EventKind, WebhookData};
 use domain::id::{DeliveryId, ReplayId, WebhookId, WorkerId, WorkspaceId};
-use domain::webhooks_out::delivery::{DISABLED_AFTER, FAILING_AFTER, LIFE, Verdict};
+use domain::webhooks_out::delivery::{DISABLED_AFTER, DeliveryDecision, FAILING_AFTER, LIFE};
 use engine::ports::{
     ClaimToken, ClaimedDelivery, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest, HookWork, Page,
     PageRequest, StoredDelivery, StoredEvent,
@@ -30,20 +30,20 @@ use crate::webhooks_out::fan_out::has_work;
 /// What there is to do.
 pub(crate) fn work(connection: &Connection, now: Timestamp) -> SqlResult<HookWork> {
     let mut statement = connection.prepare_cached(
-        "select workspace_id, id from webhooks w
+        "select workspace_id, id from webhook_endpoints w
          where removed_at is null and is_enabled = 1 and status <> 'disabled'
-           and exists (select 1 from lanes l where l.webhook_id = w.id and l.worker_id is null and l.due_at <= ?1)",
+           and exists (select 1 from delivery_queues l where l.webhook_id = w.id and l.worker_id is null and l.due_at <= ?1)",
     )?;
     let mut rows = statement.query([micros(now)])?;
     let mut due = Vec::new();
     while let Some(row) = rows.next()? {
-        let mut cells = Cells::new("webhooks", row);
+        let mut cells = Cells::new("webhook_endpoints", row);
         due.push((cells.id()?, cells.id()?));
     }
     let has_ended = connection
         .prepare_cached(
             "select exists (
-                 select 1 from deliveries where status in ('pending', 'failed') and ends_at <= ?1)",
+                 select 1 from deliveries where status in ('pending', 'failed') and expires_at <= ?1)",
         )?
         .query_row([micros(now)], |row| row.get::<_, bool>(0))?;
     Ok(HookWork {
@@ -56,8 +56,8 @@ pub(crate) fn work(connection: &Connection, now: Timestamp) -> SqlResult<HookWor
 /// Endpoints that are no more, or get nothing more, for which something waits.
 fn gone(connection: &Connection) -> SqlResult<Vec<WebhookId>> {
     let mut statement = connection.prepare_cached(
-        "select id from webhooks w where (status = 'disabled' or removed_at is not null)
-           and exists (select 1 from lanes l where l.webhook_id = w.id)",
+        "select id from webhook_endpoints w where (status = 'disabled' or removed_at is not null)
+           and exists (select 1 from delivery_queues l where l.webhook_id = w.id)",
     )?;
     let rows = statement.query_map((), |row| row.get(0))?;
     Ok(rows.collect::<Result<Vec<_>, _>>()?.into_iter().map(WebhookId::from_bytes).collect())
@@ -69,7 +69,7 @@ pub(crate) fn claim(connection: &Connection, request: &DeliveryRequest) -> SqlRe
         for lane in due_lanes(connection, (*workspace, *webhook), request.now, *room)? {
             connection
                 .prepare_cached(
-                    "update lanes set worker_id = ?3, claim_token = ?4 where webhook_id = ?1 and lane = ?2",
+                    "update delivery_queues set worker_id = ?3, lease_token = ?4 where webhook_id = ?1 and queue_key = ?2",
                 )?
                 .execute((webhook.as_bytes(), &lane, request.worker.as_bytes(), request.token.0))?;
             match head(connection, (*workspace, *webhook), lane, request.token)? {
@@ -103,8 +103,8 @@ fn due_lanes_that(
     (now, room): (Timestamp, i64),
 ) -> SqlResult<Vec<Vec<u8>>> {
     let mut statement = connection.prepare_cached(
-        "select l.lane from lanes l
-         join webhooks w on w.id = l.webhook_id
+        "select l.queue_key from delivery_queues l
+         join webhook_endpoints w on w.id = l.webhook_id
          where l.webhook_id = ?2 and l.worker_id is null and l.due_at <= ?3 and w.workspace_id = ?1
            and w.removed_at is null and w.is_enabled = 1 and w.status <> 'disabled'
            and (l.n_failures > 0) = ?5
@@ -126,9 +126,9 @@ fn head(
 ) -> SqlResult<Result<ClaimedDelivery, Vec<u8>>> {
     loop {
         let mut statement = connection.prepare_cached(
-            "select d.seq, d.is_redelivery, d.ends_at, d.event_seq, l.n_failures
-             from deliveries d join lanes l on l.webhook_id = d.webhook_id and l.lane = d.lane
-             where d.webhook_id = ?1 and d.lane = ?2 and d.status in ('pending', 'failed') order by d.seq limit 1",
+            "select d.seq, d.is_redelivery, d.expires_at, d.event_seq, l.n_failures
+             from deliveries d join delivery_queues l on l.webhook_id = d.webhook_id and l.queue_key = d.queue_key
+             where d.webhook_id = ?1 and d.queue_key = ?2 and d.status in ('pending', 'failed') order by d.seq limit 1",
         )?;
         let mut rows = statement.query((webhook.as_bytes(), &lane))?;
         let Some(row) = rows.next()? else { return Ok(Err(lane)) };
@@ -152,8 +152,9 @@ fn one_event(
     workspace: WorkspaceId,
     position: i64,
 ) -> SqlResult<Option<StoredEvent>> {
-    let mut statement = connection
-        .prepare_cached("select seq, kind, at, data from events where workspace_id = ?1 and seq = ?2")?;
+    let mut statement = connection.prepare_cached(
+        "select seq, kind, created_at, data from events where workspace_id = ?1 and seq = ?2",
+    )?;
     let mut rows = statement.query((workspace.as_bytes(), position))?;
     let Some(row) = rows.next()? else { return Ok(None) };
     log::read(workspace, &mut Cells::new("events", row)).map(Some)
@@ -168,7 +169,7 @@ fn finish(connection: &Connection, key: (WorkspaceId, i64), status: &str) -> Sql
 
 fn drop_lane(connection: &Connection, webhook: WebhookId, lane: &[u8]) -> SqlResult<()> {
     connection
-        .prepare_cached("delete from lanes where webhook_id = ?1 and lane = ?2")?
+        .prepare_cached("delete from delivery_queues where webhook_id = ?1 and queue_key = ?2")?
         .execute((webhook.as_bytes(), lane))?;
     Ok(())
 }
@@ -179,21 +180,21 @@ pub(crate) fn settle(
     end: &DeliveryEnd,
 ) -> SqlResult<Option<ClaimedDelivery>> {
     let status = match end.verdict {
-        Verdict::Succeeded => "succeeded",
-        Verdict::Retry { .. } => "failed",
-        Verdict::Dead | Verdict::Gone => "dead",
+        DeliveryDecision::Succeeded => "succeeded",
+        DeliveryDecision::Retry { .. } => "failed",
+        DeliveryDecision::Dead | DeliveryDecision::Gone => "dead",
     };
     // What became a dead letter meanwhile stays one, unless the endpoint took it after all.
     connection
         .prepare_cached(
             "update deliveries
              set status = case when status = 'dead' and ?3 <> 'succeeded' then status else ?3 end,
-                 n_attempts = n_attempts + 1, http_status = ?4, latency_ms = ?5, at = ?7,
+                 n_attempts = n_attempts + 1, http_status = ?4, latency_ms = ?5, last_attempt_at = ?7,
                  -- The answer may repeat what was posted, and the person may have been erased meanwhile.
                  response = case when exists (
                      select 1 from events e
                      where e.workspace_id = deliveries.workspace_id and e.seq = deliveries.event_seq
-                       and e.data like '%,\"erased\":true}') then null else ?6 end
+                       and e.erased_at is not null) then null else ?6 end
              where workspace_id = ?1 and seq = ?2",
         )?
         .execute(params![
@@ -207,7 +208,9 @@ pub(crate) fn settle(
         ])?;
     judge(connection, claim, end)?;
     let is_held = connection
-        .prepare_cached("select claim_token = ?3 from lanes where webhook_id = ?1 and lane = ?2")?
+        .prepare_cached(
+            "select lease_token = ?3 from delivery_queues where webhook_id = ?1 and queue_key = ?2",
+        )?
         .query_row((claim.webhook.as_bytes(), &claim.lane, claim.token.0), |row| {
             row.get::<_, Option<bool>>(0)
         })
@@ -217,16 +220,16 @@ pub(crate) fn settle(
         return Ok(None);
     }
     let (n_failures_grow, due_at) = match end.verdict {
-        Verdict::Retry { at } => (true, at),
-        Verdict::Succeeded | Verdict::Dead | Verdict::Gone => (false, end.now),
+        DeliveryDecision::Retry { at } => (true, at),
+        DeliveryDecision::Succeeded | DeliveryDecision::Dead | DeliveryDecision::Gone => (false, end.now),
     };
     let goes_on = end.goes_on && !n_failures_grow && takes(connection, claim)?;
     connection
         .prepare_cached(
-            "update lanes
+            "update delivery_queues
              set n_failures = case when ?3 then n_failures + 1 else 0 end, due_at = ?4,
-                 worker_id = case when ?5 then worker_id end, claim_token = case when ?5 then claim_token end
-             where webhook_id = ?1 and lane = ?2",
+                 worker_id = case when ?5 then worker_id end, lease_token = case when ?5 then lease_token end
+             where webhook_id = ?1 and queue_key = ?2",
         )?
         .execute((claim.webhook.as_bytes(), &claim.lane, n_failures_grow, micros(due_at), goes_on))?;
     if n_failures_grow {
@@ -245,7 +248,7 @@ pub(crate) fn settle(
 fn takes(connection: &Connection, claim: &DeliveryClaim) -> SqlResult<bool> {
     let mut statement = connection.prepare_cached(
         "select exists (
-             select 1 from webhooks where workspace_id = ?1 and id = ?2 and removed_at is null and is_enabled = 1
+             select 1 from webhook_endpoints where workspace_id = ?1 and id = ?2 and removed_at is null and is_enabled = 1
                and status <> 'disabled')",
     )?;
     Ok(statement.query_row((claim.workspace.as_bytes(), claim.webhook.as_bytes()), |row| row.get(0))?)
@@ -254,10 +257,10 @@ fn takes(connection: &Connection, claim: &DeliveryClaim) -> SqlResult<bool> {
 /// What an attempt says of its endpoint.
 fn judge(connection: &Connection, claim: &DeliveryClaim, end: &DeliveryEnd) -> SqlResult<()> {
     let key = (claim.workspace.as_bytes(), claim.webhook.as_bytes());
-    if end.verdict == Verdict::Succeeded {
+    if end.verdict == DeliveryDecision::Succeeded {
         let n_rows = connection
             .prepare_cached(
-                "update webhooks set n_failures = 0, failing_since = null, status = 'active'
+                "update webhook_endpoints set n_failures = 0, failing_since = null, status = 'active'
                  where workspace_id = ?1 and id = ?2 and (n_failures > 0 or status = 'failing')
                    and status <> 'disabled'",
             )?
@@ -265,17 +268,17 @@ fn judge(connection: &Connection, claim: &DeliveryClaim, end: &DeliveryEnd) -> S
         return if n_rows > 0 { directory::bump(connection, "directory") } else { Ok(()) };
     }
     let mut statement = connection.prepare_cached(
-        "update webhooks set n_failures = n_failures + 1, failing_since = coalesce(failing_since, ?3)
+        "update webhook_endpoints set n_failures = n_failures + 1, failing_since = coalesce(failing_since, ?3)
          where workspace_id = ?1 and id = ?2 and removed_at is null and status <> 'disabled'
          returning n_failures, failing_since",
     )?;
     let mut rows = statement.query((key.0, key.1, micros(end.now)))?;
     let Some(row) = rows.next()? else { return Ok(()) };
-    let mut cells = Cells::new("webhooks", row);
+    let mut cells = Cells::new("webhook_endpoints", row);
     let n_failures: u32 = cells.get()?;
     let failing_since = cells.at()?;
     drop(rows);
-    if end.verdict == Verdict::Gone {
+    if end.verdict == DeliveryDecision::Gone {
         return disable(connection, claim, "the endpoint answered 410: it is gone", end.now);
     }
     if end.now.duration_since(failing_since) >= DISABLED_AFTER {
@@ -283,7 +286,9 @@ fn judge(connection: &Connection, claim: &DeliveryClaim, end: &DeliveryEnd) -> S
     }
     if n_failures == FAILING_AFTER {
         connection
-            .prepare_cached("update webhooks set status = 'failing' where workspace_id = ?1 and id = ?2")?
+            .prepare_cached(
+                "update webhook_endpoints set status = 'failing' where workspace_id = ?1 and id = ?2",
+            )?
             .execute(key)?;
         directory::bump(connection, "directory")?;
     }
@@ -294,7 +299,7 @@ fn judge(connection: &Connection, claim: &DeliveryClaim, end: &DeliveryEnd) -> S
 fn disable(connection: &Connection, claim: &DeliveryClaim, reason: &str, now: Timestamp) -> SqlResult<()> {
     let name: String = connection
         .prepare_cached(
-            "update webhooks set status = 'disabled', status_reason = ?3
+            "update webhook_endpoints set status = 'disabled', status_reason = ?3
              where workspace_id = ?1 and id = ?2 returning name",
         )?
         .query_row((claim.workspace.as_bytes(), claim.webhook.as_bytes(), reason), |row| row.get(0))?;
@@ -308,22 +313,22 @@ fn disable(connection: &Connection, claim: &DeliveryClaim, reason: &str, now: Ti
 pub(crate) fn end(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<u32> {
     let mut ended = {
         let mut statement = connection.prepare_cached(
-            "select workspace_id, seq, webhook_id, lane from deliveries
-             where status in ('pending', 'failed') and ends_at <= ?1 limit ?2",
+            "select workspace_id, seq, webhook_id, queue_key from deliveries
+             where status in ('pending', 'failed') and expires_at <= ?1 limit ?2",
         )?;
         let mut rows = statement.query((micros(now), limit))?;
         ended_rows(&mut rows)?
     };
     for webhook in gone(connection)? {
         let mut statement = connection.prepare_cached(
-            "select workspace_id, seq, webhook_id, lane from deliveries
+            "select workspace_id, seq, webhook_id, queue_key from deliveries
              where webhook_id = ?1 and status in ('pending', 'failed') limit ?2",
         )?;
         let mut rows = statement.query((webhook.as_bytes(), limit))?;
         let found = ended_rows(&mut rows)?;
         if found.is_empty() {
             connection
-                .prepare_cached("delete from lanes where webhook_id = ?1")?
+                .prepare_cached("delete from delivery_queues where webhook_id = ?1")?
                 .execute([webhook.as_bytes()])?;
         }
         ended.extend(found);
@@ -336,15 +341,15 @@ pub(crate) fn end(connection: &Connection, now: Timestamp, limit: u32) -> SqlRes
                 // A queue that is held is cleared away by its holder.
                 connection
                     .prepare_cached(
-                        "delete from lanes where webhook_id = ?1 and lane = ?2 and worker_id is null",
+                        "delete from delivery_queues where webhook_id = ?1 and queue_key = ?2 and worker_id is null",
                     )?
                     .execute((webhook.as_bytes(), lane))?;
             }
             Some(_) if was_head => {
                 connection
                     .prepare_cached(
-                        "update lanes set n_failures = 0, due_at = ?3
-                         where webhook_id = ?1 and lane = ?2 and worker_id is null",
+                        "update delivery_queues set n_failures = 0, due_at = ?3
+                         where webhook_id = ?1 and queue_key = ?2 and worker_id is null",
                     )?
                     .execute((webhook.as_bytes(), lane, micros(now)))?;
             }
@@ -368,7 +373,7 @@ fn ended_rows(rows: &mut rusqlite::Rows<'_>) -> SqlResult<Vec<Ended>> {
 fn head_of(connection: &Connection, webhook: WebhookId, lane: &[u8]) -> SqlResult<Option<i64>> {
     let mut statement = connection.prepare_cached(
         "select seq from deliveries
-         where webhook_id = ?1 and lane = ?2 and status in ('pending', 'failed') order by seq limit 1",
+         where webhook_id = ?1 and queue_key = ?2 and status in ('pending', 'failed') order by seq limit 1",
     )?;
     Ok(statement.query_row((webhook.as_bytes(), lane), |row| row.get(0)).optional()?)
 }
@@ -377,10 +382,10 @@ fn head_of(connection: &Connection, webhook: WebhookId, lane: &[u8]) -> SqlResul
 pub(crate) fn recover(connection: &Connection, silent_since: Timestamp, limit: u32) -> SqlResult<u32> {
     let n_rows = connection
         .prepare_cached(
-            "update lanes set worker_id = null, claim_token = null
-             where (webhook_id, lane) in (
-                 select l.webhook_id, l.lane from lanes l left join workers w on w.id = l.worker_id
-                 where l.worker_id is not null and (w.seen_at is null or w.seen_at < ?1) limit ?2)",
+            "update delivery_queues set worker_id = null, lease_token = null
+             where (webhook_id, queue_key) in (
+                 select l.webhook_id, l.queue_key from delivery_queues l left join workers w on w.id = l.worker_id
+                 where l.worker_id is not null and (w.heartbeat_at is null or w.heartbeat_at < ?1) limit ?2)",
         )?
         .execute((micros(silent_since), limit))?;
     Ok(u32::try_from(n_rows).unwrap_or(u32::MAX))
@@ -391,12 +396,12 @@ pub(crate) fn begin_test(
     connection: &Connection,
     (workspace, webhook): (WorkspaceId, WebhookId),
     (worker, token, lane): (WorkerId, ClaimToken, ReplayId),
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<Option<ClaimedDelivery>> {
     let now = act.at;
     let name: Option<String> = connection
         .prepare_cached(
-            "select name from webhooks where workspace_id = ?1 and id = ?2 and removed_at is null",
+            "select name from webhook_endpoints where workspace_id = ?1 and id = ?2 and removed_at is null",
         )?
         .query_row((workspace.as_bytes(), webhook.as_bytes()), |row| row.get(0))
         .optional()?;
@@ -410,23 +415,23 @@ pub(crate) fn begin_test(
     fan_out::put(connection, &new)?;
     connection
         .prepare_cached(
-            "update lanes set worker_id = ?3, claim_token = ?4 where webhook_id = ?1 and lane = ?2",
+            "update delivery_queues set worker_id = ?3, lease_token = ?4 where webhook_id = ?1 and queue_key = ?2",
         )?
         .execute((webhook.as_bytes(), lane, worker.as_bytes(), token.0))?;
     audit::write(connection, act)?;
     Ok(head(connection, (workspace, webhook), lane.to_vec(), token)?.ok())
 }
 
-const COLUMNS: &str = "seq, webhook_id, is_redelivery, status, n_attempts, http_status, latency_ms, response, at, \
+const COLUMNS: &str = "seq, webhook_id, is_redelivery, status, n_attempts, http_status, latency_ms, response, last_attempt_at, \
     created_at, event_seq, \
-    (select l.due_at from lanes l
-     where l.webhook_id = deliveries.webhook_id and l.lane = deliveries.lane and l.worker_id is null
+    (select l.due_at from delivery_queues l
+     where l.webhook_id = deliveries.webhook_id and l.queue_key = deliveries.queue_key and l.worker_id is null
        and deliveries.status in ('pending', 'failed')
        and not exists (
-           select 1 from deliveries d where d.webhook_id = deliveries.webhook_id and d.lane = deliveries.lane
+           select 1 from deliveries d where d.webhook_id = deliveries.webhook_id and d.queue_key = deliveries.queue_key
              and d.status in ('pending', 'failed') and d.seq < deliveries.seq)), \
     (select e.kind from events e where e.workspace_id = deliveries.workspace_id and e.seq = deliveries.event_seq), \
-    (select e.at from events e where e.workspace_id = deliveries.workspace_id and e.seq = deliveries.event_seq), \
+    (select e.created_at from events e where e.workspace_id = deliveries.workspace_id and e.seq = deliveries.event_seq), \
     seq";
 
 fn read(workspace: WorkspaceId, cells: &mut Cells<'_>) -> SqlResult<StoredDelivery> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::access::audit::Act;
+use domain::access::audit::AuditEntry;
 use domain::id::{AccountId, WebhookId, WorkspaceId};
 use engine::ports::WebhookRecord;
 use jiff::Timestamp;
@@ -21,19 +21,19 @@ const EVERYTHING: &str = "*";
 
 /// Where a secret of an endpoint is sealed for.
 fn place(id: WebhookId, column: &str) -> String {
-    format!("webhooks/{id}/{column}")
+    format!("webhook_endpoints/{id}/{column}")
 }
 
 pub(crate) fn all(connection: &Connection, sealer: &Sealer) -> SqlResult<Vec<Arc<WebhookRecord>>> {
     let mut statement = connection.prepare_cached(
         "select id, workspace_id, name, url, events, accounts, headers, secret, old_secret, old_secret_until,
                 is_enabled, status, status_reason, created_at, updated_at
-         from webhooks where removed_at is null order by seq",
+         from webhook_endpoints where removed_at is null order by seq",
     )?;
     let mut rows = statement.query(())?;
     let mut webhooks = Vec::new();
     while let Some(row) = rows.next()? {
-        webhooks.push(Arc::new(read(&mut Cells::new("webhooks", row), sealer)?));
+        webhooks.push(Arc::new(read(&mut Cells::new("webhook_endpoints", row), sealer)?));
     }
     Ok(webhooks)
 }
@@ -113,10 +113,12 @@ pub(crate) fn add(
     sealer: &Sealer,
     new: &WebhookRecord,
     limit: u32,
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<bool> {
     let n_webhooks: u32 = connection
-        .prepare_cached("select count(*) from webhooks where workspace_id = ?1 and removed_at is null")?
+        .prepare_cached(
+            "select count(*) from webhook_endpoints where workspace_id = ?1 and removed_at is null",
+        )?
         .query_row([new.workspace.as_bytes()], |row| row.get(0))?;
     if n_webhooks >= limit {
         return Ok(false);
@@ -124,7 +126,7 @@ pub(crate) fn add(
     let chosen = Chosen::of(new, sealer)?;
     connection
         .prepare_cached(
-            "insert into webhooks (
+            "insert into webhook_endpoints (
                  id, workspace_id, name, url, events, accounts, headers, secret, is_enabled, status, after_seq,
                  created_at, updated_at)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'active', ?10, ?11, ?11)",
@@ -153,12 +155,12 @@ pub(crate) fn change(
     sealer: &Sealer,
     changed: &WebhookRecord,
     revives: bool,
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<bool> {
     let chosen = Chosen::of(changed, sealer)?;
     let n_rows = connection
         .prepare_cached(
-            "update webhooks
+            "update webhook_endpoints
              set name = ?3, url = ?4, events = ?5, accounts = ?6, headers = ?7, is_enabled = ?8, updated_at = ?9,
                  status = case when ?10 then 'active' else status end,
                  status_reason = case when ?10 then null else status_reason end,
@@ -192,11 +194,11 @@ pub(crate) fn rotate(
     sealer: &Sealer,
     (workspace, id): (WorkspaceId, WebhookId),
     (secret, old_until): (&SecretString, Timestamp),
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<bool> {
     let sealed: Option<Option<Vec<u8>>> = connection
         .prepare_cached(
-            "select secret from webhooks where workspace_id = ?1 and id = ?2 and removed_at is null",
+            "select secret from webhook_endpoints where workspace_id = ?1 and id = ?2 and removed_at is null",
         )?
         .query_row((workspace.as_bytes(), id.as_bytes()), |row| row.get(0))
         .optional()?;
@@ -211,7 +213,7 @@ pub(crate) fn rotate(
     };
     connection
         .prepare_cached(
-            "update webhooks set secret = ?3, old_secret = ?4, old_secret_until = ?5, updated_at = ?6
+            "update webhook_endpoints set secret = ?3, old_secret = ?4, old_secret_until = ?5, updated_at = ?6
              where workspace_id = ?1 and id = ?2",
         )?
         .execute(params![
@@ -232,11 +234,11 @@ pub(crate) fn remove(
     connection: &Connection,
     workspace: WorkspaceId,
     id: WebhookId,
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<bool> {
     let n_rows = connection
         .prepare_cached(
-            "update webhooks
+            "update webhook_endpoints
              set removed_at = ?3, updated_at = ?3, is_enabled = 0, secret = null, old_secret = null, headers = null
              where workspace_id = ?1 and id = ?2 and removed_at is null",
         )?
@@ -261,13 +263,13 @@ pub(crate) struct Listener {
 /// Those who listen: an endpoint that was switched off by hand is still written to, one that failed for good is not.
 pub(crate) fn listeners(connection: &Connection, workspace: WorkspaceId) -> SqlResult<Vec<Listener>> {
     let mut statement = connection.prepare_cached(
-        "select id, after_seq, events, accounts from webhooks
+        "select id, after_seq, events, accounts from webhook_endpoints
          where workspace_id = ?1 and removed_at is null and status <> 'disabled' order by seq",
     )?;
     let mut rows = statement.query([workspace.as_bytes()])?;
     let mut listeners = Vec::new();
     while let Some(row) = rows.next()? {
-        let mut cells = Cells::new("webhooks", row);
+        let mut cells = Cells::new("webhook_endpoints", row);
         let id = cells.id()?;
         let after = cells.get()?;
         let words: Vec<String> = cells.json()?;

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** an event is handed out once: the cursor moves in the transaction that writes the deliveries.
 
-use domain::access::audit::Act;
+use domain::access::audit::AuditEntry;
 use domain::events::EventKind;
 use domain::id::{ContactId, DeliveryId, ReplayId, WebhookId, WorkspaceId};
 use domain::webhooks_out::delivery::LIFE;
@@ -46,7 +46,7 @@ fn find(
     limit: u32,
 ) -> SqlResult<Vec<Found>> {
     let mut statement = connection.prepare_cached(
-        "select seq, kind, at, data, account_id, waba_id, contact_id from events
+        "select seq, kind, created_at, data, account_id, waba_id, contact_id from events
          where workspace_id = ?1 and seq > ?2 and seq <= ?3 order by seq limit ?4",
     )?;
     let mut rows = statement.query((workspace.as_bytes(), after, last, limit))?;
@@ -82,7 +82,7 @@ pub(crate) fn put(connection: &Connection, new: &NewDelivery<'_>) -> SqlResult<i
     connection
         .prepare_cached(
             "insert into deliveries (
-                 workspace_id, seq, webhook_id, event_seq, lane, is_redelivery, status, created_at, ends_at)
+                 workspace_id, seq, webhook_id, event_seq, queue_key, is_redelivery, status, created_at, expires_at)
              values (?1, ?2, ?3, ?4, ?5, ?6, 'pending', ?7, ?8)",
         )?
         .execute(params![
@@ -97,8 +97,8 @@ pub(crate) fn put(connection: &Connection, new: &NewDelivery<'_>) -> SqlResult<i
         ])?;
     connection
         .prepare_cached(
-            "insert into lanes (webhook_id, lane, workspace_id, n_failures, due_at) values (?1, ?2, ?3, 0, ?4)
-             on conflict (webhook_id, lane) do nothing",
+            "insert into delivery_queues (webhook_id, queue_key, workspace_id, n_failures, due_at) values (?1, ?2, ?3, 0, ?4)
+             on conflict (webhook_id, queue_key) do nothing",
         )?
         .execute((new.webhook.as_bytes(), new.lane, new.workspace.as_bytes(), micros(new.now)))?;
     Ok(position)
@@ -136,7 +136,7 @@ pub(crate) fn spread(connection: &Connection, now: Timestamp, limit: u32) -> Sql
         let reached = found.last().map_or(end, |found| found.event.position);
         connection
             .prepare_cached(
-                "insert into event_cursors (workspace_id, seq) values (?1, ?2)
+                "insert into fan_out_cursors (workspace_id, seq) values (?1, ?2)
                  on conflict (workspace_id) do update set seq = excluded.seq",
             )?
             .execute((workspace.as_bytes(), reached))?;
@@ -148,13 +148,13 @@ pub(crate) fn spread(connection: &Connection, now: Timestamp, limit: u32) -> Sql
 /// Workspaces with endpoints whose events were not all handed out: how far they were, and how far the log goes.
 fn behind(connection: &Connection) -> SqlResult<Vec<(WorkspaceId, i64, i64)>> {
     let mut statement = connection.prepare_cached(
-        "select w.workspace_id, coalesce((select seq from event_cursors c where c.workspace_id = w.workspace_id), 0)
-         from webhooks w where w.removed_at is null group by w.workspace_id",
+        "select w.workspace_id, coalesce((select seq from fan_out_cursors c where c.workspace_id = w.workspace_id), 0)
+         from webhook_endpoints w where w.removed_at is null group by w.workspace_id",
     )?;
     let mut rows = statement.query(())?;
     let mut workspaces: Vec<(WorkspaceId, i64)> = Vec::new();
     while let Some(row) = rows.next()? {
-        let mut cells = Cells::new("webhooks", row);
+        let mut cells = Cells::new("webhook_endpoints", row);
         workspaces.push((cells.id()?, cells.get()?));
     }
     let mut behind = Vec::new();
@@ -246,15 +246,15 @@ fn repeat_some(connection: &Connection, replay: &Replay, now: Timestamp, limit: 
 }
 
 /// Asks for past events again. Returns how many are looked through.
-pub(crate) fn replay(connection: &Connection, replay: &NewReplay, act: &Act) -> SqlResult<u64> {
+pub(crate) fn replay(connection: &Connection, replay: &NewReplay, act: &AuditEntry) -> SqlResult<u64> {
     audit::write(connection, act)?;
     let NewReplay { id, workspace, webhook, since, now } = *replay;
     let first = log::first_since(connection, workspace, since)?;
     // What was not handed out yet comes by itself; what is older than the endpoint never does.
     let last: Option<i64> = connection
         .prepare_cached(
-            "select max(after_seq, coalesce((select seq from event_cursors c where c.workspace_id = ?1), 0))
-             from webhooks where workspace_id = ?1 and id = ?2 and removed_at is null",
+            "select max(after_seq, coalesce((select seq from fan_out_cursors c where c.workspace_id = ?1), 0))
+             from webhook_endpoints where workspace_id = ?1 and id = ?2 and removed_at is null",
         )?
         .query_row((workspace.as_bytes(), webhook.as_bytes()), |row| row.get(0))
         .optional()?;
@@ -284,12 +284,12 @@ pub(crate) fn redeliver(
     workspace: WorkspaceId,
     delivery: i64,
     lane: ReplayId,
-    act: &Act,
+    act: &AuditEntry,
 ) -> SqlResult<Option<DeliveryId>> {
     let now = act.at;
     let mut statement = connection.prepare_cached(
         "select d.webhook_id, d.event_seq from deliveries d
-         join webhooks w on w.id = d.webhook_id and w.removed_at is null
+         join webhook_endpoints w on w.id = d.webhook_id and w.removed_at is null
          join events e on e.workspace_id = d.workspace_id and e.seq = d.event_seq
          where d.workspace_id = ?1 and d.seq = ?2",
     )?;
@@ -319,8 +319,9 @@ pub(crate) fn join_lanes(
     gone: ContactId,
 ) -> SqlResult<()> {
     let webhooks: Vec<[u8; 16]> = {
-        let mut statement = connection
-            .prepare_cached("select id from webhooks where workspace_id = ?1 and removed_at is null")?;
+        let mut statement = connection.prepare_cached(
+            "select id from webhook_endpoints where workspace_id = ?1 and removed_at is null",
+        )?;
         let rows = statement.query_map([workspace.as_bytes()], |row| row.get(0))?;
         rows.collect::<Result<_, _>>()?
     };
@@ -328,8 +329,8 @@ pub(crate) fn join_lanes(
         let keys = (webhook, kept.as_bytes(), gone.as_bytes());
         let n_rows = connection
             .prepare_cached(
-                "update deliveries set lane = ?2
-                 where webhook_id = ?1 and lane = ?3 and status in ('pending', 'failed')",
+                "update deliveries set queue_key = ?2
+                 where webhook_id = ?1 and queue_key = ?3 and status in ('pending', 'failed')",
             )?
             .execute(keys)?;
         if n_rows == 0 {
@@ -338,13 +339,13 @@ pub(crate) fn join_lanes(
         // What is under way in the queue that ends is settled by its position, wherever it waits.
         connection
             .prepare_cached(
-                "insert into lanes (webhook_id, lane, workspace_id, n_failures, due_at)
-                 select webhook_id, ?2, workspace_id, n_failures, due_at from lanes where webhook_id = ?1 and lane = ?3
-                 on conflict (webhook_id, lane) do nothing",
+                "insert into delivery_queues (webhook_id, queue_key, workspace_id, n_failures, due_at)
+                 select webhook_id, ?2, workspace_id, n_failures, due_at from delivery_queues where webhook_id = ?1 and queue_key = ?3
+                 on conflict (webhook_id, queue_key) do nothing",
             )?
             .execute(keys)?;
         connection
-            .prepare_cached("delete from lanes where webhook_id = ?1 and lane = ?2")?
+            .prepare_cached("delete from delivery_queues where webhook_id = ?1 and queue_key = ?2")?
             .execute((webhook, gone.as_bytes()))?;
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! Accounts, keys and templates, and their secrets at rest.
 
-use domain::access::api_key::{ApiKey, Scope};
-use domain::access::audit::Action;
+use domain::access::api_key::{ApiKey, KeyScope};
+use domain::access::audit::AuditAction;
 use domain::id::{KeyId, OwnerId, TemplateId};
 use domain::templates::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
 use engine::ports::{Accounts, ListedTemplate, Removal, StoreErrorKind, TemplateFilter, TemplatesPut};
@@ -38,9 +38,9 @@ async fn a_name_or_a_number_is_taken_once() {
     let mut record = (*directory.accounts[0]).clone();
     record.account.id = app.id(domain::id::AccountId::from_parts);
     let new = engine::ports::NewAccount { record, created_at: app.now() };
-    let clash = app.store.account_add(new, app.act(Action::AccountAdded)).await;
+    let clash = app.store.account_add(new, app.act(AuditAction::AccountAdded)).await;
     assert_eq!(clash.unwrap_err().kind(), StoreErrorKind::Conflict);
-    let act = app.act(Action::AccountRemoved);
+    let act = app.act(AuditAction::AccountRemoved);
     let removal = app.store.account_remove(app.workspace, app.account, false, act).await.unwrap();
     assert_eq!(removal, Removal::Removed);
     app.add_account("main", "330011220099887").await;
@@ -50,7 +50,7 @@ async fn a_name_or_a_number_is_taken_once() {
 async fn each_change_moves_the_revision() {
     let app = TestStore::new().await;
     let before = app.store.revision().await.unwrap();
-    let act = app.act(Action::AccountHeld);
+    let act = app.act(AuditAction::AccountHeld);
     app.store.account_hold(app.workspace, app.account, Some("token expired"), act).await.unwrap();
     let after = app.store.revision().await.unwrap();
     assert!(before.directory < after.directory);
@@ -66,7 +66,7 @@ pub(crate) fn an_api_key(app: &TestStore) -> ApiKey {
         name: "ci".to_owned(),
         prefix: "wp_test_abcd".to_owned(),
         digest: [3; 32],
-        scopes: vec![Scope::Send, Scope::Read],
+        scopes: vec![KeyScope::Send, KeyScope::Read],
         accounts: vec![app.account],
         is_test: true,
         rate_per_minute: Some(5),
@@ -83,11 +83,11 @@ pub(crate) fn an_api_key(app: &TestStore) -> ApiKey {
 async fn a_key_comes_back_and_is_revoked_once() {
     let app = TestStore::new().await;
     let key = an_api_key(&app);
-    app.store.key_add(key.clone(), app.act(Action::KeyCreated)).await.unwrap();
+    app.store.key_add(key.clone(), app.act(AuditAction::KeyCreated)).await.unwrap();
     let directory = app.store.directory().await.unwrap();
     assert_eq!(**directory.keys.get(&[3; 32]).unwrap(), key);
-    assert!(app.store.key_revoke(app.workspace, key.id, app.act(Action::KeyRevoked)).await.unwrap());
-    assert!(!app.store.key_revoke(app.workspace, key.id, app.act(Action::KeyRevoked)).await.unwrap());
+    assert!(app.store.key_revoke(app.workspace, key.id, app.act(AuditAction::KeyRevoked)).await.unwrap());
+    assert!(!app.store.key_revoke(app.workspace, key.id, app.act(AuditAction::KeyRevoked)).await.unwrap());
     let directory = app.store.directory().await.unwrap();
     assert!(!directory.keys.get(&[3; 32]).unwrap().is_valid(app.now()));
 }

@@ -1,8 +1,8 @@
 //! People: known by number, by user id, by both.
 
-use domain::contacts::phone::{PhoneNumber, UserId};
-use domain::messages::outcome::Accepted;
-use domain::webhooks_in::update::Person;
+use domain::contacts::phone::{Bsuid, PhoneNumber};
+use domain::messages::outcome::AcceptedMessage;
+use domain::webhooks_in::update::WhatsAppUser;
 use engine::ports::{ContactFilter, MessageFilter, Messages, Recipient, Settlement};
 
 use crate::support::{CUSTOMER, TestStore, page};
@@ -16,14 +16,14 @@ fn by(
     wamid: &str,
     wa_id: Option<&str>,
     user_id: Option<&str>,
-) -> domain::webhooks_in::update::Inbound {
-    let from = Person {
+) -> domain::webhooks_in::update::InboundMessage {
+    let from = WhatsAppUser {
         wa_id: wa_id.map(str::to_owned),
         user_id: user_id.map(str::to_owned),
         name: Some("Maya Osei".to_owned()),
-        ..Person::default()
+        ..WhatsAppUser::default()
     };
-    domain::webhooks_in::update::Inbound { from, ..app.text_from(CUSTOMER, wamid) }
+    domain::webhooks_in::update::InboundMessage { from, ..app.text_from(CUSTOMER, wamid) }
 }
 
 #[tokio::test]
@@ -56,7 +56,7 @@ async fn a_contact_may_have_no_number() {
         (known[0].wa_id.as_deref(), known[0].user_id.as_deref()),
         (None, Some("GB.77120394857261034"))
     );
-    let user = UserId::parse("GB.77120394857261034").unwrap();
+    let user = Bsuid::parse("GB.77120394857261034").unwrap();
     let new = engine::ports::NewMessage {
         recipient: Recipient::User(user),
         needs_window: true,
@@ -87,10 +87,10 @@ async fn what_meta_answers_as_the_number_joins_the_same_contact() {
         || engine::ports::NewMessage { recipient: Recipient::Phone(number.clone()), ..app.new_message() };
     let claim = app.accept(new()).await;
     // Meta drops the nine.
-    let accepted = Accepted {
+    let accepted = AcceptedMessage {
         wamid: "wamid.A".to_owned(),
         wa_id: Some("551187654321".to_owned()),
-        ..Accepted::default()
+        ..AcceptedMessage::default()
     };
     app.store.settle(&claim, &Settlement::Sent(accepted), None, app.now()).await.unwrap();
     app.inbound(by(&app, "wamid.1", Some("551187654321"), None)).await;
@@ -116,7 +116,7 @@ async fn spellings_of_a_number_are_one_person_even_before_meta_says_so() {
 async fn messages_about_messages_do_not_open_the_window() {
     let app = TestStore::new().await;
     for kind in ["system", "edit", "revoke"] {
-        let message = domain::webhooks_in::update::Inbound {
+        let message = domain::webhooks_in::update::InboundMessage {
             kind: kind.to_owned(),
             ..app.text_from(CUSTOMER, &format!("wamid.{kind}"))
         };

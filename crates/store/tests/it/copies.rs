@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
 use domain::id::WorkerId;
-use domain::messages::message::Status;
+use domain::messages::message::MessageStatus;
 use engine::ports::{Accounts, Plan, Upkeep, Work};
 use jiff::SignedDuration;
 use rusqlite::Connection;
@@ -48,7 +48,7 @@ async fn a_copy_is_made_beside_the_writer_and_holds_one_moment() {
     let connection = Connection::open(&copy).unwrap();
     let status: String = connection.query_row("select status from messages", (), |row| row.get(0)).unwrap();
     assert_eq!(status, "sending");
-    assert_eq!(app.status(sent.message).await, Status::Sent);
+    assert_eq!(app.status(sent.message).await, MessageStatus::Sent);
     // The original does not take itself for a copy.
     assert_eq!(app.store.restored_from().await.unwrap(), None);
 }
@@ -98,14 +98,14 @@ async fn what_may_have_left_since_the_copy_was_made_does_not_leave_again() {
     }
     assert_eq!(held, 3);
     for id in [sending, queued, other] {
-        assert_eq!(app.status(id).await, Status::Unknown);
+        assert_eq!(app.status(id).await, MessageStatus::Unknown);
     }
     assert_eq!(app.claim(10).await.len(), 0);
     assert_eq!(app.store.queue_depths().await.unwrap().get(&app.account), Some(&1));
     assert_eq!(app.store.restored_from().await.unwrap(), None);
     // Meta's report settles what is unknown, by the reference that the original sent along.
-    app.report(app.reported_for(queued, "wamid.Q", Status::Delivered)).await;
-    assert_eq!(app.status(queued).await, Status::Delivered);
+    app.report(app.reported_for(queued, "wamid.Q", MessageStatus::Delivered)).await;
+    assert_eq!(app.status(queued).await, MessageStatus::Delivered);
     // What was not due then was not due for the original either: it leaves in its time.
     app.advance(49 * 3600);
     let left: Vec<_> = app.claim(10).await.iter().map(|claimed| claimed.claim.message).collect();

@@ -1,6 +1,6 @@
 //! What is on disk, and which SQLite puts it there.
 
-use domain::messages::message::Status;
+use domain::messages::message::MessageStatus;
 use engine::ports::{Messages, Work};
 use tokio::task::JoinSet;
 
@@ -26,7 +26,7 @@ async fn an_accepted_message_is_there_after_a_restart() {
     let app = TestStore::new().await;
     let claim = app.accept(app.new_message()).await;
     let app = app.restart();
-    assert_eq!(app.status(claim.message).await, Status::Sending);
+    assert_eq!(app.status(claim.message).await, MessageStatus::Sending);
 }
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn a_hundred_acceptances_at_once_are_a_hundred_messages() {
         .collect();
     join_all(accepts).await;
     for id in ids {
-        assert_eq!(app.status(id).await, Status::Sending);
+        assert_eq!(app.status(id).await, MessageStatus::Sending);
     }
 }
 
@@ -65,7 +65,7 @@ async fn a_write_that_fails_takes_no_neighbour_with_it() {
     let ends = join_all(accepts).await;
     assert_eq!(ends.iter().filter(|is_ok| **is_ok).count(), 20);
     for id in ids {
-        assert_eq!(app.status(id).await, Status::Sending);
+        assert_eq!(app.status(id).await, MessageStatus::Sending);
     }
 }
 
@@ -100,4 +100,32 @@ async fn a_database_says_how_far_it_is() {
     assert_eq!(state.applied, state.known);
     let missing = store::migration_state(&app.folder.path().join("none.db")).unwrap();
     assert_eq!(missing.applied, 0);
+}
+
+#[tokio::test]
+async fn a_database_of_a_development_version_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("waypost.db");
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch(
+        "create table schema_migrations (
+            version integer not null primary key, name text not null, checksum blob not null,
+            applied_at integer not null) strict;
+         create table messages (seq integer primary key) strict;
+         insert into schema_migrations values (1, 'ground', zeroblob(32), 0), (16, 'account_links', zeroblob(32), 0);",
+    )
+    .unwrap();
+    drop(old);
+    let refusals = [
+        store::migrate(&path, jiff::Timestamp::UNIX_EPOCH).unwrap_err().to_string(),
+        store::migration_state(&path).unwrap_err().to_string(),
+        store::inspect(&path, None, jiff::Timestamp::UNIX_EPOCH).unwrap_err().to_string(),
+        store::backup(&path, &folder.path().join("copy.db"), false, jiff::Timestamp::UNIX_EPOCH)
+            .unwrap_err()
+            .to_string(),
+    ];
+    for refusal in refusals {
+        assert!(refusal.contains("a development version of waypost"), "{refusal}");
+        assert!(refusal.contains("start with a new database file"), "{refusal}");
+    }
 }

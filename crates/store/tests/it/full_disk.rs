@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use domain::messages::message::Status;
-use domain::messages::outcome::Accepted;
+use domain::messages::message::MessageStatus;
+use domain::messages::outcome::AcceptedMessage;
 use engine::ports::{Admission, Messages, Settlement, StoreErrorKind, Work};
 
 use crate::support::{CUSTOMER, TestStore};
@@ -60,7 +60,8 @@ async fn on_a_disk_that_fills_up() {
     for kind in accepts.join_all().await {
         assert_eq!(kind, StoreErrorKind::Unavailable);
     }
-    let sent = Settlement::Sent(Accepted { wamid: "wamid.A".to_owned(), ..Accepted::default() });
+    let sent =
+        Settlement::Sent(AcceptedMessage { wamid: "wamid.A".to_owned(), ..AcceptedMessage::default() });
     let settled = app.store.settle(&claim, &sent, None, app.now()).await;
     assert_eq!(settled.unwrap_err().kind(), StoreErrorKind::Unavailable);
     let claimed = app.store.claim_due(app.claim_request(app.worker, 10)).await;
@@ -78,8 +79,8 @@ async fn on_a_disk_that_fills_up() {
     app.store.settle(&claim, &sent, None, app.now()).await.unwrap();
     assert_eq!(app.claim(10).await.remove(0).claim.message, waiting);
     let app = app.restart();
-    assert_eq!(app.status(claim.message).await, Status::Sent);
-    assert_eq!(app.status(waiting).await, Status::Sending);
+    assert_eq!(app.status(claim.message).await, MessageStatus::Sent);
+    assert_eq!(app.status(waiting).await, MessageStatus::Sending);
 }
 
 #[tokio::test]
@@ -88,11 +89,12 @@ async fn a_database_that_another_program_has_locked_is_unavailable_until_it_is_l
     let claim = app.accept(app.new_message()).await;
     let stranger = rusqlite::Connection::open(app.path()).unwrap();
     stranger.execute_batch("begin immediate").unwrap();
-    let sent = Settlement::Sent(Accepted { wamid: "wamid.A".to_owned(), ..Accepted::default() });
+    let sent =
+        Settlement::Sent(AcceptedMessage { wamid: "wamid.A".to_owned(), ..AcceptedMessage::default() });
     let settled = app.store.settle(&claim, &sent, None, app.now()).await;
     assert_eq!(settled.unwrap_err().kind(), StoreErrorKind::Unavailable);
-    assert_eq!(app.status(claim.message).await, Status::Sending);
+    assert_eq!(app.status(claim.message).await, MessageStatus::Sending);
     stranger.execute_batch("rollback").unwrap();
     app.store.settle(&claim, &sent, None, app.now()).await.unwrap();
-    assert_eq!(app.status(claim.message).await, Status::Sent);
+    assert_eq!(app.status(claim.message).await, MessageStatus::Sent);
 }

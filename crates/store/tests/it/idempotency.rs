@@ -1,8 +1,8 @@
 //! The answers kept for repeated requests.
 
 use domain::id::OwnerId;
-use domain::messages::message::Status;
-use domain::messages::outcome::Accepted;
+use domain::messages::message::MessageStatus;
+use domain::messages::outcome::AcceptedMessage;
 use domain::meta_error::MetaError;
 use engine::ports::{
     Admission, Failure, KeptAnswer, KeptKey, Messages, NewIdempotencyKey, NewMessage, Plan, Settled,
@@ -38,7 +38,7 @@ async fn kept(app: &TestStore, key: &str) -> Option<KeptKey> {
 }
 
 fn sent() -> Settlement {
-    Settlement::Sent(Accepted { wamid: "wamid.A".to_owned(), ..Accepted::default() })
+    Settlement::Sent(AcceptedMessage { wamid: "wamid.A".to_owned(), ..AcceptedMessage::default() })
 }
 
 fn failed(code: &'static str) -> Settlement {
@@ -151,7 +151,7 @@ async fn a_key_whose_time_has_run_out_is_unknown_replaced_and_forgotten() {
     app.accept(keyed(&app, "b", app.new_message())).await;
     let n_rows = || {
         let connection = rusqlite::Connection::open(app.path()).unwrap();
-        let sql = "select count(*) from idempotency_keys";
+        let sql = "select count(*) from idempotency_records";
         connection.query_row(sql, (), |row| row.get::<_, u32>(0)).unwrap()
     };
     app.advance(24 * 3600 - 1);
@@ -179,7 +179,7 @@ async fn forgetting_is_bounded() {
     app.store.expire(app.now(), 3).await.unwrap();
     let connection = rusqlite::Connection::open(app.path()).unwrap();
     let left: u32 =
-        connection.query_row("select count(*) from idempotency_keys", (), |row| row.get(0)).unwrap();
+        connection.query_row("select count(*) from idempotency_records", (), |row| row.get(0)).unwrap();
     assert_eq!(left, 2);
 }
 
@@ -188,7 +188,7 @@ async fn the_key_of_a_send_that_may_have_left_stays_when_its_process_dies() {
     let app = TestStore::new().await;
     let claim = app.accept(keyed(&app, "k", app.new_message())).await;
     assert_eq!(app.die().await, 1);
-    assert_eq!(app.status(claim.message).await, Status::Unknown);
+    assert_eq!(app.status(claim.message).await, MessageStatus::Unknown);
     let orphan = KeptKey { digest: DIGEST, message: claim.message, answer: None };
     assert_eq!(kept(&app, "k").await, Some(orphan));
     // The dead was only slow: what it has to tell is told to whoever asks.
@@ -205,7 +205,7 @@ async fn the_key_of_a_send_that_never_left_is_free_when_its_process_dies() {
     let waiting = NewMessage { plan: Plan::Wait, ..app.new_message() };
     let claim = app.accept(keyed(&app, "k", waiting)).await;
     assert_eq!(app.die().await, 1);
-    assert_eq!(app.status(claim.message).await, Status::Failed);
+    assert_eq!(app.status(claim.message).await, MessageStatus::Failed);
     assert_eq!(kept(&app, "k").await, None);
     app.accept(keyed(&app, "k", app.new_message())).await;
 }

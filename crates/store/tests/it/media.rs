@@ -1,9 +1,9 @@
 //! What is written down of files.
 
-use domain::access::audit::Action;
+use domain::access::audit::AuditAction;
 use domain::id::{MediaId, MessageId, WorkerId, WorkspaceId};
 use domain::media::digest_of;
-use domain::webhooks_in::update::{Inbound, Update};
+use domain::webhooks_in::update::{InboundMessage, WebhookUpdate};
 use engine::ports::{
     BlobKey, ClaimedMedia, ContactFilter, Contacts, FetchEnd, MediaClaimRequest, MediaOrigin, MediaRecords,
     MediaState, Messages, NewMedia, Settled, StoredMedia, SweepPlace, Swept, Upkeep, UploadKey, WholeMedia,
@@ -16,9 +16,9 @@ use crate::support::{CUSTOMER, TestStore, page};
 const DAY: i64 = 86_400;
 
 impl TestStore {
-    fn image(&self, wamid: &str, meta_id: &str) -> Inbound {
+    fn image(&self, wamid: &str, meta_id: &str) -> InboundMessage {
         let object = format!(r#"{{"id":"{meta_id}","mime_type":"image/png","sha256":"{}"}}"#, "0".repeat(64));
-        Inbound {
+        InboundMessage {
             kind: "image".to_owned(),
             object: serde_json::from_str(&object).ok(),
             ..self.text_from(CUSTOMER, wamid)
@@ -27,7 +27,7 @@ impl TestStore {
 
     /// A customer sends a picture; gives the ids of the message and of the file.
     async fn picture(&self, wamid: &str) -> (MessageId, MediaId) {
-        let part = self.part(Update::Message(self.image(wamid, "77")), (0, 2));
+        let part = self.part(WebhookUpdate::Message(self.image(wamid, "77")), (0, 2));
         let ids = (part.ids.message, part.ids.media);
         let ingested = self.post(&format!("post {wamid}"), vec![part]).await;
         assert!(ingested.has_media);
@@ -92,7 +92,7 @@ async fn an_erased_persons_file_that_is_being_fetched_is_deleted_when_the_fetch_
     app.store.heartbeat(worker, app.now()).await.unwrap();
     let claimed = app.fetch_claims(worker).await.remove(0);
     let contacts = app.store.contacts(app.workspace, &ContactFilter::default(), page(5)).await.unwrap();
-    assert!(app.store.contact_erase(contacts.rows[0].id, app.act(Action::ContactErased)).await.unwrap());
+    assert!(app.store.contact_erase(contacts.rows[0].id, app.act(AuditAction::ContactErased)).await.unwrap());
     // The fetch may write yet: what is deleted too early would come back.
     assert_eq!(app.store.media_gone(app.now(), 10).await.unwrap(), []);
     let end =
@@ -110,7 +110,7 @@ async fn an_erased_persons_file_that_is_being_fetched_is_deleted_when_the_fetch_
 async fn a_customers_picture_is_a_file_to_fetch_once_however_often_it_is_posted() {
     let app = TestStore::new().await;
     let (message, media) = app.picture("wamid.A").await;
-    let repeated = app.part(Update::Message(app.image("wamid.A", "77")), (0, 2));
+    let repeated = app.part(WebhookUpdate::Message(app.image("wamid.A", "77")), (0, 2));
     assert!(!app.post("again", vec![repeated]).await.has_media);
     let file = app.file(media).await;
     assert_eq!((file.state, file.origin), (MediaState::Pending, MediaOrigin::Inbound));
@@ -125,8 +125,8 @@ async fn a_customers_picture_is_a_file_to_fetch_once_however_often_it_is_posted(
 #[tokio::test]
 async fn a_file_without_an_id_has_failed_from_the_start() {
     let app = TestStore::new().await;
-    let message = Inbound { kind: "video".to_owned(), ..app.text_from(CUSTOMER, "wamid.B") };
-    let part = app.part(Update::Message(message), (0, 2));
+    let message = InboundMessage { kind: "video".to_owned(), ..app.text_from(CUSTOMER, "wamid.B") };
+    let part = app.part(WebhookUpdate::Message(message), (0, 2));
     let id = part.ids.media;
     assert!(!app.post("large", vec![part]).await.has_media);
     let file = app.file(id).await;
@@ -319,7 +319,7 @@ async fn a_file_of_one_account_does_not_wait_for_the_thousands_of_another() {
     app.advance(60);
     app.store.heartbeat(app.worker, app.now()).await.unwrap();
     let clinic = app.add_account("clinic", "330011220099888").await;
-    let mut part = app.part(Update::Message(app.image("wamid.B", "78")), (0, 2));
+    let mut part = app.part(WebhookUpdate::Message(app.image("wamid.B", "78")), (0, 2));
     part.route.as_mut().unwrap().account = Some(clinic);
     let theirs = part.ids.media;
     assert!(app.post("post wamid.B", vec![part]).await.has_media);

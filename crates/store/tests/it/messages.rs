@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::messages::message::Status;
+use domain::messages::message::MessageStatus;
 use domain::messages::window::Window;
 use domain::meta_error::MetaError;
 use engine::ports::{
@@ -16,10 +16,10 @@ use crate::support::{CUSTOMER, TestStore, page};
 async fn an_accepted_message_is_sending_and_a_settled_one_is_sent() {
     let app = TestStore::new().await;
     let claim = app.accept(app.new_message()).await;
-    assert_eq!(app.status(claim.message).await, Status::Sending);
+    assert_eq!(app.status(claim.message).await, MessageStatus::Sending);
     app.settle_sent(&claim, "wamid.A").await;
     let story = app.story(claim.message).await;
-    assert_eq!(story.message.status, Status::Sent);
+    assert_eq!(story.message.status, MessageStatus::Sent);
     assert_eq!(story.message.wamid.as_deref(), Some("wamid.A"));
     assert_eq!(story.timeline.len(), 1);
     let by_wamid = app.store.message(app.workspace, &MessageKey::Wamid("wamid.A".to_owned())).await.unwrap();
@@ -64,7 +64,7 @@ async fn a_failed_message_says_why() {
     let end = Settlement::Failed(Failure { code: "meta_error", meta: Some(error.clone()) });
     assert_eq!(app.store.settle(&claim, &end, None, app.now()).await.unwrap(), Settled::Held);
     let message = app.story(claim.message).await.message;
-    assert_eq!(message.status, Status::Failed);
+    assert_eq!(message.status, MessageStatus::Failed);
     assert_eq!(message.failure_code.as_deref(), Some("meta_error"));
     assert_eq!(message.error, Some(error));
 }
@@ -91,7 +91,7 @@ async fn marketing_is_kept_from_those_who_stopped_it_or_rest() {
     let marketing = || engine::ports::NewMessage { is_marketing: true, ..app.new_message() };
     let claim = app.accept(marketing()).await;
     app.settle_sent(&claim, "wamid.A").await;
-    let mut failed = app.reported("wamid.A", Status::Failed);
+    let mut failed = app.reported("wamid.A", MessageStatus::Failed);
     failed.error = Some(MetaError { code: 131_049, ..MetaError::default() });
     app.report(failed).await;
     assert!(matches!(app.store.accept(marketing()).await.unwrap(), Admission::Resting(_)));
@@ -99,7 +99,7 @@ async fn marketing_is_kept_from_those_who_stopped_it_or_rest() {
 
     let claim = app.accept(marketing()).await;
     app.settle_sent(&claim, "wamid.B").await;
-    let mut failed = app.reported("wamid.B", Status::Failed);
+    let mut failed = app.reported("wamid.B", MessageStatus::Failed);
     failed.error = Some(MetaError { code: 131_050, ..MetaError::default() });
     app.report(failed).await;
     assert_eq!(app.store.accept(marketing()).await.unwrap(), Admission::OptedOut);
@@ -113,7 +113,7 @@ async fn only_the_holder_says_that_nobody_knows() {
     let stranger = engine::ports::Claim { token: ClaimToken(-1), ..claim };
     let unknown = Settlement::Unknown { reason: "cut".to_owned() };
     assert_eq!(app.store.settle(&stranger, &unknown, None, app.now()).await.unwrap(), Settled::Lost);
-    assert_eq!(app.status(claim.message).await, Status::Sending);
+    assert_eq!(app.status(claim.message).await, MessageStatus::Sending);
 }
 
 #[tokio::test]
@@ -121,10 +121,10 @@ async fn a_definite_answer_that_comes_late_still_settles() {
     let app = TestStore::new().await;
     let claim = app.accept(app.new_message()).await;
     app.settle_unknown(&claim).await;
-    assert_eq!(app.status(claim.message).await, Status::Unknown);
+    assert_eq!(app.status(claim.message).await, MessageStatus::Unknown);
     app.settle_sent(&claim, "wamid.LATE").await;
     let message = app.story(claim.message).await.message;
-    assert_eq!((message.status, message.wamid.as_deref()), (Status::Sent, Some("wamid.LATE")));
+    assert_eq!((message.status, message.wamid.as_deref()), (MessageStatus::Sent, Some("wamid.LATE")));
 }
 
 #[tokio::test]
@@ -156,7 +156,7 @@ async fn filters_are_joined_with_and() {
     let filter = MessageFilter { client_reference: Some("order-7".to_owned()), ..MessageFilter::default() };
     let found = app.store.messages(app.workspace, &filter, page(10)).await.unwrap();
     assert_eq!(found.rows.iter().map(|message| message.id).collect::<Vec<_>>(), [wanted]);
-    let filter = MessageFilter { status: Some(Status::Sent), ..filter };
+    let filter = MessageFilter { status: Some(MessageStatus::Sent), ..filter };
     assert_eq!(app.store.messages(app.workspace, &filter, page(10)).await.unwrap().total, 0);
     let filter = MessageFilter { search: Some("+1555010000".to_owned()), ..MessageFilter::default() };
     assert_eq!(app.store.messages(app.workspace, &filter, page(10)).await.unwrap().total, 2);

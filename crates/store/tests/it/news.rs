@@ -1,11 +1,11 @@
 //! What is known of news: who hears of them, how long they wait, in which order they count.
 
-use domain::access::audit::Action;
-use domain::check::Change;
+use domain::access::audit::AuditAction;
+use domain::check::Patch;
 use domain::events::{AccountChange, EventKind};
 use domain::id::{AccountId, WorkspaceId};
-use domain::messages::message::Status;
-use domain::webhooks_in::update::{AccountUpdate, HoldCause, HoldChange, Update};
+use domain::messages::message::MessageStatus;
+use domain::webhooks_in::update::{AccountUpdate, SuspensionCause, SuspensionChange, WebhookUpdate};
 use engine::ports::{
     AccountChanges, Accounts, Again, EventFilter, EventStart, Hooks, Ingested, KeptPosts, Messages,
     PartState, Post, Proof, Route, RoutedPart, Work,
@@ -20,13 +20,13 @@ use crate::support::TestStore;
 async fn a_report_waits_eight_days_for_its_message_and_leaves_in_small_steps() {
     let app = TestStore::new().await;
     for n in 0..7 {
-        app.report(app.reported(&format!("wamid.old{n}"), Status::Sent)).await;
+        app.report(app.reported(&format!("wamid.old{n}"), MessageStatus::Sent)).await;
     }
     app.advance(86_400);
-    app.report(app.reported("wamid.A", Status::Delivered)).await;
+    app.report(app.reported("wamid.A", MessageStatus::Delivered)).await;
     let n_early = || -> i64 {
         let connection = Connection::open(app.path()).unwrap();
-        connection.query_row("select count(*) from early_reports", (), |row| row.get(0)).unwrap()
+        connection.query_row("select count(*) from pending_statuses", (), |row| row.get(0)).unwrap()
     };
     app.advance(7 * 86_400 - 1);
     app.store.expire(app.now(), 3).await.unwrap();
@@ -39,7 +39,7 @@ async fn a_report_waits_eight_days_for_its_message_and_leaves_in_small_steps() {
     // The younger one still finds its message.
     let claim = app.accept(app.new_message()).await;
     app.settle_sent(&claim, "wamid.A").await;
-    assert_eq!(app.status(claim.message).await, Status::Delivered);
+    assert_eq!(app.status(claim.message).await, MessageStatus::Delivered);
     assert_eq!(n_early(), 0);
 }
 
@@ -48,11 +48,11 @@ async fn a_post_that_says_nothing_new_is_not_kept_again() {
     let app = TestStore::new().await;
     let parts = || {
         vec![
-            app.part(Update::Status(app.reported("wamid.early", Status::Read)), (0, 1)),
-            app.part(Update::Message(app.text_from("447700900001", "wamid.1")), (1, 1)),
-            app.part(hold(HoldCause::Disabled), (2, 1)),
-            RoutedPart { route: None, ..app.part(Update::Other, (3, 1)) },
-            RoutedPart { undecodable: Some("strange".to_owned()), ..app.part(Update::Other, (4, 1)) },
+            app.part(WebhookUpdate::Status(app.reported("wamid.early", MessageStatus::Read)), (0, 1)),
+            app.part(WebhookUpdate::Message(app.text_from("447700900001", "wamid.1")), (1, 1)),
+            app.part(hold(SuspensionCause::Disabled), (2, 1)),
+            RoutedPart { route: None, ..app.part(WebhookUpdate::Other, (3, 1)) },
+            RoutedPart { undecodable: Some("strange".to_owned()), ..app.part(WebhookUpdate::Other, (4, 1)) },
         ]
     };
     app.post("abcde", parts()).await;
@@ -60,14 +60,15 @@ async fn a_post_that_says_nothing_new_is_not_kept_again() {
         assert_eq!(app.post(body, parts()).await, Ingested { repeated: 5, ..Ingested::default() });
     }
     let connection = Connection::open(app.path()).unwrap();
-    let n_posts: u32 = connection.query_row("select count(*) from posts", (), |row| row.get(0)).unwrap();
+    let n_posts: u32 =
+        connection.query_row("select count(*) from webhook_payloads", (), |row| row.get(0)).unwrap();
     assert_eq!(n_posts, 1);
 }
 
-fn hold(cause: HoldCause) -> Update {
-    Update::Account(AccountUpdate {
+fn hold(cause: SuspensionCause) -> WebhookUpdate {
+    WebhookUpdate::Account(AccountUpdate {
         change: AccountChange::Status,
-        hold: Some(HoldChange::Hold(cause, "on purpose")),
+        hold: Some(SuspensionChange::Hold(cause, "on purpose")),
         ..AccountUpdate::notice(None, None)
     })
 }
@@ -96,7 +97,7 @@ async fn each_workspace_of_a_business_account_hears_of_it_once() {
     app.add_account("theirs", "330011220099999").await;
     let of = |workspace| {
         let route = Route { workspace, waba_id: "210987650001234".to_owned(), account: None };
-        RoutedPart { route: Some(route), ..app.part(hold(HoldCause::Disabled), (0, 3)) }
+        RoutedPart { route: Some(route), ..app.part(hold(SuspensionCause::Disabled), (0, 3)) }
     };
     let parts = || vec![of(first), of(other)];
     assert_eq!(app.post("abc", parts()).await.applied, 2);
@@ -115,7 +116,7 @@ async fn each_workspace_of_a_business_account_hears_of_it_once() {
 #[tokio::test]
 async fn what_was_of_nobody_is_applied_when_the_same_post_comes_again_for_somebody() {
     let app = TestStore::new().await;
-    let part = || app.part(hold(HoldCause::AppRemoved), (0, 3));
+    let part = || app.part(hold(SuspensionCause::AppRemoved), (0, 3));
     let nobodys = RoutedPart { route: None, ..part() };
     assert_eq!(app.post("abc", vec![nobodys.clone()]).await.unrouted, 1);
     assert_eq!(app.post("abc", vec![part()]).await.applied, 1);
@@ -139,10 +140,11 @@ async fn a_kept_post_carries_its_proof_and_is_found_by_what_it_holds() {
         again: None,
         now: app.now(),
     };
-    let strange = RoutedPart { undecodable: Some("strange".to_owned()), ..app.part(Update::Other, (0, 3)) };
+    let strange =
+        RoutedPart { undecodable: Some("strange".to_owned()), ..app.part(WebhookUpdate::Other, (0, 3)) };
     app.store.ingest(post("abc", strange.clone())).await.unwrap();
     app.advance(60);
-    app.store.ingest(post("def", app.part(Update::Other, (0, 3)))).await.unwrap();
+    app.store.ingest(post("def", app.part(WebhookUpdate::Other, (0, 3)))).await.unwrap();
     let all = KeptPosts { since: Timestamp::UNIX_EPOCH, with: None, after: 0, limit: 10 };
     let found = app.store.posts(&all).await.unwrap();
     assert_eq!(found.iter().map(|post| &*post.body).collect::<Vec<_>>(), [b"abc", b"def"]);
@@ -156,7 +158,7 @@ async fn a_kept_post_carries_its_proof_and_is_found_by_what_it_holds() {
     assert!(app.store.posts(&next).await.unwrap().is_empty());
     // Split in another way by now, it holds nothing strange any more.
     let again = Some(Again { seq: found[0].again.seq, heard_at: found[0].again.heard_at });
-    let understood = app.part(hold(HoldCause::Disabled), (1, 2));
+    let understood = app.part(hold(SuspensionCause::Disabled), (1, 2));
     let done = app.store.ingest(Post { again, ..post("abc", understood) }).await.unwrap();
     assert_eq!((done.applied, done.has_account_changes), (1, true));
     assert!(app.store.posts(&strange_ones).await.unwrap().is_empty());
@@ -167,13 +169,13 @@ async fn a_replaced_secret_is_sealed_and_ends_with_the_account() {
     let app = TestStore::new().await;
     let until = app.now() + SignedDuration::from_hours(1);
     let changes = AccountChanges {
-        app_secret: Change::Set("the-next-demo-secret".into()),
+        app_secret: Patch::Set("the-next-demo-secret".into()),
         old_app_secret_until: Some(until),
         ..AccountChanges::default()
     };
     assert!(
         app.store
-            .account_change(app.workspace, app.account, changes, app.act(Action::AccountChanged))
+            .account_change(app.workspace, app.account, changes, app.act(AuditAction::AccountChanged))
             .await
             .unwrap()
     );
@@ -190,7 +192,7 @@ async fn a_replaced_secret_is_sealed_and_ends_with_the_account() {
         }
     }
     app.store
-        .account_remove(app.workspace, app.account, false, app.act(Action::AccountRemoved))
+        .account_remove(app.workspace, app.account, false, app.act(AuditAction::AccountRemoved))
         .await
         .unwrap();
     let connection = Connection::open(app.path()).unwrap();

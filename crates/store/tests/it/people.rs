@@ -1,16 +1,16 @@
 //! What is written down about people, joined and erased.
 
-use domain::access::audit::{Act, Action};
-use domain::check::Change;
+use domain::access::audit::{AuditAction, AuditEntry};
+use domain::check::Patch;
 use domain::contacts::contact::{ContactChange, CustomFields};
-use domain::contacts::opt_out::{OptOutReason, Wish};
-use domain::contacts::phone::{PhoneNumber, UserId};
+use domain::contacts::opt_out::{OptOutReason, OptOutSignal};
+use domain::contacts::phone::{Bsuid, PhoneNumber};
 use domain::id::{AccountId, ContactId, OwnerId, WorkspaceId};
 use domain::json::Object;
-use domain::messages::message::Status;
-use domain::messages::outcome::Accepted;
-use domain::webhooks_in::update::Update;
-use domain::webhooks_in::update::{Inbound, Person};
+use domain::messages::message::MessageStatus;
+use domain::messages::outcome::AcceptedMessage;
+use domain::webhooks_in::update::WebhookUpdate;
+use domain::webhooks_in::update::{InboundMessage, WhatsAppUser};
 use engine::ports::{
     ContactEnd, ContactFilter, ContactPut, ContactTarget, Contacts, ErasureStep, EventFilter, EventStart,
     Failure, Hooks, KeptAnswer, MessageFilter, MessageKey, Messages, NewIdempotencyKey, Recipient, Route,
@@ -23,14 +23,14 @@ use crate::support::{CUSTOMER, TestStore, page};
 const MAYA: &str = "447700900111";
 const USER: &str = "GB.77120394857261034";
 
-fn number(digits: &str) -> Change<PhoneNumber> {
-    Change::Set(PhoneNumber::from_wa_id(digits).unwrap())
+fn number(digits: &str) -> Patch<PhoneNumber> {
+    Patch::Set(PhoneNumber::from_wa_id(digits).unwrap())
 }
 
 async fn put(app: &TestStore, target: ContactTarget, change: ContactChange) -> ContactEnd {
     let put = ContactPut { target, change, reason: OptOutReason::Api, fresh: app.id(ContactId::from_parts) };
     app.store
-        .contacts_put(app.workspace, vec![put], Some(app.act(Action::ContactChanged)), app.now())
+        .contacts_put(app.workspace, vec![put], Some(app.act(AuditAction::ContactChanged)), app.now())
         .await
         .unwrap()
         .remove(0)
@@ -49,27 +49,31 @@ async fn two_that_turn_out_to_be_one_keep_what_both_had() {
     let app = TestStore::new().await;
     let numbered = ContactChange {
         phone_number: number(MAYA),
-        name: Change::Set("Maya".to_owned()),
-        tags: Change::Set(vec!["vip".to_owned(), "a".to_owned()]),
-        custom_fields: Change::Set(CustomFields::All(texts(&[("plan", "gold"), ("city", "Lagos")]))),
+        name: Patch::Set("Maya".to_owned()),
+        tags: Patch::Set(vec!["vip".to_owned(), "a".to_owned()]),
+        custom_fields: Patch::Set(CustomFields::All(texts(&[("plan", "gold"), ("city", "Lagos")]))),
         ..ContactChange::default()
     };
     put(&app, ContactTarget::New, numbered).await;
     app.advance(10);
     let identified = ContactChange {
-        user_id: Change::Set(UserId::parse(USER).unwrap()),
-        name: Change::Set("Osei".to_owned()),
-        tags: Change::Set(vec!["b".to_owned(), "vip".to_owned()]),
-        stage: Change::Set("lead".to_owned()),
-        email: Change::Set("maya@example.com".to_owned()),
-        custom_fields: Change::Set(CustomFields::All(texts(&[("plan", "tin"), ("size", "M")]))),
-        opted_out: Change::Set(true),
+        user_id: Patch::Set(Bsuid::parse(USER).unwrap()),
+        name: Patch::Set("Osei".to_owned()),
+        tags: Patch::Set(vec!["b".to_owned(), "vip".to_owned()]),
+        stage: Patch::Set("lead".to_owned()),
+        email: Patch::Set("maya@example.com".to_owned()),
+        custom_fields: Patch::Set(CustomFields::All(texts(&[("plan", "tin"), ("size", "M")]))),
+        opted_out: Patch::Set(true),
         ..ContactChange::default()
     };
     put(&app, ContactTarget::New, identified).await;
     assert_eq!(contacts(&app).await.len(), 2);
-    let from = Person { wa_id: Some(MAYA.to_owned()), user_id: Some(USER.to_owned()), ..Person::default() };
-    app.inbound(Inbound { from, ..app.text_from(MAYA, "wamid.1") }).await;
+    let from = WhatsAppUser {
+        wa_id: Some(MAYA.to_owned()),
+        user_id: Some(USER.to_owned()),
+        ..WhatsAppUser::default()
+    };
+    app.inbound(InboundMessage { from, ..app.text_from(MAYA, "wamid.1") }).await;
     let known = contacts(&app).await;
     assert_eq!(known.len(), 1);
     let one = &known[0];
@@ -92,11 +96,11 @@ async fn another_workspaces_people_are_nobody_here() {
     let elsewhere = WorkspaceId::from_parts(1, &[7; 10]);
     let put = ContactPut {
         target: ContactTarget::Known(maya.id),
-        change: ContactChange { name: Change::Set("x".to_owned()), ..ContactChange::default() },
+        change: ContactChange { name: Patch::Set("x".to_owned()), ..ContactChange::default() },
         reason: OptOutReason::Api,
         fresh: app.id(ContactId::from_parts),
     };
-    let act = Act { workspace: elsewhere, ..app.act(Action::ContactErased) };
+    let act = AuditEntry { workspace: elsewhere, ..app.act(AuditAction::ContactErased) };
     let ends = app.store.contacts_put(elsewhere, vec![put], Some(act.clone()), app.now()).await.unwrap();
     assert_eq!(ends, [ContactEnd::NotFound]);
     assert!(!app.store.contact_erase(maya.id, act).await.unwrap());
@@ -108,7 +112,7 @@ async fn texts_from_a_table_join_the_custom_fields_up_to_their_number() {
     let app = TestStore::new().await;
     let with = |fields| ContactChange {
         phone_number: number(MAYA),
-        custom_fields: Change::Set(fields),
+        custom_fields: Patch::Set(fields),
         ..ContactChange::default()
     };
     let mut fields = Object::new();
@@ -140,12 +144,13 @@ async fn a_word_and_its_opposite_in_one_post_end_as_they_were_said() {
     app.advance(60);
     let said = |wamid: &str, at, wish| RoutedPart {
         wish: Some(wish),
-        ..app.part(Update::Message(Inbound { at, ..app.text_from(CUSTOMER, wamid) }), (0, 4))
+        ..app.part(WebhookUpdate::Message(InboundMessage { at, ..app.text_from(CUSTOMER, wamid) }), (0, 4))
     };
-    let start_then_stop = vec![said("wamid.2", app.now(), Wish::Start), said("wamid.1", later, Wish::Stop)];
+    let start_then_stop =
+        vec![said("wamid.2", app.now(), OptOutSignal::Start), said("wamid.1", later, OptOutSignal::Stop)];
     app.post("stop and start", start_then_stop).await;
     assert_eq!(contacts(&app).await[0].opted_out, None);
-    app.post("stop again", vec![said("wamid.3", app.now(), Wish::Stop)]).await;
+    app.post("stop again", vec![said("wamid.3", app.now(), OptOutSignal::Stop)]).await;
     // At the same moment the one to be left alone counts.
     assert_eq!(contacts(&app).await[0].opted_out, Some((app.now(), OptOutReason::Word)));
 }
@@ -154,7 +159,7 @@ async fn a_word_and_its_opposite_in_one_post_end_as_they_were_said() {
 async fn erase(app: &TestStore, digits: &str) -> usize {
     let filter = ContactFilter { wa_ids: Some(vec![digits.to_owned()]), ..ContactFilter::default() };
     let maya = app.store.contacts(app.workspace, &filter, page(5)).await.unwrap().rows.remove(0);
-    assert!(app.store.contact_erase(maya.id, app.act(Action::ContactErased)).await.unwrap());
+    assert!(app.store.contact_erase(maya.id, app.act(AuditAction::ContactErased)).await.unwrap());
     let mut n_steps = 0;
     loop {
         n_steps += 1;
@@ -190,17 +195,17 @@ async fn a_person_of_many_messages_is_erased_in_steps_and_reports_meanwhile_are_
     let last = format!("wamid.{:04}-NDQ3NzAwOTAwMTEx", 449);
     let filter = ContactFilter { wa_ids: Some(vec![MAYA.to_owned()]), ..ContactFilter::default() };
     let maya = app.store.contacts(app.workspace, &filter, page(5)).await.unwrap().rows.remove(0);
-    assert!(app.store.contact_erase(maya.id, app.act(Action::ContactErased)).await.unwrap());
+    assert!(app.store.contact_erase(maya.id, app.act(AuditAction::ContactErased)).await.unwrap());
     // The last message has not been reached, and a report of it comes.
     assert!(places(&app, "parcel 449") > 0);
     let report = |status| {
         let body = format!("{last} {status}");
         let span = (0, u32::try_from(body.len()).unwrap());
-        let part = app.part(Update::Status(app.reported(&last, status)), span);
+        let part = app.part(WebhookUpdate::Status(app.reported(&last, status)), span);
         let app = &app;
         async move { app.post(&body, vec![part]).await }
     };
-    let effect = report(Status::Read).await;
+    let effect = report(MessageStatus::Read).await;
     assert_eq!((effect.applied, effect.repeated), (0, 1));
     while app.store.erase_step(50, app.now()).await.unwrap() == ErasureStep::More {}
     assert!(app.store.erase_traces().await.unwrap());
@@ -210,9 +215,9 @@ async fn a_person_of_many_messages_is_erased_in_steps_and_reports_meanwhile_are_
     }
     let filter = MessageFilter { contact: Some(maya.id), ..MessageFilter::default() };
     assert_eq!(app.store.messages(app.workspace, &filter, page(5)).await.unwrap().total, 450);
-    assert_eq!(app.status(first.unwrap()).await, Status::Sent);
+    assert_eq!(app.status(first.unwrap()).await, MessageStatus::Sent);
     // Nor does one that comes when all is done.
-    let again = report(Status::Played).await;
+    let again = report(MessageStatus::Played).await;
     assert_eq!((again.applied, again.early), (0, 0));
     assert_eq!(places(&app, &last), 0);
 }
@@ -221,7 +226,7 @@ async fn a_person_of_many_messages_is_erased_in_steps_and_reports_meanwhile_are_
 async fn an_answer_to_an_erased_message_names_it_by_its_digest() {
     let app = TestStore::new().await;
     let wamid = "wamid.HBgMNDQ3NzAwOTAwMTEx";
-    let part = app.part(Update::Message(app.text_from(MAYA, wamid)), (0, 26));
+    let part = app.part(WebhookUpdate::Message(app.text_from(MAYA, wamid)), (0, 26));
     app.post(wamid, vec![part]).await;
     // Somebody used her message as the context of one to another person.
     let new = engine::ports::NewMessage { context_wamid: Some(wamid.to_owned()), ..app.new_message() };
@@ -257,7 +262,7 @@ async fn posts_keep_what_is_another_persons_or_another_workspaces() {
         |part: &str| (u32::try_from(body.find(part).unwrap()).unwrap(), u32::try_from(part.len()).unwrap());
     let routed = |workspace: WorkspaceId, account: AccountId, wamid: &str, from: &str, span| RoutedPart {
         route: Some(Route { workspace, waba_id: "1".to_owned(), account: Some(account) }),
-        ..app.part(Update::Message(app.text_from(from, wamid)), span)
+        ..app.part(WebhookUpdate::Message(app.text_from(from, wamid)), span)
     };
     let parts = vec![
         routed(app.workspace, app.account, "wamid.A", MAYA, span(&hers)),
@@ -283,7 +288,7 @@ async fn a_reader_in_the_way_puts_the_end_off() {
     let reader = rusqlite::Connection::open(app.path()).unwrap();
     reader.execute_batch("begin; select count(*) from messages;").unwrap();
     let contact = contacts(&app).await[0].id;
-    assert!(app.store.contact_erase(contact, app.act(Action::ContactErased)).await.unwrap());
+    assert!(app.store.contact_erase(contact, app.act(AuditAction::ContactErased)).await.unwrap());
     while app.store.erase_step(50, app.now()).await.unwrap() == ErasureStep::More {}
     assert!(!app.store.erase_traces().await.unwrap());
     // Others write meanwhile, and the next round comes through.
@@ -312,16 +317,19 @@ async fn the_log_keeps_its_positions_and_forgets_whom_it_told_of() {
 async fn a_message_under_way_ends_without_its_person() {
     for (end, expected) in [
         (
-            Settlement::Sent(Accepted {
+            Settlement::Sent(AcceptedMessage {
                 wamid: "wamid.NDQ3NzAwOTAwMTEx".to_owned(),
                 wa_id: Some(MAYA.to_owned()),
-                ..Accepted::default()
+                ..AcceptedMessage::default()
             }),
-            Status::Sent,
+            MessageStatus::Sent,
         ),
-        (Settlement::Again { due_at: Timestamp::UNIX_EPOCH, is_kept: true, error: None }, Status::Canceled),
-        (Settlement::Unknown { reason: "cut".to_owned() }, Status::Unknown),
-        (Settlement::Failed(Failure { code: "meta_error", meta: None }), Status::Failed),
+        (
+            Settlement::Again { due_at: Timestamp::UNIX_EPOCH, is_kept: true, error: None },
+            MessageStatus::Canceled,
+        ),
+        (Settlement::Unknown { reason: "cut".to_owned() }, MessageStatus::Unknown),
+        (Settlement::Failed(Failure { code: "meta_error", meta: None }), MessageStatus::Failed),
     ] {
         let app = TestStore::new().await;
         let idempotency = NewIdempotencyKey {

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::access::audit::Action;
+use domain::access::audit::AuditAction;
 use domain::id::{MessageId, WorkerId};
-use domain::messages::message::Status;
-use domain::messages::outcome::Accepted;
+use domain::messages::message::MessageStatus;
+use domain::messages::outcome::AcceptedMessage;
 use engine::ports::{
     Admission, Cancel, Claim, ClaimRequest, ClaimToken, Claimed, Fallback, Messages, NewMessage, Plan,
     SentAs, Settled, Settlement, Work,
@@ -22,7 +22,7 @@ fn ids(claimed: &[Claimed]) -> Vec<MessageId> {
 }
 
 fn sent(wamid: &str) -> Settlement {
-    Settlement::Sent(Accepted { wamid: wamid.to_owned(), ..Accepted::default() })
+    Settlement::Sent(AcceptedMessage { wamid: wamid.to_owned(), ..AcceptedMessage::default() })
 }
 
 fn unknown() -> Settlement {
@@ -89,7 +89,7 @@ async fn a_message_that_was_refused_for_a_moment_keeps_its_place() {
     let due_at = app.now() + SignedDuration::from_secs(5);
     let end = Settlement::Again { due_at, is_kept: false, error: None };
     assert_eq!(settle(&app, &claim, &end).await, Settled::Held);
-    assert_eq!(app.status(first).await, Status::Queued);
+    assert_eq!(app.status(first).await, MessageStatus::Queued);
     assert_eq!(app.claim(10).await.len(), 0, "nobody overtakes it");
     app.advance(5);
     let retried = app.claim(10).await.remove(0).claim;
@@ -98,7 +98,7 @@ async fn a_message_that_was_refused_for_a_moment_keeps_its_place() {
     // What the first holder still says does not count any more.
     assert_eq!(again(&app, &claim, false).await, Settled::Lost);
     assert_eq!(settle(&app, &claim, &unknown()).await, Settled::Lost);
-    assert_eq!(app.status(first).await, Status::Sending);
+    assert_eq!(app.status(first).await, MessageStatus::Sending);
     settle(&app, &retried, &sent("wamid.1")).await;
     assert_eq!(ids(&app.claim(10).await), [second]);
 }
@@ -137,7 +137,10 @@ async fn a_window_that_has_closed_changes_the_message_or_fails_it() {
     let round = app.store.claim_due(app.claim_request(app.worker, 10)).await.unwrap();
     assert_eq!(round.n_settled, 1);
     let story = app.story(plain).await.message;
-    assert_eq!((story.status, story.failure_code.as_deref()), (Status::Failed, Some("outside_window")));
+    assert_eq!(
+        (story.status, story.failure_code.as_deref()),
+        (MessageStatus::Failed, Some("outside_window"))
+    );
     let claimed = &round.claimed[0];
     assert_eq!(
         (claimed.claim.message, &*claimed.kind, &*claimed.content),
@@ -145,7 +148,10 @@ async fn a_window_that_has_closed_changes_the_message_or_fails_it() {
     );
     assert_eq!(claimed.context_wamid, None);
     let story = app.story(saved).await.message;
-    assert_eq!((story.sent_as, &*story.kind, story.status), (SentAs::Template, "template", Status::Sending));
+    assert_eq!(
+        (story.sent_as, &*story.kind, story.status),
+        (SentAs::Template, "template", MessageStatus::Sending)
+    );
     // Once changed it stays so, also when the window has opened again.
     again(&app, &claimed.claim, false).await;
     app.inbound(app.text_from(OTHER, "wamid.IN3")).await;
@@ -164,14 +170,14 @@ async fn what_is_overdue_is_not_claimed_and_expires() {
     app.advance(30);
     assert_eq!(app.claim(10).await.len(), 0, "it stands in line until it has expired");
     assert_eq!(app.store.expire(app.now(), 10).await.unwrap(), 1);
-    assert_eq!(app.status(overdue).await, Status::Expired);
+    assert_eq!(app.status(overdue).await, MessageStatus::Expired);
     assert_eq!(ids(&app.claim(10).await), [lasting]);
     // What is under way is not called back; once it is, it is too late.
-    assert_eq!((claim.message, app.status(held).await), (held, Status::Sending));
+    assert_eq!((claim.message, app.status(held).await), (held, MessageStatus::Sending));
     again(&app, &claim, false).await;
     assert_eq!(app.claim(10).await.len(), 0);
     assert_eq!(app.store.expire(app.now(), 10).await.unwrap(), 1);
-    assert_eq!(app.status(held).await, Status::Expired);
+    assert_eq!(app.status(held).await, MessageStatus::Expired);
 }
 
 #[tokio::test]
@@ -194,16 +200,16 @@ async fn only_what_waits_can_be_canceled() {
     let cancel = async |id| app.store.cancel(app.workspace, id, app.now()).await.unwrap();
     let waiting = app.accept(app.queued(CUSTOMER)).await.message;
     assert_eq!(cancel(waiting).await, Cancel::Canceled);
-    assert_eq!(cancel(waiting).await, Cancel::TooLate(Status::Canceled));
+    assert_eq!(cancel(waiting).await, Cancel::TooLate(MessageStatus::Canceled));
     assert_eq!(app.claim(10).await.len(), 0);
     app.accept(app.queued(CUSTOMER)).await;
     let claim = app.claim(10).await.remove(0).claim;
-    assert_eq!(cancel(claim.message).await, Cancel::TooLate(Status::Sending));
+    assert_eq!(cancel(claim.message).await, Cancel::TooLate(MessageStatus::Sending));
     again(&app, &claim, false).await;
     assert_eq!(cancel(claim.message).await, Cancel::Canceled);
     // A caller waits for this one.
     let sync = app.accept(NewMessage { plan: Plan::Wait, ..app.new_message() }).await;
-    assert_eq!(cancel(sync.message).await, Cancel::TooLate(Status::Queued));
+    assert_eq!(cancel(sync.message).await, Cancel::TooLate(MessageStatus::Queued));
     assert_eq!(cancel(app.id(MessageId::from_parts)).await, Cancel::NotFound);
     // A canceled message never leaves, whoever thinks to hold it.
     assert_eq!(app.store.begin(&claim, app.now()).await.unwrap(), Settled::Lost);
@@ -275,12 +281,12 @@ async fn a_message_begins_only_with_its_own_token() {
     let claim = app.accept(NewMessage { plan: Plan::Wait, ..app.new_message() }).await;
     let stranger = Claim { token: ClaimToken(claim.token.0 + 1), ..claim };
     assert_eq!(app.store.begin(&stranger, app.now()).await.unwrap(), Settled::Lost);
-    assert_eq!(app.status(claim.message).await, Status::Queued);
+    assert_eq!(app.status(claim.message).await, MessageStatus::Queued);
     assert_eq!(app.store.begin(&claim, app.now()).await.unwrap(), Settled::Held);
-    assert_eq!(app.status(claim.message).await, Status::Sending);
+    assert_eq!(app.status(claim.message).await, MessageStatus::Sending);
     settle(&app, &claim, &sent("wamid.A")).await;
     assert_eq!(app.store.begin(&claim, app.now()).await.unwrap(), Settled::Lost);
-    assert_eq!(app.status(claim.message).await, Status::Sent);
+    assert_eq!(app.status(claim.message).await, MessageStatus::Sent);
 }
 
 #[tokio::test]
@@ -294,9 +300,9 @@ async fn what_a_dead_process_held_is_let_go_as_far_as_it_may_have_left() {
     again(&app, &claim, true).await;
     let sync = app.accept(NewMessage { plan: Plan::Wait, ..app.new_message() }).await;
     assert_eq!(app.die().await, 3);
-    assert_eq!(app.status(sending).await, Status::Unknown);
+    assert_eq!(app.status(sending).await, MessageStatus::Unknown);
     let story = app.story(sync.message).await.message;
-    assert_eq!((story.status, story.failure_code.as_deref()), (Status::Failed, Some("interrupted")));
+    assert_eq!((story.status, story.failure_code.as_deref()), (MessageStatus::Failed, Some("interrupted")));
     assert_eq!(app.store.begin(&sync, app.now()).await.unwrap(), Settled::Lost);
     // The rest waits in the queue, for anybody.
     let left: BTreeSet<_> = ids(&app.claim(10).await).into_iter().collect();
@@ -310,7 +316,7 @@ async fn an_unknown_message_is_claimed_once_in_its_life() {
     let claim = async || {
         let by = (app.worker, app.token());
         app.store
-            .claim_unknown(app.workspace, first.message, by, app.act(Action::MessageResolved))
+            .claim_unknown(app.workspace, first.message, by, app.act(AuditAction::MessageResolved))
             .await
             .unwrap()
     };
@@ -319,24 +325,32 @@ async fn an_unknown_message_is_claimed_once_in_its_life() {
     let mut claims = JoinSet::new();
     for _ in 0..8 {
         let (store, workspace, by) = (app.store.clone(), app.workspace, (app.worker, app.token()));
-        let act = app.act(Action::MessageResolved);
+        let act = app.act(AuditAction::MessageResolved);
         claims.spawn(async move { store.claim_unknown(workspace, first.message, by, act).await.unwrap() });
     }
     let mut won: Vec<_> = claims.join_all().await.into_iter().flatten().collect();
     assert_eq!(won.len(), 1);
     let again = won.remove(0).claim;
-    assert_eq!((again.attempt, app.status(first.message).await), (2, Status::Unknown));
+    assert_eq!((again.attempt, app.status(first.message).await), (2, MessageStatus::Unknown));
     // While it is being sent again nobody gives it up.
     assert!(
-        !app.store.give_up(app.workspace, first.message, app.act(Action::MessageResolved)).await.unwrap()
+        !app.store
+            .give_up(app.workspace, first.message, app.act(AuditAction::MessageResolved))
+            .await
+            .unwrap()
     );
     settle(&app, &again, &unknown()).await;
     assert!(claim().await.is_none(), "it was sent again before");
-    assert!(app.store.give_up(app.workspace, first.message, app.act(Action::MessageResolved)).await.unwrap());
     assert!(
-        !app.store.give_up(app.workspace, first.message, app.act(Action::MessageResolved)).await.unwrap()
+        app.store.give_up(app.workspace, first.message, app.act(AuditAction::MessageResolved)).await.unwrap()
     );
-    assert_eq!(app.status(first.message).await, Status::Failed);
+    assert!(
+        !app.store
+            .give_up(app.workspace, first.message, app.act(AuditAction::MessageResolved))
+            .await
+            .unwrap()
+    );
+    assert_eq!(app.status(first.message).await, MessageStatus::Failed);
 }
 
 #[tokio::test]

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use domain::access::audit::Action;
+use domain::access::audit::AuditAction;
 use domain::id::{AccountId, MessageId, WorkerId};
-use domain::messages::message::Status;
-use domain::messages::outcome::Accepted;
+use domain::messages::message::MessageStatus;
+use domain::messages::outcome::AcceptedMessage;
 use engine::ports::{
     Admission, Cancel, Claim, ClaimToken, Failure, Messages, NewMessage, Plan, Settled, Settlement, Work,
 };
@@ -24,14 +24,19 @@ enum Step {
     Cancel { nth: usize },
     ClaimUnknown { nth: usize },
     GiveUp { nth: usize },
-    Report { nth: usize, status: Status },
+    Report { nth: usize, status: MessageStatus },
     Advance,
     Expire,
     Recover,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let status = prop::sample::select(vec![Status::Sent, Status::Failed, Status::Delivered, Status::Read]);
+    let status = prop::sample::select(vec![
+        MessageStatus::Sent,
+        MessageStatus::Failed,
+        MessageStatus::Delivered,
+        MessageStatus::Read,
+    ]);
     let step = prop_oneof![
         6 => (0_u8..4, 0_u8..8).prop_map(|(person, how)| Step::Accept { person, how }),
         5 => (0_u8..3, 0_usize..4).prop_map(|(worker, n)| Step::Claim { worker, n }),
@@ -119,7 +124,7 @@ impl Model {
                 let (end, lets_go) = match how {
                     0 | 1 => {
                         let wamid = format!("wamid.{}.{}", claim.message, claim.attempt);
-                        (Settlement::Sent(Accepted { wamid, ..Accepted::default() }), true)
+                        (Settlement::Sent(AcceptedMessage { wamid, ..AcceptedMessage::default() }), true)
                     }
                     2 => (Settlement::Failed(Failure { code: "meta_unavailable", meta: None }), true),
                     3 => (Settlement::Unknown { reason: "cut".to_owned() }, true),
@@ -128,7 +133,7 @@ impl Model {
                         let due_at = self.app.now() + SignedDuration::from_secs(3);
                         let status = self.app.status(claim.message).await;
                         // A report may have told more: then there is nothing to keep it for.
-                        let waits = matches!(status, Status::Queued | Status::Sending);
+                        let waits = matches!(status, MessageStatus::Queued | MessageStatus::Sending);
                         (Settlement::Again { due_at, is_kept, error: None }, !is_kept || !waits)
                     }
                 };
@@ -148,7 +153,7 @@ impl Model {
             Step::ClaimUnknown { nth } => {
                 let Some(id) = self.accepted.get(nth).copied() else { return };
                 let by = (self.app.worker, self.app.token());
-                let act = self.app.act(Action::MessageResolved);
+                let act = self.app.act(AuditAction::MessageResolved);
                 if let Some(claimed) =
                     self.app.store.claim_unknown(self.app.workspace, id, by, act).await.unwrap()
                 {
@@ -160,7 +165,7 @@ impl Model {
                 let is_given_up = self
                     .app
                     .store
-                    .give_up(self.app.workspace, id, self.app.act(Action::MessageResolved))
+                    .give_up(self.app.workspace, id, self.app.act(AuditAction::MessageResolved))
                     .await
                     .unwrap();
                 assert!(!is_given_up || !self.held.contains_key(&id), "given up under its holder");
@@ -206,7 +211,7 @@ impl Model {
             "nobody holds what is under way",
         );
         none(
-            "select 1 from messages where (worker_id is null) <> (claim_token is null)",
+            "select 1 from messages where (worker_id is null) <> (lease_token is null)",
             "a holder without a token",
         );
         none(

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use domain::contacts::phone::UserId;
+use domain::contacts::phone::Bsuid;
 use domain::id::WorkerId;
-use domain::messages::message::Status;
-use domain::messages::outcome::Accepted;
-use domain::webhooks_in::update::{Call, Person, Update};
+use domain::messages::message::MessageStatus;
+use domain::messages::outcome::AcceptedMessage;
+use domain::webhooks_in::update::{InboundCall, WebhookUpdate, WhatsAppUser};
 use engine::ports::{
     Accounts, Claim, Failure, Messages, NewMessage, NumberInfo, Recipient, Settlement, Work,
 };
@@ -24,14 +24,15 @@ enum Step {
     Queue { person: u8 },
     Claim { is_other: bool, n: usize },
     Settle { nth: usize, how: u8 },
-    Report { nth: usize, status: Status },
+    Report { nth: usize, status: MessageStatus },
     Write { person: u8 },
     Review,
     FiveHours,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let status = prop::sample::select(vec![Status::Sent, Status::Failed, Status::Delivered]);
+    let status =
+        prop::sample::select(vec![MessageStatus::Sent, MessageStatus::Failed, MessageStatus::Delivered]);
     let step = prop_oneof![
         6 => (0_u8..10).prop_map(|person| Step::Queue { person }),
         5 => (any::<bool>(), 1_usize..5).prop_map(|(is_other, n)| Step::Claim { is_other, n }),
@@ -89,7 +90,7 @@ impl Model {
                 let end = match how {
                     0 | 1 => {
                         let wamid = format!("wamid.{}.{}", claim.message, claim.attempt);
-                        Settlement::Sent(Accepted { wamid, ..Accepted::default() })
+                        Settlement::Sent(AcceptedMessage { wamid, ..AcceptedMessage::default() })
                     }
                     2 => Settlement::Failed(Failure { code: "meta_unavailable", meta: None }),
                     3 => Settlement::Unknown { reason: "cut".to_owned() },
@@ -120,13 +121,21 @@ impl Model {
     /// What holds at any time.
     fn check(&self) {
         let one = |sql: &str| self.reader.query_row::<u32, _, _>(sql, (), |row| row.get(0)).unwrap();
-        let n_people = one("select coalesce(sum(n_people), 0) from reach_counts");
-        let n_reserved = one("select coalesce(sum(n_reserved), 0) from reach_counts");
-        assert_eq!(n_people, one("select count(*) from reached where reserved_by is null"));
-        assert_eq!(n_reserved, one("select count(*) from reached where reserved_by is not null"));
+        let n_people = one("select coalesce(sum(n_recipients), 0) from messaging_limit_usage");
+        let n_reserved = one("select coalesce(sum(n_reserved), 0) from messaging_limit_usage");
+        assert_eq!(
+            n_people,
+            one("select count(*) from messaging_limit_recipients where reserved_by is null")
+        );
+        assert_eq!(
+            n_reserved,
+            one("select count(*) from messaging_limit_recipients where reserved_by is not null")
+        );
         assert!(n_people + n_reserved <= LIMIT, "{n_people} reached and {n_reserved} more");
-        let n_orphaned = one("select count(*) from reached r where reserved_by is not null and not exists (
-                 select 1 from messages m where m.id = r.reserved_by and m.worker_id is not null)");
+        let n_orphaned = one(
+            "select count(*) from messaging_limit_recipients r where reserved_by is not null and not exists (
+                 select 1 from messages m where m.id = r.reserved_by and m.worker_id is not null)",
+        );
         assert_eq!(n_orphaned, 0, "a reservation without a message");
     }
 }
@@ -155,21 +164,21 @@ fn the_looks_at_what_waits_use_indexes() {
     for (sql, index) in [
         (
             "select exists (select 1 from messages
-             where account_id = ?1 and status = 'queued' and waiting_for is not null)",
-            "messages_held_back",
+             where account_id = ?1 and status = 'queued' and deferred_by is not null)",
+            "messages_deferred",
         ),
         (
-            "select seq from messages where account_id = ?1 and status = 'queued' and waiting_for is not null
+            "select seq from messages where account_id = ?1 and status = 'queued' and deferred_by is not null
              order by due_at, seq limit 5",
-            "messages_held_back",
+            "messages_deferred",
         ),
         (
-            "update messages set waiting_for = null
+            "update messages set deferred_by = null
              where +workspace_id = ?1 and contact_id = ?2 and mode = 'queue' and status in ('queued', 'sending')
-               and waiting_for is not null",
-            "messages_in_line",
+               and deferred_by is not null",
+            "messages_in_queue",
         ),
-        ("delete from reached where workspace_id = ?1 and waba_id = ?2 and reached_at <= ?3", "reached_by_time"),
+        ("delete from messaging_limit_recipients where workspace_id = ?1 and waba_id = ?2 and counted_at <= ?3", "messaging_limit_recipients_by_time"),
     ] {
         let mut statement = reader.prepare(&format!("explain query plan {sql}")).unwrap();
         let parameters = rusqlite::params_from_iter(vec![0; statement.parameter_count()]);
@@ -189,15 +198,18 @@ async fn reserved(app: &TestStore, recipient: Recipient) -> Claim {
 }
 
 fn by_user() -> Recipient {
-    Recipient::User(UserId::parse(USER).unwrap())
+    Recipient::User(Bsuid::parse(USER).unwrap())
 }
 
 /// The person turns out to be one whose number is known.
 async fn merges(app: &TestStore) {
-    let from =
-        Person { wa_id: Some(CUSTOMER.to_owned()), user_id: Some(USER.to_owned()), ..Person::default() };
-    let call = Call { from, at: app.now() - SignedDuration::from_hours(48) };
-    let part = app.part(Update::Call(call), (0, 4));
+    let from = WhatsAppUser {
+        wa_id: Some(CUSTOMER.to_owned()),
+        user_id: Some(USER.to_owned()),
+        ..WhatsAppUser::default()
+    };
+    let call = InboundCall { from, at: app.now() - SignedDuration::from_hours(48) };
+    let part = app.part(WebhookUpdate::Call(call), (0, 4));
     assert_eq!(app.post("call", vec![part]).await.applied, 1);
 }
 
@@ -223,7 +235,7 @@ async fn a_reservation_of_two_who_turned_out_to_be_one_was_never_given_back() {
 async fn somebody_who_was_reached_was_not_counted_after_a_reservation_of_the_same_person_fell_through() {
     let app = TestStore::new().await;
     let known_by_user = NewMessage { kind: "template", recipient: by_user(), ..app.new_message() };
-    let sent = Accepted { wamid: "wamid.out".to_owned(), ..Accepted::default() };
+    let sent = AcceptedMessage { wamid: "wamid.out".to_owned(), ..AcceptedMessage::default() };
     let claim = app.accept(known_by_user).await;
     app.store.settle(&claim, &Settlement::Sent(sent), None, app.now()).await.unwrap();
     assert_eq!(n_reached(&app).await, Some(1));

@@ -1,12 +1,12 @@
 //! Accounts and templates as people change them, and what is watched of tokens.
 
-use domain::access::audit::Action;
-use domain::check::Change;
+use domain::access::audit::AuditAction;
+use domain::check::Patch;
 use domain::events::EventKind;
 use domain::id::{AccountId, TemplateId};
-use domain::messages::message::Status;
+use domain::messages::message::MessageStatus;
 use domain::templates::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
-use domain::webhooks_in::update::HoldCause;
+use domain::webhooks_in::update::SuspensionCause;
 use engine::ports::{
     AccountChanges, AccountRecord, Accounts, EventFilter, EventStart, Hooks, ListedTemplate, Registry,
     Removal, StoreError, StoreErrorKind, TemplateFilter, TemplatesPut, Work,
@@ -21,7 +21,7 @@ use crate::support::{CUSTOMER, TestStore, page};
 const DAY: i64 = 86_400;
 
 async fn change(app: &TestStore, id: AccountId, changes: AccountChanges) -> Result<bool, StoreError> {
-    app.store.account_change(app.workspace, id, changes, app.act(Action::AccountChanged)).await
+    app.store.account_change(app.workspace, id, changes, app.act(AuditAction::AccountChanged)).await
 }
 
 async fn record(app: &TestStore, id: AccountId) -> AccountRecord {
@@ -51,8 +51,8 @@ async fn a_change_keeps_what_it_does_not_name_and_clears_what_it_says() {
     assert_eq!(now.verify_token_digest, Some([7; 32]));
 
     let cleared = AccountChanges {
-        app_secret: Change::Clear,
-        verify_token_digest: Change::Set([8; 32]),
+        app_secret: Patch::Clear,
+        verify_token_digest: Patch::Set([8; 32]),
         ..AccountChanges::default()
     };
     assert!(change(&app, app.account, cleared).await.unwrap());
@@ -72,10 +72,10 @@ async fn what_an_account_says_of_links_is_kept_until_it_says_otherwise() {
     let says = |fetches_links| AccountChanges { fetches_links, ..AccountChanges::default() };
     assert_eq!(record(&app, app.account).await.account.fetches_links, None);
     for (word, kept) in [
-        (Change::Set(true), Some(true)),
-        (Change::Keep, Some(true)),
-        (Change::Set(false), Some(false)),
-        (Change::Clear, None),
+        (Patch::Set(true), Some(true)),
+        (Patch::Keep, Some(true)),
+        (Patch::Set(false), Some(false)),
+        (Patch::Clear, None),
     ] {
         assert!(change(&app, app.account, says(word)).await.unwrap());
         assert_eq!(record(&app, app.account).await.account.fetches_links, kept);
@@ -106,16 +106,22 @@ async fn there_is_one_default_and_it_moves_on_within_its_kind() {
     let defaults: Vec<_> = directory.accounts.iter().filter(|one| one.account.is_default).collect();
     assert_eq!(defaults.len(), 1);
     assert_eq!(defaults[0].account.id, third);
-    let removal =
-        app.store.account_remove(app.workspace, third, false, app.act(Action::AccountRemoved)).await.unwrap();
+    let removal = app
+        .store
+        .account_remove(app.workspace, third, false, app.act(AuditAction::AccountRemoved))
+        .await
+        .unwrap();
     assert_eq!(removal, Removal::Removed);
     // Nor does one that is gone take it away.
     let late = AccountChanges { is_default: Some(true), ..AccountChanges::default() };
     assert!(!change(&app, third, late).await.unwrap());
     assert!(record(&app, app.account).await.account.is_default);
     assert!(!record(&app, second).await.account.is_default);
-    let again =
-        app.store.account_remove(app.workspace, third, false, app.act(Action::AccountRemoved)).await.unwrap();
+    let again = app
+        .store
+        .account_remove(app.workspace, third, false, app.act(AuditAction::AccountRemoved))
+        .await
+        .unwrap();
     assert_eq!(again, Removal::NotFound);
     // All but a live one are gone: what was meant for the simulator does not begin to reach customers.
     let mut live = record(&app, second).await;
@@ -125,9 +131,12 @@ async fn there_is_one_default_and_it_moves_on_within_its_kind() {
     live.account.is_sandbox = false;
     let live_id = live.account.id;
     let new = engine::ports::NewAccount { record: live, created_at: app.now() };
-    app.store.account_add(new, app.act(Action::AccountAdded)).await.unwrap();
+    app.store.account_add(new, app.act(AuditAction::AccountAdded)).await.unwrap();
     for id in [second, app.account] {
-        app.store.account_remove(app.workspace, id, false, app.act(Action::AccountRemoved)).await.unwrap();
+        app.store
+            .account_remove(app.workspace, id, false, app.act(AuditAction::AccountRemoved))
+            .await
+            .unwrap();
     }
     assert!(!record(&app, live_id).await.account.is_default);
 }
@@ -138,17 +147,17 @@ async fn a_waiting_message_keeps_its_account_unless_it_is_forced() {
     let first = app.accept(app.queued(CUSTOMER)).await.message;
     let second = app.accept(app.queued("15550100002")).await.message;
     let remove = |is_forced| {
-        app.store.account_remove(app.workspace, app.account, is_forced, app.act(Action::AccountRemoved))
+        app.store.account_remove(app.workspace, app.account, is_forced, app.act(AuditAction::AccountRemoved))
     };
     assert_eq!(remove(false).await.unwrap(), Removal::Busy(2));
-    assert_eq!(app.status(first).await, Status::Queued);
+    assert_eq!(app.status(first).await, MessageStatus::Queued);
     assert_eq!(remove(true).await.unwrap(), Removal::Removed);
     // One at a time, as a long queue would be.
     assert_eq!(app.store.expire(app.now(), 1).await.unwrap(), 1);
     assert_eq!(app.store.expire(app.now(), 1).await.unwrap(), 1);
     assert_eq!(app.store.expire(app.now(), 1).await.unwrap(), 0);
     for id in [first, second] {
-        assert_eq!(app.status(id).await, Status::Canceled);
+        assert_eq!(app.status(id).await, MessageStatus::Canceled);
     }
     assert!(app.store.queue_depths().await.unwrap().is_empty());
 }
@@ -196,7 +205,7 @@ async fn a_change_lifts_the_hold_that_it_names_and_no_other() {
     let token = || Some(SecretString::from("demo-second-token"));
     for (reason, status) in [("Meta refused the token.", "connected"), ("Meta refused the number.", "held")] {
         app.store
-            .account_hold(app.workspace, app.account, Some(reason), app.act(Action::AccountHeld))
+            .account_hold(app.workspace, app.account, Some(reason), app.act(AuditAction::AccountHeld))
             .await
             .unwrap();
         let untried = AccountChanges { access_token: token(), ..AccountChanges::default() };
@@ -216,12 +225,12 @@ async fn a_token_that_works_does_not_end_what_meta_itself_did_to_the_account() {
     let app = TestStore::new().await;
     let reason = "Meta refused the token.";
     app.store
-        .account_hold(app.workspace, app.account, Some(reason), app.act(Action::AccountHeld))
+        .account_hold(app.workspace, app.account, Some(reason), app.act(AuditAction::AccountHeld))
         .await
         .unwrap();
-    let cause = HoldCause::Disabled;
+    let cause = SuspensionCause::Disabled;
     let database = Connection::open(app.path()).unwrap();
-    assert_eq!(database.execute("update accounts set hold_cause = ?1", [cause.as_str()]).unwrap(), 1);
+    assert_eq!(database.execute("update accounts set suspension_cause = ?1", [cause.as_str()]).unwrap(), 1);
     let tried = AccountChanges { lifts_hold: Some(reason.to_owned()), ..AccountChanges::default() };
     change(&app, app.account, tried).await.unwrap();
     assert_eq!(record(&app, app.account).await.account.status.as_str(), "held");
@@ -255,7 +264,7 @@ async fn deleted_templates_are_forgotten_in_one_language_or_all() {
     app.store.templates_put(put).await.unwrap();
     let before = app.store.revision().await.unwrap();
     let forget = |language| {
-        let act = app.act(Action::TemplateRemoved);
+        let act = app.act(AuditAction::TemplateRemoved);
         app.store.templates_forget(app.workspace, "210987650001234", ("ferry_delay", language), act)
     };
     let total = || async {

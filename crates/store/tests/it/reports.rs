@@ -1,8 +1,8 @@
 //! What Meta reports: in any order, more than once, early, late, and by reference.
 
-use domain::messages::message::{Pricing, Status};
+use domain::messages::message::{MessageStatus, Pricing};
 use domain::meta_error::MetaError;
-use domain::webhooks_in::update::Update;
+use domain::webhooks_in::update::WebhookUpdate;
 use engine::ports::{Ingested, MessageKey, Messages, RoutedPart};
 use proptest::prelude::*;
 
@@ -13,13 +13,16 @@ async fn a_status_never_moves_backwards() {
     let app = TestStore::new().await;
     let claim = app.accept(app.new_message()).await;
     app.settle_sent(&claim, "wamid.A").await;
-    app.report(app.reported("wamid.A", Status::Read)).await;
-    app.report(app.reported("wamid.A", Status::Delivered)).await;
-    app.report(app.reported("wamid.A", Status::Sent)).await;
+    app.report(app.reported("wamid.A", MessageStatus::Read)).await;
+    app.report(app.reported("wamid.A", MessageStatus::Delivered)).await;
+    app.report(app.reported("wamid.A", MessageStatus::Sent)).await;
     let story = app.story(claim.message).await;
-    assert_eq!(story.message.status, Status::Read);
+    assert_eq!(story.message.status, MessageStatus::Read);
     let heard: Vec<_> = story.timeline.iter().map(|entry| entry.status).collect();
-    assert_eq!(heard, [Status::Sent, Status::Read, Status::Delivered, Status::Sent]);
+    assert_eq!(
+        heard,
+        [MessageStatus::Sent, MessageStatus::Read, MessageStatus::Delivered, MessageStatus::Sent]
+    );
 }
 
 #[tokio::test]
@@ -27,10 +30,10 @@ async fn the_same_report_again_changes_nothing() {
     let app = TestStore::new().await;
     let claim = app.accept(app.new_message()).await;
     app.settle_sent(&claim, "wamid.A").await;
-    app.report(app.reported("wamid.A", Status::Delivered)).await;
+    app.report(app.reported("wamid.A", MessageStatus::Delivered)).await;
     let before = format!("{:?}", app.story(claim.message).await);
     app.advance(5);
-    let again = app.report(app.reported("wamid.A", Status::Delivered)).await;
+    let again = app.report(app.reported("wamid.A", MessageStatus::Delivered)).await;
     assert_eq!(again, Ingested { repeated: 1, ..Ingested::default() });
     assert_eq!(format!("{:?}", app.story(claim.message).await), before);
 }
@@ -39,11 +42,11 @@ async fn the_same_report_again_changes_nothing() {
 async fn a_status_that_comes_before_the_wamid_is_known_is_kept_and_applied() {
     let app = TestStore::new().await;
     let claim = app.accept(app.new_message()).await;
-    let early = app.report(app.reported("wamid.A", Status::Delivered)).await;
+    let early = app.report(app.reported("wamid.A", MessageStatus::Delivered)).await;
     assert_eq!(early.early, 1);
-    assert_eq!(app.status(claim.message).await, Status::Sending);
+    assert_eq!(app.status(claim.message).await, MessageStatus::Sending);
     app.settle_sent(&claim, "wamid.A").await;
-    assert_eq!(app.status(claim.message).await, Status::Delivered);
+    assert_eq!(app.status(claim.message).await, MessageStatus::Delivered);
 }
 
 #[tokio::test]
@@ -51,9 +54,9 @@ async fn an_unknown_message_is_settled_by_our_reference() {
     let app = TestStore::new().await;
     let claim = app.accept(app.new_message()).await;
     app.settle_unknown(&claim).await;
-    app.report(app.reported_for(claim.message, "wamid.A", Status::Sent)).await;
+    app.report(app.reported_for(claim.message, "wamid.A", MessageStatus::Sent)).await;
     let message = app.story(claim.message).await.message;
-    assert_eq!((message.status, message.wamid.as_deref()), (Status::Sent, Some("wamid.A")));
+    assert_eq!((message.status, message.wamid.as_deref()), (MessageStatus::Sent, Some("wamid.A")));
     let by_wamid = app.store.message(app.workspace, &MessageKey::Wamid("wamid.A".to_owned())).await.unwrap();
     assert!(by_wamid.is_some());
 }
@@ -65,9 +68,9 @@ async fn a_reference_is_honoured_for_the_messages_of_its_own_account_only() {
     let new = engine::ports::NewMessage { account: other, ..app.new_message() };
     let claim = app.accept(new).await;
     app.settle_unknown(&claim).await;
-    let report = app.report(app.reported_for(claim.message, "wamid.A", Status::Read)).await;
+    let report = app.report(app.reported_for(claim.message, "wamid.A", MessageStatus::Read)).await;
     assert_eq!(report.early, 1);
-    assert_eq!(app.status(claim.message).await, Status::Unknown);
+    assert_eq!(app.status(claim.message).await, MessageStatus::Unknown);
 }
 
 #[tokio::test]
@@ -75,10 +78,13 @@ async fn a_second_copy_shows_as_a_duplicate_and_changes_nothing() {
     let app = TestStore::new().await;
     let claim = app.accept(app.new_message()).await;
     app.settle_unknown(&claim).await;
-    app.report(app.reported_for(claim.message, "wamid.A", Status::Sent)).await;
-    app.report(app.reported_for(claim.message, "wamid.B", Status::Read)).await;
+    app.report(app.reported_for(claim.message, "wamid.A", MessageStatus::Sent)).await;
+    app.report(app.reported_for(claim.message, "wamid.B", MessageStatus::Read)).await;
     let story = app.story(claim.message).await;
-    assert_eq!((story.message.status, story.message.wamid.as_deref()), (Status::Sent, Some("wamid.A")));
+    assert_eq!(
+        (story.message.status, story.message.wamid.as_deref()),
+        (MessageStatus::Sent, Some("wamid.A"))
+    );
     let duplicates: Vec<_> = story.timeline.iter().map(|entry| entry.is_duplicate).collect();
     assert_eq!(duplicates, [false, false, true]);
 }
@@ -88,17 +94,17 @@ async fn a_failure_after_the_acceptance_tells_metas_reason() {
     let app = TestStore::new().await;
     let claim = app.accept(app.new_message()).await;
     app.settle_sent(&claim, "wamid.A").await;
-    let mut failed = app.reported("wamid.A", Status::Failed);
+    let mut failed = app.reported("wamid.A", MessageStatus::Failed);
     failed.error = Some(MetaError { code: 131_026, ..MetaError::default() });
     app.report(failed).await;
     let message = app.story(claim.message).await.message;
-    assert_eq!(message.status, Status::Failed);
+    assert_eq!(message.status, MessageStatus::Failed);
     assert_eq!(message.failure_code.as_deref(), Some("meta_error"));
     assert_eq!(message.error.map(|error| error.code), Some(131_026));
     // It arrived after all: then there is no error left to tell.
-    app.report(app.reported("wamid.A", Status::Delivered)).await;
+    app.report(app.reported("wamid.A", MessageStatus::Delivered)).await;
     let message = app.story(claim.message).await.message;
-    assert_eq!((message.status, message.failure_code, message.error), (Status::Delivered, None, None));
+    assert_eq!((message.status, message.failure_code, message.error), (MessageStatus::Delivered, None, None));
 }
 
 #[tokio::test]
@@ -106,8 +112,8 @@ async fn one_post_of_a_thousand_statuses_is_one_transaction() {
     let app = TestStore::new().await;
     let mut parts = Vec::new();
     for i in 0..1000 {
-        let report = app.reported(&format!("wamid.{i}"), Status::Sent);
-        parts.push(app.part(Update::Status(report), (i, 1)));
+        let report = app.reported(&format!("wamid.{i}"), MessageStatus::Sent);
+        parts.push(app.part(WebhookUpdate::Status(report), (i, 1)));
     }
     let body = "x".repeat(1000);
     assert_eq!(app.post(&body, parts.clone()).await.early, 1000);
@@ -118,7 +124,7 @@ async fn one_post_of_a_thousand_statuses_is_one_transaction() {
 #[tokio::test]
 async fn a_part_of_nobody_is_kept_once_and_applied_to_nobody() {
     let app = TestStore::new().await;
-    let inbound = Update::Message(app.text_from(CUSTOMER, "wamid.IN"));
+    let inbound = WebhookUpdate::Message(app.text_from(CUSTOMER, "wamid.IN"));
     let part = || RoutedPart { route: None, ..app.part(inbound.clone(), (2, 3)) };
     let first = app.post("abcdefgh", vec![part()]).await;
     assert_eq!(first, Ingested { unrouted: 1, ..Ingested::default() });
@@ -131,13 +137,13 @@ async fn a_part_of_nobody_is_kept_once_and_applied_to_nobody() {
 #[tokio::test]
 async fn a_part_that_cannot_be_written_takes_no_neighbour_with_it() {
     let app = TestStore::new().await;
-    let first = app.part(Update::Message(app.text_from("447700900001", "wamid.1")), (0, 1));
+    let first = app.part(WebhookUpdate::Message(app.text_from("447700900001", "wamid.1")), (0, 1));
     // Its id is taken: the row cannot be written.
     let clash = RoutedPart {
         ids: first.ids,
-        ..app.part(Update::Message(app.text_from("447700900002", "wamid.2")), (1, 1))
+        ..app.part(WebhookUpdate::Message(app.text_from("447700900002", "wamid.2")), (1, 1))
     };
-    let third = app.part(Update::Message(app.text_from("447700900003", "wamid.3")), (2, 1));
+    let third = app.part(WebhookUpdate::Message(app.text_from("447700900003", "wamid.3")), (2, 1));
     let ingested = app.post("abc", vec![first, clash, third]).await;
     assert_eq!(ingested, Ingested { applied: 2, undecodable: 1, ..Ingested::default() });
     for (wamid, is_there) in [("wamid.1", true), ("wamid.2", false), ("wamid.3", true)] {
@@ -149,24 +155,24 @@ async fn a_part_that_cannot_be_written_takes_no_neighbour_with_it() {
 /// What can happen to one message, beside its own answer.
 #[derive(Clone, Debug, PartialEq)]
 enum Step {
-    Report(Status),
+    Report(MessageStatus),
     Answer,
     Unknown,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        Just(Step::Report(Status::Sent)),
-        Just(Step::Report(Status::Delivered)),
-        Just(Step::Report(Status::Read)),
-        Just(Step::Report(Status::Failed)),
+        Just(Step::Report(MessageStatus::Sent)),
+        Just(Step::Report(MessageStatus::Delivered)),
+        Just(Step::Report(MessageStatus::Read)),
+        Just(Step::Report(MessageStatus::Failed)),
         Just(Step::Answer),
         Just(Step::Unknown),
     ];
     prop::collection::vec(step, 1..7)
 }
 
-async fn play(steps: &[Step]) -> (Status, Option<String>, Option<i64>, Option<String>) {
+async fn play(steps: &[Step]) -> (MessageStatus, Option<String>, Option<i64>, Option<String>) {
     let app = TestStore::new().await;
     let claim = app.accept(app.new_message()).await;
     for step in steps {
@@ -175,7 +181,7 @@ async fn play(steps: &[Step]) -> (Status, Option<String>, Option<i64>, Option<St
             Step::Unknown => app.settle_unknown(&claim).await,
             Step::Report(status) => {
                 let mut report = app.reported_for(claim.message, "wamid.A", *status);
-                if *status == Status::Failed {
+                if *status == MessageStatus::Failed {
                     report.error = Some(MetaError { code: 131_026, ..MetaError::default() });
                 } else {
                     let kind = Some(status.as_str().to_owned());

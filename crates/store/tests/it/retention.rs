@@ -1,7 +1,7 @@
 //! What is old goes, and nothing that is needed.
 
 use domain::id::{EventId, MessageId};
-use domain::messages::message::Status;
+use domain::messages::message::MessageStatus;
 use engine::ports::{
     EventFilter, EventStart, Hooks, MessageKey, Messages, Overdue, Plan, StoredEvent, SweepPlace, Swept,
     Upkeep,
@@ -51,12 +51,12 @@ async fn a_message_goes_when_it_was_silent_for_long_and_takes_all_that_is_its_ow
     let app = TestStore::new().await;
     let old = app.accept(app.new_message()).await;
     app.settle_sent(&old, "wamid.OLD").await;
-    app.report(app.reported("wamid.OLD", Status::Delivered)).await;
+    app.report(app.reported("wamid.OLD", MessageStatus::Delivered)).await;
     let heard_of = app.accept(app.new_message()).await;
     app.settle_sent(&heard_of, "wamid.READ").await;
     app.inbound(app.text_from(CUSTOMER, "wamid.IN")).await;
     app.advance(20 * DAY);
-    app.report(app.reported("wamid.READ", Status::Read)).await;
+    app.report(app.reported("wamid.READ", MessageStatus::Read)).await;
     let young = app.accept(app.new_message()).await;
     app.settle_sent(&young, "wamid.YOUNG").await;
     assert_eq!(sweep(&app, Swept::Messages(app.workspace), days_ago(&app, 10)).await, 2);
@@ -67,7 +67,7 @@ async fn a_message_goes_when_it_was_silent_for_long_and_takes_all_that_is_its_ow
         assert!(found.is_none(), "{wamid}");
     }
     assert_eq!(count(&app, "select count(*) from wamids"), 2);
-    let orphans = "select count(*) from timeline where message_id not in (select id from messages)";
+    let orphans = "select count(*) from message_timeline where message_id not in (select id from messages)";
     assert_eq!(count(&app, orphans), 0);
     assert_eq!(count(&app, "select count(*) from contacts"), 1);
     // Again: nothing is left to do.
@@ -87,9 +87,11 @@ async fn a_message_that_waits_is_being_sent_or_is_unknown_stays_however_old_it_i
     app.advance(800 * DAY);
     app.inbound(app.text_from(CUSTOMER, "wamid.LAST")).await;
     assert_eq!(sweep(&app, Swept::Messages(app.workspace), app.now()).await, 0);
-    for (id, status) in
-        [(sending, Status::Sending), (unknown.message, Status::Unknown), (queued, Status::Queued)]
-    {
+    for (id, status) in [
+        (sending, MessageStatus::Sending),
+        (unknown.message, MessageStatus::Unknown),
+        (queued, MessageStatus::Queued),
+    ] {
         assert_eq!(app.status(id).await, status);
     }
 }
@@ -98,7 +100,7 @@ async fn a_message_that_waits_is_being_sent_or_is_unknown_stays_however_old_it_i
 async fn a_post_goes_with_the_last_that_points_into_it() {
     let app = TestStore::new().await;
     app.inbound(app.text_from(CUSTOMER, "wamid.A")).await;
-    app.report(app.reported("wamid.NOBODY", Status::Sent)).await;
+    app.report(app.reported("wamid.NOBODY", MessageStatus::Sent)).await;
     app.advance(20 * DAY);
     app.inbound(app.text_from(CUSTOMER, "wamid.B")).await;
     app.inbound(app.text_from(CUSTOMER, "wamid.C")).await;
@@ -111,7 +113,7 @@ async fn a_post_goes_with_the_last_that_points_into_it() {
     assert_eq!(sweep(&app, Swept::Posts, before).await, 1);
     assert_eq!(sweep(&app, Swept::Messages(app.workspace), before).await, 1);
     assert_eq!(sweep(&app, Swept::Posts, before).await, 1);
-    assert_eq!(count(&app, "select count(*) from posts"), 2);
+    assert_eq!(count(&app, "select count(*) from webhook_payloads"), 2);
 }
 
 #[tokio::test]
@@ -175,13 +177,13 @@ async fn the_audit_log_and_kept_parts_go_by_their_age() {
     app.advance(20 * DAY);
     app.add_account("third", "330011220099889").await;
     assert_eq!(sweep(&app, Swept::Audit(app.workspace), days_ago(&app, 10)).await, 2);
-    assert_eq!(count(&app, "select count(*) from audit"), 1);
+    assert_eq!(count(&app, "select count(*) from audit_entries"), 1);
     // The last one stays, however old.
     app.advance(20 * DAY);
     assert_eq!(sweep(&app, Swept::Audit(app.workspace), days_ago(&app, 10)).await, 0);
 
     for n in 0..3 {
-        let mut part = app.part(domain::webhooks_in::update::Update::Other, (0, 5));
+        let mut part = app.part(domain::webhooks_in::update::WebhookUpdate::Other, (0, 5));
         "flows".clone_into(&mut part.field);
         app.post(&format!("{n} other"), vec![part]).await;
         app.advance(20 * DAY);

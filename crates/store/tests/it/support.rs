@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::access::audit::{Act, Action, Actor, ActorKind, Subject, SubjectKind};
+use domain::access::audit::{Actor, ActorKind, AuditAction, AuditEntry, AuditTarget, AuditTargetKind};
 use domain::accounts::account::{Account, AccountStatus};
 use domain::contacts::phone::PhoneNumber;
-use domain::id::{AccountId, ActId, ContactId, MediaId, MessageId, WorkerId, WorkspaceId};
+use domain::id::{AccountId, AuditEntryId, ContactId, MediaId, MessageId, WorkerId, WorkspaceId};
 use domain::json::Object;
-use domain::messages::message::{Reference, Status, StatusReport};
-use domain::messages::outcome::Accepted;
-use domain::webhooks_in::update::{Beside, Inbound, Person, Update};
+use domain::messages::message::{AttemptReference, MessageStatus, StatusReport};
+use domain::messages::outcome::AcceptedMessage;
+use domain::webhooks_in::update::{InboundMessage, InboundMetadata, WebhookUpdate, WhatsAppUser};
 use engine::metrics::Metrics;
 use engine::ports::{
     AccountRecord, Accounts, Admission, Chance, Claim, ClaimRequest, ClaimToken, Claimed, Clock, FreshIds,
@@ -28,12 +28,6 @@ use tempfile::TempDir;
 
 /// A clock that stands still until it is moved.
 pub(crate) struct FakeClock(Mutex<Timestamp>);
-
-impl FakeClock {
-    pub(crate) fn at(now: Timestamp) -> Self {
-        Self(Mutex::new(now))
-    }
-}
 
 #[async_trait]
 impl Clock for FakeClock {
@@ -122,14 +116,14 @@ impl TestStore {
     }
 
     /// An entry of the audit log.
-    pub(crate) fn act(&self, action: Action) -> Act {
-        Act {
-            id: self.id(ActId::from_parts),
+    pub(crate) fn act(&self, action: AuditAction) -> AuditEntry {
+        AuditEntry {
+            id: self.id(AuditEntryId::from_parts),
             workspace: self.workspace,
             at: self.now(),
             actor: Actor { kind: ActorKind::CommandLine, id: None, name: "waypost".to_owned() },
             action,
-            subject: Subject::named(SubjectKind::Account, &self.account, "main"),
+            subject: AuditTarget::named(AuditTargetKind::Account, &self.account, "main"),
             client: None,
             request_id: None,
             details: Object::new(),
@@ -160,7 +154,7 @@ impl TestStore {
             old_app_secret: None,
             verify_token_digest: Some([7; 32]),
         };
-        let act = self.act(Action::AccountAdded);
+        let act = self.act(AuditAction::AccountAdded);
         self.store.account_add(NewAccount { record, created_at: self.now() }, act).await.unwrap();
         id
     }
@@ -266,8 +260,11 @@ impl TestStore {
     }
 
     pub(crate) async fn settle_sent(&self, claim: &Claim, wamid: &str) {
-        let accepted =
-            Accepted { wamid: wamid.to_owned(), wa_id: Some(CUSTOMER.to_owned()), ..Accepted::default() };
+        let accepted = AcceptedMessage {
+            wamid: wamid.to_owned(),
+            wa_id: Some(CUSTOMER.to_owned()),
+            ..AcceptedMessage::default()
+        };
         self.store.settle(claim, &Settlement::Sent(accepted), None, self.now()).await.unwrap();
     }
 
@@ -280,12 +277,12 @@ impl TestStore {
         self.store.message(self.workspace, &MessageKey::Id(id)).await.unwrap().unwrap()
     }
 
-    pub(crate) async fn status(&self, id: MessageId) -> Status {
+    pub(crate) async fn status(&self, id: MessageId) -> MessageStatus {
         self.story(id).await.message.status
     }
 
     /// One part of a POST that concerns the account.
-    pub(crate) fn part(&self, update: Update, span: (u32, u32)) -> RoutedPart {
+    pub(crate) fn part(&self, update: WebhookUpdate, span: (u32, u32)) -> RoutedPart {
         RoutedPart {
             route: Some(Route {
                 workspace: self.workspace,
@@ -315,33 +312,33 @@ impl TestStore {
     }
 
     /// The customer writes.
-    pub(crate) async fn inbound(&self, message: Inbound) -> Ingested {
+    pub(crate) async fn inbound(&self, message: InboundMessage) -> Ingested {
         let body = format!("inbound {}", message.wamid);
-        let part = self.part(Update::Message(message), (0, 7));
+        let part = self.part(WebhookUpdate::Message(message), (0, 7));
         self.post(&body, vec![part]).await
     }
 
     /// Meta reports.
     pub(crate) async fn report(&self, report: StatusReport) -> Ingested {
         let body = format!("report {} {}", report.wamid, report.status);
-        let part = self.part(Update::Status(report), (0, 6));
+        let part = self.part(WebhookUpdate::Status(report), (0, 6));
         self.post(&body, vec![part]).await
     }
 
-    pub(crate) fn text_from(&self, wa_id: &str, wamid: &str) -> Inbound {
-        Inbound {
+    pub(crate) fn text_from(&self, wa_id: &str, wamid: &str) -> InboundMessage {
+        InboundMessage {
             wamid: wamid.to_owned(),
-            from: Person { wa_id: Some(wa_id.to_owned()), ..Person::default() },
+            from: WhatsAppUser { wa_id: Some(wa_id.to_owned()), ..WhatsAppUser::default() },
             at: self.now(),
             kind: "text".to_owned(),
             text: Some("Hello".to_owned()),
             object: None,
             context_wamid: None,
-            beside: Beside::default(),
+            beside: InboundMetadata::default(),
         }
     }
 
-    pub(crate) fn reported(&self, wamid: &str, status: Status) -> StatusReport {
+    pub(crate) fn reported(&self, wamid: &str, status: MessageStatus) -> StatusReport {
         StatusReport {
             wamid: wamid.to_owned(),
             status,
@@ -354,8 +351,16 @@ impl TestStore {
         }
     }
 
-    pub(crate) fn reported_for(&self, message: MessageId, wamid: &str, status: Status) -> StatusReport {
-        StatusReport { reference: Some(Reference { message, attempt: 1 }), ..self.reported(wamid, status) }
+    pub(crate) fn reported_for(
+        &self,
+        message: MessageId,
+        wamid: &str,
+        status: MessageStatus,
+    ) -> StatusReport {
+        StatusReport {
+            reference: Some(AttemptReference { message, attempt: 1 }),
+            ..self.reported(wamid, status)
+        }
     }
 }
 

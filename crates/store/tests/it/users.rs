@@ -1,8 +1,6 @@
 //! Users, sessions, rotations of keys, and acts that stand or fall with what they tell of.
 
-use std::sync::Arc;
-
-use domain::access::audit::{Act, Action};
+use domain::access::audit::{AuditAction, AuditEntry};
 use domain::access::permission::Role;
 use domain::access::user::User;
 use domain::id::{KeyId, UserId, WorkspaceId};
@@ -10,11 +8,10 @@ use engine::ports::{
     Access, Accounts, AuditFilter, NewSession, Rotation, StoreErrorKind, UserChange, UserEnd, UserFilter,
     Whose,
 };
-use jiff::{SignedDuration, Timestamp};
-use sha2::{Digest, Sha256};
+use jiff::SignedDuration;
 
 use crate::accounts::an_api_key;
-use crate::support::{FakeClock, TestStore, open, page};
+use crate::support::{TestStore, page};
 
 fn user(app: &TestStore, email: &str, role: Role) -> User {
     User {
@@ -32,7 +29,7 @@ fn user(app: &TestStore, email: &str, role: Role) -> User {
 
 async fn add(app: &TestStore, email: &str, role: Role) -> User {
     let user = user(app, email, role);
-    app.store.user_add(user.clone(), "hash", app.act(Action::UserAdded)).await.unwrap();
+    app.store.user_add(user.clone(), "hash", app.act(AuditAction::UserAdded)).await.unwrap();
     user
 }
 
@@ -50,7 +47,7 @@ fn change(app: &TestStore, user: &User) -> UserChange {
     }
 }
 
-async fn n_acts(app: &TestStore, action: Action) -> u32 {
+async fn n_acts(app: &TestStore, action: AuditAction) -> u32 {
     let filter = AuditFilter { action: Some(action), ..AuditFilter::default() };
     app.store.audit(app.workspace, &filter, page(1)).await.unwrap().total
 }
@@ -69,24 +66,24 @@ fn session(app: &TestStore, user: &User, n: u8) -> NewSession {
 async fn an_act_that_cannot_be_written_undoes_what_it_tells_of() {
     let app = TestStore::new().await;
     let owner = add(&app, "ada@example.com", Role::Owner).await;
-    let filter = AuditFilter { action: Some(Action::UserAdded), ..AuditFilter::default() };
+    let filter = AuditFilter { action: Some(AuditAction::UserAdded), ..AuditFilter::default() };
     let written = app.store.audit(app.workspace, &filter, page(1)).await.unwrap().rows.pop().unwrap();
     // An id that is there already: the act cannot be written.
-    let broken = |action| Act { id: written.id, ..app.act(action) };
+    let broken = |action| AuditEntry { id: written.id, ..app.act(action) };
     let new = user(&app, "bob@example.com", Role::Agent);
-    let error = app.store.user_add(new, "hash", broken(Action::UserAdded)).await.unwrap_err();
+    let error = app.store.user_add(new, "hash", broken(AuditAction::UserAdded)).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Conflict);
     assert_eq!(app.store.users(app.workspace, &UserFilter::default(), page(9)).await.unwrap().total, 1);
     let edit = UserChange { name: Some(Some("Ada".to_owned())), ..change(&app, &owner) };
-    app.store.user_put(edit, broken(Action::UserChanged)).await.unwrap_err();
+    app.store.user_put(edit, broken(AuditAction::UserChanged)).await.unwrap_err();
     let shown = app.store.users(app.workspace, &UserFilter::default(), page(9)).await.unwrap();
     assert_eq!(shown.rows, std::slice::from_ref(&owner));
-    app.store.session_add(session(&app, &owner, 1), broken(Action::UserLoggedIn)).await.unwrap_err();
+    app.store.session_add(session(&app, &owner, 1), broken(AuditAction::UserLoggedIn)).await.unwrap_err();
     assert!(app.store.session(&[1; 32]).await.unwrap().is_none());
     let key = an_api_key(&app);
-    app.store.key_add(key.clone(), broken(Action::KeyCreated)).await.unwrap_err();
+    app.store.key_add(key.clone(), broken(AuditAction::KeyCreated)).await.unwrap_err();
     app.store
-        .account_remove(app.workspace, app.account, false, broken(Action::AccountRemoved))
+        .account_remove(app.workspace, app.account, false, broken(AuditAction::AccountRemoved))
         .await
         .unwrap_err();
     let directory = app.store.directory().await.unwrap();
@@ -96,16 +93,16 @@ async fn an_act_that_cannot_be_written_undoes_what_it_tells_of() {
 #[tokio::test]
 async fn an_act_comes_back_as_it_was() {
     let app = TestStore::new().await;
-    let act = Act {
+    let act = AuditEntry {
         client: Some("2001:db8::1".parse().unwrap()),
         request_id: Some("r".to_owned()),
-        ..app.act(Action::UserAdded)
+        ..app.act(AuditAction::UserAdded)
     };
     let act = act.with("role", "agent").with("n", 7_i64);
     let new = user(&app, "ada@example.com", Role::Agent);
     app.store.user_add(new, "hash", act.clone()).await.unwrap();
     let app = app.restart();
-    let filter = AuditFilter { action: Some(Action::UserAdded), ..AuditFilter::default() };
+    let filter = AuditFilter { action: Some(AuditAction::UserAdded), ..AuditFilter::default() };
     assert_eq!(app.store.audit(app.workspace, &filter, page(9)).await.unwrap().rows, [act]);
     let elsewhere = WorkspaceId::from_parts(9, &[9; 10]);
     assert_eq!(app.store.audit(elsewhere, &AuditFilter::default(), page(9)).await.unwrap().total, 0);
@@ -116,9 +113,10 @@ async fn the_last_owner_is_kept_and_a_role_that_was_not_seen_is_not_overwritten(
     let app = TestStore::new().await;
     let owner = add(&app, "ada@example.com", Role::Owner).await;
     let demote = || UserChange { role: Some(Role::Admin), ..change(&app, &owner) };
-    let put = |edit| app.store.user_put(edit, app.act(Action::UserChanged));
+    let put = |edit| app.store.user_put(edit, app.act(AuditAction::UserChanged));
     assert_eq!(put(demote()).await.unwrap(), UserEnd::LastOwner);
-    let remove = |seen| app.store.user_remove(app.workspace, owner.id, seen, app.act(Action::UserRemoved));
+    let remove =
+        |seen| app.store.user_remove(app.workspace, owner.id, seen, app.act(AuditAction::UserRemoved));
     assert_eq!(remove(Role::Owner).await.unwrap(), UserEnd::LastOwner);
     add(&app, "bob@example.com", Role::Owner).await;
     assert!(matches!(put(demote()).await.unwrap(), UserEnd::Done(user) if user.role == Role::Admin));
@@ -126,14 +124,17 @@ async fn the_last_owner_is_kept_and_a_role_that_was_not_seen_is_not_overwritten(
     assert_eq!(remove(Role::Owner).await.unwrap(), UserEnd::Stale);
     assert!(matches!(remove(Role::Admin).await.unwrap(), UserEnd::Done(_)));
     assert_eq!(remove(Role::Admin).await.unwrap(), UserEnd::Gone);
-    assert_eq!((n_acts(&app, Action::UserChanged).await, n_acts(&app, Action::UserRemoved).await), (1, 1));
+    assert_eq!(
+        (n_acts(&app, AuditAction::UserChanged).await, n_acts(&app, AuditAction::UserRemoved).await),
+        (1, 1)
+    );
 }
 
 #[tokio::test]
 async fn a_session_begins_only_with_the_password_that_was_checked() {
     let app = TestStore::new().await;
     let owner = add(&app, "ada@example.com", Role::Owner).await;
-    let begin = |n| app.store.session_add(session(&app, &owner, n), app.act(Action::UserLoggedIn));
+    let begin = |n| app.store.session_add(session(&app, &owner, n), app.act(AuditAction::UserLoggedIn));
     assert!(begin(1).await.unwrap());
     let kept = app.store.session(&[1; 32]).await.unwrap().unwrap();
     assert_eq!(
@@ -142,7 +143,7 @@ async fn a_session_begins_only_with_the_password_that_was_checked() {
     );
     // The password was changed between its check and the session: there is none, and the others are over.
     let edit = UserChange { password_hash: Some("other".to_owned()), ..change(&app, &owner) };
-    app.store.user_put(edit, app.act(Action::UserChanged)).await.unwrap();
+    app.store.user_put(edit, app.act(AuditAction::UserChanged)).await.unwrap();
     assert!(!begin(2).await.unwrap());
     for n in [1, 2] {
         assert!(app.store.session(&[n; 32]).await.unwrap().is_none());
@@ -156,7 +157,7 @@ async fn sessions_that_are_over_are_forgotten() {
     let app = TestStore::new().await;
     let owner = add(&app, "ada@example.com", Role::Owner).await;
     for n in 1..=3 {
-        app.store.session_add(session(&app, &owner, n), app.act(Action::UserLoggedIn)).await.unwrap();
+        app.store.session_add(session(&app, &owner, n), app.act(AuditAction::UserLoggedIn)).await.unwrap();
         app.advance(60);
     }
     app.store.sessions_seen(&[([1; 32], app.now()), ([9; 32], app.now())]).await.unwrap();
@@ -176,13 +177,13 @@ async fn sessions_that_are_over_are_forgotten() {
 async fn a_key_is_replaced_once() {
     let app = TestStore::new().await;
     let old = an_api_key(&app);
-    app.store.key_add(old.clone(), app.act(Action::KeyCreated)).await.unwrap();
+    app.store.key_add(old.clone(), app.act(AuditAction::KeyCreated)).await.unwrap();
     let rotate = |n: u8| {
         let id = app.id(KeyId::from_parts);
         let new = domain::access::api_key::ApiKey { id, digest: [n; 32], ..old.clone() };
         let old_expires_at = app.now() + SignedDuration::from_secs(60);
         let rotation = Rotation { new, old: old.id, old_expires_at, now: app.now() };
-        (id, app.store.key_rotate(rotation, app.act(Action::KeyRotated)))
+        (id, app.store.key_rotate(rotation, app.act(AuditAction::KeyRotated)))
     };
     let (id, first) = rotate(1);
     assert!(first.await.unwrap());
@@ -194,56 +195,16 @@ async fn a_key_is_replaced_once() {
         (Some(id), Some(app.now() + SignedDuration::from_secs(60)))
     );
     assert_eq!(directory.key(&[1; 32]).unwrap().owner, old.owner);
-    assert_eq!((directory.keys.len(), n_acts(&app, Action::KeyRotated).await), (2, 1));
+    assert_eq!((directory.keys.len(), n_acts(&app, AuditAction::KeyRotated).await), (2, 1));
 }
 
 #[tokio::test]
 async fn a_workspaces_name_is_taken_once() {
     let app = TestStore::new().await;
     let [id, other] = [(); 2].map(|()| app.id(WorkspaceId::from_parts));
-    let act = |workspace| Act { workspace, ..app.act(Action::WorkspaceAdded) };
+    let act = |workspace| AuditEntry { workspace, ..app.act(AuditAction::WorkspaceAdded) };
     app.store.workspace_add(id, "clinic", act(id)).await.unwrap();
     let taken = app.store.workspace_add(other, "clinic", act(other)).await;
     assert_eq!(taken.unwrap_err().kind(), StoreErrorKind::Conflict);
     assert_eq!(app.store.directory().await.unwrap().workspaces.get(&id).unwrap(), "clinic");
-}
-
-#[tokio::test]
-async fn a_key_from_before_rotations_owns_what_was_kept_for_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("waypost.db");
-    let id = KeyId::from_parts(7, &[7; 10]);
-    {
-        let old = rusqlite::Connection::open(&path).unwrap();
-        old.execute_batch(
-            "create table schema_migrations (
-                version integer not null primary key, name text not null, checksum blob not null,
-                applied_at integer not null) strict",
-        )
-        .unwrap();
-        let files = [
-            ("ground", include_str!("../../sql/migrations/sqlite/0001_ground.sql")),
-            ("queue", include_str!("../../sql/migrations/sqlite/0002_queue.sql")),
-            ("due_first", include_str!("../../sql/migrations/sqlite/0003_due_first.sql")),
-            ("reached", include_str!("../../sql/migrations/sqlite/0004_reached.sql")),
-        ];
-        for (version, (name, sql)) in (1_i64..).zip(files) {
-            old.execute_batch(sql).unwrap();
-            let checksum: [u8; 32] = Sha256::digest(sql).into();
-            let row = (version, name, checksum);
-            old.execute("insert into schema_migrations values (?1, ?2, ?3, 0)", row).unwrap();
-        }
-        old.execute("insert into workspaces values (?1, 'default', 0)", [[1_u8; 16]]).unwrap();
-        old.execute(
-            "insert into api_keys (id, workspace_id, name, prefix, digest, scopes, accounts, is_test, created_at)
-             values (?1, ?2, 'ci', 'wp_live_abcd', ?3, '[\"send\"]', '[]', 0, 0)",
-            (id.as_bytes(), [1_u8; 16], [3_u8; 32]),
-        )
-        .unwrap();
-    }
-    let clock = FakeClock::at(Timestamp::UNIX_EPOCH);
-    let store = open(&path, &clock, &Arc::default());
-    let directory = store.directory().await.unwrap();
-    let key = directory.key(&[3; 32]).unwrap();
-    assert_eq!((key.id, key.owner.as_bytes(), key.replaced_by), (id, id.as_bytes(), None));
 }

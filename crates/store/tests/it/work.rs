@@ -1,7 +1,7 @@
 //! What a dead process leaves behind.
 
 use domain::id::WorkerId;
-use domain::messages::message::Status;
+use domain::messages::message::MessageStatus;
 use engine::ports::Work;
 
 use crate::support::TestStore;
@@ -15,7 +15,7 @@ async fn what_a_dead_process_was_sending_becomes_unknown() {
     app.store.heartbeat(successor, app.now()).await.unwrap();
     let silent_since = app.now() - jiff::SignedDuration::from_secs(10);
     assert_eq!(app.store.recover(silent_since, app.now(), 10).await.unwrap(), 1);
-    assert_eq!(app.status(claim.message).await, Status::Unknown);
+    assert_eq!(app.status(claim.message).await, MessageStatus::Unknown);
     assert_eq!(app.store.recover(silent_since, app.now(), 10).await.unwrap(), 0);
 }
 
@@ -27,7 +27,7 @@ async fn what_a_living_process_is_sending_stays() {
     app.store.heartbeat(app.worker, app.now()).await.unwrap();
     let silent_since = app.now() - jiff::SignedDuration::from_secs(10);
     assert_eq!(app.store.recover(silent_since, app.now(), 10).await.unwrap(), 0);
-    assert_eq!(app.status(claim.message).await, Status::Sending);
+    assert_eq!(app.status(claim.message).await, MessageStatus::Sending);
 }
 
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn nobody_waits_for_the_silence_of_a_process_that_said_farewell() {
     assert_eq!(app.store.recover(silent_since, app.now(), 10).await.unwrap(), 0);
     app.store.farewell(app.worker).await.unwrap();
     assert_eq!(app.store.recover(silent_since, app.now(), 10).await.unwrap(), 1);
-    assert_eq!(app.status(claim.message).await, Status::Unknown);
+    assert_eq!(app.status(claim.message).await, MessageStatus::Unknown);
     app.store.farewell(app.worker).await.unwrap();
 }
 
@@ -47,9 +47,9 @@ async fn nobody_waits_for_the_silence_of_a_process_that_said_farewell() {
 async fn what_was_reported_meanwhile_is_not_unknown_again() {
     let app = TestStore::new().await;
     let claim = app.accept(app.new_message()).await;
-    app.report(app.reported_for(claim.message, "wamid.A", Status::Delivered)).await;
+    app.report(app.reported_for(claim.message, "wamid.A", MessageStatus::Delivered)).await;
     app.advance(60);
     let silent_since = app.now() - jiff::SignedDuration::from_secs(10);
     assert_eq!(app.store.recover(silent_since, app.now(), 10).await.unwrap(), 1);
-    assert_eq!(app.status(claim.message).await, Status::Delivered);
+    assert_eq!(app.status(claim.message).await, MessageStatus::Delivered);
 }

@@ -4,7 +4,7 @@ use super::{Fields, Item, MediaKind, MediaRef, MediaSource, MessageKind, Object,
 
 /// What a media object may have besides `id` or `link` (reference A.4).
 #[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Shape {
+pub(crate) enum MediaShape {
     Image,
     Video,
     Document,
@@ -24,16 +24,16 @@ const KEYS: [(&str, MediaKind); 4] = [
     ("gif", MediaKind::Video),
 ];
 
-pub(crate) fn check(item: Item<'_, '_>, shape: Shape) {
+pub(crate) fn check(item: Item<'_, '_>, shape: MediaShape) {
     let Some(medium) = item.object() else { return };
     check_source(&medium);
-    if matches!(shape, Shape::Image | Shape::Video | Shape::Document) {
+    if matches!(shape, MediaShape::Image | MediaShape::Video | MediaShape::Document) {
         medium.optional("caption").string(..=1024);
     }
-    if matches!(shape, Shape::Document | Shape::BareDocument) {
+    if matches!(shape, MediaShape::Document | MediaShape::BareDocument) {
         medium.optional("filename").string(1..);
     }
-    if shape == Shape::Audio {
+    if shape == MediaShape::Audio {
         medium.optional("voice").boolean();
     }
     medium.finish();

@@ -15,7 +15,7 @@ mod sending;
 
 use jiff::Timestamp;
 
-use crate::check::{Fields, Item, Place, Violation, Violations};
+use crate::check::{Fields, Item, JsonPointer, Violation, Violations};
 use crate::json::{Object, Value};
 
 /// The types of message that can be sent (reference A.3 to A.14).
@@ -118,15 +118,15 @@ impl Content {
     /// Meta's form.
     pub fn read(kind: MessageKind, value: Value, base: &str, now: Timestamp) -> Result<Self, Vec<Violation>> {
         let found = Violations::new();
-        let item = Item::new(&value, Place::from_pointer(base), &found);
+        let item = Item::new(&value, JsonPointer::from_pointer(base), &found);
         match kind {
             MessageKind::Text => plain::check_text(item),
             MessageKind::Template => sending::check_template(item),
-            MessageKind::Image => media::check(item, media::Shape::Image),
-            MessageKind::Video => media::check(item, media::Shape::Video),
-            MessageKind::Document => media::check(item, media::Shape::Document),
-            MessageKind::Audio => media::check(item, media::Shape::Audio),
-            MessageKind::Sticker => media::check(item, media::Shape::Sticker),
+            MessageKind::Image => media::check(item, media::MediaShape::Image),
+            MessageKind::Video => media::check(item, media::MediaShape::Video),
+            MessageKind::Document => media::check(item, media::MediaShape::Document),
+            MessageKind::Audio => media::check(item, media::MediaShape::Audio),
+            MessageKind::Sticker => media::check(item, media::MediaShape::Sticker),
             MessageKind::Location => plain::check_location(item),
             MessageKind::Contacts => plain::check_contacts(item),
             MessageKind::Reaction => plain::check_reaction(item),

@@ -1,7 +1,7 @@
 //! The template object of a send (reference A.14), as far as it can be checked without the template itself. Whether the
 //! parameters fit is the matter of [`crate::templates`].
 
-use super::media::{self, Shape};
+use super::media::{self, MediaShape};
 use super::{Fields, Item, Object, Value, plain};
 
 const COMPONENTS: [&str; 9] = [
@@ -147,8 +147,8 @@ fn check_parameter(parameter: Fields<'_, '_>) {
             }
             parameter.optional("parameter_name").string(1..);
         }
-        "image" | "video" | "gif" => media::check(value, Shape::Bare),
-        "document" => media::check(value, Shape::BareDocument),
+        "image" | "video" | "gif" => media::check(value, MediaShape::Bare),
+        "document" => media::check(value, MediaShape::BareDocument),
         "location" => plain::check_location(value),
         "product" => {
             if let Some(product) = value.object() {

@@ -1,6 +1,6 @@
 //! When messages may leave towards Meta (http-api.md section 2, "Pacing towards Meta").
 //!
-//! A turn is planned before it is taken: [`AccountPace::book`] finds the first moment that suits both the number and the
+//! A turn is planned before it is taken: [`AccountPacer::book`] finds the first moment that suits both the number and the
 //! pair of number and recipient, and keeps it. What must wait for its pair takes no earlier turn of the number, so it
 //! delays nobody else.
 //!
@@ -15,10 +15,10 @@ use std::ops::Bound;
 
 use jiff::{SignedDuration, Timestamp};
 
-use self::number::NumberPace;
-use self::pair::PairPace;
+use self::number::NumberPacer;
+use self::pair::PairPacer;
 use crate::id::AccountId;
-use crate::messages::retry::Slow;
+use crate::messages::retry::ThrottleScope;
 
 /// How late a message may leave after its turn without breaking a limit.
 ///
@@ -34,13 +34,13 @@ const LOOKED_AT: usize = 4;
 
 /// The paces of all accounts.
 #[derive(Clone, Debug)]
-pub struct Paces {
+pub struct Pacers {
     throughput: u32,
     has_pair_rule: bool,
-    accounts: BTreeMap<AccountId, AccountPace>,
+    accounts: BTreeMap<AccountId, AccountPacer>,
 }
 
-impl Paces {
+impl Pacers {
     /// No account yet; each new one may send `throughput` messages a second. Without the pair rule a recipient waits only
     /// after Meta has refused.
     pub fn new(throughput: u32, has_pair_rule: bool) -> Self {
@@ -48,10 +48,10 @@ impl Paces {
     }
 
     /// The pace of one account: a fresh one if it is new here.
-    pub fn of(&mut self, account: AccountId) -> &mut AccountPace {
-        self.accounts.entry(account).or_insert_with(|| AccountPace {
+    pub fn of(&mut self, account: AccountId) -> &mut AccountPacer {
+        self.accounts.entry(account).or_insert_with(|| AccountPacer {
             has_pair_rule: self.has_pair_rule,
-            ..AccountPace::new(self.throughput)
+            ..AccountPacer::new(self.throughput)
         })
     }
 
@@ -65,19 +65,19 @@ impl Paces {
 ///
 /// A recipient is named by its digits or its user id, whichever the message is addressed to.
 #[derive(Clone, Debug)]
-pub struct AccountPace {
-    number: NumberPace,
+pub struct AccountPacer {
+    number: NumberPacer,
     has_pair_rule: bool,
-    pairs: BTreeMap<String, PairPace>,
+    pairs: BTreeMap<String, PairPacer>,
     /// Where the search for pairs to forget goes on.
     looked_up_to: String,
 }
 
-impl AccountPace {
+impl AccountPacer {
     /// A number that has sent nothing yet and may send `throughput` messages a second.
     pub fn new(throughput: u32) -> Self {
         Self {
-            number: NumberPace::new(throughput),
+            number: NumberPacer::new(throughput),
             has_pair_rule: true,
             pairs: BTreeMap::new(),
             looked_up_to: String::new(),
@@ -104,7 +104,7 @@ impl AccountPace {
     }
 
     /// The number's own pace.
-    pub fn number(&self) -> &NumberPace {
+    pub fn number(&self) -> &NumberPacer {
         &self.number
     }
 
@@ -118,7 +118,7 @@ impl AccountPace {
         self.pairs.get(recipient).and_then(|pair| pair.fits_at(now)).unwrap_or(now)
     }
 
-    /// Books the turn that [`AccountPace::foresee`] tells: the message leaves then, at most [`LATE_BY`] later.
+    /// Books the turn that [`AccountPacer::foresee`] tells: the message leaves then, at most [`LATE_BY`] later.
     pub fn book(&mut self, recipient: &str, now: Timestamp) -> Timestamp {
         self.forget_idle(now);
         let ready_at = self.pair_ready_at(recipient, now);
@@ -156,11 +156,11 @@ impl AccountPace {
         self.number.room_for_campaigns(now, share_percent)
     }
 
-    /// Meta refused a message to `recipient` for its speed: slows what [`Slow::after`] names.
-    pub fn refused(&mut self, recipient: &str, slow: Slow, now: Timestamp) {
+    /// Meta refused a message to `recipient` for its speed: slows what [`ThrottleScope::after`] names.
+    pub fn refused(&mut self, recipient: &str, slow: ThrottleScope, now: Timestamp) {
         match slow {
-            Slow::Number => self.number.refused(now),
-            Slow::Pair => self.pairs.entry(recipient.to_owned()).or_default().refused(now),
+            ThrottleScope::Number => self.number.refused(now),
+            ThrottleScope::Pair => self.pairs.entry(recipient.to_owned()).or_default().refused(now),
         }
     }
 
@@ -217,14 +217,14 @@ mod tests {
 
     #[test]
     fn a_message_leaves_at_once_when_nothing_is_in_its_way() {
-        let mut pace = AccountPace::new(80);
+        let mut pace = AccountPacer::new(80);
         assert_eq!(pace.foresee("a", at(0)), at(0));
         assert_eq!(pace.book("a", at(0)), at(0));
     }
 
     #[test]
     fn the_46th_message_to_one_person_waits_and_the_first_to_another_does_not() {
-        let mut pace = AccountPace::new(80);
+        let mut pace = AccountPacer::new(80);
         for _ in 0..45 {
             assert_eq!(pace.book("a", at(0)), at(0));
         }
@@ -234,9 +234,9 @@ mod tests {
 
     #[test]
     fn accounts_have_nothing_in_common() {
-        let mut paces = Paces::new(1, true);
+        let mut paces = Pacers::new(1, true);
         assert_eq!(paces.of(account(1)).book("a", at(0)), at(0));
-        paces.of(account(1)).refused("a", Slow::Pair, at(0));
+        paces.of(account(1)).refused("a", ThrottleScope::Pair, at(0));
         assert_eq!(paces.of(account(1)).foresee("a", at(0)), at(1_025));
         assert_eq!(paces.of(account(2)).foresee("a", at(0)), at(0));
         paces.forget(account(1));
@@ -245,9 +245,9 @@ mod tests {
 
     #[test]
     fn a_refused_pair_waits_alone() {
-        let mut pace = AccountPace::new(80);
+        let mut pace = AccountPacer::new(80);
         pace.book("a", at(0));
-        pace.refused("a", Slow::Pair, at(10));
+        pace.refused("a", ThrottleScope::Pair, at(10));
         assert_eq!(pace.foresee("a", at(10)), at(1_010));
         assert_eq!(pace.foresee("b", at(10)), at(10));
         pace.accepted("a", at(1_020));
@@ -256,8 +256,8 @@ mod tests {
 
     #[test]
     fn a_refused_number_is_slower_for_all() {
-        let mut pace = AccountPace::new(80);
-        pace.refused("a", Slow::Number, at(0));
+        let mut pace = AccountPacer::new(80);
+        pace.refused("a", ThrottleScope::Number, at(0));
         assert_eq!(pace.number().limit(at(0)), 40);
         assert_eq!(pace.room(at(0)), 40);
         assert_eq!(pace.room_for_campaigns(at(0), 50), 20);
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_released_turn_is_free_again() {
-        let mut pace = AccountPace::new(1);
+        let mut pace = AccountPacer::new(1);
         pace.book("a", at(0));
         let turn_at = pace.book("b", at(0));
         pace.release("b", turn_at, at(1));
@@ -274,10 +274,10 @@ mod tests {
 
     #[test]
     fn a_restart_forgets_neither_the_number_nor_the_pairs() {
-        let mut pace = AccountPace::new(2);
+        let mut pace = AccountPacer::new(2);
         pace.seed([("b".to_owned(), at(900)), ("a".to_owned(), at(800))]);
         assert_eq!(pace.foresee("c", at(1_000)), at(1_825));
-        let mut pace = AccountPace::new(80);
+        let mut pace = AccountPacer::new(80);
         pace.seed((0..45).map(|_| ("a".to_owned(), at(0))));
         assert_eq!(pace.foresee("a", at(2_000)), at(6_025));
         assert_eq!(pace.foresee("b", at(2_000)), at(2_000));
@@ -285,7 +285,7 @@ mod tests {
 
     #[test]
     fn pairs_that_owe_nothing_are_forgotten() {
-        let mut pace = AccountPace::new(1_000);
+        let mut pace = AccountPacer::new(1_000);
         // A hundred a second to ever new people: six seconds' worth of them owe something.
         for i in 0..20_000 {
             pace.book(&format!("{i:05}"), at(i * 10));
@@ -303,14 +303,14 @@ mod tests {
             steps in prop::collection::vec((0_i64..400, 0_u8..3, 0_u8..8), 1..300),
             throughput in 1_u32..20,
         ) {
-            let mut pace = AccountPace::new(throughput);
+            let mut pace = AccountPacer::new(throughput);
             let mut now = 0;
             for (step, recipient, what) in steps {
                 now += step;
                 let recipient = recipient.to_string();
                 match what {
-                    0 => pace.refused(&recipient, Slow::Number, at(now)),
-                    1 => pace.refused(&recipient, Slow::Pair, at(now)),
+                    0 => pace.refused(&recipient, ThrottleScope::Number, at(now)),
+                    1 => pace.refused(&recipient, ThrottleScope::Pair, at(now)),
                     _ => {
                         let foreseen = pace.foresee(&recipient, at(now));
                         prop_assert!(foreseen >= at(now));
@@ -327,11 +327,11 @@ mod tests {
             others in prop::collection::vec((0_i64..300, 0_u8..4), 1..100),
             throughput in 1_u32..20,
         ) {
-            let mut alone = AccountPace::new(throughput);
-            let mut beside = AccountPace::new(throughput);
+            let mut alone = AccountPacer::new(throughput);
+            let mut beside = AccountPacer::new(throughput);
             // Refused over and over: the next message to this person may leave in 1024 seconds.
             for i in 0..6 {
-                beside.refused("waiting", Slow::Pair, at(i * 1_000_000 - 5_000_000));
+                beside.refused("waiting", ThrottleScope::Pair, at(i * 1_000_000 - 5_000_000));
             }
             let mut now = 0;
             for (i, (step, recipient)) in others.into_iter().enumerate() {

@@ -18,7 +18,7 @@ const SPAN: SignedDuration = SECOND.saturating_add(LATE_BY);
 /// limit in force at that moment. So no second ever holds more departures than the throughput, as long as each message
 /// leaves at its turn or at most [`LATE_BY`] after it.
 #[derive(Clone, Debug)]
-pub struct NumberPace {
+pub struct NumberPacer {
     throughput: u32,
     slowed: Option<Slowed>,
     /// The turns that still matter, taken or to come, in ascending order.
@@ -36,7 +36,7 @@ struct Slowed {
     clean_since: Timestamp,
 }
 
-impl NumberPace {
+impl NumberPacer {
     /// A number that has sent nothing yet. A throughput of zero counts as one: what nothing may leave is held, not paced.
     pub fn new(throughput: u32) -> Self {
         Self { throughput: throughput.max(1), slowed: None, turns: VecDeque::new() }
@@ -84,12 +84,12 @@ impl NumberPace {
         turn_at
     }
 
-    /// Books the turn that [`NumberPace::next_turn`] tells.
+    /// Books the turn that [`NumberPacer::next_turn`] tells.
     pub fn reserve(&mut self, now: Timestamp) -> Timestamp {
         self.reserve_from(now, now)
     }
 
-    /// Books the turn that [`NumberPace::next_turn_from`] tells.
+    /// Books the turn that [`NumberPacer::next_turn_from`] tells.
     pub fn reserve_from(&mut self, now: Timestamp, ready_at: Timestamp) -> Timestamp {
         let n_past = self.turns.partition_point(|turn| later(*turn, SPAN) <= now);
         self.turns.drain(..n_past);
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn the_81st_message_waits_for_the_first_to_be_a_second_old() {
-        let mut pace = NumberPace::new(80);
+        let mut pace = NumberPacer::new(80);
         for i in 0..80 {
             assert_eq!(pace.room(at(i)), 80 - u32::try_from(i).expect("small"));
             assert_eq!(pace.reserve(at(i)), at(i));
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_throughput_of_zero_is_one() {
-        let mut pace = NumberPace::new(0);
+        let mut pace = NumberPacer::new(0);
         assert_eq!((pace.reserve(at(0)), pace.reserve(at(0))), (at(0), at(1_025)));
         pace.set_throughput(0);
         assert_eq!(pace.limit(at(0)), 1);
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_turn_far_ahead_leaves_the_present_free() {
-        let mut pace = NumberPace::new(2);
+        let mut pace = NumberPacer::new(2);
         assert_eq!(pace.reserve_from(at(0), at(5_000)), at(5_000));
         assert_eq!(pace.room(at(0)), 2);
         assert_eq!((pace.reserve(at(0)), pace.reserve(at(0))), (at(0), at(0)));
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_turn_given_back_is_taken_by_the_next() {
-        let mut pace = NumberPace::new(1);
+        let mut pace = NumberPacer::new(1);
         pace.reserve(at(0));
         assert_eq!((pace.reserve(at(0)), pace.reserve(at(0))), (at(1_025), at(2_050)));
         pace.release(at(1_025), at(10));
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_refusal_halves_down_to_a_tenth() {
-        let mut pace = NumberPace::new(80);
+        let mut pace = NumberPacer::new(80);
         let mut limits = Vec::new();
         for second in 0..5 {
             pace.refused(at(second * 1_000));
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn refusals_of_one_second_count_once() {
-        let mut pace = NumberPace::new(80);
+        let mut pace = NumberPacer::new(80);
         for ms in 0..1_000 {
             pace.refused(at(ms));
         }
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_tenth_comes_back_with_each_full_second() {
-        let mut pace = NumberPace::new(80);
+        let mut pace = NumberPacer::new(80);
         pace.refused(at(0));
         for (ms, limit) in
             [(0, 40), (999, 40), (1_000, 48), (2_999, 56), (4_999, 72), (5_000, 80), (900_000, 80)]
@@ -267,18 +267,18 @@ mod tests {
 
     #[test]
     fn small_numbers_are_slowed_and_recover_too() {
-        let mut pace = NumberPace::new(5);
+        let mut pace = NumberPacer::new(5);
         pace.refused(at(0));
         let limits: Vec<_> = (0..7).map(|second| pace.limit(at(second * 1_000))).collect();
         assert_eq!(limits, [2, 3, 3, 4, 4, 5, 5]);
-        let mut pace = NumberPace::new(1);
+        let mut pace = NumberPacer::new(1);
         pace.refused(at(0));
         assert_eq!(pace.limit(at(0)), 1);
     }
 
     #[test]
     fn a_slowed_number_leaves_what_is_booked() {
-        let mut pace = NumberPace::new(4);
+        let mut pace = NumberPacer::new(4);
         for _ in 0..8 {
             pace.reserve(at(0));
         }
@@ -291,7 +291,7 @@ mod tests {
 
     #[test]
     fn a_restart_does_not_forget_what_left() {
-        let mut pace = NumberPace::new(2);
+        let mut pace = NumberPacer::new(2);
         pace.seed([at(-100), at(-300), at(-5_000)]);
         assert_eq!(pace.room(at(0)), 0);
         assert_eq!(pace.next_turn(at(0)), at(725));
@@ -299,14 +299,14 @@ mod tests {
 
     #[test]
     fn campaigns_leave_room_for_replies() {
-        let mut pace = NumberPace::new(10);
+        let mut pace = NumberPacer::new(10);
         assert_eq!(pace.room_for_campaigns(at(0), 70), 7);
         for _ in 0..7 {
             pace.reserve(at(0));
         }
         assert_eq!((pace.room_for_campaigns(at(0), 70), pace.room(at(0))), (0, 3));
-        assert_eq!(NumberPace::new(1).room_for_campaigns(at(0), 70), 1);
-        assert_eq!(NumberPace::new(10).room_for_campaigns(at(0), 200), 10);
+        assert_eq!(NumberPacer::new(1).room_for_campaigns(at(0), 70), 1);
+        assert_eq!(NumberPacer::new(10).room_for_campaigns(at(0), 200), 10);
     }
 
     /// The most of `times` (ascending) that any span of `span` holds.
@@ -344,7 +344,7 @@ mod tests {
             steps in prop::collection::vec((0_i64..200_000, 0_i64..=25_000), 1..300),
             throughput in 1_u32..12,
         ) {
-            let mut pace = NumberPace::new(throughput);
+            let mut pace = NumberPacer::new(throughput);
             let (mut now, mut left) = (0, Vec::new());
             for (step, late) in steps {
                 now += step;
@@ -358,7 +358,7 @@ mod tests {
 
         #[test]
         fn each_turn_keeps_to_the_limit_in_force_when_it_is_planned(steps in steps(), throughput in 1_u32..12) {
-            let mut pace = NumberPace::new(throughput);
+            let mut pace = NumberPacer::new(throughput);
             let (mut now, mut most) = (0, throughput);
             let mut booked: Vec<(Timestamp, i64)> = Vec::new();
             for (step, what) in steps {
@@ -402,7 +402,7 @@ mod tests {
         fn as_many_leave_now_as_there_is_room(
             steps in steps(), throughput in 1_u32..12, rest in 0_i64..1_100_000,
         ) {
-            let mut pace = NumberPace::new(throughput);
+            let mut pace = NumberPacer::new(throughput);
             let mut now = 0;
             for (step, what) in steps {
                 now += step;
@@ -426,7 +426,7 @@ mod tests {
         fn the_limit_stays_between_a_tenth_and_full(
             steps in prop::collection::vec(0_i64..3_000, 1..100), throughput in 1_u32..2_000,
         ) {
-            let mut pace = NumberPace::new(throughput);
+            let mut pace = NumberPacer::new(throughput);
             let mut now = 0;
             for step in steps {
                 now += step;

@@ -24,7 +24,7 @@ const REMEMBERED_FOR: SignedDuration = SignedDuration::from_secs(1_024);
 /// Each message costs six seconds of debt, time pays it back, and never more than 45 messages are owed. That is Meta's
 /// rule, exactly: in any span of `t` seconds at most `45 + t / 6` messages leave.
 #[derive(Clone, Debug)]
-pub struct PairPace {
+pub struct PairPacer {
     /// When all is paid back.
     clear_at: Timestamp,
     /// Messages since nothing was owed.
@@ -41,13 +41,13 @@ struct Refused {
     until: Timestamp,
 }
 
-impl Default for PairPace {
+impl Default for PairPacer {
     fn default() -> Self {
         Self { clear_at: Timestamp::MIN, n_in_a_row: 0, last_at: Timestamp::MIN, refused: None }
     }
 }
 
-impl PairPace {
+impl PairPacer {
     /// When one more message may leave: `None` means now. Never before one that has its turn already.
     pub fn fits_at(&self, now: Timestamp) -> Option<Timestamp> {
         let paid_at = if self.n_in_a_row < BURST {
@@ -117,8 +117,8 @@ mod tests {
         Timestamp::from_millisecond(1_767_225_600_000 + ms).expect("a time")
     }
 
-    fn after_burst() -> PairPace {
-        let mut pair = PairPace::default();
+    fn after_burst() -> PairPacer {
+        let mut pair = PairPacer::default();
         for _ in 0..45 {
             assert_eq!(pair.fits_at(at(0)), None);
             pair.count(at(0));
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn after_twenty_messages_and_two_minutes_the_burst_is_whole() {
-        let mut pair = PairPace::default();
+        let mut pair = PairPacer::default();
         (0..20).for_each(|_| pair.count(at(0)));
         assert!(!pair.is_idle(at(120_000)));
         assert!(pair.is_idle(at(120_025)));
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_message_that_arrived_late_is_paid_back_late() {
-        let mut pair = PairPace::default();
+        let mut pair = PairPacer::default();
         pair.count(at(0));
         for _ in 0..44 {
             assert_eq!(pair.fits_at(at(6_000)), None);
@@ -170,14 +170,14 @@ mod tests {
 
     #[test]
     fn nothing_overtakes_a_booked_turn() {
-        let mut pair = PairPace::default();
+        let mut pair = PairPacer::default();
         pair.count(at(3_000));
         assert_eq!(pair.fits_at(at(0)), Some(at(3_000)));
     }
 
     #[test]
     fn each_refusal_in_a_row_waits_four_times_as_long() {
-        let mut pair = PairPace::default();
+        let mut pair = PairPacer::default();
         let mut now = 0;
         for seconds in [1, 4, 16, 64, 256, 1_024, 1_024] {
             pair.refused(at(now));
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn what_left_before_the_wait_began_changes_nothing() {
-        let mut pair = PairPace::default();
+        let mut pair = PairPacer::default();
         pair.refused(at(0));
         pair.refused(at(5));
         pair.accepted(at(10));
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn an_acceptance_starts_the_waits_anew() {
-        let mut pair = PairPace::default();
+        let mut pair = PairPacer::default();
         pair.refused(at(0));
         pair.refused(at(1_000));
         pair.accepted(at(5_000));
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn refusals_are_remembered_for_a_while() {
-        let mut pair = PairPace::default();
+        let mut pair = PairPacer::default();
         pair.refused(at(0));
         assert!(!pair.is_idle(at(2_000)));
         assert!(!pair.is_idle(at(1_024_999)));
@@ -223,7 +223,7 @@ mod tests {
         fn meta_never_sees_too_many(
             steps in prop::collection::vec((prop_oneof![3 => 0_i64..50, 1 => 0_i64..20_000], 0_i64..=25), 1..400),
         ) {
-            let mut pair = PairPace::default();
+            let mut pair = PairPacer::default();
             let (mut now, mut clear_at, mut last, mut arrived) = (at(0), at(0), at(0), Vec::new());
             for (step, late) in steps {
                 now = later(now, SignedDuration::from_millis(step));
@@ -249,7 +249,7 @@ mod tests {
         fn an_idle_pair_is_like_a_fresh_one(
             steps in prop::collection::vec((0_i64..4_000, any::<bool>()), 1..60), rest in 0_i64..400_000,
         ) {
-            let mut pair = PairPace::default();
+            let mut pair = PairPacer::default();
             let mut now = 0;
             for (step, _) in &steps {
                 now += step;
@@ -259,7 +259,7 @@ mod tests {
             if !pair.is_idle(at(now)) {
                 return Ok(());
             }
-            let mut fresh = PairPace::default();
+            let mut fresh = PairPacer::default();
             for (step, leaves) in steps {
                 now += step;
                 prop_assert_eq!(pair.fits_at(at(now)), fresh.fits_at(at(now)));

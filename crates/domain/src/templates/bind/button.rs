@@ -1,9 +1,9 @@
 //! The parameter of a button.
 
 use super::{Binding, Name, text};
-use crate::check::Place;
+use crate::check::JsonPointer;
 use crate::json::Value;
-use crate::templates::{Button, ButtonKind, MismatchKind};
+use crate::templates::{TemplateButton, TemplateButtonKind, TemplateMismatchKind};
 
 /// What the button of a template takes when it is sent.
 struct Slot {
@@ -14,43 +14,49 @@ struct Slot {
     is_required: bool,
 }
 
-impl Button {
+impl TemplateButton {
     /// `None` for a button that takes nothing; `Err` for one that is not known well enough.
     fn slot(&self) -> Result<Option<Slot>, ()> {
         let slot = |sub_type, parameter, is_required| Ok(Some(Slot { sub_type, parameter, is_required }));
         match &self.kind {
-            ButtonKind::QuickReply => slot("quick_reply", "payload", false),
-            ButtonKind::Url(url) if url.slots.is_empty() => Ok(None),
-            ButtonKind::Url(_) | ButtonKind::OneTimeCode => slot("url", "text", true),
-            ButtonKind::CopyCode => slot("copy_code", "coupon_code", true),
-            ButtonKind::Flow => slot("flow", "action", false),
-            ButtonKind::Catalog => slot("catalog", "action", false),
-            ButtonKind::MultiProduct => slot("mpm", "action", true),
-            ButtonKind::OrderDetails => slot("order_details", "action", true),
-            ButtonKind::PhoneNumber | ButtonKind::SingleProduct => Ok(None),
-            ButtonKind::VoiceCall | ButtonKind::Other(_) => Err(()),
+            TemplateButtonKind::QuickReply => slot("quick_reply", "payload", false),
+            TemplateButtonKind::Url(url) if url.slots.is_empty() => Ok(None),
+            TemplateButtonKind::Url(_) | TemplateButtonKind::OneTimeCode => slot("url", "text", true),
+            TemplateButtonKind::CopyCode => slot("copy_code", "coupon_code", true),
+            TemplateButtonKind::Flow => slot("flow", "action", false),
+            TemplateButtonKind::Catalog => slot("catalog", "action", false),
+            TemplateButtonKind::MultiProduct => slot("mpm", "action", true),
+            TemplateButtonKind::OrderDetails => slot("order_details", "action", true),
+            TemplateButtonKind::PhoneNumber | TemplateButtonKind::SingleProduct => Ok(None),
+            TemplateButtonKind::VoiceCall | TemplateButtonKind::Other(_) => Err(()),
         }
     }
 }
 
 impl Binding {
-    pub(crate) fn button(&mut self, button: &Button, component: &Value, here: &Place<'_>, name: Name<'_>) {
+    pub(crate) fn button(
+        &mut self,
+        button: &TemplateButton,
+        component: &Value,
+        here: &JsonPointer<'_>,
+        name: Name<'_>,
+    ) {
         let Ok(slot) = button.slot() else { return };
         let given = component.get("parameters").and_then(Value::as_array).unwrap_or_default();
         let place = here.key("parameters");
         let Some(slot) = slot else {
             if !given.is_empty() {
-                let is_url = matches!(button.kind, ButtonKind::Url(_));
+                let is_url = matches!(button.kind, TemplateButtonKind::Url(_));
                 let reason =
                     if is_url { "takes no parameter: its URL is fixed" } else { "takes no parameter" };
-                self.note(&place, name, MismatchKind::Extra, reason);
+                self.note(&place, name, TemplateMismatchKind::Extra, reason);
             }
             return;
         };
         let sub_type = text(component, "sub_type");
         if !sub_type.eq_ignore_ascii_case(slot.sub_type) {
             let reason = format!("is a `{}` button, not `{}`", slot.sub_type, sub_type.to_ascii_lowercase());
-            self.note(&here.key("sub_type"), name, MismatchKind::WrongKind, reason);
+            self.note(&here.key("sub_type"), name, TemplateMismatchKind::WrongKind, reason);
             return;
         }
         if self.only_parameter(given, slot.parameter, slot.is_required, (&place, name))
@@ -60,46 +66,57 @@ impl Binding {
         }
     }
 
-    fn button_value(&mut self, button: &Button, parameter: &Value, place: &Place<'_>, name: Name<'_>) {
+    fn button_value(
+        &mut self,
+        button: &TemplateButton,
+        parameter: &Value,
+        place: &JsonPointer<'_>,
+        name: Name<'_>,
+    ) {
         /// A coupon code of a limited-time offer (A.14); elsewhere it has 20, which holds for every message.
         const MAX_OFFER_CODE: usize = 15;
         match &button.kind {
-            ButtonKind::Url(_) | ButtonKind::OneTimeCode => {
+            TemplateButtonKind::Url(_) | TemplateButtonKind::OneTimeCode => {
                 self.plain_text(text(parameter, "text"), &place.key("text"), name);
             }
-            ButtonKind::CopyCode => {
+            TemplateButtonKind::CopyCode => {
                 let n_characters = text(parameter, "coupon_code").chars().count();
                 if self.has_offer && n_characters > MAX_OFFER_CODE {
                     let reason = format!(
                         "takes a code of at most {MAX_OFFER_CODE} characters in a limited-time offer, this has {n_characters}"
                     );
-                    self.note(&place.key("coupon_code"), name, MismatchKind::TooLong, reason);
+                    self.note(&place.key("coupon_code"), name, TemplateMismatchKind::TooLong, reason);
                 }
             }
-            ButtonKind::MultiProduct => {
+            TemplateButtonKind::MultiProduct => {
                 for field in ["thumbnail_product_retailer_id", "sections"] {
                     self.action_field(parameter, field, place, name);
                 }
             }
-            ButtonKind::OrderDetails => self.action_field(parameter, "order_details", place, name),
-            ButtonKind::QuickReply
-            | ButtonKind::PhoneNumber
-            | ButtonKind::Flow
-            | ButtonKind::Catalog
-            | ButtonKind::SingleProduct
-            | ButtonKind::VoiceCall
-            | ButtonKind::Other(_) => {}
+            TemplateButtonKind::OrderDetails => self.action_field(parameter, "order_details", place, name),
+            TemplateButtonKind::QuickReply
+            | TemplateButtonKind::PhoneNumber
+            | TemplateButtonKind::Flow
+            | TemplateButtonKind::Catalog
+            | TemplateButtonKind::SingleProduct
+            | TemplateButtonKind::VoiceCall
+            | TemplateButtonKind::Other(_) => {}
         }
     }
 
-    fn action_field(&mut self, parameter: &Value, field: &str, place: &Place<'_>, name: Name<'_>) {
+    fn action_field(&mut self, parameter: &Value, field: &str, place: &JsonPointer<'_>, name: Name<'_>) {
         if parameter.get("action").is_none_or(|action| action.get(field).is_none_or(Value::is_null)) {
             let action = place.key("action");
-            self.note(&action.key(field), name, MismatchKind::Missing, format!("needs `{field}`"));
+            self.note(&action.key(field), name, TemplateMismatchKind::Missing, format!("needs `{field}`"));
         }
     }
 
-    pub(crate) fn missing_button(&mut self, button: &Button, place: &Place<'_>, name: Name<'_>) {
+    pub(crate) fn missing_button(
+        &mut self,
+        button: &TemplateButton,
+        place: &JsonPointer<'_>,
+        name: Name<'_>,
+    ) {
         if let Ok(Some(slot)) = button.slot()
             && slot.is_required
         {
@@ -107,7 +124,7 @@ impl Binding {
                 "needs a `button` component with `sub_type` `{}` and one `{}` parameter",
                 slot.sub_type, slot.parameter
             );
-            self.note(place, name, MismatchKind::Missing, reason);
+            self.note(place, name, TemplateMismatchKind::Missing, reason);
         }
     }
 
@@ -117,7 +134,7 @@ impl Binding {
         &mut self,
         code_of_body: Option<&str>,
         given: &[Value],
-        (place, name): (&Place<'_>, Name<'_>),
+        (place, name): (&JsonPointer<'_>, Name<'_>),
     ) {
         let [parameter] = given else { return };
         if let Some(code) = code_of_body
@@ -125,7 +142,12 @@ impl Binding {
             && text(parameter, "text") != code
         {
             let first = place.index(0);
-            self.note(&first.key("text"), name, MismatchKind::Invalid, "needs the same code as the body");
+            self.note(
+                &first.key("text"),
+                name,
+                TemplateMismatchKind::Invalid,
+                "needs the same code as the body",
+            );
         }
     }
 }

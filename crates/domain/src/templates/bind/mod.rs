@@ -7,10 +7,10 @@ use std::fmt;
 
 use super::render::number;
 use super::{
-    Button, Card, Components, Header, Mismatch, MismatchKind, ParameterFormat, Template, TemplateCategory,
-    Text,
+    ParameterFormat, Template, TemplateButton, TemplateCard, TemplateCategory, TemplateComponents,
+    TemplateHeader, TemplateMismatch, TemplateMismatchKind, TemplateText,
 };
-use crate::check::{Place, Violations};
+use crate::check::{JsonPointer, Violations};
 use crate::json::Value;
 use crate::messages::content::TemplateMessage;
 
@@ -18,8 +18,8 @@ pub(crate) fn bind(
     template: &Template,
     message: &TemplateMessage<'_>,
     base: &str,
-) -> Result<(), Vec<Mismatch>> {
-    let place = Place::from_pointer(base);
+) -> Result<(), Vec<TemplateMismatch>> {
+    let place = JsonPointer::from_pointer(base);
     let place = place.key("components");
     let parts = &template.components;
     let mut binding = Binding {
@@ -52,15 +52,15 @@ struct Binding {
     is_code: bool,
     /// A limited-time offer: its coupon code is shorter.
     has_offer: bool,
-    mismatches: Vec<Mismatch>,
+    mismatches: Vec<TemplateMismatch>,
 }
 
 /// The parts that a template and a card have in common.
 struct Parts<'t> {
     card: Option<i64>,
-    header: Option<&'t Header>,
-    body: Option<&'t Text>,
-    buttons: &'t [Button],
+    header: Option<&'t TemplateHeader>,
+    body: Option<&'t TemplateText>,
+    buttons: &'t [TemplateButton],
     is_body_alone: bool,
 }
 
@@ -111,11 +111,17 @@ impl Binding {
         self.mismatches.len() >= Violations::MAX
     }
 
-    fn note(&mut self, place: &Place<'_>, name: Name<'_>, kind: MismatchKind, reason: impl Into<String>) {
+    fn note(
+        &mut self,
+        place: &JsonPointer<'_>,
+        name: Name<'_>,
+        kind: TemplateMismatchKind,
+        reason: impl Into<String>,
+    ) {
         if self.is_full() {
             return;
         }
-        self.mismatches.push(Mismatch {
+        self.mismatches.push(TemplateMismatch {
             pointer: place.pointer(),
             component: name.to_string(),
             kind,
@@ -124,7 +130,7 @@ impl Binding {
     }
 
     /// Header, body and buttons: those that the message gives, then those that it lacks.
-    fn parts(&mut self, parts: &Parts<'_>, given: &[Value], place: &Place<'_>) -> Rest {
+    fn parts(&mut self, parts: &Parts<'_>, given: &[Value], place: &JsonPointer<'_>) -> Rest {
         let named = |part| Name { card: parts.card, part };
         let mut rest = Rest::default();
         let mut has_header = false;
@@ -141,7 +147,7 @@ impl Binding {
                 "header" => {
                     let name = named(Part::Header);
                     if std::mem::replace(&mut has_header, true) {
-                        self.note(&here, name, MismatchKind::Extra, "is given twice");
+                        self.note(&here, name, TemplateMismatchKind::Extra, "is given twice");
                         continue;
                     }
                     self.header(parts.header, parameters, &here_parameters, name);
@@ -149,7 +155,7 @@ impl Binding {
                 "body" => {
                     let name = named(Part::Body);
                     if std::mem::replace(&mut has_body, true) {
-                        self.note(&here, name, MismatchKind::Extra, "is given twice");
+                        self.note(&here, name, TemplateMismatchKind::Extra, "is given twice");
                         continue;
                     }
                     self.body(parts, parameters, &here_parameters);
@@ -159,7 +165,7 @@ impl Binding {
                     let name = named(Part::Button(number));
                     let bit = bit(number);
                     if buttons_given & bit != 0 {
-                        self.note(&here, name, MismatchKind::Extra, "is given twice");
+                        self.note(&here, name, TemplateMismatchKind::Extra, "is given twice");
                         continue;
                     }
                     buttons_given |= bit;
@@ -169,9 +175,12 @@ impl Binding {
                             self.button(button, component, &here, name);
                             self.twin_code(code_of_body, parameters, (&here_parameters, name));
                         }
-                        None => {
-                            self.note(&here, name, MismatchKind::Extra, no_such_button(parts.buttons.len()))
-                        }
+                        None => self.note(
+                            &here,
+                            name,
+                            TemplateMismatchKind::Extra,
+                            no_such_button(parts.buttons.len()),
+                        ),
                     }
                 }
                 "carousel" if parts.card.is_none() && rest.carousel.is_none() => rest.carousel = Some(index),
@@ -179,11 +188,11 @@ impl Binding {
                     rest.offer = Some(index)
                 }
                 "carousel" | "limited_time_offer" => {
-                    self.note(&here, named(Part::Other(kind)), MismatchKind::Extra, "is given twice");
+                    self.note(&here, named(Part::Other(kind)), TemplateMismatchKind::Extra, "is given twice");
                 }
                 "footer" if !parameters.is_empty() => {
                     let name = named(Part::Other(kind));
-                    self.note(&here_parameters, name, MismatchKind::Extra, "takes no parameters");
+                    self.note(&here_parameters, name, TemplateMismatchKind::Extra, "takes no parameters");
                 }
                 // Configurations and payments, which are not described well enough to judge.
                 _ => {}
@@ -199,7 +208,7 @@ impl Binding {
             self.note(
                 place,
                 named(Part::Body),
-                MismatchKind::Missing,
+                TemplateMismatchKind::Missing,
                 format!("needs a `body` component with {}", slots::wanted(body, self.format)),
             );
         }
@@ -211,41 +220,52 @@ impl Binding {
         rest
     }
 
-    fn header(&mut self, header: Option<&Header>, given: &[Value], place: &Place<'_>, name: Name<'_>) {
+    fn header(
+        &mut self,
+        header: Option<&TemplateHeader>,
+        given: &[Value],
+        place: &JsonPointer<'_>,
+        name: Name<'_>,
+    ) {
         let wanted = match header {
             None => {
                 if !given.is_empty() {
                     self.note(
                         place,
                         name,
-                        MismatchKind::Extra,
+                        TemplateMismatchKind::Extra,
                         "takes no parameters: the template has no header",
                     );
                 }
                 return;
             }
-            Some(Header::Text(text)) => return self.text(text, given, place, name),
-            Some(Header::Other(_)) => return,
+            Some(TemplateHeader::Text(text)) => return self.text(text, given, place, name),
+            Some(TemplateHeader::Other(_)) => return,
             Some(header) => header.parameter(),
         };
         self.only_parameter(given, wanted, true, (place, name));
     }
 
-    fn missing_header(&mut self, header: Option<&Header>, place: &Place<'_>, name: Name<'_>) {
+    fn missing_header(&mut self, header: Option<&TemplateHeader>, place: &JsonPointer<'_>, name: Name<'_>) {
         let wanted = match header {
-            None | Some(Header::Other(_)) => return,
-            Some(Header::Text(text)) if text.slots.is_empty() => return,
-            Some(Header::Text(text)) => slots::wanted(text, self.format),
+            None | Some(TemplateHeader::Other(_)) => return,
+            Some(TemplateHeader::Text(text)) if text.slots.is_empty() => return,
+            Some(TemplateHeader::Text(text)) => slots::wanted(text, self.format),
             Some(header) => format!("one `{}` parameter", header.parameter()),
         };
-        self.note(place, name, MismatchKind::Missing, format!("needs a `header` component with {wanted}"));
+        self.note(
+            place,
+            name,
+            TemplateMismatchKind::Missing,
+            format!("needs a `header` component with {wanted}"),
+        );
     }
 
-    fn body(&mut self, parts: &Parts<'_>, given: &[Value], place: &Place<'_>) {
+    fn body(&mut self, parts: &Parts<'_>, given: &[Value], place: &JsonPointer<'_>) {
         let name = Name { card: parts.card, part: Part::Body };
         let Some(body) = parts.body else {
             if !given.is_empty() {
-                self.note(place, name, MismatchKind::Extra, "takes no parameters: there is no body");
+                self.note(place, name, TemplateMismatchKind::Extra, "takes no parameters: there is no body");
             }
             return;
         };
@@ -262,35 +282,40 @@ impl Binding {
         given: &[Value],
         wanted: &str,
         is_required: bool,
-        (place, name): (&Place<'_>, Name<'_>),
+        (place, name): (&JsonPointer<'_>, Name<'_>),
     ) -> bool {
         let [only, extra @ ..] = given else {
             if is_required {
-                self.note(place, name, MismatchKind::Missing, format!("needs one `{wanted}` parameter"));
+                self.note(
+                    place,
+                    name,
+                    TemplateMismatchKind::Missing,
+                    format!("needs one `{wanted}` parameter"),
+                );
             }
             return false;
         };
         let fits = self.kind_is(only, wanted, &place.index(0), name);
         for index in 1..=extra.len().min(Violations::MAX) {
             let reason = format!("takes one `{wanted}` parameter, this is another");
-            self.note(&place.index(index), name, MismatchKind::Extra, reason);
+            self.note(&place.index(index), name, TemplateMismatchKind::Extra, reason);
         }
         fits
     }
 
     /// A parameter's kind; the media of a `gif` header are sent as a video too.
-    fn kind_is(&mut self, parameter: &Value, wanted: &str, place: &Place<'_>, name: Name<'_>) -> bool {
+    fn kind_is(&mut self, parameter: &Value, wanted: &str, place: &JsonPointer<'_>, name: Name<'_>) -> bool {
         let kind = text(parameter, "type");
         let fits = kind == wanted || (wanted == "gif" && kind == "video");
         if !fits {
             let reason = format!("needs a parameter of type `{wanted}`, this is `{kind}`");
-            self.note(place, name, MismatchKind::WrongKind, reason);
+            self.note(place, name, TemplateMismatchKind::WrongKind, reason);
         }
         fits
     }
 
     /// Carousel and offer, and components that the template does not have at all.
-    fn rest(&mut self, parts: &Components, given: &[Value], place: &Place<'_>, rest: Rest) {
+    fn rest(&mut self, parts: &TemplateComponents, given: &[Value], place: &JsonPointer<'_>, rest: Rest) {
         let named = |kind| Name { card: None, part: Part::Other(kind) };
         let carousel = rest.carousel.and_then(|index| Some((index, given.get(index)?)));
         match (carousel, parts.cards.as_slice()) {
@@ -298,13 +323,13 @@ impl Binding {
             (None, cards) => self.note(
                 place,
                 named("carousel"),
-                MismatchKind::Missing,
+                TemplateMismatchKind::Missing,
                 format!("needs a `carousel` component with {} cards", cards.len()),
             ),
             (Some((index, _)), []) => {
                 if !parts.others.iter().any(|other| other == "CAROUSEL") {
                     let reason = "is not part of this template";
-                    self.note(&place.index(index), named("carousel"), MismatchKind::Extra, reason);
+                    self.note(&place.index(index), named("carousel"), TemplateMismatchKind::Extra, reason);
                 }
             }
             (Some((index, carousel)), cards) => {
@@ -315,12 +340,17 @@ impl Binding {
         match (rest.offer, &parts.limited_time_offer) {
             (Some(index), None) => {
                 let reason = "is not part of this template";
-                self.note(&place.index(index), named("limited_time_offer"), MismatchKind::Extra, reason);
+                self.note(
+                    &place.index(index),
+                    named("limited_time_offer"),
+                    TemplateMismatchKind::Extra,
+                    reason,
+                );
             }
             (None, Some(offer)) if offer.has_expiration => self.note(
                 place,
                 named("limited_time_offer"),
-                MismatchKind::Missing,
+                TemplateMismatchKind::Missing,
                 "needs a `limited_time_offer` component with one `limited_time_offer` parameter",
             ),
             (Some(index), Some(offer)) => {
@@ -335,9 +365,10 @@ impl Binding {
         }
     }
 
-    fn cards(&mut self, cards: &[Card], carousel: &Value, place: &Place<'_>) {
+    fn cards(&mut self, cards: &[TemplateCard], carousel: &Value, place: &JsonPointer<'_>) {
         let given = carousel.get("cards").and_then(Value::as_array).unwrap_or_default();
-        let is_of_products = cards.first().is_some_and(|card| matches!(card.header, Some(Header::Product)));
+        let is_of_products =
+            cards.first().is_some_and(|card| matches!(card.header, Some(TemplateHeader::Product)));
         let mut cards_given = 0_u64;
         for (index, value) in given.iter().enumerate() {
             let here = place.index(index);
@@ -345,7 +376,7 @@ impl Binding {
             let name = Name { card: Some(number), part: Part::WholeCard };
             let bit = bit(number);
             if cards_given & bit != 0 {
-                self.note(&here, name, MismatchKind::Extra, "is given twice");
+                self.note(&here, name, TemplateMismatchKind::Extra, "is given twice");
                 continue;
             }
             cards_given |= bit;
@@ -354,7 +385,7 @@ impl Binding {
             let card = cards.get(number_in_template).or(cards.first().filter(|_| is_of_products));
             let Some(card) = card else {
                 let reason = format!("the template has {} cards, numbered from 0", cards.len());
-                self.note(&here, name, MismatchKind::Extra, reason);
+                self.note(&here, name, TemplateMismatchKind::Extra, reason);
                 continue;
             };
             let parts = Parts {
@@ -370,7 +401,7 @@ impl Binding {
         if is_of_products {
             if given.len() < 2 {
                 let name = Name { card: None, part: Part::Other("carousel") };
-                self.note(place, name, MismatchKind::Missing, "needs 2 to 10 cards");
+                self.note(place, name, TemplateMismatchKind::Missing, "needs 2 to 10 cards");
             }
             return;
         }
@@ -378,13 +409,13 @@ impl Binding {
             if cards_given & bit(number) == 0 {
                 let name = Name { card: Some(number), part: Part::WholeCard };
                 let reason = format!("is missing: all {} cards of the template must be sent", cards.len());
-                self.note(place, name, MismatchKind::Missing, reason);
+                self.note(place, name, TemplateMismatchKind::Missing, reason);
             }
         }
     }
 }
 
-impl Header {
+impl TemplateHeader {
     /// The type of the parameter that a header without text needs.
     const fn parameter(&self) -> &'static str {
         match self {

@@ -1,10 +1,10 @@
 //! Filling the slots of a text.
 
 use super::{Binding, Name, text};
-use crate::check::{Place, nearest};
+use crate::check::{JsonPointer, nearest};
 use crate::json::Value;
 use crate::templates::render::shown;
-use crate::templates::{MismatchKind, ParameterFormat, Text};
+use crate::templates::{ParameterFormat, TemplateMismatchKind, TemplateText};
 
 /// The greatest length of the code of an authentication template (A.14).
 const MAX_CODE: usize = 15;
@@ -15,14 +15,20 @@ const MAX_BODY_ALONE: usize = 32_768;
 
 impl Binding {
     /// The parameters of a header or body against its slots.
-    pub(crate) fn text(&mut self, slots: &Text, given: &[Value], place: &Place<'_>, name: Name<'_>) {
+    pub(crate) fn text(
+        &mut self,
+        slots: &TemplateText,
+        given: &[Value],
+        place: &JsonPointer<'_>,
+        name: Name<'_>,
+    ) {
         match self.format {
             ParameterFormat::Positional => self.by_order(slots, given, place, name),
             ParameterFormat::Named => self.by_name(slots, given, place, name),
         }
     }
 
-    fn by_order(&mut self, slots: &Text, given: &[Value], place: &Place<'_>, name: Name<'_>) {
+    fn by_order(&mut self, slots: &TemplateText, given: &[Value], place: &JsonPointer<'_>, name: Name<'_>) {
         let n_slots = slots.slots.len();
         for (index, parameter) in given.iter().enumerate() {
             if self.is_full() {
@@ -33,16 +39,16 @@ impl Binding {
                 self.value(parameter, &here, name);
             } else {
                 let reason = format!("takes {}, has {}", count(n_slots), given.len());
-                self.note(&here, name, MismatchKind::Extra, reason);
+                self.note(&here, name, TemplateMismatchKind::Extra, reason);
             }
         }
         for (index, slot) in slots.slots.iter().enumerate().skip(given.len()) {
             let reason = format!("needs {}, has {}: {{{{{slot}}}}} is missing", count(n_slots), given.len());
-            self.note(&place.index(index), name, MismatchKind::Missing, reason);
+            self.note(&place.index(index), name, TemplateMismatchKind::Missing, reason);
         }
     }
 
-    fn by_name(&mut self, slots: &Text, given: &[Value], place: &Place<'_>, name: Name<'_>) {
+    fn by_name(&mut self, slots: &TemplateText, given: &[Value], place: &JsonPointer<'_>, name: Name<'_>) {
         let mut slots_given = vec![false; slots.slots.len()];
         for (index, parameter) in given.iter().enumerate() {
             if self.is_full() {
@@ -51,15 +57,15 @@ impl Binding {
             let here = place.index(index);
             let given_name = text(parameter, "parameter_name");
             if slots.slots.is_empty() {
-                self.note(&here, name, MismatchKind::Extra, "takes no parameters");
+                self.note(&here, name, TemplateMismatchKind::Extra, "takes no parameters");
             } else if given_name.is_empty() {
                 let reason =
                     format!("needs `parameter_name`: this template's parameters are {}", names(slots));
-                self.note(&here.key("parameter_name"), name, MismatchKind::WrongName, reason);
+                self.note(&here.key("parameter_name"), name, TemplateMismatchKind::WrongName, reason);
             } else if let Some(slot) = slots.slots.iter().position(|slot| slot == given_name) {
                 if slots_given.get_mut(slot).is_some_and(|is_given| std::mem::replace(is_given, true)) {
                     let reason = format!("is given the parameter `{given_name}` twice");
-                    self.note(&here, name, MismatchKind::Extra, reason);
+                    self.note(&here, name, TemplateMismatchKind::Extra, reason);
                 } else {
                     self.value(parameter, &here, name);
                 }
@@ -70,19 +76,19 @@ impl Binding {
                     None => format!("known are {}", names(slots)),
                 };
                 let reason = format!("has no parameter `{given_name}`; {guess}");
-                self.note(&here.key("parameter_name"), name, MismatchKind::WrongName, reason);
+                self.note(&here.key("parameter_name"), name, TemplateMismatchKind::WrongName, reason);
             }
         }
         for (slot, is_given) in slots.slots.iter().zip(slots_given) {
             if !is_given {
                 let reason = format!("needs a parameter named `{slot}`");
-                self.note(place, name, MismatchKind::Missing, reason);
+                self.note(place, name, TemplateMismatchKind::Missing, reason);
             }
         }
     }
 
     /// One parameter of a text: a text, or one of its localised forms.
-    fn value(&mut self, parameter: &Value, place: &Place<'_>, name: Name<'_>) {
+    fn value(&mut self, parameter: &Value, place: &JsonPointer<'_>, name: Name<'_>) {
         match text(parameter, "type") {
             "currency" | "date_time" => {}
             "text" => {
@@ -90,35 +96,40 @@ impl Binding {
             }
             kind => {
                 let reason = format!("needs a parameter of type `text`, this is `{kind}`");
-                self.note(place, name, MismatchKind::WrongKind, reason);
+                self.note(place, name, TemplateMismatchKind::WrongKind, reason);
             }
         }
     }
 
     /// What Meta refuses in a text parameter with 131008 or 132018.
-    pub(crate) fn plain_text(&mut self, value: &str, place: &Place<'_>, name: Name<'_>) {
+    pub(crate) fn plain_text(&mut self, value: &str, place: &JsonPointer<'_>, name: Name<'_>) {
         if value.is_empty() {
-            self.note(place, name, MismatchKind::Invalid, "needs a text that is not empty");
+            self.note(place, name, TemplateMismatchKind::Invalid, "needs a text that is not empty");
         } else if value.contains(['\n', '\r', '\t']) {
-            self.note(place, name, MismatchKind::Invalid, "cannot take a text with line breaks or tabs");
+            self.note(
+                place,
+                name,
+                TemplateMismatchKind::Invalid,
+                "cannot take a text with line breaks or tabs",
+            );
         } else if value.contains("     ") {
             let reason = "cannot take a text with more than four spaces in a row";
-            self.note(place, name, MismatchKind::Invalid, reason);
+            self.note(place, name, TemplateMismatchKind::Invalid, reason);
         }
         if self.is_code && is_longer(value, MAX_CODE) {
             let reason =
                 format!("takes a code of at most {MAX_CODE} characters, this has {}", value.chars().count());
-            self.note(place, name, MismatchKind::TooLong, reason);
+            self.note(place, name, TemplateMismatchKind::TooLong, reason);
         }
     }
 
     /// The limits of a body whose parameters all fit.
     pub(crate) fn body_length(
         &mut self,
-        body: &Text,
+        body: &TemplateText,
         given: &[Value],
         is_alone: bool,
-        (place, name): (&Place<'_>, Name<'_>),
+        (place, name): (&JsonPointer<'_>, Name<'_>),
     ) {
         let most = if is_alone { MAX_BODY_ALONE } else { MAX_BODY };
         let mut has_long = false;
@@ -130,7 +141,7 @@ impl Binding {
                     "takes parameters of at most {most} characters, this has {}",
                     value.chars().count()
                 );
-                self.note(&place.index(index).key("text"), name, MismatchKind::TooLong, reason);
+                self.note(&place.index(index).key("text"), name, TemplateMismatchKind::TooLong, reason);
             }
         }
         if has_long {
@@ -147,7 +158,7 @@ impl Binding {
         });
         if length > most {
             let reason = format!("has {length} characters with its parameters, at most {most} are allowed");
-            self.note(place, name, MismatchKind::TooLong, reason);
+            self.note(place, name, TemplateMismatchKind::TooLong, reason);
         }
     }
 }
@@ -157,7 +168,7 @@ fn is_longer(text: &str, most: usize) -> bool {
 }
 
 /// "2 parameters", "the parameters `port` and `minutes`": what a component lacks as a whole.
-pub(crate) fn wanted(slots: &Text, format: ParameterFormat) -> String {
+pub(crate) fn wanted(slots: &TemplateText, format: ParameterFormat) -> String {
     match format {
         ParameterFormat::Positional => count(slots.slots.len()),
         ParameterFormat::Named if slots.slots.len() == 1 => format!("the parameter {}", names(slots)),
@@ -173,7 +184,7 @@ fn count(n_parameters: usize) -> String {
     }
 }
 
-fn names(slots: &Text) -> String {
+fn names(slots: &TemplateText) -> String {
     let names: Vec<String> = slots.slots.iter().map(|slot| format!("`{slot}`")).collect();
     names.join(", ")
 }

@@ -5,7 +5,7 @@
 use super::{TemplateCategory, button, category, language, read_extras, read_name};
 use crate::check::{Fields, Item, is_http_url};
 use crate::json::{Object, Value};
-use crate::templates::draft::{Draft, MAX_NAME};
+use crate::templates::draft::{MAX_NAME, TemplateDraft};
 
 /// The kinds of buttons that take an input.
 const KINDS: [&str; 9] =
@@ -22,7 +22,7 @@ const BUTTON_INPUTS: &str = "library_template_button_inputs";
 #[derive(Clone, Debug, PartialEq)]
 pub enum NewTemplate {
     /// Its components are given.
-    Own(Draft),
+    Own(TemplateDraft),
     /// Meta's library has them.
     FromLibrary(LibraryDraft),
 }
@@ -36,7 +36,7 @@ impl NewTemplate {
         for name in [BODY_INPUTS, BUTTON_INPUTS] {
             fields.forbidden(name, "is allowed together with `library_template_name` only");
         }
-        Draft::read(fields).map(Self::Own)
+        TemplateDraft::read(fields).map(Self::Own)
     }
 }
 

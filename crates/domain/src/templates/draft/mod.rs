@@ -26,7 +26,7 @@ const FORMATS: [&str; 2] = ["POSITIONAL", "NAMED"];
 
 /// A template to be created.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Draft {
+pub struct TemplateDraft {
     /// Its name, `[a-z0-9_]`.
     pub name: String,
     /// Its language code, one of Meta's.
@@ -41,7 +41,7 @@ pub struct Draft {
     extras: Object,
 }
 
-impl Draft {
+impl TemplateDraft {
     /// Reads a draft out of the caller's fields, with every violation. `None` comes with at least one.
     pub fn read(fields: &Fields<'_, '_>) -> Option<Self> {
         let name = read_name(&fields.required("name"));
@@ -95,7 +95,7 @@ impl Draft {
 
 /// What shall change of a template.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Edit {
+pub struct TemplateEdit {
     /// Another category.
     pub category: Option<TemplateCategory>,
     /// Other components, all of them, in Meta's form.
@@ -103,7 +103,7 @@ pub struct Edit {
     extras: Object,
 }
 
-impl Edit {
+impl TemplateEdit {
     /// Reads a change of `before`. Name and language say which template it is, and stay.
     pub fn read(fields: &Fields<'_, '_>, before: &Template) -> Option<Self> {
         for (name, known) in [("name", &before.name), ("language", &before.language)] {

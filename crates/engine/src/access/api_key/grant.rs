@@ -1,7 +1,7 @@
 //! Keys handed out, replaced and taken back by somebody who may not give more than they have.
 
-use domain::access::api_key::{ApiKey, Beyond, Reach, Scope};
-use domain::access::audit::Action;
+use domain::access::api_key::{ApiKey, KeyAccess, KeyScope, PrivilegeEscalation};
+use domain::access::audit::AuditAction;
 use domain::id::{AccountId, KeyId, WorkspaceId};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
@@ -16,7 +16,7 @@ pub struct KeyWish {
     /// What people call it.
     pub name: String,
     /// What it may do.
-    pub scopes: Vec<Scope>,
+    pub scopes: Vec<KeyScope>,
     /// The only accounts that it may use, by id or name; empty means all that its maker may use.
     pub accounts: Vec<String>,
     /// Whether it is a test key; `None`: as its maker, or as its accounts.
@@ -55,7 +55,7 @@ pub enum KeyError {
     Past,
     /// It can do more than whoever asks.
     #[error("the key would exceed its maker")]
-    Beyond(Beyond),
+    Beyond(PrivilegeEscalation),
     /// There is no such key.
     #[error("there is no such key")]
     NotFound,
@@ -75,7 +75,7 @@ pub async fn make(
     deps: &Deps,
     by: &By,
     workspace: WorkspaceId,
-    limit: Option<&Reach>,
+    limit: Option<&KeyAccess>,
     wish: KeyWish,
 ) -> Result<(ApiKey, SecretString), KeyError> {
     if wish.expires_at.is_some_and(|at| at <= deps.now()) {
@@ -86,7 +86,7 @@ pub async fn make(
     scopes.sort_unstable();
     scopes.dedup();
     let expires_at = expires_at.or_else(|| limit?.expires_at);
-    let reach = Reach { scopes: scopes.clone(), accounts: accounts.clone(), is_test, expires_at };
+    let reach = KeyAccess { scopes: scopes.clone(), accounts: accounts.clone(), is_test, expires_at };
     within(limit, &reach)?;
     let new = NewKey { workspace, name, scopes, accounts, is_test, rate_per_minute, rate_burst, expires_at };
     Ok(create(deps, by, new).await?)
@@ -96,7 +96,7 @@ pub async fn make(
 fn choose_accounts(
     deps: &Deps,
     workspace: WorkspaceId,
-    limit: Option<&Reach>,
+    limit: Option<&KeyAccess>,
     wish: &KeyWish,
 ) -> Result<(Vec<AccountId>, bool), KeyError> {
     let directory = deps.directory.current();
@@ -132,7 +132,7 @@ fn choose_accounts(
     Ok((accounts, is_test))
 }
 
-fn within(limit: Option<&Reach>, reach: &Reach) -> Result<(), KeyError> {
+fn within(limit: Option<&KeyAccess>, reach: &KeyAccess) -> Result<(), KeyError> {
     match limit.and_then(|limit| limit.exceeded_by(reach)) {
         Some(beyond) => Err(KeyError::Beyond(beyond)),
         None => Ok(()),
@@ -140,7 +140,12 @@ fn within(limit: Option<&Reach>, reach: &Reach) -> Result<(), KeyError> {
 }
 
 /// The key with this id, if it is not revoked and within the limit.
-fn find(deps: &Deps, workspace: WorkspaceId, limit: Option<&Reach>, id: KeyId) -> Result<ApiKey, KeyError> {
+fn find(
+    deps: &Deps,
+    workspace: WorkspaceId,
+    limit: Option<&KeyAccess>,
+    id: KeyId,
+) -> Result<ApiKey, KeyError> {
     let directory = deps.directory.current();
     let key = directory.keys.values().find(|key| key.workspace == workspace && key.id == id);
     let key = key.filter(|key| key.revoked_at.is_none()).ok_or(KeyError::NotFound)?;
@@ -151,12 +156,12 @@ fn find(deps: &Deps, workspace: WorkspaceId, limit: Option<&Reach>, id: KeyId) -
 /// Puts a new key with the same properties in the place of an old one, which lives on for the `overlap`.
 ///
 /// # Errors
-/// `NotFound`, `Over`, `Beyond`, or when the store cannot be written.
+/// `NotFound`, `Over`, `PrivilegeEscalation`, or when the store cannot be written.
 pub async fn rotate(
     deps: &Deps,
     by: &By,
     (workspace, id): (WorkspaceId, KeyId),
-    limit: Option<&Reach>,
+    limit: Option<&KeyAccess>,
     overlap: SignedDuration,
 ) -> Result<(ApiKey, SecretString), KeyError> {
     directory::refresh(deps).await?;
@@ -173,7 +178,7 @@ pub async fn rotate(
         ..old.clone()
     };
     let act = by
-        .act(deps, workspace, Action::KeyRotated, subject(&old))
+        .act(deps, workspace, AuditAction::KeyRotated, subject(&old))
         .with("prefix", old.prefix.as_str())
         .with("new_id", new.id.to_string())
         .with("new_prefix", new.prefix.as_str())
@@ -189,12 +194,12 @@ pub async fn rotate(
 /// Takes a key back, at once on this process.
 ///
 /// # Errors
-/// `NotFound`, `Beyond`, or when the store cannot be written.
+/// `NotFound`, `PrivilegeEscalation`, or when the store cannot be written.
 pub async fn revoke(
     deps: &Deps,
     by: &By,
     workspace: WorkspaceId,
-    limit: Option<&Reach>,
+    limit: Option<&KeyAccess>,
     id: KeyId,
 ) -> Result<(), KeyError> {
     directory::refresh(deps).await?;

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use domain::access::api_key::{ApiKey, KeyDigest, Reach, Scope};
-use domain::access::audit::{Action, Actor, ActorKind, Subject, SubjectKind};
+use domain::access::api_key::{ApiKey, KeyAccess, KeyDigest, KeyScope};
+use domain::access::audit::{Actor, ActorKind, AuditAction, AuditTarget, AuditTargetKind};
 use domain::access::permission::Permission;
-use domain::access::rate_limiter::{Allowance, CallKind, Grant, Limits};
+use domain::access::rate_limiter::{CallKind, RateLimitDecision, RateLimiter, RateLimits};
 use domain::access::user::User;
 use domain::accounts::account::Account;
 use domain::id::{AccountId, KeyId, OwnerId, WorkspaceId};
@@ -103,7 +103,7 @@ impl Caller {
     }
 
     /// What keys that it makes may do at most; `None`: what they like.
-    pub fn reach(&self) -> Option<Reach> {
+    pub fn reach(&self) -> Option<KeyAccess> {
         match self {
             Self::Key(key) => Some(key.reach()),
             Self::User(_) => None,
@@ -159,10 +159,10 @@ impl Caller {
     }
 
     /// How often it may call.
-    fn limits(&self, deps: &Deps) -> Limits {
+    fn limits(&self, deps: &Deps) -> RateLimits {
         let defaults = deps.settings.limits;
         match self {
-            Self::Key(key) => Limits {
+            Self::Key(key) => RateLimits {
                 per_minute: key.rate_per_minute.unwrap_or(defaults.per_minute),
                 burst: key.rate_burst.unwrap_or(defaults.burst),
             },
@@ -179,7 +179,7 @@ pub(crate) fn user_actor(user: &User) -> Actor {
 /// What each caller has used of its time, and when each key was last seen.
 #[derive(Default)]
 pub struct Allowances {
-    windows: Mutex<BTreeMap<OwnerId, Allowance>>,
+    windows: Mutex<BTreeMap<OwnerId, RateLimiter>>,
     used: Mutex<BTreeMap<KeyId, Timestamp>>,
 }
 
@@ -204,12 +204,12 @@ pub fn recognise(deps: &Deps, presented: &str) -> Option<Caller> {
 }
 
 /// Asks for one call of the caller's time, and counts it if it is granted.
-pub fn ask(deps: &Deps, caller: &Caller, kind: CallKind) -> Grant {
+pub fn ask(deps: &Deps, caller: &Caller, kind: CallKind) -> RateLimitDecision {
     with_allowance(deps, caller, |allowance, limits| allowance.ask(kind, limits, deps.now()))
 }
 
 /// What the caller's time still holds, without counting anything.
-pub fn look(deps: &Deps, caller: &Caller, kind: CallKind) -> Grant {
+pub fn look(deps: &Deps, caller: &Caller, kind: CallKind) -> RateLimitDecision {
     with_allowance(deps, caller, |allowance, limits| allowance.look(kind, limits, deps.now()))
 }
 
@@ -218,10 +218,10 @@ pub(crate) fn plan(deps: &Deps, caller: &Caller) -> Timestamp {
     with_allowance(deps, caller, |allowance, limits| allowance.plan(limits, deps.now()))
 }
 
-fn with_allowance<T>(deps: &Deps, caller: &Caller, f: impl FnOnce(&mut Allowance, Limits) -> T) -> T {
+fn with_allowance<T>(deps: &Deps, caller: &Caller, f: impl FnOnce(&mut RateLimiter, RateLimits) -> T) -> T {
     let limits = caller.limits(deps);
     let mut windows = deps.allowances.windows.lock().unwrap_or_else(PoisonError::into_inner);
-    f(windows.entry(caller.owner()).or_insert_with(|| Allowance::new(limits)), limits)
+    f(windows.entry(caller.owner()).or_insert_with(|| RateLimiter::new(limits)), limits)
 }
 
 /// Writes down when keys were last used.
@@ -250,7 +250,7 @@ pub struct NewKey {
     /// What people call it.
     pub name: String,
     /// What it may do.
-    pub scopes: Vec<Scope>,
+    pub scopes: Vec<KeyScope>,
     /// The accounts that it may use; empty means all.
     pub accounts: Vec<AccountId>,
     /// Whether it may use sandbox accounts only.
@@ -286,8 +286,8 @@ fn prefix(secret: &SecretString) -> String {
 }
 
 /// A key, as the audit log names it.
-fn subject(key: &ApiKey) -> Subject {
-    Subject::named(SubjectKind::Key, &key.id, key.name.as_str())
+fn subject(key: &ApiKey) -> AuditTarget {
+    AuditTarget::named(AuditTargetKind::Key, &key.id, key.name.as_str())
 }
 
 /// Adds a key with a given text.
@@ -316,7 +316,7 @@ pub async fn add(deps: &Deps, by: &By, new: NewKey, secret: &SecretString) -> Re
     };
     let words = |words: Vec<String>| Value::Array(words.into_iter().map(Value::from).collect());
     let act = by
-        .act(deps, key.workspace, Action::KeyCreated, subject(&key))
+        .act(deps, key.workspace, AuditAction::KeyCreated, subject(&key))
         .with("prefix", key.prefix.as_str())
         .with("scopes", words(key.scopes.iter().map(|scope| scope.as_str().to_owned()).collect()))
         .with("accounts", words(key.accounts.iter().map(AccountId::to_string).collect()))
@@ -331,8 +331,9 @@ pub async fn add(deps: &Deps, by: &By, new: NewKey, secret: &SecretString) -> Re
 /// # Errors
 /// When the store cannot be written.
 pub async fn revoke(deps: &Deps, by: &By, key: &ApiKey) -> Result<bool, StoreError> {
-    let act =
-        by.act(deps, key.workspace, Action::KeyRevoked, subject(key)).with("prefix", key.prefix.as_str());
+    let act = by
+        .act(deps, key.workspace, AuditAction::KeyRevoked, subject(key))
+        .with("prefix", key.prefix.as_str());
     let is_revoked = deps.accounts.key_revoke(key.workspace, key.id, act).await?;
     directory::refresh(deps).await?;
     Ok(is_revoked)

@@ -8,8 +8,8 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, Multipart, RawQuery, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::Response;
-use domain::check::Change;
-use domain::contacts::contact::{Column, ContactChange};
+use domain::check::Patch;
+use domain::contacts::contact::{ContactChange, ImportColumn};
 use domain::contacts::opt_out::OptOutReason;
 use domain::id::WorkspaceId;
 use domain::json::{Object, Value};
@@ -20,27 +20,29 @@ use engine::{By, Deps, ports::StoreError};
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
 
-use super::super::visit::Acting;
-use super::super::{ApiError, Code, answer, body};
-use super::table::{self, Row, Table, TooLong};
-use super::{done, refuse_bound, word};
+use super::super::{ApiError, Code};
+use crate::api::contacts::csv;
+use crate::api::contacts::csv::{Row, Table, TooLong};
+use crate::api::contacts::records::{done, refuse_bound, word};
+use crate::api::request_context::Audited;
+use crate::api::{request_body, response};
 
 /// The longest table: 100 MB, about a million rows.
 const MAX_TABLE: usize = 100_000_000;
 /// Rows that are written down in one transaction.
 const ROWS_AT_ONCE: usize = 500;
 /// Rows of the file of errors.
-pub(in crate::api) const MAX_ERRORS: usize = 1_000;
+pub(crate) const MAX_ERRORS: usize = 1_000;
 
 /// Writes down the contacts of a table, each by its number or user id.
 pub(crate) async fn import_contacts(
     State(deps): State<Arc<Deps>>,
-    Acting(caller, by): Acting,
+    Audited(caller, by): Audited,
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let query = body::query(query.as_deref())?;
-    let is_dry_run = body::read(&query, |fields| fields.optional("dry_run").boolean_or_text())?;
+    let query = request_body::query(query.as_deref())?;
+    let is_dry_run = request_body::read(&query, |fields| fields.optional("dry_run").boolean_or_text())?;
     refuse_bound(&deps, &caller)?;
     let mut import = Import {
         deps: &deps,
@@ -67,7 +69,7 @@ pub(crate) async fn import_contacts(
         )),
     };
     match end {
-        Ok(()) => Ok(answer::success(StatusCode::OK, &import.report.show(import.is_dry_run))),
+        Ok(()) => Ok(response::success(StatusCode::OK, &import.report.show(import.is_dry_run))),
         Err(error) if import.report.n_rows() == 0 => Err(error),
         // What was written down stays: who sends the table again loses nothing.
         Err(error) => Err(error.with("imported", import.report.show(import.is_dry_run))),
@@ -108,7 +110,7 @@ async fn from_form(import: &mut Import<'_>, request: Request) -> Result<(), ApiE
 
 /// The next piece, unless it takes too long to come.
 async fn in_time<T>(deps: &Deps, next: impl Future<Output = T>) -> Result<T, ApiError> {
-    let deadline = deps.now().saturating_add(body::WITHIN).unwrap_or(Timestamp::MAX);
+    let deadline = deps.now().saturating_add(request_body::WITHIN).unwrap_or(Timestamp::MAX);
     tokio::select! {
         biased;
         next = next => Ok(next),
@@ -129,7 +131,7 @@ struct Import<'a> {
     workspace: WorkspaceId,
     is_dry_run: bool,
     table: Table,
-    columns: Option<Vec<Column>>,
+    columns: Option<Vec<ImportColumn>>,
     /// Rows that were read and are not written down.
     waiting: Vec<(u64, ContactChange)>,
     n_bytes: usize,
@@ -209,8 +211,8 @@ impl Import<'_> {
 }
 
 /// The columns that the first row names.
-fn read_columns(row: &Row) -> Result<Vec<Column>, ApiError> {
-    let mut columns: Vec<Column> = Vec::new();
+fn read_columns(row: &Row) -> Result<Vec<ImportColumn>, ApiError> {
+    let mut columns: Vec<ImportColumn> = Vec::new();
     let mut faults = Vec::new();
     for (index, cell) in row.cells.iter().enumerate() {
         let name = String::from_utf8_lossy(cell);
@@ -219,13 +221,16 @@ fn read_columns(row: &Row) -> Result<Vec<Column>, ApiError> {
             let place = if is_name(name) { escaped(name) } else { index.to_string() };
             faults.push(domain::check::Violation::new(format!("/{place}"), reason));
         };
-        match Column::parse(name) {
+        match ImportColumn::parse(name) {
             Ok(column) if columns.contains(&column) => refuse("is there twice".to_owned()),
             Ok(column) => columns.push(column),
             Err(reason) => refuse(reason),
         }
     }
-    if faults.is_empty() && !columns.contains(&Column::PhoneNumber) && !columns.contains(&Column::UserId) {
+    if faults.is_empty()
+        && !columns.contains(&ImportColumn::PhoneNumber)
+        && !columns.contains(&ImportColumn::UserId)
+    {
         faults
             .push(domain::check::Violation::new("/phone_number", "is required: the first row must name it"));
     }
@@ -239,7 +244,7 @@ const MAX_SHOWN: usize = 64;
 /// another call: it is told by its position, and stays where it came from.
 fn is_name(text: &str) -> bool {
     let fits = |c: char| c.is_alphanumeric() || " _-./~".contains(c);
-    Column::parse(text).is_ok() || text.len() <= MAX_SHOWN && text.chars().all(fits)
+    ImportColumn::parse(text).is_ok() || text.len() <= MAX_SHOWN && text.chars().all(fits)
 }
 
 fn escaped(name: &str) -> String {
@@ -249,7 +254,7 @@ fn escaped(name: &str) -> String {
 /// A column's name, and what is wrong in it.
 type Fault = (String, String);
 
-fn read_row(columns: &[Column], row: &Row) -> Result<ContactChange, Vec<Fault>> {
+fn read_row(columns: &[ImportColumn], row: &Row) -> Result<ContactChange, Vec<Fault>> {
     let mut change = ContactChange::default();
     let mut faults = Vec::new();
     if row.cells.len() > columns.len() {
@@ -260,16 +265,16 @@ fn read_row(columns: &[Column], row: &Row) -> Result<ContactChange, Vec<Fault>> 
     for (column, cell) in columns.iter().zip(&row.cells) {
         let read = match std::str::from_utf8(cell) {
             Ok(text) if text.contains('\0') => Err("must not contain the character U+0000".to_owned()),
-            Ok(text) => change.set_cell(column, table::plain(text)),
+            Ok(text) => change.set_cell(column, csv::plain(text)),
             Err(_) => Err("is not UTF-8: save the table as CSV UTF-8".to_owned()),
         };
         if let Err(reason) = read {
             faults.push((column.name(), reason));
         }
     }
-    let is_named = change.phone_number != Change::Keep || change.user_id != Change::Keep;
+    let is_named = change.phone_number != Patch::Keep || change.user_id != Patch::Keep;
     if faults.is_empty() && !is_named {
-        faults.push((Column::PhoneNumber.name(), "is required".to_owned()));
+        faults.push((ImportColumn::PhoneNumber.name(), "is required".to_owned()));
     }
     if faults.is_empty() { Ok(change) } else { Err(faults) }
 }
@@ -302,7 +307,7 @@ impl Report {
             "updated" => &mut self.n_updated,
             "unchanged" => &mut self.n_unchanged,
             _ => {
-                let taken = Column::UserId.name();
+                let taken = ImportColumn::UserId.name();
                 let fault = match done(end) {
                     Ok(_) => return,
                     Err(error) if error.code() == Code::ContactExists => {
@@ -349,9 +354,9 @@ impl Report {
         self.errors.sort();
         let mut csv = "line,column,reason\n".to_owned();
         for (line, column, reason) in &self.errors {
-            table::write_raw(&mut csv, &line.to_string());
-            table::write_cell(&mut csv, column);
-            table::write_cell(&mut csv, reason);
+            csv::write_raw(&mut csv, &line.to_string());
+            csv::write_cell(&mut csv, column);
+            csv::write_cell(&mut csv, reason);
             csv.push('\n');
         }
         csv

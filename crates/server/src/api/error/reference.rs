@@ -2,23 +2,23 @@
 
 use std::fmt::Write;
 
-use domain::meta_error::{Class, TABLE};
+use domain::meta_error::{MetaErrorClass, TABLE};
 use expect_test::expect_file;
 
 use super::Code;
 
 /// What a class of Meta's errors makes the gateway do.
-fn behaviour(class: Class) -> &'static str {
+fn behaviour(class: MetaErrorClass) -> &'static str {
     match class {
-        Class::Retry => "tried again, with growing waits drawn by chance",
-        Class::SlowNumber => "the number's pace is halved, then tried again",
-        Class::SlowPair => "this recipient waits 1, 4, 16, … s, then tried again",
-        Class::HoldAccount => "the account is held; its queue waits until somebody resumes it",
-        Class::PauseTemplate => "fails; nothing is mended by sending it again",
-        Class::Suppress => "fails; this person gets no marketing any more",
-        Class::Rest => "fails; this person gets no marketing for 24 hours",
-        Class::WindowClosed => "fails; the window counts as closed until the customer writes",
-        Class::Permanent => "fails after exactly one call",
+        MetaErrorClass::Retry => "tried again, with growing waits drawn by chance",
+        MetaErrorClass::SlowNumber => "the number's pace is halved, then tried again",
+        MetaErrorClass::SlowPair => "this recipient waits 1, 4, 16, … s, then tried again",
+        MetaErrorClass::HoldAccount => "the account is held; its queue waits until somebody resumes it",
+        MetaErrorClass::PauseTemplate => "fails; nothing is mended by sending it again",
+        MetaErrorClass::Suppress => "fails; this person gets no marketing any more",
+        MetaErrorClass::Rest => "fails; this person gets no marketing for 24 hours",
+        MetaErrorClass::WindowClosed => "fails; the window counts as closed until the customer writes",
+        MetaErrorClass::Permanent => "fails after exactly one call",
     }
 }
 

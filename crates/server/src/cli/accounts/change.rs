@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::{One, find};
 use crate::cli::Ctx;
-use crate::cli::secrets::secret;
+use crate::cli::secret_arg::secret;
 use crate::cli::terminal::{say, say_json};
 
 #[derive(Debug, Args)]

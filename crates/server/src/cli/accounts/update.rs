@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use domain::accounts::account::AccountStatus;
-use domain::check::Change;
+use domain::check::Patch;
 use engine::By;
 use engine::accounts;
 use engine::accounts::{ChangeAccount, ChangeError};
@@ -18,10 +18,10 @@ use serde_json::json;
 use super::steps::quoted;
 use super::{FetchMedia, find, name, show};
 use crate::cli::Ctx;
-use crate::cli::place::Place;
-use crate::cli::secrets::secret;
-use crate::cli::span::span;
+use crate::cli::duration::span;
+use crate::cli::secret_arg::secret;
 use crate::cli::terminal::{complain, say, say_json};
+use crate::cli::workspace_arg::Place;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Update {
@@ -82,14 +82,14 @@ impl Update {
                 self.access_token.as_ref(),
                 self.access_token_file.as_deref(),
             )?,
-            app_secret: app_secret.map_or(Change::Keep, Change::Set),
+            app_secret: app_secret.map_or(Patch::Keep, Patch::Set),
             keep_old_for: self.keep_old_for,
-            verify_token: verify_token.map_or(Change::Keep, Change::Set),
+            verify_token: verify_token.map_or(Patch::Keep, Patch::Set),
             is_default,
             fetches_links: match self.fetch_media.map(FetchMedia::choice) {
-                None => Change::Keep,
-                Some(None) => Change::Clear,
-                Some(Some(fetches)) => Change::Set(fetches),
+                None => Patch::Keep,
+                Some(None) => Patch::Clear,
+                Some(Some(fetches)) => Patch::Set(fetches),
             },
         };
         if change.name.is_none()

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use domain::access::api_key::Scope;
+use domain::access::api_key::KeyScope;
 use domain::accounts::account::AccountStatus;
 use domain::contacts::phone::PhoneNumber;
 use domain::id::WorkspaceId;
@@ -111,7 +111,7 @@ pub(super) async fn key(deps: &Deps, config: &Config) -> anyhow::Result<()> {
     let new = NewKey {
         workspace: workspace(deps)?,
         name: "dev".to_owned(),
-        scopes: Scope::ALL.to_vec(),
+        scopes: KeyScope::ALL.to_vec(),
         accounts: Vec::new(),
         is_test: true,
         rate_per_minute: None,

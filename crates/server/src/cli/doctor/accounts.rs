@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use store::Inspection;
 
 use super::Findings;
-use crate::cli::call;
+use crate::cli::gateway_client;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::run::{self, OpenOptions};
@@ -167,7 +167,7 @@ async fn reachable(findings: &mut Findings, config: &Config, is_running: bool) {
     }
     let question = format!("{url}?hub.mode=subscribe&hub.challenge=doctor&hub.verify_token=doctor");
     let mend = "look at the proxy, at DNS and at the firewall: Meta has to reach it from outside";
-    match call::get(&question).await {
+    match gateway_client::get(&question).await {
         Ok(answer) if answer.status == 403 && answer.body.contains("verify token") => {
             findings.ok("reachable", format!("{url} answers, from this machine"));
         }
@@ -181,7 +181,7 @@ async fn reachable(findings: &mut Findings, config: &Config, is_running: bool) {
 
 async fn clock(findings: &mut Findings, url: &str) {
     let clock = SystemClock::new();
-    let answer = match call::get(url).await {
+    let answer = match gateway_client::get(url).await {
         Ok(answer) => answer,
         Err(error) => {
             findings.fail(

@@ -24,7 +24,7 @@ pub(crate) fn marks(
 ) -> SqlResult<Option<Marks>> {
     let keys = (workspace.as_bytes(), contact.as_bytes());
     let own: Option<(Option<String>, Option<String>)> = connection
-        .prepare_cached("select wa_id, user_id from contacts where workspace_id = ?1 and id = ?2")?
+        .prepare_cached("select wa_id, bsuid from contacts where workspace_id = ?1 and id = ?2")?
         .query_row(keys, |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let Some((wa_id, user_id)) = own else { return Ok(None) };
@@ -45,7 +45,7 @@ pub(crate) fn marks(
         )
     };
     read(&of_messages("wa_id"), &mut numbers)?;
-    read(&of_messages("user_id"), &mut users)?;
+    read(&of_messages("bsuid"), &mut users)?;
     // What the person has left, for what they have or have left.
     loop {
         let left = left_for(connection, workspace, (&numbers, &users))?;
@@ -87,9 +87,9 @@ fn left_for(
     (numbers, users): (&BTreeSet<String>, &BTreeSet<String>),
 ) -> SqlResult<Vec<String>> {
     let mut statement = connection.prepare_cached(
-        "select old_id from moves where workspace_id = ?1 and wa_id in (select value from json_each(?2))
+        "select old_id from number_changes where workspace_id = ?1 and wa_id in (select value from json_each(?2))
          union
-         select old_id from moves where workspace_id = ?1 and user_id in (select value from json_each(?3))",
+         select old_id from number_changes where workspace_id = ?1 and bsuid in (select value from json_each(?3))",
     )?;
     let rows = statement
         .query_map((workspace.as_bytes(), json(numbers)?, json(users)?), |row| row.get::<_, String>(0))?;
@@ -103,10 +103,10 @@ fn taken_at(
     mark: &str,
 ) -> SqlResult<Option<i64>> {
     let mut statement = connection.prepare_cached(
-        "select coalesce((select m.at from moves m where m.workspace_id = ?1 and m.old_id = ?3), c.created_at)
+        "select coalesce((select m.changed_at from number_changes m where m.workspace_id = ?1 and m.old_id = ?3), c.created_at)
          from contacts c
          where c.workspace_id = ?1 and c.id <> ?2
-           and (c.user_id = ?3
+           and (c.bsuid = ?3
                 or c.id in (select contact_id from contact_numbers where workspace_id = ?1 and wa_id = ?3))
          limit 1",
     )?;
@@ -122,13 +122,13 @@ pub(crate) fn forget_moves(
     let old: Vec<_> = before.keys().collect();
     connection
         .prepare_cached(
-            "delete from moves
+            "delete from number_changes
              where workspace_id = ?1
                and (old_id in (select value from json_each(?2)) or wa_id in (select value from json_each(?2))
-                    or user_id in (select value from json_each(?2))
+                    or bsuid in (select value from json_each(?2))
                     -- Somebody else's by now; that this person has left it is forgotten all the same.
                     or old_id in (select value from json_each(?3))
-                       and at <= (select value from json_each(?4) where key = moves.old_id))",
+                       and changed_at <= (select value from json_each(?4) where key = number_changes.old_id))",
         )?
         .execute((workspace.as_bytes(), json(&marks)?, json(&old)?, json(before)?))?;
     Ok(())

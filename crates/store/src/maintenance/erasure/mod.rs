@@ -13,7 +13,7 @@ mod identifiers;
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::id::{AccountId, ContactId, MessageId, WorkspaceId};
-use domain::messages::message::Status;
+use domain::messages::message::MessageStatus;
 use engine::ports::ErasureStep;
 use jiff::Timestamp;
 use rusqlite::types::Value;
@@ -63,8 +63,8 @@ pub(crate) fn begin(
     for sql in [
         "delete from contact_numbers where workspace_id = ?1 and contact_id = ?2",
         "delete from contact_tags where workspace_id = ?1 and contact_id = ?2",
-        "delete from windows where workspace_id = ?1 and contact_id = ?2",
-        "delete from reached where workspace_id = ?1 and contact_id = ?2",
+        "delete from service_windows where workspace_id = ?1 and contact_id = ?2",
+        "delete from messaging_limit_recipients where workspace_id = ?1 and contact_id = ?2",
         "delete from contacts where workspace_id = ?1 and id = ?2",
     ] {
         connection.prepare_cached(sql)?.execute(keys)?;
@@ -74,10 +74,10 @@ pub(crate) fn begin(
     connection
         .prepare_cached(
             "insert into erasures (
-                 contact_id, workspace_id, marks, old_marks, step, next_seq, last_post, last_event, last_delivery, last_message,
+                 contact_id, workspace_id, identifiers, former_identifiers, step, next_seq, last_payload, last_event, last_delivery, last_message,
                  created_at)
              values (?2, ?1, ?3, ?5, 'messages', 0,
-                 coalesce((select max(seq) from posts), 0),
+                 coalesce((select max(seq) from webhook_payloads), 0),
                  coalesce((select max(seq) from events where workspace_id = ?1), 0),
                  coalesce((select max(seq) from deliveries where workspace_id = ?1), 0),
                  coalesce((select max(seq) from messages where workspace_id = ?1), 0), ?4)",
@@ -93,7 +93,7 @@ pub(crate) fn begin(
 struct Found {
     message: MessageId,
     account: AccountId,
-    status: Status,
+    status: MessageStatus,
     wamid: Option<String>,
     raw: Option<(i64, Span)>,
 }
@@ -108,7 +108,7 @@ fn erase_some(
 ) -> SqlResult<usize> {
     let which = if is_waiting { "and status = 'queued'" } else { "" };
     let sql = format!(
-        "select id, account_id, status, wamid, post_seq, post_start, post_length from messages
+        "select id, account_id, status, wamid, payload_seq, payload_start, payload_length from messages
          where workspace_id = ?1 and contact_id = ?2 and erased_at is null {which} order by seq limit ?3"
     );
     let mut statement = connection.prepare_cached(&sql)?;
@@ -167,7 +167,7 @@ impl Blanks {
 /// Blanks bytes of one post.
 pub(crate) fn blank_post(connection: &Connection, post: i64, spans: &[Span]) -> SqlResult<()> {
     let body: Option<Vec<u8>> = connection
-        .prepare_cached("select body from posts where seq = ?1")?
+        .prepare_cached("select body from webhook_payloads where seq = ?1")?
         .query_row([post], |row| row.get(0))
         .optional()?;
     let Some(mut body) = body else { return Ok(()) };
@@ -178,7 +178,9 @@ pub(crate) fn blank_post(connection: &Connection, post: i64, spans: &[Span]) -> 
 }
 
 fn put_body(connection: &Connection, post: i64, body: &[u8]) -> SqlResult<()> {
-    connection.prepare_cached("update posts set body = ?2 where seq = ?1")?.execute((post, body))?;
+    connection
+        .prepare_cached("update webhook_payloads set body = ?2 where seq = ?1")?
+        .execute((post, body))?;
     Ok(())
 }
 
@@ -193,18 +195,18 @@ fn erase_message(
     let mut wamids: BTreeSet<String> = found.wamid.iter().cloned().collect();
     {
         let mut statement = connection.prepare_cached(
-            "select wamid, post_seq, post_start, post_length from timeline where workspace_id = ?1 and message_id = ?2",
+            "select wamid, payload_seq, payload_start, payload_length from message_timeline where workspace_id = ?1 and message_id = ?2",
         )?;
         let mut rows = statement.query((workspace.as_bytes(), found.message.as_bytes()))?;
         while let Some(row) = rows.next()? {
-            let mut cells = Cells::new("timeline", row);
+            let mut cells = Cells::new("message_timeline", row);
             wamids.extend(cells.get::<Option<String>>()?);
             blanks.add(read_raw(&mut cells)?);
         }
     }
     connection
         .prepare_cached(
-            "update timeline set error = null, post_seq = null, post_start = null, post_length = null
+            "update message_timeline set error = null, payload_seq = null, payload_start = null, payload_length = null
              where workspace_id = ?1 and message_id = ?2",
         )?
         .execute((workspace.as_bytes(), found.message.as_bytes()))?;
@@ -212,7 +214,7 @@ fn erase_message(
         let digest = digest(wamid);
         for sql in [
             "update or replace wamids set wamid = ?3 where workspace_id = ?1 and wamid = ?2 and message_id = ?4",
-            "update timeline set wamid = ?3 where workspace_id = ?1 and wamid = ?2 and message_id = ?4",
+            "update message_timeline set wamid = ?3 where workspace_id = ?1 and wamid = ?2 and message_id = ?4",
         ] {
             connection.prepare_cached(sql)?.execute((
                 workspace.as_bytes(),
@@ -226,9 +228,9 @@ fn erase_message(
     connection
         .prepare_cached(
             "update messages
-             set wamid = ?3, wa_id = null, user_id = null, client_reference = null, context_wamid = null,
+             set wamid = ?3, wa_id = null, bsuid = null, client_reference = null, context_wamid = null,
                  identity_key_hash = null, content = null, fallback = null, error = null,
-                 post_seq = null, post_start = null, post_length = null, erased_at = ?4
+                 payload_seq = null, payload_start = null, payload_length = null, erased_at = ?4
              where workspace_id = ?1 and id = ?2",
         )?
         .execute((
@@ -239,8 +241,8 @@ fn erase_message(
         ))?;
     records::erase(connection, workspace, found.message)?;
     forget_answers(connection, workspace, found.message, marks)?;
-    if found.status == Status::Queued {
-        finish::end_here(connection, workspace, found.message, (Status::Canceled, None), now)?;
+    if found.status == MessageStatus::Queued {
+        finish::end_here(connection, workspace, found.message, (MessageStatus::Canceled, None), now)?;
     }
     Ok(())
 }
@@ -256,13 +258,13 @@ fn forget_answers(
     let keys = (workspace.as_bytes(), message.as_bytes());
     connection
         .prepare_cached(
-            "update idempotency_keys set status = null, body = null where workspace_id = ?1 and message_id = ?2",
+            "update idempotency_records set status = null, body = null where workspace_id = ?1 and message_id = ?2",
         )?
         .execute(keys)?;
     for mark in marks {
         connection
             .prepare_cached(
-                "delete from idempotency_keys where workspace_id = ?1 and message_id = ?2 and instr(key, ?3) > 0",
+                "delete from idempotency_records where workspace_id = ?1 and message_id = ?2 and instr(key, ?3) > 0",
             )?
             .execute((keys.0, keys.1, mark))?;
     }
@@ -278,12 +280,12 @@ pub(crate) fn forget_early(
     let mut blanks = Blanks::default();
     {
         let mut statement = connection.prepare_cached(
-            "delete from early_reports where workspace_id = ?1 and account_id = ?2 and wamid = ?3
-             returning post_seq, post_start, post_length",
+            "delete from pending_statuses where workspace_id = ?1 and account_id = ?2 and wamid = ?3
+             returning payload_seq, payload_start, payload_length",
         )?;
         let mut rows = statement.query((workspace.as_bytes(), account.as_bytes(), wamid))?;
         while let Some(row) = rows.next()? {
-            blanks.add(read_raw(&mut Cells::new("early_reports", row))?);
+            blanks.add(read_raw(&mut Cells::new("pending_statuses", row))?);
         }
     }
     blanks.apply(connection)
@@ -304,7 +306,7 @@ struct Erasure {
 fn oldest(connection: &Connection) -> SqlResult<Option<Erasure>> {
     // Those that only wait for the files come last: one look at the files does for all of them.
     let mut statement = connection.prepare_cached(
-        "select contact_id, workspace_id, marks, old_marks, step, next_seq, last_post, last_event, last_delivery, last_message
+        "select contact_id, workspace_id, identifiers, former_identifiers, step, next_seq, last_payload, last_event, last_delivery, last_message
          from erasures order by step = 'file', created_at, contact_id limit 1",
     )?;
     let mut rows = statement.query(())?;
@@ -327,9 +329,9 @@ pub(crate) fn step(connection: &Connection, limit: u32, now: Timestamp) -> SqlRe
     let [last_post, last_event, last_delivery, last_message] = erasure.last;
     // Where the next step of this kind begins; `None`: this kind is done.
     let (reached, following) = match erasure.step.as_str() {
-        "messages" => (messages(connection, &erasure, limit, now)?, "posts"),
-        "posts" => (posts(connection, &erasure, last_post, limit.min(POSTS_A_STEP))?, "events"),
-        "events" => (events(connection, &erasure, last_event, limit)?, "deliveries"),
+        "messages" => (messages(connection, &erasure, limit, now)?, "payloads"),
+        "payloads" => (posts(connection, &erasure, last_post, limit.min(POSTS_A_STEP))?, "events"),
+        "events" => (events(connection, &erasure, (last_event, limit), now)?, "deliveries"),
         "deliveries" => (deliveries(connection, &erasure, last_delivery, limit)?, "contexts"),
         "contexts" => (contexts(connection, &erasure, last_message, limit)?, "file"),
         "file" => return Ok(ErasureStep::Files),
@@ -338,8 +340,8 @@ pub(crate) fn step(connection: &Connection, limit: u32, now: Timestamp) -> SqlRe
     let (step, next) = reached.map_or((following, 0), |next| (erasure.step.as_str(), next));
     connection
         .prepare_cached(
-            "update erasures set step = ?2, next_seq = ?3, marks = case ?2 when 'file' then '[]' else marks end,
-                 old_marks = case ?2 when 'file' then '{}' else old_marks end
+            "update erasures set step = ?2, next_seq = ?3, identifiers = case ?2 when 'file' then '[]' else identifiers end,
+                 former_identifiers = case ?2 when 'file' then '{}' else former_identifiers end
              where contact_id = ?1",
         )?
         .execute((erasure.contact.as_bytes(), step, next))?;
@@ -401,7 +403,7 @@ fn foreigners(connection: &Connection, workspace: WorkspaceId) -> SqlResult<Fore
 fn posts(connection: &Connection, erasure: &Erasure, last: i64, limit: u32) -> SqlResult<Option<i64>> {
     let range = (erasure.next, last, limit);
     let sql = "select max(seq) from (
-                   select seq from posts where ?1 is null and seq >= ?2 and seq <= ?3 order by seq limit ?4)";
+                   select seq from webhook_payloads where ?1 is null and seq >= ?2 and seq <= ?3 order by seq limit ?4)";
     let Some(end) = reach(connection, sql, None, range)? else { return Ok(None) };
     let owners = foreigners(connection, erasure.workspace)?;
     let all: Vec<String> = erasure.marks.iter().chain(erasure.old_marks.keys()).cloned().collect();
@@ -425,8 +427,9 @@ fn marked_posts(
         return Ok(Vec::new());
     }
     let has_mark = vec!["instr(body, ?) > 0"; marks.len()].join(" or ");
-    let sql =
-        format!("select seq, received_at from posts where seq between ? and ? and ({has_mark}) order by seq");
+    let sql = format!(
+        "select seq, received_at from webhook_payloads where seq between ? and ? and ({has_mark}) order by seq"
+    );
     let mut statement = connection.prepare(&sql)?;
     let range = [Value::Integer(from), Value::Integer(to)];
     let values = range.into_iter().chain(marks.iter().map(|mark| Value::Blob(mark.clone().into_bytes())));
@@ -437,7 +440,7 @@ fn marked_posts(
 /// Takes a person out of a post, and out of what points to it.
 fn scrub_post(connection: &Connection, post: i64, marks: &[String], owners: &dyn Owners) -> SqlResult<()> {
     let mut body: Vec<u8> = connection
-        .prepare_cached("select body from posts where seq = ?1")?
+        .prepare_cached("select body from webhook_payloads where seq = ?1")?
         .query_row([post], |row| row.get(0))?;
     match redact::elements(&body, marks, owners) {
         Some(spans) if spans.is_empty() => return Ok(()),
@@ -462,8 +465,8 @@ fn row_place(place: usize) -> i64 {
 
 fn forget_parts(connection: &Connection, post: i64, (from, to): Span) -> SqlResult<()> {
     for sql in [
-        "delete from early_reports where post_seq = ?1 and post_start >= ?2 and post_start < ?3",
-        "update kept_parts set reason = null where post_seq = ?1 and post_start >= ?2 and post_start < ?3",
+        "delete from pending_statuses where payload_seq = ?1 and payload_start >= ?2 and payload_start < ?3",
+        "update webhook_changes set reason = null where payload_seq = ?1 and payload_start >= ?2 and payload_start < ?3",
     ] {
         connection.prepare_cached(sql)?.execute((post, row_place(from), row_place(to)))?;
     }
@@ -484,14 +487,19 @@ pub(crate) fn scrub_new_post(
 /// What an event of an erased person says: whose it was is nobody's business any more.
 const MINIMAL: &str = "json_object('id', json_extract(data, '$.id'), 'erased', json('true'))";
 
-fn events(connection: &Connection, erasure: &Erasure, last: i64, limit: u32) -> SqlResult<Option<i64>> {
+fn events(
+    connection: &Connection,
+    erasure: &Erasure,
+    (last, limit): (i64, u32),
+    now: Timestamp,
+) -> SqlResult<Option<i64>> {
     let sql = "select max(seq) from (
                    select seq from events where workspace_id = ?1 and seq >= ?2 and seq <= ?3 order by seq limit ?4)";
     let range = (erasure.next, last, limit);
     let Some(end) = reach(connection, sql, Some(erasure.workspace), range)? else { return Ok(None) };
     // The marks are looked for as well: a contact that became part of this one has left events under an id of its own.
     let sql = format!(
-        "update events set data = {MINIMAL}
+        "update events set data = {MINIMAL}, erased_at = ?6
          where workspace_id = ?1 and seq between ?2 and ?3 and contact_id is not null
            and (contact_id = ?4 or exists (
                select 1 from json_each(?5) m
@@ -507,6 +515,7 @@ fn events(connection: &Connection, erasure: &Erasure, last: i64, limit: u32) -> 
         end,
         erasure.contact.as_bytes(),
         json(&erasure.marks)?,
+        micros(now),
     ])?;
     Ok(Some(end.saturating_add(1)))
 }
@@ -526,7 +535,7 @@ fn deliveries(connection: &Connection, erasure: &Erasure, last: i64, limit: u32)
                  or exists (
                      select 1 from events e
                      where e.workspace_id = deliveries.workspace_id and e.seq = deliveries.event_seq
-                       and e.data like '%,\"erased\":true}'))",
+                       and e.erased_at is not null))",
         )?
         .execute((erasure.workspace.as_bytes(), erasure.next, end, json(&erasure.marks)?))?;
     Ok(Some(end.saturating_add(1)))

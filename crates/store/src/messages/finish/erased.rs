@@ -1,6 +1,6 @@
 //! How the handing-over of a message ended whose person was erased meanwhile.
 
-use domain::messages::message::Status;
+use domain::messages::message::MessageStatus;
 use engine::ports::{Claim, Settlement};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
@@ -20,10 +20,10 @@ pub(crate) fn settle(
     now: Timestamp,
 ) -> SqlResult<()> {
     let (reached, wamid, failure_code) = match end {
-        Settlement::Sent(accepted) => (Status::Sent, Some(accepted.wamid.as_str()), None),
-        Settlement::Failed(failure) => (Status::Failed, None, Some(failure.code)),
-        Settlement::Unknown { .. } => (Status::Unknown, None, None),
-        Settlement::Again { .. } => (Status::Canceled, None, None),
+        Settlement::Sent(accepted) => (MessageStatus::Sent, Some(accepted.wamid.as_str()), None),
+        Settlement::Failed(failure) => (MessageStatus::Failed, None, Some(failure.code)),
+        Settlement::Unknown { .. } => (MessageStatus::Unknown, None, None),
+        Settlement::Again { .. } => (MessageStatus::Canceled, None, None),
     };
     let digest = wamid.map(erasure::digest);
     let before = current.status;
@@ -33,7 +33,7 @@ pub(crate) fn settle(
             "update messages
              set status = ?3, wamid = coalesce(?4, wamid), failure_code = coalesce(?5, failure_code), updated_at = ?6,
                  worker_id = case when ?7 then null else worker_id end,
-                 claim_token = case when ?7 then null else claim_token end
+                 lease_token = case when ?7 then null else lease_token end
              where workspace_id = ?1 and id = ?2",
         )?
         .execute(params![
@@ -41,7 +41,7 @@ pub(crate) fn settle(
             claim.message.as_bytes(),
             current.status.as_str(),
             digest,
-            failure_code.filter(|_| current.status == Status::Failed),
+            failure_code.filter(|_| current.status == MessageStatus::Failed),
             micros(now),
             is_held,
         ])?;

@@ -2,7 +2,7 @@
 
 use domain::contacts::opt_out::OptOutReason;
 use domain::messages::window::OPEN_FOR;
-use domain::meta_error::{Class, MetaError};
+use domain::meta_error::{MetaError, MetaErrorClass};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
@@ -19,20 +19,22 @@ pub(crate) fn follow(
 ) -> SqlResult<()> {
     let (workspace, contact) = (current.workspace, current.contact);
     match error.class() {
-        Class::WindowClosed => resolve::close_window(connection, workspace, current.account, contact, at),
-        Class::Suppress => {
+        MetaErrorClass::WindowClosed => {
+            resolve::close_window(connection, workspace, current.account, contact, at)
+        }
+        MetaErrorClass::Suppress => {
             let said = (at, OptOutReason::Meta);
             opt_out::stop_marketing(connection, (workspace, Some(current.account)), contact, said, now)
         }
-        Class::Rest => {
+        MetaErrorClass::Rest => {
             let until = at.saturating_add(OPEN_FOR).unwrap_or(Timestamp::MAX);
             opt_out::rest(connection, workspace, contact, until)
         }
-        Class::Retry
-        | Class::SlowNumber
-        | Class::SlowPair
-        | Class::HoldAccount
-        | Class::PauseTemplate
-        | Class::Permanent => Ok(()),
+        MetaErrorClass::Retry
+        | MetaErrorClass::SlowNumber
+        | MetaErrorClass::SlowPair
+        | MetaErrorClass::HoldAccount
+        | MetaErrorClass::PauseTemplate
+        | MetaErrorClass::Permanent => Ok(()),
     }
 }

@@ -6,9 +6,9 @@ mod erased;
 mod follow;
 
 use domain::id::{AccountId, ContactId, MessageId, WorkspaceId};
-use domain::messages::message::{Pricing, Status, StatusReport};
-use domain::meta_error::{Class, MetaError};
-use domain::webhooks_in::update::Person;
+use domain::messages::message::{MessageStatus, Pricing, StatusReport};
+use domain::meta_error::{MetaError, MetaErrorClass};
+use domain::webhooks_in::update::WhatsAppUser;
 use engine::ports::{Claim, KeptAnswer, Settled, Settlement};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -33,7 +33,7 @@ pub(crate) struct Current {
     pub(crate) account: AccountId,
     pub(crate) contact: ContactId,
     pub(crate) kind: String,
-    pub(crate) status: Status,
+    pub(crate) status: MessageStatus,
     pub(crate) wamid: Option<String>,
     /// The number that it is addressed to.
     pub(crate) wa_id: Option<String>,
@@ -50,7 +50,7 @@ pub(crate) struct Current {
 
 impl Current {
     /// Counts the change of the status.
-    fn moved_from(&self, connection: &Connection, before: Status) -> SqlResult<()> {
+    fn moved_from(&self, connection: &Connection, before: MessageStatus) -> SqlResult<()> {
         queue_depth::moved(connection, self.account, self.is_of_queue, (Some(before), self.status))
     }
 }
@@ -61,8 +61,8 @@ pub(crate) fn current(
     message: MessageId,
 ) -> SqlResult<Option<Current>> {
     let mut statement = connection.prepare_cached(
-        "select account_id, contact_id, kind, status, wamid, wa_id, user_id, client_reference, sent_as, pricing,
-                mode = 'queue', claim_token,
+        "select account_id, contact_id, kind, status, wamid, wa_id, bsuid, client_reference, sent_as, pricing,
+                mode = 'queue', lease_token,
                 erased_at is not null or exists (select 1 from erasures e where e.contact_id = messages.contact_id)
          from messages where workspace_id = ?1 and id = ?2 and direction = 'outbound'",
     )?;
@@ -98,7 +98,7 @@ impl Current {
 
 /// One line of a message's story.
 pub(crate) struct Entry<'a> {
-    status: Status,
+    status: MessageStatus,
     at: Timestamp,
     heard_at: Timestamp,
     is_report: bool,
@@ -113,7 +113,7 @@ pub(crate) struct Entry<'a> {
 
 impl Entry<'_> {
     /// Something that we did ourselves.
-    pub(crate) fn ours(status: Status, now: Timestamp) -> Self {
+    pub(crate) fn ours(status: MessageStatus, now: Timestamp) -> Self {
         Self {
             status,
             at: now,
@@ -134,23 +134,23 @@ impl Entry<'_> {
     }
 
     /// Whether it is told, if it is the first of its kind: a second copy is not, nor what came too late to matter.
-    fn is_told(&self, current: Status) -> bool {
+    fn is_told(&self, current: MessageStatus) -> bool {
         !self.is_duplicate
-            && self.status != Status::Queued
-            && (self.is_report || self.status == Status::Sent || self.status == current)
+            && self.status != MessageStatus::Queued
+            && (self.is_report || self.status == MessageStatus::Sent || self.status == current)
     }
 }
 
 /// Adds a line to the message's story, and tells it: each step once.
 pub(crate) fn add_entry(connection: &Connection, current: &Current, entry: &Entry<'_>) -> SqlResult<()> {
     let number: u32 = connection
-        .prepare_cached("select coalesce(max(entry), 0) + 1 from timeline where message_id = ?1")?
+        .prepare_cached("select coalesce(max(entry), 0) + 1 from message_timeline where message_id = ?1")?
         .query_row([current.message.as_bytes()], |row| row.get(0))?;
     connection
         .prepare_cached(
-            "insert into timeline (
-                 message_id, entry, workspace_id, status, at, heard_at, is_report, wamid, is_duplicate, error, pricing,
-                 post_seq, post_start, post_length)
+            "insert into message_timeline (
+                 message_id, entry, workspace_id, status, occurred_at, received_at, is_report, wamid, is_duplicate, error, pricing,
+                 payload_seq, payload_start, payload_length)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         )?
         .execute(params![
@@ -185,9 +185,14 @@ pub(crate) fn add_entry(connection: &Connection, current: &Current, entry: &Entr
 }
 
 /// Whether the story had this step before the entry with this number.
-fn was_told(connection: &Connection, current: &Current, status: Status, number: u32) -> SqlResult<bool> {
+fn was_told(
+    connection: &Connection,
+    current: &Current,
+    status: MessageStatus,
+    number: u32,
+) -> SqlResult<bool> {
     let mut statement = connection.prepare_cached(
-        "select exists (select 1 from timeline
+        "select exists (select 1 from message_timeline
          where message_id = ?1 and status = ?2 and is_duplicate = 0 and entry < ?3)",
     )?;
     Ok(statement.query_row((current.message.as_bytes(), status.as_str(), number), |row| row.get(0))?)
@@ -212,9 +217,9 @@ pub(crate) fn settle(
         return Ok(if is_held { Settled::Held } else { Settled::Lost });
     }
     let (reached, wamid, failure) = match end {
-        Settlement::Sent(accepted) => (Status::Sent, Some(accepted.wamid.as_str()), None),
-        Settlement::Failed(failure) => (Status::Failed, None, Some(failure)),
-        Settlement::Unknown { .. } => (Status::Unknown, None, None),
+        Settlement::Sent(accepted) => (MessageStatus::Sent, Some(accepted.wamid.as_str()), None),
+        Settlement::Failed(failure) => (MessageStatus::Failed, None, Some(failure)),
+        Settlement::Unknown { .. } => (MessageStatus::Unknown, None, None),
         Settlement::Again { due_at, is_kept, error } => {
             return put_back(connection, &current, (*due_at, *is_kept), error.as_ref(), now);
         }
@@ -223,14 +228,14 @@ pub(crate) fn settle(
     current.status = before.after(reached);
     let meta = failure.and_then(|failure| failure.meta.as_ref());
     // A report may have told us sooner: then the message has failed for Meta's reason, not for ours.
-    let has_failed = current.status == Status::Failed && before != Status::Failed;
+    let has_failed = current.status == MessageStatus::Failed && before != MessageStatus::Failed;
     connection
         .prepare_cached(
             "update messages
              set status = ?3, wamid = coalesce(wamid, ?4), failure_code = coalesce(?5, failure_code),
                  error = coalesce(?6, error), fallback = null, updated_at = ?7,
                  worker_id = case when ?8 then null else worker_id end,
-                 claim_token = case when ?8 then null else claim_token end
+                 lease_token = case when ?8 then null else lease_token end
              where workspace_id = ?1 and id = ?2",
         )?
         .execute(params![
@@ -251,10 +256,10 @@ pub(crate) fn settle(
         remember_wamid(connection, &current, &accepted.wamid, claim.attempt)?;
         // Meta nearly always answers with the very number that was asked for.
         if accepted.wa_id != current.wa_id || accepted.user_id.is_some() {
-            let person = Person {
+            let person = WhatsAppUser {
                 wa_id: accepted.wa_id.clone(),
                 user_id: accepted.user_id.clone(),
-                ..Person::default()
+                ..WhatsAppUser::default()
             };
             resolve::learn(connection, (claim.workspace, current.account), current.contact, &person, now)?;
         }
@@ -268,13 +273,13 @@ pub(crate) fn settle(
     if let Some(error) = meta {
         follow::follow(connection, &current, error, (now, now))?;
         // Of an answer only: what a report says of the template may be over by now.
-        if error.class() == Class::PauseTemplate {
+        if error.class() == MetaErrorClass::PauseTemplate {
             let place = (claim.workspace, current.account);
             templates::refused(connection, place, current.message, (error, now))?;
         }
     }
     // An unknown outcome without an answer is one whose task is gone: its key must not be free, the message may be out.
-    if answer.is_some() || reached != Status::Unknown {
+    if answer.is_some() || reached != MessageStatus::Unknown {
         idempotency::finish(connection, claim.workspace, claim.message, answer)?;
     }
     Ok(if is_held { Settled::Held } else { Settled::Lost })
@@ -288,13 +293,13 @@ fn put_back(
     error: Option<&MetaError>,
     now: Timestamp,
 ) -> SqlResult<Settled> {
-    let is_ours = matches!(current.status, Status::Sending | Status::Queued);
+    let is_ours = matches!(current.status, MessageStatus::Sending | MessageStatus::Queued);
     connection
         .prepare_cached(
             "update messages
              set status = case when ?3 then 'queued' else status end, due_at = case when ?3 then ?4 end,
                  worker_id = case when ?3 and ?5 then worker_id end,
-                 claim_token = case when ?3 and ?5 then claim_token end, updated_at = ?6
+                 lease_token = case when ?3 and ?5 then lease_token end, updated_at = ?6
              where workspace_id = ?1 and id = ?2",
         )?
         .execute((
@@ -310,9 +315,9 @@ fn put_back(
         messaging_limit::count(connection, current, now)?;
         return Ok(Settled::Lost);
     }
-    let steps = (Some(current.status), Status::Queued);
+    let steps = (Some(current.status), MessageStatus::Queued);
     queue_depth::moved(connection, current.account, current.is_of_queue, steps)?;
-    add_entry(connection, current, &Entry { error, ..Entry::ours(Status::Queued, now) })?;
+    add_entry(connection, current, &Entry { error, ..Entry::ours(MessageStatus::Queued, now) })?;
     messaging_limit::give_back(connection, current)?;
     Ok(Settled::Held)
 }
@@ -322,7 +327,7 @@ pub(crate) fn end_here(
     connection: &Connection,
     workspace: WorkspaceId,
     message: MessageId,
-    (reached, failure_code): (Status, Option<&str>),
+    (reached, failure_code): (MessageStatus, Option<&str>),
     now: Timestamp,
 ) -> SqlResult<()> {
     let Some(mut current) = current(connection, workspace, message)? else { return Ok(()) };
@@ -330,7 +335,7 @@ pub(crate) fn end_here(
     connection
         .prepare_cached(
             "update messages
-             set worker_id = null, claim_token = null, due_at = null, status = ?3,
+             set worker_id = null, lease_token = null, due_at = null, status = ?3,
                  failure_code = coalesce(?4, failure_code), updated_at = ?5
              where workspace_id = ?1 and id = ?2",
         )?
@@ -345,32 +350,32 @@ pub(crate) fn abandon(
     connection: &Connection,
     workspace: WorkspaceId,
     message: MessageId,
-    (status, is_of_queue): (Status, bool),
+    (status, is_of_queue): (MessageStatus, bool),
     now: Timestamp,
 ) -> SqlResult<()> {
     match status {
-        Status::Sending => {
-            end_here(connection, workspace, message, (Status::Unknown, None), now)?;
+        MessageStatus::Sending => {
+            end_here(connection, workspace, message, (MessageStatus::Unknown, None), now)?;
             messaging_limit::count_abandoned(connection, workspace, message, now)
         }
-        Status::Queued if !is_of_queue => {
+        MessageStatus::Queued if !is_of_queue => {
             idempotency::finish(connection, workspace, message, None)?;
-            end_here(connection, workspace, message, (Status::Failed, Some("interrupted")), now)
+            end_here(connection, workspace, message, (MessageStatus::Failed, Some("interrupted")), now)
         }
         // A report or a late answer told more than the dead worker could; or it waits in the queue.
-        Status::Queued
-        | Status::Unknown
-        | Status::Sent
-        | Status::Failed
-        | Status::Delivered
-        | Status::Read
-        | Status::Played
-        | Status::Expired
-        | Status::Canceled
-        | Status::Received => {
+        MessageStatus::Queued
+        | MessageStatus::Unknown
+        | MessageStatus::Sent
+        | MessageStatus::Failed
+        | MessageStatus::Delivered
+        | MessageStatus::Read
+        | MessageStatus::Played
+        | MessageStatus::Expired
+        | MessageStatus::Canceled
+        | MessageStatus::Received => {
             connection
                 .prepare_cached(
-                    "update messages set worker_id = null, claim_token = null
+                    "update messages set worker_id = null, lease_token = null
                      where workspace_id = ?1 and id = ?2",
                 )?
                 .execute((workspace.as_bytes(), message.as_bytes()))?;
@@ -455,7 +460,7 @@ fn by_reference(
 
 fn is_known(connection: &Connection, message: MessageId, report: &StatusReport) -> SqlResult<bool> {
     let mut statement = connection.prepare_cached(
-        "select exists (select 1 from timeline
+        "select exists (select 1 from message_timeline
          where message_id = ?1 and is_report = 1 and wamid = ?2 and status = ?3)",
     )?;
     Ok(statement.query_row((message.as_bytes(), &report.wamid, report.status.as_str()), |row| row.get(0))?)
@@ -493,7 +498,7 @@ pub(crate) fn apply(
         current.status = before.after(report.status);
         current.moved_from(connection, before)?;
         let best = best_pricing(connection, message, report)?;
-        let error = report.error.as_ref().filter(|_| current.status == Status::Failed);
+        let error = report.error.as_ref().filter(|_| current.status == MessageStatus::Failed);
         connection
             .prepare_cached(
                 "update messages
@@ -532,7 +537,7 @@ pub(crate) fn apply(
     // The number that it was addressed to is known, and may be somebody else's by now.
     let wa_id = report.recipient.clone().filter(|wa_id| current.wa_id.as_ref() != Some(wa_id));
     if wa_id.is_some() || report.user_id.is_some() {
-        let person = Person { wa_id, user_id: report.user_id.clone(), ..Person::default() };
+        let person = WhatsAppUser { wa_id, user_id: report.user_id.clone(), ..WhatsAppUser::default() };
         resolve::learn(connection, (workspace, current.account), current.contact, &person, heard_at)?;
     }
     if let Some(error) = &report.error {
@@ -543,7 +548,7 @@ pub(crate) fn apply(
 
 fn has_report(connection: &Connection, message: MessageId, wamid: &str) -> SqlResult<bool> {
     let mut statement = connection.prepare_cached(
-        "select exists (select 1 from timeline where message_id = ?1 and is_report = 1 and wamid = ?2)",
+        "select exists (select 1 from message_timeline where message_id = ?1 and is_report = 1 and wamid = ?2)",
     )?;
     Ok(statement.query_row((message.as_bytes(), wamid), |row| row.get(0))?)
 }
@@ -556,12 +561,12 @@ fn best_pricing(
 ) -> SqlResult<Option<Pricing>> {
     let Some(pricing) = &report.pricing else { return Ok(None) };
     let mut statement = connection.prepare_cached(
-        "select status from timeline where message_id = ?1 and is_report = 1 and is_duplicate = 0
+        "select status from message_timeline where message_id = ?1 and is_report = 1 and is_duplicate = 0
          and pricing is not null",
     )?;
     let mut rows = statement.query([message.as_bytes()])?;
     while let Some(row) = rows.next()? {
-        if Cells::new("timeline", row).word::<Status>()? > report.status {
+        if Cells::new("message_timeline", row).word::<MessageStatus>()? > report.status {
             return Ok(None);
         }
     }

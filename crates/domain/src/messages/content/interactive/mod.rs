@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
 
-use super::media::{self, Shape};
+use super::media::{self, MediaShape};
 use super::{Fields, Item, Value, order};
 
 /// What an interactive type allows around its action.
@@ -148,8 +148,8 @@ fn check_header_value(header: &Fields<'_, '_>, kind: &'static str) {
         "text" => {
             value.string(1..=60);
         }
-        "document" => media::check(value, Shape::BareDocument),
-        _ => media::check(value, Shape::Bare),
+        "document" => media::check(value, MediaShape::BareDocument),
+        _ => media::check(value, MediaShape::Bare),
     }
 }
 

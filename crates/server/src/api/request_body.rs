@@ -1,0 +1,117 @@
+//! Bodies and queries, read with every fault in one answer.
+
+use axum::body::Body;
+use axum::http::HeaderMap;
+use bytes::Bytes;
+use domain::check::{Fields, JsonPointer, Violations};
+use domain::json::{Object, Value};
+use engine::Deps;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{ApiError, Code};
+
+/// The largest body: 5 MB.
+const MAX_BODY: usize = 5_000_000;
+
+/// How long a body may take to arrive.
+pub(crate) const WITHIN: SignedDuration = SignedDuration::from_secs(60);
+
+/// Reads a whole body.
+pub(crate) async fn bytes(deps: &Deps, headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
+    let too_large = || {
+        ApiError::new(Code::PayloadTooLarge, format!("The body is larger than {MAX_BODY} bytes."))
+            .with("limit_bytes", i64::try_from(MAX_BODY).unwrap_or(i64::MAX))
+    };
+    let announced = headers.get(axum::http::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    if announced
+        .and_then(|n| n.parse::<u64>().ok())
+        .is_some_and(|n| usize::try_from(n).is_ok_and(|n| n > MAX_BODY))
+    {
+        return Err(too_large());
+    }
+    let deadline = deps.now().saturating_add(WITHIN).unwrap_or(Timestamp::MAX);
+    let read = tokio::select! {
+        biased;
+        read = axum::body::to_bytes(body, MAX_BODY) => read,
+        () = deps.clock.sleep_until(deadline) => {
+            return Err(ApiError::new(Code::RequestTimeout, "The body did not arrive within 60 s."));
+        }
+    };
+    match read {
+        Ok(bytes) => Ok(bytes),
+        Err(error) => {
+            use std::error::Error;
+            let is_too_large =
+                error.source().is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
+            Err(if is_too_large {
+                too_large()
+            } else {
+                ApiError::invalid_at("", "the body did not arrive whole")
+            })
+        }
+    }
+}
+
+/// Reads a body as a JSON object. An empty body is an empty object where `may_be_empty`.
+pub(crate) fn object(bytes: &[u8], may_be_empty: bool) -> Result<Object, ApiError> {
+    if may_be_empty && bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Object::new());
+    }
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| ApiError::invalid_at("", format!("the body is not UTF-8: {error}")))?;
+    let value: Value = serde_json::from_str(text)
+        .map_err(|error| ApiError::invalid_at("", format!("the body is not JSON: {error}")))?;
+    if let Some(nul) = value.find_nul() {
+        return Err(ApiError::invalid_at(&nul.pointer, "must not contain the character U+0000"));
+    }
+    let kind = value.kind_name();
+    match value {
+        Value::Object(object) => Ok(object),
+        Value::Null
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::Float(_)
+        | Value::String(_)
+        | Value::Array(_) => {
+            Err(ApiError::invalid_at("", format!("the body must be a JSON object, is {kind}")))
+        }
+    }
+}
+
+/// Reads a whole body that has to be a JSON object.
+pub(crate) async fn json(deps: &Deps, headers: &HeaderMap, body: Body) -> Result<Object, ApiError> {
+    object(&bytes(deps, headers, body).await?, false)
+}
+
+/// Reads a body that has nothing to say: it may be missing, and an object without members.
+pub(crate) async fn nothing(deps: &Deps, headers: &HeaderMap, body: Body) -> Result<(), ApiError> {
+    read(&object(&bytes(deps, headers, body).await?, true)?, |_| ())
+}
+
+/// Refuses every parameter of a query that has nothing to say.
+pub(crate) fn no_query(text: Option<&str>) -> Result<(), ApiError> {
+    read(&query(text)?, |_| ())
+}
+
+/// Reads a query as an object of texts. A parameter given twice is refused.
+pub(crate) fn query(query: Option<&str>) -> Result<Object, ApiError> {
+    let mut object = Object::new();
+    for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+        if value.contains('\0') || name.contains('\0') {
+            return Err(ApiError::invalid_at(&format!("/{name}"), "must not contain the character U+0000"));
+        }
+        if object.insert(&name, value.into_owned()).is_some() {
+            return Err(ApiError::invalid_at(&format!("/{name}"), "is given twice"));
+        }
+    }
+    Ok(object)
+}
+
+/// Reads the fields of an object, and refuses whatever was not asked for.
+pub(crate) fn read<T>(object: &Object, f: impl FnOnce(&Fields<'_, '_>) -> T) -> Result<T, ApiError> {
+    let found = Violations::new();
+    let fields = Fields::read(object, JsonPointer::root(), &found);
+    let value = f(&fields);
+    fields.finish();
+    found.result(value).map_err(ApiError::invalid)
+}

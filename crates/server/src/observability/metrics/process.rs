@@ -1,0 +1,78 @@
+//! What the machine says of this process. Linux tells it in `/proc`; elsewhere it is left out.
+
+use engine::metrics::list::{PROCESS_CPU, PROCESS_FDS, PROCESS_MAX_FDS, PROCESS_MEMORY, PROCESS_START};
+use engine::metrics::{NO_LABELS, Page};
+
+/// Ticks in a second, in which Linux tells times of processes to programs (`USER_HZ`): 100 on every architecture that
+/// this program is built for.
+const TICKS: u64 = 100;
+
+/// Adds what is known of the process.
+pub(crate) fn print(page: &mut Page) {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    if let Some(times) = times(&read("/proc/self/stat")) {
+        page.put(PROCESS_CPU, NO_LABELS, hundredths(times.cpu));
+        if let Some(booted_at) = number_after(&read("/proc/stat"), "btime ") {
+            page.put(PROCESS_START, NO_LABELS, hundredths(booted_at.saturating_mul(TICKS) + times.started));
+        }
+    }
+    if let Some(kilobytes) = number_after(&read("/proc/self/status"), "VmRSS:") {
+        page.put(PROCESS_MEMORY, NO_LABELS, kilobytes.saturating_mul(1024));
+    }
+    if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
+        // The look itself has one open.
+        page.put(PROCESS_FDS, NO_LABELS, open.count().saturating_sub(1));
+    }
+    if let Some(limit) = number_after(&read("/proc/self/limits"), "Max open files") {
+        page.put(PROCESS_MAX_FDS, NO_LABELS, limit);
+    }
+}
+
+/// Ticks of CPU time, and ticks from the machine's start to the process's.
+#[derive(Debug, PartialEq, Eq)]
+struct Times {
+    cpu: u64,
+    started: u64,
+}
+
+/// The 14th, 15th and 22nd field of `/proc/self/stat`; the second is the program's name, which may hold spaces and
+/// brackets.
+fn times(stat: &str) -> Option<Times> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+    let number = |nth: usize| fields.get(nth.checked_sub(3)?)?.parse::<u64>().ok();
+    Some(Times { cpu: number(14)?.saturating_add(number(15)?), started: number(22)? })
+}
+
+/// The first number of the line that starts with this.
+fn number_after(text: &str, start: &str) -> Option<u64> {
+    let rest = text.lines().find_map(|line| line.strip_prefix(start))?;
+    rest.split_ascii_whitespace().next()?.parse().ok()
+}
+
+/// Ticks as seconds.
+fn hundredths(ticks: u64) -> String {
+    format!("{}.{:02}", ticks / TICKS, ticks % TICKS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_times_are_found_behind_any_name_of_a_program() {
+        let stat = "42 (way) post) S 1 2 3 4 5 6 7 8 9 10 1234 66 0 0 20 0 8 0 98765 1000000 2000";
+        assert_eq!(times(stat), Some(Times { cpu: 1300, started: 98765 }));
+        assert_eq!(times("42 (waypost"), None);
+        assert_eq!(hundredths(1300), "13.00");
+        assert_eq!(hundredths(1305), "13.05");
+    }
+
+    #[test]
+    fn a_number_is_found_in_its_line() {
+        assert_eq!(number_after("VmPeak:\t  9 kB\nVmRSS:\t    2048 kB\n", "VmRSS:"), Some(2048));
+        let limits = "Max open files            1024                 524288               files     \n";
+        assert_eq!(number_after(limits, "Max open files"), Some(1024));
+        assert_eq!(number_after("Max open files   unlimited", "Max open files"), None);
+    }
+}

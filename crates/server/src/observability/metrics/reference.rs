@@ -1,0 +1,103 @@
+//! `docs/metrics.md`, printed from the list itself, and what is drawn and alarmed from the metrics, held against it.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use engine::metrics::list::{ALL, Kind, Metric};
+use expect_test::expect_file;
+
+fn reference() -> String {
+    let mut page = String::from(
+        "# Metrics\n\n\
+         Printed from the code: `UPDATE_EXPECT=1 cargo test -p waypost --lib reference`.\n\n\
+         `GET /metrics` answers in the text format of Prometheus (0.0.4), outside of `/api` and without an API key.\n\
+         `metrics.enabled` takes the page away; with `metrics.token` it needs `Authorization: Bearer <token>`.\n\
+         The page names workspaces, accounts, routes and codes, never a person or a message.\n\n\
+         Counters count what this process has done since its start, as far as it is on disk.\n\
+         Gauges that the store tells (queues, unknown messages, limits, sizes) are the same on every process that shares \
+         a database, and at most five seconds old.\n\n\
+         `deploy/grafana/waypost.json` is a dashboard and `deploy/prometheus/alerts.yml` holds rules for alerts.\n\
+         A job for Prometheus:\n\n\
+         ```yaml\n\
+         scrape_configs:\n  \
+           - job_name: waypost\n    \
+             authorization: { credentials_file: /etc/prometheus/waypost-token }\n    \
+             static_configs: [{ targets: [\"127.0.0.1:8080\"] }]\n\
+         ```\n\n\
+         | metric | kind | labels | meaning |\n|---|---|---|---|\n",
+    );
+    for Metric { name, kind, labels, help } in ALL {
+        let labels: Vec<_> = labels.iter().map(|label| format!("`{label}`")).collect();
+        let line = writeln!(
+            page,
+            "| `{name}` | {} | {} | {} |",
+            kind.as_str(),
+            labels.join(", "),
+            help.trim().replace('|', "\\|")
+        );
+        line.expect("a string takes everything");
+    }
+    page
+}
+
+#[test]
+fn the_page_of_metrics_is_what_the_code_says() {
+    expect_file!["../../../../../docs/metrics.md"].assert_eq(&reference());
+}
+
+/// The names of metrics in a text.
+fn named(text: &str) -> BTreeSet<&str> {
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .filter(|word| word.starts_with("waypost_") || word.starts_with("process_"))
+        .collect()
+}
+
+fn is_known(name: &str) -> bool {
+    ALL.iter().any(|metric| match metric.kind {
+        Kind::Counter | Kind::Gauge => metric.name == name,
+        Kind::Histogram => name
+            .strip_prefix(metric.name)
+            .is_some_and(|suffix| ["_bucket", "_sum", "_count"].contains(&suffix)),
+    })
+}
+
+#[test]
+fn the_dashboard_and_the_alerts_name_metrics_that_exist() {
+    let dashboard = include_str!("../../../../../deploy/grafana/waypost.json");
+    let alerts = include_str!("../../../../../deploy/prometheus/alerts.yml");
+    let parsed: serde_json::Value = serde_json::from_str(dashboard).expect("JSON");
+    let mut expressions = Vec::new();
+    for panel in parsed["panels"].as_array().expect("panels") {
+        for target in panel["targets"].as_array().into_iter().flatten() {
+            expressions.push(target["expr"].as_str().expect("an expression").to_owned());
+        }
+    }
+    let rules = alerts.lines().filter_map(|line| line.trim().strip_prefix("expr: "));
+    expressions.extend(rules.map(str::to_owned));
+    assert!(expressions.len() > 30, "{}", expressions.len());
+    let all = expressions.join("\n");
+    let unknown: Vec<_> = named(&all).into_iter().filter(|name| !is_known(name)).collect();
+    assert_eq!(unknown, [""; 0]);
+    // Nothing is counted in vain: what is in the list is drawn or alarmed, or told here why not.
+    let drawn = named(&all);
+    let missing: Vec<_> = ALL
+        .iter()
+        .map(|metric| metric.name)
+        .filter(|name| !drawn.iter().any(|drawn| drawn.starts_with(name)))
+        .filter(|name| !["waypost_build_info", "waypost_messages_played_total"].contains(name))
+        .collect();
+    assert_eq!(missing, [""; 0]);
+}
+
+#[test]
+fn each_alert_says_what_has_happened_and_what_to_do() {
+    let alerts = include_str!("../../../../../deploy/prometheus/alerts.yml");
+    let rules: Vec<_> = alerts.split("- alert: ").skip(1).collect();
+    assert!(rules.len() >= 7, "{}", rules.len());
+    for rule in rules {
+        let name = rule.lines().next().unwrap_or_default();
+        for needed in ["expr: ", "for: ", "severity: ", "summary: ", "description: "] {
+            assert_eq!(rule.matches(needed).count(), 1, "{name}: {needed}");
+        }
+    }
+}

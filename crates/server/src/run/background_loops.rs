@@ -1,0 +1,177 @@
+//! The background loops of a process.
+
+use std::sync::Arc;
+
+use engine::background::Rhythm;
+use engine::maintenance::retention;
+use engine::messages::queue;
+use engine::webhooks_out::deliver;
+use engine::{Deps, background, contacts, directory, media};
+use jiff::SignedDuration;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Three panics of a loop in this time end the process: something is thoroughly wrong.
+const PANIC_SPAN: SignedDuration = SignedDuration::from_secs(60);
+const MAX_PANICS: usize = 3;
+
+/// The loops of a process.
+pub(super) struct Loops {
+    deps: Arc<Deps>,
+    stop: CancellationToken,
+    /// Ends the heartbeat.
+    still: CancellationToken,
+    running: JoinSet<()>,
+    names: Vec<(tokio::task::Id, Loop)>,
+    panics: Vec<jiff::Timestamp>,
+}
+
+impl Loops {
+    pub(super) fn start(deps: &Arc<Deps>, stop: &CancellationToken) -> Self {
+        let mut loops = Self {
+            deps: deps.clone(),
+            stop: stop.clone(),
+            still: CancellationToken::new(),
+            running: JoinSet::new(),
+            names: Vec::new(),
+            panics: Vec::new(),
+        };
+        for name in Loop::ALL {
+            loops.spawn(name);
+        }
+        loops
+    }
+
+    fn spawn(&mut self, name: Loop) {
+        let until = if name == Loop::Recovery { &self.still } else { &self.stop };
+        let id = self.running.spawn(name.run(self.deps.clone(), until.clone())).id();
+        self.names.push((id, name));
+    }
+
+    /// Starts a loop that panicked again; the others go on.
+    ///
+    /// # Errors
+    /// When loops keep panicking.
+    pub(super) async fn watch(&mut self) -> anyhow::Result<()> {
+        let Some(Err(error)) = self.running.join_next().await else {
+            // Nothing has ended in panic, and nothing will: the loops end when they are told to.
+            return std::future::pending().await;
+        };
+        let now = self.deps.now();
+        self.panics.push(now);
+        self.panics.retain(|at| now.duration_since(*at) < PANIC_SPAN);
+        if self.panics.len() >= MAX_PANICS {
+            anyhow::bail!("the loops keep panicking; see the log");
+        }
+        let id = error.id();
+        let name = self.names.iter().find(|(other, _)| *other == id).map(|(_, name)| *name);
+        self.names.retain(|(other, _)| *other != id);
+        tracing::error!(%error, loop.name = ?name, "a loop panicked; it is started again");
+        if let Some(name) = name {
+            self.spawn(name);
+        }
+        Ok(())
+    }
+
+    /// Waits until all loops but the heartbeat have ended: each finishes its round.
+    pub(super) async fn end_workers(&mut self) {
+        while self.running.len() > 1 {
+            if self.running.join_next().await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Ends the heartbeat, and gives up what has not ended by now.
+    pub(super) async fn end(mut self) {
+        self.still.cancel();
+        if self.running.len() > 1 {
+            self.running.abort_all();
+        }
+        while self.running.join_next().await.is_some() {}
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Loop {
+    Recovery,
+    Directory,
+    KeyUse,
+    Queue,
+    Numbers,
+    Hooks,
+    Media,
+    MediaSweep,
+    Retention,
+    Erasures,
+}
+
+impl Loop {
+    const ALL: [Self; 10] = [
+        Self::Recovery,
+        Self::Directory,
+        Self::KeyUse,
+        Self::Queue,
+        Self::Numbers,
+        Self::Hooks,
+        Self::Media,
+        Self::MediaSweep,
+        Self::Retention,
+        Self::Erasures,
+    ];
+
+    async fn run(self, deps: Arc<Deps>, stop: CancellationToken) {
+        let clock = deps.clock.clone();
+        let rhythm = |every| Rhythm { every, hint: None };
+        match self {
+            Self::Recovery => {
+                let rhythm = rhythm(background::HEARTBEAT_EVERY);
+                background::run("recovery", &*clock, rhythm, &stop, || background::tick_recovery(&deps))
+                    .await;
+            }
+            Self::Directory => {
+                let rhythm = rhythm(directory::REFRESH_EVERY);
+                background::run("directory", &*clock, rhythm, &stop, || background::tick_directory(&deps))
+                    .await;
+            }
+            Self::KeyUse => {
+                let rhythm = rhythm(background::NOTE_USE_EVERY);
+                background::run("key use", &*clock, rhythm, &stop, || background::tick_key_use(&deps)).await;
+            }
+            Self::Numbers => {
+                let rhythm = rhythm(background::NUMBERS_EVERY);
+                let run =
+                    background::run("numbers", &*clock, rhythm, &stop, || background::tick_numbers(&deps));
+                // A question to Meta is not worth waiting for.
+                tokio::select! {
+                    () = run => {}
+                    () = stop.cancelled() => {}
+                }
+            }
+            Self::Hooks => {
+                let rhythm = Rhythm { every: deliver::LOOK_EVERY, hint: Some(&deps.committed) };
+                background::run("webhooks", &*clock, rhythm, &stop, || deliver::tick(&deps)).await;
+            }
+            Self::Media => {
+                let rhythm = Rhythm { every: media::LOOK_EVERY, hint: Some(&deps.media.hint) };
+                background::run("media", &*clock, rhythm, &stop, || media::tick(&deps)).await;
+            }
+            Self::MediaSweep => {
+                let rhythm = Rhythm { every: media::SWEEP_EVERY, hint: Some(&deps.media.sweep_hint) };
+                background::run("media sweep", &*clock, rhythm, &stop, || media::sweep(&deps)).await;
+            }
+            Self::Retention => {
+                let rhythm = rhythm(retention::SWEEP_EVERY);
+                background::run("retention", &*clock, rhythm, &stop, || retention::sweep(&deps)).await;
+            }
+            Self::Erasures => {
+                let rhythm = Rhythm { every: contacts::ERASE_EVERY, hint: Some(&deps.erase_hint) };
+                background::run("erasures", &*clock, rhythm, &stop, || contacts::tick(&deps)).await;
+            }
+            Self::Queue => {
+                let rhythm = Rhythm { every: queue::LOOK_EVERY, hint: Some(&deps.queue_hint) };
+                background::run("queue", &*clock, rhythm, &stop, || queue::tick(&deps)).await;
+            }
+        }
+    }
+}

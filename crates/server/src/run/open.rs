@@ -1,0 +1,127 @@
+//! Opens what a configuration names: the store, the client of Meta's API, the file storage.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use blobs::{BucketBlobs, FolderBlobs};
+use domain::contacts::opt_out::OptOutKeywords;
+use egress::{EgressClient, EgressConfig, Policy};
+use engine::deps::Ports;
+use engine::media::MediaPorts;
+use engine::metrics::Metrics;
+use engine::ports::{Blobs, Clock};
+use engine::webhooks_out::deliver::HookSettings;
+use engine::{Deps, Settings, background};
+use graph::{GraphClient, GraphConfig};
+use jiff::SignedDuration;
+use store::{Sealer, SqliteStore};
+
+use crate::config::{Config, MediaStore};
+use crate::passwords::Argon2Passwords;
+use crate::random::OsChance;
+
+/// How a process is put together.
+pub(crate) struct OpenOptions {
+    /// Whether this is `waypost dev`.
+    pub(crate) is_dev: bool,
+    /// Tells the time.
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// Opens the store and the way to Meta, and reads the accounts and keys.
+pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Result<Arc<Deps>> {
+    let chance = Arc::new(OsChance::new());
+    let sealer = sealer(config, chance.clone())?;
+    let path = &config.database;
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
+    }
+    let metrics = Arc::new(Metrics::new(options.clock.clone()));
+    let store = SqliteStore::open(path, sealer, &*options.clock, &*chance, metrics.clone())?;
+    let store = Arc::new(store);
+    let graph = GraphClient::new(&GraphConfig {
+        live_base_url: config.graph.base_url.clone(),
+        sandbox_base_url: config.simulator_url(),
+        version: config.graph.version.clone(),
+        connect_timeout: Duration::from_secs(config.graph.connect_timeout_seconds.into()),
+        timeout: Duration::from_secs(config.graph.timeout_seconds.into()),
+        ..GraphConfig::default()
+    })?;
+    let graph = Arc::new(graph.counting(metrics.clone()));
+    let policy = Policy {
+        allow_http: config.webhooks.allow_http,
+        allow_private_networks: config.webhooks.allow_private_networks,
+        allow_http_loopback: options.is_dev,
+    };
+    let timeout = Duration::from_secs(config.webhooks.timeout_seconds.into());
+    let hook_config = EgressConfig { policy, timeout, ..EgressConfig::default() };
+    let sender = Arc::new(EgressClient::new(&hook_config, options.clock.clone())?);
+    let media = MediaPorts {
+        records: store.clone(),
+        blobs: blobs(config)?,
+        upstream: graph.clone(),
+        fetcher: Some(sender.clone()),
+    };
+    let ports = Ports {
+        clock: options.clock,
+        chance,
+        accounts: store.clone(),
+        registry: store.clone(),
+        messages: store.clone(),
+        contacts: store.clone(),
+        hooks: store.clone(),
+        committed: store.committed(),
+        work: store.clone(),
+        access: store.clone(),
+        upkeep: store,
+        passwords: Arc::new(Argon2Passwords::default()),
+        upstream: graph.clone(),
+        manage: graph,
+        sender,
+        media,
+        metrics,
+    };
+    let settings = Settings {
+        limits: config.limits,
+        throughput: config.pacing.throughput,
+        has_pair_rule: config.pacing.has_pair_rule,
+        queue_per_account: config.queue_per_account,
+        hooks: HookSettings {
+            schedule: config
+                .webhooks
+                .schedule
+                .iter()
+                .map(|s| SignedDuration::from_secs((*s).into()))
+                .collect(),
+            concurrency: config.webhooks.concurrency,
+            per_second: Some(config.webhooks.rate_per_second).filter(|rate| *rate > 0),
+        },
+        sessions: config.sessions,
+        media: config.media.settings(),
+        retention: config.retention.settings(),
+        callback_url: config.callback_url(),
+        opt_out: OptOutKeywords::new(&config.opt_out.stop_words, &config.opt_out.start_words),
+        is_dev: options.is_dev,
+    };
+    let deps = Arc::new(Deps::new(ports, settings));
+    background::prime(&deps).await?;
+    Ok(deps)
+}
+
+/// What seals and opens secrets, as the settings say.
+pub(crate) fn sealer(config: &Config, chance: Arc<OsChance>) -> anyhow::Result<Sealer> {
+    let sealer = Sealer::new(config.secret_key()?, chance)?;
+    Ok(match config.old_secret_key() {
+        Some(old) => sealer.with_old(old)?,
+        None => sealer,
+    })
+}
+
+/// Where the content of files is kept.
+fn blobs(config: &Config) -> anyhow::Result<Arc<dyn Blobs>> {
+    Ok(match config.media.store {
+        MediaStore::File => Arc::new(FolderBlobs::within(config.media_dir())),
+        MediaStore::S3 => Arc::new(BucketBlobs::of_s3(&config.media.bucket()?)?),
+    })
+}

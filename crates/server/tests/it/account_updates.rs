@@ -1,0 +1,370 @@
+//! Accounts and templates: what Meta did to them.
+
+use domain::access::audit::{AuditAction, AuditTarget, AuditTargetKind};
+use domain::id::AccountId;
+use engine::By;
+use serde_json::{Value, json};
+
+use crate::contact_updates::orders;
+use crate::meta_payloads::START;
+use crate::support::{CUSTOMER, STRANGER, TestApp};
+
+fn ban(state: &str) -> Value {
+    json!({"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": state, "waba_ban_date": "January 9, 2026"}})
+}
+
+#[tokio::test]
+async fn a_disabled_business_account_sends_nothing_until_meta_reinstates_it() {
+    let app = TestApp::new().await;
+    app.meta_says("account_update", 10, ban("SCHEDULE_FOR_DISABLE")).await;
+    app.send_text(CUSTOMER).await.expect(200);
+    app.meta_says("account_update", 20, ban("DISABLE")).await;
+    let account = app.shown_account().await;
+    assert_eq!(account["status"], "held");
+    assert!(account["status_reason"].as_str().unwrap().contains("disabled"));
+    assert_eq!(app.send_text(CUSTOMER).await.expect(503).code(), "account_disconnected");
+    app.meta_says("account_update", 30, ban("REINSTATE")).await;
+    assert_eq!(app.shown_account().await["status"], "connected");
+    app.send_text(CUSTOMER).await.expect(200);
+    let told = app.told_of("account.status").await;
+    let told: Vec<_> = told.iter().map(|data| [&data["change"], &data["status"], &data["field"]]).collect();
+    let field = json!("account_update");
+    assert_eq!(
+        told,
+        [
+            [&json!("notice"), &Value::Null, &field],
+            [&json!("status"), &json!("held"), &field],
+            [&json!("status"), &json!("connected"), &field]
+        ]
+    );
+}
+
+#[tokio::test]
+async fn the_last_word_about_a_hold_counts_in_any_order_and_each_is_told_once() {
+    for order in orders(&[(10, "DISABLE"), (20, "REINSTATE"), (30, "SCHEDULE_FOR_DISABLE")]) {
+        let app = TestApp::new().await;
+        for (time, state) in order.iter().chain(&order) {
+            app.meta_says("account_update", *time, ban(state)).await;
+        }
+        assert_eq!(app.shown_account().await["status"], "connected", "{order:?}");
+        assert_eq!(app.told_of("account.status").await.len(), 3, "{order:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_reinstatement_lifts_no_other_hold() {
+    let app = TestApp::new().await;
+    let subject = AuditTarget::named(AuditTargetKind::Account, &app.account, "sandbox");
+    let act = By::gateway().act(&app.deps, app.workspace, AuditAction::AccountHeld, subject);
+    app.deps.accounts.account_hold(app.workspace, app.account, Some("bad token"), act).await.unwrap();
+    engine::directory::refresh(&app.deps).await.unwrap();
+    app.meta_says("account_update", 10, ban("DISABLE")).await;
+    app.meta_says("account_update", 20, ban("REINSTATE")).await;
+    let account = app.shown_account().await;
+    assert_eq!((&account["status"], &account["status_reason"]), (&json!("held"), &json!("bad token")));
+    // Nor does somebody's return undo what Meta has disabled.
+    app.request("POST", "/api/accounts/sandbox/resume", "").await.expect(200);
+    app.meta_says("account_update", 30, ban("DISABLE")).await;
+    let waba = app.seeded.waba_id.clone();
+    let partner = json!({"event": "PARTNER_ADDED", "waba_info": {"waba_id": waba, "owner_business_id": "2"}});
+    app.meta_says("account_update", 40, partner).await;
+    assert_eq!(app.shown_account().await["status"], "held");
+}
+
+#[tokio::test]
+async fn an_account_whose_app_was_removed_is_held_whatever_the_entry_names() {
+    for event in ["PARTNER_REMOVED", "PARTNER_APP_UNINSTALLED"] {
+        let app = TestApp::new().await;
+        let value =
+            json!({"event": event, "waba_info": {"waba_id": app.seeded.waba_id, "owner_business_id": "7"}});
+        // A partner's entry names the partner's own business.
+        let body = json!({"object": "whatsapp_business_account", "entry": [{"id": "2949482758682047",
+            "time": START + 9, "changes": [{"field": "account_update", "value": value}]}]});
+        app.post_signed(&app.seeded.app_secret, body.to_string()).await.expect(200);
+        assert_eq!(app.shown_account().await["status"], "held", "{event}");
+        let told = app.told_of("account.status").await;
+        assert_eq!((&told[0]["waba_id"], &told[0]["details"]), (&json!(app.seeded.waba_id), &value));
+    }
+    let app = TestApp::new().await;
+    app.meta_says("account_update", 1, json!({"event": "ACCOUNT_OFFBOARDED"})).await;
+    assert_eq!(app.shown_account().await["status"], "held");
+    app.meta_says("account_update", 2, json!({"event": "ACCOUNT_RECONNECTED"})).await;
+    assert_eq!(app.shown_account().await["status"], "connected");
+}
+
+/// The account's number is known: `waypost accounts test` asks for it.
+async fn describe(app: &TestApp, id: AccountId, number: &str) {
+    let known = engine::ports::NumberInfo {
+        display_phone_number: Some(number.to_owned()),
+        quality_rating: Some("GREEN".to_owned()),
+        messaging_limit_tier: Some("TIER_250".to_owned()),
+        verified_name: Some("Harbour".to_owned()),
+        ..engine::ports::NumberInfo::default()
+    };
+    app.deps.accounts.account_describe(app.workspace, id, &known, app.deps.now()).await.unwrap();
+    engine::directory::refresh(&app.deps).await.unwrap();
+}
+
+#[tokio::test]
+async fn quality_limit_and_name_of_a_number_follow_meta() {
+    let app = TestApp::new().await;
+    describe(&app, app.account, "+1 555-010-9999").await;
+    let says = |event: &str, members: Value| {
+        let mut value = json!({"display_phone_number": "15550109999", "event": event});
+        for (name, member) in members.as_object().unwrap() {
+            value[name] = member.clone();
+        }
+        value
+    };
+    app.meta_says("phone_number_quality_update", 1, says("FLAGGED", json!({"current_limit": "TIER_250"})))
+        .await;
+    assert_eq!(app.shown_account().await["quality_rating"], "RED");
+    let upgrade = json!({"current_limit": "TIER_10K", "max_daily_conversations_per_business": "TIER_2K"});
+    app.meta_says("phone_number_quality_update", 3, says("UPGRADE", upgrade)).await;
+    assert_eq!(app.shown_account().await["messaging_limit"]["tier"], "TIER_2K");
+    // An older word comes late.
+    app.meta_says("phone_number_quality_update", 2, says("DOWNGRADE", json!({"current_limit": "TIER_50"})))
+        .await;
+    assert_eq!(app.shown_account().await["messaging_limit"]["tier"], "TIER_2K");
+    app.meta_says(
+        "phone_number_quality_update",
+        4,
+        says("THROUGHPUT_UPGRADE", json!({"current_limit": "TIER_UNLIMITED"})),
+    )
+    .await;
+    assert_eq!(app.shown_account().await["messaging_limit"]["tier"], "TIER_UNLIMITED");
+    let named = |decision: &str, name: &str| json!({"display_phone_number": "+1 (555) 010-9999", "decision": decision, "requested_verified_name": name});
+    app.meta_says("phone_number_name_update", 5, named("REJECTED", "Pier")).await;
+    app.meta_says("phone_number_name_update", 6, named("APPROVED", "Quay")).await;
+    let told = app.told_of("account.status").await;
+    let changes: Vec<_> = told.iter().map(|data| data["change"].as_str().unwrap()).collect();
+    assert_eq!(changes, ["quality", "messaging_limit", "messaging_limit", "throughput", "name", "name"]);
+    assert!(told.iter().all(|data| data["whatsapp_account_id"] == app.account.to_string()));
+    assert_eq!(told[0]["details"]["event"], "FLAGGED");
+}
+
+#[tokio::test]
+async fn a_limit_is_taken_as_a_number_of_people_or_as_a_tier() {
+    let app = TestApp::new().await;
+    for (time, members, tier) in [
+        (
+            1,
+            json!({"max_daily_conversations_per_business": 2000, "max_phone_numbers_per_waba": 25}),
+            "TIER_2K",
+        ),
+        (2, json!({"max_daily_conversations_per_business": "TIER_10K"}), "TIER_10K"),
+        (3, json!({"max_daily_conversation_per_phone": 250}), "TIER_250"),
+        (4, json!({"max_daily_conversation_per_phone": -1}), "TIER_UNLIMITED"),
+        (5, json!({"max_phone_numbers_per_business": 2}), "TIER_UNLIMITED"),
+        (6, json!({"max_daily_conversations_per_business": [7]}), "TIER_UNLIMITED"),
+    ] {
+        app.meta_says("business_capability_update", time, members).await;
+        assert_eq!(app.shown_account().await["messaging_limit"]["tier"], tier, "{time}");
+    }
+    assert_eq!(app.told_of("account.status").await.len(), 6);
+}
+
+#[tokio::test]
+async fn what_concerns_a_business_account_is_told_once_for_all_its_numbers() {
+    let app = TestApp::new().await;
+    // A second number of the same WhatsApp Business Account.
+    let new = engine::accounts::AddAccount {
+        workspace: app.workspace,
+        name: "second".to_owned(),
+        phone_number_id: "330011220099999".to_owned(),
+        waba_id: app.seeded.waba_id.clone(),
+        access_token: "t".into(),
+        app_secret: Some(app.seeded.app_secret.clone().into()),
+        verify_token: None,
+        is_default: false,
+        is_sandbox: true,
+        fetches_links: None,
+    };
+    let second = engine::accounts::add(&app.deps, &By::command_line(), new).await.unwrap().id;
+    app.meta_says("account_review_update", 1, json!({"decision": "REJECTED"})).await;
+    app.meta_says("account_update", 2, ban("DISABLE")).await;
+    let told = app.told_of("account.status").await;
+    assert_eq!(told.len(), 2);
+    assert!(told.iter().all(|data| data["whatsapp_account_id"].is_null()));
+    for name in ["sandbox", "second"] {
+        let shown = app.get(&format!("/api/accounts/{name}")).await;
+        assert_eq!(shown.data()["status"], "held", "{name}");
+    }
+    // A number of it is told of as an account, by its digits.
+    describe(&app, second, "+44 7700 900000").await;
+    let pin = json!({"display_phone_number": "447700900000", "event": "PIN_CHANGED"});
+    app.meta_says("security", 3, pin).await;
+    // And one that is not here is not mistaken for one that is.
+    let other = json!({"display_phone_number": "447700900001", "event": "FLAGGED"});
+    app.meta_says("phone_number_quality_update", 4, other).await;
+    let told = app.told_of("account.status").await;
+    assert_eq!(told[told.len() - 2]["whatsapp_account_id"], second.to_string());
+    assert_eq!(told[told.len() - 1]["whatsapp_account_id"], Value::Null);
+    assert_eq!(app.get("/api/accounts/second").await.data()["quality_rating"], "GREEN");
+}
+
+#[tokio::test]
+async fn an_error_of_an_account_is_told_as_its_notice() {
+    let app = TestApp::new().await;
+    let error = json!({"code": 130_429, "title": "Rate limit hit"});
+    app.meta_tells("messages", json!({"errors": [error]})).await;
+    app.meta_tells("messages", json!({"errors": [error]})).await;
+    let told = app.told_of("account.status").await;
+    assert_eq!(told.len(), 1);
+    assert_eq!((&told[0]["change"], &told[0]["details"]), (&json!("notice"), &error));
+    assert_eq!(told[0]["whatsapp_account_id"], app.account.to_string());
+    // The same again much later is news.
+    app.advance(7200);
+    app.meta_tells("messages", json!({"errors": [error]})).await;
+    assert_eq!(app.told_of("account.status").await.len(), 2);
+}
+
+#[tokio::test]
+async fn notices_are_told_and_fields_that_nobody_knows_are_kept() {
+    let app = TestApp::new().await;
+    for (field, value) in [
+        (
+            "account_alerts",
+            json!({"entity_type": "BUSINESS", "entity_id": "6", "alert_info": {"alert_type": "OBA_APPROVED"}}),
+        ),
+        ("flows", json!({"event": "FLOW_STATUS_CHANGE", "flow_id": "6", "new_status": "PUBLISHED"})),
+        ("payment_configuration_update", json!({"configuration_name": "a", "status": "Active"})),
+        (
+            "account_update",
+            json!({"event": "ACCOUNT_VIOLATION", "violation_info": {"violation_type": "ADULT"}}),
+        ),
+        ("account_update", json!({"event": "SOMETHING_NEW", "depth": [1, {"a": null}]})),
+    ] {
+        app.meta_says(field, 1, value.clone()).await;
+        let told = app.told_of("account.status").await.pop().unwrap();
+        assert_eq!(
+            (&told["change"], &told["field"], &told["details"]),
+            (&json!("notice"), &json!(field), &value)
+        );
+    }
+    let n_told = app.told().await.len();
+    for field in ["history", "smb_app_state_sync", "group_lifecycle_update", "hologram_update"] {
+        app.meta_says(field, 1, json!({"anything": [1, 2]})).await;
+    }
+    assert_eq!(app.told().await.len(), n_told);
+    assert_eq!(app.shown_account().await["status"], "connected");
+}
+
+fn template(event: &str, members: &Value) -> Value {
+    let mut value = json!({"event": event, "message_template_id": 1, "message_template_name": "hello_world",
+        "message_template_language": "en_US", "message_template_category": "UTILITY", "reason": "NONE"});
+    for (name, member) in members.as_object().unwrap() {
+        value[name] = member.clone();
+    }
+    value
+}
+
+async fn shown_template(app: &TestApp, name: &str) -> Value {
+    let mut listed = app.get(&format!("/api/templates?name={name}")).await;
+    listed.body["data"]["templates"][0].take()
+}
+
+#[tokio::test]
+async fn the_newest_status_of_a_template_counts_in_any_order_and_the_reason_is_kept() {
+    let paused = template(
+        "PAUSED",
+        &json!({"other_info": {"title": "FIRST_PAUSE", "description": "paused for quality"}}),
+    );
+    let disabled = template(
+        "DISABLED",
+        &json!({"reason": "PROMOTIONAL", "disable_info": {"disable_date": "1767348700"}}),
+    );
+    for order in orders(&[(10, &paused), (20, &template("APPROVED", &json!({}))), (30, &disabled)]) {
+        let app = TestApp::new().await;
+        app.post("/api/templates/sync", &json!({})).await.expect(200);
+        for (time, value) in order.iter().chain(&order) {
+            app.meta_says("message_template_status_update", *time, (*value).clone()).await;
+        }
+        let shown = shown_template(&app, "hello_world").await;
+        assert_eq!(shown["status"], "DISABLED", "{order:?}");
+        assert_eq!(shown["rejected_reason"], "PROMOTIONAL: disabled on 1767348700", "{order:?}");
+        let told = app.told_of("template.status").await;
+        assert_eq!(told.last().unwrap()["reason"], "PROMOTIONAL: disabled on 1767348700", "{order:?}");
+        assert!(told.len() <= 3);
+    }
+}
+
+#[tokio::test]
+async fn a_template_that_customers_dislike_is_told_of_and_may_still_be_sent() {
+    let app = TestApp::new().await;
+    app.post("/api/templates/sync", &json!({})).await.expect(200);
+    app.meta_says("message_template_status_update", 1, template("FLAGGED", &json!({}))).await;
+    let told = app.told_of("template.status").await;
+    assert_eq!((told.len(), &told[0]["status"]), (1, &json!("FLAGGED")));
+    let body =
+        json!({"to": STRANGER, "type": "template", "template": {"name": "hello_world", "language": "en_US"}});
+    app.send(body).await.expect(200);
+}
+
+#[tokio::test]
+async fn words_that_changed_are_put_in_told_and_read_again() {
+    let app = TestApp::new().await;
+    let definition = json!({"name": "ferry_delay", "language": "en_GB", "category": "UTILITY",
+        "components": [{"type": "BODY", "text": "Late."},
+            {"type": "BUTTONS", "buttons": [{"type": "URL", "text": "Track", "url": "https://ferry.example/t"}]}]});
+    app.sim.add_template(None, definition.as_object().unwrap(), "APPROVED").unwrap();
+    app.post("/api/templates/sync", &json!({})).await.expect(200);
+    let value = json!({"message_template_id": 1, "message_template_name": "ferry_delay",
+        "message_template_language": "en_GB", "message_template_element": "Very late.",
+        "message_template_buttons": [{"message_template_button_type": "URL",
+            "message_template_button_text": "Follow", "message_template_button_url": "https://ferry.example/f"}]});
+    // Meta cannot be asked: the words are put in all the same.
+    app.sim.fail(sim::Fault {
+        times: 1,
+        ..sim::Fault::on(
+            "/message_templates",
+            sim::FaultAction::Status(sim::FaultAnswer { status: Some(500), ..Default::default() }),
+        )
+    });
+    app.meta_says("message_template_components_update", 10, value.clone()).await;
+    app.settle().await;
+    let shown = shown_template(&app, "ferry_delay").await;
+    assert_eq!(shown["components"][0]["text"], "Very late.");
+    assert_eq!(shown["components"][1]["buttons"][0]["text"], "Follow");
+    assert_eq!(shown["components"][1]["buttons"][0]["url"], "https://ferry.example/f");
+    let told = app.told_of("template.status").await;
+    assert_eq!((told.len(), &told[0]["change"]), (1, &json!("components")));
+    // The next news make Meta's list be read: it is the simulator's, which knows of no change.
+    app.clear_faults().await;
+    app.meta_says("message_template_components_update", 20, value).await;
+    app.settle().await;
+    assert_eq!(shown_template(&app, "ferry_delay").await["components"][0]["text"], "Late.");
+    let told = app.told_of("template.status").await;
+    let changes: Vec<_> = told.iter().map(|data| data["change"].as_str().unwrap()).collect();
+    assert_eq!(changes, ["components", "components", "components"]);
+}
+
+#[tokio::test]
+async fn a_template_that_meta_refuses_as_paused_is_paused_here_at_once() {
+    for (code, status, refusal) in
+        [(132_015, "PAUSED", "template_paused"), (132_016, "DISABLED", "template_not_approved")]
+    {
+        let app = TestApp::new().await;
+        app.post("/api/templates/sync", &json!({})).await.expect(200);
+        let body = || {
+            json!({"to": STRANGER, "type": "template",
+                "template": {"name": "hello_world", "language": "en_US"}})
+        };
+        let answer = sim::FaultAnswer { status: Some(400), code: Some(code), ..Default::default() };
+        app.sim
+            .fail(sim::Fault { times: 1, ..sim::Fault::on("/messages", sim::FaultAction::Status(answer)) });
+        assert_eq!(app.send(body()).await.expect(400).code(), "meta_error");
+        // Without another call to Meta.
+        let n_taken = app.n_taken();
+        assert_eq!(app.send(body()).await.expect(400).code(), refusal);
+        assert_eq!(app.n_taken(), n_taken);
+        assert_eq!(shown_template(&app, "hello_world").await["status"], status);
+        let told = app.told_of("template.status").await;
+        assert_eq!(
+            (told.len(), &told[0]["status"], &told[0]["change"]),
+            (1, &json!(status), &json!("status"))
+        );
+        app.meta_says("message_template_status_update", 1, template("APPROVED", &json!({}))).await;
+        app.send(body()).await.expect(200);
+    }
+}

@@ -1,0 +1,150 @@
+//! Keys: who may call, and what every answer carries.
+
+use axum::body::Body;
+use axum::http::Request;
+use domain::access::api_key::KeyScope;
+use domain::id::AccountId;
+use engine::By;
+use engine::access::api_key;
+use engine::access::api_key::DEV_KEY;
+use jiff::SignedDuration;
+use serde_json::json;
+
+use crate::support::{CUSTOMER, TestApp};
+
+#[tokio::test]
+async fn a_key_opens_the_door_in_both_spellings() {
+    let app = TestApp::new().await;
+    let bearer = Request::get("/api/accounts").header("Authorization", format!("Bearer {DEV_KEY}"));
+    app.call(bearer.body(Body::empty()).unwrap()).await.expect(200);
+    app.get("/api/accounts").await.expect(200);
+}
+
+#[tokio::test]
+async fn no_key_a_wrong_one_and_one_with_spaces_are_401() {
+    let app = TestApp::new().await;
+    let none = Request::get("/api/accounts").body(Body::empty()).unwrap();
+    let answer = app.call(none).await.expect(401);
+    assert_eq!(answer.body["status"], "error");
+    assert_eq!(answer.code(), "invalid_api_key");
+    assert!(answer.headers.contains_key("x-request-id"));
+    assert_eq!(answer.body["request_id"], answer.headers["x-request-id"].to_str().unwrap());
+    assert!(!answer.headers.contains_key("x-ratelimit-limit"));
+    for key in ["wp_test_wrong", "wp test key", " ", &format!(" {DEV_KEY} x")] {
+        app.request_as(key, "GET", "/api/accounts", "").await.expect(401);
+    }
+}
+
+#[tokio::test]
+async fn an_expired_and_a_revoked_key_are_401() {
+    let app = TestApp::new().await;
+    let expires_at = app.deps.now() + SignedDuration::from_secs(60);
+    let expiring = app.key(|new| new.expires_at = Some(expires_at)).await;
+    app.request_as(&expiring, "GET", "/api/accounts", "").await.expect(200);
+    app.advance(60);
+    app.request_as(&expiring, "GET", "/api/accounts", "").await.expect(401);
+
+    let revoked = app.key(|_| ()).await;
+    let directory = app.deps.directory.current();
+    let kept = directory.key(&api_key::digest(&revoked)).unwrap();
+    assert!(api_key::revoke(&app.deps, &By::gateway(), kept).await.unwrap());
+    app.request_as(&revoked, "GET", "/api/accounts", "").await.expect(401);
+}
+
+#[tokio::test]
+async fn a_scope_that_is_missing_is_403_and_counts_nothing() {
+    let app = TestApp::new().await;
+    let reader = app.key(|new| new.scopes = vec![KeyScope::Read]).await;
+    let body = json!({"to": CUSTOMER, "type": "text", "text": "Hi"}).to_string();
+    let answer = app.request_as(&reader, "POST", "/api/messages/send", body).await.expect(403);
+    assert_eq!(answer.code(), "forbidden");
+    assert_eq!(answer.number("x-ratelimit-remaining"), 100);
+    let sender = app.key(|new| new.scopes = vec![KeyScope::Send]).await;
+    app.request_as(&sender, "GET", "/api/messages", "").await.expect(403);
+    app.request_as(&sender, "POST", "/api/templates/sync", "").await.expect(403);
+}
+
+#[tokio::test]
+async fn a_key_uses_only_the_accounts_it_may() {
+    let app = TestApp::new().await;
+    let body = || json!({"to": CUSTOMER, "type": "text", "text": "Hi"}).to_string();
+    let live = app.key(|new| new.is_test = false).await;
+    assert!(live.starts_with("wp_live_"));
+    let answer = app.request_as(&live, "POST", "/api/messages/send", body()).await.expect(403);
+    assert_eq!(answer.code(), "forbidden");
+    let elsewhere = app.key(|new| new.accounts = vec![AccountId::from_parts(0, &[9; 10])]).await;
+    app.request_as(&elsewhere, "POST", "/api/messages/send", body()).await.expect(403);
+    let here = app.account;
+    let allowed = app.key(move |new| new.accounts = vec![here]).await;
+    app.request_as(&allowed, "POST", "/api/messages/send", body()).await.expect(200);
+    assert_eq!(app.n_taken(), 1);
+}
+
+#[tokio::test]
+async fn a_key_sees_only_what_belongs_to_accounts_it_may_use() {
+    let app = TestApp::new().await;
+    let clinic = app.add_second_account().await;
+    let sent = app.send_text(CUSTOMER).await.expect(200);
+    let limited = app.key(move |new| new.accounts = vec![clinic]).await;
+    let live = app.key(|new| new.is_test = false).await;
+    let id = sent.data()["id"].as_str().unwrap();
+    let contact = app.message(id).await["contact_id"].as_str().unwrap().to_owned();
+    for key in [&limited, &live] {
+        for (path, total) in [("/api/messages", 0), ("/api/contacts", 0), ("/api/messages?type=text", 0)] {
+            let seen = app.request_as(key, "GET", path, "").await.expect(200);
+            assert_eq!(seen.data()["total"], total, "{path}");
+        }
+        for path in [
+            format!("/api/messages/{id}"),
+            "/api/accounts/sandbox".to_owned(),
+            format!("/api/accounts/{}", app.account),
+            format!("/api/contacts/{contact}"),
+        ] {
+            assert_eq!(app.request_as(key, "GET", &path, "").await.expect(403).code(), "forbidden", "{path}");
+        }
+        for path in ["/api/accounts/sandbox/resume".to_owned(), format!("/api/messages/{id}/cancel")] {
+            app.request_as(key, "POST", &path, "").await.expect(403);
+        }
+    }
+    let accounts = app.request_as(&limited, "GET", "/api/accounts", "").await;
+    assert_eq!(accounts.data()["total"], 1);
+    assert_eq!(accounts.data()["accounts"][0]["name"], "clinic");
+}
+
+#[tokio::test]
+async fn what_is_not_there_says_so() {
+    let app = TestApp::new().await;
+    for path in ["/api/", "/nothing", "/"] {
+        let nothing = app.get(path).await.expect(404);
+        assert_eq!(nothing.code(), "not_found");
+        assert!(nothing.headers.contains_key("x-request-id"));
+    }
+    assert_eq!(app.get("/api/messages/%ff").await.expect(404).code(), "not_found");
+    assert_eq!(app.get("/api/nothing").await.expect(404).code(), "not_found");
+    app.get("/api/messages/send").await.expect(405);
+    let answer = app.request("DELETE", "/api/messages", "").await.expect(405);
+    assert_eq!(answer.code(), "method_not_allowed");
+    assert!(answer.headers.contains_key("allow"));
+    let stranger = Request::get("/api/nothing").body(Body::empty()).unwrap();
+    app.call(stranger).await.expect(401);
+}
+
+#[tokio::test]
+async fn the_process_says_that_it_lives_and_is_ready() {
+    let app = TestApp::new().await;
+    for path in ["/healthz", "/readyz"] {
+        app.call(Request::get(path).body(Body::empty()).unwrap()).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn no_answer_shows_a_secret() {
+    let app = TestApp::new().await;
+    for path in ["/api/accounts", "/api/accounts/sandbox", "/api/templates", "/api/contacts", "/api/messages"]
+    {
+        let shown = app.get(path).await.expect(200).body.to_string();
+        for secret in [&app.seeded.access_token, &app.seeded.app_secret, &app.seeded.verify_token] {
+            assert!(!shown.contains(secret.as_str()), "{path}");
+        }
+    }
+}

@@ -1,0 +1,395 @@
+//! People: what they want, who they are, who they become, and what we wrote them from a phone.
+
+use serde_json::{Value, json};
+
+use crate::meta_payloads::{START, text, wish};
+use crate::support::TestApp;
+
+const MAYA: &str = "447700900123";
+const NEW: &str = "447700900999";
+
+fn at(seconds: i64) -> String {
+    (START + seconds).to_string()
+}
+
+/// Every order of these.
+pub(crate) fn orders<T: Clone>(all: &[T]) -> Vec<Vec<T>> {
+    if all.is_empty() {
+        return vec![Vec::new()];
+    }
+    let mut orders_of_all = Vec::new();
+    for i in 0..all.len() {
+        let mut rest = all.to_vec();
+        let first = rest.remove(i);
+        orders_of_all.extend(orders(&rest).into_iter().map(|mut order| {
+            order.insert(0, first.clone());
+            order
+        }));
+    }
+    orders_of_all
+}
+
+#[tokio::test]
+async fn who_stops_marketing_gets_none_until_it_is_welcome_again() {
+    let app = TestApp::new().await;
+    let template = json!({"name": "spring_sale", "language": "en", "category": "MARKETING",
+        "components": [{"type": "BODY", "text": "Spring is here."}]});
+    app.sim.add_template(None, template.as_object().unwrap(), "APPROVED").unwrap();
+    let send = || {
+        json!({"to": format!("+{MAYA}"), "type": "template",
+            "template": {"name": "spring_sale", "language": "en"}})
+    };
+    app.heard(&[text("wamid.1", MAYA, 0)]).await;
+    app.meta_tells("user_preferences", json!({"user_preferences": [wish(MAYA, "stop", 10)]})).await;
+    assert_eq!(app.person("+447700900123").await["opted_out"], true);
+    assert_eq!(app.send(send()).await.expect(400).code(), "recipient_opted_out");
+    app.meta_tells("user_preferences", json!({"user_preferences": [wish(MAYA, "resume", 20)]})).await;
+    app.send(send()).await.expect(200);
+    let told = app.told_of("contact.updated").await;
+    let told: Vec<_> = told.iter().map(|data| (&data["opted_out"], &data["changes"])).collect();
+    let changes = json!(["opted_out"]);
+    assert_eq!(told, [(&json!(true), &changes), (&json!(false), &changes)]);
+}
+
+#[tokio::test]
+async fn the_last_wish_counts_in_any_order_and_however_often_it_is_told() {
+    let wishes = [wish(MAYA, "stop", 10), wish(MAYA, "resume", 20), wish(MAYA, "stop", 30)];
+    for order in orders(&wishes) {
+        let app = TestApp::new().await;
+        for wish in order.iter().chain(&order) {
+            app.meta_tells("user_preferences", json!({"user_preferences": [wish]})).await;
+        }
+        assert_eq!(app.person("+447700900123").await["opted_out"], true, "{order:?}");
+        // One who never wrote is met all the same: the wish must not be lost.
+        assert_eq!(app.people().await.len(), 2);
+    }
+    for order in orders(&[wish(MAYA, "stop", 10), wish(MAYA, "signup", 20)]) {
+        let app = TestApp::new().await;
+        app.meta_tells("user_preferences", json!({"user_preferences": order})).await;
+        assert_eq!(app.person("+447700900123").await["opted_out"], false, "{order:?}");
+    }
+    // Two wishes within a second: nobody gets marketing who may not want it.
+    for order in orders(&[wish(MAYA, "stop", 10), wish(MAYA, "resume", 10)]) {
+        let app = TestApp::new().await;
+        app.meta_tells("user_preferences", json!({"user_preferences": order})).await;
+        assert_eq!(app.person("+447700900123").await["opted_out"], true, "{order:?}");
+    }
+}
+
+fn changed_number(wamid: &str, at_second: i64) -> Value {
+    json!({"from": MAYA, "id": wamid, "timestamp": at(at_second), "type": "system", "system": {
+        "body": "User Maya Osei changed from 447700900123 to 447700900999", "wa_id": NEW,
+        "type": "user_changed_number"}})
+}
+
+#[tokio::test]
+async fn a_person_who_changes_the_number_takes_everything_along() {
+    let app = TestApp::new().await;
+    app.heard(&[text("wamid.1", MAYA, 0)]).await;
+    app.meta_tells("user_preferences", json!({"user_preferences": [wish(MAYA, "stop", 5)]})).await;
+    let before = app.person("+447700900123").await;
+    let queued = json!({"to": format!("+{MAYA}"), "type": "text", "text": "Hi", "mode": "queue"});
+    let queued = app.send(queued).await.expect(202).data()["id"].clone();
+    app.advance(10);
+    app.heard(&[changed_number("wamid.2", 10)]).await;
+
+    let after = app.person("+447700900999").await;
+    assert_eq!((&after["id"], &after["opted_out"]), (&before["id"], &json!(true)));
+    let told = app.told_of("contact.updated").await.pop().unwrap();
+    assert_eq!(told["changes"], json!(["phone_number"]));
+    assert_eq!(told["phone_number"], "+447700900999");
+    // The window came along, and what waited goes to the new number.
+    app.send(json!({"to": "+447700900999", "type": "text", "text": "Hi"})).await.expect(200);
+    app.advance(10);
+    app.tick_queue().await;
+    assert_eq!(app.message(queued.as_str().unwrap()).await["to"], "+447700900999");
+    assert!((0..app.n_taken()).all(|n| app.taken(n)["to"] == "+447700900999"));
+
+    // Whoever gets the old number is somebody else, and has a window of their own.
+    app.advance(60);
+    app.heard(&[text("wamid.3", MAYA, 80)]).await;
+    let stranger = app.person("+447700900123").await;
+    assert_ne!(stranger["id"], before["id"]);
+    assert_eq!(stranger["opted_out"], false);
+    // What comes late of the time before is still the first person's.
+    app.heard(&[text("wamid.late", MAYA, 5)]).await;
+    assert_eq!(app.message("wamid.late").await["contact_id"], before["id"]);
+    assert_eq!(app.people().await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_late_report_does_not_make_two_people_of_one_number_one() {
+    let app = TestApp::new().await;
+    app.heard(&[text("wamid.1", MAYA, 0)]).await;
+    let sent = app.send(json!({"to": format!("+{MAYA}"), "type": "text", "text": "Hi"})).await.expect(200);
+    let sent = sent.data()["message_id"].as_str().unwrap().to_owned();
+    app.advance(10);
+    app.heard(&[changed_number("wamid.2", 10)]).await;
+    let report =
+        |status: &str| json!({"id": sent, "status": status, "timestamp": at(12), "recipient_id": MAYA});
+    app.meta_tells("messages", json!({"statuses": [report("delivered")]})).await;
+    app.advance(60);
+    app.heard(&[text("wamid.3", MAYA, 70)]).await;
+    app.meta_tells("messages", json!({"statuses": [report("read")]})).await;
+    assert_eq!(app.message(&sent).await["status"], "read");
+    let people = app.people().await;
+    let numbers: Vec<_> = people.iter().map(|person| &person["phone_number"]).collect();
+    assert_eq!(numbers, ["+15550100001", "+447700900999", "+447700900123"]);
+    assert_eq!(app.message("wamid.3").await["contact_id"], people[2]["id"]);
+}
+
+#[tokio::test]
+async fn the_news_of_a_move_come_in_any_order_and_from_several_accounts() {
+    let after_move = json!({"from": NEW, "from_user_id": "GB.2", "id": "wamid.after",
+        "timestamp": at(40), "type": "text", "text": {"body": "me again"}});
+    let moves_on = json!({"from": NEW, "id": "wamid.on", "timestamp": at(60), "type": "system",
+        "system": {"body": "-", "wa_id": "447700900777", "type": "user_changed_number"}});
+    let news = [text("wamid.before", MAYA, 1), changed_number("wamid.move", 30), after_move, moves_on];
+    for order in orders(&news) {
+        let app = TestApp::new().await;
+        app.advance(90);
+        for message in order.iter().chain(&order) {
+            app.heard(std::slice::from_ref(message)).await;
+        }
+        // Another number of ours tells of the first move, a second later by its clock.
+        app.heard(&[changed_number("wamid.other", 31)]).await;
+        let people = app.people().await;
+        assert_eq!(people.len(), 2, "{order:#?}\n{people:#?}");
+        assert_eq!(people[1]["phone_number"], "+447700900777", "{order:#?}");
+        assert_eq!(people[1]["user_id"], "GB.2", "{order:#?}");
+        for wamid in ["wamid.before", "wamid.move", "wamid.after", "wamid.on", "wamid.other"] {
+            assert_eq!(app.message(wamid).await["contact_id"], people[1]["id"], "{wamid} {order:#?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_comes_back_to_an_old_number_is_the_same_person_still() {
+    let app = TestApp::new().await;
+    app.heard(&[text("wamid.1", MAYA, 0)]).await;
+    let back = json!({"from": NEW, "id": "wamid.3", "timestamp": at(60), "type": "system",
+        "system": {"body": "-", "wa_id": MAYA, "type": "user_changed_number"}});
+    app.advance(120);
+    app.heard(&[changed_number("wamid.2", 30), back]).await;
+    app.heard(&[text("wamid.4", MAYA, 90), text("wamid.5", NEW, 45), text("wamid.6", MAYA, 10)]).await;
+    let people = app.people().await;
+    assert_eq!((people.len(), &people[1]["phone_number"]), (2, &json!("+447700900123")));
+    for n in 1..=6 {
+        assert_eq!(app.message(&format!("wamid.{n}")).await["contact_id"], people[1]["id"], "{n}");
+    }
+}
+
+#[tokio::test]
+async fn a_person_whose_user_id_changes_stays_the_same_person() {
+    let app = TestApp::new().await;
+    let by = |wamid: &str, user_id: &str| json!({"from_user_id": user_id, "id": wamid, "timestamp": at(0), "type": "text", "text": {"body": "Hi"}});
+    app.heard(&[by("wamid.1", "CO.1")]).await;
+    let changed = json!({"id": "wamid.2", "timestamp": at(10), "type": "system", "system": {
+        "body": "User changed from CO.1 to MX.2", "user_id": "MX.2", "previous_user_id": "CO.1",
+        "type": "user_changed_user_id"}});
+    app.heard(&[changed]).await;
+    app.heard(&[by("wamid.3", "MX.2")]).await;
+    let update =
+        json!({"detail": "-", "user_id": {"previous": "MX.2", "current": "AR.3"}, "timestamp": at(20)});
+    app.meta_tells("user_id_update", json!({"user_id_update": [update]})).await;
+    app.heard(&[by("wamid.4", "AR.3")]).await;
+    let people = app.people().await;
+    assert_eq!(people.len(), 2, "{people:#?}");
+    assert_eq!(people[1]["user_id"], "AR.3");
+    for wamid in ["wamid.1", "wamid.2", "wamid.3", "wamid.4"] {
+        assert_eq!(app.message(wamid).await["contact_id"], people[1]["id"]);
+    }
+}
+
+#[tokio::test]
+async fn number_and_user_id_of_one_person_join_and_the_user_name_is_kept() {
+    let app = TestApp::new().await;
+    app.heard(&[text("wamid.1", MAYA, 0)]).await;
+    let contacts = json!([{"profile": {"name": "Maya Osei", "username": "maya.o"}, "user_id": "GB.7"}]);
+    let by_user = json!({"from_user_id": "GB.7", "id": "wamid.2", "timestamp": at(1), "type": "text",
+        "text": {"body": "Hi"}});
+    app.meta_tells("messages", json!({"contacts": contacts, "messages": [by_user]})).await;
+    assert_eq!(app.people().await.len(), 3);
+    let both = json!({"from": MAYA, "from_user_id": "GB.7", "id": "wamid.3", "timestamp": at(2), "type": "text",
+        "text": {"body": "Hi"}});
+    app.heard(&[both]).await;
+    let people = app.people().await;
+    assert_eq!(people.len(), 2);
+    assert_eq!(
+        (&people[1]["user_id"], &people[1]["username"], &people[1]["name"]),
+        (&json!("GB.7"), &json!("maya.o"), &json!("Maya Osei"))
+    );
+    let told = app.told_of("contact.updated").await.pop().unwrap();
+    assert_eq!(told["changes"], json!(["user_id", "merged_contact_id"]));
+    assert!(told["merged_contact_id"].is_string());
+}
+
+#[tokio::test]
+async fn the_spellings_of_brazil_mexico_and_argentina_are_one_person_both_ways() {
+    for (one, other) in [
+        ("551187654321", "5511987654321"),
+        ("5215512345678", "525512345678"),
+        ("5491112345678", "541112345678"),
+    ] {
+        for (first, second) in [(one, other), (other, one)] {
+            let app = TestApp::new().await;
+            app.heard(&[text("wamid.1", first, 0)]).await;
+            app.heard(&[text("wamid.2", second, 1)]).await;
+            let people = app.people().await;
+            assert_eq!(people.len(), 2, "{first} {second}");
+            // A wish and a move of either spelling are the person's.
+            app.meta_tells("user_preferences", json!({"user_preferences": [wish(second, "stop", 5)]})).await;
+            assert_eq!(app.people().await[1]["opted_out"], true);
+            let moves = json!({"from": second, "id": "wamid.3", "timestamp": at(9), "type": "system",
+                "system": {"wa_id": NEW, "type": "user_changed_number"}});
+            app.heard(&[moves]).await;
+            app.heard(&[text("wamid.4", first, 20), text("wamid.5", NEW, 21)]).await;
+            let after = app.people().await;
+            assert_eq!(after.len(), 3, "{first} {second}: {after:#?}");
+            assert_eq!(after[1]["id"], people[1]["id"]);
+            assert_eq!(app.message("wamid.5").await["contact_id"], people[1]["id"]);
+            assert_eq!(app.message("wamid.4").await["contact_id"], after[2]["id"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_we_wrote_on_a_phone_is_a_message_of_ours_with_its_own_reports() {
+    let app = TestApp::new().await;
+    let report = |status: &str, at_second: i64| json!({"id": "wamid.echo", "status": status, "timestamp": at(at_second), "recipient_id": MAYA});
+    // A report may come first.
+    app.meta_tells("messages", json!({"statuses": [report("delivered", 3)]})).await;
+    let echo = json!({"from": "15550109999", "to": MAYA, "id": "wamid.echo", "timestamp": at(0), "type": "text",
+        "text": {"body": "On my way"}});
+    app.meta_tells("smb_message_echoes", json!({"message_echoes": [echo]})).await;
+    app.meta_tells("smb_message_echoes", json!({"message_echoes": [echo, echo]})).await;
+    app.meta_tells("messages", json!({"statuses": [report("read", 5), report("sent", 1)]})).await;
+    let message = app.message("wamid.echo").await;
+    assert_eq!((&message["direction"], &message["mode"]), (&json!("outbound"), &json!("echo")));
+    assert_eq!((&message["status"], &message["to"]), (&json!("read"), &json!("+447700900123")));
+    assert_eq!(message["text"], json!({"body": "On my way"}));
+    assert_eq!(message["raw"]["id"], "wamid.echo");
+    assert_eq!(message["timeline"][0]["status"], "sent");
+    let told: Vec<_> =
+        app.told().await.into_iter().filter(|(_, data)| data["message_id"] == "wamid.echo").collect();
+    let kinds: Vec<_> = told.iter().map(|(kind, _)| kind.as_str()).collect();
+    assert_eq!(kinds, ["message.sent", "message.delivered", "message.read"]);
+    // It opens nothing.
+    let answer = app.send(json!({"to": format!("+{MAYA}"), "type": "text", "text": "Hi"})).await.expect(400);
+    assert_eq!(answer.code(), "outside_window");
+}
+
+#[tokio::test]
+async fn what_stands_beside_a_message_is_told() {
+    let app = TestApp::new().await;
+    let with = |wamid: &str, members: Value| {
+        let mut message = text(wamid, MAYA, 0);
+        for (name, member) in members.as_object().unwrap() {
+            message[name] = member.clone();
+        }
+        message
+    };
+    let referral = json!({"source_url": "https://fb.me/abc", "source_type": "ad", "ctwa_clid": "ARAk"});
+    let product = json!({"catalog_id": "8", "product_retailer_id": "MUG-RED"});
+    let errors = json!([{"code": 131_051, "title": "Message type unknown"}]);
+    app.heard(&[
+        with("wamid.1", json!({"referral": referral})),
+        with("wamid.2", json!({"context": {"frequently_forwarded": true}})),
+        with("wamid.3", json!({"context": {"id": "wamid.ours", "from": "1", "referred_product": product}})),
+        with("wamid.4", json!({"type": "unsupported", "errors": errors, "unsupported": {"type": "poll"}})),
+        with("wamid.5", json!({"group_id": "Y2FwaV9ncm91cDox"})),
+    ])
+    .await;
+    let told = app.told_of("message.incoming").await;
+    let told = &told[told.len() - 5..];
+    assert_eq!(told[0]["referral"], referral);
+    assert_eq!(told[0]["context"], Value::Null);
+    assert_eq!(told[1]["context"], json!({"message_id": null, "frequently_forwarded": true}));
+    assert_eq!(told[2]["context"], json!({"message_id": "wamid.ours", "referred_product": product}));
+    assert_eq!((&told[3]["errors"], &told[3]["unsupported"]), (&errors, &json!({"type": "poll"})));
+    assert_eq!(told[4]["group_id"], "Y2FwaV9ncm91cDox");
+    assert!(told[4].get("referral").is_none());
+}
+
+#[tokio::test]
+async fn each_type_of_message_is_told_with_its_words_and_its_object() {
+    let media = json!({"id": "77001", "mime_type": "image/jpeg", "sha256": "n4bQ"});
+    let with = |mut object: Value, name: &str, member: Value| {
+        object[name] = member;
+        object
+    };
+    let product =
+        json!([{"product_retailer_id": "MUG-RED", "quantity": 2, "item_price": 12.5, "currency": "GBP"}]);
+    let edit =
+        json!({"original_message_id": "wamid.x", "message": {"type": "text", "text": {"body": "10:30"}}});
+    let cases = [
+        ("image", with(media.clone(), "caption", json!("Hull")), Some("Hull")),
+        ("video", media.clone(), None),
+        ("audio", with(media.clone(), "voice", json!(true)), None),
+        (
+            "document",
+            with(with(media.clone(), "filename", json!("a.pdf")), "caption", json!("signed")),
+            Some("signed"),
+        ),
+        ("sticker", with(media, "animated", json!(false)), None),
+        ("location", json!({"latitude": 56.4152, "longitude": -5.471, "name": "Terminal"}), None),
+        (
+            "contacts",
+            json!([{"name": {"formatted_name": "Tom"}, "phones": [{"wa_id": "447700900456"}]}]),
+            None,
+        ),
+        (
+            "interactive",
+            json!({"type": "button_reply", "button_reply": {"id": "y", "title": "Confirm"}}),
+            Some("Confirm"),
+        ),
+        (
+            "interactive",
+            json!({"type": "list_reply", "list_reply": {"id": "s", "title": "14:00"}}),
+            Some("14:00"),
+        ),
+        (
+            "interactive",
+            json!({"type": "nfm_reply", "nfm_reply": {"name": "flow", "body": "Sent", "response_json": "{\"day\":\"thu\"}"}}),
+            Some("Sent"),
+        ),
+        (
+            "interactive",
+            json!({"type": "call_permission_reply", "call_permission_reply": {"response": "accept"}}),
+            None,
+        ),
+        ("button", json!({"payload": "stop", "text": "Stop alerts"}), Some("Stop alerts")),
+        ("reaction", json!({"message_id": "wamid.x", "emoji": "👍"}), None),
+        ("reaction", json!({"message_id": "wamid.x"}), None),
+        (
+            "order",
+            json!({"catalog_id": "8", "text": "at reception", "product_items": product}),
+            Some("at reception"),
+        ),
+        (
+            "system",
+            json!({"body": "User identity changed", "type": "customer_identity_changed"}),
+            Some("User identity changed"),
+        ),
+        ("edit", edit, Some("10:30")),
+        ("revoke", json!({"original_message_id": "wamid.x"}), None),
+        ("request_welcome", Value::Null, None),
+    ];
+    let app = TestApp::new().await;
+    for (n, (kind, object, words)) in cases.iter().enumerate() {
+        let mut message = text(&format!("wamid.{n}"), MAYA, 0);
+        message["type"] = json!(kind);
+        message.as_object_mut().unwrap().remove("text");
+        if !object.is_null() {
+            message[*kind] = object.clone();
+        }
+        app.heard(&[message]).await;
+        let told = app.told_of("message.incoming").await.pop().unwrap();
+        assert_eq!((&told["type"], &told["text"]), (&json!(kind), &json!(words)), "{told:#}");
+        assert_eq!(told.get(*kind).cloned().unwrap_or_default(), *object, "{told:#}");
+        assert_eq!(
+            (&told["from"], &told["message_id"]),
+            (&json!("+447700900123"), &json!(format!("wamid.{n}")))
+        );
+    }
+}

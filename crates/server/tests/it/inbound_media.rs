@@ -1,0 +1,502 @@
+//! Customers' files: fetched, kept, shown, and what happens when that does not work.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode};
+use bytes::Bytes;
+use engine::access::api_key::DEV_KEY;
+use engine::background;
+use engine::deps::Ports;
+use engine::media::{self, MediaPorts};
+use engine::ports::{
+    Download, DownloadError, Line, MediaInfo, MediaUpstream, OutgoingFile, PieceError, Pieces, StoreError,
+    UpstreamError,
+};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use sim::{Fault, FaultAction, FaultAnswer, InboundMessage};
+use tower::ServiceExt;
+
+use crate::support::{CUSTOMER, TestApp};
+use crate::wrapped::{Guard, guarded};
+
+/// A body as it came.
+pub(crate) struct Raw {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) bytes: Bytes,
+}
+
+impl Raw {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+impl TestApp {
+    /// Asks for a file's bytes.
+    pub(crate) async fn raw(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Raw {
+        let mut request = Request::builder().method(method).uri(path).header("X-API-Key", DEV_KEY);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let (parts, body) = response.into_parts();
+        Raw { status: parts.status, headers: parts.headers, bytes: body.collect().await.unwrap().to_bytes() }
+    }
+
+    /// What is due is fetched, to its end.
+    pub(crate) async fn fetch_media(&self) -> u32 {
+        background::tick_recovery(&self.deps).await.unwrap();
+        let n = media::tick(&self.deps).await.unwrap();
+        let all = async {
+            while !self.deps.media.fetches.is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        self.patiently(all).await;
+        n
+    }
+
+    /// A customer sends a file; gives the message's wamid.
+    async fn customer_sends(&self, message: Value, content: &[u8]) -> String {
+        use base64::Engine as _;
+        let message = InboundMessage {
+            from: Some(CUSTOMER.to_owned()),
+            message,
+            media_base64: Some(base64::engine::general_purpose::STANDARD.encode(content)),
+            ..InboundMessage::default()
+        };
+        self.inbound(&message).await
+    }
+
+    async fn picture(&self) -> (String, String) {
+        let wamid =
+            self.customer_sends(json!({"type": "image", "image": {"caption": "Look"}}), b"\x89PNG...").await;
+        let shown = self.message(&wamid).await;
+        assert_eq!(shown["media"]["state"], "pending", "{shown:#}");
+        (wamid, shown["media"]["id"].as_str().unwrap().to_owned())
+    }
+
+    async fn media_of(&self, wamid: &str) -> Value {
+        self.message(wamid).await["media"].take()
+    }
+
+    fn refuse(&self, path: &str, status: u16, times: u32) {
+        let answer = FaultAnswer { status: Some(status), body: Some(json!({})), ..FaultAnswer::default() };
+        self.sim.fail(Fault { times, ..Fault::on(path, FaultAction::Status(answer)) });
+    }
+}
+
+#[tokio::test]
+async fn a_picture_is_fetched_kept_and_given_out() {
+    let app = TestApp::new().await;
+    let (wamid, id) = app.picture().await;
+    let told = app.get("/api/events?events=message.incoming").await.expect(200);
+    let told = told.data()["events"].as_array().unwrap().last().unwrap();
+    assert_eq!((&told["data"]["message_id"], &told["data"]["media_id"]), (&json!(wamid), &json!(id)));
+    assert_eq!(told["data"]["image"]["caption"], "Look");
+    let path = format!("/api/media/{id}");
+    let early = app.get(&path).await.expect(409);
+    assert_eq!(early.code(), "media_pending");
+    assert!(early.number("retry-after") >= 1);
+
+    assert_eq!(app.fetch_media().await, 1);
+    let shown = app.media_of(&wamid).await;
+    assert_eq!(shown["state"], "ready");
+    assert_eq!((&shown["mime_type"], &shown["size"]), (&json!("image/png"), &json!(7)));
+    assert_eq!(shown["reason"], Value::Null);
+    let sha256 = shown["sha256"].as_str().unwrap().to_owned();
+    assert_eq!(sha256.len(), 64);
+
+    let got = app.raw("GET", &path, &[]).await;
+    assert_eq!((got.status.as_u16(), &got.bytes[..]), (200, &b"\x89PNG..."[..]));
+    assert_eq!(got.header("content-type"), "image/png");
+    assert_eq!(got.header("content-length"), "7");
+    assert_eq!(got.header("etag"), format!("\"{sha256}\""));
+    assert_eq!(got.header("x-content-type-options"), "nosniff");
+    assert!(got.header("content-disposition").starts_with("inline; filename="));
+    assert!(!got.header("x-request-id").is_empty() && !got.header("x-ratelimit-limit").is_empty());
+
+    let described = app.raw("GET", &path, &[("Accept", "application/json")]).await;
+    let described: Value = serde_json::from_slice(&described.bytes).unwrap();
+    assert_eq!(described["data"]["state"], "ready");
+    assert_eq!(described["data"]["origin"], "inbound");
+    let anything = app.raw("GET", &path, &[("Accept", "application/json, text/plain, */*")]).await;
+    assert_eq!(anything.header("content-type"), "image/png");
+    assert_eq!(app.fetch_media().await, 0, "once");
+}
+
+#[tokio::test]
+async fn parts_heads_and_known_content_are_answered_as_http_has_it() {
+    let app = TestApp::new().await;
+    let (_, id) = app.picture().await;
+    app.fetch_media().await;
+    let path = format!("/api/media/{id}");
+    let part = app.raw("GET", &path, &[("Range", "bytes=1-3")]).await;
+    assert_eq!((part.status.as_u16(), &part.bytes[..]), (206, &b"PNG"[..]));
+    assert_eq!(part.header("content-range"), "bytes 1-3/7");
+    assert_eq!(part.header("content-length"), "3");
+    let beyond = app.raw("GET", &path, &[("Range", "bytes=7-")]).await;
+    assert_eq!((beyond.status.as_u16(), beyond.header("content-range")), (416, "bytes */7"));
+    let body: Value = serde_json::from_slice(&beyond.bytes).unwrap();
+    assert_eq!(body["code"], "range_not_satisfiable");
+    let head = app.raw("HEAD", &path, &[]).await;
+    assert_eq!((head.status.as_u16(), head.bytes.len(), head.header("content-length")), (200, 0, "7"));
+    let etag = head.header("etag").to_owned();
+    let known = app.raw("GET", &path, &[("If-None-Match", &etag)]).await;
+    assert_eq!((known.status.as_u16(), known.bytes.len()), (304, 0));
+    app.get(&format!("{path}?meta=true")).await.expect(400);
+}
+
+#[tokio::test]
+async fn a_post_that_comes_again_fetches_nothing_again() {
+    let app = TestApp::new().await;
+    let message = InboundMessage {
+        from: Some(CUSTOMER.to_owned()),
+        message: json!({"type": "sticker"}),
+        ..InboundMessage::default()
+    };
+    let wamid = app.sim.inbound(&message).unwrap();
+    let webhooks = app.sim.take_webhooks();
+    for _ in 0..3 {
+        for webhook in &webhooks {
+            let mut request = Request::post("/webhooks/meta");
+            for (name, value) in &webhook.headers {
+                request = request.header(name, value);
+            }
+            app.call(request.body(Body::from(webhook.body.clone())).unwrap()).await.expect(200);
+        }
+    }
+    let id = app.media_of(&wamid).await["id"].clone();
+    assert_eq!(app.fetch_media().await, 1);
+    assert_eq!(app.fetch_media().await, 0);
+    assert_eq!(app.media_of(&wamid).await["id"], id);
+}
+
+#[tokio::test]
+async fn the_hint_wakes_the_loop_at_once() {
+    let app = TestApp::new().await;
+    let hinted = app.deps.media.hint.notified();
+    let (hinted, _) = tokio::join!(hinted, app.picture());
+    assert_eq!(hinted, ());
+}
+
+#[tokio::test]
+async fn an_address_that_has_run_out_is_asked_for_again() {
+    let app = TestApp::new().await;
+    for status in [401, 403, 404] {
+        let (wamid, _) = app.picture().await;
+        app.refuse("/whatsapp_business/attachments", status, 1);
+        app.fetch_media().await;
+        assert_eq!(app.media_of(&wamid).await["state"], "ready", "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_fetch_that_fails_is_shown_and_tried_again() {
+    let app = TestApp::new().await;
+    let (wamid, id) = app.picture().await;
+    app.refuse("/whatsapp_business/attachments", 500, 1);
+    app.fetch_media().await;
+    let shown = app.media_of(&wamid).await;
+    assert_eq!(shown["state"], "pending");
+    assert!(shown["reason"].as_str().unwrap().contains("HTTP 500"), "{shown}");
+    let told = app.get(&format!("/api/media/{id}")).await.expect(409);
+    assert!(told.body["details"]["reason"].as_str().unwrap().contains("HTTP 500"));
+    assert_eq!(app.fetch_media().await, 0, "not before its time");
+    app.advance(10);
+    assert_eq!(app.fetch_media().await, 1);
+    assert_eq!(app.media_of(&wamid).await["state"], "ready");
+}
+
+#[tokio::test]
+async fn a_refusal_and_a_cut_are_tried_again_too() {
+    let app = TestApp::new().await;
+    let (wamid, _) = app.picture().await;
+    app.sim.fail(Fault::on("/whatsapp_business/attachments", FaultAction::CutBefore));
+    app.fetch_media().await;
+    app.advance(10);
+    let answer = FaultAnswer { code: Some(190), ..FaultAnswer::default() };
+    app.sim
+        .fail(Fault { method: Some("GET".to_owned()), ..Fault::on("/v24.0/", FaultAction::Status(answer)) });
+    app.fetch_media().await;
+    let shown = app.media_of(&wamid).await;
+    assert!(shown["reason"].as_str().unwrap().contains("code 190"), "{shown}");
+    app.advance(20);
+    app.fetch_media().await;
+    assert_eq!(app.media_of(&wamid).await["state"], "ready");
+}
+
+#[tokio::test]
+async fn after_seven_days_a_file_is_given_up_with_the_reason() {
+    let app = TestApp::new().await;
+    let (wamid, id) = app.picture().await;
+    app.refuse("/whatsapp_business/attachments", 500, 100_000);
+    app.fetch_media().await;
+    app.advance(7 * 86_400 - 1);
+    app.fetch_media().await;
+    let shown = app.media_of(&wamid).await;
+    assert_eq!(shown["state"], "failed", "{shown}");
+    assert!(shown["reason"].as_str().unwrap().starts_with("not fetched within 7 days; at last: HTTP 500"));
+    let told = app.get(&format!("/api/media/{id}")).await.expect(410);
+    assert_eq!(told.code(), "media_failed");
+    assert!(told.body["details"]["reason"].as_str().unwrap().contains("7 days"));
+    app.clear_faults().await;
+    app.advance(86_400);
+    assert_eq!(app.fetch_media().await, 0);
+}
+
+/// Meta, whose downloads lie: other bytes than announced, or more.
+struct Liar {
+    right: Arc<dyn MediaUpstream>,
+    lies: Lie,
+    is_lying: AtomicBool,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Lie {
+    OtherBytes,
+    Endless,
+    ForeignAddress,
+}
+
+struct Stream(Lie, bool);
+
+impl futures_core::Stream for Stream {
+    type Item = Result<Bytes, PieceError>;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        let is_first = !std::mem::replace(&mut self.1, true);
+        let piece = (is_first || self.0 == Lie::Endless).then(|| Ok(Bytes::from_static(&[7; 4096])));
+        std::task::Poll::Ready(piece)
+    }
+}
+
+#[async_trait]
+impl MediaUpstream for Liar {
+    async fn media_upload(
+        &self,
+        line: &Line,
+        file: OutgoingFile,
+    ) -> Result<String, domain::messages::outcome::SendOutcome> {
+        self.right.media_upload(line, file).await
+    }
+
+    async fn media_describe(&self, line: &Line, id: &str) -> Result<MediaInfo, UpstreamError> {
+        let mut info = self.right.media_describe(line, id).await?;
+        if self.is_lying.load(Ordering::SeqCst) && self.lies == Lie::ForeignAddress {
+            info.url = "http://127.0.0.1:9/whatsapp_business/attachments/".to_owned();
+        }
+        Ok(info)
+    }
+
+    async fn media_download(&self, line: &Line, url: &str, most: u64) -> Result<Download, DownloadError> {
+        let right = self.right.media_download(line, url, most).await?;
+        if !self.is_lying.load(Ordering::SeqCst) {
+            return Ok(right);
+        }
+        let pieces: Pieces = Box::pin(Stream(self.lies, false));
+        Ok(Download { mime_type: None, pieces })
+    }
+
+    async fn media_delete(&self, line: &Line, id: &str) -> Result<(), UpstreamError> {
+        self.right.media_delete(line, id).await
+    }
+}
+
+async fn lied_to(lies: Lie) -> (TestApp, Arc<Liar>) {
+    let mut app = TestApp::new().await;
+    let right = app.deps.media.upstream.clone();
+    let liar = Arc::new(Liar { right, lies, is_lying: AtomicBool::new(true) });
+    let upstream = liar.clone();
+    app.restart_with(|ports| Ports { media: MediaPorts { upstream, ..ports.media }, ..ports }).await;
+    (app, liar)
+}
+
+#[tokio::test]
+async fn other_bytes_than_announced_are_not_kept() {
+    let (app, liar) = lied_to(Lie::OtherBytes).await;
+    let (wamid, id) = app.picture().await;
+    app.fetch_media().await;
+    let shown = app.media_of(&wamid).await;
+    assert_eq!(shown["state"], "pending");
+    assert!(shown["reason"].as_str().unwrap().contains("SHA-256"), "{shown}");
+    app.get(&format!("/api/media/{id}")).await.expect(409);
+    liar.is_lying.store(false, Ordering::SeqCst);
+    app.advance(10);
+    app.fetch_media().await;
+    assert_eq!(app.media_of(&wamid).await["state"], "ready");
+}
+
+#[tokio::test]
+async fn a_file_without_end_is_cut_off_and_given_up() {
+    let (app, _) = lied_to(Lie::Endless).await;
+    let (wamid, _) = app.picture().await;
+    app.fetch_media().await;
+    let shown = app.media_of(&wamid).await;
+    assert_eq!(shown["state"], "failed");
+    assert_eq!(shown["reason"], format!("the file is larger than {} bytes", 100 << 20));
+}
+
+#[tokio::test]
+async fn a_file_at_a_foreign_address_is_not_asked_for() {
+    let (app, _) = lied_to(Lie::ForeignAddress).await;
+    let (wamid, _) = app.picture().await;
+    app.fetch_media().await;
+    let shown = app.media_of(&wamid).await;
+    assert_eq!(shown["state"], "pending");
+    assert!(shown["reason"].as_str().unwrap().contains("which is not Meta's"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_file_larger_than_the_operator_takes_is_not_downloaded() {
+    let app = TestApp::with(|settings| settings.media.max_bytes = 6).await;
+    let (wamid, _) = app.picture().await;
+    app.fetch_media().await;
+    let shown = app.media_of(&wamid).await;
+    assert_eq!(
+        (&shown["state"], &shown["reason"]),
+        (&json!("failed"), &json!("the file has 7 bytes, 6 are taken"))
+    );
+}
+
+#[tokio::test]
+async fn a_documents_name_and_type_are_strangers_words() {
+    let app = TestApp::new().await;
+    let document = json!({"type": "document", "document": {
+        "filename": "../../a\"; x=\"\r\nEvil: 1.html", "mime_type": "text/html"}});
+    let wamid = app.customer_sends(document, b"<script>alert(1)</script>").await;
+    app.fetch_media().await;
+    let shown = app.media_of(&wamid).await;
+    assert_eq!(shown["state"], "ready", "{shown}");
+    let got = app.raw("GET", &format!("/api/media/{}", shown["id"].as_str().unwrap()), &[]).await;
+    assert_eq!(got.header("content-type"), "text/html");
+    let disposition = got.header("content-disposition");
+    assert!(disposition.starts_with("attachment; filename=\"a x=Evil 1.html\";"), "{disposition}");
+    assert!(got.header("content-security-policy").starts_with("sandbox"));
+    assert!(got.headers.get("evil").is_none());
+    let root = app.folder.path().join("media");
+    let mut n_files = 0;
+    let mut folders = vec![root];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            let name = entry.file_name().into_string().unwrap();
+            assert!(
+                name == "unfinished" || name.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-'),
+                "{name}"
+            );
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(entry.path());
+            } else {
+                n_files += 1;
+            }
+        }
+    }
+    assert_eq!(n_files, 1);
+}
+
+#[tokio::test]
+async fn a_file_is_for_those_who_may_see_its_account() {
+    let app = TestApp::new().await;
+    let (_, id) = app.picture().await;
+    app.fetch_media().await;
+    let second = app.add_second_account().await;
+    let path = format!("/api/media/{id}");
+    let other = app.key(|new| new.accounts = vec![second]).await;
+    assert_eq!(app.request_as(&other, "GET", &path, "").await.expect(404).code(), "media_not_found");
+    let live = app.key(|new| new.is_test = false).await;
+    assert_eq!(app.request_as(&live, "GET", &path, "").await.expect(404).code(), "media_not_found");
+    let sender = app.key(|new| new.scopes = vec![domain::access::api_key::KeyScope::Send]).await;
+    assert_eq!(app.request_as(&sender, "GET", &path, "").await.expect(403).code(), "forbidden");
+    let own = app.key(|new| new.accounts = vec![app.account]).await;
+    app.request_as(&own, "GET", &path, "").await.expect(200);
+    for unknown in ["00000000-0000-7000-8000-000000000000", "..%2f..%2fwaypost.db", "x"] {
+        let path = format!("/api/media/{unknown}");
+        assert_eq!(app.get(&path).await.expect(404).code(), "media_not_found");
+    }
+}
+
+/// Ends a process at one call: it never returns.
+pub(crate) struct Mute {
+    call: &'static str,
+    is_after: bool,
+    has_met: AtomicBool,
+}
+
+impl Mute {
+    /// Ends it after the effect of this call.
+    pub(crate) fn after(call: &'static str) -> Arc<Self> {
+        Arc::new(Self { call, is_after: true, has_met: AtomicBool::new(false) })
+    }
+
+    /// Returns once the call was made.
+    pub(crate) async fn met(&self) {
+        while !self.has_met.load(Ordering::SeqCst) {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[async_trait]
+impl Guard for Mute {
+    async fn before(&self, call: &'static str) -> Result<usize, StoreError> {
+        if call == self.call && !self.is_after {
+            self.has_met.store(true, Ordering::SeqCst);
+            std::future::pending::<()>().await;
+        }
+        Ok(usize::from(call == self.call))
+    }
+
+    async fn after(&self, _: &'static str, n: usize) -> Result<(), StoreError> {
+        if n == 1 && self.is_after {
+            self.has_met.store(true, Ordering::SeqCst);
+            std::future::pending::<()>().await;
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_fetch_whose_process_died_between_any_two_steps_is_brought_to_its_end_by_the_next() {
+    let mut app = TestApp::new().await;
+    for call in ["describe", "download", "put", "media_settle"] {
+        for is_after in [false, true] {
+            let mute = Arc::new(Mute { call, is_after, has_met: AtomicBool::new(false) });
+            let guard = mute.clone();
+            app.restart_with(|ports| guarded(ports, guard)).await;
+            let (wamid, _) = app.picture().await;
+            background::tick_recovery(&app.deps).await.unwrap();
+            assert_eq!(media::tick(&app.deps).await.unwrap(), 1);
+            mute.met().await;
+            app.restart().await;
+            assert_eq!(app.fetch_media().await, 0, "{call}: another may be at it");
+            app.advance(11);
+            // The last step of all was taken.
+            let n_left = u32::from((call, is_after) != ("media_settle", true));
+            assert_eq!(app.fetch_media().await, n_left, "{call}");
+            assert_eq!(app.media_of(&wamid).await["state"], "ready", "{call}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_kept_long_enough_is_deleted() {
+    let app = TestApp::new().await;
+    let (wamid, id) = app.picture().await;
+    app.fetch_media().await;
+    app.advance(89 * 86_400);
+    assert_eq!(media::sweep(&app.deps).await.unwrap(), 0);
+    app.advance(86_400);
+    assert_eq!(media::sweep(&app.deps).await.unwrap(), 1);
+    let told = app.get(&format!("/api/media/{id}")).await.expect(410);
+    assert!(told.body["message"].as_str().unwrap().contains("kept no longer"));
+    assert_eq!(app.media_of(&wamid).await["state"], "failed");
+}

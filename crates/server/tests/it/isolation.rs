@@ -1,0 +1,330 @@
+//! Walls: between roles, between workspaces, and around secrets. Each test walks every route of the list.
+
+use std::io;
+use std::str::FromStr;
+use std::sync::{Arc, Mutex};
+
+use axum::body::Body;
+use axum::http::Request;
+use domain::access::api_key::KeyScope;
+use domain::access::permission::{Permission, Role};
+use engine::access::api_key;
+use engine::access::api_key::NewKey;
+use engine::{By, workspace};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use server::http_options::HttpOptions;
+use server::observability::traces;
+use server::run::routes;
+use tracing_subscriber::layer::SubscriberExt as _;
+
+use crate::browser_session::PASSWORD;
+use crate::support::{CUSTOMER, TestApp};
+use crate::traces::Collector;
+
+/// What a route needs, as the page says: nothing, any caller, a permission (or to be the user).
+fn needed(access: impl std::fmt::Debug) -> Option<Permission> {
+    let text = format!("{access:?}");
+    let name = text
+        .strip_prefix("Permission(")
+        .or_else(|| text.strip_prefix("SelfOr("))?
+        .trim_end_matches(')')
+        .to_owned();
+    Permission::ALL.iter().copied().find(|permission| format!("{permission:?}") == name)
+}
+
+/// Ids of everything that a workspace has.
+struct Things {
+    message: String,
+    account: String,
+    template: String,
+    contact: String,
+    key: String,
+    user: String,
+}
+
+impl Things {
+    async fn of(app: &TestApp) -> Self {
+        let first = async |path: &str, name: &str| {
+            let answer = app.get(path).await.expect(200);
+            answer.data()[name][0]["id"].as_str().unwrap().to_owned()
+        };
+        app.post("/api/templates/sync", &json!({})).await.expect(200);
+        app.add_user("somebody@example.com", Role::Viewer).await;
+        Self {
+            message: first("/api/messages", "messages").await,
+            account: first("/api/accounts", "accounts").await,
+            template: first("/api/templates", "templates").await,
+            contact: first("/api/contacts", "contacts").await,
+            key: first("/api/api-keys", "api_keys").await,
+            user: first("/api/users", "users").await,
+        }
+    }
+
+    /// A path with the id that belongs there.
+    fn fill(&self, path: &str) -> String {
+        let id = match path.split('/').nth(1).unwrap() {
+            "messages" => &self.message,
+            "accounts" => &self.account,
+            "templates" => &self.template,
+            "contacts" => &self.contact,
+            "api-keys" => &self.key,
+            "users" => &self.user,
+            _ => return format!("/api{path}"),
+        };
+        format!("/api{}", path.replace("{id}", id))
+    }
+}
+
+#[tokio::test]
+async fn each_role_passes_exactly_the_routes_of_its_permissions() {
+    let app = TestApp::new().await;
+    // A stream of events ends at once then.
+    app.deps.stopping.cancel();
+    let things = Things::of(&app).await;
+    for role in Role::ALL {
+        app.add_user(&format!("{}@example.com", role.as_str()), role).await;
+        let mut browser = app.log_in(&format!("{}@example.com", role.as_str())).await;
+        for route in routes() {
+            // A body that is refused: what passes has no effect, but for what takes none.
+            let body = if route.method == "GET" || route.method == "DELETE" { "" } else { "[]" };
+            let path = things.fill(route.path).replace(&things.user, "00000000-0000-7000-8000-000000000000");
+            let path = path.replace(&things.key, "00000000-0000-7000-8000-000000000000");
+            let answer = app.browse(&browser, route.method, &path, body).await;
+            let is_refused = answer.status.as_u16() == 403 && answer.code() == "forbidden";
+            let may = needed(route.access).is_none_or(|permission| role.may(permission));
+            // A body that is wrong is told before whose user it is about.
+            let is_open = route.path == "/users/{id}" && route.method == "PUT";
+            assert_eq!(is_refused, !may && !is_open, "{role:?} {} {path}: {}", route.method, answer.body);
+            assert!(answer.status.as_u16() < 500, "{role:?} {} {path}", route.method);
+            if route.path == "/auth/logout" {
+                browser = app.log_in(&format!("{}@example.com", role.as_str())).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_scope_passes_exactly_the_routes_of_its_permissions() {
+    let app = TestApp::new().await;
+    // A stream of events ends at once then.
+    app.deps.stopping.cancel();
+    let things = Things::of(&app).await;
+    let nothing = "00000000-0000-7000-8000-000000000000";
+    for scope in KeyScope::ALL {
+        let key = app.key(|new| new.scopes = vec![scope]).await;
+        for route in routes() {
+            let body = if route.method == "GET" || route.method == "DELETE" { "" } else { "[]" };
+            let path = things.fill(route.path).replace(&things.user, nothing).replace(&things.key, nothing);
+            let answer = app.request_as(&key, route.method, &path, body).await;
+            let permission = needed(route.access);
+            let may = permission.is_none_or(|permission| permission.scope() == Some(scope));
+            let is_refused = answer.status.as_u16() == 403 && answer.body["details"]["scope"].is_string();
+            let is_open = route.path == "/users/{id}" && route.method == "PUT";
+            assert_eq!(is_refused, !may && !is_open, "{scope:?} {} {path}: {}", route.method, answer.body);
+        }
+    }
+}
+
+#[tokio::test]
+async fn nobody_passes_a_route_that_needs_somebody() {
+    let app = TestApp::new().await;
+    // A stream of events ends at once then.
+    app.deps.stopping.cancel();
+    let things = Things::of(&app).await;
+    for route in routes() {
+        let request = Request::builder().method(route.method).uri(things.fill(route.path));
+        let answer = app.call(request.body(Body::from("[]")).unwrap()).await;
+        if format!("{:?}", route.access) == "Public" {
+            // What is only read has nothing to refuse.
+            answer.expect(if route.method == "GET" { 200 } else { 400 });
+        } else {
+            assert_eq!(answer.expect(401).code(), "invalid_api_key");
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_workspace_finds_nothing_of_the_first() {
+    let app = TestApp::new().await;
+    // A stream of events ends at once then.
+    app.deps.stopping.cancel();
+    let things = Things::of(&app).await;
+    let by = By::command_line();
+    let clinic = workspace::add(&app.deps, &by, "clinic").await.unwrap();
+    let new = NewKey {
+        workspace: clinic,
+        name: "theirs".to_owned(),
+        scopes: KeyScope::ALL.to_vec(),
+        accounts: Vec::new(),
+        is_test: true,
+        rate_per_minute: None,
+        rate_burst: None,
+        expires_at: None,
+    };
+    let (_, secret) = api_key::create(&app.deps, &by, new).await.unwrap();
+    let stranger = secret.expose_secret();
+    let ids =
+        [&things.message, &things.account, &things.template, &things.contact, &things.key, &things.user];
+    let bodies = |path: &str| match path {
+        "/messages/{id}/resolve" => json!({"action": "resend"}),
+        "/users/{id}" => json!({"name": "Theirs"}),
+        "/api-keys" => json!({"name": "k", "scopes": ["read"], "accounts": [things.account]}),
+        "/users" => json!({"email": "somebody@example.com", "role": "viewer", "password": PASSWORD}),
+        "/messages/send" => {
+            json!({"to": CUSTOMER, "type": "text", "text": "Hi", "whatsapp_account": things.account})
+        }
+        "/messages/batch" => json!({"messages": [{"contact": things.contact, "type": "text", "text": "Hi"}]}),
+        _ => json!({}),
+    };
+    let before = app.n_taken();
+    for route in routes() {
+        let path = things.fill(route.path);
+        let body = match route.method {
+            "GET" | "DELETE" => String::new(),
+            _ => bodies(route.path).to_string(),
+        };
+        let answer = app.request_as(stranger, route.method, &path, body).await;
+        if route.path.contains("{id}") {
+            assert_eq!(answer.status.as_u16(), 404, "{} {path}: {}", route.method, answer.body);
+        }
+        let text = answer.body.to_string();
+        for id in ids {
+            let is_asked =
+                path.contains(id.as_str()) || route.path == "/messages/send" || route.path == "/api-keys";
+            assert!(is_asked || !text.contains(id.as_str()), "{} {path}: {text}", route.method);
+        }
+        assert!(answer.status.as_u16() < 500, "{} {path}: {text}", route.method);
+    }
+    assert_eq!(app.n_taken(), before);
+    for (path, total) in [
+        ("/api/messages", 0),
+        ("/api/accounts", 0),
+        ("/api/templates", 0),
+        ("/api/contacts", 0),
+        // The address is free in another workspace: each has its own somebody.
+        ("/api/users", 1),
+        // What it has done itself.
+        ("/api/api-keys", 1),
+    ] {
+        assert_eq!(
+            app.request_as(stranger, "GET", path, "").await.expect(200).data()["total"],
+            total,
+            "{path}"
+        );
+    }
+    let acts = app.request_as(stranger, "GET", "/api/audit", "").await.expect(200);
+    let subjects: Vec<_> =
+        acts.data()["audit"].as_array().unwrap().iter().map(|act| act["subject"]["name"].clone()).collect();
+    assert_eq!(subjects, ["somebody@example.com", "theirs", "clinic"]);
+    assert_eq!(
+        app.get(&format!("/api/messages/{}", things.message)).await.expect(200).data()["id"],
+        things.message.as_str()
+    );
+}
+
+/// What is logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn no_secret_is_readable_in_database_log_spans_or_answers() {
+    let (log, collector) = (Log::default(), Collector::new().await);
+    let writer = log.clone();
+    let (spans, mut exporter) = traces::layer(&collector.endpoint).unwrap();
+    let lines = tracing_subscriber::fmt::layer().with_writer(move || writer.clone());
+    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines).with(spans));
+    let mut app = TestApp::new().await;
+    app.router = server::run::router(&app.deps, HttpOptions { is_traced: true, ..HttpOptions::default() });
+    // A stream of events ends at once then.
+    app.deps.stopping.cancel();
+    let mut answers = Vec::new();
+    let mut secrets = vec!["marked-password-one".to_owned(), "marked-password-two".to_owned()];
+    let owner = app.browser(Role::Owner).await;
+    secrets.push(owner.cookie.trim_start_matches("waypost_session=").to_owned());
+    secrets.push(PASSWORD.to_owned());
+    let body = json!({"email": "ada@example.com", "role": "owner", "password": "marked-password-one"});
+    let added = app.browse(&owner, "POST", "/api/users", body.to_string()).await.expect(201);
+    let ada = app.log_in_with("ada@example.com", "marked-password-one").await;
+    secrets.push(ada.cookie.trim_start_matches("waypost_session=").to_owned());
+    let change = json!({"password": "marked-password-two", "current_password": "marked-password-one"});
+    answers.push(
+        app.browse(&ada, "PUT", &format!("/api/users/{}", ada.user), change.to_string()).await.expect(200),
+    );
+    answers.push(added);
+    let made = app.post("/api/api-keys", &json!({"name": "k", "scopes": ["read"]})).await.expect(201);
+    secrets.push(made.data()["key"].as_str().unwrap().to_owned());
+    let path = format!("/api/api-keys/{}/rotate", made.data()["id"].as_str().unwrap());
+    let rotated = app.post(&path, &json!({})).await.expect(201);
+    secrets.push(rotated.data()["key"].as_str().unwrap().to_owned());
+    let things = Things::of(&app).await;
+    let account = json!({"name": "desk", "phone_number_id": "330011220099001", "waba_id": "210987650001001",
+        "access_token": "marked-token", "app_secret": "marked-app-secret", "verify_token": "marked-word"});
+    answers.push(app.post("/api/accounts", &account).await.expect(201));
+    let webhook = json!({"name": "shop", "url": "https://shop.example.com/hook", "events": ["*"],
+        "headers": {"Authorization": "Bearer marked-header"}});
+    let hooked = app.post("/api/webhooks", &webhook).await.expect(201);
+    secrets.push(hooked.data()["secret"].as_str().unwrap().to_owned());
+    app.post(&format!("/api/webhooks/{}/test", hooked.data()["id"].as_str().unwrap()), &json!({})).await;
+    secrets.extend(["marked-token", "marked-app-secret", "marked-word", "marked-header"].map(str::to_owned));
+    // Every route gets the marked values where they may and where they may not stand.
+    for route in routes() {
+        let marked = json!({
+            "email": "marked-password-one", "password": "marked-password-two", "marked-password-one": 1,
+            "key": secrets[5], "overlap_seconds": "marked-password-two", "access_token": "marked-token",
+            "app_secret": "marked-app-secret", "verify_token": "marked-word", "pin": "marked-word",
+            "headers": {"Authorization": "marked-header"},
+        });
+        let body = if route.method == "GET" { String::new() } else { marked.to_string() };
+        let nothing = "00000000-0000-7000-8000-000000000000";
+        let path = things.fill(route.path).replace(&things.key, nothing).replace(&things.user, nothing);
+        let mut answer = app.browse(&owner, route.method, &path, body).await;
+        if route.path == "/auth/logout" {
+            answer.expect(400);
+            continue;
+        }
+        // The name of an unknown field is told back to whoever sent it; its value is not.
+        let text =
+            answer.body.to_string().replace("/marked-password-one", "").replace("`marked-password-one`", "");
+        answer.body = Value::from_str(&text).unwrap_or(Value::String(text));
+        answers.push(answer);
+    }
+    for path in [
+        "/api/audit",
+        "/api/users",
+        "/api/api-keys",
+        "/api/me",
+        "/api/accounts",
+        "/api/webhooks",
+        "/api/events",
+    ] {
+        answers.push(app.get(path).await.expect(200));
+    }
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(app.folder.path()).unwrap() {
+        files.extend(std::fs::read(entry.unwrap().path()).unwrap());
+    }
+    exporter.flush(&app.deps).await;
+    let (logged, exported) = (log.0.lock().unwrap().clone(), collector.bytes());
+    assert!(!logged.is_empty() && exported.len() > 1_000);
+    for secret in &secrets {
+        let is_in = |bytes: &[u8]| bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+        assert!(!is_in(&files), "{secret} is in the database");
+        assert!(!is_in(&logged), "{secret} is in the log");
+        assert!(!is_in(&exported), "{secret} is in a span");
+        for answer in &answers {
+            assert!(!is_in(answer.body.to_string().as_bytes()), "{secret} is in {}", answer.body);
+        }
+    }
+}

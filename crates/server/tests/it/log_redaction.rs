@@ -1,0 +1,155 @@
+//! What passes through is not in the log, at any level: no words, no numbers, no secrets.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use axum::body::Body;
+use axum::http::Request;
+use engine::access::api_key::DEV_KEY;
+use serde_json::json;
+use server::http_options::HttpOptions;
+use server::observability::traces;
+use tracing::Subscriber;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::support::{CUSTOMER, TestApp};
+use crate::traces::Collector;
+
+/// What is logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+fn listen() -> (Log, tracing::subscriber::DefaultGuard) {
+    let log = Log::default();
+    (log.clone(), tracing::subscriber::set_default(subscriber(log)))
+}
+
+/// Everything that is logged, at any level.
+fn subscriber(log: Log) -> impl Subscriber + for<'span> LookupSpan<'span> + Send + Sync {
+    let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || log.clone());
+    tracing_subscriber::registry().with(lines)
+}
+
+/// A PNG as its first bytes say, with a marked rest.
+fn upload() -> (String, Vec<u8>) {
+    let mut body = Vec::new();
+    body.extend_from_slice(
+        b"--marked\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.png\"\r\n\
+          Content-Type: image/png\r\n\r\n",
+    );
+    body.extend_from_slice(b"\x89PNG\r\n\x1a\nmarked-file-content");
+    body.extend_from_slice(b"\r\n--marked--\r\n");
+    ("multipart/form-data; boundary=marked".to_owned(), body)
+}
+
+#[tokio::test]
+async fn no_word_number_file_or_secret_of_anybody_is_in_the_log() {
+    let (log, collector) = (Log::default(), Collector::new().await);
+    let (spans, mut exporter) = traces::layer(&collector.endpoint).unwrap();
+    let _guard = tracing::subscriber::set_default(subscriber(log.clone()).with(spans));
+    let mut app = TestApp::new().await;
+    app.router = server::run::router(&app.deps, HttpOptions { is_traced: true, ..HttpOptions::default() });
+    let webhook = json!({
+        "name": "shop", "url": "https://shop.example.com/hook", "events": ["*"],
+        "headers": {"Authorization": "Bearer marked-header-secret"},
+    });
+    let made = app.post("/api/webhooks", &webhook).await.expect(201);
+    let webhook_secret = made.data()["secret"].as_str().unwrap().to_owned();
+    let path = format!("/api/webhooks/{}", made.data()["id"].as_str().unwrap());
+    let rotated = app.post(&format!("{path}/rotate-secret"), &json!({})).await.expect(200);
+    let second_secret = rotated.data()["secret"].as_str().unwrap().to_owned();
+
+    app.send(json!({"to": CUSTOMER, "type": "text", "text": "marked-words-out"})).await.expect(200);
+    app.send(json!({"to": "+15550100190", "type": "template",
+        "template": {"name": "order_confirmation", "language": "en", "components": [{"type": "body", "parameters":
+            [{"type": "text", "text": "marked-parameter"}, {"type": "text", "text": "1"}]}]}}))
+        .await;
+    app.send(json!({"to": CUSTOMER, "type": "text", "text": {"body": "marked-refused", "nothing": 1}}))
+        .await
+        .expect(400);
+    app.customer_writes(CUSTOMER, "marked-words-in").await;
+    app.post_signed("another secret", r#"{"object":"marked-forged"}"#).await.expect(401);
+    let (kind, body) = upload();
+    let request = Request::builder()
+        .method("POST")
+        .uri("/api/media")
+        .header("x-api-key", DEV_KEY)
+        .header("content-type", kind)
+        .body(Body::from(body))
+        .unwrap();
+    app.call(request).await.expect(201);
+    app.get("/api/contacts?search=15550100001").await.expect(200);
+    app.step().await;
+    app.tick_hooks().await;
+    assert!(!app.receiver.got().is_empty());
+
+    let logged = log.text();
+    assert!(logged.contains("a call was answered") && logged.contains("request.id"), "{logged}");
+    exporter.flush(&app.deps).await;
+    let exported = String::from_utf8_lossy(&collector.bytes()).into_owned();
+    for part in ["POST /api/messages/send", "delivery", "meta.outcome"] {
+        assert!(exported.contains(part), "{part} is no span");
+    }
+    let number = CUSTOMER.trim_start_matches('+');
+    for secret in [
+        "marked-",
+        number,
+        "15550100190",
+        webhook_secret.as_str(),
+        second_secret.as_str(),
+        app.seeded.access_token.as_str(),
+        app.seeded.app_secret.as_str(),
+        DEV_KEY,
+    ] {
+        let line = logged.lines().find(|line| line.contains(secret));
+        assert_eq!(line, None, "{secret} is in the log");
+        assert!(!exported.contains(secret), "{secret} is in a span");
+    }
+    // Nor is what seals and headers hide in the database, or in what is told of the endpoint later.
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(app.folder.path()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            files.extend(std::fs::read(path).unwrap());
+        }
+    }
+    let told = app.get(&path).await.expect(200).body.to_string();
+    for secret in ["marked-header-secret", &webhook_secret, &second_secret, &app.seeded.access_token] {
+        assert!(!files.windows(secret.len()).any(|bytes| bytes == secret.as_bytes()), "{secret}");
+        assert!(!told.contains(secret), "{secret}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_cannot_be_served_is_one_line_with_its_request_id() {
+    let (log, _guard) = listen();
+    let app = TestApp::new().await;
+    let answer = app
+        .send(json!({"to": "+15550100190", "type": "template",
+            "template": {"name": "hello_world", "language": "en_US"}}))
+        .await
+        .expect(503);
+    let id = answer.body["request_id"].as_str().unwrap().to_owned();
+    let logged = log.text();
+    let lines: Vec<_> = logged.lines().filter(|line| line.contains(&id) && line.contains("WARN")).collect();
+    assert_eq!(lines.len(), 1, "{logged}");
+    assert!(lines[0].contains("account_disconnected"), "{}", lines[0]);
+}

@@ -1,0 +1,828 @@
+//! Files for customers: taken, kept once, uploaded once, handed over by Meta's ids.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use async_trait::async_trait;
+use axum::body::Body;
+use axum::http::Request;
+use bytes::Bytes;
+use engine::access::api_key::DEV_KEY;
+use engine::background;
+use engine::deps::Ports;
+use engine::media::{self, MediaPorts};
+use engine::ports::{
+    BlobError, BlobKey, Blobs, Chunks, FetchError, Fetched, Fetcher, Pieces, PutError, StoreError,
+};
+use http_body::Frame;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use sim::{Fault, FaultAction, FaultAnswer};
+
+use crate::inbound_media::Mute;
+use crate::support::{Answer, CUSTOMER, TestApp};
+use crate::wrapped::{Guard, guarded};
+
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
+const PDF: &[u8] = b"%PDF-1.7\n%%EOF";
+const BOUNDARY: &str = "b0undary";
+
+/// A part of a form.
+fn part(name: &str, more: &str, value: &[u8]) -> Vec<u8> {
+    let head = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"{more}\r\n\r\n");
+    [head.as_bytes(), value, b"\r\n"].concat()
+}
+
+fn file(file_name: &str, mime_type: &str, content: &[u8]) -> Vec<u8> {
+    part("file", &format!("; filename=\"{file_name}\"\r\nContent-Type: {mime_type}"), content)
+}
+
+impl TestApp {
+    /// `POST /api/media` with these parts.
+    async fn upload_as(&self, key: &str, parts: &[Vec<u8>]) -> Answer {
+        let body = [parts.concat(), format!("--{BOUNDARY}--\r\n").into_bytes()].concat();
+        let request = Request::post("/api/media")
+            .header("X-API-Key", key)
+            .header("Content-Type", format!("multipart/form-data; boundary={BOUNDARY}"))
+            .body(Body::from(body))
+            .unwrap();
+        self.call(request).await
+    }
+
+    async fn upload(&self, parts: &[Vec<u8>]) -> Answer {
+        self.upload_as(DEV_KEY, parts).await
+    }
+
+    async fn uploaded(&self, file_name: &str, mime_type: &str, content: &[u8]) -> String {
+        let answer = self.upload(&[file(file_name, mime_type, content)]).await.expect(201);
+        answer.data()["id"].as_str().unwrap().to_owned()
+    }
+
+    async fn send_image(&self, id: &str) -> Answer {
+        self.send(json!({"to": CUSTOMER, "type": "image", "image": {"id": id}})).await
+    }
+
+    async fn count(&mut self) -> Arc<Counts> {
+        let counts = Arc::new(Counts::default());
+        let guard = counts.clone();
+        self.restart_with(|ports| guarded(ports, guard)).await;
+        background::tick_recovery(&self.deps).await.unwrap();
+        counts
+    }
+
+    fn fail_upload(&self, answer: FaultAnswer, times: u32) {
+        self.sim.fail(Fault { times, ..Fault::on("/media", FaultAction::Status(answer)) });
+    }
+}
+
+/// Counts calls of ports.
+#[derive(Default)]
+struct Counts(Mutex<BTreeMap<&'static str, usize>>);
+
+impl Counts {
+    fn of(&self, call: &str) -> usize {
+        self.0.lock().unwrap().get(call).copied().unwrap_or(0)
+    }
+}
+
+#[async_trait]
+impl Guard for Counts {
+    async fn before(&self, call: &'static str) -> Result<usize, StoreError> {
+        *self.0.lock().unwrap().entry(call).or_default() += 1;
+        Ok(0)
+    }
+
+    async fn after(&self, _: &'static str, _: usize) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_file_is_taken_and_given_out_again() {
+    let app = TestApp::new().await;
+    let answer = app.upload(&[file("Angebot März.pdf", "application/pdf", PDF)]).await.expect(201);
+    let data = answer.data();
+    assert_eq!(data["mime_type"], "application/pdf");
+    assert_eq!(data["size"], PDF.len());
+    assert_eq!(data["file_name"], "Angebot März.pdf");
+    assert_eq!(data["created_at"], "2026-01-01T00:00:00Z");
+    assert_eq!(data["expires_at"], "2026-01-31T00:00:00Z");
+    assert_eq!(data["sha256"].as_str().unwrap().len(), 64);
+    let got = app.raw("GET", &format!("/api/media/{}", data["id"].as_str().unwrap()), &[]).await;
+    assert_eq!((got.status.as_u16(), &got.bytes[..]), (200, PDF));
+    let disposition = got.header("content-disposition");
+    assert_eq!(
+        disposition,
+        "attachment; filename=\"Angebot M_rz.pdf\"; filename*=UTF-8''Angebot%20M%C3%A4rz.pdf"
+    );
+}
+
+#[tokio::test]
+async fn the_same_content_again_is_the_same_file() {
+    let app = TestApp::new().await;
+    let first = app.uploaded("a.png", "image/png", PNG).await;
+    app.advance(3600);
+    let again = app.upload(&[file("b.png", "image/png", PNG)]).await.expect(200);
+    assert_eq!(again.data()["id"], first);
+    assert_eq!(again.data()["expires_at"], "2026-01-31T01:00:00Z", "kept on");
+    assert_eq!(media::sweep(&app.deps).await.unwrap(), 1, "the second content is deleted");
+    let got = app.raw("GET", &format!("/api/media/{first}"), &[]).await;
+    assert_eq!(&got.bytes[..], PNG);
+}
+
+#[tokio::test]
+async fn a_file_that_has_lost_its_content_has_it_again_when_it_comes_again() {
+    let app = TestApp::new().await;
+    let id = app.uploaded("a.png", "image/png", PNG).await;
+    std::fs::remove_dir_all(app.folder.path().join("media")).unwrap();
+    app.get(&format!("/api/media/{id}")).await.expect(410);
+    let again = app.upload(&[file("a.png", "image/png", PNG)]).await.expect(200);
+    assert_eq!(again.data()["id"], id);
+    media::sweep(&app.deps).await.unwrap();
+    assert_eq!(&app.raw("GET", &format!("/api/media/{id}"), &[]).await.bytes[..], PNG);
+    app.send_image(&id).await.expect(200);
+}
+
+#[tokio::test]
+async fn what_is_not_what_it_says_or_not_for_meta_is_refused() {
+    let app = TestApp::new().await;
+    for (parts, reason) in [
+        (
+            file("a.pdf", "application/pdf", PNG),
+            "is said to be application/pdf, but its content is a PNG image",
+        ),
+        (file("a.gif", "image/gif", b"GIF89a"), "is image/gif, which Meta does not take; it takes audio/aac"),
+        (
+            file("a.bin", "application/octet-stream", &[0; 9]),
+            "is of a type that is not known here, which Meta",
+        ),
+        (file("a.png", "image/png", b""), "is empty"),
+    ] {
+        let answer = app.upload(&[parts]).await.expect(400);
+        assert_eq!((answer.code(), answer.pointers()), ("invalid_request", vec!["/file"]));
+        assert!(answer.reasons().starts_with(reason), "{}", answer.reasons());
+    }
+    let guessed = app.upload(&[file("a", "application/octet-stream", PNG)]).await.expect(201);
+    assert_eq!(guessed.data()["mime_type"], "image/png");
+}
+
+#[tokio::test]
+async fn a_form_is_read_strictly_wherever_its_parts_stand() {
+    let app = TestApp::new().await;
+    let png = || file("a.png", "image/png", PNG);
+    for (parts, pointer, reason) in [
+        (vec![part("caption", "", b"x"), png()], "/caption", "unknown part `caption`; known are"),
+        (vec![png(), part("ttl", "", b"1")], "/ttl", "unknown part `ttl`"),
+        (vec![png(), png()], "/file", "is given twice"),
+        (vec![part("type", "", b"image")], "/file", "is required"),
+        (vec![png(), part("type", "", b"film")], "/type", "must be a MIME type, or one of"),
+        (vec![part("type", "", b"document/pdf"), png()], "/file", "is document/pdf, which Meta"),
+        (vec![png(), part("type", "", b"application/pdf")], "/file", "is said to be application/pdf"),
+        (vec![png(), part("type", "", b"video")], "/file", "is image/png, but must be one of video/mp4"),
+        (vec![part("type", "", &[b'x'; 600]), png()], "/type", "must be at most 512 bytes"),
+        (vec![png(), part("account", "", b"")], "/account", "must not be empty"),
+    ] {
+        let answer = app.upload(&parts).await.expect(400);
+        assert_eq!(answer.pointers(), [pointer]);
+        assert!(answer.reasons().starts_with(reason), "{pointer}: {}", answer.reasons());
+    }
+    let unknown = app.upload(&[png(), part("account", "", b"nobody")]).await.expect(404);
+    assert_eq!(unknown.code(), "account_not_found");
+    let json = app.post("/api/media", &json!({"file": "x"})).await.expect(400);
+    assert!(json.reasons().contains("multipart/form-data"), "{}", json.reasons());
+    let whole = [part("type", "", b"image/png"), part("account", "", b"sandbox"), png()];
+    app.upload(&whole).await.expect(201);
+    // Nothing of the refused ones is left.
+    media::sweep(&app.deps).await.unwrap();
+    assert_eq!(n_files(&app), 1);
+}
+
+fn n_files(app: &TestApp) -> usize {
+    let (mut n_files, mut folders) = (0, vec![app.folder.path().join("media")]);
+    while let Some(folder) = folders.pop() {
+        // There is no folder before the first file.
+        for entry in std::fs::read_dir(folder).into_iter().flatten() {
+            let entry = entry.unwrap();
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(entry.path());
+            } else {
+                n_files += 1;
+            }
+        }
+    }
+    n_files
+}
+
+#[tokio::test]
+async fn a_file_beyond_metas_size_is_413_and_leaves_nothing() {
+    let app = TestApp::new().await;
+    let large = [PNG, &vec![0; 5 << 20]].concat();
+    let answer = app.upload(&[file("a.png", "image/png", &large)]).await.expect(413);
+    assert_eq!(answer.code(), "payload_too_large");
+    assert_eq!(answer.body["details"]["limit_bytes"], 5 << 20);
+    let as_document = [PDF, &vec![b' '; 5 << 20]].concat();
+    app.upload(&[file("a.pdf", "application/pdf", &as_document)]).await.expect(201);
+    let announced = Request::post("/api/media")
+        .header("X-API-Key", DEV_KEY)
+        .header("Content-Type", format!("multipart/form-data; boundary={BOUNDARY}"))
+        .header("Content-Length", "200000000")
+        .body(Body::empty())
+        .unwrap();
+    app.call(announced).await.expect(413);
+    media::sweep(&app.deps).await.unwrap();
+    assert_eq!(n_files(&app), 1);
+}
+
+/// A body whose pieces are counted while they live.
+struct Counted {
+    parts: VecDeque<Bytes>,
+    n_left: usize,
+    alive: Arc<(AtomicUsize, AtomicUsize)>,
+}
+
+struct Piece(Vec<u8>, Arc<(AtomicUsize, AtomicUsize)>);
+
+impl AsRef<[u8]> for Piece {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        self.1.0.fetch_sub(self.0.len(), Ordering::SeqCst);
+    }
+}
+
+impl http_body::Body for Counted {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        const PIECE: usize = 64 << 10;
+        if self.n_left > 0 && self.parts.len() == 1 {
+            self.n_left -= PIECE;
+            let now = self.alive.0.fetch_add(PIECE, Ordering::SeqCst) + PIECE;
+            self.alive.1.fetch_max(now, Ordering::SeqCst);
+            let piece = Bytes::from_owner(Piece(vec![b' '; PIECE], self.alive.clone()));
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
+        Poll::Ready(self.parts.pop_front().map(|part| Ok(Frame::data(part))))
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_megabytes_come_in_through_a_little_memory() {
+    let app = TestApp::new().await;
+    let mut head = file("a.pdf", "application/pdf", PDF);
+    head.truncate(head.len() - 2);
+    let tail = format!("\r\n--{BOUNDARY}--\r\n");
+    let alive = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
+    let n_left = (100 << 20) - (64 << 10);
+    let body = Counted {
+        parts: VecDeque::from([Bytes::from(head), Bytes::from(tail)]),
+        n_left,
+        alive: alive.clone(),
+    };
+    let request = Request::post("/api/media")
+        .header("X-API-Key", DEV_KEY)
+        .header("Content-Type", format!("multipart/form-data; boundary={BOUNDARY}"))
+        .body(Body::new(body))
+        .unwrap();
+    let answer = app.call(request).await.expect(201);
+    assert_eq!(answer.data()["size"], n_left + PDF.len());
+    let most = alive.1.load(Ordering::SeqCst);
+    assert!(most <= 1 << 20, "{most} bytes were held at once");
+}
+
+#[tokio::test]
+async fn a_body_that_ends_early_or_stops_keeps_nothing() {
+    let app = TestApp::new().await;
+    let half = file("a.pdf", "application/pdf", PDF);
+    let request = Request::post("/api/media")
+        .header("X-API-Key", DEV_KEY)
+        .header("Content-Type", format!("multipart/form-data; boundary={BOUNDARY}"))
+        .body(Body::from(half))
+        .unwrap();
+    let answer = app.call(request).await.expect(400);
+    assert!(answer.reasons().contains("did not arrive whole"), "{}", answer.reasons());
+    struct Stalled(Option<Bytes>);
+    impl http_body::Body for Stalled {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+            self.0.take().map_or(Poll::Pending, |piece| Poll::Ready(Some(Ok(Frame::data(piece)))))
+        }
+    }
+    let mut half = file("a.pdf", "application/pdf", PDF);
+    half.truncate(half.len() - 2);
+    let request = Request::post("/api/media")
+        .header("X-API-Key", DEV_KEY)
+        .header("Content-Type", format!("multipart/form-data; boundary={BOUNDARY}"))
+        .body(Body::new(Stalled(Some(half.into()))))
+        .unwrap();
+    let answer = app.patiently(app.call(request)).await.expect(408);
+    assert_eq!(answer.code(), "request_timeout");
+    media::sweep(&app.deps).await.unwrap();
+    assert_eq!(n_files(&app), 0);
+}
+
+#[tokio::test]
+async fn a_file_of_an_account_is_for_its_keys() {
+    let app = TestApp::new().await;
+    let second = app.add_second_account().await;
+    let account = part("account", "", second.to_string().as_bytes());
+    let answer = app.upload(&[file("a.png", "image/png", PNG), account.clone()]).await.expect(201);
+    let id = answer.data()["id"].as_str().unwrap().to_owned();
+    let other = app.key(|new| new.accounts = vec![app.account]).await;
+    let path = format!("/api/media/{id}");
+    assert_eq!(app.request_as(&other, "GET", &path, "").await.expect(404).code(), "media_not_found");
+    let body = json!({"to": CUSTOMER, "type": "image", "image": {"id": id}}).to_string();
+    let sent = app.request_as(&other, "POST", "/api/messages/send", body).await.expect(400);
+    assert_eq!(sent.pointers(), ["/image/id"]);
+    let foreign = app.upload_as(&other, &[file("a.png", "image/png", PNG), account]).await.expect(403);
+    assert_eq!(foreign.code(), "forbidden");
+    let reader = app.key(|new| new.scopes = vec![domain::access::api_key::KeyScope::Read]).await;
+    app.upload_as(&reader, &[file("a.png", "image/png", PNG)]).await.expect(403);
+}
+
+#[tokio::test]
+async fn two_sends_with_our_id_are_one_upload() {
+    let mut app = TestApp::new().await;
+    let counts = app.count().await;
+    let id = app.uploaded("a.png", "image/png", PNG).await;
+    let first = app.send_image(&id).await.expect(200);
+    app.send_image(&id).await.expect(200);
+    assert_eq!(counts.of("upload"), 1);
+    assert_eq!(app.n_taken(), 2);
+    let meta_id = app.taken(0)["image"]["id"].clone();
+    assert!(meta_id.as_str().unwrap().parse::<u64>().is_ok(), "{meta_id}");
+    assert_eq!(app.taken(1)["image"]["id"], meta_id);
+    let shown = app.message(first.data()["id"].as_str().unwrap()).await;
+    assert_eq!(shown["image"]["id"], id, "the message says what its caller said");
+    app.restart().await;
+    app.send_image(&id).await.expect(200);
+    assert_eq!(app.taken(2)["image"]["id"], meta_id, "also after a restart");
+}
+
+#[tokio::test]
+async fn sends_at_the_same_time_share_one_upload() {
+    let mut app = TestApp::new().await;
+    let counts = app.count().await;
+    let id = app.uploaded("a.png", "image/png", PNG).await;
+    let sends = (app.send_image(&id), app.send_image(&id), app.send_image(&id));
+    let (a, b, c) = tokio::join!(sends.0, sends.1, sends.2);
+    for answer in [a, b, c] {
+        answer.expect(200);
+    }
+    assert_eq!((counts.of("upload"), app.n_taken()), (1, 3));
+}
+
+#[tokio::test]
+async fn an_upload_is_made_anew_before_meta_forgets_it_and_for_each_account() {
+    let mut app = TestApp::with(|settings| settings.media.keep_uploads_for *= 10).await;
+    let counts = app.count().await;
+    let id = app.uploaded("a.png", "image/png", PNG).await;
+    let template = |account: &str| json!({"to": CUSTOMER, "type": "image", "image": {"id": id}, "whatsapp_account": account});
+    app.send(template("sandbox")).await.expect(200);
+    app.advance(29 * 86_400);
+    app.customer_writes(CUSTOMER, "Still there?").await;
+    app.send(template("sandbox")).await.expect(200);
+    assert_eq!(counts.of("upload"), 2);
+    assert_ne!(app.taken(0)["image"]["id"], app.taken(1)["image"]["id"]);
+    let second = app.add_second_account().await.to_string();
+    let writes = sim::InboundMessage {
+        account: Some(app.sim.accounts()[1].phone_number_id.clone()),
+        ..sim::InboundMessage::text(CUSTOMER, "Hi")
+    };
+    app.inbound(&writes).await;
+    app.send(template(&second)).await.expect(200);
+    assert_eq!(counts.of("upload"), 3, "Meta's ids hold for one number");
+}
+
+#[tokio::test]
+async fn our_id_is_checked_before_anything_is_stored() {
+    let app = TestApp::new().await;
+    let pdf = app.uploaded("a.pdf", "application/pdf", PDF).await;
+    let png = app.uploaded("a.png", "image/png", PNG).await;
+    let unknown = "0197b3a0-0000-7000-8000-000000000000";
+    for (body, pointer, reason) in [
+        (json!({"type": "image", "image": {"id": unknown}}), "/image/id", "is not the id of a file here"),
+        (
+            json!({"type": "image", "image": {"id": pdf}}),
+            "/image/id",
+            "is application/pdf, but must be one of image/jpeg, image/png here",
+        ),
+        (
+            json!({"type": "sticker", "sticker": {"id": png}}),
+            "/sticker/id",
+            "is image/png, but must be one of image/webp",
+        ),
+        (
+            json!({"type": "interactive", "interactive": {
+                "type": "button", "header": {"type": "image", "image": {"id": unknown}}, "body": {"text": "?"},
+                "action": {"buttons": [{"type": "reply", "reply": {"id": "1", "title": "Yes"}}]}}}),
+            "/interactive/header/image/id",
+            "is not the id of a file here",
+        ),
+    ] {
+        let mut body = body;
+        body["to"] = json!(CUSTOMER);
+        let answer = app.send(body.clone()).await.expect(400);
+        assert_eq!((answer.code(), answer.pointers()), ("invalid_request", vec![pointer]));
+        assert!(answer.reasons().starts_with(reason), "{}", answer.reasons());
+        body["dry_run"] = json!(true);
+        let rehearsed = app.send(body).await.expect(200);
+        assert_eq!(rehearsed.data()["would_send"], false);
+        let checks = rehearsed.data()["checks"].as_array().unwrap();
+        assert!(checks.iter().any(|check| check["name"] == "media" && check["ok"] == false));
+    }
+    assert_eq!(app.n_taken(), 0);
+    assert_eq!(app.get("/api/messages?direction=outbound").await.data()["total"], 0);
+    let as_document =
+        json!({"to": CUSTOMER, "type": "document", "document": {"id": pdf, "filename": "x.pdf"}});
+    app.send(as_document).await.expect(200);
+    assert_eq!(app.taken(0)["document"]["filename"], "x.pdf");
+}
+
+#[tokio::test]
+async fn metas_own_ids_go_through_untouched() {
+    let app = TestApp::new().await;
+    let answer = app.send_image("1402233445566778").await.expect(400);
+    assert_eq!(answer.code(), "meta_error", "it is Meta that does not know it");
+}
+
+#[tokio::test]
+async fn a_queued_message_takes_its_file_with_it_when_it_leaves() {
+    let mut app = TestApp::new().await;
+    let counts = app.count().await;
+    let id = app.uploaded("a.png", "image/png", PNG).await;
+    let body = json!({"to": CUSTOMER, "type": "image", "image": {"id": id}, "mode": "queue"});
+    app.send(body).await.expect(202);
+    assert_eq!(counts.of("upload"), 0, "not before its turn");
+    app.tick_queue().await;
+    assert_eq!((counts.of("upload"), app.n_taken()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_file_that_a_waiting_message_needs_is_kept_until_it_has_left() {
+    let app = TestApp::new().await;
+    let id = app.uploaded("a.png", "image/png", PNG).await;
+    let image = json!({"type": "image", "image": {"id": id}});
+    let components = json!([{"type": "header", "parameters": [image]}]);
+    let poster = json!({"name": "poster", "language": "en", "category": "UTILITY", "components": [
+        {"type": "HEADER", "format": "IMAGE", "example": {"header_handle": ["4:x"]}},
+        {"type": "BODY", "text": "Look."}]});
+    app.sim.add_template(None, poster.as_object().unwrap(), "APPROVED").unwrap();
+    let body = json!({
+        "to": CUSTOMER, "type": "template", "send_at": "2026-01-30T23:00:00Z",
+        "template": {"name": "poster", "language": "en", "components": components},
+    });
+    app.send(body).await.expect(202);
+    app.advance(30 * 86_400);
+    assert_eq!(media::sweep(&app.deps).await.unwrap(), 0);
+    background::tick_recovery(&app.deps).await.unwrap();
+    app.tick_queue().await;
+    let header = app.taken(0)["template"]["components"][0]["parameters"][0]["image"]["id"].clone();
+    assert!(header.as_str().unwrap().parse::<u64>().is_ok(), "{header}");
+    app.advance(2 * 86_400);
+    assert_eq!(media::sweep(&app.deps).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn whatever_meta_says_to_an_upload_the_message_was_not_sent() {
+    let app = TestApp::new().await;
+    let code = |code| FaultAnswer { code: Some(code), ..FaultAnswer::default() };
+    let status =
+        |status| FaultAnswer { status: Some(status), body: Some(json!({})), ..FaultAnswer::default() };
+    for (n, (answer, expected)) in [
+        (code(131_000), (503, "meta_unavailable")),
+        (status(500), (503, "meta_unavailable")),
+        (code(1), (503, "meta_unavailable")),
+        (code(131_056), (429, "meta_rate_limited")),
+        (status(429), (429, "meta_rate_limited")),
+        (code(100), (400, "meta_error")),
+        (code(190), (503, "account_disconnected")),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let content = [PNG, n.to_string().as_bytes()].concat();
+        let id = app.uploaded("a.png", "image/png", &content).await;
+        app.fail_upload(answer.clone(), 1000);
+        let told = app.send_image(&id).await;
+        assert_eq!((told.status.as_u16(), told.code()), expected, "{answer:?}: {:#}", told.body);
+        assert_eq!(app.n_taken(), n, "{answer:?}");
+        app.clear_faults().await;
+        app.request("POST", "/api/accounts/sandbox/resume", "").await.expect(200);
+        app.advance(3600);
+        app.send_image(&id).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_fails_once_is_tried_again_and_the_message_leaves_once() {
+    let app = TestApp::new().await;
+    let id = app.uploaded("a.png", "image/png", PNG).await;
+    app.fail_upload(FaultAnswer { code: Some(131_000), ..FaultAnswer::default() }, 2);
+    app.send_image(&id).await.expect(200);
+    app.sim.fail(Fault::on("/media", FaultAction::CutAfter));
+    let other = app.uploaded("b.png", "image/png", &[PNG, b"2"].concat()).await;
+    app.send_image(&other).await.expect(200);
+    assert_eq!(app.n_taken(), 2);
+}
+
+#[tokio::test]
+async fn a_message_whose_file_is_gone_fails_and_says_so() {
+    let app = TestApp::new().await;
+    let id = app.uploaded("a.png", "image/png", PNG).await;
+    let body = json!({"to": CUSTOMER, "type": "image", "image": {"id": id}, "mode": "queue"});
+    let queued = app.send(body).await.expect(202);
+    std::fs::remove_dir_all(app.folder.path().join("media")).unwrap();
+    app.tick_queue().await;
+    let shown = app.message(queued.data()["id"].as_str().unwrap()).await;
+    assert_eq!(shown["status"], "failed");
+    assert_eq!(shown["error"]["code"], 131_053);
+    assert_eq!(shown["error"]["details"], "/image/id is the id of a file whose content is gone");
+    let answer = app.send_image(&id).await.expect(400);
+    assert_eq!((answer.code(), answer.pointers()), ("invalid_request", vec!["/image/id"]));
+    assert_eq!(app.get(&format!("/api/media/{id}")).await.expect(410).code(), "media_failed");
+    assert_eq!(app.n_taken(), 0);
+}
+
+#[tokio::test]
+async fn a_process_that_dies_while_it_takes_or_uploads_a_file_doubles_nothing() {
+    let mut app = TestApp::new().await;
+    for call in ["media_begin", "put"] {
+        let mute = Mute::after(call);
+        let guard = mute.clone();
+        app.restart_with(|ports| guarded(ports, guard)).await;
+        let parts = [file("a.png", "image/png", PNG)];
+        tokio::select! {
+            _ = app.upload(&parts) => unreachable!("{call}"),
+            () = mute.met() => {}
+        }
+        app.restart().await;
+        app.advance(6 * 3600);
+        assert_eq!(media::sweep(&app.deps).await.unwrap(), 1, "{call}");
+        assert_eq!(n_files(&app), 0, "{call}");
+    }
+    app.customer_writes(CUSTOMER, "Hi").await;
+    let id = app.uploaded("a.png", "image/png", PNG).await;
+    for call in ["media_upload", "get", "upload", "media_uploaded"] {
+        let n_before = app.n_taken();
+        let mute = Mute::after(call);
+        let guard = mute.clone();
+        app.restart_with(|ports| guarded(ports, guard)).await;
+        background::tick_recovery(&app.deps).await.unwrap();
+        let body = json!({"to": CUSTOMER, "type": "image", "image": {"id": id}, "mode": "queue",
+                          "client_reference": call});
+        app.send(body).await.expect(202);
+        engine::messages::queue::tick(&app.deps).await.unwrap();
+        mute.met().await;
+        app.restart().await;
+        app.advance(11);
+        background::tick_recovery(&app.deps).await.unwrap();
+        app.tick_queue().await;
+        // It was `sending` when its process died: whether it left is not known to the next, and nothing is sent twice.
+        assert_eq!(app.n_taken(), n_before, "{call}");
+        let listed = app.get(&format!("/api/messages?client_reference={call}")).await;
+        assert_eq!(listed.data()["messages"][0]["status"], "unknown", "{call}");
+    }
+}
+
+/// A place that takes nothing.
+struct FullDisk;
+
+#[async_trait]
+impl Blobs for FullDisk {
+    async fn put(&self, _: BlobKey, _: Pieces) -> Result<(), PutError> {
+        Err(PutError::Store(BlobError::new("writing a file", "no space left on /srv/secret")))
+    }
+
+    async fn get(&self, _: BlobKey, _: std::ops::Range<u64>) -> Result<Option<Pieces>, BlobError> {
+        Err(BlobError::new("opening a file", "input/output error"))
+    }
+
+    async fn delete(&self, _: BlobKey) -> Result<(), BlobError> {
+        Ok(())
+    }
+
+    async fn tidy(&self, _: jiff::Timestamp) -> Result<(), BlobError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_503_and_tells_no_path() {
+    let mut app = TestApp::new().await;
+    let id = app.uploaded("a.png", "image/png", PNG).await;
+    app.restart_with(|ports| Ports {
+        media: MediaPorts { blobs: Arc::new(FullDisk), ..ports.media },
+        ..ports
+    })
+    .await;
+    let answer = app.upload(&[file("b.png", "image/png", &[PNG, b"2"].concat())]).await.expect(503);
+    assert_eq!(answer.code(), "store_unavailable");
+    assert!(answer.number("retry-after") >= 1 && !answer.body.to_string().contains("secret"));
+    app.get(&format!("/api/media/{id}")).await.expect(503);
+    let sent = app.send_image(&id).await.expect(503);
+    assert_eq!((sent.code(), app.n_taken()), ("meta_unavailable", 0));
+}
+
+/// The web: a few files, and how often each was asked for.
+#[derive(Default)]
+struct Web {
+    asked: Mutex<Vec<String>>,
+}
+
+struct Given(VecDeque<Result<Bytes, FetchError>>);
+
+#[async_trait]
+impl Chunks for Given {
+    async fn next(&mut self) -> Result<Option<Bytes>, FetchError> {
+        self.0.pop_front().transpose()
+    }
+}
+
+#[async_trait]
+impl Fetcher for Web {
+    async fn fetch(&self, url: &str, max_bytes: u64) -> Result<Fetched, FetchError> {
+        assert_eq!(max_bytes, 100 << 20);
+        self.asked.lock().unwrap().push(url.to_owned());
+        let n_asked = self.asked.lock().unwrap().iter().filter(|asked| *asked == url).count();
+        let found = |mime_type: &str, body: Vec<Result<Bytes, FetchError>>| {
+            Ok(Fetched {
+                content_type: Some(mime_type.to_owned()),
+                file_name: Some("a.png".to_owned()),
+                body: Box::new(Given(body.into())),
+            })
+        };
+        let png = || vec![Ok(Bytes::from_static(PNG))];
+        match url.rsplit('/').next().unwrap_or_default() {
+            "a.png" | "same.png" => found("image/png", png()),
+            "page.png" => found("image/png", vec![Ok(Bytes::from_static(b"<html></html>"))]),
+            "film.gif" => found("image/gif", vec![Ok(Bytes::from_static(b"GIF89a"))]),
+            "cut.png" if n_asked == 1 => {
+                let cut = FetchError::Unreachable("the connection was cut".to_owned());
+                found("image/png", vec![Ok(Bytes::from_static(PNG)), Err(cut)])
+            }
+            "cut.png" => found("image/png", png()),
+            "slow.png" => Err(FetchError::Unreachable("no answer".to_owned())),
+            "busy.png" if n_asked == 1 => Err(FetchError::Answered { status: 503 }),
+            "busy.png" => found("image/png", png()),
+            "large.png" => Err(FetchError::TooLarge { max_bytes }),
+            _ => Err(FetchError::Answered { status: 404 }),
+        }
+    }
+}
+
+async fn fetching() -> (TestApp, Arc<Web>, Arc<Counts>) {
+    let mut app = TestApp::with(|settings| settings.media.fetches_links = true).await;
+    let (web, counts) = (Arc::new(Web::default()), Arc::new(Counts::default()));
+    let (fetcher, guard) = (web.clone(), counts.clone());
+    app.restart_with(|ports| {
+        let media = MediaPorts { fetcher: Some(fetcher), ..ports.media };
+        guarded(Ports { media, ..ports }, guard)
+    })
+    .await;
+    background::tick_recovery(&app.deps).await.unwrap();
+    (app, web, counts)
+}
+
+fn link(name: &str) -> Value {
+    json!({"to": CUSTOMER, "type": "image", "image": {"url": format!("https://files.example/{name}")}})
+}
+
+#[tokio::test]
+async fn a_link_is_fetched_kept_and_uploaded_once() {
+    let (app, web, counts) = fetching().await;
+    app.send(link("a.png")).await.expect(200);
+    app.send(link("a.png")).await.expect(200);
+    assert!(app.taken(0)["image"]["link"].is_null());
+    assert_eq!(app.taken(0)["image"]["id"], app.taken(1)["image"]["id"]);
+    assert_eq!(web.asked.lock().unwrap().len(), 1, "asked a moment ago");
+    app.send(link("same.png")).await.expect(200);
+    assert_eq!(counts.of("upload"), 1, "the same content");
+    app.advance(601);
+    app.send(link("a.png")).await.expect(200);
+    assert_eq!((web.asked.lock().unwrap().len(), counts.of("upload")), (3, 1));
+}
+
+#[tokio::test]
+async fn without_the_setting_a_link_is_metas_to_fetch() {
+    let app = TestApp::new().await;
+    app.send(link("a.png")).await.expect(200);
+    assert_eq!(app.taken(0)["image"]["link"], "https://files.example/a.png");
+}
+
+#[tokio::test]
+async fn an_account_says_for_itself_whether_its_links_are_fetched() {
+    let (app, web, _) = fetching().await;
+    let n_asked = || web.asked.lock().unwrap().len();
+    let says = async |choice: Value| {
+        let body = json!({"fetch_media": choice}).to_string();
+        app.request("PUT", "/api/accounts/sandbox", body).await.expect(200)
+    };
+    assert_eq!(says(json!(false)).await.data()["fetch_media"], json!(false));
+    app.send(link("a.png")).await.expect(200);
+    assert_eq!((n_asked(), &app.taken(0)["image"]["link"]), (0, &json!("https://files.example/a.png")));
+    // The configuration says so again.
+    assert_eq!(says(Value::Null).await.data()["fetch_media"], Value::Null);
+    app.send(link("a.png")).await.expect(200);
+    assert_eq!((n_asked(), &app.taken(1)["image"]["link"]), (1, &Value::Null));
+}
+
+#[tokio::test]
+async fn an_account_fetches_its_links_where_the_others_do_not() {
+    let mut app = TestApp::new().await;
+    let web = Arc::new(Web::default());
+    let fetcher = web.clone();
+    app.restart_with(|ports| Ports { media: MediaPorts { fetcher: Some(fetcher), ..ports.media }, ..ports })
+        .await;
+    background::tick_recovery(&app.deps).await.unwrap();
+    app.send(link("a.png")).await.expect(200);
+    assert!(web.asked.lock().unwrap().is_empty());
+    let body = json!({"fetch_media": true}).to_string();
+    app.request("PUT", "/api/accounts/sandbox", body).await.expect(200);
+    app.send(link("a.png")).await.expect(200);
+    assert_eq!(web.asked.lock().unwrap().len(), 1);
+    assert!(app.taken(1)["image"]["id"].is_string());
+}
+
+#[tokio::test]
+async fn a_link_that_brings_nothing_fit_fails_the_message_with_the_reason() {
+    let (app, _, counts) = fetching().await;
+    for (name, reason) in [
+        ("missing.png", "cannot be fetched: the server answered 404"),
+        ("large.png", "cannot be fetched: it is larger than 104857600 bytes"),
+        ("page.png", "is said to be image/png, but its content is text"),
+        ("film.gif", "is image/gif, which Meta does not take"),
+    ] {
+        let mut body = link(name);
+        body["client_reference"] = json!(name);
+        let answer = app.send(body).await.expect(400);
+        assert_eq!((answer.code(), answer.pointers()), ("invalid_request", vec!["/image/link"]));
+        assert!(answer.reasons().starts_with(reason), "{}", answer.reasons());
+        let listed = app.get(&format!("/api/messages?client_reference={name}")).await;
+        let row = &listed.data()["messages"][0];
+        assert_eq!((&row["status"], &row["error"]["code"]), (&json!("failed"), &json!(131_053)));
+        assert!(row["error"]["details"].as_str().unwrap().contains(reason), "{row:#}");
+    }
+    assert_eq!((app.n_taken(), counts.of("upload")), (0, 0));
+}
+
+#[tokio::test]
+async fn a_link_that_cannot_be_reached_now_is_tried_again() {
+    let (app, web, _) = fetching().await;
+    app.send(link("cut.png")).await.expect(200);
+    assert_eq!((web.asked.lock().unwrap().len(), app.n_taken()), (2, 1));
+    app.send(link("busy.png")).await.expect(200);
+    assert_eq!((web.asked.lock().unwrap().len(), app.n_taken()), (4, 2));
+    let answer = app.send(link("slow.png")).await.expect(503);
+    assert_eq!((answer.code(), app.n_taken()), ("meta_unavailable", 2));
+}
+
+#[tokio::test]
+async fn a_customers_file_can_be_sent_on() {
+    let app = TestApp::new().await;
+    let message = sim::InboundMessage {
+        from: Some(CUSTOMER.to_owned()),
+        message: json!({"type": "image", "image": {"mime_type": "image/jpeg"}}),
+        ..sim::InboundMessage::default()
+    };
+    let wamid = app.inbound(&message).await;
+    let id = app.message(&wamid).await["media"]["id"].as_str().unwrap().to_owned();
+    let early = app.send_image(&id).await.expect(400);
+    assert!(early.reasons().contains("still being fetched"), "{}", early.reasons());
+    app.fetch_media().await;
+    app.send_image(&id).await.expect(200);
+    assert_eq!(app.n_taken(), 1);
+}
+
+#[tokio::test]
+async fn a_rehearsal_keeps_no_file_for_longer() {
+    let app = TestApp::with(|settings| settings.media.keep_uploads_for = SignedDuration::from_hours(1)).await;
+    let id = app.uploaded("a.png", "image/png", PNG).await;
+    let media = id.parse().unwrap();
+    let kept_until =
+        async || app.deps.media.records.media(app.workspace, media).await.unwrap().unwrap().expires_at;
+    let before = kept_until().await;
+    let mut body =
+        json!({"to": CUSTOMER, "type": "image", "image": {"id": id}, "mode": "queue", "dry_run": true});
+    assert_eq!(app.send(body.clone()).await.expect(200).data()["would_send"], true);
+    assert_eq!(kept_until().await, before);
+    body["dry_run"] = json!(false);
+    app.send(body).await.expect(202);
+    assert!(kept_until().await > before);
+}

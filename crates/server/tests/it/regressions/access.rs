@@ -1,0 +1,63 @@
+//! Access of API keys that are limited to some accounts.
+
+use serde_json::{Value, json};
+
+use crate::support::{CUSTOMER, STRANGER, TestApp};
+
+fn hello() -> Value {
+    json!({"name": "hello_world", "language": "en_US"})
+}
+
+#[tokio::test]
+async fn a_key_of_some_accounts_reached_others_people_and_messages_by_their_ids() {
+    let app = TestApp::new().await;
+    let clinic = app.add_second_account().await;
+    let sent = app.send_text(CUSTOMER).await.expect(200);
+    let id = sent.data()["id"].as_str().unwrap();
+    let contact = app.message(id).await["contact_id"].as_str().unwrap().to_owned();
+    let bound = app.key(move |new| new.accounts = vec![clinic]).await;
+    let rehearse = async |body: Value| {
+        let mut body = body;
+        body["dry_run"] = json!(true);
+        body["whatsapp_account"] = json!("clinic");
+        app.request_as(&bound, "POST", "/api/messages/send", body.to_string()).await
+    };
+    // Another account's person: the answer would tell the number.
+    let to_contact = json!({"contact": contact, "type": "template", "template": hello()});
+    let told = rehearse(to_contact.clone()).await;
+    assert!(!told.body.to_string().contains("0100001"), "{:#}", told.body);
+    let refused = app.request_as(&bound, "POST", "/api/messages/send", {
+        let mut body = to_contact;
+        body["whatsapp_account"] = json!("clinic");
+        body.to_string()
+    });
+    assert_eq!(refused.await.expect(404).code(), "contact_not_found");
+    // Another account's message: Meta's id of it holds the number.
+    let answering =
+        json!({"to": STRANGER, "type": "template", "template": hello(), "context": {"message_id": id}});
+    let told = rehearse(answering).await;
+    assert!(!told.body.to_string().contains("wamid."), "{:#}", told.body);
+    assert_eq!(app.n_taken(), 1);
+    // Its own people and messages it reaches.
+    let send =
+        async |body: Value| app.request_as(&bound, "POST", "/api/messages/send", body.to_string()).await;
+    let mut own =
+        json!({"to": STRANGER, "type": "template", "template": hello(), "whatsapp_account": "clinic"});
+    let sent = send(own.clone()).await.expect(200);
+    let listed = app.request_as(&bound, "GET", "/api/contacts", "").await.expect(200);
+    own.as_object_mut().unwrap().remove("to");
+    own["contact"] = listed.data()["contacts"][0]["id"].clone();
+    own["context"] = json!({"message_id": sent.data()["id"]});
+    app.advance(6);
+    send(own).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_key_of_some_accounts_read_what_was_done_to_the_others() {
+    let app = TestApp::new().await;
+    let clinic = app.add_second_account().await;
+    let bound = app.key(move |new| new.accounts = vec![clinic]).await;
+    let refused = app.request_as(&bound, "GET", "/api/audit", "").await.expect(403);
+    assert_eq!(refused.code(), "forbidden");
+    app.get("/api/audit").await.expect(200);
+}

@@ -1,0 +1,89 @@
+//! Fallback templates of queued messages and of dry runs.
+
+use serde_json::{Value, json};
+use sim::{Fault, FaultAction, FaultAnswer};
+
+use crate::support::{CUSTOMER, STRANGER, TestApp};
+
+/// The next message that the simulator is handed meets this code.
+fn refuse_once(app: &TestApp, code: i64) {
+    let answer = FaultAnswer { code: Some(code), ..FaultAnswer::default() };
+    app.sim.fail(Fault::on("/messages", FaultAction::Status(answer)));
+}
+
+fn hello() -> Value {
+    json!({"name": "hello_world", "language": "en_US"})
+}
+
+fn sale() -> Value {
+    json!({"name": "sandbox_marketing", "language": "en",
+        "components": [{"type": "body", "parameters": [{"type": "text", "text": "Maya"}]}]})
+}
+
+/// Queues words with a fallback, and says their id.
+async fn queue_with_fallback(app: &TestApp, to: &str, fallback: Value) -> String {
+    let body =
+        json!({"to": to, "type": "text", "text": "Hi", "mode": "queue", "fallback_template": fallback});
+    app.send(body).await.expect(202).data()["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_fallback_was_forgotten_with_the_first_attempt_of_its_message() {
+    let app = TestApp::new().await;
+    let id = queue_with_fallback(&app, CUSTOMER, hello()).await;
+    // Meta does not take the token: the account is held, the message waits on.
+    refuse_once(&app, 190);
+    app.tick_queue().await;
+    assert_eq!(app.message(&id).await["status"], "queued");
+    app.advance(25 * 3_600);
+    app.request("POST", "/api/accounts/sandbox/resume", "").await.expect(200);
+    app.tick_queue().await;
+    let message = app.message(&id).await;
+    assert_eq!(
+        (&message["status"], &message["sent_as"]),
+        (&json!("sent"), &json!("template")),
+        "{message:#}"
+    );
+}
+
+#[tokio::test]
+async fn a_marketing_fallback_that_was_tried_once_left_after_a_stop() {
+    let app = TestApp::new().await;
+    app.request("POST", "/api/templates/sync", "").await.expect(200);
+    app.customer_writes(STRANGER, "Hi").await;
+    let id = queue_with_fallback(&app, STRANGER, sale()).await;
+    app.advance(25 * 3_600);
+    refuse_once(&app, 190);
+    app.tick_queue().await;
+    assert_eq!(app.message(&id).await["status"], "queued");
+    let contact = app.message(&id).await["contact_id"].as_str().unwrap().to_owned();
+    let body = json!({"opted_out": true}).to_string();
+    app.request("PUT", &format!("/api/contacts/{contact}"), body).await.expect(200);
+    app.request("POST", "/api/accounts/sandbox/resume", "").await.expect(200);
+    app.tick_queue().await;
+    let message = app.message(&id).await;
+    assert_eq!(message["error"]["code"], "recipient_opted_out", "{message:#}");
+    assert_eq!(app.n_taken(), 0);
+}
+
+#[tokio::test]
+async fn a_rehearsal_knew_no_fallback_and_no_other_time_than_now() {
+    let app = TestApp::new().await;
+    let rehearse = async |more: Value| {
+        let mut body = json!({"to": CUSTOMER, "type": "text", "text": "Hi", "dry_run": true,
+            "context": {"message_id": "wamid.x"}});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        app.send(body).await.expect(200).body["data"].take()
+    };
+    // The window is open now, and closed by then.
+    let later = json!({"send_at": "2026-01-03T00:00:00Z"});
+    assert_eq!(rehearse(later.clone()).await["would_send"], false);
+    assert_eq!(rehearse(json!({})).await["request"]["type"], "text");
+    // Then the fallback goes out, and answers nothing.
+    let mut saved = later;
+    saved["fallback_template"] = hello();
+    let told = rehearse(saved).await;
+    assert_eq!(told["would_send"], true, "{told:#}");
+    assert_eq!((&told["request"]["type"], &told["request"]["context"]), (&json!("template"), &Value::Null));
+    assert_eq!(rehearse(json!({"fallback_template": hello()})).await["request"]["type"], "text");
+}

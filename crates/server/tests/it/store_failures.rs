@@ -1,0 +1,584 @@
+//! Stores that fail, tasks that panic, callers that go away: what Meta has taken is never lost, and nobody is invited to
+//! send it again.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use axum::body::Body;
+use axum::http::Request;
+use domain::access::permission::Role;
+use engine::access::api_key::DEV_KEY;
+use engine::background;
+use engine::messages::queue;
+use engine::ports::{StoreError, StoreErrorKind};
+use serde_json::{Value, json};
+use sim::{Fault, FaultAction, FaultAnswer, TokenChange};
+use tokio::sync::Notify;
+
+use crate::browser_session::PASSWORD;
+use crate::invariants::{come_to_rest, fates, judge};
+use crate::support::{Answer, CUSTOMER, STRANGER, TestApp};
+use crate::wrapped::{Guard, guarded};
+
+/// When a call is met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Before,
+    After,
+}
+
+/// What a call meets.
+#[derive(Clone)]
+enum Trouble {
+    /// The store says that it is not there.
+    Fails,
+    /// The task ends without a word.
+    Panics,
+    /// Nothing, until somebody says so; the first tells that a call is there.
+    Waits(Arc<Notify>, Arc<Notify>),
+}
+
+/// Troubles that wait for their calls.
+#[derive(Default)]
+struct Troubles(Mutex<Vec<(&'static str, Side, Trouble)>>);
+
+impl Troubles {
+    fn add(&self, n: usize, call: &'static str, side: Side, trouble: Trouble) {
+        self.0.lock().unwrap().extend(vec![(call, side, trouble); n]);
+    }
+
+    fn next(&self, call: &str, side: Side) -> Option<Trouble> {
+        let mut troubles = self.0.lock().unwrap();
+        let position = troubles.iter().position(|(name, when, _)| *name == call && *when == side)?;
+        Some(troubles.remove(position).2)
+    }
+
+    async fn meet(&self, call: &'static str, side: Side) -> Result<(), StoreError> {
+        match self.next(call, side) {
+            None => Ok(()),
+            Some(Trouble::Fails) => {
+                Err(StoreError::new(StoreErrorKind::Unavailable, call, "broken on purpose"))
+            }
+            Some(Trouble::Panics) => unreachable!("on purpose"),
+            Some(Trouble::Waits(is_there, may_go)) => {
+                is_there.notify_one();
+                may_go.notified().await;
+                Ok(())
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Guard for Troubles {
+    async fn before(&self, call: &'static str) -> Result<usize, StoreError> {
+        self.meet(call, Side::Before).await.map(|()| 0)
+    }
+
+    async fn after(&self, call: &'static str, _: usize) -> Result<(), StoreError> {
+        self.meet(call, Side::After).await
+    }
+}
+
+/// A gateway whose ports meet troubles.
+async fn troubled() -> (TestApp, Arc<Troubles>) {
+    let mut app = TestApp::new().await;
+    let troubles = Arc::new(Troubles::default());
+    let guard = troubles.clone();
+    app.restart_with(|ports| guarded(ports, guard)).await;
+    background::tick_recovery(&app.deps).await.unwrap();
+    (app, troubles)
+}
+
+fn text() -> Value {
+    json!({"to": CUSTOMER, "type": "text", "text": "Hi", "client_reference": "it"})
+}
+
+fn with_key(key: &str) -> Request<Body> {
+    Request::post("/api/messages/send")
+        .header("X-API-Key", DEV_KEY)
+        .header("Idempotency-Key", key)
+        .body(Body::from(text().to_string()))
+        .unwrap()
+}
+
+async fn send_with(app: &TestApp, key: &str) -> Answer {
+    app.patiently(app.call(with_key(key))).await
+}
+
+fn refuse_once(app: &TestApp, code: i64) {
+    let answer = FaultAnswer { code: Some(code), ..FaultAnswer::default() };
+    app.sim.fail(Fault::on("/messages", FaultAction::Status(answer)));
+}
+
+async fn n_messages(app: &TestApp) -> Value {
+    app.get("/api/messages?direction=outbound").await.expect(200).data()["total"].clone()
+}
+
+#[tokio::test]
+async fn an_end_that_cannot_be_written_is_unknown_to_the_caller_and_written_later() {
+    let (app, troubles) = troubled().await;
+    for (n, key) in [(1, "once"), (3, "thrice"), (8, "for minutes")] {
+        troubles.add(n, "settle", Side::Before, Trouble::Fails);
+        let n_taken = app.n_taken();
+        let first = send_with(&app, key).await.expect(202);
+        assert_eq!(first.data()["status"], "unknown");
+        assert_eq!(first.data()["message_id"], first.data()["id"]);
+        let id = first.data()["id"].as_str().unwrap();
+        if n > 1 {
+            // Known to this process, but to nobody else yet.
+            assert_eq!(app.message(id).await["status"], "sending");
+            app.call(with_key(key)).await.expect(409);
+        }
+        app.settle().await;
+        let message = app.message(id).await;
+        assert_eq!(message["status"], "sent");
+        assert!(message["message_id"].as_str().unwrap().starts_with("wamid."));
+        let again = send_with(&app, key).await.expect(202);
+        assert_eq!(again.headers["idempotent-replayed"], "true");
+        assert_eq!(again.body, first.body);
+        assert_eq!(app.n_taken(), n_taken + 1);
+        app.step().await;
+        assert_eq!(app.message(id).await["status"], "read");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_that_cannot_be_written_is_unknown_to_the_caller_for_good() {
+    let (app, troubles) = troubled().await;
+    for code in [131_009, 190] {
+        refuse_once(&app, code);
+        troubles.add(2, "settle", Side::Before, Trouble::Fails);
+        let key = code.to_string();
+        let first = send_with(&app, &key).await.expect(202);
+        assert_eq!(first.data()["status"], "unknown");
+        app.settle().await;
+        assert_eq!(app.message(first.data()["id"].as_str().unwrap()).await["status"], "failed");
+        // Told once, told again: the caller may have made something of it.
+        assert_eq!(send_with(&app, &key).await.expect(202).body, first.body);
+        app.request("POST", "/api/accounts/sandbox/resume", "").await.expect(200);
+    }
+    assert_eq!(app.n_taken(), 0);
+}
+
+#[tokio::test]
+async fn an_end_of_the_queue_that_cannot_be_written_is_written_later_and_nothing_is_sent_again() {
+    let (app, troubles) = troubled().await;
+    for n in [1, 5] {
+        let mut body = text();
+        body["mode"] = json!("queue");
+        let answer = app.send(body).await.expect(202);
+        troubles.add(n, "settle", Side::Before, Trouble::Fails);
+        let n_taken = app.n_taken();
+        app.tick_queue().await;
+        assert_eq!(app.message(answer.data()["id"].as_str().unwrap()).await["status"], "sent");
+        assert_eq!(app.n_taken(), n_taken + 1);
+        app.advance(60);
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_accepted_is_neither_stored_nor_sent() {
+    let (app, troubles) = troubled().await;
+    for mode in ["sync", "queue"] {
+        troubles.add(1, "accept", Side::Before, Trouble::Fails);
+        let mut body = text();
+        body["mode"] = json!(mode);
+        let refused = app.send(body).await.expect(503);
+        assert_eq!(refused.code(), "store_unavailable");
+        assert!(refused.number("retry-after") >= 1);
+    }
+    troubles.add(1, "accept", Side::Before, Trouble::Fails);
+    let batch = json!({"messages": [text(), text(), text()]});
+    let answer = app.post("/api/messages/batch", &batch).await.expect(202);
+    let results = answer.data()["results"].as_array().unwrap();
+    let refused: Vec<_> = results.iter().filter(|result| result["code"] == "store_unavailable").collect();
+    assert_eq!(refused.len(), 1, "{:#}", answer.body);
+    assert_eq!(n_messages(&app).await, 2);
+    app.tick_queue().await;
+    app.tick_queue().await;
+    assert_eq!(app.n_taken(), 2);
+
+    troubles.add(1, "accept", Side::Before, Trouble::Fails);
+    send_with(&app, "k").await.expect(503);
+    let answer = send_with(&app, "k").await.expect(200);
+    assert!(!answer.headers.contains_key("idempotent-replayed"));
+}
+
+#[tokio::test]
+async fn what_was_not_accepted_costs_its_recipient_no_turn() {
+    let (app, troubles) = troubled().await;
+    let key = app.key(|new| (new.rate_per_minute, new.rate_burst) = (Some(10_000), Some(10_000))).await;
+    let send = async || app.request_as(&key, "POST", "/api/messages/send", text().to_string()).await;
+    // Meta allows a burst of 45 to one person.
+    troubles.add(50, "accept", Side::Before, Trouble::Fails);
+    for _ in 0..50 {
+        send().await.expect(503);
+    }
+    for _ in 0..25 {
+        send().await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_looked_up_is_not_sent() {
+    let (app, troubles) = troubled().await;
+    troubles.add(1, "idempotency_key", Side::Before, Trouble::Fails);
+    assert_eq!(send_with(&app, "k").await.expect(503).code(), "store_unavailable");
+    let template = json!({"to": CUSTOMER, "type": "template", "client_reference": "it",
+        "template": {"name": "hello_world", "language": "en_US"}});
+    for call in ["template", "templates_put", "revision"] {
+        troubles.add(1, call, Side::Before, Trouble::Fails);
+        assert_eq!(app.send(template.clone()).await.expect(503).code(), "store_unavailable", "{call}");
+    }
+    assert_eq!((n_messages(&app).await, app.n_taken()), (json!(0), 0));
+    app.send(template).await.expect(200);
+    send_with(&app, "k").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_second_attempt_that_cannot_begin_is_not_made() {
+    let (app, troubles) = troubled().await;
+    refuse_once(&app, 130_429);
+    troubles.add(1, "begin", Side::Before, Trouble::Fails);
+    assert_eq!(send_with(&app, "k").await.expect(503).code(), "store_unavailable");
+    assert_eq!(app.n_taken(), 0);
+    let failed = app.get("/api/messages?status=failed").await;
+    assert_eq!(failed.data()["messages"][0]["error"]["code"], "store_unavailable");
+    // Not sent, so the key is free.
+    send_with(&app, "k").await.expect(200);
+
+    // Neither that can be written down: then nobody else knows that it was not sent.
+    refuse_once(&app, 130_429);
+    troubles.add(1, "begin", Side::Before, Trouble::Fails);
+    troubles.add(1, "settle", Side::After, Trouble::Fails);
+    let answer = send_with(&app, "l").await.expect(202);
+    assert_eq!(answer.data()["status"], "unknown");
+    app.settle().await;
+    assert_eq!(app.message(answer.data()["id"].as_str().unwrap()).await["status"], "failed");
+    assert_eq!(app.n_taken(), 1);
+}
+
+#[tokio::test]
+async fn a_refusal_that_cannot_be_put_back_is_the_end_and_invites_nobody() {
+    let (app, troubles) = troubled().await;
+    refuse_once(&app, 131_000);
+    troubles.add(1, "settle", Side::Before, Trouble::Fails);
+    let answer = send_with(&app, "k").await.expect(202);
+    assert_eq!(answer.data()["status"], "unknown");
+    app.settle().await;
+    assert_eq!(app.message(answer.data()["id"].as_str().unwrap()).await["status"], "failed");
+    assert_eq!(send_with(&app, "k").await.expect(202).body, answer.body);
+    assert_eq!(app.n_taken(), 0);
+}
+
+#[tokio::test]
+async fn a_panic_during_a_send_is_unknown_and_settled_by_the_next_round() {
+    let (app, troubles) = troubled().await;
+    for (call, side, n_more) in [
+        ("send", Side::Before, 0),
+        ("send", Side::After, 1),
+        ("settle", Side::Before, 1),
+        ("settle", Side::After, 1),
+    ] {
+        for mode in ["sync", "queue"] {
+            let n_taken = app.n_taken();
+            troubles.add(1, call, side, Trouble::Panics);
+            let mut body = text();
+            body["mode"] = json!(mode);
+            let answer = app.send(body).await.expect(202);
+            let id = answer.data()["id"].as_str().unwrap();
+            if mode == "sync" {
+                assert_eq!(answer.data()["status"], "unknown");
+            }
+            app.tick_queue().await;
+            background::tick_recovery(&app.deps).await.unwrap();
+            let expected = if (call, side) == ("settle", Side::After) { "sent" } else { "unknown" };
+            assert_eq!(app.message(id).await["status"], expected, "{mode} {call} {side:?}");
+            assert_eq!(app.n_taken(), n_taken + n_more, "{mode} {call} {side:?}");
+            // Nothing of it goes on later.
+            come_to_rest(&app).await;
+            judge(&fates(&app, "it").await, 1, &format!("{mode} {call} {side:?}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_claim_that_cannot_be_given_back_is_given_back_by_the_round_after() {
+    let (app, troubles) = troubled().await;
+    troubles.add(1, "send", Side::Before, Trouble::Panics);
+    let answer = app.send(text()).await.expect(202);
+    troubles.add(1, "settle", Side::Before, Trouble::Fails);
+    assert!(background::tick_recovery(&app.deps).await.is_err());
+    assert_eq!(app.message(answer.data()["id"].as_str().unwrap()).await["status"], "sending");
+    assert_eq!(background::tick_recovery(&app.deps).await.unwrap(), 1);
+    assert_eq!(app.message(answer.data()["id"].as_str().unwrap()).await["status"], "unknown");
+}
+
+#[tokio::test]
+async fn a_round_of_the_queue_that_fails_loses_nothing() {
+    let (app, troubles) = troubled().await;
+    let mut body = text();
+    body["mode"] = json!("queue");
+    app.send(body).await.expect(202);
+    for call in ["queue_depths", "expire", "claim_due"] {
+        troubles.add(1, call, Side::Before, Trouble::Fails);
+        assert!(queue::tick(&app.deps).await.is_err(), "{call}");
+        assert_eq!(app.n_taken(), 0);
+    }
+    app.tick_queue().await;
+    assert_eq!(app.n_taken(), 1);
+}
+
+#[tokio::test]
+async fn a_resend_that_cannot_be_claimed_can_be_asked_for_again() {
+    let (app, troubles) = troubled().await;
+    app.sim.fail(Fault::on("/messages", FaultAction::CutBefore));
+    let unknown = app.send(text()).await.expect(202);
+    let path = format!("/api/messages/{}/resolve", unknown.data()["id"].as_str().unwrap());
+    let resend = json!({"action": "resend"});
+    for call in ["message", "claim_unknown"] {
+        troubles.add(1, call, Side::Before, Trouble::Fails);
+        assert_eq!(app.post(&path, &resend).await.expect(503).code(), "store_unavailable");
+        assert_eq!(app.n_taken(), 0);
+    }
+    app.post(&path, &resend).await.expect(200);
+    assert_eq!(app.n_taken(), 1);
+}
+
+#[tokio::test]
+async fn a_webhook_that_cannot_be_kept_is_asked_for_again() {
+    let (app, troubles) = troubled().await;
+    let answer = app.send(text()).await.expect(200);
+    app.sim.step().await;
+    let webhook = app.sim.take_webhooks().remove(0);
+    let post = async || {
+        let mut request = Request::post("/webhooks/meta");
+        for (name, value) in &webhook.headers {
+            request = request.header(name, value);
+        }
+        app.call(request.body(Body::from(webhook.body.clone())).unwrap()).await
+    };
+    troubles.add(1, "ingest", Side::Before, Trouble::Fails);
+    assert!(post().await.expect(503).number("retry-after") >= 1);
+    // Written, but Meta was not told so.
+    troubles.add(1, "ingest", Side::After, Trouble::Fails);
+    post().await.expect(503);
+    post().await.expect(200);
+    let message = app.message(answer.data()["id"].as_str().unwrap()).await;
+    let timeline = message["timeline"].as_array().unwrap();
+    assert_eq!(timeline.iter().filter(|entry| entry["source"] == "meta").count(), 1, "{timeline:#?}");
+}
+
+#[tokio::test]
+async fn a_store_that_takes_no_writes_is_not_ready_and_recovers_by_itself() {
+    let (app, troubles) = troubled().await;
+    let ready = async || app.call(Request::get("/readyz").body(Body::empty()).unwrap()).await;
+    ready().await.expect(200);
+    troubles.add(1, "probe", Side::Before, Trouble::Fails);
+    ready().await.expect(503);
+    ready().await.expect(200);
+}
+
+#[tokio::test]
+async fn a_process_taken_for_dead_that_hears_metas_answer_still_settles_it() {
+    let (mut app, troubles) = troubled().await;
+    let (is_there, may_go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    troubles.add(1, "send", Side::After, Trouble::Waits(is_there.clone(), may_go.clone()));
+    let (deps, router) = (app.deps.clone(), app.router.clone());
+    let mut calls = tokio::task::JoinSet::new();
+    calls.spawn(tower::ServiceExt::oneshot(router, with_key("k")));
+    is_there.notified().await;
+    // Its heartbeats do not reach the store for too long; another process runs beside it.
+    troubles.add(6, "heartbeat", Side::Before, Trouble::Fails);
+    app.restart().await;
+    for _ in 0..6 {
+        app.advance(2);
+        assert!(background::tick_recovery(&deps).await.is_err());
+        background::tick_recovery(&app.deps).await.unwrap();
+    }
+    let status = async || fates(&app, "it").await.remove(0).status;
+    assert_eq!(status().await, "unknown");
+    may_go.notify_one();
+    let response = calls.join_next().await.unwrap().unwrap().unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(status().await, "sent");
+    background::tick_recovery(&deps).await.unwrap();
+    assert_eq!(status().await, "sent");
+    assert_eq!(send_with(&app, "k").await.expect(200).headers["idempotent-replayed"], "true");
+    assert_eq!(app.n_taken(), 1);
+}
+
+#[tokio::test]
+async fn a_process_taken_for_dead_makes_no_second_attempt() {
+    let (mut app, troubles) = troubled().await;
+    refuse_once(&app, 130_429);
+    let (is_there, may_go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    troubles.add(1, "begin", Side::Before, Trouble::Waits(is_there.clone(), may_go.clone()));
+    let (deps, router) = (app.deps.clone(), app.router.clone());
+    let mut calls = tokio::task::JoinSet::new();
+    calls.spawn(tower::ServiceExt::oneshot(router, with_key("k")));
+    app.patiently(is_there.notified()).await;
+    app.restart().await;
+    app.advance(11);
+    background::tick_recovery(&app.deps).await.unwrap();
+    assert_eq!(fates(&app, "it").await.remove(0).status, "failed");
+    // Its caller asks the other process: the key is free, and this message is the only one that leaves.
+    send_with(&app, "k").await.expect(200);
+    may_go.notify_one();
+    let response = calls.join_next().await.unwrap().unwrap().unwrap();
+    assert_eq!(response.status(), 202);
+    background::tick_recovery(&deps).await.unwrap();
+    assert_eq!(app.n_taken(), 1);
+}
+
+#[tokio::test]
+async fn a_session_that_cannot_be_looked_up_is_asked_for_later() {
+    let (app, troubles) = troubled().await;
+    let browser = app.browser(Role::Agent).await;
+    troubles.add(1, "session", Side::Before, Trouble::Fails);
+    let answer = app.browse(&browser, "POST", "/api/messages/send", text().to_string()).await.expect(503);
+    assert_eq!((answer.code(), answer.number("retry-after")), ("store_unavailable", 1));
+    app.browse(&browser, "POST", "/api/messages/send", text().to_string()).await.expect(200);
+    // A login that the store could not judge does not count as failed.
+    let login = || json!({"email": "agent@example.com", "password": PASSWORD});
+    for call in ["credentials", "session_add"] {
+        for _ in 0..6 {
+            troubles.add(1, call, Side::Before, Trouble::Fails);
+            app.try_login(login(), "203.0.113.7").await.expect(503);
+        }
+    }
+    app.try_login(login(), "203.0.113.7").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_change_that_cannot_be_written_is_told_and_leaves_all_as_it_was() {
+    let (app, troubles) = troubled().await;
+    let change = json!({"name": "desk", "verify_token": null}).to_string();
+    troubles.add(1, "account_change", Side::Before, Trouble::Fails);
+    let failed = app.request("PUT", "/api/accounts/sandbox", change.clone()).await.expect(503);
+    assert_eq!(failed.code(), "store_unavailable");
+    app.get("/api/accounts/sandbox").await.expect(200);
+    app.request("PUT", "/api/accounts/sandbox", change).await.expect(200);
+    troubles.add(1, "account_remove", Side::Before, Trouble::Fails);
+    app.request("DELETE", "/api/accounts/desk", "").await.expect(503);
+    app.get("/api/accounts/desk").await.expect(200);
+    let new = json!({"name": "x", "phone_number_id": "1", "waba_id": "2", "access_token": "t"});
+    troubles.add(1, "account_add", Side::Before, Trouble::Fails);
+    app.post("/api/accounts", &new).await.expect(503);
+    app.post("/api/accounts", &new).await.expect(201);
+}
+
+#[tokio::test]
+async fn a_template_that_meta_took_and_the_store_did_not_comes_with_the_next_sync() {
+    let (app, troubles) = troubled().await;
+    let template = json!({"name": "late", "language": "en", "category": "UTILITY",
+        "components": [{"type": "BODY", "text": "It is late."}]});
+    troubles.add(1, "templates_put", Side::Before, Trouble::Fails);
+    app.post("/api/templates", &template).await.expect(503);
+    assert_eq!(app.post("/api/templates", &template).await.expect(400).code(), "meta_error");
+    let listed = async || app.get("/api/templates?name=late").await.data()["templates"].clone();
+    assert_eq!(listed().await, json!([]));
+    app.post("/api/templates/sync", &json!({"account": "sandbox"})).await.expect(200);
+    let id = listed().await[0]["id"].as_str().unwrap().to_owned();
+    troubles.add(1, "templates_forget", Side::Before, Trouble::Fails);
+    app.request("DELETE", &format!("/api/templates/{id}"), "").await.expect(503);
+    app.advance(1);
+    app.post("/api/templates/sync", &json!({"account": "sandbox"})).await.expect(200);
+    assert_eq!(listed().await, json!([]));
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_old_token_does_not_hold_an_account_that_has_a_new_one() {
+    let (app, troubles) = troubled().await;
+    let second = "EAAsecond-token";
+    let old = app.seeded.access_token.clone();
+    let copy = TokenChange { access_token: second.into(), like: Some(old.clone()), ..TokenChange::default() };
+    app.sim.change_token(&copy).unwrap();
+    let (is_there, may_go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    troubles.add(1, "send", Side::Before, Trouble::Waits(is_there.clone(), may_go.clone()));
+    let body = text();
+    let send = app.post("/api/messages/send", &body);
+    let replace = async {
+        is_there.notified().await;
+        let body = json!({"access_token": second}).to_string();
+        app.request("PUT", "/api/accounts/sandbox", body).await.expect(200);
+        let revoked = TokenChange { access_token: old, is_valid: Some(false), ..TokenChange::default() };
+        app.sim.change_token(&revoked).unwrap();
+        may_go.notify_one();
+    };
+    let (answer, ()) = app.patiently(async { tokio::join!(send, replace) }).await;
+    assert_eq!(answer.expect(503).code(), "account_disconnected");
+    assert_eq!(app.get("/api/accounts/sandbox").await.data()["status"], "connected");
+    app.send(text()).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_new_token_ends_also_a_hold_that_the_store_never_took() {
+    let (app, troubles) = troubled().await;
+    let second = "EAAsecond-token";
+    let old = app.seeded.access_token.clone();
+    let copy = TokenChange { access_token: second.into(), like: Some(old.clone()), ..TokenChange::default() };
+    app.sim.change_token(&copy).unwrap();
+    let revoked = TokenChange { access_token: old, is_valid: Some(false), ..TokenChange::default() };
+    app.sim.change_token(&revoked).unwrap();
+    troubles.add(1, "account_hold", Side::Before, Trouble::Fails);
+    app.send(text()).await.expect(503);
+    assert_eq!(app.get("/api/accounts/sandbox").await.data()["status"], "connected");
+    assert_eq!(app.send(text()).await.expect(503).code(), "account_disconnected");
+    let body = json!({"access_token": second}).to_string();
+    app.request("PUT", "/api/accounts/sandbox", body).await.expect(200);
+    app.send(text()).await.expect(200);
+    assert_eq!(app.get("/api/accounts/sandbox").await.data()["status"], "connected");
+}
+
+#[tokio::test]
+async fn an_account_whose_queue_cannot_be_claimed_stops_no_other() {
+    let (app, troubles) = troubled().await;
+    app.add_second_account().await;
+    for account in ["sandbox", "clinic"] {
+        let body = json!({"to": STRANGER, "type": "template", "mode": "queue", "whatsapp_account": account,
+            "template": {"name": "hello_world", "language": "en_US"}});
+        app.send(body).await.expect(202);
+    }
+    for trouble in [Trouble::Fails, Trouble::Panics] {
+        let n_taken = app.n_taken();
+        // The accounts are looked at in their order: the first is the one in trouble.
+        troubles.add(1, "claim_due", Side::Before, trouble);
+        assert!(queue::tick(&app.deps).await.is_err());
+        app.settle().await;
+        assert_eq!(app.n_taken(), n_taken + 1);
+        let body = json!({"to": STRANGER, "type": "template", "mode": "queue", "whatsapp_account": "clinic",
+            "template": {"name": "hello_world", "language": "en_US"}});
+        app.send(body).await.expect(202);
+        app.advance(6);
+    }
+    app.tick_queue().await;
+    assert_eq!(app.n_taken(), 4);
+}
+
+#[tokio::test]
+async fn an_old_look_at_the_keys_does_not_bring_a_revoked_one_back() {
+    let mut app = TestApp::new().await;
+    let other = app.deps.clone();
+    let troubles = Arc::new(Troubles::default());
+    let guard = troubles.clone();
+    app.restart_with(|ports| guarded(ports, guard)).await;
+    let key = app.key(|new| new.name = "leaked".to_owned()).await;
+    let keys = app.get("/api/api-keys?search=leaked").await.expect(200);
+    let path = format!("/api/api-keys/{}", keys.data()["api_keys"][0]["id"].as_str().unwrap());
+    app.request_as(&key, "GET", "/api/me", "").await.expect(200);
+    // Another process changes something, and this one begins to read what.
+    engine::workspace::add(&other, &engine::By::command_line(), "clinic").await.unwrap();
+    let (is_there, may_go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    troubles.add(1, "directory", Side::After, Trouble::Waits(is_there.clone(), may_go.clone()));
+    let deps = app.deps.clone();
+    let mut looking = tokio::task::JoinSet::new();
+    looking.spawn(async move { background::tick_directory(&deps).await });
+    is_there.notified().await;
+    app.request("DELETE", &path, "").await.expect(204);
+    app.request_as(&key, "GET", "/api/me", "").await.expect(401);
+    may_go.notify_one();
+    looking.join_next().await.unwrap().unwrap().unwrap();
+    app.request_as(&key, "GET", "/api/me", "").await.expect(401);
+}
