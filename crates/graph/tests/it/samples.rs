@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 use domain::webhooks_in::update::{AccountUpdate, TemplateUpdate, WebhookUpdate, WhatsAppUser};
+use engine::ports::WebhookChange;
 use expect_test::{Expect, expect};
-use graph::{Part, split};
+use graph::decode_webhook;
 
 /// A change's `value` of the field `messages` around the members given, as in reference C.3.
 pub(crate) fn envelope(members: &str) -> String {
@@ -16,12 +17,12 @@ pub(crate) fn envelope(members: &str) -> String {
 
 const CONTACTS: &str = r#""contacts":[{"profile":{"name":"Maya Osei"},"wa_id":"447700900123","user_id":"GB.77120394857261034"}]"#;
 
-pub(crate) fn parts(body: &str) -> Vec<Part> {
-    split(&Bytes::copy_from_slice(body.as_bytes())).expect("JSON")
+pub(crate) fn parts(body: &str) -> Vec<WebhookChange> {
+    decode_webhook(&Bytes::copy_from_slice(body.as_bytes())).expect("JSON")
 }
 
 /// The bytes of a part.
-pub(crate) fn bytes_of<'a>(body: &'a str, part: &Part) -> &'a str {
+pub(crate) fn bytes_of<'a>(body: &'a str, part: &WebhookChange) -> &'a str {
     let start = usize::try_from(part.span.0).unwrap();
     let end = start + usize::try_from(part.span.1).unwrap();
     body.get(start..end).expect("a span inside the body")
@@ -66,7 +67,7 @@ fn account(update: &AccountUpdate) -> String {
 }
 
 /// One part on one line; an id of Meta's by its end.
-pub(crate) fn line(part: &Part) -> String {
+pub(crate) fn line(part: &WebhookChange) -> String {
     let tail = |id: &str| id.get(id.len().saturating_sub(8)..).unwrap_or(id).to_owned();
     let mut line = match &part.update {
         WebhookUpdate::Message(message) => {

@@ -6,7 +6,7 @@ use domain::access::user::User;
 use domain::accounts::account::Account;
 use domain::json::{Object, Value};
 use domain::messages::message::{Direction, MessageStatus, Pricing};
-use engine::ports::{Contact, MessageStory, StoredMedia, StoredMessage, StoredTemplate, TimelineEntry};
+use engine::ports::{Contact, MessageDetail, StoredMedia, StoredMessage, StoredTemplate, TimelineEntry};
 use jiff::Timestamp;
 
 use crate::api::error_mapping::meta_json;
@@ -232,7 +232,7 @@ fn pricing(pricing: Pricing) -> Value {
 }
 
 /// A message with its story.
-pub(crate) fn story(story: MessageStory) -> Value {
+pub(crate) fn story(story: MessageDetail) -> Value {
     let StoredMessage { direction, is_of_queue, is_echo, created_at: at, .. } = story.message;
     let mut shown = message_object(story.message);
     let begun = match (direction, is_of_queue) {

@@ -1,7 +1,7 @@
-//! The event log: each event is written in the transaction of the fact that it tells.
+//! The event log. Each event is written in the transaction of the change that it reports.
 //!
 //! **Invariant:** `seq` counts the events of a workspace in commit order, without gaps: there is one writer. The last
-//! event of a workspace is never deleted, so that no position is given twice.
+//! event of a workspace is never deleted, so that no position is used twice.
 
 use domain::events::EventKind;
 use domain::id::{AccountId, ContactId, EventId, WebhookId, WorkspaceId};
@@ -13,28 +13,28 @@ use serde::Serialize;
 use crate::error::SqlResult;
 use crate::row::{Cells, json, micros};
 
-/// Whom an event concerns, and when it happened.
+/// Subject and time of an event.
 #[derive(Clone, Copy)]
 pub(crate) struct About<'a> {
     pub(crate) workspace: WorkspaceId,
-    /// The sender.
+    /// Account of the event.
     pub(crate) account: Option<AccountId>,
-    /// All senders of this WhatsApp Business Account.
+    /// WhatsApp Business Account of the event, if it concerns all its accounts.
     pub(crate) waba_id: Option<&'a str>,
-    /// The person: events of one person go out in order.
+    /// Contact of the event: events of one contact are delivered in order.
     pub(crate) contact: Option<ContactId>,
-    /// The only endpoint that gets it.
+    /// The only endpoint that receives the event.
     pub(crate) webhook: Option<WebhookId>,
     pub(crate) now: Timestamp,
 }
 
 impl About<'_> {
-    /// Something about a whole workspace.
+    /// Creates the subject of an event about a workspace.
     pub(crate) fn workspace(workspace: WorkspaceId, now: Timestamp) -> Self {
         Self { workspace, account: None, waba_id: None, contact: None, webhook: None, now }
     }
 
-    /// Something about a person at an account.
+    /// Creates the subject of an event about a contact.
     pub(crate) fn person(
         (workspace, account): (WorkspaceId, Option<AccountId>),
         contact: ContactId,
@@ -44,15 +44,15 @@ impl About<'_> {
     }
 }
 
-/// Writes an event, and says at which position.
+/// Inserts an event and returns its position.
 pub(crate) fn emit(
     connection: &Connection,
     about: &About<'_>,
     kind: EventKind,
     data: &impl Serialize,
 ) -> SqlResult<i64> {
-    // Asked for first: `returning` would build a table in memory for its one row.
-    let position = last(connection, about.workspace)? + 1;
+    // The position is read before the insert: `returning` would build a temporary table for one row.
+    let position = last_position(connection, about.workspace)? + 1;
     connection
         .prepare_cached(
             "insert into events (workspace_id, seq, kind, account_id, waba_id, contact_id, webhook_id, created_at, data)
@@ -72,12 +72,12 @@ pub(crate) fn emit(
     Ok(position)
 }
 
-/// The position of the workspace's last event; 0 before the first.
-pub(crate) fn last(connection: &Connection, workspace: WorkspaceId) -> SqlResult<i64> {
-    Ok(last_row(connection, workspace)?.map_or(0, |(position, _)| position))
+/// Returns the position of the workspace's last event; 0 before the first event.
+pub(crate) fn last_position(connection: &Connection, workspace: WorkspaceId) -> SqlResult<i64> {
+    Ok(last_event(connection, workspace)?.map_or(0, |(position, _)| position))
 }
 
-fn last_row(connection: &Connection, workspace: WorkspaceId) -> SqlResult<Option<(i64, Timestamp)>> {
+fn last_event(connection: &Connection, workspace: WorkspaceId) -> SqlResult<Option<(i64, Timestamp)>> {
     let mut statement = connection.prepare_cached(
         "select seq, created_at from events where workspace_id = ?1 order by seq desc limit 1",
     )?;
@@ -87,19 +87,25 @@ fn last_row(connection: &Connection, workspace: WorkspaceId) -> SqlResult<Option
     Ok(Some((cells.get()?, cells.at()?)))
 }
 
-/// The position of the oldest event that is kept.
-fn first(connection: &Connection, workspace: WorkspaceId) -> SqlResult<Option<i64>> {
+/// Returns the position of the oldest stored event.
+fn first_position(connection: &Connection, workspace: WorkspaceId) -> SqlResult<Option<i64>> {
     let mut statement =
         connection.prepare_cached("select seq from events where workspace_id = ?1 order by seq limit 1")?;
     Ok(statement.query_row([workspace.as_bytes()], |row| row.get(0)).optional()?)
 }
 
-/// The first position of the workspace's events at or after a time; one past the last if there is none.
+/// Returns the first position of the workspace's events at or after a time; the position after the last event if
+/// there is none.
 ///
-/// Times follow the order of the positions but for the odd step back of a clock, so that halving finds it.
-pub(crate) fn first_since(connection: &Connection, workspace: WorkspaceId, at: Timestamp) -> SqlResult<i64> {
-    let Some(first) = first(connection, workspace)? else { return Ok(1) };
-    let (mut low, mut high) = (first, last(connection, workspace)? + 1);
+/// The times are in the order of the positions, apart from small backward steps of the clock. A binary search finds
+/// the position.
+pub(crate) fn first_position_since(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    at: Timestamp,
+) -> SqlResult<i64> {
+    let Some(first) = first_position(connection, workspace)? else { return Ok(1) };
+    let (mut low, mut high) = (first, last_position(connection, workspace)? + 1);
     let mut time = connection.prepare_cached(
         "select created_at from events where workspace_id = ?1 and seq >= ?2 order by seq limit 1",
     )?;
@@ -116,7 +122,7 @@ pub(crate) fn first_since(connection: &Connection, workspace: WorkspaceId, at: T
     Ok(low)
 }
 
-pub(crate) fn read(workspace: WorkspaceId, cells: &mut Cells<'_>) -> SqlResult<StoredEvent> {
+pub(crate) fn read_event(workspace: WorkspaceId, cells: &mut Cells<'_>) -> SqlResult<StoredEvent> {
     let position: i64 = cells.get()?;
     let kind = cells.word()?;
     let at = cells.at()?;
@@ -124,11 +130,11 @@ pub(crate) fn read(workspace: WorkspaceId, cells: &mut Cells<'_>) -> SqlResult<S
     Ok(StoredEvent { position, id: EventId::at(workspace, position, at), kind, at, data })
 }
 
-/// The position of an event of this log. `None`: it has not been reached, or something else happened there. So it is
-/// after a restore, for one who had read further than the copy goes.
-fn place(connection: &Connection, workspace: WorkspaceId, id: EventId) -> SqlResult<Option<i64>> {
+/// Returns the position of an event of this log. Returns `None` if the log has not reached the position, or has
+/// another event there. Both happen after a restore, if a client has read events that the backup does not contain.
+fn find_position(connection: &Connection, workspace: WorkspaceId, id: EventId) -> SqlResult<Option<i64>> {
     let Some(position) = id.position(workspace) else { return Ok(None) };
-    if position > last(connection, workspace)? {
+    if position > last_position(connection, workspace)? {
         return Ok(None);
     }
     let mut statement =
@@ -139,11 +145,11 @@ fn place(connection: &Connection, workspace: WorkspaceId, id: EventId) -> SqlRes
     Ok((EventId::at(workspace, position, at) == id).then_some(position))
 }
 
-/// How many events are looked at for one page: most are wanted, or hardly any.
+/// Maximum number of events that are read for one page: a filter matches most events, or almost none.
 const LOOKED_AT: i64 = 5_000;
 
-/// The next events.
-pub(crate) fn page(
+/// Lists the next events.
+pub(crate) fn list_events(
     connection: &Connection,
     workspace: WorkspaceId,
     filter: &EventFilter,
@@ -152,13 +158,13 @@ pub(crate) fn page(
 ) -> SqlResult<Option<EventPage>> {
     let after = match start {
         EventStart::Oldest => 0,
-        EventStart::After(id) => match place(connection, workspace, id)? {
+        EventStart::After(id) => match find_position(connection, workspace, id)? {
             Some(position) => position,
             None => return Ok(None),
         },
         EventStart::Newest => {
             let newest =
-                last_row(connection, workspace)?.map(|(position, at)| EventId::at(workspace, position, at));
+                last_event(connection, workspace)?.map(|(position, at)| EventId::at(workspace, position, at));
             return Ok(Some(EventPage { events: Vec::new(), last: newest, has_more: false, has_gap: false }));
         }
     };
@@ -167,8 +173,8 @@ pub(crate) fn page(
          where workspace_id = ?1 and seq > ?2 order by seq limit ?3",
     )?;
     let mut rows = statement.query((workspace.as_bytes(), after, LOOKED_AT))?;
-    let has_gap =
-        start != EventStart::Oldest && first(connection, workspace)?.is_some_and(|first| first > after + 1);
+    let has_gap = start != EventStart::Oldest
+        && first_position(connection, workspace)?.is_some_and(|first| first > after + 1);
     let mut page = EventPage { events: Vec::new(), last: None, has_more: false, has_gap };
     let mut n_looked_at = 0;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -178,7 +184,7 @@ pub(crate) fn page(
             return Ok(Some(page));
         }
         let mut cells = Cells::new("events", row);
-        let event = read(workspace, &mut cells)?;
+        let event = read_event(workspace, &mut cells)?;
         let account: Option<[u8; 16]> = cells.get()?;
         let waba_id: Option<String> = cells.get()?;
         page.last = Some(event.id);
@@ -189,4 +195,17 @@ pub(crate) fn page(
     }
     page.has_more = n_looked_at == LOOKED_AT;
     Ok(Some(page))
+}
+
+pub(crate) fn get_event(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    position: i64,
+) -> SqlResult<Option<StoredEvent>> {
+    let mut statement = connection.prepare_cached(
+        "select seq, kind, created_at, data from events where workspace_id = ?1 and seq = ?2",
+    )?;
+    let mut rows = statement.query((workspace.as_bytes(), position))?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    read_event(workspace, &mut Cells::new("events", row)).map(Some)
 }

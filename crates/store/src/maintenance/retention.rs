@@ -1,108 +1,108 @@
-//! What is old goes. [`overdue`] reads, [`discard`] deletes what it found and looks again at each row first.
+//! Retention. [`list_expired`] reads, [`delete_expired`] checks each row again and deletes it.
 //!
-//! **Invariant:** the last row of each list stays, so that no position is given twice.
+//! **Invariant:** the last row of each list stays, so that no position is used twice.
 //!
-//! **Invariant:** nothing is deleted that something kept points to: a message that is not at its end, an event that is
-//! still to be handed out or repeated, a post with a message, an entry of a timeline or a part in it.
+//! **Invariant:** no row is deleted that a stored row refers to: a message that is not final, an event without all
+//! its deliveries or with a pending replay, a payload of a message, of a timeline entry or of a change.
 //!
-//! Lists are walked by position, which follows time: a walk ends at the first row that is too young.
+//! Lists are read by position, which follows time: a scan ends at the first row that is not expired.
 
 use domain::id::{MessageId, WorkspaceId};
 use domain::messages::message::MessageStatus;
-use engine::ports::{Overdue, SweepPlace, Swept};
+use engine::ports::{ExpiredRows, RetentionCursor, RetentionTarget};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::SqlResult;
-use crate::media::records;
+use crate::media;
 use crate::row::{Cells, micros};
 
-/// A row of a walk.
-enum Seen {
-    /// It goes.
+/// Row of a scan.
+enum Candidate {
+    /// Expired: deleted.
     Old(i64),
-    /// It is old, but needed.
+    /// Expired, but still needed.
     Needed(i64),
-    /// It and all after it are young.
+    /// Not expired, like all later rows.
     Young,
 }
 
-pub(crate) fn overdue(
+pub(crate) fn list_expired(
     connection: &Connection,
-    what: Swept,
+    what: RetentionTarget,
     before: Timestamp,
-    after: SweepPlace,
+    after: RetentionCursor,
     limit: u32,
-) -> SqlResult<Overdue> {
+) -> SqlResult<ExpiredRows> {
     let after = after.0;
     match what {
-        Swept::Messages(workspace) => messages(connection, workspace, before, (after, limit)),
-        Swept::Events(workspace) => {
+        RetentionTarget::Messages(workspace) => messages(connection, workspace, before, (after, limit)),
+        RetentionTarget::Events(workspace) => {
             let sql = "select seq, created_at from events where workspace_id = ?1 and seq > ?2 and seq <= ?4
                        order by seq limit ?3";
-            let end = handed_out(connection, workspace)?;
-            walk(connection, sql, params![workspace.as_bytes(), after, limit, end], limit, |cells| {
+            let end = last_deletable_event(connection, workspace)?;
+            scan(connection, sql, params![workspace.as_bytes(), after, limit, end], limit, |cells| {
                 by_age(cells.get()?, cells.at()?, before)
             })
         }
-        Swept::Deliveries(workspace) => deliveries(connection, workspace, before, (after, limit)),
-        Swept::Audit(workspace) => {
+        RetentionTarget::Deliveries(workspace) => deliveries(connection, workspace, before, (after, limit)),
+        RetentionTarget::Audit(workspace) => {
             let sql = "select seq, created_at from audit_entries where workspace_id = ?1 and seq > ?2
                        and seq < (select max(seq) from audit_entries) order by seq limit ?3";
-            walk(connection, sql, params![workspace.as_bytes(), after, limit], limit, |cells| {
+            scan(connection, sql, params![workspace.as_bytes(), after, limit], limit, |cells| {
                 by_age(cells.get()?, cells.at()?, before)
             })
         }
-        Swept::EarlyReports => {
-            // Those of one post were heard at one time: they go together.
+        RetentionTarget::PendingStatuses => {
+            // Statuses of one payload have the same time and are deleted together.
             let sql = "select distinct received_at, received_at from pending_statuses where received_at > ?1
                        order by received_at limit ?2";
-            walk(connection, sql, params![after, limit], limit, |cells| {
+            scan(connection, sql, params![after, limit], limit, |cells| {
                 by_age(cells.get()?, cells.at()?, before)
             })
         }
-        Swept::KeptParts => {
+        RetentionTarget::WebhookChanges => {
             let sql = "select seq, received_at from webhook_changes where seq > ?1
                        and seq < (select max(seq) from webhook_changes) order by seq limit ?2";
-            walk(connection, sql, params![after, limit], limit, |cells| {
+            scan(connection, sql, params![after, limit], limit, |cells| {
                 by_age(cells.get()?, cells.at()?, before)
             })
         }
-        Swept::Posts => posts(connection, before, (after, limit)),
+        RetentionTarget::WebhookPayloads => payloads(connection, before, (after, limit)),
     }
 }
 
-fn walk(
+fn scan(
     connection: &Connection,
     sql: &str,
     parameters: impl rusqlite::Params,
     limit: u32,
-    mut judge: impl FnMut(&mut Cells<'_>) -> SqlResult<Seen>,
-) -> SqlResult<Overdue> {
+    mut judge: impl FnMut(&mut Cells<'_>) -> SqlResult<Candidate>,
+) -> SqlResult<ExpiredRows> {
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(parameters)?;
-    let mut found = Overdue::default();
+    let mut found = ExpiredRows::default();
     let mut n_seen = 0;
     while let Some(row) = rows.next()? {
         n_seen += 1;
         let position = match judge(&mut Cells::new("a list", row))? {
-            Seen::Old(position) => {
+            Candidate::Old(position) => {
                 found.rows.push(position);
                 position
             }
-            Seen::Needed(position) => position,
-            Seen::Young => return Ok(Overdue { next: None, ..found }),
+            Candidate::Needed(position) => position,
+            Candidate::Young => return Ok(ExpiredRows { next: None, ..found }),
         };
-        found.next = Some(SweepPlace(position)).filter(|_| n_seen == limit);
+        found.next = Some(RetentionCursor(position)).filter(|_| n_seen == limit);
     }
     Ok(found)
 }
 
-fn by_age(position: i64, at: Timestamp, before: Timestamp) -> SqlResult<Seen> {
-    Ok(if at < before { Seen::Old(position) } else { Seen::Young })
+fn by_age(position: i64, at: Timestamp, before: Timestamp) -> SqlResult<Candidate> {
+    Ok(if at < before { Candidate::Old(position) } else { Candidate::Young })
 }
 
-/// Whether nothing more happens to a message by our own doing.
+/// Returns `true` if no further step of Waypost changes the message.
 fn is_at_its_end(status: MessageStatus) -> bool {
     match status {
         MessageStatus::Queued | MessageStatus::Sending | MessageStatus::Unknown => false,
@@ -122,18 +122,18 @@ fn messages(
     workspace: WorkspaceId,
     before: Timestamp,
     (after, limit): (i64, u32),
-) -> SqlResult<Overdue> {
+) -> SqlResult<ExpiredRows> {
     let sql = "select seq, created_at, updated_at, status, worker_id is not null from messages
                where workspace_id = ?1 and seq > ?2 and seq < (select max(seq) from messages)
                order by seq limit ?3";
-    walk(connection, sql, params![workspace.as_bytes(), after, limit], limit, |cells| {
+    scan(connection, sql, params![workspace.as_bytes(), after, limit], limit, |cells| {
         let position = cells.get()?;
         let (created_at, updated_at) = (cells.at()?, cells.at()?);
         let is_over = is_at_its_end(cells.word()?) && !cells.flag()? && updated_at < before;
         Ok(match (created_at < before, is_over) {
-            (false, _) => Seen::Young,
-            (true, true) => Seen::Old(position),
-            (true, false) => Seen::Needed(position),
+            (false, _) => Candidate::Young,
+            (true, true) => Candidate::Old(position),
+            (true, false) => Candidate::Needed(position),
         })
     })
 }
@@ -143,48 +143,52 @@ fn deliveries(
     workspace: WorkspaceId,
     before: Timestamp,
     (after, limit): (i64, u32),
-) -> SqlResult<Overdue> {
+) -> SqlResult<ExpiredRows> {
     let sql =
         "select seq, created_at, coalesce(last_attempt_at, created_at), status in ('succeeded', 'dead') from deliveries
                where workspace_id = ?1 and seq > ?2
                  and seq < (select seq from deliveries where workspace_id = ?1 order by seq desc limit 1)
                order by seq limit ?3";
-    walk(connection, sql, params![workspace.as_bytes(), after, limit], limit, |cells| {
+    scan(connection, sql, params![workspace.as_bytes(), after, limit], limit, |cells| {
         let position = cells.get()?;
         let (created_at, at) = (cells.at()?, cells.at()?);
         let is_over = cells.flag()? && at < before;
         Ok(match (created_at < before, is_over) {
-            (false, _) => Seen::Young,
-            (true, true) => Seen::Old(position),
-            (true, false) => Seen::Needed(position),
+            (false, _) => Candidate::Young,
+            (true, true) => Candidate::Old(position),
+            (true, false) => Candidate::Needed(position),
         })
     })
 }
 
-/// Whether nothing points into a post, to be put behind its `seq`.
-const IS_POINTLESS: &str = "not exists (select 1 from messages where payload_seq = webhook_payloads.seq)
+/// Condition on `webhook_payloads`: no row refers to the payload.
+const IS_UNREFERENCED: &str = "not exists (select 1 from messages where payload_seq = webhook_payloads.seq)
     and not exists (select 1 from message_timeline where payload_seq = webhook_payloads.seq)
     and not exists (select 1 from pending_statuses where payload_seq = webhook_payloads.seq)
     and not exists (select 1 from webhook_changes where payload_seq = webhook_payloads.seq)";
 
-fn posts(connection: &Connection, before: Timestamp, (after, limit): (i64, u32)) -> SqlResult<Overdue> {
+fn payloads(
+    connection: &Connection,
+    before: Timestamp,
+    (after, limit): (i64, u32),
+) -> SqlResult<ExpiredRows> {
     let sql = format!(
-        "select seq, received_at, {IS_POINTLESS} from webhook_payloads
+        "select seq, received_at, {IS_UNREFERENCED} from webhook_payloads
          where seq > ?1 and seq < (select max(seq) from webhook_payloads) order by seq limit ?2"
     );
-    walk(connection, &sql, params![after, limit], limit, |cells| {
+    scan(connection, &sql, params![after, limit], limit, |cells| {
         let (position, received_at) = (cells.get()?, cells.at()?);
         Ok(match (received_at < before, cells.flag()?) {
-            (false, _) => Seen::Young,
-            (true, true) => Seen::Old(position),
-            (true, false) => Seen::Needed(position),
+            (false, _) => Candidate::Young,
+            (true, true) => Candidate::Old(position),
+            (true, false) => Candidate::Needed(position),
         })
     })
 }
 
-/// Up to which position nobody needs the events of a workspace any more: handed out to all endpoints, not to be repeated,
-/// and not the last one.
-fn handed_out(connection: &Connection, workspace: WorkspaceId) -> SqlResult<i64> {
+/// Returns the last position of a workspace's events that may be deleted: fanned out to all endpoints, not part of a
+/// replay, and not the last event.
+fn last_deletable_event(connection: &Connection, workspace: WorkspaceId) -> SqlResult<i64> {
     let mut statement = connection.prepare_cached(
         "select coalesce((select seq from events where workspace_id = ?1 order by seq desc limit 1), 0) - 1,
                 (select min(after_seq) from webhook_endpoints where workspace_id = ?1 and removed_at is null),
@@ -198,16 +202,16 @@ fn handed_out(connection: &Connection, workspace: WorkspaceId) -> SqlResult<i64>
         let oldest_listener: Option<i64> = row.get(1)?;
         let cursor: i64 = row.get(2)?;
         let repeated: [Option<i64>; 2] = [row.get(3)?, row.get(4)?];
-        // Without an endpoint nothing is handed out; one that comes hears of what comes after it.
+        // Without an endpoint nothing is fanned out. A new endpoint receives later events only.
         let handed = oldest_listener.map(|after| after.max(cursor));
         let bounds = repeated.into_iter().chain([handed]).flatten();
         Ok(bounds.fold(all_but_last, i64::min))
     })?)
 }
 
-pub(crate) fn discard(
+pub(crate) fn delete_expired(
     connection: &Connection,
-    what: Swept,
+    what: RetentionTarget,
     before: Timestamp,
     rows: &[i64],
 ) -> SqlResult<u32> {
@@ -215,36 +219,36 @@ pub(crate) fn discard(
     let mut n_gone = 0;
     for row in rows {
         n_gone += match what {
-            Swept::Messages(workspace) => discard_message(connection, workspace, *row, at)?,
-            Swept::Events(workspace) => {
-                let end = handed_out(connection, workspace)?;
+            RetentionTarget::Messages(workspace) => delete_message(connection, workspace, *row, at)?,
+            RetentionTarget::Events(workspace) => {
+                let end = last_deletable_event(connection, workspace)?;
                 connection
                     .prepare_cached(
                         "delete from events where workspace_id = ?1 and seq = ?2 and seq <= ?3 and created_at < ?4",
                     )?
                     .execute((workspace.as_bytes(), row, end, at))?
             }
-            Swept::Deliveries(workspace) => connection
+            RetentionTarget::Deliveries(workspace) => connection
                 .prepare_cached(
                     "delete from deliveries
                      where workspace_id = ?1 and seq = ?2 and status in ('succeeded', 'dead')
                        and coalesce(last_attempt_at, created_at) < ?3",
                 )?
                 .execute((workspace.as_bytes(), row, at))?,
-            Swept::Audit(workspace) => connection
+            RetentionTarget::Audit(workspace) => connection
                 .prepare_cached(
                     "delete from audit_entries where workspace_id = ?1 and seq = ?2 and created_at < ?3",
                 )?
                 .execute((workspace.as_bytes(), row, at))?,
-            Swept::EarlyReports => connection
+            RetentionTarget::PendingStatuses => connection
                 .prepare_cached("delete from pending_statuses where received_at = ?1 and received_at < ?2")?
                 .execute((row, at))?,
-            Swept::KeptParts => connection
+            RetentionTarget::WebhookChanges => connection
                 .prepare_cached("delete from webhook_changes where seq = ?1 and received_at < ?2")?
                 .execute((row, at))?,
-            Swept::Posts => connection
+            RetentionTarget::WebhookPayloads => connection
                 .prepare_cached(&format!(
-                    "delete from webhook_payloads where seq = ?1 and received_at < ?2 and {IS_POINTLESS}"
+                    "delete from webhook_payloads where seq = ?1 and received_at < ?2 and {IS_UNREFERENCED}"
                 ))?
                 .execute((row, at))?,
         };
@@ -252,7 +256,7 @@ pub(crate) fn discard(
     Ok(u32::try_from(n_gone).unwrap_or(u32::MAX))
 }
 
-fn discard_message(
+fn delete_message(
     connection: &Connection,
     workspace: WorkspaceId,
     row: i64,
@@ -286,7 +290,7 @@ fn discard_message(
     connection
         .prepare_cached("delete from message_timeline where workspace_id = ?1 and message_id = ?2")?
         .execute((workspace.as_bytes(), message.as_bytes()))?;
-    // What it brought: nothing shows it any more, and nothing would say whose it was.
-    records::erase(connection, workspace, message)?;
+    // The media of the message: without the message nothing refers to them.
+    media::records::erase_media(connection, workspace, message)?;
     Ok(1)
 }

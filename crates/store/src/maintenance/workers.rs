@@ -1,17 +1,17 @@
-//! The processes at work, and what dead ones left behind.
+//! Processes that use the database, and recovery of the leases of dead processes.
 
 use domain::id::{MessageId, WorkerId, WorkspaceId};
 use domain::messages::message::MessageStatus;
-use engine::ports::Departure;
-use jiff::Timestamp;
+use engine::ports::RecentSend;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};
 
 use crate::error::SqlResult;
-use crate::messages::finish;
+use crate::messages::terminate;
 use crate::row::{Cells, micros};
-use crate::webhooks_out::deliveries;
+use crate::webhooks_out::delivery_queues;
 
-pub(crate) fn heartbeat(
+pub(crate) fn upsert_worker(
     connection: &Connection,
     worker: WorkerId,
     key_id: [u8; 4],
@@ -26,14 +26,14 @@ pub(crate) fn heartbeat(
     Ok(())
 }
 
-/// Forgets a worker: nobody has to wait until it was silent for long.
-pub(crate) fn farewell(connection: &Connection, worker: WorkerId) -> SqlResult<()> {
+/// Deletes a worker, so that its absence is known without a timeout.
+pub(crate) fn delete_worker(connection: &Connection, worker: WorkerId) -> SqlResult<()> {
     connection.prepare_cached("delete from workers where id = ?1")?.execute([worker.as_bytes()])?;
     Ok(())
 }
 
-/// Settles what silent workers held. A worker that holds nothing and was silent for long is forgotten.
-pub(crate) fn recover(
+/// Recovers the leases of workers without a heartbeat. Deletes workers without a heartbeat and without leases.
+pub(crate) fn recover_leases(
     connection: &Connection,
     silent_since: Timestamp,
     now: Timestamp,
@@ -54,10 +54,10 @@ pub(crate) fn recover(
         }
         left
     };
-    deliveries::recover(connection, silent_since, limit)?;
+    delivery_queues::recover_leases(connection, silent_since, limit)?;
     let mut n_settled = 0;
     for (workspace, message, status, is_of_queue) in left {
-        finish::abandon(connection, workspace, message, (status, is_of_queue), now)?;
+        terminate::recover_message(connection, workspace, message, (status, is_of_queue), now)?;
         n_settled += 1;
     }
     connection
@@ -69,11 +69,11 @@ pub(crate) fn recover(
     Ok(n_settled)
 }
 
-/// How many messages are looked at for departures: more than five minutes of one number's full pace.
-const LOOKED_AT: u32 = 25_000;
+/// Maximum number of messages that are read for recent sends: more than five minutes at the full rate of one number.
+const MAX_SCANNED: u32 = 25_000;
 
-/// What left since a time, among the last messages.
-pub(crate) fn departures(connection: &Connection, since: Timestamp) -> SqlResult<Vec<Departure>> {
+/// Lists the messages that were sent since a time, among the last messages.
+pub(crate) fn list_recent_sends(connection: &Connection, since: Timestamp) -> SqlResult<Vec<RecentSend>> {
     let mut statement = connection.prepare_cached(
         "select account_id, recipient, at from (
              select account_id, direction, n_attempts, coalesce(wa_id, bsuid) as recipient,
@@ -81,17 +81,17 @@ pub(crate) fn departures(connection: &Connection, since: Timestamp) -> SqlResult
              from messages order by seq desc limit ?2)
          where direction = 'outbound' and n_attempts > 0 and recipient is not null and at >= ?1",
     )?;
-    let mut rows = statement.query((micros(since), LOOKED_AT))?;
+    let mut rows = statement.query((micros(since), MAX_SCANNED))?;
     let mut departures = Vec::new();
     while let Some(row) = rows.next()? {
         let mut cells = Cells::new("messages", row);
-        departures.push(Departure { account: cells.id()?, recipient: cells.get()?, at: cells.at()? });
+        departures.push(RecentSend { account: cells.id()?, recipient: cells.get()?, at: cells.at()? });
     }
     Ok(departures)
 }
 
-/// Writes something, to know that it can be done.
-pub(crate) fn probe(connection: &Connection, now: Timestamp) -> SqlResult<()> {
+/// Writes a row, to check that the database can be written.
+pub(crate) fn probe_write(connection: &Connection, now: Timestamp) -> SqlResult<()> {
     connection
         .prepare_cached(
             "insert into revisions (name, value) values ('probe', ?1)
@@ -99,4 +99,14 @@ pub(crate) fn probe(connection: &Connection, now: Timestamp) -> SqlResult<()> {
         )?
         .execute([micros(now)])?;
     Ok(())
+}
+
+/// Time without a heartbeat after which a process is dead.
+pub(crate) const ENDED_AFTER: SignedDuration = SignedDuration::from_secs(10);
+
+/// Returns the number of processes that use a database.
+pub(crate) fn count_alive(connection: &Connection, now: Timestamp) -> rusqlite::Result<u32> {
+    let since = now.saturating_sub(ENDED_AFTER).unwrap_or(Timestamp::MIN);
+    connection
+        .query_row("select count(*) from workers where heartbeat_at >= ?1", [micros(since)], |row| row.get(0))
 }

@@ -1,14 +1,14 @@
 //! Migrations: numbered files, applied in order and once, in one transaction under the write lock. There are no
 //! migrations back.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use sha2::{Digest, Sha256};
 
-use super::{OpenError, connect};
 use crate::row::micros;
+use crate::sqlite::connection;
 
 struct Migration {
     version: i64,
@@ -84,13 +84,13 @@ pub struct MigrationState {
 /// Returns the schema version of the database file. A missing file has version 0 and is not created.
 ///
 /// # Errors
-/// When the file cannot be read, or its schema is not one of this program.
+/// Fails if the file cannot be read, or its schema is not one of this program.
 pub fn migration_state(path: &Path) -> Result<MigrationState, OpenError> {
     if !path.exists() {
         return Ok(MigrationState { applied: 0, known: known() });
     }
     let failed = |source| OpenError::Open { path: path.to_owned(), source };
-    let connection = connect(path).map_err(failed)?;
+    let connection = connection::connect(path).map_err(failed)?;
     check_first(&connection)?;
     Ok(MigrationState { applied: applied(&connection).map_err(failed)?, known: known() })
 }
@@ -98,10 +98,10 @@ pub fn migration_state(path: &Path) -> Result<MigrationState, OpenError> {
 /// Applies the migrations that the database file has not had yet. Creates the file if it is missing.
 ///
 /// # Errors
-/// When a migration fails, or the schema of the database is not one of this program.
+/// Fails if a migration fails, or the schema of the database is not one of this program.
 pub fn migrate(path: &Path, now: Timestamp) -> Result<MigrationState, OpenError> {
     let failed = |source| OpenError::Open { path: path.to_owned(), source };
-    let mut connection = connect(path).map_err(failed)?;
+    let mut connection = connection::connect(path).map_err(failed)?;
     let before = applied(&connection).map_err(failed)?;
     run(&mut connection, now)?;
     Ok(MigrationState { applied: before, known: known() })
@@ -205,4 +205,23 @@ mod tests {
         let error = run(&mut connection, Timestamp::UNIX_EPOCH).expect_err("refused");
         assert!(matches!(error, MigrateError::Failed { .. } | MigrateError::Unreleased), "{error}");
     }
+}
+
+/// Error of opening a database.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// SQLite cannot open the file.
+    #[error("opening the database {path} failed", path = path.display())]
+    Open {
+        /// Path of the file.
+        path: PathBuf,
+        /// Error from SQLite.
+        source: rusqlite::Error,
+    },
+    /// A migration failed, or the schema is not one of this program.
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
+    /// The writer thread cannot be started.
+    #[error("starting the writer thread failed")]
+    Thread(#[source] std::io::Error),
 }

@@ -1,4 +1,4 @@
-//! The readers: a few connections that cannot write, each used by one call at a time.
+//! Read-only connections, each used by one call at a time.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,15 +7,17 @@ use engine::ports::StoreError;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 
-use super::{BUSY_TIMEOUT, gone, prepare_once};
+use crate::error;
 use crate::error::{SqlError, SqlResult};
+use crate::sqlite::connection;
+use crate::sqlite::connection::BUSY_TIMEOUT;
 
-/// How many calls read at once.
+/// Maximum number of concurrent reads.
 const READERS: usize = 4;
 
 pub(crate) struct Readers {
-    idle: Arc<Mutex<Vec<Connection>>>,
-    permits: Arc<Semaphore>,
+    pub(crate) idle: Arc<Mutex<Vec<Connection>>>,
+    pub(crate) permits: Arc<Semaphore>,
 }
 
 impl Readers {
@@ -30,7 +32,7 @@ impl Readers {
         T: Send + 'static,
         F: FnOnce(&Connection) -> SqlResult<T> + Send + 'static,
     {
-        let permit = self.permits.clone().acquire_owned().await.map_err(|_| gone(doing))?;
+        let permit = self.permits.clone().acquire_owned().await.map_err(|_| error::shut_down(doing))?;
         let idle = self.idle.clone();
         let end = tokio::task::spawn_blocking(move || {
             let connection = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -52,13 +54,14 @@ fn in_snapshot<T>(connection: &Connection, job: impl FnOnce(&Connection) -> SqlR
 }
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    // Opened for writing, or a reader could not set up the shared memory of the log; `query_only` keeps it from writing.
+    // The connection is opened for writing, because a reader sets up the shared memory of the write-ahead log.
+    // `query_only` prevents writes.
     let connection = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "query_only", true)?;
-    prepare_once(&connection)?;
+    connection::prepare_once(&connection)?;
     Ok(connection)
 }

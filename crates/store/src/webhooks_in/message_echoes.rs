@@ -1,33 +1,32 @@
-//! What the business wrote on its phone: a message of ours that we did not hand over.
+//! Message echoes: messages that the business sent with the WhatsApp Business app.
 //!
-//! It opens no window, and its reports find it by its wamid.
+//! An echo opens no window. Its statuses are found by its wamid.
 
 use domain::id::{AccountId, WorkspaceId};
 use domain::messages::message::{Direction, MessageStatus};
 use domain::webhooks_in::update::MessageEcho;
-use engine::ports::RoutedPart;
+use engine::ports::RoutedChange;
 use rusqlite::params;
 
 use crate::contacts::{number_changes, resolve};
 use crate::error::SqlResult;
-use crate::maintenance::erasure;
-use crate::messages::finish;
-use crate::messages::finish::{Effect, Entry};
-use crate::messages::pending_statuses;
+use crate::messages::statuses::ChangeOutcome;
+use crate::messages::timeline::TimelineRow;
+use crate::messages::{outbound_state, statuses, timeline, wamids};
 use crate::row::{json, micros};
-use crate::webhooks_in::webhook_archive::Keeper;
+use crate::webhooks_in::webhook_archive::PayloadArchive;
 
-pub(crate) fn keep(
-    keeper: &mut Keeper<'_>,
-    part: &RoutedPart,
+pub(crate) fn insert_echo(
+    archive: &mut PayloadArchive<'_>,
+    change: &RoutedChange,
     (workspace, account): (WorkspaceId, AccountId),
     echo: &MessageEcho,
-) -> SqlResult<Effect> {
-    let (connection, now) = (keeper.connection, keeper.post.now);
-    if erasure::is_erased_wamid(connection, workspace, &echo.wamid)? {
-        return Ok(Effect::Erased);
+) -> SqlResult<ChangeOutcome> {
+    let (connection, now) = (archive.connection, archive.post.now);
+    if wamids::is_erased_wamid(connection, workspace, &echo.wamid)? {
+        return Ok(ChangeOutcome::Erased);
     }
-    let id = part.ids.message;
+    let id = change.ids.message;
     let is_new = connection
         .prepare_cached(
             "insert into wamids (workspace_id, wamid, account_id, message_id, attempt)
@@ -36,11 +35,11 @@ pub(crate) fn keep(
         .execute((workspace.as_bytes(), &echo.wamid, account.as_bytes(), id.as_bytes()))?
         == 1;
     if !is_new {
-        return Ok(Effect::Repeated);
+        return Ok(ChangeOutcome::Repeated);
     }
-    let to = number_changes::of_then(connection, workspace, &echo.to, echo.at)?;
-    let contact = resolve::recognise(connection, (workspace, account), part.ids.contact, &to, now)?;
-    let (post, start, length) = keeper.raw(part)?;
+    let to = number_changes::current_identifiers(connection, workspace, &echo.to, echo.at)?;
+    let contact = resolve::resolve_contact(connection, (workspace, account), change.ids.contact, &to, now)?;
+    let (payload, start, length) = archive.raw(change)?;
     connection
         .prepare_cached(
             "insert into messages (
@@ -61,16 +60,16 @@ pub(crate) fn keep(
             echo.to.user_id,
             echo.context_wamid,
             echo.object.as_ref().map(json).transpose()?,
-            post,
+            payload,
             start,
             length,
             micros(echo.at.min(now)),
             micros(now),
         ])?;
-    if let Some(current) = finish::current(connection, workspace, id)? {
-        let entry = Entry::ours(MessageStatus::Sent, now).at(echo.at.min(now));
-        finish::add_entry(connection, &current, &entry)?;
-        pending_statuses::apply(connection, &current, &echo.wamid)?;
+    if let Some(current) = outbound_state::get_state(connection, workspace, id)? {
+        let entry = TimelineRow::ours(MessageStatus::Sent, now).at(echo.at.min(now));
+        timeline::insert_entry(connection, &current, &entry)?;
+        statuses::apply_pending(connection, &current, &echo.wamid)?;
     }
-    Ok(Effect::Applied)
+    Ok(ChangeOutcome::Applied)
 }

@@ -1,6 +1,7 @@
-//! Webhooks from Meta: payload archive, application, message echoes.
+//! Webhooks from Meta: payload archive, ingestion, message echoes, redaction.
 
 pub(crate) mod ingest;
 pub(crate) mod message_echoes;
-pub(crate) mod update_watermarks;
+pub(crate) mod payload_redaction;
+pub(crate) mod redact;
 pub(crate) mod webhook_archive;

@@ -1,7 +1,7 @@
-//! The words of a template, put into the components that are kept.
+//! Texts of a template, written into its stored components.
 //!
-//! Meta tells the words alone when they change. What they do not tell (examples, formats, types of buttons) stays until
-//! the list is read again.
+//! Meta reports the texts alone when they change. Examples, formats and types of buttons stay unchanged until the
+//! list of templates is read again.
 
 use domain::id::WorkspaceId;
 use domain::json::Value;
@@ -12,16 +12,16 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::error::{SqlError, SqlResult};
 use crate::row::json;
 
-/// Puts the words in. Returns how many templates changed: one or none.
-pub(crate) fn put(
+/// Updates the texts. Returns the number of changed templates: one or none.
+pub(crate) fn update_text(
     connection: &Connection,
     place: (WorkspaceId, &str),
     identity: (&str, &str),
     text: &TemplateTextUpdate,
 ) -> SqlResult<usize> {
-    let Some(mut components) = read(connection, place, identity)? else { return Ok(0) };
+    let Some(mut components) = get_components(connection, place, identity)? else { return Ok(0) };
     let before = components.clone();
-    say(&mut components, text);
+    replace_text(&mut components, text);
     if components == before {
         return Ok(0);
     }
@@ -35,20 +35,20 @@ pub(crate) fn put(
     Ok(n_rows)
 }
 
-/// Whether Meta's list says something else than what is kept, as far as words and buttons are concerned.
-pub(crate) fn differ(
+/// Returns `true` if the listed texts or buttons differ from the stored ones.
+pub(crate) fn differs(
     connection: &Connection,
     place: (WorkspaceId, &str),
     identity: (&str, &str),
     listed: &ListedTemplate,
 ) -> SqlResult<bool> {
-    let Some(kept) = read(connection, place, identity)? else { return Ok(false) };
+    let Some(kept) = get_components(connection, place, identity)? else { return Ok(false) };
     let listed: Value = serde_json::from_str(&listed.components)
-        .map_err(|_| SqlError::Bug("listed components are no JSON"))?;
-    Ok(words(&kept) != words(&listed))
+        .map_err(|_| SqlError::Bug("the listed components are not valid JSON"))?;
+    Ok(texts(&kept) != texts(&listed))
 }
 
-fn read(
+fn get_components(
     connection: &Connection,
     (workspace, waba_id): (WorkspaceId, &str),
     (name, language): (&str, &str),
@@ -67,28 +67,28 @@ fn is_a(component: &Value, kind: &str) -> bool {
     component.get("type").and_then(Value::as_str).is_some_and(|found| found.eq_ignore_ascii_case(kind))
 }
 
-/// The words of each component, and of each button with what is behind it.
-fn words(components: &Value) -> Vec<[Option<&str>; 3]> {
+/// Returns the texts of each component and each button.
+fn texts(components: &Value) -> Vec<[Option<&str>; 3]> {
     let mut all = Vec::new();
     for component in components.as_array().unwrap_or_default() {
-        all.push(three(component));
+        all.push(text_fields(component));
         let buttons = component.get("buttons").and_then(Value::as_array).unwrap_or_default();
-        all.extend(buttons.iter().map(three));
+        all.extend(buttons.iter().map(text_fields));
     }
     all
 }
 
-fn three(value: &Value) -> [Option<&str>; 3] {
+fn text_fields(value: &Value) -> [Option<&str>; 3] {
     ["text", "url", "phone_number"].map(|name| value.get(name).and_then(Value::as_str))
 }
 
-fn say(components: &mut Value, text: &TemplateTextUpdate) {
+fn replace_text(components: &mut Value, text: &TemplateTextUpdate) {
     let Value::Array(components) = components else { return };
     for component in components {
         let new = [("HEADER", &text.header), ("BODY", &text.body), ("FOOTER", &text.footer)]
             .into_iter()
             .find_map(|(kind, words)| words.as_deref().filter(|_| is_a(component, kind)));
-        // A header without words is a picture: it stays one.
+        // A header without a text is a media header and stays unchanged.
         if let (Some(words), Some(said)) = (new, component.get_mut("text")) {
             *said = words.into();
         }
@@ -97,13 +97,13 @@ fn say(components: &mut Value, text: &TemplateTextUpdate) {
             && buttons.len() == text.buttons.len()
         {
             for (button, (words, behind)) in buttons.iter_mut().zip(&text.buttons) {
-                say_button(button, words, behind.as_deref());
+                replace_button_text(button, words, behind.as_deref());
             }
         }
     }
 }
 
-fn say_button(button: &mut Value, words: &str, behind: Option<&str>) {
+fn replace_button_text(button: &mut Value, words: &str, behind: Option<&str>) {
     if let Some(said) = button.get_mut("text").filter(|_| !words.is_empty()) {
         *said = words.into();
     }

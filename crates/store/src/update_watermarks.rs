@@ -1,4 +1,4 @@
-//! What Meta changes has a time of Meta's: news that come late and are older change nothing.
+//! Watermarks of updates: an update from Meta that arrives after a newer update of the same subject is not applied.
 
 use domain::id::WorkspaceId;
 use jiff::Timestamp;
@@ -7,8 +7,9 @@ use rusqlite::Connection;
 use crate::error::SqlResult;
 use crate::row::micros;
 
-/// Whether nothing newer is known of this subject; this is the newest from now on. News without a time count as new.
-pub(crate) fn is_latest(
+/// Advances the watermark of a subject. Returns `false` if a newer update was received before. An update without a
+/// time is always applied.
+pub(crate) fn advance(
     connection: &Connection,
     (workspace, waba_id): (WorkspaceId, &str),
     subject: &str,

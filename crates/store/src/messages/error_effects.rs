@@ -1,4 +1,4 @@
-//! What an error of Meta's says beyond the message that it is about.
+//! Effects of an error from Meta on contact and window.
 
 use domain::contacts::opt_out::OptOutReason;
 use domain::messages::window::OPEN_FOR;
@@ -6,29 +6,29 @@ use domain::meta_error::{MetaError, MetaErrorClass};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::Current;
-use crate::contacts::{opt_out, resolve};
+use crate::contacts::{opt_out, service_windows};
 use crate::error::SqlResult;
+use crate::messages::outbound_state::OutboundState;
 
-/// Does what an error of Meta's asks for beyond the message itself.
-pub(crate) fn follow(
+/// Applies the effects of an error from Meta that go beyond the message.
+pub(crate) fn apply_error_effects(
     connection: &Connection,
-    current: &Current,
+    current: &OutboundState,
     error: &MetaError,
     (at, now): (Timestamp, Timestamp),
 ) -> SqlResult<()> {
     let (workspace, contact) = (current.workspace, current.contact);
     match error.class() {
         MetaErrorClass::WindowClosed => {
-            resolve::close_window(connection, workspace, current.account, contact, at)
+            service_windows::close_window(connection, workspace, current.account, contact, at)
         }
         MetaErrorClass::Suppress => {
             let said = (at, OptOutReason::Meta);
-            opt_out::stop_marketing(connection, (workspace, Some(current.account)), contact, said, now)
+            opt_out::opt_out(connection, (workspace, Some(current.account)), contact, said, now)
         }
         MetaErrorClass::Rest => {
             let until = at.saturating_add(OPEN_FOR).unwrap_or(Timestamp::MAX);
-            opt_out::rest(connection, workspace, contact, until)
+            opt_out::limit_marketing(connection, workspace, contact, until)
         }
         MetaErrorClass::Retry
         | MetaErrorClass::SlowNumber

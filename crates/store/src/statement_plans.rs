@@ -1,8 +1,8 @@
-//! How SQLite goes about the statements of the loops and of the way of a message: none of them may read a large table
-//! from end to end, which nobody notices before the table is large.
+//! Tests of SQLite's query plans.
 //!
-//! The functions run on a database with a little of everything in it; SQLite tells which statements it was given, and
-//! what its plan for each is. So a statement that is added to one of them is judged without being named here.
+//! No statement of a background loop or of a send reads a large table from end to end. The tests run the functions on
+//! a small database. SQLite reports the statements that it executed, and the plan of each: a new statement is checked
+//! without being listed here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -14,23 +14,25 @@ use domain::messages::message::{MessageStatus, StatusReport};
 use domain::messages::outcome::AcceptedMessage;
 use domain::webhooks_in::update::{InboundMessage, WebhookUpdate, WhatsAppUser};
 use domain::webhooks_out::delivery::DeliveryDecision;
-use engine::ports::{
-    Claim, ClaimRequest, ClaimToken, DeliveryEnd, DeliveryRequest, FreshIds, MediaClaimRequest, NewMessage,
-    OnUnknown, Plan, Post, Recipient, Route, RoutedPart, Settlement, SweepPlace, Swept,
-};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use rusqlite::{Connection, StatementStatus};
 
-use super::{migrate, prepare_once};
-use crate::access::users;
+use crate::access::sessions;
 use crate::maintenance::{quarantine, retention, workers};
-use crate::media::records;
-use crate::messages::{accept, finish, idempotency, queue, queue_depth};
+use crate::media;
+use crate::messages::{accept, finish, idempotency, lease, queue, queue_depth};
+use crate::sqlite::{connection, migrate};
 use crate::webhooks_in::ingest;
 use crate::webhooks_out::{deliveries, fan_out};
 
-/// Tables that grow with what passes through.
+use engine::ports::{
+    AttemptResult, ChangeRoute, DeliveryAttemptResult, DeliveryLeaseRequest, Lease, LeaseRequest, LeaseToken,
+    MediaLeaseRequest, NewMessage, OnUnknown, PreallocatedIds, Recipient, RetentionCursor, RetentionTarget,
+    RoutedChange, SendSchedule, WebhookChange, WebhookPayload,
+};
+
+/// Tables that grow with the number of messages.
 const LARGE: [&str; 17] = [
     "messages",
     "message_timeline",
@@ -51,22 +53,25 @@ const LARGE: [&str; 17] = [
     "sessions",
 ];
 
-/// What reads a large table in its order and stops early: by its limit, and nothing before it is left out.
+/// Statements that read a large table in its order and stop at their limit, without skipping rows.
 const STOPS_EARLY: [&str; 1] = ["from messages order by seq desc limit"];
 
 const WORKSPACE: [u8; 16] = [1; 16];
+
 const ACCOUNT: [u8; 16] = [2; 16];
+
 const WEBHOOK: [u8; 16] = [3; 16];
+
 const WORKER: [u8; 16] = [4; 16];
 
 fn now() -> Timestamp {
     Timestamp::from_second(1_767_225_600).unwrap()
 }
 
-/// An empty database that writes down what it is asked.
+/// Creates an empty database that records the executed statements.
 fn database() -> (Connection, Arc<Mutex<BTreeSet<String>>>) {
     let mut connection = Connection::open_in_memory().unwrap();
-    prepare_once(&connection).unwrap();
+    connection::prepare_once(&connection).unwrap();
     migrate::run(&mut connection, now()).unwrap();
     let asked = Arc::new(Mutex::new(BTreeSet::new()));
     let heard = asked.clone();
@@ -92,7 +97,7 @@ fn database() -> (Connection, Arc<Mutex<BTreeSet<String>>>) {
     (connection, asked)
 }
 
-fn message(n: u8, plan: Plan) -> NewMessage {
+fn message(n: u8, plan: SendSchedule) -> NewMessage {
     NewMessage {
         id: MessageId::from_bytes([n; 16]),
         workspace: WorkspaceId::from_bytes(WORKSPACE),
@@ -114,34 +119,32 @@ fn message(n: u8, plan: Plan) -> NewMessage {
         window_at: now(),
         idempotency: None,
         worker: WorkerId::from_bytes(WORKER),
-        token: ClaimToken(1),
+        token: LeaseToken(1),
         now: now(),
     }
 }
 
-fn part(update: WebhookUpdate, n: u8) -> RoutedPart {
-    let route = Route {
+fn part(update: WebhookUpdate, n: u8) -> RoutedChange {
+    let route = ChangeRoute {
         workspace: WorkspaceId::from_bytes(WORKSPACE),
         waba_id: "2".to_owned(),
         account: Some(AccountId::from_bytes(ACCOUNT)),
     };
-    let ids = FreshIds {
+    let ids = PreallocatedIds {
         message: MessageId::from_bytes([n; 16]),
         contact: ContactId::from_bytes([n; 16]),
         media: MediaId::from_bytes([n; 16]),
     };
-    RoutedPart {
-        wish: None,
+    let change = WebhookChange {
         waba_id: None,
         phone_number_id: None,
         time: None,
-        route: Some(route),
         update,
         span: (0, 2),
         field: "messages".to_owned(),
         undecodable: None,
-        ids,
-    }
+    };
+    RoutedChange { change, route: Some(route), ids, opt_out_signal: None }
 }
 
 fn report(wamid: &str) -> WebhookUpdate {
@@ -157,32 +160,32 @@ fn report(wamid: &str) -> WebhookUpdate {
     })
 }
 
-/// Sends a message as a caller that waits does; it becomes `wamid.<n>`.
+/// Sends a synchronous message with the wamid `wamid.<n>`.
 fn send(connection: &Connection, n: u8) {
-    accept::accept(connection, &message(n, Plan::Now)).unwrap();
-    let claim = Claim {
+    accept::insert_message(connection, &message(n, SendSchedule::Immediate)).unwrap();
+    let claim = Lease {
         workspace: WorkspaceId::from_bytes(WORKSPACE),
         message: MessageId::from_bytes([n; 16]),
         account: AccountId::from_bytes(ACCOUNT),
         attempt: 1,
-        token: ClaimToken(1),
+        token: LeaseToken(1),
     };
     let accepted = AcceptedMessage {
         wamid: format!("wamid.{n}"),
         wa_id: Some("15550100001".to_owned()),
         ..AcceptedMessage::default()
     };
-    finish::settle(connection, &claim, &Settlement::Sent(accepted), None, now()).unwrap();
+    finish::finish_attempt(connection, &claim, &AttemptResult::Sent(accepted), None, now()).unwrap();
 }
 
-/// A little of everything: sent, waited, heard, handed out.
+/// Inserts sent, queued and received messages.
 fn live(connection: &Connection) {
     let worker = WorkerId::from_bytes(WORKER);
-    workers::heartbeat(connection, worker, [0; 4], now()).unwrap();
+    workers::upsert_worker(connection, worker, [0; 4], now()).unwrap();
     send(connection, 11);
     for n in 12..15 {
-        let plan = Plan::Queue { due_at: now(), order_at: now(), limit: 10 };
-        accept::accept(connection, &message(n, plan)).unwrap();
+        let plan = SendSchedule::Queued { due_at: now(), order_at: now(), limit: 10 };
+        accept::insert_message(connection, &message(n, plan)).unwrap();
     }
     let inbound = InboundMessage {
         beside: domain::webhooks_in::update::InboundMetadata::default(),
@@ -194,50 +197,54 @@ fn live(connection: &Connection) {
         object: None,
         context_wamid: None,
     };
-    let parts = vec![
+    let changes = vec![
         part(WebhookUpdate::Message(inbound), 20),
         part(report("wamid.11"), 21),
         part(report("wamid.NEW"), 22),
     ];
-    let post = Post {
+    let post = WebhookPayload {
         body: Bytes::from_static(b"{}"),
-        parts,
-        proof: engine::ports::Proof::default(),
-        again: None,
+        changes,
+        signature: engine::ports::PayloadSignature::default(),
+        archived: None,
         now: now(),
     };
-    ingest::ingest(connection, &post).unwrap();
+    ingest::insert_payload(connection, &post).unwrap();
 }
 
 fn rounds(connection: &Connection) {
     let (workspace, account) = (WorkspaceId::from_bytes(WORKSPACE), AccountId::from_bytes(ACCOUNT));
     let worker = WorkerId::from_bytes(WORKER);
     let later = now() + SignedDuration::from_hours(24 * 400);
-    let request = ClaimRequest {
+    let request = LeaseRequest {
         workspace,
         account,
         worker,
-        tokens: vec![ClaimToken(5), ClaimToken(6)],
+        tokens: vec![LeaseToken(5), LeaseToken(6)],
         waiting: BTreeMap::new(),
         now: now(),
     };
-    let round = queue::claim_due(connection, &request).unwrap();
-    queue::begin(connection, &round.claimed[0].claim, now()).unwrap();
-    queue::expire(connection, later, 10).unwrap();
-    queue_depth::all(connection).unwrap();
-    workers::departures(connection, now()).unwrap();
-    workers::probe(connection, now()).unwrap();
-    idempotency::forget(connection, later, 10).unwrap();
+    let round = lease::lease_due(connection, &request).unwrap();
+    lease::begin_attempt(connection, &round.claimed[0].claim, now()).unwrap();
+    queue::expire_messages(connection, later, 10).unwrap();
+    queue_depth::list_depths(connection).unwrap();
+    workers::list_recent_sends(connection, now()).unwrap();
+    workers::probe_write(connection, now()).unwrap();
+    idempotency::expire_records(connection, later, 10).unwrap();
 
     assert!(fan_out::has_work(connection).unwrap());
-    fan_out::spread(connection, now(), 10).unwrap();
-    deliveries::work(connection, now()).unwrap();
+    fan_out::fan_out_events(connection, now(), 10).unwrap();
+    deliveries::get_work(connection, now()).unwrap();
     let webhook = WebhookId::from_bytes(WEBHOOK);
-    let request =
-        DeliveryRequest { worker, token: ClaimToken(7), room: vec![(workspace, webhook, 10)], now: now() };
-    let claimed = deliveries::claim(connection, &request).unwrap();
+    let request = DeliveryLeaseRequest {
+        worker,
+        token: LeaseToken(7),
+        room: vec![(workspace, webhook, 10)],
+        now: now(),
+    };
+    let claimed = deliveries::lease_due(connection, &request).unwrap();
     for (claimed, verdict) in claimed.iter().zip([DeliveryDecision::Succeeded, DeliveryDecision::Dead]) {
-        let end = DeliveryEnd {
+        let end = DeliveryAttemptResult {
             verdict,
             http_status: Some(200),
             latency_ms: 1,
@@ -245,41 +252,42 @@ fn rounds(connection: &Connection) {
             goes_on: true,
             now: now(),
         };
-        deliveries::settle(connection, &claimed.claim, &end).unwrap();
+        deliveries::finish_attempt(connection, &claimed.claim, &end).unwrap();
     }
-    deliveries::end(connection, later, 10).unwrap();
+    deliveries::expire_deliveries(connection, later, 10).unwrap();
 
-    let request = MediaClaimRequest {
+    let request = MediaLeaseRequest {
         worker,
-        tokens: vec![ClaimToken(8)],
+        tokens: vec![LeaseToken(8)],
         busy: vec![account],
         per_account: 4,
         silent_since: now(),
         until: later,
         now: now(),
     };
-    records::claim(connection, &request).unwrap();
-    records::gone(connection, later, 10).unwrap();
-    users::sessions_forget(connection, later, later, 10).unwrap();
-    quarantine::made_at(connection).unwrap();
-    workers::recover(connection, later, later, 10).unwrap();
-    quarantine::hold(connection, later, 10).unwrap();
+    media::records::lease_due(connection, &request).unwrap();
+    media::records::expire_media(connection, later, 10).unwrap();
+    sessions::expire_sessions(connection, later, later, 10).unwrap();
+    quarantine::get_backup_marker(connection).unwrap();
+    workers::recover_leases(connection, later, later, 10).unwrap();
+    quarantine::quarantine_messages(connection, later, 10).unwrap();
     for what in [
-        Swept::Messages(workspace),
-        Swept::Events(workspace),
-        Swept::Deliveries(workspace),
-        Swept::Audit(workspace),
-        Swept::EarlyReports,
-        Swept::KeptParts,
-        Swept::Posts,
+        RetentionTarget::Messages(workspace),
+        RetentionTarget::Events(workspace),
+        RetentionTarget::Deliveries(workspace),
+        RetentionTarget::Audit(workspace),
+        RetentionTarget::PendingStatuses,
+        RetentionTarget::WebhookChanges,
+        RetentionTarget::WebhookPayloads,
     ] {
-        let overdue = retention::overdue(connection, what, later, SweepPlace::default(), 10).unwrap();
+        let overdue =
+            retention::list_expired(connection, what, later, RetentionCursor::default(), 10).unwrap();
         let rows = if overdue.rows.is_empty() { vec![1] } else { overdue.rows };
-        retention::discard(connection, what, later, &rows).unwrap();
+        retention::delete_expired(connection, what, later, &rows).unwrap();
     }
 }
 
-/// The steps of SQLite's plan.
+/// Returns the steps of SQLite's plan.
 fn plan(connection: &Connection, sql: &str) -> Vec<String> {
     let mut statement = connection.prepare(&format!("explain query plan {sql}")).unwrap();
     let n_parameters = statement.parameter_count();
@@ -288,16 +296,16 @@ fn plan(connection: &Connection, sql: &str) -> Vec<String> {
     rows.collect::<Result<_, _>>().unwrap()
 }
 
-/// Partial indexes: to read one from end to end is to read what waits, and nothing else.
+/// Returns the partial indexes: a full scan of one reads only the rows that wait.
 fn partial_indexes(connection: &Connection) -> BTreeSet<String> {
     let sql = "select name from sqlite_schema where type = 'index' and sql like '% where %'";
     let mut statement = connection.prepare(sql).unwrap();
     statement.query_map((), |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
 }
 
-/// The large table that a step reads from end to end. `names` are what the statement calls its tables.
+/// Returns the large table that a step reads from end to end. `names` maps aliases to tables.
 fn scanned(step: &str, names: &BTreeMap<String, String>, partial: &BTreeSet<String>) -> Option<String> {
-    // An index that is made for one statement is made by reading the whole table.
+    // SQLite builds an automatic index by reading the whole table.
     let is_made_for_it = step.contains("USING AUTOMATIC");
     let rest =
         step.strip_prefix("SCAN ").or_else(|| step.strip_prefix("SEARCH ").filter(|_| is_made_for_it))?;
@@ -308,7 +316,7 @@ fn scanned(step: &str, names: &BTreeMap<String, String>, partial: &BTreeSet<Stri
     (LARGE.contains(&table) && !is_partial).then(|| table.to_owned())
 }
 
-/// What a statement calls its tables: `from messages m` is `m` for `messages`.
+/// Returns the aliases of a statement: `from messages m` gives `m` for `messages`.
 fn aliases(sql: &str) -> BTreeMap<String, String> {
     let words: Vec<_> = sql.split(|letter: char| letter.is_whitespace() || "(),".contains(letter)).collect();
     let words: Vec<_> = words.into_iter().filter(|word| !word.is_empty()).collect();
@@ -378,7 +386,7 @@ fn nothing_on_the_way_of_a_message_builds_a_table() {
     assert!(builds(&connection, "select kind in ('text', 'image', ?1) from messages"));
 }
 
-/// Whether SQLite builds a table in memory each time that this statement runs.
+/// Returns `true` if SQLite builds a temporary table each time that the statement runs.
 fn builds(connection: &Connection, sql: &str) -> bool {
     let mut statement = connection.prepare(&format!("explain {sql}")).unwrap();
     let nothing = vec![rusqlite::types::Null; statement.parameter_count()];

@@ -1,0 +1,78 @@
+//! End of a message without an answer from Meta: canceled, expired, failed, or left by a dead worker.
+
+use domain::id::{MessageId, WorkspaceId};
+use domain::messages::message::MessageStatus;
+use jiff::Timestamp;
+use rusqlite::Connection;
+
+use crate::error::SqlResult;
+use crate::messages::timeline::TimelineRow;
+use crate::messages::{idempotency, messaging_limit, outbound_state, timeline};
+use crate::row::micros;
+
+/// Sets the final status of a message without a response from Meta.
+pub(crate) fn terminate(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    message: MessageId,
+    (reached, failure_code): (MessageStatus, Option<&str>),
+    now: Timestamp,
+) -> SqlResult<()> {
+    let Some(mut current) = outbound_state::get_state(connection, workspace, message)? else { return Ok(()) };
+    let before = std::mem::replace(&mut current.status, reached);
+    connection
+        .prepare_cached(
+            "update messages
+             set worker_id = null, lease_token = null, due_at = null, status = ?3,
+                 failure_code = coalesce(?4, failure_code), updated_at = ?5
+             where workspace_id = ?1 and id = ?2",
+        )?
+        .execute((workspace.as_bytes(), message.as_bytes(), reached.as_str(), failure_code, micros(now)))?;
+    current.moved_from(connection, before)?;
+    timeline::insert_entry(
+        connection,
+        &current,
+        &TimelineRow { failure_code, ..TimelineRow::ours(reached, now) },
+    )
+}
+
+/// Releases a message of a dead worker. A message that was being sent may have left: its outcome is unknown. A queued
+/// message stays in the queue. A synchronous message that was not sent yet fails: its caller received no response and
+/// will retry.
+pub(crate) fn recover_message(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    message: MessageId,
+    (status, is_of_queue): (MessageStatus, bool),
+    now: Timestamp,
+) -> SqlResult<()> {
+    match status {
+        MessageStatus::Sending => {
+            terminate(connection, workspace, message, (MessageStatus::Unknown, None), now)?;
+            messaging_limit::count_unfinished(connection, workspace, message, now)
+        }
+        MessageStatus::Queued if !is_of_queue => {
+            idempotency::finish_record(connection, workspace, message, None)?;
+            terminate(connection, workspace, message, (MessageStatus::Failed, Some("interrupted")), now)
+        }
+        // A report or a late response has set the status, or the message is queued.
+        MessageStatus::Queued
+        | MessageStatus::Unknown
+        | MessageStatus::Sent
+        | MessageStatus::Failed
+        | MessageStatus::Delivered
+        | MessageStatus::Read
+        | MessageStatus::Played
+        | MessageStatus::Expired
+        | MessageStatus::Canceled
+        | MessageStatus::Received => {
+            connection
+                .prepare_cached(
+                    "update messages set worker_id = null, lease_token = null
+                     where workspace_id = ?1 and id = ?2",
+                )?
+                .execute((workspace.as_bytes(), message.as_bytes()))?;
+            messaging_limit::count_unfinished(connection, workspace, message, now)
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Bytes of webhook payloads: rows of other tables point to them.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::error::SqlResult;
+use crate::row::Cells;
+
+/// First byte and number of bytes.
+pub(crate) type ByteRange = (usize, usize);
+
+/// Replaces an element by `{}` and spaces.
+pub(crate) fn redact_range(body: &mut [u8], (start, length): ByteRange) {
+    let Some(bytes) = start.checked_add(length).and_then(|end| body.get_mut(start..end)) else { return };
+    bytes.fill(b' ');
+    if let Some(object) = bytes.first_chunk_mut() {
+        *object = *b"{}";
+    }
+}
+
+/// Reads a payload and a range from three columns.
+pub(crate) fn read_span(cells: &mut Cells<'_>) -> SqlResult<Option<(i64, ByteRange)>> {
+    let payload: Option<i64> = cells.get()?;
+    let start: Option<u32> = cells.get()?;
+    let length: Option<u32> = cells.get()?;
+    Ok(payload
+        .zip(start.zip(length))
+        .map(|(payload, (start, length))| (payload, (to_usize(start), to_usize(length)))))
+}
+
+/// Converts a column value to an offset.
+pub(crate) fn to_usize(place: u32) -> usize {
+    usize::try_from(place).unwrap_or(usize::MAX)
+}
+
+/// Ranges to redact, by payload.
+#[derive(Default)]
+pub(crate) struct Redactions(BTreeMap<i64, Vec<ByteRange>>);
+
+impl Redactions {
+    pub(crate) fn add(&mut self, raw: Option<(i64, ByteRange)>) {
+        if let Some((payload, span)) = raw {
+            self.0.entry(payload).or_default().push(span);
+        }
+    }
+
+    pub(crate) fn apply(self, connection: &Connection) -> SqlResult<()> {
+        for (payload, spans) in self.0 {
+            redact_spans(connection, payload, &spans)?;
+        }
+        Ok(())
+    }
+}
+
+/// Redacts ranges of one payload.
+pub(crate) fn redact_spans(connection: &Connection, payload: i64, spans: &[ByteRange]) -> SqlResult<()> {
+    let body: Option<Vec<u8>> = connection
+        .prepare_cached("select body from webhook_payloads where seq = ?1")?
+        .query_row([payload], |row| row.get(0))
+        .optional()?;
+    let Some(mut body) = body else { return Ok(()) };
+    for span in spans {
+        redact_range(&mut body, *span);
+    }
+    update_body(connection, payload, &body)
+}
+
+pub(crate) fn update_body(connection: &Connection, payload: i64, body: &[u8]) -> SqlResult<()> {
+    connection
+        .prepare_cached("update webhook_payloads set body = ?2 where seq = ?1")?
+        .execute((payload, body))?;
+    Ok(())
+}
+
+pub(crate) fn get_bytes(
+    connection: &Connection,
+    payload: i64,
+    start: i64,
+    length: i64,
+) -> SqlResult<Option<Bytes>> {
+    let mut statement =
+        connection.prepare_cached("select substr(body, ?2 + 1, ?3) from webhook_payloads where seq = ?1")?;
+    let found: Option<Vec<u8>> =
+        statement.query_row((payload, start, length), |row| row.get(0)).optional()?;
+    Ok(found.map(Bytes::from))
+}
+
+/// Payload, first byte and number of bytes of a change.
+pub(crate) type PayloadSpan = (i64, u32, u32);
