@@ -8,13 +8,13 @@ use domain::messages::pacing::Pacers;
 use domain::messages::retry::ThrottleScope;
 use jiff::Timestamp;
 
-use crate::ports::{Departure, Recipient};
+use crate::ports::{RecentSend, Recipient};
 
 /// How a recipient is named where paces are kept.
 pub(crate) fn key_of(recipient: &Recipient) -> &str {
     match recipient {
         Recipient::Phone(number) => number.digits(),
-        Recipient::User(user) => user.as_str(),
+        Recipient::Bsuid(user) => user.as_str(),
     }
 }
 
@@ -34,9 +34,9 @@ impl Pacer {
     }
 
     /// Makes up for a restart: counts what left before it.
-    pub(crate) fn seed(&self, departures: Vec<Departure>) {
+    pub(crate) fn seed(&self, departures: Vec<RecentSend>) {
         let mut by_account: BTreeMap<AccountId, Vec<(String, Timestamp)>> = BTreeMap::new();
-        for Departure { account, recipient, at } in departures {
+        for RecentSend { account, recipient, at } in departures {
             by_account.entry(account).or_default().push((recipient, at));
         }
         let mut paces = self.paces();

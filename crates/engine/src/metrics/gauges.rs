@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::list;
 use super::series::{Label, seconds};
 use super::text::{Names, Page};
-use crate::ports::{Directory, Figures};
+use crate::ports::{Directory, StoreStats};
 
 /// What memory knows of the accounts.
 pub(super) fn accounts(page: &mut Page, directory: &Directory, names: &Names) {
@@ -24,7 +24,7 @@ pub(super) fn accounts(page: &mut Page, directory: &Directory, names: &Names) {
 pub(super) fn figures(
     page: &mut Page,
     (directory, names): (&Directory, &Names),
-    figures: &Figures,
+    figures: &StoreStats,
     now: Timestamp,
 ) {
     for account in names.accounts() {

@@ -24,7 +24,7 @@ use domain::messages::status::{MessageStatus, failure_code_label};
 use domain::meta_error::{MetaError, TABLE};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::ports::{Clock, Directory, Figures, IngestSummary, StoreErrorKind};
+use crate::ports::{Clock, Directory, IngestSummary, StoreErrorKind, StoreStats};
 use crate::{Deps, chain};
 
 pub use series::{Counters, Gauge, Histograms, Label};
@@ -104,7 +104,7 @@ pub struct Metrics {
     store_errors: Counters,
     spans: Counters,
     store_up: AtomicBool,
-    figures: Mutex<Option<(Timestamp, Arc<Figures>)>>,
+    figures: Mutex<Option<(Timestamp, Arc<StoreStats>)>>,
 }
 
 impl fmt::Debug for Metrics {
@@ -457,7 +457,7 @@ fn names(directory: &Directory) -> Names {
 }
 
 /// What the store tells, not older than [`FIGURES_FOR`].
-async fn figures(deps: &Deps) -> Option<Arc<Figures>> {
+async fn figures(deps: &Deps) -> Option<Arc<StoreStats>> {
     let now = deps.now();
     let kept = deps.metrics.figures.lock().unwrap_or_else(PoisonError::into_inner).clone();
     if let Some((at, figures)) = kept
@@ -465,7 +465,7 @@ async fn figures(deps: &Deps) -> Option<Arc<Figures>> {
     {
         return Some(figures);
     }
-    let read = deps.work.figures(now).await;
+    let read = deps.workers.get_stats(now).await;
     deps.metrics.store_up.store(read.is_ok(), Ordering::Relaxed);
     match read {
         Ok(figures) => {

@@ -8,7 +8,7 @@ use domain::json::{Object, Value};
 use domain::messages::direction::Direction;
 use domain::messages::status::MessageStatus;
 use domain::messages::status_report::Pricing;
-use engine::ports::{Contact, MessageStory, StoredMedia, StoredMessage, StoredTemplate, TimelineEntry};
+use engine::ports::{Contact, MessageDetail, StoredMedia, StoredMessage, StoredTemplate, TimelineEntry};
 use jiff::Timestamp;
 
 use crate::api::error_mapping::meta_json;
@@ -234,7 +234,7 @@ fn pricing(pricing: Pricing) -> Value {
 }
 
 /// A message with its story.
-pub(crate) fn story(story: MessageStory) -> Value {
+pub(crate) fn story(story: MessageDetail) -> Value {
     let StoredMessage { direction, is_of_queue, is_echo, created_at: at, .. } = story.message;
     let mut shown = message_object(story.message);
     let begun = match (direction, is_of_queue) {

@@ -380,7 +380,7 @@ struct NoFigures;
 #[async_trait]
 impl Guard for NoFigures {
     async fn before(&self, call: &'static str) -> Result<usize, StoreError> {
-        if call == "figures" {
+        if call == "get_stats" {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "reading the figures", "no disk"));
         }
         Ok(0)

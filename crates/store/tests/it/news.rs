@@ -10,7 +10,7 @@ use domain::messages::status::MessageStatus;
 use domain::webhooks_in::update::{AccountUpdate, WebhookUpdate};
 use engine::ports::{
     AccountChanges, Accounts, ArchiveQuery, ChangeRoute, EventFilter, EventStart, Hooks, IngestSummary,
-    Messages, PayloadSignature, RoutedChange, UnappliedState, WebhookChange, WebhookPayload, Work,
+    Messages, PayloadSignature, RoutedChange, UnappliedState, WebhookChange, WebhookPayload, Workers,
 };
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
@@ -31,11 +31,11 @@ async fn a_report_waits_eight_days_for_its_message_and_leaves_in_small_steps() {
         connection.query_row("select count(*) from pending_statuses", (), |row| row.get(0)).unwrap()
     };
     app.advance(7 * 86_400 - 1);
-    app.store.expire(app.now(), 3).await.unwrap();
+    app.store.expire_messages(app.now(), 3).await.unwrap();
     assert_eq!(n_early(), 8);
     app.advance(2);
     for left in [5, 2, 1, 1] {
-        app.store.expire(app.now(), 3).await.unwrap();
+        app.store.expire_messages(app.now(), 3).await.unwrap();
         assert_eq!(n_early(), left);
     } // The younger one still finds its message.
     let claim = app.accept(app.new_message()).await;
@@ -95,7 +95,7 @@ fn undecodable(routed: RoutedChange) -> RoutedChange {
 
 async fn n_told(app: &TestStore, workspace: WorkspaceId) -> usize {
     let filter = EventFilter { kinds: Some(vec![EventKind::AccountStatus]), ..EventFilter::default() };
-    let page = app.store.events(workspace, &filter, EventStart::Oldest, 100).await.unwrap().unwrap();
+    let page = app.store.list_events(workspace, &filter, EventStart::Oldest, 100).await.unwrap().unwrap();
     page.events.len()
 }
 
@@ -119,7 +119,7 @@ async fn each_workspace_of_a_business_account_hears_of_it_once() {
     for workspace in [first, other] {
         assert_eq!(n_told(&app, workspace).await, 1);
     }
-    let directory = app.store.directory().await.unwrap();
+    let directory = app.store.get_directory().await.unwrap();
     assert!(directory.accounts.iter().all(|record| record.account.status.as_str() == "held"));
 }
 
@@ -150,25 +150,26 @@ async fn a_kept_post_carries_its_proof_and_is_found_by_what_it_holds() {
         now: app.now(),
     };
     let strange = undecodable(app.part(WebhookUpdate::Other, (0, 3)));
-    app.store.ingest(post("abc", strange.clone())).await.unwrap();
+    app.store.ingest_payload(post("abc", strange.clone())).await.unwrap();
     app.advance(60);
-    app.store.ingest(post("def", app.part(WebhookUpdate::Other, (0, 3)))).await.unwrap();
+    app.store.ingest_payload(post("def", app.part(WebhookUpdate::Other, (0, 3)))).await.unwrap();
     let all = ArchiveQuery { since: Timestamp::UNIX_EPOCH, state: None, after: 0, limit: 10 };
-    let found = app.store.posts(&all).await.unwrap();
+    let found = app.store.list_payloads(&all).await.unwrap();
     assert_eq!(found.iter().map(|post| &*post.body).collect::<Vec<_>>(), [b"abc", b"def"]);
     assert_eq!(found[0].signature, signature);
     let late = ArchiveQuery { since: app.now(), ..all };
-    assert_eq!(app.store.posts(&late).await.unwrap().len(), 1);
+    assert_eq!(app.store.list_payloads(&late).await.unwrap().len(), 1);
     let strange_ones = ArchiveQuery { state: Some(UnappliedState::Undecodable), ..all };
-    let found = app.store.posts(&strange_ones).await.unwrap();
+    let found = app.store.list_payloads(&strange_ones).await.unwrap();
     assert_eq!(found.len(), 1);
     let next = ArchiveQuery { after: found[0].entry.seq, ..strange_ones };
-    assert!(app.store.posts(&next).await.unwrap().is_empty()); // Split in another way by now, it holds nothing strange any more.
+    assert!(app.store.list_payloads(&next).await.unwrap().is_empty()); // Split in another way by now, it holds nothing strange any more.
     let archived = Some(found[0].entry);
     let understood = app.part(hold(SuspensionCause::Disabled), (1, 2));
-    let done = app.store.ingest(WebhookPayload { archived, ..post("abc", understood) }).await.unwrap();
+    let done =
+        app.store.ingest_payload(WebhookPayload { archived, ..post("abc", understood) }).await.unwrap();
     assert_eq!((done.applied, done.has_account_changes), (1, true));
-    assert!(app.store.posts(&strange_ones).await.unwrap().is_empty());
+    assert!(app.store.list_payloads(&strange_ones).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -182,12 +183,12 @@ async fn a_replaced_secret_is_sealed_and_ends_with_the_account() {
     };
     assert!(
         app.store
-            .account_change(app.workspace, app.account, changes, app.act(AuditAction::AccountChanged))
+            .update_account(app.workspace, app.account, changes, app.act(AuditAction::AccountChanged))
             .await
             .unwrap()
     );
     let app = app.restart();
-    let directory = app.store.directory().await.unwrap();
+    let directory = app.store.get_directory().await.unwrap();
     let record = &directory.accounts[0];
     assert_eq!(record.app_secret.as_ref().unwrap().expose_secret(), "the-next-demo-secret");
     let (old, ends_at) = record.old_app_secret.as_ref().unwrap();
@@ -199,7 +200,7 @@ async fn a_replaced_secret_is_sealed_and_ends_with_the_account() {
         }
     }
     app.store
-        .account_remove(app.workspace, app.account, false, app.act(AuditAction::AccountRemoved))
+        .delete_account(app.workspace, app.account, false, app.act(AuditAction::AccountRemoved))
         .await
         .unwrap();
     let connection = Connection::open(app.path()).unwrap();

@@ -58,7 +58,8 @@ async fn an_unknown_message_is_settled_by_our_reference() {
     app.report(app.reported_for(claim.message, "wamid.A", MessageStatus::Sent)).await;
     let message = app.story(claim.message).await.message;
     assert_eq!((message.status, message.wamid.as_deref()), (MessageStatus::Sent, Some("wamid.A")));
-    let by_wamid = app.store.message(app.workspace, &MessageKey::Wamid("wamid.A".to_owned())).await.unwrap();
+    let by_wamid =
+        app.store.get_message(app.workspace, &MessageKey::Wamid("wamid.A".to_owned())).await.unwrap();
     assert!(by_wamid.is_some());
 }
 
@@ -131,7 +132,8 @@ async fn a_part_of_nobody_is_kept_once_and_applied_to_nobody() {
     assert_eq!(first, IngestSummary { unrouted: 1, ..IngestSummary::default() });
     let again = app.post("abcdefgh", vec![part()]).await;
     assert_eq!(again, IngestSummary { duplicates: 1, ..IngestSummary::default() });
-    let found = app.store.message(app.workspace, &MessageKey::Wamid("wamid.IN".to_owned())).await.unwrap();
+    let found =
+        app.store.get_message(app.workspace, &MessageKey::Wamid("wamid.IN".to_owned())).await.unwrap();
     assert!(found.is_none());
 }
 
@@ -148,7 +150,7 @@ async fn a_part_that_cannot_be_written_takes_no_neighbour_with_it() {
     let ingested = app.post("abc", vec![first, clash, third]).await;
     assert_eq!(ingested, IngestSummary { applied: 2, undecodable: 1, ..IngestSummary::default() });
     for (wamid, is_there) in [("wamid.1", true), ("wamid.2", false), ("wamid.3", true)] {
-        let found = app.store.message(app.workspace, &MessageKey::Wamid(wamid.to_owned())).await.unwrap();
+        let found = app.store.get_message(app.workspace, &MessageKey::Wamid(wamid.to_owned())).await.unwrap();
         assert_eq!(found.is_some(), is_there, "{wamid}");
     }
 }

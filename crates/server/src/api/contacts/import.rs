@@ -15,7 +15,7 @@ use domain::id::WorkspaceId;
 use domain::json::{Object, Value};
 use engine::contacts;
 use engine::contacts::Batch;
-use engine::ports::{ContactEnd, ContactTarget};
+use engine::ports::{ContactTarget, UpsertContactResult};
 use engine::{By, Deps, ports::StoreError};
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
@@ -196,7 +196,7 @@ impl Import<'_> {
             return Ok(());
         }
         let request = |(_, change): &(u64, ContactChange)| contacts::Request {
-            target: ContactTarget::Whoever,
+            target: ContactTarget::Matching,
             change: change.clone(),
             reason: OptOutReason::Import,
         };
@@ -301,7 +301,7 @@ impl Report {
             .saturating_add(self.n_failed)
     }
 
-    fn add(&mut self, line: u64, end: ContactEnd) {
+    fn add(&mut self, line: u64, end: UpsertContactResult) {
         let count = match word(&end) {
             "created" => &mut self.n_created,
             "updated" => &mut self.n_updated,

@@ -15,7 +15,7 @@ use engine::Deps;
 use engine::access::api_key::Caller;
 use engine::media::{self, Incoming, Received};
 use engine::messages::send;
-use engine::ports::{MediaOrigin, PieceError};
+use engine::ports::{ByteStreamError, MediaOrigin};
 use futures_core::Stream;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
@@ -206,7 +206,7 @@ async fn take(
                 end => {
                     let error = end.map_or_else(|late| late, |_| cut());
                     // Who takes the file must not take its half for the whole; they may have stopped already.
-                    drop(give.send(Err(PieceError::Broken("the body was cut".to_owned()))).await);
+                    drop(give.send(Err(ByteStreamError::Broken("the body was cut".to_owned()))).await);
                     return Err(error);
                 }
             };
@@ -224,11 +224,11 @@ async fn take(
 
 /// The pieces that have arrived.
 struct Arriving {
-    pieces: mpsc::Receiver<Result<Bytes, PieceError>>,
+    pieces: mpsc::Receiver<Result<Bytes, ByteStreamError>>,
 }
 
 impl Stream for Arriving {
-    type Item = Result<Bytes, PieceError>;
+    type Item = Result<Bytes, ByteStreamError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.pieces.poll_recv(context)
