@@ -123,7 +123,7 @@ impl EgressClient {
         let headers = request.headers_mut();
         headers.insert(USER_AGENT, self.user_agent.clone());
         for (name, value) in &call.headers {
-            domain::webhooks_out::header::check(name, value.expose_secret())
+            domain::webhooks_out::header::validate(name, value.expose_secret())
                 .map_err(|_| EgressError::Header)?;
             let name = HeaderName::try_from(name).map_err(|_| EgressError::Header)?;
             let mut value = HeaderValue::from_str(value.expose_secret()).map_err(|_| EgressError::Header)?;

@@ -52,7 +52,7 @@ pub fn read_change(fields: &Fields<'_, '_>) -> Object {
     }
     for (name, most) in TEXTS {
         match fields.change(name).and_then(|item| item.string(..=most)) {
-            Patch::Keep => {}
+            Patch::Unchanged => {}
             Patch::Clear => {
                 change.insert(name, "");
             }
@@ -65,7 +65,7 @@ pub fn read_change(fields: &Fields<'_, '_>) -> Object {
         }
     }
     match fields.change("websites") {
-        Patch::Keep => {}
+        Patch::Unchanged => {}
         Patch::Clear => {
             change.insert("websites", Value::Array(Vec::new()));
         }

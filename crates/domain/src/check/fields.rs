@@ -2,15 +2,19 @@
 
 use std::cell::{Cell, RefCell};
 
-use super::range::{choice_words, quoted};
+use super::describe::{describe_choices, quoted};
+use super::nearest::nearest;
+use super::patch::Patch;
+use super::pointer::JsonPointer;
+use super::reader::{FieldNames, Fields, Item};
 use super::schema::Node;
-use super::{Asked, Fields, Item, JsonPointer, Patch, Violations, nearest};
+use super::violation::Violations;
 use crate::json::{Object, Value};
 
 impl<'a, 'p> Fields<'a, 'p> {
     /// Starts reading an object that is at `place`.
     pub fn read(object: &'a Object, place: JsonPointer<'p>, found: &'p Violations) -> Self {
-        Self { object, place, found, asked: Asked::new() }
+        Self { object, place, found, requested: FieldNames::new() }
     }
 
     /// A field that must be there; without it (or with `null`): "is required", at the missing member.
@@ -25,7 +29,7 @@ impl<'a, 'p> Fields<'a, 'p> {
 
     /// A field that may be there; `null` is absent.
     pub fn optional(&self, name: &'static str) -> Item<'a, '_> {
-        let value = self.ask(name).filter(|value| !value.is_null());
+        let value = self.lookup(name).filter(|value| !value.is_null());
         self.describe_field(name, false, true);
         Item { value, place: self.place.key(name), found: self.found }
     }
@@ -33,8 +37,8 @@ impl<'a, 'p> Fields<'a, 'p> {
     /// A field whose absence and `null` differ: a PUT keeps the one and clears the other.
     pub fn change(&self, name: &'static str) -> Patch<Item<'a, '_>> {
         self.describe_field(name, false, true);
-        match self.ask(name) {
-            None if !self.found.is_describing() => Patch::Keep,
+        match self.lookup(name) {
+            None if !self.found.is_describing() => Patch::Unchanged,
             Some(Value::Null) => Patch::Clear,
             value @ (Some(_) | None) => {
                 Patch::Set(Item { value, place: self.place.key(name), found: self.found })
@@ -52,7 +56,7 @@ impl<'a, 'p> Fields<'a, 'p> {
                 self.found.refuse(&self.place.key(name), null_reason);
                 Item { value: None, place: self.place.key(name), found: self.found }
             }
-            Patch::Keep => Item { value: None, place: self.place.key(name), found: self.found },
+            Patch::Unchanged => Item { value: None, place: self.place.key(name), found: self.found },
         }
     }
 
@@ -82,7 +86,7 @@ impl<'a, 'p> Fields<'a, 'p> {
         self.describe_exactly_one(names);
         let one = self.one_of_fields(names, read);
         if one.is_none() {
-            self.refuse(format!("needs exactly one of {}", choice_words(names)));
+            self.refuse(format!("needs exactly one of {}", describe_choices(names)));
         }
         one.flatten()
     }
@@ -132,7 +136,7 @@ impl<'a, 'p> Fields<'a, 'p> {
                 None => one = Some((*name, item)),
                 Some((first, _)) => item.refuse(format!(
                     "cannot be given together with `{first}`: exactly one of {} is allowed",
-                    choice_words(names)
+                    describe_choices(names)
                 )),
             }
         }
@@ -163,10 +167,10 @@ impl<'a, 'p> Fields<'a, 'p> {
     /// or all of them.
     pub fn finish(self) {
         self.describe(Node::close);
-        if self.asked.n_present.get() == self.object.len() {
+        if self.requested.n_present.get() == self.object.len() {
             return;
         }
-        let names = self.asked.names();
+        let names = self.requested.names();
         for (key, _) in self.object.iter().filter(|(key, _)| !names.contains(key)) {
             if self.found.is_full() {
                 return;
@@ -175,7 +179,7 @@ impl<'a, 'p> Fields<'a, 'p> {
             let reason = match nearest(key, &names) {
                 Some(name) => format!("unknown field {unknown}; did you mean `{name}`?"),
                 None if names.is_empty() => format!("unknown field {unknown}; this object has no fields"),
-                None => format!("unknown field {unknown}; known are {}", choice_words(&names)),
+                None => format!("unknown field {unknown}; known are {}", describe_choices(&names)),
             };
             self.found.refuse(&self.place.key(key), reason);
         }
@@ -187,16 +191,16 @@ impl<'a, 'p> Fields<'a, 'p> {
         drop(self);
     }
 
-    fn ask(&self, name: &'static str) -> Option<&'a Value> {
+    fn lookup(&self, name: &'static str) -> Option<&'a Value> {
         let value = self.object.get(name);
-        if self.asked.note(name) && value.is_some() {
-            self.asked.n_present.set(self.asked.n_present.get() + 1);
+        if self.requested.note(name) && value.is_some() {
+            self.requested.n_present.set(self.requested.n_present.get() + 1);
         }
         value
     }
 }
 
-impl Asked {
+impl FieldNames {
     fn new() -> Self {
         Self {
             n_present: Cell::new(0),
@@ -209,7 +213,7 @@ impl Asked {
     /// Remembers a name; false when it was asked for before.
     fn note(&self, name: &'static str) -> bool {
         let n_first = self.n_first.get();
-        if self.first.iter().take(n_first).any(|asked| asked.get() == name) {
+        if self.first.iter().take(n_first).any(|known| known.get() == name) {
             return false;
         }
         if let Some(free) = self.first.get(n_first) {

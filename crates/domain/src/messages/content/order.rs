@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 
-use super::{Fields, Item};
+use crate::check::{Fields, Item};
 
 /// Name of the schema of an amount with a description.
 const DESCRIBED: &str = "DescribedAmount";

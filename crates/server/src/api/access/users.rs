@@ -7,7 +7,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use domain::access::permission::{Permission, Role};
-use domain::access::user::{Email, MAX_EMAIL, MAX_PASSWORD, MIN_PASSWORD, password_fault};
+use domain::access::user::{Email, MAX_EMAIL, MAX_PASSWORD, MIN_PASSWORD, password_error};
 use domain::check::{Fields, Item, Patch};
 use domain::id::UserId;
 use engine::Deps;
@@ -129,7 +129,7 @@ fn password(item: &Item<'_, '_>) -> Option<SecretString> {
     let item = item.keyword("minLength", i64::try_from(MIN_PASSWORD).unwrap_or(0));
     let item = item.keyword("maxLength", i64::try_from(MAX_PASSWORD).unwrap_or(i64::MAX));
     let text = item.string(..)?;
-    if let Some(fault) = password_fault(text) {
+    if let Some(fault) = password_error(text) {
         item.refuse(fault);
         return None;
     }
@@ -143,7 +143,7 @@ pub(crate) fn read_change(fields: &Fields<'_, '_>) -> UserEdit {
     UserEdit {
         email: email(&given("email").about("E-mail address to log in with.")),
         name: match fields.change("name") {
-            Patch::Keep => None,
+            Patch::Unchanged => None,
             Patch::Clear => Some(None),
             Patch::Set(item) => name(&item.about("Name of the user.")).map(Some),
         },

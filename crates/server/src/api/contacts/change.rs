@@ -8,7 +8,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::contacts::contact::ContactChange;
-use engine::ports::{UpsertContactResult, ContactTarget};
+use engine::ports::{ContactTarget, UpsertContactResult};
 use engine::{Deps, contacts};
 
 use crate::api::contacts::lookup::{find, not_found, refuse_bound};

@@ -15,7 +15,7 @@ use domain::contacts::opt_out::OptOutReason;
 use domain::id::WorkspaceId;
 use domain::json::{Object, Value};
 use engine::contacts::Batch;
-use engine::ports::{UpsertContactResult, ContactTarget, StoreError};
+use engine::ports::{ContactTarget, StoreError, UpsertContactResult};
 use engine::{By, Deps, contacts};
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
@@ -280,7 +280,7 @@ fn read_row(columns: &[ImportColumn], row: &Row) -> Result<ContactChange, Vec<Fa
             faults.push((column.name(), reason));
         }
     }
-    let is_named = change.phone_number != Patch::Keep || change.user_id != Patch::Keep;
+    let is_named = change.phone_number != Patch::Unchanged || change.user_id != Patch::Unchanged;
     if faults.is_empty() && !is_named {
         faults.push((ImportColumn::PhoneNumber.name(), "is required".to_owned()));
     }

@@ -12,12 +12,16 @@ use crate::api::response::object;
 pub(crate) fn done(end: UpsertContactResult) -> Result<(StatusCode, Contact), ApiError> {
     match end {
         UpsertContactResult::Created(contact) => Ok((StatusCode::CREATED, contact)),
-        UpsertContactResult::Updated(contact) | UpsertContactResult::Unchanged(contact) => Ok((StatusCode::OK, contact)),
+        UpsertContactResult::Updated(contact) | UpsertContactResult::Unchanged(contact) => {
+            Ok((StatusCode::OK, contact))
+        }
         UpsertContactResult::Conflict(id) => {
             let message = "There is a contact with this number or user id already.";
             Err(ApiError::new(Code::ContactExists, message).with("contact_id", id.to_string()))
         }
-        UpsertContactResult::NotFound => Err(ApiError::new(Code::ContactNotFound, "There is no such contact.")),
+        UpsertContactResult::NotFound => {
+            Err(ApiError::new(Code::ContactNotFound, "There is no such contact."))
+        }
         UpsertContactResult::NoIdentifier => Err(ApiError::invalid_at(
             "/phone_number",
             "cannot be cleared: the contact would have neither number nor user id",
@@ -35,9 +39,10 @@ pub(crate) fn word(end: &UpsertContactResult) -> &'static str {
         UpsertContactResult::Created(_) => "created",
         UpsertContactResult::Updated(_) => "updated",
         UpsertContactResult::Unchanged(_) => "unchanged",
-        UpsertContactResult::Conflict(_) | UpsertContactResult::NotFound | UpsertContactResult::NoIdentifier | UpsertContactResult::TooManyFields(_) => {
-            "failed"
-        }
+        UpsertContactResult::Conflict(_)
+        | UpsertContactResult::NotFound
+        | UpsertContactResult::NoIdentifier
+        | UpsertContactResult::TooManyFields(_) => "failed",
     }
 }
 

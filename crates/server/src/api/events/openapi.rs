@@ -6,7 +6,7 @@ use crate::api::events::query::EventQuery;
 use domain::check::RequestSchema;
 use domain::contacts::opt_out::OptOutReason;
 use domain::events::EventKind;
-use domain::messages::message::MessageStatus;
+use domain::messages::status::MessageStatus;
 
 use crate::api::openapi::operation::{Answer, Operation};
 use crate::api::openapi::schema::{

@@ -1,7 +1,8 @@
 //! The body of a send, read with every fault in one answer.
 
 use domain::check::{Fields, Item, JsonPointer, Violations};
-use domain::contacts::phone::{Bsuid, PhoneNumber};
+use domain::contacts::bsuid::Bsuid;
+use domain::contacts::phone::PhoneNumber;
 use domain::json::{Object, Value};
 use domain::messages::content::{Content, MessageKind};
 use engine::messages::send::{Addressee, SendRequest, When};
@@ -94,7 +95,7 @@ struct Envelope {
 }
 
 fn read_envelope(fields: &Fields<'_, '_>, item: Kind, now: Timestamp) -> Envelope {
-    let kind = fields.required("type").choice(&MessageKind::ALL);
+    let kind = fields.required("type").choice(&MessageKind::ALL.map(|kind| (kind.as_str(), kind)));
     read_fields(fields, kind, item, now)
 }
 
@@ -118,9 +119,9 @@ const fn schema_names(kind: MessageKind) -> (&'static str, &'static str) {
 /// Describes a request: one kind of object for each type of message.
 pub(crate) fn describe(request: Item<'_, '_>, item: Kind) {
     let now = Timestamp::UNIX_EPOCH;
-    let variants = MessageKind::ALL.map(|(word, kind)| {
+    let variants = MessageKind::ALL.map(|kind| {
         let (message, batch_message) = schema_names(kind);
-        (word, if item == Kind::Single { message } else { batch_message }, kind)
+        (kind.as_str(), if item == Kind::Single { message } else { batch_message }, kind)
     });
     if let Some(fields) = request.object() {
         fields.variants("type", &variants, |fields, name, kind| {
@@ -133,7 +134,8 @@ pub(crate) fn describe(request: Item<'_, '_>, item: Kind) {
 
 /// Reads everything but the type and the object that it names.
 fn read_fields(fields: &Fields<'_, '_>, kind: Option<MessageKind>, item: Kind, now: Timestamp) -> Envelope {
-    for (name, other) in MessageKind::ALL {
+    for other in MessageKind::ALL {
+        let name = other.as_str();
         match kind {
             Some(kind) if kind == other => {
                 // Its shape is checked with its type's own rules; here only whether it is there.

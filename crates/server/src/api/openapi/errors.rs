@@ -139,31 +139,25 @@ pub(crate) fn has_wait(code: Code) -> bool {
 pub(crate) fn error() -> Schema {
     shown([
         need("status", only("error")),
-        need("message", text(1..).about("A sentence for the developer who called.")),
-        need(
-            "code",
-            word(Code::ALL.iter().map(|code| code.as_str())).about("For programs; it stays the same."),
-        ),
+        need("message", text(1..).about("Error message for developers.")),
+        need("code", word(Code::ALL.iter().map(|code| code.as_str())).about("Stable error code.")),
         may("details", named("ErrorDetails")),
-        need("request_id", text(1..).example(example::REQUEST).about("As in the header `X-Request-Id`.")),
+        need("request_id", text(1..).example(example::REQUEST).about("Same as the header `X-Request-Id`.")),
     ])
 }
 
 /// What is wrong with a request.
 pub(crate) fn validation_errors() -> Schema {
     let fault = shown([
-        need(
-            "pointer",
-            text(..).about("Where: a JSON pointer into the body, or `/` and the name of a parameter."),
-        ),
-        need("reason", text(1..).about("What is wrong, to be read after the field's name.")),
+        need("pointer", text(..).about("JSON pointer into the body, or `/` and the name of a parameter.")),
+        need("reason", text(1..).about("Error, to be read after the name of the field.")),
+        may("component", text(1..).about("`template_parameters`: component, such as `body` or `button 0`.")),
         may(
-            "component",
-            text(1..).about("With `template_parameters`: the component, such as `body` or `button 0`."),
+            "problem",
+            text(1..).about("`template_parameters`: kind of error, such as `missing` or `extra`."),
         ),
-        may("problem", text(1..).about("With `template_parameters`: `missing`, `extra`, …")),
     ]);
-    list(fault, ..).about("Everything that is wrong with the request.")
+    list(fault, ..).about("All validation errors of the request.")
 }
 
 /// `details` of an error: what is there depends on the code.
@@ -171,48 +165,60 @@ pub(crate) fn details() -> Schema {
     shown([
         may("errors", named("ValidationErrors")),
         may("meta", named("MetaError")),
-        may("last_inbound_at", time().or_null().about("`outside_window`: when the customer last wrote.")),
-        may("closed_at", time().or_null().about("`outside_window`: when the window closed.")),
-        may("until", time().about("`recipient_marketing_limited`: when the rest ends.")),
-        may("turn_at", time().about("`pacing`: the next turn.")),
-        may("permission", text(1..).about("`forbidden`: the permission that is missing.")),
-        may("scope", text(1..).about("`forbidden`: the scope of a key that has it.")),
-        may("role", text(1..).about("`forbidden`: the role that cannot be given.")),
+        may(
+            "last_inbound_at",
+            time().or_null().about("`outside_window`: time of the customer's last message."),
+        ),
+        may("closed_at", time().or_null().about("`outside_window`: time at which the window closed.")),
+        may("until", time().about("`recipient_marketing_limited`: end of the limitation.")),
+        may("turn_at", time().about("`pacing`: next possible time.")),
+        may("permission", text(1..).about("`forbidden`: missing permission.")),
+        may("scope", text(1..).about("`forbidden`: scope that includes the permission.")),
+        may("role", text(1..).about("`forbidden`: role that the caller cannot assign.")),
         may("template", text(1..)),
         may("language", text(1..)),
-        may("status", text(1..).about("Where the template or the message stands.")),
-        may("whatsapp_account_id", id().about("`account_disconnected`: id of the account.")),
-        may("whatsapp_account", text(..).about("`account_not_found`: what was asked for.")),
-        may("field", word(["name", "phone_number_id"]).about("`account_exists`: what is taken.")),
-        may("waiting", integer(1..).about("`account_busy`: how many messages wait.")),
-        may("contact_id", id().about("`contact_exists`: who has the number or user id.")),
+        may("status", text(1..).about("Status of the template or the message.")),
+        may("whatsapp_account_id", id().about("`account_disconnected`: ID of the account.")),
+        may("whatsapp_account", text(..).about("`account_not_found`: requested account.")),
         may(
-            "imported",
-            named("ContactImport").about("An import that broke off: what became of the rows before."),
+            "field",
+            word(["name", "phone_number_id"]).about("`account_exists`: field whose value is in use."),
         ),
-        may("limit", integer(1..).about("`too_many`: how many there may be.")),
-        may("limit_bytes", integer(1..).about("`payload_too_large`: the most bytes.")),
-        may("reason", text(1..).about("`media_failed`, `media_pending`: why.")),
+        may("waiting", integer(1..).about("`account_busy`: number of queued messages.")),
+        may(
+            "contact_id",
+            id().about(
+                "With `contact_exists`: ID of the contact that has the phone number or \
+             user ID.",
+            ),
+        ),
+        may("imported", named("ContactImport").about("Interrupted import: result until then.")),
+        may("limit", integer(1..).about("`too_many`: largest allowed number.")),
+        may("limit_bytes", integer(1..).about("`payload_too_large`: largest allowed size in bytes.")),
+        may("reason", text(1..).about("`media_failed`, `media_pending`: reason.")),
     ])
-    .about("What is there depends on the code.")
+    .about("The fields depend on the code.")
 }
 
 /// An error of Meta's.
 pub(crate) fn meta_error() -> Schema {
     shown([
-        need("code", integer(..).about("Meta's code; see docs/errors.md.")),
+        need("code", integer(..).about("Meta's error code; see docs/errors.md.")),
         need("subcode", integer(..).or_null()),
         need("title", text(..)),
         need("details", text(..).or_null()),
-        need("fbtrace_id", text(..).or_null().about("What Meta's support asks for.")),
+        need("fbtrace_id", text(..).or_null().about("Trace ID for Meta's support.")),
     ])
-    .about("What Meta said.")
+    .about("Error that Meta returned.")
 }
 
 /// Why a message failed: Meta's words, or ours.
 pub(crate) fn failure() -> Schema {
     shown([
-        need("code", any_of([integer(..), text(1..)]).about("Meta's number, or a code of ours.")),
+        need(
+            "code",
+            any_of([integer(..), text(1..)]).about("Meta's error code, or an error code of Waypost."),
+        ),
         may("subcode", integer(..).or_null()),
         need("title", text(..)),
         need("details", text(..).or_null()),

@@ -44,8 +44,8 @@ pub(crate) fn read_settings(
         Patch::Set(_) if fields.is_described() && is_new => fields.required(name),
         Patch::Set(_) if fields.is_described() => fields.given(name, "cannot be null"),
         Patch::Set(item) => item,
-        Patch::Keep if !is_new => fields.optional(name),
-        Patch::Keep => fields.required(name),
+        Patch::Unchanged if !is_new => fields.optional(name),
+        Patch::Unchanged => fields.required(name),
         Patch::Clear => {
             let item = fields.optional(name);
             item.refuse("cannot be null");
@@ -65,7 +65,7 @@ pub(crate) fn read_settings(
     let events = field("events").about("Events that are delivered. `*`: all events.");
     let events = events.array(1..=EventKind::ALL.len()).map(|items| read_events(&items));
     let accounts = match fields.change("accounts") {
-        Patch::Keep => None,
+        Patch::Unchanged => None,
         Patch::Clear => Some(Vec::new()),
         Patch::Set(item) => Some(read_accounts(caller, &item.about(ACCOUNTS))),
     };
@@ -75,7 +75,7 @@ pub(crate) fn read_settings(
         fields.violations().refuse(&place, "must name accounts: this key sees some of them only");
     }
     let headers = match fields.change("headers") {
-        Patch::Keep => None,
+        Patch::Unchanged => None,
         Patch::Clear => Some(Vec::new()),
         Patch::Set(item) => item
             .about("Additional headers of each request. Responses show `***` instead of their values.")
@@ -84,7 +84,7 @@ pub(crate) fn read_settings(
             .map(|fields| read_headers(fields, before)),
     };
     let is_enabled = match fields.change("enabled") {
-        Patch::Keep => None,
+        Patch::Unchanged => None,
         Patch::Clear => Some(true),
         Patch::Set(item) => item.about("`false`: deliveries wait until the webhook is enabled.").boolean(),
     };
@@ -160,7 +160,7 @@ fn read_headers(fields: Fields<'_, '_>, before: Option<&WebhookEndpoint>) -> Vec
             .filter(|_| value == HIDDEN)
             .and_then(|before| before.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)));
         let value = known.map_or(value, |(_, value)| value.expose_secret());
-        match header::check(name, value) {
+        match header::validate(name, value) {
             Ok(()) if headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) => {
                 refuse("is given twice, in another case".to_owned());
             }

@@ -1,7 +1,7 @@
 //! Carousels without a template (reference A.12).
 
-use super::{Fields, IMAGE_HEADER, Item, Unique, VIDEO_HEADER, check_header_value, check_product, check_url};
-use crate::check::Variant;
+use super::parts::{IMAGE_HEADER, Unique, VIDEO_HEADER, check_header_value, check_product, check_url};
+use crate::check::{Fields, Item, Variant};
 
 pub(crate) fn check(action: &Fields<'_, '_>) {
     let cards = action

@@ -3,14 +3,20 @@
 mod carousel;
 mod flow;
 pub(super) mod list;
+mod parts;
 
 use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
 
-use super::media::{self, MediaShape};
-use super::{Fields, Item, Value, order};
-use crate::check::Variant;
+use self::parts::{
+    DOCUMENT_HEADER, IMAGE_HEADER, TEXT_HEADER, Unique, VIDEO_HEADER, check_header_value, check_product,
+    check_url,
+};
+use super::media;
+use super::order;
+use crate::check::{Fields, Item, Variant};
+use crate::json::Value;
 
 /// What an interactive type allows around its action.
 #[derive(Clone, Copy)]
@@ -166,11 +172,6 @@ fn check_text(item: Item<'_, '_>, name: &str, length: RangeInclusive<usize>) {
     });
 }
 
-const TEXT_HEADER: Variant<()> = ("text", "TextHeader", ());
-const IMAGE_HEADER: Variant<()> = ("image", "ImageHeader", ());
-const VIDEO_HEADER: Variant<()> = ("video", "VideoHeader", ());
-const DOCUMENT_HEADER: Variant<()> = ("document", "DocumentHeader", ());
-
 fn check_header(interactive: &Fields<'_, '_>, kind: &str, frame: &Frame) {
     const ANY: [Variant<()>; 4] = [TEXT_HEADER, IMAGE_HEADER, VIDEO_HEADER, DOCUMENT_HEADER];
     let (name, kinds): (_, &[Variant<()>]) = match frame.header {
@@ -189,18 +190,6 @@ fn check_header(interactive: &Fields<'_, '_>, kind: &str, frame: &Frame) {
             header.variants("type", kinds, |header, kind, ()| check_header_value(header, kind));
         }
     });
-}
-
-/// The member of a header that its `type` names.
-fn check_header_value(header: &Fields<'_, '_>, kind: &'static str) {
-    let value = header.required(kind);
-    match kind {
-        "text" => {
-            value.string(1..=60);
-        }
-        "document" => media::check(value, MediaShape::BareDocument),
-        _ => media::check(value, MediaShape::Bare),
-    }
 }
 
 fn check_action(action: &Fields<'_, '_>, kind: Action, now: Timestamp) {
@@ -281,41 +270,6 @@ fn check_buttons(action: &Fields<'_, '_>) {
             reply.finish();
         }
         button.finish();
-    }
-}
-
-/// `display_text` and `url` of a button that opens a page.
-fn check_url(item: Item<'_, '_>) {
-    item.shared("UrlParameters", |item| {
-        let Some(parameters) = item.object() else { return };
-        parameters.required("display_text").about("Label of the button.").string(1..=20);
-        parameters.required("url").about("URL that the button opens.").http_url();
-        parameters.finish();
-    });
-}
-
-/// The product of a single-product message or card.
-fn check_product(action: &Fields<'_, '_>) {
-    action.required("catalog_id").string(1..);
-    action.required("product_retailer_id").string(1..);
-}
-
-/// Texts of which no two may be equal. There are ten at most, so they are compared one by one.
-struct Unique<'a> {
-    seen: Vec<&'a str>,
-    reason: &'static str,
-}
-
-impl<'a> Unique<'a> {
-    const fn new(reason: &'static str) -> Self {
-        Self { seen: Vec::new(), reason }
-    }
-
-    fn check(&mut self, text: &'a str, item: &Item<'_, '_>) {
-        if self.seen.contains(&text) {
-            item.refuse(self.reason);
-        }
-        self.seen.push(text);
     }
 }
 

@@ -8,7 +8,8 @@ use crate::api::messages::resolve::read_resolution;
 use domain::check::RequestSchema;
 use domain::id::ContactId;
 use domain::messages::content::MessageKind;
-use domain::messages::message::{Direction, MessageStatus};
+use domain::messages::direction::Direction;
+use domain::messages::status::MessageStatus;
 use engine::ports::WaitingFor;
 
 use crate::api::error::Code;
@@ -146,7 +147,8 @@ fn message_fields() -> Vec<crate::api::openapi::schema::Field> {
         may("expires_at", time().about("Time at which the message expires if it is not sent.")),
     ];
     // Customers' messages are shown as they came.
-    fields.extend(MessageKind::ALL.map(|(name, _)| {
+    fields.extend(MessageKind::ALL.map(|kind| {
+        let name = kind.as_str();
         may(name, anything().about("Content of the message in Meta's format, under the name of its `type`."))
     }));
     fields.extend([

@@ -1,14 +1,60 @@
-//! Checking one value.
+//! Reading of objects, field by field, and checks of single values.
 
+use std::cell::{Cell, RefCell};
 use std::ops::RangeBounds;
 
-use super::range::{bound_words, choice_words, count_words, counts, quoted};
+use super::describe::{describe_bounds, describe_choices, describe_count, limits, quoted};
+use super::nearest::nearest;
+use super::pointer::JsonPointer;
 use super::schema::{NOTHING, Node, ONE_ELEMENT};
-use super::{Fields, Item, Items, JsonPointer, Violations, is_http_url, nearest};
+use super::url::is_http_url;
+use super::violation::Violations;
 use crate::json::{Object, Value, whole_of};
 
 /// Pattern of an absolute URL, as far as a pattern can say it.
 const HTTP_URL: &str = "^[hH][tT][tT][pP][sS]?://";
+
+/// The fields of one object, each asked for by name.
+///
+/// Call [`Fields::finish`] at the end, or unknown fields go unnoticed.
+#[derive(Debug)]
+#[must_use = "without `finish` unknown fields go unnoticed"]
+pub struct Fields<'a, 'p> {
+    pub(super) object: &'a Object,
+    pub(super) place: JsonPointer<'p>,
+    pub(super) found: &'p Violations,
+    pub(super) requested: FieldNames,
+}
+
+/// The names that were asked for, on the stack up to a number that nearly every object stays below.
+#[derive(Debug)]
+pub(super) struct FieldNames {
+    /// How many of them were there.
+    pub(super) n_present: Cell<usize>,
+    pub(super) n_first: Cell<usize>,
+    pub(super) first: [Cell<&'static str>; 16],
+    pub(super) rest: RefCell<Vec<&'static str>>,
+}
+
+/// A value at a place, or its absence; each method checks it for one shape.
+///
+/// A check of an absent item gives `None` and finds nothing wrong: that a required one is missing was noted when it was
+/// asked for.
+#[derive(Clone, Copy, Debug)]
+#[must_use = "an item that is not checked can be anything"]
+pub struct Item<'a, 'p> {
+    pub(super) value: Option<&'a Value>,
+    pub(super) place: JsonPointer<'p>,
+    pub(super) found: &'p Violations,
+}
+
+/// The elements of an array whose length was checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Items<'a, 'p> {
+    pub(super) elements: &'a [Value],
+    pub(super) place: JsonPointer<'p>,
+    pub(super) found: &'p Violations,
+}
 
 impl<'a, 'p> Item<'a, 'p> {
     /// An item for a value that came on its own, not out of an object.
@@ -43,7 +89,7 @@ impl<'a, 'p> Item<'a, 'p> {
     pub fn string(&self, length: impl RangeBounds<usize>) -> Option<&'a str> {
         self.describe(|node| node.string(&length));
         let Value::String(text) = self.value? else { return self.wrong_kind("a string") };
-        let (least, most) = counts(&length);
+        let (least, most) = limits(&length);
         // A character has one to four bytes, so the length in bytes mostly decides.
         if text.len() / 4 >= least && most.is_none_or(|most| text.len() <= most) {
             return Some(text);
@@ -52,7 +98,7 @@ impl<'a, 'p> Item<'a, 'p> {
         if n_characters >= least && most.is_none_or(|most| n_characters <= most) {
             return Some(text);
         }
-        self.refuse(format!("must be {}, is {n_characters}", count_words(least, most, "character")));
+        self.refuse(format!("must be {}, is {n_characters}", describe_count(least, most, "character")));
         None
     }
 
@@ -214,11 +260,11 @@ impl<'a, 'p> Item<'a, 'p> {
             return Some(Items { elements: &ONE_ELEMENT, place: self.place, found: self.found });
         }
         let Value::Array(elements) = self.value? else { return self.wrong_kind("an array") };
-        let (least, most) = counts(&length);
+        let (least, most) = limits(&length);
         let count = elements.len();
         let mut elements = elements.as_slice();
         if count < least || most.is_some_and(|most| count > most) {
-            self.refuse(format!("must have {}, has {count}", count_words(least, most, "element")));
+            self.refuse(format!("must have {}, has {count}", describe_count(least, most, "element")));
             elements = most.and_then(|most| elements.get(..most)).unwrap_or(elements);
         }
         Some(Items { elements, place: self.place, found: self.found })
@@ -248,7 +294,7 @@ impl<'a, 'p> Item<'a, 'p> {
         if bounds.contains(&number) {
             return Some(number);
         }
-        self.refuse(format!("must be {}, is {number}", bound_words(bounds)));
+        self.refuse(format!("must be {}, is {number}", describe_bounds(bounds)));
         None
     }
 
@@ -262,7 +308,7 @@ impl<'a, 'p> Item<'a, 'p> {
         let guess = nearest(text, words).map(|word| format!("; did you mean `{word}`?"));
         self.refuse(format!(
             "must be {}, is {}{}",
-            choice_words(words),
+            describe_choices(words),
             quoted(text),
             guess.unwrap_or_default()
         ));

@@ -2,8 +2,9 @@
 //! parameters fit is the matter of [`crate::templates`].
 
 use super::media::{self, MediaShape};
-use super::{Fields, Item, Object, Value, plain};
-use crate::check::Variant;
+use super::{basic, interactive};
+use crate::check::{Fields, Item, Variant};
+use crate::json::{Object, Value};
 
 /// What a component of a template message consists of.
 #[derive(Clone, Copy)]
@@ -181,7 +182,7 @@ fn check_value(kind: &str, value: Item<'_, '_>) {
         }
         "image" | "video" | "gif" => media::check(value, MediaShape::Bare),
         "document" => media::check(value, MediaShape::BareDocument),
-        "location" => plain::check_location(value),
+        "location" => basic::check_location(value),
         "product" => {
             if let Some(product) = value.object() {
                 product.required("product_retailer_id").string(1..);
@@ -252,7 +253,7 @@ fn check_action(item: Item<'_, '_>) {
     action.optional("flow_token").string(..);
     action.optional("flow_action_data").open_object();
     action.optional("thumbnail_product_retailer_id").string(1..);
-    super::interactive::list::check_product_sections(action.optional("sections"));
+    interactive::list::check_product_sections(action.optional("sections"));
     action.optional("order_details").open_object();
     action.finish();
 }

@@ -1,0 +1,60 @@
+//! Parts that several types of interactive messages have.
+
+use crate::check::{Fields, Item, Variant};
+use crate::messages::content::media::{self, MediaShape};
+
+/// Kind of a header with a text.
+pub(crate) const TEXT_HEADER: Variant<()> = ("text", "TextHeader", ());
+/// Kind of a header with an image.
+pub(crate) const IMAGE_HEADER: Variant<()> = ("image", "ImageHeader", ());
+/// Kind of a header with a video.
+pub(crate) const VIDEO_HEADER: Variant<()> = ("video", "VideoHeader", ());
+/// Kind of a header with a document.
+pub(crate) const DOCUMENT_HEADER: Variant<()> = ("document", "DocumentHeader", ());
+
+/// The member of a header that its `type` names.
+pub(super) fn check_header_value(header: &Fields<'_, '_>, kind: &'static str) {
+    let value = header.required(kind);
+    match kind {
+        "text" => {
+            value.string(1..=60);
+        }
+        "document" => media::check(value, MediaShape::BareDocument),
+        _ => media::check(value, MediaShape::Bare),
+    }
+}
+
+/// `display_text` and `url` of a button that opens a page.
+pub(super) fn check_url(item: Item<'_, '_>) {
+    item.shared("UrlParameters", |item| {
+        let Some(parameters) = item.object() else { return };
+        parameters.required("display_text").about("Label of the button.").string(1..=20);
+        parameters.required("url").about("URL that the button opens.").http_url();
+        parameters.finish();
+    });
+}
+
+/// The product of a single-product message or card.
+pub(super) fn check_product(action: &Fields<'_, '_>) {
+    action.required("catalog_id").string(1..);
+    action.required("product_retailer_id").string(1..);
+}
+
+/// Texts of which no two may be equal. There are ten at most, so they are compared one by one.
+pub(super) struct Unique<'a> {
+    seen: Vec<&'a str>,
+    reason: &'static str,
+}
+
+impl<'a> Unique<'a> {
+    pub(super) const fn new(reason: &'static str) -> Self {
+        Self { seen: Vec::new(), reason }
+    }
+
+    pub(super) fn check(&mut self, text: &'a str, item: &Item<'_, '_>) {
+        if self.seen.contains(&text) {
+            item.refuse(self.reason);
+        }
+        self.seen.push(text);
+    }
+}
