@@ -6,7 +6,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use engine::ports::{BadAddress, Clock};
+use engine::ports::{Clock, UrlError};
 use jiff::SignedDuration;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
@@ -54,7 +54,7 @@ impl Dialer {
             return Err(EgressError::NameNotFound);
         }
         if !addresses.iter().all(|address| target.allowed.call(*address)) {
-            return Err(BadAddress::NotPublic.into());
+            return Err(UrlError::NotPublic.into());
         }
         let stream = self.connect(&addresses, target.host_port.port).await.map_err(EgressError::Connect)?;
         stream.set_nodelay(true).map_err(EgressError::Connect)?;

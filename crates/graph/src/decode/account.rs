@@ -2,8 +2,9 @@
 //!
 //! **Invariant:** an unknown value changes nothing; it is only reported in an event.
 
-use domain::events::AccountChange;
-use domain::webhooks_in::update::{AccountUpdate, SuspensionCause, SuspensionChange, WebhookUpdate};
+use domain::accounts::account::AccountChange;
+use domain::accounts::suspension::{SuspensionCause, SuspensionChange};
+use domain::webhooks_in::update::{AccountUpdate, WebhookUpdate};
 
 use super::fields::Fields;
 use super::owned;
@@ -66,22 +67,24 @@ fn account(fields: &Fields<'_>, notice: AccountUpdate) -> AccountUpdate {
     let event = fields.upper("event").unwrap_or_default();
     let hold = match event.as_str() {
         "DISABLED_UPDATE" => match ban().as_deref() {
-            Some("DISABLE") => Some(SuspensionChange::Hold(
+            Some("DISABLE") => Some(SuspensionChange::Suspend(
                 Disabled,
                 "Meta has disabled the WhatsApp Business Account. Appeal in the WhatsApp Manager.",
             )),
-            Some("REINSTATE") => Some(SuspensionChange::Lift(Disabled)),
+            Some("REINSTATE") => Some(SuspensionChange::Resume(Disabled)),
             Some(_) | None => None,
         },
         "ACCOUNT_DELETED" => {
-            Some(SuspensionChange::Hold(Disabled, "The WhatsApp Business Account was deleted at Meta."))
+            Some(SuspensionChange::Suspend(Disabled, "The WhatsApp Business Account was deleted at Meta."))
         }
-        "PARTNER_REMOVED" | "PARTNER_APP_UNINSTALLED" | "ACCOUNT_OFFBOARDED" => Some(SuspensionChange::Hold(
-            AppRemoved,
-            "The app was taken off the WhatsApp Business Account. Connect it again at Meta.",
-        )),
+        "PARTNER_REMOVED" | "PARTNER_APP_UNINSTALLED" | "ACCOUNT_OFFBOARDED" => {
+            Some(SuspensionChange::Suspend(
+                AppRemoved,
+                "The app was taken off the WhatsApp Business Account. Connect it again at Meta.",
+            ))
+        }
         "PARTNER_ADDED" | "PARTNER_APP_INSTALLED" | "ACCOUNT_RECONNECTED" => {
-            Some(SuspensionChange::Lift(AppRemoved))
+            Some(SuspensionChange::Resume(AppRemoved))
         }
         _ => None,
     };

@@ -23,7 +23,7 @@ pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<WebhookUp
     }
     let kind = fields.required("type")?;
     let object = fields.get(&kind);
-    Ok(WebhookUpdate::Echo(MessageEcho {
+    Ok(WebhookUpdate::MessageEcho(MessageEcho {
         wamid: fields.required("id")?.into_owned(),
         to,
         at: fields.time("timestamp")?,

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use domain::webhooks_in::update::WhatsAppUser;
+use domain::contacts::whatsapp_user::WhatsAppUser;
 
 use super::owned;
 use crate::walk::Json;

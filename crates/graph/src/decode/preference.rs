@@ -1,6 +1,7 @@
 //! Marketing preferences and new user ids: fields `user_preferences` and `user_id_update`.
 
-use domain::webhooks_in::update::{MarketingPreference, NumberChange, WebhookUpdate, WhatsAppUser};
+use domain::contacts::whatsapp_user::WhatsAppUser;
+use domain::webhooks_in::update::{MarketingPreference, NumberChange, WebhookUpdate};
 
 use super::fields::Fields;
 use super::owned;
@@ -23,7 +24,7 @@ pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<WebhookUp
     if from.wa_id.is_none() && from.user_id.is_none() {
         return Err("it has neither `wa_id` nor `user_id`".to_owned());
     }
-    Ok(WebhookUpdate::Preference(MarketingPreference {
+    Ok(WebhookUpdate::MarketingPreference(MarketingPreference {
         from,
         takes_marketing,
         at: fields.time("timestamp")?,
@@ -45,7 +46,7 @@ pub(super) fn moved(element: Json<'_>, people: &People<'_>) -> Result<WebhookUpd
         return Err("it has neither `wa_id` nor `previous`".to_owned());
     }
     let to = WhatsAppUser { user_id: owned(Some(current)), ..WhatsAppUser::default() };
-    Ok(WebhookUpdate::Moved(NumberChange {
+    Ok(WebhookUpdate::NumberChange(NumberChange {
         from: WhatsAppUser { user_id, ..from },
         to,
         at: fields.time("timestamp")?,

@@ -1,6 +1,7 @@
 //! Statuses of messages that Waypost sent.
 
-use domain::messages::message::{MessageStatus, Pricing, StatusReport};
+use domain::messages::status::MessageStatus;
+use domain::messages::status_report::{Pricing, StatusReport};
 use domain::webhooks_in::update::WebhookUpdate;
 
 use super::fields::Fields;
