@@ -7,8 +7,8 @@ use std::pin::Pin;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::id::{AccountId, MediaId, MessageId, WorkerId, WorkspaceId};
-use domain::messages::message::UnknownVariant;
 use domain::messages::outcome::SendOutcome;
+use domain::text_enum::UnknownVariant;
 use futures_core::Stream;
 use jiff::Timestamp;
 
