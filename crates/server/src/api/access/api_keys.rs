@@ -111,7 +111,7 @@ fn show_once(key: &ApiKey, secret: &SecretString) -> Response {
 pub(crate) fn name(item: &Item<'_, '_>) -> Option<String> {
     let text = item.string(1..=MAX_NAME)?;
     if text.trim().is_empty() || text.chars().any(char::is_control) {
-        item.refuse("must be something to see, without control characters");
+        item.refuse("must contain a visible character and no control characters");
         return None;
     }
     Some(text.trim().to_owned())

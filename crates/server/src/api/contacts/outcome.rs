@@ -14,13 +14,13 @@ pub(crate) fn done(end: ContactEnd) -> Result<(StatusCode, Contact), ApiError> {
         ContactEnd::Created(contact) => Ok((StatusCode::CREATED, contact)),
         ContactEnd::Updated(contact) | ContactEnd::Unchanged(contact) => Ok((StatusCode::OK, contact)),
         ContactEnd::Taken(id) => {
-            let message = "There is a contact with this number or user id already.";
+            let message = "Another contact has this phone number or user id.";
             Err(ApiError::new(Code::ContactExists, message).with("contact_id", id.to_string()))
         }
-        ContactEnd::NotFound => Err(ApiError::new(Code::ContactNotFound, "There is no such contact.")),
+        ContactEnd::NotFound => Err(ApiError::new(Code::ContactNotFound, "The contact does not exist.")),
         ContactEnd::Nameless => Err(ApiError::invalid_at(
             "/phone_number",
-            "cannot be cleared: the contact would have neither number nor user id",
+            "cannot be cleared: a contact must have a phone number or a user id",
         )),
         ContactEnd::TooManyFields(n) => Err(ApiError::invalid_at(
             "/custom_fields",

@@ -201,7 +201,7 @@ pub(crate) fn media_fields() -> Vec<crate::api::openapi::schema::Field> {
         need("size", integer(0..).or_null()),
         need("sha256", text(64..=64).or_null()),
         need("file_name", text(..).or_null()),
-        need("reason", text(..).or_null().about("Why it is not here.")),
+        need("reason", text(..).or_null().about("Why the content is missing.")),
     ]
 }
 
