@@ -23,7 +23,7 @@ async fn lives() -> Response {
 
 /// The store takes writes: without that nothing can be accepted.
 async fn is_ready(State(deps): State<Arc<Deps>>) -> Response {
-    match deps.work.probe(deps.now()).await {
+    match deps.workers.check_writable(deps.now()).await {
         Ok(()) => json(StatusCode::OK, &object([("status", "ready".into()), ("store", "ok".into())])),
         Err(error) => {
             tracing::warn!(error = %chain(&error), "not ready");

@@ -16,17 +16,15 @@ use serde::Serialize;
 use serde_json::{Map, Value, value::RawValue};
 use tokio::sync::Notify;
 
+use crate::clock::Clock;
+use crate::disk::Disk;
+use crate::error::SimError;
+use crate::journal::{Message, Status};
+use crate::settings::Settings;
+use crate::state::{Env, State};
 use crate::{
     Escape, Fault, InboundMessage, NewAccount, Redelivery, Review, SimAccount, StatusReport, Step,
-    TokenChange, Transport, Webhook,
-    book::{Message, Status},
-    clock::{self, Clock},
-    control, deliver,
-    disk::Disk,
-    error::SimError,
-    graph, seed,
-    settings::Settings,
-    state::{Env, State},
+    TokenChange, Transport, Webhook, clock, control, deliver, graph, seed,
 };
 
 /// Driver of the simulation's time.
@@ -206,9 +204,9 @@ impl Sim {
         };
         let is_new = kept.is_none();
         let mut state = kept.unwrap_or_default();
-        // Ids in the book count too: the snapshot may be older than the last of them.
-        let last_message = state.book.messages.keys().next_back().copied().unwrap_or(0);
-        let last_hook = state.book.hooks.keys().next_back().copied().unwrap_or(0);
+        // Ids in the journal count too: the snapshot may be older than the last of them.
+        let last_message = state.journal.messages.keys().next_back().copied().unwrap_or(0);
+        let last_hook = state.journal.hooks.keys().next_back().copied().unwrap_or(0);
         state.next = state.next.max(last_message).max(last_hook);
         let transport = match &options.transport {
             Some(transport) => transport.clone(),
@@ -308,7 +306,7 @@ impl Sim {
 
     /// Every accepted message, in order.
     pub fn messages(&self) -> Vec<AcceptedMessage> {
-        self.change(|state| state.book.messages.values().map(AcceptedMessage::of).collect())
+        self.change(|state| state.journal.messages.values().map(AcceptedMessage::of).collect())
     }
 
     /// Lets something go wrong; gives back the fault's id.
@@ -458,8 +456,8 @@ impl Sim {
 /// Returns the time of the next timer. Timers that are switched off do not count.
 fn next_due(world: &World) -> Option<i64> {
     let state = &world.state;
-    let status = state.book.due.first().map(|(at, _)| *at).filter(|_| state.settings.auto_statuses);
-    let hook = state.book.waiting.first().map(|(at, _)| *at).filter(|_| state.settings.deliver);
+    let status = state.journal.due.first().map(|(at, _)| *at).filter(|_| state.settings.auto_statuses);
+    let hook = state.journal.waiting.first().map(|(at, _)| *at).filter(|_| state.settings.deliver);
     [status, hook, world.decision_at].into_iter().flatten().min()
 }
 

@@ -1,4 +1,4 @@
-//! Everything the simulated WhatsApp knows: apps, accounts, templates, media, and the book of messages.
+//! Everything the simulated WhatsApp knows: apps, accounts, templates, media, and the journal of messages.
 //!
 //! **Invariant:** the state is only changed under its one lock, and a change is written down before the lock is given
 //! back (see [`disk`](crate::disk)).
@@ -8,9 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{
-    book::Book, control::faults::FaultEntry, ids, settings::Settings, template::Template, throttle::Throttle,
-};
+use crate::control::faults::FaultEntry;
+use crate::ids;
+use crate::journal::Journal;
+use crate::settings::Settings;
+use crate::template::Template;
+use crate::throttle::Throttle;
 
 /// The whole state; the parts that are skipped are kept elsewhere or not at all.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -29,7 +32,7 @@ pub(crate) struct State {
     #[serde(default)]
     pub(crate) last_callback: Option<String>,
     #[serde(skip)]
-    pub(crate) book: Book,
+    pub(crate) journal: Journal,
     #[serde(skip)]
     pub(crate) settings: Settings,
     #[serde(skip)]

@@ -156,17 +156,17 @@ impl From<UpstreamError> for ApiError {
                 Self::new(Code::MetaUnavailable, format!("{reason} Try again in {META_WAIT} s."))
                     .retry_after(META_WAIT)
             }
-            MetaErrorClass::SlowNumber | MetaErrorClass::SlowPair => {
+            MetaErrorClass::ThrottleNumber | MetaErrorClass::ThrottlePair => {
                 let wait = error.retry_after.unwrap_or(1);
                 Self::new(Code::MetaRateLimited, format!("{reason} Try again in {wait} s.")).retry_after(wait)
             }
-            MetaErrorClass::HoldAccount => {
+            MetaErrorClass::SuspendAccount => {
                 Self::new(Code::AccountDisconnected, format!("Meta refuses this account: {reason}"))
                     .retry_after(HELD_WAIT)
             }
             MetaErrorClass::PauseTemplate
-            | MetaErrorClass::Suppress
-            | MetaErrorClass::Rest
+            | MetaErrorClass::OptOut
+            | MetaErrorClass::LimitMarketing
             | MetaErrorClass::WindowClosed
             | MetaErrorClass::Permanent => Self::new(Code::MetaError, reason),
         };

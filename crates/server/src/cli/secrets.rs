@@ -13,7 +13,7 @@ use super::Ctx;
 use super::terminal::{say, say_json};
 use crate::cli::workspace_arg::Place;
 use crate::clock::SystemClock;
-use crate::random::OsChance;
+use crate::random::OsRandom;
 use crate::run;
 
 #[derive(Debug, Subcommand)]
@@ -47,7 +47,7 @@ impl Secrets {
 impl Rotate {
     fn run(&self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
         let config = Place::config_of(self.dev, ctx)?;
-        let sealer = run::sealer(&config, Arc::new(OsChance::new()))?;
+        let sealer = run::sealer(&config, Arc::new(OsRandom::new()))?;
         let state = store::migration_state(&config.database)?;
         if state.applied != state.known {
             bail!("{} is not up to date: run `waypost migrate` first", config.database.display());

@@ -286,7 +286,7 @@ pub(crate) const KEYS: &[Key] = &[
         name: "webhooks.retry_schedule_seconds",
         kind: Kind::Waits,
         about: "The waits after the first failed attempt of an event, after the second, and so on; each is a fifth longer or \
-                shorter by chance. After the last one, and 42 hours after its creation, an event is a dead letter.",
+                shorter by random. After the last one, and 42 hours after its creation, an event is a dead letter.",
         derived: None,
         set: |config, text| parse::into(&mut config.webhooks.schedule, parse::waits(text)),
         get: |config| Some(config.webhooks.schedule.iter().map(u32::to_string).collect::<Vec<_>>().join(",")),

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use engine::Deps;
-use engine::ports::{Ingested, KeptPost, KeptPosts, PartState};
-use engine::webhooks_in::ingest;
+use engine::ports::{ArchiveQuery, ArchivedPayload, IngestSummary, UnappliedState};
+use engine::webhooks_in::redrive;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::meta_webhook::endpoint;
@@ -37,11 +37,11 @@ pub struct Redriven {
 }
 
 impl Redriven {
-    fn add(&mut self, ingested: Ingested) {
+    fn add(&mut self, ingested: IngestSummary) {
         self.posts += 1;
         self.applied += u64::from(ingested.applied);
-        self.repeated += u64::from(ingested.repeated);
-        self.early += u64::from(ingested.early);
+        self.repeated += u64::from(ingested.duplicates);
+        self.early += u64::from(ingested.pending_statuses);
         self.unrouted += u64::from(ingested.unrouted);
         self.undecodable += u64::from(ingested.undecodable);
     }
@@ -54,19 +54,20 @@ impl Redriven {
 pub async fn redrive(
     deps: &Arc<Deps>,
     since: Timestamp,
-    with: Option<PartState>,
+    state: Option<UnappliedState>,
 ) -> anyhow::Result<Redriven> {
     let mut done = Redriven::default();
     let mut after = 0;
     // What comes meanwhile is taken by who receives it.
     let started_at = deps.now();
     loop {
-        let page = ingest::kept(deps, &KeptPosts { since, with, after, limit: PAGE }).await;
+        let page =
+            redrive::list_archived_payloads(deps, &ArchiveQuery { since, state, after, limit: PAGE }).await;
         let page = page.context("reading what Meta posted")?;
         let Some(last) = page.last() else { return Ok(done) };
-        after = last.again.seq;
+        after = last.entry.seq;
         for post in page {
-            if post.again.heard_at > started_at {
+            if post.entry.received_at > started_at {
                 return Ok(done);
             }
             let begun = deps.now();
@@ -78,8 +79,8 @@ pub async fn redrive(
     }
 }
 
-async fn once_more(deps: &Arc<Deps>, post: KeptPost) -> anyhow::Result<Ingested> {
-    let verified = endpoint::signers_of(deps, post.proof.signature.as_deref(), &post.body);
-    let parts = endpoint::parts(&post.body).context("reading a post that was JSON when it came")?;
-    ingest::again(deps, post, parts, &verified).await.context("taking a post once more")
+async fn once_more(deps: &Arc<Deps>, post: ArchivedPayload) -> anyhow::Result<IngestSummary> {
+    let verified = endpoint::signers_of(deps, post.signature.header.as_deref(), &post.body);
+    let changes = graph::decode_webhook(&post.body).context("reading a post that was JSON when it came")?;
+    redrive::redrive_payload(deps, post, changes, &verified).await.context("taking a post once more")
 }

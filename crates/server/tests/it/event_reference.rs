@@ -120,7 +120,8 @@ async fn story(app: &TestApp) {
 async fn the_page_of_events_is_printed_from_the_code() {
     let app = TestApp::new().await;
     story(&app).await;
-    let page = app.deps.hooks.events(app.workspace, &EventFilter::default(), EventStart::Oldest, 1_000).await;
+    let page =
+        app.deps.hooks.list_events(app.workspace, &EventFilter::default(), EventStart::Oldest, 1_000).await;
     let mut examples = BTreeMap::new();
     for event in page.unwrap().unwrap().events {
         // With the members in their order.
@@ -131,7 +132,7 @@ async fn the_page_of_events_is_printed_from_the_code() {
     for kind in EventKind::ALL {
         let about = kind.description().lines().map(str::trim).collect::<Vec<_>>().join(" ");
         writeln!(text, "### `{kind}`\n\n{about}\n").unwrap();
-        match examples.get(kind) {
+        match examples.get(&kind) {
             Some(example) => {
                 writeln!(text, "```json\n{}\n```\n", serde_json::to_string_pretty(example).unwrap()).unwrap()
             }

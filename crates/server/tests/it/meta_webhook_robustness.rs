@@ -183,7 +183,7 @@ async fn what_is_of_nobody_here_or_signed_by_another_app_is_kept_and_changes_not
     assert_eq!((app.people().await, app.shown_account().await, app.told().await), before);
     // It was kept: who may, can take it later.
     let since = jiff::Timestamp::from_second(0).unwrap();
-    let with = Some(engine::ports::PartState::Unrouted);
+    let with = Some(engine::ports::UnappliedState::Unrouted);
     let done = app.patiently(server::meta_webhook::redrive(&app.deps, since, with)).await.unwrap();
     assert_eq!((done.posts, done.applied), (2, 0));
     // And Meta's own post, signed as it must be, is applied though the same bytes came before.

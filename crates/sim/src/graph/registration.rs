@@ -74,7 +74,7 @@ pub(crate) fn deregister(state: &mut State, id: &str) -> Checked<Reply> {
 pub(crate) fn request_code(state: &mut State, call: &Call, id: &str) -> Checked<Reply> {
     let method = call.text("code_method").unwrap_or_default();
     if !matches!(method, "SMS" | "VOICE") {
-        return Err(crate::shape::not_one_of("code_method", &["SMS", "VOICE"], method));
+        return Err(crate::validate::not_one_of("code_method", &["SMS", "VOICE"], method));
     }
     if call.text("language").is_none_or(str::is_empty) {
         return Err(GraphError::schema("The parameter language is required."));

@@ -170,7 +170,7 @@ impl State {
             None | Some("POSITIONAL") => false,
             Some("NAMED") => true,
             Some(other) => {
-                return Err(crate::shape::not_one_of("parameter_format", &["POSITIONAL", "NAMED"], other));
+                return Err(crate::validate::not_one_of("parameter_format", &["POSITIONAL", "NAMED"], other));
             }
         };
         let library_name = text(library::NAME).map(str::to_owned);
@@ -236,7 +236,7 @@ impl State {
 
 fn ttl(params: &Map<String, Value>, category: &str) -> Checked<Option<i64>> {
     let Some(value) = params.get("message_send_ttl_seconds") else { return Ok(None) };
-    let ttl = crate::shape::At::root("message_send_ttl_seconds", value).integer()?;
+    let ttl = crate::validate::Pointed::root("message_send_ttl_seconds", value).integer()?;
     let (least, most) = match category {
         "AUTHENTICATION" => (30, 900),
         "UTILITY" => (30, 43_200),

@@ -172,7 +172,7 @@ fn subscriptions(state: &State, waba: &Waba) -> Value {
 
 fn subscribe(state: &mut State, call: &Call, caller: &Caller, waba_id: &str) -> Checked<Reply> {
     if let Some(url) = call.text("override_callback_uri").filter(|url| !url.is_empty()) {
-        crate::shape::length("Override callback uri", url.chars().count(), 1, 200)?;
+        crate::validate::length("Override callback uri", url.chars().count(), 1, 200)?;
         let Some(token) = call.text("verify_token") else {
             return Err(GraphError::schema("The parameter verify_token is required."));
         };

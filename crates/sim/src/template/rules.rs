@@ -5,11 +5,9 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{
-    error::{Checked, GraphError},
-    shape::At,
-    template::{placeholders, rules_buttons},
-};
+use crate::error::{Checked, GraphError};
+use crate::template::{placeholders, rules_buttons};
+use crate::validate::Pointed;
 
 const LIMIT: i64 = 2_388_040;
 const HEADER_FORMAT: i64 = 2_388_047;
@@ -72,7 +70,7 @@ pub(crate) fn category(text: &str) -> Checked<String> {
 
 /// The components as they are stored.
 pub(crate) fn components(given: &Value, category: &str, is_named: bool) -> Checked<Vec<Value>> {
-    let given = At::root("components", given).list()?;
+    let given = Pointed::root("components", given).list()?;
     let kinds = given
         .iter()
         .map(|at| Ok(at.any_object()?.need("type")?.text()?.to_uppercase()))
@@ -111,7 +109,7 @@ pub(crate) fn components(given: &Value, category: &str, is_named: bool) -> Check
 
 impl Rules<'_> {
     /// One component, stored form.
-    pub(crate) fn component(&self, at: &At<'_>, kind: &str) -> Checked<Value> {
+    pub(crate) fn component(&self, at: &Pointed<'_>, kind: &str) -> Checked<Value> {
         match kind {
             "HEADER" => self.header(at),
             "BODY" if self.category == "AUTHENTICATION" => {
@@ -158,7 +156,7 @@ impl Rules<'_> {
         }
     }
 
-    fn header(&self, at: &At<'_>) -> Checked<Value> {
+    fn header(&self, at: &Pointed<'_>) -> Checked<Value> {
         let header = at.object(&["type", "format", "text", "example"])?;
         let format = header.need("format")?.text()?.to_uppercase();
         let example = header.get("example");
@@ -219,7 +217,7 @@ impl Rules<'_> {
         Ok(Value::Object(stored))
     }
 
-    fn body(&self, at: &At<'_>) -> Checked<Value> {
+    fn body(&self, at: &Pointed<'_>) -> Checked<Value> {
         let body = at.object(&["type", "text", "example"])?;
         let text = body.text("text")?.unwrap_or_default();
         let refuse = |text: &str| GraphError::template(BODY_FORMAT, "Message body format is wrong", text);
@@ -259,7 +257,7 @@ impl Rules<'_> {
         Ok(Value::Object(stored))
     }
 
-    fn footer(&self, at: &At<'_>) -> Checked<Value> {
+    fn footer(&self, at: &Pointed<'_>) -> Checked<Value> {
         let footer = at.object(&["type", "text", "code_expiration_minutes"])?;
         if self.category == "AUTHENTICATION" {
             let minutes = footer.need("code_expiration_minutes")?.integer()?;
@@ -285,7 +283,7 @@ impl Rules<'_> {
         Ok(json!({"type": "FOOTER", "text": text}))
     }
 
-    fn carousel(&self, at: &At<'_>) -> Checked<Value> {
+    fn carousel(&self, at: &Pointed<'_>) -> Checked<Value> {
         let carousel = at.object(&["type", "cards"])?;
         let cards = carousel.need("cards")?.list()?;
         if !(2..=10).contains(&cards.len()) {
@@ -351,7 +349,7 @@ impl Rules<'_> {
     }
 
     /// Checks that each placeholder has an example.
-    fn examples(&self, example: &At<'_>, key: &str, names: &[String], subcode: i64) -> Checked<()> {
+    fn examples(&self, example: &Pointed<'_>, key: &str, names: &[String], subcode: i64) -> Checked<()> {
         let example = example.any_object()?;
         let refuse =
             || GraphError::template(subcode, "Examples are missing", "Each parameter needs an example.");

@@ -12,7 +12,7 @@ use domain::id::KeyId;
 use engine::Deps;
 use engine::access::api_key::grant;
 use engine::access::api_key::grant::KeyWish;
-use engine::ports::{KeyFilter, PageRequest, PageStart};
+use engine::ports::{ApiKeyFilter, PageRequest, PageStart};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -46,7 +46,8 @@ pub(crate) async fn list_api_keys(
             pagination::page_request("api_keys", fields),
         )
     })?;
-    let found = deps.access.keys(caller.workspace(), &KeyFilter { id: None, search }, page).await?;
+    let found =
+        deps.access.list_api_keys(caller.workspace(), &ApiKeyFilter { id: None, search }, page).await?;
     Ok(pagination::page("api_keys", page, found, |key| serialize_api_key(&key)))
 }
 
@@ -58,11 +59,11 @@ pub(crate) async fn get_api_key(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     request_body::no_query(query.as_deref())?;
-    let filter = KeyFilter { id: Some(key_id(&id)?), search: None };
+    let filter = ApiKeyFilter { id: Some(key_id(&id)?), search: None };
     let one = PageRequest { per_page: 1, start: PageStart::Page(1) };
     let found = deps
         .access
-        .keys(caller.workspace(), &filter, one)
+        .list_api_keys(caller.workspace(), &filter, one)
         .await?
         .rows
         .pop()

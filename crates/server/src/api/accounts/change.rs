@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use engine::access::api_key::Caller;
 use engine::messages::send::choose_account;
-use engine::ports::{AccountRecord, Removal};
+use engine::ports::{AccountRecord, DeleteAccountResult};
 use engine::{Deps, accounts};
 
 use crate::api::accounts::request::{read_changes, read_new};
@@ -71,9 +71,9 @@ pub(crate) async fn delete_account(
         request_body::read(&query, |fields| fields.optional("force").boolean_or_text().unwrap_or(false))?;
     let record = choose_account(&deps, &caller, Some(&id))?;
     match accounts::remove(&deps, &by, &record.account, is_forced).await? {
-        Removal::Removed => Ok(StatusCode::NO_CONTENT.into_response()),
-        Removal::NotFound => Err(gone(&id)),
-        Removal::Busy(n_waiting) => {
+        DeleteAccountResult::Deleted => Ok(StatusCode::NO_CONTENT.into_response()),
+        DeleteAccountResult::NotFound => Err(gone(&id)),
+        DeleteAccountResult::HasQueuedMessages(n_waiting) => {
             let message = format!(
                 "The account has {n_waiting} queued messages. Wait until they are sent, or use `?force=true` to cancel them \
                  and delete the account."

@@ -56,7 +56,7 @@ pub(crate) fn read_changes(fields: &Fields<'_, '_>, record: &AccountRecord) -> C
         sandbox.refuse("cannot be changed; create another account");
     }
     let needed = |name| match fields.change(name) {
-        Patch::Keep => None,
+        Patch::Unchanged => None,
         Patch::Clear => {
             fields.optional(name).refuse("cannot be null");
             None

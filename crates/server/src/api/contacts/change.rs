@@ -7,7 +7,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::contacts::contact::ContactChange;
-use engine::ports::{ContactEnd, ContactTarget};
+use engine::ports::{ContactTarget, UpsertContactResult};
 use engine::{Deps, contacts};
 
 use crate::api::contacts::lookup::{find, not_found, refuse_bound};
@@ -34,7 +34,7 @@ pub(crate) async fn create_contact(
         change
     })?;
     refuse_bound(&deps, &caller)?;
-    let target = if is_upsert == Some(true) { ContactTarget::Whoever } else { ContactTarget::New };
+    let target = if is_upsert == Some(true) { ContactTarget::Matching } else { ContactTarget::New };
     let end = contacts::put(&deps, &by, caller.workspace(), target, change).await?;
     let (status, contact) = done(end)?;
     Ok(response::success(status, &serialize_contact(contact)))
@@ -48,12 +48,12 @@ pub(crate) async fn update_contact(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let target = ContactTarget::Known(find(&deps, &caller, &id).await?.id);
+    let target = ContactTarget::Existing(find(&deps, &caller, &id).await?.id);
     let object = request_body::json(&deps, &headers, body).await?;
     let change = request_body::read(&object, ContactChange::read)?;
     refuse_bound(&deps, &caller)?;
     let end = contacts::put(&deps, &by, caller.workspace(), target, change).await?;
-    if end == ContactEnd::NotFound {
+    if end == UpsertContactResult::NotFound {
         return Err(not_found(&id));
     }
     let (status, contact) = done(end)?;

@@ -3,26 +3,30 @@
 use axum::http::StatusCode;
 use domain::contacts::contact::MAX_CUSTOM_FIELDS;
 use domain::json::{Object, Value};
-use engine::ports::{Contact, ContactEnd};
+use engine::ports::{Contact, UpsertContactResult};
 
 use crate::api::error::{ApiError, Code};
 use crate::api::response::object;
 
 /// The contact as it is, and whether it is new; or why nothing was written.
-pub(crate) fn done(end: ContactEnd) -> Result<(StatusCode, Contact), ApiError> {
+pub(crate) fn done(end: UpsertContactResult) -> Result<(StatusCode, Contact), ApiError> {
     match end {
-        ContactEnd::Created(contact) => Ok((StatusCode::CREATED, contact)),
-        ContactEnd::Updated(contact) | ContactEnd::Unchanged(contact) => Ok((StatusCode::OK, contact)),
-        ContactEnd::Taken(id) => {
+        UpsertContactResult::Created(contact) => Ok((StatusCode::CREATED, contact)),
+        UpsertContactResult::Updated(contact) | UpsertContactResult::Unchanged(contact) => {
+            Ok((StatusCode::OK, contact))
+        }
+        UpsertContactResult::Conflict(id) => {
             let message = "Another contact has this phone number or user id.";
             Err(ApiError::new(Code::ContactExists, message).with("contact_id", id.to_string()))
         }
-        ContactEnd::NotFound => Err(ApiError::new(Code::ContactNotFound, "The contact does not exist.")),
-        ContactEnd::Nameless => Err(ApiError::invalid_at(
+        UpsertContactResult::NotFound => {
+            Err(ApiError::new(Code::ContactNotFound, "The contact does not exist."))
+        }
+        UpsertContactResult::NoIdentifier => Err(ApiError::invalid_at(
             "/phone_number",
             "cannot be cleared: a contact must have a phone number or a user id",
         )),
-        ContactEnd::TooManyFields(n) => Err(ApiError::invalid_at(
+        UpsertContactResult::TooManyFields(n) => Err(ApiError::invalid_at(
             "/custom_fields",
             format!("must have at most {MAX_CUSTOM_FIELDS} members, would have {n}"),
         )),
@@ -30,14 +34,15 @@ pub(crate) fn done(end: ContactEnd) -> Result<(StatusCode, Contact), ApiError> {
 }
 
 /// What became of a contact, in a word.
-pub(crate) fn word(end: &ContactEnd) -> &'static str {
+pub(crate) fn word(end: &UpsertContactResult) -> &'static str {
     match end {
-        ContactEnd::Created(_) => "created",
-        ContactEnd::Updated(_) => "updated",
-        ContactEnd::Unchanged(_) => "unchanged",
-        ContactEnd::Taken(_) | ContactEnd::NotFound | ContactEnd::Nameless | ContactEnd::TooManyFields(_) => {
-            "failed"
-        }
+        UpsertContactResult::Created(_) => "created",
+        UpsertContactResult::Updated(_) => "updated",
+        UpsertContactResult::Unchanged(_) => "unchanged",
+        UpsertContactResult::Conflict(_)
+        | UpsertContactResult::NotFound
+        | UpsertContactResult::NoIdentifier
+        | UpsertContactResult::TooManyFields(_) => "failed",
     }
 }
 

@@ -41,7 +41,7 @@ pub(crate) async fn get_contact_window(
             default.or(accounts.first()).map(|record| Arc::clone(record))
         }
     };
-    let known = deps.contacts.contact_windows(caller.workspace(), contact.id).await?;
+    let known = deps.contacts.list_contact_windows(caller.workspace(), contact.id).await?;
     let now = deps.now();
     let window = |account: AccountId| {
         let found = known.iter().find(|(other, _)| *other == account);

@@ -11,12 +11,14 @@ use crate::api::error::Code;
 fn behaviour(class: MetaErrorClass) -> &'static str {
     match class {
         MetaErrorClass::Retry => "retries with exponential backoff and jitter",
-        MetaErrorClass::SlowNumber => "halves the send rate of the phone number, then retries",
-        MetaErrorClass::SlowPair => "retries after 1, 4, 16, … s; other recipients are not affected",
-        MetaErrorClass::HoldAccount => "holds the account; queued messages wait until the account is resumed",
+        MetaErrorClass::ThrottleNumber => "halves the send rate of the phone number, then retries",
+        MetaErrorClass::ThrottlePair => "retries after 1, 4, 16, … s; other recipients are not affected",
+        MetaErrorClass::SuspendAccount => {
+            "holds the account; queued messages wait until the account is resumed"
+        }
         MetaErrorClass::PauseTemplate => "fails the message; do not retry",
-        MetaErrorClass::Suppress => "fails the message; opts the recipient out of marketing messages",
-        MetaErrorClass::Rest => {
+        MetaErrorClass::OptOut => "fails the message; opts the recipient out of marketing messages",
+        MetaErrorClass::LimitMarketing => {
             "fails the message; sends no marketing messages to the recipient for 24 hours"
         }
         MetaErrorClass::WindowClosed => {

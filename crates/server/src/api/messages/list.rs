@@ -6,7 +6,8 @@ use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::id::ContactId;
-use domain::messages::message::{Direction, MessageStatus};
+use domain::messages::direction::Direction;
+use domain::messages::status::MessageStatus;
 use engine::Deps;
 use engine::access::api_key::Caller;
 use engine::messages::send;
@@ -66,7 +67,7 @@ pub(crate) async fn list_some(
             Err(error) => account.parse().map_err(|_| error)?,
         });
     }
-    let found = deps.messages.messages(caller.workspace(), &filter, page).await?;
+    let found = deps.messages.list_messages(caller.workspace(), &filter, page).await?;
     Ok(pagination::page("messages", page, found, serialize_message))
 }
 
@@ -78,7 +79,7 @@ pub(crate) async fn get_message(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     request_body::no_query(query.as_deref())?;
-    let story = deps.messages.message(caller.workspace(), &key_of(&id)).await?;
+    let story = deps.messages.get_message(caller.workspace(), &key_of(&id)).await?;
     let story =
         story.ok_or_else(|| ApiError::new(Code::MessageNotFound, "There is no message with this id."))?;
     if !caller.may_see(&deps, story.message.account) {

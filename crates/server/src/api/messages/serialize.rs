@@ -1,8 +1,10 @@
 //! JSON of messages in responses.
 
 use domain::json::{Object, Value};
-use domain::messages::message::{Direction, MessageStatus, Pricing};
-use engine::ports::{MessageStory, StoredMessage, TimelineEntry};
+use domain::messages::direction::Direction;
+use domain::messages::status::MessageStatus;
+use domain::messages::status_report::Pricing;
+use engine::ports::{MessageDetail, StoredMessage, TimelineEntry};
 use jiff::Timestamp;
 
 use crate::api::media::serialize::media_object;
@@ -73,7 +75,7 @@ fn message_object(message: StoredMessage) -> Object {
 
 /// A failure that is not Meta's.
 fn failure(code: &str) -> Value {
-    let title = domain::messages::message::failure_title(code);
+    let title = domain::messages::status::failure_title(code);
     object([("code", code.into()), ("title", title.into()), ("details", Value::Null)])
 }
 
@@ -87,7 +89,7 @@ fn pricing(pricing: Pricing) -> Value {
 }
 
 /// A message with its story.
-pub(crate) fn serialize_message_detail(story: MessageStory) -> Value {
+pub(crate) fn serialize_message_detail(story: MessageDetail) -> Value {
     let StoredMessage { direction, is_of_queue, is_echo, created_at: at, .. } = story.message;
     let mut shown = message_object(story.message);
     let begun = match (direction, is_of_queue) {

@@ -38,7 +38,7 @@ pub(crate) async fn sync_templates(
                 .collect()
         }
     };
-    let mut sum = engine::ports::TemplateCounts::default();
+    let mut sum = engine::ports::TemplateSyncCounts::default();
     for record in &records {
         let counts = templates::sync(&deps, &by, record).await?;
         sum.added += counts.added;

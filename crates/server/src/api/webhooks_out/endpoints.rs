@@ -7,7 +7,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::json::Value;
-use engine::ports::WebhookRecord;
+use engine::ports::WebhookEndpoint;
 use engine::webhooks_out::endpoint;
 use engine::webhooks_out::endpoint::MAX_WEBHOOKS;
 use engine::{Deps, directory};
@@ -32,7 +32,7 @@ pub(crate) async fn list_webhooks(
         (search, pagination::page_request("webhooks", fields))
     })?;
     let directory = deps.directory.current();
-    let matches = |record: &&Arc<WebhookRecord>| {
+    let matches = |record: &&Arc<WebhookEndpoint>| {
         let Some(search) = &search else { return true };
         record.name.to_lowercase().contains(search) || record.url.to_lowercase().contains(search)
     };

@@ -6,11 +6,11 @@ use domain::id::AccountId;
 use domain::webhooks_out::delivery::WebhookStatus;
 use engine::Deps;
 use engine::access::api_key::Caller;
-use engine::ports::WebhookRecord;
+use engine::ports::WebhookEndpoint;
 
 use crate::api::error::{ApiError, Code};
 
-pub(crate) fn refuse_disabled(record: &WebhookRecord) -> Result<(), ApiError> {
+pub(crate) fn refuse_disabled(record: &WebhookEndpoint) -> Result<(), ApiError> {
     if record.shown_status() == WebhookStatus::Disabled {
         let message = "This webhook is disabled and receives no events. Enable it first: `PUT` with `\"enabled\":true`.";
         return Err(ApiError::new(Code::WebhookDisabled, message));
@@ -22,7 +22,7 @@ pub(crate) fn not_found(id: &str) -> ApiError {
     ApiError::new(Code::WebhookNotFound, format!("There is no webhook `{id}`."))
 }
 
-pub(crate) fn find(deps: &Deps, caller: &Caller, id: &str) -> Result<Arc<WebhookRecord>, ApiError> {
+pub(crate) fn find(deps: &Deps, caller: &Caller, id: &str) -> Result<Arc<WebhookEndpoint>, ApiError> {
     let parsed = id.parse().map_err(|_| not_found(id))?;
     let directory = deps.directory.current();
     let found = directory.webhook(caller.workspace(), parsed).cloned();

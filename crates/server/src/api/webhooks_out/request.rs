@@ -6,7 +6,7 @@ use domain::id::AccountId;
 use domain::webhooks_out::header;
 use engine::Deps;
 use engine::access::api_key::Caller;
-use engine::ports::WebhookRecord;
+use engine::ports::WebhookEndpoint;
 use engine::webhooks_out::endpoint::Choice;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -25,12 +25,12 @@ pub(crate) fn read_choice(
     deps: &Deps,
     caller: &Caller,
     fields: &Fields<'_, '_>,
-    before: Option<&WebhookRecord>,
+    before: Option<&WebhookEndpoint>,
 ) -> Option<Choice> {
     let field = |name| match fields.change(name) {
         Patch::Set(item) => item,
-        Patch::Keep if before.is_some() => fields.optional(name),
-        Patch::Keep => fields.required(name),
+        Patch::Unchanged if before.is_some() => fields.optional(name),
+        Patch::Unchanged => fields.required(name),
         Patch::Clear => {
             let item = fields.optional(name);
             item.refuse("cannot be null");
@@ -39,7 +39,7 @@ pub(crate) fn read_choice(
     };
     let name = field("name").string(1..=MAX_NAME).map(str::to_owned);
     let url_field = field("url");
-    let url = url_field.string(1..).and_then(|url| match deps.sender.check(url) {
+    let url = url_field.string(1..).and_then(|url| match deps.webhook_sender.check_url(url) {
         Ok(()) => Some(url.to_owned()),
         Err(error) => {
             url_field.refuse(format!("this URL cannot be called: {error}"));
@@ -48,7 +48,7 @@ pub(crate) fn read_choice(
     });
     let events = field("events").array(1..=EventKind::ALL.len()).map(|items| read_events(&items));
     let accounts = match fields.change("accounts") {
-        Patch::Keep => None,
+        Patch::Unchanged => None,
         Patch::Clear => Some(Vec::new()),
         Patch::Set(item) => Some(read_accounts(deps, caller, &item)),
     };
@@ -61,12 +61,12 @@ pub(crate) fn read_choice(
         );
     }
     let headers = match fields.change("headers") {
-        Patch::Keep => None,
+        Patch::Unchanged => None,
         Patch::Clear => Some(Vec::new()),
         Patch::Set(item) => item.object().map(|fields| read_headers(fields, before)),
     };
     let is_enabled = match fields.change("enabled") {
-        Patch::Keep => None,
+        Patch::Unchanged => None,
         Patch::Clear => Some(true),
         Patch::Set(item) => item.boolean(),
     };
@@ -111,7 +111,7 @@ fn read_accounts(deps: &Deps, caller: &Caller, item: &Item<'_, '_>) -> Vec<Accou
 }
 
 /// Headers by name. A value that is hidden in answers may be sent back as it was shown: it stays what it was.
-fn read_headers(fields: Fields<'_, '_>, before: Option<&WebhookRecord>) -> Vec<(String, SecretString)> {
+fn read_headers(fields: Fields<'_, '_>, before: Option<&WebhookEndpoint>) -> Vec<(String, SecretString)> {
     let given = fields.object();
     if given.len() > header::MAX_HEADERS {
         fields.refuse(format!("must not have more than {} headers", header::MAX_HEADERS));
@@ -127,7 +127,7 @@ fn read_headers(fields: Fields<'_, '_>, before: Option<&WebhookRecord>) -> Vec<(
             .filter(|_| value == HIDDEN)
             .and_then(|before| before.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)));
         let value = known.map_or(value, |(_, value)| value.expose_secret());
-        match header::check(name, value) {
+        match header::validate(name, value) {
             Ok(()) if headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) => {
                 refuse("appears twice, with different case".to_owned());
             }

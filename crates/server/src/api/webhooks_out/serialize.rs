@@ -2,7 +2,7 @@
 
 use domain::json::{Object, Value};
 use domain::webhooks_out::delivery::WebhookStatus;
-use engine::ports::{StoredDelivery, WebhookRecord};
+use engine::ports::{StoredDelivery, WebhookEndpoint};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
@@ -12,17 +12,17 @@ use crate::api::response::object;
 /// What stands for the value of a header: it may be a secret.
 pub(crate) const HIDDEN: &str = "***";
 
-pub(crate) fn show(record: &WebhookRecord) -> Value {
+pub(crate) fn show(record: &WebhookEndpoint) -> Value {
     Value::Object(shown(record))
 }
 
-pub(crate) fn with_secret(record: &WebhookRecord) -> Value {
+pub(crate) fn with_secret(record: &WebhookEndpoint) -> Value {
     let mut shown = shown(record);
     shown.insert("secret", record.secret.expose_secret());
     Value::Object(shown)
 }
 
-fn shown(record: &WebhookRecord) -> Object {
+fn shown(record: &WebhookEndpoint) -> Object {
     let events: Vec<Value> = match &record.events {
         None => vec![ALL_EVENTS.into()],
         Some(kinds) => kinds.iter().map(|kind| kind.as_str().into()).collect(),

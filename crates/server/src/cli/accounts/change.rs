@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use engine::accounts::number;
 use engine::accounts::number::NumberError;
-use engine::ports::Removal;
+use engine::ports::DeleteAccountResult;
 use engine::{By, accounts};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
@@ -84,12 +84,14 @@ impl Remove {
         let account = &record.account;
         let removal = accounts::remove(&opened.deps, &By::command_line(), account, self.force).await;
         match removal.context("removing the account")? {
-            Removal::Removed => {
+            DeleteAccountResult::Deleted => {
                 let text = format!("account `{}` is removed; its messages stay", account.name);
                 self.one.done("removed", account, &text)
             }
-            Removal::NotFound => bail!("account `{}` was removed by somebody else just now", account.name),
-            Removal::Busy(n_waiting) => bail!(
+            DeleteAccountResult::NotFound => {
+                bail!("account `{}` was removed by somebody else just now", account.name)
+            }
+            DeleteAccountResult::HasQueuedMessages(n_waiting) => bail!(
                 "{n_waiting} messages wait in the queue of account `{}`: --force cancels them",
                 account.name
             ),

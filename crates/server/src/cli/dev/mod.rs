@@ -23,7 +23,7 @@ use super::terminal::{Palette, complain, say, say_json};
 use crate::cli::workspace_arg::make_sandbox;
 use crate::clock::SystemClock;
 use crate::config::{Config, Loaded};
-use crate::random::OsChance;
+use crate::random::OsRandom;
 use crate::run::{self, OpenOptions};
 
 #[derive(Debug, Args)]
@@ -49,7 +49,7 @@ impl Dev {
         config.simulator.listen =
             sim_listener.local_addr().context("asking for the address that was taken")?;
         config.keep_simulator_local();
-        make_sandbox(&mut config, &OsChance::new())?;
+        make_sandbox(&mut config, &OsRandom::new())?;
 
         let clock = Arc::new(SystemClock::new());
         let sim = simulator(&config, &clock)?;

@@ -18,7 +18,7 @@ use store::Sealer;
 use super::Ctx;
 use super::terminal::{Palette, say, say_json};
 use crate::config::{Config, ConfigError};
-use crate::random::OsChance;
+use crate::random::OsRandom;
 use crate::run;
 
 /// What `doctor` exits with, by the area of what failed: of several the first, for it may be why the others do.
@@ -196,7 +196,7 @@ impl Doctor {
 
 /// What opens the secrets, if there is a key.
 fn sealer(config: &Config) -> Option<Sealer> {
-    run::sealer(config, Arc::new(OsChance::new())).ok()
+    run::sealer(config, Arc::new(OsRandom::new())).ok()
 }
 
 /// A number of bytes as people read it.

@@ -7,7 +7,8 @@ pub(crate) mod send;
 pub(crate) mod template_message;
 
 use domain::messages::content::MessageKind;
-use domain::messages::message::{Direction, MessageStatus};
+use domain::messages::direction::Direction;
+use domain::messages::status::MessageStatus;
 use engine::ports::WaitingFor;
 
 use crate::api::error::Code;
@@ -32,7 +33,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         list_messages(),
         Operation::new("get_message", "Read a message", "The message with its timeline, and what Meta posted.")
             .id(id_of, MESSAGE)
-            .gives(200, "The message.", named("MessageStory"), STORY)
+            .gives(200, "The message.", named("MessageDetail"), STORY)
             .fails([Code::MessageNotFound]),
         Operation::new(
             "mark_message_read",
@@ -117,7 +118,7 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
     let of = |fields: Vec<crate::api::openapi::schema::Field>| {
         shown(fields).set("additionalProperties", true).about(about)
     };
-    vec![("Message", of(message_fields())), ("MessageStory", of(story)), ("Pricing", pricing())]
+    vec![("Message", of(message_fields())), ("MessageDetail", of(story)), ("Pricing", pricing())]
 }
 
 fn message_fields() -> Vec<crate::api::openapi::schema::Field> {
@@ -150,7 +151,8 @@ fn message_fields() -> Vec<crate::api::openapi::schema::Field> {
         may("expires_at", time().about("When it expires unsent.")),
     ];
     // Customers' messages are shown as they came.
-    fields.extend(MessageKind::ALL.map(|(name, _)| {
+    fields.extend(MessageKind::ALL.map(|kind| {
+        let name = kind.as_str();
         may(name, anything().about("What it says, in Meta's form: the member named by `type`."))
     }));
     fields.extend([

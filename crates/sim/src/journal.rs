@@ -1,6 +1,6 @@
-//! The book of what happened: accepted messages, what customers wrote, open windows, webhooks.
+//! The journal of what happened: accepted messages, what customers wrote, open windows, webhooks.
 //!
-//! **Invariant:** every change of the book is one [`Record`]; applying the records again in order gives the same book,
+//! **Invariant:** every change of the journal is one [`Record`]; applying the records again in order gives the same journal,
 //! and applying one twice changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -129,7 +129,7 @@ pub(crate) struct Person {
 
 /// One try to deliver a webhook.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Try {
+pub(crate) struct WebhookAttempt {
     pub(crate) at: i64,
     /// The HTTP status of the answer.
     pub(crate) status: Option<u16>,
@@ -145,7 +145,7 @@ pub(crate) struct Hook {
     pub(crate) url: String,
     pub(crate) body: String,
     pub(crate) created_at: i64,
-    pub(crate) tries: Vec<Try>,
+    pub(crate) tries: Vec<WebhookAttempt>,
     /// Time of the next attempt; `None` after the last.
     pub(crate) next_at: Option<i64>,
     pub(crate) is_acknowledged: bool,
@@ -154,7 +154,7 @@ pub(crate) struct Hook {
     pub(crate) is_copy: bool,
 }
 
-/// One change of the book.
+/// One change of the journal.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Record {
     Message(Box<Message>),
@@ -164,12 +164,12 @@ pub(crate) enum Record {
     Person(String, Person),
     UserId(String, String),
     Hook(Box<Hook>),
-    Tried { id: u64, tries: Vec<Try>, next_at: Option<i64>, is_acknowledged: bool },
+    Tried { id: u64, tries: Vec<WebhookAttempt>, next_at: Option<i64>, is_acknowledged: bool },
 }
 
-/// The book.
+/// The journal.
 #[derive(Debug, Default)]
-pub(crate) struct Book {
+pub(crate) struct Journal {
     pub(crate) messages: BTreeMap<u64, Message>,
     pub(crate) ids: BTreeMap<String, u64>,
     pub(crate) inbound: BTreeMap<String, Inbound>,
@@ -193,7 +193,7 @@ pub(crate) fn pair(number_id: &str, person: &str) -> String {
     format!("{number_id}|{person}")
 }
 
-impl Book {
+impl Journal {
     /// Applies a change and remembers to write it down.
     pub(crate) fn put(&mut self, record: Record, is_kept: bool) {
         if is_kept && let Ok(line) = serde_json::to_string(&record) {
@@ -265,7 +265,7 @@ impl Book {
         self.ids.get(id).and_then(|seq| self.messages.get(seq))
     }
 
-    /// The records that make this book from an empty one.
+    /// The records that make this journal from an empty one.
     pub(crate) fn records(&self) -> impl Iterator<Item = Record> + '_ {
         let people = self.people.iter().map(|(key, person)| Record::Person(key.clone(), person.clone()));
         let user_ids =

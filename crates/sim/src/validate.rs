@@ -8,25 +8,25 @@ use crate::error::{Checked, GraphError};
 
 /// A value and where it is, as `interactive['action']['buttons'][0]`.
 #[derive(Clone, Debug)]
-pub(crate) struct At<'a> {
+pub(crate) struct Pointed<'a> {
     pub(crate) value: &'a Value,
     pub(crate) path: String,
 }
 
 /// An object whose keys have been checked.
 #[derive(Clone, Debug)]
-pub(crate) struct Obj<'a> {
+pub(crate) struct PointedObject<'a> {
     map: &'a Map<String, Value>,
     pub(crate) path: String,
 }
 
-impl<'a> At<'a> {
+impl<'a> Pointed<'a> {
     pub(crate) fn root(name: &str, value: &'a Value) -> Self {
         Self { value, path: name.to_owned() }
     }
 
     /// The value as an object with no other keys than these.
-    pub(crate) fn object(&self, allowed: &[&str]) -> Checked<Obj<'a>> {
+    pub(crate) fn object(&self, allowed: &[&str]) -> Checked<PointedObject<'a>> {
         let object = self.any_object()?;
         for key in object.map.keys() {
             if !allowed.contains(&key.as_str()) {
@@ -40,11 +40,11 @@ impl<'a> At<'a> {
     }
 
     /// The value as an object with any keys.
-    pub(crate) fn any_object(&self) -> Checked<Obj<'a>> {
+    pub(crate) fn any_object(&self) -> Checked<PointedObject<'a>> {
         let Some(map) = self.value.as_object() else {
             return Err(GraphError::schema(format!("Param {} must be a JSON object.", self.path)));
         };
-        Ok(Obj { map, path: self.path.clone() })
+        Ok(PointedObject { map, path: self.path.clone() })
     }
 
     pub(crate) fn list(&self) -> Checked<Vec<Self>> {
@@ -54,7 +54,7 @@ impl<'a> At<'a> {
         Ok(items
             .iter()
             .enumerate()
-            .map(|(index, value)| At { value, path: format!("{}[{index}]", self.path) })
+            .map(|(index, value)| Pointed { value, path: format!("{}[{index}]", self.path) })
             .collect())
     }
 
@@ -129,17 +129,17 @@ impl<'a> At<'a> {
     }
 }
 
-impl<'a> Obj<'a> {
+impl<'a> PointedObject<'a> {
     /// The member, unless it is absent or null.
-    pub(crate) fn get(&self, key: &str) -> Option<At<'a>> {
+    pub(crate) fn get(&self, key: &str) -> Option<Pointed<'a>> {
         self.map
             .get(key)
             .filter(|value| !value.is_null())
-            .map(|value| At { value, path: format!("{}['{key}']", self.path) })
+            .map(|value| Pointed { value, path: format!("{}['{key}']", self.path) })
     }
 
     /// The member; its absence is Meta's 131008.
-    pub(crate) fn need(&self, key: &str) -> Checked<At<'a>> {
+    pub(crate) fn need(&self, key: &str) -> Checked<Pointed<'a>> {
         self.get(key).ok_or_else(|| GraphError::missing(&format!("{}['{key}']", self.path)))
     }
 

@@ -4,7 +4,7 @@
 
 pub(crate) mod bind;
 pub(crate) mod library;
-pub(crate) mod life;
+pub(crate) mod lifecycle;
 pub(crate) mod rules;
 pub(crate) mod rules_buttons;
 

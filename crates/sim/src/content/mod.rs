@@ -9,10 +9,8 @@ mod interactive;
 mod payments;
 mod people;
 
-use crate::{
-    error::{Checked, GraphError},
-    shape::At,
-};
+use crate::error::{Checked, GraphError};
+use crate::validate::Pointed;
 
 /// References of a checked message.
 #[derive(Clone, Debug, Default)]
@@ -74,7 +72,7 @@ pub(crate) const TYPES: [&str; 11] = [
 ];
 
 /// Checks the object of a message's type; templates are matched elsewhere.
-pub(crate) fn check(kind: &str, at: &At<'_>) -> Checked<Content> {
+pub(crate) fn check(kind: &str, at: &Pointed<'_>) -> Checked<Content> {
     let mut content = Content::default();
     match kind {
         "text" => {
@@ -120,7 +118,11 @@ pub(crate) fn check(kind: &str, at: &At<'_>) -> Checked<Content> {
 }
 
 /// Exactly one of `id` and `link`.
-pub(crate) fn source(media: &crate::shape::Obj<'_>, kind: MediaKind, content: &mut Content) -> Checked<()> {
+pub(crate) fn source(
+    media: &crate::validate::PointedObject<'_>,
+    kind: MediaKind,
+    content: &mut Content,
+) -> Checked<()> {
     match (media.get("id"), media.get("link")) {
         (Some(_), Some(_)) => {
             Err(GraphError::invalid(format!("{} takes either id or link, not both", media.path)))
@@ -140,12 +142,12 @@ pub(crate) fn source(media: &crate::shape::Obj<'_>, kind: MediaKind, content: &m
 }
 
 /// The product sections of a multi-product template, which follow the rules of the message.
-pub(crate) fn interactive_products(action: &crate::shape::Obj<'_>) -> Checked<()> {
+pub(crate) fn interactive_products(action: &crate::validate::PointedObject<'_>) -> Checked<()> {
     action.text("thumbnail_product_retailer_id")?;
     interactive::product_sections(action, 10)
 }
 
-pub(crate) fn location(at: &At<'_>) -> Checked<()> {
+pub(crate) fn location(at: &Pointed<'_>) -> Checked<()> {
     let location = at.object(&["latitude", "longitude", "name", "address"])?;
     for (key, limit) in [("latitude", 90.0), ("longitude", 180.0)] {
         let degrees = location.need(key)?.number()?;
