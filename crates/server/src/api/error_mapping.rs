@@ -254,7 +254,7 @@ impl From<KeyError> for ApiError {
                         "the caller has no access to all accounts of the key".to_owned()
                     }
                     PrivilegeEscalation::Expiry => {
-                        "the key would expire later than the key of the caller".to_owned()
+                        "the key would be valid for longer than the key of the caller".to_owned()
                     }
                 };
                 Self::new(
@@ -375,10 +375,10 @@ impl From<KeepError> for ApiError {
             KeepError::Unfit(unfit) => Self::invalid_at("/file", unfit.to_string()),
             KeepError::TooLarge(known, most) => Self::new(
                 Code::PayloadTooLarge,
-                format!("A file of the type {} may have {most} bytes at most.", known.mime),
+                format!("The maximum size of a file of the type {} is {most} bytes.", known.mime),
             )
             .with("limit_bytes", i64::try_from(most).unwrap_or(i64::MAX)),
-            KeepError::Broken(_) => Self::invalid_at("", "the body did not arrive whole"),
+            KeepError::Broken(_) => Self::invalid_at("", "the body is incomplete"),
             KeepError::Blob(error) => blob_error(error),
             KeepError::Store(error) => error.into(),
         }

@@ -68,13 +68,15 @@ fn csrf_failure(request: &Request, caller: Option<&Caller>, web: &HttpOptions) -
         return None;
     }
     if session_cookie::is_foreign(headers, web) {
-        return Some("its `Origin` or `Sec-Fetch-Site` is another site");
+        return Some("`Origin` or `Sec-Fetch-Site` names another site");
     }
     let Some(Caller::User(session)) = caller else { return None };
     match headers.get(CSRF_TOKEN) {
         Some(token) if session.is_csrf_token(token.as_bytes()) => None,
-        Some(_) => Some("the header `X-CSRF-Token` is not this session's"),
-        None => Some("it lacks the header `X-CSRF-Token`, whose value the login and `GET /api/me` tell"),
+        Some(_) => Some("the header `X-CSRF-Token` does not match the session"),
+        None => Some(
+            "the header `X-CSRF-Token` is missing; `POST /api/auth/login` and `GET /api/me` return its value",
+        ),
     }
 }
 
@@ -221,7 +223,7 @@ fn log(error: &ApiError, request_id: &str) {
 pub(crate) async fn route_not_found(State(deps): State<Arc<Deps>>, context: RequestContext) -> ApiError {
     match count_unrouted_call(&deps, &context) {
         Err(error) => error,
-        Ok(()) => ApiError::new(Code::NotFound, "There is nothing at this address."),
+        Ok(()) => ApiError::new(Code::NotFound, "No resource exists at this path."),
     }
 }
 
@@ -229,7 +231,7 @@ pub(crate) async fn route_not_found(State(deps): State<Arc<Deps>>, context: Requ
 pub(crate) async fn method_not_allowed(State(deps): State<Arc<Deps>>, context: RequestContext) -> ApiError {
     match count_unrouted_call(&deps, &context) {
         Err(error) => error,
-        Ok(()) => ApiError::new(Code::MethodNotAllowed, "This address does not take this method."),
+        Ok(()) => ApiError::new(Code::MethodNotAllowed, "This path does not support this method."),
     }
 }
 

@@ -53,6 +53,6 @@ pub(crate) fn router(deps: &Arc<Deps>, web: &Arc<HttpOptions>) -> Router {
 /// Responds 404 to paths outside the API.
 pub(crate) async fn path_not_found(State(deps): State<Arc<Deps>>) -> Response {
     let request_id = deps.new_id(domain::id::MessageId::from_parts).to_string();
-    let error = ApiError::new(Code::NotFound, "There is nothing at this address. The API is under /api.");
+    let error = ApiError::new(Code::NotFound, "No resource exists at this path. The API is under /api.");
     middleware::with_request_id(crate::api::response::failure(&error, &request_id), &request_id)
 }

@@ -140,7 +140,7 @@ const ONE_LINE: &str =
 pub(crate) fn name(item: &Item<'_, '_>) -> Option<String> {
     let text = item.pattern(ONE_LINE).string(1..=MAX_NAME)?;
     if text.trim().is_empty() || text.chars().any(char::is_control) {
-        item.refuse("must be something to see, without control characters");
+        item.refuse("must contain a visible character and no control characters");
         return None;
     }
     Some(text.trim().to_owned())

@@ -22,8 +22,7 @@ pub(crate) async fn list_audit_entries(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     if !caller.is_of_whole_workspace(&deps) {
-        let message =
-            "The audit log belongs to the whole workspace: this API key may use some of its accounts only.";
+        let message = "The audit log covers the whole workspace, and this API key has no access to some of its accounts.";
         return Err(ApiError::new(Code::Forbidden, message));
     }
     let query = request_body::query(query.as_deref())?;

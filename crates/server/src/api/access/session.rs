@@ -79,7 +79,9 @@ pub(crate) fn read_login(fields: &Fields<'_, '_>) -> LoginFields {
 
 fn refuse(deps: &Deps, error: LoginError) -> ApiError {
     match error {
-        LoginError::Wrong => ApiError::new(Code::InvalidCredentials, "Name or password are wrong."),
+        LoginError::Wrong => {
+            ApiError::new(Code::InvalidCredentials, "The email address or the password is wrong.")
+        }
         LoginError::TooMany(until) => too_many(crate::api::response::seconds_until(until, deps.now())),
         LoginError::Password(error) => error.into(),
         LoginError::Store(error) => error.into(),
@@ -88,7 +90,7 @@ fn refuse(deps: &Deps, error: LoginError) -> ApiError {
 
 /// Too many passwords were wrong.
 pub(crate) fn too_many(wait: u32) -> ApiError {
-    let message = format!("Too many passwords were wrong. Try again in {wait} s.");
+    let message = format!("Too many failed logins. Try again in {wait} s.");
     ApiError::new(Code::RateLimited, message).retry_after(wait)
 }
 
@@ -108,7 +110,7 @@ pub(crate) async fn log_out(
 ) -> Result<Response, ApiError> {
     request_body::nothing(&deps, &headers, body).await?;
     let Caller::User(session) = caller else {
-        return Err(ApiError::new(Code::Forbidden, "An API key has no session to end: revoke it instead."));
+        return Err(ApiError::new(Code::Forbidden, "An API key has no session. Revoke the key instead."));
     };
     session::log_out(&deps, &session).await?;
     with_cookie(response::no_content(), &session_cookie::end(context.web()))

@@ -192,27 +192,28 @@ fn refuse(deps: &Deps, caller: &Caller, error: UserError) -> ApiError {
     match error {
         UserError::NotFound => not_found(),
         UserError::EmailTaken => {
-            ApiError::new(Code::EmailTaken, "Another user of this workspace has this address.")
+            ApiError::new(Code::EmailTaken, "Another user of the workspace has this email address.")
         }
         UserError::LastOwner => ApiError::new(
             Code::LastOwner,
-            "This is the workspace's last owner: make somebody else an owner first.",
+            "This user is the last owner of the workspace. Make another user an owner first.",
         ),
         UserError::Lacks(permission) => missing_permission(caller, permission),
         UserError::Exceeds(role) => {
             let role = role.as_str();
-            let message =
-                format!("The role `{role}` may do more than you: you can neither give nor change it.");
+            let message = format!(
+                "The role `{role}` has more permissions than the caller, who can neither assign nor change it."
+            );
             ApiError::new(Code::Forbidden, message).with("role", role)
         }
         UserError::KeyOfSomeAccounts => ApiError::new(
             Code::Forbidden,
-            "This API key may not use every account of the workspace, but a user may: it can neither add nor change one.",
+            "This API key has no access to some accounts of the workspace. Users have access to all accounts, so this key cannot manage users.",
         ),
         UserError::NeedsPassword => {
             ApiError::invalid_at("/current_password", "is required to change your own password")
         }
-        UserError::WrongPassword => ApiError::invalid_at("/current_password", "is not your password"),
+        UserError::WrongPassword => ApiError::invalid_at("/current_password", "is wrong"),
         UserError::TooMany(until) => too_many(crate::api::response::seconds_until(until, deps.now())),
         UserError::Password(error) => error.into(),
         UserError::Store(error) => error.into(),

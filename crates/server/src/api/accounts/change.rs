@@ -74,8 +74,8 @@ pub(crate) async fn delete_account(
         DeleteAccountResult::NotFound => Err(gone(&id)),
         DeleteAccountResult::HasQueuedMessages(n_waiting) => {
             let message = format!(
-                "{n_waiting} messages wait in the queue of this account: let them leave, or remove it with \
-                 `?force=true`, which cancels them."
+                "The account has {n_waiting} queued messages. Wait until they are sent, or use `?force=true` to cancel them \
+                 and delete the account."
             );
             Err(ApiError::new(Code::AccountBusy, message).with("waiting", i64::from(n_waiting)))
         }
@@ -89,11 +89,13 @@ fn gone(id: &str) -> ApiError {
 /// Whether the caller could use what it wants to make.
 fn may_make(caller: &Caller, is_sandbox: bool) -> Result<(), ApiError> {
     let why = match (caller.is_test(), is_sandbox) {
-        (true, false) => "A test key (`wp_test_…`) may make sandbox accounts only.",
+        (true, false) => "A test key (`wp_test_…`) can create sandbox accounts only.",
         (false, true) if caller.key_id().is_some() => {
-            "A sandbox account is made with a test key (`wp_test_…`)."
+            "Sandbox accounts must be created with a test key (`wp_test_…`)."
         }
-        _ if caller.names_accounts() => "This API key is for certain accounts: it could not use another.",
+        _ if caller.names_accounts() => {
+            "This API key is restricted to a list of accounts, so it cannot create accounts."
+        }
         (true, true) | (false, _) => return Ok(()),
     };
     Err(ApiError::new(Code::Forbidden, why))
@@ -104,7 +106,7 @@ fn may_take_default(deps: &Deps, caller: &Caller, wants_default: bool) -> Result
     let directory = deps.directory.current();
     let default = directory.accounts_of(caller.workspace()).find(|record| record.account.is_default);
     if wants_default && caller.is_test() && default.is_some_and(|record| !record.account.is_sandbox) {
-        let message = "The default is a live account: a test key (`wp_test_…`) cannot take that from it.";
+        let message = "The default account is a live account. A test key (`wp_test_…`) cannot replace it as the default.";
         return Err(ApiError::new(Code::Forbidden, message));
     }
     Ok(())

@@ -81,12 +81,14 @@ pub(crate) fn read_changes(fields: &Fields<'_, '_>, record: Option<&AccountRecor
     for (name, known) in [("phone_number_id", phone_number_id), ("waba_id", waba_id)] {
         let item = fields.optional(name).about(FIXED);
         if item.string(..).is_some_and(|given| Some(given) != known) {
-            item.refuse("cannot be changed: messages and windows belong to it; add another account");
+            item.refuse(
+                "cannot be changed: messages and windows belong to this value; create another account",
+            );
         }
     }
     let sandbox = fields.optional("sandbox").about(FIXED);
     if sandbox.boolean().is_some_and(|given| Some(given) != account.map(|account| account.is_sandbox)) {
-        sandbox.refuse("cannot be changed: add another account");
+        sandbox.refuse("cannot be changed; create another account");
     }
     let needed = |name| fields.given(name, "cannot be null");
     ChangeAccount {
@@ -120,7 +122,7 @@ fn read_name(item: &Item<'_, '_>) -> Option<String> {
 fn read_id(item: &Item<'_, '_>) -> Option<String> {
     let text = item.pattern("^[0-9]+$").string(1..=MAX_ID)?;
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        item.refuse("must be digits: Meta's id, not the phone number");
+        item.refuse("must consist of digits: the id from Meta, not the phone number");
         return None;
     }
     Some(text.to_owned())

@@ -24,6 +24,6 @@ pub(crate) fn refuse_bound(deps: &Deps, caller: &Caller) -> Result<(), ApiError>
     }
     Err(ApiError::new(
         Code::Forbidden,
-        "Contacts belong to the whole workspace: this API key may use some of its accounts only, and changes none.",
+        "Contacts belong to the whole workspace. This API key has no access to some of its accounts, so it cannot change contacts.",
     ))
 }

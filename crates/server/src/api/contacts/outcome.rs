@@ -16,15 +16,15 @@ pub(crate) fn done(end: UpsertContactResult) -> Result<(StatusCode, Contact), Ap
             Ok((StatusCode::OK, contact))
         }
         UpsertContactResult::Conflict(id) => {
-            let message = "There is a contact with this number or user id already.";
+            let message = "Another contact has this phone number or user id.";
             Err(ApiError::new(Code::ContactExists, message).with("contact_id", id.to_string()))
         }
         UpsertContactResult::NotFound => {
-            Err(ApiError::new(Code::ContactNotFound, "There is no such contact."))
+            Err(ApiError::new(Code::ContactNotFound, "The contact does not exist."))
         }
         UpsertContactResult::NoIdentifier => Err(ApiError::invalid_at(
             "/phone_number",
-            "cannot be cleared: the contact would have neither number nor user id",
+            "cannot be cleared: a contact must have a phone number or a user id",
         )),
         UpsertContactResult::TooManyFields(n) => Err(ApiError::invalid_at(
             "/custom_fields",

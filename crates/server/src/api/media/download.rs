@@ -54,7 +54,7 @@ pub(crate) async fn get_media(
         MediaState::Ready => content(&deps, &caller, &file, (is_head, headers)).await,
         MediaState::Pending | MediaState::Receiving => Err(pending(&deps, &file)),
         MediaState::Failed | MediaState::Gone => {
-            Err(failed(file.reason.as_deref().unwrap_or("it is not here")))
+            Err(failed(file.reason.as_deref().unwrap_or("the content is missing")))
         }
     }
 }
@@ -72,10 +72,10 @@ fn pending(deps: &Deps, file: &StoredMedia) -> ApiError {
     let now = deps.now();
     let left = file.due_at.unwrap_or(now).duration_since(now).as_secs();
     let wait = u32::try_from(left.max(0)).unwrap_or(u32::MAX).clamp(PENDING_WAIT, LONGEST_WAIT);
-    let why = file.reason.as_ref().map(|reason| format!(" The last try: {reason}.")).unwrap_or_default();
+    let why = file.reason.as_ref().map(|reason| format!(" Last attempt: {reason}.")).unwrap_or_default();
     let error = ApiError::new(
         Code::MediaPending,
-        format!("The file is still being fetched from Meta.{why} Ask again in {wait} s."),
+        format!("The file is still being downloaded from Meta.{why} Try again in {wait} s."),
     );
     let error = match &file.reason {
         Some(reason) => error.with("reason", reason.as_str()),
@@ -85,7 +85,7 @@ fn pending(deps: &Deps, file: &StoredMedia) -> ApiError {
 }
 
 fn failed(reason: &str) -> ApiError {
-    ApiError::new(Code::MediaFailed, format!("The file is not here: {reason}.")).with("reason", reason)
+    ApiError::new(Code::MediaFailed, format!("The file is not available: {reason}.")).with("reason", reason)
 }
 
 async fn content(
@@ -95,7 +95,7 @@ async fn content(
     (is_head, headers): (bool, &HeaderMap),
 ) -> Result<Response, ApiError> {
     let (Some(size), Some(sha256)) = (file.size, &file.sha256) else {
-        return Err(failed("nothing is known of its content"));
+        return Err(failed("its content is unknown"));
     };
     let etag = format!("\"{}\"", serialize::hex(sha256));
     if crate::api::media::range::is_known(headers, &etag) {
@@ -105,7 +105,7 @@ async fn content(
         Wanted::Whole => (StatusCode::OK, 0..size),
         Wanted::Part(part) => (StatusCode::PARTIAL_CONTENT, part),
         Wanted::Nothing => {
-            let message = format!("The file has {size} bytes: there is no such part of it.");
+            let message = format!("The requested range is outside the file, which has {size} bytes.");
             let mut response = ApiError::new(Code::RangeNotSatisfiable, message).into_response();
             put(&mut response, header::CONTENT_RANGE, format!("bytes */{size}"));
             return Ok(response);
@@ -119,7 +119,7 @@ async fn content(
     }
     if !is_head {
         let pieces = media::content(deps, caller, file, part).await.map_err(blob_error)?;
-        let pieces = pieces.ok_or_else(|| failed("its content is gone from where it was kept"))?;
+        let pieces = pieces.ok_or_else(|| failed("its content is missing from the storage"))?;
         *response.body_mut() = Body::from_stream(pieces);
     }
     put(&mut response, header::CONTENT_LENGTH, n_bytes.to_string());

@@ -28,7 +28,7 @@ pub(crate) async fn cancel_message(
     match queue::cancel(&deps, &caller, &key_of(&id)).await {
         Ok(message) => Ok(response::success(StatusCode::OK, &serialize_message(message))),
         Err(ActError::NotPossible(status)) => {
-            let message = format!("The message is {status}: it cannot be canceled any more.");
+            let message = format!("The message cannot be canceled: its status is `{status}`.");
             Err(ApiError::new(Code::NotCancelable, message).with("status", status.as_str()))
         }
         Err(error) => Err(error.into()),

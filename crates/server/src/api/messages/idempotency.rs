@@ -30,7 +30,7 @@ pub(crate) fn key_of(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
-        return invalid("is given twice".to_owned());
+        return invalid("appears twice".to_owned());
     }
     match value.to_str() {
         Ok("") => invalid("must not be empty".to_owned()),

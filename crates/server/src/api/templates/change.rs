@@ -48,7 +48,7 @@ pub(crate) async fn update_template(
     let edit = edit.ok_or_else(|| ApiError::invalid_at("", "there is nothing to change"))?;
     if !known.status.is_editable() {
         let message = format!(
-            "The template `{}` ({}) {}: Meta takes changes of approved, rejected and paused templates only.",
+            "The template `{}` ({}) {}. Only approved, rejected and paused templates can be changed.",
             known.name,
             known.language,
             known.status.explanation()

@@ -49,8 +49,7 @@ pub(crate) fn owner(
         .filter(|record| record.account.waba_id == stored.waba_id)
         .find(|record| caller.may_use(&record.account));
     owner.cloned().ok_or_else(|| {
-        let message =
-            format!("There is no account of the WhatsApp Business Account {} any more.", stored.waba_id);
+        let message = format!("No account belongs to the WhatsApp Business Account {}.", stored.waba_id);
         ApiError::new(Code::AccountNotFound, message)
     })
 }

@@ -65,7 +65,7 @@ pub(crate) async fn create_webhook(
     let choice = request_body::read(&object, |fields| read_choice(Some((&deps, &caller)), fields, None))?;
     let choice = choice.ok_or_else(|| ApiError::invalid_at("", "the endpoint is incomplete"))?;
     let Some(record) = endpoint::create(&deps, &by, caller.workspace(), choice).await? else {
-        let message = format!("There are {MAX_WEBHOOKS} webhooks already, and no more may be made.");
+        let message = format!("The workspace has the maximum of {MAX_WEBHOOKS} webhooks.");
         return Err(ApiError::new(Code::TooMany, message).with("limit", i64::from(MAX_WEBHOOKS)));
     };
     Ok(response::success(StatusCode::CREATED, &with_secret(&record)))

@@ -12,8 +12,7 @@ use crate::api::error::{ApiError, Code};
 
 pub(crate) fn refuse_disabled(record: &WebhookEndpoint) -> Result<(), ApiError> {
     if record.shown_status() == WebhookStatus::Disabled {
-        let message =
-            "This webhook is disabled: nothing is sent to it. Enable it first (PUT with `enabled: true`).";
+        let message = "This webhook is disabled and receives no events. Enable it first: `PUT` with `\"enabled\":true`.";
         return Err(ApiError::new(Code::WebhookDisabled, message));
     }
     Ok(())

@@ -58,7 +58,7 @@ pub(crate) fn read_settings(
     let url = url_field.string(1..).and_then(|url| match check(url) {
         Ok(()) => Some(url.to_owned()),
         Err(error) => {
-            url_field.refuse(format!("this address cannot be called: {error}"));
+            url_field.refuse(format!("this URL cannot be called: {error}"));
             None
         }
     });
@@ -72,7 +72,10 @@ pub(crate) fn read_settings(
     let after = accounts.as_deref().or_else(|| before.map(|before| before.accounts.as_slice()));
     if caller.is_some_and(|(deps, caller)| !covers(deps, caller, after.unwrap_or_default())) {
         let place = fields.place().key("accounts");
-        fields.violations().refuse(&place, "must name accounts: this key sees some of them only");
+        fields.violations().refuse(
+            &place,
+            "must list accounts: this API key has no access to some accounts of the workspace",
+        );
     }
     let headers = match fields.change("headers") {
         Patch::Unchanged => None,
@@ -162,7 +165,7 @@ fn read_headers(fields: Fields<'_, '_>, before: Option<&WebhookEndpoint>) -> Vec
         let value = known.map_or(value, |(_, value)| value.expose_secret());
         match header::validate(name, value) {
             Ok(()) if headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) => {
-                refuse("is given twice, in another case".to_owned());
+                refuse("appears twice, with different case".to_owned());
             }
             Ok(()) => headers.push((name.to_owned(), value.into())),
             Err(error) => refuse(error.to_string()),

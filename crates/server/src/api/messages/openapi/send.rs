@@ -113,7 +113,7 @@ fn send_batch() -> Operation {
         "Result for each item.",
         shown([need("results", list(result, 1..=MAX_ITEMS))]),
         r#"{"results":[{"index":0,"id":"01a2b3c4-0000-7000-8000-000000000001","status":"queued"},
-            {"index":1,"code":"template_not_found","message":"There is no template `spring_sale` in the language `en` for the account `sandbox`, here or at Meta.","details":{"template":"spring_sale","language":"en"}}]}"#,
+            {"index":1,"code":"template_not_found","message":"The account `sandbox` has no template `spring_sale` in the language `en`, neither in Waypost nor at Meta.","details":{"template":"spring_sale","language":"en"}}]}"#,
     )
     .with_header("Idempotent-Replayed", "`true`: the batch was accepted before with this key.", only("true"))
     .fails([Code::IdempotencyMismatch, Code::IdempotencyInProgress])
