@@ -1,65 +1,66 @@
-//! Meta's error codes: what each means for the message, and what to do about it.
+//! Meta's error codes and how they are handled (Meta: Error codes,
+//! https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes).
 //!
-//! **Invariant:** what follows from a code is read from [`TABLE`] and nowhere else.
+//! **Invariant:** the handling of a code is read from [`TABLE`] and nowhere else.
 
-/// An error of Meta's, from an answer or a status (reference B.1).
+/// An error of Meta, from a response or a status.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct MetaError {
-    /// The code to branch on.
+    /// Meta's error code.
     pub code: i64,
-    /// Finer than the code, where Meta gives it.
+    /// Subcode, if Meta sent one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subcode: Option<i64>,
     /// Meta's short text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// Meta's long text: often the only one that says what is wrong.
+    /// Meta's long text. Often only this text says what is wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<String>,
-    /// What Meta's support asks for.
+    /// Trace id for Meta's support.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fbtrace_id: Option<String>,
-    /// The HTTP status it came with; none in a webhook.
+    /// HTTP status of the response; `None` in a webhook.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http_status: Option<u16>,
-    /// Seconds to wait, where Meta named them.
+    /// Seconds to wait, if Meta sent a number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u32>,
 }
 
-/// What a refusal asks of us.
+/// Class of an error, which decides how it is handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetaErrorClass {
-    /// Meta had a bad moment and did not take the message: the same call may succeed soon.
+    /// Meta had a temporary failure and did not accept the message: the same call may succeed soon.
     Retry,
     /// The number, the app or the business sends too fast.
     ThrottleNumber,
-    /// This recipient gets too much from this number: wait 4^X seconds on that pair only.
+    /// The number sends too much to this recipient: wait 4^X seconds for this pair only.
     ThrottlePair,
-    /// Nothing leaves this account until someone acts.
+    /// Nothing is sent from this account until it is resumed.
     SuspendAccount,
-    /// Nothing leaves with this template for now.
+    /// Nothing is sent with this template for now.
     PauseTemplate,
-    /// This person takes no marketing from this business any more.
+    /// The recipient has stopped marketing messages of this business.
     OptOut,
-    /// This person takes no marketing for at least 24 hours.
+    /// Meta limits marketing messages to this recipient for at least 24 hours.
     LimitMarketing,
-    /// The window is closed: only a template can be sent.
+    /// The customer service window is closed: only a template can be sent.
     WindowClosed,
-    /// The same message will never be taken.
+    /// The same message will never be accepted.
     Permanent,
 }
 
-/// One line of [`TABLE`].
+/// Entry of [`TABLE`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MetaErrorEntry {
     /// Meta's code.
     pub code: i64,
-    /// What Meta calls it.
+    /// Meta's name of the error.
     pub title: &'static str,
-    /// What it asks of us.
+    /// Class of the error.
     pub class: MetaErrorClass,
-    /// What it asks of the caller.
+    /// Advice for the caller.
     pub advice: &'static str,
 }
 
@@ -81,9 +82,9 @@ const SEE_DETAILS: &str = "Mend what the details name and send it again.";
 const NEW_MESSAGE: &str = "Nothing to mend: this person does not get this message.";
 const TEMPLATE_FIX: &str = "Compare the parameters with the template's definition.";
 
-/// Every code of the reference, section B.2.
+/// Meta's documented error codes.
 pub const TABLE: &[MetaErrorEntry] = &[
-    // Authorisation and Graph.
+    // Authorization and Graph API.
     entry(0, "AuthException", MetaErrorClass::SuspendAccount, NEW_TOKEN),
     entry(1, "API Unknown", MetaErrorClass::Retry, LATER),
     entry(2, "API Service", MetaErrorClass::Retry, LATER),
@@ -116,7 +117,7 @@ pub const TABLE: &[MetaErrorEntry] = &[
         "Check the account's phone_number_id: Meta does not know this number.",
     ),
     entry(80007, "Rate limit issues", MetaErrorClass::ThrottleNumber, SLOWER),
-    // Integrity, eligibility, the person's choice.
+    // Integrity, eligibility and the recipient's choice.
     entry(
         130403,
         "Business blocked the user",
@@ -387,7 +388,7 @@ pub const TABLE: &[MetaErrorEntry] = &[
     entry(136024, "Code refused", MetaErrorClass::Permanent, "Wait before asking for another code."),
 ];
 
-/// What is known of a code. A code that is not in the reference is [`MetaErrorClass::Permanent`]; 200 to 299 are one family.
+/// Returns the entry of a code. An unknown code is [`MetaErrorClass::Permanent`]; 200 to 299 are one family.
 pub fn lookup(code: i64) -> MetaErrorEntry {
     let code = if (200..=299).contains(&code) { 200 } else { code };
     TABLE.iter().find(|entry| entry.code == code).copied().unwrap_or(MetaErrorEntry {
@@ -399,28 +400,29 @@ pub fn lookup(code: i64) -> MetaErrorEntry {
 }
 
 impl MetaError {
-    /// What is known of its code.
+    /// Returns the entry of the code.
     pub fn entry(&self) -> MetaErrorEntry {
         lookup(self.code)
     }
 
-    /// What it asks of us.
+    /// Returns the class of the code.
     pub fn class(&self) -> MetaErrorClass {
         self.entry().class
     }
 
-    /// Whether it is the access token that Meta does not take: another one may mend it.
+    /// Returns `true` if Meta rejects the access token: a new token may fix it.
     pub fn is_token_error(&self) -> bool {
         matches!(self.code, 0 | 102 | 104 | 190)
     }
 
-    /// Whether the access token is not allowed what it was used for; Meta calls what it may not see missing, too.
+    /// Returns `true` if the access token lacks a permission. Meta reports objects that a token may not read as
+    /// missing.
     pub fn is_permission_error(&self) -> bool {
         matches!(self.code, 3 | 10 | 33 | 200..=299) || (self.code == 100 && self.subcode == Some(33))
     }
 
-    /// Whether Meta may have taken the message all the same: only codes 1 and 2 with HTTP 5xx
-    /// (http-api.md section 2, "What counts as Meta's answer").
+    /// Returns `true` if Meta may have accepted the message in spite of the error: codes 1 and 2 with an HTTP status
+    /// of 5xx.
     pub fn is_ambiguous(&self) -> bool {
         matches!(self.code, 1 | 2) && self.http_status.is_some_and(|status| status >= 500)
     }

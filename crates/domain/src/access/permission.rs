@@ -1,32 +1,32 @@
-//! Who may do what: the one table of roles, scopes and permissions.
+//! Roles, scopes and permissions.
 //!
-//! **Invariant:** a role has everything that the roles below it have, and no scope has what an admin has not: so nobody
-//! gets more by making a key or a user.
+//! **Invariant:** a role has all permissions of the roles below it, and no scope has a permission that an admin does
+//! not have. So nobody gets more permissions by creating an API key or a user.
 
 use crate::access::api_key::KeyScope;
 use crate::text_enum;
 
 text_enum! {
-    /// What a user is in a workspace, from the most to the least.
+    /// Role of a user in a workspace, in descending order of permissions.
     pub enum Role {
-        /// Answers for the workspace: there is always one, once there was one.
+        /// Has every permission. A workspace that has an owner always keeps one.
         Owner = "owner",
-        /// Runs it.
+        /// Manages the workspace.
         Admin = "admin",
-        /// Talks with customers.
+        /// Communicates with customers.
         Agent = "agent",
-        /// Looks on.
+        /// Reads only.
         Viewer = "viewer",
     }
 }
 
 impl Role {
-    /// Whether it may do this.
+    /// Returns `true` if the role has the permission.
     pub fn may(self, permission: Permission) -> bool {
         self <= permission.minimum_role()
     }
 
-    /// What it may do.
+    /// Returns the permissions of the role.
     pub fn permissions(self) -> impl Iterator<Item = Permission> {
         Permission::ALL.into_iter().filter(move |permission| self.may(*permission))
     }
@@ -35,28 +35,28 @@ impl Role {
 macro_rules! permissions {
     ($($(#[doc = $doc:literal])+ $variant:ident = $word:literal, $role:ident, $scope:expr;)*) => {
         text_enum! {
-            /// Something that one caller may do and another may not.
+            /// A permission.
             pub enum Permission {
                 $($(#[doc = $doc])+ $variant = $word,)*
             }
         }
 
         impl Permission {
-            /// What it allows: the words of the page.
+            /// Returns the description of the permission in `docs/permissions.md`.
             pub fn description(self) -> String {
                 match self {
                     $(Self::$variant => [$($doc),+].map(str::trim).join(" "),)*
                 }
             }
 
-            /// The least role that has it.
+            /// Returns the lowest role that has the permission.
             fn minimum_role(self) -> Role {
                 match self {
                     $(Self::$variant => Role::$role,)*
                 }
             }
 
-            /// The scope with which a key has it; `None`: no key has it.
+            /// Returns the scope that gives the permission to an API key; `None` if no key can have it.
             pub fn scope(self) -> Option<KeyScope> {
                 match self {
                     $(Self::$variant => $scope,)*
