@@ -1,9 +1,9 @@
-//! What the application may hear of.
+//! Events for the application.
 //!
-//! An event's data is written down once, in the transaction of the fact that it tells, and goes out as those bytes to
-//! everybody who hears of it, as often as it goes out.
+//! The data of an event is written once, in the transaction that records the fact. Every endpoint and every redelivery
+//! gets the same bytes.
 //!
-//! **Invariant:** the JSON of the data structures here is a promise to the receivers: it is locked by `docs/events.md`.
+//! **Invariant:** the JSON of the data structures is an API: `docs/events.md` documents it, and a test compares both.
 
 mod data;
 
@@ -18,14 +18,14 @@ pub use data::{
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])+ $name:ident = $word:literal;)*) => {
         text_enum! {
-            /// The kinds of events.
+            /// Kind of an event.
             pub enum EventKind {
                 $($(#[doc = $doc])+ $name = $word,)*
             }
         }
 
         impl EventKind {
-            /// What `docs/events.md` says of it.
+            /// Returns the description in `docs/events.md`.
             #[must_use]
             pub const fn description(self) -> &'static str {
                 match self {
@@ -77,7 +77,7 @@ kinds! {
 }
 
 impl EventKind {
-    /// The event that tells that a message reached this status; `None` for those that are not told.
+    /// Returns the event for a status of a message; `None` if the status has no event.
     #[must_use]
     pub const fn of_status(status: MessageStatus) -> Option<Self> {
         match status {
