@@ -1,40 +1,40 @@
-//! How a message can fare.
+//! Status of messages and failure codes.
 
 use crate::text_enum;
 
 text_enum! {
-    /// Where a message stands.
+    /// Status of a message.
     ///
-    /// The order of the variants is the order of http-api.md section 2: reports only move a message up, so that any order
-    /// of the same reports ends the same. `Expired` and `Canceled` are final and reached from `Queued` only.
+    /// The order of the variants is the order of the statuses: a report never moves a message back, so that any order
+    /// of the same reports has the same result. `Expired` and `Canceled` are final and follow `Queued` only.
     pub enum MessageStatus {
-        /// Accepted here, waiting for its turn.
+        /// The message is in the queue.
         Queued = "queued",
-        /// Being handed to Meta.
+        /// The message is being sent to Meta.
         Sending = "sending",
-        /// The request may or may not have reached Meta.
+        /// Meta may or may not have received the request.
         Unknown = "unknown",
-        /// Meta took it.
+        /// Meta accepted the message.
         Sent = "sent",
-        /// It will not arrive.
+        /// The message will not be delivered.
         Failed = "failed",
-        /// It is on the customer's phone.
+        /// The message is on the recipient's phone.
         Delivered = "delivered",
-        /// The customer opened the chat.
+        /// The recipient opened the chat.
         Read = "read",
-        /// The customer played the voice message.
+        /// The recipient played the voice message.
         Played = "played",
-        /// Its time ran out before it was sent.
+        /// The message expired before it was sent.
         Expired = "expired",
-        /// The application took it back before it was sent.
+        /// The application canceled the message before it was sent.
         Canceled = "canceled",
-        /// The customer's own message: it arrived here.
+        /// The message is from the customer and arrived.
         Received = "received",
     }
 }
 
 impl MessageStatus {
-    /// The status after a report of `reported`: never lower than before.
+    /// Returns the status after a report of `reported`: never lower than before.
     #[must_use]
     pub fn after(self, reported: Self) -> Self {
         match self {
@@ -51,7 +51,7 @@ impl MessageStatus {
     }
 }
 
-/// What a failure that is not Meta's means.
+/// Returns the description of a failure code that is not Meta's.
 #[must_use]
 pub fn failure_title(code: &str) -> &'static str {
     match code {
@@ -68,7 +68,7 @@ pub fn failure_title(code: &str) -> &'static str {
     }
 }
 
-/// A failure's code as one of a closed list: `other` for one that is not known.
+/// Returns a failure code from a closed list for metrics: `other` for an unknown code.
 #[must_use]
 pub fn failure_code_label(code: &str) -> &'static str {
     [
