@@ -78,8 +78,8 @@ const LATER: &str = "Send it again later.";
 const SLOWER: &str = "Send more slowly, or ask Meta for more throughput.";
 const PERMISSION: &str =
     "Give the token's system user the permission that the details name, on this WhatsApp Business Account.";
-const SEE_DETAILS: &str = "Mend what the details name and send it again.";
-const NEW_MESSAGE: &str = "Nothing to mend: this person does not get this message.";
+const SEE_DETAILS: &str = "Fix the fields listed in `details`, then send again.";
+const NEW_MESSAGE: &str = "Meta does not deliver this message to this recipient; a retry does not help.";
 const TEMPLATE_FIX: &str = "Compare the parameters with the template's definition.";
 
 /// Meta's documented error codes.
@@ -122,39 +122,39 @@ pub const TABLE: &[MetaErrorEntry] = &[
         130403,
         "Business blocked the user",
         MetaErrorClass::Permanent,
-        "Unblock the person first, if the message is wanted.",
+        "Unblock the recipient, then send again.",
     ),
     entry(130472, "User's number is part of an experiment", MetaErrorClass::Permanent, NEW_MESSAGE),
     entry(
         130497,
         "Business restricted from messaging users in this country",
         MetaErrorClass::Permanent,
-        "Meta lets this business send nothing to this country.",
+        "Meta does not allow this business to send messages to this country.",
     ),
     entry(131005, "Access denied", MetaErrorClass::Permanent, PERMISSION),
     entry(
         131021,
         "Recipient cannot be sender",
         MetaErrorClass::Permanent,
-        "The recipient is the account's own number: send to another.",
+        "The recipient is the account's own number. Send to another number.",
     ),
     entry(
         131026,
         "Message undeliverable",
         MetaErrorClass::Permanent,
-        "The person may not be on WhatsApp, may have an old version or may have blocked the business: ask on another way.",
+        "The recipient may not use WhatsApp, may have an old version or may have blocked the business. Contact the recipient in another way.",
     ),
     entry(
         131030,
         "Recipient not in allowed list",
         MetaErrorClass::Permanent,
-        "A test number of Meta's sends only to the numbers registered for it: add this one in the app dashboard.",
+        "A test number of Meta sends only to registered numbers. Add the recipient in the app dashboard.",
     ),
     entry(
         131031,
         "Account has been locked",
         MetaErrorClass::SuspendAccount,
-        "See Meta's Business Support Home: the account is locked, or the PIN is wrong.",
+        "The account is locked, or the PIN is wrong. See Meta's Business Support Home.",
     ),
     entry(
         131036,
@@ -172,13 +172,13 @@ pub const TABLE: &[MetaErrorEntry] = &[
         131042,
         "Business eligibility payment issue",
         MetaErrorClass::Permanent,
-        "Set up or mend the payment method of the WhatsApp Business Account.",
+        "Set up or fix the payment method of the WhatsApp Business Account.",
     ),
     entry(
         131044,
         "Payment issue for calling",
         MetaErrorClass::Permanent,
-        "Set up or mend the payment method of the WhatsApp Business Account.",
+        "Set up or fix the payment method of the WhatsApp Business Account.",
     ),
     entry(
         131045,
@@ -190,25 +190,25 @@ pub const TABLE: &[MetaErrorEntry] = &[
         131047,
         "Re-engagement message",
         MetaErrorClass::WindowClosed,
-        "Send a template: the 24-hour window is closed.",
+        "The customer service window is closed. Send a template.",
     ),
     entry(
         131048,
         "Spam rate limit hit",
         MetaErrorClass::Permanent,
-        "Too many people blocked or reported this number: stop campaigns and see its quality in WhatsApp Manager.",
+        "Too many recipients blocked or reported this number. Stop campaigns and check its quality in WhatsApp Manager.",
     ),
     entry(
         131049,
         "Not delivered to maintain healthy ecosystem engagement",
         MetaErrorClass::LimitMarketing,
-        "This person gets too much marketing: wait at least 24 hours.",
+        "Meta limits marketing messages to this recipient. Wait at least 24 hours.",
     ),
     entry(
         131050,
         "User stopped marketing messages",
         MetaErrorClass::OptOut,
-        "This person has stopped marketing messages of this business.",
+        "This recipient has stopped marketing messages of this business.",
     ),
     entry(
         131055,
@@ -232,7 +232,7 @@ pub const TABLE: &[MetaErrorEntry] = &[
         131064,
         "Messaging limit due to classification violations",
         MetaErrorClass::Permanent,
-        "Meta limits this business for wrongly classified templates: see WhatsApp Manager.",
+        "Meta limits this business because of wrongly classified templates. See WhatsApp Manager.",
     ),
     entry(
         134011,
@@ -257,7 +257,7 @@ pub const TABLE: &[MetaErrorEntry] = &[
         137000,
         "Recipient identity key hash mismatch",
         MetaErrorClass::Permanent,
-        "The person's identity has changed: verify it before sending again.",
+        "The recipient's identity has changed. Verify it before sending again.",
     ),
     // Throughput.
     entry(130429, "Rate limit hit", MetaErrorClass::ThrottleNumber, SLOWER),
@@ -265,7 +265,7 @@ pub const TABLE: &[MetaErrorEntry] = &[
         131056,
         "Pair rate limit hit",
         MetaErrorClass::ThrottlePair,
-        "Too many messages from this number to this person: wait before the next.",
+        "Too many messages from this number to this recipient. Wait before the next message.",
     ),
     entry(131057, "Account in maintenance mode", MetaErrorClass::ThrottleNumber, LATER),
     entry(
@@ -284,7 +284,7 @@ pub const TABLE: &[MetaErrorEntry] = &[
         131051,
         "Unsupported message type",
         MetaErrorClass::Permanent,
-        "Meta does not know this type of message.",
+        "Meta does not support this type of message.",
     ),
     entry(
         131052,
@@ -304,7 +304,7 @@ pub const TABLE: &[MetaErrorEntry] = &[
         1026,
         "Receiver incapable",
         MetaErrorClass::Permanent,
-        "The person's WhatsApp cannot show this kind of message.",
+        "The recipient's WhatsApp version cannot show this type of message.",
     ),
     entry(
         2046,
@@ -334,27 +334,27 @@ pub const TABLE: &[MetaErrorEntry] = &[
         132015,
         "Template is paused",
         MetaErrorClass::PauseTemplate,
-        "Meta has paused the template for its quality; it comes back after 3 or 6 hours.",
+        "Meta has paused the template because of its quality. The pause ends after 3 or 6 hours.",
     ),
     entry(
         132016,
         "Template is disabled",
         MetaErrorClass::PauseTemplate,
-        "Meta has disabled the template for its quality: make a new one.",
+        "Meta has disabled the template because of its quality. Create a new template.",
     ),
     entry(132018, "Template parameter value not valid", MetaErrorClass::Permanent, TEMPLATE_FIX),
-    entry(132068, "Flow is blocked", MetaErrorClass::Permanent, "Mend the flow in WhatsApp Manager."),
+    entry(132068, "Flow is blocked", MetaErrorClass::Permanent, "Fix the flow in WhatsApp Manager."),
     entry(
         132069,
         "Flow is throttled",
         MetaErrorClass::Permanent,
-        "Wait an hour: the flow has sent its ten messages.",
+        "The flow has sent its ten messages. Wait an hour.",
     ),
     entry(
         139000,
         "Flow blocked by integrity",
         MetaErrorClass::Permanent,
-        "Mend the flow in WhatsApp Manager.",
+        "Fix the flow in WhatsApp Manager.",
     ),
     // Registration.
     entry(

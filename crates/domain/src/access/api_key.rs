@@ -76,7 +76,7 @@ impl ApiKey {
     }
 }
 
-/// What a key may access. A key cannot create a key with more access.
+/// Access of a key. A key cannot create a key with more access.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyAccess {
     /// Scopes.

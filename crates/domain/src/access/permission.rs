@@ -67,33 +67,33 @@ macro_rules! permissions {
 }
 
 permissions! {
-    /// Send, cancel and resolve messages, mark a customer's as read.
+    /// Send, cancel and resolve messages, mark messages of customers as read.
     SendMessages = "messages.send", Agent, Some(KeyScope::Send);
     /// Read messages.
     ReadMessages = "messages.read", Viewer, Some(KeyScope::Read);
     /// Read contacts.
     ReadContacts = "contacts.read", Viewer, Some(KeyScope::Read);
-    /// Add, change, import and erase contacts.
+    /// Create, update, import and delete contacts.
     ManageContacts = "contacts.manage", Agent, Some(KeyScope::Manage);
     /// Read templates.
     ReadTemplates = "templates.read", Viewer, Some(KeyScope::Read);
-    /// Create, change, delete and sync templates.
+    /// Create, update, delete and synchronize templates.
     ManageTemplates = "templates.manage", Admin, Some(KeyScope::Manage);
-    /// Read accounts; their secrets are shown to nobody.
+    /// Read accounts. Secrets are never returned.
     ReadAccounts = "accounts.read", Viewer, Some(KeyScope::Read);
-    /// Make, change, test and remove accounts, set what Meta keeps of them, let a held one send again.
+    /// Create, update, test, register and delete accounts, update their business profiles, resume held accounts.
     ManageAccounts = "accounts.manage", Admin, Some(KeyScope::Manage);
-    /// Read events, and webhooks with their deliveries; secrets are shown to nobody.
+    /// Read events, webhooks and deliveries. Secrets are never returned.
     ReadEvents = "events.read", Viewer, Some(KeyScope::Read);
-    /// Make, change, test and remove webhooks, have events delivered again.
+    /// Create, update, test and delete webhooks, request redeliveries and replays.
     ManageWebhooks = "webhooks.manage", Admin, Some(KeyScope::Manage);
-    /// See, make, rotate and revoke API keys.
+    /// List, create, rotate and revoke API keys.
     ManageKeys = "keys.manage", Admin, Some(KeyScope::Manage);
-    /// See, add, change and remove users.
+    /// List, create, update and delete users.
     ManageUsers = "users.manage", Admin, Some(KeyScope::Manage);
-    /// Add, change and remove owners.
+    /// Create, update and delete owners.
     ManageOwners = "owners.manage", Owner, None;
-    /// Give another user a new password.
+    /// Set the password of another user.
     ResetPasswords = "passwords.reset", Owner, None;
     /// Read the audit log.
     ReadAudit = "audit.read", Admin, Some(KeyScope::Manage);

@@ -56,14 +56,14 @@ impl MessageStatus {
 pub fn failure_title(code: &str) -> &'static str {
     match code {
         "interrupted" => "The process ended before the message was sent.",
-        "meta_unavailable" => "Meta could not be reached.",
-        "meta_rate_limited" => "Meta wanted less.",
-        "account_disconnected" => "The account was held.",
-        "outside_window" => "The 24-hour window had closed when the message was to leave.",
-        "media_failed" => "A file of the message could not be used.",
-        "recipient_opted_out" => "The person had opted out of marketing when the message was to leave.",
-        "given_up" => "Somebody gave it up: whether it arrived is not known.",
-        "store_unavailable" => "The store took no writes.",
+        "meta_unavailable" => "Meta was not reachable.",
+        "meta_rate_limited" => "Meta limited the rate of messages.",
+        "account_disconnected" => "The account was suspended.",
+        "outside_window" => "The customer service window was closed when the message was due.",
+        "media_failed" => "A media file of the message could not be used.",
+        "recipient_opted_out" => "The recipient had opted out of marketing when the message was due.",
+        "given_up" => "A user gave up the message. It is not known if the message arrived.",
+        "store_unavailable" => "The store was not available.",
         _ => "The message was not sent.",
     }
 }
