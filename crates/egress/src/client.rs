@@ -21,7 +21,7 @@ use crate::connection::HttpConnection;
 use crate::dial::{Dialer, later};
 use crate::error::EgressError;
 use crate::pool::IdleConnections;
-use crate::resolve::{Resolve, SystemResolver};
+use crate::resolve::{NameResolver, SystemResolver};
 use crate::response_head::PartialResponse;
 use crate::sign::sign;
 use crate::url_guard::{Target, check};
@@ -59,7 +59,7 @@ impl EgressClient {
     pub fn with_resolver(
         config: &EgressConfig,
         clock: Arc<dyn Clock>,
-        resolver: Arc<dyn Resolve>,
+        resolver: Arc<dyn NameResolver>,
     ) -> Result<Self, EgressConfigError> {
         Ok(Self {
             policy: config.policy,

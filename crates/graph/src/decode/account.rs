@@ -6,8 +6,8 @@ use domain::accounts::account::AccountChange;
 use domain::accounts::suspension::{SuspensionCause, SuspensionChange};
 use domain::webhooks_in::update::{AccountUpdate, WebhookUpdate};
 
-use super::fields::Fields;
-use super::owned;
+use super::fields::ElementFields;
+use super::fields::owned;
 use crate::value;
 use crate::walk::Json;
 
@@ -30,7 +30,7 @@ pub(super) const FIELDS: [&str; 14] = [
 ];
 
 pub(super) fn decode(field: &str, value: Json<'_>) -> WebhookUpdate {
-    let fields = Fields::read(value);
+    let fields = ElementFields::read(value);
     let number = fields.word("display_phone_number").or_else(|| fields.word("phone_number"));
     let number: Option<String> = number.map(|number| number.chars().filter(char::is_ascii_digit).collect());
     let number = number.filter(|digits| !digits.is_empty());
@@ -61,7 +61,7 @@ pub(super) fn waba_of(value: Json<'_>) -> Option<String> {
     owned(value.get("waba_info")?.get("waba_id")?.word())
 }
 
-fn account(fields: &Fields<'_>, notice: AccountUpdate) -> AccountUpdate {
+fn account(fields: &ElementFields<'_>, notice: AccountUpdate) -> AccountUpdate {
     use SuspensionCause::{AppRemoved, Disabled};
     let ban = || Some(fields.get("ban_info")?.get("waba_ban_state")?.word()?.to_ascii_uppercase());
     let event = fields.upper("event").unwrap_or_default();
@@ -92,7 +92,7 @@ fn account(fields: &Fields<'_>, notice: AccountUpdate) -> AccountUpdate {
     AccountUpdate { change, hold, ..notice }
 }
 
-fn quality(fields: &Fields<'_>, notice: AccountUpdate) -> AccountUpdate {
+fn quality(fields: &ElementFields<'_>, notice: AccountUpdate) -> AccountUpdate {
     let event = fields.upper("event").unwrap_or_default();
     let (change, quality) = match event.as_str() {
         // Meta flags a number whose quality is low and unflags it later; the update does not include the quality.
@@ -106,7 +106,7 @@ fn quality(fields: &Fields<'_>, notice: AccountUpdate) -> AccountUpdate {
 }
 
 /// Returns the messaging limit: of the business, which Meta applies today; else of the phone number.
-fn tier(fields: &Fields<'_>) -> Option<String> {
+fn tier(fields: &ElementFields<'_>) -> Option<String> {
     const NAMES: [&str; 3] =
         ["max_daily_conversations_per_business", "max_daily_conversation_per_phone", "current_limit"];
     NAMES.into_iter().find_map(|name| tier_of(&fields.upper(name)?))

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::messages::inbound::{InboundMessage, InboundMetadata};
 
-use super::fields::Fields;
-use super::owned;
+use super::fields::ElementFields;
+use super::fields::owned;
 use super::person::People;
 use crate::value;
 use crate::walk::Json;
@@ -33,7 +33,7 @@ pub(super) const KINDS: [&str; 17] = [
 ];
 
 pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<InboundMessage, String> {
-    let fields = Fields::read(element);
+    let fields = ElementFields::read(element);
     let wamid = fields.required("id")?;
     let at = fields.time("timestamp")?;
     let kind = match fields.get("type") {
@@ -67,7 +67,7 @@ pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<InboundMe
 }
 
 fn beside(
-    fields: &Fields<'_>,
+    fields: &ElementFields<'_>,
     context: Option<Json<'_>>,
     new_identity: Option<WhatsAppUser>,
 ) -> InboundMetadata {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use domain::contacts::whatsapp_user::WhatsAppUser;
 
-use super::owned;
+use super::fields::owned;
 use crate::walk::Json;
 
 struct Contact<'a> {

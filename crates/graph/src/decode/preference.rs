@@ -3,14 +3,14 @@
 use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::webhooks_in::update::{MarketingPreference, NumberChange, WebhookUpdate};
 
-use super::fields::Fields;
-use super::owned;
+use super::fields::ElementFields;
+use super::fields::owned;
 use super::person::People;
 use crate::walk::Json;
 
 /// Decodes a marketing preference.
 pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<WebhookUpdate, String> {
-    let fields = Fields::read(element);
+    let fields = ElementFields::read(element);
     if fields.word("category").is_some_and(|category| !category.eq_ignore_ascii_case("marketing_messages")) {
         return Ok(WebhookUpdate::Other);
     }
@@ -33,7 +33,7 @@ pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<WebhookUp
 
 /// Decodes a new user id: `{"wa_id", "user_id": {"previous", "current"}, "timestamp"}`.
 pub(super) fn moved(element: Json<'_>, people: &People<'_>) -> Result<WebhookUpdate, String> {
-    let fields = Fields::read(element);
+    let fields = ElementFields::read(element);
     let ids =
         fields.get("user_id").filter(|ids| ids.is_object()).ok_or("it has no `user_id` with two ids")?;
     let id = |name| ids.get(name).and_then(Json::word);
