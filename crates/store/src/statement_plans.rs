@@ -32,7 +32,7 @@ use engine::ports::{
     RoutedChange, SendSchedule, WebhookChange, WebhookPayload,
 };
 
-/// Tables that grow with what passes through.
+/// Tables that grow with the number of messages.
 const LARGE: [&str; 17] = [
     "messages",
     "message_timeline",
@@ -53,7 +53,7 @@ const LARGE: [&str; 17] = [
     "sessions",
 ];
 
-/// What reads a large table in its order and stops early: by its limit, and nothing before it is left out.
+/// Statements that read a large table in its order and stop at their limit, without skipping rows.
 const STOPS_EARLY: [&str; 1] = ["from messages order by seq desc limit"];
 
 const WORKSPACE: [u8; 16] = [1; 16];
@@ -68,7 +68,7 @@ fn now() -> Timestamp {
     Timestamp::from_second(1_767_225_600).unwrap()
 }
 
-/// An empty database that writes down what it is asked.
+/// Creates an empty database that records the executed statements.
 fn database() -> (Connection, Arc<Mutex<BTreeSet<String>>>) {
     let mut connection = Connection::open_in_memory().unwrap();
     connection::prepare_once(&connection).unwrap();
@@ -160,7 +160,7 @@ fn report(wamid: &str) -> WebhookUpdate {
     })
 }
 
-/// Sends a message as a caller that waits does; it becomes `wamid.<n>`.
+/// Sends a synchronous message with the wamid `wamid.<n>`.
 fn send(connection: &Connection, n: u8) {
     accept::insert_message(connection, &message(n, SendSchedule::Immediate)).unwrap();
     let claim = Lease {
@@ -178,7 +178,7 @@ fn send(connection: &Connection, n: u8) {
     finish::finish_attempt(connection, &claim, &AttemptResult::Sent(accepted), None, now()).unwrap();
 }
 
-/// A little of everything: sent, waited, heard, handed out.
+/// Inserts sent, queued and received messages.
 fn live(connection: &Connection) {
     let worker = WorkerId::from_bytes(WORKER);
     workers::upsert_worker(connection, worker, [0; 4], now()).unwrap();
@@ -287,7 +287,7 @@ fn rounds(connection: &Connection) {
     }
 }
 
-/// The steps of SQLite's plan.
+/// Returns the steps of SQLite's plan.
 fn plan(connection: &Connection, sql: &str) -> Vec<String> {
     let mut statement = connection.prepare(&format!("explain query plan {sql}")).unwrap();
     let n_parameters = statement.parameter_count();
@@ -296,16 +296,16 @@ fn plan(connection: &Connection, sql: &str) -> Vec<String> {
     rows.collect::<Result<_, _>>().unwrap()
 }
 
-/// Partial indexes: to read one from end to end is to read what waits, and nothing else.
+/// Returns the partial indexes: a full scan of one reads only the rows that wait.
 fn partial_indexes(connection: &Connection) -> BTreeSet<String> {
     let sql = "select name from sqlite_schema where type = 'index' and sql like '% where %'";
     let mut statement = connection.prepare(sql).unwrap();
     statement.query_map((), |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
 }
 
-/// The large table that a step reads from end to end. `names` are what the statement calls its tables.
+/// Returns the large table that a step reads from end to end. `names` maps aliases to tables.
 fn scanned(step: &str, names: &BTreeMap<String, String>, partial: &BTreeSet<String>) -> Option<String> {
-    // An index that is made for one statement is made by reading the whole table.
+    // SQLite builds an automatic index by reading the whole table.
     let is_made_for_it = step.contains("USING AUTOMATIC");
     let rest =
         step.strip_prefix("SCAN ").or_else(|| step.strip_prefix("SEARCH ").filter(|_| is_made_for_it))?;
@@ -316,7 +316,7 @@ fn scanned(step: &str, names: &BTreeMap<String, String>, partial: &BTreeSet<Stri
     (LARGE.contains(&table) && !is_partial).then(|| table.to_owned())
 }
 
-/// What a statement calls its tables: `from messages m` is `m` for `messages`.
+/// Returns the aliases of a statement: `from messages m` gives `m` for `messages`.
 fn aliases(sql: &str) -> BTreeMap<String, String> {
     let words: Vec<_> = sql.split(|letter: char| letter.is_whitespace() || "(),".contains(letter)).collect();
     let words: Vec<_> = words.into_iter().filter(|word| !word.is_empty()).collect();
@@ -386,7 +386,7 @@ fn nothing_on_the_way_of_a_message_builds_a_table() {
     assert!(builds(&connection, "select kind in ('text', 'image', ?1) from messages"));
 }
 
-/// Whether SQLite builds a table in memory each time that this statement runs.
+/// Returns `true` if SQLite builds a temporary table each time that the statement runs.
 fn builds(connection: &Connection, sql: &str) -> bool {
     let mut statement = connection.prepare(&format!("explain {sql}")).unwrap();
     let nothing = vec![rusqlite::types::Null; statement.parameter_count()];

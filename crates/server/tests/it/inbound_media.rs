@@ -502,6 +502,6 @@ async fn what_is_kept_long_enough_is_deleted() {
     app.advance(86_400);
     assert_eq!(media::sweep(&app.deps).await.unwrap(), 1);
     let told = app.get(&format!("/api/media/{id}")).await.expect(410);
-    assert!(told.body["message"].as_str().unwrap().contains("kept no longer"));
+    assert!(told.body["message"].as_str().unwrap().contains("the retention period of the file has ended"));
     assert_eq!(app.media_of(&wamid).await["state"], "failed");
 }

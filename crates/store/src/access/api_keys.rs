@@ -71,17 +71,17 @@ pub(crate) fn list_keys(
     list.page(connection, page, read)
 }
 
-pub(crate) fn insert_key(connection: &Connection, key: &ApiKey, act: &AuditEntry) -> SqlResult<()> {
+pub(crate) fn insert_key(connection: &Connection, key: &ApiKey, entry: &AuditEntry) -> SqlResult<()> {
     insert_row(connection, key)?;
-    audit::insert_entry(connection, act)?;
+    audit::insert_entry(connection, entry)?;
     revisions::increment(connection, "directory")
 }
 
-/// Puts a key in the place of another. `false`: that one is gone, over or was replaced before.
+/// Replaces a key by a new key. Returns `false` if the old key is revoked, expired or already replaced.
 pub(crate) fn rotate_key(
     connection: &Connection,
     rotation: &ApiKeyRotation,
-    act: &AuditEntry,
+    entry: &AuditEntry,
 ) -> SqlResult<bool> {
     let ApiKeyRotation { new, old, old_expires_at, now } = rotation;
     let n_rows = connection
@@ -101,7 +101,7 @@ pub(crate) fn rotate_key(
         return Ok(false);
     }
     insert_row(connection, new)?;
-    audit::insert_entry(connection, act)?;
+    audit::insert_entry(connection, entry)?;
     revisions::increment(connection, "directory")?;
     Ok(true)
 }
@@ -138,15 +138,15 @@ pub(crate) fn revoke_key(
     connection: &Connection,
     workspace: WorkspaceId,
     id: KeyId,
-    act: &AuditEntry,
+    entry: &AuditEntry,
 ) -> SqlResult<bool> {
     let n_rows = connection
         .prepare_cached(
             "update api_keys set revoked_at = ?3 where workspace_id = ?1 and id = ?2 and revoked_at is null",
         )?
-        .execute((workspace.as_bytes(), id.as_bytes(), micros(act.at)))?;
+        .execute((workspace.as_bytes(), id.as_bytes(), micros(entry.at)))?;
     if n_rows == 1 {
-        audit::insert_entry(connection, act)?;
+        audit::insert_entry(connection, entry)?;
     }
     revisions::increment(connection, "directory")?;
     Ok(n_rows == 1)

@@ -1,4 +1,4 @@
-//! Users and their sessions.
+//! Users.
 
 use domain::access::audit::AuditEntry;
 use domain::access::permission::Role;
@@ -35,7 +35,7 @@ pub(crate) fn insert_user(
     connection: &Connection,
     user: &User,
     password_hash: &str,
-    act: &AuditEntry,
+    entry: &AuditEntry,
 ) -> SqlResult<()> {
     connection
         .prepare_cached(
@@ -56,7 +56,7 @@ pub(crate) fn insert_user(
             micros(user.created_at),
             micros(user.updated_at),
         ])?;
-    audit::insert_entry(connection, act)
+    audit::insert_entry(connection, entry)
 }
 
 pub(crate) fn list_users(
@@ -97,7 +97,7 @@ pub(crate) fn get_user(
     read(&mut cells).map(Some)
 }
 
-/// Whether the workspace has an owner who may log in, apart from this user.
+/// Returns `true` if the workspace has another owner who may log in.
 fn has_another_owner(connection: &Connection, user: &User) -> SqlResult<bool> {
     let found = connection
         .prepare_cached(
@@ -122,7 +122,7 @@ fn delete_sessions(connection: &Connection, user: &User) -> SqlResult<()> {
 pub(crate) fn update_user(
     connection: &Connection,
     change: &UserUpdate,
-    act: &AuditEntry,
+    entry: &AuditEntry,
 ) -> SqlResult<UpdateUserResult> {
     let Some(before) = get_user(connection, change.workspace, change.id)? else {
         return Ok(UpdateUserResult::Gone);
@@ -162,7 +162,7 @@ pub(crate) fn update_user(
     if after.is_disabled || change.password_hash.is_some() {
         delete_sessions(connection, &after)?;
     }
-    audit::insert_entry(connection, act)?;
+    audit::insert_entry(connection, entry)?;
     Ok(UpdateUserResult::Done(after))
 }
 
@@ -170,7 +170,7 @@ pub(crate) fn delete_user(
     connection: &Connection,
     (workspace, id): (WorkspaceId, UserId),
     seen_role: Role,
-    act: &AuditEntry,
+    entry: &AuditEntry,
 ) -> SqlResult<UpdateUserResult> {
     let Some(user) = get_user(connection, workspace, id)? else { return Ok(UpdateUserResult::Gone) };
     if user.role != seen_role {
@@ -183,7 +183,7 @@ pub(crate) fn delete_user(
     connection
         .prepare_cached("delete from users where workspace_id = ?1 and id = ?2")?
         .execute((workspace.as_bytes(), id.as_bytes()))?;
-    audit::insert_entry(connection, act)?;
+    audit::insert_entry(connection, entry)?;
     Ok(UpdateUserResult::Done(user))
 }
 

@@ -21,7 +21,7 @@ use crate::revisions;
 use crate::row::{Cells, micros};
 use crate::seal::Sealer;
 
-/// Where a secret of an account is sealed for.
+/// Returns the context to which a secret of an account is sealed.
 fn seal_context(id: AccountId, column: &str) -> String {
     format!("accounts/{id}/{column}")
 }
@@ -75,7 +75,7 @@ pub(crate) fn insert_account(
     connection: &Connection,
     sealer: &Sealer,
     new: &NewAccount,
-    act: &AuditEntry,
+    entry: &AuditEntry,
 ) -> SqlResult<()> {
     let AccountRecord { account, access_token, app_secret, verify_token_digest, .. } = &new.record;
     if account.is_default {
@@ -111,17 +111,17 @@ pub(crate) fn insert_account(
             account.fetches_links,
             micros(new.created_at),
         ])?;
-    audit::insert_entry(connection, act)?;
+    audit::insert_entry(connection, entry)?;
     revisions::increment(connection, "directory")
 }
 
-/// Removes an account, unless messages wait in its queue.
+/// Deletes an account, unless its queue has messages.
 pub(crate) fn delete_account(
     connection: &Connection,
     workspace: WorkspaceId,
     id: AccountId,
     is_forced: bool,
-    act: &AuditEntry,
+    entry: &AuditEntry,
 ) -> SqlResult<DeleteAccountResult> {
     let keys = (workspace.as_bytes(), id.as_bytes());
     let known: Option<(bool, bool)> = connection
@@ -143,29 +143,29 @@ pub(crate) fn delete_account(
                  old_app_secret = null, old_app_secret_until = null, verify_token_digest = null, is_default = 0
              where workspace_id = ?1 and id = ?2 and removed_at is null",
         )?
-        .execute((keys.0, keys.1, micros(act.at)))?;
+        .execute((keys.0, keys.1, micros(entry.at)))?;
     if was_default {
-        // Never from live to sandbox or back: what was meant for customers must not end in the simulator.
+        // The next default account has the same kind: messages for customers must not be sent to the simulator.
         connection
             .prepare_cached(
                 "update accounts set is_default = 1, updated_at = ?3
                  where seq = (select min(seq) from accounts
                               where workspace_id = ?1 and is_sandbox = ?2 and removed_at is null)",
             )?
-            .execute((keys.0, is_sandbox, micros(act.at)))?;
+            .execute((keys.0, is_sandbox, micros(entry.at)))?;
     }
-    audit::insert_entry(connection, act)?;
+    audit::insert_entry(connection, entry)?;
     revisions::increment(connection, "directory")?;
     Ok(DeleteAccountResult::Deleted)
 }
 
-/// Changes an account. `false`: there is none.
+/// Updates an account. Returns `false` if the account does not exist.
 pub(crate) fn update_account(
     connection: &Connection,
     sealer: &Sealer,
     (workspace, id): (WorkspaceId, AccountId),
     changes: &AccountChanges,
-    act: &AuditEntry,
+    entry: &AuditEntry,
 ) -> SqlResult<bool> {
     if status::get_profile(connection, workspace, id)?.is_none() {
         return Ok(false);
@@ -216,7 +216,7 @@ pub(crate) fn update_account(
             !matches!(changes.verify_token_digest, Patch::Keep),
             digest,
             changes.is_default,
-            micros(act.at),
+            micros(entry.at),
             !matches!(changes.fetches_links, Patch::Keep),
             fetches_links,
         ])?;
@@ -234,16 +234,16 @@ pub(crate) fn update_account(
                 (workspace, id),
                 AccountChange::Status,
                 (None, None),
-                act.at,
+                entry.at,
             )?;
         }
     }
-    audit::insert_entry(connection, act)?;
+    audit::insert_entry(connection, entry)?;
     revisions::increment(connection, "directory")?;
     Ok(true)
 }
 
-/// The secret that is about to be replaced or cleared lives on until a time, if one is given.
+/// Keeps the present app secret as the old app secret until a time, if a time is given.
 fn replace_secret(
     connection: &Connection,
     sealer: &Sealer,
@@ -254,7 +254,7 @@ fn replace_secret(
         .prepare_cached("select app_secret from accounts where workspace_id = ?1 and id = ?2")?
         .query_row((workspace.as_bytes(), id.as_bytes()), |row| row.get(0))
         .optional()?;
-    // A sealed value is bound to its column: it is sealed anew for the other one.
+    // A sealed value is bound to its column, so the secret is sealed again for the other column.
     let old = match sealed.flatten().filter(|_| until.is_some()) {
         Some(sealed) => {
             let secret = sealer.open(&seal_context(id, "app_secret"), &sealed)?;

@@ -1,11 +1,11 @@
-//! What is old goes. [`overdue`] reads, [`discard`] deletes what it found and looks again at each row first.
+//! Retention. [`list_expired`] reads, [`delete_expired`] checks each row again and deletes it.
 //!
-//! **Invariant:** the last row of each list stays, so that no position is given twice.
+//! **Invariant:** the last row of each list stays, so that no position is used twice.
 //!
-//! **Invariant:** nothing is deleted that something kept points to: a message that is not at its end, an event that is
-//! still to be handed out or repeated, a post with a message, an entry of a timeline or a part in it.
+//! **Invariant:** no row is deleted that a stored row refers to: a message that is not final, an event without all
+//! its deliveries or with a pending replay, a payload of a message, of a timeline entry or of a change.
 //!
-//! Lists are walked by position, which follows time: a walk ends at the first row that is too young.
+//! Lists are read by position, which follows time: a scan ends at the first row that is not expired.
 
 use domain::id::{MessageId, WorkspaceId};
 use domain::messages::message::MessageStatus;
@@ -17,13 +17,13 @@ use crate::error::SqlResult;
 use crate::media;
 use crate::row::{Cells, micros};
 
-/// A row of a walk.
+/// Row of a scan.
 enum Candidate {
-    /// It goes.
+    /// Expired: deleted.
     Old(i64),
-    /// It is old, but needed.
+    /// Expired, but still needed.
     Needed(i64),
-    /// It and all after it are young.
+    /// Not expired, like all later rows.
     Young,
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn list_expired(
             })
         }
         RetentionTarget::PendingStatuses => {
-            // Those of one post were heard at one time: they go together.
+            // Statuses of one payload have the same time and are deleted together.
             let sql = "select distinct received_at, received_at from pending_statuses where received_at > ?1
                        order by received_at limit ?2";
             scan(connection, sql, params![after, limit], limit, |cells| {
@@ -102,7 +102,7 @@ fn by_age(position: i64, at: Timestamp, before: Timestamp) -> SqlResult<Candidat
     Ok(if at < before { Candidate::Old(position) } else { Candidate::Young })
 }
 
-/// Whether nothing more happens to a message by our own doing.
+/// Returns `true` if no further step of Waypost changes the message.
 fn is_at_its_end(status: MessageStatus) -> bool {
     match status {
         MessageStatus::Queued | MessageStatus::Sending | MessageStatus::Unknown => false,
@@ -161,7 +161,7 @@ fn deliveries(
     })
 }
 
-/// Whether nothing points into a post, to be put behind its `seq`.
+/// Condition on `webhook_payloads`: no row refers to the payload.
 const IS_UNREFERENCED: &str = "not exists (select 1 from messages where payload_seq = webhook_payloads.seq)
     and not exists (select 1 from message_timeline where payload_seq = webhook_payloads.seq)
     and not exists (select 1 from pending_statuses where payload_seq = webhook_payloads.seq)
@@ -186,8 +186,8 @@ fn payloads(
     })
 }
 
-/// Up to which position nobody needs the events of a workspace any more: handed out to all endpoints, not to be repeated,
-/// and not the last one.
+/// Returns the last position of a workspace's events that may be deleted: fanned out to all endpoints, not part of a
+/// replay, and not the last event.
 fn last_deletable_event(connection: &Connection, workspace: WorkspaceId) -> SqlResult<i64> {
     let mut statement = connection.prepare_cached(
         "select coalesce((select seq from events where workspace_id = ?1 order by seq desc limit 1), 0) - 1,
@@ -202,7 +202,7 @@ fn last_deletable_event(connection: &Connection, workspace: WorkspaceId) -> SqlR
         let oldest_listener: Option<i64> = row.get(1)?;
         let cursor: i64 = row.get(2)?;
         let repeated: [Option<i64>; 2] = [row.get(3)?, row.get(4)?];
-        // Without an endpoint nothing is handed out; one that comes hears of what comes after it.
+        // Without an endpoint nothing is fanned out. A new endpoint receives later events only.
         let handed = oldest_listener.map(|after| after.max(cursor));
         let bounds = repeated.into_iter().chain([handed]).flatten();
         Ok(bounds.fold(all_but_last, i64::min))
@@ -290,7 +290,7 @@ fn delete_message(
     connection
         .prepare_cached("delete from message_timeline where workspace_id = ?1 and message_id = ?2")?
         .execute((workspace.as_bytes(), message.as_bytes()))?;
-    // What it brought: nothing shows it any more, and nothing would say whose it was.
+    // The media of the message: without the message nothing refers to them.
     media::records::erase_media(connection, workspace, message)?;
     Ok(1)
 }

@@ -1,4 +1,4 @@
-//! How much of everything there is: what `/metrics` asks for. Each figure is an index's or a counter's.
+//! Statistics for `/metrics`. Each value is read from an index or a counter.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::row::{Cells, micros};
 const UNKNOWN: &str =
     "select account_id, count(*) from messages where status = 'unknown' group by account_id";
 
-/// The bound and the plus lead to the index of those that wait.
+/// The bound and the plus sign make SQLite use the index of open deliveries.
 const DELIVERIES: &str = "select workspace_id, count(*) from deliveries
     where status in ('pending', 'failed') and expires_at > 0
     group by +workspace_id";
@@ -30,7 +30,7 @@ pub(crate) fn get_stats(connection: &Connection, path: &Path, now: Timestamp) ->
     let mut figures = StoreStats { database_bytes: database_bytes(connection)?, ..StoreStats::default() };
     let mut wal = path.as_os_str().to_owned();
     wal.push("-wal");
-    // A log that is not there has no bytes.
+    // A missing write-ahead log has no bytes.
     figures.wal_bytes = std::fs::metadata(wal).map_or(0, |file| file.len());
     for (account, n_messages) in queue_depth::list_depths(connection)? {
         let queue = QueueStats {

@@ -1,6 +1,6 @@
-//! Files: what is written down of them.
+//! Records of media files.
 //!
-//! **Invariant:** a file is claimed by one worker at a time, and only the claim's token settles it.
+//! **Invariant:** a download is leased to one worker at a time, and only the token of the lease finishes it.
 
 use domain::id::{AccountId, MediaId, MessageId, WorkspaceId};
 use domain::media::announced;
@@ -19,11 +19,12 @@ use engine::ports::{
 const COLUMNS: &str = "id, account_id, message_id, origin, state, mime_type, sha256, size, file_name, reason, \
     due_at, created_at, expires_at";
 
-/// What is said of a file that Meta announces without an id.
-const WITHOUT_ID: &str = "Meta gave no id for this file: it is larger than 100 MB, or Meta could not read it";
+/// Reason of a file that Meta announces without a media ID.
+const WITHOUT_ID: &str =
+    "Meta sent no media ID for this file: the file is larger than 100 MB, or Meta could not read it";
 
-/// What is said of a customer's file whose time is over.
-const OVER: &str = "it is kept no longer";
+/// Reason of an inbound file that has expired.
+const OVER: &str = "the retention period of the file has ended";
 
 fn read(cells: &mut Cells<'_>) -> SqlResult<StoredMedia> {
     Ok(StoredMedia {
@@ -49,10 +50,10 @@ fn opt_size(cells: &mut Cells<'_>) -> SqlResult<Option<u64>> {
 }
 
 fn kept_size(size: u64) -> SqlResult<i64> {
-    i64::try_from(size).map_err(|_| SqlError::Bug("a file of more bytes than a number holds"))
+    i64::try_from(size).map_err(|_| SqlError::Bug("the size of a file exceeds the range of an integer"))
 }
 
-/// Writes down the file of a customer's message. Whether there is one to fetch.
+/// Inserts the file of an inbound message. Returns `true` if there is a file to download.
 pub(crate) fn insert_announced(
     connection: &Connection,
     (workspace, account): (WorkspaceId, AccountId),
@@ -100,7 +101,8 @@ pub(crate) fn lease_due(connection: &Connection, request: &MediaLeaseRequest) ->
         )?
         .execute((micros(request.now), micros(request.silent_since)))?;
     let due = {
-        // The first of each account, also of those that are gone; who is busy is known to the process only.
+        // The first files of each account, including removed accounts. Only the process knows which accounts are
+        // busy.
         let mut statement = connection.prepare_cached(
             "select m.id, m.workspace_id, m.account_id, m.meta_id, m.mime_type, m.sha256, m.n_failures, m.created_at
              from accounts a
@@ -232,7 +234,7 @@ pub(crate) fn finish_media(connection: &Connection, whole: &ReceivedMedia) -> Sq
         delete_unfinished(connection, whole.key)?;
         let media = get_media(connection, whole.key.workspace, id)?;
         return Ok(FinishMediaResult {
-            media: media.ok_or(SqlError::Bug("a file has vanished"))?,
+            media: media.ok_or(SqlError::Bug("a media record that was just updated does not exist"))?,
             is_new: false,
         });
     }
@@ -255,7 +257,7 @@ pub(crate) fn finish_media(connection: &Connection, whole: &ReceivedMedia) -> Sq
     let media = get_media(connection, whole.key.workspace, whole.key.media)?;
     match media {
         Some(media) if n_rows == 1 => Ok(FinishMediaResult { media, is_new: true }),
-        Some(_) | None => Err(SqlError::Bug("a file was given up while it came in")),
+        Some(_) | None => Err(SqlError::Bug("a media record was deleted during its upload")),
     }
 }
 
@@ -280,7 +282,7 @@ pub(crate) fn get_media(
     rows.next()?.map(|row| read(&mut Cells::new("media", row))).transpose()
 }
 
-/// The file of a customer's message.
+/// Returns the file of an inbound message.
 pub(crate) fn get_media_of_message(
     connection: &Connection,
     workspace: WorkspaceId,
@@ -341,8 +343,8 @@ pub(crate) fn insert_upload(
     Ok(())
 }
 
-/// Has the files that a message brought deleted, and forgets what they were. One that is being fetched is deleted when
-/// nobody writes to it any more.
+/// Marks the files of a message for deletion and deletes their metadata. A file that is being downloaded is deleted
+/// after its lease.
 pub(crate) fn erase_media(
     connection: &Connection,
     workspace: WorkspaceId,
@@ -359,7 +361,7 @@ pub(crate) fn erase_media(
     Ok(())
 }
 
-/// Marks what is over and forgets uploads that are; says whose content is to be deleted.
+/// Marks expired files, deletes expired uploads, and lists the files whose content must be deleted.
 pub(crate) fn expire_media(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<Vec<BlobKey>> {
     connection
         .prepare_cached(

@@ -1,4 +1,5 @@
-//! Acceptance: the caller's key, window and wishes checked and the message written, in one transaction.
+//! Acceptance of a message: idempotency key, window and opt-out are checked, and the message is inserted, in one
+//! transaction.
 
 use domain::id::{AccountId, KeyId, WorkspaceId};
 use domain::messages::message::{Direction, MessageStatus};
@@ -42,7 +43,7 @@ pub(crate) fn insert_message(connection: &Connection, new: &NewMessage) -> SqlRe
     Ok(InsertMessageResult::Accepted { sent_as })
 }
 
-/// What may be sent while the window is as it is.
+/// Returns the form in which the message may be sent in this window.
 fn sent_as(new: &NewMessage, window: Window) -> Option<SentAs> {
     if !new.needs_window || window.is_open(new.window_at) {
         return Some(SentAs::Message);
@@ -90,7 +91,7 @@ fn insert_row(
     };
     let is_held = !matches!(new.plan, SendSchedule::Queued { .. });
     let fallback = new.fallback.as_ref().map(|fallback| &*fallback.content);
-    // A queued message keeps its own content: its window is looked at again when it leaves.
+    // A queued message keeps its own content: the window is checked again when the message leaves the queue.
     let swaps = sent_as == SentAs::Template && is_held;
     let has_marketing_fallback = new.fallback.as_ref().is_some_and(|fallback| fallback.is_marketing);
     let (kind, content) = match fallback {

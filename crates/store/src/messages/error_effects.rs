@@ -10,7 +10,7 @@ use crate::contacts::{opt_out, service_windows};
 use crate::error::SqlResult;
 use crate::messages::outbound_state::OutboundState;
 
-/// Does what an error of Meta's asks for beyond the message itself.
+/// Applies the effects of an error from Meta that go beyond the message.
 pub(crate) fn apply_error_effects(
     connection: &Connection,
     current: &OutboundState,

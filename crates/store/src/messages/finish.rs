@@ -48,7 +48,7 @@ pub(crate) fn finish_attempt(
     let before = current.status;
     current.status = before.after(reached);
     let meta = failure.and_then(|failure| failure.meta.as_ref());
-    // A report may have told us sooner: then the message has failed for Meta's reason, not for ours.
+    // If a report has set the message to failed already, Meta's error is kept.
     let has_failed = current.status == MessageStatus::Failed && before != MessageStatus::Failed;
     connection
         .prepare_cached(
@@ -75,7 +75,7 @@ pub(crate) fn finish_attempt(
     timeline::insert_entry(connection, &current, &ours)?;
     if let AttemptResult::Sent(accepted) = end {
         wamids::insert_wamid(connection, &current, &accepted.wamid, claim.attempt)?;
-        // Meta nearly always answers with the very number that was asked for.
+        // Meta usually returns the number of the request.
         if accepted.wa_id != current.wa_id || accepted.user_id.is_some() {
             let person = WhatsAppUser {
                 wa_id: accepted.wa_id.clone(),
@@ -99,20 +99,21 @@ pub(crate) fn finish_attempt(
     }
     if let Some(error) = meta {
         error_effects::apply_error_effects(connection, &current, error, (now, now))?;
-        // Of an answer only: what a report says of the template may be over by now.
+        // Only errors of a response count: the template's state may have changed before a report is received.
         if error.class() == MetaErrorClass::PauseTemplate {
             let place = (claim.workspace, current.account);
             updates::apply_refusal(connection, place, current.message, (error, now))?;
         }
     }
-    // An unknown outcome without an answer is one whose task is gone: its key must not be free, the message may be out.
+    // An unknown outcome without a response belongs to a task that ended: the idempotency key stays in use, because
+    // the message may have been sent.
     if answer.is_some() || reached != MessageStatus::Unknown {
         idempotency::finish_record(connection, claim.workspace, claim.message, answer)?;
     }
     Ok(if is_held { LeaseCheck::Valid } else { LeaseCheck::Lost })
 }
 
-/// Puts a message that Meta did not take back into the queue: the one step down that a status makes.
+/// Returns a message that Meta did not accept to the queue: the only step back of a status.
 fn requeue(
     connection: &Connection,
     current: &OutboundState,
@@ -138,7 +139,7 @@ fn requeue(
             micros(now),
         ))?;
     if !is_ours {
-        // A report told that it went out after all: there is nothing to try again.
+        // A report says that the message was sent: it is not retried.
         messaging_limit::count_recipient(connection, current, now)?;
         return Ok(LeaseCheck::Lost);
     }

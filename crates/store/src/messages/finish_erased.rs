@@ -11,8 +11,7 @@ use crate::messages::timeline::TimelineRow;
 use crate::messages::{pending_statuses, timeline, wamids};
 use crate::row::micros;
 
-/// Writes down how the handing-over of an erased person's message ended, and nothing that names the person. It is not
-/// tried again.
+/// Stores the result of an attempt to send to an erased contact, without personal data. The message is not retried.
 pub(crate) fn finish_erased_attempt(
     connection: &Connection,
     current: &mut OutboundState,

@@ -1,4 +1,4 @@
-//! The answers kept for repeated requests.
+//! Idempotency records.
 
 use domain::id::{MessageId, OwnerId, WorkspaceId};
 use engine::ports::{CachedResponse, IdempotencyRecord, NewIdempotencyRecord};
@@ -30,7 +30,7 @@ pub(crate) fn get_record(
     Ok(Some(IdempotencyRecord { digest, message, answer }))
 }
 
-/// Keeps a key with its message. One whose time has run out is replaced.
+/// Inserts the record of a message. An expired record with the same key is replaced.
 pub(crate) fn insert_record(
     connection: &Connection,
     workspace: WorkspaceId,
@@ -58,7 +58,7 @@ pub(crate) fn insert_record(
     Ok(())
 }
 
-/// Keeps the answer of the message's request, or frees its key where there is none to keep.
+/// Stores the response of the message's request, or deletes the record if there is no response to store.
 pub(crate) fn finish_record(
     connection: &Connection,
     workspace: WorkspaceId,
@@ -81,7 +81,7 @@ pub(crate) fn finish_record(
     Ok(())
 }
 
-/// Forgets keys whose time has run out.
+/// Deletes expired records.
 pub(crate) fn expire_records(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<()> {
     connection
         .prepare_cached(

@@ -19,14 +19,14 @@ use crate::messages::messaging_limit::Capacity;
 use crate::messages::{messaging_limit, outbound_state, queue_depth, terminate};
 use crate::row::{Cells, micros};
 
-/// A message of the queue that is due.
+/// Queued message that is due.
 struct DueMessage {
     message: MessageId,
     contact: ContactId,
     window: Window,
     needs_window: bool,
     fallback: Option<Arc<str>>,
-    /// Whether the message itself, and its fallback, are what the person wants no more.
+    /// `true` if the message is marketing and the contact has opted out.
     is_unwanted: bool,
     is_fallback_unwanted: bool,
     is_of_queue: bool,
@@ -34,7 +34,7 @@ struct DueMessage {
 }
 
 impl DueMessage {
-    /// Whether what would leave at `now` is marketing to a person who has opted out since it was accepted.
+    /// Returns `true` if the message that would be sent at `now` is marketing and the contact has opted out.
     fn is_refused(&self, now: Timestamp) -> bool {
         if !self.needs_window || self.window.is_open(now) {
             self.is_unwanted
@@ -57,7 +57,7 @@ fn read_leased(
     let user_id: Option<String> = cells.get()?;
     let number = wa_id.and_then(|wa_id| PhoneNumber::from_wa_id(&wa_id).ok()).map(Recipient::Phone);
     let user = user_id.and_then(|user_id| Bsuid::parse(&user_id).ok()).map(Recipient::Bsuid);
-    let recipient = number.or(user).ok_or(SqlError::Bug("a message without a recipient"))?;
+    let recipient = number.or(user).ok_or(SqlError::Bug("a message has no recipient"))?;
     let kind = cells.get()?;
     let content: Option<String> = cells.get()?;
     let context_wamid = cells.get()?;
@@ -83,34 +83,34 @@ fn read_leased(
     Ok((message, claimed))
 }
 
-/// How often a round looks again for what is due behind what waits for the messaging limit.
+/// Maximum number of searches in one round for due messages behind deferred messages.
 const MAX_ROUNDS: u32 = 20;
 
 pub(crate) fn lease_due(connection: &Connection, request: &LeaseRequest) -> SqlResult<LeaseBatch> {
     let mut round = LeaseBatch::default();
-    let mut room = None;
+    let mut capacity = None;
     if messaging_limit::has_deferred(connection, request.account)? {
         let found = Capacity::look(connection, (request.workspace, request.account), request.now)?;
         found.fill(connection, request.account, request.tokens.len())?;
-        room = Some(found);
+        capacity = Some(found);
     }
     for _ in 0..MAX_ROUNDS {
-        // What waits for the limit takes nobody's turn.
-        if lease_some(connection, request, &mut room, &mut round)? == 0 {
+        // A deferred message does not use a token.
+        if lease_some(connection, request, &mut capacity, &mut round)? == 0 {
             break;
         }
     }
     Ok(round)
 }
 
-/// Claims what is due, as far as there are tokens. Returns how many messages wait for the messaging limit instead.
+/// Leases due messages, one for each token. Returns the number of messages that were deferred.
 fn lease_some(
     connection: &Connection,
     request: &LeaseRequest,
-    room: &mut Option<Capacity>,
+    capacity: &mut Option<Capacity>,
     round: &mut LeaseBatch,
 ) -> SqlResult<u32> {
-    let mut n_held_back = 0;
+    let mut n_deferred = 0;
     let tokens = request.tokens.get(round.claimed.len()..).unwrap_or_default();
     for due in list_due(connection, request, tokens)? {
         let is_open = due.window.is_open(request.now);
@@ -121,9 +121,9 @@ fn lease_some(
             let end = (MessageStatus::Failed, Some("recipient_opted_out"));
             terminate::terminate(connection, request.workspace, due.message, end, request.now)?;
             round.n_settled += 1;
-        } else if !is_open && leaves_as_template && !has_capacity(connection, request, room, &due)? {
+        } else if !is_open && leaves_as_template && !has_capacity(connection, request, capacity, &due)? {
             messaging_limit::defer(connection, request.workspace, due.message)?;
-            n_held_back += 1;
+            n_deferred += 1;
         } else if !due.needs_window || is_open {
             lease_message(
                 connection,
@@ -134,8 +134,8 @@ fn lease_some(
             )?;
             round.claimed.push(due.claimed);
         } else if let Some(fallback) = due.fallback {
-            let held = (&due.claimed.claim, due.is_of_queue);
-            lease_message(connection, request.worker, held, Some(&fallback), request.now)?;
+            let leased = (&due.claimed.claim, due.is_of_queue);
+            lease_message(connection, request.worker, leased, Some(&fallback), request.now)?;
             round.claimed.push(LeasedMessage {
                 kind: "template".to_owned(),
                 content: fallback,
@@ -148,24 +148,26 @@ fn lease_some(
             round.n_settled += 1;
         }
     }
-    Ok(n_held_back)
+    Ok(n_deferred)
 }
 
-/// Whether the messaging limit lets a template go to a person whose window is closed.
+/// Returns `true` if the messaging limit allows a template to a contact whose window is closed.
 fn has_capacity(
     connection: &Connection,
     request: &LeaseRequest,
-    room: &mut Option<Capacity>,
+    capacity: &mut Option<Capacity>,
     due: &DueMessage,
 ) -> SqlResult<bool> {
-    let room = match room {
-        Some(room) => room,
-        None => room.insert(Capacity::look(connection, (request.workspace, request.account), request.now)?),
+    let capacity = match capacity {
+        Some(capacity) => capacity,
+        None => {
+            capacity.insert(Capacity::look(connection, (request.workspace, request.account), request.now)?)
+        }
     };
-    room.admit(connection, (due.contact, due.message), request.now)
+    capacity.admit(connection, (due.contact, due.message), request.now)
 }
 
-/// Until when nothing may leave to this recipient.
+/// Returns the time until which nothing may be sent to this recipient.
 fn paced_until(request: &LeaseRequest, recipient: &Recipient) -> Option<Timestamp> {
     let key = match recipient {
         Recipient::Phone(number) => number.digits(),
@@ -189,7 +191,7 @@ fn list_due(
     request: &LeaseRequest,
     tokens: &[LeaseToken],
 ) -> SqlResult<Vec<DueMessage>> {
-    // First due, first out; a message waits while an earlier one to the same contact waits or is under way.
+    // In order of the due time. A message waits while an earlier message to the same contact is queued or being sent.
     let sql = format!(
         "select {COLUMNS}, m.contact_id, m.needs_window, m.fallback,
                  m.is_marketing = 1 and c.opted_out_at is not null,
@@ -237,7 +239,7 @@ fn list_due(
     Ok(found)
 }
 
-/// Holds a due message: it is `sending` from now on, itself or as its fallback.
+/// Leases a due message: its status is `sending`, with its own content or its fallback.
 fn lease_message(
     connection: &Connection,
     worker: WorkerId,
@@ -269,7 +271,7 @@ fn lease_message(
             micros(now),
         ])?;
     if n_rows != 1 {
-        return Err(SqlError::Bug("a due message was not there to be claimed"));
+        return Err(SqlError::Bug("a due message could not be leased"));
     }
     queue_depth::update_depth(
         connection,
@@ -279,7 +281,7 @@ fn lease_message(
     )
 }
 
-/// A message that waited for its turn leaves now.
+/// Begins an attempt to send a leased message.
 pub(crate) fn begin_attempt(connection: &Connection, claim: &Lease, now: Timestamp) -> SqlResult<LeaseCheck> {
     let before = outbound_state::get_state(connection, claim.workspace, claim.message)?;
     let n_rows = connection
@@ -309,7 +311,7 @@ pub(crate) fn lease_unknown(
     workspace: WorkspaceId,
     message: MessageId,
     (worker, token): (WorkerId, LeaseToken),
-    act: &AuditEntry,
+    entry: &AuditEntry,
 ) -> SqlResult<Option<LeasedMessage>> {
     let sql = format!(
         "select {COLUMNS} from messages m
@@ -332,8 +334,8 @@ pub(crate) fn lease_unknown(
             worker.as_bytes(),
             token.0,
             claimed.claim.attempt,
-            micros(act.at),
+            micros(entry.at),
         ])?;
-    audit::insert_entry(connection, act)?;
+    audit::insert_entry(connection, entry)?;
     Ok(Some(claimed))
 }

@@ -1,6 +1,7 @@
-//! Posts as they came, and the parts of them that have no row of their own elsewhere.
+//! Archive of webhook payloads, and of the changes that have no row in another table.
 //!
-//! **Invariant:** a part is known by its bytes and by what the envelope says of it, whichever posts it comes in.
+//! **Invariant:** a change is identified by its bytes and by the identifiers of its envelope, in every payload that
+//! contains it.
 
 use bytes::Bytes;
 use domain::id::{AccountId, WorkspaceId};
@@ -18,16 +19,16 @@ use crate::payloads::PayloadSpan;
 use crate::row::{Cells, micros};
 use crate::webhooks_in::payload_redaction;
 
-/// Why a part is kept.
+/// State of an archived change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum UnappliedState {
-    /// It concerns nobody here.
+    /// No account of this installation.
     Unrouted,
-    /// It cannot be understood.
+    /// The change cannot be decoded.
     Undecodable,
-    /// It asks for nothing here.
+    /// The change has no effect.
     Other,
-    /// It changed something.
+    /// The change was applied.
     Applied,
 }
 
@@ -50,7 +51,7 @@ impl UnappliedState {
     }
 }
 
-/// A part that is kept.
+/// Archived change.
 struct ArchivedChange {
     seq: i64,
     digest: Option<[u8; 32]>,
@@ -58,30 +59,30 @@ struct ArchivedChange {
 }
 
 impl ArchivedChange {
-    /// Whether there is nothing new about a part with this digest, to be kept as this.
+    /// Returns `true` if the stored change makes it unnecessary to store a change with this digest and state.
     fn covers(&self, digest: &[u8; 32], kept_as: UnappliedState, is_again: bool) -> bool {
         let is_same = is_again || self.digest.is_none_or(|known| known == *digest);
         is_same && kept_as <= self.kept_as
     }
 }
 
-/// The post that is being taken; its bytes are written when the first part needs them.
+/// Archive of the payload that is ingested. The body is inserted when the first change needs it.
 pub(crate) struct PayloadArchive<'a> {
     pub(crate) connection: &'a Connection,
     pub(crate) post: &'a WebhookPayload,
-    /// Where it stands by now.
+    /// Position of the payload, after it is inserted.
     pub(crate) seq: Option<i64>,
-    /// The first bytes of the parts that are kept.
+    /// First bytes of the archived changes.
     starts: Vec<u32>,
-    /// Parts about erased people, which must not stay: where they stand, and whom they name.
+    /// Changes about erased contacts, which are redacted.
     erased: Vec<ErasedChange>,
 }
 
-/// A part about an erased person.
+/// Change about an erased contact.
 struct ErasedChange {
     workspace: WorkspaceId,
     span: (u32, u32),
-    marks: Vec<String>,
+    identifiers: Vec<String>,
 }
 
 impl<'a> PayloadArchive<'a> {
@@ -95,17 +96,18 @@ impl<'a> PayloadArchive<'a> {
         }
     }
 
-    /// Where the bytes of this part stand.
-    pub(crate) fn raw(&mut self, part: &RoutedChange) -> SqlResult<PayloadSpan> {
+    /// Returns the payload range of a change. Inserts the payload if necessary.
+    pub(crate) fn raw(&mut self, change: &RoutedChange) -> SqlResult<PayloadSpan> {
         let seq = match self.seq {
             Some(seq) => seq,
             None => self.insert(None)?,
         };
-        Ok((seq, part.change.span.0, part.change.span.1))
+        Ok((seq, change.change.span.0, change.change.span.1))
     }
 
-    /// The same, but once for equal posts of the same signer: its parts may all have been heard in other posts.
-    fn raw_once(&mut self, part: &RoutedChange) -> SqlResult<PayloadSpan> {
+    /// Returns the payload range of a change. Equal payloads of the same signer are inserted once: all their changes
+    /// may be stored with other payloads.
+    fn raw_once(&mut self, change: &RoutedChange) -> SqlResult<PayloadSpan> {
         if self.seq.is_none() {
             let signature = self.post.signature.header.as_deref().unwrap_or_default();
             let digest: [u8; 32] =
@@ -122,7 +124,7 @@ impl<'a> PayloadArchive<'a> {
                 }
             }
         }
-        self.raw(part)
+        self.raw(change)
     }
 
     fn insert(&mut self, digest: Option<[u8; 32]>) -> SqlResult<i64> {
@@ -144,25 +146,25 @@ impl<'a> PayloadArchive<'a> {
         Ok(seq)
     }
 
-    /// Keeps a part. `false`: it was heard before, and there is nothing new about it.
+    /// Archives a change. Returns `false` if the change is stored already and nothing is new about it.
     pub(crate) fn keep(
         &mut self,
-        part: &RoutedChange,
+        change: &RoutedChange,
         state: UnappliedState,
         reason: Option<&str>,
     ) -> SqlResult<bool> {
-        self.starts.push(part.change.span.0);
-        let digest = self.digest(part);
-        let workspace = part.route.as_ref().map(|route| route.workspace.as_bytes());
+        self.starts.push(change.change.span.0);
+        let digest = self.digest(change);
+        let workspace = change.route.as_ref().map(|route| route.workspace.as_bytes());
         let mut known = self.known("digest = ?1", params![digest, workspace])?;
         let mut raw = None;
         if known.is_none() {
-            let (post, start, length) = self.raw_once(part)?;
+            let (post, start, length) = self.raw_once(change)?;
             raw = Some((post, start, length));
-            // The same bytes in the same place: known from before there were digests, or heard again after a while.
+            // The same bytes at the same position of the same payload: received again after an hour.
             known = self.known("payload_seq = ?1 and payload_start = ?3", params![post, workspace, start])?;
         }
-        let account = part.route.as_ref().and_then(|route| route.account.as_ref()).map(AccountId::as_bytes);
+        let account = change.route.as_ref().and_then(|route| route.account.as_ref()).map(AccountId::as_bytes);
         match (known, raw) {
             (Some(row), _) if row.covers(&digest, state, self.post.archived.is_some()) => Ok(false),
             (Some(ArchivedChange { seq, .. }), _) => {
@@ -179,7 +181,7 @@ impl<'a> PayloadArchive<'a> {
                         account,
                         state.state(),
                         state == UnappliedState::Applied,
-                        part.change.field,
+                        change.change.field,
                         reason,
                         digest
                     ])?;
@@ -198,7 +200,7 @@ impl<'a> PayloadArchive<'a> {
                         account,
                         state.state(),
                         state == UnappliedState::Applied,
-                        part.change.field,
+                        change.change.field,
                         reason,
                         digest,
                         post,
@@ -208,12 +210,13 @@ impl<'a> PayloadArchive<'a> {
                     ])?;
                 Ok(true)
             }
-            // There is always a place where there is no row.
+            // A change without a row always has a payload range.
             (None, None) => Ok(false),
         }
     }
 
-    /// The row of a part, for this workspace or for nobody; for a part of nobody, whoever has it: the furthest first.
+    /// Finds the stored change of this workspace or of no workspace. For a change of no workspace, finds the change
+    /// of any workspace, the most advanced state first.
     fn known(
         &self,
         condition: &str,
@@ -237,41 +240,43 @@ impl<'a> PayloadArchive<'a> {
         self.post.archived.map_or(self.post.now, |again| again.received_at)
     }
 
-    fn bytes(&self, part: &RoutedChange) -> Option<&[u8]> {
+    fn bytes(&self, change: &RoutedChange) -> Option<&[u8]> {
         let (start, length) =
-            (payloads::to_usize(part.change.span.0), payloads::to_usize(part.change.span.1));
+            (payloads::to_usize(change.change.span.0), payloads::to_usize(change.change.span.1));
         self.post.body.get(start..start.checked_add(length)?)
     }
 
-    /// Whether this is what was left of a part about an erased person, in a post that is taken once more.
-    pub(crate) fn is_erased(&self, part: &RoutedChange) -> bool {
-        self.post.archived.is_some() && self.bytes(part) == Some(b"{}")
+    /// Returns `true` if the change was redacted and its payload is ingested again.
+    pub(crate) fn is_erased(&self, change: &RoutedChange) -> bool {
+        self.post.archived.is_some() && self.bytes(change) == Some(b"{}")
     }
 
-    /// What a part is known by.
-    fn digest(&self, part: &RoutedChange) -> [u8; 32] {
-        let time = part.change.time.map(micros).or_else(|| {
-            // An account's error says neither when it was nor which: the same one within an hour is the same news.
+    /// Returns the digest that identifies a change.
+    fn digest(&self, change: &RoutedChange) -> [u8; 32] {
+        let time = change.change.time.map(micros).or_else(|| {
+            // An account's error has neither a time nor an ID: the same error within an hour is the same change.
             let is_error =
-                matches!(&part.change.update, WebhookUpdate::Account(_)) && part.change.time.is_none();
+                matches!(&change.change.update, WebhookUpdate::Account(_)) && change.change.time.is_none();
             is_error.then(|| micros(self.heard_at()) / 3_600_000_000)
         });
         let mut digest = Sha256::new();
-        for named in
-            [Some(&part.change.field), part.change.waba_id.as_ref(), part.change.phone_number_id.as_ref()]
-        {
+        for named in [
+            Some(&change.change.field),
+            change.change.waba_id.as_ref(),
+            change.change.phone_number_id.as_ref(),
+        ] {
             digest.update(named.map_or(&[][..], |named| named.as_bytes()));
             digest.update([0]);
         }
         digest.update(time.unwrap_or_default().to_be_bytes());
-        digest.update(self.bytes(part).unwrap_or_default());
+        digest.update(self.bytes(change).unwrap_or_default());
         digest.finalize().into()
     }
 
-    /// Notes a part about an erased person.
-    pub(crate) fn drop_part(&mut self, part: &RoutedChange, workspace: WorkspaceId) {
+    /// Records a change about an erased contact.
+    pub(crate) fn drop_part(&mut self, change: &RoutedChange, workspace: WorkspaceId) {
         let of = |person: &WhatsAppUser| [person.wa_id.clone(), person.user_id.clone()];
-        let marks = match &part.change.update {
+        let identifiers = match &change.change.update {
             WebhookUpdate::Status(report) => [report.recipient.clone(), report.user_id.clone()],
             WebhookUpdate::Message(message) => of(&message.from),
             WebhookUpdate::Echo(echo) => of(&echo.to),
@@ -282,11 +287,11 @@ impl<'a> PayloadArchive<'a> {
             | WebhookUpdate::Template(_)
             | WebhookUpdate::Other => [None, None],
         };
-        let marks = marks.into_iter().flatten().collect();
-        self.erased.push(ErasedChange { workspace, span: part.change.span, marks });
+        let identifiers = identifiers.into_iter().flatten().collect();
+        self.erased.push(ErasedChange { workspace, span: change.change.span, identifiers });
     }
 
-    /// Blanks what is about erased people, should the post have been written for the sake of its other parts.
+    /// Redacts the changes about erased contacts, if the payload was inserted for other changes.
     pub(crate) fn forget_erased(&self) -> SqlResult<()> {
         let (Some(post), false) = (self.seq, self.erased.is_empty()) else { return Ok(()) };
         let span =
@@ -294,21 +299,21 @@ impl<'a> PayloadArchive<'a> {
         let spans: Vec<_> = self.erased.iter().map(span).collect();
         payloads::redact_spans(self.connection, post, &spans)?;
         for erased in &self.erased {
-            let mut marks = Vec::new();
-            for mark in &erased.marks {
-                // Somebody new may have the number by now, and what they wrote is theirs.
-                if !lookup::is_in_use(self.connection, erased.workspace, mark)? {
-                    marks.push(mark.clone());
+            let mut identifiers = Vec::new();
+            for identifier in &erased.identifiers {
+                // Another contact may have the number now, and that contact's messages must stay.
+                if !lookup::is_in_use(self.connection, erased.workspace, identifier)? {
+                    identifiers.push(identifier.clone());
                 }
             }
-            if !marks.is_empty() {
-                payload_redaction::redact_new_payload(self.connection, erased.workspace, post, &marks)?;
+            if !identifiers.is_empty() {
+                payload_redaction::redact_new_payload(self.connection, erased.workspace, post, &identifiers)?;
             }
         }
         Ok(())
     }
 
-    /// After a post was taken once more: what it held of parts that are understood by now is forgotten.
+    /// Deletes the archived changes of a payload that could be decoded when it was ingested again.
     pub(crate) fn forget_understood(&self) -> SqlResult<()> {
         let Some(again) = self.post.archived else { return Ok(()) };
         let mut statement = self.connection.prepare_cached(
@@ -330,7 +335,7 @@ impl<'a> PayloadArchive<'a> {
     }
 }
 
-/// Some of the kept posts, in the order in which they came.
+/// Lists archived payloads in the order of their receipt.
 pub(crate) fn list_payloads(
     connection: &Connection,
     wanted: &ArchiveQuery,

@@ -1,4 +1,4 @@
-//! The application's endpoints.
+//! Webhook endpoints.
 
 use std::sync::Arc;
 
@@ -16,10 +16,10 @@ use crate::revisions;
 use crate::row::{Cells, json, micros, words};
 use crate::seal::Sealer;
 
-/// The word for every kind of event.
+/// Value for all types of events.
 const EVERYTHING: &str = "*";
 
-/// Where a secret of an endpoint is sealed for.
+/// Returns the context to which a secret of an endpoint is sealed.
 fn seal_context(id: WebhookId, column: &str) -> String {
     format!("webhook_endpoints/{id}/{column}")
 }
@@ -61,7 +61,7 @@ fn read(cells: &mut Cells<'_>, sealer: &Sealer) -> SqlResult<WebhookEndpoint> {
         None => Vec::new(),
         Some(headers) => {
             let headers: Vec<(String, String)> = serde_json::from_str(headers.expose_secret())
-                .map_err(|_| cells.corrupt("headers".to_owned()))?;
+                .map_err(|_| cells.corrupt("headers that are not valid JSON".to_owned()))?;
             headers.into_iter().map(|(name, value)| (name, value.into())).collect()
         }
     };
@@ -86,7 +86,7 @@ fn read(cells: &mut Cells<'_>, sealer: &Sealer) -> SqlResult<WebhookEndpoint> {
     })
 }
 
-/// The columns that hold what somebody has chosen.
+/// Columns that a user sets.
 struct ChosenColumns {
     events: String,
     accounts: String,
@@ -116,7 +116,7 @@ pub(crate) fn insert_endpoint(
     sealer: &Sealer,
     new: &WebhookEndpoint,
     limit: u32,
-    act: &AuditEntry,
+    entry: &AuditEntry,
 ) -> SqlResult<bool> {
     let n_webhooks: u32 = connection
         .prepare_cached(
@@ -147,18 +147,18 @@ pub(crate) fn insert_endpoint(
             log::last_position(connection, new.workspace)?,
             micros(new.created_at),
         ])?;
-    audit::insert_entry(connection, act)?;
+    audit::insert_entry(connection, entry)?;
     revisions::increment(connection, "directory")?;
     Ok(true)
 }
 
-/// Changes what somebody has chosen. Its secrets are not chosen: whoever changes it may know older ones.
+/// Updates the columns that a user sets. The secrets are not among them.
 pub(crate) fn update_endpoint(
     connection: &Connection,
     sealer: &Sealer,
     changed: &WebhookEndpoint,
     revives: bool,
-    act: &AuditEntry,
+    entry: &AuditEntry,
 ) -> SqlResult<bool> {
     let chosen = ChosenColumns::of(changed, sealer)?;
     let n_rows = connection
@@ -186,18 +186,18 @@ pub(crate) fn update_endpoint(
     if n_rows == 0 {
         return Ok(false);
     }
-    audit::insert_entry(connection, act)?;
+    audit::insert_entry(connection, entry)?;
     revisions::increment(connection, "directory")?;
     Ok(true)
 }
 
-/// Gives an endpoint a secret; the one that it has signs as well until a time.
+/// Replaces the secret of an endpoint. The old secret also signs until a time.
 pub(crate) fn rotate_secret(
     connection: &Connection,
     sealer: &Sealer,
     (workspace, id): (WorkspaceId, WebhookId),
     (secret, old_until): (&SecretString, Timestamp),
-    act: &AuditEntry,
+    entry: &AuditEntry,
 ) -> SqlResult<bool> {
     let sealed: Option<Option<Vec<u8>>> = connection
         .prepare_cached(
@@ -206,7 +206,7 @@ pub(crate) fn rotate_secret(
         .query_row((workspace.as_bytes(), id.as_bytes()), |row| row.get(0))
         .optional()?;
     let Some(sealed) = sealed else { return Ok(false) };
-    // A sealed value is bound to its column: it is sealed anew for the other one.
+    // A sealed value is bound to its column, so the secret is sealed again for the other column.
     let old = match sealed {
         Some(sealed) => {
             let old = sealer.open(&seal_context(id, "secret"), &sealed)?;
@@ -225,19 +225,19 @@ pub(crate) fn rotate_secret(
             sealer.seal(&seal_context(id, "secret"), secret)?,
             old,
             micros(old_until),
-            micros(act.at),
+            micros(entry.at),
         ])?;
-    audit::insert_entry(connection, act)?;
+    audit::insert_entry(connection, entry)?;
     revisions::increment(connection, "directory")?;
     Ok(true)
 }
 
-/// Removes an endpoint: its secrets go at once, what waits for it step by step.
+/// Deletes an endpoint: its secrets at once, its deliveries in steps.
 pub(crate) fn delete_endpoint(
     connection: &Connection,
     workspace: WorkspaceId,
     id: WebhookId,
-    act: &AuditEntry,
+    entry: &AuditEntry,
 ) -> SqlResult<bool> {
     let n_rows = connection
         .prepare_cached(
@@ -245,25 +245,26 @@ pub(crate) fn delete_endpoint(
              set removed_at = ?3, updated_at = ?3, is_enabled = 0, secret = null, old_secret = null, headers = null
              where workspace_id = ?1 and id = ?2 and removed_at is null",
         )?
-        .execute((workspace.as_bytes(), id.as_bytes(), micros(act.at)))?;
+        .execute((workspace.as_bytes(), id.as_bytes(), micros(entry.at)))?;
     if n_rows == 0 {
         return Ok(false);
     }
-    audit::insert_entry(connection, act)?;
+    audit::insert_entry(connection, entry)?;
     connection.prepare_cached("delete from replays where webhook_id = ?1")?.execute([id.as_bytes()])?;
     revisions::increment(connection, "directory")?;
     Ok(true)
 }
 
-/// An endpoint, as far as it is chosen what it hears of.
+/// Filter of an endpoint.
 pub(crate) struct EndpointFilter {
     pub(crate) id: WebhookId,
-    /// It hears of what comes after this.
+    /// Position of the last event before the endpoint was created.
     pub(crate) after: i64,
     pub(crate) filter: engine::ports::EventFilter,
 }
 
-/// Those who listen: an endpoint that was switched off by hand is still written to, one that failed for good is not.
+/// Lists the endpoints that receive events. Deliveries to an endpoint that a user has switched off are still written;
+/// an endpoint that was disabled by failures receives none.
 pub(crate) fn list_filters(
     connection: &Connection,
     workspace: WorkspaceId,
@@ -273,7 +274,7 @@ pub(crate) fn list_filters(
          where workspace_id = ?1 and removed_at is null and status <> 'disabled' order by seq",
     )?;
     let mut rows = statement.query([workspace.as_bytes()])?;
-    let mut listeners = Vec::new();
+    let mut endpoints = Vec::new();
     while let Some(row) = rows.next()? {
         let mut cells = Cells::new("webhook_endpoints", row);
         let id = cells.id()?;
@@ -288,9 +289,9 @@ pub(crate) fn list_filters(
         let accounts =
             if wanted.is_empty() { None } else { Some(with_wabas(connection, workspace, &wanted)?) };
         let filter = engine::ports::EventFilter { kinds, accounts, has_unplaced: false };
-        listeners.push(EndpointFilter { id, after, filter });
+        endpoints.push(EndpointFilter { id, after, filter });
     }
-    Ok(listeners)
+    Ok(endpoints)
 }
 
 fn with_wabas(
@@ -304,7 +305,7 @@ fn with_wabas(
     for account in accounts {
         let mut rows = statement.query((workspace.as_bytes(), account.as_bytes()))?;
         let waba_id = rows.next()?.map(|row| row.get(0)).transpose()?;
-        found.push((*account, waba_id.ok_or(SqlError::Bug("an endpoint's account is not there"))?));
+        found.push((*account, waba_id.ok_or(SqlError::Bug("the account of an endpoint does not exist"))?));
     }
     Ok(found)
 }

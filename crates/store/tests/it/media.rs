@@ -267,7 +267,10 @@ async fn what_is_over_is_marked_deleted_and_forgotten() {
     assert_eq!(app.store.expire_media(app.now(), 10).await.unwrap(), [app.key(inbound)]);
     app.store.delete_media(app.key(inbound)).await.unwrap();
     let file = app.file(inbound).await;
-    assert_eq!((file.state, file.reason.as_deref()), (MediaState::Failed, Some("it is kept no longer")));
+    assert_eq!(
+        (file.state, file.reason.as_deref()),
+        (MediaState::Failed, Some("the retention period of the file has ended"))
+    );
 }
 
 #[tokio::test]
