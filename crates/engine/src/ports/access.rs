@@ -16,7 +16,7 @@ port! {
     /// API keys.
     pub trait ApiKeys {
         /// Adds a key.
-        async fn insert_api_key(&self, key: ApiKey, act: AuditEntry) -> Result<(), StoreError>;
+        async fn insert_api_key(&self, key: ApiKey, audit_entry: AuditEntry) -> Result<(), StoreError>;
 
         /// One page of the keys that are not revoked, newest first.
         async fn list_api_keys(
@@ -27,14 +27,14 @@ port! {
         ) -> Result<Page<ApiKey>, StoreError>;
 
         /// Puts a new key in the place of an old one. `false`: the old one is gone, over or was replaced before.
-        async fn rotate_api_key(&self, rotation: ApiKeyRotation, act: AuditEntry) -> Result<bool, StoreError>;
+        async fn rotate_api_key(&self, rotation: ApiKeyRotation, audit_entry: AuditEntry) -> Result<bool, StoreError>;
 
         /// Takes a key back. `false`: there is none, or it was taken back before.
         async fn revoke_api_key(
             &self,
             workspace: WorkspaceId,
             id: KeyId,
-            act: AuditEntry,
+            audit_entry: AuditEntry,
         ) -> Result<bool, StoreError>;
 
         /// Writes down when keys were last used.
@@ -51,7 +51,7 @@ port! {
         ///
         /// # Errors
         /// `Conflict` when the address is taken.
-        async fn insert_user(&self, user: User, password_hash: &str, act: AuditEntry) -> Result<(), StoreError>;
+        async fn insert_user(&self, user: User, password_hash: &str, audit_entry: AuditEntry) -> Result<(), StoreError>;
 
         /// One page of users, oldest first.
         async fn list_users(
@@ -65,7 +65,7 @@ port! {
         ///
         /// # Errors
         /// `Conflict` when the address is taken.
-        async fn update_user(&self, change: UserUpdate, act: AuditEntry) -> Result<UpdateUserResult, StoreError>;
+        async fn update_user(&self, change: UserUpdate, audit_entry: AuditEntry) -> Result<UpdateUserResult, StoreError>;
 
         /// Removes a user, who must still have the role that was seen, with all sessions.
         async fn delete_user(
@@ -73,7 +73,7 @@ port! {
             workspace: WorkspaceId,
             id: UserId,
             seen_role: Role,
-            act: AuditEntry,
+            audit_entry: AuditEntry,
         ) -> Result<UpdateUserResult, StoreError>;
 
         /// A user with the hash of the password.
@@ -83,7 +83,7 @@ port! {
         ) -> Result<Option<UserCredentials>, StoreError>;
 
         /// Begins a session. `false`: the user or the password has changed meanwhile.
-        async fn insert_session(&self, new: NewSession, act: AuditEntry) -> Result<bool, StoreError>;
+        async fn insert_session(&self, new: NewSession, audit_entry: AuditEntry) -> Result<bool, StoreError>;
 
         /// A session with its user.
         async fn get_session(&self, digest: &SessionDigest) -> Result<Option<StoredSession>, StoreError>;
@@ -110,7 +110,7 @@ port! {
     /// Audit log. Other ports write their entries in the transaction of the change.
     pub trait AuditLog {
         /// Writes down an act that was done at Meta alone.
-        async fn insert_audit_entry(&self, act: AuditEntry) -> Result<(), StoreError>;
+        async fn insert_audit_entry(&self, audit_entry: AuditEntry) -> Result<(), StoreError>;
 
         /// One page of the audit log, newest first.
         async fn list_audit_entries(

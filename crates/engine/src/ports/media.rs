@@ -1,7 +1,6 @@
 //! Files: where their content is kept, what is written down of them, and how they go to Meta and come from there.
 
 use super::port_macro::port;
-use super::port_macro::port;
 use super::{AccountCredentials, LeaseCheck, LeaseToken, StoreError, UpstreamError};
 use bytes::Bytes;
 use domain::id::{AccountId, MediaId, MessageId, WorkerId, WorkspaceId};

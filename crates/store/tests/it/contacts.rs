@@ -3,7 +3,7 @@
 use domain::contacts::phone::{Bsuid, PhoneNumber};
 use domain::messages::outcome::AcceptedMessage;
 use domain::webhooks_in::update::WhatsAppUser;
-use engine::ports::{AttemptResult, ContactFilter, MessageFilter, Messages, Recipient};
+use engine::ports::{AttemptResult, ContactFilter, Contacts, MessageFilter, Messages, Recipient};
 
 use crate::support::{CUSTOMER, TestStore, page};
 

@@ -5,9 +5,9 @@ use domain::id::{MediaId, MessageId, WorkerId, WorkspaceId};
 use domain::media::digest_of;
 use domain::webhooks_in::update::{InboundMessage, WebhookUpdate};
 use engine::ports::{
-    BlobKey, ContactFilter, Contacts, LeaseCheck, LeasedMedia, Maintenance, MediaFetchResult,
-    MediaLeaseRequest, MediaOrigin, MediaRecords, MediaState, Messages, NewMedia, ReceivedMedia,
-    RetentionCursor, RetentionTarget, StoredMedia, UploadKey, Workers,
+    BlobKey, ContactFilter, Contacts, Erasures, LeaseCheck, LeasedMedia, Maintenance, MediaFetchResult,
+    MediaLeaseRequest, MediaOrigin, MediaRecords, MediaState, NewMedia, ReceivedMedia, RetentionCursor,
+    RetentionTarget, StoredMedia, UploadKey, Workers,
 };
 use jiff::SignedDuration;
 

@@ -7,8 +7,9 @@ use domain::id::{AccountId, WorkspaceId};
 use domain::messages::message::MessageStatus;
 use domain::webhooks_in::update::{AccountUpdate, SuspensionCause, SuspensionChange, WebhookUpdate};
 use engine::ports::{
-    AccountChanges, Accounts, ArchiveQuery, ChangeRoute, EventFilter, EventStart, Hooks, IngestSummary,
-    Messages, PayloadSignature, RoutedChange, UnappliedState, WebhookChange, WebhookPayload, Workers,
+    AccountChanges, Accounts, ArchiveQuery, ChangeRoute, EventFilter, EventStart, Events, IngestSummary,
+    MessageQueue, PayloadSignature, RoutedChange, UnappliedState, WebhookChange, WebhookPayload,
+    WebhookPayloads,
 };
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;

@@ -13,8 +13,8 @@ use domain::webhooks_in::update::WebhookUpdate;
 use domain::webhooks_in::update::{InboundMessage, WhatsAppUser};
 use engine::ports::{
     AttemptResult, CachedResponse, ChangeRoute, ContactFilter, ContactTarget, ContactUpsert, Contacts,
-    ErasureStep, EventFilter, EventStart, Hooks, LeaseCheck, MessageFailure, MessageFilter, MessageKey,
-    Messages, NewIdempotencyRecord, Recipient, RoutedChange, UpsertContactResult, Workers,
+    ErasureStep, Erasures, EventFilter, EventStart, Events, LeaseCheck, MessageFailure, MessageFilter,
+    MessageKey, Messages, NewIdempotencyRecord, Recipient, RoutedChange, UpsertContactResult, Workers,
 };
 use jiff::Timestamp;
 

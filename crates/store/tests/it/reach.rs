@@ -8,7 +8,8 @@ use domain::messages::message::MessageStatus;
 use domain::messages::outcome::AcceptedMessage;
 use domain::webhooks_in::update::{InboundCall, WebhookUpdate, WhatsAppUser};
 use engine::ports::{
-    Accounts, AttemptResult, Lease, MessageFailure, Messages, NewMessage, PhoneNumberInfo, Recipient, Workers,
+    Accounts, AttemptResult, Lease, MessageFailure, MessageQueue, Messages, NewMessage, PhoneNumberInfo,
+    Recipient, Workers,
 };
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
