@@ -18,5 +18,7 @@ pub mod messages;
 pub mod meta_error;
 pub mod retry_after;
 pub mod templates;
+pub mod text_enum;
+pub mod time;
 pub mod webhooks_in;
 pub mod webhooks_out;

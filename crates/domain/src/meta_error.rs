@@ -33,17 +33,17 @@ pub enum MetaErrorClass {
     /// Meta had a bad moment and did not take the message: the same call may succeed soon.
     Retry,
     /// The number, the app or the business sends too fast.
-    SlowNumber,
+    ThrottleNumber,
     /// This recipient gets too much from this number: wait 4^X seconds on that pair only.
-    SlowPair,
+    ThrottlePair,
     /// Nothing leaves this account until someone acts.
-    HoldAccount,
+    SuspendAccount,
     /// Nothing leaves with this template for now.
     PauseTemplate,
     /// This person takes no marketing from this business any more.
-    Suppress,
+    OptOut,
     /// This person takes no marketing for at least 24 hours.
-    Rest,
+    LimitMarketing,
     /// The window is closed: only a template can be sent.
     WindowClosed,
     /// The same message will never be taken.
@@ -84,13 +84,13 @@ const TEMPLATE_FIX: &str = "Compare the parameters with the template's definitio
 /// Every code of the reference, section B.2.
 pub const TABLE: &[MetaErrorEntry] = &[
     // Authorisation and Graph.
-    entry(0, "AuthException", MetaErrorClass::HoldAccount, NEW_TOKEN),
+    entry(0, "AuthException", MetaErrorClass::SuspendAccount, NEW_TOKEN),
     entry(1, "API Unknown", MetaErrorClass::Retry, LATER),
     entry(2, "API Service", MetaErrorClass::Retry, LATER),
     entry(3, "API Method", MetaErrorClass::Permanent, PERMISSION),
-    entry(4, "API Too Many Calls", MetaErrorClass::SlowNumber, SLOWER),
+    entry(4, "API Too Many Calls", MetaErrorClass::ThrottleNumber, SLOWER),
     entry(10, "Permission Denied", MetaErrorClass::Permanent, PERMISSION),
-    entry(17, "User request limit", MetaErrorClass::SlowNumber, SLOWER),
+    entry(17, "User request limit", MetaErrorClass::ThrottleNumber, SLOWER),
     entry(
         33,
         "Parameter value is not valid",
@@ -98,24 +98,24 @@ pub const TABLE: &[MetaErrorEntry] = &[
         "Check the account's phone_number_id: Meta does not know this number.",
     ),
     entry(100, "Invalid parameter", MetaErrorClass::Permanent, SEE_DETAILS),
-    entry(102, "Session expired", MetaErrorClass::HoldAccount, NEW_TOKEN),
-    entry(104, "Access token required", MetaErrorClass::HoldAccount, NEW_TOKEN),
-    entry(190, "Access token expired or invalid", MetaErrorClass::HoldAccount, NEW_TOKEN),
+    entry(102, "Session expired", MetaErrorClass::SuspendAccount, NEW_TOKEN),
+    entry(104, "Access token required", MetaErrorClass::SuspendAccount, NEW_TOKEN),
+    entry(190, "Access token expired or invalid", MetaErrorClass::SuspendAccount, NEW_TOKEN),
     entry(200, "API Permission", MetaErrorClass::Permanent, PERMISSION),
     entry(
         368,
         "Temporarily blocked for policy violations",
-        MetaErrorClass::HoldAccount,
+        MetaErrorClass::SuspendAccount,
         "See Meta's Business Support Home for the restriction and its end.",
     ),
-    entry(613, "Calls limit", MetaErrorClass::SlowNumber, SLOWER),
+    entry(613, "Calls limit", MetaErrorClass::ThrottleNumber, SLOWER),
     entry(
         803,
         "Some aliases do not exist",
         MetaErrorClass::Permanent,
         "Check the account's phone_number_id: Meta does not know this number.",
     ),
-    entry(80007, "Rate limit issues", MetaErrorClass::SlowNumber, SLOWER),
+    entry(80007, "Rate limit issues", MetaErrorClass::ThrottleNumber, SLOWER),
     // Integrity, eligibility, the person's choice.
     entry(
         130403,
@@ -152,7 +152,7 @@ pub const TABLE: &[MetaErrorEntry] = &[
     entry(
         131031,
         "Account has been locked",
-        MetaErrorClass::HoldAccount,
+        MetaErrorClass::SuspendAccount,
         "See Meta's Business Support Home: the account is locked, or the PIN is wrong.",
     ),
     entry(
@@ -200,13 +200,13 @@ pub const TABLE: &[MetaErrorEntry] = &[
     entry(
         131049,
         "Not delivered to maintain healthy ecosystem engagement",
-        MetaErrorClass::Rest,
+        MetaErrorClass::LimitMarketing,
         "This person gets too much marketing: wait at least 24 hours.",
     ),
     entry(
         131050,
         "User stopped marketing messages",
-        MetaErrorClass::Suppress,
+        MetaErrorClass::OptOut,
         "This person has stopped marketing messages of this business.",
     ),
     entry(
@@ -259,14 +259,14 @@ pub const TABLE: &[MetaErrorEntry] = &[
         "The person's identity has changed: verify it before sending again.",
     ),
     // Throughput.
-    entry(130429, "Rate limit hit", MetaErrorClass::SlowNumber, SLOWER),
+    entry(130429, "Rate limit hit", MetaErrorClass::ThrottleNumber, SLOWER),
     entry(
         131056,
         "Pair rate limit hit",
-        MetaErrorClass::SlowPair,
+        MetaErrorClass::ThrottlePair,
         "Too many messages from this number to this person: wait before the next.",
     ),
-    entry(131057, "Account in maintenance mode", MetaErrorClass::SlowNumber, LATER),
+    entry(131057, "Account in maintenance mode", MetaErrorClass::ThrottleNumber, LATER),
     entry(
         133016,
         "Register or deregister limit",
@@ -380,7 +380,7 @@ pub const TABLE: &[MetaErrorEntry] = &[
     entry(
         133010,
         "Phone number not registered",
-        MetaErrorClass::HoldAccount,
+        MetaErrorClass::SuspendAccount,
         "Register the number with Meta.",
     ),
     entry(133015, "Phone number recently deleted", MetaErrorClass::Permanent, "Wait five minutes."),
@@ -410,12 +410,12 @@ impl MetaError {
     }
 
     /// Whether it is the access token that Meta does not take: another one may mend it.
-    pub fn is_of_token(&self) -> bool {
+    pub fn is_token_error(&self) -> bool {
         matches!(self.code, 0 | 102 | 104 | 190)
     }
 
     /// Whether the access token is not allowed what it was used for; Meta calls what it may not see missing, too.
-    pub fn is_of_permission(&self) -> bool {
+    pub fn is_permission_error(&self) -> bool {
         matches!(self.code, 3 | 10 | 33 | 200..=299) || (self.code == 100 && self.subcode == Some(33))
     }
 

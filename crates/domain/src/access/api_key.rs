@@ -1,43 +1,20 @@
 //! Who may do what through the API.
 
-use std::str::FromStr;
-
 use jiff::Timestamp;
 
 use crate::access::permission::Permission;
 use crate::id::{AccountId, KeyId, OwnerId, WorkspaceId};
-use crate::messages::message::UnknownVariant;
+use crate::text_enum;
 
-/// What a key may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum KeyScope {
-    /// Send messages.
-    Send,
-    /// Read everything that holds no secret.
-    Read,
-    /// Change accounts, templates, contacts, keys and webhooks.
-    Manage,
-}
-
-impl KeyScope {
-    /// Every scope.
-    pub const ALL: [Self; 3] = [Self::Send, Self::Read, Self::Manage];
-
-    /// The word used in the API and the database.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Send => "send",
-            Self::Read => "read",
-            Self::Manage => "manage",
-        }
-    }
-}
-
-impl FromStr for KeyScope {
-    type Err = UnknownVariant;
-
-    fn from_str(text: &str) -> Result<Self, UnknownVariant> {
-        Self::ALL.into_iter().find(|scope| scope.as_str() == text).ok_or(UnknownVariant)
+text_enum! {
+    /// What a key may do.
+    pub enum KeyScope {
+        /// Send messages.
+        Send = "send",
+        /// Read everything that holds no secret.
+        Read = "read",
+        /// Change accounts, templates, contacts, keys and webhooks.
+        Manage = "manage",
     }
 }
 
@@ -126,7 +103,7 @@ pub enum PrivilegeEscalation {
 
 impl ApiKey {
     /// What the key may do.
-    pub fn reach(&self) -> KeyAccess {
+    pub fn access(&self) -> KeyAccess {
         KeyAccess {
             scopes: self.scopes.clone(),
             accounts: self.accounts.clone(),
@@ -138,7 +115,7 @@ impl ApiKey {
 
 impl KeyAccess {
     /// In what `other` exceeds this; `None`: in nothing.
-    pub fn exceeded_by(&self, other: &Self) -> Option<PrivilegeEscalation> {
+    pub fn escalation(&self, other: &Self) -> Option<PrivilegeEscalation> {
         if self.is_test != other.is_test {
             return Some(PrivilegeEscalation::Kind);
         }
@@ -166,7 +143,7 @@ mod tests {
     }
 
     prop_compose! {
-        fn reach()(
+        fn key_access()(
             scopes in proptest::sample::subsequence(KeyScope::ALL.to_vec(), 0..=3),
             accounts in proptest::sample::subsequence(vec![account(1), account(2), account(3)], 0..=3),
             is_test: bool,
@@ -180,16 +157,16 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_within_lets_nothing_through_that_the_maker_has_not(
-            maker in reach(),
-            made in reach(),
+            maker in key_access(),
+            made in key_access(),
             n in 1_u8..5,
             second in -1_i64..4,
         ) {
-            if maker.exceeded_by(&made).is_none() {
-                let opens = |reach: &KeyAccess| {
+            if maker.escalation(&made).is_none() {
+                let opens = |access: &KeyAccess| {
                     let at = Timestamp::from_second(second).unwrap();
-                    let is_listed = reach.accounts.is_empty() || reach.accounts.contains(&account(n));
-                    is_listed && reach.expires_at.is_none_or(|end| at < end)
+                    let is_listed = access.accounts.is_empty() || access.accounts.contains(&account(n));
+                    is_listed && access.expires_at.is_none_or(|end| at < end)
                 };
                 prop_assert!(!opens(&made) || opens(&maker));
                 prop_assert!(made.scopes.iter().all(|scope| maker.scopes.contains(scope)));
@@ -198,11 +175,11 @@ mod tests {
         }
 
         #[test]
-        fn handing_on_twice_is_no_way_around(a in reach(), b in reach(), c in reach()) {
-            if a.exceeded_by(&b).is_none() && b.exceeded_by(&c).is_none() {
-                prop_assert_eq!(a.exceeded_by(&c), None);
+        fn handing_on_twice_is_no_way_around(a in key_access(), b in key_access(), c in key_access()) {
+            if a.escalation(&b).is_none() && b.escalation(&c).is_none() {
+                prop_assert_eq!(a.escalation(&c), None);
             }
-            prop_assert_eq!(a.exceeded_by(&a), None);
+            prop_assert_eq!(a.escalation(&a), None);
         }
     }
 }

@@ -3,47 +3,16 @@
 //! **Invariant:** no secret is in an act; its details name what was set, never a password, key or token.
 
 use std::net::IpAddr;
-use std::str::FromStr;
 
 use jiff::Timestamp;
 
 use crate::id::{AuditEntryId, WorkspaceId};
 use crate::json::{Object, Value};
-use crate::messages::message::UnknownVariant;
+use crate::text_enum;
 
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum $name {
-            $($(#[$variant_doc])* $variant,)*
-        }
-
-        impl $name {
-            /// Every one.
-            pub const ALL: &[Self] = &[$(Self::$variant),*];
-
-            /// The word used in the API and the database.
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $word,)*
-                }
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = UnknownVariant;
-
-            fn from_str(text: &str) -> Result<Self, UnknownVariant> {
-                Self::ALL.iter().copied().find(|one| one.as_str() == text).ok_or(UnknownVariant)
-            }
-        }
-    };
-}
-
-words! {
+text_enum! {
     /// What was done.
-    AuditAction {
+    pub enum AuditAction {
         /// A key was made.
         KeyCreated = "api_key.create",
         /// A key was replaced by a new one.
@@ -113,9 +82,9 @@ words! {
     }
 }
 
-words! {
+text_enum! {
     /// What kind of thing it was done to.
-    AuditTargetKind {
+    pub enum AuditTargetKind {
         /// A key of the API.
         Key = "api_key",
         /// A user.
@@ -137,9 +106,9 @@ words! {
     }
 }
 
-words! {
+text_enum! {
     /// What kind of actor it was.
-    ActorKind {
+    pub enum ActorKind {
         /// Somebody who had logged in.
         User = "user",
         /// A program with a key.

@@ -3,85 +3,54 @@
 //! **Invariant:** a role has everything that the roles below it have, and no scope has what an admin has not: so nobody
 //! gets more by making a key or a user.
 
-use std::str::FromStr;
-
 use crate::access::api_key::KeyScope;
-use crate::messages::message::UnknownVariant;
+use crate::text_enum;
 
-/// What a user is in a workspace, from the most to the least.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// Answers for the workspace: there is always one, once there was one.
-    Owner,
-    /// Runs it.
-    Admin,
-    /// Talks with customers.
-    Agent,
-    /// Looks on.
-    Viewer,
+text_enum! {
+    /// What a user is in a workspace, from the most to the least.
+    pub enum Role {
+        /// Answers for the workspace: there is always one, once there was one.
+        Owner = "owner",
+        /// Runs it.
+        Admin = "admin",
+        /// Talks with customers.
+        Agent = "agent",
+        /// Looks on.
+        Viewer = "viewer",
+    }
 }
 
 impl Role {
-    /// Every role.
-    pub const ALL: [Self; 4] = [Self::Owner, Self::Admin, Self::Agent, Self::Viewer];
-
-    /// The word used in the API and the database.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Owner => "owner",
-            Self::Admin => "admin",
-            Self::Agent => "agent",
-            Self::Viewer => "viewer",
-        }
-    }
-
     /// Whether it may do this.
     pub fn may(self, permission: Permission) -> bool {
-        self <= permission.least_role()
+        self <= permission.minimum_role()
     }
 
     /// What it may do.
     pub fn permissions(self) -> impl Iterator<Item = Permission> {
-        Permission::ALL.iter().copied().filter(move |permission| self.may(*permission))
-    }
-}
-
-impl FromStr for Role {
-    type Err = UnknownVariant;
-
-    fn from_str(text: &str) -> Result<Self, UnknownVariant> {
-        Self::ALL.into_iter().find(|role| role.as_str() == text).ok_or(UnknownVariant)
+        Permission::ALL.into_iter().filter(move |permission| self.may(*permission))
     }
 }
 
 macro_rules! permissions {
     ($($(#[doc = $doc:literal])+ $variant:ident = $word:literal, $role:ident, $scope:expr;)*) => {
-        /// Something that one caller may do and another may not.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Permission {
-            $($(#[doc = $doc])+ $variant,)*
+        text_enum! {
+            /// Something that one caller may do and another may not.
+            pub enum Permission {
+                $($(#[doc = $doc])+ $variant = $word,)*
+            }
         }
 
         impl Permission {
-            /// Every permission, in the order of the page.
-            pub const ALL: &[Self] = &[$(Self::$variant),*];
-
-            /// The word in the API and on the page.
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $word,)*
-                }
-            }
-
             /// What it allows: the words of the page.
-            pub fn about(self) -> String {
+            pub fn description(self) -> String {
                 match self {
                     $(Self::$variant => [$($doc),+].map(str::trim).join(" "),)*
                 }
             }
 
             /// The least role that has it.
-            fn least_role(self) -> Role {
+            fn minimum_role(self) -> Role {
                 match self {
                     $(Self::$variant => Role::$role,)*
                 }
@@ -130,14 +99,6 @@ permissions! {
     ReadAudit = "audit.read", Admin, Some(KeyScope::Manage);
 }
 
-impl FromStr for Permission {
-    type Err = UnknownVariant;
-
-    fn from_str(text: &str) -> Result<Self, UnknownVariant> {
-        Self::ALL.iter().copied().find(|permission| permission.as_str() == text).ok_or(UnknownVariant)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -149,7 +110,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_table_is_total_and_each_role_has_what_those_below_it_have(
-            permission in proptest::sample::select(Permission::ALL),
+            permission in proptest::sample::select(Permission::ALL.to_vec()),
             role in proptest::sample::select(Role::ALL.to_vec()),
             below in proptest::sample::select(Role::ALL.to_vec()),
         ) {
@@ -161,7 +122,7 @@ mod tests {
             prop_assert!(permission.scope().is_none() || Role::Admin.may(permission));
             prop_assert_eq!(permission.as_str().parse(), Ok(permission));
             prop_assert_eq!(role.as_str().parse(), Ok(role));
-            prop_assert!(permission.about().ends_with('.'));
+            prop_assert!(permission.description().ends_with('.'));
         }
     }
 

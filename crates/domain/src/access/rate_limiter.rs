@@ -33,7 +33,7 @@ impl SlidingWindow {
     }
 
     /// When one more call fits: `None` means now.
-    pub fn fits_at(&mut self, now: Timestamp) -> Option<Timestamp> {
+    pub fn available_at(&mut self, now: Timestamp) -> Option<Timestamp> {
         self.forget(now);
         if self.n_calls < self.limit {
             return None;
@@ -44,7 +44,7 @@ impl SlidingWindow {
     }
 
     /// Counts one call at `now`.
-    pub fn count(&mut self, now: Timestamp) {
+    pub fn record(&mut self, now: Timestamp) {
         self.n_calls = self.n_calls.saturating_add(1);
         match self.calls.back_mut() {
             // One entry per millisecond, as late as its last call: a call leaves the window never too early.
@@ -113,7 +113,7 @@ pub struct RateLimitDecision {
     /// When it has one more.
     pub resets_at: Timestamp,
     /// `None`: go ahead. Else not before this time.
-    pub refused_until: Option<Timestamp>,
+    pub retry_at: Option<Timestamp>,
 }
 
 /// The windows of one key.
@@ -123,7 +123,7 @@ pub struct RateLimiter {
     burst: SlidingWindow,
     others: SlidingWindow,
     /// When the messages of its batches leave, ascending: those of the last minute, and those to come.
-    planned: VecDeque<Timestamp>,
+    reserved: VecDeque<Timestamp>,
 }
 
 impl RateLimiter {
@@ -134,56 +134,56 @@ impl RateLimiter {
             sends: SlidingWindow::new(limits.per_minute, minute),
             burst: SlidingWindow::new(limits.burst, SignedDuration::from_secs(1)),
             others: SlidingWindow::new(limits.others(), minute),
-            planned: VecDeque::new(),
+            reserved: VecDeque::new(),
         }
     }
 
     /// When the next message of a batch may leave: at the key's pace among the messages of its batches. The batch itself
     /// was one call.
-    pub fn plan(&mut self, limits: RateLimits, now: Timestamp) -> Timestamp {
+    pub fn reserve(&mut self, limits: RateLimits, now: Timestamp) -> Timestamp {
         let minute = SignedDuration::from_secs(60);
-        while self.planned.front().is_some_and(|at| now.duration_since(*at) >= minute) {
-            self.planned.pop_front();
+        while self.reserved.front().is_some_and(|at| now.duration_since(*at) >= minute) {
+            self.reserved.pop_front();
         }
         // The n-th message before this one must be a whole window away.
         let after = |n: u32, span: SignedDuration| -> Option<Timestamp> {
             let n = usize::try_from(n).ok()?.max(1);
-            let before = self.planned.len().checked_sub(n).and_then(|index| self.planned.get(index))?;
+            let before = self.reserved.len().checked_sub(n).and_then(|index| self.reserved.get(index))?;
             before.saturating_add(span).ok()
         };
         let at = [
             after(limits.per_minute, minute),
             after(limits.burst, SignedDuration::from_secs(1)),
-            self.planned.back().copied(),
+            self.reserved.back().copied(),
         ]
         .into_iter()
         .flatten()
         .fold(now, Timestamp::max);
-        self.planned.push_back(at);
+        self.reserved.push_back(at);
         at
     }
 
     /// Asks for one call, and counts it if it is granted. A refused call does not count.
-    pub fn ask(&mut self, kind: CallKind, limits: RateLimits, now: Timestamp) -> RateLimitDecision {
+    pub fn acquire(&mut self, kind: CallKind, limits: RateLimits, now: Timestamp) -> RateLimitDecision {
         self.set_limits(limits);
-        let refused_until = match kind {
-            CallKind::Send => self.sends.fits_at(now).max(self.burst.fits_at(now)),
-            CallKind::Other => self.others.fits_at(now),
+        let retry_at = match kind {
+            CallKind::Send => self.sends.available_at(now).max(self.burst.available_at(now)),
+            CallKind::Other => self.others.available_at(now),
         };
-        if refused_until.is_none() {
+        if retry_at.is_none() {
             match kind {
                 CallKind::Send => {
-                    self.sends.count(now);
-                    self.burst.count(now);
+                    self.sends.record(now);
+                    self.burst.record(now);
                 }
-                CallKind::Other => self.others.count(now),
+                CallKind::Other => self.others.record(now),
             }
         }
-        RateLimitDecision { refused_until, ..self.look(kind, limits, now) }
+        RateLimitDecision { retry_at, ..self.peek(kind, limits, now) }
     }
 
     /// What is left, without counting anything.
-    pub fn look(&mut self, kind: CallKind, limits: RateLimits, now: Timestamp) -> RateLimitDecision {
+    pub fn peek(&mut self, kind: CallKind, limits: RateLimits, now: Timestamp) -> RateLimitDecision {
         self.set_limits(limits);
         let window = match kind {
             CallKind::Send => &mut self.sends,
@@ -193,7 +193,7 @@ impl RateLimiter {
             limit: window.limit(),
             remaining: window.remaining(now),
             resets_at: window.resets_at(now),
-            refused_until: None,
+            retry_at: None,
         }
     }
 
@@ -218,49 +218,49 @@ mod tests {
 
     #[test]
     fn the_eleventh_send_of_a_second_is_refused() {
-        let mut allowance = RateLimiter::new(LIMITS);
+        let mut limiter = RateLimiter::new(LIMITS);
         for i in 0..10 {
-            assert_eq!(allowance.ask(CallKind::Send, LIMITS, at(i)).refused_until, None);
+            assert_eq!(limiter.acquire(CallKind::Send, LIMITS, at(i)).retry_at, None);
         }
-        let refused = allowance.ask(CallKind::Send, LIMITS, at(10));
+        let refused = limiter.acquire(CallKind::Send, LIMITS, at(10));
         assert_eq!(refused.remaining, 90);
-        assert_eq!(refused.refused_until, Some(at(1000)));
-        assert_eq!(allowance.ask(CallKind::Send, LIMITS, at(1000)).refused_until, None);
+        assert_eq!(refused.retry_at, Some(at(1000)));
+        assert_eq!(limiter.acquire(CallKind::Send, LIMITS, at(1000)).retry_at, None);
     }
 
     #[test]
     fn the_hundred_and_first_send_of_a_minute_is_refused() {
-        let mut allowance = RateLimiter::new(LIMITS);
+        let mut limiter = RateLimiter::new(LIMITS);
         for i in 0..100 {
-            assert_eq!(allowance.ask(CallKind::Send, LIMITS, at(i * 200)).refused_until, None);
+            assert_eq!(limiter.acquire(CallKind::Send, LIMITS, at(i * 200)).retry_at, None);
         }
-        let refused = allowance.ask(CallKind::Send, LIMITS, at(30_000));
+        let refused = limiter.acquire(CallKind::Send, LIMITS, at(30_000));
         assert_eq!((refused.limit, refused.remaining), (100, 0));
-        assert_eq!(refused.refused_until, Some(at(60_000)));
+        assert_eq!(refused.retry_at, Some(at(60_000)));
     }
 
     #[test]
     fn sends_and_other_calls_do_not_count_against_each_other() {
-        let mut allowance = RateLimiter::new(RateLimits { per_minute: 1, burst: 1 });
+        let mut limiter = RateLimiter::new(RateLimits { per_minute: 1, burst: 1 });
         let limits = RateLimits { per_minute: 1, burst: 1 };
-        assert_eq!(allowance.ask(CallKind::Send, limits, at(0)).refused_until, None);
-        let other = allowance.ask(CallKind::Other, limits, at(0));
-        assert_eq!((other.limit, other.remaining, other.refused_until), (1200, 1199, None));
+        assert_eq!(limiter.acquire(CallKind::Send, limits, at(0)).retry_at, None);
+        let other = limiter.acquire(CallKind::Other, limits, at(0));
+        assert_eq!((other.limit, other.remaining, other.retry_at), (1200, 1199, None));
     }
 
     #[test]
     fn a_batch_leaves_at_the_keys_pace() {
-        let mut allowance = RateLimiter::new(LIMITS);
-        let planned: Vec<_> = (0..1000).map(|_| allowance.plan(LIMITS, at(0))).collect();
+        let mut limiter = RateLimiter::new(LIMITS);
+        let reserved: Vec<_> = (0..1000).map(|_| limiter.reserve(LIMITS, at(0))).collect();
         for (limit, span) in [(10, 1000), (100, 60_000)] {
-            for pair in planned.windows(limit + 1) {
+            for pair in reserved.windows(limit + 1) {
                 assert!(pair[limit].duration_since(pair[0]) >= SignedDuration::from_millis(span));
             }
         }
-        assert_eq!(planned[9], at(0));
-        assert_eq!(planned[10], at(1000));
-        assert_eq!(planned[100], at(60_000));
-        assert_eq!(planned[999].duration_since(at(0)).as_secs(), 549);
+        assert_eq!(reserved[9], at(0));
+        assert_eq!(reserved[10], at(1000));
+        assert_eq!(reserved[100], at(60_000));
+        assert_eq!(reserved[999].duration_since(at(0)).as_secs(), 549);
     }
 
     proptest! {
@@ -275,9 +275,9 @@ mod tests {
             for step in steps {
                 now += step;
                 let now = Timestamp::from_microsecond(1_767_225_600_000_000 + now).expect("a time");
-                match window.fits_at(now) {
+                match window.available_at(now) {
                     None => {
-                        window.count(now);
+                        window.record(now);
                         granted.push(now);
                     }
                     Some(later) => prop_assert!(later > now),

@@ -91,7 +91,7 @@ pub struct User {
 }
 
 /// What is wrong with a password, to be read after the field's name. `None`: nothing.
-pub fn password_fault(password: &str) -> Option<String> {
+pub fn password_error(password: &str) -> Option<String> {
     let n_chars = password.chars().count();
     if (MIN_PASSWORD..=MAX_PASSWORD).contains(&n_chars) {
         return None;
@@ -160,10 +160,10 @@ mod tests {
 
     #[test]
     fn a_password_has_eight_to_256_characters() {
-        assert_eq!(password_fault("pässwörd"), None);
-        assert_eq!(password_fault(&"x".repeat(256)), None);
+        assert_eq!(password_error("pässwörd"), None);
+        assert_eq!(password_error(&"x".repeat(256)), None);
         for text in ["", "seven77", &"x".repeat(257)] {
-            assert!(password_fault(text).is_some(), "{text}");
+            assert!(password_error(text).is_some(), "{text}");
         }
     }
 

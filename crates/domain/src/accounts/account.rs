@@ -1,11 +1,9 @@
 //! Our WhatsApp senders.
 
-use std::str::FromStr;
-
 use jiff::{SignedDuration, Timestamp};
 
 use crate::id::{AccountId, WorkspaceId};
-use crate::messages::message::UnknownVariant;
+use crate::text_enum;
 
 /// A WhatsApp sender of a workspace, without its secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,49 +36,55 @@ pub struct Account {
     pub fetches_links: Option<bool>,
 }
 
-/// Whether messages may leave through an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AccountStatus {
-    /// They may.
-    Connected,
-    /// Meta refused the account or its token: nothing leaves until someone acts.
-    Held,
-    /// Switched off.
-    Disconnected,
-}
-
-impl AccountStatus {
-    /// The word used in the API and the database.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Connected => "connected",
-            Self::Held => "held",
-            Self::Disconnected => "disconnected",
-        }
+text_enum! {
+    /// Whether messages may leave through an account.
+    pub enum AccountStatus {
+        /// They may.
+        Connected = "connected",
+        /// Meta refused the account or its token: nothing leaves until someone acts.
+        Suspended = "held",
+        /// Switched off.
+        Disconnected = "disconnected",
     }
 }
 
-impl FromStr for AccountStatus {
-    type Err = UnknownVariant;
-
-    fn from_str(text: &str) -> Result<Self, UnknownVariant> {
-        [Self::Connected, Self::Held, Self::Disconnected]
-            .into_iter()
-            .find(|status| status.as_str() == text)
-            .ok_or(UnknownVariant)
+text_enum! {
+    /// What of an account has changed.
+    pub enum AccountChange {
+        /// Whether it may send.
+        Status = "status",
+        /// The quality of its number.
+        Quality = "quality",
+        /// The name that customers see.
+        Name = "name",
+        /// How many people its templates may reach in 24 hours.
+        MessagingLimit = "messaging_limit",
+        /// How many messages its number may send in a second; `details` says what Meta did.
+        Throughput = "throughput",
+        /// Templates have reached 80 % or all of the people that they may reach in 24 hours.
+        MessagingLimitUsed = "messaging_limit_used",
+        /// What else Meta last_warning: reviews, restrictions, violations, alerts; `details` holds Meta's own words.
+        Notice = "notice",
+        /// Its access token ends soon.
+        TokenExpiry = "token_expiry",
     }
 }
 
-/// The days before the end of an access token at which it is told, the last first.
-pub const TOKEN_NOTICES: [i64; 3] = [1, 7, 14];
+/// The days before the end of an access token at which it is last_warning, the last first.
+pub const TOKEN_EXPIRY_WARNING_DAYS: [i64; 3] = [1, 7, 14];
 
-/// Which notice of a token's end is due: the number of days that it names. `told` is the one that was told last of this
+/// Which notice of a token's end is due: the number of days that it names. `last_warning` is the one that was last_warning last of this
 /// token. A notice whose time came while nobody looked is left out for the nearer one.
 #[must_use]
-pub fn token_notice(expires_at: Timestamp, told: Option<i64>, now: Timestamp) -> Option<i64> {
+pub fn due_token_expiry_warning(
+    expires_at: Timestamp,
+    last_warning: Option<i64>,
+    now: Timestamp,
+) -> Option<i64> {
     let left = expires_at.duration_since(now);
-    let due = TOKEN_NOTICES.into_iter().find(|days| left <= SignedDuration::from_hours(24 * days))?;
-    told.is_none_or(|told| due < told).then_some(due)
+    let due =
+        TOKEN_EXPIRY_WARNING_DAYS.into_iter().find(|days| left <= SignedDuration::from_hours(24 * days))?;
+    last_warning.is_none_or(|last_warning| due < last_warning).then_some(due)
 }
 
 #[cfg(test)]
@@ -91,7 +95,7 @@ mod tests {
     fn the_end_of_a_token_is_told_fourteen_seven_and_one_days_before_once_each() {
         let now = Timestamp::from_second(1_767_225_600).expect("a time");
         let in_hours = |hours| now + SignedDuration::from_hours(hours);
-        for (hours, told, due) in [
+        for (hours, last_warning, due) in [
             (24 * 60, None, None),
             (24 * 14 + 1, None, None),
             (24 * 14, None, Some(14)),
@@ -104,7 +108,11 @@ mod tests {
             (-5, Some(7), Some(1)),
             (-5, Some(1), None),
         ] {
-            assert_eq!(token_notice(in_hours(hours), told, now), due, "{hours} h, told {told:?}");
+            assert_eq!(
+                due_token_expiry_warning(in_hours(hours), last_warning, now),
+                due,
+                "{hours} h, last_warning {last_warning:?}"
+            );
         }
     }
 }

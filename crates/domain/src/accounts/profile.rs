@@ -47,7 +47,7 @@ pub const TEXTS: [(&str, usize); 3] = [("address", 256), ("description", 512), (
 pub fn read_change(fields: &Fields<'_, '_>) -> Object {
     let mut change = Object::new();
     match fields.change("about") {
-        Patch::Keep => {}
+        Patch::Unchanged => {}
         Patch::Clear => fields
             .optional("about")
             .refuse(format!("cannot be cleared: Meta wants 1 to {MAX_ABOUT} characters")),
@@ -59,7 +59,7 @@ pub fn read_change(fields: &Fields<'_, '_>) -> Object {
     }
     for (name, most) in TEXTS {
         match fields.change(name).and_then(|item| item.string(..=most)) {
-            Patch::Keep => {}
+            Patch::Unchanged => {}
             Patch::Clear => {
                 change.insert(name, "");
             }
@@ -72,7 +72,7 @@ pub fn read_change(fields: &Fields<'_, '_>) -> Object {
         }
     }
     match fields.change("websites") {
-        Patch::Keep => {}
+        Patch::Unchanged => {}
         Patch::Clear => {
             change.insert("websites", Value::Array(Vec::new()));
         }

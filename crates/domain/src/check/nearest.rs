@@ -1,9 +1,13 @@
-//! Which known name a mistyped one meant.
+//! Suggestions for mistyped names.
 
 /// Words longer than this are not compared: no name of ours comes near.
 const LONGEST: usize = 64;
 
-pub(super) fn nearest<'n>(word: &str, names: &[&'n str]) -> Option<&'n str> {
+/// The name among `names` that a mistyped `word` most likely meant; `None` when none is near.
+///
+/// Near is one edit (a letter more, less or other, or two swapped) for every three letters, at least one.
+#[must_use]
+pub fn nearest<'n>(word: &str, names: &[&'n str]) -> Option<&'n str> {
     let word: Vec<char> = word.chars().take(LONGEST + 1).flat_map(char::to_lowercase).collect();
     if word.is_empty() || word.len() > LONGEST {
         return None;

@@ -4,7 +4,8 @@
 //! table.
 
 use crate::check::{Fields, Item, Patch};
-use crate::contacts::phone::{Bsuid, PhoneNumber};
+use crate::contacts::bsuid::Bsuid;
+use crate::contacts::phone::PhoneNumber;
 use crate::json::{Object, Value};
 
 /// The longest name, in characters.
@@ -60,14 +61,14 @@ impl Default for ContactChange {
     /// Nothing changes.
     fn default() -> Self {
         Self {
-            phone_number: Patch::Keep,
-            user_id: Patch::Keep,
-            name: Patch::Keep,
-            tags: Patch::Keep,
-            stage: Patch::Keep,
-            email: Patch::Keep,
-            custom_fields: Patch::Keep,
-            opted_out: Patch::Keep,
+            phone_number: Patch::Unchanged,
+            user_id: Patch::Unchanged,
+            name: Patch::Unchanged,
+            tags: Patch::Unchanged,
+            stage: Patch::Unchanged,
+            email: Patch::Unchanged,
+            custom_fields: Patch::Unchanged,
+            opted_out: Patch::Unchanged,
         }
     }
 }
@@ -151,7 +152,7 @@ impl ContactChange {
                 let one = (key.clone(), whole.to_owned());
                 match &mut self.custom_fields {
                     Patch::Set(CustomFields::Some(texts)) => texts.push(one),
-                    Patch::Set(CustomFields::All(_)) | Patch::Keep | Patch::Clear => {
+                    Patch::Set(CustomFields::All(_)) | Patch::Unchanged | Patch::Clear => {
                         self.custom_fields = Patch::Set(CustomFields::Some(vec![one]));
                     }
                 }

@@ -5,11 +5,14 @@ use std::fmt::Display;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
+use crate::accounts::account::AccountChange;
 use crate::id::{AccountId, ContactId, MediaId, MessageId, TemplateId, WebhookId};
 use crate::json::{Object, Value};
-use crate::messages::message::{MessageStatus, Pricing, failure_title};
+use crate::messages::inbound::InboundMetadata;
+use crate::messages::status::{MessageStatus, failure_title};
+use crate::messages::status_report::Pricing;
 use crate::meta_error::MetaError;
-use crate::webhooks_in::update::InboundMetadata;
+use crate::templates::TemplateChange;
 
 fn shown<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
@@ -136,7 +139,7 @@ pub struct IncomingData<'a> {
     /// The file that came with it, to be had from `GET /api/media/{id}`; left out without one.
     pub media_id: Option<MediaId>,
     /// What else Meta put beside it; each stands there only if Meta sent it.
-    pub beside: &'a InboundMetadata,
+    pub metadata: &'a InboundMetadata,
 }
 
 /// The message that is answered, and where the words come from.
@@ -158,12 +161,12 @@ pub struct ContextData<'a> {
 impl<'a> ContextData<'a> {
     /// `None` for a message that answers nothing and was not forwarded.
     #[must_use]
-    pub fn of(wamid: Option<&'a str>, beside: &'a InboundMetadata) -> Option<Self> {
+    pub fn of(wamid: Option<&'a str>, metadata: &'a InboundMetadata) -> Option<Self> {
         let context = Self {
             message_id: wamid,
-            forwarded: beside.is_forwarded,
-            frequently_forwarded: beside.is_frequently_forwarded,
-            referred_product: beside.referred_product.as_ref(),
+            forwarded: metadata.is_forwarded,
+            frequently_forwarded: metadata.is_frequently_forwarded,
+            referred_product: metadata.referred_product.as_ref(),
         };
         let says_something = wamid.is_some()
             || context.forwarded
@@ -197,7 +200,7 @@ impl Serialize for IncomingData<'_> {
         if let Some(media_id) = &self.media_id {
             map.serialize_entry("media_id", &media_id.to_string())?;
         }
-        let InboundMetadata { referral, errors, group_id, .. } = self.beside;
+        let InboundMetadata { referral, errors, group_id, .. } = self.metadata;
         for (name, value) in [("referral", referral), ("errors", errors)] {
             if let Some(value) = value {
                 map.serialize_entry(name, value)?;
@@ -261,20 +264,6 @@ pub struct ContactData<'a> {
     pub merged_contact_id: Option<ContactId>,
 }
 
-/// What of a template Meta has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TemplateChange {
-    /// Whether it may be sent.
-    Status,
-    /// Its category.
-    Category,
-    /// Its quality score.
-    Quality,
-    /// What it says.
-    Components,
-}
-
 /// A change of a template.
 #[derive(Clone, Debug, Serialize)]
 pub struct TemplateData<'a> {
@@ -288,6 +277,7 @@ pub struct TemplateData<'a> {
     /// Its language.
     pub language: &'a str,
     /// What has changed.
+    #[serde(serialize_with = "shown")]
     pub change: TemplateChange,
     /// Its status.
     pub status: Option<&'a str>,
@@ -297,28 +287,6 @@ pub struct TemplateData<'a> {
     pub quality: Option<&'a str>,
     /// Why Meta refused or paused it.
     pub reason: Option<&'a str>,
-}
-
-/// What of an account has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AccountChange {
-    /// Whether it may send.
-    Status,
-    /// The quality of its number.
-    Quality,
-    /// The name that customers see.
-    Name,
-    /// How many people its templates may reach in 24 hours.
-    MessagingLimit,
-    /// How many messages its number may send in a second; `details` says what Meta did.
-    Throughput,
-    /// Templates have reached 80 % or all of the people that they may reach in 24 hours.
-    MessagingLimitUsed,
-    /// What else Meta told: reviews, restrictions, violations, alerts; `details` holds Meta's own words.
-    Notice,
-    /// Its access token ends soon.
-    TokenExpiry,
 }
 
 /// A change of an account.
@@ -332,6 +300,7 @@ pub struct AccountData<'a> {
     /// The account's name.
     pub name: Option<&'a str>,
     /// What has changed.
+    #[serde(serialize_with = "shown")]
     pub change: AccountChange,
     /// `connected`, `held` or `disconnected`.
     pub status: Option<&'a str>,

@@ -7,36 +7,24 @@
 
 mod data;
 
-use std::fmt;
-use std::str::FromStr;
-
-use crate::messages::message::{MessageStatus, UnknownVariant};
+use crate::messages::status::MessageStatus;
+use crate::text_enum;
 
 pub use data::{
-    AccountChange, AccountData, ContactData, ContextData, ErrorData, IncomingData, MessagingLimitData,
-    OutboundData, TemplateChange, TemplateData, WebhookData,
+    AccountData, ContactData, ContextData, ErrorData, IncomingData, MessagingLimitData, OutboundData,
+    TemplateData, WebhookData,
 };
 
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])+ $name:ident = $word:literal;)*) => {
-        /// The kinds of events.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum EventKind {
-            $($(#[doc = $doc])+ $name,)*
+        text_enum! {
+            /// The kinds of events.
+            pub enum EventKind {
+                $($(#[doc = $doc])+ $name = $word,)*
+            }
         }
 
         impl EventKind {
-            /// Every kind.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
-
-            /// The word used in the API and the database.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$name => $word,)*
-                }
-            }
-
             /// What `docs/events.md` says of it.
             #[must_use]
             pub const fn description(self) -> &'static str {
@@ -108,28 +96,15 @@ impl EventKind {
     }
 }
 
-impl fmt::Display for EventKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for EventKind {
-    type Err = UnknownVariant;
-
-    fn from_str(text: &str) -> Result<Self, UnknownVariant> {
-        Self::ALL.iter().copied().find(|kind| kind.as_str() == text).ok_or(UnknownVariant)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text_enum::UnknownVariant;
 
     #[test]
     fn a_kind_reads_back_from_its_word() {
         for kind in EventKind::ALL {
-            assert_eq!(kind.as_str().parse(), Ok(*kind));
+            assert_eq!(kind.as_str().parse(), Ok(kind));
         }
         assert_eq!("message.gone".parse::<EventKind>(), Err(UnknownVariant));
     }

@@ -1,6 +1,6 @@
 //! JSON pointers (RFC 6901) into a value.
 
-use super::{NulCharacter, Value};
+use super::value::{NulCharacter, Value};
 
 /// Appends `/` and one reference token, escaped (`~` as `~0`, `/` as `~1`).
 pub(crate) fn push_token(pointer: &mut String, token: &str) {

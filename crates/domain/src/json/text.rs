@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Object, Value, whole_of};
+use super::value::{Object, Value, whole_of};
 
 impl fmt::Display for Value {
     /// Compact JSON, members in their order.

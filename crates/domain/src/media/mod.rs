@@ -3,29 +3,29 @@
 //!
 //! **Invariant:** a type is in [`TYPES`] exactly when Meta lets it be uploaded.
 
-mod announced;
+mod inbound_media;
 mod sniff;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::messages::content::MediaKind;
 
-pub use announced::{InboundMedia, announced, digest_of};
+pub use inbound_media::{InboundMedia, inbound_media, parse_sha256};
 pub use sniff::DetectedType;
 
 /// How many bytes of a file's beginning tell what it is.
-pub const HEAD: usize = 4096;
+pub const SNIFF_BYTES: usize = 4096;
 
 /// The largest file of all: Meta's limit for documents (A.4), and for what customers send (C.4).
-pub const LARGEST: u64 = 100 << 20;
+pub const MAX_FILE_SIZE: u64 = 100 << 20;
 
 /// How long Meta keeps what was uploaded (E.5).
-pub const UPLOAD_LIVES_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
+pub const UPLOAD_LIFETIME: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// How long before that end an upload is made anew: Meta looks at a file only some time after it took the message.
 const RENEW_BEFORE: SignedDuration = SignedDuration::from_hours(24);
 
 /// How long Meta keeps what a customer has sent (E.5): so long it is fetched again and again.
-pub const FETCH_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
+pub const DOWNLOAD_RETRY_PERIOD: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// The longest first wait after a fetch that failed; it doubles with each.
 const FIRST_WAIT: SignedDuration = SignedDuration::from_secs(5);
 /// The longest wait of all.
@@ -39,7 +39,7 @@ pub struct MediaType {
     /// Its MIME type, without parameters.
     pub mime: &'static str,
     /// The most bytes.
-    pub most: u64,
+    pub max_bytes: u64,
     /// In which places of a message it may stand.
     pub kinds: &'static [MediaKind],
     /// The ends of file names that go with it.
@@ -54,11 +54,11 @@ const DOCUMENT: &[MediaKind] = &[MediaKind::Document];
 
 const fn of(
     mime: &'static str,
-    most: u64,
+    max_bytes: u64,
     kinds: &'static [MediaKind],
     extensions: &'static [&'static str],
 ) -> MediaType {
-    MediaType { mime, most, kinds, extensions }
+    MediaType { mime, max_bytes, kinds, extensions }
 }
 
 /// Everything that Meta takes (reference E.2), with its largest size (A.4).
@@ -69,24 +69,29 @@ pub const TYPES: [MediaType; 19] = [
     of("audio/amr", 16 << 20, AUDIO, &["amr"]),
     of("audio/ogg", 16 << 20, AUDIO, &["ogg", "oga"]),
     of("audio/opus", 16 << 20, AUDIO, &["opus"]),
-    of("application/vnd.ms-powerpoint", LARGEST, DOCUMENT, &["ppt", "pps", "pot"]),
-    of("application/msword", LARGEST, DOCUMENT, &["doc", "dot"]),
+    of("application/vnd.ms-powerpoint", MAX_FILE_SIZE, DOCUMENT, &["ppt", "pps", "pot"]),
+    of("application/msword", MAX_FILE_SIZE, DOCUMENT, &["doc", "dot"]),
     of(
         "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-        LARGEST,
+        MAX_FILE_SIZE,
         DOCUMENT,
         &["docx"],
     ),
     of(
         "application/vnd.openxmlformats-officedocument.presentationml.presentation",
-        LARGEST,
+        MAX_FILE_SIZE,
         DOCUMENT,
         &["pptx"],
     ),
-    of("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", LARGEST, DOCUMENT, &["xlsx"]),
-    of("application/pdf", LARGEST, DOCUMENT, &["pdf"]),
-    of("text/plain", LARGEST, DOCUMENT, &["txt", "text", "csv", "log", "md"]),
-    of("application/vnd.ms-excel", LARGEST, DOCUMENT, &["xls", "xlt"]),
+    of(
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        MAX_FILE_SIZE,
+        DOCUMENT,
+        &["xlsx"],
+    ),
+    of("application/pdf", MAX_FILE_SIZE, DOCUMENT, &["pdf"]),
+    of("text/plain", MAX_FILE_SIZE, DOCUMENT, &["txt", "text", "csv", "log", "md"]),
+    of("application/vnd.ms-excel", MAX_FILE_SIZE, DOCUMENT, &["xls", "xlt"]),
     of("image/jpeg", 5 << 20, IMAGE, &["jpg", "jpeg"]),
     of("image/png", 5 << 20, IMAGE, &["png"]),
     of("image/webp", 500 << 10, STICKER, &["webp"]),
@@ -110,8 +115,8 @@ impl MediaType {
     }
 
     /// The most bytes of a file with this beginning.
-    pub fn most_of(&self, head: &[u8]) -> u64 {
-        if self.mime == "image/webp" && !sniff::is_animated(head) { STILL_STICKER } else { self.most }
+    pub fn max_bytes_for(&self, head: &[u8]) -> u64 {
+        if self.mime == "image/webp" && !sniff::is_animated(head) { STILL_STICKER } else { self.max_bytes }
     }
 
     /// The usual end of its files' names.
@@ -126,7 +131,7 @@ impl MediaType {
 }
 
 /// The names of the types that fit such a place, for a sentence.
-pub fn names_of(kind: MediaKind) -> String {
+pub fn supported_types(kind: MediaKind) -> String {
     let fitting = TYPES.iter().filter(|known| match kind {
         // What is meant to be seen or heard may be sent as a file, too, but nobody looks for that in a list.
         MediaKind::Document => known.kinds == DOCUMENT,
@@ -154,12 +159,12 @@ pub struct DeclaredType<'a> {
 pub enum MediaTypeError {
     /// Meta takes no such type.
     #[error("is {0}, which Meta does not take; it takes {all}", all = TYPES.map(|known| known.mime).join(", "))]
-    NotTaken(String),
+    Unsupported(String),
     /// Its content is not what it is said to be.
-    #[error("is said to be {claimed}, but its content is {found}")]
-    Mislabelled {
+    #[error("is said to be {declared_mime}, but its content is {found}")]
+    Mismatch {
         /// What it is said to be.
-        claimed: String,
+        declared_mime: String,
         /// What it is.
         found: &'static str,
     },
@@ -168,30 +173,37 @@ pub enum MediaTypeError {
     Empty,
 }
 
-/// What a file is, by its first bytes ([`HEAD`] of them, or all there are) and by what is said of it.
+/// What a file is, by its first bytes ([`SNIFF_BYTES`] of them, or all there are) and by what is said of it.
 ///
 /// The content decides which types it can be; what is said decides between them (a Word and an Excel file of the old
 /// kind begin alike), then the name does.
 ///
 /// # Errors
 /// [`MediaTypeError`].
-pub fn judge(claim: DeclaredType<'_>, head: &[u8]) -> Result<&'static MediaType, MediaTypeError> {
+pub fn resolve_media_type(
+    declared: DeclaredType<'_>,
+    head: &[u8],
+) -> Result<&'static MediaType, MediaTypeError> {
     if head.is_empty() {
         return Err(MediaTypeError::Empty);
     }
-    let claimed = claim.mime.map(essence).filter(|mime| !is_vague(mime));
+    let declared_mime = declared.mime.map(essence).filter(|mime| !is_vague(mime));
     let found = DetectedType::of(head);
     let candidates = || found.can_be().iter().filter_map(|mime| MediaType::named(mime));
-    if let Some(claimed) = claimed {
-        let claimed = alias(&claimed).to_owned();
-        let Some(known) = MediaType::named(&claimed) else { return Err(MediaTypeError::NotTaken(claimed)) };
+    if let Some(declared_mime) = declared_mime {
+        let declared_mime = alias(&declared_mime).to_owned();
+        let Some(known) = MediaType::named(&declared_mime) else {
+            return Err(MediaTypeError::Unsupported(declared_mime));
+        };
         return candidates()
             .find(|candidate| *candidate == known)
-            .ok_or(MediaTypeError::Mislabelled { claimed, found: found.name() });
+            .ok_or(MediaTypeError::Mismatch { declared_mime, found: found.name() });
     }
     let by_name =
-        claim.file_name.and_then(|name| candidates().find(|candidate| candidate.has_extension(name)));
-    by_name.or_else(|| candidates().next()).ok_or_else(|| MediaTypeError::NotTaken(found.name().to_owned()))
+        declared.file_name.and_then(|name| candidates().find(|candidate| candidate.has_extension(name)));
+    by_name
+        .or_else(|| candidates().next())
+        .ok_or_else(|| MediaTypeError::Unsupported(found.name().to_owned()))
 }
 
 /// Whether a MIME type says nothing about the content.
@@ -215,20 +227,20 @@ fn alias(mime: &str) -> &str {
 }
 
 /// When Meta's id of an upload stops being used.
-pub fn upload_ends_at(uploaded_at: Timestamp) -> Timestamp {
-    let span = UPLOAD_LIVES_FOR.saturating_sub(RENEW_BEFORE);
+pub fn upload_expires_at(uploaded_at: Timestamp) -> Timestamp {
+    let span = UPLOAD_LIFETIME.saturating_sub(RENEW_BEFORE);
     uploaded_at.saturating_add(span).unwrap_or(Timestamp::MAX)
 }
 
 /// When a fetch is tried again after its n-th failure (from 1): full jitter below a ceiling that doubles. `None`: Meta
 /// has it no more.
-pub fn fetch_again_at(n_failures: u32, since: Timestamp, now: Timestamp, chance: u64) -> Option<Timestamp> {
+pub fn next_download_at(n_failures: u32, since: Timestamp, now: Timestamp, random: u64) -> Option<Timestamp> {
     let doublings = n_failures.saturating_sub(1).min(20);
     let ceiling = FIRST_WAIT.saturating_mul(2_i32.saturating_pow(doublings)).min(MAX_WAIT);
     let width = ceiling.saturating_sub(MIN_WAIT).as_micros().unsigned_abs();
-    // A fraction of the width in whole numbers: the chance counts in parts of 2^64.
-    let drawn = width.saturating_mul(chance.into()) >> 64;
+    // A fraction of the width in whole numbers: the random counts in parts of 2^64.
+    let drawn = width.saturating_mul(random.into()) >> 64;
     let wait = MIN_WAIT.saturating_add(SignedDuration::from_micros(i64::try_from(drawn).unwrap_or(0)));
     let at = now.saturating_add(wait).ok()?;
-    (at < since.saturating_add(FETCH_FOR).ok()?).then_some(at)
+    (at < since.saturating_add(DOWNLOAD_RETRY_PERIOD).ok()?).then_some(at)
 }

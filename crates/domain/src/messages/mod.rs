@@ -1,9 +1,12 @@
 //! Messages: contents and their limits, statuses, the customer service window, pacing, retries.
 
 pub mod content;
-pub mod message;
+pub mod direction;
+pub mod inbound;
 pub mod messaging_limit;
 pub mod outcome;
 pub mod pacing;
 pub mod retry;
+pub mod status;
+pub mod status_report;
 pub mod window;

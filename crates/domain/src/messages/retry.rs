@@ -10,15 +10,16 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::messages::outcome::SendOutcome;
 use crate::meta_error::MetaErrorClass;
+use crate::time::later;
 
 /// What a sync send may wait for its turn and for repetitions, in all (http-api.md section 2).
-pub const SYNC_FOR: SignedDuration = SignedDuration::from_secs(5);
+pub const SYNC_TIMEOUT: SignedDuration = SignedDuration::from_secs(5);
 
 /// How long a queued message that names no end of its own is tried again.
 ///
 /// A day outlasts what Meta and providers have had of trouble; what was written longer ago is better sent anew by
 /// somebody who knows whether it still makes sense.
-pub const QUEUE_FOR: SignedDuration = SignedDuration::from_hours(24);
+pub const QUEUE_RETRY_PERIOD: SignedDuration = SignedDuration::from_hours(24);
 
 /// Meta wants less of us, and the time is up.
 pub const META_RATE_LIMITED: &str = "meta_rate_limited";
@@ -58,13 +59,13 @@ pub enum RetryDecision {
         at: Timestamp,
     },
     /// It goes back to the queue until the account is resumed; this call does not count.
-    Hold,
+    Suspend,
     /// No more.
     Fail {
         /// The code of http-api.md section 2.
         code: &'static str,
         /// When the next call would have been made, if only the time was up: what `Retry-After` is made of.
-        again_at: Option<Timestamp>,
+        retry_at: Option<Timestamp>,
     },
 }
 
@@ -78,15 +79,15 @@ pub struct SendAttempt {
     /// When the call ended.
     pub now: Timestamp,
     /// When the pace lets the message leave again, after it was slowed as [`ThrottleScope::after`] says.
-    pub turn_at: Timestamp,
+    pub slot_at: Timestamp,
     /// 64 random bits.
-    pub chance: u64,
+    pub random: u64,
 }
 
 /// Who waits for a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendMode {
-    /// The caller, until [`SYNC_FOR`] after it was heard.
+    /// The caller, until [`SYNC_TIMEOUT`] after it was heard.
     Sync {
         /// The last moment at which a call may start.
         deadline: Timestamp,
@@ -115,13 +116,13 @@ impl ThrottleScope {
         match outcome {
             SendOutcome::Stopped { http_status: 429, .. } => Some(Self::Number),
             SendOutcome::Refused(error) => match error.class() {
-                MetaErrorClass::SlowNumber => Some(Self::Number),
-                MetaErrorClass::SlowPair => Some(Self::Pair),
+                MetaErrorClass::ThrottleNumber => Some(Self::Number),
+                MetaErrorClass::ThrottlePair => Some(Self::Pair),
                 MetaErrorClass::Retry
-                | MetaErrorClass::HoldAccount
+                | MetaErrorClass::SuspendAccount
                 | MetaErrorClass::PauseTemplate
-                | MetaErrorClass::Suppress
-                | MetaErrorClass::Rest
+                | MetaErrorClass::OptOut
+                | MetaErrorClass::LimitMarketing
                 | MetaErrorClass::WindowClosed
                 | MetaErrorClass::Permanent => None,
             },
@@ -135,35 +136,37 @@ impl ThrottleScope {
 
 /// What follows from the outcome of a call.
 pub fn decide(outcome: &SendOutcome, attempt: &SendAttempt) -> RetryDecision {
-    let for_good = |code| RetryDecision::Fail { code, again_at: None };
+    let for_good = |code| RetryDecision::Fail { code, retry_at: None };
     match outcome {
         SendOutcome::Accepted(_) => RetryDecision::Sent,
         SendOutcome::Unknown { .. } => RetryDecision::Unknown,
-        SendOutcome::NotSent { .. } => attempt.again(META_UNAVAILABLE, attempt.drawn(), None),
+        SendOutcome::NotSent { .. } => attempt.retry(META_UNAVAILABLE, attempt.backoff(), None),
         SendOutcome::Stopped { http_status: 429, retry_after } => {
-            attempt.again(META_RATE_LIMITED, attempt.drawn(), *retry_after)
+            attempt.retry(META_RATE_LIMITED, attempt.backoff(), *retry_after)
         }
         SendOutcome::Stopped { retry_after, .. } => match attempt.mode {
             // A proxy or a firewall says no to the very same request five seconds later, too. An operator mends it.
             SendMode::Sync { .. } => for_good(META_UNAVAILABLE),
-            SendMode::Queue { .. } => attempt.again(META_UNAVAILABLE, attempt.drawn(), *retry_after),
+            SendMode::Queue { .. } => attempt.retry(META_UNAVAILABLE, attempt.backoff(), *retry_after),
         },
         // The wire makes this `Unknown`; nothing may depend on who made the outcome.
         SendOutcome::Refused(error) if error.is_ambiguous() => RetryDecision::Unknown,
         SendOutcome::Refused(error) => match error.class() {
-            MetaErrorClass::Retry => attempt.again(META_UNAVAILABLE, attempt.drawn(), error.retry_after),
-            MetaErrorClass::SlowNumber => {
-                attempt.again(META_RATE_LIMITED, attempt.drawn(), error.retry_after)
+            MetaErrorClass::Retry => attempt.retry(META_UNAVAILABLE, attempt.backoff(), error.retry_after),
+            MetaErrorClass::ThrottleNumber => {
+                attempt.retry(META_RATE_LIMITED, attempt.backoff(), error.retry_after)
             }
             // The pair's own wait grows as Meta wants it, and nobody else is told the same: there is nothing to draw.
-            MetaErrorClass::SlowPair => attempt.again(META_RATE_LIMITED, MIN_PAIR_WAIT, error.retry_after),
-            MetaErrorClass::HoldAccount => match attempt.mode {
+            MetaErrorClass::ThrottlePair => {
+                attempt.retry(META_RATE_LIMITED, MIN_PAIR_WAIT, error.retry_after)
+            }
+            MetaErrorClass::SuspendAccount => match attempt.mode {
                 SendMode::Sync { .. } => for_good(ACCOUNT_DISCONNECTED),
-                SendMode::Queue { .. } => RetryDecision::Hold,
+                SendMode::Queue { .. } => RetryDecision::Suspend,
             },
             MetaErrorClass::PauseTemplate
-            | MetaErrorClass::Suppress
-            | MetaErrorClass::Rest
+            | MetaErrorClass::OptOut
+            | MetaErrorClass::LimitMarketing
             | MetaErrorClass::WindowClosed
             | MetaErrorClass::Permanent => for_good(META_ERROR),
         },
@@ -172,23 +175,23 @@ pub fn decide(outcome: &SendOutcome, attempt: &SendAttempt) -> RetryDecision {
 
 impl SendAttempt {
     /// Once more after `wait`, after what Meta asked for and when it is its turn, or `code` if that is too late.
-    fn again(&self, code: &'static str, wait: SignedDuration, asked: Option<u32>) -> RetryDecision {
+    fn retry(&self, code: &'static str, wait: SignedDuration, asked: Option<u32>) -> RetryDecision {
         let asked = SignedDuration::from_secs(asked.unwrap_or(0).into()).min(MAX_ASKED);
-        let at = later(self.now, wait.max(asked)).max(self.turn_at);
-        let too_late = RetryDecision::Fail { code, again_at: Some(at) };
+        let at = later(self.now, wait.max(asked)).max(self.slot_at);
+        let too_late = RetryDecision::Fail { code, retry_at: Some(at) };
         match self.mode {
             SendMode::Sync { deadline } if at > deadline => too_late,
             SendMode::Sync { .. } => RetryDecision::Retry { at },
             SendMode::Queue { expires_at: Some(end), .. } => {
                 RetryDecision::Retry { at: at.min(end.max(self.now)) }
             }
-            SendMode::Queue { since, expires_at: None } if at > later(since, QUEUE_FOR) => too_late,
+            SendMode::Queue { since, expires_at: None } if at > later(since, QUEUE_RETRY_PERIOD) => too_late,
             SendMode::Queue { .. } => RetryDecision::Retry { at },
         }
     }
 
-    /// A wait by chance: full jitter below a ceiling that doubles with each call.
-    fn drawn(&self) -> SignedDuration {
+    /// A wait by random: full jitter below a ceiling that doubles with each call.
+    fn backoff(&self) -> SignedDuration {
         let first = match self.mode {
             SendMode::Sync { .. } => FIRST_WAIT_SYNC,
             SendMode::Queue { .. } => FIRST_WAIT_QUEUE,
@@ -196,14 +199,10 @@ impl SendAttempt {
         let doublings = self.n_calls.saturating_sub(1).min(30);
         let ceiling = first.saturating_mul(2_i32.saturating_pow(doublings)).min(MAX_WAIT);
         let width = ceiling.saturating_sub(MIN_WAIT).as_micros().unsigned_abs();
-        // A fraction of the width in whole numbers: the chance counts in parts of 2^64.
-        let drawn = width.saturating_mul(self.chance.into()) >> 64;
+        // A fraction of the width in whole numbers: the random counts in parts of 2^64.
+        let drawn = width.saturating_mul(self.random.into()) >> 64;
         MIN_WAIT.saturating_add(SignedDuration::from_micros(i64::try_from(drawn).unwrap_or(0)))
     }
-}
-
-fn later(at: Timestamp, span: SignedDuration) -> Timestamp {
-    at.saturating_add(span).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]
@@ -222,8 +221,8 @@ mod tests {
     const DAY_MS: i64 = 24 * 3_600_000;
 
     fn sync() -> SendAttempt {
-        let mode = SendMode::Sync { deadline: later(at(0), SYNC_FOR) };
-        SendAttempt { n_calls: 1, mode, now: at(0), turn_at: at(0), chance: 0 }
+        let mode = SendMode::Sync { deadline: later(at(0), SYNC_TIMEOUT) };
+        SendAttempt { n_calls: 1, mode, now: at(0), slot_at: at(0), random: 0 }
     }
 
     fn queued(expires_at: Option<Timestamp>) -> SendAttempt {
@@ -247,7 +246,7 @@ mod tests {
     }
 
     fn failed(code: &'static str) -> RetryDecision {
-        RetryDecision::Fail { code, again_at: None }
+        RetryDecision::Fail { code, retry_at: None }
     }
 
     #[test]
@@ -256,14 +255,14 @@ mod tests {
         for entry in TABLE {
             let outcome = refused(entry.code);
             let (in_sync, in_queue) = match entry.class {
-                MetaErrorClass::Retry | MetaErrorClass::SlowNumber => (soon, soon),
-                MetaErrorClass::SlowPair => {
+                MetaErrorClass::Retry | MetaErrorClass::ThrottleNumber => (soon, soon),
+                MetaErrorClass::ThrottlePair => {
                     (RetryDecision::Retry { at: at(1_000) }, RetryDecision::Retry { at: at(1_000) })
                 }
-                MetaErrorClass::HoldAccount => (failed("account_disconnected"), RetryDecision::Hold),
+                MetaErrorClass::SuspendAccount => (failed("account_disconnected"), RetryDecision::Suspend),
                 MetaErrorClass::PauseTemplate
-                | MetaErrorClass::Suppress
-                | MetaErrorClass::Rest
+                | MetaErrorClass::OptOut
+                | MetaErrorClass::LimitMarketing
                 | MetaErrorClass::WindowClosed
                 | MetaErrorClass::Permanent => (failed("meta_error"), failed("meta_error")),
             };
@@ -286,7 +285,7 @@ mod tests {
         let mut expected = [slow, trouble].concat();
         expected.sort();
         assert_eq!(again, expected);
-        let held = classes(|decision| decision == RetryDecision::Hold);
+        let held = classes(|decision| decision == RetryDecision::Suspend);
         assert_eq!(held, [0, 102, 104, 190, 368, 131_031, 133_010]);
     }
 
@@ -342,7 +341,7 @@ mod tests {
     fn waits_are_drawn_below_a_ceiling_that_doubles() {
         let longest = |attempt: SendAttempt| {
             let RetryDecision::Retry { at } =
-                decide(&not_sent(), &SendAttempt { chance: u64::MAX, ..attempt })
+                decide(&not_sent(), &SendAttempt { random: u64::MAX, ..attempt })
             else {
                 panic!("no retry");
             };
@@ -358,7 +357,7 @@ mod tests {
         for n_calls in [7, 8, 100, u32::MAX] {
             assert_eq!(longest(SendAttempt { n_calls, ..queued(None) }), 60_000_000);
         }
-        let half = SendAttempt { chance: 1 << 63, ..queued(None) };
+        let half = SendAttempt { random: 1 << 63, ..queued(None) };
         assert_eq!(decide(&not_sent(), &half), RetryDecision::Retry { at: at(550) });
     }
 
@@ -367,7 +366,7 @@ mod tests {
         for attempt in [sync(), queued(None)] {
             assert_eq!(decide(&asking(80_007, 4), &attempt), RetryDecision::Retry { at: at(4_000) });
             assert_eq!(decide(&asking(131_016, 4), &attempt), RetryDecision::Retry { at: at(4_000) });
-            let attempt = SendAttempt { turn_at: at(4_500), ..attempt };
+            let attempt = SendAttempt { slot_at: at(4_500), ..attempt };
             assert_eq!(decide(&asking(130_429, 4), &attempt), RetryDecision::Retry { at: at(4_500) });
             assert_eq!(decide(&refused(131_056), &attempt), RetryDecision::Retry { at: at(4_500) });
         }
@@ -377,7 +376,7 @@ mod tests {
 
     #[test]
     fn a_sync_send_fails_when_the_next_call_would_start_too_late() {
-        let late = |ms| SendAttempt { turn_at: at(ms), ..sync() };
+        let late = |ms| SendAttempt { slot_at: at(ms), ..sync() };
         for (outcome, code) in [
             (refused(130_429), "meta_rate_limited"),
             (refused(131_056), "meta_rate_limited"),
@@ -386,14 +385,14 @@ mod tests {
             (not_sent(), "meta_unavailable"),
         ] {
             assert_eq!(decide(&outcome, &late(5_000)), RetryDecision::Retry { at: at(5_000) });
-            let again_at = Some(at(5_001));
-            assert_eq!(decide(&outcome, &late(5_001)), RetryDecision::Fail { code, again_at });
+            let retry_at = Some(at(5_001));
+            assert_eq!(decide(&outcome, &late(5_001)), RetryDecision::Fail { code, retry_at });
         }
     }
 
     #[test]
     fn a_queued_message_is_tried_for_a_day() {
-        let after = |ms| SendAttempt { now: at(ms), turn_at: at(ms), n_calls: 1_500, ..queued(None) };
+        let after = |ms| SendAttempt { now: at(ms), slot_at: at(ms), n_calls: 1_500, ..queued(None) };
         assert_eq!(
             decide(&refused(130_429), &after(DAY_MS - 100)),
             RetryDecision::Retry { at: at(DAY_MS) },
@@ -405,8 +404,8 @@ mod tests {
             (not_sent(), "meta_unavailable"),
             (stopped(403), "meta_unavailable"),
         ] {
-            let again_at = Some(at(DAY_MS + 100));
-            assert_eq!(decide(&outcome, &after(DAY_MS)), RetryDecision::Fail { code, again_at });
+            let retry_at = Some(at(DAY_MS + 100));
+            assert_eq!(decide(&outcome, &after(DAY_MS)), RetryDecision::Fail { code, retry_at });
         }
     }
 
@@ -449,11 +448,11 @@ mod tests {
     proptest! {
         #[test]
         fn a_call_is_repeated_only_when_nothing_was_sent_and_never_in_the_past(
-            outcome in outcomes(), n_calls in any::<u32>(), chance in any::<u64>(),
+            outcome in outcomes(), n_calls in any::<u32>(), random in any::<u64>(),
             turn in -10_000_i64..10_000, end in prop::option::of(-10_000_i64..100_000_000), is_sync in any::<bool>(),
         ) {
             let mode = if is_sync { sync().mode } else { queued(end.map(at)).mode };
-            let attempt = SendAttempt { n_calls, mode, now: at(0), turn_at: at(turn), chance };
+            let attempt = SendAttempt { n_calls, mode, now: at(0), slot_at: at(turn), random };
             let decision = decide(&outcome, &attempt);
             prop_assert_eq!(decision == RetryDecision::Unknown, is_ambiguous(&outcome));
             prop_assert_eq!(decision == RetryDecision::Sent, matches!(outcome, SendOutcome::Accepted(_)));
@@ -463,11 +462,11 @@ mod tests {
                     match mode {
                         SendMode::Sync { deadline } => prop_assert!(next <= deadline && next >= at(turn)),
                         SendMode::Queue { expires_at: Some(end), .. } => prop_assert!(next <= end.max(at(0))),
-                        SendMode::Queue { since, .. } => prop_assert!(next <= later(since, QUEUE_FOR) && next >= at(turn)),
+                        SendMode::Queue { since, .. } => prop_assert!(next <= later(since, QUEUE_RETRY_PERIOD) && next >= at(turn)),
                     }
                 }
-                RetryDecision::Fail { again_at, .. } => prop_assert!(again_at.is_none_or(|again| again > at(0))),
-                RetryDecision::Hold => prop_assert!(!is_sync),
+                RetryDecision::Fail { retry_at, .. } => prop_assert!(retry_at.is_none_or(|again| again > at(0))),
+                RetryDecision::Suspend => prop_assert!(!is_sync),
                 RetryDecision::Sent | RetryDecision::Unknown => {}
             }
         }
@@ -478,10 +477,10 @@ mod tests {
         ) {
             let mut attempt = sync();
             let mut n_started = 1;
-            for (outcome, chance, took, paced) in calls {
+            for (outcome, random, took, paced) in calls {
                 attempt.now = later(attempt.now, SignedDuration::from_millis(took));
-                attempt.turn_at = later(attempt.now, SignedDuration::from_millis(paced));
-                attempt.chance = chance;
+                attempt.slot_at = later(attempt.now, SignedDuration::from_millis(paced));
+                attempt.random = random;
                 let RetryDecision::Retry { at: next } = decide(&outcome, &attempt) else { break };
                 prop_assert!(next <= at(5_000));
                 n_started += 1;

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 /// How long a window stays open after the customer's last message (reference A.15).
-pub const OPEN_FOR: SignedDuration = SignedDuration::from_hours(24);
+pub const WINDOW_DURATION: SignedDuration = SignedDuration::from_hours(24);
 
 /// The window of one contact at one account.
 ///
@@ -29,7 +29,7 @@ impl Window {
     /// When the window closes or has closed; `None` if the customer never wrote.
     pub fn closes_at(&self) -> Option<Timestamp> {
         let last = self.last_inbound_at?;
-        let end = last.saturating_add(OPEN_FOR).unwrap_or(Timestamp::MAX);
+        let end = last.saturating_add(WINDOW_DURATION).unwrap_or(Timestamp::MAX);
         match self.refused_at {
             Some(refused) if refused >= last => Some(refused.min(end)),
             Some(_) | None => Some(end),
@@ -38,7 +38,7 @@ impl Window {
 
     /// The window after the customer wrote at `at` (Meta's time), heard of at `now`.
     #[must_use]
-    pub fn heard(self, at: Timestamp, now: Timestamp) -> Self {
+    pub fn after_inbound(self, at: Timestamp, now: Timestamp) -> Self {
         let at = at.min(now);
         Self {
             last_inbound_at: Some(self.last_inbound_at.map_or(at, |last| last.max(at))),
@@ -48,7 +48,7 @@ impl Window {
 
     /// The window after Meta called it closed at `at`.
     #[must_use]
-    pub fn refused(self, at: Timestamp) -> Self {
+    pub fn after_rejection(self, at: Timestamp) -> Self {
         let at = Timestamp::from_second(at.as_second()).unwrap_or(at);
         Self { refused_at: Some(self.refused_at.map_or(at, |refused| refused.max(at))), ..self }
     }
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_window_is_open_for_24_hours_to_the_second() {
-        let window = Window::default().heard(at(0), at(0));
+        let window = Window::default().after_inbound(at(0), at(0));
         assert!(window.is_open(at(0)));
         assert!(window.is_open(at(86_399)));
         assert!(!window.is_open(at(86_400)));
@@ -78,28 +78,28 @@ mod tests {
 
     #[test]
     fn a_time_in_the_future_counts_as_now() {
-        assert_eq!(Window::default().heard(at(500), at(0)).last_inbound_at, Some(at(0)));
+        assert_eq!(Window::default().after_inbound(at(500), at(0)).last_inbound_at, Some(at(0)));
     }
 
     #[test]
     fn an_older_message_that_comes_late_changes_nothing() {
-        let window = Window::default().heard(at(100), at(100)).heard(at(50), at(110));
+        let window = Window::default().after_inbound(at(100), at(100)).after_inbound(at(50), at(110));
         assert_eq!(window.last_inbound_at, Some(at(100)));
     }
 
     #[test]
     fn metas_refusal_closes_it_until_the_customer_writes_again() {
-        let window = Window::default().heard(at(0), at(0)).refused(at(60));
+        let window = Window::default().after_inbound(at(0), at(0)).after_rejection(at(60));
         assert!(!window.is_open(at(61)));
         assert_eq!(window.closes_at(), Some(at(60)));
-        assert!(window.heard(at(70), at(71)).is_open(at(71)));
+        assert!(window.after_inbound(at(70), at(71)).is_open(at(71)));
     }
 
     #[test]
     fn in_the_second_of_the_refusal_what_is_heard_last_counts() {
-        let refused = Window::default().heard(at(60), at(60)).refused(at(60));
+        let refused = Window::default().after_inbound(at(60), at(60)).after_rejection(at(60));
         assert!(!refused.is_open(at(60)));
-        assert!(refused.heard(at(60), at(60)).is_open(at(60)));
-        assert!(!refused.heard(at(59), at(60)).is_open(at(60)));
+        assert!(refused.after_inbound(at(60), at(60)).is_open(at(60)));
+        assert!(!refused.after_inbound(at(59), at(60)).is_open(at(60)));
     }
 }

@@ -1,16 +1,40 @@
 //! Reading Meta's description of a template.
 
-use super::{
-    LimitedTimeOffer, ParameterFormat, Template, TemplateButton, TemplateButtonKind, TemplateCard,
-    TemplateCategory, TemplateComponents, TemplateHeader, TemplateStatus, TemplateText,
+use super::status::TemplateStatus;
+use super::template::{
+    LimitedTimeOffer, Template, TemplateButton, TemplateButtonKind, TemplateCard, TemplateCategory,
+    TemplateComponents, TemplateHeader,
 };
+use super::text::{ParameterFormat, TemplateText};
 use crate::check::{Item, JsonPointer, Violation, Violations};
 use crate::json::Value;
 
 /// What Meta shows when it keeps the words of an authentication template to itself.
 const CODE_TEXT: &str = "{{1}} is your verification code.";
 
-pub(crate) fn node(node: &Value) -> Result<Template, Vec<Violation>> {
+impl Template {
+    /// Reads a template node of the Graph API (reference F.1): `name`, `language`, `status`, `category`,
+    /// `parameter_format` and `components`; other fields are left alone.
+    ///
+    /// # Errors
+    /// What is missing or of the wrong type; only `name`, `language`, `status` and `category` must be there.
+    pub fn from_node(node: &Value) -> Result<Self, Vec<Violation>> {
+        self::node(node)
+    }
+
+    /// Reads Meta's `components` array (reference F.3) into slots. Lenient: types in any case, unknown components and
+    /// buttons kept by name, anything malformed skipped.
+    #[must_use]
+    pub fn components_from(
+        components: &Value,
+        format: ParameterFormat,
+        category: &TemplateCategory,
+    ) -> TemplateComponents {
+        self::components(components, format, category)
+    }
+}
+
+fn node(node: &Value) -> Result<Template, Vec<Violation>> {
     let found = Violations::new();
     let mut texts = [""; 4];
     let mut format = ParameterFormat::default();
@@ -40,11 +64,7 @@ pub(crate) fn node(node: &Value) -> Result<Template, Vec<Violation>> {
     })
 }
 
-pub(crate) fn components(
-    value: &Value,
-    format: ParameterFormat,
-    category: &TemplateCategory,
-) -> TemplateComponents {
+fn components(value: &Value, format: ParameterFormat, category: &TemplateCategory) -> TemplateComponents {
     let mut components = TemplateComponents::default();
     for component in value.as_array().unwrap_or_default() {
         let kind = word(component, "type");

@@ -2,11 +2,35 @@
 
 use std::fmt;
 
-use super::{ParameterFormat, RenderedTemplate, Template, TemplateButton, TemplateHeader, TemplateText};
+use super::message::TemplateMessage;
+use super::template::{Template, TemplateButton, TemplateHeader};
+use super::text::{ParameterFormat, TemplateText};
 use crate::json::Value;
-use crate::messages::content::TemplateMessage;
 
-pub(crate) fn render(template: &Template, message: &TemplateMessage<'_>) -> RenderedTemplate {
+/// A template with its slots filled. Its `Display` is the whole as plain text, one line per part.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RenderedTemplate {
+    /// The header's text, or the kind of its medium in brackets: `[image]`.
+    pub header: Option<String>,
+    /// The body's text.
+    pub body: String,
+    /// The footer's text.
+    pub footer: Option<String>,
+    /// The labels of the buttons.
+    pub buttons: Vec<String>,
+    /// The cards of a carousel.
+    pub cards: Vec<Self>,
+}
+
+impl Template {
+    /// The text that the customer will see. A slot that the message does not fill stays as `{{1}}` or `{{name}}`.
+    #[must_use]
+    pub fn render(&self, message: &TemplateMessage<'_>) -> RenderedTemplate {
+        render(self, message)
+    }
+}
+
+fn render(template: &Template, message: &TemplateMessage<'_>) -> RenderedTemplate {
     let parts = &template.components;
     let format = template.parameter_format;
     let mut rendered =

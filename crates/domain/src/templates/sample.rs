@@ -1,9 +1,19 @@
 //! The samples that a template was created with, as the components of a message.
 
+use super::template::Template;
 use crate::json::{Object, Value};
 
+impl Template {
+    /// The components of a message that fills the texts of a template with the samples that it was created with;
+    /// `components` is Meta's array.
+    #[must_use]
+    pub fn samples(components: &Value) -> Vec<Value> {
+        self::components(components)
+    }
+}
+
 /// The components of a message that fills the texts of a template with its own samples.
-pub(crate) fn components(components: &Value) -> Vec<Value> {
+fn components(components: &Value) -> Vec<Value> {
     let mut filled = Vec::new();
     for component in components.as_array().unwrap_or_default() {
         match word(component, "type").as_str() {

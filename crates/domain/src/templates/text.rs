@@ -1,6 +1,50 @@
 //! Text with slots: `{{1}}` or `{{name}}`.
 
-use super::{ParameterFormat, Piece, TemplateText};
+/// How a template's text names its slots (reference F.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ParameterFormat {
+    /// `{{1}}`, `{{2}}`: filled by the order of the parameters.
+    #[default]
+    Positional,
+    /// `{{port}}`: filled by `parameter_name`.
+    Named,
+}
+
+impl ParameterFormat {
+    /// Reads Meta's word, in any case; everything but `NAMED` is positional, as is a template without the field.
+    #[must_use]
+    pub const fn parse(word: &str) -> Self {
+        if word.eq_ignore_ascii_case("NAMED") { Self::Named } else { Self::Positional }
+    }
+
+    /// Meta's word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Positional => "POSITIONAL",
+            Self::Named => "NAMED",
+        }
+    }
+}
+
+/// Text with slots.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TemplateText {
+    /// The text as Meta has it, with `{{…}}`.
+    pub raw: String,
+    /// The slots: numbers in ascending order, or names in order of appearance; each once.
+    pub slots: Vec<String>,
+    pieces: Vec<Piece>,
+    /// Characters outside of slots.
+    n_fixed: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Fixed(String),
+    /// An index into the slots.
+    Slot(usize),
+}
 
 impl TemplateText {
     /// Finds the slots. In a positional template only numbers are slots, in a named one also names.

@@ -2,9 +2,12 @@
 
 use jiff::Timestamp;
 
-use crate::events::AccountChange;
+use crate::accounts::account::AccountChange;
+use crate::accounts::suspension::SuspensionChange;
+use crate::contacts::whatsapp_user::WhatsAppUser;
 use crate::json::Value;
-use crate::messages::message::StatusReport;
+use crate::messages::inbound::InboundMessage;
+use crate::messages::status_report::StatusReport;
 
 /// One thing that Meta told us.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,77 +19,17 @@ pub enum WebhookUpdate {
     /// Something happened to a message that we sent.
     Status(StatusReport),
     /// We wrote, from a phone.
-    Echo(MessageEcho),
+    MessageEcho(MessageEcho),
     /// A customer takes marketing, or takes none.
-    Preference(MarketingPreference),
+    MarketingPreference(MarketingPreference),
     /// A person goes by another id.
-    Moved(NumberChange),
+    NumberChange(NumberChange),
     /// A template changed.
     Template(TemplateUpdate),
     /// Something about an account changed, or Meta has something to say about it.
     Account(AccountUpdate),
     /// Anything else: kept as it came.
     Other,
-}
-
-/// Who wrote or called: at least one of the two ids is known.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct WhatsAppUser {
-    /// The phone number as Meta writes it: digits.
-    pub wa_id: Option<String>,
-    /// The business-scoped user id.
-    pub user_id: Option<String>,
-    /// The name that the person gave to the profile.
-    pub name: Option<String>,
-    /// The user name that the person has chosen.
-    pub username: Option<String>,
-}
-
-/// One message of a customer (reference C.4).
-#[derive(Clone, Debug, PartialEq)]
-pub struct InboundMessage {
-    /// Meta's id of the message.
-    pub wamid: String,
-    /// Who wrote.
-    pub from: WhatsAppUser,
-    /// When, by Meta's time.
-    pub at: Timestamp,
-    /// Meta's own `type`; one that is not known is `unsupported`.
-    pub kind: String,
-    /// The words, where the type has words: text body, caption, button title.
-    pub text: Option<String>,
-    /// The object that belongs to the type, as Meta sent it.
-    pub object: Option<Value>,
-    /// The message that this one answers.
-    pub context_wamid: Option<String>,
-    /// What else it says.
-    pub beside: InboundMetadata,
-}
-
-/// What Meta puts beside the object of a message's type.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct InboundMetadata {
-    /// It was forwarded.
-    pub is_forwarded: bool,
-    /// It was forwarded many times.
-    pub is_frequently_forwarded: bool,
-    /// The product that it asks about.
-    pub referred_product: Option<Value>,
-    /// The advertisement or post that led to it.
-    pub referral: Option<Value>,
-    /// Why Meta could not deliver it as it was.
-    pub errors: Option<Value>,
-    /// The group that it was written to.
-    pub group_id: Option<String>,
-    /// Who the sender is from now on: a `system` message tells of another number or user id.
-    pub moved_to: Option<WhatsAppUser>,
-}
-
-impl InboundMessage {
-    /// Whether this message opens the customer service window.
-    pub fn opens_window(&self) -> bool {
-        !matches!(self.kind.as_str(), "system" | "edit" | "revoke")
-    }
 }
 
 /// A call from a customer.
@@ -200,38 +143,6 @@ impl AccountUpdate {
             tier: None,
             name: None,
             details,
-        }
-    }
-}
-
-/// Whether Meta lets a WhatsApp Business Account send.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SuspensionChange {
-    /// Nothing leaves until Meta, or somebody here, takes it back.
-    Hold(SuspensionCause, &'static str),
-    /// What held it for this cause is over.
-    Lift(SuspensionCause),
-}
-
-/// Why an account is held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SuspensionCause {
-    /// Meta refused a message or the access token.
-    Refused,
-    /// Meta has disabled the WhatsApp Business Account.
-    Disabled,
-    /// The app was taken off the WhatsApp Business Account.
-    AppRemoved,
-}
-
-impl SuspensionCause {
-    /// The word used in the database.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Refused => "refused",
-            Self::Disabled => "disabled",
-            Self::AppRemoved => "app_removed",
         }
     }
 }

@@ -59,7 +59,7 @@ pub enum HeaderError {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn check(name: &str, value: &str) -> Result<(), HeaderError> {
+pub fn validate(name: &str, value: &str) -> Result<(), HeaderError> {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || name.len() > MAX_NAME_CHARS || !name.bytes().all(is_token) {
         return Err(HeaderError::Name);
@@ -92,35 +92,35 @@ mod tests {
             ("x-webhook", "v"),
             ("X-Empty", ""),
         ] {
-            assert_eq!(check(name, value), Ok(()), "{name}");
+            assert_eq!(validate(name, value), Ok(()), "{name}");
         }
-        assert_eq!(check("X-Long", &"v".repeat(MAX_VALUE_BYTES)), Ok(()));
+        assert_eq!(validate("X-Long", &"v".repeat(MAX_VALUE_BYTES)), Ok(()));
     }
 
     #[test]
     fn names_that_are_none_are_refused() {
         for name in ["", "a b", "a:b", "a\r\nb", "ä", "a\0", "(a)", "a/b", "a\"", &"x".repeat(101)] {
-            assert_eq!(check(name, "v"), Err(HeaderError::Name), "{name:?}");
+            assert_eq!(validate(name, "v"), Err(HeaderError::Name), "{name:?}");
         }
     }
 
     #[test]
     fn what_we_or_http_set_is_refused_in_any_case() {
         for name in OURS {
-            assert_eq!(check(name, "v"), Err(HeaderError::Reserved), "{name}");
-            assert_eq!(check(&name.to_ascii_uppercase(), "v"), Err(HeaderError::Reserved), "{name}");
+            assert_eq!(validate(name, "v"), Err(HeaderError::Reserved), "{name}");
+            assert_eq!(validate(&name.to_ascii_uppercase(), "v"), Err(HeaderError::Reserved), "{name}");
         }
         for name in ["Webhook-Id", "webhook-signature", "X-Webhook-Signature-Previous", "Waypost-Redelivery"]
         {
-            assert_eq!(check(name, "v"), Err(HeaderError::Reserved), "{name}");
+            assert_eq!(validate(name, "v"), Err(HeaderError::Reserved), "{name}");
         }
     }
 
     #[test]
     fn values_of_more_than_one_line_are_refused() {
         for value in ["a\r\nb: c", "a\nb", "a\rb", "\0", "\u{7f}", "ä", " a", "a ", "\t"] {
-            assert_eq!(check("X-A", value), Err(HeaderError::Value), "{value:?}");
+            assert_eq!(validate("X-A", value), Err(HeaderError::Value), "{value:?}");
         }
-        assert_eq!(check("X-A", &"v".repeat(MAX_VALUE_BYTES + 1)), Err(HeaderError::TooLong));
+        assert_eq!(validate("X-A", &"v".repeat(MAX_VALUE_BYTES + 1)), Err(HeaderError::TooLong));
     }
 }

@@ -173,7 +173,7 @@ fn begin(deps: &Deps, attempt: &LoginAttempt) -> Result<(), LoginError> {
 }
 
 fn take_back(deps: &Deps, attempt: &LoginAttempt) {
-    deps.logins.throttle.lock().unwrap_or_else(PoisonError::into_inner).take_back(attempt);
+    deps.logins.throttle.lock().unwrap_or_else(PoisonError::into_inner).cancel(attempt);
 }
 
 async fn verify(

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use domain::access::audit::{AuditAction, AuditEntry, AuditTarget, AuditTargetKind};
 use domain::accounts::account::AccountStatus;
-use domain::messages::message::MessageStatus;
 use domain::messages::retry::SendMode;
+use domain::messages::status::MessageStatus;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 
@@ -180,7 +180,7 @@ async fn resend(
         let Some(claimed) = deps.messages.lease_unknown_message(workspace, id, by, act).await? else {
             return Ok(false);
         };
-        let deadline = now.saturating_add(domain::messages::retry::SYNC_FOR).unwrap_or(Timestamp::MAX);
+        let deadline = now.saturating_add(domain::messages::retry::SYNC_TIMEOUT).unwrap_or(Timestamp::MAX);
         let (tell, told) = oneshot::channel();
         attempt::start_claimed(&deps, record, claimed, SendMode::Sync { deadline }, Some(tell));
         // Whatever it ended with is in the store by now, and is read from there.

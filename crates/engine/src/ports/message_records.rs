@@ -1,10 +1,13 @@
 //! Values that the ports of messages take and return.
 
 use bytes::Bytes;
-use domain::contacts::phone::{Bsuid, PhoneNumber};
+use domain::contacts::bsuid::Bsuid;
+use domain::contacts::phone::PhoneNumber;
 use domain::id::{AccountId, ContactId, KeyId, MessageId, OwnerId, WorkerId, WorkspaceId};
-use domain::messages::message::{Direction, MessageStatus, Pricing};
+use domain::messages::direction::Direction;
 use domain::messages::outcome::AcceptedMessage;
+use domain::messages::status::MessageStatus;
+use domain::messages::status_report::Pricing;
 use domain::messages::window::Window;
 use domain::meta_error::MetaError;
 use jiff::Timestamp;
@@ -99,13 +102,13 @@ impl OnUnknown {
 }
 
 impl std::str::FromStr for OnUnknown {
-    type Err = domain::messages::message::UnknownVariant;
+    type Err = domain::text_enum::UnknownVariant;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "hold" => Ok(Self::Hold),
             "resend" => Ok(Self::Resend),
-            _ => Err(domain::messages::message::UnknownVariant),
+            _ => Err(domain::text_enum::UnknownVariant),
         }
     }
 }
@@ -223,13 +226,13 @@ impl SentAs {
 }
 
 impl std::str::FromStr for SentAs {
-    type Err = domain::messages::message::UnknownVariant;
+    type Err = domain::text_enum::UnknownVariant;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "message" => Ok(Self::Message),
             "template" => Ok(Self::Template),
-            _ => Err(domain::messages::message::UnknownVariant),
+            _ => Err(domain::text_enum::UnknownVariant),
         }
     }
 }
@@ -497,12 +500,12 @@ impl WaitingFor {
 }
 
 impl std::str::FromStr for WaitingFor {
-    type Err = domain::messages::message::UnknownVariant;
+    type Err = domain::text_enum::UnknownVariant;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "messaging_limit" => Ok(Self::MessagingLimit),
-            _ => Err(domain::messages::message::UnknownVariant),
+            _ => Err(domain::text_enum::UnknownVariant),
         }
     }
 }

@@ -106,7 +106,7 @@ impl Posts {
         let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
         let endpoint = endpoints.entry(webhook).or_default();
         if let Some(begun) = &mut endpoint.begun {
-            begun.count(now);
+            begun.record(now);
         }
         endpoint.n_under_way += 1;
     }
@@ -325,11 +325,11 @@ async fn post(deps: &Deps, delivery: &LeasedDelivery, goes_on: bool) -> Delivery
     let mut random = [0; 8];
     deps.random.fill(&mut random);
     let attempted = DeliveryAttempt {
-        reply,
+        response: reply,
         n_failures: delivery.n_failures,
         ends_at: delivery.ends_at,
         now,
-        chance: u64::from_le_bytes(random),
+        random: u64::from_le_bytes(random),
     };
     // A test is made once: whoever asked for it hears how it went.
     let is_test = event.kind == domain::events::EventKind::WebhookTest && !delivery.is_redelivery;
@@ -360,12 +360,12 @@ fn read(outcome: WebhookOutcome) -> (EndpointResponse, Option<u16>, String) {
     match outcome {
         WebhookOutcome::Responded { status, body, retry_after } => {
             let reply = match status {
-                200..=299 => EndpointResponse::Taken,
+                200..=299 => EndpointResponse::Succeeded,
                 410 => EndpointResponse::Gone,
-                _ => EndpointResponse::NotTaken { retry_after },
+                _ => EndpointResponse::Failed { retry_after },
             };
             (reply, Some(status), body)
         }
-        WebhookOutcome::Failed { reason } => (EndpointResponse::NotTaken { retry_after: None }, None, reason),
+        WebhookOutcome::Failed { reason } => (EndpointResponse::Failed { retry_after: None }, None, reason),
     }
 }

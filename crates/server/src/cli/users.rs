@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
 use domain::access::permission::Role;
-use domain::access::user::{Email, User, password_fault};
+use domain::access::user::{Email, User, password_error};
 use engine::By;
 use engine::access::user;
 use engine::access::user::{Asking, NewUser, UserEdit, UserError};
@@ -133,7 +133,7 @@ fn password(file: Option<&Path>) -> anyhow::Result<SecretString> {
             typed
         }
     };
-    match password_fault(secret.expose_secret()) {
+    match password_error(secret.expose_secret()) {
         Some(fault) => bail!("the password {fault}"),
         None => Ok(secret),
     }

@@ -132,7 +132,7 @@ async fn the_page_of_events_is_printed_from_the_code() {
     for kind in EventKind::ALL {
         let about = kind.description().lines().map(str::trim).collect::<Vec<_>>().join(" ");
         writeln!(text, "### `{kind}`\n\n{about}\n").unwrap();
-        match examples.get(kind) {
+        match examples.get(&kind) {
             Some(example) => {
                 writeln!(text, "```json\n{}\n```\n", serde_json::to_string_pretty(example).unwrap()).unwrap()
             }

@@ -1,7 +1,8 @@
 //! State of an outbound message, as far as a change of its status needs it.
 
 use domain::id::{AccountId, ContactId, MessageId, WorkspaceId};
-use domain::messages::message::{MessageStatus, Pricing};
+use domain::messages::status::MessageStatus;
+use domain::messages::status_report::Pricing;
 use rusqlite::Connection;
 
 use crate::error::SqlResult;

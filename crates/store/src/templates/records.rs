@@ -1,9 +1,9 @@
 //! Templates: list, get, synchronize, delete.
 
 use domain::access::audit::AuditEntry;
-use domain::events::TemplateChange;
 use domain::id::WorkspaceId;
 use domain::json::Value as Json;
+use domain::templates::TemplateChange;
 use domain::templates::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
 use rusqlite::{Connection, params};
 

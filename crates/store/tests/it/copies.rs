@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
 use domain::id::WorkerId;
-use domain::messages::message::MessageStatus;
+use domain::messages::status::MessageStatus;
 use engine::ports::{Accounts, Maintenance, MessageQueue, SendSchedule, Workers};
 use jiff::SignedDuration;
 use rusqlite::Connection;

@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use domain::messages::message::MessageStatus;
 use domain::messages::outcome::AcceptedMessage;
+use domain::messages::status::MessageStatus;
 use engine::ports::{AttemptResult, InsertMessageResult, MessageQueue, Messages, StoreErrorKind, Workers};
 
 use crate::support::{CUSTOMER, TestStore};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::messages::message::MessageStatus;
+use domain::messages::status::MessageStatus;
 use domain::messages::window::Window;
 use domain::meta_error::MetaError;
 use engine::ports::{

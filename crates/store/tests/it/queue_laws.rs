@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use domain::access::audit::AuditAction;
 use domain::id::{AccountId, MessageId, WorkerId};
-use domain::messages::message::MessageStatus;
 use domain::messages::outcome::AcceptedMessage;
+use domain::messages::status::MessageStatus;
 use engine::ports::{
     AttemptResult, CancelMessageResult, InsertMessageResult, Lease, LeaseCheck, LeaseToken, MessageFailure,
     MessageQueue, Messages, NewMessage, SendSchedule, Workers,

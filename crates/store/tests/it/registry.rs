@@ -1,12 +1,12 @@
 //! Accounts and templates as people change them, and what is watched of tokens.
 
 use domain::access::audit::AuditAction;
+use domain::accounts::suspension::SuspensionCause;
 use domain::check::Patch;
 use domain::events::EventKind;
 use domain::id::{AccountId, TemplateId};
-use domain::messages::message::MessageStatus;
+use domain::messages::status::MessageStatus;
 use domain::templates::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
-use domain::webhooks_in::update::SuspensionCause;
 use engine::ports::{
     AccountChanges, AccountRecord, Accounts, DeleteAccountResult, EventFilter, EventStart, Events,
     ListedTemplate, MessageQueue, StoreError, StoreErrorKind, TemplateDeletion, TemplateFilter,
@@ -74,7 +74,7 @@ async fn what_an_account_says_of_links_is_kept_until_it_says_otherwise() {
     assert_eq!(record(&app, app.account).await.account.fetches_links, None);
     for (word, kept) in [
         (Patch::Set(true), Some(true)),
-        (Patch::Keep, Some(true)),
+        (Patch::Unchanged, Some(true)),
         (Patch::Set(false), Some(false)),
         (Patch::Clear, None),
     ] {

@@ -1,6 +1,9 @@
 //! Media objects and the places that hold them.
 
-use super::{Fields, Item, MediaKind, MediaRef, MediaSource, MessageKind, Object, Value};
+use super::kind::MessageKind;
+use super::media_ref::{MediaKind, MediaRef, MediaSource};
+use crate::check::{Fields, Item};
+use crate::json::{Object, Value};
 
 /// What a media object may have besides `id` or `link` (reference A.4).
 #[derive(Clone, Copy, PartialEq)]

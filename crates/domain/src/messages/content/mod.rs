@@ -7,96 +7,22 @@
 //! only Meta can know (whether a media id, a product or a flow exists) is left to Meta, and so is whatever the reference
 //! marks as uncertain: a needless refusal is worse than Meta's own.
 
+mod basic;
 mod interactive;
+mod kind;
 mod media;
+mod media_ref;
 mod order;
-mod plain;
-mod sending;
+mod template;
 
 use jiff::Timestamp;
 
-use crate::check::{Fields, Item, JsonPointer, Violation, Violations};
-use crate::json::{Object, Value};
+use crate::check::{Item, JsonPointer, Violation, Violations};
+use crate::json::Value;
+use crate::templates::TemplateMessage;
 
-/// The types of message that can be sent (reference A.3 to A.14).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum MessageKind {
-    /// Text (A.3).
-    Text,
-    /// A pre-approved template (A.14); the only kind that needs no open window.
-    Template,
-    /// A picture (A.4).
-    Image,
-    /// A video (A.4).
-    Video,
-    /// A file (A.4).
-    Document,
-    /// A sound, or a voice note (A.4).
-    Audio,
-    /// A sticker (A.4).
-    Sticker,
-    /// A place on the map (A.5).
-    Location,
-    /// Address cards (A.6).
-    Contacts,
-    /// An emoji on another message, or its removal (A.7).
-    Reaction,
-    /// Buttons, lists, products, flows and so on (A.8).
-    Interactive,
-}
-
-impl MessageKind {
-    /// Every kind with its name, in the order in which documents list them.
-    pub const ALL: [(&'static str, Self); 11] = [
-        ("text", Self::Text),
-        ("template", Self::Template),
-        ("image", Self::Image),
-        ("video", Self::Video),
-        ("document", Self::Document),
-        ("audio", Self::Audio),
-        ("sticker", Self::Sticker),
-        ("location", Self::Location),
-        ("contacts", Self::Contacts),
-        ("reaction", Self::Reaction),
-        ("interactive", Self::Interactive),
-    ];
-
-    /// The value of `type`, which is also the name of the object that goes with it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Template => "template",
-            Self::Image => "image",
-            Self::Video => "video",
-            Self::Document => "document",
-            Self::Audio => "audio",
-            Self::Sticker => "sticker",
-            Self::Location => "location",
-            Self::Contacts => "contacts",
-            Self::Reaction => "reaction",
-            Self::Interactive => "interactive",
-        }
-    }
-
-    /// The kind of that name; `None` for any other text.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind)
-    }
-
-    /// Whether an open customer service window is needed: for everything but a template (A.15).
-    #[must_use]
-    pub const fn needs_window(self) -> bool {
-        !matches!(self, Self::Template)
-    }
-
-    /// Whether `context` (a reply) is allowed: for everything but a reaction, which names its message itself (A.1).
-    #[must_use]
-    pub const fn allows_context(self) -> bool {
-        !matches!(self, Self::Reaction)
-    }
-}
+pub use kind::MessageKind;
+pub use media_ref::{MediaKind, MediaRef, MediaSource};
 
 /// A checked message, in Meta's form.
 #[derive(Clone, Debug, PartialEq)]
@@ -120,16 +46,16 @@ impl Content {
         let found = Violations::new();
         let item = Item::new(&value, JsonPointer::from_pointer(base), &found);
         match kind {
-            MessageKind::Text => plain::check_text(item),
-            MessageKind::Template => sending::check_template(item),
+            MessageKind::Text => basic::check_text(item),
+            MessageKind::Template => template::check_template(item),
             MessageKind::Image => media::check(item, media::MediaShape::Image),
             MessageKind::Video => media::check(item, media::MediaShape::Video),
             MessageKind::Document => media::check(item, media::MediaShape::Document),
             MessageKind::Audio => media::check(item, media::MediaShape::Audio),
             MessageKind::Sticker => media::check(item, media::MediaShape::Sticker),
-            MessageKind::Location => plain::check_location(item),
-            MessageKind::Contacts => plain::check_contacts(item),
-            MessageKind::Reaction => plain::check_reaction(item),
+            MessageKind::Location => basic::check_location(item),
+            MessageKind::Contacts => basic::check_contacts(item),
+            MessageKind::Reaction => basic::check_reaction(item),
             MessageKind::Interactive => interactive::check(item, now),
         }
         found.result(())?;
@@ -228,8 +154,8 @@ impl Content {
     fn bring_to_metas_form(&mut self) {
         drop_nulls(&mut self.object);
         match self.kind {
-            MessageKind::Text => plain::normalize_text(&mut self.object),
-            MessageKind::Template => sending::normalize_template(&mut self.object),
+            MessageKind::Text => basic::normalize_text(&mut self.object),
+            MessageKind::Template => template::normalize_template(&mut self.object),
             MessageKind::Image
             | MessageKind::Video
             | MessageKind::Document
@@ -254,51 +180,4 @@ fn drop_nulls(value: &mut Value) {
         Value::Array(elements) => elements.iter_mut().for_each(drop_nulls),
         Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::String(_) => {}
     }
-}
-
-/// What a template message says about its template.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TemplateMessage<'a> {
-    /// The template's name.
-    pub name: &'a str,
-    /// The language code, such as `en` or `pt_BR`.
-    pub language: &'a str,
-    /// The components that carry parameters, in Meta's form; empty when there are none.
-    pub components: &'a [Value],
-}
-
-/// What kind of file a place of a message takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum MediaKind {
-    /// A picture.
-    Image,
-    /// A video; also Meta's `gif` headers of marketing templates, which are videos.
-    Video,
-    /// A file.
-    Document,
-    /// A sound.
-    Audio,
-    /// A sticker.
-    Sticker,
-}
-
-/// One place of a message that names a medium.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MediaRef<'a> {
-    /// JSON pointer of the media object within [`Content::object`]: `""`, `/header/image`,
-    /// `/components/0/parameters/0/image`.
-    pub pointer: String,
-    /// What kind of file belongs there.
-    pub kind: MediaKind,
-    /// What names the medium.
-    pub source: MediaSource<'a>,
-}
-
-/// What names a medium.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MediaSource<'a> {
-    /// An id: Meta's, or ours to be replaced by Meta's.
-    Id(&'a str),
-    /// A URL from which Meta fetches it.
-    Link(&'a str),
 }

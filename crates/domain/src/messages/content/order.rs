@@ -5,7 +5,8 @@
 
 use jiff::Timestamp;
 
-use super::{Fields, Item, Value};
+use crate::check::{Fields, Item};
+use crate::json::Value;
 
 /// Order details end 300 seconds from now at the earliest.
 const SHORTEST: i64 = 300;

@@ -4,25 +4,26 @@ use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{LATE_BY, earlier, later};
+use super::lateness::LATENESS_MARGIN;
+use crate::time::{earlier, later};
 
 /// What Meta counts in: any second (reference D.1).
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
 
-/// What turns are planned in: a second and what a message may be late by.
-const SPAN: SignedDuration = SECOND.saturating_add(LATE_BY);
+/// What slots are planned in: a second and what a message may be late by.
+const SPAN: SignedDuration = SECOND.saturating_add(LATENESS_MARGIN);
 
-/// The turns of one number.
+/// The slots of one number.
 ///
-/// **Invariant:** when a turn is planned, no span of a second and [`LATE_BY`] that holds it holds more turns than the
-/// limit in force at that moment. So no second ever holds more departures than the throughput, as long as each message
-/// leaves at its turn or at most [`LATE_BY`] after it.
+/// **Invariant:** when a slot is planned, no span of a second and [`LATENESS_MARGIN`] that holds it holds more slots than the
+/// limit in force at that moment. So no second ever holds more sent_at than the throughput, as long as each message
+/// leaves at its slot or at most [`LATENESS_MARGIN`] after it.
 #[derive(Clone, Debug)]
 pub struct NumberPacer {
     throughput: u32,
     slowed: Option<Slowed>,
-    /// The turns that still matter, taken or to come, in ascending order.
-    turns: VecDeque<Timestamp>,
+    /// The slots that still matter, taken or to come, in ascending order.
+    slots: VecDeque<Timestamp>,
 }
 
 /// What is left of the throughput after a refusal.
@@ -39,13 +40,13 @@ struct Slowed {
 impl NumberPacer {
     /// A number that has sent nothing yet. A throughput of zero counts as one: what nothing may leave is held, not paced.
     pub fn new(throughput: u32) -> Self {
-        Self { throughput: throughput.max(1), slowed: None, turns: VecDeque::new() }
+        Self { throughput: throughput.max(1), slowed: None, slots: VecDeque::new() }
     }
 
-    /// Makes up for a restart: counts departures of before it.
-    pub fn seed(&mut self, departures: impl IntoIterator<Item = Timestamp>) {
-        self.turns.extend(departures);
-        self.turns.make_contiguous().sort_unstable();
+    /// Makes up for a restart: counts sent_at of before it.
+    pub fn seed(&mut self, sent_at: impl IntoIterator<Item = Timestamp>) {
+        self.slots.extend(sent_at);
+        self.slots.make_contiguous().sort_unstable();
     }
 
     /// Changes what the number may send in a second at best. Turns that are booked stand.
@@ -59,64 +60,64 @@ impl NumberPacer {
     }
 
     /// When one more message could leave: now or later. Books nothing.
-    pub fn next_turn(&self, now: Timestamp) -> Timestamp {
-        self.next_turn_from(now, now)
+    pub fn next_slot(&self, now: Timestamp) -> Timestamp {
+        self.next_slot_from(now, now)
     }
 
     /// The same for a message that cannot leave before `ready_at`.
-    pub fn next_turn_from(&self, now: Timestamp, ready_at: Timestamp) -> Timestamp {
+    pub fn next_slot_from(&self, now: Timestamp, ready_at: Timestamp) -> Timestamp {
         let limit = usize::try_from(self.limit(now)).unwrap_or(usize::MAX);
-        let mut turn_at = ready_at.max(now);
-        // A group is as many turns in a row as the limit allows. Where it fits into one span, a turn that comes less than
+        let mut slot_at = ready_at.max(now);
+        // A group is as many slots in a row as the limit allows. Where it fits into one span, a slot that comes less than
         // a span before its last and less than a span after its first is one too many. Groups start and end in the same
-        // order, so that a turn which has been moved behind one of them need not look back.
-        let first = self.turns.partition_point(|turn| later(*turn, SPAN) <= turn_at);
-        let firsts = self.turns.iter().skip(first);
-        let lasts = self.turns.iter().skip(first.saturating_add(limit.saturating_sub(1)));
+        // order, so that a slot which has been moved behind one of them need not look back.
+        let first = self.slots.partition_point(|slot| later(*slot, SPAN) <= slot_at);
+        let firsts = self.slots.iter().skip(first);
+        let lasts = self.slots.iter().skip(first.saturating_add(limit.saturating_sub(1)));
         for (first, last) in firsts.zip(lasts) {
-            if turn_at <= earlier(*last, SPAN) {
+            if slot_at <= earlier(*last, SPAN) {
                 break;
             }
             if *last < later(*first, SPAN) {
-                turn_at = turn_at.max(later(*first, SPAN));
+                slot_at = slot_at.max(later(*first, SPAN));
             }
         }
-        turn_at
+        slot_at
     }
 
-    /// Books the turn that [`NumberPacer::next_turn`] tells.
+    /// Books the slot that [`NumberPacer::next_slot`] tells.
     pub fn reserve(&mut self, now: Timestamp) -> Timestamp {
         self.reserve_from(now, now)
     }
 
-    /// Books the turn that [`NumberPacer::next_turn_from`] tells.
+    /// Books the slot that [`NumberPacer::next_slot_from`] tells.
     pub fn reserve_from(&mut self, now: Timestamp, ready_at: Timestamp) -> Timestamp {
-        let n_past = self.turns.partition_point(|turn| later(*turn, SPAN) <= now);
-        self.turns.drain(..n_past);
-        let turn_at = self.next_turn_from(now, ready_at);
-        let place = self.turns.partition_point(|turn| *turn <= turn_at);
-        self.turns.insert(place, turn_at);
-        turn_at
+        let n_past = self.slots.partition_point(|slot| later(*slot, SPAN) <= now);
+        self.slots.drain(..n_past);
+        let slot_at = self.next_slot_from(now, ready_at);
+        let index = self.slots.partition_point(|slot| *slot <= slot_at);
+        self.slots.insert(index, slot_at);
+        slot_at
     }
 
-    /// Gives back a booked turn that will not be used. One whose time has come counts as used: its message may be on
+    /// Gives back a booked slot that will not be used. One whose time has come counts as used: its message may be on
     /// the wire.
-    pub fn release(&mut self, turn_at: Timestamp, now: Timestamp) {
-        if turn_at > now
-            && let Ok(place) = self.turns.binary_search(&turn_at)
+    pub fn release(&mut self, slot_at: Timestamp, now: Timestamp) {
+        if slot_at > now
+            && let Ok(index) = self.slots.binary_search(&slot_at)
         {
-            self.turns.remove(place);
+            self.slots.remove(index);
         }
     }
 
     /// How many messages may leave at this very moment.
-    pub fn room(&self, now: Timestamp) -> u32 {
+    pub fn capacity(&self, now: Timestamp) -> u32 {
         self.limit(now).saturating_sub(self.n_used(now))
     }
 
     /// How many messages of campaigns may leave at this very moment: they fill the number up to a share only, so that a
-    /// reply finds room. At least one message a second is theirs if nothing else leaves.
-    pub fn room_for_campaigns(&self, now: Timestamp, share_percent: u32) -> u32 {
+    /// reply finds capacity. At least one message a second is theirs if nothing else leaves.
+    pub fn capacity_for_campaigns(&self, now: Timestamp, share_percent: u32) -> u32 {
         let limit = u64::from(self.limit(now));
         let share = limit.saturating_mul(u64::from(share_percent)) / 100;
         let share = u32::try_from(share.min(limit)).unwrap_or(u32::MAX).max(1);
@@ -125,7 +126,7 @@ impl NumberPacer {
 
     /// Meta refused a message for the number's speed: halves the limit in force, once a second at most, down to a tenth
     /// of the throughput. It regains a tenth for each full second without a refusal. Turns that are booked stand.
-    pub fn refused(&mut self, now: Timestamp) {
+    pub fn record_throttled(&mut self, now: Timestamp) {
         let tenths = self.tenths(now);
         let slowed = match self.slowed {
             // All that was on its way when the first was refused is refused too: that says nothing new.
@@ -148,15 +149,15 @@ impl NumberPacer {
         tenths.saturating_add(n_clean.saturating_mul(tenth)).clamp(tenth, full)
     }
 
-    /// How many turns the fullest span that holds `now` has.
+    /// How many slots the fullest span that holds `now` has.
     fn n_used(&self, now: Timestamp) -> u32 {
-        let from = self.turns.partition_point(|turn| later(*turn, SPAN) <= now);
-        let to = self.turns.partition_point(|turn| *turn <= now);
-        let until = |start| self.turns.partition_point(|turn| *turn < later(start, SPAN));
-        let starts = self.turns.range(from..to).enumerate();
-        // A span that starts at a turn, or now if none came before.
+        let from = self.slots.partition_point(|slot| later(*slot, SPAN) <= now);
+        let to = self.slots.partition_point(|slot| *slot <= now);
+        let until = |start| self.slots.partition_point(|slot| *slot < later(start, SPAN));
+        let starts = self.slots.range(from..to).enumerate();
+        // A span that starts at a slot, or now if none came before.
         let n_used = starts
-            .map(|(place, start)| until(*start).saturating_sub(from.saturating_add(place)))
+            .map(|(index, start)| until(*start).saturating_sub(from.saturating_add(index)))
             .chain([until(now).saturating_sub(to)])
             .max();
         u32::try_from(n_used.unwrap_or(0)).unwrap_or(u32::MAX)
@@ -181,11 +182,11 @@ mod tests {
     fn the_81st_message_waits_for_the_first_to_be_a_second_old() {
         let mut pace = NumberPacer::new(80);
         for i in 0..80 {
-            assert_eq!(pace.room(at(i)), 80 - u32::try_from(i).expect("small"));
+            assert_eq!(pace.capacity(at(i)), 80 - u32::try_from(i).expect("small"));
             assert_eq!(pace.reserve(at(i)), at(i));
         }
-        assert_eq!(pace.room(at(80)), 0);
-        assert_eq!(pace.next_turn(at(80)), at(1_025));
+        assert_eq!(pace.capacity(at(80)), 0);
+        assert_eq!(pace.next_slot(at(80)), at(1_025));
         assert_eq!(pace.reserve(at(80)), at(1_025));
         assert_eq!(pace.reserve(at(80)), at(1_026));
     }
@@ -202,11 +203,11 @@ mod tests {
     fn a_turn_far_ahead_leaves_the_present_free() {
         let mut pace = NumberPacer::new(2);
         assert_eq!(pace.reserve_from(at(0), at(5_000)), at(5_000));
-        assert_eq!(pace.room(at(0)), 2);
+        assert_eq!(pace.capacity(at(0)), 2);
         assert_eq!((pace.reserve(at(0)), pace.reserve(at(0))), (at(0), at(0)));
         assert_eq!(pace.reserve(at(0)), at(1_025));
-        assert_eq!((pace.room(at(4_500)), pace.room(at(3_900))), (1, 2));
-        // Near the booked turn there is one place less.
+        assert_eq!((pace.capacity(at(4_500)), pace.capacity(at(3_900))), (1, 2));
+        // Near the booked slot there is one index less.
         assert_eq!(pace.reserve(at(4_500)), at(4_500));
         assert_eq!(pace.reserve(at(4_500)), at(5_525));
     }
@@ -221,7 +222,7 @@ mod tests {
         // Not one that may have been used, nor one that was never booked.
         pace.release(at(1_025), at(1_025));
         pace.release(at(1_500), at(1_025));
-        assert_eq!(pace.next_turn(at(1_030)), at(3_075));
+        assert_eq!(pace.next_slot(at(1_030)), at(3_075));
     }
 
     #[test]
@@ -229,13 +230,13 @@ mod tests {
         let mut pace = NumberPacer::new(80);
         let mut limits = Vec::new();
         for second in 0..5 {
-            pace.refused(at(second * 1_000));
+            pace.record_throttled(at(second * 1_000));
             limits.push(pace.limit(at(second * 1_000)));
         }
         // The seconds between had no refusal: each gave a tenth back before the next halving.
         assert_eq!(limits, [40, 24, 16, 12, 10]);
         for ms in 5..30 {
-            pace.refused(at(ms * 999));
+            pace.record_throttled(at(ms * 999));
         }
         assert_eq!(pace.limit(at(29 * 999)), 8);
     }
@@ -244,35 +245,35 @@ mod tests {
     fn refusals_of_one_second_count_once() {
         let mut pace = NumberPacer::new(80);
         for ms in 0..1_000 {
-            pace.refused(at(ms));
+            pace.record_throttled(at(ms));
         }
         assert_eq!(pace.limit(at(999)), 40);
-        pace.refused(at(1_000));
+        pace.record_throttled(at(1_000));
         assert_eq!(pace.limit(at(1_000)), 20);
     }
 
     #[test]
     fn a_tenth_comes_back_with_each_full_second() {
         let mut pace = NumberPacer::new(80);
-        pace.refused(at(0));
+        pace.record_throttled(at(0));
         for (ms, limit) in
             [(0, 40), (999, 40), (1_000, 48), (2_999, 56), (4_999, 72), (5_000, 80), (900_000, 80)]
         {
             assert_eq!(pace.limit(at(ms)), limit, "{ms}");
         }
         // Half a second more of refusals: the second starts again.
-        pace.refused(at(500));
+        pace.record_throttled(at(500));
         assert_eq!((pace.limit(at(1_499)), pace.limit(at(1_500))), (40, 48));
     }
 
     #[test]
     fn small_numbers_are_slowed_and_recover_too() {
         let mut pace = NumberPacer::new(5);
-        pace.refused(at(0));
+        pace.record_throttled(at(0));
         let limits: Vec<_> = (0..7).map(|second| pace.limit(at(second * 1_000))).collect();
         assert_eq!(limits, [2, 3, 3, 4, 4, 5, 5]);
         let mut pace = NumberPacer::new(1);
-        pace.refused(at(0));
+        pace.record_throttled(at(0));
         assert_eq!(pace.limit(at(0)), 1);
     }
 
@@ -282,7 +283,7 @@ mod tests {
         for _ in 0..8 {
             pace.reserve(at(0));
         }
-        pace.refused(at(100));
+        pace.record_throttled(at(100));
         // Four left at 0 and four leave at 1025: two in any second are allowed from now on.
         assert_eq!(pace.reserve(at(100)), at(2_050));
         assert_eq!(pace.reserve(at(100)), at(2_050));
@@ -293,20 +294,20 @@ mod tests {
     fn a_restart_does_not_forget_what_left() {
         let mut pace = NumberPacer::new(2);
         pace.seed([at(-100), at(-300), at(-5_000)]);
-        assert_eq!(pace.room(at(0)), 0);
-        assert_eq!(pace.next_turn(at(0)), at(725));
+        assert_eq!(pace.capacity(at(0)), 0);
+        assert_eq!(pace.next_slot(at(0)), at(725));
     }
 
     #[test]
     fn campaigns_leave_room_for_replies() {
         let mut pace = NumberPacer::new(10);
-        assert_eq!(pace.room_for_campaigns(at(0), 70), 7);
+        assert_eq!(pace.capacity_for_campaigns(at(0), 70), 7);
         for _ in 0..7 {
             pace.reserve(at(0));
         }
-        assert_eq!((pace.room_for_campaigns(at(0), 70), pace.room(at(0))), (0, 3));
-        assert_eq!(NumberPacer::new(1).room_for_campaigns(at(0), 70), 1);
-        assert_eq!(NumberPacer::new(10).room_for_campaigns(at(0), 200), 10);
+        assert_eq!((pace.capacity_for_campaigns(at(0), 70), pace.capacity(at(0))), (0, 3));
+        assert_eq!(NumberPacer::new(1).capacity_for_campaigns(at(0), 70), 1);
+        assert_eq!(NumberPacer::new(10).capacity_for_campaigns(at(0), 200), 10);
     }
 
     /// The most of `times` (ascending) that any span of `span` holds.
@@ -348,9 +349,9 @@ mod tests {
             let (mut now, mut left) = (0, Vec::new());
             for (step, late) in steps {
                 now += step;
-                let turn_at = pace.reserve(us(now));
-                prop_assert!(turn_at >= us(now));
-                left.push(later(turn_at, SignedDuration::from_micros(late)));
+                let slot_at = pace.reserve(us(now));
+                prop_assert!(slot_at >= us(now));
+                left.push(later(slot_at, SignedDuration::from_micros(late)));
             }
             left.sort();
             prop_assert!(fullest(&left, SECOND) <= usize::try_from(throughput).expect("small"));
@@ -366,26 +367,26 @@ mod tests {
                 match what {
                     Step::Reserve { ahead_us, late_us } => {
                         let limit = usize::try_from(pace.limit(us(now))).expect("small");
-                        let turn_at = pace.reserve_from(us(now), us(now + ahead_us));
-                        prop_assert!(turn_at >= us(now + ahead_us));
-                        booked.push((turn_at, late_us));
+                        let slot_at = pace.reserve_from(us(now), us(now + ahead_us));
+                        prop_assert!(slot_at >= us(now + ahead_us));
+                        booked.push((slot_at, late_us));
                         booked.sort();
                         let near: Vec<_> = booked.iter().map(|(at, _)| *at)
-                            .filter(|at| at.duration_since(turn_at).abs() < SPAN).collect();
-                        let with_it = near.iter().filter(|start| **start <= turn_at)
+                            .filter(|at| at.duration_since(slot_at).abs() < SPAN).collect();
+                        let with_it = near.iter().filter(|start| **start <= slot_at)
                             .map(|start| near.iter().filter(|at| *at >= start && **at < later(*start, SPAN)).count())
                             .max();
                         prop_assert!(with_it.expect("itself") <= limit);
                     }
                     Step::Release { which } if !booked.is_empty() => {
-                        let (turn_at, _) = booked[which.index(booked.len())];
-                        pace.release(turn_at, us(now));
-                        if turn_at > us(now) {
-                            booked.remove(booked.iter().position(|(at, _)| *at == turn_at).expect("booked"));
+                        let (slot_at, _) = booked[which.index(booked.len())];
+                        pace.release(slot_at, us(now));
+                        if slot_at > us(now) {
+                            booked.remove(booked.iter().position(|(at, _)| *at == slot_at).expect("booked"));
                         }
                     }
                     Step::Release { .. } => {}
-                    Step::Refused => pace.refused(us(now)),
+                    Step::Refused => pace.record_throttled(us(now)),
                     Step::SetThroughput(throughput) => {
                         most = most.max(throughput);
                         pace.set_throughput(throughput);
@@ -411,15 +412,15 @@ mod tests {
                         pace.reserve_from(us(now), us(now + ahead_us));
                     }
                     Step::Release { .. } => {}
-                    Step::Refused => pace.refused(us(now)),
+                    Step::Refused => pace.record_throttled(us(now)),
                     Step::SetThroughput(throughput) => pace.set_throughput(throughput),
                 }
             }
             now += rest;
-            for _ in 0..pace.room(us(now)) {
+            for _ in 0..pace.capacity(us(now)) {
                 prop_assert_eq!(pace.reserve(us(now)), us(now));
             }
-            prop_assert!(pace.next_turn(us(now)) > us(now));
+            prop_assert!(pace.next_slot(us(now)) > us(now));
         }
 
         #[test]
@@ -430,7 +431,7 @@ mod tests {
             let mut now = 0;
             for step in steps {
                 now += step;
-                pace.refused(at(now));
+                pace.record_throttled(at(now));
                 prop_assert!((throughput / 10).max(1) <= pace.limit(at(now)) && pace.limit(at(now)) <= throughput);
             }
             prop_assert_eq!(pace.limit(at(now + 9_000)), throughput);

@@ -1,9 +1,10 @@
 //! The parameter of a button.
 
-use super::{Binding, Name, text};
+use super::binding::{Binding, Name, text};
 use crate::check::JsonPointer;
 use crate::json::Value;
-use crate::templates::{TemplateButton, TemplateButtonKind, TemplateMismatchKind};
+use crate::templates::mismatch::TemplateMismatchKind;
+use crate::templates::template::{TemplateButton, TemplateButtonKind};
 
 /// What the button of a template takes when it is sent.
 struct Slot {

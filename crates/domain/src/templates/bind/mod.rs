@@ -1,24 +1,33 @@
 //! Whether a message fits its template (reference A.14, B.2 "Templates (send)").
 
+mod binding;
 mod button;
 mod slots;
 
-use std::fmt;
-
+use self::binding::{Binding, Name, Part, text};
+use super::message::TemplateMessage;
+use super::mismatch::{TemplateMismatch, TemplateMismatchKind};
 use super::render::number;
-use super::{
-    ParameterFormat, Template, TemplateButton, TemplateCard, TemplateCategory, TemplateComponents,
-    TemplateHeader, TemplateMismatch, TemplateMismatchKind, TemplateText,
+use super::template::{
+    Template, TemplateButton, TemplateCard, TemplateCategory, TemplateComponents, TemplateHeader,
 };
+use super::text::TemplateText;
 use crate::check::{JsonPointer, Violations};
 use crate::json::Value;
-use crate::messages::content::TemplateMessage;
 
-pub(crate) fn bind(
-    template: &Template,
-    message: &TemplateMessage<'_>,
-    base: &str,
-) -> Result<(), Vec<TemplateMismatch>> {
+impl Template {
+    /// Whether a message fits, before it is sent. `base` is the JSON pointer of the template object in the send body
+    /// (`/template`, `/fallback_template`). Name, language and status are the caller's matter.
+    ///
+    /// # Errors
+    /// Every mismatch at once (up to [`Violations::MAX`](crate::check::Violations::MAX)), in the order of the message's
+    /// components, then what is missing.
+    pub fn bind(&self, message: &TemplateMessage<'_>, base: &str) -> Result<(), Vec<TemplateMismatch>> {
+        self::bind(self, message, base)
+    }
+}
+
+fn bind(template: &Template, message: &TemplateMessage<'_>, base: &str) -> Result<(), Vec<TemplateMismatch>> {
     let place = JsonPointer::from_pointer(base);
     let place = place.key("components");
     let parts = &template.components;
@@ -45,16 +54,6 @@ pub(crate) fn bind(
     if binding.mismatches.is_empty() { Ok(()) } else { Err(binding.mismatches) }
 }
 
-/// The mismatches so far, and what of the template every part needs to know.
-struct Binding {
-    format: ParameterFormat,
-    /// An authentication template: its parameters are the one-time code.
-    is_code: bool,
-    /// A limited-time offer: its coupon code is shorter.
-    has_offer: bool,
-    mismatches: Vec<TemplateMismatch>,
-}
-
 /// The parts that a template and a card have in common.
 struct Parts<'t> {
     card: Option<i64>,
@@ -62,40 +61,6 @@ struct Parts<'t> {
     body: Option<&'t TemplateText>,
     buttons: &'t [TemplateButton],
     is_body_alone: bool,
-}
-
-/// What a mismatch is about.
-#[derive(Clone, Copy)]
-struct Name<'n> {
-    card: Option<i64>,
-    part: Part<'n>,
-}
-
-#[derive(Clone, Copy)]
-enum Part<'n> {
-    Header,
-    Body,
-    Button(i64),
-    Other(&'n str),
-    WholeCard,
-}
-
-impl fmt::Display for Name<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(card) = self.card {
-            write!(formatter, "card {card}")?;
-            if !matches!(self.part, Part::WholeCard) {
-                formatter.write_str(" ")?;
-            }
-        }
-        match self.part {
-            Part::Header => formatter.write_str("header"),
-            Part::Body => formatter.write_str("body"),
-            Part::Button(index) => write!(formatter, "button {index}"),
-            Part::Other(kind) => formatter.write_str(kind),
-            Part::WholeCard => Ok(()),
-        }
-    }
 }
 
 /// The components that were not header, body or button, by their place in the message.
@@ -106,29 +71,6 @@ struct Rest {
 }
 
 impl Binding {
-    /// Enough is told; a body of five megabytes can hold a million mismatches.
-    const fn is_full(&self) -> bool {
-        self.mismatches.len() >= Violations::MAX
-    }
-
-    fn note(
-        &mut self,
-        place: &JsonPointer<'_>,
-        name: Name<'_>,
-        kind: TemplateMismatchKind,
-        reason: impl Into<String>,
-    ) {
-        if self.is_full() {
-            return;
-        }
-        self.mismatches.push(TemplateMismatch {
-            pointer: place.pointer(),
-            component: name.to_string(),
-            kind,
-            reason: reason.into(),
-        });
-    }
-
     /// Header, body and buttons: those that the message gives, then those that it lacks.
     fn parts(&mut self, parts: &Parts<'_>, given: &[Value], place: &JsonPointer<'_>) -> Rest {
         let named = |part| Name { card: parts.card, part };
@@ -446,8 +388,4 @@ fn no_such_button(n_buttons: usize) -> String {
         1 => "the template has one button, with index 0".to_owned(),
         _ => format!("the template has {n_buttons} buttons, numbered from 0"),
     }
-}
-
-fn text<'a>(value: &'a Value, key: &str) -> &'a str {
-    value.get(key).and_then(Value::as_str).unwrap_or_default()
 }

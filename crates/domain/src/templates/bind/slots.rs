@@ -1,10 +1,11 @@
 //! Filling the slots of a text.
 
-use super::{Binding, Name, text};
+use super::binding::{Binding, Name, text};
 use crate::check::{JsonPointer, nearest};
 use crate::json::Value;
+use crate::templates::mismatch::TemplateMismatchKind;
 use crate::templates::render::shown;
-use crate::templates::{ParameterFormat, TemplateMismatchKind, TemplateText};
+use crate::templates::text::{ParameterFormat, TemplateText};
 
 /// The greatest length of the code of an authentication template (A.14).
 const MAX_CODE: usize = 15;

@@ -1,9 +1,10 @@
 //! Buttons.
 
-use super::{Rules, slots};
+use super::rules::Rules;
+use super::slots;
 use crate::check::{Fields, Item, is_http_url};
 use crate::json::{Object, Value};
-use crate::templates::ParameterFormat;
+use crate::templates::text::ParameterFormat;
 
 /// The types that can be created, with how many of each there may be.
 const KINDS: [(&str, usize); 11] = [

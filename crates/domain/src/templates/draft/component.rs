@@ -1,6 +1,7 @@
 //! Header, body, footer, cards and offers.
 
-use super::{Rules, button, slots};
+use super::rules::Rules;
+use super::{button, slots};
 use crate::check::{Fields, Item};
 use crate::json::{Object, Value};
 
@@ -166,7 +167,7 @@ fn footer(rules: &Rules<'_>, whole: &Item<'_, '_>, fields: &Fields<'_, '_>, read
 }
 
 fn offer(rules: &Rules<'_>, kind: &Item<'_, '_>, fields: &Fields<'_, '_>, read: &mut Object) {
-    if *rules.category != crate::templates::TemplateCategory::Marketing {
+    if *rules.category != crate::templates::template::TemplateCategory::Marketing {
         kind.refuse("is allowed in MARKETING templates only, is LIMITED_TIME_OFFER");
     }
     let Some(given) = fields.required("limited_time_offer").object() else { return };

@@ -2,10 +2,11 @@
 //!
 //! **Invariant:** which templates the library holds, and which inputs each wants, is Meta's to say: it changes.
 
-use super::{TemplateCategory, button, category, language, read_extras, read_name};
+use super::properties::{MAX_NAME, category, read_extras, read_name};
+use super::{button, language};
 use crate::check::{Fields, Item, is_http_url};
 use crate::json::{Object, Value};
-use crate::templates::draft::{MAX_NAME, TemplateDraft};
+use crate::templates::template::TemplateCategory;
 
 /// The kinds of buttons that take an input.
 const KINDS: [&str; 9] =
@@ -14,31 +15,9 @@ const KINDS: [&str; 9] =
 const ADDITIONS: [&str; 4] =
     ["add_contact_number", "add_learn_more_link", "add_security_recommendation", "add_track_package_link"];
 /// What the library is named by.
-const LIBRARY: &str = "library_template_name";
-const BODY_INPUTS: &str = "library_template_body_inputs";
-const BUTTON_INPUTS: &str = "library_template_button_inputs";
-
-/// A template to be created, with content of one's own or from Meta's library.
-#[derive(Clone, Debug, PartialEq)]
-pub enum NewTemplate {
-    /// Its components are given.
-    Own(TemplateDraft),
-    /// Meta's library has them.
-    FromLibrary(LibraryDraft),
-}
-
-impl NewTemplate {
-    /// Reads what is to be created, with every violation. `None` comes with at least one.
-    pub fn read(fields: &Fields<'_, '_>) -> Option<Self> {
-        if fields.optional(LIBRARY).is_present() {
-            return LibraryDraft::read(fields).map(Self::FromLibrary);
-        }
-        for name in [BODY_INPUTS, BUTTON_INPUTS] {
-            fields.forbidden(name, "is allowed together with `library_template_name` only");
-        }
-        TemplateDraft::read(fields).map(Self::Own)
-    }
-}
+pub(super) const LIBRARY: &str = "library_template_name";
+pub(super) const BODY_INPUTS: &str = "library_template_body_inputs";
+pub(super) const BUTTON_INPUTS: &str = "library_template_button_inputs";
 
 /// A template to be made from one of Meta's library.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,7 +36,7 @@ pub struct LibraryDraft {
 }
 
 impl LibraryDraft {
-    fn read(fields: &Fields<'_, '_>) -> Option<Self> {
+    pub(super) fn read(fields: &Fields<'_, '_>) -> Option<Self> {
         let name = read_name(&fields.required("name"));
         let language = language::read(&fields.required("language"));
         let given = fields.required("category");

@@ -1,9 +1,9 @@
 //! The slots of a template's text, and the samples that Meta's reviewers see in them.
 
-use super::Rules;
+use super::rules::Rules;
 use crate::check::{Fields, Item};
 use crate::json::{Object, Value};
-use crate::templates::ParameterFormat;
+use crate::templates::text::ParameterFormat;
 
 /// The names of the slots, each once; numbers in ascending order. `None` after a violation.
 pub(crate) fn read<'t>(item: &Item<'_, '_>, text: &'t str, format: ParameterFormat) -> Option<Vec<&'t str>> {

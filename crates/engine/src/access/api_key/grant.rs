@@ -133,7 +133,7 @@ fn choose_accounts(
 }
 
 fn within(limit: Option<&KeyAccess>, reach: &KeyAccess) -> Result<(), KeyError> {
-    match limit.and_then(|limit| limit.exceeded_by(reach)) {
+    match limit.and_then(|limit| limit.escalation(reach)) {
         Some(beyond) => Err(KeyError::Beyond(beyond)),
         None => Ok(()),
     }
@@ -149,7 +149,7 @@ fn find(
     let directory = deps.directory.current();
     let key = directory.keys.values().find(|key| key.workspace == workspace && key.id == id);
     let key = key.filter(|key| key.revoked_at.is_none()).ok_or(KeyError::NotFound)?;
-    within(limit, &key.reach())?;
+    within(limit, &key.access())?;
     Ok((**key).clone())
 }
 

@@ -105,7 +105,7 @@ impl Caller {
     /// What keys that it makes may do at most; `None`: what they like.
     pub fn reach(&self) -> Option<KeyAccess> {
         match self {
-            Self::Key(key) => Some(key.reach()),
+            Self::Key(key) => Some(key.access()),
             Self::User(_) => None,
         }
     }
@@ -205,17 +205,17 @@ pub fn recognise(deps: &Deps, presented: &str) -> Option<Caller> {
 
 /// Asks for one call of the caller's time, and counts it if it is granted.
 pub fn ask(deps: &Deps, caller: &Caller, kind: CallKind) -> RateLimitDecision {
-    with_allowance(deps, caller, |allowance, limits| allowance.ask(kind, limits, deps.now()))
+    with_allowance(deps, caller, |allowance, limits| allowance.acquire(kind, limits, deps.now()))
 }
 
 /// What the caller's time still holds, without counting anything.
 pub fn look(deps: &Deps, caller: &Caller, kind: CallKind) -> RateLimitDecision {
-    with_allowance(deps, caller, |allowance, limits| allowance.look(kind, limits, deps.now()))
+    with_allowance(deps, caller, |allowance, limits| allowance.peek(kind, limits, deps.now()))
 }
 
 /// When the next message of the caller's batches may leave.
 pub(crate) fn plan(deps: &Deps, caller: &Caller) -> Timestamp {
-    with_allowance(deps, caller, |allowance, limits| allowance.plan(limits, deps.now()))
+    with_allowance(deps, caller, |allowance, limits| allowance.reserve(limits, deps.now()))
 }
 
 fn with_allowance<T>(deps: &Deps, caller: &Caller, f: impl FnOnce(&mut RateLimiter, RateLimits) -> T) -> T {

@@ -1,6 +1,7 @@
 //! Carousels without a template (reference A.12).
 
-use super::{Fields, Item, Unique, check_header_value, check_product, check_url};
+use super::parts::{Unique, check_header_value, check_product, check_url};
+use crate::check::{Fields, Item};
 
 pub(crate) fn check(action: &Fields<'_, '_>) {
     let Some(cards) = action.required("cards").array(2..=10) else { return };

@@ -1,7 +1,7 @@
 //! Flows (reference A.9) and address messages (A.10).
 
-use super::Item;
-use crate::messages::content::plain;
+use crate::check::Item;
+use crate::messages::content::basic;
 
 pub(crate) fn check(item: Item<'_, '_>) {
     let Some(flow) = item.object() else { return };
@@ -55,7 +55,7 @@ pub(crate) fn check_address(item: Item<'_, '_>) {
         }
     }
     if let Some(errors) = parameters.optional("validation_errors").object() {
-        plain::strings(errors, &ADDRESS);
+        basic::strings(errors, &ADDRESS);
     }
     parameters.finish();
 }

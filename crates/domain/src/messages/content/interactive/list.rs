@@ -1,7 +1,7 @@
 //! Lists of choices and of products.
 
-use super::{Fields, Unique};
-use crate::check::Items;
+use super::parts::Unique;
+use crate::check::{Fields, Items};
 
 /// All rows of a list together.
 const MAX_ROWS: usize = 10;

@@ -3,13 +3,17 @@
 mod carousel;
 mod flow;
 pub(super) mod list;
+mod parts;
 
 use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
 
-use super::media::{self, MediaShape};
-use super::{Fields, Item, Value, order};
+use self::parts::{Unique, check_header_value, check_product, check_url};
+use super::media;
+use super::order;
+use crate::check::{Fields, Item};
+use crate::json::Value;
 
 /// What an interactive type allows around its action.
 #[derive(Clone, Copy)]
@@ -141,18 +145,6 @@ fn check_header(interactive: &Fields<'_, '_>, frame: &Frame) {
     }
 }
 
-/// The member of a header that its `type` names.
-fn check_header_value(header: &Fields<'_, '_>, kind: &'static str) {
-    let value = header.required(kind);
-    match kind {
-        "text" => {
-            value.string(1..=60);
-        }
-        "document" => media::check(value, MediaShape::BareDocument),
-        _ => media::check(value, MediaShape::Bare),
-    }
-}
-
 fn check_action(action: &Fields<'_, '_>, kind: Action, now: Timestamp) {
     let name = |name: &'static str| {
         action.required("name").one_of(&[name]);
@@ -229,39 +221,6 @@ fn check_buttons(action: &Fields<'_, '_>) {
             reply.finish();
         }
         button.finish();
-    }
-}
-
-/// `display_text` and `url` of a button that opens a page.
-fn check_url(item: Item<'_, '_>) {
-    let Some(parameters) = item.object() else { return };
-    parameters.required("display_text").string(1..=20);
-    parameters.required("url").http_url();
-    parameters.finish();
-}
-
-/// The product of a single-product message or card.
-fn check_product(action: &Fields<'_, '_>) {
-    action.required("catalog_id").string(1..);
-    action.required("product_retailer_id").string(1..);
-}
-
-/// Texts of which no two may be equal. There are ten at most, so they are compared one by one.
-struct Unique<'a> {
-    seen: Vec<&'a str>,
-    reason: &'static str,
-}
-
-impl<'a> Unique<'a> {
-    const fn new(reason: &'static str) -> Self {
-        Self { seen: Vec::new(), reason }
-    }
-
-    fn check(&mut self, text: &'a str, item: &Item<'_, '_>) {
-        if self.seen.contains(&text) {
-            item.refuse(self.reason);
-        }
-        self.seen.push(text);
     }
 }
 

@@ -2,7 +2,9 @@
 //! parameters fit is the matter of [`crate::templates`].
 
 use super::media::{self, MediaShape};
-use super::{Fields, Item, Object, Value, plain};
+use super::{basic, interactive};
+use crate::check::{Fields, Item};
+use crate::json::{Object, Value};
 
 const COMPONENTS: [&str; 9] = [
     "header",
@@ -149,7 +151,7 @@ fn check_parameter(parameter: Fields<'_, '_>) {
         }
         "image" | "video" | "gif" => media::check(value, MediaShape::Bare),
         "document" => media::check(value, MediaShape::BareDocument),
-        "location" => plain::check_location(value),
+        "location" => basic::check_location(value),
         "product" => {
             if let Some(product) = value.object() {
                 product.required("product_retailer_id").string(1..);
@@ -202,7 +204,7 @@ fn check_action(item: Item<'_, '_>) {
     action.optional("flow_action_data").open_object();
     action.optional("thumbnail_product_retailer_id").string(1..);
     if let Some(sections) = action.optional("sections").array(1..=10) {
-        super::interactive::list::check_product_sections(&sections);
+        interactive::list::check_product_sections(&sections);
     }
     action.optional("order_details").open_object();
     action.finish();

@@ -2,7 +2,8 @@
 
 use jiff::civil::Date;
 
-use super::{Fields, Item, Object, Value};
+use crate::check::{Fields, Item};
+use crate::json::{Object, Value};
 
 /// Reference A.3.
 pub(crate) fn check_text(item: Item<'_, '_>) {

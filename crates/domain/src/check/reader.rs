@@ -1,10 +1,212 @@
-//! Checking one value.
+//! Reading of objects, field by field, and checks of single values.
 
+use std::cell::{Cell, RefCell};
 use std::ops::RangeBounds;
 
-use super::range::{bound_words, choice_words, count_words, counts, quoted};
-use super::{Fields, Item, Items, JsonPointer, Violations, is_http_url, nearest};
+use super::describe::{describe_bounds, describe_choices, describe_count, limits, quoted};
+use super::nearest::nearest;
+use super::patch::Patch;
+use super::pointer::JsonPointer;
+use super::url::is_http_url;
+use super::violation::Violations;
 use crate::json::{Object, Value, whole_of};
+
+/// The fields of one object, each asked for by name.
+///
+/// Call [`Fields::finish`] at the end, or unknown fields go unnoticed.
+#[derive(Debug)]
+#[must_use = "without `finish` unknown fields go unnoticed"]
+pub struct Fields<'a, 'p> {
+    object: &'a Object,
+    place: JsonPointer<'p>,
+    found: &'p Violations,
+    requested: FieldNames,
+}
+
+/// The names that were asked for, on the stack up to a number that nearly every object stays below.
+#[derive(Debug)]
+struct FieldNames {
+    /// How many of them were there.
+    n_present: Cell<usize>,
+    n_first: Cell<usize>,
+    first: [Cell<&'static str>; 16],
+    rest: RefCell<Vec<&'static str>>,
+}
+
+/// A value at a place, or its absence; each method checks it for one shape.
+///
+/// A check of an absent item gives `None` and finds nothing wrong: that a required one is missing was noted when it was
+/// asked for.
+#[derive(Clone, Copy, Debug)]
+#[must_use = "an item that is not checked can be anything"]
+pub struct Item<'a, 'p> {
+    value: Option<&'a Value>,
+    place: JsonPointer<'p>,
+    found: &'p Violations,
+}
+
+/// The elements of an array whose length was checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Items<'a, 'p> {
+    elements: &'a [Value],
+    place: JsonPointer<'p>,
+    found: &'p Violations,
+}
+
+impl<'a, 'p> Fields<'a, 'p> {
+    /// Starts reading an object that is at `place`.
+    pub fn read(object: &'a Object, place: JsonPointer<'p>, found: &'p Violations) -> Self {
+        Self { object, place, found, requested: FieldNames::new() }
+    }
+
+    /// A field that must be there; without it (or with `null`): "is required", at the missing member.
+    pub fn required(&self, name: &'static str) -> Item<'a, '_> {
+        let item = self.optional(name);
+        if item.value.is_none() {
+            item.refuse("is required");
+        }
+        item
+    }
+
+    /// A field that may be there; `null` is absent.
+    pub fn optional(&self, name: &'static str) -> Item<'a, '_> {
+        let value = self.lookup(name).filter(|value| !value.is_null());
+        Item { value, place: self.place.key(name), found: self.found }
+    }
+
+    /// A field whose absence and `null` differ: a PUT keeps the one and clears the other.
+    pub fn change(&self, name: &'static str) -> Patch<Item<'a, '_>> {
+        match self.lookup(name) {
+            None => Patch::Unchanged,
+            Some(Value::Null) => Patch::Clear,
+            value @ Some(_) => Patch::Set(Item { value, place: self.place.key(name), found: self.found }),
+        }
+    }
+
+    /// A field that this object must not have, with the reason: "is not allowed in a list message".
+    pub fn forbidden(&self, name: &'static str, reason: &str) {
+        let item = self.optional(name);
+        if item.is_present() {
+            item.refuse(reason);
+        }
+    }
+
+    /// The one field of several that is there. None of them is a violation at the object ("needs exactly one of `id` or
+    /// `link`"), two are one at the later.
+    pub fn exactly_one(&self, names: &[&'static str]) -> Option<(&'static str, Item<'a, '_>)> {
+        let one = self.at_most_one(names);
+        if one.is_none() {
+            self.refuse(format!("needs exactly one of {}", describe_choices(names)));
+        }
+        one
+    }
+
+    /// The one field of several that is there, if any; two are a violation at the later.
+    pub fn at_most_one(&self, names: &[&'static str]) -> Option<(&'static str, Item<'a, '_>)> {
+        let mut one = None;
+        for name in names {
+            let item = self.optional(name);
+            match one {
+                _ if !item.is_present() => {}
+                None => one = Some((*name, item)),
+                Some((first, _)) => item.refuse(format!(
+                    "cannot be given together with `{first}`: exactly one of {} is allowed",
+                    describe_choices(names)
+                )),
+            }
+        }
+        one
+    }
+
+    /// Notes a violation of the object as a whole.
+    pub fn refuse(&self, reason: impl Into<String>) {
+        self.found.refuse(&self.place, reason);
+    }
+
+    /// The object itself.
+    pub const fn object(&self) -> &'a Object {
+        self.object
+    }
+
+    /// Where the object is.
+    pub const fn place(&self) -> &JsonPointer<'p> {
+        &self.place
+    }
+
+    /// Where the violations go.
+    pub const fn violations(&self) -> &'p Violations {
+        self.found
+    }
+
+    /// Ends the reading: every field that was not asked for is unknown, and the reason names the nearest that is known,
+    /// or all of them.
+    pub fn finish(self) {
+        if self.requested.n_present.get() == self.object.len() {
+            return;
+        }
+        let names = self.requested.names();
+        for (key, _) in self.object.iter().filter(|(key, _)| !names.contains(key)) {
+            if self.found.is_full() {
+                return;
+            }
+            let unknown = quoted(key);
+            let reason = match nearest(key, &names) {
+                Some(name) => format!("unknown field {unknown}; did you mean `{name}`?"),
+                None if names.is_empty() => format!("unknown field {unknown}; this object has no fields"),
+                None => format!("unknown field {unknown}; known are {}", describe_choices(&names)),
+            };
+            self.found.refuse(&self.place.key(key), reason);
+        }
+    }
+
+    /// Ends the reading of an object that may have fields nobody asked for.
+    pub fn finish_open(self) {
+        drop(self);
+    }
+
+    fn lookup(&self, name: &'static str) -> Option<&'a Value> {
+        let value = self.object.get(name);
+        if self.requested.note(name) && value.is_some() {
+            self.requested.n_present.set(self.requested.n_present.get() + 1);
+        }
+        value
+    }
+}
+
+impl FieldNames {
+    fn new() -> Self {
+        Self {
+            n_present: Cell::new(0),
+            n_first: Cell::new(0),
+            first: [const { Cell::new("") }; 16],
+            rest: RefCell::new(Vec::new()),
+        }
+    }
+
+    /// Remembers a name; false when it was asked for before.
+    fn note(&self, name: &'static str) -> bool {
+        let n_first = self.n_first.get();
+        if self.first.iter().take(n_first).any(|known| known.get() == name) {
+            return false;
+        }
+        if let Some(free) = self.first.get(n_first) {
+            free.set(name);
+            self.n_first.set(n_first + 1);
+            return true;
+        }
+        let mut rest = self.rest.borrow_mut();
+        if rest.contains(&name) {
+            return false;
+        }
+        rest.push(name);
+        true
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        let first = self.first.iter().take(self.n_first.get()).map(Cell::get);
+        first.chain(self.rest.borrow().iter().copied()).collect()
+    }
+}
 
 impl<'a, 'p> Item<'a, 'p> {
     /// An item for a value that came on its own, not out of an object.
@@ -38,7 +240,7 @@ impl<'a, 'p> Item<'a, 'p> {
     /// A string of so many characters (Unicode scalar values, not bytes): `1..=20`, `..=60`, `1..`, `..`.
     pub fn string(&self, length: impl RangeBounds<usize>) -> Option<&'a str> {
         let Value::String(text) = self.value? else { return self.wrong_kind("a string") };
-        let (least, most) = counts(&length);
+        let (least, most) = limits(&length);
         // A character has one to four bytes, so the length in bytes mostly decides.
         if text.len() / 4 >= least && most.is_none_or(|most| text.len() <= most) {
             return Some(text);
@@ -47,7 +249,7 @@ impl<'a, 'p> Item<'a, 'p> {
         if n_characters >= least && most.is_none_or(|most| n_characters <= most) {
             return Some(text);
         }
-        self.refuse(format!("must be {}, is {n_characters}", count_words(least, most, "character")));
+        self.refuse(format!("must be {}, is {n_characters}", describe_count(least, most, "character")));
         None
     }
 
@@ -166,11 +368,11 @@ impl<'a, 'p> Item<'a, 'p> {
     /// are found too.
     pub fn array(&self, length: impl RangeBounds<usize>) -> Option<Items<'a, 'p>> {
         let Value::Array(elements) = self.value? else { return self.wrong_kind("an array") };
-        let (least, most) = counts(&length);
+        let (least, most) = limits(&length);
         let count = elements.len();
         let mut elements = elements.as_slice();
         if count < least || most.is_some_and(|most| count > most) {
-            self.refuse(format!("must have {}, has {count}", count_words(least, most, "element")));
+            self.refuse(format!("must have {}, has {count}", describe_count(least, most, "element")));
             elements = most.and_then(|most| elements.get(..most)).unwrap_or(elements);
         }
         Some(Items { elements, place: self.place, found: self.found })
@@ -195,7 +397,7 @@ impl<'a, 'p> Item<'a, 'p> {
         if bounds.contains(&number) {
             return Some(number);
         }
-        self.refuse(format!("must be {}, is {number}", bound_words(bounds)));
+        self.refuse(format!("must be {}, is {number}", describe_bounds(bounds)));
         None
     }
 
@@ -209,7 +411,7 @@ impl<'a, 'p> Item<'a, 'p> {
         let guess = nearest(text, words).map(|word| format!("; did you mean `{word}`?"));
         self.refuse(format!(
             "must be {}, is {}{}",
-            choice_words(words),
+            describe_choices(words),
             quoted(text),
             guess.unwrap_or_default()
         ));
