@@ -14,9 +14,9 @@ use crate::json::{Object, Value, whole_of};
 /// Pattern of an absolute URL, as far as a pattern can say it.
 const HTTP_URL: &str = "^[hH][tT][tT][pP][sS]?://";
 
-/// The fields of one object, each asked for by name.
+/// Fields of an object, requested by name.
 ///
-/// Call [`Fields::finish`] at the end, or unknown fields go unnoticed.
+/// [`Fields::finish`] at the end of the reading reports unknown fields.
 #[derive(Debug)]
 #[must_use = "without `finish` unknown fields go unnoticed"]
 pub struct Fields<'a, 'p> {
@@ -26,20 +26,19 @@ pub struct Fields<'a, 'p> {
     pub(super) requested: FieldNames,
 }
 
-/// The names that were asked for, on the stack up to a number that nearly every object stays below.
+/// Names of the requested fields, on the stack up to a number that few objects exceed.
 #[derive(Debug)]
 pub(super) struct FieldNames {
-    /// How many of them were there.
+    /// Number of requested fields that are present.
     pub(super) n_present: Cell<usize>,
     pub(super) n_first: Cell<usize>,
     pub(super) first: [Cell<&'static str>; 16],
     pub(super) rest: RefCell<Vec<&'static str>>,
 }
 
-/// A value at a place, or its absence; each method checks it for one shape.
+/// A value with its pointer, or an absent value. Each method checks the value for one type.
 ///
-/// A check of an absent item gives `None` and finds nothing wrong: that a required one is missing was noted when it was
-/// asked for.
+/// A check of an absent item returns `None` without a violation: [`Fields::required`] has reported the missing field.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "an item that is not checked can be anything"]
 pub struct Item<'a, 'p> {
@@ -48,7 +47,7 @@ pub struct Item<'a, 'p> {
     pub(super) found: &'p Violations,
 }
 
-/// The elements of an array whose length was checked.
+/// Elements of an array whose length was checked.
 #[derive(Clone, Copy, Debug)]
 pub struct Items<'a, 'p> {
     pub(super) elements: &'a [Value],
@@ -57,40 +56,40 @@ pub struct Items<'a, 'p> {
 }
 
 impl<'a, 'p> Item<'a, 'p> {
-    /// An item for a value that came on its own, not out of an object.
+    /// Creates an item for a value that is not part of an object.
     pub const fn new(value: &'a Value, place: JsonPointer<'p>, found: &'p Violations) -> Self {
         Self { value: Some(value), place, found }
     }
 
-    /// True when there is a value (`null` is none).
+    /// Returns `true` if there is a value; `null` is none.
     #[must_use]
     pub const fn is_present(&self) -> bool {
         self.value.is_some()
     }
 
-    /// The value, unchecked.
+    /// Returns the value without a check.
     #[must_use]
     pub const fn value(&self) -> Option<&'a Value> {
         self.value
     }
 
-    /// Where the value is, or should be.
+    /// Returns the pointer to the value.
     #[must_use]
     pub const fn place(&self) -> &JsonPointer<'p> {
         &self.place
     }
 
-    /// Notes a violation at this place, for a rule beyond type and limit.
+    /// Adds a violation of a rule beyond type and limit.
     pub fn refuse(&self, reason: impl Into<String>) {
         self.found.refuse(&self.place, reason);
     }
 
-    /// A string of so many characters (Unicode scalar values, not bytes): `1..=20`, `..=60`, `1..`, `..`.
+    /// Returns a string with a length in Unicode characters: `1..=20`, `..=60`, `1..`, `..`.
     pub fn string(&self, length: impl RangeBounds<usize>) -> Option<&'a str> {
         self.describe(|node| node.string(&length));
         let Value::String(text) = self.value? else { return self.wrong_kind("a string") };
         let (least, most) = limits(&length);
-        // A character has one to four bytes, so the length in bytes mostly decides.
+        // A character has one to four bytes, so that the length in bytes usually decides.
         if text.len() / 4 >= least && most.is_none_or(|most| text.len() <= most) {
             return Some(text);
         }
@@ -102,13 +101,13 @@ impl<'a, 'p> Item<'a, 'p> {
         None
     }
 
-    /// A string of any length.
+    /// Returns a string of any length.
     pub(super) fn text(&self) -> Option<&'a str> {
         let Value::String(text) = self.value? else { return self.wrong_kind("a string") };
         Some(text)
     }
 
-    /// A string for which `holds` is true; the reason must say what it wants ("must be `YYYY-MM-DD`").
+    /// Returns a string for which `holds` returns `true`; the reason describes the rule ("must be `YYYY-MM-DD`").
     pub fn string_that(&self, holds: impl FnOnce(&str) -> bool, reason: &str) -> Option<&'a str> {
         let text = self.string(..)?;
         if holds(text) {
@@ -118,7 +117,7 @@ impl<'a, 'p> Item<'a, 'p> {
         None
     }
 
-    /// An absolute `http://` or `https://` URL.
+    /// Returns an absolute `http://` or `https://` URL.
     pub fn http_url(&self) -> Option<&'a str> {
         self.describe(|node| {
             node.set("format", "uri");
@@ -127,7 +126,7 @@ impl<'a, 'p> Item<'a, 'p> {
         self.string_that(is_http_url, "must be an absolute URL that starts with https:// or http://")
     }
 
-    /// An object that is written as JSON text, whose content is not checked.
+    /// Checks an object that is written as JSON text; its content is not checked.
     pub fn json_text(&self) {
         self.describe(|node| {
             node.set("type", "string");
@@ -138,14 +137,14 @@ impl<'a, 'p> Item<'a, 'p> {
         }
     }
 
-    /// `true` or `false`.
+    /// Returns a boolean.
     pub fn boolean(&self) -> Option<bool> {
         self.describe(|node| node.set("type", "boolean"));
         let Value::Bool(truth) = self.value? else { return self.wrong_kind("a boolean") };
         Some(*truth)
     }
 
-    /// A whole number within bounds; `5.0` is whole.
+    /// Returns a whole number within bounds; `5.0` is whole.
     pub fn integer(&self, bounds: impl RangeBounds<i64>) -> Option<i64> {
         self.describe(|node| node.integer(&bounds));
         let number = match self.value? {
@@ -164,14 +163,14 @@ impl<'a, 'p> Item<'a, 'p> {
         self.within(number, &bounds)
     }
 
-    /// A number within bounds.
+    /// Returns a number within bounds.
     pub fn number(&self, bounds: impl RangeBounds<f64>) -> Option<f64> {
         self.describe(|node| node.number(&bounds));
         let Some(number) = self.value?.as_f64() else { return self.wrong_kind("a number") };
         self.within(number, &bounds)
     }
 
-    /// A whole number, also written as a string of digits: query parameters, and Meta's `"index": "0"`.
+    /// Returns a whole number, which may be written as a string: query parameters, and Meta's `"index": "0"`.
     pub fn integer_or_text(&self, bounds: impl RangeBounds<i64>) -> Option<i64> {
         self.describe(|node| {
             node.integer(&bounds);
@@ -180,7 +179,7 @@ impl<'a, 'p> Item<'a, 'p> {
         let Some(Value::String(text)) = self.value else {
             return self.value.and_then(|_| self.integer(bounds));
         };
-        // Rust's parser also takes `+1`, which no JSON number is.
+        // Rust's parser accepts `+1`, which is not a JSON number.
         match text.parse::<i64>() {
             Ok(number) if !text.starts_with('+') => self.within(number, &bounds),
             _ => {
@@ -190,7 +189,7 @@ impl<'a, 'p> Item<'a, 'p> {
         }
     }
 
-    /// A number, also written as a string: query parameters, and Meta's `"latitude": "56.4"`.
+    /// Returns a number, which may be written as a string: query parameters, and Meta's `"latitude": "56.4"`.
     pub fn number_or_text(&self, bounds: impl RangeBounds<f64>) -> Option<f64> {
         self.describe(|node| {
             node.number(&bounds);
@@ -199,7 +198,7 @@ impl<'a, 'p> Item<'a, 'p> {
         let Some(Value::String(text)) = self.value else {
             return self.value.and_then(|_| self.number(bounds));
         };
-        // Rust's parser also takes `inf`, `nan` and `+1`, which no JSON number is.
+        // Rust's parser accepts `inf`, `nan` and `+1`, which are not JSON numbers.
         let is_plain = |text: &str| text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
         match text.parse::<f64>() {
             Ok(number) if number.is_finite() && is_plain(text) => self.within(number, &bounds),
@@ -210,7 +209,7 @@ impl<'a, 'p> Item<'a, 'p> {
         }
     }
 
-    /// `true` or `false`, also written as a string: query parameters.
+    /// Returns a boolean, which may be written as a string: query parameters.
     pub fn boolean_or_text(&self) -> Option<bool> {
         let Some(Value::String(text)) = self.value else { return self.boolean() };
         match text.as_str() {
@@ -223,14 +222,14 @@ impl<'a, 'p> Item<'a, 'p> {
         }
     }
 
-    /// One of several words, exactly as written.
+    /// Returns one of several values, with exact spelling.
     pub fn one_of(&self, words: &[&'static str]) -> Option<&'static str> {
         self.describe(|node| node.words(words));
         let text = self.text()?;
         words.iter().copied().find(|word| *word == text).or_else(|| self.not_among(text, words))
     }
 
-    /// One of several words in any case; the answer is the word as listed.
+    /// Returns one of several values in any case, spelled as in the list.
     pub fn one_of_any_case(&self, words: &[&'static str]) -> Option<&'static str> {
         self.describe(|node| node.words_in_any_case(words));
         let text = self.text()?;
@@ -241,7 +240,7 @@ impl<'a, 'p> Item<'a, 'p> {
             .or_else(|| self.not_among(text, words))
     }
 
-    /// What the word stands for, out of a list of words and their meanings.
+    /// Returns the value that belongs to a text in a list.
     pub fn choice<T: Copy>(&self, choices: &[(&'static str, T)]) -> Option<T> {
         self.describe(|node| node.words(&choices.iter().map(|(word, _)| *word).collect::<Vec<_>>()));
         let text = self.text()?;
@@ -252,8 +251,8 @@ impl<'a, 'p> Item<'a, 'p> {
         self.not_among(text, &words)
     }
 
-    /// An array of so many elements. One that is too long is read as far as it may go, so that the elements' own faults
-    /// are found too.
+    /// Returns the elements of an array with a length within bounds. If the array is too long, its first elements are
+    /// read, so that their violations are reported too.
     pub fn array(&self, length: impl RangeBounds<usize>) -> Option<Items<'a, 'p>> {
         if self.found.is_describing() {
             self.describe(|node| node.array(&length));
@@ -270,7 +269,7 @@ impl<'a, 'p> Item<'a, 'p> {
         Some(Items { elements, place: self.place, found: self.found })
     }
 
-    /// An object, to be read field by field.
+    /// Returns an object to be read field by field.
     pub fn object(&self) -> Option<Fields<'a, 'p>> {
         if self.found.is_describing() {
             self.describe(Node::object);
@@ -279,7 +278,7 @@ impl<'a, 'p> Item<'a, 'p> {
         self.open_object().map(|object| Fields::read(object, self.place, self.found))
     }
 
-    /// An object with fields of the caller's own choice.
+    /// Returns an object with any fields.
     pub fn open_object(&self) -> Option<&'a Object> {
         self.describe(Node::take_any);
         let Value::Object(object) = self.value? else { return self.wrong_kind("an object") };
@@ -317,7 +316,7 @@ impl<'a, 'p> Item<'a, 'p> {
 }
 
 impl<'a> Items<'a, '_> {
-    /// The elements, each at its place.
+    /// Returns the elements, each with its pointer.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Item<'a, '_>> {
         self.elements.iter().enumerate().map(|(index, value)| Item {
             value: if self.found.is_describing() { None } else { Some(value) },
@@ -326,19 +325,19 @@ impl<'a> Items<'a, '_> {
         })
     }
 
-    /// The number of elements that will be read.
+    /// Returns the number of elements that are read.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.elements.len()
     }
 
-    /// True without elements.
+    /// Returns `true` if there are no elements.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.elements.is_empty()
     }
 
-    /// Notes a violation of the array as a whole.
+    /// Adds a violation of the array as a whole.
     pub fn refuse(&self, reason: impl Into<String>) {
         self.found.refuse(&self.place, reason);
     }

@@ -27,7 +27,7 @@ pub(crate) async fn list_audit_entries(
     }
     let query = request_body::query(query.as_deref())?;
     let (filter, page) = request_body::read(&query, read_list)?;
-    let found = deps.access.list_audit_entries(caller.workspace(), &filter, page).await?;
+    let found = deps.audit_log.list_audit_entries(caller.workspace(), &filter, page).await?;
     Ok(pagination::page("audit", page, found, serialize_audit_entry))
 }
 

@@ -39,7 +39,7 @@ pub(crate) async fn list_users(
 ) -> Result<Response, ApiError> {
     let query = request_body::query(query.as_deref())?;
     let (filter, page) = request_body::read(&query, read_list)?;
-    let found = deps.access.list_users(caller.workspace(), &filter, page).await?;
+    let found = deps.users.list_users(caller.workspace(), &filter, page).await?;
     Ok(pagination::page("users", page, found, |user| serialize_user(&user)))
 }
 

@@ -1,4 +1,5 @@
-//! Carousels without a template (reference A.12).
+//! Carousels without a template (Meta: Interactive media carousel messages,
+//! https://developers.facebook.com/docs/whatsapp/cloud-api/messages/interactive-media-carousel-messages).
 
 use super::parts::{IMAGE_HEADER, Unique, VIDEO_HEADER, check_header_value, check_product, check_url};
 use crate::check::{Fields, Item, Variant};
@@ -20,7 +21,8 @@ pub(crate) fn check(action: &Fields<'_, '_>) {
             }
             indexes |= bit;
         }
-        // Since 2026 media cards may have quick replies; how they are typed is not settled (section I: pass).
+        // Since 2026, media cards may have quick replies. The `type` of such a card is not documented, so both are
+        // accepted.
         card.variants("type", &CARDS, |card, _, is_product| {
             let kind = card.required("type");
             if is_product {
@@ -34,11 +36,11 @@ pub(crate) fn check(action: &Fields<'_, '_>) {
     }
 }
 
-/// The kinds of cards, with `true` for those of products.
+/// Kinds of cards, with `true` for those of products.
 const CARDS: [Variant<bool>; 3] =
     [("cta_url", "MediaCard", false), ("product", "ProductCard", true), ("quick_reply", "MediaCard", false)];
 
-/// What all cards must have in common with the first.
+/// Properties that all cards share with the first.
 #[derive(Default)]
 struct Alike<'a> {
     cards: Option<&'static str>,
@@ -105,7 +107,7 @@ fn check_media_card(card: &Fields<'_, '_>, alike: &mut Alike<'_>) {
     );
 }
 
-/// Loosely: only what would be wrong in any reading.
+/// Checks only rules that hold for every documented form.
 fn check_quick_replies(action: &Fields<'_, '_>) {
     let Some(buttons) = action.optional("buttons").array(1..=10) else { return };
     let mut ids = Unique::new("another button of this card has the same id");

@@ -1,4 +1,5 @@
-//! Interactive messages (reference A.8).
+//! Interactive messages (Meta: Interactive messages,
+//! https://developers.facebook.com/docs/whatsapp/cloud-api/reference/messages).
 
 mod carousel;
 mod flow;
@@ -18,7 +19,7 @@ use super::order;
 use crate::check::{Fields, Item, Variant};
 use crate::json::Value;
 
-/// What an interactive type allows around its action.
+/// Parts that an interactive type allows besides its action.
 #[derive(Clone, Copy)]
 struct Frame {
     header: Headers,
@@ -59,18 +60,18 @@ enum Action {
     OrderStatus,
     CallPermission,
     VoiceCall,
-    /// Not described: passed on as it is.
+    /// Action that Meta does not document; it is not checked.
     Open,
 }
 
-/// The greatest length of a body, except a list's, which section I allows 4096.
+/// Maximum length of a body. The body of a list may have 4096 characters.
 const BODY: usize = 1024;
 
 const fn frame(header: Headers, body: Body, footer: bool, action: Action) -> Frame {
     Frame { header, body, footer, action }
 }
 
-/// The table of A.8.
+/// Interactive types with their parts.
 const FRAMES: [Variant<Frame>; 15] = [
     ("button", "InteractiveButtons", frame(Headers::Any, Body::Required(BODY), true, Action::Buttons)),
     ("list", "InteractiveList", frame(Headers::Text, Body::Required(4096), true, Action::List)),
@@ -125,7 +126,7 @@ const FRAMES: [Variant<Frame>; 15] = [
     ),
 ];
 
-/// Everything about an interactive message.
+/// Checks an interactive message.
 pub(crate) fn check(item: Item<'_, '_>, now: Timestamp) {
     item.shared("Interactive", |item| {
         if let Some(interactive) = item.object() {
@@ -162,7 +163,7 @@ fn forbid(interactive: &Fields<'_, '_>, name: &'static str, kind: &str) {
     interactive.forbidden_with(name, || format!("is not allowed in a `{kind}` message"));
 }
 
-/// A body or footer: `{"text": …}`, whose schema has this name.
+/// Checks a body or footer: `{"text": …}`, whose schema has this name.
 fn check_text(item: Item<'_, '_>, name: &str, length: RangeInclusive<usize>) {
     item.shared(name, |item| {
         if let Some(object) = item.object() {
@@ -245,7 +246,7 @@ fn check_action(action: &Fields<'_, '_>, kind: Action, now: Timestamp) {
     }
 }
 
-/// One to three reply buttons.
+/// Checks one to three reply buttons.
 fn check_buttons(action: &Fields<'_, '_>) {
     let Some(buttons) = action.required("buttons").array(1..=3) else { return };
     let mut ids = Unique::new("another button has the same id");

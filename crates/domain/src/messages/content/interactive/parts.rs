@@ -12,7 +12,7 @@ pub(crate) const VIDEO_HEADER: Variant<()> = ("video", "VideoHeader", ());
 /// Kind of a header with a document.
 pub(crate) const DOCUMENT_HEADER: Variant<()> = ("document", "DocumentHeader", ());
 
-/// The member of a header that its `type` names.
+/// Checks the member of a header that its `type` names.
 pub(super) fn check_header_value(header: &Fields<'_, '_>, kind: &'static str) {
     let value = header.required(kind);
     match kind {
@@ -24,7 +24,7 @@ pub(super) fn check_header_value(header: &Fields<'_, '_>, kind: &'static str) {
     }
 }
 
-/// `display_text` and `url` of a button that opens a page.
+/// Checks `display_text` and `url` of a button that opens a page.
 pub(super) fn check_url(item: Item<'_, '_>) {
     item.shared("UrlParameters", |item| {
         let Some(parameters) = item.object() else { return };
@@ -34,13 +34,13 @@ pub(super) fn check_url(item: Item<'_, '_>) {
     });
 }
 
-/// The product of a single-product message or card.
+/// Checks the product of a single-product message or card.
 pub(super) fn check_product(action: &Fields<'_, '_>) {
     action.required("catalog_id").string(1..);
     action.required("product_retailer_id").string(1..);
 }
 
-/// Texts of which no two may be equal. There are ten at most, so they are compared one by one.
+/// Texts that must differ from each other. There are at most ten, so they are compared one by one.
 pub(super) struct Unique<'a> {
     seen: Vec<&'a str>,
     reason: &'static str,
