@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
-use crate::config::{self, ConfigError, Environment, KEYS, Key, Loaded, Override, Sources};
+use crate::config::{self, ConfigError, Environment, Loaded, Override, SETTINGS, Setting, Sources};
 
 /// Under which heading the flags stand in the help.
 const HEADING: &str =
@@ -31,7 +31,7 @@ impl SettingFlags {
 
 /// One setting as a flag.
 struct Flag {
-    key: &'static Key,
+    key: &'static Setting,
     /// What it is called inside clap: its own words must not meet those of a command.
     id: String,
     /// The setting that it sets. A secret is only taken from a file: other people on the machine can read the
@@ -43,7 +43,7 @@ struct Flag {
 
 /// The flags of all settings. Kept for ever, because clap keeps references to names.
 static FLAGS: LazyLock<Vec<Flag>> = LazyLock::new(|| {
-    let flag = |key: &'static Key| {
+    let flag = |key: &'static Setting| {
         let (name, long) = if key.is_secret() {
             (format!("{}_file", key.name), format!("{}-file", key.flag()))
         } else {
@@ -51,7 +51,7 @@ static FLAGS: LazyLock<Vec<Flag>> = LazyLock::new(|| {
         };
         Flag { key, id: format!("setting {name}"), name, long }
     };
-    KEYS.iter().map(flag).collect()
+    SETTINGS.iter().map(flag).collect()
 });
 
 fn assignment(text: &str) -> Result<(String, String), &'static str> {
@@ -78,7 +78,7 @@ impl Args for SettingFlags {
             .help("Any setting, such as limits.burst=20; may be given several times");
         let command = FLAGS.iter().fold(command.arg(config), |command, flag| {
             let key = flag.key;
-            let about = key.about.split_once(". ").map_or(key.about, |(first, _)| first);
+            let about = key.help.split_once(". ").map_or(key.help, |(first, _)| first);
             let about = about.trim_end_matches('.');
             let help = if key.is_secret() {
                 format!("A file that holds the setting {}", key.name)

@@ -48,7 +48,7 @@ impl Dev {
         let sim_listener = listen("simulator.listen", config.simulator.listen).await?;
         config.simulator.listen =
             sim_listener.local_addr().context("asking for the address that was taken")?;
-        config.keep_simulator_local();
+        config.use_local_simulator_callback();
         make_sandbox(&mut config, &OsChance::new())?;
 
         let clock = Arc::new(SystemClock::new());
