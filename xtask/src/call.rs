@@ -5,10 +5,10 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// How long one call may take.
+/// Maximum duration of a call.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// What was answered.
+/// HTTP response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     /// The status code.

@@ -15,10 +15,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// How many of the slowest tests are named.
+/// Number of slowest tests that are listed.
 const SLOWEST: usize = 10;
 
-/// How the checks of one step ended.
+/// Result of the checks of one step.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Counts {
     /// Those that held.

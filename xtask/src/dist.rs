@@ -15,10 +15,10 @@ use std::process::Command;
 const STATIC: &str = "x86_64-unknown-linux-musl";
 /// A C compiler for it: SQLite and the cryptography are C.
 const STATIC_COMPILERS: [&str; 2] = ["musl-gcc", "x86_64-linux-musl-gcc"];
-/// What goes along, files and folders.
+/// Files and folders of the archive beside the program.
 const BESIDE: [&str; 6] = ["LICENSE", "README.md", "CHANGELOG.md", "SECURITY.md", "deploy", "docs"];
 
-/// What the program is built for.
+/// A built program.
 struct Built {
     target: String,
     program: PathBuf,
@@ -86,7 +86,7 @@ fn host() -> Result<String> {
     host.map(str::to_owned).context("rustc names no host")
 }
 
-/// When the last commit was made, in Unix seconds.
+/// Returns the time of the last commit, in Unix seconds.
 fn committed_at(root: &Path) -> Result<String> {
     let told = output(Command::new("git").current_dir(root).args(["log", "-1", "--format=%ct"]))?;
     Ok(told.trim().to_owned())

@@ -8,9 +8,9 @@
 pub(crate) struct Test {
     /// Its binary and its name.
     pub(crate) name: String,
-    /// How long it ran.
+    /// Duration in seconds.
     pub(crate) seconds: f64,
-    /// Whether it passed.
+    /// `true` if the test passed.
     pub(crate) passed: bool,
 }
 

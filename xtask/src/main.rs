@@ -60,7 +60,7 @@ enum Task {
 
 #[derive(Debug, Subcommand)]
 enum Bench {
-    /// What one sent message costs, beside one proxied request.
+    /// The cost of one sent message, compared with one proxied request.
     Send(bench::SendOptions),
 }
 

@@ -10,10 +10,10 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-/// How long a process may take to end when asked to.
+/// Time for which a process may end by itself.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// How often we look whether something has happened.
+/// Interval between two checks of a condition.
 const GLANCE: Duration = Duration::from_millis(20);
 
 /// A process that ends with us: asked when this is dropped, and by the kernel should we die first.
@@ -85,7 +85,7 @@ impl Drop for Running {
     }
 }
 
-/// What a process and its children have used.
+/// Resources used by a process and its children.
 #[derive(Debug, Default)]
 pub(crate) struct Usage {
     /// CPU time, user and system, in microseconds.
@@ -119,7 +119,7 @@ impl Usage {
     }
 }
 
-/// What `/proc/<pid>/stat` tells.
+/// Content of `/proc/<pid>/stat`.
 #[derive(Debug, PartialEq, Eq)]
 struct Stat {
     parent: u32,

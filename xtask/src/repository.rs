@@ -60,7 +60,7 @@ pub(crate) fn root() -> PathBuf {
     xtask.parent().unwrap_or(xtask).to_path_buf()
 }
 
-/// Where cargo builds.
+/// Returns cargo's target directory.
 pub(crate) fn target_directory(root: &Path) -> Result<PathBuf> {
     #[derive(Deserialize)]
     struct Metadata {

@@ -1,4 +1,4 @@
-//! What the tasks print, and the one clock they time themselves with.
+//! Output of the tasks, and the clock that measures them.
 
 use std::fmt::Display;
 use std::time::Instant;

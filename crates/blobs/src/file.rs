@@ -1,4 +1,4 @@
-//! A folder: `<workspace>/<two digits>/<file>`, and `unfinished` for what is being written.
+//! A folder of files: `<workspace>/<two digits>/<file>`, and `unfinished` for files that are being written.
 
 use std::io::{ErrorKind, SeekFrom};
 use std::ops::Range;
@@ -15,27 +15,27 @@ use jiff::Timestamp;
 use tokio::fs::{File, OpenOptions};
 use tokio::io::{AsyncRead as _, AsyncSeekExt as _, AsyncWriteExt as _, ReadBuf};
 
-/// How much is read at once.
+/// Number of bytes per read.
 const PIECE: usize = 64 * 1024;
 
-/// Where a file is until it is whole.
+/// Folder of files that are not complete yet.
 const UNFINISHED: &str = "unfinished";
 
-/// Content in a folder, which is made when the first file comes.
+/// File contents in a folder, which is created with the first file.
 pub struct FolderBlobs {
     root: PathBuf,
-    /// Makes the names of unfinished files differ, also between processes on one folder.
+    /// Number that keeps the names of unfinished files apart, also between processes that share a folder.
     process: u32,
     n_puts: AtomicU64,
 }
 
 impl FolderBlobs {
-    /// Content in this folder.
+    /// Creates a store of file contents in this folder.
     pub fn within(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into(), process: std::process::id(), n_puts: AtomicU64::new(0) }
     }
 
-    /// The folder of a file, and its path. The last digits of an id are drawn by chance: they spread files evenly.
+    /// Returns the folder and the path of a file. The last digits of an id are random, so files are spread evenly.
     fn place(&self, key: BlobKey) -> (PathBuf, PathBuf) {
         let name = key.media.to_string();
         let shard: String = name.chars().skip(name.len().saturating_sub(2)).collect();
@@ -59,7 +59,7 @@ impl FolderBlobs {
     }
 }
 
-/// Files are for their owner only: what customers send is in them.
+/// Opens a file that only its owner can read, because it contains what customers sent.
 fn own(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
     options.mode(0o600);
@@ -74,7 +74,7 @@ fn failed(doing: &'static str) -> impl Fn(std::io::Error) -> BlobError {
     move |error| BlobError::new(doing, error)
 }
 
-/// Makes a folder, for its owner only.
+/// Creates a folder that only its owner can read.
 async fn make(folder: &Path) -> std::io::Result<()> {
     let mut builder = tokio::fs::DirBuilder::new();
     builder.recursive(true);
@@ -83,12 +83,12 @@ async fn make(folder: &Path) -> std::io::Result<()> {
     builder.create(folder).await
 }
 
-/// Brings the names in a folder to disk: without that a file may be lost with its name.
+/// Syncs a folder to disk. Without this, a crash can lose a file's name, and the file with it.
 async fn sync_folder(folder: &Path) -> std::io::Result<()> {
     File::open(folder).await?.sync_all().await
 }
 
-/// Removes an unfinished file when its write ends in any way but a rename.
+/// Removes an unfinished file when its write ends without a rename.
 struct Unfinished {
     path: PathBuf,
     is_done: bool,
@@ -166,7 +166,7 @@ impl Blobs for FolderBlobs {
     }
 }
 
-/// A part of a file, read piece by piece.
+/// Stream of a byte range of a file.
 struct Reading {
     file: File,
     n_left: u64,

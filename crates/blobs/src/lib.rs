@@ -1,12 +1,12 @@
-//! Where the content of files is kept: in a folder, or in a bucket that speaks S3's language.
+//! Storage of file contents: a folder, or a bucket of an S3-compatible object store.
 //!
 //! Both are adapters behind `engine::ports::Blobs`.
 //!
-//! **Invariant:** under a key there is the whole of a file or nothing.
+//! **Invariant:** a key has the complete content of a file or nothing.
 //!
-//! **Invariant:** a key is made of two ids of ours: no name that a stranger chose becomes a path.
+//! **Invariant:** a key consists of two ids that Waypost created. No name that a user chose becomes part of a path.
 //!
-//! **Invariant:** a file goes through in pieces; a bucket's part ([`PART`]) is the most that is held of it.
+//! **Invariant:** content is streamed. At most one part ([`PART`]) of a file is in memory.
 
 mod file;
 mod object;

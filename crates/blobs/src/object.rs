@@ -1,7 +1,8 @@
 //! A bucket: `<prefix>/<workspace>/<file>`.
 //!
-//! A file goes up in parts of equal size (R2 wants them equal), one at a time; the last call makes the whole appear. What
-//! an upload that was cut has left behind is the bucket's to forget: a lifecycle rule for unfinished multipart uploads.
+//! A file is uploaded in parts of equal size (Cloudflare R2 requires it), one at a time; the last call makes the
+//! object visible. Parts of an upload that was interrupted stay in the bucket until a lifecycle rule for unfinished
+//! multipart uploads removes them.
 
 use std::ops::Range;
 use std::pin::Pin;
@@ -22,33 +23,33 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::transport::HyperConnector;
 
-/// The bytes of a part.
+/// Number of bytes of a part.
 pub const PART: usize = 8 << 20;
 
-/// Which bucket, and who asks.
+/// Settings of a bucket.
 #[derive(Clone, Debug)]
 pub struct BucketSettings {
-    /// The bucket.
+    /// Name of the bucket.
     pub bucket: String,
-    /// Where it is, if not at Amazon: `https://…`, or `http://…` within a network of one's own.
+    /// Address of the store, if it is not Amazon S3: `https://…`, or `http://…` within a private network.
     pub endpoint: Option<String>,
-    /// The region.
+    /// Region of the bucket.
     pub region: String,
-    /// Who asks.
+    /// Id of the access key.
     pub access_key_id: String,
-    /// The proof.
+    /// Secret of the access key.
     pub secret_access_key: SecretString,
-    /// What stands before every name.
+    /// Prefix of every object name.
     pub prefix: String,
 }
 
-/// Why a bucket cannot be used.
+/// Reason why a bucket cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BucketError {
-    /// The settings do not name one.
+    /// The settings are incomplete or wrong.
     #[error("setting up the bucket for files")]
     Settings(#[source] object_store::Error),
-    /// The prefix is no path.
+    /// The prefix is not a valid path.
     #[error("setting up the bucket for files: the prefix is no path")]
     Prefix(#[source] object_store::path::Error),
     /// TLS cannot be set up.
@@ -56,24 +57,24 @@ pub enum BucketError {
     Tls(#[source] rustls::Error),
 }
 
-/// Content in a bucket.
+/// File contents in a bucket.
 pub struct BucketBlobs {
     store: Arc<dyn ObjectStore>,
     prefix: Path,
 }
 
 impl BucketBlobs {
-    /// Content in a bucket that speaks S3's language. Nothing is asked of it yet.
+    /// Creates a store of file contents in an S3-compatible bucket. No request is made yet.
     ///
     /// # Errors
-    /// When the settings cannot be used.
+    /// The settings cannot be used.
     pub fn of_s3(settings: &BucketSettings) -> Result<Self, BucketError> {
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(&settings.bucket)
             .with_region(&settings.region)
             .with_access_key_id(&settings.access_key_id)
             .with_secret_access_key(settings.secret_access_key.expose_secret())
-            // One request for one object: not every store that speaks S3 knows the other way.
+            // One request per object, because not every S3-compatible store supports bulk deletes.
             .with_disable_bulk_delete(true)
             .with_http_connector(HyperConnector::new().map_err(BucketError::Tls)?);
         if let Some(endpoint) = &settings.endpoint {
@@ -84,7 +85,7 @@ impl BucketBlobs {
         Ok(Self::within(Arc::new(store), prefix))
     }
 
-    /// Content in any store of objects.
+    /// Creates a store of file contents in any object store.
     pub fn within(store: Arc<dyn ObjectStore>, prefix: Path) -> Self {
         Self { store, prefix }
     }
@@ -98,7 +99,7 @@ fn store(doing: &'static str) -> impl Fn(Error) -> PutError {
     move |error| PutError::Store(BlobError::new(doing, error))
 }
 
-/// Pieces cut anew into parts of equal size.
+/// Stream that is cut into parts of equal size.
 struct Parts {
     pieces: Pieces,
     rest: Bytes,
@@ -106,7 +107,7 @@ struct Parts {
 }
 
 impl Parts {
-    /// The next part; a shorter one is the last.
+    /// Returns the next part. A part that is shorter than [`PART`] is the last.
     async fn next(&mut self) -> Result<Vec<Bytes>, PieceError> {
         let (mut part, mut n_bytes) = (Vec::new(), 0_usize);
         loop {
@@ -127,7 +128,7 @@ impl Parts {
     }
 }
 
-/// Whether a part is a whole one, so that another may follow.
+/// `true` if a part has the full size, so that another part can follow.
 fn is_full(part: &[Bytes]) -> bool {
     part.iter().map(Bytes::len).sum::<usize>() == PART
 }

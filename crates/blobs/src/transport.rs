@@ -1,5 +1,5 @@
-//! The way to a bucket: hyper's client, as for every other call of the gateway, instead of the one that `object_store`
-//! would bring.
+//! HTTP transport of the bucket: hyper's client, as for every other call of the gateway, instead of the client that
+//! `object_store` would add.
 //!
 //! **Invariant:** no proxy is taken from the environment, and no redirect is followed.
 
@@ -18,11 +18,11 @@ use object_store::client::{
     HttpResponseBody, HttpService,
 };
 
-/// How long a connection may take to come about.
+/// Maximum time to open a connection.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
-/// How long a request may take until its answer begins: a part of some megabytes goes up in that time.
+/// Maximum time until the response begins. A part of several megabytes is uploaded in that time.
 const ANSWER_WITHIN: Duration = Duration::from_secs(120);
-/// How long an unused connection is kept.
+/// Time for which an idle connection is kept.
 const IDLE_FOR: Duration = Duration::from_secs(15);
 
 #[derive(Debug)]

@@ -16,6 +16,7 @@ pub mod json;
 pub mod media;
 pub mod messages;
 pub mod meta_error;
+pub mod retry_after;
 pub mod templates;
 pub mod webhooks_in;
 pub mod webhooks_out;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, bail};
 use async_trait::async_trait;
 use bytes::Bytes;
-use egress::{HookClient, HookConfig, Policy};
+use egress::{EgressClient, EgressConfig, Policy};
 use engine::ports::{Clock, HookCall, HookSender as _};
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What is delivered: the secrets, newest first, the id and the body.
+/// Recorded deliveries: the secrets, newest first, the id and the body.
 const DELIVERIES: [(&[&str], &str, &str); 4] = [
     (&["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"], "evt_plain", r#"{"id":"evt_plain"}"#),
     (
@@ -57,8 +57,8 @@ async fn main() -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await.context("binding a port")?;
     let url = format!("http://{}/hook", listener.local_addr()?);
     let policy = Policy { allow_http_loopback: true, ..Policy::default() };
-    let config = HookConfig { policy, ..HookConfig::default() };
-    let client = HookClient::new(&config, Arc::new(RealClock)).context("making the client")?;
+    let config = EgressConfig { policy, ..EgressConfig::default() };
+    let client = EgressClient::new(&config, Arc::new(RealClock)).context("making the client")?;
     let mut recorded = Vec::new();
     let mut kept = None;
     for (secrets, event_id, body) in DELIVERIES {

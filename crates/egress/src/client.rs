@@ -1,8 +1,8 @@
-//! The client that posts events.
+//! The client that posts events to webhook endpoints.
 //!
-//! A post ends as answered as soon as there is a status, whatever becomes of the answer's body: a body that stalls, is
-//! cut, or has no end takes nothing from what its head said. The body is read for its beginning, and because a
-//! connection whose answer was read to its end can be used again.
+//! A call counts as answered as soon as the status is received, whatever happens to the response body afterwards: a
+//! body that stalls, is cut or never ends does not change the result. The body is read to keep its beginning, and
+//! because a connection whose response was read to its end can be used again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,107 +16,113 @@ use hyper::body::Incoming;
 use jiff::SignedDuration;
 use secrecy::ExposeSecret as _;
 
-use crate::answer::Seen;
-use crate::config::{HookConfig, HookConfigError, Policy};
-use crate::dial::{Dialler, later};
-use crate::failure::Failure;
-use crate::guard::{Target, check};
-use crate::line::Line;
-use crate::pool::Pool;
+use crate::config::{EgressConfig, EgressConfigError, Policy};
+use crate::connection::HttpConnection;
+use crate::dial::{Dialer, later};
+use crate::error::EgressError;
+use crate::pool::IdleConnections;
 use crate::resolve::{Resolve, SystemResolver};
+use crate::response_head::PartialResponse;
 use crate::sign::sign;
+use crate::url_guard::{Target, check};
 
-/// The most bytes of an answer's body that are read so that its connection can be used again.
+/// Maximum number of response body bytes that are read so that the connection can be used again.
 const MAX_READ_BYTES: usize = 64 * 1_024;
 
-/// Says that the event was asked for once more.
+/// Marks a redelivery.
 const REDELIVERY: HeaderName = HeaderName::from_static("waypost-redelivery");
 
-/// Calls addresses that strangers chose.
-pub struct HookClient {
+/// Client for calls to addresses that users configured.
+pub struct EgressClient {
     pub(crate) policy: Policy,
     pub(crate) user_agent: HeaderValue,
-    pub(crate) dialler: Dialler,
+    pub(crate) dialer: Dialer,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) fetch_timeout: Duration,
     timeout: Duration,
-    pool: Pool,
+    pool: IdleConnections,
 }
 
-impl HookClient {
-    /// A client that has not connected yet. Must be called within a Tokio runtime.
+impl EgressClient {
+    /// Creates a client. It must be called within a Tokio runtime; it opens no connection yet.
     ///
     /// # Errors
-    /// What in the configuration cannot be used.
-    pub fn new(config: &HookConfig, clock: Arc<dyn Clock>) -> Result<Self, HookConfigError> {
+    /// The part of the configuration that cannot be used.
+    pub fn new(config: &EgressConfig, clock: Arc<dyn Clock>) -> Result<Self, EgressConfigError> {
         Self::with_resolver(config, clock, Arc::new(SystemResolver))
     }
 
-    /// A client that looks names up in its own way.
+    /// Creates a client with its own name resolution.
     ///
     /// # Errors
-    /// What in the configuration cannot be used.
+    /// The part of the configuration that cannot be used.
     pub fn with_resolver(
-        config: &HookConfig,
+        config: &EgressConfig,
         clock: Arc<dyn Clock>,
         resolver: Arc<dyn Resolve>,
-    ) -> Result<Self, HookConfigError> {
+    ) -> Result<Self, EgressConfigError> {
         Ok(Self {
             policy: config.policy,
             user_agent: HeaderValue::from_str(&config.user_agent)
-                .map_err(|_| HookConfigError::UserAgent(config.user_agent.clone()))?,
-            dialler: Dialler::new(config, Arc::clone(&clock), resolver)?,
-            pool: Pool::new(Arc::clone(&clock), span(config.idle_timeout)),
+                .map_err(|_| EgressConfigError::UserAgent(config.user_agent.clone()))?,
+            dialer: Dialer::new(config, Arc::clone(&clock), resolver)?,
+            pool: IdleConnections::new(Arc::clone(&clock), span(config.idle_timeout)),
             clock,
             timeout: config.timeout,
             fetch_timeout: config.fetch_timeout,
         })
     }
 
-    /// Posts, and puts what it sees of the answer into `seen` as it comes.
-    async fn deliver(&self, call: &HookCall, seen: &mut Option<Seen>) -> Result<(), Failure> {
+    /// Posts an event, and stores in `response` as much of the response as has been received.
+    async fn deliver(
+        &self,
+        call: &HookCall,
+        response: &mut Option<PartialResponse>,
+    ) -> Result<(), EgressError> {
         let target = check(self.policy, &call.url)?;
         let request = self.request(call, &target)?;
-        let (mut line, answer) = self.send(&target, request).await?;
+        let (mut connection, answer) = self.send(&target, request).await?;
         let (head, body) = answer.into_parts();
-        let seen = seen.insert(Seen::head(head.status, &head.headers, self.clock.now()));
-        if read(&mut line, body, seen).await? {
-            self.pool.put(&target.place, line).await;
+        let response = response.insert(PartialResponse::head(head.status, &head.headers, self.clock.now()));
+        if read(&mut connection, body, response).await? {
+            self.pool.put(&target.host_port, connection).await;
         }
         Ok(())
     }
 
-    /// Sends a request over a connection that is there, or else over a new one.
+    /// Sends a request over an idle connection, or else over a new one.
     ///
-    /// A connection that was kept can have been closed by the other side just now. Then the request goes out once more,
-    /// over a new one: nothing was answered, and whoever did see it sees the same event again, which it must bear anyway.
+    /// The other side can close an idle connection at any moment. The request is then sent once more over a new
+    /// connection: no byte of a response was received, and a receiver that did process the request gets the same
+    /// event again, which receivers of webhooks must expect.
     async fn send(
         &self,
         target: &Target,
         request: Request<Full<bytes::Bytes>>,
-    ) -> Result<(Line, http::Response<Incoming>), Failure> {
-        if let Some(mut line) = self.pool.take(&target.place).await {
-            match line.send(request.clone()).await {
-                Ok(answer) => return Ok((line, answer)),
-                Err(error) if line.has_heard() => return Err(error.into()),
+    ) -> Result<(HttpConnection, http::Response<Incoming>), EgressError> {
+        if let Some(mut connection) = self.pool.take(&target.host_port).await {
+            match connection.send(request.clone()).await {
+                Ok(answer) => return Ok((connection, answer)),
+                Err(error) if connection.has_received() => return Err(error.into()),
                 Err(_) => {}
             }
         }
-        let mut line = self.dialler.dial(target).await?;
-        let answer = line.send(request).await?;
-        Ok((line, answer))
+        let mut connection = self.dialer.dial(target).await?;
+        let answer = connection.send(request).await?;
+        Ok((connection, answer))
     }
 
-    fn request(&self, call: &HookCall, target: &Target) -> Result<Request<Full<bytes::Bytes>>, Failure> {
+    fn request(&self, call: &HookCall, target: &Target) -> Result<Request<Full<bytes::Bytes>>, EgressError> {
         let mut request = Request::new(Full::new(call.body.clone()));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = target.path.clone().into();
         let headers = request.headers_mut();
         headers.insert(USER_AGENT, self.user_agent.clone());
         for (name, value) in &call.headers {
-            domain::webhooks_out::header::check(name, value.expose_secret()).map_err(|_| Failure::Header)?;
-            let name = HeaderName::try_from(name).map_err(|_| Failure::Header)?;
-            let mut value = HeaderValue::from_str(value.expose_secret()).map_err(|_| Failure::Header)?;
+            domain::webhooks_out::header::check(name, value.expose_secret())
+                .map_err(|_| EgressError::Header)?;
+            let name = HeaderName::try_from(name).map_err(|_| EgressError::Header)?;
+            let mut value = HeaderValue::from_str(value.expose_secret()).map_err(|_| EgressError::Header)?;
             value.set_sensitive(true);
             headers.insert(name, value);
         }
@@ -131,37 +137,41 @@ impl HookClient {
 }
 
 #[async_trait]
-impl HookSender for HookClient {
+impl HookSender for EgressClient {
     fn check(&self, url: &str) -> Result<(), BadAddress> {
         check(self.policy, url).map(|_| ())
     }
 
     async fn post(&self, call: HookCall) -> Posted {
         let began_at = self.clock.now();
-        let mut seen = None;
+        let mut response = None;
         let ended = tokio::select! {
             biased;
-            ended = Box::pin(self.deliver(&call, &mut seen)) => ended,
+            ended = Box::pin(self.deliver(&call, &mut response)) => ended,
             () = self.clock.sleep_until(later(&*self.clock, span(self.timeout))) => {
-                Err(Failure::TooLate(self.timeout))
+                Err(EgressError::Timeout(self.timeout))
             }
         };
-        let outcome = match (seen, ended) {
-            (Some(seen), _) => seen.outcome(),
+        let outcome = match (response, ended) {
+            (Some(response), _) => response.outcome(),
             (None, Err(failure)) => PostOutcome::Failed { reason: failure.reason() },
-            // There is no end without an answer.
+            // A call cannot end without a response.
             (None, Ok(())) => PostOutcome::Failed { reason: "no answer".to_owned() },
         };
         Posted { outcome, latency: self.clock.now().duration_since(began_at) }
     }
 }
 
-/// Reads an answer's body; says whether it came to its end.
-async fn read(line: &mut Line, mut body: Incoming, seen: &mut Seen) -> Result<bool, Failure> {
+/// Reads a response body; returns `true` if the body was read to its end.
+async fn read(
+    connection: &mut HttpConnection,
+    mut body: Incoming,
+    response: &mut PartialResponse,
+) -> Result<bool, EgressError> {
     let mut n_read: usize = 0;
-    while let Some(frame) = line.next(&mut body).await {
+    while let Some(frame) = connection.next(&mut body).await {
         let Ok(data) = frame?.into_data() else { continue };
-        seen.keep(&data);
+        response.store_body(&data);
         n_read = n_read.saturating_add(data.len());
         if n_read > MAX_READ_BYTES {
             return Ok(false);
@@ -170,7 +180,7 @@ async fn read(line: &mut Line, mut body: Incoming, seen: &mut Seen) -> Result<bo
     Ok(true)
 }
 
-/// A span that our clock reckons with.
+/// Converts a standard duration to the type that the clock port uses.
 pub(crate) fn span(span: Duration) -> SignedDuration {
     SignedDuration::try_from(span).unwrap_or(SignedDuration::MAX)
 }

@@ -1,39 +1,39 @@
-//! What may be called, and how long it may take.
+//! Configuration: the addresses that may be called, and timeouts.
 
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 
-/// Which addresses may be called.
+/// Policy for the addresses that may be called.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// Plain http is as good as https.
+    /// Allows `http` URLs.
     pub allow_http: bool,
-    /// Private networks, this machine, and names that mean something there only. Link-local addresses, where clouds
-    /// keep their machines' credentials, multicast, and what no host has stay out of reach.
+    /// Allows private networks, this machine, and names that only exist in a local network. Link-local addresses
+    /// (cloud metadata services), multicast and reserved addresses stay forbidden.
     pub allow_private_networks: bool,
-    /// This machine may be called, also with plain http, under an address or name that says so; for `waypost dev`.
+    /// Allows this machine, also over `http`, for URLs whose host is a loopback address or name. For `waypost dev`.
     pub allow_http_loopback: bool,
 }
 
-/// How strangers are called.
+/// Configuration of the client.
 #[derive(Clone, Debug)]
-pub struct HookConfig {
-    /// Which addresses may be called.
+pub struct EgressConfig {
+    /// Policy for the addresses that may be called.
     pub policy: Policy,
-    /// How long a post may take: name look-up, TCP, TLS, request and answer together.
+    /// Maximum duration of a call: name resolution, TCP, TLS, request and response together.
     pub timeout: Duration,
-    /// The same for a download.
+    /// Maximum duration of a download.
     pub fetch_timeout: Duration,
-    /// How long an unused connection is kept.
+    /// Duration for which an idle connection is kept.
     pub idle_timeout: Duration,
-    /// What we call ourselves.
+    /// Value of the `User-Agent` header.
     pub user_agent: String,
-    /// The certificate authorities that are trusted; empty means the public ones.
+    /// Trusted certificate authorities; empty means the public ones.
     pub authorities: Vec<CertificateDer<'static>>,
 }
 
-impl Default for HookConfig {
+impl Default for EgressConfig {
     fn default() -> Self {
         Self {
             policy: Policy::default(),
@@ -46,10 +46,10 @@ impl Default for HookConfig {
     }
 }
 
-/// Why a [`HookConfig`] cannot be used.
+/// Reason why an [`EgressConfig`] cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum HookConfigError {
-    /// The user agent holds characters that no header takes.
+pub enum EgressConfigError {
+    /// The user agent contains characters that a header cannot contain.
     #[error("the user agent `{0}` holds characters that no header takes")]
     UserAgent(String),
     /// TLS cannot be set up.

@@ -1,6 +1,6 @@
-//! Opening a connection to a place that a stranger chose.
+//! Opens connections to addresses that users configured.
 //!
-//! **Invariant:** of the addresses that a look-up brings all are allowed, or none is called.
+//! **Invariant:** a call is made only if the policy allows every address that the name resolves to.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -13,61 +13,63 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
-use crate::config::{HookConfig, HookConfigError};
-use crate::failure::Failure;
-use crate::guard::{Name, Target};
-use crate::line::Line;
+use crate::config::{EgressConfig, EgressConfigError};
+use crate::connection::HttpConnection;
+use crate::error::EgressError;
 use crate::resolve::Resolve;
-use crate::wire::{Heard, Wire};
+use crate::stream::{ByteStream, ReceivedFlag};
+use crate::url_guard::{HostName, Target};
 
-/// The most addresses of one name that are tried.
+/// Maximum number of addresses of one name that are tried.
 const MAX_TRIED: usize = 8;
 
-/// How long one address has before the next is tried beside it (RFC 8305).
+/// Time that one address has before the next is tried in parallel (RFC 8305).
 const HEAD_START: SignedDuration = SignedDuration::from_millis(250);
 
 /// Opens connections.
-pub(crate) struct Dialler {
+pub(crate) struct Dialer {
     resolver: Arc<dyn Resolve>,
     tls: TlsConnector,
     clock: Arc<dyn Clock>,
 }
 
-impl Dialler {
+impl Dialer {
     pub(crate) fn new(
-        config: &HookConfig,
+        config: &EgressConfig,
         clock: Arc<dyn Clock>,
         resolver: Arc<dyn Resolve>,
-    ) -> Result<Self, HookConfigError> {
+    ) -> Result<Self, EgressConfigError> {
         Ok(Self { resolver, tls: TlsConnector::from(Arc::new(tls(config)?)), clock })
     }
 
-    /// Opens a connection to where the target leads, if all of that may be called.
-    pub(crate) async fn dial(&self, target: &Target) -> Result<Line, Failure> {
-        let addresses = match &target.place.host {
-            Name::Address(address) => vec![*address],
-            Name::Domain(name) => self.resolver.resolve(name).await.map_err(|_| Failure::NoSuchName)?,
+    /// Opens a connection to the target, if the policy allows all of its addresses.
+    pub(crate) async fn dial(&self, target: &Target) -> Result<HttpConnection, EgressError> {
+        let addresses = match &target.host_port.host {
+            HostName::Address(address) => vec![*address],
+            HostName::Domain(name) => {
+                self.resolver.resolve(name).await.map_err(|_| EgressError::NameNotFound)?
+            }
         };
         if addresses.is_empty() {
-            return Err(Failure::NoSuchName);
+            return Err(EgressError::NameNotFound);
         }
-        if !addresses.iter().all(|address| target.may.call(*address)) {
+        if !addresses.iter().all(|address| target.allowed.call(*address)) {
             return Err(BadAddress::NotPublic.into());
         }
-        let stream = self.connect(&addresses, target.place.port).await.map_err(Failure::Connect)?;
-        stream.set_nodelay(true).map_err(Failure::Connect)?;
-        let heard = Heard::default();
-        let wire = if target.place.is_tls {
-            let name = target.place.host.for_tls().ok_or(Failure::NoSuchName)?;
-            let stream = self.tls.connect(name, stream).await.map_err(Failure::Tls)?;
-            Wire::tls(stream, heard.clone())
+        let stream = self.connect(&addresses, target.host_port.port).await.map_err(EgressError::Connect)?;
+        stream.set_nodelay(true).map_err(EgressError::Connect)?;
+        let received = ReceivedFlag::default();
+        let stream = if target.host_port.is_tls {
+            let name = target.host_port.host.for_tls().ok_or(EgressError::NameNotFound)?;
+            let stream = self.tls.connect(name, stream).await.map_err(EgressError::Tls)?;
+            ByteStream::tls(stream, received.clone())
         } else {
-            Wire::plain(stream, heard.clone())
+            ByteStream::plain(stream, received.clone())
         };
-        Ok(Line::over(wire, heard).await?)
+        Ok(HttpConnection::over(stream, received).await?)
     }
 
-    /// Connects to the first of these that answers. Each has a head start before the next.
+    /// Connects to the first address that accepts a connection. The next address is tried after a delay.
     async fn connect(&self, addresses: &[IpAddr], port: u16) -> io::Result<TcpStream> {
         let mut waiting = addresses.iter().take(MAX_TRIED);
         let mut tries = JoinSet::new();
@@ -91,25 +93,25 @@ impl Dialler {
     }
 }
 
-/// The time after `span`.
+/// Returns the time after `span`.
 pub(crate) fn later(clock: &dyn Clock, span: SignedDuration) -> jiff::Timestamp {
     let now = clock.now();
     now.saturating_add(span).unwrap_or(now)
 }
 
-fn tls(config: &HookConfig) -> Result<ClientConfig, HookConfigError> {
+fn tls(config: &EgressConfig) -> Result<ClientConfig, EgressConfigError> {
     let mut roots = RootCertStore::empty();
     if config.authorities.is_empty() {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
     for authority in &config.authorities {
-        roots.add(authority.clone()).map_err(HookConfigError::Tls)?;
+        roots.add(authority.clone()).map_err(EgressConfigError::Tls)?;
     }
-    // Named, not taken from the process: then no one has to install a default first.
+    // The provider is named explicitly, so that no process-wide default must be installed first.
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut tls = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(HookConfigError::Tls)?
+        .map_err(EgressConfigError::Tls)?
         .with_root_certificates(roots)
         .with_no_client_auth();
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];

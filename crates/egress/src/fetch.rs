@@ -1,7 +1,7 @@
-//! Downloads from public addresses.
+//! Downloads from public URLs.
 //!
-//! **Invariant:** a download takes no more memory than the pieces that are on their way: the connection is read when
-//! the next piece is asked for, and not before.
+//! **Invariant:** a download holds no more than one frame in memory: the connection is read only when the next frame
+//! is requested.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,15 +17,15 @@ use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
 use jiff::Timestamp;
 
-use crate::client::{HookClient, span};
+use crate::client::{EgressClient, span};
+use crate::connection::HttpConnection;
 use crate::dial::later;
-use crate::failure::Failure;
+use crate::error::EgressError;
 use crate::file_name;
-use crate::guard::check;
-use crate::line::Line;
+use crate::url_guard::check;
 
 #[async_trait]
-impl Fetcher for HookClient {
+impl Fetcher for EgressClient {
     async fn fetch(&self, url: &str, max_bytes: u64) -> Result<Fetched, FetchError> {
         let target = check(self.policy, url)?;
         let deadline = Deadline {
@@ -41,11 +41,11 @@ impl Fetcher for HookClient {
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let asking = Box::pin(async {
-            let mut line = self.dialler.dial(&target).await?;
-            let answer = line.send(request).await?;
-            Ok::<_, Failure>((line, answer))
+            let mut connection = self.dialer.dial(&target).await?;
+            let answer = connection.send(request).await?;
+            Ok::<_, EgressError>((connection, answer))
         });
-        let (line, answer) = deadline.hold(asking).await?.map_err(error)?;
+        let (connection, answer) = deadline.hold(asking).await?.map_err(error)?;
         let (head, body) = answer.into_parts();
         if head.status != StatusCode::OK {
             return Err(FetchError::Answered { status: head.status.as_u16() });
@@ -60,28 +60,28 @@ impl Fetcher for HookClient {
             .and_then(|value| file_name::of_header(&value))
             .or_else(|| file_name::of_path(target.path.path()));
         let content_type = header(&head.headers, &CONTENT_TYPE);
-        let download = Download { line, body, left: max_bytes, max_bytes, deadline };
+        let download = Download { connection, body, left: max_bytes, max_bytes, deadline };
         Ok(Fetched { content_type, file_name, body: Box::new(download) })
     }
 }
 
-/// A header that is text.
+/// Returns a header that is text.
 fn header(headers: &HeaderMap, name: &http::HeaderName) -> Option<String> {
-    // Names of files are often UTF-8, against the letter of the standard.
+    // File names are often UTF-8, although the standard forbids it.
     let value = std::str::from_utf8(headers.get(name)?.as_bytes()).ok()?;
     Some(value.trim().to_owned()).filter(|value| !value.is_empty())
 }
 
-/// A failure as the port tells it.
+/// Converts an error to the port's error.
 #[expect(clippy::needless_pass_by_value, reason = "it is used up")]
-fn error(failure: Failure) -> FetchError {
-    if let Failure::Address(address) = failure {
+fn error(failure: EgressError) -> FetchError {
+    if let EgressError::Address(address) = failure {
         return address.into();
     }
     FetchError::Unreachable(failure.reason())
 }
 
-/// When a download must be over.
+/// Deadline of a download.
 struct Deadline {
     at: Timestamp,
     span: Duration,
@@ -89,19 +89,19 @@ struct Deadline {
 }
 
 impl Deadline {
-    /// Waits for `future`, but not beyond.
+    /// Waits for `future`, at most until the deadline.
     async fn hold<F: Future>(&self, future: F) -> Result<F::Output, FetchError> {
         tokio::select! {
             biased;
             output = future => Ok(output),
-            () = self.clock.sleep_until(self.at) => Err(error(Failure::TooLate(self.span))),
+            () = self.clock.sleep_until(self.at) => Err(error(EgressError::Timeout(self.span))),
         }
     }
 }
 
-/// A body that is being downloaded.
+/// Body of a running download.
 struct Download {
-    line: Line,
+    connection: HttpConnection,
     body: Incoming,
     left: u64,
     max_bytes: u64,
@@ -112,7 +112,7 @@ struct Download {
 impl Chunks for Download {
     async fn next(&mut self) -> Result<Option<Bytes>, FetchError> {
         loop {
-            let next = self.line.next(&mut self.body);
+            let next = self.connection.next(&mut self.body);
             let Some(frame) = self.deadline.hold(next).await? else { return Ok(None) };
             let frame = frame.map_err(|cause| error(cause.into()))?;
             let Ok(data) = frame.into_data() else { continue };

@@ -1,11 +1,11 @@
-//! What a downloaded file is called.
+//! The name of a downloaded file.
 //!
-//! **Invariant:** a name holds no folder, no control character, and is not `.` or `..`.
+//! **Invariant:** a name contains no folder and no control character, and is not `.` or `..`.
 
-/// The most characters of a name.
+/// Maximum number of characters of a name.
 const MAX_CHARS: usize = 240;
 
-/// The name in a `Content-Disposition` (RFC 6266): `filename*` before `filename`.
+/// Returns the file name in a `Content-Disposition` header (RFC 6266). `filename*` has precedence over `filename`.
 pub(crate) fn of_header(value: &str) -> Option<String> {
     let (mut extended, mut plain) = (None, None);
     for (name, value) in parameters(value) {
@@ -18,12 +18,12 @@ pub(crate) fn of_header(value: &str) -> Option<String> {
     clean(&extended.or(plain)?)
 }
 
-/// The last part of a URL's path.
+/// Returns the last segment of a URL's path.
 pub(crate) fn of_path(path: &str) -> Option<String> {
     clean(&unescape(path.rsplit('/').next()?)?)
 }
 
-/// The parameters of a header after its first word; names in lower case, values without their quotes.
+/// Returns the parameters of a header value: names in lower case, values without quotes.
 fn parameters(value: &str) -> Vec<(String, String)> {
     let mut parameters = Vec::new();
     let mut rest = value.split_once(';').map_or("", |(_, rest)| rest);
@@ -42,7 +42,7 @@ fn parameters(value: &str) -> Vec<(String, String)> {
     parameters
 }
 
-/// A quoted text without its quotes, and what comes after it.
+/// Returns a quoted string without its quotes, and the text after it.
 fn unquote(quoted: &str) -> (String, &str) {
     let mut text = String::new();
     let mut letters = quoted.chars();
@@ -56,14 +56,14 @@ fn unquote(quoted: &str) -> (String, &str) {
     (text, letters.as_str())
 }
 
-/// `UTF-8''na%C3%AFve`, as RFC 8187 has it.
+/// Decodes an extended value such as `UTF-8''na%C3%AFve` (RFC 8187).
 fn decode(value: &str) -> Option<String> {
     let (charset, rest) = value.split_once('\'')?;
     let (_language, text) = rest.split_once('\'')?;
     if charset.eq_ignore_ascii_case("utf-8") { unescape(text) } else { None }
 }
 
-/// Percent signs taken back.
+/// Decodes percent-encoding.
 fn unescape(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -87,7 +87,7 @@ fn unescape(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// The name without what a name cannot hold.
+/// Removes what a file name cannot contain.
 fn clean(name: &str) -> Option<String> {
     let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let name: String = name.chars().filter(|letter| !letter.is_control()).take(MAX_CHARS).collect();

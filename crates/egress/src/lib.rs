@@ -1,36 +1,35 @@
-//! Calls to addresses that strangers chose: our customers' endpoints, and media at public URLs.
+//! Calls to addresses that users configured: webhook endpoints, and media at public URLs.
 //!
-//! [`HookClient`] is the adapter behind `engine::ports::HookSender` and `engine::ports::Fetcher`.
+//! [`EgressClient`] is the adapter behind `engine::ports::HookSender` and `engine::ports::Fetcher`.
 //!
-//! **Invariant:** no connection is opened but to an address that the [`Policy`] allows: the URL is checked before it is
-//! saved, and whatever its name leads to is checked again at each dial. The name is looked up once for each dial, and
-//! the connection goes to what that look-up said.
+//! **Invariant:** a connection is opened only to an address that the [`Policy`] allows. The URL is checked before it
+//! is saved, and the addresses that its name resolves to are checked again at each connect. The name is resolved once
+//! per connect, and the connection goes to one of those addresses.
 //!
 //! **Invariant:** no redirect is followed, and no proxy is taken from the environment.
 //!
-//! **Invariant:** every call ends within its deadline, and holds no more of an answer than it keeps.
+//! **Invariant:** every call ends within its deadline, and holds no more of a response than it stores.
 //!
-//! **Invariant:** no secret, header or body is in a reason or a log line.
+//! **Invariant:** no secret, header or body appears in an error or a log entry.
 //!
-//! Connections are HTTP/1.1 and our own: each is driven by the call that uses it and by nobody else. A call that is
-//! dropped closes its connection, a download is read as fast as it is asked for, and there is no task that a stranger
-//! could keep alive.
+//! Connections are HTTP/1.1, and each is driven only by the call that uses it. A call that is dropped closes its
+//! connection, a download is read only as fast as it is consumed, and no background task depends on the other side.
 
 mod address;
-mod answer;
 mod client;
 mod config;
+mod connection;
 mod dial;
-mod failure;
+mod error;
 mod fetch;
 mod file_name;
-mod guard;
-mod line;
 mod pool;
 mod resolve;
+mod response_head;
 mod sign;
-mod wire;
+mod stream;
+mod url_guard;
 
-pub use client::HookClient;
-pub use config::{HookConfig, HookConfigError, Policy};
+pub use client::EgressClient;
+pub use config::{EgressConfig, EgressConfigError, Policy};
 pub use resolve::{Resolve, Resolving};

@@ -1,6 +1,7 @@
-//! Connections that are kept for the next call.
+//! Idle connections that the next call can use.
 //!
-//! **Invariant:** at most [`MAX_PER_PLACE`] of one place and [`MAX_IDLE`] of all; the one that has waited longest goes.
+//! **Invariant:** there are at most [`MAX_PER_HOST_PORT`] idle connections to one host and port and at most
+//! [`MAX_IDLE`] in total. Beyond that, the connection that has been idle longest is closed.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,70 +11,70 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use crate::guard::Place;
-use crate::line::Line;
+use crate::connection::HttpConnection;
+use crate::url_guard::HostPort;
 
-/// The most idle connections to one place.
-const MAX_PER_PLACE: usize = 64;
+/// Maximum number of idle connections to one host and port.
+const MAX_PER_HOST_PORT: usize = 64;
 
-/// The most idle connections altogether.
+/// Maximum number of idle connections in total.
 const MAX_IDLE: usize = 512;
 
-/// Idle connections, and the task that closes them when they get old.
-pub(crate) struct Pool {
+/// Idle connections, and the task that closes expired ones.
+pub(crate) struct IdleConnections {
     shared: Arc<Shared>,
     clock: Arc<dyn Clock>,
     idle_timeout: SignedDuration,
-    /// Ends with the pool.
-    _keeper: JoinSet<()>,
+    /// Task that ends with the pool.
+    _closer: JoinSet<()>,
 }
 
 #[derive(Default)]
 struct Shared {
-    idle: Mutex<Idle<Line>>,
-    /// Said when there is one again.
+    idle: Mutex<Idle<HttpConnection>>,
+    /// Notified when a connection is added.
     filled: Notify,
 }
 
-/// Idle connections of each place, the one that has waited longest first.
+/// Idle connections by host and port, the one that has been idle longest first.
 struct Idle<L> {
-    lines: BTreeMap<Place, VecDeque<(Timestamp, L)>>,
-    n_lines: usize,
+    connections: BTreeMap<HostPort, VecDeque<(Timestamp, L)>>,
+    n_connections: usize,
 }
 
-impl Pool {
-    /// An empty pool. Must be called within a Tokio runtime.
+impl IdleConnections {
+    /// Creates an empty pool. It must be called within a Tokio runtime.
     pub(crate) fn new(clock: Arc<dyn Clock>, idle_timeout: SignedDuration) -> Self {
         let shared: Arc<Shared> = Arc::default();
-        let mut keeper = JoinSet::new();
-        keeper.spawn(keep(Arc::clone(&shared), Arc::clone(&clock)));
-        Self { shared, clock, idle_timeout, _keeper: keeper }
+        let mut closer = JoinSet::new();
+        closer.spawn(close_idle(Arc::clone(&shared), Arc::clone(&clock)));
+        Self { shared, clock, idle_timeout, _closer: closer }
     }
 
-    /// A connection to this place that can take a request.
-    pub(crate) async fn take(&self, place: &Place) -> Option<Line> {
+    /// Takes an idle connection that can take a request.
+    pub(crate) async fn take(&self, host_port: &HostPort) -> Option<HttpConnection> {
         loop {
-            let (until, mut line) = self.shared.idle().pop_newest(place)?;
-            if until > self.clock.now() && line.is_ready().await {
-                return Some(line);
+            let (until, mut connection) = self.shared.idle().pop_newest(host_port)?;
+            if until > self.clock.now() && connection.is_ready().await {
+                return Some(connection);
             }
         }
     }
 
-    /// Keeps a connection, if it can take another request.
-    pub(crate) async fn put(&self, place: &Place, mut line: Line) {
-        if !line.is_ready().await {
+    /// Adds a connection, if it can take another request.
+    pub(crate) async fn put(&self, host_port: &HostPort, mut connection: HttpConnection) {
+        if !connection.is_ready().await {
             return;
         }
         let now = self.clock.now();
         let until = now.saturating_add(self.idle_timeout).unwrap_or(now);
-        self.shared.idle().push(place, until, line);
+        self.shared.idle().push(host_port, until, connection);
         self.shared.filled.notify_one();
     }
 }
 
-/// Closes connections whose time has come, for ever.
-async fn keep(shared: Arc<Shared>, clock: Arc<dyn Clock>) {
+/// Closes expired connections; never returns.
+async fn close_idle(shared: Arc<Shared>, clock: Arc<dyn Clock>) {
     loop {
         let oldest = shared.idle().oldest();
         match oldest {
@@ -87,64 +88,67 @@ async fn keep(shared: Arc<Shared>, clock: Arc<dyn Clock>) {
 }
 
 impl Shared {
-    fn idle(&self) -> MutexGuard<'_, Idle<Line>> {
+    fn idle(&self) -> MutexGuard<'_, Idle<HttpConnection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<L> Default for Idle<L> {
     fn default() -> Self {
-        Self { lines: BTreeMap::new(), n_lines: 0 }
+        Self { connections: BTreeMap::new(), n_connections: 0 }
     }
 }
 
 impl<L> Idle<L> {
-    fn push(&mut self, place: &Place, until: Timestamp, line: L) {
-        let lines = self.lines.entry(place.clone()).or_default();
-        lines.push_back((until, line));
-        self.n_lines = self.n_lines.saturating_add(1);
-        if lines.len() > MAX_PER_PLACE {
-            self.pop_oldest(place);
-        } else if self.n_lines > MAX_IDLE
-            && let Some((_, place)) = self.oldest()
+    fn push(&mut self, host_port: &HostPort, until: Timestamp, connection: L) {
+        let connections = self.connections.entry(host_port.clone()).or_default();
+        connections.push_back((until, connection));
+        self.n_connections = self.n_connections.saturating_add(1);
+        if connections.len() > MAX_PER_HOST_PORT {
+            self.pop_oldest(host_port);
+        } else if self.n_connections > MAX_IDLE
+            && let Some((_, host_port)) = self.oldest()
         {
-            self.pop_oldest(&place);
+            self.pop_oldest(&host_port);
         }
     }
 
-    fn pop_newest(&mut self, place: &Place) -> Option<(Timestamp, L)> {
-        let popped = self.lines.get_mut(place)?.pop_back();
-        self.count_off(place);
+    fn pop_newest(&mut self, host_port: &HostPort) -> Option<(Timestamp, L)> {
+        let popped = self.connections.get_mut(host_port)?.pop_back();
+        self.count_off(host_port);
         popped
     }
 
-    fn pop_oldest(&mut self, place: &Place) {
-        if let Some(lines) = self.lines.get_mut(place) {
-            drop(lines.pop_front());
-            self.count_off(place);
+    fn pop_oldest(&mut self, host_port: &HostPort) {
+        if let Some(connections) = self.connections.get_mut(host_port) {
+            drop(connections.pop_front());
+            self.count_off(host_port);
         }
     }
 
-    /// One of this place has gone. A place without connections is never kept.
-    fn count_off(&mut self, place: &Place) {
-        self.n_lines = self.n_lines.saturating_sub(1);
-        if self.lines.get(place).is_some_and(VecDeque::is_empty) {
-            self.lines.remove(place);
+    /// Counts one connection less. An entry without connections is removed.
+    fn count_off(&mut self, host_port: &HostPort) {
+        self.n_connections = self.n_connections.saturating_sub(1);
+        if self.connections.get(host_port).is_some_and(VecDeque::is_empty) {
+            self.connections.remove(host_port);
         }
     }
 
-    /// When the first is to be closed, and where it leads.
-    fn oldest(&self) -> Option<(Timestamp, Place)> {
-        let firsts = self.lines.iter().filter_map(|(place, lines)| Some((lines.front()?.0, place)));
-        firsts.min().map(|(until, place)| (until, place.clone()))
+    /// Returns the earliest expiry and its host and port.
+    fn oldest(&self) -> Option<(Timestamp, HostPort)> {
+        let firsts = self
+            .connections
+            .iter()
+            .filter_map(|(host_port, connections)| Some((connections.front()?.0, host_port)));
+        firsts.min().map(|(until, host_port)| (until, host_port.clone()))
     }
 
     fn close_until(&mut self, now: Timestamp) {
-        while let Some((until, place)) = self.oldest() {
+        while let Some((until, host_port)) = self.oldest() {
             if until > now {
                 break;
             }
-            self.pop_oldest(&place);
+            self.pop_oldest(&host_port);
         }
     }
 }
@@ -152,10 +156,10 @@ impl<L> Idle<L> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guard::Name;
+    use crate::url_guard::HostName;
 
-    fn place(port: u16) -> Place {
-        Place { is_tls: true, host: Name::Domain("shop.example".to_owned()), port }
+    fn host_port(port: u16) -> HostPort {
+        HostPort { is_tls: true, host: HostName::Domain("shop.example".to_owned()), port }
     }
 
     fn at(second: i64) -> Timestamp {
@@ -163,45 +167,45 @@ mod tests {
     }
 
     fn kept<L: Copy>(idle: &Idle<L>) -> Vec<L> {
-        idle.lines.values().flatten().map(|(_, line)| *line).collect()
+        idle.connections.values().flatten().map(|(_, connection)| *connection).collect()
     }
 
     #[test]
     fn a_place_keeps_no_more_than_its_share_and_the_oldest_goes() {
         let mut idle = Idle::default();
         for n in 0..100 {
-            idle.push(&place(1), at(n), n);
+            idle.push(&host_port(1), at(n), n);
         }
         assert_eq!(kept(&idle), (36..100).collect::<Vec<_>>());
-        assert_eq!(idle.n_lines, MAX_PER_PLACE);
-        assert_eq!(idle.pop_newest(&place(1)), Some((at(99), 99)));
-        assert_eq!(idle.pop_newest(&place(2)), None);
+        assert_eq!(idle.n_connections, MAX_PER_HOST_PORT);
+        assert_eq!(idle.pop_newest(&host_port(1)), Some((at(99), 99)));
+        assert_eq!(idle.pop_newest(&host_port(2)), None);
     }
 
     #[test]
     fn all_places_together_keep_no_more_than_is_allowed_and_the_oldest_goes() {
         let mut idle = Idle::default();
         for n in 0..600_u16 {
-            idle.push(&place(n % 300), at(i64::from(n)), n);
+            idle.push(&host_port(n % 300), at(i64::from(n)), n);
         }
         let mut all = kept(&idle);
         all.sort_unstable();
         assert_eq!(all, (88..600).collect::<Vec<_>>());
-        assert_eq!(idle.n_lines, MAX_IDLE);
+        assert_eq!(idle.n_connections, MAX_IDLE);
     }
 
     #[test]
     fn those_whose_time_has_come_are_closed_and_empty_places_forgotten() {
         let mut idle = Idle::default();
         for n in 0..10_u16 {
-            idle.push(&place(n), at(i64::from(n)), n);
+            idle.push(&host_port(n), at(i64::from(n)), n);
         }
         idle.close_until(at(6));
         assert_eq!(kept(&idle), [7, 8, 9]);
-        assert_eq!((idle.n_lines, idle.lines.len()), (3, 3));
+        assert_eq!((idle.n_connections, idle.connections.len()), (3, 3));
         for n in 7..10 {
-            assert_eq!(idle.pop_newest(&place(n)), Some((at(i64::from(n)), n)));
+            assert_eq!(idle.pop_newest(&host_port(n)), Some((at(i64::from(n)), n)));
         }
-        assert_eq!((idle.n_lines, idle.lines.len()), (0, 0));
+        assert_eq!((idle.n_connections, idle.connections.len()), (0, 0));
     }
 }

@@ -1,20 +1,20 @@
-//! Where a name leads.
+//! Name resolution.
 
 use std::future::Future;
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
 
-/// A look-up under way.
+/// Running name resolution.
 pub type Resolving = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
 
-/// Looks names up.
+/// Resolves names.
 pub trait Resolve: Send + Sync {
-    /// All addresses that the name leads to, the best first.
+    /// Returns all addresses of a name, the preferred one first.
     fn resolve(&self, name: &str) -> Resolving;
 }
 
-/// The look-up of the operating system.
+/// Name resolution of the operating system.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SystemResolver;
 

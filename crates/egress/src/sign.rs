@@ -1,8 +1,8 @@
-//! The signatures of a delivery.
+//! The signatures of a webhook call.
 //!
-//! Two kinds, so that a receiver takes the one it knows. The plain one is HMAC-SHA256 over the body, keyed with the
-//! secret as it is written. The other is that of the Standard Webhooks: over id, time and body, keyed with the bytes
-//! that the secret's base64 stands for.
+//! There are two, so that a receiver can verify the one that it supports. `X-Webhook-Signature` is HMAC-SHA256 of the
+//! body, keyed with the secret as text. The Standard Webhooks signature covers id, timestamp and body, keyed with the
+//! bytes that the secret's base64 part encodes.
 
 use std::fmt::Write as _;
 
@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret as _;
 use sha2::Sha256;
 
-use crate::failure::Failure;
+use crate::error::EgressError;
 
 const ID: HeaderName = HeaderName::from_static("webhook-id");
 const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
@@ -24,17 +24,17 @@ const PLAIN: HeaderName = HeaderName::from_static("x-webhook-signature");
 const PLAIN_PREVIOUS: HeaderName = HeaderName::from_static("x-webhook-signature-previous");
 
 /// Adds all signatures of a call to its headers.
-pub(crate) fn sign(call: &HookCall, headers: &mut HeaderMap) -> Result<(), Failure> {
+pub(crate) fn sign(call: &HookCall, headers: &mut HeaderMap) -> Result<(), EgressError> {
     if call.secrets.is_empty() {
-        // Nothing leaves unsigned.
-        return Err(Failure::Secret);
+        // No call is made without a signature.
+        return Err(EgressError::Secret);
     }
-    let id = HeaderValue::from_str(&call.event_id).map_err(|_| Failure::Header)?;
+    let id = HeaderValue::from_str(&call.event_id).map_err(|_| EgressError::Header)?;
     let timestamp = call.at.as_second();
     let mut standard = String::new();
     for secret in &call.secrets {
-        let key = secret.expose_secret().strip_prefix(PREFIX).ok_or(Failure::Secret)?;
-        let key = STANDARD.decode(key).map_err(|_| Failure::Secret)?;
+        let key = secret.expose_secret().strip_prefix(PREFIX).ok_or(EgressError::Secret)?;
+        let key = STANDARD.decode(key).map_err(|_| EgressError::Secret)?;
         let head = format!("{}.{timestamp}.", call.event_id);
         let digest = hmac(&key, &[head.as_bytes(), &call.body])?;
         standard.push_str(if standard.is_empty() { "v1," } else { " v1," });
@@ -42,18 +42,18 @@ pub(crate) fn sign(call: &HookCall, headers: &mut HeaderMap) -> Result<(), Failu
     }
     for (name, secret) in [PLAIN, PLAIN_PREVIOUS].into_iter().zip(&call.secrets) {
         let digest = hmac(secret.expose_secret().as_bytes(), &[&call.body])?;
-        let value = HeaderValue::try_from(hex(&digest)).map_err(|_| Failure::Header)?;
+        let value = HeaderValue::try_from(hex(&digest)).map_err(|_| EgressError::Header)?;
         headers.insert(name, value);
     }
     headers.insert(ID, id);
     headers.insert(TIMESTAMP, HeaderValue::from(timestamp));
-    headers.insert(SIGNATURE, HeaderValue::try_from(standard).map_err(|_| Failure::Header)?);
+    headers.insert(SIGNATURE, HeaderValue::try_from(standard).map_err(|_| EgressError::Header)?);
     Ok(())
 }
 
-fn hmac(key: &[u8], parts: &[&[u8]]) -> Result<[u8; 32], Failure> {
-    // HMAC takes a key of any length, so there is always one.
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(|_| Failure::Secret)?;
+fn hmac(key: &[u8], parts: &[&[u8]]) -> Result<[u8; 32], EgressError> {
+    // HMAC accepts a key of any length.
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(|_| EgressError::Secret)?;
     for part in parts {
         mac.update(part);
     }
@@ -79,7 +79,7 @@ mod tests {
 
     use super::*;
 
-    /// The secret, id, time and body of the Standard Webhooks' own example.
+    /// The secret, id, time and body of the example in the Standard Webhooks specification.
     const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     const OLD: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
     const EVENT: &str = "msg_p5jXN8AQM9LWM0D4loKWxJek";
@@ -108,9 +108,9 @@ mod tests {
         let headers = signed(&call(&[SECRET], EVENT, 1_614_265_330, BODY));
         assert_eq!(headers["webhook-id"], EVENT);
         assert_eq!(headers["webhook-timestamp"], "1614265330");
-        // The Standard Webhooks' own vector.
+        // The vector of the Standard Webhooks specification.
         assert_eq!(headers["webhook-signature"], "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
-        // By `openssl dgst -sha256 -hmac`.
+        // Computed with `openssl dgst -sha256 -hmac`.
         assert_eq!(
             headers["x-webhook-signature"],
             "80ec8a89ce3cd22133a1066caecb4d04fea7467657c8514d717ec42c38a5c94c"
@@ -154,7 +154,7 @@ mod tests {
         assert!(sign(&call(&[SECRET], "a\r\nb: c", 0, BODY), &mut HeaderMap::new()).is_err());
     }
 
-    /// HMAC-SHA256 as RFC 2104 spells it out.
+    /// HMAC-SHA256, written out after RFC 2104.
     fn by_hand(key: &[u8], message: &[u8]) -> [u8; 32] {
         let mut block = [0; 64];
         let digest = Sha256::digest(key);

@@ -1,11 +1,11 @@
 //! The client of the Graph API.
 //!
-//! **Invariant:** each end of a send is the one that http-api.md section 2 names ("What counts as Meta's answer"), and
-//! `NotSent` is proven: by the gate that the body never passed, or by HTTP/2's own word (REFUSED_STREAM, GOAWAY below
-//! the stream) that the server did not process it.
+//! **Invariant:** a send ends as `NotSent` only if it is proven that Meta did not receive the whole request: the body
+//! never passed the gate, or HTTP/2 reported that the server did not process the request (REFUSED_STREAM, or a GOAWAY
+//! below the stream). Every other end follows from Meta's answer, or is `Unknown`.
 //!
-//! **Invariant:** dropping a future of this client at any point breaks nothing: the connection or the stream is closed,
-//! and the caller knows no more than it did, which is what `Unknown` means.
+//! **Invariant:** a future of this client can be dropped at any point. The connection or the stream is closed, and
+//! the outcome is then `Unknown` to the caller.
 
 mod count;
 mod gate;
@@ -41,17 +41,17 @@ use crate::lossy;
 use crate::walk::Json;
 use crate::wire::{answer, envelope, node, template};
 
-/// The most bytes of an answer to a send or another small question.
+/// Maximum number of bytes of a response to a send or another small request.
 const SMALL: usize = 1 << 20;
 
-/// The most bytes of a list.
+/// Maximum number of bytes of a list.
 const LARGE: usize = 8 << 20;
 
-/// The client of the Graph API; cheap to clone, and all clones share their connections.
+/// Client of the Graph API. Cloning is cheap: all clones share their connections.
 #[derive(Clone, Debug)]
 pub struct GraphClient {
     pool: Pool,
-    /// Files have connections of their own: a large one must not stand before a message.
+    /// Files have connections of their own, so that a large file does not delay a message.
     file_pool: PoolOf<FileBody>,
     live: Base,
     sandbox: Base,
@@ -62,10 +62,10 @@ pub struct GraphClient {
 }
 
 impl GraphClient {
-    /// A client that has not connected yet. It must be used within a Tokio runtime.
+    /// Creates a client that has not connected yet. It must be used within a Tokio runtime.
     ///
     /// # Errors
-    /// What in the configuration cannot be used.
+    /// The part of the configuration that cannot be used.
     pub fn new(config: &GraphConfig) -> Result<Self, GraphConfigError> {
         Ok(Self {
             pool: transport::pool(config)?,
@@ -80,7 +80,7 @@ impl GraphClient {
         })
     }
 
-    /// The same client, which counts its calls.
+    /// Returns the same client with metrics of its calls.
     #[must_use]
     pub fn counting(self, metrics: Arc<Metrics>) -> Self {
         Self { metrics: Some(metrics), ..self }
@@ -110,7 +110,7 @@ impl GraphClient {
         Ok(request)
     }
 
-    /// One request and its answer, within the deadline.
+    /// Sends one request and reads its response, within the deadline.
     async fn exchange(&self, request: Request<GatedBody>, cap: usize) -> Exchange {
         let mut head = None;
         let answered = within(self.timeout, async {
@@ -124,12 +124,12 @@ impl GraphClient {
             (Some((status, headers)), Ok(body)) => Exchange::Answered { status, headers, body },
             (Some((status, headers)), Err(why)) => Exchange::Cut { status, headers, why },
             (None, Err(why)) => Exchange::Silent(why),
-            // There is no body without a head.
+            // A body cannot exist without a head.
             (None, Ok(_)) => Exchange::Silent(NoAnswer::TooLong),
         }
     }
 
-    /// Hands over a message.
+    /// Sends a message.
     async fn hand_over(&self, line: &Line, body: Bytes) -> SendOutcome {
         let gate = Arc::new(Gate::default());
         let body = GatedBody::new(body, Arc::clone(&gate));
@@ -142,7 +142,7 @@ impl GraphClient {
         };
         match self.exchange(request, SMALL).await {
             Exchange::Answered { status, headers, body } => answer::outcome(status, &headers, &body),
-            // A status that says no says it whatever would have followed.
+            // A status that refuses the request decides, whatever the rest of the response would have been.
             Exchange::Cut { status, headers, why } => {
                 answer::stopped(status, &headers).unwrap_or_else(|| SendOutcome::Unknown {
                     reason: format!("HTTP {}, then: {}", status.as_u16(), chain(&why)),
@@ -159,7 +159,7 @@ impl GraphClient {
         }
     }
 
-    /// A question that may be asked again: its answer's JSON, read by `read`.
+    /// Sends a request that can be repeated safely; `read` decodes the JSON of the response.
     async fn ask<T>(
         &self,
         (method, line, uri): (Method, &Line, Result<Uri, Unfit>),
@@ -269,17 +269,17 @@ impl Upstream for GraphClient {
     }
 }
 
-/// How far an exchange came.
+/// Progress of an exchange.
 enum Exchange {
-    /// To the end.
+    /// The response was read completely.
     Answered { status: StatusCode, headers: HeaderMap, body: Bytes },
-    /// To the head of the answer.
+    /// Only the head of the response was read.
     Cut { status: StatusCode, headers: HeaderMap, why: NoAnswer },
-    /// No answer.
+    /// No response.
     Silent(NoAnswer),
 }
 
-/// Why there is no whole answer.
+/// Reason why there is no complete response.
 #[derive(Debug, thiserror::Error)]
 enum NoAnswer {
     #[error("asking meta")]
@@ -293,8 +293,9 @@ enum NoAnswer {
 }
 
 impl NoAnswer {
-    /// Whether the server said that it did not process the request: HTTP/2's REFUSED_STREAM, or a GOAWAY whose last
-    /// stream is below ours (h2 gives that error to no other stream). RFC 9113 section 8.7: it is safe to send again.
+    /// `true` if the server reported that it did not process the request: HTTP/2's REFUSED_STREAM, or a GOAWAY whose
+    /// last stream is below this one (h2 reports that error for no other stream). RFC 9113, section 8.7: the request
+    /// can be sent again.
     fn is_unprocessed(&self) -> bool {
         let mut cause: Option<&(dyn Error + 'static)> = Some(self);
         while let Some(error) = cause {
@@ -308,18 +309,18 @@ impl NoAnswer {
     }
 }
 
-/// Something of the account's that does not fit into a request.
+/// A value of the account that cannot be part of a request.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("{0} does not fit into a request")]
 struct Unfit(&'static str);
 
-/// One of Meta's ids, fit for a path.
+/// Returns one of Meta's ids, if it can be part of a path.
 fn id(text: &str) -> Result<&str, Unfit> {
     let is_fit = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if is_fit { Ok(text) } else { Err(Unfit("the account's id at meta")) }
 }
 
-/// The whole body, unless it is longer than `cap`.
+/// Reads the whole body, unless it is longer than `cap`.
 async fn read(mut body: Incoming, cap: usize) -> Result<Bytes, NoAnswer> {
     let mut whole = Bytes::new();
     let mut rest = BytesMut::new();
@@ -329,7 +330,7 @@ async fn read(mut body: Incoming, cap: usize) -> Result<Bytes, NoAnswer> {
             return Err(NoAnswer::TooLong);
         }
         if whole.is_empty() && rest.is_empty() {
-            // Mostly the only one.
+            // Most bodies are a single frame.
             whole = data;
             continue;
         }
@@ -341,7 +342,7 @@ async fn read(mut body: Incoming, cap: usize) -> Result<Bytes, NoAnswer> {
     Ok(if rest.is_empty() { whole } else { rest.freeze() })
 }
 
-/// An error and its causes, for a log line.
+/// Formats an error and its causes for a log entry.
 fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

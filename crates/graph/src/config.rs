@@ -1,4 +1,4 @@
-//! Where Meta is, and how long we wait for it.
+//! Configuration: addresses of the Graph API, and timeouts.
 
 use std::time::Duration;
 
@@ -6,29 +6,30 @@ use http::Uri;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use rustls::pki_types::CertificateDer;
 
-/// How Meta is reached.
+/// Configuration of the client.
 #[derive(Clone, Debug)]
 pub struct GraphConfig {
-    /// Where accounts talk to: `https://graph.facebook.com`, or a proxy. A path is kept as a prefix.
+    /// Base URL for accounts: `https://graph.facebook.com`, or a proxy. A path in it becomes a prefix.
     pub live_base_url: String,
-    /// Where sandbox accounts talk to: the simulator.
+    /// Base URL for sandbox accounts: the simulator.
     pub sandbox_base_url: String,
-    /// The version of the Graph API, such as `v24.0`.
+    /// Version of the Graph API, such as `v24.0`.
     pub version: String,
-    /// How long name look-up, TCP and TLS may take together.
+    /// Maximum time for name resolution, TCP and TLS together.
     pub connect_timeout: Duration,
-    /// How long a call may take, from the first thought of connecting to the last byte of the answer.
+    /// Maximum duration of a call, including the connect.
     pub timeout: Duration,
-    /// How long a file may take, up or down. Between two pieces of it, `timeout` holds.
+    /// Maximum duration of an upload or download. Between two chunks, `timeout` applies.
     pub file_timeout: Duration,
-    /// How long an unused connection is kept. It must stay below the other side's patience, else a send meets a
-    /// connection that is being closed and ends as unknown. Meta's edge is said to close after 60 s.
+    /// Time for which an idle connection is kept. It must be shorter than the server's idle timeout; else a send can
+    /// use a connection that is being closed, and ends as unknown. Meta's servers close idle connections after about
+    /// 60 s.
     pub idle_timeout: Duration,
-    /// What we call ourselves.
+    /// Value of the `User-Agent` header.
     pub user_agent: String,
-    /// Which versions of HTTP are spoken.
+    /// HTTP versions that are used.
     pub versions: Versions,
-    /// The certificate authorities that are trusted; empty means the public ones. For a proxy or a test server.
+    /// Trusted certificate authorities; empty means the public ones. For a proxy or a test server.
     pub authorities: Vec<CertificateDer<'static>>,
 }
 
@@ -49,33 +50,33 @@ impl Default for GraphConfig {
     }
 }
 
-/// Which versions of HTTP are spoken.
+/// HTTP versions that are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Versions {
-    /// HTTP/2 where TLS agrees on it, else HTTP/1.1.
+    /// HTTP/2 if TLS negotiates it, else HTTP/1.1.
     #[default]
     Negotiated,
     /// HTTP/1.1 only.
     Http1,
-    /// HTTP/2 only, without asking: also in the clear.
+    /// HTTP/2 only, without negotiation, also without TLS.
     Http2,
 }
 
-/// Why a [`GraphConfig`] cannot be used.
+/// Reason why a [`GraphConfig`] cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum GraphConfigError {
-    /// A base URL is not one.
+    /// A base URL is malformed.
     #[error("`{url}` cannot be a base URL of the Graph API: {reason}")]
     BaseUrl {
-        /// The text.
+        /// The URL.
         url: String,
-        /// What is wrong with it.
+        /// The fault in the URL.
         reason: &'static str,
     },
-    /// The version is not one.
+    /// The version is malformed.
     #[error("`{0}` is not a version of the Graph API, such as v24.0")]
     Version(String),
-    /// The user agent holds characters that no header takes.
+    /// The user agent contains characters that a header cannot contain.
     #[error("the user agent `{0}` holds characters that no header takes")]
     UserAgent(String),
     /// TLS cannot be set up.
@@ -83,12 +84,12 @@ pub enum GraphConfigError {
     Tls(#[source] rustls::Error),
 }
 
-/// A base URL with the version, taken apart.
+/// Parsed base URL with the version.
 #[derive(Clone, Debug)]
 pub(crate) struct Base {
     scheme: Scheme,
     authority: Authority,
-    /// Ends without a slash.
+    /// Path without a final slash.
     prefix: String,
 }
 
@@ -119,12 +120,13 @@ impl Base {
         Ok(Self { scheme, authority, prefix: format!("{path}/{version}") })
     }
 
-    /// Whether a URI is at this very place.
+    /// `true` if a URI has this scheme and authority.
     pub(crate) fn is_origin_of(&self, uri: &Uri) -> bool {
         uri.scheme() == Some(&self.scheme) && uri.authority() == Some(&self.authority)
     }
 
-    /// The URI of `path`, which begins with a slash. `None` when the path holds what a path cannot.
+    /// Returns the URI of `path`, which begins with a slash; `None` if the path contains characters that a URI cannot
+    /// contain.
     pub(crate) fn join(&self, path: &[&str]) -> Option<Uri> {
         let mut whole =
             String::with_capacity(self.prefix.len() + path.iter().map(|part| part.len()).sum::<usize>());
@@ -138,7 +140,7 @@ impl Base {
     }
 }
 
-/// A URL fit for an error message.
+/// Returns a URL in a form that is safe in an error message.
 fn without_credentials(url: &str) -> String {
     match (url.find("://"), url.rfind('@')) {
         (Some(scheme), Some(at)) if scheme < at => {

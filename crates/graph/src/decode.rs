@@ -1,12 +1,12 @@
-//! Meta's webhook, taken apart (reference C.3).
+//! Meta's webhook payload, split into its changes.
 //!
-//! One POST carries up to a thousand updates of several accounts. The body is split first, then each part is decoded
-//! alone, so that one which cannot be understood takes nobody with it.
+//! One payload contains up to a thousand updates of several accounts. The body is split first, then each change is
+//! decoded separately, so that a change that cannot be decoded does not affect the others.
 //!
-//! **Invariant:** only a body that is not JSON is an error. Everything else in it is in the span of some part, except
-//! what says nothing: empty lists, and the envelope itself.
+//! **Invariant:** only a body that is not JSON is an error. Everything else in the body is in the span of a change,
+//! except empty lists and the envelope itself.
 //!
-//! **Invariant:** a part's span is in the body that came, and is exactly the element's own bytes.
+//! **Invariant:** a change's span refers to the received body, and contains exactly the bytes of the element.
 
 mod account;
 mod call;
@@ -28,58 +28,58 @@ use self::person::People;
 use crate::lossy;
 use crate::walk::Json;
 
-/// One thing that a POST of Meta's says.
+/// One change of a webhook payload.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Part {
-    /// Meta's id of the WhatsApp Business Account that it is about.
+    /// Meta's id of the WhatsApp Business Account.
     pub waba_id: Option<String>,
-    /// Meta's id of the number that it is about, where it names one.
+    /// Meta's id of the phone number, if the change names one.
     pub phone_number_id: Option<String>,
-    /// Meta's name of the webhook field, such as `messages`; empty when the body names none.
+    /// Name of the webhook field, such as `messages`; empty if the body names none.
     pub field: String,
-    /// When Meta says that it happened, where the entry tells.
+    /// Time of the entry, as Meta reports it.
     pub time: Option<Timestamp>,
-    /// What it says; [`WebhookUpdate::Other`] when it could not be decoded.
+    /// The decoded update; [`WebhookUpdate::Other`] if it could not be decoded.
     pub update: WebhookUpdate,
-    /// Its own bytes in the body: the first one and how many.
+    /// Bytes of the element in the body: offset and length.
     pub span: (u32, u32),
-    /// Why it could not be decoded.
+    /// Reason why the update could not be decoded.
     pub undecodable: Option<String>,
 }
 
-/// A webhook body that is not JSON.
+/// Error: the webhook body is not JSON.
 #[derive(Debug, thiserror::Error)]
 #[error("reading a webhook body as JSON")]
 pub struct NotJson(#[source] serde_json::Error);
 
-/// Takes a body apart, in its order.
+/// Splits a body into its changes, in their order.
 ///
 /// # Errors
-/// [`NotJson`] when the body is no JSON text in UTF-8; every other body is `Ok`, however odd.
+/// [`NotJson`] if the body is not a JSON text in UTF-8. Every other body is accepted.
 pub fn split(body: &Bytes) -> Result<Vec<Part>, NotJson> {
     let mended = lossy::mend(body);
     let whole = Json::parse(&mended).map_err(NotJson)?;
     let mut split = Split::default();
     split.body(whole);
     if split.has_only_oddities {
-        // Nothing in it has the shape of a webhook: then its parts are worth less than the whole.
+        // Nothing in the body has the shape of a webhook: the whole body becomes one change.
         let first = split.parts.into_iter().next();
         return Ok(first.map(|part| Part { span: span(whole), ..part }).into_iter().collect());
     }
     Ok(split.parts)
 }
 
-/// The lists that hold one update in each element. Another field is one update as a whole.
+/// Lists whose elements are one update each. The value of any other field is one update.
 const FIELDS_OF_LISTS: [&str; 6] =
     ["messages", "calls", "user_preferences", "user_id_update", "smb_message_echoes", "message_echoes"];
 
-/// The lists that there are in such a field.
+/// Lists that such a field contains.
 const LISTS: [&str; 7] =
     ["messages", "statuses", "calls", "message_echoes", "user_preferences", "user_id_update", "errors"];
 
 struct Split {
     parts: Vec<Part>,
-    /// Whether every part so far is something else than a webhook holds in that place.
+    /// `true` if no change so far has the shape that a webhook has in its position.
     has_only_oddities: bool,
 }
 
@@ -89,7 +89,7 @@ impl Default for Split {
     }
 }
 
-/// Whom a part is about.
+/// The account that a change concerns.
 #[derive(Clone, Copy, Default)]
 struct About<'a> {
     waba_id: Option<&'a str>,
@@ -98,7 +98,7 @@ struct About<'a> {
     time: Option<Timestamp>,
 }
 
-/// An element's update, or why there is none.
+/// Returns the update of an element, or the reason why there is none.
 type Decoded = Result<WebhookUpdate, String>;
 
 impl Split {
@@ -126,7 +126,7 @@ impl Split {
         if !entry.is_object() {
             return self.oddity(about, entry, "an element of `entry`", "an object");
         }
-        // Some published samples have the field one level too high or too low.
+        // Some of Meta's samples have the field one level too high or too low.
         let field = entry.get("field").and_then(Json::string);
         let about = About { field: field.as_deref().unwrap_or_default(), ..about };
         let mut has_changes = false;
@@ -166,7 +166,7 @@ impl Split {
         if FIELDS_OF_LISTS.contains(&field) {
             return self.lists(about, change, value);
         }
-        // A partner's entry names the partner's business; the account stands in the value.
+        // A partner's entry names the partner's business; the account is in the value.
         let named = (field == "account_update").then(|| account::waba_of(value)).flatten();
         let about = About { waba_id: named.as_deref().or(about.waba_id), ..about };
         let decoded = match field {
@@ -220,8 +220,8 @@ impl Split {
     }
 }
 
-/// One element of a list, by the list's name. Echoes of what we sent from a phone are not what customers wrote, wherever
-/// they stand.
+/// Decodes one element of a list, by the name of the list. Message echoes are not inbound messages, in whichever list
+/// they are.
 fn decode(field: &str, list: &str, element: Json<'_>, people: &People<'_>) -> Decoded {
     if LISTS.contains(&list) && !element.is_object() {
         return Err(unexpected("an element", element, "an object"));
@@ -243,12 +243,12 @@ fn unexpected(what: &str, json: Json<'_>, wanted: &str) -> String {
 }
 
 fn span(json: Json<'_>) -> (u32, u32) {
-    // A body has some megabytes at most.
+    // A body has at most a few megabytes.
     let small = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     (small(json.start()), small(json.text().len()))
 }
 
-/// A word that may be missing.
+/// Returns an optional string.
 fn owned(word: Option<Cow<'_, str>>) -> Option<String> {
     word.map(Cow::into_owned)
 }

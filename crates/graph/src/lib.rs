@@ -1,17 +1,18 @@
-//! Meta's Graph API (WhatsApp Cloud API): what we ask of it, what it answers, and what it tells us.
+//! Meta's Graph API (WhatsApp Cloud API): requests, responses and webhooks.
 //!
-//! [`GraphClient`] is the adapter behind `engine::ports::{Upstream, MediaUpstream}`. [`split`] takes apart what Meta posts to our webhook,
-//! [`verify`] proves that it was Meta who posted it.
+//! [`GraphClient`] is the adapter behind `engine::ports::{Upstream, MediaUpstream}`. [`split`] splits the payload of
+//! a webhook into its changes; [`verify`] checks the signature of a webhook.
 //!
-//! **Invariant:** a send ends as `NotSent` only when it is proven that Meta cannot have had the whole request, as
-//! `Refused` or `Stopped` only when an answer says no, and as `Unknown` whenever neither is certain.
+//! **Invariant:** a send ends as `NotSent` only if it is proven that Meta did not receive the whole request, as
+//! `Refused` or `Stopped` only if a response refuses it, and as `Unknown` in every other case.
 //!
-//! **Invariant:** nothing that Meta posts is lost: each element is a part with its own bytes, and what cannot be decoded
-//! is a part that says why. Only a body that is not JSON is refused.
+//! **Invariant:** nothing that Meta posts is lost. Each element becomes a change with its own bytes, and an element
+//! that cannot be decoded becomes a change that says why. Only a body that is not JSON is refused.
 //!
-//! **Invariant:** an access token goes to Meta's own hosts and to the configured ones, whatever an answer names.
+//! **Invariant:** an access token is sent only to Meta's own hosts and to the configured ones, whatever a response
+//! names.
 //!
-//! **Invariant:** no wire type leaves this crate, and no token or message text is logged by it.
+//! **Invariant:** no wire type leaves this crate, and this crate logs no token and no message text.
 
 mod client;
 mod config;

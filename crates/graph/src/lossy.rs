@@ -1,21 +1,22 @@
-//! Makes every string of a JSON text decodable, without moving a byte.
+//! Makes every string of a JSON text decodable without changing its length.
 //!
-//! Customers' phones produce NUL and halves of surrogate pairs; Meta passes them on as escapes, which are well-formed
-//! JSON (RFC 8259 section 8.2) and yet no text: serde refuses the halves, PostgreSQL the NUL. Each such escape becomes
-//! `\ufffd`, the escape of U+FFFD, which is as long as they are. So every offset into the mended text is one into the
-//! bytes that came.
+//! Phones produce NUL characters and lone surrogates. Meta passes them on as escapes, which are well-formed JSON (RFC
+//! 8259, section 8.2) but not valid text: serde refuses lone surrogates, PostgreSQL refuses NUL. Each such escape is
+//! replaced by `\ufffd`, the escape of U+FFFD, which has the same length. An offset into the result is therefore the
+//! same offset into the received bytes.
 //!
-//! **Invariant:** the length never changes, and a text without such escapes comes back as it is.
+//! **Invariant:** the length never changes, and a text without such escapes is returned unchanged.
 
 use std::borrow::Cow;
 
 const REPLACEMENT: &[u8] = b"\\ufffd";
 
-/// The text with each `\u0000` and each lone surrogate escape replaced by `\ufffd`.
+/// Returns the text with each `\u0000` and each lone surrogate escape replaced by `\ufffd`.
 pub(crate) fn mend(text: &[u8]) -> Cow<'_, [u8]> {
     let mut mended = Cow::Borrowed(text);
     let mut at = 0;
-    // In JSON a backslash only stands in a string, and always begins an escape. In anything else nothing is lost.
+    // In JSON, a backslash occurs only inside a string and always begins an escape. In any other text nothing is
+    // lost.
     while let Some(skipped) = text.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == b'\\')) {
         let start = at + skipped;
         at = start
@@ -41,7 +42,7 @@ pub(crate) fn mend(text: &[u8]) -> Cow<'_, [u8]> {
 enum Escape {
     /// `\u` and four digits.
     Unit(u16),
-    /// A backslash and something else, or no backslash.
+    /// A backslash and another character, or no backslash.
     Other,
 }
 
@@ -101,7 +102,7 @@ mod tests {
         assert_eq!(mended(r#""\\\u0000""#), r#""\\\ufffd""#);
     }
 
-    /// The pieces that strings of Meta's are made of, and their UTF-16 units.
+    /// Fragments of the strings that Meta sends, with their UTF-16 units.
     fn piece() -> impl Strategy<Value = (String, Vec<u16>)> {
         prop_oneof![
             "[a-z0-9u{}\\[\\], 😀é]".prop_map(|text| (text.clone(), text.encode_utf16().collect())),

@@ -1,24 +1,27 @@
-//! The signature of Meta's webhooks (reference C.2): HMAC-SHA256 over the bytes that came, keyed with the app secret.
+//! The signature of Meta's webhooks: `X-Hub-Signature-256`, HMAC-SHA256 of the received bytes, keyed with the app
+//! secret (Meta: Webhooks, Validating payloads,
+//! https://developers.facebook.com/docs/graph-api/webhooks/getting-started#validate-payloads).
 //!
-//! **Invariant:** the time that a comparison takes says nothing about the right signature.
+//! **Invariant:** the duration of a comparison does not depend on the expected signature.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 
-/// Whether `header`, the value of `X-Hub-Signature-256`, signs exactly these bytes.
+/// Returns `true` if `header`, the value of `X-Hub-Signature-256`, is the signature of exactly these bytes.
 ///
-/// The header is `sha256=` and 64 hexadecimal digits in either case; anything else, and no header, is `false`.
+/// The header is `sha256=` and 64 hexadecimal digits in upper or lower case. Any other value, and a missing header,
+/// is `false`.
 #[must_use]
 pub fn verify(header: Option<&[u8]>, body: &[u8], secret: &SecretString) -> bool {
     let Some(claimed) = header.and_then(claimed) else { return false };
-    // HMAC takes a key of any length, so there is always one.
+    // HMAC accepts a key of any length.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()) else { return false };
     mac.update(body);
     mac.verify_slice(&claimed).is_ok()
 }
 
-/// The digest that a header names.
+/// Returns the digest in a header.
 fn claimed(header: &[u8]) -> Option<[u8; 32]> {
     let (pairs, []) = header.strip_prefix(b"sha256=")?.as_chunks::<2>() else { return None };
     let pairs: &[[u8; 2]; 32] = pairs.try_into().ok()?;
@@ -44,7 +47,7 @@ mod tests {
 
     use super::*;
 
-    // The vector of reference C.2.
+    // A fixed test vector.
     const BODY: &[u8] = br#"{"object":"whatsapp_business_account","entry":[]}"#;
     const HEX: &str = "d6003bedf605fdf46943662e7d2065e132f4b26764d6ec946ba3fae527acafc2";
 

@@ -1,19 +1,20 @@
-//! From the wire to a JSON value of the domain, keeping what can be kept.
+//! Conversion of wire JSON to a JSON value of the domain.
 //!
-//! **Invariant:** what serde reads comes out as serde reads it; only what it refuses is read here by hand: members that
-//! are there twice (the last one counts) and numbers that no float holds (their text is kept).
+//! **Invariant:** a value that serde accepts is read as serde reads it. Only a value that serde refuses is read by
+//! code in this file: members with the same name (the last one counts) and numbers that no float can represent (their
+//! text is kept).
 
 use domain::json::{Object, Value};
 
 use crate::walk::Json;
 
-/// The deepest nesting that is read: as serde_json has it, because what is read is written and read again.
+/// Maximum nesting depth: the maximum of serde_json, because values are written and read again.
 const DEPTH: u8 = 120;
 
-/// The most members of an object that is read by hand: adding one looks through all before it.
+/// Maximum number of members of an object that this file reads: inserting a member scans all previous ones.
 const MEMBERS: usize = 2_000;
 
-/// The value, or `None` when it is nested deeper than any message is.
+/// Returns the value, or `None` if it is nested deeper than the maximum.
 pub(crate) fn read(json: Json<'_>) -> Option<Value> {
     serde_json::from_str(json.text()).ok().or_else(|| by_hand(json, DEPTH))
 }
@@ -34,7 +35,7 @@ fn by_hand(json: Json<'_>, depth: u8) -> Option<Value> {
             .collect::<Option<Vec<_>>>()
             .map(Value::Array);
     }
-    // A scalar: serde refuses only a number beyond all floats.
+    // A scalar: serde refuses only a number that is out of range of a float.
     Some(serde_json::from_str(json.text()).unwrap_or_else(|_| Value::String(json.text().to_owned())))
 }
 

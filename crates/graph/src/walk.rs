@@ -1,12 +1,13 @@
-//! A walk over well-formed JSON, value by value, without building anything.
+//! A reader of well-formed JSON, value by value, that allocates nothing.
 //!
-//! serde's derive is the wrong tool for what Meta sends: it refuses the whole for one member that is there twice or has
-//! another type than its documentation says, and it recurses. Here the text is checked once, by serde_json, and then
-//! every value is a slice of it that can be asked what it is. A wrong type is `None`, where it is asked for.
+//! serde's derive does not fit Meta's payloads: it refuses the whole payload because of one duplicated member or one
+//! member of an undocumented type, and it recurses. Here serde_json checks the text once; afterwards every value is a
+//! slice of the text with typed accessors. A value of another type than the accessor's is `None`.
 //!
-//! **Invariant:** a [`Json`] is exactly one value's own bytes, and [`Json::start`] is where they stand in the whole.
+//! **Invariant:** a [`Json`] is exactly the bytes of one value, and [`Json::start`] is their offset in the whole
+//! text.
 //!
-//! **Invariant:** nothing here recurses, so depth costs no stack.
+//! **Invariant:** nothing here recurses, so nesting depth uses no stack.
 
 use std::borrow::Cow;
 
@@ -20,18 +21,18 @@ pub(crate) struct Json<'a> {
 }
 
 impl<'a> Json<'a> {
-    /// The one value of a whole text.
+    /// Parses a whole text, which must be a single value.
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, serde_json::Error> {
         let value: &RawValue = serde_json::from_slice(bytes)?;
         Ok(Self { text: value.get(), start: bytes.iter().take_while(|byte| is_space(**byte)).count() })
     }
 
-    /// Its bytes.
+    /// Returns the bytes of the value.
     pub(crate) fn text(self) -> &'a str {
         self.text
     }
 
-    /// The offset of its first byte in the whole text.
+    /// Returns the offset of the first byte in the whole text.
     pub(crate) fn start(self) -> usize {
         self.start
     }
@@ -48,7 +49,7 @@ impl<'a> Json<'a> {
         self.text == "null"
     }
 
-    /// What it is, with its article.
+    /// Returns the type with its article, for error messages.
     pub(crate) fn kind_name(self) -> &'static str {
         match self.text.as_bytes().first() {
             Some(b'{') => "an object",
@@ -60,7 +61,8 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// The text of a string, or the digits of a number: Meta writes ids and times as either. `None` when empty.
+    /// Returns the text of a string, or the digits of a number, because Meta writes ids and times as either. `None`
+    /// if empty.
     pub(crate) fn word(self) -> Option<Cow<'a, str>> {
         match self.text.as_bytes().first()? {
             b'-' | b'0'..=b'9' => Some(Cow::Borrowed(self.text)),
@@ -68,7 +70,7 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// The text of a string.
+    /// Returns the text of a string.
     pub(crate) fn string(self) -> Option<Cow<'a, str>> {
         let inner = self.text.strip_prefix('"')?.strip_suffix('"')?;
         if inner.contains('\\') {
@@ -77,7 +79,7 @@ impl<'a> Json<'a> {
         Some(Cow::Borrowed(inner))
     }
 
-    /// A boolean.
+    /// Returns a boolean.
     pub(crate) fn boolean(self) -> Option<bool> {
         match self.text {
             "true" => Some(true),
@@ -86,12 +88,12 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// A whole number, or a string that holds one.
+    /// Returns a whole number, also if it is written as a string.
     pub(crate) fn whole(self) -> Option<i64> {
         self.word()?.parse().ok()
     }
 
-    /// The members of an object, twins included; none for every other kind.
+    /// Returns the members of an object, duplicates included; nothing for any other type.
     pub(crate) fn members(self) -> impl Iterator<Item = (Cow<'a, str>, Self)> {
         let mut inside = self.inside(self.is_object());
         std::iter::from_fn(move || {
@@ -100,13 +102,13 @@ impl<'a> Json<'a> {
         })
     }
 
-    /// The elements of an array; none for every other kind.
+    /// Returns the elements of an array; nothing for any other type.
     pub(crate) fn elements(self) -> impl Iterator<Item = Self> {
         let mut inside = self.inside(self.is_array());
         std::iter::from_fn(move || inside.value())
     }
 
-    /// The member `name` of an object; of twins the last, as most parsers have it.
+    /// Returns the member `name` of an object; of duplicates the last, as most parsers do.
     pub(crate) fn get(self, name: &str) -> Option<Self> {
         self.members().filter(|(key, _)| key == name).last().map(|(_, value)| value)
     }
@@ -117,14 +119,14 @@ impl<'a> Json<'a> {
     }
 }
 
-/// Where we are between the brackets of a container.
+/// Iterator over the content of a container.
 struct Inside<'a> {
     whole: Json<'a>,
     next: usize,
 }
 
 impl<'a> Inside<'a> {
-    /// The next key or value.
+    /// Returns the next key or value.
     fn value(&mut self) -> Option<Json<'a>> {
         let bytes = self.whole.text.as_bytes();
         while bytes.get(self.next).is_some_and(|byte| is_space(*byte) || matches!(byte, b',' | b':')) {
@@ -143,7 +145,7 @@ const fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
-/// One past the last byte of the value that begins at `start`.
+/// Returns the offset after the last byte of the value that begins at `start`.
 fn end_of_value(bytes: &[u8], start: usize) -> usize {
     let mut depth = 0_usize;
     let mut at = start;
@@ -176,7 +178,7 @@ fn end_of_value(bytes: &[u8], start: usize) -> usize {
     at
 }
 
-/// One past the closing quote of the string that begins at `start`.
+/// Returns the offset after the closing quote of the string that begins at `start`.
 fn end_of_string(bytes: &[u8], start: usize) -> usize {
     let mut at = start + 1;
     while let Some(found) =

@@ -1,4 +1,4 @@
-//! What goes over the wire to Meta and back, and its translation into values of the domain.
+//! Requests and responses of the Graph API, and their conversion to values of the domain.
 //!
 //! **Invariant:** reading is lenient (a member of another type counts as absent), writing is exact.
 

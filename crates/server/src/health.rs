@@ -9,7 +9,7 @@ use axum::response::Response;
 use axum::routing::get;
 use engine::{Deps, chain};
 
-use crate::api::answer::{json, object};
+use crate::api::response::{json, object};
 
 /// `GET /healthz` and `GET /readyz`.
 pub(crate) fn router(deps: &Arc<Deps>) -> Router {

@@ -16,12 +16,12 @@ use hyper_util::{
 
 use crate::{Sim, Webhook, error::SimError, serve::wait};
 
-/// How long a receiver may take.
+/// Maximum time for a receiver to respond.
 const DEADLINE: Duration = Duration::from_secs(20);
 /// The most bytes of an answer that are read.
 const MOST_ANSWER: usize = 64 << 10;
 
-/// How requests to callbacks are sent: a test may hand them to a router in its own process.
+/// Transport of requests to callbacks: a test can pass them to a router in its own process.
 pub type Transport = Arc<
     dyn Fn(Request<Bytes>) -> Pin<Box<dyn Future<Output = Result<Response<Bytes>, String>> + Send>>
         + Send

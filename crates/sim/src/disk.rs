@@ -1,5 +1,5 @@
-//! The kept state: `simulator.json` (all but the book, written whole through a temporary file and a rename),
-//! `simulator.jsonl` (the book's records, appended, and rewritten at each start) and `media/`.
+//! The kept state: `simulator.json` (all but the journal, written whole through a temporary file and a rename),
+//! `simulator.jsonl` (the journal's records, appended, and rewritten at each start) and `media/`.
 //!
 //! **Invariant:** what was answered is in these files before the lock is given back, so that a killed process forgets
 //! nothing. A lost power supply may cost the last moments: this is a simulator.
@@ -10,11 +10,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{
-    book::{Book, Record},
-    error::SimError,
-    state::State,
-};
+use crate::error::SimError;
+use crate::journal::{Journal, Record};
+use crate::state::State;
 
 /// The open files.
 #[derive(Debug)]
@@ -38,15 +36,15 @@ impl Disk {
         let state = match fs::read(dir.join("simulator.json")) {
             Ok(text) => {
                 let mut state: State = serde_json::from_slice(&text).map_err(SimError::Corrupt)?;
-                state.book = read_book(&dir.join("simulator.jsonl"))?;
+                state.journal = read_journal(&dir.join("simulator.jsonl"))?;
                 Some(state)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(SimError::Data(error)),
         };
-        let empty = Book::default();
-        let book = state.as_ref().map_or(&empty, |state| &state.book);
-        let journal = write_book(dir, book).map_err(SimError::Data)?;
+        let empty = Journal::default();
+        let journal = state.as_ref().map_or(&empty, |state| &state.journal);
+        let journal = write_journal(dir, journal).map_err(SimError::Data)?;
         Ok((Self { dir: dir.to_owned(), journal, _lock: lock }, state))
     }
 
@@ -57,10 +55,10 @@ impl Disk {
             replace(&self.dir.join("simulator.json"), &text)?;
             state.is_dirty = false;
         }
-        if !state.book.unwritten.is_empty() {
-            let mut lines = state.book.unwritten.join("\n");
+        if !state.journal.unwritten.is_empty() {
+            let mut lines = state.journal.unwritten.join("\n");
             lines.push('\n');
-            state.book.unwritten.clear();
+            state.journal.unwritten.clear();
             self.journal.write_all(lines.as_bytes())?;
         }
         Ok(())
@@ -68,8 +66,8 @@ impl Disk {
 
     /// Writes down everything anew.
     pub(crate) fn rewrite(&mut self, state: &mut State) -> io::Result<()> {
-        state.book.unwritten.clear();
-        self.journal = write_book(&self.dir, &state.book)?;
+        state.journal.unwritten.clear();
+        self.journal = write_journal(&self.dir, &state.journal)?;
         state.is_dirty = true;
         self.flush(state)
     }
@@ -81,29 +79,29 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     fs::rename(&temporary, path)
 }
 
-fn read_book(path: &Path) -> Result<Book, SimError> {
-    let mut book = Book::default();
+fn read_journal(path: &Path) -> Result<Journal, SimError> {
+    let mut journal = Journal::default();
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(book),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(journal),
         Err(error) => return Err(SimError::Data(error)),
     };
     for line in text.split_inclusive('\n') {
         match serde_json::from_str::<Record>(line) {
-            Ok(record) => book.apply(record),
+            Ok(record) => journal.apply(record),
             // The process was killed while it wrote the last line.
             Err(_) if !line.ends_with('\n') => {}
             Err(error) => return Err(SimError::Corrupt(error)),
         }
     }
-    Ok(book)
+    Ok(journal)
 }
 
-fn write_book(dir: &Path, book: &Book) -> io::Result<File> {
+fn write_journal(dir: &Path, journal: &Journal) -> io::Result<File> {
     let path = dir.join("simulator.jsonl");
     let temporary = path.with_extension("tmp2");
     let mut file = BufWriter::new(File::create(&temporary)?);
-    for record in book.records() {
+    for record in journal.records() {
         serde_json::to_writer(&mut file, &record)?;
         file.write_all(b"\n")?;
     }

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-/// Why the simulator itself cannot start or go on.
+/// Reason why the simulator cannot start or continue.
 #[derive(Debug, thiserror::Error)]
 pub enum SimError {
     /// The folder or a file of the kept state cannot be used.
@@ -189,7 +189,7 @@ pub(crate) fn webhook_error(code: i64, details: Option<&str>) -> Value {
     })
 }
 
-/// Whether the table knows a code.
+/// `true` if the table contains a code.
 pub(crate) fn is_known(code: i64) -> bool {
     lookup(code).is_some()
 }
@@ -203,7 +203,7 @@ pub(crate) struct Entry {
     pub(crate) code: i64,
     pub(crate) http: u16,
     pub(crate) title: &'static str,
-    /// What the simulator says when it has nothing more exact to say; may be empty.
+    /// Default details of the error; may be empty.
     pub(crate) details: &'static str,
 }
 

@@ -9,17 +9,15 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{
-    book::{Hook, Record, Try},
-    clock::{DAY, HOUR, SECOND, seconds},
-    ids,
-    settings::Escape,
-    state::State,
-};
+use crate::clock::{DAY, HOUR, SECOND, seconds};
+use crate::ids;
+use crate::journal::{Hook, Record, WebhookAttempt};
+use crate::settings::Escape;
+use crate::state::State;
 
-/// How long a webhook is tried.
+/// Time for which a webhook is retried.
 const TRIED_FOR: i64 = 7 * DAY;
-/// How long a webhook that is being delivered is left alone.
+/// Time for which a webhook that is being delivered is not attempted again.
 const CLAIMED_FOR: i64 = 120 * SECOND;
 /// The most bytes of one webhook.
 const MOST_BYTES: usize = 3_000_000;
@@ -33,7 +31,7 @@ pub struct Webhook {
     pub id: u64,
     /// The app that signed it.
     pub app_id: String,
-    /// Where it goes; empty when the app has no callback.
+    /// Address of the callback; empty if the app has none.
     pub url: String,
     /// All headers that the receiver needs.
     pub headers: Vec<(String, String)>,
@@ -122,21 +120,27 @@ impl State {
             is_acknowledged: false,
             is_copy,
         };
-        self.book.put(Record::Hook(Box::new(hook)), self.env.is_kept);
+        self.journal.put(Record::Hook(Box::new(hook)), self.env.is_kept);
     }
 
     /// The webhooks that are to be tried now, oldest first; they are left alone until they are [settled](Self::tried).
     pub(crate) fn claim_hooks(&mut self, most: usize) -> Vec<Webhook> {
         let now = self.env.now;
-        let due: Vec<u64> =
-            self.book.waiting.iter().take_while(|(at, _)| *at <= now).take(most).map(|(_, id)| *id).collect();
+        let due: Vec<u64> = self
+            .journal
+            .waiting
+            .iter()
+            .take_while(|(at, _)| *at <= now)
+            .take(most)
+            .map(|(_, id)| *id)
+            .collect();
         let mut webhooks = Vec::new();
         for id in due {
-            let Some(hook) = self.book.hooks.get(&id) else { continue };
+            let Some(hook) = self.journal.hooks.get(&id) else { continue };
             webhooks.push(self.signed(hook));
             let tries = hook.tries.clone();
             // Only in memory: after a restart it is simply due again.
-            self.book.apply(Record::Tried {
+            self.journal.apply(Record::Tried {
                 id,
                 tries,
                 next_at: Some(now + CLAIMED_FOR),
@@ -149,9 +153,9 @@ impl State {
     /// Notes what came of a try, and when the next one is.
     pub(crate) fn tried(&mut self, id: u64, status: Option<u16>, error: Option<String>) {
         let now = self.env.now;
-        let Some(hook) = self.book.hooks.get(&id) else { return };
+        let Some(hook) = self.journal.hooks.get(&id) else { return };
         let mut tries = hook.tries.clone();
-        tries.push(Try { at: now, status, error });
+        tries.push(WebhookAttempt { at: now, status, error });
         let is_acknowledged = status == Some(200);
         // The second try follows at once, each further one after twice the time.
         let wait = match u32::try_from(tries.len()).unwrap_or(u32::MAX) {
@@ -159,16 +163,16 @@ impl State {
             n => i64::from(self.settings.retry_ms).saturating_mul(1 << (n - 2).min(32)).clamp(0, HOUR),
         };
         let next_at = Some(now + wait).filter(|at| !is_acknowledged && *at <= hook.created_at + TRIED_FOR);
-        self.book.put(Record::Tried { id, tries, next_at, is_acknowledged }, self.env.is_kept);
+        self.journal.put(Record::Tried { id, tries, next_at, is_acknowledged }, self.env.is_kept);
     }
 
     /// Gives a webhook up.
     pub(crate) fn give_up(&mut self, id: u64, why: &str) {
-        let Some(hook) = self.book.hooks.get(&id) else { return };
+        let Some(hook) = self.journal.hooks.get(&id) else { return };
         let mut tries = hook.tries.clone();
-        tries.push(Try { at: self.env.now, status: None, error: Some(why.to_owned()) });
+        tries.push(WebhookAttempt { at: self.env.now, status: None, error: Some(why.to_owned()) });
         let record = Record::Tried { id, tries, next_at: None, is_acknowledged: false };
-        self.book.put(record, self.env.is_kept);
+        self.journal.put(record, self.env.is_kept);
     }
 
     /// Sends the webhooks that still wait for an earlier default callback to the present one.
@@ -178,24 +182,29 @@ impl State {
         if earlier == *present {
             return;
         }
-        let waiting = self.book.hooks.values().filter(|hook| hook.next_at.is_some() && hook.url == earlier);
+        let waiting =
+            self.journal.hooks.values().filter(|hook| hook.next_at.is_some() && hook.url == earlier);
         let moved: Vec<Hook> = waiting.map(|hook| Hook { url: present.clone(), ..hook.clone() }).collect();
         for hook in moved {
-            self.book.put(Record::Hook(Box::new(hook)), self.env.is_kept);
+            self.journal.put(Record::Hook(Box::new(hook)), self.env.is_kept);
         }
     }
 
     /// Hands out every waiting webhook for good.
     pub(crate) fn take_hooks(&mut self) -> Vec<Webhook> {
-        let waiting: Vec<u64> = self.book.waiting.iter().map(|(_, id)| *id).collect();
+        let waiting: Vec<u64> = self.journal.waiting.iter().map(|(_, id)| *id).collect();
         let mut webhooks = Vec::new();
         for id in waiting {
-            let Some(hook) = self.book.hooks.get(&id) else { continue };
+            let Some(hook) = self.journal.hooks.get(&id) else { continue };
             webhooks.push(self.signed(hook));
             let mut tries = hook.tries.clone();
-            tries.push(Try { at: self.env.now, status: None, error: Some("taken by a test".to_owned()) });
+            tries.push(WebhookAttempt {
+                at: self.env.now,
+                status: None,
+                error: Some("taken by a test".to_owned()),
+            });
             let record = Record::Tried { id, tries, next_at: None, is_acknowledged: true };
-            self.book.put(record, self.env.is_kept);
+            self.journal.put(record, self.env.is_kept);
         }
         webhooks.sort_by_key(|webhook| webhook.id);
         webhooks

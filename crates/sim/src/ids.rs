@@ -38,7 +38,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     text
 }
 
-/// Which way a message went; it is a part of its id.
+/// Direction of a message, which is a part of its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
     /// From the business to the customer.
@@ -94,7 +94,7 @@ pub(crate) fn unbase64(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok()
 }
 
-/// Whether two secrets are equal, in a time that does not tell where they differ.
+/// Compares two secrets in constant time.
 pub(crate) fn same_secret(left: &str, right: &str) -> bool {
     subtle::ConstantTimeEq::ct_eq(left.as_bytes(), right.as_bytes()).into()
 }

@@ -1,24 +1,22 @@
-//! A customer writes: the message, its media, the window that it opens (reference C.4).
+//! Inbound messages: the message, its media, and the window that it opens.
 //!
-//! **Invariant:** a window opens with every inbound message but `system`, `edit` and `revoke`, and never later than now.
+//! **Invariant:** every inbound message except `system`, `edit` and `revoke` opens the window, never later than now.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::{
-    book::{Inbound, Person, Record, pair},
-    clock::{DAY, SECOND, seconds},
-    graph::FilePart,
-    hooks::Update,
-    ids::{self, Direction},
-    phone,
-    state::State,
-};
+use crate::clock::{DAY, SECOND, seconds};
+use crate::graph::FilePart;
+use crate::hooks::Update;
+use crate::ids::Direction;
+use crate::journal::{Inbound, Person, Record, pair};
+use crate::state::State;
+use crate::{ids, phone};
 
-/// How long the id of received media can be fetched.
+/// Time for which received media can be fetched.
 const RECEIVED_MEDIA_FOR: i64 = 7 * DAY;
 
-/// What a customer sends.
+/// A message of a customer.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InboundMessage {
@@ -104,10 +102,10 @@ impl State {
         }
         self.media_of(&kind, &mut message, &number.id, given.media_base64.as_deref())?;
 
-        if given.name.is_some() || !self.book.people.contains_key(&sender.person) {
+        if given.name.is_some() || !self.journal.people.contains_key(&sender.person) {
             let name = given.name.clone().unwrap_or_else(|| default_name(&sender.person));
             let record = Record::Person(sender.person.clone(), Person { name: Some(name) });
-            self.book.put(record, self.env.is_kept);
+            self.journal.put(record, self.env.is_kept);
         }
         self.note(&number.id, &sender.person, &message, at);
         let inbound = Inbound {
@@ -118,7 +116,7 @@ impl State {
             at,
             is_read: false,
         };
-        self.book.put(Record::Inbound(inbound), self.env.is_kept);
+        self.journal.put(Record::Inbound(inbound), self.env.is_kept);
 
         let mut value = json!({
             "messaging_product": "whatsapp",
@@ -164,7 +162,7 @@ impl State {
                 return Err("from: a phone number is needed, or a from_user_id".to_owned());
             };
             // A user id that belongs to a known number keeps its window, but the number is not shown.
-            let person = self.book.user_ids.get(&user_id).cloned().unwrap_or_else(|| user_id.clone());
+            let person = self.journal.user_ids.get(&user_id).cloned().unwrap_or_else(|| user_id.clone());
             return Ok(Sender { person, wa_id: None, user_id: Some(user_id) });
         };
         let digits = phone::digits(from)
@@ -181,9 +179,9 @@ impl State {
 
     /// Remembers whose a user id is.
     pub(crate) fn learn_user_id(&mut self, user_id: &str, person: &str) {
-        if self.book.user_ids.get(user_id).is_none_or(|known| known != person) {
+        if self.journal.user_ids.get(user_id).is_none_or(|known| known != person) {
             let record = Record::UserId(user_id.to_owned(), person.to_owned());
-            self.book.put(record, self.env.is_kept);
+            self.journal.put(record, self.env.is_kept);
         }
     }
 
@@ -203,13 +201,13 @@ impl State {
             return;
         }
         let key = pair(number_id, person);
-        let mut window = self.book.windows.get(&key).copied().unwrap_or_default();
+        let mut window = self.journal.windows.get(&key).copied().unwrap_or_default();
         let at = at.min(self.env.now);
         window.last_inbound_at = Some(window.last_inbound_at.map_or(at, |known| known.max(at)));
         if message.contains_key("referral") {
             window.came_at = Some(at);
         }
-        self.book.put(Record::Window(key, window), self.env.is_kept);
+        self.journal.put(Record::Window(key, window), self.env.is_kept);
     }
 
     /// Fills in the media object of a message that names no id.
@@ -262,7 +260,7 @@ impl State {
         given: &InboundMessage,
         settings: &Map<String, Value>,
     ) -> Value {
-        let name = self.book.people.get(&sender.person).and_then(|person| person.name.clone());
+        let name = self.journal.people.get(&sender.person).and_then(|person| person.name.clone());
         let mut profile = json!({"name": name.unwrap_or_else(|| default_name(&sender.person))});
         if let (Some(username), Some(profile)) = (&given.username, profile.as_object_mut()) {
             profile.insert("username".to_owned(), json!(username));
@@ -288,7 +286,7 @@ struct Sender {
     user_id: Option<String>,
 }
 
-/// Whether a number compares the identity keys of its customers.
+/// `true` if a number checks the identity keys of its customers.
 fn checks_identity(settings: &Map<String, Value>) -> bool {
     settings
         .get("user_identity_change")

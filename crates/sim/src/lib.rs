@@ -16,7 +16,6 @@
 //! Known quirks (*do not copy*): inbound messages do not count against a number's throughput; all apps of an account
 //! see the same statuses at the same time; template review looks at nothing and approves.
 
-mod book;
 mod clock;
 mod codes;
 mod content;
@@ -28,35 +27,32 @@ mod graph;
 mod hooks;
 mod ids;
 mod inbound;
+mod journal;
 mod magic;
 mod phone;
 mod seed;
 mod send;
 mod serve;
 mod settings;
-mod shape;
 mod sim;
 mod state;
 mod statuses;
 mod template;
 mod throttle;
+mod validate;
 
-pub use crate::{
-    book::Status,
-    control::{
-        accounts::NewAccount,
-        faults::{Fault, FaultAction, FaultAnswer},
-        replay::{Order, Redelivery},
-        tokens::TokenChange,
-    },
-    deliver::Transport,
-    error::SimError,
-    graph::{Cut, Delay},
-    hooks::Webhook,
-    inbound::InboundMessage,
-    seed::{PIN, SimAccount, VERIFICATION_CODE, VERIFY_TOKEN},
-    settings::{Escape, Settings},
-    sim::{AcceptedMessage, Mode, Options, Sim},
-    statuses::{StatusReport, Step},
-    template::life::Review,
-};
+pub use crate::control::accounts::NewAccount;
+pub use crate::control::faults::{Fault, FaultAction, FaultAnswer};
+pub use crate::control::replay::{Order, Redelivery};
+pub use crate::control::tokens::TokenChange;
+pub use crate::deliver::Transport;
+pub use crate::error::SimError;
+pub use crate::graph::{Cut, Delay};
+pub use crate::hooks::Webhook;
+pub use crate::inbound::InboundMessage;
+pub use crate::journal::Status;
+pub use crate::seed::{PIN, SimAccount, VERIFICATION_CODE, VERIFY_TOKEN};
+pub use crate::settings::{Escape, Settings};
+pub use crate::sim::{AcceptedMessage, Mode, Options, Sim};
+pub use crate::statuses::{StatusReport, Step};
+pub use crate::template::lifecycle::Review;

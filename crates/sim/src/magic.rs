@@ -2,12 +2,12 @@
 //!
 //! **Invariant:** a number outside `+1 555 010`, and one inside whose digits are not listed, behaves as `0001`.
 
-use crate::book::Status;
+use crate::journal::Status;
 
 /// The numbers that are magic, and exempt from the US marketing rule.
 pub(crate) const PREFIX: &str = "1555010";
 
-/// What a recipient makes happen.
+/// Effect of a magic recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Magic {
     /// Accepted; statuses up to this one.

@@ -86,7 +86,7 @@ pub(crate) fn user_id(business_id: &str, digits: &str) -> String {
     )
 }
 
-/// Whether a text has the form of a business-scoped user id, parent ids included.
+/// `true` if a text has the form of a business-scoped user id, parent ids included.
 pub(crate) fn is_user_id(text: &str) -> bool {
     let Some((country, rest)) = text.split_once('.') else { return false };
     let rest = rest.strip_prefix("ENT.").unwrap_or(rest);

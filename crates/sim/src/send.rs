@@ -1,34 +1,32 @@
-//! Taking a message, or refusing it: `POST /{phone-number-id}/messages` (reference A and J).
+//! Acceptance or refusal of a message: `POST /{phone-number-id}/messages`.
 //!
-//! The order of the checks is Meta's as far as it can be seen: the number, the shape of the request, the recipient, the
-//! template, the limits.
+//! The checks have the order of Meta's, as far as it can be observed: the phone number, the shape of the request, the
+//! recipient, the template, the limits.
 //!
-//! **Invariant:** a message is in the book exactly when its answer says so, or was cut off on purpose.
+//! **Invariant:** a message is in the journal exactly if its answer says so, or if a fault cut the answer on purpose.
 
 use std::{collections::VecDeque, time::Duration};
 
 use serde_json::{Map, Value, json, value::to_raw_value};
 
-use crate::{
-    book::{Message, Planned, Pricing, Record, Status, pair},
-    clock::{DAY, HOUR},
-    content::{self, Content, MediaKind},
-    error::{Checked, GraphError},
-    graph::{Call, Mark, Reply},
-    ids::{self, Direction},
-    inbound::identity_hash,
-    magic::{self, Magic},
-    phone,
-    shape::{At, not_one_of},
-    state::{Number, State},
-    template::{Template, bind},
-};
+use crate::clock::{DAY, HOUR};
+use crate::content::{Content, MediaKind};
+use crate::error::{Checked, GraphError};
+use crate::graph::{Call, Mark, Reply};
+use crate::ids::Direction;
+use crate::inbound::identity_hash;
+use crate::journal::{Message, Planned, Pricing, Record, Status, pair};
+use crate::magic::Magic;
+use crate::state::{Number, State};
+use crate::template::{Template, bind};
+use crate::validate::{Pointed, not_one_of};
+use crate::{content, ids, magic, phone};
 
-/// How long the slow recipient takes.
+/// Delay of the slow recipient.
 const SLOW: Duration = Duration::from_secs(8);
-/// How long a message can be reacted to.
+/// Time for which a message can be reacted to.
 const REACTABLE_FOR: i64 = 30 * DAY;
-/// How long a free entry point window is open.
+/// Duration of a free entry point window.
 const FREE_FOR: i64 = 72 * HOUR;
 
 const TOP_LEVEL: [&str; 24] = [
@@ -145,7 +143,7 @@ impl State {
             params
                 .get(key)
                 .filter(|value| !value.is_null())
-                .map(|value| At::root(key, value).text())
+                .map(|value| Pointed::root(key, value).text())
                 .transpose()
         };
         match text("recipient_type")?.unwrap_or("individual") {
@@ -171,7 +169,8 @@ impl State {
                 (to, wa_id.clone(), Some(wa_id), self.settings.user_ids.then_some(user_id))
             }
             (None, Some(user_id)) if phone::is_user_id(user_id) => {
-                let person = self.book.user_ids.get(user_id).cloned().unwrap_or_else(|| user_id.to_owned());
+                let person =
+                    self.journal.user_ids.get(user_id).cloned().unwrap_or_else(|| user_id.to_owned());
                 (user_id.to_owned(), person, None, Some(user_id.to_owned()))
             }
             (None, Some(_)) => {
@@ -196,17 +195,17 @@ impl State {
             if kind == "reaction" {
                 return Err(GraphError::schema("Param context cannot be used with type reaction."));
             }
-            let context = At::root("context", context).object(&["message_id"])?;
+            let context = Pointed::root("context", context).object(&["message_id"])?;
             context.need("message_id")?.text_of("Message id", 1, 512)?;
         }
         let reference = text("biz_opaque_callback_data")?;
         if let Some(reference) = reference {
-            crate::shape::length("biz_opaque_callback_data", reference.chars().count(), 0, 512)?;
+            crate::validate::length("biz_opaque_callback_data", reference.chars().count(), 0, 512)?;
         }
         let content = if kind == "template" {
             Content::default()
         } else {
-            content::check(&kind, &At::root(&kind, object))?
+            content::check(&kind, &Pointed::root(&kind, object))?
         };
         Ok(Draft {
             input,
@@ -244,7 +243,7 @@ impl State {
         }
         let null = Value::Null;
         let object = call.params.get("template").unwrap_or(&null);
-        let given = bind::read(&At::root("template", object))?;
+        let given = bind::read(&Pointed::root("template", object))?;
         let waba = self.wabas.get(&number.waba_id);
         let template = waba.and_then(|waba| {
             waba.templates.values().find(|t| t.name == given.name && t.language == given.language)
@@ -296,13 +295,13 @@ impl State {
     fn accept(&mut self, draft: Draft, number: &Number, magic: Magic) -> Value {
         let now = self.env.now;
         let key = pair(&number.id, &draft.person);
-        let mut window = self.book.windows.get(&key).copied().unwrap_or_default();
+        let mut window = self.journal.windows.get(&key).copied().unwrap_or_default();
         let is_open = window.is_open(now);
         // An answer within 24 hours to somebody who came through an ad opens the free entry point window.
         if window.came_at.is_some_and(|at| now < at + DAY) {
             window.free_until = Some(now + FREE_FOR);
             window.came_at = None;
-            self.book.put(Record::Window(key, window), self.env.is_kept);
+            self.journal.put(Record::Window(key, window), self.env.is_kept);
         }
         let category = draft.template.as_ref().map(|template| template.category.clone());
         let pricing = pricing(category.as_deref(), is_open, window.free_until.filter(|until| now < *until));
@@ -341,11 +340,11 @@ impl State {
             pricing,
             errors: None,
         };
-        self.book.put(Record::Message(Box::new(message)), self.env.is_kept);
+        self.journal.put(Record::Message(Box::new(message)), self.env.is_kept);
         json!({"messaging_product": "whatsapp", "contacts": [contact], "messages": [sent]})
     }
 
-    /// What will be reported about a message, and when.
+    /// Returns the statuses that will be reported of a message, with their times.
     fn plan(&self, draft: &Draft, number: &Number, magic: Magic, is_open: bool) -> VecDeque<Planned> {
         let delay = i64::from(self.settings.status_delay_ms);
         let failure = match magic {
@@ -413,14 +412,14 @@ impl State {
 
     fn can_react(&self, number_id: &str, person: &str, target: &str) -> bool {
         let since = self.env.now - REACTABLE_FOR;
-        let received = self.book.inbound.get(target).is_some_and(|inbound| {
+        let received = self.journal.inbound.get(target).is_some_and(|inbound| {
             inbound.number_id == number_id
                 && inbound.person == person
                 && inbound.kind != "reaction"
                 && inbound.at >= since
         });
         received
-            || self.book.message(target).is_some_and(|message| {
+            || self.journal.message(target).is_some_and(|message| {
                 message.number_id == number_id
                     && message.person == person
                     && message.kind != "reaction"
@@ -430,7 +429,7 @@ impl State {
 
     /// `status: read`, with or without a typing indicator.
     fn mark_read(&mut self, call: &Call, number: &Number) -> Checked<Reply> {
-        let member = |key: &str| call.params.get(key).map(|value| At::root(key, value));
+        let member = |key: &str| call.params.get(key).map(|value| Pointed::root(key, value));
         member("status").map(|at| at.one_of(&["read"])).transpose()?;
         let Some(id) = member("message_id").map(|at| at.text()).transpose()? else {
             return Err(GraphError::schema("The parameter message_id is required."));
@@ -439,7 +438,7 @@ impl State {
             let typing = typing.object(&["type"])?;
             typing.need("type")?.one_of(&["text"])?;
         }
-        let known = self.book.inbound.get(id).filter(|inbound| inbound.number_id == number.id).cloned();
+        let known = self.journal.inbound.get(id).filter(|inbound| inbound.number_id == number.id).cloned();
         let Some(mut inbound) = known else {
             return Err(GraphError::invalid(
                 "message_id is not the id of a message that this number received",
@@ -447,7 +446,7 @@ impl State {
         };
         if !inbound.is_read {
             inbound.is_read = true;
-            self.book.put(Record::Inbound(inbound), self.env.is_kept);
+            self.journal.put(Record::Inbound(inbound), self.env.is_kept);
         }
         Ok(Reply::success())
     }

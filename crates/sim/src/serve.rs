@@ -30,7 +30,7 @@ use crate::{Cut, Delay, Mode, Sim, clock, error::SimError};
 
 /// The most webhooks under way at once.
 const MOST_DELIVERIES: usize = 64;
-/// How long connections may finish after a stop.
+/// Time for which connections can finish after a stop.
 const DRAIN: Duration = Duration::from_secs(5);
 /// The longest wait of the timers, so that a clock that was set is noticed.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);

@@ -1,11 +1,11 @@
-//! What can be changed while the simulator runs (`POST /_sim/settings`).
+//! Settings that can be changed while the simulator runs (`POST /_sim/settings`).
 //!
-//! **Invariant:** settings change what the simulator does from now on, never what it has done; a reset or a restart
-//! brings back those of [`Options`](crate::Options).
+//! **Invariant:** settings affect later actions only. A reset or a restart restores those of
+//! [`Options`](crate::Options).
 
 use serde::{Deserialize, Serialize};
 
-/// How a webhook's body is written.
+/// Escaping of a webhook's body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Escape {
@@ -21,11 +21,11 @@ pub enum Escape {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// Whether the timers move messages on; off: only `/_sim/step` and `/_sim/statuses` do.
+    /// `true` if timers report statuses; `false` if only `/_sim/step` and `/_sim/statuses` do.
     pub auto_statuses: bool,
     /// Milliseconds from one status of a message to the next.
     pub status_delay_ms: u32,
-    /// How webhook bodies are written.
+    /// Escaping of webhook bodies.
     pub escape: Escape,
     /// Messages per second and number.
     pub throughput: u32,
@@ -33,25 +33,25 @@ pub struct Settings {
     pub pair_burst: u32,
     /// Seconds that one message to a recipient costs.
     pub pair_seconds: u32,
-    /// Whether webhooks carry business-scoped user ids.
+    /// `true` if webhooks contain business-scoped user ids.
     pub user_ids: bool,
-    /// Whether Brazilian, Mexican and Argentinian numbers are rewritten.
+    /// `true` if Brazilian, Mexican and Argentinian numbers are rewritten.
     pub rewrite_numbers: bool,
-    /// Whether marketing messages to +1 numbers fail with 131049 (`+1 555 010` never does).
+    /// `true` if marketing messages to +1 numbers fail with 131049 (never to `+1 555 010`).
     pub us_marketing_rule: bool,
     /// The major Graph version of webhooks, for apps that have not subscribed with another.
     pub webhook_version: u32,
     /// The most updates in one webhook that the simulator makes by itself.
     pub batch: u32,
-    /// Whether webhooks leave at all; off: they wait.
+    /// `true` if webhooks are delivered; `false` if they wait.
     pub deliver: bool,
     /// Milliseconds of the second retry of a webhook; each further one takes twice as long, up to an hour.
     pub retry_ms: u32,
     /// Seconds until a new or changed template is approved by itself; null: only by `/_sim/templates/{id}/review`.
     pub review_seconds: Option<u32>,
-    /// Whether an unknown name in `fields` is Meta's error instead of being left out.
+    /// `true` if an unknown name in `fields` is an error, as at Meta; `false` if it is left out.
     pub strict_fields: bool,
-    /// Whether an unknown key beside the message object is refused.
+    /// `true` if an unknown member beside the message object is refused.
     pub strict_top_level: bool,
     /// The messaging limit that numbers and WABAs report; the simulator does not keep it.
     pub messaging_limit: String,

@@ -16,20 +16,18 @@ use serde::Serialize;
 use serde_json::{Map, Value, value::RawValue};
 use tokio::sync::Notify;
 
+use crate::clock::Clock;
+use crate::disk::Disk;
+use crate::error::SimError;
+use crate::journal::{Message, Status};
+use crate::settings::Settings;
+use crate::state::{Env, State};
 use crate::{
     Escape, Fault, InboundMessage, NewAccount, Redelivery, Review, SimAccount, StatusReport, Step,
-    TokenChange, Transport, Webhook,
-    book::{Message, Status},
-    clock::{self, Clock},
-    control, deliver,
-    disk::Disk,
-    error::SimError,
-    graph, seed,
-    settings::Settings,
-    state::{Env, State},
+    TokenChange, Transport, Webhook, clock, control, deliver, graph, seed,
 };
 
-/// Who moves the simulated world on.
+/// Driver of the simulation's time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// A test, step by step; the clock stands still at 2026-01-01T00:00:00Z until it is advanced.
@@ -39,34 +37,34 @@ pub enum Mode {
     Auto,
 }
 
-/// How a simulator is set up.
+/// Options of a simulator.
 #[derive(Clone)]
 pub struct Options {
-    /// What ids and shuffles depend on.
+    /// Seed of ids and of random orders.
     pub seed: u64,
     /// The folder of the kept state; in memory only when absent.
     pub data_dir: Option<PathBuf>,
-    /// Where the seeded apps' webhooks go.
+    /// Callback URL of the seeded apps.
     pub callback_url: Option<String>,
     /// The verify token of the seeded apps.
     pub verify_token: String,
     /// The simulator's own address, as media and paging links name it.
     pub public_base_url: String,
-    /// Who moves the world on.
+    /// Driver of the simulation's time.
     pub mode: Mode,
     /// Called with every advance of the clock.
     pub on_clock_advance: Option<Arc<dyn Fn(Duration) + Send + Sync>>,
-    /// How requests to callbacks are sent; over real connections when absent.
+    /// Transport of requests to callbacks; real connections when absent.
     pub transport: Option<Transport>,
     /// Milliseconds from one status of a message to the next; none in explicit mode and 300 in auto mode when absent.
     pub status_delay_ms: Option<u32>,
-    /// How webhook bodies are written.
+    /// Escaping of webhook bodies.
     pub escape: Escape,
     /// Messages per second and number.
     pub throughput: u32,
     /// The major Graph version of webhooks.
     pub webhook_version: u32,
-    /// Whether webhooks carry business-scoped user ids.
+    /// `true` if webhooks contain business-scoped user ids.
     pub user_ids: bool,
 }
 
@@ -179,7 +177,7 @@ struct Inner {
     wake: Notify,
     /// A `refuse` fault waits for the listener.
     refuse: Notify,
-    /// How often it is being served.
+    /// Number of servers that serve this simulator.
     n_served: AtomicUsize,
 }
 
@@ -206,9 +204,9 @@ impl Sim {
         };
         let is_new = kept.is_none();
         let mut state = kept.unwrap_or_default();
-        // Ids in the book count too: the snapshot may be older than the last of them.
-        let last_message = state.book.messages.keys().next_back().copied().unwrap_or(0);
-        let last_hook = state.book.hooks.keys().next_back().copied().unwrap_or(0);
+        // Ids in the journal count too: the snapshot may be older than the last of them.
+        let last_message = state.journal.messages.keys().next_back().copied().unwrap_or(0);
+        let last_hook = state.journal.hooks.keys().next_back().copied().unwrap_or(0);
         state.next = state.next.max(last_message).max(last_hook);
         let transport = match &options.transport {
             Some(transport) => transport.clone(),
@@ -308,7 +306,7 @@ impl Sim {
 
     /// Every accepted message, in order.
     pub fn messages(&self) -> Vec<AcceptedMessage> {
-        self.change(|state| state.book.messages.values().map(AcceptedMessage::of).collect())
+        self.change(|state| state.journal.messages.values().map(AcceptedMessage::of).collect())
     }
 
     /// Lets something go wrong; gives back the fault's id.
@@ -408,7 +406,7 @@ impl Sim {
         result
     }
 
-    /// What the timers do: gives back the webhooks to send, the time of the next thing to do, and the present.
+    /// Runs due timers; returns the webhooks to send, the time of the next timer, and the present time.
     pub(crate) fn tick(&self, n_free: usize) -> (Vec<Webhook>, Option<i64>, i64) {
         let (webhooks, now) = self.change(|state| {
             if state.settings.auto_statuses {
@@ -455,11 +453,11 @@ impl Sim {
     }
 }
 
-/// What the timers have to do next. Things that are switched off are not waited for.
+/// Returns the time of the next timer. Timers that are switched off do not count.
 fn next_due(world: &World) -> Option<i64> {
     let state = &world.state;
-    let status = state.book.due.first().map(|(at, _)| *at).filter(|_| state.settings.auto_statuses);
-    let hook = state.book.waiting.first().map(|(at, _)| *at).filter(|_| state.settings.deliver);
+    let status = state.journal.due.first().map(|(at, _)| *at).filter(|_| state.settings.auto_statuses);
+    let hook = state.journal.waiting.first().map(|(at, _)| *at).filter(|_| state.settings.deliver);
     [status, hook, world.decision_at].into_iter().flatten().min()
 }
 

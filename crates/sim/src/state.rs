@@ -1,4 +1,4 @@
-//! Everything the simulated WhatsApp knows: apps, accounts, templates, media, and the book of messages.
+//! Everything the simulated WhatsApp knows: apps, accounts, templates, media, and the journal of messages.
 //!
 //! **Invariant:** the state is only changed under its one lock, and a change is written down before the lock is given
 //! back (see [`disk`](crate::disk)).
@@ -8,9 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{
-    book::Book, control::faults::FaultEntry, ids, settings::Settings, template::Template, throttle::Throttle,
-};
+use crate::control::faults::FaultEntry;
+use crate::ids;
+use crate::journal::Journal;
+use crate::settings::Settings;
+use crate::template::Template;
+use crate::throttle::Throttle;
 
 /// The whole state; the parts that are skipped are kept elsewhere or not at all.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -29,7 +32,7 @@ pub(crate) struct State {
     #[serde(default)]
     pub(crate) last_callback: Option<String>,
     #[serde(skip)]
-    pub(crate) book: Book,
+    pub(crate) journal: Journal,
     #[serde(skip)]
     pub(crate) settings: Settings,
     #[serde(skip)]
@@ -41,20 +44,20 @@ pub(crate) struct State {
     pub(crate) refusals: BTreeMap<String, u8>,
     #[serde(skip)]
     pub(crate) env: Env,
-    /// Whether anything outside the book has changed since it was last written down.
+    /// `true` if anything outside the journal has changed since the state was last saved.
     #[serde(skip)]
     pub(crate) is_dirty: bool,
 }
 
-/// What comes from the options and the clock; set whenever the lock is taken.
+/// Values of the options and of the clock; set whenever the lock is taken.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Env {
     pub(crate) seed: u64,
     pub(crate) base_url: String,
     pub(crate) callback_url: Option<String>,
-    /// Whether changes are written down.
+    /// `true` if changes are saved.
     pub(crate) is_kept: bool,
-    /// Where media bytes are kept; in memory when `None`.
+    /// Folder of media contents; in memory when `None`.
     pub(crate) media_dir: Option<std::path::PathBuf>,
     pub(crate) now: i64,
     pub(crate) now_us: i64,
@@ -73,7 +76,7 @@ pub(crate) struct App {
     pub(crate) fields: Option<BTreeSet<String>>,
     /// The Graph version of its webhooks; else that of the settings.
     pub(crate) version: Option<u32>,
-    /// Whether each call must carry an `appsecret_proof`.
+    /// `true` if each call must carry an `appsecret_proof`.
     pub(crate) requires_proof: bool,
 }
 
@@ -84,7 +87,7 @@ pub(crate) struct Token {
     pub(crate) wabas: BTreeSet<String>,
     pub(crate) is_valid: bool,
     pub(crate) issued_at: i64,
-    /// When it ends; without a time, never.
+    /// Expiry; `None` means never.
     #[serde(default)]
     pub(crate) expires_at: Option<i64>,
 }
@@ -107,7 +110,7 @@ pub(crate) struct Waba {
     pub(crate) templates: BTreeMap<String, Template>,
     /// Names that a deleted template still holds: name, language, until when.
     pub(crate) held_names: Vec<(String, String, i64)>,
-    /// When templates were created within the last hour.
+    /// Times at which templates were created within the last hour.
     pub(crate) creations: Vec<i64>,
     /// The subscribed apps, each with its override.
     pub(crate) subscriptions: BTreeMap<String, Option<String>>,
@@ -129,7 +132,7 @@ pub(crate) struct Number {
     pub(crate) has_requested_code: bool,
     pub(crate) pin: Option<String>,
     pub(crate) n_wrong_pins: u32,
-    /// When it was registered or deregistered within the last 72 hours.
+    /// Times of registrations and deregistrations within the last 72 hours.
     pub(crate) registrations: Vec<i64>,
     pub(crate) callback: Option<Override>,
     pub(crate) profile: Map<String, Value>,

@@ -1,18 +1,16 @@
-//! The progress of accepted messages: what becomes due, and the status webhooks about it (reference C.5).
+//! The progress of accepted messages: due statuses, and the webhooks that report them.
 //!
-//! **Invariant:** a message's planned statuses are reported in their order, each once; what a test reports by hand is
-//! reported as asked.
+//! **Invariant:** the planned statuses of a message are reported in their order, each once. A status that a test
+//! reports by hand is reported as requested.
 
 use serde_json::{Map, Value, json};
 
-use crate::{
-    book::{Message, Planned, Record, Status},
-    clock::{DAY, seconds},
-    error::webhook_error,
-    hooks::Update,
-    ids,
-    state::State,
-};
+use crate::clock::{DAY, seconds};
+use crate::error::webhook_error;
+use crate::hooks::Update;
+use crate::ids;
+use crate::journal::{Message, Planned, Record, Status};
+use crate::state::State;
 
 /// A status to report by hand.
 #[derive(Clone, Debug, serde::Deserialize)]
@@ -20,7 +18,7 @@ use crate::{
 pub struct StatusReport {
     /// The message's `wamid`.
     pub message_id: String,
-    /// What to report.
+    /// Status to report.
     pub status: Status,
     /// The code of a failure; 131000 when nothing is said.
     #[serde(default)]
@@ -40,7 +38,7 @@ impl StatusReport {
     }
 }
 
-/// Which planned statuses a step reports.
+/// Planned statuses that a step reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
@@ -58,11 +56,11 @@ impl State {
         let mut n = 0;
         let mut updates = Vec::new();
         if step == Step::Next {
-            let messages: Vec<u64> = self.book.due.iter().map(|(_, seq)| *seq).collect();
+            let messages: Vec<u64> = self.journal.due.iter().map(|(_, seq)| *seq).collect();
             updates.extend(messages.into_iter().filter_map(|seq| self.progress(seq)));
             n = updates.len();
         } else {
-            while let Some((at, seq)) = self.book.due.first().copied() {
+            while let Some((at, seq)) = self.journal.due.first().copied() {
                 if step == Step::Due && at > self.env.now {
                     break;
                 }
@@ -77,8 +75,8 @@ impl State {
 
     /// Takes the next planned status of a message.
     fn progress(&mut self, seq: u64) -> Option<Update> {
-        let Some(message) = self.book.messages.get(&seq) else {
-            self.book.due.retain(|(_, other)| *other != seq);
+        let Some(message) = self.journal.messages.get(&seq) else {
+            self.journal.due.retain(|(_, other)| *other != seq);
             return None;
         };
         let mut plan = message.plan.clone();
@@ -89,13 +87,13 @@ impl State {
         let status = merged(message.status, planned.status);
         let errors = errors.or_else(|| message.errors.clone());
         let record = Record::Progress { seq, status, plan, errors };
-        self.book.put(record, self.env.is_kept);
+        self.journal.put(record, self.env.is_kept);
         update
     }
 
     /// Reports one status by hand. `None` when the message is unknown.
     pub(crate) fn report(&mut self, report: &StatusReport) -> Option<()> {
-        let message = self.book.message(&report.message_id)?;
+        let message = self.journal.message(&report.message_id)?;
         let errors = match (&report.errors, report.status) {
             (Some(errors), _) => Some(errors.clone()),
             (None, Status::Failed) => Some(json!([webhook_error(report.code.unwrap_or(131_000), None)])),
@@ -109,7 +107,7 @@ impl State {
         let seq = message.seq;
         let status = merged(message.status, report.status);
         let errors = errors.or_else(|| message.errors.clone());
-        self.book.put(Record::Progress { seq, status, plan, errors }, self.env.is_kept);
+        self.journal.put(Record::Progress { seq, status, plan, errors }, self.env.is_kept);
         if let Some(update) = update {
             self.emit(&[update]);
         }
@@ -173,7 +171,7 @@ impl State {
 
     fn contact(&self, person: &str, message: &Message) -> Value {
         let mut contact = Map::new();
-        if let Some(name) = self.book.people.get(person).and_then(|person| person.name.as_ref()) {
+        if let Some(name) = self.journal.people.get(person).and_then(|person| person.name.as_ref()) {
             contact.insert("profile".to_owned(), json!({"name": name}));
         }
         if let Some(wa_id) = &message.wa_id {

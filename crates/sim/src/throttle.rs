@@ -15,14 +15,14 @@ const WINDOW_US: i64 = 1_000_000;
 pub(crate) struct Throttle {
     /// Microseconds of the messages of the last second, by number.
     sent: BTreeMap<String, VecDeque<i64>>,
-    /// What each pair owes: milliseconds, and when that was computed.
+    /// Debt of each pair: milliseconds, and the time at which it was computed.
     debts: BTreeMap<String, (i64, i64)>,
     /// Management calls of the last hour, by WABA: one counter per minute.
     calls: BTreeMap<String, VecDeque<(i64, u32)>>,
 }
 
 impl Throttle {
-    /// Whether the number may send one more message now.
+    /// `true` if the number can send one more message now.
     pub(crate) fn has_room(&mut self, number_id: &str, now_us: i64, settings: &Settings) -> bool {
         let Some(sent) = self.sent.get_mut(number_id) else { return settings.throughput > 0 };
         while sent.front().is_some_and(|at| *at <= now_us - WINDOW_US) {
@@ -31,7 +31,7 @@ impl Throttle {
         sent.len() < usize::try_from(settings.throughput).unwrap_or(usize::MAX)
     }
 
-    /// Whether the pair may take one more message now.
+    /// `true` if the pair can take one more message now.
     pub(crate) fn pair_has_room(&self, pair: &str, now: i64, settings: &Settings) -> bool {
         let (cost, most) = pair_terms(settings);
         most == 0 || self.debt(pair, now) + cost <= most

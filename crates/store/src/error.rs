@@ -3,6 +3,8 @@
 use engine::ports::{StoreError, StoreErrorKind};
 use rusqlite::ErrorCode;
 
+use crate::seal::SealError;
+
 /// What a closure on a connection can end with.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SqlError {
@@ -17,7 +19,7 @@ pub(crate) enum SqlError {
     Bug(&'static str),
     /// The rows cannot be opened with the keys at hand.
     #[error(transparent)]
-    Seal(#[from] crate::seal::SealError),
+    Seal(#[from] SealError),
 }
 
 pub(crate) type SqlResult<T> = Result<T, SqlError>;
@@ -62,4 +64,9 @@ fn sqlite_kind(error: &rusqlite::Error) -> StoreErrorKind {
             _ => StoreErrorKind::Bug,
         },
     }
+}
+
+/// The error of a store whose thread is gone.
+pub(crate) fn shut_down(doing: &'static str) -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, doing, "the store is shut down")
 }

@@ -15,10 +15,15 @@ mod events;
 mod maintenance;
 mod media;
 mod messages;
+mod payloads;
+mod revisions;
 mod row;
 mod seal;
 mod sqlite;
+#[cfg(test)]
+mod statement_plans;
 mod templates;
+mod update_watermarks;
 mod webhooks_in;
 mod webhooks_out;
 

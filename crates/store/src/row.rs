@@ -2,10 +2,6 @@
 
 use std::str::FromStr;
 
-use domain::id::{
-    AccountId, AuditEntryId, ContactId, KeyId, MediaId, MessageId, OwnerId, ReplayId, TemplateId, UserId,
-    WebhookId, WorkspaceId,
-};
 use jiff::Timestamp;
 use rusqlite::Row;
 use rusqlite::types::FromSql;
@@ -13,11 +9,16 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{SqlError, SqlResult};
 
+use domain::id::{
+    AccountId, AuditEntryId, ContactId, KeyId, MediaId, MessageId, OwnerId, ReplayId, TemplateId, UserId,
+    WebhookId, WorkspaceId,
+};
+
 /// Reads the columns of a row in the order in which the statement names them.
 pub(crate) struct Cells<'a> {
-    table: &'static str,
-    row: &'a Row<'a>,
-    next: usize,
+    pub(crate) table: &'static str,
+    pub(crate) row: &'a Row<'a>,
+    pub(crate) next: usize,
 }
 
 impl<'a> Cells<'a> {
@@ -106,4 +107,10 @@ pub(crate) fn micros(at: Timestamp) -> i64 {
 /// A value as it is kept: JSON text.
 pub(crate) fn json<T: serde::Serialize>(value: &T) -> SqlResult<String> {
     serde_json::to_string(value).map_err(|_| SqlError::Bug("a value has no JSON form"))
+}
+
+/// A JSON list of words of a closed list, or of ids.
+pub(crate) fn words<T: std::str::FromStr>(cells: &mut Cells<'_>) -> SqlResult<Vec<T>> {
+    let words: Vec<String> = cells.json()?;
+    words.into_iter().map(|word| word.parse().map_err(|_| cells.corrupt(word))).collect()
 }

@@ -10,7 +10,9 @@ use sha2::{Digest, Sha256};
 
 /// What a sealed value starts with: the version of this format.
 const VERSION: u8 = 1;
+
 const KEY_ID_BYTES: usize = 4;
+
 const NONCE_BYTES: usize = 24;
 
 /// Why a secret cannot be sealed or opened.

@@ -19,13 +19,13 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::task::LocalSet;
 
-/// How many recipients take turns: all of Ofcom's numbers for drama, +44 7700 900000 to 900999.
+/// Number of recipients, used in turn: all of Ofcom's numbers for drama, +44 7700 900000 to 900999.
 pub(super) const RECIPIENTS: u32 = 1_000;
 
 /// After so many failures in a row a connection gives up.
 const PATIENCE: u32 = 20;
 
-/// What to send where.
+/// Options of the load generator.
 #[derive(Debug, Args)]
 pub(crate) struct LoadOptions {
     /// The target; only loopback is allowed.
@@ -37,18 +37,18 @@ pub(crate) struct LoadOptions {
     /// A header of every request, `Name: value`; may be repeated.
     #[arg(long = "header")]
     pub(crate) headers: Vec<String>,
-    /// How many connections are kept busy.
+    /// Number of connections.
     #[arg(long)]
     pub(crate) connections: u32,
-    /// When to stop.
+    /// Duration in seconds.
     #[arg(long)]
     pub(crate) seconds: u32,
-    /// How many requests to stop after, whatever the time.
+    /// Number of requests after which the load ends before its duration is over.
     #[arg(long)]
     pub(crate) requests: u32,
 }
 
-/// What came of it.
+/// Result of a load.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct LoadResult {
     /// Requests answered with 200 and a wamid.
@@ -63,7 +63,7 @@ pub(super) struct LoadResult {
     pub(super) p99_us: u32,
 }
 
-/// What one connection, or all of them, have seen.
+/// Results of one connection, or of all of them.
 #[derive(Default)]
 struct Seen {
     latencies: Vec<u32>,
@@ -77,7 +77,7 @@ impl Seen {
     }
 }
 
-/// What the connections share. They run on one thread.
+/// State that the connections share. They run on one thread.
 struct Shared {
     options: Requests,
     address: SocketAddr,
@@ -86,7 +86,7 @@ struct Shared {
     until: Instant,
 }
 
-/// What every request is made from.
+/// Parts of every request.
 struct Requests {
     template: http1_request::Template,
     bodies: Vec<Bytes>,

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-/// Where the number of messages taken can be read.
+/// Path at which the number of received messages can be read.
 pub(super) const COUNT_PATH: &str = "/count";
 
 /// Serves until the process is ended; prints the address first.

@@ -37,25 +37,25 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use targets::{Kind, Upstream};
 
-/// How to measure.
+/// Options of the benchmark.
 #[derive(Debug, Args)]
 pub(crate) struct SendOptions {
-    /// How often every target is measured.
+    /// Number of measurements of each target.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=50))]
     rounds: u32,
-    /// How long one measurement takes.
+    /// Duration of one measurement in seconds.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=120))]
     seconds: u32,
-    /// How long each target is warmed up before a measurement.
+    /// Duration of the warm-up before a measurement in seconds.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=60))]
     warm_up_seconds: u32,
     /// The most requests of one measurement.
     #[arg(long, default_value_t = 500_000)]
     requests: u32,
-    /// How many connections are kept busy; one measurement for each.
+    /// Number of connections; one measurement for each value.
     #[arg(long, value_delimiter = ',', default_values_t = [64, 4])]
     connections: Vec<u32>,
-    /// What is measured.
+    /// Targets to measure.
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Kind::Mock, Kind::Nginx, Kind::Waypost])]
     targets: Vec<Kind>,
     /// A setting of the gateway, as its environment variable (`WAYPOST_X__Y=value`); may be repeated.

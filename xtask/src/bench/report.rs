@@ -1,4 +1,4 @@
-//! What a run found: the table for people, everything else as JSON.
+//! The report of a run: a table for people, everything else as JSON.
 
 use super::load::LoadResult;
 use anyhow::{Context, Result};
@@ -17,7 +17,7 @@ pub(super) struct Sample {
     pub(super) connections: u32,
     pub(super) cpu_us_per_request: f64,
     pub(super) peak_rss_kib: u64,
-    /// How many messages the stand-in for Meta took meanwhile.
+    /// Number of messages that the stand-in for Meta received meanwhile.
     pub(super) reached_upstream: u64,
     pub(super) load: LoadResult,
 }
@@ -42,7 +42,7 @@ impl Sample {
         )
     }
 
-    /// What makes the measurement worthless, if anything does.
+    /// Returns the reason why the measurement is not valid, if there is one.
     fn fault(&self) -> Option<String> {
         let place =
             format!("round {}, {}, c={}", self.round.saturating_add(1), self.target, self.connections);
@@ -64,7 +64,7 @@ impl Sample {
 /// A whole run.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
-    /// What it ran on.
+    /// Description of the machine.
     machine: String,
     /// The kind of file system that the database was on.
     file_system: String,

@@ -1,4 +1,4 @@
-//! What is measured, each started the way it would run.
+//! Targets of the benchmark, each started as in production.
 
 use super::load::{RECIPIENTS, recipient};
 use super::mock::COUNT_PATH;
@@ -23,7 +23,7 @@ const PHONE_NUMBER_ID: &str = "330011220099887";
 const WABA_ID: &str = "210987650001234";
 const APP_SECRET: &str = "bench-app-secret";
 
-/// How many inbound messages open their windows with one webhook.
+/// Number of inbound messages per webhook that opens windows.
 const BATCH: usize = 100;
 
 /// A kind of target.
@@ -38,7 +38,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// What the table calls it.
+    /// Returns the name in the table.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Mock => "mock",
@@ -50,11 +50,11 @@ impl Kind {
 
 /// A target that is up, and goes down when this is dropped.
 pub(super) struct Target {
-    /// Where it listens.
+    /// Address of the target.
     pub(super) address: SocketAddr,
-    /// Where messages are posted.
+    /// Path of the send endpoint.
     pub(super) path: String,
-    /// What every request carries.
+    /// Headers of every request.
     pub(super) headers: Vec<String>,
     /// Its first process.
     pub(super) pid: u32,
@@ -80,7 +80,7 @@ impl Upstream {
         Ok(Self { address, running })
     }
 
-    /// How many messages it has taken.
+    /// Returns the number of received messages.
     pub(super) fn received(&self) -> Result<u64> {
         let answer = call(self.address, "GET", COUNT_PATH, &[], b"")?;
         answer.body.trim().parse().context("reading how many messages the mock upstream took")
@@ -116,7 +116,7 @@ pub(super) fn nginx_is_installed() -> bool {
     Command::new("nginx").arg("-v").output().is_ok_and(|output| output.status.success())
 }
 
-/// Where the Graph API takes messages.
+/// Returns the path of the send endpoint of the Graph API.
 fn graph_path() -> String {
     format!("/v24.0/{PHONE_NUMBER_ID}/messages")
 }

@@ -18,13 +18,13 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// How often and how to kill.
+/// Options of a chaos run.
 #[derive(Debug, Args)]
 pub(crate) struct ChaosOptions {
-    /// How many times the gateway is killed.
+    /// Number of times that the gateway is killed.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     rounds: u32,
-    /// What rng starts from: the same seed draws the same faults and moments [default: the time]
+    /// Seed of the random numbers: the same seed gives the same faults and times [default: the time]
     #[arg(long)]
     seed: Option<u64>,
     /// Keeps the folder with the database and the logs, even if all went well.

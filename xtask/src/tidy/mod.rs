@@ -65,7 +65,7 @@ pub(crate) fn run(bless_migrations: bool) -> Result<()> {
     Ok(())
 }
 
-/// What all rules find in the repository at `root`.
+/// Returns the findings of all rules in the repository at `root`.
 pub(crate) fn check(root: &Path) -> Result<Vec<Finding>> {
     let files = repository::read(root)?;
     let metadata = tree::metadata(root)?;

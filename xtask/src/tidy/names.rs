@@ -14,8 +14,11 @@ const RENAMED: &str = "docs/decisions/0014-standard-names.md";
 const FIRST_WORDS: [&str; 11] =
     ["What", "Whatever", "Whether", "Who", "Whom", "Whose", "How", "When", "Where", "Why", "Which"];
 
-/// Papers that readers of this repository do not have. Put together here so that this file does not hold them.
-const PAPERS: [&str; 2] = [concat!("http-api", ".md"), concat!("(refer", "ence ")];
+/// A paper that readers of this repository do not have. Put together here so that this file does not hold it.
+const PAPER: &str = concat!("http-api", ".md");
+
+/// Citation of another such paper: this, and a section such as `C.6`.
+const SECTION_OF: &str = concat!("refer", "ence ");
 
 /// Kinds of items whose names are types.
 const TYPES: [&str; 5] = ["struct", "enum", "trait", "type", "union"];
@@ -104,15 +107,24 @@ fn first_words(file: &TextFile, findings: &mut Vec<Finding>) {
     }
 }
 
-/// A comment cites what its reader can open.
+/// A comment cites only what its reader can open.
 fn papers(file: &TextFile, findings: &mut Vec<Finding>) {
     for (number, line) in file.lines() {
-        if let Some(paper) = PAPERS.iter().find(|paper| line.contains(**paper)) {
-            let what = format!("`{paper}` is cited, which is not in the repository");
+        if line.contains(PAPER) || cites_section(line) {
+            let what = "a paper is cited that is not in the repository";
             let fix = "state the fact, or cite Meta's page by title and address";
             findings.push(Finding::new(&file.path, number, what, fix));
         }
     }
+}
+
+/// `true` if a line cites a section such as `C.6` or `J` of a paper.
+fn cites_section(line: &str) -> bool {
+    line.split(SECTION_OF).skip(1).any(|rest| {
+        let mut letters = rest.chars();
+        letters.next().is_some_and(|letter| letter.is_ascii_uppercase())
+            && letters.next().is_none_or(|letter| matches!(letter, '.' | ')' | ',' | ' '))
+    })
 }
 
 /// A file is named for its subject, not for what did not fit elsewhere.
@@ -214,8 +226,10 @@ mod tests {
 
     #[test]
     fn papers_that_are_not_here_are_not_cited_and_files_are_not_named_for_ports() {
-        let text = format!("// See {}.\n", PAPERS[0]);
+        let text = format!("// See {PAPER}.\n");
         let path = format!("crates/store/src/a{}", concat!("_port", ".rs"));
         assert_eq!(found(vec![file(&path, &text)]).len(), 2);
+        assert!(cites_section(&format!("the shapes of {SECTION_OF}C.6")));
+        assert!(!cites_section(&format!("a {SECTION_OF}to a message (reference in Rust)")));
     }
 }

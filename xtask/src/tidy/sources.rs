@@ -1,4 +1,4 @@
-//! What one file of source may hold.
+//! Rules for a single source file.
 
 use super::Finding;
 use crate::repository::TextFile;

@@ -11,7 +11,7 @@ use std::process::Command;
 /// Fifteen are there for spans (decision 30): OpenTelemetry's SDK brings an older `rand` along.
 const LOCKED_PACKAGES: usize = 340;
 
-/// What `cargo metadata` tells, as far as the rules ask.
+/// Output of `cargo metadata`, as far as the rules need it.
 #[derive(Debug, Deserialize)]
 pub(super) struct Metadata {
     /// Every package of the tree on this platform, ours too.

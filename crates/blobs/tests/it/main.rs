@@ -1,4 +1,4 @@
-//! What a place for content promises, tried on a folder, on a store of objects, and on a server that speaks S3.
+//! The contract of `Blobs`, tested on a folder, on an object store in memory, and on an S3-compatible server.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod promises;

@@ -76,7 +76,7 @@ pub(crate) async fn all(mut pieces: Pieces) -> Result<Vec<u8>, PieceError> {
     Ok(whole)
 }
 
-/// How many bytes are alive at once.
+/// Counter of the bytes that are in memory at once.
 #[derive(Default)]
 pub(crate) struct Alive {
     now: AtomicUsize,

@@ -1,4 +1,4 @@
-//! Which URLs may be saved.
+//! URLs that may be saved, and URLs that are refused.
 
 use egress::Policy;
 use engine::ports::{BadAddress, HookSender as _};

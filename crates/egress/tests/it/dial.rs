@@ -1,13 +1,13 @@
-//! Where a name leads is judged each time it is dialled.
+//! The addresses of a name are checked at each connect.
 
-use egress::HookConfig;
+use egress::EgressConfig;
 
 use crate::support::{
     Caller, Names, OPEN, STRICT, accept, answer, answer_raw, has_no_more_callers, port, request,
 };
 
 fn caller(policy: egress::Policy, names: &Names) -> Caller {
-    Caller::new(&HookConfig { policy, ..HookConfig::default() }, names)
+    Caller::new(&EgressConfig { policy, ..EgressConfig::default() }, names)
 }
 
 #[tokio::test]
@@ -160,7 +160,7 @@ async fn the_systems_own_look_up_finds_this_machine() {
     let url = format!("http://localhost:{}/", listener.local_addr().unwrap().port());
     let clock = crate::support::FakeClock::new();
     let client =
-        egress::HookClient::new(&HookConfig { policy: OPEN, ..HookConfig::default() }, clock).unwrap();
+        egress::EgressClient::new(&EgressConfig { policy: OPEN, ..EgressConfig::default() }, clock).unwrap();
     let serve = async { answer(&mut accept(&listener).await, "200 OK", "").await };
     let posting = engine::ports::HookSender::post(&client, crate::support::call(&url));
     let (posted, ()) = tokio::join!(posting, serve);

@@ -98,7 +98,7 @@ async fn other_answers_and_compressed_ones_are_no_download() {
 async fn the_address_rule_holds_for_downloads() {
     let (listener, url) = port().await;
     let names = Names::default().lead("evil.example", &[&["93.184.216.34", "127.0.0.1"]]);
-    let config = egress::HookConfig { policy: STRICT, ..egress::HookConfig::default() };
+    let config = egress::EgressConfig { policy: STRICT, ..egress::EgressConfig::default() };
     let caller = Caller::new(&config, &names);
     for (url, expected) in [
         (url.as_str(), BadAddress::NotHttps),

@@ -1,9 +1,9 @@
-//! What a post is, and every way in which it can end.
+//! The request of a webhook call, and every way in which the call can end.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use egress::{HookClient, HookConfig};
+use egress::{EgressClient, EgressConfig};
 use engine::ports::{HookCall, HookSender as _, PostOutcome};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -224,9 +224,10 @@ async fn the_deadline_can_be_set_and_covers_the_look_up() {
         }
     }
     let clock = FakeClock::new();
-    let config = HookConfig { timeout: Duration::from_millis(1_500), policy: OPEN, ..HookConfig::default() };
+    let config =
+        EgressConfig { timeout: Duration::from_millis(1_500), policy: OPEN, ..EgressConfig::default() };
     let shared: std::sync::Arc<dyn engine::ports::Clock> = std::sync::Arc::<FakeClock>::clone(&clock);
-    let client = HookClient::with_resolver(&config, shared, std::sync::Arc::new(Never)).unwrap();
+    let client = EgressClient::with_resolver(&config, shared, std::sync::Arc::new(Never)).unwrap();
     let later = async {
         clock.somebody_sleeps().await;
         clock.advance(2);

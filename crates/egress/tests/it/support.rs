@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use egress::{HookClient, HookConfig, Policy, Resolve, Resolving};
+use egress::{EgressClient, EgressConfig, Policy, Resolve, Resolving};
 use engine::ports::{Clock, HookCall, HookSender as _, PostOutcome, Posted};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -19,14 +19,14 @@ use tokio::sync::Notify;
 /// Signs in all tests; no reason may hold it.
 pub(crate) const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
-/// Where the clock begins.
+/// Start of the test clock, in Unix seconds.
 pub(crate) const START: i64 = 1_767_225_600;
 
 /// All that may be allowed, for servers on this machine.
 pub(crate) const OPEN: Policy =
     Policy { allow_http: true, allow_private_networks: true, allow_http_loopback: false };
 
-/// What holds for strangers.
+/// The policy of a production gateway.
 pub(crate) const STRICT: Policy =
     Policy { allow_http: false, allow_private_networks: false, allow_http_loopback: false };
 
@@ -56,7 +56,7 @@ impl FakeClock {
         self.moved.notify_waiters();
     }
 
-    /// How often somebody has looked at it. The client does when the head of an answer comes.
+    /// Returns the number of times that the clock was read. The client reads it when the head of a response arrives.
     pub(crate) fn n_looks(&self) -> u64 {
         self.n_looks.load(Ordering::Relaxed)
     }
@@ -126,20 +126,20 @@ impl Resolve for Names {
 
 /// A client and its clock.
 pub(crate) struct Caller {
-    pub(crate) client: HookClient,
+    pub(crate) client: EgressClient,
     pub(crate) clock: Arc<FakeClock>,
 }
 
 impl Caller {
-    pub(crate) fn new(config: &HookConfig, names: &Names) -> Self {
+    pub(crate) fn new(config: &EgressConfig, names: &Names) -> Self {
         let clock = FakeClock::new();
         let shared: Arc<dyn Clock> = Arc::<FakeClock>::clone(&clock);
-        let client = HookClient::with_resolver(config, shared, Arc::new(names.clone())).unwrap();
+        let client = EgressClient::with_resolver(config, shared, Arc::new(names.clone())).unwrap();
         Self { client, clock }
     }
 
     pub(crate) fn with(policy: Policy) -> Self {
-        Self::new(&HookConfig { policy, ..HookConfig::default() }, &Names::default())
+        Self::new(&EgressConfig { policy, ..EgressConfig::default() }, &Names::default())
     }
 
     pub(crate) fn open() -> Self {
@@ -164,7 +164,7 @@ impl Caller {
         }
     }
 
-    /// Why there was no answer.
+    /// Returns the reason why there was no response.
     pub(crate) async fn failure(&self, url: impl AsRef<str>) -> String {
         reason(self.post(url.as_ref()).await)
     }
@@ -200,7 +200,7 @@ pub(crate) async fn accept(listener: &TcpListener) -> TcpStream {
     listener.accept().await.unwrap().0
 }
 
-/// Whether nobody else has connected. Asks the kernel, so there is nothing to wait for.
+/// `true` if no other connection was opened. It asks the kernel, so it does not wait.
 pub(crate) fn has_no_more_callers(listener: TcpListener) -> bool {
     listener.into_std().unwrap().accept().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use egress::HookConfig;
+use egress::EgressConfig;
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -32,7 +32,7 @@ async fn secure_port() -> (TcpListener, Caller, impl Fn(&str) -> String) {
     let names =
         Names::default().lead("localhost", &[&["127.0.0.1"]]).lead("other.example", &[&["127.0.0.1"]]);
     let authorities = vec![CertificateDer::from_slice(include_bytes!("fixtures/authority.der"))];
-    let caller = Caller::new(&HookConfig { policy: OPEN, authorities, ..HookConfig::default() }, &names);
+    let caller = Caller::new(&EgressConfig { policy: OPEN, authorities, ..EgressConfig::default() }, &names);
     (listener, caller, move |name| format!("https://{name}:{port}/"))
 }
 

@@ -1,4 +1,4 @@
-//! How calls to Meta are named where they are counted and followed.
+//! Names of calls to Meta in metrics and spans.
 
 use engine::metrics::Asked;
 use engine::ports::{Line, UpstreamError};
@@ -6,7 +6,7 @@ use engine::spans::SPANS;
 use tracing::Span;
 use tracing::field::Empty;
 
-/// Edges of the Graph API that are called, and what the call is named.
+/// Edges of the Graph API, and the name of a call to each.
 const CALLS: [(&str, &str); 13] = [
     ("messages", "mark_read"),
     ("message_templates", "templates"),
@@ -23,13 +23,13 @@ const CALLS: [(&str, &str); 13] = [
     ("subscriptions", "subscriptions"),
 ];
 
-/// The name of the call with this path; what ends in an id is a `node`.
+/// Returns the name of the call with this path. A path that ends in an id is a `node`.
 pub(super) fn call(path: &str) -> &'static str {
     let edge = path.rsplit('/').next().unwrap_or_default();
     CALLS.iter().find(|(known, _)| *known == edge).map_or("node", |(_, name)| name)
 }
 
-/// The span of a call.
+/// Returns the span of a call.
 pub(super) fn span(call: &'static str, line: &Line) -> Span {
     tracing::info_span!(
         target: SPANS,
@@ -42,7 +42,7 @@ pub(super) fn span(call: &'static str, line: &Line) -> Span {
     )
 }
 
-/// How a call ended.
+/// Returns the result of a call as the metrics name it.
 pub(super) fn end<T>(end: &Result<T, UpstreamError>) -> Asked {
     match end {
         Ok(_) => Asked::Answered,

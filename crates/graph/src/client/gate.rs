@@ -1,13 +1,13 @@
-//! Proof that a request never left.
+//! Proof that a request body was not sent.
 //!
-//! A connection task takes a request from us at a time of its own choosing. So at the deadline, or when an error comes
-//! back, asking "had the body been taken?" would race with its being taken. The gate answers by deciding: either the
-//! body has passed, or it never will.
+//! A connection task takes a request body at a time that the client does not control. Asking at the deadline, or
+//! after an error, whether the body has been taken would be a race. The gate decides instead: either the body has
+//! passed, or it never will.
 //!
-//! Without its body a request is no message: HTTP/1.1 announces the length, HTTP/2 leaves the stream open, and the
+//! A request without its body is not a message: HTTP/1.1 announces the length, HTTP/2 leaves the stream open, and the
 //! server waits for the rest.
 //!
-//! **Invariant:** once [`Gate::shut`] has returned true, no byte of the body reaches a connection.
+//! **Invariant:** after [`Gate::shut`] has returned true, no byte of the body reaches a connection.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,12 +21,12 @@ const OPEN: u8 = 0;
 const PASSED: u8 = 1;
 const SHUT: u8 = 2;
 
-/// What a body must go through.
+/// Gate in front of a request body.
 #[derive(Debug, Default)]
 pub(crate) struct Gate(AtomicU8);
 
 impl Gate {
-    /// Keeps the body here for good; false when it has passed already.
+    /// Stops the body for good; returns `false` if it has passed already.
     pub(crate) fn shut(&self) -> bool {
         self.0.compare_exchange(OPEN, SHUT, Ordering::AcqRel, Ordering::Acquire) != Err(PASSED)
     }
@@ -36,7 +36,7 @@ impl Gate {
     }
 }
 
-/// A request body in one piece, behind a gate.
+/// Request body of one chunk, behind a gate.
 #[derive(Debug)]
 pub(crate) struct GatedBody {
     bytes: Option<Bytes>,
@@ -49,7 +49,7 @@ impl GatedBody {
     }
 }
 
-/// The gate was shut before the body was asked for.
+/// The gate was shut before the body was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the request was withdrawn")]
 pub(crate) struct Withdrawn;

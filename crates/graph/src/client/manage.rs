@@ -1,4 +1,4 @@
-//! What is set at Meta by hand (reference F.2, G.2, G.3, G.8), and the trying of our own callback (reference C.1).
+//! Management calls: templates, subscription, registration, profile; and the test of the callback URL.
 
 use std::error::Error as _;
 
@@ -91,7 +91,7 @@ impl Manage for GraphClient {
                 Err(format!("HTTP {}: something else answers there, or another waypost", status.as_u16()))
             }
             Exchange::Cut { why, .. } | Exchange::Silent(why) => {
-                // Its own words speak of Meta.
+                // The error text of this crate names Meta, which is not called here.
                 Err(why.source().map_or_else(|| why.to_string(), chain))
             }
         }

@@ -1,9 +1,9 @@
-//! Files, up and down, in pieces.
+//! Upload and download of files.
 //!
-//! **Invariant:** a download is asked for at Meta's hosts and at the configured ones only, because the token goes with it;
-//! a redirect is not followed.
+//! **Invariant:** a download is requested only from Meta's hosts and from the configured ones, because the request
+//! carries the access token. A redirect is not followed.
 //!
-//! **Invariant:** no file is held as a whole: an upload reads its pieces as the connection takes them.
+//! **Invariant:** no file is in memory as a whole. An upload reads its chunks as the connection takes them.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -25,7 +25,7 @@ use crate::lossy;
 use crate::walk::Json;
 use crate::wire::{answer, media, node};
 
-/// Where Meta keeps files: these hosts, and those below the ones with a dot (reference E.3).
+/// Hosts of Meta's files; a name that begins with a dot includes all of its subdomains.
 const HOSTS: [&str; 4] = ["lookaside.fbsbx.com", ".fbcdn.net", ".facebook.com", ".whatsapp.net"];
 
 #[async_trait]
@@ -105,13 +105,13 @@ impl MediaUpstream for GraphClient {
     }
 }
 
-/// A file's node, asked for as the number's own.
+/// Returns the path of a file's node, requested for the account's phone number.
 fn of_number(client: &GraphClient, line: &Line, media_id: &str) -> Result<Uri, Unfit> {
     let number = id(&line.account.phone_number_id)?;
     client.uri(line, &["/", id(media_id)?, "?phone_number_id=", number])
 }
 
-/// What the answer to an upload says.
+/// Decodes the response to an upload.
 fn uploaded(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<String, SendOutcome> {
     let mended = lossy::mend(body);
     let answer = Json::parse(&mended).ok();
@@ -127,7 +127,7 @@ fn uploaded(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<Stri
 }
 
 impl GraphClient {
-    /// Whether the account's token may go there.
+    /// `true` if the account's token may be sent to this URL.
     fn is_metas(&self, line: &Line, uri: &Uri) -> bool {
         let base = if line.account.is_sandbox { &self.sandbox } else { &self.live };
         if base.is_origin_of(uri) {
@@ -135,7 +135,7 @@ impl GraphClient {
         }
         let Some(authority) = uri.authority() else { return false };
         let host = authority.host().to_ascii_lowercase();
-        // The authority as a whole: no other port, no credentials.
+        // The whole authority is compared: another port or credentials in the URL are refused.
         uri.scheme_str() == Some("https")
             && authority.as_str().eq_ignore_ascii_case(&host)
             && HOSTS
@@ -143,14 +143,14 @@ impl GraphClient {
                 .any(|known| if known.starts_with('.') { host.ends_with(known) } else { host == *known })
     }
 
-    /// The head of an answer whose body is handed on.
+    /// Returns the head of a response whose body is streamed.
     async fn open(&self, request: Request<FileBody>) -> Result<Response<Incoming>, NoAnswer> {
         let answer = within(self.timeout, self.file_pool.request(request)).await;
         answer.map_err(NoAnswer::TooLate)?.map_err(NoAnswer::Failed)
     }
 }
 
-/// A body on its way from Meta.
+/// Stream of a file from Meta.
 struct Arrival {
     body: Incoming,
     most: u64,
@@ -207,7 +207,7 @@ impl Stream for Arrival {
     }
 }
 
-/// The body of a request that carries a file.
+/// Request body that carries a file.
 pub(crate) struct FileBody {
     before: Option<Bytes>,
     pieces: Option<Pieces>,

@@ -1,7 +1,7 @@
-//! Connections: the pool, TLS, and the wire's own deadlines.
+//! Connections: the pool, TLS and timeouts.
 //!
-//! hyper-util's client sends a request again by itself in one case only: a pooled connection turned out to be closed and
-//! gave the request back untouched. That is a send that never left, so it may.
+//! hyper-util's client repeats a request in one case only: an idle connection was closed and returned the request
+//! unsent. The request never left, so repeating it is safe.
 //!
 //! **Invariant:** no proxy is taken from the environment, and no redirect is followed: hyper does neither.
 
@@ -23,13 +23,14 @@ use tower::Service;
 use super::gate::GatedBody;
 use crate::config::{GraphConfig, GraphConfigError, Versions};
 
-/// A pool of connections, to Meta and to the simulator.
+/// Pool of connections, to Meta and to the simulator.
 pub(crate) type PoolOf<B> = Client<PatientConnector<HttpsConnector<HttpConnector>>, B>;
 
-/// The pool for requests in one piece.
+/// Pool for requests whose body is a single chunk.
 pub(crate) type Pool = PoolOf<GatedBody>;
 
-/// Idle connections kept per host. Each HTTP/1.1 send at a time has its own, and a number may have a thousand a second.
+/// Maximum number of idle connections per host. Each concurrent HTTP/1.1 send has a connection of its own, and a
+/// number can send a thousand messages per second.
 const MAX_IDLE: usize = 1_024;
 
 pub(crate) fn pool<B>(config: &GraphConfig) -> Result<PoolOf<B>, GraphConfigError>
@@ -40,7 +41,7 @@ where
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
-    // A connection that died without a word (a firewall that forgot it) must not swallow the next send.
+    // A connection that was lost without notice (for example in a firewall) must not delay the next send.
     tcp.set_keepalive(Some(Duration::from_secs(15)));
     tcp.set_keepalive_interval(Some(Duration::from_secs(5)));
     tcp.set_keepalive_retries(Some(3));
@@ -56,7 +57,8 @@ where
         .pool_max_idle_per_host(MAX_IDLE)
         .timer(TokioTimer::new())
         .http2_only(config.versions == Versions::Http2)
-        // All sends share one HTTP/2 connection: when it dies without a word, each would wait for its full deadline.
+        // All sends share one HTTP/2 connection. If it is lost without notice, each send would wait for its full
+        // deadline.
         .http2_keep_alive_interval(Duration::from_secs(10))
         .http2_keep_alive_timeout(Duration::from_secs(10))
         .http2_adaptive_window(false)
@@ -65,7 +67,7 @@ where
 }
 
 fn tls(config: &GraphConfig) -> Result<ClientConfig, GraphConfigError> {
-    // Named, not taken from the process: then no one has to install a default first.
+    // The provider is named explicitly, so that no process-wide default must be installed first.
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -82,7 +84,7 @@ fn tls(config: &GraphConfig) -> Result<ClientConfig, GraphConfigError> {
     Ok(builder.with_no_client_auth())
 }
 
-/// A deadline of the wire's own has passed.
+/// A timeout of the transport has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("nothing within {}", humane(*.0))]
 pub(crate) struct TooLate(Duration);
@@ -91,7 +93,7 @@ fn humane(span: Duration) -> String {
     format!("{} ms", span.as_millis())
 }
 
-/// Waits for `future` no longer than `patience`, and drops it then.
+/// Waits for `future` no longer than `patience`, then drops it.
 #[expect(
     clippy::disallowed_methods,
     reason = "the wire's own deadlines run on the real clock: a test that moves its clock must not cut a connection"
@@ -100,7 +102,7 @@ pub(crate) async fn within<F: Future>(patience: Duration, future: F) -> Result<F
     tokio::time::timeout(patience, future).await.map_err(|_| TooLate(patience))
 }
 
-/// A connector with one deadline over name look-up, TCP and TLS together.
+/// Connector with one timeout for name resolution, TCP and TLS together.
 #[derive(Clone, Debug)]
 pub(crate) struct PatientConnector<C> {
     connector: C,
@@ -134,7 +136,7 @@ where
     }
 }
 
-/// The wire's own timer, for an answer whose pieces are handed on: it wakes whoever waits for the next one.
+/// Timer for a response whose chunks are streamed: it wakes the task that waits for the next chunk.
 pub(crate) struct Patience {
     span: Duration,
     sleep: Pin<Box<tokio::time::Sleep>>,
@@ -149,7 +151,7 @@ impl Patience {
         Self { span, sleep: Box::pin(tokio::time::sleep(span)) }
     }
 
-    /// Ready once the span has passed.
+    /// Completes when the duration has passed.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<TooLate> {
         self.sleep.as_mut().poll(context).map(|()| TooLate(self.span))
     }

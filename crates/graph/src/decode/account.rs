@@ -1,6 +1,6 @@
-//! What Meta did to an account, a number or a whole WhatsApp Business Account (reference C.6).
+//! Updates about an account, a phone number or a whole WhatsApp Business Account.
 //!
-//! **Invariant:** of a word that is not known nothing follows but that it is told.
+//! **Invariant:** an unknown value changes nothing; it is only reported in an event.
 
 use domain::events::AccountChange;
 use domain::webhooks_in::update::{AccountUpdate, SuspensionCause, SuspensionChange, WebhookUpdate};
@@ -10,7 +10,7 @@ use super::owned;
 use crate::value;
 use crate::walk::Json;
 
-/// The fields that speak of accounts.
+/// Webhook fields about accounts.
 pub(super) const FIELDS: [&str; 14] = [
     "account_update",
     "account_review_update",
@@ -50,12 +50,12 @@ pub(super) fn decode(field: &str, value: Json<'_>) -> WebhookUpdate {
     })
 }
 
-/// An error that belongs to no message: of the number that the change names.
+/// An error without a message: it concerns the phone number of the change.
 pub(super) fn error(element: Json<'_>) -> WebhookUpdate {
     WebhookUpdate::Account(AccountUpdate::notice(None, value::read(element)))
 }
 
-/// The WhatsApp Business Account that a partner's update is about: the entry names the partner's business.
+/// Returns the WhatsApp Business Account that a partner's update concerns; the entry names the partner's business.
 pub(super) fn waba_of(value: Json<'_>) -> Option<String> {
     owned(value.get("waba_info")?.get("waba_id")?.word())
 }
@@ -92,7 +92,7 @@ fn account(fields: &Fields<'_>, notice: AccountUpdate) -> AccountUpdate {
 fn quality(fields: &Fields<'_>, notice: AccountUpdate) -> AccountUpdate {
     let event = fields.upper("event").unwrap_or_default();
     let (change, quality) = match event.as_str() {
-        // Meta flags a number whose quality is low, and unflags it when that is over: it does not say how good it is.
+        // Meta flags a number whose quality is low and unflags it later; the update does not include the quality.
         "FLAGGED" => (AccountChange::Quality, Some("RED")),
         "UNFLAGGED" => (AccountChange::Quality, Some("UNKNOWN")),
         "THROUGHPUT_UPGRADE" => (AccountChange::Throughput, None),
@@ -102,14 +102,14 @@ fn quality(fields: &Fields<'_>, notice: AccountUpdate) -> AccountUpdate {
     AccountUpdate { change, quality: quality.map(str::to_owned), tier: tier(fields), ..notice }
 }
 
-/// The messaging limit: of the business, which is what counts by now; else of the number.
+/// Returns the messaging limit: of the business, which Meta applies today; else of the phone number.
 fn tier(fields: &Fields<'_>) -> Option<String> {
     const NAMES: [&str; 3] =
         ["max_daily_conversations_per_business", "max_daily_conversation_per_phone", "current_limit"];
     NAMES.into_iter().find_map(|name| tier_of(&fields.upper(name)?))
 }
 
-/// `TIER_2K` as it is, or a number of people: both have been seen (reference C.6).
+/// Returns `TIER_2K` unchanged, or a number of recipients: Meta sends both forms.
 fn tier_of(limit: &str) -> Option<String> {
     if limit.starts_with("TIER_") && limit != "TIER_NOT_SET" {
         return Some(limit.to_owned());

@@ -1,4 +1,4 @@
-//! A customer's call (reference C.6, field `calls`): it opens the window, and is nothing else to us.
+//! Calls of customers (field `calls`). A call opens the customer service window and has no other effect.
 
 use domain::webhooks_in::update::{InboundCall, WebhookUpdate};
 
@@ -15,7 +15,7 @@ pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<WebhookUp
     if from.wa_id.is_none() && from.user_id.is_none() {
         return Err("it has neither `from` nor `from_user_id`".to_owned());
     }
-    // The end of a call tells of the call too, and its own time is later than the call.
+    // The end of a call also proves the call; its time is later than the call.
     let time = if fields.get("start_time").is_some() { "start_time" } else { "timestamp" };
     Ok(WebhookUpdate::Call(InboundCall { from, at: fields.time(time)? }))
 }

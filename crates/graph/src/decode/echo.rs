@@ -1,4 +1,4 @@
-//! What the business wrote from its phone (reference C.6, `smb_message_echoes`): a message of ours, not a customer's.
+//! Messages that the business wrote on its phone (field `smb_message_echoes`): outbound messages.
 
 use domain::webhooks_in::update::{MessageEcho, WebhookUpdate};
 
@@ -14,7 +14,7 @@ pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<WebhookUp
     let to = fields.word("to");
     let has_other = to.as_deref().is_some_and(|to| !to.bytes().all(|byte| byte.is_ascii_digit()));
     if has_other && fields.get("to_user_id").is_none() {
-        // A group: it is nobody's conversation.
+        // A group message belongs to no contact.
         return Ok(WebhookUpdate::Other);
     }
     let to = people.person(to.filter(|_| !has_other), fields.word("to_user_id"));

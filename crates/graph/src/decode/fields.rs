@@ -1,4 +1,4 @@
-//! The members of one element, looked up by name.
+//! Members of one element, looked up by name.
 
 use std::borrow::Cow;
 
@@ -6,10 +6,10 @@ use jiff::Timestamp;
 
 use crate::walk::Json;
 
-/// The members of an object, in its order.
+/// Members of an object, in the order of the text.
 pub(super) struct Fields<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
 
-/// Times after 2100 are a unit mixed up, not a prophecy.
+/// Times after 2100 are refused: they are milliseconds or another unit by mistake.
 const LATEST: i64 = 4_102_444_800;
 
 impl<'a> Fields<'a> {
@@ -17,18 +17,18 @@ impl<'a> Fields<'a> {
         Self(object.members().collect())
     }
 
-    /// The member `name`, unless it is null; of twins the last.
+    /// Returns the member `name`, unless it is null; of duplicates the last.
     pub(super) fn get(&self, name: &str) -> Option<Json<'a>> {
         let (_, value) = self.0.iter().rfind(|(key, _)| key == name)?;
         Some(*value).filter(|value| !value.is_null())
     }
 
-    /// A word that may be missing.
+    /// Returns an optional string.
     pub(super) fn word(&self, name: &str) -> Option<Cow<'a, str>> {
         self.get(name)?.word()
     }
 
-    /// A word that must be there.
+    /// Returns a required string.
     pub(super) fn required(&self, name: &str) -> Result<Cow<'a, str>, String> {
         let Some(value) = self.get(name) else { return Err(format!("it has no `{name}`")) };
         value.word().ok_or_else(|| match value.string() {
@@ -37,19 +37,19 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// The time `name` in Unix seconds.
+    /// Returns the time `name`, given in Unix seconds.
     pub(super) fn time(&self, name: &str) -> Result<Timestamp, String> {
         let seconds = self.required(name)?;
         from_seconds(&seconds).ok_or_else(|| format!("its `{name}` is not a time in Unix seconds"))
     }
 
-    /// The words of the member `name`, upper case.
+    /// Returns the string `name` in upper case.
     pub(super) fn upper(&self, name: &str) -> Option<String> {
         Some(self.word(name)?.to_ascii_uppercase())
     }
 }
 
-/// A time in Unix seconds.
+/// Returns a time given in Unix seconds.
 pub(super) fn from_seconds(seconds: &str) -> Option<Timestamp> {
     let seconds = seconds.parse().ok().filter(|seconds| (1..LATEST).contains(seconds))?;
     Timestamp::from_second(seconds).ok()

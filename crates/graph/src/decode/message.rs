@@ -1,4 +1,4 @@
-//! What a customer wrote (reference C.4).
+//! Inbound messages.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use super::person::People;
 use crate::value;
 use crate::walk::Json;
 
-/// The types that are known; every other one is `unsupported`, as is Meta's old word for that, `unknown`.
+/// Known types. Any other type is `unsupported`, and so is `unknown`, Meta's former name for it.
 pub(super) const KINDS: [&str; 17] = [
     "text",
     "image",
@@ -39,10 +39,10 @@ pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<InboundMe
         Some(_) => fields.required("type")?,
         None => Cow::Borrowed("unsupported"),
     };
-    // A message of a person whom only `contacts` names is theirs.
+    // If only `contacts` names the sender, the message is from that contact.
     let object = fields.get(&kind);
     let system = object.filter(|_| kind == "system");
-    // Where only the user id has changed, nobody is named but the one who was.
+    // If only the user id changed, the update names only the previous user.
     let before = |name| system?.get(name)?.word();
     let from = people.person(
         fields.word("from").or_else(|| before("customer")),
@@ -83,10 +83,10 @@ fn beside(fields: &Fields<'_>, context: Option<Json<'_>>, moved_to: Option<Whats
     }
 }
 
-/// Who the person is after a `system` message; `None` where it tells of nothing new.
+/// Returns the identity of the user after a `system` message; `None` if the message reports no new identity.
 ///
-/// Meta has named the new number `wa_id` and, before that, `new_wa_id`. The type is not asked: `user_changed_number`,
-/// `customer_changed_number` and `user_changed_user_id` have all been seen, and an identity check names no new id.
+/// Meta sends the new number as `wa_id`, formerly as `new_wa_id`. The type is ignored: `user_changed_number`,
+/// `customer_changed_number` and `user_changed_user_id` all occur, and an identity check contains no new id.
 fn moved_to(system: Json<'_>, from: &WhatsAppUser) -> Option<WhatsAppUser> {
     let word = |name| owned(system.get(name).and_then(Json::word));
     let wa_id =
@@ -96,7 +96,7 @@ fn moved_to(system: Json<'_>, from: &WhatsAppUser) -> Option<WhatsAppUser> {
     is_a_move.then(|| WhatsAppUser { wa_id, user_id, ..WhatsAppUser::default() })
 }
 
-/// The words in the object of a type.
+/// Returns the text in the object of a type.
 fn words(kind: &str, object: Json<'_>) -> Option<String> {
     let word = |name| object.get(name)?.string().filter(|text| !text.is_empty());
     let text = match kind {
@@ -113,7 +113,7 @@ fn words(kind: &str, object: Json<'_>) -> Option<String> {
         "edit" => {
             let message = object.get("message")?;
             let inner = message.get("type")?.string()?;
-            // An edit of an edit is none, so this ends.
+            // An edit of an edit is refused, so this recursion ends.
             return if inner == "edit" { None } else { words(&inner, message.get(&inner)?) };
         }
         _ => None,

@@ -1,4 +1,4 @@
-//! Who an update is about: the ids in the element, and the name from `contacts` beside it (reference C.3).
+//! The user of an update: the ids in the element, and the name from `contacts` beside it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,13 +15,14 @@ struct Contact<'a> {
     username: Option<Cow<'a, str>>,
 }
 
-/// The contacts beside the updates of one change.
+/// Contacts beside the updates of one change.
 ///
-/// They are matched by their ids, never by their place: Meta names each person once, however much the person wrote.
+/// They are matched by their ids and never by their position: Meta lists each user once, however many messages the
+/// user sent.
 #[derive(Default)]
 pub(super) struct People<'a> {
     contacts: Vec<Contact<'a>>,
-    /// Places in `contacts`.
+    /// Positions in `contacts`.
     by_wa_id: BTreeMap<String, usize>,
     by_user_id: BTreeMap<String, usize>,
 }
@@ -53,7 +54,7 @@ impl<'a> People<'a> {
         people
     }
 
-    /// The person with these ids, with what the contacts add to them.
+    /// Returns the user with these ids, completed from the contacts.
     pub(super) fn person(&self, wa_id: Option<Cow<'a, str>>, user_id: Option<Cow<'a, str>>) -> WhatsAppUser {
         let place = user_id
             .as_deref()
@@ -61,8 +62,8 @@ impl<'a> People<'a> {
             .or_else(|| wa_id.as_deref().and_then(|wa_id| self.by_wa_id.get(wa_id)));
         let contact = match (place, self.contacts.as_slice()) {
             (Some(place), contacts) => contacts.get(*place),
-            // The only contact is meant when there are no ids to compare. Where there are, and they are not equal, it
-            // is somebody else: two persons must not become one.
+            // If the element has no ids, a single contact is its user. If it has ids that differ from the contact's,
+            // the contact is another user: two users must not become one.
             (None, [only]) => {
                 let has_ids = only.wa_id.is_some() || only.user_id.is_some();
                 let is_asked_by_id = wa_id.is_some() || user_id.is_some();

@@ -1,4 +1,4 @@
-//! What a person wants and who the person is: `user_preferences` and `user_id_update` (reference C.6).
+//! Marketing preferences and new user ids: fields `user_preferences` and `user_id_update`.
 
 use domain::webhooks_in::update::{MarketingPreference, NumberChange, WebhookUpdate, WhatsAppUser};
 
@@ -7,7 +7,7 @@ use super::owned;
 use super::person::People;
 use crate::walk::Json;
 
-/// A wish about marketing.
+/// Decodes a marketing preference.
 pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<WebhookUpdate, String> {
     let fields = Fields::read(element);
     if fields.word("category").is_some_and(|category| !category.eq_ignore_ascii_case("marketing_messages")) {
@@ -30,7 +30,7 @@ pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<WebhookUp
     }))
 }
 
-/// Another user id: `{"wa_id", "user_id": {"previous", "current"}, "timestamp"}`.
+/// Decodes a new user id: `{"wa_id", "user_id": {"previous", "current"}, "timestamp"}`.
 pub(super) fn moved(element: Json<'_>, people: &People<'_>) -> Result<WebhookUpdate, String> {
     let fields = Fields::read(element);
     let ids =
@@ -39,7 +39,7 @@ pub(super) fn moved(element: Json<'_>, people: &People<'_>) -> Result<WebhookUpd
     let current = id("current").ok_or("its `user_id` has no `current`")?;
     let previous = id("previous");
     let from = people.person(fields.word("wa_id"), previous);
-    // What the contacts beside it say of the person is who the person is by now.
+    // The contacts beside the update describe the user after the change.
     let user_id = from.user_id.filter(|user_id| *user_id != current);
     if from.wa_id.is_none() && user_id.is_none() {
         return Err("it has neither `wa_id` nor `previous`".to_owned());

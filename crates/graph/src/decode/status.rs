@@ -1,4 +1,4 @@
-//! What became of a message that we sent (reference C.5).
+//! Statuses of messages that Waypost sent.
 
 use domain::messages::message::{MessageStatus, Pricing, StatusReport};
 use domain::webhooks_in::update::WebhookUpdate;
@@ -11,7 +11,7 @@ use crate::wire::error;
 
 pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<WebhookUpdate, String> {
     let fields = Fields::read(element);
-    // Payments and calls have statuses of their own; an old `message` is an ordinary one.
+    // Payments and calls have statuses of their own; the former type `message` is an ordinary status.
     if fields.word("type").is_some_and(|kind| kind != "message") {
         return Ok(WebhookUpdate::Other);
     }
@@ -23,7 +23,7 @@ pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<WebhookUp
         "failed" => MessageStatus::Failed,
         _ => return Ok(WebhookUpdate::Other),
     };
-    // In a group the recipient is the group, and the participant is who has it.
+    // In a group, the recipient is the group and the participant is the user.
     let is_group = fields.word("recipient_type").is_some_and(|kind| kind == "group");
     let (recipient, user_id) = if is_group {
         ("recipient_participant_id", "recipient_participant_user_id")

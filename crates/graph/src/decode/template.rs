@@ -1,4 +1,4 @@
-//! What Meta did to a template (reference C.6).
+//! Updates about templates.
 
 use domain::webhooks_in::update::{TemplateTextUpdate, TemplateUpdate, WebhookUpdate};
 
@@ -6,7 +6,8 @@ use super::fields::Fields;
 use super::owned;
 use crate::walk::Json;
 
-/// The fields that say so. A published sample carries one's value under another's name, so the value decides.
+/// Webhook fields about templates. Meta's published samples contain the value of one field under the name of another,
+/// so the value decides.
 pub(super) const FIELDS: [&str; 4] = [
     "message_template_status_update",
     "message_template_quality_update",
@@ -23,7 +24,7 @@ pub(super) fn decode(value: Json<'_>) -> Result<WebhookUpdate, String> {
         .is_some_and(|title| title.eq_ignore_ascii_case("UNPAUSE"));
     let event = upper("event");
     let status = if is_unpaused { Some("APPROVED") } else { event.as_deref().and_then(status_after) };
-    // What will be the category in a day says `correct_category`; what is now says `previous_category`.
+    // With `correct_category`, the category changes in a day; with `previous_category`, it has changed.
     let category = fields.get("previous_category").and_then(|_| upper("new_category"));
     Ok(WebhookUpdate::Template(TemplateUpdate {
         name: fields.required("message_template_name")?.into_owned(),
@@ -37,7 +38,7 @@ pub(super) fn decode(value: Json<'_>) -> Result<WebhookUpdate, String> {
     }))
 }
 
-/// Meta's word for the reason, and what it says about it in whichever object the event brings.
+/// Returns Meta's reason and the description of it, from whichever object the event contains.
 fn reason(fields: &Fields<'_>) -> Option<String> {
     let word = owned(fields.word("reason")).filter(|reason| !reason.eq_ignore_ascii_case("NONE"));
     let said = |object: &str, names: [&str; 2], between: &str| {
@@ -55,7 +56,7 @@ fn reason(fields: &Fields<'_>) -> Option<String> {
     (!all.is_empty()).then(|| all.join(": "))
 }
 
-/// What the template says by now.
+/// Returns the current content of the template.
 fn text(fields: &Fields<'_>) -> Option<TemplateTextUpdate> {
     const BUTTON: &str = "message_template_button_";
     let body = owned(fields.word("message_template_element"));
@@ -72,10 +73,10 @@ fn text(fields: &Fields<'_>) -> Option<TemplateTextUpdate> {
     Some(TemplateTextUpdate { header, body, footer, buttons: buttons.collect() })
 }
 
-/// The status after an event; `None` where the event changes none.
+/// Returns the status after an event; `None` if the event does not change the status.
 fn status_after(event: &str) -> Option<&'static str> {
     const SAME: [&str; 12] = [
-        // It may still be sent, and its end is near: that is worth telling.
+        // The template can still be sent, but will be disabled soon, which is reported.
         "FLAGGED",
         "APPROVED",
         "REJECTED",
@@ -91,7 +92,7 @@ fn status_after(event: &str) -> Option<&'static str> {
     ];
     match event {
         "REINSTATED" | "UNARCHIVED" | "UNLOCKED" | "UNPAUSED" => Some("APPROVED"),
-        // Of a new word we know nothing, and the next sync will tell.
+        // An unknown event changes nothing; the next synchronisation reads the status.
         _ => SAME.into_iter().find(|status| *status == event),
     }
 }

@@ -1,16 +1,17 @@
-//! What Meta's answer to a send means (http-api.md section 2, "What counts as Meta's answer").
+//! The outcome of a send, decoded from Meta's response.
 
 use std::borrow::Cow;
 
 use domain::messages::outcome::{AcceptedMessage, SendOutcome};
 use domain::meta_error::MetaError;
-use http::header::RETRY_AFTER;
+use domain::retry_after;
+use http::header::{DATE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 
 use crate::lossy;
 use crate::walk::Json;
 
-/// The outcome of a send that was answered in full.
+/// Returns the outcome of a send whose response was read completely.
 pub(crate) fn outcome(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> SendOutcome {
     let body = lossy::mend(body);
     let Ok(answer) = Json::parse(&body) else { return without_error(status, headers) };
@@ -32,7 +33,7 @@ pub(crate) fn outcome(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> S
     }
 }
 
-/// What the status alone says: 3xx and 4xx are a no of something on the way.
+/// Returns the outcome that the status alone proves: 3xx and 4xx are a refusal before Meta's API.
 pub(crate) fn stopped(status: StatusCode, headers: &HeaderMap) -> Option<SendOutcome> {
     (status.is_redirection() || status.is_client_error())
         .then(|| SendOutcome::Stopped { http_status: status.as_u16(), retry_after: retry_after(headers) })
@@ -45,7 +46,7 @@ fn without_error(status: StatusCode, headers: &HeaderMap) -> SendOutcome {
     })
 }
 
-/// Graph's `error` object in an answer.
+/// Returns the Graph API's `error` object of a response.
 pub(crate) fn error(status: StatusCode, headers: &HeaderMap, answer: Json<'_>) -> Option<MetaError> {
     let error = crate::wire::error::read(answer.get("error")?)?;
     Some(MetaError { http_status: Some(status.as_u16()), retry_after: retry_after(headers), ..error })
@@ -70,12 +71,14 @@ fn accepted(answer: Json<'_>) -> Option<AcceptedMessage> {
     })
 }
 
-/// Seconds to wait, where the answer names them. `Retry-After` may also be a date; that one is left alone, because the
-/// clock is not ours to read here, and Meta does not send it.
+/// Returns the seconds to wait that the response names, in `Retry-After` or in Meta's usage header.
+///
+/// A date in `Retry-After` is compared with the response's own `Date`, so that no clock is read here.
 fn retry_after(headers: &HeaderMap) -> Option<u32> {
     let text = |name: &http::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    if let Some(seconds) = text(&RETRY_AFTER).and_then(|seconds| seconds.trim().parse().ok()) {
-        return Some(seconds);
+    let sent_at = text(&DATE).and_then(retry_after::parse_date);
+    if let Some(wait) = text(&RETRY_AFTER).and_then(|value| retry_after::parse(value, sent_at)) {
+        return u32::try_from(wait.as_secs()).ok();
     }
     let usage = Json::parse(text(&USAGE)?.as_bytes()).ok()?;
     let minutes = usage
@@ -209,6 +212,8 @@ mod tests {
     fn the_wait_comes_from_either_header_in_seconds() {
         assert_eq!(with_headers(&[("retry-after", "17")]), Some(17));
         assert_eq!(with_headers(&[("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT")]), None);
+        let date = ("date", "Wed, 21 Oct 2026 07:27:30 GMT");
+        assert_eq!(with_headers(&[("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT"), date]), Some(30));
         let usage = r#"{"210987650001234":[{"type":"messaging","call_count":100,"estimated_time_to_regain_access":4},{"type":"whatsapp","estimated_time_to_regain_access":19}]}"#;
         assert_eq!(with_headers(&[("x-business-use-case-usage", usage)]), Some(19 * 60));
         assert_eq!(

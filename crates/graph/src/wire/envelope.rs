@@ -1,10 +1,10 @@
-//! The bodies of our requests (reference A.1, A.13).
+//! Request bodies.
 
 use bytes::Bytes;
 use domain::json::{Object, Value};
 use engine::ports::{OutgoingMessage, Recipient};
 
-/// The request body of a message: the content goes in as the text that it is.
+/// Returns the request body of a message. The content is inserted as the text that it is.
 pub(crate) fn message(message: &OutgoingMessage<'_>) -> Bytes {
     let mut body = String::with_capacity(message.content.len() + message.reference.len() + 320);
     body.push_str(r#"{"messaging_product":"whatsapp","recipient_type":"individual","#);
@@ -37,7 +37,7 @@ pub(crate) fn message(message: &OutgoingMessage<'_>) -> Bytes {
     Bytes::from(body)
 }
 
-/// The request body that marks a customer's message as read.
+/// Returns the request body that marks a customer's message as read.
 pub(crate) fn read_mark(wamid: &str, is_typing: bool) -> Bytes {
     let mut body = String::with_capacity(wamid.len() + 128);
     body.push_str(r#"{"messaging_product":"whatsapp","status":"read","#);
@@ -49,7 +49,7 @@ pub(crate) fn read_mark(wamid: &str, is_typing: bool) -> Bytes {
     Bytes::from(body)
 }
 
-/// A request body that names the product, as those about numbers do.
+/// Returns a request body with `messaging_product`, as requests about phone numbers need it.
 pub(crate) fn product(members: &Object) -> Bytes {
     let mut body = Object::new();
     body.insert("messaging_product", "whatsapp");

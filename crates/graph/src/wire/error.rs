@@ -1,4 +1,4 @@
-//! Meta's errors, in all the shapes of reference B.1.
+//! Meta's error objects, in all of their shapes.
 
 use std::borrow::Cow;
 
@@ -6,8 +6,8 @@ use domain::meta_error::MetaError;
 
 use crate::walk::Json;
 
-/// Reads an error object: of an answer (`message`, `error_subcode`, `error_user_msg`, …) or of a webhook (`title`,
-/// `error_data`, `href`). `None` without a code: then it is somebody else's `error`.
+/// Reads an error object of a response (`message`, `error_subcode`, `error_user_msg`, …) or of a webhook (`title`,
+/// `error_data`, `href`). Returns `None` if it has no code: it is then not an error of Meta's API.
 pub(crate) fn read(object: Json<'_>) -> Option<MetaError> {
     let mut error = MetaError::default();
     let mut code = None;
@@ -22,7 +22,7 @@ pub(crate) fn read(object: Json<'_>) -> Option<MetaError> {
             "error_user_title" => user_title = value.word(),
             "error_user_msg" => user_message = value.word(),
             "error_data" => data = details_of(value),
-            // The on-premises API had it here, and old errors still do.
+            // The on-premises API used this member, and some errors still do.
             "details" => details = value.word(),
             "fbtrace_id" => error.fbtrace_id = value.word().map(Cow::into_owned),
             _ => {}
@@ -36,7 +36,7 @@ pub(crate) fn read(object: Json<'_>) -> Option<MetaError> {
     Some(error)
 }
 
-/// `error_data` is an object, an object in a string, or a text.
+/// Reads `error_data`: an object, an object in a string, or a text.
 fn details_of(data: Json<'_>) -> Option<String> {
     if data.is_object() {
         return data.get("details")?.word().map(Cow::into_owned);
@@ -48,7 +48,7 @@ fn details_of(data: Json<'_>) -> Option<String> {
     }
 }
 
-/// `(#131009) Parameter value is not valid` without what the code says already.
+/// Returns `(#131009) Parameter value is not valid` without the code.
 fn without_code(message: Cow<'_, str>, code: i64) -> Cow<'_, str> {
     let rest = message.strip_prefix("(#").and_then(|rest| {
         let (number, rest) = rest.split_once(')')?;

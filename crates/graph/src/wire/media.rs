@@ -1,4 +1,4 @@
-//! Files: what Meta says of one, and the frame around an upload (reference E.1, E.3).
+//! Files: metadata in responses, and the multipart frame of an upload.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -7,7 +7,7 @@ use engine::ports::MediaInfo;
 
 use crate::walk::Json;
 
-/// What Meta says of a file. Its size is a number or a text, its digest hex or base64 (reference I).
+/// Reads the metadata of a file. Its size is a number or a string, its digest is hexadecimal or base64.
 pub(crate) fn info(answer: Json<'_>) -> Option<MediaInfo> {
     let word = |name| answer.get(name).and_then(Json::word).map(Cow::into_owned);
     Some(MediaInfo {
@@ -18,19 +18,20 @@ pub(crate) fn info(answer: Json<'_>) -> Option<MediaInfo> {
     })
 }
 
-/// Meta's id of an upload.
+/// Reads Meta's id of an upload.
 pub(crate) fn uploaded(answer: Json<'_>) -> Option<String> {
     answer.get("id").and_then(Json::word).filter(|id| !id.is_empty()).map(Cow::into_owned)
 }
 
-/// What stands before and after the content of an upload, and the boundary between the parts.
+/// Bytes before and after the content of an upload, and the boundary between its parts.
 pub(crate) struct Frame {
     pub(crate) boundary: String,
     pub(crate) before: String,
     pub(crate) after: String,
 }
 
-/// The frame of an upload. The boundary is made from the content's digest: no content holds its own digest.
+/// Creates the frame of an upload. The boundary is derived from the content's digest, because no content contains its
+/// own digest.
 pub(crate) fn frame(sha256: &[u8; 32], mime_type: &str, file_name: Option<&str>) -> Frame {
     let mut boundary = "waypost-".to_owned();
     for byte in sha256 {
@@ -52,7 +53,7 @@ pub(crate) fn frame(sha256: &[u8; 32], mime_type: &str, file_name: Option<&str>)
     Frame { boundary, before, after }
 }
 
-/// A name as browsers write it into a form: what would end the name is spelled out.
+/// Escapes a file name as browsers do in a form.
 fn quoted(name: &str) -> String {
     name.chars()
         .filter(|letter| !letter.is_control() || matches!(letter, '\r' | '\n'))

@@ -1,4 +1,4 @@
-//! Small answers: a number, a token, subscribed apps, success (reference G.1, G.8, G.11).
+//! Small responses: a phone number, a token, subscribed apps, success.
 
 use std::borrow::Cow;
 
@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use crate::value;
 use crate::walk::Json;
 
-/// The fields that are asked of a number. An unknown one makes Meta refuse the whole request, so only those that v24
-/// documents; `messaging_limit_tier` is deprecated and only read.
+/// Requested fields of a phone number. Meta refuses a request with an unknown field, so only fields that v24.0
+/// documents are requested; `messaging_limit_tier` is deprecated and only read.
 pub(crate) const NUMBER_FIELDS: &str = "display_phone_number,verified_name,quality_rating,status,throughput,whatsapp_business_manager_messaging_limit";
 
-/// What Meta says of a number.
+/// Reads a phone number.
 pub(crate) fn number(answer: Json<'_>) -> Option<NumberInfo> {
     let word = |name| answer.get(name).and_then(Json::word).map(Cow::into_owned);
     answer.is_object().then(|| NumberInfo {
@@ -30,7 +30,7 @@ pub(crate) fn number(answer: Json<'_>) -> Option<NumberInfo> {
     })
 }
 
-/// What Meta says of a token.
+/// Reads the debug data of a token.
 pub(crate) fn token(answer: Json<'_>) -> Option<TokenInfo> {
     let data = answer.get("data").filter(|data| data.is_object())?;
     let expires_at = data.get("expires_at").and_then(Json::whole).filter(|seconds| *seconds != 0);
@@ -44,7 +44,7 @@ pub(crate) fn token(answer: Json<'_>) -> Option<TokenInfo> {
     })
 }
 
-/// Names of the apps that hear an account's webhooks; the id of one without a name.
+/// Reads the names of the apps that receive an account's webhooks; of an app without a name its id.
 pub(crate) fn apps(answer: Json<'_>) -> Option<Vec<String>> {
     let data = answer.get("data").filter(|data| data.is_array())?;
     let name = |app: Json<'_>| {
@@ -55,7 +55,7 @@ pub(crate) fn apps(answer: Json<'_>) -> Option<Vec<String>> {
     Some(data.elements().filter_map(name).collect())
 }
 
-/// A business profile: flat, or within `business_profile` (reference G.3). What Meta leaves out is `null`.
+/// Reads a business profile: flat, or within `business_profile`. A member that Meta leaves out is `null`.
 pub(crate) fn profile(answer: Json<'_>) -> Option<Object> {
     let data = answer.get("data").filter(|data| data.is_array())?;
     let first = data.elements().next();
@@ -68,7 +68,7 @@ pub(crate) fn profile(answer: Json<'_>) -> Option<Object> {
     Some(profile)
 }
 
-/// Whether Meta did what it was asked.
+/// `true` if the response reports success.
 pub(crate) fn success(answer: Json<'_>) -> Option<()> {
     answer.get("success").and_then(Json::boolean).filter(|is_done| *is_done).map(|_| ())
 }

@@ -1,4 +1,4 @@
-//! The list of templates (reference F.1, F.2, G.13).
+//! The list of templates.
 
 use std::borrow::Cow;
 
@@ -8,14 +8,15 @@ use engine::ports::{ListedTemplate, Submitted, TemplatePage};
 use crate::value;
 use crate::walk::Json;
 
-/// The fields that are asked for.
+/// Requested fields.
 pub(crate) const FIELDS: &str =
     "id,name,language,category,status,parameter_format,components,quality_score,rejected_reason";
 
-/// Templates per page: the most that Meta gives.
+/// Number of templates per page: Meta's maximum.
 pub(crate) const PER_PAGE: &str = "100";
 
-/// One page. A template that cannot be read is left out, with a warning: the others must not wait for it.
+/// Reads one page. A template that cannot be decoded is left out with a warning, so that it does not block the
+/// others.
 pub(crate) fn page(answer: Json<'_>) -> Option<TemplatePage> {
     let data = answer.get("data").filter(|data| data.is_array())?;
     let mut templates = Vec::new();
@@ -57,13 +58,13 @@ fn listed(node: Json<'_>) -> Result<ListedTemplate, String> {
     })
 }
 
-/// `{"score":"GREEN","date":…}`, or the bare word.
+/// Reads `{"score":"GREEN","date":…}`, or a plain string.
 fn score(quality: Json<'_>) -> Option<String> {
     let word = if quality.is_object() { quality.get("score")?.word() } else { quality.word() };
     word.map(|word| word.to_ascii_uppercase())
 }
 
-/// What Meta answered to a template that was submitted.
+/// Reads the response to a template that was submitted.
 pub(crate) fn submitted(answer: Json<'_>) -> Option<Submitted> {
     let word = |name| answer.get(name).and_then(Json::word);
     Some(Submitted {

@@ -1,4 +1,4 @@
-//! What HTTP/2 can say, frame by frame (RFC 9113), and what it means for a send.
+//! Frames of HTTP/2 (RFC 9113), and the outcome of a send that each of them causes.
 
 use domain::messages::outcome::SendOutcome;
 use graph::{GraphClient, GraphConfig, Versions};

@@ -1,4 +1,4 @@
-//! What is set at Meta by hand: what is asked, and what the answers become.
+//! Management calls: requests, and the results of the responses.
 
 use domain::json::{Object, Value};
 use domain::templates::{TemplateCategory, TemplateStatus};

@@ -1,4 +1,4 @@
-//! What Meta says of accounts, people and templates, in the shapes of reference C.6.
+//! Updates about accounts, users and templates.
 
 use expect_test::expect;
 

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::support::{YES, line};
 
-/// What ends the server.
+/// Request that ends the server.
 const POISON: &[u8] = b"the end";
 
 /// Reads a connection to its end, answers whatever it can, and gives all that came.

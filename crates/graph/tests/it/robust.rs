@@ -1,4 +1,4 @@
-//! Whatever Meta, or somebody with Meta's secret, posts: no panic, nothing lost, and no element pays for another.
+//! Malformed and hostile payloads: no panic, nothing is lost, and no element affects another.
 
 use bytes::Bytes;
 use domain::webhooks_in::update::WebhookUpdate;
@@ -78,7 +78,7 @@ fn spans_are_inside(body: &[u8], parts: &[Part]) -> bool {
     })
 }
 
-/// What takes the place of something.
+/// Values that replace a member.
 fn junk() -> impl Strategy<Value = Value> {
     prop::sample::select(vec![
         json!(null),

@@ -32,7 +32,7 @@ fn person(person: &WhatsAppUser) -> String {
     format!("{} {} {}", or_dash(&person.wa_id), or_dash(&person.user_id), or_dash(&person.name))
 }
 
-/// What has changed, and to what.
+/// Formats the changes of a template update.
 fn template(update: &TemplateUpdate) -> String {
     let TemplateUpdate { name, language, status, category, quality, reason, text } = update;
     let mut line = format!("template {name} {language}");

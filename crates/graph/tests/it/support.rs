@@ -21,7 +21,7 @@ pub(crate) const BODY: &str = r#"{"messaging_product":"whatsapp","to":"+44770090
 /// An answer with an id.
 pub(crate) const YES: &str = r#"{"messaging_product":"whatsapp","messages":[{"id":"wamid.A"}]}"#;
 
-/// How long a test lets the client wait for what never comes.
+/// Deadline of a client that waits for a response which never comes.
 pub(crate) const SOON: Duration = Duration::from_millis(500);
 
 pub(crate) fn line() -> Line {
@@ -89,7 +89,7 @@ pub(crate) async fn accept(listener: &TcpListener) -> TcpStream {
     listener.accept().await.unwrap().0
 }
 
-/// Whether nobody else has connected. Asks the kernel, so there is nothing to wait for.
+/// `true` if no other connection was opened. It asks the kernel, so it does not wait.
 pub(crate) fn has_no_more_callers(listener: TcpListener) -> bool {
     listener.into_std().unwrap().accept().is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
 }

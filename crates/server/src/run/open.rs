@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use blobs::{BucketBlobs, FolderBlobs};
 use domain::contacts::opt_out::OptOutKeywords;
-use egress::{HookClient, HookConfig, Policy};
+use egress::{EgressClient, EgressConfig, Policy};
 use engine::deps::Ports;
 use engine::media::MediaPorts;
 use engine::metrics::Metrics;
@@ -55,8 +55,8 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         allow_http_loopback: options.is_dev,
     };
     let timeout = Duration::from_secs(config.webhooks.timeout_seconds.into());
-    let hook_config = HookConfig { policy, timeout, ..HookConfig::default() };
-    let sender = Arc::new(HookClient::new(&hook_config, options.clock.clone())?);
+    let hook_config = EgressConfig { policy, timeout, ..EgressConfig::default() };
+    let sender = Arc::new(EgressClient::new(&hook_config, options.clock.clone())?);
     let media = MediaPorts {
         records: store.clone(),
         blobs: blobs(config)?,

@@ -25,6 +25,6 @@ pub fn router(deps: &Arc<Deps>, options: HttpOptions) -> Router {
 }
 
 /// Every route of the API, and what a caller needs for it.
-pub fn routes() -> &'static [api::routes::Route] {
+pub fn routes() -> &'static [api::route_access::Route] {
     api::routes::ROUTES
 }

@@ -23,10 +23,13 @@ use crate::support::{CUSTOMER, TestApp};
 use crate::traces::Collector;
 
 /// What a route needs, as the page says: nothing, any caller, a permission (or to be the user).
-fn needed(needs: impl std::fmt::Debug) -> Option<Permission> {
-    let text = format!("{needs:?}");
-    let name =
-        text.strip_prefix("May(").or_else(|| text.strip_prefix("OwnOr("))?.trim_end_matches(')').to_owned();
+fn needed(access: impl std::fmt::Debug) -> Option<Permission> {
+    let text = format!("{access:?}");
+    let name = text
+        .strip_prefix("Permission(")
+        .or_else(|| text.strip_prefix("SelfOr("))?
+        .trim_end_matches(')')
+        .to_owned();
     Permission::ALL.iter().copied().find(|permission| format!("{permission:?}") == name)
 }
 
@@ -89,7 +92,7 @@ async fn each_role_passes_exactly_the_routes_of_its_permissions() {
             let path = path.replace(&things.key, "00000000-0000-7000-8000-000000000000");
             let answer = app.browse(&browser, route.method, &path, body).await;
             let is_refused = answer.status.as_u16() == 403 && answer.code() == "forbidden";
-            let may = needed(route.needs).is_none_or(|permission| role.may(permission));
+            let may = needed(route.access).is_none_or(|permission| role.may(permission));
             // A body that is wrong is told before whose user it is about.
             let is_open = route.path == "/users/{id}" && route.method == "PUT";
             assert_eq!(is_refused, !may && !is_open, "{role:?} {} {path}: {}", route.method, answer.body);
@@ -114,7 +117,7 @@ async fn each_scope_passes_exactly_the_routes_of_its_permissions() {
             let body = if route.method == "GET" || route.method == "DELETE" { "" } else { "[]" };
             let path = things.fill(route.path).replace(&things.user, nothing).replace(&things.key, nothing);
             let answer = app.request_as(&key, route.method, &path, body).await;
-            let permission = needed(route.needs);
+            let permission = needed(route.access);
             let may = permission.is_none_or(|permission| permission.scope() == Some(scope));
             let is_refused = answer.status.as_u16() == 403 && answer.body["details"]["scope"].is_string();
             let is_open = route.path == "/users/{id}" && route.method == "PUT";
@@ -132,7 +135,7 @@ async fn nobody_passes_a_route_that_needs_somebody() {
     for route in routes() {
         let request = Request::builder().method(route.method).uri(things.fill(route.path));
         let answer = app.call(request.body(Body::from("[]")).unwrap()).await;
-        if format!("{:?}", route.needs) == "Nothing" {
+        if format!("{:?}", route.access) == "Public" {
             // What is only read has nothing to refuse.
             answer.expect(if route.method == "GET" { 200 } else { 400 });
         } else {

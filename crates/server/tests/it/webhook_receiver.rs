@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use egress::{HookClient, HookConfig};
+use egress::{EgressClient, EgressConfig};
 use engine::ports::{BadAddress, Clock, HookCall, HookSender, PostOutcome, Posted};
 use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretString};
@@ -37,7 +37,7 @@ impl Got {
 /// Stands for every endpoint there is.
 pub(crate) struct Receiver {
     /// Knows which addresses may be called.
-    guard: HookClient,
+    guard: EgressClient,
     got: Mutex<Vec<Got>>,
     answers: Mutex<BTreeMap<String, PostOutcome>>,
     hanging: Mutex<BTreeSet<String>>,
@@ -47,7 +47,7 @@ pub(crate) struct Receiver {
 impl Receiver {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
-            guard: HookClient::new(&HookConfig::default(), clock).unwrap(),
+            guard: EgressClient::new(&EgressConfig::default(), clock).unwrap(),
             got: Mutex::default(),
             answers: Mutex::default(),
             hanging: Mutex::default(),

@@ -1,17 +1,13 @@
-//! Carousels that are no templates (reference A.12).
+//! Carousels outside of templates.
 
 use std::collections::BTreeSet;
 
-use crate::{
-    content::{
-        Content,
-        interactive::{cta_url, header_media},
-    },
-    error::{Checked, GraphError},
-    shape::{At, Obj},
-};
+use crate::content::Content;
+use crate::content::interactive::{cta_url, header_media};
+use crate::error::{Checked, GraphError};
+use crate::validate::{Pointed, PointedObject};
 
-pub(crate) fn check(action: &At<'_>, content: &mut Content) -> Checked<()> {
+pub(crate) fn check(action: &Pointed<'_>, content: &mut Content) -> Checked<()> {
     let action = action.object(&["cards"])?;
     let mut indexes = BTreeSet::new();
     let mut shape: Option<(String, String)> = None;
@@ -34,13 +30,13 @@ pub(crate) fn check(action: &At<'_>, content: &mut Content) -> Checked<()> {
     Ok(())
 }
 
-fn product(card: &Obj<'_>) -> Checked<String> {
+fn product(card: &PointedObject<'_>) -> Checked<String> {
     let action = card.need("action")?.object(&["product_retailer_id", "catalog_id"])?;
     action.need("product_retailer_id")?.text_of("Product retailer id", 1, 256)?;
     Ok(action.need("catalog_id")?.text_of("Catalog id", 1, 64)?.to_owned())
 }
 
-fn media(card: &Obj<'_>, kind: &str, content: &mut Content) -> Checked<String> {
+fn media(card: &PointedObject<'_>, kind: &str, content: &mut Content) -> Checked<String> {
     let header = card.need("header")?.object(&["type", "image", "video"])?;
     let header_kind = header.need("type")?.one_of(&["image", "video"])?;
     header_media(&header.need(header_kind)?, header_kind, content)?;
@@ -59,7 +55,7 @@ fn media(card: &Obj<'_>, kind: &str, content: &mut Content) -> Checked<String> {
     Ok(header_kind.to_owned())
 }
 
-fn quick_replies(action: &At<'_>) -> Checked<()> {
+fn quick_replies(action: &Pointed<'_>) -> Checked<()> {
     let action = action.object(&["buttons"])?;
     for button in action.need("buttons")?.list_of("Buttons", 1, 2)? {
         let button = button.object(&["type", "reply", "quick_reply"])?;

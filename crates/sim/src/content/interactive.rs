@@ -1,14 +1,12 @@
-//! Interactive messages (reference A.8 to A.10).
+//! Interactive messages.
 
 use std::collections::BTreeSet;
 
-use crate::{
-    content::{Content, MediaKind, carousel, payments, source},
-    error::{Checked, GraphError},
-    shape::{At, Obj, not_one_of},
-};
+use crate::content::{Content, MediaKind, carousel, payments, source};
+use crate::error::{Checked, GraphError};
+use crate::validate::{Pointed, PointedObject, not_one_of};
 
-/// Which parts a type has.
+/// Parts of an interactive type.
 struct Parts {
     name: &'static str,
     header: Header,
@@ -17,7 +15,7 @@ struct Parts {
     has_footer: bool,
 }
 
-/// Which headers a type takes.
+/// Headers that an interactive type accepts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Header {
     None,
@@ -49,7 +47,7 @@ const TYPES: [Parts; 15] = [
     parts("request_contact_info", Header::None, true, true),
 ];
 
-pub(crate) fn check(at: &At<'_>, content: &mut Content) -> Checked<()> {
+pub(crate) fn check(at: &Pointed<'_>, content: &mut Content) -> Checked<()> {
     let interactive = at.object(&["type", "header", "body", "footer", "action"])?;
     let kind = interactive.need("type")?.text()?;
     let Some(parts) = TYPES.iter().find(|parts| parts.name == kind) else {
@@ -107,7 +105,7 @@ pub(crate) fn check(at: &At<'_>, content: &mut Content) -> Checked<()> {
     }
 }
 
-fn header(interactive: &Obj<'_>, parts: &Parts, content: &mut Content) -> Checked<()> {
+fn header(interactive: &PointedObject<'_>, parts: &Parts, content: &mut Content) -> Checked<()> {
     let Some(header) = interactive.get("header") else {
         return if parts.header == Header::TextNeeded {
             Err(GraphError::missing("interactive['header']"))
@@ -143,7 +141,7 @@ fn header(interactive: &Obj<'_>, parts: &Parts, content: &mut Content) -> Checke
 }
 
 /// The media object of a header, here and on carousel cards.
-pub(crate) fn header_media(part: &At<'_>, kind: &str, content: &mut Content) -> Checked<()> {
+pub(crate) fn header_media(part: &Pointed<'_>, kind: &str, content: &mut Content) -> Checked<()> {
     let (media, kind) = match kind {
         "image" => (part.object(&["id", "link", "provider"])?, MediaKind::Image),
         "video" => (part.object(&["id", "link", "provider"])?, MediaKind::Video),
@@ -154,7 +152,7 @@ pub(crate) fn header_media(part: &At<'_>, kind: &str, content: &mut Content) -> 
 }
 
 /// An action that carries its own name.
-pub(crate) fn named<'a>(action: &At<'a>, name: &str, more: &[&str]) -> Checked<Obj<'a>> {
+pub(crate) fn named<'a>(action: &Pointed<'a>, name: &str, more: &[&str]) -> Checked<PointedObject<'a>> {
     let mut keys = vec!["name"];
     keys.extend_from_slice(more);
     let action = action.object(&keys)?;
@@ -162,7 +160,7 @@ pub(crate) fn named<'a>(action: &At<'a>, name: &str, more: &[&str]) -> Checked<O
     Ok(action)
 }
 
-fn buttons(action: &At<'_>) -> Checked<()> {
+fn buttons(action: &Pointed<'_>) -> Checked<()> {
     let action = action.object(&["buttons"])?;
     let (mut ids, mut titles) = (BTreeSet::new(), BTreeSet::new());
     for button in action.need("buttons")?.list_of("Buttons", 1, 3)? {
@@ -184,7 +182,7 @@ fn buttons(action: &At<'_>) -> Checked<()> {
     Ok(())
 }
 
-fn list(action: &At<'_>) -> Checked<()> {
+fn list(action: &Pointed<'_>) -> Checked<()> {
     let action = action.object(&["button", "sections"])?;
     action.need("button")?.text_of("List button", 1, 20)?;
     let sections = action.need("sections")?.list_of("Sections", 1, 10)?;
@@ -210,7 +208,7 @@ fn list(action: &At<'_>) -> Checked<()> {
     Ok(())
 }
 
-fn section_title(section: &Obj<'_>, is_needed: bool) -> Checked<()> {
+fn section_title(section: &PointedObject<'_>, is_needed: bool) -> Checked<()> {
     match section.get("title") {
         Some(title) => title.text_of("Section title", usize::from(is_needed), 24).map(|_| ()),
         None if is_needed => Err(GraphError::missing(&format!("{}['title']", section.path))),
@@ -219,14 +217,14 @@ fn section_title(section: &Obj<'_>, is_needed: bool) -> Checked<()> {
 }
 
 /// `cta_url`, of messages and of carousel cards.
-pub(crate) fn cta_url(action: &At<'_>) -> Checked<()> {
+pub(crate) fn cta_url(action: &Pointed<'_>) -> Checked<()> {
     let action = named(action, "cta_url", &["parameters"])?;
     let parameters = action.need("parameters")?.object(&["display_text", "url"])?;
     parameters.need("display_text")?.text_of("Display text", 1, 20)?;
     parameters.need("url")?.link("Button url").map(|_| ())
 }
 
-fn flow(action: &At<'_>) -> Checked<()> {
+fn flow(action: &Pointed<'_>) -> Checked<()> {
     let action = named(action, "flow", &["parameters"])?;
     let parameters = action.need("parameters")?.object(&[
         "flow_message_version",
@@ -268,14 +266,14 @@ fn flow(action: &At<'_>) -> Checked<()> {
     Ok(())
 }
 
-fn product_list(action: &At<'_>) -> Checked<()> {
+fn product_list(action: &Pointed<'_>) -> Checked<()> {
     let action = action.object(&["catalog_id", "sections"])?;
     action.need("catalog_id")?.text_of("Catalog id", 1, 64)?;
     product_sections(&action, 10)
 }
 
 /// Sections of products, here and in multi-product templates.
-pub(crate) fn product_sections(holder: &Obj<'_>, max_sections: usize) -> Checked<()> {
+pub(crate) fn product_sections(holder: &PointedObject<'_>, max_sections: usize) -> Checked<()> {
     let sections = holder.need("sections")?.list_of("Sections", 1, max_sections)?;
     let needs_titles = sections.len() > 1;
     let mut n_items = 0;
@@ -294,7 +292,7 @@ pub(crate) fn product_sections(holder: &Obj<'_>, max_sections: usize) -> Checked
     Ok(())
 }
 
-fn address(action: &At<'_>) -> Checked<()> {
+fn address(action: &Pointed<'_>) -> Checked<()> {
     const FIELDS: [&str; 11] = [
         "name",
         "phone_number",

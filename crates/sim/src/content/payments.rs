@@ -1,12 +1,10 @@
-//! Orders and payments in India (reference A.11), as far as Meta checks them before accepting.
+//! Orders and payments in India, as far as Meta validates them before it accepts a message.
 
-use crate::{
-    content::interactive::named,
-    error::{Checked, GraphError},
-    shape::{At, Obj},
-};
+use crate::content::interactive::named;
+use crate::error::{Checked, GraphError};
+use crate::validate::{Pointed, PointedObject};
 
-pub(crate) fn order_details(action: &At<'_>) -> Checked<()> {
+pub(crate) fn order_details(action: &Pointed<'_>) -> Checked<()> {
     let action = named(action, "review_and_pay", &["parameters"])?;
     let parameters = action.need("parameters")?.any_object()?;
     reference(&parameters)?;
@@ -54,7 +52,7 @@ pub(crate) fn order_details(action: &At<'_>) -> Checked<()> {
     Ok(())
 }
 
-pub(crate) fn order_status(action: &At<'_>) -> Checked<()> {
+pub(crate) fn order_status(action: &Pointed<'_>) -> Checked<()> {
     let action = named(action, "review_order", &["parameters"])?;
     let parameters = action.need("parameters")?.object(&["reference_id", "order"])?;
     reference(&parameters)?;
@@ -71,7 +69,7 @@ pub(crate) fn order_status(action: &At<'_>) -> Checked<()> {
     Ok(())
 }
 
-fn reference(parameters: &Obj<'_>) -> Checked<()> {
+fn reference(parameters: &PointedObject<'_>) -> Checked<()> {
     let reference = parameters.need("reference_id")?.text_of("Reference id", 1, 35)?;
     if !reference.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte)) {
         return Err(GraphError::invalid("Reference id may hold letters, digits, _, . and - only"));
@@ -79,7 +77,7 @@ fn reference(parameters: &Obj<'_>) -> Checked<()> {
     Ok(())
 }
 
-fn amount(at: &At<'_>) -> Checked<i64> {
+fn amount(at: &Pointed<'_>) -> Checked<i64> {
     let amount = at.any_object()?;
     if amount.need("offset")?.integer()? != 100 {
         return Err(GraphError::invalid("Amount offset must be 100"));

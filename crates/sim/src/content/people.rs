@@ -1,14 +1,12 @@
-//! Contact cards (reference A.6).
+//! Contact cards.
 
-use crate::{
-    error::{Checked, GraphError},
-    shape::At,
-};
+use crate::error::{Checked, GraphError};
+use crate::validate::Pointed;
 
 /// The most cards in one message.
 const MOST: usize = 257;
 
-pub(crate) fn check(at: &At<'_>) -> Checked<()> {
+pub(crate) fn check(at: &Pointed<'_>) -> Checked<()> {
     for card in at.list_of("Contacts", 1, MOST)? {
         let card = card.object(&[
             "name",
@@ -50,7 +48,7 @@ pub(crate) fn check(at: &At<'_>) -> Checked<()> {
     Ok(())
 }
 
-fn name(at: &At<'_>) -> Checked<()> {
+fn name(at: &Pointed<'_>) -> Checked<()> {
     let parts = ["first_name", "last_name", "middle_name", "prefix", "suffix"];
     let name =
         at.object(&["formatted_name", "first_name", "last_name", "middle_name", "prefix", "suffix"])?;

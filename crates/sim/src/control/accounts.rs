@@ -30,7 +30,7 @@ pub struct NewAccount {
     pub verify_token: Option<String>,
     /// A callback of the app's own, taken without a handshake.
     pub callback_url: Option<String>,
-    /// Whether the app requires an `appsecret_proof` on every call.
+    /// `true` if the app requires an `appsecret_proof` on every call.
     pub requires_proof: bool,
 }
 

@@ -20,7 +20,7 @@ use crate::{
 /// For how long the port stays closed per refused connection, when no time is given: a closed port cannot count.
 const REFUSED_FOR: Duration = Duration::from_secs(1);
 
-/// What is to go wrong, and when.
+/// A fault: the requests that it applies to, and its effect.
 #[derive(Clone, Debug)]
 pub struct Fault {
     /// A part of the path of the requests it hits; any path when absent.
@@ -29,13 +29,13 @@ pub struct Fault {
     pub method: Option<String>,
     /// The recipient of the sends it hits; any request when absent. Not looked at by `cut_before` and `refuse`.
     pub to: Option<String>,
-    /// What happens.
+    /// Effect of the fault.
     pub action: FaultAction,
-    /// How many requests it hits.
+    /// Number of requests that the fault applies to.
     pub times: u32,
 }
 
-/// What happens to a request that a fault hits.
+/// Effect of a fault on a request.
 #[derive(Clone, Debug)]
 pub enum FaultAction {
     /// It is answered with this and not processed.
@@ -101,11 +101,11 @@ pub(crate) struct FaultEntry {
     pub(crate) id: u64,
     pub(crate) fault: Fault,
     pub(crate) n_left: u32,
-    /// When a refusal ends.
+    /// End of a refusal.
     pub(crate) until: Option<i64>,
 }
 
-/// How a waiting fault is shown.
+/// Waiting fault in an answer of the control API.
 #[derive(Debug, Serialize)]
 pub(crate) struct FaultView {
     id: u64,
@@ -116,7 +116,7 @@ pub(crate) struct FaultView {
     times_left: u32,
 }
 
-/// What a request runs into.
+/// Fault that applies to a request.
 pub(crate) enum Hit {
     Answer(Box<FaultAnswer>),
     Mark(Mark),

@@ -1,4 +1,4 @@
-//! Who may use the control API: this machine, by a name of this machine, and no foreign web page.
+//! Access to the control API: only from this machine, by a name of this machine, and from no foreign web page.
 //!
 //! **Invariant:** a request whose `Host` or `Origin` is not loopback never reaches a control call.
 
@@ -18,7 +18,7 @@ pub(crate) async fn guard(request: Request, next: Next) -> Response {
     }
 }
 
-/// Why a request may not pass.
+/// Returns the reason why a request is refused.
 fn refusal(request: &Request) -> Option<&'static str> {
     let text =
         |name: header::HeaderName| request.headers().get(name).map(|value| value.to_str().unwrap_or("?"));

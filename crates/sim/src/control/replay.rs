@@ -7,13 +7,11 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{
-    book::Hook,
-    clock::{self, seconds},
-    hooks::{MOST_UPDATES, envelope, write},
-    ids,
-    state::State,
-};
+use crate::clock::seconds;
+use crate::hooks::{MOST_UPDATES, envelope, write};
+use crate::journal::Hook;
+use crate::state::State;
+use crate::{clock, ids};
 
 /// The most updates of one redelivery.
 const MOST: usize = 200_000;
@@ -37,9 +35,9 @@ pub enum Order {
 pub struct Redelivery {
     /// The order.
     pub order: Order,
-    /// How often each update comes; 1 when absent.
+    /// Number of times that each update is sent; 1 when absent.
     pub times: Option<usize>,
-    /// How many updates share a webhook, up to 1000; 1 when absent.
+    /// Number of updates per webhook, up to 1000; 1 when absent.
     pub batch: Option<usize>,
     /// Only updates that mention this message id.
     pub message_id: Option<String>,
@@ -56,7 +54,7 @@ impl State {
             return Err(format!("batch: must be between 1 and {MOST_UPDATES}"));
         }
         let mut updates: BTreeMap<(String, String), Vec<(String, Value)>> = BTreeMap::new();
-        for hook in self.book.hooks.values().filter(|hook| !hook.is_copy) {
+        for hook in self.journal.hooks.values().filter(|hook| !hook.is_copy) {
             let changes = changes_of(hook);
             let list = updates.entry((hook.app_id.clone(), hook.url.clone())).or_default();
             list.extend(changes.into_iter().filter(|(_, change)| {
@@ -126,7 +124,7 @@ impl State {
     /// The log of webhooks.
     pub(crate) fn hook_log(&self, pending: Option<bool>) -> Value {
         let rows: Vec<Value> = self
-            .book
+            .journal
             .hooks
             .values()
             .filter(|hook| pending.is_none_or(|pending| hook.next_at.is_some() == pending))

@@ -7,7 +7,7 @@ use crate::{
     state::{State, Token},
 };
 
-/// What shall become of a token.
+/// Change of a token.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TokenChange {
@@ -17,7 +17,7 @@ pub struct TokenChange {
     pub like: Option<String>,
     /// `false` revokes it.
     pub is_valid: Option<bool>,
-    /// When it ends, from now; 0 is never.
+    /// Seconds until the token expires; 0 means never.
     pub expires_in_seconds: Option<i64>,
 }
 

@@ -1,4 +1,4 @@
-//! Apps: their webhook subscriptions, their tokens (reference C.1, G.11).
+//! Apps: webhook subscriptions and tokens.
 
 use std::collections::BTreeSet;
 
@@ -81,7 +81,7 @@ fn subscribe(call: &Call, id: &str) -> Checked<Reply> {
     };
     let object = text("object")?;
     if object != "whatsapp_business_account" {
-        return Err(crate::shape::not_one_of("object", &["whatsapp_business_account"], object));
+        return Err(crate::validate::not_one_of("object", &["whatsapp_business_account"], object));
     }
     let names: BTreeSet<String> = match call.params.get("fields") {
         Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).map(str::to_owned).collect(),

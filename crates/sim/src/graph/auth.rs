@@ -1,6 +1,7 @@
-//! Who is calling: access tokens, app tokens, `appsecret_proof` (reference G.11, G.12).
+//! Authentication: access tokens, app tokens, `appsecret_proof`.
 //!
-//! **Invariant:** a call is answered for the app of its token, and no node of another account is seen with it.
+//! **Invariant:** a call is answered for the app of its token, and a token gives access to no node of another
+//! account.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +15,7 @@ use crate::{
     state::{State, Token},
 };
 
-/// How old an `appsecret_time` may be, in seconds.
+/// Maximum age of an `appsecret_time`, in seconds.
 const PROOF_AGE: i64 = 300;
 
 /// A caller who has been recognised.
@@ -22,7 +23,7 @@ const PROOF_AGE: i64 = 300;
 pub(crate) struct Caller {
     pub(crate) app_id: String,
     wabas: BTreeSet<String>,
-    /// Whether it is an app token.
+    /// `true` for an app token.
     pub(crate) is_app: bool,
 }
 
@@ -61,7 +62,7 @@ pub(crate) fn authenticate(state: &State, call: &Call) -> Checked<Caller> {
 }
 
 impl Token {
-    /// Whether it opens the door.
+    /// `true` if the token is valid at this time.
     pub(crate) fn works_at(&self, now: i64) -> bool {
         self.is_valid && self.expires_at.is_none_or(|end| now < end)
     }

@@ -1,15 +1,13 @@
-//! The block list (reference G.6).
+//! The block list.
 
 use serde_json::{Map, Value, json};
 
-use crate::{
-    book::pair,
-    error::{Checked, GraphError},
-    graph::{Call, Reply, paging},
-    phone,
-    send::product,
-    state::{Number, State},
-};
+use crate::error::{Checked, GraphError};
+use crate::graph::{Call, Reply, paging};
+use crate::journal::pair;
+use crate::phone;
+use crate::send::product;
+use crate::state::{Number, State};
 
 /// The most blocked people of a number.
 const MOST: usize = 64_000;
@@ -41,7 +39,7 @@ pub(crate) fn change(state: &mut State, call: &Call, id: &str, is_blocking: bool
         };
         let person = match phone::digits(input) {
             Some(digits) => state.wa_id(&digits),
-            None => state.book.user_ids.get(input).cloned().unwrap_or_else(|| input.to_owned()),
+            None => state.journal.user_ids.get(input).cloned().unwrap_or_else(|| input.to_owned()),
         };
         let problem = problem(state, id, &person, is_blocking);
         let mut entry = Map::new();
@@ -103,7 +101,7 @@ fn problem(state: &State, id: &str, person: &str, is_blocking: bool) -> Option<(
     if number.blocked.len() >= MOST {
         return Some((139_101, "The block list is full"));
     }
-    let window = state.book.windows.get(&pair(id, person));
+    let window = state.journal.windows.get(&pair(id, person));
     (!window.is_some_and(|window| window.is_open(state.env.now)))
         .then_some((131_047, "The user has not written to this number in the last 24 hours"))
 }

@@ -9,11 +9,9 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, header, request::Parts};
 use serde_json::{Map, Value, json};
 
-use crate::{
-    error::{Checked, GraphError},
-    phone,
-    shape::unstring,
-};
+use crate::error::{Checked, GraphError};
+use crate::phone;
+use crate::validate::unstring;
 
 /// The version that a path without one means.
 const DEFAULT_VERSION: u32 = 24;

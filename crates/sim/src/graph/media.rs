@@ -1,6 +1,6 @@
-//! Media: upload, look-up, download, deletion (reference E).
+//! Media: upload, metadata, download, deletion.
 //!
-//! **Invariant:** content is given out only to a token of the account it belongs to, and not after its time.
+//! **Invariant:** content is returned only to a token of the account that owns it, and not after it has expired.
 
 use bytes::Bytes;
 use serde_json::json;
@@ -14,12 +14,12 @@ use crate::{
     state::{Media, State},
 };
 
-/// How long uploaded media are kept.
+/// Retention of uploaded media.
 const UPLOADED_FOR: i64 = 30 * DAY;
-/// How long an address is good, in seconds.
+/// Validity of a download URL, in seconds.
 const URL_FOR: i64 = 300;
 
-/// What may be uploaded, each with its largest size.
+/// MIME types that can be uploaded, each with its maximum size.
 const ALLOWED: [(&str, usize); 19] = [
     ("audio/aac", 16 << 20),
     ("audio/mp4", 16 << 20),

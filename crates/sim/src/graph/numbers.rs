@@ -1,6 +1,6 @@
-//! The phone number node and its edges (reference G.1 to G.4, G.7).
+//! The phone number node and its edges.
 //!
-//! **Invariant:** a number that is not registered shows `DISCONNECTED` and sends nothing.
+//! **Invariant:** a number that is not registered has the status `DISCONNECTED` and cannot send.
 
 use serde_json::{Map, Value, json};
 
@@ -37,7 +37,7 @@ const KNOWN: [&str; 8] = [
     "conversational_automation",
 ];
 
-/// What is shown of a number.
+/// Fields of a phone number.
 pub(crate) const FIELDS: Fields<'_> =
     Fields { node_type: "WhatsAppBusinessPhoneNumber", default: &DEFAULT, known: &KNOWN };
 
@@ -203,8 +203,8 @@ fn update(state: &mut State, call: &Call, caller: &Caller, id: &str) -> Checked<
     }
     let Some(configuration) = call.params.get("webhook_configuration") else { return Ok(Reply::success()) };
     let mut configuration = configuration.clone();
-    crate::shape::unstring(&mut configuration);
-    let configuration = crate::shape::At::root("webhook_configuration", &configuration);
+    crate::validate::unstring(&mut configuration);
+    let configuration = crate::validate::Pointed::root("webhook_configuration", &configuration);
     let configuration = configuration.object(&["override_callback_uri", "verify_token"])?;
     let url = configuration.need("override_callback_uri")?.text_of("Override callback uri", 0, 200)?;
     if url.is_empty() {
@@ -236,7 +236,7 @@ fn write_settings(state: &mut State, call: &Call, id: &str) -> Checked<Reply> {
         return Err(GraphError::schema(format!("Exactly one of {} is required.", GROUPS.join(", "))));
     };
     let mut value = value.clone();
-    crate::shape::unstring(&mut value);
+    crate::validate::unstring(&mut value);
     if !value.is_object() {
         return Err(GraphError::schema(format!("Param {group} must be a JSON object.")));
     }
@@ -254,7 +254,7 @@ fn automation(state: &mut State, call: &Call, id: &str) -> Checked<Reply> {
     let items = |key: &str| -> Checked<Option<Vec<Value>>> {
         let Some(value) = call.params.get(key) else { return Ok(None) };
         let mut value = value.clone();
-        crate::shape::unstring(&mut value);
+        crate::validate::unstring(&mut value);
         let Some(items) = value.as_array() else {
             return Err(GraphError::schema(format!("Param {key} must be an array.")));
         };

@@ -1,6 +1,6 @@
-//! Lists and fields: cursors, `limit`, `fields` (reference G.13).
+//! Lists and fields: cursors, `limit`, `fields`.
 //!
-//! **Invariant:** following `after` from the first page yields each row once, also while rows are added.
+//! **Invariant:** following `after` from the first page returns each row once, also while rows are added.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};

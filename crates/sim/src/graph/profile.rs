@@ -1,14 +1,13 @@
-//! The business profile (reference G.3).
+//! The business profile.
 
 use serde_json::{Map, Value, json};
 
-use crate::{
-    error::{Checked, GraphError},
-    graph::{Call, Reply, numbers::change},
-    send::product,
-    shape::{length, not_one_of, unstring},
-    state::{Number, State},
-};
+use crate::error::{Checked, GraphError};
+use crate::graph::numbers::change;
+use crate::graph::{Call, Reply};
+use crate::send::product;
+use crate::state::{Number, State};
+use crate::validate::{length, not_one_of, unstring};
 
 const VERTICALS: [&str; 25] = [
     "OTHER",

@@ -1,6 +1,7 @@
-//! Verification and registration of a number (reference G.2).
+//! Verification and registration of a phone number.
 //!
-//! **Invariant:** a number is registered only after it was verified, with its PIN; ten times in 72 hours at most.
+//! **Invariant:** a number is registered only after its verification, with its PIN, and at most ten times in 72
+//! hours.
 
 use serde_json::Value;
 
@@ -73,7 +74,7 @@ pub(crate) fn deregister(state: &mut State, id: &str) -> Checked<Reply> {
 pub(crate) fn request_code(state: &mut State, call: &Call, id: &str) -> Checked<Reply> {
     let method = call.text("code_method").unwrap_or_default();
     if !matches!(method, "SMS" | "VOICE") {
-        return Err(crate::shape::not_one_of("code_method", &["SMS", "VOICE"], method));
+        return Err(crate::validate::not_one_of("code_method", &["SMS", "VOICE"], method));
     }
     if call.text("language").is_none_or(str::is_empty) {
         return Err(GraphError::schema("The parameter language is required."));

@@ -1,6 +1,7 @@
-//! Template management (reference F.2).
+//! Template management.
 //!
-//! **Invariant:** a name and language exist once in an account; a deleted approved one holds its name for 30 days.
+//! **Invariant:** a name and language exist once in an account. The name of a deleted approved template is reserved
+//! for 30 days.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +20,7 @@ use crate::{
 
 /// The most templates of an account.
 const MOST: usize = 6_000;
-/// How long a deleted name is held.
+/// Time for which a deleted name is reserved.
 const HELD_FOR: i64 = 30 * DAY;
 /// The most edits of an approved template in 30 days; and one per day.
 const MOST_EDITS: usize = 10;
@@ -108,7 +109,7 @@ pub(crate) fn library(state: &State, call: &Call) -> Checked<Reply> {
     paging::page(state, call, "message_template_library", rows).map(|page| Reply::json(Value::Object(page)))
 }
 
-/// Whether a template passes the filters. A filter is one word, several with commas, or a JSON list.
+/// `true` if a template passes the filters. A filter is one value, several with commas, or a JSON list.
 fn matches(call: &Call, template: &Template) -> bool {
     let words = |key: &str| -> Option<BTreeSet<String>> {
         let text = call.text(key).filter(|text| !text.is_empty())?;
@@ -169,7 +170,7 @@ impl State {
             None | Some("POSITIONAL") => false,
             Some("NAMED") => true,
             Some(other) => {
-                return Err(crate::shape::not_one_of("parameter_format", &["POSITIONAL", "NAMED"], other));
+                return Err(crate::validate::not_one_of("parameter_format", &["POSITIONAL", "NAMED"], other));
             }
         };
         let library_name = text(library::NAME).map(str::to_owned);
@@ -235,7 +236,7 @@ impl State {
 
 fn ttl(params: &Map<String, Value>, category: &str) -> Checked<Option<i64>> {
     let Some(value) = params.get("message_send_ttl_seconds") else { return Ok(None) };
-    let ttl = crate::shape::At::root("message_send_ttl_seconds", value).integer()?;
+    let ttl = crate::validate::Pointed::root("message_send_ttl_seconds", value).integer()?;
     let (least, most) = match category {
         "AUTHENTICATION" => (30, 900),
         "UTILITY" => (30, 43_200),

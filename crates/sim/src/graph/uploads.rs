@@ -1,4 +1,4 @@
-//! Resumable uploads, for the samples of template headers and for profile pictures (reference E.6).
+//! Resumable uploads, for the samples of template headers and for profile pictures.
 
 use serde_json::json;
 
@@ -27,7 +27,7 @@ pub(crate) fn start(state: &mut State, call: &Call, app_id: &str) -> Checked<Rep
         .ok_or_else(|| GraphError::schema("Param file_length must be a positive number of bytes."))?;
     let mime = need("file_type")?;
     if !TYPES.contains(&mime.as_str()) {
-        return Err(crate::shape::not_one_of("file_type", &TYPES, &mime));
+        return Err(crate::validate::not_one_of("file_type", &TYPES, &mime));
     }
     let bytes = state.mint("upload");
     let id = format!("upload:{}", ids::hex(&bytes).chars().take(24).collect::<String>());

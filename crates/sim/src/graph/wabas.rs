@@ -1,4 +1,4 @@
-//! The WhatsApp Business Account and its edges (reference G.5, G.8, G.9, G.10).
+//! The WhatsApp Business Account and its edges.
 
 use serde_json::{Map, Value, json};
 
@@ -26,7 +26,7 @@ const KNOWN: [&str; 6] = [
     "auth_international_rate_eligibility",
 ];
 
-/// What can be switched by `POST /{waba}`.
+/// Settings that `POST /{waba}` can change.
 const SWITCHES: [&str; 5] = [
     "is_enabled_for_insights",
     "disable_marketing_messages_on_cloud_api",
@@ -172,7 +172,7 @@ fn subscriptions(state: &State, waba: &Waba) -> Value {
 
 fn subscribe(state: &mut State, call: &Call, caller: &Caller, waba_id: &str) -> Checked<Reply> {
     if let Some(url) = call.text("override_callback_uri").filter(|url| !url.is_empty()) {
-        crate::shape::length("Override callback uri", url.chars().count(), 1, 200)?;
+        crate::validate::length("Override callback uri", url.chars().count(), 1, 200)?;
         let Some(token) = call.text("verify_token") else {
             return Err(GraphError::schema("The parameter verify_token is required."));
         };

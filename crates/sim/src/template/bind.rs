@@ -1,26 +1,24 @@
-//! Matching the parameters of a send against the template (reference A.14).
+//! Validation of a send's parameters against the template.
 //!
-//! **Invariant:** a send passes only when every placeholder, media header and needy button of the template, and of each
-//! of its cards, has exactly one value of the right kind.
+//! **Invariant:** a send is valid only if every placeholder, media header and button with a parameter, of the
+//! template and of each of its cards, has exactly one value of the right kind.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{
-    content::{Content, MediaKind, interactive_products, location, source},
-    error::{Checked, GraphError},
-    shape::{At, Obj, length},
-    template::{HeaderNeed, Needs, Template, fill},
-};
+use crate::content::{Content, MediaKind, interactive_products, location, source};
+use crate::error::{Checked, GraphError};
+use crate::template::{HeaderNeed, Needs, Template, fill};
+use crate::validate::{Pointed, PointedObject, length};
 
 /// The parts of a send that are not about one template.
 pub(crate) struct TemplateUse<'a> {
     pub(crate) name: &'a str,
     pub(crate) language: &'a str,
-    pub(crate) components: Vec<At<'a>>,
+    pub(crate) components: Vec<Pointed<'a>>,
 }
 
 /// Reads the template object of a message.
-pub(crate) fn read<'a>(at: &At<'a>) -> Checked<TemplateUse<'a>> {
+pub(crate) fn read<'a>(at: &Pointed<'a>) -> Checked<TemplateUse<'a>> {
     let template = at.object(&["name", "language", "components", "namespace"])?;
     let name = template.need("name")?.text_of("Template name", 1, 512)?;
     let Some(language) = template.get("language") else {
@@ -39,11 +37,11 @@ pub(crate) fn read<'a>(at: &At<'a>) -> Checked<TemplateUse<'a>> {
 /// The components of a send, sorted by kind.
 #[derive(Default)]
 struct Given<'a> {
-    header: Option<Vec<At<'a>>>,
-    body: Vec<At<'a>>,
-    buttons: BTreeMap<i64, (String, Vec<At<'a>>)>,
-    cards: Option<Vec<At<'a>>>,
-    offer: Option<Vec<At<'a>>>,
+    header: Option<Vec<Pointed<'a>>>,
+    body: Vec<Pointed<'a>>,
+    buttons: BTreeMap<i64, (String, Vec<Pointed<'a>>)>,
+    cards: Option<Vec<Pointed<'a>>>,
+    offer: Option<Vec<Pointed<'a>>>,
 }
 
 /// Checks a send against its template. `version` decides between the codes of old and new Graph versions.
@@ -62,7 +60,7 @@ pub(crate) fn bind(
     offer(&needs, sorted.offer.as_deref())
 }
 
-fn sort<'a>(components: &[At<'a>]) -> Checked<Given<'a>> {
+fn sort<'a>(components: &[Pointed<'a>]) -> Checked<Given<'a>> {
     let mut given = Given::default();
     let mut seen = BTreeSet::new();
     for component in components {
@@ -120,7 +118,7 @@ impl Binder {
     fn header(
         &self,
         needs: &Needs,
-        given: Option<&[At<'_>]>,
+        given: Option<&[Pointed<'_>]>,
         place: &str,
         content: &mut Content,
     ) -> Checked<()> {
@@ -172,7 +170,7 @@ impl Binder {
     fn texts(
         &self,
         names: &[String],
-        given: &[At<'_>],
+        given: &[Pointed<'_>],
         place: &str,
         most: usize,
     ) -> Checked<Vec<(String, String)>> {
@@ -211,7 +209,7 @@ impl Binder {
         Ok(values)
     }
 
-    fn value(&self, object: &Obj<'_>, kind: &str, place: &str, most: usize) -> Checked<String> {
+    fn value(&self, object: &PointedObject<'_>, kind: &str, place: &str, most: usize) -> Checked<String> {
         if kind != "text" {
             let value = object.need(kind)?;
             let keys: &[&str] = if kind == "currency" {
@@ -296,7 +294,7 @@ impl Binder {
         Ok(())
     }
 
-    fn button(&self, sub_type: &str, parameter: &At<'_>, needs: &Needs, place: &str) -> Checked<()> {
+    fn button(&self, sub_type: &str, parameter: &Pointed<'_>, needs: &Needs, place: &str) -> Checked<()> {
         let object = parameter.any_object()?;
         let kind = object.need("type")?.text()?.to_lowercase();
         let expected = match sub_type {
@@ -345,7 +343,7 @@ impl Binder {
         }
     }
 
-    fn cards(&self, needs: &Needs, given: Option<&[At<'_>]>, content: &mut Content) -> Checked<()> {
+    fn cards(&self, needs: &Needs, given: Option<&[Pointed<'_>]>, content: &mut Content) -> Checked<()> {
         if needs.cards.is_empty() {
             return match given {
                 None => Ok(()),
@@ -388,7 +386,7 @@ impl Binder {
     }
 }
 
-fn offer(needs: &Needs, given: Option<&[At<'_>]>) -> Checked<()> {
+fn offer(needs: &Needs, given: Option<&[Pointed<'_>]>) -> Checked<()> {
     let given = given.unwrap_or_default();
     match (needs.offer, given) {
         (Some(true), []) => {

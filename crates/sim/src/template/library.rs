@@ -1,13 +1,11 @@
-//! The library of templates whose text Meta has approved beforehand (reference F.2): a small one.
+//! A small part of Meta's library of pre-approved templates.
 //!
-//! **Invariant:** what is made from it passes the rules of creation.
+//! **Invariant:** a template created from the library passes the rules of creation.
 
 use serde_json::{Map, Value, json};
 
-use crate::{
-    error::{Checked, GraphError},
-    shape::{At, Obj},
-};
+use crate::error::{Checked, GraphError};
+use crate::validate::{Pointed, PointedObject};
 
 /// The parameter that names one of the library.
 pub(crate) const NAME: &str = "library_template_name";
@@ -208,7 +206,7 @@ pub(crate) fn components(
         )));
     }
     let null = Value::Null;
-    let body_inputs = At::root(BODY_INPUTS, params.get(BODY_INPUTS).unwrap_or(&null));
+    let body_inputs = Pointed::root(BODY_INPUTS, params.get(BODY_INPUTS).unwrap_or(&null));
     let inputs = if body_inputs.value.is_null() {
         None
     } else {
@@ -246,13 +244,13 @@ pub(crate) fn components(
 /// The buttons with what the business fills in: the inputs of each kind, in their order.
 fn buttons(params: &Map<String, Value>, entry: &Entry) -> Checked<Vec<Value>> {
     let null = json!([]);
-    let inputs = At::root(BUTTON_INPUTS, params.get(BUTTON_INPUTS).unwrap_or(&null)).list()?;
+    let inputs = Pointed::root(BUTTON_INPUTS, params.get(BUTTON_INPUTS).unwrap_or(&null)).list()?;
     let mut left = Vec::new();
     for input in &inputs {
         let input = input.any_object()?;
         left.push((input.need("type")?.text()?.to_uppercase(), input));
     }
-    let mut take = |kind: &str| -> Option<Obj<'_>> {
+    let mut take = |kind: &str| -> Option<PointedObject<'_>> {
         let at = left.iter().position(|(other, _)| other == kind)?;
         Some(left.remove(at).1)
     };

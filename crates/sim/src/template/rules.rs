@@ -1,14 +1,13 @@
-//! The rules of creating and changing templates (reference F.3).
+//! The rules of creating and editing templates.
 //!
-//! **Invariant:** what passes here can be sent with some parameters; types and formats come out in upper case.
+//! **Invariant:** a template that passes can be sent with some parameters; types and formats are converted to upper
+//! case.
 
 use serde_json::{Map, Value, json};
 
-use crate::{
-    error::{Checked, GraphError},
-    shape::At,
-    template::{placeholders, rules_buttons},
-};
+use crate::error::{Checked, GraphError};
+use crate::template::{placeholders, rules_buttons};
+use crate::validate::Pointed;
 
 const LIMIT: i64 = 2_388_040;
 const HEADER_FORMAT: i64 = 2_388_047;
@@ -18,7 +17,7 @@ const CANNOT: i64 = 2_388_109;
 const TOO_MANY_PARAMETERS: i64 = 2_388_293;
 const EDGE_PARAMETER: i64 = 2_388_299;
 
-/// Which template a component is for.
+/// Kind of template that a component belongs to.
 #[derive(Clone, Copy)]
 pub(crate) struct Rules<'a> {
     pub(crate) category: &'a str,
@@ -27,7 +26,7 @@ pub(crate) struct Rules<'a> {
     pub(crate) has_offer: bool,
 }
 
-/// Why a name cannot be used.
+/// Checks a template name.
 pub(crate) fn name(name: &str) -> Checked<()> {
     if name.is_empty() || name.chars().count() > 512 {
         return Err(too_long("Template name", 512));
@@ -42,7 +41,7 @@ pub(crate) fn name(name: &str) -> Checked<()> {
     Ok(())
 }
 
-/// Why a language code cannot be used.
+/// Checks a language code.
 pub(crate) fn language(code: &str) -> Checked<()> {
     let (language, region) = code.split_once('_').map_or((code, None), |(a, b)| (a, Some(b)));
     let is_code = (2..=3).contains(&language.len())
@@ -71,7 +70,7 @@ pub(crate) fn category(text: &str) -> Checked<String> {
 
 /// The components as they are stored.
 pub(crate) fn components(given: &Value, category: &str, is_named: bool) -> Checked<Vec<Value>> {
-    let given = At::root("components", given).list()?;
+    let given = Pointed::root("components", given).list()?;
     let kinds = given
         .iter()
         .map(|at| Ok(at.any_object()?.need("type")?.text()?.to_uppercase()))
@@ -110,7 +109,7 @@ pub(crate) fn components(given: &Value, category: &str, is_named: bool) -> Check
 
 impl Rules<'_> {
     /// One component, stored form.
-    pub(crate) fn component(&self, at: &At<'_>, kind: &str) -> Checked<Value> {
+    pub(crate) fn component(&self, at: &Pointed<'_>, kind: &str) -> Checked<Value> {
         match kind {
             "HEADER" => self.header(at),
             "BODY" if self.category == "AUTHENTICATION" => {
@@ -157,7 +156,7 @@ impl Rules<'_> {
         }
     }
 
-    fn header(&self, at: &At<'_>) -> Checked<Value> {
+    fn header(&self, at: &Pointed<'_>) -> Checked<Value> {
         let header = at.object(&["type", "format", "text", "example"])?;
         let format = header.need("format")?.text()?.to_uppercase();
         let example = header.get("example");
@@ -218,7 +217,7 @@ impl Rules<'_> {
         Ok(Value::Object(stored))
     }
 
-    fn body(&self, at: &At<'_>) -> Checked<Value> {
+    fn body(&self, at: &Pointed<'_>) -> Checked<Value> {
         let body = at.object(&["type", "text", "example"])?;
         let text = body.text("text")?.unwrap_or_default();
         let refuse = |text: &str| GraphError::template(BODY_FORMAT, "Message body format is wrong", text);
@@ -258,7 +257,7 @@ impl Rules<'_> {
         Ok(Value::Object(stored))
     }
 
-    fn footer(&self, at: &At<'_>) -> Checked<Value> {
+    fn footer(&self, at: &Pointed<'_>) -> Checked<Value> {
         let footer = at.object(&["type", "text", "code_expiration_minutes"])?;
         if self.category == "AUTHENTICATION" {
             let minutes = footer.need("code_expiration_minutes")?.integer()?;
@@ -284,7 +283,7 @@ impl Rules<'_> {
         Ok(json!({"type": "FOOTER", "text": text}))
     }
 
-    fn carousel(&self, at: &At<'_>) -> Checked<Value> {
+    fn carousel(&self, at: &Pointed<'_>) -> Checked<Value> {
         let carousel = at.object(&["type", "cards"])?;
         let cards = carousel.need("cards")?.list()?;
         if !(2..=10).contains(&cards.len()) {
@@ -349,8 +348,8 @@ impl Rules<'_> {
         Ok(names)
     }
 
-    /// Whether each placeholder has its example.
-    fn examples(&self, example: &At<'_>, key: &str, names: &[String], subcode: i64) -> Checked<()> {
+    /// Checks that each placeholder has an example.
+    fn examples(&self, example: &Pointed<'_>, key: &str, names: &[String], subcode: i64) -> Checked<()> {
         let example = example.any_object()?;
         let refuse =
             || GraphError::template(subcode, "Examples are missing", "Each parameter needs an example.");
@@ -380,7 +379,7 @@ impl Rules<'_> {
     }
 }
 
-/// What must be equal on all cards.
+/// Returns the structure that must be equal on all cards.
 fn structure_of(part: &Value) -> String {
     let format = part.get("format").and_then(Value::as_str).unwrap_or_default();
     let buttons = part.get("buttons").and_then(Value::as_array);

@@ -1,12 +1,10 @@
-//! The rules of template buttons (reference F.3).
+//! The rules of template buttons.
 
 use serde_json::{Map, Value, json};
 
-use crate::{
-    error::Checked,
-    shape::{At, Obj},
-    template::rules::{Rules, cannot, limit},
-};
+use crate::error::Checked;
+use crate::template::rules::{Rules, cannot, limit};
+use crate::validate::{Pointed, PointedObject};
 
 /// The most buttons of a type in one template.
 fn most_of(kind: &str) -> usize {
@@ -18,7 +16,7 @@ fn most_of(kind: &str) -> usize {
 }
 
 /// Checks the BUTTONS component and gives back what is stored.
-pub(crate) fn check(rules: &Rules<'_>, at: &At<'_>) -> Checked<Value> {
+pub(crate) fn check(rules: &Rules<'_>, at: &Pointed<'_>) -> Checked<Value> {
     let component = at.object(&["type", "buttons"])?;
     let buttons = component.need("buttons")?.list()?;
     let most = if rules.is_card { 2 } else { 10 };
@@ -52,7 +50,7 @@ pub(crate) fn check(rules: &Rules<'_>, at: &At<'_>) -> Checked<Value> {
     Ok(json!({"type": "BUTTONS", "buttons": stored}))
 }
 
-fn one(rules: &Rules<'_>, at: &At<'_>, kind: &str) -> Checked<Value> {
+fn one(rules: &Rules<'_>, at: &Pointed<'_>, kind: &str) -> Checked<Value> {
     let keys: &[&str] = match kind {
         "QUICK_REPLY" | "CATALOG" | "MPM" | "SPM" | "ORDER_DETAILS" => &["type", "text"],
         "URL" => &["type", "text", "url", "example", "app_deep_link"],
@@ -106,7 +104,7 @@ fn one(rules: &Rules<'_>, at: &At<'_>, kind: &str) -> Checked<Value> {
     Ok(Value::Object(object))
 }
 
-fn label<'a>(button: &Obj<'a>) -> Checked<&'a str> {
+fn label<'a>(button: &PointedObject<'a>) -> Checked<&'a str> {
     let text = button.text("text")?.unwrap_or_default();
     if text.is_empty() {
         return Err(cannot("A button needs a text."));
@@ -115,7 +113,7 @@ fn label<'a>(button: &Obj<'a>) -> Checked<&'a str> {
     Ok(text)
 }
 
-fn url(rules: &Rules<'_>, button: &Obj<'_>) -> Checked<()> {
+fn url(rules: &Rules<'_>, button: &PointedObject<'_>) -> Checked<()> {
     label(button)?;
     let url = button.need("url")?;
     let text = url.text()?;
@@ -123,7 +121,7 @@ fn url(rules: &Rules<'_>, button: &Obj<'_>) -> Checked<()> {
     // The address must be one also without its parameter.
     let fixed = text.split("{{").next().unwrap_or_default().to_owned();
     let fixed = Value::String(fixed);
-    let is_web = At::root("url", &fixed).link("Button url").is_ok();
+    let is_web = Pointed::root("url", &fixed).link("Button url").is_ok();
     if !is_web {
         return Err(cannot("The url of a button must be an http or https address."));
     }
@@ -143,7 +141,7 @@ fn url(rules: &Rules<'_>, button: &Obj<'_>) -> Checked<()> {
 }
 
 /// An OTP button is stored as the URL button that it is shown as.
-fn otp(button: &Obj<'_>) -> Checked<Value> {
+fn otp(button: &PointedObject<'_>) -> Checked<Value> {
     let kind = button.need("otp_type")?.text()?.to_uppercase();
     if !matches!(kind.as_str(), "COPY_CODE" | "ONE_TAP" | "ZERO_TAP") {
         return Err(cannot("otp_type must be one of COPY_CODE, ONE_TAP and ZERO_TAP."));

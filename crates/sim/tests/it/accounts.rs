@@ -1,4 +1,4 @@
-//! Numbers, accounts, profiles, block lists, tokens (reference G).
+//! Numbers, accounts, profiles, block lists, tokens.
 
 use http::Method;
 use serde_json::{Value, json};

@@ -15,7 +15,7 @@ pub(crate) struct World {
     pub(crate) account: SimAccount,
 }
 
-/// What came back.
+/// Response of a call.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,

@@ -1,4 +1,4 @@
-//! Throughput, pairs, calls per hour (reference D).
+//! Throughput, pair rate, calls per hour.
 
 use std::time::Duration;
 

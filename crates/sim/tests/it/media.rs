@@ -1,4 +1,4 @@
-//! Media and resumable uploads (reference E).
+//! Media and resumable uploads.
 
 use std::time::Duration;
 

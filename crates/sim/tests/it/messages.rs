@@ -1,4 +1,4 @@
-//! What is accepted, and the answer's shape (reference A).
+//! Accepted messages, and the shape of the response.
 
 use expect_test::expect;
 use http::Method;

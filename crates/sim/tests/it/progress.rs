@@ -1,4 +1,4 @@
-//! Statuses, windows and prices (reference C.5, J.4).
+//! Statuses, windows and prices.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What is refused at once, with which code and sentence (reference A, B).
+//! Synchronous refusals, with their codes and texts.
 
 use expect_test::expect;
 use http::Method;

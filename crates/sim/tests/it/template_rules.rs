@@ -1,4 +1,4 @@
-//! Creating templates: Meta's rules and subcodes (reference F.3).
+//! Template creation: Meta's rules and subcodes.
 
 use serde_json::{Value, json};
 

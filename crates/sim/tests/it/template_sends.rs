@@ -1,4 +1,4 @@
-//! Sending templates: which parameters fit (reference A.14).
+//! Template sends: parameters that fit and that do not.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Managing templates: lists, changes, deletion, review (reference F.2, C.6).
+//! Template management: lists, edits, deletion, review.
 
 use std::{collections::BTreeSet, time::Duration};
 

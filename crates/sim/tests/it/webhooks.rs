@@ -1,4 +1,4 @@
-//! Webhooks: signature, escaping, inbound messages, routing, retries, redelivery (reference C).
+//! Webhooks: signature, escaping, inbound messages, routing, retries, redelivery.
 
 use std::{
     sync::{Arc, Mutex},
@@ -15,7 +15,7 @@ use crate::{
     refusals::hmac_hex,
 };
 
-/// What a receiver got.
+/// Requests that a receiver got.
 pub(crate) type Log = Arc<Mutex<Vec<Request<Bytes>>>>;
 
 /// A receiver that passes handshakes with this token and answers posts with these statuses, the last one for ever.

@@ -16,7 +16,7 @@ const COLUMNS: &str = "seq, id, workspace_id, created_at, actor_kind, actor_id, 
     subject_id, subject_name, client_ip, request_id, details";
 
 /// Writes an act down.
-pub(crate) fn write(connection: &Connection, act: &AuditEntry) -> SqlResult<()> {
+pub(crate) fn insert_entry(connection: &Connection, act: &AuditEntry) -> SqlResult<()> {
     connection
         .prepare_cached(
             "insert into audit_entries (
@@ -59,7 +59,7 @@ fn read(cells: &mut Cells<'_>) -> SqlResult<AuditEntry> {
     })
 }
 
-pub(crate) fn page(
+pub(crate) fn list_entries(
     connection: &Connection,
     workspace: WorkspaceId,
     filter: &AuditFilter,

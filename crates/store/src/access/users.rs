@@ -4,14 +4,10 @@ use domain::access::audit::AuditEntry;
 use domain::access::permission::Role;
 use domain::access::user::User;
 use domain::id::{UserId, WorkspaceId};
-use engine::ports::{
-    Credentials, NewSession, Page, PageRequest, SessionDigest, StoredSession, UserChange, UserEnd,
-    UserFilter, Whose,
-};
-use jiff::Timestamp;
+use engine::ports::{Credentials, Page, PageRequest, UserChange, UserEnd, UserFilter, Whose};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::audit;
+use crate::access::audit;
 use crate::error::SqlResult;
 use crate::row::{Cells, micros};
 use crate::sqlite::page::{List, Order, bytes, containing, text};
@@ -33,7 +29,7 @@ fn read(cells: &mut Cells<'_>) -> SqlResult<User> {
     })
 }
 
-pub(crate) fn add(
+pub(crate) fn insert_user(
     connection: &Connection,
     user: &User,
     password_hash: &str,
@@ -58,10 +54,10 @@ pub(crate) fn add(
             micros(user.created_at),
             micros(user.updated_at),
         ])?;
-    audit::write(connection, act)
+    audit::insert_entry(connection, act)
 }
 
-pub(crate) fn page(
+pub(crate) fn list_users(
     connection: &Connection,
     workspace: WorkspaceId,
     filter: &UserFilter,
@@ -85,7 +81,11 @@ pub(crate) fn page(
     list.page(connection, page, read)
 }
 
-fn one(connection: &Connection, workspace: WorkspaceId, id: UserId) -> SqlResult<Option<User>> {
+pub(crate) fn get_user(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    id: UserId,
+) -> SqlResult<Option<User>> {
     let sql = format!("select {COLUMNS} from users where workspace_id = ?1 and id = ?2");
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query((workspace.as_bytes(), id.as_bytes()))?;
@@ -110,15 +110,19 @@ fn is_active_owner(user: &User) -> bool {
     user.role == Role::Owner && !user.is_disabled
 }
 
-fn end_sessions(connection: &Connection, user: &User) -> SqlResult<()> {
+fn delete_sessions(connection: &Connection, user: &User) -> SqlResult<()> {
     connection
         .prepare_cached("delete from sessions where workspace_id = ?1 and user_id = ?2")?
         .execute((user.workspace.as_bytes(), user.id.as_bytes()))?;
     Ok(())
 }
 
-pub(crate) fn put(connection: &Connection, change: &UserChange, act: &AuditEntry) -> SqlResult<UserEnd> {
-    let Some(before) = one(connection, change.workspace, change.id)? else { return Ok(UserEnd::Gone) };
+pub(crate) fn update_user(
+    connection: &Connection,
+    change: &UserChange,
+    act: &AuditEntry,
+) -> SqlResult<UserEnd> {
+    let Some(before) = get_user(connection, change.workspace, change.id)? else { return Ok(UserEnd::Gone) };
     if before.role != change.seen_role {
         return Ok(UserEnd::Stale);
     }
@@ -152,34 +156,34 @@ pub(crate) fn put(connection: &Connection, change: &UserChange, act: &AuditEntry
             micros(change.now),
         ])?;
     if after.is_disabled || change.password_hash.is_some() {
-        end_sessions(connection, &after)?;
+        delete_sessions(connection, &after)?;
     }
-    audit::write(connection, act)?;
+    audit::insert_entry(connection, act)?;
     Ok(UserEnd::Done(after))
 }
 
-pub(crate) fn remove(
+pub(crate) fn delete_user(
     connection: &Connection,
     (workspace, id): (WorkspaceId, UserId),
     seen_role: Role,
     act: &AuditEntry,
 ) -> SqlResult<UserEnd> {
-    let Some(user) = one(connection, workspace, id)? else { return Ok(UserEnd::Gone) };
+    let Some(user) = get_user(connection, workspace, id)? else { return Ok(UserEnd::Gone) };
     if user.role != seen_role {
         return Ok(UserEnd::Stale);
     }
     if is_active_owner(&user) && !has_another_owner(connection, &user)? {
         return Ok(UserEnd::LastOwner);
     }
-    end_sessions(connection, &user)?;
+    delete_sessions(connection, &user)?;
     connection
         .prepare_cached("delete from users where workspace_id = ?1 and id = ?2")?
         .execute((workspace.as_bytes(), id.as_bytes()))?;
-    audit::write(connection, act)?;
+    audit::insert_entry(connection, act)?;
     Ok(UserEnd::Done(user))
 }
 
-pub(crate) fn credentials(connection: &Connection, whose: &Whose) -> SqlResult<Option<Credentials>> {
+pub(crate) fn get_credentials(connection: &Connection, whose: &Whose) -> SqlResult<Option<Credentials>> {
     let id: Option<([u8; 16], [u8; 16])> = match whose {
         Whose::Id(workspace, id) => Some((*workspace.as_bytes(), *id.as_bytes())),
         Whose::Email { email, only, first } => connection
@@ -196,75 +200,9 @@ pub(crate) fn credentials(connection: &Connection, whose: &Whose) -> SqlResult<O
     };
     let Some((workspace, id)) = id else { return Ok(None) };
     let (workspace, id) = (WorkspaceId::from_bytes(workspace), UserId::from_bytes(id));
-    let Some(user) = one(connection, workspace, id)? else { return Ok(None) };
+    let Some(user) = get_user(connection, workspace, id)? else { return Ok(None) };
     let password_hash = connection
         .prepare_cached("select password_hash from users where workspace_id = ?1 and id = ?2")?
         .query_row((workspace.as_bytes(), id.as_bytes()), |row| row.get(0))?;
     Ok(Some(Credentials { user, password_hash }))
-}
-
-pub(crate) fn session_add(connection: &Connection, new: &NewSession, act: &AuditEntry) -> SqlResult<bool> {
-    let n_rows = connection
-        .prepare_cached(
-            "update users set last_login_at = ?4
-             where workspace_id = ?1 and id = ?2 and password_hash = ?3 and is_disabled = 0",
-        )?
-        .execute((new.workspace.as_bytes(), new.user.as_bytes(), &new.password_hash, micros(new.now)))?;
-    if n_rows == 0 {
-        return Ok(false);
-    }
-    connection
-        .prepare_cached(
-            "insert into sessions (digest, workspace_id, user_id, created_at, last_used_at) values (?1, ?2, ?3, ?4, ?4)",
-        )?
-        .execute((new.digest, new.workspace.as_bytes(), new.user.as_bytes(), micros(new.now)))?;
-    audit::write(connection, act)?;
-    Ok(true)
-}
-
-pub(crate) fn session(connection: &Connection, digest: &SessionDigest) -> SqlResult<Option<StoredSession>> {
-    let mut statement = connection.prepare_cached(
-        "select created_at, last_used_at, workspace_id, user_id from sessions where digest = ?1",
-    )?;
-    let mut rows = statement.query([digest])?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    let mut cells = Cells::new("sessions", row);
-    let (begun_at, seen_at) = (cells.at()?, cells.at()?);
-    let user = one(connection, cells.id()?, cells.id()?)?;
-    Ok(user.map(|user| StoredSession { user, begun_at, seen_at }))
-}
-
-pub(crate) fn session_end(
-    connection: &Connection,
-    workspace: WorkspaceId,
-    digest: &SessionDigest,
-) -> SqlResult<()> {
-    connection
-        .prepare_cached("delete from sessions where workspace_id = ?1 and digest = ?2")?
-        .execute((workspace.as_bytes(), digest))?;
-    Ok(())
-}
-
-pub(crate) fn sessions_seen(connection: &Connection, seen: &[(SessionDigest, Timestamp)]) -> SqlResult<()> {
-    let mut statement = connection
-        .prepare_cached("update sessions set last_used_at = max(last_used_at, ?2) where digest = ?1")?;
-    for (digest, at) in seen {
-        statement.execute((digest, micros(*at)))?;
-    }
-    Ok(())
-}
-
-pub(crate) fn sessions_forget(
-    connection: &Connection,
-    begun_before: Timestamp,
-    seen_before: Timestamp,
-    limit: u32,
-) -> SqlResult<()> {
-    for (column, before) in [("created_at", begun_before), ("last_used_at", seen_before)] {
-        let sql = format!(
-            "delete from sessions where digest in (select digest from sessions where {column} <= ?1 limit ?2)"
-        );
-        connection.prepare_cached(&sql)?.execute((micros(before), limit))?;
-    }
-    Ok(())
 }

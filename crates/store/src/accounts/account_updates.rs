@@ -2,17 +2,16 @@
 
 use domain::events::AccountChange;
 use domain::id::{AccountId, WorkspaceId};
-use domain::webhooks_in::update::{AccountUpdate, SuspensionCause, SuspensionChange};
+use domain::webhooks_in::update::{AccountUpdate, SuspensionChange};
 use engine::ports::{Route, RoutedPart};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::directory;
+use crate::accounts::account_events;
+use crate::accounts::account_events::ReportedUpdate;
 use crate::error::SqlResult;
-use crate::events::event_payloads;
-use crate::row::Cells;
-use crate::row::micros;
-use crate::webhooks_in::update_watermarks::is_latest;
+use crate::row::{Cells, micros};
+use crate::{revisions, update_watermarks};
 
 /// Applies an update and tells it. `true`: an account changed.
 pub(crate) fn apply(
@@ -24,7 +23,7 @@ pub(crate) fn apply(
     let place = (route.workspace, route.waba_id.as_str());
     let account = match (route.account, &update.number) {
         (Some(account), _) => Some(account),
-        (None, Some(number)) => by_number(connection, place, number)?,
+        (None, Some(number)) => account_by_number(connection, place, number)?,
         (None, None) => None,
     };
     // A number that is named and is not one of ours concerns nobody here.
@@ -32,7 +31,7 @@ pub(crate) fn apply(
     let mut has_changes = false;
     if is_ours {
         if let Some(hold) = &update.hold {
-            has_changes |= change_hold(connection, (place, account), hold, (part.time, now))?;
+            has_changes |= change_suspension(connection, (place, account), hold, (part.time, now))?;
         }
         for (column, value) in [
             ("quality_rating", &update.quality),
@@ -45,18 +44,17 @@ pub(crate) fn apply(
         }
     }
     if has_changes {
-        directory::bump(connection, "directory")?;
+        revisions::increment(connection, "directory")?;
     }
     if update.change == AccountChange::Notice
         && let Some(code) = error_code(update)
     {
         tracing::warn!(waba.id = route.waba_id, code, "meta reports an error of an account");
     }
-    let news =
-        event_payloads::News { change: update.change, field: &part.field, details: update.details.as_ref() };
+    let news = ReportedUpdate { change: update.change, field: &part.field, details: update.details.as_ref() };
     match account {
-        Some(account) => event_payloads::account_news(connection, (route.workspace, account), &news, now)?,
-        None => event_payloads::waba_news(connection, place, (update.tier.as_deref(), &news), now)?,
+        Some(account) => account_events::emit_update(connection, (route.workspace, account), &news, now)?,
+        None => account_events::emit_waba_update(connection, place, (update.tier.as_deref(), &news), now)?,
     }
     Ok(has_changes)
 }
@@ -67,7 +65,7 @@ fn error_code(update: &AccountUpdate) -> Option<i64> {
 }
 
 /// The account whose number has these digits.
-fn by_number(
+fn account_by_number(
     connection: &Connection,
     (workspace, waba_id): (WorkspaceId, &str),
     number: &str,
@@ -89,7 +87,7 @@ fn by_number(
 }
 
 /// A WhatsApp Business Account, and its one account that is meant if not all are.
-type Whose<'a> = ((WorkspaceId, &'a str), Option<AccountId>);
+type UpdateTarget<'a> = ((WorkspaceId, &'a str), Option<AccountId>);
 
 /// By which name the newest news of an account is known.
 fn subject(what: &str, account: Option<AccountId>) -> String {
@@ -99,14 +97,19 @@ fn subject(what: &str, account: Option<AccountId>) -> String {
     }
 }
 
-fn change_hold(
+fn change_suspension(
     connection: &Connection,
-    (place, account): Whose<'_>,
+    (place, account): UpdateTarget<'_>,
     change: &SuspensionChange,
     (at, now): (Option<Timestamp>, Timestamp),
 ) -> SqlResult<bool> {
     let (SuspensionChange::Hold(cause, _) | SuspensionChange::Lift(cause)) = change;
-    if !is_latest(connection, place, &subject(&format!("hold/{}", cause.as_str()), account), at)? {
+    if !update_watermarks::advance(
+        connection,
+        place,
+        &subject(&format!("hold/{}", cause.as_str()), account),
+        at,
+    )? {
         return Ok(false);
     }
     let (workspace, waba_id) = place;
@@ -131,16 +134,13 @@ fn change_hold(
     Ok(n_rows > 0)
 }
 
-/// What an account that Meta refuses is held for.
-pub(crate) const REFUSED: &str = SuspensionCause::Refused.as_str();
-
 fn set(
     connection: &Connection,
-    (place, account): Whose<'_>,
+    (place, account): UpdateTarget<'_>,
     (column, value): (&str, &str),
     (at, now): (Option<Timestamp>, Timestamp),
 ) -> SqlResult<bool> {
-    if !is_latest(connection, place, &subject(column, account), at)? {
+    if !update_watermarks::advance(connection, place, &subject(column, account), at)? {
         return Ok(false);
     }
     let (workspace, waba_id) = place;

@@ -5,69 +5,52 @@
 
 use domain::contacts::opt_out::{OptOut, OptOutReason, OptOutSignal};
 use domain::id::{AccountId, ContactId, WorkspaceId};
-use domain::webhooks_in::update::MarketingPreference;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use crate::contacts::{number_changes, resolve};
+use crate::contacts::contact_events;
 use crate::error::SqlResult;
-use crate::events::event_payloads;
 use crate::row::{Cells, micros};
 
 /// Writes down that a person takes no marketing, said at a time and for a reason.
-pub(crate) fn stop_marketing(
+pub(crate) fn opt_out(
     connection: &Connection,
     place: (WorkspaceId, Option<AccountId>),
     contact: ContactId,
     (at, reason): (Timestamp, OptOutReason),
     now: Timestamp,
 ) -> SqlResult<()> {
-    hear(connection, place, contact, (OptOutSignal::Stop, at, reason), now)
+    apply_signal(connection, place, contact, (OptOutSignal::Stop, at, reason), now)
 }
 
 /// Writes down that a person takes marketing again, said at a time and for a reason.
-pub(crate) fn resume_marketing(
+pub(crate) fn opt_in(
     connection: &Connection,
     place: (WorkspaceId, Option<AccountId>),
     contact: ContactId,
     (at, reason): (Timestamp, OptOutReason),
     now: Timestamp,
 ) -> SqlResult<()> {
-    hear(connection, place, contact, (OptOutSignal::Start, at, reason), now)
+    apply_signal(connection, place, contact, (OptOutSignal::Start, at, reason), now)
 }
 
-/// Takes what Meta tells of a person's wish.
-pub(crate) fn prefer(
-    connection: &Connection,
-    (workspace, account): (WorkspaceId, AccountId),
-    fresh: ContactId,
-    preference: &MarketingPreference,
-    now: Timestamp,
-) -> SqlResult<()> {
-    let person = number_changes::of_then(connection, workspace, &preference.from, preference.at)?;
-    let contact = resolve::recognise(connection, (workspace, account), fresh, &person, now)?;
-    let wish = if preference.takes_marketing { OptOutSignal::Start } else { OptOutSignal::Stop };
-    let said = (wish, preference.at, OptOutReason::Meta);
-    hear(connection, (workspace, Some(account)), contact, said, now)
-}
-
-fn hear(
+pub(crate) fn apply_signal(
     connection: &Connection,
     (workspace, account): (WorkspaceId, Option<AccountId>),
     contact: ContactId,
     (wish, at, reason): (OptOutSignal, Timestamp, OptOutReason),
     now: Timestamp,
 ) -> SqlResult<()> {
-    let Some(known) = known(connection, workspace, contact)? else { return Ok(()) };
+    let Some(known) = get_opt_out(connection, workspace, contact)? else { return Ok(()) };
     let after = known.after(wish, at, reason);
-    write(connection, workspace, contact, after)?;
+    update_opt_out(connection, workspace, contact, after)?;
     if known.stopped.is_some() == after.stopped.is_some() {
         return Ok(());
     }
-    event_payloads::person(connection, (workspace, account), contact, (&["opted_out"], None), now)
+    contact_events::emit_contact(connection, (workspace, account), contact, (&["opted_out"], None), now)
 }
 
-pub(crate) fn known(
+pub(crate) fn get_opt_out(
     connection: &Connection,
     workspace: WorkspaceId,
     contact: ContactId,
@@ -79,18 +62,18 @@ pub(crate) fn known(
     let Some(row) = rows.next()? else { return Ok(None) };
     let mut cells = Cells::new("contacts", row);
     let wished_at = cells.opt_at()?;
-    Ok(Some(OptOut { wished_at, stopped: stopped(&mut cells)? }))
+    Ok(Some(OptOut { wished_at, stopped: read_opted_out(&mut cells)? }))
 }
 
 /// Since when and why, from two columns.
-pub(crate) fn stopped(cells: &mut Cells<'_>) -> SqlResult<Option<(Timestamp, OptOutReason)>> {
+pub(crate) fn read_opted_out(cells: &mut Cells<'_>) -> SqlResult<Option<(Timestamp, OptOutReason)>> {
     let at = cells.opt_at()?;
     let reason: Option<String> = cells.get()?;
     let reason = reason.map(|word| word.parse().map_err(|_| cells.corrupt(word))).transpose()?;
     Ok(at.zip(reason))
 }
 
-pub(crate) fn write(
+pub(crate) fn update_opt_out(
     connection: &Connection,
     workspace: WorkspaceId,
     contact: ContactId,
@@ -113,7 +96,7 @@ pub(crate) fn write(
 }
 
 /// Writes down that Meta lets a person rest from marketing.
-pub(crate) fn rest(
+pub(crate) fn limit_marketing(
     connection: &Connection,
     workspace: WorkspaceId,
     contact: ContactId,

@@ -10,10 +10,13 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use crate::access::audit;
-use crate::contacts::records;
+use crate::contacts;
+use crate::contacts::{service_windows, upsert};
 use crate::error::SqlResult;
 use crate::maintenance::erasure;
-use crate::sqlite::{BUSY_TIMEOUT, SqliteStore};
+use crate::maintenance::erasure::begin;
+use crate::sqlite::SqliteStore;
+use crate::sqlite::connection::BUSY_TIMEOUT;
 
 #[async_trait]
 impl Contacts for SqliteStore {
@@ -25,14 +28,14 @@ impl Contacts for SqliteStore {
         now: Timestamp,
     ) -> Result<Vec<ContactEnd>, StoreError> {
         self.write("writing down contacts", move |tx| {
-            records::put_all(tx, workspace, &puts, (act.as_ref(), now))
+            upsert::upsert_contacts(tx, workspace, &puts, (act.as_ref(), now))
         })
         .await
     }
 
     async fn custom_keys(&self, workspace: WorkspaceId, limit: u32) -> Result<Vec<String>, StoreError> {
         self.read("reading the names of custom fields", move |connection| {
-            records::custom_keys(connection, workspace, limit)
+            contacts::records::list_custom_field_keys(connection, workspace, limit)
         })
         .await
     }
@@ -43,16 +46,16 @@ impl Contacts for SqliteStore {
         contact: ContactId,
     ) -> Result<Windows, StoreError> {
         self.read("reading a contact's windows", move |connection| {
-            records::windows(connection, workspace, contact)
+            service_windows::list_windows(connection, workspace, contact)
         })
         .await
     }
 
     async fn contact_erase(&self, contact: ContactId, act: AuditEntry) -> Result<bool, StoreError> {
         self.write("erasing a contact", move |tx| {
-            let is_erased = erasure::begin(tx, act.workspace, contact, act.at)?;
+            let is_erased = begin::begin_erasure(tx, act.workspace, contact, act.at)?;
             if is_erased {
-                audit::write(tx, &act)?;
+                audit::insert_entry(tx, &act)?;
             }
             Ok(is_erased)
         })
@@ -60,13 +63,13 @@ impl Contacts for SqliteStore {
     }
 
     async fn erase_step(&self, limit: u32, now: Timestamp) -> Result<ErasureStep, StoreError> {
-        self.write("erasing what is left of a contact", move |tx| erasure::step(tx, limit, now)).await
+        self.write("erasing what is left of a contact", move |tx| erasure::run_step(tx, limit, now)).await
     }
 
     async fn erase_traces(&self) -> Result<bool, StoreError> {
         let is_clean = self.alone("emptying the write-ahead log", empty_log).await?;
         if is_clean {
-            self.write("ending erasures", erasure::finish).await?;
+            self.write("ending erasures", erasure::finish_erasures).await?;
         }
         Ok(is_clean)
     }

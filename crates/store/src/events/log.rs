@@ -52,7 +52,7 @@ pub(crate) fn emit(
     data: &impl Serialize,
 ) -> SqlResult<i64> {
     // Asked for first: `returning` would build a table in memory for its one row.
-    let position = last(connection, about.workspace)? + 1;
+    let position = last_position(connection, about.workspace)? + 1;
     connection
         .prepare_cached(
             "insert into events (workspace_id, seq, kind, account_id, waba_id, contact_id, webhook_id, created_at, data)
@@ -73,11 +73,11 @@ pub(crate) fn emit(
 }
 
 /// The position of the workspace's last event; 0 before the first.
-pub(crate) fn last(connection: &Connection, workspace: WorkspaceId) -> SqlResult<i64> {
-    Ok(last_row(connection, workspace)?.map_or(0, |(position, _)| position))
+pub(crate) fn last_position(connection: &Connection, workspace: WorkspaceId) -> SqlResult<i64> {
+    Ok(last_event(connection, workspace)?.map_or(0, |(position, _)| position))
 }
 
-fn last_row(connection: &Connection, workspace: WorkspaceId) -> SqlResult<Option<(i64, Timestamp)>> {
+fn last_event(connection: &Connection, workspace: WorkspaceId) -> SqlResult<Option<(i64, Timestamp)>> {
     let mut statement = connection.prepare_cached(
         "select seq, created_at from events where workspace_id = ?1 order by seq desc limit 1",
     )?;
@@ -88,7 +88,7 @@ fn last_row(connection: &Connection, workspace: WorkspaceId) -> SqlResult<Option
 }
 
 /// The position of the oldest event that is kept.
-fn first(connection: &Connection, workspace: WorkspaceId) -> SqlResult<Option<i64>> {
+fn first_position(connection: &Connection, workspace: WorkspaceId) -> SqlResult<Option<i64>> {
     let mut statement =
         connection.prepare_cached("select seq from events where workspace_id = ?1 order by seq limit 1")?;
     Ok(statement.query_row([workspace.as_bytes()], |row| row.get(0)).optional()?)
@@ -97,9 +97,13 @@ fn first(connection: &Connection, workspace: WorkspaceId) -> SqlResult<Option<i6
 /// The first position of the workspace's events at or after a time; one past the last if there is none.
 ///
 /// Times follow the order of the positions but for the odd step back of a clock, so that halving finds it.
-pub(crate) fn first_since(connection: &Connection, workspace: WorkspaceId, at: Timestamp) -> SqlResult<i64> {
-    let Some(first) = first(connection, workspace)? else { return Ok(1) };
-    let (mut low, mut high) = (first, last(connection, workspace)? + 1);
+pub(crate) fn first_position_since(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    at: Timestamp,
+) -> SqlResult<i64> {
+    let Some(first) = first_position(connection, workspace)? else { return Ok(1) };
+    let (mut low, mut high) = (first, last_position(connection, workspace)? + 1);
     let mut time = connection.prepare_cached(
         "select created_at from events where workspace_id = ?1 and seq >= ?2 order by seq limit 1",
     )?;
@@ -116,7 +120,7 @@ pub(crate) fn first_since(connection: &Connection, workspace: WorkspaceId, at: T
     Ok(low)
 }
 
-pub(crate) fn read(workspace: WorkspaceId, cells: &mut Cells<'_>) -> SqlResult<StoredEvent> {
+pub(crate) fn read_event(workspace: WorkspaceId, cells: &mut Cells<'_>) -> SqlResult<StoredEvent> {
     let position: i64 = cells.get()?;
     let kind = cells.word()?;
     let at = cells.at()?;
@@ -126,9 +130,9 @@ pub(crate) fn read(workspace: WorkspaceId, cells: &mut Cells<'_>) -> SqlResult<S
 
 /// The position of an event of this log. `None`: it has not been reached, or something else happened there. So it is
 /// after a restore, for one who had read further than the copy goes.
-fn place(connection: &Connection, workspace: WorkspaceId, id: EventId) -> SqlResult<Option<i64>> {
+fn find_position(connection: &Connection, workspace: WorkspaceId, id: EventId) -> SqlResult<Option<i64>> {
     let Some(position) = id.position(workspace) else { return Ok(None) };
-    if position > last(connection, workspace)? {
+    if position > last_position(connection, workspace)? {
         return Ok(None);
     }
     let mut statement =
@@ -143,7 +147,7 @@ fn place(connection: &Connection, workspace: WorkspaceId, id: EventId) -> SqlRes
 const LOOKED_AT: i64 = 5_000;
 
 /// The next events.
-pub(crate) fn page(
+pub(crate) fn list_events(
     connection: &Connection,
     workspace: WorkspaceId,
     filter: &EventFilter,
@@ -152,13 +156,13 @@ pub(crate) fn page(
 ) -> SqlResult<Option<EventPage>> {
     let after = match start {
         EventStart::Oldest => 0,
-        EventStart::After(id) => match place(connection, workspace, id)? {
+        EventStart::After(id) => match find_position(connection, workspace, id)? {
             Some(position) => position,
             None => return Ok(None),
         },
         EventStart::Newest => {
             let newest =
-                last_row(connection, workspace)?.map(|(position, at)| EventId::at(workspace, position, at));
+                last_event(connection, workspace)?.map(|(position, at)| EventId::at(workspace, position, at));
             return Ok(Some(EventPage { events: Vec::new(), last: newest, has_more: false, has_gap: false }));
         }
     };
@@ -167,8 +171,8 @@ pub(crate) fn page(
          where workspace_id = ?1 and seq > ?2 order by seq limit ?3",
     )?;
     let mut rows = statement.query((workspace.as_bytes(), after, LOOKED_AT))?;
-    let has_gap =
-        start != EventStart::Oldest && first(connection, workspace)?.is_some_and(|first| first > after + 1);
+    let has_gap = start != EventStart::Oldest
+        && first_position(connection, workspace)?.is_some_and(|first| first > after + 1);
     let mut page = EventPage { events: Vec::new(), last: None, has_more: false, has_gap };
     let mut n_looked_at = 0;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -178,7 +182,7 @@ pub(crate) fn page(
             return Ok(Some(page));
         }
         let mut cells = Cells::new("events", row);
-        let event = read(workspace, &mut cells)?;
+        let event = read_event(workspace, &mut cells)?;
         let account: Option<[u8; 16]> = cells.get()?;
         let waba_id: Option<String> = cells.get()?;
         page.last = Some(event.id);
@@ -189,4 +193,17 @@ pub(crate) fn page(
     }
     page.has_more = n_looked_at == LOOKED_AT;
     Ok(Some(page))
+}
+
+pub(crate) fn get_event(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    position: i64,
+) -> SqlResult<Option<StoredEvent>> {
+    let mut statement = connection.prepare_cached(
+        "select seq, kind, created_at, data from events where workspace_id = ?1 and seq = ?2",
+    )?;
+    let mut rows = statement.query((workspace.as_bytes(), position))?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    read_event(workspace, &mut Cells::new("events", row)).map(Some)
 }

@@ -1,4 +1,3 @@
 //! The event log.
 
-pub(crate) mod event_payloads;
 pub(crate) mod log;

@@ -5,10 +5,10 @@
 //!
 //! **Invariant:** a copy says that it is one, so that nothing leaves from it twice (`restored`).
 
-use std::fs::{self, File};
-use std::io;
+use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use jiff::Timestamp;
 use rusqlite::backup::{Backup, StepResult};
@@ -16,11 +16,13 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::maintenance::integrity_check;
 use crate::row::micros;
+use crate::sqlite::connection::BUSY_TIMEOUT;
 use crate::sqlite::migrate::MigrateError;
-use crate::sqlite::{BUSY_TIMEOUT, keep_private, migrate};
+use crate::sqlite::{connection, migrate};
 
 /// Pages that are copied at once.
 const PAGES_PER_STEP: i32 = 1024;
+
 /// What a copy is called until it is whole.
 const UNFINISHED: &str = "unfinished";
 
@@ -205,7 +207,7 @@ enum Mark {
 
 fn copy(source: &Path, target: &Path, mark: Mark) -> Result<Copied, CopyError> {
     remove(target);
-    keep_private(target);
+    connection::keep_private(target);
     let from = open(source)?;
     // One read transaction over all steps: what others write meanwhile is not in the copy, and does not make it begin
     // anew.

@@ -2,17 +2,15 @@
 
 use std::path::Path;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use crate::maintenance::reencrypt;
 use crate::maintenance::reencrypt::SealCount;
-use crate::row::micros;
+use crate::maintenance::{reencrypt, workers};
 use crate::seal::Sealer;
-use crate::sqlite::{BUSY_TIMEOUT, migrate};
-
-/// After this silence a process counts as ended.
-pub(crate) const ENDED_AFTER: SignedDuration = SignedDuration::from_secs(10);
+use crate::sqlite::connection::BUSY_TIMEOUT;
+use crate::sqlite::migrate;
+use crate::sqlite::migrate::MigrateError;
 
 /// What a database file is like. What could not be found out says why.
 #[derive(Clone, Debug)]
@@ -51,7 +49,7 @@ pub enum InspectError {
     Sqlite(#[from] rusqlite::Error),
     /// The schema of the database is not one of this program.
     #[error(transparent)]
-    Migrate(#[from] migrate::MigrateError),
+    Migrate(#[from] MigrateError),
 }
 
 /// Inspects a database file without changing it.
@@ -86,7 +84,7 @@ pub fn inspect(path: &Path, sealer: Option<&Sealer>, now: Timestamp) -> Result<I
         size: bytes(number("pragma page_count")?),
         free: bytes(number("pragma freelist_count")?),
         newest: if has_tables { newest(&connection)? } else { None },
-        n_living: if has_tables { living(&connection, now)? } else { 0 },
+        n_living: if has_tables { workers::count_alive(&connection, now)? } else { 0 },
         copied_at: copied_at(&connection)?,
         seals,
         n_unknown: if has_tables { Some(unknown(&connection)?) } else { None },
@@ -127,16 +125,11 @@ fn newest(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
     Ok(newest.and_then(|at| Timestamp::from_microsecond(at).ok()))
 }
 
-/// How many processes work with a database.
-pub(crate) fn living(connection: &Connection, now: Timestamp) -> rusqlite::Result<u32> {
-    let since = now.saturating_sub(ENDED_AFTER).unwrap_or(Timestamp::MIN);
-    connection
-        .query_row("select count(*) from workers where heartbeat_at >= ?1", [micros(since)], |row| row.get(0))
-}
-
 /// Whether a process works with the database in this file. One that cannot be read is nobody's.
 pub(crate) fn has_living_workers(path: &Path, now: Timestamp) -> bool {
-    open(path).and_then(|connection| living(&connection, now)).is_ok_and(|n_living| n_living > 0)
+    open(path)
+        .and_then(|connection| workers::count_alive(&connection, now))
+        .is_ok_and(|n_living| n_living > 0)
 }
 
 fn copied_at(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {

@@ -5,7 +5,6 @@ pub(crate) mod erasure;
 pub(crate) mod integrity_check;
 pub(crate) mod port;
 pub(crate) mod quarantine;
-pub(crate) mod redact;
 pub(crate) mod reencrypt;
 pub(crate) mod retention;
 pub(crate) mod stats;

@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use crate::error::SqlResult;
-use crate::messages::finish;
+use crate::messages::terminate;
 use crate::row::{Cells, micros};
 
 /// When the copy was made, as long as its messages are not settled.
-pub(crate) fn made_at(connection: &Connection) -> SqlResult<Option<Timestamp>> {
+pub(crate) fn get_backup_marker(connection: &Connection) -> SqlResult<Option<Timestamp>> {
     let mut statement =
         connection.prepare_cached("select created_at from backup_markers order by created_at limit 1")?;
     let mut rows = statement.query(())?;
@@ -23,12 +23,12 @@ pub(crate) fn made_at(connection: &Connection) -> SqlResult<Option<Timestamp>> {
 /// Makes the next messages `unknown`; removes the mark once there are none.
 ///
 /// What is due later stays: it would not have left before its time, neither here nor there.
-pub(crate) fn hold(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<u32> {
-    let mut found = held(connection, limit)?;
+pub(crate) fn quarantine_messages(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<u32> {
+    let mut found = list_leased(connection, limit)?;
     let room = limit.saturating_sub(u32::try_from(found.len()).unwrap_or(u32::MAX));
-    found.extend(due(connection, now, room)?);
+    found.extend(list_due(connection, now, room)?);
     for (workspace, message) in &found {
-        finish::end_here(connection, *workspace, *message, (MessageStatus::Unknown, None), now)?;
+        terminate::terminate(connection, *workspace, *message, (MessageStatus::Unknown, None), now)?;
     }
     if found.is_empty() {
         connection.prepare_cached("delete from backup_markers")?.execute(())?;
@@ -39,7 +39,7 @@ pub(crate) fn hold(connection: &Connection, now: Timestamp, limit: u32) -> SqlRe
 type Found = Vec<(WorkspaceId, MessageId)>;
 
 /// What a process held when the copy was made.
-fn held(connection: &Connection, limit: u32) -> SqlResult<Found> {
+fn list_leased(connection: &Connection, limit: u32) -> SqlResult<Found> {
     let mut statement = connection.prepare_cached(
         "select workspace_id, id from messages
          where worker_id is not null and status in ('queued', 'sending') limit ?1",
@@ -48,7 +48,7 @@ fn held(connection: &Connection, limit: u32) -> SqlResult<Found> {
 }
 
 /// What waited, and whose time came.
-fn due(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<Found> {
+fn list_due(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<Found> {
     let mut statement = connection.prepare_cached(
         "select m.workspace_id, m.id from accounts a
          cross join messages m on m.account_id = a.id and m.status = 'queued' and m.worker_id is null

@@ -10,11 +10,12 @@ use engine::ports::{StoreError, StoreErrorKind};
 use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
 
-use crate::error::SqlResult;
-use crate::maintenance::integrity_check;
+use crate::error::{SqlError, SqlResult};
+use crate::maintenance::workers;
+use crate::maintenance::workers::ENDED_AFTER;
 use crate::row::micros;
 use crate::seal::{SealedWith, Sealer};
-use crate::sqlite::connect;
+use crate::sqlite::connection;
 
 /// Every column that holds something sealed. The place of a seal is `<table>/<id>/<column>`.
 ///
@@ -27,6 +28,7 @@ pub(crate) const SEALED: [(&str, &str); 6] = [
     ("webhook_endpoints", "secret"),
     ("webhook_endpoints", "old_secret"),
 ];
+
 /// Rows that are looked at in one transaction.
 const STEP: u32 = 50;
 
@@ -66,7 +68,7 @@ pub fn reseal(path: &Path, sealer: &Sealer, now: Timestamp) -> Result<Rotation, 
     let opening = |error: rusqlite::Error| {
         StoreError::new(StoreErrorKind::Unavailable, "opening the database to seal its secrets again", error)
     };
-    let mut connection = connect(path).map_err(opening)?;
+    let mut connection = connection::connect(path).map_err(opening)?;
     run(&mut connection, sealer, now).map_err(|error| error.while_doing("sealing secrets again"))
 }
 
@@ -94,11 +96,10 @@ fn run(connection: &mut Connection, sealer: &Sealer, now: Timestamp) -> SqlResul
 
 /// Living processes that seal with another key than the present one: they could not open what is sealed again.
 fn unprepared(connection: &Connection, sealer: &Sealer, now: Timestamp) -> SqlResult<u32> {
-    if integrity_check::living(connection, now)? == 0 {
+    if workers::count_alive(connection, now)? == 0 {
         return Ok(0);
     }
-    let since =
-        now.saturating_sub(crate::maintenance::integrity_check::ENDED_AFTER).unwrap_or(Timestamp::MIN);
+    let since = now.saturating_sub(ENDED_AFTER).unwrap_or(Timestamp::MIN);
     Ok(connection.query_row(
         "select count(*) from workers where heartbeat_at >= ?1 and secret_key_id <> ?2",
         (micros(since), sealer.key_id()),
@@ -168,7 +169,7 @@ pub(crate) fn count(connection: &Connection, sealer: &Sealer) -> rusqlite::Resul
         }
         let rows = match sealed(connection, place, 0, u32::MAX) {
             Ok(rows) => rows,
-            Err(crate::error::SqlError::Sqlite(error)) => return Err(error),
+            Err(SqlError::Sqlite(error)) => return Err(error),
             Err(_) => continue,
         };
         for row in rows {

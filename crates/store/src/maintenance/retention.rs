@@ -14,11 +14,11 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::SqlResult;
-use crate::media::records;
+use crate::media;
 use crate::row::{Cells, micros};
 
 /// A row of a walk.
-enum Seen {
+enum Candidate {
     /// It goes.
     Old(i64),
     /// It is old, but needed.
@@ -27,7 +27,7 @@ enum Seen {
     Young,
 }
 
-pub(crate) fn overdue(
+pub(crate) fn list_expired(
     connection: &Connection,
     what: Swept,
     before: Timestamp,
@@ -40,8 +40,8 @@ pub(crate) fn overdue(
         Swept::Events(workspace) => {
             let sql = "select seq, created_at from events where workspace_id = ?1 and seq > ?2 and seq <= ?4
                        order by seq limit ?3";
-            let end = handed_out(connection, workspace)?;
-            walk(connection, sql, params![workspace.as_bytes(), after, limit, end], limit, |cells| {
+            let end = last_deletable_event(connection, workspace)?;
+            scan(connection, sql, params![workspace.as_bytes(), after, limit, end], limit, |cells| {
                 by_age(cells.get()?, cells.at()?, before)
             })
         }
@@ -49,7 +49,7 @@ pub(crate) fn overdue(
         Swept::Audit(workspace) => {
             let sql = "select seq, created_at from audit_entries where workspace_id = ?1 and seq > ?2
                        and seq < (select max(seq) from audit_entries) order by seq limit ?3";
-            walk(connection, sql, params![workspace.as_bytes(), after, limit], limit, |cells| {
+            scan(connection, sql, params![workspace.as_bytes(), after, limit], limit, |cells| {
                 by_age(cells.get()?, cells.at()?, before)
             })
         }
@@ -57,27 +57,27 @@ pub(crate) fn overdue(
             // Those of one post were heard at one time: they go together.
             let sql = "select distinct received_at, received_at from pending_statuses where received_at > ?1
                        order by received_at limit ?2";
-            walk(connection, sql, params![after, limit], limit, |cells| {
+            scan(connection, sql, params![after, limit], limit, |cells| {
                 by_age(cells.get()?, cells.at()?, before)
             })
         }
         Swept::KeptParts => {
             let sql = "select seq, received_at from webhook_changes where seq > ?1
                        and seq < (select max(seq) from webhook_changes) order by seq limit ?2";
-            walk(connection, sql, params![after, limit], limit, |cells| {
+            scan(connection, sql, params![after, limit], limit, |cells| {
                 by_age(cells.get()?, cells.at()?, before)
             })
         }
-        Swept::Posts => posts(connection, before, (after, limit)),
+        Swept::Posts => payloads(connection, before, (after, limit)),
     }
 }
 
-fn walk(
+fn scan(
     connection: &Connection,
     sql: &str,
     parameters: impl rusqlite::Params,
     limit: u32,
-    mut judge: impl FnMut(&mut Cells<'_>) -> SqlResult<Seen>,
+    mut judge: impl FnMut(&mut Cells<'_>) -> SqlResult<Candidate>,
 ) -> SqlResult<Overdue> {
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(parameters)?;
@@ -86,20 +86,20 @@ fn walk(
     while let Some(row) = rows.next()? {
         n_seen += 1;
         let position = match judge(&mut Cells::new("a list", row))? {
-            Seen::Old(position) => {
+            Candidate::Old(position) => {
                 found.rows.push(position);
                 position
             }
-            Seen::Needed(position) => position,
-            Seen::Young => return Ok(Overdue { next: None, ..found }),
+            Candidate::Needed(position) => position,
+            Candidate::Young => return Ok(Overdue { next: None, ..found }),
         };
         found.next = Some(SweepPlace(position)).filter(|_| n_seen == limit);
     }
     Ok(found)
 }
 
-fn by_age(position: i64, at: Timestamp, before: Timestamp) -> SqlResult<Seen> {
-    Ok(if at < before { Seen::Old(position) } else { Seen::Young })
+fn by_age(position: i64, at: Timestamp, before: Timestamp) -> SqlResult<Candidate> {
+    Ok(if at < before { Candidate::Old(position) } else { Candidate::Young })
 }
 
 /// Whether nothing more happens to a message by our own doing.
@@ -126,14 +126,14 @@ fn messages(
     let sql = "select seq, created_at, updated_at, status, worker_id is not null from messages
                where workspace_id = ?1 and seq > ?2 and seq < (select max(seq) from messages)
                order by seq limit ?3";
-    walk(connection, sql, params![workspace.as_bytes(), after, limit], limit, |cells| {
+    scan(connection, sql, params![workspace.as_bytes(), after, limit], limit, |cells| {
         let position = cells.get()?;
         let (created_at, updated_at) = (cells.at()?, cells.at()?);
         let is_over = is_at_its_end(cells.word()?) && !cells.flag()? && updated_at < before;
         Ok(match (created_at < before, is_over) {
-            (false, _) => Seen::Young,
-            (true, true) => Seen::Old(position),
-            (true, false) => Seen::Needed(position),
+            (false, _) => Candidate::Young,
+            (true, true) => Candidate::Old(position),
+            (true, false) => Candidate::Needed(position),
         })
     })
 }
@@ -149,42 +149,42 @@ fn deliveries(
                where workspace_id = ?1 and seq > ?2
                  and seq < (select seq from deliveries where workspace_id = ?1 order by seq desc limit 1)
                order by seq limit ?3";
-    walk(connection, sql, params![workspace.as_bytes(), after, limit], limit, |cells| {
+    scan(connection, sql, params![workspace.as_bytes(), after, limit], limit, |cells| {
         let position = cells.get()?;
         let (created_at, at) = (cells.at()?, cells.at()?);
         let is_over = cells.flag()? && at < before;
         Ok(match (created_at < before, is_over) {
-            (false, _) => Seen::Young,
-            (true, true) => Seen::Old(position),
-            (true, false) => Seen::Needed(position),
+            (false, _) => Candidate::Young,
+            (true, true) => Candidate::Old(position),
+            (true, false) => Candidate::Needed(position),
         })
     })
 }
 
 /// Whether nothing points into a post, to be put behind its `seq`.
-const IS_POINTLESS: &str = "not exists (select 1 from messages where payload_seq = webhook_payloads.seq)
+const IS_UNREFERENCED: &str = "not exists (select 1 from messages where payload_seq = webhook_payloads.seq)
     and not exists (select 1 from message_timeline where payload_seq = webhook_payloads.seq)
     and not exists (select 1 from pending_statuses where payload_seq = webhook_payloads.seq)
     and not exists (select 1 from webhook_changes where payload_seq = webhook_payloads.seq)";
 
-fn posts(connection: &Connection, before: Timestamp, (after, limit): (i64, u32)) -> SqlResult<Overdue> {
+fn payloads(connection: &Connection, before: Timestamp, (after, limit): (i64, u32)) -> SqlResult<Overdue> {
     let sql = format!(
-        "select seq, received_at, {IS_POINTLESS} from webhook_payloads
+        "select seq, received_at, {IS_UNREFERENCED} from webhook_payloads
          where seq > ?1 and seq < (select max(seq) from webhook_payloads) order by seq limit ?2"
     );
-    walk(connection, &sql, params![after, limit], limit, |cells| {
+    scan(connection, &sql, params![after, limit], limit, |cells| {
         let (position, received_at) = (cells.get()?, cells.at()?);
         Ok(match (received_at < before, cells.flag()?) {
-            (false, _) => Seen::Young,
-            (true, true) => Seen::Old(position),
-            (true, false) => Seen::Needed(position),
+            (false, _) => Candidate::Young,
+            (true, true) => Candidate::Old(position),
+            (true, false) => Candidate::Needed(position),
         })
     })
 }
 
 /// Up to which position nobody needs the events of a workspace any more: handed out to all endpoints, not to be repeated,
 /// and not the last one.
-fn handed_out(connection: &Connection, workspace: WorkspaceId) -> SqlResult<i64> {
+fn last_deletable_event(connection: &Connection, workspace: WorkspaceId) -> SqlResult<i64> {
     let mut statement = connection.prepare_cached(
         "select coalesce((select seq from events where workspace_id = ?1 order by seq desc limit 1), 0) - 1,
                 (select min(after_seq) from webhook_endpoints where workspace_id = ?1 and removed_at is null),
@@ -205,7 +205,7 @@ fn handed_out(connection: &Connection, workspace: WorkspaceId) -> SqlResult<i64>
     })?)
 }
 
-pub(crate) fn discard(
+pub(crate) fn delete_expired(
     connection: &Connection,
     what: Swept,
     before: Timestamp,
@@ -215,9 +215,9 @@ pub(crate) fn discard(
     let mut n_gone = 0;
     for row in rows {
         n_gone += match what {
-            Swept::Messages(workspace) => discard_message(connection, workspace, *row, at)?,
+            Swept::Messages(workspace) => delete_message(connection, workspace, *row, at)?,
             Swept::Events(workspace) => {
-                let end = handed_out(connection, workspace)?;
+                let end = last_deletable_event(connection, workspace)?;
                 connection
                     .prepare_cached(
                         "delete from events where workspace_id = ?1 and seq = ?2 and seq <= ?3 and created_at < ?4",
@@ -244,7 +244,7 @@ pub(crate) fn discard(
                 .execute((row, at))?,
             Swept::Posts => connection
                 .prepare_cached(&format!(
-                    "delete from webhook_payloads where seq = ?1 and received_at < ?2 and {IS_POINTLESS}"
+                    "delete from webhook_payloads where seq = ?1 and received_at < ?2 and {IS_UNREFERENCED}"
                 ))?
                 .execute((row, at))?,
         };
@@ -252,7 +252,7 @@ pub(crate) fn discard(
     Ok(u32::try_from(n_gone).unwrap_or(u32::MAX))
 }
 
-fn discard_message(
+fn delete_message(
     connection: &Connection,
     workspace: WorkspaceId,
     row: i64,
@@ -287,6 +287,6 @@ fn discard_message(
         .prepare_cached("delete from message_timeline where workspace_id = ?1 and message_id = ?2")?
         .execute((workspace.as_bytes(), message.as_bytes()))?;
     // What it brought: nothing shows it any more, and nothing would say whose it was.
-    records::erase(connection, workspace, message)?;
+    media::records::erase_media(connection, workspace, message)?;
     Ok(1)
 }

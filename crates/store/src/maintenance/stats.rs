@@ -13,26 +13,29 @@ use crate::row::{Cells, micros};
 
 const UNKNOWN: &str =
     "select account_id, count(*) from messages where status = 'unknown' group by account_id";
+
 /// The bound and the plus lead to the index of those that wait.
 const DELIVERIES: &str = "select workspace_id, count(*) from deliveries
     where status in ('pending', 'failed') and expires_at > 0
     group by +workspace_id";
-const HELD_BACK: &str = "select count(*) from messages
+
+const DEFERRED: &str = "select count(*) from messages
     where account_id = ?1 and status = 'queued' and deferred_by is not null";
+
 const DUE: &str = "select due_at from messages
     where account_id = ?1 and status = 'queued' and worker_id is null and deferred_by is null and due_at <= ?2
     order by due_at limit 1";
 
-pub(crate) fn read(connection: &Connection, path: &Path, now: Timestamp) -> SqlResult<Figures> {
+pub(crate) fn get_stats(connection: &Connection, path: &Path, now: Timestamp) -> SqlResult<Figures> {
     let mut figures = Figures { database_bytes: database_bytes(connection)?, ..Figures::default() };
     let mut wal = path.as_os_str().to_owned();
     wal.push("-wal");
     // A log that is not there has no bytes.
     figures.wal_bytes = std::fs::metadata(wal).map_or(0, |file| file.len());
-    for (account, n_messages) in queue_depth::all(connection)? {
+    for (account, n_messages) in queue_depth::list_depths(connection)? {
         let queue = QueueFigures {
             n_messages,
-            n_held_back: n_held_back(connection, account)?,
+            n_held_back: n_deferred(connection, account)?,
             due_since: due_since(connection, account, now)?,
         };
         figures.queues.insert(account, queue);
@@ -65,8 +68,8 @@ fn database_bytes(connection: &Connection) -> SqlResult<u64> {
     Ok(u64::try_from(n_bytes).unwrap_or(0))
 }
 
-fn n_held_back(connection: &Connection, account: AccountId) -> SqlResult<u32> {
-    let mut statement = connection.prepare_cached(HELD_BACK)?;
+fn n_deferred(connection: &Connection, account: AccountId) -> SqlResult<u32> {
+    let mut statement = connection.prepare_cached(DEFERRED)?;
     Ok(statement.query_row([account.as_bytes()], |row| row.get(0))?)
 }
 
@@ -88,7 +91,7 @@ mod tests {
         for (sql, index) in [
             (UNKNOWN, "messages_unknown"),
             (DELIVERIES, "deliveries_expiring"),
-            (HELD_BACK, "messages_deferred"),
+            (DEFERRED, "messages_deferred"),
             (DUE, "messages_due"),
         ] {
             let mut statement = connection.prepare(&format!("explain query plan {sql}")).unwrap();

@@ -3,15 +3,15 @@
 use domain::id::{MessageId, WorkerId, WorkspaceId};
 use domain::messages::message::MessageStatus;
 use engine::ports::Departure;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};
 
 use crate::error::SqlResult;
-use crate::messages::finish;
+use crate::messages::terminate;
 use crate::row::{Cells, micros};
-use crate::webhooks_out::deliveries;
+use crate::webhooks_out::delivery_queues;
 
-pub(crate) fn heartbeat(
+pub(crate) fn upsert_worker(
     connection: &Connection,
     worker: WorkerId,
     key_id: [u8; 4],
@@ -27,13 +27,13 @@ pub(crate) fn heartbeat(
 }
 
 /// Forgets a worker: nobody has to wait until it was silent for long.
-pub(crate) fn farewell(connection: &Connection, worker: WorkerId) -> SqlResult<()> {
+pub(crate) fn delete_worker(connection: &Connection, worker: WorkerId) -> SqlResult<()> {
     connection.prepare_cached("delete from workers where id = ?1")?.execute([worker.as_bytes()])?;
     Ok(())
 }
 
 /// Settles what silent workers held. A worker that holds nothing and was silent for long is forgotten.
-pub(crate) fn recover(
+pub(crate) fn recover_leases(
     connection: &Connection,
     silent_since: Timestamp,
     now: Timestamp,
@@ -54,10 +54,10 @@ pub(crate) fn recover(
         }
         left
     };
-    deliveries::recover(connection, silent_since, limit)?;
+    delivery_queues::recover_leases(connection, silent_since, limit)?;
     let mut n_settled = 0;
     for (workspace, message, status, is_of_queue) in left {
-        finish::abandon(connection, workspace, message, (status, is_of_queue), now)?;
+        terminate::recover_message(connection, workspace, message, (status, is_of_queue), now)?;
         n_settled += 1;
     }
     connection
@@ -70,10 +70,10 @@ pub(crate) fn recover(
 }
 
 /// How many messages are looked at for departures: more than five minutes of one number's full pace.
-const LOOKED_AT: u32 = 25_000;
+const MAX_SCANNED: u32 = 25_000;
 
 /// What left since a time, among the last messages.
-pub(crate) fn departures(connection: &Connection, since: Timestamp) -> SqlResult<Vec<Departure>> {
+pub(crate) fn list_recent_sends(connection: &Connection, since: Timestamp) -> SqlResult<Vec<Departure>> {
     let mut statement = connection.prepare_cached(
         "select account_id, recipient, at from (
              select account_id, direction, n_attempts, coalesce(wa_id, bsuid) as recipient,
@@ -81,7 +81,7 @@ pub(crate) fn departures(connection: &Connection, since: Timestamp) -> SqlResult
              from messages order by seq desc limit ?2)
          where direction = 'outbound' and n_attempts > 0 and recipient is not null and at >= ?1",
     )?;
-    let mut rows = statement.query((micros(since), LOOKED_AT))?;
+    let mut rows = statement.query((micros(since), MAX_SCANNED))?;
     let mut departures = Vec::new();
     while let Some(row) = rows.next()? {
         let mut cells = Cells::new("messages", row);
@@ -91,7 +91,7 @@ pub(crate) fn departures(connection: &Connection, since: Timestamp) -> SqlResult
 }
 
 /// Writes something, to know that it can be done.
-pub(crate) fn probe(connection: &Connection, now: Timestamp) -> SqlResult<()> {
+pub(crate) fn probe_write(connection: &Connection, now: Timestamp) -> SqlResult<()> {
     connection
         .prepare_cached(
             "insert into revisions (name, value) values ('probe', ?1)
@@ -99,4 +99,14 @@ pub(crate) fn probe(connection: &Connection, now: Timestamp) -> SqlResult<()> {
         )?
         .execute([micros(now)])?;
     Ok(())
+}
+
+/// After this silence a process counts as ended.
+pub(crate) const ENDED_AFTER: SignedDuration = SignedDuration::from_secs(10);
+
+/// How many processes work with a database.
+pub(crate) fn count_alive(connection: &Connection, now: Timestamp) -> rusqlite::Result<u32> {
+    let since = now.saturating_sub(ENDED_AFTER).unwrap_or(Timestamp::MIN);
+    connection
+        .query_row("select count(*) from workers where heartbeat_at >= ?1", [micros(since)], |row| row.get(0))
 }

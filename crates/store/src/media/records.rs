@@ -5,21 +5,23 @@
 use domain::id::{AccountId, MediaId, MessageId, WorkspaceId};
 use domain::media::announced;
 use domain::webhooks_in::update::InboundMessage;
-use engine::ports::{
-    BlobKey, ClaimToken, ClaimedMedia, FetchEnd, Kept, MediaClaimRequest, MediaOrigin, MediaState, NewMedia,
-    Settled, StoredMedia, UploadKey, WholeMedia,
-};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::{SqlError, SqlResult};
 use crate::row::{Cells, micros};
 
+use engine::ports::{
+    BlobKey, ClaimToken, ClaimedMedia, FetchEnd, Kept, MediaClaimRequest, MediaOrigin, MediaState, NewMedia,
+    Settled, StoredMedia, UploadKey, WholeMedia,
+};
+
 const COLUMNS: &str = "id, account_id, message_id, origin, state, mime_type, sha256, size, file_name, reason, \
     due_at, created_at, expires_at";
 
 /// What is said of a file that Meta announces without an id.
 const WITHOUT_ID: &str = "Meta gave no id for this file: it is larger than 100 MB, or Meta could not read it";
+
 /// What is said of a customer's file whose time is over.
 const OVER: &str = "it is kept no longer";
 
@@ -51,7 +53,7 @@ fn kept_size(size: u64) -> SqlResult<i64> {
 }
 
 /// Writes down the file of a customer's message. Whether there is one to fetch.
-pub(crate) fn announce(
+pub(crate) fn insert_announced(
     connection: &Connection,
     (workspace, account): (WorkspaceId, AccountId),
     (id, message_id): (MediaId, MessageId),
@@ -88,7 +90,10 @@ pub(crate) fn announce(
     Ok(state == MediaState::Pending)
 }
 
-pub(crate) fn claim(connection: &Connection, request: &MediaClaimRequest) -> SqlResult<Vec<ClaimedMedia>> {
+pub(crate) fn lease_due(
+    connection: &Connection,
+    request: &MediaClaimRequest,
+) -> SqlResult<Vec<ClaimedMedia>> {
     connection
         .prepare_cached(
             "update media set worker_id = null, lease_token = null, lease_expires_at = null
@@ -150,7 +155,7 @@ pub(crate) fn claim(connection: &Connection, request: &MediaClaimRequest) -> Sql
     Ok(claimed)
 }
 
-pub(crate) fn settle(
+pub(crate) fn finish_download(
     connection: &Connection,
     key: BlobKey,
     token: ClaimToken,
@@ -194,7 +199,7 @@ pub(crate) fn settle(
     Ok(if n_rows == 1 { Settled::Held } else { Settled::Lost })
 }
 
-pub(crate) fn begin(connection: &Connection, new: &NewMedia) -> SqlResult<()> {
+pub(crate) fn insert_media(connection: &Connection, new: &NewMedia) -> SqlResult<()> {
     connection
         .prepare_cached(
             "insert into media (id, workspace_id, account_id, origin, state, created_at, expires_at)
@@ -212,7 +217,7 @@ pub(crate) fn begin(connection: &Connection, new: &NewMedia) -> SqlResult<()> {
     Ok(())
 }
 
-pub(crate) fn finish(connection: &Connection, whole: &WholeMedia) -> SqlResult<Kept> {
+pub(crate) fn finish_media(connection: &Connection, whole: &WholeMedia) -> SqlResult<Kept> {
     let workspace = whole.key.workspace.as_bytes();
     let account = whole.account.as_ref().map(AccountId::as_bytes);
     let same: Option<[u8; 16]> = connection
@@ -226,9 +231,9 @@ pub(crate) fn finish(connection: &Connection, whole: &WholeMedia) -> SqlResult<K
         .optional()?;
     if let Some(same) = same {
         let id = MediaId::from_bytes(same);
-        hold(connection, BlobKey { media: id, ..whole.key }, whole.expires_at)?;
-        abandon(connection, whole.key)?;
-        let media = one(connection, whole.key.workspace, id)?;
+        extend_expiry(connection, BlobKey { media: id, ..whole.key }, whole.expires_at)?;
+        delete_unfinished(connection, whole.key)?;
+        let media = get_media(connection, whole.key.workspace, id)?;
         return Ok(Kept { media: media.ok_or(SqlError::Bug("a file has vanished"))?, is_new: false });
     }
     let n_rows = connection
@@ -247,14 +252,14 @@ pub(crate) fn finish(connection: &Connection, whole: &WholeMedia) -> SqlResult<K
             whole.file_name,
             micros(whole.expires_at),
         ])?;
-    let media = one(connection, whole.key.workspace, whole.key.media)?;
+    let media = get_media(connection, whole.key.workspace, whole.key.media)?;
     match media {
         Some(media) if n_rows == 1 => Ok(Kept { media, is_new: true }),
         Some(_) | None => Err(SqlError::Bug("a file was given up while it came in")),
     }
 }
 
-pub(crate) fn abandon(connection: &Connection, key: BlobKey) -> SqlResult<()> {
+pub(crate) fn delete_unfinished(connection: &Connection, key: BlobKey) -> SqlResult<()> {
     connection
         .prepare_cached(
             "update media set state = 'gone', expires_at = null
@@ -264,7 +269,7 @@ pub(crate) fn abandon(connection: &Connection, key: BlobKey) -> SqlResult<()> {
     Ok(())
 }
 
-pub(crate) fn one(
+pub(crate) fn get_media(
     connection: &Connection,
     workspace: WorkspaceId,
     id: MediaId,
@@ -276,7 +281,7 @@ pub(crate) fn one(
 }
 
 /// The file of a customer's message.
-pub(crate) fn of_message(
+pub(crate) fn get_media_of_message(
     connection: &Connection,
     workspace: WorkspaceId,
     message: MessageId,
@@ -287,7 +292,7 @@ pub(crate) fn of_message(
     rows.next()?.map(|row| read(&mut Cells::new("media", row))).transpose()
 }
 
-pub(crate) fn hold(connection: &Connection, key: BlobKey, until: Timestamp) -> SqlResult<bool> {
+pub(crate) fn extend_expiry(connection: &Connection, key: BlobKey, until: Timestamp) -> SqlResult<bool> {
     let n_rows = connection
         .prepare_cached(
             "update media set expires_at = case when expires_at is null then null else max(expires_at, ?3) end
@@ -297,7 +302,11 @@ pub(crate) fn hold(connection: &Connection, key: BlobKey, until: Timestamp) -> S
     Ok(n_rows == 1)
 }
 
-pub(crate) fn upload(connection: &Connection, key: &UploadKey, now: Timestamp) -> SqlResult<Option<String>> {
+pub(crate) fn get_upload(
+    connection: &Connection,
+    key: &UploadKey,
+    now: Timestamp,
+) -> SqlResult<Option<String>> {
     let mut statement = connection.prepare_cached(
         "select meta_id from media_uploads
          where workspace_id = ?1 and account_id = ?2 and sha256 = ?3 and mime_type = ?4 and expires_at > ?5",
@@ -307,7 +316,7 @@ pub(crate) fn upload(connection: &Connection, key: &UploadKey, now: Timestamp) -
     Ok(statement.query_row(keys, |row| row.get(0)).optional()?)
 }
 
-pub(crate) fn uploaded(
+pub(crate) fn insert_upload(
     connection: &Connection,
     key: &UploadKey,
     meta_id: &str,
@@ -334,7 +343,11 @@ pub(crate) fn uploaded(
 
 /// Has the files that a message brought deleted, and forgets what they were. One that is being fetched is deleted when
 /// nobody writes to it any more.
-pub(crate) fn erase(connection: &Connection, workspace: WorkspaceId, message: MessageId) -> SqlResult<()> {
+pub(crate) fn erase_media(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    message: MessageId,
+) -> SqlResult<()> {
     connection
         .prepare_cached(
             "update media
@@ -347,7 +360,7 @@ pub(crate) fn erase(connection: &Connection, workspace: WorkspaceId, message: Me
 }
 
 /// Marks what is over and forgets uploads that are; says whose content is to be deleted.
-pub(crate) fn gone(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<Vec<BlobKey>> {
+pub(crate) fn expire_media(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<Vec<BlobKey>> {
     connection
         .prepare_cached(
             "update media set state = 'gone', expires_at = null
@@ -375,7 +388,7 @@ pub(crate) fn gone(connection: &Connection, now: Timestamp, limit: u32) -> SqlRe
     Ok(keys)
 }
 
-pub(crate) fn forget(connection: &Connection, key: BlobKey) -> SqlResult<()> {
+pub(crate) fn delete_media(connection: &Connection, key: BlobKey) -> SqlResult<()> {
     let keys = (key.workspace.as_bytes(), key.media.as_bytes());
     connection
         .prepare_cached(

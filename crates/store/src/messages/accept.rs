@@ -7,59 +7,57 @@ use domain::webhooks_in::update::WhatsAppUser;
 use engine::ports::{Admission, Known, NewMessage, Plan, Recipient, SentAs};
 use rusqlite::{Connection, params};
 
-use super::idempotency;
-use crate::contacts::resolve;
-use crate::contacts::resolve::Acquaintance;
+use crate::contacts::lookup::RecipientFacts;
+use crate::contacts::{lookup, resolve};
 use crate::error::SqlResult;
-use crate::events::event_payloads;
-use crate::events::event_payloads::Step;
-use crate::messages::{finish, queue_depth};
+use crate::messages::message_events::MessageStep;
+use crate::messages::{idempotency, message_events, outbound_state, queue_depth};
 use crate::row::micros;
 
-pub(crate) fn accept(connection: &Connection, new: &NewMessage) -> SqlResult<Admission> {
+pub(crate) fn insert_message(connection: &Connection, new: &NewMessage) -> SqlResult<Admission> {
     if let Some(key) = &new.idempotency
-        && let Some(known) = idempotency::find(connection, new.workspace, key.owner, &key.key, new.now)?
+        && let Some(known) = idempotency::get_record(connection, new.workspace, key.owner, &key.key, new.now)?
     {
         return Ok(Admission::KeyKnown(known));
     }
-    let known = resolve::find(connection, new.workspace, new.account, &new.recipient)?;
+    let known = lookup::find_recipient(connection, new.workspace, new.account, &new.recipient)?;
     let window = known.as_ref().map(|known| known.window).unwrap_or_default();
-    let Some(sent_as) = choose(new, window) else { return Ok(Admission::OutsideWindow(window)) };
+    let Some(sent_as) = sent_as(new, window) else { return Ok(Admission::OutsideWindow(window)) };
     let is_marketing = match sent_as {
         SentAs::Message => new.is_marketing,
         SentAs::Template => new.fallback.as_ref().is_some_and(|fallback| fallback.is_marketing),
     };
-    if is_marketing && let Some(refused) = known.as_ref().and_then(|known| wishes(known, new)) {
+    if is_marketing && let Some(refused) = known.as_ref().and_then(|known| marketing_refusal(known, new)) {
         return Ok(refused);
     }
     if let Plan::Queue { limit, .. } = new.plan
-        && queue_depth::of(connection, new.account)? >= limit
+        && queue_depth::get_depth(connection, new.account)? >= limit
     {
         return Ok(Admission::QueueFull);
     }
-    insert(connection, new, known.map(|known| known.contact), sent_as)?;
+    insert_row(connection, new, known.map(|known| known.contact), sent_as)?;
     if let Some(key) = &new.idempotency {
-        idempotency::keep(connection, new.workspace, key, new.id, new.now)?;
+        idempotency::insert_record(connection, new.workspace, key, new.id, new.now)?;
     }
     Ok(Admission::Accepted { sent_as })
 }
 
 /// What may be sent while the window is as it is.
-fn choose(new: &NewMessage, window: Window) -> Option<SentAs> {
+fn sent_as(new: &NewMessage, window: Window) -> Option<SentAs> {
     if !new.needs_window || window.is_open(new.window_at) {
         return Some(SentAs::Message);
     }
     new.fallback.as_ref().map(|_| SentAs::Template)
 }
 
-fn wishes(known: &Acquaintance, new: &NewMessage) -> Option<Admission> {
+fn marketing_refusal(known: &RecipientFacts, new: &NewMessage) -> Option<Admission> {
     if known.has_opted_out {
         return Some(Admission::OptedOut);
     }
     known.resting_until.filter(|until| new.window_at < *until).map(Admission::Resting)
 }
 
-fn insert(
+fn insert_row(
     connection: &Connection,
     new: &NewMessage,
     known: Option<domain::id::ContactId>,
@@ -77,7 +75,7 @@ fn insert(
                 user_id: user_id.map(str::to_owned),
                 ..WhatsAppUser::default()
             };
-            resolve::meet(connection, (new.workspace, new.account), new.contact, &person, new.now)?;
+            resolve::create_contact(connection, (new.workspace, new.account), new.contact, &person, new.now)?;
             new.contact
         }
     };
@@ -139,23 +137,30 @@ fn insert(
             if swaps { has_marketing_fallback } else { new.is_marketing },
             has_marketing_fallback && !swaps,
         ])?;
-    if !is_held && let Some(message) = finish::current(connection, new.workspace, new.id)? {
-        queue_depth::moved(connection, new.account, true, (None, MessageStatus::Queued))?;
-        event_payloads::step(connection, &message, &Step::ours(MessageStatus::Queued, new.now))?;
+    if !is_held && let Some(message) = outbound_state::get_state(connection, new.workspace, new.id)? {
+        queue_depth::update_depth(connection, new.account, true, (None, MessageStatus::Queued))?;
+        message_events::emit_status(
+            connection,
+            &message,
+            &MessageStep::ours(MessageStatus::Queued, new.now),
+        )?;
     }
     Ok(())
 }
 
-pub(crate) fn look_up(
+pub(crate) fn get_recipient(
     connection: &Connection,
     workspace: WorkspaceId,
     account: AccountId,
     recipient: &Recipient,
 ) -> SqlResult<Known> {
-    Ok(resolve::find(connection, workspace, account, recipient)?.map_or_else(Known::default, |known| Known {
-        contact: Some(known.contact),
-        window: known.window,
-        has_opted_out: known.has_opted_out,
-        resting_until: known.resting_until,
-    }))
+    Ok(lookup::find_recipient(connection, workspace, account, recipient)?.map_or_else(
+        Known::default,
+        |known| Known {
+            contact: Some(known.contact),
+            window: known.window,
+            has_opted_out: known.has_opted_out,
+            resting_until: known.resting_until,
+        },
+    ))
 }

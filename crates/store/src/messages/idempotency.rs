@@ -8,7 +8,7 @@ use rusqlite::{Connection, params};
 use crate::error::SqlResult;
 use crate::row::{Cells, micros};
 
-pub(crate) fn find(
+pub(crate) fn get_record(
     connection: &Connection,
     workspace: WorkspaceId,
     owner: OwnerId,
@@ -31,7 +31,7 @@ pub(crate) fn find(
 }
 
 /// Keeps a key with its message. One whose time has run out is replaced.
-pub(crate) fn keep(
+pub(crate) fn insert_record(
     connection: &Connection,
     workspace: WorkspaceId,
     key: &NewIdempotencyKey,
@@ -59,7 +59,7 @@ pub(crate) fn keep(
 }
 
 /// Keeps the answer of the message's request, or frees its key where there is none to keep.
-pub(crate) fn finish(
+pub(crate) fn finish_record(
     connection: &Connection,
     workspace: WorkspaceId,
     message: MessageId,
@@ -82,7 +82,7 @@ pub(crate) fn finish(
 }
 
 /// Forgets keys whose time has run out.
-pub(crate) fn forget(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<()> {
+pub(crate) fn expire_records(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<()> {
     connection
         .prepare_cached(
             "delete from idempotency_records where (workspace_id, owner_id, key) in (

@@ -12,30 +12,37 @@ use domain::id::{AccountId, ContactId, MessageId, WorkspaceId};
 use domain::json::{Object, Value};
 use domain::messages::message::MessageStatus;
 use domain::messages::messaging_limit::{COUNTED_FOR, MessagingLimit, MessagingLimitLevel};
-use domain::messages::window::Window;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
+use crate::contacts::service_windows;
 use crate::error::SqlResult;
-use crate::events::log::{About, emit};
-use crate::messages::finish;
-use crate::messages::finish::Current;
+use crate::events::log;
+use crate::events::log::About;
+use crate::messages::outbound_state;
+use crate::messages::outbound_state::OutboundState;
 use crate::row::{Cells, micros};
 
 /// A portfolio, as far as it is known here: the tenant, and Meta's id of the WhatsApp Business Account.
 type Portfolio<'a> = (WorkspaceId, &'a str);
 
 /// Counts the person whom a template has reached at `now`, or may have, unless their window was open.
-pub(crate) fn count(connection: &Connection, current: &Current, now: Timestamp) -> SqlResult<()> {
+pub(crate) fn count_recipient(
+    connection: &Connection,
+    current: &OutboundState,
+    now: Timestamp,
+) -> SqlResult<()> {
     if current.kind != "template" {
         return Ok(());
     }
-    let Some(waba_id) = waba_id(connection, current.workspace, current.account)? else { return Ok(()) };
+    let Some(waba_id) = get_waba_id(connection, current.workspace, current.account)? else { return Ok(()) };
     let portfolio = (current.workspace, waba_id.as_str());
-    forget(connection, portfolio, now)?;
+    expire_recipients(connection, portfolio, now)?;
     // Who was reached with a reservation is counted even if they have written since.
-    if !takes_up(connection, current, &waba_id, now)? {
-        if window(connection, (current.workspace, current.account), current.contact)?.is_open(now) {
+    if !confirm_reservation(connection, current, &waba_id, now)? {
+        if service_windows::get_window(connection, (current.workspace, current.account), current.contact)?
+            .is_open(now)
+        {
             return Ok(());
         }
         connection
@@ -46,32 +53,37 @@ pub(crate) fn count(connection: &Connection, current: &Current, now: Timestamp) 
             )?
             .execute((current.workspace.as_bytes(), &waba_id, current.contact.as_bytes(), micros(now)))?;
         // Another message to this person costs nothing more.
-        let_pass(connection, current.workspace, current.contact)?;
+        release(connection, current.workspace, current.contact)?;
     }
-    review(connection, portfolio, now)
+    notify_usage(connection, portfolio, now)
 }
 
 /// Counts the person whom a message of a dead process may have reached; one that a report told more of is counted if it
 /// had a reservation.
-pub(crate) fn count_abandoned(
+pub(crate) fn count_unfinished(
     connection: &Connection,
     workspace: WorkspaceId,
     message: MessageId,
     now: Timestamp,
 ) -> SqlResult<()> {
-    let Some(current) = finish::current(connection, workspace, message)? else { return Ok(()) };
+    let Some(current) = outbound_state::get_state(connection, workspace, message)? else { return Ok(()) };
     if current.status == MessageStatus::Unknown {
-        return count(connection, &current, now);
+        return count_recipient(connection, &current, now);
     }
-    let Some(waba_id) = waba_id(connection, workspace, current.account)? else { return Ok(()) };
-    if takes_up(connection, &current, &waba_id, now)? {
-        review(connection, (workspace, &waba_id), now)?;
+    let Some(waba_id) = get_waba_id(connection, workspace, current.account)? else { return Ok(()) };
+    if confirm_reservation(connection, &current, &waba_id, now)? {
+        notify_usage(connection, (workspace, &waba_id), now)?;
     }
     Ok(())
 }
 
 /// Makes a message's reservation a person who is counted. `false`: it has none.
-fn takes_up(connection: &Connection, current: &Current, waba_id: &str, now: Timestamp) -> SqlResult<bool> {
+fn confirm_reservation(
+    connection: &Connection,
+    current: &OutboundState,
+    waba_id: &str,
+    now: Timestamp,
+) -> SqlResult<bool> {
     let n_rows = connection
         .prepare_cached(
             "update messaging_limit_recipients set reserved_by = null, counted_at = ?5
@@ -88,7 +100,7 @@ fn takes_up(connection: &Connection, current: &Current, waba_id: &str, now: Time
 }
 
 /// Gives a reservation back whose message has reached nobody.
-pub(crate) fn give_back(connection: &Connection, current: &Current) -> SqlResult<()> {
+pub(crate) fn release_reservation(connection: &Connection, current: &OutboundState) -> SqlResult<()> {
     if current.kind != "template" {
         return Ok(());
     }
@@ -108,25 +120,25 @@ pub(crate) fn give_back(connection: &Connection, current: &Current) -> SqlResult
 }
 
 /// What the limit of an account still has room for.
-pub(crate) struct Room {
-    workspace: WorkspaceId,
-    waba_id: String,
+pub(crate) struct Capacity {
+    pub(crate) workspace: WorkspaceId,
+    pub(crate) waba_id: String,
     /// People who may be reached; `None`: any number, or nobody knows.
-    left: Option<u32>,
+    pub(crate) left: Option<u32>,
 }
 
-impl Room {
+impl Capacity {
     pub(crate) fn look(
         connection: &Connection,
         (workspace, account): (WorkspaceId, AccountId),
         now: Timestamp,
     ) -> SqlResult<Self> {
-        let waba_id = waba_id(connection, workspace, account)?.unwrap_or_default();
+        let waba_id = get_waba_id(connection, workspace, account)?.unwrap_or_default();
         let portfolio = (workspace, waba_id.as_str());
         let left = match limit(connection, portfolio)? {
             None => None,
             Some((limit, _)) => {
-                forget(connection, portfolio, now)?;
+                expire_recipients(connection, portfolio, now)?;
                 limit.left(n_used(connection, portfolio)?)
             }
         };
@@ -186,7 +198,7 @@ impl Room {
 }
 
 /// Whether messages of this account wait for the limit.
-pub(crate) fn holds_any(connection: &Connection, account: AccountId) -> SqlResult<bool> {
+pub(crate) fn has_deferred(connection: &Connection, account: AccountId) -> SqlResult<bool> {
     let mut statement = connection.prepare_cached(
         "select exists (select 1 from messages
          where account_id = ?1 and status = 'queued' and deferred_by is not null)",
@@ -195,11 +207,7 @@ pub(crate) fn holds_any(connection: &Connection, account: AccountId) -> SqlResul
 }
 
 /// Lets a message of the queue wait for the limit.
-pub(crate) fn hold_back(
-    connection: &Connection,
-    workspace: WorkspaceId,
-    message: MessageId,
-) -> SqlResult<()> {
+pub(crate) fn defer(connection: &Connection, workspace: WorkspaceId, message: MessageId) -> SqlResult<()> {
     connection
         .prepare_cached(
             "update messages set deferred_by = 'messaging_limit'
@@ -210,7 +218,7 @@ pub(crate) fn hold_back(
 }
 
 /// Lets what waits for the limit be due if it is for this person: they were reached, or have written.
-pub(crate) fn let_pass(connection: &Connection, workspace: WorkspaceId, contact: ContactId) -> SqlResult<()> {
+pub(crate) fn release(connection: &Connection, workspace: WorkspaceId, contact: ContactId) -> SqlResult<()> {
     // The plus keeps the planner from the index of all messages of the person.
     connection
         .prepare_cached(
@@ -223,7 +231,7 @@ pub(crate) fn let_pass(connection: &Connection, workspace: WorkspaceId, contact:
 }
 
 /// Forgets whom 24 hours have passed for, and tells which limits have come to a mark: a tier may have changed.
-pub(crate) fn review_all(connection: &Connection, now: Timestamp) -> SqlResult<()> {
+pub(crate) fn refresh_usage(connection: &Connection, now: Timestamp) -> SqlResult<()> {
     let portfolios = {
         let mut statement =
             connection.prepare_cached("select workspace_id, waba_id from messaging_limit_usage")?;
@@ -236,14 +244,18 @@ pub(crate) fn review_all(connection: &Connection, now: Timestamp) -> SqlResult<(
         portfolios
     };
     for (workspace, waba_id) in &portfolios {
-        forget(connection, (*workspace, waba_id), now)?;
-        review(connection, (*workspace, waba_id), now)?;
+        expire_recipients(connection, (*workspace, waba_id), now)?;
+        notify_usage(connection, (*workspace, waba_id), now)?;
     }
     Ok(())
 }
 
 /// Tells it when the people reached have come to a mark of the limit.
-fn review(connection: &Connection, (workspace, waba_id): Portfolio<'_>, now: Timestamp) -> SqlResult<()> {
+fn notify_usage(
+    connection: &Connection,
+    (workspace, waba_id): Portfolio<'_>,
+    now: Timestamp,
+) -> SqlResult<()> {
     let mut statement = connection
         .prepare_cached("select n_recipients, notified_percent from messaging_limit_usage where workspace_id = ?1 and waba_id = ?2")?;
     let mut rows = statement.query((workspace.as_bytes(), waba_id))?;
@@ -281,7 +293,7 @@ fn review(connection: &Connection, (workspace, waba_id): Portfolio<'_>, now: Tim
                 details: Some(&Value::Object(details)),
             };
             let about = About { waba_id: Some(waba_id), ..About::workspace(workspace, now) };
-            emit(connection, &about, EventKind::AccountStatus, &data)?;
+            log::emit(connection, &about, EventKind::AccountStatus, &data)?;
             Ok(())
         }
         Some(_) | None => Ok(()),
@@ -322,7 +334,11 @@ fn n_used(connection: &Connection, (workspace, waba_id): Portfolio<'_>) -> SqlRe
 }
 
 /// Forgets whom 24 hours have passed for.
-fn forget(connection: &Connection, (workspace, waba_id): Portfolio<'_>, now: Timestamp) -> SqlResult<()> {
+fn expire_recipients(
+    connection: &Connection,
+    (workspace, waba_id): Portfolio<'_>,
+    now: Timestamp,
+) -> SqlResult<()> {
     let since = now.saturating_sub(COUNTED_FOR).unwrap_or(Timestamp::MIN);
     connection
         .prepare_cached("delete from messaging_limit_recipients where workspace_id = ?1 and waba_id = ?2 and counted_at <= ?3")?
@@ -330,30 +346,19 @@ fn forget(connection: &Connection, (workspace, waba_id): Portfolio<'_>, now: Tim
     Ok(())
 }
 
-fn waba_id(connection: &Connection, workspace: WorkspaceId, account: AccountId) -> SqlResult<Option<String>> {
+fn get_waba_id(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    account: AccountId,
+) -> SqlResult<Option<String>> {
     Ok(connection
         .prepare_cached("select waba_id from accounts where workspace_id = ?1 and id = ?2")?
         .query_row((workspace.as_bytes(), account.as_bytes()), |row| row.get(0))
         .optional()?)
 }
 
-fn window(
-    connection: &Connection,
-    (workspace, account): (WorkspaceId, AccountId),
-    contact: ContactId,
-) -> SqlResult<Window> {
-    let mut statement = connection.prepare_cached(
-        "select last_inbound_at, refused_at from service_windows
-         where workspace_id = ?1 and account_id = ?2 and contact_id = ?3",
-    )?;
-    let mut rows = statement.query((workspace.as_bytes(), account.as_bytes(), contact.as_bytes()))?;
-    let Some(row) = rows.next()? else { return Ok(Window::default()) };
-    let mut cells = Cells::new("service_windows", row);
-    Ok(Window { last_inbound_at: cells.opt_at()?, refused_at: cells.opt_at()? })
-}
-
 /// How many people each WhatsApp Business Account has reached since a time.
-pub(crate) fn since(
+pub(crate) fn list_usage(
     connection: &Connection,
     workspace: WorkspaceId,
     since: Timestamp,

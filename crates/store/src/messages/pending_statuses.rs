@@ -6,18 +6,38 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};
 
 use crate::error::SqlResult;
-use crate::messages::finish;
-use crate::messages::finish::{Current, Effect, Heard, Raw};
+use crate::payloads;
+use crate::payloads::{PayloadSpan, Redactions};
 use crate::row::{Cells, json, micros};
 
-/// Keeps a report.
-pub(crate) fn keep(
+/// Forgets the reports that came before it was known whose they are.
+pub(crate) fn erase_statuses(
+    connection: &Connection,
+    (workspace, account): (WorkspaceId, AccountId),
+    wamid: &str,
+) -> SqlResult<()> {
+    let mut blanks = Redactions::default();
+    {
+        let mut statement = connection.prepare_cached(
+            "delete from pending_statuses where workspace_id = ?1 and account_id = ?2 and wamid = ?3
+             returning payload_seq, payload_start, payload_length",
+        )?;
+        let mut rows = statement.query((workspace.as_bytes(), account.as_bytes(), wamid))?;
+        while let Some(row) = rows.next()? {
+            blanks.add(payloads::read_span(&mut Cells::new("pending_statuses", row))?);
+        }
+    }
+    blanks.apply(connection)
+}
+
+/// Inserts a status. Returns `false` if the same status is stored already: then its payload is not stored again.
+pub(crate) fn insert_status(
     connection: &Connection,
     (workspace, account): (WorkspaceId, AccountId),
     report: &StatusReport,
     now: Timestamp,
-    raw: &mut dyn FnMut() -> SqlResult<Raw>,
-) -> SqlResult<Effect> {
+    raw: &mut dyn FnMut() -> SqlResult<PayloadSpan>,
+) -> SqlResult<bool> {
     let is_known: bool = connection
         .prepare_cached(
             "select exists (select 1 from pending_statuses
@@ -28,8 +48,7 @@ pub(crate) fn keep(
             |row| row.get(0),
         )?;
     if is_known {
-        // The post is not kept again for it.
-        return Ok(Effect::Repeated);
+        return Ok(false);
     }
     let (post, start, length) = raw()?;
     connection
@@ -51,63 +70,15 @@ pub(crate) fn keep(
             start,
             length,
         ])?;
-    Ok(Effect::Early)
-}
-
-/// Applies the statuses that came before the wamid was known.
-pub(crate) fn apply(connection: &Connection, current: &Current, wamid: &str) -> SqlResult<()> {
-    let key = (current.workspace.as_bytes(), current.account.as_bytes(), wamid);
-    let mut statement = connection.prepare_cached(
-        "select status, occurred_at, received_at, error, pricing, payload_seq, payload_start, payload_length from pending_statuses
-         where workspace_id = ?1 and account_id = ?2 and wamid = ?3",
-    )?;
-    let mut rows = statement.query(key)?;
-    let mut reports = Vec::new();
-    while let Some(row) = rows.next()? {
-        let mut cells = Cells::new("pending_statuses", row);
-        let status = cells.word()?;
-        let at = cells.at()?;
-        let heard_at = cells.at()?;
-        let report = StatusReport {
-            wamid: wamid.to_owned(),
-            status,
-            at,
-            reference: None,
-            recipient: None,
-            user_id: None,
-            error: cells.opt_json()?,
-            pricing: cells.opt_json()?,
-        };
-        let post: Option<i64> = cells.get()?;
-        let raw =
-            post.zip(cells.get()?).zip(cells.get()?).map(|((post, start), length)| (post, start, length));
-        reports.push((report, heard_at, raw));
-    }
-    if reports.is_empty() {
-        return Ok(());
-    }
-    connection
-        .prepare_cached(
-            "delete from pending_statuses where workspace_id = ?1 and account_id = ?2 and wamid = ?3",
-        )?
-        .execute(key)?;
-    for (report, heard_at, raw) in reports {
-        finish::apply(
-            connection,
-            current.workspace,
-            current.message,
-            &Heard { report: &report, at: heard_at, raw },
-        )?;
-    }
-    Ok(())
+    Ok(true)
 }
 
 /// How long a report waits for its message: Meta repeats a POST for seven days, and no send takes longer.
-const EARLY_FOR: SignedDuration = SignedDuration::from_hours(8 * 24);
+const RETAINED_FOR: SignedDuration = SignedDuration::from_hours(8 * 24);
 
 /// Forgets reports whose message has not shown up. Their bytes stay in the posts.
-pub(crate) fn forget(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<()> {
-    let before = now.saturating_sub(EARLY_FOR).unwrap_or(Timestamp::MIN);
+pub(crate) fn expire_statuses(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<()> {
+    let before = now.saturating_sub(RETAINED_FOR).unwrap_or(Timestamp::MIN);
     connection
         .prepare_cached(
             "delete from pending_statuses where (workspace_id, account_id, wamid, status) in (

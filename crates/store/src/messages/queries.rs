@@ -1,18 +1,16 @@
 //! Messages, read.
 
-use bytes::Bytes;
-use domain::id::{MessageId, WorkspaceId};
+use domain::id::WorkspaceId;
 use domain::messages::message::Direction;
-use engine::ports::{
-    MessageFilter, MessageKey, MessageStory, Page, PageRequest, StoredMessage, TimelineEntry,
-};
+use engine::ports::{MessageFilter, MessageKey, MessageStory, Page, PageRequest, StoredMessage};
+use rusqlite::Connection;
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::SqlResult;
-use crate::media::records;
+use crate::messages::{timeline, wamids};
 use crate::row::{Cells, micros};
 use crate::sqlite::page::{List, Order, bytes, containing, text};
+use crate::{media, payloads};
 
 // What waits for the messaging limit is due when the first of those counted is counted no more.
 const COLUMNS: &str = "seq, id, account_id, contact_id, direction, kind, status, wamid, wa_id, bsuid, \
@@ -53,12 +51,12 @@ fn read(cells: &mut Cells<'_>) -> SqlResult<StoredMessage> {
     })
 }
 
-pub(crate) fn story(
+pub(crate) fn get_message(
     connection: &Connection,
     workspace: WorkspaceId,
     key: &MessageKey,
 ) -> SqlResult<Option<MessageStory>> {
-    let Some(id) = id_of(connection, workspace, key)? else { return Ok(None) };
+    let Some(id) = wamids::find_message(connection, workspace, key)? else { return Ok(None) };
     let sql = format!(
         "select {COLUMNS}, payload_seq, payload_start, payload_length from messages where workspace_id = ?1 and id = ?2"
     );
@@ -70,62 +68,22 @@ pub(crate) fn story(
     let message = read(&mut cells)?;
     let post: Option<i64> = cells.get()?;
     let raw = match post {
-        Some(post) => raw(connection, post, cells.get()?, cells.get()?)?,
+        Some(post) => payloads::get_bytes(connection, post, cells.get()?, cells.get()?)?,
         None => None,
     };
     let media = match message.direction {
-        Direction::Inbound => records::of_message(connection, workspace, id)?,
+        Direction::Inbound => media::records::get_media_of_message(connection, workspace, id)?,
         Direction::Outbound => None,
     };
-    Ok(Some(MessageStory { message, timeline: timeline(connection, workspace, id)?, raw, media }))
+    Ok(Some(MessageStory {
+        message,
+        timeline: timeline::list_entries(connection, workspace, id)?,
+        raw,
+        media,
+    }))
 }
 
-fn id_of(connection: &Connection, workspace: WorkspaceId, key: &MessageKey) -> SqlResult<Option<MessageId>> {
-    let wamid = match key {
-        MessageKey::Id(id) => return Ok(Some(*id)),
-        MessageKey::Wamid(wamid) => wamid,
-    };
-    let mut statement =
-        connection.prepare_cached("select message_id from wamids where workspace_id = ?1 and wamid = ?2")?;
-    let found = statement.query_row((workspace.as_bytes(), wamid), |row| row.get(0)).optional()?;
-    Ok(found.map(MessageId::from_bytes))
-}
-
-fn raw(connection: &Connection, post: i64, start: i64, length: i64) -> SqlResult<Option<Bytes>> {
-    let mut statement =
-        connection.prepare_cached("select substr(body, ?2 + 1, ?3) from webhook_payloads where seq = ?1")?;
-    let found: Option<Vec<u8>> = statement.query_row((post, start, length), |row| row.get(0)).optional()?;
-    Ok(found.map(Bytes::from))
-}
-
-fn timeline(
-    connection: &Connection,
-    workspace: WorkspaceId,
-    message: MessageId,
-) -> SqlResult<Vec<TimelineEntry>> {
-    let mut statement = connection.prepare_cached(
-        "select status, occurred_at, received_at, is_report, wamid, is_duplicate, error, pricing
-         from message_timeline where workspace_id = ?1 and message_id = ?2 order by entry",
-    )?;
-    let mut rows = statement.query((workspace.as_bytes(), message.as_bytes()))?;
-    let mut timeline = Vec::new();
-    while let Some(row) = rows.next()? {
-        let mut cells = Cells::new("message_timeline", row);
-        timeline.push(TimelineEntry {
-            status: cells.word()?,
-            at: cells.at()?,
-            heard_at: cells.at()?,
-            is_report: cells.flag()?,
-            wamid: cells.get()?,
-            is_duplicate: cells.flag()?,
-            error: cells.opt_json()?,
-            pricing: cells.opt_json()?,
-        });
-    }
-    Ok(timeline)
-}
-
-pub(crate) fn page(
+pub(crate) fn list_messages(
     connection: &Connection,
     workspace: WorkspaceId,
     filter: &MessageFilter,

@@ -12,7 +12,7 @@ use crate::error::SqlResult;
 use crate::row::Cells;
 
 /// Counts a message of the queue that goes from one status to another.
-pub(crate) fn moved(
+pub(crate) fn update_depth(
     connection: &Connection,
     account: AccountId,
     is_of_queue: bool,
@@ -33,7 +33,7 @@ pub(crate) fn moved(
 }
 
 /// How many wait for one account.
-pub(crate) fn of(connection: &Connection, account: AccountId) -> SqlResult<u32> {
+pub(crate) fn get_depth(connection: &Connection, account: AccountId) -> SqlResult<u32> {
     let mut statement =
         connection.prepare_cached("select n_messages from queue_depths where account_id = ?1")?;
     let mut rows = statement.query([account.as_bytes()])?;
@@ -41,7 +41,7 @@ pub(crate) fn of(connection: &Connection, account: AccountId) -> SqlResult<u32> 
 }
 
 /// How many wait for each account; those for which none does are left out.
-pub(crate) fn all(connection: &Connection) -> SqlResult<BTreeMap<AccountId, u32>> {
+pub(crate) fn list_depths(connection: &Connection) -> SqlResult<BTreeMap<AccountId, u32>> {
     let mut statement =
         connection.prepare_cached("select account_id, n_messages from queue_depths where n_messages > 0")?;
     let mut rows = statement.query(())?;

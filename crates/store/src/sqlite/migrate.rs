@@ -1,14 +1,14 @@
 //! Migrations: numbered files, applied in order and once, in one transaction under the write lock. There are no
 //! migrations back.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use sha2::{Digest, Sha256};
 
-use super::{OpenError, connect};
 use crate::row::micros;
+use crate::sqlite::connection;
 
 struct Migration {
     version: i64,
@@ -90,7 +90,7 @@ pub fn migration_state(path: &Path) -> Result<MigrationState, OpenError> {
         return Ok(MigrationState { applied: 0, known: known() });
     }
     let failed = |source| OpenError::Open { path: path.to_owned(), source };
-    let connection = connect(path).map_err(failed)?;
+    let connection = connection::connect(path).map_err(failed)?;
     check_first(&connection)?;
     Ok(MigrationState { applied: applied(&connection).map_err(failed)?, known: known() })
 }
@@ -101,7 +101,7 @@ pub fn migration_state(path: &Path) -> Result<MigrationState, OpenError> {
 /// When a migration fails, or the schema of the database is not one of this program.
 pub fn migrate(path: &Path, now: Timestamp) -> Result<MigrationState, OpenError> {
     let failed = |source| OpenError::Open { path: path.to_owned(), source };
-    let mut connection = connect(path).map_err(failed)?;
+    let mut connection = connection::connect(path).map_err(failed)?;
     let before = applied(&connection).map_err(failed)?;
     run(&mut connection, now)?;
     Ok(MigrationState { applied: before, known: known() })
@@ -205,4 +205,23 @@ mod tests {
         let error = run(&mut connection, Timestamp::UNIX_EPOCH).expect_err("refused");
         assert!(matches!(error, MigrateError::Failed { .. } | MigrateError::Unreleased), "{error}");
     }
+}
+
+/// Why a database cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// SQLite cannot open the file.
+    #[error("opening the database {path}", path = path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// A migration failed, or the database is newer than this program.
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
+    /// A thread cannot be started.
+    #[error("starting the writer thread")]
+    Thread(#[source] std::io::Error),
 }

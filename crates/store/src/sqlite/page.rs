@@ -20,11 +20,11 @@ pub(crate) enum Order {
 ///
 /// The text is made of constants of this crate; whatever comes from a caller is bound.
 pub(crate) struct List {
-    table: &'static str,
-    columns: &'static str,
-    order: Order,
-    conditions: Vec<Cow<'static, str>>,
-    values: Vec<Value>,
+    pub(crate) table: &'static str,
+    pub(crate) columns: &'static str,
+    pub(crate) order: Order,
+    pub(crate) conditions: Vec<Cow<'static, str>>,
+    pub(crate) values: Vec<Value>,
 }
 
 impl List {

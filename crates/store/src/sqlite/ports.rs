@@ -5,6 +5,19 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use domain::access::api_key::ApiKey;
 use domain::access::audit::AuditEntry;
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+use crate::access::{api_keys, audit};
+use crate::accounts::{directory, status, token_expiry};
+use crate::events::log;
+use crate::maintenance::{stats, workers};
+use crate::messages::{accept, finish, idempotency, lease, messaging_limit, queries, queue, queue_depth};
+use crate::sqlite::SqliteStore;
+use crate::webhooks_in::{ingest, webhook_archive};
+use crate::webhooks_out::{deliveries, delivery_list, endpoints, fan_out, replays};
+use crate::{accounts, contacts, revisions, templates};
+
 use domain::id::{
     AccountId, ContactId, DeliveryId, KeyId, MessageId, OwnerId, ReplayId, WebhookId, WorkerId, WorkspaceId,
 };
@@ -17,35 +30,25 @@ use engine::ports::{
     Settled, Settlement, StoreError, StoredDelivery, StoredMessage, StoredTemplate, TemplateCounts,
     TemplateFilter, TemplatesPut, WebhookRecord, Work,
 };
-use jiff::Timestamp;
-use secrecy::SecretString;
-
-use super::SqliteStore;
-use crate::access::audit;
-use crate::accounts::{directory, registry};
-use crate::contacts::records;
-use crate::events::log;
-use crate::maintenance::{stats, workers};
-use crate::messages::{accept, finish, idempotency, messaging_limit, queries, queue, queue_depth};
-use crate::templates;
-use crate::webhooks_in::{ingest, webhook_archive};
-use crate::webhooks_out::{deliveries, endpoints, fan_out};
 
 #[async_trait]
 impl Accounts for SqliteStore {
     async fn directory(&self) -> Result<Directory, StoreError> {
         let sealer = self.sealer.clone();
-        self.read("reading the accounts and keys", move |connection| directory::read(connection, &sealer))
-            .await
+        self.read("reading the accounts and keys", move |connection| {
+            directory::get_directory(connection, &sealer)
+        })
+        .await
     }
 
     async fn revision(&self) -> Result<Revision, StoreError> {
-        self.read("looking for changes", directory::revision).await
+        self.read("looking for changes", revisions::get_revision).await
     }
 
     async fn account_add(&self, new: NewAccount, act: AuditEntry) -> Result<(), StoreError> {
         let sealer = self.sealer.clone();
-        self.write("adding an account", move |tx| directory::account_add(tx, &sealer, &new, &act)).await
+        self.write("adding an account", move |tx| accounts::records::insert_account(tx, &sealer, &new, &act))
+            .await
     }
 
     async fn account_remove(
@@ -56,7 +59,7 @@ impl Accounts for SqliteStore {
         act: AuditEntry,
     ) -> Result<Removal, StoreError> {
         self.write("removing an account", move |tx| {
-            directory::account_remove(tx, workspace, id, is_forced, &act)
+            accounts::records::delete_account(tx, workspace, id, is_forced, &act)
         })
         .await
     }
@@ -70,7 +73,7 @@ impl Accounts for SqliteStore {
     ) -> Result<bool, StoreError> {
         let sealer = self.sealer.clone();
         self.write("changing an account", move |tx| {
-            directory::account_change(tx, &sealer, (workspace, id), &changes, &act)
+            accounts::records::update_account(tx, &sealer, (workspace, id), &changes, &act)
         })
         .await
     }
@@ -84,7 +87,7 @@ impl Accounts for SqliteStore {
     ) -> Result<(), StoreError> {
         let reason = reason.map(str::to_owned);
         self.write("holding an account", move |tx| {
-            directory::account_hold(tx, workspace, id, reason.as_deref(), &act)
+            status::update_status(tx, workspace, id, reason.as_deref(), &act)
         })
         .await
     }
@@ -97,14 +100,12 @@ impl Accounts for SqliteStore {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let number = number.clone();
-        self.write("describing an account", move |tx| {
-            directory::account_describe(tx, workspace, id, &number, now)
-        })
-        .await
+        self.write("describing an account", move |tx| status::update_profile(tx, workspace, id, &number, now))
+            .await
     }
 
     async fn key_add(&self, key: ApiKey, act: AuditEntry) -> Result<(), StoreError> {
-        self.write("adding a key", move |tx| directory::key_add(tx, &key, &act)).await
+        self.write("adding a key", move |tx| api_keys::insert_key(tx, &key, &act)).await
     }
 
     async fn key_revoke(
@@ -113,7 +114,7 @@ impl Accounts for SqliteStore {
         id: KeyId,
         act: AuditEntry,
     ) -> Result<bool, StoreError> {
-        self.write("revoking a key", move |tx| directory::key_revoke(tx, workspace, id, &act)).await
+        self.write("revoking a key", move |tx| api_keys::revoke_key(tx, workspace, id, &act)).await
     }
 
     async fn reached(
@@ -122,14 +123,14 @@ impl Accounts for SqliteStore {
         since: Timestamp,
     ) -> Result<BTreeMap<String, u32>, StoreError> {
         self.read("counting whom templates reached", move |connection| {
-            messaging_limit::since(connection, workspace, since)
+            messaging_limit::list_usage(connection, workspace, since)
         })
         .await
     }
 
     async fn keys_used(&self, used: &[(KeyId, Timestamp)]) -> Result<(), StoreError> {
         let used = used.to_vec();
-        self.write("noting the use of keys", move |tx| directory::keys_used(tx, &used)).await
+        self.write("noting the use of keys", move |tx| api_keys::touch_keys(tx, &used)).await
     }
 
     async fn template(
@@ -141,7 +142,7 @@ impl Accounts for SqliteStore {
     ) -> Result<Option<StoredTemplate>, StoreError> {
         let (waba_id, name, language) = (waba_id.to_owned(), name.to_owned(), language.to_owned());
         self.read("reading a template", move |connection| {
-            templates::one(connection, workspace, &waba_id, &name, &language)
+            templates::records::get_template(connection, workspace, &waba_id, &name, &language)
         })
         .await
     }
@@ -154,13 +155,13 @@ impl Accounts for SqliteStore {
     ) -> Result<Page<StoredTemplate>, StoreError> {
         let filter = filter.clone();
         self.read("listing templates", move |connection| {
-            templates::page(connection, workspace, &filter, page)
+            templates::records::list_templates(connection, workspace, &filter, page)
         })
         .await
     }
 
     async fn templates_put(&self, put: TemplatesPut) -> Result<TemplateCounts, StoreError> {
-        self.write("keeping templates", move |tx| templates::put(tx, &put)).await
+        self.write("keeping templates", move |tx| templates::records::sync_templates(tx, &put)).await
     }
 }
 
@@ -174,8 +175,10 @@ impl Hooks for SqliteStore {
         limit: u32,
     ) -> Result<Option<EventPage>, StoreError> {
         let filter = filter.clone();
-        self.read("reading events", move |connection| log::page(connection, workspace, &filter, start, limit))
-            .await
+        self.read("reading events", move |connection| {
+            log::list_events(connection, workspace, &filter, start, limit)
+        })
+        .await
     }
 
     async fn webhook_add(
@@ -185,7 +188,8 @@ impl Hooks for SqliteStore {
         act: AuditEntry,
     ) -> Result<bool, StoreError> {
         let (sealer, new) = (self.sealer.clone(), new.clone());
-        self.write("adding an endpoint", move |tx| endpoints::add(tx, &sealer, &new, limit, &act)).await
+        self.write("adding an endpoint", move |tx| endpoints::insert_endpoint(tx, &sealer, &new, limit, &act))
+            .await
     }
 
     async fn webhook_change(
@@ -195,8 +199,10 @@ impl Hooks for SqliteStore {
         act: AuditEntry,
     ) -> Result<bool, StoreError> {
         let (sealer, changed) = (self.sealer.clone(), changed.clone());
-        self.write("changing an endpoint", move |tx| endpoints::change(tx, &sealer, &changed, revives, &act))
-            .await
+        self.write("changing an endpoint", move |tx| {
+            endpoints::update_endpoint(tx, &sealer, &changed, revives, &act)
+        })
+        .await
     }
 
     async fn webhook_rotate(
@@ -208,7 +214,7 @@ impl Hooks for SqliteStore {
     ) -> Result<bool, StoreError> {
         let (sealer, secret) = (self.sealer.clone(), secret.clone());
         self.write("giving an endpoint a secret", move |tx| {
-            endpoints::rotate(tx, &sealer, (workspace, id), (&secret, old_until), &act)
+            endpoints::rotate_secret(tx, &sealer, (workspace, id), (&secret, old_until), &act)
         })
         .await
     }
@@ -219,20 +225,21 @@ impl Hooks for SqliteStore {
         id: WebhookId,
         act: AuditEntry,
     ) -> Result<bool, StoreError> {
-        self.write("removing an endpoint", move |tx| endpoints::remove(tx, workspace, id, &act)).await
+        self.write("removing an endpoint", move |tx| endpoints::delete_endpoint(tx, workspace, id, &act))
+            .await
     }
 
     async fn hook_work(&self, now: Timestamp) -> Result<HookWork, StoreError> {
-        self.read("looking for deliveries", move |connection| deliveries::work(connection, now)).await
+        self.read("looking for deliveries", move |connection| deliveries::get_work(connection, now)).await
     }
 
     async fn spread(&self, now: Timestamp, limit: u32) -> Result<bool, StoreError> {
-        self.write("handing out events", move |tx| fan_out::spread(tx, now, limit)).await
+        self.write("handing out events", move |tx| fan_out::fan_out_events(tx, now, limit)).await
     }
 
     async fn claim_deliveries(&self, request: &DeliveryRequest) -> Result<Vec<ClaimedDelivery>, StoreError> {
         let request = request.clone();
-        self.write("claiming deliveries", move |tx| deliveries::claim(tx, &request)).await
+        self.write("claiming deliveries", move |tx| deliveries::lease_due(tx, &request)).await
     }
 
     async fn settle_delivery(
@@ -241,11 +248,11 @@ impl Hooks for SqliteStore {
         end: &DeliveryEnd,
     ) -> Result<Option<ClaimedDelivery>, StoreError> {
         let (claim, end) = (claim.clone(), end.clone());
-        self.write("settling a delivery", move |tx| deliveries::settle(tx, &claim, &end)).await
+        self.write("settling a delivery", move |tx| deliveries::finish_attempt(tx, &claim, &end)).await
     }
 
     async fn end_deliveries(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError> {
-        self.write("ending deliveries", move |tx| deliveries::end(tx, now, limit)).await
+        self.write("ending deliveries", move |tx| deliveries::expire_deliveries(tx, now, limit)).await
     }
 
     async fn deliveries(
@@ -256,7 +263,7 @@ impl Hooks for SqliteStore {
     ) -> Result<Page<StoredDelivery>, StoreError> {
         let filter = filter.clone();
         self.read("listing deliveries", move |connection| {
-            deliveries::page(connection, workspace, &filter, page)
+            delivery_list::list_deliveries(connection, workspace, &filter, page)
         })
         .await
     }
@@ -269,13 +276,13 @@ impl Hooks for SqliteStore {
         act: AuditEntry,
     ) -> Result<Option<DeliveryId>, StoreError> {
         self.write("repeating a delivery", move |tx| {
-            fan_out::redeliver(tx, workspace, delivery, replay, &act)
+            replays::insert_redelivery(tx, workspace, delivery, replay, &act)
         })
         .await
     }
 
     async fn replay(&self, replay: NewReplay, act: AuditEntry) -> Result<u64, StoreError> {
-        self.write("repeating events", move |tx| fan_out::replay(tx, &replay, &act)).await
+        self.write("repeating events", move |tx| replays::insert_replay(tx, &replay, &act)).await
     }
 
     async fn begin_test(
@@ -286,7 +293,7 @@ impl Hooks for SqliteStore {
         act: AuditEntry,
     ) -> Result<Option<ClaimedDelivery>, StoreError> {
         self.write("testing an endpoint", move |tx| {
-            deliveries::begin_test(tx, (workspace, webhook), by, &act)
+            deliveries::lease_test(tx, (workspace, webhook), by, &act)
         })
         .await
     }
@@ -302,7 +309,7 @@ impl Registry for SqliteStore {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.write("noting the end of a token", move |tx| {
-            registry::account_token(tx, workspace, id, expires_at, now)
+            token_expiry::update_token_expiry(tx, workspace, id, expires_at, now)
         })
         .await
     }
@@ -316,20 +323,20 @@ impl Registry for SqliteStore {
     ) -> Result<(), StoreError> {
         let (waba_id, name, language) = (waba_id.to_owned(), name.to_owned(), language.map(str::to_owned));
         self.write("forgetting templates", move |tx| {
-            registry::templates_forget(tx, workspace, &waba_id, (&name, language.as_deref()), &act)
+            templates::records::delete_templates(tx, workspace, &waba_id, (&name, language.as_deref()), &act)
         })
         .await
     }
 
     async fn note(&self, act: AuditEntry) -> Result<(), StoreError> {
-        self.write("writing an act down", move |tx| audit::write(tx, &act)).await
+        self.write("writing an act down", move |tx| audit::insert_entry(tx, &act)).await
     }
 }
 
 #[async_trait]
 impl Messages for SqliteStore {
     async fn accept(&self, new: NewMessage) -> Result<Admission, StoreError> {
-        self.write("accepting a message", move |tx| accept::accept(tx, &new)).await
+        self.write("accepting a message", move |tx| accept::insert_message(tx, &new)).await
     }
 
     async fn look_up(
@@ -340,7 +347,7 @@ impl Messages for SqliteStore {
     ) -> Result<Known, StoreError> {
         let recipient = recipient.clone();
         self.read("looking up a recipient", move |connection| {
-            accept::look_up(connection, workspace, account, &recipient)
+            accept::get_recipient(connection, workspace, account, &recipient)
         })
         .await
     }
@@ -353,17 +360,19 @@ impl Messages for SqliteStore {
         now: Timestamp,
     ) -> Result<Settled, StoreError> {
         let (claim, end) = (*claim, end.clone());
-        self.write("settling a message", move |tx| finish::settle(tx, &claim, &end, answer.as_ref(), now))
-            .await
+        self.write("settling a message", move |tx| {
+            finish::finish_attempt(tx, &claim, &end, answer.as_ref(), now)
+        })
+        .await
     }
 
     async fn begin(&self, claim: &Claim, now: Timestamp) -> Result<Settled, StoreError> {
         let claim = *claim;
-        self.write("beginning to send a message", move |tx| queue::begin(tx, &claim, now)).await
+        self.write("beginning to send a message", move |tx| lease::begin_attempt(tx, &claim, now)).await
     }
 
     async fn claim_due(&self, request: ClaimRequest) -> Result<ClaimRound, StoreError> {
-        self.write("claiming due messages", move |tx| queue::claim_due(tx, &request)).await
+        self.write("claiming due messages", move |tx| lease::lease_due(tx, &request)).await
     }
 
     async fn cancel(
@@ -372,7 +381,7 @@ impl Messages for SqliteStore {
         id: MessageId,
         now: Timestamp,
     ) -> Result<Cancel, StoreError> {
-        self.write("canceling a message", move |tx| queue::cancel(tx, workspace, id, now)).await
+        self.write("canceling a message", move |tx| queue::cancel_message(tx, workspace, id, now)).await
     }
 
     async fn claim_unknown(
@@ -382,7 +391,7 @@ impl Messages for SqliteStore {
         by: (WorkerId, ClaimToken),
         act: AuditEntry,
     ) -> Result<Option<Claimed>, StoreError> {
-        self.write("claiming an unknown message", move |tx| queue::claim_unknown(tx, workspace, id, by, &act))
+        self.write("claiming an unknown message", move |tx| lease::lease_unknown(tx, workspace, id, by, &act))
             .await
     }
 
@@ -392,7 +401,8 @@ impl Messages for SqliteStore {
         id: MessageId,
         act: AuditEntry,
     ) -> Result<bool, StoreError> {
-        self.write("giving up an unknown message", move |tx| queue::give_up(tx, workspace, id, &act)).await
+        self.write("giving up an unknown message", move |tx| queue::fail_unknown(tx, workspace, id, &act))
+            .await
     }
 
     async fn idempotency_key(
@@ -404,19 +414,21 @@ impl Messages for SqliteStore {
     ) -> Result<Option<KeptKey>, StoreError> {
         let key = key.to_owned();
         self.read("looking up a repeated request", move |connection| {
-            idempotency::find(connection, workspace, owner, &key, now)
+            idempotency::get_record(connection, workspace, owner, &key, now)
         })
         .await
     }
 
     async fn ingest(&self, post: Post) -> Result<Ingested, StoreError> {
-        self.write("taking a webhook", move |tx| ingest::ingest(tx, &post)).await
+        self.write("taking a webhook", move |tx| ingest::insert_payload(tx, &post)).await
     }
 
     async fn posts(&self, wanted: &KeptPosts) -> Result<Vec<KeptPost>, StoreError> {
         let wanted = *wanted;
-        self.read("reading what meta posted", move |connection| webhook_archive::posts(connection, &wanted))
-            .await
+        self.read("reading what meta posted", move |connection| {
+            webhook_archive::list_payloads(connection, &wanted)
+        })
+        .await
     }
 
     async fn message(
@@ -425,7 +437,8 @@ impl Messages for SqliteStore {
         key: &MessageKey,
     ) -> Result<Option<MessageStory>, StoreError> {
         let key = key.clone();
-        self.read("reading a message", move |connection| queries::story(connection, workspace, &key)).await
+        self.read("reading a message", move |connection| queries::get_message(connection, workspace, &key))
+            .await
     }
 
     async fn messages(
@@ -435,12 +448,17 @@ impl Messages for SqliteStore {
         page: PageRequest,
     ) -> Result<Page<StoredMessage>, StoreError> {
         let filter = filter.clone();
-        self.read("listing messages", move |connection| queries::page(connection, workspace, &filter, page))
-            .await
+        self.read("listing messages", move |connection| {
+            queries::list_messages(connection, workspace, &filter, page)
+        })
+        .await
     }
 
     async fn contact(&self, workspace: WorkspaceId, id: ContactId) -> Result<Option<Contact>, StoreError> {
-        self.read("reading a contact", move |connection| records::one(connection, workspace, id)).await
+        self.read("reading a contact", move |connection| {
+            contacts::records::get_contact(connection, workspace, id)
+        })
+        .await
     }
 
     async fn contacts(
@@ -450,8 +468,10 @@ impl Messages for SqliteStore {
         page: PageRequest,
     ) -> Result<Page<Contact>, StoreError> {
         let filter = filter.clone();
-        self.read("listing contacts", move |connection| records::page(connection, workspace, &filter, page))
-            .await
+        self.read("listing contacts", move |connection| {
+            contacts::records::list_contacts(connection, workspace, &filter, page)
+        })
+        .await
     }
 }
 
@@ -459,43 +479,46 @@ impl Messages for SqliteStore {
 impl Work for SqliteStore {
     async fn heartbeat(&self, worker: WorkerId, now: Timestamp) -> Result<(), StoreError> {
         let key_id = self.sealer.key_id();
-        self.write("saying that this process lives", move |tx| workers::heartbeat(tx, worker, key_id, now))
-            .await
+        self.write("saying that this process lives", move |tx| {
+            workers::upsert_worker(tx, worker, key_id, now)
+        })
+        .await
     }
 
     async fn farewell(&self, worker: WorkerId) -> Result<(), StoreError> {
-        self.write("saying that this process ends", move |tx| workers::farewell(tx, worker)).await
+        self.write("saying that this process ends", move |tx| workers::delete_worker(tx, worker)).await
     }
 
     async fn recover(&self, silent_since: Timestamp, now: Timestamp, limit: u32) -> Result<u32, StoreError> {
         self.write("settling what a dead process left", move |tx| {
-            workers::recover(tx, silent_since, now, limit)
+            workers::recover_leases(tx, silent_since, now, limit)
         })
         .await
     }
 
     async fn expire(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError> {
-        self.write("ending what is overdue", move |tx| queue::expire(tx, now, limit)).await
+        self.write("ending what is overdue", move |tx| queue::expire_messages(tx, now, limit)).await
     }
 
     async fn figures(&self, now: Timestamp) -> Result<Figures, StoreError> {
         let path = self.path.clone();
-        self.read("reading the figures", move |connection| stats::read(connection, &path, now)).await
+        self.read("reading the figures", move |connection| stats::get_stats(connection, &path, now)).await
     }
 
     async fn review_reach(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.write("reviewing the messaging limits", move |tx| messaging_limit::review_all(tx, now)).await
+        self.write("reviewing the messaging limits", move |tx| messaging_limit::refresh_usage(tx, now)).await
     }
 
     async fn departures(&self, since: Timestamp) -> Result<Vec<Departure>, StoreError> {
-        self.read("looking for departures", move |connection| workers::departures(connection, since)).await
+        self.read("looking for departures", move |connection| workers::list_recent_sends(connection, since))
+            .await
     }
 
     async fn queue_depths(&self) -> Result<BTreeMap<AccountId, u32>, StoreError> {
-        self.read("measuring the queues", queue_depth::all).await
+        self.read("measuring the queues", queue_depth::list_depths).await
     }
 
     async fn probe(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.write("trying to write", move |tx| workers::probe(tx, now)).await
+        self.write("trying to write", move |tx| workers::probe_write(tx, now)).await
     }
 }

@@ -7,15 +7,17 @@ use engine::ports::StoreError;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 
-use super::{BUSY_TIMEOUT, gone, prepare_once};
+use crate::error;
 use crate::error::{SqlError, SqlResult};
+use crate::sqlite::connection;
+use crate::sqlite::connection::BUSY_TIMEOUT;
 
 /// How many calls read at once.
 const READERS: usize = 4;
 
 pub(crate) struct Readers {
-    idle: Arc<Mutex<Vec<Connection>>>,
-    permits: Arc<Semaphore>,
+    pub(crate) idle: Arc<Mutex<Vec<Connection>>>,
+    pub(crate) permits: Arc<Semaphore>,
 }
 
 impl Readers {
@@ -30,7 +32,7 @@ impl Readers {
         T: Send + 'static,
         F: FnOnce(&Connection) -> SqlResult<T> + Send + 'static,
     {
-        let permit = self.permits.clone().acquire_owned().await.map_err(|_| gone(doing))?;
+        let permit = self.permits.clone().acquire_owned().await.map_err(|_| error::shut_down(doing))?;
         let idle = self.idle.clone();
         let end = tokio::task::spawn_blocking(move || {
             let connection = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -59,6 +61,6 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     )?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "query_only", true)?;
-    prepare_once(&connection)?;
+    connection::prepare_once(&connection)?;
     Ok(connection)
 }

@@ -17,9 +17,9 @@ use engine::ports::{StoreError, StoreErrorKind};
 use rusqlite::Connection;
 use tokio::sync::{Notify, oneshot};
 
-use super::gone;
+use crate::error;
 use crate::error::{SqlError, SqlResult};
-use crate::messages::counters;
+use crate::sqlite::step_counts;
 
 /// How many jobs share a transaction at most, so that one sync never makes a caller wait for thousands of others.
 const MAX_BATCH: usize = 256;
@@ -108,10 +108,10 @@ impl Writer {
     {
         let (tell, told) = oneshot::channel();
         let job = Box::new(Typed { job, doing, end: None, tell });
-        let jobs = self.jobs.as_ref().ok_or_else(|| gone(doing))?;
+        let jobs = self.jobs.as_ref().ok_or_else(|| error::shut_down(doing))?;
         self.metrics.store_waiting.up();
-        jobs.send(Task::Shared(job)).map_err(|_| gone(doing))?;
-        told.await.map_err(|_| gone(doing))?
+        jobs.send(Task::Shared(job)).map_err(|_| error::shut_down(doing))?;
+        told.await.map_err(|_| error::shut_down(doing))?
     }
 
     /// Runs `job` between transactions: what SQLite does to its files as a whole.
@@ -127,9 +127,9 @@ impl Writer {
             // Nobody waits any more: it is done all the same.
             drop(tell.send(end.map_err(|error| error.while_doing(doing))));
         }));
-        let jobs = self.jobs.as_ref().ok_or_else(|| gone(doing))?;
-        jobs.send(task).map_err(|_| gone(doing))?;
-        told.await.map_err(|_| gone(doing))?
+        let jobs = self.jobs.as_ref().ok_or_else(|| error::shut_down(doing))?;
+        jobs.send(task).map_err(|_| error::shut_down(doing))?;
+        told.await.map_err(|_| error::shut_down(doing))?
     }
 }
 
@@ -182,7 +182,7 @@ fn run_batch(connection: &Connection, mut jobs: Vec<Box<dyn Job>>, metrics: &Met
         Ok(false) => one_by_one(connection, &mut jobs).err(),
         Err(lost) => Some(lost),
     };
-    let steps = counters::take();
+    let steps = step_counts::take();
     if lost.is_none() {
         metrics.committed(n_jobs, start);
         steps.into_iter().for_each(|step| metrics.step(step));
@@ -204,7 +204,7 @@ fn together(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<bool, 
         let is_wanted = job.run(connection);
         still_open(connection)?;
         if !is_wanted {
-            counters::back_to(0);
+            step_counts::truncate(0);
             execute(connection, "rollback")?;
             return Ok(false);
         }
@@ -218,11 +218,11 @@ fn one_by_one(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<(), 
     execute(connection, "begin immediate")?;
     for job in jobs.iter_mut() {
         execute(connection, "savepoint job")?;
-        let n_steps = counters::len();
+        let n_steps = step_counts::n_recorded();
         let is_wanted = job.run(connection);
         still_open(connection)?;
         if !is_wanted {
-            counters::back_to(n_steps);
+            step_counts::truncate(n_steps);
             execute(connection, "rollback to job")?;
         }
         execute(connection, "release job")?;
@@ -278,7 +278,7 @@ mod tests {
         let connection = Connection::open_in_memory().unwrap();
         let writer = Writer::start(connection, metrics.clone()).unwrap();
         let account = AccountId::from_parts(1, &[1; 10]);
-        let note = move || counters::note(Step::new(account, MessageStatus::Sent, None, None));
+        let note = move || step_counts::record(Step::new(account, MessageStatus::Sent, None, None));
         let n_sent = || metrics.sent.get(&[Label::Account(account)]);
         runtime.block_on(async {
             let failed: Result<(), _> = writer

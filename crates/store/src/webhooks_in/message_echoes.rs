@@ -10,22 +10,21 @@ use rusqlite::params;
 
 use crate::contacts::{number_changes, resolve};
 use crate::error::SqlResult;
-use crate::maintenance::erasure;
-use crate::messages::finish;
-use crate::messages::finish::{Effect, Entry};
-use crate::messages::pending_statuses;
+use crate::messages::statuses::ChangeOutcome;
+use crate::messages::timeline::TimelineRow;
+use crate::messages::{outbound_state, statuses, timeline, wamids};
 use crate::row::{json, micros};
-use crate::webhooks_in::webhook_archive::Keeper;
+use crate::webhooks_in::webhook_archive::PayloadArchive;
 
-pub(crate) fn keep(
-    keeper: &mut Keeper<'_>,
+pub(crate) fn insert_echo(
+    keeper: &mut PayloadArchive<'_>,
     part: &RoutedPart,
     (workspace, account): (WorkspaceId, AccountId),
     echo: &MessageEcho,
-) -> SqlResult<Effect> {
+) -> SqlResult<ChangeOutcome> {
     let (connection, now) = (keeper.connection, keeper.post.now);
-    if erasure::is_erased_wamid(connection, workspace, &echo.wamid)? {
-        return Ok(Effect::Erased);
+    if wamids::is_erased_wamid(connection, workspace, &echo.wamid)? {
+        return Ok(ChangeOutcome::Erased);
     }
     let id = part.ids.message;
     let is_new = connection
@@ -36,10 +35,10 @@ pub(crate) fn keep(
         .execute((workspace.as_bytes(), &echo.wamid, account.as_bytes(), id.as_bytes()))?
         == 1;
     if !is_new {
-        return Ok(Effect::Repeated);
+        return Ok(ChangeOutcome::Repeated);
     }
-    let to = number_changes::of_then(connection, workspace, &echo.to, echo.at)?;
-    let contact = resolve::recognise(connection, (workspace, account), part.ids.contact, &to, now)?;
+    let to = number_changes::current_identifiers(connection, workspace, &echo.to, echo.at)?;
+    let contact = resolve::resolve_contact(connection, (workspace, account), part.ids.contact, &to, now)?;
     let (post, start, length) = keeper.raw(part)?;
     connection
         .prepare_cached(
@@ -67,10 +66,10 @@ pub(crate) fn keep(
             micros(echo.at.min(now)),
             micros(now),
         ])?;
-    if let Some(current) = finish::current(connection, workspace, id)? {
-        let entry = Entry::ours(MessageStatus::Sent, now).at(echo.at.min(now));
-        finish::add_entry(connection, &current, &entry)?;
-        pending_statuses::apply(connection, &current, &echo.wamid)?;
+    if let Some(current) = outbound_state::get_state(connection, workspace, id)? {
+        let entry = TimelineRow::ours(MessageStatus::Sent, now).at(echo.at.min(now));
+        timeline::insert_entry(connection, &current, &entry)?;
+        statuses::apply_pending(connection, &current, &echo.wamid)?;
     }
-    Ok(Effect::Applied)
+    Ok(ChangeOutcome::Applied)
 }

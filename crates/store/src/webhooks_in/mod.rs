@@ -2,5 +2,6 @@
 
 pub(crate) mod ingest;
 pub(crate) mod message_echoes;
-pub(crate) mod update_watermarks;
+pub(crate) mod payload_redaction;
+pub(crate) mod redact;
 pub(crate) mod webhook_archive;

@@ -9,15 +9,16 @@ use engine::ports::{Again, KeptPost, KeptPosts, Post, Proof, RoutedPart};
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
-use crate::contacts::resolve;
+use crate::contacts::lookup;
 use crate::error::SqlResult;
-use crate::maintenance::erasure;
-use crate::messages::finish::Raw;
+use crate::payloads;
+use crate::payloads::PayloadSpan;
 use crate::row::{Cells, micros};
+use crate::webhooks_in::payload_redaction;
 
 /// Why a part is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum KeptAs {
+pub(crate) enum ChangeState {
     /// It concerns nobody here.
     Unrouted,
     /// It cannot be understood.
@@ -28,7 +29,7 @@ pub(crate) enum KeptAs {
     Applied,
 }
 
-impl KeptAs {
+impl ChangeState {
     const fn state(self) -> &'static str {
         match self {
             Self::Unrouted => "unrouted",
@@ -48,22 +49,22 @@ impl KeptAs {
 }
 
 /// A part that is kept.
-struct Row {
+struct ArchivedChange {
     seq: i64,
     digest: Option<[u8; 32]>,
-    kept_as: KeptAs,
+    kept_as: ChangeState,
 }
 
-impl Row {
+impl ArchivedChange {
     /// Whether there is nothing new about a part with this digest, to be kept as this.
-    fn covers(&self, digest: &[u8; 32], kept_as: KeptAs, is_again: bool) -> bool {
+    fn covers(&self, digest: &[u8; 32], kept_as: ChangeState, is_again: bool) -> bool {
         let is_same = is_again || self.digest.is_none_or(|known| known == *digest);
         is_same && kept_as <= self.kept_as
     }
 }
 
 /// The post that is being taken; its bytes are written when the first part needs them.
-pub(crate) struct Keeper<'a> {
+pub(crate) struct PayloadArchive<'a> {
     pub(crate) connection: &'a Connection,
     pub(crate) post: &'a Post,
     /// Where it stands by now.
@@ -71,17 +72,17 @@ pub(crate) struct Keeper<'a> {
     /// The first bytes of the parts that are kept.
     starts: Vec<u32>,
     /// Parts about erased people, which must not stay: where they stand, and whom they name.
-    erased: Vec<Erased>,
+    erased: Vec<ErasedChange>,
 }
 
 /// A part about an erased person.
-struct Erased {
+struct ErasedChange {
     workspace: WorkspaceId,
     span: (u32, u32),
     marks: Vec<String>,
 }
 
-impl<'a> Keeper<'a> {
+impl<'a> PayloadArchive<'a> {
     pub(crate) fn new(connection: &'a Connection, post: &'a Post) -> Self {
         Self {
             connection,
@@ -93,7 +94,7 @@ impl<'a> Keeper<'a> {
     }
 
     /// Where the bytes of this part stand.
-    pub(crate) fn raw(&mut self, part: &RoutedPart) -> SqlResult<Raw> {
+    pub(crate) fn raw(&mut self, part: &RoutedPart) -> SqlResult<PayloadSpan> {
         let seq = match self.seq {
             Some(seq) => seq,
             None => self.insert(None)?,
@@ -102,7 +103,7 @@ impl<'a> Keeper<'a> {
     }
 
     /// The same, but once for equal posts of the same signer: its parts may all have been heard in other posts.
-    fn raw_once(&mut self, part: &RoutedPart) -> SqlResult<Raw> {
+    fn raw_once(&mut self, part: &RoutedPart) -> SqlResult<PayloadSpan> {
         if self.seq.is_none() {
             let signature = self.post.proof.signature.as_deref().unwrap_or_default();
             let digest: [u8; 32] =
@@ -142,7 +143,12 @@ impl<'a> Keeper<'a> {
     }
 
     /// Keeps a part. `false`: it was heard before, and there is nothing new about it.
-    pub(crate) fn keep(&mut self, part: &RoutedPart, state: KeptAs, reason: Option<&str>) -> SqlResult<bool> {
+    pub(crate) fn keep(
+        &mut self,
+        part: &RoutedPart,
+        state: ChangeState,
+        reason: Option<&str>,
+    ) -> SqlResult<bool> {
         self.starts.push(part.span.0);
         let digest = self.digest(part);
         let workspace = part.route.as_ref().map(|route| route.workspace.as_bytes());
@@ -157,7 +163,7 @@ impl<'a> Keeper<'a> {
         let account = part.route.as_ref().and_then(|route| route.account.as_ref()).map(AccountId::as_bytes);
         match (known, raw) {
             (Some(row), _) if row.covers(&digest, state, self.post.again.is_some()) => Ok(false),
-            (Some(Row { seq, .. }), _) => {
+            (Some(ArchivedChange { seq, .. }), _) => {
                 self.connection
                     .prepare_cached(
                         "update webhook_changes
@@ -170,7 +176,7 @@ impl<'a> Keeper<'a> {
                         workspace,
                         account,
                         state.state(),
-                        state == KeptAs::Applied,
+                        state == ChangeState::Applied,
                         part.field,
                         reason,
                         digest
@@ -189,7 +195,7 @@ impl<'a> Keeper<'a> {
                         workspace,
                         account,
                         state.state(),
-                        state == KeptAs::Applied,
+                        state == ChangeState::Applied,
                         part.field,
                         reason,
                         digest,
@@ -206,7 +212,11 @@ impl<'a> Keeper<'a> {
     }
 
     /// The row of a part, for this workspace or for nobody; for a part of nobody, whoever has it: the furthest first.
-    fn known(&self, condition: &str, parameters: &[&dyn rusqlite::ToSql]) -> SqlResult<Option<Row>> {
+    fn known(
+        &self,
+        condition: &str,
+        parameters: &[&dyn rusqlite::ToSql],
+    ) -> SqlResult<Option<ArchivedChange>> {
         let sql = format!(
             "select seq, digest, state, is_applied from webhook_changes
              where {condition} and (?2 is null or workspace_id is null or workspace_id = ?2)
@@ -218,7 +228,7 @@ impl<'a> Keeper<'a> {
         let mut cells = Cells::new("webhook_changes", row);
         let (seq, digest) = (cells.get()?, cells.get()?);
         let state: String = cells.get()?;
-        Ok(Some(Row { seq, digest, kept_as: KeptAs::of(&state, cells.flag()?) }))
+        Ok(Some(ArchivedChange { seq, digest, kept_as: ChangeState::of(&state, cells.flag()?) }))
     }
 
     fn heard_at(&self) -> jiff::Timestamp {
@@ -226,7 +236,7 @@ impl<'a> Keeper<'a> {
     }
 
     fn bytes(&self, part: &RoutedPart) -> Option<&[u8]> {
-        let (start, length) = (erasure::place(part.span.0), erasure::place(part.span.1));
+        let (start, length) = (payloads::to_usize(part.span.0), payloads::to_usize(part.span.1));
         self.post.body.get(start..start.checked_add(length)?)
     }
 
@@ -267,25 +277,26 @@ impl<'a> Keeper<'a> {
             | WebhookUpdate::Other => [None, None],
         };
         let marks = marks.into_iter().flatten().collect();
-        self.erased.push(Erased { workspace, span: part.span, marks });
+        self.erased.push(ErasedChange { workspace, span: part.span, marks });
     }
 
     /// Blanks what is about erased people, should the post have been written for the sake of its other parts.
     pub(crate) fn forget_erased(&self) -> SqlResult<()> {
         let (Some(post), false) = (self.seq, self.erased.is_empty()) else { return Ok(()) };
-        let span = |erased: &Erased| (erasure::place(erased.span.0), erasure::place(erased.span.1));
+        let span =
+            |erased: &ErasedChange| (payloads::to_usize(erased.span.0), payloads::to_usize(erased.span.1));
         let spans: Vec<_> = self.erased.iter().map(span).collect();
-        erasure::blank_post(self.connection, post, &spans)?;
+        payloads::redact_spans(self.connection, post, &spans)?;
         for erased in &self.erased {
             let mut marks = Vec::new();
             for mark in &erased.marks {
                 // Somebody new may have the number by now, and what they wrote is theirs.
-                if !resolve::is_known(self.connection, erased.workspace, mark)? {
+                if !lookup::is_in_use(self.connection, erased.workspace, mark)? {
                     marks.push(mark.clone());
                 }
             }
             if !marks.is_empty() {
-                erasure::scrub_new_post(self.connection, erased.workspace, post, &marks)?;
+                payload_redaction::redact_new_payload(self.connection, erased.workspace, post, &marks)?;
             }
         }
         Ok(())
@@ -314,7 +325,7 @@ impl<'a> Keeper<'a> {
 }
 
 /// Some of the kept posts, in the order in which they came.
-pub(crate) fn posts(connection: &Connection, wanted: &KeptPosts) -> SqlResult<Vec<KeptPost>> {
+pub(crate) fn list_payloads(connection: &Connection, wanted: &KeptPosts) -> SqlResult<Vec<KeptPost>> {
     let state = wanted.with.map(engine::ports::PartState::as_str);
     let mut statement = connection.prepare_cached(
         "select seq, received_at, body, signature, signer_ids from webhook_payloads

@@ -10,21 +10,21 @@ use rusqlite::{Connection, OptionalExtension, params};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::access::audit;
-use crate::accounts::directory;
 use crate::error::{SqlError, SqlResult};
 use crate::events::log;
-use crate::row::{Cells, json, micros};
+use crate::revisions;
+use crate::row::{Cells, json, micros, words};
 use crate::seal::Sealer;
 
 /// The word for every kind of event.
 const EVERYTHING: &str = "*";
 
 /// Where a secret of an endpoint is sealed for.
-fn place(id: WebhookId, column: &str) -> String {
+fn seal_context(id: WebhookId, column: &str) -> String {
     format!("webhook_endpoints/{id}/{column}")
 }
 
-pub(crate) fn all(connection: &Connection, sealer: &Sealer) -> SqlResult<Vec<Arc<WebhookRecord>>> {
+pub(crate) fn all_endpoints(connection: &Connection, sealer: &Sealer) -> SqlResult<Vec<Arc<WebhookRecord>>> {
     let mut statement = connection.prepare_cached(
         "select id, workspace_id, name, url, events, accounts, headers, secret, old_secret, old_secret_until,
                 is_enabled, status, status_reason, created_at, updated_at
@@ -41,19 +41,19 @@ pub(crate) fn all(connection: &Connection, sealer: &Sealer) -> SqlResult<Vec<Arc
 fn read(cells: &mut Cells<'_>, sealer: &Sealer) -> SqlResult<WebhookRecord> {
     let id: WebhookId = cells.id()?;
     let open = |column, sealed: Option<Vec<u8>>| -> SqlResult<Option<SecretString>> {
-        Ok(sealed.map(|sealed| sealer.open(&place(id, column), &sealed)).transpose()?)
+        Ok(sealed.map(|sealed| sealer.open(&seal_context(id, column), &sealed)).transpose()?)
     };
     let workspace = cells.id()?;
     let name = cells.get()?;
     let url = cells.get()?;
-    let words: Vec<String> = cells.json()?;
-    let events = if words.iter().any(|word| word == EVERYTHING) {
+    let names: Vec<String> = cells.json()?;
+    let events = if names.iter().any(|word| word == EVERYTHING) {
         None
     } else {
-        let kinds = words.into_iter().map(|word| word.parse().map_err(|_| cells.corrupt(word)));
+        let kinds = names.into_iter().map(|word| word.parse().map_err(|_| cells.corrupt(word)));
         Some(kinds.collect::<SqlResult<_>>()?)
     };
-    let accounts = directory::words(cells)?;
+    let accounts = words(cells)?;
     let headers = match open("headers", cells.get()?)? {
         None => Vec::new(),
         Some(headers) => {
@@ -84,13 +84,13 @@ fn read(cells: &mut Cells<'_>, sealer: &Sealer) -> SqlResult<WebhookRecord> {
 }
 
 /// The columns that hold what somebody has chosen.
-struct Chosen {
+struct ChosenColumns {
     events: String,
     accounts: String,
     headers: Option<Vec<u8>>,
 }
 
-impl Chosen {
+impl ChosenColumns {
     fn of(webhook: &WebhookRecord, sealer: &Sealer) -> SqlResult<Self> {
         let events: Vec<_> = match &webhook.events {
             None => vec![EVERYTHING],
@@ -102,13 +102,13 @@ impl Chosen {
         let headers = if headers.is_empty() {
             None
         } else {
-            Some(sealer.seal(&place(webhook.id, "headers"), &SecretString::from(json(&headers)?))?)
+            Some(sealer.seal(&seal_context(webhook.id, "headers"), &SecretString::from(json(&headers)?))?)
         };
         Ok(Self { events: json(&events)?, accounts: json(&accounts)?, headers })
     }
 }
 
-pub(crate) fn add(
+pub(crate) fn insert_endpoint(
     connection: &Connection,
     sealer: &Sealer,
     new: &WebhookRecord,
@@ -123,7 +123,7 @@ pub(crate) fn add(
     if n_webhooks >= limit {
         return Ok(false);
     }
-    let chosen = Chosen::of(new, sealer)?;
+    let chosen = ChosenColumns::of(new, sealer)?;
     connection
         .prepare_cached(
             "insert into webhook_endpoints (
@@ -139,25 +139,25 @@ pub(crate) fn add(
             chosen.events,
             chosen.accounts,
             chosen.headers,
-            sealer.seal(&place(new.id, "secret"), &new.secret)?,
+            sealer.seal(&seal_context(new.id, "secret"), &new.secret)?,
             new.is_enabled,
-            log::last(connection, new.workspace)?,
+            log::last_position(connection, new.workspace)?,
             micros(new.created_at),
         ])?;
-    audit::write(connection, act)?;
-    directory::bump(connection, "directory")?;
+    audit::insert_entry(connection, act)?;
+    revisions::increment(connection, "directory")?;
     Ok(true)
 }
 
 /// Changes what somebody has chosen. Its secrets are not chosen: whoever changes it may know older ones.
-pub(crate) fn change(
+pub(crate) fn update_endpoint(
     connection: &Connection,
     sealer: &Sealer,
     changed: &WebhookRecord,
     revives: bool,
     act: &AuditEntry,
 ) -> SqlResult<bool> {
-    let chosen = Chosen::of(changed, sealer)?;
+    let chosen = ChosenColumns::of(changed, sealer)?;
     let n_rows = connection
         .prepare_cached(
             "update webhook_endpoints
@@ -183,13 +183,13 @@ pub(crate) fn change(
     if n_rows == 0 {
         return Ok(false);
     }
-    audit::write(connection, act)?;
-    directory::bump(connection, "directory")?;
+    audit::insert_entry(connection, act)?;
+    revisions::increment(connection, "directory")?;
     Ok(true)
 }
 
 /// Gives an endpoint a secret; the one that it has signs as well until a time.
-pub(crate) fn rotate(
+pub(crate) fn rotate_secret(
     connection: &Connection,
     sealer: &Sealer,
     (workspace, id): (WorkspaceId, WebhookId),
@@ -206,8 +206,8 @@ pub(crate) fn rotate(
     // A sealed value is bound to its column: it is sealed anew for the other one.
     let old = match sealed {
         Some(sealed) => {
-            let old = sealer.open(&place(id, "secret"), &sealed)?;
-            Some(sealer.seal(&place(id, "old_secret"), &old)?)
+            let old = sealer.open(&seal_context(id, "secret"), &sealed)?;
+            Some(sealer.seal(&seal_context(id, "old_secret"), &old)?)
         }
         None => None,
     };
@@ -219,18 +219,18 @@ pub(crate) fn rotate(
         .execute(params![
             workspace.as_bytes(),
             id.as_bytes(),
-            sealer.seal(&place(id, "secret"), secret)?,
+            sealer.seal(&seal_context(id, "secret"), secret)?,
             old,
             micros(old_until),
             micros(act.at),
         ])?;
-    audit::write(connection, act)?;
-    directory::bump(connection, "directory")?;
+    audit::insert_entry(connection, act)?;
+    revisions::increment(connection, "directory")?;
     Ok(true)
 }
 
 /// Removes an endpoint: its secrets go at once, what waits for it step by step.
-pub(crate) fn remove(
+pub(crate) fn delete_endpoint(
     connection: &Connection,
     workspace: WorkspaceId,
     id: WebhookId,
@@ -246,14 +246,14 @@ pub(crate) fn remove(
     if n_rows == 0 {
         return Ok(false);
     }
-    audit::write(connection, act)?;
+    audit::insert_entry(connection, act)?;
     connection.prepare_cached("delete from replays where webhook_id = ?1")?.execute([id.as_bytes()])?;
-    directory::bump(connection, "directory")?;
+    revisions::increment(connection, "directory")?;
     Ok(true)
 }
 
 /// An endpoint, as far as it is chosen what it hears of.
-pub(crate) struct Listener {
+pub(crate) struct EndpointFilter {
     pub(crate) id: WebhookId,
     /// It hears of what comes after this.
     pub(crate) after: i64,
@@ -261,7 +261,10 @@ pub(crate) struct Listener {
 }
 
 /// Those who listen: an endpoint that was switched off by hand is still written to, one that failed for good is not.
-pub(crate) fn listeners(connection: &Connection, workspace: WorkspaceId) -> SqlResult<Vec<Listener>> {
+pub(crate) fn list_filters(
+    connection: &Connection,
+    workspace: WorkspaceId,
+) -> SqlResult<Vec<EndpointFilter>> {
     let mut statement = connection.prepare_cached(
         "select id, after_seq, events, accounts from webhook_endpoints
          where workspace_id = ?1 and removed_at is null and status <> 'disabled' order by seq",
@@ -272,17 +275,17 @@ pub(crate) fn listeners(connection: &Connection, workspace: WorkspaceId) -> SqlR
         let mut cells = Cells::new("webhook_endpoints", row);
         let id = cells.id()?;
         let after = cells.get()?;
-        let words: Vec<String> = cells.json()?;
-        let kinds = if words.iter().any(|word| word == EVERYTHING) {
+        let names: Vec<String> = cells.json()?;
+        let kinds = if names.iter().any(|word| word == EVERYTHING) {
             None
         } else {
-            Some(words.iter().filter_map(|word| word.parse().ok()).collect())
+            Some(names.iter().filter_map(|word| word.parse().ok()).collect())
         };
-        let wanted: Vec<AccountId> = directory::words(&mut cells)?;
+        let wanted: Vec<AccountId> = words(&mut cells)?;
         let accounts =
             if wanted.is_empty() { None } else { Some(with_wabas(connection, workspace, &wanted)?) };
         let filter = engine::ports::EventFilter { kinds, accounts, has_unplaced: false };
-        listeners.push(Listener { id, after, filter });
+        listeners.push(EndpointFilter { id, after, filter });
     }
     Ok(listeners)
 }

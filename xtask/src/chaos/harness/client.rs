@@ -11,7 +11,7 @@ use std::time::Duration;
 /// The longest wait for an answer: longer than a gateway may take for a send.
 const DEADLINE: Duration = Duration::from_secs(45);
 
-/// What became of a request.
+/// Result of a request.
 #[derive(Debug)]
 pub(crate) enum CallOutcome {
     /// Nobody listened: it was certainly not received.

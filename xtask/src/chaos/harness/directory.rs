@@ -14,16 +14,16 @@ static LAST: Mutex<Option<u16>> = Mutex::new(None);
 /// 32 bytes as base64.
 const SECRET_KEY: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 
-/// Where a environment lives.
+/// Directory of an environment.
 #[derive(Debug)]
 pub(crate) struct TestDirectory {
     /// The program.
     program: PathBuf,
     /// Its folder, which goes when this is dropped.
     folder: TempDir,
-    /// Where the gateway listens.
+    /// Address of the gateway.
     pub(crate) gateway: SocketAddr,
-    /// Where the simulator listens.
+    /// Address of the simulator.
     pub(crate) simulator: SocketAddr,
     /// More settings, as environment variables.
     settings: Vec<(String, String)>,

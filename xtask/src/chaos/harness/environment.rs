@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
 
-/// How long a process may take until it answers.
+/// Maximum time until a process answers.
 const START: Duration = Duration::from_secs(20);
 /// Messages on a page of the gateway.
 const PAGE: &str = "/api/messages?direction=outbound&per_page=200";
@@ -24,7 +24,7 @@ pub(crate) struct Environment {
     pub(crate) simulator: Client,
     /// Calls the gateway with its key.
     pub(crate) gateway: Client,
-    /// Where the simulator takes messages.
+    /// Path of the simulator's send endpoint.
     pub(crate) messages_path: String,
 }
 
@@ -160,10 +160,10 @@ impl Environment {
         Ok(messages.as_array().context("the simulator tells no messages")?.clone())
     }
 
-    /// Whether the simulator still runs.
+    /// Checks that the simulator still runs.
     ///
     /// # Errors
-    /// When it does not.
+    /// The simulator has ended.
     pub(crate) fn check_simulator(&mut self) -> Result<()> {
         match self.simulator_process.end()? {
             None => Ok(()),

@@ -1,4 +1,4 @@
-//! What goes wrong at the simulator during a round.
+//! Faults that the simulator produces during a round.
 
 use super::environment::Environment;
 use super::random::Rng;

@@ -1,4 +1,4 @@
-//! What the clients wanted, and what they were told.
+//! The messages that the clients requested, and the answers that they got.
 
 use std::collections::BTreeMap;
 
@@ -9,17 +9,17 @@ pub(crate) struct PlannedMessage {
     pub(crate) reference: String,
     /// The key for repetitions, if the client uses one.
     pub(crate) key: Option<String>,
-    /// Whom it goes to.
+    /// Recipient.
     pub(crate) to: String,
-    /// Whether it is a template.
+    /// `true` for a template message.
     pub(crate) is_template: bool,
-    /// Whether it goes to the queue.
+    /// `true` for a queued message.
     pub(crate) is_queued: bool,
-    /// Whether an unknown outcome shall be followed by another attempt.
+    /// `true` if an unknown outcome may be followed by another attempt.
     pub(crate) may_resend: bool,
 }
 
-/// Where a planned stands for its client.
+/// Last result that the client got for a planned message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Last {
     /// It was never received: nobody listened, or it was not asked yet.
@@ -43,9 +43,9 @@ pub(crate) struct Entry {
     pub(crate) planned: PlannedMessage,
     /// Id and status of every 2xx.
     pub(crate) acknowledged: Vec<(String, String)>,
-    /// Whether a connection broke over it, ever.
+    /// `true` if a connection of any of its requests broke.
     pub(crate) was_cut: bool,
-    /// What was heard last.
+    /// The last result.
     pub(crate) last: Last,
 }
 
@@ -57,14 +57,14 @@ pub(crate) struct Ledger {
     pub(crate) conversations: BTreeMap<String, Vec<String>>,
 }
 
-/// How many of what.
+/// Numbers of planned messages by result.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counts {
     /// Wishes.
     pub(crate) wishes: usize,
     /// Acknowledged with 2xx.
     pub(crate) acknowledged: usize,
-    /// Whose last word was a cut connection.
+    /// Messages whose last result was a broken connection.
     pub(crate) cut: usize,
     /// Refused for good.
     pub(crate) refused: usize,

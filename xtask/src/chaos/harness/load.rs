@@ -23,12 +23,12 @@ const MAGIC: [&str; 3] = ["+15550100504", "+15550100505", "+15550101026"];
 /// Magic numbers that refuse twice before they take a message. Messages of the queue to one of them would wait for
 /// each other for longer than a run lasts.
 const MAGIC_SYNC: [&str; 2] = ["+15550100500", "+15550100429"];
-/// What is wanted anew only while fewer than this are to be asked again.
+/// Maximum number of waiting retries while new messages are planned.
 const MAX_RETRIES: usize = 48;
 /// The longest that a client waits before it asks again.
 const WAIT_LIMIT: Duration = Duration::from_secs(2);
 
-/// How far the load is.
+/// Phase of the load.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// New wishes all the time.
@@ -48,7 +48,7 @@ enum Task {
 
 struct State {
     ledger: Ledger,
-    /// What is to be asked again, and when.
+    /// Tasks to repeat, with their times.
     again: VecDeque<(Instant, Task)>,
     phase: Phase,
     n_running: usize,
@@ -88,7 +88,7 @@ impl<'a> Load<'a> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How it stands.
+    /// Returns the numbers of planned messages by result.
     pub(crate) fn counts(&self) -> Counts {
         self.state().ledger.counts()
     }
@@ -113,7 +113,7 @@ impl<'a> Load<'a> {
         self.state().phase = Phase::Over;
     }
 
-    /// What was wanted and told.
+    /// Ends the load and returns its ledger.
     pub(crate) fn into_ledger(self) -> Ledger {
         self.state.into_inner().unwrap_or_else(PoisonError::into_inner).ledger
     }
@@ -248,7 +248,7 @@ fn is_passing(code: &str) -> bool {
         .contains(&code)
 }
 
-/// What an answer means, and when to ask again.
+/// Interprets a response; returns the time until the next attempt, if one is needed.
 fn read(answer: &Response, rng: &mut Rng) -> (Last, Option<(String, String)>, Option<Duration>) {
     let code = answer.text("code").unwrap_or("no code").to_owned();
     let asked = Duration::from_secs(answer.retry_after.unwrap_or(0)).min(WAIT_LIMIT);
@@ -264,7 +264,7 @@ fn read(answer: &Response, rng: &mut Rng) -> (Last, Option<(String, String)>, Op
     }
 }
 
-/// How a message is asked for.
+/// Form of a request for a message.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
     Single,

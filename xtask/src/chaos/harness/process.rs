@@ -53,10 +53,10 @@ impl Process {
         Ok(())
     }
 
-    /// How it ended, if it has.
+    /// Returns the exit status, if the process has ended.
     ///
     /// # Errors
-    /// When that cannot be asked.
+    /// The status cannot be read.
     pub(crate) fn end(&mut self) -> Result<Option<ExitStatus>> {
         self.child.try_wait().with_context(|| format!("asking for {}", self.what))
     }

@@ -32,7 +32,7 @@ impl Rng {
         least + self.next() % width
     }
 
-    /// Whether something happens that happens once in `n` times.
+    /// `true` once in `n` times.
     pub(crate) fn one_in(&mut self, n: u64) -> bool {
         self.between(1, n) == 1
     }

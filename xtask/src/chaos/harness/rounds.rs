@@ -16,11 +16,11 @@ use std::time::Duration;
 
 /// Clients that send whatever comes to their minds.
 const RANDOM_CLIENTS: usize = 8;
-/// How long a gateway may finish what is under way.
+/// Time for which a gateway may finish running work.
 const GRACE: Duration = Duration::from_secs(45);
-/// How long clients may ask again at the end: a key may be in progress until its dead process is found out.
+/// Time for which clients may retry at the end: a key can be in progress until its dead process is detected.
 const DRAIN: Duration = Duration::from_secs(45);
-/// How long until everything must be at its end.
+/// Maximum time until every message has its final status.
 const SETTLE: Duration = Duration::from_secs(60);
 /// Of many wrongs, how many are told; all stand in a file.
 const MAX_REPORTED: usize = 20;
@@ -31,22 +31,22 @@ const SETTINGS: [(&str, &str); 3] = [
     ("WAYPOST_LOG__FILTER", "info"),
 ];
 
-/// What is to be done.
+/// Parameters of a chaos run.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// How many kills.
+    /// Number of kills.
     pub(crate) rounds: u32,
-    /// What rng starts from.
+    /// Seed of the random numbers.
     pub(crate) seed: u64,
     /// The gateway's program.
     pub(crate) program: PathBuf,
     /// The folder below which everything is kept.
     pub(crate) parent: PathBuf,
-    /// Whether it is kept even if all went well.
+    /// `true` if the directory is kept even if nothing was wrong.
     pub(crate) keep: bool,
 }
 
-/// What came of it.
+/// Result of a chaos run.
 #[derive(Debug)]
 pub(crate) struct Report {
     /// In one line.

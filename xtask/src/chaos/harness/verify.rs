@@ -1,11 +1,11 @@
-//! Whether anything was lost, doubled or stuck: what the clients were told, what the store says, and what Meta's
-//! stand-in accepted, held against each other.
+//! Verification that nothing was lost, doubled or stuck: the answers to the clients, the store's messages and the
+//! messages that the simulator accepted are compared.
 
 use super::ledger::{Entry, Last, Ledger};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the store says of a message.
+/// A message in the store.
 #[derive(Debug)]
 struct Row<'a> {
     status: &'a str,
@@ -78,7 +78,7 @@ impl<'a> Sides<'a> {
     }
 }
 
-/// What is not at its end yet.
+/// Returns the messages that have no final status yet.
 pub(crate) fn unsettled(stored: &[Value], accepted: &[Value]) -> Vec<String> {
     let sides = Sides::of(stored, accepted);
     let mut open = Vec::new();
@@ -134,7 +134,7 @@ pub(crate) fn verify(ledger: &Ledger, stored: &[Value], accepted: &[Value]) -> V
     wrong
 }
 
-/// What a client was told must be true.
+/// Checks the answers to a client.
 fn verify_entry(entry: &Entry, sides: &Sides<'_>, wrong: &mut Vec<String>) {
     let reference = entry.planned.reference.as_str();
     let mut told = entry.acknowledged.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>();
@@ -173,7 +173,7 @@ fn verify_entry(entry: &Entry, sides: &Sides<'_>, wrong: &mut Vec<String>) {
     }
 }
 
-/// What the store says must be true.
+/// Checks a message of the store.
 fn verify_row(id: &str, row: &Row<'_>, sides: &Sides<'_>, ledger: &Ledger, wrong: &mut Vec<String>) {
     let n_accepted = sides.n_accepted(id);
     let entry = ledger.entry(row.reference);

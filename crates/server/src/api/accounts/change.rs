@@ -16,26 +16,26 @@ use engine::ports::{AccountRecord, Removal, StoreError, StoreErrorKind};
 use engine::{Deps, accounts};
 use secrecy::SecretString;
 
-use super::show_one;
-use crate::api::visit::{Acting, Named};
-use crate::api::{ApiError, Code, body};
+use crate::api::accounts::records::show_one;
+use crate::api::request_context::{Audited, IdOrName};
+use crate::api::{ApiError, Code, request_body};
 
 /// The longest name, in characters.
-pub(in crate::api) const MAX_NAME: usize = 100;
+pub(crate) const MAX_NAME: usize = 100;
 /// The longest of Meta's ids.
-pub(in crate::api) const MAX_ID: usize = 32;
+pub(crate) const MAX_ID: usize = 32;
 /// The longest secret; Meta's tokens are some hundred characters.
-pub(in crate::api) const MAX_SECRET: usize = 2_000;
+pub(crate) const MAX_SECRET: usize = 2_000;
 
 /// Makes an account.
 pub(crate) async fn create_account(
     State(deps): State<Arc<Deps>>,
-    Acting(caller, by): Acting,
+    Audited(caller, by): Audited,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = body::json(&deps, &headers, body).await?;
-    let new = body::read(&object, |fields| read_new(fields, &caller))?;
+    let object = request_body::json(&deps, &headers, body).await?;
+    let new = request_body::read(&object, |fields| read_new(fields, &caller))?;
     let new = new.ok_or_else(|| ApiError::invalid_at("", "the account is incomplete"))?;
     may_make(&caller, new.is_sandbox)?;
     may_take_default(&deps, &caller, new.is_default)?;
@@ -50,14 +50,14 @@ pub(crate) async fn create_account(
 /// Changes the fields given. A new access token that works lifts a hold that was for the old one.
 pub(crate) async fn update_account(
     State(deps): State<Arc<Deps>>,
-    Acting(caller, by): Acting,
-    Named(id): Named,
+    Audited(caller, by): Audited,
+    IdOrName(id): IdOrName,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = body::json(&deps, &headers, body).await?;
+    let object = request_body::json(&deps, &headers, body).await?;
     let record = choose_account(&deps, &caller, Some(&id))?;
-    let changes = body::read(&object, |fields| read_changes(fields, &record))?;
+    let changes = request_body::read(&object, |fields| read_changes(fields, &record))?;
     may_take_default(&deps, &caller, changes.is_default == Some(true))?;
     if let Some(name) = &changes.name {
         refuse_taken(&deps, &caller, (name, None), Some(&record))?;
@@ -69,12 +69,13 @@ pub(crate) async fn update_account(
 /// Removes an account, unless messages wait in its queue; `force` cancels them.
 pub(crate) async fn delete_account(
     State(deps): State<Arc<Deps>>,
-    Acting(caller, by): Acting,
-    Named(id): Named,
+    Audited(caller, by): Audited,
+    IdOrName(id): IdOrName,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let query = body::query(query.as_deref())?;
-    let is_forced = body::read(&query, |fields| fields.optional("force").boolean_or_text().unwrap_or(false))?;
+    let query = request_body::query(query.as_deref())?;
+    let is_forced =
+        request_body::read(&query, |fields| fields.optional("force").boolean_or_text().unwrap_or(false))?;
     let record = choose_account(&deps, &caller, Some(&id))?;
     match accounts::remove(&deps, &by, &record.account, is_forced).await? {
         Removal::Removed => Ok(StatusCode::NO_CONTENT.into_response()),

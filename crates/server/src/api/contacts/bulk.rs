@@ -15,29 +15,30 @@ use engine::contacts::{Batch, Request};
 use engine::ports::ContactTarget;
 use engine::{By, Deps};
 
-use super::super::visit::Acting;
-use super::super::{ApiError, answer, body};
-use super::{done, refuse_bound, result, word};
+use super::super::ApiError;
+use crate::api::contacts::records::{done, refuse_bound, result, word};
+use crate::api::request_context::Audited;
+use crate::api::{request_body, response};
 
 /// The most contacts of one call.
-pub(in crate::api) const MAX_ITEMS: usize = 1_000;
+pub(crate) const MAX_ITEMS: usize = 1_000;
 
 /// Writes down contacts, each by its number or user id: new ones are made, known ones changed. One that is wrong fails
 /// alone; the others are one transaction.
 pub(crate) async fn put_contacts(
     State(deps): State<Arc<Deps>>,
-    Acting(caller, by): Acting,
+    Audited(caller, by): Audited,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = body::json(&deps, &headers, body).await?;
-    body::read(&object, |fields| {
+    let object = request_body::json(&deps, &headers, body).await?;
+    request_body::read(&object, |fields| {
         let _items = fields.required("contacts").array(1..=MAX_ITEMS);
     })?;
     refuse_bound(&deps, &caller)?;
     let items = object.get("contacts").and_then(Value::as_array).unwrap_or_default();
     let results = put(&deps, &by, caller.workspace(), items).await?;
-    Ok(answer::success(StatusCode::OK, &answer::object([("results", Value::Array(results))])))
+    Ok(response::success(StatusCode::OK, &response::object([("results", Value::Array(results))])))
 }
 
 async fn put(deps: &Deps, by: &By, workspace: WorkspaceId, items: &[Value]) -> Result<Vec<Value>, ApiError> {
@@ -64,7 +65,7 @@ fn read(item: &Value) -> Result<ContactChange, ApiError> {
     let Value::Object(object) = item else {
         return Err(ApiError::invalid_at("", format!("must be an object, is {}", item.kind_name())));
     };
-    body::read(object, |fields| {
+    request_body::read(object, |fields| {
         let change = ContactChange::read(fields);
         change.check_new(fields);
         change

@@ -12,9 +12,11 @@ use engine::Deps;
 use engine::ports::{Contact, ContactFilter, PageRequest, PageStart, StoreError};
 use futures_util::stream;
 
-use super::super::visit::Allowed;
-use super::super::{ApiError, body};
-use super::{read_filter, table};
+use super::super::ApiError;
+use crate::api::contacts::csv;
+use crate::api::contacts::records::read_filter;
+use crate::api::request_body;
+use crate::api::request_context::Authorized;
 
 /// Contacts that are read at once.
 const PER_PAGE: u32 = 500;
@@ -24,19 +26,19 @@ const MAX_CUSTOM_COLUMNS: u32 = 500;
 /// Answers with every contact that fits, newest first, as CSV.
 pub(crate) async fn export_contacts(
     State(deps): State<Arc<Deps>>,
-    Allowed(caller): Allowed,
+    Authorized(caller): Authorized,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let query = body::query(query.as_deref())?;
-    let filter = body::read(&query, |fields| read_filter(&deps, &caller, fields))?;
+    let query = request_body::query(query.as_deref())?;
+    let filter = request_body::read(&query, |fields| read_filter(&deps, &caller, fields))?;
     let workspace = caller.workspace();
     let keys = deps.contacts.custom_keys(workspace, MAX_CUSTOM_COLUMNS).await?;
     let mut head = String::new();
     for (name, _) in &COLUMNS {
-        table::write_raw(&mut head, name);
+        csv::write_raw(&mut head, name);
     }
     for key in &keys {
-        table::write_raw(&mut head, &format!("{CUSTOM_PREFIX}{key}"));
+        csv::write_raw(&mut head, &format!("{CUSTOM_PREFIX}{key}"));
     }
     head.push('\n');
     let export = Export { deps, workspace, filter, keys, head: Some(head), next: Some(PageStart::Page(1)) };
@@ -90,24 +92,22 @@ impl Export {
             match column {
                 ImportColumn::PhoneNumber => {
                     let number = contact.wa_id.as_ref().map(|digits| format!("+{digits}"));
-                    table::write_raw(rows, &number.unwrap_or_default());
+                    csv::write_raw(rows, &number.unwrap_or_default());
                 }
-                ImportColumn::UserId => {
-                    table::write_cell(rows, contact.user_id.as_deref().unwrap_or_default())
-                }
-                ImportColumn::Name => table::write_cell(rows, contact.name.as_deref().unwrap_or_default()),
-                ImportColumn::Email => table::write_cell(rows, contact.email.as_deref().unwrap_or_default()),
-                ImportColumn::Tags => table::write_cell(rows, &join_tags(&contact.tags)),
-                ImportColumn::Stage => table::write_cell(rows, contact.stage.as_deref().unwrap_or_default()),
+                ImportColumn::UserId => csv::write_cell(rows, contact.user_id.as_deref().unwrap_or_default()),
+                ImportColumn::Name => csv::write_cell(rows, contact.name.as_deref().unwrap_or_default()),
+                ImportColumn::Email => csv::write_cell(rows, contact.email.as_deref().unwrap_or_default()),
+                ImportColumn::Tags => csv::write_cell(rows, &join_tags(&contact.tags)),
+                ImportColumn::Stage => csv::write_cell(rows, contact.stage.as_deref().unwrap_or_default()),
                 ImportColumn::OptedOut => {
-                    table::write_raw(rows, if contact.opted_out.is_some() { "true" } else { "false" });
+                    csv::write_raw(rows, if contact.opted_out.is_some() { "true" } else { "false" });
                 }
                 ImportColumn::Custom(_) => {}
             }
         }
         for key in &self.keys {
             let text = contact.custom_fields.get(key).map(custom_text);
-            table::write_cell(rows, &text.unwrap_or_default());
+            csv::write_cell(rows, &text.unwrap_or_default());
         }
         rows.push('\n');
     }

@@ -20,27 +20,29 @@ use engine::{By, Deps, ports::StoreError};
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
 
-use super::super::visit::Acting;
-use super::super::{ApiError, Code, answer, body};
-use super::table::{self, Row, Table, TooLong};
-use super::{done, refuse_bound, word};
+use super::super::{ApiError, Code};
+use crate::api::contacts::csv;
+use crate::api::contacts::csv::{Row, Table, TooLong};
+use crate::api::contacts::records::{done, refuse_bound, word};
+use crate::api::request_context::Audited;
+use crate::api::{request_body, response};
 
 /// The longest table: 100 MB, about a million rows.
 const MAX_TABLE: usize = 100_000_000;
 /// Rows that are written down in one transaction.
 const ROWS_AT_ONCE: usize = 500;
 /// Rows of the file of errors.
-pub(in crate::api) const MAX_ERRORS: usize = 1_000;
+pub(crate) const MAX_ERRORS: usize = 1_000;
 
 /// Writes down the contacts of a table, each by its number or user id.
 pub(crate) async fn import_contacts(
     State(deps): State<Arc<Deps>>,
-    Acting(caller, by): Acting,
+    Audited(caller, by): Audited,
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let query = body::query(query.as_deref())?;
-    let is_dry_run = body::read(&query, |fields| fields.optional("dry_run").boolean_or_text())?;
+    let query = request_body::query(query.as_deref())?;
+    let is_dry_run = request_body::read(&query, |fields| fields.optional("dry_run").boolean_or_text())?;
     refuse_bound(&deps, &caller)?;
     let mut import = Import {
         deps: &deps,
@@ -67,7 +69,7 @@ pub(crate) async fn import_contacts(
         )),
     };
     match end {
-        Ok(()) => Ok(answer::success(StatusCode::OK, &import.report.show(import.is_dry_run))),
+        Ok(()) => Ok(response::success(StatusCode::OK, &import.report.show(import.is_dry_run))),
         Err(error) if import.report.n_rows() == 0 => Err(error),
         // What was written down stays: who sends the table again loses nothing.
         Err(error) => Err(error.with("imported", import.report.show(import.is_dry_run))),
@@ -108,7 +110,7 @@ async fn from_form(import: &mut Import<'_>, request: Request) -> Result<(), ApiE
 
 /// The next piece, unless it takes too long to come.
 async fn in_time<T>(deps: &Deps, next: impl Future<Output = T>) -> Result<T, ApiError> {
-    let deadline = deps.now().saturating_add(body::WITHIN).unwrap_or(Timestamp::MAX);
+    let deadline = deps.now().saturating_add(request_body::WITHIN).unwrap_or(Timestamp::MAX);
     tokio::select! {
         biased;
         next = next => Ok(next),
@@ -263,7 +265,7 @@ fn read_row(columns: &[ImportColumn], row: &Row) -> Result<ContactChange, Vec<Fa
     for (column, cell) in columns.iter().zip(&row.cells) {
         let read = match std::str::from_utf8(cell) {
             Ok(text) if text.contains('\0') => Err("must not contain the character U+0000".to_owned()),
-            Ok(text) => change.set_cell(column, table::plain(text)),
+            Ok(text) => change.set_cell(column, csv::plain(text)),
             Err(_) => Err("is not UTF-8: save the table as CSV UTF-8".to_owned()),
         };
         if let Err(reason) = read {
@@ -352,9 +354,9 @@ impl Report {
         self.errors.sort();
         let mut csv = "line,column,reason\n".to_owned();
         for (line, column, reason) in &self.errors {
-            table::write_raw(&mut csv, &line.to_string());
-            table::write_cell(&mut csv, column);
-            table::write_cell(&mut csv, reason);
+            csv::write_raw(&mut csv, &line.to_string());
+            csv::write_cell(&mut csv, column);
+            csv::write_cell(&mut csv, reason);
             csv.push('\n');
         }
         csv

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderName, header};
 
 /// What is wanted of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(crate) enum Wanted {
     /// All of it.
     Whole,
     /// These bytes.
@@ -20,13 +20,13 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
 }
 
 /// Whether the caller has this content already.
-pub(super) fn is_known(headers: &HeaderMap, etag: &str) -> bool {
+pub(crate) fn is_known(headers: &HeaderMap, etag: &str) -> bool {
     let known = text(headers, header::IF_NONE_MATCH).unwrap_or_default();
     known.split(',').map(str::trim).any(|known| known == "*" || known.trim_start_matches("W/") == etag)
 }
 
 /// What is wanted: one range of bytes, else the whole. Several ranges are answered with the whole, which is allowed.
-pub(super) fn wanted(headers: &HeaderMap, size: u64, etag: &str) -> Wanted {
+pub(crate) fn wanted(headers: &HeaderMap, size: u64, etag: &str) -> Wanted {
     if text(headers, header::IF_RANGE).is_some_and(|known| known.trim() != etag) {
         return Wanted::Whole;
     }

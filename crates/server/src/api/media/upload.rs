@@ -20,9 +20,10 @@ use futures_core::Stream;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use super::super::visit::Allowed;
-use super::super::{ApiError, Code, answer, body};
-use super::kept;
+use super::super::{ApiError, Code};
+use crate::api::media::download::kept;
+use crate::api::request_context::Authorized;
+use crate::api::{request_body, response};
 
 /// What a form may hold besides the file.
 const AROUND: u64 = 64 * 1024;
@@ -43,7 +44,7 @@ const KINDS: [(&str, MediaKind); 5] = [
 /// Takes a file.
 pub(crate) async fn upload_media(
     State(deps): State<Arc<Deps>>,
-    Allowed(caller): Allowed,
+    Authorized(caller): Authorized,
     headers: HeaderMap,
     form: Result<Multipart, MultipartRejection>,
 ) -> Result<Response, ApiError> {
@@ -65,7 +66,7 @@ pub(crate) async fn upload_media(
             let kept_file = media::finish(&deps, file).await?;
             // The same content again makes nothing new: it is answered as what it is, so a repeated call is harmless.
             let status = if kept_file.is_new { StatusCode::CREATED } else { StatusCode::OK };
-            Ok(answer::success(status, &kept(&kept_file.media)))
+            Ok(response::success(status, &kept(&kept_file.media)))
         }
         (Ok(()), None) => Err(ApiError::invalid_at("/file", "is required")),
         (Err(error), file) => {
@@ -92,7 +93,7 @@ fn late() -> ApiError {
 
 /// Waits for the next thing from the connection, but not for ever.
 async fn soon<T>(deps: &Deps, next: impl Future<Output = T>) -> Result<T, ApiError> {
-    let deadline = deps.now().saturating_add(body::WITHIN).unwrap_or(Timestamp::MAX);
+    let deadline = deps.now().saturating_add(request_body::WITHIN).unwrap_or(Timestamp::MAX);
     tokio::select! {
         biased;
         next = next => Ok(next),

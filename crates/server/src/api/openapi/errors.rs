@@ -5,7 +5,7 @@ use super::schema::{Schema, any_of, id, integer, list, may, named, need, only, s
 use crate::api::Code;
 
 /// The sentence and the details of an answer with this code, as the handlers give it.
-pub(super) fn example(code: Code) -> (&'static str, &'static str) {
+pub(crate) fn example(code: Code) -> (&'static str, &'static str) {
     match code {
         Code::InvalidRequest => (
             "The request is not valid: `/type` is required.",
@@ -43,11 +43,11 @@ pub(super) fn example(code: Code) -> (&'static str, &'static str) {
         }
         Code::InvalidCredentials => ("Name or password are wrong.", "{}"),
         Code::Forbidden => (
-            "This API key may not do that: it lacks the scope `send`.",
+            "This API key may not do that: it missing_permission the scope `send`.",
             r#"{"permission":"messages.send","scope":"send"}"#,
         ),
         Code::CsrfRequired => (
-            "This call could come from somebody else's page: it lacks the header `X-CSRF-Token`, whose value the login and `GET /api/me` tell.",
+            "This call could come from somebody else's page: it missing_permission the header `X-CSRF-Token`, whose value the login and `GET /api/me` tell.",
             "{}",
         ),
         Code::NotFound => ("There is nothing at this address.", "{}"),
@@ -130,13 +130,13 @@ pub(super) fn example(code: Code) -> (&'static str, &'static str) {
 }
 
 /// Whether an answer with this code always says how long to wait.
-pub(super) fn has_wait(code: Code) -> bool {
+pub(crate) fn has_wait(code: Code) -> bool {
     let status = code.status().as_u16();
     status == 429 || status == 503
 }
 
 /// An answer that says no.
-pub(super) fn error() -> Schema {
+pub(crate) fn error() -> Schema {
     shown([
         need("status", only("error")),
         need("message", text(1..).about("A sentence for the developer who called.")),
@@ -150,7 +150,7 @@ pub(super) fn error() -> Schema {
 }
 
 /// What is wrong with a request.
-pub(super) fn faults() -> Schema {
+pub(crate) fn faults() -> Schema {
     let fault = shown([
         need(
             "pointer",
@@ -167,7 +167,7 @@ pub(super) fn faults() -> Schema {
 }
 
 /// `details` of an error: what is there depends on the code.
-pub(super) fn details() -> Schema {
+pub(crate) fn details() -> Schema {
     shown([
         may("errors", named("Faults")),
         may("meta", named("MetaError")),
@@ -195,7 +195,7 @@ pub(super) fn details() -> Schema {
 }
 
 /// An error of Meta's.
-pub(super) fn meta_error() -> Schema {
+pub(crate) fn meta_error() -> Schema {
     shown([
         need("code", integer(..).about("Meta's code; see docs/errors.md.")),
         need("subcode", integer(..).or_null()),
@@ -207,7 +207,7 @@ pub(super) fn meta_error() -> Schema {
 }
 
 /// Why a message failed: Meta's words, or ours.
-pub(super) fn failure() -> Schema {
+pub(crate) fn failure() -> Schema {
     shown([
         need("code", any_of([integer(..), text(1..)]).about("Meta's number, or a code of ours.")),
         may("subcode", integer(..).or_null()),
@@ -218,6 +218,6 @@ pub(super) fn failure() -> Schema {
 }
 
 /// Whether one may.
-pub(super) fn may_have_wait(code: Code) -> bool {
+pub(crate) fn may_have_wait(code: Code) -> bool {
     has_wait(code) || matches!(code, Code::IdempotencyInProgress | Code::MediaPending)
 }

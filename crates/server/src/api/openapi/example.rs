@@ -1,24 +1,24 @@
 //! Ids that the examples share. A test puts real ones in their place and makes the calls.
 
 /// A request.
-pub(super) const REQUEST: &str = "01a2b3c4-0000-7000-8000-0000000000ff";
+pub(crate) const REQUEST: &str = "01a2b3c4-0000-7000-8000-0000000000ff";
 /// A message of ours.
-pub(super) const MESSAGE: &str = "01a2b3c4-0000-7000-8000-000000000001";
+pub(crate) const MESSAGE: &str = "01a2b3c4-0000-7000-8000-000000000001";
 /// An account.
-pub(super) const ACCOUNT: &str = "01a2b3c4-0000-7000-8000-000000000002";
+pub(crate) const ACCOUNT: &str = "01a2b3c4-0000-7000-8000-000000000002";
 /// A contact.
-pub(super) const CONTACT: &str = "01a2b3c4-0000-7000-8000-000000000003";
+pub(crate) const CONTACT: &str = "01a2b3c4-0000-7000-8000-000000000003";
 /// A template.
-pub(super) const TEMPLATE: &str = "01a2b3c4-0000-7000-8000-000000000004";
+pub(crate) const TEMPLATE: &str = "01a2b3c4-0000-7000-8000-000000000004";
 /// A key.
-pub(super) const KEY: &str = "01a2b3c4-0000-7000-8000-000000000005";
+pub(crate) const KEY: &str = "01a2b3c4-0000-7000-8000-000000000005";
 /// A user.
-pub(super) const USER: &str = "01a2b3c4-0000-7000-8000-000000000006";
+pub(crate) const USER: &str = "01a2b3c4-0000-7000-8000-000000000006";
 /// A webhook.
-pub(super) const WEBHOOK: &str = "01a2b3c4-0000-7000-8000-000000000007";
+pub(crate) const WEBHOOK: &str = "01a2b3c4-0000-7000-8000-000000000007";
 /// A delivery.
-pub(super) const DELIVERY: &str = "01a2b3c4-0000-7000-8000-000000000008";
+pub(crate) const DELIVERY: &str = "01a2b3c4-0000-7000-8000-000000000008";
 /// A file.
-pub(super) const MEDIA: &str = "01a2b3c4-0000-7000-8000-00000000000a";
+pub(crate) const MEDIA: &str = "01a2b3c4-0000-7000-8000-00000000000a";
 /// Meta's id of a customer's message.
-pub(super) const WAMID: &str = "wamid.HBgLMTU1NTAxMDAwMDEVAgASGBQzQTYwOTU1MkZCMTlDMkQzMDlCQQA=";
+pub(crate) const WAMID: &str = "wamid.HBgLMTU1NTAxMDAwMDEVAgASGBQzQTYwOTU1MkZCMTlDMkQzMDlCQQA=";

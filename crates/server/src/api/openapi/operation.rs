@@ -4,73 +4,73 @@ use domain::json::{Object, Value};
 
 use super::schema::{Field, Schema, boolean, integer, list, may, named, need, shown, text};
 use crate::api::Code;
-use crate::api::list::{MAX_PAGE, MAX_PER_PAGE, PER_PAGE};
+use crate::api::pagination::{MAX_PAGE, MAX_PER_PAGE, PER_PAGE};
 
 /// The type of a body and of most answers.
-pub(super) const JSON: &str = "application/json";
+pub(crate) const JSON: &str = "application/json";
 /// A form with a file.
-pub(super) const FORM: &str = "multipart/form-data";
+pub(crate) const FORM: &str = "multipart/form-data";
 /// A table.
-pub(super) const TABLE: &str = "text/csv";
+pub(crate) const TABLE: &str = "text/csv";
 
 /// One route, described. What every route has (the caller's key, the errors that can always be) is added from the list
 /// of routes.
 #[derive(Clone, Debug)]
-pub(super) struct Operation {
+pub(crate) struct Operation {
     /// The name of the handler.
-    pub(super) name: &'static str,
-    pub(super) summary: &'static str,
-    pub(super) about: &'static str,
-    pub(super) parameters: Vec<Parameter>,
-    pub(super) body: Option<Body>,
-    pub(super) answers: Vec<Answer>,
-    pub(super) codes: Vec<Code>,
+    pub(crate) name: &'static str,
+    pub(crate) summary: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) parameters: Vec<Parameter>,
+    pub(crate) body: Option<Body>,
+    pub(crate) answers: Vec<Answer>,
+    pub(crate) codes: Vec<Code>,
 }
 
 /// A parameter.
 #[derive(Clone, Debug)]
-pub(super) struct Parameter {
-    pub(super) name: &'static str,
+pub(crate) struct Parameter {
+    pub(crate) name: &'static str,
     /// `path`, `query` or `header`.
-    pub(super) place: &'static str,
-    pub(super) about: String,
-    pub(super) is_required: bool,
-    pub(super) schema: Schema,
-    pub(super) example: Option<Value>,
+    pub(crate) place: &'static str,
+    pub(crate) about: String,
+    pub(crate) is_required: bool,
+    pub(crate) schema: Schema,
+    pub(crate) example: Option<Value>,
 }
 
 /// What a caller sends.
 #[derive(Clone, Debug)]
-pub(super) struct Body {
-    pub(super) media_type: &'static str,
-    pub(super) is_required: bool,
-    pub(super) schema: Schema,
+pub(crate) struct Body {
+    pub(crate) media_type: &'static str,
+    pub(crate) is_required: bool,
+    pub(crate) schema: Schema,
     /// Name and JSON text.
-    pub(super) examples: Vec<(&'static str, &'static str)>,
+    pub(crate) examples: Vec<(&'static str, &'static str)>,
     /// Another type that is taken, and an example of it.
-    pub(super) other: Option<(&'static str, Schema, &'static str)>,
+    pub(crate) other: Option<(&'static str, Schema, &'static str)>,
 }
 
 /// What a caller gets when all is well.
 #[derive(Clone, Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) about: &'static str,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) about: &'static str,
     /// Media type and schema, if the answer has a body.
-    pub(super) content: Option<(&'static str, Schema)>,
+    pub(crate) content: Option<(&'static str, Schema)>,
     /// The whole body.
-    pub(super) example: Option<Value>,
-    pub(super) headers: Vec<(&'static str, &'static str, Schema)>,
+    pub(crate) example: Option<Value>,
+    pub(crate) headers: Vec<(&'static str, &'static str, Schema)>,
 }
 
 /// JSON text of an example.
-pub(super) fn json(text: &str) -> Value {
+pub(crate) fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_default()
 }
 
 impl Operation {
     /// The handler's name, a line, and some sentences.
-    pub(super) fn new(name: &'static str, summary: &'static str, about: &'static str) -> Self {
+    pub(crate) fn new(name: &'static str, summary: &'static str, about: &'static str) -> Self {
         Self {
             name,
             summary,
@@ -95,17 +95,17 @@ impl Operation {
     }
 
     /// The `{id}` of the path.
-    pub(super) fn id(self, about: &str, example: &str) -> Self {
+    pub(crate) fn id(self, about: &str, example: &str) -> Self {
         self.parameter("path", ("id", about), text(1..), Some(example.into()))
     }
 
     /// A query parameter.
-    pub(super) fn query(self, name: &'static str, about: &str, schema: Schema) -> Self {
+    pub(crate) fn query(self, name: &'static str, about: &str, schema: Schema) -> Self {
         self.parameter("query", (name, about), schema, None)
     }
 
     /// A query parameter that must be there.
-    pub(super) fn must_query(
+    pub(crate) fn must_query(
         mut self,
         name: &'static str,
         about: &str,
@@ -118,17 +118,17 @@ impl Operation {
     }
 
     /// A header of the request.
-    pub(super) fn header(self, name: &'static str, about: &str, schema: Schema) -> Self {
+    pub(crate) fn header(self, name: &'static str, about: &str, schema: Schema) -> Self {
         self.parameter("header", (name, about), schema, None)
     }
 
     /// A query parameter that looks for a text.
-    pub(super) fn search(self, about: &str, most: usize) -> Self {
+    pub(crate) fn search(self, about: &str, most: usize) -> Self {
         self.query("search", about, text(1..=most))
     }
 
     /// A JSON body. The examples are names and JSON texts.
-    pub(super) fn takes<const N: usize>(
+    pub(crate) fn takes<const N: usize>(
         mut self,
         schema: Schema,
         examples: [(&'static str, &'static str); N],
@@ -144,7 +144,7 @@ impl Operation {
     }
 
     /// A JSON body that may be left out.
-    pub(super) fn may_take(mut self, fields: impl IntoIterator<Item = Field>, example: &'static str) -> Self {
+    pub(crate) fn may_take(mut self, fields: impl IntoIterator<Item = Field>, example: &'static str) -> Self {
         let schema = super::schema::body(fields);
         let examples = vec![("example", example)];
         self.body = Some(Body { media_type: JSON, is_required: false, schema, examples, other: None });
@@ -152,19 +152,19 @@ impl Operation {
     }
 
     /// A body of nothing, or of an empty object.
-    pub(super) fn takes_nothing(self) -> Self {
+    pub(crate) fn takes_nothing(self) -> Self {
         self.may_take([], "{}")
     }
 
     /// A form.
-    pub(super) fn takes_form(mut self, schema: Schema) -> Self {
+    pub(crate) fn takes_form(mut self, schema: Schema) -> Self {
         self.body =
             Some(Body { media_type: FORM, is_required: true, schema, examples: Vec::new(), other: None });
         self
     }
 
     /// The body may also be of this type.
-    pub(super) fn or_takes(
+    pub(crate) fn or_takes(
         mut self,
         media_type: &'static str,
         schema: Schema,
@@ -177,7 +177,7 @@ impl Operation {
     }
 
     /// An answer `{"status":"success","data":…}`; the example is the data.
-    pub(super) fn gives(self, status: u16, about: &'static str, data: Schema, example: &str) -> Self {
+    pub(crate) fn gives(self, status: u16, about: &'static str, data: Schema, example: &str) -> Self {
         let mut body = Object::new();
         body.insert("status", "success");
         body.insert("data", json(example));
@@ -191,18 +191,18 @@ impl Operation {
     }
 
     /// 204.
-    pub(super) fn gives_nothing(self, about: &'static str) -> Self {
+    pub(crate) fn gives_nothing(self, about: &'static str) -> Self {
         self.answer(Answer { status: 204, about, content: None, example: None, headers: Vec::new() })
     }
 
     /// Any other answer.
-    pub(super) fn answer(mut self, answer: Answer) -> Self {
+    pub(crate) fn answer(mut self, answer: Answer) -> Self {
         self.answers.push(answer);
         self
     }
 
     /// A header of the last answer.
-    pub(super) fn with_header(mut self, name: &'static str, about: &'static str, schema: Schema) -> Self {
+    pub(crate) fn with_header(mut self, name: &'static str, about: &'static str, schema: Schema) -> Self {
         if let Some(answer) = self.answers.last_mut() {
             answer.headers.push((name, about, schema));
         }
@@ -210,7 +210,7 @@ impl Operation {
     }
 
     /// A page of a list: the rows are under `rows`, each is a `row`.
-    pub(super) fn lists(self, rows: &'static str, row: &'static str, example: &str) -> Self {
+    pub(crate) fn lists(self, rows: &'static str, row: &'static str, example: &str) -> Self {
         let page = "The page, from 1. Not together with `cursor`.";
         let cursor = "`next_cursor` of the page before. Follows a large list without gaps or repeats.";
         let mut data = Object::new();
@@ -239,7 +239,7 @@ impl Operation {
     }
 
     /// What can go wrong beside what can always go wrong.
-    pub(super) fn fails(mut self, codes: impl IntoIterator<Item = Code>) -> Self {
+    pub(crate) fn fails(mut self, codes: impl IntoIterator<Item = Code>) -> Self {
         self.codes.extend(codes);
         self
     }

@@ -10,22 +10,23 @@ use domain::json::{Object, Value};
 use super::operation::{Answer, JSON, Operation};
 use super::parts;
 use super::schema::{Schema, any_of, anything, boolean, integer, may, named, need, only, shown, text, word};
-use super::{errors, example, send};
+use super::{errors, example};
 use crate::api::Code;
-use crate::api::answer::object;
-use crate::api::routes::{Needs, Route};
-use crate::api::v1::{LIMITED, SEND};
+use crate::api::messages::openapi::send;
+use crate::api::messages::v1::{LIMITED, SEND};
+use crate::api::response::object;
+use crate::api::route_access::{Route, RouteAccess};
 
 const PLAIN: &str = "text/plain";
 
 /// The resources that only these routes have: name and words.
-pub(super) const TAGS: [(&str, &str); 2] = [
+pub(crate) const TAGS: [(&str, &str); 2] = [
     ("Meta", "What Meta posts here: set this address as the callback at Meta."),
     ("Operations", "For those who run it: whether it lives and can work, and how it fares."),
 ];
 
 /// Adds the routes to the others.
-pub(super) fn add(paths: &mut Object) {
+pub(crate) fn add(paths: &mut Object) {
     let at = |post: Value| object([("post", post)]);
     paths.insert(SEND, at(send_v1()));
     let [verify, take] = meta();
@@ -36,7 +37,7 @@ pub(super) fn add(paths: &mut Object) {
 }
 
 /// The shapes by name.
-pub(super) fn schemas() -> Vec<(&'static str, Schema)> {
+pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
     let sent = shown([
         need("success", yes(true)),
         need("message_id", text(1..).about("Meta's id; ours until Meta's is known.")),
@@ -73,8 +74,12 @@ fn word_of(code: Code) -> &'static str {
 
 /// The send of the second dialect.
 fn send_v1() -> Value {
-    let route =
-        Route { method: "POST", path: SEND, needs: Needs::May(Permission::SendMessages), handler: "send_v1" };
+    let route = Route {
+        method: "POST",
+        path: SEND,
+        access: RouteAccess::Permission(Permission::SendMessages),
+        handler: "send_v1",
+    };
     let about = "For clients of the hosted service's other public API: the same send as `POST /api/messages/send`, with its \
                  keys, limits, checks and statuses; only the answer is in other words. A body of Meta's Cloud API is a body \
                  here.";

@@ -9,9 +9,9 @@ use super::operation::{Answer, Body, JSON, Operation, Parameter, json};
 use super::schema::{Schema, id, integer, named, only, shown, text, word};
 use super::{Resource, errors, example, outside};
 use crate::api::Code;
-use crate::api::answer::object;
-use crate::api::cookie;
-use crate::api::routes::{Needs, Route};
+use crate::api::response::object;
+use crate::api::route_access::{Route, RouteAccess};
+use crate::api::session_cookie;
 
 const ABOUT: &str = "\
 Waypost sends WhatsApp messages through Meta's Cloud API and tells what becomes of them.
@@ -26,7 +26,7 @@ Waypost sends WhatsApp messages through Meta's Cloud API and tells what becomes 
 - An address that is not there is 404 `not_found`, a method that it does not take 405 `method_not_allowed`.";
 
 /// `info`.
-pub(super) fn info() -> Value {
+pub(crate) fn info() -> Value {
     object([
         ("title", "Waypost".into()),
         ("version", env!("CARGO_PKG_VERSION").into()),
@@ -37,9 +37,9 @@ pub(super) fn info() -> Value {
 }
 
 /// One route.
-pub(super) fn operation(tag: &str, route: &Route, operation: &Operation, shared: &mut Object) -> Value {
+pub(crate) fn operation(tag: &str, route: &Route, operation: &Operation, shared: &mut Object) -> Value {
     let mut shown = outline(tag, operation, about(route, operation), security(route));
-    if let Needs::May(permission) | Needs::OwnOr(permission) = route.needs {
+    if let RouteAccess::Permission(permission) | RouteAccess::SelfOr(permission) = route.access {
         shown.insert("x-permission", permission.as_str());
     }
     shown.insert("responses", responses(route, operation, shared));
@@ -47,7 +47,7 @@ pub(super) fn operation(tag: &str, route: &Route, operation: &Operation, shared:
 }
 
 /// What a route says of itself, but for its answers.
-pub(super) fn outline(tag: &str, operation: &Operation, about: String, security: Vec<Value>) -> Object {
+pub(crate) fn outline(tag: &str, operation: &Operation, about: String, security: Vec<Value>) -> Object {
     let mut shown = Object::new();
     shown.insert("operationId", operation.name);
     shown.insert("summary", operation.summary);
@@ -64,18 +64,18 @@ pub(super) fn outline(tag: &str, operation: &Operation, about: String, security:
 }
 
 /// The words of a route, with what a caller needs.
-pub(super) fn about(route: &Route, operation: &Operation) -> String {
-    let needs = match route.needs {
-        Needs::Nothing => "Anybody may call.".to_owned(),
-        Needs::Known => "Needs any key or session.".to_owned(),
-        Needs::OwnOr(permission) => {
-            format!("Needs the permission `{}`, or to be the user.", permission.as_str())
+pub(crate) fn about(route: &Route, operation: &Operation) -> String {
+    let needs = match route.access {
+        RouteAccess::Public => "Anybody may call.".to_owned(),
+        RouteAccess::Authenticated => "RouteAccess any key or session.".to_owned(),
+        RouteAccess::SelfOr(permission) => {
+            format!("RouteAccess the permission `{}`, or to be the user.", permission.as_str())
         }
-        Needs::May(permission) => match permission.scope() {
+        RouteAccess::Permission(permission) => match permission.scope() {
             Some(scope) => {
-                format!("Needs the permission `{}` (scope `{}`).", permission.as_str(), scope.as_str())
+                format!("RouteAccess the permission `{}` (scope `{}`).", permission.as_str(), scope.as_str())
             }
-            None => format!("Needs the permission `{}`, which no key has.", permission.as_str()),
+            None => format!("RouteAccess the permission `{}`, which no key has.", permission.as_str()),
         },
     };
     if operation.about.is_empty() { needs } else { format!("{}\n\n{needs}", operation.about) }
@@ -86,7 +86,7 @@ fn is_safe(route: &Route) -> bool {
 }
 
 /// All of these together.
-pub(super) fn needing(names: &[&str]) -> Value {
+pub(crate) fn needing(names: &[&str]) -> Value {
     let mut all = Object::new();
     for name in names {
         all.insert(name, Vec::<Value>::new());
@@ -95,8 +95,8 @@ pub(super) fn needing(names: &[&str]) -> Value {
 }
 
 /// How a caller says who it is.
-pub(super) fn security(route: &Route) -> Vec<Value> {
-    if route.needs == Needs::Nothing {
+pub(crate) fn security(route: &Route) -> Vec<Value> {
+    if route.access == RouteAccess::Public {
         return Vec::new();
     }
     let session: &[&str] = if is_safe(route) { &["session"] } else { &["session", "csrf"] };
@@ -149,11 +149,11 @@ fn request_body(body: &Body) -> Value {
 fn responses(route: &Route, operation: &Operation, shared: &mut Object) -> Object {
     let mut responses = Object::new();
     for answer in &operation.answers {
-        let headers = headers(route.needs != Needs::Nothing, None);
+        let headers = headers(route.access != RouteAccess::Public, None);
         responses.insert(&answer.status.to_string(), answer_of(headers, answer));
     }
     for (status, codes) in codes_by_status(route, operation) {
-        let is_known = route.needs != Needs::Nothing && status != 401;
+        let is_known = route.access != RouteAccess::Public && status != 401;
         let refusal = refusal(is_known, status, &codes);
         let response = if is_known == (status != 401) && codes.len() <= MOST_SHARED {
             let name = shared_name(&codes);
@@ -169,7 +169,7 @@ fn responses(route: &Route, operation: &Operation, shared: &mut Object) -> Objec
 }
 
 /// Every error that the route can answer with, by its status.
-pub(super) fn codes_by_status(route: &Route, operation: &Operation) -> BTreeMap<u16, Vec<Code>> {
+pub(crate) fn codes_by_status(route: &Route, operation: &Operation) -> BTreeMap<u16, Vec<Code>> {
     let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
     for code in codes(route, operation) {
         let codes = by_status.entry(code.status().as_u16()).or_default();
@@ -199,7 +199,7 @@ fn shared_name(codes: &[Code]) -> String {
 /// Every error that the route can answer with.
 fn codes(route: &Route, operation: &Operation) -> Vec<Code> {
     let mut codes = vec![Code::InvalidRequest];
-    if route.needs != Needs::Nothing {
+    if route.access != RouteAccess::Public {
         codes.extend([Code::InvalidApiKey, Code::Forbidden, Code::RateLimited]);
     }
     if !is_safe(route) {
@@ -217,7 +217,7 @@ fn codes(route: &Route, operation: &Operation) -> Vec<Code> {
 }
 
 /// The headers of every answer.
-pub(super) fn headers(is_known: bool, has_wait: Option<bool>) -> Object {
+pub(crate) fn headers(is_known: bool, has_wait: Option<bool>) -> Object {
     let mut headers = Object::new();
     let header = |name: &str| object([("$ref", format!("#/components/headers/{name}").into())]);
     headers.insert("X-Request-Id", header("RequestId"));
@@ -235,7 +235,7 @@ pub(super) fn headers(is_known: bool, has_wait: Option<bool>) -> Object {
 }
 
 /// An answer, with these headers beside its own.
-pub(super) fn answer_of(mut headers: Object, answer: &Answer) -> Value {
+pub(crate) fn answer_of(mut headers: Object, answer: &Answer) -> Value {
     let mut shown = Object::new();
     shown.insert("description", answer.about);
     for (name, about, schema) in &answer.headers {
@@ -270,20 +270,20 @@ fn refusal(is_known: bool, status: u16, codes: &[Code]) -> Value {
 }
 
 /// What a refusal means.
-pub(super) fn refusal_about(status: u16, codes: &[Code]) -> String {
+pub(crate) fn refusal_about(status: u16, codes: &[Code]) -> String {
     let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
     let words = codes.iter().map(|code| format!("\n- `{}`: {}", code.as_str(), code.about()));
     format!("{}.{}", reason.unwrap_or("Error"), words.collect::<String>())
 }
 
 /// Whether a refusal says how long to wait: always, perhaps, or never.
-pub(super) fn wait_of(codes: &[Code]) -> Option<bool> {
+pub(crate) fn wait_of(codes: &[Code]) -> Option<bool> {
     let may = codes.iter().any(|code| errors::may_have_wait(*code));
     may.then(|| codes.iter().all(|code| errors::has_wait(*code)))
 }
 
 /// What is named and used in several places.
-pub(super) fn components(resources: &[Resource], responses: Object) -> Value {
+pub(crate) fn components(resources: &[Resource], responses: Object) -> Value {
     let mut schemas = Object::new();
     for (name, schema) in resources.iter().flat_map(|resource| &resource.schemas) {
         schemas.insert(name, schema.clone());
@@ -366,7 +366,10 @@ fn security_schemes() -> Value {
         ("bearer", bearer),
         ("metrics", metrics),
         ("signature", scheme("apiKey", "header", "X-Hub-Signature-256", signature)),
-        ("session", scheme("apiKey", "cookie", cookie::NAME, "The cookie of `POST /api/auth/login`.")),
+        (
+            "session",
+            scheme("apiKey", "cookie", session_cookie::NAME, "The cookie of `POST /api/auth/login`."),
+        ),
         (
             "csrf",
             scheme(
@@ -380,6 +383,6 @@ fn security_schemes() -> Value {
 }
 
 /// The header that makes a send safe to repeat.
-pub(super) fn idempotency_key() -> Schema {
-    text(1..=crate::api::request::MAX_KEY).set("pattern", "^[ -~]+$")
+pub(crate) fn idempotency_key() -> Schema {
+    text(1..=crate::api::messages::send_request::MAX_KEY).set("pattern", "^[ -~]+$")
 }

@@ -6,7 +6,7 @@ use domain::json::Value;
 const WIDTH: usize = 140;
 
 /// The value as text that ends with a line break.
-pub(super) fn printed(value: &Value) -> String {
+pub(crate) fn printed(value: &Value) -> String {
     let mut text = String::new();
     print(value, 0, 0, &mut text);
     text.push('\n');

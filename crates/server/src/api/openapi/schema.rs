@@ -9,7 +9,7 @@ use domain::json::{Object, Value};
 
 /// A schema.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Schema(Object);
+pub(crate) struct Schema(Object);
 
 impl Schema {
     fn of(kind: &str) -> Self {
@@ -17,28 +17,28 @@ impl Schema {
     }
 
     /// Sets a keyword.
-    pub(super) fn set(mut self, keyword: &str, value: impl Into<Value>) -> Self {
+    pub(crate) fn set(mut self, keyword: &str, value: impl Into<Value>) -> Self {
         self.0.insert(keyword, value);
         self
     }
 
     /// What it is for.
-    pub(super) fn about(self, about: &str) -> Self {
+    pub(crate) fn about(self, about: &str) -> Self {
         self.set("description", about)
     }
 
     /// What it is when nobody says.
-    pub(super) fn default_of(self, value: impl Into<Value>) -> Self {
+    pub(crate) fn default_of(self, value: impl Into<Value>) -> Self {
         self.set("default", value)
     }
 
     /// A value that shows what is meant.
-    pub(super) fn example(self, value: impl Into<Value>) -> Self {
+    pub(crate) fn example(self, value: impl Into<Value>) -> Self {
         self.set("examples", vec![value.into()])
     }
 
     /// The same, or `null`.
-    pub(super) fn or_null(mut self) -> Self {
+    pub(crate) fn or_null(mut self) -> Self {
         if let Some(Value::Array(words)) = self.0.get_mut("enum") {
             words.push(Value::Null);
         }
@@ -87,40 +87,40 @@ fn bounded<T: Copy>(
 }
 
 /// A string of so many characters; the bounds are inclusive.
-pub(super) fn text(length: impl RangeBounds<usize>) -> Schema {
+pub(crate) fn text(length: impl RangeBounds<usize>) -> Schema {
     bounded(Schema::of("string"), &length, ("minLength", "maxLength"), number_of)
 }
 
 /// One of several words.
-pub(super) fn word<'a>(words: impl IntoIterator<Item = &'a str>) -> Schema {
+pub(crate) fn word<'a>(words: impl IntoIterator<Item = &'a str>) -> Schema {
     let words: Vec<Value> = words.into_iter().map(Value::from).collect();
     Schema::of("string").set("enum", words)
 }
 
 /// Exactly this word.
-pub(super) fn only(word: &str) -> Schema {
+pub(crate) fn only(word: &str) -> Schema {
     Schema::of("string").set("const", word)
 }
 
 /// Something to see, on one line.
-pub(super) fn line(most: usize) -> Schema {
+pub(crate) fn line(most: usize) -> Schema {
     const PLAIN: &str = r"[^\u0000-\u001f\u007f-\u009f]";
     let seen = std::format!("^{PLAIN}*{}{PLAIN}*$", PLAIN.replace("[^", r"[^\s"));
     text(1..=most).set("pattern", seen)
 }
 
 /// A string in a known format.
-pub(super) fn format(name: &str) -> Schema {
+pub(crate) fn format(name: &str) -> Schema {
     Schema::of("string").set("format", name)
 }
 
 /// A string that matches.
-pub(super) fn pattern(pattern: &str) -> Schema {
+pub(crate) fn pattern(pattern: &str) -> Schema {
     Schema::of("string").set("pattern", pattern)
 }
 
 /// One of these, in any case.
-pub(super) fn any_case(words: &[&str]) -> Schema {
+pub(crate) fn any_case(words: &[&str]) -> Schema {
     let letter = |letter: char| {
         if letter.is_ascii_alphabetic() {
             std::format!("[{}{}]", letter.to_ascii_lowercase(), letter.to_ascii_uppercase())
@@ -133,74 +133,74 @@ pub(super) fn any_case(words: &[&str]) -> Schema {
 }
 
 /// A time.
-pub(super) fn time() -> Schema {
+pub(crate) fn time() -> Schema {
     format("date-time").example("2026-05-29T10:30:00Z")
 }
 
 /// An id of ours.
-pub(super) fn id() -> Schema {
+pub(crate) fn id() -> Schema {
     format("uuid")
 }
 
 /// A whole number; the bounds are inclusive.
-pub(super) fn integer(bounds: impl RangeBounds<i64>) -> Schema {
+pub(crate) fn integer(bounds: impl RangeBounds<i64>) -> Schema {
     bounded(Schema::of("integer"), &bounds, ("minimum", "maximum"), Value::from)
 }
 
 /// A whole number, also written as a string of digits.
-pub(super) fn integer_or_text(bounds: impl RangeBounds<i64>) -> Schema {
+pub(crate) fn integer_or_text(bounds: impl RangeBounds<i64>) -> Schema {
     any_of([integer(bounds), pattern("^-?[0-9]+$")])
 }
 
 /// A number between two others, also written as a string.
-pub(super) fn degrees(most: i64) -> Schema {
+pub(crate) fn degrees(most: i64) -> Schema {
     let number = Schema::of("number").set("minimum", most.saturating_neg()).set("maximum", most);
     any_of([number, pattern(r"^-?[0-9]+(\.[0-9]+)?$")])
 }
 
 /// `true` or `false`.
-pub(super) fn boolean() -> Schema {
+pub(crate) fn boolean() -> Schema {
     Schema::of("boolean")
 }
 
 /// Any object.
-pub(super) fn any_object() -> Schema {
+pub(crate) fn any_object() -> Schema {
     Schema::of("object")
 }
 
 /// Anything.
-pub(super) fn anything() -> Schema {
+pub(crate) fn anything() -> Schema {
     Schema::default()
 }
 
 /// So many of these.
-pub(super) fn list(of: Schema, length: impl RangeBounds<usize>) -> Schema {
+pub(crate) fn list(of: Schema, length: impl RangeBounds<usize>) -> Schema {
     bounded(Schema::of("array").set("items", of), &length, ("minItems", "maxItems"), number_of)
 }
 
 /// An object whose members have names of somebody's choice.
-pub(super) fn map(of: Schema) -> Schema {
+pub(crate) fn map(of: Schema) -> Schema {
     Schema::of("object").set("additionalProperties", of)
 }
 
 /// A schema that has a name.
-pub(super) fn named(name: &str) -> Schema {
+pub(crate) fn named(name: &str) -> Schema {
     Schema::default().set("$ref", std::format!("#/components/schemas/{name}"))
 }
 
 /// Exactly one of these.
-pub(super) fn one_of(schemas: impl IntoIterator<Item = Schema>) -> Schema {
+pub(crate) fn one_of(schemas: impl IntoIterator<Item = Schema>) -> Schema {
     Schema::default().set("oneOf", schemas.into_iter().map(Value::from).collect::<Vec<_>>())
 }
 
 /// One or more of these.
-pub(super) fn any_of(schemas: impl IntoIterator<Item = Schema>) -> Schema {
+pub(crate) fn any_of(schemas: impl IntoIterator<Item = Schema>) -> Schema {
     Schema::default().set("anyOf", schemas.into_iter().map(Value::from).collect::<Vec<_>>())
 }
 
 /// A member of an object.
 #[derive(Clone, Debug)]
-pub(super) struct Field {
+pub(crate) struct Field {
     name: &'static str,
     schema: Schema,
     is_required: bool,
@@ -209,17 +209,17 @@ pub(super) struct Field {
 }
 
 /// A member of the body of a change that may be left out, but not cleared.
-pub(super) fn keep(name: &'static str, schema: Schema) -> Field {
+pub(crate) fn keep(name: &'static str, schema: Schema) -> Field {
     Field { name, schema, is_required: false, is_nullable: false }
 }
 
 /// A member that must be there.
-pub(super) fn need(name: &'static str, schema: Schema) -> Field {
+pub(crate) fn need(name: &'static str, schema: Schema) -> Field {
     Field { name, schema, is_required: true, is_nullable: false }
 }
 
 /// A member that may be there.
-pub(super) fn may(name: &'static str, schema: Schema) -> Field {
+pub(crate) fn may(name: &'static str, schema: Schema) -> Field {
     Field { name, schema, is_required: false, is_nullable: true }
 }
 
@@ -237,28 +237,28 @@ fn object(fields: impl IntoIterator<Item = Field>, is_body: bool) -> Schema {
 }
 
 /// What a caller sends: what may be there may be `null`, and nothing else may be there.
-pub(super) fn body(fields: impl IntoIterator<Item = Field>) -> Schema {
+pub(crate) fn body(fields: impl IntoIterator<Item = Field>) -> Schema {
     object(fields, true).set("additionalProperties", false)
 }
 
 /// The same, where further fields are passed on as they are.
-pub(super) fn open_body(fields: impl IntoIterator<Item = Field>) -> Schema {
+pub(crate) fn open_body(fields: impl IntoIterator<Item = Field>) -> Schema {
     object(fields, true)
 }
 
 /// What an answer shows.
-pub(super) fn shown(fields: impl IntoIterator<Item = Field>) -> Schema {
+pub(crate) fn shown(fields: impl IntoIterator<Item = Field>) -> Schema {
     object(fields, false)
 }
 
 /// Exactly one of these members must be there.
-pub(super) fn exactly_one(schema: Schema, names: &[&str]) -> Schema {
+pub(crate) fn exactly_one(schema: Schema, names: &[&str]) -> Schema {
     let choices: Vec<Value> = names.iter().map(|name| requires(name)).collect();
     schema.set("oneOf", choices)
 }
 
 /// At least one of these members must be there.
-pub(super) fn at_least_one(schema: Schema, names: &[&str]) -> Schema {
+pub(crate) fn at_least_one(schema: Schema, names: &[&str]) -> Schema {
     let choices: Vec<Value> = names.iter().map(|name| requires(name)).collect();
     schema.set("anyOf", choices)
 }

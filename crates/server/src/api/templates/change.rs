@@ -14,41 +14,42 @@ use engine::messages::send::{SendError, TemplateRef, choose_account};
 use engine::ports::{AccountRecord, StoredTemplate};
 use engine::{Deps, templates};
 
-use super::{find, not_found};
-use crate::api::answer::{self, object};
-use crate::api::visit::{Acting, Allowed, Named};
-use crate::api::{ApiError, Code, body, show};
+use crate::api::request_context::{Audited, Authorized, IdOrName};
+use crate::api::response;
+use crate::api::response::object;
+use crate::api::templates::records::{find, not_found};
+use crate::api::{ApiError, Code, request_body, serialize};
 
 /// Submits a template to Meta, or has one made from Meta's library.
 pub(crate) async fn create_template(
     State(deps): State<Arc<Deps>>,
-    Acting(caller, by): Acting,
+    Audited(caller, by): Audited,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = body::json(&deps, &headers, body).await?;
-    let (account, new) = body::read(&object, |fields| {
+    let object = request_body::json(&deps, &headers, body).await?;
+    let (account, new) = request_body::read(&object, |fields| {
         (fields.optional("account").string(1..=200).map(str::to_owned), NewTemplate::read(fields))
     })?;
     let new = new.ok_or_else(|| ApiError::invalid_at("", "the template is incomplete"))?;
     let record = choose_account(&deps, &caller, account.as_deref())?;
     let stored = templates::create(&deps, &by, &record, &new).await?;
     let stored = stored.ok_or_else(|| not_found("just made"))?;
-    Ok(answer::success(StatusCode::CREATED, &show::template(stored)))
+    Ok(response::success(StatusCode::CREATED, &serialize::template(stored)))
 }
 
 /// Changes a template; it goes through Meta's review again.
 pub(crate) async fn update_template(
     State(deps): State<Arc<Deps>>,
-    Acting(caller, by): Acting,
-    Named(id): Named,
+    Audited(caller, by): Audited,
+    IdOrName(id): IdOrName,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = body::json(&deps, &headers, body).await?;
+    let object = request_body::json(&deps, &headers, body).await?;
     let before = find(&deps, &caller, &id).await?;
     let known = &before.listed.template;
-    let edit = body::read(&object, |fields| TemplateEdit::read(fields, known))?;
+    let edit = request_body::read(&object, |fields| TemplateEdit::read(fields, known))?;
     let edit = edit.ok_or_else(|| ApiError::invalid_at("", "there is nothing to change"))?;
     if !known.status.is_editable() {
         let message = format!(
@@ -62,19 +63,20 @@ pub(crate) async fn update_template(
     let record = owner(&deps, &caller, &before)?;
     let changed =
         templates::edit(&deps, &by, &record, &before, &edit).await?.ok_or_else(|| not_found(&id))?;
-    Ok(answer::success(StatusCode::OK, &show::template(changed)))
+    Ok(response::success(StatusCode::OK, &serialize::template(changed)))
 }
 
 /// Deletes a template at Meta: in its language, or in all.
 pub(crate) async fn delete_template(
     State(deps): State<Arc<Deps>>,
-    Acting(caller, by): Acting,
-    Named(id): Named,
+    Audited(caller, by): Audited,
+    IdOrName(id): IdOrName,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let query = body::query(query.as_deref())?;
-    let is_every_language =
-        body::read(&query, |fields| fields.optional("all_languages").boolean_or_text().unwrap_or(false))?;
+    let query = request_body::query(query.as_deref())?;
+    let is_every_language = request_body::read(&query, |fields| {
+        fields.optional("all_languages").boolean_or_text().unwrap_or(false)
+    })?;
     let stored = find(&deps, &caller, &id).await?;
     let record = owner(&deps, &caller, &stored)?;
     templates::delete(&deps, &by, &record, &stored, is_every_language).await?;
@@ -84,14 +86,14 @@ pub(crate) async fn delete_template(
 /// Shows a template with the parameters given, or with the samples that it was created with.
 pub(crate) async fn preview_template(
     State(deps): State<Arc<Deps>>,
-    Allowed(caller): Allowed,
-    Named(id): Named,
+    Authorized(caller): Authorized,
+    IdOrName(id): IdOrName,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let given = body::object(&body::bytes(&deps, &headers, body).await?, true)?;
+    let given = request_body::object(&request_body::bytes(&deps, &headers, body).await?, true)?;
     let stored = find(&deps, &caller, &id).await?;
-    let given = body::read(&given, |fields| fields.optional("components").value().cloned())?;
+    let given = request_body::read(&given, |fields| fields.optional("components").value().cloned())?;
     let template = &stored.listed.template;
     let (rendered, source) = match given {
         Some(components) => {
@@ -118,7 +120,7 @@ pub(crate) async fn preview_template(
     let mut shown = show_rendered(rendered);
     shown.insert("text", text);
     shown.insert("filled_with", source);
-    Ok(answer::success(StatusCode::OK, &Value::Object(shown)))
+    Ok(response::success(StatusCode::OK, &Value::Object(shown)))
 }
 
 /// A message of this template with these components, checked as a send is.

@@ -10,18 +10,18 @@ use crate::error::SqlResult;
 use crate::row::json;
 
 /// What a person is known by: numbers in every spelling, and user ids.
-pub(crate) struct Marks {
+pub(crate) struct Identifiers {
     pub(crate) now: BTreeSet<String>,
     /// Those that are somebody else's by now, with the time up to which they were this person's.
     pub(crate) before: BTreeMap<String, i64>,
 }
 
 /// What a person is and was known by. `None`: there is no such contact.
-pub(crate) fn marks(
+pub(crate) fn collect_identifiers(
     connection: &Connection,
     workspace: WorkspaceId,
     contact: ContactId,
-) -> SqlResult<Option<Marks>> {
+) -> SqlResult<Option<Identifiers>> {
     let keys = (workspace.as_bytes(), contact.as_bytes());
     let own: Option<(Option<String>, Option<String>)> = connection
         .prepare_cached("select wa_id, bsuid from contacts where workspace_id = ?1 and id = ?2")?
@@ -48,7 +48,7 @@ pub(crate) fn marks(
     read(&of_messages("bsuid"), &mut users)?;
     // What the person has left, for what they have or have left.
     loop {
-        let left = left_for(connection, workspace, (&numbers, &users))?;
+        let left = list_former(connection, workspace, (&numbers, &users))?;
         let n_marks = numbers.len().saturating_add(users.len());
         for old_id in left {
             // A number has digits only, and no user id has.
@@ -70,9 +70,9 @@ pub(crate) fn marks(
     let variants: Vec<String> = numbers.iter().flat_map(spellings).collect();
     numbers.extend(variants);
     numbers.append(&mut users);
-    let mut marks = Marks { now: BTreeSet::new(), before: BTreeMap::new() };
+    let mut marks = Identifiers { now: BTreeSet::new(), before: BTreeMap::new() };
     for mark in numbers {
-        match taken_at(connection, (workspace, contact), &mark)? {
+        match reassigned_at(connection, (workspace, contact), &mark)? {
             Some(at) => drop(marks.before.insert(mark, at)),
             None => drop(marks.now.insert(mark)),
         }
@@ -81,7 +81,7 @@ pub(crate) fn marks(
 }
 
 /// Numbers and user ids that were left for one of these.
-fn left_for(
+fn list_former(
     connection: &Connection,
     workspace: WorkspaceId,
     (numbers, users): (&BTreeSet<String>, &BTreeSet<String>),
@@ -97,7 +97,7 @@ fn left_for(
 }
 
 /// Since when a mark of this contact is somebody else's, in microseconds; `None`: it is nobody else's.
-fn taken_at(
+fn reassigned_at(
     connection: &Connection,
     (workspace, contact): (WorkspaceId, ContactId),
     mark: &str,
@@ -114,7 +114,7 @@ fn taken_at(
 }
 
 /// Forgets where the person came from, and where they went.
-pub(crate) fn forget_moves(
+pub(crate) fn delete_number_changes(
     connection: &Connection,
     workspace: WorkspaceId,
     (marks, before): (&[String], &BTreeMap<String, i64>),

@@ -1,0 +1,177 @@
+//! The URLs that may be called.
+//!
+//! A URL is parsed once, as browsers parse it, and the parsed host is the one that is dialed, so that a host which
+//! another parser reads differently gains nothing. Numbers in unusual bases, percent-encoding and full-width digits
+//! are converted to an address before the check.
+
+use std::net::IpAddr;
+
+use engine::ports::{BadAddress, MAX_URL_CHARS};
+use http::HeaderValue;
+use http::uri::PathAndQuery;
+use rustls::pki_types::ServerName;
+use url::{Host, Url};
+
+use crate::address::{AddressScope, scope_of};
+use crate::config::Policy;
+
+/// Domains of local networks, with all of their subdomains.
+const LOCAL: [&str; 5] = ["internal", "local", "localdomain", "localhost", "home.arpa"];
+
+/// Parsed URL that may be called.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) host_port: HostPort,
+    /// Value of the `Host` header.
+    pub(crate) authority: HeaderValue,
+    pub(crate) path: PathAndQuery,
+    /// Scopes that the addresses of the host may have.
+    pub(crate) allowed: AllowedScopes,
+}
+
+/// Destination of a connection.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct HostPort {
+    pub(crate) is_tls: bool,
+    pub(crate) host: HostName,
+    pub(crate) port: u16,
+}
+
+/// Host of a URL.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum HostName {
+    /// IP address.
+    Address(IpAddr),
+    /// Domain name in lower case, without a final dot.
+    Domain(String),
+}
+
+impl HostName {
+    /// Returns the name that the server's certificate must be valid for.
+    pub(crate) fn for_tls(&self) -> Option<ServerName<'static>> {
+        match self {
+            Self::Address(address) => Some(ServerName::IpAddress((*address).into())),
+            Self::Domain(name) => ServerName::try_from(name.clone()).ok(),
+        }
+    }
+}
+
+/// Scopes of the addresses that a call may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AllowedScopes {
+    public: bool,
+    private: bool,
+    loopback: bool,
+}
+
+impl AllowedScopes {
+    /// `true` if the address may be called.
+    pub(crate) fn call(self, address: IpAddr) -> bool {
+        match scope_of(address) {
+            AddressScope::Public => self.public,
+            AddressScope::Private => self.private,
+            AddressScope::Loopback => self.loopback,
+            AddressScope::Forbidden => false,
+        }
+    }
+}
+
+/// Parses a URL, or says why it must not be called.
+pub(crate) fn check(policy: Policy, text: &str) -> Result<Target, BadAddress> {
+    let is_tls = spelling(text)?;
+    let url = Url::parse(text).map_err(|_| BadAddress::NotAUrl)?;
+    let port = url.port_or_known_default().ok_or(BadAddress::NotAUrl)?;
+    if port == 0 {
+        return Err(BadAddress::Port);
+    }
+    let host = match url.host().ok_or(BadAddress::NotAUrl)? {
+        Host::Ipv4(address) => HostName::Address(address.into()),
+        Host::Ipv6(address) => HostName::Address(address.into()),
+        Host::Domain(name) => HostName::Domain(domain(name)?),
+    };
+    let allowed = allowed_scopes(policy, is_tls, &host)?;
+    match &host {
+        HostName::Address(address) if !allowed.call(*address) => return Err(BadAddress::NotPublic),
+        HostName::Domain(name) if allowed.public && !allowed.private && is_local(name) => {
+            return Err(BadAddress::LocalName);
+        }
+        HostName::Address(_) | HostName::Domain(_) => {}
+    }
+    let authority = match url.port() {
+        Some(port) => format!("{}:{port}", url.host_str().unwrap_or_default()),
+        None => url.host_str().unwrap_or_default().to_owned(),
+    };
+    let path = match url.query() {
+        Some(query) => format!("{}?{query}", url.path()),
+        None => url.path().to_owned(),
+    };
+    Ok(Target {
+        host_port: HostPort { is_tls, host, port },
+        authority: HeaderValue::try_from(authority).map_err(|_| BadAddress::NotAUrl)?,
+        path: PathAndQuery::try_from(path).map_err(|_| BadAddress::NotAUrl)?,
+        allowed,
+    })
+}
+
+/// Refuses spellings that lenient parsers correct; returns `true` if the scheme is `https`.
+fn spelling(text: &str) -> Result<bool, BadAddress> {
+    if text.chars().count() > MAX_URL_CHARS {
+        return Err(BadAddress::TooLong);
+    }
+    if text.contains(|letter: char| letter == '\\' || letter.is_control() || letter.is_whitespace()) {
+        return Err(BadAddress::NotAUrl);
+    }
+    let (scheme, rest) = text.split_once("://").ok_or(BadAddress::NotAUrl)?;
+    let is_tls = scheme.eq_ignore_ascii_case("https");
+    if !is_tls && !scheme.eq_ignore_ascii_case("http") {
+        return Err(BadAddress::NotHttps);
+    }
+    if rest.contains('#') {
+        return Err(BadAddress::Fragment);
+    }
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    if authority.contains('@') {
+        return Err(BadAddress::Credentials);
+    }
+    if authority.is_empty() {
+        return Err(BadAddress::NotAUrl);
+    }
+    Ok(is_tls)
+}
+
+/// Returns a domain name in the form in which it is resolved.
+fn domain(name: &str) -> Result<String, BadAddress> {
+    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    if name.len() <= 253 && name.split('.').all(is_label) { Ok(name) } else { Err(BadAddress::NotAUrl) }
+}
+
+/// Returns the scopes that a call to this host may use.
+fn allowed_scopes(policy: Policy, is_tls: bool, host: &HostName) -> Result<AllowedScopes, BadAddress> {
+    let is_this_machine = match host {
+        HostName::Address(address) => scope_of(*address) == AddressScope::Loopback,
+        HostName::Domain(name) => name == "localhost" || name.ends_with(".localhost"),
+    };
+    let is_dev = policy.allow_http_loopback && is_this_machine;
+    if is_tls || policy.allow_http {
+        if policy.allow_private_networks {
+            return Ok(AllowedScopes { public: true, private: true, loopback: true });
+        }
+        return Ok(AllowedScopes { public: !is_dev, private: false, loopback: is_dev });
+    }
+    if is_dev {
+        Ok(AllowedScopes { public: false, private: false, loopback: true })
+    } else {
+        Err(BadAddress::NotHttps)
+    }
+}
+
+/// `true` if the name only exists in a local network.
+fn is_local(name: &str) -> bool {
+    let is_below =
+        |end: &str| name.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    !name.contains('.') || LOCAL.iter().any(|end| is_below(end))
+}

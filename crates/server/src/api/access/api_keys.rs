@@ -1,0 +1,166 @@
+//! API keys.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use domain::access::api_key::{ApiKey, KeyScope};
+use domain::check::Item;
+use domain::id::KeyId;
+use engine::Deps;
+use engine::access::api_key::grant;
+use engine::access::api_key::grant::KeyWish;
+use engine::ports::{KeyFilter, PageRequest, PageStart};
+use jiff::{SignedDuration, Timestamp};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::api::messages::records::parsed;
+use crate::api::request_context::{Audited, Authorized, IdOrName};
+use crate::api::{ApiError, Code, pagination, request_body, response, serialize};
+
+/// The longest name, in characters.
+pub(crate) const MAX_NAME: usize = 100;
+/// The most accounts in a key's list.
+pub(crate) const MAX_ACCOUNTS: usize = 1000;
+/// The most calls in a window that a limit may allow: as good as none.
+pub(crate) const MOST_CALLS: i64 = 1_000_000_000;
+/// How long a rotated key lives on if nobody says.
+pub(crate) const OVERLAP: i64 = 24 * 3600;
+/// How long it may.
+pub(crate) const MAX_OVERLAP: i64 = 30 * 24 * 3600;
+
+/// Lists the keys that are not revoked, newest first.
+pub(crate) async fn list_keys(
+    State(deps): State<Arc<Deps>>,
+    Authorized(caller): Authorized,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let query = request_body::query(query.as_deref())?;
+    let (search, page) = request_body::read(&query, |fields| {
+        (
+            fields.optional("search").string(1..=200).map(str::to_owned),
+            pagination::page_request("api_keys", fields),
+        )
+    })?;
+    let found = deps.access.keys(caller.workspace(), &KeyFilter { id: None, search }, page).await?;
+    Ok(pagination::page("api_keys", page, found, |key| serialize::key(&key)))
+}
+
+/// One key.
+pub(crate) async fn get_key(
+    State(deps): State<Arc<Deps>>,
+    Authorized(caller): Authorized,
+    IdOrName(id): IdOrName,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    request_body::no_query(query.as_deref())?;
+    let filter = KeyFilter { id: Some(key_id(&id)?), search: None };
+    let one = PageRequest { per_page: 1, start: PageStart::Page(1) };
+    let found = deps.access.keys(caller.workspace(), &filter, one).await?.rows.pop().ok_or_else(not_found)?;
+    Ok(response::success(StatusCode::OK, &serialize::key(&found)))
+}
+
+fn key_id(id: &str) -> Result<KeyId, ApiError> {
+    id.parse().map_err(|_| not_found())
+}
+
+pub(crate) fn not_found() -> ApiError {
+    ApiError::new(Code::ApiKeyNotFound, "There is no API key with this id, or it was revoked.")
+}
+
+/// Makes a key; it is shown once.
+pub(crate) async fn create_key(
+    State(deps): State<Arc<Deps>>,
+    Audited(caller, by): Audited,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let object = request_body::json(&deps, &headers, body).await?;
+    let now = deps.now();
+    let wish = request_body::read(&object, |fields| {
+        let limit = |name| fields.optional(name).integer(1..=MOST_CALLS).and_then(|n| u32::try_from(n).ok());
+        KeyWish {
+            name: name(&fields.required("name")).unwrap_or_default(),
+            scopes: scopes(&fields.required("scopes")),
+            accounts: accounts(&fields.optional("accounts")),
+            is_test: fields.optional("test").boolean(),
+            rate_per_minute: limit("rate_per_minute"),
+            rate_burst: limit("rate_burst"),
+            expires_at: future(fields.optional("expires_at"), now),
+        }
+    })?;
+    let reach = caller.reach();
+    let (key, secret) = grant::make(&deps, &by, caller.workspace(), reach.as_ref(), wish).await?;
+    Ok(show_once(&key, &secret))
+}
+
+/// A key, for the one time that it is shown.
+fn show_once(key: &ApiKey, secret: &SecretString) -> Response {
+    let mut shown = serialize::key_object(key);
+    shown.insert("key", secret.expose_secret());
+    response::secret(response::success(StatusCode::CREATED, &shown))
+}
+
+/// Something to see, on one line.
+pub(crate) fn name(item: &Item<'_, '_>) -> Option<String> {
+    let text = item.string(1..=MAX_NAME)?;
+    if text.trim().is_empty() || text.chars().any(char::is_control) {
+        item.refuse("must be something to see, without control characters");
+        return None;
+    }
+    Some(text.trim().to_owned())
+}
+
+fn scopes(item: &Item<'_, '_>) -> Vec<KeyScope> {
+    let words = KeyScope::ALL.map(|scope| (scope.as_str(), scope));
+    let items = item.array(1..=KeyScope::ALL.len());
+    items
+        .iter()
+        .flat_map(|items| items.iter().filter_map(|item| item.choice(&words)).collect::<Vec<_>>())
+        .collect()
+}
+
+fn accounts(item: &Item<'_, '_>) -> Vec<String> {
+    let Some(items) = item.array(0..=MAX_ACCOUNTS) else { return Vec::new() };
+    items.iter().filter_map(|item| item.string(1..=200).map(str::to_owned)).collect()
+}
+
+fn future(item: Item<'_, '_>, now: Timestamp) -> Option<Timestamp> {
+    let at: Timestamp = parsed(item, "must be a time such as 2026-05-29T10:30:00Z (RFC 3339)")?;
+    if at <= now {
+        item.refuse("must be in the future");
+        return None;
+    }
+    Some(at)
+}
+
+/// Puts a new key in the place of one, which lives on for a while.
+pub(crate) async fn rotate_key(
+    State(deps): State<Arc<Deps>>,
+    Audited(caller, by): Audited,
+    IdOrName(id): IdOrName,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let object = request_body::object(&request_body::bytes(&deps, &headers, body).await?, true)?;
+    let overlap =
+        request_body::read(&object, |fields| fields.optional("overlap_seconds").integer(0..=MAX_OVERLAP))?;
+    let overlap = SignedDuration::from_secs(overlap.unwrap_or(OVERLAP));
+    let reach = caller.reach();
+    let key = (caller.workspace(), key_id(&id)?);
+    let (key, secret) = grant::rotate(&deps, &by, key, reach.as_ref(), overlap).await?;
+    Ok(show_once(&key, &secret))
+}
+
+/// Takes a key back.
+pub(crate) async fn revoke_key(
+    State(deps): State<Arc<Deps>>,
+    Audited(caller, by): Audited,
+    IdOrName(id): IdOrName,
+) -> Result<Response, ApiError> {
+    let reach = caller.reach();
+    grant::revoke(&deps, &by, caller.workspace(), reach.as_ref(), key_id(&id)?).await?;
+    Ok(response::no_content())
+}

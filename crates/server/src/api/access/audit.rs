@@ -1,0 +1,42 @@
+//! The audit log.
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use domain::access::audit::AuditAction;
+use engine::Deps;
+use engine::ports::AuditFilter;
+
+use crate::api::messages::records::time;
+use crate::api::request_context::Authorized;
+use crate::api::{ApiError, Code, pagination, request_body, serialize};
+
+/// Lists who did what, newest first. Keys of some accounts see nothing of it: most of it is others'.
+pub(crate) async fn list_acts(
+    State(deps): State<Arc<Deps>>,
+    Authorized(caller): Authorized,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    if !caller.is_of_whole_workspace(&deps) {
+        let message =
+            "The audit log belongs to the whole workspace: this API key may use some of its accounts only.";
+        return Err(ApiError::new(Code::Forbidden, message));
+    }
+    let query = request_body::query(query.as_deref())?;
+    let (filter, page) = request_body::read(&query, |fields| {
+        let actions: Vec<_> = AuditAction::ALL.iter().map(|action| (action.as_str(), *action)).collect();
+        let text = |name| fields.optional(name).string(1..=512).map(str::to_owned);
+        let filter = AuditFilter {
+            actor: text("actor"),
+            action: fields.optional("action").choice(&actions),
+            subject: text("subject"),
+            from: time(fields.optional("from")),
+            to: time(fields.optional("to")),
+            search: text("search"),
+        };
+        (filter, pagination::page_request("audit", fields))
+    })?;
+    let found = deps.access.audit(caller.workspace(), &filter, page).await?;
+    Ok(pagination::page("audit", page, found, serialize::act))
+}

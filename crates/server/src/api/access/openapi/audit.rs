@@ -1,0 +1,51 @@
+//! The audit log.
+
+use domain::access::audit::{ActorKind, AuditAction, AuditTargetKind};
+
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::{Schema, any_object, id, need, shown, text, time, word};
+
+/// The routes.
+pub(crate) fn operations() -> Vec<Operation> {
+    let some = || text(1..=512);
+    vec![
+        Operation::new("list_acts", "List who did what", "Each administrative act, newest first.")
+            .query("actor", "Id or name of who did it.", some())
+            .query("action", "What was done.", word(AuditAction::ALL.iter().map(|action| action.as_str())))
+            .query("subject", "Id or name of what it was done to.", some())
+            .query("from", "Not before this time.", time())
+            .query("to", "Before this time.", time())
+            .search("A part of a name.", 512)
+            .lists("audit", "Act", SHOWN),
+    ]
+}
+
+/// The shapes by name.
+pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
+    let actor = shown([
+        need("kind", word(ActorKind::ALL.iter().map(|kind| kind.as_str()))),
+        need("id", text(1..).or_null()),
+        need("name", text(..)),
+    ]);
+    let subject = shown([
+        need("kind", word(AuditTargetKind::ALL.iter().map(|kind| kind.as_str()))),
+        need("id", text(1..)),
+        need("name", text(..).or_null()),
+    ]);
+    let act = shown([
+        need("id", id()),
+        need("at", time()),
+        need("actor", actor),
+        need("action", word(AuditAction::ALL.iter().map(|action| action.as_str()))),
+        need("subject", subject),
+        need("client_address", text(1..).or_null().about("Where the call came from.")),
+        need("request_id", text(1..).or_null()),
+        need("details", any_object().about("What was set; never a secret.")),
+    ]);
+    vec![("Act", act)]
+}
+
+const SHOWN: &str = r#"{"id":"01a2b3c4-0000-7000-8000-00000000000c","at":"2026-05-29T10:30:00Z",
+    "actor":{"kind":"user","id":"01a2b3c4-0000-7000-8000-000000000006","name":"ada@example.com"},
+    "action":"webhook.create","subject":{"kind":"webhook","id":"01a2b3c4-0000-7000-8000-000000000007","name":"shop"},
+    "client_address":"203.0.113.7","request_id":"01a2b3c4-0000-7000-8000-0000000000ff","details":{}}"#;

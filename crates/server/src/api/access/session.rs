@@ -1,0 +1,134 @@
+//! Login, logout, and who calls.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use domain::access::user::Email;
+use domain::json::Value;
+use engine::access::api_key::Caller;
+use engine::access::session;
+use engine::access::session::{LoginError, LoginRequest};
+use engine::{Deps, directory};
+use secrecy::SecretString;
+
+use crate::api::request_context::{Authorized, RequestContext};
+use crate::api::response::object;
+use crate::api::{ApiError, Code, request_body, response, serialize, session_cookie};
+
+/// The longest password and the longest name that are tried.
+pub(crate) const LONGEST: usize = 1000;
+
+/// Begins a session.
+pub(crate) async fn log_in(
+    State(deps): State<Arc<Deps>>,
+    context: RequestContext,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    context.refuse_cross_site()?;
+    let read = request_body::json(&deps, &headers, body).await?;
+    let (email, password, workspace) = request_body::read(&read, |fields| {
+        (
+            fields.required("email").string(1..=LONGEST).map(str::to_owned),
+            fields.required("password").string(1..=LONGEST).map(SecretString::from),
+            fields.optional("workspace").string(1..=LONGEST).map(str::to_owned),
+        )
+    })?;
+    let (Some(email), Some(password)) = (email, password) else {
+        return Err(ApiError::invalid_at("", "the request is not complete"));
+    };
+    // What is no address belongs to nobody: it is tried like any other, and fails like any other.
+    let email = email.parse::<Email>().map_or_else(|_| email.to_lowercase(), |email| email.key());
+    let request = LoginRequest {
+        email,
+        password,
+        workspace,
+        client: context.client(),
+        request_id: context.shared_request_id(),
+    };
+    // The workspace may have been added by another process a moment ago.
+    directory::look_again(&deps).await;
+    let (session, secret) = session::log_in(&deps, request).await.map_err(|error| refuse(&deps, error))?;
+    let data = object([
+        ("user", serialize::user(&session.user)),
+        ("csrf_token", session.csrf_token.as_str().into()),
+        ("expires_at", session.ends_at.to_string().into()),
+    ]);
+    let lasts = deps.settings.sessions.absolute;
+    with_cookie(
+        response::success(StatusCode::OK, &data),
+        &session_cookie::begin(&secret, lasts, context.web()),
+    )
+}
+
+fn refuse(deps: &Deps, error: LoginError) -> ApiError {
+    match error {
+        LoginError::Wrong => ApiError::new(Code::InvalidCredentials, "Name or password are wrong."),
+        LoginError::TooMany(until) => too_many(crate::api::response::seconds_until(until, deps.now())),
+        LoginError::Password(error) => error.into(),
+        LoginError::Store(error) => error.into(),
+    }
+}
+
+/// Too many passwords were wrong.
+pub(crate) fn too_many(wait: u32) -> ApiError {
+    let message = format!("Too many passwords were wrong. Try again in {wait} s.");
+    ApiError::new(Code::RateLimited, message).retry_after(wait)
+}
+
+fn with_cookie(mut response: Response, cookie: &str) -> Result<Response, ApiError> {
+    let value = HeaderValue::try_from(cookie).map_err(|_| {
+        ApiError::new(Code::Internal, "Something went wrong here. Nothing was sent; try again.")
+    })?;
+    response.headers_mut().insert(header::SET_COOKIE, value);
+    Ok(response::secret(response))
+}
+
+/// Ends the session that calls.
+pub(crate) async fn log_out(
+    State(deps): State<Arc<Deps>>,
+    Authorized(caller): Authorized,
+    context: RequestContext,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    request_body::nothing(&deps, &headers, body).await?;
+    let Caller::User(session) = caller else {
+        return Err(ApiError::new(Code::Forbidden, "An API key has no session to end: revoke it instead."));
+    };
+    session::log_out(&deps, &session).await?;
+    with_cookie(response::no_content(), &session_cookie::end(context.web()))
+}
+
+/// Who calls, and what they may do.
+pub(crate) async fn get_me(
+    State(deps): State<Arc<Deps>>,
+    Authorized(caller): Authorized,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    request_body::no_query(query.as_deref())?;
+    let workspace = caller.workspace();
+    let name = session::workspace_name(&deps, workspace);
+    let permissions = caller.permissions().map(|permission| permission.as_str().into()).collect();
+    let mut me = domain::json::Object::new();
+    match &caller {
+        Caller::Key(key) => {
+            me.insert("kind", "api_key");
+            me.insert("key", serialize::key(key));
+            me.insert("scopes", Value::Array(key.scopes.iter().map(|scope| scope.as_str().into()).collect()));
+        }
+        Caller::User(session) => {
+            me.insert("kind", "user");
+            me.insert("user", serialize::user(&session.user));
+            me.insert("role", session.user.role.as_str());
+            me.insert("csrf_token", session.csrf_token.as_str());
+            me.insert("expires_at", session.ends_at.to_string());
+        }
+    }
+    me.insert("workspace", object([("id", workspace.to_string().into()), ("name", name.into())]));
+    me.insert("permissions", Value::Array(permissions));
+    Ok(response::secret(response::success(StatusCode::OK, &me)))
+}

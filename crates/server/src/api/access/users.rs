@@ -1,0 +1,209 @@
+//! Users.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use domain::access::permission::{Permission, Role};
+use domain::access::user::{Email, password_fault};
+use domain::check::{Fields, Item, Patch};
+use domain::id::UserId;
+use engine::Deps;
+use engine::access::api_key::Caller;
+use engine::access::user;
+use engine::access::user::{Asking, NewUser, UserEdit, UserError};
+use engine::ports::UserFilter;
+use secrecy::SecretString;
+
+use crate::api::access::api_keys::name;
+use crate::api::access::session::too_many;
+use crate::api::request_context::{Audited, Authorized, IdOrName, missing_permission};
+use crate::api::{ApiError, Code, pagination, request_body, response, serialize};
+
+/// The longest text that is taken for a password before it is judged.
+pub(crate) const LONGEST: usize = 1000;
+
+fn roles() -> [(&'static str, Role); 4] {
+    Role::ALL.map(|role| (role.as_str(), role))
+}
+
+/// Lists users, oldest first.
+pub(crate) async fn list_users(
+    State(deps): State<Arc<Deps>>,
+    Authorized(caller): Authorized,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let query = request_body::query(query.as_deref())?;
+    let (filter, page) = request_body::read(&query, |fields| {
+        let filter = UserFilter {
+            id: None,
+            email: fields.optional("email").string(1..=LONGEST).map(str::to_lowercase),
+            role: fields.optional("role").choice(&roles()),
+            search: fields.optional("search").string(1..=200).map(str::to_owned),
+        };
+        (filter, pagination::page_request("users", fields))
+    })?;
+    let found = deps.access.users(caller.workspace(), &filter, page).await?;
+    Ok(pagination::page("users", page, found, |user| serialize::user(&user)))
+}
+
+/// One user; everybody may see themselves.
+pub(crate) async fn get_user(
+    State(deps): State<Arc<Deps>>,
+    Authorized(caller): Authorized,
+    IdOrName(id): IdOrName,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    request_body::no_query(query.as_deref())?;
+    let is_own = matches!(&caller, Caller::User(session) if session.user.id.to_string() == id);
+    if !is_own && !caller.may(Permission::ManageUsers) {
+        return Err(missing_permission(&caller, Permission::ManageUsers));
+    }
+    let found = user::find(&deps, caller.workspace(), user_id(&id)?).await?.ok_or_else(not_found)?;
+    Ok(response::success(StatusCode::OK, &serialize::user(&found)))
+}
+
+fn user_id(id: &str) -> Result<UserId, ApiError> {
+    id.parse().map_err(|_| not_found())
+}
+
+pub(crate) fn not_found() -> ApiError {
+    ApiError::new(Code::UserNotFound, "There is no user with this id.")
+}
+
+/// Adds a user.
+pub(crate) async fn create_user(
+    State(deps): State<Arc<Deps>>,
+    Audited(caller, by): Audited,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let object = request_body::json(&deps, &headers, body).await?;
+    let (email, name, role, password) = request_body::read(&object, |fields| {
+        (
+            email(&fields.required("email")),
+            name(&fields.optional("name")),
+            fields.required("role").choice(&roles()),
+            password(&fields.required("password")),
+        )
+    })?;
+    let (Some(email), Some(role), Some(password)) = (email, role, password) else {
+        return Err(ApiError::invalid_at("", "the request is not complete"));
+    };
+    let asking = Asking { caller: Some(&caller), by: &by };
+    let new = NewUser { email, name, role, password };
+    let user = user::add(&deps, asking, caller.workspace(), new)
+        .await
+        .map_err(|error| refuse(&deps, &caller, error))?;
+    Ok(response::success(StatusCode::CREATED, &serialize::user(&user)))
+}
+
+fn email(item: &Item<'_, '_>) -> Option<Email> {
+    match item.string(..)?.parse() {
+        Ok(email) => Some(email),
+        Err(error) => {
+            item.refuse(error.to_string());
+            None
+        }
+    }
+}
+
+fn password(item: &Item<'_, '_>) -> Option<SecretString> {
+    let text = item.string(..)?;
+    if let Some(fault) = password_fault(text) {
+        item.refuse(fault);
+        return None;
+    }
+    Some(SecretString::from(text))
+}
+
+/// What a field becomes that cannot be empty.
+fn given<T>(
+    fields: &Fields<'_, '_>,
+    field: &'static str,
+    read: impl FnOnce(&Item<'_, '_>) -> Option<T>,
+) -> Option<T> {
+    match fields.change(field) {
+        Patch::Keep => None,
+        Patch::Clear => {
+            fields.optional(field).refuse("cannot be cleared");
+            None
+        }
+        Patch::Set(item) => read(&item),
+    }
+}
+
+/// Changes a user: name and own password everybody, the rest whoever manages users.
+pub(crate) async fn update_user(
+    State(deps): State<Arc<Deps>>,
+    Audited(caller, by): Audited,
+    IdOrName(id): IdOrName,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let object = request_body::json(&deps, &headers, body).await?;
+    let edit = request_body::read(&object, |fields| UserEdit {
+        email: given(fields, "email", email),
+        name: match fields.change("name") {
+            Patch::Keep => None,
+            Patch::Clear => Some(None),
+            Patch::Set(item) => name(&item).map(Some),
+        },
+        role: given(fields, "role", |item| item.choice(&roles())),
+        is_disabled: given(fields, "disabled", |item| item.boolean()),
+        password: given(fields, "password", password),
+        current_password: fields.optional("current_password").string(1..=LONGEST).map(SecretString::from),
+    })?;
+    let asking = Asking { caller: Some(&caller), by: &by };
+    let whose = (caller.workspace(), user_id(&id)?);
+    let user =
+        user::change(&deps, asking, whose, edit).await.map_err(|error| refuse(&deps, &caller, error))?;
+    Ok(response::success(StatusCode::OK, &serialize::user(&user)))
+}
+
+/// Removes a user with all sessions.
+pub(crate) async fn remove_user(
+    State(deps): State<Arc<Deps>>,
+    Audited(caller, by): Audited,
+    IdOrName(id): IdOrName,
+) -> Result<Response, ApiError> {
+    let asking = Asking { caller: Some(&caller), by: &by };
+    let id = user_id(&id)?;
+    user::remove(&deps, asking, caller.workspace(), id)
+        .await
+        .map_err(|error| refuse(&deps, &caller, error))?;
+    Ok(response::no_content())
+}
+
+fn refuse(deps: &Deps, caller: &Caller, error: UserError) -> ApiError {
+    match error {
+        UserError::NotFound => not_found(),
+        UserError::EmailTaken => {
+            ApiError::new(Code::EmailTaken, "Another user of this workspace has this address.")
+        }
+        UserError::LastOwner => ApiError::new(
+            Code::LastOwner,
+            "This is the workspace's last owner: make somebody else an owner first.",
+        ),
+        UserError::Lacks(permission) => missing_permission(caller, permission),
+        UserError::Exceeds(role) => {
+            let role = role.as_str();
+            let message =
+                format!("The role `{role}` may do more than you: you can neither give nor change it.");
+            ApiError::new(Code::Forbidden, message).with("role", role)
+        }
+        UserError::KeyOfSomeAccounts => ApiError::new(
+            Code::Forbidden,
+            "This API key may not use every account of the workspace, but a user may: it can neither add nor change one.",
+        ),
+        UserError::NeedsPassword => {
+            ApiError::invalid_at("/current_password", "is required to change your own password")
+        }
+        UserError::WrongPassword => ApiError::invalid_at("/current_password", "is not your password"),
+        UserError::TooMany(until) => too_many(crate::api::response::seconds_until(until, deps.now())),
+        UserError::Password(error) => error.into(),
+        UserError::Store(error) => error.into(),
+    }
+}

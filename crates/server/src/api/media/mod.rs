@@ -1,0 +1,6 @@
+//! Upload and download of media files.
+
+pub(crate) mod download;
+pub(crate) mod openapi;
+pub(crate) mod range;
+pub(crate) mod upload;

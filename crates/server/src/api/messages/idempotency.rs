@@ -1,0 +1,172 @@
+//! `Idempotency-Key`: the same request again gets the first answer again.
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use domain::contacts::phone::{Bsuid, PhoneNumber};
+use domain::json::{Object, Value};
+use domain::messages::message::MessageStatus;
+use engine::Deps;
+use engine::access::api_key::Caller;
+use engine::messages::idempotency::{RunningKey, Taken};
+use engine::messages::queue;
+use engine::messages::queue::Repeated;
+use engine::messages::send::{Idempotency, Progress, SendError, Sent};
+use engine::ports::{KeptAnswer, KeptKey, Recipient, StoredMessage};
+use sha2::{Digest, Sha256};
+
+use super::send::Answer;
+use crate::api::messages::send_request::MAX_KEY;
+use crate::api::{ApiError, Code, response};
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+/// Seconds to wait while the first request is running: it ends within this, nearly always.
+const IN_PROGRESS_WAIT: u32 = 1;
+
+/// The key that a request carries.
+pub(crate) fn key_of(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let invalid = |reason: String| Err(ApiError::invalid_at("/Idempotency-Key", reason));
+    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return invalid("is given twice".to_owned());
+    }
+    match value.to_str() {
+        Ok("") => invalid("must not be empty".to_owned()),
+        Ok(key) if key.len() > MAX_KEY => {
+            invalid(format!("must be at most {MAX_KEY} characters, is {}", key.len()))
+        }
+        Ok(key) => Ok(Some(key.to_owned())),
+        Err(_) => invalid("must be visible ASCII characters".to_owned()),
+    }
+}
+
+/// A request that may be a repetition.
+pub(crate) struct Repeat {
+    key: String,
+    digest: [u8; 32],
+}
+
+impl Repeat {
+    /// The request with this key, path and body. "Same body" means equal JSON, whatever its spelling.
+    pub(crate) fn new(key: &str, path: &str, body: &Object) -> Self {
+        let canonical = Value::Object(body.clone()).canonical();
+        let digest = Sha256::new().chain_update(path).chain_update([0]).chain_update(canonical).finalize();
+        Self { key: key.to_owned(), digest: digest.into() }
+    }
+
+    /// Takes the key for this process, as long as the guard lives.
+    pub(crate) fn enter(&self, deps: &Deps, caller: &Caller) -> Result<RunningKey, ApiError> {
+        deps.running.enter(caller.owner(), &self.key, self.digest).map_err(|taken| match taken {
+            Taken::Same => in_progress(),
+            Taken::Other => mismatch(),
+        })
+    }
+
+    /// The first request with this key, if there was one.
+    pub(crate) async fn look_up(&self, deps: &Deps, caller: &Caller) -> Result<Option<KeptKey>, ApiError> {
+        let owner = caller.owner();
+        Ok(deps.messages.idempotency_key(caller.workspace(), owner, &self.key, deps.now()).await?)
+    }
+
+    /// SHA-256 of path and body.
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+
+    /// What is kept with the message.
+    pub(crate) fn idempotency(&self, request_id: &str) -> Idempotency {
+        let request_id = request_id.to_owned();
+        Idempotency {
+            key: self.key.clone(),
+            digest: self.digest,
+            render: Box::new(move |end| render(end, &request_id)),
+        }
+    }
+
+    /// The answer to a repetition.
+    pub(crate) async fn answer(
+        &self,
+        deps: &Deps,
+        caller: &Caller,
+        known: KeptKey,
+    ) -> Result<Response, ApiError> {
+        match queue::repeated(deps, caller, known, self.digest).await? {
+            Repeated::Kept(kept) => Ok(replayed(&kept)),
+            Repeated::Mismatch => Err(mismatch()),
+            Repeated::InProgress => Err(in_progress()),
+            Repeated::Orphaned(message) => {
+                let sent = sent_of(&message).ok_or_else(in_progress)?;
+                let (status, answer) = Answer::of(&sent);
+                Ok(marked(response::success(status, &answer)))
+            }
+        }
+    }
+}
+
+/// Another request has used the key.
+pub(crate) fn mismatch() -> ApiError {
+    ApiError::new(
+        Code::IdempotencyMismatch,
+        "This Idempotency-Key was used with another request. Use a new key for a new message.",
+    )
+}
+
+/// The first request has no answer yet.
+pub(crate) fn in_progress() -> ApiError {
+    ApiError::new(
+        Code::IdempotencyInProgress,
+        "The first request with this Idempotency-Key is still running. Ask again for its answer.",
+    )
+    .retry_after(IN_PROGRESS_WAIT)
+}
+
+/// Which ends are kept: those after the record that do not invite to try again.
+fn render(end: &Result<Sent, SendError>, request_id: &str) -> Option<KeptAnswer> {
+    match end {
+        Ok(sent) => {
+            let (status, answer) = Answer::of(sent);
+            Some(KeptAnswer { status: status.as_u16(), body: response::success_bytes(&answer) })
+        }
+        Err(SendError::Refused(error)) => {
+            let error = ApiError::from(SendError::Refused(error.clone()));
+            let status = error.code().status().as_u16();
+            Some(KeptAnswer { status, body: response::failure_bytes(&error, request_id) })
+        }
+        Err(_) => None,
+    }
+}
+
+fn replayed(kept: &KeptAnswer) -> Response {
+    let mut response = Response::new(Body::from(kept.body.clone()));
+    *response.status_mut() = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::OK);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    marked(response)
+}
+
+fn marked(mut response: Response) -> Response {
+    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    response
+}
+
+/// What became of a message whose caller never got an answer.
+fn sent_of(message: &StoredMessage) -> Option<Sent> {
+    let number = message.wa_id.as_deref().and_then(|wa_id| PhoneNumber::from_wa_id(wa_id).ok());
+    let user = message.user_id.as_deref().and_then(|user_id| Bsuid::parse(user_id).ok());
+    let progress = match (&message.wamid, message.status) {
+        (Some(wamid), _) => Progress::Sent { wamid: wamid.clone() },
+        (None, MessageStatus::Queued) => Progress::Queued,
+        (None, _) => Progress::Unknown,
+    };
+    Some(Sent {
+        id: message.id,
+        progress,
+        recipient: number.map(Recipient::Phone).or(user.map(Recipient::User))?,
+        account: message.account,
+        client_reference: message.client_reference.clone(),
+        sent_as: message.sent_as,
+    })
+}

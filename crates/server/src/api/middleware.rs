@@ -1,0 +1,239 @@
+//! Middleware of the API: request id, authentication, CSRF check, error responses, rate limit headers, logs and metrics.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use domain::access::rate_limiter::CallKind;
+use domain::id::MessageId;
+use engine::access::api_key;
+use engine::access::api_key::Caller;
+use engine::access::session;
+use engine::metrics::Label;
+use engine::ports::StoreError;
+use engine::{Deps, chain, directory};
+use jiff::Timestamp;
+
+use super::request_context::{RequestContext, unauthenticated};
+use super::response::{self, set};
+use super::{ApiError, Code, session_cookie};
+use crate::client_ip;
+use crate::http_options::HttpOptions;
+
+const CSRF_TOKEN: HeaderName = HeaderName::from_static("x-csrf-token");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+
+/// The API key of a request, from `X-API-Key` or `Authorization: Bearer`.
+fn presented_key(headers: &HeaderMap) -> Option<&str> {
+    if let Some(key) = headers.get(API_KEY) {
+        return key.to_str().ok();
+    }
+    let authorization = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, key) = authorization.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+}
+
+/// Authenticates a request. An unknown key may have just been created by another process, so the directory is read again.
+/// If a request carries a key and a cookie, only the key counts.
+async fn authenticate(deps: &Deps, headers: &HeaderMap) -> Result<Option<Caller>, StoreError> {
+    if !headers.contains_key(API_KEY) && presented_key(headers).is_none() {
+        return match session_cookie::session(headers) {
+            Some(secret) => session::recognise(deps, secret).await,
+            None => Ok(None),
+        };
+    }
+    let Some(key) = presented_key(headers) else { return Ok(None) };
+    if let Some(caller) = api_key::recognise(deps, key) {
+        return Ok(Some(caller));
+    }
+    directory::look_again(deps).await;
+    Ok(api_key::recognise(deps, key))
+}
+
+/// Reason why a request may have been csrf_failure by another site; `None` if it was not.
+///
+/// Browsers add cookies to cross-site requests, but not API keys: a request with a key passes.
+fn csrf_failure(request: &Request, caller: Option<&Caller>, web: &HttpOptions) -> Option<&'static str> {
+    let headers = request.headers();
+    if request.method().is_safe() || matches!(caller, Some(Caller::Key(_))) {
+        return None;
+    }
+    if session_cookie::is_foreign(headers, web) {
+        return Some("its `Origin` or `Sec-Fetch-Site` is another site");
+    }
+    let Some(Caller::User(session)) = caller else { return None };
+    match headers.get(CSRF_TOKEN) {
+        Some(token) if session.is_csrf_token(token.as_bytes()) => None,
+        Some(_) => Some("the header `X-CSRF-Token` is not this session's"),
+        None => Some("it lacks the header `X-CSRF-Token`, whose value the login and `GET /api/me` tell"),
+    }
+}
+
+/// Kind of rate limit that a call counts towards.
+fn call_kind(uri: &Uri) -> CallKind {
+    let path = uri.path();
+    let is_send = path.ends_with("/messages/send")
+        || path.ends_with("/messages/batch")
+        || path == crate::api::messages::v1::SEND;
+    if is_send { CallKind::Send } else { CallKind::Other }
+}
+
+/// Paths of requests that have query parameters besides a body.
+const PATHS_WITH_QUERY: [&str; 2] = ["/contacts", "/contacts/import"];
+
+/// Name of the first query parameter of a request that accepts none: requests other than reads have all their parameters
+/// in the body.
+fn unexpected_query(request: &Request) -> Option<Arc<str>> {
+    let path = request.uri().path();
+    let takes_one = PATHS_WITH_QUERY.iter().any(|taker| path.ends_with(taker));
+    if request.method().is_safe() || takes_one || is_delete_with_query(request) {
+        return None;
+    }
+    let (name, _) = url::form_urlencoded::parse(request.uri().query()?.as_bytes()).next()?;
+    Some(name.into_owned().into())
+}
+
+/// `true` if the request is a DELETE with query parameters; DELETE requests have no body.
+fn is_delete_with_query(request: &Request) -> bool {
+    let path = request.uri().path();
+    request.method() == Method::DELETE && (path.starts_with("/accounts/") || path.starts_with("/templates/"))
+}
+
+/// Handles a request: assigns an id, authenticates the caller, runs the handler, writes the error response, adds headers.
+pub(crate) async fn process_request(
+    State((deps, web)): State<(Arc<Deps>, Arc<HttpOptions>)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let request_id: Arc<str> = deps.new_id(MessageId::from_parts).to_string().into();
+    let (caller, unread) = match authenticate(&deps, request.headers()).await {
+        Ok(caller) => (caller, None),
+        Err(error) => (None, Some(ApiError::from(error))),
+    };
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
+    let context = RequestContext {
+        request_id: request_id.clone(),
+        unexpected_query: unexpected_query(&request),
+        client: client_ip::address(peer, request.headers(), &web.trusted_proxies),
+        csrf_failure: csrf_failure(&request, caller.as_ref(), &web),
+        access: None,
+        caller,
+        web,
+        grant: Arc::default(),
+    };
+    let kind = call_kind(request.uri());
+    let (start, begun_at, method) = (deps.metrics.now(), deps.now(), request.method().clone());
+    // The route, not the path: a wamid in a path contains a phone number.
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    request.extensions_mut().insert(context.clone());
+
+    let mut response = match unread {
+        // The session cannot be checked while the store is unavailable.
+        Some(error) => error.into_response(),
+        None => next.run(request).await,
+    };
+
+    if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {
+        log(&error, &request_id);
+        count_error(&deps, error.code(), kind);
+        let mut written = response::failure(&error, &request_id);
+        for (name, value) in response.headers() {
+            written.headers_mut().entry(name).or_insert_with(|| value.clone());
+        }
+        response = written;
+    }
+    response = with_request_id(response, &request_id);
+    tracing::debug!(
+        request.id = &*request_id,
+        method = method.as_str(),
+        route = route.as_ref().map_or("none", MatchedPath::as_str),
+        status = response.status().as_u16(),
+        duration_ms = deps.now().duration_since(begun_at).as_millis(),
+        "request completed"
+    );
+    if let Some(caller) = &context.caller {
+        let grant = context.grant().unwrap_or_else(|| api_key::look(&deps, caller, kind));
+        set(&mut response, LIMIT, grant.limit);
+        set(&mut response, REMAINING, grant.remaining);
+        set(&mut response, RESET, unix_seconds_rounded_up(grant.resets_at));
+    }
+    let route = route.as_ref().map_or("other", MatchedPath::as_str);
+    deps.metrics.http(method.as_str(), route, (call_kind_name(kind), response.status().as_u16()), start);
+    response
+}
+
+fn call_kind_name(kind: CallKind) -> &'static str {
+    match kind {
+        CallKind::Send => "send",
+        CallKind::Other => "other",
+    }
+}
+
+fn count_error(deps: &Deps, code: Code, kind: CallKind) {
+    deps.metrics.http_errors.count(&[Label::Word(code.as_str())]);
+    if code == Code::InvalidApiKey {
+        deps.metrics.auth_failures.count(&[]);
+    } else if code == Code::RateLimited {
+        deps.metrics.rate_limit_refusals.count(&[Label::Word(call_kind_name(kind))]);
+    }
+}
+
+/// Adds `X-Request-Id`.
+pub(crate) fn with_request_id(mut response: Response, request_id: &str) -> Response {
+    if let Ok(value) = HeaderValue::try_from(request_id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
+/// Unix time in seconds, rounded up.
+fn unix_seconds_rounded_up(at: Timestamp) -> i64 {
+    at.as_millisecond().saturating_add(999).div_euclid(1000)
+}
+
+fn log(error: &ApiError, request_id: &str) {
+    if error.code().status().is_server_error()
+        && let Some(cause) = error.cause()
+    {
+        tracing::error!(
+            request.id = request_id,
+            code = error.code().as_str(),
+            error = chain(cause),
+            "request failed"
+        );
+    } else if error.code().status().is_server_error() {
+        // The cause is outside the gateway's code: Meta is unreachable, an account is held, or a queue is full.
+        tracing::warn!(request.id = request_id, code = error.code().as_str(), "request could not be served");
+    } else {
+        tracing::debug!(request.id = request_id, code = error.code().as_str(), "request refused");
+    }
+}
+
+/// Responds 404 to authenticated callers.
+pub(crate) async fn route_not_found(State(deps): State<Arc<Deps>>, context: RequestContext) -> ApiError {
+    match count_unrouted_call(&deps, &context) {
+        Err(error) => error,
+        Ok(()) => ApiError::new(Code::NotFound, "There is nothing at this address."),
+    }
+}
+
+/// Responds 405 to authenticated callers.
+pub(crate) async fn method_not_allowed(State(deps): State<Arc<Deps>>, context: RequestContext) -> ApiError {
+    match count_unrouted_call(&deps, &context) {
+        Err(error) => error,
+        Ok(()) => ApiError::new(Code::MethodNotAllowed, "This address does not take this method."),
+    }
+}
+
+fn count_unrouted_call(deps: &Deps, context: &RequestContext) -> Result<(), ApiError> {
+    let caller = context.caller.clone().ok_or_else(unauthenticated)?;
+    // The unknown path is the fault, not a parameter.
+    RequestContext { unexpected_query: None, ..context.clone() }.count_call(deps, &caller, CallKind::Other)
+}

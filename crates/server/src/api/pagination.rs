@@ -1,0 +1,100 @@
+//! Lists: which page is asked for, and how a page is answered.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::check::Fields;
+use domain::json::Value;
+use engine::ports::{Page, PageRequest, PageStart};
+
+use crate::api::response;
+
+/// Rows on a page that names no number.
+pub(crate) const PER_PAGE: i64 = 50;
+/// The most rows on a page.
+pub(crate) const MAX_PER_PAGE: i64 = 200;
+/// The highest page number: what lies beyond is followed with a cursor.
+pub(crate) const MAX_PAGE: i64 = 1_000_000;
+
+/// Reads `page`, `per_page` and `cursor`; a cursor is good for its own list only.
+pub(crate) fn page_request(list: &str, fields: &Fields<'_, '_>) -> PageRequest {
+    let per_page = fields.optional("per_page").integer_or_text(1..=MAX_PER_PAGE).unwrap_or(PER_PAGE);
+    let start = match fields.at_most_one(&["page", "cursor"]) {
+        Some(("cursor", cursor)) => cursor.string(1..).and_then(|text| {
+            let position = position(list, text);
+            if position.is_none() {
+                cursor.refuse("is not a cursor of this list");
+            }
+            position.map(PageStart::After)
+        }),
+        Some((_, page)) => {
+            page.integer_or_text(1..=MAX_PAGE).and_then(|page| u32::try_from(page).ok()).map(PageStart::Page)
+        }
+        None => None,
+    };
+    PageRequest { per_page: u32::try_from(per_page).unwrap_or(1), start: start.unwrap_or(PageStart::Page(1)) }
+}
+
+fn cursor(list: &str, position: i64) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{list}:{position}"))
+}
+
+fn position(list: &str, cursor: &str) -> Option<i64> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+    std::str::from_utf8(&bytes).ok()?.strip_prefix(list)?.strip_prefix(':')?.parse().ok()
+}
+
+/// Answers with a page; `name` is the resource's plural.
+pub(crate) fn page<T>(
+    name: &str,
+    request: PageRequest,
+    page: Page<T>,
+    show: impl Fn(T) -> Value,
+) -> Response {
+    let mut data = domain::json::Object::new();
+    data.insert(name, Value::Array(page.rows.into_iter().map(show).collect()));
+    data.insert("total", i64::from(page.total));
+    if page.is_total_capped {
+        data.insert("total_capped", true);
+    }
+    let number = match request.start {
+        PageStart::Page(number) => Value::from(i64::from(number)),
+        PageStart::After(_) => Value::Null,
+    };
+    data.insert("page", number);
+    data.insert("per_page", i64::from(request.per_page));
+    data.insert("next_cursor", page.next.map_or(Value::Null, |position| Value::from(cursor(name, position))));
+    response::success(StatusCode::OK, &data)
+}
+
+/// One page of rows that are all at hand.
+pub(crate) fn cut<T: Clone>(rows: &[T], request: PageRequest) -> Page<T> {
+    let start = match request.start {
+        PageStart::Page(number) => i64::from(number.saturating_sub(1)) * i64::from(request.per_page),
+        PageStart::After(position) => position,
+    };
+    let skipped = usize::try_from(start).unwrap_or(usize::MAX);
+    let per_page = usize::try_from(request.per_page).unwrap_or(usize::MAX);
+    let shown: Vec<_> = rows.iter().skip(skipped).take(per_page).cloned().collect();
+    let end = skipped.saturating_add(shown.len());
+    Page {
+        rows: shown,
+        total: u32::try_from(rows.len()).unwrap_or(u32::MAX),
+        is_total_capped: false,
+        next: if end < rows.len() { i64::try_from(end).ok() } else { None },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_reads_back() {
+        assert_eq!(position("messages", &cursor("messages", 42)), Some(42));
+        assert_eq!(position("contacts", &cursor("messages", 42)), None);
+        assert_eq!(position("messages", "42"), None);
+        assert_eq!(position("messages", ""), None);
+    }
+}

@@ -1,0 +1,218 @@
+//! The context of one API request: its id, its caller, the access that its route requires, its rate limit.
+//!
+//! [`crate::api::middleware`] creates the context; handlers receive it through the extractors of this module.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use domain::access::permission::Permission;
+use domain::access::rate_limiter::{CallKind, RateLimitDecision};
+use engine::access::api_key;
+use engine::access::api_key::Caller;
+use engine::{By, Deps};
+
+use super::response::seconds_until;
+use super::route_access::RouteAccess;
+use super::{ApiError, Code};
+use crate::http_options::HttpOptions;
+
+/// The context of one API request.
+#[derive(Clone)]
+pub(crate) struct RequestContext {
+    pub(super) request_id: Arc<str>,
+    /// Name of the first query parameter of a request whose route accepts none.
+    pub(super) unexpected_query: Option<Arc<str>>,
+    pub(super) caller: Option<Caller>,
+    /// IP address of the client.
+    pub(super) client: Option<IpAddr>,
+    /// Reason why the request fails the protection against cross-site request forgery.
+    pub(super) csrf_failure: Option<&'static str>,
+    /// Access that the route requires; `None` before the route is known.
+    pub(super) access: Option<RouteAccess>,
+    pub(super) web: Arc<HttpOptions>,
+    pub(super) grant: Arc<Mutex<Option<RateLimitDecision>>>,
+}
+
+impl RequestContext {
+    /// Id of the request: the value of the response header `X-Request-Id`.
+    pub(crate) fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
+    /// IP address of the client.
+    pub(crate) fn client(&self) -> Option<IpAddr> {
+        self.client
+    }
+
+    /// Settings of the HTTP server.
+    pub(crate) fn web(&self) -> &HttpOptions {
+        &self.web
+    }
+
+    /// Id of the request, shared.
+    pub(crate) fn shared_request_id(&self) -> Arc<str> {
+        self.request_id.clone()
+    }
+
+    /// Returns the caller if it has access to the route. The call does not count towards a rate limit.
+    pub(crate) fn authorise(&self) -> Result<Caller, ApiError> {
+        let caller = self.caller.clone().ok_or_else(unauthenticated)?;
+        if let Some(reason) = self.csrf_failure {
+            return Err(csrf_error(reason));
+        }
+        match self.access {
+            Some(RouteAccess::Permission(permission)) if !caller.may(permission) => {
+                Err(missing_permission(&caller, permission))
+            }
+            Some(RouteAccess::Permission(_) | RouteAccess::SelfOr(_) | RouteAccess::Authenticated) => {
+                Ok(caller)
+            }
+            // A route without a declared access is closed.
+            Some(RouteAccess::Public) | None => Err(internal()),
+        }
+    }
+
+    /// Refuses a request that another site made the browser send, and unexpected query parameters.
+    pub(crate) fn refuse_cross_site(&self) -> Result<(), ApiError> {
+        match self.csrf_failure {
+            Some(reason) => Err(csrf_error(reason)),
+            None => self.refuse_unexpected_query(),
+        }
+    }
+
+    /// Counts the call towards the caller's rate limit.
+    pub(crate) fn count_call(&self, deps: &Deps, caller: &Caller, kind: CallKind) -> Result<(), ApiError> {
+        let grant = api_key::ask(deps, caller, kind);
+        *self.grant.lock().unwrap_or_else(PoisonError::into_inner) = Some(grant);
+        let Some(until) = grant.refused_until else { return self.refuse_unexpected_query() };
+        let now = deps.now();
+        let wait = seconds_until(until, now);
+        let what = match kind {
+            CallKind::Send if grant.remaining > 0 => "too many messages in one second".to_owned(),
+            CallKind::Send => format!("{} may send {} messages a minute", who(caller), grant.limit),
+            CallKind::Other => format!("{} may make {} calls a minute", who(caller), grant.limit),
+        };
+        let message = format!("Rate limit exceeded: {what}. Try again in {wait} s.");
+        Err(ApiError::new(Code::RateLimited, message).retry_after(wait))
+    }
+
+    fn refuse_unexpected_query(&self) -> Result<(), ApiError> {
+        match &self.unexpected_query {
+            None => Ok(()),
+            Some(name) => {
+                let reason = format!("unknown query parameter `{name}`: this address takes none");
+                Err(ApiError::invalid_at(&format!("/{name}"), reason))
+            }
+        }
+    }
+
+    /// State of the rate limit after the call was counted.
+    pub(super) fn grant(&self) -> Option<RateLimitDecision> {
+        *self.grant.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn who(caller: &Caller) -> &'static str {
+    match caller {
+        Caller::Key(_) => "this key",
+        Caller::User(_) => "a user",
+    }
+}
+
+/// The error of a request without a valid key or session.
+pub(super) fn unauthenticated() -> ApiError {
+    ApiError::new(
+        Code::InvalidApiKey,
+        "Invalid API key. Send a valid one in the header X-API-Key, or log in.",
+    )
+}
+
+/// The error of a caller that missing_permission a permission.
+pub(crate) fn missing_permission(caller: &Caller, permission: Permission) -> ApiError {
+    let word = permission.as_str();
+    let message = match (caller, permission.scope()) {
+        (Caller::Key(_), Some(scope)) => {
+            format!("This API key may not do that: it missing_permission the scope `{}`.", scope.as_str())
+        }
+        (Caller::Key(_), None) => {
+            format!("An API key may not do that: only users have the permission `{word}`.")
+        }
+        (Caller::User(session), _) => {
+            format!(
+                "The role `{}` may not do that: it missing_permission the permission `{word}`.",
+                session.user.role.as_str()
+            )
+        }
+    };
+    let error = ApiError::new(Code::Forbidden, message).with("permission", word);
+    match (caller, permission.scope()) {
+        (Caller::Key(_), Some(scope)) => error.with("scope", scope.as_str()),
+        (Caller::Key(_), None) | (Caller::User(_), _) => error,
+    }
+}
+
+fn csrf_error(reason: &str) -> ApiError {
+    ApiError::new(Code::CsrfRequired, format!("This call could come from somebody else's page: {reason}."))
+}
+
+fn internal() -> ApiError {
+    ApiError::new(Code::Internal, "Something went wrong here. Nothing was sent; try again.")
+}
+
+/// The last segment of a path: an id or a name.
+pub(crate) struct IdOrName(pub(crate) String);
+
+impl FromRequestParts<Arc<Deps>> for IdOrName {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, deps: &Arc<Deps>) -> Result<Self, ApiError> {
+        let path = axum::extract::Path::<String>::from_request_parts(parts, deps).await;
+        path.map(|path| Self(path.0)).map_err(|_| {
+            ApiError::new(Code::NotFound, "There is nothing at this address: its last part is not UTF-8.")
+        })
+    }
+}
+
+/// A caller with access to the route. The call counts towards the rate limit of calls that are not sends.
+pub(crate) struct Authorized(pub(crate) Caller);
+
+impl FromRequestParts<Arc<Deps>> for Authorized {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, deps: &Arc<Deps>) -> Result<Self, ApiError> {
+        let context = context_of(parts)?;
+        let caller = context.authorise()?;
+        context.count_call(deps, &caller, CallKind::Other)?;
+        Ok(Self(caller))
+    }
+}
+
+/// An authorized caller, with the context for entries of the audit log.
+pub(crate) struct Audited(pub(crate) Caller, pub(crate) By);
+
+impl FromRequestParts<Arc<Deps>> for Audited {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, deps: &Arc<Deps>) -> Result<Self, ApiError> {
+        let Authorized(caller) = Authorized::from_request_parts(parts, deps).await?;
+        let context = context_of(parts)?;
+        let by = caller.by(context.client, context.request_id);
+        Ok(Self(caller, by))
+    }
+}
+
+fn context_of(parts: &Parts) -> Result<RequestContext, ApiError> {
+    let mut context = parts.extensions.get::<RequestContext>().cloned().ok_or_else(internal)?;
+    context.access = parts.extensions.get::<RouteAccess>().copied();
+    Ok(context)
+}
+
+impl FromRequestParts<Arc<Deps>> for RequestContext {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Deps>) -> Result<Self, ApiError> {
+        context_of(parts)
+    }
+}

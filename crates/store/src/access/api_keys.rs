@@ -1,0 +1,159 @@
+//! API keys.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use domain::access::api_key::ApiKey;
+use domain::access::audit::AuditEntry;
+use domain::id::{AccountId, KeyId, WorkspaceId};
+use engine::ports::{KeyFilter, Page, PageRequest, Rotation};
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use crate::access::audit;
+use crate::error::SqlResult;
+use crate::revisions;
+use crate::row::{Cells, json, micros, words};
+use crate::sqlite::page::{List, Order, bytes, containing};
+
+const COLUMNS: &str = "seq, id, owner_id, workspace_id, name, prefix, digest, scopes, accounts, is_test, \
+    rate_per_minute, rate_burst, expires_at, revoked_at, replaced_by, created_at, last_used_at";
+
+pub(crate) fn all_keys(connection: &Connection) -> SqlResult<BTreeMap<[u8; 32], Arc<ApiKey>>> {
+    let mut statement = connection.prepare_cached(&format!("select {COLUMNS} from api_keys order by seq"))?;
+    let mut rows = statement.query(())?;
+    let mut keys = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let mut cells = Cells::new("api_keys", row);
+        let _seq: i64 = cells.get()?;
+        let key = read(&mut cells)?;
+        keys.insert(key.digest, Arc::new(key));
+    }
+    Ok(keys)
+}
+
+fn read(cells: &mut Cells<'_>) -> SqlResult<ApiKey> {
+    Ok(ApiKey {
+        id: cells.id()?,
+        owner: cells.id()?,
+        workspace: cells.id()?,
+        name: cells.get()?,
+        prefix: cells.get()?,
+        digest: cells.get()?,
+        scopes: words(cells)?,
+        accounts: words(cells)?,
+        is_test: cells.flag()?,
+        rate_per_minute: cells.get()?,
+        rate_burst: cells.get()?,
+        expires_at: cells.opt_at()?,
+        revoked_at: cells.opt_at()?,
+        replaced_by: cells.get::<Option<[u8; 16]>>()?.map(KeyId::from_bytes),
+        created_at: cells.at()?,
+        last_used_at: cells.opt_at()?,
+    })
+}
+
+pub(crate) fn list_keys(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    filter: &KeyFilter,
+    page: PageRequest,
+) -> SqlResult<Page<ApiKey>> {
+    let mut list = List::of("api_keys", COLUMNS, Order::NewestFirst);
+    list.with("workspace_id = ?", [bytes(workspace.as_bytes())]).with("revoked_at is null", []);
+    if let Some(id) = &filter.id {
+        list.with("id = ?", [bytes(id.as_bytes())]);
+    }
+    if let Some(search) = &filter.search {
+        let found = containing(search);
+        list.with("(name like ? escape '\\' or prefix like ? escape '\\')", [found.clone(), found]);
+    }
+    list.page(connection, page, read)
+}
+
+pub(crate) fn insert_key(connection: &Connection, key: &ApiKey, act: &AuditEntry) -> SqlResult<()> {
+    insert_row(connection, key)?;
+    audit::insert_entry(connection, act)?;
+    revisions::increment(connection, "directory")
+}
+
+/// Puts a key in the place of another. `false`: that one is gone, over or was replaced before.
+pub(crate) fn rotate_key(connection: &Connection, rotation: &Rotation, act: &AuditEntry) -> SqlResult<bool> {
+    let Rotation { new, old, old_expires_at, now } = rotation;
+    let n_rows = connection
+        .prepare_cached(
+            "update api_keys set replaced_by = ?3, expires_at = min(coalesce(expires_at, ?4), ?4)
+             where workspace_id = ?1 and id = ?2 and revoked_at is null and replaced_by is null
+                   and (expires_at is null or expires_at > ?5)",
+        )?
+        .execute((
+            new.workspace.as_bytes(),
+            old.as_bytes(),
+            new.id.as_bytes(),
+            micros(*old_expires_at),
+            micros(*now),
+        ))?;
+    if n_rows == 0 {
+        return Ok(false);
+    }
+    insert_row(connection, new)?;
+    audit::insert_entry(connection, act)?;
+    revisions::increment(connection, "directory")?;
+    Ok(true)
+}
+
+fn insert_row(connection: &Connection, key: &ApiKey) -> SqlResult<()> {
+    let scopes: Vec<_> = key.scopes.iter().map(|scope| scope.as_str()).collect();
+    let accounts: Vec<_> = key.accounts.iter().map(AccountId::to_string).collect();
+    connection
+        .prepare_cached(
+            "insert into api_keys (
+                 id, owner_id, workspace_id, name, prefix, digest, scopes, accounts, is_test, rate_per_minute,
+                 rate_burst, created_at, expires_at)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        )?
+        .execute(params![
+            key.id.as_bytes(),
+            key.owner.as_bytes(),
+            key.workspace.as_bytes(),
+            key.name,
+            key.prefix,
+            key.digest,
+            json(&scopes)?,
+            json(&accounts)?,
+            key.is_test,
+            key.rate_per_minute,
+            key.rate_burst,
+            micros(key.created_at),
+            key.expires_at.map(micros),
+        ])?;
+    Ok(())
+}
+
+pub(crate) fn revoke_key(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    id: KeyId,
+    act: &AuditEntry,
+) -> SqlResult<bool> {
+    let n_rows = connection
+        .prepare_cached(
+            "update api_keys set revoked_at = ?3 where workspace_id = ?1 and id = ?2 and revoked_at is null",
+        )?
+        .execute((workspace.as_bytes(), id.as_bytes(), micros(act.at)))?;
+    if n_rows == 1 {
+        audit::insert_entry(connection, act)?;
+    }
+    revisions::increment(connection, "directory")?;
+    Ok(n_rows == 1)
+}
+
+pub(crate) fn touch_keys(connection: &Connection, used: &[(KeyId, Timestamp)]) -> SqlResult<()> {
+    let mut statement = connection.prepare_cached(
+        "update api_keys set last_used_at = max(coalesce(last_used_at, 0), ?2) where id = ?1",
+    )?;
+    for (id, at) in used {
+        statement.execute((id.as_bytes(), micros(*at)))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,272 @@
+//! Accounts: list, insert, update, delete.
+
+use std::sync::Arc;
+
+use domain::access::audit::AuditEntry;
+use domain::accounts::account::Account;
+use domain::check::Patch;
+use domain::events::AccountChange;
+use domain::id::{AccountId, WorkspaceId};
+use engine::ports::{AccountChanges, AccountRecord, NewAccount, Removal};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+use secrecy::SecretString;
+
+use crate::access::audit;
+use crate::accounts::status::REFUSED;
+use crate::accounts::{account_events, status};
+use crate::error::SqlResult;
+use crate::messages::queue_depth;
+use crate::revisions;
+use crate::row::{Cells, micros};
+use crate::seal::Sealer;
+
+/// Where a secret of an account is sealed for.
+fn seal_context(id: AccountId, column: &str) -> String {
+    format!("accounts/{id}/{column}")
+}
+
+pub(crate) fn list_accounts(connection: &Connection, sealer: &Sealer) -> SqlResult<Vec<Arc<AccountRecord>>> {
+    let mut statement = connection.prepare_cached(
+        "select id, workspace_id, name, phone_number_id, waba_id, display_phone_number, quality_rating,
+                messaging_limit_tier, status, status_reason, is_default, is_sandbox, fetches_links,
+                access_token, app_secret, verify_token_digest, old_app_secret, old_app_secret_until
+         from accounts where removed_at is null order by seq",
+    )?;
+    let mut rows = statement.query(())?;
+    let mut accounts = Vec::new();
+    while let Some(row) = rows.next()? {
+        let mut cells = Cells::new("accounts", row);
+        let account = Account {
+            id: cells.id()?,
+            workspace: cells.id()?,
+            name: cells.get()?,
+            phone_number_id: cells.get()?,
+            waba_id: cells.get()?,
+            display_phone_number: cells.get()?,
+            quality_rating: cells.get()?,
+            messaging_limit_tier: cells.get()?,
+            status: cells.word()?,
+            status_reason: cells.get()?,
+            is_default: cells.flag()?,
+            is_sandbox: cells.flag()?,
+            fetches_links: cells.get()?,
+        };
+        let id = account.id;
+        let open = |column, sealed: Option<Vec<u8>>| -> SqlResult<Option<SecretString>> {
+            Ok(sealed.map(|sealed| sealer.open(&seal_context(id, column), &sealed)).transpose()?)
+        };
+        let access_token = open("access_token", cells.get()?)?.unwrap_or_default();
+        let app_secret = open("app_secret", cells.get()?)?;
+        let verify_token_digest = cells.get()?;
+        let old_app_secret = open("old_app_secret", cells.get()?)?.zip(cells.opt_at()?);
+        accounts.push(Arc::new(AccountRecord {
+            account,
+            access_token,
+            app_secret,
+            old_app_secret,
+            verify_token_digest,
+        }));
+    }
+    Ok(accounts)
+}
+
+pub(crate) fn insert_account(
+    connection: &Connection,
+    sealer: &Sealer,
+    new: &NewAccount,
+    act: &AuditEntry,
+) -> SqlResult<()> {
+    let AccountRecord { account, access_token, app_secret, verify_token_digest, .. } = &new.record;
+    if account.is_default {
+        connection
+            .prepare_cached("update accounts set is_default = 0 where workspace_id = ?1 and is_default = 1")?
+            .execute([account.workspace.as_bytes()])?;
+    }
+    let seal = |column, secret| sealer.seal(&seal_context(account.id, column), secret);
+    connection
+        .prepare_cached(
+            "insert into accounts (
+                 id, workspace_id, name, phone_number_id, waba_id, display_phone_number, quality_rating,
+                 messaging_limit_tier, access_token, app_secret, verify_token_digest, status, status_reason,
+                 is_default, is_sandbox, fetches_links, created_at, updated_at)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?17)",
+        )?
+        .execute(params![
+            account.id.as_bytes(),
+            account.workspace.as_bytes(),
+            account.name,
+            account.phone_number_id,
+            account.waba_id,
+            account.display_phone_number,
+            account.quality_rating,
+            account.messaging_limit_tier,
+            seal("access_token", access_token)?,
+            app_secret.as_ref().map(|secret| seal("app_secret", secret)).transpose()?,
+            verify_token_digest,
+            account.status.as_str(),
+            account.status_reason,
+            account.is_default,
+            account.is_sandbox,
+            account.fetches_links,
+            micros(new.created_at),
+        ])?;
+    audit::insert_entry(connection, act)?;
+    revisions::increment(connection, "directory")
+}
+
+/// Removes an account, unless messages wait in its queue.
+pub(crate) fn delete_account(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    id: AccountId,
+    is_forced: bool,
+    act: &AuditEntry,
+) -> SqlResult<Removal> {
+    let keys = (workspace.as_bytes(), id.as_bytes());
+    let known: Option<(bool, bool)> = connection
+        .prepare_cached(
+            "select is_default, is_sandbox from accounts
+             where workspace_id = ?1 and id = ?2 and removed_at is null",
+        )?
+        .query_row(keys, |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((was_default, is_sandbox)) = known else { return Ok(Removal::NotFound) };
+    let n_waiting = queue_depth::get_depth(connection, id)?;
+    if n_waiting > 0 && !is_forced {
+        return Ok(Removal::Busy(n_waiting));
+    }
+    connection
+        .prepare_cached(
+            "update accounts
+             set removed_at = ?3, updated_at = ?3, access_token = null, app_secret = null,
+                 old_app_secret = null, old_app_secret_until = null, verify_token_digest = null, is_default = 0
+             where workspace_id = ?1 and id = ?2 and removed_at is null",
+        )?
+        .execute((keys.0, keys.1, micros(act.at)))?;
+    if was_default {
+        // Never from live to sandbox or back: what was meant for customers must not end in the simulator.
+        connection
+            .prepare_cached(
+                "update accounts set is_default = 1, updated_at = ?3
+                 where seq = (select min(seq) from accounts
+                              where workspace_id = ?1 and is_sandbox = ?2 and removed_at is null)",
+            )?
+            .execute((keys.0, is_sandbox, micros(act.at)))?;
+    }
+    audit::insert_entry(connection, act)?;
+    revisions::increment(connection, "directory")?;
+    Ok(Removal::Removed)
+}
+
+/// Changes an account. `false`: there is none.
+pub(crate) fn update_account(
+    connection: &Connection,
+    sealer: &Sealer,
+    (workspace, id): (WorkspaceId, AccountId),
+    changes: &AccountChanges,
+    act: &AuditEntry,
+) -> SqlResult<bool> {
+    if status::get_profile(connection, workspace, id)?.is_none() {
+        return Ok(false);
+    }
+    let keys = (workspace.as_bytes(), id.as_bytes());
+    if changes.is_default == Some(true) {
+        connection
+            .prepare_cached("update accounts set is_default = 0 where workspace_id = ?1 and is_default = 1")?
+            .execute([workspace.as_bytes()])?;
+    }
+    if !matches!(changes.app_secret, Patch::Keep) {
+        replace_secret(connection, sealer, (workspace, id), changes.old_app_secret_until)?;
+    }
+    let seal = |column, secret| sealer.seal(&seal_context(id, column), secret);
+    let token = changes.access_token.as_ref().map(|token| seal("access_token", token)).transpose()?;
+    let app_secret = match &changes.app_secret {
+        Patch::Set(secret) => Some(seal("app_secret", secret)?),
+        Patch::Keep | Patch::Clear => None,
+    };
+    let digest = match &changes.verify_token_digest {
+        Patch::Set(digest) => Some(*digest),
+        Patch::Keep | Patch::Clear => None,
+    };
+    let fetches_links = match changes.fetches_links {
+        Patch::Set(fetches) => Some(fetches),
+        Patch::Keep | Patch::Clear => None,
+    };
+    connection
+        .prepare_cached(
+            "update accounts
+             set name = coalesce(?3, name), access_token = coalesce(?4, access_token),
+                 app_secret = case when ?5 then ?6 else app_secret end,
+                 verify_token_digest = case when ?7 then ?8 else verify_token_digest end,
+                 is_default = coalesce(?9, is_default),
+                 fetches_links = case when ?11 then ?12 else fetches_links end,
+                 token_expires_at = case when ?4 is null then token_expires_at end,
+                 token_notice_days = case when ?4 is null then token_notice_days end,
+                 updated_at = ?10
+             where workspace_id = ?1 and id = ?2 and removed_at is null",
+        )?
+        .execute(params![
+            keys.0,
+            keys.1,
+            changes.name,
+            token,
+            !matches!(changes.app_secret, Patch::Keep),
+            app_secret,
+            !matches!(changes.verify_token_digest, Patch::Keep),
+            digest,
+            changes.is_default,
+            micros(act.at),
+            !matches!(changes.fetches_links, Patch::Keep),
+            fetches_links,
+        ])?;
+    if let Some(reason) = &changes.lifts_hold {
+        let n_lifted = connection
+            .prepare_cached(
+                "update accounts set status = 'connected', status_reason = null, suspension_cause = null
+                 where workspace_id = ?1 and id = ?2 and removed_at is null and status = 'held'
+                   and status_reason = ?3 and coalesce(suspension_cause, ?4) = ?4",
+            )?
+            .execute((keys.0, keys.1, reason, REFUSED))?;
+        if n_lifted > 0 {
+            account_events::emit_account(
+                connection,
+                (workspace, id),
+                AccountChange::Status,
+                (None, None),
+                act.at,
+            )?;
+        }
+    }
+    audit::insert_entry(connection, act)?;
+    revisions::increment(connection, "directory")?;
+    Ok(true)
+}
+
+/// The secret that is about to be replaced or cleared lives on until a time, if one is given.
+fn replace_secret(
+    connection: &Connection,
+    sealer: &Sealer,
+    (workspace, id): (WorkspaceId, AccountId),
+    until: Option<Timestamp>,
+) -> SqlResult<()> {
+    let sealed: Option<Option<Vec<u8>>> = connection
+        .prepare_cached("select app_secret from accounts where workspace_id = ?1 and id = ?2")?
+        .query_row((workspace.as_bytes(), id.as_bytes()), |row| row.get(0))
+        .optional()?;
+    // A sealed value is bound to its column: it is sealed anew for the other one.
+    let old = match sealed.flatten().filter(|_| until.is_some()) {
+        Some(sealed) => {
+            let secret = sealer.open(&seal_context(id, "app_secret"), &sealed)?;
+            Some(sealer.seal(&seal_context(id, "old_app_secret"), &secret)?)
+        }
+        None => None,
+    };
+    connection
+        .prepare_cached(
+            "update accounts set old_app_secret = ?3, old_app_secret_until = ?4
+             where workspace_id = ?1 and id = ?2",
+        )?
+        .execute((workspace.as_bytes(), id.as_bytes(), &old, old.as_ref().and(until).map(micros)))?;
+    Ok(())
+}

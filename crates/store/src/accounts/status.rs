@@ -1,0 +1,99 @@
+//! Status and profile of an account, as reported by Meta.
+
+use domain::access::audit::AuditEntry;
+use domain::events::AccountChange;
+use domain::id::{AccountId, WorkspaceId};
+use domain::webhooks_in::update::SuspensionCause;
+use engine::ports::NumberInfo;
+use jiff::Timestamp;
+use rusqlite::Connection;
+
+use crate::access::audit;
+use crate::accounts::account_events;
+use crate::error::SqlResult;
+use crate::revisions;
+use crate::row::micros;
+
+/// What an account that Meta refuses is held for.
+pub(crate) const REFUSED: &str = SuspensionCause::Refused.as_str();
+
+pub(crate) fn update_status(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    id: AccountId,
+    reason: Option<&str>,
+    act: &AuditEntry,
+) -> SqlResult<()> {
+    let status = if reason.is_some() { "held" } else { "connected" };
+    let n_rows = connection
+        .prepare_cached(
+            "update accounts
+             set status = ?3, status_reason = ?4, updated_at = ?5,
+                 suspension_cause = case when ?4 is not null then coalesce(suspension_cause, ?6) end
+             where workspace_id = ?1 and id = ?2 and removed_at is null
+               and (status <> ?3 or status_reason is not ?4)",
+        )?
+        .execute((workspace.as_bytes(), id.as_bytes(), status, reason, micros(act.at), REFUSED))?;
+    if n_rows == 0 {
+        return Ok(());
+    }
+    account_events::emit_account(connection, (workspace, id), AccountChange::Status, (None, None), act.at)?;
+    audit::insert_entry(connection, act)?;
+    revisions::increment(connection, "directory")
+}
+
+pub(crate) fn update_profile(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    id: AccountId,
+    number: &NumberInfo,
+    now: Timestamp,
+) -> SqlResult<()> {
+    let before = get_profile(connection, workspace, id)?;
+    connection
+        .prepare_cached(
+            "update accounts
+             set display_phone_number = coalesce(?3, display_phone_number),
+                 verified_name = coalesce(?4, verified_name), quality_rating = coalesce(?5, quality_rating),
+                 messaging_limit_tier = coalesce(?6, messaging_limit_tier), updated_at = ?7
+             where workspace_id = ?1 and id = ?2 and removed_at is null",
+        )?
+        .execute((
+            workspace.as_bytes(),
+            id.as_bytes(),
+            &number.display_phone_number,
+            &number.verified_name,
+            &number.quality_rating,
+            &number.messaging_limit_tier,
+            micros(now),
+        ))?;
+    let after = get_profile(connection, workspace, id)?;
+    if before == after {
+        return Ok(());
+    }
+    let (Some(before), Some(after)) = (before, after) else { return Ok(()) };
+    let changes =
+        [AccountChange::Name, AccountChange::Quality, AccountChange::MessagingLimit].into_iter().enumerate();
+    for (i, change) in changes {
+        // What was not known before has not changed.
+        if before.get(i).is_some_and(Option::is_some) && before.get(i) != after.get(i) {
+            account_events::emit_account(connection, (workspace, id), change, (None, None), now)?;
+        }
+    }
+    revisions::increment(connection, "directory")
+}
+
+/// What Meta says of a number, as far as changes are told: its name, quality and limit; and how it is written.
+pub(crate) fn get_profile(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    id: AccountId,
+) -> SqlResult<Option<[Option<String>; 4]>> {
+    let mut statement = connection.prepare_cached(
+        "select verified_name, quality_rating, messaging_limit_tier, display_phone_number
+         from accounts where workspace_id = ?1 and id = ?2 and removed_at is null",
+    )?;
+    let mut rows = statement.query((workspace.as_bytes(), id.as_bytes()))?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    Ok(Some([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]))
+}

@@ -1,0 +1,173 @@
+//! Fields of a contact that a person or an application writes, before and after a change.
+
+use domain::check::Patch;
+use domain::contacts::contact::{ContactChange, CustomFields, custom_text};
+use domain::contacts::opt_out::{OptOut, OptOutReason, OptOutSignal};
+use domain::id::{ContactId, WorkspaceId};
+use domain::json::Object;
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use crate::contacts::opt_out;
+use crate::error::SqlResult;
+use crate::row::{Cells, json, micros};
+
+/// What is written down about a person by somebody, before and after a change.
+#[derive(Clone, PartialEq)]
+pub(crate) struct ContactFields {
+    pub(crate) wa_id: Option<String>,
+    pub(crate) user_id: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) tags: Vec<String>,
+    pub(crate) stage: Option<String>,
+    pub(crate) email: Option<String>,
+    pub(crate) custom_fields: Object,
+    pub(crate) opt_out: OptOut,
+}
+
+impl ContactFields {
+    pub(crate) fn empty() -> Self {
+        Self {
+            wa_id: None,
+            user_id: None,
+            name: None,
+            tags: Vec::new(),
+            stage: None,
+            email: None,
+            custom_fields: Object::new(),
+            opt_out: OptOut::default(),
+        }
+    }
+
+    /// The card, and the name that the person gave to the profile.
+    pub(crate) fn read(
+        connection: &Connection,
+        workspace: WorkspaceId,
+        contact: ContactId,
+    ) -> SqlResult<Option<(Self, Option<String>)>> {
+        let mut statement = connection.prepare_cached(
+            "select wa_id, bsuid, name, tags, stage, email, custom_fields, marketing_preference_at, opted_out_at,
+                    opted_out_reason, profile_name
+             from contacts where workspace_id = ?1 and id = ?2",
+        )?;
+        let mut rows = statement.query((workspace.as_bytes(), contact.as_bytes()))?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let mut cells = Cells::new("contacts", row);
+        let card = Self {
+            wa_id: cells.get()?,
+            user_id: cells.get()?,
+            name: cells.get()?,
+            tags: cells.json()?,
+            stage: cells.get()?,
+            email: cells.get()?,
+            custom_fields: cells.json()?,
+            opt_out: OptOut { wished_at: cells.opt_at()?, stopped: opt_out::read_opted_out(&mut cells)? },
+        };
+        Ok(Some((card, cells.get()?)))
+    }
+
+    /// The card after a change. A name that is the profile's own says nothing.
+    pub(crate) fn after(
+        &self,
+        change: &ContactChange,
+        profile_name: Option<&str>,
+        (reason, now): (OptOutReason, Timestamp),
+    ) -> Self {
+        let mut after = self.clone();
+        set(&mut after.wa_id, change.phone_number.clone(), |number| number.digits().to_owned());
+        set(&mut after.user_id, change.user_id.clone(), |user| user.as_str().to_owned());
+        set(&mut after.stage, change.stage.clone(), |stage| stage);
+        set(&mut after.email, change.email.clone(), |email| email);
+        let is_profiles_own = matches!(&change.name, Patch::Set(name) if profile_name == Some(name));
+        if self.name.is_some() || !is_profiles_own {
+            set(&mut after.name, change.name.clone(), |name| name);
+        }
+        match &change.tags {
+            Patch::Keep => {}
+            Patch::Clear => after.tags.clear(),
+            Patch::Set(tags) => after.tags.clone_from(tags),
+        }
+        match &change.custom_fields {
+            Patch::Keep => {}
+            Patch::Clear => after.custom_fields = Object::new(),
+            Patch::Set(CustomFields::All(fields)) => after.custom_fields.clone_from(fields),
+            Patch::Set(CustomFields::Some(texts)) => {
+                for (key, value) in texts {
+                    if after.custom_fields.get(key).map(custom_text).as_deref() != Some(value) {
+                        after.custom_fields.insert(key, value.as_str());
+                    }
+                }
+            }
+        }
+        let wish = match change.opted_out {
+            Patch::Keep => None,
+            Patch::Set(true) => Some(OptOutSignal::Stop),
+            Patch::Set(false) | Patch::Clear => Some(OptOutSignal::Start),
+        };
+        // To say what is so already is no new wish: the reason stays what it was.
+        if let Some(wish) = wish
+            && self.opt_out.stopped.is_some() != (wish == OptOutSignal::Stop)
+        {
+            let at = self.opt_out.wished_at.map_or(now, |before| before.max(now));
+            after.opt_out = match wish {
+                OptOutSignal::Stop => self.opt_out.after(wish, at, reason),
+                // The application's word counts against a wish of the same moment.
+                OptOutSignal::Start => OptOut { wished_at: Some(at), stopped: None },
+            };
+        }
+        after
+    }
+
+    pub(crate) fn changes(&self, after: &Self) -> Vec<&'static str> {
+        [
+            (self.wa_id != after.wa_id, "phone_number"),
+            (self.user_id != after.user_id, "user_id"),
+            (self.name != after.name, "name"),
+            (self.tags != after.tags, "tags"),
+            (self.stage != after.stage, "stage"),
+            (self.email != after.email, "email"),
+            (!self.custom_fields.same_as(&after.custom_fields), "custom_fields"),
+            (self.opt_out.stopped.is_some() != after.opt_out.stopped.is_some(), "opted_out"),
+        ]
+        .into_iter()
+        .filter_map(|(has_changed, name)| has_changed.then_some(name))
+        .collect()
+    }
+
+    pub(crate) fn write(
+        &self,
+        connection: &Connection,
+        workspace: WorkspaceId,
+        contact: ContactId,
+        now: Timestamp,
+    ) -> SqlResult<()> {
+        connection
+            .prepare_cached(
+                "update contacts
+                 set wa_id = ?3, bsuid = ?4, name = ?5, tags = ?6, stage = ?7, email = ?8, custom_fields = ?9,
+                     updated_at = ?10
+                 where workspace_id = ?1 and id = ?2",
+            )?
+            .execute(params![
+                workspace.as_bytes(),
+                contact.as_bytes(),
+                self.wa_id,
+                self.user_id,
+                self.name,
+                json(&self.tags)?,
+                self.stage,
+                self.email,
+                json(&self.custom_fields)?,
+                micros(now),
+            ])?;
+        opt_out::update_opt_out(connection, workspace, contact, self.opt_out)
+    }
+}
+
+fn set<T>(place: &mut Option<String>, change: Patch<T>, text: impl FnOnce(T) -> String) {
+    match change {
+        Patch::Keep => {}
+        Patch::Clear => *place = None,
+        Patch::Set(value) => *place = Some(text(value)),
+    }
+}

@@ -1,0 +1,18 @@
+//! Numbers of contacts.
+
+use domain::id::{ContactId, WorkspaceId};
+use rusqlite::Connection;
+
+use crate::error::SqlResult;
+
+pub(crate) fn insert_number(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    contact: ContactId,
+    wa_id: &str,
+) -> SqlResult<()> {
+    connection
+        .prepare_cached("insert into contact_numbers (workspace_id, wa_id, contact_id) values (?1, ?2, ?3)")?
+        .execute((workspace.as_bytes(), wa_id, contact.as_bytes()))?;
+    Ok(())
+}

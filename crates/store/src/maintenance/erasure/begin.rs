@@ -1,0 +1,56 @@
+//! Start of an erasure.
+
+use domain::id::{ContactId, WorkspaceId};
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use crate::error::SqlResult;
+use crate::maintenance::erasure;
+use crate::maintenance::erasure::identifiers;
+use crate::maintenance::erasure::identifiers::Identifiers;
+use crate::maintenance::erasure::messages::BATCH;
+use crate::row::{json, micros};
+
+/// Begins to erase a person. `false`: there is no such contact.
+pub(crate) fn begin_erasure(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    contact: ContactId,
+    now: Timestamp,
+) -> SqlResult<bool> {
+    let keys = (workspace.as_bytes(), contact.as_bytes());
+    let Some(Identifiers { now: marks, before }) =
+        identifiers::collect_identifiers(connection, workspace, contact)?
+    else {
+        return Ok(false);
+    };
+    for sql in [
+        "delete from contact_numbers where workspace_id = ?1 and contact_id = ?2",
+        "delete from contact_tags where workspace_id = ?1 and contact_id = ?2",
+        "delete from service_windows where workspace_id = ?1 and contact_id = ?2",
+        "delete from messaging_limit_recipients where workspace_id = ?1 and contact_id = ?2",
+        "delete from contacts where workspace_id = ?1 and id = ?2",
+    ] {
+        connection.prepare_cached(sql)?.execute(keys)?;
+    }
+    let marks: Vec<String> = marks.into_iter().collect();
+    identifiers::delete_number_changes(connection, workspace, (&marks, &before))?;
+    connection
+        .prepare_cached(
+            "insert into erasures (
+                 contact_id, workspace_id, identifiers, former_identifiers, step, next_seq, last_payload, last_event, last_delivery, last_message,
+                 created_at)
+             values (?2, ?1, ?3, ?5, 'messages', 0,
+                 coalesce((select max(seq) from webhook_payloads), 0),
+                 coalesce((select max(seq) from events where workspace_id = ?1), 0),
+                 coalesce((select max(seq) from deliveries where workspace_id = ?1), 0),
+                 coalesce((select max(seq) from messages where workspace_id = ?1), 0), ?4)",
+        )?
+        .execute(params![keys.0, keys.1, json(&marks)?, micros(now), json(&before)?])?;
+    // Nothing may leave to somebody who is gone.
+    while erasure::messages::erase_messages(connection, (workspace, contact), (&marks, BATCH), true, now)? > 0
+    {
+    }
+    erasure::messages::erase_messages(connection, (workspace, contact), (&marks, BATCH), false, now)?;
+    Ok(true)
+}

@@ -1,0 +1,101 @@
+//! Erasure of a contact in webhook payloads, events and deliveries: one range of rows in each step.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use crate::error::SqlResult;
+use crate::maintenance::erasure::progress;
+use crate::maintenance::erasure::progress::Erasure;
+use crate::row::{json, micros};
+use crate::webhooks_in::payload_redaction;
+
+/// How many posts a step looks at: each is some kilobytes.
+pub(crate) const PAYLOADS_PER_STEP: u32 = 200;
+
+pub(crate) fn erase_payloads(
+    connection: &Connection,
+    erasure: &Erasure,
+    last: i64,
+    limit: u32,
+) -> SqlResult<Option<i64>> {
+    let range = (erasure.next, last, limit);
+    let sql = "select max(seq) from (
+                   select seq from webhook_payloads where ?1 is null and seq >= ?2 and seq <= ?3 order by seq limit ?4)";
+    let Some(end) = progress::last_of_step(connection, sql, None, range)? else { return Ok(None) };
+    let owners = payload_redaction::foreign_numbers(connection, erasure.workspace)?;
+    let all: Vec<String> = erasure.marks.iter().chain(erasure.old_marks.keys()).cloned().collect();
+    for (post, received_at) in payload_redaction::list_matching(connection, &all, (erasure.next, end))? {
+        // What was somebody else's when it came stays.
+        let was_theirs = erasure.old_marks.iter().filter(|(_, until)| received_at <= **until);
+        let marks: Vec<String> =
+            erasure.marks.iter().chain(was_theirs.map(|(mark, _)| mark)).cloned().collect();
+        payload_redaction::redact_payload(connection, post, &marks, &owners)?;
+    }
+    Ok(Some(end.saturating_add(1)))
+}
+
+/// What an event of an erased person says: whose it was is nobody's business any more.
+const MINIMAL: &str = "json_object('id', json_extract(data, '$.id'), 'erased', json('true'))";
+
+pub(crate) fn erase_events(
+    connection: &Connection,
+    erasure: &Erasure,
+    (last, limit): (i64, u32),
+    now: Timestamp,
+) -> SqlResult<Option<i64>> {
+    let sql = "select max(seq) from (
+                   select seq from events where workspace_id = ?1 and seq >= ?2 and seq <= ?3 order by seq limit ?4)";
+    let range = (erasure.next, last, limit);
+    let Some(end) = progress::last_of_step(connection, sql, Some(erasure.workspace), range)? else {
+        return Ok(None);
+    };
+    // The marks are looked for as well: a contact that became part of this one has left events under an id of its own.
+    let sql = format!(
+        "update events set data = {MINIMAL}, erased_at = ?6
+         where workspace_id = ?1 and seq between ?2 and ?3 and contact_id is not null
+           and (contact_id = ?4 or exists (
+               select 1 from json_each(?5) m
+               where instr(data, m.value) > 0
+                 and (m.value in (json_extract(data, '$.user_id'), json_extract(data, '$.recipient'))
+                      or '+' || m.value in (
+                          json_extract(data, '$.to'), json_extract(data, '$.from'),
+                          json_extract(data, '$.phone_number')))))"
+    );
+    connection.prepare_cached(&sql)?.execute(params![
+        erasure.workspace.as_bytes(),
+        erasure.next,
+        end,
+        erasure.contact.as_bytes(),
+        json(&erasure.marks)?,
+        micros(now),
+    ])?;
+    Ok(Some(end.saturating_add(1)))
+}
+
+pub(crate) fn erase_deliveries(
+    connection: &Connection,
+    erasure: &Erasure,
+    last: i64,
+    limit: u32,
+) -> SqlResult<Option<i64>> {
+    let sql = "select max(seq) from (
+                   select seq from deliveries where workspace_id = ?1 and seq >= ?2 and seq <= ?3
+                   order by seq limit ?4)";
+    let range = (erasure.next, last, limit);
+    let Some(end) = progress::last_of_step(connection, sql, Some(erasure.workspace), range)? else {
+        return Ok(None);
+    };
+    // An endpoint may say what it likes, also of somebody else's event.
+    connection
+        .prepare_cached(
+            "update deliveries set response = null
+             where workspace_id = ?1 and seq between ?2 and ?3 and response is not null and (
+                 exists (select 1 from json_each(?4) m where instr(response, m.value) > 0)
+                 or exists (
+                     select 1 from events e
+                     where e.workspace_id = deliveries.workspace_id and e.seq = deliveries.event_seq
+                       and e.erased_at is not null))",
+        )?
+        .execute((erasure.workspace.as_bytes(), erasure.next, end, json(&erasure.marks)?))?;
+    Ok(Some(end.saturating_add(1)))
+}

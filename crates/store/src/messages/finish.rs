@@ -1,0 +1,154 @@
+//! End of an attempt to send a message.
+
+use domain::messages::message::MessageStatus;
+use domain::meta_error::{MetaError, MetaErrorClass};
+use domain::webhooks_in::update::WhatsAppUser;
+use engine::ports::{Claim, KeptAnswer, Settled, Settlement};
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use crate::contacts::resolve;
+use crate::error::SqlResult;
+use crate::messages::outbound_state::OutboundState;
+use crate::messages::timeline::TimelineRow;
+use crate::row::{json, micros};
+use crate::templates::updates;
+
+use crate::messages::{
+    error_effects, finish_erased, idempotency, messaging_limit, outbound_state, queue_depth, statuses,
+    timeline, wamids,
+};
+
+pub(crate) fn finish_attempt(
+    connection: &Connection,
+    claim: &Claim,
+    end: &Settlement,
+    answer: Option<&KeptAnswer>,
+    now: Timestamp,
+) -> SqlResult<Settled> {
+    let Some(mut current) = outbound_state::get_state(connection, claim.workspace, claim.message)? else {
+        return Ok(Settled::Lost);
+    };
+    let is_held = current.claim_token == Some(claim.token.0);
+    if !is_held && matches!(end, Settlement::Unknown { .. } | Settlement::Again { .. }) {
+        return Ok(Settled::Lost);
+    }
+    if current.is_erased {
+        finish_erased::finish_erased_attempt(connection, &mut current, (claim, is_held), end, now)?;
+        return Ok(if is_held { Settled::Held } else { Settled::Lost });
+    }
+    let (reached, wamid, failure) = match end {
+        Settlement::Sent(accepted) => (MessageStatus::Sent, Some(accepted.wamid.as_str()), None),
+        Settlement::Failed(failure) => (MessageStatus::Failed, None, Some(failure)),
+        Settlement::Unknown { .. } => (MessageStatus::Unknown, None, None),
+        Settlement::Again { due_at, is_kept, error } => {
+            return requeue(connection, &current, (*due_at, *is_kept), error.as_ref(), now);
+        }
+    };
+    let before = current.status;
+    current.status = before.after(reached);
+    let meta = failure.and_then(|failure| failure.meta.as_ref());
+    // A report may have told us sooner: then the message has failed for Meta's reason, not for ours.
+    let has_failed = current.status == MessageStatus::Failed && before != MessageStatus::Failed;
+    connection
+        .prepare_cached(
+            "update messages
+             set status = ?3, wamid = coalesce(wamid, ?4), failure_code = coalesce(?5, failure_code),
+                 error = coalesce(?6, error), fallback = null, updated_at = ?7,
+                 worker_id = case when ?8 then null else worker_id end,
+                 lease_token = case when ?8 then null else lease_token end
+             where workspace_id = ?1 and id = ?2",
+        )?
+        .execute(params![
+            claim.workspace.as_bytes(),
+            claim.message.as_bytes(),
+            current.status.as_str(),
+            wamid,
+            failure.filter(|_| has_failed).map(|failure| failure.code),
+            meta.filter(|_| has_failed).map(json).transpose()?,
+            micros(now),
+            is_held,
+        ])?;
+    current.moved_from(connection, before)?;
+    let failure_code = failure.map(|failure| failure.code);
+    let ours = TimelineRow { wamid, error: meta, failure_code, ..TimelineRow::ours(reached, now) };
+    timeline::insert_entry(connection, &current, &ours)?;
+    if let Settlement::Sent(accepted) = end {
+        wamids::insert_wamid(connection, &current, &accepted.wamid, claim.attempt)?;
+        // Meta nearly always answers with the very number that was asked for.
+        if accepted.wa_id != current.wa_id || accepted.user_id.is_some() {
+            let person = WhatsAppUser {
+                wa_id: accepted.wa_id.clone(),
+                user_id: accepted.user_id.clone(),
+                ..WhatsAppUser::default()
+            };
+            resolve::enrich_contact(
+                connection,
+                (claim.workspace, current.account),
+                current.contact,
+                &person,
+                now,
+            )?;
+        }
+        statuses::apply_pending(connection, &current, &accepted.wamid)?;
+    }
+    if has_failed {
+        messaging_limit::release_reservation(connection, &current)?;
+    } else {
+        messaging_limit::count_recipient(connection, &current, now)?;
+    }
+    if let Some(error) = meta {
+        error_effects::apply_error_effects(connection, &current, error, (now, now))?;
+        // Of an answer only: what a report says of the template may be over by now.
+        if error.class() == MetaErrorClass::PauseTemplate {
+            let place = (claim.workspace, current.account);
+            updates::apply_refusal(connection, place, current.message, (error, now))?;
+        }
+    }
+    // An unknown outcome without an answer is one whose task is gone: its key must not be free, the message may be out.
+    if answer.is_some() || reached != MessageStatus::Unknown {
+        idempotency::finish_record(connection, claim.workspace, claim.message, answer)?;
+    }
+    Ok(if is_held { Settled::Held } else { Settled::Lost })
+}
+
+/// Puts a message that Meta did not take back into the queue: the one step down that a status makes.
+fn requeue(
+    connection: &Connection,
+    current: &OutboundState,
+    (due_at, is_kept): (Timestamp, bool),
+    error: Option<&MetaError>,
+    now: Timestamp,
+) -> SqlResult<Settled> {
+    let is_ours = matches!(current.status, MessageStatus::Sending | MessageStatus::Queued);
+    connection
+        .prepare_cached(
+            "update messages
+             set status = case when ?3 then 'queued' else status end, due_at = case when ?3 then ?4 end,
+                 worker_id = case when ?3 and ?5 then worker_id end,
+                 lease_token = case when ?3 and ?5 then lease_token end, updated_at = ?6
+             where workspace_id = ?1 and id = ?2",
+        )?
+        .execute((
+            current.workspace.as_bytes(),
+            current.message.as_bytes(),
+            is_ours,
+            micros(due_at),
+            is_kept,
+            micros(now),
+        ))?;
+    if !is_ours {
+        // A report told that it went out after all: there is nothing to try again.
+        messaging_limit::count_recipient(connection, current, now)?;
+        return Ok(Settled::Lost);
+    }
+    let steps = (Some(current.status), MessageStatus::Queued);
+    queue_depth::update_depth(connection, current.account, current.is_of_queue, steps)?;
+    timeline::insert_entry(
+        connection,
+        current,
+        &TimelineRow { error, ..TimelineRow::ours(MessageStatus::Queued, now) },
+    )?;
+    messaging_limit::release_reservation(connection, current)?;
+    Ok(Settled::Held)
+}

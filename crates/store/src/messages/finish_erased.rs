@@ -1,0 +1,57 @@
+//! End of an attempt whose contact was erased in the meantime.
+
+use domain::messages::message::MessageStatus;
+use engine::ports::{Claim, Settlement};
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use crate::error::SqlResult;
+use crate::messages::outbound_state::OutboundState;
+use crate::messages::timeline::TimelineRow;
+use crate::messages::{pending_statuses, timeline, wamids};
+use crate::row::micros;
+
+/// Writes down how the handing-over of an erased person's message ended, and nothing that names the person. It is not
+/// tried again.
+pub(crate) fn finish_erased_attempt(
+    connection: &Connection,
+    current: &mut OutboundState,
+    (claim, is_held): (&Claim, bool),
+    end: &Settlement,
+    now: Timestamp,
+) -> SqlResult<()> {
+    let (reached, wamid, failure_code) = match end {
+        Settlement::Sent(accepted) => (MessageStatus::Sent, Some(accepted.wamid.as_str()), None),
+        Settlement::Failed(failure) => (MessageStatus::Failed, None, Some(failure.code)),
+        Settlement::Unknown { .. } => (MessageStatus::Unknown, None, None),
+        Settlement::Again { .. } => (MessageStatus::Canceled, None, None),
+    };
+    let digest = wamid.map(wamids::erased_wamid);
+    let before = current.status;
+    current.status = before.after(reached);
+    connection
+        .prepare_cached(
+            "update messages
+             set status = ?3, wamid = coalesce(?4, wamid), failure_code = coalesce(?5, failure_code), updated_at = ?6,
+                 worker_id = case when ?7 then null else worker_id end,
+                 lease_token = case when ?7 then null else lease_token end
+             where workspace_id = ?1 and id = ?2",
+        )?
+        .execute(params![
+            claim.workspace.as_bytes(),
+            claim.message.as_bytes(),
+            current.status.as_str(),
+            digest,
+            failure_code.filter(|_| current.status == MessageStatus::Failed),
+            micros(now),
+            is_held,
+        ])?;
+    current.moved_from(connection, before)?;
+    let entry = TimelineRow { wamid: digest.as_deref(), failure_code, ..TimelineRow::ours(reached, now) };
+    timeline::insert_entry(connection, current, &entry)?;
+    if let Some((wamid, digest)) = wamid.zip(digest.as_deref()) {
+        wamids::insert_wamid(connection, current, digest, claim.attempt)?;
+        pending_statuses::erase_statuses(connection, (claim.workspace, current.account), wamid)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,339 @@
+//! Lease of due messages: the first message of each contact before the next.
+//!
+//! **Invariant:** a message is leased to one worker at a time, and only `queued` messages are due.
+
+use std::sync::Arc;
+
+use domain::access::audit::AuditEntry;
+use domain::contacts::phone::{Bsuid, PhoneNumber};
+use domain::id::{ContactId, MessageId, WorkerId, WorkspaceId};
+use domain::messages::message::MessageStatus;
+use domain::messages::window::Window;
+use engine::ports::{Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, Recipient, Settled};
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use crate::access::audit;
+use crate::error::{SqlError, SqlResult};
+use crate::messages::messaging_limit::Capacity;
+use crate::messages::{messaging_limit, outbound_state, queue_depth, terminate};
+use crate::row::{Cells, micros};
+
+/// A message of the queue that is due.
+struct DueMessage {
+    message: MessageId,
+    contact: ContactId,
+    window: Window,
+    needs_window: bool,
+    fallback: Option<Arc<str>>,
+    /// Whether the message itself, and its fallback, are what the person wants no more.
+    is_unwanted: bool,
+    is_fallback_unwanted: bool,
+    is_of_queue: bool,
+    claimed: Claimed,
+}
+
+impl DueMessage {
+    /// Whether what would leave at `now` is marketing to a person who has opted out since it was accepted.
+    fn is_refused(&self, now: Timestamp) -> bool {
+        if !self.needs_window || self.window.is_open(now) {
+            self.is_unwanted
+        } else {
+            self.fallback.is_some() && self.is_fallback_unwanted
+        }
+    }
+}
+
+const COLUMNS: &str = "m.id, m.wa_id, m.bsuid, m.kind, m.content, m.context_wamid, \
+    m.identity_key_hash, m.on_unknown, m.expires_at, m.created_at, m.n_attempts, m.account_id";
+
+fn read_leased(
+    cells: &mut Cells<'_>,
+    workspace: WorkspaceId,
+    token: ClaimToken,
+) -> SqlResult<(MessageId, Claimed)> {
+    let message = cells.id()?;
+    let wa_id: Option<String> = cells.get()?;
+    let user_id: Option<String> = cells.get()?;
+    let number = wa_id.and_then(|wa_id| PhoneNumber::from_wa_id(&wa_id).ok()).map(Recipient::Phone);
+    let user = user_id.and_then(|user_id| Bsuid::parse(&user_id).ok()).map(Recipient::User);
+    let recipient = number.or(user).ok_or(SqlError::Bug("a message without a recipient"))?;
+    let kind = cells.get()?;
+    let content: Option<String> = cells.get()?;
+    let context_wamid = cells.get()?;
+    let recipient_identity_key_hash = cells.get()?;
+    let on_unknown = cells.word()?;
+    let expires_at = cells.opt_at()?;
+    let accepted_at = cells.at()?;
+    let n_attempts: u32 = cells.get()?;
+    let account = cells.id()?;
+    let claim = Claim { workspace, message, account, attempt: n_attempts.saturating_add(1), token };
+    let content = content.unwrap_or_default().into();
+    let claimed = Claimed {
+        claim,
+        recipient,
+        kind,
+        content,
+        context_wamid,
+        recipient_identity_key_hash,
+        on_unknown,
+        expires_at,
+        accepted_at,
+    };
+    Ok((message, claimed))
+}
+
+/// How often a round looks again for what is due behind what waits for the messaging limit.
+const MAX_ROUNDS: u32 = 20;
+
+pub(crate) fn lease_due(connection: &Connection, request: &ClaimRequest) -> SqlResult<ClaimRound> {
+    let mut round = ClaimRound::default();
+    let mut room = None;
+    if messaging_limit::has_deferred(connection, request.account)? {
+        let found = Capacity::look(connection, (request.workspace, request.account), request.now)?;
+        found.fill(connection, request.account, request.tokens.len())?;
+        room = Some(found);
+    }
+    for _ in 0..MAX_ROUNDS {
+        // What waits for the limit takes nobody's turn.
+        if lease_some(connection, request, &mut room, &mut round)? == 0 {
+            break;
+        }
+    }
+    Ok(round)
+}
+
+/// Claims what is due, as far as there are tokens. Returns how many messages wait for the messaging limit instead.
+fn lease_some(
+    connection: &Connection,
+    request: &ClaimRequest,
+    room: &mut Option<Capacity>,
+    round: &mut ClaimRound,
+) -> SqlResult<u32> {
+    let mut n_held_back = 0;
+    let tokens = request.tokens.get(round.claimed.len()..).unwrap_or_default();
+    for due in list_due(connection, request, tokens)? {
+        let is_open = due.window.is_open(request.now);
+        let leaves_as_template = due.claimed.kind == "template" || due.needs_window && due.fallback.is_some();
+        if let Some(until) = paced_until(request, &due.claimed.recipient) {
+            postpone(connection, &due.claimed.claim, until)?;
+        } else if due.is_refused(request.now) {
+            let end = (MessageStatus::Failed, Some("recipient_opted_out"));
+            terminate::terminate(connection, request.workspace, due.message, end, request.now)?;
+            round.n_settled += 1;
+        } else if !is_open && leaves_as_template && !has_capacity(connection, request, room, &due)? {
+            messaging_limit::defer(connection, request.workspace, due.message)?;
+            n_held_back += 1;
+        } else if !due.needs_window || is_open {
+            lease_message(
+                connection,
+                request.worker,
+                (&due.claimed.claim, due.is_of_queue),
+                None,
+                request.now,
+            )?;
+            round.claimed.push(due.claimed);
+        } else if let Some(fallback) = due.fallback {
+            let held = (&due.claimed.claim, due.is_of_queue);
+            lease_message(connection, request.worker, held, Some(&fallback), request.now)?;
+            round.claimed.push(Claimed {
+                kind: "template".to_owned(),
+                content: fallback,
+                context_wamid: None,
+                ..due.claimed
+            });
+        } else {
+            let end = (MessageStatus::Failed, Some("outside_window"));
+            terminate::terminate(connection, request.workspace, due.message, end, request.now)?;
+            round.n_settled += 1;
+        }
+    }
+    Ok(n_held_back)
+}
+
+/// Whether the messaging limit lets a template go to a person whose window is closed.
+fn has_capacity(
+    connection: &Connection,
+    request: &ClaimRequest,
+    room: &mut Option<Capacity>,
+    due: &DueMessage,
+) -> SqlResult<bool> {
+    let room = match room {
+        Some(room) => room,
+        None => room.insert(Capacity::look(connection, (request.workspace, request.account), request.now)?),
+    };
+    room.admit(connection, (due.contact, due.message), request.now)
+}
+
+/// Until when nothing may leave to this recipient.
+fn paced_until(request: &ClaimRequest, recipient: &Recipient) -> Option<Timestamp> {
+    let key = match recipient {
+        Recipient::Phone(number) => number.digits(),
+        Recipient::User(user) => user.as_str(),
+    };
+    request.waiting.get(key).copied()
+}
+
+fn postpone(connection: &Connection, claim: &Claim, until: Timestamp) -> SqlResult<()> {
+    connection
+        .prepare_cached(
+            "update messages set due_at = ?3
+             where workspace_id = ?1 and id = ?2 and status = 'queued' and worker_id is null",
+        )?
+        .execute((claim.workspace.as_bytes(), claim.message.as_bytes(), micros(until)))?;
+    Ok(())
+}
+
+fn list_due(
+    connection: &Connection,
+    request: &ClaimRequest,
+    tokens: &[ClaimToken],
+) -> SqlResult<Vec<DueMessage>> {
+    // First due, first out; a message waits while an earlier one to the same contact waits or is under way.
+    let sql = format!(
+        "select {COLUMNS}, m.contact_id, m.needs_window, m.fallback,
+                 m.is_marketing = 1 and c.opted_out_at is not null,
+                 m.is_fallback_marketing = 1 and c.opted_out_at is not null, w.last_inbound_at, w.refused_at,
+                 m.mode = 'queue'
+         from messages m
+         left join contacts c on c.id = m.contact_id
+         left join service_windows w
+             on w.workspace_id = m.workspace_id and w.account_id = m.account_id and w.contact_id = m.contact_id
+         where m.workspace_id = ?1 and m.account_id = ?2 and m.status = 'queued' and m.worker_id is null
+           and m.deferred_by is null and m.due_at <= ?3 and (m.expires_at is null or m.expires_at > ?3)
+           and not exists (
+               select 1 from messages e
+               where e.contact_id = m.contact_id and e.account_id = m.account_id
+                 and e.mode = 'queue' and e.status in ('queued', 'sending')
+                 and (e.queue_order_at < m.queue_order_at or (e.queue_order_at = m.queue_order_at and e.seq < m.seq)))
+         order by m.due_at, m.seq limit ?4"
+    );
+    let limit = i64::try_from(tokens.len()).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params![
+        request.workspace.as_bytes(),
+        request.account.as_bytes(),
+        micros(request.now),
+        limit
+    ])?;
+    let mut tokens = tokens.iter();
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let Some(token) = tokens.next() else { break };
+        let mut cells = Cells::new("messages", row);
+        let (message, claimed) = read_leased(&mut cells, request.workspace, *token)?;
+        found.push(DueMessage {
+            message,
+            claimed,
+            contact: cells.id()?,
+            needs_window: cells.flag()?,
+            fallback: cells.get::<Option<String>>()?.map(Arc::from),
+            is_unwanted: cells.flag()?,
+            is_fallback_unwanted: cells.flag()?,
+            window: Window { last_inbound_at: cells.opt_at()?, refused_at: cells.opt_at()? },
+            is_of_queue: cells.flag()?,
+        });
+    }
+    Ok(found)
+}
+
+/// Holds a due message: it is `sending` from now on, itself or as its fallback.
+fn lease_message(
+    connection: &Connection,
+    worker: WorkerId,
+    (claim, is_of_queue): (&Claim, bool),
+    fallback: Option<&str>,
+    now: Timestamp,
+) -> SqlResult<()> {
+    let n_rows = connection
+        .prepare_cached(
+            "update messages
+             set status = 'sending', worker_id = ?3, lease_token = ?4, n_attempts = ?5, due_at = null,
+                 kind = case when ?6 is null then kind else 'template' end, content = coalesce(?6, content),
+                 context_wamid = case when ?6 is null then context_wamid end,
+                 sent_as = case when ?6 is null then sent_as else 'template' end,
+                 needs_window = case when ?6 is null then needs_window else 0 end,
+                 -- Meta may want it later, and then the window may be closed, or the person want no marketing.
+                 fallback = case when ?6 is null then fallback end,
+                 is_marketing = case when ?6 is null then is_marketing else is_fallback_marketing end,
+                 is_fallback_marketing = case when ?6 is null then is_fallback_marketing else 0 end, updated_at = ?7
+             where workspace_id = ?1 and id = ?2 and status = 'queued' and worker_id is null",
+        )?
+        .execute(params![
+            claim.workspace.as_bytes(),
+            claim.message.as_bytes(),
+            worker.as_bytes(),
+            claim.token.0,
+            claim.attempt,
+            fallback,
+            micros(now),
+        ])?;
+    if n_rows != 1 {
+        return Err(SqlError::Bug("a due message was not there to be claimed"));
+    }
+    queue_depth::update_depth(
+        connection,
+        claim.account,
+        is_of_queue,
+        (Some(MessageStatus::Queued), MessageStatus::Sending),
+    )
+}
+
+/// A message that waited for its turn leaves now.
+pub(crate) fn begin_attempt(connection: &Connection, claim: &Claim, now: Timestamp) -> SqlResult<Settled> {
+    let before = outbound_state::get_state(connection, claim.workspace, claim.message)?;
+    let n_rows = connection
+        .prepare_cached(
+            "update messages
+             set status = case status when 'queued' then 'sending' else status end, n_attempts = ?4, due_at = null,
+                 -- What is being sent already is sent again: its outcome was unknown, and this is the one repetition.
+                 is_resent = case status when 'sending' then 1 else is_resent end,
+                 updated_at = ?5
+             where workspace_id = ?1 and id = ?2 and lease_token = ?3 and status in ('queued', 'sending', 'unknown')",
+        )?
+        .execute((
+            claim.workspace.as_bytes(),
+            claim.message.as_bytes(),
+            claim.token.0,
+            claim.attempt,
+            micros(now),
+        ))?;
+    let Some(before) = before.filter(|_| n_rows == 1) else { return Ok(Settled::Lost) };
+    let after = if before.status == MessageStatus::Queued { MessageStatus::Sending } else { before.status };
+    queue_depth::update_depth(connection, before.account, before.is_of_queue, (Some(before.status), after))?;
+    Ok(Settled::Held)
+}
+
+pub(crate) fn lease_unknown(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    message: MessageId,
+    (worker, token): (WorkerId, ClaimToken),
+    act: &AuditEntry,
+) -> SqlResult<Option<Claimed>> {
+    let sql = format!(
+        "select {COLUMNS} from messages m
+         where m.workspace_id = ?1 and m.id = ?2 and m.status = 'unknown' and m.is_resent = 0 and m.worker_id is null
+           and m.erased_at is null"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query((workspace.as_bytes(), message.as_bytes()))?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let (_, claimed) = read_leased(&mut Cells::new("messages", row), workspace, token)?;
+    connection
+        .prepare_cached(
+            "update messages
+             set worker_id = ?3, lease_token = ?4, n_attempts = ?5, is_resent = 1, updated_at = ?6
+             where workspace_id = ?1 and id = ?2",
+        )?
+        .execute(params![
+            workspace.as_bytes(),
+            message.as_bytes(),
+            worker.as_bytes(),
+            token.0,
+            claimed.claim.attempt,
+            micros(act.at),
+        ])?;
+    audit::insert_entry(connection, act)?;
+    Ok(Some(claimed))
+}

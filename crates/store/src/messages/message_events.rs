@@ -1,0 +1,100 @@
+//! Events about messages.
+
+use domain::events::{ContextData, ErrorData, EventKind, IncomingData, OutboundData};
+use domain::id::{AccountId, ContactId, MediaId, MessageId, WorkspaceId};
+use domain::messages::message::{MessageStatus, Pricing};
+use domain::meta_error::MetaError;
+use domain::webhooks_in::update::InboundMessage;
+use engine::metrics::Step as Counted;
+use jiff::Timestamp;
+use rusqlite::Connection;
+
+use crate::error::SqlResult;
+use crate::events::log;
+use crate::events::log::About;
+use crate::messages::outbound_state::OutboundState;
+use crate::sqlite::step_counts;
+
+/// A step of a message that is told.
+pub(crate) struct MessageStep<'a> {
+    pub(crate) reported: MessageStatus,
+    /// When it happened.
+    pub(crate) at: Timestamp,
+    pub(crate) wamid: Option<&'a str>,
+    pub(crate) error: Option<&'a MetaError>,
+    pub(crate) failure_code: Option<&'a str>,
+    pub(crate) pricing: Option<&'a Pricing>,
+    /// When we heard of it.
+    pub(crate) now: Timestamp,
+}
+
+impl MessageStep<'_> {
+    /// Something that we did ourselves.
+    pub(crate) fn ours(reported: MessageStatus, now: Timestamp) -> Self {
+        Self { reported, at: now, wamid: None, error: None, failure_code: None, pricing: None, now }
+    }
+}
+
+/// Tells a step of a message that we send.
+pub(crate) fn emit_status(
+    connection: &Connection,
+    message: &OutboundState,
+    step: &MessageStep<'_>,
+) -> SqlResult<()> {
+    step_counts::record(Counted::new(message.account, step.reported, step.failure_code, step.error));
+    let Some(kind) = EventKind::of_status(step.reported) else { return Ok(()) };
+    let id = message.message.to_string();
+    let data = OutboundData {
+        id: message.message,
+        message_id: step.wamid.or(message.wamid.as_deref()).unwrap_or(&id),
+        status: message.status,
+        reported: step.reported,
+        to: message.wa_id.as_deref(),
+        recipient: message.user_id.as_deref(),
+        kind: &message.kind,
+        client_reference: message.client_reference.as_deref(),
+        whatsapp_account_id: message.account,
+        at: step.at,
+        error: ErrorData::of(step.error, step.failure_code),
+        pricing: step.pricing.or(message.pricing.as_ref()),
+        sent_as: &message.sent_as,
+    };
+    let about = About::person((message.workspace, Some(message.account)), message.contact, step.now);
+    log::emit(connection, &about, kind, &data)?;
+    Ok(())
+}
+
+/// Tells what a customer wrote.
+pub(crate) fn emit_incoming(
+    connection: &Connection,
+    (workspace, account): (WorkspaceId, AccountId),
+    contact: ContactId,
+    (id, media, message): (MessageId, Option<MediaId>, &InboundMessage),
+    now: Timestamp,
+) -> SqlResult<()> {
+    step_counts::record(Counted::new(account, MessageStatus::Received, None, None));
+    let name: Option<String> = connection
+        .prepare_cached(
+            "select coalesce(name, profile_name) from contacts where workspace_id = ?1 and id = ?2",
+        )?
+        .query_row((workspace.as_bytes(), contact.as_bytes()), |row| row.get(0))?;
+    let data = IncomingData {
+        id,
+        message_id: &message.wamid,
+        from: message.from.wa_id.as_deref(),
+        user_id: message.from.user_id.as_deref(),
+        contact_id: contact,
+        contact_name: name.as_deref(),
+        kind: &message.kind,
+        text: message.text.as_deref(),
+        whatsapp_account_id: account,
+        at: message.at,
+        context: ContextData::of(message.context_wamid.as_deref(), &message.beside),
+        object: message.object.as_ref(),
+        media_id: media,
+        beside: &message.beside,
+    };
+    let about = About::person((workspace, Some(account)), contact, now);
+    log::emit(connection, &about, EventKind::MessageIncoming, &data)?;
+    Ok(())
+}

@@ -1,0 +1,253 @@
+//! Statuses that Meta reports, in any order.
+//!
+//! **Invariant:** a status never moves back, so that the same reports in any order have the same result (I5).
+
+use domain::id::{AccountId, MessageId, WorkspaceId};
+use domain::messages::message::{MessageStatus, Pricing, StatusReport};
+use domain::webhooks_in::update::WhatsAppUser;
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::contacts::resolve;
+use crate::error::SqlResult;
+use crate::messages::outbound_state::OutboundState;
+use crate::messages::timeline::TimelineRow;
+use crate::messages::{error_effects, outbound_state, pending_statuses, timeline, wamids};
+use crate::payloads::PayloadSpan;
+use crate::row::{Cells, json, micros};
+
+/// Applies the statuses that came before the wamid was known.
+pub(crate) fn apply_pending(connection: &Connection, current: &OutboundState, wamid: &str) -> SqlResult<()> {
+    let key = (current.workspace.as_bytes(), current.account.as_bytes(), wamid);
+    let mut statement = connection.prepare_cached(
+        "select status, occurred_at, received_at, error, pricing, payload_seq, payload_start, payload_length from pending_statuses
+         where workspace_id = ?1 and account_id = ?2 and wamid = ?3",
+    )?;
+    let mut rows = statement.query(key)?;
+    let mut reports = Vec::new();
+    while let Some(row) = rows.next()? {
+        let mut cells = Cells::new("pending_statuses", row);
+        let status = cells.word()?;
+        let at = cells.at()?;
+        let heard_at = cells.at()?;
+        let report = StatusReport {
+            wamid: wamid.to_owned(),
+            status,
+            at,
+            reference: None,
+            recipient: None,
+            user_id: None,
+            error: cells.opt_json()?,
+            pricing: cells.opt_json()?,
+        };
+        let post: Option<i64> = cells.get()?;
+        let raw =
+            post.zip(cells.get()?).zip(cells.get()?).map(|((post, start), length)| (post, start, length));
+        reports.push((report, heard_at, raw));
+    }
+    if reports.is_empty() {
+        return Ok(());
+    }
+    connection
+        .prepare_cached(
+            "delete from pending_statuses where workspace_id = ?1 and account_id = ?2 and wamid = ?3",
+        )?
+        .execute(key)?;
+    for (report, heard_at, raw) in reports {
+        apply_to_message(
+            connection,
+            current.workspace,
+            current.message,
+            &ReceivedReport { report: &report, at: heard_at, raw },
+        )?;
+    }
+    Ok(())
+}
+
+/// What a report did.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ChangeOutcome {
+    Applied,
+    Repeated,
+    Early,
+    /// It is about an erased person: nothing of it is kept.
+    Erased,
+}
+
+/// Takes a report: finds its message by wamid or by our reference, or keeps it until the wamid is known.
+pub(crate) fn apply_report(
+    connection: &Connection,
+    (workspace, account): (WorkspaceId, AccountId),
+    report: &StatusReport,
+    now: Timestamp,
+    raw: &mut dyn FnMut() -> SqlResult<PayloadSpan>,
+) -> SqlResult<ChangeOutcome> {
+    let owner: Option<([u8; 16], [u8; 16])> = connection
+        .prepare_cached("select message_id, account_id from wamids where workspace_id = ?1 and wamid = ?2")?
+        .query_row((workspace.as_bytes(), &report.wamid), |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let message = match owner {
+        Some((message, owner)) if owner == *account.as_bytes() => Some(MessageId::from_bytes(message)),
+        Some(_) => None,
+        None => find_by_reference(connection, (workspace, account), report)?,
+    };
+    if let Some(message) = message {
+        if is_applied(connection, message, report)? {
+            return Ok(ChangeOutcome::Repeated);
+        }
+        let raw = raw()?;
+        return apply_to_message(
+            connection,
+            workspace,
+            message,
+            &ReceivedReport { report, at: now, raw: Some(raw) },
+        );
+    }
+    if wamids::is_erased_wamid(connection, workspace, &report.wamid)? {
+        return Ok(ChangeOutcome::Erased);
+    }
+    let is_new = pending_statuses::insert_status(connection, (workspace, account), report, now, raw)?;
+    Ok(if is_new { ChangeOutcome::Early } else { ChangeOutcome::Repeated })
+}
+
+/// The message that our own reference names, if it is one of this account; its wamid is known from now on.
+fn find_by_reference(
+    connection: &Connection,
+    (workspace, account): (WorkspaceId, AccountId),
+    report: &StatusReport,
+) -> SqlResult<Option<MessageId>> {
+    let Some(reference) = report.reference else { return Ok(None) };
+    let Some(current) = outbound_state::get_state(connection, workspace, reference.message)? else {
+        return Ok(None);
+    };
+    if current.account != account {
+        return Ok(None);
+    }
+    if !current.is_erased {
+        wamids::insert_wamid(connection, &current, &report.wamid, reference.attempt)?;
+    }
+    Ok(Some(reference.message))
+}
+
+fn is_applied(connection: &Connection, message: MessageId, report: &StatusReport) -> SqlResult<bool> {
+    let mut statement = connection.prepare_cached(
+        "select exists (select 1 from message_timeline
+         where message_id = ?1 and is_report = 1 and wamid = ?2 and status = ?3)",
+    )?;
+    Ok(statement.query_row((message.as_bytes(), &report.wamid, report.status.as_str()), |row| row.get(0))?)
+}
+
+/// A report, with when and where it was heard.
+pub(crate) struct ReceivedReport<'a> {
+    pub(crate) report: &'a StatusReport,
+    pub(crate) at: Timestamp,
+    pub(crate) raw: Option<PayloadSpan>,
+}
+
+/// Applies a report to its message.
+pub(crate) fn apply_to_message(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    message: MessageId,
+    heard: &ReceivedReport<'_>,
+) -> SqlResult<ChangeOutcome> {
+    let ReceivedReport { report, at: heard_at, raw } = *heard;
+    let Some(mut current) = outbound_state::get_state(connection, workspace, message)? else {
+        return Ok(ChangeOutcome::Repeated);
+    };
+    if current.is_erased {
+        return Ok(ChangeOutcome::Erased);
+    }
+    if is_applied(connection, message, report)? {
+        return Ok(ChangeOutcome::Repeated);
+    }
+    // The first attempt with a status gives the message its wamid; what is told of another is a second copy.
+    let is_duplicate = match &current.wamid {
+        Some(wamid) if *wamid != report.wamid => has_report(connection, message, wamid)?,
+        Some(_) | None => false,
+    };
+    if !is_duplicate {
+        let before = current.status;
+        current.status = before.after(report.status);
+        current.moved_from(connection, before)?;
+        let best = best_pricing(connection, message, report)?;
+        let error = report.error.as_ref().filter(|_| current.status == MessageStatus::Failed);
+        connection
+            .prepare_cached(
+                "update messages
+                 set status = ?3, wamid = ?4, updated_at = ?5, pricing = coalesce(?6, pricing),
+                     failure_code = case when ?3 <> 'failed' then null when ?7 is not null then 'meta_error'
+                                    else failure_code end,
+                     error = case when ?3 <> 'failed' then null else coalesce(?7, error) end
+                 where workspace_id = ?1 and id = ?2",
+            )?
+            .execute(params![
+                workspace.as_bytes(),
+                message.as_bytes(),
+                current.status.as_str(),
+                report.wamid,
+                micros(heard_at),
+                best.as_ref().map(json).transpose()?,
+                error.map(json).transpose()?,
+            ])?;
+    }
+    timeline::insert_entry(
+        connection,
+        &current,
+        &TimelineRow {
+            status: report.status,
+            at: report.at,
+            heard_at,
+            is_report: true,
+            wamid: Some(&report.wamid),
+            is_duplicate,
+            error: report.error.as_ref(),
+            failure_code: None,
+            pricing: report.pricing.as_ref(),
+            raw,
+        },
+    )?;
+    // The number that it was addressed to is known, and may be somebody else's by now.
+    let wa_id = report.recipient.clone().filter(|wa_id| current.wa_id.as_ref() != Some(wa_id));
+    if wa_id.is_some() || report.user_id.is_some() {
+        let person = WhatsAppUser { wa_id, user_id: report.user_id.clone(), ..WhatsAppUser::default() };
+        resolve::enrich_contact(
+            connection,
+            (workspace, current.account),
+            current.contact,
+            &person,
+            heard_at,
+        )?;
+    }
+    if let Some(error) = &report.error {
+        error_effects::apply_error_effects(connection, &current, error, (report.at.min(heard_at), heard_at))?;
+    }
+    Ok(ChangeOutcome::Applied)
+}
+
+fn has_report(connection: &Connection, message: MessageId, wamid: &str) -> SqlResult<bool> {
+    let mut statement = connection.prepare_cached(
+        "select exists (select 1 from message_timeline where message_id = ?1 and is_report = 1 and wamid = ?2)",
+    )?;
+    Ok(statement.query_row((message.as_bytes(), wamid), |row| row.get(0))?)
+}
+
+/// The price of the furthest report that names one, so that the order of the reports does not matter.
+fn best_pricing(
+    connection: &Connection,
+    message: MessageId,
+    report: &StatusReport,
+) -> SqlResult<Option<Pricing>> {
+    let Some(pricing) = &report.pricing else { return Ok(None) };
+    let mut statement = connection.prepare_cached(
+        "select status from message_timeline where message_id = ?1 and is_report = 1 and is_duplicate = 0
+         and pricing is not null",
+    )?;
+    let mut rows = statement.query([message.as_bytes()])?;
+    while let Some(row) = rows.next()? {
+        if Cells::new("message_timeline", row).word::<MessageStatus>()? > report.status {
+            return Ok(None);
+        }
+    }
+    Ok(Some(pricing.clone()))
+}

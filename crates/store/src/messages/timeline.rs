@@ -1,0 +1,150 @@
+//! Timeline of a message.
+
+use domain::id::{MessageId, WorkspaceId};
+use domain::messages::message::{MessageStatus, Pricing};
+use domain::meta_error::MetaError;
+use engine::ports::TimelineEntry;
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use crate::error::SqlResult;
+use crate::messages::message_events;
+use crate::messages::message_events::MessageStep;
+use crate::messages::outbound_state::OutboundState;
+use crate::payloads::PayloadSpan;
+use crate::row::{Cells, json, micros};
+
+pub(crate) fn list_entries(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    message: MessageId,
+) -> SqlResult<Vec<TimelineEntry>> {
+    let mut statement = connection.prepare_cached(
+        "select status, occurred_at, received_at, is_report, wamid, is_duplicate, error, pricing
+         from message_timeline where workspace_id = ?1 and message_id = ?2 order by entry",
+    )?;
+    let mut rows = statement.query((workspace.as_bytes(), message.as_bytes()))?;
+    let mut timeline = Vec::new();
+    while let Some(row) = rows.next()? {
+        let mut cells = Cells::new("message_timeline", row);
+        timeline.push(TimelineEntry {
+            status: cells.word()?,
+            at: cells.at()?,
+            heard_at: cells.at()?,
+            is_report: cells.flag()?,
+            wamid: cells.get()?,
+            is_duplicate: cells.flag()?,
+            error: cells.opt_json()?,
+            pricing: cells.opt_json()?,
+        });
+    }
+    Ok(timeline)
+}
+
+/// One line of a message's story.
+pub(crate) struct TimelineRow<'a> {
+    pub(crate) status: MessageStatus,
+    pub(crate) at: Timestamp,
+    pub(crate) heard_at: Timestamp,
+    pub(crate) is_report: bool,
+    pub(crate) wamid: Option<&'a str>,
+    pub(crate) is_duplicate: bool,
+    pub(crate) error: Option<&'a MetaError>,
+    /// Our own reason.
+    pub(crate) failure_code: Option<&'a str>,
+    pub(crate) pricing: Option<&'a Pricing>,
+    pub(crate) raw: Option<PayloadSpan>,
+}
+
+impl TimelineRow<'_> {
+    /// Something that we did ourselves.
+    pub(crate) fn ours(status: MessageStatus, now: Timestamp) -> Self {
+        Self {
+            status,
+            at: now,
+            heard_at: now,
+            is_report: false,
+            wamid: None,
+            is_duplicate: false,
+            error: None,
+            failure_code: None,
+            pricing: None,
+            raw: None,
+        }
+    }
+
+    /// The same, at another time.
+    pub(crate) fn at(self, at: Timestamp) -> Self {
+        Self { at, ..self }
+    }
+
+    /// Whether it is told, if it is the first of its kind: a second copy is not, nor what came too late to matter.
+    fn is_told(&self, current: MessageStatus) -> bool {
+        !self.is_duplicate
+            && self.status != MessageStatus::Queued
+            && (self.is_report || self.status == MessageStatus::Sent || self.status == current)
+    }
+}
+
+/// Adds a line to the message's story, and tells it: each step once.
+pub(crate) fn insert_entry(
+    connection: &Connection,
+    current: &OutboundState,
+    entry: &TimelineRow<'_>,
+) -> SqlResult<()> {
+    let number: u32 = connection
+        .prepare_cached("select coalesce(max(entry), 0) + 1 from message_timeline where message_id = ?1")?
+        .query_row([current.message.as_bytes()], |row| row.get(0))?;
+    connection
+        .prepare_cached(
+            "insert into message_timeline (
+                 message_id, entry, workspace_id, status, occurred_at, received_at, is_report, wamid, is_duplicate, error, pricing,
+                 payload_seq, payload_start, payload_length)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        )?
+        .execute(params![
+            current.message.as_bytes(),
+            number,
+            current.workspace.as_bytes(),
+            entry.status.as_str(),
+            micros(entry.at),
+            micros(entry.heard_at),
+            entry.is_report,
+            entry.wamid,
+            entry.is_duplicate,
+            entry.error.map(json).transpose()?,
+            entry.pricing.map(json).transpose()?,
+            entry.raw.map(|(post, _, _)| post),
+            entry.raw.map(|(_, start, _)| start),
+            entry.raw.map(|(_, _, length)| length),
+        ])?;
+    if !entry.is_told(current.status)
+        || number > 1 && has_earlier_entry(connection, current, entry.status, number)?
+    {
+        return Ok(());
+    }
+    let step = MessageStep {
+        reported: entry.status,
+        at: entry.at,
+        wamid: entry.wamid,
+        error: entry.error,
+        failure_code: entry.failure_code,
+        pricing: entry.pricing,
+        now: entry.heard_at,
+    };
+    message_events::emit_status(connection, current, &step)
+}
+
+/// Whether the story had this step before the entry with this number.
+fn has_earlier_entry(
+    connection: &Connection,
+    current: &OutboundState,
+    status: MessageStatus,
+    number: u32,
+) -> SqlResult<bool> {
+    let mut statement = connection.prepare_cached(
+        "select exists (select 1 from message_timeline
+         where message_id = ?1 and status = ?2 and is_duplicate = 0 and entry < ?3)",
+    )?;
+    Ok(statement.query_row((current.message.as_bytes(), status.as_str(), number), |row| row.get(0))?)
+}

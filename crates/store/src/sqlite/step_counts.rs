@@ -1,0 +1,34 @@
+//! Status changes of the current transaction, counted in the metrics after the commit.
+//!
+//! The functions that write a status record it here; the writer thread takes the records after the commit. The list
+//! belongs to the writer thread.
+//!
+//! **Invariant:** a change that is rolled back is not counted.
+
+use std::cell::RefCell;
+
+use engine::metrics::Step;
+
+thread_local! {
+    static STEPS: RefCell<Vec<Step>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Notes a step.
+pub(crate) fn record(step: Step) {
+    STEPS.with_borrow_mut(|steps| steps.push(step));
+}
+
+/// How many steps are noted: to come back to.
+pub(crate) fn n_recorded() -> usize {
+    STEPS.with_borrow(Vec::len)
+}
+
+/// Forgets the steps after the first `len`: they were rolled back.
+pub(crate) fn truncate(len: usize) {
+    STEPS.with_borrow_mut(|steps| steps.truncate(len));
+}
+
+/// Takes all steps.
+pub(crate) fn take() -> Vec<Step> {
+    STEPS.take()
+}

@@ -1,0 +1,105 @@
+//! The store in one SQLite file.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use engine::metrics::Metrics;
+use engine::ports::{Chance, Clock, StoreError};
+use rusqlite::Connection;
+use tokio::sync::Notify;
+
+use crate::error::SqlResult;
+use crate::row::micros;
+use crate::seal::Sealer;
+use crate::sqlite::migrate::OpenError;
+use crate::sqlite::readers::Readers;
+use crate::sqlite::writer::Writer;
+use crate::sqlite::{connection, migrate};
+
+/// The store in one SQLite file.
+pub struct SqliteStore {
+    pub(crate) writer: Writer,
+    pub(crate) readers: Readers,
+    pub(crate) sealer: Sealer,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) path: PathBuf,
+}
+
+impl SqliteStore {
+    /// Opens the file, makes it if it is missing, brings it up to date.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, or was written by a newer program.
+    pub fn open(
+        path: &Path,
+        sealer: Sealer,
+        clock: &dyn Clock,
+        chance: &dyn Chance,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, OpenError> {
+        let failed = |source| OpenError::Open { path: path.to_owned(), source };
+        let mut connection = connection::connect(path).map_err(failed)?;
+        migrate::run(&mut connection, clock.now())?;
+        ensure_default_workspace(&connection, clock, chance).map_err(failed)?;
+        let readers = Readers::open(path).map_err(failed)?;
+        let writer = Writer::start(connection, metrics.clone()).map_err(OpenError::Thread)?;
+        Ok(Self { writer, readers, sealer, metrics, path: path.to_owned() })
+    }
+
+    /// Wakes those who wait for changes, after each commit of this process.
+    pub fn committed(&self) -> Arc<Notify> {
+        self.writer.committed()
+    }
+
+    /// Does `job` in a transaction, and returns once it is on disk.
+    pub(crate) async fn write<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&Connection) -> SqlResult<T> + Send + 'static,
+    {
+        self.counted(self.writer.run(doing, job).await)
+    }
+
+    /// Does `job` on the connection that writes, outside of any transaction.
+    pub(crate) async fn alone<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> SqlResult<T> + Send + 'static,
+    {
+        self.writer.run_alone(doing, job).await
+    }
+
+    /// Does `job` on a read-only connection, in one snapshot.
+    pub(crate) async fn read<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> SqlResult<T> + Send + 'static,
+    {
+        let start = self.metrics.now();
+        let end = self.readers.run(doing, job).await;
+        self.metrics.store_read(start);
+        self.counted(end)
+    }
+
+    /// Counts an error.
+    fn counted<T>(&self, end: Result<T, StoreError>) -> Result<T, StoreError> {
+        end.inspect_err(|error| self.metrics.store_failed(error.kind()))
+    }
+}
+
+fn ensure_default_workspace(
+    connection: &Connection,
+    clock: &dyn Clock,
+    chance: &dyn Chance,
+) -> rusqlite::Result<()> {
+    let now = clock.now();
+    let mut random = [0; 10];
+    chance.fill(&mut random);
+    let unix_ms = u64::try_from(now.as_millisecond()).unwrap_or_default();
+    let id = domain::id::WorkspaceId::from_parts(unix_ms, &random);
+    connection.execute(
+        "insert into workspaces (id, name, created_at) values (?1, 'default', ?2) on conflict (name) do nothing",
+        (id.as_bytes(), micros(now)),
+    )?;
+    Ok(())
+}

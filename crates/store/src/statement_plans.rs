@@ -1,0 +1,406 @@
+//! Tests of SQLite's query plans.
+//!
+//! No statement of a background loop or of a send reads a large table from end to end. The tests run the functions on
+//! a small database. SQLite reports the statements that it executed, and the plan of each: a new statement is checked
+//! without being listed here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use domain::contacts::phone::PhoneNumber;
+use domain::id::{AccountId, ContactId, MediaId, MessageId, WebhookId, WorkerId, WorkspaceId};
+use domain::messages::message::{MessageStatus, StatusReport};
+use domain::messages::outcome::AcceptedMessage;
+use domain::webhooks_in::update::{InboundMessage, WebhookUpdate, WhatsAppUser};
+use domain::webhooks_out::delivery::DeliveryDecision;
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::trace::{TraceEvent, TraceEventCodes};
+use rusqlite::{Connection, StatementStatus};
+
+use crate::access::sessions;
+use crate::maintenance::{quarantine, retention, workers};
+use crate::media;
+use crate::messages::{accept, finish, idempotency, lease, queue, queue_depth};
+use crate::sqlite::{connection, migrate};
+use crate::webhooks_in::ingest;
+use crate::webhooks_out::{deliveries, fan_out};
+
+use engine::ports::{
+    Claim, ClaimRequest, ClaimToken, DeliveryEnd, DeliveryRequest, FreshIds, MediaClaimRequest, NewMessage,
+    OnUnknown, Plan, Post, Recipient, Route, RoutedPart, Settlement, SweepPlace, Swept,
+};
+
+/// Tables that grow with what passes through.
+const LARGE: [&str; 17] = [
+    "messages",
+    "message_timeline",
+    "wamids",
+    "webhook_payloads",
+    "events",
+    "deliveries",
+    "delivery_queues",
+    "idempotency_records",
+    "contacts",
+    "contact_numbers",
+    "service_windows",
+    "pending_statuses",
+    "webhook_changes",
+    "media",
+    "media_uploads",
+    "audit_entries",
+    "sessions",
+];
+
+/// What reads a large table in its order and stops early: by its limit, and nothing before it is left out.
+const STOPS_EARLY: [&str; 1] = ["from messages order by seq desc limit"];
+
+const WORKSPACE: [u8; 16] = [1; 16];
+
+const ACCOUNT: [u8; 16] = [2; 16];
+
+const WEBHOOK: [u8; 16] = [3; 16];
+
+const WORKER: [u8; 16] = [4; 16];
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_767_225_600).unwrap()
+}
+
+/// An empty database that writes down what it is asked.
+fn database() -> (Connection, Arc<Mutex<BTreeSet<String>>>) {
+    let mut connection = Connection::open_in_memory().unwrap();
+    connection::prepare_once(&connection).unwrap();
+    migrate::run(&mut connection, now()).unwrap();
+    let asked = Arc::new(Mutex::new(BTreeSet::new()));
+    let heard = asked.clone();
+    let listen = move |event: TraceEvent<'_>| {
+        if let TraceEvent::Stmt(_, sql) = event {
+            heard.lock().unwrap().insert(sql.to_owned());
+        }
+    };
+    connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(listen)).unwrap();
+    connection
+        .execute_batch(
+            "insert into workspaces (id, name, created_at) values (x'01010101010101010101010101010101', 'default', 0);
+             insert into accounts (id, workspace_id, name, phone_number_id, waba_id, status, is_default, is_sandbox,
+                                   created_at, updated_at)
+             values (x'02020202020202020202020202020202', x'01010101010101010101010101010101', 'main', '1', '2',
+                     'connected', 1, 1, 0, 0);
+             insert into webhook_endpoints (id, workspace_id, name, url, events, accounts, is_enabled, status, after_seq,
+                                   created_at, updated_at)
+             values (x'03030303030303030303030303030303', x'01010101010101010101010101010101', 'shop',
+                     'https://shop.example.com', '[\"*\"]', '[]', 1, 'active', 0, 0, 0);",
+        )
+        .unwrap();
+    (connection, asked)
+}
+
+fn message(n: u8, plan: Plan) -> NewMessage {
+    NewMessage {
+        id: MessageId::from_bytes([n; 16]),
+        workspace: WorkspaceId::from_bytes(WORKSPACE),
+        account: AccountId::from_bytes(ACCOUNT),
+        key: None,
+        recipient: Recipient::Phone(PhoneNumber::parse("15550100001").unwrap()),
+        contact: ContactId::from_bytes([n; 16]),
+        kind: "text",
+        content: r#"{"body":"Hi"}"#.into(),
+        needs_window: false,
+        is_marketing: false,
+        context_wamid: None,
+        recipient_identity_key_hash: None,
+        client_reference: None,
+        fallback: None,
+        on_unknown: OnUnknown::Hold,
+        plan,
+        expires_at: None,
+        window_at: now(),
+        idempotency: None,
+        worker: WorkerId::from_bytes(WORKER),
+        token: ClaimToken(1),
+        now: now(),
+    }
+}
+
+fn part(update: WebhookUpdate, n: u8) -> RoutedPart {
+    let route = Route {
+        workspace: WorkspaceId::from_bytes(WORKSPACE),
+        waba_id: "2".to_owned(),
+        account: Some(AccountId::from_bytes(ACCOUNT)),
+    };
+    let ids = FreshIds {
+        message: MessageId::from_bytes([n; 16]),
+        contact: ContactId::from_bytes([n; 16]),
+        media: MediaId::from_bytes([n; 16]),
+    };
+    RoutedPart {
+        wish: None,
+        waba_id: None,
+        phone_number_id: None,
+        time: None,
+        route: Some(route),
+        update,
+        span: (0, 2),
+        field: "messages".to_owned(),
+        undecodable: None,
+        ids,
+    }
+}
+
+fn report(wamid: &str) -> WebhookUpdate {
+    WebhookUpdate::Status(StatusReport {
+        wamid: wamid.to_owned(),
+        status: MessageStatus::Delivered,
+        at: now(),
+        reference: None,
+        recipient: Some("15550100001".to_owned()),
+        user_id: None,
+        error: None,
+        pricing: None,
+    })
+}
+
+/// Sends a message as a caller that waits does; it becomes `wamid.<n>`.
+fn send(connection: &Connection, n: u8) {
+    accept::insert_message(connection, &message(n, Plan::Now)).unwrap();
+    let claim = Claim {
+        workspace: WorkspaceId::from_bytes(WORKSPACE),
+        message: MessageId::from_bytes([n; 16]),
+        account: AccountId::from_bytes(ACCOUNT),
+        attempt: 1,
+        token: ClaimToken(1),
+    };
+    let accepted = AcceptedMessage {
+        wamid: format!("wamid.{n}"),
+        wa_id: Some("15550100001".to_owned()),
+        ..AcceptedMessage::default()
+    };
+    finish::finish_attempt(connection, &claim, &Settlement::Sent(accepted), None, now()).unwrap();
+}
+
+/// A little of everything: sent, waited, heard, handed out.
+fn live(connection: &Connection) {
+    let worker = WorkerId::from_bytes(WORKER);
+    workers::upsert_worker(connection, worker, [0; 4], now()).unwrap();
+    send(connection, 11);
+    for n in 12..15 {
+        let plan = Plan::Queue { due_at: now(), order_at: now(), limit: 10 };
+        accept::insert_message(connection, &message(n, plan)).unwrap();
+    }
+    let inbound = InboundMessage {
+        beside: domain::webhooks_in::update::InboundMetadata::default(),
+        wamid: "wamid.IN".to_owned(),
+        from: WhatsAppUser { wa_id: Some("15550100001".to_owned()), ..WhatsAppUser::default() },
+        at: now(),
+        kind: "text".to_owned(),
+        text: Some("Hello".to_owned()),
+        object: None,
+        context_wamid: None,
+    };
+    let parts = vec![
+        part(WebhookUpdate::Message(inbound), 20),
+        part(report("wamid.11"), 21),
+        part(report("wamid.NEW"), 22),
+    ];
+    let post = Post {
+        body: Bytes::from_static(b"{}"),
+        parts,
+        proof: engine::ports::Proof::default(),
+        again: None,
+        now: now(),
+    };
+    ingest::insert_payload(connection, &post).unwrap();
+}
+
+fn rounds(connection: &Connection) {
+    let (workspace, account) = (WorkspaceId::from_bytes(WORKSPACE), AccountId::from_bytes(ACCOUNT));
+    let worker = WorkerId::from_bytes(WORKER);
+    let later = now() + SignedDuration::from_hours(24 * 400);
+    let request = ClaimRequest {
+        workspace,
+        account,
+        worker,
+        tokens: vec![ClaimToken(5), ClaimToken(6)],
+        waiting: BTreeMap::new(),
+        now: now(),
+    };
+    let round = lease::lease_due(connection, &request).unwrap();
+    lease::begin_attempt(connection, &round.claimed[0].claim, now()).unwrap();
+    queue::expire_messages(connection, later, 10).unwrap();
+    queue_depth::list_depths(connection).unwrap();
+    workers::list_recent_sends(connection, now()).unwrap();
+    workers::probe_write(connection, now()).unwrap();
+    idempotency::expire_records(connection, later, 10).unwrap();
+
+    assert!(fan_out::has_work(connection).unwrap());
+    fan_out::fan_out_events(connection, now(), 10).unwrap();
+    deliveries::get_work(connection, now()).unwrap();
+    let webhook = WebhookId::from_bytes(WEBHOOK);
+    let request =
+        DeliveryRequest { worker, token: ClaimToken(7), room: vec![(workspace, webhook, 10)], now: now() };
+    let claimed = deliveries::lease_due(connection, &request).unwrap();
+    for (claimed, verdict) in claimed.iter().zip([DeliveryDecision::Succeeded, DeliveryDecision::Dead]) {
+        let end = DeliveryEnd {
+            verdict,
+            http_status: Some(200),
+            latency_ms: 1,
+            response: String::new(),
+            goes_on: true,
+            now: now(),
+        };
+        deliveries::finish_attempt(connection, &claimed.claim, &end).unwrap();
+    }
+    deliveries::expire_deliveries(connection, later, 10).unwrap();
+
+    let request = MediaClaimRequest {
+        worker,
+        tokens: vec![ClaimToken(8)],
+        busy: vec![account],
+        per_account: 4,
+        silent_since: now(),
+        until: later,
+        now: now(),
+    };
+    media::records::lease_due(connection, &request).unwrap();
+    media::records::expire_media(connection, later, 10).unwrap();
+    sessions::expire_sessions(connection, later, later, 10).unwrap();
+    quarantine::get_backup_marker(connection).unwrap();
+    workers::recover_leases(connection, later, later, 10).unwrap();
+    quarantine::quarantine_messages(connection, later, 10).unwrap();
+    for what in [
+        Swept::Messages(workspace),
+        Swept::Events(workspace),
+        Swept::Deliveries(workspace),
+        Swept::Audit(workspace),
+        Swept::EarlyReports,
+        Swept::KeptParts,
+        Swept::Posts,
+    ] {
+        let overdue = retention::list_expired(connection, what, later, SweepPlace::default(), 10).unwrap();
+        let rows = if overdue.rows.is_empty() { vec![1] } else { overdue.rows };
+        retention::delete_expired(connection, what, later, &rows).unwrap();
+    }
+}
+
+/// The steps of SQLite's plan.
+fn plan(connection: &Connection, sql: &str) -> Vec<String> {
+    let mut statement = connection.prepare(&format!("explain query plan {sql}")).unwrap();
+    let n_parameters = statement.parameter_count();
+    let nothing = vec![rusqlite::types::Null; n_parameters];
+    let rows = statement.query_map(rusqlite::params_from_iter(nothing), |row| row.get("detail")).unwrap();
+    rows.collect::<Result<_, _>>().unwrap()
+}
+
+/// Partial indexes: to read one from end to end is to read what waits, and nothing else.
+fn partial_indexes(connection: &Connection) -> BTreeSet<String> {
+    let sql = "select name from sqlite_schema where type = 'index' and sql like '% where %'";
+    let mut statement = connection.prepare(sql).unwrap();
+    statement.query_map((), |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+/// The large table that a step reads from end to end. `names` are what the statement calls its tables.
+fn scanned(step: &str, names: &BTreeMap<String, String>, partial: &BTreeSet<String>) -> Option<String> {
+    // An index that is made for one statement is made by reading the whole table.
+    let is_made_for_it = step.contains("USING AUTOMATIC");
+    let rest =
+        step.strip_prefix("SCAN ").or_else(|| step.strip_prefix("SEARCH ").filter(|_| is_made_for_it))?;
+    let name = rest.split_whitespace().next()?;
+    let table = names.get(name).map_or(name, String::as_str);
+    let index = step.split("INDEX ").nth(1).and_then(|rest| rest.split_whitespace().next());
+    let is_partial = index.is_some_and(|index| partial.contains(index));
+    (LARGE.contains(&table) && !is_partial).then(|| table.to_owned())
+}
+
+/// What a statement calls its tables: `from messages m` is `m` for `messages`.
+fn aliases(sql: &str) -> BTreeMap<String, String> {
+    let words: Vec<_> = sql.split(|letter: char| letter.is_whitespace() || "(),".contains(letter)).collect();
+    let words: Vec<_> = words.into_iter().filter(|word| !word.is_empty()).collect();
+    let pairs = words.windows(3).filter(|three| matches!(three[0], "from" | "join"));
+    pairs.map(|three| (three[2].to_owned(), three[1].to_owned())).collect()
+}
+
+#[test]
+fn no_loop_reads_a_large_table_from_end_to_end() {
+    let (connection, asked) = database();
+    live(&connection);
+    rounds(&connection);
+    let asked = std::mem::take(&mut *asked.lock().unwrap());
+    let partial = partial_indexes(&connection);
+    let mut n_judged = 0;
+    let mut found = Vec::new();
+    for sql in &asked {
+        let first = sql.split_whitespace().next().unwrap_or_default();
+        if !matches!(first, "select" | "insert" | "update" | "delete") || sql.contains("values (x'") {
+            continue;
+        }
+        n_judged += 1;
+        if STOPS_EARLY.iter().any(|allowed| sql.contains(allowed)) {
+            continue;
+        }
+        let names = aliases(sql);
+        for step in plan(&connection, sql) {
+            if let Some(table) = scanned(&step, &names, &partial) {
+                found.push(format!("{table}: {step}\n{sql}"));
+            }
+        }
+    }
+    assert!(n_judged > 80, "{n_judged}");
+    assert!(found.is_empty(), "{}", found.join("\n\n"));
+}
+
+#[test]
+fn a_scan_would_be_noticed() {
+    let (connection, _) = database();
+    let partial = partial_indexes(&connection);
+    for (sql, is_bad) in [
+        ("select id from messages where kind = ?1", true),
+        ("select m.id from messages m where m.kind = ?1", true),
+        ("select 1 from accounts a join messages m on m.failure_code = a.name", true),
+        ("select count(*) from events", true),
+        ("select id from messages where workspace_id = ?1 and seq > ?2", false),
+        ("select id from messages where worker_id is not null limit 5", false),
+        ("select id from accounts where name = ?1", false),
+    ] {
+        let names = aliases(sql);
+        let steps = plan(&connection, sql);
+        let has_scan = steps.iter().any(|step| scanned(step, &names, &partial).is_some());
+        assert_eq!(has_scan, is_bad, "{sql}: {steps:?}");
+    }
+}
+
+#[test]
+fn nothing_on_the_way_of_a_message_builds_a_table() {
+    let (connection, asked) = database();
+    live(&connection);
+    let asked = std::mem::take(&mut *asked.lock().unwrap());
+    let building: Vec<_> =
+        asked.iter().filter(|sql| sql.contains("?1") && builds(&connection, sql)).collect();
+    assert!(asked.len() > 30, "{}", asked.len());
+    assert!(building.is_empty(), "{building:#?}");
+    assert!(builds(&connection, "update accounts set name = ?1 where id = ?2 returning seq"));
+    assert!(builds(&connection, "select kind in ('text', 'image', ?1) from messages"));
+}
+
+/// Whether SQLite builds a table in memory each time that this statement runs.
+fn builds(connection: &Connection, sql: &str) -> bool {
+    let mut statement = connection.prepare(&format!("explain {sql}")).unwrap();
+    let nothing = vec![rusqlite::types::Null; statement.parameter_count()];
+    let steps = statement.query_map(rusqlite::params_from_iter(nothing), |row| row.get("opcode")).unwrap();
+    let steps: Vec<String> = steps.collect::<Result<_, _>>().unwrap();
+    steps.iter().any(|step| matches!(step.as_str(), "OpenEphemeral" | "OpenAutoindex" | "SorterOpen"))
+}
+
+#[test]
+fn each_statement_of_a_message_is_planned_once() {
+    let (connection, asked) = database();
+    live(&connection);
+    for n in 30..35 {
+        send(&connection, n);
+    }
+    let asked = std::mem::take(&mut *asked.lock().unwrap());
+    for sql in asked.iter().filter(|sql| sql.contains("?1")) {
+        let statement = connection.prepare_cached(sql).unwrap();
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0, "{sql}");
+    }
+}

@@ -1,0 +1,226 @@
+//! Templates: list, get, synchronize, delete.
+
+use domain::access::audit::AuditEntry;
+use domain::events::TemplateChange;
+use domain::id::WorkspaceId;
+use domain::json::Value as Json;
+use domain::templates::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
+use rusqlite::{Connection, params};
+
+use crate::access::audit;
+use crate::error::SqlResult;
+use crate::revisions;
+use crate::row::{Cells, micros};
+use crate::sqlite::page::{List, Order, bytes, containing, text};
+use crate::templates::template_events::TemplateState;
+use crate::templates::{components, template_events};
+
+use engine::ports::{
+    ListedTemplate, Page, PageRequest, StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut,
+};
+
+const COLUMNS: &str = "seq, id, waba_id, meta_id, name, language, category, status, parameter_format, components, \
+    quality, rejected_reason, synced_at";
+
+fn read(cells: &mut Cells<'_>) -> SqlResult<StoredTemplate> {
+    let id = cells.id()?;
+    let waba_id = cells.get()?;
+    let meta_id = cells.get()?;
+    let name = cells.get()?;
+    let language = cells.get()?;
+    let category = TemplateCategory::parse(&cells.get::<String>()?);
+    let status = TemplateStatus::parse(&cells.get::<String>()?);
+    let parameter_format = ParameterFormat::parse(&cells.get::<String>()?);
+    let components: String = cells.get()?;
+    let parsed: Json = serde_json::from_str(&components).map_err(|_| cells.corrupt("no JSON".to_owned()))?;
+    let template = Template {
+        components: Template::components_from(&parsed, parameter_format, &category),
+        name,
+        language,
+        status,
+        category,
+        parameter_format,
+    };
+    Ok(StoredTemplate {
+        id,
+        waba_id,
+        listed: ListedTemplate {
+            meta_id,
+            template,
+            components,
+            quality: cells.get()?,
+            rejected_reason: cells.get()?,
+        },
+        synced_at: cells.at()?,
+    })
+}
+
+pub(crate) fn get_template(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    waba_id: &str,
+    name: &str,
+    language: &str,
+) -> SqlResult<Option<StoredTemplate>> {
+    let sql = format!(
+        "select {COLUMNS} from templates where workspace_id = ?1 and waba_id = ?2 and name = ?3 and language = ?4"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query((workspace.as_bytes(), waba_id, name, language))?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let mut cells = Cells::new("templates", row);
+    let _seq: i64 = cells.get()?;
+    read(&mut cells).map(Some)
+}
+
+pub(crate) fn list_templates(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    filter: &TemplateFilter,
+    page: PageRequest,
+) -> SqlResult<Page<StoredTemplate>> {
+    let mut list = List::of("templates", COLUMNS, Order::OldestFirst);
+    list.with("workspace_id = ?", [bytes(workspace.as_bytes())]);
+    if let Some(id) = &filter.id {
+        list.with("id = ?", [bytes(id.as_bytes())]);
+    }
+    if let Some(waba_ids) = &filter.waba_ids {
+        list.within("waba_id", waba_ids.iter().map(|waba_id| text(waba_id)));
+    }
+    for (condition, value) in [
+        ("waba_id = ?", &filter.waba_id),
+        ("name = ?", &filter.name),
+        ("language = ?", &filter.language),
+        ("status = ?", &filter.status),
+        ("category = ?", &filter.category),
+    ] {
+        if let Some(value) = value {
+            list.with(condition, [text(value)]);
+        }
+    }
+    if let Some(search) = &filter.search {
+        list.with("name like ? escape '\\'", [containing(search)]);
+    }
+    list.page(connection, page, read)
+}
+
+pub(crate) fn sync_templates(connection: &Connection, put: &TemplatesPut) -> SqlResult<TemplateCounts> {
+    let mut counts = TemplateCounts::default();
+    for (id, listed) in &put.templates {
+        let template = &listed.template;
+        let known: Option<bool> = {
+            let mut statement = connection.prepare_cached(
+                "select meta_id = ?5 and category = ?6 and status = ?7 and parameter_format = ?8 and components = ?9
+                        and quality is ?10 and rejected_reason is ?11
+                 from templates where workspace_id = ?1 and waba_id = ?2 and name = ?3 and language = ?4",
+            )?;
+            let mut rows = statement.query(params![
+                put.workspace.as_bytes(),
+                put.waba_id,
+                template.name,
+                template.language,
+                listed.meta_id,
+                template.category.as_str(),
+                template.status.as_str(),
+                template.parameter_format.as_str(),
+                listed.components,
+                listed.quality,
+                listed.rejected_reason,
+            ])?;
+            rows.next()?.map(|row| row.get(0)).transpose()?
+        };
+        match known {
+            None => counts.added += 1,
+            Some(false) => counts.updated += 1,
+            Some(true) => {}
+        }
+        let (place, identity) =
+            ((put.workspace, put.waba_id.as_str()), (template.name.as_str(), template.language.as_str()));
+        let before = TemplateState::read(connection, place, identity)?;
+        // A webhook that was missed is told now; what is met for the first time has not changed.
+        if known == Some(false) {
+            let after = TemplateState {
+                id: before.id,
+                status: Some(template.status.as_str().to_owned()),
+                category: Some(template.category.as_str().to_owned()),
+                quality: listed.quality.clone(),
+            };
+            let reason = (listed.rejected_reason.as_deref(), put.now);
+            template_events::emit_changes(connection, place, identity, (&before, &after), reason)?;
+            if components::differs(connection, place, identity, listed)? {
+                template_events::emit_change(
+                    connection,
+                    place,
+                    identity,
+                    (&after, TemplateChange::Components),
+                    (None, put.now),
+                )?;
+            }
+        }
+        connection
+            .prepare_cached(
+                "insert into templates (
+                     id, workspace_id, waba_id, meta_id, name, language, category, status, parameter_format,
+                     components, quality, rejected_reason, synced_at)
+                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+                 on conflict (workspace_id, waba_id, name, language) do update set
+                     meta_id = excluded.meta_id, category = excluded.category, status = excluded.status,
+                     parameter_format = excluded.parameter_format, components = excluded.components,
+                     quality = excluded.quality, rejected_reason = excluded.rejected_reason,
+                     synced_at = excluded.synced_at",
+            )?
+            .execute(params![
+                id.as_bytes(),
+                put.workspace.as_bytes(),
+                put.waba_id,
+                listed.meta_id,
+                template.name,
+                template.language,
+                template.category.as_str(),
+                template.status.as_str(),
+                template.parameter_format.as_str(),
+                listed.components,
+                listed.quality,
+                listed.rejected_reason,
+                micros(put.now),
+            ])?;
+    }
+    if put.is_complete {
+        let n_rows = connection
+            .prepare_cached(
+                "delete from templates where workspace_id = ?1 and waba_id = ?2 and synced_at < ?3",
+            )?
+            .execute((put.workspace.as_bytes(), &put.waba_id, micros(put.now)))?;
+        counts.removed = u32::try_from(n_rows).unwrap_or(u32::MAX);
+    }
+    counts.total = connection
+        .prepare_cached("select count(*) from templates where workspace_id = ?1 and waba_id = ?2")?
+        .query_row((put.workspace.as_bytes(), &put.waba_id), |row| row.get(0))?;
+    if counts.added + counts.updated + counts.removed > 0 {
+        revisions::increment(connection, "templates")?;
+    }
+    if let Some(act) = &put.act {
+        audit::insert_entry(connection, act)?;
+    }
+    Ok(counts)
+}
+
+/// Forgets templates that were deleted at Meta, and writes that down even if none was known; what is told of it comes with Meta's own webhook.
+pub(crate) fn delete_templates(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    waba_id: &str,
+    (name, language): (&str, Option<&str>),
+    act: &AuditEntry,
+) -> SqlResult<()> {
+    let n_rows = connection
+        .prepare_cached(
+            "delete from templates
+             where workspace_id = ?1 and waba_id = ?2 and name = ?3 and (?4 is null or language = ?4)",
+        )?
+        .execute((workspace.as_bytes(), waba_id, name, language))?;
+    if n_rows > 0 {
+        revisions::increment(connection, "templates")?;
+    }
+    audit::insert_entry(connection, act)
+}

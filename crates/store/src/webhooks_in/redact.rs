@@ -1,0 +1,186 @@
+//! Removal of one person from the bytes of a webhook payload.
+//!
+//! A webhook names people in the elements of the lists of its changes: `entry[].changes[].value.<list>[]`. An element
+//! belongs to a person if one of its own members is the person's number or user ID, or one of the two identifiers of
+//! a number change. The element is replaced by `{}` and spaces: the body stays valid JSON, and all other elements
+//! keep their positions.
+//!
+//! **Invariant:** the body keeps its length, and the elements of other people keep their bytes.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::payloads::ByteRange;
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    entry: Vec<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Entry<'a> {
+    #[serde(default)]
+    id: Option<serde_json::Value>,
+    #[serde(borrow, default)]
+    changes: Vec<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Change<'a> {
+    #[serde(borrow)]
+    value: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    phone_number_id: String,
+}
+
+type Members<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
+
+/// Whose the numbers are that a post names: ids of numbers and of WhatsApp Business Accounts of other workspaces.
+pub(crate) trait NumberOwners {
+    /// Whether a change that names this id is of another workspace.
+    fn is_foreign(&self, id: &str) -> bool;
+}
+
+/// The elements of a person; `None`: the body does not have the form of a webhook.
+pub(crate) fn elements_of(
+    body: &[u8],
+    marks: &[String],
+    owners: &dyn NumberOwners,
+) -> Option<Vec<ByteRange>> {
+    let envelope: Envelope<'_> = serde_json::from_slice(body).ok()?;
+    let mut found = Vec::new();
+    for entry in envelope.entry {
+        let Ok(entry) = serde_json::from_str::<Entry<'_>>(entry.get()) else { continue };
+        let waba_id = entry.id.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default();
+        for change in entry.changes {
+            let Ok(change) = serde_json::from_str::<Change<'_>>(change.get()) else { continue };
+            let Ok(value) = serde_json::from_str::<Members<'_>>(change.value.get()) else { continue };
+            let number = value
+                .get("metadata")
+                .and_then(|metadata| serde_json::from_str::<Metadata>(metadata.get()).ok())
+                .map(|metadata| metadata.phone_number_id);
+            if owners.is_foreign(number.as_deref().unwrap_or(waba_id)) {
+                continue;
+            }
+            for list in value.into_values() {
+                let Ok(list) = serde_json::from_str::<Vec<&RawValue>>(list.get()) else { continue };
+                let theirs = list.into_iter().filter(|element| names_identifier(element, marks));
+                found.extend(theirs.filter_map(|element| span(body, element)));
+            }
+        }
+    }
+    Some(found)
+}
+
+fn names_identifier(element: &RawValue, marks: &[String]) -> bool {
+    let Ok(members) = serde_json::from_str::<Members<'_>>(element.get()) else { return false };
+    members.iter().any(|(name, value)| match name.as_ref() {
+        "timestamp" => false,
+        // The two ids of a person who goes by another one.
+        "user_id" | "system" if value.get().starts_with('{') => {
+            let ids = serde_json::from_str::<Members<'_>>(value.get()).unwrap_or_default();
+            ids.values().any(|id| is_identifier(id, marks))
+        }
+        _ => is_identifier(value, marks),
+    })
+}
+
+fn is_identifier(value: &RawValue, marks: &[String]) -> bool {
+    let word = serde_json::from_str::<String>(value.get()).unwrap_or_default();
+    let word = word.strip_prefix('+').unwrap_or(&word);
+    marks.iter().any(|mark| mark == word)
+}
+
+fn span(body: &[u8], element: &RawValue) -> Option<ByteRange> {
+    let text = element.get();
+    let start = text.as_ptr().addr().checked_sub(body.as_ptr().addr())?;
+    (start.saturating_add(text.len()) <= body.len()).then_some((start, text.len()))
+}
+
+/// Puts blanks in the place of every mark, in a body whose form is not known. A number within a longer one is another.
+pub(crate) fn redact_identifiers(body: &mut [u8], marks: &[String]) {
+    for mark in marks.iter().map(String::as_bytes).filter(|mark| !mark.is_empty()) {
+        let mut from = 0;
+        while let Some(start) = find(body, mark, from) {
+            let end = start.saturating_add(mark.len());
+            let is_digit = |at: Option<usize>| at.and_then(|at| body.get(at)).is_some_and(u8::is_ascii_digit);
+            let is_part = mark.iter().all(u8::is_ascii_digit)
+                && (is_digit(start.checked_sub(1)) || is_digit(Some(end)));
+            if !is_part && let Some(bytes) = body.get_mut(start..end) {
+                bytes.fill(b' ');
+            }
+            from = end;
+        }
+    }
+}
+
+fn find(body: &[u8], mark: &[u8], from: usize) -> Option<usize> {
+    let place = body.get(from..)?.windows(mark.len()).position(|window| window == mark)?;
+    from.checked_add(place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Foreign(&'static str);
+
+    impl NumberOwners for Foreign {
+        fn is_foreign(&self, id: &str) -> bool {
+            id == self.0
+        }
+    }
+
+    const BODY: &str = r#"{"object":"whatsapp_business_account","entry":[{"id":"9","changes":[{"field":"messages","value":{
+        "metadata":{"display_phone_number":"15550109999","phone_number_id":"33"},
+        "contacts":[{"profile":{"name":"Maya"},"wa_id":"15550100001"},{"profile":{"name":"Ann"},"wa_id":"447700900123"}],
+        "messages":[{"from":"15550100001","id":"wamid.A","timestamp":"1767225600","text":{"body":"Hi \"you\" ]}"}},
+            {"from":"447700900123","id":"wamid.B","contacts":[{"phones":[{"wa_id":"15550100001"}]}]}],
+        "statuses":[{"id":"wamid.C","recipient_id":"15550100001"},{"id":"wamid.D","recipient_id":"447700900123"}]}}]}]}"#;
+
+    fn without(marks: &[&str], foreign: &'static str) -> String {
+        let marks: Vec<String> = marks.iter().map(|mark| (*mark).to_owned()).collect();
+        let mut body = BODY.as_bytes().to_vec();
+        for span in elements_of(&body, &marks, &Foreign(foreign)).expect("a webhook") {
+            crate::payloads::redact_range(&mut body, span);
+        }
+        String::from_utf8(body).expect("text")
+    }
+
+    #[test]
+    fn a_person_goes_and_everybody_else_keeps_their_place() {
+        let left = without(&["15550100001"], "none");
+        assert_eq!(left.len(), BODY.len());
+        for gone in ["Maya", "wamid.A", "Hi ", "wamid.C"] {
+            assert!(!left.contains(gone), "{gone} in {left}");
+        }
+        for kept in ["Ann", "wamid.B", "wamid.D", "33", "15550109999"] {
+            assert_eq!(left.find(kept), BODY.find(kept), "{kept}");
+        }
+        // What another person wrote is theirs, even where it names the person who is gone.
+        assert_eq!(left.matches("15550100001").count(), 1);
+        let json: serde_json::Value = serde_json::from_str(&left).expect("still JSON");
+        assert_eq!(json["entry"][0]["changes"][0]["value"]["messages"][0], serde_json::json!({}));
+    }
+
+    #[test]
+    fn another_workspaces_number_keeps_its_people() {
+        assert_eq!(without(&["15550100001"], "33"), BODY);
+    }
+
+    #[test]
+    fn a_body_of_another_form_loses_the_marks() {
+        let marks = ["15550100001".to_owned(), "GB.7".to_owned()];
+        assert_eq!(elements_of(br#"{"oops":["15550100001"]}"#, &marks, &Foreign("")), None);
+        let mut body = *b"a 15550100001 b 155501000012 GB.7";
+        redact_identifiers(&mut body, &marks);
+        assert_eq!(&body, b"a             b 155501000012     ");
+    }
+}

@@ -1,0 +1,150 @@
+//! Replays of past events and redeliveries.
+
+use domain::access::audit::AuditEntry;
+use domain::id::{DeliveryId, ReplayId, WebhookId, WorkspaceId};
+use engine::ports::NewReplay;
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::access::audit;
+use crate::error::SqlResult;
+use crate::events::log;
+use crate::row::{Cells, micros};
+use crate::webhooks_out::delivery_queues::NewDelivery;
+use crate::webhooks_out::{delivery_queues, endpoints, routed_events};
+
+/// A wish for past events that is not worked off.
+struct Replay {
+    id: ReplayId,
+    workspace: WorkspaceId,
+    webhook: WebhookId,
+    next: i64,
+    last: i64,
+}
+
+pub(crate) fn fan_out_replays(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<bool> {
+    let replays = {
+        let mut statement = connection.prepare_cached(
+            "select id, workspace_id, webhook_id, next_seq, last_seq from replays order by id",
+        )?;
+        let mut rows = statement.query(())?;
+        let mut replays = Vec::new();
+        while let Some(row) = rows.next()? {
+            let mut cells = Cells::new("replays", row);
+            replays.push(Replay {
+                id: cells.id()?,
+                workspace: cells.id()?,
+                webhook: cells.id()?,
+                next: cells.get()?,
+                last: cells.get()?,
+            });
+        }
+        replays
+    };
+    let mut has_more = false;
+    for replay in replays {
+        has_more |= fan_out_replay(connection, &replay, now, limit)?;
+    }
+    Ok(has_more)
+}
+
+fn fan_out_replay(connection: &Connection, replay: &Replay, now: Timestamp, limit: u32) -> SqlResult<bool> {
+    let Replay { id, workspace, webhook, next, last } = *replay;
+    let listeners = endpoints::list_filters(connection, workspace)?;
+    let found = routed_events::list_routed(connection, workspace, (next - 1, last), limit)?;
+    let end = found.last().map(|found| found.event.position);
+    if let Some(listener) = listeners.iter().find(|listener| listener.id == webhook) {
+        for found in found.iter().filter(|found| found.is_for(listener)) {
+            // A queue of its own for each person: beside the others, and in order.
+            let lane = [id.as_bytes().as_slice(), &found.lane(workspace)].concat();
+            let new = NewDelivery {
+                workspace,
+                webhook,
+                event: found.event.position,
+                lane: &lane,
+                is_redelivery: true,
+                ends_at: delivery_queues::expires_at(now),
+                now,
+            };
+            delivery_queues::insert_delivery(connection, &new)?;
+        }
+    }
+    match end.filter(|end| *end < last) {
+        Some(end) => {
+            connection
+                .prepare_cached("update replays set next_seq = ?2 where id = ?1")?
+                .execute((id.as_bytes(), end + 1))?;
+            Ok(true)
+        }
+        None => {
+            connection.prepare_cached("delete from replays where id = ?1")?.execute([id.as_bytes()])?;
+            Ok(false)
+        }
+    }
+}
+
+/// Asks for past events again. Returns how many are looked through.
+pub(crate) fn insert_replay(connection: &Connection, replay: &NewReplay, act: &AuditEntry) -> SqlResult<u64> {
+    audit::insert_entry(connection, act)?;
+    let NewReplay { id, workspace, webhook, since, now } = *replay;
+    let first = log::first_position_since(connection, workspace, since)?;
+    // What was not handed out yet comes by itself; what is older than the endpoint never does.
+    let last: Option<i64> = connection
+        .prepare_cached(
+            "select max(after_seq, coalesce((select seq from fan_out_cursors c where c.workspace_id = ?1), 0))
+             from webhook_endpoints where workspace_id = ?1 and id = ?2 and removed_at is null",
+        )?
+        .query_row((workspace.as_bytes(), webhook.as_bytes()), |row| row.get(0))
+        .optional()?;
+    let Some(last) = last else { return Ok(0) };
+    if first > last {
+        return Ok(0);
+    }
+    connection
+        .prepare_cached(
+            "insert into replays (id, workspace_id, webhook_id, next_seq, last_seq, created_at)
+             values (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            id.as_bytes(),
+            workspace.as_bytes(),
+            webhook.as_bytes(),
+            first,
+            last,
+            micros(now)
+        ])?;
+    Ok(u64::try_from(last - first + 1).unwrap_or_default())
+}
+
+/// Repeats a delivery beside its queue.
+pub(crate) fn insert_redelivery(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    delivery: i64,
+    lane: ReplayId,
+    act: &AuditEntry,
+) -> SqlResult<Option<DeliveryId>> {
+    let now = act.at;
+    let mut statement = connection.prepare_cached(
+        "select d.webhook_id, d.event_seq from deliveries d
+         join webhook_endpoints w on w.id = d.webhook_id and w.removed_at is null
+         join events e on e.workspace_id = d.workspace_id and e.seq = d.event_seq
+         where d.workspace_id = ?1 and d.seq = ?2",
+    )?;
+    let mut rows = statement.query((workspace.as_bytes(), delivery))?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let mut cells = Cells::new("deliveries", row);
+    let (webhook, event) = (cells.id()?, cells.get()?);
+    let new = NewDelivery {
+        workspace,
+        webhook,
+        event,
+        lane: lane.as_bytes(),
+        is_redelivery: true,
+        ends_at: delivery_queues::expires_at(now),
+        now,
+    };
+    let position = delivery_queues::insert_delivery(connection, &new)?;
+    audit::insert_entry(connection, act)?;
+    Ok(Some(DeliveryId::at(workspace, position, now)))
+}
