@@ -21,21 +21,22 @@ use crate::config::{Config, MediaStore};
 use crate::passwords::Argon2Passwords;
 use crate::random::OsChance;
 
-/// How a process is put together.
+/// Options of [`open`].
 pub(crate) struct OpenOptions {
-    /// Whether this is `waypost dev`.
+    /// `true` for `waypost dev`.
     pub(crate) is_dev: bool,
-    /// Tells the time.
+    /// Clock.
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-/// Opens the store and the way to Meta, and reads the accounts and keys.
+/// Opens the store and the clients, and reads the accounts and keys.
 pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Result<Arc<Deps>> {
     let chance = Arc::new(OsChance::new());
     let sealer = sealer(config, chance.clone())?;
     let path = &config.database;
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("creating the folder {}", folder.display()))?;
     }
     let metrics = Arc::new(Metrics::new(options.clock.clone()));
     let store = SqliteStore::open(path, sealer, &*options.clock, &*chance, metrics.clone())?;
@@ -109,7 +110,7 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
     Ok(deps)
 }
 
-/// What seals and opens secrets, as the settings say.
+/// Returns the sealer with the configured keys.
 pub(crate) fn sealer(config: &Config, chance: Arc<OsChance>) -> anyhow::Result<Sealer> {
     let sealer = Sealer::new(config.secret_key()?, chance)?;
     Ok(match config.old_secret_key() {
@@ -118,7 +119,7 @@ pub(crate) fn sealer(config: &Config, chance: Arc<OsChance>) -> anyhow::Result<S
     })
 }
 
-/// Where the content of files is kept.
+/// Returns the storage of media content.
 fn blobs(config: &Config) -> anyhow::Result<Arc<dyn Blobs>> {
     Ok(match config.media.store {
         MediaStore::File => Arc::new(FolderBlobs::within(config.media_dir())),

@@ -101,7 +101,7 @@ fn an_account_is_tested_line_by_line() {
         tested.out
     );
     assert!(tested.out.contains("Meta cannot be reached"), "{}", tested.out);
-    assert!(shell.waypost("accounts test other").refused().contains("there are `main`"));
+    assert!(shell.waypost("accounts test other").refused().contains("existing accounts: `main`"));
     assert_eq!(shell.waypost("accounts resume main --json").json()["status"], "connected");
 }
 
@@ -171,7 +171,7 @@ fn an_account_is_changed() {
     let told = shell
         .waypost("accounts update main --name desk --access-token-file token --app-secret-file secret --verify-token-file word")
         .ok();
-    assert!(told.contains("account `desk` is changed"), "{told}");
+    assert!(told.contains("account `desk` was updated"), "{told}");
     let changed = shell.waypost("accounts update b --default --json").json();
     assert_eq!((&changed["name"], &changed["default"]), (&"b".into(), &true.into()));
     let listed = shell.waypost("accounts list --json").json();

@@ -65,7 +65,7 @@ fn the_effective_configuration_is_printed_with_its_sources_and_without_secrets()
 
         [media.s3]
         # bucket is not set                                               # default
-        # endpoint is not set                                             # default: Amazon's, of the region
+        # endpoint is not set                                             # default: Amazon S3 of the region
         region = "us-east-1"                                              # default
         # access_key_id is not set                                        # default
         # secret_access_key is not set                                    # default
@@ -195,5 +195,5 @@ fn trusted_proxies_are_a_list_of_addresses_and_networks() {
         assert!(ran.refused().contains("IP addresses or networks"), "{wrong}");
     }
     shell.write("waypost.toml", "trusted_proxies = [\"10.0.0.0/8\", 7]\n");
-    assert!(shell.waypost("config check").refused().contains("a list of texts in quotes"));
+    assert!(shell.waypost("config check").refused().contains("an array of strings"));
 }

@@ -70,7 +70,7 @@ fn what_a_key_cannot_be_is_refused() {
 }
 
 #[test]
-fn a_key_is_revoked_by_id_prefix_or_name_if_that_is_clear() {
+fn a_key_is_revoked_by_id_prefix_or_unique_name() {
     let shell = shell();
     let make = |name: &str| shell.waypost(&format!("keys create --json --name {name} --scopes read")).json();
     let (one, two, other) = (make("twin"), make("twin"), make("other"));
@@ -81,7 +81,7 @@ fn a_key_is_revoked_by_id_prefix_or_name_if_that_is_clear() {
     let revoked = shell.waypost("keys revoke --json twin").json();
     assert_eq!((&revoked["id"], revoked["status"].as_str()), (&two["id"], Some("revoked")));
     shell.waypost(&format!("keys revoke {}", other["prefix"].as_str().unwrap())).ok();
-    assert!(shell.waypost("keys revoke other").refused().contains("was revoked before"));
+    assert!(shell.waypost("keys revoke other").refused().contains("was already revoked"));
     assert!(shell.waypost("keys revoke nobody").refused().contains("there is no key"));
     let listed = shell.waypost("keys list --json").json();
     assert!(listed["keys"].as_array().unwrap().iter().all(|key| key["revoked_at"].is_string()));

@@ -117,7 +117,7 @@ async fn story(app: &TestApp) {
 }
 
 #[tokio::test]
-async fn the_page_of_events_is_printed_from_the_code() {
+async fn the_committed_events_page_is_up_to_date() {
     let app = TestApp::new().await;
     story(&app).await;
     let page = app.deps.hooks.events(app.workspace, &EventFilter::default(), EventStart::Oldest, 1_000).await;

@@ -70,7 +70,7 @@ codes! {
     InvalidCredentials = "invalid_credentials", UNAUTHORIZED;
     /// The key or the role may not do this, or the key may not use this account.
     Forbidden = "forbidden", FORBIDDEN;
-    /// A call with the session's cookie missing_permission its header `X-CSRF-Token`, or comes from another site.
+    /// A call with the session's cookie lacks its header `X-CSRF-Token`, or comes from another site.
     CsrfRequired = "csrf_required", FORBIDDEN;
     /// There is nothing at this address.
     NotFound = "not_found", NOT_FOUND;

@@ -236,8 +236,8 @@ fn operations() -> [(&'static str, Value); 3] {
     .answer(state(
         503,
         "It cannot.",
-        r#"{"status":"not_ready","store":"takes no writes"}"#,
-        stands("not_ready", "takes no writes"),
+        r#"{"status":"not_ready","store":"unavailable"}"#,
+        stands("not_ready", "unavailable"),
     ));
     let metrics = Operation::new(
         "show_metrics",

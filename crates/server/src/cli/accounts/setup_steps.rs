@@ -45,7 +45,7 @@ Then run:
     );
     if !callback_url.starts_with("https://") {
         text.push_str(
-            "\nMeta calls https only, at a public address: set public_url to your address, such as \
+            "\nMeta calls https URLs only, at a public address: set public_url to your address, such as \
              https://wa.example.com",
         );
     }
