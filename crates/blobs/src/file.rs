@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use engine::ports::{BlobError, BlobKey, Blobs, PieceError, Pieces, PutError};
+use engine::ports::{BlobError, BlobKey, BlobWriteError, Blobs, ByteStream, ByteStreamError};
 use futures_core::Stream;
 use jiff::Timestamp;
 use tokio::fs::{File, OpenOptions};
@@ -44,14 +44,14 @@ impl FolderBlobs {
         (folder, path)
     }
 
-    async fn write(&self, unfinished: &Path, pieces: Pieces) -> Result<(), PutError> {
+    async fn write(&self, unfinished: &Path, pieces: ByteStream) -> Result<(), BlobWriteError> {
         let mut file = own(OpenOptions::new().write(true).create_new(true))
             .open(unfinished)
             .await
             .map_err(store("opening a new file"))?;
         let mut pieces = pieces;
         while let Some(piece) = std::future::poll_fn(|context| pieces.as_mut().poll_next(context)).await {
-            let piece = piece.map_err(PutError::Source)?;
+            let piece = piece.map_err(BlobWriteError::Source)?;
             file.write_all(&piece).await.map_err(store("writing a file"))?;
         }
         file.flush().await.map_err(store("writing a file"))?;
@@ -66,8 +66,8 @@ fn own(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
-fn store(doing: &'static str) -> impl Fn(std::io::Error) -> PutError {
-    move |error| PutError::Store(BlobError::new(doing, error))
+fn store(doing: &'static str) -> impl Fn(std::io::Error) -> BlobWriteError {
+    move |error| BlobWriteError::Store(BlobError::new(doing, error))
 }
 
 fn failed(doing: &'static str) -> impl Fn(std::io::Error) -> BlobError {
@@ -107,7 +107,7 @@ impl Drop for Unfinished {
 
 #[async_trait]
 impl Blobs for FolderBlobs {
-    async fn put(&self, key: BlobKey, pieces: Pieces) -> Result<(), PutError> {
+    async fn write_blob(&self, key: BlobKey, pieces: ByteStream) -> Result<(), BlobWriteError> {
         let waiting = self.root.join(UNFINISHED);
         let (folder, path) = self.place(key);
         make(&waiting).await.map_err(store("making a folder"))?;
@@ -124,7 +124,7 @@ impl Blobs for FolderBlobs {
         Ok(())
     }
 
-    async fn get(&self, key: BlobKey, range: Range<u64>) -> Result<Option<Pieces>, BlobError> {
+    async fn read_blob(&self, key: BlobKey, range: Range<u64>) -> Result<Option<ByteStream>, BlobError> {
         let (_, path) = self.place(key);
         let mut file = match File::open(path).await {
             Ok(file) => file,
@@ -137,7 +137,7 @@ impl Blobs for FolderBlobs {
         Ok(Some(Box::pin(Reading { file, n_left })))
     }
 
-    async fn delete(&self, key: BlobKey) -> Result<(), BlobError> {
+    async fn delete_blob(&self, key: BlobKey) -> Result<(), BlobError> {
         let (_, path) = self.place(key);
         match tokio::fs::remove_file(path).await {
             Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -147,7 +147,7 @@ impl Blobs for FolderBlobs {
         }
     }
 
-    async fn tidy(&self, before: Timestamp) -> Result<(), BlobError> {
+    async fn delete_partial_blobs(&self, before: Timestamp) -> Result<(), BlobError> {
         let doing = "looking for unfinished files";
         let mut entries = match tokio::fs::read_dir(self.root.join(UNFINISHED)).await {
             Ok(entries) => entries,
@@ -173,13 +173,13 @@ struct Reading {
 }
 
 impl Stream for Reading {
-    type Item = Result<Bytes, PieceError>;
+    type Item = Result<Bytes, ByteStreamError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if self.n_left == 0 {
             return Poll::Ready(None);
         }
-        let broken = |reason: String| Poll::Ready(Some(Err(PieceError::Broken(reason))));
+        let broken = |reason: String| Poll::Ready(Some(Err(ByteStreamError::Broken(reason))));
         let room = usize::try_from(self.n_left).unwrap_or(PIECE).min(PIECE);
         let mut piece = BytesMut::zeroed(room);
         let mut buffer = ReadBuf::new(&mut piece);

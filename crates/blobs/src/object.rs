@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use engine::ports::{BlobError, BlobKey, Blobs, PieceError, Pieces, PutError};
+use engine::ports::{BlobError, BlobKey, BlobWriteError, Blobs, ByteStream, ByteStreamError};
 use futures_core::Stream;
 use jiff::Timestamp;
 use object_store::aws::AmazonS3Builder;
@@ -95,20 +95,20 @@ impl BucketBlobs {
     }
 }
 
-fn store(doing: &'static str) -> impl Fn(Error) -> PutError {
-    move |error| PutError::Store(BlobError::new(doing, error))
+fn store(doing: &'static str) -> impl Fn(Error) -> BlobWriteError {
+    move |error| BlobWriteError::Store(BlobError::new(doing, error))
 }
 
 /// Stream that is cut into parts of equal size.
 struct Parts {
-    pieces: Pieces,
+    pieces: ByteStream,
     rest: Bytes,
     has_ended: bool,
 }
 
 impl Parts {
     /// Returns the next part. A part that is shorter than [`PART`] is the last.
-    async fn next(&mut self) -> Result<Vec<Bytes>, PieceError> {
+    async fn next(&mut self) -> Result<Vec<Bytes>, ByteStreamError> {
         let (mut part, mut n_bytes) = (Vec::new(), 0_usize);
         loop {
             if !self.rest.is_empty() {
@@ -137,7 +137,7 @@ async fn put_parts(
     upload: &mut dyn MultipartUpload,
     first: Vec<Bytes>,
     parts: &mut Parts,
-) -> Result<(), PutError> {
+) -> Result<(), BlobWriteError> {
     let mut part = first;
     loop {
         let is_last = !is_full(&part);
@@ -150,7 +150,7 @@ async fn put_parts(
         if is_last {
             break;
         }
-        part = parts.next().await.map_err(PutError::Source)?;
+        part = parts.next().await.map_err(BlobWriteError::Source)?;
     }
     upload.complete().await.map_err(store("putting parts together"))?;
     Ok(())
@@ -158,10 +158,10 @@ async fn put_parts(
 
 #[async_trait]
 impl Blobs for BucketBlobs {
-    async fn put(&self, key: BlobKey, pieces: Pieces) -> Result<(), PutError> {
+    async fn write_blob(&self, key: BlobKey, pieces: ByteStream) -> Result<(), BlobWriteError> {
         let path = self.place(key);
         let mut parts = Parts { pieces, rest: Bytes::new(), has_ended: false };
-        let first = parts.next().await.map_err(PutError::Source)?;
+        let first = parts.next().await.map_err(BlobWriteError::Source)?;
         if !is_full(&first) {
             let payload: PutPayload = first.into_iter().collect();
             self.store.put(&path, payload).await.map_err(store("writing an object"))?;
@@ -177,7 +177,7 @@ impl Blobs for BucketBlobs {
         end
     }
 
-    async fn get(&self, key: BlobKey, range: Range<u64>) -> Result<Option<Pieces>, BlobError> {
+    async fn read_blob(&self, key: BlobKey, range: Range<u64>) -> Result<Option<ByteStream>, BlobError> {
         if range.is_empty() {
             return Ok(Some(Box::pin(Nothing)));
         }
@@ -189,14 +189,14 @@ impl Blobs for BucketBlobs {
         }
     }
 
-    async fn delete(&self, key: BlobKey) -> Result<(), BlobError> {
+    async fn delete_blob(&self, key: BlobKey) -> Result<(), BlobError> {
         match self.store.delete(&self.place(key)).await {
             Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(BlobError::new("deleting an object", error)),
         }
     }
 
-    async fn tidy(&self, _: Timestamp) -> Result<(), BlobError> {
+    async fn delete_partial_blobs(&self, _: Timestamp) -> Result<(), BlobError> {
         Ok(())
     }
 }
@@ -204,7 +204,7 @@ impl Blobs for BucketBlobs {
 struct Nothing;
 
 impl Stream for Nothing {
-    type Item = Result<Bytes, PieceError>;
+    type Item = Result<Bytes, ByteStreamError>;
 
     fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         Poll::Ready(None)
@@ -216,13 +216,14 @@ struct Reading {
 }
 
 impl Stream for Reading {
-    type Item = Result<Bytes, PieceError>;
+    type Item = Result<Bytes, ByteStreamError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let polled = self.pieces.as_mut().poll_next(context);
         polled.map(|piece| {
-            piece
-                .map(|piece| piece.map_err(|error| PieceError::Broken(format!("reading an object: {error}"))))
+            piece.map(|piece| {
+                piece.map_err(|error| ByteStreamError::Broken(format!("reading an object: {error}")))
+            })
         })
     }
 }

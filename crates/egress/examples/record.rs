@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use async_trait::async_trait;
 use bytes::Bytes;
 use egress::{EgressClient, EgressConfig, Policy};
-use engine::ports::{Clock, HookCall, HookSender as _};
+use engine::ports::{Clock, WebhookRequest, WebhookSender as _};
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
@@ -62,7 +62,7 @@ async fn main() -> Result<()> {
     let mut recorded = Vec::new();
     let mut kept = None;
     for (secrets, event_id, body) in DELIVERIES {
-        let call = HookCall {
+        let call = WebhookRequest {
             url: url.clone(),
             headers: Vec::new(),
             secrets: secrets.iter().map(|secret| SecretString::from(*secret)).collect(),
@@ -71,7 +71,7 @@ async fn main() -> Result<()> {
             body: Bytes::from_static(body.as_bytes()),
             is_redelivery: false,
         };
-        let (posted, received) = tokio::join!(client.post(call), receive(&listener, &mut kept));
+        let (posted, received) = tokio::join!(client.send_event(call), receive(&listener, &mut kept));
         if !posted.outcome.is_success() {
             bail!("posting {event_id}: {:?}", posted.outcome);
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use engine::ports::{BadAddress, Clock, HookCall, HookSender, PostOutcome, Posted};
+use engine::ports::{Clock, UrlError, WebhookAttempt, WebhookOutcome, WebhookRequest, WebhookSender};
 use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderName, HeaderValue, Method, Request};
 use http_body_util::Full;
@@ -21,7 +21,7 @@ use crate::connection::HttpConnection;
 use crate::dial::{Dialer, later};
 use crate::error::EgressError;
 use crate::pool::IdleConnections;
-use crate::resolve::{Resolve, SystemResolver};
+use crate::resolve::{NameResolver, SystemResolver};
 use crate::response_head::PartialResponse;
 use crate::sign::sign;
 use crate::url_guard::{Target, check};
@@ -59,7 +59,7 @@ impl EgressClient {
     pub fn with_resolver(
         config: &EgressConfig,
         clock: Arc<dyn Clock>,
-        resolver: Arc<dyn Resolve>,
+        resolver: Arc<dyn NameResolver>,
     ) -> Result<Self, EgressConfigError> {
         Ok(Self {
             policy: config.policy,
@@ -76,7 +76,7 @@ impl EgressClient {
     /// Posts an event, and stores in `response` as much of the response as has been received.
     async fn deliver(
         &self,
-        call: &HookCall,
+        call: &WebhookRequest,
         response: &mut Option<PartialResponse>,
     ) -> Result<(), EgressError> {
         let target = check(self.policy, &call.url)?;
@@ -112,14 +112,18 @@ impl EgressClient {
         Ok((connection, answer))
     }
 
-    fn request(&self, call: &HookCall, target: &Target) -> Result<Request<Full<bytes::Bytes>>, EgressError> {
+    fn request(
+        &self,
+        call: &WebhookRequest,
+        target: &Target,
+    ) -> Result<Request<Full<bytes::Bytes>>, EgressError> {
         let mut request = Request::new(Full::new(call.body.clone()));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = target.path.clone().into();
         let headers = request.headers_mut();
         headers.insert(USER_AGENT, self.user_agent.clone());
         for (name, value) in &call.headers {
-            domain::webhooks_out::header::check(name, value.expose_secret())
+            domain::webhooks_out::header::validate(name, value.expose_secret())
                 .map_err(|_| EgressError::Header)?;
             let name = HeaderName::try_from(name).map_err(|_| EgressError::Header)?;
             let mut value = HeaderValue::from_str(value.expose_secret()).map_err(|_| EgressError::Header)?;
@@ -137,12 +141,12 @@ impl EgressClient {
 }
 
 #[async_trait]
-impl HookSender for EgressClient {
-    fn check(&self, url: &str) -> Result<(), BadAddress> {
+impl WebhookSender for EgressClient {
+    fn check_url(&self, url: &str) -> Result<(), UrlError> {
         check(self.policy, url).map(|_| ())
     }
 
-    async fn post(&self, call: HookCall) -> Posted {
+    async fn send_event(&self, call: WebhookRequest) -> WebhookAttempt {
         let began_at = self.clock.now();
         let mut response = None;
         let ended = tokio::select! {
@@ -154,11 +158,11 @@ impl HookSender for EgressClient {
         };
         let outcome = match (response, ended) {
             (Some(response), _) => response.outcome(),
-            (None, Err(failure)) => PostOutcome::Failed { reason: failure.reason() },
+            (None, Err(failure)) => WebhookOutcome::Failed { reason: failure.reason() },
             // A call cannot end without a response.
-            (None, Ok(())) => PostOutcome::Failed { reason: "no answer".to_owned() },
+            (None, Ok(())) => WebhookOutcome::Failed { reason: "no answer".to_owned() },
         };
-        Posted { outcome, latency: self.clock.now().duration_since(began_at) }
+        WebhookAttempt { outcome, latency: self.clock.now().duration_since(began_at) }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use engine::ports::BadAddress;
+use engine::ports::UrlError;
 
 /// Maximum number of characters of a reason. Errors about certificates can be long.
 const MAX_REASON_CHARS: usize = 200;
@@ -12,7 +12,7 @@ const MAX_REASON_CHARS: usize = 200;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EgressError {
     #[error("the address is refused: {0}")]
-    Address(#[from] BadAddress),
+    Address(#[from] UrlError),
     #[error("the name could not be found")]
     NameNotFound,
     #[error("{}", connecting(.0))]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use engine::ports::{Chunks, Clock, FetchError, Fetched, Fetcher};
+use engine::ports::{Chunks, Clock, FetchError, FetchedFile, Fetcher};
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_TYPE, HOST, USER_AGENT,
 };
@@ -26,7 +26,7 @@ use crate::url_guard::check;
 
 #[async_trait]
 impl Fetcher for EgressClient {
-    async fn fetch(&self, url: &str, max_bytes: u64) -> Result<Fetched, FetchError> {
+    async fn fetch(&self, url: &str, max_bytes: u64) -> Result<FetchedFile, FetchError> {
         let target = check(self.policy, url)?;
         let deadline = Deadline {
             at: later(&*self.clock, span(self.fetch_timeout)),
@@ -48,7 +48,7 @@ impl Fetcher for EgressClient {
         let (connection, answer) = deadline.hold(asking).await?.map_err(error)?;
         let (head, body) = answer.into_parts();
         if head.status != StatusCode::OK {
-            return Err(FetchError::Answered { status: head.status.as_u16() });
+            return Err(FetchError::UnexpectedStatus { status: head.status.as_u16() });
         }
         if head.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
             return Err(FetchError::Unreachable("the server sends it compressed, unasked".to_owned()));
@@ -61,7 +61,7 @@ impl Fetcher for EgressClient {
             .or_else(|| file_name::of_path(target.path.path()));
         let content_type = header(&head.headers, &CONTENT_TYPE);
         let download = Download { connection, body, left: max_bytes, max_bytes, deadline };
-        Ok(Fetched { content_type, file_name, body: Box::new(download) })
+        Ok(FetchedFile { content_type, file_name, body: Box::new(download) })
     }
 }
 

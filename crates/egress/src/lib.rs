@@ -1,6 +1,6 @@
 //! Calls to addresses that users configured: webhook endpoints, and media at public URLs.
 //!
-//! [`EgressClient`] is the adapter behind `engine::ports::HookSender` and `engine::ports::Fetcher`.
+//! [`EgressClient`] is the adapter behind `engine::ports::WebhookSender` and `engine::ports::Fetcher`.
 //!
 //! **Invariant:** a connection is opened only to an address that the [`Policy`] allows. The URL is checked before it
 //! is saved, and the addresses that its name resolves to are checked again at each connect. The name is resolved once
@@ -32,4 +32,4 @@ mod url_guard;
 
 pub use client::EgressClient;
 pub use config::{EgressConfig, EgressConfigError, Policy};
-pub use resolve::{Resolve, Resolving};
+pub use resolve::{NameResolver, Resolving};

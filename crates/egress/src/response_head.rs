@@ -1,6 +1,6 @@
 //! The stored part of an endpoint's response.
 
-use engine::ports::{MAX_KEPT_BYTES, PostOutcome};
+use engine::ports::{MAX_KEPT_BYTES, WebhookOutcome};
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
 use jiff::{SignedDuration, Timestamp};
@@ -26,8 +26,8 @@ impl PartialResponse {
     }
 
     /// Returns the result of the call.
-    pub(crate) fn outcome(self) -> PostOutcome {
-        PostOutcome::Answered {
+    pub(crate) fn outcome(self) -> WebhookOutcome {
+        WebhookOutcome::Responded {
             status: self.status.as_u16(),
             body: text(&self.stored),
             retry_after: self.retry_after,

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use engine::ports::HookCall;
+use engine::ports::WebhookRequest;
 use engine::webhooks_out::secret::PREFIX;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -24,7 +24,7 @@ const PLAIN: HeaderName = HeaderName::from_static("x-webhook-signature");
 const PLAIN_PREVIOUS: HeaderName = HeaderName::from_static("x-webhook-signature-previous");
 
 /// Adds all signatures of a call to its headers.
-pub(crate) fn sign(call: &HookCall, headers: &mut HeaderMap) -> Result<(), EgressError> {
+pub(crate) fn sign(call: &WebhookRequest, headers: &mut HeaderMap) -> Result<(), EgressError> {
     if call.secrets.is_empty() {
         // No call is made without a signature.
         return Err(EgressError::Secret);
@@ -85,8 +85,8 @@ mod tests {
     const EVENT: &str = "msg_p5jXN8AQM9LWM0D4loKWxJek";
     const BODY: &[u8] = br#"{"test": 2432232314}"#;
 
-    fn call(secrets: &[&str], id: &str, at: i64, body: &[u8]) -> HookCall {
-        HookCall {
+    fn call(secrets: &[&str], id: &str, at: i64, body: &[u8]) -> WebhookRequest {
+        WebhookRequest {
             url: String::new(),
             headers: Vec::new(),
             secrets: secrets.iter().map(|secret| SecretString::from(*secret)).collect(),
@@ -97,7 +97,7 @@ mod tests {
         }
     }
 
-    fn signed(call: &HookCall) -> HeaderMap {
+    fn signed(call: &WebhookRequest) -> HeaderMap {
         let mut headers = HeaderMap::new();
         sign(call, &mut headers).expect("a signature");
         headers

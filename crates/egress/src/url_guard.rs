@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use engine::ports::{BadAddress, MAX_URL_CHARS};
+use engine::ports::{MAX_URL_CHARS, UrlError};
 use http::HeaderValue;
 use http::uri::PathAndQuery;
 use rustls::pki_types::ServerName;
@@ -77,23 +77,23 @@ impl AllowedScopes {
 }
 
 /// Parses a URL, or says why it must not be called.
-pub(crate) fn check(policy: Policy, text: &str) -> Result<Target, BadAddress> {
+pub(crate) fn check(policy: Policy, text: &str) -> Result<Target, UrlError> {
     let is_tls = spelling(text)?;
-    let url = Url::parse(text).map_err(|_| BadAddress::NotAUrl)?;
-    let port = url.port_or_known_default().ok_or(BadAddress::NotAUrl)?;
+    let url = Url::parse(text).map_err(|_| UrlError::NotAUrl)?;
+    let port = url.port_or_known_default().ok_or(UrlError::NotAUrl)?;
     if port == 0 {
-        return Err(BadAddress::Port);
+        return Err(UrlError::Port);
     }
-    let host = match url.host().ok_or(BadAddress::NotAUrl)? {
+    let host = match url.host().ok_or(UrlError::NotAUrl)? {
         Host::Ipv4(address) => HostName::Address(address.into()),
         Host::Ipv6(address) => HostName::Address(address.into()),
         Host::Domain(name) => HostName::Domain(domain(name)?),
     };
     let allowed = allowed_scopes(policy, is_tls, &host)?;
     match &host {
-        HostName::Address(address) if !allowed.call(*address) => return Err(BadAddress::NotPublic),
+        HostName::Address(address) if !allowed.call(*address) => return Err(UrlError::NotPublic),
         HostName::Domain(name) if allowed.public && !allowed.private && is_local(name) => {
-            return Err(BadAddress::LocalName);
+            return Err(UrlError::LocalName);
         }
         HostName::Address(_) | HostName::Domain(_) => {}
     }
@@ -107,50 +107,50 @@ pub(crate) fn check(policy: Policy, text: &str) -> Result<Target, BadAddress> {
     };
     Ok(Target {
         host_port: HostPort { is_tls, host, port },
-        authority: HeaderValue::try_from(authority).map_err(|_| BadAddress::NotAUrl)?,
-        path: PathAndQuery::try_from(path).map_err(|_| BadAddress::NotAUrl)?,
+        authority: HeaderValue::try_from(authority).map_err(|_| UrlError::NotAUrl)?,
+        path: PathAndQuery::try_from(path).map_err(|_| UrlError::NotAUrl)?,
         allowed,
     })
 }
 
 /// Refuses spellings that lenient parsers correct; returns `true` if the scheme is `https`.
-fn spelling(text: &str) -> Result<bool, BadAddress> {
+fn spelling(text: &str) -> Result<bool, UrlError> {
     if text.chars().count() > MAX_URL_CHARS {
-        return Err(BadAddress::TooLong);
+        return Err(UrlError::TooLong);
     }
     if text.contains(|letter: char| letter == '\\' || letter.is_control() || letter.is_whitespace()) {
-        return Err(BadAddress::NotAUrl);
+        return Err(UrlError::NotAUrl);
     }
-    let (scheme, rest) = text.split_once("://").ok_or(BadAddress::NotAUrl)?;
+    let (scheme, rest) = text.split_once("://").ok_or(UrlError::NotAUrl)?;
     let is_tls = scheme.eq_ignore_ascii_case("https");
     if !is_tls && !scheme.eq_ignore_ascii_case("http") {
-        return Err(BadAddress::NotHttps);
+        return Err(UrlError::NotHttps);
     }
     if rest.contains('#') {
-        return Err(BadAddress::Fragment);
+        return Err(UrlError::Fragment);
     }
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
     if authority.contains('@') {
-        return Err(BadAddress::Credentials);
+        return Err(UrlError::Credentials);
     }
     if authority.is_empty() {
-        return Err(BadAddress::NotAUrl);
+        return Err(UrlError::NotAUrl);
     }
     Ok(is_tls)
 }
 
 /// Returns a domain name in the form in which it is resolved.
-fn domain(name: &str) -> Result<String, BadAddress> {
+fn domain(name: &str) -> Result<String, UrlError> {
     let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
     };
-    if name.len() <= 253 && name.split('.').all(is_label) { Ok(name) } else { Err(BadAddress::NotAUrl) }
+    if name.len() <= 253 && name.split('.').all(is_label) { Ok(name) } else { Err(UrlError::NotAUrl) }
 }
 
 /// Returns the scopes that a call to this host may use.
-fn allowed_scopes(policy: Policy, is_tls: bool, host: &HostName) -> Result<AllowedScopes, BadAddress> {
+fn allowed_scopes(policy: Policy, is_tls: bool, host: &HostName) -> Result<AllowedScopes, UrlError> {
     let is_this_machine = match host {
         HostName::Address(address) => scope_of(*address) == AddressScope::Loopback,
         HostName::Domain(name) => name == "localhost" || name.ends_with(".localhost"),
@@ -165,7 +165,7 @@ fn allowed_scopes(policy: Policy, is_tls: bool, host: &HostName) -> Result<Allow
     if is_dev {
         Ok(AllowedScopes { public: false, private: false, loopback: true })
     } else {
-        Err(BadAddress::NotHttps)
+        Err(UrlError::NotHttps)
     }
 }
 

@@ -26,14 +26,14 @@ const RECOVER_BATCH: u32 = 500;
 /// When the store cannot be written; the next round tries again.
 pub async fn tick_recovery(deps: &Deps) -> Result<u32, StoreError> {
     let now = deps.now();
-    deps.work.heartbeat(deps.worker, now).await?;
+    deps.workers.record_heartbeat(deps.worker, now).await?;
     let mut n_settled = queue::give_back(deps).await?;
     // Kept answers end, whether or not anything waits in a queue.
-    deps.work.expire(now, RECOVER_BATCH).await?;
-    deps.work.review_reach(now).await?;
+    deps.workers.expire_messages(now, RECOVER_BATCH).await?;
+    deps.workers.update_messaging_limits(now).await?;
     let silent_since = now.saturating_sub(DEAD_AFTER).unwrap_or(Timestamp::MIN);
     loop {
-        let n = deps.work.recover(silent_since, now, RECOVER_BATCH).await?;
+        let n = deps.workers.recover_messages(silent_since, now, RECOVER_BATCH).await?;
         n_settled += n;
         if n < RECOVER_BATCH {
             break;
@@ -51,7 +51,7 @@ pub async fn tick_recovery(deps: &Deps) -> Result<u32, StoreError> {
 /// When the store cannot be written: then the process counts as living until it was silent for [`DEAD_AFTER`].
 pub async fn say_farewell(deps: &Deps) -> Result<(), StoreError> {
     tick_key_use(deps).await?;
-    deps.work.farewell(deps.worker).await
+    deps.workers.deregister_worker(deps.worker).await
 }
 
 /// How far back departures matter: as long as a full burst to one person is paid for.
@@ -64,7 +64,7 @@ const DEPARTURES_FOR: SignedDuration = SignedDuration::from_mins(5);
 pub async fn prime(deps: &Deps) -> Result<(), StoreError> {
     directory::refresh(deps).await?;
     let since = deps.now().saturating_sub(DEPARTURES_FOR).unwrap_or(Timestamp::MIN);
-    deps.pacer.seed(deps.work.departures(since).await?);
+    deps.pacer.seed(deps.workers.list_recent_sends(since).await?);
     Ok(())
 }
 

@@ -11,8 +11,8 @@ use jiff::SignedDuration;
 
 use crate::access::api_key::Caller;
 use crate::ports::{
-    Contact, ContactEnd, ContactPut, ContactTarget, ErasureStep, MessageFilter, PageRequest, PageStart,
-    StoreError,
+    Contact, ContactTarget, ContactUpsert, ErasureStep, MessageFilter, PageRequest, PageStart, StoreError,
+    UpsertContactResult,
 };
 use crate::{By, Deps};
 
@@ -45,13 +45,13 @@ pub async fn find(
     id: ContactId,
 ) -> Result<Option<Option<Contact>>, StoreError> {
     let workspace = caller.workspace();
-    let Some(found) = deps.messages.contact(workspace, id).await? else { return Ok(None) };
+    let Some(found) = deps.messages.get_contact(workspace, id).await? else { return Ok(None) };
     let View { accounts, has_unplaced } = view(deps, caller);
     let Some(accounts) = accounts else { return Ok(Some(Some(found))) };
     let one = PageRequest { per_page: 1, start: PageStart::Page(1) };
     let with = |accounts| MessageFilter { contact: Some(id), accounts, ..MessageFilter::default() };
-    let is_seen = deps.messages.messages(workspace, &with(Some(accounts)), one).await?.total > 0
-        || has_unplaced && deps.messages.messages(workspace, &with(None), one).await?.total == 0;
+    let is_seen = deps.messages.list_messages(workspace, &with(Some(accounts)), one).await?.total > 0
+        || has_unplaced && deps.messages.list_messages(workspace, &with(None), one).await?.total == 0;
     Ok(Some(is_seen.then_some(found)))
 }
 
@@ -76,10 +76,10 @@ pub async fn put(
     workspace: WorkspaceId,
     target: ContactTarget,
     change: ContactChange,
-) -> Result<ContactEnd, StoreError> {
+) -> Result<UpsertContactResult, StoreError> {
     let request = Request { target, change, reason: OptOutReason::Api };
     let ends = put_all(deps, (by, Batch::One), workspace, vec![request]).await?;
-    Ok(ends.into_iter().next().unwrap_or(ContactEnd::NotFound))
+    Ok(ends.into_iter().next().unwrap_or(UpsertContactResult::NotFound))
 }
 
 /// What many things are written down for.
@@ -118,13 +118,13 @@ pub async fn put_all(
     (by, batch): (&By, Batch),
     workspace: WorkspaceId,
     requests: Vec<Request>,
-) -> Result<Vec<ContactEnd>, StoreError> {
+) -> Result<Vec<UpsertContactResult>, StoreError> {
     let put = |request: Request| {
         let Request { target, change, reason } = request;
-        ContactPut { target, change, reason, fresh: deps.new_id(ContactId::from_parts) }
+        ContactUpsert { target, change, reason, fresh: deps.new_id(ContactId::from_parts) }
     };
     let puts = requests.into_iter().map(put).collect();
-    deps.contacts.contacts_put(workspace, puts, batch.act(deps, by, workspace), deps.now()).await
+    deps.contacts.upsert_contacts(workspace, puts, batch.act(deps, by, workspace), deps.now()).await
 }
 
 /// Erases a person for good. What is more than a few rows follows in [`tick`]. `false`: there is no such contact.
@@ -139,7 +139,7 @@ pub async fn erase(
 ) -> Result<bool, StoreError> {
     let subject = AuditTarget { kind: AuditTargetKind::Contact, id: contact.to_string(), name: None };
     let act = by.act(deps, workspace, AuditAction::ContactErased, subject);
-    let is_erased = deps.contacts.contact_erase(contact, act).await?;
+    let is_erased = deps.contacts.begin_erasure(contact, act).await?;
     if is_erased {
         deps.media.sweep_hint.notify_one();
         deps.erase_hint.notify_one();
@@ -154,11 +154,11 @@ pub async fn erase(
 pub async fn tick(deps: &Deps) -> Result<u32, StoreError> {
     let mut n_steps = 0_u32;
     loop {
-        match deps.contacts.erase_step(ROWS_A_STEP, deps.now()).await? {
+        match deps.contacts.run_erasure_step(ROWS_A_STEP, deps.now()).await? {
             ErasureStep::Idle => return Ok(n_steps),
-            ErasureStep::More => {}
-            ErasureStep::Files => {
-                if !deps.contacts.erase_traces().await? {
+            ErasureStep::RowsRemain => {}
+            ErasureStep::FilesRemain => {
+                if !deps.contacts.finish_erasures().await? {
                     return Ok(n_steps);
                 }
             }

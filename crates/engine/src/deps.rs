@@ -24,8 +24,8 @@ use crate::messages::in_flight::InFlight;
 use crate::messages::pacer::Pacer;
 use crate::metrics::Metrics;
 use crate::ports::{
-    Access, Accounts, Chance, Claim, ClaimToken, Clock, Contacts, HookSender, Hooks, Manage, Messages,
-    Passwords, Registry, Upkeep, Upstream, Work,
+    Access, Accounts, Clock, Contacts, Hooks, Lease, LeaseToken, Maintenance, Messages, Passwords, Random,
+    Registry, Upstream, UpstreamAdmin, WebhookSender, Workers,
 };
 use crate::templates::TemplateCache;
 use crate::webhooks_out::deliver::{HookSettings, Posts};
@@ -62,7 +62,7 @@ pub struct Deps {
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Draws chance.
-    pub chance: Arc<dyn Chance>,
+    pub random: Arc<dyn Random>,
     /// Keeps tenants, accounts, keys and templates.
     pub accounts: Arc<dyn Accounts>,
     /// Changes accounts and templates.
@@ -74,19 +74,19 @@ pub struct Deps {
     /// Keeps events, endpoints and deliveries.
     pub hooks: Arc<dyn Hooks>,
     /// Keeps the list of processes.
-    pub work: Arc<dyn Work>,
+    pub workers: Arc<dyn Workers>,
     /// Keeps users, sessions and the audit log.
     pub access: Arc<dyn Access>,
     /// Keeps the store in order.
-    pub upkeep: Arc<dyn Upkeep>,
+    pub maintenance: Arc<dyn Maintenance>,
     /// Hashes passwords.
     pub passwords: Arc<dyn Passwords>,
     /// Carries messages.
     pub upstream: Arc<dyn Upstream>,
     /// Sets things at Meta.
-    pub manage: Arc<dyn Manage>,
+    pub upstream_admin: Arc<dyn UpstreamAdmin>,
     /// Posts events to endpoints.
-    pub sender: Arc<dyn HookSender>,
+    pub webhook_sender: Arc<dyn WebhookSender>,
     /// Wakes after each commit of this process: something may have happened.
     pub committed: Arc<Notify>,
     /// Counts what this process does.
@@ -121,7 +121,7 @@ pub struct Deps {
     /// Accounts that Meta refuses, as far as the store could not take it.
     pub(crate) holds: Mutex<BTreeMap<AccountId, (Account, String)>>,
     /// Claims whose task ended without settling them.
-    pub(crate) dropped: Arc<Mutex<Vec<Claim>>>,
+    pub(crate) dropped: Arc<Mutex<Vec<Lease>>>,
 }
 
 /// The ports, before they become [`Deps`].
@@ -129,7 +129,7 @@ pub struct Ports {
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Draws chance.
-    pub chance: Arc<dyn Chance>,
+    pub random: Arc<dyn Random>,
     /// Keeps tenants, accounts, keys and templates.
     pub accounts: Arc<dyn Accounts>,
     /// Changes accounts and templates.
@@ -141,19 +141,19 @@ pub struct Ports {
     /// Keeps events, endpoints and deliveries.
     pub hooks: Arc<dyn Hooks>,
     /// Keeps the list of processes.
-    pub work: Arc<dyn Work>,
+    pub workers: Arc<dyn Workers>,
     /// Keeps users, sessions and the audit log.
     pub access: Arc<dyn Access>,
     /// Keeps the store in order.
-    pub upkeep: Arc<dyn Upkeep>,
+    pub maintenance: Arc<dyn Maintenance>,
     /// Hashes passwords.
     pub passwords: Arc<dyn Passwords>,
     /// Carries messages.
     pub upstream: Arc<dyn Upstream>,
     /// Sets things at Meta.
-    pub manage: Arc<dyn Manage>,
+    pub upstream_admin: Arc<dyn UpstreamAdmin>,
     /// Posts events to endpoints.
-    pub sender: Arc<dyn HookSender>,
+    pub webhook_sender: Arc<dyn WebhookSender>,
     /// Wakes after each commit of this process.
     pub committed: Arc<Notify>,
     /// Keeps and carries files.
@@ -167,45 +167,45 @@ impl Deps {
     pub fn new(ports: Ports, settings: Settings) -> Self {
         let Ports {
             clock,
-            chance,
+            random,
             accounts,
             registry,
             messages,
             contacts,
             hooks,
-            work,
+            workers,
             access,
-            upkeep,
+            maintenance,
             passwords,
             upstream,
-            manage,
-            sender,
+            upstream_admin,
+            webhook_sender,
             committed,
             media,
             metrics,
         } = ports;
-        let (unix_ms, random) = draw(&*clock, &*chance);
+        let (unix_ms, bytes) = draw(&*clock, &*random);
         Self {
             clock,
-            chance,
+            random,
             accounts,
             registry,
             messages,
             contacts,
             hooks,
-            work,
+            workers,
             access,
-            upkeep,
+            maintenance,
             passwords,
             upstream,
-            manage,
-            sender,
+            upstream_admin,
+            webhook_sender,
             committed,
             metrics,
             stopping: CancellationToken::new(),
             pacer: Pacer::new(Pacers::new(settings.throughput, settings.has_pair_rule)),
             settings,
-            worker: WorkerId::from_parts(unix_ms, &random),
+            worker: WorkerId::from_parts(unix_ms, &bytes),
             directory: DirectoryCache::default(),
             templates: TemplateCache::default(),
             allowances: Allowances::default(),
@@ -229,30 +229,30 @@ impl Deps {
 
     /// A new id: pass the type's `from_parts`.
     pub fn new_id<T>(&self, from_parts: fn(u64, &[u8; 10]) -> T) -> T {
-        let (unix_ms, random) = draw(&*self.clock, &*self.chance);
-        from_parts(unix_ms, &random)
+        let (unix_ms, bytes) = draw(&*self.clock, &*self.random);
+        from_parts(unix_ms, &bytes)
     }
 
     /// A new secret for a claim.
-    pub(crate) fn new_token(&self) -> ClaimToken {
+    pub(crate) fn new_token(&self) -> LeaseToken {
         let mut bytes = [0; 8];
-        self.chance.fill(&mut bytes);
-        ClaimToken(i64::from_le_bytes(bytes))
+        self.random.fill(&mut bytes);
+        LeaseToken(i64::from_le_bytes(bytes))
     }
 
     /// Takes a claim whose task ended without settling it.
-    pub(crate) fn next_dropped(&self) -> Option<Claim> {
+    pub(crate) fn next_dropped(&self) -> Option<Lease> {
         self.dropped.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
     /// Puts such a claim back, for the next round.
-    pub(crate) fn put_dropped(&self, claim: Claim) {
+    pub(crate) fn put_dropped(&self, claim: Lease) {
         self.dropped.lock().unwrap_or_else(PoisonError::into_inner).push(claim);
     }
 }
 
-fn draw(clock: &dyn Clock, chance: &dyn Chance) -> (u64, [u8; 10]) {
-    let mut random = [0; 10];
-    chance.fill(&mut random);
-    (u64::try_from(clock.now().as_millisecond()).unwrap_or_default(), random)
+fn draw(clock: &dyn Clock, random: &dyn Random) -> (u64, [u8; 10]) {
+    let mut bytes = [0; 10];
+    random.fill(&mut bytes);
+    (u64::try_from(clock.now().as_millisecond()).unwrap_or_default(), bytes)
 }

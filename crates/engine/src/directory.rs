@@ -8,7 +8,7 @@ use domain::access::api_key::{ApiKey, KeyDigest};
 use domain::id::{AccountId, WebhookId, WorkspaceId};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::ports::{AccountRecord, Directory, StoreError, WebhookRecord};
+use crate::ports::{AccountRecord, Directory, StoreError, WebhookEndpoint};
 use crate::{Deps, chain};
 
 /// How often changes of other processes are looked for. Revocation has a second.
@@ -43,10 +43,10 @@ impl DirectoryCache {
 /// # Errors
 /// When the store cannot be read; what was read before stays.
 pub async fn refresh(deps: &Deps) -> Result<(), StoreError> {
-    let revision = deps.accounts.revision().await?;
+    let revision = deps.accounts.get_revision().await?;
     deps.templates.keep_until(revision.templates);
     if deps.directory.current().revision.directory != revision.directory {
-        deps.directory.replace(deps.accounts.directory().await?);
+        deps.directory.replace(deps.accounts.get_directory().await?);
     }
     Ok(())
 }
@@ -92,12 +92,12 @@ impl Directory {
     }
 
     /// The endpoints of a workspace, oldest first.
-    pub fn webhooks_of(&self, workspace: WorkspaceId) -> impl Iterator<Item = &Arc<WebhookRecord>> {
+    pub fn webhooks_of(&self, workspace: WorkspaceId) -> impl Iterator<Item = &Arc<WebhookEndpoint>> {
         self.webhooks.iter().filter(move |record| record.workspace == workspace)
     }
 
     /// The endpoint of this workspace with this id.
-    pub fn webhook(&self, workspace: WorkspaceId, id: WebhookId) -> Option<&Arc<WebhookRecord>> {
+    pub fn webhook(&self, workspace: WorkspaceId, id: WebhookId) -> Option<&Arc<WebhookEndpoint>> {
         self.webhooks_of(workspace).find(|record| record.id == id)
     }
 

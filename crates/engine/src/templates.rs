@@ -11,8 +11,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::accounts::line;
 use crate::ports::{
-    AccountRecord, Line, ListedTemplate, StoreError, StoreErrorKind, StoredTemplate, TemplateCounts,
-    TemplateQuery, TemplatesPut, UpstreamError,
+    AccountCredentials, AccountRecord, ListedTemplate, StoreError, StoreErrorKind, StoredTemplate,
+    TemplateQuery, TemplateSync, TemplateSyncCounts, UpstreamError,
 };
 use crate::{By, Deps, directory};
 
@@ -163,7 +163,7 @@ async fn read(
     let revision = deps.templates.known().revision;
     let account = &record.account;
     let found =
-        deps.accounts.template(account.workspace, &account.waba_id, name, language).await?.map(Arc::new);
+        deps.accounts.get_template(account.workspace, &account.waba_id, name, language).await?.map(Arc::new);
     if let Some(template) = &found {
         deps.templates.put(revision, identity.clone(), template.clone());
     }
@@ -173,12 +173,12 @@ async fn read(
 /// Reads all that Meta lists, page by page.
 async fn list(
     deps: &Deps,
-    line: &Line,
+    line: &AccountCredentials,
     mut query: TemplateQuery,
 ) -> Result<Vec<ListedTemplate>, UpstreamError> {
     let mut listed = Vec::new();
     for _ in 0..MAX_PAGES {
-        let page = deps.upstream.templates(line, &query).await?;
+        let page = deps.upstream.fetch_templates(line, &query).await?;
         listed.extend(page.templates);
         match page.after {
             Some(after) if query.after.as_ref() != Some(&after) => query.after = Some(after),
@@ -194,11 +194,11 @@ async fn put(
     record: &AccountRecord,
     listed: Vec<ListedTemplate>,
     sync: Option<AuditEntry>,
-) -> Result<TemplateCounts, StoreError> {
+) -> Result<TemplateSyncCounts, StoreError> {
     let templates = listed.into_iter().map(|listed| (deps.new_id(TemplateId::from_parts), listed)).collect();
     let account = &record.account;
     deps.accounts
-        .templates_put(TemplatesPut {
+        .sync_templates(TemplateSync {
             workspace: account.workspace,
             waba_id: account.waba_id.clone(),
             templates,
@@ -213,7 +213,7 @@ async fn put(
 ///
 /// # Errors
 /// When Meta does not answer, or the store cannot be written: then nothing has changed.
-pub async fn sync(deps: &Deps, by: &By, record: &AccountRecord) -> Result<TemplateCounts, TemplateError> {
+pub async fn sync(deps: &Deps, by: &By, record: &AccountRecord) -> Result<TemplateSyncCounts, TemplateError> {
     let listed = list(deps, &line(record), TemplateQuery::default()).await?;
     let account = &record.account;
     let subject = AuditTarget {
@@ -252,7 +252,7 @@ async fn create_own(
     draft: &TemplateDraft,
 ) -> Result<Option<StoredTemplate>, TemplateError> {
     let body = json_text(&draft.body())?;
-    let submitted = deps.manage.create_template(&line(record), body).await?;
+    let submitted = deps.upstream_admin.create_template(&line(record), body).await?;
     let category = submitted.category.unwrap_or_else(|| draft.category.clone());
     let listed = ListedTemplate {
         meta_id: submitted.meta_id,
@@ -272,7 +272,7 @@ async fn create_from_library(
     draft: &LibraryDraft,
 ) -> Result<Option<StoredTemplate>, TemplateError> {
     let line = line(record);
-    let submitted = deps.manage.create_template(&line, json_text(&draft.body())?).await?;
+    let submitted = deps.upstream_admin.create_template(&line, json_text(&draft.body())?).await?;
     let query = TemplateQuery { name: Some(draft.name.clone()), after: None };
     let missing = || UpstreamError::Unreachable("a template that was just made is not listed".to_owned());
     let listed = list(deps, &line, query).await.and_then(|listed| {
@@ -288,7 +288,7 @@ async fn create_from_library(
             let act = by
                 .act(deps, record.account.workspace, AuditAction::TemplateAdded, subject)
                 .with(FROM_LIBRARY, draft.library_name.as_str());
-            deps.registry.note(act).await?;
+            deps.registry.insert_audit_entry(act).await?;
             return Err(error.into());
         }
     };
@@ -305,14 +305,14 @@ async fn keep_added(
     let (name, language) = (listed.template.name.clone(), listed.template.language.clone());
     let place = (record.account.workspace, record.account.waba_id.as_str());
     // One that was deleted behind our back keeps its id.
-    let known = deps.accounts.template(place.0, place.1, &name, &language).await?;
+    let known = deps.accounts.get_template(place.0, place.1, &name, &language).await?;
     let id = known.map_or_else(|| deps.new_id(TemplateId::from_parts), |known| known.id);
     let mut act = by.act(deps, place.0, AuditAction::TemplateAdded, subject(id, &listed.template));
     if let Some(library_name) = library_name {
         act = act.with(FROM_LIBRARY, library_name);
     }
     keep(deps, place, (id, listed), act).await?;
-    Ok(deps.accounts.template(place.0, place.1, &name, &language).await?)
+    Ok(deps.accounts.get_template(place.0, place.1, &name, &language).await?)
 }
 
 /// Changes a template at Meta; it goes through the review again.
@@ -327,7 +327,7 @@ pub async fn edit(
     edit: &TemplateEdit,
 ) -> Result<Option<StoredTemplate>, TemplateError> {
     let mut listed = before.listed.clone();
-    deps.manage.edit_template(&line(record), &listed.meta_id, json_text(&edit.body())?).await?;
+    deps.upstream_admin.edit_template(&line(record), &listed.meta_id, json_text(&edit.body())?).await?;
     if let Some(category) = &edit.category {
         listed.template.category = category.clone();
     }
@@ -342,7 +342,7 @@ pub async fn edit(
     let place = (record.account.workspace, before.waba_id.as_str());
     let act = by.act(deps, place.0, AuditAction::TemplateChanged, subject(before.id, &listed.template));
     keep(deps, place, (before.id, listed), act).await?;
-    Ok(deps.accounts.template(place.0, place.1, &name, &language).await?)
+    Ok(deps.accounts.get_template(place.0, place.1, &name, &language).await?)
 }
 
 /// Deletes a template at Meta, and forgets it: in its language, or in all.
@@ -358,13 +358,13 @@ pub async fn delete(
 ) -> Result<(), TemplateError> {
     let template = &stored.listed.template;
     let meta_id = (!is_every_language).then_some(stored.listed.meta_id.as_str());
-    deps.manage.delete_template(&line(record), &template.name, meta_id).await?;
+    deps.upstream_admin.delete_template(&line(record), &template.name, meta_id).await?;
     let language = (!is_every_language).then_some(template.language.as_str());
     let workspace = record.account.workspace;
     let act = by
         .act(deps, workspace, AuditAction::TemplateRemoved, subject(stored.id, template))
         .with("all_languages", is_every_language);
-    deps.registry.templates_forget(workspace, &stored.waba_id, (&template.name, language), act).await?;
+    deps.registry.delete_templates(workspace, &stored.waba_id, (&template.name, language), act).await?;
     directory::refresh(deps).await?;
     Ok(())
 }
@@ -380,7 +380,7 @@ async fn keep(
     template: (TemplateId, ListedTemplate),
     act: AuditEntry,
 ) -> Result<(), StoreError> {
-    let put = TemplatesPut {
+    let put = TemplateSync {
         workspace,
         waba_id: waba_id.to_owned(),
         templates: vec![template],
@@ -388,7 +388,7 @@ async fn keep(
         now: deps.now(),
         act: Some(act),
     };
-    deps.accounts.templates_put(put).await?;
+    deps.accounts.sync_templates(put).await?;
     directory::refresh(deps).await
 }
 

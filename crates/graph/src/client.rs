@@ -8,6 +8,7 @@
 //! the outcome is then `Unknown` to the caller.
 
 mod count;
+mod file_body;
 mod gate;
 mod manage;
 mod media;
@@ -23,7 +24,8 @@ use bytes::{Bytes, BytesMut};
 use domain::messages::outcome::SendOutcome;
 use engine::metrics::{Metrics, outcome_word};
 use engine::ports::{
-    Line, NumberInfo, OutgoingMessage, TemplatePage, TemplateQuery, TokenInfo, Upstream, UpstreamError,
+    AccountCredentials, OutgoingMessage, PhoneNumberInfo, TemplatePage, TemplateQuery, TokenInfo, Upstream,
+    UpstreamError,
 };
 use http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
@@ -33,8 +35,8 @@ use secrecy::ExposeSecret as _;
 use tracing::Instrument as _;
 use url::form_urlencoded::byte_serialize;
 
+use self::file_body::FileBody;
 use self::gate::{Gate, GatedBody};
-use self::media::FileBody;
 use self::transport::{Pool, PoolOf, within};
 use crate::config::{Base, GraphConfig, GraphConfigError};
 use crate::lossy;
@@ -86,12 +88,18 @@ impl GraphClient {
         Self { metrics: Some(metrics), ..self }
     }
 
-    fn uri(&self, line: &Line, path: &[&str]) -> Result<Uri, Unfit> {
+    fn uri(&self, line: &AccountCredentials, path: &[&str]) -> Result<Uri, Unfit> {
         let base = if line.account.is_sandbox { &self.sandbox } else { &self.live };
         base.join(path).ok_or(Unfit("the path"))
     }
 
-    fn request<B>(&self, method: Method, uri: Uri, line: &Line, body: B) -> Result<Request<B>, Unfit> {
+    fn request<B>(
+        &self,
+        method: Method,
+        uri: Uri,
+        line: &AccountCredentials,
+        body: B,
+    ) -> Result<Request<B>, Unfit> {
         let token = line.access_token.expose_secret();
         let mut bearer = BytesMut::with_capacity(token.len() + 7);
         bearer.extend_from_slice(b"Bearer ");
@@ -130,7 +138,7 @@ impl GraphClient {
     }
 
     /// Sends a message.
-    async fn hand_over(&self, line: &Line, body: Bytes) -> SendOutcome {
+    async fn hand_over(&self, line: &AccountCredentials, body: Bytes) -> SendOutcome {
         let gate = Arc::new(Gate::default());
         let body = GatedBody::new(body, Arc::clone(&gate));
         let request = id(&line.account.phone_number_id)
@@ -162,7 +170,7 @@ impl GraphClient {
     /// Sends a request that can be repeated safely; `read` decodes the JSON of the response.
     async fn ask<T>(
         &self,
-        (method, line, uri): (Method, &Line, Result<Uri, Unfit>),
+        (method, line, uri): (Method, &AccountCredentials, Result<Uri, Unfit>),
         (body, cap): (Bytes, usize),
         read: fn(Json<'_>) -> Option<T>,
     ) -> Result<T, UpstreamError> {
@@ -183,7 +191,7 @@ impl GraphClient {
 
     async fn ask_uncounted<T>(
         &self,
-        (method, line, uri): (Method, &Line, Result<Uri, Unfit>),
+        (method, line, uri): (Method, &AccountCredentials, Result<Uri, Unfit>),
         (body, cap): (Bytes, usize),
         read: fn(Json<'_>) -> Option<T>,
     ) -> Result<T, UpstreamError> {
@@ -211,7 +219,7 @@ impl GraphClient {
 
 #[async_trait]
 impl Upstream for GraphClient {
-    async fn send(&self, line: &Line, body: Bytes) -> SendOutcome {
+    async fn send_message(&self, line: &AccountCredentials, body: Bytes) -> SendOutcome {
         let counting = self.metrics.as_ref().map(|metrics| (metrics, metrics.now()));
         let span = count::span("send", line);
         let outcome = self.hand_over(line, body).instrument(span.clone()).await;
@@ -225,18 +233,27 @@ impl Upstream for GraphClient {
         outcome
     }
 
-    fn body(&self, message: &OutgoingMessage<'_>) -> Bytes {
+    fn message_body(&self, message: &OutgoingMessage<'_>) -> Bytes {
         envelope::message(message)
     }
 
-    async fn mark_read(&self, line: &Line, wamid: &str, is_typing: bool) -> Result<(), UpstreamError> {
+    async fn mark_message_read(
+        &self,
+        line: &AccountCredentials,
+        wamid: &str,
+        is_typing: bool,
+    ) -> Result<(), UpstreamError> {
         let uri =
             id(&line.account.phone_number_id).and_then(|number| self.uri(line, &["/", number, "/messages"]));
         let body = envelope::read_mark(wamid, is_typing);
         self.ask((Method::POST, line, uri), (body, SMALL), node::success).await
     }
 
-    async fn templates(&self, line: &Line, query: &TemplateQuery) -> Result<TemplatePage, UpstreamError> {
+    async fn fetch_templates(
+        &self,
+        line: &AccountCredentials,
+        query: &TemplateQuery,
+    ) -> Result<TemplatePage, UpstreamError> {
         let mut parameters =
             format!("/message_templates?fields={}&limit={}", template::FIELDS, template::PER_PAGE);
         for (name, value) in [("name", &query.name), ("after", &query.after)] {
@@ -251,19 +268,19 @@ impl Upstream for GraphClient {
         self.ask((Method::GET, line, uri), (Bytes::new(), LARGE), template::page).await
     }
 
-    async fn number(&self, line: &Line) -> Result<NumberInfo, UpstreamError> {
+    async fn get_phone_number(&self, line: &AccountCredentials) -> Result<PhoneNumberInfo, UpstreamError> {
         let uri = id(&line.account.phone_number_id)
             .and_then(|number| self.uri(line, &["/", number, "?fields=", node::NUMBER_FIELDS]));
         self.ask((Method::GET, line, uri), (Bytes::new(), SMALL), node::number).await
     }
 
-    async fn token(&self, line: &Line) -> Result<TokenInfo, UpstreamError> {
+    async fn get_token_info(&self, line: &AccountCredentials) -> Result<TokenInfo, UpstreamError> {
         let token: String = byte_serialize(line.access_token.expose_secret().as_bytes()).collect();
         let uri = self.uri(line, &["/debug_token?input_token=", &token]);
         self.ask((Method::GET, line, uri), (Bytes::new(), SMALL), node::token).await
     }
 
-    async fn subscribed_apps(&self, line: &Line) -> Result<Vec<String>, UpstreamError> {
+    async fn list_subscribed_apps(&self, line: &AccountCredentials) -> Result<Vec<String>, UpstreamError> {
         let uri = id(&line.account.waba_id).and_then(|waba| self.uri(line, &["/", waba, "/subscribed_apps"]));
         self.ask((Method::GET, line, uri), (Bytes::new(), LARGE), node::apps).await
     }

@@ -18,34 +18,14 @@ mod preference;
 mod status;
 mod template;
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 use domain::webhooks_in::update::WebhookUpdate;
+use engine::ports::WebhookChange;
 use jiff::Timestamp;
 
 use self::person::People;
 use crate::lossy;
 use crate::walk::Json;
-
-/// One change of a webhook payload.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Part {
-    /// Meta's id of the WhatsApp Business Account.
-    pub waba_id: Option<String>,
-    /// Meta's id of the phone number, if the change names one.
-    pub phone_number_id: Option<String>,
-    /// Name of the webhook field, such as `messages`; empty if the body names none.
-    pub field: String,
-    /// Time of the entry, as Meta reports it.
-    pub time: Option<Timestamp>,
-    /// The decoded update; [`WebhookUpdate::Other`] if it could not be decoded.
-    pub update: WebhookUpdate,
-    /// Bytes of the element in the body: offset and length.
-    pub span: (u32, u32),
-    /// Reason why the update could not be decoded.
-    pub undecodable: Option<String>,
-}
 
 /// Error: the webhook body is not JSON.
 #[derive(Debug, thiserror::Error)]
@@ -56,17 +36,17 @@ pub struct NotJson(#[source] serde_json::Error);
 ///
 /// # Errors
 /// [`NotJson`] if the body is not a JSON text in UTF-8. Every other body is accepted.
-pub fn split(body: &Bytes) -> Result<Vec<Part>, NotJson> {
+pub fn decode_webhook(body: &Bytes) -> Result<Vec<WebhookChange>, NotJson> {
     let mended = lossy::mend(body);
     let whole = Json::parse(&mended).map_err(NotJson)?;
     let mut split = Split::default();
     split.body(whole);
     if split.has_only_oddities {
         // Nothing in the body has the shape of a webhook: the whole body becomes one change.
-        let first = split.parts.into_iter().next();
-        return Ok(first.map(|part| Part { span: span(whole), ..part }).into_iter().collect());
+        let first = split.changes.into_iter().next();
+        return Ok(first.map(|change| WebhookChange { span: span(whole), ..change }).into_iter().collect());
     }
-    Ok(split.parts)
+    Ok(split.changes)
 }
 
 /// Lists whose elements are one update each. The value of any other field is one update.
@@ -78,14 +58,14 @@ const LISTS: [&str; 7] =
     ["messages", "statuses", "calls", "message_echoes", "user_preferences", "user_id_update", "errors"];
 
 struct Split {
-    parts: Vec<Part>,
+    changes: Vec<WebhookChange>,
     /// `true` if no change so far has the shape that a webhook has in its position.
     has_only_oddities: bool,
 }
 
 impl Default for Split {
     fn default() -> Self {
-        Self { parts: Vec::new(), has_only_oddities: true }
+        Self { changes: Vec::new(), has_only_oddities: true }
     }
 }
 
@@ -208,7 +188,7 @@ impl Split {
             Ok(update) => (update, None),
             Err(reason) => (WebhookUpdate::Other, Some(reason)),
         };
-        self.parts.push(Part {
+        self.changes.push(WebhookChange {
             waba_id: about.waba_id.map(str::to_owned),
             phone_number_id: about.phone_number_id.map(str::to_owned),
             field: about.field.to_owned(),
@@ -246,9 +226,4 @@ fn span(json: Json<'_>) -> (u32, u32) {
     // A body has at most a few megabytes.
     let small = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     (small(json.start()), small(json.text().len()))
-}
-
-/// Returns an optional string.
-fn owned(word: Option<Cow<'_, str>>) -> Option<String> {
-    word.map(Cow::into_owned)
 }

@@ -1,6 +1,6 @@
 //! Meta's Graph API (WhatsApp Cloud API): requests, responses and webhooks.
 //!
-//! [`GraphClient`] is the adapter behind `engine::ports::{Upstream, MediaUpstream}`. [`split`] splits the payload of
+//! [`GraphClient`] is the adapter behind `engine::ports::{Upstream, MediaUpstream}`. [`decode_webhook`] splits the payload of
 //! a webhook into its changes; [`verify`] checks the signature of a webhook.
 //!
 //! **Invariant:** a send ends as `NotSent` only if it is proven that Meta did not receive the whole request, as
@@ -25,5 +25,5 @@ mod wire;
 
 pub use client::GraphClient;
 pub use config::{GraphConfig, GraphConfigError, Versions};
-pub use decode::{NotJson, Part, split};
+pub use decode::{NotJson, decode_webhook};
 pub use signature::verify;

@@ -26,7 +26,7 @@ async fn get_health() -> Response {
 
 /// Responds whether the store accepts writes; without them, no message can be accepted.
 async fn get_readiness(State(deps): State<Arc<Deps>>) -> Response {
-    match deps.work.probe(deps.now()).await {
+    match deps.workers.check_writable(deps.now()).await {
         Ok(()) => json(StatusCode::OK, &object([("status", "ready".into()), ("store", "ok".into())])),
         Err(error) => {
             tracing::warn!(error = %chain(&error), "not ready");

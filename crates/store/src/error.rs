@@ -1,23 +1,23 @@
-//! Errors inside the store, before they become the port's.
+//! Errors inside the store, and their conversion to the port's error.
 
 use engine::ports::{StoreError, StoreErrorKind};
 use rusqlite::ErrorCode;
 
 use crate::seal::SealError;
 
-/// What a closure on a connection can end with.
+/// Error of a database operation.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SqlError {
-    /// SQLite said no.
+    /// Error from SQLite.
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
-    /// A row that cannot be read.
-    #[error("{table}.{column} holds {value}")]
+    /// A column with an invalid value.
+    #[error("{table}.{column} has the invalid value {value}")]
     Corrupt { table: &'static str, column: String, value: String },
-    /// Something that cannot be.
+    /// A violated assumption of the program.
     #[error("{0}")]
     Bug(&'static str),
-    /// The rows cannot be opened with the keys at hand.
+    /// A sealed value cannot be opened.
     #[error(transparent)]
     Seal(#[from] SealError),
 }
@@ -33,7 +33,7 @@ impl SqlError {
         }
     }
 
-    /// The port's error for it.
+    /// Converts the error to the port's error, with the operation that failed.
     pub(crate) fn while_doing(self, doing: &'static str) -> StoreError {
         StoreError::new(self.kind(), doing, self)
     }
@@ -66,7 +66,7 @@ fn sqlite_kind(error: &rusqlite::Error) -> StoreErrorKind {
     }
 }
 
-/// The error of a store whose thread is gone.
+/// Returns the error of a store whose writer thread has ended.
 pub(crate) fn shut_down(doing: &'static str) -> StoreError {
     StoreError::new(StoreErrorKind::Unavailable, doing, "the store is shut down")
 }

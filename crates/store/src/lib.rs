@@ -1,11 +1,13 @@
-//! Where everything is kept.
+//! The store: SQLite behind the storage ports of the engine.
 //!
-//! SQLite behind the storage ports of the engine. One writer thread owns the one connection that writes; a change is a
-//! closure that cannot await, so the network is never awaited while the write lock is held.
+//! Each subject has a folder. `sqlite/` holds the connections, the writer thread, the migrations and the list
+//! queries. One writer thread owns the only connection that writes. A write is a closure that cannot await: the write
+//! lock is never held during network calls.
 //!
-//! **Invariant:** a call that answered `Ok` is on disk: WAL with `synchronous=FULL`, the answer goes out after the commit.
+//! **Invariant:** when a call returns `Ok`, its changes are on disk: WAL with `synchronous=FULL`, the result is
+//! returned after the commit.
 //!
-//! **Invariant:** no SQL computes the time, and every statement on a tenant's rows names the workspace.
+//! **Invariant:** no SQL computes the time, and every statement on rows of a workspace names the workspace.
 
 mod access;
 mod accounts;

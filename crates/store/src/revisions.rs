@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use crate::error::SqlResult;
 
-/// Counts a change, so that other processes notice it.
+/// Increments a counter, so that other processes notice the change.
 pub(crate) fn increment(connection: &Connection, what: &str) -> SqlResult<()> {
     connection.prepare_cached("update revisions set value = value + 1 where name = ?1")?.execute([what])?;
     Ok(())

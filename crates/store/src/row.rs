@@ -1,4 +1,4 @@
-//! Decoding of rows: a value that cannot be read names its table and column.
+//! Decoding of rows. An error names the table and the column.
 
 use std::str::FromStr;
 
@@ -14,7 +14,7 @@ use domain::id::{
     WebhookId, WorkspaceId,
 };
 
-/// Reads the columns of a row in the order in which the statement names them.
+/// Columns of a row, in the order of the select list.
 pub(crate) struct Cells<'a> {
     pub(crate) table: &'static str,
     pub(crate) row: &'a Row<'a>,
@@ -26,7 +26,7 @@ impl<'a> Cells<'a> {
         Self { table, row, next: 0 }
     }
 
-    /// The next column as it is.
+    /// Reads the next column.
     pub(crate) fn get<T: FromSql>(&mut self) -> SqlResult<T> {
         let value = self.row.get(self.next)?;
         self.next += 1;
@@ -51,7 +51,7 @@ impl<'a> Cells<'a> {
         self.get()
     }
 
-    /// A word of a closed list.
+    /// Reads the text of an enumeration.
     pub(crate) fn word<T: FromStr>(&mut self) -> SqlResult<T> {
         let text: String = self.get()?;
         text.parse().map_err(|_| self.corrupt(text))
@@ -64,25 +64,25 @@ impl<'a> Cells<'a> {
 
     pub(crate) fn opt_json<T: DeserializeOwned>(&mut self) -> SqlResult<Option<T>> {
         let Some(text) = self.get::<Option<String>>()? else { return Ok(None) };
-        serde_json::from_str(&text).map(Some).map_err(|_| self.corrupt("JSON of another shape".to_owned()))
+        serde_json::from_str(&text).map(Some).map_err(|_| self.corrupt("JSON with other members".to_owned()))
     }
 
     pub(crate) fn json<T: DeserializeOwned>(&mut self) -> SqlResult<T> {
-        self.opt_json()?.ok_or_else(|| self.corrupt("nothing".to_owned()))
+        self.opt_json()?.ok_or_else(|| self.corrupt("null".to_owned()))
     }
 
     fn time(&self, micros: i64) -> SqlResult<Timestamp> {
         Timestamp::from_microsecond(micros).map_err(|_| self.corrupt(micros.to_string()))
     }
 
-    /// The error for a value, just read, that makes no sense.
+    /// Returns the error for the value of the column that was read last.
     pub(crate) fn corrupt(&self, value: String) -> SqlError {
         let column = self.next.checked_sub(1).and_then(|i| self.row.as_ref().column_name(i).ok());
         SqlError::Corrupt { table: self.table, column: column.unwrap_or("?").to_owned(), value }
     }
 }
 
-/// An id that is kept as sixteen bytes.
+/// Identifier that is stored as 16 bytes.
 pub(crate) trait Id {
     fn from_bytes(bytes: [u8; 16]) -> Self;
 }
@@ -99,17 +99,17 @@ macro_rules! ids {
 
 ids! { AccountId AuditEntryId ContactId KeyId MediaId MessageId OwnerId ReplayId TemplateId UserId WebhookId WorkspaceId }
 
-/// A time as it is kept.
+/// Converts a time to a column value.
 pub(crate) fn micros(at: Timestamp) -> i64 {
     at.as_microsecond()
 }
 
-/// A value as it is kept: JSON text.
+/// Converts a value to JSON text.
 pub(crate) fn json<T: serde::Serialize>(value: &T) -> SqlResult<String> {
-    serde_json::to_string(value).map_err(|_| SqlError::Bug("a value has no JSON form"))
+    serde_json::to_string(value).map_err(|_| SqlError::Bug("a value cannot be written as JSON"))
 }
 
-/// A JSON list of words of a closed list, or of ids.
+/// Reads a JSON array of enumeration texts or identifiers.
 pub(crate) fn words<T: std::str::FromStr>(cells: &mut Cells<'_>) -> SqlResult<Vec<T>> {
     let words: Vec<String> = cells.json()?;
     words.into_iter().map(|word| word.parse().map_err(|_| cells.corrupt(word))).collect()

@@ -1,43 +1,43 @@
-//! Secrets at rest: sealed with XChaCha20-Poly1305, bound to the row and column that they stand in.
+//! Encryption of secrets: sealed with XChaCha20-Poly1305, bound to the row and column of the value.
 
 use std::sync::Arc;
 
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
-use engine::ports::Chance;
+use engine::ports::Random;
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use sha2::{Digest, Sha256};
 
-/// What a sealed value starts with: the version of this format.
+/// Version of the format: the first byte of a sealed value.
 const VERSION: u8 = 1;
 
 const KEY_ID_BYTES: usize = 4;
 
 const NONCE_BYTES: usize = 24;
 
-/// Why a secret cannot be sealed or opened.
+/// Error of sealing or opening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
-    /// The key has another length.
+    /// The key does not have 32 bytes.
     #[error("secret_key must be 32 bytes (base64)")]
     KeyLength,
-    /// Sealed with another key.
-    #[error("sealed with another secret_key")]
+    /// The value was sealed with another key.
+    #[error("the value was encrypted with another secret_key")]
     OtherKey,
-    /// Not what was sealed, or not where it was sealed.
-    #[error("a sealed secret is damaged")]
+    /// The value is damaged, or was sealed for another row or column.
+    #[error("an encrypted secret is damaged")]
     Damaged,
 }
 
-/// Seals and opens secrets with the installation's `secret_key`; opens what an old key has sealed, too.
+/// Seals and opens secrets with the installation's `secret_key`. Also opens values of an old key.
 #[derive(Clone)]
 pub struct Sealer {
     present: Key,
     old: Option<Key>,
-    chance: Arc<dyn Chance>,
+    random: Arc<dyn Random>,
 }
 
-/// One key, and by what its seals are known.
+/// Key with its identifier.
 #[derive(Clone)]
 struct Key {
     cipher: XChaCha20Poly1305,
@@ -55,40 +55,40 @@ impl Key {
     }
 }
 
-/// Which key has sealed something.
+/// Key of a sealed value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SealedWith {
-    /// The one that seals.
+    /// The present key.
     Present,
-    /// The one that only opens.
+    /// The old key.
     Old,
-    /// None of both.
+    /// Another key.
     Other,
 }
 
 impl Sealer {
-    /// A sealer with this key: 32 bytes.
+    /// Creates a sealer with a key of 32 bytes.
     ///
     /// # Errors
     /// `KeyLength` for any other length.
-    pub fn new(key: &SecretSlice<u8>, chance: Arc<dyn Chance>) -> Result<Self, SealError> {
-        Ok(Self { present: Key::new(key)?, old: None, chance })
+    pub fn new(key: &SecretSlice<u8>, random: Arc<dyn Random>) -> Result<Self, SealError> {
+        Ok(Self { present: Key::new(key)?, old: None, random })
     }
 
-    /// The same, and it opens what this key has sealed.
+    /// Adds an old key, with which values are only opened.
     ///
     /// # Errors
-    /// `KeyLength` unless it has 32 bytes.
+    /// `KeyLength` unless the key has 32 bytes.
     pub fn with_old(self, key: &SecretSlice<u8>) -> Result<Self, SealError> {
         Ok(Self { old: Some(Key::new(key)?), ..self })
     }
 
-    /// By what the seals of the present key are known.
+    /// Returns the identifier of the present key.
     pub(crate) fn key_id(&self) -> [u8; KEY_ID_BYTES] {
         self.present.id
     }
 
-    /// Which key has sealed this.
+    /// Returns the key of a sealed value.
     pub(crate) fn sealed_with(&self, sealed: &[u8]) -> SealedWith {
         let id = sealed.split_first().and_then(|(_, rest)| rest.first_chunk::<KEY_ID_BYTES>());
         match id {
@@ -98,11 +98,11 @@ impl Sealer {
         }
     }
 
-    /// Seals `secret` for `place`, such as `accounts/<id>/access_token`.
-    pub(crate) fn seal(&self, place: &str, secret: &SecretString) -> Result<Vec<u8>, SealError> {
+    /// Seals `secret` for a context, such as `accounts/<id>/access_token`.
+    pub(crate) fn seal(&self, context: &str, secret: &SecretString) -> Result<Vec<u8>, SealError> {
         let mut nonce = [0; NONCE_BYTES];
-        self.chance.fill(&mut nonce);
-        let payload = Payload { msg: secret.expose_secret().as_bytes(), aad: place.as_bytes() };
+        self.random.fill(&mut nonce);
+        let payload = Payload { msg: secret.expose_secret().as_bytes(), aad: context.as_bytes() };
         let sealed =
             self.present.cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| SealError::Damaged)?;
         let mut bytes = Vec::with_capacity(1 + KEY_ID_BYTES + NONCE_BYTES + sealed.len());
@@ -113,8 +113,8 @@ impl Sealer {
         Ok(bytes)
     }
 
-    /// Opens what [`Sealer::seal`] sealed for the same place.
-    pub(crate) fn open(&self, place: &str, sealed: &[u8]) -> Result<SecretString, SealError> {
+    /// Opens a value that [`Sealer::seal`] sealed for the same context.
+    pub(crate) fn open(&self, context: &str, sealed: &[u8]) -> Result<SecretString, SealError> {
         let (&version, rest) = sealed.split_first().ok_or(SealError::Damaged)?;
         let (key_id, rest) = rest.split_first_chunk::<KEY_ID_BYTES>().ok_or(SealError::Damaged)?;
         let (nonce, message) = rest.split_first_chunk::<NONCE_BYTES>().ok_or(SealError::Damaged)?;
@@ -123,7 +123,7 @@ impl Sealer {
         }
         let keys = std::iter::once(&self.present).chain(&self.old);
         let key = keys.into_iter().find(|key| key.id == *key_id).ok_or(SealError::OtherKey)?;
-        let payload = Payload { msg: message, aad: place.as_bytes() };
+        let payload = Payload { msg: message, aad: context.as_bytes() };
         let opened = key.cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| SealError::Damaged)?;
         String::from_utf8(opened).map(SecretString::from).map_err(|_| SealError::Damaged)
     }
@@ -135,7 +135,7 @@ mod tests {
 
     struct Ones;
 
-    impl Chance for Ones {
+    impl Random for Ones {
         fn fill(&self, bytes: &mut [u8]) {
             bytes.fill(1);
         }

@@ -9,10 +9,13 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use domain::contacts::phone::PhoneNumber;
+use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::{AccountId, ContactId, MediaId, MessageId, WebhookId, WorkerId, WorkspaceId};
-use domain::messages::message::{MessageStatus, StatusReport};
+use domain::messages::inbound::InboundMessage;
 use domain::messages::outcome::AcceptedMessage;
-use domain::webhooks_in::update::{InboundMessage, WebhookUpdate, WhatsAppUser};
+use domain::messages::status::MessageStatus;
+use domain::messages::status_report::StatusReport;
+use domain::webhooks_in::update::WebhookUpdate;
 use domain::webhooks_out::delivery::DeliveryDecision;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
@@ -27,11 +30,12 @@ use crate::webhooks_in::ingest;
 use crate::webhooks_out::{deliveries, fan_out};
 
 use engine::ports::{
-    Claim, ClaimRequest, ClaimToken, DeliveryEnd, DeliveryRequest, FreshIds, MediaClaimRequest, NewMessage,
-    OnUnknown, Plan, Post, Recipient, Route, RoutedPart, Settlement, SweepPlace, Swept,
+    AttemptResult, ChangeRoute, DeliveryAttemptResult, DeliveryLeaseRequest, Lease, LeaseRequest, LeaseToken,
+    MediaLeaseRequest, NewMessage, OnUnknown, PreallocatedIds, Recipient, RetentionCursor, RetentionTarget,
+    RoutedChange, SendSchedule, WebhookChange, WebhookPayload,
 };
 
-/// Tables that grow with what passes through.
+/// Tables that grow with the number of messages.
 const LARGE: [&str; 17] = [
     "messages",
     "message_timeline",
@@ -52,7 +56,7 @@ const LARGE: [&str; 17] = [
     "sessions",
 ];
 
-/// What reads a large table in its order and stops early: by its limit, and nothing before it is left out.
+/// Statements that read a large table in its order and stop at their limit, without skipping rows.
 const STOPS_EARLY: [&str; 1] = ["from messages order by seq desc limit"];
 
 const WORKSPACE: [u8; 16] = [1; 16];
@@ -67,7 +71,7 @@ fn now() -> Timestamp {
     Timestamp::from_second(1_767_225_600).unwrap()
 }
 
-/// An empty database that writes down what it is asked.
+/// Creates an empty database that records the executed statements.
 fn database() -> (Connection, Arc<Mutex<BTreeSet<String>>>) {
     let mut connection = Connection::open_in_memory().unwrap();
     connection::prepare_once(&connection).unwrap();
@@ -96,7 +100,7 @@ fn database() -> (Connection, Arc<Mutex<BTreeSet<String>>>) {
     (connection, asked)
 }
 
-fn message(n: u8, plan: Plan) -> NewMessage {
+fn message(n: u8, plan: SendSchedule) -> NewMessage {
     NewMessage {
         id: MessageId::from_bytes([n; 16]),
         workspace: WorkspaceId::from_bytes(WORKSPACE),
@@ -118,34 +122,32 @@ fn message(n: u8, plan: Plan) -> NewMessage {
         window_at: now(),
         idempotency: None,
         worker: WorkerId::from_bytes(WORKER),
-        token: ClaimToken(1),
+        token: LeaseToken(1),
         now: now(),
     }
 }
 
-fn part(update: WebhookUpdate, n: u8) -> RoutedPart {
-    let route = Route {
+fn part(update: WebhookUpdate, n: u8) -> RoutedChange {
+    let route = ChangeRoute {
         workspace: WorkspaceId::from_bytes(WORKSPACE),
         waba_id: "2".to_owned(),
         account: Some(AccountId::from_bytes(ACCOUNT)),
     };
-    let ids = FreshIds {
+    let ids = PreallocatedIds {
         message: MessageId::from_bytes([n; 16]),
         contact: ContactId::from_bytes([n; 16]),
         media: MediaId::from_bytes([n; 16]),
     };
-    RoutedPart {
-        wish: None,
+    let change = WebhookChange {
         waba_id: None,
         phone_number_id: None,
         time: None,
-        route: Some(route),
         update,
         span: (0, 2),
         field: "messages".to_owned(),
         undecodable: None,
-        ids,
-    }
+    };
+    RoutedChange { change, route: Some(route), ids, opt_out_signal: None }
 }
 
 fn report(wamid: &str) -> WebhookUpdate {
@@ -161,35 +163,35 @@ fn report(wamid: &str) -> WebhookUpdate {
     })
 }
 
-/// Sends a message as a caller that waits does; it becomes `wamid.<n>`.
+/// Sends a synchronous message with the wamid `wamid.<n>`.
 fn send(connection: &Connection, n: u8) {
-    accept::insert_message(connection, &message(n, Plan::Now)).unwrap();
-    let claim = Claim {
+    accept::insert_message(connection, &message(n, SendSchedule::Immediate)).unwrap();
+    let claim = Lease {
         workspace: WorkspaceId::from_bytes(WORKSPACE),
         message: MessageId::from_bytes([n; 16]),
         account: AccountId::from_bytes(ACCOUNT),
         attempt: 1,
-        token: ClaimToken(1),
+        token: LeaseToken(1),
     };
     let accepted = AcceptedMessage {
         wamid: format!("wamid.{n}"),
         wa_id: Some("15550100001".to_owned()),
         ..AcceptedMessage::default()
     };
-    finish::finish_attempt(connection, &claim, &Settlement::Sent(accepted), None, now()).unwrap();
+    finish::finish_attempt(connection, &claim, &AttemptResult::Sent(accepted), None, now()).unwrap();
 }
 
-/// A little of everything: sent, waited, heard, handed out.
+/// Inserts sent, queued and received messages.
 fn live(connection: &Connection) {
     let worker = WorkerId::from_bytes(WORKER);
     workers::upsert_worker(connection, worker, [0; 4], now()).unwrap();
     send(connection, 11);
     for n in 12..15 {
-        let plan = Plan::Queue { due_at: now(), order_at: now(), limit: 10 };
+        let plan = SendSchedule::Queued { due_at: now(), order_at: now(), limit: 10 };
         accept::insert_message(connection, &message(n, plan)).unwrap();
     }
     let inbound = InboundMessage {
-        beside: domain::webhooks_in::update::InboundMetadata::default(),
+        metadata: domain::messages::inbound::InboundMetadata::default(),
         wamid: "wamid.IN".to_owned(),
         from: WhatsAppUser { wa_id: Some("15550100001".to_owned()), ..WhatsAppUser::default() },
         at: now(),
@@ -198,16 +200,16 @@ fn live(connection: &Connection) {
         object: None,
         context_wamid: None,
     };
-    let parts = vec![
+    let changes = vec![
         part(WebhookUpdate::Message(inbound), 20),
         part(report("wamid.11"), 21),
         part(report("wamid.NEW"), 22),
     ];
-    let post = Post {
+    let post = WebhookPayload {
         body: Bytes::from_static(b"{}"),
-        parts,
-        proof: engine::ports::Proof::default(),
-        again: None,
+        changes,
+        signature: engine::ports::PayloadSignature::default(),
+        archived: None,
         now: now(),
     };
     ingest::insert_payload(connection, &post).unwrap();
@@ -217,11 +219,11 @@ fn rounds(connection: &Connection) {
     let (workspace, account) = (WorkspaceId::from_bytes(WORKSPACE), AccountId::from_bytes(ACCOUNT));
     let worker = WorkerId::from_bytes(WORKER);
     let later = now() + SignedDuration::from_hours(24 * 400);
-    let request = ClaimRequest {
+    let request = LeaseRequest {
         workspace,
         account,
         worker,
-        tokens: vec![ClaimToken(5), ClaimToken(6)],
+        tokens: vec![LeaseToken(5), LeaseToken(6)],
         waiting: BTreeMap::new(),
         now: now(),
     };
@@ -237,11 +239,15 @@ fn rounds(connection: &Connection) {
     fan_out::fan_out_events(connection, now(), 10).unwrap();
     deliveries::get_work(connection, now()).unwrap();
     let webhook = WebhookId::from_bytes(WEBHOOK);
-    let request =
-        DeliveryRequest { worker, token: ClaimToken(7), room: vec![(workspace, webhook, 10)], now: now() };
+    let request = DeliveryLeaseRequest {
+        worker,
+        token: LeaseToken(7),
+        room: vec![(workspace, webhook, 10)],
+        now: now(),
+    };
     let claimed = deliveries::lease_due(connection, &request).unwrap();
     for (claimed, verdict) in claimed.iter().zip([DeliveryDecision::Succeeded, DeliveryDecision::Dead]) {
-        let end = DeliveryEnd {
+        let end = DeliveryAttemptResult {
             verdict,
             http_status: Some(200),
             latency_ms: 1,
@@ -253,9 +259,9 @@ fn rounds(connection: &Connection) {
     }
     deliveries::expire_deliveries(connection, later, 10).unwrap();
 
-    let request = MediaClaimRequest {
+    let request = MediaLeaseRequest {
         worker,
-        tokens: vec![ClaimToken(8)],
+        tokens: vec![LeaseToken(8)],
         busy: vec![account],
         per_account: 4,
         silent_since: now(),
@@ -269,21 +275,22 @@ fn rounds(connection: &Connection) {
     workers::recover_leases(connection, later, later, 10).unwrap();
     quarantine::quarantine_messages(connection, later, 10).unwrap();
     for what in [
-        Swept::Messages(workspace),
-        Swept::Events(workspace),
-        Swept::Deliveries(workspace),
-        Swept::Audit(workspace),
-        Swept::EarlyReports,
-        Swept::KeptParts,
-        Swept::Posts,
+        RetentionTarget::Messages(workspace),
+        RetentionTarget::Events(workspace),
+        RetentionTarget::Deliveries(workspace),
+        RetentionTarget::Audit(workspace),
+        RetentionTarget::PendingStatuses,
+        RetentionTarget::WebhookChanges,
+        RetentionTarget::WebhookPayloads,
     ] {
-        let overdue = retention::list_expired(connection, what, later, SweepPlace::default(), 10).unwrap();
+        let overdue =
+            retention::list_expired(connection, what, later, RetentionCursor::default(), 10).unwrap();
         let rows = if overdue.rows.is_empty() { vec![1] } else { overdue.rows };
         retention::delete_expired(connection, what, later, &rows).unwrap();
     }
 }
 
-/// The steps of SQLite's plan.
+/// Returns the steps of SQLite's plan.
 fn plan(connection: &Connection, sql: &str) -> Vec<String> {
     let mut statement = connection.prepare(&format!("explain query plan {sql}")).unwrap();
     let n_parameters = statement.parameter_count();
@@ -292,16 +299,16 @@ fn plan(connection: &Connection, sql: &str) -> Vec<String> {
     rows.collect::<Result<_, _>>().unwrap()
 }
 
-/// Partial indexes: to read one from end to end is to read what waits, and nothing else.
+/// Returns the partial indexes: a full scan of one reads only the rows that wait.
 fn partial_indexes(connection: &Connection) -> BTreeSet<String> {
     let sql = "select name from sqlite_schema where type = 'index' and sql like '% where %'";
     let mut statement = connection.prepare(sql).unwrap();
     statement.query_map((), |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
 }
 
-/// The large table that a step reads from end to end. `names` are what the statement calls its tables.
+/// Returns the large table that a step reads from end to end. `names` maps aliases to tables.
 fn scanned(step: &str, names: &BTreeMap<String, String>, partial: &BTreeSet<String>) -> Option<String> {
-    // An index that is made for one statement is made by reading the whole table.
+    // SQLite builds an automatic index by reading the whole table.
     let is_made_for_it = step.contains("USING AUTOMATIC");
     let rest =
         step.strip_prefix("SCAN ").or_else(|| step.strip_prefix("SEARCH ").filter(|_| is_made_for_it))?;
@@ -312,7 +319,7 @@ fn scanned(step: &str, names: &BTreeMap<String, String>, partial: &BTreeSet<Stri
     (LARGE.contains(&table) && !is_partial).then(|| table.to_owned())
 }
 
-/// What a statement calls its tables: `from messages m` is `m` for `messages`.
+/// Returns the aliases of a statement: `from messages m` gives `m` for `messages`.
 fn aliases(sql: &str) -> BTreeMap<String, String> {
     let words: Vec<_> = sql.split(|letter: char| letter.is_whitespace() || "(),".contains(letter)).collect();
     let words: Vec<_> = words.into_iter().filter(|word| !word.is_empty()).collect();
@@ -382,7 +389,7 @@ fn nothing_on_the_way_of_a_message_builds_a_table() {
     assert!(builds(&connection, "select kind in ('text', 'image', ?1) from messages"));
 }
 
-/// Whether SQLite builds a table in memory each time that this statement runs.
+/// Returns `true` if SQLite builds a temporary table each time that the statement runs.
 fn builds(connection: &Connection, sql: &str) -> bool {
     let mut statement = connection.prepare(&format!("explain {sql}")).unwrap();
     let nothing = vec![rusqlite::types::Null; statement.parameter_count()];

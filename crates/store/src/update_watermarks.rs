@@ -7,7 +7,8 @@ use rusqlite::Connection;
 use crate::error::SqlResult;
 use crate::row::micros;
 
-/// Whether nothing newer is known of this subject; this is the newest from now on. News without a time count as new.
+/// Advances the watermark of a subject. Returns `false` if a newer update was received before. An update without a
+/// time is always applied.
 pub(crate) fn advance(
     connection: &Connection,
     (workspace, waba_id): (WorkspaceId, &str),

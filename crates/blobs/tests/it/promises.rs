@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use blobs::{FolderBlobs, PART};
-use engine::ports::{Blobs as _, PieceError, PutError};
+use engine::ports::{BlobWriteError, Blobs as _, ByteStreamError};
 use jiff::Timestamp;
 
 use crate::support::{Alive, Large, all, broken_after, key, pieces, places};
@@ -13,12 +13,12 @@ use crate::support::{Alive, Large, all, broken_after, key, pieces, places};
 async fn content_comes_back_as_it_was_kept_whole_and_in_part() {
     for place in places().await {
         let blobs = place.blobs;
-        blobs.put(key(1), pieces(&["hello", "", " ", "world"])).await.unwrap();
+        blobs.write_blob(key(1), pieces(&["hello", "", " ", "world"])).await.unwrap();
         for (range, expected) in [(0..11, "hello world"), (0..5, "hello"), (6..11, "world"), (10..11, "d")] {
-            let part = blobs.get(key(1), range).await.unwrap().unwrap();
+            let part = blobs.read_blob(key(1), range).await.unwrap().unwrap();
             assert_eq!(all(part).await.unwrap(), expected.as_bytes());
         }
-        assert!(blobs.get(key(2), 0..1).await.unwrap().is_none());
+        assert!(blobs.read_blob(key(2), 0..1).await.unwrap().is_none());
     }
 }
 
@@ -27,9 +27,9 @@ async fn content_that_breaks_off_is_not_kept() {
     for place in places().await {
         let blobs = place.blobs;
         for n_bytes in [0, 3, PART, PART + 1] {
-            let end = blobs.put(key(1), broken_after(n_bytes)).await;
-            assert!(matches!(end, Err(PutError::Source(PieceError::Broken(_)))), "{end:?}");
-            assert!(blobs.get(key(1), 0..1).await.unwrap().is_none());
+            let end = blobs.write_blob(key(1), broken_after(n_bytes)).await;
+            assert!(matches!(end, Err(BlobWriteError::Source(ByteStreamError::Broken(_)))), "{end:?}");
+            assert!(blobs.read_blob(key(1), 0..1).await.unwrap().is_none());
         }
         if let Some(folder) = &place.folder {
             let left = std::fs::read_dir(folder.path().join("media/unfinished")).unwrap().count();
@@ -42,11 +42,14 @@ async fn content_that_breaks_off_is_not_kept() {
 async fn content_under_the_same_key_is_replaced_as_a_whole() {
     for place in places().await {
         let blobs = place.blobs;
-        blobs.put(key(1), pieces(&["old and long"])).await.unwrap();
-        assert!(blobs.put(key(1), broken_after(3)).await.is_err());
-        assert_eq!(all(blobs.get(key(1), 0..12).await.unwrap().unwrap()).await.unwrap(), b"old and long");
-        blobs.put(key(1), pieces(&["new"])).await.unwrap();
-        assert_eq!(all(blobs.get(key(1), 0..3).await.unwrap().unwrap()).await.unwrap(), b"new");
+        blobs.write_blob(key(1), pieces(&["old and long"])).await.unwrap();
+        assert!(blobs.write_blob(key(1), broken_after(3)).await.is_err());
+        assert_eq!(
+            all(blobs.read_blob(key(1), 0..12).await.unwrap().unwrap()).await.unwrap(),
+            b"old and long"
+        );
+        blobs.write_blob(key(1), pieces(&["new"])).await.unwrap();
+        assert_eq!(all(blobs.read_blob(key(1), 0..3).await.unwrap().unwrap()).await.unwrap(), b"new");
     }
 }
 
@@ -54,12 +57,12 @@ async fn content_under_the_same_key_is_replaced_as_a_whole() {
 async fn what_is_deleted_is_gone_and_may_be_deleted_again() {
     for place in places().await {
         let blobs = place.blobs;
-        blobs.put(key(1), pieces(&["x"])).await.unwrap();
-        blobs.put(key(2), pieces(&["y"])).await.unwrap();
-        blobs.delete(key(1)).await.unwrap();
-        blobs.delete(key(1)).await.unwrap();
-        assert!(blobs.get(key(1), 0..1).await.unwrap().is_none());
-        assert_eq!(all(blobs.get(key(2), 0..1).await.unwrap().unwrap()).await.unwrap(), b"y");
+        blobs.write_blob(key(1), pieces(&["x"])).await.unwrap();
+        blobs.write_blob(key(2), pieces(&["y"])).await.unwrap();
+        blobs.delete_blob(key(1)).await.unwrap();
+        blobs.delete_blob(key(1)).await.unwrap();
+        assert!(blobs.read_blob(key(1), 0..1).await.unwrap().is_none());
+        assert_eq!(all(blobs.read_blob(key(2), 0..1).await.unwrap().unwrap()).await.unwrap(), b"y");
     }
 }
 
@@ -69,13 +72,13 @@ async fn a_large_file_goes_through_a_little_memory_and_comes_back_equal() {
     for place in places().await {
         let blobs = place.blobs;
         let alive = Arc::new(Alive::default());
-        blobs.put(key(1), Large::of(SIZE, &alive)).await.unwrap();
+        blobs.write_blob(key(1), Large::of(SIZE, &alive)).await.unwrap();
         let most = alive.most.load(Ordering::SeqCst);
         let bound = if place._bucket.is_some() || place.folder.is_some() { PART + (1 << 20) } else { SIZE };
         assert!(most <= bound, "{most} bytes were held at once");
         let from = u64::try_from(PART - 7).unwrap();
         let end = u64::try_from(SIZE).unwrap();
-        let tail = all(blobs.get(key(1), from..end).await.unwrap().unwrap()).await.unwrap();
+        let tail = all(blobs.read_blob(key(1), from..end).await.unwrap().unwrap()).await.unwrap();
         assert_eq!(tail.len(), SIZE - (PART - 7));
         assert!(tail.iter().enumerate().all(|(n, byte)| *byte == Large::byte(PART - 7 + n)));
     }
@@ -85,8 +88,8 @@ async fn a_large_file_goes_through_a_little_memory_and_comes_back_equal() {
 async fn a_file_of_exactly_one_part_is_whole() {
     for place in places().await {
         let alive = Arc::new(Alive::default());
-        place.blobs.put(key(1), Large::of(PART, &alive)).await.unwrap();
-        let whole = place.blobs.get(key(1), 0..u64::try_from(PART).unwrap()).await.unwrap().unwrap();
+        place.blobs.write_blob(key(1), Large::of(PART, &alive)).await.unwrap();
+        let whole = place.blobs.read_blob(key(1), 0..u64::try_from(PART).unwrap()).await.unwrap().unwrap();
         assert_eq!(all(whole).await.unwrap().len(), PART);
     }
 }
@@ -95,24 +98,24 @@ async fn a_file_of_exactly_one_part_is_whole() {
 async fn a_file_that_somebody_has_cut_short_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let blobs = FolderBlobs::within(folder.path());
-    blobs.put(key(1), pieces(&["abc"])).await.unwrap();
-    let cut = all(blobs.get(key(1), 0..9).await.unwrap().unwrap()).await;
-    assert_eq!(cut, Err(PieceError::Broken("the file is shorter than it was".to_owned())));
+    blobs.write_blob(key(1), pieces(&["abc"])).await.unwrap();
+    let cut = all(blobs.read_blob(key(1), 0..9).await.unwrap().unwrap()).await;
+    assert_eq!(cut, Err(ByteStreamError::Broken("the file is shorter than it was".to_owned())));
 }
 
 #[tokio::test]
 async fn what_a_dead_process_was_writing_is_removed_in_time() {
     let folder = tempfile::tempdir().unwrap();
     let blobs = FolderBlobs::within(folder.path());
-    blobs.tidy(Timestamp::MAX).await.unwrap();
-    blobs.put(key(1), pieces(&["abc"])).await.unwrap();
+    blobs.delete_partial_blobs(Timestamp::MAX).await.unwrap();
+    blobs.write_blob(key(1), pieces(&["abc"])).await.unwrap();
     let left = folder.path().join("unfinished/left");
     std::fs::write(&left, "half").unwrap();
-    blobs.tidy(Timestamp::UNIX_EPOCH).await.unwrap();
+    blobs.delete_partial_blobs(Timestamp::UNIX_EPOCH).await.unwrap();
     assert!(left.exists(), "it may still be written");
-    blobs.tidy(Timestamp::MAX).await.unwrap();
+    blobs.delete_partial_blobs(Timestamp::MAX).await.unwrap();
     assert!(!left.exists());
-    assert_eq!(all(blobs.get(key(1), 0..3).await.unwrap().unwrap()).await.unwrap(), b"abc");
+    assert_eq!(all(blobs.read_blob(key(1), 0..3).await.unwrap().unwrap()).await.unwrap(), b"abc");
 }
 
 #[cfg(unix)]
@@ -121,7 +124,7 @@ async fn files_are_for_their_owner_only_and_lie_under_our_ids() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
     let blobs = FolderBlobs::within(folder.path());
-    blobs.put(key(0xab), pieces(&["abc"])).await.unwrap();
+    blobs.write_blob(key(0xab), pieces(&["abc"])).await.unwrap();
     let media = key(0xab).media.to_string();
     let path = folder.path().join(key(0xab).workspace.to_string()).join("ab").join(media);
     assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);

@@ -158,7 +158,7 @@ async fn answer(
 #[tokio::test]
 async fn objects_lie_below_the_prefix_under_our_ids() {
     let bucket = Bucket::open().await;
-    bucket.blobs().put(key(1), pieces(&["x"])).await.unwrap();
+    bucket.blobs().write_blob(key(1), pieces(&["x"])).await.unwrap();
     let (workspace, media) = (key(1).workspace, key(1).media);
     let asked = bucket.state.lock().unwrap().asked.clone();
     assert_eq!(asked, [format!("PUT /files/waypost/media/{workspace}/{media}")]);
@@ -168,14 +168,14 @@ async fn objects_lie_below_the_prefix_under_our_ids() {
 async fn a_bucket_that_has_a_bad_moment_is_asked_again() {
     let bucket = Bucket::open().await;
     bucket.state.lock().unwrap().fail_next = 1;
-    bucket.blobs().put(key(1), pieces(&["x"])).await.unwrap();
+    bucket.blobs().write_blob(key(1), pieces(&["x"])).await.unwrap();
     assert_eq!(bucket.state.lock().unwrap().asked.len(), 2);
 }
 
 #[tokio::test]
 async fn an_upload_that_breaks_off_is_given_up_at_the_bucket() {
     let bucket = Bucket::open().await;
-    assert!(bucket.blobs().put(key(1), crate::support::broken_after(blobs::PART + 1)).await.is_err());
+    assert!(bucket.blobs().write_blob(key(1), crate::support::broken_after(blobs::PART + 1)).await.is_err());
     let state = bucket.state.lock().unwrap();
     assert_eq!(state.n_uploads, 1);
     assert!(state.uploads.is_empty() && state.objects.is_empty());
@@ -193,6 +193,6 @@ async fn an_error_tells_no_secret() {
         prefix: String::new(),
     };
     let blobs = BucketBlobs::of_s3(&settings).unwrap();
-    let error = blobs.put(key(1), pieces(&["x"])).await.unwrap_err();
+    let error = blobs.write_blob(key(1), pieces(&["x"])).await.unwrap_err();
     assert!(!format!("{error:?} {settings:?}").contains("a-secret-access-key"));
 }

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use blobs::{BucketBlobs, FolderBlobs};
 use bytes::Bytes;
 use domain::id::{MediaId, WorkspaceId};
-use engine::ports::{BlobKey, Blobs, PieceError, Pieces};
+use engine::ports::{BlobKey, Blobs, ByteStream, ByteStreamError};
 use futures_core::Stream;
 use object_store::memory::InMemory;
 use tempfile::TempDir;
@@ -47,28 +47,28 @@ pub(crate) fn key(n: u8) -> BlobKey {
     }
 }
 
-struct Given(VecDeque<Result<Bytes, PieceError>>);
+struct Given(VecDeque<Result<Bytes, ByteStreamError>>);
 
 impl Stream for Given {
-    type Item = Result<Bytes, PieceError>;
+    type Item = Result<Bytes, ByteStreamError>;
 
     fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         Poll::Ready(self.0.pop_front())
     }
 }
 
-pub(crate) fn pieces(given: &[&'static str]) -> Pieces {
+pub(crate) fn pieces(given: &[&'static str]) -> ByteStream {
     Box::pin(Given(given.iter().map(|piece| Ok(Bytes::from_static(piece.as_bytes()))).collect()))
 }
 
 /// Content that breaks off after `n_bytes`.
-pub(crate) fn broken_after(n_bytes: usize) -> Pieces {
-    let error = PieceError::Broken("cut".to_owned());
+pub(crate) fn broken_after(n_bytes: usize) -> ByteStream {
+    let error = ByteStreamError::Broken("cut".to_owned());
     Box::pin(Given(VecDeque::from([Ok(Bytes::from(vec![7; n_bytes])), Err(error)])))
 }
 
 /// Reads all there is.
-pub(crate) async fn all(mut pieces: Pieces) -> Result<Vec<u8>, PieceError> {
+pub(crate) async fn all(mut pieces: ByteStream) -> Result<Vec<u8>, ByteStreamError> {
     let mut whole = Vec::new();
     while let Some(piece) = poll_fn(|context| pieces.as_mut().poll_next(context)).await {
         whole.extend_from_slice(&piece?);
@@ -105,7 +105,7 @@ pub(crate) struct Large {
 }
 
 impl Large {
-    pub(crate) fn of(size: usize, alive: &Arc<Alive>) -> Pieces {
+    pub(crate) fn of(size: usize, alive: &Arc<Alive>) -> ByteStream {
         Box::pin(Self { n_done: 0, size, alive: alive.clone() })
     }
 
@@ -115,7 +115,7 @@ impl Large {
 }
 
 impl Stream for Large {
-    type Item = Result<Bytes, PieceError>;
+    type Item = Result<Bytes, ByteStreamError>;
 
     fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         // A length that fits no block.

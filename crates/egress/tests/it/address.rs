@@ -1,13 +1,13 @@
 //! URLs that may be saved, and URLs that are refused.
 
 use egress::Policy;
-use engine::ports::{BadAddress, HookSender as _};
+use engine::ports::{UrlError, WebhookSender as _};
 
 use crate::support::{Caller, OPEN, STRICT};
 
 #[tokio::test]
 async fn hostile_urls_are_refused_for_what_they_are() {
-    use BadAddress::{Credentials, Fragment, LocalName, NotAUrl, NotHttps, NotPublic, Port, TooLong};
+    use UrlError::{Credentials, Fragment, LocalName, NotAUrl, NotHttps, NotPublic, Port, TooLong};
     let long = format!("https://example.com/{}", "x".repeat(2_048));
     let label = format!("https://{}.example.com/", "x".repeat(64));
     let name = format!("https://{}example.com/", "abc.".repeat(70));
@@ -144,7 +144,7 @@ async fn hostile_urls_are_refused_for_what_they_are() {
         (&label, NotAUrl),
         (&name, NotAUrl),
     ] {
-        assert_eq!(caller.client.check(url), Err(expected), "{url:?}");
+        assert_eq!(caller.client.check_url(url), Err(expected), "{url:?}");
     }
 }
 
@@ -174,7 +174,7 @@ async fn ordinary_urls_pass() {
         "https://example.com/a^b{c}\"d`e",
         &long,
     ] {
-        assert_eq!(caller.client.check(url), Ok(()), "{url:?}");
+        assert_eq!(caller.client.check_url(url), Ok(()), "{url:?}");
     }
 }
 
@@ -190,28 +190,28 @@ async fn for_development_this_machine_is_allowed_and_nothing_else() {
         "https://127.0.0.1/",
         "https://example.com/",
     ] {
-        assert_eq!(caller.client.check(url), Ok(()), "{url}");
+        assert_eq!(caller.client.check_url(url), Ok(()), "{url}");
     }
     for (url, expected) in [
-        ("http://example.com/", BadAddress::NotHttps),
-        ("http://10.0.0.1/", BadAddress::NotHttps),
-        ("http://0.0.0.0/", BadAddress::NotHttps),
-        ("http://[::ffff:127.0.0.1]/", BadAddress::NotHttps),
-        ("http://router/", BadAddress::NotHttps),
-        ("https://10.0.0.1/", BadAddress::NotPublic),
-        ("https://0.0.0.0/", BadAddress::NotPublic),
-        ("https://router/", BadAddress::LocalName),
+        ("http://example.com/", UrlError::NotHttps),
+        ("http://10.0.0.1/", UrlError::NotHttps),
+        ("http://0.0.0.0/", UrlError::NotHttps),
+        ("http://[::ffff:127.0.0.1]/", UrlError::NotHttps),
+        ("http://router/", UrlError::NotHttps),
+        ("https://10.0.0.1/", UrlError::NotPublic),
+        ("https://0.0.0.0/", UrlError::NotPublic),
+        ("https://router/", UrlError::LocalName),
     ] {
-        assert_eq!(caller.client.check(url), Err(expected), "{url}");
+        assert_eq!(caller.client.check_url(url), Err(expected), "{url}");
     }
 }
 
 #[tokio::test]
 async fn plain_http_where_it_is_allowed_is_no_way_into_private_networks() {
     let caller = Caller::with(Policy { allow_http: true, ..STRICT });
-    assert_eq!(caller.client.check("http://example.com/"), Ok(()));
-    assert_eq!(caller.client.check("http://127.0.0.1/"), Err(BadAddress::NotPublic));
-    assert_eq!(caller.client.check("http://localhost/"), Err(BadAddress::LocalName));
+    assert_eq!(caller.client.check_url("http://example.com/"), Ok(()));
+    assert_eq!(caller.client.check_url("http://127.0.0.1/"), Err(UrlError::NotPublic));
+    assert_eq!(caller.client.check_url("http://localhost/"), Err(UrlError::LocalName));
 }
 
 #[tokio::test]
@@ -230,7 +230,7 @@ async fn private_networks_where_they_are_allowed_do_not_bring_in_everything() {
         "http://localhost/",
         "https://example.com/",
     ] {
-        assert_eq!(caller.client.check(url), Ok(()), "{url}");
+        assert_eq!(caller.client.check_url(url), Ok(()), "{url}");
     }
     for url in [
         "http://0.0.0.0/",
@@ -245,7 +245,7 @@ async fn private_networks_where_they_are_allowed_do_not_bring_in_everything() {
         "http://[ff02::1]/",
         "http://[fd00:ec2::254]/",
     ] {
-        assert_eq!(caller.client.check(url), Err(BadAddress::NotPublic), "{url}");
+        assert_eq!(caller.client.check_url(url), Err(UrlError::NotPublic), "{url}");
     }
-    assert_eq!(caller.client.check("http://a:b@10.0.0.1/"), Err(BadAddress::Credentials));
+    assert_eq!(caller.client.check_url("http://a:b@10.0.0.1/"), Err(UrlError::Credentials));
 }

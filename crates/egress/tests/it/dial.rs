@@ -162,7 +162,7 @@ async fn the_systems_own_look_up_finds_this_machine() {
     let client =
         egress::EgressClient::new(&EgressConfig { policy: OPEN, ..EgressConfig::default() }, clock).unwrap();
     let serve = async { answer(&mut accept(&listener).await, "200 OK", "").await };
-    let posting = engine::ports::HookSender::post(&client, crate::support::call(&url));
+    let posting = engine::ports::WebhookSender::send_event(&client, crate::support::call(&url));
     let (posted, ()) = tokio::join!(posting, serve);
     assert!(posted.outcome.is_success(), "{posted:?}");
 }
@@ -179,7 +179,7 @@ async fn a_redirect_is_an_answer_and_not_followed() {
         assert!(!posted.outcome.is_success());
         assert!(matches!(
             posted.outcome,
-            engine::ports::PostOutcome::Answered { status: answered, .. } if answered == status
+            engine::ports::WebhookOutcome::Responded { status: answered, .. } if answered == status
         ));
         assert!(has_no_more_callers(listener));
     }

@@ -1,11 +1,11 @@
 //! Downloads from addresses that strangers chose.
 
-use engine::ports::{BadAddress, FetchError, Fetched, Fetcher as _};
+use engine::ports::{FetchError, FetchedFile, Fetcher as _, UrlError};
 use tokio::io::AsyncWriteExt as _;
 
 use crate::support::{Caller, Names, STRICT, accept, answer_raw, closed, has_no_more_callers, port, request};
 
-async fn whole(mut fetched: Fetched) -> Result<Vec<u8>, FetchError> {
+async fn whole(mut fetched: FetchedFile) -> Result<Vec<u8>, FetchError> {
     let mut whole = Vec::new();
     while let Some(piece) = fetched.body.next().await? {
         whole.extend_from_slice(&piece);
@@ -88,7 +88,7 @@ async fn a_part_is_not_taken_for_the_whole() {
 async fn other_answers_and_compressed_ones_are_no_download() {
     for status in [204, 206, 301, 302, 404, 500] {
         let answer = format!("HTTP/1.1 {status} X\r\nlocation: /x\r\ncontent-length: 0\r\n\r\n");
-        assert_eq!(fetched(&answer, 99).await, Err(FetchError::Answered { status }));
+        assert_eq!(fetched(&answer, 99).await, Err(FetchError::UnexpectedStatus { status }));
     }
     let answer = "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 1\r\n\r\nx";
     assert!(matches!(fetched(answer, 99).await, Err(FetchError::Unreachable(_))));
@@ -101,10 +101,10 @@ async fn the_address_rule_holds_for_downloads() {
     let config = egress::EgressConfig { policy: STRICT, ..egress::EgressConfig::default() };
     let caller = Caller::new(&config, &names);
     for (url, expected) in [
-        (url.as_str(), BadAddress::NotHttps),
-        ("https://[::ffff:169.254.169.254]/latest", BadAddress::NotPublic),
-        ("https://evil.example/a.png", BadAddress::NotPublic),
-        ("https://localhost/a.png", BadAddress::LocalName),
+        (url.as_str(), UrlError::NotHttps),
+        ("https://[::ffff:169.254.169.254]/latest", UrlError::NotPublic),
+        ("https://evil.example/a.png", UrlError::NotPublic),
+        ("https://localhost/a.png", UrlError::LocalName),
     ] {
         let error = caller.client.fetch(url, 9).await.expect_err(url);
         assert_eq!(error, FetchError::Address(expected), "{url}");

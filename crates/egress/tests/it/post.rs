@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use egress::{EgressClient, EgressConfig};
-use engine::ports::{HookCall, HookSender as _, PostOutcome};
+use engine::ports::{WebhookOutcome, WebhookRequest, WebhookSender as _};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -13,15 +13,15 @@ use crate::support::{
     Caller, FakeClock, OPEN, SECRET, START, accept, answer, answer_raw, call, closed, port, reason, request,
 };
 
-fn answered(status: u16, body: &str) -> PostOutcome {
-    PostOutcome::Answered { status, body: body.to_owned(), retry_after: None }
+fn answered(status: u16, body: &str) -> WebhookOutcome {
+    WebhookOutcome::Responded { status, body: body.to_owned(), retry_after: None }
 }
 
 #[tokio::test]
 async fn a_post_is_the_event_with_its_headers_and_both_signatures() {
     let (listener, url) = port().await;
     let address = listener.local_addr().unwrap();
-    let call = HookCall {
+    let call = WebhookRequest {
         headers: vec![
             ("Authorization".to_owned(), SecretString::from("Bearer abc")),
             ("X-Shop".to_owned(), SecretString::from("seven")),
@@ -72,7 +72,7 @@ async fn a_post_is_the_event_with_its_headers_and_both_signatures() {
 async fn an_endpoint_may_name_its_own_user_agent_and_a_first_delivery_is_none_again() {
     let (listener, url) = port().await;
     let headers = vec![("user-agent".to_owned(), SecretString::from("shop/1"))];
-    let call = HookCall { headers, ..call(&url) };
+    let call = WebhookRequest { headers, ..call(&url) };
     let serve = async { request(&mut accept(&listener).await).await.unwrap().0 };
     let caller = Caller::open();
     let (_, head) = tokio::join!(caller.post_call(call), serve);
@@ -93,11 +93,11 @@ async fn a_header_or_a_secret_that_cannot_be_sent_is_never_half_sent() {
         ("two\r\nlines", "x"),
     ] {
         let headers = vec![(name.to_owned(), SecretString::from(value))];
-        let posted = caller.post_call(HookCall { headers, ..call(&url) }).await;
+        let posted = caller.post_call(WebhookRequest { headers, ..call(&url) }).await;
         assert_eq!(reason(posted), "a header of the endpoint cannot be sent", "{name}");
     }
     let secrets = vec![SecretString::from("hunter2")];
-    let posted = caller.post_call(HookCall { secrets, ..call(&url) }).await;
+    let posted = caller.post_call(WebhookRequest { secrets, ..call(&url) }).await;
     assert_eq!(reason(posted), "the endpoint has no secret of the form `whsec_` and base64");
     assert!(crate::support::has_no_more_callers(listener));
 }
@@ -129,7 +129,10 @@ async fn the_wait_that_an_endpoint_asks_for_is_told_in_either_form() {
         let serve = async { answer_raw(&mut accept(&listener).await, head.as_bytes()).await };
         let (posted, ()) = tokio::join!(caller.post(&url), serve);
         let retry_after = Some(SignedDuration::from_secs(90));
-        assert_eq!(posted.outcome, PostOutcome::Answered { status: 503, body: String::new(), retry_after });
+        assert_eq!(
+            posted.outcome,
+            WebhookOutcome::Responded { status: 503, body: String::new(), retry_after }
+        );
     }
 }
 
@@ -173,7 +176,7 @@ async fn an_answer_that_is_never_finished_counts_by_its_status_at_the_deadline()
             closed(&mut stream).await;
         };
         let (posted, ()) = tokio::join!(caller.post(&url), serve);
-        let PostOutcome::Answered { status: answered, body, .. } = posted.outcome else {
+        let WebhookOutcome::Responded { status: answered, body, .. } = posted.outcome else {
             panic!("{posted:?}")
         };
         assert_eq!(answered, status);
@@ -211,14 +214,14 @@ async fn an_endpoint_that_reads_nothing_ends_at_the_deadline_too() {
         caller.clock.advance(15);
         closed(&mut stream).await;
     };
-    let (posted, ()) = tokio::join!(caller.post_call(HookCall { body, ..call(&url) }), serve);
+    let (posted, ()) = tokio::join!(caller.post_call(WebhookRequest { body, ..call(&url) }), serve);
     assert_eq!(reason(posted), "no answer within 15 s");
 }
 
 #[tokio::test]
 async fn the_deadline_can_be_set_and_covers_the_look_up() {
     struct Never;
-    impl egress::Resolve for Never {
+    impl egress::NameResolver for Never {
         fn resolve(&self, _: &str) -> egress::Resolving {
             Box::pin(std::future::pending())
         }
@@ -232,7 +235,7 @@ async fn the_deadline_can_be_set_and_covers_the_look_up() {
         clock.somebody_sleeps().await;
         clock.advance(2);
     };
-    let (posted, ()) = tokio::join!(client.post(call("https://slow.example/")), later);
+    let (posted, ()) = tokio::join!(client.send_event(call("https://slow.example/")), later);
     assert_eq!(posted.latency, SignedDuration::from_secs(2));
     assert_eq!(reason(posted), "no answer within 1500 ms");
 }
@@ -317,7 +320,7 @@ async fn an_answer_before_the_end_of_the_request_counts() {
         stream.write_all(b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n").await.unwrap();
         closed(&mut stream).await;
     };
-    let (posted, ()) = tokio::join!(caller.post_call(HookCall { body, ..call(&url) }), serve);
+    let (posted, ()) = tokio::join!(caller.post_call(WebhookRequest { body, ..call(&url) }), serve);
     assert_eq!(posted.outcome, answered(413, ""));
 }
 

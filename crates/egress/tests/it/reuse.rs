@@ -1,7 +1,7 @@
 //! Connections that are used again.
 
 use bytes::Bytes;
-use engine::ports::{HookCall, PostOutcome};
+use engine::ports::{WebhookOutcome, WebhookRequest};
 use tokio::io::AsyncWriteExt as _;
 use tokio::task::JoinSet;
 
@@ -200,9 +200,9 @@ async fn answers_do_not_get_mixed_up() {
             async move {
                 for n in 0..50 {
                     let body = format!("{{\"worker\":{worker},\"n\":{n}}}");
-                    let call = HookCall { body: Bytes::from(body.clone()), ..call(url) };
+                    let call = WebhookRequest { body: Bytes::from(body.clone()), ..call(url) };
                     let posted = caller.post_call(call).await;
-                    let expected = PostOutcome::Answered { status: 200, body, retry_after: None };
+                    let expected = WebhookOutcome::Responded { status: 200, body, retry_after: None };
                     assert_eq!(posted.outcome, expected);
                 }
             }

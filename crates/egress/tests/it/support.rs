@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use egress::{EgressClient, EgressConfig, Policy, Resolve, Resolving};
-use engine::ports::{Clock, HookCall, HookSender as _, PostOutcome, Posted};
+use egress::{EgressClient, EgressConfig, NameResolver, Policy, Resolving};
+use engine::ports::{Clock, WebhookAttempt, WebhookOutcome, WebhookRequest, WebhookSender as _};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -113,7 +113,7 @@ impl Names {
     }
 }
 
-impl Resolve for Names {
+impl NameResolver for Names {
     fn resolve(&self, name: &str) -> Resolving {
         self.asked.lock().unwrap().push(name.to_owned());
         let mut answers = self.answers.lock().unwrap();
@@ -146,12 +146,12 @@ impl Caller {
         Self::with(OPEN)
     }
 
-    pub(crate) async fn post(&self, url: &str) -> Posted {
+    pub(crate) async fn post(&self, url: &str) -> WebhookAttempt {
         self.post_call(call(url)).await
     }
 
-    pub(crate) async fn post_call(&self, call: HookCall) -> Posted {
-        let posted = self.client.post(call).await;
+    pub(crate) async fn post_call(&self, call: WebhookRequest) -> WebhookAttempt {
+        let posted = self.client.send_event(call).await;
         assert!(!format!("{posted:?}").contains(SECRET));
         posted
     }
@@ -159,8 +159,8 @@ impl Caller {
     /// The status of an answer.
     pub(crate) async fn status(&self, url: impl AsRef<str>) -> u16 {
         match self.post(url.as_ref()).await.outcome {
-            PostOutcome::Answered { status, .. } => status,
-            PostOutcome::Failed { reason } => panic!("{reason}"),
+            WebhookOutcome::Responded { status, .. } => status,
+            WebhookOutcome::Failed { reason } => panic!("{reason}"),
         }
     }
 
@@ -170,15 +170,15 @@ impl Caller {
     }
 }
 
-pub(crate) fn reason(posted: Posted) -> String {
+pub(crate) fn reason(posted: WebhookAttempt) -> String {
     match posted.outcome {
-        PostOutcome::Failed { reason } => reason,
-        PostOutcome::Answered { status, .. } => panic!("answered {status}"),
+        WebhookOutcome::Failed { reason } => reason,
+        WebhookOutcome::Responded { status, .. } => panic!("answered {status}"),
     }
 }
 
-pub(crate) fn call(url: &str) -> HookCall {
-    HookCall {
+pub(crate) fn call(url: &str) -> WebhookRequest {
+    WebhookRequest {
         url: url.to_owned(),
         headers: Vec::new(),
         secrets: vec![SecretString::from(SECRET)],

@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::access::api_key::{Caller, letters, user_actor};
-use crate::ports::{Credentials, NewSession, PasswordError, SessionDigest, StoreError, Whose};
+use crate::ports::{CredentialsQuery, NewSession, PasswordError, SessionDigest, StoreError, UserCredentials};
 use crate::{By, Deps};
 
 /// How many characters a session's secret has: 32 bytes.
@@ -112,7 +112,7 @@ pub async fn log_in(deps: &Deps, request: LoginRequest) -> Result<(Session, Secr
 
     let now = deps.now();
     let mut random = [0; 32];
-    deps.chance.fill(&mut random);
+    deps.random.fill(&mut random);
     let secret = SecretString::from(letters(&random));
     let digest = digest(&secret);
     let user = User { last_login_at: Some(now), ..found.user };
@@ -126,7 +126,7 @@ pub async fn log_in(deps: &Deps, request: LoginRequest) -> Result<(Session, Secr
         password_hash: found.password_hash,
         now,
     };
-    if !deps.access.session_add(new, act).await? {
+    if !deps.access.insert_session(new, act).await? {
         return Err(LoginError::Wrong);
     }
     let ends_at = deps.settings.sessions.ends_at(now, now);
@@ -138,7 +138,7 @@ async fn candidate(
     deps: &Deps,
     email: String,
     workspace: Option<&str>,
-) -> Result<Option<Credentials>, StoreError> {
+) -> Result<Option<UserCredentials>, StoreError> {
     let directory = deps.directory.current();
     let only = match workspace.map(|name| directory.workspace(name)) {
         // Of an unknown workspace there is nobody; the password is hashed all the same.
@@ -146,7 +146,7 @@ async fn candidate(
         only => only.flatten(),
     };
     let first = directory.workspace("default");
-    deps.access.credentials(&Whose::Email { email, only, first }).await
+    deps.access.get_user_credentials(&CredentialsQuery::Email { email, only, first }).await
 }
 
 /// Tries a password, as often as it may be tried.
@@ -173,7 +173,7 @@ fn begin(deps: &Deps, attempt: &LoginAttempt) -> Result<(), LoginError> {
 }
 
 fn take_back(deps: &Deps, attempt: &LoginAttempt) {
-    deps.logins.throttle.lock().unwrap_or_else(PoisonError::into_inner).take_back(attempt);
+    deps.logins.throttle.lock().unwrap_or_else(PoisonError::into_inner).cancel(attempt);
 }
 
 async fn verify(
@@ -201,7 +201,7 @@ pub async fn recognise(deps: &Deps, presented: &str) -> Result<Option<Caller>, S
     }
     let secret = SecretString::from(presented);
     let digest = digest(&secret);
-    let Some(stored) = deps.access.session(&digest).await? else { return Ok(None) };
+    let Some(stored) = deps.access.get_session(&digest).await? else { return Ok(None) };
     let now = deps.now();
     let (begun_at, mut seen_at) = (stored.begun_at, stored.seen_at);
     let mut seen = deps.logins.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -224,7 +224,7 @@ pub async fn recognise(deps: &Deps, presented: &str) -> Result<Option<Caller>, S
 /// # Errors
 /// When the store cannot be written.
 pub async fn log_out(deps: &Deps, session: &Session) -> Result<(), StoreError> {
-    deps.access.session_end(session.user.workspace, &session.digest).await
+    deps.access.delete_session(session.user.workspace, &session.digest).await
 }
 
 /// Writes down when sessions were last used, and forgets those that are over.
@@ -237,13 +237,13 @@ pub async fn note_use(deps: &Deps) -> Result<(), StoreError> {
         seen.iter().map(|(digest, at)| (*digest, *at)).collect()
     };
     if !seen.is_empty() {
-        deps.access.sessions_seen(&seen).await?;
+        deps.access.update_sessions_last_used(&seen).await?;
         let mut left = deps.logins.seen.lock().unwrap_or_else(PoisonError::into_inner);
         left.retain(|digest, at| !seen.contains(&(*digest, *at)));
     }
     let ago = |span: SignedDuration| deps.now().saturating_sub(span).unwrap_or(Timestamp::MIN);
     let span = deps.settings.sessions;
-    deps.access.sessions_forget(ago(span.absolute), ago(span.idle), FORGET_BATCH).await
+    deps.access.expire_sessions(ago(span.absolute), ago(span.idle), FORGET_BATCH).await
 }
 
 fn digest(secret: &SecretString) -> SessionDigest {

@@ -15,7 +15,8 @@ use crate::access::api_key::Caller;
 use crate::access::session;
 use crate::access::session::LoginError;
 use crate::ports::{
-    PageRequest, PageStart, PasswordError, StoreError, StoreErrorKind, UserChange, UserEnd, UserFilter, Whose,
+    CredentialsQuery, PageRequest, PageStart, PasswordError, StoreError, StoreErrorKind, UpdateUserResult,
+    UserFilter, UserUpdate,
 };
 use crate::{By, Deps};
 
@@ -135,7 +136,7 @@ impl Asking<'_> {
         let is_all_but_owners = lacking.all(|permission| permission.scope().is_none());
         if is_all_but_owners && role == Role::Owner {
             let owners = UserFilter { role: Some(Role::Owner), ..UserFilter::default() };
-            if deps.access.users(caller.workspace(), &owners, ONE).await?.total == 0 {
+            if deps.access.list_users(caller.workspace(), &owners, ONE).await?.total == 0 {
                 return Ok(());
             }
         }
@@ -152,7 +153,7 @@ fn act(deps: &Deps, by: &By, user: &User, action: AuditAction) -> AuditEntry {
 
 async fn hash(deps: &Deps, password: SecretString) -> Result<String, PasswordError> {
     let mut salt = [0; 16];
-    deps.chance.fill(&mut salt);
+    deps.random.fill(&mut salt);
     deps.passwords.hash(password, salt).await
 }
 
@@ -162,7 +163,7 @@ async fn hash(deps: &Deps, password: SecretString) -> Result<String, PasswordErr
 /// When the store cannot be read.
 pub async fn find(deps: &Deps, workspace: WorkspaceId, id: UserId) -> Result<Option<User>, StoreError> {
     let filter = UserFilter { id: Some(id), ..UserFilter::default() };
-    Ok(deps.access.users(workspace, &filter, ONE).await?.rows.pop())
+    Ok(deps.access.list_users(workspace, &filter, ONE).await?.rows.pop())
 }
 
 /// Adds a user.
@@ -191,7 +192,7 @@ pub async fn add(
         last_login_at: None,
     };
     let act = act(deps, asking.by, &user, AuditAction::UserAdded).with("role", user.role.as_str());
-    deps.access.user_add(user.clone(), &password_hash, act).await?;
+    deps.access.insert_user(user.clone(), &password_hash, act).await?;
     Ok(user)
 }
 
@@ -216,7 +217,7 @@ pub async fn change(
             }
             password_hash = Some(hash(deps, password).await?);
         }
-        let change = UserChange {
+        let change = UserUpdate {
             workspace,
             id,
             seen_role: user.role,
@@ -228,11 +229,11 @@ pub async fn change(
             now: deps.now(),
         };
         let act = describe(act(deps, asking.by, &user, AuditAction::UserChanged), &change);
-        match deps.access.user_put(change, act).await? {
-            UserEnd::Done(user) => return Ok(user),
-            UserEnd::Gone => return Err(UserError::NotFound),
-            UserEnd::LastOwner => return Err(UserError::LastOwner),
-            UserEnd::Stale => {}
+        match deps.access.update_user(change, act).await? {
+            UpdateUserResult::Done(user) => return Ok(user),
+            UpdateUserResult::Gone => return Err(UserError::NotFound),
+            UpdateUserResult::LastOwner => return Err(UserError::LastOwner),
+            UpdateUserResult::Stale => {}
         }
     }
     Err(UserError::NotFound)
@@ -262,7 +263,7 @@ async fn check_password(
     password: SecretString,
     client: Option<IpAddr>,
 ) -> Result<(), UserError> {
-    let found = deps.access.credentials(&Whose::Id(user.workspace, user.id)).await?;
+    let found = deps.access.get_user_credentials(&CredentialsQuery::Id(user.workspace, user.id)).await?;
     let hash = found.map(|found| found.password_hash);
     let attempt = LoginAttempt::new(user.email.key(), client);
     match session::try_password(deps, &attempt, password, hash).await {
@@ -275,7 +276,7 @@ async fn check_password(
     }
 }
 
-fn describe(mut act: AuditEntry, change: &UserChange) -> AuditEntry {
+fn describe(mut act: AuditEntry, change: &UserUpdate) -> AuditEntry {
     if let Some(email) = &change.email {
         act = act.with("email", email.as_str());
     }
@@ -309,11 +310,11 @@ pub async fn remove(
         asking.needs(Permission::ManageUsers)?;
         asking.covers(deps, user.role).await?;
         let act = act(deps, asking.by, &user, AuditAction::UserRemoved).with("role", user.role.as_str());
-        match deps.access.user_remove(workspace, id, user.role, act).await? {
-            UserEnd::Done(user) => return Ok(user),
-            UserEnd::Gone => return Err(UserError::NotFound),
-            UserEnd::LastOwner => return Err(UserError::LastOwner),
-            UserEnd::Stale => {}
+        match deps.access.delete_user(workspace, id, user.role, act).await? {
+            UpdateUserResult::Done(user) => return Ok(user),
+            UpdateUserResult::Gone => return Err(UserError::NotFound),
+            UpdateUserResult::LastOwner => return Err(UserError::LastOwner),
+            UpdateUserResult::Stale => {}
         }
     }
     Err(UserError::NotFound)

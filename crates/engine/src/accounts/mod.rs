@@ -12,7 +12,7 @@ use domain::accounts::account::{Account, AccountStatus};
 use domain::check::Patch;
 use domain::id::{AccountId, WorkspaceId};
 use domain::json::Value;
-use domain::messages::messaging_limit::COUNTED_FOR;
+use domain::messages::messaging_limit::COUNTING_PERIOD;
 use domain::meta_error::MetaError;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
@@ -20,14 +20,14 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::ports::{
-    AccountChanges, AccountRecord, Callback, Line, NewAccount, NumberInfo, Removal, StoreError, TokenInfo,
-    UpstreamError,
+    AccountChanges, AccountCredentials, AccountRecord, CallbackVerification, DeleteAccountResult, NewAccount,
+    PhoneNumberInfo, StoreError, TokenInfo, UpstreamError,
 };
 use crate::{By, Deps, directory};
 
 /// How Meta is reached for this account.
-pub(crate) fn line(record: &AccountRecord) -> Line {
-    Line { account: record.account.clone(), access_token: record.access_token.clone() }
+pub(crate) fn line(record: &AccountRecord) -> AccountCredentials {
+    AccountCredentials { account: record.account.clone(), access_token: record.access_token.clone() }
 }
 
 /// What a new account shall be.
@@ -88,7 +88,7 @@ pub async fn add(deps: &Deps, by: &By, new: AddAccount) -> Result<Account, Store
         .with("waba_id", account.waba_id.as_str())
         .with("default", account.is_default)
         .with("sandbox", account.is_sandbox);
-    deps.accounts.account_add(NewAccount { record, created_at: deps.now() }, act).await?;
+    deps.accounts.insert_account(NewAccount { record, created_at: deps.now() }, act).await?;
     directory::refresh(deps).await?;
     Ok(account)
 }
@@ -165,7 +165,7 @@ pub async fn change(
         app_secret: change.app_secret,
         old_app_secret_until: keeps_old.then(until),
         verify_token_digest: match change.verify_token {
-            Patch::Keep => Patch::Keep,
+            Patch::Unchanged => Patch::Unchanged,
             Patch::Clear => Patch::Clear,
             Patch::Set(token) => Patch::Set(digest_of(&token)),
         },
@@ -176,11 +176,11 @@ pub async fn change(
     let act = by
         .act(deps, workspace, AuditAction::AccountChanged, subject(&record.account))
         .with("changed", changed_fields(&changes));
-    if !deps.accounts.account_change(workspace, id, changes, act).await? {
+    if !deps.accounts.update_account(workspace, id, changes, act).await? {
         return Err(ChangeError::NotFound);
     }
     if let Some(TokenInfo { expires_at, .. }) = tried {
-        deps.registry.account_token(workspace, id, expires_at, deps.now()).await?;
+        deps.registry.update_account_token_expiry(workspace, id, expires_at, deps.now()).await?;
     }
     directory::refresh(deps).await?;
     if is_lifting {
@@ -200,10 +200,10 @@ fn changed_fields(changes: &AccountChanges) -> Value {
     let all = [
         (name.is_some(), "name"),
         (access_token.is_some(), "access_token"),
-        (!matches!(app_secret, Patch::Keep), "app_secret"),
-        (!matches!(verify_token_digest, Patch::Keep), "verify_token"),
+        (!matches!(app_secret, Patch::Unchanged), "app_secret"),
+        (!matches!(verify_token_digest, Patch::Unchanged), "verify_token"),
         (is_default.is_some(), "default"),
-        (!matches!(fetches_links, Patch::Keep), "fetch_media"),
+        (!matches!(fetches_links, Patch::Unchanged), "fetch_media"),
     ];
     Value::Array(all.into_iter().filter(|(is_changed, _)| *is_changed).map(|(_, name)| name.into()).collect())
 }
@@ -214,22 +214,22 @@ async fn try_token(
     record: &AccountRecord,
     token: &SecretString,
 ) -> Result<Option<TokenInfo>, ChangeError> {
-    let line = Line { account: record.account.clone(), access_token: token.clone() };
-    let told = match deps.upstream.token(&line).await {
+    let line = AccountCredentials { account: record.account.clone(), access_token: token.clone() };
+    let told = match deps.upstream.get_token_info(&line).await {
         Ok(told) if !told.is_valid => {
             return Err(ChangeError::TokenRefused("it is expired, or none".to_owned()));
         }
         Ok(told) => told,
-        Err(UpstreamError::Refused(error)) if error.is_of_token() => {
+        Err(UpstreamError::Refused(error)) if error.is_token_error() => {
             return Err(ChangeError::TokenRefused(refused(&error)));
         }
         // It may not tell of itself and work all the same.
         Err(UpstreamError::Refused(_)) => TokenInfo { is_valid: true, ..TokenInfo::default() },
         Err(UpstreamError::Unreachable(_)) => return Ok(None),
     };
-    match deps.upstream.number(&line).await {
+    match deps.upstream.get_phone_number(&line).await {
         Ok(_) => Ok(Some(told)),
-        Err(UpstreamError::Refused(error)) if error.is_of_token() || error.is_of_permission() => {
+        Err(UpstreamError::Refused(error)) if error.is_token_error() || error.is_permission_error() => {
             Err(ChangeError::TokenRefused(refused(&error)))
         }
         Err(UpstreamError::Refused(_) | UpstreamError::Unreachable(_)) => Ok(None),
@@ -243,15 +243,20 @@ const CANCEL_BATCH: u32 = 500;
 ///
 /// # Errors
 /// When the store cannot be written.
-pub async fn remove(deps: &Deps, by: &By, account: &Account, is_forced: bool) -> Result<Removal, StoreError> {
+pub async fn remove(
+    deps: &Deps,
+    by: &By,
+    account: &Account,
+    is_forced: bool,
+) -> Result<DeleteAccountResult, StoreError> {
     let act = by
         .act(deps, account.workspace, AuditAction::AccountRemoved, subject(account))
         .with("forced", is_forced);
-    let removal = deps.accounts.account_remove(account.workspace, account.id, is_forced, act).await?;
-    if removal == Removal::Removed {
+    let removal = deps.accounts.delete_account(account.workspace, account.id, is_forced, act).await?;
+    if removal == DeleteAccountResult::Deleted {
         directory::refresh(deps).await?;
         // What another process puts into the queue before it hears of this is canceled by its next round.
-        while is_forced && deps.work.expire(deps.now(), CANCEL_BATCH).await? > 0 {}
+        while is_forced && deps.workers.expire_messages(deps.now(), CANCEL_BATCH).await? > 0 {}
     }
     Ok(removal)
 }
@@ -262,11 +267,11 @@ const HELD: &str = "Meta refused with code ";
 /// The reason for which an account is held, if it is that Meta did not take its access token.
 fn token_hold(deps: &Deps, account: &Account) -> Option<String> {
     let here = holds(deps).get(&account.id).map(|(_, reason)| reason.clone());
-    let written = || account.status_reason.clone().filter(|_| account.status == AccountStatus::Held);
+    let written = || account.status_reason.clone().filter(|_| account.status == AccountStatus::Suspended);
     let reason = here.or_else(written)?;
     let (code, _) = reason.strip_prefix(HELD)?.split_once(':')?;
     let error = MetaError { code: code.parse().ok()?, ..MetaError::default() };
-    error.is_of_token().then_some(reason)
+    error.is_token_error().then_some(reason)
 }
 
 /// Holds an account: Meta refused it or its token, so nothing more leaves through it until someone acts.
@@ -303,7 +308,7 @@ pub(crate) async fn write_holds(deps: &Deps) -> Result<(), StoreError> {
         let act = By::gateway()
             .act(deps, account.workspace, AuditAction::AccountHeld, subject(&account))
             .with("reason", reason.as_str());
-        deps.accounts.account_hold(account.workspace, account.id, Some(&reason), act).await?;
+        deps.accounts.update_account_suspension(account.workspace, account.id, Some(&reason), act).await?;
         // Forgotten here only when the directory says so, or there would be a moment without any hold.
         directory::refresh(deps).await?;
         holds(deps).remove(&account.id);
@@ -325,7 +330,7 @@ pub(crate) async fn hold_sender(
     let known = directory.account(account.workspace, &account.id.to_string());
     let is_replaced =
         known.is_some_and(|known| known.access_token.expose_secret() != sender.access_token.expose_secret());
-    if is_replaced && error.is_of_token() {
+    if is_replaced && error.is_token_error() {
         return Ok(());
     }
     hold(deps, account, error).await
@@ -338,7 +343,7 @@ pub(crate) async fn hold_sender(
 pub async fn resume(deps: &Deps, by: &By, account: &Account) -> Result<(), StoreError> {
     holds(deps).remove(&account.id);
     let act = by.act(deps, account.workspace, AuditAction::AccountResumed, subject(account));
-    deps.accounts.account_hold(account.workspace, account.id, None, act).await?;
+    deps.accounts.update_account_suspension(account.workspace, account.id, None, act).await?;
     directory::refresh(deps).await?;
     deps.queue_hint.notify_one();
     Ok(())
@@ -369,8 +374,8 @@ fn probe_word(verify_token_digest: &[u8; 32]) -> String {
 /// # Errors
 /// When the store cannot be read.
 pub async fn reached(deps: &Deps, workspace: WorkspaceId) -> Result<BTreeMap<String, u32>, StoreError> {
-    let since = deps.now().saturating_sub(COUNTED_FOR).unwrap_or(Timestamp::MIN);
-    deps.accounts.reached(workspace, since).await
+    let since = deps.now().saturating_sub(COUNTING_PERIOD).unwrap_or(Timestamp::MIN);
+    deps.accounts.get_messaging_limit_usage(workspace, since).await
 }
 
 /// Asks Meta about each account's number and token, and writes down what it says.
@@ -380,13 +385,15 @@ pub async fn reached(deps: &Deps, workspace: WorkspaceId) -> Result<BTreeMap<Str
 pub async fn look_at_numbers(deps: &Deps) -> Result<(), StoreError> {
     for record in &deps.directory.current().accounts {
         let account = &record.account;
-        match deps.upstream.number(&line(record)).await {
+        match deps.upstream.get_phone_number(&line(record)).await {
             Ok(number) => {
-                deps.accounts.account_describe(account.workspace, account.id, &number, deps.now()).await?;
+                deps.accounts
+                    .update_account_number(account.workspace, account.id, &number, deps.now())
+                    .await?;
             }
             Err(error) => tracing::debug!(%error, account.id = %account.id, "meta tells nothing of a number"),
         }
-        match deps.upstream.token(&line(record)).await {
+        match deps.upstream.get_token_info(&line(record)).await {
             Ok(token) => note_token(deps, account, &token).await?,
             Err(error) => tracing::debug!(%error, account.id = %account.id, "meta tells nothing of a token"),
         }
@@ -398,7 +405,9 @@ async fn note_token(deps: &Deps, account: &Account, token: &TokenInfo) -> Result
     if !token.is_valid {
         return Ok(());
     }
-    deps.registry.account_token(account.workspace, account.id, token.expires_at, deps.now()).await
+    deps.registry
+        .update_account_token_expiry(account.workspace, account.id, token.expires_at, deps.now())
+        .await
 }
 
 /// What is tried of an account.
@@ -424,7 +433,7 @@ pub struct Check {
 pub async fn test(deps: &Deps, record: &AccountRecord) -> Result<Vec<Check>, StoreError> {
     let line = line(record);
     let mut checks = Vec::new();
-    match deps.upstream.token(&line).await {
+    match deps.upstream.get_token_info(&line).await {
         Ok(token) => {
             checks.extend(check_token(&token, deps.now()));
             checks.push(check_scopes(&token));
@@ -432,17 +441,17 @@ pub async fn test(deps: &Deps, record: &AccountRecord) -> Result<Vec<Check>, Sto
         }
         Err(error) => checks.push(failed("token", &error)),
     }
-    match deps.upstream.number(&line).await {
+    match deps.upstream.get_phone_number(&line).await {
         Ok(number) => {
             checks.push(check_number(&number));
             checks.push(check_quality(&number));
             let account = &record.account;
-            deps.accounts.account_describe(account.workspace, account.id, &number, deps.now()).await?;
+            deps.accounts.update_account_number(account.workspace, account.id, &number, deps.now()).await?;
             directory::refresh(deps).await?;
         }
         Err(error) => checks.push(failed("number", &error)),
     }
-    checks.push(match deps.upstream.subscribed_apps(&line).await {
+    checks.push(match deps.upstream.list_subscribed_apps(&line).await {
         Ok(apps) if apps.is_empty() => Check {
             name: "webhook",
             is_ok: false,
@@ -470,13 +479,13 @@ async fn check_callback(deps: &Deps, record: &AccountRecord) -> Check {
         }
         Some(digest) => {
             let mut random = [0; 12];
-            deps.chance.fill(&mut random);
-            let callback = Callback {
+            deps.random.fill(&mut random);
+            let callback = CallbackVerification {
                 url: url.clone(),
                 verify_token: probe_word(digest),
                 challenge: URL_SAFE_NO_PAD.encode(random),
             };
-            match deps.manage.probe_callback(&callback).await {
+            match deps.upstream_admin.verify_callback(&callback).await {
                 Ok(()) => (true, format!("{url} answers")),
                 Err(reason) => (false, format!("{url} does not answer as it should: {reason}")),
             }
@@ -524,7 +533,7 @@ fn check_token(token: &TokenInfo, now: Timestamp) -> [Check; 2] {
 }
 
 /// What people say of the messages: a number that is rated RED is soon limited.
-fn check_quality(number: &NumberInfo) -> Check {
+fn check_quality(number: &PhoneNumberInfo) -> Check {
     let rating = number.quality_rating.as_deref().unwrap_or("UNKNOWN");
     if rating == "RED" {
         let finding =
@@ -546,7 +555,7 @@ fn check_scopes(token: &TokenInfo) -> Check {
     }
 }
 
-fn check_number(number: &NumberInfo) -> Check {
+fn check_number(number: &PhoneNumberInfo) -> Check {
     let shown = number.display_phone_number.as_deref().unwrap_or("the number");
     match number.status.as_deref() {
         None | Some("CONNECTED") => {
@@ -569,7 +578,8 @@ mod tests {
         for (rating, is_ok) in
             [(None, true), (Some("GREEN"), true), (Some("YELLOW"), true), (Some("RED"), false)]
         {
-            let number = NumberInfo { quality_rating: rating.map(str::to_owned), ..NumberInfo::default() };
+            let number =
+                PhoneNumberInfo { quality_rating: rating.map(str::to_owned), ..PhoneNumberInfo::default() };
             assert_eq!(check_quality(&number).is_ok, is_ok, "{rating:?}");
         }
     }

@@ -25,9 +25,9 @@ pub enum NumberError {
 /// When Meta does not do it, or the store cannot be written.
 pub async fn subscribe(deps: &Deps, by: &By, record: &AccountRecord) -> Result<Vec<String>, NumberError> {
     let line = line(record);
-    deps.manage.subscribe(&line).await?;
-    deps.registry.note(act(deps, by, record, AuditAction::AccountSubscribed)).await?;
-    Ok(deps.upstream.subscribed_apps(&line).await?)
+    deps.upstream_admin.subscribe_app(&line).await?;
+    deps.registry.insert_audit_entry(act(deps, by, record, AuditAction::AccountSubscribed)).await?;
+    Ok(deps.upstream.list_subscribed_apps(&line).await?)
 }
 
 /// What was done at Meta, for the audit log.
@@ -46,12 +46,12 @@ pub async fn register(
     pin: &SecretString,
 ) -> Result<(), NumberError> {
     let line = line(record);
-    deps.manage.register(&line, pin).await?;
-    deps.registry.note(act(deps, by, record, AuditAction::AccountRegistered)).await?;
+    deps.upstream_admin.register_phone_number(&line, pin).await?;
+    deps.registry.insert_audit_entry(act(deps, by, record, AuditAction::AccountRegistered)).await?;
     let account = &record.account;
     // It is registered, whether or not Meta then tells of it.
-    if let Ok(number) = deps.upstream.number(&line).await {
-        deps.accounts.account_describe(account.workspace, account.id, &number, deps.now()).await?;
+    if let Ok(number) = deps.upstream.get_phone_number(&line).await {
+        deps.accounts.update_account_number(account.workspace, account.id, &number, deps.now()).await?;
         directory::refresh(deps).await?;
     }
     Ok(())
@@ -62,7 +62,7 @@ pub async fn register(
 /// # Errors
 /// When Meta does not tell it.
 pub async fn profile(deps: &Deps, record: &AccountRecord) -> Result<Object, UpstreamError> {
-    deps.manage.profile(&line(record)).await
+    deps.upstream_admin.get_business_profile(&line(record)).await
 }
 
 /// Changes the business profile, and returns it as it is then.
@@ -77,10 +77,10 @@ pub async fn set_profile(
 ) -> Result<Object, NumberError> {
     let line = line(record);
     if !change.is_empty() {
-        deps.manage.set_profile(&line, change).await?;
+        deps.upstream_admin.update_business_profile(&line, change).await?;
         let fields = change.iter().map(|(name, _)| Value::from(name.to_owned())).collect();
         let act = act(deps, by, record, AuditAction::ProfileChanged).with("fields", Value::Array(fields));
-        deps.registry.note(act).await?;
+        deps.registry.insert_audit_entry(act).await?;
     }
-    Ok(deps.manage.profile(&line).await?)
+    Ok(deps.upstream_admin.get_business_profile(&line).await?)
 }

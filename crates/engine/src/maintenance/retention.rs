@@ -7,7 +7,7 @@ use domain::id::WorkspaceId;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::Deps;
-use crate::ports::{StoreError, SweepPlace, Swept};
+use crate::ports::{RetentionCursor, RetentionTarget, StoreError};
 
 /// How often all is looked through. A process that starts begins anew.
 pub const SWEEP_EVERY: SignedDuration = SignedDuration::from_hours(6);
@@ -43,14 +43,19 @@ pub async fn sweep(deps: &Deps) -> Result<u64, StoreError> {
     let workspaces: Vec<WorkspaceId> = deps.directory.current().workspaces.keys().copied().collect();
     for workspace in workspaces {
         // Deliveries before the events that they are about.
-        n_gone += all_of(deps, Swept::Deliveries(workspace), settings.deliveries).await?;
-        n_gone += all_of(deps, Swept::Events(workspace), at_least(settings.events, ON_ITS_WAY_FOR)).await?;
-        n_gone += all_of(deps, Swept::Messages(workspace), at_least(settings.messages, REPEATED_FOR)).await?;
-        n_gone += all_of(deps, Swept::Audit(workspace), settings.audit).await?;
+        n_gone += all_of(deps, RetentionTarget::Deliveries(workspace), settings.deliveries).await?;
+        n_gone += all_of(deps, RetentionTarget::Events(workspace), at_least(settings.events, ON_ITS_WAY_FOR))
+            .await?;
+        n_gone +=
+            all_of(deps, RetentionTarget::Messages(workspace), at_least(settings.messages, REPEATED_FOR))
+                .await?;
+        n_gone += all_of(deps, RetentionTarget::Audit(workspace), settings.audit).await?;
     }
     // What pointed into a post goes before the post.
     let payloads = at_least(settings.payloads, REPEATED_FOR);
-    for what in [Swept::EarlyReports, Swept::KeptParts, Swept::Posts] {
+    for what in
+        [RetentionTarget::PendingStatuses, RetentionTarget::WebhookChanges, RetentionTarget::WebhookPayloads]
+    {
         n_gone += all_of(deps, what, payloads).await?;
     }
     if n_gone > 0 {
@@ -63,15 +68,19 @@ fn at_least(keep_for: Option<SignedDuration>, least: SignedDuration) -> Option<S
     keep_for.map(|keep_for| keep_for.max(least))
 }
 
-async fn all_of(deps: &Deps, what: Swept, keep_for: Option<SignedDuration>) -> Result<u64, StoreError> {
+async fn all_of(
+    deps: &Deps,
+    what: RetentionTarget,
+    keep_for: Option<SignedDuration>,
+) -> Result<u64, StoreError> {
     let Some(keep_for) = keep_for else { return Ok(0) };
     let before = deps.now().saturating_sub(keep_for).unwrap_or(Timestamp::MIN);
-    let (mut n_gone, mut place) = (0, SweepPlace::default());
+    let (mut n_gone, mut place) = (0, RetentionCursor::default());
     // A process that is to stop does not finish a sweep of hours first.
     while !deps.stopping.is_cancelled() {
-        let overdue = deps.upkeep.overdue(what, before, place, STEP).await?;
+        let overdue = deps.maintenance.list_expired_rows(what, before, place, STEP).await?;
         if !overdue.rows.is_empty() {
-            n_gone += u64::from(deps.upkeep.discard(what, before, overdue.rows).await?);
+            n_gone += u64::from(deps.maintenance.delete_expired_rows(what, before, overdue.rows).await?);
         }
         match overdue.next {
             Some(next) => place = next,
@@ -90,10 +99,10 @@ const RESTORE_BATCH: u32 = 200;
 /// # Errors
 /// When the store cannot be read or written; nothing may leave then.
 pub async fn settle_restored(deps: &Deps) -> Result<u32, StoreError> {
-    let Some(made_at) = deps.upkeep.restored_from().await? else { return Ok(0) };
+    let Some(made_at) = deps.maintenance.get_restored_backup_time().await? else { return Ok(0) };
     let mut n_held = 0;
     loop {
-        match deps.upkeep.hold_restored(deps.now(), RESTORE_BATCH).await? {
+        match deps.maintenance.quarantine_messages(deps.now(), RESTORE_BATCH).await? {
             0 => break,
             n => n_held += n,
         }

@@ -8,10 +8,10 @@ use std::sync::{Mutex, PoisonError};
 use domain::check::Violation;
 use domain::id::{MediaId, WorkspaceId};
 use domain::json::Value;
-use domain::media::{LARGEST, MediaType, essence, names_of, upload_ends_at};
+use domain::media::{MAX_FILE_SIZE, MediaType, essence, supported_types, upload_expires_at};
 use domain::messages::content::{Content, MediaRef, MediaSource, MessageKind};
 use domain::messages::outcome::SendOutcome;
-use domain::messages::retry::QUEUE_FOR;
+use domain::messages::retry::QUEUE_RETRY_PERIOD;
 use domain::meta_error::MetaError;
 use jiff::{SignedDuration, Timestamp};
 
@@ -24,8 +24,8 @@ use crate::accounts::line;
 use crate::chain;
 use crate::messages::send::{SendError, SendRequest};
 use crate::ports::{
-    AccountRecord, BlobKey, Claimed, Failure, FetchError, Fetched, MediaOrigin, MediaState, OutgoingFile,
-    Pieces, SentAs, StoreError, StoredMedia, UploadKey,
+    AccountRecord, BlobKey, ByteStream, FetchError, FetchedFile, LeasedMessage, MediaOrigin, MediaState,
+    MessageFailure, OutgoingFile, SentAs, StoreError, StoredMedia, UploadKey,
 };
 
 /// How long what an address brought is used again without asking: as long as Meta does so itself (reference A.4).
@@ -85,7 +85,7 @@ pub(crate) async fn check(
             Some((None, media)) if media.expires_at.is_none_or(|at| at >= until) => None,
             Some((None, _)) => {
                 let key = BlobKey { workspace: caller.workspace(), media: id };
-                let is_held = needed_until.is_some() && deps.media.records.media_hold(key, until).await?;
+                let is_held = needed_until.is_some() && deps.media.records.retain_media(key, until).await?;
                 (!is_held).then(|| "is the id of a file that is kept no longer".to_owned())
             }
         };
@@ -97,7 +97,7 @@ pub(crate) async fn check(
 /// Until when a message may need its files: it leaves, and is tried again for a day or as long as it is valid.
 fn needed_until(deps: &Deps, request: &SendRequest) -> Timestamp {
     let leaves_at = request.when.leaves_at(deps.now());
-    let span = request.valid_for.unwrap_or(QUEUE_FOR).max(QUEUE_FOR);
+    let span = request.valid_for.unwrap_or(QUEUE_RETRY_PERIOD).max(QUEUE_RETRY_PERIOD);
     leaves_at.saturating_add(span).unwrap_or(Timestamp::MAX)
 }
 
@@ -114,7 +114,7 @@ fn unusable(media: &StoredMedia, place: &MediaRef<'_>) -> Option<String> {
     }
     let mime_type = media.mime_type.as_deref().unwrap_or("of no known type");
     let is_fit = MediaType::named(mime_type).is_some_and(|known| known.fits(place.kind));
-    (!is_fit).then(|| format!("is {mime_type}, but must be one of {} here", names_of(place.kind)))
+    (!is_fit).then(|| format!("is {mime_type}, but must be one of {} here", supported_types(place.kind)))
 }
 
 /// Why a message cannot be handed over with its files.
@@ -139,14 +139,14 @@ impl From<StoreError> for Unready {
 
 /// How a message fails one of whose files can never be handed over: with Meta's own code for such a file, because whoever
 /// reads a message knows that one.
-pub(crate) fn failure(violation: Violation) -> (Failure, SendError) {
+pub(crate) fn failure(violation: Violation) -> (MessageFailure, SendError) {
     let meta = MetaError {
         code: UPLOAD_ERROR,
         title: Some("The file cannot be used".to_owned()),
         details: Some(format!("{} {}", violation.pointer, violation.reason)),
         ..MetaError::default()
     };
-    (Failure { code: "media_failed", meta: Some(meta) }, SendError::Media(vec![violation]))
+    (MessageFailure { code: "media_failed", meta: Some(meta) }, SendError::Media(vec![violation]))
 }
 
 /// Puts Meta's ids in the places of a message that name our files, or links that are fetched here.
@@ -156,7 +156,7 @@ pub(crate) fn failure(violation: Violation) -> (Failure, SendError) {
 pub(crate) async fn ready(
     deps: &Deps,
     record: &AccountRecord,
-    message: &mut Claimed,
+    message: &mut LeasedMessage,
     sent_as: SentAs,
 ) -> Result<(), Unready> {
     let base = match sent_as {
@@ -170,14 +170,14 @@ pub(crate) async fn ready(
     if !(names("\"id\"") || fetches && names("\"link\"")) {
         return Ok(());
     }
-    let Some(kind) = MessageKind::parse(&message.kind) else { return Ok(()) };
+    let Ok(kind) = message.kind.parse::<MessageKind>() else { return Ok(()) };
     let Ok(object) = serde_json::from_str::<Value>(&message.content) else { return Ok(()) };
     let mut content = Content::from_stored(kind, object);
     let mut found = Vec::new();
     for place in content.media_refs() {
         let (name, media) = match place.source {
             MediaSource::Id(text) => match text.parse::<MediaId>() {
-                Ok(id) => ("id", deps.media.records.media(record.account.workspace, id).await?),
+                Ok(id) => ("id", deps.media.records.get_media(record.account.workspace, id).await?),
                 // One of Meta's own.
                 Err(_) => continue,
             },
@@ -218,7 +218,7 @@ async fn upload(deps: &Deps, record: &AccountRecord, media: &StoredMedia) -> Res
     let workspace = record.account.workspace;
     let key = UploadKey { workspace, account: record.account.id, sha256, mime_type: essence(mime_type) };
     loop {
-        if let Some(known) = deps.media.records.media_upload(&key, deps.now()).await? {
+        if let Some(known) = deps.media.records.get_media_upload(&key, deps.now()).await? {
             return Ok(Some(known));
         }
         let lead = match deps.media.uploads.enter(&key) {
@@ -230,12 +230,12 @@ async fn upload(deps: &Deps, record: &AccountRecord, media: &StoredMedia) -> Res
             },
         };
         // Another may have ended between the look and the turn.
-        if let Some(known) = deps.media.records.media_upload(&key, deps.now()).await? {
+        if let Some(known) = deps.media.records.get_media_upload(&key, deps.now()).await? {
             lead.tell(&Ok(known.clone()));
             return Ok(Some(known));
         }
         let blob = BlobKey { workspace, media: media.id };
-        let pieces = match deps.media.blobs.get(blob, 0..size).await {
+        let pieces = match deps.media.blobs.read_blob(blob, 0..size).await {
             Ok(Some(pieces)) => pieces,
             Ok(None) => return Ok(None),
             Err(error) => return Err(Unready::later(chain(&error))),
@@ -254,14 +254,14 @@ async fn upload_now(
     deps: &Deps,
     record: &AccountRecord,
     key: &UploadKey,
-    (file_name, size, pieces): (Option<String>, u64, Pieces),
+    (file_name, size, pieces): (Option<String>, u64, ByteStream),
 ) -> Uploaded {
     let mime_type = key.mime_type.clone();
     let file = OutgoingFile { mime_type, file_name, size, sha256: key.sha256, pieces };
     let begun_at = deps.now();
-    let meta_id = deps.media.upstream.media_upload(&line(record), file).await.map_err(certainly_not_sent)?;
-    let ends_at = upload_ends_at(begun_at);
-    if let Err(error) = deps.media.records.media_uploaded(key, &meta_id, begun_at, ends_at).await {
+    let meta_id = deps.media.upstream.upload_media(&line(record), file).await.map_err(certainly_not_sent)?;
+    let ends_at = upload_expires_at(begun_at);
+    if let Err(error) = deps.media.records.insert_media_upload(key, &meta_id, begun_at, ends_at).await {
         // The id is good all the same; the next message uploads the file again.
         tracing::warn!(error = %chain(&error), account.id = %key.account, "an upload could not be written down");
     }
@@ -296,13 +296,13 @@ async fn fetch(
     let Some(fetcher) = &deps.media.fetcher else { return Err(never("cannot be fetched here".to_owned())) };
     let owner = (record.account.workspace, record.account.id);
     if let Some(id) = deps.media.links.get(owner, url, deps.now())
-        && let Some(media) = deps.media.records.media(owner.0, id).await?
+        && let Some(media) = deps.media.records.get_media(owner.0, id).await?
     {
         return Ok(media);
     }
-    let most = deps.settings.media.max_bytes.min(LARGEST);
+    let most = deps.settings.media.max_bytes.min(MAX_FILE_SIZE);
     let fetched = fetcher.fetch(url, most).await;
-    let Fetched { content_type, file_name, body } = fetched.map_err(|error| {
+    let FetchedFile { content_type, file_name, body } = fetched.map_err(|error| {
         if is_final(&error) {
             never(format!("cannot be fetched: {error}"))
         } else {
@@ -332,7 +332,7 @@ fn is_final(error: &FetchError) -> bool {
     match error {
         FetchError::Address(_) | FetchError::TooLarge { .. } => true,
         // Too early, too many, or the server's own trouble: that passes.
-        FetchError::Answered { status } => *status < 500 && !matches!(status, 408 | 425 | 429),
+        FetchError::UnexpectedStatus { status } => *status < 500 && !matches!(status, 408 | 425 | 429),
         FetchError::Unreachable(_) => false,
     }
 }

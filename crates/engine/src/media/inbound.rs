@@ -5,15 +5,15 @@
 
 use std::sync::Arc;
 
-use domain::media::{FETCH_FOR, LARGEST, essence, fetch_again_at};
+use domain::media::{DOWNLOAD_RETRY_PERIOD, MAX_FILE_SIZE, essence, next_download_at};
 use jiff::{SignedDuration, Timestamp};
 
 use super::pieces::measured;
 use crate::accounts::line;
 use crate::background::DEAD_AFTER;
 use crate::ports::{
-    AccountRecord, BlobKey, ClaimedMedia, Download, DownloadError, FetchEnd, Line, MediaClaimRequest,
-    MediaInfo, PieceError, PutError, Settled, StoreError, UpstreamError,
+    AccountCredentials, AccountRecord, BlobKey, BlobWriteError, ByteStreamError, DownloadError, LeaseCheck,
+    LeasedMedia, MediaDownload, MediaFetchResult, MediaInfo, MediaLeaseRequest, StoreError, UpstreamError,
 };
 use crate::{Deps, chain};
 
@@ -48,7 +48,7 @@ pub async fn tick(deps: &Arc<Deps>) -> Result<u32, StoreError> {
     let accounts = || directory.accounts.iter().map(|record| record.account.id);
     let busy: Vec<_> = accounts().filter(|id| deps.media.in_flight.of(*id) >= MAX_FETCHES_OF_ONE).collect();
     let now = deps.now();
-    let request = MediaClaimRequest {
+    let request = MediaLeaseRequest {
         worker: deps.worker,
         tokens: (0..room).map(|_| deps.new_token()).collect(),
         busy,
@@ -57,7 +57,7 @@ pub async fn tick(deps: &Arc<Deps>) -> Result<u32, StoreError> {
         until: now.saturating_add(CLAIM_FOR).unwrap_or(Timestamp::MAX),
         now,
     };
-    let claimed = deps.media.records.media_claim(request).await?;
+    let claimed = deps.media.records.lease_media(request).await?;
     let n_claimed = u32::try_from(claimed.len()).unwrap_or(u32::MAX);
     for media in claimed {
         let record = directory.accounts.iter().find(|record| record.account.id == media.account).cloned();
@@ -73,24 +73,24 @@ pub async fn tick(deps: &Arc<Deps>) -> Result<u32, StoreError> {
 }
 
 /// Fetches one file, and writes down how that ended.
-async fn fetch(deps: &Deps, record: Option<&AccountRecord>, media: &ClaimedMedia) {
+async fn fetch(deps: &Deps, record: Option<&AccountRecord>, media: &LeasedMedia) {
     let key = BlobKey { workspace: media.workspace, media: media.id };
     let end = match record {
         // Its token is gone with it.
-        None => FetchEnd::Failed { reason: "the account that received it was removed".to_owned() },
+        None => MediaFetchResult::Failed { reason: "the account that received it was removed".to_owned() },
         Some(record) => match bring(deps, &line(record), media).await {
             Ok(end) => end,
-            Err(Trouble::Final(reason)) => FetchEnd::Failed { reason },
+            Err(Trouble::Final(reason)) => MediaFetchResult::Failed { reason },
             Err(Trouble::Passing(reason)) => again(deps, media, reason),
         },
     };
-    if let FetchEnd::Again { reason, .. } | FetchEnd::Failed { reason } = &end {
-        let is_given_up = matches!(end, FetchEnd::Failed { .. });
+    if let MediaFetchResult::Retry { reason, .. } | MediaFetchResult::Failed { reason } = &end {
+        let is_given_up = matches!(end, MediaFetchResult::Failed { .. });
         tracing::warn!(media.id = %media.id, account.id = %media.account, reason, is_given_up, "a file was not fetched");
     }
-    match deps.media.records.media_settle(key, media.token, end).await {
-        Ok(Settled::Held) => {}
-        Ok(Settled::Lost) => {
+    match deps.media.records.finish_media_fetch(key, media.token, end).await {
+        Ok(LeaseCheck::Valid) => {}
+        Ok(LeaseCheck::Lost) => {
             tracing::warn!(media.id = %media.id, "a fetch was taken over by another process")
         }
         // The claim runs out, and it is fetched again.
@@ -132,17 +132,23 @@ impl From<DownloadError> for Trouble {
 }
 
 /// From Meta's id to the content here.
-async fn bring(deps: &Deps, line: &Line, media: &ClaimedMedia) -> Result<FetchEnd, Trouble> {
-    let most = deps.settings.media.max_bytes.min(LARGEST);
+async fn bring(
+    deps: &Deps,
+    line: &AccountCredentials,
+    media: &LeasedMedia,
+) -> Result<MediaFetchResult, Trouble> {
+    let most = deps.settings.media.max_bytes.min(MAX_FILE_SIZE);
     let (info, download) = reach(deps, line, media, most).await?;
-    let Download { mime_type, pieces } = download;
+    let MediaDownload { mime_type, pieces } = download;
     let announced = media.sha256.into_iter().chain(info.sha256).collect();
     let (pieces, measure) = measured(pieces, most, announced);
     let key = BlobKey { workspace: media.workspace, media: media.id };
-    deps.media.blobs.put(key, pieces).await.map_err(|error| match error {
-        PutError::Source(PieceError::TooLarge(_)) => Trouble::Final(error.to_string()),
-        PutError::Source(PieceError::Mismatch | PieceError::Broken(_)) => Trouble::Passing(error.to_string()),
-        PutError::Store(error) => Trouble::Passing(chain(&error)),
+    deps.media.blobs.write_blob(key, pieces).await.map_err(|error| match error {
+        BlobWriteError::Source(ByteStreamError::TooLarge(_)) => Trouble::Final(error.to_string()),
+        BlobWriteError::Source(ByteStreamError::Mismatch | ByteStreamError::Broken(_)) => {
+            Trouble::Passing(error.to_string())
+        }
+        BlobWriteError::Store(error) => Trouble::Passing(chain(&error)),
     })?;
     let (sha256, size) =
         measure.taken().ok_or_else(|| Trouble::Passing("it was not read to its end".to_owned()))?;
@@ -150,23 +156,23 @@ async fn bring(deps: &Deps, line: &Line, media: &ClaimedMedia) -> Result<FetchEn
     let mime_type = said.filter(|mime| !essence(mime).is_empty()).unwrap_or_else(|| ANY_TYPE.to_owned());
     let expires_at =
         deps.settings.media.keep_inbound_for.and_then(|span| deps.now().saturating_add(span).ok());
-    Ok(FetchEnd::Ready { sha256, size, mime_type, expires_at })
+    Ok(MediaFetchResult::Ready { sha256, size, mime_type, expires_at })
 }
 
 /// Asks for the address and opens it; one that has run out in between is asked for once more.
 async fn reach(
     deps: &Deps,
-    line: &Line,
-    media: &ClaimedMedia,
+    line: &AccountCredentials,
+    media: &LeasedMedia,
     most: u64,
-) -> Result<(MediaInfo, Download), Trouble> {
+) -> Result<(MediaInfo, MediaDownload), Trouble> {
     let mut is_second = false;
     loop {
-        let info = deps.media.upstream.media_describe(line, &media.meta_id).await?;
+        let info = deps.media.upstream.get_media_info(line, &media.meta_id).await?;
         if let Some(size) = info.size.filter(|size| *size > most) {
             return Err(Trouble::Final(format!("the file has {size} bytes, {most} are taken")));
         }
-        match deps.media.upstream.media_download(line, &info.url, most).await {
+        match deps.media.upstream.download_media(line, &info.url, most).await {
             Ok(download) => return Ok((info, download)),
             Err(DownloadError::Gone(_)) if !is_second => is_second = true,
             Err(error) => return Err(error.into()),
@@ -174,16 +180,16 @@ async fn reach(
     }
 }
 
-fn again(deps: &Deps, media: &ClaimedMedia, reason: String) -> FetchEnd {
-    let mut chance = [0; 8];
-    deps.chance.fill(&mut chance);
+fn again(deps: &Deps, media: &LeasedMedia, reason: String) -> MediaFetchResult {
+    let mut random = [0; 8];
+    deps.random.fill(&mut random);
     let n_failures = media.n_failures.saturating_add(1);
-    let chance = u64::from_le_bytes(chance);
-    match fetch_again_at(n_failures, media.created_at, deps.now(), chance) {
-        Some(due_at) => FetchEnd::Again { due_at, reason },
+    let random = u64::from_le_bytes(random);
+    match next_download_at(n_failures, media.created_at, deps.now(), random) {
+        Some(due_at) => MediaFetchResult::Retry { due_at, reason },
         None => {
-            let days = FETCH_FOR.as_hours() / 24;
-            FetchEnd::Failed { reason: format!("not fetched within {days} days; at last: {reason}") }
+            let days = DOWNLOAD_RETRY_PERIOD.as_hours() / 24;
+            MediaFetchResult::Failed { reason: format!("not fetched within {days} days; at last: {reason}") }
         }
     }
 }
@@ -195,16 +201,16 @@ fn again(deps: &Deps, media: &ClaimedMedia, reason: String) -> FetchEnd {
 pub async fn sweep(deps: &Deps) -> Result<u32, StoreError> {
     let now = deps.now();
     let before = now.saturating_sub(LEFT_BEHIND_FOR).unwrap_or(Timestamp::MIN);
-    if let Err(error) = deps.media.blobs.tidy(before).await {
+    if let Err(error) = deps.media.blobs.delete_partial_blobs(before).await {
         tracing::warn!(error = %chain(&error), "what unfinished writes left behind could not be removed");
     }
     let mut n_deleted = 0;
-    for key in deps.media.records.media_gone(now, SWEEP_BATCH).await? {
-        if let Err(error) = deps.media.blobs.delete(key).await {
+    for key in deps.media.records.expire_media(now, SWEEP_BATCH).await? {
+        if let Err(error) = deps.media.blobs.delete_blob(key).await {
             tracing::warn!(error = %chain(&error), media.id = %key.media, "a file could not be deleted");
             continue;
         }
-        deps.media.records.media_forget(key).await?;
+        deps.media.records.delete_media(key).await?;
         n_deleted += 1;
     }
     Ok(n_deleted)

@@ -4,13 +4,14 @@
 
 use bytes::Bytes;
 use domain::id::{AccountId, MediaId, WorkspaceId};
-use domain::media::{DeclaredType, HEAD, MediaType, MediaTypeError, judge};
+use domain::media::{DeclaredType, MediaType, MediaTypeError, SNIFF_BYTES, resolve_media_type};
 use jiff::{SignedDuration, Timestamp};
 
 use super::pieces::{measured, peek};
 use crate::Deps;
 use crate::ports::{
-    BlobError, BlobKey, Kept, MediaOrigin, NewMedia, PieceError, Pieces, PutError, StoreError, WholeMedia,
+    BlobError, BlobKey, BlobWriteError, ByteStream, ByteStreamError, FinishMediaResult, MediaOrigin,
+    NewMedia, ReceivedMedia, StoreError,
 };
 
 /// After how long a file that never came whole is forgotten: longer than any upload takes.
@@ -59,8 +60,8 @@ impl Received {
     /// `MediaTypeError`, `TooLarge`.
     pub fn judge_as(&mut self, mime_type: &str) -> Result<(), KeepError> {
         let claim = DeclaredType { mime: Some(mime_type), file_name: self.incoming.file_name.as_deref() };
-        self.media_type = judge(claim, &self.head)?;
-        let most = self.media_type.most_of(&self.head);
+        self.media_type = resolve_media_type(claim, &self.head)?;
+        let most = self.media_type.max_bytes_for(&self.head);
         if self.size > most { Err(KeepError::TooLarge(self.media_type, most)) } else { Ok(()) }
     }
 }
@@ -89,24 +90,26 @@ pub enum KeepError {
 ///
 /// # Errors
 /// [`KeepError`]; nothing is kept then.
-pub async fn receive(deps: &Deps, incoming: Incoming, pieces: Pieces) -> Result<Received, KeepError> {
-    let broken = |error: PieceError| KeepError::Broken(error.to_string());
-    let (head, pieces) = peek(pieces, HEAD).await.map_err(broken)?;
+pub async fn receive(deps: &Deps, incoming: Incoming, pieces: ByteStream) -> Result<Received, KeepError> {
+    let broken = |error: ByteStreamError| KeepError::Broken(error.to_string());
+    let (head, pieces) = peek(pieces, SNIFF_BYTES).await.map_err(broken)?;
     let claim =
         DeclaredType { mime: incoming.mime_type.as_deref(), file_name: incoming.file_name.as_deref() };
-    let media_type = judge(claim, &head)?;
-    let most = media_type.most_of(&head).min(deps.settings.media.max_bytes);
+    let media_type = resolve_media_type(claim, &head)?;
+    let most = media_type.max_bytes_for(&head).min(deps.settings.media.max_bytes);
     let key = BlobKey { workspace: incoming.workspace, media: deps.new_id(MediaId::from_parts) };
     let now = deps.now();
     let expires_at = now.saturating_add(RECEIVE_WITHIN).unwrap_or(Timestamp::MAX);
     let (account, origin) = (incoming.account, incoming.origin);
-    deps.media.records.media_begin(NewMedia { key, account, origin, expires_at, now }).await?;
+    deps.media.records.insert_media(NewMedia { key, account, origin, expires_at, now }).await?;
     let (pieces, measure) = measured(pieces, most, Vec::new());
-    let end = match deps.media.blobs.put(key, pieces).await {
+    let end = match deps.media.blobs.write_blob(key, pieces).await {
         Ok(()) => measure.taken().ok_or_else(|| KeepError::Broken("it was not read to its end".to_owned())),
-        Err(PutError::Source(PieceError::TooLarge(most))) => Err(KeepError::TooLarge(media_type, most)),
-        Err(PutError::Source(error)) => Err(broken(error)),
-        Err(PutError::Store(error)) => Err(KeepError::Blob(error)),
+        Err(BlobWriteError::Source(ByteStreamError::TooLarge(most))) => {
+            Err(KeepError::TooLarge(media_type, most))
+        }
+        Err(BlobWriteError::Source(error)) => Err(broken(error)),
+        Err(BlobWriteError::Store(error)) => Err(KeepError::Blob(error)),
     };
     match end {
         Ok((sha256, size)) => Ok(Received { key, incoming, head, sha256, size, media_type }),
@@ -122,11 +125,11 @@ pub async fn receive(deps: &Deps, incoming: Incoming, pieces: Pieces) -> Result<
 ///
 /// # Errors
 /// `Blob`, `Store`.
-pub async fn finish(deps: &Deps, received: Received) -> Result<Kept, KeepError> {
+pub async fn finish(deps: &Deps, received: Received) -> Result<FinishMediaResult, KeepError> {
     let Received { key, incoming, sha256, size, media_type, .. } = received;
     let expires_at =
         deps.now().saturating_add(deps.settings.media.keep_uploads_for).unwrap_or(Timestamp::MAX);
-    let whole = WholeMedia {
+    let whole = ReceivedMedia {
         key,
         account: incoming.account,
         sha256,
@@ -135,7 +138,7 @@ pub async fn finish(deps: &Deps, received: Received) -> Result<Kept, KeepError> 
         file_name: incoming.file_name,
         expires_at,
     };
-    let kept = deps.media.records.media_finish(whole).await?;
+    let kept = deps.media.records.finish_media(whole).await?;
     if !kept.is_new {
         let known = BlobKey { media: kept.media.id, ..key };
         mend(deps, known, (key, size)).await.map_err(KeepError::Blob)?;
@@ -145,14 +148,14 @@ pub async fn finish(deps: &Deps, received: Received) -> Result<Kept, KeepError> 
 
 /// Gives a file its content again from an equal one, if it has lost it: somebody restored the database alone.
 async fn mend(deps: &Deps, lost: BlobKey, (equal, size): (BlobKey, u64)) -> Result<(), BlobError> {
-    if deps.media.blobs.get(lost, 0..1).await?.is_some() {
+    if deps.media.blobs.read_blob(lost, 0..1).await?.is_some() {
         return Ok(());
     }
-    let Some(pieces) = deps.media.blobs.get(equal, 0..size).await? else { return Ok(()) };
-    match deps.media.blobs.put(lost, pieces).await {
+    let Some(pieces) = deps.media.blobs.read_blob(equal, 0..size).await? else { return Ok(()) };
+    match deps.media.blobs.write_blob(lost, pieces).await {
         Ok(()) => Ok(()),
-        Err(PutError::Store(error)) => Err(error),
-        Err(PutError::Source(error)) => Err(BlobError::new("giving a file its content again", error)),
+        Err(BlobWriteError::Store(error)) => Err(error),
+        Err(BlobWriteError::Source(error)) => Err(BlobError::new("giving a file its content again", error)),
     }
 }
 
@@ -163,14 +166,18 @@ pub async fn discard(deps: &Deps, received: &Received) {
 
 /// The sweep deletes what there is of it.
 async fn abandon(deps: &Deps, key: BlobKey) {
-    if let Err(error) = deps.media.records.media_abandon(key).await {
+    if let Err(error) = deps.media.records.delete_incomplete_media(key).await {
         // Then it is forgotten when its time is over.
         tracing::warn!(error = %crate::chain(&error), media.id = %key.media, "a file could not be given up");
     }
 }
 
 /// Keeps a file from a link.
-pub(super) async fn keep(deps: &Deps, incoming: Incoming, pieces: Pieces) -> Result<Kept, KeepError> {
+pub(super) async fn keep(
+    deps: &Deps,
+    incoming: Incoming,
+    pieces: ByteStream,
+) -> Result<FinishMediaResult, KeepError> {
     let received = receive(deps, incoming, pieces).await?;
     finish(deps, received).await
 }

@@ -21,7 +21,7 @@ use crate::Deps;
 use crate::access::api_key::Caller;
 use crate::messages::in_flight::InFlight;
 use crate::ports::{
-    BlobError, BlobKey, Blobs, Fetcher, MediaRecords, MediaState, MediaUpstream, Pieces, StoreError,
+    BlobError, BlobKey, Blobs, ByteStream, Fetcher, MediaRecords, MediaState, MediaUpstream, StoreError,
     StoredMedia,
 };
 
@@ -50,7 +50,7 @@ impl Default for MediaSettings {
     fn default() -> Self {
         Self {
             fetches_links: false,
-            max_bytes: domain::media::LARGEST,
+            max_bytes: domain::media::MAX_FILE_SIZE,
             keep_inbound_for: Some(SignedDuration::from_hours(90 * 24)),
             keep_uploads_for: SignedDuration::from_hours(30 * 24),
         }
@@ -112,7 +112,7 @@ impl Media {
 /// # Errors
 /// When the store cannot be read.
 pub async fn find(deps: &Deps, caller: &Caller, id: MediaId) -> Result<Option<StoredMedia>, StoreError> {
-    let found = deps.media.records.media(caller.workspace(), id).await?;
+    let found = deps.media.records.get_media(caller.workspace(), id).await?;
     let is_visible = |account: Option<AccountId>| account.is_none_or(|account| caller.may_see(deps, account));
     Ok(found.filter(|media| {
         is_visible(media.account) && !matches!(media.state, MediaState::Receiving | MediaState::Gone)
@@ -128,7 +128,7 @@ pub async fn content(
     caller: &Caller,
     media: &StoredMedia,
     range: std::ops::Range<u64>,
-) -> Result<Option<Pieces>, BlobError> {
+) -> Result<Option<ByteStream>, BlobError> {
     let key = BlobKey { workspace: caller.workspace(), media: media.id };
-    deps.media.blobs.get(key, range).await
+    deps.media.blobs.read_blob(key, range).await
 }

@@ -10,15 +10,18 @@ use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use sha2::{Digest, Sha256};
 
-use crate::ports::{Chunks, FetchError, PieceError, Pieces};
+use crate::ports::{ByteStream, ByteStreamError, Chunks, FetchError};
 
 /// The next piece.
-pub(super) async fn next(pieces: &mut Pieces) -> Option<Result<Bytes, PieceError>> {
+pub(super) async fn next(pieces: &mut ByteStream) -> Option<Result<Bytes, ByteStreamError>> {
     poll_fn(|context| pieces.as_mut().poll_next(context)).await
 }
 
 /// Reads the beginning of a file, at most `most` bytes, and gives the whole file back with it.
-pub(super) async fn peek(mut pieces: Pieces, most: usize) -> Result<(Bytes, Pieces), PieceError> {
+pub(super) async fn peek(
+    mut pieces: ByteStream,
+    most: usize,
+) -> Result<(Bytes, ByteStream), ByteStreamError> {
     let mut head = BytesMut::new();
     let mut read = VecDeque::new();
     while head.len() < most {
@@ -33,11 +36,11 @@ pub(super) async fn peek(mut pieces: Pieces, most: usize) -> Result<(Bytes, Piec
 /// What was read already, and the rest.
 struct Rejoined {
     read: VecDeque<Bytes>,
-    rest: Pieces,
+    rest: ByteStream,
 }
 
 impl Stream for Rejoined {
-    type Item = Result<Bytes, PieceError>;
+    type Item = Result<Bytes, ByteStreamError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         match self.read.pop_front() {
@@ -48,7 +51,7 @@ impl Stream for Rejoined {
 }
 
 /// A body that is asked for its pieces, as pieces that come.
-pub(super) fn chunks(body: Box<dyn Chunks>) -> Pieces {
+pub(super) fn chunks(body: Box<dyn Chunks>) -> ByteStream {
     Box::pin(Asked { next: Some(ask(body)) })
 }
 
@@ -64,7 +67,7 @@ fn ask(mut body: Box<dyn Chunks>) -> Pin<Box<dyn Future<Output = Answer> + Send>
 }
 
 impl Stream for Asked {
-    type Item = Result<Bytes, PieceError>;
+    type Item = Result<Bytes, ByteStreamError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Some(next) = &mut self.next else { return Poll::Ready(None) };
@@ -76,7 +79,7 @@ impl Stream for Asked {
                 Some(Ok(piece))
             }
             Ok(None) => None,
-            Err(error) => Some(Err(PieceError::Broken(error.to_string()))),
+            Err(error) => Some(Err(ByteStreamError::Broken(error.to_string()))),
         })
     }
 }
@@ -97,7 +100,7 @@ impl Measure {
 
 /// Measures a file on its way. It ends in an error beyond `most` bytes, and at its end if its digest is none of the
 /// `announced` ones: so what takes it keeps nothing then.
-pub(super) fn measured(pieces: Pieces, most: u64, announced: Vec<[u8; 32]>) -> (Pieces, Measure) {
+pub(super) fn measured(pieces: ByteStream, most: u64, announced: Vec<[u8; 32]>) -> (ByteStream, Measure) {
     let measure = Measure::default();
     let metered = Metered {
         pieces,
@@ -112,7 +115,7 @@ pub(super) fn measured(pieces: Pieces, most: u64, announced: Vec<[u8; 32]>) -> (
 }
 
 struct Metered {
-    pieces: Pieces,
+    pieces: ByteStream,
     most: u64,
     announced: Vec<[u8; 32]>,
     n_bytes: u64,
@@ -122,7 +125,7 @@ struct Metered {
 }
 
 impl Stream for Metered {
-    type Item = Result<Bytes, PieceError>;
+    type Item = Result<Bytes, ByteStreamError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if self.has_ended {
@@ -134,7 +137,7 @@ impl Stream for Metered {
                 self.n_bytes = self.n_bytes.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
                 if self.n_bytes > self.most {
                     self.has_ended = true;
-                    Some(Err(PieceError::TooLarge(self.most)))
+                    Some(Err(ByteStreamError::TooLarge(self.most)))
                 } else {
                     self.digest.update(&piece);
                     Some(Ok(piece))
@@ -148,7 +151,7 @@ impl Stream for Metered {
                 self.has_ended = true;
                 let digest: [u8; 32] = self.digest.finalize_reset().into();
                 if self.announced.iter().any(|announced| *announced != digest) {
-                    return Poll::Ready(Some(Err(PieceError::Mismatch)));
+                    return Poll::Ready(Some(Err(ByteStreamError::Mismatch)));
                 }
                 let measure = Some((digest, self.n_bytes));
                 *self.measure.0.lock().unwrap_or_else(PoisonError::into_inner) = measure;
@@ -162,21 +165,21 @@ impl Stream for Metered {
 mod tests {
     use super::*;
 
-    struct Given(VecDeque<Result<Bytes, PieceError>>);
+    struct Given(VecDeque<Result<Bytes, ByteStreamError>>);
 
     impl Stream for Given {
-        type Item = Result<Bytes, PieceError>;
+        type Item = Result<Bytes, ByteStreamError>;
 
         fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
             Poll::Ready(self.0.pop_front())
         }
     }
 
-    fn pieces(given: &[&'static str]) -> Pieces {
+    fn pieces(given: &[&'static str]) -> ByteStream {
         Box::pin(Given(given.iter().map(|piece| Ok(Bytes::from_static(piece.as_bytes()))).collect()))
     }
 
-    async fn all(mut pieces: Pieces) -> Result<String, PieceError> {
+    async fn all(mut pieces: ByteStream) -> Result<String, ByteStreamError> {
         let mut whole = String::new();
         while let Some(piece) = next(&mut pieces).await {
             whole.push_str(std::str::from_utf8(&piece?).expect("text"));
@@ -208,10 +211,10 @@ mod tests {
     #[tokio::test]
     async fn what_is_too_large_or_another_file_ends_in_an_error_and_has_no_measure() {
         let (file, measure) = measured(pieces(&["ab", "c"]), 2, Vec::new());
-        assert_eq!(all(file).await, Err(PieceError::TooLarge(2)));
+        assert_eq!(all(file).await, Err(ByteStreamError::TooLarge(2)));
         assert_eq!(measure.taken(), None);
         let (file, measure) = measured(pieces(&["ab"]), 9, vec![digest_of("ab"), digest_of("x")]);
-        assert_eq!(all(file).await, Err(PieceError::Mismatch));
+        assert_eq!(all(file).await, Err(ByteStreamError::Mismatch));
         assert_eq!(measure.taken(), None);
     }
 }

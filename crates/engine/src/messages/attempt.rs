@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use domain::check::Violation;
 use domain::id::WorkspaceId;
-use domain::messages::message::AttemptReference;
 use domain::messages::outcome::{AcceptedMessage, SendOutcome};
 use domain::messages::retry;
 use domain::messages::retry::{RetryDecision, SendAttempt, SendMode, ThrottleScope};
+use domain::messages::status_report::AttemptReference;
 use domain::meta_error::{MetaError, MetaErrorClass};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
@@ -23,8 +23,9 @@ use crate::media::{self, Unready};
 use crate::messages::send::{Progress, SendError, Sent};
 use crate::metrics::Label;
 use crate::ports::{
-    AccountRecord, Admission, Claim, Claimed, Failure, KeptAnswer, MessageKey, NewMessage, OnUnknown,
-    OutgoingMessage, Plan, SentAs, Settled, Settlement, StoreError, StoreErrorKind,
+    AccountRecord, AttemptResult, CachedResponse, InsertMessageResult, Lease, LeaseCheck, LeasedMessage,
+    MessageFailure, MessageKey, NewMessage, OnUnknown, OutgoingMessage, SendSchedule, SentAs, StoreError,
+    StoreErrorKind,
 };
 use crate::{Deps, accounts, chain, directory};
 
@@ -37,7 +38,7 @@ const REWRITE_WAIT: SignedDuration = SignedDuration::from_secs(1);
 const MAX_REWRITE_WAIT: SignedDuration = SignedDuration::from_secs(30);
 
 /// Writes an end out as the answer that is kept for repeated requests; `None`: it is not kept.
-pub type Render = Box<dyn Fn(&Result<Sent, SendError>) -> Option<KeptAnswer> + Send + Sync>;
+pub type Render = Box<dyn Fn(&Result<Sent, SendError>) -> Option<CachedResponse> + Send + Sync>;
 
 /// A message to accept and, unless it goes to the queue, to hand over.
 pub(crate) struct Delivery {
@@ -64,8 +65,8 @@ pub(crate) async fn start(deps: &Arc<Deps>, delivery: Delivery) -> Result<Sent, 
 /// told what the store knows of the message.
 async fn without_a_word(deps: &Deps, workspace: WorkspaceId, lost: Sent) -> Result<Sent, SendError> {
     // A write of its own goes after whatever the task had under way.
-    let is_there = match deps.work.probe(deps.now()).await {
-        Ok(()) => deps.messages.message(workspace, &MessageKey::Id(lost.id)).await,
+    let is_there = match deps.workers.check_writable(deps.now()).await {
+        Ok(()) => deps.messages.get_message(workspace, &MessageKey::Id(lost.id)).await,
         Err(error) => Err(error),
     };
     match is_there {
@@ -100,7 +101,7 @@ async fn accept_and_send(
     tell: oneshot::Sender<Result<Sent, SendError>>,
 ) {
     let Delivery { mut new, record, render } = delivery;
-    let claim = Claim {
+    let claim = Lease {
         workspace: new.workspace,
         message: new.id,
         account: new.account,
@@ -110,12 +111,12 @@ async fn accept_and_send(
     // From here on a panic leaves a claim that the recovery settles.
     let mut held = Held { claim: Some(claim), dropped: deps.dropped.clone() };
     let now = deps.now();
-    let deadline = now.saturating_add(retry::SYNC_FOR).unwrap_or(Timestamp::MAX);
+    let deadline = now.saturating_add(retry::SYNC_TIMEOUT).unwrap_or(Timestamp::MAX);
     let turn_at = match new.plan {
-        Plan::Queue { .. } => None,
-        Plan::Now | Plan::Wait => {
+        SendSchedule::Queued { .. } => None,
+        SendSchedule::Immediate | SendSchedule::Paced => {
             let turn_at = deps.pacer.book(new.account, &new.recipient, now);
-            new.plan = if turn_at <= now { Plan::Now } else { Plan::Wait };
+            new.plan = if turn_at <= now { SendSchedule::Immediate } else { SendSchedule::Paced };
             Some(turn_at)
         }
     };
@@ -142,7 +143,7 @@ async fn accept_and_send(
                 Some(fallback) => ("template", fallback.content.clone(), None),
                 None => (new.kind, new.content.clone(), new.context_wamid.clone()),
             };
-            let message = Claimed {
+            let message = LeasedMessage {
                 claim,
                 recipient: new.recipient.clone(),
                 kind: kind.to_owned(),
@@ -166,20 +167,20 @@ async fn accept_and_send(
 
 async fn admit(deps: &Deps, new: NewMessage) -> Result<SentAs, SendError> {
     let account = Label::Account(new.account);
-    let mode = if matches!(new.plan, Plan::Queue { .. }) { "queue" } else { "sync" };
-    match deps.messages.accept(new).await {
-        Ok(Admission::Accepted { sent_as }) => {
+    let mode = if matches!(new.plan, SendSchedule::Queued { .. }) { "queue" } else { "sync" };
+    match deps.messages.insert_message(new).await {
+        Ok(InsertMessageResult::Accepted { sent_as }) => {
             deps.metrics.accepted.count(&[account, Label::Word(mode)]);
             Ok(sent_as)
         }
-        Ok(Admission::KeyKnown(key)) => Err(SendError::KeyKnown(Box::new(key))),
-        Ok(Admission::QueueFull) => Err(SendError::QueueFull),
-        Ok(Admission::OutsideWindow(window)) => {
+        Ok(InsertMessageResult::KeyAlreadyUsed(key)) => Err(SendError::KeyKnown(Box::new(key))),
+        Ok(InsertMessageResult::QueueFull) => Err(SendError::QueueFull),
+        Ok(InsertMessageResult::OutsideWindow(window)) => {
             deps.metrics.window_refusals.count(&[account]);
             Err(SendError::OutsideWindow(window))
         }
-        Ok(Admission::OptedOut) => Err(SendError::OptedOut),
-        Ok(Admission::Resting(until)) => Err(SendError::Resting(until)),
+        Ok(InsertMessageResult::OptedOut) => Err(SendError::OptedOut),
+        Ok(InsertMessageResult::MarketingLimited(until)) => Err(SendError::Resting(until)),
         Err(error) => Err(SendError::Store(error)),
     }
 }
@@ -188,7 +189,7 @@ async fn admit(deps: &Deps, new: NewMessage) -> Result<SentAs, SendError> {
 pub(crate) fn start_claimed(
     deps: &Arc<Deps>,
     record: Arc<AccountRecord>,
-    message: Claimed,
+    message: LeasedMessage,
     mode: SendMode,
     tell: Option<oneshot::Sender<Result<Sent, SendError>>>,
 ) {
@@ -231,7 +232,7 @@ impl Listener {
         Ok(Sent { progress, ..self.template.clone() })
     }
 
-    fn kept(&self, end: &Result<Sent, SendError>) -> Option<KeptAnswer> {
+    fn kept(&self, end: &Result<Sent, SendError>) -> Option<CachedResponse> {
         self.render.as_ref().and_then(|render| render(end))
     }
 
@@ -262,34 +263,34 @@ enum Next {
 
 impl Run<'_> {
     /// Makes attempts until there is an end, and writes it down.
-    async fn send(mut self, mut message: Claimed, mut wait: Option<Timestamp>, mut listener: Listener) {
+    async fn send(mut self, mut message: LeasedMessage, mut wait: Option<Timestamp>, mut listener: Listener) {
         loop {
             if let Some(at) = wait {
                 self.deps.clock.sleep_until(at).await;
-                match self.deps.messages.begin(&message.claim, self.deps.now()).await {
-                    Ok(Settled::Held) => {}
+                match self.deps.messages.begin_attempt(&message.claim, self.deps.now()).await {
+                    Ok(LeaseCheck::Valid) => {}
                     // Somebody else has decided about it: it must not be sent.
-                    Ok(Settled::Lost) => {
+                    Ok(LeaseCheck::Lost) => {
                         let reason = "it was settled before this attempt".to_owned();
                         let end = listener.sent(Progress::Unknown);
-                        return self.finish(&message, Settlement::Unknown { reason }, end, listener).await;
+                        return self.finish(&message, AttemptResult::Unknown { reason }, end, listener).await;
                     }
                     Err(error) if self.is_resent => {
                         // This attempt was not made, but an earlier one may have arrived.
                         let reason = chain(&error);
                         let end = listener.sent(Progress::Unknown);
-                        return self.finish(&message, Settlement::Unknown { reason }, end, listener).await;
+                        return self.finish(&message, AttemptResult::Unknown { reason }, end, listener).await;
                     }
                     Err(error) => {
-                        let failure = Failure { code: "store_unavailable", meta: None };
+                        let failure = MessageFailure { code: "store_unavailable", meta: None };
                         let end = Err(SendError::Store(error));
-                        return self.finish(&message, Settlement::Failed(failure), end, listener).await;
+                        return self.finish(&message, AttemptResult::Failed(failure), end, listener).await;
                     }
                 }
             }
             let sent_as = listener.template.sent_as;
             let outcome = match media::ready(self.deps, self.record, &mut message, sent_as).await {
-                Ok(()) => self.deps.upstream.send(&line(self.record), self.body(&message)).await,
+                Ok(()) => self.deps.upstream.send_message(&line(self.record), self.body(&message)).await,
                 Err(Unready::Tried(outcome)) => outcome,
                 Err(Unready::Never(violation)) => {
                     return self.without_file(message, violation, listener).await;
@@ -303,22 +304,22 @@ impl Run<'_> {
     }
 
     /// Ends a message one of whose files can never be handed over.
-    async fn without_file(&self, message: Claimed, violation: Violation, listener: Listener) {
+    async fn without_file(&self, message: LeasedMessage, violation: Violation, listener: Listener) {
         let (failure, error) = media::failure(violation);
         let (settlement, end) = if self.is_resent {
             // This attempt was not made, but an earlier one may have arrived.
             let reason = "a file cannot be handed over again".to_owned();
-            (Settlement::Unknown { reason }, listener.sent(Progress::Unknown))
+            (AttemptResult::Unknown { reason }, listener.sent(Progress::Unknown))
         } else {
-            (Settlement::Failed(failure), Err(error))
+            (AttemptResult::Failed(failure), Err(error))
         };
         self.finish(&message, settlement, end, listener).await;
     }
 
-    fn body(&self, message: &Claimed) -> Bytes {
+    fn body(&self, message: &LeasedMessage) -> Bytes {
         let reference =
             AttemptReference { message: message.claim.message, attempt: message.claim.attempt }.to_string();
-        self.deps.upstream.body(&OutgoingMessage {
+        self.deps.upstream.message_body(&OutgoingMessage {
             recipient: &message.recipient,
             kind: &message.kind,
             content: &message.content,
@@ -328,7 +329,12 @@ impl Run<'_> {
         })
     }
 
-    async fn after(&mut self, message: &mut Claimed, outcome: SendOutcome, listener: &mut Listener) -> Next {
+    async fn after(
+        &mut self,
+        message: &mut LeasedMessage,
+        outcome: SendOutcome,
+        listener: &mut Listener,
+    ) -> Next {
         let now = self.deps.now();
         let account = message.claim.account;
         if matches!(outcome, SendOutcome::Accepted(_)) {
@@ -336,14 +342,14 @@ impl Run<'_> {
         }
         let turn_at =
             self.deps.pacer.refused(account, &message.recipient, ThrottleScope::after(&outcome), now);
-        let mut chance = [0; 8];
-        self.deps.chance.fill(&mut chance);
+        let mut random = [0; 8];
+        self.deps.random.fill(&mut random);
         let attempt = SendAttempt {
             n_calls: message.claim.attempt,
             mode: self.mode,
             now,
-            turn_at,
-            chance: u64::from_le_bytes(chance),
+            slot_at: turn_at,
+            random: u64::from_le_bytes(random),
         };
         let decision = match retry::decide(&outcome, &attempt) {
             // An earlier attempt may have arrived, whatever becomes of this one: only its own acceptance says more.
@@ -360,13 +366,13 @@ impl Run<'_> {
             }
             RetryDecision::Sent
             | RetryDecision::Unknown
-            | RetryDecision::Hold
+            | RetryDecision::Suspend
             | RetryDecision::Fail { .. } => {
                 let again_at = match decision {
-                    RetryDecision::Fail { again_at, .. } => again_at,
+                    RetryDecision::Fail { retry_at, .. } => retry_at,
                     RetryDecision::Sent
                     | RetryDecision::Unknown
-                    | RetryDecision::Hold
+                    | RetryDecision::Suspend
                     | RetryDecision::Retry { .. } => None,
                 };
                 let wait = again_at.map(|at| seconds_until(at, now));
@@ -382,14 +388,14 @@ impl Run<'_> {
     }
 
     /// Whether an unknown outcome may be followed by another attempt: the caller asked for it, and then once.
-    fn may_resend(&self, message: &Claimed) -> bool {
+    fn may_resend(&self, message: &LeasedMessage) -> bool {
         message.on_unknown == OnUnknown::Resend && !self.is_resent
     }
 
     /// Puts the message back for another attempt: here, while somebody waits for it; else in the queue.
     async fn again(
         &self,
-        message: &mut Claimed,
+        message: &mut LeasedMessage,
         outcome: &SendOutcome,
         at: Timestamp,
         listener: &mut Listener,
@@ -402,15 +408,15 @@ impl Run<'_> {
             | SendOutcome::NotSent { .. }
             | SendOutcome::Unknown { .. } => None,
         };
-        let again = Settlement::Again { due_at: at, is_kept, error: error.clone() };
+        let again = AttemptResult::Retry { due_at: at, is_kept, error: error.clone() };
         let now = self.deps.now();
-        match self.deps.messages.settle(&message.claim, &again, None, now).await {
-            Ok(Settled::Held) if is_kept => {
+        match self.deps.messages.finish_attempt(&message.claim, &again, None, now).await {
+            Ok(LeaseCheck::Valid) if is_kept => {
                 message.claim.attempt = message.claim.attempt.saturating_add(1);
                 let turn_at = self.deps.pacer.book(message.claim.account, &message.recipient, at);
                 Next::Again(turn_at.max(at))
             }
-            Ok(Settled::Held | Settled::Lost) => {
+            Ok(LeaseCheck::Valid | LeaseCheck::Lost) => {
                 let end = listener.sent(Progress::Unknown);
                 listener.hear(end);
                 Next::End
@@ -427,18 +433,18 @@ impl Run<'_> {
                 // Meta did not take it, but the store cannot say so: then this was the last attempt.
                 tracing::error!(error = %chain(&failed), message.id = %message.claim.message,
                     "a message could not be put back");
-                let failure = Failure { code: "meta_unavailable", meta: error };
+                let failure = MessageFailure { code: "meta_unavailable", meta: error };
                 let end = listener.sent(Progress::Unknown);
                 let listener = std::mem::replace(listener, listener.empty());
-                self.finish(message, Settlement::Failed(failure), end, listener).await;
+                self.finish(message, AttemptResult::Failed(failure), end, listener).await;
                 Next::End
             }
         }
     }
 
     /// What Meta's refusal asks for beyond the message.
-    async fn act_on(&self, message: &Claimed, error: &MetaError) {
-        if error.class() == MetaErrorClass::HoldAccount
+    async fn act_on(&self, message: &LeasedMessage, error: &MetaError) {
+        if error.class() == MetaErrorClass::SuspendAccount
             && let Err(error) = accounts::hold_sender(self.deps, self.record, error).await
         {
             tracing::error!(error = %chain(&error), account.id = %message.claim.account,
@@ -447,8 +453,8 @@ impl Run<'_> {
     }
 
     /// A template that Meta refused is marked with the message's end: what is remembered of it is old by now.
-    async fn look_at_templates(&self, settlement: &Settlement) {
-        let Settlement::Failed(Failure { meta: Some(error), .. }) = settlement else { return };
+    async fn look_at_templates(&self, settlement: &AttemptResult) {
+        let AttemptResult::Failed(MessageFailure { meta: Some(error), .. }) = settlement else { return };
         if error.class() == MetaErrorClass::PauseTemplate
             && let Err(error) = directory::refresh(self.deps).await
         {
@@ -463,10 +469,10 @@ impl Run<'_> {
         decision: RetryDecision,
         wait: Option<u32>,
         listener: &Listener,
-    ) -> (Settlement, Result<Sent, SendError>) {
+    ) -> (AttemptResult, Result<Sent, SendError>) {
         let code = match decision {
             RetryDecision::Fail { code, .. } => code,
-            RetryDecision::Hold => retry::ACCOUNT_DISCONNECTED,
+            RetryDecision::Suspend => retry::ACCOUNT_DISCONNECTED,
             RetryDecision::Sent | RetryDecision::Unknown | RetryDecision::Retry { .. } => retry::META_ERROR,
         };
         if decision == RetryDecision::Unknown {
@@ -477,17 +483,17 @@ impl Run<'_> {
                 | SendOutcome::Stopped { .. }
                 | SendOutcome::NotSent { .. } => "an earlier attempt may have arrived".to_owned(),
             };
-            return (Settlement::Unknown { reason }, listener.sent(Progress::Unknown));
+            return (AttemptResult::Unknown { reason }, listener.sent(Progress::Unknown));
         }
-        let failed = |meta: Option<MetaError>| Settlement::Failed(Failure { code, meta });
+        let failed = |meta: Option<MetaError>| AttemptResult::Failed(MessageFailure { code, meta });
         match outcome {
             SendOutcome::Accepted(accepted) => {
                 let AcceptedMessage { wamid, .. } = &accepted;
                 let end = listener.sent(Progress::Sent { wamid: wamid.clone() });
-                (Settlement::Sent(accepted), end)
+                (AttemptResult::Sent(accepted), end)
             }
             SendOutcome::Unknown { reason } => {
-                (Settlement::Unknown { reason }, listener.sent(Progress::Unknown))
+                (AttemptResult::Unknown { reason }, listener.sent(Progress::Unknown))
             }
             SendOutcome::NotSent { reason } => {
                 tracing::warn!(reason, "meta cannot be reached");
@@ -504,14 +510,14 @@ impl Run<'_> {
                 (failed(None), Err(end))
             }
             SendOutcome::Refused(error) if error.is_ambiguous() => (
-                Settlement::Unknown { reason: "an ambiguous error".to_owned() },
+                AttemptResult::Unknown { reason: "an ambiguous error".to_owned() },
                 listener.sent(Progress::Unknown),
             ),
             SendOutcome::Refused(error) => {
-                if decision == RetryDecision::Hold {
+                if decision == RetryDecision::Suspend {
                     // The account's queue waits until somebody resumes it; this message with it.
                     let due_at = self.deps.now();
-                    let again = Settlement::Again { due_at, is_kept: false, error: Some(error) };
+                    let again = AttemptResult::Retry { due_at, is_kept: false, error: Some(error) };
                     return (again, listener.sent(Progress::Queued));
                 }
                 let end = match code {
@@ -534,8 +540,8 @@ impl Run<'_> {
     /// Writes the end down, and then tells it.
     async fn finish(
         &self,
-        message: &Claimed,
-        settlement: Settlement,
+        message: &LeasedMessage,
+        settlement: AttemptResult,
         end: Result<Sent, SendError>,
         mut listener: Listener,
     ) {
@@ -544,7 +550,7 @@ impl Run<'_> {
         let mut wait = REWRITE_WAIT;
         loop {
             let now = self.deps.now();
-            match self.deps.messages.settle(&message.claim, &settlement, answer.clone(), now).await {
+            match self.deps.messages.finish_attempt(&message.claim, &settlement, answer.clone(), now).await {
                 Ok(_) => {
                     self.look_at_templates(&settlement).await;
                     break;
@@ -579,8 +585,8 @@ impl Listener {
 
 /// Hands a claim back when its task ends without settling it: a panic.
 struct Held {
-    claim: Option<Claim>,
-    dropped: Arc<Mutex<Vec<Claim>>>,
+    claim: Option<Lease>,
+    dropped: Arc<Mutex<Vec<Lease>>>,
 }
 
 impl Drop for Held {
@@ -593,13 +599,13 @@ impl Drop for Held {
 
 /// Seconds to wait after a refusal for speed.
 pub(crate) fn wait_after(error: &MetaError) -> u32 {
-    let default = if error.class() == MetaErrorClass::SlowPair { PAIR_WAIT } else { DEFAULT_WAIT };
+    let default = if error.class() == MetaErrorClass::ThrottlePair { PAIR_WAIT } else { DEFAULT_WAIT };
     error.retry_after.unwrap_or(default).max(1)
 }
 
 /// The refusal of a sync send whose turn is too far away.
 pub(crate) fn too_long(turn_at: Timestamp, now: Timestamp) -> SendError {
-    let ask_at = turn_at.saturating_sub(retry::SYNC_FOR).unwrap_or(now);
+    let ask_at = turn_at.saturating_sub(retry::SYNC_TIMEOUT).unwrap_or(now);
     SendError::Pacing { turn_at, retry_after: seconds_until(ask_at, now) }
 }
 

@@ -1,7 +1,7 @@
 //! What would happen to a message: every check of a send, and nothing stored or sent.
 
 use domain::id::MessageId;
-use domain::messages::message::AttemptReference;
+use domain::messages::status_report::AttemptReference;
 
 use crate::access::api_key::Caller;
 use crate::messages::send::{
@@ -78,7 +78,8 @@ pub async fn rehearse(deps: &Deps, caller: &Caller, request: &SendRequest) -> Re
     // The fallback that goes out instead.
     let mut instead = None;
     if let (Some(record), Some(recipient)) = (&record, &recipient) {
-        let known = deps.messages.look_up(caller.workspace(), record.account.id, recipient).await?;
+        let known =
+            deps.messages.get_recipient_state(caller.workspace(), record.account.id, recipient).await?;
         let leaves_at = request.when.leaves_at(deps.now());
         if request.content.needs_window() {
             let is_open = known.window.is_open(leaves_at);
@@ -117,7 +118,7 @@ pub async fn rehearse(deps: &Deps, caller: &Caller, request: &SendRequest) -> Re
     };
     let reference = AttemptReference { message: deps.new_id(MessageId::from_parts), attempt: 1 }.to_string();
     let body = recipient.map(|recipient| {
-        deps.upstream.body(&OutgoingMessage {
+        deps.upstream.message_body(&OutgoingMessage {
             recipient: &recipient,
             kind: leaving.kind().as_str(),
             content: &content,

@@ -1,6 +1,6 @@
 //! Marking a customer's message as read.
 
-use domain::messages::message::Direction;
+use domain::messages::direction::Direction;
 
 use crate::Deps;
 use crate::access::api_key::Caller;
@@ -31,7 +31,7 @@ pub async fn mark_read(
     key: &MessageKey,
     is_typing: bool,
 ) -> Result<(), ReadError> {
-    let story = deps.messages.message(caller.workspace(), key).await.map_err(ReadError::Store)?;
+    let story = deps.messages.get_message(caller.workspace(), key).await.map_err(ReadError::Store)?;
     let message = story
         .map(|story| story.message)
         .filter(|message| message.direction == Direction::Inbound)
@@ -39,5 +39,5 @@ pub async fn mark_read(
     let wamid = message.wamid.ok_or(ReadError::NotFound)?;
     let record =
         choose_account(deps, caller, Some(&message.account.to_string())).map_err(ReadError::Account)?;
-    deps.upstream.mark_read(&line(&record), &wamid, is_typing).await.map_err(ReadError::Upstream)
+    deps.upstream.mark_message_read(&line(&record), &wamid, is_typing).await.map_err(ReadError::Upstream)
 }

@@ -8,13 +8,13 @@ use domain::messages::pacing::Pacers;
 use domain::messages::retry::ThrottleScope;
 use jiff::Timestamp;
 
-use crate::ports::{Departure, Recipient};
+use crate::ports::{RecentSend, Recipient};
 
 /// How a recipient is named where paces are kept.
 pub(crate) fn key_of(recipient: &Recipient) -> &str {
     match recipient {
         Recipient::Phone(number) => number.digits(),
-        Recipient::User(user) => user.as_str(),
+        Recipient::Bsuid(user) => user.as_str(),
     }
 }
 
@@ -34,9 +34,9 @@ impl Pacer {
     }
 
     /// Makes up for a restart: counts what left before it.
-    pub(crate) fn seed(&self, departures: Vec<Departure>) {
+    pub(crate) fn seed(&self, departures: Vec<RecentSend>) {
         let mut by_account: BTreeMap<AccountId, Vec<(String, Timestamp)>> = BTreeMap::new();
-        for Departure { account, recipient, at } in departures {
+        for RecentSend { account, recipient, at } in departures {
             by_account.entry(account).or_default().push((recipient, at));
         }
         let mut paces = self.paces();
@@ -47,12 +47,12 @@ impl Pacer {
 
     /// When a message could leave.
     pub(crate) fn foresee(&self, account: AccountId, recipient: &Recipient, now: Timestamp) -> Timestamp {
-        self.paces().of(account).foresee(key_of(recipient), now)
+        self.paces().of(account).next_slot(key_of(recipient), now)
     }
 
     /// Books that turn.
     pub(crate) fn book(&self, account: AccountId, recipient: &Recipient, now: Timestamp) -> Timestamp {
-        self.paces().of(account).book(key_of(recipient), now)
+        self.paces().of(account).reserve(key_of(recipient), now)
     }
 
     /// Gives back a turn whose message never left.
@@ -70,7 +70,7 @@ impl Pacer {
     pub(crate) fn room(&self, account: AccountId, now: Timestamp) -> (u32, BTreeMap<String, Timestamp>) {
         let mut paces = self.paces();
         let pace = paces.of(account);
-        (pace.room(now), pace.waiting(now))
+        (pace.capacity(now), pace.throttled_recipients(now))
     }
 
     /// Meta refused a message for its speed. Returns when the next may leave.
@@ -84,13 +84,13 @@ impl Pacer {
         let mut paces = self.paces();
         let pace = paces.of(account);
         if let Some(slow) = slow {
-            pace.refused(key_of(recipient), slow, now);
+            pace.record_throttled(key_of(recipient), slow, now);
         }
-        pace.foresee(key_of(recipient), now)
+        pace.next_slot(key_of(recipient), now)
     }
 
     /// Meta took a message.
     pub(crate) fn accepted(&self, account: AccountId, recipient: &Recipient, now: Timestamp) {
-        self.paces().of(account).accepted(key_of(recipient), now);
+        self.paces().of(account).record_accepted(key_of(recipient), now);
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use domain::access::audit::{AuditAction, AuditEntry, AuditTarget, AuditTargetKind};
 use domain::accounts::account::AccountStatus;
-use domain::messages::message::MessageStatus;
 use domain::messages::retry::SendMode;
+use domain::messages::status::MessageStatus;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 
@@ -13,8 +13,8 @@ use crate::access::api_key::Caller;
 use crate::messages::attempt;
 use crate::messages::send::{SendError, choose_account, may_leave};
 use crate::ports::{
-    AccountRecord, Cancel, ClaimRequest, KeptAnswer, KeptKey, MessageKey, Settlement, StoreError,
-    StoreErrorKind, StoredMessage,
+    AccountRecord, AttemptResult, CachedResponse, CancelMessageResult, IdempotencyRecord, LeaseRequest,
+    MessageKey, StoreError, StoreErrorKind, StoredMessage,
 };
 use crate::{By, Deps, accounts, chain};
 
@@ -34,11 +34,11 @@ pub async fn tick(deps: &Arc<Deps>) -> Result<u32, StoreError> {
         // It was said when it failed first; the others' queues do not wait for it.
         tracing::debug!(error = %chain(&error), "an account that meta refuses can still not be held");
     }
-    let depths = deps.work.queue_depths().await?;
+    let depths = deps.workers.list_queue_depths().await?;
     if depths.is_empty() {
         return Ok(0);
     }
-    let mut n_done = deps.work.expire(deps.now(), EXPIRE_BATCH).await?;
+    let mut n_done = deps.workers.expire_messages(deps.now(), EXPIRE_BATCH).await?;
     let directory = deps.directory.current();
     let mut failed = None;
     for record in &directory.accounts {
@@ -68,7 +68,7 @@ async fn take(deps: Arc<Deps>, record: Arc<AccountRecord>) -> Result<u32, StoreE
         return Ok(0);
     }
     let tokens = (0..room).map(|_| deps.new_token()).collect();
-    let request = ClaimRequest {
+    let request = LeaseRequest {
         workspace: record.account.workspace,
         account,
         worker: deps.worker,
@@ -76,7 +76,7 @@ async fn take(deps: Arc<Deps>, record: Arc<AccountRecord>) -> Result<u32, StoreE
         waiting,
         now,
     };
-    let round = deps.messages.claim_due(request).await?;
+    let round = deps.messages.lease_due_messages(request).await?;
     let n_taken = u32::try_from(round.claimed.len()).unwrap_or(u32::MAX);
     for message in round.claimed {
         // The pair's wait was looked at before: this is the turn's own time.
@@ -107,7 +107,7 @@ impl From<StoreError> for ActError {
 }
 
 async fn find(deps: &Deps, caller: &Caller, key: &MessageKey) -> Result<StoredMessage, ActError> {
-    let story = deps.messages.message(caller.workspace(), key).await?;
+    let story = deps.messages.get_message(caller.workspace(), key).await?;
     let message = story.map(|story| story.message).ok_or(ActError::NotFound)?;
     choose_account(deps, caller, Some(&message.account.to_string())).map_err(ActError::Send)?;
     Ok(message)
@@ -119,10 +119,10 @@ async fn find(deps: &Deps, caller: &Caller, key: &MessageKey) -> Result<StoredMe
 /// `NotPossible` when it has left, or ended.
 pub async fn cancel(deps: &Deps, caller: &Caller, key: &MessageKey) -> Result<StoredMessage, ActError> {
     let message = find(deps, caller, key).await?;
-    match deps.messages.cancel(caller.workspace(), message.id, deps.now()).await? {
-        Cancel::Canceled => find(deps, caller, key).await,
-        Cancel::TooLate(status) => Err(ActError::NotPossible(status)),
-        Cancel::NotFound => Err(ActError::NotFound),
+    match deps.messages.cancel_message(caller.workspace(), message.id, deps.now()).await? {
+        CancelMessageResult::Canceled => find(deps, caller, key).await,
+        CancelMessageResult::TooLate(status) => Err(ActError::NotPossible(status)),
+        CancelMessageResult::NotFound => Err(ActError::NotFound),
     }
 }
 
@@ -154,7 +154,7 @@ pub async fn resolve(
     let act = by.act(deps, caller.workspace(), AuditAction::MessageResolved, subject).with("action", word);
     match action {
         Resolve::Fail => {
-            if !deps.messages.give_up(caller.workspace(), message.id, act).await? {
+            if !deps.messages.fail_unknown_message(caller.workspace(), message.id, act).await? {
                 return Err(ActError::NotPossible(message.status));
             }
         }
@@ -177,10 +177,10 @@ async fn resend(
         let deps = claiming;
         let by = (deps.worker, deps.new_token());
         let now = deps.now();
-        let Some(claimed) = deps.messages.claim_unknown(workspace, id, by, act).await? else {
+        let Some(claimed) = deps.messages.lease_unknown_message(workspace, id, by, act).await? else {
             return Ok(false);
         };
-        let deadline = now.saturating_add(domain::messages::retry::SYNC_FOR).unwrap_or(Timestamp::MAX);
+        let deadline = now.saturating_add(domain::messages::retry::SYNC_TIMEOUT).unwrap_or(Timestamp::MAX);
         let (tell, told) = oneshot::channel();
         attempt::start_claimed(&deps, record, claimed, SendMode::Sync { deadline }, Some(tell));
         // Whatever it ended with is in the store by now, and is read from there.
@@ -204,8 +204,8 @@ fn panicked(doing: &'static str, error: tokio::task::JoinError) -> StoreError {
 pub(crate) async fn give_back(deps: &Deps) -> Result<u32, StoreError> {
     let mut n_settled = 0;
     while let Some(claim) = deps.next_dropped() {
-        let end = Settlement::Unknown { reason: "the task ended without an answer".to_owned() };
-        if let Err(error) = deps.messages.settle(&claim, &end, None, deps.now()).await {
+        let end = AttemptResult::Unknown { reason: "the task ended without an answer".to_owned() };
+        if let Err(error) = deps.messages.finish_attempt(&claim, &end, None, deps.now()).await {
             deps.put_dropped(claim);
             return Err(error);
         }
@@ -218,7 +218,7 @@ pub(crate) async fn give_back(deps: &Deps) -> Result<u32, StoreError> {
 #[derive(Debug)]
 pub enum Repeated {
     /// The first answer.
-    Kept(KeptAnswer),
+    Kept(CachedResponse),
     /// The first request had another body.
     Mismatch,
     /// The first request is still running.
@@ -234,7 +234,7 @@ pub enum Repeated {
 pub async fn repeated(
     deps: &Deps,
     caller: &Caller,
-    key: KeptKey,
+    key: IdempotencyRecord,
     digest: [u8; 32],
 ) -> Result<Repeated, StoreError> {
     if key.digest != digest {
@@ -243,7 +243,7 @@ pub async fn repeated(
     if let Some(answer) = key.answer {
         return Ok(Repeated::Kept(answer));
     }
-    let story = deps.messages.message(caller.workspace(), &MessageKey::Id(key.message)).await?;
+    let story = deps.messages.get_message(caller.workspace(), &MessageKey::Id(key.message)).await?;
     Ok(match story.map(|story| story.message) {
         Some(message) if !matches!(message.status, MessageStatus::Queued | MessageStatus::Sending) => {
             Repeated::Orphaned(Box::new(message))

@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use domain::accounts::account::{Account, AccountStatus};
 use domain::check::Violation;
-use domain::contacts::phone::{Bsuid, PhoneNumber};
+use domain::contacts::bsuid::Bsuid;
+use domain::contacts::phone::PhoneNumber;
+use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::{AccountId, ContactId, MessageId};
 use domain::messages::content::Content;
 use domain::messages::window::Window;
 use domain::meta_error::MetaError;
 use domain::templates::{TemplateCategory, TemplateMismatch, TemplateStatus};
-use domain::webhooks_in::update::WhatsAppUser;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::access::api_key;
@@ -21,8 +22,8 @@ use crate::access::api_key::Caller;
 use crate::messages::attempt;
 use crate::messages::attempt::{Delivery, Render};
 use crate::ports::{
-    AccountRecord, Fallback, KeptKey, MessageKey, NewIdempotencyKey, NewMessage, OnUnknown, Plan, Recipient,
-    SentAs, StoreError, UpstreamError,
+    AccountRecord, Fallback, IdempotencyRecord, MessageKey, NewIdempotencyRecord, NewMessage, OnUnknown,
+    Recipient, SendSchedule, SentAs, StoreError, UpstreamError,
 };
 use crate::templates;
 use crate::templates::TemplateError;
@@ -189,7 +190,7 @@ pub enum SendError {
     /// The account's queue is full.
     QueueFull,
     /// The caller's key was used before.
-    KeyKnown(Box<KeptKey>),
+    KeyKnown(Box<IdempotencyRecord>),
     /// Meta refused for good.
     Refused(Box<MetaError>),
     /// Meta wants less.
@@ -237,20 +238,20 @@ pub async fn send(
     let now = deps.now();
     if request.when == When::Sync {
         let turn_at = deps.pacer.foresee(record.account.id, &recipient, now);
-        if turn_at.duration_since(now) > domain::messages::retry::SYNC_FOR {
+        if turn_at.duration_since(now) > domain::messages::retry::SYNC_TIMEOUT {
             return Err(attempt::too_long(turn_at, now));
         }
     }
     let leaves_at = request.when.leaves_at(now);
     let limit = deps.settings.queue_per_account;
     let plan = match request.when {
-        When::Sync => Plan::Now,
-        When::Queue(_) => Plan::Queue { due_at: leaves_at, order_at: leaves_at, limit },
+        When::Sync => SendSchedule::Immediate,
+        When::Queue(_) => SendSchedule::Queued { due_at: leaves_at, order_at: leaves_at, limit },
         When::Batch(n, _) => {
             // Items are accepted side by side; to one contact they leave in the order of the batch.
             let order_at =
                 leaves_at.saturating_add(SignedDuration::from_micros(n.into())).unwrap_or(leaves_at);
-            Plan::Queue { due_at: api_key::plan(deps, caller).max(leaves_at), order_at, limit }
+            SendSchedule::Queued { due_at: api_key::plan(deps, caller).max(leaves_at), order_at, limit }
         }
     };
     let id = deps.new_id(MessageId::from_parts);
@@ -282,11 +283,12 @@ pub async fn send(
         let Idempotency { key, digest, render } = idempotency;
         // What goes to the queue is answered the same whatever becomes of it: its answer is known now.
         let answer = match new.plan {
-            Plan::Queue { .. } => render(&Ok(attempt::queued(&new))),
-            Plan::Now | Plan::Wait => None,
+            SendSchedule::Queued { .. } => render(&Ok(attempt::queued(&new))),
+            SendSchedule::Immediate | SendSchedule::Paced => None,
         };
         let expires_at = now.saturating_add(IDEMPOTENCY_FOR).unwrap_or(Timestamp::MAX);
-        new.idempotency = Some(NewIdempotencyKey { owner: caller.owner(), key, digest, expires_at, answer });
+        new.idempotency =
+            Some(NewIdempotencyRecord { owner: caller.owner(), key, digest, expires_at, answer });
         render
     });
     attempt::start(deps, Delivery { new, record, render }).await
@@ -357,7 +359,7 @@ pub fn choose_account(
 pub(crate) fn may_leave(deps: &Deps, record: &AccountRecord) -> Result<(), SendError> {
     match record.account.status {
         AccountStatus::Connected if !accounts::is_held_here(deps, record.account.id) => Ok(()),
-        AccountStatus::Connected | AccountStatus::Held | AccountStatus::Disconnected => {
+        AccountStatus::Connected | AccountStatus::Suspended | AccountStatus::Disconnected => {
             Err(SendError::AccountHeld { account: Box::new(record.account.clone()), error: None })
         }
     }
@@ -366,7 +368,7 @@ pub(crate) fn may_leave(deps: &Deps, record: &AccountRecord) -> Result<(), SendE
 pub(crate) async fn resolve(deps: &Deps, caller: &Caller, to: &Addressee) -> Result<Recipient, SendError> {
     let id = match to {
         Addressee::Phone(number) => return Ok(Recipient::Phone(number.clone())),
-        Addressee::User(user) => return Ok(Recipient::User(user.clone())),
+        Addressee::User(user) => return Ok(Recipient::Bsuid(user.clone())),
         Addressee::Contact(id) => *id,
     };
     // One that the caller may not see is not there: the answer would tell the number.
@@ -374,7 +376,7 @@ pub(crate) async fn resolve(deps: &Deps, caller: &Caller, to: &Addressee) -> Res
     let person = WhatsAppUser { wa_id: contact.wa_id, user_id: contact.user_id, ..WhatsAppUser::default() };
     let number = person.wa_id.as_deref().and_then(|wa_id| PhoneNumber::from_wa_id(wa_id).ok());
     let user = person.user_id.as_deref().and_then(|user_id| Bsuid::parse(user_id).ok());
-    number.map(Recipient::Phone).or(user.map(Recipient::User)).ok_or(SendError::ContactNotFound)
+    number.map(Recipient::Phone).or(user.map(Recipient::Bsuid)).ok_or(SendError::ContactNotFound)
 }
 
 /// Meta's id of the message that is answered: given as such, or by our id.
@@ -391,7 +393,7 @@ pub(crate) async fn context(
         return Ok(Some(given.to_owned()));
     }
     let Ok(id) = given.parse() else { return Err(SendError::ContextNotFound) };
-    let story = deps.messages.message(caller.workspace(), &MessageKey::Id(id)).await?;
+    let story = deps.messages.get_message(caller.workspace(), &MessageKey::Id(id)).await?;
     // Nor is another account's message here: Meta's id of it holds the number.
     let message = story.map(|story| story.message).filter(|message| caller.may_see(deps, message.account));
     message.and_then(|message| message.wamid).map(Some).ok_or(SendError::ContextNotFound)
@@ -433,7 +435,7 @@ pub(crate) async fn check_template(
         });
     }
     if definition.category == TemplateCategory::Authentication
-        && matches!(recipient, Some(Recipient::User(_)))
+        && matches!(recipient, Some(Recipient::Bsuid(_)))
     {
         return Err(SendError::NeedsNumber(reference()));
     }
@@ -447,20 +449,20 @@ pub(crate) async fn check_template(
 async fn refused_look_up(deps: &Deps, record: &AccountRecord, error: MetaError) -> SendError {
     use domain::meta_error::MetaErrorClass;
     match error.class() {
-        MetaErrorClass::HoldAccount => {
+        MetaErrorClass::SuspendAccount => {
             if let Err(error) = accounts::hold_sender(deps, record, &error).await {
                 return error.into();
             }
             SendError::AccountHeld { account: Box::new(record.account.clone()), error: Some(Box::new(error)) }
         }
-        MetaErrorClass::SlowNumber | MetaErrorClass::SlowPair => SendError::MetaRateLimited {
+        MetaErrorClass::ThrottleNumber | MetaErrorClass::ThrottlePair => SendError::MetaRateLimited {
             retry_after: attempt::wait_after(&error),
             error: Some(Box::new(error)),
         },
         MetaErrorClass::Retry => SendError::MetaUnavailable(Some(Box::new(error))),
         MetaErrorClass::PauseTemplate
-        | MetaErrorClass::Suppress
-        | MetaErrorClass::Rest
+        | MetaErrorClass::OptOut
+        | MetaErrorClass::LimitMarketing
         | MetaErrorClass::WindowClosed
         | MetaErrorClass::Permanent => SendError::Refused(Box::new(error)),
     }

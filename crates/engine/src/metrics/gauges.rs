@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::list;
 use super::series::{Label, seconds};
 use super::text::{Names, Page};
-use crate::ports::{Directory, Figures};
+use crate::ports::{Directory, StoreStats};
 
 /// What memory knows of the accounts.
 pub(super) fn accounts(page: &mut Page, directory: &Directory, names: &Names) {
@@ -24,7 +24,7 @@ pub(super) fn accounts(page: &mut Page, directory: &Directory, names: &Names) {
 pub(super) fn figures(
     page: &mut Page,
     (directory, names): (&Directory, &Names),
-    figures: &Figures,
+    figures: &StoreStats,
     now: Timestamp,
 ) {
     for account in names.accounts() {
@@ -52,7 +52,7 @@ pub(super) fn figures(
                 .filter(|record| record.account.waba_id == *waba_id)
                 .filter_map(|record| record.account.messaging_limit_tier.as_deref());
             match tiers.filter_map(MessagingLimit::from_tier).min() {
-                Some(MessagingLimit::People(people)) => page.put(list::LIMIT_PEOPLE, &labels, people),
+                Some(MessagingLimit::Recipients(people)) => page.put(list::LIMIT_PEOPLE, &labels, people),
                 Some(MessagingLimit::Unlimited) => page.put(list::LIMIT_PEOPLE, &labels, "+Inf"),
                 None => {}
             }

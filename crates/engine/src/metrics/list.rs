@@ -111,7 +111,7 @@ metrics! {
     Counter WEBHOOK_POSTS = "waypost_webhook_posts_total" ["outcome"];
     /// Parts of Meta's POSTs: `applied`, `repeated`, `early` (of a message that is not known yet), `unrouted` (of nobody
     /// here), `undecodable`.
-    Counter WEBHOOK_PARTS = "waypost_webhook_parts_total" ["outcome"];
+    Counter WEBHOOK_CHANGES = "waypost_webhook_changes_total" ["outcome"];
     /// From Meta's time of the newest part of a POST that told something new, to its commit. Meta's time has whole seconds.
     Histogram WEBHOOK_LAG = "waypost_webhook_lag_seconds" [];
 

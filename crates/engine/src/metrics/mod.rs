@@ -19,12 +19,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::id::AccountId;
-use domain::messages::message::{MessageStatus, failure_word};
 use domain::messages::outcome::SendOutcome;
+use domain::messages::status::{MessageStatus, failure_code_label};
 use domain::meta_error::{MetaError, TABLE};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::ports::{Clock, Directory, Figures, Ingested, StoreErrorKind};
+use crate::ports::{Clock, Directory, IngestSummary, StoreErrorKind, StoreStats};
 use crate::{Deps, chain};
 
 pub use series::{Counters, Gauge, Histograms, Label};
@@ -89,7 +89,7 @@ pub struct Metrics {
     pub rate_limit_refusals: Counters,
     /// POSTs to Meta's door, by outcome.
     pub webhook_posts: Counters,
-    webhook_parts: Counters,
+    webhook_changes: Counters,
     webhook_lag: Histograms,
     meta_calls: Counters,
     meta_seconds: Histograms,
@@ -104,7 +104,7 @@ pub struct Metrics {
     store_errors: Counters,
     spans: Counters,
     store_up: AtomicBool,
-    figures: Mutex<Option<(Timestamp, Arc<Figures>)>>,
+    figures: Mutex<Option<(Timestamp, Arc<StoreStats>)>>,
 }
 
 impl fmt::Debug for Metrics {
@@ -132,7 +132,7 @@ impl Step {
     ) -> Self {
         let failure = (status == MessageStatus::Failed).then(|| {
             let code = match (code, error) {
-                (Some(code), _) => failure_word(code),
+                (Some(code), _) => failure_code_label(code),
                 (None, Some(_)) => "meta_error",
                 (None, None) => "other",
             };
@@ -233,7 +233,7 @@ impl Metrics {
             auth_failures: Counters::new(list::AUTH_FAILURES),
             rate_limit_refusals: Counters::new(list::RATE_LIMIT_REFUSALS),
             webhook_posts: Counters::new(list::WEBHOOK_POSTS),
-            webhook_parts: Counters::new(list::WEBHOOK_PARTS),
+            webhook_changes: Counters::new(list::WEBHOOK_CHANGES),
             webhook_lag: Histograms::new(list::WEBHOOK_LAG, Unit::Micros, LAG),
             meta_calls: Counters::new(list::META_CALLS),
             meta_seconds: Histograms::new(list::META_SECONDS, Unit::Micros, CALL),
@@ -300,19 +300,19 @@ impl Metrics {
     }
 
     /// Counts what a POST of Meta's did. `newest`: Meta's time of its newest part.
-    pub fn ingested(&self, ingested: &Ingested, newest: Option<Timestamp>) {
-        let Ingested { applied, repeated, early, unrouted, undecodable, .. } = ingested;
+    pub fn ingested(&self, ingested: &IngestSummary, newest: Option<Timestamp>) {
+        let IngestSummary { applied, duplicates, pending_statuses, unrouted, undecodable, .. } = ingested;
         for (outcome, n) in [
             ("applied", *applied),
-            ("repeated", *repeated),
-            ("early", *early),
+            ("duplicate", *duplicates),
+            ("pending_status", *pending_statuses),
             ("unrouted", *unrouted),
             ("undecodable", *undecodable),
         ] {
-            self.webhook_parts.add(&[Label::Word(outcome)], n.into());
+            self.webhook_changes.add(&[Label::Word(outcome)], n.into());
         }
         if let Some(newest) = newest
-            && *applied + *early > 0
+            && *applied + *pending_statuses > 0
         {
             self.webhook_lag.observe(&[], self.since(newest));
         }
@@ -402,7 +402,7 @@ impl Metrics {
             &self.auth_failures,
             &self.rate_limit_refusals,
             &self.webhook_posts,
-            &self.webhook_parts,
+            &self.webhook_changes,
             &self.meta_calls,
             &self.deliveries,
             &self.store_lost,
@@ -457,7 +457,7 @@ fn names(directory: &Directory) -> Names {
 }
 
 /// What the store tells, not older than [`FIGURES_FOR`].
-async fn figures(deps: &Deps) -> Option<Arc<Figures>> {
+async fn figures(deps: &Deps) -> Option<Arc<StoreStats>> {
     let now = deps.now();
     let kept = deps.metrics.figures.lock().unwrap_or_else(PoisonError::into_inner).clone();
     if let Some((at, figures)) = kept
@@ -465,7 +465,7 @@ async fn figures(deps: &Deps) -> Option<Arc<Figures>> {
     {
         return Some(figures);
     }
-    let read = deps.work.figures(now).await;
+    let read = deps.workers.get_stats(now).await;
     deps.metrics.store_up.store(read.is_ok(), Ordering::Relaxed);
     match read {
         Ok(figures) => {

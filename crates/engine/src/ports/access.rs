@@ -18,27 +18,27 @@ pub trait Access: Send + Sync {
     ///
     /// # Errors
     /// `Conflict` when the name is taken.
-    async fn workspace_add(&self, id: WorkspaceId, name: &str, act: AuditEntry) -> Result<(), StoreError>;
+    async fn insert_workspace(&self, id: WorkspaceId, name: &str, act: AuditEntry) -> Result<(), StoreError>;
 
     /// One page of the keys that are not revoked, newest first.
-    async fn keys(
+    async fn list_api_keys(
         &self,
         workspace: WorkspaceId,
-        filter: &KeyFilter,
+        filter: &ApiKeyFilter,
         page: PageRequest,
     ) -> Result<Page<ApiKey>, StoreError>;
 
     /// Puts a new key in the place of an old one. `false`: the old one is gone, over or was replaced before.
-    async fn key_rotate(&self, rotation: Rotation, act: AuditEntry) -> Result<bool, StoreError>;
+    async fn rotate_api_key(&self, rotation: ApiKeyRotation, act: AuditEntry) -> Result<bool, StoreError>;
 
     /// Adds a user.
     ///
     /// # Errors
     /// `Conflict` when the address is taken.
-    async fn user_add(&self, user: User, password_hash: &str, act: AuditEntry) -> Result<(), StoreError>;
+    async fn insert_user(&self, user: User, password_hash: &str, act: AuditEntry) -> Result<(), StoreError>;
 
     /// One page of users, oldest first.
-    async fn users(
+    async fn list_users(
         &self,
         workspace: WorkspaceId,
         filter: &UserFilter,
@@ -49,34 +49,37 @@ pub trait Access: Send + Sync {
     ///
     /// # Errors
     /// `Conflict` when the address is taken.
-    async fn user_put(&self, change: UserChange, act: AuditEntry) -> Result<UserEnd, StoreError>;
+    async fn update_user(&self, change: UserUpdate, act: AuditEntry) -> Result<UpdateUserResult, StoreError>;
 
     /// Removes a user, who must still have the role that was seen, with all sessions.
-    async fn user_remove(
+    async fn delete_user(
         &self,
         workspace: WorkspaceId,
         id: UserId,
         seen_role: Role,
         act: AuditEntry,
-    ) -> Result<UserEnd, StoreError>;
+    ) -> Result<UpdateUserResult, StoreError>;
 
     /// A user with the hash of the password.
-    async fn credentials(&self, whose: &Whose) -> Result<Option<Credentials>, StoreError>;
+    async fn get_user_credentials(
+        &self,
+        whose: &CredentialsQuery,
+    ) -> Result<Option<UserCredentials>, StoreError>;
 
     /// Begins a session. `false`: the user or the password has changed meanwhile.
-    async fn session_add(&self, new: NewSession, act: AuditEntry) -> Result<bool, StoreError>;
+    async fn insert_session(&self, new: NewSession, act: AuditEntry) -> Result<bool, StoreError>;
 
     /// A session with its user.
-    async fn session(&self, digest: &SessionDigest) -> Result<Option<StoredSession>, StoreError>;
+    async fn get_session(&self, digest: &SessionDigest) -> Result<Option<StoredSession>, StoreError>;
 
     /// Ends a session.
-    async fn session_end(&self, workspace: WorkspaceId, digest: &SessionDigest) -> Result<(), StoreError>;
+    async fn delete_session(&self, workspace: WorkspaceId, digest: &SessionDigest) -> Result<(), StoreError>;
 
     /// Writes down when sessions were last used.
-    async fn sessions_seen(&self, seen: &[(SessionDigest, Timestamp)]) -> Result<(), StoreError>;
+    async fn update_sessions_last_used(&self, seen: &[(SessionDigest, Timestamp)]) -> Result<(), StoreError>;
 
     /// Forgets sessions that began, or were last used, before these times: at most `limit`.
-    async fn sessions_forget(
+    async fn expire_sessions(
         &self,
         begun_before: Timestamp,
         seen_before: Timestamp,
@@ -84,7 +87,7 @@ pub trait Access: Send + Sync {
     ) -> Result<(), StoreError>;
 
     /// One page of the audit log, newest first.
-    async fn audit(
+    async fn list_audit_entries(
         &self,
         workspace: WorkspaceId,
         filter: &AuditFilter,
@@ -118,7 +121,7 @@ pub type SessionDigest = [u8; 32];
 
 /// Which keys to list; `None` is any.
 #[derive(Clone, Debug, Default)]
-pub struct KeyFilter {
+pub struct ApiKeyFilter {
     /// With this id.
     pub id: Option<KeyId>,
     /// With this in the name or the prefix.
@@ -127,7 +130,7 @@ pub struct KeyFilter {
 
 /// A key in the place of another.
 #[derive(Clone, Debug)]
-pub struct Rotation {
+pub struct ApiKeyRotation {
     /// The new key.
     pub new: ApiKey,
     /// The one that it replaces.
@@ -153,7 +156,7 @@ pub struct UserFilter {
 
 /// What shall be different about a user; `None` stays.
 #[derive(Clone)]
-pub struct UserChange {
+pub struct UserUpdate {
     /// The tenant.
     pub workspace: WorkspaceId,
     /// Who.
@@ -176,7 +179,7 @@ pub struct UserChange {
 
 /// What became of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum UserEnd {
+pub enum UpdateUserResult {
     /// This.
     Done(User),
     /// There is no such user.
@@ -189,7 +192,7 @@ pub enum UserEnd {
 
 /// Whose password.
 #[derive(Clone, Debug)]
-pub enum Whose {
+pub enum CredentialsQuery {
     /// The user's with this id.
     Id(WorkspaceId, UserId),
     /// The user's with this address, in the form under which it is unique. Without a workspace: of the one with this id
@@ -206,7 +209,7 @@ pub enum Whose {
 
 /// A user with the hash of the password.
 #[derive(Clone)]
-pub struct Credentials {
+pub struct UserCredentials {
     /// The user.
     pub user: User,
     /// The hash.

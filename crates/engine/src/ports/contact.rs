@@ -61,7 +61,7 @@ pub struct ContactFilter {
 
 /// A wish to write something down about a person.
 #[derive(Clone, Debug)]
-pub struct ContactPut {
+pub struct ContactUpsert {
     /// Whom it is about.
     pub target: ContactTarget,
     /// What.
@@ -72,20 +72,20 @@ pub struct ContactPut {
     pub fresh: ContactId,
 }
 
-/// Whom a [`ContactPut`] is about.
+/// Whom a [`ContactUpsert`] is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ContactTarget {
     /// Somebody who is not known.
     New,
     /// Whoever has the number or user id of the change; somebody new if nobody has.
-    Whoever,
+    Matching,
     /// The person with this id.
-    Known(ContactId),
+    Existing(ContactId),
 }
 
-/// What became of a [`ContactPut`].
+/// What became of a [`ContactUpsert`].
 #[derive(Clone, Debug, PartialEq)]
-pub enum ContactEnd {
+pub enum UpsertContactResult {
     /// There is a new contact.
     Created(Contact),
     /// The contact is as wished.
@@ -93,11 +93,11 @@ pub enum ContactEnd {
     /// The contact was as wished before.
     Unchanged(Contact),
     /// Nothing was written: the number or user id is this contact's.
-    Taken(ContactId),
+    Conflict(ContactId),
     /// Nothing was written: there is no such contact.
     NotFound,
     /// Nothing was written: the person would be known by nothing.
-    Nameless,
+    NoIdentifier,
     /// Nothing was written: there would be this many custom fields, which is too many.
     TooManyFields(usize),
 }
@@ -112,19 +112,23 @@ pub trait Contacts: Send + Sync {
     /// the order of the wishes. Without an act it is a rehearsal, which tells what would become of each and writes
     /// nothing. The act is written if anything has changed: with the counts; one about a contact, with the contact's id,
     /// and as its creation where the contact is new.
-    async fn contacts_put(
+    async fn upsert_contacts(
         &self,
         workspace: WorkspaceId,
-        puts: Vec<ContactPut>,
+        puts: Vec<ContactUpsert>,
         act: Option<AuditEntry>,
         now: Timestamp,
-    ) -> Result<Vec<ContactEnd>, StoreError>;
+    ) -> Result<Vec<UpsertContactResult>, StoreError>;
 
     /// The names of all custom fields, in order, at most `limit`.
-    async fn custom_keys(&self, workspace: WorkspaceId, limit: u32) -> Result<Vec<String>, StoreError>;
+    async fn list_custom_field_names(
+        &self,
+        workspace: WorkspaceId,
+        limit: u32,
+    ) -> Result<Vec<String>, StoreError>;
 
     /// The windows of a person, of the accounts where there ever was one.
-    async fn contact_windows(
+    async fn list_contact_windows(
         &self,
         workspace: WorkspaceId,
         contact: ContactId,
@@ -132,14 +136,14 @@ pub trait Contacts: Send + Sync {
 
     /// Begins to erase a person of the act's workspace, who is gone from now on; what waits in the queue for them is canceled. `false`: there
     /// is no such contact.
-    async fn contact_erase(&self, contact: ContactId, act: AuditEntry) -> Result<bool, StoreError>;
+    async fn begin_erasure(&self, contact: ContactId, act: AuditEntry) -> Result<bool, StoreError>;
 
     /// Takes the oldest erasure a step further, which looks at `limit` rows at most.
-    async fn erase_step(&self, limit: u32, now: Timestamp) -> Result<ErasureStep, StoreError>;
+    async fn run_erasure_step(&self, limit: u32, now: Timestamp) -> Result<ErasureStep, StoreError>;
 
     /// Takes what was erased out of the store's files, and ends the erasures that have come so far. `false`: a reader is
     /// in the way; nothing is lost by trying again.
-    async fn erase_traces(&self) -> Result<bool, StoreError>;
+    async fn finish_erasures(&self) -> Result<bool, StoreError>;
 }
 
 /// How far the erasures are.
@@ -148,7 +152,7 @@ pub enum ErasureStep {
     /// There is nothing to erase.
     Idle,
     /// There is more to look at.
-    More,
+    RowsRemain,
     /// The rows are clean; the files are next.
-    Files,
+    FilesRemain,
 }

@@ -11,7 +11,7 @@ use domain::id::{TemplateId, WorkspaceId};
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use super::{ListedTemplate, WebhookRecord};
+use super::{ListedTemplate, WebhookEndpoint};
 
 /// The directory as it was at `revision`.
 #[derive(Clone, Debug, Default)]
@@ -23,7 +23,7 @@ pub struct Directory {
     /// Accounts with their secrets.
     pub accounts: Vec<Arc<AccountRecord>>,
     /// Endpoints with their secrets.
-    pub webhooks: Vec<Arc<WebhookRecord>>,
+    pub webhooks: Vec<Arc<WebhookEndpoint>>,
     /// Keys by digest.
     pub keys: BTreeMap<KeyDigest, Arc<ApiKey>>,
 }
@@ -118,7 +118,7 @@ pub struct TemplateFilter {
 
 /// What Meta listed of one WhatsApp Business Account.
 #[derive(Clone, Debug)]
-pub struct TemplatesPut {
+pub struct TemplateSync {
     /// The tenant.
     pub workspace: WorkspaceId,
     /// The WhatsApp Business Account.
@@ -135,7 +135,7 @@ pub struct TemplatesPut {
 
 /// What a sync changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TemplateCounts {
+pub struct TemplateSyncCounts {
     /// New ones.
     pub added: u32,
     /// Changed ones.

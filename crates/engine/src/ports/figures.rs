@@ -7,9 +7,9 @@ use jiff::Timestamp;
 
 /// How much of everything there is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Figures {
+pub struct StoreStats {
     /// The queues that are not empty.
-    pub queues: BTreeMap<AccountId, QueueFigures>,
+    pub queues: BTreeMap<AccountId, QueueStats>,
     /// Messages whose outcome is not known.
     pub unknown: BTreeMap<AccountId, u32>,
     /// People whom templates have reached outside their window in 24 hours, by WhatsApp Business Account.
@@ -24,7 +24,7 @@ pub struct Figures {
 
 /// One account's queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct QueueFigures {
+pub struct QueueStats {
     /// Messages that wait.
     pub n_messages: u32,
     /// Those of them that wait for the messaging limit.

@@ -14,7 +14,7 @@ pub const MAX_URL_CHARS: usize = 2_048;
 pub const MAX_KEPT_BYTES: usize = 2_048;
 
 /// One event to post to one endpoint.
-pub struct HookCall {
+pub struct WebhookRequest {
     /// The endpoint.
     pub url: String,
     /// The endpoint's own headers: name and value.
@@ -31,7 +31,7 @@ pub struct HookCall {
     pub is_redelivery: bool,
 }
 
-impl fmt::Debug for HookCall {
+impl fmt::Debug for WebhookRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HookCall").field("event_id", &self.event_id).finish_non_exhaustive()
     }
@@ -39,18 +39,18 @@ impl fmt::Debug for HookCall {
 
 /// How a post went.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Posted {
+pub struct WebhookAttempt {
     /// How it ended.
-    pub outcome: PostOutcome,
+    pub outcome: WebhookOutcome,
     /// From the first thought of it to its end.
     pub latency: SignedDuration,
 }
 
 /// How a post ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PostOutcome {
+pub enum WebhookOutcome {
     /// The endpoint answered: its status counts, whatever became of the rest of the answer.
-    Answered {
+    Responded {
         /// The HTTP status.
         status: u16,
         /// The beginning of the answer, at most [`MAX_KEPT_BYTES`]; without NUL characters.
@@ -65,17 +65,17 @@ pub enum PostOutcome {
     },
 }
 
-impl PostOutcome {
+impl WebhookOutcome {
     /// Whether the endpoint took the event: any 2xx.
     #[must_use]
     pub fn is_success(&self) -> bool {
-        matches!(self, Self::Answered { status: 200..=299, .. })
+        matches!(self, Self::Responded { status: 200..=299, .. })
     }
 }
 
 /// Why an address is not called. Reads as the end of "this cannot be called: ".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadAddress {
+pub enum UrlError {
     /// Longer than [`MAX_URL_CHARS`].
     #[error("the URL is longer than {MAX_URL_CHARS} characters")]
     TooLong,
@@ -104,16 +104,16 @@ pub enum BadAddress {
 
 /// Posts events to our customers' endpoints.
 #[async_trait]
-pub trait HookSender: Send + Sync {
+pub trait WebhookSender: Send + Sync {
     /// Whether an endpoint may have this address, before it is saved. No name is looked up here: where a name leads is
     /// checked each time it is dialled.
     ///
     /// # Errors
     /// Why it may not.
-    fn check(&self, url: &str) -> Result<(), BadAddress>;
+    fn check_url(&self, url: &str) -> Result<(), UrlError>;
 
     /// Posts one event. Every way this can end is an outcome, so there is no error, and it ends within one deadline.
-    async fn post(&self, call: HookCall) -> Posted;
+    async fn send_event(&self, call: WebhookRequest) -> WebhookAttempt;
 }
 
 /// Downloads from public addresses.
@@ -123,11 +123,11 @@ pub trait Fetcher: Send + Sync {
     ///
     /// # Errors
     /// What came instead.
-    async fn fetch(&self, url: &str, max_bytes: u64) -> Result<Fetched, FetchError>;
+    async fn fetch(&self, url: &str, max_bytes: u64) -> Result<FetchedFile, FetchError>;
 }
 
 /// A download under way.
-pub struct Fetched {
+pub struct FetchedFile {
     /// What the server says it is; nobody has looked.
     pub content_type: Option<String>,
     /// What the server calls it, or else the last part of the URL; without a folder.
@@ -136,7 +136,7 @@ pub struct Fetched {
     pub body: Box<dyn Chunks>,
 }
 
-impl fmt::Debug for Fetched {
+impl fmt::Debug for FetchedFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Fetched").field("content_type", &self.content_type).finish_non_exhaustive()
     }
@@ -157,10 +157,10 @@ pub trait Chunks: Send {
 pub enum FetchError {
     /// The address is not one that is called.
     #[error(transparent)]
-    Address(#[from] BadAddress),
+    Address(#[from] UrlError),
     /// Another status than 200; redirects are not followed.
     #[error("the server answered {status}")]
-    Answered {
+    UnexpectedStatus {
         /// The HTTP status.
         status: u16,
     },

@@ -8,44 +8,61 @@ use domain::templates::{TemplateCategory, TemplateStatus};
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use super::{Line, StoreError, UpstreamError};
+use super::{AccountCredentials, StoreError, UpstreamError};
 
 /// The service that carries messages, as its administrators use it: Meta's Graph API.
 #[async_trait]
-pub trait Manage: Send + Sync {
+pub trait UpstreamAdmin: Send + Sync {
     /// Subscribes the token's app to the webhooks of the account's WhatsApp Business Account.
-    async fn subscribe(&self, line: &Line) -> Result<(), UpstreamError>;
+    async fn subscribe_app(&self, line: &AccountCredentials) -> Result<(), UpstreamError>;
 
     /// Registers the number with its PIN, six digits; sets the PIN if it has none.
-    async fn register(&self, line: &Line, pin: &SecretString) -> Result<(), UpstreamError>;
+    async fn register_phone_number(
+        &self,
+        line: &AccountCredentials,
+        pin: &SecretString,
+    ) -> Result<(), UpstreamError>;
 
     /// The number's business profile, in Meta's names.
-    async fn profile(&self, line: &Line) -> Result<Object, UpstreamError>;
+    async fn get_business_profile(&self, line: &AccountCredentials) -> Result<Object, UpstreamError>;
 
     /// Changes the business profile: what is not named stays, an empty text clears.
-    async fn set_profile(&self, line: &Line, change: &Object) -> Result<(), UpstreamError>;
+    async fn update_business_profile(
+        &self,
+        line: &AccountCredentials,
+        change: &Object,
+    ) -> Result<(), UpstreamError>;
 
     /// Submits a template; `body` is the request as JSON text.
-    async fn create_template(&self, line: &Line, body: String) -> Result<Submitted, UpstreamError>;
+    async fn create_template(
+        &self,
+        line: &AccountCredentials,
+        body: String,
+    ) -> Result<CreatedTemplate, UpstreamError>;
 
     /// Changes a template of this id of Meta's; it goes through the review again.
-    async fn edit_template(&self, line: &Line, meta_id: &str, body: String) -> Result<(), UpstreamError>;
+    async fn edit_template(
+        &self,
+        line: &AccountCredentials,
+        meta_id: &str,
+        body: String,
+    ) -> Result<(), UpstreamError>;
 
     /// Deletes the template of this name and Meta's id; without the id, the name in every language.
     async fn delete_template(
         &self,
-        line: &Line,
+        line: &AccountCredentials,
         name: &str,
         meta_id: Option<&str>,
     ) -> Result<(), UpstreamError>;
 
     /// Calls a callback of ours as Meta checks one: whether it echoes the challenge, or why it does not.
-    async fn probe_callback(&self, callback: &Callback) -> Result<(), String>;
+    async fn verify_callback(&self, callback: &CallbackVerification) -> Result<(), String>;
 }
 
 /// A callback to be tried.
 #[derive(Clone, Debug)]
-pub struct Callback {
+pub struct CallbackVerification {
     /// Its URL.
     pub url: String,
     /// The word that it knows.
@@ -56,7 +73,7 @@ pub struct Callback {
 
 /// What Meta answered to a template that was submitted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Submitted {
+pub struct CreatedTemplate {
     /// Meta's id, digits.
     pub meta_id: String,
     /// The state that it starts in.
@@ -69,7 +86,7 @@ pub struct Submitted {
 #[async_trait]
 pub trait Registry: Send + Sync {
     /// Writes down when an account's access token ends, and tells it when the end is near: each notice once.
-    async fn account_token(
+    async fn update_account_token_expiry(
         &self,
         workspace: WorkspaceId,
         id: AccountId,
@@ -78,7 +95,7 @@ pub trait Registry: Send + Sync {
     ) -> Result<(), StoreError>;
 
     /// Forgets templates that were deleted at Meta: one language of a name, or all.
-    async fn templates_forget(
+    async fn delete_templates(
         &self,
         workspace: WorkspaceId,
         waba_id: &str,
@@ -87,16 +104,16 @@ pub trait Registry: Send + Sync {
     ) -> Result<(), StoreError>;
 
     /// Writes down an act that was done at Meta alone.
-    async fn note(&self, act: AuditEntry) -> Result<(), StoreError>;
+    async fn insert_audit_entry(&self, act: AuditEntry) -> Result<(), StoreError>;
 }
 
 /// How the removal of an account ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Removal {
+pub enum DeleteAccountResult {
     /// It is gone.
-    Removed,
+    Deleted,
     /// There is none.
     NotFound,
     /// So many messages wait in its queue.
-    Busy(u32),
+    HasQueuedMessages(u32),
 }

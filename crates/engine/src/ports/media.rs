@@ -7,19 +7,19 @@ use std::pin::Pin;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::id::{AccountId, MediaId, MessageId, WorkerId, WorkspaceId};
-use domain::messages::message::UnknownVariant;
 use domain::messages::outcome::SendOutcome;
+use domain::text_enum::UnknownVariant;
 use futures_core::Stream;
 use jiff::Timestamp;
 
-use super::{ClaimToken, Line, Settled, StoreError, UpstreamError};
+use super::{AccountCredentials, LeaseCheck, LeaseToken, StoreError, UpstreamError};
 
 /// A file on its way, in pieces: nobody holds the whole of it.
-pub type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, PieceError>> + Send>>;
+pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, ByteStreamError>> + Send>>;
 
 /// Why a file ends before its end.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PieceError {
+pub enum ByteStreamError {
     /// It has more bytes than it may.
     #[error("the file is larger than {0} bytes")]
     TooLarge(u64),
@@ -69,10 +69,10 @@ impl std::error::Error for BlobError {
 
 /// Why a file's content was not kept.
 #[derive(Debug, thiserror::Error)]
-pub enum PutError {
+pub enum BlobWriteError {
     /// It did not come whole.
     #[error(transparent)]
-    Source(PieceError),
+    Source(ByteStreamError),
     /// It cannot be kept.
     #[error(transparent)]
     Store(BlobError),
@@ -84,16 +84,16 @@ pub enum PutError {
 #[async_trait]
 pub trait Blobs: Send + Sync {
     /// Keeps content. It is on disk when this returns; when the pieces end in an error, nothing is kept.
-    async fn put(&self, key: BlobKey, pieces: Pieces) -> Result<(), PutError>;
+    async fn write_blob(&self, key: BlobKey, pieces: ByteStream) -> Result<(), BlobWriteError>;
 
     /// A part of a file's content. `None`: nothing is kept under this key.
-    async fn get(&self, key: BlobKey, range: Range<u64>) -> Result<Option<Pieces>, BlobError>;
+    async fn read_blob(&self, key: BlobKey, range: Range<u64>) -> Result<Option<ByteStream>, BlobError>;
 
     /// Deletes content; what is not there is deleted already.
-    async fn delete(&self, key: BlobKey) -> Result<(), BlobError>;
+    async fn delete_blob(&self, key: BlobKey) -> Result<(), BlobError>;
 
     /// Removes what puts have left behind that began before a time and never ended.
-    async fn tidy(&self, before: Timestamp) -> Result<(), BlobError>;
+    async fn delete_partial_blobs(&self, before: Timestamp) -> Result<(), BlobError>;
 }
 
 /// Where a file came from.
@@ -184,11 +184,11 @@ pub struct StoredMedia {
 
 /// Which files to fetch.
 #[derive(Clone, Debug)]
-pub struct MediaClaimRequest {
+pub struct MediaLeaseRequest {
     /// The process that fetches them.
     pub worker: WorkerId,
     /// Secrets of the claims: one for each file at most.
-    pub tokens: Vec<ClaimToken>,
+    pub tokens: Vec<LeaseToken>,
     /// Accounts that have as many fetches under way as they may.
     pub busy: Vec<AccountId>,
     /// How many files of one account may be claimed.
@@ -203,13 +203,13 @@ pub struct MediaClaimRequest {
 
 /// A file that is being fetched.
 #[derive(Clone, Debug)]
-pub struct ClaimedMedia {
+pub struct LeasedMedia {
     /// The tenant.
     pub workspace: WorkspaceId,
     /// The file.
     pub id: MediaId,
     /// The proof.
-    pub token: ClaimToken,
+    pub token: LeaseToken,
     /// The account that got it.
     pub account: AccountId,
     /// Meta's id of it.
@@ -226,7 +226,7 @@ pub struct ClaimedMedia {
 
 /// How a fetch ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FetchEnd {
+pub enum MediaFetchResult {
     /// It is here.
     Ready {
         /// SHA-256 of its content.
@@ -239,7 +239,7 @@ pub enum FetchEnd {
         expires_at: Option<Timestamp>,
     },
     /// It is tried again.
-    Again {
+    Retry {
         /// Not before this time.
         due_at: Timestamp,
         /// What went wrong.
@@ -269,7 +269,7 @@ pub struct NewMedia {
 
 /// A file that has come in.
 #[derive(Clone, Debug)]
-pub struct WholeMedia {
+pub struct ReceivedMedia {
     /// Under what its content is kept.
     pub key: BlobKey,
     /// Whose it is; `None`: any account's of the workspace.
@@ -288,7 +288,7 @@ pub struct WholeMedia {
 
 /// What became of a file that has come in.
 #[derive(Clone, Debug)]
-pub struct Kept {
+pub struct FinishMediaResult {
     /// The file: this one, or the one with the same content that was there before.
     pub media: StoredMedia,
     /// Whether it is this one.
@@ -312,37 +312,38 @@ pub struct UploadKey {
 #[async_trait]
 pub trait MediaRecords: Send + Sync {
     /// Claims files that are to be fetched, oldest first.
-    async fn media_claim(&self, request: MediaClaimRequest) -> Result<Vec<ClaimedMedia>, StoreError>;
+    async fn lease_media(&self, request: MediaLeaseRequest) -> Result<Vec<LeasedMedia>, StoreError>;
 
-    /// Writes down how a fetch ended. [`Settled::Lost`]: another fetches the file by now.
-    async fn media_settle(
+    /// Writes down how a fetch ended. [`LeaseCheck::Lost`]: another fetches the file by now.
+    async fn finish_media_fetch(
         &self,
         key: BlobKey,
-        token: ClaimToken,
-        end: FetchEnd,
-    ) -> Result<Settled, StoreError>;
+        token: LeaseToken,
+        end: MediaFetchResult,
+    ) -> Result<LeaseCheck, StoreError>;
 
     /// Writes down that content is about to be kept, so that nothing is kept that nobody knows of.
-    async fn media_begin(&self, new: NewMedia) -> Result<(), StoreError>;
+    async fn insert_media(&self, new: NewMedia) -> Result<(), StoreError>;
 
     /// Writes down that content is kept. Where the same content is there already, that one is kept on and this one
     /// given up.
-    async fn media_finish(&self, whole: WholeMedia) -> Result<Kept, StoreError>;
+    async fn finish_media(&self, whole: ReceivedMedia) -> Result<FinishMediaResult, StoreError>;
 
     /// Gives up a file whose content has not come.
-    async fn media_abandon(&self, key: BlobKey) -> Result<(), StoreError>;
+    async fn delete_incomplete_media(&self, key: BlobKey) -> Result<(), StoreError>;
 
     /// One file.
-    async fn media(&self, workspace: WorkspaceId, id: MediaId) -> Result<Option<StoredMedia>, StoreError>;
+    async fn get_media(&self, workspace: WorkspaceId, id: MediaId)
+    -> Result<Option<StoredMedia>, StoreError>;
 
     /// Keeps a file at least until a time. `false`: it is not kept any more.
-    async fn media_hold(&self, key: BlobKey, until: Timestamp) -> Result<bool, StoreError>;
+    async fn retain_media(&self, key: BlobKey, until: Timestamp) -> Result<bool, StoreError>;
 
     /// Meta's id of an upload that is still good.
-    async fn media_upload(&self, key: &UploadKey, now: Timestamp) -> Result<Option<String>, StoreError>;
+    async fn get_media_upload(&self, key: &UploadKey, now: Timestamp) -> Result<Option<String>, StoreError>;
 
     /// Writes down Meta's id of an upload, good until `ends_at`.
-    async fn media_uploaded(
+    async fn insert_media_upload(
         &self,
         key: &UploadKey,
         meta_id: &str,
@@ -351,10 +352,10 @@ pub trait MediaRecords: Send + Sync {
     ) -> Result<(), StoreError>;
 
     /// Marks what is kept no longer, and says whose content is to be deleted, at most `limit`.
-    async fn media_gone(&self, now: Timestamp, limit: u32) -> Result<Vec<BlobKey>, StoreError>;
+    async fn expire_media(&self, now: Timestamp, limit: u32) -> Result<Vec<BlobKey>, StoreError>;
 
     /// Forgets a file whose content is deleted; of a customer's file it stays written that it was there.
-    async fn media_forget(&self, key: BlobKey) -> Result<(), StoreError>;
+    async fn delete_media(&self, key: BlobKey) -> Result<(), StoreError>;
 }
 
 /// A file for Meta.
@@ -368,7 +369,7 @@ pub struct OutgoingFile {
     /// SHA-256 of its content.
     pub sha256: [u8; 32],
     /// Its content.
-    pub pieces: Pieces,
+    pub pieces: ByteStream,
 }
 
 /// What Meta says of a file (reference E.3).
@@ -385,11 +386,11 @@ pub struct MediaInfo {
 }
 
 /// A file on its way from Meta.
-pub struct Download {
+pub struct MediaDownload {
     /// `Content-Type` of the answer.
     pub mime_type: Option<String>,
     /// Its content.
-    pub pieces: Pieces,
+    pub pieces: ByteStream,
 }
 
 /// Why a file did not come from Meta.
@@ -416,14 +417,23 @@ pub trait MediaUpstream: Send + Sync {
     ///
     /// # Errors
     /// How it ended instead. Whatever it was, no message was sent by it.
-    async fn media_upload(&self, line: &Line, file: OutgoingFile) -> Result<String, SendOutcome>;
+    async fn upload_media(
+        &self,
+        line: &AccountCredentials,
+        file: OutgoingFile,
+    ) -> Result<String, SendOutcome>;
 
     /// Asks where a file can be had.
-    async fn media_describe(&self, line: &Line, id: &str) -> Result<MediaInfo, UpstreamError>;
+    async fn get_media_info(&self, line: &AccountCredentials, id: &str) -> Result<MediaInfo, UpstreamError>;
 
     /// Downloads a file from an address that Meta has named. A body beyond `most` bytes ends in an error.
-    async fn media_download(&self, line: &Line, url: &str, most: u64) -> Result<Download, DownloadError>;
+    async fn download_media(
+        &self,
+        line: &AccountCredentials,
+        url: &str,
+        most: u64,
+    ) -> Result<MediaDownload, DownloadError>;
 
     /// Deletes a file.
-    async fn media_delete(&self, line: &Line, id: &str) -> Result<(), UpstreamError>;
+    async fn delete_uploaded_media(&self, line: &AccountCredentials, id: &str) -> Result<(), UpstreamError>;
 }

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use domain::contacts::phone::{Bsuid, PhoneNumber};
+use domain::contacts::bsuid::Bsuid;
+use domain::contacts::phone::PhoneNumber;
 use domain::id::{AccountId, ContactId, KeyId, MessageId, OwnerId, WorkerId, WorkspaceId};
-use domain::messages::message::{Direction, MessageStatus, Pricing};
+use domain::messages::direction::Direction;
 use domain::messages::outcome::AcceptedMessage;
+use domain::messages::status::MessageStatus;
+use domain::messages::status_report::Pricing;
 use domain::messages::window::Window;
 use domain::meta_error::MetaError;
 use jiff::Timestamp;
@@ -20,7 +23,7 @@ pub enum Recipient {
     /// A phone number.
     Phone(PhoneNumber),
     /// A business-scoped user id.
-    User(Bsuid),
+    Bsuid(Bsuid),
 }
 
 /// A message to accept.
@@ -57,17 +60,17 @@ pub struct NewMessage {
     /// What to do when the outcome is not known.
     pub on_unknown: OnUnknown,
     /// When it shall leave.
-    pub plan: Plan,
+    pub plan: SendSchedule,
     /// Not after this time.
     pub expires_at: Option<Timestamp>,
     /// At which time the window must be open.
     pub window_at: Timestamp,
     /// The caller's key for repeated requests.
-    pub idempotency: Option<NewIdempotencyKey>,
+    pub idempotency: Option<NewIdempotencyRecord>,
     /// The process that hands it over.
     pub worker: WorkerId,
     /// The secret of the claim.
-    pub token: ClaimToken,
+    pub token: LeaseToken,
     /// Now.
     pub now: Timestamp,
 }
@@ -102,26 +105,26 @@ impl OnUnknown {
 }
 
 impl std::str::FromStr for OnUnknown {
-    type Err = domain::messages::message::UnknownVariant;
+    type Err = domain::text_enum::UnknownVariant;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "hold" => Ok(Self::Hold),
             "resend" => Ok(Self::Resend),
-            _ => Err(domain::messages::message::UnknownVariant),
+            _ => Err(domain::text_enum::UnknownVariant),
         }
     }
 }
 
 /// When a message shall leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Plan {
+pub enum SendSchedule {
     /// At once: it is inserted as `sending`, held by its sender.
-    Now,
+    Immediate,
     /// After a short wait for its turn: it is inserted as `queued`, held by its sender.
-    Wait,
+    Paced,
     /// From the queue, not before `due_at`, in the order of `order_at` among the contact's messages.
-    Queue {
+    Queued {
         /// Not before this time.
         due_at: Timestamp,
         /// Its place in the contact's queue.
@@ -133,7 +136,7 @@ pub enum Plan {
 
 /// A caller's key for repeated requests, to be kept with the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewIdempotencyKey {
+pub struct NewIdempotencyRecord {
     /// Whose it is.
     pub owner: OwnerId,
     /// The key, as the caller wrote it.
@@ -143,12 +146,12 @@ pub struct NewIdempotencyKey {
     /// Kept until then.
     pub expires_at: Timestamp,
     /// The answer, where it is known already.
-    pub answer: Option<KeptAnswer>,
+    pub answer: Option<CachedResponse>,
 }
 
 /// An answer that is kept for repeated requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeptAnswer {
+pub struct CachedResponse {
     /// The HTTP status.
     pub status: u16,
     /// The body.
@@ -157,22 +160,22 @@ pub struct KeptAnswer {
 
 /// A key for repeated requests that is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeptKey {
+pub struct IdempotencyRecord {
     /// SHA-256 of the first request.
     pub digest: [u8; 32],
     /// The message that the first request made.
     pub message: MessageId,
     /// The first answer; `None` while the first request runs, or if its process died.
-    pub answer: Option<KeptAnswer>,
+    pub answer: Option<CachedResponse>,
 }
 
 /// Proves that a message is still held by who claimed it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClaimToken(pub i64);
+pub struct LeaseToken(pub i64);
 
 /// A message held for handing over.
 #[derive(Clone, Copy, Debug)]
-pub struct Claim {
+pub struct Lease {
     /// The tenant.
     pub workspace: WorkspaceId,
     /// The message.
@@ -182,19 +185,19 @@ pub struct Claim {
     /// The attempt, from 1.
     pub attempt: u32,
     /// The proof.
-    pub token: ClaimToken,
+    pub token: LeaseToken,
 }
 
 /// What became of a request to accept.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Admission {
+pub enum InsertMessageResult {
     /// On disk.
     Accepted {
         /// What will be sent.
         sent_as: SentAs,
     },
     /// Nothing was written: the caller's key was used before.
-    KeyKnown(KeptKey),
+    KeyAlreadyUsed(IdempotencyRecord),
     /// Nothing was written: the account's queue is full.
     QueueFull,
     /// Nothing was written: the window is closed.
@@ -202,7 +205,7 @@ pub enum Admission {
     /// Nothing was written: the person takes no marketing.
     OptedOut,
     /// Nothing was written: the person takes no marketing before this time.
-    Resting(Timestamp),
+    MarketingLimited(Timestamp),
 }
 
 /// Whether a message goes out itself or its fallback does.
@@ -226,22 +229,22 @@ impl SentAs {
 }
 
 impl std::str::FromStr for SentAs {
-    type Err = domain::messages::message::UnknownVariant;
+    type Err = domain::text_enum::UnknownVariant;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "message" => Ok(Self::Message),
             "template" => Ok(Self::Template),
-            _ => Err(domain::messages::message::UnknownVariant),
+            _ => Err(domain::text_enum::UnknownVariant),
         }
     }
 }
 
 /// A message of the queue, claimed for handing over.
 #[derive(Clone, Debug)]
-pub struct Claimed {
+pub struct LeasedMessage {
     /// The claim.
-    pub claim: Claim,
+    pub claim: Lease,
     /// Whom it goes to.
     pub recipient: Recipient,
     /// Its `type`.
@@ -262,7 +265,7 @@ pub struct Claimed {
 
 /// Which messages of the queue to claim.
 #[derive(Clone, Debug)]
-pub struct ClaimRequest {
+pub struct LeaseRequest {
     /// The tenant.
     pub workspace: WorkspaceId,
     /// The sender.
@@ -270,7 +273,7 @@ pub struct ClaimRequest {
     /// The process that hands them over.
     pub worker: WorkerId,
     /// Secrets of the claims: one for each message at most.
-    pub tokens: Vec<ClaimToken>,
+    pub tokens: Vec<LeaseToken>,
     /// Recipients, by digits or user id, to whom nothing may leave before a time.
     pub waiting: BTreeMap<String, Timestamp>,
     /// Now.
@@ -279,7 +282,7 @@ pub struct ClaimRequest {
 
 /// A message that left for Meta.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Departure {
+pub struct RecentSend {
     /// The sender.
     pub account: AccountId,
     /// The recipient: digits or user id.
@@ -290,16 +293,16 @@ pub struct Departure {
 
 /// What a round of claiming found.
 #[derive(Clone, Debug, Default)]
-pub struct ClaimRound {
+pub struct LeaseBatch {
     /// The messages to hand over; each is `sending` by now.
-    pub claimed: Vec<Claimed>,
+    pub claimed: Vec<LeasedMessage>,
     /// How many were settled instead: their window had closed.
     pub n_settled: u32,
 }
 
 /// What became of a wish to cancel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cancel {
+pub enum CancelMessageResult {
     /// It will not be sent.
     Canceled,
     /// It is too late for that.
@@ -310,7 +313,7 @@ pub enum Cancel {
 
 /// What is known of a recipient.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Known {
+pub struct RecipientState {
     /// The person, if we know them.
     pub contact: Option<ContactId>,
     /// Their window at the account.
@@ -323,18 +326,18 @@ pub struct Known {
 
 /// How a handing-over ended, decided.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Settlement {
+pub enum AttemptResult {
     /// Meta took it.
     Sent(AcceptedMessage),
     /// It will not be sent.
-    Failed(Failure),
+    Failed(MessageFailure),
     /// Nobody knows.
     Unknown {
         /// Why.
         reason: String,
     },
     /// Meta did not take it; it waits for another attempt.
-    Again {
+    Retry {
         /// Not before this time.
         due_at: Timestamp,
         /// Whether its sender keeps holding it.
@@ -346,7 +349,7 @@ pub enum Settlement {
 
 /// Why a message failed.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Failure {
+pub struct MessageFailure {
     /// Our code, such as `meta_error`.
     pub code: &'static str,
     /// Meta's error, if it was Meta's.
@@ -355,9 +358,9 @@ pub struct Failure {
 
 /// Whether a settlement was the claim's to make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Settled {
+pub enum LeaseCheck {
     /// It was.
-    Held,
+    Valid,
     /// Another holds or has settled the message.
     Lost,
 }
@@ -424,7 +427,7 @@ pub struct StoredMessage {
 
 /// A message with its story.
 #[derive(Clone, Debug)]
-pub struct MessageStory {
+pub struct MessageDetail {
     /// The message.
     pub message: StoredMessage,
     /// What happened, in the order in which we heard of it.

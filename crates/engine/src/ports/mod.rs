@@ -11,11 +11,11 @@ mod hook;
 mod manage;
 mod media;
 mod message;
-mod post;
 mod storage;
 mod upkeep;
 mod waiting;
 mod webhook;
+mod webhooks_in;
 
 use std::fmt;
 
@@ -36,11 +36,11 @@ pub use hook::*;
 pub use manage::*;
 pub use media::*;
 pub use message::*;
-pub use post::*;
 pub use storage::*;
 pub use upkeep::*;
 pub use waiting::*;
 pub use webhook::*;
+pub use webhooks_in::*;
 
 /// Tells the time, and lets a task wait for it.
 #[async_trait]
@@ -53,21 +53,21 @@ pub trait Clock: Send + Sync {
 }
 
 /// Draws chance.
-pub trait Chance: Send + Sync {
+pub trait Random: Send + Sync {
     /// Fills `bytes` with random ones.
     fn fill(&self, bytes: &mut [u8]);
 }
 
 /// How Meta is reached for one account.
 #[derive(Clone)]
-pub struct Line {
+pub struct AccountCredentials {
     /// The sender.
     pub account: Account,
     /// Its access token.
     pub access_token: SecretString,
 }
 
-impl fmt::Debug for Line {
+impl fmt::Debug for AccountCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Line").field("account", &self.account.id).finish_non_exhaustive()
     }
@@ -78,25 +78,34 @@ impl fmt::Debug for Line {
 pub trait Upstream: Send + Sync {
     /// Hands over one message; `body` is the whole request body as [`Upstream::body`] made it.
     /// Every way this can end is an [`SendOutcome`], so there is no error.
-    async fn send(&self, line: &Line, body: Bytes) -> SendOutcome;
+    async fn send_message(&self, line: &AccountCredentials, body: Bytes) -> SendOutcome;
 
     /// The request body of a message.
-    fn body(&self, message: &OutgoingMessage<'_>) -> Bytes;
+    fn message_body(&self, message: &OutgoingMessage<'_>) -> Bytes;
 
     /// Marks a customer's message as read, with a typing bubble if asked.
-    async fn mark_read(&self, line: &Line, wamid: &str, is_typing: bool) -> Result<(), UpstreamError>;
+    async fn mark_message_read(
+        &self,
+        line: &AccountCredentials,
+        wamid: &str,
+        is_typing: bool,
+    ) -> Result<(), UpstreamError>;
 
     /// One page of the account's templates.
-    async fn templates(&self, line: &Line, query: &TemplateQuery) -> Result<TemplatePage, UpstreamError>;
+    async fn fetch_templates(
+        &self,
+        line: &AccountCredentials,
+        query: &TemplateQuery,
+    ) -> Result<TemplatePage, UpstreamError>;
 
     /// What Meta says of the number.
-    async fn number(&self, line: &Line) -> Result<NumberInfo, UpstreamError>;
+    async fn get_phone_number(&self, line: &AccountCredentials) -> Result<PhoneNumberInfo, UpstreamError>;
 
     /// What Meta says of the access token.
-    async fn token(&self, line: &Line) -> Result<TokenInfo, UpstreamError>;
+    async fn get_token_info(&self, line: &AccountCredentials) -> Result<TokenInfo, UpstreamError>;
 
     /// Names or ids of the apps that hear the account's webhooks.
-    async fn subscribed_apps(&self, line: &Line) -> Result<Vec<String>, UpstreamError>;
+    async fn list_subscribed_apps(&self, line: &AccountCredentials) -> Result<Vec<String>, UpstreamError>;
 }
 
 /// A message, as far as its request body is concerned.
@@ -151,7 +160,7 @@ pub struct ListedTemplate {
 
 /// What Meta says of a number (reference G.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NumberInfo {
+pub struct PhoneNumberInfo {
     /// Formatted.
     pub display_phone_number: Option<String>,
     /// The approved name.

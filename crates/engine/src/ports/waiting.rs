@@ -17,12 +17,12 @@ impl WaitingFor {
 }
 
 impl std::str::FromStr for WaitingFor {
-    type Err = domain::messages::message::UnknownVariant;
+    type Err = domain::text_enum::UnknownVariant;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "messaging_limit" => Ok(Self::MessagingLimit),
-            _ => Err(domain::messages::message::UnknownVariant),
+            _ => Err(domain::text_enum::UnknownVariant),
         }
     }
 }

@@ -6,11 +6,11 @@ use domain::webhooks_out::delivery::{DeliveryDecision, DeliveryStatus, WebhookSt
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use super::{ClaimToken, StoredEvent};
+use super::{LeaseToken, StoredEvent};
 
 /// An endpoint with its secrets, opened.
 #[derive(Clone, Debug)]
-pub struct WebhookRecord {
+pub struct WebhookEndpoint {
     /// Its id.
     pub id: WebhookId,
     /// The tenant.
@@ -41,7 +41,7 @@ pub struct WebhookRecord {
     pub updated_at: Timestamp,
 }
 
-impl WebhookRecord {
+impl WebhookEndpoint {
     /// How it fares, and whether it is switched on at all.
     pub fn shown_status(&self) -> WebhookStatus {
         if self.is_enabled { self.status } else { WebhookStatus::Disabled }
@@ -56,7 +56,7 @@ impl WebhookRecord {
 
 /// What there is to do for endpoints.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HookWork {
+pub struct PendingDeliveries {
     /// Whether there are events that were not handed to the endpoints yet, or past ones to repeat.
     pub has_events: bool,
     /// Whether there are deliveries whose time has run out, or whose endpoint is no more.
@@ -67,11 +67,11 @@ pub struct HookWork {
 
 /// Which deliveries to claim.
 #[derive(Clone, Debug)]
-pub struct DeliveryRequest {
+pub struct DeliveryLeaseRequest {
     /// The process that posts them.
     pub worker: WorkerId,
     /// The secret of the claims.
-    pub token: ClaimToken,
+    pub token: LeaseToken,
     /// For each endpoint, how many at most.
     pub room: Vec<(WorkspaceId, WebhookId, u32)>,
     /// Now.
@@ -80,7 +80,7 @@ pub struct DeliveryRequest {
 
 /// A queue of deliveries that is held, with its head.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeliveryClaim {
+pub struct DeliveryLease {
     /// The tenant.
     pub workspace: WorkspaceId,
     /// The endpoint.
@@ -90,14 +90,14 @@ pub struct DeliveryClaim {
     /// The delivery's place in the workspace's list.
     pub position: i64,
     /// The proof.
-    pub token: ClaimToken,
+    pub token: LeaseToken,
 }
 
 /// A delivery that is claimed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClaimedDelivery {
+pub struct LeasedDelivery {
     /// The claim.
-    pub claim: DeliveryClaim,
+    pub claim: DeliveryLease,
     /// What is to be posted.
     pub event: StoredEvent,
     /// Failed attempts of this queue's head.
@@ -110,7 +110,7 @@ pub struct ClaimedDelivery {
 
 /// How an attempt ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeliveryEnd {
+pub struct DeliveryAttemptResult {
     /// What follows.
     pub verdict: DeliveryDecision,
     /// The endpoint's HTTP status, if it answered.

@@ -1,6 +1,7 @@
-//! What Meta posts: routed to the account that it concerns, and written down in one transaction.
+//! Routes the changes of a webhook payload to accounts, and stores the payload in one transaction.
 //!
-//! **Invariant:** a part is applied only to an account whose own secret signed the body; all else is kept, and said.
+//! **Invariant:** a change is applied only to an account whose own app secret signed the payload. All other changes are
+//! archived and logged.
 
 use std::sync::Arc;
 
@@ -10,201 +11,177 @@ use domain::id::{AccountId, ContactId, MediaId, MessageId, WorkspaceId};
 use domain::webhooks_in::update::WebhookUpdate;
 use jiff::Timestamp;
 
-pub use crate::webhooks_in::redrive::{again, kept};
-
-use crate::ports::{AccountRecord, FreshIds, Ingested, Post, Proof, Route, RoutedPart, StoreError};
+use crate::ports::{
+    AccountRecord, ChangeRoute, IngestSummary, PayloadSignature, PreallocatedIds, RoutedChange, StoreError,
+    WebhookChange, WebhookPayload,
+};
 use crate::{By, Deps, chain, directory, templates};
 
-/// One part of a POST, before it is known whom it concerns.
+/// A webhook payload whose signature is valid.
 #[derive(Clone, Debug)]
-pub struct HeardPart {
-    /// The WhatsApp Business Account that it names.
-    pub waba_id: Option<String>,
-    /// The number that it names.
-    pub phone_number_id: Option<String>,
-    /// Meta's name of the webhook field.
-    pub field: String,
-    /// When Meta says that it happened, where the envelope tells.
-    pub time: Option<Timestamp>,
-    /// What it says.
-    pub update: WebhookUpdate,
-    /// First byte and number of bytes within the body.
-    pub span: (u32, u32),
-    /// Why it could not be decoded.
-    pub undecodable: Option<String>,
-}
-
-/// A POST whose signature was looked at.
-#[derive(Clone, Debug)]
-pub struct Heard<'a> {
-    /// The bytes that came.
+pub struct VerifiedPayload<'a> {
+    /// Request body as received.
     pub body: Bytes,
-    /// The signature header, as it came.
+    /// Signature header as received.
     pub signature: Option<Bytes>,
-    /// The accounts whose secret verified it.
+    /// Accounts whose app secret verified the signature.
     pub signers: &'a [Arc<AccountRecord>],
 }
 
-/// Takes one POST.
+/// Stores and applies a webhook payload.
 ///
 /// # Errors
-/// When the store cannot be written: Meta will post it again.
-pub async fn ingest(
+/// The store cannot be written. Meta sends the payload again.
+pub async fn ingest_payload(
     deps: &Arc<Deps>,
-    heard: Heard<'_>,
-    parts: Vec<HeardPart>,
-) -> Result<Ingested, StoreError> {
-    let proof = Proof {
-        signature: heard.signature,
-        signers: heard.signers.iter().map(|record| record.account.id).collect(),
+    verified: VerifiedPayload<'_>,
+    changes: Vec<WebhookChange>,
+) -> Result<IngestSummary, StoreError> {
+    let signature = PayloadSignature {
+        header: verified.signature,
+        signers: verified.signers.iter().map(|record| record.account.id).collect(),
     };
-    let parts = routed(deps, parts, heard.signers);
-    let renamed = with_new_words(&parts);
-    let newest = parts.iter().filter_map(|part| told_at(&part.update)).max();
-    let post = Post { body: heard.body, parts, proof, again: None, now: deps.now() };
-    let ingested = deps.messages.ingest(post).await?;
-    deps.metrics.ingested(&ingested, newest);
-    if ingested.has_media {
+    let changes = route_changes(deps, changes, verified.signers);
+    let text_changes = wabas_with_text_changes(&changes);
+    let newest_event_at = changes.iter().filter_map(|routed| event_time(&routed.change.update)).max();
+    let payload = WebhookPayload { body: verified.body, changes, signature, archived: None, now: deps.now() };
+    let summary = deps.messages.ingest_payload(payload).await?;
+    deps.metrics.ingested(&summary, newest_event_at);
+    if summary.has_media {
         deps.media.hint.notify_one();
     }
-    if ingested.unrouted > 0 {
+    if summary.unrouted > 0 {
         tracing::warn!(
-            n_parts = ingested.unrouted,
-            "a webhook concerns an account that is not here; it is kept"
+            n_changes = summary.unrouted,
+            "a webhook names an account that is not configured; its changes were archived"
         );
     }
-    if ingested.undecodable > 0 {
+    if summary.undecodable > 0 {
         tracing::warn!(
-            n_parts = ingested.undecodable,
-            "a part of a webhook cannot be understood; it is kept"
+            n_changes = summary.undecodable,
+            "a webhook has changes that cannot be decoded; the changes were archived"
         );
     }
-    follow_up(deps, ingested, renamed).await;
-    Ok(ingested)
+    follow_up(deps, summary, text_changes).await;
+    Ok(summary)
 }
 
-/// Meta's time of what a part tells.
-fn told_at(update: &WebhookUpdate) -> Option<Timestamp> {
+/// Returns Meta's time of the event.
+fn event_time(update: &WebhookUpdate) -> Option<Timestamp> {
     match update {
         WebhookUpdate::Message(message) => Some(message.at),
         WebhookUpdate::Status(report) => Some(report.at),
         WebhookUpdate::Call(call) => Some(call.at),
-        WebhookUpdate::Echo(_)
-        | WebhookUpdate::Preference(_)
-        | WebhookUpdate::Moved(_)
+        WebhookUpdate::MessageEcho(_)
+        | WebhookUpdate::MarketingPreference(_)
+        | WebhookUpdate::NumberChange(_)
         | WebhookUpdate::Account(_)
         | WebhookUpdate::Template(_)
         | WebhookUpdate::Other => None,
     }
 }
 
-/// What a customer's message says about marketing.
-fn wish(deps: &Deps, update: &WebhookUpdate) -> Option<OptOutSignal> {
+/// Returns the opt-out or opt-in that a customer's message contains.
+fn opt_out_signal(deps: &Deps, update: &WebhookUpdate) -> Option<OptOutSignal> {
     match update {
-        WebhookUpdate::Message(message) => deps.settings.opt_out.wish(message),
+        WebhookUpdate::Message(message) => deps.settings.opt_out.signal(message.keyword_text()?),
         WebhookUpdate::Call(_)
         | WebhookUpdate::Status(_)
-        | WebhookUpdate::Echo(_)
-        | WebhookUpdate::Preference(_)
-        | WebhookUpdate::Moved(_)
+        | WebhookUpdate::MessageEcho(_)
+        | WebhookUpdate::MarketingPreference(_)
+        | WebhookUpdate::NumberChange(_)
         | WebhookUpdate::Account(_)
         | WebhookUpdate::Template(_)
         | WebhookUpdate::Other => None,
     }
 }
 
-/// A WhatsApp Business Account of a workspace.
-type Place = (WorkspaceId, String);
+/// Workspace and Meta's id of a WhatsApp Business Account.
+type WabaKey = (WorkspaceId, String);
 
-/// Finds whom each part concerns.
-pub(crate) fn routed(deps: &Deps, parts: Vec<HeardPart>, signers: &[Arc<AccountRecord>]) -> Vec<RoutedPart> {
-    let mut all = Vec::with_capacity(parts.len());
-    for part in parts {
-        let mut routes = routes(&part, signers);
-        let first = routes.pop();
-        let ids = || FreshIds {
+/// Finds the accounts that each change concerns. A change that concerns several workspaces is returned once for each.
+pub(crate) fn route_changes(
+    deps: &Deps,
+    changes: Vec<WebhookChange>,
+    signers: &[Arc<AccountRecord>],
+) -> Vec<RoutedChange> {
+    let mut routed = Vec::with_capacity(changes.len());
+    for change in changes {
+        let mut routes = routes(&change, signers);
+        let last = routes.pop();
+        let opt_out_signal = opt_out_signal(deps, &change.update);
+        let ids = || PreallocatedIds {
             message: deps.new_id(MessageId::from_parts),
             contact: deps.new_id(ContactId::from_parts),
             media: deps.new_id(MediaId::from_parts),
         };
-        let part = RoutedPart {
-            route: first,
-            wish: wish(deps, &part.update),
-            update: part.update,
-            span: part.span,
-            field: part.field,
-            waba_id: part.waba_id,
-            phone_number_id: part.phone_number_id,
-            time: part.time,
-            undecodable: part.undecodable,
-            ids: ids(),
-        };
         for route in routes {
-            all.push(RoutedPart { route: Some(route), ids: ids(), ..part.clone() });
+            let change = change.clone();
+            routed.push(RoutedChange { change, route: Some(route), ids: ids(), opt_out_signal });
         }
-        all.push(part);
+        routed.push(RoutedChange { change, route: last, ids: ids(), opt_out_signal });
     }
-    all
+    routed
 }
 
-/// Whom a part concerns: the account of its number; without one, each workspace with an account of that WhatsApp
-/// Business Account.
-fn routes(part: &HeardPart, signers: &[Arc<AccountRecord>]) -> Vec<Route> {
-    let to = |record: &Arc<AccountRecord>, account: Option<AccountId>| Route {
+/// Returns the account of the change's phone number. If the change names no number, returns one route for each workspace
+/// that has an account of the change's WhatsApp Business Account.
+fn routes(change: &WebhookChange, signers: &[Arc<AccountRecord>]) -> Vec<ChangeRoute> {
+    let route_to = |record: &Arc<AccountRecord>, account: Option<AccountId>| ChangeRoute {
         workspace: record.account.workspace,
         waba_id: record.account.waba_id.clone(),
         account,
     };
-    let mut routes: Vec<Route> = Vec::new();
-    if let Some(number) = &part.phone_number_id {
+    let mut routes: Vec<ChangeRoute> = Vec::new();
+    if let Some(number) = &change.phone_number_id {
         let record = signers.iter().find(|record| record.account.phone_number_id == *number);
-        routes.extend(record.map(|record| to(record, Some(record.account.id))));
-    } else if let Some(waba_id) = &part.waba_id {
+        routes.extend(record.map(|record| route_to(record, Some(record.account.id))));
+    } else if let Some(waba_id) = &change.waba_id {
         for record in signers.iter().filter(|record| record.account.waba_id == *waba_id) {
             if routes.iter().all(|route| route.workspace != record.account.workspace) {
-                routes.push(to(record, None));
+                routes.push(route_to(record, None));
             }
         }
     }
     routes
 }
 
-/// The WhatsApp Business Accounts of which a template says something else by now.
-pub(crate) fn with_new_words(parts: &[RoutedPart]) -> Vec<Place> {
-    let has_words =
-        |part: &&RoutedPart| matches!(&part.update, WebhookUpdate::Template(update) if update.text.is_some());
-    let mut places: Vec<Place> = parts
+/// Returns the WhatsApp Business Accounts for which a change carries new template text.
+pub(crate) fn wabas_with_text_changes(changes: &[RoutedChange]) -> Vec<WabaKey> {
+    let has_text = |routed: &&RoutedChange| matches!(&routed.change.update, WebhookUpdate::Template(update) if update.text.is_some());
+    let mut wabas: Vec<WabaKey> = changes
         .iter()
-        .filter(has_words)
-        .filter_map(|part| part.route.as_ref())
+        .filter(has_text)
+        .filter_map(|routed| routed.route.as_ref())
         .map(|route| (route.workspace, route.waba_id.clone()))
         .collect();
-    places.sort_unstable();
-    places.dedup();
-    places
+    wabas.sort_unstable();
+    wabas.dedup();
+    wabas
 }
 
-/// Does what follows from a POST outside its transaction.
-pub(crate) async fn follow_up(deps: &Arc<Deps>, ingested: Ingested, renamed: Vec<Place>) {
-    if (ingested.has_template_changes || ingested.has_account_changes)
+/// Does the work that follows the transaction of a payload: reloads accounts and templates, synchronizes templates whose
+/// text changed.
+pub(crate) async fn follow_up(deps: &Arc<Deps>, summary: IngestSummary, text_changes: Vec<WabaKey>) {
+    if (summary.has_template_changes || summary.has_account_changes)
         && let Err(error) = directory::refresh(deps).await
     {
-        // Committed all the same; the next round of the refresh sees it.
-        tracing::warn!(error = %chain(&error), "accounts and templates could not be read again");
+        // The payload is committed. The next refresh loads the change.
+        tracing::warn!(error = %chain(&error), "accounts and templates could not be reloaded");
     }
-    if !ingested.has_new_words {
+    if !summary.has_template_text_changes {
         return;
     }
-    // Meta told the words only; its list tells the rest. Meta's POST does not wait for that.
+    // The webhook carries only the text; Meta's list has the whole template. The response to Meta does not wait for it.
     let syncing = deps.clone();
     deps.tasks.spawn(async move {
-        for (workspace, waba_id) in renamed {
+        for (workspace, waba_id) in text_changes {
             let directory = syncing.directory.current();
             let record = directory.accounts_of(workspace).find(|record| record.account.waba_id == waba_id);
             let Some(record) = record else { continue };
             if let Err(error) = templates::sync(&syncing, &By::gateway(), record).await {
                 tracing::warn!(error = %chain(&error), waba.id = waba_id,
-                    "a template has changed, and meta's list could not be read");
+                    "a template changed, but meta's list of templates could not be read");
             }
         }
     });

@@ -1,4 +1,4 @@
-//! Webhooks from Meta: routing, storing, redriving.
+//! Webhooks that Meta sends: routing, storage, redrive.
 
 pub mod ingest;
-mod redrive;
+pub mod redrive;

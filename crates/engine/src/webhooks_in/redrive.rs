@@ -1,47 +1,54 @@
-//! What Meta posted before, taken once more: after a decoder was mended, or an account was added.
+//! Redrives archived webhook payloads: decodes and applies them again, for example after the decoder was fixed or an
+//! account was added.
 //!
-//! A part that was applied before changes nothing: messages are known by their wamid, reports by wamid and status, all
-//! else by its bytes.
+//! Redriving a change that was applied before has no effect: messages are identified by their wamid, statuses by wamid
+//! and status, all other changes by their bytes.
 //!
-//! **Why both the signers and the signature are kept.** A secret may have been replaced since: then only the list of
-//! those whose secret verified the POST when it came tells whose it is. An account may have been added since: then only
-//! the signature shows that its secret signed it. Nothing is applied to an account for which neither speaks.
+//! **Why the archive has both the signature and the accounts that verified it on receipt.** If an app secret was
+//! replaced since, only the list of accounts shows that the old secret verified the signature. If an account was added
+//! since, only the signature shows that the account's secret signed the payload. A change is applied to an account only
+//! if one of the two holds.
 
 use std::sync::Arc;
 
 use crate::Deps;
-use crate::ports::{AccountRecord, Ingested, KeptPost, KeptPosts, Post, StoreError};
-use crate::webhooks_in::ingest::{HeardPart, follow_up, routed, with_new_words};
+use crate::ports::{
+    AccountRecord, ArchiveQuery, ArchivedPayload, IngestSummary, StoreError, WebhookChange, WebhookPayload,
+};
+use crate::webhooks_in::ingest::{follow_up, route_changes, wabas_with_text_changes};
 
-/// Some of the POSTs that are kept, in the order in which they came.
+/// Returns a page of archived payloads in the order of receipt.
 ///
 /// # Errors
-/// When the store cannot be read.
-pub async fn kept(deps: &Deps, wanted: &KeptPosts) -> Result<Vec<KeptPost>, StoreError> {
-    deps.messages.posts(wanted).await
+/// The store cannot be read.
+pub async fn list_archived_payloads(
+    deps: &Deps,
+    query: &ArchiveQuery,
+) -> Result<Vec<ArchivedPayload>, StoreError> {
+    deps.messages.list_payloads(query).await
 }
 
-/// Takes a kept POST once more. `verified` are the accounts whose secret verifies its signature by now.
+/// Applies an archived payload again. `verified` are the accounts whose current app secret verifies the signature.
 ///
 /// # Errors
-/// When the store cannot be written.
-pub async fn again(
+/// The store cannot be written.
+pub async fn redrive_payload(
     deps: &Arc<Deps>,
-    kept: KeptPost,
-    parts: Vec<HeardPart>,
+    archived: ArchivedPayload,
+    changes: Vec<WebhookChange>,
     verified: &[Arc<AccountRecord>],
-) -> Result<Ingested, StoreError> {
+) -> Result<IngestSummary, StoreError> {
     let directory = deps.directory.current();
     let has_signed = |record: &&Arc<AccountRecord>| {
         let id = record.account.id;
-        kept.proof.signers.contains(&id) || verified.iter().any(|other| other.account.id == id)
+        archived.signature.signers.contains(&id) || verified.iter().any(|other| other.account.id == id)
     };
     let signers: Vec<_> = directory.accounts.iter().filter(has_signed).cloned().collect();
-    let parts = routed(deps, parts, &signers);
-    let renamed = with_new_words(&parts);
-    let KeptPost { again, body, proof } = kept;
-    let post = Post { body, parts, proof, again: Some(again), now: deps.now() };
-    let ingested = deps.messages.ingest(post).await?;
-    follow_up(deps, ingested, renamed).await;
-    Ok(ingested)
+    let changes = route_changes(deps, changes, &signers);
+    let text_changes = wabas_with_text_changes(&changes);
+    let ArchivedPayload { entry, body, signature } = archived;
+    let payload = WebhookPayload { body, changes, signature, archived: Some(entry), now: deps.now() };
+    let summary = deps.messages.ingest_payload(payload).await?;
+    follow_up(deps, summary, text_changes).await;
+    Ok(summary)
 }

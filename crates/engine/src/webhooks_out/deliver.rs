@@ -21,8 +21,8 @@ use tracing::{Instrument as _, Span};
 
 use crate::metrics::DeliveryOutcome;
 use crate::ports::{
-    ClaimedDelivery, DeliveryClaim, DeliveryEnd, DeliveryRequest, HookCall, PostOutcome, Posted, StoreError,
-    WebhookRecord,
+    DeliveryAttemptResult, DeliveryLease, DeliveryLeaseRequest, LeasedDelivery, StoreError, WebhookAttempt,
+    WebhookEndpoint, WebhookOutcome, WebhookRequest,
 };
 use crate::spans::SPANS;
 use crate::{Deps, chain};
@@ -67,7 +67,7 @@ impl Default for HookSettings {
 pub(crate) struct Posts {
     endpoints: Mutex<BTreeMap<WebhookId, Endpoint>>,
     /// Attempts that are over and could not be written down.
-    unwritten: Mutex<Vec<(DeliveryClaim, DeliveryEnd)>>,
+    unwritten: Mutex<Vec<(DeliveryLease, DeliveryAttemptResult)>>,
     /// When there was a look although nobody listens: what waits for endpoints that are no more is cleared away.
     looked_at: Mutex<Option<Timestamp>>,
 }
@@ -85,7 +85,7 @@ const SECOND: SignedDuration = SignedDuration::from_secs(1);
 
 impl Posts {
     /// How many queues of an endpoint may be taken up.
-    fn room(&self, deps: &Deps, webhook: &WebhookRecord) -> u32 {
+    fn room(&self, deps: &Deps, webhook: &WebhookEndpoint) -> u32 {
         let most = match webhook.status {
             WebhookStatus::Failing => ROOM_OF_FAILING.min(deps.settings.hooks.concurrency),
             WebhookStatus::Active | WebhookStatus::Disabled => deps.settings.hooks.concurrency,
@@ -106,12 +106,12 @@ impl Posts {
         let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
         let endpoint = endpoints.entry(webhook).or_default();
         if let Some(begun) = &mut endpoint.begun {
-            begun.count(now);
+            begun.record(now);
         }
         endpoint.n_under_way += 1;
     }
 
-    fn keep(&self, claim: DeliveryClaim, end: DeliveryEnd) {
+    fn keep(&self, claim: DeliveryLease, end: DeliveryAttemptResult) {
         self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).push((claim, end));
     }
 
@@ -125,7 +125,7 @@ impl Posts {
         is_time
     }
 
-    fn unwritten(&self) -> Vec<(DeliveryClaim, DeliveryEnd)> {
+    fn unwritten(&self) -> Vec<(DeliveryLease, DeliveryAttemptResult)> {
         std::mem::take(&mut *self.unwritten.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -154,14 +154,14 @@ pub async fn tick(deps: &Arc<Deps>) -> Result<usize, StoreError> {
         // Nobody listens: then a commit is no reason to look.
         return Ok(0);
     }
-    let mut work = deps.hooks.hook_work(deps.now()).await?;
+    let mut work = deps.hooks.get_pending_deliveries(deps.now()).await?;
     let mut n_done = 0;
     if work.has_events {
-        n_done += usize::from(deps.hooks.spread(deps.now(), SPREAD_BATCH).await?);
-        work = deps.hooks.hook_work(deps.now()).await?;
+        n_done += usize::from(deps.hooks.fan_out_events(deps.now(), SPREAD_BATCH).await?);
+        work = deps.hooks.get_pending_deliveries(deps.now()).await?;
     }
     if work.has_ended {
-        let n_ended = deps.hooks.end_deliveries(deps.now(), END_BATCH).await?;
+        let n_ended = deps.hooks.expire_deliveries(deps.now(), END_BATCH).await?;
         n_done += usize::try_from(n_ended).unwrap_or(usize::MAX);
     }
     if work.due.is_empty() || deps.stopping.is_cancelled() {
@@ -180,8 +180,9 @@ pub async fn tick(deps: &Arc<Deps>) -> Result<usize, StoreError> {
     if room.is_empty() {
         return Ok(n_done);
     }
-    let request = DeliveryRequest { worker: deps.worker, token: deps.new_token(), room, now: deps.now() };
-    let claimed = deps.hooks.claim_deliveries(&request).await?;
+    let request =
+        DeliveryLeaseRequest { worker: deps.worker, token: deps.new_token(), room, now: deps.now() };
+    let claimed = deps.hooks.lease_deliveries(&request).await?;
     n_done += claimed.len();
     for delivery in claimed {
         deps.posts.take_up(delivery.claim.webhook, deps.now());
@@ -196,7 +197,7 @@ struct Task {
     deps: Arc<Deps>,
     webhook: WebhookId,
     /// What is being posted.
-    held: Option<ClaimedDelivery>,
+    held: Option<LeasedDelivery>,
 }
 
 impl Drop for Task {
@@ -233,11 +234,13 @@ impl Task {
             // How late an event is says something of this process only where nobody asked for it again.
             let since = (!delivery.is_redelivery).then_some(delivery.event.at);
             self.deps.metrics.delivered(outcome, since);
-            match self.deps.hooks.settle_delivery(&delivery.claim, &end).await {
+            match self.deps.hooks.finish_delivery_attempt(&delivery.claim, &end).await {
                 Ok(next) => self.held = next,
                 Err(error) => {
                     tracing::error!(error = %chain(&error), "how a delivery went could not be written down yet");
-                    self.deps.posts.keep(delivery.claim.clone(), DeliveryEnd { goes_on: false, ..end });
+                    self.deps
+                        .posts
+                        .keep(delivery.claim.clone(), DeliveryAttemptResult { goes_on: false, ..end });
                     self.held = None;
                 }
             }
@@ -246,7 +249,7 @@ impl Task {
 }
 
 /// The span of an attempt.
-fn span(delivery: &ClaimedDelivery) -> Span {
+fn span(delivery: &LeasedDelivery) -> Span {
     tracing::info_span!(
         target: SPANS,
         "delivery",
@@ -264,7 +267,7 @@ fn span(delivery: &ClaimedDelivery) -> Span {
 async fn write_down_late(deps: &Deps) -> Result<(), StoreError> {
     let mut unwritten = deps.posts.unwritten().into_iter();
     while let Some((claim, end)) = unwritten.next() {
-        if let Err(error) = deps.hooks.settle_delivery(&claim, &end).await {
+        if let Err(error) = deps.hooks.finish_delivery_attempt(&claim, &end).await {
             deps.posts.keep(claim, end);
             unwritten.for_each(|(claim, end)| deps.posts.keep(claim, end));
             return Err(error);
@@ -280,12 +283,12 @@ async fn write_down_late(deps: &Deps) -> Result<(), StoreError> {
 /// When the store cannot be written.
 pub(crate) async fn test(
     deps: &Arc<Deps>,
-    record: &WebhookRecord,
+    record: &WebhookEndpoint,
     act: AuditEntry,
 ) -> Result<Option<i64>, StoreError> {
     let webhook = record.id;
     let by = (deps.worker, deps.new_token(), deps.new_id(ReplayId::from_parts));
-    let Some(delivery) = deps.hooks.begin_test(record.workspace, webhook, by, act).await? else {
+    let Some(delivery) = deps.hooks.insert_test_delivery(record.workspace, webhook, by, act).await? else {
         return Ok(None);
     };
     let position = delivery.claim.position;
@@ -299,14 +302,14 @@ pub(crate) async fn test(
 }
 
 /// Posts one delivery.
-async fn post(deps: &Deps, delivery: &ClaimedDelivery, goes_on: bool) -> DeliveryEnd {
-    let ClaimedDelivery { claim, event, .. } = delivery;
+async fn post(deps: &Deps, delivery: &LeasedDelivery, goes_on: bool) -> DeliveryAttemptResult {
+    let LeasedDelivery { claim, event, .. } = delivery;
     let directory = deps.directory.current();
     let Some(webhook) = directory.webhook(claim.workspace, claim.webhook) else {
         // Removed a moment ago: nothing more goes there.
         return not_posted(DeliveryDecision::Dead, "the endpoint is no longer there", deps.now());
     };
-    let call = HookCall {
+    let call = WebhookRequest {
         url: webhook.url.clone(),
         headers: webhook.headers.clone(),
         secrets: webhook.secrets(deps.now()),
@@ -315,23 +318,23 @@ async fn post(deps: &Deps, delivery: &ClaimedDelivery, goes_on: bool) -> Deliver
         body: event.body().into(),
         is_redelivery: delivery.is_redelivery,
     };
-    let Posted { outcome, latency } = deps.sender.post(call).await;
+    let WebhookAttempt { outcome, latency } = deps.webhook_sender.send_event(call).await;
     let now = deps.now();
     let (reply, http_status, response) = read(outcome);
-    let mut chance = [0; 8];
-    deps.chance.fill(&mut chance);
+    let mut random = [0; 8];
+    deps.random.fill(&mut random);
     let attempted = DeliveryAttempt {
-        reply,
+        response: reply,
         n_failures: delivery.n_failures,
         ends_at: delivery.ends_at,
         now,
-        chance: u64::from_le_bytes(chance),
+        random: u64::from_le_bytes(random),
     };
     // A test is made once: whoever asked for it hears how it went.
     let is_test = event.kind == domain::events::EventKind::WebhookTest && !delivery.is_redelivery;
     let schedule = if is_test { &[] } else { deps.settings.hooks.schedule.as_slice() };
     let may_go_on = goes_on && !deps.stopping.is_cancelled() && deps.settings.hooks.per_second.is_none();
-    DeliveryEnd {
+    DeliveryAttemptResult {
         verdict: delivery::decide(schedule, &attempted),
         http_status,
         latency_ms: u32::try_from(latency.as_millis()).unwrap_or(u32::MAX),
@@ -341,8 +344,8 @@ async fn post(deps: &Deps, delivery: &ClaimedDelivery, goes_on: bool) -> Deliver
     }
 }
 
-fn not_posted(verdict: DeliveryDecision, reason: &str, now: Timestamp) -> DeliveryEnd {
-    DeliveryEnd {
+fn not_posted(verdict: DeliveryDecision, reason: &str, now: Timestamp) -> DeliveryAttemptResult {
+    DeliveryAttemptResult {
         verdict,
         http_status: None,
         latency_ms: 0,
@@ -352,16 +355,16 @@ fn not_posted(verdict: DeliveryDecision, reason: &str, now: Timestamp) -> Delive
     }
 }
 
-fn read(outcome: PostOutcome) -> (EndpointResponse, Option<u16>, String) {
+fn read(outcome: WebhookOutcome) -> (EndpointResponse, Option<u16>, String) {
     match outcome {
-        PostOutcome::Answered { status, body, retry_after } => {
+        WebhookOutcome::Responded { status, body, retry_after } => {
             let reply = match status {
-                200..=299 => EndpointResponse::Taken,
+                200..=299 => EndpointResponse::Succeeded,
                 410 => EndpointResponse::Gone,
-                _ => EndpointResponse::NotTaken { retry_after },
+                _ => EndpointResponse::Failed { retry_after },
             };
             (reply, Some(status), body)
         }
-        PostOutcome::Failed { reason } => (EndpointResponse::NotTaken { retry_after: None }, None, reason),
+        WebhookOutcome::Failed { reason } => (EndpointResponse::Failed { retry_after: None }, None, reason),
     }
 }

@@ -9,7 +9,7 @@ use domain::webhooks_out::delivery::WebhookStatus;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
-use crate::ports::{NewReplay, StoreError, WebhookRecord};
+use crate::ports::{NewReplay, StoreError, WebhookEndpoint};
 use crate::webhooks_out::{deliver, secret};
 use crate::{By, Deps, directory};
 
@@ -44,9 +44,9 @@ pub async fn create(
     by: &By,
     workspace: WorkspaceId,
     choice: Choice,
-) -> Result<Option<WebhookRecord>, StoreError> {
+) -> Result<Option<WebhookEndpoint>, StoreError> {
     let now = deps.now();
-    let record = WebhookRecord {
+    let record = WebhookEndpoint {
         id: deps.new_id(WebhookId::from_parts),
         workspace,
         name: choice.name,
@@ -54,7 +54,7 @@ pub async fn create(
         events: choice.events,
         accounts: choice.accounts,
         headers: choice.headers,
-        secret: secret::fresh(&*deps.chance),
+        secret: secret::fresh(&*deps.random),
         old_secret: None,
         is_enabled: choice.is_enabled,
         status: WebhookStatus::Active,
@@ -64,7 +64,7 @@ pub async fn create(
     };
     let is_added = deps
         .hooks
-        .webhook_add(&record, MAX_WEBHOOKS, act(deps, by, AuditAction::WebhookAdded, &record))
+        .insert_webhook_endpoint(&record, MAX_WEBHOOKS, act(deps, by, AuditAction::WebhookAdded, &record))
         .await?;
     directory::refresh(deps).await?;
     Ok(is_added.then_some(record))
@@ -78,12 +78,12 @@ pub async fn create(
 pub async fn change(
     deps: &Deps,
     by: &By,
-    record: &WebhookRecord,
+    record: &WebhookEndpoint,
     choice: Choice,
     switches_on: bool,
-) -> Result<Option<WebhookRecord>, StoreError> {
+) -> Result<Option<WebhookEndpoint>, StoreError> {
     let revives = switches_on && record.status == WebhookStatus::Disabled;
-    let changed = WebhookRecord {
+    let changed = WebhookEndpoint {
         name: choice.name,
         url: choice.url,
         events: choice.events,
@@ -94,7 +94,7 @@ pub async fn change(
         ..record.clone()
     };
     let act = act(deps, by, AuditAction::WebhookChanged, &changed);
-    let is_there = deps.hooks.webhook_change(&changed, revives, act).await?;
+    let is_there = deps.hooks.update_webhook_endpoint(&changed, revives, act).await?;
     as_it_is(deps, record, is_there).await
 }
 
@@ -105,33 +105,34 @@ pub async fn change(
 pub async fn rotate(
     deps: &Deps,
     by: &By,
-    record: &WebhookRecord,
-) -> Result<Option<WebhookRecord>, StoreError> {
+    record: &WebhookEndpoint,
+) -> Result<Option<WebhookEndpoint>, StoreError> {
     let until = deps.now().saturating_add(OLD_SECRET_FOR).unwrap_or(Timestamp::MAX);
-    let secret = secret::fresh(&*deps.chance);
+    let secret = secret::fresh(&*deps.random);
     let act = act(deps, by, AuditAction::WebhookSecretRotated, record);
-    let is_there = deps.hooks.webhook_rotate((record.workspace, record.id), &secret, until, act).await?;
+    let is_there =
+        deps.hooks.rotate_webhook_secret((record.workspace, record.id), &secret, until, act).await?;
     as_it_is(deps, record, is_there).await
 }
 
 /// An endpoint as the directory has it after a change: what became of it meanwhile is not ours to say.
 async fn as_it_is(
     deps: &Deps,
-    record: &WebhookRecord,
+    record: &WebhookEndpoint,
     is_there: bool,
-) -> Result<Option<WebhookRecord>, StoreError> {
+) -> Result<Option<WebhookEndpoint>, StoreError> {
     directory::refresh(deps).await?;
     let record = deps.directory.current().webhook(record.workspace, record.id).cloned();
-    Ok(record.filter(|_| is_there).map(|record| WebhookRecord::clone(&record)))
+    Ok(record.filter(|_| is_there).map(|record| WebhookEndpoint::clone(&record)))
 }
 
 /// Removes an endpoint. `false`: it is no longer there.
 ///
 /// # Errors
 /// When the store cannot be written.
-pub async fn remove(deps: &Deps, by: &By, record: &WebhookRecord) -> Result<bool, StoreError> {
+pub async fn remove(deps: &Deps, by: &By, record: &WebhookEndpoint) -> Result<bool, StoreError> {
     let act = act(deps, by, AuditAction::WebhookRemoved, record);
-    let is_removed = deps.hooks.webhook_remove(record.workspace, record.id, act).await?;
+    let is_removed = deps.hooks.delete_webhook_endpoint(record.workspace, record.id, act).await?;
     directory::refresh(deps).await?;
     Ok(is_removed)
 }
@@ -143,13 +144,13 @@ pub async fn remove(deps: &Deps, by: &By, record: &WebhookRecord) -> Result<bool
 pub async fn replay(
     deps: &Deps,
     by: &By,
-    record: &WebhookRecord,
+    record: &WebhookEndpoint,
     since: Timestamp,
 ) -> Result<(ReplayId, u64), StoreError> {
     let id = deps.new_id(ReplayId::from_parts);
     let replay = NewReplay { id, workspace: record.workspace, webhook: record.id, since, now: deps.now() };
     let act = act(deps, by, AuditAction::WebhookReplayed, record);
-    Ok((id, deps.hooks.replay(replay, act).await?))
+    Ok((id, deps.hooks.insert_replay(replay, act).await?))
 }
 
 /// Repeats one delivery. `None`: it, its event or its endpoint is no longer there.
@@ -159,13 +160,13 @@ pub async fn replay(
 pub async fn redeliver(
     deps: &Deps,
     by: &By,
-    record: &WebhookRecord,
+    record: &WebhookEndpoint,
     delivery: DeliveryId,
 ) -> Result<Option<DeliveryId>, StoreError> {
     let Some(position) = delivery.position(record.workspace) else { return Ok(None) };
     let replay = deps.new_id(ReplayId::from_parts);
     let act = act(deps, by, AuditAction::DeliveryRepeated, record).with("delivery_id", delivery.to_string());
-    deps.hooks.redeliver(record.workspace, position, replay, act).await
+    deps.hooks.insert_redelivery(record.workspace, position, replay, act).await
 }
 
 /// Tries an endpoint with a test event, and writes down how it went.
@@ -173,11 +174,11 @@ pub async fn redeliver(
 ///
 /// # Errors
 /// When the store cannot be written.
-pub async fn test(deps: &Arc<Deps>, by: &By, record: &WebhookRecord) -> Result<Option<i64>, StoreError> {
+pub async fn test(deps: &Arc<Deps>, by: &By, record: &WebhookEndpoint) -> Result<Option<i64>, StoreError> {
     deliver::test(deps, record, act(deps, by, AuditAction::WebhookTested, record)).await
 }
 
-fn act(deps: &Deps, by: &By, action: AuditAction, record: &WebhookRecord) -> AuditEntry {
+fn act(deps: &Deps, by: &By, action: AuditAction, record: &WebhookEndpoint) -> AuditEntry {
     let subject = AuditTarget::named(AuditTargetKind::Webhook, &record.id, record.name.as_str());
     by.act(deps, record.workspace, action, subject)
 }

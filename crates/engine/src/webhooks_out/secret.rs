@@ -4,15 +4,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::SecretString;
 
-use crate::ports::Chance;
+use crate::ports::Random;
 
 /// What each secret begins with, as the Standard Webhooks have it.
 pub const PREFIX: &str = "whsec_";
 
 /// A fresh secret: `whsec_` and 32 random bytes as base64.
-pub fn fresh(chance: &dyn Chance) -> SecretString {
+pub fn fresh(random: &dyn Random) -> SecretString {
     let mut bytes = [0; 32];
-    chance.fill(&mut bytes);
+    random.fill(&mut bytes);
     let mut secret = String::with_capacity(PREFIX.len() + 44);
     secret.push_str(PREFIX);
     STANDARD.encode_string(bytes, &mut secret);
@@ -27,7 +27,7 @@ mod tests {
 
     struct Counting;
 
-    impl Chance for Counting {
+    impl Random for Counting {
         fn fill(&self, bytes: &mut [u8]) {
             for (byte, value) in bytes.iter_mut().zip(0..) {
                 *byte = value;

@@ -1,7 +1,7 @@
 //! Names of calls to Meta in metrics and spans.
 
 use engine::metrics::Asked;
-use engine::ports::{Line, UpstreamError};
+use engine::ports::{AccountCredentials, UpstreamError};
 use engine::spans::SPANS;
 use tracing::Span;
 use tracing::field::Empty;
@@ -30,7 +30,7 @@ pub(super) fn call(path: &str) -> &'static str {
 }
 
 /// Returns the span of a call.
-pub(super) fn span(call: &'static str, line: &Line) -> Span {
+pub(super) fn span(call: &'static str, line: &AccountCredentials) -> Span {
     tracing::info_span!(
         target: SPANS,
         "meta",

@@ -5,7 +5,9 @@ use std::error::Error as _;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::json::Object;
-use engine::ports::{Callback, Line, Manage, Submitted, UpstreamError};
+use engine::ports::{
+    AccountCredentials, CallbackVerification, CreatedTemplate, UpstreamAdmin, UpstreamError,
+};
 use http::header::USER_AGENT;
 use http::{Method, Request, StatusCode, Uri};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -16,13 +18,17 @@ use super::{Exchange, GraphClient, SMALL, chain, id};
 use crate::wire::{envelope, node, template};
 
 #[async_trait]
-impl Manage for GraphClient {
-    async fn subscribe(&self, line: &Line) -> Result<(), UpstreamError> {
+impl UpstreamAdmin for GraphClient {
+    async fn subscribe_app(&self, line: &AccountCredentials) -> Result<(), UpstreamError> {
         let uri = id(&line.account.waba_id).and_then(|waba| self.uri(line, &["/", waba, "/subscribed_apps"]));
         self.ask((Method::POST, line, uri), (Bytes::from_static(b"{}"), SMALL), node::success).await
     }
 
-    async fn register(&self, line: &Line, pin: &SecretString) -> Result<(), UpstreamError> {
+    async fn register_phone_number(
+        &self,
+        line: &AccountCredentials,
+        pin: &SecretString,
+    ) -> Result<(), UpstreamError> {
         let mut body = Object::new();
         body.insert("pin", pin.expose_secret());
         let uri =
@@ -30,33 +36,46 @@ impl Manage for GraphClient {
         self.ask((Method::POST, line, uri), (envelope::product(&body), SMALL), node::success).await
     }
 
-    async fn profile(&self, line: &Line) -> Result<Object, UpstreamError> {
+    async fn get_business_profile(&self, line: &AccountCredentials) -> Result<Object, UpstreamError> {
         let fields = domain::accounts::profile::FIELDS.join(",");
         let uri = id(&line.account.phone_number_id)
             .and_then(|number| self.uri(line, &["/", number, "/whatsapp_business_profile?fields=", &fields]));
         self.ask((Method::GET, line, uri), (Bytes::new(), SMALL), node::profile).await
     }
 
-    async fn set_profile(&self, line: &Line, change: &Object) -> Result<(), UpstreamError> {
+    async fn update_business_profile(
+        &self,
+        line: &AccountCredentials,
+        change: &Object,
+    ) -> Result<(), UpstreamError> {
         let uri = id(&line.account.phone_number_id)
             .and_then(|number| self.uri(line, &["/", number, "/whatsapp_business_profile"]));
         self.ask((Method::POST, line, uri), (envelope::product(change), SMALL), node::success).await
     }
 
-    async fn create_template(&self, line: &Line, body: String) -> Result<Submitted, UpstreamError> {
+    async fn create_template(
+        &self,
+        line: &AccountCredentials,
+        body: String,
+    ) -> Result<CreatedTemplate, UpstreamError> {
         let uri =
             id(&line.account.waba_id).and_then(|waba| self.uri(line, &["/", waba, "/message_templates"]));
         self.ask((Method::POST, line, uri), (body.into(), SMALL), template::submitted).await
     }
 
-    async fn edit_template(&self, line: &Line, meta_id: &str, body: String) -> Result<(), UpstreamError> {
+    async fn edit_template(
+        &self,
+        line: &AccountCredentials,
+        meta_id: &str,
+        body: String,
+    ) -> Result<(), UpstreamError> {
         let uri = id(meta_id).and_then(|template| self.uri(line, &["/", template]));
         self.ask((Method::POST, line, uri), (body.into(), SMALL), node::success).await
     }
 
     async fn delete_template(
         &self,
-        line: &Line,
+        line: &AccountCredentials,
         name: &str,
         meta_id: Option<&str>,
     ) -> Result<(), UpstreamError> {
@@ -70,8 +89,8 @@ impl Manage for GraphClient {
         self.ask((Method::DELETE, line, uri), (Bytes::new(), SMALL), node::success).await
     }
 
-    async fn probe_callback(&self, callback: &Callback) -> Result<(), String> {
-        let Callback { url, verify_token, challenge } = callback;
+    async fn verify_callback(&self, callback: &CallbackVerification) -> Result<(), String> {
+        let CallbackVerification { url, verify_token, challenge } = callback;
         let encoded = |text: &str| -> String { byte_serialize(text.as_bytes()).collect() };
         let whole = format!(
             "{url}?hub.mode=subscribe&hub.challenge={}&hub.verify_token={}",

@@ -12,13 +12,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::messages::outcome::SendOutcome;
 use engine::ports::{
-    Download, DownloadError, Line, MediaInfo, MediaUpstream, OutgoingFile, PieceError, Pieces, UpstreamError,
+    AccountCredentials, ByteStreamError, DownloadError, MediaDownload, MediaInfo, MediaUpstream,
+    OutgoingFile, UpstreamError,
 };
 use futures_core::Stream;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body as _, Incoming};
 
+use super::file_body::FileBody;
 use super::transport::{Patience, within};
 use super::{GraphClient, NoAnswer, SMALL, Unfit, chain, id, read};
 use crate::lossy;
@@ -30,10 +32,14 @@ const HOSTS: [&str; 4] = ["lookaside.fbsbx.com", ".fbcdn.net", ".facebook.com", 
 
 #[async_trait]
 impl MediaUpstream for GraphClient {
-    async fn media_upload(&self, line: &Line, file: OutgoingFile) -> Result<String, SendOutcome> {
+    async fn upload_media(
+        &self,
+        line: &AccountCredentials,
+        file: OutgoingFile,
+    ) -> Result<String, SendOutcome> {
         let not_sent = |reason: String| SendOutcome::NotSent { reason };
         let frame = media::frame(&file.sha256, &file.mime_type, file.file_name.as_deref());
-        let body = FileBody::framed((frame.before, frame.after), file.size, file.pieces);
+        let body = FileBody::framed(frame.before, frame.after, file.size, file.pieces);
         let form = HeaderValue::try_from(format!("multipart/form-data; boundary={}", frame.boundary));
         let request = id(&line.account.phone_number_id)
             .and_then(|number| self.uri(line, &["/", number, "/media"]))
@@ -53,12 +59,21 @@ impl MediaUpstream for GraphClient {
         uploaded(parts.status, &parts.headers, &body)
     }
 
-    async fn media_describe(&self, line: &Line, media_id: &str) -> Result<MediaInfo, UpstreamError> {
+    async fn get_media_info(
+        &self,
+        line: &AccountCredentials,
+        media_id: &str,
+    ) -> Result<MediaInfo, UpstreamError> {
         let uri = of_number(self, line, media_id);
         self.ask((Method::GET, line, uri), (Bytes::new(), SMALL), media::info).await
     }
 
-    async fn media_download(&self, line: &Line, url: &str, most: u64) -> Result<Download, DownloadError> {
+    async fn download_media(
+        &self,
+        line: &AccountCredentials,
+        url: &str,
+        most: u64,
+    ) -> Result<MediaDownload, DownloadError> {
         let unreachable = |reason: String| DownloadError::Unreachable(reason);
         let uri = url.parse::<Uri>().map_err(|_| unreachable("meta's address is no URL".to_owned()))?;
         if !self.is_metas(line, &uri) {
@@ -96,17 +111,21 @@ impl MediaUpstream for GraphClient {
             end: Patience::new(self.file_timeout),
             has_ended: false,
         };
-        Ok(Download { mime_type, pieces: Box::pin(body) })
+        Ok(MediaDownload { mime_type, pieces: Box::pin(body) })
     }
 
-    async fn media_delete(&self, line: &Line, media_id: &str) -> Result<(), UpstreamError> {
+    async fn delete_uploaded_media(
+        &self,
+        line: &AccountCredentials,
+        media_id: &str,
+    ) -> Result<(), UpstreamError> {
         let uri = of_number(self, line, media_id);
         self.ask((Method::DELETE, line, uri), (Bytes::new(), SMALL), node::success).await
     }
 }
 
 /// Returns the path of a file's node, requested for the account's phone number.
-fn of_number(client: &GraphClient, line: &Line, media_id: &str) -> Result<Uri, Unfit> {
+fn of_number(client: &GraphClient, line: &AccountCredentials, media_id: &str) -> Result<Uri, Unfit> {
     let number = id(&line.account.phone_number_id)?;
     client.uri(line, &["/", id(media_id)?, "?phone_number_id=", number])
 }
@@ -128,7 +147,7 @@ fn uploaded(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<Stri
 
 impl GraphClient {
     /// `true` if the account's token may be sent to this URL.
-    fn is_metas(&self, line: &Line, uri: &Uri) -> bool {
+    fn is_metas(&self, line: &AccountCredentials, uri: &Uri) -> bool {
         let base = if line.account.is_sandbox { &self.sandbox } else { &self.live };
         if base.is_origin_of(uri) {
             return true;
@@ -162,21 +181,21 @@ struct Arrival {
 }
 
 impl Arrival {
-    fn end_with(&mut self, error: PieceError) -> Poll<Option<Result<Bytes, PieceError>>> {
+    fn end_with(&mut self, error: ByteStreamError) -> Poll<Option<Result<Bytes, ByteStreamError>>> {
         self.has_ended = true;
         Poll::Ready(Some(Err(error)))
     }
 }
 
 impl Stream for Arrival {
-    type Item = Result<Bytes, PieceError>;
+    type Item = Result<Bytes, ByteStreamError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if self.has_ended {
             return Poll::Ready(None);
         }
         if let Poll::Ready(too_late) = self.end.poll(context) {
-            return self.end_with(PieceError::Broken(too_late.to_string()));
+            return self.end_with(ByteStreamError::Broken(too_late.to_string()));
         }
         loop {
             match Pin::new(&mut self.body).poll_frame(context) {
@@ -186,85 +205,25 @@ impl Stream for Arrival {
                         self.n_bytes.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
                     if self.n_bytes > self.most {
                         let most = self.most;
-                        return self.end_with(PieceError::TooLarge(most));
+                        return self.end_with(ByteStreamError::TooLarge(most));
                     }
                     self.next = Patience::new(self.piece_timeout);
                     return Poll::Ready(Some(Ok(piece)));
                 }
-                Poll::Ready(Some(Err(error))) => return self.end_with(PieceError::Broken(chain(&error))),
+                Poll::Ready(Some(Err(error))) => {
+                    return self.end_with(ByteStreamError::Broken(chain(&error)));
+                }
                 Poll::Ready(None) => {
                     self.has_ended = true;
                     return Poll::Ready(None);
                 }
                 Poll::Pending => {
                     return match self.next.poll(context) {
-                        Poll::Ready(too_late) => self.end_with(PieceError::Broken(too_late.to_string())),
+                        Poll::Ready(too_late) => self.end_with(ByteStreamError::Broken(too_late.to_string())),
                         Poll::Pending => Poll::Pending,
                     };
                 }
             }
         }
-    }
-}
-
-/// Request body that carries a file.
-pub(crate) struct FileBody {
-    before: Option<Bytes>,
-    pieces: Option<Pieces>,
-    after: Option<Bytes>,
-    n_left: u64,
-}
-
-impl FileBody {
-    fn empty() -> Self {
-        Self { before: None, pieces: None, after: None, n_left: 0 }
-    }
-
-    fn framed((before, after): (String, String), size: u64, pieces: Pieces) -> Self {
-        let length = |text: &str| u64::try_from(text.len()).unwrap_or(u64::MAX);
-        let n_left = size.saturating_add(length(&before)).saturating_add(length(&after));
-        Self { before: Some(before.into()), pieces: Some(pieces), after: Some(after.into()), n_left }
-    }
-
-    fn give(&mut self, piece: Bytes) -> Poll<Option<Result<Frame<Bytes>, PieceError>>> {
-        self.n_left = self.n_left.saturating_sub(u64::try_from(piece.len()).unwrap_or(u64::MAX));
-        Poll::Ready(Some(Ok(Frame::data(piece))))
-    }
-}
-
-impl Body for FileBody {
-    type Data = Bytes;
-    type Error = PieceError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, PieceError>>> {
-        if let Some(before) = self.before.take() {
-            return self.give(before);
-        }
-        if let Some(pieces) = &mut self.pieces {
-            match std::task::ready!(pieces.as_mut().poll_next(context)) {
-                Some(Ok(piece)) => return self.give(piece),
-                Some(Err(error)) => {
-                    self.pieces = None;
-                    self.after = None;
-                    return Poll::Ready(Some(Err(error)));
-                }
-                None => self.pieces = None,
-            }
-        }
-        match self.after.take() {
-            Some(after) => self.give(after),
-            None => Poll::Ready(None),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.before.is_none() && self.pieces.is_none() && self.after.is_none()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.n_left)
     }
 }

@@ -14,7 +14,7 @@ pub(crate) fn message(message: &OutgoingMessage<'_>) -> Bytes {
             body.push_str(phone.digits());
             body.push('"');
         }
-        Recipient::User(user) => member(&mut body, "recipient", user.as_str()),
+        Recipient::Bsuid(user) => member(&mut body, "recipient", user.as_str()),
     }
     body.push(',');
     member(&mut body, "type", message.kind);
@@ -98,7 +98,8 @@ fn escape(body: &mut String, special: char) {
 
 #[cfg(test)]
 mod tests {
-    use domain::contacts::phone::{Bsuid, PhoneNumber};
+    use domain::contacts::bsuid::Bsuid;
+    use domain::contacts::phone::PhoneNumber;
     use expect_test::expect;
     use proptest::prelude::*;
 
@@ -131,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_reply_to_a_user_id_with_everything() {
-        let recipient = Recipient::User(Bsuid::parse("GB.77120394857261034").expect("a user id"));
+        let recipient = Recipient::Bsuid(Bsuid::parse("GB.77120394857261034").expect("a user id"));
         let all = OutgoingMessage {
             context_wamid: Some("wamid.HBg\"=="),
             recipient_identity_key_hash: Some("DF2lS5v2W6x="),

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use domain::json::{Object, Value};
-use engine::ports::{NumberInfo, TokenInfo};
+use engine::ports::{PhoneNumberInfo, TokenInfo};
 use jiff::Timestamp;
 
 use crate::value;
@@ -14,9 +14,9 @@ use crate::walk::Json;
 pub(crate) const NUMBER_FIELDS: &str = "display_phone_number,verified_name,quality_rating,status,throughput,whatsapp_business_manager_messaging_limit";
 
 /// Reads a phone number.
-pub(crate) fn number(answer: Json<'_>) -> Option<NumberInfo> {
+pub(crate) fn number(answer: Json<'_>) -> Option<PhoneNumberInfo> {
     let word = |name| answer.get(name).and_then(Json::word).map(Cow::into_owned);
-    answer.is_object().then(|| NumberInfo {
+    answer.is_object().then(|| PhoneNumberInfo {
         display_phone_number: word("display_phone_number"),
         verified_name: word("verified_name"),
         quality_rating: word("quality_rating"),
@@ -89,7 +89,7 @@ mod tests {
         ));
         assert_eq!(
             read,
-            Some(NumberInfo {
+            Some(PhoneNumberInfo {
                 display_phone_number: Some("+44 20 7946 0018".into()),
                 verified_name: Some("Harbour".into()),
                 quality_rating: Some("GREEN".into()),

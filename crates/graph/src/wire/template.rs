@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use domain::templates::{Template, TemplateCategory, TemplateStatus};
-use engine::ports::{ListedTemplate, Submitted, TemplatePage};
+use engine::ports::{CreatedTemplate, ListedTemplate, TemplatePage};
 
 use crate::value;
 use crate::walk::Json;
@@ -65,9 +65,9 @@ fn score(quality: Json<'_>) -> Option<String> {
 }
 
 /// Reads the response to a template that was submitted.
-pub(crate) fn submitted(answer: Json<'_>) -> Option<Submitted> {
+pub(crate) fn submitted(answer: Json<'_>) -> Option<CreatedTemplate> {
     let word = |name| answer.get(name).and_then(Json::word);
-    Some(Submitted {
+    Some(CreatedTemplate {
         meta_id: word("id")?.into_owned(),
         status: word("status").map_or(TemplateStatus::Pending, |word| TemplateStatus::parse(&word)),
         category: word("category").map(|word| TemplateCategory::parse(&word)),

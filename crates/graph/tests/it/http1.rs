@@ -80,11 +80,11 @@ async fn an_account_whose_ids_fit_no_path_is_not_sent() {
     for id in ["", "33/messages", "33?x", "33 ", "..", "é"] {
         let mut line = line();
         line.account.phone_number_id = id.to_owned();
-        is_not_sent(&client.send(&line, Bytes::from_static(b"{}")).await);
+        is_not_sent(&client.send_message(&line, Bytes::from_static(b"{}")).await);
     }
     let mut line = line();
     line.access_token = "two\r\nlines".into();
-    is_not_sent(&client.send(&line, Bytes::from_static(b"{}")).await);
+    is_not_sent(&client.send_message(&line, Bytes::from_static(b"{}")).await);
     assert!(has_no_more_callers(listener));
 }
 
@@ -98,7 +98,7 @@ async fn a_sandbox_account_talks_to_the_simulator() {
     let mut line = line();
     line.account.is_sandbox = true;
     let serve = async { answer(&mut accept(&listener).await, "200 OK", YES).await };
-    let (outcome, ()) = tokio::join!(client.send(&line, Bytes::from_static(b"{}")), serve);
+    let (outcome, ()) = tokio::join!(client.send_message(&line, Bytes::from_static(b"{}")), serve);
     assert_eq!(outcome, accepted());
 }
 
@@ -286,7 +286,7 @@ async fn closing_while_a_connection_is_used_again_never_doubles_a_send() {
     let mut outcomes = BTreeMap::new();
     for number in 0..300 {
         let body = format!("{{\"number\":{number}}}");
-        outcomes.insert(body.clone(), client.send(&line(), Bytes::from(body)).await);
+        outcomes.insert(body.clone(), client.send_message(&line(), Bytes::from(body)).await);
     }
     tasks.shutdown().await;
     let seen = seen.lock().unwrap();

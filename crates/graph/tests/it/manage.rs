@@ -2,7 +2,7 @@
 
 use domain::json::{Object, Value};
 use domain::templates::{TemplateCategory, TemplateStatus};
-use engine::ports::{Callback, Manage as _, Submitted, UpstreamError};
+use engine::ports::{CallbackVerification, CreatedTemplate, UpstreamAdmin as _, UpstreamError};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 
@@ -24,13 +24,14 @@ const YES: &str = r#"{"success":true}"#;
 async fn an_app_is_subscribed_and_a_number_registered() {
     let (listener, client) = server().await;
     let line = line();
-    let (done, (asked, body)) = tokio::join!(client.subscribe(&line), serve(&listener, "200 OK", YES));
+    let (done, (asked, body)) = tokio::join!(client.subscribe_app(&line), serve(&listener, "200 OK", YES));
     assert_eq!((done, body.as_str()), (Ok(()), "{}"));
     assert_eq!(asked, "POST /v24.0/210987650001234/subscribed_apps HTTP/1.1");
 
     let (listener, client) = server().await;
     let pin = "004217".into();
-    let (done, (asked, body)) = tokio::join!(client.register(&line, &pin), serve(&listener, "200 OK", YES));
+    let (done, (asked, body)) =
+        tokio::join!(client.register_phone_number(&line, &pin), serve(&listener, "200 OK", YES));
     assert_eq!(done, Ok(()));
     assert_eq!(asked, "POST /v24.0/330011220099887/register HTTP/1.1");
     assert_eq!(body, r#"{"messaging_product":"whatsapp","pin":"004217"}"#);
@@ -44,7 +45,8 @@ async fn a_profile_is_read_flat_or_nested_and_changed() {
     ] {
         let (listener, client) = server().await;
         let line = line();
-        let (profile, (asked, _)) = tokio::join!(client.profile(&line), serve(&listener, "200 OK", body));
+        let (profile, (asked, _)) =
+            tokio::join!(client.get_business_profile(&line), serve(&listener, "200 OK", body));
         assert_eq!(
             asked,
             "GET /v24.0/330011220099887/whatsapp_business_profile?fields=about,address,description,email,websites,\
@@ -60,7 +62,7 @@ async fn a_profile_is_read_flat_or_nested_and_changed() {
     let mut change = Object::new();
     change.insert("about", "Ferries");
     let (done, (asked, body)) =
-        tokio::join!(client.set_profile(&line, &change), serve(&listener, "200 OK", YES));
+        tokio::join!(client.update_business_profile(&line, &change), serve(&listener, "200 OK", YES));
     assert_eq!(done, Ok(()));
     assert_eq!(asked, "POST /v24.0/330011220099887/whatsapp_business_profile HTTP/1.1");
     assert_eq!(body, r#"{"messaging_product":"whatsapp","about":"Ferries"}"#);
@@ -76,7 +78,7 @@ async fn a_template_is_submitted_changed_and_deleted() {
         tokio::join!(client.create_template(&line, body.to_owned()), serve(&listener, "200 OK", answer));
     assert_eq!(
         submitted,
-        Ok(Submitted {
+        Ok(CreatedTemplate {
             meta_id: "707001122334455".to_owned(),
             status: TemplateStatus::Pending,
             category: Some(TemplateCategory::Marketing),
@@ -128,8 +130,8 @@ async fn an_id_of_metas_that_is_none_is_not_put_into_a_path() {
     assert!(matches!(done, Err(UpstreamError::Unreachable(_))), "{done:?}");
 }
 
-fn callback(listener: &TcpListener) -> Callback {
-    Callback {
+fn callback(listener: &TcpListener) -> CallbackVerification {
+    CallbackVerification {
         url: format!("http://{}/webhooks/meta", listener.local_addr().unwrap()),
         verify_token: "word+/=".to_owned(),
         challenge: "c-1".to_owned(),
@@ -146,7 +148,7 @@ async fn a_callback_is_tried_without_the_token() {
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nc-1").await.unwrap();
         head
     };
-    let (probed, head) = tokio::join!(client.probe_callback(&callback), answering);
+    let (probed, head) = tokio::join!(client.verify_callback(&callback), answering);
     assert_eq!(probed, Ok(()));
     assert!(head.starts_with(
         "GET /webhooks/meta?hub.mode=subscribe&hub.challenge=c-1&hub.verify_token=word%2B%2F%3D HTTP/1.1"
@@ -164,14 +166,14 @@ async fn a_callback_that_is_somebody_elses_is_told() {
         let (listener, client) = server().await;
         let callback = callback(&listener);
         let answering = async { answer_raw(&mut accept(&listener).await, answer.as_bytes()).await };
-        let (probed, ()) = tokio::join!(client.probe_callback(&callback), answering);
+        let (probed, ()) = tokio::join!(client.verify_callback(&callback), answering);
         assert!(probed.as_ref().is_err_and(|reason| reason.contains(told)), "{probed:?}");
     }
     let (listener, client) = impatient().await;
     let callback = callback(&listener);
     drop(listener);
-    let reason = client.probe_callback(&callback).await.unwrap_err();
+    let reason = client.verify_callback(&callback).await.unwrap_err();
     assert!(!reason.is_empty() && !reason.contains("meta:"), "{reason}");
-    let nonsense = Callback { url: "not a url".to_owned(), ..callback };
-    assert_eq!(client.probe_callback(&nonsense).await, Err("it is no URL".to_owned()));
+    let nonsense = CallbackVerification { url: "not a url".to_owned(), ..callback };
+    assert_eq!(client.verify_callback(&nonsense).await, Err("it is no URL".to_owned()));
 }

@@ -10,7 +10,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use domain::messages::outcome::SendOutcome;
 use engine::ports::{
-    DownloadError, Line, MediaUpstream as _, OutgoingFile, PieceError, Pieces, UpstreamError,
+    AccountCredentials, ByteStream, ByteStreamError, DownloadError, MediaUpstream as _, OutgoingFile,
+    UpstreamError,
 };
 use futures_core::Stream;
 use graph::{GraphClient, GraphConfig};
@@ -19,10 +20,10 @@ use tokio::net::TcpListener;
 
 use crate::support::{SOON, TOKEN, accept, has_no_more_callers, line, port, request, server};
 
-struct Given(VecDeque<Result<Bytes, PieceError>>);
+struct Given(VecDeque<Result<Bytes, ByteStreamError>>);
 
 impl Stream for Given {
-    type Item = Result<Bytes, PieceError>;
+    type Item = Result<Bytes, ByteStreamError>;
 
     fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         Poll::Ready(self.0.pop_front())
@@ -42,7 +43,7 @@ fn file(pieces: &[&'static str]) -> OutgoingFile {
     }
 }
 
-async fn all(mut pieces: Pieces) -> Result<Vec<u8>, PieceError> {
+async fn all(mut pieces: ByteStream) -> Result<Vec<u8>, ByteStreamError> {
     let mut whole = Vec::new();
     while let Some(piece) = poll_fn(|context| pieces.as_mut().poll_next(context)).await {
         whole.extend_from_slice(&piece?);
@@ -68,7 +69,7 @@ async fn an_upload_is_a_form_with_a_length_and_metas_fields() {
     let (listener, client) = server().await;
     let line = line();
     let (id, (head, body)) = tokio::join!(
-        client.media_upload(&line, file(&["\u{89}PNG", "", " and more"])),
+        client.upload_media(&line, file(&["\u{89}PNG", "", " and more"])),
         serve(&listener, json("200 OK", r#"{"id":"1402233445566778"}"#))
     );
     assert_eq!(id, Ok("1402233445566778".to_owned()));
@@ -111,7 +112,7 @@ async fn whatever_becomes_of_an_upload_no_message_was_sent() {
     for (answer, is_expected) in ends {
         let (listener, client) = server().await;
         let line = line();
-        let (end, _) = tokio::join!(client.media_upload(&line, file(&["x"])), async {
+        let (end, _) = tokio::join!(client.upload_media(&line, file(&["x"])), async {
             serve(&listener, &answer).await;
         });
         let end = end.unwrap_err();
@@ -128,10 +129,10 @@ async fn an_upload_whose_content_breaks_off_is_not_sent() {
     broken.size = 8;
     let pieces = VecDeque::from([
         Ok(Bytes::from_static(b"half")),
-        Err(PieceError::Broken("the disk is gone".to_owned())),
+        Err(ByteStreamError::Broken("the disk is gone".to_owned())),
     ]);
     broken.pieces = Box::pin(Given(pieces));
-    let (end, cut) = tokio::join!(client.media_upload(&line, broken), async {
+    let (end, cut) = tokio::join!(client.upload_media(&line, broken), async {
         let mut stream = accept(&listener).await;
         request(&mut stream).await
     });
@@ -145,26 +146,26 @@ async fn a_file_is_asked_for_by_its_number() {
     let line = line();
     let body = r#"{"url":"https://lookaside.fbsbx.com/x?mid=1","file_size":"12","id":"77"}"#;
     let (info, (head, _)) =
-        tokio::join!(client.media_describe(&line, "77"), serve(&listener, json("200 OK", body)));
+        tokio::join!(client.get_media_info(&line, "77"), serve(&listener, json("200 OK", body)));
     assert!(head.starts_with("GET /v24.0/77?phone_number_id=330011220099887 HTTP/1.1\r\n"), "{head}");
     assert_eq!(info.unwrap().size, Some(12));
-    let hostile = client.media_describe(&line, "77/../1").await;
+    let hostile = client.get_media_info(&line, "77/../1").await;
     assert!(matches!(hostile, Err(UpstreamError::Unreachable(_))), "{hostile:?}");
     let (done, (head, _)) = tokio::join!(
-        client.media_delete(&line, "77"),
+        client.delete_uploaded_media(&line, "77"),
         serve(&listener, json("200 OK", r#"{"success":true}"#))
     );
     assert!(head.starts_with("DELETE /v24.0/77?phone_number_id="), "{head}");
     assert_eq!(done, Ok(()));
 }
 
-async fn download(answer: &str, most: u64) -> Result<Result<Vec<u8>, PieceError>, DownloadError> {
+async fn download(answer: &str, most: u64) -> Result<Result<Vec<u8>, ByteStreamError>, DownloadError> {
     let (listener, config) = port().await;
     let url = format!("{}/whatsapp_business/attachments/?mid=1", config.live_base_url);
     let client = GraphClient::new(&GraphConfig { timeout: SOON, ..config }).unwrap();
     let line = line();
     let get = async {
-        match client.media_download(&line, &url, most).await {
+        match client.download_media(&line, &url, most).await {
             Ok(download) => Ok(all(download.pieces).await),
             Err(error) => Err(error),
         }
@@ -188,7 +189,7 @@ async fn a_download_comes_in_pieces_and_ends_at_its_cap() {
     assert_eq!(download(&json("200 OK", "hello"), 5).await, Ok(Ok(b"hello".to_vec())));
     assert_eq!(download(&json("200 OK", "hello"), 4).await, Err(DownloadError::TooLarge(4)));
     let unannounced = "HTTP/1.1 200 OK\r\n\r\nhello";
-    assert_eq!(download(unannounced, 4).await, Ok(Err(PieceError::TooLarge(4))));
+    assert_eq!(download(unannounced, 4).await, Ok(Err(ByteStreamError::TooLarge(4))));
 }
 
 #[tokio::test]
@@ -208,10 +209,13 @@ async fn an_address_that_has_run_out_is_told_from_trouble() {
 #[tokio::test]
 async fn a_download_that_is_cut_or_stalls_is_not_a_whole_file() {
     let cut = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello";
-    assert!(matches!(download(cut, 99).await, Ok(Err(PieceError::Broken(_)))));
+    assert!(matches!(download(cut, 99).await, Ok(Err(ByteStreamError::Broken(_)))));
     let stalled = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nstall";
     let end = download(stalled, 99).await;
-    assert!(matches!(&end, Ok(Err(PieceError::Broken(why))) if why.contains("nothing within")), "{end:?}");
+    assert!(
+        matches!(&end, Ok(Err(ByteStreamError::Broken(why))) if why.contains("nothing within")),
+        "{end:?}"
+    );
 }
 
 #[tokio::test]
@@ -234,12 +238,12 @@ async fn the_token_goes_to_meta_and_to_nobody_else() {
         "https://169.254.169.254/latest".to_owned(),
         "/x".to_owned(),
     ] {
-        let end = client.media_download(&line(), &url, 9).await.map(|_| ());
+        let end = client.download_media(&line(), &url, 9).await.map(|_| ());
         assert!(matches!(end, Err(DownloadError::Foreign(_))), "{url}: {end:?}");
         assert!(!format!("{end:?}").contains(TOKEN));
     }
     let sandbox_only = client
-        .media_download(&line(), "http://127.0.0.1:8090/whatsapp_business/attachments/", 9)
+        .download_media(&line(), "http://127.0.0.1:8090/whatsapp_business/attachments/", 9)
         .await
         .map(|_| ());
     assert!(matches!(sandbox_only, Err(DownloadError::Foreign(_))), "a live account's token");
@@ -274,7 +278,7 @@ struct Large {
 }
 
 impl Stream for Large {
-    type Item = Result<Bytes, PieceError>;
+    type Item = Result<Bytes, ByteStreamError>;
 
     fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         const PIECE: usize = 64 << 10;
@@ -292,7 +296,7 @@ impl Stream for Large {
 async fn a_hundred_megabytes_go_up_through_a_little_memory() {
     const SIZE: usize = 100 << 20;
     let (listener, client) = server().await;
-    let line: Line = line();
+    let line: AccountCredentials = line();
     let alive = Arc::new(Alive::default());
     let file = OutgoingFile {
         mime_type: "application/pdf".to_owned(),
@@ -301,7 +305,7 @@ async fn a_hundred_megabytes_go_up_through_a_little_memory() {
         sha256: [1; 32],
         pieces: Box::pin(Large { n_left: SIZE, alive: alive.clone() }),
     };
-    let (end, n_read) = tokio::join!(client.media_upload(&line, file), async {
+    let (end, n_read) = tokio::join!(client.upload_media(&line, file), async {
         let mut stream = accept(&listener).await;
         let mut buffer = vec![0; 256 << 10];
         let (mut n_read, mut last) = (0, Vec::new());

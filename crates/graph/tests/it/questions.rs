@@ -24,7 +24,8 @@ async fn templates_are_asked_for_page_by_page() {
     let body = r#"{"data":[{"id":"1","name":"ferry_delay","language":"en_GB","status":"APPROVED","category":"UTILITY",
         "components":[{"type":"BODY","text":"Late."}]},{"id":"2"}],"paging":{"cursors":{"after":"Z"},"next":"https://x"}}"#;
     let line = line();
-    let (page, (asked, _)) = tokio::join!(client.templates(&line, &query), serve(&listener, "200 OK", body));
+    let (page, (asked, _)) =
+        tokio::join!(client.fetch_templates(&line, &query), serve(&listener, "200 OK", body));
     assert_eq!(
         asked,
         "GET /v24.0/210987650001234/message_templates?fields=id,name,language,category,status,parameter_format,components,\
@@ -47,7 +48,7 @@ async fn a_long_list_is_read_to_its_end() {
     let nodes: Vec<String> = (0..100).map(node).collect();
     let body = format!(r#"{{"data":[{}]}}"#, nodes.join(","));
     let (line, query) = (line(), TemplateQuery::default());
-    let (page, _) = tokio::join!(client.templates(&line, &query), serve(&listener, "200 OK", &body));
+    let (page, _) = tokio::join!(client.fetch_templates(&line, &query), serve(&listener, "200 OK", &body));
     assert_eq!(page.unwrap().templates.len(), 100);
 }
 
@@ -56,7 +57,7 @@ async fn a_number_is_asked_for_by_its_id() {
     let (listener, client) = server().await;
     let body = r#"{"verified_name":"Harbour","status":"CONNECTED","id":"330011220099887"}"#;
     let line = line();
-    let (number, (asked, _)) = tokio::join!(client.number(&line), serve(&listener, "200 OK", body));
+    let (number, (asked, _)) = tokio::join!(client.get_phone_number(&line), serve(&listener, "200 OK", body));
     assert_eq!(
         asked,
         "GET /v24.0/330011220099887?fields=display_phone_number,verified_name,quality_rating,status,throughput,\
@@ -70,7 +71,7 @@ async fn a_token_answers_for_itself() {
     let (listener, client) = server().await;
     let body = r#"{"data":{"is_valid":true,"expires_at":0,"scopes":["whatsapp_business_messaging"]}}"#;
     let line = line();
-    let (token, (asked, _)) = tokio::join!(client.token(&line), serve(&listener, "200 OK", body));
+    let (token, (asked, _)) = tokio::join!(client.get_token_info(&line), serve(&listener, "200 OK", body));
     assert_eq!(asked, format!("GET /v24.0/debug_token?input_token={TOKEN} HTTP/1.1"));
     assert!(token.unwrap().is_valid);
 }
@@ -80,7 +81,8 @@ async fn the_subscribed_apps_are_the_accounts() {
     let (listener, client) = server().await;
     let body = r#"{"data":[{"whatsapp_business_api_data":{"id":"1","name":"Harbour Desk"}}]}"#;
     let line = line();
-    let (apps, (asked, _)) = tokio::join!(client.subscribed_apps(&line), serve(&listener, "200 OK", body));
+    let (apps, (asked, _)) =
+        tokio::join!(client.list_subscribed_apps(&line), serve(&listener, "200 OK", body));
     assert_eq!(asked, "GET /v24.0/210987650001234/subscribed_apps HTTP/1.1");
     assert_eq!(apps, Ok(vec!["Harbour Desk".to_owned()]));
 }
@@ -90,7 +92,7 @@ async fn a_message_is_marked_as_read() {
     let (listener, client) = server().await;
     let line = line();
     let (done, (asked, body)) = tokio::join!(
-        client.mark_read(&line, "wamid.HBg=", true),
+        client.mark_message_read(&line, "wamid.HBg=", true),
         serve(&listener, "200 OK", r#"{"success":true}"#)
     );
     assert_eq!(done, Ok(()));
@@ -106,7 +108,8 @@ async fn an_error_object_is_metas_refusal() {
     let (listener, client) = server().await;
     let body = r#"{"error":{"message":"Error validating access token","type":"OAuthException","code":190,"error_subcode":463}}"#;
     let line = line();
-    let (number, _) = tokio::join!(client.number(&line), serve(&listener, "401 Unauthorized", body));
+    let (number, _) =
+        tokio::join!(client.get_phone_number(&line), serve(&listener, "401 Unauthorized", body));
     let Err(UpstreamError::Refused(error)) = number else { panic!("{number:?}") };
     assert_eq!((error.code, error.subcode, error.http_status), (190, Some(463), Some(401)));
 }
@@ -122,7 +125,7 @@ async fn an_answer_of_another_shape_is_no_answer() {
         let (listener, client) = server().await;
         let line = line();
         let (done, _) =
-            tokio::join!(client.mark_read(&line, "wamid.A", false), serve(&listener, status, body));
+            tokio::join!(client.mark_message_read(&line, "wamid.A", false), serve(&listener, status, body));
         let reason = format!("HTTP {} with an unexpected body", &status[..3]);
         assert_eq!(done, Err(UpstreamError::Unreachable(reason)));
     }
@@ -132,10 +135,10 @@ async fn an_answer_of_another_shape_is_no_answer() {
 async fn an_unreachable_meta_is_said_so_without_the_token() {
     let (listener, client) = impatient().await;
     let line = line();
-    let (token, _stream) = tokio::join!(client.token(&line), accept(&listener));
+    let (token, _stream) = tokio::join!(client.get_token_info(&line), accept(&listener));
     let Err(UpstreamError::Unreachable(reason)) = token else { panic!("{token:?}") };
     assert_eq!(reason, "waiting for meta: nothing within 500 ms");
     drop(listener);
-    let Err(error) = client.token(&line).await else { panic!("it answered") };
+    let Err(error) = client.get_token_info(&line).await else { panic!("it answered") };
     assert!(!format!("{error:?}").contains(TOKEN));
 }

@@ -62,7 +62,7 @@ fn outcomes(address: &str, timeout: Duration, versions: Versions) -> Vec<(String
             let client = Arc::clone(&client);
             sends.spawn(async move {
                 let body = format!("{{\"number\":{number},\"mark\":\"#{number}#\"}}");
-                let outcome = client.send(&line(), Bytes::from(body)).await;
+                let outcome = client.send_message(&line(), Bytes::from(body)).await;
                 (format!("#{number}#"), outcome)
             });
         }

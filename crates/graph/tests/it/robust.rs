@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use domain::webhooks_in::update::WebhookUpdate;
-use graph::{Part, split};
+use engine::ports::WebhookChange;
+use graph::decode_webhook;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
@@ -51,16 +52,16 @@ fn elements() -> impl Strategy<Value = Vec<Vec<Vec<Value>>>> {
     })
 }
 
-fn wamids(parts: &[Part]) -> Vec<&str> {
+fn wamids(parts: &[WebhookChange]) -> Vec<&str> {
     let mut wamids: Vec<&str> = parts
         .iter()
         .filter_map(|part| match &part.update {
             WebhookUpdate::Message(message) => Some(message.wamid.as_str()),
             WebhookUpdate::Status(report) => Some(report.wamid.as_str()),
-            WebhookUpdate::Echo(echo) => Some(echo.wamid.as_str()),
+            WebhookUpdate::MessageEcho(echo) => Some(echo.wamid.as_str()),
             WebhookUpdate::Call(_)
-            | WebhookUpdate::Preference(_)
-            | WebhookUpdate::Moved(_)
+            | WebhookUpdate::MarketingPreference(_)
+            | WebhookUpdate::NumberChange(_)
             | WebhookUpdate::Template(_)
             | WebhookUpdate::Account(_)
             | WebhookUpdate::Other => None,
@@ -70,7 +71,7 @@ fn wamids(parts: &[Part]) -> Vec<&str> {
     wamids
 }
 
-fn spans_are_inside(body: &[u8], parts: &[Part]) -> bool {
+fn spans_are_inside(body: &[u8], parts: &[WebhookChange]) -> bool {
     parts.iter().all(|part| {
         let (start, length) = (usize::try_from(part.span.0).unwrap(), usize::try_from(part.span.1).unwrap());
         let bytes = body.get(start..start + length);
@@ -165,7 +166,7 @@ proptest! {
         }
         let text = if is_pretty { serde_json::to_vec_pretty(&root) } else { serde_json::to_vec(&root) };
         let bytes = Bytes::from(text.unwrap());
-        let parts = split(&bytes).unwrap();
+        let parts = decode_webhook(&bytes).unwrap();
         prop_assert!(spans_are_inside(&bytes, &parts));
     }
 
@@ -189,7 +190,7 @@ proptest! {
             }
         }
         let bytes = Bytes::from(serde_json::to_vec(&body(&broken)).unwrap());
-        let parts = split(&bytes).unwrap();
+        let parts = decode_webhook(&bytes).unwrap();
         prop_assert_eq!(parts.len(), total);
         let found = wamids(&parts);
         for wamid in wanted {
@@ -200,7 +201,7 @@ proptest! {
     #[test]
     fn every_element_is_found_with_its_own_bytes(entries in elements()) {
         let bytes = Bytes::from(serde_json::to_vec(&body(&entries)).unwrap());
-        let parts = split(&bytes).unwrap();
+        let parts = decode_webhook(&bytes).unwrap();
         let mut wanted: Vec<String> = entries.iter().flatten().flatten().map(Value::to_string).collect();
         let mut found: Vec<String> = parts
             .iter()
@@ -220,7 +221,7 @@ proptest! {
     fn a_cut_body_is_not_json(entries in elements(), cut in any::<Index>()) {
         let whole = serde_json::to_vec(&body(&entries)).unwrap();
         let bytes = Bytes::copy_from_slice(&whole[..cut.index(whole.len())]);
-        prop_assert!(split(&bytes).is_err());
+        prop_assert!(decode_webhook(&bytes).is_err());
     }
 }
 
@@ -229,7 +230,7 @@ proptest! {
 
     #[test]
     fn bytes_of_any_kind_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _either = split(&Bytes::from(bytes));
+        let _either = decode_webhook(&Bytes::from(bytes));
     }
 
     #[test]
@@ -238,7 +239,7 @@ proptest! {
         "\"id\"", "\"field\"",
     ]), 0..30)) {
         let text = pieces.concat();
-        if let Ok(parts) = split(&Bytes::from(text.clone())) {
+        if let Ok(parts) = decode_webhook(&Bytes::from(text.clone())) {
             prop_assert!(spans_are_inside(text.as_bytes(), &parts));
         }
     }
@@ -248,5 +249,5 @@ proptest! {
 fn a_thousand_updates_in_one_body_are_a_thousand_parts() {
     let elements = (0..1_000).map(|number| element(number, number % 3 > 0)).collect();
     let bytes = Bytes::from(serde_json::to_vec(&body(&[vec![elements]])).unwrap());
-    assert_eq!(split(&bytes).unwrap().len(), 1_000);
+    assert_eq!(decode_webhook(&bytes).unwrap().len(), 1_000);
 }

@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use domain::webhooks_in::update::{AccountUpdate, TemplateUpdate, WebhookUpdate, WhatsAppUser};
+use domain::contacts::whatsapp_user::WhatsAppUser;
+use domain::webhooks_in::update::{AccountUpdate, TemplateUpdate, WebhookUpdate};
+use engine::ports::WebhookChange;
 use expect_test::{Expect, expect};
-use graph::{Part, split};
+use graph::decode_webhook;
 
 /// A change's `value` of the field `messages` around the members given, as in reference C.3.
 pub(crate) fn envelope(members: &str) -> String {
@@ -16,12 +18,12 @@ pub(crate) fn envelope(members: &str) -> String {
 
 const CONTACTS: &str = r#""contacts":[{"profile":{"name":"Maya Osei"},"wa_id":"447700900123","user_id":"GB.77120394857261034"}]"#;
 
-pub(crate) fn parts(body: &str) -> Vec<Part> {
-    split(&Bytes::copy_from_slice(body.as_bytes())).expect("JSON")
+pub(crate) fn parts(body: &str) -> Vec<WebhookChange> {
+    decode_webhook(&Bytes::copy_from_slice(body.as_bytes())).expect("JSON")
 }
 
 /// The bytes of a part.
-pub(crate) fn bytes_of<'a>(body: &'a str, part: &Part) -> &'a str {
+pub(crate) fn bytes_of<'a>(body: &'a str, part: &WebhookChange) -> &'a str {
     let start = usize::try_from(part.span.0).unwrap();
     let end = start + usize::try_from(part.span.1).unwrap();
     body.get(start..end).expect("a span inside the body")
@@ -66,7 +68,7 @@ fn account(update: &AccountUpdate) -> String {
 }
 
 /// One part on one line; an id of Meta's by its end.
-pub(crate) fn line(part: &Part) -> String {
+pub(crate) fn line(part: &WebhookChange) -> String {
     let tail = |id: &str| id.get(id.len().saturating_sub(8)..).unwrap_or(id).to_owned();
     let mut line = match &part.update {
         WebhookUpdate::Message(message) => {
@@ -86,7 +88,7 @@ pub(crate) fn line(part: &Part) -> String {
             if let Some(object) = &message.object {
                 write!(line, " | {object}").unwrap();
             }
-            let beside = &message.beside;
+            let beside = &message.metadata;
             for (name, value) in [
                 ("referred_product", &beside.referred_product),
                 ("referral", &beside.referral),
@@ -103,7 +105,7 @@ pub(crate) fn line(part: &Part) -> String {
                     write!(line, " | {word}").unwrap();
                 }
             }
-            if let Some(to) = &beside.moved_to {
+            if let Some(to) = &beside.new_identity {
                 write!(line, " | is by now {}", person(to)).unwrap();
             }
             if let Some(group_id) = &beside.group_id {
@@ -132,14 +134,14 @@ pub(crate) fn line(part: &Part) -> String {
             line
         }
         WebhookUpdate::Call(call) => format!("call | {} | {}", person(&call.from), call.at),
-        WebhookUpdate::Echo(echo) => {
+        WebhookUpdate::MessageEcho(echo) => {
             format!("echo of {} {} | to {} | {}", echo.kind, tail(&echo.wamid), person(&echo.to), echo.at)
         }
-        WebhookUpdate::Preference(wish) => {
+        WebhookUpdate::MarketingPreference(wish) => {
             let wish_word = if wish.takes_marketing { "takes marketing" } else { "takes no marketing" };
             format!("{} {wish_word} | {}", person(&wish.from), wish.at)
         }
-        WebhookUpdate::Moved(moved) => {
+        WebhookUpdate::NumberChange(moved) => {
             format!("{} is {} | {}", person(&moved.from), person(&moved.to), moved.at)
         }
         WebhookUpdate::Template(update) => template(update),

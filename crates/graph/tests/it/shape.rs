@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use domain::webhooks_in::update::WebhookUpdate;
 use expect_test::expect;
-use graph::split;
+use graph::decode_webhook;
 
 use crate::samples::{bytes_of, envelope, line, parts, reads};
 
@@ -12,9 +12,9 @@ const GOOD: &str = r#"{"from":"447700900123","id":"wamid.good","timestamp":"1767
 #[test]
 fn only_a_body_that_is_not_json_is_an_error() {
     for body in ["", "   ", "{", "nonsense", "{\"a\":}", "{} {}", "{'a':1}", "\u{0}"] {
-        assert!(split(&Bytes::copy_from_slice(body.as_bytes())).is_err(), "{body:?}");
+        assert!(decode_webhook(&Bytes::copy_from_slice(body.as_bytes())).is_err(), "{body:?}");
     }
-    assert!(split(&Bytes::from_static(b"{\"a\":\"\xff\"}")).is_err());
+    assert!(decode_webhook(&Bytes::from_static(b"{\"a\":\"\xff\"}")).is_err());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use domain::accounts::account::{Account, AccountStatus};
 use domain::id::{AccountId, WorkspaceId};
 use domain::messages::outcome::{AcceptedMessage, SendOutcome};
-use engine::ports::{Line, Upstream as _};
+use engine::ports::{AccountCredentials, Upstream as _};
 use graph::{GraphClient, GraphConfig};
 use secrecy::SecretString;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -24,8 +24,8 @@ pub(crate) const YES: &str = r#"{"messaging_product":"whatsapp","messages":[{"id
 /// Deadline of a client that waits for a response which never comes.
 pub(crate) const SOON: Duration = Duration::from_millis(500);
 
-pub(crate) fn line() -> Line {
-    Line {
+pub(crate) fn line() -> AccountCredentials {
+    AccountCredentials {
         account: Account {
             id: AccountId::from_parts(1, &[1; 10]),
             workspace: WorkspaceId::from_parts(1, &[2; 10]),
@@ -66,7 +66,7 @@ pub(crate) async fn impatient() -> (TcpListener, GraphClient) {
 }
 
 pub(crate) async fn send(client: &GraphClient) -> SendOutcome {
-    let outcome = client.send(&line(), Bytes::from_static(BODY.as_bytes())).await;
+    let outcome = client.send_message(&line(), Bytes::from_static(BODY.as_bytes())).await;
     assert!(!format!("{outcome:?}").contains(TOKEN));
     outcome
 }

@@ -5,8 +5,10 @@ use domain::access::audit::AuditEntry;
 use domain::access::user::User;
 use domain::accounts::account::Account;
 use domain::json::{Object, Value};
-use domain::messages::message::{Direction, MessageStatus, Pricing};
-use engine::ports::{Contact, MessageStory, StoredMedia, StoredMessage, StoredTemplate, TimelineEntry};
+use domain::messages::direction::Direction;
+use domain::messages::status::MessageStatus;
+use domain::messages::status_report::Pricing;
+use engine::ports::{Contact, MessageDetail, StoredMedia, StoredMessage, StoredTemplate, TimelineEntry};
 use jiff::Timestamp;
 
 use crate::api::error_mapping::meta_json;
@@ -218,7 +220,7 @@ fn message_object(message: StoredMessage) -> Object {
 
 /// A failure that is not Meta's.
 fn failure(code: &str) -> Value {
-    let title = domain::messages::message::failure_title(code);
+    let title = domain::messages::status::failure_title(code);
     object([("code", code.into()), ("title", title.into()), ("details", Value::Null)])
 }
 
@@ -232,7 +234,7 @@ fn pricing(pricing: Pricing) -> Value {
 }
 
 /// A message with its story.
-pub(crate) fn story(story: MessageStory) -> Value {
+pub(crate) fn story(story: MessageDetail) -> Value {
     let StoredMessage { direction, is_of_queue, is_echo, created_at: at, .. } = story.message;
     let mut shown = message_object(story.message);
     let begun = match (direction, is_of_queue) {

@@ -13,7 +13,7 @@ use super::context::CommandContext;
 use super::terminal::{print_json, print_line};
 use crate::cli::workspace_arg::WorkspaceArg;
 use crate::clock::SystemClock;
-use crate::random::OsChance;
+use crate::random::OsRandom;
 use crate::run;
 
 #[derive(Debug, Subcommand)]
@@ -48,7 +48,7 @@ impl Secrets {
 impl Rotate {
     fn run(&self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
         let config = WorkspaceArg::config_of(self.dev, ctx)?;
-        let sealer = run::sealer(&config, Arc::new(OsChance::new()))?;
+        let sealer = run::sealer(&config, Arc::new(OsRandom::new()))?;
         let state = store::migration_state(&config.database)?;
         if state.applied != state.known {
             bail!("{} is not up to date: run `waypost migrate` first", config.database.display());

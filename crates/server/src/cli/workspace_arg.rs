@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use domain::id::WorkspaceId;
 use engine::Deps;
-use engine::ports::Chance;
+use engine::ports::Random;
 use secrecy::{ExposeSecret as _, SecretSlice};
 
 use super::context::CommandContext;
@@ -98,12 +98,12 @@ fn use_sandbox(config: &mut Config) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// If they cannot be created or read.
-pub(super) fn create_sandbox(config: &mut Config, chance: &dyn Chance) -> anyhow::Result<()> {
+pub(super) fn create_sandbox(config: &mut Config, random: &dyn Random) -> anyhow::Result<()> {
     let folder = &config.data_dir;
     create_folder(folder)?;
     let path = secret_key_path(config);
     if !config.has_secret_key() && !path.exists() {
-        create_secret_key(&path, chance).with_context(|| format!("writing {}", path.display()))?;
+        create_secret_key(&path, random).with_context(|| format!("writing {}", path.display()))?;
     }
     use_sandbox(config)
 }
@@ -125,9 +125,9 @@ fn secret_key_path(config: &Config) -> PathBuf {
     config.data_dir.join("secret_key")
 }
 
-fn create_secret_key(path: &Path, chance: &dyn Chance) -> std::io::Result<()> {
+fn create_secret_key(path: &Path, random: &dyn Random) -> std::io::Result<()> {
     let mut bytes = [0; 32];
-    chance.fill(&mut bytes);
+    random.fill(&mut bytes);
     let key = SecretSlice::from(bytes.to_vec());
     // The key is written to a new file, which is then renamed: an incomplete key would make the sandbox unusable.
     let new_path = path.with_extension("new");

@@ -145,7 +145,7 @@ pub(super) fn keywords(text: &str) -> Result<Vec<String>, Invalid> {
         return Ok(Vec::new());
     }
     let keywords: Vec<String> = text.split(',').map(|keyword| keyword.trim().to_owned()).collect();
-    if keywords.iter().any(|keyword| domain::contacts::opt_out::plain(keyword).is_empty()) {
+    if keywords.iter().any(|keyword| domain::contacts::opt_out::normalize(keyword).is_empty()) {
         return Err(Invalid::Type);
     }
     Ok(keywords)

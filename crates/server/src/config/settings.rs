@@ -1,7 +1,7 @@
 //! The table of settings.
 
 use domain::access::user::SessionLifetime;
-use domain::contacts::opt_out::{START_WORDS, STOP_WORDS};
+use domain::contacts::opt_out::{START_KEYWORDS, STOP_KEYWORDS};
 use domain::messages::pacing::DEFAULT_THROUGHPUT;
 
 use super::setting::DefaultValue::{Defined, Derived, Text};
@@ -364,7 +364,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "opt_out.stop_words",
         value: Keywords(field!(opt_out.stop_words)),
-        default: Defined(|| STOP_WORDS.join(",")),
+        default: Defined(|| STOP_KEYWORDS.join(",")),
         help: "Keywords with which a customer opts out of marketing messages. A message or quick reply opts out \
                if it consists of one keyword only; case, punctuation and spaces are ignored. A keyword in both \
                lists opts out.",
@@ -372,7 +372,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "opt_out.start_words",
         value: Keywords(field!(opt_out.start_words)),
-        default: Defined(|| START_WORDS.join(",")),
+        default: Defined(|| START_KEYWORDS.join(",")),
         help: "Keywords with which a customer opts in to marketing messages again.",
     },
     Setting {

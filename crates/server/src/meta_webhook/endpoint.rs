@@ -12,9 +12,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use engine::metrics::Label;
-use engine::ports::AccountRecord;
-use engine::webhooks_in::ingest;
-use engine::webhooks_in::ingest::{Heard, HeardPart};
+use engine::ports::{AccountRecord, WebhookChange};
+use engine::webhooks_in::ingest::{VerifiedPayload, ingest_payload};
 use engine::{Deps, accounts, chain, directory};
 use secrecy::ExposeSecret;
 
@@ -92,21 +91,21 @@ async fn process_webhook(State(deps): State<Arc<Deps>>, headers: HeaderMap, body
         );
         return (StatusCode::UNAUTHORIZED, "The signature is not valid.\n").into_response();
     }
-    let parts = match parts(&body) {
-        Ok(parts) => parts,
+    let changes = match graph::decode_webhook(&body) {
+        Ok(changes) => changes,
         Err(error) => {
             tracing::warn!(error = %chain(&error), "a signed webhook is not valid JSON");
             return (StatusCode::BAD_REQUEST, "The body is not JSON.\n").into_response();
         }
     };
-    if parts.iter().any(|part| is_of_unknown_number(part, &signers)) {
+    if changes.iter().any(|change| is_of_unknown_number(change, &signers)) {
         // Another process may have added the account a moment ago. A change of an unknown account is not applied later
         // automatically.
         directory::look_again(&deps).await;
         signers = signers_of(&deps, signature, &body);
     }
     let signature = signature.map(Bytes::copy_from_slice);
-    match ingest::ingest(&deps, Heard { body, signature, signers: &signers }, parts).await {
+    match ingest_payload(&deps, VerifiedPayload { body, signature, signers: &signers }, changes).await {
         Ok(_) => StatusCode::OK.into_response(),
         Err(error) => {
             tracing::error!(error = %chain(&error), "a webhook could not be stored");
@@ -116,14 +115,9 @@ async fn process_webhook(State(deps): State<Arc<Deps>>, headers: HeaderMap, body
 }
 
 /// Returns `true` if the change is about a phone number of none of these accounts.
-fn is_of_unknown_number(part: &HeardPart, signers: &[Arc<AccountRecord>]) -> bool {
+fn is_of_unknown_number(change: &WebhookChange, signers: &[Arc<AccountRecord>]) -> bool {
     let is_known = |number: &String| signers.iter().any(|signer| signer.account.phone_number_id == *number);
-    part.phone_number_id.as_ref().is_some_and(|number| !is_known(number))
-}
-
-/// Returns the changes in a payload.
-pub(crate) fn parts(body: &Bytes) -> Result<Vec<HeardPart>, graph::NotJson> {
-    Ok(graph::split(body)?.into_iter().map(heard).collect())
+    change.phone_number_id.as_ref().is_some_and(|number| !is_known(number))
 }
 
 /// Returns the accounts whose app secret signed the payload: the current secret, or the previous one during a rotation.
@@ -149,16 +143,4 @@ pub(crate) fn signers_of(deps: &Deps, signature: Option<&[u8]>, body: &[u8]) -> 
         }
     }
     signers
-}
-
-fn heard(part: graph::Part) -> HeardPart {
-    HeardPart {
-        waba_id: part.waba_id,
-        phone_number_id: part.phone_number_id,
-        field: part.field,
-        time: part.time,
-        update: part.update,
-        span: part.span,
-        undecodable: part.undecodable,
-    }
 }

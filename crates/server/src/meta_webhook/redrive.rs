@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use engine::Deps;
-use engine::ports::{Ingested, KeptPost, KeptPosts, PartState};
-use engine::webhooks_in::ingest;
+use engine::ports::{ArchiveQuery, ArchivedPayload, IngestSummary, UnappliedState};
+use engine::webhooks_in::redrive;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::meta_webhook::endpoint;
@@ -38,11 +38,11 @@ pub struct Redriven {
 }
 
 impl Redriven {
-    fn add(&mut self, ingested: Ingested) {
+    fn add(&mut self, ingested: IngestSummary) {
         self.posts += 1;
         self.applied += u64::from(ingested.applied);
-        self.repeated += u64::from(ingested.repeated);
-        self.early += u64::from(ingested.early);
+        self.repeated += u64::from(ingested.duplicates);
+        self.early += u64::from(ingested.pending_statuses);
         self.unrouted += u64::from(ingested.unrouted);
         self.undecodable += u64::from(ingested.undecodable);
     }
@@ -55,19 +55,20 @@ impl Redriven {
 pub async fn redrive(
     deps: &Arc<Deps>,
     since: Timestamp,
-    with: Option<PartState>,
+    state: Option<UnappliedState>,
 ) -> anyhow::Result<Redriven> {
     let mut done = Redriven::default();
     let mut after = 0;
     // Payloads that arrive during the redrive are processed when they are received.
     let started_at = deps.now();
     loop {
-        let page = ingest::kept(deps, &KeptPosts { since, with, after, limit: PAGE }).await;
+        let page =
+            redrive::list_archived_payloads(deps, &ArchiveQuery { since, state, after, limit: PAGE }).await;
         let page = page.context("reading stored payloads")?;
         let Some(last) = page.last() else { return Ok(done) };
-        after = last.again.seq;
+        after = last.entry.seq;
         for post in page {
-            if post.again.heard_at > started_at {
+            if post.entry.received_at > started_at {
                 return Ok(done);
             }
             let begun = deps.now();
@@ -79,8 +80,8 @@ pub async fn redrive(
     }
 }
 
-async fn redrive_payload(deps: &Arc<Deps>, post: KeptPost) -> anyhow::Result<Ingested> {
-    let verified = endpoint::signers_of(deps, post.proof.signature.as_deref(), &post.body);
-    let parts = endpoint::parts(&post.body).context("decoding a stored payload")?;
-    ingest::again(deps, post, parts, &verified).await.context("redriving a payload")
+async fn redrive_payload(deps: &Arc<Deps>, post: ArchivedPayload) -> anyhow::Result<IngestSummary> {
+    let verified = endpoint::signers_of(deps, post.signature.header.as_deref(), &post.body);
+    let changes = graph::decode_webhook(&post.body).context("decoding a stored payload")?;
+    redrive::redrive_payload(deps, post, changes, &verified).await.context("redriving a payload")
 }

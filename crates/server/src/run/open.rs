@@ -19,7 +19,7 @@ use store::{Sealer, SqliteStore};
 
 use crate::config::{Config, MediaStore};
 use crate::passwords::Argon2Passwords;
-use crate::random::OsChance;
+use crate::random::OsRandom;
 
 /// Options of [`open`].
 pub(crate) struct OpenOptions {
@@ -31,15 +31,15 @@ pub(crate) struct OpenOptions {
 
 /// Opens the store and the clients, and reads the accounts and keys.
 pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Result<Arc<Deps>> {
-    let chance = Arc::new(OsChance::new());
-    let sealer = sealer(config, chance.clone())?;
+    let random = Arc::new(OsRandom::new());
+    let sealer = sealer(config, random.clone())?;
     let path = &config.database;
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("creating the folder {}", folder.display()))?;
     }
     let metrics = Arc::new(Metrics::new(options.clock.clone()));
-    let store = SqliteStore::open(path, sealer, &*options.clock, &*chance, metrics.clone())?;
+    let store = SqliteStore::open(path, sealer, &*options.clock, &*random, metrics.clone())?;
     let store = Arc::new(store);
     let graph = GraphClient::new(&GraphConfig {
         live_base_url: config.graph.base_url.clone(),
@@ -66,20 +66,20 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
     };
     let ports = Ports {
         clock: options.clock,
-        chance,
+        random,
         accounts: store.clone(),
         registry: store.clone(),
         messages: store.clone(),
         contacts: store.clone(),
         hooks: store.clone(),
         committed: store.committed(),
-        work: store.clone(),
+        workers: store.clone(),
         access: store.clone(),
-        upkeep: store,
+        maintenance: store,
         passwords: Arc::new(Argon2Passwords::default()),
         upstream: graph.clone(),
-        manage: graph,
-        sender,
+        upstream_admin: graph,
+        webhook_sender: sender,
         media,
         metrics,
     };
@@ -111,8 +111,8 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
 }
 
 /// Returns the sealer with the configured keys.
-pub(crate) fn sealer(config: &Config, chance: Arc<OsChance>) -> anyhow::Result<Sealer> {
-    let sealer = Sealer::new(config.secret_key()?, chance)?;
+pub(crate) fn sealer(config: &Config, random: Arc<OsRandom>) -> anyhow::Result<Sealer> {
+    let sealer = Sealer::new(config.secret_key()?, random)?;
     Ok(match config.old_secret_key() {
         Some(old) => sealer.with_old(old)?,
         None => sealer,

@@ -112,7 +112,7 @@ fn another_secret_key_cannot_open_the_database() {
     let second = bare().with("WAYPOST_SECRET_KEY", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
     std::fs::copy(first.path("waypost.db"), second.path("waypost.db")).unwrap();
     let told = second.waypost("accounts list").refused();
-    assert!(told.contains("sealed with another secret_key"), "{told}");
+    assert!(told.contains("encrypted with another secret_key"), "{told}");
 }
 
 #[test]

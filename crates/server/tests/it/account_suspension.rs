@@ -18,7 +18,7 @@ struct NoHold(AtomicBool);
 #[async_trait]
 impl Guard for NoHold {
     async fn before(&self, call: &'static str) -> Result<usize, StoreError> {
-        if call == "account_hold" && self.0.load(Ordering::SeqCst) {
+        if call == "update_account_suspension" && self.0.load(Ordering::SeqCst) {
             return Err(StoreError::new(StoreErrorKind::Unavailable, call, "on purpose"));
         }
         Ok(0)

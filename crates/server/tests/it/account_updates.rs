@@ -56,7 +56,11 @@ async fn a_reinstatement_ends_no_other_suspension() {
     let app = TestApp::new().await;
     let subject = AuditTarget::named(AuditTargetKind::Account, &app.account, "sandbox");
     let act = By::gateway().act(&app.deps, app.workspace, AuditAction::AccountHeld, subject);
-    app.deps.accounts.account_hold(app.workspace, app.account, Some("bad token"), act).await.unwrap();
+    app.deps
+        .accounts
+        .update_account_suspension(app.workspace, app.account, Some("bad token"), act)
+        .await
+        .unwrap();
     engine::directory::refresh(&app.deps).await.unwrap();
     app.meta_says("account_update", 10, ban("DISABLE")).await;
     app.meta_says("account_update", 20, ban("REINSTATE")).await;
@@ -94,14 +98,14 @@ async fn an_account_whose_app_was_removed_is_held_for_every_kind_of_entry() {
 
 /// The account's number is known: `waypost accounts test` asks for it.
 async fn describe(app: &TestApp, id: AccountId, number: &str) {
-    let known = engine::ports::NumberInfo {
+    let known = engine::ports::PhoneNumberInfo {
         display_phone_number: Some(number.to_owned()),
         quality_rating: Some("GREEN".to_owned()),
         messaging_limit_tier: Some("TIER_250".to_owned()),
         verified_name: Some("Harbour".to_owned()),
-        ..engine::ports::NumberInfo::default()
+        ..engine::ports::PhoneNumberInfo::default()
     };
-    app.deps.accounts.account_describe(app.workspace, id, &known, app.deps.now()).await.unwrap();
+    app.deps.accounts.update_account_number(app.workspace, id, &known, app.deps.now()).await.unwrap();
     engine::directory::refresh(&app.deps).await.unwrap();
 }
 

@@ -229,7 +229,7 @@ where
         come_to_rest(app).await;
         let fates = next.fates().await;
         judge(&fates, self.most, &next.what);
-        assert!(app.deps.work.queue_depths().await.unwrap().is_empty(), "{}", next.what);
+        assert!(app.deps.workers.list_queue_depths().await.unwrap().is_empty(), "{}", next.what);
         for answer in &*heard.lock().await {
             is_kept(answer, &fates, &next.what);
             let n_taken: usize = fates.iter().map(|fate| fate.n_taken).sum();

@@ -1,7 +1,7 @@
 //! Erasing: afterwards the person is in no file of the store, and nothing that comes later brings them back.
 
 use axum::body::Body;
-use engine::ports::PostOutcome;
+use engine::ports::WebhookOutcome;
 use engine::{background, contacts, media};
 use serde_json::{Value, json};
 use sim::{Fault, FaultAction, InboundMessage, StatusReport};
@@ -52,8 +52,11 @@ async fn erase(app: &TestApp, id: &str) {
 /// Maya writes, gets answers, is told about, and waits for one more message.
 async fn meet_maya(app: &TestApp) -> Vec<String> {
     app.post("/api/webhooks", &json!({"name": "app", "url": URL, "events": ["*"]})).await.expect(201);
-    let echo =
-        PostOutcome::Answered { status: 500, body: format!("no: {MAYA} secret recipe"), retry_after: None };
+    let echo = WebhookOutcome::Responded {
+        status: 500,
+        body: format!("no: {MAYA} secret recipe"),
+        retry_after: None,
+    };
     app.receiver.end(URL, echo);
     let message = InboundMessage {
         from_user_id: Some(USER.to_owned()),

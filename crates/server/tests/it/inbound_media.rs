@@ -12,8 +12,8 @@ use engine::background;
 use engine::deps::Ports;
 use engine::media::{self, MediaPorts};
 use engine::ports::{
-    Download, DownloadError, Line, MediaInfo, MediaUpstream, OutgoingFile, PieceError, Pieces, StoreError,
-    UpstreamError,
+    AccountCredentials, ByteStream, ByteStreamError, DownloadError, MediaDownload, MediaInfo, MediaUpstream,
+    OutgoingFile, StoreError, UpstreamError,
 };
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -267,7 +267,7 @@ enum Lie {
 struct Stream(Lie, bool);
 
 impl futures_core::Stream for Stream {
-    type Item = Result<Bytes, PieceError>;
+    type Item = Result<Bytes, ByteStreamError>;
 
     fn poll_next(
         mut self: std::pin::Pin<&mut Self>,
@@ -281,33 +281,38 @@ impl futures_core::Stream for Stream {
 
 #[async_trait]
 impl MediaUpstream for Liar {
-    async fn media_upload(
+    async fn upload_media(
         &self,
-        line: &Line,
+        line: &AccountCredentials,
         file: OutgoingFile,
     ) -> Result<String, domain::messages::outcome::SendOutcome> {
-        self.right.media_upload(line, file).await
+        self.right.upload_media(line, file).await
     }
 
-    async fn media_describe(&self, line: &Line, id: &str) -> Result<MediaInfo, UpstreamError> {
-        let mut info = self.right.media_describe(line, id).await?;
+    async fn get_media_info(&self, line: &AccountCredentials, id: &str) -> Result<MediaInfo, UpstreamError> {
+        let mut info = self.right.get_media_info(line, id).await?;
         if self.is_lying.load(Ordering::SeqCst) && self.lies == Lie::ForeignAddress {
             info.url = "http://127.0.0.1:9/whatsapp_business/attachments/".to_owned();
         }
         Ok(info)
     }
 
-    async fn media_download(&self, line: &Line, url: &str, most: u64) -> Result<Download, DownloadError> {
-        let right = self.right.media_download(line, url, most).await?;
+    async fn download_media(
+        &self,
+        line: &AccountCredentials,
+        url: &str,
+        most: u64,
+    ) -> Result<MediaDownload, DownloadError> {
+        let right = self.right.download_media(line, url, most).await?;
         if !self.is_lying.load(Ordering::SeqCst) {
             return Ok(right);
         }
-        let pieces: Pieces = Box::pin(Stream(self.lies, false));
-        Ok(Download { mime_type: None, pieces })
+        let pieces: ByteStream = Box::pin(Stream(self.lies, false));
+        Ok(MediaDownload { mime_type: None, pieces })
     }
 
-    async fn media_delete(&self, line: &Line, id: &str) -> Result<(), UpstreamError> {
-        self.right.media_delete(line, id).await
+    async fn delete_uploaded_media(&self, line: &AccountCredentials, id: &str) -> Result<(), UpstreamError> {
+        self.right.delete_uploaded_media(line, id).await
     }
 }
 
@@ -467,7 +472,7 @@ impl Guard for Mute {
 #[tokio::test]
 async fn a_download_continues_after_a_crash_at_any_step() {
     let mut app = TestApp::new().await;
-    for call in ["describe", "download", "put", "media_settle"] {
+    for call in ["get_media_info", "download_media", "write_blob", "finish_media_fetch"] {
         for is_after in [false, true] {
             let mute = Arc::new(Mute { call, is_after, has_met: AtomicBool::new(false) });
             let guard = mute.clone();
@@ -480,7 +485,7 @@ async fn a_download_continues_after_a_crash_at_any_step() {
             assert_eq!(app.fetch_media().await, 0, "{call}: another may be at it");
             app.advance(11);
             // The last step of all was taken.
-            let n_left = u32::from((call, is_after) != ("media_settle", true));
+            let n_left = u32::from((call, is_after) != ("finish_media_fetch", true));
             assert_eq!(app.fetch_media().await, n_left, "{call}");
             assert_eq!(app.media_of(&wamid).await["state"], "ready", "{call}");
         }
@@ -497,6 +502,6 @@ async fn expired_files_are_deleted() {
     app.advance(86_400);
     assert_eq!(media::sweep(&app.deps).await.unwrap(), 1);
     let told = app.get(&format!("/api/media/{id}")).await.expect(410);
-    assert!(told.body["message"].as_str().unwrap().contains("kept no longer"));
+    assert!(told.body["message"].as_str().unwrap().contains("the retention period of the file has ended"));
     assert_eq!(app.media_of(&wamid).await["state"], "failed");
 }

@@ -210,7 +210,7 @@ async fn the_page_counts_sent_received_and_rejected_messages() {
     assert_eq!((route("2xx"), route("4xx")), (6.0, 2.0));
     assert_eq!(page.at("waypost_http_errors_total{code=\"outside_window\"}"), 1.0);
     assert_eq!(page.at("waypost_webhook_posts_total{outcome=\"taken\"}"), 16.0);
-    assert_eq!(page.at("waypost_webhook_parts_total{outcome=\"applied\"}"), 16.0);
+    assert_eq!(page.at("waypost_webhook_changes_total{outcome=\"applied\"}"), 16.0);
     assert_eq!(page.at("waypost_webhook_lag_seconds_count"), 16.0);
     assert!(page.at("waypost_store_commit_seconds_count") > 20.0);
     assert_eq!(page.at("waypost_store_commit_seconds_count"), page.at("waypost_store_commit_jobs_count"),);
@@ -311,8 +311,8 @@ async fn an_unsigned_webhook_is_counted_as_unsigned() {
     for (outcome, n) in [("unsigned", 1.0), ("not_json", 1.0), ("taken", 3.0)] {
         assert_eq!(page.at(&format!("waypost_webhook_posts_total{{outcome=\"{outcome}\"}}")), n);
     }
-    assert_eq!(page.at("waypost_webhook_parts_total{outcome=\"unrouted\"}"), 1.0);
-    assert_eq!(page.at("waypost_webhook_parts_total{outcome=\"repeated\"}"), 1.0);
+    assert_eq!(page.at("waypost_webhook_changes_total{outcome=\"unrouted\"}"), 1.0);
+    assert_eq!(page.at("waypost_webhook_changes_total{outcome=\"duplicate\"}"), 1.0);
 }
 
 #[tokio::test]
@@ -380,7 +380,7 @@ struct NoFigures;
 #[async_trait]
 impl Guard for NoFigures {
     async fn before(&self, call: &'static str) -> Result<usize, StoreError> {
-        if call == "figures" {
+        if call == "get_stats" {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "reading the figures", "no disk"));
         }
         Ok(0)

@@ -15,7 +15,8 @@ use engine::background;
 use engine::deps::Ports;
 use engine::media::{self, MediaPorts};
 use engine::ports::{
-    BlobError, BlobKey, Blobs, Chunks, FetchError, Fetched, Fetcher, Pieces, PutError, StoreError,
+    BlobError, BlobKey, BlobWriteError, Blobs, ByteStream, Chunks, FetchError, FetchedFile, Fetcher,
+    StoreError,
 };
 use http_body::Frame;
 use jiff::SignedDuration;
@@ -563,7 +564,7 @@ async fn a_message_whose_file_is_missing_fails_with_the_reason() {
 #[tokio::test]
 async fn a_crash_during_an_upload_duplicates_nothing() {
     let mut app = TestApp::new().await;
-    for call in ["media_begin", "put"] {
+    for call in ["insert_media", "write_blob"] {
         let mute = Mute::after(call);
         let guard = mute.clone();
         app.restart_with(|ports| guarded(ports, guard)).await;
@@ -579,7 +580,7 @@ async fn a_crash_during_an_upload_duplicates_nothing() {
     }
     app.customer_writes(CUSTOMER, "Hi").await;
     let id = app.uploaded("a.png", "image/png", PNG).await;
-    for call in ["media_upload", "get", "upload", "media_uploaded"] {
+    for call in ["get_media_upload", "read_blob", "upload_media", "insert_media_upload"] {
         let n_before = app.n_taken();
         let mute = Mute::after(call);
         let guard = mute.clone();
@@ -606,19 +607,19 @@ struct FullDisk;
 
 #[async_trait]
 impl Blobs for FullDisk {
-    async fn put(&self, _: BlobKey, _: Pieces) -> Result<(), PutError> {
-        Err(PutError::Store(BlobError::new("writing a file", "no space left on /srv/secret")))
+    async fn write_blob(&self, _: BlobKey, _: ByteStream) -> Result<(), BlobWriteError> {
+        Err(BlobWriteError::Store(BlobError::new("writing a file", "no space left on /srv/secret")))
     }
 
-    async fn get(&self, _: BlobKey, _: std::ops::Range<u64>) -> Result<Option<Pieces>, BlobError> {
+    async fn read_blob(&self, _: BlobKey, _: std::ops::Range<u64>) -> Result<Option<ByteStream>, BlobError> {
         Err(BlobError::new("opening a file", "input/output error"))
     }
 
-    async fn delete(&self, _: BlobKey) -> Result<(), BlobError> {
+    async fn delete_blob(&self, _: BlobKey) -> Result<(), BlobError> {
         Ok(())
     }
 
-    async fn tidy(&self, _: jiff::Timestamp) -> Result<(), BlobError> {
+    async fn delete_partial_blobs(&self, _: jiff::Timestamp) -> Result<(), BlobError> {
         Ok(())
     }
 }
@@ -657,12 +658,12 @@ impl Chunks for Given {
 
 #[async_trait]
 impl Fetcher for Web {
-    async fn fetch(&self, url: &str, max_bytes: u64) -> Result<Fetched, FetchError> {
+    async fn fetch(&self, url: &str, max_bytes: u64) -> Result<FetchedFile, FetchError> {
         assert_eq!(max_bytes, 100 << 20);
         self.asked.lock().unwrap().push(url.to_owned());
         let n_asked = self.asked.lock().unwrap().iter().filter(|asked| *asked == url).count();
         let found = |mime_type: &str, body: Vec<Result<Bytes, FetchError>>| {
-            Ok(Fetched {
+            Ok(FetchedFile {
                 content_type: Some(mime_type.to_owned()),
                 file_name: Some("a.png".to_owned()),
                 body: Box::new(Given(body.into())),
@@ -679,10 +680,10 @@ impl Fetcher for Web {
             }
             "cut.png" => found("image/png", png()),
             "slow.png" => Err(FetchError::Unreachable("no answer".to_owned())),
-            "busy.png" if n_asked == 1 => Err(FetchError::Answered { status: 503 }),
+            "busy.png" if n_asked == 1 => Err(FetchError::UnexpectedStatus { status: 503 }),
             "busy.png" => found("image/png", png()),
             "large.png" => Err(FetchError::TooLarge { max_bytes }),
-            _ => Err(FetchError::Answered { status: 404 }),
+            _ => Err(FetchError::UnexpectedStatus { status: 404 }),
         }
     }
 }
@@ -816,7 +817,7 @@ async fn a_dry_run_does_not_extend_the_retention_of_a_file() {
     let id = app.uploaded("a.png", "image/png", PNG).await;
     let media = id.parse().unwrap();
     let kept_until =
-        async || app.deps.media.records.media(app.workspace, media).await.unwrap().unwrap().expires_at;
+        async || app.deps.media.records.get_media(app.workspace, media).await.unwrap().unwrap().expires_at;
     let before = kept_until().await;
     let mut body =
         json!({"to": CUSTOMER, "type": "image", "image": {"id": id}, "mode": "queue", "dry_run": true});

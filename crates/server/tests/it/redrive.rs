@@ -6,9 +6,8 @@ use domain::webhooks_in::update::WebhookUpdate;
 use engine::By;
 use engine::accounts;
 use engine::accounts::{AddAccount, ChangeAccount, ChangeError};
-use engine::ports::{PartState, StoreErrorKind};
-use engine::webhooks_in::ingest;
-use engine::webhooks_in::ingest::{Heard, HeardPart};
+use engine::ports::{StoreErrorKind, UnappliedState, WebhookChange};
+use engine::webhooks_in::ingest::{VerifiedPayload, ingest_payload};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use server::Redriven;
@@ -20,7 +19,7 @@ use crate::support::{CUSTOMER, TestApp, signature};
 const MAYA: &str = "447700900123";
 const LATE_NUMBER: &str = "330011220099999";
 
-async fn again(app: &TestApp, with: Option<PartState>) -> Redriven {
+async fn again(app: &TestApp, with: Option<UnappliedState>) -> Redriven {
     let since = Timestamp::from_second(0).unwrap();
     app.patiently(redrive(&app.deps, since, with)).await.unwrap()
 }
@@ -53,14 +52,14 @@ async fn webhooks_of_an_account_that_was_added_late_are_applied_by_a_redrive() {
     let body = to_late_number(&app);
     app.post_signed(&app.seeded.app_secret, body.clone()).await.expect(200);
     app.post_signed(&app.seeded.app_secret, body.clone()).await.expect(200);
-    let nothing = again(&app, Some(PartState::Unrouted)).await;
+    let nothing = again(&app, Some(UnappliedState::Unrouted)).await;
     assert_eq!(nothing, Redriven { posts: 1, repeated: 1, ..Redriven::default() });
     // The same app: its secret signed it.
     accounts::add(&app.deps, &By::command_line(), account(&app, &app.seeded.app_secret)).await.unwrap();
-    let done = again(&app, Some(PartState::Unrouted)).await;
+    let done = again(&app, Some(UnappliedState::Unrouted)).await;
     assert_eq!(done, Redriven { posts: 1, applied: 1, ..Redriven::default() });
     assert_eq!(app.message("wamid.late").await["status"], "received");
-    assert_eq!(again(&app, Some(PartState::Unrouted)).await, Redriven::default());
+    assert_eq!(again(&app, Some(UnappliedState::Unrouted)).await, Redriven::default());
 }
 
 #[tokio::test]
@@ -68,7 +67,7 @@ async fn webhooks_signed_with_another_secret_stay_unrouted() {
     let app = TestApp::new().await;
     app.post_signed(&app.seeded.app_secret, to_late_number(&app)).await.expect(200);
     accounts::add(&app.deps, &By::command_line(), account(&app, "a secret of another app")).await.unwrap();
-    let done = again(&app, Some(PartState::Unrouted)).await;
+    let done = again(&app, Some(UnappliedState::Unrouted)).await;
     assert_eq!((done.posts, done.applied), (1, 0));
     app.get("/api/messages/wamid.late").await.expect(404);
 }
@@ -92,7 +91,7 @@ async fn the_signer_of_a_payload_is_known_after_the_secret_was_replaced() {
 async fn not_understood(app: &TestApp, body: &Value) {
     let body = Bytes::from(body.to_string());
     let length = u32::try_from(body.len()).unwrap();
-    let part = HeardPart {
+    let change = WebhookChange {
         waba_id: Some(app.seeded.waba_id.clone()),
         phone_number_id: Some(app.seeded.phone_number_id.clone()),
         field: "messages".to_owned(),
@@ -103,8 +102,8 @@ async fn not_understood(app: &TestApp, body: &Value) {
     };
     let signers = app.deps.directory.current().accounts.clone();
     let signature = Some(Bytes::from(signature(&app.seeded.app_secret, &body)));
-    let heard = Heard { body, signature, signers: &signers };
-    assert_eq!(ingest::ingest(&app.deps, heard, vec![part]).await.unwrap().undecodable, 1);
+    let payload = VerifiedPayload { body, signature, signers: &signers };
+    assert_eq!(ingest_payload(&app.deps, payload, vec![change]).await.unwrap().undecodable, 1);
 }
 
 #[tokio::test]
@@ -122,12 +121,12 @@ async fn undecodable_changes_are_applied_by_a_newer_decoder() {
     );
     not_understood(&app, &body).await;
     app.get("/api/messages/wamid.1").await.expect(404);
-    let done = again(&app, Some(PartState::Undecodable)).await;
+    let done = again(&app, Some(UnappliedState::Undecodable)).await;
     assert_eq!(done, Redriven { posts: 1, applied: 3, ..Redriven::default() });
     assert_eq!(app.message("wamid.2").await["raw"], text("wamid.2", MAYA, 1));
     assert_eq!(app.person("+447700900123").await["opted_out"], true);
     // Nothing is left that is not understood, and nothing happens twice.
-    assert_eq!(again(&app, Some(PartState::Undecodable)).await, Redriven::default());
+    assert_eq!(again(&app, Some(UnappliedState::Undecodable)).await, Redriven::default());
     let n_told = app.told().await.len();
     let all = again(&app, None).await;
     assert_eq!((all.applied, all.undecodable, all.unrouted), (0, 0, 0), "{all:?}");
@@ -175,7 +174,7 @@ async fn redriving_everything_changes_nothing() {
     };
     app.advance(7200);
     let before = state().await;
-    for with in [None, Some(PartState::Undecodable), None, Some(PartState::Unrouted)] {
+    for with in [None, Some(UnappliedState::Undecodable), None, Some(UnappliedState::Unrouted)] {
         let done = again(&app, with).await;
         assert!(done.posts > 0 && done.repeated > 0);
         assert_eq!((done.applied, done.early, done.undecodable, done.unrouted), (0, 0, 0, 0), "{done:?}");

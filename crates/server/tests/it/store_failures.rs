@@ -119,7 +119,7 @@ async fn n_messages(app: &TestApp) -> Value {
 async fn an_outcome_that_cannot_be_stored_is_unknown_and_is_stored_later() {
     let (app, troubles) = troubled().await;
     for (n, key) in [(1, "once"), (3, "thrice"), (8, "for minutes")] {
-        troubles.add(n, "settle", Side::Before, Trouble::Fails);
+        troubles.add(n, "finish_attempt", Side::Before, Trouble::Fails);
         let n_taken = app.n_taken();
         let first = send_with(&app, key).await.expect(202);
         assert_eq!(first.data()["status"], "unknown");
@@ -148,7 +148,7 @@ async fn a_failure_that_cannot_be_stored_stays_unknown_for_the_caller() {
     let (app, troubles) = troubled().await;
     for code in [131_009, 190] {
         refuse_once(&app, code);
-        troubles.add(2, "settle", Side::Before, Trouble::Fails);
+        troubles.add(2, "finish_attempt", Side::Before, Trouble::Fails);
         let key = code.to_string();
         let first = send_with(&app, &key).await.expect(202);
         assert_eq!(first.data()["status"], "unknown");
@@ -168,7 +168,7 @@ async fn a_queue_outcome_that_cannot_be_stored_is_stored_later_without_a_resend(
         let mut body = text();
         body["mode"] = json!("queue");
         let answer = app.send(body).await.expect(202);
-        troubles.add(n, "settle", Side::Before, Trouble::Fails);
+        troubles.add(n, "finish_attempt", Side::Before, Trouble::Fails);
         let n_taken = app.n_taken();
         app.tick_queue().await;
         assert_eq!(app.message(answer.data()["id"].as_str().unwrap()).await["status"], "sent");
@@ -181,14 +181,14 @@ async fn a_queue_outcome_that_cannot_be_stored_is_stored_later_without_a_resend(
 async fn a_message_that_cannot_be_accepted_is_neither_stored_nor_sent() {
     let (app, troubles) = troubled().await;
     for mode in ["sync", "queue"] {
-        troubles.add(1, "accept", Side::Before, Trouble::Fails);
+        troubles.add(1, "insert_message", Side::Before, Trouble::Fails);
         let mut body = text();
         body["mode"] = json!(mode);
         let refused = app.send(body).await.expect(503);
         assert_eq!(refused.code(), "store_unavailable");
         assert!(refused.number("retry-after") >= 1);
     }
-    troubles.add(1, "accept", Side::Before, Trouble::Fails);
+    troubles.add(1, "insert_message", Side::Before, Trouble::Fails);
     let batch = json!({"messages": [text(), text(), text()]});
     let answer = app.post("/api/messages/batch", &batch).await.expect(202);
     let results = answer.data()["results"].as_array().unwrap();
@@ -199,7 +199,7 @@ async fn a_message_that_cannot_be_accepted_is_neither_stored_nor_sent() {
     app.tick_queue().await;
     assert_eq!(app.n_taken(), 2);
 
-    troubles.add(1, "accept", Side::Before, Trouble::Fails);
+    troubles.add(1, "insert_message", Side::Before, Trouble::Fails);
     send_with(&app, "k").await.expect(503);
     let answer = send_with(&app, "k").await.expect(200);
     assert!(!answer.headers.contains_key("idempotent-replayed"));
@@ -211,7 +211,7 @@ async fn a_message_that_was_not_accepted_uses_no_send_slot() {
     let key = app.key(|new| (new.rate_per_minute, new.rate_burst) = (Some(10_000), Some(10_000))).await;
     let send = async || app.request_as(&key, "POST", "/api/messages/send", text().to_string()).await;
     // Meta allows a burst of 45 to one person.
-    troubles.add(50, "accept", Side::Before, Trouble::Fails);
+    troubles.add(50, "insert_message", Side::Before, Trouble::Fails);
     for _ in 0..50 {
         send().await.expect(503);
     }
@@ -223,11 +223,11 @@ async fn a_message_that_was_not_accepted_uses_no_send_slot() {
 #[tokio::test]
 async fn a_message_whose_facts_cannot_be_read_is_not_sent() {
     let (app, troubles) = troubled().await;
-    troubles.add(1, "idempotency_key", Side::Before, Trouble::Fails);
+    troubles.add(1, "get_idempotency_record", Side::Before, Trouble::Fails);
     assert_eq!(send_with(&app, "k").await.expect(503).code(), "store_unavailable");
     let template = json!({"to": CUSTOMER, "type": "template", "client_reference": "it",
         "template": {"name": "hello_world", "language": "en_US"}});
-    for call in ["template", "templates_put", "revision"] {
+    for call in ["get_template", "sync_templates", "get_revision"] {
         troubles.add(1, call, Side::Before, Trouble::Fails);
         assert_eq!(app.send(template.clone()).await.expect(503).code(), "store_unavailable", "{call}");
     }
@@ -240,7 +240,7 @@ async fn a_message_whose_facts_cannot_be_read_is_not_sent() {
 async fn a_second_attempt_that_cannot_start_is_not_made() {
     let (app, troubles) = troubled().await;
     refuse_once(&app, 130_429);
-    troubles.add(1, "begin", Side::Before, Trouble::Fails);
+    troubles.add(1, "begin_attempt", Side::Before, Trouble::Fails);
     assert_eq!(send_with(&app, "k").await.expect(503).code(), "store_unavailable");
     assert_eq!(app.n_taken(), 0);
     let failed = app.get("/api/messages?status=failed").await;
@@ -250,8 +250,8 @@ async fn a_second_attempt_that_cannot_start_is_not_made() {
 
     // Neither that can be written down: then nobody else knows that it was not sent.
     refuse_once(&app, 130_429);
-    troubles.add(1, "begin", Side::Before, Trouble::Fails);
-    troubles.add(1, "settle", Side::After, Trouble::Fails);
+    troubles.add(1, "begin_attempt", Side::Before, Trouble::Fails);
+    troubles.add(1, "finish_attempt", Side::After, Trouble::Fails);
     let answer = send_with(&app, "l").await.expect(202);
     assert_eq!(answer.data()["status"], "unknown");
     app.settle().await;
@@ -263,7 +263,7 @@ async fn a_second_attempt_that_cannot_start_is_not_made() {
 async fn a_failure_that_cannot_be_requeued_is_final_and_not_retryable() {
     let (app, troubles) = troubled().await;
     refuse_once(&app, 131_000);
-    troubles.add(1, "settle", Side::Before, Trouble::Fails);
+    troubles.add(1, "finish_attempt", Side::Before, Trouble::Fails);
     let answer = send_with(&app, "k").await.expect(202);
     assert_eq!(answer.data()["status"], "unknown");
     app.settle().await;
@@ -276,10 +276,10 @@ async fn a_failure_that_cannot_be_requeued_is_final_and_not_retryable() {
 async fn a_panic_during_a_send_is_unknown_and_is_recovered_by_the_next_round() {
     let (app, troubles) = troubled().await;
     for (call, side, n_more) in [
-        ("send", Side::Before, 0),
-        ("send", Side::After, 1),
-        ("settle", Side::Before, 1),
-        ("settle", Side::After, 1),
+        ("send_message", Side::Before, 0),
+        ("send_message", Side::After, 1),
+        ("finish_attempt", Side::Before, 1),
+        ("finish_attempt", Side::After, 1),
     ] {
         for mode in ["sync", "queue"] {
             let n_taken = app.n_taken();
@@ -293,7 +293,7 @@ async fn a_panic_during_a_send_is_unknown_and_is_recovered_by_the_next_round() {
             }
             app.tick_queue().await;
             background::tick_recovery(&app.deps).await.unwrap();
-            let expected = if (call, side) == ("settle", Side::After) { "sent" } else { "unknown" };
+            let expected = if (call, side) == ("finish_attempt", Side::After) { "sent" } else { "unknown" };
             assert_eq!(app.message(id).await["status"], expected, "{mode} {call} {side:?}");
             assert_eq!(app.n_taken(), n_taken + n_more, "{mode} {call} {side:?}");
             // Nothing of it goes on later.
@@ -306,9 +306,9 @@ async fn a_panic_during_a_send_is_unknown_and_is_recovered_by_the_next_round() {
 #[tokio::test]
 async fn a_lease_that_cannot_be_released_is_released_by_the_next_round() {
     let (app, troubles) = troubled().await;
-    troubles.add(1, "send", Side::Before, Trouble::Panics);
+    troubles.add(1, "send_message", Side::Before, Trouble::Panics);
     let answer = app.send(text()).await.expect(202);
-    troubles.add(1, "settle", Side::Before, Trouble::Fails);
+    troubles.add(1, "finish_attempt", Side::Before, Trouble::Fails);
     assert!(background::tick_recovery(&app.deps).await.is_err());
     assert_eq!(app.message(answer.data()["id"].as_str().unwrap()).await["status"], "sending");
     assert_eq!(background::tick_recovery(&app.deps).await.unwrap(), 1);
@@ -321,7 +321,7 @@ async fn a_round_of_the_queue_that_fails_loses_nothing() {
     let mut body = text();
     body["mode"] = json!("queue");
     app.send(body).await.expect(202);
-    for call in ["queue_depths", "expire", "claim_due"] {
+    for call in ["list_queue_depths", "expire_messages", "lease_due_messages"] {
         troubles.add(1, call, Side::Before, Trouble::Fails);
         assert!(queue::tick(&app.deps).await.is_err(), "{call}");
         assert_eq!(app.n_taken(), 0);
@@ -337,7 +337,7 @@ async fn a_resend_that_cannot_be_leased_can_be_requested_again() {
     let unknown = app.send(text()).await.expect(202);
     let path = format!("/api/messages/{}/resolve", unknown.data()["id"].as_str().unwrap());
     let resend = json!({"action": "resend"});
-    for call in ["message", "claim_unknown"] {
+    for call in ["get_message", "lease_unknown_message"] {
         troubles.add(1, call, Side::Before, Trouble::Fails);
         assert_eq!(app.post(&path, &resend).await.expect(503).code(), "store_unavailable");
         assert_eq!(app.n_taken(), 0);
@@ -359,10 +359,10 @@ async fn a_webhook_that_cannot_be_stored_is_requested_again() {
         }
         app.call(request.body(Body::from(webhook.body.clone())).unwrap()).await
     };
-    troubles.add(1, "ingest", Side::Before, Trouble::Fails);
+    troubles.add(1, "ingest_payload", Side::Before, Trouble::Fails);
     assert!(post().await.expect(503).number("retry-after") >= 1);
     // Written, but Meta was not told so.
-    troubles.add(1, "ingest", Side::After, Trouble::Fails);
+    troubles.add(1, "ingest_payload", Side::After, Trouble::Fails);
     post().await.expect(503);
     post().await.expect(200);
     let message = app.message(answer.data()["id"].as_str().unwrap()).await;
@@ -375,7 +375,7 @@ async fn a_store_that_rejects_writes_is_not_ready_and_recovers_automatically() {
     let (app, troubles) = troubled().await;
     let ready = async || app.call(Request::get("/readyz").body(Body::empty()).unwrap()).await;
     ready().await.expect(200);
-    troubles.add(1, "probe", Side::Before, Trouble::Fails);
+    troubles.add(1, "check_writable", Side::Before, Trouble::Fails);
     ready().await.expect(503);
     ready().await.expect(200);
 }
@@ -384,13 +384,13 @@ async fn a_store_that_rejects_writes_is_not_ready_and_recovers_automatically() {
 async fn a_process_that_lost_its_lease_still_stores_metas_response() {
     let (mut app, troubles) = troubled().await;
     let (is_there, may_go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    troubles.add(1, "send", Side::After, Trouble::Waits(is_there.clone(), may_go.clone()));
+    troubles.add(1, "send_message", Side::After, Trouble::Waits(is_there.clone(), may_go.clone()));
     let (deps, router) = (app.deps.clone(), app.router.clone());
     let mut calls = tokio::task::JoinSet::new();
     calls.spawn(tower::ServiceExt::oneshot(router, with_key("k")));
     is_there.notified().await;
     // Its heartbeats do not reach the store for too long; another process runs beside it.
-    troubles.add(6, "heartbeat", Side::Before, Trouble::Fails);
+    troubles.add(6, "record_heartbeat", Side::Before, Trouble::Fails);
     app.restart().await;
     for _ in 0..6 {
         app.advance(2);
@@ -414,7 +414,7 @@ async fn a_process_that_lost_its_lease_makes_no_second_attempt() {
     let (mut app, troubles) = troubled().await;
     refuse_once(&app, 130_429);
     let (is_there, may_go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    troubles.add(1, "begin", Side::Before, Trouble::Waits(is_there.clone(), may_go.clone()));
+    troubles.add(1, "begin_attempt", Side::Before, Trouble::Waits(is_there.clone(), may_go.clone()));
     let (deps, router) = (app.deps.clone(), app.router.clone());
     let mut calls = tokio::task::JoinSet::new();
     calls.spawn(tower::ServiceExt::oneshot(router, with_key("k")));
@@ -436,13 +436,13 @@ async fn a_process_that_lost_its_lease_makes_no_second_attempt() {
 async fn a_session_that_cannot_be_read_is_a_retryable_error() {
     let (app, troubles) = troubled().await;
     let browser = app.browser(Role::Agent).await;
-    troubles.add(1, "session", Side::Before, Trouble::Fails);
+    troubles.add(1, "get_session", Side::Before, Trouble::Fails);
     let answer = app.browse(&browser, "POST", "/api/messages/send", text().to_string()).await.expect(503);
     assert_eq!((answer.code(), answer.number("retry-after")), ("store_unavailable", 1));
     app.browse(&browser, "POST", "/api/messages/send", text().to_string()).await.expect(200);
     // A login that the store could not judge does not count as failed.
     let login = || json!({"email": "agent@example.com", "password": PASSWORD});
-    for call in ["credentials", "session_add"] {
+    for call in ["get_user_credentials", "insert_session"] {
         for _ in 0..6 {
             troubles.add(1, call, Side::Before, Trouble::Fails);
             app.try_login(login(), "203.0.113.7").await.expect(503);
@@ -455,16 +455,16 @@ async fn a_session_that_cannot_be_read_is_a_retryable_error() {
 async fn a_change_that_cannot_be_stored_is_an_error_and_changes_nothing() {
     let (app, troubles) = troubled().await;
     let change = json!({"name": "desk", "verify_token": null}).to_string();
-    troubles.add(1, "account_change", Side::Before, Trouble::Fails);
+    troubles.add(1, "update_account", Side::Before, Trouble::Fails);
     let failed = app.request("PUT", "/api/accounts/sandbox", change.clone()).await.expect(503);
     assert_eq!(failed.code(), "store_unavailable");
     app.get("/api/accounts/sandbox").await.expect(200);
     app.request("PUT", "/api/accounts/sandbox", change).await.expect(200);
-    troubles.add(1, "account_remove", Side::Before, Trouble::Fails);
+    troubles.add(1, "delete_account", Side::Before, Trouble::Fails);
     app.request("DELETE", "/api/accounts/desk", "").await.expect(503);
     app.get("/api/accounts/desk").await.expect(200);
     let new = json!({"name": "x", "phone_number_id": "1", "waba_id": "2", "access_token": "t"});
-    troubles.add(1, "account_add", Side::Before, Trouble::Fails);
+    troubles.add(1, "insert_account", Side::Before, Trouble::Fails);
     app.post("/api/accounts", &new).await.expect(503);
     app.post("/api/accounts", &new).await.expect(201);
 }
@@ -474,14 +474,14 @@ async fn a_template_that_was_created_at_meta_but_not_stored_appears_with_the_nex
     let (app, troubles) = troubled().await;
     let template = json!({"name": "late", "language": "en", "category": "UTILITY",
         "components": [{"type": "BODY", "text": "It is late."}]});
-    troubles.add(1, "templates_put", Side::Before, Trouble::Fails);
+    troubles.add(1, "sync_templates", Side::Before, Trouble::Fails);
     app.post("/api/templates", &template).await.expect(503);
     assert_eq!(app.post("/api/templates", &template).await.expect(400).code(), "meta_error");
     let listed = async || app.get("/api/templates?name=late").await.data()["templates"].clone();
     assert_eq!(listed().await, json!([]));
     app.post("/api/templates/sync", &json!({"account": "sandbox"})).await.expect(200);
     let id = listed().await[0]["id"].as_str().unwrap().to_owned();
-    troubles.add(1, "templates_forget", Side::Before, Trouble::Fails);
+    troubles.add(1, "delete_templates", Side::Before, Trouble::Fails);
     app.request("DELETE", &format!("/api/templates/{id}"), "").await.expect(503);
     app.advance(1);
     app.post("/api/templates/sync", &json!({"account": "sandbox"})).await.expect(200);
@@ -496,7 +496,7 @@ async fn a_rejection_of_the_old_token_does_not_suspend_an_account_with_a_new_tok
     let copy = TokenChange { access_token: second.into(), like: Some(old.clone()), ..TokenChange::default() };
     app.sim.change_token(&copy).unwrap();
     let (is_there, may_go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    troubles.add(1, "send", Side::Before, Trouble::Waits(is_there.clone(), may_go.clone()));
+    troubles.add(1, "send_message", Side::Before, Trouble::Waits(is_there.clone(), may_go.clone()));
     let body = text();
     let send = app.post("/api/messages/send", &body);
     let replace = async {
@@ -522,7 +522,7 @@ async fn a_new_token_also_ends_a_suspension_that_was_never_stored() {
     app.sim.change_token(&copy).unwrap();
     let revoked = TokenChange { access_token: old, is_valid: Some(false), ..TokenChange::default() };
     app.sim.change_token(&revoked).unwrap();
-    troubles.add(1, "account_hold", Side::Before, Trouble::Fails);
+    troubles.add(1, "update_account_suspension", Side::Before, Trouble::Fails);
     app.send(text()).await.expect(503);
     assert_eq!(app.get("/api/accounts/sandbox").await.data()["status"], "connected");
     assert_eq!(app.send(text()).await.expect(503).code(), "account_disconnected");
@@ -544,7 +544,7 @@ async fn an_account_whose_queue_cannot_be_leased_does_not_stop_other_accounts() 
     for trouble in [Trouble::Fails, Trouble::Panics] {
         let n_taken = app.n_taken();
         // The accounts are looked at in their order: the first is the one in trouble.
-        troubles.add(1, "claim_due", Side::Before, trouble);
+        troubles.add(1, "lease_due_messages", Side::Before, trouble);
         assert!(queue::tick(&app.deps).await.is_err());
         app.settle().await;
         assert_eq!(app.n_taken(), n_taken + 1);
@@ -571,7 +571,7 @@ async fn a_stale_directory_does_not_restore_a_revoked_key() {
     // Another process changes something, and this one begins to read what.
     engine::workspace::add(&other, &engine::By::command_line(), "clinic").await.unwrap();
     let (is_there, may_go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    troubles.add(1, "directory", Side::After, Trouble::Waits(is_there.clone(), may_go.clone()));
+    troubles.add(1, "get_directory", Side::After, Trouble::Waits(is_there.clone(), may_go.clone()));
     let deps = app.deps.clone();
     let mut looking = tokio::task::JoinSet::new();
     looking.spawn(async move { background::tick_directory(&deps).await });

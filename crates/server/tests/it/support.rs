@@ -23,7 +23,7 @@ use engine::deps::Ports;
 use engine::maintenance::retention::RetentionSettings;
 use engine::media::{MediaPorts, MediaSettings};
 use engine::metrics::Metrics;
-use engine::ports::{Chance, Clock};
+use engine::ports::{Clock, Random};
 use engine::webhooks_out::deliver::HookSettings;
 use engine::{By, Deps, Settings, background};
 use graph::{GraphClient, GraphConfig};
@@ -105,7 +105,7 @@ impl Drop for Asleep<'_> {
 #[derive(Default)]
 struct Counting(AtomicU64);
 
-impl Chance for Counting {
+impl Random for Counting {
     fn fill(&self, bytes: &mut [u8]) {
         for chunk in bytes.rchunks_mut(8) {
             let n = self.0.fetch_add(1, Ordering::Relaxed).to_be_bytes();
@@ -173,7 +173,7 @@ pub(crate) struct TestApp {
     pub(crate) folder: TempDir,
     pub(crate) sim_url: String,
     pub(crate) receiver: Arc<Receiver>,
-    chance: Arc<Counting>,
+    random: Arc<Counting>,
     _simulator: JoinSet<()>,
 }
 
@@ -221,9 +221,9 @@ impl TestApp {
         simulator.spawn(async move {
             serving.serve(listener, CancellationToken::new()).await.unwrap();
         });
-        let chance = Arc::new(Counting::default());
+        let random = Arc::new(Counting::default());
         let receiver = Arc::new(Receiver::new(clock.clone()));
-        let ports = ports(&folder, &sim_url, (&clock, &chance), &receiver);
+        let ports = ports(&folder, &sim_url, (&clock, &random), &receiver);
         let deps = Arc::new(Deps::new(ports, settings.clone()));
         background::prime(&deps).await.unwrap();
         let workspace = deps.directory.current().workspace("default").unwrap();
@@ -254,7 +254,7 @@ impl TestApp {
             folder,
             sim_url,
             receiver,
-            chance,
+            random,
             _simulator: simulator,
         };
         app.customer_writes(CUSTOMER, "Hello").await;
@@ -273,7 +273,7 @@ impl TestApp {
 
     /// The same, and something stands between the new process and its ports.
     pub(crate) async fn restart_with(&mut self, change: impl FnOnce(Ports) -> Ports) {
-        let ports = ports(&self.folder, &self.sim_url, (&self.clock, &self.chance), &self.receiver);
+        let ports = ports(&self.folder, &self.sim_url, (&self.clock, &self.random), &self.receiver);
         self.deps = Arc::new(Deps::new(change(ports), self.settings.clone()));
         background::prime(&self.deps).await.unwrap();
         self.router = server::run::router(&self.deps, HttpOptions::default());
@@ -526,13 +526,13 @@ fn add_account(workspace: WorkspaceId, name: &str, seeded: &SimAccount) -> AddAc
 fn ports(
     folder: &TempDir,
     sim_url: &str,
-    (clock, chance): (&Arc<FakeClock>, &Arc<Counting>),
+    (clock, random): (&Arc<FakeClock>, &Arc<Counting>),
     receiver: &Arc<Receiver>,
 ) -> Ports {
-    let sealer = Sealer::new(&SecretSlice::from(vec![5; 32]), chance.clone()).unwrap();
+    let sealer = Sealer::new(&SecretSlice::from(vec![5; 32]), random.clone()).unwrap();
     let path = folder.path().join("waypost.db");
     let metrics = Arc::new(Metrics::new(clock.clone()));
-    let store = Arc::new(SqliteStore::open(&path, sealer, &**clock, &**chance, metrics.clone()).unwrap());
+    let store = Arc::new(SqliteStore::open(&path, sealer, &**clock, &**random, metrics.clone()).unwrap());
     let config = GraphConfig {
         live_base_url: sim_url.to_owned(),
         sandbox_base_url: sim_url.to_owned(),
@@ -549,20 +549,20 @@ fn ports(
     };
     Ports {
         clock: clock.clone(),
-        chance: chance.clone(),
+        random: random.clone(),
         accounts: store.clone(),
         registry: store.clone(),
         messages: store.clone(),
         contacts: store.clone(),
         hooks: store.clone(),
         committed: store.committed(),
-        work: store.clone(),
+        workers: store.clone(),
         access: store.clone(),
-        upkeep: store,
+        maintenance: store,
         passwords: Arc::new(Argon2Passwords::default()),
         upstream: graph.clone(),
-        manage: graph,
-        sender: receiver.clone(),
+        upstream_admin: graph,
+        webhook_sender: receiver.clone(),
         media,
         metrics,
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use egress::{EgressClient, EgressConfig};
-use engine::ports::{BadAddress, Clock, HookCall, HookSender, PostOutcome, Posted};
+use engine::ports::{Clock, UrlError, WebhookAttempt, WebhookOutcome, WebhookRequest, WebhookSender};
 use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -39,7 +39,7 @@ pub(crate) struct Receiver {
     /// Knows which addresses may be called.
     guard: EgressClient,
     got: Mutex<Vec<Got>>,
-    answers: Mutex<BTreeMap<String, PostOutcome>>,
+    answers: Mutex<BTreeMap<String, WebhookOutcome>>,
     hanging: Mutex<BTreeSet<String>>,
     released: Notify,
 }
@@ -72,10 +72,10 @@ impl Receiver {
 
     /// The endpoint answers like this from now on.
     pub(crate) fn answer(&self, url: &str, status: u16) {
-        self.end(url, PostOutcome::Answered { status, body: "so be it".to_owned(), retry_after: None });
+        self.end(url, WebhookOutcome::Responded { status, body: "so be it".to_owned(), retry_after: None });
     }
 
-    pub(crate) fn end(&self, url: &str, outcome: PostOutcome) {
+    pub(crate) fn end(&self, url: &str, outcome: WebhookOutcome) {
         self.answers.lock().unwrap().insert(url.to_owned(), outcome);
     }
 
@@ -96,12 +96,12 @@ impl Receiver {
 }
 
 #[async_trait]
-impl HookSender for Receiver {
-    fn check(&self, url: &str) -> Result<(), BadAddress> {
-        self.guard.check(url)
+impl WebhookSender for Receiver {
+    fn check_url(&self, url: &str) -> Result<(), UrlError> {
+        self.guard.check_url(url)
     }
 
-    async fn post(&self, call: HookCall) -> Posted {
+    async fn send_event(&self, call: WebhookRequest) -> WebhookAttempt {
         let shown = |secret: &SecretString| secret.expose_secret().to_owned();
         let url = call.url.clone();
         self.got.lock().unwrap().push(Got {
@@ -119,8 +119,8 @@ impl HookSender for Receiver {
             }
             released.await;
         }
-        let fine = PostOutcome::Answered { status: 200, body: String::new(), retry_after: None };
+        let fine = WebhookOutcome::Responded { status: 200, body: String::new(), retry_after: None };
         let outcome = self.answers.lock().unwrap().get(&url).cloned().unwrap_or(fine);
-        Posted { outcome, latency: SignedDuration::from_millis(7) }
+        WebhookAttempt { outcome, latency: SignedDuration::from_millis(7) }
     }
 }

@@ -1,6 +1,6 @@
 //! The application's endpoints: what they hear, in which order, how often, and what becomes of what they do not take.
 
-use engine::ports::PostOutcome;
+use engine::ports::WebhookOutcome;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -254,7 +254,7 @@ async fn a_retry_after_header_is_respected() {
     let app = TestApp::new().await;
     add(&app, URL, json!({"events": ["message.incoming"]})).await;
     let retry_after = Some(SignedDuration::from_secs(3_600));
-    app.receiver.end(URL, PostOutcome::Answered { status: 429, body: String::new(), retry_after });
+    app.receiver.end(URL, WebhookOutcome::Responded { status: 429, body: String::new(), retry_after });
     app.customer_writes(CUSTOMER, "one").await;
     app.tick_hooks().await;
     app.advance(3_599);
@@ -349,7 +349,7 @@ async fn a_test_event_goes_to_its_endpoint_only_and_returns_the_result() {
         (&fine.data()["status"], &fine.data()["event"], &fine.data()["http_status"]),
         (&json!("succeeded"), &json!("webhook.test"), &json!(200))
     );
-    app.receiver.end(URL, PostOutcome::Failed { reason: "connection refused".to_owned() });
+    app.receiver.end(URL, WebhookOutcome::Failed { reason: "connection refused".to_owned() });
     let failed = app.post(&path, &json!({})).await.expect(200);
     assert_eq!(
         (&failed.data()["status"], &failed.data()["response"], &failed.data()["http_status"]),

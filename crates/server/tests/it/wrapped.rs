@@ -20,16 +20,19 @@ use domain::json::Object;
 use domain::messages::outcome::SendOutcome;
 use engine::deps::Ports;
 use engine::ports::{
-    Access, AccountChanges, Accounts, Admission, AuditFilter, BadAddress, Callback, Cancel, Claim,
-    ClaimRequest, ClaimRound, ClaimToken, Claimed, ClaimedDelivery, Contact, ContactEnd, ContactFilter,
-    ContactPut, Contacts, Credentials, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest,
-    Departure, Directory, ErasureStep, EventFilter, EventPage, EventStart, Figures, HookCall, HookSender,
-    HookWork, Hooks, Ingested, KeptAnswer, KeptKey, KeptPost, KeptPosts, KeyFilter, Known, Line, Manage,
-    MessageFilter, MessageKey, MessageStory, Messages, NewAccount, NewMessage, NewReplay, NewSession,
-    NumberInfo, OutgoingMessage, Page, PageRequest, Post, Posted, Recipient, Registry, Removal, Revision,
-    Rotation, SessionDigest, Settled, Settlement, StoreError, StoredDelivery, StoredMessage, StoredSession,
-    StoredTemplate, Submitted, TemplateCounts, TemplateFilter, TemplatePage, TemplateQuery, TemplatesPut,
-    TokenInfo, Upstream, UpstreamError, UserChange, UserEnd, UserFilter, WebhookRecord, Whose, Windows, Work,
+    Access, AccountChanges, AccountCredentials, Accounts, ApiKeyFilter, ApiKeyRotation, ArchiveQuery,
+    ArchivedPayload, AttemptResult, AuditFilter, CachedResponse, CallbackVerification, CancelMessageResult,
+    Contact, ContactFilter, ContactUpsert, Contacts, CreatedTemplate, CredentialsQuery, DeleteAccountResult,
+    DeliveryAttemptResult, DeliveryFilter, DeliveryLease, DeliveryLeaseRequest, Directory, ErasureStep,
+    EventFilter, EventPage, EventStart, Hooks, IdempotencyRecord, IngestSummary, InsertMessageResult, Lease,
+    LeaseBatch, LeaseCheck, LeaseRequest, LeaseToken, LeasedDelivery, LeasedMessage, MessageDetail,
+    MessageFilter, MessageKey, Messages, NewAccount, NewMessage, NewReplay, NewSession, OutgoingMessage,
+    Page, PageRequest, PendingDeliveries, PhoneNumberInfo, RecentSend, Recipient, RecipientState, Registry,
+    Revision, SessionDigest, StoreError, StoreStats, StoredDelivery, StoredMessage, StoredSession,
+    StoredTemplate, TemplateFilter, TemplatePage, TemplateQuery, TemplateSync, TemplateSyncCounts, TokenInfo,
+    UpdateUserResult, UpsertContactResult, Upstream, UpstreamAdmin, UpstreamError, UrlError, UserCredentials,
+    UserFilter, UserUpdate, WebhookAttempt, WebhookEndpoint, WebhookPayload, WebhookRequest, WebhookSender,
+    Windows, Workers,
 };
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -57,38 +60,38 @@ pub(crate) struct Guarded<P: ?Sized> {
 pub(crate) fn guarded(ports: Ports, guard: Arc<dyn Guard>) -> Ports {
     let Ports {
         clock,
-        chance,
+        random,
         accounts,
         registry,
         messages,
         contacts,
         hooks,
-        work,
+        workers,
         access,
-        upkeep,
+        maintenance,
         passwords,
         upstream,
-        manage,
-        sender,
+        upstream_admin,
+        webhook_sender,
         committed,
         media,
         metrics,
     } = ports;
     Ports {
         clock,
-        chance,
+        random,
         accounts: Arc::new(Guarded { port: accounts, guard: guard.clone() }),
         registry: Arc::new(Guarded { port: registry, guard: guard.clone() }),
         messages: Arc::new(Guarded { port: messages, guard: guard.clone() }),
         contacts: Arc::new(Guarded { port: contacts, guard: guard.clone() }),
         hooks: Arc::new(Guarded { port: hooks, guard: guard.clone() }),
-        work: Arc::new(Guarded { port: work, guard: guard.clone() }),
-        manage: Arc::new(Guarded { port: manage, guard: guard.clone() }),
-        sender: Arc::new(Guarded { port: sender, guard: guard.clone() }),
+        workers: Arc::new(Guarded { port: workers, guard: guard.clone() }),
+        upstream_admin: Arc::new(Guarded { port: upstream_admin, guard: guard.clone() }),
+        webhook_sender: Arc::new(Guarded { port: webhook_sender, guard: guard.clone() }),
         committed,
         metrics,
         access: Arc::new(Guarded { port: access, guard: guard.clone() }),
-        upkeep: Arc::new(Guarded { port: upkeep, guard: guard.clone() }),
+        maintenance: Arc::new(Guarded { port: maintenance, guard: guard.clone() }),
         passwords,
         media: wrapped_media::guarded(media, &guard),
         upstream: Arc::new(Guarded { port: upstream, guard }),
@@ -120,538 +123,598 @@ type Stored<T> = Result<T, StoreError>;
 
 #[async_trait]
 impl Hooks for Guarded<dyn Hooks> {
-    async fn events(
+    async fn list_events(
         &self,
         workspace: WorkspaceId,
         filter: &EventFilter,
         start: EventStart,
         limit: u32,
     ) -> Stored<Option<EventPage>> {
-        self.ask("events", self.port.events(workspace, filter, start, limit)).await
+        self.ask("list_events", self.port.list_events(workspace, filter, start, limit)).await
     }
 
-    async fn webhook_add(&self, new: &WebhookRecord, limit: u32, act: AuditEntry) -> Stored<bool> {
-        self.ask("webhook_add", self.port.webhook_add(new, limit, act)).await
+    async fn insert_webhook_endpoint(
+        &self,
+        new: &WebhookEndpoint,
+        limit: u32,
+        act: AuditEntry,
+    ) -> Stored<bool> {
+        self.ask("insert_webhook_endpoint", self.port.insert_webhook_endpoint(new, limit, act)).await
     }
 
-    async fn webhook_change(&self, changed: &WebhookRecord, revives: bool, act: AuditEntry) -> Stored<bool> {
-        self.ask("webhook_change", self.port.webhook_change(changed, revives, act)).await
+    async fn update_webhook_endpoint(
+        &self,
+        changed: &WebhookEndpoint,
+        revives: bool,
+        act: AuditEntry,
+    ) -> Stored<bool> {
+        self.ask("update_webhook_endpoint", self.port.update_webhook_endpoint(changed, revives, act)).await
     }
 
-    async fn webhook_rotate(
+    async fn rotate_webhook_secret(
         &self,
         id: (WorkspaceId, WebhookId),
         secret: &SecretString,
         old_until: Timestamp,
         act: AuditEntry,
     ) -> Stored<bool> {
-        self.ask("webhook_rotate", self.port.webhook_rotate(id, secret, old_until, act)).await
+        self.ask("rotate_webhook_secret", self.port.rotate_webhook_secret(id, secret, old_until, act)).await
     }
 
-    async fn webhook_remove(&self, workspace: WorkspaceId, id: WebhookId, act: AuditEntry) -> Stored<bool> {
-        self.ask("webhook_remove", self.port.webhook_remove(workspace, id, act)).await
-    }
-
-    async fn hook_work(&self, now: Timestamp) -> Stored<HookWork> {
-        self.ask("hook_work", self.port.hook_work(now)).await
-    }
-
-    async fn spread(&self, now: Timestamp, limit: u32) -> Stored<bool> {
-        self.ask("spread", self.port.spread(now, limit)).await
-    }
-
-    async fn claim_deliveries(&self, request: &DeliveryRequest) -> Stored<Vec<ClaimedDelivery>> {
-        self.ask("claim_deliveries", self.port.claim_deliveries(request)).await
-    }
-
-    async fn settle_delivery(
+    async fn delete_webhook_endpoint(
         &self,
-        claim: &DeliveryClaim,
-        end: &DeliveryEnd,
-    ) -> Stored<Option<ClaimedDelivery>> {
-        self.ask("settle_delivery", self.port.settle_delivery(claim, end)).await
+        workspace: WorkspaceId,
+        id: WebhookId,
+        act: AuditEntry,
+    ) -> Stored<bool> {
+        self.ask("delete_webhook_endpoint", self.port.delete_webhook_endpoint(workspace, id, act)).await
     }
 
-    async fn end_deliveries(&self, now: Timestamp, limit: u32) -> Stored<u32> {
-        self.ask("end_deliveries", self.port.end_deliveries(now, limit)).await
+    async fn get_pending_deliveries(&self, now: Timestamp) -> Stored<PendingDeliveries> {
+        self.ask("get_pending_deliveries", self.port.get_pending_deliveries(now)).await
     }
 
-    async fn deliveries(
+    async fn fan_out_events(&self, now: Timestamp, limit: u32) -> Stored<bool> {
+        self.ask("fan_out_events", self.port.fan_out_events(now, limit)).await
+    }
+
+    async fn lease_deliveries(&self, request: &DeliveryLeaseRequest) -> Stored<Vec<LeasedDelivery>> {
+        self.ask("lease_deliveries", self.port.lease_deliveries(request)).await
+    }
+
+    async fn finish_delivery_attempt(
+        &self,
+        claim: &DeliveryLease,
+        end: &DeliveryAttemptResult,
+    ) -> Stored<Option<LeasedDelivery>> {
+        self.ask("finish_delivery_attempt", self.port.finish_delivery_attempt(claim, end)).await
+    }
+
+    async fn expire_deliveries(&self, now: Timestamp, limit: u32) -> Stored<u32> {
+        self.ask("expire_deliveries", self.port.expire_deliveries(now, limit)).await
+    }
+
+    async fn list_deliveries(
         &self,
         workspace: WorkspaceId,
         filter: &DeliveryFilter,
         page: PageRequest,
     ) -> Stored<Page<StoredDelivery>> {
-        self.ask("deliveries", self.port.deliveries(workspace, filter, page)).await
+        self.ask("list_deliveries", self.port.list_deliveries(workspace, filter, page)).await
     }
 
-    async fn redeliver(
+    async fn insert_redelivery(
         &self,
         workspace: WorkspaceId,
         delivery: i64,
         replay: ReplayId,
         act: AuditEntry,
     ) -> Stored<Option<DeliveryId>> {
-        self.ask("redeliver", self.port.redeliver(workspace, delivery, replay, act)).await
+        self.ask("insert_redelivery", self.port.insert_redelivery(workspace, delivery, replay, act)).await
     }
 
-    async fn replay(&self, replay: NewReplay, act: AuditEntry) -> Stored<u64> {
-        self.ask("replay", self.port.replay(replay, act)).await
+    async fn insert_replay(&self, replay: NewReplay, act: AuditEntry) -> Stored<u64> {
+        self.ask("insert_replay", self.port.insert_replay(replay, act)).await
     }
 
-    async fn begin_test(
+    async fn insert_test_delivery(
         &self,
         workspace: WorkspaceId,
         webhook: WebhookId,
-        by: (WorkerId, ClaimToken, ReplayId),
+        by: (WorkerId, LeaseToken, ReplayId),
         act: AuditEntry,
-    ) -> Stored<Option<ClaimedDelivery>> {
-        self.ask("begin_test", self.port.begin_test(workspace, webhook, by, act)).await
+    ) -> Stored<Option<LeasedDelivery>> {
+        self.ask("insert_test_delivery", self.port.insert_test_delivery(workspace, webhook, by, act)).await
     }
 }
 
 #[async_trait]
 impl Accounts for Guarded<dyn Accounts> {
-    async fn directory(&self) -> Stored<Directory> {
-        self.ask("directory", self.port.directory()).await
+    async fn get_directory(&self) -> Stored<Directory> {
+        self.ask("get_directory", self.port.get_directory()).await
     }
 
-    async fn revision(&self) -> Stored<Revision> {
-        self.ask("revision", self.port.revision()).await
+    async fn get_revision(&self) -> Stored<Revision> {
+        self.ask("get_revision", self.port.get_revision()).await
     }
 
-    async fn account_add(&self, new: NewAccount, act: AuditEntry) -> Stored<()> {
-        self.ask("account_add", self.port.account_add(new, act)).await
+    async fn insert_account(&self, new: NewAccount, act: AuditEntry) -> Stored<()> {
+        self.ask("insert_account", self.port.insert_account(new, act)).await
     }
 
-    async fn account_remove(
+    async fn delete_account(
         &self,
         workspace: WorkspaceId,
         id: AccountId,
         is_forced: bool,
         act: AuditEntry,
-    ) -> Stored<Removal> {
-        self.ask("account_remove", self.port.account_remove(workspace, id, is_forced, act)).await
+    ) -> Stored<DeleteAccountResult> {
+        self.ask("delete_account", self.port.delete_account(workspace, id, is_forced, act)).await
     }
 
-    async fn account_change(
+    async fn update_account(
         &self,
         workspace: WorkspaceId,
         id: AccountId,
         changes: AccountChanges,
         act: AuditEntry,
     ) -> Stored<bool> {
-        self.ask("account_change", self.port.account_change(workspace, id, changes, act)).await
+        self.ask("update_account", self.port.update_account(workspace, id, changes, act)).await
     }
 
-    async fn account_hold(
+    async fn update_account_suspension(
         &self,
         workspace: WorkspaceId,
         id: AccountId,
         reason: Option<&str>,
         act: AuditEntry,
     ) -> Stored<()> {
-        self.ask("account_hold", self.port.account_hold(workspace, id, reason, act)).await
+        self.ask("update_account_suspension", self.port.update_account_suspension(workspace, id, reason, act))
+            .await
     }
 
-    async fn account_describe(
+    async fn update_account_number(
         &self,
         workspace: WorkspaceId,
         id: AccountId,
-        number: &NumberInfo,
+        number: &PhoneNumberInfo,
         now: Timestamp,
     ) -> Stored<()> {
-        self.ask("account_describe", self.port.account_describe(workspace, id, number, now)).await
+        self.ask("update_account_number", self.port.update_account_number(workspace, id, number, now)).await
     }
 
-    async fn key_add(&self, key: ApiKey, act: AuditEntry) -> Stored<()> {
-        self.ask("key_add", self.port.key_add(key, act)).await
+    async fn insert_api_key(&self, key: ApiKey, act: AuditEntry) -> Stored<()> {
+        self.ask("insert_api_key", self.port.insert_api_key(key, act)).await
     }
 
-    async fn key_revoke(&self, workspace: WorkspaceId, id: KeyId, act: AuditEntry) -> Stored<bool> {
-        self.ask("key_revoke", self.port.key_revoke(workspace, id, act)).await
+    async fn revoke_api_key(&self, workspace: WorkspaceId, id: KeyId, act: AuditEntry) -> Stored<bool> {
+        self.ask("revoke_api_key", self.port.revoke_api_key(workspace, id, act)).await
     }
 
-    async fn keys_used(&self, used: &[(KeyId, Timestamp)]) -> Stored<()> {
-        self.ask("keys_used", self.port.keys_used(used)).await
+    async fn update_api_keys_last_used(&self, used: &[(KeyId, Timestamp)]) -> Stored<()> {
+        self.ask("update_api_keys_last_used", self.port.update_api_keys_last_used(used)).await
     }
 
-    async fn template(
+    async fn get_template(
         &self,
         workspace: WorkspaceId,
         waba_id: &str,
         name: &str,
         language: &str,
     ) -> Stored<Option<StoredTemplate>> {
-        self.ask("template", self.port.template(workspace, waba_id, name, language)).await
+        self.ask("get_template", self.port.get_template(workspace, waba_id, name, language)).await
     }
 
-    async fn templates(
+    async fn list_templates(
         &self,
         workspace: WorkspaceId,
         filter: &TemplateFilter,
         page: PageRequest,
     ) -> Stored<Page<StoredTemplate>> {
-        self.ask("templates", self.port.templates(workspace, filter, page)).await
+        self.ask("list_templates", self.port.list_templates(workspace, filter, page)).await
     }
 
-    async fn reached(&self, workspace: WorkspaceId, since: Timestamp) -> Stored<BTreeMap<String, u32>> {
-        self.ask("reached", self.port.reached(workspace, since)).await
+    async fn get_messaging_limit_usage(
+        &self,
+        workspace: WorkspaceId,
+        since: Timestamp,
+    ) -> Stored<BTreeMap<String, u32>> {
+        self.ask("get_messaging_limit_usage", self.port.get_messaging_limit_usage(workspace, since)).await
     }
 
-    async fn templates_put(&self, put: TemplatesPut) -> Stored<TemplateCounts> {
-        self.ask("templates_put", self.port.templates_put(put)).await
+    async fn sync_templates(&self, put: TemplateSync) -> Stored<TemplateSyncCounts> {
+        self.ask("sync_templates", self.port.sync_templates(put)).await
     }
 }
 
 #[async_trait]
 impl Registry for Guarded<dyn Registry> {
-    async fn account_token(
+    async fn update_account_token_expiry(
         &self,
         workspace: WorkspaceId,
         id: AccountId,
         expires_at: Option<Timestamp>,
         now: Timestamp,
     ) -> Stored<()> {
-        self.ask("account_token", self.port.account_token(workspace, id, expires_at, now)).await
+        self.ask(
+            "update_account_token_expiry",
+            self.port.update_account_token_expiry(workspace, id, expires_at, now),
+        )
+        .await
     }
 
-    async fn templates_forget(
+    async fn delete_templates(
         &self,
         workspace: WorkspaceId,
         waba_id: &str,
         which: (&str, Option<&str>),
         act: AuditEntry,
     ) -> Stored<()> {
-        self.ask("templates_forget", self.port.templates_forget(workspace, waba_id, which, act)).await
+        self.ask("delete_templates", self.port.delete_templates(workspace, waba_id, which, act)).await
     }
 
-    async fn note(&self, act: AuditEntry) -> Stored<()> {
-        self.ask("note", self.port.note(act)).await
+    async fn insert_audit_entry(&self, act: AuditEntry) -> Stored<()> {
+        self.ask("insert_audit_entry", self.port.insert_audit_entry(act)).await
     }
 }
 
 #[async_trait]
-impl Manage for Guarded<dyn Manage> {
-    async fn subscribe(&self, line: &Line) -> Result<(), UpstreamError> {
-        self.reach("subscribe", self.port.subscribe(line)).await
+impl UpstreamAdmin for Guarded<dyn UpstreamAdmin> {
+    async fn subscribe_app(&self, line: &AccountCredentials) -> Result<(), UpstreamError> {
+        self.reach("subscribe_app", self.port.subscribe_app(line)).await
     }
 
-    async fn register(&self, line: &Line, pin: &SecretString) -> Result<(), UpstreamError> {
-        self.reach("register", self.port.register(line, pin)).await
+    async fn register_phone_number(
+        &self,
+        line: &AccountCredentials,
+        pin: &SecretString,
+    ) -> Result<(), UpstreamError> {
+        self.reach("register_phone_number", self.port.register_phone_number(line, pin)).await
     }
 
-    async fn profile(&self, line: &Line) -> Result<Object, UpstreamError> {
-        self.reach("profile", self.port.profile(line)).await
+    async fn get_business_profile(&self, line: &AccountCredentials) -> Result<Object, UpstreamError> {
+        self.reach("get_business_profile", self.port.get_business_profile(line)).await
     }
 
-    async fn set_profile(&self, line: &Line, change: &Object) -> Result<(), UpstreamError> {
-        self.reach("set_profile", self.port.set_profile(line, change)).await
+    async fn update_business_profile(
+        &self,
+        line: &AccountCredentials,
+        change: &Object,
+    ) -> Result<(), UpstreamError> {
+        self.reach("update_business_profile", self.port.update_business_profile(line, change)).await
     }
 
-    async fn create_template(&self, line: &Line, body: String) -> Result<Submitted, UpstreamError> {
+    async fn create_template(
+        &self,
+        line: &AccountCredentials,
+        body: String,
+    ) -> Result<CreatedTemplate, UpstreamError> {
         self.reach("create_template", self.port.create_template(line, body)).await
     }
 
-    async fn edit_template(&self, line: &Line, meta_id: &str, body: String) -> Result<(), UpstreamError> {
+    async fn edit_template(
+        &self,
+        line: &AccountCredentials,
+        meta_id: &str,
+        body: String,
+    ) -> Result<(), UpstreamError> {
         self.reach("edit_template", self.port.edit_template(line, meta_id, body)).await
     }
 
     async fn delete_template(
         &self,
-        line: &Line,
+        line: &AccountCredentials,
         name: &str,
         meta_id: Option<&str>,
     ) -> Result<(), UpstreamError> {
         self.reach("delete_template", self.port.delete_template(line, name, meta_id)).await
     }
 
-    async fn probe_callback(&self, callback: &Callback) -> Result<(), String> {
-        self.reach("probe_callback", self.port.probe_callback(callback)).await
+    async fn verify_callback(&self, callback: &CallbackVerification) -> Result<(), String> {
+        self.reach("verify_callback", self.port.verify_callback(callback)).await
     }
 }
 
 #[async_trait]
 impl Messages for Guarded<dyn Messages> {
-    async fn accept(&self, new: NewMessage) -> Stored<Admission> {
-        self.ask("accept", self.port.accept(new)).await
+    async fn insert_message(&self, new: NewMessage) -> Stored<InsertMessageResult> {
+        self.ask("insert_message", self.port.insert_message(new)).await
     }
 
-    async fn look_up(
+    async fn get_recipient_state(
         &self,
         workspace: WorkspaceId,
         account: AccountId,
         recipient: &Recipient,
-    ) -> Stored<Known> {
-        self.ask("look_up", self.port.look_up(workspace, account, recipient)).await
+    ) -> Stored<RecipientState> {
+        self.ask("get_recipient_state", self.port.get_recipient_state(workspace, account, recipient)).await
     }
 
-    async fn settle(
+    async fn finish_attempt(
         &self,
-        claim: &Claim,
-        end: &Settlement,
-        answer: Option<KeptAnswer>,
+        claim: &Lease,
+        end: &AttemptResult,
+        answer: Option<CachedResponse>,
         now: Timestamp,
-    ) -> Stored<Settled> {
-        self.ask("settle", self.port.settle(claim, end, answer, now)).await
+    ) -> Stored<LeaseCheck> {
+        self.ask("finish_attempt", self.port.finish_attempt(claim, end, answer, now)).await
     }
 
-    async fn begin(&self, claim: &Claim, now: Timestamp) -> Stored<Settled> {
-        self.ask("begin", self.port.begin(claim, now)).await
+    async fn begin_attempt(&self, claim: &Lease, now: Timestamp) -> Stored<LeaseCheck> {
+        self.ask("begin_attempt", self.port.begin_attempt(claim, now)).await
     }
 
-    async fn claim_due(&self, request: ClaimRequest) -> Stored<ClaimRound> {
-        self.ask("claim_due", self.port.claim_due(request)).await
+    async fn lease_due_messages(&self, request: LeaseRequest) -> Stored<LeaseBatch> {
+        self.ask("lease_due_messages", self.port.lease_due_messages(request)).await
     }
 
-    async fn cancel(&self, workspace: WorkspaceId, id: MessageId, now: Timestamp) -> Stored<Cancel> {
-        self.ask("cancel", self.port.cancel(workspace, id, now)).await
-    }
-
-    async fn claim_unknown(
+    async fn cancel_message(
         &self,
         workspace: WorkspaceId,
         id: MessageId,
-        by: (WorkerId, ClaimToken),
+        now: Timestamp,
+    ) -> Stored<CancelMessageResult> {
+        self.ask("cancel_message", self.port.cancel_message(workspace, id, now)).await
+    }
+
+    async fn lease_unknown_message(
+        &self,
+        workspace: WorkspaceId,
+        id: MessageId,
+        by: (WorkerId, LeaseToken),
         act: AuditEntry,
-    ) -> Stored<Option<Claimed>> {
-        self.ask("claim_unknown", self.port.claim_unknown(workspace, id, by, act)).await
+    ) -> Stored<Option<LeasedMessage>> {
+        self.ask("lease_unknown_message", self.port.lease_unknown_message(workspace, id, by, act)).await
     }
 
-    async fn give_up(&self, workspace: WorkspaceId, id: MessageId, act: AuditEntry) -> Stored<bool> {
-        self.ask("give_up", self.port.give_up(workspace, id, act)).await
+    async fn fail_unknown_message(
+        &self,
+        workspace: WorkspaceId,
+        id: MessageId,
+        act: AuditEntry,
+    ) -> Stored<bool> {
+        self.ask("fail_unknown_message", self.port.fail_unknown_message(workspace, id, act)).await
     }
 
-    async fn idempotency_key(
+    async fn get_idempotency_record(
         &self,
         workspace: WorkspaceId,
         owner: OwnerId,
         key: &str,
         now: Timestamp,
-    ) -> Stored<Option<KeptKey>> {
-        self.ask("idempotency_key", self.port.idempotency_key(workspace, owner, key, now)).await
+    ) -> Stored<Option<IdempotencyRecord>> {
+        self.ask("get_idempotency_record", self.port.get_idempotency_record(workspace, owner, key, now)).await
     }
 
-    async fn ingest(&self, post: Post) -> Stored<Ingested> {
-        self.ask("ingest", self.port.ingest(post)).await
+    async fn ingest_payload(&self, post: WebhookPayload) -> Stored<IngestSummary> {
+        self.ask("ingest_payload", self.port.ingest_payload(post)).await
     }
 
-    async fn posts(&self, wanted: &KeptPosts) -> Stored<Vec<KeptPost>> {
-        self.ask("posts", self.port.posts(wanted)).await
+    async fn list_payloads(&self, wanted: &ArchiveQuery) -> Stored<Vec<ArchivedPayload>> {
+        self.ask("list_payloads", self.port.list_payloads(wanted)).await
     }
 
-    async fn message(&self, workspace: WorkspaceId, key: &MessageKey) -> Stored<Option<MessageStory>> {
-        self.ask("message", self.port.message(workspace, key)).await
+    async fn get_message(&self, workspace: WorkspaceId, key: &MessageKey) -> Stored<Option<MessageDetail>> {
+        self.ask("get_message", self.port.get_message(workspace, key)).await
     }
 
-    async fn messages(
+    async fn list_messages(
         &self,
         workspace: WorkspaceId,
         filter: &MessageFilter,
         page: PageRequest,
     ) -> Stored<Page<StoredMessage>> {
-        self.ask("messages", self.port.messages(workspace, filter, page)).await
+        self.ask("list_messages", self.port.list_messages(workspace, filter, page)).await
     }
 
-    async fn contact(&self, workspace: WorkspaceId, id: ContactId) -> Stored<Option<Contact>> {
-        self.ask("contact", self.port.contact(workspace, id)).await
+    async fn get_contact(&self, workspace: WorkspaceId, id: ContactId) -> Stored<Option<Contact>> {
+        self.ask("get_contact", self.port.get_contact(workspace, id)).await
     }
 
-    async fn contacts(
+    async fn list_contacts(
         &self,
         workspace: WorkspaceId,
         filter: &ContactFilter,
         page: PageRequest,
     ) -> Stored<Page<Contact>> {
-        self.ask("contacts", self.port.contacts(workspace, filter, page)).await
+        self.ask("list_contacts", self.port.list_contacts(workspace, filter, page)).await
     }
 }
 
 #[async_trait]
 impl Contacts for Guarded<dyn Contacts> {
-    async fn contacts_put(
+    async fn upsert_contacts(
         &self,
         workspace: WorkspaceId,
-        puts: Vec<ContactPut>,
+        puts: Vec<ContactUpsert>,
         act: Option<AuditEntry>,
         now: Timestamp,
-    ) -> Stored<Vec<ContactEnd>> {
-        self.ask("contacts_put", self.port.contacts_put(workspace, puts, act, now)).await
+    ) -> Stored<Vec<UpsertContactResult>> {
+        self.ask("upsert_contacts", self.port.upsert_contacts(workspace, puts, act, now)).await
     }
 
-    async fn custom_keys(&self, workspace: WorkspaceId, limit: u32) -> Stored<Vec<String>> {
-        self.ask("custom_keys", self.port.custom_keys(workspace, limit)).await
+    async fn list_custom_field_names(&self, workspace: WorkspaceId, limit: u32) -> Stored<Vec<String>> {
+        self.ask("list_custom_field_names", self.port.list_custom_field_names(workspace, limit)).await
     }
 
-    async fn contact_windows(&self, workspace: WorkspaceId, contact: ContactId) -> Stored<Windows> {
-        self.ask("contact_windows", self.port.contact_windows(workspace, contact)).await
+    async fn list_contact_windows(&self, workspace: WorkspaceId, contact: ContactId) -> Stored<Windows> {
+        self.ask("list_contact_windows", self.port.list_contact_windows(workspace, contact)).await
     }
 
-    async fn contact_erase(&self, contact: ContactId, act: AuditEntry) -> Stored<bool> {
-        self.ask("contact_erase", self.port.contact_erase(contact, act)).await
+    async fn begin_erasure(&self, contact: ContactId, act: AuditEntry) -> Stored<bool> {
+        self.ask("begin_erasure", self.port.begin_erasure(contact, act)).await
     }
 
-    async fn erase_step(&self, limit: u32, now: Timestamp) -> Stored<ErasureStep> {
-        self.ask("erase_step", self.port.erase_step(limit, now)).await
+    async fn run_erasure_step(&self, limit: u32, now: Timestamp) -> Stored<ErasureStep> {
+        self.ask("run_erasure_step", self.port.run_erasure_step(limit, now)).await
     }
 
-    async fn erase_traces(&self) -> Stored<bool> {
-        self.ask("erase_traces", self.port.erase_traces()).await
+    async fn finish_erasures(&self) -> Stored<bool> {
+        self.ask("finish_erasures", self.port.finish_erasures()).await
     }
 }
 
 #[async_trait]
-impl Work for Guarded<dyn Work> {
-    async fn heartbeat(&self, worker: WorkerId, now: Timestamp) -> Stored<()> {
-        self.ask("heartbeat", self.port.heartbeat(worker, now)).await
+impl Workers for Guarded<dyn Workers> {
+    async fn record_heartbeat(&self, worker: WorkerId, now: Timestamp) -> Stored<()> {
+        self.ask("record_heartbeat", self.port.record_heartbeat(worker, now)).await
     }
 
-    async fn farewell(&self, worker: WorkerId) -> Stored<()> {
-        self.ask("farewell", self.port.farewell(worker)).await
+    async fn deregister_worker(&self, worker: WorkerId) -> Stored<()> {
+        self.ask("deregister_worker", self.port.deregister_worker(worker)).await
     }
 
-    async fn recover(&self, silent_since: Timestamp, now: Timestamp, limit: u32) -> Stored<u32> {
-        self.ask("recover", self.port.recover(silent_since, now, limit)).await
+    async fn recover_messages(&self, silent_since: Timestamp, now: Timestamp, limit: u32) -> Stored<u32> {
+        self.ask("recover_messages", self.port.recover_messages(silent_since, now, limit)).await
     }
 
-    async fn expire(&self, now: Timestamp, limit: u32) -> Stored<u32> {
-        self.ask("expire", self.port.expire(now, limit)).await
+    async fn expire_messages(&self, now: Timestamp, limit: u32) -> Stored<u32> {
+        self.ask("expire_messages", self.port.expire_messages(now, limit)).await
     }
 
-    async fn figures(&self, now: Timestamp) -> Stored<Figures> {
-        self.ask("figures", self.port.figures(now)).await
+    async fn get_stats(&self, now: Timestamp) -> Stored<StoreStats> {
+        self.ask("get_stats", self.port.get_stats(now)).await
     }
 
-    async fn review_reach(&self, now: Timestamp) -> Stored<()> {
-        self.ask("review_reach", self.port.review_reach(now)).await
+    async fn update_messaging_limits(&self, now: Timestamp) -> Stored<()> {
+        self.ask("update_messaging_limits", self.port.update_messaging_limits(now)).await
     }
 
-    async fn departures(&self, since: Timestamp) -> Stored<Vec<Departure>> {
-        self.ask("departures", self.port.departures(since)).await
+    async fn list_recent_sends(&self, since: Timestamp) -> Stored<Vec<RecentSend>> {
+        self.ask("list_recent_sends", self.port.list_recent_sends(since)).await
     }
 
-    async fn queue_depths(&self) -> Stored<BTreeMap<AccountId, u32>> {
-        self.ask("queue_depths", self.port.queue_depths()).await
+    async fn list_queue_depths(&self) -> Stored<BTreeMap<AccountId, u32>> {
+        self.ask("list_queue_depths", self.port.list_queue_depths()).await
     }
 
-    async fn probe(&self, now: Timestamp) -> Stored<()> {
-        self.ask("probe", self.port.probe(now)).await
+    async fn check_writable(&self, now: Timestamp) -> Stored<()> {
+        self.ask("check_writable", self.port.check_writable(now)).await
     }
 }
 
 #[async_trait]
 impl Access for Guarded<dyn Access> {
-    async fn workspace_add(&self, id: WorkspaceId, name: &str, act: AuditEntry) -> Stored<()> {
-        self.ask("workspace_add", self.port.workspace_add(id, name, act)).await
+    async fn insert_workspace(&self, id: WorkspaceId, name: &str, act: AuditEntry) -> Stored<()> {
+        self.ask("insert_workspace", self.port.insert_workspace(id, name, act)).await
     }
 
-    async fn keys(
+    async fn list_api_keys(
         &self,
         workspace: WorkspaceId,
-        filter: &KeyFilter,
+        filter: &ApiKeyFilter,
         page: PageRequest,
     ) -> Stored<Page<ApiKey>> {
-        self.ask("keys", self.port.keys(workspace, filter, page)).await
+        self.ask("list_api_keys", self.port.list_api_keys(workspace, filter, page)).await
     }
 
-    async fn key_rotate(&self, rotation: Rotation, act: AuditEntry) -> Stored<bool> {
-        self.ask("key_rotate", self.port.key_rotate(rotation, act)).await
+    async fn rotate_api_key(&self, rotation: ApiKeyRotation, act: AuditEntry) -> Stored<bool> {
+        self.ask("rotate_api_key", self.port.rotate_api_key(rotation, act)).await
     }
 
-    async fn user_add(&self, user: User, password_hash: &str, act: AuditEntry) -> Stored<()> {
-        self.ask("user_add", self.port.user_add(user, password_hash, act)).await
+    async fn insert_user(&self, user: User, password_hash: &str, act: AuditEntry) -> Stored<()> {
+        self.ask("insert_user", self.port.insert_user(user, password_hash, act)).await
     }
 
-    async fn users(
+    async fn list_users(
         &self,
         workspace: WorkspaceId,
         filter: &UserFilter,
         page: PageRequest,
     ) -> Stored<Page<User>> {
-        self.ask("users", self.port.users(workspace, filter, page)).await
+        self.ask("list_users", self.port.list_users(workspace, filter, page)).await
     }
 
-    async fn user_put(&self, change: UserChange, act: AuditEntry) -> Stored<UserEnd> {
-        self.ask("user_put", self.port.user_put(change, act)).await
+    async fn update_user(&self, change: UserUpdate, act: AuditEntry) -> Stored<UpdateUserResult> {
+        self.ask("update_user", self.port.update_user(change, act)).await
     }
 
-    async fn user_remove(
+    async fn delete_user(
         &self,
         workspace: WorkspaceId,
         id: UserId,
         seen_role: Role,
         act: AuditEntry,
-    ) -> Stored<UserEnd> {
-        self.ask("user_remove", self.port.user_remove(workspace, id, seen_role, act)).await
+    ) -> Stored<UpdateUserResult> {
+        self.ask("delete_user", self.port.delete_user(workspace, id, seen_role, act)).await
     }
 
-    async fn credentials(&self, whose: &Whose) -> Stored<Option<Credentials>> {
-        self.ask("credentials", self.port.credentials(whose)).await
+    async fn get_user_credentials(&self, whose: &CredentialsQuery) -> Stored<Option<UserCredentials>> {
+        self.ask("get_user_credentials", self.port.get_user_credentials(whose)).await
     }
 
-    async fn session_add(&self, new: NewSession, act: AuditEntry) -> Stored<bool> {
-        self.ask("session_add", self.port.session_add(new, act)).await
+    async fn insert_session(&self, new: NewSession, act: AuditEntry) -> Stored<bool> {
+        self.ask("insert_session", self.port.insert_session(new, act)).await
     }
 
-    async fn session(&self, digest: &SessionDigest) -> Stored<Option<StoredSession>> {
-        self.ask("session", self.port.session(digest)).await
+    async fn get_session(&self, digest: &SessionDigest) -> Stored<Option<StoredSession>> {
+        self.ask("get_session", self.port.get_session(digest)).await
     }
 
-    async fn session_end(&self, workspace: WorkspaceId, digest: &SessionDigest) -> Stored<()> {
-        self.ask("session_end", self.port.session_end(workspace, digest)).await
+    async fn delete_session(&self, workspace: WorkspaceId, digest: &SessionDigest) -> Stored<()> {
+        self.ask("delete_session", self.port.delete_session(workspace, digest)).await
     }
 
-    async fn sessions_seen(&self, seen: &[(SessionDigest, Timestamp)]) -> Stored<()> {
-        self.ask("sessions_seen", self.port.sessions_seen(seen)).await
+    async fn update_sessions_last_used(&self, seen: &[(SessionDigest, Timestamp)]) -> Stored<()> {
+        self.ask("update_sessions_last_used", self.port.update_sessions_last_used(seen)).await
     }
 
-    async fn sessions_forget(
+    async fn expire_sessions(
         &self,
         begun_before: Timestamp,
         seen_before: Timestamp,
         limit: u32,
     ) -> Stored<()> {
-        self.ask("sessions_forget", self.port.sessions_forget(begun_before, seen_before, limit)).await
+        self.ask("expire_sessions", self.port.expire_sessions(begun_before, seen_before, limit)).await
     }
 
-    async fn audit(
+    async fn list_audit_entries(
         &self,
         workspace: WorkspaceId,
         filter: &AuditFilter,
         page: PageRequest,
     ) -> Stored<Page<AuditEntry>> {
-        self.ask("audit", self.port.audit(workspace, filter, page)).await
+        self.ask("list_audit_entries", self.port.list_audit_entries(workspace, filter, page)).await
     }
 }
 
 #[async_trait]
 impl Upstream for Guarded<dyn Upstream> {
-    async fn send(&self, line: &Line, body: Bytes) -> SendOutcome {
-        self.reach("send", self.port.send(line, body)).await
+    async fn send_message(&self, line: &AccountCredentials, body: Bytes) -> SendOutcome {
+        self.reach("send_message", self.port.send_message(line, body)).await
     }
 
-    fn body(&self, message: &OutgoingMessage<'_>) -> Bytes {
-        self.port.body(message)
+    fn message_body(&self, message: &OutgoingMessage<'_>) -> Bytes {
+        self.port.message_body(message)
     }
 
-    async fn mark_read(&self, line: &Line, wamid: &str, is_typing: bool) -> Result<(), UpstreamError> {
-        self.reach("mark_read", self.port.mark_read(line, wamid, is_typing)).await
+    async fn mark_message_read(
+        &self,
+        line: &AccountCredentials,
+        wamid: &str,
+        is_typing: bool,
+    ) -> Result<(), UpstreamError> {
+        self.reach("mark_message_read", self.port.mark_message_read(line, wamid, is_typing)).await
     }
 
-    async fn templates(&self, line: &Line, query: &TemplateQuery) -> Result<TemplatePage, UpstreamError> {
-        self.reach("list_templates", self.port.templates(line, query)).await
+    async fn fetch_templates(
+        &self,
+        line: &AccountCredentials,
+        query: &TemplateQuery,
+    ) -> Result<TemplatePage, UpstreamError> {
+        self.reach("fetch_templates", self.port.fetch_templates(line, query)).await
     }
 
-    async fn number(&self, line: &Line) -> Result<NumberInfo, UpstreamError> {
-        self.reach("number", self.port.number(line)).await
+    async fn get_phone_number(&self, line: &AccountCredentials) -> Result<PhoneNumberInfo, UpstreamError> {
+        self.reach("get_phone_number", self.port.get_phone_number(line)).await
     }
 
-    async fn token(&self, line: &Line) -> Result<TokenInfo, UpstreamError> {
-        self.reach("token", self.port.token(line)).await
+    async fn get_token_info(&self, line: &AccountCredentials) -> Result<TokenInfo, UpstreamError> {
+        self.reach("get_token_info", self.port.get_token_info(line)).await
     }
 
-    async fn subscribed_apps(&self, line: &Line) -> Result<Vec<String>, UpstreamError> {
-        self.reach("subscribed_apps", self.port.subscribed_apps(line)).await
+    async fn list_subscribed_apps(&self, line: &AccountCredentials) -> Result<Vec<String>, UpstreamError> {
+        self.reach("list_subscribed_apps", self.port.list_subscribed_apps(line)).await
     }
 }
 
@@ -674,42 +737,51 @@ impl Fork {
 
 #[async_trait]
 impl Upstream for Fork {
-    async fn send(&self, line: &Line, body: Bytes) -> SendOutcome {
-        self.way().send(line, body).await
+    async fn send_message(&self, line: &AccountCredentials, body: Bytes) -> SendOutcome {
+        self.way().send_message(line, body).await
     }
 
-    fn body(&self, message: &OutgoingMessage<'_>) -> Bytes {
-        self.right.body(message)
+    fn message_body(&self, message: &OutgoingMessage<'_>) -> Bytes {
+        self.right.message_body(message)
     }
 
-    async fn mark_read(&self, line: &Line, wamid: &str, is_typing: bool) -> Result<(), UpstreamError> {
-        self.way().mark_read(line, wamid, is_typing).await
+    async fn mark_message_read(
+        &self,
+        line: &AccountCredentials,
+        wamid: &str,
+        is_typing: bool,
+    ) -> Result<(), UpstreamError> {
+        self.way().mark_message_read(line, wamid, is_typing).await
     }
 
-    async fn templates(&self, line: &Line, query: &TemplateQuery) -> Result<TemplatePage, UpstreamError> {
-        self.way().templates(line, query).await
+    async fn fetch_templates(
+        &self,
+        line: &AccountCredentials,
+        query: &TemplateQuery,
+    ) -> Result<TemplatePage, UpstreamError> {
+        self.way().fetch_templates(line, query).await
     }
 
-    async fn number(&self, line: &Line) -> Result<NumberInfo, UpstreamError> {
-        self.way().number(line).await
+    async fn get_phone_number(&self, line: &AccountCredentials) -> Result<PhoneNumberInfo, UpstreamError> {
+        self.way().get_phone_number(line).await
     }
 
-    async fn token(&self, line: &Line) -> Result<TokenInfo, UpstreamError> {
-        self.way().token(line).await
+    async fn get_token_info(&self, line: &AccountCredentials) -> Result<TokenInfo, UpstreamError> {
+        self.way().get_token_info(line).await
     }
 
-    async fn subscribed_apps(&self, line: &Line) -> Result<Vec<String>, UpstreamError> {
-        self.way().subscribed_apps(line).await
+    async fn list_subscribed_apps(&self, line: &AccountCredentials) -> Result<Vec<String>, UpstreamError> {
+        self.way().list_subscribed_apps(line).await
     }
 }
 
 #[async_trait]
-impl HookSender for Guarded<dyn HookSender> {
-    fn check(&self, url: &str) -> Result<(), BadAddress> {
-        self.port.check(url)
+impl WebhookSender for Guarded<dyn WebhookSender> {
+    fn check_url(&self, url: &str) -> Result<(), UrlError> {
+        self.port.check_url(url)
     }
 
-    async fn post(&self, call: HookCall) -> Posted {
-        self.reach("post", self.port.post(call)).await
+    async fn send_event(&self, call: WebhookRequest) -> WebhookAttempt {
+        self.reach("send_event", self.port.send_event(call)).await
     }
 }

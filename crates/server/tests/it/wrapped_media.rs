@@ -8,9 +8,10 @@ use domain::id::{MediaId, WorkspaceId};
 use domain::messages::outcome::SendOutcome;
 use engine::media::MediaPorts;
 use engine::ports::{
-    BlobError, BlobKey, Blobs, ClaimToken, ClaimedMedia, Download, DownloadError, FetchEnd, Kept, Line,
-    MediaClaimRequest, MediaInfo, MediaRecords, MediaUpstream, NewMedia, OutgoingFile, Pieces, PutError,
-    Settled, StoreError, StoredMedia, UploadKey, UpstreamError, WholeMedia,
+    AccountCredentials, BlobError, BlobKey, BlobWriteError, Blobs, ByteStream, DownloadError,
+    FinishMediaResult, LeaseCheck, LeaseToken, LeasedMedia, MediaDownload, MediaFetchResult, MediaInfo,
+    MediaLeaseRequest, MediaRecords, MediaUpstream, NewMedia, OutgoingFile, ReceivedMedia, StoreError,
+    StoredMedia, UploadKey, UpstreamError,
 };
 use jiff::Timestamp;
 
@@ -31,91 +32,105 @@ pub(crate) fn guarded(ports: MediaPorts, guard: &Arc<dyn Guard>) -> MediaPorts {
 
 #[async_trait]
 impl MediaRecords for Guarded<dyn MediaRecords> {
-    async fn media_claim(&self, request: MediaClaimRequest) -> Stored<Vec<ClaimedMedia>> {
-        self.ask("media_claim", self.port.media_claim(request)).await
+    async fn lease_media(&self, request: MediaLeaseRequest) -> Stored<Vec<LeasedMedia>> {
+        self.ask("lease_media", self.port.lease_media(request)).await
     }
 
-    async fn media_settle(&self, key: BlobKey, token: ClaimToken, end: FetchEnd) -> Stored<Settled> {
-        self.ask("media_settle", self.port.media_settle(key, token, end)).await
+    async fn finish_media_fetch(
+        &self,
+        key: BlobKey,
+        token: LeaseToken,
+        end: MediaFetchResult,
+    ) -> Stored<LeaseCheck> {
+        self.ask("finish_media_fetch", self.port.finish_media_fetch(key, token, end)).await
     }
 
-    async fn media_begin(&self, new: NewMedia) -> Stored<()> {
-        self.ask("media_begin", self.port.media_begin(new)).await
+    async fn insert_media(&self, new: NewMedia) -> Stored<()> {
+        self.ask("insert_media", self.port.insert_media(new)).await
     }
 
-    async fn media_finish(&self, whole: WholeMedia) -> Stored<Kept> {
-        self.ask("media_finish", self.port.media_finish(whole)).await
+    async fn finish_media(&self, whole: ReceivedMedia) -> Stored<FinishMediaResult> {
+        self.ask("finish_media", self.port.finish_media(whole)).await
     }
 
-    async fn media_abandon(&self, key: BlobKey) -> Stored<()> {
-        self.ask("media_abandon", self.port.media_abandon(key)).await
+    async fn delete_incomplete_media(&self, key: BlobKey) -> Stored<()> {
+        self.ask("delete_incomplete_media", self.port.delete_incomplete_media(key)).await
     }
 
-    async fn media(&self, workspace: WorkspaceId, id: MediaId) -> Stored<Option<StoredMedia>> {
-        self.ask("media", self.port.media(workspace, id)).await
+    async fn get_media(&self, workspace: WorkspaceId, id: MediaId) -> Stored<Option<StoredMedia>> {
+        self.ask("get_media", self.port.get_media(workspace, id)).await
     }
 
-    async fn media_hold(&self, key: BlobKey, until: Timestamp) -> Stored<bool> {
-        self.ask("media_hold", self.port.media_hold(key, until)).await
+    async fn retain_media(&self, key: BlobKey, until: Timestamp) -> Stored<bool> {
+        self.ask("retain_media", self.port.retain_media(key, until)).await
     }
 
-    async fn media_upload(&self, key: &UploadKey, now: Timestamp) -> Stored<Option<String>> {
-        self.ask("media_upload", self.port.media_upload(key, now)).await
+    async fn get_media_upload(&self, key: &UploadKey, now: Timestamp) -> Stored<Option<String>> {
+        self.ask("get_media_upload", self.port.get_media_upload(key, now)).await
     }
 
-    async fn media_uploaded(
+    async fn insert_media_upload(
         &self,
         key: &UploadKey,
         meta_id: &str,
         now: Timestamp,
         ends_at: Timestamp,
     ) -> Stored<()> {
-        self.ask("media_uploaded", self.port.media_uploaded(key, meta_id, now, ends_at)).await
+        self.ask("insert_media_upload", self.port.insert_media_upload(key, meta_id, now, ends_at)).await
     }
 
-    async fn media_gone(&self, now: Timestamp, limit: u32) -> Stored<Vec<BlobKey>> {
-        self.ask("media_gone", self.port.media_gone(now, limit)).await
+    async fn expire_media(&self, now: Timestamp, limit: u32) -> Stored<Vec<BlobKey>> {
+        self.ask("expire_media", self.port.expire_media(now, limit)).await
     }
 
-    async fn media_forget(&self, key: BlobKey) -> Stored<()> {
-        self.ask("media_forget", self.port.media_forget(key)).await
+    async fn delete_media(&self, key: BlobKey) -> Stored<()> {
+        self.ask("delete_media", self.port.delete_media(key)).await
     }
 }
 
 #[async_trait]
 impl Blobs for Guarded<dyn Blobs> {
-    async fn put(&self, key: BlobKey, pieces: Pieces) -> Result<(), PutError> {
-        self.reach("put", self.port.put(key, pieces)).await
+    async fn write_blob(&self, key: BlobKey, pieces: ByteStream) -> Result<(), BlobWriteError> {
+        self.reach("write_blob", self.port.write_blob(key, pieces)).await
     }
 
-    async fn get(&self, key: BlobKey, range: Range<u64>) -> Result<Option<Pieces>, BlobError> {
-        self.reach("get", self.port.get(key, range)).await
+    async fn read_blob(&self, key: BlobKey, range: Range<u64>) -> Result<Option<ByteStream>, BlobError> {
+        self.reach("read_blob", self.port.read_blob(key, range)).await
     }
 
-    async fn delete(&self, key: BlobKey) -> Result<(), BlobError> {
-        self.reach("delete", self.port.delete(key)).await
+    async fn delete_blob(&self, key: BlobKey) -> Result<(), BlobError> {
+        self.reach("delete_blob", self.port.delete_blob(key)).await
     }
 
-    async fn tidy(&self, before: Timestamp) -> Result<(), BlobError> {
-        self.reach("tidy", self.port.tidy(before)).await
+    async fn delete_partial_blobs(&self, before: Timestamp) -> Result<(), BlobError> {
+        self.reach("delete_partial_blobs", self.port.delete_partial_blobs(before)).await
     }
 }
 
 #[async_trait]
 impl MediaUpstream for Guarded<dyn MediaUpstream> {
-    async fn media_upload(&self, line: &Line, file: OutgoingFile) -> Result<String, SendOutcome> {
-        self.reach("upload", self.port.media_upload(line, file)).await
+    async fn upload_media(
+        &self,
+        line: &AccountCredentials,
+        file: OutgoingFile,
+    ) -> Result<String, SendOutcome> {
+        self.reach("upload_media", self.port.upload_media(line, file)).await
     }
 
-    async fn media_describe(&self, line: &Line, id: &str) -> Result<MediaInfo, UpstreamError> {
-        self.reach("describe", self.port.media_describe(line, id)).await
+    async fn get_media_info(&self, line: &AccountCredentials, id: &str) -> Result<MediaInfo, UpstreamError> {
+        self.reach("get_media_info", self.port.get_media_info(line, id)).await
     }
 
-    async fn media_download(&self, line: &Line, url: &str, most: u64) -> Result<Download, DownloadError> {
-        self.reach("download", self.port.media_download(line, url, most)).await
+    async fn download_media(
+        &self,
+        line: &AccountCredentials,
+        url: &str,
+        most: u64,
+    ) -> Result<MediaDownload, DownloadError> {
+        self.reach("download_media", self.port.download_media(line, url, most)).await
     }
 
-    async fn media_delete(&self, line: &Line, id: &str) -> Result<(), UpstreamError> {
-        self.reach("delete_media", self.port.media_delete(line, id)).await
+    async fn delete_uploaded_media(&self, line: &AccountCredentials, id: &str) -> Result<(), UpstreamError> {
+        self.reach("delete_uploaded_media", self.port.delete_uploaded_media(line, id)).await
     }
 }

@@ -1,32 +1,37 @@
 //! The port of the store's upkeep behind a guard.
 
 use async_trait::async_trait;
-use engine::ports::{Overdue, StoreError, SweepPlace, Swept, Upkeep};
+use engine::ports::{ExpiredRows, Maintenance, RetentionCursor, RetentionTarget, StoreError};
 use jiff::Timestamp;
 
 use crate::wrapped::Guarded;
 
 #[async_trait]
-impl Upkeep for Guarded<dyn Upkeep> {
-    async fn overdue(
+impl Maintenance for Guarded<dyn Maintenance> {
+    async fn list_expired_rows(
         &self,
-        what: Swept,
+        what: RetentionTarget,
         before: Timestamp,
-        after: SweepPlace,
+        after: RetentionCursor,
         limit: u32,
-    ) -> Result<Overdue, StoreError> {
-        self.ask("overdue", self.port.overdue(what, before, after, limit)).await
+    ) -> Result<ExpiredRows, StoreError> {
+        self.ask("list_expired_rows", self.port.list_expired_rows(what, before, after, limit)).await
     }
 
-    async fn discard(&self, what: Swept, before: Timestamp, rows: Vec<i64>) -> Result<u32, StoreError> {
-        self.ask("discard", self.port.discard(what, before, rows)).await
+    async fn delete_expired_rows(
+        &self,
+        what: RetentionTarget,
+        before: Timestamp,
+        rows: Vec<i64>,
+    ) -> Result<u32, StoreError> {
+        self.ask("delete_expired_rows", self.port.delete_expired_rows(what, before, rows)).await
     }
 
-    async fn restored_from(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.ask("restored_from", self.port.restored_from()).await
+    async fn get_restored_backup_time(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.ask("get_restored_backup_time", self.port.get_restored_backup_time()).await
     }
 
-    async fn hold_restored(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError> {
-        self.ask("hold_restored", self.port.hold_restored(now, limit)).await
+    async fn quarantine_messages(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError> {
+        self.ask("quarantine_messages", self.port.quarantine_messages(now, limit)).await
     }
 }

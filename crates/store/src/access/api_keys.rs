@@ -6,7 +6,7 @@ use std::sync::Arc;
 use domain::access::api_key::ApiKey;
 use domain::access::audit::AuditEntry;
 use domain::id::{AccountId, KeyId, WorkspaceId};
-use engine::ports::{KeyFilter, Page, PageRequest, Rotation};
+use engine::ports::{ApiKeyFilter, ApiKeyRotation, Page, PageRequest};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -56,7 +56,7 @@ fn read(cells: &mut Cells<'_>) -> SqlResult<ApiKey> {
 pub(crate) fn list_keys(
     connection: &Connection,
     workspace: WorkspaceId,
-    filter: &KeyFilter,
+    filter: &ApiKeyFilter,
     page: PageRequest,
 ) -> SqlResult<Page<ApiKey>> {
     let mut list = List::of("api_keys", COLUMNS, Order::NewestFirst);
@@ -71,15 +71,19 @@ pub(crate) fn list_keys(
     list.page(connection, page, read)
 }
 
-pub(crate) fn insert_key(connection: &Connection, key: &ApiKey, act: &AuditEntry) -> SqlResult<()> {
+pub(crate) fn insert_key(connection: &Connection, key: &ApiKey, entry: &AuditEntry) -> SqlResult<()> {
     insert_row(connection, key)?;
-    audit::insert_entry(connection, act)?;
+    audit::insert_entry(connection, entry)?;
     revisions::increment(connection, "directory")
 }
 
-/// Puts a key in the place of another. `false`: that one is gone, over or was replaced before.
-pub(crate) fn rotate_key(connection: &Connection, rotation: &Rotation, act: &AuditEntry) -> SqlResult<bool> {
-    let Rotation { new, old, old_expires_at, now } = rotation;
+/// Replaces a key by a new key. Returns `false` if the old key is revoked, expired or already replaced.
+pub(crate) fn rotate_key(
+    connection: &Connection,
+    rotation: &ApiKeyRotation,
+    entry: &AuditEntry,
+) -> SqlResult<bool> {
+    let ApiKeyRotation { new, old, old_expires_at, now } = rotation;
     let n_rows = connection
         .prepare_cached(
             "update api_keys set replaced_by = ?3, expires_at = min(coalesce(expires_at, ?4), ?4)
@@ -97,7 +101,7 @@ pub(crate) fn rotate_key(connection: &Connection, rotation: &Rotation, act: &Aud
         return Ok(false);
     }
     insert_row(connection, new)?;
-    audit::insert_entry(connection, act)?;
+    audit::insert_entry(connection, entry)?;
     revisions::increment(connection, "directory")?;
     Ok(true)
 }
@@ -134,15 +138,15 @@ pub(crate) fn revoke_key(
     connection: &Connection,
     workspace: WorkspaceId,
     id: KeyId,
-    act: &AuditEntry,
+    entry: &AuditEntry,
 ) -> SqlResult<bool> {
     let n_rows = connection
         .prepare_cached(
             "update api_keys set revoked_at = ?3 where workspace_id = ?1 and id = ?2 and revoked_at is null",
         )?
-        .execute((workspace.as_bytes(), id.as_bytes(), micros(act.at)))?;
+        .execute((workspace.as_bytes(), id.as_bytes(), micros(entry.at)))?;
     if n_rows == 1 {
-        audit::insert_entry(connection, act)?;
+        audit::insert_entry(connection, entry)?;
     }
     revisions::increment(connection, "directory")?;
     Ok(n_rows == 1)

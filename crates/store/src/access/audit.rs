@@ -1,4 +1,4 @@
-//! The audit log. An act is written by the transaction that does it.
+//! The audit log. An entry is written in the transaction of the action that it records.
 
 use std::net::IpAddr;
 
@@ -15,8 +15,8 @@ use crate::sqlite::page::{List, Order, bytes, containing, text};
 const COLUMNS: &str = "seq, id, workspace_id, created_at, actor_kind, actor_id, actor_name, action, subject_kind, \
     subject_id, subject_name, client_ip, request_id, details";
 
-/// Writes an act down.
-pub(crate) fn insert_entry(connection: &Connection, act: &AuditEntry) -> SqlResult<()> {
+/// Inserts an entry.
+pub(crate) fn insert_entry(connection: &Connection, entry: &AuditEntry) -> SqlResult<()> {
     connection
         .prepare_cached(
             "insert into audit_entries (
@@ -25,19 +25,19 @@ pub(crate) fn insert_entry(connection: &Connection, act: &AuditEntry) -> SqlResu
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?
         .execute(params![
-            act.id.as_bytes(),
-            act.workspace.as_bytes(),
-            micros(act.at),
-            act.actor.kind.as_str(),
-            act.actor.id,
-            act.actor.name,
-            act.action.as_str(),
-            act.subject.kind.as_str(),
-            act.subject.id,
-            act.subject.name,
-            act.client.as_ref().map(IpAddr::to_string),
-            act.request_id,
-            json(&act.details)?,
+            entry.id.as_bytes(),
+            entry.workspace.as_bytes(),
+            micros(entry.at),
+            entry.actor.kind.as_str(),
+            entry.actor.id,
+            entry.actor.name,
+            entry.action.as_str(),
+            entry.subject.kind.as_str(),
+            entry.subject.id,
+            entry.subject.name,
+            entry.client.as_ref().map(IpAddr::to_string),
+            entry.request_id,
+            json(&entry.details)?,
         ])?;
     Ok(())
 }

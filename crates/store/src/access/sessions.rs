@@ -10,7 +10,11 @@ use crate::access::{audit, users};
 use crate::error::SqlResult;
 use crate::row::{Cells, micros};
 
-pub(crate) fn insert_session(connection: &Connection, new: &NewSession, act: &AuditEntry) -> SqlResult<bool> {
+pub(crate) fn insert_session(
+    connection: &Connection,
+    new: &NewSession,
+    entry: &AuditEntry,
+) -> SqlResult<bool> {
     let n_rows = connection
         .prepare_cached(
             "update users set last_login_at = ?4
@@ -25,7 +29,7 @@ pub(crate) fn insert_session(connection: &Connection, new: &NewSession, act: &Au
             "insert into sessions (digest, workspace_id, user_id, created_at, last_used_at) values (?1, ?2, ?3, ?4, ?4)",
         )?
         .execute((new.digest, new.workspace.as_bytes(), new.user.as_bytes(), micros(new.now)))?;
-    audit::insert_entry(connection, act)?;
+    audit::insert_entry(connection, entry)?;
     Ok(true)
 }
 

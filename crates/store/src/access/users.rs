@@ -1,10 +1,12 @@
-//! Users and their sessions.
+//! Users.
 
 use domain::access::audit::AuditEntry;
 use domain::access::permission::Role;
 use domain::access::user::User;
 use domain::id::{UserId, WorkspaceId};
-use engine::ports::{Credentials, Page, PageRequest, UserChange, UserEnd, UserFilter, Whose};
+use engine::ports::{
+    CredentialsQuery, Page, PageRequest, UpdateUserResult, UserCredentials, UserFilter, UserUpdate,
+};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::access::audit;
@@ -33,7 +35,7 @@ pub(crate) fn insert_user(
     connection: &Connection,
     user: &User,
     password_hash: &str,
-    act: &AuditEntry,
+    entry: &AuditEntry,
 ) -> SqlResult<()> {
     connection
         .prepare_cached(
@@ -54,7 +56,7 @@ pub(crate) fn insert_user(
             micros(user.created_at),
             micros(user.updated_at),
         ])?;
-    audit::insert_entry(connection, act)
+    audit::insert_entry(connection, entry)
 }
 
 pub(crate) fn list_users(
@@ -95,7 +97,7 @@ pub(crate) fn get_user(
     read(&mut cells).map(Some)
 }
 
-/// Whether the workspace has an owner who may log in, apart from this user.
+/// Returns `true` if the workspace has another owner who may log in.
 fn has_another_owner(connection: &Connection, user: &User) -> SqlResult<bool> {
     let found = connection
         .prepare_cached(
@@ -119,12 +121,14 @@ fn delete_sessions(connection: &Connection, user: &User) -> SqlResult<()> {
 
 pub(crate) fn update_user(
     connection: &Connection,
-    change: &UserChange,
-    act: &AuditEntry,
-) -> SqlResult<UserEnd> {
-    let Some(before) = get_user(connection, change.workspace, change.id)? else { return Ok(UserEnd::Gone) };
+    change: &UserUpdate,
+    entry: &AuditEntry,
+) -> SqlResult<UpdateUserResult> {
+    let Some(before) = get_user(connection, change.workspace, change.id)? else {
+        return Ok(UpdateUserResult::Gone);
+    };
     if before.role != change.seen_role {
-        return Ok(UserEnd::Stale);
+        return Ok(UpdateUserResult::Stale);
     }
     let after = User {
         email: change.email.clone().unwrap_or_else(|| before.email.clone()),
@@ -135,7 +139,7 @@ pub(crate) fn update_user(
         ..before.clone()
     };
     if is_active_owner(&before) && !is_active_owner(&after) && !has_another_owner(connection, &before)? {
-        return Ok(UserEnd::LastOwner);
+        return Ok(UpdateUserResult::LastOwner);
     }
     connection
         .prepare_cached(
@@ -158,35 +162,38 @@ pub(crate) fn update_user(
     if after.is_disabled || change.password_hash.is_some() {
         delete_sessions(connection, &after)?;
     }
-    audit::insert_entry(connection, act)?;
-    Ok(UserEnd::Done(after))
+    audit::insert_entry(connection, entry)?;
+    Ok(UpdateUserResult::Done(after))
 }
 
 pub(crate) fn delete_user(
     connection: &Connection,
     (workspace, id): (WorkspaceId, UserId),
     seen_role: Role,
-    act: &AuditEntry,
-) -> SqlResult<UserEnd> {
-    let Some(user) = get_user(connection, workspace, id)? else { return Ok(UserEnd::Gone) };
+    entry: &AuditEntry,
+) -> SqlResult<UpdateUserResult> {
+    let Some(user) = get_user(connection, workspace, id)? else { return Ok(UpdateUserResult::Gone) };
     if user.role != seen_role {
-        return Ok(UserEnd::Stale);
+        return Ok(UpdateUserResult::Stale);
     }
     if is_active_owner(&user) && !has_another_owner(connection, &user)? {
-        return Ok(UserEnd::LastOwner);
+        return Ok(UpdateUserResult::LastOwner);
     }
     delete_sessions(connection, &user)?;
     connection
         .prepare_cached("delete from users where workspace_id = ?1 and id = ?2")?
         .execute((workspace.as_bytes(), id.as_bytes()))?;
-    audit::insert_entry(connection, act)?;
-    Ok(UserEnd::Done(user))
+    audit::insert_entry(connection, entry)?;
+    Ok(UpdateUserResult::Done(user))
 }
 
-pub(crate) fn get_credentials(connection: &Connection, whose: &Whose) -> SqlResult<Option<Credentials>> {
+pub(crate) fn get_credentials(
+    connection: &Connection,
+    whose: &CredentialsQuery,
+) -> SqlResult<Option<UserCredentials>> {
     let id: Option<([u8; 16], [u8; 16])> = match whose {
-        Whose::Id(workspace, id) => Some((*workspace.as_bytes(), *id.as_bytes())),
-        Whose::Email { email, only, first } => connection
+        CredentialsQuery::Id(workspace, id) => Some((*workspace.as_bytes(), *id.as_bytes())),
+        CredentialsQuery::Email { email, only, first } => connection
             .prepare_cached(
                 "select workspace_id, id from users
                  where email_key = ?1 and (?2 is null or workspace_id = ?2)
@@ -204,5 +211,5 @@ pub(crate) fn get_credentials(connection: &Connection, whose: &Whose) -> SqlResu
     let password_hash = connection
         .prepare_cached("select password_hash from users where workspace_id = ?1 and id = ?2")?
         .query_row((workspace.as_bytes(), id.as_bytes()), |row| row.get(0))?;
-    Ok(Some(Credentials { user, password_hash }))
+    Ok(Some(UserCredentials { user, password_hash }))
 }

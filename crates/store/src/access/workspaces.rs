@@ -22,16 +22,16 @@ pub(crate) fn list_workspaces(connection: &Connection) -> SqlResult<BTreeMap<Wor
     Ok(workspaces)
 }
 
-/// Adds a workspace.
+/// Inserts a workspace.
 pub(crate) fn insert_workspace(
     connection: &Connection,
     id: WorkspaceId,
     name: &str,
-    act: &AuditEntry,
+    entry: &AuditEntry,
 ) -> SqlResult<()> {
     connection
         .prepare_cached("insert into workspaces (id, name, created_at) values (?1, ?2, ?3)")?
-        .execute((id.as_bytes(), name, micros(act.at)))?;
-    audit::insert_entry(connection, act)?;
+        .execute((id.as_bytes(), name, micros(entry.at)))?;
+    audit::insert_entry(connection, entry)?;
     revisions::increment(connection, "directory")
 }

@@ -1,6 +1,7 @@
 //! Events about accounts: the rows behind an event, read and written into its data.
 
-use domain::events::{AccountChange, AccountData, EventKind, MessagingLimitData};
+use domain::accounts::account::AccountChange;
+use domain::events::{AccountData, EventKind, MessagingLimitData};
 use domain::id::{AccountId, WorkspaceId};
 use domain::json::Value;
 use jiff::Timestamp;
@@ -10,33 +11,33 @@ use crate::error::SqlResult;
 use crate::events::log;
 use crate::events::log::About;
 
-/// What Meta told of an account.
+/// Update of an account that Meta reported.
 pub(crate) struct ReportedUpdate<'a> {
     pub(crate) change: AccountChange,
-    /// Meta's name of the webhook field.
+    /// Name of the webhook field.
     pub(crate) field: &'a str,
-    /// Meta's own words.
+    /// Value of the webhook field, as received.
     pub(crate) details: Option<&'a Value>,
 }
 
-/// Tells what Meta told of an account.
+/// Emits an event for an update of an account.
 pub(crate) fn emit_update(
     connection: &Connection,
     place: (WorkspaceId, AccountId),
-    news: &ReportedUpdate<'_>,
+    update: &ReportedUpdate<'_>,
     now: Timestamp,
 ) -> SqlResult<()> {
-    emit_account_data(connection, place, news.change, (None, Some(news.field), news.details), now)
+    emit_account_data(connection, place, update.change, (None, Some(update.field), update.details), now)
 }
 
-/// Tells what Meta told of a WhatsApp Business Account: once for all its accounts.
+/// Emits one event for an update of a WhatsApp Business Account and all its accounts.
 pub(crate) fn emit_waba_update(
     connection: &Connection,
     (workspace, waba_id): (WorkspaceId, &str),
-    (tier, news): (Option<&str>, &ReportedUpdate<'_>),
+    (tier, update): (Option<&str>, &ReportedUpdate<'_>),
     now: Timestamp,
 ) -> SqlResult<()> {
-    // Where one of the accounts is held, that is what has to be known.
+    // A suspended account determines the reported status.
     let status: Option<(String, Option<String>)> = connection
         .prepare_cached(
             "select status, status_reason from accounts
@@ -45,27 +46,27 @@ pub(crate) fn emit_waba_update(
         )?
         .query_row((workspace.as_bytes(), waba_id), |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let is_told = news.change == AccountChange::Status;
-    let (status, status_reason) = status.filter(|_| is_told).unzip();
+    let is_status_change = update.change == AccountChange::Status;
+    let (status, status_reason) = status.filter(|_| is_status_change).unzip();
     let status_reason = status_reason.flatten();
     let data = AccountData {
         whatsapp_account_id: None,
         waba_id,
         name: None,
-        change: news.change,
+        change: update.change,
         status: status.as_deref(),
         status_reason: status_reason.as_deref(),
         quality_rating: None,
         messaging_limit: tier.map(|tier| MessagingLimitData { tier: Some(tier), used_24h: None }),
-        field: Some(news.field),
-        details: news.details,
+        field: Some(update.field),
+        details: update.details,
     };
     let about = About { waba_id: Some(waba_id), ..About::workspace(workspace, now) };
     log::emit(connection, &about, EventKind::AccountStatus, &data)?;
     Ok(())
 }
 
-/// Tells of an account as it is by now.
+/// Emits an event with the present state of an account.
 pub(crate) fn emit_account(
     connection: &Connection,
     place: (WorkspaceId, AccountId),

@@ -1,9 +1,10 @@
-//! What Meta did to our accounts: applied where it means something here, and always told.
+//! Updates of accounts that Meta reports: applied to the accounts, and always published as events.
 
-use domain::events::AccountChange;
+use domain::accounts::account::AccountChange;
+use domain::accounts::suspension::SuspensionChange;
 use domain::id::{AccountId, WorkspaceId};
-use domain::webhooks_in::update::{AccountUpdate, SuspensionChange};
-use engine::ports::{Route, RoutedPart};
+use domain::webhooks_in::update::AccountUpdate;
+use engine::ports::{ChangeRoute, RoutedChange};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -13,10 +14,10 @@ use crate::error::SqlResult;
 use crate::row::{Cells, micros};
 use crate::{revisions, update_watermarks};
 
-/// Applies an update and tells it. `true`: an account changed.
+/// Applies an update and emits its event. Returns `true` if an account changed.
 pub(crate) fn apply(
     connection: &Connection,
-    (route, part): (&Route, &RoutedPart),
+    (route, part): (&ChangeRoute, &RoutedChange),
     update: &AccountUpdate,
     now: Timestamp,
 ) -> SqlResult<bool> {
@@ -25,13 +26,12 @@ pub(crate) fn apply(
         (Some(account), _) => Some(account),
         (None, Some(number)) => account_by_number(connection, place, number)?,
         (None, None) => None,
-    };
-    // A number that is named and is not one of ours concerns nobody here.
+    }; // An update of a number that is not one of the workspace's accounts changes no account.
     let is_ours = account.is_some() || update.number.is_none();
     let mut has_changes = false;
     if is_ours {
         if let Some(hold) = &update.hold {
-            has_changes |= change_suspension(connection, (place, account), hold, (part.time, now))?;
+            has_changes |= change_suspension(connection, (place, account), hold, (part.change.time, now))?;
         }
         for (column, value) in [
             ("quality_rating", &update.quality),
@@ -39,7 +39,7 @@ pub(crate) fn apply(
             ("verified_name", &update.name),
         ] {
             if let Some(value) = value {
-                has_changes |= set(connection, (place, account), (column, value), (part.time, now))?;
+                has_changes |= set(connection, (place, account), (column, value), (part.change.time, now))?;
             }
         }
     }
@@ -51,7 +51,8 @@ pub(crate) fn apply(
     {
         tracing::warn!(waba.id = route.waba_id, code, "meta reports an error of an account");
     }
-    let news = ReportedUpdate { change: update.change, field: &part.field, details: update.details.as_ref() };
+    let news =
+        ReportedUpdate { change: update.change, field: &part.change.field, details: update.details.as_ref() };
     match account {
         Some(account) => account_events::emit_update(connection, (route.workspace, account), &news, now)?,
         None => account_events::emit_waba_update(connection, place, (update.tier.as_deref(), &news), now)?,
@@ -59,21 +60,19 @@ pub(crate) fn apply(
     Ok(has_changes)
 }
 
-/// The code of an error that belongs to no message.
+/// Returns the code of an error that belongs to no message.
 fn error_code(update: &AccountUpdate) -> Option<i64> {
     update.details.as_ref()?.get("code")?.as_i64()
 }
 
-/// The account whose number has these digits.
+/// Returns the account whose phone number has these digits.
 fn account_by_number(
     connection: &Connection,
     (workspace, waba_id): (WorkspaceId, &str),
     number: &str,
 ) -> SqlResult<Option<AccountId>> {
-    let mut statement = connection.prepare_cached(
-        "select id, display_phone_number from accounts
-         where workspace_id = ?1 and waba_id = ?2 and removed_at is null and display_phone_number is not null",
-    )?;
+    let mut statement = connection.prepare_cached( "select id, display_phone_number from accounts
+         where workspace_id = ?1 and waba_id = ?2 and removed_at is null and display_phone_number is not null", )?;
     let mut rows = statement.query((workspace.as_bytes(), waba_id))?;
     while let Some(row) = rows.next()? {
         let mut cells = Cells::new("accounts", row);
@@ -86,10 +85,10 @@ fn account_by_number(
     Ok(None)
 }
 
-/// A WhatsApp Business Account, and its one account that is meant if not all are.
+/// WhatsApp Business Account, and the one account of it that the update is about. `None`: all accounts.
 type UpdateTarget<'a> = ((WorkspaceId, &'a str), Option<AccountId>);
 
-/// By which name the newest news of an account is known.
+/// Returns the subject of the update's watermark.
 fn subject(what: &str, account: Option<AccountId>) -> String {
     match account {
         Some(account) => format!("{what}/{account}"),
@@ -103,7 +102,7 @@ fn change_suspension(
     change: &SuspensionChange,
     (at, now): (Option<Timestamp>, Timestamp),
 ) -> SqlResult<bool> {
-    let (SuspensionChange::Hold(cause, _) | SuspensionChange::Lift(cause)) = change;
+    let (SuspensionChange::Suspend(cause, _) | SuspensionChange::Resume(cause)) = change;
     if !update_watermarks::advance(
         connection,
         place,
@@ -114,23 +113,13 @@ fn change_suspension(
     }
     let (workspace, waba_id) = place;
     let only = account.as_ref().map(AccountId::as_bytes);
-    let n_rows = match change {
-        // An account that is held for another cause stays so: the end of this one would not be the end of that one.
-        SuspensionChange::Hold(cause, reason) => connection
-            .prepare_cached(
-                "update accounts set status = 'held', status_reason = ?4, suspension_cause = ?5, updated_at = ?6
+    let n_rows = match change { // An account that is suspended for another cause keeps that cause: the end of this cause must not end the
+        // suspension.
+ SuspensionChange::Suspend(cause, reason) => connection .prepare_cached( "update accounts set status = 'held', status_reason = ?4, suspension_cause = ?5, updated_at = ?6
                  where workspace_id = ?1 and waba_id = ?2 and removed_at is null and status = 'connected'
-                   and (?3 is null or id = ?3)",
-            )?
-            .execute(params![workspace.as_bytes(), waba_id, only, reason, cause.as_str(), micros(now)])?,
-        SuspensionChange::Lift(cause) => connection
-            .prepare_cached(
-                "update accounts set status = 'connected', status_reason = null, suspension_cause = null, updated_at = ?5
+                   and (?3 is null or id = ?3)", )? .execute(params![workspace.as_bytes(), waba_id, only, reason, cause.as_str(), micros(now)])?, SuspensionChange::Resume(cause) => connection .prepare_cached( "update accounts set status = 'connected', status_reason = null, suspension_cause = null, updated_at = ?5
                  where workspace_id = ?1 and waba_id = ?2 and removed_at is null and status = 'held'
-                   and suspension_cause = ?4 and (?3 is null or id = ?3)",
-            )?
-            .execute(params![workspace.as_bytes(), waba_id, only, cause.as_str(), micros(now)])?,
-    };
+                   and suspension_cause = ?4 and (?3 is null or id = ?3)", )? .execute(params![workspace.as_bytes(), waba_id, only, cause.as_str(), micros(now)])?, };
     Ok(n_rows > 0)
 }
 
@@ -143,8 +132,7 @@ fn set(
     if !update_watermarks::advance(connection, place, &subject(column, account), at)? {
         return Ok(false);
     }
-    let (workspace, waba_id) = place;
-    // The column is one of the three above.
+    let (workspace, waba_id) = place; // The column is one of the three columns in `apply`.
     let sql = format!(
         "update accounts set {column} = ?4, updated_at = ?5
          where workspace_id = ?1 and waba_id = ?2 and removed_at is null and {column} is not ?4

@@ -1,4 +1,4 @@
-//! Workspaces, accounts and keys.
+//! The directory: all workspaces, accounts, webhook endpoints and API keys.
 
 use engine::ports::Directory;
 use rusqlite::Connection;

@@ -1,4 +1,4 @@
-//! Workspaces, accounts, keys, and what Meta reports of accounts.
+//! Accounts, and the updates of accounts that Meta reports.
 
 pub(crate) mod account_events;
 pub(crate) mod account_updates;

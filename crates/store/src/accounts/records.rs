@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use domain::access::audit::AuditEntry;
 use domain::accounts::account::Account;
+use domain::accounts::account::AccountChange;
 use domain::check::Patch;
-use domain::events::AccountChange;
 use domain::id::{AccountId, WorkspaceId};
-use engine::ports::{AccountChanges, AccountRecord, NewAccount, Removal};
+use engine::ports::{AccountChanges, AccountRecord, DeleteAccountResult, NewAccount};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use secrecy::SecretString;
@@ -21,7 +21,7 @@ use crate::revisions;
 use crate::row::{Cells, micros};
 use crate::seal::Sealer;
 
-/// Where a secret of an account is sealed for.
+/// Returns the context to which a secret of an account is sealed.
 fn seal_context(id: AccountId, column: &str) -> String {
     format!("accounts/{id}/{column}")
 }
@@ -75,7 +75,7 @@ pub(crate) fn insert_account(
     connection: &Connection,
     sealer: &Sealer,
     new: &NewAccount,
-    act: &AuditEntry,
+    entry: &AuditEntry,
 ) -> SqlResult<()> {
     let AccountRecord { account, access_token, app_secret, verify_token_digest, .. } = &new.record;
     if account.is_default {
@@ -111,18 +111,18 @@ pub(crate) fn insert_account(
             account.fetches_links,
             micros(new.created_at),
         ])?;
-    audit::insert_entry(connection, act)?;
+    audit::insert_entry(connection, entry)?;
     revisions::increment(connection, "directory")
 }
 
-/// Removes an account, unless messages wait in its queue.
+/// Deletes an account, unless its queue has messages.
 pub(crate) fn delete_account(
     connection: &Connection,
     workspace: WorkspaceId,
     id: AccountId,
     is_forced: bool,
-    act: &AuditEntry,
-) -> SqlResult<Removal> {
+    entry: &AuditEntry,
+) -> SqlResult<DeleteAccountResult> {
     let keys = (workspace.as_bytes(), id.as_bytes());
     let known: Option<(bool, bool)> = connection
         .prepare_cached(
@@ -131,10 +131,10 @@ pub(crate) fn delete_account(
         )?
         .query_row(keys, |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let Some((was_default, is_sandbox)) = known else { return Ok(Removal::NotFound) };
+    let Some((was_default, is_sandbox)) = known else { return Ok(DeleteAccountResult::NotFound) };
     let n_waiting = queue_depth::get_depth(connection, id)?;
     if n_waiting > 0 && !is_forced {
-        return Ok(Removal::Busy(n_waiting));
+        return Ok(DeleteAccountResult::HasQueuedMessages(n_waiting));
     }
     connection
         .prepare_cached(
@@ -143,29 +143,29 @@ pub(crate) fn delete_account(
                  old_app_secret = null, old_app_secret_until = null, verify_token_digest = null, is_default = 0
              where workspace_id = ?1 and id = ?2 and removed_at is null",
         )?
-        .execute((keys.0, keys.1, micros(act.at)))?;
+        .execute((keys.0, keys.1, micros(entry.at)))?;
     if was_default {
-        // Never from live to sandbox or back: what was meant for customers must not end in the simulator.
+        // The next default account has the same kind: messages for customers must not be sent to the simulator.
         connection
             .prepare_cached(
                 "update accounts set is_default = 1, updated_at = ?3
                  where seq = (select min(seq) from accounts
                               where workspace_id = ?1 and is_sandbox = ?2 and removed_at is null)",
             )?
-            .execute((keys.0, is_sandbox, micros(act.at)))?;
+            .execute((keys.0, is_sandbox, micros(entry.at)))?;
     }
-    audit::insert_entry(connection, act)?;
+    audit::insert_entry(connection, entry)?;
     revisions::increment(connection, "directory")?;
-    Ok(Removal::Removed)
+    Ok(DeleteAccountResult::Deleted)
 }
 
-/// Changes an account. `false`: there is none.
+/// Updates an account. Returns `false` if the account does not exist.
 pub(crate) fn update_account(
     connection: &Connection,
     sealer: &Sealer,
     (workspace, id): (WorkspaceId, AccountId),
     changes: &AccountChanges,
-    act: &AuditEntry,
+    entry: &AuditEntry,
 ) -> SqlResult<bool> {
     if status::get_profile(connection, workspace, id)?.is_none() {
         return Ok(false);
@@ -176,22 +176,22 @@ pub(crate) fn update_account(
             .prepare_cached("update accounts set is_default = 0 where workspace_id = ?1 and is_default = 1")?
             .execute([workspace.as_bytes()])?;
     }
-    if !matches!(changes.app_secret, Patch::Keep) {
+    if !matches!(changes.app_secret, Patch::Unchanged) {
         replace_secret(connection, sealer, (workspace, id), changes.old_app_secret_until)?;
     }
     let seal = |column, secret| sealer.seal(&seal_context(id, column), secret);
     let token = changes.access_token.as_ref().map(|token| seal("access_token", token)).transpose()?;
     let app_secret = match &changes.app_secret {
         Patch::Set(secret) => Some(seal("app_secret", secret)?),
-        Patch::Keep | Patch::Clear => None,
+        Patch::Unchanged | Patch::Clear => None,
     };
     let digest = match &changes.verify_token_digest {
         Patch::Set(digest) => Some(*digest),
-        Patch::Keep | Patch::Clear => None,
+        Patch::Unchanged | Patch::Clear => None,
     };
     let fetches_links = match changes.fetches_links {
         Patch::Set(fetches) => Some(fetches),
-        Patch::Keep | Patch::Clear => None,
+        Patch::Unchanged | Patch::Clear => None,
     };
     connection
         .prepare_cached(
@@ -211,13 +211,13 @@ pub(crate) fn update_account(
             keys.1,
             changes.name,
             token,
-            !matches!(changes.app_secret, Patch::Keep),
+            !matches!(changes.app_secret, Patch::Unchanged),
             app_secret,
-            !matches!(changes.verify_token_digest, Patch::Keep),
+            !matches!(changes.verify_token_digest, Patch::Unchanged),
             digest,
             changes.is_default,
-            micros(act.at),
-            !matches!(changes.fetches_links, Patch::Keep),
+            micros(entry.at),
+            !matches!(changes.fetches_links, Patch::Unchanged),
             fetches_links,
         ])?;
     if let Some(reason) = &changes.lifts_hold {
@@ -234,16 +234,16 @@ pub(crate) fn update_account(
                 (workspace, id),
                 AccountChange::Status,
                 (None, None),
-                act.at,
+                entry.at,
             )?;
         }
     }
-    audit::insert_entry(connection, act)?;
+    audit::insert_entry(connection, entry)?;
     revisions::increment(connection, "directory")?;
     Ok(true)
 }
 
-/// The secret that is about to be replaced or cleared lives on until a time, if one is given.
+/// Keeps the present app secret as the old app secret until a time, if a time is given.
 fn replace_secret(
     connection: &Connection,
     sealer: &Sealer,
@@ -254,7 +254,7 @@ fn replace_secret(
         .prepare_cached("select app_secret from accounts where workspace_id = ?1 and id = ?2")?
         .query_row((workspace.as_bytes(), id.as_bytes()), |row| row.get(0))
         .optional()?;
-    // A sealed value is bound to its column: it is sealed anew for the other one.
+    // A sealed value is bound to its column, so the secret is sealed again for the other column.
     let old = match sealed.flatten().filter(|_| until.is_some()) {
         Some(sealed) => {
             let secret = sealer.open(&seal_context(id, "app_secret"), &sealed)?;

@@ -1,10 +1,10 @@
 //! Status and profile of an account, as reported by Meta.
 
 use domain::access::audit::AuditEntry;
-use domain::events::AccountChange;
+use domain::accounts::account::AccountChange;
+use domain::accounts::suspension::SuspensionCause;
 use domain::id::{AccountId, WorkspaceId};
-use domain::webhooks_in::update::SuspensionCause;
-use engine::ports::NumberInfo;
+use engine::ports::PhoneNumberInfo;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
@@ -14,7 +14,7 @@ use crate::error::SqlResult;
 use crate::revisions;
 use crate::row::micros;
 
-/// What an account that Meta refuses is held for.
+/// Cause of the suspension of an account whose credentials Meta refuses.
 pub(crate) const REFUSED: &str = SuspensionCause::Refused.as_str();
 
 pub(crate) fn update_status(
@@ -22,7 +22,7 @@ pub(crate) fn update_status(
     workspace: WorkspaceId,
     id: AccountId,
     reason: Option<&str>,
-    act: &AuditEntry,
+    entry: &AuditEntry,
 ) -> SqlResult<()> {
     let status = if reason.is_some() { "held" } else { "connected" };
     let n_rows = connection
@@ -33,12 +33,12 @@ pub(crate) fn update_status(
              where workspace_id = ?1 and id = ?2 and removed_at is null
                and (status <> ?3 or status_reason is not ?4)",
         )?
-        .execute((workspace.as_bytes(), id.as_bytes(), status, reason, micros(act.at), REFUSED))?;
+        .execute((workspace.as_bytes(), id.as_bytes(), status, reason, micros(entry.at), REFUSED))?;
     if n_rows == 0 {
         return Ok(());
     }
-    account_events::emit_account(connection, (workspace, id), AccountChange::Status, (None, None), act.at)?;
-    audit::insert_entry(connection, act)?;
+    account_events::emit_account(connection, (workspace, id), AccountChange::Status, (None, None), entry.at)?;
+    audit::insert_entry(connection, entry)?;
     revisions::increment(connection, "directory")
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn update_profile(
     connection: &Connection,
     workspace: WorkspaceId,
     id: AccountId,
-    number: &NumberInfo,
+    number: &PhoneNumberInfo,
     now: Timestamp,
 ) -> SqlResult<()> {
     let before = get_profile(connection, workspace, id)?;
@@ -75,7 +75,7 @@ pub(crate) fn update_profile(
     let changes =
         [AccountChange::Name, AccountChange::Quality, AccountChange::MessagingLimit].into_iter().enumerate();
     for (i, change) in changes {
-        // What was not known before has not changed.
+        // A value that was unknown before has not changed.
         if before.get(i).is_some_and(Option::is_some) && before.get(i) != after.get(i) {
             account_events::emit_account(connection, (workspace, id), change, (None, None), now)?;
         }
@@ -83,7 +83,7 @@ pub(crate) fn update_profile(
     revisions::increment(connection, "directory")
 }
 
-/// What Meta says of a number, as far as changes are told: its name, quality and limit; and how it is written.
+/// Returns the columns that Meta reports: verified name, quality rating, messaging limit tier, display phone number.
 pub(crate) fn get_profile(
     connection: &Connection,
     workspace: WorkspaceId,

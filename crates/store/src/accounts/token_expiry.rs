@@ -1,7 +1,7 @@
 //! Expiry of access tokens.
 
-use domain::accounts::account::token_notice;
-use domain::events::AccountChange;
+use domain::accounts::account::AccountChange;
+use domain::accounts::account::due_token_expiry_warning;
 use domain::id::{AccountId, WorkspaceId};
 use domain::json::{Object, Value};
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use crate::accounts::account_events;
 use crate::error::SqlResult;
 use crate::row::{Cells, micros};
 
-/// Writes down when an access token ends, and tells it when that is near.
+/// Stores the expiry of an access token, and emits an event when the expiry is near.
 pub(crate) fn update_token_expiry(
     connection: &Connection,
     workspace: WorkspaceId,
@@ -34,10 +34,10 @@ pub(crate) fn update_token_expiry(
             }
         }
     };
-    let Some((before, told)) = known else { return Ok(()) };
-    // Another end is another token's: its notices are still to come.
-    let told = told.filter(|_| before == expires_at);
-    let due = expires_at.and_then(|expires_at| token_notice(expires_at, told, now));
+    let Some((before, notified_days)) = known else { return Ok(()) };
+    // A different expiry belongs to a new token, for which no notice was published.
+    let notified_days = notified_days.filter(|_| before == expires_at);
+    let due = expires_at.and_then(|expires_at| due_token_expiry_warning(expires_at, notified_days, now));
     if before == expires_at && due.is_none() {
         return Ok(());
     }
@@ -46,7 +46,7 @@ pub(crate) fn update_token_expiry(
             "update accounts set token_expires_at = ?3, token_notice_days = ?4, updated_at = ?5
              where workspace_id = ?1 and id = ?2 and removed_at is null",
         )?
-        .execute((keys.0, keys.1, expires_at.map(micros), due.or(told), micros(now)))?;
+        .execute((keys.0, keys.1, expires_at.map(micros), due.or(notified_days), micros(now)))?;
     if let (Some(days), Some(expires_at)) = (due, expires_at) {
         let mut details = Object::new();
         details.insert("expires_at", expires_at.to_string());

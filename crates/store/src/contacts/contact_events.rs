@@ -11,7 +11,7 @@ use crate::events::log;
 use crate::events::log::About;
 use crate::row::Cells;
 
-/// Tells of a person: new, or changed in the fields named.
+/// Emits an event for a contact that is new, or whose named fields changed.
 pub(crate) fn emit_contact(
     connection: &Connection,
     (workspace, account): (WorkspaceId, Option<AccountId>),

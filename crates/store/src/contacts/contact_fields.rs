@@ -12,7 +12,7 @@ use crate::contacts::opt_out;
 use crate::error::SqlResult;
 use crate::row::{Cells, json, micros};
 
-/// What is written down about a person by somebody, before and after a change.
+/// Fields of a contact.
 #[derive(Clone, PartialEq)]
 pub(crate) struct ContactFields {
     pub(crate) wa_id: Option<String>,
@@ -39,7 +39,7 @@ impl ContactFields {
         }
     }
 
-    /// The card, and the name that the person gave to the profile.
+    /// Reads the fields and the profile name of a contact.
     pub(crate) fn read(
         connection: &Connection,
         workspace: WorkspaceId,
@@ -53,7 +53,7 @@ impl ContactFields {
         let mut rows = statement.query((workspace.as_bytes(), contact.as_bytes()))?;
         let Some(row) = rows.next()? else { return Ok(None) };
         let mut cells = Cells::new("contacts", row);
-        let card = Self {
+        let fields = Self {
             wa_id: cells.get()?,
             user_id: cells.get()?,
             name: cells.get()?,
@@ -63,10 +63,10 @@ impl ContactFields {
             custom_fields: cells.json()?,
             opt_out: OptOut { wished_at: cells.opt_at()?, stopped: opt_out::read_opted_out(&mut cells)? },
         };
-        Ok(Some((card, cells.get()?)))
+        Ok(Some((fields, cells.get()?)))
     }
 
-    /// The card after a change. A name that is the profile's own says nothing.
+    /// Returns the fields after a change. A name that equals the profile name is not stored.
     pub(crate) fn after(
         &self,
         change: &ContactChange,
@@ -78,17 +78,17 @@ impl ContactFields {
         set(&mut after.user_id, change.user_id.clone(), |user| user.as_str().to_owned());
         set(&mut after.stage, change.stage.clone(), |stage| stage);
         set(&mut after.email, change.email.clone(), |email| email);
-        let is_profiles_own = matches!(&change.name, Patch::Set(name) if profile_name == Some(name));
-        if self.name.is_some() || !is_profiles_own {
+        let is_profile_name = matches!(&change.name, Patch::Set(name) if profile_name == Some(name));
+        if self.name.is_some() || !is_profile_name {
             set(&mut after.name, change.name.clone(), |name| name);
         }
         match &change.tags {
-            Patch::Keep => {}
+            Patch::Unchanged => {}
             Patch::Clear => after.tags.clear(),
             Patch::Set(tags) => after.tags.clone_from(tags),
         }
         match &change.custom_fields {
-            Patch::Keep => {}
+            Patch::Unchanged => {}
             Patch::Clear => after.custom_fields = Object::new(),
             Patch::Set(CustomFields::All(fields)) => after.custom_fields.clone_from(fields),
             Patch::Set(CustomFields::Some(texts)) => {
@@ -99,19 +99,19 @@ impl ContactFields {
                 }
             }
         }
-        let wish = match change.opted_out {
-            Patch::Keep => None,
+        let signal = match change.opted_out {
+            Patch::Unchanged => None,
             Patch::Set(true) => Some(OptOutSignal::Stop),
             Patch::Set(false) | Patch::Clear => Some(OptOutSignal::Start),
         };
-        // To say what is so already is no new wish: the reason stays what it was.
-        if let Some(wish) = wish
-            && self.opt_out.stopped.is_some() != (wish == OptOutSignal::Stop)
+        // A signal that changes nothing keeps the time and the reason of the earlier signal.
+        if let Some(signal) = signal
+            && self.opt_out.stopped.is_some() != (signal == OptOutSignal::Stop)
         {
             let at = self.opt_out.wished_at.map_or(now, |before| before.max(now));
-            after.opt_out = match wish {
-                OptOutSignal::Stop => self.opt_out.after(wish, at, reason),
-                // The application's word counts against a wish of the same moment.
+            after.opt_out = match signal {
+                OptOutSignal::Stop => self.opt_out.after(signal, at, reason),
+                // The application's opt-in overrides an opt-out of the same moment.
                 OptOutSignal::Start => OptOut { wished_at: Some(at), stopped: None },
             };
         }
@@ -166,7 +166,7 @@ impl ContactFields {
 
 fn set<T>(place: &mut Option<String>, change: Patch<T>, text: impl FnOnce(T) -> String) {
     match change {
-        Patch::Keep => {}
+        Patch::Unchanged => {}
         Patch::Clear => *place = None,
         Patch::Set(value) => *place = Some(text(value)),
     }

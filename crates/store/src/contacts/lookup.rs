@@ -1,9 +1,9 @@
 //! Lookup of contacts by number and by business-scoped user ID.
 
 use domain::contacts::phone::PhoneNumber;
+use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::{AccountId, ContactId, WorkspaceId};
 use domain::messages::window::Window;
-use domain::webhooks_in::update::WhatsAppUser;
 use engine::ports::Recipient;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::error::SqlResult;
 use crate::row::Cells;
 
-/// What an acceptance needs to know of a recipient.
+/// Facts about a recipient that decide about a send.
 pub(crate) struct RecipientFacts {
     pub(crate) contact: ContactId,
     pub(crate) has_opted_out: bool,
@@ -32,14 +32,14 @@ const BY_BSUID: &str = "
     left join service_windows w on w.workspace_id = c.workspace_id and w.account_id = ?3 and w.contact_id = c.id
     where c.workspace_id = ?1 and c.bsuid = ?2";
 
-/// Looks a recipient up: a number also under the other spellings that WhatsApp treats as the same person.
+/// Finds a recipient. A number is also found under the other spellings that WhatsApp treats as the same person.
 pub(crate) fn find_recipient(
     connection: &Connection,
     workspace: WorkspaceId,
     account: AccountId,
     recipient: &Recipient,
 ) -> SqlResult<Option<RecipientFacts>> {
-    let look = |sql: &str, key: &str| -> SqlResult<Option<RecipientFacts>> {
+    let query = |sql: &str, key: &str| -> SqlResult<Option<RecipientFacts>> {
         let mut statement = connection.prepare_cached(sql)?;
         let mut rows = statement.query((workspace.as_bytes(), key, account.as_bytes()))?;
         let Some(row) = rows.next()? else { return Ok(None) };
@@ -52,13 +52,13 @@ pub(crate) fn find_recipient(
         }))
     };
     match recipient {
-        Recipient::User(user) => look(BY_BSUID, user.as_str()),
+        Recipient::Bsuid(user) => query(BY_BSUID, user.as_str()),
         Recipient::Phone(number) => {
-            if let Some(found) = look(BY_NUMBER, number.digits())? {
+            if let Some(found) = query(BY_NUMBER, number.digits())? {
                 return Ok(Some(found));
             }
             for variant in number.variants() {
-                if let Some(found) = look(BY_NUMBER, variant.digits())? {
+                if let Some(found) = query(BY_NUMBER, variant.digits())? {
                     return Ok(Some(found));
                 }
             }
@@ -78,14 +78,18 @@ pub(crate) fn find_by_number(
     Ok(found.map(ContactId::from_bytes))
 }
 
-/// Whether somebody has this number, in any spelling, or this user id.
-pub(crate) fn is_in_use(connection: &Connection, workspace: WorkspaceId, mark: &str) -> SqlResult<bool> {
-    Ok(find_by_any_spelling(connection, workspace, mark)?
-        .or(find_by_bsuid(connection, workspace, mark)?)
+/// Returns `true` if a contact has this number, in any spelling, or this business-scoped user ID.
+pub(crate) fn is_in_use(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    identifier: &str,
+) -> SqlResult<bool> {
+    Ok(find_by_any_spelling(connection, workspace, identifier)?
+        .or(find_by_bsuid(connection, workspace, identifier)?)
         .is_some())
 }
 
-/// The contact under this number or another spelling of it.
+/// Finds the contact with this number or another spelling of it.
 pub(crate) fn find_by_any_spelling(
     connection: &Connection,
     workspace: WorkspaceId,
@@ -114,7 +118,7 @@ pub(crate) fn find_by_bsuid(
     Ok(found.map(ContactId::from_bytes))
 }
 
-/// The contact that goes by one of these ids.
+/// Finds the contact with one of these identifiers.
 pub(crate) fn find_by_identifiers(
     connection: &Connection,
     workspace: WorkspaceId,

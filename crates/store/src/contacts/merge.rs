@@ -10,18 +10,18 @@ use crate::error::{SqlError, SqlResult};
 use crate::row::json;
 use crate::webhooks_out::delivery_queues;
 
-/// Makes `gone` a part of `kept`: messages, numbers, windows, wishes.
+/// Merges the contact `gone` into the contact `kept`: messages, numbers, windows, opt-outs, delivery queues.
 pub(crate) fn merge_contacts(
     connection: &Connection,
     workspace: WorkspaceId,
-    kept: ContactId,
-    gone: ContactId,
+    target: ContactId,
+    source: ContactId,
 ) -> SqlResult<()> {
-    let keys = (workspace.as_bytes(), kept.as_bytes(), gone.as_bytes());
+    let keys = (workspace.as_bytes(), target.as_bytes(), source.as_bytes());
     for sql in [
         "update messages set contact_id = ?2 where workspace_id = ?1 and contact_id = ?3",
         "update contact_numbers set contact_id = ?2 where workspace_id = ?1 and contact_id = ?3",
-        // The later of two times; a time that is not known loses.
+        // The later of the two times. A missing time is the earlier one.
         "insert into service_windows (workspace_id, account_id, contact_id, last_inbound_at, refused_at)
          select workspace_id, account_id, ?2, last_inbound_at, refused_at
          from service_windows where workspace_id = ?1 and contact_id = ?3
@@ -29,7 +29,7 @@ pub(crate) fn merge_contacts(
              last_inbound_at = nullif(max(coalesce(last_inbound_at, 0), coalesce(excluded.last_inbound_at, 0)), 0),
              refused_at = nullif(max(coalesce(refused_at, 0), coalesce(excluded.refused_at, 0)), 0)",
         "delete from service_windows where workspace_id = ?1 and contact_id = ?3",
-        // Whoever was reached is counted; a reservation stays one only where there is nothing more.
+        // A counted recipient stays counted; a reservation stays a reservation only if neither contact was counted.
         "insert into messaging_limit_recipients (workspace_id, waba_id, contact_id, counted_at, reserved_by)
          select workspace_id, waba_id, ?2, counted_at, reserved_by
          from messaging_limit_recipients where workspace_id = ?1 and contact_id = ?3
@@ -40,48 +40,49 @@ pub(crate) fn merge_contacts(
     ] {
         connection.prepare_cached(sql)?.execute(keys)?;
     }
-    delivery_queues::merge_queues(connection, workspace, kept, gone)?;
-    merge_records(connection, workspace, kept, gone)
+    delivery_queues::merge_queues(connection, workspace, target, source)?;
+    merge_records(connection, workspace, target, source)
 }
 
-/// Takes the row of `gone` into that of `kept`: what only one of them has, both groups' tags, the later wish.
+/// Merges the row of `gone` into the row of `kept`: missing values, the tags of both, the later opt-out signal.
 pub(crate) fn merge_records(
     connection: &Connection,
     workspace: WorkspaceId,
-    kept: ContactId,
-    gone: ContactId,
+    target: ContactId,
+    source: ContactId,
 ) -> SqlResult<()> {
-    let missing = || SqlError::Bug("a contact that is merged is not there");
-    let (ours, _) = ContactFields::read(connection, workspace, kept)?.ok_or_else(missing)?;
-    let (theirs, profile_name) = ContactFields::read(connection, workspace, gone)?.ok_or_else(missing)?;
+    let missing = || SqlError::Bug("a contact that is merged does not exist");
+    let (target_fields, _) = ContactFields::read(connection, workspace, target)?.ok_or_else(missing)?;
+    let (source_fields, profile_name) =
+        ContactFields::read(connection, workspace, source)?.ok_or_else(missing)?;
     connection
         .prepare_cached("delete from contact_tags where workspace_id = ?1 and contact_id = ?2")?
-        .execute((workspace.as_bytes(), gone.as_bytes()))?;
+        .execute((workspace.as_bytes(), source.as_bytes()))?;
     let (username, resting_until, last_inbound_at): (Option<String>, Option<i64>, Option<i64>) = connection
         .prepare_cached(
             "delete from contacts where workspace_id = ?1 and id = ?2
              returning username, marketing_limited_until, last_inbound_at",
         )?
-        .query_row((workspace.as_bytes(), gone.as_bytes()), |row| {
+        .query_row((workspace.as_bytes(), source.as_bytes()), |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?;
-    let mut card = ours.clone();
-    card.wa_id = card.wa_id.or(theirs.wa_id);
-    card.user_id = card.user_id.or(theirs.user_id);
-    card.name = card.name.or(theirs.name);
-    card.stage = card.stage.or(theirs.stage);
-    card.email = card.email.or(theirs.email);
-    for tag in theirs.tags {
-        if !card.tags.contains(&tag) && card.tags.len() < MAX_TAGS {
-            card.tags.push(tag);
+    let mut merged = target_fields.clone();
+    merged.wa_id = merged.wa_id.or(source_fields.wa_id);
+    merged.user_id = merged.user_id.or(source_fields.user_id);
+    merged.name = merged.name.or(source_fields.name);
+    merged.stage = merged.stage.or(source_fields.stage);
+    merged.email = merged.email.or(source_fields.email);
+    for tag in source_fields.tags {
+        if !merged.tags.contains(&tag) && merged.tags.len() < MAX_TAGS {
+            merged.tags.push(tag);
         }
     }
-    for (key, value) in theirs.custom_fields {
-        if card.custom_fields.get(&key).is_none() && card.custom_fields.len() < MAX_CUSTOM_FIELDS {
-            card.custom_fields.insert(&key, value);
+    for (key, value) in source_fields.custom_fields {
+        if merged.custom_fields.get(&key).is_none() && merged.custom_fields.len() < MAX_CUSTOM_FIELDS {
+            merged.custom_fields.insert(&key, value);
         }
     }
-    card.opt_out = ours.opt_out.join(theirs.opt_out);
+    merged.opt_out = target_fields.opt_out.join(source_fields.opt_out);
     connection
         .prepare_cached(
             "update contacts
@@ -93,22 +94,22 @@ pub(crate) fn merge_records(
         )?
         .execute(params![
             workspace.as_bytes(),
-            kept.as_bytes(),
-            card.wa_id,
-            card.user_id,
-            card.name,
-            json(&card.tags)?,
-            card.stage,
-            card.email,
-            json(&card.custom_fields)?,
+            target.as_bytes(),
+            merged.wa_id,
+            merged.user_id,
+            merged.name,
+            json(&merged.tags)?,
+            merged.stage,
+            merged.email,
+            json(&merged.custom_fields)?,
             profile_name,
             resting_until,
             last_inbound_at,
             username
         ])?;
-    opt_out::update_opt_out(connection, workspace, kept, card.opt_out)?;
-    if card.tags != ours.tags {
-        tags::replace_tags(connection, workspace, kept, &card.tags)?;
+    opt_out::update_opt_out(connection, workspace, target, merged.opt_out)?;
+    if merged.tags != target_fields.tags {
+        tags::replace_tags(connection, workspace, target, &merged.tags)?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Contacts: resolving, changing, merging, number changes, opt-outs.
+//! Contacts: lookup, creation, update, merge, number changes, opt-outs, customer service windows.
 
 pub(crate) mod contact_events;
 pub(crate) mod contact_fields;

@@ -1,20 +1,21 @@
-//! People who go by another number or user id from some time on.
+//! Changes of numbers and of business-scoped user IDs.
 //!
-//! A number that is left may later belong to somebody else: what was done with it before that time is the person's who
-//! left it, whenever we hear of it, and what comes after it is a stranger's.
+//! A number that a person gives up may later belong to another person. Messages and reports from before the change
+//! belong to the first person, whenever they are received. Later ones belong to the other person.
 
+use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::WorkspaceId;
-use domain::webhooks_in::update::{NumberChange, WhatsAppUser};
+use domain::webhooks_in::update::NumberChange;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::SqlResult;
 use crate::row::micros;
 
-/// How many moves of one person are followed.
+/// Maximum number of changes of one person that are followed.
 const MAX_CHANGES: usize = 16;
 
-/// Who somebody is by now who went by these ids at `at`.
+/// Returns the present identifiers of the person who had these identifiers at `at`.
 pub(crate) fn current_identifiers(
     connection: &Connection,
     workspace: WorkspaceId,
@@ -38,14 +39,14 @@ pub(crate) fn current_identifiers(
         for left in [by_number, by_user].into_iter().flatten() {
             person.wa_id = left.wa_id.or(person.wa_id);
             person.user_id = left.user_id.or(person.user_id);
-            // Later ones only, or somebody who came back would go round in circles.
+            // Only later changes are followed: a person who returns to an old number would lead to a loop.
             since = since.max(left.at.saturating_add(1));
         }
     }
     Ok(person)
 }
 
-/// When an id was left, and for which number and user id.
+/// Change of an identifier: its time, and the new number and business-scoped user ID.
 struct StoredNumberChange {
     at: i64,
     wa_id: Option<String>,
@@ -69,7 +70,7 @@ fn find_change(
     Ok(found)
 }
 
-/// Whether somebody has left this number.
+/// Returns `true` if a person has given up this number.
 pub(crate) fn is_former(connection: &Connection, workspace: WorkspaceId, wa_id: &str) -> SqlResult<bool> {
     let mut statement = connection.prepare_cached(
         "select exists (select 1 from number_changes where workspace_id = ?1 and old_id = ?2)",

@@ -1,7 +1,7 @@
-//! Who takes no marketing: for good, because they or the application said so, or for a while, because Meta did.
+//! Opt-outs from marketing, and Meta's temporary limits on marketing messages to a contact.
 //!
-//! **Invariant:** every wish goes through here, whoever tells of it; the last one by its own time counts, and of two at
-//! once the one for less.
+//! **Invariant:** every opt-out signal is applied here. The latest signal counts, by its own time. Of two signals at
+//! the same time, the opt-out counts.
 
 use domain::contacts::opt_out::{OptOut, OptOutReason, OptOutSignal};
 use domain::id::{AccountId, ContactId, WorkspaceId};
@@ -12,7 +12,7 @@ use crate::contacts::contact_events;
 use crate::error::SqlResult;
 use crate::row::{Cells, micros};
 
-/// Writes down that a person takes no marketing, said at a time and for a reason.
+/// Applies an opt-out.
 pub(crate) fn opt_out(
     connection: &Connection,
     place: (WorkspaceId, Option<AccountId>),
@@ -23,7 +23,7 @@ pub(crate) fn opt_out(
     apply_signal(connection, place, contact, (OptOutSignal::Stop, at, reason), now)
 }
 
-/// Writes down that a person takes marketing again, said at a time and for a reason.
+/// Applies an opt-in.
 pub(crate) fn opt_in(
     connection: &Connection,
     place: (WorkspaceId, Option<AccountId>),
@@ -38,11 +38,11 @@ pub(crate) fn apply_signal(
     connection: &Connection,
     (workspace, account): (WorkspaceId, Option<AccountId>),
     contact: ContactId,
-    (wish, at, reason): (OptOutSignal, Timestamp, OptOutReason),
+    (signal, at, reason): (OptOutSignal, Timestamp, OptOutReason),
     now: Timestamp,
 ) -> SqlResult<()> {
     let Some(known) = get_opt_out(connection, workspace, contact)? else { return Ok(()) };
-    let after = known.after(wish, at, reason);
+    let after = known.after(signal, at, reason);
     update_opt_out(connection, workspace, contact, after)?;
     if known.stopped.is_some() == after.stopped.is_some() {
         return Ok(());
@@ -65,7 +65,7 @@ pub(crate) fn get_opt_out(
     Ok(Some(OptOut { wished_at, stopped: read_opted_out(&mut cells)? }))
 }
 
-/// Since when and why, from two columns.
+/// Reads the time and the reason of the opt-out from two columns.
 pub(crate) fn read_opted_out(cells: &mut Cells<'_>) -> SqlResult<Option<(Timestamp, OptOutReason)>> {
     let at = cells.opt_at()?;
     let reason: Option<String> = cells.get()?;
@@ -95,7 +95,7 @@ pub(crate) fn update_opt_out(
     Ok(())
 }
 
-/// Writes down that Meta lets a person rest from marketing.
+/// Stores that Meta limits marketing messages to a contact until a time.
 pub(crate) fn limit_marketing(
     connection: &Connection,
     workspace: WorkspaceId,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::access::audit::AuditEntry;
 use domain::id::{ContactId, WorkspaceId};
-use engine::ports::{ContactEnd, ContactPut, Contacts, ErasureStep, StoreError, Windows};
+use engine::ports::{ContactUpsert, Contacts, ErasureStep, StoreError, UpsertContactResult, Windows};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
@@ -20,27 +20,31 @@ use crate::sqlite::connection::BUSY_TIMEOUT;
 
 #[async_trait]
 impl Contacts for SqliteStore {
-    async fn contacts_put(
+    async fn upsert_contacts(
         &self,
         workspace: WorkspaceId,
-        puts: Vec<ContactPut>,
+        puts: Vec<ContactUpsert>,
         act: Option<AuditEntry>,
         now: Timestamp,
-    ) -> Result<Vec<ContactEnd>, StoreError> {
+    ) -> Result<Vec<UpsertContactResult>, StoreError> {
         self.write("writing down contacts", move |tx| {
             upsert::upsert_contacts(tx, workspace, &puts, (act.as_ref(), now))
         })
         .await
     }
 
-    async fn custom_keys(&self, workspace: WorkspaceId, limit: u32) -> Result<Vec<String>, StoreError> {
+    async fn list_custom_field_names(
+        &self,
+        workspace: WorkspaceId,
+        limit: u32,
+    ) -> Result<Vec<String>, StoreError> {
         self.read("reading the names of custom fields", move |connection| {
             contacts::records::list_custom_field_keys(connection, workspace, limit)
         })
         .await
     }
 
-    async fn contact_windows(
+    async fn list_contact_windows(
         &self,
         workspace: WorkspaceId,
         contact: ContactId,
@@ -51,7 +55,7 @@ impl Contacts for SqliteStore {
         .await
     }
 
-    async fn contact_erase(&self, contact: ContactId, act: AuditEntry) -> Result<bool, StoreError> {
+    async fn begin_erasure(&self, contact: ContactId, act: AuditEntry) -> Result<bool, StoreError> {
         self.write("erasing a contact", move |tx| {
             let is_erased = begin::begin_erasure(tx, act.workspace, contact, act.at)?;
             if is_erased {
@@ -62,11 +66,11 @@ impl Contacts for SqliteStore {
         .await
     }
 
-    async fn erase_step(&self, limit: u32, now: Timestamp) -> Result<ErasureStep, StoreError> {
+    async fn run_erasure_step(&self, limit: u32, now: Timestamp) -> Result<ErasureStep, StoreError> {
         self.write("erasing what is left of a contact", move |tx| erasure::run_step(tx, limit, now)).await
     }
 
-    async fn erase_traces(&self) -> Result<bool, StoreError> {
+    async fn finish_erasures(&self) -> Result<bool, StoreError> {
         let is_clean = self.alone("emptying the write-ahead log", empty_log).await?;
         if is_clean {
             self.write("ending erasures", erasure::finish_erasures).await?;

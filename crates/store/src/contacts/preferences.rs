@@ -9,17 +9,17 @@ use rusqlite::Connection;
 use crate::contacts::{number_changes, opt_out, resolve};
 use crate::error::SqlResult;
 
-/// Takes what Meta tells of a person's wish.
+/// Applies a marketing preference that Meta reports.
 pub(crate) fn apply_preference(
     connection: &Connection,
     (workspace, account): (WorkspaceId, AccountId),
-    fresh: ContactId,
+    new_id: ContactId,
     preference: &MarketingPreference,
     now: Timestamp,
 ) -> SqlResult<()> {
     let person = number_changes::current_identifiers(connection, workspace, &preference.from, preference.at)?;
-    let contact = resolve::resolve_contact(connection, (workspace, account), fresh, &person, now)?;
-    let wish = if preference.takes_marketing { OptOutSignal::Start } else { OptOutSignal::Stop };
-    let said = (wish, preference.at, OptOutReason::Meta);
-    opt_out::apply_signal(connection, (workspace, Some(account)), contact, said, now)
+    let contact = resolve::resolve_contact(connection, (workspace, account), new_id, &person, now)?;
+    let signal = if preference.takes_marketing { OptOutSignal::Start } else { OptOutSignal::Stop };
+    let change = (signal, preference.at, OptOutReason::Meta);
+    opt_out::apply_signal(connection, (workspace, Some(account)), contact, change, now)
 }

@@ -1,6 +1,4 @@
-//! What the application keeps of people: listed, written down, joined when two turn out to be one.
-//!
-//! **Invariant:** a change and the event that tells it are one transaction; what changes nothing is not told.
+//! Contacts: get and list.
 
 use domain::id::{ContactId, WorkspaceId};
 use engine::ports::{Contact, ContactFilter, Page, PageRequest};
@@ -89,7 +87,7 @@ pub(crate) fn list_contacts(
     }
     if let Some(search) = &filter.search {
         let pattern = containing(search);
-        // A number as people write it is found as well.
+        // Spaces and punctuation in a searched number are ignored.
         let digits: String = search.chars().filter(char::is_ascii_digit).collect();
         let is_number =
             !digits.is_empty() && search.chars().all(|c| c.is_ascii_digit() || " +-.()".contains(c));

@@ -1,8 +1,9 @@
 //! Application of a number change to its contact.
 
 use domain::contacts::phone::PhoneNumber;
+use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::{AccountId, ContactId, WorkspaceId};
-use domain::webhooks_in::update::{NumberChange, WhatsAppUser};
+use domain::webhooks_in::update::NumberChange;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
@@ -10,17 +11,17 @@ use crate::contacts::{contact_events, lookup, merge, number_changes, numbers, re
 use crate::error::SqlResult;
 use crate::row::{Cells, micros};
 
-/// Takes a move, and says whose it was.
+/// Applies a number change and returns its contact.
 pub(crate) fn apply_number_change(
     connection: &Connection,
     place: (WorkspaceId, AccountId),
-    fresh: ContactId,
+    new_id: ContactId,
     moved: &NumberChange,
     now: Timestamp,
 ) -> SqlResult<ContactId> {
     let (workspace, _) = place;
     let named = WhatsAppUser { name: None, username: None, ..moved.from.clone() };
-    // Several of our numbers may tell of the same move, and a later move may have been told before this one.
+    // Several accounts may report the same change, and a later change may have been reported earlier.
     let to = number_changes::current_identifiers(connection, workspace, &moved.to, moved.at)?;
     number_changes::insert_change(connection, workspace, moved, &to)?;
     let person = WhatsAppUser {
@@ -34,11 +35,12 @@ pub(crate) fn apply_number_change(
             update_identifiers(connection, place, contact, (&named, &to), now)?;
             Ok(contact)
         }
-        None => resolve::resolve_contact(connection, place, fresh, &person, now),
+        None => resolve::resolve_contact(connection, place, new_id, &person, now),
     }
 }
 
-/// Gives a contact its new ids. Whoever has them already turns out to be the same person.
+/// Updates the identifiers of a contact. A contact that already has one of the new identifiers is the same person and
+/// is merged.
 fn update_identifiers(
     connection: &Connection,
     (workspace, account): (WorkspaceId, AccountId),
@@ -52,7 +54,7 @@ fn update_identifiers(
         match lookup::find_by_number(connection, workspace, wa_id)? {
             Some(found) if found == contact => {}
             Some(found) => {
-                // They wrote from the new number before we heard of it: what they are called there is newer.
+                // The person wrote from the new number before the change was reported: those identifiers are newer.
                 new_user_id = new_user_id.or(ids(connection, workspace, found)?.1);
                 merge::merge_contacts(connection, workspace, contact, found)?;
                 merged = Some(found);
@@ -91,10 +93,10 @@ fn update_identifiers(
     contact_events::emit_contact(connection, (workspace, Some(account)), contact, (&changes, merged), now)
 }
 
-/// A number and a user id.
+/// Number and business-scoped user ID.
 type Ids = (Option<String>, Option<String>);
 
-/// Those of a contact.
+/// Returns the identifiers of a contact.
 fn ids(connection: &Connection, workspace: WorkspaceId, contact: ContactId) -> SqlResult<Ids> {
     let mut statement =
         connection.prepare_cached("select wa_id, bsuid from contacts where workspace_id = ?1 and id = ?2")?;
@@ -104,7 +106,7 @@ fn ids(connection: &Connection, workspace: WorkspaceId, contact: ContactId) -> S
     Ok((cells.get()?, cells.get()?))
 }
 
-/// The old number is nobody's any more, in none of its spellings; what waits for it goes to the new one.
+/// Deletes the old number in all its spellings, and moves the queued messages to the new number.
 fn delete_old_number(
     connection: &Connection,
     workspace: WorkspaceId,

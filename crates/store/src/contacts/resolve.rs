@@ -1,7 +1,7 @@
-//! People: found by every number and id they are known by, met once, merged when two turn out to be one.
+//! Resolution of WhatsApp users to contacts.
 
+use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::{AccountId, ContactId, WorkspaceId};
-use domain::webhooks_in::update::WhatsAppUser;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
@@ -9,7 +9,7 @@ use crate::contacts::{contact_events, lookup, merge, number_changes, numbers};
 use crate::error::SqlResult;
 use crate::row::micros;
 
-/// Writes down, and tells of, a person we meet for the first time.
+/// Creates a contact and emits its event.
 pub(crate) fn create_contact(
     connection: &Connection,
     (workspace, account): (WorkspaceId, AccountId),
@@ -38,24 +38,25 @@ pub(crate) fn create_contact(
     contact_events::emit_contact(connection, (workspace, Some(account)), contact, (&[], None), now)
 }
 
-/// The contact that this person is: found by either id, met if new (as `fresh`), merged if the two ids led to two.
+/// Returns the contact of a WhatsApp user. Creates the contact as `fresh` if it does not exist, and merges two
+/// contacts if the two identifiers belong to two.
 pub(crate) fn resolve_contact(
     connection: &Connection,
     (workspace, account): (WorkspaceId, AccountId),
-    fresh: ContactId,
+    new_id: ContactId,
     person: &WhatsAppUser,
     now: Timestamp,
 ) -> SqlResult<ContactId> {
     let Some(contact) = lookup::find_by_identifiers(connection, workspace, person)? else {
-        create_contact(connection, (workspace, account), fresh, person, now)?;
-        return Ok(fresh);
+        create_contact(connection, (workspace, account), new_id, person, now)?;
+        return Ok(new_id);
     };
     enrich_contact(connection, (workspace, account), contact, person, now)?;
     Ok(contact)
 }
 
-/// Adds to a contact what a person turned out to be: another spelling of the number, a user id, a profile name.
-/// Where that belongs to another contact already, the two are one person and are merged into `contact`.
+/// Adds newly received data to a contact: another spelling of the number, a business-scoped user ID, a profile name.
+/// If another contact has one of these identifiers, that contact is merged into `contact`.
 pub(crate) fn enrich_contact(
     connection: &Connection,
     (workspace, account): (WorkspaceId, AccountId),
@@ -63,7 +64,7 @@ pub(crate) fn enrich_contact(
     person: &WhatsAppUser,
     now: Timestamp,
 ) -> SqlResult<()> {
-    // Read and compared here: most of the time there is nothing new, and nothing is written then.
+    // The row is read and compared first: usually nothing is new, and nothing is written.
     let known: Option<KnownIdentity> = connection
         .prepare_cached(
             "select wa_id, bsuid, profile_name, username, name is not null from contacts
@@ -86,7 +87,8 @@ pub(crate) fn enrich_contact(
                 merge::merge_contacts(connection, workspace, contact, found)?;
                 merged = Some(found);
             }
-            // A late report about a number that its person has left since: it is nobody's until somebody writes.
+            // A late report about a number that the person has given up since: the number belongs to nobody until
+            // somebody writes from it.
             None if known_wa_id.is_some() && number_changes::is_former(connection, workspace, wa_id)? => {}
             None => numbers::insert_number(connection, workspace, contact, wa_id)?,
         }
@@ -136,5 +138,6 @@ pub(crate) fn enrich_contact(
     contact_events::emit_contact(connection, (workspace, Some(account)), contact, (&changes, merged), now)
 }
 
-/// What a contact is known by: number, user id, profile name, user name, and whether we gave it a name.
+/// Identifiers and names of a contact: number, business-scoped user ID, profile name, username, and `true` if the
+/// application set a name.
 type KnownIdentity = (Option<String>, Option<String>, Option<String>, Option<String>, bool);

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use crate::error::SqlResult;
 use crate::row::{Cells, micros};
 
-/// Opens the window, as far as `at` opens it.
+/// Opens the window with an inbound message received at `at`.
 pub(crate) fn open_window(
     connection: &Connection,
     (workspace, account): (WorkspaceId, AccountId),
@@ -19,7 +19,7 @@ pub(crate) fn open_window(
     at: Timestamp,
     now: Timestamp,
 ) -> SqlResult<()> {
-    let heard = Window::default().heard(at, now).last_inbound_at.map(micros);
+    let last_inbound_at = Window::default().after_inbound(at, now).last_inbound_at.map(micros);
     connection
         .prepare_cached(
             "insert into service_windows (workspace_id, account_id, contact_id, last_inbound_at) values (?1, ?2, ?3, ?4)
@@ -27,17 +27,17 @@ pub(crate) fn open_window(
              set last_inbound_at = max(coalesce(last_inbound_at, 0), excluded.last_inbound_at),
                  refused_at = case when refused_at > excluded.last_inbound_at then refused_at end",
         )?
-        .execute((workspace.as_bytes(), account.as_bytes(), contact.as_bytes(), heard))?;
+        .execute((workspace.as_bytes(), account.as_bytes(), contact.as_bytes(), last_inbound_at))?;
     connection
         .prepare_cached(
             "update contacts set last_inbound_at = max(coalesce(last_inbound_at, 0), ?3)
              where workspace_id = ?1 and id = ?2",
         )?
-        .execute((workspace.as_bytes(), contact.as_bytes(), heard))?;
+        .execute((workspace.as_bytes(), contact.as_bytes(), last_inbound_at))?;
     Ok(())
 }
 
-/// Writes down that Meta called the window closed at `at`.
+/// Stores that Meta refused a message at `at` because the window was closed.
 pub(crate) fn close_window(
     connection: &Connection,
     workspace: WorkspaceId,
@@ -45,7 +45,7 @@ pub(crate) fn close_window(
     contact: ContactId,
     at: Timestamp,
 ) -> SqlResult<()> {
-    let refused = Window::default().refused(at).refused_at.map(micros);
+    let refused = Window::default().after_rejection(at).refused_at.map(micros);
     connection
         .prepare_cached(
             "insert into service_windows (workspace_id, account_id, contact_id, refused_at) values (?1, ?2, ?3, ?4)

@@ -5,10 +5,11 @@
 
 use domain::access::audit::{AuditAction, AuditEntry, AuditTarget, AuditTargetKind};
 use domain::check::Patch;
+use domain::contacts::bsuid::Bsuid;
 use domain::contacts::contact::{ContactChange, MAX_CUSTOM_FIELDS};
-use domain::contacts::phone::{Bsuid, PhoneNumber};
+use domain::contacts::phone::PhoneNumber;
 use domain::id::{ContactId, WorkspaceId};
-use engine::ports::{Contact, ContactEnd, ContactPut, ContactTarget};
+use engine::ports::{Contact, ContactTarget, ContactUpsert, UpsertContactResult};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
@@ -19,85 +20,89 @@ use crate::contacts::{contact_events, lookup, numbers, tags};
 use crate::error::{SqlError, SqlResult};
 use crate::row::micros;
 
-/// Writes things down about people, one after the other; a rehearsal, which is no act, takes all of it back.
+/// Creates or updates contacts, one after the other. A dry run, which has no audit entry, is rolled back.
 pub(crate) fn upsert_contacts(
     connection: &Connection,
     workspace: WorkspaceId,
-    puts: &[ContactPut],
-    (act, now): (Option<&AuditEntry>, Timestamp),
-) -> SqlResult<Vec<ContactEnd>> {
+    puts: &[ContactUpsert],
+    (entry, now): (Option<&AuditEntry>, Timestamp),
+) -> SqlResult<Vec<UpsertContactResult>> {
     connection.prepare_cached("savepoint contacts")?.execute(())?;
     let ends: SqlResult<Vec<_>> =
         puts.iter().map(|put| upsert_contact(connection, workspace, put, now)).collect();
-    if act.is_none() {
+    if entry.is_none() {
         connection.prepare_cached("rollback to contacts")?.execute(())?;
     }
     connection.prepare_cached("release contacts")?.execute(())?;
     let ends = ends?;
-    if let Some(act) = act {
-        insert_audit_entry(connection, act, &ends)?;
+    if let Some(entry) = entry {
+        insert_audit_entry(connection, entry, &ends)?;
     }
     Ok(ends)
 }
 
-/// Writes down in the audit log what was done: ids and counts, no names and no numbers.
-fn insert_audit_entry(connection: &Connection, act: &AuditEntry, ends: &[ContactEnd]) -> SqlResult<()> {
+/// Inserts an audit entry with identifiers and counts, without names and numbers.
+fn insert_audit_entry(
+    connection: &Connection,
+    entry: &AuditEntry,
+    ends: &[UpsertContactResult],
+) -> SqlResult<()> {
     let (mut n_created, mut n_updated) = (0_i64, 0_i64);
     let mut changed = None;
     for end in ends {
         match end {
-            ContactEnd::Created(contact) => {
+            UpsertContactResult::Created(contact) => {
                 n_created += 1;
                 changed = Some((contact.id, AuditAction::ContactAdded));
             }
-            ContactEnd::Updated(contact) => {
+            UpsertContactResult::Updated(contact) => {
                 n_updated += 1;
                 changed = Some((contact.id, AuditAction::ContactChanged));
             }
-            ContactEnd::Unchanged(_)
-            | ContactEnd::Taken(_)
-            | ContactEnd::NotFound
-            | ContactEnd::Nameless
-            | ContactEnd::TooManyFields(_) => {}
+            UpsertContactResult::Unchanged(_)
+            | UpsertContactResult::Conflict(_)
+            | UpsertContactResult::NotFound
+            | UpsertContactResult::NoIdentifier
+            | UpsertContactResult::TooManyFields(_) => {}
         }
     }
     let Some((id, action)) = changed else { return Ok(()) };
-    let act = act.clone();
-    let act = if act.subject.kind == AuditTargetKind::Contact {
-        let subject = AuditTarget { id: id.to_string(), ..act.subject };
-        AuditEntry { action, subject, ..act }
+    let entry = entry.clone();
+    let entry = if entry.subject.kind == AuditTargetKind::Contact {
+        let subject = AuditTarget { id: id.to_string(), ..entry.subject };
+        AuditEntry { action, subject, ..entry }
     } else {
-        act.with("created", n_created).with("updated", n_updated)
+        entry.with("created", n_created).with("updated", n_updated)
     };
-    audit::insert_entry(connection, &act)
+    audit::insert_entry(connection, &entry)
 }
 
 fn upsert_contact(
     connection: &Connection,
     workspace: WorkspaceId,
-    put: &ContactPut,
+    put: &ContactUpsert,
     now: Timestamp,
-) -> SqlResult<ContactEnd> {
+) -> SqlResult<UpsertContactResult> {
     let change = &put.change;
     let owner = find_owner(connection, workspace, change)?;
-    let known = match (put.target, owner) {
+    let existing = match (put.target, owner) {
         (ContactTarget::New, IdentifierOwner::One(taken)) | (_, IdentifierOwner::Two(taken)) => {
-            return Ok(ContactEnd::Taken(taken));
+            return Ok(UpsertContactResult::Conflict(taken));
         }
-        (ContactTarget::Known(id), IdentifierOwner::One(taken)) if taken != id => {
-            return Ok(ContactEnd::Taken(taken));
+        (ContactTarget::Existing(id), IdentifierOwner::One(taken)) if taken != id => {
+            return Ok(UpsertContactResult::Conflict(taken));
         }
-        (ContactTarget::Known(id), _) => Some(id),
-        (ContactTarget::Whoever, IdentifierOwner::One(id)) => Some(id),
-        (ContactTarget::New | ContactTarget::Whoever, IdentifierOwner::Nobody) => None,
+        (ContactTarget::Existing(id), _) => Some(id),
+        (ContactTarget::Matching, IdentifierOwner::One(id)) => Some(id),
+        (ContactTarget::New | ContactTarget::Matching, IdentifierOwner::Nobody) => None,
     };
-    let Some(id) = known else { return insert_contact(connection, workspace, put, now) };
+    let Some(id) = existing else { return insert_contact(connection, workspace, put, now) };
     let Some((before, profile_name)) = ContactFields::read(connection, workspace, id)? else {
-        return Ok(ContactEnd::NotFound);
+        return Ok(UpsertContactResult::NotFound);
     };
     let mut after = before.after(change, profile_name.as_deref(), (put.reason, now));
-    if put.target == ContactTarget::Whoever && is_same_number(&before, &after) {
-        // Another spelling of a number that we know: Meta's own stays.
+    if put.target == ContactTarget::Matching && is_same_number(&before, &after) {
+        // Another spelling of a known number: Meta's spelling is kept.
         after.wa_id.clone_from(&before.wa_id);
     }
     if let Some(end) = check_fields(&after) {
@@ -105,7 +110,7 @@ fn upsert_contact(
     }
     let changes = before.changes(&after);
     if changes.is_empty() {
-        return Ok(ContactEnd::Unchanged(get_existing(connection, workspace, id)?));
+        return Ok(UpsertContactResult::Unchanged(get_existing(connection, workspace, id)?));
     }
     after.write(connection, workspace, id, now)?;
     if before.wa_id != after.wa_id {
@@ -115,17 +120,17 @@ fn upsert_contact(
         tags::replace_tags(connection, workspace, id, &after.tags)?;
     }
     contact_events::emit_contact(connection, (workspace, None), id, (&changes, None), now)?;
-    Ok(ContactEnd::Updated(get_existing(connection, workspace, id)?))
+    Ok(UpsertContactResult::Updated(get_existing(connection, workspace, id)?))
 }
 
 fn insert_contact(
     connection: &Connection,
     workspace: WorkspaceId,
-    put: &ContactPut,
+    put: &ContactUpsert,
     now: Timestamp,
-) -> SqlResult<ContactEnd> {
-    let card = ContactFields::empty().after(&put.change, None, (put.reason, now));
-    if let Some(end) = check_fields(&card) {
+) -> SqlResult<UpsertContactResult> {
+    let fields = ContactFields::empty().after(&put.change, None, (put.reason, now));
+    if let Some(end) = check_fields(&fields) {
         return Ok(end);
     }
     let id = put.fresh;
@@ -134,35 +139,35 @@ fn insert_contact(
             "insert into contacts (id, workspace_id, created_at, updated_at) values (?1, ?2, ?3, ?3)",
         )?
         .execute((id.as_bytes(), workspace.as_bytes(), micros(now)))?;
-    card.write(connection, workspace, id, now)?;
-    if let Some(wa_id) = &card.wa_id {
+    fields.write(connection, workspace, id, now)?;
+    if let Some(wa_id) = &fields.wa_id {
         numbers::insert_number(connection, workspace, id, wa_id)?;
     }
-    tags::replace_tags(connection, workspace, id, &card.tags)?;
+    tags::replace_tags(connection, workspace, id, &fields.tags)?;
     contact_events::emit_contact(connection, (workspace, None), id, (&[], None), now)?;
-    Ok(ContactEnd::Created(get_existing(connection, workspace, id)?))
+    Ok(UpsertContactResult::Created(get_existing(connection, workspace, id)?))
 }
 
 fn get_existing(connection: &Connection, workspace: WorkspaceId, id: ContactId) -> SqlResult<Contact> {
     contacts::records::get_contact(connection, workspace, id)?
-        .ok_or(SqlError::Bug("a contact that was written is not there"))
+        .ok_or(SqlError::Bug("a contact that was just written does not exist"))
 }
 
-/// Why a card cannot be.
-fn check_fields(card: &ContactFields) -> Option<ContactEnd> {
-    if card.wa_id.is_none() && card.user_id.is_none() {
-        return Some(ContactEnd::Nameless);
+/// Returns the reason for which the fields are not valid.
+fn check_fields(fields: &ContactFields) -> Option<UpsertContactResult> {
+    if fields.wa_id.is_none() && fields.user_id.is_none() {
+        return Some(UpsertContactResult::NoIdentifier);
     }
-    let n_fields = card.custom_fields.len();
-    (n_fields > MAX_CUSTOM_FIELDS).then_some(ContactEnd::TooManyFields(n_fields))
+    let n_fields = fields.custom_fields.len();
+    (n_fields > MAX_CUSTOM_FIELDS).then_some(UpsertContactResult::TooManyFields(n_fields))
 }
 
-/// Who has the number and the user id of a change.
+/// Contacts that have the number and the business-scoped user ID of a change.
 #[derive(Clone, Copy)]
 enum IdentifierOwner {
     Nobody,
     One(ContactId),
-    /// The number is one person's, the user id another's: this is whose user id it is.
+    /// The number belongs to one contact, the business-scoped user ID to this other contact.
     Two(ContactId),
 }
 
@@ -191,18 +196,19 @@ fn find_owner(
 fn given<T>(change: &Patch<T>) -> Option<&T> {
     match change {
         Patch::Set(value) => Some(value),
-        Patch::Keep | Patch::Clear => None,
+        Patch::Unchanged | Patch::Clear => None,
     }
 }
 
-/// Whether two cards have spellings of one number.
+/// Returns `true` if the two numbers are spellings of one number.
 fn is_same_number(before: &ContactFields, after: &ContactFields) -> bool {
-    let number =
-        |card: &ContactFields| card.wa_id.as_deref().and_then(|wa_id| PhoneNumber::from_wa_id(wa_id).ok());
+    let number = |fields: &ContactFields| {
+        fields.wa_id.as_deref().and_then(|wa_id| PhoneNumber::from_wa_id(wa_id).ok())
+    };
     number(before).zip(number(after)).is_some_and(|(before, after)| before.is_same_person(&after))
 }
 
-/// Makes the new number the one by which the person is found; the old ones are nobody's, unless all are one number.
+/// Makes the new number the contact's number. Deletes the old numbers, unless they are spellings of the new number.
 fn update_numbers(
     connection: &Connection,
     workspace: WorkspaceId,

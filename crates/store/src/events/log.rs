@@ -1,7 +1,7 @@
-//! The event log: each event is written in the transaction of the fact that it tells.
+//! The event log. Each event is written in the transaction of the change that it reports.
 //!
 //! **Invariant:** `seq` counts the events of a workspace in commit order, without gaps: there is one writer. The last
-//! event of a workspace is never deleted, so that no position is given twice.
+//! event of a workspace is never deleted, so that no position is used twice.
 
 use domain::events::EventKind;
 use domain::id::{AccountId, ContactId, EventId, WebhookId, WorkspaceId};
@@ -13,28 +13,28 @@ use serde::Serialize;
 use crate::error::SqlResult;
 use crate::row::{Cells, json, micros};
 
-/// Whom an event concerns, and when it happened.
+/// Subject and time of an event.
 #[derive(Clone, Copy)]
 pub(crate) struct About<'a> {
     pub(crate) workspace: WorkspaceId,
-    /// The sender.
+    /// Account of the event.
     pub(crate) account: Option<AccountId>,
-    /// All senders of this WhatsApp Business Account.
+    /// WhatsApp Business Account of the event, if it concerns all its accounts.
     pub(crate) waba_id: Option<&'a str>,
-    /// The person: events of one person go out in order.
+    /// Contact of the event: events of one contact are delivered in order.
     pub(crate) contact: Option<ContactId>,
-    /// The only endpoint that gets it.
+    /// The only endpoint that receives the event.
     pub(crate) webhook: Option<WebhookId>,
     pub(crate) now: Timestamp,
 }
 
 impl About<'_> {
-    /// Something about a whole workspace.
+    /// Creates the subject of an event about a workspace.
     pub(crate) fn workspace(workspace: WorkspaceId, now: Timestamp) -> Self {
         Self { workspace, account: None, waba_id: None, contact: None, webhook: None, now }
     }
 
-    /// Something about a person at an account.
+    /// Creates the subject of an event about a contact.
     pub(crate) fn person(
         (workspace, account): (WorkspaceId, Option<AccountId>),
         contact: ContactId,
@@ -44,14 +44,14 @@ impl About<'_> {
     }
 }
 
-/// Writes an event, and says at which position.
+/// Inserts an event and returns its position.
 pub(crate) fn emit(
     connection: &Connection,
     about: &About<'_>,
     kind: EventKind,
     data: &impl Serialize,
 ) -> SqlResult<i64> {
-    // Asked for first: `returning` would build a table in memory for its one row.
+    // The position is read before the insert: `returning` would build a temporary table for one row.
     let position = last_position(connection, about.workspace)? + 1;
     connection
         .prepare_cached(
@@ -72,7 +72,7 @@ pub(crate) fn emit(
     Ok(position)
 }
 
-/// The position of the workspace's last event; 0 before the first.
+/// Returns the position of the workspace's last event; 0 before the first event.
 pub(crate) fn last_position(connection: &Connection, workspace: WorkspaceId) -> SqlResult<i64> {
     Ok(last_event(connection, workspace)?.map_or(0, |(position, _)| position))
 }
@@ -87,16 +87,18 @@ fn last_event(connection: &Connection, workspace: WorkspaceId) -> SqlResult<Opti
     Ok(Some((cells.get()?, cells.at()?)))
 }
 
-/// The position of the oldest event that is kept.
+/// Returns the position of the oldest stored event.
 fn first_position(connection: &Connection, workspace: WorkspaceId) -> SqlResult<Option<i64>> {
     let mut statement =
         connection.prepare_cached("select seq from events where workspace_id = ?1 order by seq limit 1")?;
     Ok(statement.query_row([workspace.as_bytes()], |row| row.get(0)).optional()?)
 }
 
-/// The first position of the workspace's events at or after a time; one past the last if there is none.
+/// Returns the first position of the workspace's events at or after a time; the position after the last event if
+/// there is none.
 ///
-/// Times follow the order of the positions but for the odd step back of a clock, so that halving finds it.
+/// The times are in the order of the positions, apart from small backward steps of the clock. A binary search finds
+/// the position.
 pub(crate) fn first_position_since(
     connection: &Connection,
     workspace: WorkspaceId,
@@ -128,8 +130,8 @@ pub(crate) fn read_event(workspace: WorkspaceId, cells: &mut Cells<'_>) -> SqlRe
     Ok(StoredEvent { position, id: EventId::at(workspace, position, at), kind, at, data })
 }
 
-/// The position of an event of this log. `None`: it has not been reached, or something else happened there. So it is
-/// after a restore, for one who had read further than the copy goes.
+/// Returns the position of an event of this log. Returns `None` if the log has not reached the position, or has
+/// another event there. Both happen after a restore, if a client has read events that the backup does not contain.
 fn find_position(connection: &Connection, workspace: WorkspaceId, id: EventId) -> SqlResult<Option<i64>> {
     let Some(position) = id.position(workspace) else { return Ok(None) };
     if position > last_position(connection, workspace)? {
@@ -143,10 +145,10 @@ fn find_position(connection: &Connection, workspace: WorkspaceId, id: EventId) -
     Ok((EventId::at(workspace, position, at) == id).then_some(position))
 }
 
-/// How many events are looked at for one page: most are wanted, or hardly any.
+/// Maximum number of events that are read for one page: a filter matches most events, or almost none.
 const LOOKED_AT: i64 = 5_000;
 
-/// The next events.
+/// Lists the next events.
 pub(crate) fn list_events(
     connection: &Connection,
     workspace: WorkspaceId,

@@ -1,9 +1,9 @@
-//! Copies of the database file: made while others write, and put in the place of the original.
+//! Backups of the database file, created while other processes write, and restored over the original.
 //!
-//! **Invariant:** a copy is one state of the database, whole and checked, or it is not there: it is written aside,
-//! looked through, synced and renamed.
+//! **Invariant:** a backup file is complete and checked, or it does not exist: the file is written under another
+//! name, checked, synced and renamed.
 //!
-//! **Invariant:** a copy says that it is one, so that nothing leaves from it twice (`restored`).
+//! **Invariant:** a backup carries a marker, so that a restored database sends no message twice (see `quarantine`).
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
@@ -20,69 +20,69 @@ use crate::sqlite::connection::BUSY_TIMEOUT;
 use crate::sqlite::migrate::MigrateError;
 use crate::sqlite::{connection, migrate};
 
-/// Pages that are copied at once.
+/// Number of pages in one copy step.
 const PAGES_PER_STEP: i32 = 1024;
 
-/// What a copy is called until it is whole.
+/// Suffix of a backup file that is not complete.
 const UNFINISHED: &str = "unfinished";
 
-/// What SQLite keeps beside a database, by the ends of the names.
+/// Suffixes of the files that SQLite writes beside a database.
 const LOGS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
-/// Why a copy cannot be made, or not be put in place.
+/// Error of a backup or a restore.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
-    /// There is something at the place already.
-    #[error("{path} is there already", path = .0.display())]
+    /// The target file exists.
+    #[error("{path} exists", path = .0.display())]
     Exists(PathBuf),
-    /// There is nothing to copy.
-    #[error("there is no database {path}", path = .0.display())]
+    /// The source file does not exist.
+    #[error("the database {path} does not exist", path = .0.display())]
     Missing(PathBuf),
-    /// Both are one file.
+    /// Source and target are the same file.
     #[error("{path} is the database itself", path = .0.display())]
     Same(PathBuf),
-    /// A process works with the database that is to be replaced.
-    #[error("a waypost works with {path}: end it first", path = .0.display())]
+    /// A process uses the database that would be replaced.
+    #[error("a waypost process uses {path}: stop it first", path = .0.display())]
     InUse(PathBuf),
-    /// The copy is not in order; it is not kept.
+    /// The copy is damaged and was deleted.
     #[error("the copy of {path} is damaged: {finding}", path = path.display())]
     Damaged {
-        /// What was copied.
+        /// Path of the source.
         path: PathBuf,
-        /// What SQLite found.
+        /// Result of SQLite's check.
         finding: String,
     },
     /// The schema of the database is not one of this program.
     #[error(transparent)]
     Migrate(#[from] MigrateError),
-    /// A newer program has written it.
-    #[error("{path} has version {found}, this program knows {known}: use a newer waypost", path = path.display())]
+    /// The schema of the source is newer than this program.
+    #[error("{path} has schema version {found}; this program supports versions up to {known}: use a newer waypost", path = path.display())]
     Newer {
         /// What was copied.
         path: PathBuf,
-        /// Its version.
+        /// Schema version of the source.
         found: i64,
-        /// The newest that this program knows.
+        /// Newest schema version that this program supports.
         known: i64,
     },
     /// SQLite said no.
     #[error("{doing} {path}", path = path.display())]
     Sql {
-        /// What was being done.
+        /// The operation that failed.
         doing: &'static str,
-        /// With which file.
+        /// Path of the file.
         path: PathBuf,
-        /// What SQLite said.
+        /// Error from SQLite.
         source: rusqlite::Error,
     },
-    /// The system said no.
+    /// The operating system returned an error.
     #[error("{doing} {path}", path = path.display())]
     Io {
         /// What was being done.
         doing: &'static str,
         /// With which file.
         path: PathBuf,
-        /// What the system said.
+        /// Error from the operating system.
         source: io::Error,
     },
 }
@@ -95,19 +95,20 @@ fn io<'a>(doing: &'static str, path: &'a Path) -> impl Fn(io::Error) -> CopyErro
     move |source| CopyError::Io { doing, path: path.to_owned(), source }
 }
 
-/// A copy that was made.
+/// A completed copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copied {
-    /// Its bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// The last migration that was applied to it.
+    /// Schema version.
     pub version: i64,
 }
 
-/// Copies the database to a file, as it is at one moment; others may write meanwhile.
+/// Creates a backup of the database as it is at one moment. Other processes may write in the meantime.
 ///
 /// # Errors
-/// [`CopyError`]; `Exists` unless it is to be replaced. An earlier file stays as it was.
+/// [`CopyError`]; `Exists` if the target exists and must not be replaced. On an error an existing target stays
+/// unchanged.
 pub fn backup(source: &Path, target: &Path, replaces: bool, now: Timestamp) -> Result<Copied, CopyError> {
     if !source.exists() {
         return Err(CopyError::Missing(source.to_owned()));
@@ -124,28 +125,28 @@ pub fn backup(source: &Path, target: &Path, replaces: bool, now: Timestamp) -> R
     Ok(copied)
 }
 
-/// What becomes of the messages that a copy holds.
+/// Treatment of the messages in a backup that is restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Restoring {
-    /// They may have left since it was made: what may have is held.
+    /// Messages may have been sent since the backup: they are quarantined.
     MayHaveLeft,
-    /// Nothing has left since it was made: the queue goes on where it was.
+    /// No message was sent since the backup: the queue continues.
     NothingLeft,
 }
 
-/// A copy that was put in place.
+/// A completed restore.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restored {
-    /// What was put in place.
+    /// The restored copy.
     pub copied: Copied,
-    /// Where the database is that was there before.
+    /// Path of the previous database.
     pub before: Option<PathBuf>,
 }
 
-/// Puts a copy in the place of the database. The one that is there is moved aside, if it is to be replaced.
+/// Restores a backup. An existing database is moved aside, if it may be replaced.
 ///
 /// # Errors
-/// [`CopyError`]; the database stays as it was.
+/// [`CopyError`]; the database stays unchanged.
 pub fn restore(
     source: &Path,
     target: &Path,
@@ -169,7 +170,8 @@ pub fn restore(
     let mark = match restoring {
         Restoring::NothingLeft => Mark::None,
         Restoring::MayHaveLeft => {
-            // A copy that somebody made by other means bears no mark. It is no younger than its file.
+            // A copy that was created by other means has no marker. It was created no later than its file's
+            // modification time.
             let written = fs::metadata(source).and_then(|file| file.modified()).ok();
             let written = written.and_then(|at| Timestamp::try_from(at).ok());
             Mark::Found(written.map_or(now, |written| written.min(now)))
@@ -185,23 +187,23 @@ pub fn restore(
     Ok(Restored { copied, before })
 }
 
-/// Gives a file to whom the database belonged, or else its folder: root restores for a service that is not root.
+/// Gives the file the owner of the database, or of the folder: root may restore for a service with another user.
 fn give_to_owner(path: &Path, target: &Path) {
     let owner = fs::metadata(target).or_else(|_| fs::metadata(folder_of(target)));
     if let Ok(owner) = owner {
-        // Nobody but root can; then it belongs to whoever restores, as any file that they make.
+        // Only root can change the owner. Otherwise the file belongs to the user that restores.
         drop(std::os::unix::fs::chown(path, Some(owner.uid()), Some(owner.gid())));
     }
 }
 
-/// What is written into a copy about itself.
+/// Marker that is written into a copy.
 #[derive(Clone, Copy)]
 enum Mark {
-    /// It is a copy, of this time.
+    /// A marker with this time.
     Made(Timestamp),
-    /// It is a copy, of this time unless it says otherwise.
+    /// The existing marker, or a marker with this time.
     Found(Timestamp),
-    /// It is as good as the original.
+    /// No marker.
     None,
 }
 
@@ -209,17 +211,16 @@ fn copy(source: &Path, target: &Path, mark: Mark) -> Result<Copied, CopyError> {
     remove(target);
     connection::keep_private(target);
     let from = open(source)?;
-    // One read transaction over all steps: what others write meanwhile is not in the copy, and does not make it begin
-    // anew.
+    // One read transaction covers all steps: concurrent writes are not in the copy and do not restart it.
     from.execute_batch("begin; select count(*) from sqlite_schema").map_err(sql("reading", source))?;
-    let mut into = Connection::open(target).map_err(sql("making", target))?;
+    let mut into = Connection::open(target).map_err(sql("creating", target))?;
     {
         let backup = Backup::new(&from, &mut into).map_err(sql("copying", source))?;
-        // A source that is locked answers `Busy` after its own patience.
+        // `step` waits for a locked source as long as the busy timeout.
         while backup.step(PAGES_PER_STEP).map_err(sql("copying", source))? != StepResult::Done {}
     }
     let writing = sql("writing", target);
-    // One file, without a log beside it.
+    // The copy is one file without a write-ahead log.
     into.pragma_update(None, "journal_mode", "delete").map_err(&writing)?;
     check(&into, source)?;
     migrate::check_first(&into)?;
@@ -241,7 +242,7 @@ fn copy(source: &Path, target: &Path, mark: Mark) -> Result<Copied, CopyError> {
     into.close().map_err(|(_, error)| writing(error))?;
     let file = File::open(target).map_err(io("opening", target))?;
     file.sync_all().map_err(io("syncing", target))?;
-    let size = file.metadata().map_err(io("measuring", target))?.len();
+    let size = file.metadata().map_err(io("reading the size of", target))?.len();
     Ok(Copied { size, version })
 }
 
@@ -256,7 +257,8 @@ fn check(connection: &Connection, source: &Path) -> Result<(), CopyError> {
 }
 
 fn open(path: &Path) -> Result<Connection, CopyError> {
-    // Opened for writing, or a log without its shared memory could not be read; nothing is written.
+    // The connection is opened for writing, because SQLite cannot read a write-ahead log without its shared memory
+    // otherwise. Nothing is written.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(sql("opening", path))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(sql("opening", path))?;
@@ -278,9 +280,9 @@ fn beside(path: &Path, word: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Removes what was not finished, with what SQLite may have left beside it.
+/// Deletes an incomplete file and the files that SQLite may have written beside it.
 fn remove(path: &Path) {
-    // It mostly is not there. If it is and stays, the next step says so.
+    // The file usually does not exist. If it exists and cannot be deleted, the next step reports an error.
     drop(fs::remove_file(path));
     LOGS.iter().for_each(|suffix| drop(fs::remove_file(sibling(path, suffix))));
 }
@@ -291,7 +293,7 @@ fn sibling(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Moves a database aside with its log, or the log that it left: the log of one database would damage another.
+/// Moves a database aside together with its write-ahead log: the log would damage another database.
 fn move_aside(path: &Path, now: Timestamp) -> Result<PathBuf, CopyError> {
     let aside = beside(path, &format!("before-restore-{}", now.as_second()));
     for suffix in LOGS.into_iter().chain([""]) {
@@ -303,7 +305,7 @@ fn move_aside(path: &Path, now: Timestamp) -> Result<PathBuf, CopyError> {
     Ok(aside)
 }
 
-/// Puts a copy in its place; the log of what was there before goes.
+/// Renames the copy to the target, and deletes the write-ahead log of the previous database.
 fn put_in_place(aside: &Path, target: &Path) -> Result<(), CopyError> {
     for log in LOGS.map(|suffix| sibling(target, suffix)) {
         match fs::remove_file(&log) {
@@ -313,6 +315,6 @@ fn put_in_place(aside: &Path, target: &Path) -> Result<(), CopyError> {
     }
     fs::rename(aside, target).map_err(io("renaming the copy to", target))?;
     let folder = folder_of(target);
-    // The name is on disk when the folder is.
+    // The new name is on disk after the folder is synced.
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(io("syncing the folder of", target))
 }

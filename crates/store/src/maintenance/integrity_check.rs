@@ -1,4 +1,4 @@
-//! What a database file is like, found out without changing anything: neither migrated nor written, while others work.
+//! Inspection of a database file: it is neither migrated nor written, and other processes may use it.
 
 use std::path::Path;
 
@@ -12,32 +12,32 @@ use crate::sqlite::connection::BUSY_TIMEOUT;
 use crate::sqlite::migrate;
 use crate::sqlite::migrate::MigrateError;
 
-/// What a database file is like. What could not be found out says why.
+/// Result of an inspection. A value that cannot be determined says why.
 #[derive(Clone, Debug)]
 pub struct Inspection {
-    /// The last migration that was applied.
+    /// Schema version of the database.
     pub version: i64,
-    /// The last migration that this program knows.
+    /// Newest schema version that this program supports.
     pub known: i64,
-    /// `wal` in a database that a gateway has opened.
+    /// Journal mode: `wal` after a gateway has opened the database.
     pub journal_mode: String,
-    /// What SQLite's quick check finds: `ok`, or what is wrong.
+    /// Result of SQLite's quick check: `ok`, or the problem.
     pub quick_check: String,
-    /// Why it takes no writes; `None`: it takes them.
+    /// Reason for which the database cannot be written; `None` if it can.
     pub write_refusal: Option<String>,
-    /// The bytes of the file.
+    /// Size of the file in bytes.
     pub size: u64,
-    /// The bytes of them that are free for what comes.
+    /// Unused bytes of the file.
     pub free: u64,
-    /// The youngest time that is written in it.
+    /// Latest time that is stored in the database.
     pub newest: Option<Timestamp>,
-    /// Processes that work with it.
+    /// Number of processes that use the database.
     pub n_living: u32,
-    /// When the copy was made from which it was restored, as long as its messages were not looked at.
+    /// Creation time of the backup that was restored, until its messages are quarantined.
     pub copied_at: Option<Timestamp>,
-    /// What is sealed in it, and with which key.
+    /// Number of sealed values by key.
     pub seals: Option<SealCount>,
-    /// Messages whose outcome is not known.
+    /// Number of messages with an unknown outcome.
     pub n_unknown: Option<u32>,
 }
 
@@ -55,10 +55,10 @@ pub enum InspectError {
 /// Inspects a database file without changing it.
 ///
 /// # Errors
-/// When the file cannot be opened or read, or a development version created it.
+/// Fails if the file cannot be opened or read, or a development version created it.
 pub fn inspect(path: &Path, sealer: Option<&Sealer>, now: Timestamp) -> Result<Inspection, InspectError> {
     let connection = open(path)?;
-    // A file that cannot be read as a database reports SQLite's own error.
+    // A file that is no database returns SQLite's own error.
     migrate::applied(&connection)?;
     migrate::check_first(&connection)?;
     let text = |sql: &str| connection.query_row(sql, (), |row| row.get::<_, String>(0));
@@ -100,7 +100,7 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// The last migration that was applied; 0 is an empty database.
+/// Returns the schema version; 0 for an empty database.
 pub(crate) fn version(connection: &Connection) -> rusqlite::Result<i64> {
     migrate::applied(connection)
 }
@@ -125,7 +125,7 @@ fn newest(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
     Ok(newest.and_then(|at| Timestamp::from_microsecond(at).ok()))
 }
 
-/// Whether a process works with the database in this file. One that cannot be read is nobody's.
+/// Returns `true` if a process uses the database file. A file that cannot be read is not in use.
 pub(crate) fn has_living_workers(path: &Path, now: Timestamp) -> bool {
     open(path)
         .and_then(|connection| workers::count_alive(&connection, now))

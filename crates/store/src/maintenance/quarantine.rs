@@ -1,9 +1,10 @@
-//! A store that was restored from a copy: what its messages say is as old as the copy, and the original went on.
+//! Quarantine of messages after a restore: the messages are in the state of the backup, and the original database
+//! continued.
 //!
-//! **Invariant:** a message that may have left since the copy was made does not leave again by itself (I2).
+//! **Invariant:** a message that may have been sent since the backup is not sent again automatically (I2).
 
 use domain::id::{MessageId, WorkspaceId};
-use domain::messages::message::MessageStatus;
+use domain::messages::status::MessageStatus;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -11,7 +12,7 @@ use crate::error::SqlResult;
 use crate::messages::terminate;
 use crate::row::{Cells, micros};
 
-/// When the copy was made, as long as its messages are not settled.
+/// Returns the creation time of the restored backup, until its messages are quarantined.
 pub(crate) fn get_backup_marker(connection: &Connection) -> SqlResult<Option<Timestamp>> {
     let mut statement =
         connection.prepare_cached("select created_at from backup_markers order by created_at limit 1")?;
@@ -20,9 +21,9 @@ pub(crate) fn get_backup_marker(connection: &Connection) -> SqlResult<Option<Tim
     Ok(Some(Cells::new("backup_markers", row).at()?))
 }
 
-/// Makes the next messages `unknown`; removes the mark once there are none.
+/// Sets the next messages to `unknown`. Deletes the marker when there are none.
 ///
-/// What is due later stays: it would not have left before its time, neither here nor there.
+/// Messages that are due later stay queued: the original database has not sent them either.
 pub(crate) fn quarantine_messages(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<u32> {
     let mut found = list_leased(connection, limit)?;
     let room = limit.saturating_sub(u32::try_from(found.len()).unwrap_or(u32::MAX));
@@ -38,7 +39,7 @@ pub(crate) fn quarantine_messages(connection: &Connection, now: Timestamp, limit
 
 type Found = Vec<(WorkspaceId, MessageId)>;
 
-/// What a process held when the copy was made.
+/// Lists the messages that were leased when the backup was created.
 fn list_leased(connection: &Connection, limit: u32) -> SqlResult<Found> {
     let mut statement = connection.prepare_cached(
         "select workspace_id, id from messages
@@ -47,7 +48,7 @@ fn list_leased(connection: &Connection, limit: u32) -> SqlResult<Found> {
     read(&mut statement.query([limit])?)
 }
 
-/// What waited, and whose time came.
+/// Lists the queued messages that are due.
 fn list_due(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<Found> {
     let mut statement = connection.prepare_cached(
         "select m.workspace_id, m.id from accounts a

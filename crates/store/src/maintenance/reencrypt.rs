@@ -1,7 +1,6 @@
-//! What is sealed with an old secret key is sealed again with the present one.
+//! Re-encryption: values that are sealed with the old secret key are sealed with the present key.
 //!
-//! **Invariant:** a secret is replaced by itself or not at all: the new seal goes where the old one stands, if it still
-//! stands there.
+//! **Invariant:** a value is replaced only by the same secret, and only if the value has not changed in the meantime.
 
 use std::path::Path;
 
@@ -17,9 +16,9 @@ use crate::row::micros;
 use crate::seal::{SealedWith, Sealer};
 use crate::sqlite::connection;
 
-/// Every column that holds something sealed. The place of a seal is `<table>/<id>/<column>`.
+/// Columns with sealed values. The context of a sealed value is `<table>/<id>/<column>`.
 ///
-/// New sealed column (1 of 1): name it here; a test lists every column of bytes.
+/// New sealed column (1 of 1): add it here. A test lists every column of bytes.
 pub(crate) const SEALED: [(&str, &str); 6] = [
     ("accounts", "access_token"),
     ("accounts", "app_secret"),
@@ -29,41 +28,41 @@ pub(crate) const SEALED: [(&str, &str); 6] = [
     ("webhook_endpoints", "old_secret"),
 ];
 
-/// Rows that are looked at in one transaction.
+/// Number of rows in one transaction.
 const STEP: u32 = 50;
 
-/// How many secrets are sealed with which key.
+/// Number of sealed values by key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SealCount {
-    /// With the present key.
+    /// Sealed with the present key.
     pub present: u32,
-    /// With the old key.
+    /// Sealed with the old key.
     pub old: u32,
-    /// With a key that is not at hand, or damaged.
+    /// Sealed with an unknown key, or damaged.
     pub other: u32,
 }
 
-/// How a rotation went.
+/// Result of a re-encryption.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rotation {
-    /// Processes work that do not know the present key: nothing was changed.
+    /// Running processes do not have the present key: nothing was changed.
     Unprepared {
-        /// How many.
+        /// Number of these processes.
         n_processes: u32,
     },
-    /// Everything that can be opened is sealed with the present key.
+    /// Every value that can be opened is sealed with the present key.
     Done {
-        /// Secrets that were sealed again.
+        /// Number of values that were sealed again.
         n_resealed: u32,
-        /// How it stands.
+        /// Number of sealed values by key, after the re-encryption.
         count: SealCount,
     },
 }
 
-/// Seals with the present key what is sealed with the old one, a few rows at a time.
+/// Seals the values of the old key with the present key, a few rows at a time.
 ///
 /// # Errors
-/// When the database cannot be read or written; what was done stays, and the rest can be done again.
+/// Fails if the database cannot be read or written. Completed rows stay; the function can be called again.
 pub fn reseal(path: &Path, sealer: &Sealer, now: Timestamp) -> Result<Rotation, StoreError> {
     let opening = |error: rusqlite::Error| {
         StoreError::new(StoreErrorKind::Unavailable, "opening the database to seal its secrets again", error)
@@ -94,7 +93,7 @@ fn run(connection: &mut Connection, sealer: &Sealer, now: Timestamp) -> SqlResul
     Ok(Rotation::Done { n_resealed, count: count(connection, sealer)? })
 }
 
-/// Living processes that seal with another key than the present one: they could not open what is sealed again.
+/// Returns the number of running processes that seal with another key: they could not open the re-encrypted values.
 fn unprepared(connection: &Connection, sealer: &Sealer, now: Timestamp) -> SqlResult<u32> {
     if workers::count_alive(connection, now)? == 0 {
         return Ok(0);
@@ -107,10 +106,10 @@ fn unprepared(connection: &Connection, sealer: &Sealer, now: Timestamp) -> SqlRe
     )?)
 }
 
-/// A sealed value, and where it stands.
+/// Sealed value with its row and context.
 struct Sealed {
     seq: i64,
-    place: String,
+    context: String,
     value: Vec<u8>,
 }
 
@@ -125,9 +124,9 @@ fn sealed(
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map((after, limit), |row| {
-        // All ids are written alike.
+        // All identifiers have the same text form.
         let id = AccountId::from_bytes(row.get(1)?);
-        Ok(Sealed { seq: row.get(0)?, place: format!("{table}/{id}/{column}"), value: row.get(2)? })
+        Ok(Sealed { seq: row.get(0)?, context: format!("{table}/{id}/{column}"), value: row.get(2)? })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -145,9 +144,9 @@ fn step(
         if sealer.sealed_with(&row.value) != SealedWith::Old {
             continue;
         }
-        // One that is damaged stays as it is, and is counted.
-        let Ok(secret) = sealer.open(&row.place, &row.value) else { continue };
-        let again = sealer.seal(&row.place, &secret)?;
+        // A damaged value stays unchanged and is counted.
+        let Ok(secret) = sealer.open(&row.context, &row.value) else { continue };
+        let again = sealer.seal(&row.context, &secret)?;
         let n_rows = connection.prepare_cached(&sql)?.execute((row.seq, again, &row.value))?;
         n_resealed += u32::try_from(n_rows).unwrap_or_default();
     }
@@ -155,25 +154,25 @@ fn step(
     Ok((n_resealed, rows.last().map(|row| row.seq).filter(|_| is_full)))
 }
 
-/// Opens everything that is sealed, and counts.
+/// Opens and counts all sealed values.
 pub(crate) fn count(connection: &Connection, sealer: &Sealer) -> rusqlite::Result<SealCount> {
     let mut count = SealCount::default();
-    for place in SEALED {
+    for context in SEALED {
         let has_table: bool = connection.query_row(
             "select exists (select 1 from pragma_table_info(?1) where name = ?2)",
-            place,
+            context,
             |row| row.get(0),
         )?;
         if !has_table {
             continue;
         }
-        let rows = match sealed(connection, place, 0, u32::MAX) {
+        let rows = match sealed(connection, context, 0, u32::MAX) {
             Ok(rows) => rows,
             Err(SqlError::Sqlite(error)) => return Err(error),
             Err(_) => continue,
         };
         for row in rows {
-            let opens = sealer.open(&row.place, &row.value).is_ok();
+            let opens = sealer.open(&row.context, &row.value).is_ok();
             match (opens, sealer.sealed_with(&row.value)) {
                 (true, SealedWith::Present) => count.present += 1,
                 (true, SealedWith::Old) => count.old += 1,
@@ -191,7 +190,7 @@ mod tests {
     use super::*;
     use crate::sqlite::migrate;
 
-    /// Columns of bytes that hold no secret, beside ids: digests, keys of queues, what Meta or we said.
+    /// Columns of bytes without secrets, apart from identifiers.
     const OPEN: [&str; 14] = [
         "accounts.verify_token_digest",
         "api_keys.digest",

@@ -1,15 +1,15 @@
-//! What is old goes. [`overdue`] reads, [`discard`] deletes what it found and looks again at each row first.
+//! Retention. [`list_expired`] reads, [`delete_expired`] checks each row again and deletes it.
 //!
-//! **Invariant:** the last row of each list stays, so that no position is given twice.
+//! **Invariant:** the last row of each list stays, so that no position is used twice.
 //!
-//! **Invariant:** nothing is deleted that something kept points to: a message that is not at its end, an event that is
-//! still to be handed out or repeated, a post with a message, an entry of a timeline or a part in it.
+//! **Invariant:** no row is deleted that a stored row refers to: a message that is not final, an event without all
+//! its deliveries or with a pending replay, a payload of a message, of a timeline entry or of a change.
 //!
-//! Lists are walked by position, which follows time: a walk ends at the first row that is too young.
+//! Lists are read by position, which follows time: a scan ends at the first row that is not expired.
 
 use domain::id::{MessageId, WorkspaceId};
-use domain::messages::message::MessageStatus;
-use engine::ports::{Overdue, SweepPlace, Swept};
+use domain::messages::status::MessageStatus;
+use engine::ports::{ExpiredRows, RetentionCursor, RetentionTarget};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -17,27 +17,27 @@ use crate::error::SqlResult;
 use crate::media;
 use crate::row::{Cells, micros};
 
-/// A row of a walk.
+/// Row of a scan.
 enum Candidate {
-    /// It goes.
+    /// Expired: deleted.
     Old(i64),
-    /// It is old, but needed.
+    /// Expired, but still needed.
     Needed(i64),
-    /// It and all after it are young.
+    /// Not expired, like all later rows.
     Young,
 }
 
 pub(crate) fn list_expired(
     connection: &Connection,
-    what: Swept,
+    what: RetentionTarget,
     before: Timestamp,
-    after: SweepPlace,
+    after: RetentionCursor,
     limit: u32,
-) -> SqlResult<Overdue> {
+) -> SqlResult<ExpiredRows> {
     let after = after.0;
     match what {
-        Swept::Messages(workspace) => messages(connection, workspace, before, (after, limit)),
-        Swept::Events(workspace) => {
+        RetentionTarget::Messages(workspace) => messages(connection, workspace, before, (after, limit)),
+        RetentionTarget::Events(workspace) => {
             let sql = "select seq, created_at from events where workspace_id = ?1 and seq > ?2 and seq <= ?4
                        order by seq limit ?3";
             let end = last_deletable_event(connection, workspace)?;
@@ -45,30 +45,30 @@ pub(crate) fn list_expired(
                 by_age(cells.get()?, cells.at()?, before)
             })
         }
-        Swept::Deliveries(workspace) => deliveries(connection, workspace, before, (after, limit)),
-        Swept::Audit(workspace) => {
+        RetentionTarget::Deliveries(workspace) => deliveries(connection, workspace, before, (after, limit)),
+        RetentionTarget::Audit(workspace) => {
             let sql = "select seq, created_at from audit_entries where workspace_id = ?1 and seq > ?2
                        and seq < (select max(seq) from audit_entries) order by seq limit ?3";
             scan(connection, sql, params![workspace.as_bytes(), after, limit], limit, |cells| {
                 by_age(cells.get()?, cells.at()?, before)
             })
         }
-        Swept::EarlyReports => {
-            // Those of one post were heard at one time: they go together.
+        RetentionTarget::PendingStatuses => {
+            // Statuses of one payload have the same time and are deleted together.
             let sql = "select distinct received_at, received_at from pending_statuses where received_at > ?1
                        order by received_at limit ?2";
             scan(connection, sql, params![after, limit], limit, |cells| {
                 by_age(cells.get()?, cells.at()?, before)
             })
         }
-        Swept::KeptParts => {
+        RetentionTarget::WebhookChanges => {
             let sql = "select seq, received_at from webhook_changes where seq > ?1
                        and seq < (select max(seq) from webhook_changes) order by seq limit ?2";
             scan(connection, sql, params![after, limit], limit, |cells| {
                 by_age(cells.get()?, cells.at()?, before)
             })
         }
-        Swept::Posts => payloads(connection, before, (after, limit)),
+        RetentionTarget::WebhookPayloads => payloads(connection, before, (after, limit)),
     }
 }
 
@@ -78,10 +78,10 @@ fn scan(
     parameters: impl rusqlite::Params,
     limit: u32,
     mut judge: impl FnMut(&mut Cells<'_>) -> SqlResult<Candidate>,
-) -> SqlResult<Overdue> {
+) -> SqlResult<ExpiredRows> {
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(parameters)?;
-    let mut found = Overdue::default();
+    let mut found = ExpiredRows::default();
     let mut n_seen = 0;
     while let Some(row) = rows.next()? {
         n_seen += 1;
@@ -91,9 +91,9 @@ fn scan(
                 position
             }
             Candidate::Needed(position) => position,
-            Candidate::Young => return Ok(Overdue { next: None, ..found }),
+            Candidate::Young => return Ok(ExpiredRows { next: None, ..found }),
         };
-        found.next = Some(SweepPlace(position)).filter(|_| n_seen == limit);
+        found.next = Some(RetentionCursor(position)).filter(|_| n_seen == limit);
     }
     Ok(found)
 }
@@ -102,7 +102,7 @@ fn by_age(position: i64, at: Timestamp, before: Timestamp) -> SqlResult<Candidat
     Ok(if at < before { Candidate::Old(position) } else { Candidate::Young })
 }
 
-/// Whether nothing more happens to a message by our own doing.
+/// Returns `true` if no further step of Waypost changes the message.
 fn is_at_its_end(status: MessageStatus) -> bool {
     match status {
         MessageStatus::Queued | MessageStatus::Sending | MessageStatus::Unknown => false,
@@ -122,7 +122,7 @@ fn messages(
     workspace: WorkspaceId,
     before: Timestamp,
     (after, limit): (i64, u32),
-) -> SqlResult<Overdue> {
+) -> SqlResult<ExpiredRows> {
     let sql = "select seq, created_at, updated_at, status, worker_id is not null from messages
                where workspace_id = ?1 and seq > ?2 and seq < (select max(seq) from messages)
                order by seq limit ?3";
@@ -143,7 +143,7 @@ fn deliveries(
     workspace: WorkspaceId,
     before: Timestamp,
     (after, limit): (i64, u32),
-) -> SqlResult<Overdue> {
+) -> SqlResult<ExpiredRows> {
     let sql =
         "select seq, created_at, coalesce(last_attempt_at, created_at), status in ('succeeded', 'dead') from deliveries
                where workspace_id = ?1 and seq > ?2
@@ -161,13 +161,17 @@ fn deliveries(
     })
 }
 
-/// Whether nothing points into a post, to be put behind its `seq`.
+/// Condition on `webhook_payloads`: no row refers to the payload.
 const IS_UNREFERENCED: &str = "not exists (select 1 from messages where payload_seq = webhook_payloads.seq)
     and not exists (select 1 from message_timeline where payload_seq = webhook_payloads.seq)
     and not exists (select 1 from pending_statuses where payload_seq = webhook_payloads.seq)
     and not exists (select 1 from webhook_changes where payload_seq = webhook_payloads.seq)";
 
-fn payloads(connection: &Connection, before: Timestamp, (after, limit): (i64, u32)) -> SqlResult<Overdue> {
+fn payloads(
+    connection: &Connection,
+    before: Timestamp,
+    (after, limit): (i64, u32),
+) -> SqlResult<ExpiredRows> {
     let sql = format!(
         "select seq, received_at, {IS_UNREFERENCED} from webhook_payloads
          where seq > ?1 and seq < (select max(seq) from webhook_payloads) order by seq limit ?2"
@@ -182,8 +186,8 @@ fn payloads(connection: &Connection, before: Timestamp, (after, limit): (i64, u3
     })
 }
 
-/// Up to which position nobody needs the events of a workspace any more: handed out to all endpoints, not to be repeated,
-/// and not the last one.
+/// Returns the last position of a workspace's events that may be deleted: fanned out to all endpoints, not part of a
+/// replay, and not the last event.
 fn last_deletable_event(connection: &Connection, workspace: WorkspaceId) -> SqlResult<i64> {
     let mut statement = connection.prepare_cached(
         "select coalesce((select seq from events where workspace_id = ?1 order by seq desc limit 1), 0) - 1,
@@ -198,7 +202,7 @@ fn last_deletable_event(connection: &Connection, workspace: WorkspaceId) -> SqlR
         let oldest_listener: Option<i64> = row.get(1)?;
         let cursor: i64 = row.get(2)?;
         let repeated: [Option<i64>; 2] = [row.get(3)?, row.get(4)?];
-        // Without an endpoint nothing is handed out; one that comes hears of what comes after it.
+        // Without an endpoint nothing is fanned out. A new endpoint receives later events only.
         let handed = oldest_listener.map(|after| after.max(cursor));
         let bounds = repeated.into_iter().chain([handed]).flatten();
         Ok(bounds.fold(all_but_last, i64::min))
@@ -207,7 +211,7 @@ fn last_deletable_event(connection: &Connection, workspace: WorkspaceId) -> SqlR
 
 pub(crate) fn delete_expired(
     connection: &Connection,
-    what: Swept,
+    what: RetentionTarget,
     before: Timestamp,
     rows: &[i64],
 ) -> SqlResult<u32> {
@@ -215,8 +219,8 @@ pub(crate) fn delete_expired(
     let mut n_gone = 0;
     for row in rows {
         n_gone += match what {
-            Swept::Messages(workspace) => delete_message(connection, workspace, *row, at)?,
-            Swept::Events(workspace) => {
+            RetentionTarget::Messages(workspace) => delete_message(connection, workspace, *row, at)?,
+            RetentionTarget::Events(workspace) => {
                 let end = last_deletable_event(connection, workspace)?;
                 connection
                     .prepare_cached(
@@ -224,25 +228,25 @@ pub(crate) fn delete_expired(
                     )?
                     .execute((workspace.as_bytes(), row, end, at))?
             }
-            Swept::Deliveries(workspace) => connection
+            RetentionTarget::Deliveries(workspace) => connection
                 .prepare_cached(
                     "delete from deliveries
                      where workspace_id = ?1 and seq = ?2 and status in ('succeeded', 'dead')
                        and coalesce(last_attempt_at, created_at) < ?3",
                 )?
                 .execute((workspace.as_bytes(), row, at))?,
-            Swept::Audit(workspace) => connection
+            RetentionTarget::Audit(workspace) => connection
                 .prepare_cached(
                     "delete from audit_entries where workspace_id = ?1 and seq = ?2 and created_at < ?3",
                 )?
                 .execute((workspace.as_bytes(), row, at))?,
-            Swept::EarlyReports => connection
+            RetentionTarget::PendingStatuses => connection
                 .prepare_cached("delete from pending_statuses where received_at = ?1 and received_at < ?2")?
                 .execute((row, at))?,
-            Swept::KeptParts => connection
+            RetentionTarget::WebhookChanges => connection
                 .prepare_cached("delete from webhook_changes where seq = ?1 and received_at < ?2")?
                 .execute((row, at))?,
-            Swept::Posts => connection
+            RetentionTarget::WebhookPayloads => connection
                 .prepare_cached(&format!(
                     "delete from webhook_payloads where seq = ?1 and received_at < ?2 and {IS_UNREFERENCED}"
                 ))?
@@ -286,7 +290,7 @@ fn delete_message(
     connection
         .prepare_cached("delete from message_timeline where workspace_id = ?1 and message_id = ?2")?
         .execute((workspace.as_bytes(), message.as_bytes()))?;
-    // What it brought: nothing shows it any more, and nothing would say whose it was.
+    // The media of the message: without the message nothing refers to them.
     media::records::erase_media(connection, workspace, message)?;
     Ok(1)
 }

@@ -1,9 +1,9 @@
-//! How much of everything there is: what `/metrics` asks for. Each figure is an index's or a counter's.
+//! Statistics for `/metrics`. Each value is read from an index or a counter.
 
 use std::path::Path;
 
 use domain::id::AccountId;
-use engine::ports::{Figures, QueueFigures};
+use engine::ports::{QueueStats, StoreStats};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
@@ -14,7 +14,7 @@ use crate::row::{Cells, micros};
 const UNKNOWN: &str =
     "select account_id, count(*) from messages where status = 'unknown' group by account_id";
 
-/// The bound and the plus lead to the index of those that wait.
+/// The bound and the plus sign make SQLite use the index of open deliveries.
 const DELIVERIES: &str = "select workspace_id, count(*) from deliveries
     where status in ('pending', 'failed') and expires_at > 0
     group by +workspace_id";
@@ -26,14 +26,14 @@ const DUE: &str = "select due_at from messages
     where account_id = ?1 and status = 'queued' and worker_id is null and deferred_by is null and due_at <= ?2
     order by due_at limit 1";
 
-pub(crate) fn get_stats(connection: &Connection, path: &Path, now: Timestamp) -> SqlResult<Figures> {
-    let mut figures = Figures { database_bytes: database_bytes(connection)?, ..Figures::default() };
+pub(crate) fn get_stats(connection: &Connection, path: &Path, now: Timestamp) -> SqlResult<StoreStats> {
+    let mut figures = StoreStats { database_bytes: database_bytes(connection)?, ..StoreStats::default() };
     let mut wal = path.as_os_str().to_owned();
     wal.push("-wal");
-    // A log that is not there has no bytes.
+    // A missing write-ahead log has no bytes.
     figures.wal_bytes = std::fs::metadata(wal).map_or(0, |file| file.len());
     for (account, n_messages) in queue_depth::list_depths(connection)? {
-        let queue = QueueFigures {
+        let queue = QueueStats {
             n_messages,
             n_held_back: n_deferred(connection, account)?,
             due_since: due_since(connection, account, now)?,

@@ -1,8 +1,8 @@
-//! The processes at work, and what dead ones left behind.
+//! Processes that use the database, and recovery of the leases of dead processes.
 
 use domain::id::{MessageId, WorkerId, WorkspaceId};
-use domain::messages::message::MessageStatus;
-use engine::ports::Departure;
+use domain::messages::status::MessageStatus;
+use engine::ports::RecentSend;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};
 
@@ -26,13 +26,13 @@ pub(crate) fn upsert_worker(
     Ok(())
 }
 
-/// Forgets a worker: nobody has to wait until it was silent for long.
+/// Deletes a worker, so that its absence is known without a timeout.
 pub(crate) fn delete_worker(connection: &Connection, worker: WorkerId) -> SqlResult<()> {
     connection.prepare_cached("delete from workers where id = ?1")?.execute([worker.as_bytes()])?;
     Ok(())
 }
 
-/// Settles what silent workers held. A worker that holds nothing and was silent for long is forgotten.
+/// Recovers the leases of workers without a heartbeat. Deletes workers without a heartbeat and without leases.
 pub(crate) fn recover_leases(
     connection: &Connection,
     silent_since: Timestamp,
@@ -69,11 +69,11 @@ pub(crate) fn recover_leases(
     Ok(n_settled)
 }
 
-/// How many messages are looked at for departures: more than five minutes of one number's full pace.
+/// Maximum number of messages that are read for recent sends: more than five minutes at the full rate of one number.
 const MAX_SCANNED: u32 = 25_000;
 
-/// What left since a time, among the last messages.
-pub(crate) fn list_recent_sends(connection: &Connection, since: Timestamp) -> SqlResult<Vec<Departure>> {
+/// Lists the messages that were sent since a time, among the last messages.
+pub(crate) fn list_recent_sends(connection: &Connection, since: Timestamp) -> SqlResult<Vec<RecentSend>> {
     let mut statement = connection.prepare_cached(
         "select account_id, recipient, at from (
              select account_id, direction, n_attempts, coalesce(wa_id, bsuid) as recipient,
@@ -85,12 +85,12 @@ pub(crate) fn list_recent_sends(connection: &Connection, since: Timestamp) -> Sq
     let mut departures = Vec::new();
     while let Some(row) = rows.next()? {
         let mut cells = Cells::new("messages", row);
-        departures.push(Departure { account: cells.id()?, recipient: cells.get()?, at: cells.at()? });
+        departures.push(RecentSend { account: cells.id()?, recipient: cells.get()?, at: cells.at()? });
     }
     Ok(departures)
 }
 
-/// Writes something, to know that it can be done.
+/// Writes a row, to check that the database can be written.
 pub(crate) fn probe_write(connection: &Connection, now: Timestamp) -> SqlResult<()> {
     connection
         .prepare_cached(
@@ -101,10 +101,10 @@ pub(crate) fn probe_write(connection: &Connection, now: Timestamp) -> SqlResult<
     Ok(())
 }
 
-/// After this silence a process counts as ended.
+/// Time without a heartbeat after which a process is dead.
 pub(crate) const ENDED_AFTER: SignedDuration = SignedDuration::from_secs(10);
 
-/// How many processes work with a database.
+/// Returns the number of processes that use a database.
 pub(crate) fn count_alive(connection: &Connection, now: Timestamp) -> rusqlite::Result<u32> {
     let since = now.saturating_sub(ENDED_AFTER).unwrap_or(Timestamp::MIN);
     connection

@@ -8,49 +8,53 @@ use crate::media;
 use crate::sqlite::SqliteStore;
 
 use engine::ports::{
-    BlobKey, ClaimToken, ClaimedMedia, FetchEnd, Kept, MediaClaimRequest, MediaRecords, NewMedia, Settled,
-    StoreError, StoredMedia, UploadKey, WholeMedia,
+    BlobKey, FinishMediaResult, LeaseCheck, LeaseToken, LeasedMedia, MediaFetchResult, MediaLeaseRequest,
+    MediaRecords, NewMedia, ReceivedMedia, StoreError, StoredMedia, UploadKey,
 };
 
 #[async_trait]
 impl MediaRecords for SqliteStore {
-    async fn media_claim(&self, request: MediaClaimRequest) -> Result<Vec<ClaimedMedia>, StoreError> {
+    async fn lease_media(&self, request: MediaLeaseRequest) -> Result<Vec<LeasedMedia>, StoreError> {
         self.write("claiming files to fetch", move |tx| media::records::lease_due(tx, &request)).await
     }
 
-    async fn media_settle(
+    async fn finish_media_fetch(
         &self,
         key: BlobKey,
-        token: ClaimToken,
-        end: FetchEnd,
-    ) -> Result<Settled, StoreError> {
+        token: LeaseToken,
+        end: MediaFetchResult,
+    ) -> Result<LeaseCheck, StoreError> {
         self.write("settling a fetch", move |tx| media::records::finish_download(tx, key, token, &end)).await
     }
 
-    async fn media_begin(&self, new: NewMedia) -> Result<(), StoreError> {
+    async fn insert_media(&self, new: NewMedia) -> Result<(), StoreError> {
         self.write("beginning to take a file", move |tx| media::records::insert_media(tx, &new)).await
     }
 
-    async fn media_finish(&self, whole: WholeMedia) -> Result<Kept, StoreError> {
+    async fn finish_media(&self, whole: ReceivedMedia) -> Result<FinishMediaResult, StoreError> {
         self.write("keeping a file", move |tx| media::records::finish_media(tx, &whole)).await
     }
 
-    async fn media_abandon(&self, key: BlobKey) -> Result<(), StoreError> {
+    async fn delete_incomplete_media(&self, key: BlobKey) -> Result<(), StoreError> {
         self.write("giving up a file", move |tx| media::records::delete_unfinished(tx, key)).await
     }
 
-    async fn media(&self, workspace: WorkspaceId, id: MediaId) -> Result<Option<StoredMedia>, StoreError> {
+    async fn get_media(
+        &self,
+        workspace: WorkspaceId,
+        id: MediaId,
+    ) -> Result<Option<StoredMedia>, StoreError> {
         self.read("reading a file's row", move |connection| {
             media::records::get_media(connection, workspace, id)
         })
         .await
     }
 
-    async fn media_hold(&self, key: BlobKey, until: Timestamp) -> Result<bool, StoreError> {
+    async fn retain_media(&self, key: BlobKey, until: Timestamp) -> Result<bool, StoreError> {
         self.write("keeping a file longer", move |tx| media::records::extend_expiry(tx, key, until)).await
     }
 
-    async fn media_upload(&self, key: &UploadKey, now: Timestamp) -> Result<Option<String>, StoreError> {
+    async fn get_media_upload(&self, key: &UploadKey, now: Timestamp) -> Result<Option<String>, StoreError> {
         let key = key.clone();
         self.read("looking for an upload", move |connection| {
             media::records::get_upload(connection, &key, now)
@@ -58,7 +62,7 @@ impl MediaRecords for SqliteStore {
         .await
     }
 
-    async fn media_uploaded(
+    async fn insert_media_upload(
         &self,
         key: &UploadKey,
         meta_id: &str,
@@ -72,12 +76,12 @@ impl MediaRecords for SqliteStore {
         .await
     }
 
-    async fn media_gone(&self, now: Timestamp, limit: u32) -> Result<Vec<BlobKey>, StoreError> {
+    async fn expire_media(&self, now: Timestamp, limit: u32) -> Result<Vec<BlobKey>, StoreError> {
         self.write("marking files that are over", move |tx| media::records::expire_media(tx, now, limit))
             .await
     }
 
-    async fn media_forget(&self, key: BlobKey) -> Result<(), StoreError> {
+    async fn delete_media(&self, key: BlobKey) -> Result<(), StoreError> {
         self.write("forgetting a file", move |tx| media::records::delete_media(tx, key)).await
     }
 }

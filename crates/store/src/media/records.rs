@@ -1,10 +1,10 @@
-//! Files: what is written down of them.
+//! Records of media files.
 //!
-//! **Invariant:** a file is claimed by one worker at a time, and only the claim's token settles it.
+//! **Invariant:** a download is leased to one worker at a time, and only the token of the lease finishes it.
 
 use domain::id::{AccountId, MediaId, MessageId, WorkspaceId};
-use domain::media::announced;
-use domain::webhooks_in::update::InboundMessage;
+use domain::media::inbound_media;
+use domain::messages::inbound::InboundMessage;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -12,18 +12,19 @@ use crate::error::{SqlError, SqlResult};
 use crate::row::{Cells, micros};
 
 use engine::ports::{
-    BlobKey, ClaimToken, ClaimedMedia, FetchEnd, Kept, MediaClaimRequest, MediaOrigin, MediaState, NewMedia,
-    Settled, StoredMedia, UploadKey, WholeMedia,
+    BlobKey, FinishMediaResult, LeaseCheck, LeaseToken, LeasedMedia, MediaFetchResult, MediaLeaseRequest,
+    MediaOrigin, MediaState, NewMedia, ReceivedMedia, StoredMedia, UploadKey,
 };
 
 const COLUMNS: &str = "id, account_id, message_id, origin, state, mime_type, sha256, size, file_name, reason, \
     due_at, created_at, expires_at";
 
-/// What is said of a file that Meta announces without an id.
-const WITHOUT_ID: &str = "Meta gave no id for this file: it is larger than 100 MB, or Meta could not read it";
+/// Reason of a file that Meta announces without a media ID.
+const WITHOUT_ID: &str =
+    "Meta sent no media ID for this file: the file is larger than 100 MB, or Meta could not read it";
 
-/// What is said of a customer's file whose time is over.
-const OVER: &str = "it is kept no longer";
+/// Reason of an inbound file that has expired.
+const OVER: &str = "the retention period of the file has ended";
 
 fn read(cells: &mut Cells<'_>) -> SqlResult<StoredMedia> {
     Ok(StoredMedia {
@@ -49,10 +50,10 @@ fn opt_size(cells: &mut Cells<'_>) -> SqlResult<Option<u64>> {
 }
 
 fn kept_size(size: u64) -> SqlResult<i64> {
-    i64::try_from(size).map_err(|_| SqlError::Bug("a file of more bytes than a number holds"))
+    i64::try_from(size).map_err(|_| SqlError::Bug("the size of a file exceeds the range of an integer"))
 }
 
-/// Writes down the file of a customer's message. Whether there is one to fetch.
+/// Inserts the file of an inbound message. Returns `true` if there is a file to download.
 pub(crate) fn insert_announced(
     connection: &Connection,
     (workspace, account): (WorkspaceId, AccountId),
@@ -60,7 +61,7 @@ pub(crate) fn insert_announced(
     message: &InboundMessage,
     now: Timestamp,
 ) -> SqlResult<bool> {
-    let Some(file) = announced(message) else { return Ok(false) };
+    let Some(file) = inbound_media(message) else { return Ok(false) };
     let (state, reason) = match file.meta_id {
         Some(_) => (MediaState::Pending, None),
         None => (MediaState::Failed, Some(WITHOUT_ID)),
@@ -90,10 +91,7 @@ pub(crate) fn insert_announced(
     Ok(state == MediaState::Pending)
 }
 
-pub(crate) fn lease_due(
-    connection: &Connection,
-    request: &MediaClaimRequest,
-) -> SqlResult<Vec<ClaimedMedia>> {
+pub(crate) fn lease_due(connection: &Connection, request: &MediaLeaseRequest) -> SqlResult<Vec<LeasedMedia>> {
     connection
         .prepare_cached(
             "update media set worker_id = null, lease_token = null, lease_expires_at = null
@@ -103,7 +101,8 @@ pub(crate) fn lease_due(
         )?
         .execute((micros(request.now), micros(request.silent_since)))?;
     let due = {
-        // The first of each account, also of those that are gone; who is busy is known to the process only.
+        // The first files of each account, including removed accounts. Only the process knows which accounts are
+        // busy.
         let mut statement = connection.prepare_cached(
             "select m.id, m.workspace_id, m.account_id, m.meta_id, m.mime_type, m.sha256, m.n_failures, m.created_at
              from accounts a
@@ -119,7 +118,7 @@ pub(crate) fn lease_due(
             && let Some(row) = rows.next()?
         {
             let mut cells = Cells::new("media", row);
-            let media = ClaimedMedia {
+            let media = LeasedMedia {
                 id: cells.id()?,
                 workspace: cells.id()?,
                 account: cells.id()?,
@@ -128,7 +127,7 @@ pub(crate) fn lease_due(
                 sha256: cells.get()?,
                 n_failures: cells.get()?,
                 created_at: cells.at()?,
-                token: ClaimToken(0),
+                token: LeaseToken(0),
             };
             if !request.busy.contains(&media.account) {
                 due.push(media);
@@ -150,7 +149,7 @@ pub(crate) fn lease_due(
                 token.0,
                 micros(request.until),
             ])?;
-        claimed.push(ClaimedMedia { token: *token, ..media });
+        claimed.push(LeasedMedia { token: *token, ..media });
     }
     Ok(claimed)
 }
@@ -158,12 +157,12 @@ pub(crate) fn lease_due(
 pub(crate) fn finish_download(
     connection: &Connection,
     key: BlobKey,
-    token: ClaimToken,
-    end: &FetchEnd,
-) -> SqlResult<Settled> {
+    token: LeaseToken,
+    end: &MediaFetchResult,
+) -> SqlResult<LeaseCheck> {
     let keys = (key.workspace.as_bytes(), key.media.as_bytes(), token.0);
     let n_rows = match end {
-        FetchEnd::Ready { sha256, size, mime_type, expires_at } => connection
+        MediaFetchResult::Ready { sha256, size, mime_type, expires_at } => connection
             .prepare_cached(
                 "update media
                  set state = 'ready', sha256 = ?4, size = ?5, mime_type = ?6, expires_at = ?7, reason = null,
@@ -179,7 +178,7 @@ pub(crate) fn finish_download(
                 mime_type,
                 expires_at.map(micros)
             ])?,
-        FetchEnd::Again { due_at, reason } => connection
+        MediaFetchResult::Retry { due_at, reason } => connection
             .prepare_cached(
                 "update media
                  set due_at = ?4, reason = ?5, n_failures = n_failures + 1,
@@ -187,7 +186,7 @@ pub(crate) fn finish_download(
                  where workspace_id = ?1 and id = ?2 and lease_token = ?3 and state = 'pending'",
             )?
             .execute(params![keys.0, keys.1, keys.2, micros(*due_at), reason])?,
-        FetchEnd::Failed { reason } => connection
+        MediaFetchResult::Failed { reason } => connection
             .prepare_cached(
                 "update media
                  set state = 'failed', reason = ?4, n_failures = n_failures + 1, due_at = null,
@@ -196,7 +195,7 @@ pub(crate) fn finish_download(
             )?
             .execute(params![keys.0, keys.1, keys.2, reason])?,
     };
-    Ok(if n_rows == 1 { Settled::Held } else { Settled::Lost })
+    Ok(if n_rows == 1 { LeaseCheck::Valid } else { LeaseCheck::Lost })
 }
 
 pub(crate) fn insert_media(connection: &Connection, new: &NewMedia) -> SqlResult<()> {
@@ -217,7 +216,7 @@ pub(crate) fn insert_media(connection: &Connection, new: &NewMedia) -> SqlResult
     Ok(())
 }
 
-pub(crate) fn finish_media(connection: &Connection, whole: &WholeMedia) -> SqlResult<Kept> {
+pub(crate) fn finish_media(connection: &Connection, whole: &ReceivedMedia) -> SqlResult<FinishMediaResult> {
     let workspace = whole.key.workspace.as_bytes();
     let account = whole.account.as_ref().map(AccountId::as_bytes);
     let same: Option<[u8; 16]> = connection
@@ -234,7 +233,10 @@ pub(crate) fn finish_media(connection: &Connection, whole: &WholeMedia) -> SqlRe
         extend_expiry(connection, BlobKey { media: id, ..whole.key }, whole.expires_at)?;
         delete_unfinished(connection, whole.key)?;
         let media = get_media(connection, whole.key.workspace, id)?;
-        return Ok(Kept { media: media.ok_or(SqlError::Bug("a file has vanished"))?, is_new: false });
+        return Ok(FinishMediaResult {
+            media: media.ok_or(SqlError::Bug("a media record that was just updated does not exist"))?,
+            is_new: false,
+        });
     }
     let n_rows = connection
         .prepare_cached(
@@ -254,8 +256,8 @@ pub(crate) fn finish_media(connection: &Connection, whole: &WholeMedia) -> SqlRe
         ])?;
     let media = get_media(connection, whole.key.workspace, whole.key.media)?;
     match media {
-        Some(media) if n_rows == 1 => Ok(Kept { media, is_new: true }),
-        Some(_) | None => Err(SqlError::Bug("a file was given up while it came in")),
+        Some(media) if n_rows == 1 => Ok(FinishMediaResult { media, is_new: true }),
+        Some(_) | None => Err(SqlError::Bug("a media record was deleted during its upload")),
     }
 }
 
@@ -280,7 +282,7 @@ pub(crate) fn get_media(
     rows.next()?.map(|row| read(&mut Cells::new("media", row))).transpose()
 }
 
-/// The file of a customer's message.
+/// Returns the file of an inbound message.
 pub(crate) fn get_media_of_message(
     connection: &Connection,
     workspace: WorkspaceId,
@@ -341,8 +343,8 @@ pub(crate) fn insert_upload(
     Ok(())
 }
 
-/// Has the files that a message brought deleted, and forgets what they were. One that is being fetched is deleted when
-/// nobody writes to it any more.
+/// Marks the files of a message for deletion and deletes their metadata. A file that is being downloaded is deleted
+/// after its lease.
 pub(crate) fn erase_media(
     connection: &Connection,
     workspace: WorkspaceId,
@@ -359,7 +361,7 @@ pub(crate) fn erase_media(
     Ok(())
 }
 
-/// Marks what is over and forgets uploads that are; says whose content is to be deleted.
+/// Marks expired files, deletes expired uploads, and lists the files whose content must be deleted.
 pub(crate) fn expire_media(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<Vec<BlobKey>> {
     connection
         .prepare_cached(

@@ -1,10 +1,12 @@
-//! Acceptance: the caller's key, window and wishes checked and the message written, in one transaction.
+//! Acceptance of a message: idempotency key, window and opt-out are checked, and the message is inserted, in one
+//! transaction.
 
+use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::{AccountId, KeyId, WorkspaceId};
-use domain::messages::message::{Direction, MessageStatus};
+use domain::messages::direction::Direction;
+use domain::messages::status::MessageStatus;
 use domain::messages::window::Window;
-use domain::webhooks_in::update::WhatsAppUser;
-use engine::ports::{Admission, Known, NewMessage, Plan, Recipient, SentAs};
+use engine::ports::{InsertMessageResult, NewMessage, Recipient, RecipientState, SendSchedule, SentAs};
 use rusqlite::{Connection, params};
 
 use crate::contacts::lookup::RecipientFacts;
@@ -14,15 +16,15 @@ use crate::messages::message_events::MessageStep;
 use crate::messages::{idempotency, message_events, outbound_state, queue_depth};
 use crate::row::micros;
 
-pub(crate) fn insert_message(connection: &Connection, new: &NewMessage) -> SqlResult<Admission> {
+pub(crate) fn insert_message(connection: &Connection, new: &NewMessage) -> SqlResult<InsertMessageResult> {
     if let Some(key) = &new.idempotency
         && let Some(known) = idempotency::get_record(connection, new.workspace, key.owner, &key.key, new.now)?
     {
-        return Ok(Admission::KeyKnown(known));
+        return Ok(InsertMessageResult::KeyAlreadyUsed(known));
     }
     let known = lookup::find_recipient(connection, new.workspace, new.account, &new.recipient)?;
     let window = known.as_ref().map(|known| known.window).unwrap_or_default();
-    let Some(sent_as) = sent_as(new, window) else { return Ok(Admission::OutsideWindow(window)) };
+    let Some(sent_as) = sent_as(new, window) else { return Ok(InsertMessageResult::OutsideWindow(window)) };
     let is_marketing = match sent_as {
         SentAs::Message => new.is_marketing,
         SentAs::Template => new.fallback.as_ref().is_some_and(|fallback| fallback.is_marketing),
@@ -30,19 +32,19 @@ pub(crate) fn insert_message(connection: &Connection, new: &NewMessage) -> SqlRe
     if is_marketing && let Some(refused) = known.as_ref().and_then(|known| marketing_refusal(known, new)) {
         return Ok(refused);
     }
-    if let Plan::Queue { limit, .. } = new.plan
+    if let SendSchedule::Queued { limit, .. } = new.plan
         && queue_depth::get_depth(connection, new.account)? >= limit
     {
-        return Ok(Admission::QueueFull);
+        return Ok(InsertMessageResult::QueueFull);
     }
     insert_row(connection, new, known.map(|known| known.contact), sent_as)?;
     if let Some(key) = &new.idempotency {
         idempotency::insert_record(connection, new.workspace, key, new.id, new.now)?;
     }
-    Ok(Admission::Accepted { sent_as })
+    Ok(InsertMessageResult::Accepted { sent_as })
 }
 
-/// What may be sent while the window is as it is.
+/// Returns the form in which the message may be sent in this window.
 fn sent_as(new: &NewMessage, window: Window) -> Option<SentAs> {
     if !new.needs_window || window.is_open(new.window_at) {
         return Some(SentAs::Message);
@@ -50,11 +52,11 @@ fn sent_as(new: &NewMessage, window: Window) -> Option<SentAs> {
     new.fallback.as_ref().map(|_| SentAs::Template)
 }
 
-fn marketing_refusal(known: &RecipientFacts, new: &NewMessage) -> Option<Admission> {
+fn marketing_refusal(known: &RecipientFacts, new: &NewMessage) -> Option<InsertMessageResult> {
     if known.has_opted_out {
-        return Some(Admission::OptedOut);
+        return Some(InsertMessageResult::OptedOut);
     }
-    known.resting_until.filter(|until| new.window_at < *until).map(Admission::Resting)
+    known.resting_until.filter(|until| new.window_at < *until).map(InsertMessageResult::MarketingLimited)
 }
 
 fn insert_row(
@@ -65,7 +67,7 @@ fn insert_row(
 ) -> SqlResult<()> {
     let (wa_id, user_id) = match &new.recipient {
         Recipient::Phone(number) => (Some(number.digits()), None),
-        Recipient::User(user) => (None, Some(user.as_str())),
+        Recipient::Bsuid(user) => (None, Some(user.as_str())),
     };
     let contact = match known {
         Some(known) => known,
@@ -80,17 +82,17 @@ fn insert_row(
         }
     };
     let (status, mode, n_attempts) = match new.plan {
-        Plan::Now => (MessageStatus::Sending, "sync", 1),
-        Plan::Wait => (MessageStatus::Queued, "sync", 0),
-        Plan::Queue { .. } => (MessageStatus::Queued, "queue", 0),
+        SendSchedule::Immediate => (MessageStatus::Sending, "sync", 1),
+        SendSchedule::Paced => (MessageStatus::Queued, "sync", 0),
+        SendSchedule::Queued { .. } => (MessageStatus::Queued, "queue", 0),
     };
     let (due_at, order_at) = match new.plan {
-        Plan::Now | Plan::Wait => (None, None),
-        Plan::Queue { due_at, order_at, .. } => (Some(micros(due_at)), Some(micros(order_at))),
+        SendSchedule::Immediate | SendSchedule::Paced => (None, None),
+        SendSchedule::Queued { due_at, order_at, .. } => (Some(micros(due_at)), Some(micros(order_at))),
     };
-    let is_held = !matches!(new.plan, Plan::Queue { .. });
+    let is_held = !matches!(new.plan, SendSchedule::Queued { .. });
     let fallback = new.fallback.as_ref().map(|fallback| &*fallback.content);
-    // A queued message keeps its own content: its window is looked at again when it leaves.
+    // A queued message keeps its own content: the window is checked again when the message leaves the queue.
     let swaps = sent_as == SentAs::Template && is_held;
     let has_marketing_fallback = new.fallback.as_ref().is_some_and(|fallback| fallback.is_marketing);
     let (kind, content) = match fallback {
@@ -153,10 +155,10 @@ pub(crate) fn get_recipient(
     workspace: WorkspaceId,
     account: AccountId,
     recipient: &Recipient,
-) -> SqlResult<Known> {
+) -> SqlResult<RecipientState> {
     Ok(lookup::find_recipient(connection, workspace, account, recipient)?.map_or_else(
-        Known::default,
-        |known| Known {
+        RecipientState::default,
+        |known| RecipientState {
             contact: Some(known.contact),
             window: known.window,
             has_opted_out: known.has_opted_out,

@@ -1,9 +1,9 @@
 //! End of an attempt to send a message.
 
-use domain::messages::message::MessageStatus;
+use domain::contacts::whatsapp_user::WhatsAppUser;
+use domain::messages::status::MessageStatus;
 use domain::meta_error::{MetaError, MetaErrorClass};
-use domain::webhooks_in::update::WhatsAppUser;
-use engine::ports::{Claim, KeptAnswer, Settled, Settlement};
+use engine::ports::{AttemptResult, CachedResponse, Lease, LeaseCheck};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -21,34 +21,34 @@ use crate::messages::{
 
 pub(crate) fn finish_attempt(
     connection: &Connection,
-    claim: &Claim,
-    end: &Settlement,
-    answer: Option<&KeptAnswer>,
+    claim: &Lease,
+    end: &AttemptResult,
+    answer: Option<&CachedResponse>,
     now: Timestamp,
-) -> SqlResult<Settled> {
+) -> SqlResult<LeaseCheck> {
     let Some(mut current) = outbound_state::get_state(connection, claim.workspace, claim.message)? else {
-        return Ok(Settled::Lost);
+        return Ok(LeaseCheck::Lost);
     };
     let is_held = current.claim_token == Some(claim.token.0);
-    if !is_held && matches!(end, Settlement::Unknown { .. } | Settlement::Again { .. }) {
-        return Ok(Settled::Lost);
+    if !is_held && matches!(end, AttemptResult::Unknown { .. } | AttemptResult::Retry { .. }) {
+        return Ok(LeaseCheck::Lost);
     }
     if current.is_erased {
         finish_erased::finish_erased_attempt(connection, &mut current, (claim, is_held), end, now)?;
-        return Ok(if is_held { Settled::Held } else { Settled::Lost });
+        return Ok(if is_held { LeaseCheck::Valid } else { LeaseCheck::Lost });
     }
     let (reached, wamid, failure) = match end {
-        Settlement::Sent(accepted) => (MessageStatus::Sent, Some(accepted.wamid.as_str()), None),
-        Settlement::Failed(failure) => (MessageStatus::Failed, None, Some(failure)),
-        Settlement::Unknown { .. } => (MessageStatus::Unknown, None, None),
-        Settlement::Again { due_at, is_kept, error } => {
+        AttemptResult::Sent(accepted) => (MessageStatus::Sent, Some(accepted.wamid.as_str()), None),
+        AttemptResult::Failed(failure) => (MessageStatus::Failed, None, Some(failure)),
+        AttemptResult::Unknown { .. } => (MessageStatus::Unknown, None, None),
+        AttemptResult::Retry { due_at, is_kept, error } => {
             return requeue(connection, &current, (*due_at, *is_kept), error.as_ref(), now);
         }
     };
     let before = current.status;
     current.status = before.after(reached);
     let meta = failure.and_then(|failure| failure.meta.as_ref());
-    // A report may have told us sooner: then the message has failed for Meta's reason, not for ours.
+    // If a report has set the message to failed already, Meta's error is kept.
     let has_failed = current.status == MessageStatus::Failed && before != MessageStatus::Failed;
     connection
         .prepare_cached(
@@ -73,9 +73,9 @@ pub(crate) fn finish_attempt(
     let failure_code = failure.map(|failure| failure.code);
     let ours = TimelineRow { wamid, error: meta, failure_code, ..TimelineRow::ours(reached, now) };
     timeline::insert_entry(connection, &current, &ours)?;
-    if let Settlement::Sent(accepted) = end {
+    if let AttemptResult::Sent(accepted) = end {
         wamids::insert_wamid(connection, &current, &accepted.wamid, claim.attempt)?;
-        // Meta nearly always answers with the very number that was asked for.
+        // Meta usually returns the number of the request.
         if accepted.wa_id != current.wa_id || accepted.user_id.is_some() {
             let person = WhatsAppUser {
                 wa_id: accepted.wa_id.clone(),
@@ -99,27 +99,28 @@ pub(crate) fn finish_attempt(
     }
     if let Some(error) = meta {
         error_effects::apply_error_effects(connection, &current, error, (now, now))?;
-        // Of an answer only: what a report says of the template may be over by now.
+        // Only errors of a response count: the template's state may have changed before a report is received.
         if error.class() == MetaErrorClass::PauseTemplate {
             let place = (claim.workspace, current.account);
             updates::apply_refusal(connection, place, current.message, (error, now))?;
         }
     }
-    // An unknown outcome without an answer is one whose task is gone: its key must not be free, the message may be out.
+    // An unknown outcome without a response belongs to a task that ended: the idempotency key stays in use, because
+    // the message may have been sent.
     if answer.is_some() || reached != MessageStatus::Unknown {
         idempotency::finish_record(connection, claim.workspace, claim.message, answer)?;
     }
-    Ok(if is_held { Settled::Held } else { Settled::Lost })
+    Ok(if is_held { LeaseCheck::Valid } else { LeaseCheck::Lost })
 }
 
-/// Puts a message that Meta did not take back into the queue: the one step down that a status makes.
+/// Returns a message that Meta did not accept to the queue: the only step back of a status.
 fn requeue(
     connection: &Connection,
     current: &OutboundState,
     (due_at, is_kept): (Timestamp, bool),
     error: Option<&MetaError>,
     now: Timestamp,
-) -> SqlResult<Settled> {
+) -> SqlResult<LeaseCheck> {
     let is_ours = matches!(current.status, MessageStatus::Sending | MessageStatus::Queued);
     connection
         .prepare_cached(
@@ -138,9 +139,9 @@ fn requeue(
             micros(now),
         ))?;
     if !is_ours {
-        // A report told that it went out after all: there is nothing to try again.
+        // A report says that the message was sent: it is not retried.
         messaging_limit::count_recipient(connection, current, now)?;
-        return Ok(Settled::Lost);
+        return Ok(LeaseCheck::Lost);
     }
     let steps = (Some(current.status), MessageStatus::Queued);
     queue_depth::update_depth(connection, current.account, current.is_of_queue, steps)?;
@@ -150,5 +151,5 @@ fn requeue(
         &TimelineRow { error, ..TimelineRow::ours(MessageStatus::Queued, now) },
     )?;
     messaging_limit::release_reservation(connection, current)?;
-    Ok(Settled::Held)
+    Ok(LeaseCheck::Valid)
 }

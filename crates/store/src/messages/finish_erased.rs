@@ -1,7 +1,7 @@
 //! End of an attempt whose contact was erased in the meantime.
 
-use domain::messages::message::MessageStatus;
-use engine::ports::{Claim, Settlement};
+use domain::messages::status::MessageStatus;
+use engine::ports::{AttemptResult, Lease};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -11,20 +11,19 @@ use crate::messages::timeline::TimelineRow;
 use crate::messages::{pending_statuses, timeline, wamids};
 use crate::row::micros;
 
-/// Writes down how the handing-over of an erased person's message ended, and nothing that names the person. It is not
-/// tried again.
+/// Stores the result of an attempt to send to an erased contact, without personal data. The message is not retried.
 pub(crate) fn finish_erased_attempt(
     connection: &Connection,
     current: &mut OutboundState,
-    (claim, is_held): (&Claim, bool),
-    end: &Settlement,
+    (claim, is_held): (&Lease, bool),
+    end: &AttemptResult,
     now: Timestamp,
 ) -> SqlResult<()> {
     let (reached, wamid, failure_code) = match end {
-        Settlement::Sent(accepted) => (MessageStatus::Sent, Some(accepted.wamid.as_str()), None),
-        Settlement::Failed(failure) => (MessageStatus::Failed, None, Some(failure.code)),
-        Settlement::Unknown { .. } => (MessageStatus::Unknown, None, None),
-        Settlement::Again { .. } => (MessageStatus::Canceled, None, None),
+        AttemptResult::Sent(accepted) => (MessageStatus::Sent, Some(accepted.wamid.as_str()), None),
+        AttemptResult::Failed(failure) => (MessageStatus::Failed, None, Some(failure.code)),
+        AttemptResult::Unknown { .. } => (MessageStatus::Unknown, None, None),
+        AttemptResult::Retry { .. } => (MessageStatus::Canceled, None, None),
     };
     let digest = wamid.map(wamids::erased_wamid);
     let before = current.status;

@@ -1,7 +1,7 @@
-//! The answers kept for repeated requests.
+//! Idempotency records.
 
 use domain::id::{MessageId, OwnerId, WorkspaceId};
-use engine::ports::{KeptAnswer, KeptKey, NewIdempotencyKey};
+use engine::ports::{CachedResponse, IdempotencyRecord, NewIdempotencyRecord};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -14,7 +14,7 @@ pub(crate) fn get_record(
     owner: OwnerId,
     key: &str,
     now: Timestamp,
-) -> SqlResult<Option<KeptKey>> {
+) -> SqlResult<Option<IdempotencyRecord>> {
     let mut statement = connection.prepare_cached(
         "select digest, message_id, status, body from idempotency_records
          where workspace_id = ?1 and owner_id = ?2 and key = ?3 and expires_at > ?4",
@@ -26,15 +26,15 @@ pub(crate) fn get_record(
     let message = cells.id()?;
     let status: Option<u16> = cells.get()?;
     let body: Option<Vec<u8>> = cells.get()?;
-    let answer = status.zip(body).map(|(status, body)| KeptAnswer { status, body: body.into() });
-    Ok(Some(KeptKey { digest, message, answer }))
+    let answer = status.zip(body).map(|(status, body)| CachedResponse { status, body: body.into() });
+    Ok(Some(IdempotencyRecord { digest, message, answer }))
 }
 
-/// Keeps a key with its message. One whose time has run out is replaced.
+/// Inserts the record of a message. An expired record with the same key is replaced.
 pub(crate) fn insert_record(
     connection: &Connection,
     workspace: WorkspaceId,
-    key: &NewIdempotencyKey,
+    key: &NewIdempotencyRecord,
     message: MessageId,
     now: Timestamp,
 ) -> SqlResult<()> {
@@ -58,12 +58,12 @@ pub(crate) fn insert_record(
     Ok(())
 }
 
-/// Keeps the answer of the message's request, or frees its key where there is none to keep.
+/// Stores the response of the message's request, or deletes the record if there is no response to store.
 pub(crate) fn finish_record(
     connection: &Connection,
     workspace: WorkspaceId,
     message: MessageId,
-    answer: Option<&KeptAnswer>,
+    answer: Option<&CachedResponse>,
 ) -> SqlResult<()> {
     match answer {
         Some(answer) => connection
@@ -81,7 +81,7 @@ pub(crate) fn finish_record(
     Ok(())
 }
 
-/// Forgets keys whose time has run out.
+/// Deletes expired records.
 pub(crate) fn expire_records(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<()> {
     connection
         .prepare_cached(

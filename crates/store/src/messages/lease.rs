@@ -5,11 +5,12 @@
 use std::sync::Arc;
 
 use domain::access::audit::AuditEntry;
-use domain::contacts::phone::{Bsuid, PhoneNumber};
+use domain::contacts::bsuid::Bsuid;
+use domain::contacts::phone::PhoneNumber;
 use domain::id::{ContactId, MessageId, WorkerId, WorkspaceId};
-use domain::messages::message::MessageStatus;
+use domain::messages::status::MessageStatus;
 use domain::messages::window::Window;
-use engine::ports::{Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed, Recipient, Settled};
+use engine::ports::{Lease, LeaseBatch, LeaseCheck, LeaseRequest, LeaseToken, LeasedMessage, Recipient};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -19,22 +20,22 @@ use crate::messages::messaging_limit::Capacity;
 use crate::messages::{messaging_limit, outbound_state, queue_depth, terminate};
 use crate::row::{Cells, micros};
 
-/// A message of the queue that is due.
+/// Queued message that is due.
 struct DueMessage {
     message: MessageId,
     contact: ContactId,
     window: Window,
     needs_window: bool,
     fallback: Option<Arc<str>>,
-    /// Whether the message itself, and its fallback, are what the person wants no more.
+    /// `true` if the message is marketing and the contact has opted out.
     is_unwanted: bool,
     is_fallback_unwanted: bool,
     is_of_queue: bool,
-    claimed: Claimed,
+    claimed: LeasedMessage,
 }
 
 impl DueMessage {
-    /// Whether what would leave at `now` is marketing to a person who has opted out since it was accepted.
+    /// Returns `true` if the message that would be sent at `now` is marketing and the contact has opted out.
     fn is_refused(&self, now: Timestamp) -> bool {
         if !self.needs_window || self.window.is_open(now) {
             self.is_unwanted
@@ -50,14 +51,14 @@ const COLUMNS: &str = "m.id, m.wa_id, m.bsuid, m.kind, m.content, m.context_wami
 fn read_leased(
     cells: &mut Cells<'_>,
     workspace: WorkspaceId,
-    token: ClaimToken,
-) -> SqlResult<(MessageId, Claimed)> {
+    token: LeaseToken,
+) -> SqlResult<(MessageId, LeasedMessage)> {
     let message = cells.id()?;
     let wa_id: Option<String> = cells.get()?;
     let user_id: Option<String> = cells.get()?;
     let number = wa_id.and_then(|wa_id| PhoneNumber::from_wa_id(&wa_id).ok()).map(Recipient::Phone);
-    let user = user_id.and_then(|user_id| Bsuid::parse(&user_id).ok()).map(Recipient::User);
-    let recipient = number.or(user).ok_or(SqlError::Bug("a message without a recipient"))?;
+    let user = user_id.and_then(|user_id| Bsuid::parse(&user_id).ok()).map(Recipient::Bsuid);
+    let recipient = number.or(user).ok_or(SqlError::Bug("a message has no recipient"))?;
     let kind = cells.get()?;
     let content: Option<String> = cells.get()?;
     let context_wamid = cells.get()?;
@@ -67,9 +68,9 @@ fn read_leased(
     let accepted_at = cells.at()?;
     let n_attempts: u32 = cells.get()?;
     let account = cells.id()?;
-    let claim = Claim { workspace, message, account, attempt: n_attempts.saturating_add(1), token };
+    let claim = Lease { workspace, message, account, attempt: n_attempts.saturating_add(1), token };
     let content = content.unwrap_or_default().into();
-    let claimed = Claimed {
+    let claimed = LeasedMessage {
         claim,
         recipient,
         kind,
@@ -83,34 +84,34 @@ fn read_leased(
     Ok((message, claimed))
 }
 
-/// How often a round looks again for what is due behind what waits for the messaging limit.
+/// Maximum number of searches in one round for due messages behind deferred messages.
 const MAX_ROUNDS: u32 = 20;
 
-pub(crate) fn lease_due(connection: &Connection, request: &ClaimRequest) -> SqlResult<ClaimRound> {
-    let mut round = ClaimRound::default();
-    let mut room = None;
+pub(crate) fn lease_due(connection: &Connection, request: &LeaseRequest) -> SqlResult<LeaseBatch> {
+    let mut round = LeaseBatch::default();
+    let mut capacity = None;
     if messaging_limit::has_deferred(connection, request.account)? {
         let found = Capacity::look(connection, (request.workspace, request.account), request.now)?;
         found.fill(connection, request.account, request.tokens.len())?;
-        room = Some(found);
+        capacity = Some(found);
     }
     for _ in 0..MAX_ROUNDS {
-        // What waits for the limit takes nobody's turn.
-        if lease_some(connection, request, &mut room, &mut round)? == 0 {
+        // A deferred message does not use a token.
+        if lease_some(connection, request, &mut capacity, &mut round)? == 0 {
             break;
         }
     }
     Ok(round)
 }
 
-/// Claims what is due, as far as there are tokens. Returns how many messages wait for the messaging limit instead.
+/// Leases due messages, one for each token. Returns the number of messages that were deferred.
 fn lease_some(
     connection: &Connection,
-    request: &ClaimRequest,
-    room: &mut Option<Capacity>,
-    round: &mut ClaimRound,
+    request: &LeaseRequest,
+    capacity: &mut Option<Capacity>,
+    round: &mut LeaseBatch,
 ) -> SqlResult<u32> {
-    let mut n_held_back = 0;
+    let mut n_deferred = 0;
     let tokens = request.tokens.get(round.claimed.len()..).unwrap_or_default();
     for due in list_due(connection, request, tokens)? {
         let is_open = due.window.is_open(request.now);
@@ -121,9 +122,9 @@ fn lease_some(
             let end = (MessageStatus::Failed, Some("recipient_opted_out"));
             terminate::terminate(connection, request.workspace, due.message, end, request.now)?;
             round.n_settled += 1;
-        } else if !is_open && leaves_as_template && !has_capacity(connection, request, room, &due)? {
+        } else if !is_open && leaves_as_template && !has_capacity(connection, request, capacity, &due)? {
             messaging_limit::defer(connection, request.workspace, due.message)?;
-            n_held_back += 1;
+            n_deferred += 1;
         } else if !due.needs_window || is_open {
             lease_message(
                 connection,
@@ -134,9 +135,9 @@ fn lease_some(
             )?;
             round.claimed.push(due.claimed);
         } else if let Some(fallback) = due.fallback {
-            let held = (&due.claimed.claim, due.is_of_queue);
-            lease_message(connection, request.worker, held, Some(&fallback), request.now)?;
-            round.claimed.push(Claimed {
+            let leased = (&due.claimed.claim, due.is_of_queue);
+            lease_message(connection, request.worker, leased, Some(&fallback), request.now)?;
+            round.claimed.push(LeasedMessage {
                 kind: "template".to_owned(),
                 content: fallback,
                 context_wamid: None,
@@ -148,33 +149,35 @@ fn lease_some(
             round.n_settled += 1;
         }
     }
-    Ok(n_held_back)
+    Ok(n_deferred)
 }
 
-/// Whether the messaging limit lets a template go to a person whose window is closed.
+/// Returns `true` if the messaging limit allows a template to a contact whose window is closed.
 fn has_capacity(
     connection: &Connection,
-    request: &ClaimRequest,
-    room: &mut Option<Capacity>,
+    request: &LeaseRequest,
+    capacity: &mut Option<Capacity>,
     due: &DueMessage,
 ) -> SqlResult<bool> {
-    let room = match room {
-        Some(room) => room,
-        None => room.insert(Capacity::look(connection, (request.workspace, request.account), request.now)?),
+    let capacity = match capacity {
+        Some(capacity) => capacity,
+        None => {
+            capacity.insert(Capacity::look(connection, (request.workspace, request.account), request.now)?)
+        }
     };
-    room.admit(connection, (due.contact, due.message), request.now)
+    capacity.admit(connection, (due.contact, due.message), request.now)
 }
 
-/// Until when nothing may leave to this recipient.
-fn paced_until(request: &ClaimRequest, recipient: &Recipient) -> Option<Timestamp> {
+/// Returns the time until which nothing may be sent to this recipient.
+fn paced_until(request: &LeaseRequest, recipient: &Recipient) -> Option<Timestamp> {
     let key = match recipient {
         Recipient::Phone(number) => number.digits(),
-        Recipient::User(user) => user.as_str(),
+        Recipient::Bsuid(user) => user.as_str(),
     };
     request.waiting.get(key).copied()
 }
 
-fn postpone(connection: &Connection, claim: &Claim, until: Timestamp) -> SqlResult<()> {
+fn postpone(connection: &Connection, claim: &Lease, until: Timestamp) -> SqlResult<()> {
     connection
         .prepare_cached(
             "update messages set due_at = ?3
@@ -186,10 +189,10 @@ fn postpone(connection: &Connection, claim: &Claim, until: Timestamp) -> SqlResu
 
 fn list_due(
     connection: &Connection,
-    request: &ClaimRequest,
-    tokens: &[ClaimToken],
+    request: &LeaseRequest,
+    tokens: &[LeaseToken],
 ) -> SqlResult<Vec<DueMessage>> {
-    // First due, first out; a message waits while an earlier one to the same contact waits or is under way.
+    // In order of the due time. A message waits while an earlier message to the same contact is queued or being sent.
     let sql = format!(
         "select {COLUMNS}, m.contact_id, m.needs_window, m.fallback,
                  m.is_marketing = 1 and c.opted_out_at is not null,
@@ -237,11 +240,11 @@ fn list_due(
     Ok(found)
 }
 
-/// Holds a due message: it is `sending` from now on, itself or as its fallback.
+/// Leases a due message: its status is `sending`, with its own content or its fallback.
 fn lease_message(
     connection: &Connection,
     worker: WorkerId,
-    (claim, is_of_queue): (&Claim, bool),
+    (claim, is_of_queue): (&Lease, bool),
     fallback: Option<&str>,
     now: Timestamp,
 ) -> SqlResult<()> {
@@ -269,7 +272,7 @@ fn lease_message(
             micros(now),
         ])?;
     if n_rows != 1 {
-        return Err(SqlError::Bug("a due message was not there to be claimed"));
+        return Err(SqlError::Bug("a due message could not be leased"));
     }
     queue_depth::update_depth(
         connection,
@@ -279,8 +282,8 @@ fn lease_message(
     )
 }
 
-/// A message that waited for its turn leaves now.
-pub(crate) fn begin_attempt(connection: &Connection, claim: &Claim, now: Timestamp) -> SqlResult<Settled> {
+/// Begins an attempt to send a leased message.
+pub(crate) fn begin_attempt(connection: &Connection, claim: &Lease, now: Timestamp) -> SqlResult<LeaseCheck> {
     let before = outbound_state::get_state(connection, claim.workspace, claim.message)?;
     let n_rows = connection
         .prepare_cached(
@@ -298,19 +301,19 @@ pub(crate) fn begin_attempt(connection: &Connection, claim: &Claim, now: Timesta
             claim.attempt,
             micros(now),
         ))?;
-    let Some(before) = before.filter(|_| n_rows == 1) else { return Ok(Settled::Lost) };
+    let Some(before) = before.filter(|_| n_rows == 1) else { return Ok(LeaseCheck::Lost) };
     let after = if before.status == MessageStatus::Queued { MessageStatus::Sending } else { before.status };
     queue_depth::update_depth(connection, before.account, before.is_of_queue, (Some(before.status), after))?;
-    Ok(Settled::Held)
+    Ok(LeaseCheck::Valid)
 }
 
 pub(crate) fn lease_unknown(
     connection: &Connection,
     workspace: WorkspaceId,
     message: MessageId,
-    (worker, token): (WorkerId, ClaimToken),
-    act: &AuditEntry,
-) -> SqlResult<Option<Claimed>> {
+    (worker, token): (WorkerId, LeaseToken),
+    entry: &AuditEntry,
+) -> SqlResult<Option<LeasedMessage>> {
     let sql = format!(
         "select {COLUMNS} from messages m
          where m.workspace_id = ?1 and m.id = ?2 and m.status = 'unknown' and m.is_resent = 0 and m.worker_id is null
@@ -332,8 +335,8 @@ pub(crate) fn lease_unknown(
             worker.as_bytes(),
             token.0,
             claimed.claim.attempt,
-            micros(act.at),
+            micros(entry.at),
         ])?;
-    audit::insert_entry(connection, act)?;
+    audit::insert_entry(connection, entry)?;
     Ok(Some(claimed))
 }

@@ -2,9 +2,10 @@
 
 use domain::events::{ContextData, ErrorData, EventKind, IncomingData, OutboundData};
 use domain::id::{AccountId, ContactId, MediaId, MessageId, WorkspaceId};
-use domain::messages::message::{MessageStatus, Pricing};
+use domain::messages::inbound::InboundMessage;
+use domain::messages::status::MessageStatus;
+use domain::messages::status_report::Pricing;
 use domain::meta_error::MetaError;
-use domain::webhooks_in::update::InboundMessage;
 use engine::metrics::Step as Counted;
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -15,27 +16,27 @@ use crate::events::log::About;
 use crate::messages::outbound_state::OutboundState;
 use crate::sqlite::step_counts;
 
-/// A step of a message that is told.
+/// Change of a message's status that is published.
 pub(crate) struct MessageStep<'a> {
     pub(crate) reported: MessageStatus,
-    /// When it happened.
+    /// Time of the change.
     pub(crate) at: Timestamp,
     pub(crate) wamid: Option<&'a str>,
     pub(crate) error: Option<&'a MetaError>,
     pub(crate) failure_code: Option<&'a str>,
     pub(crate) pricing: Option<&'a Pricing>,
-    /// When we heard of it.
+    /// Time at which the change was received.
     pub(crate) now: Timestamp,
 }
 
 impl MessageStep<'_> {
-    /// Something that we did ourselves.
+    /// Creates a change that Waypost made.
     pub(crate) fn ours(reported: MessageStatus, now: Timestamp) -> Self {
         Self { reported, at: now, wamid: None, error: None, failure_code: None, pricing: None, now }
     }
 }
 
-/// Tells a step of a message that we send.
+/// Emits the event of an outbound message's status.
 pub(crate) fn emit_status(
     connection: &Connection,
     message: &OutboundState,
@@ -64,7 +65,7 @@ pub(crate) fn emit_status(
     Ok(())
 }
 
-/// Tells what a customer wrote.
+/// Emits the event of an inbound message.
 pub(crate) fn emit_incoming(
     connection: &Connection,
     (workspace, account): (WorkspaceId, AccountId),
@@ -89,10 +90,10 @@ pub(crate) fn emit_incoming(
         text: message.text.as_deref(),
         whatsapp_account_id: account,
         at: message.at,
-        context: ContextData::of(message.context_wamid.as_deref(), &message.beside),
+        context: ContextData::of(message.context_wamid.as_deref(), &message.metadata),
         object: message.object.as_ref(),
         media_id: media,
-        beside: &message.beside,
+        metadata: &message.metadata,
     };
     let about = About::person((workspace, Some(account)), contact, now);
     log::emit(connection, &about, EventKind::MessageIncoming, &data)?;

@@ -1,17 +1,20 @@
-//! Whom templates have reached outside the window: what Meta's messaging limit counts (reference D.3).
+//! Recipients of templates outside the customer service window, which Meta's messaging limit counts.
 //!
-//! **Invariant:** a message of the queue that would reach one more person leaves with a reservation only: it never makes
-//! people reached and reservations together more than the limit, however many processes claim.
+//! Meta: Messaging limits, https://developers.facebook.com/docs/whatsapp/messaging-limits
 //!
-//! **Invariant:** a claim does not count rows: triggers keep the numbers.
+//! **Invariant:** a queued message to an uncounted recipient is sent only with a reservation. Counted recipients and
+//! reservations together never exceed the limit, with any number of concurrent workers.
+//!
+//! **Invariant:** a lease does not count rows: triggers update the counters.
 
 use std::collections::BTreeMap;
 
-use domain::events::{AccountChange, AccountData, EventKind, MessagingLimitData};
+use domain::accounts::account::AccountChange;
+use domain::events::{AccountData, EventKind, MessagingLimitData};
 use domain::id::{AccountId, ContactId, MessageId, WorkspaceId};
 use domain::json::{Object, Value};
-use domain::messages::message::MessageStatus;
-use domain::messages::messaging_limit::{COUNTED_FOR, MessagingLimit, MessagingLimitLevel};
+use domain::messages::messaging_limit::{COUNTING_PERIOD, MessagingLimit, MessagingLimitLevel};
+use domain::messages::status::MessageStatus;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
@@ -23,10 +26,10 @@ use crate::messages::outbound_state;
 use crate::messages::outbound_state::OutboundState;
 use crate::row::{Cells, micros};
 
-/// A portfolio, as far as it is known here: the tenant, and Meta's id of the WhatsApp Business Account.
+/// Business portfolio: the workspace, and the ID of the WhatsApp Business Account.
 type Portfolio<'a> = (WorkspaceId, &'a str);
 
-/// Counts the person whom a template has reached at `now`, or may have, unless their window was open.
+/// Counts the recipient of a template that was sent at `now`, or may have been sent, unless the window was open.
 pub(crate) fn count_recipient(
     connection: &Connection,
     current: &OutboundState,
@@ -38,7 +41,7 @@ pub(crate) fn count_recipient(
     let Some(waba_id) = get_waba_id(connection, current.workspace, current.account)? else { return Ok(()) };
     let portfolio = (current.workspace, waba_id.as_str());
     expire_recipients(connection, portfolio, now)?;
-    // Who was reached with a reservation is counted even if they have written since.
+    // A recipient with a reservation is counted, even if the contact has written in the meantime.
     if !confirm_reservation(connection, current, &waba_id, now)? {
         if service_windows::get_window(connection, (current.workspace, current.account), current.contact)?
             .is_open(now)
@@ -52,14 +55,14 @@ pub(crate) fn count_recipient(
                      counted_at = excluded.counted_at, reserved_by = null",
             )?
             .execute((current.workspace.as_bytes(), &waba_id, current.contact.as_bytes(), micros(now)))?;
-        // Another message to this person costs nothing more.
+        // Further messages to this recipient do not count again.
         release(connection, current.workspace, current.contact)?;
     }
     notify_usage(connection, portfolio, now)
 }
 
-/// Counts the person whom a message of a dead process may have reached; one that a report told more of is counted if it
-/// had a reservation.
+/// Counts the recipient of a message of a dead worker. If a report has set a final status, the recipient is counted
+/// only with a reservation.
 pub(crate) fn count_unfinished(
     connection: &Connection,
     workspace: WorkspaceId,
@@ -77,7 +80,7 @@ pub(crate) fn count_unfinished(
     Ok(())
 }
 
-/// Makes a message's reservation a person who is counted. `false`: it has none.
+/// Counts the recipient of a message's reservation. Returns `false` if the message has no reservation.
 fn confirm_reservation(
     connection: &Connection,
     current: &OutboundState,
@@ -99,7 +102,7 @@ fn confirm_reservation(
     Ok(n_rows == 1)
 }
 
-/// Gives a reservation back whose message has reached nobody.
+/// Releases the reservation of a message that was not sent.
 pub(crate) fn release_reservation(connection: &Connection, current: &OutboundState) -> SqlResult<()> {
     if current.kind != "template" {
         return Ok(());
@@ -119,11 +122,11 @@ pub(crate) fn release_reservation(connection: &Connection, current: &OutboundSta
     Ok(())
 }
 
-/// What the limit of an account still has room for.
+/// Remaining capacity of an account's messaging limit.
 pub(crate) struct Capacity {
     pub(crate) workspace: WorkspaceId,
     pub(crate) waba_id: String,
-    /// People who may be reached; `None`: any number, or nobody knows.
+    /// Number of further recipients; `None` if the limit is unlimited or unknown.
     pub(crate) left: Option<u32>,
 }
 
@@ -139,13 +142,14 @@ impl Capacity {
             None => None,
             Some((limit, _)) => {
                 expire_recipients(connection, portfolio, now)?;
-                limit.left(n_used(connection, portfolio)?)
+                limit.remaining(n_used(connection, portfolio)?)
             }
         };
         Ok(Self { workspace, waba_id, left })
     }
 
-    /// Whether a template may go to this person, whose window is closed; makes the reservation that it needs.
+    /// Returns `true` if a template may be sent to a contact whose window is closed. Inserts the reservation that the
+    /// message needs.
     pub(crate) fn admit(
         &mut self,
         connection: &Connection,
@@ -178,7 +182,7 @@ impl Capacity {
         Ok(true)
     }
 
-    /// Lets as many of the account's messages that wait for the limit be due as there is room for, at most so many.
+    /// Releases deferred messages of the account, as many as the capacity and `at_most` allow.
     pub(crate) fn fill(&self, connection: &Connection, account: AccountId, at_most: usize) -> SqlResult<()> {
         let n = usize::try_from(self.left.unwrap_or(u32::MAX)).unwrap_or(usize::MAX).min(at_most);
         if n == 0 {
@@ -197,7 +201,7 @@ impl Capacity {
     }
 }
 
-/// Whether messages of this account wait for the limit.
+/// Returns `true` if the account has deferred messages.
 pub(crate) fn has_deferred(connection: &Connection, account: AccountId) -> SqlResult<bool> {
     let mut statement = connection.prepare_cached(
         "select exists (select 1 from messages
@@ -206,7 +210,7 @@ pub(crate) fn has_deferred(connection: &Connection, account: AccountId) -> SqlRe
     Ok(statement.query_row([account.as_bytes()], |row| row.get(0))?)
 }
 
-/// Lets a message of the queue wait for the limit.
+/// Defers a queued message until the limit has capacity.
 pub(crate) fn defer(connection: &Connection, workspace: WorkspaceId, message: MessageId) -> SqlResult<()> {
     connection
         .prepare_cached(
@@ -217,9 +221,9 @@ pub(crate) fn defer(connection: &Connection, workspace: WorkspaceId, message: Me
     Ok(())
 }
 
-/// Lets what waits for the limit be due if it is for this person: they were reached, or have written.
+/// Releases the deferred messages to a contact that was counted or has written.
 pub(crate) fn release(connection: &Connection, workspace: WorkspaceId, contact: ContactId) -> SqlResult<()> {
-    // The plus keeps the planner from the index of all messages of the person.
+    // The plus sign keeps SQLite from using the index of all messages of the contact.
     connection
         .prepare_cached(
             "update messages set deferred_by = null
@@ -230,7 +234,8 @@ pub(crate) fn release(connection: &Connection, workspace: WorkspaceId, contact: 
     Ok(())
 }
 
-/// Forgets whom 24 hours have passed for, and tells which limits have come to a mark: a tier may have changed.
+/// Deletes recipients older than 24 hours, and emits events for limits that have reached a threshold: a tier may have
+/// changed.
 pub(crate) fn refresh_usage(connection: &Connection, now: Timestamp) -> SqlResult<()> {
     let portfolios = {
         let mut statement =
@@ -250,7 +255,7 @@ pub(crate) fn refresh_usage(connection: &Connection, now: Timestamp) -> SqlResul
     Ok(())
 }
 
-/// Tells it when the people reached have come to a mark of the limit.
+/// Emits an event when the number of recipients has reached a threshold of the limit.
 fn notify_usage(
     connection: &Connection,
     (workspace, waba_id): Portfolio<'_>,
@@ -261,13 +266,13 @@ fn notify_usage(
     let mut rows = statement.query((workspace.as_bytes(), waba_id))?;
     let Some(row) = rows.next()? else { return Ok(()) };
     let mut cells = Cells::new("messaging_limit_usage", row);
-    let n_people: u32 = cells.get()?;
+    let n_recipients: u32 = cells.get()?;
     let percent: u32 = cells.get()?;
-    let told = MessagingLimitLevel::ALL.into_iter().find(|level| level.percent() == percent);
-    let told = told.ok_or_else(|| cells.corrupt(percent.to_string()))?;
+    let notified = MessagingLimitLevel::ALL.into_iter().find(|level| level.percent() == percent);
+    let notified = notified.ok_or_else(|| cells.corrupt(percent.to_string()))?;
     let limit = limit(connection, (workspace, waba_id))?;
-    let level = told.after(n_people, limit.as_ref().map(|(limit, _)| *limit));
-    if level == told {
+    let level = notified.after(n_recipients, limit.as_ref().map(|(limit, _)| *limit));
+    if level == notified {
         return Ok(());
     }
     connection
@@ -276,10 +281,10 @@ fn notify_usage(
         )?
         .execute((workspace.as_bytes(), waba_id, level.percent()))?;
     match limit {
-        Some((MessagingLimit::People(people), tier)) if level > told => {
+        Some((MessagingLimit::Recipients(max_recipients), tier)) if level > notified => {
             let mut details = Object::new();
             details.insert("level", i64::from(level.percent()));
-            details.insert("limit", i64::from(people));
+            details.insert("limit", i64::from(max_recipients));
             let data = AccountData {
                 field: None,
                 whatsapp_account_id: None,
@@ -289,7 +294,7 @@ fn notify_usage(
                 status: None,
                 status_reason: None,
                 quality_rating: None,
-                messaging_limit: Some(MessagingLimitData { tier: Some(&tier), used_24h: Some(n_people) }),
+                messaging_limit: Some(MessagingLimitData { tier: Some(&tier), used_24h: Some(n_recipients) }),
                 details: Some(&Value::Object(details)),
             };
             let about = About { waba_id: Some(waba_id), ..About::workspace(workspace, now) };
@@ -300,7 +305,7 @@ fn notify_usage(
     }
 }
 
-/// The smallest limit that Meta reports for an account of this portfolio, with its tier; `None`: it reports none.
+/// Returns the smallest limit that Meta reports for an account of the portfolio, with its tier.
 fn limit(
     connection: &Connection,
     (workspace, waba_id): Portfolio<'_>,
@@ -322,7 +327,7 @@ fn limit(
     Ok(smallest)
 }
 
-/// People who are counted, and those who are about to be.
+/// Returns the number of counted recipients and reservations.
 fn n_used(connection: &Connection, (workspace, waba_id): Portfolio<'_>) -> SqlResult<u32> {
     let found: Option<u32> = connection
         .prepare_cached(
@@ -333,13 +338,13 @@ fn n_used(connection: &Connection, (workspace, waba_id): Portfolio<'_>) -> SqlRe
     Ok(found.unwrap_or(0))
 }
 
-/// Forgets whom 24 hours have passed for.
+/// Deletes recipients older than 24 hours.
 fn expire_recipients(
     connection: &Connection,
     (workspace, waba_id): Portfolio<'_>,
     now: Timestamp,
 ) -> SqlResult<()> {
-    let since = now.saturating_sub(COUNTED_FOR).unwrap_or(Timestamp::MIN);
+    let since = now.saturating_sub(COUNTING_PERIOD).unwrap_or(Timestamp::MIN);
     connection
         .prepare_cached("delete from messaging_limit_recipients where workspace_id = ?1 and waba_id = ?2 and counted_at <= ?3")?
         .execute((workspace.as_bytes(), waba_id, micros(since)))?;
@@ -357,7 +362,7 @@ fn get_waba_id(
         .optional()?)
 }
 
-/// How many people each WhatsApp Business Account has reached since a time.
+/// Returns the number of recipients since a time, by WhatsApp Business Account.
 pub(crate) fn list_usage(
     connection: &Connection,
     workspace: WorkspaceId,
@@ -368,10 +373,10 @@ pub(crate) fn list_usage(
          where workspace_id = ?1 and counted_at > ?2 and reserved_by is null group by waba_id",
     )?;
     let mut rows = statement.query((workspace.as_bytes(), micros(since)))?;
-    let mut reached = BTreeMap::new();
+    let mut usage = BTreeMap::new();
     while let Some(row) = rows.next()? {
         let mut cells = Cells::new("messaging_limit_recipients", row);
-        reached.insert(cells.get()?, cells.get()?);
+        usage.insert(cells.get()?, cells.get()?);
     }
-    Ok(reached)
+    Ok(usage)
 }

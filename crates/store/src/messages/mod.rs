@@ -1,4 +1,4 @@
-//! Messages: acceptance, queue, outcomes, idempotency records, messaging limit.
+//! Messages: acceptance, queue, statuses, timeline, idempotency records, messaging limit.
 
 pub(crate) mod accept;
 pub(crate) mod error_effects;

@@ -1,14 +1,15 @@
 //! State of an outbound message, as far as a change of its status needs it.
 
 use domain::id::{AccountId, ContactId, MessageId, WorkspaceId};
-use domain::messages::message::{MessageStatus, Pricing};
+use domain::messages::status::MessageStatus;
+use domain::messages::status_report::Pricing;
 use rusqlite::Connection;
 
 use crate::error::SqlResult;
 use crate::messages::queue_depth;
 use crate::row::Cells;
 
-/// A message, as far as a change of its status is concerned.
+/// Columns of an outbound message that a change of its status needs.
 pub(crate) struct OutboundState {
     pub(crate) workspace: WorkspaceId,
     pub(crate) message: MessageId,
@@ -17,21 +18,21 @@ pub(crate) struct OutboundState {
     pub(crate) kind: String,
     pub(crate) status: MessageStatus,
     pub(crate) wamid: Option<String>,
-    /// The number that it is addressed to.
+    /// Number of the recipient.
     pub(crate) wa_id: Option<String>,
-    /// The user id that it is addressed to.
+    /// Business-scoped user ID of the recipient.
     pub(crate) user_id: Option<String>,
     pub(crate) client_reference: Option<String>,
     pub(crate) sent_as: String,
     pub(crate) pricing: Option<Pricing>,
     pub(crate) is_of_queue: bool,
     pub(crate) claim_token: Option<i64>,
-    /// Whether the person was erased: then nothing that names them is known, nor shall it be.
+    /// `true` if the contact was erased: personal data is neither read nor written.
     pub(crate) is_erased: bool,
 }
 
 impl OutboundState {
-    /// Counts the change of the status.
+    /// Updates the depth of the queue after a change of the status.
     pub(crate) fn moved_from(&self, connection: &Connection, before: MessageStatus) -> SqlResult<()> {
         queue_depth::update_depth(connection, self.account, self.is_of_queue, (Some(before), self.status))
     }
@@ -72,7 +73,7 @@ pub(crate) fn get_state(
 }
 
 impl OutboundState {
-    /// The same, and nothing in it leads to the person.
+    /// Removes the personal data.
     pub(crate) fn without_person(self) -> Self {
         Self { wamid: None, wa_id: None, user_id: None, client_reference: None, ..self }
     }

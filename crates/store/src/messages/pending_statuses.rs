@@ -1,7 +1,7 @@
-//! Reports of messages that are not known yet: kept until the wamid is known, or for as long as that can happen.
+//! Statuses of messages whose wamid is not known yet, stored until the wamid is known or the status expires.
 
 use domain::id::{AccountId, WorkspaceId};
-use domain::messages::message::StatusReport;
+use domain::messages::status_report::StatusReport;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};
 
@@ -10,7 +10,7 @@ use crate::payloads;
 use crate::payloads::{PayloadSpan, Redactions};
 use crate::row::{Cells, json, micros};
 
-/// Forgets the reports that came before it was known whose they are.
+/// Deletes the statuses of an erased message and redacts their payloads.
 pub(crate) fn erase_statuses(
     connection: &Connection,
     (workspace, account): (WorkspaceId, AccountId),
@@ -50,7 +50,7 @@ pub(crate) fn insert_status(
     if is_known {
         return Ok(false);
     }
-    let (post, start, length) = raw()?;
+    let (payload, start, length) = raw()?;
     connection
         .prepare_cached(
             "insert into pending_statuses (
@@ -66,17 +66,17 @@ pub(crate) fn insert_status(
             micros(now),
             report.error.as_ref().map(json).transpose()?,
             report.pricing.as_ref().map(json).transpose()?,
-            post,
+            payload,
             start,
             length,
         ])?;
     Ok(true)
 }
 
-/// How long a report waits for its message: Meta repeats a POST for seven days, and no send takes longer.
+/// Time after which a status expires: Meta repeats a webhook for seven days, and no send takes longer.
 const RETAINED_FOR: SignedDuration = SignedDuration::from_hours(8 * 24);
 
-/// Forgets reports whose message has not shown up. Their bytes stay in the posts.
+/// Deletes expired statuses. Their payloads stay.
 pub(crate) fn expire_statuses(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<()> {
     let before = now.saturating_sub(RETAINED_FOR).unwrap_or(Timestamp::MIN);
     connection

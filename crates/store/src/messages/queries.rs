@@ -1,8 +1,8 @@
-//! Messages, read.
+//! Messages: get and list.
 
 use domain::id::WorkspaceId;
-use domain::messages::message::Direction;
-use engine::ports::{MessageFilter, MessageKey, MessageStory, Page, PageRequest, StoredMessage};
+use domain::messages::direction::Direction;
+use engine::ports::{MessageDetail, MessageFilter, MessageKey, Page, PageRequest, StoredMessage};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
@@ -12,7 +12,7 @@ use crate::row::{Cells, micros};
 use crate::sqlite::page::{List, Order, bytes, containing, text};
 use crate::{media, payloads};
 
-// What waits for the messaging limit is due when the first of those counted is counted no more.
+// A deferred message is due when the first counted recipient expires.
 const COLUMNS: &str = "seq, id, account_id, contact_id, direction, kind, status, wamid, wa_id, bsuid, \
     client_reference, content, context_wamid, failure_code, error, pricing, sent_as, mode = 'queue', \
     direction = 'outbound' and n_attempts = 0 and wamid is not null, \
@@ -55,7 +55,7 @@ pub(crate) fn get_message(
     connection: &Connection,
     workspace: WorkspaceId,
     key: &MessageKey,
-) -> SqlResult<Option<MessageStory>> {
+) -> SqlResult<Option<MessageDetail>> {
     let Some(id) = wamids::find_message(connection, workspace, key)? else { return Ok(None) };
     let sql = format!(
         "select {COLUMNS}, payload_seq, payload_start, payload_length from messages where workspace_id = ?1 and id = ?2"
@@ -66,16 +66,16 @@ pub(crate) fn get_message(
     let mut cells = Cells::new("messages", row);
     let _seq: i64 = cells.get()?;
     let message = read(&mut cells)?;
-    let post: Option<i64> = cells.get()?;
-    let raw = match post {
-        Some(post) => payloads::get_bytes(connection, post, cells.get()?, cells.get()?)?,
+    let payload: Option<i64> = cells.get()?;
+    let raw = match payload {
+        Some(payload) => payloads::get_bytes(connection, payload, cells.get()?, cells.get()?)?,
         None => None,
     };
     let media = match message.direction {
         Direction::Inbound => media::records::get_media_of_message(connection, workspace, id)?,
         Direction::Outbound => None,
     };
-    Ok(Some(MessageStory {
+    Ok(Some(MessageDetail {
         message,
         timeline: timeline::list_entries(connection, workspace, id)?,
         raw,
@@ -114,7 +114,7 @@ pub(crate) fn list_messages(
         list.with("account_id = ?", [bytes(account.as_bytes())]);
     }
     if let Some(status) = filter.status {
-        // As a word of the statement: of a value that is bound, SQLite does not know whether the index holds it.
+        // The status is part of the statement's text: SQLite cannot use the partial index for a bound value.
         list.with(format!("status = '{}'", status.as_str()), []);
     }
     if let Some(kind) = &filter.kind {

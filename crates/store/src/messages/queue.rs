@@ -1,11 +1,9 @@
-//! The queue: what is due is claimed, the first of each contact before the next.
-//!
-//! **Invariant:** a message is handed out to one holder at a time, and only `queued` is ever due.
+//! Cancellation and expiry of queued messages, and resolution of unknown outcomes.
 
 use domain::access::audit::AuditEntry;
 use domain::id::{MessageId, WorkspaceId};
-use domain::messages::message::MessageStatus;
-use engine::ports::Cancel;
+use domain::messages::status::MessageStatus;
+use engine::ports::CancelMessageResult;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
@@ -18,13 +16,19 @@ pub(crate) fn fail_unknown(
     connection: &Connection,
     workspace: WorkspaceId,
     message: MessageId,
-    act: &AuditEntry,
+    entry: &AuditEntry,
 ) -> SqlResult<bool> {
     let Some((MessageStatus::Unknown, false)) = get_status(connection, workspace, message)? else {
         return Ok(false);
     };
-    terminate::terminate(connection, workspace, message, (MessageStatus::Failed, Some("given_up")), act.at)?;
-    audit::insert_entry(connection, act)?;
+    terminate::terminate(
+        connection,
+        workspace,
+        message,
+        (MessageStatus::Failed, Some("given_up")),
+        entry.at,
+    )?;
+    audit::insert_entry(connection, entry)?;
     Ok(true)
 }
 
@@ -33,18 +37,18 @@ pub(crate) fn cancel_message(
     workspace: WorkspaceId,
     message: MessageId,
     now: Timestamp,
-) -> SqlResult<Cancel> {
+) -> SqlResult<CancelMessageResult> {
     match get_status(connection, workspace, message)? {
-        None => Ok(Cancel::NotFound),
+        None => Ok(CancelMessageResult::NotFound),
         Some((MessageStatus::Queued, false)) => {
             terminate::terminate(connection, workspace, message, (MessageStatus::Canceled, None), now)?;
-            Ok(Cancel::Canceled)
+            Ok(CancelMessageResult::Canceled)
         }
-        Some((status, _)) => Ok(Cancel::TooLate(status)),
+        Some((status, _)) => Ok(CancelMessageResult::TooLate(status)),
     }
 }
 
-/// Where an outbound message stands, and whether somebody holds it.
+/// Returns the status of an outbound message, and `true` if the message is leased.
 fn get_status(
     connection: &Connection,
     workspace: WorkspaceId,
@@ -60,8 +64,8 @@ fn get_status(
     Ok(Some((cells.word()?, cells.flag()?)))
 }
 
-/// Ends messages whose time has run out or whose account is gone, and forgets kept answers and early reports whose time
-/// has.
+/// Ends expired messages and the messages of removed accounts. Deletes expired idempotency records and pending
+/// statuses.
 pub(crate) fn expire_messages(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<u32> {
     let expired = {
         let mut statement = connection.prepare_cached(
@@ -85,7 +89,7 @@ pub(crate) fn expire_messages(connection: &Connection, now: Timestamp, limit: u3
     Ok(u32::try_from(expired.len() + n_orphans).unwrap_or(u32::MAX))
 }
 
-/// Cancels what waits for accounts that are gone: nothing else would ever end it.
+/// Cancels the queued messages of removed accounts, which nothing else would end.
 fn cancel_orphans(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<usize> {
     let orphans = {
         let mut statement = connection.prepare_cached(

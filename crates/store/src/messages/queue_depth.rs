@@ -1,17 +1,17 @@
-//! How many messages wait in each account's queue.
+//! Number of queued messages of each account.
 //!
-//! **Invariant:** whoever changes the status of a message says so here, in the same transaction.
+//! **Invariant:** every change of a message's status updates the depth in the same transaction.
 
 use std::collections::BTreeMap;
 
 use domain::id::AccountId;
-use domain::messages::message::MessageStatus;
+use domain::messages::status::MessageStatus;
 use rusqlite::Connection;
 
 use crate::error::SqlResult;
 use crate::row::Cells;
 
-/// Counts a message of the queue that goes from one status to another.
+/// Updates the depth after a change of a message's status.
 pub(crate) fn update_depth(
     connection: &Connection,
     account: AccountId,
@@ -32,7 +32,7 @@ pub(crate) fn update_depth(
     Ok(())
 }
 
-/// How many wait for one account.
+/// Returns the number of queued messages of an account.
 pub(crate) fn get_depth(connection: &Connection, account: AccountId) -> SqlResult<u32> {
     let mut statement =
         connection.prepare_cached("select n_messages from queue_depths where account_id = ?1")?;
@@ -40,7 +40,7 @@ pub(crate) fn get_depth(connection: &Connection, account: AccountId) -> SqlResul
     Ok(rows.next()?.map(|row| row.get(0)).transpose()?.unwrap_or(0))
 }
 
-/// How many wait for each account; those for which none does are left out.
+/// Returns the number of queued messages of each account that has any.
 pub(crate) fn list_depths(connection: &Connection) -> SqlResult<BTreeMap<AccountId, u32>> {
     let mut statement =
         connection.prepare_cached("select account_id, n_messages from queue_depths where n_messages > 0")?;

@@ -2,9 +2,10 @@
 //!
 //! **Invariant:** a status never moves back, so that the same reports in any order have the same result (I5).
 
+use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::{AccountId, MessageId, WorkspaceId};
-use domain::messages::message::{MessageStatus, Pricing, StatusReport};
-use domain::webhooks_in::update::WhatsAppUser;
+use domain::messages::status::MessageStatus;
+use domain::messages::status_report::{Pricing, StatusReport};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -16,7 +17,7 @@ use crate::messages::{error_effects, outbound_state, pending_statuses, timeline,
 use crate::payloads::PayloadSpan;
 use crate::row::{Cells, json, micros};
 
-/// Applies the statuses that came before the wamid was known.
+/// Applies the statuses that were received before the wamid was known.
 pub(crate) fn apply_pending(connection: &Connection, current: &OutboundState, wamid: &str) -> SqlResult<()> {
     let key = (current.workspace.as_bytes(), current.account.as_bytes(), wamid);
     let mut statement = connection.prepare_cached(
@@ -64,17 +65,18 @@ pub(crate) fn apply_pending(connection: &Connection, current: &OutboundState, wa
     Ok(())
 }
 
-/// What a report did.
+/// Result of applying a change.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ChangeOutcome {
     Applied,
     Repeated,
     Early,
-    /// It is about an erased person: nothing of it is kept.
+    /// The contact is erased: nothing is stored.
     Erased,
 }
 
-/// Takes a report: finds its message by wamid or by our reference, or keeps it until the wamid is known.
+/// Applies a status: finds its message by wamid or by Waypost's reference, or stores the status until the wamid is
+/// known.
 pub(crate) fn apply_report(
     connection: &Connection,
     (workspace, account): (WorkspaceId, AccountId),
@@ -110,7 +112,7 @@ pub(crate) fn apply_report(
     Ok(if is_new { ChangeOutcome::Early } else { ChangeOutcome::Repeated })
 }
 
-/// The message that our own reference names, if it is one of this account; its wamid is known from now on.
+/// Finds the message of Waypost's own reference, if it belongs to the account, and stores its wamid.
 fn find_by_reference(
     connection: &Connection,
     (workspace, account): (WorkspaceId, AccountId),
@@ -137,21 +139,21 @@ fn is_applied(connection: &Connection, message: MessageId, report: &StatusReport
     Ok(statement.query_row((message.as_bytes(), &report.wamid, report.status.as_str()), |row| row.get(0))?)
 }
 
-/// A report, with when and where it was heard.
+/// Status with its time of receipt and its payload.
 pub(crate) struct ReceivedReport<'a> {
     pub(crate) report: &'a StatusReport,
     pub(crate) at: Timestamp,
     pub(crate) raw: Option<PayloadSpan>,
 }
 
-/// Applies a report to its message.
+/// Applies a status to its message.
 pub(crate) fn apply_to_message(
     connection: &Connection,
     workspace: WorkspaceId,
     message: MessageId,
-    heard: &ReceivedReport<'_>,
+    received: &ReceivedReport<'_>,
 ) -> SqlResult<ChangeOutcome> {
-    let ReceivedReport { report, at: heard_at, raw } = *heard;
+    let ReceivedReport { report, at: heard_at, raw } = *received;
     let Some(mut current) = outbound_state::get_state(connection, workspace, message)? else {
         return Ok(ChangeOutcome::Repeated);
     };
@@ -161,7 +163,8 @@ pub(crate) fn apply_to_message(
     if is_applied(connection, message, report)? {
         return Ok(ChangeOutcome::Repeated);
     }
-    // The first attempt with a status gives the message its wamid; what is told of another is a second copy.
+    // The first attempt with a reported status determines the wamid. Statuses of another attempt belong to a
+    // duplicate.
     let is_duplicate = match &current.wamid {
         Some(wamid) if *wamid != report.wamid => has_report(connection, message, wamid)?,
         Some(_) | None => false,
@@ -207,7 +210,7 @@ pub(crate) fn apply_to_message(
             raw,
         },
     )?;
-    // The number that it was addressed to is known, and may be somebody else's by now.
+    // The number of the recipient is known, and may belong to another contact now.
     let wa_id = report.recipient.clone().filter(|wa_id| current.wa_id.as_ref() != Some(wa_id));
     if wa_id.is_some() || report.user_id.is_some() {
         let person = WhatsAppUser { wa_id, user_id: report.user_id.clone(), ..WhatsAppUser::default() };
@@ -232,7 +235,7 @@ fn has_report(connection: &Connection, message: MessageId, wamid: &str) -> SqlRe
     Ok(statement.query_row((message.as_bytes(), wamid), |row| row.get(0))?)
 }
 
-/// The price of the furthest report that names one, so that the order of the reports does not matter.
+/// Returns the pricing of the most advanced status that has one, so that the order of the reports does not matter.
 fn best_pricing(
     connection: &Connection,
     message: MessageId,

@@ -1,7 +1,7 @@
 //! End of a message without an answer from Meta: canceled, expired, failed, or left by a dead worker.
 
 use domain::id::{MessageId, WorkspaceId};
-use domain::messages::message::MessageStatus;
+use domain::messages::status::MessageStatus;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
@@ -10,7 +10,7 @@ use crate::messages::timeline::TimelineRow;
 use crate::messages::{idempotency, messaging_limit, outbound_state, timeline};
 use crate::row::micros;
 
-/// Ends a message by our own decision.
+/// Sets the final status of a message without a response from Meta.
 pub(crate) fn terminate(
     connection: &Connection,
     workspace: WorkspaceId,
@@ -36,8 +36,9 @@ pub(crate) fn terminate(
     )
 }
 
-/// Lets go of a message whose worker is dead. What was being sent may have left: nobody knows.
-/// What still waited has not: in the queue it waits on; a caller that waited got no answer and will ask again.
+/// Releases a message of a dead worker. A message that was being sent may have left: its outcome is unknown. A queued
+/// message stays in the queue. A synchronous message that was not sent yet fails: its caller received no response and
+/// will retry.
 pub(crate) fn recover_message(
     connection: &Connection,
     workspace: WorkspaceId,
@@ -54,7 +55,7 @@ pub(crate) fn recover_message(
             idempotency::finish_record(connection, workspace, message, None)?;
             terminate(connection, workspace, message, (MessageStatus::Failed, Some("interrupted")), now)
         }
-        // A report or a late answer told more than the dead worker could; or it waits in the queue.
+        // A report or a late response has set the status, or the message is queued.
         MessageStatus::Queued
         | MessageStatus::Unknown
         | MessageStatus::Sent

@@ -1,7 +1,8 @@
 //! Timeline of a message.
 
 use domain::id::{MessageId, WorkspaceId};
-use domain::messages::message::{MessageStatus, Pricing};
+use domain::messages::status::MessageStatus;
+use domain::messages::status_report::Pricing;
 use domain::meta_error::MetaError;
 use engine::ports::TimelineEntry;
 use jiff::Timestamp;
@@ -41,7 +42,7 @@ pub(crate) fn list_entries(
     Ok(timeline)
 }
 
-/// One line of a message's story.
+/// Entry of a message's timeline.
 pub(crate) struct TimelineRow<'a> {
     pub(crate) status: MessageStatus,
     pub(crate) at: Timestamp,
@@ -50,14 +51,14 @@ pub(crate) struct TimelineRow<'a> {
     pub(crate) wamid: Option<&'a str>,
     pub(crate) is_duplicate: bool,
     pub(crate) error: Option<&'a MetaError>,
-    /// Our own reason.
+    /// Reason of a failure, as a code of Waypost.
     pub(crate) failure_code: Option<&'a str>,
     pub(crate) pricing: Option<&'a Pricing>,
     pub(crate) raw: Option<PayloadSpan>,
 }
 
 impl TimelineRow<'_> {
-    /// Something that we did ourselves.
+    /// Creates an entry for a change that Waypost made.
     pub(crate) fn ours(status: MessageStatus, now: Timestamp) -> Self {
         Self {
             status,
@@ -73,20 +74,21 @@ impl TimelineRow<'_> {
         }
     }
 
-    /// The same, at another time.
+    /// Sets the time of the entry.
     pub(crate) fn at(self, at: Timestamp) -> Self {
         Self { at, ..self }
     }
 
-    /// Whether it is told, if it is the first of its kind: a second copy is not, nor what came too late to matter.
-    fn is_told(&self, current: MessageStatus) -> bool {
+    /// Returns `true` if an event is emitted for the entry, unless an earlier entry has the same status. Duplicates
+    /// and statuses that came too late emit none.
+    fn emits_event(&self, current: MessageStatus) -> bool {
         !self.is_duplicate
             && self.status != MessageStatus::Queued
             && (self.is_report || self.status == MessageStatus::Sent || self.status == current)
     }
 }
 
-/// Adds a line to the message's story, and tells it: each step once.
+/// Inserts an entry, and emits an event for the first entry of each status.
 pub(crate) fn insert_entry(
     connection: &Connection,
     current: &OutboundState,
@@ -114,11 +116,11 @@ pub(crate) fn insert_entry(
             entry.is_duplicate,
             entry.error.map(json).transpose()?,
             entry.pricing.map(json).transpose()?,
-            entry.raw.map(|(post, _, _)| post),
+            entry.raw.map(|(payload, _, _)| payload),
             entry.raw.map(|(_, start, _)| start),
             entry.raw.map(|(_, _, length)| length),
         ])?;
-    if !entry.is_told(current.status)
+    if !entry.emits_event(current.status)
         || number > 1 && has_earlier_entry(connection, current, entry.status, number)?
     {
         return Ok(());
@@ -135,7 +137,7 @@ pub(crate) fn insert_entry(
     message_events::emit_status(connection, current, &step)
 }
 
-/// Whether the story had this step before the entry with this number.
+/// Returns `true` if an earlier entry has the status.
 fn has_earlier_entry(
     connection: &Connection,
     current: &OutboundState,

@@ -8,13 +8,13 @@ use sha2::{Digest, Sha256};
 use crate::error::SqlResult;
 use crate::messages::outbound_state::OutboundState;
 
-/// What takes the place of Meta's id of an erased message.
+/// Returns the value that replaces the wamid of an erased message.
 pub(crate) fn erased_wamid(wamid: &str) -> String {
     let digest: [u8; 32] = Sha256::digest(wamid).into();
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Whether this is Meta's id of an erased message.
+/// Returns `true` if the wamid belongs to an erased message.
 pub(crate) fn is_erased_wamid(
     connection: &Connection,
     workspace: WorkspaceId,
@@ -40,7 +40,7 @@ pub(crate) fn find_message(
     Ok(found.map(MessageId::from_bytes))
 }
 
-/// Writes down which message a wamid belongs to. `false`: it was known.
+/// Stores the message of a wamid. Returns `false` if the wamid is stored already.
 pub(crate) fn insert_wamid(
     connection: &Connection,
     current: &OutboundState,

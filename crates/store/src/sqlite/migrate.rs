@@ -84,7 +84,7 @@ pub struct MigrationState {
 /// Returns the schema version of the database file. A missing file has version 0 and is not created.
 ///
 /// # Errors
-/// When the file cannot be read, or its schema is not one of this program.
+/// Fails if the file cannot be read, or its schema is not one of this program.
 pub fn migration_state(path: &Path) -> Result<MigrationState, OpenError> {
     if !path.exists() {
         return Ok(MigrationState { applied: 0, known: known() });
@@ -98,7 +98,7 @@ pub fn migration_state(path: &Path) -> Result<MigrationState, OpenError> {
 /// Applies the migrations that the database file has not had yet. Creates the file if it is missing.
 ///
 /// # Errors
-/// When a migration fails, or the schema of the database is not one of this program.
+/// Fails if a migration fails, or the schema of the database is not one of this program.
 pub fn migrate(path: &Path, now: Timestamp) -> Result<MigrationState, OpenError> {
     let failed = |source| OpenError::Open { path: path.to_owned(), source };
     let mut connection = connection::connect(path).map_err(failed)?;
@@ -207,21 +207,21 @@ mod tests {
     }
 }
 
-/// Why a database cannot be opened.
+/// Error of opening a database.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// SQLite cannot open the file.
-    #[error("opening the database {path}", path = path.display())]
+    #[error("opening the database {path} failed", path = path.display())]
     Open {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What SQLite said.
+        /// Error from SQLite.
         source: rusqlite::Error,
     },
-    /// A migration failed, or the database is newer than this program.
+    /// A migration failed, or the schema is not one of this program.
     #[error(transparent)]
     Migrate(#[from] MigrateError),
-    /// A thread cannot be started.
-    #[error("starting the writer thread")]
+    /// The writer thread cannot be started.
+    #[error("starting the writer thread failed")]
     Thread(#[source] std::io::Error),
 }

@@ -1,4 +1,4 @@
-//! SQLite: one writer thread with group commit, a few read-only connections beside it.
+//! SQLite: one writer thread with group commit, and a few read-only connections.
 
 pub(crate) mod connection;
 pub(crate) mod migrate;

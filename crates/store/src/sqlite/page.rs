@@ -1,4 +1,4 @@
-//! Lists: rows in the order of their positions, counted up to a cap.
+//! List queries: rows in the order of their positions, with a total that is counted up to a cap.
 
 use std::borrow::Cow;
 
@@ -9,16 +9,16 @@ use rusqlite::{Connection, params_from_iter};
 use crate::error::SqlResult;
 use crate::row::Cells;
 
-/// Which way a list runs.
+/// Order of a list.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
     OldestFirst,
     NewestFirst,
 }
 
-/// A list to read: a table, its columns and the conditions on its rows.
+/// List query: a table, its columns and the conditions on its rows.
 ///
-/// The text is made of constants of this crate; whatever comes from a caller is bound.
+/// The text consists of constants of this crate. Values from a caller are bound.
 pub(crate) struct List {
     pub(crate) table: &'static str,
     pub(crate) columns: &'static str,
@@ -28,12 +28,12 @@ pub(crate) struct List {
 }
 
 impl List {
-    /// All rows of `table`, read as `columns`. The table has a column `seq`, which must be the first of `columns`.
+    /// Creates a list of all rows of `table`. The first of `columns` must be `seq`.
     pub(crate) fn of(table: &'static str, columns: &'static str, order: Order) -> Self {
         Self { table, columns, order, conditions: Vec::new(), values: Vec::new() }
     }
 
-    /// Only the rows for which `condition` holds; each `?` in it takes one of `values`.
+    /// Adds a condition. Each `?` in it takes one of `values`.
     pub(crate) fn with(
         &mut self,
         condition: impl Into<Cow<'static, str>>,
@@ -44,7 +44,7 @@ impl List {
         self
     }
 
-    /// Only the rows in whose `column` stands one of `values`.
+    /// Adds the condition that `column` has one of `values`.
     pub(crate) fn within(
         &mut self,
         column: &'static str,
@@ -90,7 +90,7 @@ impl List {
             PageStart::Page(number) => i64::from(number.saturating_sub(1)) * i64::from(page.per_page),
         };
         let columns = self.columns;
-        // One more than asked for, to know whether another page follows.
+        // One row more than requested, to know if another page follows.
         let limit = i64::from(page.per_page) + 1;
         let sql = format!(
             "select {columns} from {table} where {conditions} order by seq {order} limit {limit} offset {offset}"
@@ -113,17 +113,17 @@ impl List {
     }
 }
 
-/// A value for a condition.
+/// Converts a text to a value.
 pub(crate) fn text(value: &str) -> Value {
     Value::Text(value.to_owned())
 }
 
-/// A value for a condition: sixteen bytes.
+/// Converts an identifier to a value.
 pub(crate) fn bytes(value: &[u8; 16]) -> Value {
     Value::Blob(value.to_vec())
 }
 
-/// A pattern for `like … escape '\'` that finds `part` anywhere.
+/// Returns a pattern for `like … escape '\'` that finds `part` anywhere.
 pub(crate) fn containing(part: &str) -> Value {
     let mut pattern = String::from("%");
     for c in part.chars() {

@@ -22,18 +22,20 @@ use domain::id::{
     AccountId, ContactId, DeliveryId, KeyId, MessageId, OwnerId, ReplayId, WebhookId, WorkerId, WorkspaceId,
 };
 use engine::ports::{
-    AccountChanges, Accounts, Admission, Cancel, Claim, ClaimRequest, ClaimRound, ClaimToken, Claimed,
-    ClaimedDelivery, Contact, ContactFilter, DeliveryClaim, DeliveryEnd, DeliveryFilter, DeliveryRequest,
-    Departure, Directory, EventFilter, EventPage, EventStart, Figures, HookWork, Hooks, Ingested, KeptAnswer,
-    KeptKey, KeptPost, KeptPosts, Known, MessageFilter, MessageKey, MessageStory, Messages, NewAccount,
-    NewMessage, NewReplay, NumberInfo, Page, PageRequest, Post, Recipient, Registry, Removal, Revision,
-    Settled, Settlement, StoreError, StoredDelivery, StoredMessage, StoredTemplate, TemplateCounts,
-    TemplateFilter, TemplatesPut, WebhookRecord, Work,
+    AccountChanges, Accounts, ArchiveQuery, ArchivedPayload, AttemptResult, CachedResponse,
+    CancelMessageResult, Contact, ContactFilter, DeleteAccountResult, DeliveryAttemptResult, DeliveryFilter,
+    DeliveryLease, DeliveryLeaseRequest, Directory, EventFilter, EventPage, EventStart, Hooks,
+    IdempotencyRecord, IngestSummary, InsertMessageResult, Lease, LeaseBatch, LeaseCheck, LeaseRequest,
+    LeaseToken, LeasedDelivery, LeasedMessage, MessageDetail, MessageFilter, MessageKey, Messages,
+    NewAccount, NewMessage, NewReplay, Page, PageRequest, PendingDeliveries, PhoneNumberInfo, RecentSend,
+    Recipient, RecipientState, Registry, Revision, StoreError, StoreStats, StoredDelivery, StoredMessage,
+    StoredTemplate, TemplateFilter, TemplateSync, TemplateSyncCounts, WebhookEndpoint, WebhookPayload,
+    Workers,
 };
 
 #[async_trait]
 impl Accounts for SqliteStore {
-    async fn directory(&self) -> Result<Directory, StoreError> {
+    async fn get_directory(&self) -> Result<Directory, StoreError> {
         let sealer = self.sealer.clone();
         self.read("reading the accounts and keys", move |connection| {
             directory::get_directory(connection, &sealer)
@@ -41,30 +43,30 @@ impl Accounts for SqliteStore {
         .await
     }
 
-    async fn revision(&self) -> Result<Revision, StoreError> {
+    async fn get_revision(&self) -> Result<Revision, StoreError> {
         self.read("looking for changes", revisions::get_revision).await
     }
 
-    async fn account_add(&self, new: NewAccount, act: AuditEntry) -> Result<(), StoreError> {
+    async fn insert_account(&self, new: NewAccount, act: AuditEntry) -> Result<(), StoreError> {
         let sealer = self.sealer.clone();
         self.write("adding an account", move |tx| accounts::records::insert_account(tx, &sealer, &new, &act))
             .await
     }
 
-    async fn account_remove(
+    async fn delete_account(
         &self,
         workspace: WorkspaceId,
         id: AccountId,
         is_forced: bool,
         act: AuditEntry,
-    ) -> Result<Removal, StoreError> {
+    ) -> Result<DeleteAccountResult, StoreError> {
         self.write("removing an account", move |tx| {
             accounts::records::delete_account(tx, workspace, id, is_forced, &act)
         })
         .await
     }
 
-    async fn account_change(
+    async fn update_account(
         &self,
         workspace: WorkspaceId,
         id: AccountId,
@@ -78,7 +80,7 @@ impl Accounts for SqliteStore {
         .await
     }
 
-    async fn account_hold(
+    async fn update_account_suspension(
         &self,
         workspace: WorkspaceId,
         id: AccountId,
@@ -92,11 +94,11 @@ impl Accounts for SqliteStore {
         .await
     }
 
-    async fn account_describe(
+    async fn update_account_number(
         &self,
         workspace: WorkspaceId,
         id: AccountId,
-        number: &NumberInfo,
+        number: &PhoneNumberInfo,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let number = number.clone();
@@ -104,11 +106,11 @@ impl Accounts for SqliteStore {
             .await
     }
 
-    async fn key_add(&self, key: ApiKey, act: AuditEntry) -> Result<(), StoreError> {
+    async fn insert_api_key(&self, key: ApiKey, act: AuditEntry) -> Result<(), StoreError> {
         self.write("adding a key", move |tx| api_keys::insert_key(tx, &key, &act)).await
     }
 
-    async fn key_revoke(
+    async fn revoke_api_key(
         &self,
         workspace: WorkspaceId,
         id: KeyId,
@@ -117,7 +119,7 @@ impl Accounts for SqliteStore {
         self.write("revoking a key", move |tx| api_keys::revoke_key(tx, workspace, id, &act)).await
     }
 
-    async fn reached(
+    async fn get_messaging_limit_usage(
         &self,
         workspace: WorkspaceId,
         since: Timestamp,
@@ -128,12 +130,12 @@ impl Accounts for SqliteStore {
         .await
     }
 
-    async fn keys_used(&self, used: &[(KeyId, Timestamp)]) -> Result<(), StoreError> {
+    async fn update_api_keys_last_used(&self, used: &[(KeyId, Timestamp)]) -> Result<(), StoreError> {
         let used = used.to_vec();
         self.write("noting the use of keys", move |tx| api_keys::touch_keys(tx, &used)).await
     }
 
-    async fn template(
+    async fn get_template(
         &self,
         workspace: WorkspaceId,
         waba_id: &str,
@@ -147,7 +149,7 @@ impl Accounts for SqliteStore {
         .await
     }
 
-    async fn templates(
+    async fn list_templates(
         &self,
         workspace: WorkspaceId,
         filter: &TemplateFilter,
@@ -160,14 +162,14 @@ impl Accounts for SqliteStore {
         .await
     }
 
-    async fn templates_put(&self, put: TemplatesPut) -> Result<TemplateCounts, StoreError> {
+    async fn sync_templates(&self, put: TemplateSync) -> Result<TemplateSyncCounts, StoreError> {
         self.write("keeping templates", move |tx| templates::records::sync_templates(tx, &put)).await
     }
 }
 
 #[async_trait]
 impl Hooks for SqliteStore {
-    async fn events(
+    async fn list_events(
         &self,
         workspace: WorkspaceId,
         filter: &EventFilter,
@@ -181,9 +183,9 @@ impl Hooks for SqliteStore {
         .await
     }
 
-    async fn webhook_add(
+    async fn insert_webhook_endpoint(
         &self,
-        new: &WebhookRecord,
+        new: &WebhookEndpoint,
         limit: u32,
         act: AuditEntry,
     ) -> Result<bool, StoreError> {
@@ -192,9 +194,9 @@ impl Hooks for SqliteStore {
             .await
     }
 
-    async fn webhook_change(
+    async fn update_webhook_endpoint(
         &self,
-        changed: &WebhookRecord,
+        changed: &WebhookEndpoint,
         revives: bool,
         act: AuditEntry,
     ) -> Result<bool, StoreError> {
@@ -205,7 +207,7 @@ impl Hooks for SqliteStore {
         .await
     }
 
-    async fn webhook_rotate(
+    async fn rotate_webhook_secret(
         &self,
         (workspace, id): (WorkspaceId, WebhookId),
         secret: &SecretString,
@@ -219,7 +221,7 @@ impl Hooks for SqliteStore {
         .await
     }
 
-    async fn webhook_remove(
+    async fn delete_webhook_endpoint(
         &self,
         workspace: WorkspaceId,
         id: WebhookId,
@@ -229,33 +231,36 @@ impl Hooks for SqliteStore {
             .await
     }
 
-    async fn hook_work(&self, now: Timestamp) -> Result<HookWork, StoreError> {
+    async fn get_pending_deliveries(&self, now: Timestamp) -> Result<PendingDeliveries, StoreError> {
         self.read("looking for deliveries", move |connection| deliveries::get_work(connection, now)).await
     }
 
-    async fn spread(&self, now: Timestamp, limit: u32) -> Result<bool, StoreError> {
+    async fn fan_out_events(&self, now: Timestamp, limit: u32) -> Result<bool, StoreError> {
         self.write("handing out events", move |tx| fan_out::fan_out_events(tx, now, limit)).await
     }
 
-    async fn claim_deliveries(&self, request: &DeliveryRequest) -> Result<Vec<ClaimedDelivery>, StoreError> {
+    async fn lease_deliveries(
+        &self,
+        request: &DeliveryLeaseRequest,
+    ) -> Result<Vec<LeasedDelivery>, StoreError> {
         let request = request.clone();
         self.write("claiming deliveries", move |tx| deliveries::lease_due(tx, &request)).await
     }
 
-    async fn settle_delivery(
+    async fn finish_delivery_attempt(
         &self,
-        claim: &DeliveryClaim,
-        end: &DeliveryEnd,
-    ) -> Result<Option<ClaimedDelivery>, StoreError> {
+        claim: &DeliveryLease,
+        end: &DeliveryAttemptResult,
+    ) -> Result<Option<LeasedDelivery>, StoreError> {
         let (claim, end) = (claim.clone(), end.clone());
         self.write("settling a delivery", move |tx| deliveries::finish_attempt(tx, &claim, &end)).await
     }
 
-    async fn end_deliveries(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError> {
+    async fn expire_deliveries(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError> {
         self.write("ending deliveries", move |tx| deliveries::expire_deliveries(tx, now, limit)).await
     }
 
-    async fn deliveries(
+    async fn list_deliveries(
         &self,
         workspace: WorkspaceId,
         filter: &DeliveryFilter,
@@ -268,7 +273,7 @@ impl Hooks for SqliteStore {
         .await
     }
 
-    async fn redeliver(
+    async fn insert_redelivery(
         &self,
         workspace: WorkspaceId,
         delivery: i64,
@@ -281,17 +286,17 @@ impl Hooks for SqliteStore {
         .await
     }
 
-    async fn replay(&self, replay: NewReplay, act: AuditEntry) -> Result<u64, StoreError> {
+    async fn insert_replay(&self, replay: NewReplay, act: AuditEntry) -> Result<u64, StoreError> {
         self.write("repeating events", move |tx| replays::insert_replay(tx, &replay, &act)).await
     }
 
-    async fn begin_test(
+    async fn insert_test_delivery(
         &self,
         workspace: WorkspaceId,
         webhook: WebhookId,
-        by: (WorkerId, ClaimToken, ReplayId),
+        by: (WorkerId, LeaseToken, ReplayId),
         act: AuditEntry,
-    ) -> Result<Option<ClaimedDelivery>, StoreError> {
+    ) -> Result<Option<LeasedDelivery>, StoreError> {
         self.write("testing an endpoint", move |tx| {
             deliveries::lease_test(tx, (workspace, webhook), by, &act)
         })
@@ -301,7 +306,7 @@ impl Hooks for SqliteStore {
 
 #[async_trait]
 impl Registry for SqliteStore {
-    async fn account_token(
+    async fn update_account_token_expiry(
         &self,
         workspace: WorkspaceId,
         id: AccountId,
@@ -314,7 +319,7 @@ impl Registry for SqliteStore {
         .await
     }
 
-    async fn templates_forget(
+    async fn delete_templates(
         &self,
         workspace: WorkspaceId,
         waba_id: &str,
@@ -328,23 +333,23 @@ impl Registry for SqliteStore {
         .await
     }
 
-    async fn note(&self, act: AuditEntry) -> Result<(), StoreError> {
+    async fn insert_audit_entry(&self, act: AuditEntry) -> Result<(), StoreError> {
         self.write("writing an act down", move |tx| audit::insert_entry(tx, &act)).await
     }
 }
 
 #[async_trait]
 impl Messages for SqliteStore {
-    async fn accept(&self, new: NewMessage) -> Result<Admission, StoreError> {
+    async fn insert_message(&self, new: NewMessage) -> Result<InsertMessageResult, StoreError> {
         self.write("accepting a message", move |tx| accept::insert_message(tx, &new)).await
     }
 
-    async fn look_up(
+    async fn get_recipient_state(
         &self,
         workspace: WorkspaceId,
         account: AccountId,
         recipient: &Recipient,
-    ) -> Result<Known, StoreError> {
+    ) -> Result<RecipientState, StoreError> {
         let recipient = recipient.clone();
         self.read("looking up a recipient", move |connection| {
             accept::get_recipient(connection, workspace, account, &recipient)
@@ -352,13 +357,13 @@ impl Messages for SqliteStore {
         .await
     }
 
-    async fn settle(
+    async fn finish_attempt(
         &self,
-        claim: &Claim,
-        end: &Settlement,
-        answer: Option<KeptAnswer>,
+        claim: &Lease,
+        end: &AttemptResult,
+        answer: Option<CachedResponse>,
         now: Timestamp,
-    ) -> Result<Settled, StoreError> {
+    ) -> Result<LeaseCheck, StoreError> {
         let (claim, end) = (*claim, end.clone());
         self.write("settling a message", move |tx| {
             finish::finish_attempt(tx, &claim, &end, answer.as_ref(), now)
@@ -366,36 +371,36 @@ impl Messages for SqliteStore {
         .await
     }
 
-    async fn begin(&self, claim: &Claim, now: Timestamp) -> Result<Settled, StoreError> {
+    async fn begin_attempt(&self, claim: &Lease, now: Timestamp) -> Result<LeaseCheck, StoreError> {
         let claim = *claim;
         self.write("beginning to send a message", move |tx| lease::begin_attempt(tx, &claim, now)).await
     }
 
-    async fn claim_due(&self, request: ClaimRequest) -> Result<ClaimRound, StoreError> {
+    async fn lease_due_messages(&self, request: LeaseRequest) -> Result<LeaseBatch, StoreError> {
         self.write("claiming due messages", move |tx| lease::lease_due(tx, &request)).await
     }
 
-    async fn cancel(
+    async fn cancel_message(
         &self,
         workspace: WorkspaceId,
         id: MessageId,
         now: Timestamp,
-    ) -> Result<Cancel, StoreError> {
+    ) -> Result<CancelMessageResult, StoreError> {
         self.write("canceling a message", move |tx| queue::cancel_message(tx, workspace, id, now)).await
     }
 
-    async fn claim_unknown(
+    async fn lease_unknown_message(
         &self,
         workspace: WorkspaceId,
         id: MessageId,
-        by: (WorkerId, ClaimToken),
+        by: (WorkerId, LeaseToken),
         act: AuditEntry,
-    ) -> Result<Option<Claimed>, StoreError> {
+    ) -> Result<Option<LeasedMessage>, StoreError> {
         self.write("claiming an unknown message", move |tx| lease::lease_unknown(tx, workspace, id, by, &act))
             .await
     }
 
-    async fn give_up(
+    async fn fail_unknown_message(
         &self,
         workspace: WorkspaceId,
         id: MessageId,
@@ -405,13 +410,13 @@ impl Messages for SqliteStore {
             .await
     }
 
-    async fn idempotency_key(
+    async fn get_idempotency_record(
         &self,
         workspace: WorkspaceId,
         owner: OwnerId,
         key: &str,
         now: Timestamp,
-    ) -> Result<Option<KeptKey>, StoreError> {
+    ) -> Result<Option<IdempotencyRecord>, StoreError> {
         let key = key.to_owned();
         self.read("looking up a repeated request", move |connection| {
             idempotency::get_record(connection, workspace, owner, &key, now)
@@ -419,11 +424,11 @@ impl Messages for SqliteStore {
         .await
     }
 
-    async fn ingest(&self, post: Post) -> Result<Ingested, StoreError> {
+    async fn ingest_payload(&self, post: WebhookPayload) -> Result<IngestSummary, StoreError> {
         self.write("taking a webhook", move |tx| ingest::insert_payload(tx, &post)).await
     }
 
-    async fn posts(&self, wanted: &KeptPosts) -> Result<Vec<KeptPost>, StoreError> {
+    async fn list_payloads(&self, wanted: &ArchiveQuery) -> Result<Vec<ArchivedPayload>, StoreError> {
         let wanted = *wanted;
         self.read("reading what meta posted", move |connection| {
             webhook_archive::list_payloads(connection, &wanted)
@@ -431,17 +436,17 @@ impl Messages for SqliteStore {
         .await
     }
 
-    async fn message(
+    async fn get_message(
         &self,
         workspace: WorkspaceId,
         key: &MessageKey,
-    ) -> Result<Option<MessageStory>, StoreError> {
+    ) -> Result<Option<MessageDetail>, StoreError> {
         let key = key.clone();
         self.read("reading a message", move |connection| queries::get_message(connection, workspace, &key))
             .await
     }
 
-    async fn messages(
+    async fn list_messages(
         &self,
         workspace: WorkspaceId,
         filter: &MessageFilter,
@@ -454,14 +459,18 @@ impl Messages for SqliteStore {
         .await
     }
 
-    async fn contact(&self, workspace: WorkspaceId, id: ContactId) -> Result<Option<Contact>, StoreError> {
+    async fn get_contact(
+        &self,
+        workspace: WorkspaceId,
+        id: ContactId,
+    ) -> Result<Option<Contact>, StoreError> {
         self.read("reading a contact", move |connection| {
             contacts::records::get_contact(connection, workspace, id)
         })
         .await
     }
 
-    async fn contacts(
+    async fn list_contacts(
         &self,
         workspace: WorkspaceId,
         filter: &ContactFilter,
@@ -476,8 +485,8 @@ impl Messages for SqliteStore {
 }
 
 #[async_trait]
-impl Work for SqliteStore {
-    async fn heartbeat(&self, worker: WorkerId, now: Timestamp) -> Result<(), StoreError> {
+impl Workers for SqliteStore {
+    async fn record_heartbeat(&self, worker: WorkerId, now: Timestamp) -> Result<(), StoreError> {
         let key_id = self.sealer.key_id();
         self.write("saying that this process lives", move |tx| {
             workers::upsert_worker(tx, worker, key_id, now)
@@ -485,40 +494,45 @@ impl Work for SqliteStore {
         .await
     }
 
-    async fn farewell(&self, worker: WorkerId) -> Result<(), StoreError> {
+    async fn deregister_worker(&self, worker: WorkerId) -> Result<(), StoreError> {
         self.write("saying that this process ends", move |tx| workers::delete_worker(tx, worker)).await
     }
 
-    async fn recover(&self, silent_since: Timestamp, now: Timestamp, limit: u32) -> Result<u32, StoreError> {
+    async fn recover_messages(
+        &self,
+        silent_since: Timestamp,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<u32, StoreError> {
         self.write("settling what a dead process left", move |tx| {
             workers::recover_leases(tx, silent_since, now, limit)
         })
         .await
     }
 
-    async fn expire(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError> {
+    async fn expire_messages(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError> {
         self.write("ending what is overdue", move |tx| queue::expire_messages(tx, now, limit)).await
     }
 
-    async fn figures(&self, now: Timestamp) -> Result<Figures, StoreError> {
+    async fn get_stats(&self, now: Timestamp) -> Result<StoreStats, StoreError> {
         let path = self.path.clone();
         self.read("reading the figures", move |connection| stats::get_stats(connection, &path, now)).await
     }
 
-    async fn review_reach(&self, now: Timestamp) -> Result<(), StoreError> {
+    async fn update_messaging_limits(&self, now: Timestamp) -> Result<(), StoreError> {
         self.write("reviewing the messaging limits", move |tx| messaging_limit::refresh_usage(tx, now)).await
     }
 
-    async fn departures(&self, since: Timestamp) -> Result<Vec<Departure>, StoreError> {
+    async fn list_recent_sends(&self, since: Timestamp) -> Result<Vec<RecentSend>, StoreError> {
         self.read("looking for departures", move |connection| workers::list_recent_sends(connection, since))
             .await
     }
 
-    async fn queue_depths(&self) -> Result<BTreeMap<AccountId, u32>, StoreError> {
+    async fn list_queue_depths(&self) -> Result<BTreeMap<AccountId, u32>, StoreError> {
         self.read("measuring the queues", queue_depth::list_depths).await
     }
 
-    async fn probe(&self, now: Timestamp) -> Result<(), StoreError> {
+    async fn check_writable(&self, now: Timestamp) -> Result<(), StoreError> {
         self.write("trying to write", move |tx| workers::probe_write(tx, now)).await
     }
 }

@@ -1,4 +1,4 @@
-//! The readers: a few connections that cannot write, each used by one call at a time.
+//! Read-only connections, each used by one call at a time.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +12,7 @@ use crate::error::{SqlError, SqlResult};
 use crate::sqlite::connection;
 use crate::sqlite::connection::BUSY_TIMEOUT;
 
-/// How many calls read at once.
+/// Maximum number of concurrent reads.
 const READERS: usize = 4;
 
 pub(crate) struct Readers {
@@ -54,7 +54,8 @@ fn in_snapshot<T>(connection: &Connection, job: impl FnOnce(&Connection) -> SqlR
 }
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    // Opened for writing, or a reader could not set up the shared memory of the log; `query_only` keeps it from writing.
+    // The connection is opened for writing, because a reader sets up the shared memory of the write-ahead log.
+    // `query_only` prevents writes.
     let connection = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,

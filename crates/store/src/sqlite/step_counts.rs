@@ -13,22 +13,22 @@ thread_local! {
     static STEPS: RefCell<Vec<Step>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Notes a step.
+/// Records a status change.
 pub(crate) fn record(step: Step) {
     STEPS.with_borrow_mut(|steps| steps.push(step));
 }
 
-/// How many steps are noted: to come back to.
+/// Returns the number of recorded changes, for a later `truncate`.
 pub(crate) fn n_recorded() -> usize {
     STEPS.with_borrow(Vec::len)
 }
 
-/// Forgets the steps after the first `len`: they were rolled back.
+/// Deletes the changes after the first `len`: they were rolled back.
 pub(crate) fn truncate(len: usize) {
     STEPS.with_borrow_mut(|steps| steps.truncate(len));
 }
 
-/// Takes all steps.
+/// Takes all recorded changes.
 pub(crate) fn take() -> Vec<Step> {
     STEPS.take()
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use engine::metrics::Metrics;
-use engine::ports::{Chance, Clock, StoreError};
+use engine::ports::{Clock, Random, StoreError};
 use rusqlite::Connection;
 use tokio::sync::Notify;
 
@@ -26,32 +26,32 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the file, makes it if it is missing, brings it up to date.
+    /// Opens the database file. Creates it if it is missing, and applies pending migrations.
     ///
     /// # Errors
-    /// When the file cannot be opened, or was written by a newer program.
+    /// Fails if the file cannot be opened, or its schema is not one of this program.
     pub fn open(
         path: &Path,
         sealer: Sealer,
         clock: &dyn Clock,
-        chance: &dyn Chance,
+        random: &dyn Random,
         metrics: Arc<Metrics>,
     ) -> Result<Self, OpenError> {
         let failed = |source| OpenError::Open { path: path.to_owned(), source };
         let mut connection = connection::connect(path).map_err(failed)?;
         migrate::run(&mut connection, clock.now())?;
-        ensure_default_workspace(&connection, clock, chance).map_err(failed)?;
+        ensure_default_workspace(&connection, clock, random).map_err(failed)?;
         let readers = Readers::open(path).map_err(failed)?;
         let writer = Writer::start(connection, metrics.clone()).map_err(OpenError::Thread)?;
         Ok(Self { writer, readers, sealer, metrics, path: path.to_owned() })
     }
 
-    /// Wakes those who wait for changes, after each commit of this process.
+    /// Returns the notification that follows each commit of this process.
     pub fn committed(&self) -> Arc<Notify> {
         self.writer.committed()
     }
 
-    /// Does `job` in a transaction, and returns once it is on disk.
+    /// Runs `job` in a transaction, and returns after the commit is on disk.
     pub(crate) async fn write<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -60,7 +60,7 @@ impl SqliteStore {
         self.counted(self.writer.run(doing, job).await)
     }
 
-    /// Does `job` on the connection that writes, outside of any transaction.
+    /// Runs `job` on the writing connection, outside of any transaction.
     pub(crate) async fn alone<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -69,7 +69,7 @@ impl SqliteStore {
         self.writer.run_alone(doing, job).await
     }
 
-    /// Does `job` on a read-only connection, in one snapshot.
+    /// Runs `job` on a read-only connection, in one snapshot.
     pub(crate) async fn read<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -81,7 +81,7 @@ impl SqliteStore {
         self.counted(end)
     }
 
-    /// Counts an error.
+    /// Counts an error in the metrics.
     fn counted<T>(&self, end: Result<T, StoreError>) -> Result<T, StoreError> {
         end.inspect_err(|error| self.metrics.store_failed(error.kind()))
     }
@@ -90,13 +90,13 @@ impl SqliteStore {
 fn ensure_default_workspace(
     connection: &Connection,
     clock: &dyn Clock,
-    chance: &dyn Chance,
+    random: &dyn Random,
 ) -> rusqlite::Result<()> {
     let now = clock.now();
-    let mut random = [0; 10];
-    chance.fill(&mut random);
+    let mut bytes = [0; 10];
+    random.fill(&mut bytes);
     let unix_ms = u64::try_from(now.as_millisecond()).unwrap_or_default();
-    let id = domain::id::WorkspaceId::from_parts(unix_ms, &random);
+    let id = domain::id::WorkspaceId::from_parts(unix_ms, &bytes);
     connection.execute(
         "insert into workspaces (id, name, created_at) values (?1, 'default', ?2) on conflict (name) do nothing",
         (id.as_bytes(), micros(now)),

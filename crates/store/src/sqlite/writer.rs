@@ -1,12 +1,11 @@
-//! The writer: one thread, one connection, one transaction for all that wait.
+//! The writer: one thread, one connection, and one transaction for all waiting jobs.
 //!
-//! Group commit: while one transaction is being synced to disk, the next jobs gather; the thread takes them all into the
-//! next transaction, and answers after the one commit. At 64 callers that is 20 to 35 messages
-//! a sync instead of one.
+//! Group commit: while one transaction is synced to disk, the next jobs gather. The thread runs all of them in the
+//! next transaction and returns their results after the commit. At 64 callers, one sync serves 20 to 35 messages.
 //!
-//! **Invariant:** a job's answer goes out after the commit that holds its changes, never before.
+//! **Invariant:** the result of a job is returned after the commit of its changes, never before.
 //!
-//! **Invariant:** a job that fails or panics takes nothing of its neighbours with it.
+//! **Invariant:** a job that fails or panics does not affect the other jobs of its transaction.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
@@ -21,24 +20,24 @@ use crate::error;
 use crate::error::{SqlError, SqlResult};
 use crate::sqlite::step_counts;
 
-/// How many jobs share a transaction at most, so that one sync never makes a caller wait for thousands of others.
+/// Maximum number of jobs in one transaction, so that a caller never waits for thousands of others.
 const MAX_BATCH: usize = 256;
 
-/// A job that waits for the writer, ran, or is answered.
+/// A job: waiting, executed, or answered.
 trait Job: Send {
-    /// Runs on the connection, and keeps the end. `false`: its changes are not wanted.
+    /// Runs the job and keeps its result. Returns `false` if the job failed and its changes must be rolled back.
     fn run(&mut self, connection: &Connection) -> bool;
 
-    /// Gives the answer, once it is known whether the commit held.
+    /// Sends the result to the caller, after the result of the commit is known.
     fn answer(self: Box<Self>, commit: Result<(), Lost>);
 }
 
-/// A job with what it ends with.
+/// Job with its result.
 struct Typed<T, F> {
     job: F,
     doing: &'static str,
     end: Option<SqlResult<T>>,
-    tell: oneshot::Sender<Result<T, StoreError>>,
+    sender: oneshot::Sender<Result<T, StoreError>>,
 }
 
 impl<T: Send, F: Fn(&Connection) -> SqlResult<T> + Send> Job for Typed<T, F> {
@@ -51,31 +50,31 @@ impl<T: Send, F: Fn(&Connection) -> SqlResult<T> + Send> Job for Typed<T, F> {
     }
 
     fn answer(self: Box<Self>, commit: Result<(), Lost>) {
-        let Self { doing, end, tell, .. } = *self;
-        // One that did not run: its caller hears that the store did not take it.
+        let Self { doing, end, sender, .. } = *self;
+        // The job was not executed: its caller receives an error because the channel closes.
         let Some(end) = end else { return };
         let end = end.map_err(|error| error.while_doing(doing)).and_then(|value| {
             commit.map_err(|lost| StoreError::new(StoreErrorKind::Unavailable, doing, lost.0))?;
             Ok(value)
         });
-        // Nobody waits any more: the change stands all the same.
-        drop(tell.send(end));
+        // If the caller has gone, the change stays.
+        drop(sender.send(end));
     }
 }
 
-/// What the thread is asked to do.
+/// Task of the writer thread.
 enum Task {
-    /// In a transaction, with others.
+    /// In a transaction, together with other jobs.
     Shared(Box<dyn Job>),
     /// Between transactions.
     Alone(Box<dyn FnOnce(&Connection) + Send>),
 }
 
-/// The transaction did not reach the disk.
+/// Error of a transaction that is not on disk.
 #[derive(Debug, Clone)]
 struct Lost(String);
 
-/// The handle to the writer thread. Dropping it lets the thread finish what waits, then ends it.
+/// Handle to the writer thread. When it is dropped, the thread finishes the waiting jobs and ends.
 pub(crate) struct Writer {
     jobs: Option<mpsc::Sender<Task>>,
     thread: Option<JoinHandle<()>>,
@@ -84,52 +83,52 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread, which owns the connection from now on.
+    /// Starts the thread, which owns the connection.
     pub(crate) fn start(connection: Connection, metrics: Arc<Metrics>) -> std::io::Result<Self> {
         let (jobs, waiting) = mpsc::channel();
         let committed = Arc::new(Notify::new());
-        let (hint, counting) = (committed.clone(), metrics.clone());
+        let (notify, batch_metrics) = (committed.clone(), metrics.clone());
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || work(&connection, &waiting, &hint, &counting))?;
+            .spawn(move || work(&connection, &waiting, &notify, &batch_metrics))?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread), committed, metrics })
     }
 
-    /// Wakes those who wait for changes, after each commit.
+    /// Returns the notification that follows each commit.
     pub(crate) fn committed(&self) -> Arc<Notify> {
         self.committed.clone()
     }
 
-    /// Runs `job` in a transaction and returns its value once it is on disk.
+    /// Runs `job` in a transaction and returns its value after the commit is on disk.
     pub(crate) async fn run<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Fn(&Connection) -> SqlResult<T> + Send + 'static,
     {
-        let (tell, told) = oneshot::channel();
-        let job = Box::new(Typed { job, doing, end: None, tell });
+        let (sender, receiver) = oneshot::channel();
+        let job = Box::new(Typed { job, doing, end: None, sender });
         let jobs = self.jobs.as_ref().ok_or_else(|| error::shut_down(doing))?;
         self.metrics.store_waiting.up();
         jobs.send(Task::Shared(job)).map_err(|_| error::shut_down(doing))?;
-        told.await.map_err(|_| error::shut_down(doing))?
+        receiver.await.map_err(|_| error::shut_down(doing))?
     }
 
-    /// Runs `job` between transactions: what SQLite does to its files as a whole.
+    /// Runs `job` between transactions: for operations on the database files.
     pub(crate) async fn run_alone<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> SqlResult<T> + Send + 'static,
     {
-        let (tell, told) = oneshot::channel();
+        let (sender, receiver) = oneshot::channel();
         let task = Task::Alone(Box::new(move |connection| {
             let end = catch_unwind(AssertUnwindSafe(|| job(connection)))
                 .unwrap_or(Err(SqlError::Bug("a write panicked")));
-            // Nobody waits any more: it is done all the same.
-            drop(tell.send(end.map_err(|error| error.while_doing(doing))));
+            // If the caller has gone, the operation stays.
+            drop(sender.send(end.map_err(|error| error.while_doing(doing))));
         }));
         let jobs = self.jobs.as_ref().ok_or_else(|| error::shut_down(doing))?;
         jobs.send(task).map_err(|_| error::shut_down(doing))?;
-        told.await.map_err(|_| error::shut_down(doing))?
+        receiver.await.map_err(|_| error::shut_down(doing))?
     }
 }
 
@@ -137,7 +136,7 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.jobs = None;
         if let Some(thread) = self.thread.take() {
-            // A panic of the thread was told to every caller already.
+            // If the thread has panicked, every caller has received an error.
             drop(thread.join());
         }
     }
@@ -164,9 +163,9 @@ fn work(connection: &Connection, waiting: &mpsc::Receiver<Task>, committed: &Not
             job(connection);
         }
     }
-    // What the log still holds goes into the database, so that the next start has nothing to replay.
+    // Moves the write-ahead log into the database, so that the next start has nothing to replay.
     if let Err(error) = connection.query_row("pragma wal_checkpoint(truncate)", (), |_| Ok(())) {
-        tracing::warn!(%error, "the write-ahead log was not emptied at the end");
+        tracing::warn!(%error, "the write-ahead log could not be truncated at shutdown");
     }
 }
 
@@ -174,9 +173,8 @@ fn run_batch(connection: &Connection, mut jobs: Vec<Box<dyn Job>>, metrics: &Met
     let start = metrics.now();
     let n_jobs = u64::try_from(jobs.len()).unwrap_or(u64::MAX);
     jobs.iter().for_each(|_| metrics.store_waiting.down());
-    // Nearly always every job succeeds. One that does not takes the others' changes with it: then all are done again,
-    // each behind a savepoint of its own. A savepoint copies each page that is changed behind it, so the common way has
-    // none.
+    // Usually every job succeeds. If a job fails, the whole transaction is rolled back and all jobs run again, each
+    // in a savepoint. A savepoint copies every page that changes, so the usual path has none.
     let lost = match together(connection, &mut jobs) {
         Ok(true) => None,
         Ok(false) => one_by_one(connection, &mut jobs).err(),
@@ -189,7 +187,7 @@ fn run_batch(connection: &Connection, mut jobs: Vec<Box<dyn Job>>, metrics: &Met
     }
     if let Some(lost) = &lost {
         metrics.commit_lost();
-        tracing::warn!(reason = lost.0, "a transaction did not reach the disk");
+        tracing::warn!(reason = lost.0, "a transaction could not be committed");
         roll_back(connection);
     }
     for job in jobs {
@@ -197,7 +195,7 @@ fn run_batch(connection: &Connection, mut jobs: Vec<Box<dyn Job>>, metrics: &Met
     }
 }
 
-/// Runs all jobs in one transaction. `false`: one of them failed, and nothing was kept.
+/// Runs all jobs in one transaction. Returns `false` if a job failed and the transaction was rolled back.
 fn together(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<bool, Lost> {
     execute(connection, "begin immediate")?;
     for job in jobs.iter_mut() {
@@ -213,7 +211,7 @@ fn together(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<bool, 
     Ok(true)
 }
 
-/// Runs all jobs in one transaction, each behind a savepoint: one that fails loses its own changes only.
+/// Runs all jobs in one transaction, each in a savepoint: a failed job loses only its own changes.
 fn one_by_one(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<(), Lost> {
     execute(connection, "begin immediate")?;
     for job in jobs.iter_mut() {
@@ -235,7 +233,7 @@ fn execute(connection: &Connection, sql: &str) -> Result<(), Lost> {
     done.map(|_| ()).map_err(|error| Lost(error.to_string()))
 }
 
-/// A full disk ends the transaction by itself: nothing more is tried in it.
+/// Returns an error if SQLite has ended the transaction, for example because the disk is full.
 fn still_open(connection: &Connection) -> Result<(), Lost> {
     if connection.is_autocommit() { Err(Lost("the transaction was rolled back".to_owned())) } else { Ok(()) }
 }
@@ -251,7 +249,7 @@ fn roll_back(connection: &Connection) {
 #[cfg(test)]
 mod tests {
     use domain::id::AccountId;
-    use domain::messages::message::MessageStatus;
+    use domain::messages::status::MessageStatus;
     use engine::metrics::{Label, Step};
     use engine::ports::Clock;
     use jiff::Timestamp;

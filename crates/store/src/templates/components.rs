@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::error::{SqlError, SqlResult};
 use crate::row::json;
 
-/// Puts the words in. Returns how many templates changed: one or none.
+/// Updates the texts. Returns the number of changed templates: one or none.
 pub(crate) fn update_text(
     connection: &Connection,
     place: (WorkspaceId, &str),
@@ -35,7 +35,7 @@ pub(crate) fn update_text(
     Ok(n_rows)
 }
 
-/// Whether Meta's list says something else than what is kept, as far as words and buttons are concerned.
+/// Returns `true` if the listed texts or buttons differ from the stored ones.
 pub(crate) fn differs(
     connection: &Connection,
     place: (WorkspaceId, &str),
@@ -44,7 +44,7 @@ pub(crate) fn differs(
 ) -> SqlResult<bool> {
     let Some(kept) = get_components(connection, place, identity)? else { return Ok(false) };
     let listed: Value = serde_json::from_str(&listed.components)
-        .map_err(|_| SqlError::Bug("listed components are no JSON"))?;
+        .map_err(|_| SqlError::Bug("the listed components are not valid JSON"))?;
     Ok(texts(&kept) != texts(&listed))
 }
 
@@ -67,7 +67,7 @@ fn is_a(component: &Value, kind: &str) -> bool {
     component.get("type").and_then(Value::as_str).is_some_and(|found| found.eq_ignore_ascii_case(kind))
 }
 
-/// The words of each component, and of each button with what is behind it.
+/// Returns the texts of each component and each button.
 fn texts(components: &Value) -> Vec<[Option<&str>; 3]> {
     let mut all = Vec::new();
     for component in components.as_array().unwrap_or_default() {
@@ -88,7 +88,7 @@ fn replace_text(components: &mut Value, text: &TemplateTextUpdate) {
         let new = [("HEADER", &text.header), ("BODY", &text.body), ("FOOTER", &text.footer)]
             .into_iter()
             .find_map(|(kind, words)| words.as_deref().filter(|_| is_a(component, kind)));
-        // A header without words is a picture: it stays one.
+        // A header without a text is a media header and stays unchanged.
         if let (Some(words), Some(said)) = (new, component.get_mut("text")) {
             *said = words.into();
         }

@@ -1,4 +1,4 @@
-//! Templates, as Meta last told of them.
+//! Templates, as Meta last reported them.
 
 pub(crate) mod components;
 pub(crate) mod records;

@@ -1,9 +1,9 @@
 //! Templates: list, get, synchronize, delete.
 
 use domain::access::audit::AuditEntry;
-use domain::events::TemplateChange;
 use domain::id::WorkspaceId;
 use domain::json::Value as Json;
+use domain::templates::TemplateChange;
 use domain::templates::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
 use rusqlite::{Connection, params};
 
@@ -16,7 +16,7 @@ use crate::templates::template_events::TemplateState;
 use crate::templates::{components, template_events};
 
 use engine::ports::{
-    ListedTemplate, Page, PageRequest, StoredTemplate, TemplateCounts, TemplateFilter, TemplatesPut,
+    ListedTemplate, Page, PageRequest, StoredTemplate, TemplateFilter, TemplateSync, TemplateSyncCounts,
 };
 
 const COLUMNS: &str = "seq, id, waba_id, meta_id, name, language, category, status, parameter_format, components, \
@@ -32,7 +32,8 @@ fn read(cells: &mut Cells<'_>) -> SqlResult<StoredTemplate> {
     let status = TemplateStatus::parse(&cells.get::<String>()?);
     let parameter_format = ParameterFormat::parse(&cells.get::<String>()?);
     let components: String = cells.get()?;
-    let parsed: Json = serde_json::from_str(&components).map_err(|_| cells.corrupt("no JSON".to_owned()))?;
+    let parsed: Json = serde_json::from_str(&components)
+        .map_err(|_| cells.corrupt("text that is not valid JSON".to_owned()))?;
     let template = Template {
         components: Template::components_from(&parsed, parameter_format, &category),
         name,
@@ -104,8 +105,8 @@ pub(crate) fn list_templates(
     list.page(connection, page, read)
 }
 
-pub(crate) fn sync_templates(connection: &Connection, put: &TemplatesPut) -> SqlResult<TemplateCounts> {
-    let mut counts = TemplateCounts::default();
+pub(crate) fn sync_templates(connection: &Connection, put: &TemplateSync) -> SqlResult<TemplateSyncCounts> {
+    let mut counts = TemplateSyncCounts::default();
     for (id, listed) in &put.templates {
         let template = &listed.template;
         let known: Option<bool> = {
@@ -137,7 +138,7 @@ pub(crate) fn sync_templates(connection: &Connection, put: &TemplatesPut) -> Sql
         let (place, identity) =
             ((put.workspace, put.waba_id.as_str()), (template.name.as_str(), template.language.as_str()));
         let before = TemplateState::read(connection, place, identity)?;
-        // A webhook that was missed is told now; what is met for the first time has not changed.
+        // A change whose webhook was missed emits its event now. A new template has not changed.
         if known == Some(false) {
             let after = TemplateState {
                 id: before.id,
@@ -199,19 +200,20 @@ pub(crate) fn sync_templates(connection: &Connection, put: &TemplatesPut) -> Sql
     if counts.added + counts.updated + counts.removed > 0 {
         revisions::increment(connection, "templates")?;
     }
-    if let Some(act) = &put.act {
-        audit::insert_entry(connection, act)?;
+    if let Some(entry) = &put.act {
+        audit::insert_entry(connection, entry)?;
     }
     Ok(counts)
 }
 
-/// Forgets templates that were deleted at Meta, and writes that down even if none was known; what is told of it comes with Meta's own webhook.
+/// Deletes templates that were deleted at Meta, and writes the audit entry even if no template was stored. The event
+/// follows with Meta's webhook.
 pub(crate) fn delete_templates(
     connection: &Connection,
     workspace: WorkspaceId,
     waba_id: &str,
     (name, language): (&str, Option<&str>),
-    act: &AuditEntry,
+    entry: &AuditEntry,
 ) -> SqlResult<()> {
     let n_rows = connection
         .prepare_cached(
@@ -222,5 +224,5 @@ pub(crate) fn delete_templates(
     if n_rows > 0 {
         revisions::increment(connection, "templates")?;
     }
-    audit::insert_entry(connection, act)
+    audit::insert_entry(connection, entry)
 }

@@ -1,7 +1,8 @@
 //! Events about templates.
 
-use domain::events::{EventKind, TemplateChange, TemplateData};
+use domain::events::{EventKind, TemplateData};
 use domain::id::{TemplateId, WorkspaceId};
+use domain::templates::TemplateChange;
 use domain::webhooks_in::update::TemplateUpdate;
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -11,7 +12,7 @@ use crate::events::log;
 use crate::events::log::About;
 use crate::row::Cells;
 
-/// A template, as far as its changes are told.
+/// Columns of a template whose changes emit events.
 #[derive(Default, PartialEq)]
 pub(crate) struct TemplateState {
     pub(crate) id: Option<TemplateId>,
@@ -41,7 +42,7 @@ impl TemplateState {
         })
     }
 
-    /// What it becomes.
+    /// Returns the state after an update.
     pub(crate) fn with(&self, update: &TemplateUpdate) -> Self {
         let newer = |new: &Option<String>, old: &Option<String>| new.clone().or_else(|| old.clone());
         Self {
@@ -53,7 +54,7 @@ impl TemplateState {
     }
 }
 
-/// Tells what has changed, one event for each thing. Also of a template that is not known here.
+/// Emits one event for each change, also for a template that is not stored.
 pub(crate) fn emit_changes(
     connection: &Connection,
     (workspace, waba_id): (WorkspaceId, &str),

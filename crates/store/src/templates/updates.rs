@@ -1,11 +1,11 @@
 //! Updates of templates that Meta reports.
 
-use domain::events::TemplateChange;
 use domain::id::{AccountId, MessageId, WorkspaceId};
 use domain::json::Value as Json;
 use domain::meta_error::MetaError;
+use domain::templates::TemplateChange;
 use domain::webhooks_in::update::TemplateUpdate;
-use engine::ports::Route;
+use engine::ports::ChangeRoute;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -14,11 +14,11 @@ use crate::templates::template_events::TemplateState;
 use crate::templates::{components, template_events};
 use crate::{revisions, update_watermarks};
 
-/// Applies a change of a template, as far as it is the newest. `false`: it said nothing new, or the template is not known
-/// here.
+/// Applies the parts of an update that are newer than the stored ones. Returns `false` if the update changes nothing
+/// or the template is not stored.
 pub(crate) fn apply_update(
     connection: &Connection,
-    route: &Route,
+    route: &ChangeRoute,
     update: &TemplateUpdate,
     (at, now): (Option<Timestamp>, Timestamp),
 ) -> SqlResult<bool> {
@@ -79,7 +79,7 @@ pub(crate) fn apply_update(
     Ok(n_rows > 0 || update.text.is_some())
 }
 
-/// Meta refused a message because of its template: it says so before any webhook does.
+/// Applies the refusal of a message because of its template, which arrives before the webhook.
 pub(crate) fn apply_refusal(
     connection: &Connection,
     (workspace, account): (WorkspaceId, AccountId),
@@ -112,15 +112,15 @@ pub(crate) fn apply_refusal(
         reason: error.details.clone().or_else(|| error.title.clone()),
         ..TemplateUpdate::default()
     };
-    let route = Route { workspace, waba_id, account: Some(account) };
-    // Without a time: our clock must not make what Meta says next look old.
+    let route = ChangeRoute { workspace, waba_id, account: Some(account) };
+    // Without a time: the local clock must not make Meta's next update look old.
     apply_update(connection, &route, &paused, (None, now)).map(drop)
 }
 
-/// Meta's code for a template that is blocked for good; the others of its class pass.
+/// Error code for a template that is permanently blocked. The other codes of its class are temporary.
 const DISABLED: i64 = 132_016;
 
-/// What of an update is the newest that Meta has said.
+/// Returns the parts of an update that are newer than the watermark.
 fn latest_parts(
     connection: &Connection,
     place: (WorkspaceId, &str),

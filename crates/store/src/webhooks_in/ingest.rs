@@ -1,10 +1,12 @@
-//! What Meta posted: one POST, one transaction; each part stands alone.
+//! Ingestion of a webhook request: one transaction for the request, one savepoint for each change.
 
 use domain::contacts::opt_out::{OptOutReason, OptOutSignal};
 use domain::id::{AccountId, ContactId, WorkspaceId};
-use domain::messages::message::{Direction, MessageStatus};
-use domain::webhooks_in::update::{InboundCall, InboundMessage, NumberChange, WebhookUpdate};
-use engine::ports::{Ingested, Post, RoutedPart};
+use domain::messages::direction::Direction;
+use domain::messages::inbound::InboundMessage;
+use domain::messages::status::MessageStatus;
+use domain::webhooks_in::update::{InboundCall, NumberChange, WebhookUpdate};
+use engine::ports::{IngestSummary, RoutedChange, WebhookPayload};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -18,37 +20,37 @@ use crate::row::{json, micros};
 use crate::sqlite::step_counts;
 use crate::templates::updates;
 use crate::webhooks_in::message_echoes;
-use crate::webhooks_in::webhook_archive::{ChangeState, PayloadArchive};
+use crate::webhooks_in::webhook_archive::{PayloadArchive, UnappliedState};
 
-pub(crate) fn insert_payload(connection: &Connection, post: &Post) -> SqlResult<Ingested> {
-    let mut keeper = PayloadArchive::new(connection, post);
-    let mut ingested = Ingested::default();
-    for part in &post.parts {
-        let (kept, n_steps) = (keeper.seq, step_counts::n_recorded());
+pub(crate) fn insert_payload(connection: &Connection, post: &WebhookPayload) -> SqlResult<IngestSummary> {
+    let mut archive = PayloadArchive::new(connection, post);
+    let mut ingested = IngestSummary::default();
+    for change in &post.changes {
+        let (inserted_seq, n_steps) = (archive.seq, step_counts::n_recorded());
         connection.prepare_cached("savepoint part")?.execute(())?;
-        let end = apply_change(&mut keeper, part, &mut ingested);
+        let end = apply_change(&mut archive, change, &mut ingested);
         match end {
             Ok(()) => {}
-            // The store itself is in trouble: nothing of this POST is taken, Meta will send it again.
+            // The store failed: nothing of the request is stored, and Meta sends it again.
             Err(SqlError::Sqlite(error)) if connection.is_autocommit() => return Err(error.into()),
             Err(error) => {
                 connection.prepare_cached("rollback to part")?.execute(())?;
-                keeper.seq = kept;
+                archive.seq = inserted_seq;
                 step_counts::truncate(n_steps);
                 match &error {
                     SqlError::Corrupt { .. } | SqlError::Bug(_) | SqlError::Seal(_) => {}
                     SqlError::Sqlite(cause) if is_constraint(cause) => {}
                     SqlError::Sqlite(_) => return Err(error),
                 }
-                tracing::error!(%error, field = part.field, "a part of a webhook could not be applied");
-                keeper.keep(part, ChangeState::Undecodable, Some(&error.to_string()))?;
+                tracing::error!(%error, field = change.change.field, "a change of a webhook could not be applied");
+                archive.keep(change, UnappliedState::Undecodable, Some(&error.to_string()))?;
                 ingested.undecodable += 1;
             }
         }
         connection.prepare_cached("release part")?.execute(())?;
     }
-    keeper.forget_understood()?;
-    keeper.forget_erased()?;
+    archive.forget_understood()?;
+    archive.forget_erased()?;
     Ok(ingested)
 }
 
@@ -57,74 +59,77 @@ fn is_constraint(error: &rusqlite::Error) -> bool {
 }
 
 fn apply_change(
-    keeper: &mut PayloadArchive<'_>,
-    part: &RoutedPart,
-    ingested: &mut Ingested,
+    archive: &mut PayloadArchive<'_>,
+    change: &RoutedChange,
+    ingested: &mut IngestSummary,
 ) -> SqlResult<()> {
-    if keeper.is_erased(part) {
-        ingested.repeated += 1;
+    if archive.is_erased(change) {
+        ingested.duplicates += 1;
         return Ok(());
     }
-    let Some(route) = &part.route else {
-        let reason = part.undecodable.as_deref();
-        let is_new = keeper.keep(part, ChangeState::Unrouted, reason)?;
-        *(if is_new { &mut ingested.unrouted } else { &mut ingested.repeated }) += 1;
+    let Some(route) = &change.route else {
+        let reason = change.change.undecodable.as_deref();
+        let is_new = archive.keep(change, UnappliedState::Unrouted, reason)?;
+        *(if is_new { &mut ingested.unrouted } else { &mut ingested.duplicates }) += 1;
         return Ok(());
     };
-    if let Some(reason) = &part.undecodable {
-        let is_new = keeper.keep(part, ChangeState::Undecodable, Some(reason))?;
-        *(if is_new { &mut ingested.undecodable } else { &mut ingested.repeated }) += 1;
+    if let Some(reason) = &change.change.undecodable {
+        let is_new = archive.keep(change, UnappliedState::Undecodable, Some(reason))?;
+        *(if is_new { &mut ingested.undecodable } else { &mut ingested.duplicates }) += 1;
         return Ok(());
     }
-    let effect = match (&part.update, route.account) {
+    let effect = match (&change.change.update, route.account) {
         (WebhookUpdate::Message(message), Some(account)) => {
-            insert_inbound(keeper, part, (route.workspace, account), message, ingested)?
+            insert_inbound(archive, change, (route.workspace, account), message, ingested)?
         }
         (WebhookUpdate::Call(call), Some(account)) => {
-            apply_call(keeper, part, (route.workspace, account), call)?
+            apply_call(archive, change, (route.workspace, account), call)?
         }
         (WebhookUpdate::Status(report), Some(account)) => statuses::apply_report(
-            keeper.connection,
+            archive.connection,
             (route.workspace, account),
             report,
-            keeper.post.now,
-            &mut || keeper.raw(part),
+            archive.post.now,
+            &mut || archive.raw(change),
         )?,
-        (WebhookUpdate::Echo(echo), Some(account)) => {
-            message_echoes::insert_echo(keeper, part, (route.workspace, account), echo)?
+        (WebhookUpdate::MessageEcho(echo), Some(account)) => {
+            message_echoes::insert_echo(archive, change, (route.workspace, account), echo)?
         }
-        // What follows is known by its bytes: heard before, it could undo what came after it.
-        (WebhookUpdate::Preference(preference), Some(account)) => {
-            apply_once(keeper, part, |connection, now| {
+        // The following changes have no ID and are identified by their bytes: a repeated change must not undo a later
+        // change.
+        (WebhookUpdate::MarketingPreference(preference), Some(account)) => {
+            apply_once(archive, change, |connection, now| {
                 let place = (route.workspace, account);
-                preferences::apply_preference(connection, place, part.ids.contact, preference, now)
+                preferences::apply_preference(connection, place, change.ids.contact, preference, now)
             })?
         }
-        (WebhookUpdate::Moved(moved), Some(account)) => apply_once(keeper, part, |connection, now| {
-            let place = (route.workspace, account);
-            renumber::apply_number_change(connection, place, part.ids.contact, moved, now).map(drop)
-        })?,
-        (WebhookUpdate::Template(update), _) => apply_once(keeper, part, |connection, now| {
-            let has_changed = updates::apply_update(connection, route, update, (part.time, now))?;
+        (WebhookUpdate::NumberChange(moved), Some(account)) => {
+            apply_once(archive, change, |connection, now| {
+                let place = (route.workspace, account);
+                renumber::apply_number_change(connection, place, change.ids.contact, moved, now).map(drop)
+            })?
+        }
+        (WebhookUpdate::Template(update), _) => apply_once(archive, change, |connection, now| {
+            let has_changed = updates::apply_update(connection, route, update, (change.change.time, now))?;
             ingested.has_template_changes |= has_changed;
-            ingested.has_new_words |= has_changed && update.text.is_some();
+            ingested.has_template_text_changes |= has_changed && update.text.is_some();
             Ok(())
         })?,
-        (WebhookUpdate::Account(update), _) => apply_once(keeper, part, |connection, now| {
-            ingested.has_account_changes |= account_updates::apply(connection, (route, part), update, now)?;
+        (WebhookUpdate::Account(update), _) => apply_once(archive, change, |connection, now| {
+            ingested.has_account_changes |= account_updates::apply(connection, (route, change), update, now)?;
             Ok(())
         })?,
         (
             WebhookUpdate::Message(_)
             | WebhookUpdate::Call(_)
             | WebhookUpdate::Status(_)
-            | WebhookUpdate::Echo(_)
-            | WebhookUpdate::Preference(_)
-            | WebhookUpdate::Moved(_)
+            | WebhookUpdate::MessageEcho(_)
+            | WebhookUpdate::MarketingPreference(_)
+            | WebhookUpdate::NumberChange(_)
             | WebhookUpdate::Other,
             _,
         ) => {
-            if keeper.keep(part, ChangeState::Other, None)? {
+            if archive.keep(change, UnappliedState::Other, None)? {
                 ChangeOutcome::Applied
             } else {
                 ChangeOutcome::Repeated
@@ -133,37 +138,37 @@ fn apply_change(
     };
     match effect {
         ChangeOutcome::Applied => ingested.applied += 1,
-        ChangeOutcome::Repeated => ingested.repeated += 1,
-        ChangeOutcome::Early => ingested.early += 1,
+        ChangeOutcome::Repeated => ingested.duplicates += 1,
+        ChangeOutcome::Early => ingested.pending_statuses += 1,
         ChangeOutcome::Erased => {
-            keeper.drop_part(part, route.workspace);
-            ingested.repeated += 1;
+            archive.drop_part(change, route.workspace);
+            ingested.duplicates += 1;
         }
     }
     Ok(())
 }
 
-/// Applies a part that is known by nothing but its bytes, unless it was applied before.
+/// Applies a change that has no ID, unless it was applied before.
 fn apply_once(
-    keeper: &mut PayloadArchive<'_>,
-    part: &RoutedPart,
+    archive: &mut PayloadArchive<'_>,
+    change: &RoutedChange,
     apply: impl FnOnce(&Connection, Timestamp) -> SqlResult<()>,
 ) -> SqlResult<ChangeOutcome> {
-    if !keeper.keep(part, ChangeState::Applied, None)? {
+    if !archive.keep(change, UnappliedState::Applied, None)? {
         return Ok(ChangeOutcome::Repeated);
     }
-    apply(keeper.connection, keeper.post.now)?;
+    apply(archive.connection, archive.post.now)?;
     Ok(ChangeOutcome::Applied)
 }
 
 fn insert_inbound(
-    keeper: &mut PayloadArchive<'_>,
-    part: &RoutedPart,
+    archive: &mut PayloadArchive<'_>,
+    change: &RoutedChange,
     (workspace, account): (WorkspaceId, AccountId),
     message: &InboundMessage,
-    ingested: &mut Ingested,
+    ingested: &mut IngestSummary,
 ) -> SqlResult<ChangeOutcome> {
-    let (connection, now) = (keeper.connection, keeper.post.now);
+    let (connection, now) = (archive.connection, archive.post.now);
     if wamids::is_erased_wamid(connection, workspace, &message.wamid)? {
         return Ok(ChangeOutcome::Erased);
     }
@@ -172,37 +177,37 @@ fn insert_inbound(
             "insert into wamids (workspace_id, wamid, account_id, message_id, attempt)
              values (?1, ?2, ?3, ?4, 0) on conflict (workspace_id, wamid) do nothing",
         )?
-        .execute((workspace.as_bytes(), &message.wamid, account.as_bytes(), part.ids.message.as_bytes()))?
+        .execute((workspace.as_bytes(), &message.wamid, account.as_bytes(), change.ids.message.as_bytes()))?
         == 1;
     if !is_new {
         return Ok(ChangeOutcome::Repeated);
     }
     let place = (workspace, account);
-    let contact = match &message.beside.moved_to {
+    let contact = match &message.metadata.new_identity {
         Some(to) => {
             let moved = NumberChange { from: message.from.clone(), to: to.clone(), at: message.at };
-            renumber::apply_number_change(connection, place, part.ids.contact, &moved, now)?
+            renumber::apply_number_change(connection, place, change.ids.contact, &moved, now)?
         }
         None => {
             let from = number_changes::current_identifiers(connection, workspace, &message.from, message.at)?;
-            resolve::resolve_contact(connection, place, part.ids.contact, &from, now)?
+            resolve::resolve_contact(connection, place, change.ids.contact, &from, now)?
         }
     };
     if message.opens_window() {
         open_window(connection, (workspace, account), contact, (message.at, now))?;
     }
-    if let Some(wish) = part.wish {
-        let said = (message.at, OptOutReason::Word);
+    if let Some(wish) = change.opt_out_signal {
+        let signal = (message.at, OptOutReason::Keyword);
         match wish {
             OptOutSignal::Stop => {
-                opt_out::opt_out(connection, (workspace, Some(account)), contact, said, now)?;
+                opt_out::opt_out(connection, (workspace, Some(account)), contact, signal, now)?;
             }
             OptOutSignal::Start => {
-                opt_out::opt_in(connection, (workspace, Some(account)), contact, said, now)?;
+                opt_out::opt_in(connection, (workspace, Some(account)), contact, signal, now)?;
             }
         }
     }
-    let (post, start, length) = keeper.raw(part)?;
+    let (post, start, length) = archive.raw(change)?;
     connection
         .prepare_cached(
             "insert into messages (
@@ -211,7 +216,7 @@ fn insert_inbound(
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0, ?13, ?14, ?15, ?16, ?17)",
         )?
         .execute(params![
-            part.ids.message.as_bytes(),
+            change.ids.message.as_bytes(),
             workspace.as_bytes(),
             account.as_bytes(),
             contact.as_bytes(),
@@ -229,30 +234,30 @@ fn insert_inbound(
             micros(message.at.min(now)),
             micros(now),
         ])?;
-    let ids = (part.ids.media, part.ids.message);
+    let ids = (change.ids.media, change.ids.message);
     let has_media = media::records::insert_announced(connection, (workspace, account), ids, message, now)?;
     ingested.has_media |= has_media;
-    let media = has_media.then_some(part.ids.media);
+    let media = has_media.then_some(change.ids.media);
     message_events::emit_incoming(
         connection,
         (workspace, account),
         contact,
-        (part.ids.message, media, message),
+        (change.ids.message, media, message),
         now,
     )?;
     Ok(ChangeOutcome::Applied)
 }
 
 fn apply_call(
-    keeper: &mut PayloadArchive<'_>,
-    part: &RoutedPart,
+    archive: &mut PayloadArchive<'_>,
+    change: &RoutedChange,
     (workspace, account): (WorkspaceId, AccountId),
     call: &InboundCall,
 ) -> SqlResult<ChangeOutcome> {
-    apply_once(keeper, part, |connection, now| {
+    apply_once(archive, change, |connection, now| {
         let from = number_changes::current_identifiers(connection, workspace, &call.from, call.at)?;
         let contact =
-            resolve::resolve_contact(connection, (workspace, account), part.ids.contact, &from, now)?;
+            resolve::resolve_contact(connection, (workspace, account), change.ids.contact, &from, now)?;
         open_window(connection, (workspace, account), contact, (call.at, now))
     })
 }

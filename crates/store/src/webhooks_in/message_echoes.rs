@@ -1,11 +1,12 @@
-//! What the business wrote on its phone: a message of ours that we did not hand over.
+//! Message echoes: messages that the business sent with the WhatsApp Business app.
 //!
-//! It opens no window, and its reports find it by its wamid.
+//! An echo opens no window. Its statuses are found by its wamid.
 
 use domain::id::{AccountId, WorkspaceId};
-use domain::messages::message::{Direction, MessageStatus};
+use domain::messages::direction::Direction;
+use domain::messages::status::MessageStatus;
 use domain::webhooks_in::update::MessageEcho;
-use engine::ports::RoutedPart;
+use engine::ports::RoutedChange;
 use rusqlite::params;
 
 use crate::contacts::{number_changes, resolve};
@@ -17,16 +18,16 @@ use crate::row::{json, micros};
 use crate::webhooks_in::webhook_archive::PayloadArchive;
 
 pub(crate) fn insert_echo(
-    keeper: &mut PayloadArchive<'_>,
-    part: &RoutedPart,
+    archive: &mut PayloadArchive<'_>,
+    change: &RoutedChange,
     (workspace, account): (WorkspaceId, AccountId),
     echo: &MessageEcho,
 ) -> SqlResult<ChangeOutcome> {
-    let (connection, now) = (keeper.connection, keeper.post.now);
+    let (connection, now) = (archive.connection, archive.post.now);
     if wamids::is_erased_wamid(connection, workspace, &echo.wamid)? {
         return Ok(ChangeOutcome::Erased);
     }
-    let id = part.ids.message;
+    let id = change.ids.message;
     let is_new = connection
         .prepare_cached(
             "insert into wamids (workspace_id, wamid, account_id, message_id, attempt)
@@ -38,8 +39,8 @@ pub(crate) fn insert_echo(
         return Ok(ChangeOutcome::Repeated);
     }
     let to = number_changes::current_identifiers(connection, workspace, &echo.to, echo.at)?;
-    let contact = resolve::resolve_contact(connection, (workspace, account), part.ids.contact, &to, now)?;
-    let (post, start, length) = keeper.raw(part)?;
+    let contact = resolve::resolve_contact(connection, (workspace, account), change.ids.contact, &to, now)?;
+    let (payload, start, length) = archive.raw(change)?;
     connection
         .prepare_cached(
             "insert into messages (
@@ -60,7 +61,7 @@ pub(crate) fn insert_echo(
             echo.to.user_id,
             echo.context_wamid,
             echo.object.as_ref().map(json).transpose()?,
-            post,
+            payload,
             start,
             length,
             micros(echo.at.min(now)),

@@ -1,4 +1,4 @@
-//! Webhooks from Meta: payload archive, application, message echoes.
+//! Webhooks from Meta: payload archive, ingestion, message echoes, redaction.
 
 pub(crate) mod ingest;
 pub(crate) mod message_echoes;

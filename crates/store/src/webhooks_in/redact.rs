@@ -42,16 +42,16 @@ struct Metadata {
 
 type Members<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 
-/// Whose the numbers are that a post names: ids of numbers and of WhatsApp Business Accounts of other workspaces.
+/// Ownership of the numbers in a payload: IDs of phone numbers and WhatsApp Business Accounts of other workspaces.
 pub(crate) trait NumberOwners {
-    /// Whether a change that names this id is of another workspace.
+    /// Returns `true` if the ID belongs to another workspace.
     fn is_foreign(&self, id: &str) -> bool;
 }
 
-/// The elements of a person; `None`: the body does not have the form of a webhook.
+/// Returns the elements of a person; `None` if the body does not have the form of a webhook.
 pub(crate) fn elements_of(
     body: &[u8],
-    marks: &[String],
+    identifiers: &[String],
     owners: &dyn NumberOwners,
 ) -> Option<Vec<ByteRange>> {
     let envelope: Envelope<'_> = serde_json::from_slice(body).ok()?;
@@ -71,7 +71,7 @@ pub(crate) fn elements_of(
             }
             for list in value.into_values() {
                 let Ok(list) = serde_json::from_str::<Vec<&RawValue>>(list.get()) else { continue };
-                let theirs = list.into_iter().filter(|element| names_identifier(element, marks));
+                let theirs = list.into_iter().filter(|element| names_identifier(element, identifiers));
                 found.extend(theirs.filter_map(|element| span(body, element)));
             }
         }
@@ -79,23 +79,23 @@ pub(crate) fn elements_of(
     Some(found)
 }
 
-fn names_identifier(element: &RawValue, marks: &[String]) -> bool {
+fn names_identifier(element: &RawValue, identifiers: &[String]) -> bool {
     let Ok(members) = serde_json::from_str::<Members<'_>>(element.get()) else { return false };
     members.iter().any(|(name, value)| match name.as_ref() {
         "timestamp" => false,
-        // The two ids of a person who goes by another one.
+        // The old and the new identifiers of a number change.
         "user_id" | "system" if value.get().starts_with('{') => {
             let ids = serde_json::from_str::<Members<'_>>(value.get()).unwrap_or_default();
-            ids.values().any(|id| is_identifier(id, marks))
+            ids.values().any(|id| is_identifier(id, identifiers))
         }
-        _ => is_identifier(value, marks),
+        _ => is_identifier(value, identifiers),
     })
 }
 
-fn is_identifier(value: &RawValue, marks: &[String]) -> bool {
+fn is_identifier(value: &RawValue, identifiers: &[String]) -> bool {
     let word = serde_json::from_str::<String>(value.get()).unwrap_or_default();
     let word = word.strip_prefix('+').unwrap_or(&word);
-    marks.iter().any(|mark| mark == word)
+    identifiers.iter().any(|identifier| identifier == word)
 }
 
 fn span(body: &[u8], element: &RawValue) -> Option<ByteRange> {
@@ -104,14 +104,14 @@ fn span(body: &[u8], element: &RawValue) -> Option<ByteRange> {
     (start.saturating_add(text.len()) <= body.len()).then_some((start, text.len()))
 }
 
-/// Puts blanks in the place of every mark, in a body whose form is not known. A number within a longer one is another.
-pub(crate) fn redact_identifiers(body: &mut [u8], marks: &[String]) {
-    for mark in marks.iter().map(String::as_bytes).filter(|mark| !mark.is_empty()) {
+/// Replaces every identifier by spaces, in a body of unknown form. Digits within a longer number are not replaced.
+pub(crate) fn redact_identifiers(body: &mut [u8], identifiers: &[String]) {
+    for identifier in identifiers.iter().map(String::as_bytes).filter(|identifier| !identifier.is_empty()) {
         let mut from = 0;
-        while let Some(start) = find(body, mark, from) {
-            let end = start.saturating_add(mark.len());
+        while let Some(start) = find(body, identifier, from) {
+            let end = start.saturating_add(identifier.len());
             let is_digit = |at: Option<usize>| at.and_then(|at| body.get(at)).is_some_and(u8::is_ascii_digit);
-            let is_part = mark.iter().all(u8::is_ascii_digit)
+            let is_part = identifier.iter().all(u8::is_ascii_digit)
                 && (is_digit(start.checked_sub(1)) || is_digit(Some(end)));
             if !is_part && let Some(bytes) = body.get_mut(start..end) {
                 bytes.fill(b' ');
@@ -121,8 +121,8 @@ pub(crate) fn redact_identifiers(body: &mut [u8], marks: &[String]) {
     }
 }
 
-fn find(body: &[u8], mark: &[u8], from: usize) -> Option<usize> {
-    let place = body.get(from..)?.windows(mark.len()).position(|window| window == mark)?;
+fn find(body: &[u8], identifier: &[u8], from: usize) -> Option<usize> {
+    let place = body.get(from..)?.windows(identifier.len()).position(|window| window == identifier)?;
     from.checked_add(place)
 }
 
@@ -145,10 +145,11 @@ mod tests {
             {"from":"447700900123","id":"wamid.B","contacts":[{"phones":[{"wa_id":"15550100001"}]}]}],
         "statuses":[{"id":"wamid.C","recipient_id":"15550100001"},{"id":"wamid.D","recipient_id":"447700900123"}]}}]}]}"#;
 
-    fn without(marks: &[&str], foreign: &'static str) -> String {
-        let marks: Vec<String> = marks.iter().map(|mark| (*mark).to_owned()).collect();
+    fn without(identifiers: &[&str], foreign: &'static str) -> String {
+        let identifiers: Vec<String> =
+            identifiers.iter().map(|identifier| (*identifier).to_owned()).collect();
         let mut body = BODY.as_bytes().to_vec();
-        for span in elements_of(&body, &marks, &Foreign(foreign)).expect("a webhook") {
+        for span in elements_of(&body, &identifiers, &Foreign(foreign)).expect("a webhook") {
             crate::payloads::redact_range(&mut body, span);
         }
         String::from_utf8(body).expect("text")
@@ -164,7 +165,7 @@ mod tests {
         for kept in ["Ann", "wamid.B", "wamid.D", "33", "15550109999"] {
             assert_eq!(left.find(kept), BODY.find(kept), "{kept}");
         }
-        // What another person wrote is theirs, even where it names the person who is gone.
+        // Another person's message stays unchanged, also if it contains the erased number.
         assert_eq!(left.matches("15550100001").count(), 1);
         let json: serde_json::Value = serde_json::from_str(&left).expect("still JSON");
         assert_eq!(json["entry"][0]["changes"][0]["value"]["messages"][0], serde_json::json!({}));
@@ -177,10 +178,10 @@ mod tests {
 
     #[test]
     fn a_body_of_another_form_loses_the_marks() {
-        let marks = ["15550100001".to_owned(), "GB.7".to_owned()];
-        assert_eq!(elements_of(br#"{"oops":["15550100001"]}"#, &marks, &Foreign("")), None);
+        let identifiers = ["15550100001".to_owned(), "GB.7".to_owned()];
+        assert_eq!(elements_of(br#"{"oops":["15550100001"]}"#, &identifiers, &Foreign("")), None);
         let mut body = *b"a 15550100001 b 155501000012 GB.7";
-        redact_identifiers(&mut body, &marks);
+        redact_identifiers(&mut body, &identifiers);
         assert_eq!(&body, b"a             b 155501000012     ");
     }
 }

@@ -1,11 +1,15 @@
-//! Posts as they came, and the parts of them that have no row of their own elsewhere.
+//! Archive of webhook payloads, and of the changes that have no row in another table.
 //!
-//! **Invariant:** a part is known by its bytes and by what the envelope says of it, whichever posts it comes in.
+//! **Invariant:** a change is identified by its bytes and by the identifiers of its envelope, in every payload that
+//! contains it.
 
 use bytes::Bytes;
+use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::{AccountId, WorkspaceId};
-use domain::webhooks_in::update::{WebhookUpdate, WhatsAppUser};
-use engine::ports::{Again, KeptPost, KeptPosts, Post, Proof, RoutedPart};
+use domain::webhooks_in::update::WebhookUpdate;
+use engine::ports::{
+    ArchiveEntry, ArchiveQuery, ArchivedPayload, PayloadSignature, RoutedChange, WebhookPayload,
+};
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
@@ -16,20 +20,20 @@ use crate::payloads::PayloadSpan;
 use crate::row::{Cells, micros};
 use crate::webhooks_in::payload_redaction;
 
-/// Why a part is kept.
+/// State of an archived change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum ChangeState {
-    /// It concerns nobody here.
+pub(crate) enum UnappliedState {
+    /// No account of this installation.
     Unrouted,
-    /// It cannot be understood.
+    /// The change cannot be decoded.
     Undecodable,
-    /// It asks for nothing here.
+    /// The change has no effect.
     Other,
-    /// It changed something.
+    /// The change was applied.
     Applied,
 }
 
-impl ChangeState {
+impl UnappliedState {
     const fn state(self) -> &'static str {
         match self {
             Self::Unrouted => "unrouted",
@@ -48,64 +52,65 @@ impl ChangeState {
     }
 }
 
-/// A part that is kept.
+/// Archived change.
 struct ArchivedChange {
     seq: i64,
     digest: Option<[u8; 32]>,
-    kept_as: ChangeState,
+    kept_as: UnappliedState,
 }
 
 impl ArchivedChange {
-    /// Whether there is nothing new about a part with this digest, to be kept as this.
-    fn covers(&self, digest: &[u8; 32], kept_as: ChangeState, is_again: bool) -> bool {
+    /// Returns `true` if the stored change makes it unnecessary to store a change with this digest and state.
+    fn covers(&self, digest: &[u8; 32], kept_as: UnappliedState, is_again: bool) -> bool {
         let is_same = is_again || self.digest.is_none_or(|known| known == *digest);
         is_same && kept_as <= self.kept_as
     }
 }
 
-/// The post that is being taken; its bytes are written when the first part needs them.
+/// Archive of the payload that is ingested. The body is inserted when the first change needs it.
 pub(crate) struct PayloadArchive<'a> {
     pub(crate) connection: &'a Connection,
-    pub(crate) post: &'a Post,
-    /// Where it stands by now.
+    pub(crate) post: &'a WebhookPayload,
+    /// Position of the payload, after it is inserted.
     pub(crate) seq: Option<i64>,
-    /// The first bytes of the parts that are kept.
+    /// First bytes of the archived changes.
     starts: Vec<u32>,
-    /// Parts about erased people, which must not stay: where they stand, and whom they name.
+    /// Changes about erased contacts, which are redacted.
     erased: Vec<ErasedChange>,
 }
 
-/// A part about an erased person.
+/// Change about an erased contact.
 struct ErasedChange {
     workspace: WorkspaceId,
     span: (u32, u32),
-    marks: Vec<String>,
+    identifiers: Vec<String>,
 }
 
 impl<'a> PayloadArchive<'a> {
-    pub(crate) fn new(connection: &'a Connection, post: &'a Post) -> Self {
+    pub(crate) fn new(connection: &'a Connection, post: &'a WebhookPayload) -> Self {
         Self {
             connection,
             post,
-            seq: post.again.map(|again| again.seq),
+            seq: post.archived.map(|again| again.seq),
             starts: Vec::new(),
             erased: Vec::new(),
         }
     }
 
-    /// Where the bytes of this part stand.
-    pub(crate) fn raw(&mut self, part: &RoutedPart) -> SqlResult<PayloadSpan> {
+    /// Returns the payload range of a change. Inserts the payload if necessary.
+    pub(crate) fn raw(&mut self, change: &RoutedChange) -> SqlResult<PayloadSpan> {
         let seq = match self.seq {
             Some(seq) => seq,
             None => self.insert(None)?,
         };
-        Ok((seq, part.span.0, part.span.1))
+        Ok((seq, change.change.span.0, change.change.span.1))
     }
 
-    /// The same, but once for equal posts of the same signer: its parts may all have been heard in other posts.
-    fn raw_once(&mut self, part: &RoutedPart) -> SqlResult<PayloadSpan> {
+    /// Returns the payload range of a change. Equal payloads of the same signer are inserted once: all their changes
+    /// may be stored with other payloads.
+    fn raw_once(&mut self, change: &RoutedChange) -> SqlResult<PayloadSpan> {
         if self.seq.is_none() {
-            let signature = self.post.proof.signature.as_deref().unwrap_or_default();
+            let signature = self.post.signature.header.as_deref().unwrap_or_default();
             let digest: [u8; 32] =
                 Sha256::new().chain_update(&self.post.body).chain_update(signature).finalize().into();
             let known = self
@@ -120,12 +125,12 @@ impl<'a> PayloadArchive<'a> {
                 }
             }
         }
-        self.raw(part)
+        self.raw(change)
     }
 
     fn insert(&mut self, digest: Option<[u8; 32]>) -> SqlResult<i64> {
-        let proof = &self.post.proof;
-        let signers: Vec<u8> = proof.signers.iter().flat_map(|id| *id.as_bytes()).collect();
+        let signature = &self.post.signature;
+        let signers: Vec<u8> = signature.signers.iter().flat_map(|id| *id.as_bytes()).collect();
         self.connection
             .prepare_cached(
                 "insert into webhook_payloads (received_at, digest, body, signature, signer_ids) values (?1, ?2, ?3, ?4, ?5)",
@@ -134,7 +139,7 @@ impl<'a> PayloadArchive<'a> {
                 micros(self.post.now),
                 digest,
                 &*self.post.body,
-                proof.signature.as_deref(),
+                signature.header.as_deref(),
                 signers
             ])?;
         let seq = self.connection.last_insert_rowid();
@@ -142,27 +147,27 @@ impl<'a> PayloadArchive<'a> {
         Ok(seq)
     }
 
-    /// Keeps a part. `false`: it was heard before, and there is nothing new about it.
+    /// Archives a change. Returns `false` if the change is stored already and nothing is new about it.
     pub(crate) fn keep(
         &mut self,
-        part: &RoutedPart,
-        state: ChangeState,
+        change: &RoutedChange,
+        state: UnappliedState,
         reason: Option<&str>,
     ) -> SqlResult<bool> {
-        self.starts.push(part.span.0);
-        let digest = self.digest(part);
-        let workspace = part.route.as_ref().map(|route| route.workspace.as_bytes());
+        self.starts.push(change.change.span.0);
+        let digest = self.digest(change);
+        let workspace = change.route.as_ref().map(|route| route.workspace.as_bytes());
         let mut known = self.known("digest = ?1", params![digest, workspace])?;
         let mut raw = None;
         if known.is_none() {
-            let (post, start, length) = self.raw_once(part)?;
+            let (post, start, length) = self.raw_once(change)?;
             raw = Some((post, start, length));
-            // The same bytes in the same place: known from before there were digests, or heard again after a while.
+            // The same bytes at the same position of the same payload: received again after an hour.
             known = self.known("payload_seq = ?1 and payload_start = ?3", params![post, workspace, start])?;
         }
-        let account = part.route.as_ref().and_then(|route| route.account.as_ref()).map(AccountId::as_bytes);
+        let account = change.route.as_ref().and_then(|route| route.account.as_ref()).map(AccountId::as_bytes);
         match (known, raw) {
-            (Some(row), _) if row.covers(&digest, state, self.post.again.is_some()) => Ok(false),
+            (Some(row), _) if row.covers(&digest, state, self.post.archived.is_some()) => Ok(false),
             (Some(ArchivedChange { seq, .. }), _) => {
                 self.connection
                     .prepare_cached(
@@ -176,8 +181,8 @@ impl<'a> PayloadArchive<'a> {
                         workspace,
                         account,
                         state.state(),
-                        state == ChangeState::Applied,
-                        part.field,
+                        state == UnappliedState::Applied,
+                        change.change.field,
                         reason,
                         digest
                     ])?;
@@ -195,8 +200,8 @@ impl<'a> PayloadArchive<'a> {
                         workspace,
                         account,
                         state.state(),
-                        state == ChangeState::Applied,
-                        part.field,
+                        state == UnappliedState::Applied,
+                        change.change.field,
                         reason,
                         digest,
                         post,
@@ -206,12 +211,13 @@ impl<'a> PayloadArchive<'a> {
                     ])?;
                 Ok(true)
             }
-            // There is always a place where there is no row.
+            // A change without a row always has a payload range.
             (None, None) => Ok(false),
         }
     }
 
-    /// The row of a part, for this workspace or for nobody; for a part of nobody, whoever has it: the furthest first.
+    /// Finds the stored change of this workspace or of no workspace. For a change of no workspace, finds the change
+    /// of any workspace, the most advanced state first.
     fn known(
         &self,
         condition: &str,
@@ -228,59 +234,65 @@ impl<'a> PayloadArchive<'a> {
         let mut cells = Cells::new("webhook_changes", row);
         let (seq, digest) = (cells.get()?, cells.get()?);
         let state: String = cells.get()?;
-        Ok(Some(ArchivedChange { seq, digest, kept_as: ChangeState::of(&state, cells.flag()?) }))
+        Ok(Some(ArchivedChange { seq, digest, kept_as: UnappliedState::of(&state, cells.flag()?) }))
     }
 
     fn heard_at(&self) -> jiff::Timestamp {
-        self.post.again.map_or(self.post.now, |again| again.heard_at)
+        self.post.archived.map_or(self.post.now, |again| again.received_at)
     }
 
-    fn bytes(&self, part: &RoutedPart) -> Option<&[u8]> {
-        let (start, length) = (payloads::to_usize(part.span.0), payloads::to_usize(part.span.1));
+    fn bytes(&self, change: &RoutedChange) -> Option<&[u8]> {
+        let (start, length) =
+            (payloads::to_usize(change.change.span.0), payloads::to_usize(change.change.span.1));
         self.post.body.get(start..start.checked_add(length)?)
     }
 
-    /// Whether this is what was left of a part about an erased person, in a post that is taken once more.
-    pub(crate) fn is_erased(&self, part: &RoutedPart) -> bool {
-        self.post.again.is_some() && self.bytes(part) == Some(b"{}")
+    /// Returns `true` if the change was redacted and its payload is ingested again.
+    pub(crate) fn is_erased(&self, change: &RoutedChange) -> bool {
+        self.post.archived.is_some() && self.bytes(change) == Some(b"{}")
     }
 
-    /// What a part is known by.
-    fn digest(&self, part: &RoutedPart) -> [u8; 32] {
-        let time = part.time.map(micros).or_else(|| {
-            // An account's error says neither when it was nor which: the same one within an hour is the same news.
-            let is_error = matches!(&part.update, WebhookUpdate::Account(_)) && part.time.is_none();
+    /// Returns the digest that identifies a change.
+    fn digest(&self, change: &RoutedChange) -> [u8; 32] {
+        let time = change.change.time.map(micros).or_else(|| {
+            // An account's error has neither a time nor an ID: the same error within an hour is the same change.
+            let is_error =
+                matches!(&change.change.update, WebhookUpdate::Account(_)) && change.change.time.is_none();
             is_error.then(|| micros(self.heard_at()) / 3_600_000_000)
         });
         let mut digest = Sha256::new();
-        for named in [Some(&part.field), part.waba_id.as_ref(), part.phone_number_id.as_ref()] {
+        for named in [
+            Some(&change.change.field),
+            change.change.waba_id.as_ref(),
+            change.change.phone_number_id.as_ref(),
+        ] {
             digest.update(named.map_or(&[][..], |named| named.as_bytes()));
             digest.update([0]);
         }
         digest.update(time.unwrap_or_default().to_be_bytes());
-        digest.update(self.bytes(part).unwrap_or_default());
+        digest.update(self.bytes(change).unwrap_or_default());
         digest.finalize().into()
     }
 
-    /// Notes a part about an erased person.
-    pub(crate) fn drop_part(&mut self, part: &RoutedPart, workspace: WorkspaceId) {
+    /// Records a change about an erased contact.
+    pub(crate) fn drop_part(&mut self, change: &RoutedChange, workspace: WorkspaceId) {
         let of = |person: &WhatsAppUser| [person.wa_id.clone(), person.user_id.clone()];
-        let marks = match &part.update {
+        let identifiers = match &change.change.update {
             WebhookUpdate::Status(report) => [report.recipient.clone(), report.user_id.clone()],
             WebhookUpdate::Message(message) => of(&message.from),
-            WebhookUpdate::Echo(echo) => of(&echo.to),
+            WebhookUpdate::MessageEcho(echo) => of(&echo.to),
             WebhookUpdate::Call(_)
-            | WebhookUpdate::Preference(_)
-            | WebhookUpdate::Moved(_)
+            | WebhookUpdate::MarketingPreference(_)
+            | WebhookUpdate::NumberChange(_)
             | WebhookUpdate::Account(_)
             | WebhookUpdate::Template(_)
             | WebhookUpdate::Other => [None, None],
         };
-        let marks = marks.into_iter().flatten().collect();
-        self.erased.push(ErasedChange { workspace, span: part.span, marks });
+        let identifiers = identifiers.into_iter().flatten().collect();
+        self.erased.push(ErasedChange { workspace, span: change.change.span, identifiers });
     }
 
-    /// Blanks what is about erased people, should the post have been written for the sake of its other parts.
+    /// Redacts the changes about erased contacts, if the payload was inserted for other changes.
     pub(crate) fn forget_erased(&self) -> SqlResult<()> {
         let (Some(post), false) = (self.seq, self.erased.is_empty()) else { return Ok(()) };
         let span =
@@ -288,23 +300,23 @@ impl<'a> PayloadArchive<'a> {
         let spans: Vec<_> = self.erased.iter().map(span).collect();
         payloads::redact_spans(self.connection, post, &spans)?;
         for erased in &self.erased {
-            let mut marks = Vec::new();
-            for mark in &erased.marks {
-                // Somebody new may have the number by now, and what they wrote is theirs.
-                if !lookup::is_in_use(self.connection, erased.workspace, mark)? {
-                    marks.push(mark.clone());
+            let mut identifiers = Vec::new();
+            for identifier in &erased.identifiers {
+                // Another contact may have the number now, and that contact's messages must stay.
+                if !lookup::is_in_use(self.connection, erased.workspace, identifier)? {
+                    identifiers.push(identifier.clone());
                 }
             }
-            if !marks.is_empty() {
-                payload_redaction::redact_new_payload(self.connection, erased.workspace, post, &marks)?;
+            if !identifiers.is_empty() {
+                payload_redaction::redact_new_payload(self.connection, erased.workspace, post, &identifiers)?;
             }
         }
         Ok(())
     }
 
-    /// After a post was taken once more: what it held of parts that are understood by now is forgotten.
+    /// Deletes the archived changes of a payload that could be decoded when it was ingested again.
     pub(crate) fn forget_understood(&self) -> SqlResult<()> {
-        let Some(again) = self.post.again else { return Ok(()) };
+        let Some(again) = self.post.archived else { return Ok(()) };
         let mut statement = self.connection.prepare_cached(
             "select seq, payload_start from webhook_changes
              where payload_seq = ?1 and state in ('unrouted', 'undecodable')",
@@ -324,9 +336,12 @@ impl<'a> PayloadArchive<'a> {
     }
 }
 
-/// Some of the kept posts, in the order in which they came.
-pub(crate) fn list_payloads(connection: &Connection, wanted: &KeptPosts) -> SqlResult<Vec<KeptPost>> {
-    let state = wanted.with.map(engine::ports::PartState::as_str);
+/// Lists archived payloads in the order of their receipt.
+pub(crate) fn list_payloads(
+    connection: &Connection,
+    wanted: &ArchiveQuery,
+) -> SqlResult<Vec<ArchivedPayload>> {
+    let state = wanted.state.map(engine::ports::UnappliedState::as_str);
     let mut statement = connection.prepare_cached(
         "select seq, received_at, body, signature, signer_ids from webhook_payloads
          where seq > ?1 and received_at >= ?2 and signature is not null
@@ -338,16 +353,16 @@ pub(crate) fn list_payloads(connection: &Connection, wanted: &KeptPosts) -> SqlR
     let mut posts = Vec::new();
     while let Some(row) = rows.next()? {
         let mut cells = Cells::new("webhook_payloads", row);
-        let again = Again { seq: cells.get()?, heard_at: cells.at()? };
+        let entry = ArchiveEntry { seq: cells.get()?, received_at: cells.at()? };
         let body: Vec<u8> = cells.get()?;
         let signature: Vec<u8> = cells.get()?;
         let signers: Vec<u8> = cells.get()?;
         let (signers, _) = signers.as_chunks::<16>();
-        let proof = Proof {
-            signature: Some(Bytes::from(signature)),
+        let signature = PayloadSignature {
+            header: Some(Bytes::from(signature)),
             signers: signers.iter().map(|id| AccountId::from_bytes(*id)).collect(),
         };
-        posts.push(KeptPost { again, body: Bytes::from(body), proof });
+        posts.push(ArchivedPayload { entry, body: Bytes::from(body), signature });
     }
     Ok(posts)
 }

@@ -1,14 +1,14 @@
-//! Deliveries: the head of each queue is claimed when it is due, and settled by what the endpoint said.
-//!
-//! **Invariant:** a queue has a row in `lanes` exactly as long as something waits in it.
-//!
-//! **Invariant:** a queue is held by one worker at a time, so that its events go out one after the other.
+//! Deliveries: the first delivery of each queue is leased when it is due, and finished with the endpoint's response.
 
 use domain::access::audit::AuditEntry;
 use domain::events::{EventKind, WebhookData};
 use domain::id::{ReplayId, WebhookId, WorkerId, WorkspaceId};
-use domain::webhooks_out::delivery::{DISABLED_AFTER, DeliveryDecision, FAILING_AFTER, LIFE};
-use engine::ports::{ClaimToken, ClaimedDelivery, DeliveryClaim, DeliveryEnd, DeliveryRequest, HookWork};
+use domain::webhooks_out::delivery::{
+    DEAD_LETTER_AFTER, DISABLED_AFTER, DeliveryDecision, FAILING_AFTER_ATTEMPTS,
+};
+use engine::ports::{
+    DeliveryAttemptResult, DeliveryLease, DeliveryLeaseRequest, LeaseToken, LeasedDelivery, PendingDeliveries,
+};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -21,8 +21,8 @@ use crate::row::{Cells, micros};
 use crate::webhooks_out::delivery_queues::NewDelivery;
 use crate::webhooks_out::{delivery_queues, fan_out};
 
-/// What there is to do.
-pub(crate) fn get_work(connection: &Connection, now: Timestamp) -> SqlResult<HookWork> {
+/// Returns the pending work.
+pub(crate) fn get_work(connection: &Connection, now: Timestamp) -> SqlResult<PendingDeliveries> {
     let mut statement = connection.prepare_cached(
         "select workspace_id, id from webhook_endpoints w
          where removed_at is null and is_enabled = 1 and status <> 'disabled'
@@ -40,14 +40,14 @@ pub(crate) fn get_work(connection: &Connection, now: Timestamp) -> SqlResult<Hoo
                  select 1 from deliveries where status in ('pending', 'failed') and expires_at <= ?1)",
         )?
         .query_row([micros(now)], |row| row.get::<_, bool>(0))?;
-    Ok(HookWork {
+    Ok(PendingDeliveries {
         has_events: fan_out::has_work(connection)?,
         has_ended: has_ended || !list_closed(connection)?.is_empty(),
         due,
     })
 }
 
-/// Endpoints that are no more, or get nothing more, for which something waits.
+/// Lists endpoints that are removed or disabled and have open deliveries.
 fn list_closed(connection: &Connection) -> SqlResult<Vec<WebhookId>> {
     let mut statement = connection.prepare_cached(
         "select id from webhook_endpoints w where (status = 'disabled' or removed_at is not null)
@@ -59,19 +59,19 @@ fn list_closed(connection: &Connection) -> SqlResult<Vec<WebhookId>> {
 
 pub(crate) fn lease_due(
     connection: &Connection,
-    request: &DeliveryRequest,
-) -> SqlResult<Vec<ClaimedDelivery>> {
+    request: &DeliveryLeaseRequest,
+) -> SqlResult<Vec<LeasedDelivery>> {
     let mut claimed = Vec::new();
     for (workspace, webhook, room) in &request.room {
-        for lane in delivery_queues::list_due(connection, (*workspace, *webhook), request.now, *room)? {
+        for queue_key in delivery_queues::list_due(connection, (*workspace, *webhook), request.now, *room)? {
             connection
                 .prepare_cached(
                     "update delivery_queues set worker_id = ?3, lease_token = ?4 where webhook_id = ?1 and queue_key = ?2",
                 )?
-                .execute((webhook.as_bytes(), &lane, request.worker.as_bytes(), request.token.0))?;
-            match delivery_queues::get_head(connection, (*workspace, *webhook), lane, request.token)? {
+                .execute((webhook.as_bytes(), &queue_key, request.worker.as_bytes(), request.token.0))?;
+            match delivery_queues::get_head(connection, (*workspace, *webhook), queue_key, request.token)? {
                 Ok(found) => claimed.push(found),
-                Err(lane) => delivery_queues::delete_queue(connection, *webhook, &lane)?,
+                Err(queue_key) => delivery_queues::delete_queue(connection, *webhook, &queue_key)?,
             }
         }
     }
@@ -80,21 +80,21 @@ pub(crate) fn lease_due(
 
 pub(crate) fn finish_attempt(
     connection: &Connection,
-    claim: &DeliveryClaim,
-    end: &DeliveryEnd,
-) -> SqlResult<Option<ClaimedDelivery>> {
+    claim: &DeliveryLease,
+    end: &DeliveryAttemptResult,
+) -> SqlResult<Option<LeasedDelivery>> {
     let status = match end.verdict {
         DeliveryDecision::Succeeded => "succeeded",
         DeliveryDecision::Retry { .. } => "failed",
         DeliveryDecision::Dead | DeliveryDecision::Gone => "dead",
     };
-    // What became a dead letter meanwhile stays one, unless the endpoint took it after all.
+    // A dead letter stays one, unless the endpoint accepted it.
     connection
         .prepare_cached(
             "update deliveries
              set status = case when status = 'dead' and ?3 <> 'succeeded' then status else ?3 end,
                  n_attempts = n_attempts + 1, http_status = ?4, latency_ms = ?5, last_attempt_at = ?7,
-                 -- The answer may repeat what was posted, and the person may have been erased meanwhile.
+                 -- The response may repeat the event, and the contact may have been erased in the meantime.
                  response = case when exists (
                      select 1 from events e
                      where e.workspace_id = deliveries.workspace_id and e.seq = deliveries.event_seq
@@ -120,7 +120,7 @@ pub(crate) fn finish_attempt(
         })
         .optional()?;
     if is_held.flatten() != Some(true) {
-        // Another holds the queue by now: what becomes of it is not ours to say.
+        // Another worker has leased the queue and decides about it.
         return Ok(None);
     }
     let (n_failures_grow, due_at) = match end.verdict {
@@ -146,15 +146,15 @@ pub(crate) fn finish_attempt(
         claim.token,
     )? {
         Ok(next) => Ok(Some(next).filter(|_| goes_on)),
-        Err(lane) => {
-            delivery_queues::delete_queue(connection, claim.webhook, &lane)?;
+        Err(queue_key) => {
+            delivery_queues::delete_queue(connection, claim.webhook, &queue_key)?;
             Ok(None)
         }
     }
 }
 
-/// Whether the endpoint still gets anything.
-fn is_accepting(connection: &Connection, claim: &DeliveryClaim) -> SqlResult<bool> {
+/// Returns `true` if the endpoint is enabled and not disabled by failures.
+fn is_accepting(connection: &Connection, claim: &DeliveryLease) -> SqlResult<bool> {
     let mut statement = connection.prepare_cached(
         "select exists (
              select 1 from webhook_endpoints where workspace_id = ?1 and id = ?2 and removed_at is null and is_enabled = 1
@@ -163,11 +163,11 @@ fn is_accepting(connection: &Connection, claim: &DeliveryClaim) -> SqlResult<boo
     Ok(statement.query_row((claim.workspace.as_bytes(), claim.webhook.as_bytes()), |row| row.get(0))?)
 }
 
-/// What an attempt says of its endpoint.
+/// Updates the health of the endpoint after an attempt.
 fn update_endpoint_health(
     connection: &Connection,
-    claim: &DeliveryClaim,
-    end: &DeliveryEnd,
+    claim: &DeliveryLease,
+    end: &DeliveryAttemptResult,
 ) -> SqlResult<()> {
     let key = (claim.workspace.as_bytes(), claim.webhook.as_bytes());
     if end.verdict == DeliveryDecision::Succeeded {
@@ -192,12 +192,12 @@ fn update_endpoint_health(
     let failing_since = cells.at()?;
     drop(rows);
     if end.verdict == DeliveryDecision::Gone {
-        return disable_endpoint(connection, claim, "the endpoint answered 410: it is gone", end.now);
+        return disable_endpoint(connection, claim, "the endpoint returned 410 Gone", end.now);
     }
     if end.now.duration_since(failing_since) >= DISABLED_AFTER {
         return disable_endpoint(connection, claim, "the endpoint has failed for five days", end.now);
     }
-    if n_failures == FAILING_AFTER {
+    if n_failures == FAILING_AFTER_ATTEMPTS {
         connection
             .prepare_cached(
                 "update webhook_endpoints set status = 'failing' where workspace_id = ?1 and id = ?2",
@@ -208,10 +208,10 @@ fn update_endpoint_health(
     Ok(())
 }
 
-/// Switches an endpoint off for good, and tells the others. What waits for it becomes dead letters step by step.
+/// Disables an endpoint and emits an event to the other endpoints. Its open deliveries become dead letters in steps.
 fn disable_endpoint(
     connection: &Connection,
-    claim: &DeliveryClaim,
+    claim: &DeliveryLease,
     reason: &str,
     now: Timestamp,
 ) -> SqlResult<()> {
@@ -227,7 +227,7 @@ fn disable_endpoint(
     revisions::increment(connection, "directory")
 }
 
-/// Makes dead letters of what has run out of time, or waits for an endpoint that is no more.
+/// Turns expired deliveries, and the open deliveries of removed endpoints, into dead letters.
 pub(crate) fn expire_deliveries(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<u32> {
     let mut ended = {
         let mut statement = connection.prepare_cached(
@@ -251,17 +251,17 @@ pub(crate) fn expire_deliveries(connection: &Connection, now: Timestamp, limit: 
         }
         ended.extend(found);
     }
-    for (workspace, position, webhook, lane) in &ended {
-        let was_head = delivery_queues::head_position(connection, *webhook, lane)? == Some(*position);
+    for (workspace, position, webhook, queue_key) in &ended {
+        let was_head = delivery_queues::head_position(connection, *webhook, queue_key)? == Some(*position);
         delivery_queues::update_status(connection, (*workspace, *position), "dead")?;
-        match delivery_queues::head_position(connection, *webhook, lane)? {
+        match delivery_queues::head_position(connection, *webhook, queue_key)? {
             None => {
-                // A queue that is held is cleared away by its holder.
+                // The worker that has leased the queue deletes it.
                 connection
                     .prepare_cached(
                         "delete from delivery_queues where webhook_id = ?1 and queue_key = ?2 and worker_id is null",
                     )?
-                    .execute((webhook.as_bytes(), lane))?;
+                    .execute((webhook.as_bytes(), queue_key))?;
             }
             Some(_) if was_head => {
                 connection
@@ -269,7 +269,7 @@ pub(crate) fn expire_deliveries(connection: &Connection, now: Timestamp, limit: 
                         "update delivery_queues set n_failures = 0, due_at = ?3
                          where webhook_id = ?1 and queue_key = ?2 and worker_id is null",
                     )?
-                    .execute((webhook.as_bytes(), lane, micros(now)))?;
+                    .execute((webhook.as_bytes(), queue_key, micros(now)))?;
             }
             Some(_) => {}
         }
@@ -288,14 +288,14 @@ fn read_open(rows: &mut rusqlite::Rows<'_>) -> SqlResult<Vec<OpenDelivery>> {
     Ok(ended)
 }
 
-/// Writes a test event and its delivery, which is held at once.
+/// Inserts a test event and its delivery, and leases the delivery.
 pub(crate) fn lease_test(
     connection: &Connection,
     (workspace, webhook): (WorkspaceId, WebhookId),
-    (worker, token, lane): (WorkerId, ClaimToken, ReplayId),
-    act: &AuditEntry,
-) -> SqlResult<Option<ClaimedDelivery>> {
-    let now = act.at;
+    (worker, token, queue_key): (WorkerId, LeaseToken, ReplayId),
+    entry: &AuditEntry,
+) -> SqlResult<Option<LeasedDelivery>> {
+    let now = entry.at;
     let name: Option<String> = connection
         .prepare_cached(
             "select name from webhook_endpoints where workspace_id = ?1 and id = ?2 and removed_at is null",
@@ -306,15 +306,15 @@ pub(crate) fn lease_test(
     let data = WebhookData { webhook_id: webhook, name: &name, reason: None };
     let about = About { webhook: Some(webhook), ..About::workspace(workspace, now) };
     let event = log::emit(connection, &about, EventKind::WebhookTest, &data)?;
-    let lane = lane.as_bytes();
-    let ends_at = now.saturating_add(LIFE).unwrap_or(Timestamp::MAX);
-    let new = NewDelivery { workspace, webhook, event, lane, is_redelivery: false, ends_at, now };
+    let queue_key = queue_key.as_bytes();
+    let ends_at = now.saturating_add(DEAD_LETTER_AFTER).unwrap_or(Timestamp::MAX);
+    let new = NewDelivery { workspace, webhook, event, queue_key, is_redelivery: false, ends_at, now };
     delivery_queues::insert_delivery(connection, &new)?;
     connection
         .prepare_cached(
             "update delivery_queues set worker_id = ?3, lease_token = ?4 where webhook_id = ?1 and queue_key = ?2",
         )?
-        .execute((webhook.as_bytes(), lane, worker.as_bytes(), token.0))?;
-    audit::insert_entry(connection, act)?;
-    Ok(delivery_queues::get_head(connection, (workspace, webhook), lane.to_vec(), token)?.ok())
+        .execute((webhook.as_bytes(), queue_key, worker.as_bytes(), token.0))?;
+    audit::insert_entry(connection, entry)?;
+    Ok(delivery_queues::get_head(connection, (workspace, webhook), queue_key.to_vec(), token)?.ok())
 }

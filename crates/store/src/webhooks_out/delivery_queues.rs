@@ -5,8 +5,8 @@
 //! **Invariant:** a queue is leased to one worker at a time.
 
 use domain::id::{ContactId, WebhookId, WorkspaceId};
-use domain::webhooks_out::delivery::LIFE;
-use engine::ports::{ClaimToken, ClaimedDelivery, DeliveryClaim};
+use domain::webhooks_out::delivery::DEAD_LETTER_AFTER;
+use engine::ports::{DeliveryLease, LeaseToken, LeasedDelivery};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -14,19 +14,19 @@ use crate::error::SqlResult;
 use crate::events::log;
 use crate::row::{Cells, micros};
 
-/// What is attempted for the first time goes before what failed: a few that hang do not keep the others waiting.
+/// Lists due queues. First attempts come before retries: slow endpoints do not delay the other queues.
 pub(crate) fn list_due(
     connection: &Connection,
     (workspace, webhook): (WorkspaceId, WebhookId),
     now: Timestamp,
     room: u32,
 ) -> SqlResult<Vec<Vec<u8>>> {
-    let mut lanes: Vec<Vec<u8>> = Vec::new();
+    let mut queue_keys: Vec<Vec<u8>> = Vec::new();
     for has_failed in [false, true] {
-        let left = i64::from(room) - i64::try_from(lanes.len()).unwrap_or(i64::MAX);
-        lanes.extend(list_due_where(connection, (workspace, webhook), has_failed, (now, left.max(0)))?);
+        let left = i64::from(room) - i64::try_from(queue_keys.len()).unwrap_or(i64::MAX);
+        queue_keys.extend(list_due_where(connection, (workspace, webhook), has_failed, (now, left.max(0)))?);
     }
-    Ok(lanes)
+    Ok(queue_keys)
 }
 
 fn list_due_where(
@@ -50,21 +50,21 @@ fn list_due_where(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The head of a held queue; the queue itself if it is empty.
+/// Returns the first delivery of a leased queue, or the queue itself if it is empty.
 pub(crate) fn get_head(
     connection: &Connection,
     (workspace, webhook): (WorkspaceId, WebhookId),
-    lane: Vec<u8>,
-    token: ClaimToken,
-) -> SqlResult<Result<ClaimedDelivery, Vec<u8>>> {
+    queue_key: Vec<u8>,
+    token: LeaseToken,
+) -> SqlResult<Result<LeasedDelivery, Vec<u8>>> {
     loop {
         let mut statement = connection.prepare_cached(
             "select d.seq, d.is_redelivery, d.expires_at, d.event_seq, l.n_failures
              from deliveries d join delivery_queues l on l.webhook_id = d.webhook_id and l.queue_key = d.queue_key
              where d.webhook_id = ?1 and d.queue_key = ?2 and d.status in ('pending', 'failed') order by d.seq limit 1",
         )?;
-        let mut rows = statement.query((webhook.as_bytes(), &lane))?;
-        let Some(row) = rows.next()? else { return Ok(Err(lane)) };
+        let mut rows = statement.query((webhook.as_bytes(), &queue_key))?;
+        let Some(row) = rows.next()? else { return Ok(Err(queue_key)) };
         let mut cells = Cells::new("deliveries", row);
         let position: i64 = cells.get()?;
         let is_redelivery = cells.flag()?;
@@ -72,10 +72,10 @@ pub(crate) fn get_head(
         let event: i64 = cells.get()?;
         let n_failures = cells.get()?;
         if let Some(event) = log::get_event(connection, workspace, event)? {
-            let claim = DeliveryClaim { workspace, webhook, lane, position, token };
-            return Ok(Ok(ClaimedDelivery { claim, event, n_failures, ends_at, is_redelivery }));
+            let claim = DeliveryLease { workspace, webhook, lane: queue_key, position, token };
+            return Ok(Ok(LeasedDelivery { claim, event, n_failures, ends_at, is_redelivery }));
         }
-        // Its event is no longer kept: there is nothing to post.
+        // The event was deleted: there is nothing to deliver.
         update_status(connection, (workspace, position), "dead")?;
     }
 }
@@ -87,26 +87,26 @@ pub(crate) fn update_status(connection: &Connection, key: (WorkspaceId, i64), st
     Ok(())
 }
 
-pub(crate) fn delete_queue(connection: &Connection, webhook: WebhookId, lane: &[u8]) -> SqlResult<()> {
+pub(crate) fn delete_queue(connection: &Connection, webhook: WebhookId, queue_key: &[u8]) -> SqlResult<()> {
     connection
         .prepare_cached("delete from delivery_queues where webhook_id = ?1 and queue_key = ?2")?
-        .execute((webhook.as_bytes(), lane))?;
+        .execute((webhook.as_bytes(), queue_key))?;
     Ok(())
 }
 
 pub(crate) fn head_position(
     connection: &Connection,
     webhook: WebhookId,
-    lane: &[u8],
+    queue_key: &[u8],
 ) -> SqlResult<Option<i64>> {
     let mut statement = connection.prepare_cached(
         "select seq from deliveries
          where webhook_id = ?1 and queue_key = ?2 and status in ('pending', 'failed') order by seq limit 1",
     )?;
-    Ok(statement.query_row((webhook.as_bytes(), lane), |row| row.get(0)).optional()?)
+    Ok(statement.query_row((webhook.as_bytes(), queue_key), |row| row.get(0)).optional()?)
 }
 
-/// Lets go of the queues that silent workers held.
+/// Releases the queues of workers without a heartbeat.
 pub(crate) fn recover_leases(connection: &Connection, silent_since: Timestamp, limit: u32) -> SqlResult<u32> {
     let n_rows = connection
         .prepare_cached(
@@ -119,18 +119,18 @@ pub(crate) fn recover_leases(connection: &Connection, silent_since: Timestamp, l
     Ok(u32::try_from(n_rows).unwrap_or(u32::MAX))
 }
 
-/// A delivery to write.
+/// Delivery to insert.
 pub(crate) struct NewDelivery<'a> {
     pub(crate) workspace: WorkspaceId,
     pub(crate) webhook: WebhookId,
     pub(crate) event: i64,
-    pub(crate) lane: &'a [u8],
+    pub(crate) queue_key: &'a [u8],
     pub(crate) is_redelivery: bool,
     pub(crate) ends_at: Timestamp,
     pub(crate) now: Timestamp,
 }
 
-/// Writes a delivery at the end of its queue, and says at which position of the workspace's list.
+/// Inserts a delivery at the end of its queue, and returns its position in the workspace's list.
 pub(crate) fn insert_delivery(connection: &Connection, new: &NewDelivery<'_>) -> SqlResult<i64> {
     let position: i64 = connection
         .prepare_cached("select coalesce(max(seq), 0) + 1 from deliveries where workspace_id = ?1")?
@@ -146,7 +146,7 @@ pub(crate) fn insert_delivery(connection: &Connection, new: &NewDelivery<'_>) ->
             position,
             new.webhook.as_bytes(),
             new.event,
-            new.lane,
+            new.queue_key,
             new.is_redelivery,
             micros(new.now),
             micros(new.ends_at),
@@ -156,20 +156,20 @@ pub(crate) fn insert_delivery(connection: &Connection, new: &NewDelivery<'_>) ->
             "insert into delivery_queues (webhook_id, queue_key, workspace_id, n_failures, due_at) values (?1, ?2, ?3, 0, ?4)
              on conflict (webhook_id, queue_key) do nothing",
         )?
-        .execute((new.webhook.as_bytes(), new.lane, new.workspace.as_bytes(), micros(new.now)))?;
+        .execute((new.webhook.as_bytes(), new.queue_key, new.workspace.as_bytes(), micros(new.now)))?;
     Ok(position)
 }
 
 pub(crate) fn expires_at(created_at: Timestamp) -> Timestamp {
-    created_at.saturating_add(LIFE).unwrap_or(Timestamp::MAX)
+    created_at.saturating_add(DEAD_LETTER_AFTER).unwrap_or(Timestamp::MAX)
 }
 
-/// Moves what waits for one person behind what waits for another: the two turned out to be one.
+/// Appends the queues of one contact to the queues of another contact, when the two are merged.
 pub(crate) fn merge_queues(
     connection: &Connection,
     workspace: WorkspaceId,
-    kept: ContactId,
-    gone: ContactId,
+    target: ContactId,
+    source: ContactId,
 ) -> SqlResult<()> {
     let webhooks: Vec<[u8; 16]> = {
         let mut statement = connection.prepare_cached(
@@ -179,7 +179,7 @@ pub(crate) fn merge_queues(
         rows.collect::<Result<_, _>>()?
     };
     for webhook in webhooks {
-        let keys = (webhook, kept.as_bytes(), gone.as_bytes());
+        let keys = (webhook, target.as_bytes(), source.as_bytes());
         let n_rows = connection
             .prepare_cached(
                 "update deliveries set queue_key = ?2
@@ -189,7 +189,7 @@ pub(crate) fn merge_queues(
         if n_rows == 0 {
             continue;
         }
-        // What is under way in the queue that ends is settled by its position, wherever it waits.
+        // A delivery in progress is finished by its position, in either queue.
         connection
             .prepare_cached(
                 "insert into delivery_queues (webhook_id, queue_key, workspace_id, n_failures, due_at)
@@ -199,7 +199,7 @@ pub(crate) fn merge_queues(
             .execute(keys)?;
         connection
             .prepare_cached("delete from delivery_queues where webhook_id = ?1 and queue_key = ?2")?
-            .execute((webhook, gone.as_bytes()))?;
+            .execute((webhook, source.as_bytes()))?;
     }
     Ok(())
 }

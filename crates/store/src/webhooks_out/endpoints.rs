@@ -1,10 +1,10 @@
-//! The application's endpoints.
+//! Webhook endpoints.
 
 use std::sync::Arc;
 
 use domain::access::audit::AuditEntry;
 use domain::id::{AccountId, WebhookId, WorkspaceId};
-use engine::ports::WebhookRecord;
+use engine::ports::WebhookEndpoint;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use secrecy::{ExposeSecret, SecretString};
@@ -16,15 +16,18 @@ use crate::revisions;
 use crate::row::{Cells, json, micros, words};
 use crate::seal::Sealer;
 
-/// The word for every kind of event.
+/// Value for all types of events.
 const EVERYTHING: &str = "*";
 
-/// Where a secret of an endpoint is sealed for.
+/// Returns the context to which a secret of an endpoint is sealed.
 fn seal_context(id: WebhookId, column: &str) -> String {
     format!("webhook_endpoints/{id}/{column}")
 }
 
-pub(crate) fn all_endpoints(connection: &Connection, sealer: &Sealer) -> SqlResult<Vec<Arc<WebhookRecord>>> {
+pub(crate) fn all_endpoints(
+    connection: &Connection,
+    sealer: &Sealer,
+) -> SqlResult<Vec<Arc<WebhookEndpoint>>> {
     let mut statement = connection.prepare_cached(
         "select id, workspace_id, name, url, events, accounts, headers, secret, old_secret, old_secret_until,
                 is_enabled, status, status_reason, created_at, updated_at
@@ -38,7 +41,7 @@ pub(crate) fn all_endpoints(connection: &Connection, sealer: &Sealer) -> SqlResu
     Ok(webhooks)
 }
 
-fn read(cells: &mut Cells<'_>, sealer: &Sealer) -> SqlResult<WebhookRecord> {
+fn read(cells: &mut Cells<'_>, sealer: &Sealer) -> SqlResult<WebhookEndpoint> {
     let id: WebhookId = cells.id()?;
     let open = |column, sealed: Option<Vec<u8>>| -> SqlResult<Option<SecretString>> {
         Ok(sealed.map(|sealed| sealer.open(&seal_context(id, column), &sealed)).transpose()?)
@@ -58,14 +61,14 @@ fn read(cells: &mut Cells<'_>, sealer: &Sealer) -> SqlResult<WebhookRecord> {
         None => Vec::new(),
         Some(headers) => {
             let headers: Vec<(String, String)> = serde_json::from_str(headers.expose_secret())
-                .map_err(|_| cells.corrupt("headers".to_owned()))?;
+                .map_err(|_| cells.corrupt("headers that are not valid JSON".to_owned()))?;
             headers.into_iter().map(|(name, value)| (name, value.into())).collect()
         }
     };
     let secret = open("secret", cells.get()?)?.unwrap_or_default();
     let old_secret = open("old_secret", cells.get()?)?;
     let old_secret = old_secret.zip(cells.opt_at()?);
-    Ok(WebhookRecord {
+    Ok(WebhookEndpoint {
         id,
         workspace,
         name,
@@ -83,7 +86,7 @@ fn read(cells: &mut Cells<'_>, sealer: &Sealer) -> SqlResult<WebhookRecord> {
     })
 }
 
-/// The columns that hold what somebody has chosen.
+/// Columns that a user sets.
 struct ChosenColumns {
     events: String,
     accounts: String,
@@ -91,7 +94,7 @@ struct ChosenColumns {
 }
 
 impl ChosenColumns {
-    fn of(webhook: &WebhookRecord, sealer: &Sealer) -> SqlResult<Self> {
+    fn of(webhook: &WebhookEndpoint, sealer: &Sealer) -> SqlResult<Self> {
         let events: Vec<_> = match &webhook.events {
             None => vec![EVERYTHING],
             Some(kinds) => kinds.iter().map(|kind| kind.as_str()).collect(),
@@ -111,9 +114,9 @@ impl ChosenColumns {
 pub(crate) fn insert_endpoint(
     connection: &Connection,
     sealer: &Sealer,
-    new: &WebhookRecord,
+    new: &WebhookEndpoint,
     limit: u32,
-    act: &AuditEntry,
+    entry: &AuditEntry,
 ) -> SqlResult<bool> {
     let n_webhooks: u32 = connection
         .prepare_cached(
@@ -144,18 +147,18 @@ pub(crate) fn insert_endpoint(
             log::last_position(connection, new.workspace)?,
             micros(new.created_at),
         ])?;
-    audit::insert_entry(connection, act)?;
+    audit::insert_entry(connection, entry)?;
     revisions::increment(connection, "directory")?;
     Ok(true)
 }
 
-/// Changes what somebody has chosen. Its secrets are not chosen: whoever changes it may know older ones.
+/// Updates the columns that a user sets. The secrets are not among them.
 pub(crate) fn update_endpoint(
     connection: &Connection,
     sealer: &Sealer,
-    changed: &WebhookRecord,
+    changed: &WebhookEndpoint,
     revives: bool,
-    act: &AuditEntry,
+    entry: &AuditEntry,
 ) -> SqlResult<bool> {
     let chosen = ChosenColumns::of(changed, sealer)?;
     let n_rows = connection
@@ -183,18 +186,18 @@ pub(crate) fn update_endpoint(
     if n_rows == 0 {
         return Ok(false);
     }
-    audit::insert_entry(connection, act)?;
+    audit::insert_entry(connection, entry)?;
     revisions::increment(connection, "directory")?;
     Ok(true)
 }
 
-/// Gives an endpoint a secret; the one that it has signs as well until a time.
+/// Replaces the secret of an endpoint. The old secret also signs until a time.
 pub(crate) fn rotate_secret(
     connection: &Connection,
     sealer: &Sealer,
     (workspace, id): (WorkspaceId, WebhookId),
     (secret, old_until): (&SecretString, Timestamp),
-    act: &AuditEntry,
+    entry: &AuditEntry,
 ) -> SqlResult<bool> {
     let sealed: Option<Option<Vec<u8>>> = connection
         .prepare_cached(
@@ -203,7 +206,7 @@ pub(crate) fn rotate_secret(
         .query_row((workspace.as_bytes(), id.as_bytes()), |row| row.get(0))
         .optional()?;
     let Some(sealed) = sealed else { return Ok(false) };
-    // A sealed value is bound to its column: it is sealed anew for the other one.
+    // A sealed value is bound to its column, so the secret is sealed again for the other column.
     let old = match sealed {
         Some(sealed) => {
             let old = sealer.open(&seal_context(id, "secret"), &sealed)?;
@@ -222,19 +225,19 @@ pub(crate) fn rotate_secret(
             sealer.seal(&seal_context(id, "secret"), secret)?,
             old,
             micros(old_until),
-            micros(act.at),
+            micros(entry.at),
         ])?;
-    audit::insert_entry(connection, act)?;
+    audit::insert_entry(connection, entry)?;
     revisions::increment(connection, "directory")?;
     Ok(true)
 }
 
-/// Removes an endpoint: its secrets go at once, what waits for it step by step.
+/// Deletes an endpoint: its secrets at once, its deliveries in steps.
 pub(crate) fn delete_endpoint(
     connection: &Connection,
     workspace: WorkspaceId,
     id: WebhookId,
-    act: &AuditEntry,
+    entry: &AuditEntry,
 ) -> SqlResult<bool> {
     let n_rows = connection
         .prepare_cached(
@@ -242,25 +245,26 @@ pub(crate) fn delete_endpoint(
              set removed_at = ?3, updated_at = ?3, is_enabled = 0, secret = null, old_secret = null, headers = null
              where workspace_id = ?1 and id = ?2 and removed_at is null",
         )?
-        .execute((workspace.as_bytes(), id.as_bytes(), micros(act.at)))?;
+        .execute((workspace.as_bytes(), id.as_bytes(), micros(entry.at)))?;
     if n_rows == 0 {
         return Ok(false);
     }
-    audit::insert_entry(connection, act)?;
+    audit::insert_entry(connection, entry)?;
     connection.prepare_cached("delete from replays where webhook_id = ?1")?.execute([id.as_bytes()])?;
     revisions::increment(connection, "directory")?;
     Ok(true)
 }
 
-/// An endpoint, as far as it is chosen what it hears of.
+/// Filter of an endpoint.
 pub(crate) struct EndpointFilter {
     pub(crate) id: WebhookId,
-    /// It hears of what comes after this.
+    /// Position of the last event before the endpoint was created.
     pub(crate) after: i64,
     pub(crate) filter: engine::ports::EventFilter,
 }
 
-/// Those who listen: an endpoint that was switched off by hand is still written to, one that failed for good is not.
+/// Lists the endpoints that receive events. Deliveries to an endpoint that a user has switched off are still written;
+/// an endpoint that was disabled by failures receives none.
 pub(crate) fn list_filters(
     connection: &Connection,
     workspace: WorkspaceId,
@@ -270,7 +274,7 @@ pub(crate) fn list_filters(
          where workspace_id = ?1 and removed_at is null and status <> 'disabled' order by seq",
     )?;
     let mut rows = statement.query([workspace.as_bytes()])?;
-    let mut listeners = Vec::new();
+    let mut endpoints = Vec::new();
     while let Some(row) = rows.next()? {
         let mut cells = Cells::new("webhook_endpoints", row);
         let id = cells.id()?;
@@ -285,9 +289,9 @@ pub(crate) fn list_filters(
         let accounts =
             if wanted.is_empty() { None } else { Some(with_wabas(connection, workspace, &wanted)?) };
         let filter = engine::ports::EventFilter { kinds, accounts, has_unplaced: false };
-        listeners.push(EndpointFilter { id, after, filter });
+        endpoints.push(EndpointFilter { id, after, filter });
     }
-    Ok(listeners)
+    Ok(endpoints)
 }
 
 fn with_wabas(
@@ -301,7 +305,7 @@ fn with_wabas(
     for account in accounts {
         let mut rows = statement.query((workspace.as_bytes(), account.as_bytes()))?;
         let waba_id = rows.next()?.map(|row| row.get(0)).transpose()?;
-        found.push((*account, waba_id.ok_or(SqlError::Bug("an endpoint's account is not there"))?));
+        found.push((*account, waba_id.ok_or(SqlError::Bug("the account of an endpoint does not exist"))?));
     }
     Ok(found)
 }

@@ -1,6 +1,6 @@
-//! Events are handed to the endpoints that want them: each becomes a delivery, in the queue of its person.
+//! Fan-out: each event becomes a delivery to each endpoint whose filter matches, in the queue of its contact.
 //!
-//! **Invariant:** an event is handed out once: the cursor moves in the transaction that writes the deliveries.
+//! **Invariant:** an event is fanned out once: the cursor moves in the transaction that inserts the deliveries.
 
 use domain::id::WorkspaceId;
 use jiff::Timestamp;
@@ -13,24 +13,24 @@ use crate::webhooks_out::delivery_queues::NewDelivery;
 use crate::webhooks_out::endpoints::EndpointFilter;
 use crate::webhooks_out::{delivery_queues, endpoints, replays, routed_events};
 
-/// Hands out the next events. Returns whether there are more.
+/// Fans out the next events. Returns `true` if there are more.
 pub(crate) fn fan_out_events(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<bool> {
     let mut has_more = replays::fan_out_replays(connection, now, limit)?;
     for (workspace, cursor, end) in list_behind(connection)? {
-        let listeners = endpoints::list_filters(connection, workspace)?;
-        // What came before the oldest endpoint concerns nobody.
+        let endpoints = endpoints::list_filters(connection, workspace)?;
+        // Events from before the oldest endpoint have no receiver.
         let start =
-            listeners.iter().map(|listener| listener.after).min().map_or(end, |after| after.max(cursor));
+            endpoints.iter().map(|endpoint| endpoint.after).min().map_or(end, |after| after.max(cursor));
         let found = routed_events::list_routed(connection, workspace, (start, end), limit)?;
         for found in &found {
             let wanted =
-                |listener: &&EndpointFilter| listener.after < found.event.position && found.is_for(listener);
-            for listener in listeners.iter().filter(wanted) {
+                |endpoint: &&EndpointFilter| endpoint.after < found.event.position && found.is_for(endpoint);
+            for endpoint in endpoints.iter().filter(wanted) {
                 let new = NewDelivery {
                     workspace,
-                    webhook: listener.id,
+                    webhook: endpoint.id,
                     event: found.event.position,
-                    lane: &found.lane(workspace),
+                    queue_key: &found.lane(workspace),
                     is_redelivery: false,
                     ends_at: delivery_queues::expires_at(found.event.at),
                     now,
@@ -50,7 +50,8 @@ pub(crate) fn fan_out_events(connection: &Connection, now: Timestamp, limit: u32
     Ok(has_more)
 }
 
-/// Workspaces with endpoints whose events were not all handed out: how far they were, and how far the log goes.
+/// Lists the workspaces with endpoints and events that are not fanned out: their cursor and the last position of
+/// their log.
 fn list_behind(connection: &Connection) -> SqlResult<Vec<(WorkspaceId, i64, i64)>> {
     let mut statement = connection.prepare_cached(
         "select w.workspace_id, coalesce((select seq from fan_out_cursors c where c.workspace_id = w.workspace_id), 0)
@@ -72,7 +73,7 @@ fn list_behind(connection: &Connection) -> SqlResult<Vec<(WorkspaceId, i64, i64)
     Ok(behind)
 }
 
-/// Whether [`spread`] has something to do.
+/// Returns `true` if [`fan_out_events`] has work.
 pub(crate) fn has_work(connection: &Connection) -> SqlResult<bool> {
     let has_past = connection
         .prepare_cached("select exists (select 1 from replays)")?

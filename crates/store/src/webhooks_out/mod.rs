@@ -1,4 +1,4 @@
-//! Webhook endpoints and their delivery queues.
+//! Webhook endpoints, fan-out of events, and delivery queues.
 
 pub(crate) mod deliveries;
 pub(crate) mod delivery_list;

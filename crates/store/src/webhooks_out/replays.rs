@@ -13,7 +13,7 @@ use crate::row::{Cells, micros};
 use crate::webhooks_out::delivery_queues::NewDelivery;
 use crate::webhooks_out::{delivery_queues, endpoints, routed_events};
 
-/// A wish for past events that is not worked off.
+/// Replay that is not finished.
 struct Replay {
     id: ReplayId,
     workspace: WorkspaceId,
@@ -50,18 +50,18 @@ pub(crate) fn fan_out_replays(connection: &Connection, now: Timestamp, limit: u3
 
 fn fan_out_replay(connection: &Connection, replay: &Replay, now: Timestamp, limit: u32) -> SqlResult<bool> {
     let Replay { id, workspace, webhook, next, last } = *replay;
-    let listeners = endpoints::list_filters(connection, workspace)?;
+    let endpoints = endpoints::list_filters(connection, workspace)?;
     let found = routed_events::list_routed(connection, workspace, (next - 1, last), limit)?;
     let end = found.last().map(|found| found.event.position);
-    if let Some(listener) = listeners.iter().find(|listener| listener.id == webhook) {
-        for found in found.iter().filter(|found| found.is_for(listener)) {
-            // A queue of its own for each person: beside the others, and in order.
-            let lane = [id.as_bytes().as_slice(), &found.lane(workspace)].concat();
+    if let Some(endpoint) = endpoints.iter().find(|endpoint| endpoint.id == webhook) {
+        for found in found.iter().filter(|found| found.is_for(endpoint)) {
+            // A separate queue for each contact: beside the other queues, and in order.
+            let queue_key = [id.as_bytes().as_slice(), &found.lane(workspace)].concat();
             let new = NewDelivery {
                 workspace,
                 webhook,
                 event: found.event.position,
-                lane: &lane,
+                queue_key: &queue_key,
                 is_redelivery: true,
                 ends_at: delivery_queues::expires_at(now),
                 now,
@@ -83,12 +83,16 @@ fn fan_out_replay(connection: &Connection, replay: &Replay, now: Timestamp, limi
     }
 }
 
-/// Asks for past events again. Returns how many are looked through.
-pub(crate) fn insert_replay(connection: &Connection, replay: &NewReplay, act: &AuditEntry) -> SqlResult<u64> {
-    audit::insert_entry(connection, act)?;
+/// Inserts a replay of past events. Returns the number of events that it reads.
+pub(crate) fn insert_replay(
+    connection: &Connection,
+    replay: &NewReplay,
+    entry: &AuditEntry,
+) -> SqlResult<u64> {
+    audit::insert_entry(connection, entry)?;
     let NewReplay { id, workspace, webhook, since, now } = *replay;
     let first = log::first_position_since(connection, workspace, since)?;
-    // What was not handed out yet comes by itself; what is older than the endpoint never does.
+    // Events that are not fanned out yet are delivered anyway. Events from before the endpoint are never delivered.
     let last: Option<i64> = connection
         .prepare_cached(
             "select max(after_seq, coalesce((select seq from fan_out_cursors c where c.workspace_id = ?1), 0))
@@ -116,15 +120,15 @@ pub(crate) fn insert_replay(connection: &Connection, replay: &NewReplay, act: &A
     Ok(u64::try_from(last - first + 1).unwrap_or_default())
 }
 
-/// Repeats a delivery beside its queue.
+/// Inserts a redelivery in a queue of its own.
 pub(crate) fn insert_redelivery(
     connection: &Connection,
     workspace: WorkspaceId,
     delivery: i64,
-    lane: ReplayId,
-    act: &AuditEntry,
+    queue_key: ReplayId,
+    entry: &AuditEntry,
 ) -> SqlResult<Option<DeliveryId>> {
-    let now = act.at;
+    let now = entry.at;
     let mut statement = connection.prepare_cached(
         "select d.webhook_id, d.event_seq from deliveries d
          join webhook_endpoints w on w.id = d.webhook_id and w.removed_at is null
@@ -139,12 +143,12 @@ pub(crate) fn insert_redelivery(
         workspace,
         webhook,
         event,
-        lane: lane.as_bytes(),
+        queue_key: queue_key.as_bytes(),
         is_redelivery: true,
         ends_at: delivery_queues::expires_at(now),
         now,
     };
     let position = delivery_queues::insert_delivery(connection, &new)?;
-    audit::insert_entry(connection, act)?;
+    audit::insert_entry(connection, entry)?;
     Ok(Some(DeliveryId::at(workspace, position, now)))
 }

@@ -10,7 +10,7 @@ use crate::events::log;
 use crate::row::Cells;
 use crate::webhooks_out::endpoints::EndpointFilter;
 
-/// An event, with what decides who gets it.
+/// Event with the columns that select its endpoints.
 pub(crate) struct RoutedEvent {
     pub(crate) event: StoredEvent,
     pub(crate) account: Option<[u8; 16]>,
@@ -19,14 +19,14 @@ pub(crate) struct RoutedEvent {
 }
 
 impl RoutedEvent {
-    pub(crate) fn is_for(&self, listener: &EndpointFilter) -> bool {
+    pub(crate) fn is_for(&self, endpoint: &EndpointFilter) -> bool {
         let account = self.account.map(domain::id::AccountId::from_bytes);
-        // A test goes out by itself.
+        // A test event is delivered separately.
         self.event.kind != EventKind::WebhookTest
-            && listener.filter.takes(self.event.kind, account, self.waba_id.as_deref())
+            && endpoint.filter.takes(self.event.kind, account, self.waba_id.as_deref())
     }
 
-    /// The queue that keeps its order: of the person, or of what concerns nobody in particular.
+    /// Returns the queue of the event: the contact, or the workspace for other events.
     pub(crate) fn lane(&self, workspace: WorkspaceId) -> Vec<u8> {
         self.contact.unwrap_or(*workspace.as_bytes()).to_vec()
     }

@@ -4,7 +4,9 @@ use domain::access::api_key::{ApiKey, KeyScope};
 use domain::access::audit::AuditAction;
 use domain::id::{KeyId, OwnerId, TemplateId};
 use domain::templates::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
-use engine::ports::{Accounts, ListedTemplate, Removal, StoreErrorKind, TemplateFilter, TemplatesPut};
+use engine::ports::{
+    Accounts, DeleteAccountResult, ListedTemplate, StoreErrorKind, TemplateFilter, TemplateSync,
+};
 use secrecy::ExposeSecret;
 
 use crate::support::{TestStore, page};
@@ -12,7 +14,7 @@ use crate::support::{TestStore, page};
 #[tokio::test]
 async fn an_account_comes_back_with_its_secrets() {
     let app = TestStore::new().await.restart();
-    let directory = app.store.directory().await.unwrap();
+    let directory = app.store.get_directory().await.unwrap();
     let record = &directory.accounts[0];
     assert_eq!(record.account.id, app.account);
     assert_eq!(record.access_token.expose_secret(), "demo-access-token");
@@ -34,25 +36,28 @@ async fn no_secret_is_readable_in_the_files() {
 #[tokio::test]
 async fn a_name_or_a_number_is_taken_once() {
     let app = TestStore::new().await;
-    let directory = app.store.directory().await.unwrap();
+    let directory = app.store.get_directory().await.unwrap();
     let mut record = (*directory.accounts[0]).clone();
     record.account.id = app.id(domain::id::AccountId::from_parts);
     let new = engine::ports::NewAccount { record, created_at: app.now() };
-    let clash = app.store.account_add(new, app.act(AuditAction::AccountAdded)).await;
+    let clash = app.store.insert_account(new, app.act(AuditAction::AccountAdded)).await;
     assert_eq!(clash.unwrap_err().kind(), StoreErrorKind::Conflict);
     let act = app.act(AuditAction::AccountRemoved);
-    let removal = app.store.account_remove(app.workspace, app.account, false, act).await.unwrap();
-    assert_eq!(removal, Removal::Removed);
+    let removal = app.store.delete_account(app.workspace, app.account, false, act).await.unwrap();
+    assert_eq!(removal, DeleteAccountResult::Deleted);
     app.add_account("main", "330011220099887").await;
 }
 
 #[tokio::test]
 async fn each_change_moves_the_revision() {
     let app = TestStore::new().await;
-    let before = app.store.revision().await.unwrap();
+    let before = app.store.get_revision().await.unwrap();
     let act = app.act(AuditAction::AccountHeld);
-    app.store.account_hold(app.workspace, app.account, Some("token expired"), act).await.unwrap();
-    let after = app.store.revision().await.unwrap();
+    app.store
+        .update_account_suspension(app.workspace, app.account, Some("token expired"), act)
+        .await
+        .unwrap();
+    let after = app.store.get_revision().await.unwrap();
     assert!(before.directory < after.directory);
     assert_eq!(before.templates, after.templates);
 }
@@ -83,12 +88,14 @@ pub(crate) fn an_api_key(app: &TestStore) -> ApiKey {
 async fn a_key_comes_back_and_is_revoked_once() {
     let app = TestStore::new().await;
     let key = an_api_key(&app);
-    app.store.key_add(key.clone(), app.act(AuditAction::KeyCreated)).await.unwrap();
-    let directory = app.store.directory().await.unwrap();
+    app.store.insert_api_key(key.clone(), app.act(AuditAction::KeyCreated)).await.unwrap();
+    let directory = app.store.get_directory().await.unwrap();
     assert_eq!(**directory.keys.get(&[3; 32]).unwrap(), key);
-    assert!(app.store.key_revoke(app.workspace, key.id, app.act(AuditAction::KeyRevoked)).await.unwrap());
-    assert!(!app.store.key_revoke(app.workspace, key.id, app.act(AuditAction::KeyRevoked)).await.unwrap());
-    let directory = app.store.directory().await.unwrap();
+    assert!(app.store.revoke_api_key(app.workspace, key.id, app.act(AuditAction::KeyRevoked)).await.unwrap());
+    assert!(
+        !app.store.revoke_api_key(app.workspace, key.id, app.act(AuditAction::KeyRevoked)).await.unwrap()
+    );
+    let directory = app.store.get_directory().await.unwrap();
     assert!(!directory.keys.get(&[3; 32]).unwrap().is_valid(app.now()));
 }
 
@@ -112,7 +119,7 @@ fn listed(name: &str, status: TemplateStatus) -> ListedTemplate {
 #[tokio::test]
 async fn a_complete_list_removes_what_meta_no_longer_has() {
     let app = TestStore::new().await;
-    let put = |names: &[&str], is_complete| TemplatesPut {
+    let put = |names: &[&str], is_complete| TemplateSync {
         workspace: app.workspace,
         waba_id: "210987650001234".to_owned(),
         templates: names
@@ -123,16 +130,16 @@ async fn a_complete_list_removes_what_meta_no_longer_has() {
         act: None,
         now: app.now(),
     };
-    let counts = app.store.templates_put(put(&["a", "b"], true)).await.unwrap();
+    let counts = app.store.sync_templates(put(&["a", "b"], true)).await.unwrap();
     assert_eq!((counts.added, counts.total), (2, 2));
     app.advance(1);
-    let counts = app.store.templates_put(put(&["c"], false)).await.unwrap();
+    let counts = app.store.sync_templates(put(&["c"], false)).await.unwrap();
     assert_eq!((counts.added, counts.removed, counts.total), (1, 0, 3));
     app.advance(1);
-    let counts = app.store.templates_put(put(&["a"], true)).await.unwrap();
+    let counts = app.store.sync_templates(put(&["a"], true)).await.unwrap();
     assert_eq!((counts.added, counts.updated, counts.removed, counts.total), (0, 0, 2, 1));
-    let found = app.store.templates(app.workspace, &TemplateFilter::default(), page(10)).await.unwrap();
+    let found = app.store.list_templates(app.workspace, &TemplateFilter::default(), page(10)).await.unwrap();
     assert_eq!(found.rows[0].listed.template.name, "a");
-    let one = app.store.template(app.workspace, "210987650001234", "a", "en").await.unwrap().unwrap();
+    let one = app.store.get_template(app.workspace, "210987650001234", "a", "en").await.unwrap().unwrap();
     assert!(one.listed.template.components.body.is_some());
 }

@@ -1,14 +1,15 @@
 //! People: known by number, by user id, by both.
 
-use domain::contacts::phone::{Bsuid, PhoneNumber};
+use domain::contacts::bsuid::Bsuid;
+use domain::contacts::phone::PhoneNumber;
+use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::messages::outcome::AcceptedMessage;
-use domain::webhooks_in::update::WhatsAppUser;
-use engine::ports::{ContactFilter, MessageFilter, Messages, Recipient, Settlement};
+use engine::ports::{AttemptResult, ContactFilter, MessageFilter, Messages, Recipient};
 
 use crate::support::{CUSTOMER, TestStore, page};
 
 async fn contacts(app: &TestStore) -> Vec<engine::ports::Contact> {
-    app.store.contacts(app.workspace, &ContactFilter::default(), page(50)).await.unwrap().rows
+    app.store.list_contacts(app.workspace, &ContactFilter::default(), page(50)).await.unwrap().rows
 }
 
 fn by(
@@ -16,14 +17,14 @@ fn by(
     wamid: &str,
     wa_id: Option<&str>,
     user_id: Option<&str>,
-) -> domain::webhooks_in::update::InboundMessage {
+) -> domain::messages::inbound::InboundMessage {
     let from = WhatsAppUser {
         wa_id: wa_id.map(str::to_owned),
         user_id: user_id.map(str::to_owned),
         name: Some("Maya Osei".to_owned()),
         ..WhatsAppUser::default()
     };
-    domain::webhooks_in::update::InboundMessage { from, ..app.text_from(CUSTOMER, wamid) }
+    domain::messages::inbound::InboundMessage { from, ..app.text_from(CUSTOMER, wamid) }
 }
 
 #[tokio::test]
@@ -42,8 +43,8 @@ async fn the_same_message_twice_is_one_message() {
     let app = TestStore::new().await;
     app.inbound(app.text_from(CUSTOMER, "wamid.1")).await;
     let again = app.inbound(app.text_from(CUSTOMER, "wamid.1")).await;
-    assert_eq!((again.applied, again.repeated), (0, 1));
-    let found = app.store.messages(app.workspace, &MessageFilter::default(), page(10)).await.unwrap();
+    assert_eq!((again.applied, again.duplicates), (0, 1));
+    let found = app.store.list_messages(app.workspace, &MessageFilter::default(), page(10)).await.unwrap();
     assert_eq!(found.total, 1);
 }
 
@@ -58,7 +59,7 @@ async fn a_contact_may_have_no_number() {
     );
     let user = Bsuid::parse("GB.77120394857261034").unwrap();
     let new = engine::ports::NewMessage {
-        recipient: Recipient::User(user),
+        recipient: Recipient::Bsuid(user),
         needs_window: true,
         ..app.new_message()
     };
@@ -76,7 +77,7 @@ async fn number_and_user_id_merge_when_both_are_known() {
     assert_eq!(known.len(), 1);
     assert_eq!(known[0].user_id.as_deref(), Some("GB.77120394857261034"));
     let filter = MessageFilter { contact: Some(known[0].id), ..MessageFilter::default() };
-    assert_eq!(app.store.messages(app.workspace, &filter, page(10)).await.unwrap().total, 3);
+    assert_eq!(app.store.list_messages(app.workspace, &filter, page(10)).await.unwrap().total, 3);
 }
 
 #[tokio::test]
@@ -92,7 +93,7 @@ async fn what_meta_answers_as_the_number_joins_the_same_contact() {
         wa_id: Some("551187654321".to_owned()),
         ..AcceptedMessage::default()
     };
-    app.store.settle(&claim, &Settlement::Sent(accepted), None, app.now()).await.unwrap();
+    app.store.finish_attempt(&claim, &AttemptResult::Sent(accepted), None, app.now()).await.unwrap();
     app.inbound(by(&app, "wamid.1", Some("551187654321"), None)).await;
     assert_eq!(contacts(&app).await.len(), 1);
     app.accept(engine::ports::NewMessage { needs_window: true, ..new() }).await;
@@ -116,7 +117,7 @@ async fn spellings_of_a_number_are_one_person_even_before_meta_says_so() {
 async fn messages_about_messages_do_not_open_the_window() {
     let app = TestStore::new().await;
     for kind in ["system", "edit", "revoke"] {
-        let message = domain::webhooks_in::update::InboundMessage {
+        let message = domain::messages::inbound::InboundMessage {
             kind: kind.to_owned(),
             ..app.text_from(CUSTOMER, &format!("wamid.{kind}"))
         };
@@ -124,7 +125,11 @@ async fn messages_about_messages_do_not_open_the_window() {
     }
     let known = app
         .store
-        .look_up(app.workspace, app.account, &Recipient::Phone(PhoneNumber::parse(CUSTOMER).unwrap()))
+        .get_recipient_state(
+            app.workspace,
+            app.account,
+            &Recipient::Phone(PhoneNumber::parse(CUSTOMER).unwrap()),
+        )
         .await
         .unwrap();
     assert!(!known.window.is_open(app.now()));

@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
 use domain::id::WorkerId;
-use domain::messages::message::MessageStatus;
-use engine::ports::{Accounts, Plan, Upkeep, Work};
+use domain::messages::status::MessageStatus;
+use engine::ports::{Accounts, Maintenance, SendSchedule, Workers};
 use jiff::SignedDuration;
 use rusqlite::Connection;
 use secrecy::SecretSlice;
@@ -19,12 +19,12 @@ const OTHER: &str = "15550100002";
 fn restored(app: TestStore, copy: &std::path::Path, restoring: Restoring) -> TestStore {
     app.advance(60);
     let (path, now) = (app.path(), app.now());
-    let TestStore { store, clock, chance, folder, workspace, account, worker } = app;
+    let TestStore { store, clock, random, folder, workspace, account, worker } = app;
     drop(store);
     let restored = restore(copy, &path, (restoring, true), now).unwrap();
     assert!(restored.before.unwrap().exists());
-    let store = open(&path, &clock, &chance);
-    TestStore { store, clock, chance, folder, workspace, account, worker }
+    let store = open(&path, &clock, &random);
+    TestStore { store, clock, random, folder, workspace, account, worker }
 }
 
 #[tokio::test]
@@ -50,7 +50,7 @@ async fn a_copy_is_made_beside_the_writer_and_holds_one_moment() {
     assert_eq!(status, "sending");
     assert_eq!(app.status(sent.message).await, MessageStatus::Sent);
     // The original does not take itself for a copy.
-    assert_eq!(app.store.restored_from().await.unwrap(), None);
+    assert_eq!(app.store.get_restored_backup_time().await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -79,7 +79,7 @@ async fn what_may_have_left_since_the_copy_was_made_does_not_leave_again() {
     let other = app.accept(app.queued(OTHER)).await.message;
     let mut scheduled = app.queued(OTHER);
     let at = app.now() + SignedDuration::from_hours(48);
-    scheduled.plan = Plan::Queue { due_at: at, order_at: at, limit: 10 };
+    scheduled.plan = SendSchedule::Queued { due_at: at, order_at: at, limit: 10 };
     let scheduled = app.accept(scheduled).await.message;
     let copy = app.folder.path().join("copy.db");
     let made_at = app.now();
@@ -88,10 +88,10 @@ async fn what_may_have_left_since_the_copy_was_made_does_not_leave_again() {
     assert_eq!(app.claim(10).await.len(), 2);
 
     let app = restored(app, &copy, Restoring::MayHaveLeft);
-    assert_eq!(app.store.restored_from().await.unwrap(), Some(made_at));
+    assert_eq!(app.store.get_restored_backup_time().await.unwrap(), Some(made_at));
     let mut held = 0;
     loop {
-        match app.store.hold_restored(app.now(), 2).await.unwrap() {
+        match app.store.quarantine_messages(app.now(), 2).await.unwrap() {
             0 => break,
             n => held += n,
         }
@@ -101,8 +101,8 @@ async fn what_may_have_left_since_the_copy_was_made_does_not_leave_again() {
         assert_eq!(app.status(id).await, MessageStatus::Unknown);
     }
     assert_eq!(app.claim(10).await.len(), 0);
-    assert_eq!(app.store.queue_depths().await.unwrap().get(&app.account), Some(&1));
-    assert_eq!(app.store.restored_from().await.unwrap(), None);
+    assert_eq!(app.store.list_queue_depths().await.unwrap().get(&app.account), Some(&1));
+    assert_eq!(app.store.get_restored_backup_time().await.unwrap(), None);
     // Meta's report settles what is unknown, by the reference that the original sent along.
     app.report(app.reported_for(queued, "wamid.Q", MessageStatus::Delivered)).await;
     assert_eq!(app.status(queued).await, MessageStatus::Delivered);
@@ -122,7 +122,7 @@ async fn where_nothing_left_since_the_queue_goes_on() {
     let is_given = std::os::unix::fs::chown(app.path(), Some(65_534), None).is_ok();
     let app = restored(app, &copy, Restoring::NothingLeft);
     assert!(!is_given || fs::metadata(app.path()).unwrap().uid() == 65_534);
-    assert_eq!(app.store.restored_from().await.unwrap(), None);
+    assert_eq!(app.store.get_restored_backup_time().await.unwrap(), None);
     let left: Vec<_> = app.claim(10).await.iter().map(|claimed| claimed.claim.message).collect();
     assert_eq!(left, [queued]);
 }
@@ -136,8 +136,8 @@ async fn a_file_copied_by_other_means_is_taken_for_a_copy_when_it_is_restored() 
     // Everything is in the file itself: the store was closed, which empties its log.
     fs::copy(app.path(), &copy).unwrap();
     let app = restored(app, &copy, Restoring::MayHaveLeft);
-    assert!(app.store.restored_from().await.unwrap().is_some());
-    assert_eq!(app.store.hold_restored(app.now(), 10).await.unwrap(), 1);
+    assert!(app.store.get_restored_backup_time().await.unwrap().is_some());
+    assert_eq!(app.store.quarantine_messages(app.now(), 10).await.unwrap(), 1);
 }
 
 #[tokio::test]
@@ -145,7 +145,7 @@ async fn a_database_that_somebody_works_with_is_not_replaced() {
     let app = TestStore::new().await;
     let copy = app.folder.path().join("copy.db");
     backup(&app.path(), &copy, false, app.now()).unwrap();
-    app.store.heartbeat(WorkerId::from_parts(3, &[3; 10]), app.now()).await.unwrap();
+    app.store.record_heartbeat(WorkerId::from_parts(3, &[3; 10]), app.now()).await.unwrap();
     let end = restore(&copy, &app.path(), (Restoring::MayHaveLeft, true), app.now());
     assert!(matches!(end, Err(CopyError::InUse(_))), "{end:?}");
     app.advance(60);
@@ -163,7 +163,7 @@ async fn a_rotation_seals_everything_with_the_new_key_and_can_be_repeated() {
     for n in 0..120 {
         app.add_account(&format!("account {n}"), &format!("3300112200{n:05}")).await;
     }
-    let both = Sealer::new(&key(8), app.chance.clone()).unwrap().with_old(&key(9)).unwrap();
+    let both = Sealer::new(&key(8), app.random.clone()).unwrap().with_old(&key(9)).unwrap();
     let path = app.path();
     // A gateway that does not know the new key works with the database: it could not read what is sealed again.
     assert_eq!(reseal(&path, &both, app.now()).unwrap(), Rotation::Unprepared { n_processes: 1 });
@@ -172,20 +172,20 @@ async fn a_rotation_seals_everything_with_the_new_key_and_can_be_repeated() {
     assert_eq!(reseal(&path, &both, app.now()).unwrap(), Rotation::Done { n_resealed: 242, count });
     assert_eq!(reseal(&path, &both, app.now()).unwrap(), Rotation::Done { n_resealed: 0, count });
     // The old key alone opens nothing any more; the new one alone opens all.
-    let old = Sealer::new(&key(9), app.chance.clone()).unwrap();
+    let old = Sealer::new(&key(9), app.random.clone()).unwrap();
     let with_old = inspect(&path, Some(&old), app.now()).unwrap().seals;
     assert_eq!(with_old, Some(SealCount { present: 0, old: 0, other: 242 }));
-    assert!(app.store.directory().await.is_err());
-    let new = Sealer::new(&key(8), app.chance.clone()).unwrap();
+    assert!(app.store.get_directory().await.is_err());
+    let new = Sealer::new(&key(8), app.random.clone()).unwrap();
     let store = store::SqliteStore::open(
         &path,
         new,
         &*app.clock,
-        &*app.chance,
+        &*app.random,
         std::sync::Arc::new(engine::metrics::Metrics::new(app.clock.clone())),
     )
     .unwrap();
-    assert_eq!(store.directory().await.unwrap().accounts.len(), 121);
+    assert_eq!(store.get_directory().await.unwrap().accounts.len(), 121);
 }
 
 /// What a database that was moved away without its log leaves behind.
@@ -221,6 +221,6 @@ async fn the_log_of_another_database_does_not_get_into_a_copy() {
         name.starts_with("elsewhere.db.before-restore-") && name.ends_with("-wal")
     });
     assert_eq!(moved.count(), 1);
-    let store = open(&place, &app.clock, &app.chance);
-    assert_eq!(store.restored_from().await.unwrap(), Some(app.now()));
+    let store = open(&place, &app.clock, &app.random);
+    assert_eq!(store.get_restored_backup_time().await.unwrap(), Some(app.now()));
 }

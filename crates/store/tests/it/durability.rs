@@ -1,7 +1,7 @@
 //! What is on disk, and which SQLite puts it there.
 
-use domain::messages::message::MessageStatus;
-use engine::ports::{Messages, Work};
+use domain::messages::status::MessageStatus;
+use engine::ports::{Messages, Workers};
 use tokio::task::JoinSet;
 
 use crate::support::TestStore;
@@ -38,7 +38,7 @@ async fn a_hundred_acceptances_at_once_are_a_hundred_messages() {
         .into_iter()
         .map(|new| {
             let store = app.store.clone();
-            async move { store.accept(new).await.unwrap() }
+            async move { store.insert_message(new).await.unwrap() }
         })
         .collect();
     join_all(accepts).await;
@@ -59,7 +59,7 @@ async fn a_write_that_fails_takes_no_neighbour_with_it() {
         .into_iter()
         .map(|new| {
             let store = app.store.clone();
-            async move { store.accept(new).await.is_ok() }
+            async move { store.insert_message(new).await.is_ok() }
         })
         .collect();
     let ends = join_all(accepts).await;
@@ -72,7 +72,7 @@ async fn a_write_that_fails_takes_no_neighbour_with_it() {
 #[tokio::test]
 async fn a_commit_syncs_the_log_in_full() {
     let app = TestStore::new().await;
-    app.store.probe(app.now()).await.unwrap();
+    app.store.check_writable(app.now()).await.unwrap();
     let connection = rusqlite::Connection::open(app.path()).unwrap();
     let mode: String = connection.query_row("pragma journal_mode", (), |row| row.get(0)).unwrap();
     assert_eq!(mode, "wal");

@@ -2,9 +2,9 @@
 
 use std::process::Command;
 
-use domain::messages::message::MessageStatus;
 use domain::messages::outcome::AcceptedMessage;
-use engine::ports::{Admission, Messages, Settlement, StoreErrorKind, Work};
+use domain::messages::status::MessageStatus;
+use engine::ports::{AttemptResult, InsertMessageResult, Messages, StoreErrorKind, Workers};
 
 use crate::support::{CUSTOMER, TestStore};
 
@@ -31,11 +31,7 @@ async fn a_full_disk_takes_nothing_by_halves_and_works_again_once_it_has_room() 
     if is_prepared() {
         return on_a_disk_that_fills_up().await;
     }
-    let end = Command::new("sh")
-        .args(["-c", r#"trap "" XFSZ; exec "$0" --exact full_disk::a_full_disk_takes_nothing_by_halves_and_works_again_once_it_has_room"#])
-        .arg(std::env::current_exe().unwrap())
-        .output()
-        .unwrap();
+    let end = Command::new("sh") .args(["-c", r#"trap "" XFSZ; exec "$0" --exact full_disk::a_full_disk_takes_nothing_by_halves_and_works_again_once_it_has_room"#]) .arg(std::env::current_exe().unwrap()) .output() .unwrap();
     let said = String::from_utf8_lossy(&end.stdout);
     assert!(
         end.status.success() && said.contains("1 passed"),
@@ -48,35 +44,36 @@ async fn on_a_disk_that_fills_up() {
     let app = TestStore::new().await;
     let claim = app.accept(app.new_message()).await;
     let waiting = app.accept(app.queued(CUSTOMER)).await.message;
-    let before = (format!("{:?}", app.story(claim.message).await), app.store.queue_depths().await.unwrap());
+    let before =
+        (format!("{:?}", app.story(claim.message).await), app.store.list_queue_depths().await.unwrap());
 
     limit_files("0");
     let mut accepts = tokio::task::JoinSet::new();
     let news: Vec<_> = (0..10).map(|_| app.new_message()).collect();
     for new in news.clone() {
         let store = app.store.clone();
-        accepts.spawn(async move { store.accept(new).await.unwrap_err().kind() });
+        accepts.spawn(async move { store.insert_message(new).await.unwrap_err().kind() });
     }
     for kind in accepts.join_all().await {
         assert_eq!(kind, StoreErrorKind::Unavailable);
     }
     let sent =
-        Settlement::Sent(AcceptedMessage { wamid: "wamid.A".to_owned(), ..AcceptedMessage::default() });
-    let settled = app.store.settle(&claim, &sent, None, app.now()).await;
+        AttemptResult::Sent(AcceptedMessage { wamid: "wamid.A".to_owned(), ..AcceptedMessage::default() });
+    let settled = app.store.finish_attempt(&claim, &sent, None, app.now()).await;
     assert_eq!(settled.unwrap_err().kind(), StoreErrorKind::Unavailable);
-    let claimed = app.store.claim_due(app.claim_request(app.worker, 10)).await;
+    let claimed = app.store.lease_due_messages(app.claim_request(app.worker, 10)).await;
     assert_eq!(claimed.unwrap_err().kind(), StoreErrorKind::Unavailable);
-    assert_eq!(app.store.probe(app.now()).await.unwrap_err().kind(), StoreErrorKind::Unavailable);
-    // What is there can be read, and is as it was.
-    let after = (format!("{:?}", app.story(claim.message).await), app.store.queue_depths().await.unwrap());
+    assert_eq!(app.store.check_writable(app.now()).await.unwrap_err().kind(), StoreErrorKind::Unavailable); // What is there can be read, and is as it was.
+    let after =
+        (format!("{:?}", app.story(claim.message).await), app.store.list_queue_depths().await.unwrap());
     assert_eq!(after, before);
 
     limit_files("unlimited");
-    app.store.probe(app.now()).await.unwrap();
+    app.store.check_writable(app.now()).await.unwrap();
     for new in news {
-        assert!(matches!(app.store.accept(new).await.unwrap(), Admission::Accepted { .. }));
+        assert!(matches!(app.store.insert_message(new).await.unwrap(), InsertMessageResult::Accepted { .. }));
     }
-    app.store.settle(&claim, &sent, None, app.now()).await.unwrap();
+    app.store.finish_attempt(&claim, &sent, None, app.now()).await.unwrap();
     assert_eq!(app.claim(10).await.remove(0).claim.message, waiting);
     let app = app.restart();
     assert_eq!(app.status(claim.message).await, MessageStatus::Sent);
@@ -90,11 +87,11 @@ async fn a_database_that_another_program_has_locked_is_unavailable_until_it_is_l
     let stranger = rusqlite::Connection::open(app.path()).unwrap();
     stranger.execute_batch("begin immediate").unwrap();
     let sent =
-        Settlement::Sent(AcceptedMessage { wamid: "wamid.A".to_owned(), ..AcceptedMessage::default() });
-    let settled = app.store.settle(&claim, &sent, None, app.now()).await;
+        AttemptResult::Sent(AcceptedMessage { wamid: "wamid.A".to_owned(), ..AcceptedMessage::default() });
+    let settled = app.store.finish_attempt(&claim, &sent, None, app.now()).await;
     assert_eq!(settled.unwrap_err().kind(), StoreErrorKind::Unavailable);
     assert_eq!(app.status(claim.message).await, MessageStatus::Sending);
     stranger.execute_batch("rollback").unwrap();
-    app.store.settle(&claim, &sent, None, app.now()).await.unwrap();
+    app.store.finish_attempt(&claim, &sent, None, app.now()).await.unwrap();
     assert_eq!(app.status(claim.message).await, MessageStatus::Sent);
 }

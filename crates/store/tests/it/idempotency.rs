@@ -1,12 +1,12 @@
 //! The answers kept for repeated requests.
 
 use domain::id::OwnerId;
-use domain::messages::message::MessageStatus;
 use domain::messages::outcome::AcceptedMessage;
+use domain::messages::status::MessageStatus;
 use domain::meta_error::MetaError;
 use engine::ports::{
-    Admission, Failure, KeptAnswer, KeptKey, Messages, NewIdempotencyKey, NewMessage, Plan, Settled,
-    Settlement, Work,
+    AttemptResult, CachedResponse, IdempotencyRecord, InsertMessageResult, LeaseCheck, MessageFailure,
+    Messages, NewIdempotencyRecord, NewMessage, SendSchedule, Workers,
 };
 use jiff::SignedDuration;
 
@@ -18,12 +18,12 @@ fn owner() -> OwnerId {
     OwnerId::from_parts(1, &[4; 10])
 }
 
-fn answer(text: &'static str) -> KeptAnswer {
-    KeptAnswer { status: 200, body: text.into() }
+fn answer(text: &'static str) -> CachedResponse {
+    CachedResponse { status: 200, body: text.into() }
 }
 
 fn keyed(app: &TestStore, key: &str, new: NewMessage) -> NewMessage {
-    let idempotency = NewIdempotencyKey {
+    let idempotency = NewIdempotencyRecord {
         owner: owner(),
         key: key.to_owned(),
         digest: DIGEST,
@@ -33,16 +33,16 @@ fn keyed(app: &TestStore, key: &str, new: NewMessage) -> NewMessage {
     NewMessage { idempotency: Some(idempotency), ..new }
 }
 
-async fn kept(app: &TestStore, key: &str) -> Option<KeptKey> {
-    app.store.idempotency_key(app.workspace, owner(), key, app.now()).await.unwrap()
+async fn kept(app: &TestStore, key: &str) -> Option<IdempotencyRecord> {
+    app.store.get_idempotency_record(app.workspace, owner(), key, app.now()).await.unwrap()
 }
 
-fn sent() -> Settlement {
-    Settlement::Sent(AcceptedMessage { wamid: "wamid.A".to_owned(), ..AcceptedMessage::default() })
+fn sent() -> AttemptResult {
+    AttemptResult::Sent(AcceptedMessage { wamid: "wamid.A".to_owned(), ..AcceptedMessage::default() })
 }
 
-fn failed(code: &'static str) -> Settlement {
-    Settlement::Failed(Failure { code, meta: None })
+fn failed(code: &'static str) -> AttemptResult {
+    AttemptResult::Failed(MessageFailure { code, meta: None })
 }
 
 #[tokio::test]
@@ -50,10 +50,10 @@ async fn a_key_is_known_with_its_message_from_the_acceptance_on() {
     let app = TestStore::new().await;
     assert_eq!(kept(&app, "k").await, None);
     let claim = app.accept(keyed(&app, "k", app.new_message())).await;
-    let known = KeptKey { digest: DIGEST, message: claim.message, answer: None };
+    let known = IdempotencyRecord { digest: DIGEST, message: claim.message, answer: None };
     assert_eq!(kept(&app, "k").await, Some(known.clone()));
-    let again = app.store.accept(keyed(&app, "k", app.new_message())).await.unwrap();
-    assert_eq!(again, Admission::KeyKnown(known.clone()));
+    let again = app.store.insert_message(keyed(&app, "k", app.new_message())).await.unwrap();
+    assert_eq!(again, InsertMessageResult::KeyAlreadyUsed(known.clone()));
     let app = app.restart();
     assert_eq!(kept(&app, "k").await, Some(known));
 }
@@ -64,11 +64,12 @@ async fn a_hundred_acceptances_with_one_key_are_one_message() {
     let mut accepts = tokio::task::JoinSet::new();
     for _ in 0..100 {
         let (store, new) = (app.store.clone(), keyed(&app, "k", app.new_message()));
-        accepts.spawn(async move { store.accept(new).await.unwrap() });
+        accepts.spawn(async move { store.insert_message(new).await.unwrap() });
     }
     let admissions = accepts.join_all().await;
-    let accepted = admissions.iter().filter(|one| matches!(one, Admission::Accepted { .. })).count();
-    let known = admissions.iter().filter(|one| matches!(one, Admission::KeyKnown(_))).count();
+    let accepted =
+        admissions.iter().filter(|one| matches!(one, InsertMessageResult::Accepted { .. })).count();
+    let known = admissions.iter().filter(|one| matches!(one, InsertMessageResult::KeyAlreadyUsed(_))).count();
     assert_eq!((accepted, known), (1, 99));
 }
 
@@ -87,19 +88,19 @@ async fn keys_of_others_are_other_keys() {
 #[tokio::test]
 async fn an_answer_is_kept_with_the_end_and_not_changed_by_what_comes_after() {
     let app = TestStore::new().await;
-    let refused = Settlement::Failed(Failure {
+    let refused = AttemptResult::Failed(MessageFailure {
         code: "meta_error",
         meta: Some(MetaError { code: 131_009, ..MetaError::default() }),
     });
-    let unknown = Settlement::Unknown { reason: "cut".to_owned() };
+    let unknown = AttemptResult::Unknown { reason: "cut".to_owned() };
     for (key, end) in [("sent", sent()), ("refused", refused), ("unknown", unknown)] {
         let claim = app.accept(keyed(&app, key, app.new_message())).await;
-        let settled = app.store.settle(&claim, &end, Some(answer("first")), app.now()).await.unwrap();
-        assert_eq!(settled, Settled::Held);
+        let settled = app.store.finish_attempt(&claim, &end, Some(answer("first")), app.now()).await.unwrap();
+        assert_eq!(settled, LeaseCheck::Valid);
         assert_eq!(kept(&app, key).await.unwrap().answer, Some(answer("first")), "{key}");
         // A definite answer that comes late.
-        app.store.settle(&claim, &sent(), Some(answer("second")), app.now()).await.unwrap();
-        app.store.settle(&claim, &failed("meta_unavailable"), None, app.now()).await.unwrap();
+        app.store.finish_attempt(&claim, &sent(), Some(answer("second")), app.now()).await.unwrap();
+        app.store.finish_attempt(&claim, &failed("meta_unavailable"), None, app.now()).await.unwrap();
         assert_eq!(kept(&app, key).await.unwrap().answer, Some(answer("first")), "{key}");
     }
 }
@@ -108,12 +109,12 @@ async fn an_answer_is_kept_with_the_end_and_not_changed_by_what_comes_after() {
 async fn an_end_that_invites_to_try_again_frees_the_key() {
     let app = TestStore::new().await;
     let claim = app.accept(keyed(&app, "k", app.new_message())).await;
-    app.store.settle(&claim, &failed("meta_rate_limited"), None, app.now()).await.unwrap();
+    app.store.finish_attempt(&claim, &failed("meta_rate_limited"), None, app.now()).await.unwrap();
     assert_eq!(kept(&app, "k").await, None);
     let next = app.accept(keyed(&app, "k", app.new_message())).await;
     assert_eq!(kept(&app, "k").await.unwrap().message, next.message);
     // The first message has nothing to do with the key any more.
-    app.store.settle(&claim, &sent(), Some(answer("of the first")), app.now()).await.unwrap();
+    app.store.finish_attempt(&claim, &sent(), Some(answer("of the first")), app.now()).await.unwrap();
     assert_eq!(kept(&app, "k").await.unwrap().answer, None);
 }
 
@@ -121,11 +122,11 @@ async fn an_end_that_invites_to_try_again_frees_the_key() {
 async fn a_message_that_is_tried_again_keeps_its_key() {
     let app = TestStore::new().await;
     let claim = app.accept(keyed(&app, "k", app.new_message())).await;
-    let again = Settlement::Again { due_at: app.now(), is_kept: true, error: None };
-    app.store.settle(&claim, &again, None, app.now()).await.unwrap();
+    let again = AttemptResult::Retry { due_at: app.now(), is_kept: true, error: None };
+    app.store.finish_attempt(&claim, &again, None, app.now()).await.unwrap();
     assert_eq!(kept(&app, "k").await.unwrap().answer, None);
-    assert_eq!(app.store.begin(&claim, app.now()).await.unwrap(), Settled::Held);
-    app.store.settle(&claim, &sent(), Some(answer("sent")), app.now()).await.unwrap();
+    assert_eq!(app.store.begin_attempt(&claim, app.now()).await.unwrap(), LeaseCheck::Valid);
+    app.store.finish_attempt(&claim, &sent(), Some(answer("sent")), app.now()).await.unwrap();
     assert_eq!(kept(&app, "k").await.unwrap().answer, Some(answer("sent")));
 }
 
@@ -139,7 +140,7 @@ async fn a_queued_message_answers_from_its_acceptance_on_whatever_becomes_of_it(
     let message = app.accept(new).await.message;
     let claim = app.claim(1).await.remove(0).claim;
     assert_eq!(claim.message, message);
-    app.store.settle(&claim, &failed("meta_unavailable"), None, app.now()).await.unwrap();
+    app.store.finish_attempt(&claim, &failed("meta_unavailable"), None, app.now()).await.unwrap();
     assert_eq!(kept(&app, "k").await.unwrap().answer, Some(answer("queued")));
 }
 
@@ -147,7 +148,7 @@ async fn a_queued_message_answers_from_its_acceptance_on_whatever_becomes_of_it(
 async fn a_key_whose_time_has_run_out_is_unknown_replaced_and_forgotten() {
     let app = TestStore::new().await;
     let first = app.accept(keyed(&app, "a", app.new_message())).await;
-    app.store.settle(&first, &sent(), Some(answer("first")), app.now()).await.unwrap();
+    app.store.finish_attempt(&first, &sent(), Some(answer("first")), app.now()).await.unwrap();
     app.accept(keyed(&app, "b", app.new_message())).await;
     let n_rows = || {
         let connection = rusqlite::Connection::open(app.path()).unwrap();
@@ -155,17 +156,17 @@ async fn a_key_whose_time_has_run_out_is_unknown_replaced_and_forgotten() {
         connection.query_row(sql, (), |row| row.get::<_, u32>(0)).unwrap()
     };
     app.advance(24 * 3600 - 1);
-    app.store.expire(app.now(), 100).await.unwrap();
+    app.store.expire_messages(app.now(), 100).await.unwrap();
     assert_eq!((n_rows(), kept(&app, "a").await.unwrap().message), (2, first.message));
     app.advance(1);
     assert_eq!(kept(&app, "a").await, None);
     let second = app.accept(keyed(&app, "a", app.new_message())).await;
     assert_eq!(
         kept(&app, "a").await.unwrap(),
-        KeptKey { digest: DIGEST, message: second.message, answer: None }
+        IdempotencyRecord { digest: DIGEST, message: second.message, answer: None }
     );
     assert_eq!(n_rows(), 2);
-    app.store.expire(app.now(), 100).await.unwrap();
+    app.store.expire_messages(app.now(), 100).await.unwrap();
     assert_eq!((n_rows(), kept(&app, "a").await.unwrap().message), (1, second.message));
 }
 
@@ -176,7 +177,7 @@ async fn forgetting_is_bounded() {
         app.accept(keyed(&app, &i.to_string(), app.new_message())).await;
     }
     app.advance(24 * 3600);
-    app.store.expire(app.now(), 3).await.unwrap();
+    app.store.expire_messages(app.now(), 3).await.unwrap();
     let connection = rusqlite::Connection::open(app.path()).unwrap();
     let left: u32 =
         connection.query_row("select count(*) from idempotency_records", (), |row| row.get(0)).unwrap();
@@ -189,12 +190,12 @@ async fn the_key_of_a_send_that_may_have_left_stays_when_its_process_dies() {
     let claim = app.accept(keyed(&app, "k", app.new_message())).await;
     assert_eq!(app.die().await, 1);
     assert_eq!(app.status(claim.message).await, MessageStatus::Unknown);
-    let orphan = KeptKey { digest: DIGEST, message: claim.message, answer: None };
+    let orphan = IdempotencyRecord { digest: DIGEST, message: claim.message, answer: None };
     assert_eq!(kept(&app, "k").await, Some(orphan));
     // The dead was only slow: what it has to tell is told to whoever asks.
     assert_eq!(
-        app.store.settle(&claim, &sent(), Some(answer("late")), app.now()).await.unwrap(),
-        Settled::Lost
+        app.store.finish_attempt(&claim, &sent(), Some(answer("late")), app.now()).await.unwrap(),
+        LeaseCheck::Lost
     );
     assert_eq!(kept(&app, "k").await.unwrap().answer, Some(answer("late")));
 }
@@ -202,7 +203,7 @@ async fn the_key_of_a_send_that_may_have_left_stays_when_its_process_dies() {
 #[tokio::test]
 async fn the_key_of_a_send_that_never_left_is_free_when_its_process_dies() {
     let app = TestStore::new().await;
-    let waiting = NewMessage { plan: Plan::Wait, ..app.new_message() };
+    let waiting = NewMessage { plan: SendSchedule::Paced, ..app.new_message() };
     let claim = app.accept(keyed(&app, "k", waiting)).await;
     assert_eq!(app.die().await, 1);
     assert_eq!(app.status(claim.message).await, MessageStatus::Failed);

@@ -2,12 +2,13 @@
 
 use domain::access::audit::AuditAction;
 use domain::id::{MediaId, MessageId, WorkerId, WorkspaceId};
-use domain::media::digest_of;
-use domain::webhooks_in::update::{InboundMessage, WebhookUpdate};
+use domain::media::parse_sha256;
+use domain::messages::inbound::InboundMessage;
+use domain::webhooks_in::update::WebhookUpdate;
 use engine::ports::{
-    BlobKey, ClaimedMedia, ContactFilter, Contacts, FetchEnd, MediaClaimRequest, MediaOrigin, MediaRecords,
-    MediaState, Messages, NewMedia, Settled, StoredMedia, SweepPlace, Swept, Upkeep, UploadKey, WholeMedia,
-    Work,
+    BlobKey, ContactFilter, Contacts, LeaseCheck, LeasedMedia, Maintenance, MediaFetchResult,
+    MediaLeaseRequest, MediaOrigin, MediaRecords, MediaState, Messages, NewMedia, ReceivedMedia,
+    RetentionCursor, RetentionTarget, StoredMedia, UploadKey, Workers,
 };
 use jiff::SignedDuration;
 
@@ -34,8 +35,8 @@ impl TestStore {
         ids
     }
 
-    fn fetch_request(&self, worker: WorkerId, n: usize) -> MediaClaimRequest {
-        MediaClaimRequest {
+    fn fetch_request(&self, worker: WorkerId, n: usize) -> MediaLeaseRequest {
+        MediaLeaseRequest {
             worker,
             tokens: (0..n).map(|_| self.token()).collect(),
             busy: Vec::new(),
@@ -46,12 +47,12 @@ impl TestStore {
         }
     }
 
-    async fn fetch_claims(&self, worker: WorkerId) -> Vec<ClaimedMedia> {
-        self.store.media_claim(self.fetch_request(worker, 10)).await.unwrap()
+    async fn fetch_claims(&self, worker: WorkerId) -> Vec<LeasedMedia> {
+        self.store.lease_media(self.fetch_request(worker, 10)).await.unwrap()
     }
 
     async fn file(&self, id: MediaId) -> StoredMedia {
-        self.store.media(self.workspace, id).await.unwrap().unwrap()
+        self.store.get_media(self.workspace, id).await.unwrap().unwrap()
     }
 
     fn key(&self, media: MediaId) -> BlobKey {
@@ -63,12 +64,12 @@ impl TestStore {
         let now = self.now();
         let expires_at = now + SignedDuration::from_hours(6);
         let new = NewMedia { key, account: None, origin: MediaOrigin::Upload, expires_at, now };
-        self.store.media_begin(new).await.unwrap();
+        self.store.insert_media(new).await.unwrap();
         key
     }
 
-    fn whole(&self, key: BlobKey, content: u8) -> WholeMedia {
-        WholeMedia {
+    fn whole(&self, key: BlobKey, content: u8) -> ReceivedMedia {
+        ReceivedMedia {
             key,
             account: None,
             sha256: [content; 32],
@@ -80,8 +81,8 @@ impl TestStore {
     }
 }
 
-fn ready() -> FetchEnd {
-    FetchEnd::Ready { sha256: [1; 32], size: 9, mime_type: "image/png".to_owned(), expires_at: None }
+fn ready() -> MediaFetchResult {
+    MediaFetchResult::Ready { sha256: [1; 32], size: 9, mime_type: "image/png".to_owned(), expires_at: None }
 }
 
 #[tokio::test]
@@ -89,19 +90,23 @@ async fn an_erased_persons_file_that_is_being_fetched_is_deleted_when_the_fetch_
     let app = TestStore::new().await;
     let (_, id) = app.picture("wamid.1").await;
     let worker = app.id(WorkerId::from_parts);
-    app.store.heartbeat(worker, app.now()).await.unwrap();
+    app.store.record_heartbeat(worker, app.now()).await.unwrap();
     let claimed = app.fetch_claims(worker).await.remove(0);
-    let contacts = app.store.contacts(app.workspace, &ContactFilter::default(), page(5)).await.unwrap();
-    assert!(app.store.contact_erase(contacts.rows[0].id, app.act(AuditAction::ContactErased)).await.unwrap());
+    let contacts = app.store.list_contacts(app.workspace, &ContactFilter::default(), page(5)).await.unwrap();
+    assert!(app.store.begin_erasure(contacts.rows[0].id, app.act(AuditAction::ContactErased)).await.unwrap());
     // The fetch may write yet: what is deleted too early would come back.
-    assert_eq!(app.store.media_gone(app.now(), 10).await.unwrap(), []);
-    let end =
-        FetchEnd::Ready { sha256: [1; 32], size: 3, mime_type: "image/png".to_owned(), expires_at: None };
-    let settled = app.store.media_settle(app.key(id), claimed.token, end).await.unwrap();
-    assert_eq!((settled, app.file(id).await.state), (Settled::Lost, MediaState::Gone));
+    assert_eq!(app.store.expire_media(app.now(), 10).await.unwrap(), []);
+    let end = MediaFetchResult::Ready {
+        sha256: [1; 32],
+        size: 3,
+        mime_type: "image/png".to_owned(),
+        expires_at: None,
+    };
+    let settled = app.store.finish_media_fetch(app.key(id), claimed.token, end).await.unwrap();
+    assert_eq!((settled, app.file(id).await.state), (LeaseCheck::Lost, MediaState::Gone));
     app.advance(21 * 60);
-    assert_eq!(app.store.media_gone(app.now(), 10).await.unwrap(), [app.key(id)]);
-    app.store.media_forget(app.key(id)).await.unwrap();
+    assert_eq!(app.store.expire_media(app.now(), 10).await.unwrap(), [app.key(id)]);
+    app.store.delete_media(app.key(id)).await.unwrap();
     let file = app.file(id).await;
     assert_eq!((file.state, file.mime_type, file.sha256), (MediaState::Failed, None, None));
 }
@@ -115,7 +120,7 @@ async fn a_customers_picture_is_a_file_to_fetch_once_however_often_it_is_posted(
     let file = app.file(media).await;
     assert_eq!((file.state, file.origin), (MediaState::Pending, MediaOrigin::Inbound));
     assert_eq!((file.account, file.message), (Some(app.account), Some(message)));
-    assert_eq!(file.sha256, digest_of(&"0".repeat(64)));
+    assert_eq!(file.sha256, parse_sha256(&"0".repeat(64)));
     assert_eq!(app.story(message).await.media, Some(file));
     let claimed = app.fetch_claims(app.worker).await;
     assert_eq!(claimed.len(), 1);
@@ -141,18 +146,22 @@ async fn a_claim_is_one_workers_until_it_dies() {
     let (_, media) = app.picture("wamid.A").await;
     let first = app.fetch_claims(app.worker).await.remove(0);
     let other = WorkerId::from_parts(2, &[3; 10]);
-    app.store.heartbeat(other, app.now()).await.unwrap();
+    app.store.record_heartbeat(other, app.now()).await.unwrap();
     assert!(app.fetch_claims(other).await.is_empty(), "it is held");
     app.advance(11);
-    app.store.heartbeat(other, app.now()).await.unwrap();
+    app.store.record_heartbeat(other, app.now()).await.unwrap();
     let second = app.fetch_claims(other).await.remove(0);
     assert_eq!(second.id, media);
     let key = app.key(media);
-    assert_eq!(app.store.media_settle(key, first.token, ready()).await.unwrap(), Settled::Lost);
+    assert_eq!(app.store.finish_media_fetch(key, first.token, ready()).await.unwrap(), LeaseCheck::Lost);
     assert_eq!(app.file(media).await.state, MediaState::Pending);
-    assert_eq!(app.store.media_settle(key, second.token, ready()).await.unwrap(), Settled::Held);
+    assert_eq!(app.store.finish_media_fetch(key, second.token, ready()).await.unwrap(), LeaseCheck::Valid);
     assert_eq!(app.file(media).await.state, MediaState::Ready);
-    assert_eq!(app.store.media_settle(key, second.token, ready()).await.unwrap(), Settled::Lost, "once");
+    assert_eq!(
+        app.store.finish_media_fetch(key, second.token, ready()).await.unwrap(),
+        LeaseCheck::Lost,
+        "once"
+    );
 }
 
 #[tokio::test]
@@ -161,7 +170,7 @@ async fn a_claim_of_a_living_worker_runs_out_as_well() {
     app.picture("wamid.A").await;
     assert_eq!(app.fetch_claims(app.worker).await.len(), 1);
     app.advance(20 * 60);
-    app.store.heartbeat(app.worker, app.now()).await.unwrap();
+    app.store.record_heartbeat(app.worker, app.now()).await.unwrap();
     assert_eq!(app.fetch_claims(app.worker).await.len(), 1);
 }
 
@@ -171,8 +180,8 @@ async fn a_fetch_that_failed_waits_for_its_time_and_says_why() {
     let (_, media) = app.picture("wamid.A").await;
     let claim = app.fetch_claims(app.worker).await.remove(0);
     let due_at = app.now() + SignedDuration::from_secs(5);
-    let end = FetchEnd::Again { due_at, reason: "HTTP 500".to_owned() };
-    app.store.media_settle(app.key(media), claim.token, end).await.unwrap();
+    let end = MediaFetchResult::Retry { due_at, reason: "HTTP 500".to_owned() };
+    app.store.finish_media_fetch(app.key(media), claim.token, end).await.unwrap();
     let file = app.file(media).await;
     assert_eq!(
         (file.state, file.reason.as_deref(), file.due_at),
@@ -182,11 +191,11 @@ async fn a_fetch_that_failed_waits_for_its_time_and_says_why() {
     app.advance(5);
     let again = app.fetch_claims(app.worker).await.remove(0);
     assert_eq!(again.n_failures, 1);
-    let end = FetchEnd::Failed { reason: "given up".to_owned() };
-    app.store.media_settle(app.key(media), again.token, end).await.unwrap();
+    let end = MediaFetchResult::Failed { reason: "given up".to_owned() };
+    app.store.finish_media_fetch(app.key(media), again.token, end).await.unwrap();
     assert_eq!(app.file(media).await.state, MediaState::Failed);
     app.advance(DAY);
-    app.store.heartbeat(app.worker, app.now()).await.unwrap();
+    app.store.record_heartbeat(app.worker, app.now()).await.unwrap();
     assert!(app.fetch_claims(app.worker).await.is_empty());
 }
 
@@ -197,10 +206,10 @@ async fn one_account_takes_no_more_than_its_share_of_fetches() {
         app.picture(&format!("wamid.{n}")).await;
     }
     assert_eq!(app.fetch_claims(app.worker).await.len(), 4);
-    let busy = MediaClaimRequest { busy: vec![app.account], ..app.fetch_request(app.worker, 9) };
-    assert!(app.store.media_claim(busy).await.unwrap().is_empty());
+    let busy = MediaLeaseRequest { busy: vec![app.account], ..app.fetch_request(app.worker, 9) };
+    assert!(app.store.lease_media(busy).await.unwrap().is_empty());
     let one_token = app.fetch_request(app.worker, 1);
-    assert_eq!(app.store.media_claim(one_token).await.unwrap().len(), 1);
+    assert_eq!(app.store.lease_media(one_token).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -208,22 +217,22 @@ async fn the_same_content_again_is_the_file_that_is_there_kept_on() {
     let app = TestStore::new().await;
     let first = app.begin_upload().await;
     assert_eq!(app.file(first.media).await.state, MediaState::Receiving);
-    let kept = app.store.media_finish(app.whole(first, 1)).await.unwrap();
+    let kept = app.store.finish_media(app.whole(first, 1)).await.unwrap();
     assert!(kept.is_new);
     assert_eq!((kept.media.id, kept.media.state), (first.media, MediaState::Ready));
     app.advance(DAY);
     let second = app.begin_upload().await;
-    let again = app.store.media_finish(app.whole(second, 1)).await.unwrap();
+    let again = app.store.finish_media(app.whole(second, 1)).await.unwrap();
     assert!(!again.is_new);
     assert_eq!(again.media.id, first.media);
     assert_eq!(again.media.expires_at, Some(app.now() + SignedDuration::from_hours(24 * 30)));
-    assert_eq!(app.store.media_gone(app.now(), 10).await.unwrap(), [second], "its content is given up");
+    assert_eq!(app.store.expire_media(app.now(), 10).await.unwrap(), [second], "its content is given up");
     let third = app.begin_upload().await;
-    let other_type = WholeMedia { mime_type: "text/plain".to_owned(), ..app.whole(third, 1) };
-    assert!(app.store.media_finish(other_type).await.unwrap().is_new, "sent as another type");
+    let other_type = ReceivedMedia { mime_type: "text/plain".to_owned(), ..app.whole(third, 1) };
+    assert!(app.store.finish_media(other_type).await.unwrap().is_new, "sent as another type");
     let fourth = app.begin_upload().await;
-    let other_owner = WholeMedia { account: Some(app.account), ..app.whole(fourth, 1) };
-    assert!(app.store.media_finish(other_owner).await.unwrap().is_new, "others may not see it");
+    let other_owner = ReceivedMedia { account: Some(app.account), ..app.whole(fourth, 1) };
+    assert!(app.store.finish_media(other_owner).await.unwrap().is_new, "others may not see it");
 }
 
 #[tokio::test]
@@ -231,34 +240,38 @@ async fn what_is_over_is_marked_deleted_and_forgotten() {
     let app = TestStore::new().await;
     let never_whole = app.begin_upload().await;
     let upload = app.begin_upload().await;
-    app.store.media_finish(app.whole(upload, 1)).await.unwrap();
+    app.store.finish_media(app.whole(upload, 1)).await.unwrap();
     let (_, inbound) = app.picture("wamid.A").await;
     let claim = app.fetch_claims(app.worker).await.remove(0);
     let expires_at = Some(app.now() + SignedDuration::from_hours(24 * 90));
-    let end = FetchEnd::Ready { sha256: [1; 32], size: 9, mime_type: "image/png".to_owned(), expires_at };
-    app.store.media_settle(app.key(inbound), claim.token, end).await.unwrap();
+    let end =
+        MediaFetchResult::Ready { sha256: [1; 32], size: 9, mime_type: "image/png".to_owned(), expires_at };
+    app.store.finish_media_fetch(app.key(inbound), claim.token, end).await.unwrap();
 
-    assert_eq!(app.store.media_gone(app.now(), 10).await.unwrap(), []);
+    assert_eq!(app.store.expire_media(app.now(), 10).await.unwrap(), []);
     app.advance(6 * 3600);
-    assert_eq!(app.store.media_gone(app.now(), 10).await.unwrap(), [never_whole]);
-    assert_eq!(app.store.media_gone(app.now(), 10).await.unwrap(), [never_whole], "until it is forgotten");
-    app.store.media_forget(never_whole).await.unwrap();
-    assert_eq!(app.store.media(app.workspace, never_whole.media).await.unwrap(), None);
+    assert_eq!(app.store.expire_media(app.now(), 10).await.unwrap(), [never_whole]);
+    assert_eq!(app.store.expire_media(app.now(), 10).await.unwrap(), [never_whole], "until it is forgotten");
+    app.store.delete_media(never_whole).await.unwrap();
+    assert_eq!(app.store.get_media(app.workspace, never_whole.media).await.unwrap(), None);
 
     let hold_until = app.now() + SignedDuration::from_hours(24 * 60);
-    assert!(app.store.media_hold(upload, hold_until).await.unwrap());
+    assert!(app.store.retain_media(upload, hold_until).await.unwrap());
     app.advance(59 * DAY);
-    assert_eq!(app.store.media_gone(app.now(), 10).await.unwrap(), []);
+    assert_eq!(app.store.expire_media(app.now(), 10).await.unwrap(), []);
     app.advance(DAY);
-    assert_eq!(app.store.media_gone(app.now(), 10).await.unwrap(), [upload]);
-    assert!(!app.store.media_hold(upload, hold_until).await.unwrap(), "too late");
-    app.store.media_forget(upload).await.unwrap();
+    assert_eq!(app.store.expire_media(app.now(), 10).await.unwrap(), [upload]);
+    assert!(!app.store.retain_media(upload, hold_until).await.unwrap(), "too late");
+    app.store.delete_media(upload).await.unwrap();
 
     app.advance(30 * DAY);
-    assert_eq!(app.store.media_gone(app.now(), 10).await.unwrap(), [app.key(inbound)]);
-    app.store.media_forget(app.key(inbound)).await.unwrap();
+    assert_eq!(app.store.expire_media(app.now(), 10).await.unwrap(), [app.key(inbound)]);
+    app.store.delete_media(app.key(inbound)).await.unwrap();
     let file = app.file(inbound).await;
-    assert_eq!((file.state, file.reason.as_deref()), (MediaState::Failed, Some("it is kept no longer")));
+    assert_eq!(
+        (file.state, file.reason.as_deref()),
+        (MediaState::Failed, Some("the retention period of the file has ended"))
+    );
 }
 
 #[tokio::test]
@@ -272,18 +285,18 @@ async fn an_upload_is_remembered_until_its_end_for_its_account_only() {
     };
     let now = app.now();
     let ends_at = now + SignedDuration::from_hours(24);
-    assert_eq!(app.store.media_upload(&key, now).await.unwrap(), None);
-    app.store.media_uploaded(&key, "55", now, ends_at).await.unwrap();
-    assert_eq!(app.store.media_upload(&key, now).await.unwrap().as_deref(), Some("55"));
-    assert_eq!(app.store.media_upload(&key, ends_at).await.unwrap(), None);
+    assert_eq!(app.store.get_media_upload(&key, now).await.unwrap(), None);
+    app.store.insert_media_upload(&key, "55", now, ends_at).await.unwrap();
+    assert_eq!(app.store.get_media_upload(&key, now).await.unwrap().as_deref(), Some("55"));
+    assert_eq!(app.store.get_media_upload(&key, ends_at).await.unwrap(), None);
     let second = app.add_account("second", "330011220099888").await;
     let other = UploadKey { account: second, ..key.clone() };
-    assert_eq!(app.store.media_upload(&other, now).await.unwrap(), None);
-    app.store.media_uploaded(&key, "56", now, ends_at).await.unwrap();
-    assert_eq!(app.store.media_upload(&key, now).await.unwrap().as_deref(), Some("56"));
+    assert_eq!(app.store.get_media_upload(&other, now).await.unwrap(), None);
+    app.store.insert_media_upload(&key, "56", now, ends_at).await.unwrap();
+    assert_eq!(app.store.get_media_upload(&key, now).await.unwrap().as_deref(), Some("56"));
     app.advance(DAY);
-    app.store.media_gone(app.now(), 10).await.unwrap();
-    assert_eq!(app.store.media_upload(&key, now).await.unwrap(), None, "forgotten");
+    app.store.expire_media(app.now(), 10).await.unwrap();
+    assert_eq!(app.store.get_media_upload(&key, now).await.unwrap(), None, "forgotten");
 }
 
 #[tokio::test]
@@ -291,8 +304,8 @@ async fn another_workspace_sees_no_file() {
     let app = TestStore::new().await;
     let (_, media) = app.picture("wamid.A").await;
     let stranger = WorkspaceId::from_parts(1, &[9; 10]);
-    assert_eq!(app.store.media(stranger, media).await.unwrap(), None);
-    assert!(!app.store.media_hold(BlobKey { workspace: stranger, media }, app.now()).await.unwrap());
+    assert_eq!(app.store.get_media(stranger, media).await.unwrap(), None);
+    assert!(!app.store.retain_media(BlobKey { workspace: stranger, media }, app.now()).await.unwrap());
 }
 
 #[tokio::test]
@@ -317,15 +330,15 @@ async fn a_file_of_one_account_does_not_wait_for_the_thousands_of_another() {
             .unwrap();
     }
     app.advance(60);
-    app.store.heartbeat(app.worker, app.now()).await.unwrap();
+    app.store.record_heartbeat(app.worker, app.now()).await.unwrap();
     let clinic = app.add_account("clinic", "330011220099888").await;
     let mut part = app.part(WebhookUpdate::Message(app.image("wamid.B", "78")), (0, 2));
     part.route.as_mut().unwrap().account = Some(clinic);
     let theirs = part.ids.media;
     assert!(app.post("post wamid.B", vec![part]).await.has_media);
     // The first account has all under way that it may.
-    let busy = MediaClaimRequest { busy: vec![app.account], ..app.fetch_request(app.worker, 12) };
-    let claimed = app.store.media_claim(busy).await.unwrap();
+    let busy = MediaLeaseRequest { busy: vec![app.account], ..app.fetch_request(app.worker, 12) };
+    let claimed = app.store.lease_media(busy).await.unwrap();
     assert_eq!(claimed.iter().map(|claim| claim.id).collect::<Vec<_>>(), [theirs]);
     let claimed = app.fetch_claims(app.worker).await;
     assert_eq!((claimed.len(), claimed[0].id), (4, first));
@@ -336,15 +349,15 @@ async fn a_file_goes_with_the_message_that_brought_it() {
     let app = TestStore::new().await;
     let (_, id) = app.picture("wamid.A").await;
     let claim = app.fetch_claims(app.worker).await.remove(0);
-    app.store.media_settle(app.key(id), claim.token, ready()).await.unwrap();
+    app.store.finish_media_fetch(app.key(id), claim.token, ready()).await.unwrap();
     let (_, kept) = app.picture("wamid.B").await;
     app.advance(400 * DAY);
-    let (what, before) = (Swept::Messages(app.workspace), app.now());
-    let overdue = app.store.overdue(what, before, SweepPlace::default(), 10).await.unwrap();
-    assert_eq!(app.store.discard(what, before, overdue.rows).await.unwrap(), 1);
+    let (what, before) = (RetentionTarget::Messages(app.workspace), app.now());
+    let overdue = app.store.list_expired_rows(what, before, RetentionCursor::default(), 10).await.unwrap();
+    assert_eq!(app.store.delete_expired_rows(what, before, overdue.rows).await.unwrap(), 1);
     // It is kept for ever otherwise, and no erasure would find it: whose it was is gone with the message.
-    assert_eq!(app.store.media_gone(app.now(), 10).await.unwrap(), [app.key(id)]);
-    app.store.media_forget(app.key(id)).await.unwrap();
-    assert_eq!(app.store.media(app.workspace, id).await.unwrap(), None);
+    assert_eq!(app.store.expire_media(app.now(), 10).await.unwrap(), [app.key(id)]);
+    app.store.delete_media(app.key(id)).await.unwrap();
+    assert_eq!(app.store.get_media(app.workspace, id).await.unwrap(), None);
     assert_eq!(app.file(kept).await.state, MediaState::Pending);
 }

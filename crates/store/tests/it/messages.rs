@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use domain::messages::message::MessageStatus;
+use domain::messages::status::MessageStatus;
 use domain::messages::window::Window;
 use domain::meta_error::MetaError;
 use engine::ports::{
-    Admission, ClaimToken, Failure, MessageFilter, MessageKey, Messages, PageRequest, PageStart, Settled,
-    Settlement,
+    AttemptResult, InsertMessageResult, LeaseCheck, LeaseToken, MessageFailure, MessageFilter, MessageKey,
+    Messages, PageRequest, PageStart,
 };
 
 use crate::support::{CUSTOMER, TestStore, page};
@@ -22,7 +22,8 @@ async fn an_accepted_message_is_sending_and_a_settled_one_is_sent() {
     assert_eq!(story.message.status, MessageStatus::Sent);
     assert_eq!(story.message.wamid.as_deref(), Some("wamid.A"));
     assert_eq!(story.timeline.len(), 1);
-    let by_wamid = app.store.message(app.workspace, &MessageKey::Wamid("wamid.A".to_owned())).await.unwrap();
+    let by_wamid =
+        app.store.get_message(app.workspace, &MessageKey::Wamid("wamid.A".to_owned())).await.unwrap();
     assert_eq!(by_wamid.unwrap().message.id, claim.message);
 }
 
@@ -30,17 +31,17 @@ async fn an_accepted_message_is_sending_and_a_settled_one_is_sent() {
 async fn a_free_form_message_needs_an_open_window() {
     let app = TestStore::new().await;
     let new = || engine::ports::NewMessage { needs_window: true, ..app.new_message() };
-    let closed = app.store.accept(new()).await.unwrap();
-    assert_eq!(closed, Admission::OutsideWindow(Window::default()));
-    assert_eq!(app.store.contacts(app.workspace, &Default::default(), page(10)).await.unwrap().total, 0);
+    let closed = app.store.insert_message(new()).await.unwrap();
+    assert_eq!(closed, InsertMessageResult::OutsideWindow(Window::default()));
+    assert_eq!(app.store.list_contacts(app.workspace, &Default::default(), page(10)).await.unwrap().total, 0);
 
     app.inbound(app.text_from(CUSTOMER, "wamid.IN")).await;
     app.accept(new()).await;
     app.advance(86_399);
     app.accept(new()).await;
     app.advance(1);
-    let closed = app.store.accept(new()).await.unwrap();
-    assert!(matches!(closed, Admission::OutsideWindow(window) if window.last_inbound_at.is_some()));
+    let closed = app.store.insert_message(new()).await.unwrap();
+    assert!(matches!(closed, InsertMessageResult::OutsideWindow(window) if window.last_inbound_at.is_some()));
 }
 
 #[tokio::test]
@@ -49,7 +50,7 @@ async fn a_window_belongs_to_one_account() {
     let other = app.add_account("other", "330011220099888").await;
     app.inbound(app.text_from(CUSTOMER, "wamid.IN")).await;
     let new = engine::ports::NewMessage { needs_window: true, account: other, ..app.new_message() };
-    assert!(matches!(app.store.accept(new).await.unwrap(), Admission::OutsideWindow(_)));
+    assert!(matches!(app.store.insert_message(new).await.unwrap(), InsertMessageResult::OutsideWindow(_)));
 }
 
 #[tokio::test]
@@ -61,8 +62,8 @@ async fn a_failed_message_says_why() {
         title: Some("Parameter value is not valid".to_owned()),
         ..MetaError::default()
     };
-    let end = Settlement::Failed(Failure { code: "meta_error", meta: Some(error.clone()) });
-    assert_eq!(app.store.settle(&claim, &end, None, app.now()).await.unwrap(), Settled::Held);
+    let end = AttemptResult::Failed(MessageFailure { code: "meta_error", meta: Some(error.clone()) });
+    assert_eq!(app.store.finish_attempt(&claim, &end, None, app.now()).await.unwrap(), LeaseCheck::Valid);
     let message = app.story(claim.message).await.message;
     assert_eq!(message.status, MessageStatus::Failed);
     assert_eq!(message.failure_code.as_deref(), Some("meta_error"));
@@ -77,9 +78,9 @@ async fn metas_refusal_of_the_window_closes_it() {
     let new = || engine::ports::NewMessage { needs_window: true, ..app.new_message() };
     let claim = app.accept(new()).await;
     let error = MetaError { code: 131_047, ..MetaError::default() };
-    let end = Settlement::Failed(Failure { code: "meta_error", meta: Some(error) });
-    app.store.settle(&claim, &end, None, app.now()).await.unwrap();
-    assert!(matches!(app.store.accept(new()).await.unwrap(), Admission::OutsideWindow(_)));
+    let end = AttemptResult::Failed(MessageFailure { code: "meta_error", meta: Some(error) });
+    app.store.finish_attempt(&claim, &end, None, app.now()).await.unwrap();
+    assert!(matches!(app.store.insert_message(new()).await.unwrap(), InsertMessageResult::OutsideWindow(_)));
     app.advance(60);
     app.inbound(app.text_from(CUSTOMER, "wamid.IN2")).await;
     app.accept(new()).await;
@@ -94,7 +95,10 @@ async fn marketing_is_kept_from_those_who_stopped_it_or_rest() {
     let mut failed = app.reported("wamid.A", MessageStatus::Failed);
     failed.error = Some(MetaError { code: 131_049, ..MetaError::default() });
     app.report(failed).await;
-    assert!(matches!(app.store.accept(marketing()).await.unwrap(), Admission::Resting(_)));
+    assert!(matches!(
+        app.store.insert_message(marketing()).await.unwrap(),
+        InsertMessageResult::MarketingLimited(_)
+    ));
     app.advance(86_400);
 
     let claim = app.accept(marketing()).await;
@@ -102,7 +106,7 @@ async fn marketing_is_kept_from_those_who_stopped_it_or_rest() {
     let mut failed = app.reported("wamid.B", MessageStatus::Failed);
     failed.error = Some(MetaError { code: 131_050, ..MetaError::default() });
     app.report(failed).await;
-    assert_eq!(app.store.accept(marketing()).await.unwrap(), Admission::OptedOut);
+    assert_eq!(app.store.insert_message(marketing()).await.unwrap(), InsertMessageResult::OptedOut);
     app.accept(app.new_message()).await;
 }
 
@@ -110,9 +114,12 @@ async fn marketing_is_kept_from_those_who_stopped_it_or_rest() {
 async fn only_the_holder_says_that_nobody_knows() {
     let app = TestStore::new().await;
     let claim = app.accept(app.new_message()).await;
-    let stranger = engine::ports::Claim { token: ClaimToken(-1), ..claim };
-    let unknown = Settlement::Unknown { reason: "cut".to_owned() };
-    assert_eq!(app.store.settle(&stranger, &unknown, None, app.now()).await.unwrap(), Settled::Lost);
+    let stranger = engine::ports::Lease { token: LeaseToken(-1), ..claim };
+    let unknown = AttemptResult::Unknown { reason: "cut".to_owned() };
+    assert_eq!(
+        app.store.finish_attempt(&stranger, &unknown, None, app.now()).await.unwrap(),
+        LeaseCheck::Lost
+    );
     assert_eq!(app.status(claim.message).await, MessageStatus::Sending);
 }
 
@@ -137,7 +144,7 @@ async fn a_cursor_yields_each_row_once_while_rows_are_added() {
     let mut seen = Vec::new();
     let mut request = page(10);
     loop {
-        let found = app.store.messages(app.workspace, &MessageFilter::default(), request).await.unwrap();
+        let found = app.store.list_messages(app.workspace, &MessageFilter::default(), request).await.unwrap();
         seen.extend(found.rows.iter().map(|message| message.id));
         app.accept(app.new_message()).await;
         let Some(position) = found.next else { break };
@@ -154,12 +161,12 @@ async fn filters_are_joined_with_and() {
     let wanted = app.accept(new).await.message;
     app.accept(app.new_message()).await;
     let filter = MessageFilter { client_reference: Some("order-7".to_owned()), ..MessageFilter::default() };
-    let found = app.store.messages(app.workspace, &filter, page(10)).await.unwrap();
+    let found = app.store.list_messages(app.workspace, &filter, page(10)).await.unwrap();
     assert_eq!(found.rows.iter().map(|message| message.id).collect::<Vec<_>>(), [wanted]);
     let filter = MessageFilter { status: Some(MessageStatus::Sent), ..filter };
-    assert_eq!(app.store.messages(app.workspace, &filter, page(10)).await.unwrap().total, 0);
+    assert_eq!(app.store.list_messages(app.workspace, &filter, page(10)).await.unwrap().total, 0);
     let filter = MessageFilter { search: Some("+1555010000".to_owned()), ..MessageFilter::default() };
-    assert_eq!(app.store.messages(app.workspace, &filter, page(10)).await.unwrap().total, 2);
+    assert_eq!(app.store.list_messages(app.workspace, &filter, page(10)).await.unwrap().total, 2);
     let filter = MessageFilter { search: Some("100%".to_owned()), ..MessageFilter::default() };
-    assert_eq!(app.store.messages(app.workspace, &filter, page(10)).await.unwrap().total, 0);
+    assert_eq!(app.store.list_messages(app.workspace, &filter, page(10)).await.unwrap().total, 0);
 }

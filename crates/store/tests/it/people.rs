@@ -2,19 +2,21 @@
 
 use domain::access::audit::{AuditAction, AuditEntry};
 use domain::check::Patch;
+use domain::contacts::bsuid::Bsuid;
 use domain::contacts::contact::{ContactChange, CustomFields};
 use domain::contacts::opt_out::{OptOutReason, OptOutSignal};
-use domain::contacts::phone::{Bsuid, PhoneNumber};
+use domain::contacts::phone::PhoneNumber;
+use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::{AccountId, ContactId, OwnerId, WorkspaceId};
 use domain::json::Object;
-use domain::messages::message::MessageStatus;
+use domain::messages::inbound::InboundMessage;
 use domain::messages::outcome::AcceptedMessage;
+use domain::messages::status::MessageStatus;
 use domain::webhooks_in::update::WebhookUpdate;
-use domain::webhooks_in::update::{InboundMessage, WhatsAppUser};
 use engine::ports::{
-    ContactEnd, ContactFilter, ContactPut, ContactTarget, Contacts, ErasureStep, EventFilter, EventStart,
-    Failure, Hooks, KeptAnswer, MessageFilter, MessageKey, Messages, NewIdempotencyKey, Recipient, Route,
-    RoutedPart, Settled, Settlement, Work,
+    AttemptResult, CachedResponse, ChangeRoute, ContactFilter, ContactTarget, ContactUpsert, Contacts,
+    ErasureStep, EventFilter, EventStart, Hooks, LeaseCheck, MessageFailure, MessageFilter, MessageKey,
+    Messages, NewIdempotencyRecord, Recipient, RoutedChange, UpsertContactResult, Workers,
 };
 use jiff::Timestamp;
 
@@ -27,17 +29,18 @@ fn number(digits: &str) -> Patch<PhoneNumber> {
     Patch::Set(PhoneNumber::from_wa_id(digits).unwrap())
 }
 
-async fn put(app: &TestStore, target: ContactTarget, change: ContactChange) -> ContactEnd {
-    let put = ContactPut { target, change, reason: OptOutReason::Api, fresh: app.id(ContactId::from_parts) };
+async fn put(app: &TestStore, target: ContactTarget, change: ContactChange) -> UpsertContactResult {
+    let put =
+        ContactUpsert { target, change, reason: OptOutReason::Api, fresh: app.id(ContactId::from_parts) };
     app.store
-        .contacts_put(app.workspace, vec![put], Some(app.act(AuditAction::ContactChanged)), app.now())
+        .upsert_contacts(app.workspace, vec![put], Some(app.act(AuditAction::ContactChanged)), app.now())
         .await
         .unwrap()
         .remove(0)
 }
 
 async fn contacts(app: &TestStore) -> Vec<engine::ports::Contact> {
-    app.store.contacts(app.workspace, &ContactFilter::default(), page(50)).await.unwrap().rows
+    app.store.list_contacts(app.workspace, &ContactFilter::default(), page(50)).await.unwrap().rows
 }
 
 fn texts(pairs: &[(&str, &str)]) -> Object {
@@ -84,7 +87,7 @@ async fn two_that_turn_out_to_be_one_keep_what_both_had() {
     assert_eq!(one.opted_out.map(|(_, reason)| reason), Some(OptOutReason::Api));
     for tag in ["vip", "a", "b"] {
         let filter = ContactFilter { tag: Some(tag.to_owned()), ..ContactFilter::default() };
-        assert_eq!(app.store.contacts(app.workspace, &filter, page(5)).await.unwrap().total, 1, "{tag}");
+        assert_eq!(app.store.list_contacts(app.workspace, &filter, page(5)).await.unwrap().total, 1, "{tag}");
     }
 }
 
@@ -92,18 +95,20 @@ async fn two_that_turn_out_to_be_one_keep_what_both_had() {
 async fn another_workspaces_people_are_nobody_here() {
     let app = TestStore::new().await;
     let change = ContactChange { phone_number: number(MAYA), ..ContactChange::default() };
-    let ContactEnd::Created(maya) = put(&app, ContactTarget::New, change).await else { panic!("made") };
+    let UpsertContactResult::Created(maya) = put(&app, ContactTarget::New, change).await else {
+        panic!("made")
+    };
     let elsewhere = WorkspaceId::from_parts(1, &[7; 10]);
-    let put = ContactPut {
-        target: ContactTarget::Known(maya.id),
+    let put = ContactUpsert {
+        target: ContactTarget::Existing(maya.id),
         change: ContactChange { name: Patch::Set("x".to_owned()), ..ContactChange::default() },
         reason: OptOutReason::Api,
         fresh: app.id(ContactId::from_parts),
     };
     let act = AuditEntry { workspace: elsewhere, ..app.act(AuditAction::ContactErased) };
-    let ends = app.store.contacts_put(elsewhere, vec![put], Some(act.clone()), app.now()).await.unwrap();
-    assert_eq!(ends, [ContactEnd::NotFound]);
-    assert!(!app.store.contact_erase(maya.id, act).await.unwrap());
+    let ends = app.store.upsert_contacts(elsewhere, vec![put], Some(act.clone()), app.now()).await.unwrap();
+    assert_eq!(ends, [UpsertContactResult::NotFound]);
+    assert!(!app.store.begin_erasure(maya.id, act).await.unwrap());
     assert_eq!(contacts(&app).await.len(), 1);
 }
 
@@ -125,15 +130,15 @@ async fn texts_from_a_table_join_the_custom_fields_up_to_their_number() {
             pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
         ))
     };
-    let same = put(&app, ContactTarget::Whoever, some(&[("k7", "7")])).await;
-    assert!(matches!(same, ContactEnd::Unchanged(_)), "{same:?}");
-    let more = put(&app, ContactTarget::Whoever, some(&[("k7", "seven"), ("new", "x")])).await;
-    assert!(matches!(more, ContactEnd::Updated(_)), "{more:?}");
+    let same = put(&app, ContactTarget::Matching, some(&[("k7", "7")])).await;
+    assert!(matches!(same, UpsertContactResult::Unchanged(_)), "{same:?}");
+    let more = put(&app, ContactTarget::Matching, some(&[("k7", "seven"), ("new", "x")])).await;
+    assert!(matches!(more, UpsertContactResult::Updated(_)), "{more:?}");
     assert_eq!(
-        put(&app, ContactTarget::Whoever, some(&[("newer", "x")])).await,
-        ContactEnd::TooManyFields(51)
+        put(&app, ContactTarget::Matching, some(&[("newer", "x")])).await,
+        UpsertContactResult::TooManyFields(51)
     );
-    let keys = app.store.custom_keys(app.workspace, 500).await.unwrap();
+    let keys = app.store.list_custom_field_names(app.workspace, 500).await.unwrap();
     assert_eq!(keys.len(), 50);
 }
 
@@ -142,8 +147,8 @@ async fn a_word_and_its_opposite_in_one_post_end_as_they_were_said() {
     let app = TestStore::new().await;
     let later = app.now();
     app.advance(60);
-    let said = |wamid: &str, at, wish| RoutedPart {
-        wish: Some(wish),
+    let said = |wamid: &str, at, wish| RoutedChange {
+        opt_out_signal: Some(wish),
         ..app.part(WebhookUpdate::Message(InboundMessage { at, ..app.text_from(CUSTOMER, wamid) }), (0, 4))
     };
     let start_then_stop =
@@ -152,20 +157,20 @@ async fn a_word_and_its_opposite_in_one_post_end_as_they_were_said() {
     assert_eq!(contacts(&app).await[0].opted_out, None);
     app.post("stop again", vec![said("wamid.3", app.now(), OptOutSignal::Stop)]).await;
     // At the same moment the one to be left alone counts.
-    assert_eq!(contacts(&app).await[0].opted_out, Some((app.now(), OptOutReason::Word)));
+    assert_eq!(contacts(&app).await[0].opted_out, Some((app.now(), OptOutReason::Keyword)));
 }
 
 /// Erases the only contact with this number, to the end. Returns how many steps that took.
 async fn erase(app: &TestStore, digits: &str) -> usize {
     let filter = ContactFilter { wa_ids: Some(vec![digits.to_owned()]), ..ContactFilter::default() };
-    let maya = app.store.contacts(app.workspace, &filter, page(5)).await.unwrap().rows.remove(0);
-    assert!(app.store.contact_erase(maya.id, app.act(AuditAction::ContactErased)).await.unwrap());
+    let maya = app.store.list_contacts(app.workspace, &filter, page(5)).await.unwrap().rows.remove(0);
+    assert!(app.store.begin_erasure(maya.id, app.act(AuditAction::ContactErased)).await.unwrap());
     let mut n_steps = 0;
     loop {
         n_steps += 1;
-        match app.store.erase_step(50, app.now()).await.unwrap() {
-            ErasureStep::More => {}
-            ErasureStep::Files => assert!(app.store.erase_traces().await.unwrap()),
+        match app.store.run_erasure_step(50, app.now()).await.unwrap() {
+            ErasureStep::RowsRemain => {}
+            ErasureStep::FilesRemain => assert!(app.store.finish_erasures().await.unwrap()),
             ErasureStep::Idle => return n_steps,
         }
     }
@@ -194,8 +199,8 @@ async fn a_person_of_many_messages_is_erased_in_steps_and_reports_meanwhile_are_
     }
     let last = format!("wamid.{:04}-NDQ3NzAwOTAwMTEx", 449);
     let filter = ContactFilter { wa_ids: Some(vec![MAYA.to_owned()]), ..ContactFilter::default() };
-    let maya = app.store.contacts(app.workspace, &filter, page(5)).await.unwrap().rows.remove(0);
-    assert!(app.store.contact_erase(maya.id, app.act(AuditAction::ContactErased)).await.unwrap());
+    let maya = app.store.list_contacts(app.workspace, &filter, page(5)).await.unwrap().rows.remove(0);
+    assert!(app.store.begin_erasure(maya.id, app.act(AuditAction::ContactErased)).await.unwrap());
     // The last message has not been reached, and a report of it comes.
     assert!(places(&app, "parcel 449") > 0);
     let report = |status| {
@@ -206,19 +211,19 @@ async fn a_person_of_many_messages_is_erased_in_steps_and_reports_meanwhile_are_
         async move { app.post(&body, vec![part]).await }
     };
     let effect = report(MessageStatus::Read).await;
-    assert_eq!((effect.applied, effect.repeated), (0, 1));
-    while app.store.erase_step(50, app.now()).await.unwrap() == ErasureStep::More {}
-    assert!(app.store.erase_traces().await.unwrap());
-    assert_eq!(app.store.erase_step(50, app.now()).await.unwrap(), ErasureStep::Idle);
+    assert_eq!((effect.applied, effect.duplicates), (0, 1));
+    while app.store.run_erasure_step(50, app.now()).await.unwrap() == ErasureStep::RowsRemain {}
+    assert!(app.store.finish_erasures().await.unwrap());
+    assert_eq!(app.store.run_erasure_step(50, app.now()).await.unwrap(), ErasureStep::Idle);
     for mark in ["parcel", "NDQ3NzAwOTAwMTEx", MAYA] {
         assert_eq!(places(&app, mark), 0, "{mark}");
     }
     let filter = MessageFilter { contact: Some(maya.id), ..MessageFilter::default() };
-    assert_eq!(app.store.messages(app.workspace, &filter, page(5)).await.unwrap().total, 450);
+    assert_eq!(app.store.list_messages(app.workspace, &filter, page(5)).await.unwrap().total, 450);
     assert_eq!(app.status(first.unwrap()).await, MessageStatus::Sent);
     // Nor does one that comes when all is done.
     let again = report(MessageStatus::Played).await;
-    assert_eq!((again.applied, again.early), (0, 0));
+    assert_eq!((again.applied, again.pending_statuses), (0, 0));
     assert_eq!(places(&app, &last), 0);
 }
 
@@ -235,7 +240,7 @@ async fn an_answer_to_an_erased_message_names_it_by_its_digest() {
     erase(&app, MAYA).await;
     let context = app.story(other).await.message.context_wamid.unwrap();
     assert_eq!(context.len(), 64);
-    let found = app.store.message(app.workspace, &MessageKey::Wamid(context)).await.unwrap().unwrap();
+    let found = app.store.get_message(app.workspace, &MessageKey::Wamid(context)).await.unwrap().unwrap();
     assert_eq!(found.message.content, None);
     assert_eq!(places(&app, "NDQ3NzAwOTAwMTEx"), 0);
 }
@@ -260,8 +265,8 @@ async fn posts_keep_what_is_another_persons_or_another_workspaces() {
     let elsewhere = app.add_workspace("elsewhere", "5550001112223");
     let span =
         |part: &str| (u32::try_from(body.find(part).unwrap()).unwrap(), u32::try_from(part.len()).unwrap());
-    let routed = |workspace: WorkspaceId, account: AccountId, wamid: &str, from: &str, span| RoutedPart {
-        route: Some(Route { workspace, waba_id: "1".to_owned(), account: Some(account) }),
+    let routed = |workspace: WorkspaceId, account: AccountId, wamid: &str, from: &str, span| RoutedChange {
+        route: Some(ChangeRoute { workspace, waba_id: "1".to_owned(), account: Some(account) }),
         ..app.part(WebhookUpdate::Message(app.text_from(from, wamid)), span)
     };
     let parts = vec![
@@ -274,7 +279,7 @@ async fn posts_keep_what_is_another_persons_or_another_workspaces() {
     erase(&app, MAYA).await;
     let raw = |workspace, wamid: &str| {
         let (store, key) = (app.store.clone(), MessageKey::Wamid(wamid.to_owned()));
-        async move { store.message(workspace, &key).await.unwrap().unwrap().raw }
+        async move { store.get_message(workspace, &key).await.unwrap().unwrap().raw }
     };
     assert_eq!(raw(app.workspace, "wamid.B").await.unwrap(), theirs);
     assert_eq!(raw(elsewhere.0, "wamid.C").await.unwrap(), message(MAYA, "wamid.C"));
@@ -288,14 +293,14 @@ async fn a_reader_in_the_way_puts_the_end_off() {
     let reader = rusqlite::Connection::open(app.path()).unwrap();
     reader.execute_batch("begin; select count(*) from messages;").unwrap();
     let contact = contacts(&app).await[0].id;
-    assert!(app.store.contact_erase(contact, app.act(AuditAction::ContactErased)).await.unwrap());
-    while app.store.erase_step(50, app.now()).await.unwrap() == ErasureStep::More {}
-    assert!(!app.store.erase_traces().await.unwrap());
+    assert!(app.store.begin_erasure(contact, app.act(AuditAction::ContactErased)).await.unwrap());
+    while app.store.run_erasure_step(50, app.now()).await.unwrap() == ErasureStep::RowsRemain {}
+    assert!(!app.store.finish_erasures().await.unwrap());
     // Others write meanwhile, and the next round comes through.
-    app.store.probe(app.now()).await.unwrap();
-    assert_eq!(app.store.erase_step(50, app.now()).await.unwrap(), ErasureStep::Files);
+    app.store.check_writable(app.now()).await.unwrap();
+    assert_eq!(app.store.run_erasure_step(50, app.now()).await.unwrap(), ErasureStep::FilesRemain);
     reader.execute_batch("commit").unwrap();
-    assert!(app.store.erase_traces().await.unwrap());
+    assert!(app.store.finish_erasures().await.unwrap());
     assert_eq!(places(&app, MAYA), 0);
 }
 
@@ -306,7 +311,7 @@ async fn the_log_keeps_its_positions_and_forgets_whom_it_told_of() {
     app.inbound(app.text_from(CUSTOMER, "wamid.2")).await;
     erase(&app, MAYA).await;
     let all = EventFilter { has_unplaced: true, ..EventFilter::default() };
-    let page = app.store.events(app.workspace, &all, EventStart::Oldest, 50).await.unwrap().unwrap();
+    let page = app.store.list_events(app.workspace, &all, EventStart::Oldest, 50).await.unwrap().unwrap();
     let positions: Vec<_> = page.events.iter().map(|event| event.position).collect();
     assert_eq!(positions, [1, 2, 3, 4]);
     let erased: Vec<_> = page.events.iter().map(|event| event.data.ends_with(",\"erased\":true}")).collect();
@@ -317,7 +322,7 @@ async fn the_log_keeps_its_positions_and_forgets_whom_it_told_of() {
 async fn a_message_under_way_ends_without_its_person() {
     for (end, expected) in [
         (
-            Settlement::Sent(AcceptedMessage {
+            AttemptResult::Sent(AcceptedMessage {
                 wamid: "wamid.NDQ3NzAwOTAwMTEx".to_owned(),
                 wa_id: Some(MAYA.to_owned()),
                 ..AcceptedMessage::default()
@@ -325,14 +330,14 @@ async fn a_message_under_way_ends_without_its_person() {
             MessageStatus::Sent,
         ),
         (
-            Settlement::Again { due_at: Timestamp::UNIX_EPOCH, is_kept: true, error: None },
+            AttemptResult::Retry { due_at: Timestamp::UNIX_EPOCH, is_kept: true, error: None },
             MessageStatus::Canceled,
         ),
-        (Settlement::Unknown { reason: "cut".to_owned() }, MessageStatus::Unknown),
-        (Settlement::Failed(Failure { code: "meta_error", meta: None }), MessageStatus::Failed),
+        (AttemptResult::Unknown { reason: "cut".to_owned() }, MessageStatus::Unknown),
+        (AttemptResult::Failed(MessageFailure { code: "meta_error", meta: None }), MessageStatus::Failed),
     ] {
         let app = TestStore::new().await;
-        let idempotency = NewIdempotencyKey {
+        let idempotency = NewIdempotencyRecord {
             owner: OwnerId::from_parts(1, &[3; 10]),
             key: "key".to_owned(),
             digest: [1; 32],
@@ -346,13 +351,13 @@ async fn a_message_under_way_ends_without_its_person() {
         };
         let claim = app.accept(new).await;
         erase(&app, MAYA).await;
-        let answer = KeptAnswer { status: 200, body: format!("to +{MAYA}").into_bytes().into() };
-        let settled = app.store.settle(&claim, &end, Some(answer), app.now()).await.unwrap();
-        assert_eq!(settled, Settled::Held);
+        let answer = CachedResponse { status: 200, body: format!("to +{MAYA}").into_bytes().into() };
+        let settled = app.store.finish_attempt(&claim, &end, Some(answer), app.now()).await.unwrap();
+        assert_eq!(settled, LeaseCheck::Valid);
         assert_eq!(app.status(claim.message).await, expected);
         // The key stays in use: a repeated request sends nothing.
         let owner = OwnerId::from_parts(1, &[3; 10]);
-        let key = app.store.idempotency_key(app.workspace, owner, "key", app.now()).await.unwrap();
+        let key = app.store.get_idempotency_record(app.workspace, owner, "key", app.now()).await.unwrap();
         assert_eq!(key.unwrap().answer, None);
         assert!(contacts(&app).await.is_empty());
         for mark in [MAYA, "NDQ3NzAwOTAwMTEx"] {

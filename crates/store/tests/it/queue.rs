@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::access::audit::AuditAction;
 use domain::id::{MessageId, WorkerId};
-use domain::messages::message::MessageStatus;
 use domain::messages::outcome::AcceptedMessage;
+use domain::messages::status::MessageStatus;
 use engine::ports::{
-    Admission, Cancel, Claim, ClaimRequest, ClaimToken, Claimed, Fallback, Messages, NewMessage, Plan,
-    SentAs, Settled, Settlement, Work,
+    AttemptResult, CancelMessageResult, Fallback, InsertMessageResult, Lease, LeaseCheck, LeaseRequest,
+    LeaseToken, LeasedMessage, Messages, NewMessage, SendSchedule, SentAs, Workers,
 };
 use jiff::SignedDuration;
 use tokio::task::JoinSet;
@@ -17,24 +17,24 @@ use crate::support::{CUSTOMER, TestStore, open};
 
 const OTHER: &str = "15550100002";
 
-fn ids(claimed: &[Claimed]) -> Vec<MessageId> {
+fn ids(claimed: &[LeasedMessage]) -> Vec<MessageId> {
     claimed.iter().map(|claimed| claimed.claim.message).collect()
 }
 
-fn sent(wamid: &str) -> Settlement {
-    Settlement::Sent(AcceptedMessage { wamid: wamid.to_owned(), ..AcceptedMessage::default() })
+fn sent(wamid: &str) -> AttemptResult {
+    AttemptResult::Sent(AcceptedMessage { wamid: wamid.to_owned(), ..AcceptedMessage::default() })
 }
 
-fn unknown() -> Settlement {
-    Settlement::Unknown { reason: "cut".to_owned() }
+fn unknown() -> AttemptResult {
+    AttemptResult::Unknown { reason: "cut".to_owned() }
 }
 
-async fn settle(app: &TestStore, claim: &Claim, end: &Settlement) -> Settled {
-    app.store.settle(claim, end, None, app.now()).await.unwrap()
+async fn settle(app: &TestStore, claim: &Lease, end: &AttemptResult) -> LeaseCheck {
+    app.store.finish_attempt(claim, end, None, app.now()).await.unwrap()
 }
 
-async fn again(app: &TestStore, claim: &Claim, is_kept: bool) -> Settled {
-    settle(app, claim, &Settlement::Again { due_at: app.now(), is_kept, error: None }).await
+async fn again(app: &TestStore, claim: &Lease, is_kept: bool) -> LeaseCheck {
+    settle(app, claim, &AttemptResult::Retry { due_at: app.now(), is_kept, error: None }).await
 }
 
 #[tokio::test]
@@ -47,7 +47,7 @@ async fn a_contacts_messages_leave_one_by_one_in_their_order() {
     // Scheduled for later, but first in the table by its id.
     let mut later = app.queued(CUSTOMER);
     let at = app.now() + SignedDuration::from_secs(60);
-    later.plan = Plan::Queue { due_at: at, order_at: at, limit: 10 };
+    later.plan = SendSchedule::Queued { due_at: at, order_at: at, limit: 10 };
     expected.push(app.accept(later).await.message);
     let mut left = Vec::new();
     for n in 0..4 {
@@ -87,8 +87,8 @@ async fn a_message_that_was_refused_for_a_moment_keeps_its_place() {
     let second = app.accept(app.queued(CUSTOMER)).await.message;
     let claim = app.claim(10).await.remove(0).claim;
     let due_at = app.now() + SignedDuration::from_secs(5);
-    let end = Settlement::Again { due_at, is_kept: false, error: None };
-    assert_eq!(settle(&app, &claim, &end).await, Settled::Held);
+    let end = AttemptResult::Retry { due_at, is_kept: false, error: None };
+    assert_eq!(settle(&app, &claim, &end).await, LeaseCheck::Valid);
     assert_eq!(app.status(first).await, MessageStatus::Queued);
     assert_eq!(app.claim(10).await.len(), 0, "nobody overtakes it");
     app.advance(5);
@@ -96,8 +96,8 @@ async fn a_message_that_was_refused_for_a_moment_keeps_its_place() {
     assert_eq!((retried.message, retried.attempt), (first, 2));
     assert_ne!(retried.token, claim.token);
     // What the first holder still says does not count any more.
-    assert_eq!(again(&app, &claim, false).await, Settled::Lost);
-    assert_eq!(settle(&app, &claim, &unknown()).await, Settled::Lost);
+    assert_eq!(again(&app, &claim, false).await, LeaseCheck::Lost);
+    assert_eq!(settle(&app, &claim, &unknown()).await, LeaseCheck::Lost);
     assert_eq!(app.status(first).await, MessageStatus::Sending);
     settle(&app, &retried, &sent("wamid.1")).await;
     assert_eq!(ids(&app.claim(10).await), [second]);
@@ -109,11 +109,11 @@ async fn a_recipient_who_must_wait_is_put_off_and_delays_nobody() {
     let waiting = app.accept(app.queued(CUSTOMER)).await.message;
     let free = app.accept(app.queued(OTHER)).await.message;
     let until = app.now() + SignedDuration::from_secs(6);
-    let request = ClaimRequest {
+    let request = LeaseRequest {
         waiting: BTreeMap::from([(CUSTOMER.to_owned(), until)]),
         ..app.claim_request(app.worker, 10)
     };
-    let round = app.store.claim_due(request).await.unwrap();
+    let round = app.store.lease_due_messages(request).await.unwrap();
     assert_eq!((ids(&round.claimed), round.n_settled), (vec![free], 0));
     assert_eq!(app.story(waiting).await.message.due_at, Some(until));
     app.advance(5);
@@ -134,7 +134,7 @@ async fn a_window_that_has_closed_changes_the_message_or_fails_it() {
     let fallback = Fallback { content: r#"{"name":"hello"}"#.into(), is_marketing: false };
     let saved = app.accept(NewMessage { fallback: Some(fallback), ..free_form(OTHER) }).await.message;
     app.advance(25 * 3600);
-    let round = app.store.claim_due(app.claim_request(app.worker, 10)).await.unwrap();
+    let round = app.store.lease_due_messages(app.claim_request(app.worker, 10)).await.unwrap();
     assert_eq!(round.n_settled, 1);
     let story = app.story(plain).await.message;
     assert_eq!(
@@ -169,14 +169,14 @@ async fn what_is_overdue_is_not_claimed_and_expires() {
     let lasting = app.accept(app.queued(CUSTOMER)).await.message;
     app.advance(30);
     assert_eq!(app.claim(10).await.len(), 0, "it stands in line until it has expired");
-    assert_eq!(app.store.expire(app.now(), 10).await.unwrap(), 1);
+    assert_eq!(app.store.expire_messages(app.now(), 10).await.unwrap(), 1);
     assert_eq!(app.status(overdue).await, MessageStatus::Expired);
     assert_eq!(ids(&app.claim(10).await), [lasting]);
     // What is under way is not called back; once it is, it is too late.
     assert_eq!((claim.message, app.status(held).await), (held, MessageStatus::Sending));
     again(&app, &claim, false).await;
     assert_eq!(app.claim(10).await.len(), 0);
-    assert_eq!(app.store.expire(app.now(), 10).await.unwrap(), 1);
+    assert_eq!(app.store.expire_messages(app.now(), 10).await.unwrap(), 1);
     assert_eq!(app.status(held).await, MessageStatus::Expired);
 }
 
@@ -189,7 +189,7 @@ async fn expiring_is_bounded() {
     }
     let mut rounds = Vec::new();
     for _ in 0..3 {
-        rounds.push(app.store.expire(app.now(), 3).await.unwrap());
+        rounds.push(app.store.expire_messages(app.now(), 3).await.unwrap());
     }
     assert_eq!(rounds, [3, 2, 0]);
 }
@@ -197,37 +197,37 @@ async fn expiring_is_bounded() {
 #[tokio::test]
 async fn only_what_waits_can_be_canceled() {
     let app = TestStore::new().await;
-    let cancel = async |id| app.store.cancel(app.workspace, id, app.now()).await.unwrap();
+    let cancel = async |id| app.store.cancel_message(app.workspace, id, app.now()).await.unwrap();
     let waiting = app.accept(app.queued(CUSTOMER)).await.message;
-    assert_eq!(cancel(waiting).await, Cancel::Canceled);
-    assert_eq!(cancel(waiting).await, Cancel::TooLate(MessageStatus::Canceled));
+    assert_eq!(cancel(waiting).await, CancelMessageResult::Canceled);
+    assert_eq!(cancel(waiting).await, CancelMessageResult::TooLate(MessageStatus::Canceled));
     assert_eq!(app.claim(10).await.len(), 0);
     app.accept(app.queued(CUSTOMER)).await;
     let claim = app.claim(10).await.remove(0).claim;
-    assert_eq!(cancel(claim.message).await, Cancel::TooLate(MessageStatus::Sending));
+    assert_eq!(cancel(claim.message).await, CancelMessageResult::TooLate(MessageStatus::Sending));
     again(&app, &claim, false).await;
-    assert_eq!(cancel(claim.message).await, Cancel::Canceled);
+    assert_eq!(cancel(claim.message).await, CancelMessageResult::Canceled);
     // A caller waits for this one.
-    let sync = app.accept(NewMessage { plan: Plan::Wait, ..app.new_message() }).await;
-    assert_eq!(cancel(sync.message).await, Cancel::TooLate(MessageStatus::Queued));
-    assert_eq!(cancel(app.id(MessageId::from_parts)).await, Cancel::NotFound);
+    let sync = app.accept(NewMessage { plan: SendSchedule::Paced, ..app.new_message() }).await;
+    assert_eq!(cancel(sync.message).await, CancelMessageResult::TooLate(MessageStatus::Queued));
+    assert_eq!(cancel(app.id(MessageId::from_parts)).await, CancelMessageResult::NotFound);
     // A canceled message never leaves, whoever thinks to hold it.
-    assert_eq!(app.store.begin(&claim, app.now()).await.unwrap(), Settled::Lost);
+    assert_eq!(app.store.begin_attempt(&claim, app.now()).await.unwrap(), LeaseCheck::Lost);
 }
 
 #[tokio::test]
 async fn of_a_claim_and_a_cancel_at_once_one_wins() {
     let app = TestStore::new().await;
-    let second = open(&app.path(), &app.clock, &app.chance);
+    let second = open(&app.path(), &app.clock, &app.random);
     for i in 0..20 {
         let id = app.accept(app.queued(&format!("155501005{i:02}"))).await.message;
         let request = app.claim_request(app.worker, 1);
-        let claim = app.store.claim_due(request);
-        let cancel = second.cancel(app.workspace, id, app.now());
+        let claim = app.store.lease_due_messages(request);
+        let cancel = second.cancel_message(app.workspace, id, app.now());
         let (round, canceled) =
             if i % 2 == 0 { tokio::join!(claim, cancel) } else { swap(tokio::join!(cancel, claim)) };
         let n_claimed = round.unwrap().claimed.len();
-        assert_eq!(canceled.unwrap() == Cancel::Canceled, n_claimed == 0);
+        assert_eq!(canceled.unwrap() == CancelMessageResult::Canceled, n_claimed == 0);
     }
 }
 
@@ -245,20 +245,20 @@ async fn a_full_queue_takes_no_more_until_something_has_left() {
     let app = TestStore::new().await;
     let limited = |to| {
         let new = app.queued(to);
-        NewMessage { plan: Plan::Queue { due_at: app.now(), order_at: app.now(), limit: 2 }, ..new }
+        NewMessage { plan: SendSchedule::Queued { due_at: app.now(), order_at: app.now(), limit: 2 }, ..new }
     };
     app.accept(limited(CUSTOMER)).await;
     app.accept(limited(OTHER)).await;
     let before = n_messages(&app);
-    assert_eq!(app.store.accept(limited(OTHER)).await.unwrap(), Admission::QueueFull);
+    assert_eq!(app.store.insert_message(limited(OTHER)).await.unwrap(), InsertMessageResult::QueueFull);
     assert_eq!(n_messages(&app), before);
     // What is sent while its caller waits is not of the queue.
-    app.accept(NewMessage { plan: Plan::Wait, ..app.new_message() }).await;
+    app.accept(NewMessage { plan: SendSchedule::Paced, ..app.new_message() }).await;
     let claim = app.claim(1).await.remove(0).claim;
     app.accept(limited(OTHER)).await;
     // One that comes back may make it one too many; it was there before.
     again(&app, &claim, false).await;
-    assert_eq!(app.store.queue_depths().await.unwrap(), BTreeMap::from([(app.account, 3)]));
+    assert_eq!(app.store.list_queue_depths().await.unwrap(), BTreeMap::from([(app.account, 3)]));
     // Another account has a queue of its own.
     let other = app.add_account("other", "330011220099888").await;
     app.accept(NewMessage { account: other, ..limited(CUSTOMER) }).await;
@@ -271,21 +271,21 @@ async fn a_queue_is_one_accounts() {
     let theirs = app.accept(NewMessage { account: other, ..app.queued(CUSTOMER) }).await.message;
     let ours = app.accept(app.queued(CUSTOMER)).await.message;
     assert_eq!(ids(&app.claim(10).await), [ours]);
-    let request = ClaimRequest { account: other, ..app.claim_request(app.worker, 10) };
-    assert_eq!(ids(&app.store.claim_due(request).await.unwrap().claimed), [theirs]);
+    let request = LeaseRequest { account: other, ..app.claim_request(app.worker, 10) };
+    assert_eq!(ids(&app.store.lease_due_messages(request).await.unwrap().claimed), [theirs]);
 }
 
 #[tokio::test]
 async fn a_message_begins_only_with_its_own_token() {
     let app = TestStore::new().await;
-    let claim = app.accept(NewMessage { plan: Plan::Wait, ..app.new_message() }).await;
-    let stranger = Claim { token: ClaimToken(claim.token.0 + 1), ..claim };
-    assert_eq!(app.store.begin(&stranger, app.now()).await.unwrap(), Settled::Lost);
+    let claim = app.accept(NewMessage { plan: SendSchedule::Paced, ..app.new_message() }).await;
+    let stranger = Lease { token: LeaseToken(claim.token.0 + 1), ..claim };
+    assert_eq!(app.store.begin_attempt(&stranger, app.now()).await.unwrap(), LeaseCheck::Lost);
     assert_eq!(app.status(claim.message).await, MessageStatus::Queued);
-    assert_eq!(app.store.begin(&claim, app.now()).await.unwrap(), Settled::Held);
+    assert_eq!(app.store.begin_attempt(&claim, app.now()).await.unwrap(), LeaseCheck::Valid);
     assert_eq!(app.status(claim.message).await, MessageStatus::Sending);
     settle(&app, &claim, &sent("wamid.A")).await;
-    assert_eq!(app.store.begin(&claim, app.now()).await.unwrap(), Settled::Lost);
+    assert_eq!(app.store.begin_attempt(&claim, app.now()).await.unwrap(), LeaseCheck::Lost);
     assert_eq!(app.status(claim.message).await, MessageStatus::Sent);
 }
 
@@ -298,12 +298,12 @@ async fn what_a_dead_process_held_is_let_go_as_far_as_it_may_have_left() {
     let put_back = app.accept(app.queued(OTHER)).await.message;
     let claim = app.claim(1).await.remove(0).claim;
     again(&app, &claim, true).await;
-    let sync = app.accept(NewMessage { plan: Plan::Wait, ..app.new_message() }).await;
+    let sync = app.accept(NewMessage { plan: SendSchedule::Paced, ..app.new_message() }).await;
     assert_eq!(app.die().await, 3);
     assert_eq!(app.status(sending).await, MessageStatus::Unknown);
     let story = app.story(sync.message).await.message;
     assert_eq!((story.status, story.failure_code.as_deref()), (MessageStatus::Failed, Some("interrupted")));
-    assert_eq!(app.store.begin(&sync, app.now()).await.unwrap(), Settled::Lost);
+    assert_eq!(app.store.begin_attempt(&sync, app.now()).await.unwrap(), LeaseCheck::Lost);
     // The rest waits in the queue, for anybody.
     let left: BTreeSet<_> = ids(&app.claim(10).await).into_iter().collect();
     assert_eq!(left, BTreeSet::from([waiting, put_back]));
@@ -316,7 +316,7 @@ async fn an_unknown_message_is_claimed_once_in_its_life() {
     let claim = async || {
         let by = (app.worker, app.token());
         app.store
-            .claim_unknown(app.workspace, first.message, by, app.act(AuditAction::MessageResolved))
+            .lease_unknown_message(app.workspace, first.message, by, app.act(AuditAction::MessageResolved))
             .await
             .unwrap()
     };
@@ -326,7 +326,9 @@ async fn an_unknown_message_is_claimed_once_in_its_life() {
     for _ in 0..8 {
         let (store, workspace, by) = (app.store.clone(), app.workspace, (app.worker, app.token()));
         let act = app.act(AuditAction::MessageResolved);
-        claims.spawn(async move { store.claim_unknown(workspace, first.message, by, act).await.unwrap() });
+        claims.spawn(
+            async move { store.lease_unknown_message(workspace, first.message, by, act).await.unwrap() },
+        );
     }
     let mut won: Vec<_> = claims.join_all().await.into_iter().flatten().collect();
     assert_eq!(won.len(), 1);
@@ -335,18 +337,21 @@ async fn an_unknown_message_is_claimed_once_in_its_life() {
     // While it is being sent again nobody gives it up.
     assert!(
         !app.store
-            .give_up(app.workspace, first.message, app.act(AuditAction::MessageResolved))
+            .fail_unknown_message(app.workspace, first.message, app.act(AuditAction::MessageResolved))
             .await
             .unwrap()
     );
     settle(&app, &again, &unknown()).await;
     assert!(claim().await.is_none(), "it was sent again before");
     assert!(
-        app.store.give_up(app.workspace, first.message, app.act(AuditAction::MessageResolved)).await.unwrap()
+        app.store
+            .fail_unknown_message(app.workspace, first.message, app.act(AuditAction::MessageResolved))
+            .await
+            .unwrap()
     );
     assert!(
         !app.store
-            .give_up(app.workspace, first.message, app.act(AuditAction::MessageResolved))
+            .fail_unknown_message(app.workspace, first.message, app.act(AuditAction::MessageResolved))
             .await
             .unwrap()
     );
@@ -360,12 +365,12 @@ async fn two_processes_that_claim_at_once_never_hold_the_same_message() {
     for i in 0..60 {
         expected.insert(app.accept(app.queued(&format!("155501006{i:02}"))).await.message);
     }
-    let second = open(&app.path(), &app.clock, &app.chance);
+    let second = open(&app.path(), &app.clock, &app.random);
     let mut rounds = JoinSet::new();
     for i in 0..20_u8 {
         let store = if i % 2 == 0 { app.store.clone() } else { second.clone() };
         let request = app.claim_request(WorkerId::from_parts(2, &[i; 10]), 5);
-        rounds.spawn(async move { store.claim_due(request).await.unwrap().claimed });
+        rounds.spawn(async move { store.lease_due_messages(request).await.unwrap().claimed });
     }
     let claimed: Vec<_> = rounds.join_all().await.into_iter().flatten().collect();
     assert_eq!(claimed.len(), 60);

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use domain::access::audit::AuditAction;
 use domain::id::{AccountId, MessageId, WorkerId};
-use domain::messages::message::MessageStatus;
 use domain::messages::outcome::AcceptedMessage;
+use domain::messages::status::MessageStatus;
 use engine::ports::{
-    Admission, Cancel, Claim, ClaimToken, Failure, Messages, NewMessage, Plan, Settled, Settlement, Work,
+    AttemptResult, CancelMessageResult, InsertMessageResult, Lease, LeaseCheck, LeaseToken, MessageFailure,
+    Messages, NewMessage, SendSchedule, Workers,
 };
 use jiff::SignedDuration;
 use proptest::prelude::*;
@@ -18,7 +19,7 @@ use crate::support::TestStore;
 #[derive(Clone, Debug)]
 enum Step {
     Accept { person: u8, how: u8 },
-    Claim { worker: u8, n: usize },
+    Lease { worker: u8, n: usize },
     Settle { nth: usize, how: u8 },
     Begin { nth: usize },
     Cancel { nth: usize },
@@ -39,7 +40,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     ]);
     let step = prop_oneof![
         6 => (0_u8..4, 0_u8..8).prop_map(|(person, how)| Step::Accept { person, how }),
-        5 => (0_u8..3, 0_usize..4).prop_map(|(worker, n)| Step::Claim { worker, n }),
+        5 => (0_u8..3, 0_usize..4).prop_map(|(worker, n)| Step::Lease { worker, n }),
         6 => (0_usize..20, 0_u8..6).prop_map(|(nth, how)| Step::Settle { nth, how }),
         1 => (0_usize..20).prop_map(|nth| Step::Begin { nth }),
         2 => (0_usize..20).prop_map(|nth| Step::Cancel { nth }),
@@ -58,9 +59,9 @@ struct Model {
     app: TestStore,
     reader: rusqlite::Connection,
     accepted: Vec<MessageId>,
-    claims: Vec<Claim>,
+    claims: Vec<Lease>,
     /// Who holds what, by all that was answered.
-    held: BTreeMap<MessageId, ClaimToken>,
+    held: BTreeMap<MessageId, LeaseToken>,
 }
 
 impl Model {
@@ -70,16 +71,16 @@ impl Model {
         Self { app, reader, accepted: Vec::new(), claims: Vec::new(), held: BTreeMap::new() }
     }
 
-    fn take(&mut self, claim: Claim) {
+    fn take(&mut self, claim: Lease) {
         let before = self.held.insert(claim.message, claim.token);
         assert_eq!(before, None, "held by two");
         self.claims.push(claim);
     }
 
     /// A settlement was the holder's exactly if the answer says so.
-    fn settled(&mut self, claim: &Claim, settled: Settled, lets_go: bool) {
+    fn settled(&mut self, claim: &Lease, settled: LeaseCheck, lets_go: bool) {
         let is_ours = self.held.get(&claim.message) == Some(&claim.token);
-        assert!(is_ours || settled == Settled::Lost, "settled by somebody who does not hold it");
+        assert!(is_ours || settled == LeaseCheck::Lost, "settled by somebody who does not hold it");
         if is_ours && lets_go {
             self.held.remove(&claim.message);
         }
@@ -91,31 +92,34 @@ impl Model {
                 let to = format!("1555010007{person}");
                 let queued = self.app.queued(&to);
                 let new = match how {
-                    0 => NewMessage { plan: Plan::Now, ..queued },
-                    1 => NewMessage { plan: Plan::Wait, ..queued },
+                    0 => NewMessage { plan: SendSchedule::Immediate, ..queued },
+                    1 => NewMessage { plan: SendSchedule::Paced, ..queued },
                     2 => NewMessage { expires_at: Some(self.app.now()), ..queued },
                     3 => NewMessage { needs_window: true, window_at: jiff::Timestamp::MIN, ..queued },
                     _ => queued,
                 };
-                let is_held = !matches!(new.plan, Plan::Queue { .. });
-                let claim = Claim {
+                let is_held = !matches!(new.plan, SendSchedule::Queued { .. });
+                let claim = Lease {
                     workspace: new.workspace,
                     message: new.id,
                     account: new.account,
                     attempt: 1,
                     token: new.token,
                 };
-                if matches!(self.app.store.accept(new).await.unwrap(), Admission::Accepted { .. }) {
+                if matches!(
+                    self.app.store.insert_message(new).await.unwrap(),
+                    InsertMessageResult::Accepted { .. }
+                ) {
                     self.accepted.push(claim.message);
                     if is_held {
                         self.take(claim);
                     }
                 }
             }
-            Step::Claim { worker, n } => {
+            Step::Lease { worker, n } => {
                 let request = self.app.claim_request(WorkerId::from_parts(3, &[worker; 10]), n);
-                self.app.store.heartbeat(request.worker, request.now).await.unwrap();
-                for claimed in self.app.store.claim_due(request).await.unwrap().claimed {
+                self.app.store.record_heartbeat(request.worker, request.now).await.unwrap();
+                for claimed in self.app.store.lease_due_messages(request).await.unwrap().claimed {
                     self.take(claimed.claim);
                 }
             }
@@ -124,38 +128,45 @@ impl Model {
                 let (end, lets_go) = match how {
                     0 | 1 => {
                         let wamid = format!("wamid.{}.{}", claim.message, claim.attempt);
-                        (Settlement::Sent(AcceptedMessage { wamid, ..AcceptedMessage::default() }), true)
+                        (AttemptResult::Sent(AcceptedMessage { wamid, ..AcceptedMessage::default() }), true)
                     }
-                    2 => (Settlement::Failed(Failure { code: "meta_unavailable", meta: None }), true),
-                    3 => (Settlement::Unknown { reason: "cut".to_owned() }, true),
+                    2 => {
+                        (AttemptResult::Failed(MessageFailure { code: "meta_unavailable", meta: None }), true)
+                    }
+                    3 => (AttemptResult::Unknown { reason: "cut".to_owned() }, true),
                     _ => {
                         let is_kept = how == 4;
                         let due_at = self.app.now() + SignedDuration::from_secs(3);
                         let status = self.app.status(claim.message).await;
                         // A report may have told more: then there is nothing to keep it for.
                         let waits = matches!(status, MessageStatus::Queued | MessageStatus::Sending);
-                        (Settlement::Again { due_at, is_kept, error: None }, !is_kept || !waits)
+                        (AttemptResult::Retry { due_at, is_kept, error: None }, !is_kept || !waits)
                     }
                 };
-                let settled = self.app.store.settle(&claim, &end, None, self.app.now()).await.unwrap();
+                let settled =
+                    self.app.store.finish_attempt(&claim, &end, None, self.app.now()).await.unwrap();
                 self.settled(&claim, settled, lets_go);
             }
             Step::Begin { nth } => {
                 let Some(claim) = self.claims.get(nth).copied() else { return };
-                let begun = self.app.store.begin(&claim, self.app.now()).await.unwrap();
+                let begun = self.app.store.begin_attempt(&claim, self.app.now()).await.unwrap();
                 self.settled(&claim, begun, false);
             }
             Step::Cancel { nth } => {
                 let Some(id) = self.accepted.get(nth).copied() else { return };
-                let end = self.app.store.cancel(self.app.workspace, id, self.app.now()).await.unwrap();
-                assert!(end != Cancel::Canceled || !self.held.contains_key(&id), "canceled under its holder");
+                let end =
+                    self.app.store.cancel_message(self.app.workspace, id, self.app.now()).await.unwrap();
+                assert!(
+                    end != CancelMessageResult::Canceled || !self.held.contains_key(&id),
+                    "canceled under its holder"
+                );
             }
             Step::ClaimUnknown { nth } => {
                 let Some(id) = self.accepted.get(nth).copied() else { return };
                 let by = (self.app.worker, self.app.token());
                 let act = self.app.act(AuditAction::MessageResolved);
                 if let Some(claimed) =
-                    self.app.store.claim_unknown(self.app.workspace, id, by, act).await.unwrap()
+                    self.app.store.lease_unknown_message(self.app.workspace, id, by, act).await.unwrap()
                 {
                     self.take(claimed.claim);
                 }
@@ -165,7 +176,7 @@ impl Model {
                 let is_given_up = self
                     .app
                     .store
-                    .give_up(self.app.workspace, id, self.app.act(AuditAction::MessageResolved))
+                    .fail_unknown_message(self.app.workspace, id, self.app.act(AuditAction::MessageResolved))
                     .await
                     .unwrap();
                 assert!(!is_given_up || !self.held.contains_key(&id), "given up under its holder");
@@ -175,7 +186,7 @@ impl Model {
                 self.app.report(self.app.reported_for(id, &format!("wamid.{id}.1"), status)).await;
             }
             Step::Advance => self.app.advance(2),
-            Step::Expire => drop(self.app.store.expire(self.app.now(), 10).await.unwrap()),
+            Step::Expire => drop(self.app.store.expire_messages(self.app.now(), 10).await.unwrap()),
             Step::Recover => {
                 self.app.die().await;
                 self.held.clear();
@@ -196,7 +207,7 @@ impl Model {
         while let Some(row) = rows.next().unwrap() {
             counted.insert(AccountId::from_bytes(row.get(0).unwrap()), row.get::<_, u32>(1).unwrap());
         }
-        assert_eq!(self.app.store.queue_depths().await.unwrap(), counted, "the counter is wrong");
+        assert_eq!(self.app.store.list_queue_depths().await.unwrap(), counted, "the counter is wrong");
         let none = |sql: &str, why: &str| {
             let found: bool =
                 self.reader.query_row(&format!("select exists ({sql})"), (), |row| row.get(0)).unwrap();

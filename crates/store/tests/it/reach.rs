@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use domain::contacts::phone::Bsuid;
+use domain::contacts::bsuid::Bsuid;
+use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::WorkerId;
-use domain::messages::message::MessageStatus;
 use domain::messages::outcome::AcceptedMessage;
-use domain::webhooks_in::update::{InboundCall, WebhookUpdate, WhatsAppUser};
+use domain::messages::status::MessageStatus;
+use domain::webhooks_in::update::{InboundCall, WebhookUpdate};
 use engine::ports::{
-    Accounts, Claim, Failure, Messages, NewMessage, NumberInfo, Recipient, Settlement, Work,
+    Accounts, AttemptResult, Lease, MessageFailure, Messages, NewMessage, PhoneNumberInfo, Recipient, Workers,
 };
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -22,7 +23,7 @@ const USER: &str = "GB.77120394857261034";
 #[derive(Clone, Debug)]
 enum Step {
     Queue { person: u8 },
-    Claim { is_other: bool, n: usize },
+    Lease { is_other: bool, n: usize },
     Settle { nth: usize, how: u8 },
     Report { nth: usize, status: MessageStatus },
     Write { person: u8 },
@@ -35,7 +36,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         prop::sample::select(vec![MessageStatus::Sent, MessageStatus::Failed, MessageStatus::Delivered]);
     let step = prop_oneof![
         6 => (0_u8..10).prop_map(|person| Step::Queue { person }),
-        5 => (any::<bool>(), 1_usize..5).prop_map(|(is_other, n)| Step::Claim { is_other, n }),
+        5 => (any::<bool>(), 1_usize..5).prop_map(|(is_other, n)| Step::Lease { is_other, n }),
         6 => (0_usize..8, 0_u8..5).prop_map(|(nth, how)| Step::Settle { nth, how }),
         2 => (0_usize..8, status).prop_map(|(nth, status)| Step::Report { nth, status }),
         1 => (0_u8..10).prop_map(|person| Step::Write { person }),
@@ -50,7 +51,7 @@ struct Model {
     app: TestStore,
     other: Arc<SqliteStore>,
     reader: rusqlite::Connection,
-    claims: Vec<Claim>,
+    claims: Vec<Lease>,
     n_written: u32,
 }
 
@@ -59,10 +60,12 @@ const LIMIT: u32 = 3;
 impl Model {
     async fn new() -> Self {
         let app = TestStore::new().await;
-        let number =
-            NumberInfo { messaging_limit_tier: Some(format!("TIER_{LIMIT}")), ..NumberInfo::default() };
-        app.store.account_describe(app.workspace, app.account, &number, app.now()).await.unwrap();
-        let other = open(&app.path(), &app.clock, &app.chance);
+        let number = PhoneNumberInfo {
+            messaging_limit_tier: Some(format!("TIER_{LIMIT}")),
+            ..PhoneNumberInfo::default()
+        };
+        app.store.update_account_number(app.workspace, app.account, &number, app.now()).await.unwrap();
+        let other = open(&app.path(), &app.clock, &app.random);
         let reader = rusqlite::Connection::open(app.path()).unwrap();
         Self { app, other, reader, claims: Vec::new(), n_written: 0 }
     }
@@ -75,11 +78,11 @@ impl Model {
                 let new = NewMessage { kind: "template", ..self.app.queued(&to) };
                 self.app.accept(new).await;
             }
-            Step::Claim { is_other, n } => {
+            Step::Lease { is_other, n } => {
                 let worker = WorkerId::from_parts(3, &[u8::from(is_other); 10]);
                 let store = if is_other { &self.other } else { &self.app.store };
-                store.heartbeat(worker, now).await.unwrap();
-                let round = store.claim_due(self.app.claim_request(worker, n)).await.unwrap();
+                store.record_heartbeat(worker, now).await.unwrap();
+                let round = store.lease_due_messages(self.app.claim_request(worker, n)).await.unwrap();
                 self.claims.extend(round.claimed.into_iter().map(|claimed| claimed.claim));
             }
             Step::Settle { nth, how } => {
@@ -90,13 +93,13 @@ impl Model {
                 let end = match how {
                     0 | 1 => {
                         let wamid = format!("wamid.{}.{}", claim.message, claim.attempt);
-                        Settlement::Sent(AcceptedMessage { wamid, ..AcceptedMessage::default() })
+                        AttemptResult::Sent(AcceptedMessage { wamid, ..AcceptedMessage::default() })
                     }
-                    2 => Settlement::Failed(Failure { code: "meta_unavailable", meta: None }),
-                    3 => Settlement::Unknown { reason: "cut".to_owned() },
-                    _ => Settlement::Again { due_at: now, is_kept: false, error: None },
+                    2 => AttemptResult::Failed(MessageFailure { code: "meta_unavailable", meta: None }),
+                    3 => AttemptResult::Unknown { reason: "cut".to_owned() },
+                    _ => AttemptResult::Retry { due_at: now, is_kept: false, error: None },
                 };
-                self.other.settle(&claim, &end, None, now).await.unwrap();
+                self.other.finish_attempt(&claim, &end, None, now).await.unwrap();
             }
             Step::Report { nth, status } => {
                 let Some(claim) = self.claims.get(nth) else { return };
@@ -108,7 +111,7 @@ impl Model {
                 let wamid = format!("wamid.in.{}", self.n_written);
                 self.app.inbound(self.app.text_from(&format!("1555010007{person}"), &wamid)).await;
             }
-            Step::Review => self.app.store.review_reach(now).await.unwrap(),
+            Step::Review => self.app.store.update_messaging_limits(now).await.unwrap(),
             Step::FiveHours => {
                 // Nothing is under way that long.
                 self.app.die().await;
@@ -190,15 +193,16 @@ fn the_looks_at_what_waits_use_indexes() {
 }
 
 /// A template to somebody who is about to be reached.
-async fn reserved(app: &TestStore, recipient: Recipient) -> Claim {
-    let number = NumberInfo { messaging_limit_tier: Some("TIER_3".to_owned()), ..NumberInfo::default() };
-    app.store.account_describe(app.workspace, app.account, &number, app.now()).await.unwrap();
+async fn reserved(app: &TestStore, recipient: Recipient) -> Lease {
+    let number =
+        PhoneNumberInfo { messaging_limit_tier: Some("TIER_3".to_owned()), ..PhoneNumberInfo::default() };
+    app.store.update_account_number(app.workspace, app.account, &number, app.now()).await.unwrap();
     app.accept(NewMessage { kind: "template", recipient, ..app.queued(CUSTOMER) }).await;
     app.claim(1).await.remove(0).claim
 }
 
 fn by_user() -> Recipient {
-    Recipient::User(Bsuid::parse(USER).unwrap())
+    Recipient::Bsuid(Bsuid::parse(USER).unwrap())
 }
 
 /// The person turns out to be one whose number is known.
@@ -214,7 +218,7 @@ async fn merges(app: &TestStore) {
 }
 
 async fn n_reached(app: &TestStore) -> Option<u32> {
-    let reached = app.store.reached(app.workspace, Timestamp::MIN).await.unwrap();
+    let reached = app.store.get_messaging_limit_usage(app.workspace, Timestamp::MIN).await.unwrap();
     reached.values().copied().next()
 }
 
@@ -226,8 +230,8 @@ async fn a_reservation_of_two_who_turned_out_to_be_one_was_never_given_back() {
     let claim = reserved(&app, by_user()).await;
     merges(&app).await;
     assert_eq!(n_reached(&app).await, None);
-    let end = Settlement::Failed(Failure { code: "meta_unavailable", meta: None });
-    app.store.settle(&claim, &end, None, app.now()).await.unwrap();
+    let end = AttemptResult::Failed(MessageFailure { code: "meta_unavailable", meta: None });
+    app.store.finish_attempt(&claim, &end, None, app.now()).await.unwrap();
     assert_eq!(n_reached(&app).await, None, "nobody was reached");
 }
 
@@ -237,11 +241,11 @@ async fn somebody_who_was_reached_was_not_counted_after_a_reservation_of_the_sam
     let known_by_user = NewMessage { kind: "template", recipient: by_user(), ..app.new_message() };
     let sent = AcceptedMessage { wamid: "wamid.out".to_owned(), ..AcceptedMessage::default() };
     let claim = app.accept(known_by_user).await;
-    app.store.settle(&claim, &Settlement::Sent(sent), None, app.now()).await.unwrap();
+    app.store.finish_attempt(&claim, &AttemptResult::Sent(sent), None, app.now()).await.unwrap();
     assert_eq!(n_reached(&app).await, Some(1));
     let claim = reserved(&app, app.queued(CUSTOMER).recipient).await;
     merges(&app).await;
-    let end = Settlement::Failed(Failure { code: "meta_unavailable", meta: None });
-    app.store.settle(&claim, &end, None, app.now()).await.unwrap();
+    let end = AttemptResult::Failed(MessageFailure { code: "meta_unavailable", meta: None });
+    app.store.finish_attempt(&claim, &end, None, app.now()).await.unwrap();
     assert_eq!(n_reached(&app).await, Some(1));
 }

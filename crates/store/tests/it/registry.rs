@@ -1,15 +1,15 @@
 //! Accounts and templates as people change them, and what is watched of tokens.
 
 use domain::access::audit::AuditAction;
+use domain::accounts::suspension::SuspensionCause;
 use domain::check::Patch;
 use domain::events::EventKind;
 use domain::id::{AccountId, TemplateId};
-use domain::messages::message::MessageStatus;
+use domain::messages::status::MessageStatus;
 use domain::templates::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
-use domain::webhooks_in::update::SuspensionCause;
 use engine::ports::{
-    AccountChanges, AccountRecord, Accounts, EventFilter, EventStart, Hooks, ListedTemplate, Registry,
-    Removal, StoreError, StoreErrorKind, TemplateFilter, TemplatesPut, Work,
+    AccountChanges, AccountRecord, Accounts, DeleteAccountResult, EventFilter, EventStart, Hooks,
+    ListedTemplate, Registry, StoreError, StoreErrorKind, TemplateFilter, TemplateSync, Workers,
 };
 use jiff::SignedDuration;
 use rusqlite::Connection;
@@ -21,11 +21,11 @@ use crate::support::{CUSTOMER, TestStore, page};
 const DAY: i64 = 86_400;
 
 async fn change(app: &TestStore, id: AccountId, changes: AccountChanges) -> Result<bool, StoreError> {
-    app.store.account_change(app.workspace, id, changes, app.act(AuditAction::AccountChanged)).await
+    app.store.update_account(app.workspace, id, changes, app.act(AuditAction::AccountChanged)).await
 }
 
 async fn record(app: &TestStore, id: AccountId) -> AccountRecord {
-    let directory = app.store.directory().await.unwrap();
+    let directory = app.store.get_directory().await.unwrap();
     let record = directory.accounts.iter().find(|record| record.account.id == id).unwrap();
     (**record).clone()
 }
@@ -33,7 +33,7 @@ async fn record(app: &TestStore, id: AccountId) -> AccountRecord {
 /// What the account's events say has changed.
 async fn changes(app: &TestStore) -> Vec<Value> {
     let filter = EventFilter { kinds: Some(vec![EventKind::AccountStatus]), ..EventFilter::default() };
-    let told = app.store.events(app.workspace, &filter, EventStart::Oldest, 100).await.unwrap().unwrap();
+    let told = app.store.list_events(app.workspace, &filter, EventStart::Oldest, 100).await.unwrap().unwrap();
     told.events.iter().map(|event| serde_json::from_str(&event.data).unwrap()).collect()
 }
 
@@ -73,7 +73,7 @@ async fn what_an_account_says_of_links_is_kept_until_it_says_otherwise() {
     assert_eq!(record(&app, app.account).await.account.fetches_links, None);
     for (word, kept) in [
         (Patch::Set(true), Some(true)),
-        (Patch::Keep, Some(true)),
+        (Patch::Unchanged, Some(true)),
         (Patch::Set(false), Some(false)),
         (Patch::Clear, None),
     ] {
@@ -102,16 +102,16 @@ async fn there_is_one_default_and_it_moves_on_within_its_kind() {
         let chosen = AccountChanges { is_default: Some(true), ..AccountChanges::default() };
         assert!(change(&app, id, chosen).await.unwrap());
     }
-    let directory = app.store.directory().await.unwrap();
+    let directory = app.store.get_directory().await.unwrap();
     let defaults: Vec<_> = directory.accounts.iter().filter(|one| one.account.is_default).collect();
     assert_eq!(defaults.len(), 1);
     assert_eq!(defaults[0].account.id, third);
     let removal = app
         .store
-        .account_remove(app.workspace, third, false, app.act(AuditAction::AccountRemoved))
+        .delete_account(app.workspace, third, false, app.act(AuditAction::AccountRemoved))
         .await
         .unwrap();
-    assert_eq!(removal, Removal::Removed);
+    assert_eq!(removal, DeleteAccountResult::Deleted);
     // Nor does one that is gone take it away.
     let late = AccountChanges { is_default: Some(true), ..AccountChanges::default() };
     assert!(!change(&app, third, late).await.unwrap());
@@ -119,10 +119,10 @@ async fn there_is_one_default_and_it_moves_on_within_its_kind() {
     assert!(!record(&app, second).await.account.is_default);
     let again = app
         .store
-        .account_remove(app.workspace, third, false, app.act(AuditAction::AccountRemoved))
+        .delete_account(app.workspace, third, false, app.act(AuditAction::AccountRemoved))
         .await
         .unwrap();
-    assert_eq!(again, Removal::NotFound);
+    assert_eq!(again, DeleteAccountResult::NotFound);
     // All but a live one are gone: what was meant for the simulator does not begin to reach customers.
     let mut live = record(&app, second).await;
     live.account.id = app.id(AccountId::from_parts);
@@ -131,10 +131,10 @@ async fn there_is_one_default_and_it_moves_on_within_its_kind() {
     live.account.is_sandbox = false;
     let live_id = live.account.id;
     let new = engine::ports::NewAccount { record: live, created_at: app.now() };
-    app.store.account_add(new, app.act(AuditAction::AccountAdded)).await.unwrap();
+    app.store.insert_account(new, app.act(AuditAction::AccountAdded)).await.unwrap();
     for id in [second, app.account] {
         app.store
-            .account_remove(app.workspace, id, false, app.act(AuditAction::AccountRemoved))
+            .delete_account(app.workspace, id, false, app.act(AuditAction::AccountRemoved))
             .await
             .unwrap();
     }
@@ -147,19 +147,19 @@ async fn a_waiting_message_keeps_its_account_unless_it_is_forced() {
     let first = app.accept(app.queued(CUSTOMER)).await.message;
     let second = app.accept(app.queued("15550100002")).await.message;
     let remove = |is_forced| {
-        app.store.account_remove(app.workspace, app.account, is_forced, app.act(AuditAction::AccountRemoved))
+        app.store.delete_account(app.workspace, app.account, is_forced, app.act(AuditAction::AccountRemoved))
     };
-    assert_eq!(remove(false).await.unwrap(), Removal::Busy(2));
+    assert_eq!(remove(false).await.unwrap(), DeleteAccountResult::HasQueuedMessages(2));
     assert_eq!(app.status(first).await, MessageStatus::Queued);
-    assert_eq!(remove(true).await.unwrap(), Removal::Removed);
+    assert_eq!(remove(true).await.unwrap(), DeleteAccountResult::Deleted);
     // One at a time, as a long queue would be.
-    assert_eq!(app.store.expire(app.now(), 1).await.unwrap(), 1);
-    assert_eq!(app.store.expire(app.now(), 1).await.unwrap(), 1);
-    assert_eq!(app.store.expire(app.now(), 1).await.unwrap(), 0);
+    assert_eq!(app.store.expire_messages(app.now(), 1).await.unwrap(), 1);
+    assert_eq!(app.store.expire_messages(app.now(), 1).await.unwrap(), 1);
+    assert_eq!(app.store.expire_messages(app.now(), 1).await.unwrap(), 0);
     for id in [first, second] {
         assert_eq!(app.status(id).await, MessageStatus::Canceled);
     }
-    assert!(app.store.queue_depths().await.unwrap().is_empty());
+    assert!(app.store.list_queue_depths().await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -168,7 +168,7 @@ async fn the_end_of_a_token_is_told_at_each_notice_once_also_after_a_restart() {
     let ends = app.now() + SignedDuration::from_hours(24 * 20);
     let look = |app: &TestStore| {
         let (store, workspace, account, now) = (app.store.clone(), app.workspace, app.account, app.now());
-        async move { store.account_token(workspace, account, Some(ends), now).await.unwrap() }
+        async move { store.update_account_token_expiry(workspace, account, Some(ends), now).await.unwrap() }
     };
     let days = |told: &[Value]| -> Vec<i64> {
         told.iter().map(|data| data["details"]["within_days"].as_i64().unwrap()).collect()
@@ -194,8 +194,8 @@ async fn the_end_of_a_token_is_told_at_each_notice_once_also_after_a_restart() {
     assert_eq!(told[2]["details"]["expires_at"], ends.to_string());
     // Another token has notices of its own; one without an end has none.
     let next = app.now() + SignedDuration::from_hours(24 * 14);
-    app.store.account_token(app.workspace, app.account, Some(next), app.now()).await.unwrap();
-    app.store.account_token(app.workspace, app.account, None, app.now()).await.unwrap();
+    app.store.update_account_token_expiry(app.workspace, app.account, Some(next), app.now()).await.unwrap();
+    app.store.update_account_token_expiry(app.workspace, app.account, None, app.now()).await.unwrap();
     assert_eq!(days(&changes(&app).await), [14, 7, 1, 14]);
 }
 
@@ -205,7 +205,12 @@ async fn a_change_lifts_the_hold_that_it_names_and_no_other() {
     let token = || Some(SecretString::from("demo-second-token"));
     for (reason, status) in [("Meta refused the token.", "connected"), ("Meta refused the number.", "held")] {
         app.store
-            .account_hold(app.workspace, app.account, Some(reason), app.act(AuditAction::AccountHeld))
+            .update_account_suspension(
+                app.workspace,
+                app.account,
+                Some(reason),
+                app.act(AuditAction::AccountHeld),
+            )
             .await
             .unwrap();
         let untried = AccountChanges { access_token: token(), ..AccountChanges::default() };
@@ -225,7 +230,12 @@ async fn a_token_that_works_does_not_end_what_meta_itself_did_to_the_account() {
     let app = TestStore::new().await;
     let reason = "Meta refused the token.";
     app.store
-        .account_hold(app.workspace, app.account, Some(reason), app.act(AuditAction::AccountHeld))
+        .update_account_suspension(
+            app.workspace,
+            app.account,
+            Some(reason),
+            app.act(AuditAction::AccountHeld),
+        )
         .await
         .unwrap();
     let cause = SuspensionCause::Disabled;
@@ -253,7 +263,7 @@ async fn deleted_templates_are_forgotten_in_one_language_or_all() {
         quality: None,
         rejected_reason: None,
     };
-    let put = TemplatesPut {
+    let put = TemplateSync {
         workspace: app.workspace,
         waba_id: "210987650001234".to_owned(),
         templates: ["en", "fr", "de"].map(|word| (app.id(TemplateId::from_parts), listed(word))).to_vec(),
@@ -261,18 +271,18 @@ async fn deleted_templates_are_forgotten_in_one_language_or_all() {
         now: app.now(),
         act: None,
     };
-    app.store.templates_put(put).await.unwrap();
-    let before = app.store.revision().await.unwrap();
+    app.store.sync_templates(put).await.unwrap();
+    let before = app.store.get_revision().await.unwrap();
     let forget = |language| {
         let act = app.act(AuditAction::TemplateRemoved);
-        app.store.templates_forget(app.workspace, "210987650001234", ("ferry_delay", language), act)
+        app.store.delete_templates(app.workspace, "210987650001234", ("ferry_delay", language), act)
     };
     let total = || async {
-        app.store.templates(app.workspace, &TemplateFilter::default(), page(10)).await.unwrap().total
+        app.store.list_templates(app.workspace, &TemplateFilter::default(), page(10)).await.unwrap().total
     };
     forget(Some("fr")).await.unwrap();
     assert_eq!(total().await, 2);
-    assert!(before.templates < app.store.revision().await.unwrap().templates);
+    assert!(before.templates < app.store.get_revision().await.unwrap().templates);
     forget(None).await.unwrap();
     assert_eq!(total().await, 0);
 }

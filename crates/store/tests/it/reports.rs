@@ -1,9 +1,10 @@
 //! What Meta reports: in any order, more than once, early, late, and by reference.
 
-use domain::messages::message::{MessageStatus, Pricing};
+use domain::messages::status::MessageStatus;
+use domain::messages::status_report::Pricing;
 use domain::meta_error::MetaError;
 use domain::webhooks_in::update::WebhookUpdate;
-use engine::ports::{Ingested, MessageKey, Messages, RoutedPart};
+use engine::ports::{IngestSummary, MessageKey, Messages, RoutedChange};
 use proptest::prelude::*;
 
 use crate::support::{CUSTOMER, TestStore};
@@ -34,7 +35,7 @@ async fn the_same_report_again_changes_nothing() {
     let before = format!("{:?}", app.story(claim.message).await);
     app.advance(5);
     let again = app.report(app.reported("wamid.A", MessageStatus::Delivered)).await;
-    assert_eq!(again, Ingested { repeated: 1, ..Ingested::default() });
+    assert_eq!(again, IngestSummary { duplicates: 1, ..IngestSummary::default() });
     assert_eq!(format!("{:?}", app.story(claim.message).await), before);
 }
 
@@ -43,7 +44,7 @@ async fn a_status_that_comes_before_the_wamid_is_known_is_kept_and_applied() {
     let app = TestStore::new().await;
     let claim = app.accept(app.new_message()).await;
     let early = app.report(app.reported("wamid.A", MessageStatus::Delivered)).await;
-    assert_eq!(early.early, 1);
+    assert_eq!(early.pending_statuses, 1);
     assert_eq!(app.status(claim.message).await, MessageStatus::Sending);
     app.settle_sent(&claim, "wamid.A").await;
     assert_eq!(app.status(claim.message).await, MessageStatus::Delivered);
@@ -57,7 +58,8 @@ async fn an_unknown_message_is_settled_by_our_reference() {
     app.report(app.reported_for(claim.message, "wamid.A", MessageStatus::Sent)).await;
     let message = app.story(claim.message).await.message;
     assert_eq!((message.status, message.wamid.as_deref()), (MessageStatus::Sent, Some("wamid.A")));
-    let by_wamid = app.store.message(app.workspace, &MessageKey::Wamid("wamid.A".to_owned())).await.unwrap();
+    let by_wamid =
+        app.store.get_message(app.workspace, &MessageKey::Wamid("wamid.A".to_owned())).await.unwrap();
     assert!(by_wamid.is_some());
 }
 
@@ -69,7 +71,7 @@ async fn a_reference_is_honoured_for_the_messages_of_its_own_account_only() {
     let claim = app.accept(new).await;
     app.settle_unknown(&claim).await;
     let report = app.report(app.reported_for(claim.message, "wamid.A", MessageStatus::Read)).await;
-    assert_eq!(report.early, 1);
+    assert_eq!(report.pending_statuses, 1);
     assert_eq!(app.status(claim.message).await, MessageStatus::Unknown);
 }
 
@@ -116,21 +118,22 @@ async fn one_post_of_a_thousand_statuses_is_one_transaction() {
         parts.push(app.part(WebhookUpdate::Status(report), (i, 1)));
     }
     let body = "x".repeat(1000);
-    assert_eq!(app.post(&body, parts.clone()).await.early, 1000);
+    assert_eq!(app.post(&body, parts.clone()).await.pending_statuses, 1000);
     let again = app.post(&body, parts).await;
-    assert_eq!(again, Ingested { repeated: 1000, ..Ingested::default() });
+    assert_eq!(again, IngestSummary { duplicates: 1000, ..IngestSummary::default() });
 }
 
 #[tokio::test]
 async fn a_part_of_nobody_is_kept_once_and_applied_to_nobody() {
     let app = TestStore::new().await;
     let inbound = WebhookUpdate::Message(app.text_from(CUSTOMER, "wamid.IN"));
-    let part = || RoutedPart { route: None, ..app.part(inbound.clone(), (2, 3)) };
+    let part = || RoutedChange { route: None, ..app.part(inbound.clone(), (2, 3)) };
     let first = app.post("abcdefgh", vec![part()]).await;
-    assert_eq!(first, Ingested { unrouted: 1, ..Ingested::default() });
+    assert_eq!(first, IngestSummary { unrouted: 1, ..IngestSummary::default() });
     let again = app.post("abcdefgh", vec![part()]).await;
-    assert_eq!(again, Ingested { repeated: 1, ..Ingested::default() });
-    let found = app.store.message(app.workspace, &MessageKey::Wamid("wamid.IN".to_owned())).await.unwrap();
+    assert_eq!(again, IngestSummary { duplicates: 1, ..IngestSummary::default() });
+    let found =
+        app.store.get_message(app.workspace, &MessageKey::Wamid("wamid.IN".to_owned())).await.unwrap();
     assert!(found.is_none());
 }
 
@@ -139,15 +142,15 @@ async fn a_part_that_cannot_be_written_takes_no_neighbour_with_it() {
     let app = TestStore::new().await;
     let first = app.part(WebhookUpdate::Message(app.text_from("447700900001", "wamid.1")), (0, 1));
     // Its id is taken: the row cannot be written.
-    let clash = RoutedPart {
+    let clash = RoutedChange {
         ids: first.ids,
         ..app.part(WebhookUpdate::Message(app.text_from("447700900002", "wamid.2")), (1, 1))
     };
     let third = app.part(WebhookUpdate::Message(app.text_from("447700900003", "wamid.3")), (2, 1));
     let ingested = app.post("abc", vec![first, clash, third]).await;
-    assert_eq!(ingested, Ingested { applied: 2, undecodable: 1, ..Ingested::default() });
+    assert_eq!(ingested, IngestSummary { applied: 2, undecodable: 1, ..IngestSummary::default() });
     for (wamid, is_there) in [("wamid.1", true), ("wamid.2", false), ("wamid.3", true)] {
-        let found = app.store.message(app.workspace, &MessageKey::Wamid(wamid.to_owned())).await.unwrap();
+        let found = app.store.get_message(app.workspace, &MessageKey::Wamid(wamid.to_owned())).await.unwrap();
         assert_eq!(found.is_some(), is_there, "{wamid}");
     }
 }

@@ -1,10 +1,10 @@
 //! What is old goes, and nothing that is needed.
 
 use domain::id::{EventId, MessageId};
-use domain::messages::message::MessageStatus;
+use domain::messages::status::MessageStatus;
 use engine::ports::{
-    EventFilter, EventStart, Hooks, MessageKey, Messages, Overdue, Plan, StoredEvent, SweepPlace, Swept,
-    Upkeep,
+    EventFilter, EventStart, ExpiredRows, Hooks, Maintenance, MessageKey, Messages, RetentionCursor,
+    RetentionTarget, SendSchedule, StoredEvent,
 };
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
@@ -14,12 +14,12 @@ use crate::support::{CUSTOMER, TestStore};
 const DAY: i64 = 24 * 3600;
 
 /// Looks through all in steps of two, as a sweep does, and deletes.
-async fn sweep(app: &TestStore, what: Swept, before: Timestamp) -> u32 {
-    let (mut n_gone, mut place) = (0, SweepPlace::default());
+async fn sweep(app: &TestStore, what: RetentionTarget, before: Timestamp) -> u32 {
+    let (mut n_gone, mut place) = (0, RetentionCursor::default());
     loop {
-        let Overdue { rows, next } = app.store.overdue(what, before, place, 2).await.unwrap();
+        let ExpiredRows { rows, next } = app.store.list_expired_rows(what, before, place, 2).await.unwrap();
         assert!(rows.len() <= 2);
-        n_gone += app.store.discard(what, before, rows).await.unwrap();
+        n_gone += app.store.delete_expired_rows(what, before, rows).await.unwrap();
         match next {
             Some(next) => place = next,
             None => return n_gone,
@@ -32,7 +32,7 @@ fn days_ago(app: &TestStore, days: i64) -> Timestamp {
 }
 
 async fn is_kept(app: &TestStore, id: MessageId) -> bool {
-    app.store.message(app.workspace, &MessageKey::Id(id)).await.unwrap().is_some()
+    app.store.get_message(app.workspace, &MessageKey::Id(id)).await.unwrap().is_some()
 }
 
 fn count(app: &TestStore, sql: &str) -> i64 {
@@ -42,7 +42,7 @@ fn count(app: &TestStore, sql: &str) -> i64 {
 
 async fn events(app: &TestStore, start: EventStart) -> (Vec<StoredEvent>, bool) {
     let filter = EventFilter::default();
-    let page = app.store.events(app.workspace, &filter, start, 200).await.unwrap().unwrap();
+    let page = app.store.list_events(app.workspace, &filter, start, 200).await.unwrap().unwrap();
     (page.events, page.has_gap)
 }
 
@@ -59,11 +59,11 @@ async fn a_message_goes_when_it_was_silent_for_long_and_takes_all_that_is_its_ow
     app.report(app.reported("wamid.READ", MessageStatus::Read)).await;
     let young = app.accept(app.new_message()).await;
     app.settle_sent(&young, "wamid.YOUNG").await;
-    assert_eq!(sweep(&app, Swept::Messages(app.workspace), days_ago(&app, 10)).await, 2);
+    assert_eq!(sweep(&app, RetentionTarget::Messages(app.workspace), days_ago(&app, 10)).await, 2);
     assert!(!is_kept(&app, old.message).await);
     assert!(is_kept(&app, heard_of.message).await && is_kept(&app, young.message).await);
     for wamid in ["wamid.OLD", "wamid.IN"] {
-        let found = app.store.message(app.workspace, &MessageKey::Wamid(wamid.to_owned())).await.unwrap();
+        let found = app.store.get_message(app.workspace, &MessageKey::Wamid(wamid.to_owned())).await.unwrap();
         assert!(found.is_none(), "{wamid}");
     }
     assert_eq!(count(&app, "select count(*) from wamids"), 2);
@@ -71,7 +71,7 @@ async fn a_message_goes_when_it_was_silent_for_long_and_takes_all_that_is_its_ow
     assert_eq!(count(&app, orphans), 0);
     assert_eq!(count(&app, "select count(*) from contacts"), 1);
     // Again: nothing is left to do.
-    assert_eq!(sweep(&app, Swept::Messages(app.workspace), days_ago(&app, 10)).await, 0);
+    assert_eq!(sweep(&app, RetentionTarget::Messages(app.workspace), days_ago(&app, 10)).await, 0);
 }
 
 #[tokio::test]
@@ -82,11 +82,11 @@ async fn a_message_that_waits_is_being_sent_or_is_unknown_stays_however_old_it_i
     app.settle_unknown(&unknown).await;
     let mut scheduled = app.queued(CUSTOMER);
     let at = app.now() + SignedDuration::from_secs(900 * DAY);
-    scheduled.plan = Plan::Queue { due_at: at, order_at: at, limit: 10 };
+    scheduled.plan = SendSchedule::Queued { due_at: at, order_at: at, limit: 10 };
     let queued = app.accept(scheduled).await.message;
     app.advance(800 * DAY);
     app.inbound(app.text_from(CUSTOMER, "wamid.LAST")).await;
-    assert_eq!(sweep(&app, Swept::Messages(app.workspace), app.now()).await, 0);
+    assert_eq!(sweep(&app, RetentionTarget::Messages(app.workspace), app.now()).await, 0);
     for (id, status) in [
         (sending, MessageStatus::Sending),
         (unknown.message, MessageStatus::Unknown),
@@ -105,14 +105,14 @@ async fn a_post_goes_with_the_last_that_points_into_it() {
     app.inbound(app.text_from(CUSTOMER, "wamid.B")).await;
     app.inbound(app.text_from(CUSTOMER, "wamid.C")).await;
     let before = days_ago(&app, 10);
-    assert_eq!(sweep(&app, Swept::Posts, before).await, 0);
-    let found = app.store.message(app.workspace, &MessageKey::Wamid("wamid.A".to_owned())).await.unwrap();
+    assert_eq!(sweep(&app, RetentionTarget::WebhookPayloads, before).await, 0);
+    let found = app.store.get_message(app.workspace, &MessageKey::Wamid("wamid.A".to_owned())).await.unwrap();
     assert_eq!(&found.unwrap().raw.unwrap()[..], b"inbound");
 
-    assert_eq!(sweep(&app, Swept::EarlyReports, before).await, 1);
-    assert_eq!(sweep(&app, Swept::Posts, before).await, 1);
-    assert_eq!(sweep(&app, Swept::Messages(app.workspace), before).await, 1);
-    assert_eq!(sweep(&app, Swept::Posts, before).await, 1);
+    assert_eq!(sweep(&app, RetentionTarget::PendingStatuses, before).await, 1);
+    assert_eq!(sweep(&app, RetentionTarget::WebhookPayloads, before).await, 1);
+    assert_eq!(sweep(&app, RetentionTarget::Messages(app.workspace), before).await, 1);
+    assert_eq!(sweep(&app, RetentionTarget::WebhookPayloads, before).await, 1);
     assert_eq!(count(&app, "select count(*) from webhook_payloads"), 2);
 }
 
@@ -124,7 +124,7 @@ async fn the_last_event_stays_so_that_no_position_is_given_twice() {
     }
     let (all, _) = events(&app, EventStart::Oldest).await;
     app.advance(100 * DAY);
-    let n_gone = sweep(&app, Swept::Events(app.workspace), app.now()).await;
+    let n_gone = sweep(&app, RetentionTarget::Events(app.workspace), app.now()).await;
     assert_eq!(usize::try_from(n_gone).unwrap(), all.len() - 1);
     app.inbound(app.text_from(CUSTOMER, "wamid.NEXT")).await;
     let (left, _) = events(&app, EventStart::Oldest).await;
@@ -141,7 +141,7 @@ async fn a_reader_that_comes_too_late_is_told_of_the_gap() {
     let (all, _) = events(&app, EventStart::Oldest).await;
     app.advance(100 * DAY);
     app.inbound(app.text_from(CUSTOMER, "wamid.YOUNG")).await;
-    sweep(&app, Swept::Events(app.workspace), days_ago(&app, 50)).await;
+    sweep(&app, RetentionTarget::Events(app.workspace), days_ago(&app, 50)).await;
     let last_gone = &all[all.len() - 1];
     let (rest, has_gap) = events(&app, EventStart::After(all[0].id)).await;
     assert!(has_gap);
@@ -164,7 +164,8 @@ async fn a_reader_of_another_history_is_told_so_at_any_time() {
         // What stood there before the database was replaced by an older copy of itself.
         let theirs = EventId::at(app.workspace, event.position, days_ago(&app, 1));
         for (id, is_known) in [(event.id, true), (theirs, false)] {
-            let found = app.store.events(app.workspace, &filter, EventStart::After(id), 10).await.unwrap();
+            let found =
+                app.store.list_events(app.workspace, &filter, EventStart::After(id), 10).await.unwrap();
             assert_eq!(found.is_some(), is_known, "{}", event.position);
         }
     }
@@ -176,18 +177,18 @@ async fn the_audit_log_and_kept_parts_go_by_their_age() {
     app.add_account("second", "330011220099888").await;
     app.advance(20 * DAY);
     app.add_account("third", "330011220099889").await;
-    assert_eq!(sweep(&app, Swept::Audit(app.workspace), days_ago(&app, 10)).await, 2);
+    assert_eq!(sweep(&app, RetentionTarget::Audit(app.workspace), days_ago(&app, 10)).await, 2);
     assert_eq!(count(&app, "select count(*) from audit_entries"), 1);
     // The last one stays, however old.
     app.advance(20 * DAY);
-    assert_eq!(sweep(&app, Swept::Audit(app.workspace), days_ago(&app, 10)).await, 0);
+    assert_eq!(sweep(&app, RetentionTarget::Audit(app.workspace), days_ago(&app, 10)).await, 0);
 
     for n in 0..3 {
         let mut part = app.part(domain::webhooks_in::update::WebhookUpdate::Other, (0, 5));
-        "flows".clone_into(&mut part.field);
+        "flows".clone_into(&mut part.change.field);
         app.post(&format!("{n} other"), vec![part]).await;
         app.advance(20 * DAY);
     }
-    assert_eq!(sweep(&app, Swept::KeptParts, days_ago(&app, 10)).await, 2);
-    assert_eq!(sweep(&app, Swept::Posts, days_ago(&app, 10)).await, 2);
+    assert_eq!(sweep(&app, RetentionTarget::WebhookChanges, days_ago(&app, 10)).await, 2);
+    assert_eq!(sweep(&app, RetentionTarget::WebhookPayloads, days_ago(&app, 10)).await, 2);
 }

@@ -10,16 +10,20 @@ use bytes::Bytes;
 use domain::access::audit::{Actor, ActorKind, AuditAction, AuditEntry, AuditTarget, AuditTargetKind};
 use domain::accounts::account::{Account, AccountStatus};
 use domain::contacts::phone::PhoneNumber;
+use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::{AccountId, AuditEntryId, ContactId, MediaId, MessageId, WorkerId, WorkspaceId};
 use domain::json::Object;
-use domain::messages::message::{AttemptReference, MessageStatus, StatusReport};
+use domain::messages::inbound::{InboundMessage, InboundMetadata};
 use domain::messages::outcome::AcceptedMessage;
-use domain::webhooks_in::update::{InboundMessage, InboundMetadata, WebhookUpdate, WhatsAppUser};
+use domain::messages::status::MessageStatus;
+use domain::messages::status_report::{AttemptReference, StatusReport};
+use domain::webhooks_in::update::WebhookUpdate;
 use engine::metrics::Metrics;
 use engine::ports::{
-    AccountRecord, Accounts, Admission, Chance, Claim, ClaimRequest, ClaimToken, Claimed, Clock, FreshIds,
-    Ingested, MessageKey, MessageStory, Messages, NewAccount, NewMessage, OnUnknown, PageRequest, PageStart,
-    Plan, Post, Proof, Recipient, Route, RoutedPart, Settlement, Work,
+    AccountRecord, Accounts, AttemptResult, ChangeRoute, Clock, IngestSummary, InsertMessageResult, Lease,
+    LeaseRequest, LeaseToken, LeasedMessage, MessageDetail, MessageKey, Messages, NewAccount, NewMessage,
+    OnUnknown, PageRequest, PageStart, PayloadSignature, PreallocatedIds, Random, Recipient, RoutedChange,
+    SendSchedule, WebhookChange, WebhookPayload, Workers,
 };
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretSlice;
@@ -44,7 +48,7 @@ impl Clock for FakeClock {
 #[derive(Default)]
 pub(crate) struct Counting(AtomicU64);
 
-impl Chance for Counting {
+impl Random for Counting {
     fn fill(&self, bytes: &mut [u8]) {
         for chunk in bytes.rchunks_mut(8) {
             let n = self.0.fetch_add(1, Ordering::Relaxed).to_be_bytes();
@@ -56,7 +60,7 @@ impl Chance for Counting {
 pub(crate) struct TestStore {
     pub(crate) store: Arc<SqliteStore>,
     pub(crate) clock: Arc<FakeClock>,
-    pub(crate) chance: Arc<Counting>,
+    pub(crate) random: Arc<Counting>,
     pub(crate) folder: TempDir,
     pub(crate) workspace: WorkspaceId,
     pub(crate) account: AccountId,
@@ -70,22 +74,22 @@ impl TestStore {
         let folder = tempfile::tempdir().unwrap();
         let start = Timestamp::from_second(1_767_225_600).unwrap();
         let clock = Arc::new(FakeClock(Mutex::new(start)));
-        let chance = Arc::new(Counting::default());
-        let store = open(&folder.path().join("waypost.db"), &clock, &chance);
-        let directory = store.directory().await.unwrap();
+        let random = Arc::new(Counting::default());
+        let store = open(&folder.path().join("waypost.db"), &clock, &random);
+        let directory = store.get_directory().await.unwrap();
         let workspace = *directory.workspaces.keys().next().unwrap();
         let worker = WorkerId::from_parts(1, &[1; 10]);
         let mut app = Self {
             store,
             clock,
-            chance,
+            random,
             folder,
             workspace,
             account: AccountId::from_parts(1, &[2; 10]),
             worker,
         };
         app.account = app.add_account("main", "330011220099887").await;
-        app.store.heartbeat(worker, app.now()).await.unwrap();
+        app.store.record_heartbeat(worker, app.now()).await.unwrap();
         app
     }
 
@@ -95,10 +99,10 @@ impl TestStore {
 
     /// Closes the store and opens the same file again.
     pub(crate) fn restart(self) -> Self {
-        let Self { store, clock, chance, folder, workspace, account, worker } = self;
+        let Self { store, clock, random, folder, workspace, account, worker } = self;
         drop(store);
-        let store = open(&folder.path().join("waypost.db"), &clock, &chance);
-        Self { store, clock, chance, folder, workspace, account, worker }
+        let store = open(&folder.path().join("waypost.db"), &clock, &random);
+        Self { store, clock, random, folder, workspace, account, worker }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -111,7 +115,7 @@ impl TestStore {
 
     pub(crate) fn id<T>(&self, from_parts: fn(u64, &[u8; 10]) -> T) -> T {
         let mut random = [0; 10];
-        self.chance.fill(&mut random);
+        self.random.fill(&mut random);
         from_parts(self.now().as_millisecond().try_into().unwrap(), &random)
     }
 
@@ -155,7 +159,7 @@ impl TestStore {
             verify_token_digest: Some([7; 32]),
         };
         let act = self.act(AuditAction::AccountAdded);
-        self.store.account_add(NewAccount { record, created_at: self.now() }, act).await.unwrap();
+        self.store.insert_account(NewAccount { record, created_at: self.now() }, act).await.unwrap();
         id
     }
 
@@ -198,32 +202,32 @@ impl TestStore {
             client_reference: None,
             fallback: None,
             on_unknown: OnUnknown::Hold,
-            plan: Plan::Now,
+            plan: SendSchedule::Immediate,
             expires_at: None,
             window_at: self.now(),
             idempotency: None,
             worker: self.worker,
-            token: ClaimToken(i64::from(id.as_bytes()[15]) + 1),
+            token: LeaseToken(i64::from(id.as_bytes()[15]) + 1),
             now: self.now(),
         }
     }
 
     /// A message for the queue, due now.
     pub(crate) fn queued(&self, to: &str) -> NewMessage {
-        let plan = Plan::Queue { due_at: self.now(), order_at: self.now(), limit: 1000 };
+        let plan = SendSchedule::Queued { due_at: self.now(), order_at: self.now(), limit: 1000 };
         let recipient = Recipient::Phone(PhoneNumber::parse(to).unwrap());
         NewMessage { plan, recipient, ..self.new_message() }
     }
 
-    pub(crate) fn token(&self) -> ClaimToken {
+    pub(crate) fn token(&self) -> LeaseToken {
         let mut bytes = [0; 8];
-        self.chance.fill(&mut bytes);
-        ClaimToken(i64::from_be_bytes(bytes))
+        self.random.fill(&mut bytes);
+        LeaseToken(i64::from_be_bytes(bytes))
     }
 
     /// What a process asks for when it has room for `n` messages.
-    pub(crate) fn claim_request(&self, worker: WorkerId, n: usize) -> ClaimRequest {
-        ClaimRequest {
+    pub(crate) fn claim_request(&self, worker: WorkerId, n: usize) -> LeaseRequest {
+        LeaseRequest {
             workspace: self.workspace,
             account: self.account,
             worker,
@@ -234,47 +238,47 @@ impl TestStore {
     }
 
     /// Claims due messages as the store's own process.
-    pub(crate) async fn claim(&self, n: usize) -> Vec<Claimed> {
-        self.store.claim_due(self.claim_request(self.worker, n)).await.unwrap().claimed
+    pub(crate) async fn claim(&self, n: usize) -> Vec<LeasedMessage> {
+        self.store.lease_due_messages(self.claim_request(self.worker, n)).await.unwrap().claimed
     }
 
     /// The store's own process dies, and another notices.
     pub(crate) async fn die(&self) -> u32 {
         self.advance(60);
         let silent_since = self.now() - SignedDuration::from_secs(10);
-        self.store.recover(silent_since, self.now(), 1000).await.unwrap()
+        self.store.recover_messages(silent_since, self.now(), 1000).await.unwrap()
     }
 
     /// Accepts a message, and claims it as its sender would.
-    pub(crate) async fn accept(&self, new: NewMessage) -> Claim {
-        let claim = Claim {
+    pub(crate) async fn accept(&self, new: NewMessage) -> Lease {
+        let claim = Lease {
             workspace: new.workspace,
             message: new.id,
             account: new.account,
             attempt: 1,
             token: new.token,
         };
-        let admission = self.store.accept(new).await.unwrap();
-        assert!(matches!(admission, Admission::Accepted { .. }), "{admission:?}");
+        let admission = self.store.insert_message(new).await.unwrap();
+        assert!(matches!(admission, InsertMessageResult::Accepted { .. }), "{admission:?}");
         claim
     }
 
-    pub(crate) async fn settle_sent(&self, claim: &Claim, wamid: &str) {
+    pub(crate) async fn settle_sent(&self, claim: &Lease, wamid: &str) {
         let accepted = AcceptedMessage {
             wamid: wamid.to_owned(),
             wa_id: Some(CUSTOMER.to_owned()),
             ..AcceptedMessage::default()
         };
-        self.store.settle(claim, &Settlement::Sent(accepted), None, self.now()).await.unwrap();
+        self.store.finish_attempt(claim, &AttemptResult::Sent(accepted), None, self.now()).await.unwrap();
     }
 
-    pub(crate) async fn settle_unknown(&self, claim: &Claim) {
-        let end = Settlement::Unknown { reason: "cut".to_owned() };
-        self.store.settle(claim, &end, None, self.now()).await.unwrap();
+    pub(crate) async fn settle_unknown(&self, claim: &Lease) {
+        let end = AttemptResult::Unknown { reason: "cut".to_owned() };
+        self.store.finish_attempt(claim, &end, None, self.now()).await.unwrap();
     }
 
-    pub(crate) async fn story(&self, id: MessageId) -> MessageStory {
-        self.store.message(self.workspace, &MessageKey::Id(id)).await.unwrap().unwrap()
+    pub(crate) async fn story(&self, id: MessageId) -> MessageDetail {
+        self.store.get_message(self.workspace, &MessageKey::Id(id)).await.unwrap().unwrap()
     }
 
     pub(crate) async fn status(&self, id: MessageId) -> MessageStatus {
@@ -282,22 +286,24 @@ impl TestStore {
     }
 
     /// One part of a POST that concerns the account.
-    pub(crate) fn part(&self, update: WebhookUpdate, span: (u32, u32)) -> RoutedPart {
-        RoutedPart {
-            route: Some(Route {
+    pub(crate) fn part(&self, update: WebhookUpdate, span: (u32, u32)) -> RoutedChange {
+        RoutedChange {
+            route: Some(ChangeRoute {
                 workspace: self.workspace,
                 waba_id: "210987650001234".to_owned(),
                 account: Some(self.account),
             }),
-            update,
-            span,
-            field: "messages".to_owned(),
-            waba_id: Some("210987650001234".to_owned()),
-            phone_number_id: None,
-            time: None,
-            undecodable: None,
-            wish: None,
-            ids: FreshIds {
+            change: WebhookChange {
+                update,
+                span,
+                field: "messages".to_owned(),
+                waba_id: Some("210987650001234".to_owned()),
+                phone_number_id: None,
+                time: None,
+                undecodable: None,
+            },
+            opt_out_signal: None,
+            ids: PreallocatedIds {
                 message: self.id(MessageId::from_parts),
                 contact: self.id(ContactId::from_parts),
                 media: self.id(MediaId::from_parts),
@@ -305,21 +311,27 @@ impl TestStore {
         }
     }
 
-    pub(crate) async fn post(&self, body: &str, parts: Vec<RoutedPart>) -> Ingested {
+    pub(crate) async fn post(&self, body: &str, changes: Vec<RoutedChange>) -> IngestSummary {
         let body = Bytes::copy_from_slice(body.as_bytes());
-        let post = Post { body, parts, proof: Proof::default(), again: None, now: self.now() };
-        self.store.ingest(post).await.unwrap()
+        let post = WebhookPayload {
+            body,
+            changes,
+            signature: PayloadSignature::default(),
+            archived: None,
+            now: self.now(),
+        };
+        self.store.ingest_payload(post).await.unwrap()
     }
 
     /// The customer writes.
-    pub(crate) async fn inbound(&self, message: InboundMessage) -> Ingested {
+    pub(crate) async fn inbound(&self, message: InboundMessage) -> IngestSummary {
         let body = format!("inbound {}", message.wamid);
         let part = self.part(WebhookUpdate::Message(message), (0, 7));
         self.post(&body, vec![part]).await
     }
 
     /// Meta reports.
-    pub(crate) async fn report(&self, report: StatusReport) -> Ingested {
+    pub(crate) async fn report(&self, report: StatusReport) -> IngestSummary {
         let body = format!("report {} {}", report.wamid, report.status);
         let part = self.part(WebhookUpdate::Status(report), (0, 6));
         self.post(&body, vec![part]).await
@@ -334,7 +346,7 @@ impl TestStore {
             text: Some("Hello".to_owned()),
             object: None,
             context_wamid: None,
-            beside: InboundMetadata::default(),
+            metadata: InboundMetadata::default(),
         }
     }
 
@@ -364,10 +376,10 @@ impl TestStore {
     }
 }
 
-pub(crate) fn open(path: &std::path::Path, clock: &FakeClock, chance: &Arc<Counting>) -> Arc<SqliteStore> {
-    let sealer = Sealer::new(&SecretSlice::from(vec![9; 32]), chance.clone()).unwrap();
+pub(crate) fn open(path: &std::path::Path, clock: &FakeClock, random: &Arc<Counting>) -> Arc<SqliteStore> {
+    let sealer = Sealer::new(&SecretSlice::from(vec![9; 32]), random.clone()).unwrap();
     let metrics = Metrics::new(Arc::new(FakeClock(Mutex::new(clock.now()))));
-    Arc::new(SqliteStore::open(path, sealer, clock, &**chance, Arc::new(metrics)).unwrap())
+    Arc::new(SqliteStore::open(path, sealer, clock, &**random, Arc::new(metrics)).unwrap())
 }
 
 pub(crate) fn page(per_page: u32) -> PageRequest {

@@ -5,8 +5,8 @@ use domain::access::permission::Role;
 use domain::access::user::User;
 use domain::id::{KeyId, UserId, WorkspaceId};
 use engine::ports::{
-    Access, Accounts, AuditFilter, NewSession, Rotation, StoreErrorKind, UserChange, UserEnd, UserFilter,
-    Whose,
+    Access, Accounts, ApiKeyRotation, AuditFilter, CredentialsQuery, NewSession, StoreErrorKind,
+    UpdateUserResult, UserFilter, UserUpdate,
 };
 use jiff::SignedDuration;
 
@@ -29,12 +29,12 @@ fn user(app: &TestStore, email: &str, role: Role) -> User {
 
 async fn add(app: &TestStore, email: &str, role: Role) -> User {
     let user = user(app, email, role);
-    app.store.user_add(user.clone(), "hash", app.act(AuditAction::UserAdded)).await.unwrap();
+    app.store.insert_user(user.clone(), "hash", app.act(AuditAction::UserAdded)).await.unwrap();
     user
 }
 
-fn change(app: &TestStore, user: &User) -> UserChange {
-    UserChange {
+fn change(app: &TestStore, user: &User) -> UserUpdate {
+    UserUpdate {
         workspace: user.workspace,
         id: user.id,
         seen_role: user.role,
@@ -49,7 +49,7 @@ fn change(app: &TestStore, user: &User) -> UserChange {
 
 async fn n_acts(app: &TestStore, action: AuditAction) -> u32 {
     let filter = AuditFilter { action: Some(action), ..AuditFilter::default() };
-    app.store.audit(app.workspace, &filter, page(1)).await.unwrap().total
+    app.store.list_audit_entries(app.workspace, &filter, page(1)).await.unwrap().total
 }
 
 fn session(app: &TestStore, user: &User, n: u8) -> NewSession {
@@ -67,26 +67,27 @@ async fn an_act_that_cannot_be_written_undoes_what_it_tells_of() {
     let app = TestStore::new().await;
     let owner = add(&app, "ada@example.com", Role::Owner).await;
     let filter = AuditFilter { action: Some(AuditAction::UserAdded), ..AuditFilter::default() };
-    let written = app.store.audit(app.workspace, &filter, page(1)).await.unwrap().rows.pop().unwrap();
+    let written =
+        app.store.list_audit_entries(app.workspace, &filter, page(1)).await.unwrap().rows.pop().unwrap();
     // An id that is there already: the act cannot be written.
     let broken = |action| AuditEntry { id: written.id, ..app.act(action) };
     let new = user(&app, "bob@example.com", Role::Agent);
-    let error = app.store.user_add(new, "hash", broken(AuditAction::UserAdded)).await.unwrap_err();
+    let error = app.store.insert_user(new, "hash", broken(AuditAction::UserAdded)).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Conflict);
-    assert_eq!(app.store.users(app.workspace, &UserFilter::default(), page(9)).await.unwrap().total, 1);
-    let edit = UserChange { name: Some(Some("Ada".to_owned())), ..change(&app, &owner) };
-    app.store.user_put(edit, broken(AuditAction::UserChanged)).await.unwrap_err();
-    let shown = app.store.users(app.workspace, &UserFilter::default(), page(9)).await.unwrap();
+    assert_eq!(app.store.list_users(app.workspace, &UserFilter::default(), page(9)).await.unwrap().total, 1);
+    let edit = UserUpdate { name: Some(Some("Ada".to_owned())), ..change(&app, &owner) };
+    app.store.update_user(edit, broken(AuditAction::UserChanged)).await.unwrap_err();
+    let shown = app.store.list_users(app.workspace, &UserFilter::default(), page(9)).await.unwrap();
     assert_eq!(shown.rows, std::slice::from_ref(&owner));
-    app.store.session_add(session(&app, &owner, 1), broken(AuditAction::UserLoggedIn)).await.unwrap_err();
-    assert!(app.store.session(&[1; 32]).await.unwrap().is_none());
+    app.store.insert_session(session(&app, &owner, 1), broken(AuditAction::UserLoggedIn)).await.unwrap_err();
+    assert!(app.store.get_session(&[1; 32]).await.unwrap().is_none());
     let key = an_api_key(&app);
-    app.store.key_add(key.clone(), broken(AuditAction::KeyCreated)).await.unwrap_err();
+    app.store.insert_api_key(key.clone(), broken(AuditAction::KeyCreated)).await.unwrap_err();
     app.store
-        .account_remove(app.workspace, app.account, false, broken(AuditAction::AccountRemoved))
+        .delete_account(app.workspace, app.account, false, broken(AuditAction::AccountRemoved))
         .await
         .unwrap_err();
-    let directory = app.store.directory().await.unwrap();
+    let directory = app.store.get_directory().await.unwrap();
     assert!(directory.keys.is_empty() && directory.accounts.len() == 1);
 }
 
@@ -100,30 +101,33 @@ async fn an_act_comes_back_as_it_was() {
     };
     let act = act.with("role", "agent").with("n", 7_i64);
     let new = user(&app, "ada@example.com", Role::Agent);
-    app.store.user_add(new, "hash", act.clone()).await.unwrap();
+    app.store.insert_user(new, "hash", act.clone()).await.unwrap();
     let app = app.restart();
     let filter = AuditFilter { action: Some(AuditAction::UserAdded), ..AuditFilter::default() };
-    assert_eq!(app.store.audit(app.workspace, &filter, page(9)).await.unwrap().rows, [act]);
+    assert_eq!(app.store.list_audit_entries(app.workspace, &filter, page(9)).await.unwrap().rows, [act]);
     let elsewhere = WorkspaceId::from_parts(9, &[9; 10]);
-    assert_eq!(app.store.audit(elsewhere, &AuditFilter::default(), page(9)).await.unwrap().total, 0);
+    assert_eq!(
+        app.store.list_audit_entries(elsewhere, &AuditFilter::default(), page(9)).await.unwrap().total,
+        0
+    );
 }
 
 #[tokio::test]
 async fn the_last_owner_is_kept_and_a_role_that_was_not_seen_is_not_overwritten() {
     let app = TestStore::new().await;
     let owner = add(&app, "ada@example.com", Role::Owner).await;
-    let demote = || UserChange { role: Some(Role::Admin), ..change(&app, &owner) };
-    let put = |edit| app.store.user_put(edit, app.act(AuditAction::UserChanged));
-    assert_eq!(put(demote()).await.unwrap(), UserEnd::LastOwner);
+    let demote = || UserUpdate { role: Some(Role::Admin), ..change(&app, &owner) };
+    let put = |edit| app.store.update_user(edit, app.act(AuditAction::UserChanged));
+    assert_eq!(put(demote()).await.unwrap(), UpdateUserResult::LastOwner);
     let remove =
-        |seen| app.store.user_remove(app.workspace, owner.id, seen, app.act(AuditAction::UserRemoved));
-    assert_eq!(remove(Role::Owner).await.unwrap(), UserEnd::LastOwner);
+        |seen| app.store.delete_user(app.workspace, owner.id, seen, app.act(AuditAction::UserRemoved));
+    assert_eq!(remove(Role::Owner).await.unwrap(), UpdateUserResult::LastOwner);
     add(&app, "bob@example.com", Role::Owner).await;
-    assert!(matches!(put(demote()).await.unwrap(), UserEnd::Done(user) if user.role == Role::Admin));
-    assert_eq!(put(demote()).await.unwrap(), UserEnd::Stale);
-    assert_eq!(remove(Role::Owner).await.unwrap(), UserEnd::Stale);
-    assert!(matches!(remove(Role::Admin).await.unwrap(), UserEnd::Done(_)));
-    assert_eq!(remove(Role::Admin).await.unwrap(), UserEnd::Gone);
+    assert!(matches!(put(demote()).await.unwrap(), UpdateUserResult::Done(user) if user.role == Role::Admin));
+    assert_eq!(put(demote()).await.unwrap(), UpdateUserResult::Stale);
+    assert_eq!(remove(Role::Owner).await.unwrap(), UpdateUserResult::Stale);
+    assert!(matches!(remove(Role::Admin).await.unwrap(), UpdateUserResult::Done(_)));
+    assert_eq!(remove(Role::Admin).await.unwrap(), UpdateUserResult::Gone);
     assert_eq!(
         (n_acts(&app, AuditAction::UserChanged).await, n_acts(&app, AuditAction::UserRemoved).await),
         (1, 1)
@@ -134,22 +138,22 @@ async fn the_last_owner_is_kept_and_a_role_that_was_not_seen_is_not_overwritten(
 async fn a_session_begins_only_with_the_password_that_was_checked() {
     let app = TestStore::new().await;
     let owner = add(&app, "ada@example.com", Role::Owner).await;
-    let begin = |n| app.store.session_add(session(&app, &owner, n), app.act(AuditAction::UserLoggedIn));
+    let begin = |n| app.store.insert_session(session(&app, &owner, n), app.act(AuditAction::UserLoggedIn));
     assert!(begin(1).await.unwrap());
-    let kept = app.store.session(&[1; 32]).await.unwrap().unwrap();
+    let kept = app.store.get_session(&[1; 32]).await.unwrap().unwrap();
     assert_eq!(
         (kept.user.id, kept.user.last_login_at, kept.begun_at),
         (owner.id, Some(app.now()), app.now())
     );
     // The password was changed between its check and the session: there is none, and the others are over.
-    let edit = UserChange { password_hash: Some("other".to_owned()), ..change(&app, &owner) };
-    app.store.user_put(edit, app.act(AuditAction::UserChanged)).await.unwrap();
+    let edit = UserUpdate { password_hash: Some("other".to_owned()), ..change(&app, &owner) };
+    app.store.update_user(edit, app.act(AuditAction::UserChanged)).await.unwrap();
     assert!(!begin(2).await.unwrap());
     for n in [1, 2] {
-        assert!(app.store.session(&[n; 32]).await.unwrap().is_none());
+        assert!(app.store.get_session(&[n; 32]).await.unwrap().is_none());
     }
-    let whose = Whose::Email { email: "ada@example.com".to_owned(), only: None, first: None };
-    assert_eq!(app.store.credentials(&whose).await.unwrap().unwrap().password_hash, "other");
+    let whose = CredentialsQuery::Email { email: "ada@example.com".to_owned(), only: None, first: None };
+    assert_eq!(app.store.get_user_credentials(&whose).await.unwrap().unwrap().password_hash, "other");
 }
 
 #[tokio::test]
@@ -157,19 +161,19 @@ async fn sessions_that_are_over_are_forgotten() {
     let app = TestStore::new().await;
     let owner = add(&app, "ada@example.com", Role::Owner).await;
     for n in 1..=3 {
-        app.store.session_add(session(&app, &owner, n), app.act(AuditAction::UserLoggedIn)).await.unwrap();
+        app.store.insert_session(session(&app, &owner, n), app.act(AuditAction::UserLoggedIn)).await.unwrap();
         app.advance(60);
     }
-    app.store.sessions_seen(&[([1; 32], app.now()), ([9; 32], app.now())]).await.unwrap();
+    app.store.update_sessions_last_used(&[([1; 32], app.now()), ([9; 32], app.now())]).await.unwrap();
     let ago = |seconds| app.now() - SignedDuration::from_secs(seconds);
     // The first is in use, the second is not; the first began too long ago only by the other measure.
-    app.store.sessions_forget(ago(3600), ago(100), 10).await.unwrap();
+    app.store.expire_sessions(ago(3600), ago(100), 10).await.unwrap();
     let left = |n: u8| {
         let store = app.store.clone();
-        async move { store.session(&[n; 32]).await.unwrap().is_some() }
+        async move { store.get_session(&[n; 32]).await.unwrap().is_some() }
     };
     assert_eq!((left(1).await, left(2).await, left(3).await), (true, false, true));
-    app.store.sessions_forget(ago(150), ago(3600), 10).await.unwrap();
+    app.store.expire_sessions(ago(150), ago(3600), 10).await.unwrap();
     assert_eq!((left(1).await, left(3).await), (false, true));
 }
 
@@ -177,18 +181,18 @@ async fn sessions_that_are_over_are_forgotten() {
 async fn a_key_is_replaced_once() {
     let app = TestStore::new().await;
     let old = an_api_key(&app);
-    app.store.key_add(old.clone(), app.act(AuditAction::KeyCreated)).await.unwrap();
+    app.store.insert_api_key(old.clone(), app.act(AuditAction::KeyCreated)).await.unwrap();
     let rotate = |n: u8| {
         let id = app.id(KeyId::from_parts);
         let new = domain::access::api_key::ApiKey { id, digest: [n; 32], ..old.clone() };
         let old_expires_at = app.now() + SignedDuration::from_secs(60);
-        let rotation = Rotation { new, old: old.id, old_expires_at, now: app.now() };
-        (id, app.store.key_rotate(rotation, app.act(AuditAction::KeyRotated)))
+        let rotation = ApiKeyRotation { new, old: old.id, old_expires_at, now: app.now() };
+        (id, app.store.rotate_api_key(rotation, app.act(AuditAction::KeyRotated)))
     };
     let (id, first) = rotate(1);
     assert!(first.await.unwrap());
     assert!(!rotate(2).1.await.unwrap());
-    let directory = app.store.directory().await.unwrap();
+    let directory = app.store.get_directory().await.unwrap();
     let kept = directory.key(&old.digest).unwrap();
     assert_eq!(
         (kept.replaced_by, kept.expires_at),
@@ -203,8 +207,8 @@ async fn a_workspaces_name_is_taken_once() {
     let app = TestStore::new().await;
     let [id, other] = [(); 2].map(|()| app.id(WorkspaceId::from_parts));
     let act = |workspace| AuditEntry { workspace, ..app.act(AuditAction::WorkspaceAdded) };
-    app.store.workspace_add(id, "clinic", act(id)).await.unwrap();
-    let taken = app.store.workspace_add(other, "clinic", act(other)).await;
+    app.store.insert_workspace(id, "clinic", act(id)).await.unwrap();
+    let taken = app.store.insert_workspace(other, "clinic", act(other)).await;
     assert_eq!(taken.unwrap_err().kind(), StoreErrorKind::Conflict);
-    assert_eq!(app.store.directory().await.unwrap().workspaces.get(&id).unwrap(), "clinic");
+    assert_eq!(app.store.get_directory().await.unwrap().workspaces.get(&id).unwrap(), "clinic");
 }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{NewKey, create, digest, draw, prefix, revoke as take_back, subject};
-use crate::ports::{Rotation, StoreError};
+use crate::ports::{ApiKeyRotation, StoreError};
 use crate::{By, Deps, directory};
 
 /// What a key shall be.
@@ -133,7 +133,7 @@ fn choose_accounts(
 }
 
 fn within(limit: Option<&KeyAccess>, reach: &KeyAccess) -> Result<(), KeyError> {
-    match limit.and_then(|limit| limit.exceeded_by(reach)) {
+    match limit.and_then(|limit| limit.escalation(reach)) {
         Some(beyond) => Err(KeyError::Beyond(beyond)),
         None => Ok(()),
     }
@@ -149,7 +149,7 @@ fn find(
     let directory = deps.directory.current();
     let key = directory.keys.values().find(|key| key.workspace == workspace && key.id == id);
     let key = key.filter(|key| key.revoked_at.is_none()).ok_or(KeyError::NotFound)?;
-    within(limit, &key.reach())?;
+    within(limit, &key.access())?;
     Ok((**key).clone())
 }
 
@@ -183,8 +183,8 @@ pub async fn rotate(
         .with("new_id", new.id.to_string())
         .with("new_prefix", new.prefix.as_str())
         .with("expires_at", old_expires_at.to_string());
-    let rotation = Rotation { new: new.clone(), old: old.id, old_expires_at, now };
-    if !deps.access.key_rotate(rotation, act).await? {
+    let rotation = ApiKeyRotation { new: new.clone(), old: old.id, old_expires_at, now };
+    if !deps.access.rotate_api_key(rotation, act).await? {
         return Err(KeyError::Over);
     }
     directory::refresh(deps).await?;

@@ -12,7 +12,7 @@ use domain::id::KeyId;
 use engine::Deps;
 use engine::access::api_key::grant;
 use engine::access::api_key::grant::KeyWish;
-use engine::ports::{KeyFilter, PageRequest, PageStart};
+use engine::ports::{ApiKeyFilter, PageRequest, PageStart};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -44,7 +44,8 @@ pub(crate) async fn list_keys(
             pagination::page_request("api_keys", fields),
         )
     })?;
-    let found = deps.access.keys(caller.workspace(), &KeyFilter { id: None, search }, page).await?;
+    let found =
+        deps.access.list_api_keys(caller.workspace(), &ApiKeyFilter { id: None, search }, page).await?;
     Ok(pagination::page("api_keys", page, found, |key| serialize::key(&key)))
 }
 
@@ -56,9 +57,15 @@ pub(crate) async fn get_key(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     request_body::no_query(query.as_deref())?;
-    let filter = KeyFilter { id: Some(key_id(&id)?), search: None };
+    let filter = ApiKeyFilter { id: Some(key_id(&id)?), search: None };
     let one = PageRequest { per_page: 1, start: PageStart::Page(1) };
-    let found = deps.access.keys(caller.workspace(), &filter, one).await?.rows.pop().ok_or_else(not_found)?;
+    let found = deps
+        .access
+        .list_api_keys(caller.workspace(), &filter, one)
+        .await?
+        .rows
+        .pop()
+        .ok_or_else(not_found)?;
     Ok(response::success(StatusCode::OK, &serialize::key(&found)))
 }
 

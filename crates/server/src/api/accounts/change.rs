@@ -12,7 +12,7 @@ use domain::check::{Fields, Item, Patch};
 use engine::access::api_key::Caller;
 use engine::accounts::{AddAccount, ChangeAccount};
 use engine::messages::send::choose_account;
-use engine::ports::{AccountRecord, Removal, StoreError, StoreErrorKind};
+use engine::ports::{AccountRecord, DeleteAccountResult, StoreError, StoreErrorKind};
 use engine::{Deps, accounts};
 use secrecy::SecretString;
 
@@ -78,9 +78,9 @@ pub(crate) async fn delete_account(
         request_body::read(&query, |fields| fields.optional("force").boolean_or_text().unwrap_or(false))?;
     let record = choose_account(&deps, &caller, Some(&id))?;
     match accounts::remove(&deps, &by, &record.account, is_forced).await? {
-        Removal::Removed => Ok(StatusCode::NO_CONTENT.into_response()),
-        Removal::NotFound => Err(gone(&id)),
-        Removal::Busy(n_waiting) => {
+        DeleteAccountResult::Deleted => Ok(StatusCode::NO_CONTENT.into_response()),
+        DeleteAccountResult::NotFound => Err(gone(&id)),
+        DeleteAccountResult::HasQueuedMessages(n_waiting) => {
             let message = format!(
                 "{n_waiting} messages wait in the queue of this account: let them leave, or remove it with \
                  `?force=true`, which cancels them."
@@ -198,7 +198,7 @@ fn read_changes(fields: &Fields<'_, '_>, record: &AccountRecord) -> ChangeAccoun
         sandbox.refuse("cannot be changed: add another account");
     }
     let needed = |name| match fields.change(name) {
-        Patch::Keep => None,
+        Patch::Unchanged => None,
         Patch::Clear => {
             fields.optional(name).refuse("cannot be null");
             None

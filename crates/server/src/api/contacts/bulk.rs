@@ -44,7 +44,7 @@ pub(crate) async fn put_contacts(
 async fn put(deps: &Deps, by: &By, workspace: WorkspaceId, items: &[Value]) -> Result<Vec<Value>, ApiError> {
     let read: Vec<Result<ContactChange, ApiError>> = items.iter().map(read).collect();
     let requests = read.iter().filter_map(|read| read.as_ref().ok()).map(|change| Request {
-        target: ContactTarget::Whoever,
+        target: ContactTarget::Matching,
         change: change.clone(),
         reason: OptOutReason::Api,
     });
@@ -52,7 +52,7 @@ async fn put(deps: &Deps, by: &By, workspace: WorkspaceId, items: &[Value]) -> R
         contacts::put_all(deps, (by, Batch::List), workspace, requests.collect()).await?.into_iter();
     let results = read.into_iter().enumerate().map(|(index, read)| {
         let end = read.and_then(|_| {
-            let end = ends.next().unwrap_or(engine::ports::ContactEnd::NotFound);
+            let end = ends.next().unwrap_or(engine::ports::UpsertContactResult::NotFound);
             let word = word(&end);
             done(end).map(|(_, contact)| (word, contact))
         });

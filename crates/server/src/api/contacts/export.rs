@@ -32,7 +32,7 @@ pub(crate) async fn export_contacts(
     let query = request_body::query(query.as_deref())?;
     let filter = request_body::read(&query, |fields| read_filter(&deps, &caller, fields))?;
     let workspace = caller.workspace();
-    let keys = deps.contacts.custom_keys(workspace, MAX_CUSTOM_COLUMNS).await?;
+    let keys = deps.contacts.list_custom_field_names(workspace, MAX_CUSTOM_COLUMNS).await?;
     let mut head = String::new();
     for (name, _) in &COLUMNS {
         csv::write_raw(&mut head, name);
@@ -71,7 +71,7 @@ impl Export {
             return Some((Ok(head.into()), self));
         }
         let page = PageRequest { per_page: PER_PAGE, start: self.next.take()? };
-        match self.deps.messages.contacts(self.workspace, &self.filter, page).await {
+        match self.deps.messages.list_contacts(self.workspace, &self.filter, page).await {
             Ok(page) => {
                 self.next = page.next.map(PageStart::After);
                 let mut rows = String::new();

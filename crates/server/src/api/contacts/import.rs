@@ -15,7 +15,7 @@ use domain::id::WorkspaceId;
 use domain::json::{Object, Value};
 use engine::contacts;
 use engine::contacts::Batch;
-use engine::ports::{ContactEnd, ContactTarget};
+use engine::ports::{ContactTarget, UpsertContactResult};
 use engine::{By, Deps, ports::StoreError};
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
@@ -196,7 +196,7 @@ impl Import<'_> {
             return Ok(());
         }
         let request = |(_, change): &(u64, ContactChange)| contacts::Request {
-            target: ContactTarget::Whoever,
+            target: ContactTarget::Matching,
             change: change.clone(),
             reason: OptOutReason::Import,
         };
@@ -272,7 +272,7 @@ fn read_row(columns: &[ImportColumn], row: &Row) -> Result<ContactChange, Vec<Fa
             faults.push((column.name(), reason));
         }
     }
-    let is_named = change.phone_number != Patch::Keep || change.user_id != Patch::Keep;
+    let is_named = change.phone_number != Patch::Unchanged || change.user_id != Patch::Unchanged;
     if faults.is_empty() && !is_named {
         faults.push((ImportColumn::PhoneNumber.name(), "is required".to_owned()));
     }
@@ -301,7 +301,7 @@ impl Report {
             .saturating_add(self.n_failed)
     }
 
-    fn add(&mut self, line: u64, end: ContactEnd) {
+    fn add(&mut self, line: u64, end: UpsertContactResult) {
         let count = match word(&end) {
             "created" => &mut self.n_created,
             "updated" => &mut self.n_updated,

@@ -14,7 +14,7 @@ use domain::json::{Object, Value};
 use domain::messages::window::Window;
 use engine::access::api_key::Caller;
 use engine::messages::send::choose_account;
-use engine::ports::{AccountRecord, Contact, ContactEnd, ContactFilter, ContactTarget};
+use engine::ports::{AccountRecord, Contact, ContactFilter, ContactTarget, UpsertContactResult};
 use engine::{Deps, contacts};
 use jiff::Timestamp;
 
@@ -33,7 +33,7 @@ pub(crate) async fn list_contacts(
     let (filter, page) = request_body::read(&query, |fields| {
         (read_filter(&deps, &caller, fields), pagination::page_request("contacts", fields))
     })?;
-    let found = deps.messages.contacts(caller.workspace(), &filter, page).await?;
+    let found = deps.messages.list_contacts(caller.workspace(), &filter, page).await?;
     Ok(pagination::page("contacts", page, found, serialize::contact))
 }
 
@@ -92,7 +92,7 @@ pub(crate) async fn create_contact(
         change
     })?;
     refuse_bound(&deps, &caller)?;
-    let target = if is_upsert == Some(true) { ContactTarget::Whoever } else { ContactTarget::New };
+    let target = if is_upsert == Some(true) { ContactTarget::Matching } else { ContactTarget::New };
     let end = contacts::put(&deps, &by, caller.workspace(), target, change).await?;
     let (status, contact) = done(end)?;
     Ok(response::success(status, &serialize::contact(contact)))
@@ -106,12 +106,12 @@ pub(crate) async fn update_contact(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let target = ContactTarget::Known(find(&deps, &caller, &id).await?.id);
+    let target = ContactTarget::Existing(find(&deps, &caller, &id).await?.id);
     let object = request_body::json(&deps, &headers, body).await?;
     let change = request_body::read(&object, ContactChange::read)?;
     refuse_bound(&deps, &caller)?;
     let end = contacts::put(&deps, &by, caller.workspace(), target, change).await?;
-    if end == ContactEnd::NotFound {
+    if end == UpsertContactResult::NotFound {
         return Err(not_found(&id));
     }
     let (status, contact) = done(end)?;
@@ -167,7 +167,7 @@ pub(crate) async fn get_contact_window(
             default.or(accounts.first()).map(|record| Arc::clone(record))
         }
     };
-    let known = deps.contacts.contact_windows(caller.workspace(), contact.id).await?;
+    let known = deps.contacts.list_contact_windows(caller.workspace(), contact.id).await?;
     let now = deps.now();
     let window = |account: AccountId| {
         let found = known.iter().find(|(other, _)| *other == account);
@@ -212,20 +212,24 @@ pub(crate) fn refuse_bound(deps: &Deps, caller: &Caller) -> Result<(), ApiError>
 }
 
 /// The contact as it is, and whether it is new; or why nothing was written.
-pub(crate) fn done(end: ContactEnd) -> Result<(StatusCode, Contact), ApiError> {
+pub(crate) fn done(end: UpsertContactResult) -> Result<(StatusCode, Contact), ApiError> {
     match end {
-        ContactEnd::Created(contact) => Ok((StatusCode::CREATED, contact)),
-        ContactEnd::Updated(contact) | ContactEnd::Unchanged(contact) => Ok((StatusCode::OK, contact)),
-        ContactEnd::Taken(id) => {
+        UpsertContactResult::Created(contact) => Ok((StatusCode::CREATED, contact)),
+        UpsertContactResult::Updated(contact) | UpsertContactResult::Unchanged(contact) => {
+            Ok((StatusCode::OK, contact))
+        }
+        UpsertContactResult::Conflict(id) => {
             let message = "There is a contact with this number or user id already.";
             Err(ApiError::new(Code::ContactExists, message).with("contact_id", id.to_string()))
         }
-        ContactEnd::NotFound => Err(ApiError::new(Code::ContactNotFound, "There is no such contact.")),
-        ContactEnd::Nameless => Err(ApiError::invalid_at(
+        UpsertContactResult::NotFound => {
+            Err(ApiError::new(Code::ContactNotFound, "There is no such contact."))
+        }
+        UpsertContactResult::NoIdentifier => Err(ApiError::invalid_at(
             "/phone_number",
             "cannot be cleared: the contact would have neither number nor user id",
         )),
-        ContactEnd::TooManyFields(n) => Err(ApiError::invalid_at(
+        UpsertContactResult::TooManyFields(n) => Err(ApiError::invalid_at(
             "/custom_fields",
             format!("must have at most {MAX_CUSTOM_FIELDS} members, would have {n}"),
         )),
@@ -233,14 +237,15 @@ pub(crate) fn done(end: ContactEnd) -> Result<(StatusCode, Contact), ApiError> {
 }
 
 /// What became of a contact, in a word.
-pub(crate) fn word(end: &ContactEnd) -> &'static str {
+pub(crate) fn word(end: &UpsertContactResult) -> &'static str {
     match end {
-        ContactEnd::Created(_) => "created",
-        ContactEnd::Updated(_) => "updated",
-        ContactEnd::Unchanged(_) => "unchanged",
-        ContactEnd::Taken(_) | ContactEnd::NotFound | ContactEnd::Nameless | ContactEnd::TooManyFields(_) => {
-            "failed"
-        }
+        UpsertContactResult::Created(_) => "created",
+        UpsertContactResult::Updated(_) => "updated",
+        UpsertContactResult::Unchanged(_) => "unchanged",
+        UpsertContactResult::Conflict(_)
+        | UpsertContactResult::NotFound
+        | UpsertContactResult::NoIdentifier
+        | UpsertContactResult::TooManyFields(_) => "failed",
     }
 }
 

@@ -9,13 +9,13 @@ use axum::extract::multipart::{Field, Multipart, MultipartRejection};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
-use domain::media::{LARGEST, names_of};
+use domain::media::{MAX_FILE_SIZE, supported_types};
 use domain::messages::content::MediaKind;
 use engine::Deps;
 use engine::access::api_key::Caller;
 use engine::media::{self, Incoming, Received};
 use engine::messages::send;
-use engine::ports::{MediaOrigin, PieceError};
+use engine::ports::{ByteStreamError, MediaOrigin};
 use futures_core::Stream;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
@@ -49,9 +49,9 @@ pub(crate) async fn upload_media(
     form: Result<Multipart, MultipartRejection>,
 ) -> Result<Response, ApiError> {
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    let most = LARGEST.saturating_add(AROUND);
+    let most = MAX_FILE_SIZE.saturating_add(AROUND);
     if announced.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > most) {
-        return Err(too_large(LARGEST));
+        return Err(too_large(MAX_FILE_SIZE));
     }
     let mut form = form.map_err(|_| {
         ApiError::invalid_at("", "the body must be multipart/form-data, with the file in the part `file`")
@@ -152,7 +152,7 @@ impl Form {
             };
             let media_type = file.media_type();
             if !media_type.fits(known) {
-                let reason = format!("is {}, but must be one of {}", media_type.mime, names_of(known));
+                let reason = format!("is {}, but must be one of {}", media_type.mime, supported_types(known));
                 return Err(ApiError::invalid_at("/file", reason));
             }
         }
@@ -206,7 +206,7 @@ async fn take(
                 end => {
                     let error = end.map_or_else(|late| late, |_| cut());
                     // Who takes the file must not take its half for the whole; they may have stopped already.
-                    drop(give.send(Err(PieceError::Broken("the body was cut".to_owned()))).await);
+                    drop(give.send(Err(ByteStreamError::Broken("the body was cut".to_owned()))).await);
                     return Err(error);
                 }
             };
@@ -224,11 +224,11 @@ async fn take(
 
 /// The pieces that have arrived.
 struct Arriving {
-    pieces: mpsc::Receiver<Result<Bytes, PieceError>>,
+    pieces: mpsc::Receiver<Result<Bytes, ByteStreamError>>,
 }
 
 impl Stream for Arriving {
-    type Item = Result<Bytes, PieceError>;
+    type Item = Result<Bytes, ByteStreamError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.pieces.poll_recv(context)

@@ -3,16 +3,17 @@
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use domain::contacts::phone::{Bsuid, PhoneNumber};
+use domain::contacts::bsuid::Bsuid;
+use domain::contacts::phone::PhoneNumber;
 use domain::json::{Object, Value};
-use domain::messages::message::MessageStatus;
+use domain::messages::status::MessageStatus;
 use engine::Deps;
 use engine::access::api_key::Caller;
 use engine::messages::idempotency::{RunningKey, Taken};
 use engine::messages::queue;
 use engine::messages::queue::Repeated;
 use engine::messages::send::{Idempotency, Progress, SendError, Sent};
-use engine::ports::{KeptAnswer, KeptKey, Recipient, StoredMessage};
+use engine::ports::{CachedResponse, IdempotencyRecord, Recipient, StoredMessage};
 use sha2::{Digest, Sha256};
 
 use super::send::Answer;
@@ -65,9 +66,13 @@ impl Repeat {
     }
 
     /// The first request with this key, if there was one.
-    pub(crate) async fn look_up(&self, deps: &Deps, caller: &Caller) -> Result<Option<KeptKey>, ApiError> {
+    pub(crate) async fn look_up(
+        &self,
+        deps: &Deps,
+        caller: &Caller,
+    ) -> Result<Option<IdempotencyRecord>, ApiError> {
         let owner = caller.owner();
-        Ok(deps.messages.idempotency_key(caller.workspace(), owner, &self.key, deps.now()).await?)
+        Ok(deps.messages.get_idempotency_record(caller.workspace(), owner, &self.key, deps.now()).await?)
     }
 
     /// SHA-256 of path and body.
@@ -90,7 +95,7 @@ impl Repeat {
         &self,
         deps: &Deps,
         caller: &Caller,
-        known: KeptKey,
+        known: IdempotencyRecord,
     ) -> Result<Response, ApiError> {
         match queue::repeated(deps, caller, known, self.digest).await? {
             Repeated::Kept(kept) => Ok(replayed(&kept)),
@@ -123,22 +128,22 @@ pub(crate) fn in_progress() -> ApiError {
 }
 
 /// Which ends are kept: those after the record that do not invite to try again.
-fn render(end: &Result<Sent, SendError>, request_id: &str) -> Option<KeptAnswer> {
+fn render(end: &Result<Sent, SendError>, request_id: &str) -> Option<CachedResponse> {
     match end {
         Ok(sent) => {
             let (status, answer) = Answer::of(sent);
-            Some(KeptAnswer { status: status.as_u16(), body: response::success_bytes(&answer) })
+            Some(CachedResponse { status: status.as_u16(), body: response::success_bytes(&answer) })
         }
         Err(SendError::Refused(error)) => {
             let error = ApiError::from(SendError::Refused(error.clone()));
             let status = error.code().status().as_u16();
-            Some(KeptAnswer { status, body: response::failure_bytes(&error, request_id) })
+            Some(CachedResponse { status, body: response::failure_bytes(&error, request_id) })
         }
         Err(_) => None,
     }
 }
 
-fn replayed(kept: &KeptAnswer) -> Response {
+fn replayed(kept: &CachedResponse) -> Response {
     let mut response = Response::new(Body::from(kept.body.clone()));
     *response.status_mut() = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::OK);
     response
@@ -164,7 +169,7 @@ fn sent_of(message: &StoredMessage) -> Option<Sent> {
     Some(Sent {
         id: message.id,
         progress,
-        recipient: number.map(Recipient::Phone).or(user.map(Recipient::User))?,
+        recipient: number.map(Recipient::Phone).or(user.map(Recipient::Bsuid))?,
         account: message.account,
         client_reference: message.client_reference.clone(),
         sent_as: message.sent_as,

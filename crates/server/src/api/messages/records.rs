@@ -9,7 +9,8 @@ use axum::response::Response;
 use domain::check::Item;
 use domain::id::ContactId;
 use domain::json::Value;
-use domain::messages::message::{Direction, MessageStatus};
+use domain::messages::direction::Direction;
+use domain::messages::status::MessageStatus;
 use engine::Deps;
 use engine::access::api_key::Caller;
 use engine::messages::queue;
@@ -68,7 +69,7 @@ pub(crate) async fn list_some(
             Err(error) => account.parse().map_err(|_| error)?,
         });
     }
-    let found = deps.messages.messages(caller.workspace(), &filter, page).await?;
+    let found = deps.messages.list_messages(caller.workspace(), &filter, page).await?;
     Ok(pagination::page("messages", page, found, serialize::message))
 }
 
@@ -80,7 +81,7 @@ pub(crate) async fn get_message(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     request_body::no_query(query.as_deref())?;
-    let story = deps.messages.message(caller.workspace(), &key_of(&id)).await?;
+    let story = deps.messages.get_message(caller.workspace(), &key_of(&id)).await?;
     let story =
         story.ok_or_else(|| ApiError::new(Code::MessageNotFound, "There is no message with this id."))?;
     if !caller.may_see(&deps, story.message.account) {

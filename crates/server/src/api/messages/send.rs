@@ -99,7 +99,7 @@ impl<'a> Answer<'a> {
     pub(crate) fn of(sent: &'a Sent) -> (StatusCode, Self) {
         let (to, recipient) = match &sent.recipient {
             Recipient::Phone(number) => (Some(number.to_string()), None),
-            Recipient::User(user) => (None, Some(user.as_str())),
+            Recipient::Bsuid(user) => (None, Some(user.as_str())),
         };
         let id = sent.id.to_string();
         let (http, status, message_id) = match &sent.progress {

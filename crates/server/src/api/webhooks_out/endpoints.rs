@@ -13,7 +13,7 @@ use domain::json::{Object, Value};
 use domain::webhooks_out::delivery::{DeliveryStatus, WebhookStatus};
 use domain::webhooks_out::header;
 use engine::access::api_key::Caller;
-use engine::ports::{DeliveryFilter, PageRequest, PageStart, StoredDelivery, WebhookRecord};
+use engine::ports::{DeliveryFilter, PageRequest, PageStart, StoredDelivery, WebhookEndpoint};
 use engine::webhooks_out::endpoint;
 use engine::webhooks_out::endpoint::{Choice, MAX_WEBHOOKS};
 use engine::{Deps, directory};
@@ -46,7 +46,7 @@ pub(crate) async fn list_webhooks(
         (search, pagination::page_request("webhooks", fields))
     })?;
     let directory = deps.directory.current();
-    let matches = |record: &&Arc<WebhookRecord>| {
+    let matches = |record: &&Arc<WebhookEndpoint>| {
         let Some(search) = &search else { return true };
         record.name.to_lowercase().contains(search) || record.url.to_lowercase().contains(search)
     };
@@ -168,7 +168,7 @@ pub(crate) async fn list_deliveries(
     })?;
     let record = find(&deps, &caller, &id)?;
     let filter = DeliveryFilter { webhook: Some(record.id), status, position: None };
-    let found = deps.hooks.deliveries(caller.workspace(), &filter, page).await?;
+    let found = deps.hooks.list_deliveries(caller.workspace(), &filter, page).await?;
     Ok(pagination::page("deliveries", page, found, show_delivery))
 }
 
@@ -243,10 +243,10 @@ async fn one_delivery(
 ) -> Result<Option<StoredDelivery>, ApiError> {
     let filter = DeliveryFilter { position: Some(position), ..DeliveryFilter::default() };
     let one = PageRequest { per_page: 1, start: PageStart::Page(1) };
-    Ok(deps.hooks.deliveries(caller.workspace(), &filter, one).await?.rows.into_iter().next())
+    Ok(deps.hooks.list_deliveries(caller.workspace(), &filter, one).await?.rows.into_iter().next())
 }
 
-fn refuse_disabled(record: &WebhookRecord) -> Result<(), ApiError> {
+fn refuse_disabled(record: &WebhookEndpoint) -> Result<(), ApiError> {
     if record.shown_status() == WebhookStatus::Disabled {
         let message =
             "This webhook is disabled: nothing is sent to it. Enable it first (PUT with `enabled: true`).";
@@ -259,7 +259,7 @@ fn not_found(id: &str) -> ApiError {
     ApiError::new(Code::WebhookNotFound, format!("There is no webhook `{id}`."))
 }
 
-fn find(deps: &Deps, caller: &Caller, id: &str) -> Result<Arc<WebhookRecord>, ApiError> {
+fn find(deps: &Deps, caller: &Caller, id: &str) -> Result<Arc<WebhookEndpoint>, ApiError> {
     let parsed = id.parse().map_err(|_| not_found(id))?;
     let directory = deps.directory.current();
     let found = directory.webhook(caller.workspace(), parsed).cloned();
@@ -278,12 +278,12 @@ fn read_choice(
     deps: &Deps,
     caller: &Caller,
     fields: &Fields<'_, '_>,
-    before: Option<&WebhookRecord>,
+    before: Option<&WebhookEndpoint>,
 ) -> Option<Choice> {
     let field = |name| match fields.change(name) {
         Patch::Set(item) => item,
-        Patch::Keep if before.is_some() => fields.optional(name),
-        Patch::Keep => fields.required(name),
+        Patch::Unchanged if before.is_some() => fields.optional(name),
+        Patch::Unchanged => fields.required(name),
         Patch::Clear => {
             let item = fields.optional(name);
             item.refuse("cannot be null");
@@ -292,7 +292,7 @@ fn read_choice(
     };
     let name = field("name").string(1..=MAX_NAME).map(str::to_owned);
     let url_field = field("url");
-    let url = url_field.string(1..).and_then(|url| match deps.sender.check(url) {
+    let url = url_field.string(1..).and_then(|url| match deps.webhook_sender.check_url(url) {
         Ok(()) => Some(url.to_owned()),
         Err(error) => {
             url_field.refuse(format!("this address cannot be called: {error}"));
@@ -301,7 +301,7 @@ fn read_choice(
     });
     let events = field("events").array(1..=EventKind::ALL.len()).map(|items| read_events(&items));
     let accounts = match fields.change("accounts") {
-        Patch::Keep => None,
+        Patch::Unchanged => None,
         Patch::Clear => Some(Vec::new()),
         Patch::Set(item) => Some(read_accounts(deps, caller, &item)),
     };
@@ -311,12 +311,12 @@ fn read_choice(
         fields.violations().refuse(&place, "must name accounts: this key sees some of them only");
     }
     let headers = match fields.change("headers") {
-        Patch::Keep => None,
+        Patch::Unchanged => None,
         Patch::Clear => Some(Vec::new()),
         Patch::Set(item) => item.object().map(|fields| read_headers(fields, before)),
     };
     let is_enabled = match fields.change("enabled") {
-        Patch::Keep => None,
+        Patch::Unchanged => None,
         Patch::Clear => Some(true),
         Patch::Set(item) => item.boolean(),
     };
@@ -361,7 +361,7 @@ fn read_accounts(deps: &Deps, caller: &Caller, item: &Item<'_, '_>) -> Vec<Accou
 }
 
 /// Headers by name. A value that is hidden in answers may be sent back as it was shown: it stays what it was.
-fn read_headers(fields: Fields<'_, '_>, before: Option<&WebhookRecord>) -> Vec<(String, SecretString)> {
+fn read_headers(fields: Fields<'_, '_>, before: Option<&WebhookEndpoint>) -> Vec<(String, SecretString)> {
     let given = fields.object();
     if given.len() > header::MAX_HEADERS {
         fields.refuse(format!("must not have more than {} headers", header::MAX_HEADERS));
@@ -377,7 +377,7 @@ fn read_headers(fields: Fields<'_, '_>, before: Option<&WebhookRecord>) -> Vec<(
             .filter(|_| value == HIDDEN)
             .and_then(|before| before.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)));
         let value = known.map_or(value, |(_, value)| value.expose_secret());
-        match header::check(name, value) {
+        match header::validate(name, value) {
             Ok(()) if headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) => {
                 refuse("is given twice, in another case".to_owned());
             }
@@ -389,17 +389,17 @@ fn read_headers(fields: Fields<'_, '_>, before: Option<&WebhookRecord>) -> Vec<(
     headers
 }
 
-fn show(record: &WebhookRecord) -> Value {
+fn show(record: &WebhookEndpoint) -> Value {
     Value::Object(shown(record))
 }
 
-fn with_secret(record: &WebhookRecord) -> Value {
+fn with_secret(record: &WebhookEndpoint) -> Value {
     let mut shown = shown(record);
     shown.insert("secret", record.secret.expose_secret());
     Value::Object(shown)
 }
 
-fn shown(record: &WebhookRecord) -> Object {
+fn shown(record: &WebhookEndpoint) -> Object {
     let events: Vec<Value> = match &record.events {
         None => vec![EVERYTHING.into()],
         Some(kinds) => kinds.iter().map(|kind| kind.as_str().into()).collect(),

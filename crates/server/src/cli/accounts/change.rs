@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use engine::accounts::number;
 use engine::accounts::number::NumberError;
-use engine::ports::Removal;
+use engine::ports::DeleteAccountResult;
 use engine::{By, accounts};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
@@ -84,12 +84,14 @@ impl Remove {
         let account = &record.account;
         let removal = accounts::remove(&opened.deps, &By::command_line(), account, self.force).await;
         match removal.context("removing the account")? {
-            Removal::Removed => {
+            DeleteAccountResult::Deleted => {
                 let text = format!("account `{}` was removed; its messages are kept", account.name);
                 self.account.print_result("removed", account, &text)
             }
-            Removal::NotFound => bail!("account `{}` was removed at the same time", account.name),
-            Removal::Busy(n_waiting) => bail!(
+            DeleteAccountResult::NotFound => {
+                bail!("account `{}` was removed at the same time", account.name)
+            }
+            DeleteAccountResult::HasQueuedMessages(n_waiting) => bail!(
                 "{n_waiting} messages are in the queue of account `{}`: use --force to cancel them",
                 account.name
             ),

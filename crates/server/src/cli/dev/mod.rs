@@ -23,7 +23,7 @@ use super::terminal::{Palette, print_json, print_line, print_note};
 use crate::cli::workspace_arg::create_sandbox;
 use crate::clock::SystemClock;
 use crate::config::{Config, Loaded};
-use crate::random::OsChance;
+use crate::random::OsRandom;
 use crate::run::{self, OpenOptions};
 
 #[derive(Debug, Args)]
@@ -48,7 +48,7 @@ impl Dev {
         let sim_listener = listen("simulator.listen", config.simulator.listen).await?;
         config.simulator.listen = sim_listener.local_addr().context("reading the address of the listener")?;
         config.use_local_simulator_callback();
-        create_sandbox(&mut config, &OsChance::new())?;
+        create_sandbox(&mut config, &OsRandom::new())?;
 
         let clock = Arc::new(SystemClock::new());
         let sim = simulator(&config, &clock)?;

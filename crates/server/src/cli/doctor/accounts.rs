@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use engine::accounts;
 use engine::accounts::Check;
-use engine::ports::{AccountRecord, Clock as _, Line};
+use engine::ports::{AccountCredentials, AccountRecord, Clock as _};
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
 use store::Inspection;
@@ -49,8 +49,9 @@ pub(super) async fn check(
     let Some((deps, accounts)) = accounts else { return Ok(()) };
     for record in &accounts {
         findings.area(format!("account {}", record.account.name));
-        let line = Line { account: record.account.clone(), access_token: record.access_token.clone() };
-        let ends_at = deps.upstream.token(&line).await.ok().and_then(|token| token.expires_at);
+        let line =
+            AccountCredentials { account: record.account.clone(), access_token: record.access_token.clone() };
+        let ends_at = deps.upstream.get_token_info(&line).await.ok().and_then(|token| token.expires_at);
         let ends_soon = ends_at.is_some_and(|at| at.duration_since(deps.now()) < EXPIRES_SOON);
         for check in accounts::test(&deps, record).await? {
             report(findings, &check, ends_soon);

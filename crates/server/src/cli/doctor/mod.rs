@@ -19,7 +19,7 @@ use store::Sealer;
 use super::context::CommandContext;
 use super::terminal::{Palette, print_json, print_line};
 use crate::config::{Config, ConfigError};
-use crate::random::OsChance;
+use crate::random::OsRandom;
 use crate::run;
 use findings::{Findings, Verdict};
 
@@ -110,5 +110,5 @@ impl Doctor {
 
 /// Returns the sealer, if a secret key is set.
 fn sealer(config: &Config) -> Option<Sealer> {
-    run::sealer(config, Arc::new(OsChance::new())).ok()
+    run::sealer(config, Arc::new(OsRandom::new())).ok()
 }

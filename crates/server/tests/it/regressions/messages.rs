@@ -68,7 +68,7 @@ async fn the_key_of_a_send_that_panicked_was_released_and_the_message_duplicated
     let guard = panics.clone();
     app.restart_with(|ports| guarded(ports, guard)).await;
     background::tick_recovery(&app.deps).await.unwrap();
-    *panics.0.lock().unwrap() = Some("settle");
+    *panics.0.lock().unwrap() = Some("finish_attempt");
     let first = send_with(&app, "k").await.expect(202);
     assert_eq!(app.n_taken(), 1);
     background::tick_recovery(&app.deps).await.unwrap();
@@ -132,7 +132,7 @@ async fn a_queued_message_was_sent_again_more_than_once() {
 #[tokio::test]
 async fn a_disconnected_caller_made_an_unknown_message_unresolvable() {
     let mut app = TestApp::new().await;
-    let tells = Arc::new(Tells("claim_unknown", Notify::new()));
+    let tells = Arc::new(Tells("lease_unknown_message", Notify::new()));
     let guard = tells.clone();
     app.restart_with(|ports| guarded(ports, guard)).await;
     background::tick_recovery(&app.deps).await.unwrap();
@@ -156,7 +156,7 @@ async fn a_disconnected_caller_made_an_unknown_message_unresolvable() {
 #[tokio::test]
 async fn a_round_of_the_queue_that_was_aborted_left_its_messages_sending() {
     let mut app = TestApp::new().await;
-    let tells = Arc::new(Tells("claim_due", Notify::new()));
+    let tells = Arc::new(Tells("lease_due_messages", Notify::new()));
     let guard = tells.clone();
     app.restart_with(|ports| guarded(ports, guard)).await;
     background::tick_recovery(&app.deps).await.unwrap();
@@ -183,7 +183,7 @@ async fn a_panic_before_the_record_was_answered_as_accepted() {
         let guard = panics.clone();
         app.restart_with(|ports| guarded(ports, guard)).await;
         background::tick_recovery(&app.deps).await.unwrap();
-        *panics.0.lock().unwrap() = Some("accept");
+        *panics.0.lock().unwrap() = Some("insert_message");
         let answer = app.send(json!({"to": CUSTOMER, "type": "text", "text": "Hi", "mode": mode})).await;
         background::tick_recovery(&app.deps).await.unwrap();
         let id = answer.data()["id"].as_str().unwrap_or_default();
@@ -216,7 +216,7 @@ async fn one_failed_write_failed_a_queued_message_for_good() {
     impl Guard for Fails {
         async fn before(&self, call: &'static str) -> Result<usize, StoreError> {
             use std::sync::atomic::Ordering;
-            if call == "settle"
+            if call == "finish_attempt"
                 && self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok()
             {
                 return Err(StoreError::new(engine::ports::StoreErrorKind::Unavailable, call, "x"));
@@ -247,7 +247,7 @@ async fn one_failed_write_failed_a_queued_message_for_good() {
 #[tokio::test]
 async fn idempotency_records_never_expired_while_the_queue_was_empty() {
     let mut app = TestApp::new().await;
-    let tells = Arc::new(Tells("expire", Notify::new()));
+    let tells = Arc::new(Tells("expire_messages", Notify::new()));
     let guard = tells.clone();
     app.restart_with(|ports| guarded(ports, guard)).await;
     send_with(&app, "k").await.expect(200);
@@ -283,7 +283,7 @@ async fn a_retry_that_could_not_start_denied_the_effect_of_the_first_attempt() {
     #[async_trait]
     impl Guard for Begin {
         async fn before(&self, call: &'static str) -> Result<usize, StoreError> {
-            if call == "begin" {
+            if call == "begin_attempt" {
                 return Err(StoreError::new(engine::ports::StoreErrorKind::Unavailable, call, "x"));
             }
             Ok(0)

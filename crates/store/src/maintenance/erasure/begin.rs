@@ -11,7 +11,7 @@ use crate::maintenance::erasure::identifiers::Identifiers;
 use crate::maintenance::erasure::messages::BATCH;
 use crate::row::{json, micros};
 
-/// Begins to erase a person. `false`: there is no such contact.
+/// Begins the erasure of a contact. Returns `false` if the contact does not exist.
 pub(crate) fn begin_erasure(
     connection: &Connection,
     workspace: WorkspaceId,
@@ -19,7 +19,7 @@ pub(crate) fn begin_erasure(
     now: Timestamp,
 ) -> SqlResult<bool> {
     let keys = (workspace.as_bytes(), contact.as_bytes());
-    let Some(Identifiers { now: marks, before }) =
+    let Some(Identifiers { now: identifiers, before }) =
         identifiers::collect_identifiers(connection, workspace, contact)?
     else {
         return Ok(false);
@@ -33,8 +33,8 @@ pub(crate) fn begin_erasure(
     ] {
         connection.prepare_cached(sql)?.execute(keys)?;
     }
-    let marks: Vec<String> = marks.into_iter().collect();
-    identifiers::delete_number_changes(connection, workspace, (&marks, &before))?;
+    let identifiers: Vec<String> = identifiers.into_iter().collect();
+    identifiers::delete_number_changes(connection, workspace, (&identifiers, &before))?;
     connection
         .prepare_cached(
             "insert into erasures (
@@ -46,11 +46,16 @@ pub(crate) fn begin_erasure(
                  coalesce((select max(seq) from deliveries where workspace_id = ?1), 0),
                  coalesce((select max(seq) from messages where workspace_id = ?1), 0), ?4)",
         )?
-        .execute(params![keys.0, keys.1, json(&marks)?, micros(now), json(&before)?])?;
-    // Nothing may leave to somebody who is gone.
-    while erasure::messages::erase_messages(connection, (workspace, contact), (&marks, BATCH), true, now)? > 0
-    {
-    }
-    erasure::messages::erase_messages(connection, (workspace, contact), (&marks, BATCH), false, now)?;
+        .execute(params![keys.0, keys.1, json(&identifiers)?, micros(now), json(&before)?])?;
+    // Queued messages to the contact must not be sent.
+    while erasure::messages::erase_messages(
+        connection,
+        (workspace, contact),
+        (&identifiers, BATCH),
+        true,
+        now,
+    )? > 0
+    {}
+    erasure::messages::erase_messages(connection, (workspace, contact), (&identifiers, BATCH), false, now)?;
     Ok(true)
 }

@@ -1,4 +1,4 @@
-//! What a person is and was known by.
+//! Identifiers of a contact that is erased.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,14 +9,14 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::error::SqlResult;
 use crate::row::json;
 
-/// What a person is known by: numbers in every spelling, and user ids.
+/// Identifiers of a contact: numbers in every spelling, and business-scoped user IDs.
 pub(crate) struct Identifiers {
     pub(crate) now: BTreeSet<String>,
-    /// Those that are somebody else's by now, with the time up to which they were this person's.
+    /// Identifiers that belong to another contact now, with the time until which they were this contact's.
     pub(crate) before: BTreeMap<String, i64>,
 }
 
-/// What a person is and was known by. `None`: there is no such contact.
+/// Collects the present and former identifiers of a contact. Returns `None` if the contact does not exist.
 pub(crate) fn collect_identifiers(
     connection: &Connection,
     workspace: WorkspaceId,
@@ -32,8 +32,8 @@ pub(crate) fn collect_identifiers(
     let mut users: BTreeSet<String> = user_id.into_iter().collect();
     let read = |sql: &str, into: &mut BTreeSet<String>| -> SqlResult<()> {
         let mut statement = connection.prepare_cached(sql)?;
-        for mark in statement.query_map(keys, |row| row.get::<_, String>(0))? {
-            into.insert(mark?);
+        for identifier in statement.query_map(keys, |row| row.get::<_, String>(0))? {
+            into.insert(identifier?);
         }
         Ok(())
     };
@@ -46,12 +46,12 @@ pub(crate) fn collect_identifiers(
     };
     read(&of_messages("wa_id"), &mut numbers)?;
     read(&of_messages("bsuid"), &mut users)?;
-    // What the person has left, for what they have or have left.
+    // Identifiers that were replaced by one of the collected identifiers.
     loop {
         let left = list_former(connection, workspace, (&numbers, &users))?;
-        let n_marks = numbers.len().saturating_add(users.len());
+        let n_identifiers = numbers.len().saturating_add(users.len());
         for old_id in left {
-            // A number has digits only, and no user id has.
+            // A number consists of digits; a business-scoped user ID does not.
             let is_number = old_id.bytes().all(|byte| byte.is_ascii_digit());
             if is_number {
                 numbers.insert(old_id)
@@ -59,7 +59,7 @@ pub(crate) fn collect_identifiers(
                 users.insert(old_id)
             };
         }
-        if numbers.len().saturating_add(users.len()) == n_marks {
+        if numbers.len().saturating_add(users.len()) == n_identifiers {
             break;
         }
     }
@@ -70,17 +70,17 @@ pub(crate) fn collect_identifiers(
     let variants: Vec<String> = numbers.iter().flat_map(spellings).collect();
     numbers.extend(variants);
     numbers.append(&mut users);
-    let mut marks = Identifiers { now: BTreeSet::new(), before: BTreeMap::new() };
-    for mark in numbers {
-        match reassigned_at(connection, (workspace, contact), &mark)? {
-            Some(at) => drop(marks.before.insert(mark, at)),
-            None => drop(marks.now.insert(mark)),
+    let mut identifiers = Identifiers { now: BTreeSet::new(), before: BTreeMap::new() };
+    for identifier in numbers {
+        match reassigned_at(connection, (workspace, contact), &identifier)? {
+            Some(at) => drop(identifiers.before.insert(identifier, at)),
+            None => drop(identifiers.now.insert(identifier)),
         }
     }
-    Ok(Some(marks))
+    Ok(Some(identifiers))
 }
 
-/// Numbers and user ids that were left for one of these.
+/// Lists the identifiers that were replaced by one of these.
 fn list_former(
     connection: &Connection,
     workspace: WorkspaceId,
@@ -96,11 +96,11 @@ fn list_former(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Since when a mark of this contact is somebody else's, in microseconds; `None`: it is nobody else's.
+/// Returns the time since which an identifier belongs to another contact, in microseconds.
 fn reassigned_at(
     connection: &Connection,
     (workspace, contact): (WorkspaceId, ContactId),
-    mark: &str,
+    identifier: &str,
 ) -> SqlResult<Option<i64>> {
     let mut statement = connection.prepare_cached(
         "select coalesce((select m.changed_at from number_changes m where m.workspace_id = ?1 and m.old_id = ?3), c.created_at)
@@ -110,14 +110,16 @@ fn reassigned_at(
                 or c.id in (select contact_id from contact_numbers where workspace_id = ?1 and wa_id = ?3))
          limit 1",
     )?;
-    Ok(statement.query_row((workspace.as_bytes(), contact.as_bytes(), mark), |row| row.get(0)).optional()?)
+    Ok(statement
+        .query_row((workspace.as_bytes(), contact.as_bytes(), identifier), |row| row.get(0))
+        .optional()?)
 }
 
-/// Forgets where the person came from, and where they went.
+/// Deletes the number changes of the contact.
 pub(crate) fn delete_number_changes(
     connection: &Connection,
     workspace: WorkspaceId,
-    (marks, before): (&[String], &BTreeMap<String, i64>),
+    (identifiers, before): (&[String], &BTreeMap<String, i64>),
 ) -> SqlResult<()> {
     let old: Vec<_> = before.keys().collect();
     connection
@@ -130,6 +132,6 @@ pub(crate) fn delete_number_changes(
                     or old_id in (select value from json_each(?3))
                        and changed_at <= (select value from json_each(?4) where key = number_changes.old_id))",
         )?
-        .execute((workspace.as_bytes(), json(&marks)?, json(&old)?, json(before)?))?;
+        .execute((workspace.as_bytes(), json(&identifiers)?, json(&old)?, json(before)?))?;
     Ok(())
 }

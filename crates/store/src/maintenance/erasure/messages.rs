@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use domain::id::{AccountId, ContactId, MessageId, WorkspaceId};
-use domain::messages::message::MessageStatus;
+use domain::messages::status::MessageStatus;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
@@ -15,10 +15,10 @@ use crate::payloads::{ByteRange, Redactions};
 use crate::row::{Cells, micros};
 use crate::{media, payloads};
 
-/// How many messages go in one transaction: with the first one nearly everybody is gone.
+/// Maximum number of messages in one transaction: most contacts have fewer.
 pub(crate) const BATCH: u32 = 200;
 
-/// A message that is to be erased.
+/// Message to erase.
 struct ErasableMessage {
     message: MessageId,
     account: AccountId,
@@ -27,11 +27,11 @@ struct ErasableMessage {
     raw: Option<(i64, ByteRange)>,
 }
 
-/// Erases some messages of a person, those that wait in the queue or all. Returns how many.
+/// Erases some messages of a contact, only queued messages or all. Returns their number.
 pub(crate) fn erase_messages(
     connection: &Connection,
     (workspace, contact): (WorkspaceId, ContactId),
-    (marks, limit): (&[String], u32),
+    (identifiers, limit): (&[String], u32),
     is_waiting: bool,
     now: Timestamp,
 ) -> SqlResult<usize> {
@@ -55,7 +55,7 @@ pub(crate) fn erase_messages(
     }
     let mut blanks = Redactions::default();
     for message in &found {
-        erase_message(connection, workspace, message, (marks, now), &mut blanks)?;
+        erase_message(connection, workspace, message, (identifiers, now), &mut blanks)?;
     }
     blanks.apply(connection)?;
     Ok(found.len())
@@ -65,7 +65,7 @@ fn erase_message(
     connection: &Connection,
     workspace: WorkspaceId,
     found: &ErasableMessage,
-    (marks, now): (&[String], Timestamp),
+    (identifiers, now): (&[String], Timestamp),
     blanks: &mut Redactions,
 ) -> SqlResult<()> {
     blanks.add(found.raw);
@@ -117,20 +117,20 @@ fn erase_message(
             micros(now),
         ))?;
     media::records::erase_media(connection, workspace, found.message)?;
-    erase_responses(connection, workspace, found.message, marks)?;
+    erase_responses(connection, workspace, found.message, identifiers)?;
     if found.status == MessageStatus::Queued {
         terminate::terminate(connection, workspace, found.message, (MessageStatus::Canceled, None), now)?;
     }
     Ok(())
 }
 
-/// Forgets the kept answers of a message. Its keys stay in use, so that a repeated request sends nothing again; but not
-/// one that names the person.
+/// Deletes the cached responses of a message. The idempotency records stay, so that a repeated request sends nothing;
+/// records whose key contains an identifier are deleted.
 fn erase_responses(
     connection: &Connection,
     workspace: WorkspaceId,
     message: MessageId,
-    marks: &[String],
+    identifiers: &[String],
 ) -> SqlResult<()> {
     let keys = (workspace.as_bytes(), message.as_bytes());
     connection
@@ -138,12 +138,12 @@ fn erase_responses(
             "update idempotency_records set status = null, body = null where workspace_id = ?1 and message_id = ?2",
         )?
         .execute(keys)?;
-    for mark in marks {
+    for identifier in identifiers {
         connection
             .prepare_cached(
                 "delete from idempotency_records where workspace_id = ?1 and message_id = ?2 and instr(key, ?3) > 0",
             )?
-            .execute((keys.0, keys.1, mark))?;
+            .execute((keys.0, keys.1, identifier))?;
     }
     Ok(())
 }
@@ -155,11 +155,11 @@ pub(crate) fn erase_next(
     now: Timestamp,
 ) -> SqlResult<Option<i64>> {
     let whose = (erasure.workspace, erasure.contact);
-    let n_erased = erase_messages(connection, whose, (&erasure.marks, limit.min(BATCH)), false, now)?;
+    let n_erased = erase_messages(connection, whose, (&erasure.identifiers, limit.min(BATCH)), false, now)?;
     Ok((n_erased > 0).then_some(0))
 }
 
-/// Messages that answer an erased one name it by its digest, too.
+/// Replaces the erased wamid in messages that reply to an erased message.
 pub(crate) fn erase_contexts(
     connection: &Connection,
     erasure: &Erasure,

@@ -1,12 +1,12 @@
-//! Erasing people: what they are known by, what was written to them and by them.
+//! Erasure of contacts: identifiers, and the content of messages from and to the contact.
 //!
-//! The contact is gone in the first transaction, with everything that could bring it back or still be sent. The rest
-//! follows step by step; a row in `erasures` says how far it is, so that a crash costs nothing but time.
+//! The first transaction deletes the contact and everything that could recreate it or still be sent. The other rows
+//! follow in steps. A row in `erasures` stores the progress: an interrupted erasure continues.
 //!
-//! What stays are counts: a message's type, times and status. Meta's id of a message holds the number, so its SHA-256
-//! takes its place: by that, a report that comes later is recognised and dropped.
+//! Types, times and statuses of the messages stay for statistics. A wamid contains the number, so its SHA-256
+//! replaces it: a report that is received later is recognized by the hash and dropped.
 //!
-//! **Invariant:** what is another person's stays, also where both are in one post.
+//! **Invariant:** data of other people stays, also if one payload holds data of both.
 
 pub(crate) mod begin;
 mod identifiers;
@@ -22,21 +22,22 @@ use crate::error::{SqlError, SqlResult};
 use crate::maintenance::erasure;
 use crate::maintenance::erasure::tables::PAYLOADS_PER_STEP;
 
-/// Takes the oldest erasure a step further.
+/// Runs the next step of the oldest erasure.
 pub(crate) fn run_step(connection: &Connection, limit: u32, now: Timestamp) -> SqlResult<ErasureStep> {
     let Some(erasure) = progress::get_oldest(connection)? else { return Ok(ErasureStep::Idle) };
-    let [last_post, last_event, last_delivery, last_message] = erasure.last;
-    // Where the next step of this kind begins; `None`: this kind is done.
+    let [last_payload, last_event, last_delivery, last_message] = erasure.last;
+    // `reached` is the start of the next step of this kind; `None` if this kind is complete.
     let (reached, following) = match erasure.step.as_str() {
         "messages" => (erasure::messages::erase_next(connection, &erasure, limit, now)?, "payloads"),
-        "payloads" => {
-            (tables::erase_payloads(connection, &erasure, last_post, limit.min(PAYLOADS_PER_STEP))?, "events")
-        }
+        "payloads" => (
+            tables::erase_payloads(connection, &erasure, last_payload, limit.min(PAYLOADS_PER_STEP))?,
+            "events",
+        ),
         "events" => (tables::erase_events(connection, &erasure, (last_event, limit), now)?, "deliveries"),
         "deliveries" => (tables::erase_deliveries(connection, &erasure, last_delivery, limit)?, "contexts"),
         "contexts" => (erasure::messages::erase_contexts(connection, &erasure, last_message, limit)?, "file"),
-        "file" => return Ok(ErasureStep::Files),
-        _ => return Err(SqlError::Bug("an erasure is at a step that there is not")),
+        "file" => return Ok(ErasureStep::FilesRemain),
+        _ => return Err(SqlError::Bug("an erasure has an unknown step")),
     };
     let (step, next) = reached.map_or((following, 0), |next| (erasure.step.as_str(), next));
     connection
@@ -46,10 +47,10 @@ pub(crate) fn run_step(connection: &Connection, limit: u32, now: Timestamp) -> S
              where contact_id = ?1",
         )?
         .execute((erasure.contact.as_bytes(), step, next))?;
-    Ok(ErasureStep::More)
+    Ok(ErasureStep::RowsRemain)
 }
 
-/// Ends the erasures of which nothing is left in the files.
+/// Deletes the erasures that are complete, after the database file has no old pages of them.
 pub(crate) fn finish_erasures(connection: &Connection) -> SqlResult<()> {
     connection.prepare_cached("delete from erasures where step = 'file'")?.execute(())?;
     Ok(())

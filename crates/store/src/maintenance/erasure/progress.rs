@@ -8,20 +8,20 @@ use rusqlite::{Connection, params};
 use crate::error::SqlResult;
 use crate::row::Cells;
 
-/// The work that is left for one person.
+/// Erasure that is in progress.
 pub(crate) struct Erasure {
     pub(crate) contact: ContactId,
     pub(crate) workspace: WorkspaceId,
-    pub(crate) marks: Vec<String>,
-    pub(crate) old_marks: BTreeMap<String, i64>,
+    pub(crate) identifiers: Vec<String>,
+    pub(crate) former_identifiers: BTreeMap<String, i64>,
     pub(crate) step: String,
     pub(crate) next: i64,
-    /// The last rows of posts, events, deliveries and messages when it began.
+    /// Last rows of payloads, events, deliveries and messages at the start of the erasure.
     pub(crate) last: [i64; 4],
 }
 
 pub(crate) fn get_oldest(connection: &Connection) -> SqlResult<Option<Erasure>> {
-    // Those that only wait for the files come last: one look at the files does for all of them.
+    // Erasures at the step `file` come last: one checkpoint completes all of them.
     let mut statement = connection.prepare_cached(
         "select contact_id, workspace_id, identifiers, former_identifiers, step, next_seq, last_payload, last_event, last_delivery, last_message
          from erasures order by step = 'file', created_at, contact_id limit 1",
@@ -32,15 +32,15 @@ pub(crate) fn get_oldest(connection: &Connection) -> SqlResult<Option<Erasure>> 
     Ok(Some(Erasure {
         contact: cells.id()?,
         workspace: cells.id()?,
-        marks: cells.json()?,
-        old_marks: cells.json()?,
+        identifiers: cells.json()?,
+        former_identifiers: cells.json()?,
         step: cells.get()?,
         next: cells.get()?,
         last: [cells.get()?, cells.get()?, cells.get()?, cells.get()?],
     }))
 }
 
-/// The end of the next rows of a table: those with positions from `next` up to it are looked at in this step.
+/// Returns the last position of this step: the rows from `next` to that position are read.
 pub(crate) fn last_of_step(
     connection: &Connection,
     sql: &str,

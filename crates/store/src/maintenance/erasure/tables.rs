@@ -9,7 +9,7 @@ use crate::maintenance::erasure::progress::Erasure;
 use crate::row::{json, micros};
 use crate::webhooks_in::payload_redaction;
 
-/// How many posts a step looks at: each is some kilobytes.
+/// Maximum number of payloads in one step: each has some kilobytes.
 pub(crate) const PAYLOADS_PER_STEP: u32 = 200;
 
 pub(crate) fn erase_payloads(
@@ -23,18 +23,19 @@ pub(crate) fn erase_payloads(
                    select seq from webhook_payloads where ?1 is null and seq >= ?2 and seq <= ?3 order by seq limit ?4)";
     let Some(end) = progress::last_of_step(connection, sql, None, range)? else { return Ok(None) };
     let owners = payload_redaction::foreign_numbers(connection, erasure.workspace)?;
-    let all: Vec<String> = erasure.marks.iter().chain(erasure.old_marks.keys()).cloned().collect();
-    for (post, received_at) in payload_redaction::list_matching(connection, &all, (erasure.next, end))? {
-        // What was somebody else's when it came stays.
-        let was_theirs = erasure.old_marks.iter().filter(|(_, until)| received_at <= **until);
-        let marks: Vec<String> =
-            erasure.marks.iter().chain(was_theirs.map(|(mark, _)| mark)).cloned().collect();
-        payload_redaction::redact_payload(connection, post, &marks, &owners)?;
+    let all: Vec<String> =
+        erasure.identifiers.iter().chain(erasure.former_identifiers.keys()).cloned().collect();
+    for (payload, received_at) in payload_redaction::list_matching(connection, &all, (erasure.next, end))? {
+        // Payloads that were received when the identifier belonged to another contact stay unchanged.
+        let former = erasure.former_identifiers.iter().filter(|(_, until)| received_at <= **until);
+        let identifiers: Vec<String> =
+            erasure.identifiers.iter().chain(former.map(|(identifier, _)| identifier)).cloned().collect();
+        payload_redaction::redact_payload(connection, payload, &identifiers, &owners)?;
     }
     Ok(Some(end.saturating_add(1)))
 }
 
-/// What an event of an erased person says: whose it was is nobody's business any more.
+/// Data of an event about an erased contact.
 const MINIMAL: &str = "json_object('id', json_extract(data, '$.id'), 'erased', json('true'))";
 
 pub(crate) fn erase_events(
@@ -49,7 +50,7 @@ pub(crate) fn erase_events(
     let Some(end) = progress::last_of_step(connection, sql, Some(erasure.workspace), range)? else {
         return Ok(None);
     };
-    // The marks are looked for as well: a contact that became part of this one has left events under an id of its own.
+    // Events are also found by identifiers: events of a contact that was merged into this contact have its old ID.
     let sql = format!(
         "update events set data = {MINIMAL}, erased_at = ?6
          where workspace_id = ?1 and seq between ?2 and ?3 and contact_id is not null
@@ -66,7 +67,7 @@ pub(crate) fn erase_events(
         erasure.next,
         end,
         erasure.contact.as_bytes(),
-        json(&erasure.marks)?,
+        json(&erasure.identifiers)?,
         micros(now),
     ])?;
     Ok(Some(end.saturating_add(1)))
@@ -85,7 +86,7 @@ pub(crate) fn erase_deliveries(
     let Some(end) = progress::last_of_step(connection, sql, Some(erasure.workspace), range)? else {
         return Ok(None);
     };
-    // An endpoint may say what it likes, also of somebody else's event.
+    // An endpoint's response may contain the contact's identifiers, also for an event about another contact.
     connection
         .prepare_cached(
             "update deliveries set response = null
@@ -96,6 +97,6 @@ pub(crate) fn erase_deliveries(
                      where e.workspace_id = deliveries.workspace_id and e.seq = deliveries.event_seq
                        and e.erased_at is not null))",
         )?
-        .execute((erasure.workspace.as_bytes(), erasure.next, end, json(&erasure.marks)?))?;
+        .execute((erasure.workspace.as_bytes(), erasure.next, end, json(&erasure.identifiers)?))?;
     Ok(Some(end.saturating_add(1)))
 }

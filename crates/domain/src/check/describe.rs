@@ -1,10 +1,10 @@
-//! Limits and how they are told.
+//! Descriptions of limits and choices for reasons of violations.
 
 use std::fmt::Display;
 use std::ops::{Bound, RangeBounds};
 
-/// The least and the greatest count that a range allows.
-pub(super) fn counts(range: &impl RangeBounds<usize>) -> (usize, Option<usize>) {
+/// Returns the minimum and the maximum of a range of counts.
+pub(super) fn limits(range: &impl RangeBounds<usize>) -> (usize, Option<usize>) {
     let least = match range.start_bound() {
         Bound::Included(least) => *least,
         Bound::Excluded(below) => below.saturating_add(1),
@@ -18,8 +18,8 @@ pub(super) fn counts(range: &impl RangeBounds<usize>) -> (usize, Option<usize>) 
     (least, most)
 }
 
-/// "1 to 20 characters", "at most 60 characters", "exactly 2 items", "at least 1 item".
-pub(super) fn count_words(least: usize, most: Option<usize>, unit: &str) -> String {
+/// Describes a range of counts: "1 to 20 characters", "at most 60 characters", "exactly 2 items", "at least 1 item".
+pub(super) fn describe_count(least: usize, most: Option<usize>, unit: &str) -> String {
     let plural = |count: usize| if count == 1 { "" } else { "s" };
     match most {
         None => format!("at least {least} {unit}{}", plural(least)),
@@ -29,8 +29,8 @@ pub(super) fn count_words(least: usize, most: Option<usize>, unit: &str) -> Stri
     }
 }
 
-/// "from 0 to 9", "at least 1", "below 90".
-pub(super) fn bound_words<T: Display + PartialEq>(range: &impl RangeBounds<T>) -> String {
+/// Describes bounds of numbers: "from 0 to 9", "at least 1", "below 90".
+pub(super) fn describe_bounds<T: Display + PartialEq>(range: &impl RangeBounds<T>) -> String {
     let least = match range.start_bound() {
         Bound::Included(least) => Some((least, "at least")),
         Bound::Excluded(least) => Some((least, "above")),
@@ -52,8 +52,8 @@ pub(super) fn bound_words<T: Display + PartialEq>(range: &impl RangeBounds<T>) -
     }
 }
 
-/// "`a`, `b` or `c`".
-pub(super) fn choice_words(names: &[&str]) -> String {
+/// Lists choices: "`a`, `b` or `c`".
+pub(super) fn describe_choices(names: &[&str]) -> String {
     match names {
         [] => "nothing".to_owned(),
         [only] => format!("`{only}`"),
@@ -64,7 +64,7 @@ pub(super) fn choice_words(names: &[&str]) -> String {
     }
 }
 
-/// A caller's word for a sentence: whole when short, else its start.
+/// Returns a caller's text in quotes for a sentence, shortened if it is long.
 pub(super) fn quoted(word: &str) -> String {
     match word.char_indices().nth(40) {
         Some((end, _)) => format!("`{}…`", word.get(..end).unwrap_or_default()),
