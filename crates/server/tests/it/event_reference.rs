@@ -122,7 +122,7 @@ async fn the_committed_events_page_is_up_to_date() {
     let app = TestApp::new().await;
     scenario(&app).await;
     let page =
-        app.deps.hooks.list_events(app.workspace, &EventFilter::default(), EventStart::Oldest, 1_000).await;
+        app.deps.events.list_events(app.workspace, &EventFilter::default(), EventStart::Oldest, 1_000).await;
     let mut examples = BTreeMap::new();
     for event in page.unwrap().unwrap().events {
         // `domain::json` keeps the order of the members.
