@@ -1,7 +1,7 @@
-//! How often a password may be tried.
+//! Limits on failed logins.
 //!
-//! An attempt counts as failed from its beginning, so that many at once are no way around; one that succeeds, or that
-//! could not be judged, is taken back.
+//! An attempt is counted as failed when it begins, so that parallel attempts do not evade the limit. An attempt that
+//! succeeds, or whose password could not be checked, is removed from the count.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -12,16 +12,17 @@ use crate::time::later;
 
 /// Failures of one name from one address before the first wait.
 const FREE_FAILURES: u32 = 5;
-/// The wait after the last free failure; it doubles with each further one.
+/// Wait after the last free failure. The wait doubles with each further failure.
 const FIRST_WAIT: SignedDuration = SignedDuration::from_secs(60);
-/// The longest wait, and how long a failure is remembered after it.
+/// Maximum wait, and the time for which a failure is counted after it.
 const MAX_WAIT: SignedDuration = SignedDuration::from_mins(15);
-/// Failures from one address, whatever the names, and of one name, whatever the addresses, in [`MAX_WAIT`].
+/// Failures from one address with any names, or of one name from any addresses, within [`MAX_WAIT`] that block further
+/// attempts.
 const LOCKOUT_FAILURES: u32 = 50;
-/// How many of each are remembered.
+/// Maximum number of names, addresses and pairs that are stored.
 const MAX_ENTRIES: usize = 10_000;
 
-/// Who tries to log in: the name, and the address if it is known.
+/// An attempt to log in: the name, and the address if it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoginAttempt {
     name: String,
@@ -29,8 +30,8 @@ pub struct LoginAttempt {
 }
 
 impl LoginAttempt {
-    /// An attempt with this name from this address. Of an IPv6 address the first 64 bits count: one machine has all the
-    /// others.
+    /// Creates an attempt. Only the first 64 bits of an IPv6 address count, because one machine usually has all
+    /// addresses of such a network.
     pub fn new(name: String, address: Option<IpAddr>) -> Self {
         let address = address.map(|address| match address.to_canonical() {
             IpAddr::V6(address) => {
@@ -43,7 +44,7 @@ impl LoginAttempt {
     }
 }
 
-/// The failures of the last minutes.
+/// Failed logins of the last minutes.
 #[derive(Clone, Debug, Default)]
 pub struct LoginThrottle {
     pairs: BTreeMap<(String, Option<IpAddr>), Failures>,
@@ -59,24 +60,24 @@ struct Failures {
 }
 
 impl Failures {
-    /// How long the failures of one name from one address keep it waiting.
+    /// Returns the time until which one name from one address must wait.
     fn backoff_until(&self) -> Option<Timestamp> {
         let beyond = self.n.checked_sub(FREE_FAILURES)?;
         let wait = FIRST_WAIT.as_secs().saturating_mul(1_i64.checked_shl(beyond.min(10))?);
         Some(later(self.last_at, SignedDuration::from_secs(wait).min(MAX_WAIT)))
     }
 
-    /// How long many failures keep everybody waiting.
+    /// Returns the time until which a name or an address with many failures is blocked.
     fn lockout_until(&self) -> Option<Timestamp> {
         (self.n >= LOCKOUT_FAILURES).then(|| self.counted_until())
     }
 
-    /// Names and addresses are counted in spans that begin with their first failure.
+    /// Failures of a name or of an address are counted in periods that begin with the first failure.
     fn counted_until(&self) -> Timestamp {
         later(self.first_at, MAX_WAIT)
     }
 
-    /// A pair is remembered beyond its longest wait, or the wait would not grow.
+    /// Failures of a pair are kept longer than the longest wait, so that the wait can grow.
     fn kept_until(&self) -> Timestamp {
         later(self.last_at, MAX_WAIT + MAX_WAIT)
     }
@@ -86,7 +87,7 @@ impl LoginThrottle {
     /// Counts an attempt.
     ///
     /// # Errors
-    /// When it comes too early: with the time from which on it may be made. Then nothing is counted.
+    /// Returns the time from which the attempt may be made if it comes too early. The attempt is not counted then.
     pub fn begin(&mut self, attempt: &LoginAttempt, now: Timestamp) -> Result<(), Timestamp> {
         let LoginAttempt { name, address } = attempt;
         let pair = (name.clone(), *address);
@@ -106,13 +107,13 @@ impl LoginThrottle {
         Ok(())
     }
 
-    /// The attempt was right: the name has a clean slate at this address.
+    /// Records that the password was right: the failures of the name from this address are deleted.
     pub fn succeed(&mut self, attempt: &LoginAttempt) {
         self.cancel(attempt);
         self.pairs.remove(&(attempt.name.clone(), attempt.address));
     }
 
-    /// The attempt could not be judged.
+    /// Removes an attempt whose password could not be checked.
     pub fn cancel(&mut self, attempt: &LoginAttempt) {
         let decrement = |failures: Option<&mut Failures>| {
             if let Some(failures) = failures {
@@ -125,7 +126,7 @@ impl LoginThrottle {
     }
 }
 
-/// Counts one failure. Where too many are remembered, those make room whose time is over, or else the oldest one.
+/// Counts one failure. If the map is full, entries that no longer count are removed, or else the oldest one.
 fn count<K: Ord + Clone>(
     failures: &mut BTreeMap<K, Failures>,
     key: K,

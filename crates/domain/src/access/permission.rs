@@ -1,32 +1,32 @@
-//! Who may do what: the one table of roles, scopes and permissions.
+//! Roles, scopes and permissions.
 //!
-//! **Invariant:** a role has everything that the roles below it have, and no scope has what an admin has not: so nobody
-//! gets more by making a key or a user.
+//! **Invariant:** a role has all permissions of the roles below it, and no scope has a permission that an admin does
+//! not have. So nobody gets more permissions by creating an API key or a user.
 
 use crate::access::api_key::KeyScope;
 use crate::text_enum;
 
 text_enum! {
-    /// What a user is in a workspace, from the most to the least.
+    /// Role of a user in a workspace, in descending order of permissions.
     pub enum Role {
-        /// Answers for the workspace: there is always one, once there was one.
+        /// Has every permission. A workspace that has an owner always keeps one.
         Owner = "owner",
-        /// Runs it.
+        /// Manages the workspace.
         Admin = "admin",
-        /// Talks with customers.
+        /// Communicates with customers.
         Agent = "agent",
-        /// Looks on.
+        /// Reads only.
         Viewer = "viewer",
     }
 }
 
 impl Role {
-    /// Whether it may do this.
+    /// Returns `true` if the role has the permission.
     pub fn may(self, permission: Permission) -> bool {
         self <= permission.minimum_role()
     }
 
-    /// What it may do.
+    /// Returns the permissions of the role.
     pub fn permissions(self) -> impl Iterator<Item = Permission> {
         Permission::ALL.into_iter().filter(move |permission| self.may(*permission))
     }
@@ -35,28 +35,28 @@ impl Role {
 macro_rules! permissions {
     ($($(#[doc = $doc:literal])+ $variant:ident = $word:literal, $role:ident, $scope:expr;)*) => {
         text_enum! {
-            /// Something that one caller may do and another may not.
+            /// A permission.
             pub enum Permission {
                 $($(#[doc = $doc])+ $variant = $word,)*
             }
         }
 
         impl Permission {
-            /// What it allows: the words of the page.
+            /// Returns the description of the permission in `docs/permissions.md`.
             pub fn description(self) -> String {
                 match self {
                     $(Self::$variant => [$($doc),+].map(str::trim).join(" "),)*
                 }
             }
 
-            /// The least role that has it.
+            /// Returns the lowest role that has the permission.
             fn minimum_role(self) -> Role {
                 match self {
                     $(Self::$variant => Role::$role,)*
                 }
             }
 
-            /// The scope with which a key has it; `None`: no key has it.
+            /// Returns the scope that gives the permission to an API key; `None` if no key can have it.
             pub fn scope(self) -> Option<KeyScope> {
                 match self {
                     $(Self::$variant => $scope,)*
@@ -67,33 +67,33 @@ macro_rules! permissions {
 }
 
 permissions! {
-    /// Send, cancel and resolve messages, mark a customer's as read.
+    /// Send, cancel and resolve messages, mark messages of customers as read.
     SendMessages = "messages.send", Agent, Some(KeyScope::Send);
     /// Read messages.
     ReadMessages = "messages.read", Viewer, Some(KeyScope::Read);
     /// Read contacts.
     ReadContacts = "contacts.read", Viewer, Some(KeyScope::Read);
-    /// Add, change, import and erase contacts.
+    /// Create, update, import and delete contacts.
     ManageContacts = "contacts.manage", Agent, Some(KeyScope::Manage);
     /// Read templates.
     ReadTemplates = "templates.read", Viewer, Some(KeyScope::Read);
-    /// Create, change, delete and sync templates.
+    /// Create, update, delete and synchronize templates.
     ManageTemplates = "templates.manage", Admin, Some(KeyScope::Manage);
-    /// Read accounts; their secrets are shown to nobody.
+    /// Read accounts. Secrets are never returned.
     ReadAccounts = "accounts.read", Viewer, Some(KeyScope::Read);
-    /// Make, change, test and remove accounts, set what Meta keeps of them, let a held one send again.
+    /// Create, update, test, register and delete accounts, update their business profiles, resume held accounts.
     ManageAccounts = "accounts.manage", Admin, Some(KeyScope::Manage);
-    /// Read events, and webhooks with their deliveries; secrets are shown to nobody.
+    /// Read events, webhooks and deliveries. Secrets are never returned.
     ReadEvents = "events.read", Viewer, Some(KeyScope::Read);
-    /// Make, change, test and remove webhooks, have events delivered again.
+    /// Create, update, test and delete webhooks, request redeliveries and replays.
     ManageWebhooks = "webhooks.manage", Admin, Some(KeyScope::Manage);
-    /// See, make, rotate and revoke API keys.
+    /// List, create, rotate and revoke API keys.
     ManageKeys = "keys.manage", Admin, Some(KeyScope::Manage);
-    /// See, add, change and remove users.
+    /// List, create, update and delete users.
     ManageUsers = "users.manage", Admin, Some(KeyScope::Manage);
-    /// Add, change and remove owners.
+    /// Create, update and delete owners.
     ManageOwners = "owners.manage", Owner, None;
-    /// Give another user a new password.
+    /// Set the password of another user.
     ResetPasswords = "passwords.reset", Owner, None;
     /// Read the audit log.
     ReadAudit = "audit.read", Admin, Some(KeyScope::Manage);

@@ -1,12 +1,13 @@
-//! How many calls a key may make: sliding windows, exact at their edges.
+//! Rate limits of API keys: sliding windows that are exact.
 
 use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// One sliding window: at most `limit` calls in any span of `span`.
+/// A sliding window: at most `limit` calls in any period of `span`.
 ///
-/// Remembers the calls by millisecond, so a window costs no more than its span in milliseconds, however high the limit.
+/// Calls are counted by millisecond. So a window needs at most one entry for each millisecond of its span, however
+/// high the limit is.
 #[derive(Clone, Debug)]
 pub struct SlidingWindow {
     limit: u32,
@@ -16,12 +17,12 @@ pub struct SlidingWindow {
 }
 
 impl SlidingWindow {
-    /// An empty window of `limit` calls in any `span`.
+    /// Creates an empty window.
     pub fn new(limit: u32, span: SignedDuration) -> Self {
         Self { limit, span, calls: VecDeque::new(), n_calls: 0 }
     }
 
-    /// Forgets the calls that have left the window at `now`.
+    /// Removes the calls that have left the window at `now`.
     fn forget(&mut self, now: Timestamp) {
         while let Some(&(at, n)) = self.calls.front() {
             if now.duration_since(at) < self.span {
@@ -32,22 +33,22 @@ impl SlidingWindow {
         }
     }
 
-    /// When one more call fits: `None` means now.
+    /// Returns the time at which one more call is allowed; `None` if it is allowed now.
     pub fn available_at(&mut self, now: Timestamp) -> Option<Timestamp> {
         self.forget(now);
         if self.n_calls < self.limit {
             return None;
         }
-        // With a limit of zero nothing ever fits: the end of the span is as good an answer as any.
+        // With a limit of zero no call is ever allowed; the end of the span is returned.
         let oldest = self.calls.front().map_or(now, |&(at, _)| at);
         Some(oldest.saturating_add(self.span).unwrap_or(Timestamp::MAX))
     }
 
-    /// Counts one call at `now`.
+    /// Records one call at `now`.
     pub fn record(&mut self, now: Timestamp) {
         self.n_calls = self.n_calls.saturating_add(1);
         match self.calls.back_mut() {
-            // One entry per millisecond, as late as its last call: a call leaves the window never too early.
+            // An entry has the time of its last call, so that no call leaves the window too early.
             Some((at, n)) if at.as_millisecond() == now.as_millisecond() => {
                 (*at, *n) = (now, n.saturating_add(1))
             }
@@ -55,79 +56,79 @@ impl SlidingWindow {
         }
     }
 
-    /// How many calls still fit at `now`.
+    /// Returns the number of calls that are still allowed at `now`.
     pub fn remaining(&mut self, now: Timestamp) -> u32 {
         self.forget(now);
         self.limit.saturating_sub(self.n_calls)
     }
 
-    /// When the oldest counted call leaves the window; `now` if none is counted.
+    /// Returns the time at which the oldest recorded call leaves the window; `now` if no call is recorded.
     pub fn resets_at(&mut self, now: Timestamp) -> Timestamp {
         self.forget(now);
         self.calls.front().map_or(now, |&(at, _)| at.saturating_add(self.span).unwrap_or(Timestamp::MAX))
     }
 
-    /// The limit.
+    /// Returns the limit.
     pub fn limit(&self) -> u32 {
         self.limit
     }
 
-    /// Changes the limit; what is counted stays counted.
+    /// Sets the limit. Recorded calls stay recorded.
     pub fn set_limit(&mut self, limit: u32) {
         self.limit = limit;
     }
 }
 
-/// What kind of call is counted.
+/// Kind of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallKind {
-    /// A send: the minute window and the burst window.
+    /// A send: limited per minute and per second.
     Send,
-    /// Everything else: a wider minute window.
+    /// Any other call: limited per minute, with a higher limit.
     Other,
 }
 
-/// What a key may do with its time (http-api.md section 2, "Rate limits").
+/// Rate limits of an API key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimits {
-    /// Sends in any 60 seconds.
+    /// Maximum number of sends in any 60 seconds.
     pub per_minute: u32,
-    /// Sends in any second.
+    /// Maximum number of sends in any second.
     pub burst: u32,
 }
 
 impl RateLimits {
-    /// Other calls in any 60 seconds.
+    /// Returns the maximum number of other calls in any 60 seconds.
     fn others(self) -> u32 {
         self.per_minute.saturating_mul(12).max(1200)
     }
 }
 
-/// The answer to a call that asks for its turn.
+/// Decision about a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimitDecision {
-    /// The limit of the minute window that was asked.
+    /// Limit per minute for this kind of call.
     pub limit: u32,
-    /// How many calls it still has.
+    /// Number of calls that remain.
     pub remaining: u32,
-    /// When it has one more.
+    /// Time at which the oldest counted call leaves the window.
     pub resets_at: Timestamp,
-    /// `None`: go ahead. Else not before this time.
+    /// Time from which the call is allowed; `None` if it is allowed now.
     pub retry_at: Option<Timestamp>,
 }
 
-/// The windows of one key.
+/// Rate limiter of one API key.
 #[derive(Clone, Debug)]
 pub struct RateLimiter {
     sends: SlidingWindow,
     burst: SlidingWindow,
     others: SlidingWindow,
-    /// When the messages of its batches leave, ascending: those of the last minute, and those to come.
+    /// Times at which the messages of its batches leave, ascending: those of the last minute, and those to come.
     reserved: VecDeque<Timestamp>,
 }
 
 impl RateLimiter {
-    /// Nothing counted yet.
+    /// Creates a limiter without recorded calls.
     pub fn new(limits: RateLimits) -> Self {
         let minute = SignedDuration::from_secs(60);
         Self {
@@ -138,14 +139,14 @@ impl RateLimiter {
         }
     }
 
-    /// When the next message of a batch may leave: at the key's pace among the messages of its batches. The batch itself
-    /// was one call.
+    /// Reserves the time at which the next message of a batch may leave. Only messages of batches count here; the
+    /// batch itself was one call.
     pub fn reserve(&mut self, limits: RateLimits, now: Timestamp) -> Timestamp {
         let minute = SignedDuration::from_secs(60);
         while self.reserved.front().is_some_and(|at| now.duration_since(*at) >= minute) {
             self.reserved.pop_front();
         }
-        // The n-th message before this one must be a whole window away.
+        // The n-th message before this one must be at least one window earlier.
         let after = |n: u32, span: SignedDuration| -> Option<Timestamp> {
             let n = usize::try_from(n).ok()?.max(1);
             let before = self.reserved.len().checked_sub(n).and_then(|index| self.reserved.get(index))?;
@@ -163,7 +164,7 @@ impl RateLimiter {
         at
     }
 
-    /// Asks for one call, and counts it if it is granted. A refused call does not count.
+    /// Records one call if it is allowed. A call that is not allowed is not recorded.
     pub fn acquire(&mut self, kind: CallKind, limits: RateLimits, now: Timestamp) -> RateLimitDecision {
         self.set_limits(limits);
         let retry_at = match kind {
@@ -182,7 +183,7 @@ impl RateLimiter {
         RateLimitDecision { retry_at, ..self.peek(kind, limits, now) }
     }
 
-    /// What is left, without counting anything.
+    /// Returns the current decision without recording a call.
     pub fn peek(&mut self, kind: CallKind, limits: RateLimits, now: Timestamp) -> RateLimitDecision {
         self.set_limits(limits);
         let window = match kind {

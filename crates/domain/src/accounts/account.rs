@@ -1,80 +1,81 @@
-//! Our WhatsApp senders.
+//! WhatsApp accounts that send messages.
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::id::{AccountId, WorkspaceId};
 use crate::text_enum;
 
-/// A WhatsApp sender of a workspace, without its secrets.
+/// WhatsApp account of a workspace, without its secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
-    /// Its id.
+    /// Id of the account.
     pub id: AccountId,
-    /// The tenant that owns it.
+    /// Workspace that owns the account.
     pub workspace: WorkspaceId,
-    /// What people call it; one per workspace.
+    /// Display name; unique in the workspace.
     pub name: String,
-    /// Meta's id of the number, digits.
+    /// Meta's id of the phone number, digits.
     pub phone_number_id: String,
     /// Meta's id of the WhatsApp Business Account, digits.
     pub waba_id: String,
-    /// The number as Meta shows it.
+    /// Phone number in Meta's spelling.
     pub display_phone_number: Option<String>,
     /// Meta's quality rating: `GREEN`, `YELLOW`, `RED`, `NA` or `UNKNOWN`.
     pub quality_rating: Option<String>,
     /// Meta's messaging limit, such as `TIER_2K`.
     pub messaging_limit_tier: Option<String>,
-    /// Whether messages may leave through it.
+    /// Status of the account.
     pub status: AccountStatus,
-    /// Why it is held.
+    /// Reason for the suspension.
     pub status_reason: Option<String>,
-    /// Whether a send that names no account uses it; one per workspace.
+    /// `true` if a send that names no account uses this one; one account per workspace.
     pub is_default: bool,
-    /// Whether it talks to the simulator.
+    /// `true` if the account uses the simulator instead of Meta.
     pub is_sandbox: bool,
-    /// Whether a link in its messages is fetched here and uploaded; `None`: as the configuration says.
+    /// `true` if links in its messages are downloaded here and uploaded to Meta; `None` for the configured default.
     pub fetches_links: Option<bool>,
 }
 
 text_enum! {
-    /// Whether messages may leave through an account.
+    /// Status of an account.
     pub enum AccountStatus {
-        /// They may.
+        /// The account can send messages.
         Connected = "connected",
-        /// Meta refused the account or its token: nothing leaves until someone acts.
+        /// Meta refused the account or its access token. Nothing is sent until the cause is fixed and the account is
+        /// resumed.
         Suspended = "held",
-        /// Switched off.
+        /// The account is switched off.
         Disconnected = "disconnected",
     }
 }
 
 text_enum! {
-    /// What of an account has changed.
+    /// Property of an account that has changed.
     pub enum AccountChange {
-        /// Whether it may send.
+        /// Status of the account.
         Status = "status",
-        /// The quality of its number.
+        /// Quality rating of its number.
         Quality = "quality",
-        /// The name that customers see.
+        /// Display name that customers see.
         Name = "name",
-        /// How many people its templates may reach in 24 hours.
+        /// Messaging limit: number of recipients of templates in 24 hours.
         MessagingLimit = "messaging_limit",
-        /// How many messages its number may send in a second; `details` says what Meta did.
+        /// Maximum number of messages per second of its number; `details` has Meta's update.
         Throughput = "throughput",
-        /// Templates have reached 80 % or all of the people that they may reach in 24 hours.
+        /// Templates have used 80 % or all of the messaging limit of the last 24 hours.
         MessagingLimitUsed = "messaging_limit_used",
-        /// What else Meta last_warning: reviews, restrictions, violations, alerts; `details` holds Meta's own words.
+        /// Any other update of Meta: reviews, restrictions, violations, alerts; `details` has Meta's text.
         Notice = "notice",
-        /// Its access token ends soon.
+        /// The access token expires soon.
         TokenExpiry = "token_expiry",
     }
 }
 
-/// The days before the end of an access token at which it is last_warning, the last first.
+/// Days before the expiry of an access token at which a warning is due, the last warning first.
 pub const TOKEN_EXPIRY_WARNING_DAYS: [i64; 3] = [1, 7, 14];
 
-/// Which notice of a token's end is due: the number of days that it names. `last_warning` is the one that was last_warning last of this
-/// token. A notice whose time came while nobody looked is left out for the nearer one.
+/// Returns the days of the warning that is due, or `None`. `last_warning` is the last warning of this token. A warning
+/// whose time passed without a check is skipped if a later one is due.
 #[must_use]
 pub fn due_token_expiry_warning(
     expires_at: Timestamp,

@@ -1,23 +1,23 @@
-//! Suspension of accounts: nothing is sent until the cause is gone.
+//! Suspension of accounts: nothing is sent until the account is resumed.
 
 use crate::text_enum;
-/// Whether Meta lets a WhatsApp Business Account send.
+/// Change of the suspension of the accounts of a WhatsApp Business Account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SuspensionChange {
-    /// Nothing leaves until Meta, or somebody here, takes it back.
+    /// The accounts are suspended.
     Suspend(SuspensionCause, &'static str),
-    /// What held it for this cause is over.
+    /// The suspension for this cause ends.
     Resume(SuspensionCause),
 }
 
 text_enum! {
-    /// Why an account is held.
+    /// Cause of a suspension.
     pub enum SuspensionCause {
         /// Meta refused a message or the access token.
         Refused = "refused",
         /// Meta has disabled the WhatsApp Business Account.
         Disabled = "disabled",
-        /// The app was taken off the WhatsApp Business Account.
+        /// The app was removed from the WhatsApp Business Account.
         AppRemoved = "app_removed",
     }
 }

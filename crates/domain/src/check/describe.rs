@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::ops::{Bound, RangeBounds};
 
-/// The least and the greatest count that a range allows.
+/// Returns the minimum and the maximum of a range of counts.
 pub(super) fn limits(range: &impl RangeBounds<usize>) -> (usize, Option<usize>) {
     let least = match range.start_bound() {
         Bound::Included(least) => *least,
@@ -18,7 +18,7 @@ pub(super) fn limits(range: &impl RangeBounds<usize>) -> (usize, Option<usize>) 
     (least, most)
 }
 
-/// "1 to 20 characters", "at most 60 characters", "exactly 2 items", "at least 1 item".
+/// Describes a range of counts: "1 to 20 characters", "at most 60 characters", "exactly 2 items", "at least 1 item".
 pub(super) fn describe_count(least: usize, most: Option<usize>, unit: &str) -> String {
     let plural = |count: usize| if count == 1 { "" } else { "s" };
     match most {
@@ -29,7 +29,7 @@ pub(super) fn describe_count(least: usize, most: Option<usize>, unit: &str) -> S
     }
 }
 
-/// "from 0 to 9", "at least 1", "below 90".
+/// Describes bounds of numbers: "from 0 to 9", "at least 1", "below 90".
 pub(super) fn describe_bounds<T: Display + PartialEq>(range: &impl RangeBounds<T>) -> String {
     let least = match range.start_bound() {
         Bound::Included(least) => Some((least, "at least")),
@@ -52,7 +52,7 @@ pub(super) fn describe_bounds<T: Display + PartialEq>(range: &impl RangeBounds<T
     }
 }
 
-/// "`a`, `b` or `c`".
+/// Lists choices: "`a`, `b` or `c`".
 pub(super) fn describe_choices(names: &[&str]) -> String {
     match names {
         [] => "nothing".to_owned(),
@@ -64,7 +64,7 @@ pub(super) fn describe_choices(names: &[&str]) -> String {
     }
 }
 
-/// A caller's word for a sentence: whole when short, else its start.
+/// Returns a caller's text in quotes for a sentence, shortened if it is long.
 pub(super) fn quoted(word: &str) -> String {
     match word.char_indices().nth(40) {
         Some((end, _)) => format!("`{}…`", word.get(..end).unwrap_or_default()),

@@ -1,13 +1,13 @@
-//! Checking JSON that strangers wrote, with every fault in one answer.
+//! Checks of JSON from callers, with all violations in one answer.
 //!
-//! A reader walks a [`Value`] that is already parsed. Each line names a field, says whether it must be there and gives
-//! its type and limit; what does not hold goes to a [`Violations`] list, and the reading goes on:
+//! The [`Value`](crate::json::Value) is already parsed. Each line of a reader names a field, says if the field is
+//! required and gives its type and limit. Violations are added to a [`Violations`] list, and reading continues:
 //!
 //! ```
-//! use domain::check::{Fields, Place, Violations};
+//! use domain::check::{Fields, JsonPointer, Violations};
 //! # fn button(object: &domain::json::Object) -> Result<(), Vec<domain::check::Violation>> {
 //! let found = Violations::new();
-//! let reply = Fields::read(object, Place::root(), &found);
+//! let reply = Fields::read(object, JsonPointer::root(), &found);
 //! let title = reply.required("title").string(1..=20);
 //! let id = reply.required("id").string(1..=256);
 //! let style = reply.optional("style").one_of(&["plain", "bold"]);
@@ -17,13 +17,13 @@
 //! # }
 //! ```
 //!
-//! A check gives `None` both for a field that is absent and for one with a violation. That is enough: when the list is
-//! empty at the end, `None` of a required field cannot be.
+//! A check returns `None` for an absent field and for a field with a violation. If the list is empty at the end, no
+//! required field is `None`.
 //!
-//! **Invariant:** nothing is allocated while all is well. A [`JsonPointer`] is a chain of references on the stack, written
-//! out as a pointer only for a violation.
+//! **Invariant:** nothing is allocated while there is no violation. A [`JsonPointer`] is a chain of references on the
+//! stack that is written as text only for a violation.
 //!
-//! **Invariant:** a violation points to a member that exists, or that is missing from an object that exists.
+//! **Invariant:** the pointer of a violation names a member that exists, or a missing member of an object that exists.
 
 mod describe;
 mod nearest;

@@ -1,6 +1,6 @@
 //! Changes of fields.
 
-/// What a PUT does to a field: absent keeps, `null` clears.
+/// Change of a field in a partial update: an absent field stays unchanged, `null` clears it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Patch<T> {
     /// The field was not given.
@@ -13,7 +13,8 @@ pub enum Patch<T> {
 }
 
 impl<T> Patch<T> {
-    /// Checks the new value: `change.and_then(|item| item.string(1..=60))`. One with a violation becomes `Unchanged`.
+    /// Checks the new value: `patch.and_then(|item| item.string(1..=60))`. A value with a violation becomes
+    /// `Unchanged`.
     pub fn and_then<U>(self, check: impl FnOnce(T) -> Option<U>) -> Patch<U> {
         match self {
             Self::Unchanged => Patch::Unchanged,

@@ -2,7 +2,7 @@
 
 use crate::json::pointer::push_token;
 
-/// A place in the caller's JSON: a chain of steps that lives on the stack.
+/// JSON pointer into the caller's JSON, as a chain of steps on the stack.
 #[derive(Clone, Copy, Debug)]
 pub struct JsonPointer<'p> {
     parent: Option<&'p Self>,
@@ -11,38 +11,38 @@ pub struct JsonPointer<'p> {
 
 #[derive(Clone, Copy, Debug)]
 enum Step<'p> {
-    /// A pointer, already escaped.
+    /// A pointer in text form, already escaped.
     Base(&'p str),
     Key(&'p str),
     Index(usize),
 }
 
 impl<'p> JsonPointer<'p> {
-    /// The whole document: the pointer `""`.
+    /// Returns the pointer to the whole document: `""`.
     #[must_use]
     pub const fn root() -> Self {
         Self::from_pointer("")
     }
 
-    /// The place that a JSON pointer names.
+    /// Creates a pointer from its text form.
     #[must_use]
     pub const fn from_pointer(pointer: &'p str) -> Self {
         Self { parent: None, step: Step::Base(pointer) }
     }
 
-    /// The member `key` of the object here.
+    /// Returns the pointer to the member `key`.
     #[must_use]
     pub const fn key(&'p self, key: &'p str) -> Self {
         Self { parent: Some(self), step: Step::Key(key) }
     }
 
-    /// The element `index` of the array here.
+    /// Returns the pointer to the element `index`.
     #[must_use]
     pub const fn index(&'p self, index: usize) -> Self {
         Self { parent: Some(self), step: Step::Index(index) }
     }
 
-    /// The place as a JSON pointer (RFC 6901).
+    /// Returns the text form (RFC 6901).
     #[must_use]
     pub fn pointer(&self) -> String {
         let mut pointer = String::new();

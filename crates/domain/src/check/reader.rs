@@ -11,9 +11,9 @@ use super::url::is_http_url;
 use super::violation::Violations;
 use crate::json::{Object, Value, whole_of};
 
-/// The fields of one object, each asked for by name.
+/// Fields of an object, requested by name.
 ///
-/// Call [`Fields::finish`] at the end, or unknown fields go unnoticed.
+/// [`Fields::finish`] at the end of the reading reports unknown fields.
 #[derive(Debug)]
 #[must_use = "without `finish` unknown fields go unnoticed"]
 pub struct Fields<'a, 'p> {
@@ -23,20 +23,19 @@ pub struct Fields<'a, 'p> {
     requested: FieldNames,
 }
 
-/// The names that were asked for, on the stack up to a number that nearly every object stays below.
+/// Names of the requested fields, on the stack up to a number that few objects exceed.
 #[derive(Debug)]
 struct FieldNames {
-    /// How many of them were there.
+    /// Number of requested fields that are present.
     n_present: Cell<usize>,
     n_first: Cell<usize>,
     first: [Cell<&'static str>; 16],
     rest: RefCell<Vec<&'static str>>,
 }
 
-/// A value at a place, or its absence; each method checks it for one shape.
+/// A value with its pointer, or an absent value. Each method checks the value for one type.
 ///
-/// A check of an absent item gives `None` and finds nothing wrong: that a required one is missing was noted when it was
-/// asked for.
+/// A check of an absent item returns `None` without a violation: [`Fields::required`] has reported the missing field.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "an item that is not checked can be anything"]
 pub struct Item<'a, 'p> {
@@ -45,7 +44,7 @@ pub struct Item<'a, 'p> {
     found: &'p Violations,
 }
 
-/// The elements of an array whose length was checked.
+/// Elements of an array whose length was checked.
 #[derive(Clone, Copy, Debug)]
 pub struct Items<'a, 'p> {
     elements: &'a [Value],
@@ -54,12 +53,12 @@ pub struct Items<'a, 'p> {
 }
 
 impl<'a, 'p> Fields<'a, 'p> {
-    /// Starts reading an object that is at `place`.
+    /// Starts the reading of an object at `place`.
     pub fn read(object: &'a Object, place: JsonPointer<'p>, found: &'p Violations) -> Self {
         Self { object, place, found, requested: FieldNames::new() }
     }
 
-    /// A field that must be there; without it (or with `null`): "is required", at the missing member.
+    /// Returns a required field; if it is absent or `null`, the violation "is required" is added.
     pub fn required(&self, name: &'static str) -> Item<'a, '_> {
         let item = self.optional(name);
         if item.value.is_none() {
@@ -68,13 +67,13 @@ impl<'a, 'p> Fields<'a, 'p> {
         item
     }
 
-    /// A field that may be there; `null` is absent.
+    /// Returns an optional field; `null` is absent.
     pub fn optional(&self, name: &'static str) -> Item<'a, '_> {
         let value = self.lookup(name).filter(|value| !value.is_null());
         Item { value, place: self.place.key(name), found: self.found }
     }
 
-    /// A field whose absence and `null` differ: a PUT keeps the one and clears the other.
+    /// Returns a field whose absence and `null` differ, as in a partial update.
     pub fn change(&self, name: &'static str) -> Patch<Item<'a, '_>> {
         match self.lookup(name) {
             None => Patch::Unchanged,
@@ -83,7 +82,7 @@ impl<'a, 'p> Fields<'a, 'p> {
         }
     }
 
-    /// A field that this object must not have, with the reason: "is not allowed in a list message".
+    /// Adds a violation if the object has this field, with the reason: "is not allowed in a list message".
     pub fn forbidden(&self, name: &'static str, reason: &str) {
         let item = self.optional(name);
         if item.is_present() {
@@ -91,8 +90,8 @@ impl<'a, 'p> Fields<'a, 'p> {
         }
     }
 
-    /// The one field of several that is there. None of them is a violation at the object ("needs exactly one of `id` or
-    /// `link`"), two are one at the later.
+    /// Returns the one present field of several. If none is present, the object has a violation ("needs exactly one of
+    /// `id` or `link`"); if two are present, the later one has.
     pub fn exactly_one(&self, names: &[&'static str]) -> Option<(&'static str, Item<'a, '_>)> {
         let one = self.at_most_one(names);
         if one.is_none() {
@@ -101,7 +100,7 @@ impl<'a, 'p> Fields<'a, 'p> {
         one
     }
 
-    /// The one field of several that is there, if any; two are a violation at the later.
+    /// Returns the one present field of several, if any; if two are present, the later one has a violation.
     pub fn at_most_one(&self, names: &[&'static str]) -> Option<(&'static str, Item<'a, '_>)> {
         let mut one = None;
         for name in names {
@@ -118,28 +117,28 @@ impl<'a, 'p> Fields<'a, 'p> {
         one
     }
 
-    /// Notes a violation of the object as a whole.
+    /// Adds a violation of the object as a whole.
     pub fn refuse(&self, reason: impl Into<String>) {
         self.found.refuse(&self.place, reason);
     }
 
-    /// The object itself.
+    /// Returns the object.
     pub const fn object(&self) -> &'a Object {
         self.object
     }
 
-    /// Where the object is.
+    /// Returns the pointer to the object.
     pub const fn place(&self) -> &JsonPointer<'p> {
         &self.place
     }
 
-    /// Where the violations go.
+    /// Returns the list of violations.
     pub const fn violations(&self) -> &'p Violations {
         self.found
     }
 
-    /// Ends the reading: every field that was not asked for is unknown, and the reason names the nearest that is known,
-    /// or all of them.
+    /// Ends the reading. Each field that was not requested is unknown; the reason suggests the most similar known
+    /// field or lists all of them.
     pub fn finish(self) {
         if self.requested.n_present.get() == self.object.len() {
             return;
@@ -159,7 +158,7 @@ impl<'a, 'p> Fields<'a, 'p> {
         }
     }
 
-    /// Ends the reading of an object that may have fields nobody asked for.
+    /// Ends the reading of an object that may have other fields.
     pub fn finish_open(self) {
         drop(self);
     }
@@ -183,7 +182,7 @@ impl FieldNames {
         }
     }
 
-    /// Remembers a name; false when it was asked for before.
+    /// Stores a name; returns `false` if the name is known already.
     fn note(&self, name: &'static str) -> bool {
         let n_first = self.n_first.get();
         if self.first.iter().take(n_first).any(|known| known.get() == name) {
@@ -209,39 +208,39 @@ impl FieldNames {
 }
 
 impl<'a, 'p> Item<'a, 'p> {
-    /// An item for a value that came on its own, not out of an object.
+    /// Creates an item for a value that is not part of an object.
     pub const fn new(value: &'a Value, place: JsonPointer<'p>, found: &'p Violations) -> Self {
         Self { value: Some(value), place, found }
     }
 
-    /// True when there is a value (`null` is none).
+    /// Returns `true` if there is a value; `null` is none.
     #[must_use]
     pub const fn is_present(&self) -> bool {
         self.value.is_some()
     }
 
-    /// The value, unchecked.
+    /// Returns the value without a check.
     #[must_use]
     pub const fn value(&self) -> Option<&'a Value> {
         self.value
     }
 
-    /// Where the value is, or should be.
+    /// Returns the pointer to the value.
     #[must_use]
     pub const fn place(&self) -> &JsonPointer<'p> {
         &self.place
     }
 
-    /// Notes a violation at this place, for a rule beyond type and limit.
+    /// Adds a violation of a rule beyond type and limit.
     pub fn refuse(&self, reason: impl Into<String>) {
         self.found.refuse(&self.place, reason);
     }
 
-    /// A string of so many characters (Unicode scalar values, not bytes): `1..=20`, `..=60`, `1..`, `..`.
+    /// Returns a string with a length in Unicode characters: `1..=20`, `..=60`, `1..`, `..`.
     pub fn string(&self, length: impl RangeBounds<usize>) -> Option<&'a str> {
         let Value::String(text) = self.value? else { return self.wrong_kind("a string") };
         let (least, most) = limits(&length);
-        // A character has one to four bytes, so the length in bytes mostly decides.
+        // A character has one to four bytes, so that the length in bytes usually decides.
         if text.len() / 4 >= least && most.is_none_or(|most| text.len() <= most) {
             return Some(text);
         }
@@ -253,7 +252,7 @@ impl<'a, 'p> Item<'a, 'p> {
         None
     }
 
-    /// A string for which `holds` is true; the reason must say what it wants ("must be `YYYY-MM-DD`").
+    /// Returns a string for which `holds` returns `true`; the reason describes the rule ("must be `YYYY-MM-DD`").
     pub fn string_that(&self, holds: impl FnOnce(&str) -> bool, reason: &str) -> Option<&'a str> {
         let text = self.string(..)?;
         if holds(text) {
@@ -263,18 +262,18 @@ impl<'a, 'p> Item<'a, 'p> {
         None
     }
 
-    /// An absolute `http://` or `https://` URL.
+    /// Returns an absolute `http://` or `https://` URL.
     pub fn http_url(&self) -> Option<&'a str> {
         self.string_that(is_http_url, "must be an absolute URL that starts with https:// or http://")
     }
 
-    /// `true` or `false`.
+    /// Returns a boolean.
     pub fn boolean(&self) -> Option<bool> {
         let Value::Bool(truth) = self.value? else { return self.wrong_kind("a boolean") };
         Some(*truth)
     }
 
-    /// A whole number within bounds; `5.0` is whole.
+    /// Returns a whole number within bounds; `5.0` is whole.
     pub fn integer(&self, bounds: impl RangeBounds<i64>) -> Option<i64> {
         let number = match self.value? {
             Value::Int(number) => *number,
@@ -292,16 +291,16 @@ impl<'a, 'p> Item<'a, 'p> {
         self.within(number, &bounds)
     }
 
-    /// A number within bounds.
+    /// Returns a number within bounds.
     pub fn number(&self, bounds: impl RangeBounds<f64>) -> Option<f64> {
         let Some(number) = self.value?.as_f64() else { return self.wrong_kind("a number") };
         self.within(number, &bounds)
     }
 
-    /// A whole number, also written as a string of digits: query parameters, and Meta's `"index": "0"`.
+    /// Returns a whole number, which may be written as a string: query parameters, and Meta's `"index": "0"`.
     pub fn integer_or_text(&self, bounds: impl RangeBounds<i64>) -> Option<i64> {
         let Value::String(text) = self.value? else { return self.integer(bounds) };
-        // Rust's parser also takes `+1`, which no JSON number is.
+        // Rust's parser accepts `+1`, which is not a JSON number.
         match text.parse::<i64>() {
             Ok(number) if !text.starts_with('+') => self.within(number, &bounds),
             _ => {
@@ -311,10 +310,10 @@ impl<'a, 'p> Item<'a, 'p> {
         }
     }
 
-    /// A number, also written as a string: query parameters, and Meta's `"latitude": "56.4"`.
+    /// Returns a number, which may be written as a string: query parameters, and Meta's `"latitude": "56.4"`.
     pub fn number_or_text(&self, bounds: impl RangeBounds<f64>) -> Option<f64> {
         let Value::String(text) = self.value? else { return self.number(bounds) };
-        // Rust's parser also takes `inf`, `nan` and `+1`, which no JSON number is.
+        // Rust's parser accepts `inf`, `nan` and `+1`, which are not JSON numbers.
         let is_plain = |text: &str| text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
         match text.parse::<f64>() {
             Ok(number) if number.is_finite() && is_plain(text) => self.within(number, &bounds),
@@ -325,7 +324,7 @@ impl<'a, 'p> Item<'a, 'p> {
         }
     }
 
-    /// `true` or `false`, also written as a string: query parameters.
+    /// Returns a boolean, which may be written as a string: query parameters.
     pub fn boolean_or_text(&self) -> Option<bool> {
         let Value::String(text) = self.value? else { return self.boolean() };
         match text.as_str() {
@@ -338,13 +337,13 @@ impl<'a, 'p> Item<'a, 'p> {
         }
     }
 
-    /// One of several words, exactly as written.
+    /// Returns one of several values, with exact spelling.
     pub fn one_of(&self, words: &[&'static str]) -> Option<&'static str> {
         let text = self.string(..)?;
         words.iter().copied().find(|word| *word == text).or_else(|| self.not_among(text, words))
     }
 
-    /// One of several words in any case; the answer is the word as listed.
+    /// Returns one of several values in any case, spelled as in the list.
     pub fn one_of_any_case(&self, words: &[&'static str]) -> Option<&'static str> {
         let text = self.string(..)?;
         words
@@ -354,7 +353,7 @@ impl<'a, 'p> Item<'a, 'p> {
             .or_else(|| self.not_among(text, words))
     }
 
-    /// What the word stands for, out of a list of words and their meanings.
+    /// Returns the value that belongs to a text in a list.
     pub fn choice<T: Copy>(&self, choices: &[(&'static str, T)]) -> Option<T> {
         let text = self.string(..)?;
         if let Some((_, meaning)) = choices.iter().find(|(word, _)| *word == text) {
@@ -364,8 +363,8 @@ impl<'a, 'p> Item<'a, 'p> {
         self.not_among(text, &words)
     }
 
-    /// An array of so many elements. One that is too long is read as far as it may go, so that the elements' own faults
-    /// are found too.
+    /// Returns the elements of an array with a length within bounds. If the array is too long, its first elements are
+    /// read, so that their violations are reported too.
     pub fn array(&self, length: impl RangeBounds<usize>) -> Option<Items<'a, 'p>> {
         let Value::Array(elements) = self.value? else { return self.wrong_kind("an array") };
         let (least, most) = limits(&length);
@@ -378,12 +377,12 @@ impl<'a, 'p> Item<'a, 'p> {
         Some(Items { elements, place: self.place, found: self.found })
     }
 
-    /// An object, to be read field by field.
+    /// Returns an object to be read field by field.
     pub fn object(&self) -> Option<Fields<'a, 'p>> {
         self.open_object().map(|object| Fields::read(object, self.place, self.found))
     }
 
-    /// An object with fields of the caller's own choice.
+    /// Returns an object with any fields.
     pub fn open_object(&self) -> Option<&'a Object> {
         let Value::Object(object) = self.value? else { return self.wrong_kind("an object") };
         Some(object)
@@ -420,7 +419,7 @@ impl<'a, 'p> Item<'a, 'p> {
 }
 
 impl<'a> Items<'a, '_> {
-    /// The elements, each at its place.
+    /// Returns the elements, each with its pointer.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Item<'a, '_>> {
         self.elements.iter().enumerate().map(|(index, value)| Item {
             value: Some(value),
@@ -429,19 +428,19 @@ impl<'a> Items<'a, '_> {
         })
     }
 
-    /// The number of elements that will be read.
+    /// Returns the number of elements that are read.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.elements.len()
     }
 
-    /// True without elements.
+    /// Returns `true` if there are no elements.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.elements.is_empty()
     }
 
-    /// Notes a violation of the array as a whole.
+    /// Adds a violation of the array as a whole.
     pub fn refuse(&self, reason: impl Into<String>) {
         self.found.refuse(&self.place, reason);
     }

@@ -1,6 +1,6 @@
 //! Web addresses.
 
-/// Whether `text` is an absolute `http` or `https` URL as far as Meta would follow it: a host, and no blanks.
+/// Returns `true` if `text` is an absolute `http` or `https` URL with a host and without whitespace.
 #[must_use]
 pub fn is_http_url(text: &str) -> bool {
     let scheme = |name: &str| {

@@ -4,53 +4,53 @@ use std::cell::RefCell;
 
 use super::pointer::JsonPointer;
 
-/// One fault of the caller's JSON.
+/// A violation in the caller's JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// Where: a JSON pointer (RFC 6901) into the caller's body; of a missing member, where it should be.
+    /// JSON pointer (RFC 6901) into the caller's body. For a missing member it names the member.
     pub pointer: String,
-    /// What is wrong, to be read after the field's name: "must be 1 to 20 characters, is 27". No full stop.
+    /// Reason, to be read after the name of the field: "must be 1 to 20 characters, is 27". No full stop.
     pub reason: String,
 }
 
 impl Violation {
-    /// A violation of a rule that no check of this module knows.
+    /// Creates a violation of a rule that is not checked in this module.
     pub fn new(pointer: impl Into<String>, reason: impl Into<String>) -> Self {
         Self { pointer: pointer.into(), reason: reason.into() }
     }
 }
 
-/// The faults found so far, in the order of reading.
+/// Violations found so far, in the order of reading.
 ///
-/// At most [`Violations::MAX`] are kept: a body of five megabytes can hold a million.
+/// At most [`Violations::MAX`] are stored: a body of five megabytes can have a million violations.
 #[derive(Debug, Default)]
 pub struct Violations {
     list: RefCell<Vec<Violation>>,
 }
 
 impl Violations {
-    /// How many violations are kept; the rest is dropped silently.
+    /// Maximum number of stored violations; further violations are dropped.
     pub const MAX: usize = 100;
 
-    /// An empty list.
+    /// Creates an empty list.
     #[must_use]
     pub const fn new() -> Self {
         Self { list: RefCell::new(Vec::new()) }
     }
 
-    /// True while nothing is wrong.
+    /// Returns `true` if there is no violation.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.list.borrow().is_empty()
     }
 
-    /// The number of violations, at most [`Violations::MAX`].
+    /// Returns the number of violations, at most [`Violations::MAX`].
     #[must_use]
     pub fn len(&self) -> usize {
         self.list.borrow().len()
     }
 
-    /// True when no further violation is kept.
+    /// Returns `true` if no further violation is stored.
     pub(super) fn is_full(&self) -> bool {
         self.len() >= Self::MAX
     }
@@ -62,27 +62,27 @@ impl Violations {
         }
     }
 
-    /// Adds those that another reading found.
+    /// Adds violations.
     pub fn extend(&self, violations: impl IntoIterator<Item = Violation>) {
         for violation in violations {
             self.push(violation);
         }
     }
 
-    /// Adds one violation at a place.
+    /// Adds one violation at a pointer.
     pub fn refuse(&self, place: &JsonPointer<'_>, reason: impl Into<String>) {
         if !self.is_full() {
             self.push(Violation { pointer: place.pointer(), reason: reason.into() });
         }
     }
 
-    /// The list itself.
+    /// Returns the list.
     #[must_use]
     pub fn into_vec(self) -> Vec<Violation> {
         self.list.into_inner()
     }
 
-    /// `value` when nothing is wrong.
+    /// Returns `value` if there is no violation.
     ///
     /// # Errors
     /// The violations, at least one.

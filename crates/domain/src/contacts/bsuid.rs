@@ -2,19 +2,19 @@
 
 use std::fmt;
 
-/// A business-scoped user id (BSUID, reference C.3), such as `GB.77120394857261034`: how Meta names a person whose phone
-/// number it withholds. Opaque: the reference has two forms of it, and more may come.
+/// A business-scoped user id (BSUID), such as `GB.77120394857261034`: Meta's id of a WhatsApp user whose phone number
+/// is hidden. Meta has used two forms of the id; so the id is opaque.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bsuid(Box<str>);
 
 impl Bsuid {
-    /// The most characters that an id may have.
+    /// Maximum length in characters.
     pub const MAX: usize = 256;
 
-    /// Takes an id: 3 to 256 characters around a dot, without blanks and control characters.
+    /// Parses an id: 3 to 256 characters around a dot, without whitespace and control characters.
     ///
     /// # Errors
-    /// What is wrong with it; its `Display` reads well after a field's name.
+    /// Returns the violated rule; its `Display` is to be read after the name of a field.
     pub fn parse(text: &str) -> Result<Self, BsuidError> {
         if text.chars().any(|character| character.is_whitespace() || character.is_control()) {
             return Err(BsuidError::Blank);
@@ -29,7 +29,7 @@ impl Bsuid {
         Ok(Self(text.into()))
     }
 
-    /// The id as Meta writes it.
+    /// Returns the id in Meta's spelling.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -42,16 +42,16 @@ impl fmt::Display for Bsuid {
     }
 }
 
-/// Why a text is not a business-scoped user id.
+/// Reason why a text is not a business-scoped user id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BsuidError {
-    /// It has no dot with something on both sides.
+    /// The text has no dot with characters on both sides.
     #[error("must be a business-scoped user id, as in GB.77120394857261034 (a phone number goes into `to`)")]
     NoDot,
-    /// It holds a blank or a control character.
+    /// The text has whitespace or a control character.
     #[error("must be a business-scoped user id without blanks")]
     Blank,
-    /// It is longer than [`Bsuid::MAX`].
+    /// The text is longer than [`Bsuid::MAX`].
     #[error("must be at most 256 characters")]
     TooLong,
 }

@@ -1,7 +1,7 @@
-//! Who takes no marketing, and the words by which people say so.
+//! Opt-outs from marketing and the keywords for them.
 //!
-//! **Invariant:** of two wishes the later counts, by the time at which each was made; of two made at the same time the
-//! one to be left alone. So the order in which they are heard of, and how often, do not matter.
+//! **Invariant:** of two signals the later one counts, by the time at which each was given; of two signals of the same
+//! time the opt-out counts. So the order and the number of their arrivals do not matter.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +9,8 @@ use jiff::Timestamp;
 
 use crate::text_enum;
 
-/// The words that stop marketing, unless others are set. `CANCEL`, `END` and `QUIT` are not among them: to a shop or a
-/// clinic they mean the order or the appointment.
+/// Default keywords for an opt-out. `CANCEL`, `END` and `QUIT` are not among them: customers of shops and clinics use
+/// these words for orders and appointments.
 pub const STOP_KEYWORDS: &[&str] = &[
     "STOP",
     "STOP ALL",
@@ -41,7 +41,7 @@ pub const STOP_KEYWORDS: &[&str] = &[
     "수신거부",
 ];
 
-/// The words that take it back, unless others are set.
+/// Default keywords for an opt-in.
 pub const START_KEYWORDS: &[&str] = &[
     "START",
     "UNSTOP",
@@ -61,40 +61,40 @@ pub const START_KEYWORDS: &[&str] = &[
     "订阅",
 ];
 
-/// What a person wants.
+/// Signal of a contact about marketing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OptOutSignal {
-    /// No marketing.
+    /// Opt-out: no marketing.
     Stop,
-    /// Marketing again.
+    /// Opt-in: marketing again.
     Start,
 }
 
 text_enum! {
-    /// Where a wish comes from.
+    /// Source of a signal.
     pub enum OptOutReason {
-        /// The application said so.
+        /// A call of the API.
         Api = "api",
-        /// A row of an imported table said so.
+        /// A row of an imported table.
         Import = "import",
-        /// Meta said so: the person stopped this business's marketing in WhatsApp.
+        /// Meta's report: the contact stopped this business's marketing in WhatsApp.
         Meta = "meta",
-        /// The person wrote one of the words.
+        /// A keyword in a message of the contact.
         Keyword = "word",
     }
 }
 
-/// What is known of a person's wish.
+/// State of a contact's opt-out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OptOut {
-    /// When the wish that counts was made; `None`: none ever was.
+    /// Time of the signal that counts; `None` if there was none.
     pub wished_at: Option<Timestamp>,
-    /// Since when, and why, the person takes no marketing.
+    /// Time and source of the opt-out; `None` if the contact has not opted out.
     pub stopped: Option<(Timestamp, OptOutReason)>,
 }
 
 impl OptOut {
-    /// What is known after a wish that was made at `at`.
+    /// Returns the state after a signal that was given at `at`.
     #[must_use]
     pub fn after(self, wish: OptOutSignal, at: Timestamp, reason: OptOutReason) -> Self {
         let stopped = match wish {
@@ -108,7 +108,7 @@ impl OptOut {
         }
     }
 
-    /// What is known of one person of whom two things were known.
+    /// Returns the state of a contact that results from a merge of two contacts.
     #[must_use]
     pub fn join(self, other: Self) -> Self {
         let Some(at) = other.wished_at else { return self };
@@ -119,7 +119,7 @@ impl OptOut {
     }
 }
 
-/// The words that count.
+/// Keywords for opt-outs and opt-ins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OptOutKeywords {
     stop: BTreeSet<String>,
@@ -133,7 +133,7 @@ impl Default for OptOutKeywords {
 }
 
 impl OptOutKeywords {
-    /// These words; one that is in both lists stops.
+    /// Creates a set of keywords. A keyword in both lists is an opt-out.
     pub fn new<T: AsRef<str>>(stop: &[T], start: &[T]) -> Self {
         let normalize = |words: &[T]| {
             words.iter().map(|word| normalize(word.as_ref())).filter(|word| !word.is_empty()).collect()
@@ -158,7 +158,7 @@ impl OptOutKeywords {
     }
 }
 
-/// A word as it is compared: letters and digits in small letters, nothing else.
+/// Returns a text in the form in which keywords are compared: letters and digits only, in lower case.
 #[must_use]
 pub fn normalize(text: &str) -> String {
     text.chars().flat_map(char::to_lowercase).filter(|c| c.is_alphanumeric()).collect()

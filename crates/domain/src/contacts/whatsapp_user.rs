@@ -1,14 +1,14 @@
-//! The identity of a WhatsApp user in webhooks.
+//! Identity of a WhatsApp user in webhooks.
 
-/// Who wrote or called: at least one of the two ids is known.
+/// A WhatsApp user. At least one of `wa_id` and `user_id` is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WhatsAppUser {
-    /// The phone number as Meta writes it: digits.
+    /// Phone number in Meta's form: digits.
     pub wa_id: Option<String>,
-    /// The business-scoped user id.
+    /// Business-scoped user id.
     pub user_id: Option<String>,
-    /// The name that the person gave to the profile.
+    /// Name in the user's profile.
     pub name: Option<String>,
-    /// The user name that the person has chosen.
+    /// Username that the user has chosen.
     pub username: Option<String>,
 }

@@ -1,10 +1,10 @@
-//! A JSON value of our own.
+//! JSON values that keep the order of their members.
 //!
-//! A send body is checked, mended and handed on with its members in the caller's order, so the value keeps that order.
-//! It reads and writes through serde, so that this crate needs no JSON parser.
+//! A send request is checked, normalized and passed on with its members in the caller's order. Values are read and
+//! written through serde, so that this crate needs no JSON parser.
 //!
-//! **Invariant:** an object read from JSON never has the same key twice: the reader refuses it, because two parsers
-//! that pick different twins would send another message than the one that was checked.
+//! **Invariant:** an object that was read from JSON has no key twice. The reader rejects duplicate keys, because two
+//! parsers that choose different values would send another message than the one that was checked.
 
 pub(crate) mod pointer;
 mod serialization;

@@ -1,4 +1,4 @@
-//! Reading and writing through serde.
+//! Serialization and deserialization with serde.
 
 use std::fmt;
 
@@ -128,10 +128,10 @@ impl<'de> Visitor<'de> for ObjectVisitor {
 }
 
 impl Object {
-    /// A key that is there twice.
+    /// Returns a key that the object has twice.
     fn duplicate(&self) -> Option<&str> {
-        // A small object is compared pair by pair, without allocation. A large one is sorted: a body of five
-        // megabytes can hold half a million keys.
+        // A small object is compared pair by pair, without allocation. A large object is sorted: a body of five
+        // megabytes can have half a million keys.
         if self.members.len() <= 16 {
             let mut rest = self.members.as_slice();
             while let [(name, _), after @ ..] = rest {

@@ -1,8 +1,8 @@
 //! JSON values and objects.
 
-/// One JSON value.
+/// A JSON value.
 ///
-/// `==` compares the order of an object's members too; [`Value::same_as`] does not.
+/// `==` compares the order of an object's members; [`Value::same_as`] does not.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Value {
     /// `null`
@@ -10,9 +10,10 @@ pub enum Value {
     Null,
     /// `true` or `false`
     Bool(bool),
-    /// A number written without fraction and exponent that fits an `i64`.
+    /// Number that was written without fraction and exponent and that fits an `i64`.
     Int(i64),
-    /// Any other number, also a whole one beyond the range of `i64`. Never NaN or infinite when read from JSON.
+    /// Any other number, for example a whole number beyond the range of `i64`. Never NaN or infinite if it was read
+    /// from JSON.
     Float(f64),
     /// A string.
     String(String),
@@ -23,7 +24,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// What the value is, with its article, for a sentence such as "must be a string, is a number".
+    /// Returns the kind of the value with its article, for a sentence such as "must be a string, is a number".
     #[must_use]
     pub const fn kind_name(&self) -> &'static str {
         match self {
@@ -36,19 +37,19 @@ impl Value {
         }
     }
 
-    /// The text of a string; `None` for every other kind.
+    /// Returns the text of a string; `None` for any other kind.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         if let Self::String(text) = self { Some(text) } else { None }
     }
 
-    /// A whole number; `None` for a fraction and every other kind.
+    /// Returns a whole number; `None` for a fraction and any other kind.
     #[must_use]
     pub const fn as_i64(&self) -> Option<i64> {
         if let Self::Int(number) = self { Some(*number) } else { None }
     }
 
-    /// Any number; a whole one beyond 2^53 is rounded.
+    /// Returns any number; a whole number beyond 2^53 is rounded.
     #[must_use]
     pub const fn as_f64(&self) -> Option<f64> {
         match self {
@@ -58,49 +59,49 @@ impl Value {
         }
     }
 
-    /// A boolean; `None` for every other kind.
+    /// Returns a boolean; `None` for any other kind.
     #[must_use]
     pub const fn as_bool(&self) -> Option<bool> {
         if let Self::Bool(truth) = self { Some(*truth) } else { None }
     }
 
-    /// The elements of an array; `None` for every other kind.
+    /// Returns the elements of an array; `None` for any other kind.
     #[must_use]
     pub fn as_array(&self) -> Option<&[Self]> {
         if let Self::Array(elements) = self { Some(elements) } else { None }
     }
 
-    /// An object; `None` for every other kind.
+    /// Returns an object; `None` for any other kind.
     #[must_use]
     pub const fn as_object(&self) -> Option<&Object> {
         if let Self::Object(object) = self { Some(object) } else { None }
     }
 
-    /// The same, to change it.
+    /// Returns an object for changes; `None` for any other kind.
     pub const fn as_object_mut(&mut self) -> Option<&mut Object> {
         if let Self::Object(object) = self { Some(object) } else { None }
     }
 
-    /// True for `null`.
+    /// Returns `true` for `null`.
     #[must_use]
     pub const fn is_null(&self) -> bool {
         matches!(self, Self::Null)
     }
 
-    /// The member `key` of an object; `None` without it and for every other kind.
+    /// Returns the member `key` of an object; `None` if there is none, and for any other kind.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Self> {
         self.as_object()?.get(key)
     }
 
-    /// The member `key` of an object, to change it.
+    /// Returns the member `key` of an object for changes.
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
         self.as_object_mut()?.get_mut(key)
     }
 
-    /// Whether both are the same JSON: members in any order, `1` like `1.0`.
+    /// Returns `true` if both are the same JSON: members in any order, `1` equal to `1.0`.
     ///
-    /// Two values are the same exactly when their [`Value::canonical`] texts are.
+    /// Two values are the same if and only if their [`Value::canonical`] texts are equal.
     #[must_use]
     pub fn same_as(&self, other: &Self) -> bool {
         match (self, other) {
@@ -168,43 +169,43 @@ impl From<Vec<Self>> for Value {
 
 /// A JSON object whose members keep their order.
 ///
-/// Look-up is a walk over the members: the objects of a message have a handful.
+/// A lookup compares the members one by one, because the objects of a message have few members.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Object {
     pub(super) members: Vec<(String, Value)>,
 }
 
 impl Object {
-    /// An object without members.
+    /// Creates an object without members.
     #[must_use]
     pub const fn new() -> Self {
         Self { members: Vec::new() }
     }
 
-    /// The number of members.
+    /// Returns the number of members.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.members.len()
     }
 
-    /// True without members.
+    /// Returns `true` if there are no members.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.members.is_empty()
     }
 
-    /// The member `key`.
+    /// Returns the member `key`.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.members.iter().find(|(name, _)| name == key).map(|(_, value)| value)
     }
 
-    /// The member `key`, to change it.
+    /// Returns the member `key` for changes.
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Value> {
         self.members.iter_mut().find(|(name, _)| name == key).map(|(_, value)| value)
     }
 
-    /// Sets the member `key`: in its place if there is one (whose value is given back), else at the end.
+    /// Sets the member `key`, at its position if it exists (the old value is returned), or else at the end.
     pub fn insert(&mut self, key: &str, value: impl Into<Value>) -> Option<Value> {
         let value = value.into();
         if let Some(place) = self.get_mut(key) {
@@ -214,13 +215,13 @@ impl Object {
         None
     }
 
-    /// Takes the member `key` out; the others keep their order.
+    /// Removes the member `key`; the other members keep their order.
     pub fn remove(&mut self, key: &str) -> Option<Value> {
         let index = self.members.iter().position(|(name, _)| name == key)?;
         Some(self.members.remove(index).1)
     }
 
-    /// Gives the member `from` the key `to`, in its place. Does nothing without `from` or when `to` is taken.
+    /// Renames the member `from` to `to` and keeps its position. Does nothing if there is no `from` or if `to` exists.
     pub fn rename(&mut self, from: &str, to: &str) {
         if self.get(to).is_some() {
             return;
@@ -230,22 +231,22 @@ impl Object {
         }
     }
 
-    /// Keeps the members for which `keep` is true, in their order; it may change their values.
+    /// Keeps the members for which `keep` returns `true`, in their order; `keep` may change their values.
     pub fn retain(&mut self, mut keep: impl FnMut(&str, &mut Value) -> bool) {
         self.members.retain_mut(|(name, value)| keep(name, value));
     }
 
-    /// The members in order.
+    /// Returns the members in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> {
         self.members.iter().map(|(name, value)| (name.as_str(), value))
     }
 
-    /// The members in order, their values to be changed.
+    /// Returns the members in order, with their values for changes.
     pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = (&str, &mut Value)> {
         self.members.iter_mut().map(|(name, value)| (name.as_str(), value))
     }
 
-    /// As [`Value::same_as`].
+    /// Returns `true` if both are the same JSON, as [`Value::same_as`] does.
     #[must_use]
     pub fn same_as(&self, other: &Self) -> bool {
         self.len() == other.len()
@@ -256,7 +257,7 @@ impl Object {
                 .all(|((name, value), (other_name, other))| *name == other_name && value.same_as(other))
     }
 
-    /// The members by key.
+    /// Returns the members sorted by key.
     pub(super) fn sorted(&self) -> Vec<(&str, &Value)> {
         let mut members: Vec<_> = self.iter().collect();
         members.sort_by_key(|(name, _)| *name);
@@ -265,7 +266,7 @@ impl Object {
 }
 
 impl FromIterator<(String, Value)> for Object {
-    /// Later members replace earlier ones of the same key.
+    /// A later member replaces an earlier one with the same key.
     fn from_iter<I: IntoIterator<Item = (String, Value)>>(members: I) -> Self {
         let mut object = Self::new();
         for (name, value) in members {
@@ -284,16 +285,16 @@ impl IntoIterator for Object {
     }
 }
 
-/// A string or key that holds U+0000, which PostgreSQL cannot store in text.
+/// A character U+0000 in a string or key, which PostgreSQL cannot store in text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NulCharacter {
-    /// Where: the string, or the object when one of its keys holds it (so that the pointer itself is clean).
+    /// JSON pointer of the string, or of the object if one of its keys has the character.
     pub pointer: String,
-    /// True when it is in a key.
+    /// `true` if the character is in a key.
     pub in_key: bool,
 }
 
-/// The greatest whole number up to which every whole number is a float.
+/// Greatest number up to which every whole number has a float of its own.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 #[expect(clippy::as_conversions, reason = "there is no `From<i64>` for `f64`; rounding beyond 2^53 is meant")]
@@ -301,7 +302,7 @@ const fn float_of(number: i64) -> f64 {
     number as f64
 }
 
-/// The whole number that a float is, if it is one that floats can tell apart.
+/// Returns the whole number that a float stands for, if it is at most 2^53.
 #[expect(clippy::as_conversions, reason = "there is no `TryFrom<f64>`; the guard keeps it within ±2^53")]
 pub(crate) fn whole_of(number: f64) -> Option<i64> {
     (number.fract() == 0.0 && number.abs() <= EXACT).then_some(number as i64)

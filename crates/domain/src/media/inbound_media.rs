@@ -1,31 +1,31 @@
-//! What a customer's message says of its file.
+//! Media files in messages of customers.
 
 use crate::json::{Object, Value};
 use crate::messages::content::MediaKind;
 use crate::messages::inbound::InboundMessage;
 
-/// The file of a customer's message, as the webhook announces it.
+/// Media file of a customer's message, as described in the webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InboundMedia<'a> {
-    /// What kind of file.
+    /// Kind of the file.
     pub kind: MediaKind,
-    /// Meta's id of it; `None` when Meta could not take the file itself (131052).
+    /// Meta's id of the file; `None` if Meta could not accept the file (131052).
     pub meta_id: Option<&'a str>,
-    /// Its MIME type, with parameters.
+    /// MIME type with parameters.
     pub mime_type: Option<&'a str>,
-    /// SHA-256 of its content.
+    /// SHA-256 of the content.
     pub sha256: Option<[u8; 32]>,
-    /// Its name, of a document.
+    /// Name of a document.
     pub file_name: Option<&'a str>,
 }
 
-/// The file of a message, if it is of a type that has one. An edited message may bring its file again.
+/// Returns the file of a message whose type has one. An edited message may have a file again.
 pub fn inbound_media(message: &InboundMessage) -> Option<InboundMedia<'_>> {
     if message.kind == "edit" {
         let edited = message.object.as_ref()?.get("message")?;
         let word = edited.get("type").and_then(Value::as_str)?;
         let found = read(kind_of(word)?, edited.get(word)?.as_object());
-        // An edited caption names no file: the one before stays.
+        // An edited caption names no file: the earlier file stays.
         return found.meta_id.is_some().then_some(found);
     }
     Some(read(kind_of(&message.kind)?, message.object.as_ref().and_then(Value::as_object)))
@@ -53,8 +53,8 @@ fn read(kind: MediaKind, object: Option<&Object>) -> InboundMedia<'_> {
     }
 }
 
-/// SHA-256 as Meta writes it: hex in answers, base64 in webhooks, of either alphabet (reference E.3). `None`: it is
-/// neither.
+/// Parses a SHA-256 of Meta: hexadecimal in responses, base64 of either alphabet in webhooks. Returns `None` for any
+/// other text.
 pub fn parse_sha256(text: &str) -> Option<[u8; 32]> {
     let bytes = if text.len() == 64 { from_hex(text)? } else { from_base64(text.trim_end_matches('='))? };
     bytes.try_into().ok()

@@ -1,7 +1,7 @@
-//! Files: which of them Meta takes and how large they may be (reference A.4, E.2), what a customer's message says of its
-//! file (C.4), and when a fetch that failed is tried again (E.5).
+//! Media files: types and sizes that Meta accepts, files in messages of customers, and the schedule of downloads
+//! (Meta: Media, https://developers.facebook.com/docs/whatsapp/cloud-api/reference/media).
 //!
-//! **Invariant:** a type is in [`TYPES`] exactly when Meta lets it be uploaded.
+//! **Invariant:** [`TYPES`] has exactly the types that Meta accepts in uploads.
 
 mod inbound_media;
 mod sniff;
@@ -13,36 +13,37 @@ use crate::messages::content::MediaKind;
 pub use inbound_media::{InboundMedia, inbound_media, parse_sha256};
 pub use sniff::DetectedType;
 
-/// How many bytes of a file's beginning tell what it is.
+/// Number of bytes at the beginning of a file that decide its type.
 pub const SNIFF_BYTES: usize = 4096;
 
-/// The largest file of all: Meta's limit for documents (A.4), and for what customers send (C.4).
+/// Maximum size of a file: Meta's limit for documents, and for files of customers.
 pub const MAX_FILE_SIZE: u64 = 100 << 20;
 
-/// How long Meta keeps what was uploaded (E.5).
+/// Time for which Meta keeps an uploaded file.
 pub const UPLOAD_LIFETIME: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// How long before that end an upload is made anew: Meta looks at a file only some time after it took the message.
+/// Time before that end at which a file is uploaded again: Meta reads a file only some time after it accepted the
+/// message.
 const RENEW_BEFORE: SignedDuration = SignedDuration::from_hours(24);
 
-/// How long Meta keeps what a customer has sent (E.5): so long it is fetched again and again.
+/// Time for which Meta keeps a customer's file. Downloads are retried for this long.
 pub const DOWNLOAD_RETRY_PERIOD: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// The longest first wait after a fetch that failed; it doubles with each.
+/// Maximum wait after the first failed download. The maximum doubles with each failure.
 const FIRST_WAIT: SignedDuration = SignedDuration::from_secs(5);
-/// The longest wait of all.
+/// Maximum wait.
 const MAX_WAIT: SignedDuration = SignedDuration::from_hours(1);
-/// The shortest: full jitter may draw nothing at all.
+/// Minimum wait. Full jitter alone may draw zero.
 const MIN_WAIT: SignedDuration = SignedDuration::from_secs(1);
 
-/// One type that Meta takes.
+/// A MIME type that Meta accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MediaType {
-    /// Its MIME type, without parameters.
+    /// MIME type without parameters.
     pub mime: &'static str,
-    /// The most bytes.
+    /// Maximum size in bytes.
     pub max_bytes: u64,
-    /// In which places of a message it may stand.
+    /// Kinds of media for which the type is allowed.
     pub kinds: &'static [MediaKind],
-    /// The ends of file names that go with it.
+    /// File name extensions of the type.
     extensions: &'static [&'static str],
 }
 
@@ -61,7 +62,7 @@ const fn of(
     MediaType { mime, max_bytes, kinds, extensions }
 }
 
-/// Everything that Meta takes (reference E.2), with its largest size (A.4).
+/// Types that Meta accepts, with their maximum sizes.
 pub const TYPES: [MediaType; 19] = [
     of("audio/aac", 16 << 20, AUDIO, &["aac"]),
     of("audio/mp4", 16 << 20, AUDIO, &["m4a", "m4b"]),
@@ -99,27 +100,27 @@ pub const TYPES: [MediaType; 19] = [
     of("video/3gpp", 16 << 20, VIDEO, &["3gp", "3gpp"]),
 ];
 
-/// The most bytes of a sticker that does not move (A.4).
+/// Maximum size of a static sticker.
 const STILL_STICKER: u64 = 100 << 10;
 
 impl MediaType {
-    /// The type with this name; parameters and case do not count.
+    /// Returns the type with this name. Parameters and case are ignored.
     pub fn named(mime: &str) -> Option<&'static Self> {
         let base = essence(mime);
         TYPES.iter().find(|known| known.mime == base)
     }
 
-    /// Whether it may stand in such a place of a message.
+    /// Returns `true` if the type is allowed for this kind of media.
     pub fn fits(&self, kind: MediaKind) -> bool {
         self.kinds.contains(&kind)
     }
 
-    /// The most bytes of a file with this beginning.
+    /// Returns the maximum size of a file that begins with `head`.
     pub fn max_bytes_for(&self, head: &[u8]) -> u64 {
         if self.mime == "image/webp" && !sniff::is_animated(head) { STILL_STICKER } else { self.max_bytes }
     }
 
-    /// The usual end of its files' names.
+    /// Returns the usual file name extension.
     pub fn extension(&self) -> &'static str {
         self.extensions.first().copied().unwrap_or("bin")
     }
@@ -130,53 +131,53 @@ impl MediaType {
     }
 }
 
-/// The names of the types that fit such a place, for a sentence.
+/// Returns the names of the types for this kind of media, for a sentence.
 pub fn supported_types(kind: MediaKind) -> String {
     let fitting = TYPES.iter().filter(|known| match kind {
-        // What is meant to be seen or heard may be sent as a file, too, but nobody looks for that in a list.
+        // Images, videos and audio may also be sent as documents. The list leaves them out to stay short.
         MediaKind::Document => known.kinds == DOCUMENT,
         MediaKind::Image | MediaKind::Video | MediaKind::Audio | MediaKind::Sticker => known.fits(kind),
     });
     fitting.map(|known| known.mime).collect::<Vec<_>>().join(", ")
 }
 
-/// A MIME type without parameters, in lower case.
+/// Returns a MIME type without parameters, in lower case.
 pub fn essence(mime: &str) -> String {
     mime.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// What a file is said to be.
+/// Type of a file as its sender declares it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DeclaredType<'a> {
-    /// The MIME type; `application/octet-stream` says nothing.
+    /// MIME type; `application/octet-stream` is ignored.
     pub mime: Option<&'a str>,
-    /// The name.
+    /// File name.
     pub file_name: Option<&'a str>,
 }
 
-/// Why a file cannot go to Meta.
+/// Reason why a file cannot be sent to Meta.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MediaTypeError {
-    /// Meta takes no such type.
+    /// Meta does not accept the type.
     #[error("is {0}, which Meta does not take; it takes {all}", all = TYPES.map(|known| known.mime).join(", "))]
     Unsupported(String),
-    /// Its content is not what it is said to be.
+    /// The content does not match the declared type.
     #[error("is said to be {declared_mime}, but its content is {found}")]
     Mismatch {
-        /// What it is said to be.
+        /// Declared type.
         declared_mime: String,
-        /// What it is.
+        /// Detected type.
         found: &'static str,
     },
-    /// It has no content.
+    /// The file has no content.
     #[error("is empty")]
     Empty,
 }
 
-/// What a file is, by its first bytes ([`SNIFF_BYTES`] of them, or all there are) and by what is said of it.
+/// Returns the type of a file from its first bytes ([`SNIFF_BYTES`] of them, or all) and from its declared type.
 ///
-/// The content decides which types it can be; what is said decides between them (a Word and an Excel file of the old
-/// kind begin alike), then the name does.
+/// The content decides which types are possible. The declared MIME type decides between them (a Word and an Excel file
+/// of the old format begin alike), or else the file name does.
 ///
 /// # Errors
 /// [`MediaTypeError`].
@@ -206,7 +207,7 @@ pub fn resolve_media_type(
         .ok_or_else(|| MediaTypeError::Unsupported(found.name().to_owned()))
 }
 
-/// Whether a MIME type says nothing about the content.
+/// Returns `true` if a MIME type says nothing about the content.
 fn is_vague(mime: &str) -> bool {
     matches!(
         mime,
@@ -214,7 +215,7 @@ fn is_vague(mime: &str) -> bool {
     )
 }
 
-/// Other usual names of types that Meta takes.
+/// Returns the standard name of a type that has several names.
 fn alias(mime: &str) -> &str {
     match mime {
         "image/jpg" | "image/pjpeg" => "image/jpeg",
@@ -226,19 +227,19 @@ fn alias(mime: &str) -> &str {
     }
 }
 
-/// When Meta's id of an upload stops being used.
+/// Returns the time from which an upload is not used any more.
 pub fn upload_expires_at(uploaded_at: Timestamp) -> Timestamp {
     let span = UPLOAD_LIFETIME.saturating_sub(RENEW_BEFORE);
     uploaded_at.saturating_add(span).unwrap_or(Timestamp::MAX)
 }
 
-/// When a fetch is tried again after its n-th failure (from 1): full jitter below a ceiling that doubles. `None`: Meta
-/// has it no more.
+/// Returns the time of the next download after the n-th failure (from 1), with full jitter below a maximum that
+/// doubles. Returns `None` if Meta no longer has the file.
 pub fn next_download_at(n_failures: u32, since: Timestamp, now: Timestamp, random: u64) -> Option<Timestamp> {
     let doublings = n_failures.saturating_sub(1).min(20);
     let ceiling = FIRST_WAIT.saturating_mul(2_i32.saturating_pow(doublings)).min(MAX_WAIT);
     let width = ceiling.saturating_sub(MIN_WAIT).as_micros().unsigned_abs();
-    // A fraction of the width in whole numbers: the random counts in parts of 2^64.
+    // The random number is a fraction of 2^64.
     let drawn = width.saturating_mul(random.into()) >> 64;
     let wait = MIN_WAIT.saturating_add(SignedDuration::from_micros(i64::try_from(drawn).unwrap_or(0)));
     let at = now.saturating_add(wait).ok()?;

@@ -1,11 +1,11 @@
 //! Direction of a message.
 
 crate::text_enum! {
-    /// Who wrote.
+    /// Direction of a message.
     pub enum Direction {
-        /// The customer, to us.
+        /// From the customer to the business.
         Inbound = "inbound",
-        /// We, to the customer.
+        /// From the business to the customer.
         Outbound = "outbound",
     }
 }

@@ -5,48 +5,48 @@ use jiff::Timestamp;
 use crate::contacts::whatsapp_user::WhatsAppUser;
 use crate::json::Value;
 
-/// One message of a customer (reference C.4).
+/// Message of a customer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InboundMessage {
     /// Meta's id of the message.
     pub wamid: String,
-    /// Who wrote.
+    /// Sender.
     pub from: WhatsAppUser,
-    /// When, by Meta's time.
+    /// Time of the message, from Meta.
     pub at: Timestamp,
-    /// Meta's own `type`; one that is not known is `unsupported`.
+    /// Type of the message, in Meta's spelling; `unsupported` for an unknown type.
     pub kind: String,
-    /// The words, where the type has words: text body, caption, button title.
+    /// Text of the message, if its type has one: text body, caption, button title.
     pub text: Option<String>,
-    /// The object that belongs to the type, as Meta sent it.
+    /// Object that belongs to the type, as Meta sent it.
     pub object: Option<Value>,
-    /// The message that this one answers.
+    /// Meta's id of the message to which this one replies.
     pub context_wamid: Option<String>,
-    /// What else it says.
+    /// Further members.
     pub metadata: InboundMetadata,
 }
 
-/// What Meta puts beside the object of a message's type.
+/// Members of a webhook message besides the object of its type.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct InboundMetadata {
-    /// It was forwarded.
+    /// `true` if the message was forwarded.
     pub is_forwarded: bool,
-    /// It was forwarded many times.
+    /// `true` if the message was forwarded many times.
     pub is_frequently_forwarded: bool,
-    /// The product that it asks about.
+    /// Product that the message asks about.
     pub referred_product: Option<Value>,
-    /// The advertisement or post that led to it.
+    /// Advertisement or post that led to the message.
     pub referral: Option<Value>,
-    /// Why Meta could not deliver it as it was.
+    /// Errors for which Meta could not deliver the original message.
     pub errors: Option<Value>,
-    /// The group that it was written to.
+    /// Group to which the message was sent.
     pub group_id: Option<String>,
-    /// Who the sender is from now on: a `system` message tells of another number or user id.
+    /// New identity of the sender, from a `system` message about a changed phone number or user id.
     pub new_identity: Option<WhatsAppUser>,
 }
 
 impl InboundMessage {
-    /// Whether this message opens the customer service window.
+    /// Returns `true` if the message opens the customer service window.
     pub fn opens_window(&self) -> bool {
         !matches!(self.kind.as_str(), "system" | "edit" | "revoke")
     }

@@ -1,24 +1,26 @@
-//! The messaging limit: how many people templates may reach outside their window in 24 hours (reference D.3).
+//! Messaging limit: number of recipients of templates outside of an open window in 24 hours (Meta: Messaging limits,
+//! https://developers.facebook.com/docs/whatsapp/messaging-limits).
 //!
-//! Meta counts recipients, not messages, per portfolio; here a portfolio is known by its WhatsApp Business Account.
+//! Meta counts recipients, not messages, for each business portfolio. Here a portfolio is identified by its WhatsApp
+//! Business Account.
 
 use jiff::SignedDuration;
 
-/// How long a person who was reached is counted.
+/// Time for which a recipient is counted.
 pub const COUNTING_PERIOD: SignedDuration = SignedDuration::from_hours(24);
 
-/// How many people may be reached. Of two limits the smaller one holds: `min`.
+/// Maximum number of recipients. Of two limits the smaller one applies: `min`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MessagingLimit {
-    /// So many.
+    /// A number of recipients.
     Recipients(u32),
-    /// All of them.
+    /// No limit.
     Unlimited,
 }
 
 impl MessagingLimit {
-    /// Reads Meta's tier: `TIER_250`, `TIER_2K`, `TIER_UNLIMITED`, or a number of recipients, where -1 is no limit.
-    /// `None`: it says nothing that is known here, such as `UNTIERED` or `TIER_NOT_SET`.
+    /// Parses Meta's tier: `TIER_250`, `TIER_2K`, `TIER_UNLIMITED`, or a number of recipients, where -1 is no limit.
+    /// Returns `None` for any other text, such as `UNTIERED` or `TIER_NOT_SET`.
     #[must_use]
     pub fn from_tier(tier: &str) -> Option<Self> {
         let tier = tier.trim().to_ascii_uppercase();
@@ -37,7 +39,7 @@ impl MessagingLimit {
         (recipients > 0).then_some(Self::Recipients(recipients))
     }
 
-    /// How many more people may be reached after so many; `None`: any number.
+    /// Returns the number of recipients that remain after `n_used`; `None` if there is no limit.
     #[must_use]
     pub fn remaining(self, n_used: u32) -> Option<u32> {
         match self {
@@ -47,15 +49,15 @@ impl MessagingLimit {
     }
 }
 
-/// How much of a limit is used, as far as it is told.
+/// Level of use of a limit, for notifications.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MessagingLimitLevel {
     /// Less than 80 %.
     #[default]
     Normal,
-    /// 80 % or more.
+    /// At least 80 %.
     Warning,
-    /// All of it.
+    /// The whole limit.
     Exhausted,
 }
 
@@ -63,7 +65,7 @@ impl MessagingLimitLevel {
     /// Every level.
     pub const ALL: [Self; 3] = [Self::Normal, Self::Warning, Self::Exhausted];
 
-    /// The share from which on it holds, in percent.
+    /// Returns the use in percent at which the level begins.
     #[must_use]
     pub const fn percent(self) -> u32 {
         match self {
@@ -73,8 +75,8 @@ impl MessagingLimitLevel {
         }
     }
 
-    /// The share below which it is forgotten, so that it is told again when it is reached again. The distance keeps a use
-    /// that swings around a mark from being told each time.
+    /// Returns the use in percent below which the level ends. The distance to the beginning prevents repeated
+    /// notifications while the use changes little.
     const fn reset_below(self) -> u32 {
         match self {
             Self::Normal => 0,
@@ -83,8 +85,7 @@ impl MessagingLimitLevel {
         }
     }
 
-    /// The level after `self` was told, while so many people of this limit are used.
-    /// What is higher than `self` is to be told.
+    /// Returns the level that follows `self` at this use of the limit. A level above `self` is to be notified.
     #[must_use]
     pub fn after(self, n_used: u32, limit: Option<MessagingLimit>) -> Self {
         let Some(MessagingLimit::Recipients(recipients)) = limit else { return Self::Normal };

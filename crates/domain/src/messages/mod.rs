@@ -1,5 +1,6 @@
 //! Messages: contents and their limits, statuses, the customer service window, pacing, retries.
 
+pub mod admission;
 pub mod content;
 pub mod direction;
 pub mod inbound;

@@ -1,10 +1,11 @@
-//! What to do with a message after it was handed to Meta: once more, and when, or no more.
+//! Retries of sends.
 //!
-//! The order of things: ask [`ThrottleScope::after`] and slow the pace, ask the pace for the next turn, then [`decide`].
+//! After an attempt, the caller slows pacing as [`ThrottleScope::after`] says, gets the next send slot and then calls
+//! [`decide`].
 //!
-//! **Invariant:** nothing is ever tried again after an outcome that leaves open whether Meta took the message.
+//! **Invariant:** a message is never sent again if Meta may have accepted it.
 //!
-//! **Invariant:** what no repetition mends makes exactly one call.
+//! **Invariant:** an error that a retry cannot fix causes exactly one call.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -12,59 +13,60 @@ use crate::messages::outcome::SendOutcome;
 use crate::meta_error::MetaErrorClass;
 use crate::time::later;
 
-/// What a sync send may wait for its turn and for repetitions, in all (http-api.md section 2).
+/// Maximum time for which a synchronous send waits for its slot and for retries.
 pub const SYNC_TIMEOUT: SignedDuration = SignedDuration::from_secs(5);
 
-/// How long a queued message that names no end of its own is tried again.
+/// Time for which a queued message without an expiry is retried.
 ///
-/// A day outlasts what Meta and providers have had of trouble; what was written longer ago is better sent anew by
-/// somebody who knows whether it still makes sense.
+/// A day is longer than the known outages of Meta. For an older message the sender should decide if it still makes
+/// sense.
 pub const QUEUE_RETRY_PERIOD: SignedDuration = SignedDuration::from_hours(24);
 
-/// Meta wants less of us, and the time is up.
+/// Failure code: Meta limits the rate, and the time for retries is over.
 pub const META_RATE_LIMITED: &str = "meta_rate_limited";
-/// Meta cannot be reached or has trouble, and the time is up.
+/// Failure code: Meta is not reachable or has an outage, and the time for retries is over.
 pub const META_UNAVAILABLE: &str = "meta_unavailable";
-/// Nothing leaves the account until somebody acts.
+/// Failure code: the account is suspended.
 pub const ACCOUNT_DISCONNECTED: &str = "account_disconnected";
-/// Meta refused for good.
+/// Failure code: Meta refused the message.
 pub const META_ERROR: &str = "meta_error";
 
-/// The longest first wait of a sync send; it doubles with each call.
+/// Maximum wait of a synchronous send after the first call. The maximum doubles with each call.
 const FIRST_WAIT_SYNC: SignedDuration = SignedDuration::from_millis(500);
-/// The longest first wait of a queued message; it doubles with each call.
+/// Maximum wait of a queued message after the first call. The maximum doubles with each call.
 const FIRST_WAIT_QUEUE: SignedDuration = SignedDuration::from_secs(1);
-/// The longest wait of all.
+/// Maximum wait.
 const MAX_WAIT: SignedDuration = SignedDuration::from_secs(60);
-/// The shortest. Full jitter may draw nothing at all, and a call in the same instant would meet the same bad moment; a
-/// tenth of a second also bounds the calls of a sync send.
+/// Minimum wait. Full jitter alone may draw zero, and an immediate call would meet the same failure. The minimum also
+/// limits the number of calls of a synchronous send.
 const MIN_WAIT: SignedDuration = SignedDuration::from_millis(100);
-/// The shortest wait of a pair that was refused: 4^0 s.
+/// Minimum wait for a pair that Meta throttled: 4^0 s.
 const MIN_PAIR_WAIT: SignedDuration = SignedDuration::from_secs(1);
-/// The longest wait that Meta can ask for at once; if it wants more, it says so again.
+/// Maximum wait that Meta can request; after it, Meta can request another one.
 const MAX_ASKED: SignedDuration = SignedDuration::from_hours(1);
 
-/// What goes on with the message.
+/// Decision about a message after an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryDecision {
-    /// Meta took it.
+    /// Meta accepted the message.
     Sent,
-    /// Nobody knows: Meta's statuses or a person will tell.
+    /// The outcome is unknown until Meta reports a status or a user resolves the message.
     Unknown,
-    /// Once more, not before this time.
+    /// The message is sent again, not before this time.
     ///
-    /// A message with an end of its own is never put off beyond it: there the queue finds that its time is over.
+    /// A message with an expiry is retried no later than its expiry; then it expires in the queue.
     Retry {
-        /// When: now or later.
+        /// Time of the retry: now or later.
         at: Timestamp,
     },
-    /// It goes back to the queue until the account is resumed; this call does not count.
+    /// The message goes back to the queue until the account is resumed. This call does not count.
     Suspend,
-    /// No more.
+    /// The message fails.
     Fail {
-        /// The code of http-api.md section 2.
+        /// Failure code.
         code: &'static str,
-        /// When the next call would have been made, if only the time was up: what `Retry-After` is made of.
+        /// Time of the next call, if there is no call because the time for retries is over. It is the source of
+        /// `Retry-After`.
         retry_at: Option<Timestamp>,
     },
 }
@@ -72,46 +74,46 @@ pub enum RetryDecision {
 /// A call that has ended.
 #[derive(Clone, Copy, Debug)]
 pub struct SendAttempt {
-    /// How many calls were made for this message, this one included and those that ended in a hold not.
+    /// Number of calls for this message, including this one, without calls after which the account was suspended.
     pub n_calls: u32,
-    /// Who waits for the message, and for how long.
+    /// Mode of the send and its time limit.
     pub mode: SendMode,
-    /// When the call ended.
+    /// Time at which the call ended.
     pub now: Timestamp,
-    /// When the pace lets the message leave again, after it was slowed as [`ThrottleScope::after`] says.
+    /// Next send slot, after pacing was slowed as [`ThrottleScope::after`] says.
     pub slot_at: Timestamp,
-    /// 64 random bits.
+    /// Random bits for the jitter.
     pub random: u64,
 }
 
-/// Who waits for a message.
+/// Mode of a send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendMode {
-    /// The caller, until [`SYNC_TIMEOUT`] after it was heard.
+    /// The caller waits, for at most [`SYNC_TIMEOUT`] after the request arrived.
     Sync {
-        /// The last moment at which a call may start.
+        /// Latest time at which a call may start.
         deadline: Timestamp,
     },
-    /// Nobody.
+    /// The message is queued.
     Queue {
-        /// When it was first to leave, or when its account was last resumed, if that was later.
+        /// Time at which the message was first due, or at which its account was last resumed, if that is later.
         since: Timestamp,
-        /// When it becomes `expired`, if its sender said so.
+        /// Expiry of the message, if its sender set one.
         expires_at: Option<Timestamp>,
     },
 }
 
-/// What has to go more slowly.
+/// Scope of a throttling by Meta.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ThrottleScope {
-    /// All that the number sends.
+    /// All messages of the number.
     Number,
-    /// What it sends to this recipient.
+    /// Messages of the number to this recipient.
     Pair,
 }
 
 impl ThrottleScope {
-    /// What an outcome slows, if anything.
+    /// Returns the scope that an outcome throttles; `None` if it throttles nothing.
     pub fn after(outcome: &SendOutcome) -> Option<Self> {
         match outcome {
             SendOutcome::Stopped { http_status: 429, .. } => Some(Self::Number),
@@ -134,7 +136,7 @@ impl ThrottleScope {
     }
 }
 
-/// What follows from the outcome of a call.
+/// Decides what follows the outcome of a call.
 pub fn decide(outcome: &SendOutcome, attempt: &SendAttempt) -> RetryDecision {
     let for_good = |code| RetryDecision::Fail { code, retry_at: None };
     match outcome {
@@ -145,18 +147,18 @@ pub fn decide(outcome: &SendOutcome, attempt: &SendAttempt) -> RetryDecision {
             attempt.retry(META_RATE_LIMITED, attempt.backoff(), *retry_after)
         }
         SendOutcome::Stopped { retry_after, .. } => match attempt.mode {
-            // A proxy or a firewall says no to the very same request five seconds later, too. An operator mends it.
+            // A proxy or firewall refuses the same request also five seconds later. An operator must fix it.
             SendMode::Sync { .. } => for_good(META_UNAVAILABLE),
             SendMode::Queue { .. } => attempt.retry(META_UNAVAILABLE, attempt.backoff(), *retry_after),
         },
-        // The wire makes this `Unknown`; nothing may depend on who made the outcome.
+        // The Graph client reports this error as `Unknown`. The rule does not depend on the client.
         SendOutcome::Refused(error) if error.is_ambiguous() => RetryDecision::Unknown,
         SendOutcome::Refused(error) => match error.class() {
             MetaErrorClass::Retry => attempt.retry(META_UNAVAILABLE, attempt.backoff(), error.retry_after),
             MetaErrorClass::ThrottleNumber => {
                 attempt.retry(META_RATE_LIMITED, attempt.backoff(), error.retry_after)
             }
-            // The pair's own wait grows as Meta wants it, and nobody else is told the same: there is nothing to draw.
+            // The wait of the pair grows with each refusal and concerns one recipient only; so it has no jitter.
             MetaErrorClass::ThrottlePair => {
                 attempt.retry(META_RATE_LIMITED, MIN_PAIR_WAIT, error.retry_after)
             }
@@ -174,7 +176,8 @@ pub fn decide(outcome: &SendOutcome, attempt: &SendAttempt) -> RetryDecision {
 }
 
 impl SendAttempt {
-    /// Once more after `wait`, after what Meta asked for and when it is its turn, or `code` if that is too late.
+    /// Retries after `wait`, after the time that Meta requested and at the next slot; fails with `code` if that is too
+    /// late.
     fn retry(&self, code: &'static str, wait: SignedDuration, asked: Option<u32>) -> RetryDecision {
         let asked = SignedDuration::from_secs(asked.unwrap_or(0).into()).min(MAX_ASKED);
         let at = later(self.now, wait.max(asked)).max(self.slot_at);
@@ -190,7 +193,7 @@ impl SendAttempt {
         }
     }
 
-    /// A wait by random: full jitter below a ceiling that doubles with each call.
+    /// Returns a random wait: full jitter below a maximum that doubles with each call.
     fn backoff(&self) -> SignedDuration {
         let first = match self.mode {
             SendMode::Sync { .. } => FIRST_WAIT_SYNC,
@@ -199,7 +202,7 @@ impl SendAttempt {
         let doublings = self.n_calls.saturating_sub(1).min(30);
         let ceiling = first.saturating_mul(2_i32.saturating_pow(doublings)).min(MAX_WAIT);
         let width = ceiling.saturating_sub(MIN_WAIT).as_micros().unsigned_abs();
-        // A fraction of the width in whole numbers: the random counts in parts of 2^64.
+        // The random number is a fraction of 2^64.
         let drawn = width.saturating_mul(self.random.into()) >> 64;
         MIN_WAIT.saturating_add(SignedDuration::from_micros(i64::try_from(drawn).unwrap_or(0)))
     }

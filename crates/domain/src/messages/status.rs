@@ -1,40 +1,40 @@
-//! How a message can fare.
+//! Status of messages and failure codes.
 
 use crate::text_enum;
 
 text_enum! {
-    /// Where a message stands.
+    /// Status of a message.
     ///
-    /// The order of the variants is the order of http-api.md section 2: reports only move a message up, so that any order
-    /// of the same reports ends the same. `Expired` and `Canceled` are final and reached from `Queued` only.
+    /// The order of the variants is the order of the statuses: a report never moves a message back, so that any order
+    /// of the same reports has the same result. `Expired` and `Canceled` are final and follow `Queued` only.
     pub enum MessageStatus {
-        /// Accepted here, waiting for its turn.
+        /// The message is in the queue.
         Queued = "queued",
-        /// Being handed to Meta.
+        /// The message is being sent to Meta.
         Sending = "sending",
-        /// The request may or may not have reached Meta.
+        /// Meta may or may not have received the request.
         Unknown = "unknown",
-        /// Meta took it.
+        /// Meta accepted the message.
         Sent = "sent",
-        /// It will not arrive.
+        /// The message will not be delivered.
         Failed = "failed",
-        /// It is on the customer's phone.
+        /// The message is on the recipient's phone.
         Delivered = "delivered",
-        /// The customer opened the chat.
+        /// The recipient opened the chat.
         Read = "read",
-        /// The customer played the voice message.
+        /// The recipient played the voice message.
         Played = "played",
-        /// Its time ran out before it was sent.
+        /// The message expired before it was sent.
         Expired = "expired",
-        /// The application took it back before it was sent.
+        /// The application canceled the message before it was sent.
         Canceled = "canceled",
-        /// The customer's own message: it arrived here.
+        /// The message is from the customer and arrived.
         Received = "received",
     }
 }
 
 impl MessageStatus {
-    /// The status after a report of `reported`: never lower than before.
+    /// Returns the status after a report of `reported`: never lower than before.
     #[must_use]
     pub fn after(self, reported: Self) -> Self {
         match self {
@@ -51,24 +51,24 @@ impl MessageStatus {
     }
 }
 
-/// What a failure that is not Meta's means.
+/// Returns the description of a failure code that is not Meta's.
 #[must_use]
 pub fn failure_title(code: &str) -> &'static str {
     match code {
         "interrupted" => "The process ended before the message was sent.",
-        "meta_unavailable" => "Meta could not be reached.",
-        "meta_rate_limited" => "Meta wanted less.",
-        "account_disconnected" => "The account was held.",
-        "outside_window" => "The 24-hour window had closed when the message was to leave.",
-        "media_failed" => "A file of the message could not be used.",
-        "recipient_opted_out" => "The person had opted out of marketing when the message was to leave.",
-        "given_up" => "Somebody gave it up: whether it arrived is not known.",
-        "store_unavailable" => "The store took no writes.",
+        "meta_unavailable" => "Meta was not reachable.",
+        "meta_rate_limited" => "Meta limited the rate of messages.",
+        "account_disconnected" => "The account was suspended.",
+        "outside_window" => "The customer service window was closed when the message was due.",
+        "media_failed" => "A media file of the message could not be used.",
+        "recipient_opted_out" => "The recipient had opted out of marketing when the message was due.",
+        "given_up" => "A user gave up the message. It is not known if the message arrived.",
+        "store_unavailable" => "The store was not available.",
         _ => "The message was not sent.",
     }
 }
 
-/// A failure's code as one of a closed list: `other` for one that is not known.
+/// Returns a failure code from a closed list for metrics: `other` for an unknown code.
 #[must_use]
 pub fn failure_code_label(code: &str) -> &'static str {
     [

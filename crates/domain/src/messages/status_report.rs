@@ -1,4 +1,5 @@
-//! Meta's reports about messages that we sent.
+//! Meta's reports about outbound messages (Meta: Webhooks, messages,
+//! https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/reference/messages).
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,10 +10,10 @@ use crate::id::{MessageId, ParseIdError};
 use crate::messages::status::MessageStatus;
 use crate::meta_error::MetaError;
 
-/// What a message that we sent costs, as Meta reports it (reference C.5).
+/// Pricing of an outbound message, as Meta reports it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Pricing {
-    /// Whether it is billed.
+    /// `true` if the message is billed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub billable: Option<bool>,
     /// `PMP` or `CBP`.
@@ -26,33 +27,33 @@ pub struct Pricing {
     pub category: Option<String>,
 }
 
-/// One report of Meta's about a message that we sent (reference C.5).
+/// Report of Meta about an outbound message.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StatusReport {
     /// Meta's id of the message.
     pub wamid: String,
-    /// What happened; only `Sent`, `Failed`, `Delivered`, `Read` and `Played` are reported.
+    /// Reported status: `Sent`, `Failed`, `Delivered`, `Read` or `Played`.
     pub status: MessageStatus,
-    /// When, by Meta's time.
+    /// Time of the status, from Meta.
     pub at: Timestamp,
-    /// What we put in `biz_opaque_callback_data`.
+    /// Our reference, from `biz_opaque_callback_data`.
     pub reference: Option<AttemptReference>,
-    /// The customer's `wa_id`, digits.
+    /// `wa_id` of the recipient, digits.
     pub recipient: Option<String>,
-    /// The customer's business-scoped user id.
+    /// Business-scoped user id of the recipient.
     pub user_id: Option<String>,
-    /// Why it failed.
+    /// Reason of a failure.
     pub error: Option<MetaError>,
-    /// What it costs.
+    /// Pricing.
     pub pricing: Option<Pricing>,
 }
 
-/// The reference that goes out with an attempt: `<id>` for the first, `<id>:<n>` for the n-th.
+/// Reference of an attempt in `biz_opaque_callback_data`: `<id>` for the first attempt, `<id>:<n>` for the n-th.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttemptReference {
-    /// The message.
+    /// Id of the message.
     pub message: MessageId,
-    /// The attempt, from 1.
+    /// Number of the attempt, from 1.
     pub attempt: u32,
 }
 

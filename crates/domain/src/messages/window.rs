@@ -1,32 +1,33 @@
-//! The customer service window: 24 hours after the customer last wrote.
+//! Customer service window: 24 hours after the customer's last message (Meta: Customer service windows,
+//! https://developers.facebook.com/docs/whatsapp/cloud-api/guides/send-messages).
 
 use jiff::{SignedDuration, Timestamp};
 
-/// How long a window stays open after the customer's last message (reference A.15).
+/// Time for which a window is open after the customer's last message.
 pub const WINDOW_DURATION: SignedDuration = SignedDuration::from_hours(24);
 
-/// The window of one contact at one account.
+/// Customer service window of one contact at one account.
 ///
-/// **Invariant:** a window never opens later than now: a time of Meta's that lies in the future counts as now.
+/// **Invariant:** a window never opens in the future: a later time from Meta counts as the current time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Window {
-    /// When the customer last wrote or called, by Meta's time.
+    /// Time of the customer's last message or call, from Meta.
     pub last_inbound_at: Option<Timestamp>,
-    /// When Meta last said that the window is closed (131047), to the second, as Meta tells time. A message of the
-    /// customer that is heard of later and is not older takes it back.
+    /// Time at which Meta last reported a closed window (131047), to the second. A later message of the customer, or
+    /// one of the same second that arrives later, reopens the window.
     pub refused_at: Option<Timestamp>,
 }
 
 impl Window {
-    /// Whether free-form messages may be sent at `now`.
+    /// Returns `true` if free-form messages may be sent at `now`.
     pub fn is_open(&self, now: Timestamp) -> bool {
         let Some(last) = self.last_inbound_at else { return false };
-        // Meta knows better: what it said after the customer wrote counts until the customer writes again.
+        // Meta's report after the customer's last message is valid until the next message of the customer.
         let overruled = self.refused_at.is_some_and(|refused| refused >= last);
         !overruled && self.closes_at().is_some_and(|end| now < end)
     }
 
-    /// When the window closes or has closed; `None` if the customer never wrote.
+    /// Returns the time at which the window closes or has closed; `None` if the customer never wrote.
     pub fn closes_at(&self) -> Option<Timestamp> {
         let last = self.last_inbound_at?;
         let end = last.saturating_add(WINDOW_DURATION).unwrap_or(Timestamp::MAX);
@@ -36,7 +37,7 @@ impl Window {
         }
     }
 
-    /// The window after the customer wrote at `at` (Meta's time), heard of at `now`.
+    /// Returns the window after a message of the customer at `at` (Meta's time) that arrives at `now`.
     #[must_use]
     pub fn after_inbound(self, at: Timestamp, now: Timestamp) -> Self {
         let at = at.min(now);
@@ -46,7 +47,7 @@ impl Window {
         }
     }
 
-    /// The window after Meta called it closed at `at`.
+    /// Returns the window after Meta reported it closed at `at`.
     #[must_use]
     pub fn after_rejection(self, at: Timestamp) -> Self {
         let at = Timestamp::from_second(at.as_second()).unwrap_or(at);

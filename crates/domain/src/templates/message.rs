@@ -2,13 +2,13 @@
 
 use crate::json::Value;
 
-/// What a template message says about its template.
+/// Template object of a template message.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TemplateMessage<'a> {
-    /// The template's name.
+    /// Name of the template.
     pub name: &'a str,
-    /// The language code, such as `en` or `pt_BR`.
+    /// Language code, such as `en` or `pt_BR`.
     pub language: &'a str,
-    /// The components that carry parameters, in Meta's form; empty when there are none.
+    /// Components with parameters, in Meta's form; empty if there are none.
     pub components: &'a [Value],
 }

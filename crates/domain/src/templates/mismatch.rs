@@ -4,39 +4,39 @@ use std::fmt;
 
 use crate::text_enum;
 
-/// One thing in which a message does not fit its template.
+/// Mismatch between a message and its template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TemplateMismatch {
-    /// JSON pointer into the send body; of something missing, where it should be or what should hold it.
+    /// JSON pointer into the send request. For a missing part it names the member, or the object that should have it.
     pub pointer: String,
-    /// The part of the template: `header`, `body`, `button 0`, `card 1 body` (cards and buttons by their index).
+    /// Part of the template: `header`, `body`, `button 0`, `card 1 body` (cards and buttons by their index).
     pub component: String,
-    /// What kind of fault it is.
+    /// Kind of the mismatch.
     pub kind: TemplateMismatchKind,
-    /// The fault in words, without full stop: "needs 2 parameters, has 1: `{{2}}` is missing".
+    /// Reason, without full stop: "needs 2 parameters, has 1: `{{2}}` is missing".
     pub reason: String,
 }
 
 text_enum! {
-    /// The kinds of mismatch.
+    /// Kind of a mismatch.
     pub enum TemplateMismatchKind {
-        /// The template needs something that the message does not give.
+        /// The message lacks a part that the template needs.
         Missing = "missing",
-        /// The message gives something that the template has no place for, or gives it twice.
+        /// The message has a part that the template does not have, or has a part twice.
         Extra = "extra",
-        /// A parameter or button of another kind than the template's.
+        /// The type of a parameter or button differs from the template's.
         WrongKind = "wrong_kind",
-        /// A parameter name that the template does not have, or none where it needs one.
+        /// The name of a parameter is missing or unknown.
         WrongName = "wrong_name",
-        /// A text, or the whole body with it, is too long.
+        /// A text, or the body with its parameters, is too long.
         TooLong = "too_long",
-        /// A value that Meta does not take there: an empty text, a line break, a code that differs from its twin.
+        /// Meta does not accept the value: an empty text, a line break, two different codes.
         Invalid = "invalid",
     }
 }
 
 impl fmt::Display for TemplateMismatch {
-    /// "body: needs 2 parameters, has 1: `{{2}}` is missing"
+    /// Writes "body: needs 2 parameters, has 1: `{{2}}` is missing".
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}: {}", self.component, self.reason)
     }

@@ -1,11 +1,12 @@
-//! Templates: what Meta approved, and whether a message fits it.
+//! Message templates and the check of messages against them (Meta: Message templates,
+//! https://developers.facebook.com/docs/whatsapp/business-management-api/message-templates).
 //!
-//! A [`Template`] is read from Meta's own description of it (reference F.1, F.3) into the slots that a message has to
-//! fill. [`Template::bind`] compares a message with them and tells every mismatch at once, so that a send that Meta
-//! would refuse (132000, 132012, 131008, 132018, 132005) is refused before it costs anything.
+//! A [`Template`] is read from Meta's definition into the slots that a message fills. [`Template::bind`] compares a
+//! message with them and returns all mismatches at once. So a send that Meta would refuse (132000, 132012, 131008,
+//! 132018, 132005) is rejected before the call.
 //!
-//! **Invariant:** what is not known is not judged. A component or button of a type that this code has never heard of is
-//! kept, and nothing about it is a mismatch.
+//! **Invariant:** unknown parts are not checked. A component or button of an unknown type is kept and causes no
+//! mismatch.
 
 mod bind;
 mod draft;

@@ -1,4 +1,4 @@
-//! A template with its slots filled.
+//! Rendering of templates.
 
 use std::fmt;
 
@@ -7,23 +7,24 @@ use super::template::{Template, TemplateButton, TemplateHeader};
 use super::text::{ParameterFormat, TemplateText};
 use crate::json::Value;
 
-/// A template with its slots filled. Its `Display` is the whole as plain text, one line per part.
+/// A template with filled slots. `Display` writes it as plain text, one line per part.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RenderedTemplate {
-    /// The header's text, or the kind of its medium in brackets: `[image]`.
+    /// Text of the header, or the kind of its media in brackets: `[image]`.
     pub header: Option<String>,
-    /// The body's text.
+    /// Text of the body.
     pub body: String,
-    /// The footer's text.
+    /// Text of the footer.
     pub footer: Option<String>,
-    /// The labels of the buttons.
+    /// Labels of the buttons.
     pub buttons: Vec<String>,
-    /// The cards of a carousel.
+    /// Cards of a carousel.
     pub cards: Vec<Self>,
 }
 
 impl Template {
-    /// The text that the customer will see. A slot that the message does not fill stays as `{{1}}` or `{{name}}`.
+    /// Returns the text that the customer will see. A slot that the message does not fill stays as `{{1}}` or
+    /// `{{name}}`.
     #[must_use]
     pub fn render(&self, message: &TemplateMessage<'_>) -> RenderedTemplate {
         render(self, message)
@@ -90,7 +91,7 @@ fn fill(text: &TemplateText, component: Option<&Value>, format: ParameterFormat)
     })
 }
 
-/// What the customer sees of a parameter.
+/// Returns the text of a parameter that the customer sees.
 pub(crate) fn shown(parameter: &Value) -> Option<&str> {
     let kind = parameter.get("type")?.as_str()?;
     let value = parameter.get(kind)?;
@@ -101,7 +102,7 @@ fn component<'a>(given: &'a [Value], kind: &str) -> Option<&'a Value> {
     given.iter().find(|component| component.get("type").and_then(Value::as_str) == Some(kind))
 }
 
-/// A number that may be written as a string.
+/// Returns a number that may be written as a string.
 pub(crate) fn number(value: &Value, key: &str) -> Option<i64> {
     let value = value.get(key)?;
     value.as_i64().or_else(|| value.as_str()?.parse().ok())

@@ -1,10 +1,10 @@
-//! The samples that a template was created with, as the components of a message.
+//! Samples of a template's parameters, as the components of a message.
 
 use super::template::Template;
 use crate::json::{Object, Value};
 
 impl Template {
-    /// The components of a message that fills the texts of a template with the samples that it was created with;
+    /// Returns the components of a message that fills the texts of a template with the samples from its creation.
     /// `components` is Meta's array.
     #[must_use]
     pub fn samples(components: &Value) -> Vec<Value> {
@@ -12,7 +12,7 @@ impl Template {
     }
 }
 
-/// The components of a message that fills the texts of a template with its own samples.
+/// Returns the components of a message that fills the texts of a template with its samples.
 fn components(components: &Value) -> Vec<Value> {
     let mut filled = Vec::new();
     for component in components.as_array().unwrap_or_default() {
@@ -50,7 +50,7 @@ fn part(kind: &str, parameters: Vec<Value>) -> Value {
     Value::Object(part)
 }
 
-/// The parameters out of `example.<key>` or `example.<key>_named_params`.
+/// Returns the parameters from `example.<key>` or `example.<key>_named_params`.
 fn texts(component: &Value, key: &str) -> Option<Vec<Value>> {
     let example = component.get("example")?;
     if let Some(named) = example.get(&format!("{key}_named_params")).and_then(Value::as_array) {

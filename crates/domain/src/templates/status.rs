@@ -2,38 +2,39 @@
 
 use crate::text_enum;
 
-/// The state of a template in Meta's review (reference F.1).
+/// Status of a template in Meta's review (Meta: Template status,
+/// https://developers.facebook.com/docs/whatsapp/business-management-api/message-templates).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TemplateStatus {
-    /// May be sent.
+    /// Approved: can be sent.
     Approved,
     /// In review.
     Pending,
-    /// Refused by the review.
+    /// Rejected by the review.
     Rejected,
-    /// Held for some hours because customers disliked it.
+    /// Paused for some hours because of negative feedback.
     Paused,
-    /// Blocked for good because customers disliked it.
+    /// Disabled because of negative feedback.
     Disabled,
-    /// Rejected, and the business objected.
+    /// Rejected; the business has appealed.
     InAppeal,
     /// Being deleted.
     PendingDeletion,
     /// Deleted.
     Deleted,
-    /// Not taken: the account has as many templates as it may.
+    /// Not accepted: the account has the maximum number of templates.
     LimitExceeded,
-    /// Put away because nobody used it.
+    /// Archived because it was not used.
     Archived,
-    /// Taken back out of the archive; may be sent.
+    /// Restored from the archive; can be sent.
     Unarchived,
-    /// Disliked by customers and close to being disabled; may still be sent.
+    /// Close to being disabled because of negative feedback; can still be sent.
     Flagged,
-    /// No longer flagged or disabled; may be sent.
+    /// No longer flagged or disabled; can be sent.
     Reinstated,
     /// Locked by Meta.
     Locked,
-    /// A state that this code has not heard of, in Meta's spelling.
+    /// Unknown status, in Meta's spelling.
     Other(String),
 }
 
@@ -55,14 +56,14 @@ impl TemplateStatus {
         ("LOCKED", Self::Locked),
     ];
 
-    /// Reads Meta's word, in any case; an unknown one is kept.
+    /// Parses Meta's status, in any case; an unknown one is kept.
     #[must_use]
     pub fn parse(word: &str) -> Self {
         let known = Self::ALL.iter().find(|(name, _)| name.eq_ignore_ascii_case(word));
         known.map_or_else(|| Self::Other(word.to_owned()), |(_, status)| status.clone())
     }
 
-    /// Meta's word for it.
+    /// Returns Meta's spelling of the status.
     #[must_use]
     pub fn as_str(&self) -> &str {
         if let Self::Other(word) = self {
@@ -71,13 +72,13 @@ impl TemplateStatus {
         Self::ALL.iter().find(|(_, status)| status == self).map_or("", |(name, _)| name)
     }
 
-    /// Whether Meta takes messages with it. An unknown state is not: Meta would refuse, and we cannot say why.
+    /// Returns `true` if messages with the template can be sent. For an unknown status it returns `false`.
     #[must_use]
     pub const fn is_sendable(&self) -> bool {
         matches!(self, Self::Approved | Self::Flagged | Self::Reinstated | Self::Unarchived)
     }
 
-    /// The state as the end of a sentence that begins with "The template": "is in review".
+    /// Returns a description that completes the sentence "The template …": "is in review".
     #[must_use]
     pub fn explanation(&self) -> String {
         match self {
@@ -100,7 +101,7 @@ impl TemplateStatus {
         .to_owned()
     }
 
-    /// Whether Meta takes changes of a template in this state (reference F.2). Only what is known not to is not.
+    /// Returns `true` if Meta accepts changes of a template in this status. For an unknown status it returns `true`.
     #[must_use]
     pub const fn is_editable(&self) -> bool {
         match self {
@@ -124,15 +125,15 @@ impl TemplateStatus {
 }
 
 text_enum! {
-    /// What of a template Meta has changed.
+    /// Property of a template that Meta has changed.
     pub enum TemplateChange {
-        /// Whether it may be sent.
+        /// Status.
         Status = "status",
-        /// Its category.
+        /// Category.
         Category = "category",
-        /// Its quality score.
+        /// Quality score.
         Quality = "quality",
-        /// What it says.
+        /// Components.
         Components = "components",
     }
 }

@@ -3,38 +3,38 @@
 use super::status::TemplateStatus;
 use super::text::{ParameterFormat, TemplateText};
 
-/// A template as synced from Meta.
+/// Template, as synchronized from Meta.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Template {
-    /// Its name, `[a-z0-9_]`, at most 512 characters.
+    /// Name, `[a-z0-9_]`, at most 512 characters.
     pub name: String,
-    /// Its language code, such as `en` or `pt_BR`. Name and language together identify it within a WABA.
+    /// Language code, such as `en` or `pt_BR`. Name and language identify a template of a WhatsApp Business Account.
     pub language: String,
-    /// How far Meta's review is.
+    /// Status in Meta's review.
     pub status: TemplateStatus,
-    /// What it is for, as Meta sees it.
+    /// Category, as Meta assigned it.
     pub category: TemplateCategory,
-    /// Whether its slots have numbers or names.
+    /// Format of the slots.
     pub parameter_format: ParameterFormat,
-    /// What it consists of.
+    /// Components with their slots.
     pub components: TemplateComponents,
 }
 
-/// What a template is for (reference F.1).
+/// Category of a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TemplateCategory {
     /// One-time codes.
     Authentication,
-    /// Offers; subject to opt-out and to Meta's limit per person.
+    /// Marketing; subject to opt-outs and to Meta's limit per recipient.
     Marketing,
-    /// Messages about something the customer did.
+    /// Messages about an action of the customer.
     Utility,
-    /// A category that this code has not heard of, in Meta's spelling.
+    /// Unknown category, in Meta's spelling.
     Other(String),
 }
 
 impl TemplateCategory {
-    /// Reads Meta's word, in any case; an unknown one is kept.
+    /// Parses Meta's category, in any case; an unknown one is kept.
     #[must_use]
     pub fn parse(word: &str) -> Self {
         match word.to_ascii_uppercase().as_str() {
@@ -45,7 +45,7 @@ impl TemplateCategory {
         }
     }
 
-    /// Meta's word for it.
+    /// Returns Meta's spelling of the category.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
@@ -57,63 +57,63 @@ impl TemplateCategory {
     }
 }
 
-/// What a template consists of (reference F.3), with the slots of each part.
+/// Components of a template, with the slots of each part.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TemplateComponents {
-    /// What stands above the body.
+    /// Header.
     pub header: Option<TemplateHeader>,
-    /// The body. Only a description that Meta never gives lacks it.
+    /// Body. It is missing only in an incomplete definition.
     pub body: Option<TemplateText>,
-    /// What stands below the body; it has no slots.
+    /// Footer; it has no slots.
     pub footer: Option<String>,
-    /// The buttons, in order: a button's index is its place here.
+    /// Buttons, in order; the index of a button is its position.
     pub buttons: Vec<TemplateButton>,
-    /// The cards of a carousel; empty without one.
+    /// Cards of a carousel; empty if there is none.
     pub cards: Vec<TemplateCard>,
-    /// The limited-time offer.
+    /// Limited-time offer.
     pub limited_time_offer: Option<LimitedTimeOffer>,
-    /// Types of components that are not checked, in Meta's spelling.
+    /// Types of unknown components, which are not checked, in Meta's spelling.
     pub others: Vec<String>,
 }
 
-/// The header of a template or of a card.
+/// Header of a template or of a card.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TemplateHeader {
     /// Text with at most one slot.
     Text(TemplateText),
-    /// A picture.
+    /// Image.
     Image,
-    /// A video.
+    /// Video.
     Video,
-    /// A looping video, in marketing templates.
+    /// Looping video, in marketing templates.
     Gif,
-    /// A file.
+    /// Document.
     Document,
-    /// A place.
+    /// Location.
     Location,
-    /// A product of the catalog.
+    /// Product of the catalog.
     Product,
-    /// A format that this code has not heard of; not checked.
+    /// Unknown format, which is not checked.
     Other(String),
 }
 
-/// A button of a template.
+/// Button of a template.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TemplateButton {
-    /// What it does.
+    /// Type of the button.
     pub kind: TemplateButtonKind,
-    /// Its label; empty where Meta supplies it.
+    /// Label; empty if Meta supplies it.
     pub text: String,
 }
 
-/// What a template's button does, and what it needs.
+/// Type of a template's button.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TemplateButtonKind {
-    /// Answers with a payload.
+    /// Replies with a payload.
     QuickReply,
     /// Opens a URL, which may end in a slot.
     Url(TemplateText),
-    /// Copies or fills in a one-time code; on sending it is a `url` button.
+    /// Copies or fills in a one-time code. In a message it is a `url` button.
     OneTimeCode,
     /// Calls a number.
     PhoneNumber,
@@ -131,26 +131,26 @@ pub enum TemplateButtonKind {
     VoiceCall,
     /// Pays an order.
     OrderDetails,
-    /// A type that this code has not heard of; not checked.
+    /// Unknown type, which is not checked.
     Other(String),
 }
 
-/// A card of a carousel.
+/// Card of a carousel.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TemplateCard {
-    /// Its picture, video or product.
+    /// Image, video or product.
     pub header: Option<TemplateHeader>,
-    /// Its text.
+    /// Text.
     pub body: Option<TemplateText>,
-    /// Its buttons, in order.
+    /// Buttons, in order.
     pub buttons: Vec<TemplateButton>,
 }
 
-/// A limited-time offer.
+/// Limited-time offer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LimitedTimeOffer {
-    /// What is offered.
+    /// Text of the offer.
     pub text: String,
-    /// Whether the message must say when it ends.
+    /// `true` if the message must have the time at which the offer ends.
     pub has_expiration: bool,
 }

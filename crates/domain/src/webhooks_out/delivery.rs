@@ -1,92 +1,92 @@
-//! When an event that an endpoint did not take is posted again, and when that ends.
+//! Retries of event deliveries and dead letters.
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::text_enum;
 
-/// How long after its creation an event is a dead letter.
+/// Age of an event at which its delivery becomes a dead letter.
 pub const DEAD_LETTER_AFTER: SignedDuration = SignedDuration::from_hours(42);
-/// Failed attempts in a row that make an endpoint a failing one.
+/// Number of failed attempts in a row after which an endpoint is failing.
 pub const FAILING_AFTER_ATTEMPTS: u32 = 3;
-/// For how long an endpoint may fail before it is switched off.
+/// Time of continuous failure after which an endpoint is disabled.
 pub const DISABLED_AFTER: SignedDuration = SignedDuration::from_hours(5 * 24);
-/// Where the end of an event's life would cut off an attempt, it is made this long before.
+/// Time before the end of the retries at which a last attempt is made, if the schedule would place it after the end.
 const FINAL_ATTEMPT_MARGIN: SignedDuration = SignedDuration::from_mins(1);
-/// The jitter: a fifth more or less.
+/// Divisor of the jitter: a fifth of the wait, longer or shorter.
 const JITTER_PARTS: i128 = 5;
 
 text_enum! {
-    /// Where a delivery stands.
+    /// Status of a delivery.
     pub enum DeliveryStatus {
-        /// It was not attempt yet.
+        /// No attempt was made yet.
         Pending = "pending",
-        /// The endpoint took it.
+        /// The endpoint accepted the event.
         Succeeded = "succeeded",
-        /// The last attempt failed; there will be another.
+        /// The last attempt failed; it will be retried.
         Failed = "failed",
-        /// A dead letter: there will be no more attempts unless somebody asks.
+        /// Dead letter: no further attempt, unless a redelivery is requested.
         Dead = "dead",
     }
 }
 
 text_enum! {
-    /// How an endpoint fares.
+    /// Status of a webhook endpoint.
     pub enum WebhookStatus {
-        /// It takes what it gets.
+        /// The endpoint accepts deliveries.
         Active = "active",
-        /// It did not take the last few.
+        /// The last attempts failed.
         Failing = "failing",
-        /// It gets nothing.
+        /// No events are delivered.
         Disabled = "disabled",
     }
 }
 
-/// How one attempt ended.
+/// Result of one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndpointResponse {
-    /// The endpoint took the event.
+    /// The endpoint accepted the event.
     Succeeded,
-    /// The endpoint says that it is gone for good (410).
+    /// The endpoint is gone (HTTP 410).
     Gone,
-    /// Anything else; the endpoint may have requested to be left alone for a while.
+    /// Any other result.
     Failed {
-        /// For how long.
+        /// Time to wait that the endpoint requested.
         retry_after: Option<SignedDuration>,
     },
 }
 
-/// What follows from an attempt.
+/// Decision after an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryDecision {
-    /// It is done.
+    /// The delivery is complete.
     Succeeded,
-    /// It is tried again.
+    /// The delivery is retried.
     Retry {
-        /// Not before this time.
+        /// Time of the retry.
         at: Timestamp,
     },
-    /// It is a dead letter.
+    /// The delivery becomes a dead letter.
     Dead,
-    /// It is a dead letter, and the endpoint is switched off.
+    /// The delivery becomes a dead letter and the endpoint is disabled.
     Gone,
 }
 
 /// An attempt that has ended.
 #[derive(Clone, Copy, Debug)]
 pub struct DeliveryAttempt {
-    /// How it ended.
+    /// Result.
     pub response: EndpointResponse,
-    /// Failed attempts of this queue's head before it.
+    /// Number of failed attempts of this delivery before.
     pub n_failures: u32,
-    /// When the event becomes a dead letter.
+    /// Time at which the delivery becomes a dead letter.
     pub ends_at: Timestamp,
-    /// When the attempt ended.
+    /// Time at which the attempt ended.
     pub now: Timestamp,
-    /// A random number.
+    /// Random number for the jitter.
     pub random: u64,
 }
 
-/// Decides what follows: `schedule` holds the waits after the first failure, the second, and so on.
+/// Decides what follows an attempt. `schedule` has the waits after the first failure, the second, and so on.
 #[must_use]
 pub fn decide(schedule: &[SignedDuration], attempt: &DeliveryAttempt) -> DeliveryDecision {
     let DeliveryAttempt { response, n_failures, ends_at, now, random } = *attempt;
@@ -100,16 +100,16 @@ pub fn decide(schedule: &[SignedDuration], attempt: &DeliveryAttempt) -> Deliver
     let own = now.saturating_add(jittered(*wait, random)).unwrap_or(Timestamp::MAX);
     let requested = requested.map_or(own, |wait| now.saturating_add(wait).unwrap_or(Timestamp::MAX));
     let at = own.max(requested);
-    // What the jitter of the last wait, or the endpoint's own wish, would carry beyond the end is made just before it.
+    // A last attempt is made just before the end if jitter or `Retry-After` would place it after the end.
     let final_attempt_at = ends_at.saturating_sub(FINAL_ATTEMPT_MARGIN).unwrap_or(now);
     let at = if at >= ends_at && final_attempt_at > now { final_attempt_at } else { at };
     if at < ends_at { DeliveryDecision::Retry { at } } else { DeliveryDecision::Dead }
 }
 
-/// A wait, a fifth longer or shorter by random.
+/// Returns a wait that is longer or shorter by a random part of at most a fifth.
 fn jittered(wait: SignedDuration, random: u64) -> SignedDuration {
     let micros = wait.as_micros();
-    // From -1/5 to +1/5 of the wait: the random counts in parts of 2^64.
+    // The offset is from -1/5 to +1/5 of the wait. The random number is a fraction of 2^64.
     let width = 2 * micros / JITTER_PARTS;
     let offset = (width.saturating_mul(i128::from(random)) >> 64) - width / 2;
     let sum = i64::try_from(micros.saturating_add(offset)).unwrap_or(i64::MAX);

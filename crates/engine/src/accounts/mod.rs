@@ -180,7 +180,7 @@ pub async fn change(
         return Err(ChangeError::NotFound);
     }
     if let Some(TokenInfo { expires_at, .. }) = tried {
-        deps.registry.update_account_token_expiry(workspace, id, expires_at, deps.now()).await?;
+        deps.accounts.update_account_token_expiry(workspace, id, expires_at, deps.now()).await?;
     }
     directory::refresh(deps).await?;
     if is_lifting {
@@ -256,7 +256,7 @@ pub async fn remove(
     if removal == DeleteAccountResult::Deleted {
         directory::refresh(deps).await?;
         // What another process puts into the queue before it hears of this is canceled by its next round.
-        while is_forced && deps.workers.expire_messages(deps.now(), CANCEL_BATCH).await? > 0 {}
+        while is_forced && deps.message_queue.expire_messages(deps.now(), CANCEL_BATCH).await? > 0 {}
     }
     Ok(removal)
 }
@@ -308,7 +308,9 @@ pub(crate) async fn write_holds(deps: &Deps) -> Result<(), StoreError> {
         let act = By::gateway()
             .act(deps, account.workspace, AuditAction::AccountHeld, subject(&account))
             .with("reason", reason.as_str());
-        deps.accounts.update_account_suspension(account.workspace, account.id, Some(&reason), act).await?;
+        deps.accounts
+            .update_account_suspension(account.workspace, account.id, Some(reason.clone()), act)
+            .await?;
         // Forgotten here only when the directory says so, or there would be a moment without any hold.
         directory::refresh(deps).await?;
         holds(deps).remove(&account.id);
@@ -375,7 +377,7 @@ fn probe_word(verify_token_digest: &[u8; 32]) -> String {
 /// When the store cannot be read.
 pub async fn reached(deps: &Deps, workspace: WorkspaceId) -> Result<BTreeMap<String, u32>, StoreError> {
     let since = deps.now().saturating_sub(COUNTING_PERIOD).unwrap_or(Timestamp::MIN);
-    deps.accounts.get_messaging_limit_usage(workspace, since).await
+    deps.message_queue.get_messaging_limit_usage(workspace, since).await
 }
 
 /// Asks Meta about each account's number and token, and writes down what it says.
@@ -405,7 +407,7 @@ async fn note_token(deps: &Deps, account: &Account, token: &TokenInfo) -> Result
     if !token.is_valid {
         return Ok(());
     }
-    deps.registry
+    deps.accounts
         .update_account_token_expiry(account.workspace, account.id, token.expires_at, deps.now())
         .await
 }

@@ -34,11 +34,11 @@ pub async fn tick(deps: &Arc<Deps>) -> Result<u32, StoreError> {
         // It was said when it failed first; the others' queues do not wait for it.
         tracing::debug!(error = %chain(&error), "an account that meta refuses can still not be held");
     }
-    let depths = deps.workers.list_queue_depths().await?;
+    let depths = deps.message_queue.list_queue_depths().await?;
     if depths.is_empty() {
         return Ok(0);
     }
-    let mut n_done = deps.workers.expire_messages(deps.now(), EXPIRE_BATCH).await?;
+    let mut n_done = deps.message_queue.expire_messages(deps.now(), EXPIRE_BATCH).await?;
     let directory = deps.directory.current();
     let mut failed = None;
     for record in &directory.accounts {

@@ -45,7 +45,7 @@ pub async fn ingest_payload(
     let text_changes = wabas_with_text_changes(&changes);
     let newest_event_at = changes.iter().filter_map(|routed| event_time(&routed.change.update)).max();
     let payload = WebhookPayload { body: verified.body, changes, signature, archived: None, now: deps.now() };
-    let summary = deps.messages.ingest_payload(payload).await?;
+    let summary = deps.webhook_payloads.ingest_payload(payload).await?;
     deps.metrics.ingested(&summary, newest_event_at);
     if summary.has_media {
         deps.media.hint.notify_one();

@@ -16,7 +16,8 @@ use crate::templates::template_events::TemplateState;
 use crate::templates::{components, template_events};
 
 use engine::ports::{
-    ListedTemplate, Page, PageRequest, StoredTemplate, TemplateFilter, TemplateSync, TemplateSyncCounts,
+    ListedTemplate, Page, PageRequest, StoredTemplate, TemplateDeletion, TemplateFilter, TemplateSync,
+    TemplateSyncCounts,
 };
 
 const COLUMNS: &str = "seq, id, waba_id, meta_id, name, language, category, status, parameter_format, components, \
@@ -210,11 +211,10 @@ pub(crate) fn sync_templates(connection: &Connection, put: &TemplateSync) -> Sql
 /// follows with Meta's webhook.
 pub(crate) fn delete_templates(
     connection: &Connection,
-    workspace: WorkspaceId,
-    waba_id: &str,
-    (name, language): (&str, Option<&str>),
+    deletion: &TemplateDeletion,
     entry: &AuditEntry,
 ) -> SqlResult<()> {
+    let TemplateDeletion { workspace, waba_id, name, language } = deletion;
     let n_rows = connection
         .prepare_cached(
             "delete from templates

@@ -4,7 +4,7 @@ use domain::contacts::bsuid::Bsuid;
 use domain::contacts::phone::PhoneNumber;
 use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::messages::outcome::AcceptedMessage;
-use engine::ports::{AttemptResult, ContactFilter, MessageFilter, Messages, Recipient};
+use engine::ports::{AttemptResult, ContactFilter, Contacts, MessageFilter, Messages, Recipient};
 
 use crate::support::{CUSTOMER, TestStore, page};
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
 use domain::id::WorkerId;
 use domain::messages::status::MessageStatus;
-use engine::ports::{Accounts, Maintenance, SendSchedule, Workers};
+use engine::ports::{Accounts, Maintenance, MessageQueue, SendSchedule, Workers};
 use jiff::SignedDuration;
 use rusqlite::Connection;
 use secrecy::SecretSlice;

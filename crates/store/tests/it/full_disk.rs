@@ -4,7 +4,7 @@ use std::process::Command;
 
 use domain::messages::outcome::AcceptedMessage;
 use domain::messages::status::MessageStatus;
-use engine::ports::{AttemptResult, InsertMessageResult, Messages, StoreErrorKind, Workers};
+use engine::ports::{AttemptResult, InsertMessageResult, MessageQueue, Messages, StoreErrorKind, Workers};
 
 use crate::support::{CUSTOMER, TestStore};
 

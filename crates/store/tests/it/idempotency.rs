@@ -6,7 +6,7 @@ use domain::messages::status::MessageStatus;
 use domain::meta_error::MetaError;
 use engine::ports::{
     AttemptResult, CachedResponse, IdempotencyRecord, InsertMessageResult, LeaseCheck, MessageFailure,
-    Messages, NewIdempotencyRecord, NewMessage, SendSchedule, Workers,
+    MessageQueue, Messages, NewIdempotencyRecord, NewMessage, SendSchedule,
 };
 use jiff::SignedDuration;
 

@@ -6,9 +6,9 @@ use domain::media::parse_sha256;
 use domain::messages::inbound::InboundMessage;
 use domain::webhooks_in::update::WebhookUpdate;
 use engine::ports::{
-    BlobKey, ContactFilter, Contacts, LeaseCheck, LeasedMedia, Maintenance, MediaFetchResult,
-    MediaLeaseRequest, MediaOrigin, MediaRecords, MediaState, Messages, NewMedia, ReceivedMedia,
-    RetentionCursor, RetentionTarget, StoredMedia, UploadKey, Workers,
+    BlobKey, ContactFilter, Contacts, Erasures, LeaseCheck, LeasedMedia, Maintenance, MediaFetchResult,
+    MediaLeaseRequest, MediaOrigin, MediaRecords, MediaState, NewMedia, ReceivedMedia, RetentionCursor,
+    RetentionTarget, StoredMedia, UploadKey, Workers,
 };
 use jiff::SignedDuration;
 

@@ -9,8 +9,9 @@ use domain::id::{AccountId, WorkspaceId};
 use domain::messages::status::MessageStatus;
 use domain::webhooks_in::update::{AccountUpdate, WebhookUpdate};
 use engine::ports::{
-    AccountChanges, Accounts, ArchiveQuery, ChangeRoute, EventFilter, EventStart, Hooks, IngestSummary,
-    Messages, PayloadSignature, RoutedChange, UnappliedState, WebhookChange, WebhookPayload, Workers,
+    AccountChanges, Accounts, ArchiveQuery, ChangeRoute, EventFilter, EventStart, Events, IngestSummary,
+    MessageQueue, PayloadSignature, RoutedChange, UnappliedState, WebhookChange, WebhookPayload,
+    WebhookPayloads,
 };
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;

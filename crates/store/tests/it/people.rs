@@ -15,8 +15,8 @@ use domain::messages::status::MessageStatus;
 use domain::webhooks_in::update::WebhookUpdate;
 use engine::ports::{
     AttemptResult, CachedResponse, ChangeRoute, ContactFilter, ContactTarget, ContactUpsert, Contacts,
-    ErasureStep, EventFilter, EventStart, Hooks, LeaseCheck, MessageFailure, MessageFilter, MessageKey,
-    Messages, NewIdempotencyRecord, Recipient, RoutedChange, UpsertContactResult, Workers,
+    ErasureStep, Erasures, EventFilter, EventStart, Events, LeaseCheck, MessageFailure, MessageFilter,
+    MessageKey, Messages, NewIdempotencyRecord, Recipient, RoutedChange, UpsertContactResult, Workers,
 };
 use jiff::Timestamp;
 

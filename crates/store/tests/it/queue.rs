@@ -8,7 +8,7 @@ use domain::messages::outcome::AcceptedMessage;
 use domain::messages::status::MessageStatus;
 use engine::ports::{
     AttemptResult, CancelMessageResult, Fallback, InsertMessageResult, Lease, LeaseCheck, LeaseRequest,
-    LeaseToken, LeasedMessage, Messages, NewMessage, SendSchedule, SentAs, Workers,
+    LeaseToken, LeasedMessage, MessageQueue, Messages, NewMessage, SendSchedule, SentAs,
 };
 use jiff::SignedDuration;
 use tokio::task::JoinSet;

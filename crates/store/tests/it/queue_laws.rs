@@ -8,7 +8,7 @@ use domain::messages::outcome::AcceptedMessage;
 use domain::messages::status::MessageStatus;
 use engine::ports::{
     AttemptResult, CancelMessageResult, InsertMessageResult, Lease, LeaseCheck, LeaseToken, MessageFailure,
-    Messages, NewMessage, SendSchedule, Workers,
+    MessageQueue, Messages, NewMessage, SendSchedule, Workers,
 };
 use jiff::SignedDuration;
 use proptest::prelude::*;

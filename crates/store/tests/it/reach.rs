@@ -9,7 +9,8 @@ use domain::messages::outcome::AcceptedMessage;
 use domain::messages::status::MessageStatus;
 use domain::webhooks_in::update::{InboundCall, WebhookUpdate};
 use engine::ports::{
-    Accounts, AttemptResult, Lease, MessageFailure, Messages, NewMessage, PhoneNumberInfo, Recipient, Workers,
+    Accounts, AttemptResult, Lease, MessageFailure, MessageQueue, Messages, NewMessage, PhoneNumberInfo,
+    Recipient, Workers,
 };
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;

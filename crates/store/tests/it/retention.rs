@@ -3,7 +3,7 @@
 use domain::id::{EventId, MessageId};
 use domain::messages::status::MessageStatus;
 use engine::ports::{
-    EventFilter, EventStart, ExpiredRows, Hooks, Maintenance, MessageKey, Messages, RetentionCursor,
+    EventFilter, EventStart, Events, ExpiredRows, Maintenance, MessageKey, Messages, RetentionCursor,
     RetentionTarget, SendSchedule, StoredEvent,
 };
 use jiff::{SignedDuration, Timestamp};

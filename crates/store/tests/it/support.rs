@@ -23,7 +23,7 @@ use engine::ports::{
     AccountRecord, Accounts, AttemptResult, ChangeRoute, Clock, IngestSummary, InsertMessageResult, Lease,
     LeaseRequest, LeaseToken, LeasedMessage, MessageDetail, MessageKey, Messages, NewAccount, NewMessage,
     OnUnknown, PageRequest, PageStart, PayloadSignature, PreallocatedIds, Random, Recipient, RoutedChange,
-    SendSchedule, WebhookChange, WebhookPayload, Workers,
+    SendSchedule, WebhookChange, WebhookPayload, WebhookPayloads, Workers,
 };
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretSlice;

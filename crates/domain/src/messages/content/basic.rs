@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use crate::check::{Fields, Item};
 use crate::json::{Object, Value};
 
-/// Reference A.3.
+/// Checks a text message.
 pub(crate) fn check_text(item: Item<'_, '_>) {
     const BODY: std::ops::RangeInclusive<usize> = 1..=4096;
     if matches!(item.value(), Some(Value::String(_))) {
@@ -27,7 +27,7 @@ pub(crate) fn normalize_text(value: &mut Value) {
     }
 }
 
-/// Reference A.5, also of a template's header parameter.
+/// Checks a location, in a message or in a header parameter of a template.
 pub(crate) fn check_location(item: Item<'_, '_>) {
     let Some(location) = item.object() else { return };
     location.required("latitude").number_or_text(-90.0..=90.0);
@@ -37,7 +37,7 @@ pub(crate) fn check_location(item: Item<'_, '_>) {
     location.finish();
 }
 
-/// Reference A.6. One page says five contacts, the others 257 (section I: 257).
+/// Checks contacts. One page of Meta allows five contacts, the others allow 257.
 pub(crate) fn check_contacts(item: Item<'_, '_>) {
     let Some(contacts) = item.array(1..=257) else { return };
     for contact in contacts.iter() {
@@ -65,7 +65,8 @@ fn check_name(name: Fields<'_, '_>) {
         has_part |= name.optional(part).string(..).is_some_and(|text| !text.is_empty());
     }
     if !has_part {
-        // Meta takes a formatted name only together with another part, though its documents call all of them optional.
+        // Meta accepts a formatted name only together with another part, although its documentation calls all parts
+        // optional.
         name.refuse(
             "needs one of `first_name`, `last_name`, `middle_name`, `prefix` or `suffix` besides `formatted_name`",
         );
@@ -73,7 +74,7 @@ fn check_name(name: Fields<'_, '_>) {
     name.finish();
 }
 
-/// An optional array of objects whose fields are all optional strings.
+/// Checks an optional array of objects with optional strings.
 fn each(fields: &Fields<'_, '_>, name: &'static str, names: &[&'static str]) {
     let Some(items) = fields.optional(name).array(..) else { return };
     for item in items.iter() {
@@ -83,7 +84,7 @@ fn each(fields: &Fields<'_, '_>, name: &'static str, names: &[&'static str]) {
     }
 }
 
-/// An object whose fields are all optional strings.
+/// Checks an object with optional strings.
 pub(crate) fn strings(object: Fields<'_, '_>, names: &[&'static str]) {
     for name in names {
         object.optional(name).string(..);
@@ -103,7 +104,7 @@ fn is_date(text: &str) -> bool {
     text.len() == 10 && text.get(4..5) == Some("-") && text.get(7..8) == Some("-") && date().is_some()
 }
 
-/// Reference A.7.
+/// Checks a reaction.
 pub(crate) fn check_reaction(item: Item<'_, '_>) {
     let Some(reaction) = item.object() else { return };
     reaction.required("message_id").string(1..);
@@ -114,10 +115,10 @@ pub(crate) fn check_reaction(item: Item<'_, '_>) {
     reaction.finish();
 }
 
-/// Whether the text looks like one emoji. New ones come every year, so this asks for the shape and keeps no table: one
-/// pictograph with what modifies it or is joined to it, a pair of regional indicators, or a key cap.
+/// Returns `true` if the text has the form of one emoji. New emojis appear every year, so the form is checked instead
+/// of a table: a pictograph with modifiers or joined pictographs, a pair of regional indicators, or a key cap.
 fn is_emoji(text: &str) -> bool {
-    /// The longest are families and couples with skin tones, joined from ten characters.
+    /// The longest emojis are families and couples with skin tones, joined from ten characters.
     const MAX_BYTES: usize = 64;
     let mut n_starts = 0;
     let mut is_joined = false;
@@ -149,7 +150,7 @@ fn is_emoji(text: &str) -> bool {
     n_starts == 1 && text.len() <= MAX_BYTES
 }
 
-/// Whether a character can be the start of an emoji: a symbol, neither letter, digit, blank nor ASCII.
+/// Returns `true` if a character can begin an emoji: a symbol that is no letter, digit, whitespace or ASCII character.
 fn is_pictograph(character: char) -> bool {
     match character {
         '\u{a9}' | '\u{ae}' | '\u{203c}' | '\u{2049}' => true,

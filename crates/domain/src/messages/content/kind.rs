@@ -1,41 +1,41 @@
 //! Types of messages.
 
 crate::text_enum! {
-    /// The types of message that can be sent (reference A.3 to A.14).
+    /// Type of a message (Meta: Messages, https://developers.facebook.com/docs/whatsapp/cloud-api/reference/messages).
     pub enum MessageKind {
-        /// Text (A.3).
+        /// Text.
         Text = "text",
-        /// A pre-approved template (A.14); the only kind that needs no open window.
+        /// Approved template; the only type that needs no open window.
         Template = "template",
-        /// A picture (A.4).
+        /// Image.
         Image = "image",
-        /// A video (A.4).
+        /// Video.
         Video = "video",
-        /// A file (A.4).
+        /// Document.
         Document = "document",
-        /// A sound, or a voice note (A.4).
+        /// Audio or voice message.
         Audio = "audio",
-        /// A sticker (A.4).
+        /// Sticker.
         Sticker = "sticker",
-        /// A place on the map (A.5).
+        /// Location.
         Location = "location",
-        /// Address cards (A.6).
+        /// Contact cards.
         Contacts = "contacts",
-        /// An emoji on another message, or its removal (A.7).
+        /// Emoji on another message, or its removal.
         Reaction = "reaction",
-        /// Buttons, lists, products, flows and so on (A.8).
+        /// Interactive message: buttons, lists, products, flows and others.
         Interactive = "interactive",
     }
 }
 
 impl MessageKind {
-    /// Whether an open customer service window is needed: for everything but a template (A.15).
+    /// Returns `true` if the type needs an open customer service window: every type except a template.
     #[must_use]
     pub const fn needs_window(self) -> bool {
         !matches!(self, Self::Template)
     }
 
-    /// Whether `context` (a reply) is allowed: for everything but a reaction, which names its message itself (A.1).
+    /// Returns `true` if the type may have a `context`: every type except a reaction, which names its message itself.
     #[must_use]
     pub const fn allows_context(self) -> bool {
         !matches!(self, Self::Reaction)

@@ -1,37 +1,37 @@
 //! Media in messages.
 
-/// What kind of file a place of a message takes.
+/// Kind of a media file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MediaKind {
-    /// A picture.
+    /// Image.
     Image,
-    /// A video; also Meta's `gif` headers of marketing templates, which are videos.
+    /// Video; also a `gif` header of a marketing template, which is a video.
     Video,
-    /// A file.
+    /// Document.
     Document,
-    /// A sound.
+    /// Audio.
     Audio,
-    /// A sticker.
+    /// Sticker.
     Sticker,
 }
 
-/// One place of a message that names a medium.
+/// Reference to a media file in a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MediaRef<'a> {
-    /// JSON pointer of the media object within [`Content::object`]: `""`, `/header/image`,
+    /// JSON pointer of the media object in [`Content::object`](super::Content::object): `""`, `/header/image`,
     /// `/components/0/parameters/0/image`.
     pub pointer: String,
-    /// What kind of file belongs there.
+    /// Kind of the file.
     pub kind: MediaKind,
-    /// What names the medium.
+    /// Source of the file.
     pub source: MediaSource<'a>,
 }
 
-/// What names a medium.
+/// Source of a media file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MediaSource<'a> {
-    /// An id: Meta's, or ours to be replaced by Meta's.
+    /// Id: Meta's, or ours, which is replaced by Meta's.
     Id(&'a str),
-    /// A URL from which Meta fetches it.
+    /// URL from which Meta downloads the file.
     Link(&'a str),
 }

@@ -1,11 +1,12 @@
-//! What a message says.
+//! Content of messages.
 //!
-//! [`Content`] is the object named by a message's `type`, checked against every limit of reference section A and
-//! brought to exactly Meta's form. Apart from that it stays as the caller wrote it.
+//! [`Content`] is the object named by a message's `type`. It was checked against Meta's documented limits (Meta:
+//! Messages, https://developers.facebook.com/docs/whatsapp/cloud-api/reference/messages) and converted to Meta's form.
+//! Otherwise it is as the caller wrote it.
 //!
-//! **Invariant:** a [`Content`] is a message that Meta's synchronous validation takes, as far as that is documented. What
-//! only Meta can know (whether a media id, a product or a flow exists) is left to Meta, and so is whatever the reference
-//! marks as uncertain: a needless refusal is worse than Meta's own.
+//! **Invariant:** Meta's documented synchronous validation accepts every [`Content`]. Facts that only Meta knows (if a
+//! media id, a product or a flow exists) and limits that Meta's documentation leaves open are not checked here: an
+//! unnecessary rejection would be worse than Meta's.
 
 mod basic;
 mod interactive;
@@ -24,7 +25,7 @@ use crate::templates::TemplateMessage;
 pub use kind::MessageKind;
 pub use media_ref::{MediaKind, MediaRef, MediaSource};
 
-/// A checked message, in Meta's form.
+/// Checked content of a message, in Meta's form.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Content {
     kind: MessageKind,
@@ -32,16 +33,15 @@ pub struct Content {
 }
 
 impl Content {
-    /// Checks the object named by `type` and brings it to Meta's form: `"text": "Hi"` becomes `{"body": "Hi"}`, a
-    /// template's `"language": "en"` becomes `{"code": "en"}`, a medium's `url` becomes `link`, `null` members go.
+    /// Checks the object named by `type` and converts it to Meta's form: `"text": "Hi"` becomes `{"body": "Hi"}`, a
+    /// template's `"language": "en"` becomes `{"code": "en"}`, the `url` of a media object becomes `link`, `null`
+    /// members are removed.
     ///
-    /// `base` is the JSON pointer of the object in the caller's body (`/image`, `/messages/3/image`). `now` is for the
-    /// one rule that needs it: an order expires 300 s from now or later (A.11). That no string holds U+0000 is checked
-    /// by the caller, for the whole body at once.
+    /// `base` is the JSON pointer of the object in the caller's body (`/image`, `/messages/3/image`). `now` is for one
+    /// rule: an order expires 300 s from now or later. The caller checks the whole body for the character U+0000.
     ///
     /// # Errors
-    /// All violations, in the order of the checks; the pointers are into what the caller wrote, before it is brought to
-    /// Meta's form.
+    /// All violations, in the order of the checks. The pointers are into the body that the caller wrote.
     pub fn read(kind: MessageKind, value: Value, base: &str, now: Timestamp) -> Result<Self, Vec<Violation>> {
         let found = Violations::new();
         let item = Item::new(&value, JsonPointer::from_pointer(base), &found);
@@ -64,49 +64,49 @@ impl Content {
         Ok(content)
     }
 
-    /// A content that was checked before and comes back from the store.
+    /// Creates a content from the store, where it was checked before.
     #[must_use]
     pub const fn from_stored(kind: MessageKind, object: Value) -> Self {
         Self { kind, object }
     }
 
-    /// The type of message.
+    /// Returns the type of the message.
     #[must_use]
     pub const fn kind(&self) -> MessageKind {
         self.kind
     }
 
-    /// The object named by `type` (for contacts: the array), exactly as Meta gets it.
+    /// Returns the object named by `type` (for contacts: the array), in the form for Meta.
     #[must_use]
     pub const fn object(&self) -> &Value {
         &self.object
     }
 
-    /// The same, given away.
+    /// Returns the object named by `type` and consumes the content.
     #[must_use]
     pub fn into_object(self) -> Value {
         self.object
     }
 
-    /// As [`MessageKind::needs_window`].
+    /// Returns `true` if the type needs an open window, as [`MessageKind::needs_window`].
     #[must_use]
     pub const fn needs_window(&self) -> bool {
         self.kind.needs_window()
     }
 
-    /// As [`MessageKind::allows_context`].
+    /// Returns `true` if the type may have a `context`, as [`MessageKind::allows_context`].
     #[must_use]
     pub const fn allows_context(&self) -> bool {
         self.kind.allows_context()
     }
 
-    /// The `type` of an interactive message (`button`, `list`, …); `None` for every other kind.
+    /// Returns the `type` of an interactive message (`button`, `list`, …); `None` for any other type.
     #[must_use]
     pub fn interactive_type(&self) -> Option<&str> {
         if self.kind == MessageKind::Interactive { self.object.get("type")?.as_str() } else { None }
     }
 
-    /// The template that a template message names; `None` for every other kind.
+    /// Returns the template message; `None` for any other type.
     #[must_use]
     pub fn template(&self) -> Option<TemplateMessage<'_>> {
         if self.kind != MessageKind::Template {
@@ -119,9 +119,9 @@ impl Content {
         })
     }
 
-    /// A line of text for lists and previews: the text, the caption, the body of an interactive message, the place's or
-    /// the contact's name, the emoji, the file's name. `None` when the message has none (a template's is made with
-    /// [`Template::render`](crate::templates::Template::render)).
+    /// Returns a line of text for lists and previews: text, caption, body of an interactive message, name of the
+    /// location or contact, emoji or file name. `None` if there is no text; the text of a template is rendered with
+    /// [`Template::render`](crate::templates::Template::render).
     #[must_use]
     pub fn preview_text(&self) -> Option<&str> {
         let text =
@@ -138,15 +138,15 @@ impl Content {
         }
     }
 
-    /// Every place of the message that names a medium, in document order: the medium itself, an interactive header, the
-    /// headers of carousel cards, header parameters of a template and of its cards.
+    /// Returns the references to media files, in document order: the message's own file, the headers of an interactive
+    /// message and of carousel cards, header parameters of a template and of its cards.
     #[must_use]
     pub fn media_refs(&self) -> Vec<MediaRef<'_>> {
         media::refs(self.kind, &self.object)
     }
 
-    /// Puts Meta's media id into the place that [`Content::media_refs`] named, instead of our id or a link. False when
-    /// there is no such place.
+    /// Replaces our id or a link, at a pointer of [`Content::media_refs`], by Meta's media id. Returns `false` if
+    /// there is no such reference.
     pub fn set_media_id(&mut self, pointer: &str, id: &str) -> bool {
         media::set_id(self.kind, &mut self.object, pointer, id)
     }
@@ -167,8 +167,7 @@ impl Content {
     }
 }
 
-/// Drops `null` members, which were checked as absent: Meta may see them otherwise. What a flow is given is the caller's
-/// own data and stays.
+/// Removes `null` members, which were checked as absent. The data of a flow is not changed.
 fn drop_nulls(value: &mut Value) {
     match value {
         Value::Object(object) => object.retain(|name, member| {

@@ -1,5 +1,5 @@
-//! The template object of a send (reference A.14), as far as it can be checked without the template itself. Whether the
-//! parameters fit is the matter of [`crate::templates`].
+//! Template object of a send, as far as it can be checked without the definition of the template. [`crate::templates`]
+//! checks the parameters against the definition.
 
 use super::media::{self, MediaShape};
 use super::{basic, interactive};
@@ -18,7 +18,7 @@ const COMPONENTS: [&str; 9] = [
     "order_details",
 ];
 
-/// The kinds of button that take a parameter.
+/// Types of buttons that take a parameter.
 const BUTTONS: [&str; 8] =
     ["quick_reply", "url", "copy_code", "flow", "catalog", "mpm", "voice_call", "order_details"];
 
@@ -99,7 +99,7 @@ fn check_parameters(component: &Fields<'_, '_>) {
     }
 }
 
-/// The kinds of parameter; each has its value in the field of its name.
+/// Types of parameters; the value of each is in the member of the same name.
 const PARAMETERS: [&str; 16] = [
     "text",
     "currency",
@@ -120,12 +120,12 @@ const PARAMETERS: [&str; 16] = [
 ];
 
 fn check_parameter(parameter: Fields<'_, '_>) {
-    // Without a kind its fields are not known either.
+    // Without a type, the members are not known.
     let Some(kind) = parameter.required("type").one_of(&PARAMETERS) else { return };
     let value = parameter.required(kind);
     match kind {
         "text" => {
-            // What the text may hold depends on the template; no parameter is longer than this.
+            // The allowed text depends on the template; no parameter is longer than this limit.
             value.string(..=32_768);
             parameter.optional("parameter_name").string(1..);
         }
@@ -144,7 +144,7 @@ fn check_parameter(parameter: Fields<'_, '_>) {
         "date_time" => {
             if let Some(time) = value.object() {
                 time.required("fallback_value").string(1..);
-                // Year, month, calendar and so on: Meta ignores them.
+                // Meta ignores year, month, calendar and other members.
                 time.finish_open();
             }
             parameter.optional("parameter_name").string(1..);
@@ -159,7 +159,7 @@ fn check_parameter(parameter: Fields<'_, '_>) {
                 product.finish();
             }
         }
-        // The reference gives 256 with a question mark, so a longer one is left to Meta.
+        // Meta's documentation gives no clear limit; so a text beyond 256 characters is left to Meta.
         "payload" => {
             value.string(..=1024);
         }
@@ -197,7 +197,7 @@ fn is_coupon(code: &str) -> bool {
     (1..=20).contains(&code.chars().count()) && code.chars().all(char::is_alphanumeric)
 }
 
-/// What a flow, catalog, mpm or order-details button is given.
+/// Checks the action of a flow, catalog, multi-product or order details button.
 fn check_action(item: Item<'_, '_>) {
     let Some(action) = item.object() else { return };
     action.optional("flow_token").string(..);
@@ -226,7 +226,7 @@ fn normalize_components(holder: &mut Object) {
     let Some(Value::Array(components)) = holder.get_mut("components") else { return };
     for component in components.iter_mut().filter_map(Value::as_object_mut) {
         if let Some(Value::String(kind)) = component.get_mut("type") {
-            // Documented in lower case only; templates themselves spell it in upper case.
+            // The type is documented in lower case only; the definitions of templates have it in upper case.
             kind.make_ascii_lowercase();
         }
         if let Some(Value::Array(parameters)) = component.get_mut("parameters") {

@@ -2,8 +2,8 @@
 
 use jiff::SignedDuration;
 
-/// How late a message may leave after its slot without breaking a limit.
+/// Maximum lateness of a message after its slot at which no limit is broken.
 ///
-/// Between a slot and the first byte on the wire lie a wake-up, a commit and a task switch. Plans are wider by this
-/// much than what Meta allows, because a message that leaves late gets closer to those that leave on time after it.
+/// A wake-up, a commit and a task switch delay a message after its slot. The planned spans are longer than Meta's by
+/// this margin, because a late message comes closer to the next ones.
 pub const LATENESS_MARGIN: SignedDuration = SignedDuration::from_millis(25);

@@ -1,11 +1,11 @@
-//! When messages may leave towards Meta (http-api.md section 2, "Pacing towards Meta").
+//! Pacing of messages to Meta: send slots for each number and for each pair of number and recipient (Meta: Throughput,
+//! https://developers.facebook.com/docs/whatsapp/cloud-api/overview).
 //!
-//! A slot is planned before it is taken: [`AccountPacer::reserve`] finds the first moment that suits both the number and the
-//! pair of number and recipient, and keeps it. What must wait for its pair takes no earlier slot of the number, so it
-//! delays nobody else.
+//! [`AccountPacer::reserve`] reserves the first slot that both the number and the pair allow. A message that waits for
+//! its pair takes no earlier slot of the number, so that it delays no other message.
 //!
-//! **Invariant:** an account's slots depend on nothing but that account; a recipient's wait moves no other recipient's
-//! slot, except that a booked slot is one of the number's slots.
+//! **Invariant:** the slots of an account depend on that account only. The wait of a recipient moves no slot of
+//! another recipient, except that a reserved slot is one of the number's slots.
 
 mod lateness;
 pub mod number;
@@ -22,13 +22,13 @@ use self::pair::PairPacer;
 use crate::id::AccountId;
 use crate::messages::retry::ThrottleScope;
 
-/// What a number may send in a second until Meta or a setting says otherwise (reference D.1).
+/// Default number of messages that a number may send per second.
 pub const DEFAULT_THROUGHPUT: u32 = 80;
 
-/// How many pairs one booking looks at for those that can be forgotten: more than the one it may add.
+/// Number of pairs that one reservation scans for idle pairs: more than the one that it may add.
 const PAIRS_PER_SCAN: usize = 4;
 
-/// The paces of all accounts.
+/// Pacers of all accounts.
 #[derive(Clone, Debug)]
 pub struct Pacers {
     throughput: u32,
@@ -37,13 +37,13 @@ pub struct Pacers {
 }
 
 impl Pacers {
-    /// No account yet; each new one may send `throughput` messages a second. Without the pair rule a recipient waits only
-    /// after Meta has refused.
+    /// Creates pacers without accounts; each new account may send `throughput` messages per second. Without the pair
+    /// rule, a recipient waits only after Meta has refused a message.
     pub fn new(throughput: u32, has_pair_rule: bool) -> Self {
         Self { throughput, has_pair_rule, accounts: BTreeMap::new() }
     }
 
-    /// The pace of one account: a fresh one if it is new here.
+    /// Returns the pacer of an account, a new one if the account is not known.
     pub fn of(&mut self, account: AccountId) -> &mut AccountPacer {
         self.accounts.entry(account).or_insert_with(|| AccountPacer {
             has_pair_rule: self.has_pair_rule,
@@ -51,26 +51,26 @@ impl Pacers {
         })
     }
 
-    /// Drops an account that is gone.
+    /// Removes the pacer of an account.
     pub fn remove(&mut self, account: AccountId) {
         self.accounts.remove(&account);
     }
 }
 
-/// The pace of one account: of its number and of its pairs with the recipients.
+/// Pacer of one account: of its number and of its pairs with recipients.
 ///
-/// A recipient is named by its digits or its user id, whichever the message is addressed to.
+/// A recipient is identified by its digits or its user id, as the message is addressed.
 #[derive(Clone, Debug)]
 pub struct AccountPacer {
     number: NumberPacer,
     has_pair_rule: bool,
     pairs: BTreeMap<String, PairPacer>,
-    /// Where the search for pairs to forget goes on.
+    /// Position at which the scan for idle pairs continues.
     scan_position: String,
 }
 
 impl AccountPacer {
-    /// A number that has sent nothing yet and may send `throughput` messages a second.
+    /// Creates a pacer for a number that has sent nothing and may send `throughput` messages per second.
     pub fn new(throughput: u32) -> Self {
         Self {
             number: NumberPacer::new(throughput),
@@ -80,8 +80,8 @@ impl AccountPacer {
         }
     }
 
-    /// Makes up for a restart: counts recent_sends of before it. Those of the last two seconds matter for the number,
-    /// those of the last five minutes for the pairs.
+    /// Adds messages that were sent before a restart. Messages of the last two seconds matter for the number, those of
+    /// the last five minutes for the pairs.
     pub fn seed(&mut self, recent_sends: impl IntoIterator<Item = (String, Timestamp)>) {
         let mut recent_sends: Vec<_> = recent_sends.into_iter().collect();
         recent_sends.sort_by_key(|(_, at)| *at);
@@ -94,27 +94,29 @@ impl AccountPacer {
         }
     }
 
-    /// Changes what the number may send in a second at best.
+    /// Sets the maximum number of messages per second.
     pub fn set_throughput(&mut self, throughput: u32) {
         self.number.set_throughput(throughput);
     }
 
-    /// The number's own pace.
+    /// Returns the pacer of the number.
     pub fn number(&self) -> &NumberPacer {
         &self.number
     }
 
-    /// When a message to `recipient` could leave: now or later. Books nothing.
+    /// Returns the next send slot for a message to `recipient`, now or later, without a reservation.
     pub fn next_slot(&self, recipient: &str, now: Timestamp) -> Timestamp {
         self.number.next_slot_from(now, self.pair_ready_at(recipient, now))
     }
 
-    /// When the pair alone lets a message leave: now or later. A queue passes over a recipient whose time is not now.
+    /// Returns the time at which the pair allows a message, now or later. The queue skips a recipient whose time is
+    /// later.
     pub fn pair_ready_at(&self, recipient: &str, now: Timestamp) -> Timestamp {
         self.pairs.get(recipient).and_then(|pair| pair.available_at(now)).unwrap_or(now)
     }
 
-    /// Books the slot that [`AccountPacer::next_slot`] tells: the message leaves then, at most [`LATENESS_MARGIN`] later.
+    /// Reserves the slot that [`AccountPacer::next_slot`] returns. The message leaves at its slot, at most
+    /// [`LATENESS_MARGIN`] later.
     pub fn reserve(&mut self, recipient: &str, now: Timestamp) -> Timestamp {
         self.remove_idle_pairs(now);
         let ready_at = self.pair_ready_at(recipient, now);
@@ -127,7 +129,7 @@ impl AccountPacer {
         slot_at
     }
 
-    /// Gives back a booked slot whose message never left.
+    /// Releases a reserved slot whose message was not sent.
     pub fn release(&mut self, recipient: &str, slot_at: Timestamp, now: Timestamp) {
         self.number.release(slot_at, now);
         if let Some(pair) = self.pairs.get_mut(recipient) {
@@ -135,7 +137,7 @@ impl AccountPacer {
         }
     }
 
-    /// The recipients to whom nothing may leave at this moment, and when it may.
+    /// Returns the recipients that must wait, each with the end of its wait.
     pub fn throttled_recipients(&self, now: Timestamp) -> BTreeMap<String, Timestamp> {
         let waiting = self
             .pairs
@@ -144,17 +146,17 @@ impl AccountPacer {
         waiting.collect()
     }
 
-    /// How many messages may leave at this very moment, as far as the number is concerned.
+    /// Returns the number of messages that the number may send now.
     pub fn capacity(&self, now: Timestamp) -> u32 {
         self.number.capacity(now)
     }
 
-    /// The same for messages of campaigns, which leave a part of the number to replies.
+    /// Returns the number of campaign messages that the number may send now. The rest of its capacity is for replies.
     pub fn capacity_for_campaigns(&self, now: Timestamp, share_percent: u32) -> u32 {
         self.number.capacity_for_campaigns(now, share_percent)
     }
 
-    /// Meta refused a message to `recipient` for its speed: slows what [`ThrottleScope::after`] names.
+    /// Records that Meta refused a message to `recipient` because of its rate, and slows the scope.
     pub fn record_throttled(&mut self, recipient: &str, slow: ThrottleScope, now: Timestamp) {
         match slow {
             ThrottleScope::Number => self.number.record_throttled(now),
@@ -162,15 +164,15 @@ impl AccountPacer {
         }
     }
 
-    /// Meta took a message to `recipient`.
+    /// Records that Meta accepted a message to `recipient`.
     pub fn record_accepted(&mut self, recipient: &str, now: Timestamp) {
         if let Some(pair) = self.pairs.get_mut(recipient) {
             pair.record_accepted(now);
         }
     }
 
-    /// Forgets a few pairs that owe nothing. Each booking adds at most one pair and looks at more than one, so the
-    /// map stays near the number of pairs that do owe.
+    /// Removes a few idle pairs. Each reservation adds at most one pair and scans more than one, so that the map stays
+    /// near the number of active pairs.
     fn remove_idle_pairs(&mut self, now: Timestamp) {
         let from = (Bound::Excluded(self.scan_position.as_str()), Bound::Unbounded);
         let scanned: Vec<(String, bool)> = self

@@ -1,4 +1,4 @@
-//! What one number may send: so many messages in any second, fewer after a refusal.
+//! Pacing of one number: a maximum number of messages in any second, fewer after a refusal.
 
 use std::collections::VecDeque;
 
@@ -7,70 +7,71 @@ use jiff::{SignedDuration, Timestamp};
 use super::lateness::LATENESS_MARGIN;
 use crate::time::{earlier, later};
 
-/// What Meta counts in: any second (reference D.1).
+/// Period in which Meta counts: any second.
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
 
-/// What slots are planned in: a second and what a message may be late by.
+/// Period in which slots are planned: a second and the margin for late messages.
 const SPAN: SignedDuration = SECOND.saturating_add(LATENESS_MARGIN);
 
-/// The slots of one number.
+/// Pacer of one number.
 ///
-/// **Invariant:** when a slot is planned, no span of a second and [`LATENESS_MARGIN`] that holds it holds more slots than the
-/// limit in force at that moment. So no second ever holds more sent_at than the throughput, as long as each message
-/// leaves at its slot or at most [`LATENESS_MARGIN`] after it.
+/// **Invariant:** when a slot is planned, no period of a second and [`LATENESS_MARGIN`] that includes it has more
+/// slots than the current limit. So no second ever has more messages than the throughput if each message leaves at its
+/// slot or at most [`LATENESS_MARGIN`] later.
 #[derive(Clone, Debug)]
 pub struct NumberPacer {
     throughput: u32,
     slowed: Option<Slowed>,
-    /// The slots that still matter, taken or to come, in ascending order.
+    /// Slots that still matter, in the past or in the future, in ascending order.
     slots: VecDeque<Timestamp>,
 }
 
-/// What is left of the throughput after a refusal.
+/// Reduced limit after a refusal.
 ///
-/// Counted in tenths of a message, so that a tenth of any throughput is a whole number.
+/// The unit is a tenth of a message, so that a tenth of any throughput is a whole number.
 #[derive(Clone, Copy, Debug)]
 struct Slowed {
     tenths: u64,
     halved_at: Timestamp,
-    /// When Meta last refused.
+    /// Time of Meta's last refusal.
     clean_since: Timestamp,
 }
 
 impl NumberPacer {
-    /// A number that has sent nothing yet. A throughput of zero counts as one: what nothing may leave is held, not paced.
+    /// Creates a pacer for a number that has sent nothing. A throughput of zero counts as one; suspension, not pacing,
+    /// stops an account.
     pub fn new(throughput: u32) -> Self {
         Self { throughput: throughput.max(1), slowed: None, slots: VecDeque::new() }
     }
 
-    /// Makes up for a restart: counts sent_at of before it.
+    /// Adds messages that were sent before a restart.
     pub fn seed(&mut self, sent_at: impl IntoIterator<Item = Timestamp>) {
         self.slots.extend(sent_at);
         self.slots.make_contiguous().sort_unstable();
     }
 
-    /// Changes what the number may send in a second at best. Turns that are booked stand.
+    /// Sets the maximum number of messages per second. Reserved slots are kept.
     pub fn set_throughput(&mut self, throughput: u32) {
         self.throughput = throughput.max(1);
     }
 
-    /// How many messages may leave in a second at `now`: the throughput, or less after a refusal.
+    /// Returns the maximum number of messages per second at `now`: the throughput, or less after a refusal.
     pub fn limit(&self, now: Timestamp) -> u32 {
         u32::try_from(self.tenths(now) / 10).unwrap_or(u32::MAX).max(1)
     }
 
-    /// When one more message could leave: now or later. Books nothing.
+    /// Returns the next slot, now or later, without a reservation.
     pub fn next_slot(&self, now: Timestamp) -> Timestamp {
         self.next_slot_from(now, now)
     }
 
-    /// The same for a message that cannot leave before `ready_at`.
+    /// Returns the next slot for a message that cannot leave before `ready_at`.
     pub fn next_slot_from(&self, now: Timestamp, ready_at: Timestamp) -> Timestamp {
         let limit = usize::try_from(self.limit(now)).unwrap_or(usize::MAX);
         let mut slot_at = ready_at.max(now);
-        // A group is as many slots in a row as the limit allows. Where it fits into one span, a slot that comes less than
-        // a span before its last and less than a span after its first is one too many. Groups start and end in the same
-        // order, so that a slot which has been moved behind one of them need not look back.
+        // A group is a sequence of as many slots as the limit allows. If a group fits into one period, a slot is not
+        // allowed less than a period before its last slot and less than a period after its first. Groups start and end
+        // in the same order, so that a slot that was moved behind a group needs no second check of earlier groups.
         let first = self.slots.partition_point(|slot| later(*slot, SPAN) <= slot_at);
         let firsts = self.slots.iter().skip(first);
         let lasts = self.slots.iter().skip(first.saturating_add(limit.saturating_sub(1)));
@@ -85,12 +86,12 @@ impl NumberPacer {
         slot_at
     }
 
-    /// Books the slot that [`NumberPacer::next_slot`] tells.
+    /// Reserves the slot that [`NumberPacer::next_slot`] returns.
     pub fn reserve(&mut self, now: Timestamp) -> Timestamp {
         self.reserve_from(now, now)
     }
 
-    /// Books the slot that [`NumberPacer::next_slot_from`] tells.
+    /// Reserves the slot that [`NumberPacer::next_slot_from`] returns.
     pub fn reserve_from(&mut self, now: Timestamp, ready_at: Timestamp) -> Timestamp {
         let n_past = self.slots.partition_point(|slot| later(*slot, SPAN) <= now);
         self.slots.drain(..n_past);
@@ -100,8 +101,7 @@ impl NumberPacer {
         slot_at
     }
 
-    /// Gives back a booked slot that will not be used. One whose time has come counts as used: its message may be on
-    /// the wire.
+    /// Releases a reserved slot. A slot whose time has come counts as used, because its message may be on its way.
     pub fn release(&mut self, slot_at: Timestamp, now: Timestamp) {
         if slot_at > now
             && let Ok(index) = self.slots.binary_search(&slot_at)
@@ -110,13 +110,13 @@ impl NumberPacer {
         }
     }
 
-    /// How many messages may leave at this very moment.
+    /// Returns the number of messages that may leave now.
     pub fn capacity(&self, now: Timestamp) -> u32 {
         self.limit(now).saturating_sub(self.n_used(now))
     }
 
-    /// How many messages of campaigns may leave at this very moment: they fill the number up to a share only, so that a
-    /// reply finds capacity. At least one message a second is theirs if nothing else leaves.
+    /// Returns the number of campaign messages that may leave now. They use a share of the limit only, so that replies
+    /// have capacity, but at least one message per second if nothing else is sent.
     pub fn capacity_for_campaigns(&self, now: Timestamp, share_percent: u32) -> u32 {
         let limit = u64::from(self.limit(now));
         let share = limit.saturating_mul(u64::from(share_percent)) / 100;
@@ -124,12 +124,13 @@ impl NumberPacer {
         share.saturating_sub(self.n_used(now))
     }
 
-    /// Meta refused a message for the number's speed: halves the limit in force, once a second at most, down to a tenth
-    /// of the throughput. It regains a tenth for each full second without a refusal. Turns that are booked stand.
+    /// Records that Meta refused a message because of the number's rate. The current limit is halved, once per second
+    /// at most, down to a tenth of the throughput. It grows by a tenth with each full second without a refusal.
+    /// Reserved slots are kept.
     pub fn record_throttled(&mut self, now: Timestamp) {
         let tenths = self.tenths(now);
         let slowed = match self.slowed {
-            // All that was on its way when the first was refused is refused too: that says nothing new.
+            // Messages that were on their way at the first refusal are refused too; these refusals count once.
             Some(slowed) if now.duration_since(slowed.halved_at) < SECOND => {
                 Slowed { tenths, clean_since: now.max(slowed.clean_since), ..slowed }
             }
@@ -140,7 +141,7 @@ impl NumberPacer {
         self.slowed = Some(slowed);
     }
 
-    /// The limit in force, in tenths of a message.
+    /// Returns the current limit in tenths of a message.
     fn tenths(&self, now: Timestamp) -> u64 {
         let tenth = u64::from(self.throughput);
         let full = tenth.saturating_mul(10);
@@ -149,13 +150,13 @@ impl NumberPacer {
         tenths.saturating_add(n_clean.saturating_mul(tenth)).clamp(tenth, full)
     }
 
-    /// How many slots the fullest span that holds `now` has.
+    /// Returns the number of slots in the fullest period that includes `now`.
     fn n_used(&self, now: Timestamp) -> u32 {
         let from = self.slots.partition_point(|slot| later(*slot, SPAN) <= now);
         let to = self.slots.partition_point(|slot| *slot <= now);
         let until = |start| self.slots.partition_point(|slot| *slot < later(start, SPAN));
         let starts = self.slots.range(from..to).enumerate();
-        // A span that starts at a slot, or now if none came before.
+        // A period begins at a slot, or at `now` if there is no earlier slot.
         let n_used = starts
             .map(|(index, start)| until(*start).saturating_sub(from.saturating_add(index)))
             .chain([until(now).saturating_sub(to)])

@@ -1,41 +1,42 @@
-//! What one number may send to one person: a message per six seconds, with a burst that is borrowed and paid back.
+//! Pacing of one pair of number and recipient: one message per six seconds, with a burst (Meta: Pair rate limits,
+//! https://developers.facebook.com/docs/whatsapp/cloud-api/overview).
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::lateness::LATENESS_MARGIN;
 use crate::time::{earlier, later};
 
-/// What each message costs (reference D.2).
+/// Cost of a message.
 const COST: SignedDuration = SignedDuration::from_secs(6);
 
-/// How many messages may leave at once.
+/// Maximum number of messages in a burst.
 const BURST: u32 = 45;
 
-/// What may be owed when one more message leaves: all of the burst but that message.
+/// Maximum debt at which one more message may be sent: the whole burst without that message.
 const MOST_OWED: SignedDuration = SignedDuration::from_secs(6 * 44);
 
-/// The exponent of the longest wait after a refusal: 4^5 s are 17 minutes.
+/// Exponent of the longest wait after a refusal: 4^5 s are 17 minutes.
 const MAX_EXPONENT: u32 = 5;
 
-/// How long refusals are remembered after the wait that they caused: as long as the longest of these waits.
+/// Time for which refusals are counted after the wait that they caused: the longest of these waits.
 const REMEMBERED_FOR: SignedDuration = SignedDuration::from_secs(1_024);
 
-/// One pair of number and recipient.
+/// Pacer of one pair of number and recipient.
 ///
-/// Each message costs six seconds of debt, time pays it back, and never more than 45 messages are owed. That is Meta's
-/// rule, exactly: in any span of `t` seconds at most `45 + t / 6` messages leave.
+/// Each message adds six seconds of debt, time reduces the debt, and the debt never exceeds 45 messages. This is
+/// Meta's rule: in any period of `t` seconds at most `45 + t / 6` messages are sent.
 #[derive(Clone, Debug)]
 pub struct PairPacer {
-    /// When all is paid back.
+    /// Time at which the debt is zero.
     clear_at: Timestamp,
-    /// Messages since nothing was owed.
+    /// Number of messages since the debt was zero.
     n_in_a_row: u32,
-    /// The last slot that was counted.
+    /// Last recorded slot.
     last_at: Timestamp,
     refused: Option<Refused>,
 }
 
-/// Meta's refusals in a row.
+/// Consecutive refusals of Meta.
 #[derive(Clone, Copy, Debug)]
 struct Refused {
     n_times: u32,
@@ -49,12 +50,12 @@ impl Default for PairPacer {
 }
 
 impl PairPacer {
-    /// When one more message may leave: `None` means now. Never before one that has its slot already.
+    /// Returns the time at which one more message may leave, never before a reserved slot; `None` for now.
     pub fn available_at(&self, now: Timestamp) -> Option<Timestamp> {
         let paid_at = if self.n_in_a_row < BURST {
             Timestamp::MIN
         } else {
-            // Meta's clock starts when the first message arrives, which may be late.
+            // Meta counts from the arrival of the first message, which may be late.
             later(earlier(self.clear_at, MOST_OWED), LATENESS_MARGIN)
         };
         let waited_at = self.refused.map_or(Timestamp::MIN, |refused| refused.until);
@@ -62,7 +63,7 @@ impl PairPacer {
         (ready_at > now).then_some(ready_at)
     }
 
-    /// Counts a message that leaves at `slot_at`.
+    /// Records a message that leaves at `slot_at`.
     pub fn record(&mut self, slot_at: Timestamp) {
         if slot_at >= later(self.clear_at, LATENESS_MARGIN) {
             self.n_in_a_row = 0;
@@ -72,7 +73,7 @@ impl PairPacer {
         self.last_at = self.last_at.max(slot_at);
     }
 
-    /// Takes back one message that was counted and never left.
+    /// Removes one recorded message that was not sent.
     pub fn release(&mut self) {
         if self.n_in_a_row > 0 {
             self.n_in_a_row = self.n_in_a_row.saturating_sub(1);
@@ -80,10 +81,11 @@ impl PairPacer {
         }
     }
 
-    /// Meta refused a message for the pair's speed (131056): nothing leaves for 1 s, then 4, 16, 64, … up to 1024 s.
+    /// Records that Meta refused a message because of the pair's rate (131056): the pair waits 1 s, then 4, 16, 64, …
+    /// up to 1024 s.
     pub fn record_throttled(&mut self, now: Timestamp) {
         let n_times = match self.refused {
-            // It had left before the wait began: that says nothing new.
+            // The message was sent before the wait began: the refusal does not count.
             Some(refused) if now < refused.until => return,
             Some(refused) => refused.n_times,
             None => 0,
@@ -92,15 +94,15 @@ impl PairPacer {
         self.refused = Some(Refused { n_times: n_times.saturating_add(1), until: later(now, wait) });
     }
 
-    /// Meta took a message: the next refusal starts at 1 s again.
+    /// Records that Meta accepted a message: the next refusal starts at 1 s again.
     pub fn record_accepted(&mut self, now: Timestamp) {
-        // One that is taken during the wait had left before it.
+        // A message that is accepted during the wait was sent before it.
         if self.refused.is_some_and(|refused| refused.until <= now) {
             self.refused = None;
         }
     }
 
-    /// Whether a fresh pair would behave the same, so that this one can be forgotten.
+    /// Returns `true` if a new pair would behave the same, so that this one can be removed.
     pub fn is_idle(&self, now: Timestamp) -> bool {
         later(self.clear_at, LATENESS_MARGIN) <= now
             && self.last_at <= now

@@ -7,17 +7,17 @@ use crate::json::Value;
 use crate::templates::mismatch::{TemplateMismatch, TemplateMismatchKind};
 use crate::templates::text::ParameterFormat;
 
-/// The mismatches so far, and what of the template every part needs to know.
+/// Mismatches found so far, and properties of the template that each part needs.
 pub(super) struct Binding {
     pub(super) format: ParameterFormat,
-    /// An authentication template: its parameters are the one-time code.
+    /// `true` for an authentication template: its parameters are the one-time code.
     pub(super) is_code: bool,
-    /// A limited-time offer: its coupon code is shorter.
+    /// `true` for a limited-time offer: its coupon code is shorter.
     pub(super) has_offer: bool,
     pub(super) mismatches: Vec<TemplateMismatch>,
 }
 
-/// What a mismatch is about.
+/// Part of the template that a mismatch concerns.
 #[derive(Clone, Copy)]
 pub(super) struct Name<'n> {
     pub(super) card: Option<i64>,
@@ -52,7 +52,7 @@ impl fmt::Display for Name<'_> {
 }
 
 impl Binding {
-    /// Enough is told; a body of five megabytes can hold a million mismatches.
+    /// Returns `true` if no further mismatch is stored: a body of five megabytes can have a million.
     pub(super) const fn is_full(&self) -> bool {
         self.mismatches.len() >= Violations::MAX
     }

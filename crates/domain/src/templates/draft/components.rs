@@ -1,4 +1,4 @@
-//! Components of a template.
+//! Components of new templates.
 
 use super::component;
 use super::rules::Rules;
@@ -7,10 +7,10 @@ use crate::json::Value;
 use crate::templates::template::TemplateCategory;
 use crate::templates::text::ParameterFormat;
 
-/// How many components there are at most: one of each type.
+/// Maximum number of components.
 const MAX_COMPONENTS: usize = 10;
 
-/// The components in Meta's form. Without a category only what holds for every one is checked.
+/// Reads components into Meta's form. Without a category, only rules that hold for every category are checked.
 pub(super) fn read_components(
     item: &Item<'_, '_>,
     category: Option<&TemplateCategory>,
@@ -38,7 +38,7 @@ pub(super) fn read_components(
     Some(Value::Array(read))
 }
 
-/// The types of the components as far as they can be read, without judging them.
+/// Returns the types of the components, without a check.
 fn kinds_of(items: &Items<'_, '_>) -> Vec<&'static str> {
     let kind = |item: &Item<'_, '_>| {
         let word = item.value()?.get("type")?.as_str()?;

@@ -6,18 +6,18 @@ use crate::check::Fields;
 use crate::json::{Object, Value};
 use crate::templates::template::{Template, TemplateCategory};
 
-/// What shall change of a template.
+/// Change of a template.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TemplateEdit {
-    /// Another category.
+    /// New category.
     pub category: Option<TemplateCategory>,
-    /// Other components, all of them, in Meta's form.
+    /// New components, which replace all old ones, in Meta's form.
     pub components: Option<Value>,
     extras: Object,
 }
 
 impl TemplateEdit {
-    /// Reads a change of `before`. Name and language say which template it is, and stay.
+    /// Reads a change of the template `before`. Name and language identify the template and cannot be changed.
     pub fn read(fields: &Fields<'_, '_>, before: &Template) -> Option<Self> {
         for (name, known) in [("name", &before.name), ("language", &before.language)] {
             let item = fields.optional(name);
@@ -47,7 +47,7 @@ impl TemplateEdit {
         Some(Self { category: wanted, components, extras })
     }
 
-    /// The request body.
+    /// Returns the request body.
     #[must_use]
     pub fn body(&self) -> Value {
         let mut body = Object::new();

@@ -1,6 +1,6 @@
-//! Templates that are made from one of Meta's library: its text is fixed, the business fills in its buttons.
+//! New templates from Meta's template library: Meta supplies the text, the business supplies inputs for the buttons.
 //!
-//! **Invariant:** which templates the library holds, and which inputs each wants, is Meta's to say: it changes.
+//! **Invariant:** the content of the library is not checked here, because it changes.
 
 use super::properties::{MAX_NAME, category, read_extras, read_name};
 use super::{button, language};
@@ -8,27 +8,27 @@ use crate::check::{Fields, Item, is_http_url};
 use crate::json::{Object, Value};
 use crate::templates::template::TemplateCategory;
 
-/// The kinds of buttons that take an input.
+/// Types of buttons that take an input.
 const KINDS: [&str; 9] =
     ["QUICK_REPLY", "URL", "PHONE_NUMBER", "OTP", "MPM", "CATALOG", "FLOW", "VOICE_CALL", "APP"];
-/// What may be added to the text.
+/// Optional additions to the text.
 const ADDITIONS: [&str; 4] =
     ["add_contact_number", "add_learn_more_link", "add_security_recommendation", "add_track_package_link"];
-/// What the library is named by.
+/// Member with the name of the library template.
 pub(super) const LIBRARY: &str = "library_template_name";
 pub(super) const BODY_INPUTS: &str = "library_template_body_inputs";
 pub(super) const BUTTON_INPUTS: &str = "library_template_button_inputs";
 
-/// A template to be made from one of Meta's library.
+/// A new template from Meta's template library.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LibraryDraft {
-    /// The name that it gets, `[a-z0-9_]`.
+    /// Name of the new template, `[a-z0-9_]`.
     pub name: String,
-    /// Its language code, one of Meta's.
+    /// Language code of Meta.
     pub language: String,
-    /// What it is for.
+    /// Category.
     pub category: TemplateCategory,
-    /// The library's name of it.
+    /// Name of the library template.
     pub library_name: String,
     body_inputs: Option<Object>,
     button_inputs: Option<Value>,
@@ -63,7 +63,7 @@ impl LibraryDraft {
         })
     }
 
-    /// The request body.
+    /// Returns the request body.
     #[must_use]
     pub fn body(&self) -> Value {
         let mut body = Object::new();
@@ -123,7 +123,7 @@ fn read_button_inputs(item: &Item<'_, '_>) -> Option<Value> {
                 }
             }
             "OTP" => button::otp(&input, &mut button),
-            // Nothing of theirs is the business's to fill in.
+            // The other types take no input.
             _ => {}
         }
         input.finish();
@@ -132,7 +132,7 @@ fn read_button_inputs(item: &Item<'_, '_>) -> Option<Value> {
     Some(Value::Array(read))
 }
 
-/// Where a button leads: an address, with a sample of the whole if it ends in a parameter.
+/// Reads the URL of a button, with a sample of the whole URL if it ends in a parameter.
 fn read_url(item: &Item<'_, '_>) -> Option<Object> {
     let url = item.object()?;
     let mut read = Object::new();

@@ -1,8 +1,9 @@
-//! Templates that shall be created or changed at Meta: its rules, checked before it is asked (reference F.2, F.3).
+//! New templates and changes of templates, checked before the call of Meta (Meta: Message templates,
+//! https://developers.facebook.com/docs/whatsapp/business-management-api/message-templates/components).
 //!
-//! **Invariant:** what passes here is brought to one form: words of enumerations in upper case, samples as lists.
+//! **Invariant:** accepted input is normalized: values of enumerations in upper case, samples as lists.
 //!
-//! **Invariant:** only what the reference is sure of is refused. The rest is for Meta's review to judge.
+//! **Invariant:** only violations of documented rules are rejected. Meta's review decides the rest.
 
 mod button;
 mod component;

@@ -1,20 +1,20 @@
-//! Templates to be created.
+//! New templates.
 
 use super::library::{BODY_INPUTS, BUTTON_INPUTS, LIBRARY, LibraryDraft};
 use super::own::TemplateDraft;
 use crate::check::Fields;
 
-/// A template to be created, with content of one's own or from Meta's library.
+/// A new template, with components of the business or from Meta's template library.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NewTemplate {
-    /// Its components are given.
+    /// Template with components of the business.
     Own(TemplateDraft),
-    /// Meta's library has them.
+    /// Template from Meta's template library.
     FromLibrary(LibraryDraft),
 }
 
 impl NewTemplate {
-    /// Reads what is to be created, with every violation. `None` comes with at least one.
+    /// Reads a new template and adds all violations. `None` is returned only after a violation.
     pub fn read(fields: &Fields<'_, '_>) -> Option<Self> {
         if fields.optional(LIBRARY).is_present() {
             return LibraryDraft::read(fields).map(Self::FromLibrary);

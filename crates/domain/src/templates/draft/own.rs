@@ -1,4 +1,4 @@
-//! Templates with components of the business.
+//! New templates with components of the business.
 
 use super::components::read_components;
 use super::language;
@@ -11,25 +11,25 @@ use crate::templates::text::ParameterFormat;
 
 const FORMATS: [&str; 2] = ["POSITIONAL", "NAMED"];
 
-/// A template to be created.
+/// A new template with components of the business.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TemplateDraft {
-    /// Its name, `[a-z0-9_]`.
+    /// Name, `[a-z0-9_]`.
     pub name: String,
-    /// Its language code, one of Meta's.
+    /// Language code of Meta.
     pub language: String,
-    /// What it is for.
+    /// Category.
     pub category: TemplateCategory,
-    /// Whether its slots have numbers or names.
+    /// Format of the slots.
     pub parameter_format: ParameterFormat,
-    /// Its components, an array in Meta's form.
+    /// Components, an array in Meta's form.
     pub components: Value,
-    /// What else the caller asks for: lifetime, sub-category, link tracking.
+    /// Further settings: lifetime, sub-category, link tracking.
     extras: Object,
 }
 
 impl TemplateDraft {
-    /// Reads a draft out of the caller's fields, with every violation. `None` comes with at least one.
+    /// Reads a new template and adds all violations. `None` is returned only after a violation.
     pub fn read(fields: &Fields<'_, '_>) -> Option<Self> {
         let name = read_name(&fields.required("name"));
         let language = language::read(&fields.required("language"));
@@ -51,7 +51,7 @@ impl TemplateDraft {
         })
     }
 
-    /// The request body.
+    /// Returns the request body.
     #[must_use]
     pub fn body(&self) -> Value {
         let mut body = Object::new();
@@ -66,7 +66,7 @@ impl TemplateDraft {
         Value::Object(body)
     }
 
-    /// The template that it becomes, in the state and category that Meta has given it.
+    /// Returns the template with the status and the category that Meta has assigned.
     #[must_use]
     pub fn template(&self, status: TemplateStatus, category: TemplateCategory) -> Template {
         Template {

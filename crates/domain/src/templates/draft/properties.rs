@@ -1,10 +1,10 @@
-//! Properties of a template besides its components.
+//! Properties of new templates besides their components.
 
 use crate::check::{Fields, Item};
 use crate::json::Object;
 use crate::templates::template::TemplateCategory;
 
-/// The longest name.
+/// Maximum length of a name.
 pub(super) const MAX_NAME: usize = 512;
 
 const CATEGORIES: [&str; 3] = ["AUTHENTICATION", "MARKETING", "UTILITY"];
@@ -22,7 +22,7 @@ pub(super) fn read_name(item: &Item<'_, '_>) -> Option<String> {
     is_name.then(|| text.to_owned())
 }
 
-/// What may be asked for besides the content.
+/// Reads the further settings.
 pub(super) fn read_extras(fields: &Fields<'_, '_>, category: Option<&TemplateCategory>) -> Object {
     let mut extras = Object::new();
     read_ttl(fields, category, &mut extras);
@@ -32,12 +32,12 @@ pub(super) fn read_extras(fields: &Fields<'_, '_>, category: Option<&TemplateCat
     if let Some(is_off) = fields.optional("cta_url_link_tracking_opted_out").boolean() {
         extras.insert("cta_url_link_tracking_opted_out", is_off);
     }
-    // Meta ignores it: it may correct the category of any template.
+    // Meta ignores this field and may correct the category of any template.
     let _ignored = fields.optional("allow_category_change").boolean();
     extras
 }
 
-/// How long Meta tries to deliver: its bounds depend on what the template is for.
+/// Reads the time for which Meta tries to deliver; its bounds depend on the category.
 pub(super) fn read_ttl(fields: &Fields<'_, '_>, category: Option<&TemplateCategory>, extras: &mut Object) {
     let item = fields.optional("message_send_ttl_seconds");
     let Some(seconds) = item.integer(..) else { return };

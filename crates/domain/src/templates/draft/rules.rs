@@ -3,7 +3,7 @@
 use crate::templates::template::TemplateCategory;
 use crate::templates::text::ParameterFormat;
 
-/// What the rules of a component depend on.
+/// Facts that the rules of a component depend on.
 #[derive(Clone, Copy)]
 pub(super) struct Rules<'a> {
     pub(super) category: &'a TemplateCategory,

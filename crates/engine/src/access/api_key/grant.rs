@@ -184,7 +184,7 @@ pub async fn rotate(
         .with("new_prefix", new.prefix.as_str())
         .with("expires_at", old_expires_at.to_string());
     let rotation = ApiKeyRotation { new: new.clone(), old: old.id, old_expires_at, now };
-    if !deps.access.rotate_api_key(rotation, act).await? {
+    if !deps.api_keys.rotate_api_key(rotation, act).await? {
         return Err(KeyError::Over);
     }
     directory::refresh(deps).await?;

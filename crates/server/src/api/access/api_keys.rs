@@ -47,7 +47,7 @@ pub(crate) async fn list_api_keys(
         )
     })?;
     let found =
-        deps.access.list_api_keys(caller.workspace(), &ApiKeyFilter { id: None, search }, page).await?;
+        deps.api_keys.list_api_keys(caller.workspace(), &ApiKeyFilter { id: None, search }, page).await?;
     Ok(pagination::page("api_keys", page, found, |key| serialize_api_key(&key)))
 }
 
@@ -62,7 +62,7 @@ pub(crate) async fn get_api_key(
     let filter = ApiKeyFilter { id: Some(key_id(&id)?), search: None };
     let one = PageRequest { per_page: 1, start: PageStart::Page(1) };
     let found = deps
-        .access
+        .api_keys
         .list_api_keys(caller.workspace(), &filter, one)
         .await?
         .rows

@@ -38,6 +38,6 @@ pub(crate) async fn list_audit_entries(
         };
         (filter, pagination::page_request("audit", fields))
     })?;
-    let found = deps.access.list_audit_entries(caller.workspace(), &filter, page).await?;
+    let found = deps.audit_log.list_audit_entries(caller.workspace(), &filter, page).await?;
     Ok(pagination::page("audit", page, found, serialize_audit_entry))
 }

@@ -47,7 +47,7 @@ pub(crate) async fn list_users(
         };
         (filter, pagination::page_request("users", fields))
     })?;
-    let found = deps.access.list_users(caller.workspace(), &filter, page).await?;
+    let found = deps.users.list_users(caller.workspace(), &filter, page).await?;
     Ok(pagination::page("users", page, found, |user| serialize_user(&user)))
 }
 

@@ -40,7 +40,7 @@ pub(crate) async fn list_templates(
     if let Some(account) = account {
         filter.waba_id = Some(choose_account(&deps, &caller, Some(&account))?.account.waba_id.clone());
     }
-    let found = deps.accounts.list_templates(caller.workspace(), &filter, page).await?;
+    let found = deps.template_records.list_templates(caller.workspace(), &filter, page).await?;
     Ok(pagination::page("templates", page, found, serialize_template))
 }
 

@@ -36,7 +36,7 @@ pub(crate) async fn list_deliveries(
     })?;
     let record = find(&deps, &caller, &id)?;
     let filter = DeliveryFilter { webhook: Some(record.id), status, position: None };
-    let found = deps.hooks.list_deliveries(caller.workspace(), &filter, page).await?;
+    let found = deps.deliveries.list_deliveries(caller.workspace(), &filter, page).await?;
     Ok(pagination::page("deliveries", page, found, show_delivery))
 }
 
@@ -111,5 +111,5 @@ pub(crate) async fn one_delivery(
 ) -> Result<Option<StoredDelivery>, ApiError> {
     let filter = DeliveryFilter { position: Some(position), ..DeliveryFilter::default() };
     let one = PageRequest { per_page: 1, start: PageStart::Page(1) };
-    Ok(deps.hooks.list_deliveries(caller.workspace(), &filter, one).await?.rows.into_iter().next())
+    Ok(deps.deliveries.list_deliveries(caller.workspace(), &filter, one).await?.rows.into_iter().next())
 }

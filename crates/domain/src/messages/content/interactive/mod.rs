@@ -1,4 +1,5 @@
-//! Interactive messages (reference A.8).
+//! Interactive messages (Meta: Interactive messages,
+//! https://developers.facebook.com/docs/whatsapp/cloud-api/reference/messages).
 
 mod carousel;
 mod flow;
@@ -15,7 +16,7 @@ use super::order;
 use crate::check::{Fields, Item};
 use crate::json::Value;
 
-/// What an interactive type allows around its action.
+/// Parts that an interactive type allows besides its action.
 #[derive(Clone, Copy)]
 struct Frame {
     header: Headers,
@@ -56,18 +57,18 @@ enum Action {
     OrderStatus,
     CallPermission,
     VoiceCall,
-    /// Not described: passed on as it is.
+    /// Action that Meta does not document; it is not checked.
     Open,
 }
 
-/// The greatest length of a body, except a list's, which section I allows 4096.
+/// Maximum length of a body. The body of a list may have 4096 characters.
 const BODY: usize = 1024;
 
 const fn frame(header: Headers, body: Body, footer: bool, action: Action) -> Frame {
     Frame { header, body, footer, action }
 }
 
-/// The table of A.8.
+/// Interactive types with their parts.
 const FRAMES: [(&str, Frame); 15] = [
     ("button", frame(Headers::Any, Body::Required(BODY), true, Action::Buttons)),
     ("list", frame(Headers::Text, Body::Required(4096), true, Action::List)),
@@ -86,7 +87,7 @@ const FRAMES: [(&str, Frame); 15] = [
     ("request_contact_info", frame(Headers::Any, Body::Required(BODY), true, Action::Open)),
 ];
 
-/// Everything about an interactive message.
+/// Checks an interactive message.
 pub(crate) fn check(item: Item<'_, '_>, now: Timestamp) {
     let Some(interactive) = item.object() else { return };
     let Some(frame) = interactive.required("type").choice(&FRAMES) else { return };
@@ -117,7 +118,7 @@ fn forbid(interactive: &Fields<'_, '_>, name: &'static str) {
     }
 }
 
-/// A body or footer: `{"text": …}`.
+/// Checks a body or footer: `{"text": …}`.
 fn check_text(item: Item<'_, '_>, length: RangeInclusive<usize>) {
     if let Some(object) = item.object() {
         object.required("text").string(length);
@@ -198,7 +199,7 @@ fn check_action(action: &Fields<'_, '_>, kind: Action, now: Timestamp) {
     }
 }
 
-/// One to three reply buttons.
+/// Checks one to three reply buttons.
 fn check_buttons(action: &Fields<'_, '_>) {
     let Some(buttons) = action.required("buttons").array(1..=3) else { return };
     let mut ids = Unique::new("another button has the same id");

@@ -3,7 +3,7 @@
 use crate::check::{Fields, Item};
 use crate::messages::content::media::{self, MediaShape};
 
-/// The member of a header that its `type` names.
+/// Checks the member of a header that its `type` names.
 pub(super) fn check_header_value(header: &Fields<'_, '_>, kind: &'static str) {
     let value = header.required(kind);
     match kind {
@@ -15,7 +15,7 @@ pub(super) fn check_header_value(header: &Fields<'_, '_>, kind: &'static str) {
     }
 }
 
-/// `display_text` and `url` of a button that opens a page.
+/// Checks `display_text` and `url` of a button that opens a page.
 pub(super) fn check_url(item: Item<'_, '_>) {
     let Some(parameters) = item.object() else { return };
     parameters.required("display_text").string(1..=20);
@@ -23,13 +23,13 @@ pub(super) fn check_url(item: Item<'_, '_>) {
     parameters.finish();
 }
 
-/// The product of a single-product message or card.
+/// Checks the product of a single-product message or card.
 pub(super) fn check_product(action: &Fields<'_, '_>) {
     action.required("catalog_id").string(1..);
     action.required("product_retailer_id").string(1..);
 }
 
-/// Texts of which no two may be equal. There are ten at most, so they are compared one by one.
+/// Texts that must differ from each other. There are at most ten, so they are compared one by one.
 pub(super) struct Unique<'a> {
     seen: Vec<&'a str>,
     reason: &'static str,

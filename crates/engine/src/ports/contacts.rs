@@ -1,6 +1,7 @@
-//! What the store keeps of people, and how it is changed and erased.
+//! Contacts.
 
-use async_trait::async_trait;
+use super::port_macro::port;
+use super::{Page, PageRequest, StoreError};
 use domain::access::audit::AuditEntry;
 use domain::contacts::contact::ContactChange;
 use domain::contacts::opt_out::OptOutReason;
@@ -9,7 +10,50 @@ use domain::json::Object;
 use domain::messages::window::Window;
 use jiff::Timestamp;
 
-use super::StoreError;
+port! {
+    storage contacts_port;
+
+    /// Contacts: create, update, list and erase.
+    pub trait Contacts {
+        /// One contact.
+        async fn get_contact(&self, workspace: WorkspaceId, id: ContactId)
+        -> Result<Option<Contact>, StoreError>;
+
+        /// One page of contacts, newest first.
+        async fn list_contacts(
+            &self,
+            workspace: WorkspaceId,
+            filter: &ContactFilter,
+            page: PageRequest,
+        ) -> Result<Page<Contact>, StoreError>;
+
+        /// Writes things down about people, each for itself: one that cannot be written takes nobody with it. The ends are in
+        /// the order of the wishes. Without an act it is a rehearsal, which tells what would become of each and writes
+        /// nothing. The act is written if anything has changed: with the counts; one about a contact, with the contact's id,
+        /// and as its creation where the contact is new.
+        async fn upsert_contacts(
+            &self,
+            workspace: WorkspaceId,
+            puts: Vec<ContactUpsert>,
+            audit_entry: Option<AuditEntry>,
+            now: Timestamp,
+        ) -> Result<Vec<UpsertContactResult>, StoreError>;
+
+        /// The names of all custom fields, in order, at most `limit`.
+        async fn list_custom_field_names(
+            &self,
+            workspace: WorkspaceId,
+            limit: u32,
+        ) -> Result<Vec<String>, StoreError>;
+
+        /// The windows of a person, of the accounts where there ever was one.
+        async fn list_contact_windows(
+            &self,
+            workspace: WorkspaceId,
+            contact: ContactId,
+        ) -> Result<Windows, StoreError>;
+    }
+}
 
 /// A person.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,55 +148,3 @@ pub enum UpsertContactResult {
 
 /// The windows of a person: account and window.
 pub type Windows = Vec<(AccountId, Window)>;
-
-/// People: what is written down about them, and how they are forgotten.
-#[async_trait]
-pub trait Contacts: Send + Sync {
-    /// Writes things down about people, each for itself: one that cannot be written takes nobody with it. The ends are in
-    /// the order of the wishes. Without an act it is a rehearsal, which tells what would become of each and writes
-    /// nothing. The act is written if anything has changed: with the counts; one about a contact, with the contact's id,
-    /// and as its creation where the contact is new.
-    async fn upsert_contacts(
-        &self,
-        workspace: WorkspaceId,
-        puts: Vec<ContactUpsert>,
-        act: Option<AuditEntry>,
-        now: Timestamp,
-    ) -> Result<Vec<UpsertContactResult>, StoreError>;
-
-    /// The names of all custom fields, in order, at most `limit`.
-    async fn list_custom_field_names(
-        &self,
-        workspace: WorkspaceId,
-        limit: u32,
-    ) -> Result<Vec<String>, StoreError>;
-
-    /// The windows of a person, of the accounts where there ever was one.
-    async fn list_contact_windows(
-        &self,
-        workspace: WorkspaceId,
-        contact: ContactId,
-    ) -> Result<Windows, StoreError>;
-
-    /// Begins to erase a person of the act's workspace, who is gone from now on; what waits in the queue for them is canceled. `false`: there
-    /// is no such contact.
-    async fn begin_erasure(&self, contact: ContactId, act: AuditEntry) -> Result<bool, StoreError>;
-
-    /// Takes the oldest erasure a step further, which looks at `limit` rows at most.
-    async fn run_erasure_step(&self, limit: u32, now: Timestamp) -> Result<ErasureStep, StoreError>;
-
-    /// Takes what was erased out of the store's files, and ends the erasures that have come so far. `false`: a reader is
-    /// in the way; nothing is lost by trying again.
-    async fn finish_erasures(&self) -> Result<bool, StoreError>;
-}
-
-/// How far the erasures are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ErasureStep {
-    /// There is nothing to erase.
-    Idle,
-    /// There is more to look at.
-    RowsRemain,
-    /// The rows are clean; the files are next.
-    FilesRemain,
-}

@@ -1,7 +1,4 @@
-//! What the store keeps of messages and people.
-
-use std::collections::BTreeMap;
-use std::sync::Arc;
+//! Values that the ports of messages take and return.
 
 use bytes::Bytes;
 use domain::contacts::bsuid::Bsuid;
@@ -14,8 +11,8 @@ use domain::messages::status_report::Pricing;
 use domain::messages::window::Window;
 use domain::meta_error::MetaError;
 use jiff::Timestamp;
-
-use super::WaitingFor;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Whom a message goes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -484,4 +481,31 @@ pub struct MessageFilter {
     pub to: Option<Timestamp>,
     /// With this in the person's name or number.
     pub search: Option<String>,
+}
+
+/// What a message of the queue waits for beside its time and its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitingFor {
+    /// Its template would reach one person more than Meta lets the account reach in 24 hours.
+    MessagingLimit,
+}
+
+impl WaitingFor {
+    /// The word used in the API and the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MessagingLimit => "messaging_limit",
+        }
+    }
+}
+
+impl std::str::FromStr for WaitingFor {
+    type Err = domain::text_enum::UnknownVariant;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "messaging_limit" => Ok(Self::MessagingLimit),
+            _ => Err(domain::text_enum::UnknownVariant),
+        }
+    }
 }

@@ -1,12 +1,114 @@
-//! Endpoints of the application, and events on their way to them.
+//! Webhook endpoints and deliveries.
 
+use super::port_macro::port;
+use super::{LeaseToken, Page, PageRequest, StoreError, StoredEvent};
+use domain::access::audit::AuditEntry;
 use domain::events::EventKind;
 use domain::id::{AccountId, DeliveryId, ReplayId, WebhookId, WorkerId, WorkspaceId};
 use domain::webhooks_out::delivery::{DeliveryDecision, DeliveryStatus, WebhookStatus};
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use super::{LeaseToken, StoredEvent};
+port! {
+    storage webhook_endpoints_port;
+
+    /// Webhook endpoints of the customers.
+    pub trait WebhookEndpoints {
+        /// Adds an endpoint. It hears of what comes from now on. `false`: there are as many as there may be.
+        async fn insert_webhook_endpoint(
+            &self,
+            new: &WebhookEndpoint,
+            limit: u32,
+            audit_entry: AuditEntry,
+        ) -> Result<bool, StoreError>;
+
+        /// Changes an endpoint to what it shall be, but for its secrets; one that `revives` is active again. `false`: there is
+        /// none.
+        async fn update_webhook_endpoint(
+            &self,
+            changed: &WebhookEndpoint,
+            revives: bool,
+            audit_entry: AuditEntry,
+        ) -> Result<bool, StoreError>;
+
+        /// Gives an endpoint a secret; the one that it has by then signs as well until a time. `false`: there is none.
+        async fn rotate_webhook_secret(
+            &self,
+            id: (WorkspaceId, WebhookId),
+            secret: &SecretString,
+            old_until: Timestamp,
+            audit_entry: AuditEntry,
+        ) -> Result<bool, StoreError>;
+
+        /// Removes an endpoint; what waits for it goes nowhere. `false`: there is none.
+        async fn delete_webhook_endpoint(
+            &self,
+            workspace: WorkspaceId,
+            id: WebhookId,
+            audit_entry: AuditEntry,
+        ) -> Result<bool, StoreError>;
+    }
+}
+
+port! {
+    storage deliveries_port;
+
+    /// Deliveries of events to webhook endpoints.
+    pub trait Deliveries {
+        /// What there is to do.
+        async fn get_pending_deliveries(&self, now: Timestamp) -> Result<PendingDeliveries, StoreError>;
+
+        /// Hands the next events of each workspace, and past ones that are to be repeated, to the endpoints that want them:
+        /// at most about `limit` of each. Returns whether there are more.
+        async fn fan_out_events(&self, now: Timestamp, limit: u32) -> Result<bool, StoreError>;
+
+        /// Claims deliveries that are due: the head of each queue.
+        async fn lease_deliveries(
+            &self,
+            request: &DeliveryLeaseRequest,
+        ) -> Result<Vec<LeasedDelivery>, StoreError>;
+
+        /// Writes down how an attempt ended. Returns the next of the same queue, claimed, if it goes on.
+        async fn finish_delivery_attempt(
+            &self,
+            claim: &DeliveryLease,
+            end: &DeliveryAttemptResult,
+        ) -> Result<Option<LeasedDelivery>, StoreError>;
+
+        /// Makes dead letters of what has run out of time, and of what waits for endpoints that are no more; at most
+        /// `limit`. Returns how many.
+        async fn expire_deliveries(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError>;
+
+        /// One page of deliveries, newest first.
+        async fn list_deliveries(
+            &self,
+            workspace: WorkspaceId,
+            filter: &DeliveryFilter,
+            page: PageRequest,
+        ) -> Result<Page<StoredDelivery>, StoreError>;
+
+        /// Repeats a delivery, beside the queue. `None`: it, its event or its endpoint is no longer there.
+        async fn insert_redelivery(
+            &self,
+            workspace: WorkspaceId,
+            delivery: i64,
+            replay: ReplayId,
+            audit_entry: AuditEntry,
+        ) -> Result<Option<DeliveryId>, StoreError>;
+
+        /// Asks for past events again, beside the queue. Returns how many events are looked through.
+        async fn insert_replay(&self, replay: NewReplay, audit_entry: AuditEntry) -> Result<u64, StoreError>;
+
+        /// Writes a test event for one endpoint, its delivery claimed. `None`: there is no such endpoint.
+        async fn insert_test_delivery(
+            &self,
+            workspace: WorkspaceId,
+            webhook: WebhookId,
+            by: (WorkerId, LeaseToken, ReplayId),
+            audit_entry: AuditEntry,
+        ) -> Result<Option<LeasedDelivery>, StoreError>;
+    }
+}
 
 /// An endpoint with its secrets, opened.
 #[derive(Clone, Debug)]

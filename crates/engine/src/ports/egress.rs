@@ -1,11 +1,11 @@
-//! Addresses that strangers chose: our customers' endpoints, and media at public URLs.
+//! Requests to addresses that strangers chose: webhook endpoints of the customers, and media at public URLs.
 
-use std::fmt;
-
+use super::port_macro::port;
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
+use std::fmt;
 
 /// The most characters of a URL that is called.
 pub const MAX_URL_CHARS: usize = 2_048;
@@ -102,28 +102,32 @@ pub enum UrlError {
     NotPublic,
 }
 
-/// Posts events to our customers' endpoints.
-#[async_trait]
-pub trait WebhookSender: Send + Sync {
-    /// Whether an endpoint may have this address, before it is saved. No name is looked up here: where a name leads is
-    /// checked each time it is dialled.
-    ///
-    /// # Errors
-    /// Why it may not.
-    fn check_url(&self, url: &str) -> Result<(), UrlError>;
+port! {
+    /// Posts events to our customers' endpoints.
+    pub trait WebhookSender {
+        /// Posts one event. Every way this can end is an outcome, so there is no error, and it ends within one deadline.
+        async fn send_event(&self, call: WebhookRequest) -> WebhookAttempt;
 
-    /// Posts one event. Every way this can end is an outcome, so there is no error, and it ends within one deadline.
-    async fn send_event(&self, call: WebhookRequest) -> WebhookAttempt;
+        sync {
+            /// Whether an endpoint may have this address, before it is saved. No name is looked up here: where a name leads is
+            /// checked each time it is dialled.
+            ///
+            /// # Errors
+            /// Why it may not.
+            fn check_url(&self, url: &str) -> Result<(), UrlError>;
+        }
+    }
 }
 
-/// Downloads from public addresses.
-#[async_trait]
-pub trait Fetcher: Send + Sync {
-    /// Begins to download what is at `url`; more than `max_bytes` are never taken.
-    ///
-    /// # Errors
-    /// What came instead.
-    async fn fetch(&self, url: &str, max_bytes: u64) -> Result<FetchedFile, FetchError>;
+port! {
+    /// Downloads from public addresses.
+    pub trait Fetcher {
+        /// Begins to download what is at `url`; more than `max_bytes` are never taken.
+        ///
+        /// # Errors
+        /// What came instead.
+        async fn fetch(&self, url: &str, max_bytes: u64) -> Result<FetchedFile, FetchError>;
+    }
 }
 
 /// A download under way.

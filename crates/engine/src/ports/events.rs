@@ -1,8 +1,28 @@
-//! What the store keeps of events.
+//! Event log.
 
+use super::StoreError;
+use super::port_macro::port;
 use domain::events::EventKind;
+use domain::id::WorkspaceId;
 use domain::id::{AccountId, EventId};
 use jiff::Timestamp;
+
+port! {
+    storage events_port;
+
+    /// Event log of each workspace.
+    pub trait Events {
+        /// The next events of a workspace, in order. `None`: this log has not come as far as the event that is named, or
+        /// something else happened there.
+        async fn list_events(
+            &self,
+            workspace: WorkspaceId,
+            filter: &EventFilter,
+            start: EventStart,
+            limit: u32,
+        ) -> Result<Option<EventPage>, StoreError>;
+    }
+}
 
 /// An event that is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
