@@ -4,9 +4,6 @@ use domain::access::audit::AuditEntry;
 use domain::events::{EventKind, WebhookData};
 use domain::id::{ReplayId, WebhookId, WorkerId, WorkspaceId};
 use domain::webhooks_out::delivery::{DISABLED_AFTER, DeliveryDecision, FAILING_AFTER, LIFE};
-use engine::ports::{
-    DeliveryAttemptResult, DeliveryLease, DeliveryLeaseRequest, LeaseToken, LeasedDelivery, PendingDeliveries,
-};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -18,6 +15,10 @@ use crate::revisions;
 use crate::row::{Cells, micros};
 use crate::webhooks_out::delivery_queues::NewDelivery;
 use crate::webhooks_out::{delivery_queues, fan_out};
+
+use engine::ports::{
+    DeliveryAttemptResult, DeliveryLease, DeliveryLeaseRequest, LeaseToken, LeasedDelivery, PendingDeliveries,
+};
 
 /// Returns the pending work.
 pub(crate) fn get_work(connection: &Connection, now: Timestamp) -> SqlResult<PendingDeliveries> {
