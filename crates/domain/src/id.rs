@@ -1,4 +1,4 @@
-//! Typed ids: UUIDv7, so that they sort by the time they were made.
+//! Typed ids. They are UUIDv7 and sort by time of creation.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,17 +18,17 @@ macro_rules! ids {
         pub struct $name(Uuid);
 
         impl $name {
-            /// An id made at `unix_ms` (milliseconds since 1970) from ten random bytes.
+            /// Creates an id from a time `unix_ms` (milliseconds since 1970) and ten random bytes.
             pub fn from_parts(unix_ms: u64, random: &[u8; 10]) -> Self {
                 Self(uuid::Builder::from_unix_timestamp_millis(unix_ms, random).into_uuid())
             }
 
-            /// The id with exactly these sixteen bytes, as a store keeps them.
+            /// Creates the id with exactly these sixteen bytes, as a store has them.
             pub fn from_bytes(bytes: [u8; 16]) -> Self {
                 Self(Uuid::from_bytes(bytes))
             }
 
-            /// The sixteen bytes to keep.
+            /// Returns the sixteen bytes of the id.
             pub fn as_bytes(&self) -> &[u8; 16] {
                 self.0.as_bytes()
             }
@@ -50,7 +50,7 @@ macro_rules! ids {
             type Err = ParseIdError;
 
             fn from_str(text: &str) -> Result<Self, ParseIdError> {
-                // Only the hyphenated form: one id has one spelling.
+                // Only the hyphenated form is accepted, so that an id has one spelling.
                 if text.len() != 36 {
                     return Err(ParseIdError);
                 }
@@ -61,44 +61,44 @@ macro_rules! ids {
 }
 
 ids! {
-    /// A tenant.
+    /// Id of a workspace.
     WorkspaceId;
-    /// A WhatsApp sender of ours.
+    /// Id of a WhatsApp account.
     AccountId;
-    /// A key that calls the API.
+    /// Id of an API key.
     KeyId;
-    /// Whose a rate limit and an `Idempotency-Key` are: an API key with its rotations, or a user.
+    /// Id of the owner of rate limits and idempotency records: an API key with its rotations, or a user.
     OwnerId;
-    /// Somebody who logs in.
+    /// Id of a user who logs in.
     UserId;
-    /// An entry of the audit log.
+    /// Id of an entry of the audit log.
     AuditEntryId;
-    /// A person.
+    /// Id of a contact.
     ContactId;
-    /// A message, in or out; also the reference that Meta echoes in its statuses.
+    /// Id of a message. For an outbound message it is also the reference that Meta returns in its statuses.
     MessageId;
-    /// A template as we keep it.
+    /// Id of a stored template.
     TemplateId;
-    /// A file, of a customer or for one.
+    /// Id of a media file.
     MediaId;
-    /// A running process that holds messages.
+    /// Id of a running process that leases messages.
     WorkerId;
-    /// Something that the application may hear of; made by [`EventId::at`].
+    /// Id of an event; created by [`EventId::at`].
     EventId;
-    /// An endpoint of the application that hears of events.
+    /// Id of a webhook endpoint.
     WebhookId;
-    /// One event on its way to one endpoint; made by [`DeliveryId::at`].
+    /// Id of the delivery of one event to one webhook endpoint; created by [`DeliveryId::at`].
     DeliveryId;
-    /// A wish to hear of past events again.
+    /// Id of a replay of past events.
     ReplayId;
 }
 
 macro_rules! positions {
     ($($name:ident)*) => {$(
         impl $name {
-            /// The id of the row at `position` (from 1) of the workspace's list, made at `at`.
+            /// Creates the id of the row at `position` (from 1) of the workspace's list, created at `at`.
             ///
-            /// The id holds the position, so that it need not be kept, nor searched for: see [`Self::position`].
+            /// The position is part of the id and does not have to be stored: see [`Self::position`].
             #[must_use]
             pub fn at(workspace: WorkspaceId, position: i64, at: Timestamp) -> Self {
                 let unix_ms = u64::try_from(at.as_millisecond()).unwrap_or_default();
@@ -110,7 +110,7 @@ macro_rules! positions {
                 Self::from_parts(unix_ms, &random)
             }
 
-            /// The position that the id holds, if it is an id of this workspace.
+            /// Returns the position in the id; `None` if it is not an id of this workspace.
             #[must_use]
             pub fn position(self, workspace: WorkspaceId) -> Option<i64> {
                 let (whole, mixed) = (u128::from_be_bytes(*self.as_bytes()), self.0.as_u64_pair().1);
@@ -126,13 +126,14 @@ macro_rules! positions {
 
 positions! { EventId DeliveryId }
 
-/// A UUIDv7 has 62 bits of its own beside the twelve of the check.
+/// Mask of the 62 random bits of a UUIDv7 that follow the twelve bits of the checksum.
 const MASK: u64 = (1 << 62) - 1;
-/// An odd number and its inverse modulo 2^62: neighbouring positions look nothing alike.
+/// An odd number and its inverse modulo 2^62. The multiplication makes the ids of neighboring positions look
+/// unrelated.
 const SPREAD: u64 = 0x1e37_79b9_7f4a_7c15;
 const GATHER: u64 = inverse(SPREAD) & MASK;
 
-/// The inverse of an odd number modulo 2^64, by Newton's method: each round doubles the bits that are right.
+/// Returns the inverse of an odd number modulo 2^64 by Newton's method. Each round doubles the number of correct bits.
 const fn inverse(odd: u64) -> u64 {
     let mut guess = odd;
     let mut round = 0;
@@ -143,7 +144,7 @@ const fn inverse(odd: u64) -> u64 {
     guess
 }
 
-/// What is particular about a workspace.
+/// Returns bits that differ between workspaces.
 fn salt(workspace: WorkspaceId) -> u64 {
     workspace.0.as_u64_pair().1 & MASK
 }
@@ -156,7 +157,7 @@ fn unmix(workspace: WorkspaceId, mixed: u64) -> u64 {
     mixed.wrapping_mul(GATHER).wrapping_sub(salt(workspace)) & MASK
 }
 
-/// Twelve bits that follow from the others: a foreign id is not taken for a position.
+/// Returns twelve bits of a checksum, by which ids of other origin are recognized.
 fn check_of(unix_ms: u64, mixed: u64) -> u16 {
     let folded = (unix_ms ^ mixed.rotate_left(17)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     u16::try_from(folded >> 52).unwrap_or_default()

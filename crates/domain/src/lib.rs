@@ -1,10 +1,10 @@
-//! What messages, numbers, windows and templates are, and what may be done with them.
+//! Rules of the gateway.
 //!
-//! Pure: everything takes the time as an argument and returns a value.
+//! All functions are pure: they take the time and random numbers as arguments and return a value.
 //!
-//! **Invariant:** nothing here awaits, reads a clock, draws chance or touches the outside world.
+//! **Invariant:** nothing here awaits, reads a clock, draws random numbers or does I/O.
 //!
-//! **Invariant:** a rule of Meta's stands here once, with its place in the reference sheet.
+//! **Invariant:** each rule of Meta is written here once.
 
 pub mod access;
 pub mod accounts;
@@ -18,5 +18,7 @@ pub mod messages;
 pub mod meta_error;
 pub mod retry_after;
 pub mod templates;
+pub mod text_enum;
+pub mod time;
 pub mod webhooks_in;
 pub mod webhooks_out;

@@ -1,65 +1,66 @@
-//! Meta's error codes: what each means for the message, and what to do about it.
+//! Meta's error codes and how they are handled (Meta: Error codes,
+//! https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes).
 //!
-//! **Invariant:** what follows from a code is read from [`TABLE`] and nowhere else.
+//! **Invariant:** the handling of a code is read from [`TABLE`] and nowhere else.
 
-/// An error of Meta's, from an answer or a status (reference B.1).
+/// An error of Meta, from a response or a status.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct MetaError {
-    /// The code to branch on.
+    /// Meta's error code.
     pub code: i64,
-    /// Finer than the code, where Meta gives it.
+    /// Subcode, if Meta sent one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subcode: Option<i64>,
     /// Meta's short text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// Meta's long text: often the only one that says what is wrong.
+    /// Meta's long text. Often only this text says what is wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<String>,
-    /// What Meta's support asks for.
+    /// Trace id for Meta's support.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fbtrace_id: Option<String>,
-    /// The HTTP status it came with; none in a webhook.
+    /// HTTP status of the response; `None` in a webhook.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http_status: Option<u16>,
-    /// Seconds to wait, where Meta named them.
+    /// Seconds to wait, if Meta sent a number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u32>,
 }
 
-/// What a refusal asks of us.
+/// Class of an error, which decides how it is handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetaErrorClass {
-    /// Meta had a bad moment and did not take the message: the same call may succeed soon.
+    /// Meta had a temporary failure and did not accept the message: the same call may succeed soon.
     Retry,
     /// The number, the app or the business sends too fast.
-    SlowNumber,
-    /// This recipient gets too much from this number: wait 4^X seconds on that pair only.
-    SlowPair,
-    /// Nothing leaves this account until someone acts.
-    HoldAccount,
-    /// Nothing leaves with this template for now.
+    ThrottleNumber,
+    /// The number sends too much to this recipient: wait 4^X seconds for this pair only.
+    ThrottlePair,
+    /// Nothing is sent from this account until it is resumed.
+    SuspendAccount,
+    /// Nothing is sent with this template for now.
     PauseTemplate,
-    /// This person takes no marketing from this business any more.
-    Suppress,
-    /// This person takes no marketing for at least 24 hours.
-    Rest,
-    /// The window is closed: only a template can be sent.
+    /// The recipient has stopped marketing messages of this business.
+    OptOut,
+    /// Meta limits marketing messages to this recipient for at least 24 hours.
+    LimitMarketing,
+    /// The customer service window is closed: only a template can be sent.
     WindowClosed,
-    /// The same message will never be taken.
+    /// The same message will never be accepted.
     Permanent,
 }
 
-/// One line of [`TABLE`].
+/// Entry of [`TABLE`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MetaErrorEntry {
     /// Meta's code.
     pub code: i64,
-    /// What Meta calls it.
+    /// Meta's name of the error.
     pub title: &'static str,
-    /// What it asks of us.
+    /// Class of the error.
     pub class: MetaErrorClass,
-    /// What it asks of the caller.
+    /// Advice for the caller.
     pub advice: &'static str,
 }
 
@@ -77,20 +78,20 @@ const LATER: &str = "Send it again later.";
 const SLOWER: &str = "Send more slowly, or ask Meta for more throughput.";
 const PERMISSION: &str =
     "Give the token's system user the permission that the details name, on this WhatsApp Business Account.";
-const SEE_DETAILS: &str = "Mend what the details name and send it again.";
-const NEW_MESSAGE: &str = "Nothing to mend: this person does not get this message.";
+const SEE_DETAILS: &str = "Fix the fields listed in `details`, then send again.";
+const NEW_MESSAGE: &str = "Meta does not deliver this message to this recipient; a retry does not help.";
 const TEMPLATE_FIX: &str = "Compare the parameters with the template's definition.";
 
-/// Every code of the reference, section B.2.
+/// Meta's documented error codes.
 pub const TABLE: &[MetaErrorEntry] = &[
-    // Authorisation and Graph.
-    entry(0, "AuthException", MetaErrorClass::HoldAccount, NEW_TOKEN),
+    // Authorization and Graph API.
+    entry(0, "AuthException", MetaErrorClass::SuspendAccount, NEW_TOKEN),
     entry(1, "API Unknown", MetaErrorClass::Retry, LATER),
     entry(2, "API Service", MetaErrorClass::Retry, LATER),
     entry(3, "API Method", MetaErrorClass::Permanent, PERMISSION),
-    entry(4, "API Too Many Calls", MetaErrorClass::SlowNumber, SLOWER),
+    entry(4, "API Too Many Calls", MetaErrorClass::ThrottleNumber, SLOWER),
     entry(10, "Permission Denied", MetaErrorClass::Permanent, PERMISSION),
-    entry(17, "User request limit", MetaErrorClass::SlowNumber, SLOWER),
+    entry(17, "User request limit", MetaErrorClass::ThrottleNumber, SLOWER),
     entry(
         33,
         "Parameter value is not valid",
@@ -98,62 +99,62 @@ pub const TABLE: &[MetaErrorEntry] = &[
         "Check the account's phone_number_id: Meta does not know this number.",
     ),
     entry(100, "Invalid parameter", MetaErrorClass::Permanent, SEE_DETAILS),
-    entry(102, "Session expired", MetaErrorClass::HoldAccount, NEW_TOKEN),
-    entry(104, "Access token required", MetaErrorClass::HoldAccount, NEW_TOKEN),
-    entry(190, "Access token expired or invalid", MetaErrorClass::HoldAccount, NEW_TOKEN),
+    entry(102, "Session expired", MetaErrorClass::SuspendAccount, NEW_TOKEN),
+    entry(104, "Access token required", MetaErrorClass::SuspendAccount, NEW_TOKEN),
+    entry(190, "Access token expired or invalid", MetaErrorClass::SuspendAccount, NEW_TOKEN),
     entry(200, "API Permission", MetaErrorClass::Permanent, PERMISSION),
     entry(
         368,
         "Temporarily blocked for policy violations",
-        MetaErrorClass::HoldAccount,
+        MetaErrorClass::SuspendAccount,
         "See Meta's Business Support Home for the restriction and its end.",
     ),
-    entry(613, "Calls limit", MetaErrorClass::SlowNumber, SLOWER),
+    entry(613, "Calls limit", MetaErrorClass::ThrottleNumber, SLOWER),
     entry(
         803,
         "Some aliases do not exist",
         MetaErrorClass::Permanent,
         "Check the account's phone_number_id: Meta does not know this number.",
     ),
-    entry(80007, "Rate limit issues", MetaErrorClass::SlowNumber, SLOWER),
-    // Integrity, eligibility, the person's choice.
+    entry(80007, "Rate limit issues", MetaErrorClass::ThrottleNumber, SLOWER),
+    // Integrity, eligibility and the recipient's choice.
     entry(
         130403,
         "Business blocked the user",
         MetaErrorClass::Permanent,
-        "Unblock the person first, if the message is wanted.",
+        "Unblock the recipient, then send again.",
     ),
     entry(130472, "User's number is part of an experiment", MetaErrorClass::Permanent, NEW_MESSAGE),
     entry(
         130497,
         "Business restricted from messaging users in this country",
         MetaErrorClass::Permanent,
-        "Meta lets this business send nothing to this country.",
+        "Meta does not allow this business to send messages to this country.",
     ),
     entry(131005, "Access denied", MetaErrorClass::Permanent, PERMISSION),
     entry(
         131021,
         "Recipient cannot be sender",
         MetaErrorClass::Permanent,
-        "The recipient is the account's own number: send to another.",
+        "The recipient is the account's own number. Send to another number.",
     ),
     entry(
         131026,
         "Message undeliverable",
         MetaErrorClass::Permanent,
-        "The person may not be on WhatsApp, may have an old version or may have blocked the business: ask on another way.",
+        "The recipient may not use WhatsApp, may have an old version or may have blocked the business. Contact the recipient in another way.",
     ),
     entry(
         131030,
         "Recipient not in allowed list",
         MetaErrorClass::Permanent,
-        "A test number of Meta's sends only to the numbers registered for it: add this one in the app dashboard.",
+        "A test number of Meta sends only to registered numbers. Add the recipient in the app dashboard.",
     ),
     entry(
         131031,
         "Account has been locked",
-        MetaErrorClass::HoldAccount,
-        "See Meta's Business Support Home: the account is locked, or the PIN is wrong.",
+        MetaErrorClass::SuspendAccount,
+        "The account is locked, or the PIN is wrong. See Meta's Business Support Home.",
     ),
     entry(
         131036,
@@ -171,13 +172,13 @@ pub const TABLE: &[MetaErrorEntry] = &[
         131042,
         "Business eligibility payment issue",
         MetaErrorClass::Permanent,
-        "Set up or mend the payment method of the WhatsApp Business Account.",
+        "Set up or fix the payment method of the WhatsApp Business Account.",
     ),
     entry(
         131044,
         "Payment issue for calling",
         MetaErrorClass::Permanent,
-        "Set up or mend the payment method of the WhatsApp Business Account.",
+        "Set up or fix the payment method of the WhatsApp Business Account.",
     ),
     entry(
         131045,
@@ -189,25 +190,25 @@ pub const TABLE: &[MetaErrorEntry] = &[
         131047,
         "Re-engagement message",
         MetaErrorClass::WindowClosed,
-        "Send a template: the 24-hour window is closed.",
+        "The customer service window is closed. Send a template.",
     ),
     entry(
         131048,
         "Spam rate limit hit",
         MetaErrorClass::Permanent,
-        "Too many people blocked or reported this number: stop campaigns and see its quality in WhatsApp Manager.",
+        "Too many recipients blocked or reported this number. Stop campaigns and check its quality in WhatsApp Manager.",
     ),
     entry(
         131049,
         "Not delivered to maintain healthy ecosystem engagement",
-        MetaErrorClass::Rest,
-        "This person gets too much marketing: wait at least 24 hours.",
+        MetaErrorClass::LimitMarketing,
+        "Meta limits marketing messages to this recipient. Wait at least 24 hours.",
     ),
     entry(
         131050,
         "User stopped marketing messages",
-        MetaErrorClass::Suppress,
-        "This person has stopped marketing messages of this business.",
+        MetaErrorClass::OptOut,
+        "This recipient has stopped marketing messages of this business.",
     ),
     entry(
         131055,
@@ -231,7 +232,7 @@ pub const TABLE: &[MetaErrorEntry] = &[
         131064,
         "Messaging limit due to classification violations",
         MetaErrorClass::Permanent,
-        "Meta limits this business for wrongly classified templates: see WhatsApp Manager.",
+        "Meta limits this business because of wrongly classified templates. See WhatsApp Manager.",
     ),
     entry(
         134011,
@@ -256,17 +257,17 @@ pub const TABLE: &[MetaErrorEntry] = &[
         137000,
         "Recipient identity key hash mismatch",
         MetaErrorClass::Permanent,
-        "The person's identity has changed: verify it before sending again.",
+        "The recipient's identity has changed. Verify it before sending again.",
     ),
     // Throughput.
-    entry(130429, "Rate limit hit", MetaErrorClass::SlowNumber, SLOWER),
+    entry(130429, "Rate limit hit", MetaErrorClass::ThrottleNumber, SLOWER),
     entry(
         131056,
         "Pair rate limit hit",
-        MetaErrorClass::SlowPair,
-        "Too many messages from this number to this person: wait before the next.",
+        MetaErrorClass::ThrottlePair,
+        "Too many messages from this number to this recipient. Wait before the next message.",
     ),
-    entry(131057, "Account in maintenance mode", MetaErrorClass::SlowNumber, LATER),
+    entry(131057, "Account in maintenance mode", MetaErrorClass::ThrottleNumber, LATER),
     entry(
         133016,
         "Register or deregister limit",
@@ -283,7 +284,7 @@ pub const TABLE: &[MetaErrorEntry] = &[
         131051,
         "Unsupported message type",
         MetaErrorClass::Permanent,
-        "Meta does not know this type of message.",
+        "Meta does not support this type of message.",
     ),
     entry(
         131052,
@@ -303,7 +304,7 @@ pub const TABLE: &[MetaErrorEntry] = &[
         1026,
         "Receiver incapable",
         MetaErrorClass::Permanent,
-        "The person's WhatsApp cannot show this kind of message.",
+        "The recipient's WhatsApp version cannot show this type of message.",
     ),
     entry(
         2046,
@@ -333,27 +334,27 @@ pub const TABLE: &[MetaErrorEntry] = &[
         132015,
         "Template is paused",
         MetaErrorClass::PauseTemplate,
-        "Meta has paused the template for its quality; it comes back after 3 or 6 hours.",
+        "Meta has paused the template because of its quality. The pause ends after 3 or 6 hours.",
     ),
     entry(
         132016,
         "Template is disabled",
         MetaErrorClass::PauseTemplate,
-        "Meta has disabled the template for its quality: make a new one.",
+        "Meta has disabled the template because of its quality. Create a new template.",
     ),
     entry(132018, "Template parameter value not valid", MetaErrorClass::Permanent, TEMPLATE_FIX),
-    entry(132068, "Flow is blocked", MetaErrorClass::Permanent, "Mend the flow in WhatsApp Manager."),
+    entry(132068, "Flow is blocked", MetaErrorClass::Permanent, "Fix the flow in WhatsApp Manager."),
     entry(
         132069,
         "Flow is throttled",
         MetaErrorClass::Permanent,
-        "Wait an hour: the flow has sent its ten messages.",
+        "The flow has sent its ten messages. Wait an hour.",
     ),
     entry(
         139000,
         "Flow blocked by integrity",
         MetaErrorClass::Permanent,
-        "Mend the flow in WhatsApp Manager.",
+        "Fix the flow in WhatsApp Manager.",
     ),
     // Registration.
     entry(
@@ -380,14 +381,14 @@ pub const TABLE: &[MetaErrorEntry] = &[
     entry(
         133010,
         "Phone number not registered",
-        MetaErrorClass::HoldAccount,
+        MetaErrorClass::SuspendAccount,
         "Register the number with Meta.",
     ),
     entry(133015, "Phone number recently deleted", MetaErrorClass::Permanent, "Wait five minutes."),
     entry(136024, "Code refused", MetaErrorClass::Permanent, "Wait before asking for another code."),
 ];
 
-/// What is known of a code. A code that is not in the reference is [`MetaErrorClass::Permanent`]; 200 to 299 are one family.
+/// Returns the entry of a code. An unknown code is [`MetaErrorClass::Permanent`]; 200 to 299 are one family.
 pub fn lookup(code: i64) -> MetaErrorEntry {
     let code = if (200..=299).contains(&code) { 200 } else { code };
     TABLE.iter().find(|entry| entry.code == code).copied().unwrap_or(MetaErrorEntry {
@@ -399,28 +400,29 @@ pub fn lookup(code: i64) -> MetaErrorEntry {
 }
 
 impl MetaError {
-    /// What is known of its code.
+    /// Returns the entry of the code.
     pub fn entry(&self) -> MetaErrorEntry {
         lookup(self.code)
     }
 
-    /// What it asks of us.
+    /// Returns the class of the code.
     pub fn class(&self) -> MetaErrorClass {
         self.entry().class
     }
 
-    /// Whether it is the access token that Meta does not take: another one may mend it.
-    pub fn is_of_token(&self) -> bool {
+    /// Returns `true` if Meta rejects the access token: a new token may fix it.
+    pub fn is_token_error(&self) -> bool {
         matches!(self.code, 0 | 102 | 104 | 190)
     }
 
-    /// Whether the access token is not allowed what it was used for; Meta calls what it may not see missing, too.
-    pub fn is_of_permission(&self) -> bool {
+    /// Returns `true` if the access token lacks a permission. Meta reports objects that a token may not read as
+    /// missing.
+    pub fn is_permission_error(&self) -> bool {
         matches!(self.code, 3 | 10 | 33 | 200..=299) || (self.code == 100 && self.subcode == Some(33))
     }
 
-    /// Whether Meta may have taken the message all the same: only codes 1 and 2 with HTTP 5xx
-    /// (http-api.md section 2, "What counts as Meta's answer").
+    /// Returns `true` if Meta may have accepted the message in spite of the error: codes 1 and 2 with an HTTP status
+    /// of 5xx.
     pub fn is_ambiguous(&self) -> bool {
         matches!(self.code, 1 | 2) && self.http_status.is_some_and(|status| status >= 500)
     }

@@ -21,7 +21,7 @@ use crate::connection::HttpConnection;
 use crate::dial::{Dialer, later};
 use crate::error::EgressError;
 use crate::pool::IdleConnections;
-use crate::resolve::{Resolve, SystemResolver};
+use crate::resolve::{NameResolver, SystemResolver};
 use crate::response_head::PartialResponse;
 use crate::sign::sign;
 use crate::url_guard::{Target, check};
@@ -59,7 +59,7 @@ impl EgressClient {
     pub fn with_resolver(
         config: &EgressConfig,
         clock: Arc<dyn Clock>,
-        resolver: Arc<dyn Resolve>,
+        resolver: Arc<dyn NameResolver>,
     ) -> Result<Self, EgressConfigError> {
         Ok(Self {
             policy: config.policy,
@@ -123,7 +123,7 @@ impl EgressClient {
         let headers = request.headers_mut();
         headers.insert(USER_AGENT, self.user_agent.clone());
         for (name, value) in &call.headers {
-            domain::webhooks_out::header::check(name, value.expose_secret())
+            domain::webhooks_out::header::validate(name, value.expose_secret())
                 .map_err(|_| EgressError::Header)?;
             let name = HeaderName::try_from(name).map_err(|_| EgressError::Header)?;
             let mut value = HeaderValue::from_str(value.expose_secret()).map_err(|_| EgressError::Header)?;

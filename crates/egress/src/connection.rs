@@ -13,12 +13,12 @@ use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 
-use crate::stream::{ByteStream, ReceivedFlag};
+use crate::stream::{ReceivedFlag, TransportStream};
 
 /// Maximum number of bytes of a response head, and of bytes read ahead.
 const MAX_HEAD_BYTES: usize = 32 * 1_024;
 
-type Driver = Connection<TokioIo<ByteStream>, Full<Bytes>>;
+type Driver = Connection<TokioIo<TransportStream>, Full<Bytes>>;
 
 /// HTTP connection.
 pub(crate) struct HttpConnection {
@@ -30,7 +30,7 @@ pub(crate) struct HttpConnection {
 
 impl HttpConnection {
     /// Starts HTTP on a byte stream. `received` is the flag of that stream.
-    pub(crate) async fn over(stream: ByteStream, received: ReceivedFlag) -> Result<Self, hyper::Error> {
+    pub(crate) async fn over(stream: TransportStream, received: ReceivedFlag) -> Result<Self, hyper::Error> {
         let mut builder = Builder::new();
         builder.max_buf_size(MAX_HEAD_BYTES);
         let (sender, driver) = builder.handshake(TokioIo::new(stream)).await?;

@@ -16,8 +16,8 @@ use tokio_rustls::TlsConnector;
 use crate::config::{EgressConfig, EgressConfigError};
 use crate::connection::HttpConnection;
 use crate::error::EgressError;
-use crate::resolve::Resolve;
-use crate::stream::{ByteStream, ReceivedFlag};
+use crate::resolve::NameResolver;
+use crate::stream::{ReceivedFlag, TransportStream};
 use crate::url_guard::{HostName, Target};
 
 /// Maximum number of addresses of one name that are tried.
@@ -28,7 +28,7 @@ const HEAD_START: SignedDuration = SignedDuration::from_millis(250);
 
 /// Opens connections.
 pub(crate) struct Dialer {
-    resolver: Arc<dyn Resolve>,
+    resolver: Arc<dyn NameResolver>,
     tls: TlsConnector,
     clock: Arc<dyn Clock>,
 }
@@ -37,7 +37,7 @@ impl Dialer {
     pub(crate) fn new(
         config: &EgressConfig,
         clock: Arc<dyn Clock>,
-        resolver: Arc<dyn Resolve>,
+        resolver: Arc<dyn NameResolver>,
     ) -> Result<Self, EgressConfigError> {
         Ok(Self { resolver, tls: TlsConnector::from(Arc::new(tls(config)?)), clock })
     }
@@ -62,9 +62,9 @@ impl Dialer {
         let stream = if target.host_port.is_tls {
             let name = target.host_port.host.for_tls().ok_or(EgressError::NameNotFound)?;
             let stream = self.tls.connect(name, stream).await.map_err(EgressError::Tls)?;
-            ByteStream::tls(stream, received.clone())
+            TransportStream::tls(stream, received.clone())
         } else {
-            ByteStream::plain(stream, received.clone())
+            TransportStream::plain(stream, received.clone())
         };
         Ok(HttpConnection::over(stream, received).await?)
     }

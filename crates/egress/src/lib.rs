@@ -32,4 +32,4 @@ mod url_guard;
 
 pub use client::EgressClient;
 pub use config::{EgressConfig, EgressConfigError, Policy};
-pub use resolve::{Resolve, Resolving};
+pub use resolve::{NameResolver, Resolving};

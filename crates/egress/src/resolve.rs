@@ -9,7 +9,7 @@ use std::pin::Pin;
 pub type Resolving = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
 
 /// Resolves names.
-pub trait Resolve: Send + Sync {
+pub trait NameResolver: Send + Sync {
     /// Returns all addresses of a name, the preferred one first.
     fn resolve(&self, name: &str) -> Resolving;
 }
@@ -18,7 +18,7 @@ pub trait Resolve: Send + Sync {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SystemResolver;
 
-impl Resolve for SystemResolver {
+impl NameResolver for SystemResolver {
     fn resolve(&self, name: &str) -> Resolving {
         let name = name.to_owned();
         Box::pin(async move {

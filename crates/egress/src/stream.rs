@@ -28,7 +28,7 @@ impl ReceivedFlag {
 
 /// Byte stream of a connection.
 #[derive(Debug)]
-pub(crate) struct ByteStream {
+pub(crate) struct TransportStream {
     stream: Stream,
     received: ReceivedFlag,
 }
@@ -39,7 +39,7 @@ enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-impl ByteStream {
+impl TransportStream {
     pub(crate) fn plain(stream: TcpStream, received: ReceivedFlag) -> Self {
         Self { stream: Stream::Plain(stream), received }
     }
@@ -49,7 +49,7 @@ impl ByteStream {
     }
 }
 
-impl AsyncRead for ByteStream {
+impl AsyncRead for TransportStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -67,7 +67,7 @@ impl AsyncRead for ByteStream {
     }
 }
 
-impl AsyncWrite for ByteStream {
+impl AsyncWrite for TransportStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

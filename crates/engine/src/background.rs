@@ -29,8 +29,8 @@ pub async fn tick_recovery(deps: &Deps) -> Result<u32, StoreError> {
     deps.workers.record_heartbeat(deps.worker, now).await?;
     let mut n_settled = queue::give_back(deps).await?;
     // Kept answers end, whether or not anything waits in a queue.
-    deps.workers.expire_messages(now, RECOVER_BATCH).await?;
-    deps.workers.update_messaging_limits(now).await?;
+    deps.message_queue.expire_messages(now, RECOVER_BATCH).await?;
+    deps.message_queue.update_messaging_limits(now).await?;
     let silent_since = now.saturating_sub(DEAD_AFTER).unwrap_or(Timestamp::MIN);
     loop {
         let n = deps.workers.recover_messages(silent_since, now, RECOVER_BATCH).await?;

@@ -45,7 +45,7 @@ pub async fn find(
     id: ContactId,
 ) -> Result<Option<Option<Contact>>, StoreError> {
     let workspace = caller.workspace();
-    let Some(found) = deps.messages.get_contact(workspace, id).await? else { return Ok(None) };
+    let Some(found) = deps.contacts.get_contact(workspace, id).await? else { return Ok(None) };
     let View { accounts, has_unplaced } = view(deps, caller);
     let Some(accounts) = accounts else { return Ok(Some(Some(found))) };
     let one = PageRequest { per_page: 1, start: PageStart::Page(1) };
@@ -139,7 +139,7 @@ pub async fn erase(
 ) -> Result<bool, StoreError> {
     let subject = AuditTarget { kind: AuditTargetKind::Contact, id: contact.to_string(), name: None };
     let act = by.act(deps, workspace, AuditAction::ContactErased, subject);
-    let is_erased = deps.contacts.begin_erasure(contact, act).await?;
+    let is_erased = deps.erasures.begin_erasure(contact, act).await?;
     if is_erased {
         deps.media.sweep_hint.notify_one();
         deps.erase_hint.notify_one();
@@ -154,11 +154,11 @@ pub async fn erase(
 pub async fn tick(deps: &Deps) -> Result<u32, StoreError> {
     let mut n_steps = 0_u32;
     loop {
-        match deps.contacts.run_erasure_step(ROWS_A_STEP, deps.now()).await? {
+        match deps.erasures.run_erasure_step(ROWS_A_STEP, deps.now()).await? {
             ErasureStep::Idle => return Ok(n_steps),
             ErasureStep::RowsRemain => {}
             ErasureStep::FilesRemain => {
-                if !deps.contacts.finish_erasures().await? {
+                if !deps.erasures.finish_erasures().await? {
                     return Ok(n_steps);
                 }
             }

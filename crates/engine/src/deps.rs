@@ -24,8 +24,9 @@ use crate::messages::in_flight::InFlight;
 use crate::messages::pacer::Pacer;
 use crate::metrics::Metrics;
 use crate::ports::{
-    Access, Accounts, Clock, Contacts, Hooks, Lease, LeaseToken, Maintenance, Messages, Passwords, Random,
-    Registry, Upstream, UpstreamAdmin, WebhookSender, Workers,
+    Accounts, ApiKeys, AuditLog, Clock, Contacts, Deliveries, Erasures, Events, Lease, LeaseToken,
+    Maintenance, MessageQueue, Messages, Passwords, Random, TemplateRecords, Upstream, UpstreamAdmin, Users,
+    WebhookEndpoints, WebhookPayloads, WebhookSender, Workers,
 };
 use crate::templates::TemplateCache;
 use crate::webhooks_out::deliver::{HookSettings, Posts};
@@ -63,21 +64,35 @@ pub struct Deps {
     pub clock: Arc<dyn Clock>,
     /// Draws chance.
     pub random: Arc<dyn Random>,
-    /// Keeps tenants, accounts, keys and templates.
+    /// Workspaces, accounts and the directory.
     pub accounts: Arc<dyn Accounts>,
-    /// Changes accounts and templates.
-    pub registry: Arc<dyn Registry>,
-    /// Keeps messages and contacts.
+    /// Message templates.
+    pub template_records: Arc<dyn TemplateRecords>,
+    /// Messages and their attempts.
     pub messages: Arc<dyn Messages>,
-    /// Changes and erases contacts.
+    /// Queues of messages and the limits that apply to them.
+    pub message_queue: Arc<dyn MessageQueue>,
+    /// Contacts.
     pub contacts: Arc<dyn Contacts>,
-    /// Keeps events, endpoints and deliveries.
-    pub hooks: Arc<dyn Hooks>,
-    /// Keeps the list of processes.
+    /// Webhook payloads from Meta.
+    pub webhook_payloads: Arc<dyn WebhookPayloads>,
+    /// Event log.
+    pub events: Arc<dyn Events>,
+    /// Webhook endpoints of the customers.
+    pub webhook_endpoints: Arc<dyn WebhookEndpoints>,
+    /// Deliveries of events to webhook endpoints.
+    pub deliveries: Arc<dyn Deliveries>,
+    /// API keys.
+    pub api_keys: Arc<dyn ApiKeys>,
+    /// Users and their sessions.
+    pub users: Arc<dyn Users>,
+    /// Audit log.
+    pub audit_log: Arc<dyn AuditLog>,
+    /// Erasure of contacts.
+    pub erasures: Arc<dyn Erasures>,
+    /// Processes that share the store, and the state of the store.
     pub workers: Arc<dyn Workers>,
-    /// Keeps users, sessions and the audit log.
-    pub access: Arc<dyn Access>,
-    /// Keeps the store in order.
+    /// Retention, and the recovery from a backup.
     pub maintenance: Arc<dyn Maintenance>,
     /// Hashes passwords.
     pub passwords: Arc<dyn Passwords>,
@@ -130,21 +145,35 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Draws chance.
     pub random: Arc<dyn Random>,
-    /// Keeps tenants, accounts, keys and templates.
+    /// Workspaces, accounts and the directory.
     pub accounts: Arc<dyn Accounts>,
-    /// Changes accounts and templates.
-    pub registry: Arc<dyn Registry>,
-    /// Keeps messages and contacts.
+    /// Message templates.
+    pub template_records: Arc<dyn TemplateRecords>,
+    /// Messages and their attempts.
     pub messages: Arc<dyn Messages>,
-    /// Changes and erases contacts.
+    /// Queues of messages and the limits that apply to them.
+    pub message_queue: Arc<dyn MessageQueue>,
+    /// Contacts.
     pub contacts: Arc<dyn Contacts>,
-    /// Keeps events, endpoints and deliveries.
-    pub hooks: Arc<dyn Hooks>,
-    /// Keeps the list of processes.
+    /// Webhook payloads from Meta.
+    pub webhook_payloads: Arc<dyn WebhookPayloads>,
+    /// Event log.
+    pub events: Arc<dyn Events>,
+    /// Webhook endpoints of the customers.
+    pub webhook_endpoints: Arc<dyn WebhookEndpoints>,
+    /// Deliveries of events to webhook endpoints.
+    pub deliveries: Arc<dyn Deliveries>,
+    /// API keys.
+    pub api_keys: Arc<dyn ApiKeys>,
+    /// Users and their sessions.
+    pub users: Arc<dyn Users>,
+    /// Audit log.
+    pub audit_log: Arc<dyn AuditLog>,
+    /// Erasure of contacts.
+    pub erasures: Arc<dyn Erasures>,
+    /// Processes that share the store, and the state of the store.
     pub workers: Arc<dyn Workers>,
-    /// Keeps users, sessions and the audit log.
-    pub access: Arc<dyn Access>,
-    /// Keeps the store in order.
+    /// Retention, and the recovery from a backup.
     pub maintenance: Arc<dyn Maintenance>,
     /// Hashes passwords.
     pub passwords: Arc<dyn Passwords>,
@@ -169,12 +198,19 @@ impl Deps {
             clock,
             random,
             accounts,
-            registry,
+            template_records,
             messages,
+            message_queue,
             contacts,
-            hooks,
+            webhook_payloads,
+            events,
+            webhook_endpoints,
+            deliveries,
+            api_keys,
+            users,
+            audit_log,
+            erasures,
             workers,
-            access,
             maintenance,
             passwords,
             upstream,
@@ -189,12 +225,19 @@ impl Deps {
             clock,
             random,
             accounts,
-            registry,
+            template_records,
             messages,
+            message_queue,
             contacts,
-            hooks,
+            webhook_payloads,
+            events,
+            webhook_endpoints,
+            deliveries,
+            api_keys,
+            users,
+            audit_log,
+            erasures,
             workers,
-            access,
             maintenance,
             passwords,
             upstream,

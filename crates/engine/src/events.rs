@@ -54,7 +54,7 @@ pub async fn next(
         committed.as_mut().enable();
         let nothing = EventPage { events: Vec::new(), last, has_more: false, has_gap };
         let Some(filter) = filter() else { return Ok(Some(nothing)) };
-        let Some(page) = deps.hooks.list_events(caller.workspace(), &filter, start, limit).await? else {
+        let Some(page) = deps.events.list_events(caller.workspace(), &filter, start, limit).await? else {
             return Ok(None);
         };
         let now = deps.now();

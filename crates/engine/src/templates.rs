@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::accounts::line;
 use crate::ports::{
     AccountCredentials, AccountRecord, ListedTemplate, StoreError, StoreErrorKind, StoredTemplate,
-    TemplateQuery, TemplateSync, TemplateSyncCounts, UpstreamError,
+    TemplateDeletion, TemplateQuery, TemplateSync, TemplateSyncCounts, UpstreamError,
 };
 use crate::{By, Deps, directory};
 
@@ -162,8 +162,11 @@ async fn read(
 ) -> Result<Option<Arc<StoredTemplate>>, StoreError> {
     let revision = deps.templates.known().revision;
     let account = &record.account;
-    let found =
-        deps.accounts.get_template(account.workspace, &account.waba_id, name, language).await?.map(Arc::new);
+    let found = deps
+        .template_records
+        .get_template(account.workspace, &account.waba_id, name, language)
+        .await?
+        .map(Arc::new);
     if let Some(template) = &found {
         deps.templates.put(revision, identity.clone(), template.clone());
     }
@@ -197,7 +200,7 @@ async fn put(
 ) -> Result<TemplateSyncCounts, StoreError> {
     let templates = listed.into_iter().map(|listed| (deps.new_id(TemplateId::from_parts), listed)).collect();
     let account = &record.account;
-    deps.accounts
+    deps.template_records
         .sync_templates(TemplateSync {
             workspace: account.workspace,
             waba_id: account.waba_id.clone(),
@@ -288,7 +291,7 @@ async fn create_from_library(
             let act = by
                 .act(deps, record.account.workspace, AuditAction::TemplateAdded, subject)
                 .with(FROM_LIBRARY, draft.library_name.as_str());
-            deps.registry.insert_audit_entry(act).await?;
+            deps.audit_log.insert_audit_entry(act).await?;
             return Err(error.into());
         }
     };
@@ -305,14 +308,14 @@ async fn keep_added(
     let (name, language) = (listed.template.name.clone(), listed.template.language.clone());
     let place = (record.account.workspace, record.account.waba_id.as_str());
     // One that was deleted behind our back keeps its id.
-    let known = deps.accounts.get_template(place.0, place.1, &name, &language).await?;
+    let known = deps.template_records.get_template(place.0, place.1, &name, &language).await?;
     let id = known.map_or_else(|| deps.new_id(TemplateId::from_parts), |known| known.id);
     let mut act = by.act(deps, place.0, AuditAction::TemplateAdded, subject(id, &listed.template));
     if let Some(library_name) = library_name {
         act = act.with(FROM_LIBRARY, library_name);
     }
     keep(deps, place, (id, listed), act).await?;
-    Ok(deps.accounts.get_template(place.0, place.1, &name, &language).await?)
+    Ok(deps.template_records.get_template(place.0, place.1, &name, &language).await?)
 }
 
 /// Changes a template at Meta; it goes through the review again.
@@ -342,7 +345,7 @@ pub async fn edit(
     let place = (record.account.workspace, before.waba_id.as_str());
     let act = by.act(deps, place.0, AuditAction::TemplateChanged, subject(before.id, &listed.template));
     keep(deps, place, (before.id, listed), act).await?;
-    Ok(deps.accounts.get_template(place.0, place.1, &name, &language).await?)
+    Ok(deps.template_records.get_template(place.0, place.1, &name, &language).await?)
 }
 
 /// Deletes a template at Meta, and forgets it: in its language, or in all.
@@ -359,12 +362,17 @@ pub async fn delete(
     let template = &stored.listed.template;
     let meta_id = (!is_every_language).then_some(stored.listed.meta_id.as_str());
     deps.upstream_admin.delete_template(&line(record), &template.name, meta_id).await?;
-    let language = (!is_every_language).then_some(template.language.as_str());
     let workspace = record.account.workspace;
+    let deletion = TemplateDeletion {
+        workspace,
+        waba_id: stored.waba_id.clone(),
+        name: template.name.clone(),
+        language: (!is_every_language).then(|| template.language.clone()),
+    };
     let act = by
         .act(deps, workspace, AuditAction::TemplateRemoved, subject(stored.id, template))
         .with("all_languages", is_every_language);
-    deps.registry.delete_templates(workspace, &stored.waba_id, (&template.name, language), act).await?;
+    deps.template_records.delete_templates(deletion, act).await?;
     directory::refresh(deps).await?;
     Ok(())
 }
@@ -388,7 +396,7 @@ async fn keep(
         now: deps.now(),
         act: Some(act),
     };
-    deps.accounts.sync_templates(put).await?;
+    deps.template_records.sync_templates(put).await?;
     directory::refresh(deps).await
 }
 

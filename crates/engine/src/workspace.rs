@@ -18,7 +18,7 @@ pub async fn add(deps: &Deps, by: &By, name: &str) -> Result<WorkspaceId, StoreE
         AuditAction::WorkspaceAdded,
         AuditTarget::named(AuditTargetKind::Workspace, &id, name),
     );
-    deps.access.insert_workspace(id, name, act).await?;
+    deps.accounts.insert_workspace(id, name, act).await?;
     directory::refresh(deps).await?;
     Ok(id)
 }

@@ -8,6 +8,7 @@
 //! the outcome is then `Unknown` to the caller.
 
 mod count;
+mod file_body;
 mod gate;
 mod manage;
 mod media;
@@ -34,8 +35,8 @@ use secrecy::ExposeSecret as _;
 use tracing::Instrument as _;
 use url::form_urlencoded::byte_serialize;
 
+use self::file_body::FileBody;
 use self::gate::{Gate, GatedBody};
-use self::media::FileBody;
 use self::transport::{Pool, PoolOf, within};
 use crate::config::{Base, GraphConfig, GraphConfigError};
 use crate::lossy;

@@ -18,8 +18,6 @@ mod preference;
 mod status;
 mod template;
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 use domain::webhooks_in::update::WebhookUpdate;
 use engine::ports::WebhookChange;
@@ -228,9 +226,4 @@ fn span(json: Json<'_>) -> (u32, u32) {
     // A body has at most a few megabytes.
     let small = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     (small(json.start()), small(json.text().len()))
-}
-
-/// Returns an optional string.
-fn owned(word: Option<Cow<'_, str>>) -> Option<String> {
-    word.map(Cow::into_owned)
 }

@@ -9,10 +9,13 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use domain::contacts::phone::PhoneNumber;
+use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::{AccountId, ContactId, MediaId, MessageId, WebhookId, WorkerId, WorkspaceId};
-use domain::messages::message::{MessageStatus, StatusReport};
+use domain::messages::inbound::InboundMessage;
 use domain::messages::outcome::AcceptedMessage;
-use domain::webhooks_in::update::{InboundMessage, WebhookUpdate, WhatsAppUser};
+use domain::messages::status::MessageStatus;
+use domain::messages::status_report::StatusReport;
+use domain::webhooks_in::update::WebhookUpdate;
 use domain::webhooks_out::delivery::DeliveryDecision;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
@@ -188,7 +191,7 @@ fn live(connection: &Connection) {
         accept::insert_message(connection, &message(n, plan)).unwrap();
     }
     let inbound = InboundMessage {
-        beside: domain::webhooks_in::update::InboundMetadata::default(),
+        metadata: domain::messages::inbound::InboundMetadata::default(),
         wamid: "wamid.IN".to_owned(),
         from: WhatsAppUser { wa_id: Some("15550100001".to_owned()), ..WhatsAppUser::default() },
         at: now(),

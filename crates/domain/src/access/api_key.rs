@@ -1,132 +1,110 @@
-//! Who may do what through the API.
-
-use std::str::FromStr;
+//! API keys and what they allow.
 
 use jiff::Timestamp;
 
 use crate::access::permission::Permission;
 use crate::id::{AccountId, KeyId, OwnerId, WorkspaceId};
-use crate::messages::message::UnknownVariant;
+use crate::text_enum;
 
-/// What a key may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum KeyScope {
-    /// Send messages.
-    Send,
-    /// Read everything that holds no secret.
-    Read,
-    /// Change accounts, templates, contacts, keys and webhooks.
-    Manage,
-}
-
-impl KeyScope {
-    /// Every scope.
-    pub const ALL: [Self; 3] = [Self::Send, Self::Read, Self::Manage];
-
-    /// The word used in the API and the database.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Send => "send",
-            Self::Read => "read",
-            Self::Manage => "manage",
-        }
+text_enum! {
+    /// Scope of an API key.
+    pub enum KeyScope {
+        /// Send messages.
+        Send = "send",
+        /// Read everything that holds no secret.
+        Read = "read",
+        /// Change accounts, templates, contacts, keys and webhooks.
+        Manage = "manage",
     }
 }
 
-impl FromStr for KeyScope {
-    type Err = UnknownVariant;
-
-    fn from_str(text: &str) -> Result<Self, UnknownVariant> {
-        Self::ALL.into_iter().find(|scope| scope.as_str() == text).ok_or(UnknownVariant)
-    }
-}
-
-/// The SHA-256 of a key. The key itself is shown once and never kept.
+/// SHA-256 of a key. The key itself is shown once and never stored.
 pub type KeyDigest = [u8; 32];
 
-/// A key of the API, as it is kept.
+/// An API key, without the key itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiKey {
-    /// Its id.
+    /// Id of the key.
     pub id: KeyId,
-    /// Whose its limits and its callers' keys for repeated requests are: the same for a key and all that replaced it.
+    /// Owner of the rate limits and of the idempotency records: the same for a key and for the keys that replaced it.
     pub owner: OwnerId,
-    /// The tenant that it acts for.
+    /// Workspace that the key belongs to.
     pub workspace: WorkspaceId,
-    /// What people call it.
+    /// Display name.
     pub name: String,
-    /// The first characters of the key, to recognise it by.
+    /// First characters of the key, by which a person recognizes it.
     pub prefix: String,
     /// SHA-256 of the whole key.
     pub digest: KeyDigest,
-    /// What it may do.
+    /// Scopes of the key.
     pub scopes: Vec<KeyScope>,
-    /// The accounts that it may use; empty means all.
+    /// Accounts that the key may use; empty for all accounts.
     pub accounts: Vec<AccountId>,
-    /// Whether it may use sandbox accounts only (`wp_test_…`) or the others only (`wp_live_…`).
+    /// `true` if the key may use only sandbox accounts (`wp_test_…`), `false` if it may use only other accounts
+    /// (`wp_live_…`).
     pub is_test: bool,
-    /// Sends in any 60 seconds; `None` is the configured default.
+    /// Maximum number of sends in any 60 seconds; `None` for the configured default.
     pub rate_per_minute: Option<u32>,
-    /// Sends in any second; `None` is the configured default.
+    /// Maximum number of sends in any second; `None` for the configured default.
     pub rate_burst: Option<u32>,
-    /// When it stops working by itself.
+    /// Time from which the key is no longer valid.
     pub expires_at: Option<Timestamp>,
-    /// When it was taken back.
+    /// Time at which the key was revoked.
     pub revoked_at: Option<Timestamp>,
-    /// The key that was made in its place.
+    /// Key that replaced this one.
     pub replaced_by: Option<KeyId>,
-    /// When it was made.
+    /// Time of creation.
     pub created_at: Timestamp,
-    /// When it was last used, to the minute.
+    /// Time of the last use, to the minute.
     pub last_used_at: Option<Timestamp>,
 }
 
 impl ApiKey {
-    /// Whether the key opens the door at `now`.
+    /// Returns `true` if the key is valid at `now`.
     pub fn is_valid(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none_or(|at| now < at) && self.expires_at.is_none_or(|at| now < at)
     }
 
-    /// Whether the key may do this.
+    /// Returns `true` if the scopes of the key include the permission.
     pub fn may(&self, permission: Permission) -> bool {
         permission.scope().is_some_and(|scope| self.scopes.contains(&scope))
     }
 
-    /// Whether the key may use this account: its kind (sandbox or not) and its list.
+    /// Returns `true` if the key may use this account: its kind (sandbox or not) and its list allow it.
     pub fn may_use(&self, account: AccountId, is_sandbox: bool) -> bool {
         self.is_test == is_sandbox && (self.accounts.is_empty() || self.accounts.contains(&account))
     }
 }
 
-/// What a key may do, apart from how fast: what one key can hand out to another.
+/// Access of a key. A key cannot create a key with more access.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyAccess {
-    /// The scopes.
+    /// Scopes.
     pub scopes: Vec<KeyScope>,
-    /// The accounts; empty means all.
+    /// Accounts; empty for all accounts.
     pub accounts: Vec<AccountId>,
-    /// Whether these are sandbox accounts.
+    /// `true` for sandbox accounts.
     pub is_test: bool,
-    /// How long.
+    /// Time at which the access ends.
     pub expires_at: Option<Timestamp>,
 }
 
-/// In what a key would exceed the one that makes it.
+/// Excess of the access of a new key over the access of the key that creates it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PrivilegeEscalation {
-    /// A test key for a live one, or the other way round.
+    /// A test key would create a live key, or a live key a test key.
     Kind,
-    /// A scope.
+    /// A scope that the creating key does not have.
     Scope(KeyScope),
-    /// An account.
+    /// An account that the creating key may not use.
     Accounts,
-    /// A longer life.
+    /// A later expiry.
     Expiry,
 }
 
 impl ApiKey {
-    /// What the key may do.
-    pub fn reach(&self) -> KeyAccess {
+    /// Returns what the key may access.
+    pub fn access(&self) -> KeyAccess {
         KeyAccess {
             scopes: self.scopes.clone(),
             accounts: self.accounts.clone(),
@@ -137,8 +115,8 @@ impl ApiKey {
 }
 
 impl KeyAccess {
-    /// In what `other` exceeds this; `None`: in nothing.
-    pub fn exceeded_by(&self, other: &Self) -> Option<PrivilegeEscalation> {
+    /// Returns the first excess of `other` over this access; `None` if there is none.
+    pub fn escalation(&self, other: &Self) -> Option<PrivilegeEscalation> {
         if self.is_test != other.is_test {
             return Some(PrivilegeEscalation::Kind);
         }
@@ -166,7 +144,7 @@ mod tests {
     }
 
     prop_compose! {
-        fn reach()(
+        fn key_access()(
             scopes in proptest::sample::subsequence(KeyScope::ALL.to_vec(), 0..=3),
             accounts in proptest::sample::subsequence(vec![account(1), account(2), account(3)], 0..=3),
             is_test: bool,
@@ -180,16 +158,16 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_within_lets_nothing_through_that_the_maker_has_not(
-            maker in reach(),
-            made in reach(),
+            maker in key_access(),
+            made in key_access(),
             n in 1_u8..5,
             second in -1_i64..4,
         ) {
-            if maker.exceeded_by(&made).is_none() {
-                let opens = |reach: &KeyAccess| {
+            if maker.escalation(&made).is_none() {
+                let opens = |access: &KeyAccess| {
                     let at = Timestamp::from_second(second).unwrap();
-                    let is_listed = reach.accounts.is_empty() || reach.accounts.contains(&account(n));
-                    is_listed && reach.expires_at.is_none_or(|end| at < end)
+                    let is_listed = access.accounts.is_empty() || access.accounts.contains(&account(n));
+                    is_listed && access.expires_at.is_none_or(|end| at < end)
                 };
                 prop_assert!(!opens(&made) || opens(&maker));
                 prop_assert!(made.scopes.iter().all(|scope| maker.scopes.contains(scope)));
@@ -198,11 +176,11 @@ mod tests {
         }
 
         #[test]
-        fn handing_on_twice_is_no_way_around(a in reach(), b in reach(), c in reach()) {
-            if a.exceeded_by(&b).is_none() && b.exceeded_by(&c).is_none() {
-                prop_assert_eq!(a.exceeded_by(&c), None);
+        fn handing_on_twice_is_no_way_around(a in key_access(), b in key_access(), c in key_access()) {
+            if a.escalation(&b).is_none() && b.escalation(&c).is_none() {
+                prop_assert_eq!(a.escalation(&c), None);
             }
-            prop_assert_eq!(a.exceeded_by(&a), None);
+            prop_assert_eq!(a.escalation(&a), None);
         }
     }
 }

@@ -1,122 +1,91 @@
-//! The audit log: who did what to what, when and from where.
+//! The audit log: actor, action, target, time and address of each change.
 //!
-//! **Invariant:** no secret is in an act; its details name what was set, never a password, key or token.
+//! **Invariant:** no secret is in an entry. The details name the fields that were set, never a password, key or token.
 
 use std::net::IpAddr;
-use std::str::FromStr;
 
 use jiff::Timestamp;
 
 use crate::id::{AuditEntryId, WorkspaceId};
 use crate::json::{Object, Value};
-use crate::messages::message::UnknownVariant;
+use crate::text_enum;
 
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum $name {
-            $($(#[$variant_doc])* $variant,)*
-        }
-
-        impl $name {
-            /// Every one.
-            pub const ALL: &[Self] = &[$(Self::$variant),*];
-
-            /// The word used in the API and the database.
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $word,)*
-                }
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = UnknownVariant;
-
-            fn from_str(text: &str) -> Result<Self, UnknownVariant> {
-                Self::ALL.iter().copied().find(|one| one.as_str() == text).ok_or(UnknownVariant)
-            }
-        }
-    };
-}
-
-words! {
-    /// What was done.
-    AuditAction {
-        /// A key was made.
+text_enum! {
+    /// Action that was recorded.
+    pub enum AuditAction {
+        /// An API key was created.
         KeyCreated = "api_key.create",
-        /// A key was replaced by a new one.
+        /// An API key was replaced by a new one.
         KeyRotated = "api_key.rotate",
-        /// A key was taken back.
+        /// An API key was revoked.
         KeyRevoked = "api_key.revoke",
-        /// A user was added.
+        /// A user was created.
         UserAdded = "user.create",
-        /// A user was changed.
+        /// A user was updated.
         UserChanged = "user.update",
-        /// A user was removed.
+        /// A user was deleted.
         UserRemoved = "user.delete",
         /// A user logged in.
         UserLoggedIn = "user.login",
-        /// An account was added.
+        /// An account was created.
         AccountAdded = "account.create",
-        /// An account was changed.
+        /// An account was updated.
         AccountChanged = "account.update",
-        /// An account was removed.
+        /// An account was deleted.
         AccountRemoved = "account.delete",
-        /// An account was stopped, after Meta refused it.
+        /// An account was suspended after Meta refused it.
         AccountHeld = "account.hold",
-        /// An account may send again.
+        /// An account was resumed.
         AccountResumed = "account.resume",
         /// The app was subscribed to an account's webhooks.
         AccountSubscribed = "account.subscribe",
         /// An account's number was registered.
         AccountRegistered = "account.register",
-        /// An account's business profile was changed.
+        /// The business profile of an account was updated.
         ProfileChanged = "account.profile",
-        /// A template was submitted.
+        /// A template was submitted to Meta.
         TemplateAdded = "template.create",
-        /// A template was changed.
+        /// A template was updated.
         TemplateChanged = "template.update",
         /// A template was deleted.
         TemplateRemoved = "template.delete",
-        /// Templates were brought up to date with Meta's list.
+        /// Templates were synchronized with Meta.
         TemplatesSynced = "template.sync",
-        /// A webhook was made.
+        /// A webhook endpoint was created.
         WebhookAdded = "webhook.create",
-        /// A webhook was changed.
+        /// A webhook endpoint was updated.
         WebhookChanged = "webhook.update",
-        /// A webhook got a new secret.
+        /// A webhook endpoint got a new secret.
         WebhookSecretRotated = "webhook.rotate_secret",
-        /// A webhook was removed.
+        /// A webhook endpoint was deleted.
         WebhookRemoved = "webhook.delete",
-        /// A webhook's past events were asked for again.
+        /// A replay of past events to a webhook endpoint was requested.
         WebhookReplayed = "webhook.replay",
-        /// A webhook was tried with a test event.
+        /// A test event was sent to a webhook endpoint.
         WebhookTested = "webhook.test",
-        /// One delivery of a webhook was asked for again.
+        /// The redelivery of one event was requested.
         DeliveryRepeated = "webhook.redeliver",
-        /// Somebody decided what becomes of a message whose outcome is unknown.
+        /// A user resolved a message whose outcome was unknown.
         MessageResolved = "message.resolve",
-        /// A contact was added.
+        /// A contact was created.
         ContactAdded = "contact.create",
-        /// A contact was changed.
+        /// A contact was updated.
         ContactChanged = "contact.update",
         /// A contact was erased.
         ContactErased = "contact.delete",
-        /// Many contacts were added or changed in one call.
+        /// Several contacts were created or updated in one call.
         ContactsPut = "contact.bulk",
-        /// Some rows of a table of contacts were taken in.
+        /// Rows of a table of contacts were imported.
         ContactsImported = "contact.import",
-        /// A workspace was added.
+        /// A workspace was created.
         WorkspaceAdded = "workspace.create",
     }
 }
 
-words! {
-    /// What kind of thing it was done to.
-    AuditTargetKind {
-        /// A key of the API.
+text_enum! {
+    /// Kind of the object that was changed.
+    pub enum AuditTargetKind {
+        /// An API key.
         Key = "api_key",
         /// A user.
         User = "user",
@@ -126,9 +95,9 @@ words! {
         Waba = "waba",
         /// A template.
         Template = "template",
-        /// A webhook.
+        /// A webhook endpoint.
         Webhook = "webhook",
-        /// A contact: never by its name or number.
+        /// A contact, identified by its id and never by its name or number.
         Contact = "contact",
         /// A message, by our id.
         Message = "message",
@@ -137,69 +106,69 @@ words! {
     }
 }
 
-words! {
-    /// What kind of actor it was.
-    ActorKind {
-        /// Somebody who had logged in.
+text_enum! {
+    /// Kind of an actor.
+    pub enum ActorKind {
+        /// A user who is logged in.
         User = "user",
-        /// A program with a key.
+        /// A program with an API key.
         Key = "api_key",
-        /// Somebody at the command line.
+        /// A person at the command line.
         CommandLine = "command_line",
         /// The gateway itself.
         Gateway = "gateway",
     }
 }
 
-/// Who did it.
+/// Actor of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
-    /// What kind.
+    /// Kind of the actor.
     pub kind: ActorKind,
-    /// The id, of a user or a key.
+    /// Id of the user or API key.
     pub id: Option<String>,
-    /// What people call it.
+    /// Display name of the actor.
     pub name: String,
 }
 
-/// What it was done to.
+/// Object that was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditTarget {
-    /// What kind.
+    /// Kind of the object.
     pub kind: AuditTargetKind,
-    /// Its id, ours or Meta's.
+    /// Id of the object, ours or Meta's.
     pub id: String,
-    /// What people call it.
+    /// Display name of the object.
     pub name: Option<String>,
 }
 
 impl AuditTarget {
-    /// A thing with an id and a name.
+    /// Creates a target with an id and a name.
     pub fn named(kind: AuditTargetKind, id: &impl ToString, name: impl Into<String>) -> Self {
         Self { kind, id: id.to_string(), name: Some(name.into()) }
     }
 }
 
-/// An entry of the log.
+/// Entry of the audit log.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AuditEntry {
-    /// Its id.
+    /// Id of the entry.
     pub id: AuditEntryId,
-    /// The tenant.
+    /// Workspace.
     pub workspace: WorkspaceId,
-    /// When.
+    /// Time of the action.
     pub at: Timestamp,
-    /// Who.
+    /// Actor.
     pub actor: Actor,
-    /// What.
+    /// Action.
     pub action: AuditAction,
-    /// To what.
+    /// Object that was changed.
     pub subject: AuditTarget,
-    /// From where: the client's address.
+    /// IP address of the client.
     pub client: Option<IpAddr>,
-    /// The `X-Request-Id` of the call.
+    /// `X-Request-Id` of the call.
     pub request_id: Option<String>,
-    /// What else is worth knowing.
+    /// Further facts.
     pub details: Object,
 }
 

@@ -1,25 +1,28 @@
-//! How often a password may be tried.
+//! Limits on failed logins.
 //!
-//! An attempt counts as failed from its beginning, so that many at once are no way around; one that succeeds, or that
-//! could not be judged, is taken back.
+//! An attempt is counted as failed when it begins, so that parallel attempts do not evade the limit. An attempt that
+//! succeeds, or whose password could not be checked, is removed from the count.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Failures of one name from one address before the first wait.
-const FREE: u32 = 5;
-/// The wait after the last free failure; it doubles with each further one.
-const FIRST_WAIT: SignedDuration = SignedDuration::from_secs(60);
-/// The longest wait, and how long a failure is remembered after it.
-const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(15);
-/// Failures from one address, whatever the names, and of one name, whatever the addresses, in [`LONGEST_WAIT`].
-const MANY: u32 = 50;
-/// How many of each are remembered.
-const REMEMBERED: usize = 10_000;
+use crate::time::later;
 
-/// Who tries to log in: the name, and the address if it is known.
+/// Failures of one name from one address before the first wait.
+const FREE_FAILURES: u32 = 5;
+/// Wait after the last free failure. The wait doubles with each further failure.
+const FIRST_WAIT: SignedDuration = SignedDuration::from_secs(60);
+/// Maximum wait, and the time for which a failure is counted after it.
+const MAX_WAIT: SignedDuration = SignedDuration::from_mins(15);
+/// Failures from one address with any names, or of one name from any addresses, within [`MAX_WAIT`] that block further
+/// attempts.
+const LOCKOUT_FAILURES: u32 = 50;
+/// Maximum number of names, addresses and pairs that are stored.
+const MAX_ENTRIES: usize = 10_000;
+
+/// An attempt to log in: the name, and the address if it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoginAttempt {
     name: String,
@@ -27,8 +30,8 @@ pub struct LoginAttempt {
 }
 
 impl LoginAttempt {
-    /// An attempt with this name from this address. Of an IPv6 address the first 64 bits count: one machine has all the
-    /// others.
+    /// Creates an attempt. Only the first 64 bits of an IPv6 address count, because one machine usually has all
+    /// addresses of such a network.
     pub fn new(name: String, address: Option<IpAddr>) -> Self {
         let address = address.map(|address| match address.to_canonical() {
             IpAddr::V6(address) => {
@@ -41,7 +44,7 @@ impl LoginAttempt {
     }
 }
 
-/// The failures of the last minutes.
+/// Failed logins of the last minutes.
 #[derive(Clone, Debug, Default)]
 pub struct LoginThrottle {
     pairs: BTreeMap<(String, Option<IpAddr>), Failures>,
@@ -57,87 +60,83 @@ struct Failures {
 }
 
 impl Failures {
-    /// How long the failures of one name from one address keep it waiting.
-    fn grown_until(&self) -> Option<Timestamp> {
-        let beyond = self.n.checked_sub(FREE)?;
+    /// Returns the time until which one name from one address must wait.
+    fn backoff_until(&self) -> Option<Timestamp> {
+        let beyond = self.n.checked_sub(FREE_FAILURES)?;
         let wait = FIRST_WAIT.as_secs().saturating_mul(1_i64.checked_shl(beyond.min(10))?);
-        Some(later(self.last_at, SignedDuration::from_secs(wait).min(LONGEST_WAIT)))
+        Some(later(self.last_at, SignedDuration::from_secs(wait).min(MAX_WAIT)))
     }
 
-    /// How long many failures keep everybody waiting.
-    fn many_until(&self) -> Option<Timestamp> {
-        (self.n >= MANY).then(|| self.is_counted_until())
+    /// Returns the time until which a name or an address with many failures is blocked.
+    fn lockout_until(&self) -> Option<Timestamp> {
+        (self.n >= LOCKOUT_FAILURES).then(|| self.counted_until())
     }
 
-    /// Names and addresses are counted in spans that begin with their first failure.
-    fn is_counted_until(&self) -> Timestamp {
-        later(self.first_at, LONGEST_WAIT)
+    /// Failures of a name or of an address are counted in periods that begin with the first failure.
+    fn counted_until(&self) -> Timestamp {
+        later(self.first_at, MAX_WAIT)
     }
 
-    /// A pair is remembered beyond its longest wait, or the wait would not grow.
-    fn is_kept_until(&self) -> Timestamp {
-        later(self.last_at, LONGEST_WAIT + LONGEST_WAIT)
+    /// Failures of a pair are kept longer than the longest wait, so that the wait can grow.
+    fn kept_until(&self) -> Timestamp {
+        later(self.last_at, MAX_WAIT + MAX_WAIT)
     }
-}
-
-fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
-    at.saturating_add(by).unwrap_or(Timestamp::MAX)
 }
 
 impl LoginThrottle {
     /// Counts an attempt.
     ///
     /// # Errors
-    /// When it comes too early: with the time from which on it may be made. Then nothing is counted.
+    /// Returns the time from which the attempt may be made if it comes too early. The attempt is not counted then.
     pub fn begin(&mut self, attempt: &LoginAttempt, now: Timestamp) -> Result<(), Timestamp> {
         let LoginAttempt { name, address } = attempt;
         let pair = (name.clone(), *address);
         let until = [
-            self.pairs.get(&pair).filter(|pair| now < pair.is_kept_until()).and_then(Failures::grown_until),
-            self.names.get(name).and_then(Failures::many_until),
-            address.and_then(|address| self.addresses.get(&address)?.many_until()),
+            self.pairs.get(&pair).filter(|pair| now < pair.kept_until()).and_then(Failures::backoff_until),
+            self.names.get(name).and_then(Failures::lockout_until),
+            address.and_then(|address| self.addresses.get(&address)?.lockout_until()),
         ];
         if let Some(until) = until.into_iter().flatten().max().filter(|until| now < *until) {
             return Err(until);
         }
-        count(&mut self.pairs, pair, now, Failures::is_kept_until);
-        count(&mut self.names, name.clone(), now, Failures::is_counted_until);
+        count(&mut self.pairs, pair, now, Failures::kept_until);
+        count(&mut self.names, name.clone(), now, Failures::counted_until);
         if let Some(address) = address {
-            count(&mut self.addresses, *address, now, Failures::is_counted_until);
+            count(&mut self.addresses, *address, now, Failures::counted_until);
         }
         Ok(())
     }
 
-    /// The attempt was right: the name has a clean slate at this address.
+    /// Records that the password was right: the failures of the name from this address are deleted.
     pub fn succeed(&mut self, attempt: &LoginAttempt) {
-        self.take_back(attempt);
+        self.cancel(attempt);
         self.pairs.remove(&(attempt.name.clone(), attempt.address));
     }
 
-    /// The attempt could not be judged.
-    pub fn take_back(&mut self, attempt: &LoginAttempt) {
-        let less = |failures: Option<&mut Failures>| {
+    /// Removes an attempt whose password could not be checked.
+    pub fn cancel(&mut self, attempt: &LoginAttempt) {
+        let decrement = |failures: Option<&mut Failures>| {
             if let Some(failures) = failures {
                 failures.n = failures.n.saturating_sub(1);
             }
         };
-        less(self.pairs.get_mut(&(attempt.name.clone(), attempt.address)));
-        less(self.names.get_mut(&attempt.name));
-        less(attempt.address.and_then(|address| self.addresses.get_mut(&address)));
+        decrement(self.pairs.get_mut(&(attempt.name.clone(), attempt.address)));
+        decrement(self.names.get_mut(&attempt.name));
+        decrement(attempt.address.and_then(|address| self.addresses.get_mut(&address)));
     }
 }
 
-/// Counts one failure. Where too many are remembered, those make room whose time is over, or else the oldest one.
+/// Counts one failure. If the map is full, entries that no longer count are removed, or else the oldest one.
 fn count<K: Ord + Clone>(
     failures: &mut BTreeMap<K, Failures>,
     key: K,
     now: Timestamp,
     end: fn(&Failures) -> Timestamp,
 ) {
-    if failures.len() >= REMEMBERED && !failures.contains_key(&key) {
+    if failures.len() >= MAX_ENTRIES && !failures.contains_key(&key) {
         failures.retain(|_, one| now < end(one));
         let oldest = failures.iter().min_by_key(|(_, one)| one.last_at).map(|(key, _)| key.clone());
-        if failures.len() >= REMEMBERED
+        if failures.len() >= MAX_ENTRIES
             && let Some(oldest) = oldest
         {
             failures.remove(&oldest);
@@ -213,7 +212,7 @@ mod tests {
         let ada = attempt("ada", "192.0.2.1");
         for _ in 0..100 {
             throttle.begin(&ada, at(0)).unwrap();
-            throttle.take_back(&ada);
+            throttle.cancel(&ada);
         }
         for _ in 0..100 {
             for _ in 0..4 {
@@ -241,9 +240,9 @@ mod tests {
     #[test]
     fn what_is_remembered_has_a_bound() {
         let mut throttle = LoginThrottle::default();
-        for n in 0..REMEMBERED + 10 {
+        for n in 0..MAX_ENTRIES + 10 {
             throttle.begin(&LoginAttempt::new(format!("name-{n}"), None), at(0)).unwrap();
         }
-        assert_eq!((throttle.pairs.len(), throttle.names.len()), (REMEMBERED, REMEMBERED));
+        assert_eq!((throttle.pairs.len(), throttle.names.len()), (MAX_ENTRIES, MAX_ENTRIES));
     }
 }

@@ -1,93 +1,62 @@
-//! Who may do what: the one table of roles, scopes and permissions.
+//! Roles, scopes and permissions.
 //!
-//! **Invariant:** a role has everything that the roles below it have, and no scope has what an admin has not: so nobody
-//! gets more by making a key or a user.
-
-use std::str::FromStr;
+//! **Invariant:** a role has all permissions of the roles below it, and no scope has a permission that an admin does
+//! not have. So nobody gets more permissions by creating an API key or a user.
 
 use crate::access::api_key::KeyScope;
-use crate::messages::message::UnknownVariant;
+use crate::text_enum;
 
-/// What a user is in a workspace, from the most to the least.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// Answers for the workspace: there is always one, once there was one.
-    Owner,
-    /// Runs it.
-    Admin,
-    /// Talks with customers.
-    Agent,
-    /// Looks on.
-    Viewer,
+text_enum! {
+    /// Role of a user in a workspace, in descending order of permissions.
+    pub enum Role {
+        /// Has every permission. A workspace that has an owner always keeps one.
+        Owner = "owner",
+        /// Manages the workspace.
+        Admin = "admin",
+        /// Communicates with customers.
+        Agent = "agent",
+        /// Reads only.
+        Viewer = "viewer",
+    }
 }
 
 impl Role {
-    /// Every role.
-    pub const ALL: [Self; 4] = [Self::Owner, Self::Admin, Self::Agent, Self::Viewer];
-
-    /// The word used in the API and the database.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Owner => "owner",
-            Self::Admin => "admin",
-            Self::Agent => "agent",
-            Self::Viewer => "viewer",
-        }
-    }
-
-    /// Whether it may do this.
+    /// Returns `true` if the role has the permission.
     pub fn may(self, permission: Permission) -> bool {
-        self <= permission.least_role()
+        self <= permission.minimum_role()
     }
 
-    /// What it may do.
+    /// Returns the permissions of the role.
     pub fn permissions(self) -> impl Iterator<Item = Permission> {
-        Permission::ALL.iter().copied().filter(move |permission| self.may(*permission))
-    }
-}
-
-impl FromStr for Role {
-    type Err = UnknownVariant;
-
-    fn from_str(text: &str) -> Result<Self, UnknownVariant> {
-        Self::ALL.into_iter().find(|role| role.as_str() == text).ok_or(UnknownVariant)
+        Permission::ALL.into_iter().filter(move |permission| self.may(*permission))
     }
 }
 
 macro_rules! permissions {
     ($($(#[doc = $doc:literal])+ $variant:ident = $word:literal, $role:ident, $scope:expr;)*) => {
-        /// Something that one caller may do and another may not.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Permission {
-            $($(#[doc = $doc])+ $variant,)*
+        text_enum! {
+            /// A permission.
+            pub enum Permission {
+                $($(#[doc = $doc])+ $variant = $word,)*
+            }
         }
 
         impl Permission {
-            /// Every permission, in the order of the page.
-            pub const ALL: &[Self] = &[$(Self::$variant),*];
-
-            /// The word in the API and on the page.
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $word,)*
-                }
-            }
-
-            /// What it allows: the words of the page.
-            pub fn about(self) -> String {
+            /// Returns the description of the permission in `docs/permissions.md`.
+            pub fn description(self) -> String {
                 match self {
                     $(Self::$variant => [$($doc),+].map(str::trim).join(" "),)*
                 }
             }
 
-            /// The least role that has it.
-            fn least_role(self) -> Role {
+            /// Returns the lowest role that has the permission.
+            fn minimum_role(self) -> Role {
                 match self {
                     $(Self::$variant => Role::$role,)*
                 }
             }
 
-            /// The scope with which a key has it; `None`: no key has it.
+            /// Returns the scope that gives the permission to an API key; `None` if no key can have it.
             pub fn scope(self) -> Option<KeyScope> {
                 match self {
                     $(Self::$variant => $scope,)*
@@ -98,44 +67,36 @@ macro_rules! permissions {
 }
 
 permissions! {
-    /// Send, cancel and resolve messages, mark a customer's as read.
+    /// Send, cancel and resolve messages, mark messages of customers as read.
     SendMessages = "messages.send", Agent, Some(KeyScope::Send);
     /// Read messages.
     ReadMessages = "messages.read", Viewer, Some(KeyScope::Read);
     /// Read contacts.
     ReadContacts = "contacts.read", Viewer, Some(KeyScope::Read);
-    /// Add, change, import and erase contacts.
+    /// Create, update, import and delete contacts.
     ManageContacts = "contacts.manage", Agent, Some(KeyScope::Manage);
     /// Read templates.
     ReadTemplates = "templates.read", Viewer, Some(KeyScope::Read);
-    /// Create, change, delete and sync templates.
+    /// Create, update, delete and synchronize templates.
     ManageTemplates = "templates.manage", Admin, Some(KeyScope::Manage);
-    /// Read accounts; their secrets are shown to nobody.
+    /// Read accounts. Secrets are never returned.
     ReadAccounts = "accounts.read", Viewer, Some(KeyScope::Read);
-    /// Make, change, test and remove accounts, set what Meta keeps of them, let a held one send again.
+    /// Create, update, test, register and delete accounts, update their business profiles, resume held accounts.
     ManageAccounts = "accounts.manage", Admin, Some(KeyScope::Manage);
-    /// Read events, and webhooks with their deliveries; secrets are shown to nobody.
+    /// Read events, webhooks and deliveries. Secrets are never returned.
     ReadEvents = "events.read", Viewer, Some(KeyScope::Read);
-    /// Make, change, test and remove webhooks, have events delivered again.
+    /// Create, update, test and delete webhooks, request redeliveries and replays.
     ManageWebhooks = "webhooks.manage", Admin, Some(KeyScope::Manage);
-    /// See, make, rotate and revoke API keys.
+    /// List, create, rotate and revoke API keys.
     ManageKeys = "keys.manage", Admin, Some(KeyScope::Manage);
-    /// See, add, change and remove users.
+    /// List, create, update and delete users.
     ManageUsers = "users.manage", Admin, Some(KeyScope::Manage);
-    /// Add, change and remove owners.
+    /// Create, update and delete owners.
     ManageOwners = "owners.manage", Owner, None;
-    /// Give another user a new password.
+    /// Set the password of another user.
     ResetPasswords = "passwords.reset", Owner, None;
     /// Read the audit log.
     ReadAudit = "audit.read", Admin, Some(KeyScope::Manage);
-}
-
-impl FromStr for Permission {
-    type Err = UnknownVariant;
-
-    fn from_str(text: &str) -> Result<Self, UnknownVariant> {
-        Self::ALL.iter().copied().find(|permission| permission.as_str() == text).ok_or(UnknownVariant)
-    }
 }
 
 #[cfg(test)]
@@ -149,7 +110,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_table_is_total_and_each_role_has_what_those_below_it_have(
-            permission in proptest::sample::select(Permission::ALL),
+            permission in proptest::sample::select(Permission::ALL.to_vec()),
             role in proptest::sample::select(Role::ALL.to_vec()),
             below in proptest::sample::select(Role::ALL.to_vec()),
         ) {
@@ -161,7 +122,7 @@ mod tests {
             prop_assert!(permission.scope().is_none() || Role::Admin.may(permission));
             prop_assert_eq!(permission.as_str().parse(), Ok(permission));
             prop_assert_eq!(role.as_str().parse(), Ok(role));
-            prop_assert!(permission.about().ends_with('.'));
+            prop_assert!(permission.description().ends_with('.'));
         }
     }
 

@@ -1,12 +1,13 @@
-//! How many calls a key may make: sliding windows, exact at their edges.
+//! Rate limits of API keys: sliding windows that are exact.
 
 use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// One sliding window: at most `limit` calls in any span of `span`.
+/// A sliding window: at most `limit` calls in any period of `span`.
 ///
-/// Remembers the calls by millisecond, so a window costs no more than its span in milliseconds, however high the limit.
+/// Calls are counted by millisecond. So a window needs at most one entry for each millisecond of its span, however
+/// high the limit is.
 #[derive(Clone, Debug)]
 pub struct SlidingWindow {
     limit: u32,
@@ -16,12 +17,12 @@ pub struct SlidingWindow {
 }
 
 impl SlidingWindow {
-    /// An empty window of `limit` calls in any `span`.
+    /// Creates an empty window.
     pub fn new(limit: u32, span: SignedDuration) -> Self {
         Self { limit, span, calls: VecDeque::new(), n_calls: 0 }
     }
 
-    /// Forgets the calls that have left the window at `now`.
+    /// Removes the calls that have left the window at `now`.
     fn forget(&mut self, now: Timestamp) {
         while let Some(&(at, n)) = self.calls.front() {
             if now.duration_since(at) < self.span {
@@ -32,22 +33,22 @@ impl SlidingWindow {
         }
     }
 
-    /// When one more call fits: `None` means now.
-    pub fn fits_at(&mut self, now: Timestamp) -> Option<Timestamp> {
+    /// Returns the time at which one more call is allowed; `None` if it is allowed now.
+    pub fn available_at(&mut self, now: Timestamp) -> Option<Timestamp> {
         self.forget(now);
         if self.n_calls < self.limit {
             return None;
         }
-        // With a limit of zero nothing ever fits: the end of the span is as good an answer as any.
+        // With a limit of zero no call is ever allowed; the end of the span is returned.
         let oldest = self.calls.front().map_or(now, |&(at, _)| at);
         Some(oldest.saturating_add(self.span).unwrap_or(Timestamp::MAX))
     }
 
-    /// Counts one call at `now`.
-    pub fn count(&mut self, now: Timestamp) {
+    /// Records one call at `now`.
+    pub fn record(&mut self, now: Timestamp) {
         self.n_calls = self.n_calls.saturating_add(1);
         match self.calls.back_mut() {
-            // One entry per millisecond, as late as its last call: a call leaves the window never too early.
+            // An entry has the time of its last call, so that no call leaves the window too early.
             Some((at, n)) if at.as_millisecond() == now.as_millisecond() => {
                 (*at, *n) = (now, n.saturating_add(1))
             }
@@ -55,135 +56,135 @@ impl SlidingWindow {
         }
     }
 
-    /// How many calls still fit at `now`.
+    /// Returns the number of calls that are still allowed at `now`.
     pub fn remaining(&mut self, now: Timestamp) -> u32 {
         self.forget(now);
         self.limit.saturating_sub(self.n_calls)
     }
 
-    /// When the oldest counted call leaves the window; `now` if none is counted.
+    /// Returns the time at which the oldest recorded call leaves the window; `now` if no call is recorded.
     pub fn resets_at(&mut self, now: Timestamp) -> Timestamp {
         self.forget(now);
         self.calls.front().map_or(now, |&(at, _)| at.saturating_add(self.span).unwrap_or(Timestamp::MAX))
     }
 
-    /// The limit.
+    /// Returns the limit.
     pub fn limit(&self) -> u32 {
         self.limit
     }
 
-    /// Changes the limit; what is counted stays counted.
+    /// Sets the limit. Recorded calls stay recorded.
     pub fn set_limit(&mut self, limit: u32) {
         self.limit = limit;
     }
 }
 
-/// What kind of call is counted.
+/// Kind of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallKind {
-    /// A send: the minute window and the burst window.
+    /// A send: limited per minute and per second.
     Send,
-    /// Everything else: a wider minute window.
+    /// Any other call: limited per minute, with a higher limit.
     Other,
 }
 
-/// What a key may do with its time (http-api.md section 2, "Rate limits").
+/// Rate limits of an API key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimits {
-    /// Sends in any 60 seconds.
+    /// Maximum number of sends in any 60 seconds.
     pub per_minute: u32,
-    /// Sends in any second.
+    /// Maximum number of sends in any second.
     pub burst: u32,
 }
 
 impl RateLimits {
-    /// Other calls in any 60 seconds.
+    /// Returns the maximum number of other calls in any 60 seconds.
     fn others(self) -> u32 {
         self.per_minute.saturating_mul(12).max(1200)
     }
 }
 
-/// The answer to a call that asks for its turn.
+/// Decision about a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimitDecision {
-    /// The limit of the minute window that was asked.
+    /// Limit per minute for this kind of call.
     pub limit: u32,
-    /// How many calls it still has.
+    /// Number of calls that remain.
     pub remaining: u32,
-    /// When it has one more.
+    /// Time at which the oldest counted call leaves the window.
     pub resets_at: Timestamp,
-    /// `None`: go ahead. Else not before this time.
-    pub refused_until: Option<Timestamp>,
+    /// Time from which the call is allowed; `None` if it is allowed now.
+    pub retry_at: Option<Timestamp>,
 }
 
-/// The windows of one key.
+/// Rate limiter of one API key.
 #[derive(Clone, Debug)]
 pub struct RateLimiter {
     sends: SlidingWindow,
     burst: SlidingWindow,
     others: SlidingWindow,
-    /// When the messages of its batches leave, ascending: those of the last minute, and those to come.
-    planned: VecDeque<Timestamp>,
+    /// Times at which the messages of its batches leave, ascending: those of the last minute, and those to come.
+    reserved: VecDeque<Timestamp>,
 }
 
 impl RateLimiter {
-    /// Nothing counted yet.
+    /// Creates a limiter without recorded calls.
     pub fn new(limits: RateLimits) -> Self {
         let minute = SignedDuration::from_secs(60);
         Self {
             sends: SlidingWindow::new(limits.per_minute, minute),
             burst: SlidingWindow::new(limits.burst, SignedDuration::from_secs(1)),
             others: SlidingWindow::new(limits.others(), minute),
-            planned: VecDeque::new(),
+            reserved: VecDeque::new(),
         }
     }
 
-    /// When the next message of a batch may leave: at the key's pace among the messages of its batches. The batch itself
-    /// was one call.
-    pub fn plan(&mut self, limits: RateLimits, now: Timestamp) -> Timestamp {
+    /// Reserves the time at which the next message of a batch may leave. Only messages of batches count here; the
+    /// batch itself was one call.
+    pub fn reserve(&mut self, limits: RateLimits, now: Timestamp) -> Timestamp {
         let minute = SignedDuration::from_secs(60);
-        while self.planned.front().is_some_and(|at| now.duration_since(*at) >= minute) {
-            self.planned.pop_front();
+        while self.reserved.front().is_some_and(|at| now.duration_since(*at) >= minute) {
+            self.reserved.pop_front();
         }
-        // The n-th message before this one must be a whole window away.
+        // The n-th message before this one must be at least one window earlier.
         let after = |n: u32, span: SignedDuration| -> Option<Timestamp> {
             let n = usize::try_from(n).ok()?.max(1);
-            let before = self.planned.len().checked_sub(n).and_then(|index| self.planned.get(index))?;
+            let before = self.reserved.len().checked_sub(n).and_then(|index| self.reserved.get(index))?;
             before.saturating_add(span).ok()
         };
         let at = [
             after(limits.per_minute, minute),
             after(limits.burst, SignedDuration::from_secs(1)),
-            self.planned.back().copied(),
+            self.reserved.back().copied(),
         ]
         .into_iter()
         .flatten()
         .fold(now, Timestamp::max);
-        self.planned.push_back(at);
+        self.reserved.push_back(at);
         at
     }
 
-    /// Asks for one call, and counts it if it is granted. A refused call does not count.
-    pub fn ask(&mut self, kind: CallKind, limits: RateLimits, now: Timestamp) -> RateLimitDecision {
+    /// Records one call if it is allowed. A call that is not allowed is not recorded.
+    pub fn acquire(&mut self, kind: CallKind, limits: RateLimits, now: Timestamp) -> RateLimitDecision {
         self.set_limits(limits);
-        let refused_until = match kind {
-            CallKind::Send => self.sends.fits_at(now).max(self.burst.fits_at(now)),
-            CallKind::Other => self.others.fits_at(now),
+        let retry_at = match kind {
+            CallKind::Send => self.sends.available_at(now).max(self.burst.available_at(now)),
+            CallKind::Other => self.others.available_at(now),
         };
-        if refused_until.is_none() {
+        if retry_at.is_none() {
             match kind {
                 CallKind::Send => {
-                    self.sends.count(now);
-                    self.burst.count(now);
+                    self.sends.record(now);
+                    self.burst.record(now);
                 }
-                CallKind::Other => self.others.count(now),
+                CallKind::Other => self.others.record(now),
             }
         }
-        RateLimitDecision { refused_until, ..self.look(kind, limits, now) }
+        RateLimitDecision { retry_at, ..self.peek(kind, limits, now) }
     }
 
-    /// What is left, without counting anything.
-    pub fn look(&mut self, kind: CallKind, limits: RateLimits, now: Timestamp) -> RateLimitDecision {
+    /// Returns the current decision without recording a call.
+    pub fn peek(&mut self, kind: CallKind, limits: RateLimits, now: Timestamp) -> RateLimitDecision {
         self.set_limits(limits);
         let window = match kind {
             CallKind::Send => &mut self.sends,
@@ -193,7 +194,7 @@ impl RateLimiter {
             limit: window.limit(),
             remaining: window.remaining(now),
             resets_at: window.resets_at(now),
-            refused_until: None,
+            retry_at: None,
         }
     }
 
@@ -218,49 +219,49 @@ mod tests {
 
     #[test]
     fn the_eleventh_send_of_a_second_is_refused() {
-        let mut allowance = RateLimiter::new(LIMITS);
+        let mut limiter = RateLimiter::new(LIMITS);
         for i in 0..10 {
-            assert_eq!(allowance.ask(CallKind::Send, LIMITS, at(i)).refused_until, None);
+            assert_eq!(limiter.acquire(CallKind::Send, LIMITS, at(i)).retry_at, None);
         }
-        let refused = allowance.ask(CallKind::Send, LIMITS, at(10));
+        let refused = limiter.acquire(CallKind::Send, LIMITS, at(10));
         assert_eq!(refused.remaining, 90);
-        assert_eq!(refused.refused_until, Some(at(1000)));
-        assert_eq!(allowance.ask(CallKind::Send, LIMITS, at(1000)).refused_until, None);
+        assert_eq!(refused.retry_at, Some(at(1000)));
+        assert_eq!(limiter.acquire(CallKind::Send, LIMITS, at(1000)).retry_at, None);
     }
 
     #[test]
     fn the_hundred_and_first_send_of_a_minute_is_refused() {
-        let mut allowance = RateLimiter::new(LIMITS);
+        let mut limiter = RateLimiter::new(LIMITS);
         for i in 0..100 {
-            assert_eq!(allowance.ask(CallKind::Send, LIMITS, at(i * 200)).refused_until, None);
+            assert_eq!(limiter.acquire(CallKind::Send, LIMITS, at(i * 200)).retry_at, None);
         }
-        let refused = allowance.ask(CallKind::Send, LIMITS, at(30_000));
+        let refused = limiter.acquire(CallKind::Send, LIMITS, at(30_000));
         assert_eq!((refused.limit, refused.remaining), (100, 0));
-        assert_eq!(refused.refused_until, Some(at(60_000)));
+        assert_eq!(refused.retry_at, Some(at(60_000)));
     }
 
     #[test]
     fn sends_and_other_calls_do_not_count_against_each_other() {
-        let mut allowance = RateLimiter::new(RateLimits { per_minute: 1, burst: 1 });
+        let mut limiter = RateLimiter::new(RateLimits { per_minute: 1, burst: 1 });
         let limits = RateLimits { per_minute: 1, burst: 1 };
-        assert_eq!(allowance.ask(CallKind::Send, limits, at(0)).refused_until, None);
-        let other = allowance.ask(CallKind::Other, limits, at(0));
-        assert_eq!((other.limit, other.remaining, other.refused_until), (1200, 1199, None));
+        assert_eq!(limiter.acquire(CallKind::Send, limits, at(0)).retry_at, None);
+        let other = limiter.acquire(CallKind::Other, limits, at(0));
+        assert_eq!((other.limit, other.remaining, other.retry_at), (1200, 1199, None));
     }
 
     #[test]
     fn a_batch_leaves_at_the_keys_pace() {
-        let mut allowance = RateLimiter::new(LIMITS);
-        let planned: Vec<_> = (0..1000).map(|_| allowance.plan(LIMITS, at(0))).collect();
+        let mut limiter = RateLimiter::new(LIMITS);
+        let reserved: Vec<_> = (0..1000).map(|_| limiter.reserve(LIMITS, at(0))).collect();
         for (limit, span) in [(10, 1000), (100, 60_000)] {
-            for pair in planned.windows(limit + 1) {
+            for pair in reserved.windows(limit + 1) {
                 assert!(pair[limit].duration_since(pair[0]) >= SignedDuration::from_millis(span));
             }
         }
-        assert_eq!(planned[9], at(0));
-        assert_eq!(planned[10], at(1000));
-        assert_eq!(planned[100], at(60_000));
-        assert_eq!(planned[999].duration_since(at(0)).as_secs(), 549);
+        assert_eq!(reserved[9], at(0));
+        assert_eq!(reserved[10], at(1000));
+        assert_eq!(reserved[100], at(60_000));
+        assert_eq!(reserved[999].duration_since(at(0)).as_secs(), 549);
     }
 
     proptest! {
@@ -275,9 +276,9 @@ mod tests {
             for step in steps {
                 now += step;
                 let now = Timestamp::from_microsecond(1_767_225_600_000_000 + now).expect("a time");
-                match window.fits_at(now) {
+                match window.available_at(now) {
                     None => {
-                        window.count(now);
+                        window.record(now);
                         granted.push(now);
                     }
                     Some(later) => prop_assert!(later > now),

@@ -1,4 +1,4 @@
-//! People who log in: their address, their password's rule, how long a session lives.
+//! Users who log in: e-mail address, rule for passwords, lifetime of sessions.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,13 +8,13 @@ use jiff::{SignedDuration, Timestamp};
 use crate::access::permission::Role;
 use crate::id::{UserId, WorkspaceId};
 
-/// The longest address that mail can carry, in characters.
+/// Maximum length of an e-mail address in characters (RFC 5321).
 pub const MAX_EMAIL: usize = 254;
-/// The longest part before the `@`.
+/// Maximum length of the part before the `@`.
 const MAX_LOCAL: usize = 64;
-/// The shortest password, in characters.
+/// Minimum length of a password in characters.
 pub const MIN_PASSWORD: usize = 8;
-/// The longest: a password is hashed whole, and nobody types more.
+/// Maximum length of a password in characters.
 pub const MAX_PASSWORD: usize = 256;
 
 /// An e-mail address.
@@ -23,18 +23,18 @@ pub const MAX_PASSWORD: usize = 256;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Email(String);
 
-/// A text that is no e-mail address.
+/// A text that is not an e-mail address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be an e-mail address such as ada@example.com")]
 pub struct ParseEmailError;
 
 impl Email {
-    /// The address as it was given.
+    /// Returns the address as it was entered.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The form under which it is unique.
+    /// Returns the form under which the address is unique.
     pub fn key(&self) -> String {
         self.0.to_lowercase()
     }
@@ -43,7 +43,7 @@ impl Email {
 impl FromStr for Email {
     type Err = ParseEmailError;
 
-    /// Refuses what can be no address; whether it is one, only mail can tell.
+    /// Parses an address. The check is of the form only; the mailbox may not exist.
     fn from_str(text: &str) -> Result<Self, ParseEmailError> {
         let text = text.trim();
         let (local, domain) = text.rsplit_once('@').ok_or(ParseEmailError)?;
@@ -67,31 +67,31 @@ impl fmt::Display for Email {
     }
 }
 
-/// Somebody who logs in. The password's hash is not part of it.
+/// A user who can log in. The hash of the password is not part of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// The id.
+    /// Id of the user.
     pub id: UserId,
-    /// The tenant.
+    /// Workspace.
     pub workspace: WorkspaceId,
-    /// The name to log in with.
+    /// E-mail address, used to log in.
     pub email: Email,
-    /// What people call them.
+    /// Display name.
     pub name: Option<String>,
-    /// What they may do.
+    /// Role of the user.
     pub role: Role,
-    /// Whether they may not log in.
+    /// `true` if the user may not log in.
     pub is_disabled: bool,
-    /// When they were added.
+    /// Time of creation.
     pub created_at: Timestamp,
-    /// When they were last changed.
+    /// Time of the last change.
     pub updated_at: Timestamp,
-    /// When they last logged in.
+    /// Time of the last login.
     pub last_login_at: Option<Timestamp>,
 }
 
-/// What is wrong with a password, to be read after the field's name. `None`: nothing.
-pub fn password_fault(password: &str) -> Option<String> {
+/// Returns the reason why a password is not allowed, to be read after the name of the field; `None` if it is allowed.
+pub fn password_error(password: &str) -> Option<String> {
     let n_chars = password.chars().count();
     if (MIN_PASSWORD..=MAX_PASSWORD).contains(&n_chars) {
         return None;
@@ -99,12 +99,12 @@ pub fn password_fault(password: &str) -> Option<String> {
     Some(format!("must be {MIN_PASSWORD} to {MAX_PASSWORD} characters, is {n_chars}"))
 }
 
-/// How long a session lives.
+/// Lifetime of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionLifetime {
-    /// After the last call.
+    /// Time after the last call.
     pub idle: SignedDuration,
-    /// After the login.
+    /// Time after the login.
     pub absolute: SignedDuration,
 }
 
@@ -115,7 +115,7 @@ impl Default for SessionLifetime {
 }
 
 impl SessionLifetime {
-    /// When a session ends that nobody uses any more.
+    /// Returns the time at which a session ends if it is not used any more.
     pub fn ends_at(self, begun_at: Timestamp, seen_at: Timestamp) -> Timestamp {
         let after = |at: Timestamp, span| at.saturating_add(span).unwrap_or(Timestamp::MAX);
         after(begun_at, self.absolute).min(after(seen_at, self.idle))
@@ -160,10 +160,10 @@ mod tests {
 
     #[test]
     fn a_password_has_eight_to_256_characters() {
-        assert_eq!(password_fault("pässwörd"), None);
-        assert_eq!(password_fault(&"x".repeat(256)), None);
+        assert_eq!(password_error("pässwörd"), None);
+        assert_eq!(password_error(&"x".repeat(256)), None);
         for text in ["", "seven77", &"x".repeat(257)] {
-            assert!(password_fault(text).is_some(), "{text}");
+            assert!(password_error(text).is_some(), "{text}");
         }
     }
 

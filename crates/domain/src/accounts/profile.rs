@@ -1,13 +1,14 @@
-//! The business profile of a number: what customers see behind its name (reference G.3).
+//! Business profile of a phone number (Meta: Business Profiles,
+//! https://developers.facebook.com/docs/whatsapp/cloud-api/reference/business-profiles).
 
 use crate::check::{Fields, Patch};
 use crate::json::{Object, Value};
 
-/// What is shown of a profile, in Meta's names.
+/// Fields of a profile that are shown, in Meta's names.
 pub const FIELDS: [&str; 7] =
     ["about", "address", "description", "email", "websites", "vertical", "profile_picture_url"];
 
-/// The kinds of businesses that Meta knows.
+/// Industries of a business that Meta accepts.
 pub const VERTICALS: [&str; 22] = [
     "OTHER",
     "AUTO",
@@ -33,21 +34,21 @@ pub const VERTICALS: [&str; 22] = [
     "UNDEFINED",
 ];
 
-/// The longest `about`, in characters.
+/// Maximum length of `about` in characters.
 pub const MAX_ABOUT: usize = 139;
-/// The most websites.
+/// Maximum number of websites.
 pub const MAX_WEBSITES: usize = 2;
-/// The longest of them, in characters.
+/// Maximum length of a website in characters.
 pub const MAX_WEBSITE: usize = 256;
 
-/// The texts that may be empty, with their longest.
+/// Texts that may be empty, with their maximum length.
 pub const TEXTS: [(&str, usize); 3] = [("address", 256), ("description", 512), ("email", 128)];
 
-/// Reads what shall change of a profile, in Meta's form; `null` clears.
+/// Reads changes of a profile in Meta's form; `null` clears a field.
 pub fn read_change(fields: &Fields<'_, '_>) -> Object {
     let mut change = Object::new();
     match fields.change("about") {
-        Patch::Keep => {}
+        Patch::Unchanged => {}
         Patch::Clear => fields
             .optional("about")
             .refuse(format!("cannot be cleared: Meta wants 1 to {MAX_ABOUT} characters")),
@@ -59,7 +60,7 @@ pub fn read_change(fields: &Fields<'_, '_>) -> Object {
     }
     for (name, most) in TEXTS {
         match fields.change(name).and_then(|item| item.string(..=most)) {
-            Patch::Keep => {}
+            Patch::Unchanged => {}
             Patch::Clear => {
                 change.insert(name, "");
             }
@@ -72,7 +73,7 @@ pub fn read_change(fields: &Fields<'_, '_>) -> Object {
         }
     }
     match fields.change("websites") {
-        Patch::Keep => {}
+        Patch::Unchanged => {}
         Patch::Clear => {
             change.insert("websites", Value::Array(Vec::new()));
         }

@@ -1,9 +1,14 @@
-//! Which known name a mistyped one meant.
+//! Suggestions for mistyped names.
 
-/// Words longer than this are not compared: no name of ours comes near.
+/// Maximum length of a word that is compared; no known name is longer.
 const LONGEST: usize = 64;
 
-pub(super) fn nearest<'n>(word: &str, names: &[&'n str]) -> Option<&'n str> {
+/// Returns the name among `names` that a mistyped `word` most likely means; `None` if no name is similar.
+///
+/// A name is similar if it differs by at most one edit (a letter added, removed, replaced, or two swapped) for every
+/// three letters, and at least one.
+#[must_use]
+pub fn nearest<'n>(word: &str, names: &[&'n str]) -> Option<&'n str> {
     let word: Vec<char> = word.chars().take(LONGEST + 1).flat_map(char::to_lowercase).collect();
     if word.is_empty() || word.len() > LONGEST {
         return None;
@@ -16,9 +21,9 @@ pub(super) fn nearest<'n>(word: &str, names: &[&'n str]) -> Option<&'n str> {
         .map(|(_, name)| name)
 }
 
-/// The number of letters to add, drop or replace, or neighbours to swap (optimal string alignment).
+/// Returns the number of edits between two words (optimal string alignment).
 fn distance(from: &[char], to: &[char]) -> usize {
-    // Three rows of the table: before the last, last, current.
+    // Rows of the table: the row before the last, the last and the current row.
     let mut before: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=to.len()).collect();
     let mut previous = None;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::json::Value;
 
 fn read(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
@@ -119,8 +120,8 @@ fn null_is_absent_unless_the_caller_asks() {
     let change = |name| o.change(name).and_then(|item| item.string(1..=60));
     assert_eq!(change("a"), Patch::Clear);
     assert_eq!(change("b"), Patch::Set("new"));
-    assert_eq!(change("absent"), Patch::Keep);
-    assert_eq!(change("c"), Patch::Keep);
+    assert_eq!(change("absent"), Patch::Unchanged);
+    assert_eq!(change("c"), Patch::Unchanged);
     o.finish();
     assert_eq!(found.into_vec(), [Violation::new("/c", "must be a string, is a number")]);
 }

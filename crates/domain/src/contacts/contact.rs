@@ -1,78 +1,80 @@
-//! What may be written down about a person, and how a change of it is read.
+//! Fields of contacts and changes of them.
 //!
-//! **Invariant:** a [`ContactChange`] that was read is within every limit here, whether it came as JSON or as a row of a
-//! table.
+//! **Invariant:** a [`ContactChange`] that was read respects every limit of this file, from JSON and from a row of an
+//! imported table.
 
 use crate::check::{Fields, Item, Patch};
-use crate::contacts::phone::{Bsuid, PhoneNumber};
+use crate::contacts::bsuid::Bsuid;
+use crate::contacts::phone::PhoneNumber;
 use crate::json::{Object, Value};
 
-/// The longest name, in characters.
+/// Maximum length of a name in characters.
 pub const MAX_NAME: usize = 200;
-/// The most tags of a person.
+/// Maximum number of tags of a contact.
 pub const MAX_TAGS: usize = 50;
-/// The longest tag, in characters.
+/// Maximum length of a tag in characters.
 pub const MAX_TAG: usize = 50;
-/// The longest stage, in characters.
+/// Maximum length of a stage in characters.
 pub const MAX_STAGE: usize = 50;
-/// The longest e-mail address, in characters: what SMTP can carry.
+/// Maximum length of an e-mail address in characters (RFC 5321).
 pub const MAX_EMAIL: usize = 254;
-/// The most custom fields of a person.
+/// Maximum number of custom fields of a contact.
 pub const MAX_CUSTOM_FIELDS: usize = 50;
-/// The longest name of a custom field, in characters.
+/// Maximum length of the name of a custom field in characters.
 pub const MAX_CUSTOM_KEY: usize = 64;
-/// The longest text in a custom field, in characters.
+/// Maximum length of a text in a custom field in characters.
 pub const MAX_CUSTOM_VALUE: usize = 1_000;
-/// What parts the tags in one cell of a table; no tag holds it.
+/// Separator of tags in a cell of a table; no tag has this character.
 pub const TAG_SEPARATOR: char = '|';
 
-/// What shall become of a contact: a field that is kept was not given.
+/// Change of a contact. A field that was not given is unchanged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ContactChange {
-    /// The number.
+    /// Phone number.
     pub phone_number: Patch<PhoneNumber>,
-    /// The business-scoped user id.
+    /// Business-scoped user id.
     pub user_id: Patch<Bsuid>,
-    /// What we call the person.
+    /// Display name.
     pub name: Patch<String>,
-    /// Words that sort people into groups.
+    /// Labels by which contacts are grouped.
     pub tags: Patch<Vec<String>>,
-    /// How far the person is on the way to whatever we want.
+    /// Stage in the application's process.
     pub stage: Patch<String>,
-    /// An e-mail address.
+    /// E-mail address.
     pub email: Patch<String>,
-    /// Whatever else the application wants to keep: names with texts, numbers or truths.
+    /// Further fields of the application: names with strings, numbers or booleans.
     pub custom_fields: Patch<CustomFields>,
-    /// Whether the person takes no marketing.
+    /// `true` if the contact has opted out of marketing.
     pub opted_out: Patch<bool>,
 }
 
-/// New custom fields.
+/// New values of custom fields.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CustomFields {
-    /// These and no others.
+    /// All custom fields: other fields are deleted.
     All(Object),
-    /// These texts besides those that are there: a text that says what the field says already leaves its kind alone.
+    /// Some custom fields as texts: other fields stay. A text that equals the current value as text does not change
+    /// the type of the value.
     Some(Vec<(String, String)>),
 }
 
 impl Default for ContactChange {
-    /// Nothing changes.
+    /// Returns a change without changed fields.
     fn default() -> Self {
         Self {
-            phone_number: Patch::Keep,
-            user_id: Patch::Keep,
-            name: Patch::Keep,
-            tags: Patch::Keep,
-            stage: Patch::Keep,
-            email: Patch::Keep,
-            custom_fields: Patch::Keep,
-            opted_out: Patch::Keep,
+            phone_number: Patch::Unchanged,
+            user_id: Patch::Unchanged,
+            name: Patch::Unchanged,
+            tags: Patch::Unchanged,
+            stage: Patch::Unchanged,
+            email: Patch::Unchanged,
+            custom_fields: Patch::Unchanged,
+            opted_out: Patch::Unchanged,
         }
     }
 }
 
-/// Fields that are shown and cannot be set.
+/// Read-only fields.
 const SHOWN: [&str; 5] = ["id", "created_at", "last_inbound_at", "opted_out_at", "opted_out_reason"];
 
 impl ContactChange {
@@ -100,7 +102,7 @@ impl ContactChange {
         change
     }
 
-    /// Notes what a new contact lacks.
+    /// Adds violations for the fields that a new contact needs.
     pub fn check_new(&self, fields: &Fields<'_, '_>) {
         let is_named = |name| fields.object().get(name).is_some_and(|value| !value.is_null());
         if !is_named("phone_number") && !is_named("user_id") {
@@ -108,10 +110,10 @@ impl ContactChange {
         }
     }
 
-    /// Takes one cell of a table into the change; an empty one keeps what is there.
+    /// Adds one cell of a table to the change. An empty cell leaves the field unchanged.
     ///
     /// # Errors
-    /// What is wrong with it, to be read after the column's name.
+    /// Returns the violated rule, to be read after the name of the column.
     pub fn set_cell(&mut self, column: &ImportColumn, cell: &str) -> Result<(), String> {
         let whole = cell;
         let cell = cell.trim();
@@ -151,7 +153,7 @@ impl ContactChange {
                 let one = (key.clone(), whole.to_owned());
                 match &mut self.custom_fields {
                     Patch::Set(CustomFields::Some(texts)) => texts.push(one),
-                    Patch::Set(CustomFields::All(_)) | Patch::Keep | Patch::Clear => {
+                    Patch::Set(CustomFields::All(_)) | Patch::Unchanged | Patch::Clear => {
                         self.custom_fields = Patch::Set(CustomFields::Some(vec![one]));
                     }
                 }
@@ -161,7 +163,7 @@ impl ContactChange {
     }
 }
 
-/// A column of a table of contacts.
+/// Column of an imported table of contacts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ImportColumn {
     /// `phone_number`
@@ -172,7 +174,7 @@ pub enum ImportColumn {
     Name,
     /// `email`
     Email,
-    /// `tags`: parted by `|` or, without one, by commas.
+    /// `tags`: separated by `|` or, without one, by commas.
     Tags,
     /// `stage`
     Stage,
@@ -182,7 +184,7 @@ pub enum ImportColumn {
     Custom(String),
 }
 
-/// The columns whose names are fixed.
+/// Columns with fixed names.
 pub const COLUMNS: [(&str, ImportColumn); 7] = [
     ("phone_number", ImportColumn::PhoneNumber),
     ("user_id", ImportColumn::UserId),
@@ -193,14 +195,14 @@ pub const COLUMNS: [(&str, ImportColumn); 7] = [
     ("opted_out", ImportColumn::OptedOut),
 ];
 
-/// What a column of a custom field begins with.
+/// Prefix of the columns for custom fields.
 pub const CUSTOM_PREFIX: &str = "custom.";
 
 impl ImportColumn {
-    /// The column with this name.
+    /// Parses the name of a column.
     ///
     /// # Errors
-    /// What is wrong with it, to be read after the name.
+    /// Returns the violated rule, to be read after the name.
     pub fn parse(name: &str) -> Result<Self, String> {
         if let Some(key) = name.strip_prefix(CUSTOM_PREFIX) {
             check_length(key, MAX_CUSTOM_KEY)?;
@@ -217,7 +219,7 @@ impl ImportColumn {
         })
     }
 
-    /// Its name.
+    /// Returns the name of the column.
     #[must_use]
     pub fn name(&self) -> String {
         match self {
@@ -236,7 +238,7 @@ impl ImportColumn {
     }
 }
 
-/// The text of a custom field's value, as a table shows it.
+/// Returns the value of a custom field as the text of a cell.
 #[must_use]
 pub fn custom_text(value: &Value) -> String {
     match value {
@@ -250,12 +252,12 @@ pub fn custom_text(value: &Value) -> String {
     }
 }
 
-/// Tags in one cell.
+/// Returns the text of a cell with these tags.
 #[must_use]
 pub fn join_tags(tags: &[String]) -> String {
     let mut text = tags.join("|");
     if tags.len() == 1 && text.contains(',') {
-        // Without it the comma would part the tag.
+        // Without the separator, the comma would split the tag.
         text.push(TAG_SEPARATOR);
     }
     text
@@ -276,7 +278,7 @@ fn split_tags(cell: &str) -> Result<Vec<String>, String> {
     Ok(tags)
 }
 
-/// Notes what is wrong, if anything is; whether nothing is.
+/// Adds a violation if there is one; returns `true` if there is none.
 fn refused(item: &Item<'_, '_>, checked: Result<(), String>) -> bool {
     match checked {
         Ok(()) => true,
@@ -287,7 +289,7 @@ fn refused(item: &Item<'_, '_>, checked: Result<(), String>) -> bool {
     }
 }
 
-/// A text without the blanks around it.
+/// Returns a text without leading and trailing whitespace.
 fn read_text(item: &Item<'_, '_>, longest: usize) -> Option<String> {
     let text = item.string(1..=longest)?.trim();
     if text.is_empty() {
@@ -370,7 +372,7 @@ fn check_length(text: &str, longest: usize) -> Result<(), String> {
     Err(format!("must be 1 to {longest} characters, is {n_characters}"))
 }
 
-/// Whether a text has the shape of an e-mail address. Only a mail to it tells more.
+/// Checks the form of an e-mail address; the mailbox may not exist.
 fn check_email(text: &str) -> Result<(), String> {
     let reason = || Err("must be an e-mail address, such as maya@example.com".to_owned());
     if text.chars().count() > MAX_EMAIL {

@@ -1,18 +1,17 @@
-//! Who takes no marketing, and the words by which people say so.
+//! Opt-outs from marketing and the keywords for them.
 //!
-//! **Invariant:** of two wishes the later counts, by the time at which each was made; of two made at the same time the
-//! one to be left alone. So the order in which they are heard of, and how often, do not matter.
+//! **Invariant:** of two signals the later one counts, by the time at which each was given; of two signals of the same
+//! time the opt-out counts. So the order and the number of their arrivals do not matter.
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::messages::message::UnknownVariant;
-use crate::webhooks_in::update::InboundMessage;
+use crate::text_enum;
 
-/// The words that stop marketing, unless others are set. `CANCEL`, `END` and `QUIT` are not among them: to a shop or a
-/// clinic they mean the order or the appointment.
-pub const STOP_WORDS: &[&str] = &[
+/// Default keywords for an opt-out. `CANCEL`, `END` and `QUIT` are not among them: customers of shops and clinics use
+/// these words for orders and appointments.
+pub const STOP_KEYWORDS: &[&str] = &[
     "STOP",
     "STOP ALL",
     "UNSUBSCRIBE",
@@ -42,8 +41,8 @@ pub const STOP_WORDS: &[&str] = &[
     "수신거부",
 ];
 
-/// The words that take it back, unless others are set.
-pub const START_WORDS: &[&str] = &[
+/// Default keywords for an opt-in.
+pub const START_KEYWORDS: &[&str] = &[
     "START",
     "UNSTOP",
     "SUBSCRIBE",
@@ -62,63 +61,40 @@ pub const START_WORDS: &[&str] = &[
     "订阅",
 ];
 
-/// What a person wants.
+/// Signal of a contact about marketing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OptOutSignal {
-    /// No marketing.
+    /// Opt-out: no marketing.
     Stop,
-    /// Marketing again.
+    /// Opt-in: marketing again.
     Start,
 }
 
-/// Where a wish comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum OptOutReason {
-    /// The application said so.
-    Api,
-    /// A row of an imported table said so.
-    Import,
-    /// Meta said so: the person stopped this business's marketing in WhatsApp.
-    Meta,
-    /// The person wrote one of the words.
-    Word,
-}
-
-impl OptOutReason {
-    /// Every reason.
-    pub const ALL: [Self; 4] = [Self::Api, Self::Import, Self::Meta, Self::Word];
-
-    /// The word used in the API and the database.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Api => "api",
-            Self::Import => "import",
-            Self::Meta => "meta",
-            Self::Word => "word",
-        }
+text_enum! {
+    /// Source of a signal.
+    pub enum OptOutReason {
+        /// A call of the API.
+        Api = "api",
+        /// A row of an imported table.
+        Import = "import",
+        /// Meta's report: the contact stopped this business's marketing in WhatsApp.
+        Meta = "meta",
+        /// A keyword in a message of the contact.
+        Keyword = "word",
     }
 }
 
-impl std::str::FromStr for OptOutReason {
-    type Err = UnknownVariant;
-
-    fn from_str(text: &str) -> Result<Self, UnknownVariant> {
-        Self::ALL.into_iter().find(|reason| reason.as_str() == text).ok_or(UnknownVariant)
-    }
-}
-
-/// What is known of a person's wish.
+/// State of a contact's opt-out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OptOut {
-    /// When the wish that counts was made; `None`: none ever was.
+    /// Time of the signal that counts; `None` if there was none.
     pub wished_at: Option<Timestamp>,
-    /// Since when, and why, the person takes no marketing.
+    /// Time and source of the opt-out; `None` if the contact has not opted out.
     pub stopped: Option<(Timestamp, OptOutReason)>,
 }
 
 impl OptOut {
-    /// What is known after a wish that was made at `at`.
+    /// Returns the state after a signal that was given at `at`.
     #[must_use]
     pub fn after(self, wish: OptOutSignal, at: Timestamp, reason: OptOutReason) -> Self {
         let stopped = match wish {
@@ -132,7 +108,7 @@ impl OptOut {
         }
     }
 
-    /// What is known of one person of whom two things were known.
+    /// Returns the state of a contact that results from a merge of two contacts.
     #[must_use]
     pub fn join(self, other: Self) -> Self {
         let Some(at) = other.wished_at else { return self };
@@ -143,7 +119,7 @@ impl OptOut {
     }
 }
 
-/// The words that count.
+/// Keywords for opt-outs and opt-ins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OptOutKeywords {
     stop: BTreeSet<String>,
@@ -152,109 +128,72 @@ pub struct OptOutKeywords {
 
 impl Default for OptOutKeywords {
     fn default() -> Self {
-        Self::new(STOP_WORDS, START_WORDS)
+        Self::new(STOP_KEYWORDS, START_KEYWORDS)
     }
 }
 
 impl OptOutKeywords {
-    /// These words; one that is in both lists stops.
+    /// Creates a set of keywords. A keyword in both lists is an opt-out.
     pub fn new<T: AsRef<str>>(stop: &[T], start: &[T]) -> Self {
-        let plain = |words: &[T]| {
-            words.iter().map(|word| plain(word.as_ref())).filter(|word| !word.is_empty()).collect()
+        let normalize = |words: &[T]| {
+            words.iter().map(|word| normalize(word.as_ref())).filter(|word| !word.is_empty()).collect()
         };
-        Self { stop: plain(stop), start: plain(start) }
+        Self { stop: normalize(stop), start: normalize(start) }
     }
 
-    /// What a message of a customer asks for: when all of its words are one of ours, in a text or on a quick reply.
+    /// Returns the signal that a text gives: the whole text must be one of the keywords.
     #[must_use]
-    pub fn wish(&self, message: &InboundMessage) -> Option<OptOutSignal> {
-        let may_ask = match message.kind.as_str() {
-            "text" | "button" => true,
-            "interactive" => {
-                message.object.as_ref().is_some_and(|object| object.get("button_reply").is_some())
-            }
-            _ => false,
-        };
-        let text = message.text.as_deref().filter(|_| may_ask)?;
+    pub fn signal(&self, text: &str) -> Option<OptOutSignal> {
         let longest = self.stop.iter().chain(&self.start).map(String::len).max().unwrap_or(0);
-        // Punctuation and spaces do not count, but a message of pages is no such word.
+        // Punctuation and spaces are ignored, but a text that is much longer than every keyword is not normalized.
         if text.len() > longest.saturating_mul(8) {
             return None;
         }
-        let plain = plain(text);
-        if self.stop.contains(&plain) {
+        let text = normalize(text);
+        if self.stop.contains(&text) {
             Some(OptOutSignal::Stop)
         } else {
-            self.start.contains(&plain).then_some(OptOutSignal::Start)
+            self.start.contains(&text).then_some(OptOutSignal::Start)
         }
     }
 }
 
-/// A word as it is compared: letters and digits in small letters, nothing else.
+/// Returns a text in the form in which keywords are compared: letters and digits only, in lower case.
 #[must_use]
-pub fn plain(text: &str) -> String {
+pub fn normalize(text: &str) -> String {
     text.chars().flat_map(char::to_lowercase).filter(|c| c.is_alphanumeric()).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::json::{Object, Value};
-    use crate::webhooks_in::update::WhatsAppUser;
     use proptest::prelude::*;
-
-    fn message(kind: &str, text: &str) -> InboundMessage {
-        InboundMessage {
-            wamid: "wamid.1".to_owned(),
-            from: WhatsAppUser::default(),
-            at: Timestamp::UNIX_EPOCH,
-            kind: kind.to_owned(),
-            text: Some(text.to_owned()),
-            object: None,
-            context_wamid: None,
-            beside: crate::webhooks_in::update::InboundMetadata::default(),
-        }
-    }
 
     #[test]
     fn a_message_that_is_one_of_the_words_is_a_wish() {
-        let words = OptOutKeywords::default();
+        let keywords = OptOutKeywords::default();
         for text in
             ["STOP", "stop", " Stop! ", "*stop*", "S.T.O.P", "opt-out", "Opt out.", "стоп", "बंद करें।", "Arrêt"]
         {
-            assert_eq!(words.wish(&message("text", text)), Some(OptOutSignal::Stop), "{text}");
+            assert_eq!(keywords.signal(text), Some(OptOutSignal::Stop), "{text}");
         }
         for text in ["START", "start.", "Opt-in", "订阅"] {
-            assert_eq!(words.wish(&message("text", text)), Some(OptOutSignal::Start), "{text}");
+            assert_eq!(keywords.signal(text), Some(OptOutSignal::Start), "{text}");
         }
         for text in ["Please stop by at five", "don't stop", "stop it", "", "!!", "CANCEL", "yes", "stops"] {
-            assert_eq!(words.wish(&message("text", text)), None, "{text}");
+            assert_eq!(keywords.signal(text), None, "{text}");
         }
-        assert_eq!(words.wish(&message("text", &"stop ".repeat(10_000))), None);
-    }
-
-    #[test]
-    fn a_quick_reply_counts_and_a_caption_does_not() {
-        let words = OptOutKeywords::default();
-        assert_eq!(words.wish(&message("button", "Stop")), Some(OptOutSignal::Stop));
-        assert_eq!(words.wish(&message("image", "Stop")), None);
-        assert_eq!(words.wish(&message("edit", "Stop")), None);
-        let with = |name: &str| {
-            let object = Object::from_iter([(name.to_owned(), Value::Object(Object::new()))]);
-            InboundMessage { object: Some(object.into()), ..message("interactive", "Stop") }
-        };
-        assert_eq!(words.wish(&with("button_reply")), Some(OptOutSignal::Stop));
-        assert_eq!(words.wish(&with("list_reply")), None);
+        assert_eq!(keywords.signal(&"stop ".repeat(10_000)), None);
     }
 
     #[test]
     fn other_words_take_the_place_of_ours_and_stop_wins() {
-        let words = OptOutKeywords::new(&["Basta", "¿?"], &["basta", "Go on"]);
-        assert_eq!(words.wish(&message("text", "basta!")), Some(OptOutSignal::Stop));
-        assert_eq!(words.wish(&message("text", "go on")), Some(OptOutSignal::Start));
-        assert_eq!(words.wish(&message("text", "STOP")), None);
-        assert_eq!(words.wish(&message("text", "?")), None);
-        assert_eq!(OptOutKeywords::new::<&str>(&[], &[]).wish(&message("text", "stop")), None);
+        let keywords = OptOutKeywords::new(&["Basta", "¿?"], &["basta", "Go on"]);
+        assert_eq!(keywords.signal("basta!"), Some(OptOutSignal::Stop));
+        assert_eq!(keywords.signal("go on"), Some(OptOutSignal::Start));
+        assert_eq!(keywords.signal("STOP"), None);
+        assert_eq!(keywords.signal("?"), None);
+        assert_eq!(OptOutKeywords::new::<&str>(&[], &[]).signal("stop"), None);
     }
 
     proptest! {

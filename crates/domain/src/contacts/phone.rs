@@ -1,10 +1,10 @@
-//! Whom a message goes to: phone numbers and business-scoped user ids.
+//! Phone numbers.
 //!
-//! The rule for a number is an existing country calling code and a *possible* length, never *valid*: numbering plans are
-//! full of blocks that exist before the tables know them, and the numbers of examples (`+1 555 010 xxxx`,
-//! `+44 7700 900xxx`) are invalid by design.
+//! A number is accepted if its country calling code exists and its length is *possible*. Numbers are not checked to be
+//! *valid*: numbering plans change before the tables do, and numbers for examples (`+1 555 010 xxxx`, `+44 7700
+//! 900xxx`) are invalid by design.
 //!
-//! **Invariant:** no `Debug` prints a whole number. What is logged are the last four digits.
+//! **Invariant:** `Debug` never prints a whole number. Logs have the last four digits only.
 
 use std::fmt;
 
@@ -14,22 +14,21 @@ use rlibphonenumber::{
 
 /// A phone number in international form: the digits of E.164, without the `+`.
 ///
-/// It is either a number that [`PhoneNumber::parse`] took, or a `wa_id` that Meta gave us.
+/// The number was parsed by [`PhoneNumber::parse`], or it is a `wa_id` of Meta.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PhoneNumber {
     digits: Box<str>,
 }
 
 impl PhoneNumber {
-    /// Reads a number as people write it, in international form: `+44 7700 900123`, `44-7700-900123`,
-    /// `+44 (0)7700 900123`.
+    /// Parses a number in international form: `+44 7700 900123`, `44-7700-900123`, `+44 (0)7700 900123`.
     ///
-    /// The leading `+` may be missing. Spaces, dashes, dots and brackets are dropped, in their Unicode forms too, and so
-    /// are the invisible direction marks that address books add when a number is copied. A national prefix after the
-    /// country code (the `0` in `+44 (0)…`) is dropped where the country has one.
+    /// The leading `+` is optional. Spaces, dashes, dots and brackets are ignored, also in their Unicode forms, and so
+    /// are the invisible direction marks of copied numbers. A national prefix after the country code (the `0` in `+44
+    /// (0)…`) is removed if the country has one.
     ///
     /// # Errors
-    /// What keeps the text from being a number, to be told to the caller: its `Display` reads well after a field's name.
+    /// Returns the reason why the text is not a number; its `Display` is to be read after the name of a field.
     pub fn parse(text: &str) -> Result<Self, PhoneError> {
         let digits = digits_of(text)?;
         if digits.starts_with("00") {
@@ -39,23 +38,23 @@ impl PhoneNumber {
             return Err(PhoneError::NoCountryCode);
         }
         match possible(&digits) {
-            // In most countries the zero is the prefix of national calls and not part of the number; the library knows
-            // where it is (Italy, Gabon, Ivory Coast).
+            // In most countries the zero is the prefix of national calls and not part of the number. The library knows
+            // the exceptions (Italy, Gabon, Ivory Coast).
             Ok(national) if national.starts_with('0') => {
                 Ok(Self::from_digits(without_national_prefix(&digits).unwrap_or(digits)))
             }
             Ok(_) => Ok(Self::from_digits(digits)),
-            // Until 2019 a mobile in Mexico was dialled with a 1 after the country code; WhatsApp still says so.
+            // Until 2019, mobile numbers in Mexico had a 1 after the country code; WhatsApp still uses this form.
             Err(_) if digits.len() == 13 && digits.starts_with("521") => Ok(Self::from_digits(digits)),
             Err(error) => without_national_prefix(&digits).map(Self::from_digits).ok_or(error),
         }
     }
 
-    /// Takes the `wa_id` that Meta gave us, whatever our tables say about it.
+    /// Creates a number from a `wa_id` of Meta, without a check against the numbering plans.
     ///
     /// # Errors
-    /// [`PhoneError::Empty`], [`PhoneError::NotADigit`] or [`PhoneError::TooLong`] (beyond 32) when it is not a run of
-    /// ASCII digits.
+    /// [`PhoneError::Empty`], [`PhoneError::NotADigit`] or [`PhoneError::TooLong`] (more than 32) if the text is not a
+    /// sequence of ASCII digits.
     pub fn from_wa_id(wa_id: &str) -> Result<Self, PhoneError> {
         if wa_id.is_empty() {
             return Err(PhoneError::Empty);
@@ -69,35 +68,37 @@ impl PhoneNumber {
         Ok(Self { digits: wa_id.into() })
     }
 
-    /// The digits with the country code, without `+`: how a number is stored, and what Meta calls `wa_id`.
+    /// Returns the digits with the country code and without `+`: the stored form, and Meta's `wa_id`.
     #[must_use]
     pub fn digits(&self) -> &str {
         &self.digits
     }
 
-    /// The last four digits: all of a number that a log may hold.
+    /// Returns the last four digits, the only part of a number that may be logged.
     #[must_use]
     pub fn last_four(&self) -> &str {
-        // A number has ASCII digits only, so any index is a border.
+        // A number has ASCII digits only, so that each index is a character boundary.
         self.digits.get(self.digits.len().saturating_sub(4)..).unwrap_or_default()
     }
 
-    /// The other spellings under which WhatsApp knows the same person: with or without Brazil's 9 after the area code,
-    /// Mexico's 1 and Argentina's 9 after the country code. Mostly none. Each one's variants hold this number.
+    /// Returns the other forms under which WhatsApp knows the same user: with or without Brazil's 9 after the area
+    /// code, Mexico's 1 and Argentina's 9 after the country code. Most numbers have none. The variants of a variant
+    /// include this number.
     ///
-    /// In Brazil a subscriber's number that starts with 2 to 5 is left alone: without its 9 it is someone's landline.
+    /// A number of Brazil whose subscriber part starts with 2 to 5 has no variant: without the 9 it is a landline.
     #[must_use]
     pub fn variants(&self) -> Vec<Self> {
         self.variant().map(Self::from_digits).into_iter().collect()
     }
 
-    /// Whether both are spellings of one person's number.
+    /// Returns `true` if both are forms of the number of one user.
     #[must_use]
     pub fn is_same_person(&self, other: &Self) -> bool {
         self == other || self.variant().is_some_and(|variant| *variant == *other.digits)
     }
 
-    /// Reads the numbering plans, which the first [`PhoneNumber::parse`] would otherwise do (some milliseconds).
+    /// Loads the numbering plans. Otherwise the first [`PhoneNumber::parse`] loads them, which takes some
+    /// milliseconds.
     pub fn load_plans() {
         std::sync::LazyLock::force(&PHONE_NUMBER_UTIL);
     }
@@ -129,7 +130,7 @@ impl PhoneNumber {
 }
 
 impl fmt::Display for PhoneNumber {
-    /// `+` and the digits, as Meta is given it.
+    /// Writes `+` and the digits.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "+{}", self.digits)
     }
@@ -141,42 +142,42 @@ impl fmt::Debug for PhoneNumber {
     }
 }
 
-/// Why a text is not a phone number.
+/// Reason why a text is not a phone number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PhoneError {
-    /// There is no digit in it.
+    /// There is no digit.
     #[error("must be a phone number in international format, is empty")]
     Empty,
-    /// It holds a letter or another character that phone numbers do not have.
+    /// There is a letter or another character that phone numbers do not have.
     #[error("must be a phone number: digits with the country code, as in +447700900123; it holds {0:?}")]
     NotADigit(char),
-    /// It has a `+` other than at the start.
+    /// There is a `+` that is not at the start.
     #[error("must have its + at the start only")]
     PlusInside,
-    /// It starts with `00`, which is dialled and not part of the number.
+    /// The number starts with `00`, the prefix for international calls.
     #[error("must have the country code after +, without 00")]
     DialledPrefix,
-    /// It starts with `0`: a number for calls within a country.
+    /// The number starts with `0`, the prefix for national calls.
     #[error("must start with the country code, without the leading 0 of national calls")]
     NoCountryCode,
-    /// No country has the code it starts with.
+    /// No country has the calling code.
     #[error("must start with an existing country calling code")]
     UnknownCountryCode,
-    /// The country's shortest numbers are longer.
+    /// The number is shorter than all numbers of the country.
     #[error("has too few digits for a number of its country")]
     TooShort,
-    /// It is a number without its area code.
+    /// The area code is missing.
     #[error("has too few digits for a number of its country: the area code is missing")]
     NoAreaCode,
-    /// The country has shorter and longer numbers, none of this length.
+    /// The country has shorter and longer numbers, but none of this length.
     #[error("has a number of digits that no number of its country has")]
     WrongLength,
-    /// The country's longest numbers are shorter.
+    /// The number is longer than all numbers of the country.
     #[error("has too many digits for a number of its country")]
     TooLong,
 }
 
-/// Drops what people put between digits.
+/// Removes separators between digits.
 fn digits_of(text: &str) -> Result<String, PhoneError> {
     let mut digits = String::with_capacity(16);
     let mut has_plus = false;
@@ -187,7 +188,7 @@ fn digits_of(text: &str) -> Result<String, PhoneError> {
             '+' if has_plus || !digits.is_empty() => return Err(PhoneError::PlusInside),
             '+' => has_plus = true,
             '-' | '.' | '(' | ')' | '[' | ']' => {}
-            // Soft hyphen, hyphens and dashes, minus, their small and full-width forms.
+            // Soft hyphen, hyphens and dashes, minus, and their small and full-width forms.
             '\u{ad}' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}' => {}
             // Direction marks and zero-width spaces.
             '\u{200b}'..='\u{200f}'
@@ -202,16 +203,16 @@ fn digits_of(text: &str) -> Result<String, PhoneError> {
     if digits.is_empty() { Err(PhoneError::Empty) } else { Ok(digits) }
 }
 
-/// The part after the country code, if there is such a country and it has numbers of this length.
+/// Returns the part after the country calling code if the code exists and the country has numbers of this length.
 fn possible(digits: &str) -> Result<&str, PhoneError> {
-    // Calling codes are prefix-free: the first that exists is the one.
+    // No calling code is the prefix of another one: the first match is the only one.
     let (code, national) = (1..=3)
         .filter_map(|length| digits.split_at_checked(length))
         .filter_map(|(code, national)| Some((code.parse::<i32>().ok()?, national)))
         .find(|(code, _)| PHONE_NUMBER_UTIL.get_region_for_country_code(*code).is_some())
         .ok_or(PhoneError::UnknownCountryCode)?;
     let n_digits = u32::try_from(national.len()).unwrap_or(u32::MAX);
-    // Only the length counts, so that any number of this many digits does.
+    // Only the length matters, so that any number with this many digits can be checked.
     let of_length = match n_digits.checked_sub(1) {
         None => return Err(PhoneError::TooShort),
         Some(zeros) => 10_u64.checked_pow(zeros).ok_or(PhoneError::TooLong)?,
@@ -227,67 +228,13 @@ fn possible(digits: &str) -> Result<&str, PhoneError> {
     }
 }
 
-/// The number without the prefix of national calls, if that gives a possible one. Slow: the library works with regular
-/// expressions.
+/// Returns the number without the prefix for national calls if the result is possible. This is slow because the
+/// library uses regular expressions.
 fn without_national_prefix(digits: &str) -> Option<String> {
     let parsed = PHONE_NUMBER_UTIL.parse(format!("+{digits}"), None).ok()?;
     let plain = PHONE_NUMBER_UTIL.format(&parsed, PhoneNumberFormat::E164);
     let plain = plain.strip_prefix('+')?;
     possible(plain).is_ok().then(|| plain.to_owned())
-}
-
-/// A business-scoped user id (BSUID, reference C.3), such as `GB.77120394857261034`: how Meta names a person whose phone
-/// number it withholds. Opaque: the reference has two forms of it, and more may come.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Bsuid(Box<str>);
-
-impl Bsuid {
-    /// The most characters that an id may have.
-    pub const MAX: usize = 256;
-
-    /// Takes an id: 3 to 256 characters around a dot, without blanks and control characters.
-    ///
-    /// # Errors
-    /// What is wrong with it; its `Display` reads well after a field's name.
-    pub fn parse(text: &str) -> Result<Self, BsuidError> {
-        if text.chars().any(|character| character.is_whitespace() || character.is_control()) {
-            return Err(BsuidError::Blank);
-        }
-        match text.split_once('.') {
-            Some((country, rest)) if !country.is_empty() && !rest.is_empty() => {}
-            _ => return Err(BsuidError::NoDot),
-        }
-        if text.chars().count() > Self::MAX {
-            return Err(BsuidError::TooLong);
-        }
-        Ok(Self(text.into()))
-    }
-
-    /// The id as Meta writes it.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Bsuid {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-/// Why a text is not a business-scoped user id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BsuidError {
-    /// It has no dot with something on both sides.
-    #[error("must be a business-scoped user id, as in GB.77120394857261034 (a phone number goes into `to`)")]
-    NoDot,
-    /// It holds a blank or a control character.
-    #[error("must be a business-scoped user id without blanks")]
-    Blank,
-    /// It is longer than [`Bsuid::MAX`].
-    #[error("must be at most 256 characters")]
-    TooLong,
 }
 
 #[cfg(test)]
@@ -421,19 +368,6 @@ mod tests {
         }
         for alone in ["447700900123", "551133334444", "5511933334444", "15550100001", "52155123456"] {
             assert_eq!(PhoneNumber::from_wa_id(alone).unwrap().variants(), []);
-        }
-    }
-
-    #[test]
-    fn a_user_id_is_opaque() {
-        let longest = format!("GB.{}", "a".repeat(253));
-        for good in ["GB.77120394857261034", "IN.ENT.abc", "user.0f", &longest] {
-            assert_eq!(Bsuid::parse(good).unwrap().as_str(), good);
-        }
-        assert_eq!(Bsuid::parse(&format!("GB.{}", "a".repeat(254))), Err(BsuidError::TooLong));
-        assert_eq!(Bsuid::parse("GB. 1"), Err(BsuidError::Blank));
-        for bad in ["", "447700900123", ".1", "GB."] {
-            assert_eq!(Bsuid::parse(bad), Err(BsuidError::NoDot));
         }
     }
 

@@ -1,15 +1,18 @@
-//! The `data` of events, in the form in which receivers get it.
+//! Structures of the `data` of events.
 
 use std::fmt::Display;
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
+use crate::accounts::account::AccountChange;
 use crate::id::{AccountId, ContactId, MediaId, MessageId, TemplateId, WebhookId};
 use crate::json::{Object, Value};
-use crate::messages::message::{MessageStatus, Pricing, failure_title};
+use crate::messages::inbound::InboundMetadata;
+use crate::messages::status::{MessageStatus, failure_title};
+use crate::messages::status_report::Pricing;
 use crate::meta_error::MetaError;
-use crate::webhooks_in::update::InboundMetadata;
+use crate::templates::TemplateChange;
 
 fn shown<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
@@ -29,69 +32,69 @@ fn number<S: Serializer>(digits: &Option<&str>, serializer: S) -> Result<S::Ok, 
     }
 }
 
-/// A step in the life of a message that we send.
+/// Data of an event about an outbound message.
 #[derive(Clone, Debug, Serialize)]
 pub struct OutboundData<'a> {
-    /// Our id.
+    /// Our id of the message.
     #[serde(serialize_with = "shown")]
     pub id: MessageId,
-    /// Meta's id; ours until Meta's is known.
+    /// Meta's id of the message; our id until Meta's is known.
     pub message_id: &'a str,
-    /// Where the message stands.
+    /// Current status of the message.
     #[serde(serialize_with = "shown")]
     pub status: MessageStatus,
-    /// What this event tells: it may be behind `status`.
+    /// Status that this event reports; it may be earlier than `status`.
     #[serde(serialize_with = "shown")]
     pub reported: MessageStatus,
-    /// The number that it goes to: digits, shown with a plus.
+    /// Phone number of the recipient: digits, shown with a plus.
     #[serde(serialize_with = "number")]
     pub to: Option<&'a str>,
-    /// The business-scoped user id that it goes to.
+    /// Business-scoped user id of the recipient.
     pub recipient: Option<&'a str>,
-    /// The message's `type`.
+    /// Type of the message.
     #[serde(rename = "type")]
     pub kind: &'a str,
-    /// The caller's own reference.
+    /// Reference of the caller.
     pub client_reference: Option<&'a str>,
-    /// The account that it goes out from.
+    /// Account that sends the message.
     #[serde(serialize_with = "shown")]
     pub whatsapp_account_id: AccountId,
-    /// When it happened: by Meta's time where Meta reported it.
+    /// Time of the event, from Meta if Meta reported it.
     pub at: Timestamp,
-    /// Why it failed.
+    /// Reason of a failure.
     pub error: Option<ErrorData<'a>>,
-    /// What it costs, as Meta reported it.
+    /// Pricing, as Meta reported it.
     pub pricing: Option<&'a Pricing>,
-    /// `message`, or `template` where the fallback went out.
+    /// `message`, or `template` if the fallback template was sent.
     pub sent_as: &'a str,
 }
 
-/// Why a message failed.
+/// Reason of a failure.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub enum ErrorData<'a> {
-    /// Meta's reason.
+    /// Error of Meta.
     Meta {
-        /// Meta's code.
+        /// Meta's error code.
         code: i64,
         /// Meta's short text.
         title: &'a str,
         /// Meta's long text.
         details: Option<&'a str>,
     },
-    /// Our own reason.
+    /// Error of the gateway.
     Ours {
-        /// One of the codes of the API.
+        /// Code of the error.
         code: &'a str,
-        /// What it means.
+        /// Meaning of the code.
         title: &'a str,
-        /// Nothing more is known.
+        /// Always `null`.
         details: Option<&'a str>,
     },
 }
 
 impl<'a> ErrorData<'a> {
-    /// Meta's reason if there is one, else ours.
+    /// Returns Meta's error if there is one, or else ours.
     #[must_use]
     pub fn of(meta: Option<&'a MetaError>, code: Option<&'a str>) -> Option<Self> {
         match (meta, code) {
@@ -106,64 +109,64 @@ impl<'a> ErrorData<'a> {
     }
 }
 
-/// A message of a customer.
+/// Data of an event about an inbound message.
 #[derive(Clone, Debug)]
 pub struct IncomingData<'a> {
-    /// Our id.
+    /// Our id of the message.
     pub id: MessageId,
-    /// Meta's id.
+    /// Meta's id of the message.
     pub message_id: &'a str,
-    /// The customer's number: digits.
+    /// Phone number of the customer: digits.
     pub from: Option<&'a str>,
-    /// The customer's business-scoped user id.
+    /// Business-scoped user id of the customer.
     pub user_id: Option<&'a str>,
-    /// The person.
+    /// Contact.
     pub contact_id: ContactId,
-    /// What we call the person, or the person does.
+    /// Name of the contact: ours, or else the one in the user's profile.
     pub contact_name: Option<&'a str>,
-    /// Meta's `type`.
+    /// Type of the message, in Meta's spelling.
     pub kind: &'a str,
-    /// The words, where the type has words.
+    /// Text of the message, if its type has one.
     pub text: Option<&'a str>,
-    /// The account that was written to.
+    /// Account that received the message.
     pub whatsapp_account_id: AccountId,
-    /// When, by Meta's time.
+    /// Time of the message, from Meta.
     pub at: Timestamp,
-    /// The message that this one answers.
+    /// Message to which this one replies.
     pub context: Option<ContextData<'a>>,
-    /// The object that belongs to the type, as Meta sent it; for `text` it is nothing but the words.
+    /// Object that belongs to the type, as Meta sent it. Not written for `text`.
     pub object: Option<&'a Value>,
-    /// The file that came with it, to be had from `GET /api/media/{id}`; left out without one.
+    /// Media file of the message, available at `GET /api/media/{id}`; absent if there is none.
     pub media_id: Option<MediaId>,
-    /// What else Meta put beside it; each stands there only if Meta sent it.
-    pub beside: &'a InboundMetadata,
+    /// Further members from Meta; each is absent if Meta did not send it.
+    pub metadata: &'a InboundMetadata,
 }
 
-/// The message that is answered, and where the words come from.
+/// Context of a message: the message to which it replies, forwarding and product.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct ContextData<'a> {
-    /// Meta's id of the message that is answered.
+    /// Meta's id of the message to which this one replies.
     pub message_id: Option<&'a str>,
-    /// It was forwarded.
+    /// `true` if the message was forwarded.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub forwarded: bool,
-    /// It was forwarded many times.
+    /// `true` if the message was forwarded many times.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub frequently_forwarded: bool,
-    /// The product that is asked about.
+    /// Product that the message asks about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub referred_product: Option<&'a Value>,
 }
 
 impl<'a> ContextData<'a> {
-    /// `None` for a message that answers nothing and was not forwarded.
+    /// Creates a context; `None` if the message is no reply, was not forwarded and names no product.
     #[must_use]
-    pub fn of(wamid: Option<&'a str>, beside: &'a InboundMetadata) -> Option<Self> {
+    pub fn of(wamid: Option<&'a str>, metadata: &'a InboundMetadata) -> Option<Self> {
         let context = Self {
             message_id: wamid,
-            forwarded: beside.is_forwarded,
-            frequently_forwarded: beside.is_frequently_forwarded,
-            referred_product: beside.referred_product.as_ref(),
+            forwarded: metadata.is_forwarded,
+            frequently_forwarded: metadata.is_frequently_forwarded,
+            referred_product: metadata.referred_product.as_ref(),
         };
         let says_something = wamid.is_some()
             || context.forwarded
@@ -197,7 +200,7 @@ impl Serialize for IncomingData<'_> {
         if let Some(media_id) = &self.media_id {
             map.serialize_entry("media_id", &media_id.to_string())?;
         }
-        let InboundMetadata { referral, errors, group_id, .. } = self.beside;
+        let InboundMetadata { referral, errors, group_id, .. } = self.metadata;
         for (name, value) in [("referral", referral), ("errors", errors)] {
             if let Some(value) = value {
                 map.serialize_entry(name, value)?;
@@ -210,7 +213,7 @@ impl Serialize for IncomingData<'_> {
     }
 }
 
-/// Names that every incoming message uses: an object of a type with such a name would stand there twice.
+/// Members of every inbound message. An object of a type with such a name is not written.
 const COMMON: [&str; 15] = [
     "media_id",
     "referral",
@@ -229,142 +232,108 @@ const COMMON: [&str; 15] = [
     "context",
 ];
 
-/// A person.
+/// Data of an event about a contact.
 #[derive(Clone, Debug, Serialize)]
 pub struct ContactData<'a> {
-    /// Our id.
+    /// Our id of the contact.
     #[serde(serialize_with = "shown")]
     pub id: ContactId,
-    /// The number: digits, shown with a plus.
+    /// Phone number: digits, shown with a plus.
     #[serde(serialize_with = "number")]
     pub phone_number: Option<&'a str>,
-    /// The business-scoped user id.
+    /// Business-scoped user id.
     pub user_id: Option<&'a str>,
-    /// What we call the person, or the person does.
+    /// Name of the contact: ours, or else the one in the user's profile.
     pub name: Option<&'a str>,
-    /// Words that sort people into groups.
+    /// Labels by which contacts are grouped.
     pub tags: &'a [String],
-    /// How far the person is on the way to whatever the application wants.
+    /// Stage in the application's process.
     pub stage: Option<&'a str>,
-    /// The e-mail address.
+    /// E-mail address.
     pub email: Option<&'a str>,
-    /// Whatever else the application keeps.
+    /// Further fields of the application.
     pub custom_fields: &'a Object,
-    /// Whether the person takes no marketing.
+    /// `true` if the contact has opted out of marketing.
     pub opted_out: bool,
-    /// Why: `word`, `meta`, `api` or `import`.
+    /// Source of the opt-out: `word`, `meta`, `api` or `import`.
     pub opted_out_reason: Option<&'a str>,
-    /// What has changed: names of fields; empty for a person who is new.
+    /// Names of the changed fields; empty for a new contact.
     pub changes: &'a [&'static str],
-    /// The contact that turned out to be the same person, and is no more.
+    /// Id of the contact that was merged into this one and deleted.
     #[serde(serialize_with = "shown_if_any", skip_serializing_if = "Option::is_none")]
     pub merged_contact_id: Option<ContactId>,
 }
 
-/// What of a template Meta has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TemplateChange {
-    /// Whether it may be sent.
-    Status,
-    /// Its category.
-    Category,
-    /// Its quality score.
-    Quality,
-    /// What it says.
-    Components,
-}
-
-/// A change of a template.
+/// Data of an event about a template.
 #[derive(Clone, Debug, Serialize)]
 pub struct TemplateData<'a> {
-    /// Our id; `null` for a template that is not known here.
+    /// Our id of the template; `null` for an unknown template.
     #[serde(serialize_with = "shown_if_any")]
     pub id: Option<TemplateId>,
-    /// Meta's id of the WhatsApp Business Account that owns it.
+    /// Meta's id of the WhatsApp Business Account that owns the template.
     pub waba_id: &'a str,
-    /// Its name.
+    /// Name of the template.
     pub name: &'a str,
-    /// Its language.
+    /// Language of the template.
     pub language: &'a str,
-    /// What has changed.
+    /// Property that has changed.
+    #[serde(serialize_with = "shown")]
     pub change: TemplateChange,
-    /// Its status.
+    /// Status of the template.
     pub status: Option<&'a str>,
-    /// Its category.
+    /// Category of the template.
     pub category: Option<&'a str>,
-    /// Its quality score.
+    /// Quality score of the template.
     pub quality: Option<&'a str>,
-    /// Why Meta refused or paused it.
+    /// Meta's reason for a rejection or a pause.
     pub reason: Option<&'a str>,
 }
 
-/// What of an account has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AccountChange {
-    /// Whether it may send.
-    Status,
-    /// The quality of its number.
-    Quality,
-    /// The name that customers see.
-    Name,
-    /// How many people its templates may reach in 24 hours.
-    MessagingLimit,
-    /// How many messages its number may send in a second; `details` says what Meta did.
-    Throughput,
-    /// Templates have reached 80 % or all of the people that they may reach in 24 hours.
-    MessagingLimitUsed,
-    /// What else Meta told: reviews, restrictions, violations, alerts; `details` holds Meta's own words.
-    Notice,
-    /// Its access token ends soon.
-    TokenExpiry,
-}
-
-/// A change of an account.
+/// Data of an event about an account.
 #[derive(Clone, Debug, Serialize)]
 pub struct AccountData<'a> {
-    /// The account; `null` where Meta named the WhatsApp Business Account alone.
+    /// Id of the account; `null` if Meta named only the WhatsApp Business Account.
     #[serde(serialize_with = "shown_if_any")]
     pub whatsapp_account_id: Option<AccountId>,
     /// Meta's id of the WhatsApp Business Account.
     pub waba_id: &'a str,
-    /// The account's name.
+    /// Name of the account.
     pub name: Option<&'a str>,
-    /// What has changed.
+    /// Property that has changed.
+    #[serde(serialize_with = "shown")]
     pub change: AccountChange,
     /// `connected`, `held` or `disconnected`.
     pub status: Option<&'a str>,
-    /// Why it is held.
+    /// Reason for the suspension.
     pub status_reason: Option<&'a str>,
-    /// The quality of its number.
+    /// Quality rating of the phone number.
     pub quality_rating: Option<&'a str>,
-    /// How far its templates may reach, and have.
+    /// Messaging limit and its use.
     pub messaging_limit: Option<MessagingLimitData<'a>>,
-    /// Meta's name of the webhook field that told it; `null` where we found out ourselves.
+    /// Meta's name of the webhook field; `null` if the gateway found the change.
     pub field: Option<&'a str>,
-    /// Meta's own words.
+    /// Meta's value, unchanged.
     pub details: Option<&'a Value>,
 }
 
-/// How many people templates may reach outside their window in 24 hours.
+/// Messaging limit: number of recipients of templates outside of an open window in 24 hours.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct MessagingLimitData<'a> {
     /// Meta's tier, such as `TIER_2K`.
     pub tier: Option<&'a str>,
-    /// How many were reached, where that was counted.
+    /// Number of recipients in the last 24 hours, if it was counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub used_24h: Option<u32>,
 }
 
-/// An endpoint, in events about endpoints.
+/// Data of an event about a webhook endpoint.
 #[derive(Clone, Debug, Serialize)]
 pub struct WebhookData<'a> {
-    /// The endpoint.
+    /// Id of the endpoint.
     #[serde(serialize_with = "shown")]
     pub webhook_id: WebhookId,
-    /// Its name.
+    /// Name of the endpoint.
     pub name: &'a str,
-    /// Why it was switched off; `null` in a test.
+    /// Reason for which the endpoint was disabled; `null` in a test.
     pub reason: Option<&'a str>,
 }

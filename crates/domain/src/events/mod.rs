@@ -1,43 +1,31 @@
-//! What the application may hear of.
+//! Events for the application.
 //!
-//! An event's data is written down once, in the transaction of the fact that it tells, and goes out as those bytes to
-//! everybody who hears of it, as often as it goes out.
+//! The data of an event is written once, in the transaction that records the fact. Every endpoint and every redelivery
+//! gets the same bytes.
 //!
-//! **Invariant:** the JSON of the data structures here is a promise to the receivers: it is locked by `docs/events.md`.
+//! **Invariant:** the JSON of the data structures is an API: `docs/events.md` documents it, and a test compares both.
 
 mod data;
 
-use std::fmt;
-use std::str::FromStr;
-
-use crate::messages::message::{MessageStatus, UnknownVariant};
+use crate::messages::status::MessageStatus;
+use crate::text_enum;
 
 pub use data::{
-    AccountChange, AccountData, ContactData, ContextData, ErrorData, IncomingData, MessagingLimitData,
-    OutboundData, TemplateChange, TemplateData, WebhookData,
+    AccountData, ContactData, ContextData, ErrorData, IncomingData, MessagingLimitData, OutboundData,
+    TemplateData, WebhookData,
 };
 
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])+ $name:ident = $word:literal;)*) => {
-        /// The kinds of events.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum EventKind {
-            $($(#[doc = $doc])+ $name,)*
+        text_enum! {
+            /// Kind of an event.
+            pub enum EventKind {
+                $($(#[doc = $doc])+ $name = $word,)*
+            }
         }
 
         impl EventKind {
-            /// Every kind.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
-
-            /// The word used in the API and the database.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$name => $word,)*
-                }
-            }
-
-            /// What `docs/events.md` says of it.
+            /// Returns the description in `docs/events.md`.
             #[must_use]
             pub const fn description(self) -> &'static str {
                 match self {
@@ -49,47 +37,46 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// A customer wrote. An unknown type of message comes as `unsupported`.
+    /// A customer sent a message. A message of an unknown type has the type `unsupported`.
     MessageIncoming = "message.incoming";
     /// A message was accepted into the queue.
     MessageQueued = "message.queued";
-    /// Meta took the message.
+    /// Meta accepted the message.
     MessageSent = "message.sent";
-    /// The message is on the customer's phone.
+    /// The message was delivered to the customer's phone.
     MessageDelivered = "message.delivered";
     /// The customer opened the chat.
     MessageRead = "message.read";
     /// The customer played the voice message.
     MessagePlayed = "message.played";
-    /// The message will not arrive; `error` says why.
+    /// The message will not be delivered; `error` has the reason.
     MessageFailed = "message.failed";
-    /// The request may or may not have reached Meta. Meta's report settles it, or somebody does by hand.
+    /// It is not known if Meta received the message. A status from Meta or a user's decision resolves it.
     MessageUnknown = "message.unknown";
-    /// The message's time ran out before it was sent.
+    /// The message expired before it was sent.
     MessageExpired = "message.expired";
-    /// The application took the message back before it was sent.
+    /// The application canceled the message before it was sent.
     MessageCanceled = "message.canceled";
-    /// A person was met for the first time.
+    /// A contact was created.
     ContactCreated = "contact.created";
-    /// Something about a person changed; `changes` names what.
+    /// A contact changed; `changes` lists the changed fields.
     ContactUpdated = "contact.updated";
-    /// Meta changed a template: its status, category, quality or components; `change` says which.
+    /// Meta changed a template; `change` names the property: status, category, quality or components.
     TemplateStatus = "template.status";
-    /// Something about an account changed; `change` says what: whether it may send, its quality, its limit, or what
-    /// else Meta told.
+    /// An account changed; `change` names the property: status, quality, limits, or another update of Meta.
     AccountStatus = "account.status";
-    /// A campaign has come to its end.
+    /// A campaign ended.
     CampaignCompleted = "campaign.completed";
     /// A transfer was made.
     TransferCreated = "transfer.created";
-    /// An endpoint was switched off because it failed for too long, or said that it is gone.
+    /// A webhook endpoint was disabled because it failed for too long or responded with 410 (gone).
     WebhookDisabled = "webhook.disabled";
-    /// A test of an endpoint; only that endpoint gets it.
+    /// A test event, sent only to the tested endpoint.
     WebhookTest = "webhook.test";
 }
 
 impl EventKind {
-    /// The event that tells that a message reached this status; `None` for those that are not told.
+    /// Returns the event for a status of a message; `None` if the status has no event.
     #[must_use]
     pub const fn of_status(status: MessageStatus) -> Option<Self> {
         match status {
@@ -108,28 +95,15 @@ impl EventKind {
     }
 }
 
-impl fmt::Display for EventKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for EventKind {
-    type Err = UnknownVariant;
-
-    fn from_str(text: &str) -> Result<Self, UnknownVariant> {
-        Self::ALL.iter().copied().find(|kind| kind.as_str() == text).ok_or(UnknownVariant)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text_enum::UnknownVariant;
 
     #[test]
     fn a_kind_reads_back_from_its_word() {
         for kind in EventKind::ALL {
-            assert_eq!(kind.as_str().parse(), Ok(*kind));
+            assert_eq!(kind.as_str().parse(), Ok(kind));
         }
         assert_eq!("message.gone".parse::<EventKind>(), Err(UnknownVariant));
     }

@@ -1,6 +1,6 @@
 //! JSON pointers (RFC 6901) into a value.
 
-use super::{NulCharacter, Value};
+use super::value::{NulCharacter, Value};
 
 /// Appends `/` and one reference token, escaped (`~` as `~0`, `/` as `~1`).
 pub(crate) fn push_token(pointer: &mut String, token: &str) {
@@ -24,7 +24,7 @@ fn tokens(pointer: &str) -> Option<impl Iterator<Item = String>> {
 }
 
 impl Value {
-    /// The value at a pointer of RFC 6901 (`""` is the value itself); `None` when there is nothing.
+    /// Returns the value at a JSON pointer (RFC 6901; `""` is the value itself); `None` if there is no such value.
     #[must_use]
     pub fn at(&self, pointer: &str) -> Option<&Self> {
         tokens(pointer)?.try_fold(self, |value, token| match value {
@@ -34,7 +34,7 @@ impl Value {
         })
     }
 
-    /// The same, to change it.
+    /// Returns the value at a JSON pointer for changes.
     pub fn at_mut(&mut self, pointer: &str) -> Option<&mut Self> {
         tokens(pointer)?.try_fold(self, |value, token| match value {
             Self::Object(object) => object.get_mut(&token),
@@ -43,7 +43,7 @@ impl Value {
         })
     }
 
-    /// The first string or key, in document order, that holds U+0000.
+    /// Returns the first string or key, in document order, that has the character U+0000.
     #[must_use]
     pub fn find_nul(&self) -> Option<NulCharacter> {
         match self {

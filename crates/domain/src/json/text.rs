@@ -1,26 +1,26 @@
-//! The text of a value: compact, or canonical.
+//! Text of a value: compact, or canonical.
 
 use std::fmt;
 
-use super::{Object, Value, whole_of};
+use super::value::{Object, Value, whole_of};
 
 impl fmt::Display for Value {
-    /// Compact JSON, members in their order.
+    /// Writes compact JSON with the members in their order.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write(formatter, self, Order::AsIs)
     }
 }
 
 impl fmt::Display for Object {
-    /// Compact JSON, members in their order.
+    /// Writes compact JSON with the members in their order.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_object(formatter, self, Order::AsIs)
     }
 }
 
 impl Value {
-    /// Compact JSON with members sorted by key and whole floats written as whole numbers: equal texts mean the same
-    /// JSON. Its digest is what an idempotency key remembers of a body.
+    /// Returns compact JSON with the members sorted by key and whole floats written as whole numbers: equal texts mean
+    /// the same JSON. An idempotency record has the digest of this text.
     #[must_use]
     pub fn canonical(&self) -> String {
         let mut text = String::new();
@@ -44,7 +44,7 @@ fn write(out: &mut impl fmt::Write, value: &Value, order: Order) -> fmt::Result 
         Value::Float(number) => match whole_of(*number) {
             Some(whole) if order == Order::Sorted => write!(out, "{whole}"),
             _ if !number.is_finite() => out.write_str("null"),
-            // Debug, because Display writes 1e300 with three hundred zeros and drops the `.0` of a whole float.
+            // `Display` writes 1e300 with three hundred zeros and drops the `.0` of a whole float; `Debug` does not.
             _ => write!(out, "{number:?}"),
         },
         Value::String(text) => write_string(out, text),

@@ -1,9 +1,8 @@
-//! What a file is, by its first bytes.
+//! Detection of the type of a file from its first bytes.
 //!
-//! A table of our own: nineteen types are less than any library's list, and which of them share a container is Meta's
-//! list, not the world's.
+//! The table is our own. Meta accepts nineteen types, and Meta's list says which of them share a container format.
 
-/// What the first bytes of a file say.
+/// Type that the first bytes of a file show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DetectedType {
     /// JPEG.
@@ -12,13 +11,13 @@ pub enum DetectedType {
     Png,
     /// WebP.
     Webp,
-    /// GIF, which Meta does not take.
+    /// GIF, which Meta does not accept.
     Gif,
-    /// The MPEG-4 container with pictures, or with anything.
+    /// MPEG-4 container with video, or with unknown content.
     Mp4,
-    /// The MPEG-4 container with sound only.
+    /// MPEG-4 container with audio only.
     M4a,
-    /// The 3GPP container.
+    /// 3GPP container.
     ThreeGp,
     /// MP3.
     Mp3,
@@ -26,34 +25,34 @@ pub enum DetectedType {
     Aac,
     /// AMR.
     Amr,
-    /// Ogg with Opus, or with what cannot be told.
+    /// Ogg with Opus, or with an unknown codec.
     Ogg,
-    /// Ogg with Vorbis, which Meta does not take.
+    /// Ogg with Vorbis, which Meta does not accept.
     Vorbis,
     /// PDF.
     Pdf,
-    /// Microsoft's old container: Word, Excel or PowerPoint.
+    /// OLE container of Microsoft Office until 2003: Word, Excel or PowerPoint.
     Ole,
-    /// Word of today.
+    /// Word (Office Open XML).
     Docx,
-    /// PowerPoint of today.
+    /// PowerPoint (Office Open XML).
     Pptx,
-    /// Excel of today.
+    /// Excel (Office Open XML).
     Xlsx,
-    /// Office of today, of which the beginning does not say more.
+    /// Office Open XML whose first bytes do not show the application.
     Office,
-    /// An archive, which Meta does not take.
+    /// ZIP archive, which Meta does not accept.
     Zip,
-    /// A web page or a drawing of text, which Meta does not take as such.
+    /// Text, such as plain text, HTML or SVG.
     Text,
-    /// A program, which Meta does not take.
+    /// Executable program, which Meta does not accept.
     Program,
-    /// Anything else.
+    /// Any other content.
     Other,
 }
 
 impl DetectedType {
-    /// Reads the first bytes.
+    /// Detects the type from the first bytes.
     pub fn of(head: &[u8]) -> Self {
         let is = |at: usize, magic: &[u8]| head.get(at..).is_some_and(|rest| rest.starts_with(magic));
         if is(0, b"\xff\xd8\xff") {
@@ -79,7 +78,7 @@ impl DetectedType {
         } else if let [0xff, second, ..] = head
             && second & 0xe0 == 0xe0
         {
-            // Eleven bits of sync; then layer 0 is AAC in ADTS, any other one is MPEG audio.
+            // After eleven bits of sync, layer 0 is AAC in ADTS; other layers are MPEG audio.
             if second & 0x06 == 0 { Self::Aac } else { Self::Mp3 }
         } else if is(0, b"%PDF-") {
             Self::Pdf
@@ -96,13 +95,13 @@ impl DetectedType {
         }
     }
 
-    /// The types of Meta's that it can be; the likeliest first.
+    /// Returns Meta's types that the file can have, the most likely first.
     pub fn can_be(self) -> &'static [&'static str] {
         match self {
             Self::Jpeg => &["image/jpeg"],
             Self::Png => &["image/png"],
             Self::Webp => &["image/webp"],
-            // A phone writes sound alone into the same container with a brand of pictures.
+            // Phones write audio into this container with the brand of a video.
             Self::Mp4 => &["video/mp4", "audio/mp4", "video/3gpp"],
             Self::M4a => &["audio/mp4"],
             Self::ThreeGp => &["video/3gpp", "video/mp4", "audio/mp4"],
@@ -125,7 +124,7 @@ impl DetectedType {
         }
     }
 
-    /// What it is, for a sentence.
+    /// Returns the name of the type, for a sentence.
     pub fn name(self) -> &'static str {
         match self {
             Self::Jpeg => "a JPEG image",
@@ -154,12 +153,12 @@ impl DetectedType {
     }
 }
 
-/// Whether a WebP moves: the flag of its extended header.
+/// Returns `true` if a WebP file is animated, by the flag of its extended header.
 pub(super) fn is_animated(head: &[u8]) -> bool {
     head.get(12..16) == Some(b"VP8X") && head.get(20).is_some_and(|flags| flags & 0x02 != 0)
 }
 
-/// What an archive holds, by the names at its beginning.
+/// Detects the type of a ZIP archive from the file names at its beginning.
 fn archive(head: &[u8]) -> DetectedType {
     if contains(head, b"word/") {
         DetectedType::Docx
@@ -178,19 +177,20 @@ fn contains(head: &[u8], word: &[u8]) -> bool {
     head.windows(word.len()).any(|window| window == word)
 }
 
-/// Whether it reads as text: UTF-8, cut off anywhere, or UTF-16 with its mark, without control characters.
+/// Returns `true` if the bytes are text: UTF-8 that may be cut anywhere, or UTF-16 with a byte order mark, without
+/// control characters.
 fn is_text(head: &[u8]) -> bool {
     if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
         return true;
     }
     let text = match std::str::from_utf8(head) {
         Ok(text) => text,
-        // The last character may be cut in two.
+        // The last character may be incomplete.
         Err(error) if error.error_len().is_none() => head
             .get(..error.valid_up_to())
             .and_then(|valid| std::str::from_utf8(valid).ok())
             .unwrap_or_default(),
-        // One byte a character, as old Windows has it: whatever is no control character.
+        // Text in a single-byte encoding, such as Windows-1252: every byte except control characters.
         Err(_) => return head.iter().all(|byte| !is_control(*byte)),
     };
     text.bytes().all(|byte| !is_control(byte))

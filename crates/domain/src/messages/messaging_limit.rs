@@ -1,24 +1,26 @@
-//! The messaging limit: how many people templates may reach outside their window in 24 hours (reference D.3).
+//! Messaging limit: number of recipients of templates outside of an open window in 24 hours (Meta: Messaging limits,
+//! https://developers.facebook.com/docs/whatsapp/messaging-limits).
 //!
-//! Meta counts people, not messages, per portfolio; here a portfolio is known by its WhatsApp Business Account.
+//! Meta counts recipients, not messages, for each business portfolio. Here a portfolio is identified by its WhatsApp
+//! Business Account.
 
 use jiff::SignedDuration;
 
-/// How long a person who was reached is counted.
-pub const COUNTED_FOR: SignedDuration = SignedDuration::from_hours(24);
+/// Time for which a recipient is counted.
+pub const COUNTING_PERIOD: SignedDuration = SignedDuration::from_hours(24);
 
-/// How many people may be reached. Of two limits the smaller one holds: `min`.
+/// Maximum number of recipients. Of two limits the smaller one applies: `min`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MessagingLimit {
-    /// So many.
-    People(u32),
-    /// All of them.
+    /// A number of recipients.
+    Recipients(u32),
+    /// No limit.
     Unlimited,
 }
 
 impl MessagingLimit {
-    /// Reads Meta's tier: `TIER_250`, `TIER_2K`, `TIER_UNLIMITED`, or a number of people, where -1 is no limit.
-    /// `None`: it says nothing that is known here, such as `UNTIERED` or `TIER_NOT_SET`.
+    /// Parses Meta's tier: `TIER_250`, `TIER_2K`, `TIER_UNLIMITED`, or a number of recipients, where -1 is no limit.
+    /// Returns `None` for any other text, such as `UNTIERED` or `TIER_NOT_SET`.
     #[must_use]
     pub fn from_tier(tier: &str) -> Option<Self> {
         let tier = tier.trim().to_ascii_uppercase();
@@ -33,67 +35,67 @@ impl MessagingLimit {
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
         }
-        let people = digits.parse::<u32>().ok()?.checked_mul(unit)?;
-        (people > 0).then_some(Self::People(people))
+        let recipients = digits.parse::<u32>().ok()?.checked_mul(unit)?;
+        (recipients > 0).then_some(Self::Recipients(recipients))
     }
 
-    /// How many more people may be reached after so many; `None`: any number.
+    /// Returns the number of recipients that remain after `n_used`; `None` if there is no limit.
     #[must_use]
-    pub fn left(self, n_used: u32) -> Option<u32> {
+    pub fn remaining(self, n_used: u32) -> Option<u32> {
         match self {
-            Self::People(people) => Some(people.saturating_sub(n_used)),
+            Self::Recipients(recipients) => Some(recipients.saturating_sub(n_used)),
             Self::Unlimited => None,
         }
     }
 }
 
-/// How much of a limit is used, as far as it is told.
+/// Level of use of a limit, for notifications.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MessagingLimitLevel {
     /// Less than 80 %.
     #[default]
-    Free,
-    /// 80 % or more.
-    Nearly,
-    /// All of it.
-    Full,
+    Normal,
+    /// At least 80 %.
+    Warning,
+    /// The whole limit.
+    Exhausted,
 }
 
 impl MessagingLimitLevel {
     /// Every level.
-    pub const ALL: [Self; 3] = [Self::Free, Self::Nearly, Self::Full];
+    pub const ALL: [Self; 3] = [Self::Normal, Self::Warning, Self::Exhausted];
 
-    /// The share from which on it holds, in percent.
+    /// Returns the use in percent at which the level begins.
     #[must_use]
     pub const fn percent(self) -> u32 {
         match self {
-            Self::Free => 0,
-            Self::Nearly => 80,
-            Self::Full => 100,
+            Self::Normal => 0,
+            Self::Warning => 80,
+            Self::Exhausted => 100,
         }
     }
 
-    /// The share below which it is forgotten, so that it is told again when it is reached again. The distance keeps a use
-    /// that swings around a mark from being told each time.
-    const fn forgotten_below(self) -> u32 {
+    /// Returns the use in percent below which the level ends. The distance to the beginning prevents repeated
+    /// notifications while the use changes little.
+    const fn reset_below(self) -> u32 {
         match self {
-            Self::Free => 0,
-            Self::Nearly => 70,
-            Self::Full => 90,
+            Self::Normal => 0,
+            Self::Warning => 70,
+            Self::Exhausted => 90,
         }
     }
 
-    /// The level after `self` was told, while so many people of this limit are used.
-    /// What is higher than `self` is to be told.
+    /// Returns the level that follows `self` at this use of the limit. A level above `self` is to be notified.
     #[must_use]
     pub fn after(self, n_used: u32, limit: Option<MessagingLimit>) -> Self {
-        let Some(MessagingLimit::People(people)) = limit else { return Self::Free };
-        let is_at_least = |percent: u32| u64::from(n_used) * 100 >= u64::from(people) * u64::from(percent);
+        let Some(MessagingLimit::Recipients(recipients)) = limit else { return Self::Normal };
+        let is_at_least =
+            |percent: u32| u64::from(n_used) * 100 >= u64::from(recipients) * u64::from(percent);
         Self::ALL
             .into_iter()
             .rev()
             .find(|level| {
-                is_at_least(level.percent()) || (*level <= self && is_at_least(level.forgotten_below()))
+                is_at_least(level.percent()) || (*level <= self && is_at_least(level.reset_below()))
             })
             .unwrap_or_default()
     }
@@ -105,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_tier_is_a_number_of_people() {
-        for (tier, people) in [
+        for (tier, recipients) in [
             ("TIER_50", 50),
             ("TIER_250", 250),
             ("TIER_1K", 1_000),
@@ -115,7 +117,11 @@ mod tests {
             ("tier_2k", 2_000),
             ("2000", 2_000),
         ] {
-            assert_eq!(MessagingLimit::from_tier(tier), Some(MessagingLimit::People(people)), "{tier}");
+            assert_eq!(
+                MessagingLimit::from_tier(tier),
+                Some(MessagingLimit::Recipients(recipients)),
+                "{tier}"
+            );
         }
         for tier in ["TIER_UNLIMITED", "-1"] {
             assert_eq!(MessagingLimit::from_tier(tier), Some(MessagingLimit::Unlimited), "{tier}");
@@ -128,21 +134,27 @@ mod tests {
 
     #[test]
     fn the_smaller_of_two_limits_holds() {
-        assert_eq!(MessagingLimit::People(250).min(MessagingLimit::Unlimited), MessagingLimit::People(250));
-        assert_eq!(MessagingLimit::People(250).min(MessagingLimit::People(50)), MessagingLimit::People(50));
+        assert_eq!(
+            MessagingLimit::Recipients(250).min(MessagingLimit::Unlimited),
+            MessagingLimit::Recipients(250)
+        );
+        assert_eq!(
+            MessagingLimit::Recipients(250).min(MessagingLimit::Recipients(50)),
+            MessagingLimit::Recipients(50)
+        );
     }
 
     #[test]
     fn what_is_left_is_never_less_than_nothing() {
-        assert_eq!(MessagingLimit::People(250).left(249), Some(1));
-        assert_eq!(MessagingLimit::People(250).left(300), Some(0));
-        assert_eq!(MessagingLimit::Unlimited.left(u32::MAX), None);
+        assert_eq!(MessagingLimit::Recipients(250).remaining(249), Some(1));
+        assert_eq!(MessagingLimit::Recipients(250).remaining(300), Some(0));
+        assert_eq!(MessagingLimit::Unlimited.remaining(u32::MAX), None);
     }
 
     #[test]
     fn each_mark_is_told_once_on_the_way_up() {
-        let limit = Some(MessagingLimit::People(250));
-        let (mut level, mut told) = (MessagingLimitLevel::Free, Vec::new());
+        let limit = Some(MessagingLimit::Recipients(250));
+        let (mut level, mut told) = (MessagingLimitLevel::Normal, Vec::new());
         for n_used in 1..=300 {
             let next = level.after(n_used, limit);
             if next > level {
@@ -150,33 +162,33 @@ mod tests {
             }
             level = next;
         }
-        assert_eq!(told, [(200, MessagingLimitLevel::Nearly), (250, MessagingLimitLevel::Full)]);
+        assert_eq!(told, [(200, MessagingLimitLevel::Warning), (250, MessagingLimitLevel::Exhausted)]);
     }
 
     #[test]
     fn a_mark_is_told_again_only_after_the_use_fell_well_below_it() {
-        let limit = Some(MessagingLimit::People(100));
-        assert_eq!(MessagingLimitLevel::Full.after(95, limit), MessagingLimitLevel::Full);
-        assert_eq!(MessagingLimitLevel::Full.after(85, limit), MessagingLimitLevel::Nearly);
-        assert_eq!(MessagingLimitLevel::Nearly.after(75, limit), MessagingLimitLevel::Nearly);
-        assert_eq!(MessagingLimitLevel::Nearly.after(69, limit), MessagingLimitLevel::Free);
-        assert_eq!(MessagingLimitLevel::Full.after(69, limit), MessagingLimitLevel::Free);
+        let limit = Some(MessagingLimit::Recipients(100));
+        assert_eq!(MessagingLimitLevel::Exhausted.after(95, limit), MessagingLimitLevel::Exhausted);
+        assert_eq!(MessagingLimitLevel::Exhausted.after(85, limit), MessagingLimitLevel::Warning);
+        assert_eq!(MessagingLimitLevel::Warning.after(75, limit), MessagingLimitLevel::Warning);
+        assert_eq!(MessagingLimitLevel::Warning.after(69, limit), MessagingLimitLevel::Normal);
+        assert_eq!(MessagingLimitLevel::Exhausted.after(69, limit), MessagingLimitLevel::Normal);
     }
 
     #[test]
     fn a_larger_tier_forgets_what_was_told_and_a_smaller_one_tells() {
         assert_eq!(
-            MessagingLimitLevel::Full.after(250, Some(MessagingLimit::People(2_000))),
-            MessagingLimitLevel::Free
+            MessagingLimitLevel::Exhausted.after(250, Some(MessagingLimit::Recipients(2_000))),
+            MessagingLimitLevel::Normal
         );
         assert_eq!(
-            MessagingLimitLevel::Full.after(250, Some(MessagingLimit::Unlimited)),
-            MessagingLimitLevel::Free
+            MessagingLimitLevel::Exhausted.after(250, Some(MessagingLimit::Unlimited)),
+            MessagingLimitLevel::Normal
         );
-        assert_eq!(MessagingLimitLevel::Full.after(250, None), MessagingLimitLevel::Free);
+        assert_eq!(MessagingLimitLevel::Exhausted.after(250, None), MessagingLimitLevel::Normal);
         assert_eq!(
-            MessagingLimitLevel::Free.after(250, Some(MessagingLimit::People(250))),
-            MessagingLimitLevel::Full
+            MessagingLimitLevel::Normal.after(250, Some(MessagingLimit::Recipients(250))),
+            MessagingLimitLevel::Exhausted
         );
     }
 }

@@ -1,41 +1,41 @@
-//! How the handing-over of a message to Meta can end.
+//! Outcome of a call that sends a message.
 
 use crate::meta_error::MetaError;
 
-/// The end of one attempt. There is no error: not knowing is one of the ends.
+/// Outcome of one attempt. It is not an error type: an unknown outcome is a regular outcome.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SendOutcome {
-    /// Meta took the message.
+    /// Meta accepted the message.
     Accepted(AcceptedMessage),
-    /// Meta said no, in an `error` object: it did not take the message.
+    /// Meta responded with an `error` object and did not accept the message.
     Refused(MetaError),
-    /// Something on the way said no (3xx or 4xx without an `error` object): Meta never saw the message.
+    /// The request was refused before it reached Meta (3xx or 4xx without an `error` object).
     Stopped {
-        /// The HTTP status of the refusal.
+        /// HTTP status of the response.
         http_status: u16,
-        /// Seconds to wait, where the answer named them.
+        /// Seconds to wait, if the response has a number.
         retry_after: Option<u32>,
     },
-    /// The request never left: no connection, or the connection handed it back.
+    /// The request was not sent: there was no connection, or the connection returned it.
     NotSent {
-        /// Why, for a log line.
+        /// Reason for the log.
         reason: String,
     },
     /// The request may or may not have reached Meta.
     Unknown {
-        /// Why, for a log line.
+        /// Reason for the log.
         reason: String,
     },
 }
 
-/// Meta's yes.
+/// Meta's response to an accepted message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AcceptedMessage {
     /// Meta's id of the message.
     pub wamid: String,
-    /// The recipient's number as Meta knows it: digits. Absent when addressed by user id.
+    /// Recipient's number as Meta knows it: digits. `None` if the message was sent to a user id.
     pub wa_id: Option<String>,
-    /// The recipient's business-scoped user id, when addressed by it.
+    /// Recipient's business-scoped user id, if the message was sent to it.
     pub user_id: Option<String>,
     /// `accepted`, `held_for_quality_assessment` or `paused`; templates only.
     pub message_status: Option<String>,

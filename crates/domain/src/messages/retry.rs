@@ -1,127 +1,130 @@
-//! What to do with a message after it was handed to Meta: once more, and when, or no more.
+//! Retries of sends.
 //!
-//! The order of things: ask [`ThrottleScope::after`] and slow the pace, ask the pace for the next turn, then [`decide`].
+//! After an attempt, the caller slows pacing as [`ThrottleScope::after`] says, gets the next send slot and then calls
+//! [`decide`].
 //!
-//! **Invariant:** nothing is ever tried again after an outcome that leaves open whether Meta took the message.
+//! **Invariant:** a message is never sent again if Meta may have accepted it.
 //!
-//! **Invariant:** what no repetition mends makes exactly one call.
+//! **Invariant:** an error that a retry cannot fix causes exactly one call.
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::messages::outcome::SendOutcome;
 use crate::meta_error::MetaErrorClass;
+use crate::time::later;
 
-/// What a sync send may wait for its turn and for repetitions, in all (http-api.md section 2).
-pub const SYNC_FOR: SignedDuration = SignedDuration::from_secs(5);
+/// Maximum time for which a synchronous send waits for its slot and for retries.
+pub const SYNC_TIMEOUT: SignedDuration = SignedDuration::from_secs(5);
 
-/// How long a queued message that names no end of its own is tried again.
+/// Time for which a queued message without an expiry is retried.
 ///
-/// A day outlasts what Meta and providers have had of trouble; what was written longer ago is better sent anew by
-/// somebody who knows whether it still makes sense.
-pub const QUEUE_FOR: SignedDuration = SignedDuration::from_hours(24);
+/// A day is longer than the known outages of Meta. For an older message the sender should decide if it still makes
+/// sense.
+pub const QUEUE_RETRY_PERIOD: SignedDuration = SignedDuration::from_hours(24);
 
-/// Meta wants less of us, and the time is up.
+/// Failure code: Meta limits the rate, and the time for retries is over.
 pub const META_RATE_LIMITED: &str = "meta_rate_limited";
-/// Meta cannot be reached or has trouble, and the time is up.
+/// Failure code: Meta is not reachable or has an outage, and the time for retries is over.
 pub const META_UNAVAILABLE: &str = "meta_unavailable";
-/// Nothing leaves the account until somebody acts.
+/// Failure code: the account is suspended.
 pub const ACCOUNT_DISCONNECTED: &str = "account_disconnected";
-/// Meta refused for good.
+/// Failure code: Meta refused the message.
 pub const META_ERROR: &str = "meta_error";
 
-/// The longest first wait of a sync send; it doubles with each call.
+/// Maximum wait of a synchronous send after the first call. The maximum doubles with each call.
 const FIRST_WAIT_SYNC: SignedDuration = SignedDuration::from_millis(500);
-/// The longest first wait of a queued message; it doubles with each call.
+/// Maximum wait of a queued message after the first call. The maximum doubles with each call.
 const FIRST_WAIT_QUEUE: SignedDuration = SignedDuration::from_secs(1);
-/// The longest wait of all.
+/// Maximum wait.
 const MAX_WAIT: SignedDuration = SignedDuration::from_secs(60);
-/// The shortest. Full jitter may draw nothing at all, and a call in the same instant would meet the same bad moment; a
-/// tenth of a second also bounds the calls of a sync send.
+/// Minimum wait. Full jitter alone may draw zero, and an immediate call would meet the same failure. The minimum also
+/// limits the number of calls of a synchronous send.
 const MIN_WAIT: SignedDuration = SignedDuration::from_millis(100);
-/// The shortest wait of a pair that was refused: 4^0 s.
+/// Minimum wait for a pair that Meta throttled: 4^0 s.
 const MIN_PAIR_WAIT: SignedDuration = SignedDuration::from_secs(1);
-/// The longest wait that Meta can ask for at once; if it wants more, it says so again.
+/// Maximum wait that Meta can request; after it, Meta can request another one.
 const MAX_ASKED: SignedDuration = SignedDuration::from_hours(1);
 
-/// What goes on with the message.
+/// Decision about a message after an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryDecision {
-    /// Meta took it.
+    /// Meta accepted the message.
     Sent,
-    /// Nobody knows: Meta's statuses or a person will tell.
+    /// The outcome is unknown until Meta reports a status or a user resolves the message.
     Unknown,
-    /// Once more, not before this time.
+    /// The message is sent again, not before this time.
     ///
-    /// A message with an end of its own is never put off beyond it: there the queue finds that its time is over.
+    /// A message with an expiry is retried no later than its expiry; then it expires in the queue.
     Retry {
-        /// When: now or later.
+        /// Time of the retry: now or later.
         at: Timestamp,
     },
-    /// It goes back to the queue until the account is resumed; this call does not count.
-    Hold,
-    /// No more.
+    /// The message goes back to the queue until the account is resumed. This call does not count.
+    Suspend,
+    /// The message fails.
     Fail {
-        /// The code of http-api.md section 2.
+        /// Failure code.
         code: &'static str,
-        /// When the next call would have been made, if only the time was up: what `Retry-After` is made of.
-        again_at: Option<Timestamp>,
+        /// Time of the next call, if there is no call because the time for retries is over. It is the source of
+        /// `Retry-After`.
+        retry_at: Option<Timestamp>,
     },
 }
 
 /// A call that has ended.
 #[derive(Clone, Copy, Debug)]
 pub struct SendAttempt {
-    /// How many calls were made for this message, this one included and those that ended in a hold not.
+    /// Number of calls for this message, including this one, without calls after which the account was suspended.
     pub n_calls: u32,
-    /// Who waits for the message, and for how long.
+    /// Mode of the send and its time limit.
     pub mode: SendMode,
-    /// When the call ended.
+    /// Time at which the call ended.
     pub now: Timestamp,
-    /// When the pace lets the message leave again, after it was slowed as [`ThrottleScope::after`] says.
-    pub turn_at: Timestamp,
-    /// 64 random bits.
-    pub chance: u64,
+    /// Next send slot, after pacing was slowed as [`ThrottleScope::after`] says.
+    pub slot_at: Timestamp,
+    /// Random bits for the jitter.
+    pub random: u64,
 }
 
-/// Who waits for a message.
+/// Mode of a send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendMode {
-    /// The caller, until [`SYNC_FOR`] after it was heard.
+    /// The caller waits, for at most [`SYNC_TIMEOUT`] after the request arrived.
     Sync {
-        /// The last moment at which a call may start.
+        /// Latest time at which a call may start.
         deadline: Timestamp,
     },
-    /// Nobody.
+    /// The message is queued.
     Queue {
-        /// When it was first to leave, or when its account was last resumed, if that was later.
+        /// Time at which the message was first due, or at which its account was last resumed, if that is later.
         since: Timestamp,
-        /// When it becomes `expired`, if its sender said so.
+        /// Expiry of the message, if its sender set one.
         expires_at: Option<Timestamp>,
     },
 }
 
-/// What has to go more slowly.
+/// Scope of a throttling by Meta.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ThrottleScope {
-    /// All that the number sends.
+    /// All messages of the number.
     Number,
-    /// What it sends to this recipient.
+    /// Messages of the number to this recipient.
     Pair,
 }
 
 impl ThrottleScope {
-    /// What an outcome slows, if anything.
+    /// Returns the scope that an outcome throttles; `None` if it throttles nothing.
     pub fn after(outcome: &SendOutcome) -> Option<Self> {
         match outcome {
             SendOutcome::Stopped { http_status: 429, .. } => Some(Self::Number),
             SendOutcome::Refused(error) => match error.class() {
-                MetaErrorClass::SlowNumber => Some(Self::Number),
-                MetaErrorClass::SlowPair => Some(Self::Pair),
+                MetaErrorClass::ThrottleNumber => Some(Self::Number),
+                MetaErrorClass::ThrottlePair => Some(Self::Pair),
                 MetaErrorClass::Retry
-                | MetaErrorClass::HoldAccount
+                | MetaErrorClass::SuspendAccount
                 | MetaErrorClass::PauseTemplate
-                | MetaErrorClass::Suppress
-                | MetaErrorClass::Rest
+                | MetaErrorClass::OptOut
+                | MetaErrorClass::LimitMarketing
                 | MetaErrorClass::WindowClosed
                 | MetaErrorClass::Permanent => None,
             },
@@ -133,37 +136,39 @@ impl ThrottleScope {
     }
 }
 
-/// What follows from the outcome of a call.
+/// Decides what follows the outcome of a call.
 pub fn decide(outcome: &SendOutcome, attempt: &SendAttempt) -> RetryDecision {
-    let for_good = |code| RetryDecision::Fail { code, again_at: None };
+    let for_good = |code| RetryDecision::Fail { code, retry_at: None };
     match outcome {
         SendOutcome::Accepted(_) => RetryDecision::Sent,
         SendOutcome::Unknown { .. } => RetryDecision::Unknown,
-        SendOutcome::NotSent { .. } => attempt.again(META_UNAVAILABLE, attempt.drawn(), None),
+        SendOutcome::NotSent { .. } => attempt.retry(META_UNAVAILABLE, attempt.backoff(), None),
         SendOutcome::Stopped { http_status: 429, retry_after } => {
-            attempt.again(META_RATE_LIMITED, attempt.drawn(), *retry_after)
+            attempt.retry(META_RATE_LIMITED, attempt.backoff(), *retry_after)
         }
         SendOutcome::Stopped { retry_after, .. } => match attempt.mode {
-            // A proxy or a firewall says no to the very same request five seconds later, too. An operator mends it.
+            // A proxy or firewall refuses the same request also five seconds later. An operator must fix it.
             SendMode::Sync { .. } => for_good(META_UNAVAILABLE),
-            SendMode::Queue { .. } => attempt.again(META_UNAVAILABLE, attempt.drawn(), *retry_after),
+            SendMode::Queue { .. } => attempt.retry(META_UNAVAILABLE, attempt.backoff(), *retry_after),
         },
-        // The wire makes this `Unknown`; nothing may depend on who made the outcome.
+        // The Graph client reports this error as `Unknown`. The rule does not depend on the client.
         SendOutcome::Refused(error) if error.is_ambiguous() => RetryDecision::Unknown,
         SendOutcome::Refused(error) => match error.class() {
-            MetaErrorClass::Retry => attempt.again(META_UNAVAILABLE, attempt.drawn(), error.retry_after),
-            MetaErrorClass::SlowNumber => {
-                attempt.again(META_RATE_LIMITED, attempt.drawn(), error.retry_after)
+            MetaErrorClass::Retry => attempt.retry(META_UNAVAILABLE, attempt.backoff(), error.retry_after),
+            MetaErrorClass::ThrottleNumber => {
+                attempt.retry(META_RATE_LIMITED, attempt.backoff(), error.retry_after)
             }
-            // The pair's own wait grows as Meta wants it, and nobody else is told the same: there is nothing to draw.
-            MetaErrorClass::SlowPair => attempt.again(META_RATE_LIMITED, MIN_PAIR_WAIT, error.retry_after),
-            MetaErrorClass::HoldAccount => match attempt.mode {
+            // The wait of the pair grows with each refusal and concerns one recipient only; so it has no jitter.
+            MetaErrorClass::ThrottlePair => {
+                attempt.retry(META_RATE_LIMITED, MIN_PAIR_WAIT, error.retry_after)
+            }
+            MetaErrorClass::SuspendAccount => match attempt.mode {
                 SendMode::Sync { .. } => for_good(ACCOUNT_DISCONNECTED),
-                SendMode::Queue { .. } => RetryDecision::Hold,
+                SendMode::Queue { .. } => RetryDecision::Suspend,
             },
             MetaErrorClass::PauseTemplate
-            | MetaErrorClass::Suppress
-            | MetaErrorClass::Rest
+            | MetaErrorClass::OptOut
+            | MetaErrorClass::LimitMarketing
             | MetaErrorClass::WindowClosed
             | MetaErrorClass::Permanent => for_good(META_ERROR),
         },
@@ -171,24 +176,25 @@ pub fn decide(outcome: &SendOutcome, attempt: &SendAttempt) -> RetryDecision {
 }
 
 impl SendAttempt {
-    /// Once more after `wait`, after what Meta asked for and when it is its turn, or `code` if that is too late.
-    fn again(&self, code: &'static str, wait: SignedDuration, asked: Option<u32>) -> RetryDecision {
+    /// Retries after `wait`, after the time that Meta requested and at the next slot; fails with `code` if that is too
+    /// late.
+    fn retry(&self, code: &'static str, wait: SignedDuration, asked: Option<u32>) -> RetryDecision {
         let asked = SignedDuration::from_secs(asked.unwrap_or(0).into()).min(MAX_ASKED);
-        let at = later(self.now, wait.max(asked)).max(self.turn_at);
-        let too_late = RetryDecision::Fail { code, again_at: Some(at) };
+        let at = later(self.now, wait.max(asked)).max(self.slot_at);
+        let too_late = RetryDecision::Fail { code, retry_at: Some(at) };
         match self.mode {
             SendMode::Sync { deadline } if at > deadline => too_late,
             SendMode::Sync { .. } => RetryDecision::Retry { at },
             SendMode::Queue { expires_at: Some(end), .. } => {
                 RetryDecision::Retry { at: at.min(end.max(self.now)) }
             }
-            SendMode::Queue { since, expires_at: None } if at > later(since, QUEUE_FOR) => too_late,
+            SendMode::Queue { since, expires_at: None } if at > later(since, QUEUE_RETRY_PERIOD) => too_late,
             SendMode::Queue { .. } => RetryDecision::Retry { at },
         }
     }
 
-    /// A wait by chance: full jitter below a ceiling that doubles with each call.
-    fn drawn(&self) -> SignedDuration {
+    /// Returns a random wait: full jitter below a maximum that doubles with each call.
+    fn backoff(&self) -> SignedDuration {
         let first = match self.mode {
             SendMode::Sync { .. } => FIRST_WAIT_SYNC,
             SendMode::Queue { .. } => FIRST_WAIT_QUEUE,
@@ -196,14 +202,10 @@ impl SendAttempt {
         let doublings = self.n_calls.saturating_sub(1).min(30);
         let ceiling = first.saturating_mul(2_i32.saturating_pow(doublings)).min(MAX_WAIT);
         let width = ceiling.saturating_sub(MIN_WAIT).as_micros().unsigned_abs();
-        // A fraction of the width in whole numbers: the chance counts in parts of 2^64.
-        let drawn = width.saturating_mul(self.chance.into()) >> 64;
+        // The random number is a fraction of 2^64.
+        let drawn = width.saturating_mul(self.random.into()) >> 64;
         MIN_WAIT.saturating_add(SignedDuration::from_micros(i64::try_from(drawn).unwrap_or(0)))
     }
-}
-
-fn later(at: Timestamp, span: SignedDuration) -> Timestamp {
-    at.saturating_add(span).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]
@@ -222,8 +224,8 @@ mod tests {
     const DAY_MS: i64 = 24 * 3_600_000;
 
     fn sync() -> SendAttempt {
-        let mode = SendMode::Sync { deadline: later(at(0), SYNC_FOR) };
-        SendAttempt { n_calls: 1, mode, now: at(0), turn_at: at(0), chance: 0 }
+        let mode = SendMode::Sync { deadline: later(at(0), SYNC_TIMEOUT) };
+        SendAttempt { n_calls: 1, mode, now: at(0), slot_at: at(0), random: 0 }
     }
 
     fn queued(expires_at: Option<Timestamp>) -> SendAttempt {
@@ -247,7 +249,7 @@ mod tests {
     }
 
     fn failed(code: &'static str) -> RetryDecision {
-        RetryDecision::Fail { code, again_at: None }
+        RetryDecision::Fail { code, retry_at: None }
     }
 
     #[test]
@@ -256,14 +258,14 @@ mod tests {
         for entry in TABLE {
             let outcome = refused(entry.code);
             let (in_sync, in_queue) = match entry.class {
-                MetaErrorClass::Retry | MetaErrorClass::SlowNumber => (soon, soon),
-                MetaErrorClass::SlowPair => {
+                MetaErrorClass::Retry | MetaErrorClass::ThrottleNumber => (soon, soon),
+                MetaErrorClass::ThrottlePair => {
                     (RetryDecision::Retry { at: at(1_000) }, RetryDecision::Retry { at: at(1_000) })
                 }
-                MetaErrorClass::HoldAccount => (failed("account_disconnected"), RetryDecision::Hold),
+                MetaErrorClass::SuspendAccount => (failed("account_disconnected"), RetryDecision::Suspend),
                 MetaErrorClass::PauseTemplate
-                | MetaErrorClass::Suppress
-                | MetaErrorClass::Rest
+                | MetaErrorClass::OptOut
+                | MetaErrorClass::LimitMarketing
                 | MetaErrorClass::WindowClosed
                 | MetaErrorClass::Permanent => (failed("meta_error"), failed("meta_error")),
             };
@@ -286,7 +288,7 @@ mod tests {
         let mut expected = [slow, trouble].concat();
         expected.sort();
         assert_eq!(again, expected);
-        let held = classes(|decision| decision == RetryDecision::Hold);
+        let held = classes(|decision| decision == RetryDecision::Suspend);
         assert_eq!(held, [0, 102, 104, 190, 368, 131_031, 133_010]);
     }
 
@@ -342,7 +344,7 @@ mod tests {
     fn waits_are_drawn_below_a_ceiling_that_doubles() {
         let longest = |attempt: SendAttempt| {
             let RetryDecision::Retry { at } =
-                decide(&not_sent(), &SendAttempt { chance: u64::MAX, ..attempt })
+                decide(&not_sent(), &SendAttempt { random: u64::MAX, ..attempt })
             else {
                 panic!("no retry");
             };
@@ -358,7 +360,7 @@ mod tests {
         for n_calls in [7, 8, 100, u32::MAX] {
             assert_eq!(longest(SendAttempt { n_calls, ..queued(None) }), 60_000_000);
         }
-        let half = SendAttempt { chance: 1 << 63, ..queued(None) };
+        let half = SendAttempt { random: 1 << 63, ..queued(None) };
         assert_eq!(decide(&not_sent(), &half), RetryDecision::Retry { at: at(550) });
     }
 
@@ -367,7 +369,7 @@ mod tests {
         for attempt in [sync(), queued(None)] {
             assert_eq!(decide(&asking(80_007, 4), &attempt), RetryDecision::Retry { at: at(4_000) });
             assert_eq!(decide(&asking(131_016, 4), &attempt), RetryDecision::Retry { at: at(4_000) });
-            let attempt = SendAttempt { turn_at: at(4_500), ..attempt };
+            let attempt = SendAttempt { slot_at: at(4_500), ..attempt };
             assert_eq!(decide(&asking(130_429, 4), &attempt), RetryDecision::Retry { at: at(4_500) });
             assert_eq!(decide(&refused(131_056), &attempt), RetryDecision::Retry { at: at(4_500) });
         }
@@ -377,7 +379,7 @@ mod tests {
 
     #[test]
     fn a_sync_send_fails_when_the_next_call_would_start_too_late() {
-        let late = |ms| SendAttempt { turn_at: at(ms), ..sync() };
+        let late = |ms| SendAttempt { slot_at: at(ms), ..sync() };
         for (outcome, code) in [
             (refused(130_429), "meta_rate_limited"),
             (refused(131_056), "meta_rate_limited"),
@@ -386,14 +388,14 @@ mod tests {
             (not_sent(), "meta_unavailable"),
         ] {
             assert_eq!(decide(&outcome, &late(5_000)), RetryDecision::Retry { at: at(5_000) });
-            let again_at = Some(at(5_001));
-            assert_eq!(decide(&outcome, &late(5_001)), RetryDecision::Fail { code, again_at });
+            let retry_at = Some(at(5_001));
+            assert_eq!(decide(&outcome, &late(5_001)), RetryDecision::Fail { code, retry_at });
         }
     }
 
     #[test]
     fn a_queued_message_is_tried_for_a_day() {
-        let after = |ms| SendAttempt { now: at(ms), turn_at: at(ms), n_calls: 1_500, ..queued(None) };
+        let after = |ms| SendAttempt { now: at(ms), slot_at: at(ms), n_calls: 1_500, ..queued(None) };
         assert_eq!(
             decide(&refused(130_429), &after(DAY_MS - 100)),
             RetryDecision::Retry { at: at(DAY_MS) },
@@ -405,8 +407,8 @@ mod tests {
             (not_sent(), "meta_unavailable"),
             (stopped(403), "meta_unavailable"),
         ] {
-            let again_at = Some(at(DAY_MS + 100));
-            assert_eq!(decide(&outcome, &after(DAY_MS)), RetryDecision::Fail { code, again_at });
+            let retry_at = Some(at(DAY_MS + 100));
+            assert_eq!(decide(&outcome, &after(DAY_MS)), RetryDecision::Fail { code, retry_at });
         }
     }
 
@@ -449,11 +451,11 @@ mod tests {
     proptest! {
         #[test]
         fn a_call_is_repeated_only_when_nothing_was_sent_and_never_in_the_past(
-            outcome in outcomes(), n_calls in any::<u32>(), chance in any::<u64>(),
+            outcome in outcomes(), n_calls in any::<u32>(), random in any::<u64>(),
             turn in -10_000_i64..10_000, end in prop::option::of(-10_000_i64..100_000_000), is_sync in any::<bool>(),
         ) {
             let mode = if is_sync { sync().mode } else { queued(end.map(at)).mode };
-            let attempt = SendAttempt { n_calls, mode, now: at(0), turn_at: at(turn), chance };
+            let attempt = SendAttempt { n_calls, mode, now: at(0), slot_at: at(turn), random };
             let decision = decide(&outcome, &attempt);
             prop_assert_eq!(decision == RetryDecision::Unknown, is_ambiguous(&outcome));
             prop_assert_eq!(decision == RetryDecision::Sent, matches!(outcome, SendOutcome::Accepted(_)));
@@ -463,11 +465,11 @@ mod tests {
                     match mode {
                         SendMode::Sync { deadline } => prop_assert!(next <= deadline && next >= at(turn)),
                         SendMode::Queue { expires_at: Some(end), .. } => prop_assert!(next <= end.max(at(0))),
-                        SendMode::Queue { since, .. } => prop_assert!(next <= later(since, QUEUE_FOR) && next >= at(turn)),
+                        SendMode::Queue { since, .. } => prop_assert!(next <= later(since, QUEUE_RETRY_PERIOD) && next >= at(turn)),
                     }
                 }
-                RetryDecision::Fail { again_at, .. } => prop_assert!(again_at.is_none_or(|again| again > at(0))),
-                RetryDecision::Hold => prop_assert!(!is_sync),
+                RetryDecision::Fail { retry_at, .. } => prop_assert!(retry_at.is_none_or(|again| again > at(0))),
+                RetryDecision::Suspend => prop_assert!(!is_sync),
                 RetryDecision::Sent | RetryDecision::Unknown => {}
             }
         }
@@ -478,10 +480,10 @@ mod tests {
         ) {
             let mut attempt = sync();
             let mut n_started = 1;
-            for (outcome, chance, took, paced) in calls {
+            for (outcome, random, took, paced) in calls {
                 attempt.now = later(attempt.now, SignedDuration::from_millis(took));
-                attempt.turn_at = later(attempt.now, SignedDuration::from_millis(paced));
-                attempt.chance = chance;
+                attempt.slot_at = later(attempt.now, SignedDuration::from_millis(paced));
+                attempt.random = random;
                 let RetryDecision::Retry { at: next } = decide(&outcome, &attempt) else { break };
                 prop_assert!(next <= at(5_000));
                 n_started += 1;

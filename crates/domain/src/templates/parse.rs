@@ -1,16 +1,40 @@
-//! Reading Meta's description of a template.
+//! Parsing of Meta's definitions of templates.
 
-use super::{
-    LimitedTimeOffer, ParameterFormat, Template, TemplateButton, TemplateButtonKind, TemplateCard,
-    TemplateCategory, TemplateComponents, TemplateHeader, TemplateStatus, TemplateText,
+use super::status::TemplateStatus;
+use super::template::{
+    LimitedTimeOffer, Template, TemplateButton, TemplateButtonKind, TemplateCard, TemplateCategory,
+    TemplateComponents, TemplateHeader,
 };
+use super::text::{ParameterFormat, TemplateText};
 use crate::check::{Item, JsonPointer, Violation, Violations};
 use crate::json::Value;
 
-/// What Meta shows when it keeps the words of an authentication template to itself.
+/// Text that stands for the body of an authentication template if Meta does not show it.
 const CODE_TEXT: &str = "{{1}} is your verification code.";
 
-pub(crate) fn node(node: &Value) -> Result<Template, Vec<Violation>> {
+impl Template {
+    /// Reads a template node of the Graph API: `name`, `language`, `status`, `category`, `parameter_format` and
+    /// `components`. Other fields are ignored.
+    ///
+    /// # Errors
+    /// Fields that are missing or have the wrong type; only `name`, `language`, `status` and `category` are required.
+    pub fn from_node(node: &Value) -> Result<Self, Vec<Violation>> {
+        self::node(node)
+    }
+
+    /// Reads Meta's `components` array into slots. Types may be in any case, unknown components and buttons are kept
+    /// by name, malformed parts are skipped.
+    #[must_use]
+    pub fn components_from(
+        components: &Value,
+        format: ParameterFormat,
+        category: &TemplateCategory,
+    ) -> TemplateComponents {
+        self::components(components, format, category)
+    }
+}
+
+fn node(node: &Value) -> Result<Template, Vec<Violation>> {
     let found = Violations::new();
     let mut texts = [""; 4];
     let mut format = ParameterFormat::default();
@@ -40,11 +64,7 @@ pub(crate) fn node(node: &Value) -> Result<Template, Vec<Violation>> {
     })
 }
 
-pub(crate) fn components(
-    value: &Value,
-    format: ParameterFormat,
-    category: &TemplateCategory,
-) -> TemplateComponents {
+fn components(value: &Value, format: ParameterFormat, category: &TemplateCategory) -> TemplateComponents {
     let mut components = TemplateComponents::default();
     for component in value.as_array().unwrap_or_default() {
         let kind = word(component, "type");
@@ -93,7 +113,7 @@ fn header(component: &Value, format: ParameterFormat) -> TemplateHeader {
 fn body(component: &Value, format: ParameterFormat, category: &TemplateCategory) -> TemplateText {
     match component.get("text").and_then(Value::as_str) {
         Some(raw) => TemplateText::parse(raw, format),
-        // As created, an authentication template has no words of its own, and one slot for the code (F.3).
+        // At its creation an authentication template has no text, and one slot for the code.
         None if *category == TemplateCategory::Authentication => {
             TemplateText::parse(CODE_TEXT, ParameterFormat::Positional)
         }
@@ -110,7 +130,7 @@ fn buttons(component: &Value) -> Vec<TemplateButton> {
             TemplateButton {
                 kind: match kind.as_str() {
                     "QUICK_REPLY" => TemplateButtonKind::QuickReply,
-                    // The slot of a URL is `{{1}}`, also in a template with names.
+                    // The slot of a URL is `{{1}}`, also in a template with named parameters.
                     "URL" => TemplateButtonKind::Url(TemplateText::parse(
                         text(button, "url"),
                         ParameterFormat::Named,
@@ -132,7 +152,7 @@ fn buttons(component: &Value) -> Vec<TemplateButton> {
         .collect()
 }
 
-/// A word of an enumeration, which Meta takes in any case (reference, base rules).
+/// Returns a value of an enumeration in upper case, because Meta accepts any case.
 fn word(value: &Value, key: &str) -> String {
     text(value, key).to_ascii_uppercase()
 }

@@ -1,12 +1,37 @@
-//! A template with its slots filled.
+//! Rendering of templates.
 
 use std::fmt;
 
-use super::{ParameterFormat, RenderedTemplate, Template, TemplateButton, TemplateHeader, TemplateText};
+use super::message::TemplateMessage;
+use super::template::{Template, TemplateButton, TemplateHeader};
+use super::text::{ParameterFormat, TemplateText};
 use crate::json::Value;
-use crate::messages::content::TemplateMessage;
 
-pub(crate) fn render(template: &Template, message: &TemplateMessage<'_>) -> RenderedTemplate {
+/// A template with filled slots. `Display` writes it as plain text, one line per part.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RenderedTemplate {
+    /// Text of the header, or the kind of its media in brackets: `[image]`.
+    pub header: Option<String>,
+    /// Text of the body.
+    pub body: String,
+    /// Text of the footer.
+    pub footer: Option<String>,
+    /// Labels of the buttons.
+    pub buttons: Vec<String>,
+    /// Cards of a carousel.
+    pub cards: Vec<Self>,
+}
+
+impl Template {
+    /// Returns the text that the customer will see. A slot that the message does not fill stays as `{{1}}` or
+    /// `{{name}}`.
+    #[must_use]
+    pub fn render(&self, message: &TemplateMessage<'_>) -> RenderedTemplate {
+        render(self, message)
+    }
+}
+
+fn render(template: &Template, message: &TemplateMessage<'_>) -> RenderedTemplate {
     let parts = &template.components;
     let format = template.parameter_format;
     let mut rendered =
@@ -66,7 +91,7 @@ fn fill(text: &TemplateText, component: Option<&Value>, format: ParameterFormat)
     })
 }
 
-/// What the customer sees of a parameter.
+/// Returns the text of a parameter that the customer sees.
 pub(crate) fn shown(parameter: &Value) -> Option<&str> {
     let kind = parameter.get("type")?.as_str()?;
     let value = parameter.get(kind)?;
@@ -77,7 +102,7 @@ fn component<'a>(given: &'a [Value], kind: &str) -> Option<&'a Value> {
     given.iter().find(|component| component.get("type").and_then(Value::as_str) == Some(kind))
 }
 
-/// A number that may be written as a string.
+/// Returns a number that may be written as a string.
 pub(crate) fn number(value: &Value, key: &str) -> Option<i64> {
     let value = value.get(key)?;
     value.as_i64().or_else(|| value.as_str()?.parse().ok())

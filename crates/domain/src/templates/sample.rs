@@ -1,9 +1,19 @@
-//! The samples that a template was created with, as the components of a message.
+//! Samples of a template's parameters, as the components of a message.
 
+use super::template::Template;
 use crate::json::{Object, Value};
 
-/// The components of a message that fills the texts of a template with its own samples.
-pub(crate) fn components(components: &Value) -> Vec<Value> {
+impl Template {
+    /// Returns the components of a message that fills the texts of a template with the samples from its creation.
+    /// `components` is Meta's array.
+    #[must_use]
+    pub fn samples(components: &Value) -> Vec<Value> {
+        self::components(components)
+    }
+}
+
+/// Returns the components of a message that fills the texts of a template with its samples.
+fn components(components: &Value) -> Vec<Value> {
     let mut filled = Vec::new();
     for component in components.as_array().unwrap_or_default() {
         match word(component, "type").as_str() {
@@ -40,7 +50,7 @@ fn part(kind: &str, parameters: Vec<Value>) -> Value {
     Value::Object(part)
 }
 
-/// The parameters out of `example.<key>` or `example.<key>_named_params`.
+/// Returns the parameters from `example.<key>` or `example.<key>_named_params`.
 fn texts(component: &Value, key: &str) -> Option<Vec<Value>> {
     let example = component.get("example")?;
     if let Some(named) = example.get(&format!("{key}_named_params")).and_then(Value::as_array) {

@@ -1,6 +1,50 @@
 //! Text with slots: `{{1}}` or `{{name}}`.
 
-use super::{ParameterFormat, Piece, TemplateText};
+/// Format of the slots in a template's text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ParameterFormat {
+    /// `{{1}}`, `{{2}}`: filled by the order of the parameters.
+    #[default]
+    Positional,
+    /// `{{port}}`: filled by `parameter_name`.
+    Named,
+}
+
+impl ParameterFormat {
+    /// Parses Meta's value, in any case. Any value except `NAMED` is positional, as is a template without the field.
+    #[must_use]
+    pub const fn parse(word: &str) -> Self {
+        if word.eq_ignore_ascii_case("NAMED") { Self::Named } else { Self::Positional }
+    }
+
+    /// Returns Meta's spelling of the format.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Positional => "POSITIONAL",
+            Self::Named => "NAMED",
+        }
+    }
+}
+
+/// Text with slots.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TemplateText {
+    /// Text in Meta's form, with `{{…}}`.
+    pub raw: String,
+    /// Slots: numbers in ascending order, or names in order of appearance; each once.
+    pub slots: Vec<String>,
+    pieces: Vec<Piece>,
+    /// Number of characters outside of slots.
+    n_fixed: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Fixed(String),
+    /// Index of a slot.
+    Slot(usize),
+}
 
 impl TemplateText {
     /// Finds the slots. In a positional template only numbers are slots, in a named one also names.
@@ -16,7 +60,7 @@ impl TemplateText {
                 found.push((start, inner + length + 2, name));
                 from = inner + length + 2;
             } else {
-                // `{{{1}}` and `{{ {{1}}`: a slot may still begin after the first bracket.
+                // In `{{{1}}` and `{{ {{1}}` a slot may begin after the first bracket.
                 from = start + 1;
             }
         }
@@ -46,7 +90,8 @@ impl TemplateText {
         }
     }
 
-    /// The number of characters with each slot replaced by a value of so many (0 for an unfilled one).
+    /// Returns the length of the text in characters if each slot has a value of the given length (0 for an unfilled
+    /// slot).
     pub(crate) fn length_with(&self, length_of: impl Fn(usize) -> usize) -> usize {
         self.pieces.iter().fold(self.n_fixed, |sum, piece| match piece {
             Piece::Fixed(_) => sum,
@@ -54,7 +99,7 @@ impl TemplateText {
         })
     }
 
-    /// The text with its slots filled; an unfilled one stays as it is written.
+    /// Returns the text with its slots filled; an unfilled slot stays as it is written.
     pub(crate) fn fill<'v>(&self, value_of: impl Fn(usize, &str) -> Option<&'v str>) -> String {
         let mut filled = String::with_capacity(self.raw.len());
         for piece in &self.pieces {

@@ -1,3 +1,3 @@
-//! Updates that Meta posts.
+//! Updates in Meta's webhooks.
 
 pub mod update;

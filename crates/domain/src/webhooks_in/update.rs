@@ -1,195 +1,139 @@
-//! What Meta tells us, decoded as far as it is understood.
+//! Decoded updates from Meta's webhooks (Meta: Webhooks,
+//! https://developers.facebook.com/docs/whatsapp/cloud-api/guides/set-up-webhooks).
 
 use jiff::Timestamp;
 
-use crate::events::AccountChange;
+use crate::accounts::account::AccountChange;
+use crate::accounts::suspension::SuspensionChange;
+use crate::contacts::whatsapp_user::WhatsAppUser;
 use crate::json::Value;
-use crate::messages::message::StatusReport;
+use crate::messages::inbound::InboundMessage;
+use crate::messages::status_report::StatusReport;
 
-/// One thing that Meta told us.
+/// One update from a webhook of Meta.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WebhookUpdate {
-    /// A customer wrote.
+    /// Message of a customer.
     Message(InboundMessage),
-    /// A customer called, which opens the window too.
+    /// Call of a customer, which opens the customer service window.
     Call(InboundCall),
-    /// Something happened to a message that we sent.
+    /// Status of an outbound message.
     Status(StatusReport),
-    /// We wrote, from a phone.
-    Echo(MessageEcho),
-    /// A customer takes marketing, or takes none.
-    Preference(MarketingPreference),
-    /// A person goes by another id.
-    Moved(NumberChange),
-    /// A template changed.
+    /// Message that the business sent from a phone.
+    MessageEcho(MessageEcho),
+    /// Opt-out or opt-in of a customer.
+    MarketingPreference(MarketingPreference),
+    /// Change of the phone number or user id of a customer.
+    NumberChange(NumberChange),
+    /// Change of a template.
     Template(TemplateUpdate),
-    /// Something about an account changed, or Meta has something to say about it.
+    /// Change of an account, or a notice about it.
     Account(AccountUpdate),
-    /// Anything else: kept as it came.
+    /// Any other update; its payload is stored.
     Other,
 }
 
-/// Who wrote or called: at least one of the two ids is known.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct WhatsAppUser {
-    /// The phone number as Meta writes it: digits.
-    pub wa_id: Option<String>,
-    /// The business-scoped user id.
-    pub user_id: Option<String>,
-    /// The name that the person gave to the profile.
-    pub name: Option<String>,
-    /// The user name that the person has chosen.
-    pub username: Option<String>,
-}
-
-/// One message of a customer (reference C.4).
-#[derive(Clone, Debug, PartialEq)]
-pub struct InboundMessage {
-    /// Meta's id of the message.
-    pub wamid: String,
-    /// Who wrote.
-    pub from: WhatsAppUser,
-    /// When, by Meta's time.
-    pub at: Timestamp,
-    /// Meta's own `type`; one that is not known is `unsupported`.
-    pub kind: String,
-    /// The words, where the type has words: text body, caption, button title.
-    pub text: Option<String>,
-    /// The object that belongs to the type, as Meta sent it.
-    pub object: Option<Value>,
-    /// The message that this one answers.
-    pub context_wamid: Option<String>,
-    /// What else it says.
-    pub beside: InboundMetadata,
-}
-
-/// What Meta puts beside the object of a message's type.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct InboundMetadata {
-    /// It was forwarded.
-    pub is_forwarded: bool,
-    /// It was forwarded many times.
-    pub is_frequently_forwarded: bool,
-    /// The product that it asks about.
-    pub referred_product: Option<Value>,
-    /// The advertisement or post that led to it.
-    pub referral: Option<Value>,
-    /// Why Meta could not deliver it as it was.
-    pub errors: Option<Value>,
-    /// The group that it was written to.
-    pub group_id: Option<String>,
-    /// Who the sender is from now on: a `system` message tells of another number or user id.
-    pub moved_to: Option<WhatsAppUser>,
-}
-
-impl InboundMessage {
-    /// Whether this message opens the customer service window.
-    pub fn opens_window(&self) -> bool {
-        !matches!(self.kind.as_str(), "system" | "edit" | "revoke")
-    }
-}
-
-/// A call from a customer.
+/// Call of a customer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InboundCall {
-    /// Who called.
+    /// Caller.
     pub from: WhatsAppUser,
-    /// When, by Meta's time.
+    /// Time of the call, from Meta.
     pub at: Timestamp,
 }
 
-/// A message that we sent from a phone, beside the API (reference C.6, `smb_message_echoes`).
+/// Message that the business sent from a phone, without the API (webhook field `smb_message_echoes`).
 #[derive(Clone, Debug, PartialEq)]
 pub struct MessageEcho {
     /// Meta's id of the message.
     pub wamid: String,
-    /// Whom it went to.
+    /// Recipient.
     pub to: WhatsAppUser,
-    /// When, by Meta's time.
+    /// Time of the message, from Meta.
     pub at: Timestamp,
-    /// Meta's own `type`.
+    /// Type of the message, in Meta's spelling.
     pub kind: String,
-    /// The object that belongs to the type, as Meta sent it.
+    /// Object that belongs to the type, as Meta sent it.
     pub object: Option<Value>,
-    /// The message that it answers.
+    /// Meta's id of the message to which this one replies.
     pub context_wamid: Option<String>,
 }
 
-/// What a customer wants to do with marketing (reference C.6, `user_preferences`).
+/// Preference of a customer about marketing (webhook field `user_preferences`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MarketingPreference {
-    /// Who.
+    /// Customer.
     pub from: WhatsAppUser,
-    /// Whether marketing is welcome.
+    /// `true` if the customer accepts marketing.
     pub takes_marketing: bool,
-    /// When, by Meta's time.
+    /// Time of the choice, from Meta.
     pub at: Timestamp,
 }
 
-/// A person goes by another id.
+/// Change of the phone number or user id of a customer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NumberChange {
-    /// Who it was so far.
+    /// Old identity.
     pub from: WhatsAppUser,
-    /// Who it is from now on.
+    /// New identity.
     pub to: WhatsAppUser,
-    /// When, by Meta's time.
+    /// Time of the change, from Meta.
     pub at: Timestamp,
 }
 
-/// A change of a template that Meta made (reference C.6).
+/// Change of a template by Meta.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TemplateUpdate {
-    /// The template's name.
+    /// Name of the template.
     pub name: String,
-    /// The template's language.
+    /// Language of the template.
     pub language: String,
-    /// The new status, upper case, in a `message_template_status_update`.
+    /// New status, in upper case (webhook field `message_template_status_update`).
     pub status: Option<String>,
-    /// The new category, upper case, where it has changed.
+    /// New category, in upper case, if it has changed.
     pub category: Option<String>,
-    /// The new quality score, upper case.
+    /// New quality score, in upper case.
     pub quality: Option<String>,
-    /// Why it was refused, paused or disabled: Meta's word, and what Meta adds to it.
+    /// Meta's reason for a rejection, a pause or a deactivation, with Meta's details.
     pub reason: Option<String>,
-    /// What it says by now, in a `message_template_components_update`.
+    /// New texts (webhook field `message_template_components_update`).
     pub text: Option<TemplateTextUpdate>,
 }
 
-/// The words of a template, as far as Meta tells them when they change.
+/// Texts of a template in an update.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TemplateTextUpdate {
-    /// The words of the header.
+    /// Text of the header.
     pub header: Option<String>,
-    /// The words of the body.
+    /// Text of the body.
     pub body: Option<String>,
-    /// The words of the footer.
+    /// Text of the footer.
     pub footer: Option<String>,
-    /// The buttons: their words, and the address or number behind them.
+    /// Labels of the buttons, each with its URL or phone number.
     pub buttons: Vec<(String, Option<String>)>,
 }
 
-/// What Meta did to an account, or has to say of it (reference C.6).
+/// Change of an account by Meta, or a notice about it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AccountUpdate {
-    /// The number that it is about, digits; `None` is the whole WhatsApp Business Account.
+    /// Phone number of the account, digits; `None` for the whole WhatsApp Business Account.
     pub number: Option<String>,
-    /// What has changed.
+    /// Property that has changed.
     pub change: AccountChange,
-    /// Whether the accounts may send.
+    /// Change of the suspension.
     pub hold: Option<SuspensionChange>,
-    /// The quality of the number, upper case.
+    /// New quality rating of the number, in upper case.
     pub quality: Option<String>,
-    /// How many people templates may reach in 24 hours: `TIER_…`.
+    /// New messaging limit: `TIER_…`.
     pub tier: Option<String>,
-    /// The name that customers see.
+    /// New display name.
     pub name: Option<String>,
-    /// Meta's own words.
+    /// Meta's value, unchanged.
     pub details: Option<Value>,
 }
 
 impl AccountUpdate {
-    /// Something that changes nothing here.
+    /// Creates an update that changes no property.
     #[must_use]
     pub const fn notice(number: Option<String>, details: Option<Value>) -> Self {
         Self {
@@ -200,38 +144,6 @@ impl AccountUpdate {
             tier: None,
             name: None,
             details,
-        }
-    }
-}
-
-/// Whether Meta lets a WhatsApp Business Account send.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SuspensionChange {
-    /// Nothing leaves until Meta, or somebody here, takes it back.
-    Hold(SuspensionCause, &'static str),
-    /// What held it for this cause is over.
-    Lift(SuspensionCause),
-}
-
-/// Why an account is held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SuspensionCause {
-    /// Meta refused a message or the access token.
-    Refused,
-    /// Meta has disabled the WhatsApp Business Account.
-    Disabled,
-    /// The app was taken off the WhatsApp Business Account.
-    AppRemoved,
-}
-
-impl SuspensionCause {
-    /// The word used in the database.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Refused => "refused",
-            Self::Disabled => "disabled",
-            Self::AppRemoved => "app_removed",
         }
     }
 }

@@ -1,165 +1,118 @@
-//! When an event that an endpoint did not take is posted again, and when that ends.
-
-use std::str::FromStr;
+//! Retries of event deliveries and dead letters.
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::messages::message::UnknownVariant;
+use crate::text_enum;
 
-/// How long after its creation an event is a dead letter.
-pub const LIFE: SignedDuration = SignedDuration::from_hours(42);
-/// Failed attempts in a row that make an endpoint a failing one.
-pub const FAILING_AFTER: u32 = 3;
-/// For how long an endpoint may fail before it is switched off.
+/// Age of an event at which its delivery becomes a dead letter.
+pub const DEAD_LETTER_AFTER: SignedDuration = SignedDuration::from_hours(42);
+/// Number of failed attempts in a row after which an endpoint is failing.
+pub const FAILING_AFTER_ATTEMPTS: u32 = 3;
+/// Time of continuous failure after which an endpoint is disabled.
 pub const DISABLED_AFTER: SignedDuration = SignedDuration::from_hours(5 * 24);
-/// Where the end of an event's life would cut off an attempt, it is made this long before.
-const LAST_CALL: SignedDuration = SignedDuration::from_mins(1);
-/// The jitter: a fifth more or less.
+/// Time before the end of the retries at which a last attempt is made, if the schedule would place it after the end.
+const FINAL_ATTEMPT_MARGIN: SignedDuration = SignedDuration::from_mins(1);
+/// Divisor of the jitter: a fifth of the wait, longer or shorter.
 const JITTER_PARTS: i128 = 5;
 
-/// Where a delivery stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeliveryStatus {
-    /// It was not attempted yet.
-    Pending,
-    /// The endpoint took it.
-    Succeeded,
-    /// The last attempt failed; there will be another.
-    Failed,
-    /// A dead letter: there will be no more attempts unless somebody asks.
-    Dead,
-}
-
-impl DeliveryStatus {
-    /// Every status.
-    pub const ALL: [Self; 4] = [Self::Pending, Self::Succeeded, Self::Failed, Self::Dead];
-
-    /// The word used in the API and the database.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Dead => "dead",
-        }
+text_enum! {
+    /// Status of a delivery.
+    pub enum DeliveryStatus {
+        /// No attempt was made yet.
+        Pending = "pending",
+        /// The endpoint accepted the event.
+        Succeeded = "succeeded",
+        /// The last attempt failed; it will be retried.
+        Failed = "failed",
+        /// Dead letter: no further attempt, unless a redelivery is requested.
+        Dead = "dead",
     }
 }
 
-impl FromStr for DeliveryStatus {
-    type Err = UnknownVariant;
-
-    fn from_str(text: &str) -> Result<Self, UnknownVariant> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(UnknownVariant)
+text_enum! {
+    /// Status of a webhook endpoint.
+    pub enum WebhookStatus {
+        /// The endpoint accepts deliveries.
+        Active = "active",
+        /// The last attempts failed.
+        Failing = "failing",
+        /// No events are delivered.
+        Disabled = "disabled",
     }
 }
 
-/// How an endpoint fares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WebhookStatus {
-    /// It takes what it gets.
-    Active,
-    /// It did not take the last few.
-    Failing,
-    /// It gets nothing.
-    Disabled,
-}
-
-impl WebhookStatus {
-    /// Every status.
-    pub const ALL: [Self; 3] = [Self::Active, Self::Failing, Self::Disabled];
-
-    /// The word used in the API and the database.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Failing => "failing",
-            Self::Disabled => "disabled",
-        }
-    }
-}
-
-impl FromStr for WebhookStatus {
-    type Err = UnknownVariant;
-
-    fn from_str(text: &str) -> Result<Self, UnknownVariant> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(UnknownVariant)
-    }
-}
-
-/// How one attempt ended.
+/// Result of one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndpointResponse {
-    /// The endpoint took the event.
-    Taken,
-    /// The endpoint says that it is gone for good (410).
+    /// The endpoint accepted the event.
+    Succeeded,
+    /// The endpoint is gone (HTTP 410).
     Gone,
-    /// Anything else; the endpoint may have asked to be left alone for a while.
-    NotTaken {
-        /// For how long.
+    /// Any other result.
+    Failed {
+        /// Time to wait that the endpoint requested.
         retry_after: Option<SignedDuration>,
     },
 }
 
-/// What follows from an attempt.
+/// Decision after an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryDecision {
-    /// It is done.
+    /// The delivery is complete.
     Succeeded,
-    /// It is tried again.
+    /// The delivery is retried.
     Retry {
-        /// Not before this time.
+        /// Time of the retry.
         at: Timestamp,
     },
-    /// It is a dead letter.
+    /// The delivery becomes a dead letter.
     Dead,
-    /// It is a dead letter, and the endpoint is switched off.
+    /// The delivery becomes a dead letter and the endpoint is disabled.
     Gone,
 }
 
 /// An attempt that has ended.
 #[derive(Clone, Copy, Debug)]
 pub struct DeliveryAttempt {
-    /// How it ended.
-    pub reply: EndpointResponse,
-    /// Failed attempts of this queue's head before it.
+    /// Result.
+    pub response: EndpointResponse,
+    /// Number of failed attempts of this delivery before.
     pub n_failures: u32,
-    /// When the event becomes a dead letter.
+    /// Time at which the delivery becomes a dead letter.
     pub ends_at: Timestamp,
-    /// When the attempt ended.
+    /// Time at which the attempt ended.
     pub now: Timestamp,
-    /// A random number.
-    pub chance: u64,
+    /// Random number for the jitter.
+    pub random: u64,
 }
 
-/// Decides what follows: `schedule` holds the waits after the first failure, the second, and so on.
+/// Decides what follows an attempt. `schedule` has the waits after the first failure, the second, and so on.
 #[must_use]
-pub fn decide(schedule: &[SignedDuration], attempted: &DeliveryAttempt) -> DeliveryDecision {
-    let DeliveryAttempt { reply, n_failures, ends_at, now, chance } = *attempted;
-    let asked = match reply {
-        EndpointResponse::Taken => return DeliveryDecision::Succeeded,
+pub fn decide(schedule: &[SignedDuration], attempt: &DeliveryAttempt) -> DeliveryDecision {
+    let DeliveryAttempt { response, n_failures, ends_at, now, random } = *attempt;
+    let requested = match response {
+        EndpointResponse::Succeeded => return DeliveryDecision::Succeeded,
         EndpointResponse::Gone => return DeliveryDecision::Gone,
-        EndpointResponse::NotTaken { retry_after } => retry_after,
+        EndpointResponse::Failed { retry_after } => retry_after,
     };
     let step = usize::try_from(n_failures).unwrap_or(usize::MAX);
     let Some(wait) = schedule.get(step) else { return DeliveryDecision::Dead };
-    let own = now.saturating_add(jittered(*wait, chance)).unwrap_or(Timestamp::MAX);
-    let asked = asked.map_or(own, |wait| now.saturating_add(wait).unwrap_or(Timestamp::MAX));
-    let at = own.max(asked);
-    // What the jitter of the last wait, or the endpoint's own wish, would carry beyond the end is made just before it.
-    let last_call = ends_at.saturating_sub(LAST_CALL).unwrap_or(now);
-    let at = if at >= ends_at && last_call > now { last_call } else { at };
+    let own = now.saturating_add(jittered(*wait, random)).unwrap_or(Timestamp::MAX);
+    let requested = requested.map_or(own, |wait| now.saturating_add(wait).unwrap_or(Timestamp::MAX));
+    let at = own.max(requested);
+    // A last attempt is made just before the end if jitter or `Retry-After` would place it after the end.
+    let final_attempt_at = ends_at.saturating_sub(FINAL_ATTEMPT_MARGIN).unwrap_or(now);
+    let at = if at >= ends_at && final_attempt_at > now { final_attempt_at } else { at };
     if at < ends_at { DeliveryDecision::Retry { at } } else { DeliveryDecision::Dead }
 }
 
-/// A wait, a fifth longer or shorter by chance.
-fn jittered(wait: SignedDuration, chance: u64) -> SignedDuration {
+/// Returns a wait that is longer or shorter by a random part of at most a fifth.
+fn jittered(wait: SignedDuration, random: u64) -> SignedDuration {
     let micros = wait.as_micros();
-    // From -1/5 to +1/5 of the wait: the chance counts in parts of 2^64.
-    let spread = 2 * micros / JITTER_PARTS;
-    let drawn = (spread.saturating_mul(i128::from(chance)) >> 64) - spread / 2;
-    let sum = i64::try_from(micros.saturating_add(drawn)).unwrap_or(i64::MAX);
+    // The offset is from -1/5 to +1/5 of the wait. The random number is a fraction of 2^64.
+    let width = 2 * micros / JITTER_PARTS;
+    let offset = (width.saturating_mul(i128::from(random)) >> 64) - width / 2;
+    let sum = i64::try_from(micros.saturating_add(offset)).unwrap_or(i64::MAX);
     SignedDuration::from_micros(sum.max(0))
 }
 
@@ -181,11 +134,11 @@ mod tests {
 
     fn failed(n_failures: u32, now: i64) -> DeliveryAttempt {
         DeliveryAttempt {
-            reply: EndpointResponse::NotTaken { retry_after: None },
+            response: EndpointResponse::Failed { retry_after: None },
             n_failures,
             ends_at: at(42 * 3600),
             now: at(now),
-            chance: 1 << 63,
+            random: 1 << 63,
         }
     }
 
@@ -199,36 +152,36 @@ mod tests {
 
     #[test]
     fn what_the_endpoint_asks_for_is_honoured_where_it_is_longer() {
-        let asked = |seconds| DeliveryAttempt {
-            reply: EndpointResponse::NotTaken { retry_after: Some(SignedDuration::from_secs(seconds)) },
+        let requested = |seconds| DeliveryAttempt {
+            response: EndpointResponse::Failed { retry_after: Some(SignedDuration::from_secs(seconds)) },
             ..failed(0, 0)
         };
-        assert_eq!(decide(&schedule(), &asked(3_600)), DeliveryDecision::Retry { at: at(3_600) });
-        assert_eq!(decide(&schedule(), &asked(1)), DeliveryDecision::Retry { at: at(10) });
+        assert_eq!(decide(&schedule(), &requested(3_600)), DeliveryDecision::Retry { at: at(3_600) });
+        assert_eq!(decide(&schedule(), &requested(1)), DeliveryDecision::Retry { at: at(10) });
         assert_eq!(
-            decide(&schedule(), &asked(43 * 3600)),
+            decide(&schedule(), &requested(43 * 3600)),
             DeliveryDecision::Retry { at: at(42 * 3600 - 60) }
         );
         assert_eq!(
-            decide(&schedule(), &asked(i64::MAX / 2)),
+            decide(&schedule(), &requested(i64::MAX / 2)),
             DeliveryDecision::Retry { at: at(42 * 3600 - 60) }
         );
     }
 
     #[test]
     fn the_last_attempt_is_not_lost_to_its_jitter() {
-        let late = DeliveryAttempt { chance: u64::MAX, ..failed(7, 63_000) };
+        let late = DeliveryAttempt { random: u64::MAX, ..failed(7, 63_000) };
         assert_eq!(decide(&schedule(), &late), DeliveryDecision::Retry { at: at(42 * 3600 - 60) });
     }
 
     #[test]
     fn an_endpoint_that_is_gone_is_not_asked_again() {
         assert_eq!(
-            decide(&schedule(), &DeliveryAttempt { reply: EndpointResponse::Gone, ..failed(0, 0) }),
+            decide(&schedule(), &DeliveryAttempt { response: EndpointResponse::Gone, ..failed(0, 0) }),
             DeliveryDecision::Gone
         );
         assert_eq!(
-            decide(&schedule(), &DeliveryAttempt { reply: EndpointResponse::Taken, ..failed(5, 0) }),
+            decide(&schedule(), &DeliveryAttempt { response: EndpointResponse::Succeeded, ..failed(5, 0) }),
             DeliveryDecision::Succeeded
         );
     }
@@ -236,20 +189,20 @@ mod tests {
     proptest! {
         #[test]
         fn no_attempt_is_made_at_or_after_the_end(
-            n_failures in 0_u32..12, now in 0_i64..200_000, chance: u64, asked in prop::option::of(0_i64..200_000),
+            n_failures in 0_u32..12, now in 0_i64..200_000, random: u64, requested in prop::option::of(0_i64..200_000),
         ) {
-            let retry_after = asked.map(SignedDuration::from_secs);
-            let attempted = DeliveryAttempt { reply: EndpointResponse::NotTaken { retry_after }, chance, ..failed(n_failures, now) };
-            if let DeliveryDecision::Retry { at } = decide(&schedule(), &attempted) {
-                prop_assert!(at < attempted.ends_at && at >= attempted.now);
+            let retry_after = requested.map(SignedDuration::from_secs);
+            let attempt = DeliveryAttempt { response: EndpointResponse::Failed { retry_after }, random, ..failed(n_failures, now) };
+            if let DeliveryDecision::Retry { at } = decide(&schedule(), &attempt) {
+                prop_assert!(at < attempt.ends_at && at >= attempt.now);
             }
         }
 
         #[test]
-        fn the_jitter_is_a_fifth_at_most(wait in 0_i64..1_000_000, chance: u64) {
-            let drawn = jittered(SignedDuration::from_secs(wait), chance).as_micros();
-            prop_assert!(drawn * 5 >= i128::from(wait) * 4_000_000 - 5);
-            prop_assert!(drawn * 5 <= i128::from(wait) * 6_000_000 + 5);
+        fn the_jitter_is_a_fifth_at_most(wait in 0_i64..1_000_000, random: u64) {
+            let offset = jittered(SignedDuration::from_secs(wait), random).as_micros();
+            prop_assert!(offset * 5 >= i128::from(wait) * 4_000_000 - 5);
+            prop_assert!(offset * 5 <= i128::from(wait) * 6_000_000 + 5);
         }
     }
 }

@@ -1,17 +1,17 @@
-//! The headers that a customer may add to what is posted to its endpoint.
+//! Additional headers of webhook deliveries.
 //!
-//! **Invariant:** a header that passes neither replaces one of ours nor changes where a request begins or ends.
+//! **Invariant:** an accepted header neither replaces a header of the gateway nor changes the framing of the request.
 
-/// The most headers of one endpoint.
+/// Maximum number of headers of an endpoint.
 pub const MAX_HEADERS: usize = 20;
 
-/// The most characters of a header's name.
+/// Maximum length of a header name in characters.
 pub const MAX_NAME_CHARS: usize = 100;
 
-/// The most bytes of a header's value.
+/// Maximum length of a header value in bytes.
 pub const MAX_VALUE_BYTES: usize = 4_096;
 
-/// Names that say where a message goes, where it begins and ends, or what it is; in lower case.
+/// Reserved names, in lower case: they control routing, framing and content.
 const OURS: [&str; 18] = [
     "accept-encoding",
     "connection",
@@ -33,19 +33,19 @@ const OURS: [&str; 18] = [
     "x-webhook-signature",
 ];
 
-/// What our own names begin with; in lower case.
+/// Reserved prefixes, in lower case.
 const OUR_PREFIXES: [&str; 3] = ["waypost-", "webhook-", "x-webhook-signature-"];
 
-/// Why a header cannot be added.
+/// Reason why a header is not allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderError {
-    /// The name is not one.
+    /// The name is not a valid header name.
     #[error("a header's name is 1 to {MAX_NAME_CHARS} letters, digits or any of !#$%&'*+-.^_`|~")]
     Name,
-    /// The name is one that Waypost sets, or that only HTTP itself may set.
+    /// The name is reserved for the gateway or for HTTP.
     #[error("this header cannot be set: Waypost or HTTP itself sets it")]
     Reserved,
-    /// The value holds what a header cannot.
+    /// The value has characters that a header value cannot have.
     #[error(
         "a header's value is one line of visible ASCII characters, and does not begin or end with a space"
     )]
@@ -55,11 +55,11 @@ pub enum HeaderError {
     TooLong,
 }
 
-/// Whether a header may be added. How many there may be is [`MAX_HEADERS`].
+/// Checks a header. The maximum number of headers is [`MAX_HEADERS`].
 ///
 /// # Errors
-/// What is wrong with it.
-pub fn check(name: &str, value: &str) -> Result<(), HeaderError> {
+/// Returns the violated rule.
+pub fn validate(name: &str, value: &str) -> Result<(), HeaderError> {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || name.len() > MAX_NAME_CHARS || !name.bytes().all(is_token) {
         return Err(HeaderError::Name);
@@ -92,35 +92,35 @@ mod tests {
             ("x-webhook", "v"),
             ("X-Empty", ""),
         ] {
-            assert_eq!(check(name, value), Ok(()), "{name}");
+            assert_eq!(validate(name, value), Ok(()), "{name}");
         }
-        assert_eq!(check("X-Long", &"v".repeat(MAX_VALUE_BYTES)), Ok(()));
+        assert_eq!(validate("X-Long", &"v".repeat(MAX_VALUE_BYTES)), Ok(()));
     }
 
     #[test]
     fn names_that_are_none_are_refused() {
         for name in ["", "a b", "a:b", "a\r\nb", "ä", "a\0", "(a)", "a/b", "a\"", &"x".repeat(101)] {
-            assert_eq!(check(name, "v"), Err(HeaderError::Name), "{name:?}");
+            assert_eq!(validate(name, "v"), Err(HeaderError::Name), "{name:?}");
         }
     }
 
     #[test]
     fn what_we_or_http_set_is_refused_in_any_case() {
         for name in OURS {
-            assert_eq!(check(name, "v"), Err(HeaderError::Reserved), "{name}");
-            assert_eq!(check(&name.to_ascii_uppercase(), "v"), Err(HeaderError::Reserved), "{name}");
+            assert_eq!(validate(name, "v"), Err(HeaderError::Reserved), "{name}");
+            assert_eq!(validate(&name.to_ascii_uppercase(), "v"), Err(HeaderError::Reserved), "{name}");
         }
         for name in ["Webhook-Id", "webhook-signature", "X-Webhook-Signature-Previous", "Waypost-Redelivery"]
         {
-            assert_eq!(check(name, "v"), Err(HeaderError::Reserved), "{name}");
+            assert_eq!(validate(name, "v"), Err(HeaderError::Reserved), "{name}");
         }
     }
 
     #[test]
     fn values_of_more_than_one_line_are_refused() {
         for value in ["a\r\nb: c", "a\nb", "a\rb", "\0", "\u{7f}", "ä", " a", "a ", "\t"] {
-            assert_eq!(check("X-A", value), Err(HeaderError::Value), "{value:?}");
+            assert_eq!(validate("X-A", value), Err(HeaderError::Value), "{value:?}");
         }
-        assert_eq!(check("X-A", &"v".repeat(MAX_VALUE_BYTES + 1)), Err(HeaderError::TooLong));
+        assert_eq!(validate("X-A", &"v".repeat(MAX_VALUE_BYTES + 1)), Err(HeaderError::TooLong));
     }
 }

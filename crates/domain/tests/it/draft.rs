@@ -556,8 +556,7 @@ fn samples_fill_a_template() {
     let mut template = approved(TemplateStatus::Pending);
     template.components = Template::components_from(&components, ParameterFormat::Positional, &category);
     let samples = Template::samples(&components);
-    let message =
-        domain::messages::content::TemplateMessage { name: "a", language: "en", components: &samples };
+    let message = domain::templates::TemplateMessage { name: "a", language: "en", components: &samples };
     assert_eq!(
         template.render(&message).to_string(),
         "Hi Maya\nFrom Oban, 45 min late.\n---\n[image]\nFor two."

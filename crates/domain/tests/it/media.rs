@@ -1,11 +1,12 @@
 //! Which files go to Meta, and what is said of those that come.
 
+use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::media::{
-    DeclaredType, FETCH_FOR, InboundMedia, LARGEST, MediaType, MediaTypeError, TYPES, announced, digest_of,
-    fetch_again_at, judge, names_of, upload_ends_at,
+    DOWNLOAD_RETRY_PERIOD, DeclaredType, InboundMedia, MAX_FILE_SIZE, MediaType, MediaTypeError, TYPES,
+    inbound_media, next_download_at, parse_sha256, resolve_media_type, supported_types, upload_expires_at,
 };
 use domain::messages::content::MediaKind;
-use domain::webhooks_in::update::{InboundMessage, WhatsAppUser};
+use domain::messages::inbound::InboundMessage;
 use jiff::{SignedDuration, Timestamp};
 use proptest::collection::vec;
 use proptest::option;
@@ -23,11 +24,11 @@ fn ogg(codec: &[u8]) -> Vec<u8> {
 }
 
 fn said(mime: &str, head: &[u8]) -> Result<&'static str, MediaTypeError> {
-    judge(DeclaredType { mime: Some(mime), file_name: None }, head).map(|known| known.mime)
+    resolve_media_type(DeclaredType { mime: Some(mime), file_name: None }, head).map(|known| known.mime)
 }
 
 fn unsaid(file_name: Option<&str>, head: &[u8]) -> Result<&'static str, MediaTypeError> {
-    judge(DeclaredType { mime: None, file_name }, head).map(|known| known.mime)
+    resolve_media_type(DeclaredType { mime: None, file_name }, head).map(|known| known.mime)
 }
 
 #[test]
@@ -83,7 +84,7 @@ fn a_png_that_says_it_is_a_pdf_is_refused() {
         ("application/pdf", &zip("a.txt")),
         ("video/mp4", &[0; 64]),
     ] {
-        assert!(matches!(said(mime, head), Err(MediaTypeError::Mislabelled { .. })), "{mime}");
+        assert!(matches!(said(mime, head), Err(MediaTypeError::Mismatch { .. })), "{mime}");
     }
 }
 
@@ -94,10 +95,10 @@ fn what_meta_does_not_take_is_refused_with_all_that_it_takes() {
         told.starts_with("is image/gif, which Meta does not take; it takes audio/aac, audio/mp4,"),
         "{told}"
     );
-    assert_eq!(unsaid(None, b"GIF89a"), Err(MediaTypeError::NotTaken("a GIF image".to_owned())));
+    assert_eq!(unsaid(None, b"GIF89a"), Err(MediaTypeError::Unsupported("a GIF image".to_owned())));
     assert_eq!(
         unsaid(Some("a.pdf"), &zip("a.txt")),
-        Err(MediaTypeError::NotTaken("a ZIP archive".to_owned()))
+        Err(MediaTypeError::Unsupported("a ZIP archive".to_owned()))
     );
     assert_eq!(said("image/png", b""), Err(MediaTypeError::Empty));
 }
@@ -117,16 +118,16 @@ fn the_name_decides_between_types_that_begin_alike() {
 
 #[test]
 fn sizes_are_metas() {
-    let most = |mime: &str| MediaType::named(mime).unwrap().most;
+    let most = |mime: &str| MediaType::named(mime).unwrap().max_bytes;
     assert_eq!(most("image/png"), 5 << 20);
     assert_eq!(most("video/mp4"), 16 << 20);
     assert_eq!(most("audio/ogg; codecs=opus"), 16 << 20);
-    assert_eq!(most("application/pdf"), LARGEST);
+    assert_eq!(most("application/pdf"), MAX_FILE_SIZE);
     let webp = MediaType::named("image/webp").unwrap();
     let header = |chunk: &[u8; 4], flags| [b"RIFF\0\0\0\0WEBP", &chunk[..], &[10, 0, 0, 0, flags]].concat();
-    assert_eq!(webp.most_of(&header(b"VP8 ", 0)), 100 << 10, "it does not move");
-    assert_eq!(webp.most_of(&header(b"VP8X", 0x10)), 100 << 10, "it does not move");
-    assert_eq!(webp.most_of(&header(b"VP8X", 0x02)), 500 << 10, "it moves");
+    assert_eq!(webp.max_bytes_for(&header(b"VP8 ", 0)), 100 << 10, "it does not move");
+    assert_eq!(webp.max_bytes_for(&header(b"VP8X", 0x10)), 100 << 10, "it does not move");
+    assert_eq!(webp.max_bytes_for(&header(b"VP8X", 0x02)), 500 << 10, "it moves");
 }
 
 #[test]
@@ -135,23 +136,23 @@ fn a_place_takes_its_own_types_only() {
     assert!(fits("image/png", MediaKind::Image) && fits("image/png", MediaKind::Document));
     assert!(!fits("image/webp", MediaKind::Image) && fits("image/webp", MediaKind::Sticker));
     assert!(!fits("application/pdf", MediaKind::Image) && !fits("video/mp4", MediaKind::Audio));
-    assert_eq!(names_of(MediaKind::Image), "image/jpeg, image/png");
-    assert!(names_of(MediaKind::Document).contains("application/pdf"));
+    assert_eq!(supported_types(MediaKind::Image), "image/jpeg, image/png");
+    assert!(supported_types(MediaKind::Document).contains("application/pdf"));
 }
 
 #[test]
 fn a_digest_is_read_in_hex_and_in_base64() {
     let zeros = Some([0; 32]);
-    assert_eq!(digest_of(&"0".repeat(64)), zeros);
-    assert_eq!(digest_of(&format!("{}=", "A".repeat(43))), zeros);
+    assert_eq!(parse_sha256(&"0".repeat(64)), zeros);
+    assert_eq!(parse_sha256(&format!("{}=", "A".repeat(43))), zeros);
     let hex = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
     let base64 = "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=";
-    assert!(digest_of(hex).is_some());
-    assert_eq!(digest_of(hex), digest_of(base64));
-    assert_eq!(digest_of(&hex.to_uppercase()), digest_of(base64));
-    assert_eq!(digest_of(&base64.replace('+', "-").replace('=', "")), digest_of(base64));
+    assert!(parse_sha256(hex).is_some());
+    assert_eq!(parse_sha256(hex), parse_sha256(base64));
+    assert_eq!(parse_sha256(&hex.to_uppercase()), parse_sha256(base64));
+    assert_eq!(parse_sha256(&base64.replace('+', "-").replace('=', "")), parse_sha256(base64));
     for text in ["", "abc", "zz", &"g".repeat(64), &"A".repeat(45), &"é".repeat(32)] {
-        assert_eq!(digest_of(text), None, "{text}");
+        assert_eq!(parse_sha256(text), None, "{text}");
     }
 }
 
@@ -163,7 +164,7 @@ fn inbound(kind: &str, object: &str) -> InboundMessage {
         kind: kind.to_owned(),
         text: None,
         object: serde_json::from_str(object).ok(),
-        beside: domain::webhooks_in::update::InboundMetadata::default(),
+        metadata: domain::messages::inbound::InboundMetadata::default(),
         context_wamid: None,
     }
 }
@@ -175,42 +176,42 @@ fn a_customers_file_is_announced_by_its_message() {
         r#"{"id":"77","mime_type":"application/pdf","sha256":"LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=","filename":"a.pdf"}"#,
     );
     assert_eq!(
-        announced(&document),
+        inbound_media(&document),
         Some(InboundMedia {
             kind: MediaKind::Document,
             meta_id: Some("77"),
             mime_type: Some("application/pdf"),
-            sha256: digest_of("LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ="),
+            sha256: parse_sha256("LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ="),
             file_name: Some("a.pdf"),
         })
     );
     let unusable = inbound("video", "");
-    assert_eq!(announced(&unusable).unwrap().meta_id, None);
-    assert_eq!(announced(&inbound("text", r#"{"body":"id"}"#)), None);
+    assert_eq!(inbound_media(&unusable).unwrap().meta_id, None);
+    assert_eq!(inbound_media(&inbound("text", r#"{"body":"id"}"#)), None);
     let edited =
         inbound("edit", r#"{"original_message_id":"w","message":{"type":"image","image":{"id":"8"}}}"#);
-    assert_eq!(announced(&edited).unwrap().meta_id, Some("8"));
+    assert_eq!(inbound_media(&edited).unwrap().meta_id, Some("8"));
     let caption = inbound("edit", r#"{"message":{"type":"image","image":{"caption":"x"}}}"#);
-    assert_eq!(announced(&caption), None);
+    assert_eq!(inbound_media(&caption), None);
 }
 
 #[test]
 fn a_fetch_is_tried_again_ever_more_slowly_until_meta_has_it_no_more() {
     let start = Timestamp::from_second(1_767_225_600).unwrap();
-    let wait = |n, chance| fetch_again_at(n, start, start, chance).unwrap().duration_since(start).as_secs();
+    let wait = |n, chance| next_download_at(n, start, start, chance).unwrap().duration_since(start).as_secs();
     assert_eq!(wait(1, 0), 1);
     assert_eq!(wait(1, u64::MAX), 4);
     assert_eq!(wait(4, u64::MAX), 39);
     assert_eq!(wait(99, u64::MAX), 3599);
-    let late = start + FETCH_FOR - SignedDuration::from_mins(30);
-    assert_eq!(fetch_again_at(99, start, late, u64::MAX), None);
-    assert!(fetch_again_at(99, start, late, 0).is_some());
+    let late = start + DOWNLOAD_RETRY_PERIOD - SignedDuration::from_mins(30);
+    assert_eq!(next_download_at(99, start, late, u64::MAX), None);
+    assert!(next_download_at(99, start, late, 0).is_some());
 }
 
 #[test]
 fn an_upload_is_renewed_before_meta_forgets_it() {
     let start = Timestamp::from_second(1_767_225_600).unwrap();
-    assert_eq!(upload_ends_at(start).duration_since(start), SignedDuration::from_hours(29 * 24));
+    assert_eq!(upload_expires_at(start).duration_since(start), SignedDuration::from_hours(29 * 24));
 }
 
 proptest! {
@@ -223,16 +224,16 @@ proptest! {
     ) {
         let head = [start, &rest].concat();
         let claim = DeclaredType { mime, file_name: file_name.as_deref() };
-        if let Ok(known) = judge(claim, &head) {
+        if let Ok(known) = resolve_media_type(claim, &head) {
             prop_assert!(TYPES.contains(known));
             prop_assert!(mime.is_none_or(|mime| mime == known.mime));
-            prop_assert!(known.most_of(&head) <= known.most);
+            prop_assert!(known.max_bytes_for(&head) <= known.max_bytes);
         }
     }
 
     #[test]
     fn every_digest_reads_back_from_hex(digest in any::<[u8; 32]>()) {
         let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        prop_assert_eq!(digest_of(&hex), Some(digest));
+        prop_assert_eq!(parse_sha256(&hex), Some(digest));
     }
 }

@@ -1,4 +1,4 @@
-//! Payments: sums, references and the rest of reference A.11.
+//! Payments: sums, references and other rules of orders.
 
 use domain::json::Value;
 

@@ -199,7 +199,7 @@ fn damaged() -> impl Strategy<Value = (MessageKind, Value)> {
                 }
                 (_, target) => *target = new,
             }
-            (MessageKind::parse(name).unwrap(), value)
+            (name.parse::<MessageKind>().unwrap(), value)
         },
     )
 }
@@ -273,7 +273,7 @@ fn check_binding(template: &Template, message: &Value) -> Result<(), TestCaseErr
 #[test]
 fn the_valid_messages_are_valid_and_fit() {
     for (name, object) in VALID {
-        let kind = MessageKind::parse(name).unwrap();
+        let kind = name.parse::<MessageKind>().unwrap();
         assert_eq!(read(kind, &json(object)).err(), None, "{object}");
     }
     let template = template_of(&json(TEMPLATE), ParameterFormat::Positional, TemplateCategory::Marketing);
@@ -290,7 +290,7 @@ proptest! {
 
     #[test]
     fn reading_any_json_finds_faults_at_places_that_exist(value in any_json(), kind in select(&MessageKind::ALL[..])) {
-        check_reading(kind.1, &value)?;
+        check_reading(kind, &value)?;
     }
 
     #[test]

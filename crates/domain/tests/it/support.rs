@@ -14,7 +14,7 @@ pub(crate) fn json(text: &str) -> Value {
 }
 
 pub(crate) fn kind(name: &str) -> MessageKind {
-    MessageKind::parse(name).unwrap()
+    name.parse().unwrap()
 }
 
 /// Reads a message's object as it stands under its name in a send body.

@@ -221,7 +221,7 @@ async fn an_endpoint_that_reads_nothing_ends_at_the_deadline_too() {
 #[tokio::test]
 async fn the_deadline_can_be_set_and_covers_the_look_up() {
     struct Never;
-    impl egress::Resolve for Never {
+    impl egress::NameResolver for Never {
         fn resolve(&self, _: &str) -> egress::Resolving {
             Box::pin(std::future::pending())
         }

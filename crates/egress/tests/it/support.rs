@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use egress::{EgressClient, EgressConfig, Policy, Resolve, Resolving};
+use egress::{EgressClient, EgressConfig, NameResolver, Policy, Resolving};
 use engine::ports::{Clock, WebhookAttempt, WebhookOutcome, WebhookRequest, WebhookSender as _};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -113,7 +113,7 @@ impl Names {
     }
 }
 
-impl Resolve for Names {
+impl NameResolver for Names {
     fn resolve(&self, name: &str) -> Resolving {
         self.asked.lock().unwrap().push(name.to_owned());
         let mut answers = self.answers.lock().unwrap();

@@ -136,7 +136,7 @@ impl Asking<'_> {
         let is_all_but_owners = lacking.all(|permission| permission.scope().is_none());
         if is_all_but_owners && role == Role::Owner {
             let owners = UserFilter { role: Some(Role::Owner), ..UserFilter::default() };
-            if deps.access.list_users(caller.workspace(), &owners, ONE).await?.total == 0 {
+            if deps.users.list_users(caller.workspace(), &owners, ONE).await?.total == 0 {
                 return Ok(());
             }
         }
@@ -163,7 +163,7 @@ async fn hash(deps: &Deps, password: SecretString) -> Result<String, PasswordErr
 /// When the store cannot be read.
 pub async fn find(deps: &Deps, workspace: WorkspaceId, id: UserId) -> Result<Option<User>, StoreError> {
     let filter = UserFilter { id: Some(id), ..UserFilter::default() };
-    Ok(deps.access.list_users(workspace, &filter, ONE).await?.rows.pop())
+    Ok(deps.users.list_users(workspace, &filter, ONE).await?.rows.pop())
 }
 
 /// Adds a user.
@@ -192,7 +192,7 @@ pub async fn add(
         last_login_at: None,
     };
     let act = act(deps, asking.by, &user, AuditAction::UserAdded).with("role", user.role.as_str());
-    deps.access.insert_user(user.clone(), &password_hash, act).await?;
+    deps.users.insert_user(user.clone(), &password_hash, act).await?;
     Ok(user)
 }
 
@@ -229,7 +229,7 @@ pub async fn change(
             now: deps.now(),
         };
         let act = describe(act(deps, asking.by, &user, AuditAction::UserChanged), &change);
-        match deps.access.update_user(change, act).await? {
+        match deps.users.update_user(change, act).await? {
             UpdateUserResult::Done(user) => return Ok(user),
             UpdateUserResult::Gone => return Err(UserError::NotFound),
             UpdateUserResult::LastOwner => return Err(UserError::LastOwner),
@@ -263,7 +263,7 @@ async fn check_password(
     password: SecretString,
     client: Option<IpAddr>,
 ) -> Result<(), UserError> {
-    let found = deps.access.get_user_credentials(&CredentialsQuery::Id(user.workspace, user.id)).await?;
+    let found = deps.users.get_user_credentials(&CredentialsQuery::Id(user.workspace, user.id)).await?;
     let hash = found.map(|found| found.password_hash);
     let attempt = LoginAttempt::new(user.email.key(), client);
     match session::try_password(deps, &attempt, password, hash).await {
@@ -310,7 +310,7 @@ pub async fn remove(
         asking.needs(Permission::ManageUsers)?;
         asking.covers(deps, user.role).await?;
         let act = act(deps, asking.by, &user, AuditAction::UserRemoved).with("role", user.role.as_str());
-        match deps.access.delete_user(workspace, id, user.role, act).await? {
+        match deps.users.delete_user(workspace, id, user.role, act).await? {
             UpdateUserResult::Done(user) => return Ok(user),
             UpdateUserResult::Gone => return Err(UserError::NotFound),
             UpdateUserResult::LastOwner => return Err(UserError::LastOwner),

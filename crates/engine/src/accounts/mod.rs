@@ -12,7 +12,7 @@ use domain::accounts::account::{Account, AccountStatus};
 use domain::check::Patch;
 use domain::id::{AccountId, WorkspaceId};
 use domain::json::Value;
-use domain::messages::messaging_limit::COUNTED_FOR;
+use domain::messages::messaging_limit::COUNTING_PERIOD;
 use domain::meta_error::MetaError;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
@@ -165,7 +165,7 @@ pub async fn change(
         app_secret: change.app_secret,
         old_app_secret_until: keeps_old.then(until),
         verify_token_digest: match change.verify_token {
-            Patch::Keep => Patch::Keep,
+            Patch::Unchanged => Patch::Unchanged,
             Patch::Clear => Patch::Clear,
             Patch::Set(token) => Patch::Set(digest_of(&token)),
         },
@@ -180,7 +180,7 @@ pub async fn change(
         return Err(ChangeError::NotFound);
     }
     if let Some(TokenInfo { expires_at, .. }) = tried {
-        deps.registry.update_account_token_expiry(workspace, id, expires_at, deps.now()).await?;
+        deps.accounts.update_account_token_expiry(workspace, id, expires_at, deps.now()).await?;
     }
     directory::refresh(deps).await?;
     if is_lifting {
@@ -200,10 +200,10 @@ fn changed_fields(changes: &AccountChanges) -> Value {
     let all = [
         (name.is_some(), "name"),
         (access_token.is_some(), "access_token"),
-        (!matches!(app_secret, Patch::Keep), "app_secret"),
-        (!matches!(verify_token_digest, Patch::Keep), "verify_token"),
+        (!matches!(app_secret, Patch::Unchanged), "app_secret"),
+        (!matches!(verify_token_digest, Patch::Unchanged), "verify_token"),
         (is_default.is_some(), "default"),
-        (!matches!(fetches_links, Patch::Keep), "fetch_media"),
+        (!matches!(fetches_links, Patch::Unchanged), "fetch_media"),
     ];
     Value::Array(all.into_iter().filter(|(is_changed, _)| *is_changed).map(|(_, name)| name.into()).collect())
 }
@@ -220,7 +220,7 @@ async fn try_token(
             return Err(ChangeError::TokenRefused("it is expired, or none".to_owned()));
         }
         Ok(told) => told,
-        Err(UpstreamError::Refused(error)) if error.is_of_token() => {
+        Err(UpstreamError::Refused(error)) if error.is_token_error() => {
             return Err(ChangeError::TokenRefused(refused(&error)));
         }
         // It may not tell of itself and work all the same.
@@ -229,7 +229,7 @@ async fn try_token(
     };
     match deps.upstream.get_phone_number(&line).await {
         Ok(_) => Ok(Some(told)),
-        Err(UpstreamError::Refused(error)) if error.is_of_token() || error.is_of_permission() => {
+        Err(UpstreamError::Refused(error)) if error.is_token_error() || error.is_permission_error() => {
             Err(ChangeError::TokenRefused(refused(&error)))
         }
         Err(UpstreamError::Refused(_) | UpstreamError::Unreachable(_)) => Ok(None),
@@ -256,7 +256,7 @@ pub async fn remove(
     if removal == DeleteAccountResult::Deleted {
         directory::refresh(deps).await?;
         // What another process puts into the queue before it hears of this is canceled by its next round.
-        while is_forced && deps.workers.expire_messages(deps.now(), CANCEL_BATCH).await? > 0 {}
+        while is_forced && deps.message_queue.expire_messages(deps.now(), CANCEL_BATCH).await? > 0 {}
     }
     Ok(removal)
 }
@@ -267,11 +267,11 @@ const HELD: &str = "Meta refused with code ";
 /// The reason for which an account is held, if it is that Meta did not take its access token.
 fn token_hold(deps: &Deps, account: &Account) -> Option<String> {
     let here = holds(deps).get(&account.id).map(|(_, reason)| reason.clone());
-    let written = || account.status_reason.clone().filter(|_| account.status == AccountStatus::Held);
+    let written = || account.status_reason.clone().filter(|_| account.status == AccountStatus::Suspended);
     let reason = here.or_else(written)?;
     let (code, _) = reason.strip_prefix(HELD)?.split_once(':')?;
     let error = MetaError { code: code.parse().ok()?, ..MetaError::default() };
-    error.is_of_token().then_some(reason)
+    error.is_token_error().then_some(reason)
 }
 
 /// Holds an account: Meta refused it or its token, so nothing more leaves through it until someone acts.
@@ -308,7 +308,9 @@ pub(crate) async fn write_holds(deps: &Deps) -> Result<(), StoreError> {
         let act = By::gateway()
             .act(deps, account.workspace, AuditAction::AccountHeld, subject(&account))
             .with("reason", reason.as_str());
-        deps.accounts.update_account_suspension(account.workspace, account.id, Some(&reason), act).await?;
+        deps.accounts
+            .update_account_suspension(account.workspace, account.id, Some(reason.clone()), act)
+            .await?;
         // Forgotten here only when the directory says so, or there would be a moment without any hold.
         directory::refresh(deps).await?;
         holds(deps).remove(&account.id);
@@ -330,7 +332,7 @@ pub(crate) async fn hold_sender(
     let known = directory.account(account.workspace, &account.id.to_string());
     let is_replaced =
         known.is_some_and(|known| known.access_token.expose_secret() != sender.access_token.expose_secret());
-    if is_replaced && error.is_of_token() {
+    if is_replaced && error.is_token_error() {
         return Ok(());
     }
     hold(deps, account, error).await
@@ -374,8 +376,8 @@ fn probe_word(verify_token_digest: &[u8; 32]) -> String {
 /// # Errors
 /// When the store cannot be read.
 pub async fn reached(deps: &Deps, workspace: WorkspaceId) -> Result<BTreeMap<String, u32>, StoreError> {
-    let since = deps.now().saturating_sub(COUNTED_FOR).unwrap_or(Timestamp::MIN);
-    deps.accounts.get_messaging_limit_usage(workspace, since).await
+    let since = deps.now().saturating_sub(COUNTING_PERIOD).unwrap_or(Timestamp::MIN);
+    deps.message_queue.get_messaging_limit_usage(workspace, since).await
 }
 
 /// Asks Meta about each account's number and token, and writes down what it says.
@@ -405,7 +407,7 @@ async fn note_token(deps: &Deps, account: &Account, token: &TokenInfo) -> Result
     if !token.is_valid {
         return Ok(());
     }
-    deps.registry
+    deps.accounts
         .update_account_token_expiry(account.workspace, account.id, token.expires_at, deps.now())
         .await
 }

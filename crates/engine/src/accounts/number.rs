@@ -26,7 +26,7 @@ pub enum NumberError {
 pub async fn subscribe(deps: &Deps, by: &By, record: &AccountRecord) -> Result<Vec<String>, NumberError> {
     let line = line(record);
     deps.upstream_admin.subscribe_app(&line).await?;
-    deps.registry.insert_audit_entry(act(deps, by, record, AuditAction::AccountSubscribed)).await?;
+    deps.audit_log.insert_audit_entry(act(deps, by, record, AuditAction::AccountSubscribed)).await?;
     Ok(deps.upstream.list_subscribed_apps(&line).await?)
 }
 
@@ -47,7 +47,7 @@ pub async fn register(
 ) -> Result<(), NumberError> {
     let line = line(record);
     deps.upstream_admin.register_phone_number(&line, pin).await?;
-    deps.registry.insert_audit_entry(act(deps, by, record, AuditAction::AccountRegistered)).await?;
+    deps.audit_log.insert_audit_entry(act(deps, by, record, AuditAction::AccountRegistered)).await?;
     let account = &record.account;
     // It is registered, whether or not Meta then tells of it.
     if let Ok(number) = deps.upstream.get_phone_number(&line).await {
@@ -80,7 +80,7 @@ pub async fn set_profile(
         deps.upstream_admin.update_business_profile(&line, change).await?;
         let fields = change.iter().map(|(name, _)| Value::from(name.to_owned())).collect();
         let act = act(deps, by, record, AuditAction::ProfileChanged).with("fields", Value::Array(fields));
-        deps.registry.insert_audit_entry(act).await?;
+        deps.audit_log.insert_audit_entry(act).await?;
     }
     Ok(deps.upstream_admin.get_business_profile(&line).await?)
 }

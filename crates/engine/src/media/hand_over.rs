@@ -8,10 +8,10 @@ use std::sync::{Mutex, PoisonError};
 use domain::check::Violation;
 use domain::id::{MediaId, WorkspaceId};
 use domain::json::Value;
-use domain::media::{LARGEST, MediaType, essence, names_of, upload_ends_at};
+use domain::media::{MAX_FILE_SIZE, MediaType, essence, supported_types, upload_expires_at};
 use domain::messages::content::{Content, MediaRef, MediaSource, MessageKind};
 use domain::messages::outcome::SendOutcome;
-use domain::messages::retry::QUEUE_FOR;
+use domain::messages::retry::QUEUE_RETRY_PERIOD;
 use domain::meta_error::MetaError;
 use jiff::{SignedDuration, Timestamp};
 
@@ -97,7 +97,7 @@ pub(crate) async fn check(
 /// Until when a message may need its files: it leaves, and is tried again for a day or as long as it is valid.
 fn needed_until(deps: &Deps, request: &SendRequest) -> Timestamp {
     let leaves_at = request.when.leaves_at(deps.now());
-    let span = request.valid_for.unwrap_or(QUEUE_FOR).max(QUEUE_FOR);
+    let span = request.valid_for.unwrap_or(QUEUE_RETRY_PERIOD).max(QUEUE_RETRY_PERIOD);
     leaves_at.saturating_add(span).unwrap_or(Timestamp::MAX)
 }
 
@@ -114,7 +114,7 @@ fn unusable(media: &StoredMedia, place: &MediaRef<'_>) -> Option<String> {
     }
     let mime_type = media.mime_type.as_deref().unwrap_or("of no known type");
     let is_fit = MediaType::named(mime_type).is_some_and(|known| known.fits(place.kind));
-    (!is_fit).then(|| format!("is {mime_type}, but must be one of {} here", names_of(place.kind)))
+    (!is_fit).then(|| format!("is {mime_type}, but must be one of {} here", supported_types(place.kind)))
 }
 
 /// Why a message cannot be handed over with its files.
@@ -170,7 +170,7 @@ pub(crate) async fn ready(
     if !(names("\"id\"") || fetches && names("\"link\"")) {
         return Ok(());
     }
-    let Some(kind) = MessageKind::parse(&message.kind) else { return Ok(()) };
+    let Ok(kind) = message.kind.parse::<MessageKind>() else { return Ok(()) };
     let Ok(object) = serde_json::from_str::<Value>(&message.content) else { return Ok(()) };
     let mut content = Content::from_stored(kind, object);
     let mut found = Vec::new();
@@ -260,7 +260,7 @@ async fn upload_now(
     let file = OutgoingFile { mime_type, file_name, size, sha256: key.sha256, pieces };
     let begun_at = deps.now();
     let meta_id = deps.media.upstream.upload_media(&line(record), file).await.map_err(certainly_not_sent)?;
-    let ends_at = upload_ends_at(begun_at);
+    let ends_at = upload_expires_at(begun_at);
     if let Err(error) = deps.media.records.insert_media_upload(key, &meta_id, begun_at, ends_at).await {
         // The id is good all the same; the next message uploads the file again.
         tracing::warn!(error = %chain(&error), account.id = %key.account, "an upload could not be written down");
@@ -300,7 +300,7 @@ async fn fetch(
     {
         return Ok(media);
     }
-    let most = deps.settings.media.max_bytes.min(LARGEST);
+    let most = deps.settings.media.max_bytes.min(MAX_FILE_SIZE);
     let fetched = fetcher.fetch(url, most).await;
     let FetchedFile { content_type, file_name, body } = fetched.map_err(|error| {
         if is_final(&error) {

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use domain::media::{FETCH_FOR, LARGEST, essence, fetch_again_at};
+use domain::media::{DOWNLOAD_RETRY_PERIOD, MAX_FILE_SIZE, essence, next_download_at};
 use jiff::{SignedDuration, Timestamp};
 
 use super::pieces::measured;
@@ -137,7 +137,7 @@ async fn bring(
     line: &AccountCredentials,
     media: &LeasedMedia,
 ) -> Result<MediaFetchResult, Trouble> {
-    let most = deps.settings.media.max_bytes.min(LARGEST);
+    let most = deps.settings.media.max_bytes.min(MAX_FILE_SIZE);
     let (info, download) = reach(deps, line, media, most).await?;
     let MediaDownload { mime_type, pieces } = download;
     let announced = media.sha256.into_iter().chain(info.sha256).collect();
@@ -185,10 +185,10 @@ fn again(deps: &Deps, media: &LeasedMedia, reason: String) -> MediaFetchResult {
     deps.random.fill(&mut random);
     let n_failures = media.n_failures.saturating_add(1);
     let random = u64::from_le_bytes(random);
-    match fetch_again_at(n_failures, media.created_at, deps.now(), random) {
+    match next_download_at(n_failures, media.created_at, deps.now(), random) {
         Some(due_at) => MediaFetchResult::Retry { due_at, reason },
         None => {
-            let days = FETCH_FOR.as_hours() / 24;
+            let days = DOWNLOAD_RETRY_PERIOD.as_hours() / 24;
             MediaFetchResult::Failed { reason: format!("not fetched within {days} days; at last: {reason}") }
         }
     }

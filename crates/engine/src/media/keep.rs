@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use domain::id::{AccountId, MediaId, WorkspaceId};
-use domain::media::{DeclaredType, HEAD, MediaType, MediaTypeError, judge};
+use domain::media::{DeclaredType, MediaType, MediaTypeError, SNIFF_BYTES, resolve_media_type};
 use jiff::{SignedDuration, Timestamp};
 
 use super::pieces::{measured, peek};
@@ -60,8 +60,8 @@ impl Received {
     /// `MediaTypeError`, `TooLarge`.
     pub fn judge_as(&mut self, mime_type: &str) -> Result<(), KeepError> {
         let claim = DeclaredType { mime: Some(mime_type), file_name: self.incoming.file_name.as_deref() };
-        self.media_type = judge(claim, &self.head)?;
-        let most = self.media_type.most_of(&self.head);
+        self.media_type = resolve_media_type(claim, &self.head)?;
+        let most = self.media_type.max_bytes_for(&self.head);
         if self.size > most { Err(KeepError::TooLarge(self.media_type, most)) } else { Ok(()) }
     }
 }
@@ -92,11 +92,11 @@ pub enum KeepError {
 /// [`KeepError`]; nothing is kept then.
 pub async fn receive(deps: &Deps, incoming: Incoming, pieces: ByteStream) -> Result<Received, KeepError> {
     let broken = |error: ByteStreamError| KeepError::Broken(error.to_string());
-    let (head, pieces) = peek(pieces, HEAD).await.map_err(broken)?;
+    let (head, pieces) = peek(pieces, SNIFF_BYTES).await.map_err(broken)?;
     let claim =
         DeclaredType { mime: incoming.mime_type.as_deref(), file_name: incoming.file_name.as_deref() };
-    let media_type = judge(claim, &head)?;
-    let most = media_type.most_of(&head).min(deps.settings.media.max_bytes);
+    let media_type = resolve_media_type(claim, &head)?;
+    let most = media_type.max_bytes_for(&head).min(deps.settings.media.max_bytes);
     let key = BlobKey { workspace: incoming.workspace, media: deps.new_id(MediaId::from_parts) };
     let now = deps.now();
     let expires_at = now.saturating_add(RECEIVE_WITHIN).unwrap_or(Timestamp::MAX);

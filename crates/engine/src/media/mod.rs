@@ -50,7 +50,7 @@ impl Default for MediaSettings {
     fn default() -> Self {
         Self {
             fetches_links: false,
-            max_bytes: domain::media::LARGEST,
+            max_bytes: domain::media::MAX_FILE_SIZE,
             keep_inbound_for: Some(SignedDuration::from_hours(90 * 24)),
             keep_uploads_for: SignedDuration::from_hours(30 * 24),
         }

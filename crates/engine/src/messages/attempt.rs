@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use domain::check::Violation;
 use domain::id::WorkspaceId;
-use domain::messages::message::AttemptReference;
 use domain::messages::outcome::{AcceptedMessage, SendOutcome};
 use domain::messages::retry;
 use domain::messages::retry::{RetryDecision, SendAttempt, SendMode, ThrottleScope};
+use domain::messages::status_report::AttemptReference;
 use domain::meta_error::{MetaError, MetaErrorClass};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
@@ -111,7 +111,7 @@ async fn accept_and_send(
     // From here on a panic leaves a claim that the recovery settles.
     let mut held = Held { claim: Some(claim), dropped: deps.dropped.clone() };
     let now = deps.now();
-    let deadline = now.saturating_add(retry::SYNC_FOR).unwrap_or(Timestamp::MAX);
+    let deadline = now.saturating_add(retry::SYNC_TIMEOUT).unwrap_or(Timestamp::MAX);
     let turn_at = match new.plan {
         SendSchedule::Queued { .. } => None,
         SendSchedule::Immediate | SendSchedule::Paced => {
@@ -348,8 +348,8 @@ impl Run<'_> {
             n_calls: message.claim.attempt,
             mode: self.mode,
             now,
-            turn_at,
-            chance: u64::from_le_bytes(random),
+            slot_at: turn_at,
+            random: u64::from_le_bytes(random),
         };
         let decision = match retry::decide(&outcome, &attempt) {
             // An earlier attempt may have arrived, whatever becomes of this one: only its own acceptance says more.
@@ -366,13 +366,13 @@ impl Run<'_> {
             }
             RetryDecision::Sent
             | RetryDecision::Unknown
-            | RetryDecision::Hold
+            | RetryDecision::Suspend
             | RetryDecision::Fail { .. } => {
                 let again_at = match decision {
-                    RetryDecision::Fail { again_at, .. } => again_at,
+                    RetryDecision::Fail { retry_at, .. } => retry_at,
                     RetryDecision::Sent
                     | RetryDecision::Unknown
-                    | RetryDecision::Hold
+                    | RetryDecision::Suspend
                     | RetryDecision::Retry { .. } => None,
                 };
                 let wait = again_at.map(|at| seconds_until(at, now));
@@ -444,7 +444,7 @@ impl Run<'_> {
 
     /// What Meta's refusal asks for beyond the message.
     async fn act_on(&self, message: &LeasedMessage, error: &MetaError) {
-        if error.class() == MetaErrorClass::HoldAccount
+        if error.class() == MetaErrorClass::SuspendAccount
             && let Err(error) = accounts::hold_sender(self.deps, self.record, error).await
         {
             tracing::error!(error = %chain(&error), account.id = %message.claim.account,
@@ -472,7 +472,7 @@ impl Run<'_> {
     ) -> (AttemptResult, Result<Sent, SendError>) {
         let code = match decision {
             RetryDecision::Fail { code, .. } => code,
-            RetryDecision::Hold => retry::ACCOUNT_DISCONNECTED,
+            RetryDecision::Suspend => retry::ACCOUNT_DISCONNECTED,
             RetryDecision::Sent | RetryDecision::Unknown | RetryDecision::Retry { .. } => retry::META_ERROR,
         };
         if decision == RetryDecision::Unknown {
@@ -514,7 +514,7 @@ impl Run<'_> {
                 listener.sent(Progress::Unknown),
             ),
             SendOutcome::Refused(error) => {
-                if decision == RetryDecision::Hold {
+                if decision == RetryDecision::Suspend {
                     // The account's queue waits until somebody resumes it; this message with it.
                     let due_at = self.deps.now();
                     let again = AttemptResult::Retry { due_at, is_kept: false, error: Some(error) };
@@ -599,13 +599,13 @@ impl Drop for Held {
 
 /// Seconds to wait after a refusal for speed.
 pub(crate) fn wait_after(error: &MetaError) -> u32 {
-    let default = if error.class() == MetaErrorClass::SlowPair { PAIR_WAIT } else { DEFAULT_WAIT };
+    let default = if error.class() == MetaErrorClass::ThrottlePair { PAIR_WAIT } else { DEFAULT_WAIT };
     error.retry_after.unwrap_or(default).max(1)
 }
 
 /// The refusal of a sync send whose turn is too far away.
 pub(crate) fn too_long(turn_at: Timestamp, now: Timestamp) -> SendError {
-    let ask_at = turn_at.saturating_sub(retry::SYNC_FOR).unwrap_or(now);
+    let ask_at = turn_at.saturating_sub(retry::SYNC_TIMEOUT).unwrap_or(now);
     SendError::Pacing { turn_at, retry_after: seconds_until(ask_at, now) }
 }
 

@@ -1,7 +1,7 @@
 //! What would happen to a message: every check of a send, and nothing stored or sent.
 
 use domain::id::MessageId;
-use domain::messages::message::AttemptReference;
+use domain::messages::status_report::AttemptReference;
 
 use crate::access::api_key::Caller;
 use crate::messages::send::{

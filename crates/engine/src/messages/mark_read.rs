@@ -1,6 +1,6 @@
 //! Marking a customer's message as read.
 
-use domain::messages::message::Direction;
+use domain::messages::direction::Direction;
 
 use crate::Deps;
 use crate::access::api_key::Caller;

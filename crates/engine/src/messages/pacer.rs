@@ -47,12 +47,12 @@ impl Pacer {
 
     /// When a message could leave.
     pub(crate) fn foresee(&self, account: AccountId, recipient: &Recipient, now: Timestamp) -> Timestamp {
-        self.paces().of(account).foresee(key_of(recipient), now)
+        self.paces().of(account).next_slot(key_of(recipient), now)
     }
 
     /// Books that turn.
     pub(crate) fn book(&self, account: AccountId, recipient: &Recipient, now: Timestamp) -> Timestamp {
-        self.paces().of(account).book(key_of(recipient), now)
+        self.paces().of(account).reserve(key_of(recipient), now)
     }
 
     /// Gives back a turn whose message never left.
@@ -70,7 +70,7 @@ impl Pacer {
     pub(crate) fn room(&self, account: AccountId, now: Timestamp) -> (u32, BTreeMap<String, Timestamp>) {
         let mut paces = self.paces();
         let pace = paces.of(account);
-        (pace.room(now), pace.waiting(now))
+        (pace.capacity(now), pace.throttled_recipients(now))
     }
 
     /// Meta refused a message for its speed. Returns when the next may leave.
@@ -84,13 +84,13 @@ impl Pacer {
         let mut paces = self.paces();
         let pace = paces.of(account);
         if let Some(slow) = slow {
-            pace.refused(key_of(recipient), slow, now);
+            pace.record_throttled(key_of(recipient), slow, now);
         }
-        pace.foresee(key_of(recipient), now)
+        pace.next_slot(key_of(recipient), now)
     }
 
     /// Meta took a message.
     pub(crate) fn accepted(&self, account: AccountId, recipient: &Recipient, now: Timestamp) {
-        self.paces().of(account).accepted(key_of(recipient), now);
+        self.paces().of(account).record_accepted(key_of(recipient), now);
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use domain::access::audit::{AuditAction, AuditEntry, AuditTarget, AuditTargetKind};
 use domain::accounts::account::AccountStatus;
-use domain::messages::message::MessageStatus;
 use domain::messages::retry::SendMode;
+use domain::messages::status::MessageStatus;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 
@@ -34,11 +34,11 @@ pub async fn tick(deps: &Arc<Deps>) -> Result<u32, StoreError> {
         // It was said when it failed first; the others' queues do not wait for it.
         tracing::debug!(error = %chain(&error), "an account that meta refuses can still not be held");
     }
-    let depths = deps.workers.list_queue_depths().await?;
+    let depths = deps.message_queue.list_queue_depths().await?;
     if depths.is_empty() {
         return Ok(0);
     }
-    let mut n_done = deps.workers.expire_messages(deps.now(), EXPIRE_BATCH).await?;
+    let mut n_done = deps.message_queue.expire_messages(deps.now(), EXPIRE_BATCH).await?;
     let directory = deps.directory.current();
     let mut failed = None;
     for record in &directory.accounts {
@@ -180,7 +180,7 @@ async fn resend(
         let Some(claimed) = deps.messages.lease_unknown_message(workspace, id, by, act).await? else {
             return Ok(false);
         };
-        let deadline = now.saturating_add(domain::messages::retry::SYNC_FOR).unwrap_or(Timestamp::MAX);
+        let deadline = now.saturating_add(domain::messages::retry::SYNC_TIMEOUT).unwrap_or(Timestamp::MAX);
         let (tell, told) = oneshot::channel();
         attempt::start_claimed(&deps, record, claimed, SendMode::Sync { deadline }, Some(tell));
         // Whatever it ended with is in the store by now, and is read from there.

@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use domain::accounts::account::{Account, AccountStatus};
 use domain::check::Violation;
-use domain::contacts::phone::{Bsuid, PhoneNumber};
+use domain::contacts::bsuid::Bsuid;
+use domain::contacts::phone::PhoneNumber;
+use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::{AccountId, ContactId, MessageId};
 use domain::messages::content::Content;
 use domain::messages::window::Window;
 use domain::meta_error::MetaError;
 use domain::templates::{TemplateCategory, TemplateMismatch, TemplateStatus};
-use domain::webhooks_in::update::WhatsAppUser;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::access::api_key;
@@ -237,7 +238,7 @@ pub async fn send(
     let now = deps.now();
     if request.when == When::Sync {
         let turn_at = deps.pacer.foresee(record.account.id, &recipient, now);
-        if turn_at.duration_since(now) > domain::messages::retry::SYNC_FOR {
+        if turn_at.duration_since(now) > domain::messages::retry::SYNC_TIMEOUT {
             return Err(attempt::too_long(turn_at, now));
         }
     }
@@ -358,7 +359,7 @@ pub fn choose_account(
 pub(crate) fn may_leave(deps: &Deps, record: &AccountRecord) -> Result<(), SendError> {
     match record.account.status {
         AccountStatus::Connected if !accounts::is_held_here(deps, record.account.id) => Ok(()),
-        AccountStatus::Connected | AccountStatus::Held | AccountStatus::Disconnected => {
+        AccountStatus::Connected | AccountStatus::Suspended | AccountStatus::Disconnected => {
             Err(SendError::AccountHeld { account: Box::new(record.account.clone()), error: None })
         }
     }
@@ -448,20 +449,20 @@ pub(crate) async fn check_template(
 async fn refused_look_up(deps: &Deps, record: &AccountRecord, error: MetaError) -> SendError {
     use domain::meta_error::MetaErrorClass;
     match error.class() {
-        MetaErrorClass::HoldAccount => {
+        MetaErrorClass::SuspendAccount => {
             if let Err(error) = accounts::hold_sender(deps, record, &error).await {
                 return error.into();
             }
             SendError::AccountHeld { account: Box::new(record.account.clone()), error: Some(Box::new(error)) }
         }
-        MetaErrorClass::SlowNumber | MetaErrorClass::SlowPair => SendError::MetaRateLimited {
+        MetaErrorClass::ThrottleNumber | MetaErrorClass::ThrottlePair => SendError::MetaRateLimited {
             retry_after: attempt::wait_after(&error),
             error: Some(Box::new(error)),
         },
         MetaErrorClass::Retry => SendError::MetaUnavailable(Some(Box::new(error))),
         MetaErrorClass::PauseTemplate
-        | MetaErrorClass::Suppress
-        | MetaErrorClass::Rest
+        | MetaErrorClass::OptOut
+        | MetaErrorClass::LimitMarketing
         | MetaErrorClass::WindowClosed
         | MetaErrorClass::Permanent => SendError::Refused(Box::new(error)),
     }

@@ -52,7 +52,7 @@ pub(super) fn figures(
                 .filter(|record| record.account.waba_id == *waba_id)
                 .filter_map(|record| record.account.messaging_limit_tier.as_deref());
             match tiers.filter_map(MessagingLimit::from_tier).min() {
-                Some(MessagingLimit::People(people)) => page.put(list::LIMIT_PEOPLE, &labels, people),
+                Some(MessagingLimit::Recipients(people)) => page.put(list::LIMIT_PEOPLE, &labels, people),
                 Some(MessagingLimit::Unlimited) => page.put(list::LIMIT_PEOPLE, &labels, "+Inf"),
                 None => {}
             }

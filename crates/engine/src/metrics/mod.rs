@@ -19,8 +19,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::id::AccountId;
-use domain::messages::message::{MessageStatus, failure_word};
 use domain::messages::outcome::SendOutcome;
+use domain::messages::status::{MessageStatus, failure_code_label};
 use domain::meta_error::{MetaError, TABLE};
 use jiff::{SignedDuration, Timestamp};
 
@@ -132,7 +132,7 @@ impl Step {
     ) -> Self {
         let failure = (status == MessageStatus::Failed).then(|| {
             let code = match (code, error) {
-                (Some(code), _) => failure_word(code),
+                (Some(code), _) => failure_code_label(code),
                 (None, Some(_)) => "meta_error",
                 (None, None) => "other",
             };

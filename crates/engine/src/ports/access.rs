@@ -1,6 +1,7 @@
-//! Where users, their sessions, the list of keys and the audit log are kept.
+//! API keys, users, sessions and the audit log.
 
-use async_trait::async_trait;
+use super::port_macro::port;
+use super::{Page, PageRequest, StoreError};
 use domain::access::api_key::ApiKey;
 use domain::access::audit::{AuditAction, AuditEntry};
 use domain::access::permission::Role;
@@ -9,100 +10,127 @@ use domain::id::{KeyId, UserId, WorkspaceId};
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use super::{Page, PageRequest, StoreError};
+port! {
+    storage api_keys_port;
 
-/// Users, sessions, keys, workspaces and the audit log. Each act is written in the transaction that does it.
-#[async_trait]
-pub trait Access: Send + Sync {
-    /// Adds a workspace.
-    ///
-    /// # Errors
-    /// `Conflict` when the name is taken.
-    async fn insert_workspace(&self, id: WorkspaceId, name: &str, act: AuditEntry) -> Result<(), StoreError>;
+    /// API keys.
+    pub trait ApiKeys {
+        /// Adds a key.
+        async fn insert_api_key(&self, key: ApiKey, audit_entry: AuditEntry) -> Result<(), StoreError>;
 
-    /// One page of the keys that are not revoked, newest first.
-    async fn list_api_keys(
-        &self,
-        workspace: WorkspaceId,
-        filter: &ApiKeyFilter,
-        page: PageRequest,
-    ) -> Result<Page<ApiKey>, StoreError>;
+        /// One page of the keys that are not revoked, newest first.
+        async fn list_api_keys(
+            &self,
+            workspace: WorkspaceId,
+            filter: &ApiKeyFilter,
+            page: PageRequest,
+        ) -> Result<Page<ApiKey>, StoreError>;
 
-    /// Puts a new key in the place of an old one. `false`: the old one is gone, over or was replaced before.
-    async fn rotate_api_key(&self, rotation: ApiKeyRotation, act: AuditEntry) -> Result<bool, StoreError>;
+        /// Puts a new key in the place of an old one. `false`: the old one is gone, over or was replaced before.
+        async fn rotate_api_key(&self, rotation: ApiKeyRotation, audit_entry: AuditEntry) -> Result<bool, StoreError>;
 
-    /// Adds a user.
-    ///
-    /// # Errors
-    /// `Conflict` when the address is taken.
-    async fn insert_user(&self, user: User, password_hash: &str, act: AuditEntry) -> Result<(), StoreError>;
+        /// Takes a key back. `false`: there is none, or it was taken back before.
+        async fn revoke_api_key(
+            &self,
+            workspace: WorkspaceId,
+            id: KeyId,
+            audit_entry: AuditEntry,
+        ) -> Result<bool, StoreError>;
 
-    /// One page of users, oldest first.
-    async fn list_users(
-        &self,
-        workspace: WorkspaceId,
-        filter: &UserFilter,
-        page: PageRequest,
-    ) -> Result<Page<User>, StoreError>;
-
-    /// Changes a user. A new password, and a user who may not log in any more, end all sessions.
-    ///
-    /// # Errors
-    /// `Conflict` when the address is taken.
-    async fn update_user(&self, change: UserUpdate, act: AuditEntry) -> Result<UpdateUserResult, StoreError>;
-
-    /// Removes a user, who must still have the role that was seen, with all sessions.
-    async fn delete_user(
-        &self,
-        workspace: WorkspaceId,
-        id: UserId,
-        seen_role: Role,
-        act: AuditEntry,
-    ) -> Result<UpdateUserResult, StoreError>;
-
-    /// A user with the hash of the password.
-    async fn get_user_credentials(
-        &self,
-        whose: &CredentialsQuery,
-    ) -> Result<Option<UserCredentials>, StoreError>;
-
-    /// Begins a session. `false`: the user or the password has changed meanwhile.
-    async fn insert_session(&self, new: NewSession, act: AuditEntry) -> Result<bool, StoreError>;
-
-    /// A session with its user.
-    async fn get_session(&self, digest: &SessionDigest) -> Result<Option<StoredSession>, StoreError>;
-
-    /// Ends a session.
-    async fn delete_session(&self, workspace: WorkspaceId, digest: &SessionDigest) -> Result<(), StoreError>;
-
-    /// Writes down when sessions were last used.
-    async fn update_sessions_last_used(&self, seen: &[(SessionDigest, Timestamp)]) -> Result<(), StoreError>;
-
-    /// Forgets sessions that began, or were last used, before these times: at most `limit`.
-    async fn expire_sessions(
-        &self,
-        begun_before: Timestamp,
-        seen_before: Timestamp,
-        limit: u32,
-    ) -> Result<(), StoreError>;
-
-    /// One page of the audit log, newest first.
-    async fn list_audit_entries(
-        &self,
-        workspace: WorkspaceId,
-        filter: &AuditFilter,
-        page: PageRequest,
-    ) -> Result<Page<AuditEntry>, StoreError>;
+        /// Writes down when keys were last used.
+        async fn update_api_keys_last_used(&self, used: &[(KeyId, Timestamp)]) -> Result<(), StoreError>;
+    }
 }
 
-/// Hashes passwords, on few threads at a time: it takes long and much memory on purpose.
-#[async_trait]
-pub trait Passwords: Send + Sync {
-    /// The hash to keep; `salt` is drawn for it alone.
-    async fn hash(&self, password: SecretString, salt: [u8; 16]) -> Result<String, PasswordError>;
+port! {
+    storage users_port;
 
-    /// Whether this is the password with that hash. Without a hash it is not, and to find out takes as long.
-    async fn verify(&self, password: SecretString, hash: Option<String>) -> Result<bool, PasswordError>;
+    /// Users and their sessions.
+    pub trait Users {
+        /// Adds a user.
+        ///
+        /// # Errors
+        /// `Conflict` when the address is taken.
+        async fn insert_user(&self, user: User, password_hash: &str, audit_entry: AuditEntry) -> Result<(), StoreError>;
+
+        /// One page of users, oldest first.
+        async fn list_users(
+            &self,
+            workspace: WorkspaceId,
+            filter: &UserFilter,
+            page: PageRequest,
+        ) -> Result<Page<User>, StoreError>;
+
+        /// Changes a user. A new password, and a user who may not log in any more, end all sessions.
+        ///
+        /// # Errors
+        /// `Conflict` when the address is taken.
+        async fn update_user(&self, change: UserUpdate, audit_entry: AuditEntry) -> Result<UpdateUserResult, StoreError>;
+
+        /// Removes a user, who must still have the role that was seen, with all sessions.
+        async fn delete_user(
+            &self,
+            workspace: WorkspaceId,
+            id: UserId,
+            seen_role: Role,
+            audit_entry: AuditEntry,
+        ) -> Result<UpdateUserResult, StoreError>;
+
+        /// A user with the hash of the password.
+        async fn get_user_credentials(
+            &self,
+            whose: &CredentialsQuery,
+        ) -> Result<Option<UserCredentials>, StoreError>;
+
+        /// Begins a session. `false`: the user or the password has changed meanwhile.
+        async fn insert_session(&self, new: NewSession, audit_entry: AuditEntry) -> Result<bool, StoreError>;
+
+        /// A session with its user.
+        async fn get_session(&self, digest: &SessionDigest) -> Result<Option<StoredSession>, StoreError>;
+
+        /// Ends a session.
+        async fn delete_session(&self, workspace: WorkspaceId, digest: &SessionDigest) -> Result<(), StoreError>;
+
+        /// Writes down when sessions were last used.
+        async fn update_sessions_last_used(&self, seen: &[(SessionDigest, Timestamp)]) -> Result<(), StoreError>;
+
+        /// Forgets sessions that began, or were last used, before these times: at most `limit`.
+        async fn expire_sessions(
+            &self,
+            begun_before: Timestamp,
+            seen_before: Timestamp,
+            limit: u32,
+        ) -> Result<(), StoreError>;
+    }
+}
+
+port! {
+    storage audit_log_port;
+
+    /// Audit log. Other ports write their entries in the transaction of the change.
+    pub trait AuditLog {
+        /// Writes down an act that was done at Meta alone.
+        async fn insert_audit_entry(&self, audit_entry: AuditEntry) -> Result<(), StoreError>;
+
+        /// One page of the audit log, newest first.
+        async fn list_audit_entries(
+            &self,
+            workspace: WorkspaceId,
+            filter: &AuditFilter,
+            page: PageRequest,
+        ) -> Result<Page<AuditEntry>, StoreError>;
+    }
+}
+
+port! {
+    /// Hashes passwords, on few threads at a time: it takes long and much memory on purpose.
+    pub trait Passwords {
+        /// The hash to keep; `salt` is drawn for it alone.
+        async fn hash(&self, password: SecretString, salt: [u8; 16]) -> Result<String, PasswordError>;
+
+        /// Whether this is the password with that hash. Without a hash it is not, and to find out takes as long.
+        async fn verify(&self, password: SecretString, hash: Option<String>) -> Result<bool, PasswordError>;
+    }
 }
 
 /// A password that could not be hashed.

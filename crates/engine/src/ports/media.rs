@@ -1,18 +1,16 @@
 //! Files: where their content is kept, what is written down of them, and how they go to Meta and come from there.
 
+use super::port_macro::port;
+use super::{AccountCredentials, LeaseCheck, LeaseToken, StoreError, UpstreamError};
+use bytes::Bytes;
+use domain::id::{AccountId, MediaId, MessageId, WorkerId, WorkspaceId};
+use domain::messages::outcome::SendOutcome;
+use domain::text_enum::UnknownVariant;
+use futures_core::Stream;
+use jiff::Timestamp;
 use std::fmt;
 use std::ops::Range;
 use std::pin::Pin;
-
-use async_trait::async_trait;
-use bytes::Bytes;
-use domain::id::{AccountId, MediaId, MessageId, WorkerId, WorkspaceId};
-use domain::messages::message::UnknownVariant;
-use domain::messages::outcome::SendOutcome;
-use futures_core::Stream;
-use jiff::Timestamp;
-
-use super::{AccountCredentials, LeaseCheck, LeaseToken, StoreError, UpstreamError};
 
 /// A file on its way, in pieces: nobody holds the whole of it.
 pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, ByteStreamError>> + Send>>;
@@ -78,22 +76,23 @@ pub enum BlobWriteError {
     Store(BlobError),
 }
 
-/// Keeps the content of files.
-///
-/// **Invariant:** under a key there is the whole of a file or nothing, also after a crash.
-#[async_trait]
-pub trait Blobs: Send + Sync {
-    /// Keeps content. It is on disk when this returns; when the pieces end in an error, nothing is kept.
-    async fn write_blob(&self, key: BlobKey, pieces: ByteStream) -> Result<(), BlobWriteError>;
+port! {
+    /// Keeps the content of files.
+    ///
+    /// **Invariant:** under a key there is the whole of a file or nothing, also after a crash.
+    pub trait Blobs {
+        /// Keeps content. It is on disk when this returns; when the pieces end in an error, nothing is kept.
+        async fn write_blob(&self, key: BlobKey, pieces: ByteStream) -> Result<(), BlobWriteError>;
 
-    /// A part of a file's content. `None`: nothing is kept under this key.
-    async fn read_blob(&self, key: BlobKey, range: Range<u64>) -> Result<Option<ByteStream>, BlobError>;
+        /// A part of a file's content. `None`: nothing is kept under this key.
+        async fn read_blob(&self, key: BlobKey, range: Range<u64>) -> Result<Option<ByteStream>, BlobError>;
 
-    /// Deletes content; what is not there is deleted already.
-    async fn delete_blob(&self, key: BlobKey) -> Result<(), BlobError>;
+        /// Deletes content; what is not there is deleted already.
+        async fn delete_blob(&self, key: BlobKey) -> Result<(), BlobError>;
 
-    /// Removes what puts have left behind that began before a time and never ended.
-    async fn delete_partial_blobs(&self, before: Timestamp) -> Result<(), BlobError>;
+        /// Removes what puts have left behind that began before a time and never ended.
+        async fn delete_partial_blobs(&self, before: Timestamp) -> Result<(), BlobError>;
+    }
 }
 
 /// Where a file came from.
@@ -308,54 +307,57 @@ pub struct UploadKey {
     pub mime_type: String,
 }
 
-/// What is written down of files. One method is one transaction.
-#[async_trait]
-pub trait MediaRecords: Send + Sync {
-    /// Claims files that are to be fetched, oldest first.
-    async fn lease_media(&self, request: MediaLeaseRequest) -> Result<Vec<LeasedMedia>, StoreError>;
+port! {
+    storage media_records_port;
 
-    /// Writes down how a fetch ended. [`LeaseCheck::Lost`]: another fetches the file by now.
-    async fn finish_media_fetch(
-        &self,
-        key: BlobKey,
-        token: LeaseToken,
-        end: MediaFetchResult,
-    ) -> Result<LeaseCheck, StoreError>;
+    /// What is written down of files. One method is one transaction.
+    pub trait MediaRecords {
+        /// Claims files that are to be fetched, oldest first.
+        async fn lease_media(&self, request: MediaLeaseRequest) -> Result<Vec<LeasedMedia>, StoreError>;
 
-    /// Writes down that content is about to be kept, so that nothing is kept that nobody knows of.
-    async fn insert_media(&self, new: NewMedia) -> Result<(), StoreError>;
+        /// Writes down how a fetch ended. [`LeaseCheck::Lost`]: another fetches the file by now.
+        async fn finish_media_fetch(
+            &self,
+            key: BlobKey,
+            token: LeaseToken,
+            end: MediaFetchResult,
+        ) -> Result<LeaseCheck, StoreError>;
 
-    /// Writes down that content is kept. Where the same content is there already, that one is kept on and this one
-    /// given up.
-    async fn finish_media(&self, whole: ReceivedMedia) -> Result<FinishMediaResult, StoreError>;
+        /// Writes down that content is about to be kept, so that nothing is kept that nobody knows of.
+        async fn insert_media(&self, new: NewMedia) -> Result<(), StoreError>;
 
-    /// Gives up a file whose content has not come.
-    async fn delete_incomplete_media(&self, key: BlobKey) -> Result<(), StoreError>;
+        /// Writes down that content is kept. Where the same content is there already, that one is kept on and this one
+        /// given up.
+        async fn finish_media(&self, whole: ReceivedMedia) -> Result<FinishMediaResult, StoreError>;
 
-    /// One file.
-    async fn get_media(&self, workspace: WorkspaceId, id: MediaId)
-    -> Result<Option<StoredMedia>, StoreError>;
+        /// Gives up a file whose content has not come.
+        async fn delete_incomplete_media(&self, key: BlobKey) -> Result<(), StoreError>;
 
-    /// Keeps a file at least until a time. `false`: it is not kept any more.
-    async fn retain_media(&self, key: BlobKey, until: Timestamp) -> Result<bool, StoreError>;
+        /// One file.
+        async fn get_media(&self, workspace: WorkspaceId, id: MediaId)
+        -> Result<Option<StoredMedia>, StoreError>;
 
-    /// Meta's id of an upload that is still good.
-    async fn get_media_upload(&self, key: &UploadKey, now: Timestamp) -> Result<Option<String>, StoreError>;
+        /// Keeps a file at least until a time. `false`: it is not kept any more.
+        async fn retain_media(&self, key: BlobKey, until: Timestamp) -> Result<bool, StoreError>;
 
-    /// Writes down Meta's id of an upload, good until `ends_at`.
-    async fn insert_media_upload(
-        &self,
-        key: &UploadKey,
-        meta_id: &str,
-        now: Timestamp,
-        ends_at: Timestamp,
-    ) -> Result<(), StoreError>;
+        /// Meta's id of an upload that is still good.
+        async fn get_media_upload(&self, key: &UploadKey, now: Timestamp) -> Result<Option<String>, StoreError>;
 
-    /// Marks what is kept no longer, and says whose content is to be deleted, at most `limit`.
-    async fn expire_media(&self, now: Timestamp, limit: u32) -> Result<Vec<BlobKey>, StoreError>;
+        /// Writes down Meta's id of an upload, good until `ends_at`.
+        async fn insert_media_upload(
+            &self,
+            key: &UploadKey,
+            meta_id: &str,
+            now: Timestamp,
+            ends_at: Timestamp,
+        ) -> Result<(), StoreError>;
 
-    /// Forgets a file whose content is deleted; of a customer's file it stays written that it was there.
-    async fn delete_media(&self, key: BlobKey) -> Result<(), StoreError>;
+        /// Marks what is kept no longer, and says whose content is to be deleted, at most `limit`.
+        async fn expire_media(&self, now: Timestamp, limit: u32) -> Result<Vec<BlobKey>, StoreError>;
+
+        /// Forgets a file whose content is deleted; of a customer's file it stays written that it was there.
+        async fn delete_media(&self, key: BlobKey) -> Result<(), StoreError>;
+    }
 }
 
 /// A file for Meta.
@@ -410,30 +412,31 @@ pub enum DownloadError {
     Unreachable(String),
 }
 
-/// The files at Meta.
-#[async_trait]
-pub trait MediaUpstream: Send + Sync {
-    /// Uploads a file; gives Meta's id of it.
-    ///
-    /// # Errors
-    /// How it ended instead. Whatever it was, no message was sent by it.
-    async fn upload_media(
-        &self,
-        line: &AccountCredentials,
-        file: OutgoingFile,
-    ) -> Result<String, SendOutcome>;
+port! {
+    /// The files at Meta.
+    pub trait MediaUpstream {
+        /// Uploads a file; gives Meta's id of it.
+        ///
+        /// # Errors
+        /// How it ended instead. Whatever it was, no message was sent by it.
+        async fn upload_media(
+            &self,
+            line: &AccountCredentials,
+            file: OutgoingFile,
+        ) -> Result<String, SendOutcome>;
 
-    /// Asks where a file can be had.
-    async fn get_media_info(&self, line: &AccountCredentials, id: &str) -> Result<MediaInfo, UpstreamError>;
+        /// Asks where a file can be had.
+        async fn get_media_info(&self, line: &AccountCredentials, id: &str) -> Result<MediaInfo, UpstreamError>;
 
-    /// Downloads a file from an address that Meta has named. A body beyond `most` bytes ends in an error.
-    async fn download_media(
-        &self,
-        line: &AccountCredentials,
-        url: &str,
-        most: u64,
-    ) -> Result<MediaDownload, DownloadError>;
+        /// Downloads a file from an address that Meta has named. A body beyond `most` bytes ends in an error.
+        async fn download_media(
+            &self,
+            line: &AccountCredentials,
+            url: &str,
+            most: u64,
+        ) -> Result<MediaDownload, DownloadError>;
 
-    /// Deletes a file.
-    async fn delete_uploaded_media(&self, line: &AccountCredentials, id: &str) -> Result<(), UpstreamError>;
+        /// Deletes a file.
+        async fn delete_uploaded_media(&self, line: &AccountCredentials, id: &str) -> Result<(), UpstreamError>;
+    }
 }

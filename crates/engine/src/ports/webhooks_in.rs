@@ -1,10 +1,25 @@
 //! Webhook payloads that Meta sends: changes, their routes, and the archive of payloads.
 
+use super::StoreError;
+use super::port_macro::port;
 use bytes::Bytes;
 use domain::contacts::opt_out::OptOutSignal;
 use domain::id::{AccountId, ContactId, MediaId, MessageId, WorkspaceId};
 use domain::webhooks_in::update::WebhookUpdate;
 use jiff::Timestamp;
+
+port! {
+    storage webhook_payloads_port;
+
+    /// Webhook payloads from Meta: applied once, and archived.
+    pub trait WebhookPayloads {
+        /// Writes down what Meta told us: one POST, one transaction.
+        async fn ingest_payload(&self, post: WebhookPayload) -> Result<IngestSummary, StoreError>;
+
+        /// What Meta posted and is kept, in the order in which it came; only what carries its proof.
+        async fn list_payloads(&self, wanted: &ArchiveQuery) -> Result<Vec<ArchivedPayload>, StoreError>;
+    }
+}
 
 /// One change that a webhook payload reports: one message, one status, one template update.
 ///

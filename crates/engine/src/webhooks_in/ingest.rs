@@ -45,7 +45,7 @@ pub async fn ingest_payload(
     let text_changes = wabas_with_text_changes(&changes);
     let newest_event_at = changes.iter().filter_map(|routed| event_time(&routed.change.update)).max();
     let payload = WebhookPayload { body: verified.body, changes, signature, archived: None, now: deps.now() };
-    let summary = deps.messages.ingest_payload(payload).await?;
+    let summary = deps.webhook_payloads.ingest_payload(payload).await?;
     deps.metrics.ingested(&summary, newest_event_at);
     if summary.has_media {
         deps.media.hint.notify_one();
@@ -72,9 +72,9 @@ fn event_time(update: &WebhookUpdate) -> Option<Timestamp> {
         WebhookUpdate::Message(message) => Some(message.at),
         WebhookUpdate::Status(report) => Some(report.at),
         WebhookUpdate::Call(call) => Some(call.at),
-        WebhookUpdate::Echo(_)
-        | WebhookUpdate::Preference(_)
-        | WebhookUpdate::Moved(_)
+        WebhookUpdate::MessageEcho(_)
+        | WebhookUpdate::MarketingPreference(_)
+        | WebhookUpdate::NumberChange(_)
         | WebhookUpdate::Account(_)
         | WebhookUpdate::Template(_)
         | WebhookUpdate::Other => None,
@@ -84,12 +84,12 @@ fn event_time(update: &WebhookUpdate) -> Option<Timestamp> {
 /// Returns the opt-out or opt-in that a customer's message contains.
 fn opt_out_signal(deps: &Deps, update: &WebhookUpdate) -> Option<OptOutSignal> {
     match update {
-        WebhookUpdate::Message(message) => deps.settings.opt_out.wish(message),
+        WebhookUpdate::Message(message) => deps.settings.opt_out.signal(message.keyword_text()?),
         WebhookUpdate::Call(_)
         | WebhookUpdate::Status(_)
-        | WebhookUpdate::Echo(_)
-        | WebhookUpdate::Preference(_)
-        | WebhookUpdate::Moved(_)
+        | WebhookUpdate::MessageEcho(_)
+        | WebhookUpdate::MarketingPreference(_)
+        | WebhookUpdate::NumberChange(_)
         | WebhookUpdate::Account(_)
         | WebhookUpdate::Template(_)
         | WebhookUpdate::Other => None,

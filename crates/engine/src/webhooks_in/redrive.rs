@@ -25,7 +25,7 @@ pub async fn list_archived_payloads(
     deps: &Deps,
     query: &ArchiveQuery,
 ) -> Result<Vec<ArchivedPayload>, StoreError> {
-    deps.messages.list_payloads(query).await
+    deps.webhook_payloads.list_payloads(query).await
 }
 
 /// Applies an archived payload again. `verified` are the accounts whose current app secret verifies the signature.
@@ -48,7 +48,7 @@ pub async fn redrive_payload(
     let text_changes = wabas_with_text_changes(&changes);
     let ArchivedPayload { entry, body, signature } = archived;
     let payload = WebhookPayload { body, changes, signature, archived: Some(entry), now: deps.now() };
-    let summary = deps.messages.ingest_payload(payload).await?;
+    let summary = deps.webhook_payloads.ingest_payload(payload).await?;
     follow_up(deps, summary, text_changes).await;
     Ok(summary)
 }

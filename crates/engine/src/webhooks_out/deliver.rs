@@ -106,7 +106,7 @@ impl Posts {
         let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
         let endpoint = endpoints.entry(webhook).or_default();
         if let Some(begun) = &mut endpoint.begun {
-            begun.count(now);
+            begun.record(now);
         }
         endpoint.n_under_way += 1;
     }
@@ -154,14 +154,14 @@ pub async fn tick(deps: &Arc<Deps>) -> Result<usize, StoreError> {
         // Nobody listens: then a commit is no reason to look.
         return Ok(0);
     }
-    let mut work = deps.hooks.get_pending_deliveries(deps.now()).await?;
+    let mut work = deps.deliveries.get_pending_deliveries(deps.now()).await?;
     let mut n_done = 0;
     if work.has_events {
-        n_done += usize::from(deps.hooks.fan_out_events(deps.now(), SPREAD_BATCH).await?);
-        work = deps.hooks.get_pending_deliveries(deps.now()).await?;
+        n_done += usize::from(deps.deliveries.fan_out_events(deps.now(), SPREAD_BATCH).await?);
+        work = deps.deliveries.get_pending_deliveries(deps.now()).await?;
     }
     if work.has_ended {
-        let n_ended = deps.hooks.expire_deliveries(deps.now(), END_BATCH).await?;
+        let n_ended = deps.deliveries.expire_deliveries(deps.now(), END_BATCH).await?;
         n_done += usize::try_from(n_ended).unwrap_or(usize::MAX);
     }
     if work.due.is_empty() || deps.stopping.is_cancelled() {
@@ -182,7 +182,7 @@ pub async fn tick(deps: &Arc<Deps>) -> Result<usize, StoreError> {
     }
     let request =
         DeliveryLeaseRequest { worker: deps.worker, token: deps.new_token(), room, now: deps.now() };
-    let claimed = deps.hooks.lease_deliveries(&request).await?;
+    let claimed = deps.deliveries.lease_deliveries(&request).await?;
     n_done += claimed.len();
     for delivery in claimed {
         deps.posts.take_up(delivery.claim.webhook, deps.now());
@@ -234,7 +234,7 @@ impl Task {
             // How late an event is says something of this process only where nobody asked for it again.
             let since = (!delivery.is_redelivery).then_some(delivery.event.at);
             self.deps.metrics.delivered(outcome, since);
-            match self.deps.hooks.finish_delivery_attempt(&delivery.claim, &end).await {
+            match self.deps.deliveries.finish_delivery_attempt(&delivery.claim, &end).await {
                 Ok(next) => self.held = next,
                 Err(error) => {
                     tracing::error!(error = %chain(&error), "how a delivery went could not be written down yet");
@@ -267,7 +267,7 @@ fn span(delivery: &LeasedDelivery) -> Span {
 async fn write_down_late(deps: &Deps) -> Result<(), StoreError> {
     let mut unwritten = deps.posts.unwritten().into_iter();
     while let Some((claim, end)) = unwritten.next() {
-        if let Err(error) = deps.hooks.finish_delivery_attempt(&claim, &end).await {
+        if let Err(error) = deps.deliveries.finish_delivery_attempt(&claim, &end).await {
             deps.posts.keep(claim, end);
             unwritten.for_each(|(claim, end)| deps.posts.keep(claim, end));
             return Err(error);
@@ -288,7 +288,8 @@ pub(crate) async fn test(
 ) -> Result<Option<i64>, StoreError> {
     let webhook = record.id;
     let by = (deps.worker, deps.new_token(), deps.new_id(ReplayId::from_parts));
-    let Some(delivery) = deps.hooks.insert_test_delivery(record.workspace, webhook, by, act).await? else {
+    let Some(delivery) = deps.deliveries.insert_test_delivery(record.workspace, webhook, by, act).await?
+    else {
         return Ok(None);
     };
     let position = delivery.claim.position;
@@ -324,11 +325,11 @@ async fn post(deps: &Deps, delivery: &LeasedDelivery, goes_on: bool) -> Delivery
     let mut random = [0; 8];
     deps.random.fill(&mut random);
     let attempted = DeliveryAttempt {
-        reply,
+        response: reply,
         n_failures: delivery.n_failures,
         ends_at: delivery.ends_at,
         now,
-        chance: u64::from_le_bytes(random),
+        random: u64::from_le_bytes(random),
     };
     // A test is made once: whoever asked for it hears how it went.
     let is_test = event.kind == domain::events::EventKind::WebhookTest && !delivery.is_redelivery;
@@ -359,12 +360,12 @@ fn read(outcome: WebhookOutcome) -> (EndpointResponse, Option<u16>, String) {
     match outcome {
         WebhookOutcome::Responded { status, body, retry_after } => {
             let reply = match status {
-                200..=299 => EndpointResponse::Taken,
+                200..=299 => EndpointResponse::Succeeded,
                 410 => EndpointResponse::Gone,
-                _ => EndpointResponse::NotTaken { retry_after },
+                _ => EndpointResponse::Failed { retry_after },
             };
             (reply, Some(status), body)
         }
-        WebhookOutcome::Failed { reason } => (EndpointResponse::NotTaken { retry_after: None }, None, reason),
+        WebhookOutcome::Failed { reason } => (EndpointResponse::Failed { retry_after: None }, None, reason),
     }
 }

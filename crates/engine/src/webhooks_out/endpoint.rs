@@ -63,7 +63,7 @@ pub async fn create(
         updated_at: now,
     };
     let is_added = deps
-        .hooks
+        .webhook_endpoints
         .insert_webhook_endpoint(&record, MAX_WEBHOOKS, act(deps, by, AuditAction::WebhookAdded, &record))
         .await?;
     directory::refresh(deps).await?;
@@ -94,7 +94,7 @@ pub async fn change(
         ..record.clone()
     };
     let act = act(deps, by, AuditAction::WebhookChanged, &changed);
-    let is_there = deps.hooks.update_webhook_endpoint(&changed, revives, act).await?;
+    let is_there = deps.webhook_endpoints.update_webhook_endpoint(&changed, revives, act).await?;
     as_it_is(deps, record, is_there).await
 }
 
@@ -110,8 +110,10 @@ pub async fn rotate(
     let until = deps.now().saturating_add(OLD_SECRET_FOR).unwrap_or(Timestamp::MAX);
     let secret = secret::fresh(&*deps.random);
     let act = act(deps, by, AuditAction::WebhookSecretRotated, record);
-    let is_there =
-        deps.hooks.rotate_webhook_secret((record.workspace, record.id), &secret, until, act).await?;
+    let is_there = deps
+        .webhook_endpoints
+        .rotate_webhook_secret((record.workspace, record.id), &secret, until, act)
+        .await?;
     as_it_is(deps, record, is_there).await
 }
 
@@ -132,7 +134,7 @@ async fn as_it_is(
 /// When the store cannot be written.
 pub async fn remove(deps: &Deps, by: &By, record: &WebhookEndpoint) -> Result<bool, StoreError> {
     let act = act(deps, by, AuditAction::WebhookRemoved, record);
-    let is_removed = deps.hooks.delete_webhook_endpoint(record.workspace, record.id, act).await?;
+    let is_removed = deps.webhook_endpoints.delete_webhook_endpoint(record.workspace, record.id, act).await?;
     directory::refresh(deps).await?;
     Ok(is_removed)
 }
@@ -150,7 +152,7 @@ pub async fn replay(
     let id = deps.new_id(ReplayId::from_parts);
     let replay = NewReplay { id, workspace: record.workspace, webhook: record.id, since, now: deps.now() };
     let act = act(deps, by, AuditAction::WebhookReplayed, record);
-    Ok((id, deps.hooks.insert_replay(replay, act).await?))
+    Ok((id, deps.deliveries.insert_replay(replay, act).await?))
 }
 
 /// Repeats one delivery. `None`: it, its event or its endpoint is no longer there.
@@ -166,7 +168,7 @@ pub async fn redeliver(
     let Some(position) = delivery.position(record.workspace) else { return Ok(None) };
     let replay = deps.new_id(ReplayId::from_parts);
     let act = act(deps, by, AuditAction::DeliveryRepeated, record).with("delivery_id", delivery.to_string());
-    deps.hooks.insert_redelivery(record.workspace, position, replay, act).await
+    deps.deliveries.insert_redelivery(record.workspace, position, replay, act).await
 }
 
 /// Tries an endpoint with a test event, and writes down how it went.

@@ -12,14 +12,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::messages::outcome::SendOutcome;
 use engine::ports::{
-    AccountCredentials, ByteStream, ByteStreamError, DownloadError, MediaDownload, MediaInfo, MediaUpstream,
+    AccountCredentials, ByteStreamError, DownloadError, MediaDownload, MediaInfo, MediaUpstream,
     OutgoingFile, UpstreamError,
 };
 use futures_core::Stream;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body as _, Incoming};
 
+use super::file_body::FileBody;
 use super::transport::{Patience, within};
 use super::{GraphClient, NoAnswer, SMALL, Unfit, chain, id, read};
 use crate::lossy;
@@ -38,7 +39,7 @@ impl MediaUpstream for GraphClient {
     ) -> Result<String, SendOutcome> {
         let not_sent = |reason: String| SendOutcome::NotSent { reason };
         let frame = media::frame(&file.sha256, &file.mime_type, file.file_name.as_deref());
-        let body = FileBody::framed((frame.before, frame.after), file.size, file.pieces);
+        let body = FileBody::framed(frame.before, frame.after, file.size, file.pieces);
         let form = HeaderValue::try_from(format!("multipart/form-data; boundary={}", frame.boundary));
         let request = id(&line.account.phone_number_id)
             .and_then(|number| self.uri(line, &["/", number, "/media"]))
@@ -224,67 +225,5 @@ impl Stream for Arrival {
                 }
             }
         }
-    }
-}
-
-/// Request body that carries a file.
-pub(crate) struct FileBody {
-    before: Option<Bytes>,
-    pieces: Option<ByteStream>,
-    after: Option<Bytes>,
-    n_left: u64,
-}
-
-impl FileBody {
-    fn empty() -> Self {
-        Self { before: None, pieces: None, after: None, n_left: 0 }
-    }
-
-    fn framed((before, after): (String, String), size: u64, pieces: ByteStream) -> Self {
-        let length = |text: &str| u64::try_from(text.len()).unwrap_or(u64::MAX);
-        let n_left = size.saturating_add(length(&before)).saturating_add(length(&after));
-        Self { before: Some(before.into()), pieces: Some(pieces), after: Some(after.into()), n_left }
-    }
-
-    fn give(&mut self, piece: Bytes) -> Poll<Option<Result<Frame<Bytes>, ByteStreamError>>> {
-        self.n_left = self.n_left.saturating_sub(u64::try_from(piece.len()).unwrap_or(u64::MAX));
-        Poll::Ready(Some(Ok(Frame::data(piece))))
-    }
-}
-
-impl Body for FileBody {
-    type Data = Bytes;
-    type Error = ByteStreamError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, ByteStreamError>>> {
-        if let Some(before) = self.before.take() {
-            return self.give(before);
-        }
-        if let Some(pieces) = &mut self.pieces {
-            match std::task::ready!(pieces.as_mut().poll_next(context)) {
-                Some(Ok(piece)) => return self.give(piece),
-                Some(Err(error)) => {
-                    self.pieces = None;
-                    self.after = None;
-                    return Poll::Ready(Some(Err(error)));
-                }
-                None => self.pieces = None,
-            }
-        }
-        match self.after.take() {
-            Some(after) => self.give(after),
-            None => Poll::Ready(None),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.before.is_none() && self.pieces.is_none() && self.after.is_none()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.n_left)
     }
 }

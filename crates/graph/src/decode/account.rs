@@ -2,11 +2,12 @@
 //!
 //! **Invariant:** an unknown value changes nothing; it is only reported in an event.
 
-use domain::events::AccountChange;
-use domain::webhooks_in::update::{AccountUpdate, SuspensionCause, SuspensionChange, WebhookUpdate};
+use domain::accounts::account::AccountChange;
+use domain::accounts::suspension::{SuspensionCause, SuspensionChange};
+use domain::webhooks_in::update::{AccountUpdate, WebhookUpdate};
 
-use super::fields::Fields;
-use super::owned;
+use super::fields::ElementFields;
+use super::fields::owned;
 use crate::value;
 use crate::walk::Json;
 
@@ -29,7 +30,7 @@ pub(super) const FIELDS: [&str; 14] = [
 ];
 
 pub(super) fn decode(field: &str, value: Json<'_>) -> WebhookUpdate {
-    let fields = Fields::read(value);
+    let fields = ElementFields::read(value);
     let number = fields.word("display_phone_number").or_else(|| fields.word("phone_number"));
     let number: Option<String> = number.map(|number| number.chars().filter(char::is_ascii_digit).collect());
     let number = number.filter(|digits| !digits.is_empty());
@@ -60,28 +61,30 @@ pub(super) fn waba_of(value: Json<'_>) -> Option<String> {
     owned(value.get("waba_info")?.get("waba_id")?.word())
 }
 
-fn account(fields: &Fields<'_>, notice: AccountUpdate) -> AccountUpdate {
+fn account(fields: &ElementFields<'_>, notice: AccountUpdate) -> AccountUpdate {
     use SuspensionCause::{AppRemoved, Disabled};
     let ban = || Some(fields.get("ban_info")?.get("waba_ban_state")?.word()?.to_ascii_uppercase());
     let event = fields.upper("event").unwrap_or_default();
     let hold = match event.as_str() {
         "DISABLED_UPDATE" => match ban().as_deref() {
-            Some("DISABLE") => Some(SuspensionChange::Hold(
+            Some("DISABLE") => Some(SuspensionChange::Suspend(
                 Disabled,
                 "Meta has disabled the WhatsApp Business Account. Appeal in the WhatsApp Manager.",
             )),
-            Some("REINSTATE") => Some(SuspensionChange::Lift(Disabled)),
+            Some("REINSTATE") => Some(SuspensionChange::Resume(Disabled)),
             Some(_) | None => None,
         },
         "ACCOUNT_DELETED" => {
-            Some(SuspensionChange::Hold(Disabled, "The WhatsApp Business Account was deleted at Meta."))
+            Some(SuspensionChange::Suspend(Disabled, "The WhatsApp Business Account was deleted at Meta."))
         }
-        "PARTNER_REMOVED" | "PARTNER_APP_UNINSTALLED" | "ACCOUNT_OFFBOARDED" => Some(SuspensionChange::Hold(
-            AppRemoved,
-            "The app was taken off the WhatsApp Business Account. Connect it again at Meta.",
-        )),
+        "PARTNER_REMOVED" | "PARTNER_APP_UNINSTALLED" | "ACCOUNT_OFFBOARDED" => {
+            Some(SuspensionChange::Suspend(
+                AppRemoved,
+                "The app was taken off the WhatsApp Business Account. Connect it again at Meta.",
+            ))
+        }
         "PARTNER_ADDED" | "PARTNER_APP_INSTALLED" | "ACCOUNT_RECONNECTED" => {
-            Some(SuspensionChange::Lift(AppRemoved))
+            Some(SuspensionChange::Resume(AppRemoved))
         }
         _ => None,
     };
@@ -89,7 +92,7 @@ fn account(fields: &Fields<'_>, notice: AccountUpdate) -> AccountUpdate {
     AccountUpdate { change, hold, ..notice }
 }
 
-fn quality(fields: &Fields<'_>, notice: AccountUpdate) -> AccountUpdate {
+fn quality(fields: &ElementFields<'_>, notice: AccountUpdate) -> AccountUpdate {
     let event = fields.upper("event").unwrap_or_default();
     let (change, quality) = match event.as_str() {
         // Meta flags a number whose quality is low and unflags it later; the update does not include the quality.
@@ -103,7 +106,7 @@ fn quality(fields: &Fields<'_>, notice: AccountUpdate) -> AccountUpdate {
 }
 
 /// Returns the messaging limit: of the business, which Meta applies today; else of the phone number.
-fn tier(fields: &Fields<'_>) -> Option<String> {
+fn tier(fields: &ElementFields<'_>) -> Option<String> {
     const NAMES: [&str; 3] =
         ["max_daily_conversations_per_business", "max_daily_conversation_per_phone", "current_limit"];
     NAMES.into_iter().find_map(|name| tier_of(&fields.upper(name)?))

@@ -2,12 +2,12 @@
 
 use domain::webhooks_in::update::{InboundCall, WebhookUpdate};
 
-use super::fields::Fields;
+use super::fields::ElementFields;
 use super::person::People;
 use crate::walk::Json;
 
 pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<WebhookUpdate, String> {
-    let fields = Fields::read(element);
+    let fields = ElementFields::read(element);
     if !fields.word("direction").is_some_and(|direction| direction.eq_ignore_ascii_case("USER_INITIATED")) {
         return Ok(WebhookUpdate::Other);
     }

@@ -2,15 +2,15 @@
 
 use domain::webhooks_in::update::{MessageEcho, WebhookUpdate};
 
-use super::fields::Fields;
+use super::fields::ElementFields;
+use super::fields::owned;
 use super::message::KINDS;
-use super::owned;
 use super::person::People;
 use crate::value;
 use crate::walk::Json;
 
 pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<WebhookUpdate, String> {
-    let fields = Fields::read(element);
+    let fields = ElementFields::read(element);
     let to = fields.word("to");
     let has_other = to.as_deref().is_some_and(|to| !to.bytes().all(|byte| byte.is_ascii_digit()));
     if has_other && fields.get("to_user_id").is_none() {
@@ -23,7 +23,7 @@ pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<WebhookUp
     }
     let kind = fields.required("type")?;
     let object = fields.get(&kind);
-    Ok(WebhookUpdate::Echo(MessageEcho {
+    Ok(WebhookUpdate::MessageEcho(MessageEcho {
         wamid: fields.required("id")?.into_owned(),
         to,
         at: fields.time("timestamp")?,

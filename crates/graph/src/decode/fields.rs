@@ -7,12 +7,12 @@ use jiff::Timestamp;
 use crate::walk::Json;
 
 /// Members of an object, in the order of the text.
-pub(super) struct Fields<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
+pub(super) struct ElementFields<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
 
 /// Times after 2100 are refused: they are milliseconds or another unit by mistake.
 const LATEST: i64 = 4_102_444_800;
 
-impl<'a> Fields<'a> {
+impl<'a> ElementFields<'a> {
     pub(super) fn read(object: Json<'a>) -> Self {
         Self(object.members().collect())
     }
@@ -53,4 +53,9 @@ impl<'a> Fields<'a> {
 pub(super) fn from_seconds(seconds: &str) -> Option<Timestamp> {
     let seconds = seconds.parse().ok().filter(|seconds| (1..LATEST).contains(seconds))?;
     Timestamp::from_second(seconds).ok()
+}
+
+/// Converts an optional borrowed text to an owned one.
+pub(crate) fn owned(word: Option<Cow<'_, str>>) -> Option<String> {
+    word.map(Cow::into_owned)
 }

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use domain::webhooks_in::update::{InboundMessage, InboundMetadata, WhatsAppUser};
+use domain::contacts::whatsapp_user::WhatsAppUser;
+use domain::messages::inbound::{InboundMessage, InboundMetadata};
 
-use super::fields::Fields;
-use super::owned;
+use super::fields::ElementFields;
+use super::fields::owned;
 use super::person::People;
 use crate::value;
 use crate::walk::Json;
@@ -32,7 +33,7 @@ pub(super) const KINDS: [&str; 17] = [
 ];
 
 pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<InboundMessage, String> {
-    let fields = Fields::read(element);
+    let fields = ElementFields::read(element);
     let wamid = fields.required("id")?;
     let at = fields.time("timestamp")?;
     let kind = match fields.get("type") {
@@ -51,7 +52,7 @@ pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<InboundMe
     if from.wa_id.is_none() && from.user_id.is_none() {
         return Err("it has neither `from` nor `from_user_id`".to_owned());
     }
-    let moved_to = system.and_then(|system| moved_to(system, &from));
+    let new_identity = system.and_then(|system| new_identity(system, &from));
     let context = fields.get("context");
     Ok(InboundMessage {
         wamid: wamid.into_owned(),
@@ -60,12 +61,16 @@ pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<InboundMe
         text: object.and_then(|object| words(&kind, object)),
         object: object.and_then(value::read),
         context_wamid: context.and_then(|context| owned(context.get("id")?.word())),
-        beside: beside(&fields, context, moved_to),
+        metadata: beside(&fields, context, new_identity),
         kind: KINDS.iter().find(|known| **known == kind).unwrap_or(&"unsupported").to_string(),
     })
 }
 
-fn beside(fields: &Fields<'_>, context: Option<Json<'_>>, moved_to: Option<WhatsAppUser>) -> InboundMetadata {
+fn beside(
+    fields: &ElementFields<'_>,
+    context: Option<Json<'_>>,
+    new_identity: Option<WhatsAppUser>,
+) -> InboundMetadata {
     let is_set = |name| context.and_then(|context| context.get(name)?.boolean()) == Some(true);
     let is_there = |json: &Json<'_>| json.is_object() || json.is_array();
     let read = |name| fields.get(name).filter(is_there).and_then(value::read);
@@ -79,7 +84,7 @@ fn beside(fields: &Fields<'_>, context: Option<Json<'_>>, moved_to: Option<Whats
         referral: read("referral"),
         errors: read("errors"),
         group_id: owned(fields.word("group_id")),
-        moved_to,
+        new_identity,
     }
 }
 
@@ -87,7 +92,7 @@ fn beside(fields: &Fields<'_>, context: Option<Json<'_>>, moved_to: Option<Whats
 ///
 /// Meta sends the new number as `wa_id`, formerly as `new_wa_id`. The type is ignored: `user_changed_number`,
 /// `customer_changed_number` and `user_changed_user_id` all occur, and an identity check contains no new id.
-fn moved_to(system: Json<'_>, from: &WhatsAppUser) -> Option<WhatsAppUser> {
+fn new_identity(system: Json<'_>, from: &WhatsAppUser) -> Option<WhatsAppUser> {
     let word = |name| owned(system.get(name).and_then(Json::word));
     let wa_id =
         word("new_wa_id").or_else(|| word("wa_id")).filter(|wa_id| Some(wa_id) != from.wa_id.as_ref());

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use domain::webhooks_in::update::WhatsAppUser;
+use domain::contacts::whatsapp_user::WhatsAppUser;
 
-use super::owned;
+use super::fields::owned;
 use crate::walk::Json;
 
 struct Contact<'a> {

@@ -1,15 +1,16 @@
 //! Marketing preferences and new user ids: fields `user_preferences` and `user_id_update`.
 
-use domain::webhooks_in::update::{MarketingPreference, NumberChange, WebhookUpdate, WhatsAppUser};
+use domain::contacts::whatsapp_user::WhatsAppUser;
+use domain::webhooks_in::update::{MarketingPreference, NumberChange, WebhookUpdate};
 
-use super::fields::Fields;
-use super::owned;
+use super::fields::ElementFields;
+use super::fields::owned;
 use super::person::People;
 use crate::walk::Json;
 
 /// Decodes a marketing preference.
 pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<WebhookUpdate, String> {
-    let fields = Fields::read(element);
+    let fields = ElementFields::read(element);
     if fields.word("category").is_some_and(|category| !category.eq_ignore_ascii_case("marketing_messages")) {
         return Ok(WebhookUpdate::Other);
     }
@@ -23,7 +24,7 @@ pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<WebhookUp
     if from.wa_id.is_none() && from.user_id.is_none() {
         return Err("it has neither `wa_id` nor `user_id`".to_owned());
     }
-    Ok(WebhookUpdate::Preference(MarketingPreference {
+    Ok(WebhookUpdate::MarketingPreference(MarketingPreference {
         from,
         takes_marketing,
         at: fields.time("timestamp")?,
@@ -32,7 +33,7 @@ pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<WebhookUp
 
 /// Decodes a new user id: `{"wa_id", "user_id": {"previous", "current"}, "timestamp"}`.
 pub(super) fn moved(element: Json<'_>, people: &People<'_>) -> Result<WebhookUpdate, String> {
-    let fields = Fields::read(element);
+    let fields = ElementFields::read(element);
     let ids =
         fields.get("user_id").filter(|ids| ids.is_object()).ok_or("it has no `user_id` with two ids")?;
     let id = |name| ids.get(name).and_then(Json::word);
@@ -45,7 +46,7 @@ pub(super) fn moved(element: Json<'_>, people: &People<'_>) -> Result<WebhookUpd
         return Err("it has neither `wa_id` nor `previous`".to_owned());
     }
     let to = WhatsAppUser { user_id: owned(Some(current)), ..WhatsAppUser::default() };
-    Ok(WebhookUpdate::Moved(NumberChange {
+    Ok(WebhookUpdate::NumberChange(NumberChange {
         from: WhatsAppUser { user_id, ..from },
         to,
         at: fields.time("timestamp")?,

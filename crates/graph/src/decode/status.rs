@@ -1,16 +1,17 @@
 //! Statuses of messages that Waypost sent.
 
-use domain::messages::message::{MessageStatus, Pricing, StatusReport};
+use domain::messages::status::MessageStatus;
+use domain::messages::status_report::{Pricing, StatusReport};
 use domain::webhooks_in::update::WebhookUpdate;
 
-use super::fields::Fields;
-use super::owned;
+use super::fields::ElementFields;
+use super::fields::owned;
 use super::person::People;
 use crate::walk::Json;
 use crate::wire::error;
 
 pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<WebhookUpdate, String> {
-    let fields = Fields::read(element);
+    let fields = ElementFields::read(element);
     // Payments and calls have statuses of their own; the former type `message` is an ordinary status.
     if fields.word("type").is_some_and(|kind| kind != "message") {
         return Ok(WebhookUpdate::Other);

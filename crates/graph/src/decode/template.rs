@@ -2,8 +2,8 @@
 
 use domain::webhooks_in::update::{TemplateTextUpdate, TemplateUpdate, WebhookUpdate};
 
-use super::fields::Fields;
-use super::owned;
+use super::fields::ElementFields;
+use super::fields::owned;
 use crate::walk::Json;
 
 /// Webhook fields about templates. Meta's published samples contain the value of one field under the name of another,
@@ -16,7 +16,7 @@ pub(super) const FIELDS: [&str; 4] = [
 ];
 
 pub(super) fn decode(value: Json<'_>) -> Result<WebhookUpdate, String> {
-    let fields = Fields::read(value);
+    let fields = ElementFields::read(value);
     let upper = |name| fields.upper(name);
     let is_unpaused = fields
         .get("other_info")
@@ -39,7 +39,7 @@ pub(super) fn decode(value: Json<'_>) -> Result<WebhookUpdate, String> {
 }
 
 /// Returns Meta's reason and the description of it, from whichever object the event contains.
-fn reason(fields: &Fields<'_>) -> Option<String> {
+fn reason(fields: &ElementFields<'_>) -> Option<String> {
     let word = owned(fields.word("reason")).filter(|reason| !reason.eq_ignore_ascii_case("NONE"));
     let said = |object: &str, names: [&str; 2], between: &str| {
         let object = fields.get(object)?;
@@ -57,7 +57,7 @@ fn reason(fields: &Fields<'_>) -> Option<String> {
 }
 
 /// Returns the current content of the template.
-fn text(fields: &Fields<'_>) -> Option<TemplateTextUpdate> {
+fn text(fields: &ElementFields<'_>) -> Option<TemplateTextUpdate> {
     const BUTTON: &str = "message_template_button_";
     let body = owned(fields.word("message_template_element"));
     let header = owned(fields.word("message_template_title"));

@@ -98,7 +98,8 @@ fn escape(body: &mut String, special: char) {
 
 #[cfg(test)]
 mod tests {
-    use domain::contacts::phone::{Bsuid, PhoneNumber};
+    use domain::contacts::bsuid::Bsuid;
+    use domain::contacts::phone::PhoneNumber;
     use expect_test::expect;
     use proptest::prelude::*;
 

@@ -13,7 +13,7 @@ pub(crate) fn info(answer: Json<'_>) -> Option<MediaInfo> {
     Some(MediaInfo {
         url: word("url")?,
         mime_type: word("mime_type"),
-        sha256: word("sha256").as_deref().and_then(domain::media::digest_of),
+        sha256: word("sha256").as_deref().and_then(domain::media::parse_sha256),
         size: answer.get("file_size").and_then(Json::whole).and_then(|size| u64::try_from(size).ok()),
     })
 }

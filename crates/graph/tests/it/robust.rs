@@ -58,10 +58,10 @@ fn wamids(parts: &[WebhookChange]) -> Vec<&str> {
         .filter_map(|part| match &part.update {
             WebhookUpdate::Message(message) => Some(message.wamid.as_str()),
             WebhookUpdate::Status(report) => Some(report.wamid.as_str()),
-            WebhookUpdate::Echo(echo) => Some(echo.wamid.as_str()),
+            WebhookUpdate::MessageEcho(echo) => Some(echo.wamid.as_str()),
             WebhookUpdate::Call(_)
-            | WebhookUpdate::Preference(_)
-            | WebhookUpdate::Moved(_)
+            | WebhookUpdate::MarketingPreference(_)
+            | WebhookUpdate::NumberChange(_)
             | WebhookUpdate::Template(_)
             | WebhookUpdate::Account(_)
             | WebhookUpdate::Other => None,

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use domain::webhooks_in::update::{AccountUpdate, TemplateUpdate, WebhookUpdate, WhatsAppUser};
+use domain::contacts::whatsapp_user::WhatsAppUser;
+use domain::webhooks_in::update::{AccountUpdate, TemplateUpdate, WebhookUpdate};
 use engine::ports::WebhookChange;
 use expect_test::{Expect, expect};
 use graph::decode_webhook;
@@ -87,7 +88,7 @@ pub(crate) fn line(part: &WebhookChange) -> String {
             if let Some(object) = &message.object {
                 write!(line, " | {object}").unwrap();
             }
-            let beside = &message.beside;
+            let beside = &message.metadata;
             for (name, value) in [
                 ("referred_product", &beside.referred_product),
                 ("referral", &beside.referral),
@@ -104,7 +105,7 @@ pub(crate) fn line(part: &WebhookChange) -> String {
                     write!(line, " | {word}").unwrap();
                 }
             }
-            if let Some(to) = &beside.moved_to {
+            if let Some(to) = &beside.new_identity {
                 write!(line, " | is by now {}", person(to)).unwrap();
             }
             if let Some(group_id) = &beside.group_id {
@@ -133,14 +134,14 @@ pub(crate) fn line(part: &WebhookChange) -> String {
             line
         }
         WebhookUpdate::Call(call) => format!("call | {} | {}", person(&call.from), call.at),
-        WebhookUpdate::Echo(echo) => {
+        WebhookUpdate::MessageEcho(echo) => {
             format!("echo of {} {} | to {} | {}", echo.kind, tail(&echo.wamid), person(&echo.to), echo.at)
         }
-        WebhookUpdate::Preference(wish) => {
+        WebhookUpdate::MarketingPreference(wish) => {
             let wish_word = if wish.takes_marketing { "takes marketing" } else { "takes no marketing" };
             format!("{} {wish_word} | {}", person(&wish.from), wish.at)
         }
-        WebhookUpdate::Moved(moved) => {
+        WebhookUpdate::NumberChange(moved) => {
             format!("{} is {} | {}", person(&moved.from), person(&moved.to), moved.at)
         }
         WebhookUpdate::Template(update) => template(update),

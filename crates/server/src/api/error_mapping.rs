@@ -151,17 +151,17 @@ impl From<UpstreamError> for ApiError {
         };
         match error.class() {
             MetaErrorClass::Retry => SendError::MetaUnavailable(Some(Box::new(error))).into(),
-            MetaErrorClass::SlowNumber | MetaErrorClass::SlowPair => {
+            MetaErrorClass::ThrottleNumber | MetaErrorClass::ThrottlePair => {
                 let retry_after = error.retry_after.unwrap_or(1);
                 SendError::MetaRateLimited { retry_after, error: Some(Box::new(error)) }.into()
             }
-            MetaErrorClass::HoldAccount => {
+            MetaErrorClass::SuspendAccount => {
                 let message = format!("The account is refused by Meta: {}", meta_sentence(&error));
                 Self::new(Code::AccountDisconnected, message).with_meta(Some(&error)).retry_after(HELD_WAIT)
             }
             MetaErrorClass::PauseTemplate
-            | MetaErrorClass::Suppress
-            | MetaErrorClass::Rest
+            | MetaErrorClass::OptOut
+            | MetaErrorClass::LimitMarketing
             | MetaErrorClass::WindowClosed
             | MetaErrorClass::Permanent => {
                 Self::new(Code::MetaError, meta_sentence(&error)).with_meta(Some(&error))

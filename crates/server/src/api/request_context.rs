@@ -86,7 +86,7 @@ impl RequestContext {
     pub(crate) fn count_call(&self, deps: &Deps, caller: &Caller, kind: CallKind) -> Result<(), ApiError> {
         let grant = api_key::ask(deps, caller, kind);
         *self.grant.lock().unwrap_or_else(PoisonError::into_inner) = Some(grant);
-        let Some(until) = grant.refused_until else { return self.refuse_unexpected_query() };
+        let Some(until) = grant.retry_at else { return self.refuse_unexpected_query() };
         let now = deps.now();
         let wait = seconds_until(until, now);
         let what = match kind {

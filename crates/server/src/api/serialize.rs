@@ -5,7 +5,9 @@ use domain::access::audit::AuditEntry;
 use domain::access::user::User;
 use domain::accounts::account::Account;
 use domain::json::{Object, Value};
-use domain::messages::message::{Direction, MessageStatus, Pricing};
+use domain::messages::direction::Direction;
+use domain::messages::status::MessageStatus;
+use domain::messages::status_report::Pricing;
 use engine::ports::{Contact, MessageDetail, StoredMedia, StoredMessage, StoredTemplate, TimelineEntry};
 use jiff::Timestamp;
 
@@ -218,7 +220,7 @@ fn message_object(message: StoredMessage) -> Object {
 
 /// A failure that is not Meta's.
 fn failure(code: &str) -> Value {
-    let title = domain::messages::message::failure_title(code);
+    let title = domain::messages::status::failure_title(code);
     object([("code", code.into()), ("title", title.into()), ("details", Value::Null)])
 }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
 use domain::access::permission::Role;
-use domain::access::user::{Email, User, password_fault};
+use domain::access::user::{Email, User, password_error};
 use engine::By;
 use engine::access::user;
 use engine::access::user::{Asking, NewUser, UserEdit, UserError};
@@ -133,7 +133,7 @@ fn password(file: Option<&Path>) -> anyhow::Result<SecretString> {
             typed
         }
     };
-    match password_fault(secret.expose_secret()) {
+    match password_error(secret.expose_secret()) {
         Some(fault) => bail!("the password {fault}"),
         None => Ok(secret),
     }
@@ -162,7 +162,7 @@ async fn find(opened: &Opened, email_or_id: &str) -> anyhow::Result<User> {
         Err(_) => UserFilter { email: Some(email_or_id.to_lowercase()), ..UserFilter::default() },
     };
     let one = PageRequest { per_page: 1, start: PageStart::Page(1) };
-    let found = opened.deps.access.list_users(opened.workspace, &filter, one).await;
+    let found = opened.deps.users.list_users(opened.workspace, &filter, one).await;
     let user = found.context("looking for the user")?.rows.pop();
     user.with_context(|| format!("there is no user `{email_or_id}`: see `waypost users list`"))
 }
@@ -193,7 +193,7 @@ impl List {
         let mut start = PageStart::Page(1);
         loop {
             let page = PageRequest { per_page: PAGE, start };
-            let found = opened.deps.access.list_users(opened.workspace, &UserFilter::default(), page).await;
+            let found = opened.deps.users.list_users(opened.workspace, &UserFilter::default(), page).await;
             let found = found.context("listing the users")?;
             users.extend(found.rows);
             match found.next {

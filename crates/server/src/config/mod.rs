@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 
 use domain::access::rate_limiter::RateLimits;
 use domain::access::user::SessionLifetime;
-use domain::contacts::opt_out::{START_WORDS, STOP_WORDS};
+use domain::contacts::opt_out::{START_KEYWORDS, STOP_KEYWORDS};
 use secrecy::{SecretSlice, SecretString};
 
 use crate::client_ip::Network;
@@ -215,8 +215,8 @@ impl Default for Config {
             media: MediaConfig::default(),
             retention: RetentionConfig::default(),
             opt_out: OptOutSettings {
-                stop_words: STOP_WORDS.iter().map(|word| (*word).to_owned()).collect(),
-                start_words: START_WORDS.iter().map(|word| (*word).to_owned()).collect(),
+                stop_words: STOP_KEYWORDS.iter().map(|word| (*word).to_owned()).collect(),
+                start_words: START_KEYWORDS.iter().map(|word| (*word).to_owned()).collect(),
             },
             log: LogSettings { format: LogFormat::Text, filter: "info".to_owned(), otlp_endpoint: None },
             metrics: MetricsSettings { is_enabled: true, token: None },

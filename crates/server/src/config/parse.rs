@@ -154,7 +154,7 @@ pub(super) fn words(text: &str) -> Result<Vec<String>, Wrong> {
         return Ok(Vec::new());
     }
     let words: Vec<String> = text.split(',').map(|word| word.trim().to_owned()).collect();
-    if words.iter().any(|word| domain::contacts::opt_out::plain(word).is_empty()) {
+    if words.iter().any(|word| domain::contacts::opt_out::normalize(word).is_empty()) {
         return Err(must_be(Kind::Words));
     }
     Ok(words)

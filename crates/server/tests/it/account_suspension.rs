@@ -5,18 +5,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use engine::background;
-use engine::ports::{StoreError, StoreErrorKind};
+use engine::ports::{FaultInjector, StoreError, StoreErrorKind};
 use serde_json::json;
 use sim::{Fault, FaultAction, FaultAnswer, InboundMessage};
 
+use crate::fault_ports::with_faults;
 use crate::support::{CUSTOMER, TestApp};
-use crate::wrapped::{Guard, guarded};
 
 /// Refuses to hold accounts, as long as it is told to.
 struct NoHold(AtomicBool);
 
 #[async_trait]
-impl Guard for NoHold {
+impl FaultInjector for NoHold {
     async fn before(&self, call: &'static str) -> Result<usize, StoreError> {
         if call == "update_account_suspension" && self.0.load(Ordering::SeqCst) {
             return Err(StoreError::new(StoreErrorKind::Unavailable, call, "on purpose"));
@@ -35,7 +35,7 @@ async fn an_account_that_could_not_be_held_calls_meta_no_more_all_the_same() {
     let clinic = app.add_second_account().await;
     let no_hold = Arc::new(NoHold(AtomicBool::new(true)));
     let guard = no_hold.clone();
-    app.restart_with(|ports| guarded(ports, guard)).await;
+    app.restart_with(|ports| with_faults(ports, guard)).await;
     background::tick_recovery(&app.deps).await.unwrap();
     let template = json!({"name": "hello_world", "language": "en_US"});
     let unknown = app.send(json!({"to": "+15550100505", "type": "template", "template": template})).await;
@@ -83,7 +83,7 @@ async fn somebody_who_resumes_it_is_believed_even_before_it_was_written_down() {
     let mut app = TestApp::new().await;
     let no_hold = Arc::new(NoHold(AtomicBool::new(true)));
     let guard = no_hold.clone();
-    app.restart_with(|ports| guarded(ports, guard)).await;
+    app.restart_with(|ports| with_faults(ports, guard)).await;
     let answer = FaultAnswer { code: Some(190), status: Some(401), ..FaultAnswer::default() };
     app.sim.fail(Fault { times: 1, ..Fault::on("/messages", FaultAction::Status(answer)) });
     app.send_text(CUSTOMER).await.expect(503);

@@ -58,7 +58,7 @@ async fn a_reinstatement_lifts_no_other_hold() {
     let act = By::gateway().act(&app.deps, app.workspace, AuditAction::AccountHeld, subject);
     app.deps
         .accounts
-        .update_account_suspension(app.workspace, app.account, Some("bad token"), act)
+        .update_account_suspension(app.workspace, app.account, Some("bad token".to_owned()), act)
         .await
         .unwrap();
     engine::directory::refresh(&app.deps).await.unwrap();

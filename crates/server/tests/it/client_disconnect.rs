@@ -10,14 +10,14 @@ use axum::body::Body;
 use axum::http::Request;
 use engine::access::api_key::DEV_KEY;
 use engine::background;
-use engine::ports::StoreError;
+use engine::ports::{FaultInjector, StoreError};
 use serde_json::{Value, json};
 use sim::{Fault, FaultAction};
 use tokio::sync::Notify;
 
+use crate::fault_ports::with_faults;
 use crate::invariants::{Fate, fates, is_kept, judge};
 use crate::support::{Answer, TestApp};
-use crate::wrapped::{Guard, guarded};
 
 /// No request makes so many calls.
 const MANY: usize = 60;
@@ -46,7 +46,7 @@ impl Witness {
 }
 
 #[async_trait]
-impl Guard for Witness {
+impl FaultInjector for Witness {
     async fn before(&self, _: &'static str) -> Result<usize, StoreError> {
         self.pass().await;
         Ok(0)
@@ -102,7 +102,7 @@ async fn hang_up(
     let mut app = TestApp::new().await;
     let witness = Arc::new(Witness::default());
     let guard = witness.clone();
-    app.restart_with(|ports| guarded(ports, guard)).await;
+    app.restart_with(|ports| with_faults(ports, guard)).await;
     background::tick_recovery(&app.deps).await.unwrap();
     for moment in 1..MANY {
         let to = format!("+447700900{moment:03}");

@@ -9,15 +9,15 @@ use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::Request;
 use engine::access::api_key::DEV_KEY;
-use engine::ports::StoreError;
+use engine::ports::{FaultInjector, StoreError};
 use engine::{Settings, background};
 use serde_json::{Value, json};
 use sim::{Fault, FaultAction, FaultAnswer, Webhook};
 use tokio::sync::{Mutex, Notify};
 
+use crate::fault_ports::with_faults;
 use crate::invariants::{Fate, come_to_rest, fates, invites, is_kept, judge};
 use crate::support::{Answer, TestApp};
-use crate::wrapped::{Guard, guarded};
 
 /// No scenario makes so many calls.
 const MANY: usize = 80;
@@ -68,7 +68,7 @@ impl Grave {
 }
 
 #[async_trait]
-impl Guard for Grave {
+impl FaultInjector for Grave {
     async fn before(&self, _: &'static str) -> Result<usize, StoreError> {
         let n = self.n_calls.fetch_add(1, Ordering::SeqCst) + 1;
         self.pass(Side::Before, n).await;
@@ -198,7 +198,7 @@ where
         let (heard, posts) = (Mutex::default(), Mutex::default());
         let grave = Grave::new(side);
         let guard = grave.clone();
-        app.restart_with(|ports| guarded(ports, guard)).await;
+        app.restart_with(|ports| with_faults(ports, guard)).await;
         background::tick_recovery(&app.deps).await.unwrap();
         let to = format!("+4477009{v:02}{last:03}");
         app.customer_writes(&to, "Hi").await;
@@ -229,7 +229,7 @@ where
         come_to_rest(app).await;
         let fates = next.fates().await;
         judge(&fates, self.most, &next.what);
-        assert!(app.deps.workers.list_queue_depths().await.unwrap().is_empty(), "{}", next.what);
+        assert!(app.deps.message_queue.list_queue_depths().await.unwrap().is_empty(), "{}", next.what);
         for answer in &*heard.lock().await {
             is_kept(answer, &fates, &next.what);
             let n_taken: usize = fates.iter().map(|fate| fate.n_taken).sum();

@@ -1,14 +1,14 @@
 //! Erasing: afterwards the person is in no file of the store, and nothing that comes later brings them back.
 
 use axum::body::Body;
-use engine::ports::WebhookOutcome;
+use engine::ports::{FaultInjector, WebhookOutcome};
 use engine::{background, contacts, media};
 use serde_json::{Value, json};
 use sim::{Fault, FaultAction, InboundMessage, StatusReport};
 
+use crate::fault_ports::with_faults;
 use crate::meta_payloads::{START, text, wish};
 use crate::support::{CUSTOMER, TestApp};
-use crate::wrapped::{Guard, guarded};
 
 const MAYA: &str = "+447700900111";
 const USER: &str = "GB.77120394857261034";
@@ -352,7 +352,7 @@ fn n_files(folder: &std::path::Path) -> usize {
 struct Dies(std::sync::atomic::AtomicUsize);
 
 #[async_trait::async_trait]
-impl Guard for Dies {
+impl FaultInjector for Dies {
     async fn before(&self, call: &'static str) -> Result<usize, engine::ports::StoreError> {
         use std::sync::atomic::Ordering;
         if !call.starts_with("erase_") {
@@ -375,7 +375,7 @@ async fn an_erasure_goes_on_after_a_crash_wherever_it_was() {
         let mut app = TestApp::new().await;
         meet_maya(&app).await;
         let id = id_of(&app, MAYA).await.unwrap();
-        app.restart_with(|ports| guarded(ports, std::sync::Arc::new(Dies(n_calls.into())))).await;
+        app.restart_with(|ports| with_faults(ports, std::sync::Arc::new(Dies(n_calls.into())))).await;
         erase(&app, &id).await;
         let ended = contacts::tick(&app.deps).await;
         app.restart().await;

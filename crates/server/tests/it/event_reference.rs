@@ -1,4 +1,4 @@
-//! `docs/events.md`, printed from the code: each kind of event with one that really happened in a story told here.
+//! `docs/events.md`, printed from the code: each kind of event with an example that a scenario produces.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -14,55 +14,56 @@ const HEAD: &str = "\
 
 Printed from the code: `UPDATE_EXPECT=1 cargo test -p waypost --test it event_reference -- --test-threads=1`.
 
-Each step of each message is one event, and so is what else an application may want to know. An event is written down in
-the same transaction as the fact that it tells, so that neither is there without the other. There are three ways to hear
-of events, and all three give the same bytes.
+Each step of each message is an event, and so is each change of a contact, a template, an account or a webhook endpoint.
+Waypost writes an event in the same transaction as the change that it reports, so that neither exists without the other.
+There are three ways to receive events; all three deliver the same JSON.
 
-- **Webhooks**: `POST /api/webhooks` with `name`, `url` and `events` (`[\"*\"]` is all of them). The answer holds the secret,
-  once.
-- **Asking**: `GET /api/events?after=<id>&wait=30` answers with the events after one, at once or as soon as there are some.
-  `next_cursor` is the place to go on from. Without `after` it begins with the oldest event that is kept; `after=latest`
-  begins now. `events=message.sent,message.failed`, `account=<id or name>` and `per_page` (at most 200) narrow it.
-- **Listening**: `GET /api/events/stream` with `after`, `events` and `account`, as Server-Sent Events. `Last-Event-ID` goes on where the
-  last connection ended: no gap, no repeat.
+- **Webhooks**: `POST /api/webhooks` with `name`, `url` and `events` (`[\"*\"]` is every kind). The answer contains the secret,
+  which is shown only once. [Webhooks](webhooks.md) is a tutorial.
+- **Polling**: `GET /api/events?after=<id>&wait=30` returns the events after a position, and waits for up to 30 seconds if there
+  are none. `next_cursor` is the position for the next call. Without `after` the list begins with the oldest stored event;
+  `after=latest` begins with the next one. The filters are `events=message.sent,message.failed` and
+  `account=<id or name>`; `per_page` is at most 200.
+- **Streaming**: `GET /api/events/stream` with `after`, `events` and `account` sends Server-Sent Events. A client that reconnects
+  with `Last-Event-ID` misses no event and receives none twice.
 
-Events are kept for `retention.events_days`. Who comes back later than that goes on with the oldest event that is kept, and
-is told that some are missing: `\"gap\": true` in the answer, an event named `gap` in the stream.
+Events are stored for `retention.events_days`. If a reader's position is older, the list begins with the oldest stored event
+and reports that events are missing: `\"gap\": true` in the answer, an event named `gap` in the stream.
 
-The id of an event is its place in the order in which everything was committed. It stays the same however often the event
-is posted: keep the ids that you have dealt with, and drop what comes twice.
+The `id` of an event is its position in the order of commits. It is the same in every delivery of the event: store the ids
+that you have processed, and ignore an event that arrives again.
 
-## What an endpoint gets
+## Deliveries to an endpoint
 
-A POST with the event as its body, signed twice. Any 2xx within 15 seconds means that you have it.
+A delivery is a POST with the event as its body and two signatures. Any 2xx within 15 seconds is a success.
 
-| header | what it holds |
+| header | value |
 |---|---|
-| `webhook-id` | the event's id |
-| `webhook-timestamp` | when this attempt was made, in Unix seconds |
-| `webhook-signature` | `v1,<base64>`: HMAC-SHA256 of `<id>.<timestamp>.<body>` with what stands behind `whsec_`, decoded; see [Standard Webhooks](https://www.standardwebhooks.com). During a rotation there are two, parted by a space. |
-| `X-Webhook-Signature` | hex HMAC-SHA256 of the body, the key is the whole secret as it was shown |
-| `X-Webhook-Signature-Previous` | the same with the secret before, for a day after a rotation |
-| `Waypost-Redelivery` | `true` when somebody asked for the event again |
+| `webhook-id` | the `id` of the event |
+| `webhook-timestamp` | time of this attempt, in Unix seconds |
+| `webhook-signature` | `v1,<base64>`: HMAC-SHA256 of `<id>.<timestamp>.<body>`; the key is the base64-decoded part of the secret after `whsec_` ([Standard Webhooks](https://www.standardwebhooks.com)). For 24 hours after a rotation there are two signatures, separated by a space. |
+| `X-Webhook-Signature` | hexadecimal HMAC-SHA256 of the body; the key is the whole secret |
+| `X-Webhook-Signature-Previous` | the same with the former secret, for 24 hours after a rotation |
+| `Waypost-Redelivery` | `true` if the event was requested again |
 
-Verify one of the two signatures over the bytes that came, before you parse them.
+Verify one of the two signatures over the received bytes, before you parse them.
 
-Events of one person come in order: the next is not posted before you have taken the one before it. What you do not take is
-posted again after 10 s, 1 min, 5 min, 30 min, 2 h, 5 h, 10 h and 24 h, each a fifth longer or shorter; `Retry-After` is
-honoured where it is longer. After 42 hours an event is a dead letter: it is in `GET /api/webhooks/{id}/deliveries`, and
-`POST /api/deliveries/{id}/redeliver` or `POST /api/webhooks/{id}/replay` with `{\"since\":\"…\"}` posts it again, beside
-what is on its way.
+Events of one contact are delivered in order: Waypost sends the next one after the endpoint has accepted the one before.
+Failed attempts are repeated after 10 s, 1 min, 5 min, 30 min, 2 h, 5 h, 10 h and 24 h (±20 %), or after `Retry-After` if it is
+longer. 42 hours after its creation, an event that was not accepted becomes a dead letter: it is listed in
+`GET /api/webhooks/{id}/deliveries`. `POST /api/deliveries/{id}/redeliver` and `POST /api/webhooks/{id}/replay` with
+`{\"since\":\"…\"}` deliver events again, without waiting for the queue.
 
-An endpoint is `failing` after three failed attempts in a row. It is `disabled` when it answers 410, or after five days
-without a success: then nothing is posted or kept for it until it is enabled again, and `webhook.disabled` tells the others.
-One that somebody has switched off with `\"enabled\": false` gets what waited once it is on again.
+An endpoint is `failing` after three failed attempts in a row. It is `disabled` after an answer of 410, or after five days
+without a success: Waypost then creates no deliveries for it until it is enabled again, and sends `webhook.disabled` to the
+other endpoints. An endpoint that was paused with `\"enabled\": false` receives the waiting events when it is enabled again.
 
 ## The kinds
 
 ";
 
-/// Meta's own words about a message of ours.
-fn report(app: &TestApp, wamid: &str, status: &str) -> String {
+/// Returns a webhook payload with a status of an outbound message.
+fn status_payload(app: &TestApp, wamid: &str, status: &str) -> String {
     let metadata =
         json!({"display_phone_number": "15550100100", "phone_number_id": app.seeded.phone_number_id});
     let status =
@@ -73,8 +74,8 @@ fn report(app: &TestApp, wamid: &str, status: &str) -> String {
         .to_string()
 }
 
-/// Something of everything that can happen.
-async fn story(app: &TestApp) {
+/// Causes at least one event of each kind.
+async fn scenario(app: &TestApp) {
     let hook = json!({"name": "shop", "url": "https://shop.example.com/hook", "events": ["*"]});
     let made = app.post("/api/webhooks", &hook).await.expect(201);
     app.post(&format!("/api/webhooks/{}/test", made.data()["id"].as_str().unwrap()), &json!({}))
@@ -84,7 +85,7 @@ async fn story(app: &TestApp) {
     let sent = app.send(text.clone()).await.expect(200);
     app.step().await;
     let wamid = sent.data()["message_id"].as_str().unwrap();
-    app.post_signed(&app.seeded.app_secret, report(app, wamid, "played")).await.expect(200);
+    app.post_signed(&app.seeded.app_secret, status_payload(app, wamid, "played")).await.expect(200);
     app.customer_writes(STRANGER, "Are you open today?").await;
     let template = |to: &str| json!({"to": to, "type": "template", "template": {"name": "hello_world", "language": "en_US"}});
     app.send(template("+15550101026")).await.expect(200);
@@ -119,12 +120,12 @@ async fn story(app: &TestApp) {
 #[tokio::test]
 async fn the_page_of_events_is_printed_from_the_code() {
     let app = TestApp::new().await;
-    story(&app).await;
+    scenario(&app).await;
     let page =
-        app.deps.hooks.list_events(app.workspace, &EventFilter::default(), EventStart::Oldest, 1_000).await;
+        app.deps.events.list_events(app.workspace, &EventFilter::default(), EventStart::Oldest, 1_000).await;
     let mut examples = BTreeMap::new();
     for event in page.unwrap().unwrap().events {
-        // With the members in their order.
+        // `domain::json` keeps the order of the members.
         let body: domain::json::Value = serde_json::from_str(&event.body()).unwrap();
         examples.entry(event.kind).or_insert(body);
     }
@@ -132,16 +133,16 @@ async fn the_page_of_events_is_printed_from_the_code() {
     for kind in EventKind::ALL {
         let about = kind.description().lines().map(str::trim).collect::<Vec<_>>().join(" ");
         writeln!(text, "### `{kind}`\n\n{about}\n").unwrap();
-        match examples.get(kind) {
+        match examples.get(&kind) {
             Some(example) => {
                 writeln!(text, "```json\n{}\n```\n", serde_json::to_string_pretty(example).unwrap()).unwrap()
             }
             None => {
                 assert!(
                     matches!(kind, EventKind::CampaignCompleted | EventKind::TransferCreated),
-                    "the story has no {kind}"
+                    "the scenario produces no {kind}"
                 );
-                text.push_str("It can be subscribed to; nothing in this version causes it.\n\n");
+                text.push_str("You can subscribe to this kind; this version does not produce it yet.\n\n");
             }
         }
     }

@@ -12,16 +12,16 @@ use engine::background;
 use engine::deps::Ports;
 use engine::media::{self, MediaPorts};
 use engine::ports::{
-    AccountCredentials, ByteStream, ByteStreamError, DownloadError, MediaDownload, MediaInfo, MediaUpstream,
-    OutgoingFile, StoreError, UpstreamError,
+    AccountCredentials, ByteStream, ByteStreamError, DownloadError, FaultInjector, MediaDownload, MediaInfo,
+    MediaUpstream, OutgoingFile, StoreError, UpstreamError,
 };
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use sim::{Fault, FaultAction, FaultAnswer, InboundMessage};
 use tower::ServiceExt;
 
+use crate::fault_ports::with_faults;
 use crate::support::{CUSTOMER, TestApp};
-use crate::wrapped::{Guard, guarded};
 
 /// A body as it came.
 pub(crate) struct Raw {
@@ -451,7 +451,7 @@ impl Mute {
 }
 
 #[async_trait]
-impl Guard for Mute {
+impl FaultInjector for Mute {
     async fn before(&self, call: &'static str) -> Result<usize, StoreError> {
         if call == self.call && !self.is_after {
             self.has_met.store(true, Ordering::SeqCst);
@@ -476,7 +476,7 @@ async fn a_fetch_whose_process_died_between_any_two_steps_is_brought_to_its_end_
         for is_after in [false, true] {
             let mute = Arc::new(Mute { call, is_after, has_met: AtomicBool::new(false) });
             let guard = mute.clone();
-            app.restart_with(|ports| guarded(ports, guard)).await;
+            app.restart_with(|ports| with_faults(ports, guard)).await;
             let (wamid, _) = app.picture().await;
             background::tick_recovery(&app.deps).await.unwrap();
             assert_eq!(media::tick(&app.deps).await.unwrap(), 1);

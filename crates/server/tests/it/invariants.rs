@@ -30,7 +30,7 @@ pub(crate) async fn come_to_rest(app: &TestApp) {
     app.request("POST", "/api/templates/sync", "{}").await.expect(200);
     for _ in 0..8 {
         app.tick_queue().await;
-        if app.deps.workers.list_queue_depths().await.unwrap().is_empty() {
+        if app.deps.message_queue.list_queue_depths().await.unwrap().is_empty() {
             break;
         }
         app.advance(61);

@@ -274,7 +274,7 @@ async fn a_session_ends_when_nobody_uses_it_and_in_any_case_after_thirty_days() 
     background::tick_key_use(&app.deps).await.unwrap();
     for browser in [idle, busy] {
         let digest = Sha256::digest(browser.cookie.trim_start_matches("waypost_session=")).into();
-        assert!(app.deps.access.get_session(&digest).await.unwrap().is_none());
+        assert!(app.deps.users.get_session(&digest).await.unwrap().is_none());
     }
 }
 

@@ -19,6 +19,7 @@ mod dry_run;
 mod erasure;
 mod event_reference;
 mod events;
+mod fault_ports;
 #[cfg(target_os = "linux")]
 mod full_disk;
 mod idempotency;
@@ -59,6 +60,3 @@ mod users;
 mod v1_dialect;
 mod webhook_receiver;
 mod webhooks;
-mod wrapped;
-mod wrapped_media;
-mod wrapped_upkeep;

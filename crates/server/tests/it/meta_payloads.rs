@@ -61,7 +61,7 @@ impl TestApp {
     /// All events so far: kind and data.
     pub(crate) async fn told(&self) -> Vec<(String, Value)> {
         let filter = EventFilter::default();
-        let page = self.deps.hooks.list_events(self.workspace, &filter, EventStart::Oldest, 100_000).await;
+        let page = self.deps.events.list_events(self.workspace, &filter, EventStart::Oldest, 100_000).await;
         let events = page.unwrap().unwrap().events;
         let read = |event: engine::ports::StoredEvent| {
             (event.kind.to_string(), serde_json::from_str(&event.data).unwrap())

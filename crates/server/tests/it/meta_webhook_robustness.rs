@@ -3,14 +3,14 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use engine::ports::StoreError;
+use engine::ports::{FaultInjector, StoreError};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::contact_updates::orders;
+use crate::fault_ports::with_faults;
 use crate::meta_payloads::{START, envelope, text, value, wish};
 use crate::support::{CUSTOMER, TestApp};
-use crate::wrapped::{Guard, guarded};
 
 const MAYA: &str = "447700900123";
 
@@ -19,7 +19,7 @@ const MAYA: &str = "447700900123";
 struct Calls(Mutex<Vec<&'static str>>);
 
 #[async_trait]
-impl Guard for Calls {
+impl FaultInjector for Calls {
     async fn before(&self, call: &'static str) -> Result<usize, StoreError> {
         self.0.lock().unwrap().push(call);
         Ok(0)
@@ -36,7 +36,7 @@ async fn a_post_of_a_thousand_updates_is_one_transaction() {
     let sent = app.send_text(CUSTOMER).await.expect(200).data()["message_id"].clone();
     let calls = Arc::new(Calls::default());
     let guard = calls.clone();
-    app.restart_with(|ports| guarded(ports, guard)).await;
+    app.restart_with(|ports| with_faults(ports, guard)).await;
     let messages: Vec<_> =
         (0..500).map(|n| text(&format!("wamid.{n}"), &format!("447700900{:03}", n % 100), n)).collect();
     let status = |n: usize, id: &Value| {

@@ -9,15 +9,15 @@ use axum::body::Body;
 use axum::http::Request;
 use engine::access::api_key::DEV_KEY;
 use engine::metrics::list::{ALL, Kind};
-use engine::ports::{StoreError, StoreErrorKind};
+use engine::ports::{FaultInjector, StoreError, StoreErrorKind};
 use engine::{By, accounts, background};
 use serde_json::json;
 use server::http_options::HttpOptions;
 use server::http_options::MetricsAccess;
 use sim::{Fault, FaultAction, FaultAnswer};
 
+use crate::fault_ports::with_faults;
 use crate::support::{CUSTOMER, STRANGER, TestApp};
-use crate::wrapped::{Guard, guarded};
 
 /// A sample's name and labels, as they are printed.
 type Series = String;
@@ -378,7 +378,7 @@ async fn the_page_can_need_a_token_or_be_off() {
 struct NoFigures;
 
 #[async_trait]
-impl Guard for NoFigures {
+impl FaultInjector for NoFigures {
     async fn before(&self, call: &'static str) -> Result<usize, StoreError> {
         if call == "get_stats" {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "reading the figures", "no disk"));
@@ -394,7 +394,7 @@ impl Guard for NoFigures {
 #[tokio::test]
 async fn a_store_that_cannot_be_read_leaves_the_rest_of_the_page() {
     let mut app = TestApp::new().await;
-    app.restart_with(|ports| guarded(ports, Arc::new(NoFigures))).await;
+    app.restart_with(|ports| with_faults(ports, Arc::new(NoFigures))).await;
     app.send_text(CUSTOMER).await.expect(200);
     let page = scrape(&app).await;
     assert_eq!(page.of_account("waypost_messages_sent_total"), 1.0);

@@ -15,17 +15,17 @@ use engine::background;
 use engine::deps::Ports;
 use engine::media::{self, MediaPorts};
 use engine::ports::{
-    BlobError, BlobKey, BlobWriteError, Blobs, ByteStream, Chunks, FetchError, FetchedFile, Fetcher,
-    StoreError,
+    BlobError, BlobKey, BlobWriteError, Blobs, ByteStream, Chunks, FaultInjector, FetchError, FetchedFile,
+    Fetcher, StoreError,
 };
 use http_body::Frame;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use sim::{Fault, FaultAction, FaultAnswer};
 
+use crate::fault_ports::with_faults;
 use crate::inbound_media::Mute;
 use crate::support::{Answer, CUSTOMER, TestApp};
-use crate::wrapped::{Guard, guarded};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
 const PDF: &[u8] = b"%PDF-1.7\n%%EOF";
@@ -69,7 +69,7 @@ impl TestApp {
     async fn count(&mut self) -> Arc<Counts> {
         let counts = Arc::new(Counts::default());
         let guard = counts.clone();
-        self.restart_with(|ports| guarded(ports, guard)).await;
+        self.restart_with(|ports| with_faults(ports, guard)).await;
         background::tick_recovery(&self.deps).await.unwrap();
         counts
     }
@@ -90,7 +90,7 @@ impl Counts {
 }
 
 #[async_trait]
-impl Guard for Counts {
+impl FaultInjector for Counts {
     async fn before(&self, call: &'static str) -> Result<usize, StoreError> {
         *self.0.lock().unwrap().entry(call).or_default() += 1;
         Ok(0)
@@ -567,7 +567,7 @@ async fn a_process_that_dies_while_it_takes_or_uploads_a_file_doubles_nothing() 
     for call in ["insert_media", "write_blob"] {
         let mute = Mute::after(call);
         let guard = mute.clone();
-        app.restart_with(|ports| guarded(ports, guard)).await;
+        app.restart_with(|ports| with_faults(ports, guard)).await;
         let parts = [file("a.png", "image/png", PNG)];
         tokio::select! {
             _ = app.upload(&parts) => unreachable!("{call}"),
@@ -584,7 +584,7 @@ async fn a_process_that_dies_while_it_takes_or_uploads_a_file_doubles_nothing() 
         let n_before = app.n_taken();
         let mute = Mute::after(call);
         let guard = mute.clone();
-        app.restart_with(|ports| guarded(ports, guard)).await;
+        app.restart_with(|ports| with_faults(ports, guard)).await;
         background::tick_recovery(&app.deps).await.unwrap();
         let body = json!({"to": CUSTOMER, "type": "image", "image": {"id": id}, "mode": "queue",
                           "client_reference": call});
@@ -694,7 +694,7 @@ async fn fetching() -> (TestApp, Arc<Web>, Arc<Counts>) {
     let (fetcher, guard) = (web.clone(), counts.clone());
     app.restart_with(|ports| {
         let media = MediaPorts { fetcher: Some(fetcher), ..ports.media };
-        guarded(Ports { media, ..ports }, guard)
+        with_faults(Ports { media, ..ports }, guard)
     })
     .await;
     background::tick_recovery(&app.deps).await.unwrap();

@@ -103,11 +103,11 @@ async fn each_code_of_meta_has_its_answer() {
         let waited = app.deps.now().duration_since(before);
         let (status, code) = match entry.class {
             MetaErrorClass::Retry => (503, "meta_unavailable"),
-            MetaErrorClass::SlowNumber | MetaErrorClass::SlowPair => (429, "meta_rate_limited"),
-            MetaErrorClass::HoldAccount => (503, "account_disconnected"),
+            MetaErrorClass::ThrottleNumber | MetaErrorClass::ThrottlePair => (429, "meta_rate_limited"),
+            MetaErrorClass::SuspendAccount => (503, "account_disconnected"),
             MetaErrorClass::PauseTemplate
-            | MetaErrorClass::Suppress
-            | MetaErrorClass::Rest
+            | MetaErrorClass::OptOut
+            | MetaErrorClass::LimitMarketing
             | MetaErrorClass::WindowClosed
             | MetaErrorClass::Permanent => (400, "meta_error"),
         };
@@ -123,10 +123,10 @@ async fn each_code_of_meta_has_its_answer() {
             story["timeline"].as_array().unwrap().iter().filter(|entry| entry["status"] == "queued").count();
         let may_repeat = matches!(
             entry.class,
-            MetaErrorClass::Retry | MetaErrorClass::SlowNumber | MetaErrorClass::SlowPair
+            MetaErrorClass::Retry | MetaErrorClass::ThrottleNumber | MetaErrorClass::ThrottlePair
         );
         assert_eq!(n_put_back > 0, may_repeat, "{}: {story:#}", entry.code);
-        if entry.class == MetaErrorClass::HoldAccount {
+        if entry.class == MetaErrorClass::SuspendAccount {
             let account = app.get("/api/accounts/sandbox").await;
             assert_eq!(account.data()["status"], "held");
             app.request("POST", "/api/accounts/sandbox/resume", "").await.expect(200);

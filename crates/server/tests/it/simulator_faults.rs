@@ -13,9 +13,9 @@ use graph::{GraphClient, GraphConfig};
 use serde_json::{Value, json};
 use sim::{Fault, FaultAction, FaultAnswer};
 
+use crate::fault_ports::SwitchedUpstream;
 use crate::invariants::{Fate, come_to_rest, fates, invites, is_kept, judge};
 use crate::support::{Answer, CUSTOMER, TestApp};
-use crate::wrapped::Fork;
 
 /// Longer than the client waits, in real time.
 const TOO_LONG: Duration = Duration::from_secs(3600);
@@ -106,13 +106,13 @@ impl Scene<'_> {
             Some(action) => {
                 self.app.sim.fail(Fault { times: self.times, ..Fault::on(self.path, action.clone()) });
             }
-            None => self.fork.n_wrong.store(self.times, Ordering::Relaxed),
+            None => self.fork.n_broken.store(self.times, Ordering::Relaxed),
         }
     }
 
     /// The trouble is over, and everything comes to rest. Returns what became of the messages.
     async fn end(&self) -> Vec<Fate> {
-        self.fork.n_wrong.store(0, Ordering::Relaxed);
+        self.fork.n_broken.store(0, Ordering::Relaxed);
         come_to_rest(self.app).await;
         self.fates().await
     }
@@ -160,8 +160,8 @@ fn client(base_url: &str) -> Arc<GraphClient> {
 async fn each(path: &'static str, play: impl AsyncFn(&Scene<'_>)) {
     let mut app = TestApp::new().await;
     let key = app.key(|new| (new.rate_per_minute, new.rate_burst) = (Some(100_000), Some(100_000))).await;
-    let (right, wrong) = (client(&app.sim_url), client("http://127.0.0.1:9"));
-    let fork = Arc::new(Fork { right, wrong, n_wrong: AtomicU32::new(0) });
+    let (working, broken) = (client(&app.sim_url), client("http://127.0.0.1:9"));
+    let fork = Arc::new(SwitchedUpstream { working, broken, n_broken: AtomicU32::new(0) });
     let upstream = fork.clone();
     app.restart_with(|ports| Ports { upstream, ..ports }).await;
     background::tick_recovery(&app.deps).await.unwrap();

@@ -10,15 +10,15 @@ use domain::access::permission::Role;
 use engine::access::api_key::DEV_KEY;
 use engine::background;
 use engine::messages::queue;
-use engine::ports::{StoreError, StoreErrorKind};
+use engine::ports::{FaultInjector, StoreError, StoreErrorKind};
 use serde_json::{Value, json};
 use sim::{Fault, FaultAction, FaultAnswer, TokenChange};
 use tokio::sync::Notify;
 
 use crate::browser_session::PASSWORD;
+use crate::fault_ports::with_faults;
 use crate::invariants::{come_to_rest, fates, judge};
 use crate::support::{Answer, CUSTOMER, STRANGER, TestApp};
-use crate::wrapped::{Guard, guarded};
 
 /// When a call is met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl Troubles {
 }
 
 #[async_trait]
-impl Guard for Troubles {
+impl FaultInjector for Troubles {
     async fn before(&self, call: &'static str) -> Result<usize, StoreError> {
         self.meet(call, Side::Before).await.map(|()| 0)
     }
@@ -85,7 +85,7 @@ async fn troubled() -> (TestApp, Arc<Troubles>) {
     let mut app = TestApp::new().await;
     let troubles = Arc::new(Troubles::default());
     let guard = troubles.clone();
-    app.restart_with(|ports| guarded(ports, guard)).await;
+    app.restart_with(|ports| with_faults(ports, guard)).await;
     background::tick_recovery(&app.deps).await.unwrap();
     (app, troubles)
 }
@@ -563,7 +563,7 @@ async fn an_old_look_at_the_keys_does_not_bring_a_revoked_one_back() {
     let other = app.deps.clone();
     let troubles = Arc::new(Troubles::default());
     let guard = troubles.clone();
-    app.restart_with(|ports| guarded(ports, guard)).await;
+    app.restart_with(|ports| with_faults(ports, guard)).await;
     let key = app.key(|new| new.name = "leaked".to_owned()).await;
     let keys = app.get("/api/api-keys?search=leaked").await.expect(200);
     let path = format!("/api/api-keys/{}", keys.data()["api_keys"][0]["id"].as_str().unwrap());

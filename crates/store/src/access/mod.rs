@@ -2,7 +2,84 @@
 
 pub(crate) mod api_keys;
 pub(crate) mod audit;
-pub(crate) mod port;
 pub(crate) mod sessions;
 pub(crate) mod users;
 pub(crate) mod workspaces;
+
+use crate::sqlite::port_macro::sqlite_port;
+use domain::access::api_key::ApiKey;
+use domain::access::audit::AuditEntry;
+use domain::access::permission::Role;
+use domain::access::user::User;
+use domain::id::{KeyId, UserId, WorkspaceId};
+use engine::ports::{
+    ApiKeyFilter, ApiKeyRotation, AuditFilter, CredentialsQuery, NewSession, Page, PageRequest,
+    SessionDigest, StoreError, StoredSession, UpdateUserResult, UserCredentials, UserFilter, UserUpdate,
+};
+use jiff::Timestamp;
+
+engine::api_keys_port! {
+    sqlite_port for ApiKeys {
+        insert_api_key(key, audit_entry) {
+            write "adding a key", move |tx| api_keys::insert_key(tx, &key, &audit_entry)
+        }
+        list_api_keys(workspace, filter, page) cloning(filter) {
+            read "listing keys", move |tx| api_keys::list_keys(tx, workspace, &filter, page)
+        }
+        rotate_api_key(rotation, audit_entry) {
+            write "rotating a key", move |tx| api_keys::rotate_key(tx, &rotation, &audit_entry)
+        }
+        revoke_api_key(workspace, id, audit_entry) {
+            write "revoking a key", move |tx| api_keys::revoke_key(tx, workspace, id, &audit_entry)
+        }
+        update_api_keys_last_used(used) cloning(used) {
+            write "updating the keys' last use", move |tx| api_keys::touch_keys(tx, &used)
+        }
+    }
+}
+
+engine::users_port! {
+    sqlite_port for Users {
+        insert_user(user, password_hash, audit_entry) cloning(password_hash) {
+            write "adding a user", move |tx| users::insert_user(tx, &user, &password_hash, &audit_entry)
+        }
+        list_users(workspace, filter, page) cloning(filter) {
+            read "listing users", move |tx| users::list_users(tx, workspace, &filter, page)
+        }
+        update_user(change, audit_entry) {
+            write "changing a user", move |tx| users::update_user(tx, &change, &audit_entry)
+        }
+        delete_user(workspace, id, seen_role, audit_entry) {
+            write "removing a user", move |tx| users::delete_user(tx, (workspace, id), seen_role, &audit_entry)
+        }
+        get_user_credentials(whose) cloning(whose) {
+            read "reading user credentials", move |tx| users::get_credentials(tx, &whose)
+        }
+        insert_session(new, audit_entry) {
+            write "adding a session", move |tx| sessions::insert_session(tx, &new, &audit_entry)
+        }
+        get_session(digest) cloning(digest) {
+            read "reading a session", move |tx| sessions::get_session(tx, &digest)
+        }
+        delete_session(workspace, digest) cloning(digest) {
+            write "deleting a session", move |tx| sessions::delete_session(tx, workspace, &digest)
+        }
+        update_sessions_last_used(seen) cloning(seen) {
+            write "updating the sessions' last use", move |tx| sessions::touch_sessions(tx, &seen)
+        }
+        expire_sessions(begun_before, seen_before, limit) {
+            write "expiring sessions", move |tx| sessions::expire_sessions(tx, begun_before, seen_before, limit)
+        }
+    }
+}
+
+engine::audit_log_port! {
+    sqlite_port for AuditLog {
+        insert_audit_entry(audit_entry) {
+            write "writing an audit_entry down", move |tx| audit::insert_entry(tx, &audit_entry)
+        }
+        list_audit_entries(workspace, filter, page) cloning(filter) {
+            read "reading the audit log", move |tx| audit::list_entries(tx, workspace, &filter, page)
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! Events about accounts: the rows behind an event, read and written into its data.
 
-use domain::events::{AccountChange, AccountData, EventKind, MessagingLimitData};
+use domain::accounts::account::AccountChange;
+use domain::events::{AccountData, EventKind, MessagingLimitData};
 use domain::id::{AccountId, WorkspaceId};
 use domain::json::Value;
 use jiff::Timestamp;

@@ -1,8 +1,9 @@
 //! Updates of accounts that Meta reports: applied to the accounts, and always published as events.
 
-use domain::events::AccountChange;
+use domain::accounts::account::AccountChange;
+use domain::accounts::suspension::SuspensionChange;
 use domain::id::{AccountId, WorkspaceId};
-use domain::webhooks_in::update::{AccountUpdate, SuspensionChange};
+use domain::webhooks_in::update::AccountUpdate;
 use engine::ports::{ChangeRoute, RoutedChange};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
@@ -101,7 +102,7 @@ fn change_suspension(
     change: &SuspensionChange,
     (at, now): (Option<Timestamp>, Timestamp),
 ) -> SqlResult<bool> {
-    let (SuspensionChange::Hold(cause, _) | SuspensionChange::Lift(cause)) = change;
+    let (SuspensionChange::Suspend(cause, _) | SuspensionChange::Resume(cause)) = change;
     if !update_watermarks::advance(
         connection,
         place,
@@ -114,9 +115,9 @@ fn change_suspension(
     let only = account.as_ref().map(AccountId::as_bytes);
     let n_rows = match change { // An account that is suspended for another cause keeps that cause: the end of this cause must not end the
         // suspension.
- SuspensionChange::Hold(cause, reason) => connection .prepare_cached( "update accounts set status = 'held', status_reason = ?4, suspension_cause = ?5, updated_at = ?6
+ SuspensionChange::Suspend(cause, reason) => connection .prepare_cached( "update accounts set status = 'held', status_reason = ?4, suspension_cause = ?5, updated_at = ?6
                  where workspace_id = ?1 and waba_id = ?2 and removed_at is null and status = 'connected'
-                   and (?3 is null or id = ?3)", )? .execute(params![workspace.as_bytes(), waba_id, only, reason, cause.as_str(), micros(now)])?, SuspensionChange::Lift(cause) => connection .prepare_cached( "update accounts set status = 'connected', status_reason = null, suspension_cause = null, updated_at = ?5
+                   and (?3 is null or id = ?3)", )? .execute(params![workspace.as_bytes(), waba_id, only, reason, cause.as_str(), micros(now)])?, SuspensionChange::Resume(cause) => connection .prepare_cached( "update accounts set status = 'connected', status_reason = null, suspension_cause = null, updated_at = ?5
                  where workspace_id = ?1 and waba_id = ?2 and removed_at is null and status = 'held'
                    and suspension_cause = ?4 and (?3 is null or id = ?3)", )? .execute(params![workspace.as_bytes(), waba_id, only, cause.as_str(), micros(now)])?, };
     Ok(n_rows > 0)

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use domain::access::audit::AuditEntry;
 use domain::accounts::account::Account;
+use domain::accounts::account::AccountChange;
 use domain::check::Patch;
-use domain::events::AccountChange;
 use domain::id::{AccountId, WorkspaceId};
 use engine::ports::{AccountChanges, AccountRecord, DeleteAccountResult, NewAccount};
 use jiff::Timestamp;
@@ -188,22 +188,22 @@ pub(crate) fn update_account(
             .prepare_cached("update accounts set is_default = 0 where workspace_id = ?1 and is_default = 1")?
             .execute([workspace.as_bytes()])?;
     }
-    if !matches!(changes.app_secret, Patch::Keep) {
+    if !matches!(changes.app_secret, Patch::Unchanged) {
         replace_secret(connection, sealer, (workspace, id), changes.old_app_secret_until)?;
     }
     let seal = |column, secret| sealer.seal(&seal_context(id, column), secret);
     let token = changes.access_token.as_ref().map(|token| seal("access_token", token)).transpose()?;
     let app_secret = match &changes.app_secret {
         Patch::Set(secret) => Some(seal("app_secret", secret)?),
-        Patch::Keep | Patch::Clear => None,
+        Patch::Unchanged | Patch::Clear => None,
     };
     let digest = match &changes.verify_token_digest {
         Patch::Set(digest) => Some(*digest),
-        Patch::Keep | Patch::Clear => None,
+        Patch::Unchanged | Patch::Clear => None,
     };
     let fetches_links = match changes.fetches_links {
         Patch::Set(fetches) => Some(fetches),
-        Patch::Keep | Patch::Clear => None,
+        Patch::Unchanged | Patch::Clear => None,
     };
     connection
         .prepare_cached(
@@ -223,13 +223,13 @@ pub(crate) fn update_account(
             keys.1,
             changes.name,
             token,
-            !matches!(changes.app_secret, Patch::Keep),
+            !matches!(changes.app_secret, Patch::Unchanged),
             app_secret,
-            !matches!(changes.verify_token_digest, Patch::Keep),
+            !matches!(changes.verify_token_digest, Patch::Unchanged),
             digest,
             changes.is_default,
             micros(entry.at),
-            !matches!(changes.fetches_links, Patch::Keep),
+            !matches!(changes.fetches_links, Patch::Unchanged),
             fetches_links,
         ])?;
     if let Some(reason) = &changes.lifts_hold {

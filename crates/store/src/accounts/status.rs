@@ -1,9 +1,9 @@
 //! Status and profile of an account, as reported by Meta.
 
 use domain::access::audit::AuditEntry;
-use domain::events::AccountChange;
+use domain::accounts::account::AccountChange;
+use domain::accounts::suspension::SuspensionCause;
 use domain::id::{AccountId, WorkspaceId};
-use domain::webhooks_in::update::SuspensionCause;
 use engine::ports::PhoneNumberInfo;
 use jiff::Timestamp;
 use rusqlite::Connection;

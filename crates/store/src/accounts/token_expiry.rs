@@ -1,7 +1,7 @@
 //! Expiry of access tokens.
 
-use domain::accounts::account::token_notice;
-use domain::events::AccountChange;
+use domain::accounts::account::AccountChange;
+use domain::accounts::account::due_token_expiry_warning;
 use domain::id::{AccountId, WorkspaceId};
 use domain::json::{Object, Value};
 use jiff::Timestamp;
@@ -37,7 +37,7 @@ pub(crate) fn update_token_expiry(
     let Some((before, notified_days)) = known else { return Ok(()) };
     // A different expiry belongs to a new token, for which no notice was published.
     let notified_days = notified_days.filter(|_| before == expires_at);
-    let due = expires_at.and_then(|expires_at| token_notice(expires_at, notified_days, now));
+    let due = expires_at.and_then(|expires_at| due_token_expiry_warning(expires_at, notified_days, now));
     if before == expires_at && due.is_none() {
         return Ok(());
     }

@@ -83,12 +83,12 @@ impl ContactFields {
             set(&mut after.name, change.name.clone(), |name| name);
         }
         match &change.tags {
-            Patch::Keep => {}
+            Patch::Unchanged => {}
             Patch::Clear => after.tags.clear(),
             Patch::Set(tags) => after.tags.clone_from(tags),
         }
         match &change.custom_fields {
-            Patch::Keep => {}
+            Patch::Unchanged => {}
             Patch::Clear => after.custom_fields = Object::new(),
             Patch::Set(CustomFields::All(fields)) => after.custom_fields.clone_from(fields),
             Patch::Set(CustomFields::Some(texts)) => {
@@ -100,7 +100,7 @@ impl ContactFields {
             }
         }
         let signal = match change.opted_out {
-            Patch::Keep => None,
+            Patch::Unchanged => None,
             Patch::Set(true) => Some(OptOutSignal::Stop),
             Patch::Set(false) | Patch::Clear => Some(OptOutSignal::Start),
         };
@@ -166,7 +166,7 @@ impl ContactFields {
 
 fn set<T>(place: &mut Option<String>, change: Patch<T>, text: impl FnOnce(T) -> String) {
     match change {
-        Patch::Keep => {}
+        Patch::Unchanged => {}
         Patch::Clear => *place = None,
         Patch::Set(value) => *place = Some(text(value)),
     }

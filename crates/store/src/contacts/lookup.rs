@@ -1,9 +1,9 @@
 //! Lookup of contacts by number and by business-scoped user ID.
 
 use domain::contacts::phone::PhoneNumber;
+use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::{AccountId, ContactId, WorkspaceId};
 use domain::messages::window::Window;
-use domain::webhooks_in::update::WhatsAppUser;
 use engine::ports::Recipient;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};

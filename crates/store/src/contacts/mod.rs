@@ -7,7 +7,6 @@ pub(crate) mod merge;
 pub(crate) mod number_changes;
 pub(crate) mod numbers;
 pub(crate) mod opt_out;
-pub(crate) mod port;
 pub(crate) mod preferences;
 pub(crate) mod records;
 pub(crate) mod renumber;
@@ -15,3 +14,32 @@ pub(crate) mod resolve;
 pub(crate) mod service_windows;
 pub(crate) mod tags;
 pub(crate) mod upsert;
+
+use crate::sqlite::port_macro::sqlite_port;
+use domain::access::audit::AuditEntry;
+use domain::id::{ContactId, WorkspaceId};
+use engine::ports::{
+    Contact, ContactFilter, ContactUpsert, Page, PageRequest, StoreError, UpsertContactResult, Windows,
+};
+use jiff::Timestamp;
+
+engine::contacts_port! {
+    sqlite_port for Contacts {
+        get_contact(workspace, id) {
+            read "reading a contact", move |tx| records::get_contact(tx, workspace, id)
+        }
+        list_contacts(workspace, filter, page) cloning(filter) {
+            read "listing contacts", move |tx| records::list_contacts(tx, workspace, &filter, page)
+        }
+        upsert_contacts(workspace, puts, audit_entry, now) {
+            write "writing contacts",
+            move |tx| upsert::upsert_contacts(tx, workspace, &puts, (audit_entry.as_ref(), now))
+        }
+        list_custom_field_names(workspace, limit) {
+            read "reading custom field names", move |tx| records::list_custom_field_keys(tx, workspace, limit)
+        }
+        list_contact_windows(workspace, contact) {
+            read "reading a contact's windows", move |tx| service_windows::list_windows(tx, workspace, contact)
+        }
+    }
+}

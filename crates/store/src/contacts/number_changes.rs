@@ -3,8 +3,9 @@
 //! A number that a person gives up may later belong to another person. Messages and reports from before the change
 //! belong to the first person, whenever they are received. Later ones belong to the other person.
 
+use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::WorkspaceId;
-use domain::webhooks_in::update::{NumberChange, WhatsAppUser};
+use domain::webhooks_in::update::NumberChange;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 

@@ -1,8 +1,9 @@
 //! Application of a number change to its contact.
 
 use domain::contacts::phone::PhoneNumber;
+use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::{AccountId, ContactId, WorkspaceId};
-use domain::webhooks_in::update::{NumberChange, WhatsAppUser};
+use domain::webhooks_in::update::NumberChange;
 use jiff::Timestamp;
 use rusqlite::Connection;
 

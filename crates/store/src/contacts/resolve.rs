@@ -1,7 +1,7 @@
 //! Resolution of WhatsApp users to contacts.
 
+use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::{AccountId, ContactId, WorkspaceId};
-use domain::webhooks_in::update::WhatsAppUser;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 

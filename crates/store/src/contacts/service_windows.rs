@@ -19,7 +19,7 @@ pub(crate) fn open_window(
     at: Timestamp,
     now: Timestamp,
 ) -> SqlResult<()> {
-    let last_inbound_at = Window::default().heard(at, now).last_inbound_at.map(micros);
+    let last_inbound_at = Window::default().after_inbound(at, now).last_inbound_at.map(micros);
     connection
         .prepare_cached(
             "insert into service_windows (workspace_id, account_id, contact_id, last_inbound_at) values (?1, ?2, ?3, ?4)
@@ -45,7 +45,7 @@ pub(crate) fn close_window(
     contact: ContactId,
     at: Timestamp,
 ) -> SqlResult<()> {
-    let refused = Window::default().refused(at).refused_at.map(micros);
+    let refused = Window::default().after_rejection(at).refused_at.map(micros);
     connection
         .prepare_cached(
             "insert into service_windows (workspace_id, account_id, contact_id, refused_at) values (?1, ?2, ?3, ?4)

@@ -5,8 +5,9 @@
 
 use domain::access::audit::{AuditAction, AuditEntry, AuditTarget, AuditTargetKind};
 use domain::check::Patch;
+use domain::contacts::bsuid::Bsuid;
 use domain::contacts::contact::{ContactChange, MAX_CUSTOM_FIELDS};
-use domain::contacts::phone::{Bsuid, PhoneNumber};
+use domain::contacts::phone::PhoneNumber;
 use domain::id::{ContactId, WorkspaceId};
 use engine::ports::{Contact, ContactTarget, ContactUpsert, UpsertContactResult};
 use jiff::Timestamp;
@@ -195,7 +196,7 @@ fn find_owner(
 fn given<T>(change: &Patch<T>) -> Option<&T> {
     match change {
         Patch::Set(value) => Some(value),
-        Patch::Keep | Patch::Clear => None,
+        Patch::Unchanged | Patch::Clear => None,
     }
 }
 

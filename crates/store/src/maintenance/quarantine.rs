@@ -4,7 +4,7 @@
 //! **Invariant:** a message that may have been sent since the backup is not sent again automatically (I2).
 
 use domain::id::{MessageId, WorkspaceId};
-use domain::messages::message::MessageStatus;
+use domain::messages::status::MessageStatus;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 

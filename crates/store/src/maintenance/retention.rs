@@ -8,7 +8,7 @@
 //! Lists are read by position, which follows time: a scan ends at the first row that is not expired.
 
 use domain::id::{MessageId, WorkspaceId};
-use domain::messages::message::MessageStatus;
+use domain::messages::status::MessageStatus;
 use engine::ports::{ExpiredRows, RetentionCursor, RetentionTarget};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};

@@ -1,7 +1,7 @@
 //! Processes that use the database, and recovery of the leases of dead processes.
 
 use domain::id::{MessageId, WorkerId, WorkspaceId};
-use domain::messages::message::MessageStatus;
+use domain::messages::status::MessageStatus;
 use engine::ports::RecentSend;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};

@@ -3,8 +3,8 @@
 //! **Invariant:** a download is leased to one worker at a time, and only the token of the lease finishes it.
 
 use domain::id::{AccountId, MediaId, MessageId, WorkspaceId};
-use domain::media::announced;
-use domain::webhooks_in::update::InboundMessage;
+use domain::media::inbound_media;
+use domain::messages::inbound::InboundMessage;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -53,7 +53,7 @@ pub(crate) fn insert_announced(
     message: &InboundMessage,
     now: Timestamp,
 ) -> SqlResult<bool> {
-    let Some(file) = announced(message) else { return Ok(false) };
+    let Some(file) = inbound_media(message) else { return Ok(false) };
     let (state, reason) = match file.meta_id {
         Some(_) => (MediaState::Pending, None),
         None => (MediaState::Failed, Some(WITHOUT_ID)),

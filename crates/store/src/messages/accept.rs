@@ -1,10 +1,11 @@
 //! Acceptance of a message: idempotency key, window and opt-out are checked, and the message is inserted, in one
 //! transaction.
 
+use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::{AccountId, KeyId, WorkspaceId};
-use domain::messages::message::{Direction, MessageStatus};
+use domain::messages::direction::Direction;
+use domain::messages::status::MessageStatus;
 use domain::messages::window::Window;
-use domain::webhooks_in::update::WhatsAppUser;
 use engine::ports::{InsertMessageResult, NewMessage, Recipient, RecipientState, SendSchedule, SentAs};
 use rusqlite::{Connection, params};
 

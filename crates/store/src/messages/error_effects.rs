@@ -1,7 +1,7 @@
 //! Effects of an error from Meta on contact and window.
 
 use domain::contacts::opt_out::OptOutReason;
-use domain::messages::window::OPEN_FOR;
+use domain::messages::window::WINDOW_DURATION;
 use domain::meta_error::{MetaError, MetaErrorClass};
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -22,18 +22,18 @@ pub(crate) fn apply_error_effects(
         MetaErrorClass::WindowClosed => {
             service_windows::close_window(connection, workspace, current.account, contact, at)
         }
-        MetaErrorClass::Suppress => {
+        MetaErrorClass::OptOut => {
             let said = (at, OptOutReason::Meta);
             opt_out::opt_out(connection, (workspace, Some(current.account)), contact, said, now)
         }
-        MetaErrorClass::Rest => {
-            let until = at.saturating_add(OPEN_FOR).unwrap_or(Timestamp::MAX);
+        MetaErrorClass::LimitMarketing => {
+            let until = at.saturating_add(WINDOW_DURATION).unwrap_or(Timestamp::MAX);
             opt_out::limit_marketing(connection, workspace, contact, until)
         }
         MetaErrorClass::Retry
-        | MetaErrorClass::SlowNumber
-        | MetaErrorClass::SlowPair
-        | MetaErrorClass::HoldAccount
+        | MetaErrorClass::ThrottleNumber
+        | MetaErrorClass::ThrottlePair
+        | MetaErrorClass::SuspendAccount
         | MetaErrorClass::PauseTemplate
         | MetaErrorClass::Permanent => Ok(()),
     }

@@ -1,8 +1,8 @@
 //! End of an attempt to send a message.
 
-use domain::messages::message::MessageStatus;
+use domain::contacts::whatsapp_user::WhatsAppUser;
+use domain::messages::status::MessageStatus;
 use domain::meta_error::{MetaError, MetaErrorClass};
-use domain::webhooks_in::update::WhatsAppUser;
 use engine::ports::{AttemptResult, CachedResponse, Lease, LeaseCheck};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};

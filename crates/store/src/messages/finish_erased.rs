@@ -1,6 +1,6 @@
 //! End of an attempt whose contact was erased in the meantime.
 
-use domain::messages::message::MessageStatus;
+use domain::messages::status::MessageStatus;
 use engine::ports::{AttemptResult, Lease};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};

@@ -5,9 +5,10 @@
 use std::sync::Arc;
 
 use domain::access::audit::AuditEntry;
-use domain::contacts::phone::{Bsuid, PhoneNumber};
+use domain::contacts::bsuid::Bsuid;
+use domain::contacts::phone::PhoneNumber;
 use domain::id::{AccountId, ContactId, MessageId, WorkerId, WorkspaceId};
-use domain::messages::message::MessageStatus;
+use domain::messages::status::MessageStatus;
 use domain::messages::window::Window;
 use engine::ports::{
     Lease, LeaseBatch, LeaseCheck, LeaseRequest, LeaseToken, LeasedMessage, OnUnknown, Recipient,

@@ -2,9 +2,10 @@
 
 use domain::events::{ContextData, ErrorData, EventKind, IncomingData, OutboundData};
 use domain::id::{AccountId, ContactId, MediaId, MessageId, WorkspaceId};
-use domain::messages::message::{MessageStatus, Pricing};
+use domain::messages::inbound::InboundMessage;
+use domain::messages::status::MessageStatus;
+use domain::messages::status_report::Pricing;
 use domain::meta_error::MetaError;
-use domain::webhooks_in::update::InboundMessage;
 use engine::metrics::Step as Counted;
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -89,10 +90,10 @@ pub(crate) fn emit_incoming(
         text: message.text.as_deref(),
         whatsapp_account_id: account,
         at: message.at,
-        context: ContextData::of(message.context_wamid.as_deref(), &message.beside),
+        context: ContextData::of(message.context_wamid.as_deref(), &message.metadata),
         object: message.object.as_ref(),
         media_id: media,
-        beside: &message.beside,
+        metadata: &message.metadata,
     };
     let about = About::person((workspace, Some(account)), contact, now);
     log::emit(connection, &about, EventKind::MessageIncoming, &data)?;

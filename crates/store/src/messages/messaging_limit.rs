@@ -9,11 +9,12 @@
 
 use std::collections::BTreeMap;
 
-use domain::events::{AccountChange, AccountData, EventKind, MessagingLimitData};
+use domain::accounts::account::AccountChange;
+use domain::events::{AccountData, EventKind, MessagingLimitData};
 use domain::id::{AccountId, ContactId, MessageId, WorkspaceId};
 use domain::json::{Object, Value};
-use domain::messages::message::MessageStatus;
-use domain::messages::messaging_limit::{COUNTED_FOR, MessagingLimit, MessagingLimitLevel};
+use domain::messages::messaging_limit::{COUNTING_PERIOD, MessagingLimit, MessagingLimitLevel};
+use domain::messages::status::MessageStatus;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
@@ -141,7 +142,7 @@ impl Capacity {
             None => None,
             Some((limit, _)) => {
                 expire_recipients(connection, portfolio, now)?;
-                limit.left(n_used(connection, portfolio)?)
+                limit.remaining(n_used(connection, portfolio)?)
             }
         };
         Ok(Self { workspace, waba_id, left })
@@ -280,7 +281,7 @@ fn notify_usage(
         )?
         .execute((workspace.as_bytes(), waba_id, level.percent()))?;
     match limit {
-        Some((MessagingLimit::People(max_recipients), tier)) if level > notified => {
+        Some((MessagingLimit::Recipients(max_recipients), tier)) if level > notified => {
             let mut details = Object::new();
             details.insert("level", i64::from(level.percent()));
             details.insert("limit", i64::from(max_recipients));
@@ -343,7 +344,7 @@ fn expire_recipients(
     (workspace, waba_id): Portfolio<'_>,
     now: Timestamp,
 ) -> SqlResult<()> {
-    let since = now.saturating_sub(COUNTED_FOR).unwrap_or(Timestamp::MIN);
+    let since = now.saturating_sub(COUNTING_PERIOD).unwrap_or(Timestamp::MIN);
     connection
         .prepare_cached("delete from messaging_limit_recipients where workspace_id = ?1 and waba_id = ?2 and counted_at <= ?3")?
         .execute((workspace.as_bytes(), waba_id, micros(since)))?;

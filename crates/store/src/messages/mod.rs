@@ -17,3 +17,73 @@ pub(crate) mod statuses;
 pub(crate) mod terminate;
 pub(crate) mod timeline;
 pub(crate) mod wamids;
+
+use crate::sqlite::port_macro::sqlite_port;
+use domain::access::audit::AuditEntry;
+use domain::id::{AccountId, MessageId, OwnerId, WorkerId, WorkspaceId};
+use engine::ports::{
+    AttemptResult, CachedResponse, CancelMessageResult, IdempotencyRecord, InsertMessageResult, Lease,
+    LeaseBatch, LeaseCheck, LeaseRequest, LeaseToken, LeasedMessage, MessageDetail, MessageFilter,
+    MessageKey, NewMessage, Page, PageRequest, Recipient, RecipientState, StoreError, StoredMessage,
+};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+engine::messages_port! {
+    sqlite_port for Messages {
+        insert_message(new) {
+            write "adding a message", move |tx| accept::insert_message(tx, &new)
+        }
+        get_recipient_state(workspace, account, recipient) cloning(recipient) {
+            read "reading a recipient", move |tx| accept::get_recipient(tx, workspace, account, &recipient)
+        }
+        begin_attempt(claim, now) cloning(claim) {
+            write "beginning an attempt", move |tx| lease::begin_attempt(tx, &claim, now)
+        }
+        finish_attempt(claim, end, answer, now) cloning(claim, end) {
+            write "finishing an attempt",
+            move |tx| finish::finish_attempt(tx, &claim, &end, answer.as_ref(), now)
+        }
+        lease_due_messages(request) {
+            write "leasing due messages", move |tx| lease::lease_due(tx, &request)
+        }
+        cancel_message(workspace, id, now) {
+            write "canceling a message", move |tx| queue::cancel_message(tx, workspace, id, now)
+        }
+        lease_unknown_message(workspace, id, by, audit_entry) {
+            write "leasing an unknown message",
+            move |tx| lease::lease_unknown(tx, workspace, id, by, &audit_entry)
+        }
+        fail_unknown_message(workspace, id, audit_entry) {
+            write "failing an unknown message", move |tx| queue::fail_unknown(tx, workspace, id, &audit_entry)
+        }
+        get_idempotency_record(workspace, owner, key, now) cloning(key) {
+            read "reading an idempotency record",
+            move |tx| idempotency::get_record(tx, workspace, owner, &key, now)
+        }
+        get_message(workspace, key) cloning(key) {
+            read "reading a message", move |tx| queries::get_message(tx, workspace, &key)
+        }
+        list_messages(workspace, filter, page) cloning(filter) {
+            read "listing messages", move |tx| queries::list_messages(tx, workspace, &filter, page)
+        }
+    }
+}
+
+engine::message_queue_port! {
+    sqlite_port for MessageQueue {
+        expire_messages(now, limit) {
+            write "expiring messages", move |tx| queue::expire_messages(tx, now, limit)
+        }
+        list_queue_depths() {
+            read "reading queue depths", queue_depth::list_depths
+        }
+        get_messaging_limit_usage(workspace, since) {
+            read "reading the messaging limit's usage",
+            move |tx| messaging_limit::list_usage(tx, workspace, since)
+        }
+        update_messaging_limits(now) {
+            write "updating the messaging limits", move |tx| messaging_limit::refresh_usage(tx, now)
+        }
+    }
+}

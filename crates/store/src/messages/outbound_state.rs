@@ -3,7 +3,8 @@
 use std::sync::LazyLock;
 
 use domain::id::{AccountId, ContactId, MessageId, WorkspaceId};
-use domain::messages::message::{MessageStatus, Pricing};
+use domain::messages::status::MessageStatus;
+use domain::messages::status_report::Pricing;
 use rusqlite::Connection;
 
 use crate::error::SqlResult;

@@ -1,7 +1,7 @@
 //! Statuses of messages whose wamid is not known yet, stored until the wamid is known or the status expires.
 
 use domain::id::{AccountId, WorkspaceId};
-use domain::messages::message::StatusReport;
+use domain::messages::status_report::StatusReport;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};
 

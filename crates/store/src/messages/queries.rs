@@ -1,7 +1,7 @@
 //! Messages: get and list.
 
 use domain::id::WorkspaceId;
-use domain::messages::message::Direction;
+use domain::messages::direction::Direction;
 use engine::ports::{MessageDetail, MessageFilter, MessageKey, Page, PageRequest, StoredMessage};
 use rusqlite::Connection;
 use rusqlite::types::Value;

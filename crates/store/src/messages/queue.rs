@@ -2,7 +2,7 @@
 
 use domain::access::audit::AuditEntry;
 use domain::id::{MessageId, WorkspaceId};
-use domain::messages::message::MessageStatus;
+use domain::messages::status::MessageStatus;
 use engine::ports::CancelMessageResult;
 use jiff::Timestamp;
 use rusqlite::Connection;

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use domain::id::AccountId;
-use domain::messages::message::MessageStatus;
+use domain::messages::status::MessageStatus;
 use rusqlite::Connection;
 
 use crate::error::SqlResult;

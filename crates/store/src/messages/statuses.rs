@@ -2,10 +2,11 @@
 //!
 //! **Invariant:** a status never moves back, so that the same reports in any order have the same result (I5).
 
+use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::{AccountId, MessageId, WorkspaceId};
-use domain::messages::message::{MessageStatus, Pricing, StatusReport};
+use domain::messages::status::MessageStatus;
+use domain::messages::status_report::{Pricing, StatusReport};
 use domain::meta_error::MetaError;
-use domain::webhooks_in::update::WhatsAppUser;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 

@@ -1,7 +1,7 @@
 //! End of a message without an answer from Meta: canceled, expired, failed, or left by a dead worker.
 
 use domain::id::{MessageId, WorkspaceId};
-use domain::messages::message::MessageStatus;
+use domain::messages::status::MessageStatus;
 use jiff::Timestamp;
 use rusqlite::Connection;
 

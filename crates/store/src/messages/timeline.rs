@@ -1,7 +1,8 @@
 //! Timeline of a message.
 
 use domain::id::{MessageId, WorkspaceId};
-use domain::messages::message::{MessageStatus, Pricing};
+use domain::messages::status::MessageStatus;
+use domain::messages::status_report::Pricing;
 use domain::meta_error::MetaError;
 use engine::ports::TimelineEntry;
 use jiff::Timestamp;

@@ -3,7 +3,7 @@
 pub(crate) mod connection;
 pub(crate) mod migrate;
 pub(crate) mod page;
-pub(crate) mod ports;
+pub(crate) mod port_macro;
 pub(crate) mod readers;
 pub(crate) mod step_counts;
 pub(crate) mod store;

@@ -249,7 +249,7 @@ fn roll_back(connection: &Connection) {
 #[cfg(test)]
 mod tests {
     use domain::id::AccountId;
-    use domain::messages::message::MessageStatus;
+    use domain::messages::status::MessageStatus;
     use engine::metrics::{Label, Step};
     use engine::ports::Clock;
     use jiff::Timestamp;

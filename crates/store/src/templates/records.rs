@@ -1,9 +1,9 @@
 //! Templates: list, get, synchronize, delete.
 
 use domain::access::audit::AuditEntry;
-use domain::events::TemplateChange;
 use domain::id::{TemplateId, WorkspaceId};
 use domain::json::Value as Json;
+use domain::templates::TemplateChange;
 use domain::templates::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
@@ -17,7 +17,8 @@ use crate::templates::template_events::TemplateState;
 use crate::templates::{components, template_events};
 
 use engine::ports::{
-    ListedTemplate, Page, PageRequest, StoredTemplate, TemplateFilter, TemplateSync, TemplateSyncCounts,
+    ListedTemplate, Page, PageRequest, StoredTemplate, TemplateDeletion, TemplateFilter, TemplateSync,
+    TemplateSyncCounts,
 };
 
 row! {
@@ -219,11 +220,10 @@ pub(crate) fn sync_templates(connection: &Connection, put: &TemplateSync) -> Sql
 /// follows with Meta's webhook.
 pub(crate) fn delete_templates(
     connection: &Connection,
-    workspace: WorkspaceId,
-    waba_id: &str,
-    (name, language): (&str, Option<&str>),
+    deletion: &TemplateDeletion,
     entry: &AuditEntry,
 ) -> SqlResult<()> {
+    let TemplateDeletion { workspace, waba_id, name, language } = deletion;
     let n_rows = connection
         .prepare_cached(
             "delete from templates

@@ -1,7 +1,8 @@
 //! Events about templates.
 
-use domain::events::{EventKind, TemplateChange, TemplateData};
+use domain::events::{EventKind, TemplateData};
 use domain::id::{TemplateId, WorkspaceId};
+use domain::templates::TemplateChange;
 use domain::webhooks_in::update::TemplateUpdate;
 use jiff::Timestamp;
 use rusqlite::Connection;

@@ -1,9 +1,9 @@
 //! Updates of templates that Meta reports.
 
-use domain::events::TemplateChange;
 use domain::id::{AccountId, MessageId, WorkspaceId};
 use domain::json::Value as Json;
 use domain::meta_error::MetaError;
+use domain::templates::TemplateChange;
 use domain::webhooks_in::update::TemplateUpdate;
 use engine::ports::ChangeRoute;
 use jiff::Timestamp;

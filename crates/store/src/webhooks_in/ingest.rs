@@ -2,8 +2,10 @@
 
 use domain::contacts::opt_out::{OptOutReason, OptOutSignal};
 use domain::id::{AccountId, ContactId, WorkspaceId};
-use domain::messages::message::{Direction, MessageStatus};
-use domain::webhooks_in::update::{InboundCall, InboundMessage, NumberChange, WebhookUpdate};
+use domain::messages::direction::Direction;
+use domain::messages::inbound::InboundMessage;
+use domain::messages::status::MessageStatus;
+use domain::webhooks_in::update::{InboundCall, NumberChange, WebhookUpdate};
 use engine::ports::{IngestSummary, RoutedChange, WebhookPayload};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
@@ -90,21 +92,23 @@ fn apply_change(
             archive.post.now,
             &mut || archive.raw(change),
         )?,
-        (WebhookUpdate::Echo(echo), Some(account)) => {
+        (WebhookUpdate::MessageEcho(echo), Some(account)) => {
             message_echoes::insert_echo(archive, change, (route.workspace, account), echo)?
         }
         // The following changes have no ID and are identified by their bytes: a repeated change must not undo a later
         // change.
-        (WebhookUpdate::Preference(preference), Some(account)) => {
+        (WebhookUpdate::MarketingPreference(preference), Some(account)) => {
             apply_once(archive, change, |connection, now| {
                 let place = (route.workspace, account);
                 preferences::apply_preference(connection, place, change.ids.contact, preference, now)
             })?
         }
-        (WebhookUpdate::Moved(moved), Some(account)) => apply_once(archive, change, |connection, now| {
-            let place = (route.workspace, account);
-            renumber::apply_number_change(connection, place, change.ids.contact, moved, now).map(drop)
-        })?,
+        (WebhookUpdate::NumberChange(moved), Some(account)) => {
+            apply_once(archive, change, |connection, now| {
+                let place = (route.workspace, account);
+                renumber::apply_number_change(connection, place, change.ids.contact, moved, now).map(drop)
+            })?
+        }
         (WebhookUpdate::Template(update), _) => apply_once(archive, change, |connection, now| {
             let has_changed = updates::apply_update(connection, route, update, (change.change.time, now))?;
             ingested.has_template_changes |= has_changed;
@@ -119,9 +123,9 @@ fn apply_change(
             WebhookUpdate::Message(_)
             | WebhookUpdate::Call(_)
             | WebhookUpdate::Status(_)
-            | WebhookUpdate::Echo(_)
-            | WebhookUpdate::Preference(_)
-            | WebhookUpdate::Moved(_)
+            | WebhookUpdate::MessageEcho(_)
+            | WebhookUpdate::MarketingPreference(_)
+            | WebhookUpdate::NumberChange(_)
             | WebhookUpdate::Other,
             _,
         ) => {
@@ -179,7 +183,7 @@ fn insert_inbound(
         return Ok(ChangeOutcome::Repeated);
     }
     let place = (workspace, account);
-    let contact = match &message.beside.moved_to {
+    let contact = match &message.metadata.new_identity {
         Some(to) => {
             let moved = NumberChange { from: message.from.clone(), to: to.clone(), at: message.at };
             renumber::apply_number_change(connection, place, change.ids.contact, &moved, now)?
@@ -193,7 +197,7 @@ fn insert_inbound(
         open_window(connection, (workspace, account), contact, (message.at, now))?;
     }
     if let Some(wish) = change.opt_out_signal {
-        let signal = (message.at, OptOutReason::Word);
+        let signal = (message.at, OptOutReason::Keyword);
         match wish {
             OptOutSignal::Stop => {
                 opt_out::opt_out(connection, (workspace, Some(account)), contact, signal, now)?;

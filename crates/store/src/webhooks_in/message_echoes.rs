@@ -3,7 +3,8 @@
 //! An echo opens no window. Its statuses are found by its wamid.
 
 use domain::id::{AccountId, WorkspaceId};
-use domain::messages::message::{Direction, MessageStatus};
+use domain::messages::direction::Direction;
+use domain::messages::status::MessageStatus;
 use domain::webhooks_in::update::MessageEcho;
 use engine::ports::RoutedChange;
 use rusqlite::params;

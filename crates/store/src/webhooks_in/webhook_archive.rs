@@ -4,8 +4,9 @@
 //! contains it.
 
 use bytes::Bytes;
+use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::{AccountId, WorkspaceId};
-use domain::webhooks_in::update::{WebhookUpdate, WhatsAppUser};
+use domain::webhooks_in::update::WebhookUpdate;
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
@@ -280,10 +281,10 @@ impl<'a> PayloadArchive<'a> {
         let identifiers = match &change.change.update {
             WebhookUpdate::Status(report) => [report.recipient.clone(), report.user_id.clone()],
             WebhookUpdate::Message(message) => of(&message.from),
-            WebhookUpdate::Echo(echo) => of(&echo.to),
+            WebhookUpdate::MessageEcho(echo) => of(&echo.to),
             WebhookUpdate::Call(_)
-            | WebhookUpdate::Preference(_)
-            | WebhookUpdate::Moved(_)
+            | WebhookUpdate::MarketingPreference(_)
+            | WebhookUpdate::NumberChange(_)
             | WebhookUpdate::Account(_)
             | WebhookUpdate::Template(_)
             | WebhookUpdate::Other => [None, None],

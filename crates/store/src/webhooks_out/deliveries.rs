@@ -3,7 +3,9 @@
 use domain::access::audit::AuditEntry;
 use domain::events::{EventKind, WebhookData};
 use domain::id::{ReplayId, WebhookId, WorkerId, WorkspaceId};
-use domain::webhooks_out::delivery::{DISABLED_AFTER, DeliveryDecision, FAILING_AFTER, LIFE};
+use domain::webhooks_out::delivery::{
+    DEAD_LETTER_AFTER, DISABLED_AFTER, DeliveryDecision, FAILING_AFTER_ATTEMPTS,
+};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -196,7 +198,7 @@ fn update_endpoint_health(
     if end.now.duration_since(failing_since) >= DISABLED_AFTER {
         return disable_endpoint(connection, claim, "the endpoint has failed for five days", end.now);
     }
-    if n_failures == FAILING_AFTER {
+    if n_failures == FAILING_AFTER_ATTEMPTS {
         connection
             .prepare_cached(
                 "update webhook_endpoints set status = 'failing' where workspace_id = ?1 and id = ?2",
@@ -306,7 +308,7 @@ pub(crate) fn lease_test(
     let about = About { webhook: Some(webhook), ..About::workspace(workspace, now) };
     let event = log::emit(connection, &about, EventKind::WebhookTest, &data)?;
     let queue_key = queue_key.as_bytes();
-    let ends_at = now.saturating_add(LIFE).unwrap_or(Timestamp::MAX);
+    let ends_at = now.saturating_add(DEAD_LETTER_AFTER).unwrap_or(Timestamp::MAX);
     let new = NewDelivery { workspace, webhook, event, queue_key, is_redelivery: false, ends_at, now };
     delivery_queues::insert_delivery(connection, &new)?;
     connection

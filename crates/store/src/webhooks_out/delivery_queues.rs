@@ -5,7 +5,7 @@
 //! **Invariant:** a queue is leased to one worker at a time.
 
 use domain::id::{ContactId, WebhookId, WorkspaceId};
-use domain::webhooks_out::delivery::LIFE;
+use domain::webhooks_out::delivery::DEAD_LETTER_AFTER;
 use engine::ports::{DeliveryLease, LeaseToken, LeasedDelivery};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -161,7 +161,7 @@ pub(crate) fn insert_delivery(connection: &Connection, new: &NewDelivery<'_>) ->
 }
 
 pub(crate) fn expires_at(created_at: Timestamp) -> Timestamp {
-    created_at.saturating_add(LIFE).unwrap_or(Timestamp::MAX)
+    created_at.saturating_add(DEAD_LETTER_AFTER).unwrap_or(Timestamp::MAX)
 }
 
 /// Appends the queues of one contact to the queues of another contact, when the two are merged.

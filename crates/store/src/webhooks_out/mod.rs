@@ -7,3 +7,67 @@ pub(crate) mod endpoints;
 pub(crate) mod fan_out;
 pub(crate) mod replays;
 pub(crate) mod routed_events;
+
+use crate::sqlite::port_macro::sqlite_port;
+use domain::access::audit::AuditEntry;
+use domain::id::{DeliveryId, ReplayId, WebhookId, WorkerId, WorkspaceId};
+use engine::ports::{
+    DeliveryAttemptResult, DeliveryFilter, DeliveryLease, DeliveryLeaseRequest, LeaseToken, LeasedDelivery,
+    NewReplay, Page, PageRequest, PendingDeliveries, StoreError, StoredDelivery, WebhookEndpoint,
+};
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+engine::webhook_endpoints_port! {
+    sqlite_port for WebhookEndpoints {
+        insert_webhook_endpoint(new, limit, audit_entry) cloning(new) with sealer {
+            write "adding an endpoint",
+            move |tx| endpoints::insert_endpoint(tx, &sealer, &new, limit, &audit_entry)
+        }
+        update_webhook_endpoint(changed, revives, audit_entry) cloning(changed) with sealer {
+            write "changing an endpoint",
+            move |tx| endpoints::update_endpoint(tx, &sealer, &changed, revives, &audit_entry)
+        }
+        rotate_webhook_secret(id, secret, old_until, audit_entry) cloning(secret) with sealer {
+            write "rotating an endpoint's secret",
+            move |tx| endpoints::rotate_secret(tx, &sealer, id, (&secret, old_until), &audit_entry)
+        }
+        delete_webhook_endpoint(workspace, id, audit_entry) {
+            write "removing an endpoint", move |tx| endpoints::delete_endpoint(tx, workspace, id, &audit_entry)
+        }
+    }
+}
+
+engine::deliveries_port! {
+    sqlite_port for Deliveries {
+        get_pending_deliveries(now) {
+            read "reading pending deliveries", move |tx| deliveries::get_work(tx, now)
+        }
+        fan_out_events(now, limit) {
+            write "fanning out events", move |tx| fan_out::fan_out_events(tx, now, limit)
+        }
+        lease_deliveries(request) cloning(request) {
+            write "leasing deliveries", move |tx| deliveries::lease_due(tx, &request)
+        }
+        finish_delivery_attempt(claim, end) cloning(claim, end) {
+            write "finishing a delivery attempt", move |tx| deliveries::finish_attempt(tx, &claim, &end)
+        }
+        expire_deliveries(now, limit) {
+            write "expiring deliveries", move |tx| deliveries::expire_deliveries(tx, now, limit)
+        }
+        list_deliveries(workspace, filter, page) cloning(filter) {
+            read "listing deliveries", move |tx| delivery_list::list_deliveries(tx, workspace, &filter, page)
+        }
+        insert_redelivery(workspace, delivery, replay, audit_entry) {
+            write "adding a redelivery",
+            move |tx| replays::insert_redelivery(tx, workspace, delivery, replay, &audit_entry)
+        }
+        insert_replay(replay, audit_entry) {
+            write "adding a replay", move |tx| replays::insert_replay(tx, &replay, &audit_entry)
+        }
+        insert_test_delivery(workspace, webhook, by, audit_entry) {
+            write "testing an endpoint",
+            move |tx| deliveries::lease_test(tx, (workspace, webhook), by, &audit_entry)
+        }
+    }
+}

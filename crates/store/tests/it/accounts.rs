@@ -5,7 +5,8 @@ use domain::access::audit::AuditAction;
 use domain::id::{KeyId, OwnerId, TemplateId};
 use domain::templates::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
 use engine::ports::{
-    Accounts, DeleteAccountResult, ListedTemplate, StoreErrorKind, TemplateFilter, TemplateSync,
+    Accounts, ApiKeys, DeleteAccountResult, ListedTemplate, StoreErrorKind, TemplateFilter, TemplateRecords,
+    TemplateSync,
 };
 use secrecy::ExposeSecret;
 
@@ -54,7 +55,7 @@ async fn each_change_moves_the_revision() {
     let before = app.store.get_revision().await.unwrap();
     let act = app.act(AuditAction::AccountHeld);
     app.store
-        .update_account_suspension(app.workspace, app.account, Some("token expired"), act)
+        .update_account_suspension(app.workspace, app.account, Some("token expired".to_owned()), act)
         .await
         .unwrap();
     let after = app.store.get_revision().await.unwrap();

@@ -1,9 +1,10 @@
 //! People: known by number, by user id, by both.
 
-use domain::contacts::phone::{Bsuid, PhoneNumber};
+use domain::contacts::bsuid::Bsuid;
+use domain::contacts::phone::PhoneNumber;
+use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::messages::outcome::AcceptedMessage;
-use domain::webhooks_in::update::WhatsAppUser;
-use engine::ports::{AttemptResult, ContactFilter, MessageFilter, Messages, Recipient};
+use engine::ports::{AttemptResult, ContactFilter, Contacts, MessageFilter, Messages, Recipient};
 
 use crate::support::{CUSTOMER, TestStore, page};
 
@@ -16,14 +17,14 @@ fn by(
     wamid: &str,
     wa_id: Option<&str>,
     user_id: Option<&str>,
-) -> domain::webhooks_in::update::InboundMessage {
+) -> domain::messages::inbound::InboundMessage {
     let from = WhatsAppUser {
         wa_id: wa_id.map(str::to_owned),
         user_id: user_id.map(str::to_owned),
         name: Some("Maya Osei".to_owned()),
         ..WhatsAppUser::default()
     };
-    domain::webhooks_in::update::InboundMessage { from, ..app.text_from(CUSTOMER, wamid) }
+    domain::messages::inbound::InboundMessage { from, ..app.text_from(CUSTOMER, wamid) }
 }
 
 #[tokio::test]
@@ -116,7 +117,7 @@ async fn spellings_of_a_number_are_one_person_even_before_meta_says_so() {
 async fn messages_about_messages_do_not_open_the_window() {
     let app = TestStore::new().await;
     for kind in ["system", "edit", "revoke"] {
-        let message = domain::webhooks_in::update::InboundMessage {
+        let message = domain::messages::inbound::InboundMessage {
             kind: kind.to_owned(),
             ..app.text_from(CUSTOMER, &format!("wamid.{kind}"))
         };

@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
 use domain::id::WorkerId;
-use domain::messages::message::MessageStatus;
-use engine::ports::{Accounts, Maintenance, SendSchedule, Workers};
+use domain::messages::status::MessageStatus;
+use engine::ports::{Accounts, Maintenance, MessageQueue, SendSchedule, Workers};
 use jiff::SignedDuration;
 use rusqlite::Connection;
 use secrecy::SecretSlice;

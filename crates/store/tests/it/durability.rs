@@ -1,6 +1,6 @@
 //! What is on disk, and which SQLite puts it there.
 
-use domain::messages::message::MessageStatus;
+use domain::messages::status::MessageStatus;
 use engine::ports::{Messages, Workers};
 use tokio::task::JoinSet;
 

@@ -2,9 +2,9 @@
 
 use std::process::Command;
 
-use domain::messages::message::MessageStatus;
 use domain::messages::outcome::AcceptedMessage;
-use engine::ports::{AttemptResult, InsertMessageResult, Messages, StoreErrorKind, Workers};
+use domain::messages::status::MessageStatus;
+use engine::ports::{AttemptResult, InsertMessageResult, MessageQueue, Messages, StoreErrorKind, Workers};
 
 use crate::support::{CUSTOMER, TestStore};
 

@@ -1,12 +1,12 @@
 //! The answers kept for repeated requests.
 
 use domain::id::OwnerId;
-use domain::messages::message::MessageStatus;
 use domain::messages::outcome::AcceptedMessage;
+use domain::messages::status::MessageStatus;
 use domain::meta_error::MetaError;
 use engine::ports::{
     AttemptResult, CachedResponse, IdempotencyRecord, InsertMessageResult, LeaseCheck, MessageFailure,
-    Messages, NewIdempotencyRecord, NewMessage, SendSchedule, Workers,
+    MessageQueue, Messages, NewIdempotencyRecord, NewMessage, SendSchedule,
 };
 use jiff::SignedDuration;
 

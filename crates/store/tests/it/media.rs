@@ -2,12 +2,13 @@
 
 use domain::access::audit::AuditAction;
 use domain::id::{MediaId, MessageId, WorkerId, WorkspaceId};
-use domain::media::digest_of;
-use domain::webhooks_in::update::{InboundMessage, WebhookUpdate};
+use domain::media::parse_sha256;
+use domain::messages::inbound::InboundMessage;
+use domain::webhooks_in::update::WebhookUpdate;
 use engine::ports::{
-    BlobKey, ContactFilter, Contacts, LeaseCheck, LeasedMedia, Maintenance, MediaFetchResult,
-    MediaLeaseRequest, MediaOrigin, MediaRecords, MediaState, Messages, NewMedia, ReceivedMedia,
-    RetentionCursor, RetentionTarget, StoredMedia, UploadKey, Workers,
+    BlobKey, ContactFilter, Contacts, Erasures, LeaseCheck, LeasedMedia, Maintenance, MediaFetchResult,
+    MediaLeaseRequest, MediaOrigin, MediaRecords, MediaState, NewMedia, ReceivedMedia, RetentionCursor,
+    RetentionTarget, StoredMedia, UploadKey, Workers,
 };
 use jiff::SignedDuration;
 
@@ -119,7 +120,7 @@ async fn a_customers_picture_is_a_file_to_fetch_once_however_often_it_is_posted(
     let file = app.file(media).await;
     assert_eq!((file.state, file.origin), (MediaState::Pending, MediaOrigin::Inbound));
     assert_eq!((file.account, file.message), (Some(app.account), Some(message)));
-    assert_eq!(file.sha256, digest_of(&"0".repeat(64)));
+    assert_eq!(file.sha256, parse_sha256(&"0".repeat(64)));
     assert_eq!(app.story(message).await.media, Some(file));
     let claimed = app.fetch_claims(app.worker).await;
     assert_eq!(claimed.len(), 1);

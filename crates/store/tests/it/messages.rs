@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use domain::messages::message::MessageStatus;
+use domain::messages::status::MessageStatus;
 use domain::messages::window::Window;
 use domain::meta_error::MetaError;
 use engine::ports::{
-    AttemptResult, InsertMessageResult, LeaseCheck, LeaseToken, MessageFailure, MessageFilter, MessageKey,
-    Messages, PageRequest, PageStart,
+    AttemptResult, Contacts, InsertMessageResult, LeaseCheck, LeaseToken, MessageFailure, MessageFilter,
+    MessageKey, Messages, PageRequest, PageStart,
 };
 
 use crate::support::{CUSTOMER, TestStore, page};

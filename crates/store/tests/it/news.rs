@@ -1,14 +1,17 @@
 //! What is known of news: who hears of them, how long they wait, in which order they count.
 
 use domain::access::audit::AuditAction;
+use domain::accounts::account::AccountChange;
+use domain::accounts::suspension::{SuspensionCause, SuspensionChange};
 use domain::check::Patch;
-use domain::events::{AccountChange, EventKind};
+use domain::events::EventKind;
 use domain::id::{AccountId, WorkspaceId};
-use domain::messages::message::MessageStatus;
-use domain::webhooks_in::update::{AccountUpdate, SuspensionCause, SuspensionChange, WebhookUpdate};
+use domain::messages::status::MessageStatus;
+use domain::webhooks_in::update::{AccountUpdate, WebhookUpdate};
 use engine::ports::{
-    AccountChanges, Accounts, ArchiveQuery, ChangeRoute, EventFilter, EventStart, Hooks, IngestSummary,
-    Messages, PayloadSignature, RoutedChange, UnappliedState, WebhookChange, WebhookPayload, Workers,
+    AccountChanges, Accounts, ArchiveQuery, ChangeRoute, EventFilter, EventStart, Events, IngestSummary,
+    MessageQueue, PayloadSignature, RoutedChange, UnappliedState, WebhookChange, WebhookPayload,
+    WebhookPayloads,
 };
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
@@ -70,7 +73,7 @@ async fn a_post_that_says_nothing_new_is_not_kept_again() {
 fn hold(cause: SuspensionCause) -> WebhookUpdate {
     WebhookUpdate::Account(AccountUpdate {
         change: AccountChange::Status,
-        hold: Some(SuspensionChange::Hold(cause, "on purpose")),
+        hold: Some(SuspensionChange::Suspend(cause, "on purpose")),
         ..AccountUpdate::notice(None, None)
     })
 }

@@ -2,19 +2,21 @@
 
 use domain::access::audit::{AuditAction, AuditEntry};
 use domain::check::Patch;
+use domain::contacts::bsuid::Bsuid;
 use domain::contacts::contact::{ContactChange, CustomFields};
 use domain::contacts::opt_out::{OptOutReason, OptOutSignal};
-use domain::contacts::phone::{Bsuid, PhoneNumber};
+use domain::contacts::phone::PhoneNumber;
+use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::{AccountId, ContactId, OwnerId, WorkspaceId};
 use domain::json::Object;
-use domain::messages::message::MessageStatus;
+use domain::messages::inbound::InboundMessage;
 use domain::messages::outcome::AcceptedMessage;
+use domain::messages::status::MessageStatus;
 use domain::webhooks_in::update::WebhookUpdate;
-use domain::webhooks_in::update::{InboundMessage, WhatsAppUser};
 use engine::ports::{
     AttemptResult, CachedResponse, ChangeRoute, ContactFilter, ContactTarget, ContactUpsert, Contacts,
-    ErasureStep, EventFilter, EventStart, Hooks, LeaseCheck, MessageFailure, MessageFilter, MessageKey,
-    Messages, NewIdempotencyRecord, Recipient, RoutedChange, UpsertContactResult, Workers,
+    ErasureStep, Erasures, EventFilter, EventStart, Events, LeaseCheck, MessageFailure, MessageFilter,
+    MessageKey, Messages, NewIdempotencyRecord, Recipient, RoutedChange, UpsertContactResult, Workers,
 };
 use jiff::Timestamp;
 
@@ -155,7 +157,7 @@ async fn a_word_and_its_opposite_in_one_post_end_as_they_were_said() {
     assert_eq!(contacts(&app).await[0].opted_out, None);
     app.post("stop again", vec![said("wamid.3", app.now(), OptOutSignal::Stop)]).await;
     // At the same moment the one to be left alone counts.
-    assert_eq!(contacts(&app).await[0].opted_out, Some((app.now(), OptOutReason::Word)));
+    assert_eq!(contacts(&app).await[0].opted_out, Some((app.now(), OptOutReason::Keyword)));
 }
 
 /// Erases the only contact with this number, to the end. Returns how many steps that took.

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::access::audit::AuditAction;
 use domain::id::{MessageId, WorkerId};
-use domain::messages::message::MessageStatus;
 use domain::messages::outcome::AcceptedMessage;
+use domain::messages::status::MessageStatus;
 use engine::ports::{
     AttemptResult, CancelMessageResult, Fallback, InsertMessageResult, Lease, LeaseCheck, LeaseRequest,
-    LeaseToken, LeasedMessage, Messages, NewMessage, SendSchedule, SentAs, Workers,
+    LeaseToken, LeasedMessage, MessageQueue, Messages, NewMessage, SendSchedule, SentAs,
 };
 use jiff::SignedDuration;
 use tokio::task::JoinSet;

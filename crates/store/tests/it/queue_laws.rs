@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use domain::access::audit::AuditAction;
 use domain::id::{AccountId, MessageId, WorkerId};
-use domain::messages::message::MessageStatus;
 use domain::messages::outcome::AcceptedMessage;
+use domain::messages::status::MessageStatus;
 use engine::ports::{
     AttemptResult, CancelMessageResult, InsertMessageResult, Lease, LeaseCheck, LeaseToken, MessageFailure,
-    Messages, NewMessage, SendSchedule, Workers,
+    MessageQueue, Messages, NewMessage, SendSchedule, Workers,
 };
 use jiff::SignedDuration;
 use proptest::prelude::*;

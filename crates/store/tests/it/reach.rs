@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use domain::contacts::phone::Bsuid;
+use domain::contacts::bsuid::Bsuid;
+use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::WorkerId;
-use domain::messages::message::MessageStatus;
 use domain::messages::outcome::AcceptedMessage;
-use domain::webhooks_in::update::{InboundCall, WebhookUpdate, WhatsAppUser};
+use domain::messages::status::MessageStatus;
+use domain::webhooks_in::update::{InboundCall, WebhookUpdate};
 use engine::ports::{
-    Accounts, AttemptResult, Lease, MessageFailure, Messages, NewMessage, PhoneNumberInfo, Recipient, Workers,
+    Accounts, AttemptResult, Lease, MessageFailure, MessageQueue, Messages, NewMessage, PhoneNumberInfo,
+    Recipient, Workers,
 };
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;

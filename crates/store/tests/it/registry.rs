@@ -1,15 +1,16 @@
 //! Accounts and templates as people change them, and what is watched of tokens.
 
 use domain::access::audit::AuditAction;
+use domain::accounts::suspension::SuspensionCause;
 use domain::check::Patch;
 use domain::events::EventKind;
 use domain::id::{AccountId, TemplateId};
-use domain::messages::message::MessageStatus;
+use domain::messages::status::MessageStatus;
 use domain::templates::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
-use domain::webhooks_in::update::SuspensionCause;
 use engine::ports::{
-    AccountChanges, AccountRecord, Accounts, DeleteAccountResult, EventFilter, EventStart, Hooks,
-    ListedTemplate, Registry, StoreError, StoreErrorKind, TemplateFilter, TemplateSync, Workers,
+    AccountChanges, AccountRecord, Accounts, DeleteAccountResult, EventFilter, EventStart, Events,
+    ListedTemplate, MessageQueue, StoreError, StoreErrorKind, TemplateDeletion, TemplateFilter,
+    TemplateRecords, TemplateSync,
 };
 use jiff::SignedDuration;
 use rusqlite::Connection;
@@ -73,7 +74,7 @@ async fn what_an_account_says_of_links_is_kept_until_it_says_otherwise() {
     assert_eq!(record(&app, app.account).await.account.fetches_links, None);
     for (word, kept) in [
         (Patch::Set(true), Some(true)),
-        (Patch::Keep, Some(true)),
+        (Patch::Unchanged, Some(true)),
         (Patch::Set(false), Some(false)),
         (Patch::Clear, None),
     ] {
@@ -208,7 +209,7 @@ async fn a_change_lifts_the_hold_that_it_names_and_no_other() {
             .update_account_suspension(
                 app.workspace,
                 app.account,
-                Some(reason),
+                Some(reason.to_owned()),
                 app.act(AuditAction::AccountHeld),
             )
             .await
@@ -233,7 +234,7 @@ async fn a_token_that_works_does_not_end_what_meta_itself_did_to_the_account() {
         .update_account_suspension(
             app.workspace,
             app.account,
-            Some(reason),
+            Some(reason.to_owned()),
             app.act(AuditAction::AccountHeld),
         )
         .await
@@ -273,9 +274,15 @@ async fn deleted_templates_are_forgotten_in_one_language_or_all() {
     };
     app.store.sync_templates(put).await.unwrap();
     let before = app.store.get_revision().await.unwrap();
-    let forget = |language| {
+    let forget = |language: Option<&str>| {
         let act = app.act(AuditAction::TemplateRemoved);
-        app.store.delete_templates(app.workspace, "210987650001234", ("ferry_delay", language), act)
+        let deletion = TemplateDeletion {
+            workspace: app.workspace,
+            waba_id: "210987650001234".to_owned(),
+            name: "ferry_delay".to_owned(),
+            language: language.map(str::to_owned),
+        };
+        app.store.delete_templates(deletion, act)
     };
     let total = || async {
         app.store.list_templates(app.workspace, &TemplateFilter::default(), page(10)).await.unwrap().total

@@ -1,6 +1,7 @@
 //! What Meta reports: in any order, more than once, early, late, and by reference.
 
-use domain::messages::message::{MessageStatus, Pricing};
+use domain::messages::status::MessageStatus;
+use domain::messages::status_report::Pricing;
 use domain::meta_error::MetaError;
 use domain::webhooks_in::update::WebhookUpdate;
 use engine::ports::{IngestSummary, MessageKey, Messages, RoutedChange};

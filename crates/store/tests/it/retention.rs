@@ -1,9 +1,9 @@
 //! What is old goes, and nothing that is needed.
 
 use domain::id::{EventId, MessageId};
-use domain::messages::message::MessageStatus;
+use domain::messages::status::MessageStatus;
 use engine::ports::{
-    EventFilter, EventStart, ExpiredRows, Hooks, Maintenance, MessageKey, Messages, RetentionCursor,
+    EventFilter, EventStart, Events, ExpiredRows, Maintenance, MessageKey, Messages, RetentionCursor,
     RetentionTarget, SendSchedule, StoredEvent,
 };
 use jiff::{SignedDuration, Timestamp};

@@ -10,17 +10,20 @@ use bytes::Bytes;
 use domain::access::audit::{Actor, ActorKind, AuditAction, AuditEntry, AuditTarget, AuditTargetKind};
 use domain::accounts::account::{Account, AccountStatus};
 use domain::contacts::phone::PhoneNumber;
+use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::{AccountId, AuditEntryId, ContactId, MediaId, MessageId, WorkerId, WorkspaceId};
 use domain::json::Object;
-use domain::messages::message::{AttemptReference, MessageStatus, StatusReport};
+use domain::messages::inbound::{InboundMessage, InboundMetadata};
 use domain::messages::outcome::AcceptedMessage;
-use domain::webhooks_in::update::{InboundMessage, InboundMetadata, WebhookUpdate, WhatsAppUser};
+use domain::messages::status::MessageStatus;
+use domain::messages::status_report::{AttemptReference, StatusReport};
+use domain::webhooks_in::update::WebhookUpdate;
 use engine::metrics::Metrics;
 use engine::ports::{
     AccountRecord, Accounts, AttemptResult, ChangeRoute, Clock, IngestSummary, InsertMessageResult, Lease,
     LeaseRequest, LeaseToken, LeasedMessage, MessageDetail, MessageKey, Messages, NewAccount, NewMessage,
     OnUnknown, PageRequest, PageStart, PayloadSignature, PreallocatedIds, Random, Recipient, RoutedChange,
-    SendSchedule, WebhookChange, WebhookPayload, Workers,
+    SendSchedule, WebhookChange, WebhookPayload, WebhookPayloads, Workers,
 };
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretSlice;
@@ -343,7 +346,7 @@ impl TestStore {
             text: Some("Hello".to_owned()),
             object: None,
             context_wamid: None,
-            beside: InboundMetadata::default(),
+            metadata: InboundMetadata::default(),
         }
     }
 

@@ -5,8 +5,8 @@ use domain::access::permission::Role;
 use domain::access::user::User;
 use domain::id::{KeyId, UserId, WorkspaceId};
 use engine::ports::{
-    Access, Accounts, ApiKeyRotation, AuditFilter, CredentialsQuery, NewSession, StoreErrorKind,
-    UpdateUserResult, UserFilter, UserUpdate,
+    Accounts, ApiKeyRotation, ApiKeys, AuditFilter, AuditLog, CredentialsQuery, NewSession, StoreErrorKind,
+    UpdateUserResult, UserFilter, UserUpdate, Users,
 };
 use jiff::SignedDuration;
 

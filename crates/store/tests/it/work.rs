@@ -1,7 +1,7 @@
 //! What a dead process leaves behind.
 
 use domain::id::WorkerId;
-use domain::messages::message::MessageStatus;
+use domain::messages::status::MessageStatus;
 use engine::ports::Workers;
 
 use crate::support::TestStore;

@@ -1,8 +1,11 @@
-//! Media objects and the places that hold them.
+//! Media objects and the members that have them.
 
-use super::{Fields, Item, MediaKind, MediaRef, MediaSource, MessageKind, Object, Value};
+use super::kind::MessageKind;
+use super::media_ref::{MediaKind, MediaRef, MediaSource};
+use crate::check::{Fields, Item};
+use crate::json::{Object, Value};
 
-/// What a media object may have besides `id` or `link` (reference A.4).
+/// Members that a media object may have besides `id` or `link`.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum MediaShape {
     Image,
@@ -10,13 +13,13 @@ pub(crate) enum MediaShape {
     Document,
     Audio,
     Sticker,
-    /// In a header: no caption.
+    /// Media of a header: no caption.
     Bare,
-    /// A file in a header: a name, no caption.
+    /// Document of a header: a file name, no caption.
     BareDocument,
 }
 
-/// The keys under which headers and header parameters hold a medium.
+/// Members of headers and header parameters that have a media object.
 const KEYS: [(&str, MediaKind); 4] = [
     ("image", MediaKind::Image),
     ("video", MediaKind::Video),
@@ -39,7 +42,7 @@ pub(crate) fn check(item: Item<'_, '_>, shape: MediaShape) {
     medium.finish();
 }
 
-/// Exactly one of `id`, `link` and our own spelling of it, `url`.
+/// Checks that there is exactly one of `id`, `link` and `url`, our own name for `link`.
 fn check_source(medium: &Fields<'_, '_>) {
     match medium.exactly_one(&["id", "link", "url"]) {
         Some(("id", id)) => {
@@ -59,7 +62,7 @@ pub(crate) fn normalize(medium: &mut Value) {
     }
 }
 
-/// Brings the medium of a header or of a parameter to Meta's form.
+/// Converts the media object of a header or a parameter to Meta's form.
 pub(crate) fn normalize_within(holder: &mut Value) {
     let Some(holder) = holder.as_object_mut() else { return };
     for (key, _) in KEYS {
@@ -119,7 +122,7 @@ fn in_header<'a>(holder: &'a Value, base: &str, refs: &mut Vec<MediaRef<'a>>) {
     }
 }
 
-/// The header parameters of a template's components, and of the components of its cards.
+/// Adds the header parameters of a template's components and of the components of its cards.
 fn in_components<'a>(holder: &'a Value, base: &str, refs: &mut Vec<MediaRef<'a>>) {
     for (index, component) in elements(holder.get("components")) {
         match component.get("type").and_then(Value::as_str) {
@@ -141,7 +144,7 @@ fn in_components<'a>(holder: &'a Value, base: &str, refs: &mut Vec<MediaRef<'a>>
     }
 }
 
-/// The medium of a header or a parameter: the member named by its `type`.
+/// Adds the media object of a header or a parameter: the member named by its `type`.
 fn in_holder<'a>(holder: &'a Object, place: impl Fn() -> String, refs: &mut Vec<MediaRef<'a>>) {
     for (key, kind) in KEYS {
         if let Some(source) = holder.get(key).and_then(source_of) {

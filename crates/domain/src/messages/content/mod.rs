@@ -1,104 +1,31 @@
-//! What a message says.
+//! Content of messages.
 //!
-//! [`Content`] is the object named by a message's `type`, checked against every limit of reference section A and
-//! brought to exactly Meta's form. Apart from that it stays as the caller wrote it.
+//! [`Content`] is the object named by a message's `type`. It was checked against Meta's documented limits (Meta:
+//! Messages, https://developers.facebook.com/docs/whatsapp/cloud-api/reference/messages) and converted to Meta's form.
+//! Otherwise it is as the caller wrote it.
 //!
-//! **Invariant:** a [`Content`] is a message that Meta's synchronous validation takes, as far as that is documented. What
-//! only Meta can know (whether a media id, a product or a flow exists) is left to Meta, and so is whatever the reference
-//! marks as uncertain: a needless refusal is worse than Meta's own.
+//! **Invariant:** Meta's documented synchronous validation accepts every [`Content`]. Facts that only Meta knows (if a
+//! media id, a product or a flow exists) and limits that Meta's documentation leaves open are not checked here: an
+//! unnecessary rejection would be worse than Meta's.
 
+mod basic;
 mod interactive;
+mod kind;
 mod media;
+mod media_ref;
 mod order;
-mod plain;
-mod sending;
+mod template;
 
 use jiff::Timestamp;
 
-use crate::check::{Fields, Item, JsonPointer, Violation, Violations};
-use crate::json::{Object, Value};
+use crate::check::{Item, JsonPointer, Violation, Violations};
+use crate::json::Value;
+use crate::templates::TemplateMessage;
 
-/// The types of message that can be sent (reference A.3 to A.14).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum MessageKind {
-    /// Text (A.3).
-    Text,
-    /// A pre-approved template (A.14); the only kind that needs no open window.
-    Template,
-    /// A picture (A.4).
-    Image,
-    /// A video (A.4).
-    Video,
-    /// A file (A.4).
-    Document,
-    /// A sound, or a voice note (A.4).
-    Audio,
-    /// A sticker (A.4).
-    Sticker,
-    /// A place on the map (A.5).
-    Location,
-    /// Address cards (A.6).
-    Contacts,
-    /// An emoji on another message, or its removal (A.7).
-    Reaction,
-    /// Buttons, lists, products, flows and so on (A.8).
-    Interactive,
-}
+pub use kind::MessageKind;
+pub use media_ref::{MediaKind, MediaRef, MediaSource};
 
-impl MessageKind {
-    /// Every kind with its name, in the order in which documents list them.
-    pub const ALL: [(&'static str, Self); 11] = [
-        ("text", Self::Text),
-        ("template", Self::Template),
-        ("image", Self::Image),
-        ("video", Self::Video),
-        ("document", Self::Document),
-        ("audio", Self::Audio),
-        ("sticker", Self::Sticker),
-        ("location", Self::Location),
-        ("contacts", Self::Contacts),
-        ("reaction", Self::Reaction),
-        ("interactive", Self::Interactive),
-    ];
-
-    /// The value of `type`, which is also the name of the object that goes with it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Template => "template",
-            Self::Image => "image",
-            Self::Video => "video",
-            Self::Document => "document",
-            Self::Audio => "audio",
-            Self::Sticker => "sticker",
-            Self::Location => "location",
-            Self::Contacts => "contacts",
-            Self::Reaction => "reaction",
-            Self::Interactive => "interactive",
-        }
-    }
-
-    /// The kind of that name; `None` for any other text.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind)
-    }
-
-    /// Whether an open customer service window is needed: for everything but a template (A.15).
-    #[must_use]
-    pub const fn needs_window(self) -> bool {
-        !matches!(self, Self::Template)
-    }
-
-    /// Whether `context` (a reply) is allowed: for everything but a reaction, which names its message itself (A.1).
-    #[must_use]
-    pub const fn allows_context(self) -> bool {
-        !matches!(self, Self::Reaction)
-    }
-}
-
-/// A checked message, in Meta's form.
+/// Checked content of a message, in Meta's form.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Content {
     kind: MessageKind,
@@ -106,30 +33,29 @@ pub struct Content {
 }
 
 impl Content {
-    /// Checks the object named by `type` and brings it to Meta's form: `"text": "Hi"` becomes `{"body": "Hi"}`, a
-    /// template's `"language": "en"` becomes `{"code": "en"}`, a medium's `url` becomes `link`, `null` members go.
+    /// Checks the object named by `type` and converts it to Meta's form: `"text": "Hi"` becomes `{"body": "Hi"}`, a
+    /// template's `"language": "en"` becomes `{"code": "en"}`, the `url` of a media object becomes `link`, `null`
+    /// members are removed.
     ///
-    /// `base` is the JSON pointer of the object in the caller's body (`/image`, `/messages/3/image`). `now` is for the
-    /// one rule that needs it: an order expires 300 s from now or later (A.11). That no string holds U+0000 is checked
-    /// by the caller, for the whole body at once.
+    /// `base` is the JSON pointer of the object in the caller's body (`/image`, `/messages/3/image`). `now` is for one
+    /// rule: an order expires 300 s from now or later. The caller checks the whole body for the character U+0000.
     ///
     /// # Errors
-    /// All violations, in the order of the checks; the pointers are into what the caller wrote, before it is brought to
-    /// Meta's form.
+    /// All violations, in the order of the checks. The pointers are into the body that the caller wrote.
     pub fn read(kind: MessageKind, value: Value, base: &str, now: Timestamp) -> Result<Self, Vec<Violation>> {
         let found = Violations::new();
         let item = Item::new(&value, JsonPointer::from_pointer(base), &found);
         match kind {
-            MessageKind::Text => plain::check_text(item),
-            MessageKind::Template => sending::check_template(item),
+            MessageKind::Text => basic::check_text(item),
+            MessageKind::Template => template::check_template(item),
             MessageKind::Image => media::check(item, media::MediaShape::Image),
             MessageKind::Video => media::check(item, media::MediaShape::Video),
             MessageKind::Document => media::check(item, media::MediaShape::Document),
             MessageKind::Audio => media::check(item, media::MediaShape::Audio),
             MessageKind::Sticker => media::check(item, media::MediaShape::Sticker),
-            MessageKind::Location => plain::check_location(item),
-            MessageKind::Contacts => plain::check_contacts(item),
-            MessageKind::Reaction => plain::check_reaction(item),
+            MessageKind::Location => basic::check_location(item),
+            MessageKind::Contacts => basic::check_contacts(item),
+            MessageKind::Reaction => basic::check_reaction(item),
             MessageKind::Interactive => interactive::check(item, now),
         }
         found.result(())?;
@@ -138,49 +64,49 @@ impl Content {
         Ok(content)
     }
 
-    /// A content that was checked before and comes back from the store.
+    /// Creates a content from the store, where it was checked before.
     #[must_use]
     pub const fn from_stored(kind: MessageKind, object: Value) -> Self {
         Self { kind, object }
     }
 
-    /// The type of message.
+    /// Returns the type of the message.
     #[must_use]
     pub const fn kind(&self) -> MessageKind {
         self.kind
     }
 
-    /// The object named by `type` (for contacts: the array), exactly as Meta gets it.
+    /// Returns the object named by `type` (for contacts: the array), in the form for Meta.
     #[must_use]
     pub const fn object(&self) -> &Value {
         &self.object
     }
 
-    /// The same, given away.
+    /// Returns the object named by `type` and consumes the content.
     #[must_use]
     pub fn into_object(self) -> Value {
         self.object
     }
 
-    /// As [`MessageKind::needs_window`].
+    /// Returns `true` if the type needs an open window, as [`MessageKind::needs_window`].
     #[must_use]
     pub const fn needs_window(&self) -> bool {
         self.kind.needs_window()
     }
 
-    /// As [`MessageKind::allows_context`].
+    /// Returns `true` if the type may have a `context`, as [`MessageKind::allows_context`].
     #[must_use]
     pub const fn allows_context(&self) -> bool {
         self.kind.allows_context()
     }
 
-    /// The `type` of an interactive message (`button`, `list`, …); `None` for every other kind.
+    /// Returns the `type` of an interactive message (`button`, `list`, …); `None` for any other type.
     #[must_use]
     pub fn interactive_type(&self) -> Option<&str> {
         if self.kind == MessageKind::Interactive { self.object.get("type")?.as_str() } else { None }
     }
 
-    /// The template that a template message names; `None` for every other kind.
+    /// Returns the template message; `None` for any other type.
     #[must_use]
     pub fn template(&self) -> Option<TemplateMessage<'_>> {
         if self.kind != MessageKind::Template {
@@ -193,9 +119,9 @@ impl Content {
         })
     }
 
-    /// A line of text for lists and previews: the text, the caption, the body of an interactive message, the place's or
-    /// the contact's name, the emoji, the file's name. `None` when the message has none (a template's is made with
-    /// [`Template::render`](crate::templates::Template::render)).
+    /// Returns a line of text for lists and previews: text, caption, body of an interactive message, name of the
+    /// location or contact, emoji or file name. `None` if there is no text; the text of a template is rendered with
+    /// [`Template::render`](crate::templates::Template::render).
     #[must_use]
     pub fn preview_text(&self) -> Option<&str> {
         let text =
@@ -212,15 +138,15 @@ impl Content {
         }
     }
 
-    /// Every place of the message that names a medium, in document order: the medium itself, an interactive header, the
-    /// headers of carousel cards, header parameters of a template and of its cards.
+    /// Returns the references to media files, in document order: the message's own file, the headers of an interactive
+    /// message and of carousel cards, header parameters of a template and of its cards.
     #[must_use]
     pub fn media_refs(&self) -> Vec<MediaRef<'_>> {
         media::refs(self.kind, &self.object)
     }
 
-    /// Puts Meta's media id into the place that [`Content::media_refs`] named, instead of our id or a link. False when
-    /// there is no such place.
+    /// Replaces our id or a link, at a pointer of [`Content::media_refs`], by Meta's media id. Returns `false` if
+    /// there is no such reference.
     pub fn set_media_id(&mut self, pointer: &str, id: &str) -> bool {
         media::set_id(self.kind, &mut self.object, pointer, id)
     }
@@ -228,8 +154,8 @@ impl Content {
     fn bring_to_metas_form(&mut self) {
         drop_nulls(&mut self.object);
         match self.kind {
-            MessageKind::Text => plain::normalize_text(&mut self.object),
-            MessageKind::Template => sending::normalize_template(&mut self.object),
+            MessageKind::Text => basic::normalize_text(&mut self.object),
+            MessageKind::Template => template::normalize_template(&mut self.object),
             MessageKind::Image
             | MessageKind::Video
             | MessageKind::Document
@@ -241,8 +167,7 @@ impl Content {
     }
 }
 
-/// Drops `null` members, which were checked as absent: Meta may see them otherwise. What a flow is given is the caller's
-/// own data and stays.
+/// Removes `null` members, which were checked as absent. The data of a flow is not changed.
 fn drop_nulls(value: &mut Value) {
     match value {
         Value::Object(object) => object.retain(|name, member| {
@@ -254,51 +179,4 @@ fn drop_nulls(value: &mut Value) {
         Value::Array(elements) => elements.iter_mut().for_each(drop_nulls),
         Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::String(_) => {}
     }
-}
-
-/// What a template message says about its template.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TemplateMessage<'a> {
-    /// The template's name.
-    pub name: &'a str,
-    /// The language code, such as `en` or `pt_BR`.
-    pub language: &'a str,
-    /// The components that carry parameters, in Meta's form; empty when there are none.
-    pub components: &'a [Value],
-}
-
-/// What kind of file a place of a message takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum MediaKind {
-    /// A picture.
-    Image,
-    /// A video; also Meta's `gif` headers of marketing templates, which are videos.
-    Video,
-    /// A file.
-    Document,
-    /// A sound.
-    Audio,
-    /// A sticker.
-    Sticker,
-}
-
-/// One place of a message that names a medium.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MediaRef<'a> {
-    /// JSON pointer of the media object within [`Content::object`]: `""`, `/header/image`,
-    /// `/components/0/parameters/0/image`.
-    pub pointer: String,
-    /// What kind of file belongs there.
-    pub kind: MediaKind,
-    /// What names the medium.
-    pub source: MediaSource<'a>,
-}
-
-/// What names a medium.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MediaSource<'a> {
-    /// An id: Meta's, or ours to be replaced by Meta's.
-    Id(&'a str),
-    /// A URL from which Meta fetches it.
-    Link(&'a str),
 }

@@ -1,13 +1,15 @@
-//! Payments (reference A.11): the order of an `order_details` message and its later status.
+//! Orders and order statuses of payment messages (Meta: Payments API,
+//! https://developers.facebook.com/docs/whatsapp/cloud-api/payments-api).
 //!
-//! The rules are India's. In another currency (Brazil, Singapore) only what holds everywhere is checked: the reference
-//! and the sums.
+//! The rules are those for India. For other currencies (Brazil, Singapore) only the reference id and the sums are
+//! checked.
 
 use jiff::Timestamp;
 
-use super::{Fields, Item, Value};
+use crate::check::{Fields, Item};
+use crate::json::Value;
 
-/// Order details end 300 seconds from now at the earliest.
+/// Minimum number of seconds until an order expires.
 const SHORTEST: i64 = 300;
 
 pub(crate) fn check_details(item: Item<'_, '_>, now: Timestamp) {
@@ -46,7 +48,7 @@ fn finish(fields: Fields<'_, '_>, is_closed: bool) {
     if is_closed { fields.finish() } else { fields.finish_open() }
 }
 
-/// Graph takes nested objects as JSON strings too (base rules); what is in one is left to Meta.
+/// Meta also accepts nested objects as JSON strings; their content is not checked.
 fn is_json_text(item: &Item<'_, '_>) -> bool {
     matches!(item.value(), Some(Value::String(text)) if text.trim_start().starts_with('{'))
 }
@@ -76,7 +78,7 @@ fn check_beneficiary(item: Item<'_, '_>) {
     beneficiary.finish();
 }
 
-/// The gateways, each with the fields of its own object and their greatest length.
+/// Payment gateways, each with the members of its object and their maximum length.
 const GATEWAYS: [(&str, &[&str], usize); 4] = [
     (
         "billdesk",
@@ -142,7 +144,7 @@ fn check_settings(item: Item<'_, '_>) {
     settings.finish();
 }
 
-/// Notes under names of the caller's choice: at most 15, each at most 256 characters.
+/// Checks notes with names of the caller's choice: at most 15, each at most 256 characters.
 fn check_notes(item: Item<'_, '_>) {
     let Some(notes) = item.open_object() else { return };
     if notes.len() > 15 {
@@ -153,7 +155,7 @@ fn check_notes(item: Item<'_, '_>) {
     }
 }
 
-/// An amount of money in hundredths: `{"value": 12500, "offset": 100}`, with further fields in some places.
+/// Checks an amount of money in hundredths: `{"value": 12500, "offset": 100}`, in some objects with further members.
 fn check_amount(item: Item<'_, '_>, further: impl FnOnce(&Fields<'_, '_>)) -> Option<i64> {
     let amount = item.object()?;
     let value = amount.required("value").integer(0..);
@@ -163,7 +165,7 @@ fn check_amount(item: Item<'_, '_>, further: impl FnOnce(&Fields<'_, '_>)) -> Op
     value
 }
 
-/// Checks an order and gives what its total must be, if all parts of it are there.
+/// Checks an order and returns its required total, if all amounts are present.
 fn check_order(order: &Fields<'_, '_>, now: Timestamp) -> Option<i128> {
     order.required("status").one_of(&["pending"]);
     order.optional("type").one_of(&["quick_pay"]);
@@ -227,7 +229,7 @@ fn check_order(order: &Fields<'_, '_>, now: Timestamp) -> Option<i128> {
     Some(subtotal + i128::from(tax?) + i128::from(shipping?) - i128::from(discount?))
 }
 
-/// Checks an item and gives its price times its quantity.
+/// Checks an item and returns its price times its quantity.
 fn check_item(item: Fields<'_, '_>) -> Option<i128> {
     item.required("name").string(1..=60);
     let amount = check_amount(item.required("amount"), |_| {});
@@ -251,12 +253,12 @@ fn check_item(item: Fields<'_, '_>) -> Option<i128> {
     }
     item.optional("country_of_origin").string(1..);
     item.optional("importer_name").string(1..);
-    // Only two of its fields are documented.
+    // Meta documents only two of its members.
     item.optional("importer_address").open_object();
     let is_on_sale = sale.is_present();
     item.finish();
     let price = if is_on_sale { sale_amount? } else { amount? };
-    // Without sound prices there is no sum to compare.
+    // Without valid prices there is no sum to compare.
     let sum = i128::from(price) * i128::from(quantity?);
     is_sound.then_some(sum)
 }

@@ -1,38 +1,34 @@
-//! When messages may leave towards Meta (http-api.md section 2, "Pacing towards Meta").
+//! Pacing of messages to Meta: send slots for each number and for each pair of number and recipient (Meta: Throughput,
+//! https://developers.facebook.com/docs/whatsapp/cloud-api/overview).
 //!
-//! A turn is planned before it is taken: [`AccountPacer::book`] finds the first moment that suits both the number and the
-//! pair of number and recipient, and keeps it. What must wait for its pair takes no earlier turn of the number, so it
-//! delays nobody else.
+//! [`AccountPacer::reserve`] reserves the first slot that both the number and the pair allow. A message that waits for
+//! its pair takes no earlier slot of the number, so that it delays no other message.
 //!
-//! **Invariant:** an account's turns depend on nothing but that account; a recipient's wait moves no other recipient's
-//! turn, except that a booked turn is one of the number's turns.
+//! **Invariant:** the slots of an account depend on that account only. The wait of a recipient moves no slot of
+//! another recipient, except that a reserved slot is one of the number's slots.
 
+mod lateness;
 pub mod number;
 pub mod pair;
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
+pub use self::lateness::LATENESS_MARGIN;
 use self::number::NumberPacer;
 use self::pair::PairPacer;
 use crate::id::AccountId;
 use crate::messages::retry::ThrottleScope;
 
-/// How late a message may leave after its turn without breaking a limit.
-///
-/// Between a turn and the first byte on the wire lie a wake-up, a commit and a task switch. Plans are wider by this
-/// much than what Meta allows, because a message that leaves late gets closer to those that leave on time after it.
-pub const LATE_BY: SignedDuration = SignedDuration::from_millis(25);
-
-/// What a number may send in a second until Meta or a setting says otherwise (reference D.1).
+/// Default number of messages that a number may send per second.
 pub const DEFAULT_THROUGHPUT: u32 = 80;
 
-/// How many pairs one booking looks at for those that can be forgotten: more than the one it may add.
-const LOOKED_AT: usize = 4;
+/// Number of pairs that one reservation scans for idle pairs: more than the one that it may add.
+const PAIRS_PER_SCAN: usize = 4;
 
-/// The paces of all accounts.
+/// Pacers of all accounts.
 #[derive(Clone, Debug)]
 pub struct Pacers {
     throughput: u32,
@@ -41,13 +37,13 @@ pub struct Pacers {
 }
 
 impl Pacers {
-    /// No account yet; each new one may send `throughput` messages a second. Without the pair rule a recipient waits only
-    /// after Meta has refused.
+    /// Creates pacers without accounts; each new account may send `throughput` messages per second. Without the pair
+    /// rule, a recipient waits only after Meta has refused a message.
     pub fn new(throughput: u32, has_pair_rule: bool) -> Self {
         Self { throughput, has_pair_rule, accounts: BTreeMap::new() }
     }
 
-    /// The pace of one account: a fresh one if it is new here.
+    /// Returns the pacer of an account, a new one if the account is not known.
     pub fn of(&mut self, account: AccountId) -> &mut AccountPacer {
         self.accounts.entry(account).or_insert_with(|| AccountPacer {
             has_pair_rule: self.has_pair_rule,
@@ -55,150 +51,144 @@ impl Pacers {
         })
     }
 
-    /// Drops an account that is gone.
-    pub fn forget(&mut self, account: AccountId) {
+    /// Removes the pacer of an account.
+    pub fn remove(&mut self, account: AccountId) {
         self.accounts.remove(&account);
     }
 }
 
-/// The pace of one account: of its number and of its pairs with the recipients.
+/// Pacer of one account: of its number and of its pairs with recipients.
 ///
-/// A recipient is named by its digits or its user id, whichever the message is addressed to.
+/// A recipient is identified by its digits or its user id, as the message is addressed.
 #[derive(Clone, Debug)]
 pub struct AccountPacer {
     number: NumberPacer,
     has_pair_rule: bool,
     pairs: BTreeMap<String, PairPacer>,
-    /// Where the search for pairs to forget goes on.
-    looked_up_to: String,
+    /// Position at which the scan for idle pairs continues.
+    scan_position: String,
 }
 
 impl AccountPacer {
-    /// A number that has sent nothing yet and may send `throughput` messages a second.
+    /// Creates a pacer for a number that has sent nothing and may send `throughput` messages per second.
     pub fn new(throughput: u32) -> Self {
         Self {
             number: NumberPacer::new(throughput),
             has_pair_rule: true,
             pairs: BTreeMap::new(),
-            looked_up_to: String::new(),
+            scan_position: String::new(),
         }
     }
 
-    /// Makes up for a restart: counts departures of before it. Those of the last two seconds matter for the number,
-    /// those of the last five minutes for the pairs.
-    pub fn seed(&mut self, departures: impl IntoIterator<Item = (String, Timestamp)>) {
-        let mut departures: Vec<_> = departures.into_iter().collect();
-        departures.sort_by_key(|(_, at)| *at);
-        self.number.seed(departures.iter().map(|(_, at)| *at));
+    /// Adds messages that were sent before a restart. Messages of the last two seconds matter for the number, those of
+    /// the last five minutes for the pairs.
+    pub fn seed(&mut self, recent_sends: impl IntoIterator<Item = (String, Timestamp)>) {
+        let mut recent_sends: Vec<_> = recent_sends.into_iter().collect();
+        recent_sends.sort_by_key(|(_, at)| *at);
+        self.number.seed(recent_sends.iter().map(|(_, at)| *at));
         if !self.has_pair_rule {
             return;
         }
-        for (recipient, at) in departures {
-            self.pairs.entry(recipient).or_default().count(at);
+        for (recipient, at) in recent_sends {
+            self.pairs.entry(recipient).or_default().record(at);
         }
     }
 
-    /// Changes what the number may send in a second at best.
+    /// Sets the maximum number of messages per second.
     pub fn set_throughput(&mut self, throughput: u32) {
         self.number.set_throughput(throughput);
     }
 
-    /// The number's own pace.
+    /// Returns the pacer of the number.
     pub fn number(&self) -> &NumberPacer {
         &self.number
     }
 
-    /// When a message to `recipient` could leave: now or later. Books nothing.
-    pub fn foresee(&self, recipient: &str, now: Timestamp) -> Timestamp {
-        self.number.next_turn_from(now, self.pair_ready_at(recipient, now))
+    /// Returns the next send slot for a message to `recipient`, now or later, without a reservation.
+    pub fn next_slot(&self, recipient: &str, now: Timestamp) -> Timestamp {
+        self.number.next_slot_from(now, self.pair_ready_at(recipient, now))
     }
 
-    /// When the pair alone lets a message leave: now or later. A queue passes over a recipient whose time is not now.
+    /// Returns the time at which the pair allows a message, now or later. The queue skips a recipient whose time is
+    /// later.
     pub fn pair_ready_at(&self, recipient: &str, now: Timestamp) -> Timestamp {
-        self.pairs.get(recipient).and_then(|pair| pair.fits_at(now)).unwrap_or(now)
+        self.pairs.get(recipient).and_then(|pair| pair.available_at(now)).unwrap_or(now)
     }
 
-    /// Books the turn that [`AccountPacer::foresee`] tells: the message leaves then, at most [`LATE_BY`] later.
-    pub fn book(&mut self, recipient: &str, now: Timestamp) -> Timestamp {
-        self.forget_idle(now);
+    /// Reserves the slot that [`AccountPacer::next_slot`] returns. The message leaves at its slot, at most
+    /// [`LATENESS_MARGIN`] later.
+    pub fn reserve(&mut self, recipient: &str, now: Timestamp) -> Timestamp {
+        self.remove_idle_pairs(now);
         let ready_at = self.pair_ready_at(recipient, now);
-        let turn_at = self.number.reserve_from(now, ready_at);
+        let slot_at = self.number.reserve_from(now, ready_at);
         match self.pairs.get_mut(recipient) {
             _ if !self.has_pair_rule => {}
-            Some(pair) => pair.count(turn_at),
-            None => self.pairs.entry(recipient.to_owned()).or_default().count(turn_at),
+            Some(pair) => pair.record(slot_at),
+            None => self.pairs.entry(recipient.to_owned()).or_default().record(slot_at),
         }
-        turn_at
+        slot_at
     }
 
-    /// Gives back a booked turn whose message never left.
-    pub fn release(&mut self, recipient: &str, turn_at: Timestamp, now: Timestamp) {
-        self.number.release(turn_at, now);
+    /// Releases a reserved slot whose message was not sent.
+    pub fn release(&mut self, recipient: &str, slot_at: Timestamp, now: Timestamp) {
+        self.number.release(slot_at, now);
         if let Some(pair) = self.pairs.get_mut(recipient) {
-            pair.give_back();
+            pair.release();
         }
     }
 
-    /// The recipients to whom nothing may leave at this moment, and when it may.
-    pub fn waiting(&self, now: Timestamp) -> BTreeMap<String, Timestamp> {
-        let waiting =
-            self.pairs.iter().filter_map(|(recipient, pair)| Some((recipient.clone(), pair.fits_at(now)?)));
+    /// Returns the recipients that must wait, each with the end of its wait.
+    pub fn throttled_recipients(&self, now: Timestamp) -> BTreeMap<String, Timestamp> {
+        let waiting = self
+            .pairs
+            .iter()
+            .filter_map(|(recipient, pair)| Some((recipient.clone(), pair.available_at(now)?)));
         waiting.collect()
     }
 
-    /// How many messages may leave at this very moment, as far as the number is concerned.
-    pub fn room(&self, now: Timestamp) -> u32 {
-        self.number.room(now)
+    /// Returns the number of messages that the number may send now.
+    pub fn capacity(&self, now: Timestamp) -> u32 {
+        self.number.capacity(now)
     }
 
-    /// The same for messages of campaigns, which leave a part of the number to replies.
-    pub fn room_for_campaigns(&self, now: Timestamp, share_percent: u32) -> u32 {
-        self.number.room_for_campaigns(now, share_percent)
+    /// Returns the number of campaign messages that the number may send now. The rest of its capacity is for replies.
+    pub fn capacity_for_campaigns(&self, now: Timestamp, share_percent: u32) -> u32 {
+        self.number.capacity_for_campaigns(now, share_percent)
     }
 
-    /// Meta refused a message to `recipient` for its speed: slows what [`ThrottleScope::after`] names.
-    pub fn refused(&mut self, recipient: &str, slow: ThrottleScope, now: Timestamp) {
+    /// Records that Meta refused a message to `recipient` because of its rate, and slows the scope.
+    pub fn record_throttled(&mut self, recipient: &str, slow: ThrottleScope, now: Timestamp) {
         match slow {
-            ThrottleScope::Number => self.number.refused(now),
-            ThrottleScope::Pair => self.pairs.entry(recipient.to_owned()).or_default().refused(now),
+            ThrottleScope::Number => self.number.record_throttled(now),
+            ThrottleScope::Pair => self.pairs.entry(recipient.to_owned()).or_default().record_throttled(now),
         }
     }
 
-    /// Meta took a message to `recipient`.
-    pub fn accepted(&mut self, recipient: &str, now: Timestamp) {
+    /// Records that Meta accepted a message to `recipient`.
+    pub fn record_accepted(&mut self, recipient: &str, now: Timestamp) {
         if let Some(pair) = self.pairs.get_mut(recipient) {
-            pair.accepted(now);
+            pair.record_accepted(now);
         }
     }
 
-    /// Forgets a few pairs that owe nothing. Each booking adds at most one pair and looks at more than one, so the
-    /// map stays near the number of pairs that do owe.
-    fn forget_idle(&mut self, now: Timestamp) {
-        let from = (Bound::Excluded(self.looked_up_to.as_str()), Bound::Unbounded);
-        let looked_at: Vec<(String, bool)> = self
+    /// Removes a few idle pairs. Each reservation adds at most one pair and scans more than one, so that the map stays
+    /// near the number of active pairs.
+    fn remove_idle_pairs(&mut self, now: Timestamp) {
+        let from = (Bound::Excluded(self.scan_position.as_str()), Bound::Unbounded);
+        let scanned: Vec<(String, bool)> = self
             .pairs
             .range::<str, _>(from)
-            .take(LOOKED_AT)
+            .take(PAIRS_PER_SCAN)
             .map(|(recipient, pair)| (recipient.clone(), pair.is_idle(now)))
             .collect();
-        self.looked_up_to = match looked_at.last() {
-            Some((recipient, _)) if looked_at.len() == LOOKED_AT => recipient.clone(),
+        self.scan_position = match scanned.last() {
+            Some((recipient, _)) if scanned.len() == PAIRS_PER_SCAN => recipient.clone(),
             Some(_) | None => String::new(),
         };
-        for (recipient, _) in looked_at.into_iter().filter(|(_, is_idle)| *is_idle) {
+        for (recipient, _) in scanned.into_iter().filter(|(_, is_idle)| *is_idle) {
             self.pairs.remove(&recipient);
         }
     }
-}
-
-/// `at` and `span` later.
-fn later(at: Timestamp, span: SignedDuration) -> Timestamp {
-    at.saturating_add(span).unwrap_or(Timestamp::MAX)
-}
-
-/// `at` and `span` earlier.
-fn earlier(at: Timestamp, span: SignedDuration) -> Timestamp {
-    at.saturating_sub(span).unwrap_or(Timestamp::MIN)
 }
 
 #[cfg(test)]
@@ -218,69 +208,69 @@ mod tests {
     #[test]
     fn a_message_leaves_at_once_when_nothing_is_in_its_way() {
         let mut pace = AccountPacer::new(80);
-        assert_eq!(pace.foresee("a", at(0)), at(0));
-        assert_eq!(pace.book("a", at(0)), at(0));
+        assert_eq!(pace.next_slot("a", at(0)), at(0));
+        assert_eq!(pace.reserve("a", at(0)), at(0));
     }
 
     #[test]
     fn the_46th_message_to_one_person_waits_and_the_first_to_another_does_not() {
         let mut pace = AccountPacer::new(80);
         for _ in 0..45 {
-            assert_eq!(pace.book("a", at(0)), at(0));
+            assert_eq!(pace.reserve("a", at(0)), at(0));
         }
-        assert_eq!(pace.book("a", at(0)), at(6_025));
-        assert_eq!(pace.book("b", at(0)), at(0));
+        assert_eq!(pace.reserve("a", at(0)), at(6_025));
+        assert_eq!(pace.reserve("b", at(0)), at(0));
     }
 
     #[test]
     fn accounts_have_nothing_in_common() {
         let mut paces = Pacers::new(1, true);
-        assert_eq!(paces.of(account(1)).book("a", at(0)), at(0));
-        paces.of(account(1)).refused("a", ThrottleScope::Pair, at(0));
-        assert_eq!(paces.of(account(1)).foresee("a", at(0)), at(1_025));
-        assert_eq!(paces.of(account(2)).foresee("a", at(0)), at(0));
-        paces.forget(account(1));
-        assert_eq!(paces.of(account(1)).foresee("a", at(0)), at(0));
+        assert_eq!(paces.of(account(1)).reserve("a", at(0)), at(0));
+        paces.of(account(1)).record_throttled("a", ThrottleScope::Pair, at(0));
+        assert_eq!(paces.of(account(1)).next_slot("a", at(0)), at(1_025));
+        assert_eq!(paces.of(account(2)).next_slot("a", at(0)), at(0));
+        paces.remove(account(1));
+        assert_eq!(paces.of(account(1)).next_slot("a", at(0)), at(0));
     }
 
     #[test]
     fn a_refused_pair_waits_alone() {
         let mut pace = AccountPacer::new(80);
-        pace.book("a", at(0));
-        pace.refused("a", ThrottleScope::Pair, at(10));
-        assert_eq!(pace.foresee("a", at(10)), at(1_010));
-        assert_eq!(pace.foresee("b", at(10)), at(10));
-        pace.accepted("a", at(1_020));
-        assert_eq!(pace.foresee("a", at(1_020)), at(1_020));
+        pace.reserve("a", at(0));
+        pace.record_throttled("a", ThrottleScope::Pair, at(10));
+        assert_eq!(pace.next_slot("a", at(10)), at(1_010));
+        assert_eq!(pace.next_slot("b", at(10)), at(10));
+        pace.record_accepted("a", at(1_020));
+        assert_eq!(pace.next_slot("a", at(1_020)), at(1_020));
     }
 
     #[test]
     fn a_refused_number_is_slower_for_all() {
         let mut pace = AccountPacer::new(80);
-        pace.refused("a", ThrottleScope::Number, at(0));
+        pace.record_throttled("a", ThrottleScope::Number, at(0));
         assert_eq!(pace.number().limit(at(0)), 40);
-        assert_eq!(pace.room(at(0)), 40);
-        assert_eq!(pace.room_for_campaigns(at(0), 50), 20);
+        assert_eq!(pace.capacity(at(0)), 40);
+        assert_eq!(pace.capacity_for_campaigns(at(0), 50), 20);
     }
 
     #[test]
     fn a_released_turn_is_free_again() {
         let mut pace = AccountPacer::new(1);
-        pace.book("a", at(0));
-        let turn_at = pace.book("b", at(0));
-        pace.release("b", turn_at, at(1));
-        assert_eq!(pace.book("c", at(1)), turn_at);
+        pace.reserve("a", at(0));
+        let slot_at = pace.reserve("b", at(0));
+        pace.release("b", slot_at, at(1));
+        assert_eq!(pace.reserve("c", at(1)), slot_at);
     }
 
     #[test]
     fn a_restart_forgets_neither_the_number_nor_the_pairs() {
         let mut pace = AccountPacer::new(2);
         pace.seed([("b".to_owned(), at(900)), ("a".to_owned(), at(800))]);
-        assert_eq!(pace.foresee("c", at(1_000)), at(1_825));
+        assert_eq!(pace.next_slot("c", at(1_000)), at(1_825));
         let mut pace = AccountPacer::new(80);
         pace.seed((0..45).map(|_| ("a".to_owned(), at(0))));
-        assert_eq!(pace.foresee("a", at(2_000)), at(6_025));
-        assert_eq!(pace.foresee("b", at(2_000)), at(2_000));
+        assert_eq!(pace.next_slot("a", at(2_000)), at(6_025));
+        assert_eq!(pace.next_slot("b", at(2_000)), at(2_000));
     }
 
     #[test]
@@ -288,11 +278,11 @@ mod tests {
         let mut pace = AccountPacer::new(1_000);
         // A hundred a second to ever new people: six seconds' worth of them owe something.
         for i in 0..20_000 {
-            pace.book(&format!("{i:05}"), at(i * 10));
+            pace.reserve(&format!("{i:05}"), at(i * 10));
             assert!(pace.pairs.len() <= 1_300, "{}", pace.pairs.len());
         }
         for i in 0..1_000 {
-            pace.book("a", at(300_000 + i * 10_000));
+            pace.reserve("a", at(300_000 + i * 10_000));
         }
         assert_eq!(pace.pairs.len(), 1);
     }
@@ -309,13 +299,13 @@ mod tests {
                 now += step;
                 let recipient = recipient.to_string();
                 match what {
-                    0 => pace.refused(&recipient, ThrottleScope::Number, at(now)),
-                    1 => pace.refused(&recipient, ThrottleScope::Pair, at(now)),
+                    0 => pace.record_throttled(&recipient, ThrottleScope::Number, at(now)),
+                    1 => pace.record_throttled(&recipient, ThrottleScope::Pair, at(now)),
                     _ => {
-                        let foreseen = pace.foresee(&recipient, at(now));
+                        let foreseen = pace.next_slot(&recipient, at(now));
                         prop_assert!(foreseen >= at(now));
                         prop_assert!(foreseen >= pace.pair_ready_at(&recipient, at(now)));
-                        prop_assert_eq!(pace.book(&recipient, at(now)), foreseen);
+                        prop_assert_eq!(pace.reserve(&recipient, at(now)), foreseen);
                     }
                 }
             }
@@ -331,17 +321,17 @@ mod tests {
             let mut beside = AccountPacer::new(throughput);
             // Refused over and over: the next message to this person may leave in 1024 seconds.
             for i in 0..6 {
-                beside.refused("waiting", ThrottleScope::Pair, at(i * 1_000_000 - 5_000_000));
+                beside.record_throttled("waiting", ThrottleScope::Pair, at(i * 1_000_000 - 5_000_000));
             }
             let mut now = 0;
             for (i, (step, recipient)) in others.into_iter().enumerate() {
                 now += step;
                 if i < n_waiting {
-                    prop_assert!(beside.book("waiting", at(now)) > at(1_000_000));
+                    prop_assert!(beside.reserve("waiting", at(now)) > at(1_000_000));
                 }
                 let recipient = recipient.to_string();
-                prop_assert_eq!(beside.book(&recipient, at(now)), alone.book(&recipient, at(now)));
-                prop_assert_eq!(beside.room(at(now)), alone.room(at(now)));
+                prop_assert_eq!(beside.reserve(&recipient, at(now)), alone.reserve(&recipient, at(now)));
+                prop_assert_eq!(beside.capacity(at(now)), alone.capacity(at(now)));
             }
         }
     }

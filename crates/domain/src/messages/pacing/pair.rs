@@ -1,40 +1,42 @@
-//! What one number may send to one person: a message per six seconds, with a burst that is borrowed and paid back.
+//! Pacing of one pair of number and recipient: one message per six seconds, with a burst (Meta: Pair rate limits,
+//! https://developers.facebook.com/docs/whatsapp/cloud-api/overview).
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{LATE_BY, earlier, later};
+use super::lateness::LATENESS_MARGIN;
+use crate::time::{earlier, later};
 
-/// What each message costs (reference D.2).
+/// Cost of a message.
 const COST: SignedDuration = SignedDuration::from_secs(6);
 
-/// How many messages may leave at once.
+/// Maximum number of messages in a burst.
 const BURST: u32 = 45;
 
-/// What may be owed when one more message leaves: all of the burst but that message.
+/// Maximum debt at which one more message may be sent: the whole burst without that message.
 const MOST_OWED: SignedDuration = SignedDuration::from_secs(6 * 44);
 
-/// The exponent of the longest wait after a refusal: 4^5 s are 17 minutes.
+/// Exponent of the longest wait after a refusal: 4^5 s are 17 minutes.
 const MAX_EXPONENT: u32 = 5;
 
-/// How long refusals are remembered after the wait that they caused: as long as the longest of these waits.
+/// Time for which refusals are counted after the wait that they caused: the longest of these waits.
 const REMEMBERED_FOR: SignedDuration = SignedDuration::from_secs(1_024);
 
-/// One pair of number and recipient.
+/// Pacer of one pair of number and recipient.
 ///
-/// Each message costs six seconds of debt, time pays it back, and never more than 45 messages are owed. That is Meta's
-/// rule, exactly: in any span of `t` seconds at most `45 + t / 6` messages leave.
+/// Each message adds six seconds of debt, time reduces the debt, and the debt never exceeds 45 messages. This is
+/// Meta's rule: in any period of `t` seconds at most `45 + t / 6` messages are sent.
 #[derive(Clone, Debug)]
 pub struct PairPacer {
-    /// When all is paid back.
+    /// Time at which the debt is zero.
     clear_at: Timestamp,
-    /// Messages since nothing was owed.
+    /// Number of messages since the debt was zero.
     n_in_a_row: u32,
-    /// The last turn that was counted.
+    /// Last recorded slot.
     last_at: Timestamp,
     refused: Option<Refused>,
 }
 
-/// Meta's refusals in a row.
+/// Consecutive refusals of Meta.
 #[derive(Clone, Copy, Debug)]
 struct Refused {
     n_times: u32,
@@ -48,41 +50,42 @@ impl Default for PairPacer {
 }
 
 impl PairPacer {
-    /// When one more message may leave: `None` means now. Never before one that has its turn already.
-    pub fn fits_at(&self, now: Timestamp) -> Option<Timestamp> {
+    /// Returns the time at which one more message may leave, never before a reserved slot; `None` for now.
+    pub fn available_at(&self, now: Timestamp) -> Option<Timestamp> {
         let paid_at = if self.n_in_a_row < BURST {
             Timestamp::MIN
         } else {
-            // Meta's clock starts when the first message arrives, which may be late.
-            later(earlier(self.clear_at, MOST_OWED), LATE_BY)
+            // Meta counts from the arrival of the first message, which may be late.
+            later(earlier(self.clear_at, MOST_OWED), LATENESS_MARGIN)
         };
         let waited_at = self.refused.map_or(Timestamp::MIN, |refused| refused.until);
         let ready_at = paid_at.max(waited_at).max(self.last_at);
         (ready_at > now).then_some(ready_at)
     }
 
-    /// Counts a message that leaves at `turn_at`.
-    pub fn count(&mut self, turn_at: Timestamp) {
-        if turn_at >= later(self.clear_at, LATE_BY) {
+    /// Records a message that leaves at `slot_at`.
+    pub fn record(&mut self, slot_at: Timestamp) {
+        if slot_at >= later(self.clear_at, LATENESS_MARGIN) {
             self.n_in_a_row = 0;
         }
         self.n_in_a_row = self.n_in_a_row.saturating_add(1);
-        self.clear_at = later(self.clear_at.max(turn_at), COST);
-        self.last_at = self.last_at.max(turn_at);
+        self.clear_at = later(self.clear_at.max(slot_at), COST);
+        self.last_at = self.last_at.max(slot_at);
     }
 
-    /// Takes back one message that was counted and never left.
-    pub fn give_back(&mut self) {
+    /// Removes one recorded message that was not sent.
+    pub fn release(&mut self) {
         if self.n_in_a_row > 0 {
             self.n_in_a_row = self.n_in_a_row.saturating_sub(1);
             self.clear_at = earlier(self.clear_at, COST);
         }
     }
 
-    /// Meta refused a message for the pair's speed (131056): nothing leaves for 1 s, then 4, 16, 64, … up to 1024 s.
-    pub fn refused(&mut self, now: Timestamp) {
+    /// Records that Meta refused a message because of the pair's rate (131056): the pair waits 1 s, then 4, 16, 64, …
+    /// up to 1024 s.
+    pub fn record_throttled(&mut self, now: Timestamp) {
         let n_times = match self.refused {
-            // It had left before the wait began: that says nothing new.
+            // The message was sent before the wait began: the refusal does not count.
             Some(refused) if now < refused.until => return,
             Some(refused) => refused.n_times,
             None => 0,
@@ -91,17 +94,17 @@ impl PairPacer {
         self.refused = Some(Refused { n_times: n_times.saturating_add(1), until: later(now, wait) });
     }
 
-    /// Meta took a message: the next refusal starts at 1 s again.
-    pub fn accepted(&mut self, now: Timestamp) {
-        // One that is taken during the wait had left before it.
+    /// Records that Meta accepted a message: the next refusal starts at 1 s again.
+    pub fn record_accepted(&mut self, now: Timestamp) {
+        // A message that is accepted during the wait was sent before it.
         if self.refused.is_some_and(|refused| refused.until <= now) {
             self.refused = None;
         }
     }
 
-    /// Whether a fresh pair would behave the same, so that this one can be forgotten.
+    /// Returns `true` if a new pair would behave the same, so that this one can be removed.
     pub fn is_idle(&self, now: Timestamp) -> bool {
-        later(self.clear_at, LATE_BY) <= now
+        later(self.clear_at, LATENESS_MARGIN) <= now
             && self.last_at <= now
             && self.refused.is_none_or(|refused| later(refused.until, REMEMBERED_FOR) <= now)
     }
@@ -120,8 +123,8 @@ mod tests {
     fn after_burst() -> PairPacer {
         let mut pair = PairPacer::default();
         for _ in 0..45 {
-            assert_eq!(pair.fits_at(at(0)), None);
-            pair.count(at(0));
+            assert_eq!(pair.available_at(at(0)), None);
+            pair.record(at(0));
         }
         pair
     }
@@ -130,49 +133,49 @@ mod tests {
     fn forty_five_leave_at_once_and_then_one_per_six_seconds() {
         let mut pair = after_burst();
         for i in 1..20 {
-            assert_eq!(pair.fits_at(at(0)), Some(at(i * 6_000 + 25)));
-            pair.count(at(i * 6_000 + 25));
+            assert_eq!(pair.available_at(at(0)), Some(at(i * 6_000 + 25)));
+            pair.record(at(i * 6_000 + 25));
         }
     }
 
     #[test]
     fn after_twenty_messages_and_two_minutes_the_burst_is_whole() {
         let mut pair = PairPacer::default();
-        (0..20).for_each(|_| pair.count(at(0)));
+        (0..20).for_each(|_| pair.record(at(0)));
         assert!(!pair.is_idle(at(120_000)));
         assert!(pair.is_idle(at(120_025)));
         for _ in 0..45 {
-            assert_eq!(pair.fits_at(at(120_025)), None);
-            pair.count(at(120_025));
+            assert_eq!(pair.available_at(at(120_025)), None);
+            pair.record(at(120_025));
         }
-        assert!(pair.fits_at(at(120_025)).is_some());
+        assert!(pair.available_at(at(120_025)).is_some());
     }
 
     #[test]
     fn a_message_that_arrived_late_is_paid_back_late() {
         let mut pair = PairPacer::default();
-        pair.count(at(0));
+        pair.record(at(0));
         for _ in 0..44 {
-            assert_eq!(pair.fits_at(at(6_000)), None);
-            pair.count(at(6_000));
+            assert_eq!(pair.available_at(at(6_000)), None);
+            pair.record(at(6_000));
         }
-        assert_eq!(pair.fits_at(at(6_000)), Some(at(6_025)));
+        assert_eq!(pair.available_at(at(6_000)), Some(at(6_025)));
     }
 
     #[test]
     fn a_message_that_never_left_costs_nothing() {
         let mut pair = after_burst();
-        pair.give_back();
-        assert_eq!(pair.fits_at(at(0)), None);
-        (0..100).for_each(|_| pair.give_back());
+        pair.release();
+        assert_eq!(pair.available_at(at(0)), None);
+        (0..100).for_each(|_| pair.release());
         assert!(pair.is_idle(at(25)));
     }
 
     #[test]
     fn nothing_overtakes_a_booked_turn() {
         let mut pair = PairPacer::default();
-        pair.count(at(3_000));
-        assert_eq!(pair.fits_at(at(0)), Some(at(3_000)));
+        pair.record(at(3_000));
+        assert_eq!(pair.available_at(at(0)), Some(at(3_000)));
     }
 
     #[test]
@@ -180,38 +183,38 @@ mod tests {
         let mut pair = PairPacer::default();
         let mut now = 0;
         for seconds in [1, 4, 16, 64, 256, 1_024, 1_024] {
-            pair.refused(at(now));
-            assert_eq!(pair.fits_at(at(now)), Some(at(now + seconds * 1_000)));
+            pair.record_throttled(at(now));
+            assert_eq!(pair.available_at(at(now)), Some(at(now + seconds * 1_000)));
             now += seconds * 1_000;
-            assert_eq!(pair.fits_at(at(now)), None);
+            assert_eq!(pair.available_at(at(now)), None);
         }
     }
 
     #[test]
     fn what_left_before_the_wait_began_changes_nothing() {
         let mut pair = PairPacer::default();
-        pair.refused(at(0));
-        pair.refused(at(5));
-        pair.accepted(at(10));
-        assert_eq!(pair.fits_at(at(10)), Some(at(1_000)));
-        pair.refused(at(1_000));
-        assert_eq!(pair.fits_at(at(1_000)), Some(at(5_000)));
+        pair.record_throttled(at(0));
+        pair.record_throttled(at(5));
+        pair.record_accepted(at(10));
+        assert_eq!(pair.available_at(at(10)), Some(at(1_000)));
+        pair.record_throttled(at(1_000));
+        assert_eq!(pair.available_at(at(1_000)), Some(at(5_000)));
     }
 
     #[test]
     fn an_acceptance_starts_the_waits_anew() {
         let mut pair = PairPacer::default();
-        pair.refused(at(0));
-        pair.refused(at(1_000));
-        pair.accepted(at(5_000));
-        pair.refused(at(6_000));
-        assert_eq!(pair.fits_at(at(6_000)), Some(at(7_000)));
+        pair.record_throttled(at(0));
+        pair.record_throttled(at(1_000));
+        pair.record_accepted(at(5_000));
+        pair.record_throttled(at(6_000));
+        assert_eq!(pair.available_at(at(6_000)), Some(at(7_000)));
     }
 
     #[test]
     fn refusals_are_remembered_for_a_while() {
         let mut pair = PairPacer::default();
-        pair.refused(at(0));
+        pair.record_throttled(at(0));
         assert!(!pair.is_idle(at(2_000)));
         assert!(!pair.is_idle(at(1_024_999)));
         assert!(pair.is_idle(at(1_025_000)));
@@ -227,10 +230,10 @@ mod tests {
             let (mut now, mut clear_at, mut last, mut arrived) = (at(0), at(0), at(0), Vec::new());
             for (step, late) in steps {
                 now = later(now, SignedDuration::from_millis(step));
-                if let Some(ready_at) = pair.fits_at(now) {
+                if let Some(ready_at) = pair.available_at(now) {
                     now = ready_at;
                 }
-                pair.count(now);
+                pair.record(now);
                 // Late, but in order.
                 let arrival = later(now, SignedDuration::from_millis(late)).max(last);
                 clear_at = later(arrival.max(clear_at), COST);
@@ -253,7 +256,7 @@ mod tests {
             let mut now = 0;
             for (step, _) in &steps {
                 now += step;
-                pair.count(at(now));
+                pair.record(at(now));
             }
             now += rest;
             if !pair.is_idle(at(now)) {
@@ -262,10 +265,10 @@ mod tests {
             let mut fresh = PairPacer::default();
             for (step, leaves) in steps {
                 now += step;
-                prop_assert_eq!(pair.fits_at(at(now)), fresh.fits_at(at(now)));
+                prop_assert_eq!(pair.available_at(at(now)), fresh.available_at(at(now)));
                 if leaves {
-                    pair.count(at(now));
-                    fresh.count(at(now));
+                    pair.record(at(now));
+                    fresh.record(at(now));
                 }
             }
         }

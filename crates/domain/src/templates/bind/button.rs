@@ -1,21 +1,23 @@
-//! The parameter of a button.
+//! Parameters of buttons.
 
-use super::{Binding, Name, text};
+use super::binding::{Binding, Name, text};
 use crate::check::JsonPointer;
 use crate::json::Value;
-use crate::templates::{TemplateButton, TemplateButtonKind, TemplateMismatchKind};
+use crate::templates::mismatch::TemplateMismatchKind;
+use crate::templates::template::{TemplateButton, TemplateButtonKind};
 
-/// What the button of a template takes when it is sent.
+/// Requirements of a template's button in a message.
 struct Slot {
-    /// The `sub_type` of its component.
+    /// `sub_type` of the component.
     sub_type: &'static str,
-    /// The type of its parameter.
+    /// Type of the parameter.
     parameter: &'static str,
     is_required: bool,
 }
 
 impl TemplateButton {
-    /// `None` for a button that takes nothing; `Err` for one that is not known well enough.
+    /// Returns the requirements; `Ok(None)` for a button without parameters, `Err` for a button that is not documented
+    /// enough to be checked.
     fn slot(&self) -> Result<Option<Slot>, ()> {
         let slot = |sub_type, parameter, is_required| Ok(Some(Slot { sub_type, parameter, is_required }));
         match &self.kind {
@@ -73,7 +75,8 @@ impl Binding {
         place: &JsonPointer<'_>,
         name: Name<'_>,
     ) {
-        /// A coupon code of a limited-time offer (A.14); elsewhere it has 20, which holds for every message.
+        /// A coupon code of a limited-time offer is shorter than other coupon codes, whose limit of 20 is checked for
+        /// every message.
         const MAX_OFFER_CODE: usize = 15;
         match &button.kind {
             TemplateButtonKind::Url(_) | TemplateButtonKind::OneTimeCode => {
@@ -128,8 +131,8 @@ impl Binding {
         }
     }
 
-    /// An authentication template (no other has a `code_of_body`) gets its code twice; two codes would lock somebody out
-    /// (A.14).
+    /// Checks that an authentication template (only it has a `code_of_body`) has the same code in its body and its
+    /// button; with two codes a user could not log in.
     pub(crate) fn twin_code(
         &mut self,
         code_of_body: Option<&str>,

@@ -1,24 +1,34 @@
-//! Whether a message fits its template (reference A.14, B.2 "Templates (send)").
+//! Check of a message against its template (Meta: Template messages,
+//! https://developers.facebook.com/docs/whatsapp/cloud-api/guides/send-message-templates).
 
+mod binding;
 mod button;
 mod slots;
 
-use std::fmt;
-
+use self::binding::{Binding, Name, Part, text};
+use super::message::TemplateMessage;
+use super::mismatch::{TemplateMismatch, TemplateMismatchKind};
 use super::render::number;
-use super::{
-    ParameterFormat, Template, TemplateButton, TemplateCard, TemplateCategory, TemplateComponents,
-    TemplateHeader, TemplateMismatch, TemplateMismatchKind, TemplateText,
+use super::template::{
+    Template, TemplateButton, TemplateCard, TemplateCategory, TemplateComponents, TemplateHeader,
 };
+use super::text::TemplateText;
 use crate::check::{JsonPointer, Violations};
 use crate::json::Value;
-use crate::messages::content::TemplateMessage;
 
-pub(crate) fn bind(
-    template: &Template,
-    message: &TemplateMessage<'_>,
-    base: &str,
-) -> Result<(), Vec<TemplateMismatch>> {
+impl Template {
+    /// Checks that a message fits the template. `base` is the JSON pointer of the template object in the send request
+    /// (`/template`, `/fallback_template`). The caller checks name, language and status.
+    ///
+    /// # Errors
+    /// All mismatches (up to [`Violations::MAX`](crate::check::Violations::MAX)), in the order of the message's
+    /// components, then the missing parts.
+    pub fn bind(&self, message: &TemplateMessage<'_>, base: &str) -> Result<(), Vec<TemplateMismatch>> {
+        self::bind(self, message, base)
+    }
+}
+
+fn bind(template: &Template, message: &TemplateMessage<'_>, base: &str) -> Result<(), Vec<TemplateMismatch>> {
     let place = JsonPointer::from_pointer(base);
     let place = place.key("components");
     let parts = &template.components;
@@ -45,17 +55,7 @@ pub(crate) fn bind(
     if binding.mismatches.is_empty() { Ok(()) } else { Err(binding.mismatches) }
 }
 
-/// The mismatches so far, and what of the template every part needs to know.
-struct Binding {
-    format: ParameterFormat,
-    /// An authentication template: its parameters are the one-time code.
-    is_code: bool,
-    /// A limited-time offer: its coupon code is shorter.
-    has_offer: bool,
-    mismatches: Vec<TemplateMismatch>,
-}
-
-/// The parts that a template and a card have in common.
+/// Parts that a template and a card have in common.
 struct Parts<'t> {
     card: Option<i64>,
     header: Option<&'t TemplateHeader>,
@@ -64,41 +64,7 @@ struct Parts<'t> {
     is_body_alone: bool,
 }
 
-/// What a mismatch is about.
-#[derive(Clone, Copy)]
-struct Name<'n> {
-    card: Option<i64>,
-    part: Part<'n>,
-}
-
-#[derive(Clone, Copy)]
-enum Part<'n> {
-    Header,
-    Body,
-    Button(i64),
-    Other(&'n str),
-    WholeCard,
-}
-
-impl fmt::Display for Name<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(card) = self.card {
-            write!(formatter, "card {card}")?;
-            if !matches!(self.part, Part::WholeCard) {
-                formatter.write_str(" ")?;
-            }
-        }
-        match self.part {
-            Part::Header => formatter.write_str("header"),
-            Part::Body => formatter.write_str("body"),
-            Part::Button(index) => write!(formatter, "button {index}"),
-            Part::Other(kind) => formatter.write_str(kind),
-            Part::WholeCard => Ok(()),
-        }
-    }
-}
-
-/// The components that were not header, body or button, by their place in the message.
+/// Components besides header, body and buttons, by their position in the message.
 #[derive(Clone, Copy, Default)]
 struct Rest {
     carousel: Option<usize>,
@@ -106,36 +72,13 @@ struct Rest {
 }
 
 impl Binding {
-    /// Enough is told; a body of five megabytes can hold a million mismatches.
-    const fn is_full(&self) -> bool {
-        self.mismatches.len() >= Violations::MAX
-    }
-
-    fn note(
-        &mut self,
-        place: &JsonPointer<'_>,
-        name: Name<'_>,
-        kind: TemplateMismatchKind,
-        reason: impl Into<String>,
-    ) {
-        if self.is_full() {
-            return;
-        }
-        self.mismatches.push(TemplateMismatch {
-            pointer: place.pointer(),
-            component: name.to_string(),
-            kind,
-            reason: reason.into(),
-        });
-    }
-
-    /// Header, body and buttons: those that the message gives, then those that it lacks.
+    /// Checks header, body and buttons: the given parts, then the missing ones.
     fn parts(&mut self, parts: &Parts<'_>, given: &[Value], place: &JsonPointer<'_>) -> Rest {
         let named = |part| Name { card: parts.card, part };
         let mut rest = Rest::default();
         let mut has_header = false;
         let mut has_body = false;
-        // One bit per button; templates have ten at most.
+        // One bit per button; templates have at most ten buttons.
         let mut buttons_given = 0_u64;
         let code_of_body = if self.is_code { code_of_body(given) } else { None };
         for (index, component) in given.iter().enumerate() {
@@ -194,7 +137,7 @@ impl Binding {
                     let name = named(Part::Other(kind));
                     self.note(&here_parameters, name, TemplateMismatchKind::Extra, "takes no parameters");
                 }
-                // Configurations and payments, which are not described well enough to judge.
+                // Configurations and payments are not documented enough to be checked.
                 _ => {}
             }
         }
@@ -276,7 +219,7 @@ impl Binding {
         }
     }
 
-    /// One parameter of one kind; true when it is there and fits.
+    /// Checks one parameter of one type; returns `true` if it is present and fits.
     fn only_parameter(
         &mut self,
         given: &[Value],
@@ -303,7 +246,7 @@ impl Binding {
         fits
     }
 
-    /// A parameter's kind; the media of a `gif` header are sent as a video too.
+    /// Returns the type of a parameter. The media of a `gif` header may be sent as a video.
     fn kind_is(&mut self, parameter: &Value, wanted: &str, place: &JsonPointer<'_>, name: Name<'_>) -> bool {
         let kind = text(parameter, "type");
         let fits = kind == wanted || (wanted == "gif" && kind == "video");
@@ -314,7 +257,7 @@ impl Binding {
         fits
     }
 
-    /// Carousel and offer, and components that the template does not have at all.
+    /// Checks carousel and offer, and reports components that the template does not have.
     fn rest(&mut self, parts: &TemplateComponents, given: &[Value], place: &JsonPointer<'_>, rest: Rest) {
         let named = |kind| Name { card: None, part: Part::Other(kind) };
         let carousel = rest.carousel.and_then(|index| Some((index, given.get(index)?)));
@@ -381,7 +324,7 @@ impl Binding {
             }
             cards_given |= bit;
             let number_in_template = usize::try_from(number).unwrap_or(usize::MAX);
-            // Product cards are all alike: created with two, sent with two to ten (A.14).
+            // Product cards are alike: a template is created with two and sent with two to ten.
             let card = cards.get(number_in_template).or(cards.first().filter(|_| is_of_products));
             let Some(card) = card else {
                 let reason = format!("the template has {} cards, numbered from 0", cards.len());
@@ -416,7 +359,7 @@ impl Binding {
 }
 
 impl TemplateHeader {
-    /// The type of the parameter that a header without text needs.
+    /// Returns the parameter type that a header without text needs.
     const fn parameter(&self) -> &'static str {
         match self {
             Self::Text(_) | Self::Other(_) => "text",
@@ -430,7 +373,7 @@ impl TemplateHeader {
     }
 }
 
-/// A set of small numbers is a mask; one beyond it is never in the set.
+/// Returns the bit of a number in a set of small numbers; zero for a number beyond the set.
 fn bit(number: i64) -> u64 {
     u32::try_from(number).ok().and_then(|number| 1_u64.checked_shl(number)).unwrap_or_default()
 }
@@ -446,8 +389,4 @@ fn no_such_button(n_buttons: usize) -> String {
         1 => "the template has one button, with index 0".to_owned(),
         _ => format!("the template has {n_buttons} buttons, numbered from 0"),
     }
-}
-
-fn text<'a>(value: &'a Value, key: &str) -> &'a str {
-    value.get(key).and_then(Value::as_str).unwrap_or_default()
 }

@@ -1,20 +1,21 @@
-//! Filling the slots of a text.
+//! Parameters of texts.
 
-use super::{Binding, Name, text};
+use super::binding::{Binding, Name, text};
 use crate::check::{JsonPointer, nearest};
 use crate::json::Value;
+use crate::templates::mismatch::TemplateMismatchKind;
 use crate::templates::render::shown;
-use crate::templates::{ParameterFormat, TemplateMismatchKind, TemplateText};
+use crate::templates::text::{ParameterFormat, TemplateText};
 
-/// The greatest length of the code of an authentication template (A.14).
+/// Maximum length of the code of an authentication template.
 const MAX_CODE: usize = 15;
-/// The greatest length of a body with everything filled in, and of one parameter, when the template has other parts.
+/// Maximum length of a filled body, and of one parameter, if the template has other parts.
 const MAX_BODY: usize = 1024;
-/// The same of a template that is a body only.
+/// Maximum length of a filled body, and of one parameter, if the template has no other parts.
 const MAX_BODY_ALONE: usize = 32_768;
 
 impl Binding {
-    /// The parameters of a header or body against its slots.
+    /// Checks the parameters of a header or body against its slots.
     pub(crate) fn text(
         &mut self,
         slots: &TemplateText,
@@ -87,7 +88,7 @@ impl Binding {
         }
     }
 
-    /// One parameter of a text: a text, or one of its localised forms.
+    /// Checks one parameter of a text: a text, a currency or a date.
     fn value(&mut self, parameter: &Value, place: &JsonPointer<'_>, name: Name<'_>) {
         match text(parameter, "type") {
             "currency" | "date_time" => {}
@@ -101,7 +102,7 @@ impl Binding {
         }
     }
 
-    /// What Meta refuses in a text parameter with 131008 or 132018.
+    /// Checks the rules whose violation Meta refuses with 131008 or 132018.
     pub(crate) fn plain_text(&mut self, value: &str, place: &JsonPointer<'_>, name: Name<'_>) {
         if value.is_empty() {
             self.note(place, name, TemplateMismatchKind::Invalid, "needs a text that is not empty");
@@ -123,7 +124,7 @@ impl Binding {
         }
     }
 
-    /// The limits of a body whose parameters all fit.
+    /// Checks the length of a body whose parameters fit.
     pub(crate) fn body_length(
         &mut self,
         body: &TemplateText,
@@ -167,7 +168,7 @@ fn is_longer(text: &str, most: usize) -> bool {
     text.len() > most && text.chars().count() > most
 }
 
-/// "2 parameters", "the parameters `port` and `minutes`": what a component lacks as a whole.
+/// Describes the parameters of a missing component: "2 parameters", "the parameters `port` and `minutes`".
 pub(crate) fn wanted(slots: &TemplateText, format: ParameterFormat) -> String {
     match format {
         ParameterFormat::Positional => count(slots.slots.len()),

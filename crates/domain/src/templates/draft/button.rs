@@ -1,11 +1,12 @@
-//! Buttons.
+//! Buttons of new templates.
 
-use super::{Rules, slots};
+use super::rules::Rules;
+use super::slots;
 use crate::check::{Fields, Item, is_http_url};
 use crate::json::{Object, Value};
-use crate::templates::ParameterFormat;
+use crate::templates::text::ParameterFormat;
 
-/// The types that can be created, with how many of each there may be.
+/// Types of buttons that can be created, each with the maximum number in a template.
 const KINDS: [(&str, usize); 11] = [
     ("QUICK_REPLY", 10),
     ("URL", 2),
@@ -19,10 +20,10 @@ const KINDS: [(&str, usize); 11] = [
     ("VOICE_CALL", 1),
     ("ORDER_DETAILS", 1),
 ];
-/// The longest label.
+/// Maximum length of a label.
 const MAX_LABEL: usize = 25;
 
-/// The `buttons` of a component.
+/// Reads the `buttons` of a component.
 pub(crate) fn read_all(rules: &Rules<'_>, fields: &Fields<'_, '_>, read: &mut Object) {
     let item = fields.required("buttons");
     let most = if rules.is_card { 2 } else { 10 };
@@ -56,7 +57,8 @@ pub(crate) fn read_all(rules: &Rules<'_>, fields: &Fields<'_, '_>, read: &mut Ob
         button.finish();
         buttons.push(Value::Object(read));
     }
-    // Quick replies stand together: going through the buttons, one meets at most one change between them and others.
+    // Quick replies must be adjacent: in the list of buttons there is at most one change between quick replies and
+    // others.
     let n_changes = kinds
         .iter()
         .zip(kinds.iter().skip(1))
@@ -116,7 +118,7 @@ fn one(rules: &Rules<'_>, kind: &str, button: &Fields<'_, '_>, read: &mut Object
             }
             otp(button, read);
         }
-        // Meta writes their labels.
+        // Meta supplies the labels of these buttons.
         _ => {
             if let Some(text) = button.optional("text").string(1..=MAX_LABEL) {
                 read.insert("text", text);
@@ -131,7 +133,7 @@ fn label(button: &Fields<'_, '_>, read: &mut Object) {
     }
 }
 
-/// Whether this is a number that can be called.
+/// Returns `true` if the text is a phone number, and adds a violation if it is not.
 pub(crate) fn judge_number(item: &Item<'_, '_>, text: &str) -> bool {
     let is_plain = text.chars().all(|c| c.is_ascii_digit() || "+-.() ".contains(c));
     let n_digits = text.chars().filter(char::is_ascii_digit).count();
@@ -146,7 +148,7 @@ fn url(rules: &Rules<'_>, button: &Fields<'_, '_>, read: &mut Object) {
     let item = button.required("url");
     let example = button.optional("example");
     let Some(text) = item.string(1..=2000) else { return };
-    // The slot of a URL is `{{1}}`, also in a template with names; a name is taken there, too.
+    // The slot of a URL is `{{1}}`, also in a template with named parameters, where a name is accepted too.
     let format = match rules.format {
         ParameterFormat::Named if !text.contains("{{1}}") => ParameterFormat::Named,
         ParameterFormat::Named | ParameterFormat::Positional => ParameterFormat::Positional,
@@ -196,7 +198,7 @@ fn flow(button: &Fields<'_, '_>, read: &mut Object) {
     }
 }
 
-/// How an authentication template hands over its code, without the labels.
+/// Reads the way in which an authentication template delivers its code, without the labels.
 pub(crate) fn otp(button: &Fields<'_, '_>, read: &mut Object) {
     let kind = button.required("otp_type").one_of_any_case(&["COPY_CODE", "ONE_TAP", "ZERO_TAP"]);
     let apps = button.optional("supported_apps");

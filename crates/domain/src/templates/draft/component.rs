@@ -1,18 +1,19 @@
-//! Header, body, footer, cards and offers.
+//! Header, body, footer, cards and offers of new templates.
 
-use super::{Rules, button, slots};
+use super::rules::Rules;
+use super::{button, slots};
 use crate::check::{Fields, Item};
 use crate::json::{Object, Value};
 
-/// The types of components that can be created.
+/// Types of components that can be created.
 pub(crate) const KINDS: [&str; 7] =
     ["HEADER", "BODY", "FOOTER", "BUTTONS", "CAROUSEL", "LIMITED_TIME_OFFER", "CALL_PERMISSION_REQUEST"];
-/// Those of a card.
+/// Types of components of a card.
 const OF_CARDS: [&str; 3] = ["HEADER", "BODY", "BUTTONS"];
-/// Those of an authentication template.
+/// Types of components of an authentication template.
 const OF_CODES: [&str; 3] = ["BODY", "FOOTER", "BUTTONS"];
 
-/// One component in Meta's form; `None` where it cannot be read.
+/// Reads one component into Meta's form; `None` if it cannot be read.
 pub(crate) fn read(rules: &Rules<'_>, item: &Item<'_, '_>) -> Option<Value> {
     let fields = item.object()?;
     let kinds: &[&'static str] = if rules.is_card { &OF_CARDS } else { &KINDS };
@@ -143,7 +144,7 @@ fn body(rules: &Rules<'_>, fields: &Fields<'_, '_>, read: &mut Object) {
     }
 }
 
-/// Meta writes the words of an authentication template.
+/// Reads the body of an authentication template, whose text Meta supplies.
 fn code_body(fields: &Fields<'_, '_>, read: &mut Object) {
     fields.forbidden("text", "is not allowed in an authentication template: Meta writes it");
     if let Some(warns) = fields.optional("add_security_recommendation").boolean() {
@@ -166,7 +167,7 @@ fn footer(rules: &Rules<'_>, whole: &Item<'_, '_>, fields: &Fields<'_, '_>, read
 }
 
 fn offer(rules: &Rules<'_>, kind: &Item<'_, '_>, fields: &Fields<'_, '_>, read: &mut Object) {
-    if *rules.category != crate::templates::TemplateCategory::Marketing {
+    if *rules.category != crate::templates::template::TemplateCategory::Marketing {
         kind.refuse("is allowed in MARKETING templates only, is LIMITED_TIME_OFFER");
     }
     let Some(given) = fields.required("limited_time_offer").object() else { return };
@@ -226,7 +227,7 @@ fn judge_card(parts: &Item<'_, '_>, shape: &[String], first: &[String]) {
     }
 }
 
-/// What must be equal on all cards.
+/// Returns the properties that must be equal on all cards.
 fn shape_of(part: &Value) -> String {
     let word =
         |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();

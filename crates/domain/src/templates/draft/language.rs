@@ -1,8 +1,9 @@
-//! The languages that templates may be in.
+//! Languages of templates.
 
 use crate::check::{Item, nearest};
 
-/// Meta's codes, in its order.
+/// Meta's language codes, in Meta's order (Meta: Supported languages,
+/// https://developers.facebook.com/docs/whatsapp/business-management-api/message-templates/supported-languages).
 const CODES: [&str; 111] = [
     "af", "sq", "ar", "ar_EG", "ar_AE", "ar_LB", "ar_MA", "ar_QA", "az", "be_BY", "bn", "bn_IN", "bg", "ca",
     "zh_CN", "zh_HK", "zh_TW", "hr", "cs", "da", "prs_AF", "nl", "nl_BE", "en", "en_GB", "en_US", "en_AE",
@@ -14,7 +15,7 @@ const CODES: [&str; 111] = [
     "es_PA", "es_PE", "es_ES", "es_UY", "sw", "sv", "ta", "te", "th", "tr", "uk", "ur", "uz", "vi", "zu",
 ];
 
-/// A language code of Meta's.
+/// Reads a language code.
 pub(crate) fn read(item: &Item<'_, '_>) -> Option<String> {
     let text = item.string(1..=15)?;
     if CODES.contains(&text) {

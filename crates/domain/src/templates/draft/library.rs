@@ -1,55 +1,34 @@
-//! Templates that are made from one of Meta's library: its text is fixed, the business fills in its buttons.
+//! New templates from Meta's template library: Meta supplies the text, the business supplies inputs for the buttons.
 //!
-//! **Invariant:** which templates the library holds, and which inputs each wants, is Meta's to say: it changes.
+//! **Invariant:** the content of the library is not checked here, because it changes.
 
-use super::{TemplateCategory, button, category, language, read_extras, read_name};
+use super::properties::{MAX_NAME, category, read_extras, read_name};
+use super::{button, language};
 use crate::check::{Fields, Item, is_http_url};
 use crate::json::{Object, Value};
-use crate::templates::draft::{MAX_NAME, TemplateDraft};
+use crate::templates::template::TemplateCategory;
 
-/// The kinds of buttons that take an input.
+/// Types of buttons that take an input.
 const KINDS: [&str; 9] =
     ["QUICK_REPLY", "URL", "PHONE_NUMBER", "OTP", "MPM", "CATALOG", "FLOW", "VOICE_CALL", "APP"];
-/// What may be added to the text.
+/// Optional additions to the text.
 const ADDITIONS: [&str; 4] =
     ["add_contact_number", "add_learn_more_link", "add_security_recommendation", "add_track_package_link"];
-/// What the library is named by.
-const LIBRARY: &str = "library_template_name";
-const BODY_INPUTS: &str = "library_template_body_inputs";
-const BUTTON_INPUTS: &str = "library_template_button_inputs";
+/// Member with the name of the library template.
+pub(super) const LIBRARY: &str = "library_template_name";
+pub(super) const BODY_INPUTS: &str = "library_template_body_inputs";
+pub(super) const BUTTON_INPUTS: &str = "library_template_button_inputs";
 
-/// A template to be created, with content of one's own or from Meta's library.
-#[derive(Clone, Debug, PartialEq)]
-pub enum NewTemplate {
-    /// Its components are given.
-    Own(TemplateDraft),
-    /// Meta's library has them.
-    FromLibrary(LibraryDraft),
-}
-
-impl NewTemplate {
-    /// Reads what is to be created, with every violation. `None` comes with at least one.
-    pub fn read(fields: &Fields<'_, '_>) -> Option<Self> {
-        if fields.optional(LIBRARY).is_present() {
-            return LibraryDraft::read(fields).map(Self::FromLibrary);
-        }
-        for name in [BODY_INPUTS, BUTTON_INPUTS] {
-            fields.forbidden(name, "is allowed together with `library_template_name` only");
-        }
-        TemplateDraft::read(fields).map(Self::Own)
-    }
-}
-
-/// A template to be made from one of Meta's library.
+/// A new template from Meta's template library.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LibraryDraft {
-    /// The name that it gets, `[a-z0-9_]`.
+    /// Name of the new template, `[a-z0-9_]`.
     pub name: String,
-    /// Its language code, one of Meta's.
+    /// Language code of Meta.
     pub language: String,
-    /// What it is for.
+    /// Category.
     pub category: TemplateCategory,
-    /// The library's name of it.
+    /// Name of the library template.
     pub library_name: String,
     body_inputs: Option<Object>,
     button_inputs: Option<Value>,
@@ -57,7 +36,7 @@ pub struct LibraryDraft {
 }
 
 impl LibraryDraft {
-    fn read(fields: &Fields<'_, '_>) -> Option<Self> {
+    pub(super) fn read(fields: &Fields<'_, '_>) -> Option<Self> {
         let name = read_name(&fields.required("name"));
         let language = language::read(&fields.required("language"));
         let given = fields.required("category");
@@ -84,7 +63,7 @@ impl LibraryDraft {
         })
     }
 
-    /// The request body.
+    /// Returns the request body.
     #[must_use]
     pub fn body(&self) -> Value {
         let mut body = Object::new();
@@ -144,7 +123,7 @@ fn read_button_inputs(item: &Item<'_, '_>) -> Option<Value> {
                 }
             }
             "OTP" => button::otp(&input, &mut button),
-            // Nothing of theirs is the business's to fill in.
+            // The other types take no input.
             _ => {}
         }
         input.finish();
@@ -153,7 +132,7 @@ fn read_button_inputs(item: &Item<'_, '_>) -> Option<Value> {
     Some(Value::Array(read))
 }
 
-/// Where a button leads: an address, with a sample of the whole if it ends in a parameter.
+/// Reads the URL of a button, with a sample of the whole URL if it ends in a parameter.
 fn read_url(item: &Item<'_, '_>) -> Option<Object> {
     let url = item.object()?;
     let mut read = Object::new();

@@ -1,11 +1,11 @@
-//! The slots of a template's text, and the samples that Meta's reviewers see in them.
+//! Slots of a new template's text, and the samples for Meta's reviewers.
 
-use super::Rules;
+use super::rules::Rules;
 use crate::check::{Fields, Item};
 use crate::json::{Object, Value};
-use crate::templates::ParameterFormat;
+use crate::templates::text::ParameterFormat;
 
-/// The names of the slots, each once; numbers in ascending order. `None` after a violation.
+/// Returns the names of the slots, each once; numbers in ascending order. Returns `None` after a violation.
 pub(crate) fn read<'t>(item: &Item<'_, '_>, text: &'t str, format: ParameterFormat) -> Option<Vec<&'t str>> {
     let found = match scan(text) {
         Ok(found) => found,
@@ -38,7 +38,7 @@ pub(crate) fn read<'t>(item: &Item<'_, '_>, text: &'t str, format: ParameterForm
     Some(names)
 }
 
-/// The number of a slot; a large one of what is none.
+/// Returns the number of a slot; `usize::MAX` if its name is not a number.
 fn number(name: &str) -> usize {
     let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
     if is_number { name.parse().unwrap_or(usize::MAX) } else { usize::MAX }
@@ -49,7 +49,7 @@ fn is_name(name: &str) -> bool {
     is_plain && name.bytes().any(|b| !b.is_ascii_digit())
 }
 
-/// The slots as they stand in the text.
+/// Returns the slots in the order of the text.
 fn scan(text: &str) -> Result<Vec<&str>, &'static str> {
     let mut found = Vec::new();
     let mut rest = text;
@@ -70,7 +70,7 @@ fn scan(text: &str) -> Result<Vec<&str>, &'static str> {
     }
 }
 
-/// How many words stand outside of the slots.
+/// Returns the number of words outside of the slots.
 pub(crate) fn n_words(text: &str) -> usize {
     let mut n = 0;
     let mut rest = text;
@@ -85,7 +85,8 @@ fn words(text: &str) -> usize {
     text.split_whitespace().filter(|word| word.chars().any(char::is_alphanumeric)).count()
 }
 
-/// The samples of a header's or body's slots, in Meta's form: `example.<key>` or `example.<key>_named_params`.
+/// Reads the samples for the slots of a header or body, in Meta's form: `example.<key>` or
+/// `example.<key>_named_params`.
 pub(crate) fn samples(
     rules: &Rules<'_>,
     component: &Fields<'_, '_>,
@@ -105,7 +106,7 @@ pub(crate) fn samples(
         ParameterFormat::Positional => positional(&example, names, key).map(|value| (key, value)),
         ParameterFormat::Named => named(&example, names, named_key).map(|value| (named_key, value)),
     };
-    // Meta's own listings carry both kinds, and more.
+    // Definitions from Meta have both kinds of samples, and other members.
     example.finish_open();
     let (key, value) = read?;
     let mut example = Object::new();
@@ -113,7 +114,7 @@ pub(crate) fn samples(
     Some(Value::Object(example))
 }
 
-/// A list, a list in a list, or one text.
+/// Reads a list, a list in a list, or one text.
 fn positional(example: &Fields<'_, '_>, names: &[&str], key: &'static str) -> Option<Value> {
     let item = example.required(key);
     let value = item.value()?;
@@ -136,7 +137,7 @@ fn positional(example: &Fields<'_, '_>, names: &[&str], key: &'static str) -> Op
         return None;
     }
     let list = Value::Array(given.into_iter().cloned().collect());
-    // A body's samples are a list of lists, a header's a list.
+    // The samples of a body are a list of lists, those of a header a list.
     Some(if key == "body_text" { Value::Array(vec![list]) } else { list })
 }
 

@@ -133,7 +133,7 @@ fn choose_accounts(
 }
 
 fn within(limit: Option<&KeyAccess>, reach: &KeyAccess) -> Result<(), KeyError> {
-    match limit.and_then(|limit| limit.exceeded_by(reach)) {
+    match limit.and_then(|limit| limit.escalation(reach)) {
         Some(beyond) => Err(KeyError::Beyond(beyond)),
         None => Ok(()),
     }
@@ -149,7 +149,7 @@ fn find(
     let directory = deps.directory.current();
     let key = directory.keys.values().find(|key| key.workspace == workspace && key.id == id);
     let key = key.filter(|key| key.revoked_at.is_none()).ok_or(KeyError::NotFound)?;
-    within(limit, &key.reach())?;
+    within(limit, &key.access())?;
     Ok((**key).clone())
 }
 
@@ -184,7 +184,7 @@ pub async fn rotate(
         .with("new_prefix", new.prefix.as_str())
         .with("expires_at", old_expires_at.to_string());
     let rotation = ApiKeyRotation { new: new.clone(), old: old.id, old_expires_at, now };
-    if !deps.access.rotate_api_key(rotation, act).await? {
+    if !deps.api_keys.rotate_api_key(rotation, act).await? {
         return Err(KeyError::Over);
     }
     directory::refresh(deps).await?;

@@ -62,7 +62,7 @@ impl Caller {
     /// When the store cannot be read.
     pub async fn is_still_known(&self, deps: &Deps) -> Result<bool, StoreError> {
         let Self::User(session) = self else { return Ok(self.is_still_good(deps)) };
-        Ok(self.is_still_good(deps) && deps.access.get_session(&session.digest).await?.is_some())
+        Ok(self.is_still_good(deps) && deps.users.get_session(&session.digest).await?.is_some())
     }
 
     /// Whether it is asked for some accounts only.
@@ -105,7 +105,7 @@ impl Caller {
     /// What keys that it makes may do at most; `None`: what they like.
     pub fn reach(&self) -> Option<KeyAccess> {
         match self {
-            Self::Key(key) => Some(key.reach()),
+            Self::Key(key) => Some(key.access()),
             Self::User(_) => None,
         }
     }
@@ -205,17 +205,17 @@ pub fn recognise(deps: &Deps, presented: &str) -> Option<Caller> {
 
 /// Asks for one call of the caller's time, and counts it if it is granted.
 pub fn ask(deps: &Deps, caller: &Caller, kind: CallKind) -> RateLimitDecision {
-    with_allowance(deps, caller, |allowance, limits| allowance.ask(kind, limits, deps.now()))
+    with_allowance(deps, caller, |allowance, limits| allowance.acquire(kind, limits, deps.now()))
 }
 
 /// What the caller's time still holds, without counting anything.
 pub fn look(deps: &Deps, caller: &Caller, kind: CallKind) -> RateLimitDecision {
-    with_allowance(deps, caller, |allowance, limits| allowance.look(kind, limits, deps.now()))
+    with_allowance(deps, caller, |allowance, limits| allowance.peek(kind, limits, deps.now()))
 }
 
 /// When the next message of the caller's batches may leave.
 pub(crate) fn plan(deps: &Deps, caller: &Caller) -> Timestamp {
-    with_allowance(deps, caller, |allowance, limits| allowance.plan(limits, deps.now()))
+    with_allowance(deps, caller, |allowance, limits| allowance.reserve(limits, deps.now()))
 }
 
 fn with_allowance<T>(deps: &Deps, caller: &Caller, f: impl FnOnce(&mut RateLimiter, RateLimits) -> T) -> T {
@@ -236,7 +236,7 @@ pub async fn note_use(deps: &Deps) -> Result<(), StoreError> {
     if used.is_empty() {
         return Ok(());
     }
-    deps.accounts.update_api_keys_last_used(&used).await?;
+    deps.api_keys.update_api_keys_last_used(&used).await?;
     let mut left = deps.allowances.used.lock().unwrap_or_else(PoisonError::into_inner);
     left.retain(|id, at| !used.contains(&(*id, *at)));
     Ok(())
@@ -321,7 +321,7 @@ pub async fn add(deps: &Deps, by: &By, new: NewKey, secret: &SecretString) -> Re
         .with("scopes", words(key.scopes.iter().map(|scope| scope.as_str().to_owned()).collect()))
         .with("accounts", words(key.accounts.iter().map(AccountId::to_string).collect()))
         .with("expires_at", key.expires_at.map_or(Value::Null, |at| at.to_string().into()));
-    deps.accounts.insert_api_key(key.clone(), act).await?;
+    deps.api_keys.insert_api_key(key.clone(), act).await?;
     directory::refresh(deps).await?;
     Ok(key)
 }
@@ -334,7 +334,7 @@ pub async fn revoke(deps: &Deps, by: &By, key: &ApiKey) -> Result<bool, StoreErr
     let act = by
         .act(deps, key.workspace, AuditAction::KeyRevoked, subject(key))
         .with("prefix", key.prefix.as_str());
-    let is_revoked = deps.accounts.revoke_api_key(key.workspace, key.id, act).await?;
+    let is_revoked = deps.api_keys.revoke_api_key(key.workspace, key.id, act).await?;
     directory::refresh(deps).await?;
     Ok(is_revoked)
 }

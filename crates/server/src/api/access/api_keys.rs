@@ -45,7 +45,7 @@ pub(crate) async fn list_keys(
         )
     })?;
     let found =
-        deps.access.list_api_keys(caller.workspace(), &ApiKeyFilter { id: None, search }, page).await?;
+        deps.api_keys.list_api_keys(caller.workspace(), &ApiKeyFilter { id: None, search }, page).await?;
     Ok(pagination::page("api_keys", page, found, |key| serialize::key(&key)))
 }
 
@@ -60,7 +60,7 @@ pub(crate) async fn get_key(
     let filter = ApiKeyFilter { id: Some(key_id(&id)?), search: None };
     let one = PageRequest { per_page: 1, start: PageStart::Page(1) };
     let found = deps
-        .access
+        .api_keys
         .list_api_keys(caller.workspace(), &filter, one)
         .await?
         .rows

@@ -37,6 +37,6 @@ pub(crate) async fn list_acts(
         };
         (filter, pagination::page_request("audit", fields))
     })?;
-    let found = deps.access.list_audit_entries(caller.workspace(), &filter, page).await?;
+    let found = deps.audit_log.list_audit_entries(caller.workspace(), &filter, page).await?;
     Ok(pagination::page("audit", page, found, serialize::act))
 }

@@ -7,7 +7,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use domain::access::permission::{Permission, Role};
-use domain::access::user::{Email, password_fault};
+use domain::access::user::{Email, password_error};
 use domain::check::{Fields, Item, Patch};
 use domain::id::UserId;
 use engine::Deps;
@@ -45,7 +45,7 @@ pub(crate) async fn list_users(
         };
         (filter, pagination::page_request("users", fields))
     })?;
-    let found = deps.access.list_users(caller.workspace(), &filter, page).await?;
+    let found = deps.users.list_users(caller.workspace(), &filter, page).await?;
     Ok(pagination::page("users", page, found, |user| serialize::user(&user)))
 }
 
@@ -112,7 +112,7 @@ fn email(item: &Item<'_, '_>) -> Option<Email> {
 
 fn password(item: &Item<'_, '_>) -> Option<SecretString> {
     let text = item.string(..)?;
-    if let Some(fault) = password_fault(text) {
+    if let Some(fault) = password_error(text) {
         item.refuse(fault);
         return None;
     }
@@ -126,7 +126,7 @@ fn given<T>(
     read: impl FnOnce(&Item<'_, '_>) -> Option<T>,
 ) -> Option<T> {
     match fields.change(field) {
-        Patch::Keep => None,
+        Patch::Unchanged => None,
         Patch::Clear => {
             fields.optional(field).refuse("cannot be cleared");
             None
@@ -147,7 +147,7 @@ pub(crate) async fn update_user(
     let edit = request_body::read(&object, |fields| UserEdit {
         email: given(fields, "email", email),
         name: match fields.change("name") {
-            Patch::Keep => None,
+            Patch::Unchanged => None,
             Patch::Clear => Some(None),
             Patch::Set(item) => name(&item).map(Some),
         },

@@ -198,7 +198,7 @@ fn read_changes(fields: &Fields<'_, '_>, record: &AccountRecord) -> ChangeAccoun
         sandbox.refuse("cannot be changed: add another account");
     }
     let needed = |name| match fields.change(name) {
-        Patch::Keep => None,
+        Patch::Unchanged => None,
         Patch::Clear => {
             fields.optional(name).refuse("cannot be null");
             None

@@ -71,7 +71,7 @@ impl Export {
             return Some((Ok(head.into()), self));
         }
         let page = PageRequest { per_page: PER_PAGE, start: self.next.take()? };
-        match self.deps.messages.list_contacts(self.workspace, &self.filter, page).await {
+        match self.deps.contacts.list_contacts(self.workspace, &self.filter, page).await {
             Ok(page) => {
                 self.next = page.next.map(PageStart::After);
                 let mut rows = String::new();

@@ -272,7 +272,7 @@ fn read_row(columns: &[ImportColumn], row: &Row) -> Result<ContactChange, Vec<Fa
             faults.push((column.name(), reason));
         }
     }
-    let is_named = change.phone_number != Patch::Keep || change.user_id != Patch::Keep;
+    let is_named = change.phone_number != Patch::Unchanged || change.user_id != Patch::Unchanged;
     if faults.is_empty() && !is_named {
         faults.push((ImportColumn::PhoneNumber.name(), "is required".to_owned()));
     }

@@ -1,10 +1,10 @@
 //! Contacts.
 
+use domain::contacts::bsuid::Bsuid;
 use domain::contacts::contact::{
     MAX_CUSTOM_FIELDS, MAX_CUSTOM_KEY, MAX_CUSTOM_VALUE, MAX_EMAIL, MAX_NAME, MAX_STAGE, MAX_TAG, MAX_TAGS,
 };
 use domain::contacts::opt_out::OptOutReason;
-use domain::contacts::phone::Bsuid;
 use domain::json::Value;
 
 use crate::api::Code;

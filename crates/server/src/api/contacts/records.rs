@@ -33,7 +33,7 @@ pub(crate) async fn list_contacts(
     let (filter, page) = request_body::read(&query, |fields| {
         (read_filter(&deps, &caller, fields), pagination::page_request("contacts", fields))
     })?;
-    let found = deps.messages.list_contacts(caller.workspace(), &filter, page).await?;
+    let found = deps.contacts.list_contacts(caller.workspace(), &filter, page).await?;
     Ok(pagination::page("contacts", page, found, serialize::contact))
 }
 

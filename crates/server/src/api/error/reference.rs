@@ -11,12 +11,12 @@ use super::Code;
 fn behaviour(class: MetaErrorClass) -> &'static str {
     match class {
         MetaErrorClass::Retry => "tried again, with growing waits drawn by chance",
-        MetaErrorClass::SlowNumber => "the number's pace is halved, then tried again",
-        MetaErrorClass::SlowPair => "this recipient waits 1, 4, 16, … s, then tried again",
-        MetaErrorClass::HoldAccount => "the account is held; its queue waits until somebody resumes it",
+        MetaErrorClass::ThrottleNumber => "the number's pace is halved, then tried again",
+        MetaErrorClass::ThrottlePair => "this recipient waits 1, 4, 16, … s, then tried again",
+        MetaErrorClass::SuspendAccount => "the account is held; its queue waits until somebody resumes it",
         MetaErrorClass::PauseTemplate => "fails; nothing is mended by sending it again",
-        MetaErrorClass::Suppress => "fails; this person gets no marketing any more",
-        MetaErrorClass::Rest => "fails; this person gets no marketing for 24 hours",
+        MetaErrorClass::OptOut => "fails; this person gets no marketing any more",
+        MetaErrorClass::LimitMarketing => "fails; this person gets no marketing for 24 hours",
         MetaErrorClass::WindowClosed => "fails; the window counts as closed until the customer writes",
         MetaErrorClass::Permanent => "fails after exactly one call",
     }

@@ -2,7 +2,7 @@
 
 use domain::contacts::opt_out::OptOutReason;
 use domain::events::EventKind;
-use domain::messages::message::MessageStatus;
+use domain::messages::status::MessageStatus;
 
 use crate::api::events::stream::{MAX_PER_PAGE, MAX_WAIT, PER_PAGE};
 use crate::api::openapi::operation::{Answer, Operation};

@@ -9,7 +9,7 @@ use axum::extract::multipart::{Field, Multipart, MultipartRejection};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
-use domain::media::{LARGEST, names_of};
+use domain::media::{MAX_FILE_SIZE, supported_types};
 use domain::messages::content::MediaKind;
 use engine::Deps;
 use engine::access::api_key::Caller;
@@ -49,9 +49,9 @@ pub(crate) async fn upload_media(
     form: Result<Multipart, MultipartRejection>,
 ) -> Result<Response, ApiError> {
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    let most = LARGEST.saturating_add(AROUND);
+    let most = MAX_FILE_SIZE.saturating_add(AROUND);
     if announced.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > most) {
-        return Err(too_large(LARGEST));
+        return Err(too_large(MAX_FILE_SIZE));
     }
     let mut form = form.map_err(|_| {
         ApiError::invalid_at("", "the body must be multipart/form-data, with the file in the part `file`")
@@ -152,7 +152,7 @@ impl Form {
             };
             let media_type = file.media_type();
             if !media_type.fits(known) {
-                let reason = format!("is {}, but must be one of {}", media_type.mime, names_of(known));
+                let reason = format!("is {}, but must be one of {}", media_type.mime, supported_types(known));
                 return Err(ApiError::invalid_at("/file", reason));
             }
         }

@@ -3,9 +3,10 @@
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use domain::contacts::phone::{Bsuid, PhoneNumber};
+use domain::contacts::bsuid::Bsuid;
+use domain::contacts::phone::PhoneNumber;
 use domain::json::{Object, Value};
-use domain::messages::message::MessageStatus;
+use domain::messages::status::MessageStatus;
 use engine::Deps;
 use engine::access::api_key::Caller;
 use engine::messages::idempotency::{RunningKey, Taken};

@@ -1,7 +1,8 @@
 //! The body of a send, read with every fault in one answer.
 
 use domain::check::{Fields, Item, JsonPointer, Violations};
-use domain::contacts::phone::{Bsuid, PhoneNumber};
+use domain::contacts::bsuid::Bsuid;
+use domain::contacts::phone::PhoneNumber;
 use domain::json::{Object, Value};
 use domain::messages::content::{Content, MessageKind};
 use engine::messages::send::{Addressee, SendRequest, When};
@@ -94,8 +95,9 @@ struct Envelope {
 }
 
 fn read_envelope(fields: &Fields<'_, '_>, item: Kind, now: Timestamp) -> Envelope {
-    let kind = fields.required("type").choice(&MessageKind::ALL);
-    for (name, other) in MessageKind::ALL {
+    let kind = fields.required("type").choice(&MessageKind::ALL.map(|kind| (kind.as_str(), kind)));
+    for other in MessageKind::ALL {
+        let name = other.as_str();
         match kind {
             Some(kind) if kind == other => {
                 // Its shape is checked with its type's own rules; here only whether it is there.

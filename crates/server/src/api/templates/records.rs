@@ -40,7 +40,7 @@ pub(crate) async fn list_templates(
     if let Some(account) = account {
         filter.waba_id = Some(choose_account(&deps, &caller, Some(&account))?.account.waba_id.clone());
     }
-    let found = deps.accounts.list_templates(caller.workspace(), &filter, page).await?;
+    let found = deps.template_records.list_templates(caller.workspace(), &filter, page).await?;
     Ok(pagination::page("templates", page, found, serialize::template))
 }
 
@@ -80,7 +80,7 @@ pub(crate) async fn find(deps: &Deps, caller: &Caller, id: &str) -> Result<Store
         ..TemplateFilter::default()
     };
     let first = PageRequest { per_page: 1, start: PageStart::Page(1) };
-    let found = deps.accounts.list_templates(caller.workspace(), &filter, first).await?;
+    let found = deps.template_records.list_templates(caller.workspace(), &filter, first).await?;
     found.rows.into_iter().next().ok_or_else(|| not_found(id))
 }
 

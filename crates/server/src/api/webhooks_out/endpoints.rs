@@ -168,7 +168,7 @@ pub(crate) async fn list_deliveries(
     })?;
     let record = find(&deps, &caller, &id)?;
     let filter = DeliveryFilter { webhook: Some(record.id), status, position: None };
-    let found = deps.hooks.list_deliveries(caller.workspace(), &filter, page).await?;
+    let found = deps.deliveries.list_deliveries(caller.workspace(), &filter, page).await?;
     Ok(pagination::page("deliveries", page, found, show_delivery))
 }
 
@@ -243,7 +243,7 @@ async fn one_delivery(
 ) -> Result<Option<StoredDelivery>, ApiError> {
     let filter = DeliveryFilter { position: Some(position), ..DeliveryFilter::default() };
     let one = PageRequest { per_page: 1, start: PageStart::Page(1) };
-    Ok(deps.hooks.list_deliveries(caller.workspace(), &filter, one).await?.rows.into_iter().next())
+    Ok(deps.deliveries.list_deliveries(caller.workspace(), &filter, one).await?.rows.into_iter().next())
 }
 
 fn refuse_disabled(record: &WebhookEndpoint) -> Result<(), ApiError> {
@@ -282,8 +282,8 @@ fn read_choice(
 ) -> Option<Choice> {
     let field = |name| match fields.change(name) {
         Patch::Set(item) => item,
-        Patch::Keep if before.is_some() => fields.optional(name),
-        Patch::Keep => fields.required(name),
+        Patch::Unchanged if before.is_some() => fields.optional(name),
+        Patch::Unchanged => fields.required(name),
         Patch::Clear => {
             let item = fields.optional(name);
             item.refuse("cannot be null");
@@ -301,7 +301,7 @@ fn read_choice(
     });
     let events = field("events").array(1..=EventKind::ALL.len()).map(|items| read_events(&items));
     let accounts = match fields.change("accounts") {
-        Patch::Keep => None,
+        Patch::Unchanged => None,
         Patch::Clear => Some(Vec::new()),
         Patch::Set(item) => Some(read_accounts(deps, caller, &item)),
     };
@@ -311,12 +311,12 @@ fn read_choice(
         fields.violations().refuse(&place, "must name accounts: this key sees some of them only");
     }
     let headers = match fields.change("headers") {
-        Patch::Keep => None,
+        Patch::Unchanged => None,
         Patch::Clear => Some(Vec::new()),
         Patch::Set(item) => item.object().map(|fields| read_headers(fields, before)),
     };
     let is_enabled = match fields.change("enabled") {
-        Patch::Keep => None,
+        Patch::Unchanged => None,
         Patch::Clear => Some(true),
         Patch::Set(item) => item.boolean(),
     };
@@ -377,7 +377,7 @@ fn read_headers(fields: Fields<'_, '_>, before: Option<&WebhookEndpoint>) -> Vec
             .filter(|_| value == HIDDEN)
             .and_then(|before| before.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)));
         let value = known.map_or(value, |(_, value)| value.expose_secret());
-        match header::check(name, value) {
+        match header::validate(name, value) {
             Ok(()) if headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) => {
                 refuse("is given twice, in another case".to_owned());
             }

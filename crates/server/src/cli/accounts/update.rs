@@ -82,12 +82,12 @@ impl Update {
                 self.access_token.as_ref(),
                 self.access_token_file.as_deref(),
             )?,
-            app_secret: app_secret.map_or(Patch::Keep, Patch::Set),
+            app_secret: app_secret.map_or(Patch::Unchanged, Patch::Set),
             keep_old_for: self.keep_old_for,
-            verify_token: verify_token.map_or(Patch::Keep, Patch::Set),
+            verify_token: verify_token.map_or(Patch::Unchanged, Patch::Set),
             is_default,
             fetches_links: match self.fetch_media.map(FetchMedia::choice) {
-                None => Patch::Keep,
+                None => Patch::Unchanged,
                 Some(None) => Patch::Clear,
                 Some(Some(fetches)) => Patch::Set(fetches),
             },
@@ -130,7 +130,7 @@ impl Update {
         if let Some(until) = until {
             say(&format!("webhooks signed with the replaced app secret are taken until {until}"))?;
         }
-        if has_token && after.account.status == AccountStatus::Held {
+        if has_token && after.account.status == AccountStatus::Suspended {
             let name = quoted(&after.account.name);
             if let Some(reason) = &after.account.status_reason {
                 complain(&format!("it is still held: {reason}"));

@@ -8,18 +8,18 @@ use axum::http::Request;
 use engine::access::api_key::DEV_KEY;
 use engine::background;
 use engine::messages::queue;
-use engine::ports::StoreError;
+use engine::ports::{FaultInjector, StoreError};
 use serde_json::json;
 use sim::{Fault, FaultAction, FaultAnswer};
 use tokio::sync::Notify;
 
+use crate::fault_ports::with_faults;
 use crate::support::{Answer, CUSTOMER, TestApp};
-use crate::wrapped::{Guard, guarded};
 
 /// Panics once, at the first call of this name after it is armed.
 struct Panics(std::sync::Mutex<Option<&'static str>>);
 #[async_trait]
-impl Guard for Panics {
+impl FaultInjector for Panics {
     async fn before(&self, call: &'static str) -> Result<usize, StoreError> {
         let is_it = self.0.lock().unwrap().take_if(|name| *name == call).is_some();
         assert!(!is_it, "on purpose");
@@ -33,7 +33,7 @@ impl Guard for Panics {
 /// Tells when a call of this name has had its effect.
 struct Tells(&'static str, Notify);
 #[async_trait]
-impl Guard for Tells {
+impl FaultInjector for Tells {
     async fn before(&self, _: &'static str) -> Result<usize, StoreError> {
         Ok(0)
     }
@@ -66,7 +66,7 @@ async fn the_key_of_a_send_that_panicked_was_freed_and_the_message_doubled() {
     let mut app = TestApp::new().await;
     let panics = Arc::new(Panics(std::sync::Mutex::new(None)));
     let guard = panics.clone();
-    app.restart_with(|ports| guarded(ports, guard)).await;
+    app.restart_with(|ports| with_faults(ports, guard)).await;
     background::tick_recovery(&app.deps).await.unwrap();
     *panics.0.lock().unwrap() = Some("finish_attempt");
     let first = send_with(&app, "k").await.expect(202);
@@ -134,7 +134,7 @@ async fn a_caller_who_hung_up_made_an_unknown_message_unresolvable() {
     let mut app = TestApp::new().await;
     let tells = Arc::new(Tells("lease_unknown_message", Notify::new()));
     let guard = tells.clone();
-    app.restart_with(|ports| guarded(ports, guard)).await;
+    app.restart_with(|ports| with_faults(ports, guard)).await;
     background::tick_recovery(&app.deps).await.unwrap();
     fault(&app, FaultAction::CutBefore);
     let unknown = app.send_text(CUSTOMER).await.expect(202);
@@ -158,7 +158,7 @@ async fn a_round_of_the_queue_that_was_aborted_left_its_messages_sending() {
     let mut app = TestApp::new().await;
     let tells = Arc::new(Tells("lease_due_messages", Notify::new()));
     let guard = tells.clone();
-    app.restart_with(|ports| guarded(ports, guard)).await;
+    app.restart_with(|ports| with_faults(ports, guard)).await;
     background::tick_recovery(&app.deps).await.unwrap();
     let answer =
         app.send(json!({"to": CUSTOMER, "type": "text", "text": "Hi", "mode": "queue"})).await.expect(202);
@@ -181,7 +181,7 @@ async fn a_panic_before_the_record_was_answered_as_accepted() {
         let mut app = TestApp::new().await;
         let panics = Arc::new(Panics(std::sync::Mutex::new(None)));
         let guard = panics.clone();
-        app.restart_with(|ports| guarded(ports, guard)).await;
+        app.restart_with(|ports| with_faults(ports, guard)).await;
         background::tick_recovery(&app.deps).await.unwrap();
         *panics.0.lock().unwrap() = Some("insert_message");
         let answer = app.send(json!({"to": CUSTOMER, "type": "text", "text": "Hi", "mode": mode})).await;
@@ -213,7 +213,7 @@ async fn a_message_was_canceled_although_the_customer_had_it() {
 async fn one_failed_write_failed_a_queued_message_for_good() {
     struct Fails(std::sync::atomic::AtomicUsize);
     #[async_trait]
-    impl Guard for Fails {
+    impl FaultInjector for Fails {
         async fn before(&self, call: &'static str) -> Result<usize, StoreError> {
             use std::sync::atomic::Ordering;
             if call == "finish_attempt"
@@ -230,7 +230,7 @@ async fn one_failed_write_failed_a_queued_message_for_good() {
     let mut app = TestApp::new().await;
     let fails = Arc::new(Fails(0.into()));
     let guard = fails.clone();
-    app.restart_with(|ports| guarded(ports, guard)).await;
+    app.restart_with(|ports| with_faults(ports, guard)).await;
     background::tick_recovery(&app.deps).await.unwrap();
     fault(&app, code(131_000));
     let answer =
@@ -249,7 +249,7 @@ async fn kept_answers_were_never_forgotten_while_the_queue_was_empty() {
     let mut app = TestApp::new().await;
     let tells = Arc::new(Tells("expire_messages", Notify::new()));
     let guard = tells.clone();
-    app.restart_with(|ports| guarded(ports, guard)).await;
+    app.restart_with(|ports| with_faults(ports, guard)).await;
     send_with(&app, "k").await.expect(200);
     app.advance(25 * 3600);
     app.tick_queue().await;
@@ -281,7 +281,7 @@ async fn a_refused_resend_by_hand_denied_what_the_first_attempt_did() {
 async fn a_repetition_that_could_not_begin_denied_what_the_first_attempt_may_have_done() {
     struct Begin;
     #[async_trait]
-    impl Guard for Begin {
+    impl FaultInjector for Begin {
         async fn before(&self, call: &'static str) -> Result<usize, StoreError> {
             if call == "begin_attempt" {
                 return Err(StoreError::new(engine::ports::StoreErrorKind::Unavailable, call, "x"));
@@ -293,7 +293,7 @@ async fn a_repetition_that_could_not_begin_denied_what_the_first_attempt_may_hav
         }
     }
     let mut app = TestApp::new().await;
-    app.restart_with(|ports| guarded(ports, Arc::new(Begin))).await;
+    app.restart_with(|ports| with_faults(ports, Arc::new(Begin))).await;
     background::tick_recovery(&app.deps).await.unwrap();
     fault(&app, FaultAction::CutAfter);
     let answer = app

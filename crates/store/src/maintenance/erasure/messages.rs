@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use domain::id::{AccountId, ContactId, MessageId, WorkspaceId};
-use domain::messages::message::MessageStatus;
+use domain::messages::status::MessageStatus;
 use jiff::Timestamp;
 use rusqlite::Connection;
 

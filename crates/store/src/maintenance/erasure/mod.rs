@@ -14,13 +14,17 @@ pub(crate) mod messages;
 pub(crate) mod progress;
 pub(crate) mod tables;
 
-use engine::ports::ErasureStep;
+use std::time::Duration;
+
+use engine::ports::{ErasureStep, StoreError};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
 use crate::error::{SqlError, SqlResult};
 use crate::maintenance::erasure;
 use crate::maintenance::erasure::tables::PAYLOADS_PER_STEP;
+use crate::sqlite::SqliteStore;
+use crate::sqlite::connection::BUSY_TIMEOUT;
 
 /// Runs the next step of the oldest erasure.
 pub(crate) fn run_step(connection: &Connection, limit: u32, now: Timestamp) -> SqlResult<ErasureStep> {
@@ -59,4 +63,26 @@ pub(crate) fn run_step(connection: &Connection, limit: u32, now: Timestamp) -> S
 pub(crate) fn finish_erasures(connection: &Connection) -> SqlResult<()> {
     connection.prepare_cached("delete from erasures where step = 'file'")?.execute(())?;
     Ok(())
+}
+
+/// Removes erased data from the files of the store, and completes the erasures that have come so far. Returns `false`
+/// if a reader prevents this.
+pub(crate) async fn finish_erasures_in_store(store: &SqliteStore) -> Result<bool, StoreError> {
+    let is_clean = store.alone("emptying the write-ahead log", empty_log).await?;
+    if is_clean {
+        store.write("completing erasures", finish_erasures).await?;
+    }
+    Ok(is_clean)
+}
+
+/// How long those may take who were reading when the log was to be emptied: writes wait as long.
+const READERS_END_WITHIN: Duration = Duration::from_millis(250);
+
+/// Writes the log into the database and empties it. `false`: a reader still looks at what is in it.
+fn empty_log(connection: &Connection) -> SqlResult<bool> {
+    // Who begins to read once all is in the database does not look at the log; who is slower than this is not waited for.
+    connection.busy_timeout(READERS_END_WITHIN)?;
+    let end = connection.query_row("pragma wal_checkpoint(truncate)", (), |row| row.get::<_, i64>(0));
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    Ok(end? == 0)
 }

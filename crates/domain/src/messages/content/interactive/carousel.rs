@@ -1,6 +1,8 @@
-//! Carousels without a template (reference A.12).
+//! Carousels without a template (Meta: Interactive media carousel messages,
+//! https://developers.facebook.com/docs/whatsapp/cloud-api/messages/interactive-media-carousel-messages).
 
-use super::{Fields, Item, Unique, check_header_value, check_product, check_url};
+use super::parts::{Unique, check_header_value, check_product, check_url};
+use crate::check::{Fields, Item};
 
 pub(crate) fn check(action: &Fields<'_, '_>) {
     let Some(cards) = action.required("cards").array(2..=10) else { return };
@@ -16,7 +18,8 @@ pub(crate) fn check(action: &Fields<'_, '_>) {
             }
             indexes |= bit;
         }
-        // Since 2026 media cards may have quick replies; how they are typed is not settled (section I: pass).
+        // Since 2026, media cards may have quick replies. The `type` of such a card is not documented, so both are
+        // accepted.
         let kind = card.required("type");
         match kind.one_of(&["cta_url", "product", "quick_reply"]) {
             Some("product") => {
@@ -33,7 +36,7 @@ pub(crate) fn check(action: &Fields<'_, '_>) {
     }
 }
 
-/// What all cards must have in common with the first.
+/// Properties that all cards share with the first.
 #[derive(Default)]
 struct Alike<'a> {
     cards: Option<&'static str>,
@@ -94,7 +97,7 @@ fn check_media_card(card: &Fields<'_, '_>, alike: &mut Alike<'_>) {
     action.finish();
 }
 
-/// Loosely: only what would be wrong in any reading.
+/// Checks only rules that hold for every documented form.
 fn check_quick_replies(action: &Fields<'_, '_>) {
     let Some(buttons) = action.optional("buttons").array(1..=10) else { return };
     let mut ids = Unique::new("another button of this card has the same id");

@@ -1,7 +1,7 @@
-//! Flows (reference A.9) and address messages (A.10).
+//! Flows and address messages.
 
-use super::Item;
-use crate::messages::content::plain;
+use crate::check::Item;
+use crate::messages::content::basic;
 
 pub(crate) fn check(item: Item<'_, '_>) {
     let Some(flow) = item.object() else { return };
@@ -9,7 +9,7 @@ pub(crate) fn check(item: Item<'_, '_>) {
     if let Some((_, name)) = flow.exactly_one(&["flow_id", "flow_name"]) {
         name.string(1..);
     }
-    // Advised are 20; one client library refuses more than 30, and what Meta refuses is not documented.
+    // Meta recommends 20 characters and documents no limit; one client library rejects more than 30.
     flow.required("flow_cta").string(1..=30);
     flow.optional("mode").one_of(&["published", "draft"]);
     flow.optional("flow_token").string(1..);
@@ -55,7 +55,7 @@ pub(crate) fn check_address(item: Item<'_, '_>) {
         }
     }
     if let Some(errors) = parameters.optional("validation_errors").object() {
-        plain::strings(errors, &ADDRESS);
+        basic::strings(errors, &ADDRESS);
     }
     parameters.finish();
 }

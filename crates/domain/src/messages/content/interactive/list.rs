@@ -1,11 +1,11 @@
-//! Lists of choices and of products.
+//! Lists of options and of products.
 
-use super::{Fields, Unique};
-use crate::check::Items;
+use super::parts::Unique;
+use crate::check::{Fields, Items};
 
-/// All rows of a list together.
+/// Maximum number of rows in all sections.
 const MAX_ROWS: usize = 10;
-/// All products of a message together.
+/// Maximum number of products in all sections.
 const MAX_PRODUCTS: usize = 30;
 
 pub(crate) fn check(action: &Fields<'_, '_>) {
@@ -43,7 +43,7 @@ pub(crate) fn check_products(action: &Fields<'_, '_>) {
     }
 }
 
-/// Sections of products, also of a template's multi-product button (A.14).
+/// Checks sections of products, also of a template's multi-product button.
 pub(crate) fn check_product_sections(sections: &Items<'_, '_>) {
     let mut n_products = 0;
     for section in sections.iter() {
@@ -66,7 +66,7 @@ pub(crate) fn check_product_sections(sections: &Items<'_, '_>) {
     }
 }
 
-/// With several sections, each needs a title.
+/// Checks the title of a section, which is required if there are several sections.
 fn check_title(section: &Fields<'_, '_>, n_sections: usize) {
     if n_sections > 1 {
         section.required("title").string(1..=24);

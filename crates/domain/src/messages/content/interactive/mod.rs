@@ -1,17 +1,22 @@
-//! Interactive messages (reference A.8).
+//! Interactive messages (Meta: Interactive messages,
+//! https://developers.facebook.com/docs/whatsapp/cloud-api/reference/messages).
 
 mod carousel;
 mod flow;
 pub(super) mod list;
+mod parts;
 
 use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
 
-use super::media::{self, MediaShape};
-use super::{Fields, Item, Value, order};
+use self::parts::{Unique, check_header_value, check_product, check_url};
+use super::media;
+use super::order;
+use crate::check::{Fields, Item};
+use crate::json::Value;
 
-/// What an interactive type allows around its action.
+/// Parts that an interactive type allows besides its action.
 #[derive(Clone, Copy)]
 struct Frame {
     header: Headers,
@@ -52,18 +57,18 @@ enum Action {
     OrderStatus,
     CallPermission,
     VoiceCall,
-    /// Not described: passed on as it is.
+    /// Action that Meta does not document; it is not checked.
     Open,
 }
 
-/// The greatest length of a body, except a list's, which section I allows 4096.
+/// Maximum length of a body. The body of a list may have 4096 characters.
 const BODY: usize = 1024;
 
 const fn frame(header: Headers, body: Body, footer: bool, action: Action) -> Frame {
     Frame { header, body, footer, action }
 }
 
-/// The table of A.8.
+/// Interactive types with their parts.
 const FRAMES: [(&str, Frame); 15] = [
     ("button", frame(Headers::Any, Body::Required(BODY), true, Action::Buttons)),
     ("list", frame(Headers::Text, Body::Required(4096), true, Action::List)),
@@ -82,7 +87,7 @@ const FRAMES: [(&str, Frame); 15] = [
     ("request_contact_info", frame(Headers::Any, Body::Required(BODY), true, Action::Open)),
 ];
 
-/// Everything about an interactive message.
+/// Checks an interactive message.
 pub(crate) fn check(item: Item<'_, '_>, now: Timestamp) {
     let Some(interactive) = item.object() else { return };
     let Some(frame) = interactive.required("type").choice(&FRAMES) else { return };
@@ -113,7 +118,7 @@ fn forbid(interactive: &Fields<'_, '_>, name: &'static str) {
     }
 }
 
-/// A body or footer: `{"text": …}`.
+/// Checks a body or footer: `{"text": …}`.
 fn check_text(item: Item<'_, '_>, length: RangeInclusive<usize>) {
     if let Some(object) = item.object() {
         object.required("text").string(length);
@@ -138,18 +143,6 @@ fn check_header(interactive: &Fields<'_, '_>, frame: &Frame) {
     {
         check_header_value(&header, kind);
         header.finish();
-    }
-}
-
-/// The member of a header that its `type` names.
-fn check_header_value(header: &Fields<'_, '_>, kind: &'static str) {
-    let value = header.required(kind);
-    match kind {
-        "text" => {
-            value.string(1..=60);
-        }
-        "document" => media::check(value, MediaShape::BareDocument),
-        _ => media::check(value, MediaShape::Bare),
     }
 }
 
@@ -206,7 +199,7 @@ fn check_action(action: &Fields<'_, '_>, kind: Action, now: Timestamp) {
     }
 }
 
-/// One to three reply buttons.
+/// Checks one to three reply buttons.
 fn check_buttons(action: &Fields<'_, '_>) {
     let Some(buttons) = action.required("buttons").array(1..=3) else { return };
     let mut ids = Unique::new("another button has the same id");
@@ -229,39 +222,6 @@ fn check_buttons(action: &Fields<'_, '_>) {
             reply.finish();
         }
         button.finish();
-    }
-}
-
-/// `display_text` and `url` of a button that opens a page.
-fn check_url(item: Item<'_, '_>) {
-    let Some(parameters) = item.object() else { return };
-    parameters.required("display_text").string(1..=20);
-    parameters.required("url").http_url();
-    parameters.finish();
-}
-
-/// The product of a single-product message or card.
-fn check_product(action: &Fields<'_, '_>) {
-    action.required("catalog_id").string(1..);
-    action.required("product_retailer_id").string(1..);
-}
-
-/// Texts of which no two may be equal. There are ten at most, so they are compared one by one.
-struct Unique<'a> {
-    seen: Vec<&'a str>,
-    reason: &'static str,
-}
-
-impl<'a> Unique<'a> {
-    const fn new(reason: &'static str) -> Self {
-        Self { seen: Vec::new(), reason }
-    }
-
-    fn check(&mut self, text: &'a str, item: &Item<'_, '_>) {
-        if self.seen.contains(&text) {
-            item.refuse(self.reason);
-        }
-        self.seen.push(text);
     }
 }
 

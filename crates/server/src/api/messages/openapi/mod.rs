@@ -7,7 +7,8 @@ pub(crate) mod send;
 pub(crate) mod template_message;
 
 use domain::messages::content::MessageKind;
-use domain::messages::message::{Direction, MessageStatus};
+use domain::messages::direction::Direction;
+use domain::messages::status::MessageStatus;
 use engine::ports::WaitingFor;
 
 use crate::api::Code;
@@ -150,7 +151,8 @@ fn message_fields() -> Vec<crate::api::openapi::schema::Field> {
         may("expires_at", time().about("When it expires unsent.")),
     ];
     // Customers' messages are shown as they came.
-    fields.extend(MessageKind::ALL.map(|(name, _)| {
+    fields.extend(MessageKind::ALL.map(|kind| {
+        let name = kind.as_str();
         may(name, anything().about("What it says, in Meta's form: the member named by `type`."))
     }));
     fields.extend([

@@ -126,7 +126,7 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
 }
 
 fn requests(is_item: bool) -> Schema {
-    one_of(MessageKind::ALL.into_iter().map(|(_, kind)| request(kind, is_item)))
+    one_of(MessageKind::ALL.into_iter().map(|kind| request(kind, is_item)))
 }
 
 fn request(kind: MessageKind, is_item: bool) -> Schema {

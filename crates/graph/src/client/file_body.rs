@@ -1,0 +1,70 @@
+//! The request body of a file upload.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use engine::ports::{ByteStream, ByteStreamError};
+use hyper::body::{Body, Frame, SizeHint};
+
+/// Request body that carries a file.
+pub(crate) struct FileBody {
+    before: Option<Bytes>,
+    pieces: Option<ByteStream>,
+    after: Option<Bytes>,
+    n_left: u64,
+}
+
+impl FileBody {
+    pub(crate) fn empty() -> Self {
+        Self { before: None, pieces: None, after: None, n_left: 0 }
+    }
+
+    pub(crate) fn framed(before: String, after: String, size: u64, pieces: ByteStream) -> Self {
+        let length = |text: &str| u64::try_from(text.len()).unwrap_or(u64::MAX);
+        let n_left = size.saturating_add(length(&before)).saturating_add(length(&after));
+        Self { before: Some(before.into()), pieces: Some(pieces), after: Some(after.into()), n_left }
+    }
+
+    fn give(&mut self, piece: Bytes) -> Poll<Option<Result<Frame<Bytes>, ByteStreamError>>> {
+        self.n_left = self.n_left.saturating_sub(u64::try_from(piece.len()).unwrap_or(u64::MAX));
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+}
+
+impl Body for FileBody {
+    type Data = Bytes;
+    type Error = ByteStreamError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ByteStreamError>>> {
+        if let Some(before) = self.before.take() {
+            return self.give(before);
+        }
+        if let Some(pieces) = &mut self.pieces {
+            match std::task::ready!(pieces.as_mut().poll_next(context)) {
+                Some(Ok(piece)) => return self.give(piece),
+                Some(Err(error)) => {
+                    self.pieces = None;
+                    self.after = None;
+                    return Poll::Ready(Some(Err(error)));
+                }
+                None => self.pieces = None,
+            }
+        }
+        match self.after.take() {
+            Some(after) => self.give(after),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.before.is_none() && self.pieces.is_none() && self.after.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.n_left)
+    }
+}
