@@ -19,7 +19,7 @@ from gateway import Gateway
 FOLDER = pathlib.Path(__file__).parent
 COMMAND = pathlib.Path(sys.executable).with_name("schemathesis")
 # They would take away the key that calls, so they are tried with no way to come to its id.
-OF_KEYS = ["revoke_key", "rotate_key"]
+OF_KEYS = ["revoke_api_key", "rotate_api_key"]
 # They would leave accounts with made-up tokens, or none: whatever asks Meta for something could only fail then.
 OF_ACCOUNTS = ["create_account", "update_account", "delete_account"]
 
@@ -72,7 +72,7 @@ class Description(unittest.TestCase):
         self.try_routes(*choice, "--max-examples", "8")
 
     def test_so_do_the_routes_that_take_keys_away(self) -> None:
-        choice = [word for name in [*OF_KEYS, "create_key"] for word in ("--include-operation-id", name)]
+        choice = [word for name in [*OF_KEYS, "create_api_key"] for word in ("--include-operation-id", name)]
         self.try_routes(*choice, "--max-examples", "20")
 
     def test_so_do_the_routes_that_change_accounts(self) -> None:

@@ -45,7 +45,7 @@ pub struct OutboundData<'a> {
     pub status: MessageStatus,
     /// Status that this event reports; it may be earlier than `status`.
     #[serde(serialize_with = "shown")]
-    pub reported: MessageStatus,
+    pub event_status: MessageStatus,
     /// Phone number of the recipient: digits, shown with a plus.
     #[serde(serialize_with = "number")]
     pub to: Option<&'a str>,

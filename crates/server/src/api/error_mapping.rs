@@ -9,22 +9,22 @@ use domain::templates::{TemplateMismatch, TemplateStatus};
 use engine::access::api_key::grant::KeyError;
 use engine::accounts::ChangeError;
 use engine::accounts::number::NumberError;
+use engine::media::KeepError;
 use engine::messages::mark_read::ReadError;
 use engine::messages::queue::ActError;
 use engine::messages::send::{SendError, TemplateRef};
-use engine::ports::{PasswordError, UpstreamError};
+use engine::ports::{BlobError, PasswordError, StoreError, StoreErrorKind, UpstreamError};
 use engine::templates::TemplateError;
 use jiff::Timestamp;
 
-use super::error::violation_json;
-use super::{ApiError, Code};
-use crate::api::response::object;
+use crate::api::error::{ApiError, Code, violation_json};
+use crate::api::serialize::meta_json;
 
-/// Seconds to wait when Meta cannot be reached.
+/// `Retry-After` when Meta is unreachable, in seconds.
 const META_WAIT: u32 = 5;
-/// Seconds to wait when a queue is full.
+/// `Retry-After` when a queue is full, in seconds.
 const QUEUE_WAIT: u32 = 10;
-/// Seconds to wait when an account is held: somebody has to act first.
+/// `Retry-After` when an account is held, in seconds. Somebody must resume the account first.
 const HELD_WAIT: u32 = 60;
 
 impl From<SendError> for ApiError {
@@ -32,7 +32,7 @@ impl From<SendError> for ApiError {
         match error {
             SendError::AccountNotFound(None) => Self::new(
                 Code::AccountNotFound,
-                "There is no default account: name one in `whatsapp_account`, or make one the default.",
+                "There is no default account. Set `whatsapp_account`, or make one account the default.",
             ),
             SendError::AccountNotFound(Some(name)) => {
                 Self::new(Code::AccountNotFound, format!("There is no account `{name}`."))
@@ -46,32 +46,32 @@ impl From<SendError> for ApiError {
                     (_, Some(error)) => meta_sentence(error),
                     (Some(reason), None) => reason.clone(),
                     (None, None) if account.status == AccountStatus::Disconnected => {
-                        "It is switched off.".to_owned()
+                        "It is disconnected.".to_owned()
                     }
-                    (None, None) => "Somebody has to resume it.".to_owned(),
+                    (None, None) => "It must be resumed with `POST /api/accounts/{id}/resume`.".to_owned(),
                 };
                 let message =
-                    format!("The account `{}` sends nothing: {reason} Nothing was sent.", account.name);
+                    format!("The account `{}` cannot send messages: {reason} Nothing was sent.", account.name);
                 Self::new(Code::AccountDisconnected, message)
-                    .with("account", account.id.to_string())
+                    .with("whatsapp_account_id", account.id.to_string())
                     .with_meta(error.as_deref())
                     .retry_after(HELD_WAIT)
             }
             SendError::ContactNotFound => {
-                Self::new(Code::ContactNotFound, "There is no such contact, or it has no number to write to.")
+                Self::new(Code::ContactNotFound, "The contact does not exist, or it has no phone number and no user id.")
             }
             SendError::ContextNotFound => Self::invalid_at(
                 "/context/message_id",
-                "must be the wamid of a message, or our id of one that Meta has taken",
+                "must be the wamid of a message, or the id of a message that Meta has accepted",
             ),
             SendError::NeedsNumber(template) => Self::invalid_at(
                 "/recipient",
-                format!("cannot get the authentication template `{}`: it goes to phone numbers only", template.name),
+                format!("must be a phone number in `to`: `{}` is an authentication template", template.name),
             ),
             SendError::TemplateNotFound(template) => {
                 let TemplateRef { name, language, account } = *template;
                 let message = format!(
-                    "There is no template `{name}` in the language `{language}` for the account `{account}`, here or \
+                    "The account `{account}` has no template `{name}` in the language `{language}`, neither in Waypost nor \
                      at Meta."
                 );
                 Self::new(Code::TemplateNotFound, message).with("template", name).with("language", language)
@@ -80,56 +80,56 @@ impl From<SendError> for ApiError {
             SendError::TemplateParameters { template, mismatches } => parameters(&template, mismatches),
             SendError::Media(violations) => Self::invalid(violations),
             SendError::OutsideWindow(window) => {
-                // The words of the seed, to the letter.
+                // The contract fixes this text.
                 Self::new(Code::OutsideWindow, "Outside 24-hour window. Use a template message.")
                     .with("last_inbound_at", time(window.last_inbound_at))
                     .with("closed_at", time(window.closes_at()))
             }
             SendError::OptedOut => Self::new(
                 Code::RecipientOptedOut,
-                "This person takes no marketing from this business: a marketing template cannot be sent.",
+                "The recipient has opted out of marketing messages.",
             ),
             SendError::Resting(until) => Self::new(
-                Code::RecipientResting,
-                format!("Meta gives this person a rest from marketing until {until}."),
+                Code::RecipientMarketingLimited,
+                format!("Meta limits marketing messages to this recipient until {until}."),
             )
             .with("until", until.to_string()),
             SendError::Pacing { turn_at, retry_after } => Self::new(
                 Code::Pacing,
                 format!(
-                    "This number or this recipient has no turn before {turn_at}: a sync send waits 5 s at most. \
-                     Nothing was sent; try again in {retry_after} s, or use `mode: queue`."
+                    "Next send slot for this number or this recipient: {turn_at}. Synchronous sends wait at most 5 \
+                     seconds; use `\"mode\":\"queue\"`, or try again in {retry_after} s. Nothing was sent."
                 ),
             )
             .with("turn_at", turn_at.to_string())
             .retry_after(retry_after),
             SendError::QueueFull => Self::new(
                 Code::QueueFull,
-                "As many messages wait in this account's queue as may. Nothing was accepted; try again later.",
+                "The queue of this account is full. The message was not accepted. Try again later.",
             )
             .retry_after(QUEUE_WAIT),
-            SendError::KeyKnown(_) => crate::api::messages::idempotency::in_progress(),
+            SendError::KeyKnown(_) => ApiError::idempotency_in_progress(),
             SendError::Refused(error) => {
                 Self::new(Code::MetaError, format!("{} Nothing was sent.", meta_sentence(&error)))
                     .with_meta(Some(&error))
             }
             SendError::MetaRateLimited { retry_after, error } => {
-                let why = error.as_deref().map_or_else(|| "Meta wants less.".to_owned(), meta_sentence);
+                let why = error.as_deref().map_or_else(|| "Meta's rate limit is exceeded.".to_owned(), meta_sentence);
                 Self::new(
                     Code::MetaRateLimited,
-                    format!("{why} Nothing was sent; try again in {retry_after} s."),
+                    format!("{why} Nothing was sent. Try again in {retry_after} s."),
                 )
                 .with_meta(error.as_deref())
                 .retry_after(retry_after)
             }
             SendError::MetaUnavailable(error) => {
                 let why =
-                    error.as_deref().map_or_else(|| "Meta cannot be reached.".to_owned(), meta_sentence);
-                Self::new(Code::MetaUnavailable, format!("{why} Nothing was sent; try again."))
+                    error.as_deref().map_or_else(|| "Meta is unreachable.".to_owned(), meta_sentence);
+                Self::new(Code::MetaUnavailable, format!("{why} Nothing was sent. Try again in {META_WAIT} s."))
                     .with_meta(error.as_deref())
                     .retry_after(META_WAIT)
             }
-            SendError::Store(error) => error.into(),
+            SendError::Store(error) => Self::from(error).with_sentence("Nothing was sent."),
         }
     }
 }
@@ -147,38 +147,42 @@ impl From<UpstreamError> for ApiError {
     fn from(error: UpstreamError) -> Self {
         use domain::meta_error::MetaErrorClass;
         let UpstreamError::Refused(error) = error else {
-            return SendError::MetaUnavailable(None).into();
+            let message = format!("Meta is unreachable. Try again in {META_WAIT} s.");
+            return Self::new(Code::MetaUnavailable, message).retry_after(META_WAIT);
         };
-        match error.class() {
-            MetaErrorClass::Retry => SendError::MetaUnavailable(Some(Box::new(error))).into(),
+        let reason = meta_sentence(&error);
+        let mapped = match error.class() {
+            MetaErrorClass::Retry => {
+                Self::new(Code::MetaUnavailable, format!("{reason} Try again in {META_WAIT} s."))
+                    .retry_after(META_WAIT)
+            }
             MetaErrorClass::ThrottleNumber | MetaErrorClass::ThrottlePair => {
-                let retry_after = error.retry_after.unwrap_or(1);
-                SendError::MetaRateLimited { retry_after, error: Some(Box::new(error)) }.into()
+                let wait = error.retry_after.unwrap_or(1);
+                Self::new(Code::MetaRateLimited, format!("{reason} Try again in {wait} s.")).retry_after(wait)
             }
             MetaErrorClass::SuspendAccount => {
-                let message = format!("The account is refused by Meta: {}", meta_sentence(&error));
-                Self::new(Code::AccountDisconnected, message).with_meta(Some(&error)).retry_after(HELD_WAIT)
+                Self::new(Code::AccountDisconnected, format!("Meta refuses this account: {reason}"))
+                    .retry_after(HELD_WAIT)
             }
             MetaErrorClass::PauseTemplate
             | MetaErrorClass::OptOut
             | MetaErrorClass::LimitMarketing
             | MetaErrorClass::WindowClosed
-            | MetaErrorClass::Permanent => {
-                Self::new(Code::MetaError, meta_sentence(&error)).with_meta(Some(&error))
-            }
-        }
+            | MetaErrorClass::Permanent => Self::new(Code::MetaError, reason),
+        };
+        mapped.with_meta(Some(&error))
     }
 }
 
 impl From<ChangeError> for ApiError {
     fn from(error: ChangeError) -> Self {
         match error {
-            ChangeError::NotFound => Self::new(Code::AccountNotFound, "There is no such account any more."),
+            ChangeError::NotFound => Self::new(Code::AccountNotFound, "The account was deleted."),
             ChangeError::TokenRefused(reason) => Self::invalid_at(
                 "/access_token",
-                format!("is not taken by Meta: {}", reason.trim_end_matches('.')),
+                format!("was rejected by Meta: {}", reason.trim_end_matches('.')),
             ),
-            ChangeError::Store(error) => crate::api::accounts::change::or_taken(error, Some("name")),
+            ChangeError::Store(error) => Self::account_conflict(error, Some("name")),
         }
     }
 }
@@ -196,7 +200,7 @@ impl From<ReadError> for ApiError {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::NotFound => {
-                Self::new(Code::MessageNotFound, "There is no message of a customer with this id.")
+                Self::new(Code::MessageNotFound, "There is no inbound message with this id.")
             }
             ReadError::Account(error) => error.into(),
             ReadError::Upstream(error) => error.into(),
@@ -211,7 +215,8 @@ impl From<ActError> for ApiError {
             ActError::NotFound => Self::new(Code::MessageNotFound, "There is no message with this id."),
             ActError::NotPossible(status) => {
                 let message = format!(
-                    "The message is {status}: only an unknown one, not sent again before, can be resolved."
+                    "The status of the message is `{status}`. Only messages with the status `unknown` that were not resent \
+                     can be resolved."
                 );
                 Self::new(Code::NotResolvable, message).with("status", status.as_str())
             }
@@ -229,9 +234,9 @@ impl From<KeyError> for ApiError {
             }
             KeyError::OtherKind { index, is_sandbox, .. } => {
                 let reason = if is_sandbox {
-                    "is a sandbox account, which only test keys may use"
+                    "is a sandbox account; only test keys have access to sandbox accounts"
                 } else {
-                    "is no sandbox account, and a test key may use no other"
+                    "is not a sandbox account; test keys have access to sandbox accounts only"
                 };
                 Self::invalid_at(&format!("/accounts/{index}"), reason)
             }
@@ -239,18 +244,28 @@ impl From<KeyError> for ApiError {
             KeyError::Beyond(beyond) => {
                 let lacking = match beyond {
                     PrivilegeEscalation::Kind => {
-                        "test keys have to do with test keys only, and live keys with live ones".to_owned()
+                        "test keys can manage test keys only, and live keys can manage live keys only"
+                            .to_owned()
                     }
-                    PrivilegeEscalation::Scope(scope) => format!("you lack the scope `{}`", scope.as_str()),
-                    PrivilegeEscalation::Accounts => "you may not use all its accounts".to_owned(),
-                    PrivilegeEscalation::Expiry => "it would live longer than yours".to_owned(),
+                    PrivilegeEscalation::Scope(scope) => {
+                        format!("the caller lacks the scope `{}`", scope.as_str())
+                    }
+                    PrivilegeEscalation::Accounts => {
+                        "the caller has no access to all accounts of the key".to_owned()
+                    }
+                    PrivilegeEscalation::Expiry => {
+                        "the key would be valid for longer than the key of the caller".to_owned()
+                    }
                 };
-                Self::new(Code::Forbidden, format!("This key may do more than you: {lacking}."))
+                Self::new(
+                    Code::Forbidden,
+                    format!("A caller can manage only keys with fewer or equal permissions: {lacking}."),
+                )
             }
-            KeyError::NotFound => crate::api::access::api_keys::not_found(),
+            KeyError::NotFound => Self::api_key_not_found(),
             KeyError::Over => Self::new(
                 Code::NotRotatable,
-                "This key was rotated before, or is over: rotate its successor, or make a new one.",
+                "This key was already rotated, or it has expired. Rotate the key that replaced it, or create a new key.",
             ),
             KeyError::Store(error) => error.into(),
         }
@@ -261,21 +276,23 @@ impl From<PasswordError> for ApiError {
     fn from(error: PasswordError) -> Self {
         match error {
             PasswordError::Busy => {
-                Self::new(Code::RateLimited, "Too many people log in at once. Try again in 1 s.")
+                Self::new(Code::RateLimited, "Too many logins are in progress. Try again in 1 s.")
                     .retry_after(1)
             }
-            PasswordError::Failed => {
-                Self::new(Code::Internal, "Something went wrong here. Nothing was sent; try again.")
-            }
+            PasswordError::Failed => Self::internal(),
         }
     }
 }
 
 fn forbidden(is_sandbox: bool, is_test_key: bool) -> &'static str {
     match (is_sandbox, is_test_key) {
-        (true, false) => "This is a sandbox account: only a test key (`wp_test_…`) may use it.",
-        (false, true) => "This is a live account: a test key (`wp_test_…`) may use sandbox accounts only.",
-        (true, true) | (false, false) => "This API key may not use this account.",
+        (true, false) => {
+            "This is a sandbox account. Only test keys (`wp_test_…`) have access to sandbox accounts."
+        }
+        (false, true) => {
+            "This is a live account. Test keys (`wp_test_…`) have access to sandbox accounts only."
+        }
+        (true, true) | (false, false) => "This API key has no access to this account.",
     }
 }
 
@@ -297,7 +314,7 @@ fn parameters(template: &TemplateRef, mismatches: Vec<TemplateMismatch>) -> ApiE
     let first = mismatches
         .first()
         .map_or_else(String::new, |first| format!(": {} {}", first.component, first.reason));
-    let message = format!("The message does not fit the template `{}`{first}.", template.name);
+    let message = format!("The parameters do not match the template `{}`{first}.", template.name);
     let errors: Vec<_> = mismatches
         .into_iter()
         .map(|mismatch| {
@@ -322,16 +339,16 @@ fn parameters(template: &TemplateRef, mismatches: Vec<TemplateMismatch>) -> ApiE
         .with("errors", Value::Array(errors))
 }
 
-/// What Meta said, and what to do about it.
+/// Error from Meta in one sentence, followed by advice.
 fn meta_sentence(error: &MetaError) -> String {
     let entry = error.entry();
     let title = error.title.as_deref().unwrap_or(entry.title);
-    let said = match &error.details {
+    let reported = match &error.details {
         Some(details) if details != title => format!("{title}: {details}"),
         Some(_) | None => title.to_owned(),
     };
-    let said = said.trim_end_matches('.');
-    format!("Meta refused (code {}): {said}. {}", error.code, entry.advice)
+    let reported = reported.trim_end_matches('.');
+    format!("Meta rejected the request (code {}): {reported}. {}", error.code, entry.advice)
 }
 
 impl ApiError {
@@ -343,18 +360,27 @@ impl ApiError {
     }
 }
 
-/// Meta's error as answers show it.
-pub(crate) fn meta_json(error: &MetaError) -> Value {
-    let text = |text: &Option<String>| text.clone().map_or(Value::Null, Value::from);
-    object([
-        ("code", error.code.into()),
-        ("subcode", error.subcode.map_or(Value::Null, Value::from)),
-        ("title", error.title.as_deref().unwrap_or(error.entry().title).into()),
-        ("details", text(&error.details)),
-        ("fbtrace_id", text(&error.fbtrace_id)),
-    ])
-}
-
 fn time(at: Option<Timestamp>) -> Value {
     at.map_or(Value::Null, |at| at.to_string().into())
+}
+
+/// The place of content is in trouble: nothing was kept, and it may work later.
+pub(crate) fn blob_error(error: BlobError) -> ApiError {
+    StoreError::new(StoreErrorKind::Unavailable, "keeping a file", error).into()
+}
+
+impl From<KeepError> for ApiError {
+    fn from(error: KeepError) -> Self {
+        match error {
+            KeepError::Unfit(unfit) => Self::invalid_at("/file", unfit.to_string()),
+            KeepError::TooLarge(known, most) => Self::new(
+                Code::PayloadTooLarge,
+                format!("The maximum size of a file of the type {} is {most} bytes.", known.mime),
+            )
+            .with("limit_bytes", i64::try_from(most).unwrap_or(i64::MAX)),
+            KeepError::Broken(_) => Self::invalid_at("", "the body is incomplete"),
+            KeepError::Blob(error) => blob_error(error),
+            KeepError::Store(error) => error.into(),
+        }
+    }
 }

@@ -9,20 +9,22 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use domain::access::rate_limiter::CallKind;
 use domain::id::MessageId;
-use engine::access::api_key;
 use engine::access::api_key::Caller;
-use engine::access::session;
+use engine::access::{api_key, session};
 use engine::metrics::Label;
 use engine::ports::StoreError;
 use engine::{Deps, chain, directory};
 use jiff::Timestamp;
 
-use super::request_context::{RequestContext, unauthenticated};
-use super::response::{self, set};
-use super::{ApiError, Code, session_cookie};
+use crate::api::error::{ApiError, Code};
+use crate::api::request_context::{RequestContext, unauthenticated};
+use crate::api::response::set;
+use crate::api::{response, session_cookie};
 use crate::client_ip;
 use crate::http_options::HttpOptions;
 
+/// Path of `POST /v1/messages`.
+pub(crate) const V1_SEND_PATH: &str = "/v1/messages";
 const CSRF_TOKEN: HeaderName = HeaderName::from_static("x-csrf-token");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -66,22 +68,23 @@ fn csrf_failure(request: &Request, caller: Option<&Caller>, web: &HttpOptions) -
         return None;
     }
     if session_cookie::is_foreign(headers, web) {
-        return Some("its `Origin` or `Sec-Fetch-Site` is another site");
+        return Some("`Origin` or `Sec-Fetch-Site` names another site");
     }
     let Some(Caller::User(session)) = caller else { return None };
     match headers.get(CSRF_TOKEN) {
         Some(token) if session.is_csrf_token(token.as_bytes()) => None,
-        Some(_) => Some("the header `X-CSRF-Token` is not this session's"),
-        None => Some("it lacks the header `X-CSRF-Token`, whose value the login and `GET /api/me` tell"),
+        Some(_) => Some("the header `X-CSRF-Token` does not match the session"),
+        None => Some(
+            "the header `X-CSRF-Token` is missing; `POST /api/auth/login` and `GET /api/me` return its value",
+        ),
     }
 }
 
 /// Kind of rate limit that a call counts towards.
 fn call_kind(uri: &Uri) -> CallKind {
     let path = uri.path();
-    let is_send = path.ends_with("/messages/send")
-        || path.ends_with("/messages/batch")
-        || path == crate::api::messages::v1::SEND;
+    let is_send =
+        path.ends_with("/messages/send") || path.ends_with("/messages/batch") || path == V1_SEND_PATH;
     if is_send { CallKind::Send } else { CallKind::Other }
 }
 
@@ -220,7 +223,7 @@ fn log(error: &ApiError, request_id: &str) {
 pub(crate) async fn route_not_found(State(deps): State<Arc<Deps>>, context: RequestContext) -> ApiError {
     match count_unrouted_call(&deps, &context) {
         Err(error) => error,
-        Ok(()) => ApiError::new(Code::NotFound, "There is nothing at this address."),
+        Ok(()) => ApiError::new(Code::NotFound, "No resource exists at this path."),
     }
 }
 
@@ -228,7 +231,7 @@ pub(crate) async fn route_not_found(State(deps): State<Arc<Deps>>, context: Requ
 pub(crate) async fn method_not_allowed(State(deps): State<Arc<Deps>>, context: RequestContext) -> ApiError {
     match count_unrouted_call(&deps, &context) {
         Err(error) => error,
-        Ok(()) => ApiError::new(Code::MethodNotAllowed, "This address does not take this method."),
+        Ok(()) => ApiError::new(Code::MethodNotAllowed, "This path does not support this method."),
     }
 }
 
@@ -236,4 +239,11 @@ fn count_unrouted_call(deps: &Deps, context: &RequestContext) -> Result<(), ApiE
     let caller = context.caller.clone().ok_or_else(unauthenticated)?;
     // The unknown path is the fault, not a parameter.
     RequestContext { unexpected_query: None, ..context.clone() }.count_call(deps, &caller, CallKind::Other)
+}
+
+/// The response of a handler that panicked. Other requests are not affected, and sends are not interrupted: they run in
+/// tasks of their own.
+pub(crate) fn handler_panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    tracing::error!("a handler panicked");
+    ApiError::internal().into_response()
 }

@@ -8,7 +8,7 @@ use domain::json::{Object, Value};
 use engine::Deps;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{ApiError, Code};
+use crate::api::error::{ApiError, Code};
 
 /// The largest body: 5 MB.
 const MAX_BODY: usize = 5_000_000;
@@ -43,11 +43,7 @@ pub(crate) async fn bytes(deps: &Deps, headers: &HeaderMap, body: Body) -> Resul
             use std::error::Error;
             let is_too_large =
                 error.source().is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
-            Err(if is_too_large {
-                too_large()
-            } else {
-                ApiError::invalid_at("", "the body did not arrive whole")
-            })
+            Err(if is_too_large { too_large() } else { ApiError::invalid_at("", "the body is incomplete") })
         }
     }
 }
@@ -73,7 +69,7 @@ pub(crate) fn object(bytes: &[u8], may_be_empty: bool) -> Result<Object, ApiErro
         | Value::Float(_)
         | Value::String(_)
         | Value::Array(_) => {
-            Err(ApiError::invalid_at("", format!("the body must be a JSON object, is {kind}")))
+            Err(ApiError::invalid_at("", format!("the body must be a JSON object, not {kind}")))
         }
     }
 }
@@ -101,7 +97,7 @@ pub(crate) fn query(query: Option<&str>) -> Result<Object, ApiError> {
             return Err(ApiError::invalid_at(&format!("/{name}"), "must not contain the character U+0000"));
         }
         if object.insert(&name, value.into_owned()).is_some() {
-            return Err(ApiError::invalid_at(&format!("/{name}"), "is given twice"));
+            return Err(ApiError::invalid_at(&format!("/{name}"), "appears twice"));
         }
     }
     Ok(object)

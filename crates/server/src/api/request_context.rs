@@ -13,9 +13,9 @@ use engine::access::api_key;
 use engine::access::api_key::Caller;
 use engine::{By, Deps};
 
-use super::response::seconds_until;
-use super::route_access::RouteAccess;
-use super::{ApiError, Code};
+use crate::api::error::{ApiError, Code};
+use crate::api::response::seconds_until;
+use crate::api::route_access::RouteAccess;
 use crate::http_options::HttpOptions;
 
 /// The context of one API request.
@@ -70,7 +70,7 @@ impl RequestContext {
                 Ok(caller)
             }
             // A route without a declared access is closed.
-            Some(RouteAccess::Public) | None => Err(internal()),
+            Some(RouteAccess::Public) | None => Err(ApiError::internal()),
         }
     }
 
@@ -91,8 +91,8 @@ impl RequestContext {
         let wait = seconds_until(until, now);
         let what = match kind {
             CallKind::Send if grant.remaining > 0 => "too many messages in one second".to_owned(),
-            CallKind::Send => format!("{} may send {} messages a minute", who(caller), grant.limit),
-            CallKind::Other => format!("{} may make {} calls a minute", who(caller), grant.limit),
+            CallKind::Send => format!("{} can send {} messages per minute", who(caller), grant.limit),
+            CallKind::Other => format!("{} can make {} calls per minute", who(caller), grant.limit),
         };
         let message = format!("Rate limit exceeded: {what}. Try again in {wait} s.");
         Err(ApiError::new(Code::RateLimited, message).retry_after(wait))
@@ -102,7 +102,8 @@ impl RequestContext {
         match &self.unexpected_query {
             None => Ok(()),
             Some(name) => {
-                let reason = format!("unknown query parameter `{name}`: this address takes none");
+                let reason =
+                    format!("unknown query parameter `{name}`; this operation has no query parameters");
                 Err(ApiError::invalid_at(&format!("/{name}"), reason))
             }
         }
@@ -125,25 +126,22 @@ fn who(caller: &Caller) -> &'static str {
 pub(super) fn unauthenticated() -> ApiError {
     ApiError::new(
         Code::InvalidApiKey,
-        "Invalid API key. Send a valid one in the header X-API-Key, or log in.",
+        "Invalid API key. Send a valid key in the header X-API-Key, or log in.",
     )
 }
 
-/// The error of a caller that missing_permission a permission.
+/// The error of a caller that lacks a permission.
 pub(crate) fn missing_permission(caller: &Caller, permission: Permission) -> ApiError {
     let word = permission.as_str();
     let message = match (caller, permission.scope()) {
         (Caller::Key(_), Some(scope)) => {
-            format!("This API key may not do that: it missing_permission the scope `{}`.", scope.as_str())
+            format!("This API key lacks the scope `{}`.", scope.as_str())
         }
         (Caller::Key(_), None) => {
-            format!("An API key may not do that: only users have the permission `{word}`.")
+            format!("API keys cannot have the permission `{word}`; only users can.")
         }
         (Caller::User(session), _) => {
-            format!(
-                "The role `{}` may not do that: it missing_permission the permission `{word}`.",
-                session.user.role.as_str()
-            )
+            format!("The role `{}` lacks the permission `{word}`.", session.user.role.as_str())
         }
     };
     let error = ApiError::new(Code::Forbidden, message).with("permission", word);
@@ -154,11 +152,7 @@ pub(crate) fn missing_permission(caller: &Caller, permission: Permission) -> Api
 }
 
 fn csrf_error(reason: &str) -> ApiError {
-    ApiError::new(Code::CsrfRequired, format!("This call could come from somebody else's page: {reason}."))
-}
-
-fn internal() -> ApiError {
-    ApiError::new(Code::Internal, "Something went wrong here. Nothing was sent; try again.")
+    ApiError::new(Code::CsrfRequired, format!("CSRF check failed: {reason}."))
 }
 
 /// The last segment of a path: an id or a name.
@@ -170,7 +164,7 @@ impl FromRequestParts<Arc<Deps>> for IdOrName {
     async fn from_request_parts(parts: &mut Parts, deps: &Arc<Deps>) -> Result<Self, ApiError> {
         let path = axum::extract::Path::<String>::from_request_parts(parts, deps).await;
         path.map(|path| Self(path.0)).map_err(|_| {
-            ApiError::new(Code::NotFound, "There is nothing at this address: its last part is not UTF-8.")
+            ApiError::new(Code::NotFound, "No resource exists at this path: its last segment is not UTF-8.")
         })
     }
 }
@@ -204,7 +198,7 @@ impl FromRequestParts<Arc<Deps>> for Audited {
 }
 
 fn context_of(parts: &Parts) -> Result<RequestContext, ApiError> {
-    let mut context = parts.extensions.get::<RequestContext>().cloned().ok_or_else(internal)?;
+    let mut context = parts.extensions.get::<RequestContext>().cloned().ok_or_else(ApiError::internal)?;
     context.access = parts.extensions.get::<RouteAccess>().copied();
     Ok(context)
 }

@@ -8,7 +8,7 @@ use domain::json::{Object, Value};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::ApiError;
+use crate::api::error::ApiError;
 
 #[derive(Serialize)]
 struct Success<'a, T> {

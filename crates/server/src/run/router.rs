@@ -20,7 +20,7 @@ pub fn router(deps: &Arc<Deps>, options: HttpOptions) -> Router {
         .merge(health::router(deps))
         .merge(docs::router())
         .merge(metrics)
-        .fallback_service(axum::routing::any(api::nothing_here).with_state(deps.clone()));
+        .fallback_service(axum::routing::any(api::path_not_found).with_state(deps.clone()));
     if is_traced { router.layer(axum::middleware::from_fn(traces::trace_request)) } else { router }
 }
 

@@ -147,7 +147,7 @@ async fn the_log_is_filtered_by_time_and_followed_without_gaps() {
         app.advance(60);
         app.post("/api/api-keys", &json!({"name": format!("k{n}"), "scopes": ["read"]})).await.expect(201);
     }
-    let span = acts(&app, "from=2026-01-01T00:02:00Z&to=2026-01-01T00:04:00Z").await;
+    let span = acts(&app, "since=2026-01-01T00:02:00Z&until=2026-01-01T00:04:00Z").await;
     let names: Vec<_> = span.iter().map(|act| act["subject"]["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["k2", "k1"]);
     let mut seen = Vec::new();

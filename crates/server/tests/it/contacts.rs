@@ -238,7 +238,7 @@ async fn a_contacts_messages_and_windows_are_shown() {
     );
     assert_eq!(window.data()["windows"].as_array().unwrap().len(), 2);
     let other = app.get(&format!("/api/contacts/{id}/window?account=clinic")).await.expect(200);
-    assert_eq!(other.data()["account"], clinic.to_string());
+    assert_eq!(other.data()["whatsapp_account_id"], clinic.to_string());
     assert_eq!((&other.data()["is_open"], &other.data()["closes_at"]), (&json!(false), &Value::Null));
     app.get(&format!("/api/contacts/{id}/window?account=nowhere")).await.expect(404);
     app.advance(24 * 3600);

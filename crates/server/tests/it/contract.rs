@@ -84,7 +84,8 @@ fn hold_request(operation: &'static Value, query: &str, sent: Option<&[u8]>, wha
     }
     // An item of several may be wrong by itself.
     let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
-    let is_batch = ["send_batch", "put_contacts"].contains(&operation["operationId"].as_str().unwrap());
+    let is_batch =
+        ["send_batch", "bulk_upsert_contacts"].contains(&operation["operationId"].as_str().unwrap());
     if is_batch || schema.get("$ref").is_none() && schema.get("type").is_none() {
         return;
     }

@@ -52,8 +52,8 @@ async fn each_step_of_a_message_is_one_event() {
         assert_eq!(data["message_id"], sent.data()["message_id"]);
         assert_eq!(data["client_reference"], "order 7");
         assert_eq!((&data["to"], &data["recipient"]), (&json!(CUSTOMER), &Value::Null));
-        assert_eq!(data["whatsapp_account_id"], sent.data()["account"]);
-        assert_eq!(data["reported"], event["event"].as_str().unwrap().trim_start_matches("message."));
+        assert_eq!(data["whatsapp_account_id"], sent.data()["whatsapp_account_id"]);
+        assert_eq!(data["event_status"], event["event"].as_str().unwrap().trim_start_matches("message."));
     }
     assert_eq!(events[2]["data"]["status"], "read");
     assert!(events[1]["data"]["pricing"].is_object());

@@ -41,7 +41,7 @@ impl World {
                 app.customer_writes("+15550100505", "Hello").await;
                 made(app.send_text("+15550100505").await.expect(202))
             }
-            "read_message" => wamid.clone(),
+            "mark_message_read" => wamid.clone(),
             _ => made(app.send_text(CUSTOMER).await.expect(200)),
         };
         app.add_user("owner@example.com", Role::Owner).await;

@@ -177,7 +177,7 @@ async fn a_form_is_parsed_strictly_in_any_order_of_its_parts() {
     for (parts, pointer, reason) in [
         (vec![part("caption", "", b"x"), png()], "/caption", "unknown part `caption`; known are"),
         (vec![png(), part("ttl", "", b"1")], "/ttl", "unknown part `ttl`"),
-        (vec![png(), png()], "/file", "is given twice"),
+        (vec![png(), png()], "/file", "appears twice"),
         (vec![part("type", "", b"image")], "/file", "is required"),
         (vec![png(), part("type", "", b"film")], "/type", "must be a MIME type, or one of"),
         (vec![part("type", "", b"document/pdf"), png()], "/file", "is document/pdf, which Meta"),
@@ -312,7 +312,7 @@ async fn an_incomplete_upload_stores_nothing() {
         .body(Body::from(half))
         .unwrap();
     let answer = app.call(request).await.expect(400);
-    assert!(answer.reasons().contains("did not arrive whole"), "{}", answer.reasons());
+    assert!(answer.reasons().contains("is incomplete"), "{}", answer.reasons());
     struct Stalled(Option<Bytes>);
     impl http_body::Body for Stalled {
         type Data = Bytes;

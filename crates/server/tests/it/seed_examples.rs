@@ -105,7 +105,7 @@ async fn specifying_the_whatsapp_account() {
     let body =
         |account: &str| json!({"to": TO, "type": "text", "text": "Hello!", "whatsapp_account": account});
     let answer = app.send(body(&app.account.to_string())).await.expect(200);
-    assert_eq!(answer.data()["account"], app.account.to_string());
+    assert_eq!(answer.data()["whatsapp_account_id"], app.account.to_string());
     app.send(body("sandbox")).await.expect(200);
     let answer = app.send(body("account_id_here")).await.expect(404);
     assert_eq!(answer.code(), "account_not_found");

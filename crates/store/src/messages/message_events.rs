@@ -18,7 +18,7 @@ use crate::sqlite::step_counts;
 
 /// Change of a message's status that is published.
 pub(crate) struct MessageStep<'a> {
-    pub(crate) reported: MessageStatus,
+    pub(crate) event_status: MessageStatus,
     /// Time of the change.
     pub(crate) at: Timestamp,
     pub(crate) wamid: Option<&'a str>,
@@ -31,8 +31,8 @@ pub(crate) struct MessageStep<'a> {
 
 impl MessageStep<'_> {
     /// Creates a change that Waypost made.
-    pub(crate) fn ours(reported: MessageStatus, now: Timestamp) -> Self {
-        Self { reported, at: now, wamid: None, error: None, failure_code: None, pricing: None, now }
+    pub(crate) fn ours(event_status: MessageStatus, now: Timestamp) -> Self {
+        Self { event_status, at: now, wamid: None, error: None, failure_code: None, pricing: None, now }
     }
 }
 
@@ -42,14 +42,14 @@ pub(crate) fn emit_status(
     message: &OutboundState,
     step: &MessageStep<'_>,
 ) -> SqlResult<()> {
-    step_counts::record(Counted::new(message.account, step.reported, step.failure_code, step.error));
-    let Some(kind) = EventKind::of_status(step.reported) else { return Ok(()) };
+    step_counts::record(Counted::new(message.account, step.event_status, step.failure_code, step.error));
+    let Some(kind) = EventKind::of_status(step.event_status) else { return Ok(()) };
     let id = message.message.to_string();
     let data = OutboundData {
         id: message.message,
         message_id: step.wamid.or(message.wamid.as_deref()).unwrap_or(&id),
         status: message.status,
-        reported: step.reported,
+        event_status: step.event_status,
         to: message.wa_id.as_deref(),
         recipient: message.user_id.as_deref(),
         kind: &message.kind,

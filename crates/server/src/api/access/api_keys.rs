@@ -16,9 +16,11 @@ use engine::ports::{ApiKeyFilter, PageRequest, PageStart};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::api::messages::records::parsed;
+use crate::api::access::serialize::{api_key_object, serialize_api_key};
+use crate::api::error::ApiError;
+use crate::api::field::parsed;
 use crate::api::request_context::{Audited, Authorized, IdOrName};
-use crate::api::{ApiError, Code, pagination, request_body, response, serialize};
+use crate::api::{pagination, request_body, response};
 
 /// The longest name, in characters.
 pub(crate) const MAX_NAME: usize = 100;
@@ -32,7 +34,7 @@ pub(crate) const OVERLAP: i64 = 24 * 3600;
 pub(crate) const MAX_OVERLAP: i64 = 30 * 24 * 3600;
 
 /// Lists the keys that are not revoked, newest first.
-pub(crate) async fn list_keys(
+pub(crate) async fn list_api_keys(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
     RawQuery(query): RawQuery,
@@ -46,11 +48,11 @@ pub(crate) async fn list_keys(
     })?;
     let found =
         deps.api_keys.list_api_keys(caller.workspace(), &ApiKeyFilter { id: None, search }, page).await?;
-    Ok(pagination::page("api_keys", page, found, |key| serialize::key(&key)))
+    Ok(pagination::page("api_keys", page, found, |key| serialize_api_key(&key)))
 }
 
 /// One key.
-pub(crate) async fn get_key(
+pub(crate) async fn get_api_key(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
     IdOrName(id): IdOrName,
@@ -65,20 +67,16 @@ pub(crate) async fn get_key(
         .await?
         .rows
         .pop()
-        .ok_or_else(not_found)?;
-    Ok(response::success(StatusCode::OK, &serialize::key(&found)))
+        .ok_or_else(ApiError::api_key_not_found)?;
+    Ok(response::success(StatusCode::OK, &serialize_api_key(&found)))
 }
 
 fn key_id(id: &str) -> Result<KeyId, ApiError> {
-    id.parse().map_err(|_| not_found())
-}
-
-pub(crate) fn not_found() -> ApiError {
-    ApiError::new(Code::ApiKeyNotFound, "There is no API key with this id, or it was revoked.")
+    id.parse().map_err(|_| ApiError::api_key_not_found())
 }
 
 /// Makes a key; it is shown once.
-pub(crate) async fn create_key(
+pub(crate) async fn create_api_key(
     State(deps): State<Arc<Deps>>,
     Audited(caller, by): Audited,
     headers: HeaderMap,
@@ -105,7 +103,7 @@ pub(crate) async fn create_key(
 
 /// A key, for the one time that it is shown.
 fn show_once(key: &ApiKey, secret: &SecretString) -> Response {
-    let mut shown = serialize::key_object(key);
+    let mut shown = api_key_object(key);
     shown.insert("key", secret.expose_secret());
     response::secret(response::success(StatusCode::CREATED, &shown))
 }
@@ -114,7 +112,7 @@ fn show_once(key: &ApiKey, secret: &SecretString) -> Response {
 pub(crate) fn name(item: &Item<'_, '_>) -> Option<String> {
     let text = item.string(1..=MAX_NAME)?;
     if text.trim().is_empty() || text.chars().any(char::is_control) {
-        item.refuse("must be something to see, without control characters");
+        item.refuse("must contain a visible character and no control characters");
         return None;
     }
     Some(text.trim().to_owned())
@@ -144,7 +142,7 @@ fn future(item: Item<'_, '_>, now: Timestamp) -> Option<Timestamp> {
 }
 
 /// Puts a new key in the place of one, which lives on for a while.
-pub(crate) async fn rotate_key(
+pub(crate) async fn rotate_api_key(
     State(deps): State<Arc<Deps>>,
     Audited(caller, by): Audited,
     IdOrName(id): IdOrName,
@@ -162,7 +160,7 @@ pub(crate) async fn rotate_key(
 }
 
 /// Takes a key back.
-pub(crate) async fn revoke_key(
+pub(crate) async fn revoke_api_key(
     State(deps): State<Arc<Deps>>,
     Audited(caller, by): Audited,
     IdOrName(id): IdOrName,

@@ -14,9 +14,11 @@ use engine::access::session::{LoginError, LoginRequest};
 use engine::{Deps, directory};
 use secrecy::SecretString;
 
+use crate::api::access::serialize::{serialize_api_key, serialize_user};
+use crate::api::error::{ApiError, Code};
 use crate::api::request_context::{Authorized, RequestContext};
 use crate::api::response::object;
-use crate::api::{ApiError, Code, request_body, response, serialize, session_cookie};
+use crate::api::{request_body, response, session_cookie};
 
 /// The longest password and the longest name that are tried.
 pub(crate) const LONGEST: usize = 1000;
@@ -53,7 +55,7 @@ pub(crate) async fn log_in(
     directory::look_again(&deps).await;
     let (session, secret) = session::log_in(&deps, request).await.map_err(|error| refuse(&deps, error))?;
     let data = object([
-        ("user", serialize::user(&session.user)),
+        ("user", serialize_user(&session.user)),
         ("csrf_token", session.csrf_token.as_str().into()),
         ("expires_at", session.ends_at.to_string().into()),
     ]);
@@ -66,7 +68,9 @@ pub(crate) async fn log_in(
 
 fn refuse(deps: &Deps, error: LoginError) -> ApiError {
     match error {
-        LoginError::Wrong => ApiError::new(Code::InvalidCredentials, "Name or password are wrong."),
+        LoginError::Wrong => {
+            ApiError::new(Code::InvalidCredentials, "The email address or the password is wrong.")
+        }
         LoginError::TooMany(until) => too_many(crate::api::response::seconds_until(until, deps.now())),
         LoginError::Password(error) => error.into(),
         LoginError::Store(error) => error.into(),
@@ -75,14 +79,12 @@ fn refuse(deps: &Deps, error: LoginError) -> ApiError {
 
 /// Too many passwords were wrong.
 pub(crate) fn too_many(wait: u32) -> ApiError {
-    let message = format!("Too many passwords were wrong. Try again in {wait} s.");
+    let message = format!("Too many failed logins. Try again in {wait} s.");
     ApiError::new(Code::RateLimited, message).retry_after(wait)
 }
 
 fn with_cookie(mut response: Response, cookie: &str) -> Result<Response, ApiError> {
-    let value = HeaderValue::try_from(cookie).map_err(|_| {
-        ApiError::new(Code::Internal, "Something went wrong here. Nothing was sent; try again.")
-    })?;
+    let value = HeaderValue::try_from(cookie).map_err(|_| ApiError::internal())?;
     response.headers_mut().insert(header::SET_COOKIE, value);
     Ok(response::secret(response))
 }
@@ -97,7 +99,7 @@ pub(crate) async fn log_out(
 ) -> Result<Response, ApiError> {
     request_body::nothing(&deps, &headers, body).await?;
     let Caller::User(session) = caller else {
-        return Err(ApiError::new(Code::Forbidden, "An API key has no session to end: revoke it instead."));
+        return Err(ApiError::new(Code::Forbidden, "An API key has no session. Revoke the key instead."));
     };
     session::log_out(&deps, &session).await?;
     with_cookie(response::no_content(), &session_cookie::end(context.web()))
@@ -117,12 +119,12 @@ pub(crate) async fn get_me(
     match &caller {
         Caller::Key(key) => {
             me.insert("kind", "api_key");
-            me.insert("key", serialize::key(key));
+            me.insert("key", serialize_api_key(key));
             me.insert("scopes", Value::Array(key.scopes.iter().map(|scope| scope.as_str().into()).collect()));
         }
         Caller::User(session) => {
             me.insert("kind", "user");
-            me.insert("user", serialize::user(&session.user));
+            me.insert("user", serialize_user(&session.user));
             me.insert("role", session.user.role.as_str());
             me.insert("csrf_token", session.csrf_token.as_str());
             me.insert("expires_at", session.ends_at.to_string());

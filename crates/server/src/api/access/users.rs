@@ -18,9 +18,11 @@ use engine::ports::UserFilter;
 use secrecy::SecretString;
 
 use crate::api::access::api_keys::name;
+use crate::api::access::serialize::serialize_user;
 use crate::api::access::session::too_many;
+use crate::api::error::{ApiError, Code};
 use crate::api::request_context::{Audited, Authorized, IdOrName, missing_permission};
-use crate::api::{ApiError, Code, pagination, request_body, response, serialize};
+use crate::api::{pagination, request_body, response};
 
 /// The longest text that is taken for a password before it is judged.
 pub(crate) const LONGEST: usize = 1000;
@@ -46,7 +48,7 @@ pub(crate) async fn list_users(
         (filter, pagination::page_request("users", fields))
     })?;
     let found = deps.users.list_users(caller.workspace(), &filter, page).await?;
-    Ok(pagination::page("users", page, found, |user| serialize::user(&user)))
+    Ok(pagination::page("users", page, found, |user| serialize_user(&user)))
 }
 
 /// One user; everybody may see themselves.
@@ -62,7 +64,7 @@ pub(crate) async fn get_user(
         return Err(missing_permission(&caller, Permission::ManageUsers));
     }
     let found = user::find(&deps, caller.workspace(), user_id(&id)?).await?.ok_or_else(not_found)?;
-    Ok(response::success(StatusCode::OK, &serialize::user(&found)))
+    Ok(response::success(StatusCode::OK, &serialize_user(&found)))
 }
 
 fn user_id(id: &str) -> Result<UserId, ApiError> {
@@ -97,7 +99,7 @@ pub(crate) async fn create_user(
     let user = user::add(&deps, asking, caller.workspace(), new)
         .await
         .map_err(|error| refuse(&deps, &caller, error))?;
-    Ok(response::success(StatusCode::CREATED, &serialize::user(&user)))
+    Ok(response::success(StatusCode::CREATED, &serialize_user(&user)))
 }
 
 fn email(item: &Item<'_, '_>) -> Option<Email> {
@@ -160,11 +162,11 @@ pub(crate) async fn update_user(
     let whose = (caller.workspace(), user_id(&id)?);
     let user =
         user::change(&deps, asking, whose, edit).await.map_err(|error| refuse(&deps, &caller, error))?;
-    Ok(response::success(StatusCode::OK, &serialize::user(&user)))
+    Ok(response::success(StatusCode::OK, &serialize_user(&user)))
 }
 
 /// Removes a user with all sessions.
-pub(crate) async fn remove_user(
+pub(crate) async fn delete_user(
     State(deps): State<Arc<Deps>>,
     Audited(caller, by): Audited,
     IdOrName(id): IdOrName,
@@ -181,27 +183,28 @@ fn refuse(deps: &Deps, caller: &Caller, error: UserError) -> ApiError {
     match error {
         UserError::NotFound => not_found(),
         UserError::EmailTaken => {
-            ApiError::new(Code::EmailTaken, "Another user of this workspace has this address.")
+            ApiError::new(Code::EmailTaken, "Another user of the workspace has this email address.")
         }
         UserError::LastOwner => ApiError::new(
             Code::LastOwner,
-            "This is the workspace's last owner: make somebody else an owner first.",
+            "This user is the last owner of the workspace. Make another user an owner first.",
         ),
         UserError::Lacks(permission) => missing_permission(caller, permission),
         UserError::Exceeds(role) => {
             let role = role.as_str();
-            let message =
-                format!("The role `{role}` may do more than you: you can neither give nor change it.");
+            let message = format!(
+                "The role `{role}` has more permissions than the caller, who can neither assign nor change it."
+            );
             ApiError::new(Code::Forbidden, message).with("role", role)
         }
         UserError::KeyOfSomeAccounts => ApiError::new(
             Code::Forbidden,
-            "This API key may not use every account of the workspace, but a user may: it can neither add nor change one.",
+            "This API key has no access to some accounts of the workspace. Users have access to all accounts, so this key cannot manage users.",
         ),
         UserError::NeedsPassword => {
             ApiError::invalid_at("/current_password", "is required to change your own password")
         }
-        UserError::WrongPassword => ApiError::invalid_at("/current_password", "is not your password"),
+        UserError::WrongPassword => ApiError::invalid_at("/current_password", "is wrong"),
         UserError::TooMany(until) => too_many(crate::api::response::seconds_until(until, deps.now())),
         UserError::Password(error) => error.into(),
         UserError::Store(error) => error.into(),

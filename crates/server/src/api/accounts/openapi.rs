@@ -3,8 +3,8 @@
 use domain::accounts::profile::{MAX_ABOUT, MAX_WEBSITE, MAX_WEBSITES, TEXTS, VERTICALS};
 use engine::accounts::CHECKS;
 
-use crate::api::Code;
-use crate::api::accounts::change::{MAX_ID, MAX_NAME, MAX_SECRET};
+use crate::api::accounts::request::{MAX_ID, MAX_NAME, MAX_SECRET};
+use crate::api::error::Code;
 use crate::api::openapi::example::ACCOUNT;
 use crate::api::openapi::operation::Operation;
 use crate::api::openapi::schema::{
@@ -131,11 +131,11 @@ fn at_meta() -> [Operation; 5] {
         )
         .gives(200, "The account.", named("Account"), SHOWN)
         .fails(AT_META),
-        on(Operation::new("get_profile", "Read the business profile", "As customers see it."))
+        on(Operation::new("get_account_profile", "Read the business profile", "As customers see it."))
             .gives(200, "The profile.", named("Profile"), PROFILE)
             .fails(AT_META),
         on(Operation::new(
-            "update_profile",
+            "update_account_profile",
             "Change the business profile",
             "Changes what is given; `null` clears, except for `about`.",
         ))

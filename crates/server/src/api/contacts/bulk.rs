@@ -10,13 +10,13 @@ use domain::contacts::contact::ContactChange;
 use domain::contacts::opt_out::OptOutReason;
 use domain::id::WorkspaceId;
 use domain::json::Value;
-use engine::contacts;
 use engine::contacts::{Batch, Request};
 use engine::ports::ContactTarget;
-use engine::{By, Deps};
+use engine::{By, Deps, contacts};
 
-use super::super::ApiError;
-use crate::api::contacts::records::{done, refuse_bound, result, word};
+use crate::api::contacts::lookup::refuse_bound;
+use crate::api::contacts::outcome::{done, result, word};
+use crate::api::error::ApiError;
 use crate::api::request_context::Audited;
 use crate::api::{request_body, response};
 
@@ -25,7 +25,7 @@ pub(crate) const MAX_ITEMS: usize = 1_000;
 
 /// Writes down contacts, each by its number or user id: new ones are made, known ones changed. One that is wrong fails
 /// alone; the others are one transaction.
-pub(crate) async fn put_contacts(
+pub(crate) async fn bulk_upsert_contacts(
     State(deps): State<Arc<Deps>>,
     Audited(caller, by): Audited,
     headers: HeaderMap,

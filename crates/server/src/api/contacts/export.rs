@@ -12,9 +12,9 @@ use engine::Deps;
 use engine::ports::{Contact, ContactFilter, PageRequest, PageStart, StoreError};
 use futures_util::stream;
 
-use super::super::ApiError;
 use crate::api::contacts::csv;
-use crate::api::contacts::records::read_filter;
+use crate::api::contacts::list::read_filter;
+use crate::api::error::ApiError;
 use crate::api::request_body;
 use crate::api::request_context::Authorized;
 

@@ -13,17 +13,17 @@ use domain::contacts::contact::{ContactChange, ImportColumn};
 use domain::contacts::opt_out::OptOutReason;
 use domain::id::WorkspaceId;
 use domain::json::{Object, Value};
-use engine::contacts;
 use engine::contacts::Batch;
-use engine::ports::{ContactTarget, UpsertContactResult};
-use engine::{By, Deps, ports::StoreError};
+use engine::ports::{ContactTarget, StoreError, UpsertContactResult};
+use engine::{By, Deps, contacts};
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
 
-use super::super::{ApiError, Code};
 use crate::api::contacts::csv;
 use crate::api::contacts::csv::{Row, Table, TooLong};
-use crate::api::contacts::records::{done, refuse_bound, word};
+use crate::api::contacts::lookup::refuse_bound;
+use crate::api::contacts::outcome::{done, word};
+use crate::api::error::{ApiError, Code};
 use crate::api::request_context::Audited;
 use crate::api::{request_body, response};
 
@@ -115,13 +115,13 @@ async fn in_time<T>(deps: &Deps, next: impl Future<Output = T>) -> Result<T, Api
         biased;
         next = next => Ok(next),
         () = deps.clock.sleep_until(deadline) => {
-            Err(ApiError::new(Code::RequestTimeout, "The table stopped coming for 60 s."))
+            Err(ApiError::new(Code::RequestTimeout, "No data arrived for 60 s."))
         }
     }
 }
 
 fn cut() -> ApiError {
-    ApiError::invalid_at("", "the body did not arrive whole")
+    ApiError::invalid_at("", "the body is incomplete")
 }
 
 /// An import under way.
@@ -142,7 +142,7 @@ impl Import<'_> {
     async fn feed(&mut self, bytes: &[u8]) -> Result<(), ApiError> {
         self.n_bytes = self.n_bytes.saturating_add(bytes.len());
         if self.n_bytes > MAX_TABLE {
-            let message = format!("The table is larger than {MAX_TABLE} bytes: part it.");
+            let message = format!("The table is larger than {MAX_TABLE} bytes. Split it into several files.");
             let limit = i64::try_from(MAX_TABLE).unwrap_or(i64::MAX);
             return Err(ApiError::new(Code::PayloadTooLarge, message).with("limit_bytes", limit));
         }
@@ -222,7 +222,7 @@ fn read_columns(row: &Row) -> Result<Vec<ImportColumn>, ApiError> {
             faults.push(domain::check::Violation::new(format!("/{place}"), reason));
         };
         match ImportColumn::parse(name) {
-            Ok(column) if columns.contains(&column) => refuse("is there twice".to_owned()),
+            Ok(column) if columns.contains(&column) => refuse("appears twice".to_owned()),
             Ok(column) => columns.push(column),
             Err(reason) => refuse(reason),
         }
@@ -311,7 +311,7 @@ impl Report {
                 let fault = match done(end) {
                     Ok(_) => return,
                     Err(error) if error.code() == Code::ContactExists => {
-                        (taken, "is another contact's than the number".to_owned())
+                        (taken, "belongs to a different contact than the phone number".to_owned())
                     }
                     Err(error) => (String::new(), error.message().to_owned()),
                 };

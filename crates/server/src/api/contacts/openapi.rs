@@ -7,9 +7,9 @@ use domain::contacts::contact::{
 use domain::contacts::opt_out::OptOutReason;
 use domain::json::Value;
 
-use crate::api::Code;
 use crate::api::contacts::bulk::MAX_ITEMS;
 use crate::api::contacts::import::MAX_ERRORS;
+use crate::api::error::Code;
 use crate::api::messages::openapi::{OUTBOUND, filters};
 use crate::api::openapi::example::CONTACT;
 use crate::api::openapi::operation::{Answer, Operation, TABLE};
@@ -77,7 +77,7 @@ fn many() -> [Operation; 3] {
         may("contact_id", id().about("`contact_exists`: who has the number or user id.")),
     ]);
     let put = Operation::new(
-        "put_contacts",
+        "bulk_upsert_contacts",
         "Write down many contacts",
         "Each by its number or user id: new ones are made, known ones changed. One that is wrong fails alone; the others \
          are written together.",
@@ -164,7 +164,7 @@ fn of_one() -> [Operation; 5] {
 fn windows() -> Schema {
     let fields = || {
         [
-            ("account", id()),
+            ("whatsapp_account_id", id()),
             ("is_open", boolean()),
             ("last_inbound_at", time().or_null().about("When they last wrote to this account, or called.")),
             ("closes_at", time().or_null().about("When the window closes, or closed.")),
@@ -260,8 +260,8 @@ const SHOWN: &str = r#"{"id":"01a2b3c4-0000-7000-8000-000000000003","phone_numbe
     "last_inbound_at":"2026-05-29T10:30:00Z","opted_out":false,"opted_out_reason":null,"opted_out_at":null,
     "created_at":"2026-05-01T08:00:00Z"}"#;
 
-const WINDOW: &str = r#"{"account":"01a2b3c4-0000-7000-8000-000000000002","is_open":true,"last_inbound_at":"2026-05-29T10:30:00Z",
-    "closes_at":"2026-05-30T10:30:00Z","windows":[{"account":"01a2b3c4-0000-7000-8000-000000000002","is_open":true,
+const WINDOW: &str = r#"{"whatsapp_account_id":"01a2b3c4-0000-7000-8000-000000000002","is_open":true,"last_inbound_at":"2026-05-29T10:30:00Z",
+    "closes_at":"2026-05-30T10:30:00Z","windows":[{"whatsapp_account_id":"01a2b3c4-0000-7000-8000-000000000002","is_open":true,
     "last_inbound_at":"2026-05-29T10:30:00Z","closes_at":"2026-05-30T10:30:00Z"}]}"#;
 
 const IMPORTED: &str = "phone_number,name,tags,custom.city\n+447700900124,Maya Osei,vip|wholesale,Leeds\n";

@@ -1,4 +1,4 @@
-//! What the API answers when it says no.
+//! Errors of the API: codes, messages, details.
 
 #[cfg(test)]
 mod reference;
@@ -13,31 +13,31 @@ use engine::ports::{StoreError, StoreErrorKind};
 
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $variant:ident = $word:literal, $status:ident;)*) => {
-        /// Every code that an answer can carry, and its HTTP status.
+        /// Error codes of the API, each with its HTTP status.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub(crate) enum Code {
             $($(#[doc = $doc])+ $variant,)*
         }
 
         impl Code {
-            /// Every code, in the order of the documentation.
+            /// All codes, in the order of the documentation.
             pub(crate) const ALL: &[Self] = &[$(Self::$variant),*];
 
-            /// The word in the answer.
+            /// Code as in responses.
             pub(crate) fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $word,)*
                 }
             }
 
-            /// What it means: the words of its documentation.
+            /// Description in the documentation.
             pub(crate) fn about(self) -> String {
                 match self {
                     $(Self::$variant => [$($doc),+].map(str::trim).join(" "),)*
                 }
             }
 
-            /// The HTTP status that goes with it.
+            /// HTTP status of responses with this code.
             pub(crate) fn status(self) -> StatusCode {
                 match self {
                     $(Self::$variant => StatusCode::$status,)*
@@ -48,107 +48,116 @@ macro_rules! codes {
 }
 
 codes! {
-    /// The request has the wrong shape: `details.errors` names each field with a JSON pointer and the reason.
+    /// The request is malformed. `details.errors` lists each invalid field with a JSON pointer and a reason.
     InvalidRequest = "invalid_request", BAD_REQUEST;
-    /// The customer has not written in the last 24 hours: only a template can be sent.
+    /// The customer service window is closed: the customer has not written in the last 24 hours. Only template
+    /// messages can be sent.
     OutsideWindow = "outside_window", BAD_REQUEST;
-    /// The template exists, but Meta has not approved it.
+    /// Meta has not approved the template.
     TemplateNotApproved = "template_not_approved", BAD_REQUEST;
     /// Meta has paused the template.
     TemplatePaused = "template_paused", BAD_REQUEST;
-    /// The parameters do not fit the template: `details.errors` says which are missing, extra or of the wrong kind.
+    /// The parameters do not match the template. `details.errors` lists each missing, unexpected or invalid
+    /// parameter.
     TemplateParameters = "template_parameters", BAD_REQUEST;
-    /// The person takes no marketing from this business.
+    /// The recipient has opted out of marketing messages.
     RecipientOptedOut = "recipient_opted_out", BAD_REQUEST;
-    /// Meta lets this person rest from marketing until `details.until`.
-    RecipientResting = "recipient_resting", BAD_REQUEST;
-    /// Meta refused for good: `details.meta` has Meta's own words.
+    /// Meta limits marketing messages to this recipient until `details.until`.
+    RecipientMarketingLimited = "recipient_marketing_limited", BAD_REQUEST;
+    /// Meta rejected the request permanently. `details.meta` contains the error from Meta.
     MetaError = "meta_error", BAD_REQUEST;
-    /// No key and no session, or one that is wrong, expired or revoked.
+    /// The request has no API key and no session, or the key or session is invalid, expired or revoked.
     InvalidApiKey = "invalid_api_key", UNAUTHORIZED;
-    /// Name or password are wrong.
+    /// The email address or the password is wrong.
     InvalidCredentials = "invalid_credentials", UNAUTHORIZED;
-    /// The key or the role may not do this, or the key may not use this account.
+    /// The API key or the role lacks a permission, or the API key has no access to the account.
     Forbidden = "forbidden", FORBIDDEN;
-    /// A call with the session's cookie lacks its header `X-CSRF-Token`, or comes from another site.
+    /// A request with a session cookie lacks the header `X-CSRF-Token`, or another site sent it.
     CsrfRequired = "csrf_required", FORBIDDEN;
-    /// There is nothing at this address.
+    /// No resource exists at this path.
     NotFound = "not_found", NOT_FOUND;
-    /// There is no such message.
+    /// The message does not exist.
     MessageNotFound = "message_not_found", NOT_FOUND;
-    /// There is no template with this name and language for this account, here or at Meta.
+    /// The account has no template with this name and language, neither in Waypost nor at Meta.
     TemplateNotFound = "template_not_found", NOT_FOUND;
-    /// There is no such contact.
+    /// The contact does not exist.
     ContactNotFound = "contact_not_found", NOT_FOUND;
-    /// There is no such file, or it is not for this key.
+    /// The media file does not exist, or the API key has no access to it.
     MediaNotFound = "media_not_found", NOT_FOUND;
-    /// There is no such account.
+    /// The account does not exist.
     AccountNotFound = "account_not_found", NOT_FOUND;
-    /// There is no such webhook.
+    /// The webhook does not exist.
     WebhookNotFound = "webhook_not_found", NOT_FOUND;
-    /// There is no such delivery, or its event is no longer kept.
+    /// The delivery does not exist, or its event was deleted after the retention period.
     DeliveryNotFound = "delivery_not_found", NOT_FOUND;
-    /// There is an account with this name or number: `details.field` says which.
+    /// Another account has this name or phone number id. `details.field` names the field.
     AccountExists = "account_exists", CONFLICT;
-    /// Messages wait in the account's queue: it is removed with `?force=true` only, which cancels them.
+    /// The account has queued messages. `?force=true` cancels them and deletes the account.
     AccountBusy = "account_busy", CONFLICT;
-    /// Meta takes no changes of the template in its present state.
+    /// Meta does not accept changes to a template with this status.
     TemplateNotEditable = "template_not_editable", CONFLICT;
-    /// Somebody has this number or user id already, perhaps in another spelling: `details.contact_id` says who.
+    /// Another contact has this phone number or user id. `details.contact_id` is the id of that contact.
     ContactExists = "contact_exists", CONFLICT;
-    /// The webhook is disabled: until it is enabled again nothing is sent to it but a test.
+    /// The webhook is disabled. It receives no events, except tests, until it is enabled.
     WebhookDisabled = "webhook_disabled", CONFLICT;
-    /// There are as many of these as there may be: `details.limit` says how many.
+    /// The maximum number of these resources exists already. `details.limit` is the maximum.
     TooMany = "too_many", CONFLICT;
-    /// There is no such API key, or it was revoked.
+    /// The API key does not exist, or it was revoked.
     ApiKeyNotFound = "api_key_not_found", NOT_FOUND;
-    /// There is no such user.
+    /// The user does not exist.
     UserNotFound = "user_not_found", NOT_FOUND;
-    /// The message has left or ended: it cannot be canceled any more.
+    /// The message is not in the queue any more, so it cannot be canceled.
     NotCancelable = "not_cancelable", CONFLICT;
-    /// The message is not unknown, or was sent again before: there is nothing to resolve.
+    /// The status of the message is not `unknown`, or the message was already resent.
     NotResolvable = "not_resolvable", CONFLICT;
-    /// The key was rotated before, or is over: it cannot be rotated.
+    /// The API key was already rotated, or it has expired.
     NotRotatable = "not_rotatable", CONFLICT;
-    /// Another user of the workspace has this address.
+    /// Another user of the workspace has this email address.
     EmailTaken = "email_taken", CONFLICT;
-    /// The workspace would be without an owner.
+    /// The workspace must keep at least one owner.
     LastOwner = "last_owner", CONFLICT;
-    /// The file is still being fetched from Meta: `Retry-After` says when to ask again.
+    /// Waypost is still downloading the file from Meta. Try again after `Retry-After` seconds.
     MediaPending = "media_pending", CONFLICT;
-    /// The `Idempotency-Key` was used with another request.
+    /// The `Idempotency-Key` was already used with a different request.
     IdempotencyMismatch = "idempotency_mismatch", CONFLICT;
-    /// The first request with this `Idempotency-Key` is still running: `Retry-After` says when to ask again.
+    /// The first request with this `Idempotency-Key` is still running. Send the request again after `Retry-After`
+    /// seconds to get its response.
     IdempotencyInProgress = "idempotency_in_progress", CONFLICT;
-    /// The file could not be fetched from Meta, or is kept no longer: `details.reason` says why.
+    /// The file could not be downloaded from Meta, or it was deleted after the retention period. `details.reason`
+    /// names the reason.
     MediaFailed = "media_failed", GONE;
-    /// The address exists, but not with this method.
+    /// The path exists, but it does not support this HTTP method.
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED;
-    /// The body did not arrive in time.
+    /// The request body did not arrive in time.
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT;
-    /// The body is larger than 5 MB, or the file larger than Meta takes of its type: `details.limit_bytes` is the most.
+    /// The body is larger than 5 MB, or the file is larger than Meta accepts for its type. `details.limit_bytes` is
+    /// the maximum.
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE;
-    /// The file has no such part: `Content-Range` tells how long it is.
+    /// The requested byte range is outside the file. `Content-Range` contains the size of the file.
     RangeNotSatisfiable = "range_not_satisfiable", RANGE_NOT_SATISFIABLE;
-    /// The caller has used up its calls, or too many logins failed: `Retry-After` says when there are more.
+    /// The caller exceeded its rate limit, or too many logins failed. Try again after `Retry-After` seconds.
     RateLimited = "rate_limited", TOO_MANY_REQUESTS;
-    /// The wait for a turn towards Meta would be longer than 5 seconds; nothing was stored.
+    /// The next send slot is more than 5 seconds away. Nothing was sent. Try again after `Retry-After` seconds, or
+    /// use `"mode":"queue"`.
     Pacing = "pacing", TOO_MANY_REQUESTS;
-    /// Meta wants less from this number, or less to this recipient.
+    /// Meta's rate limit for this phone number or for this recipient is exceeded. Nothing was sent.
     MetaRateLimited = "meta_rate_limited", TOO_MANY_REQUESTS;
-    /// A fault of ours; nothing was sent.
+    /// Internal error in Waypost. If the request was a send, nothing was sent.
     Internal = "internal", INTERNAL_SERVER_ERROR;
-    /// Meta cannot be reached or has a bad moment; nothing was sent.
+    /// Meta is unreachable or temporarily unavailable. If the request was a send, nothing was sent.
     MetaUnavailable = "meta_unavailable", SERVICE_UNAVAILABLE;
-    /// The account is held until someone acts; nothing was sent.
+    /// The account is held or disconnected. Nothing is sent until somebody fixes the cause and resumes the account.
     AccountDisconnected = "account_disconnected", SERVICE_UNAVAILABLE;
-    /// As many messages wait in the account's queue as may; nothing was accepted.
+    /// The account's queue is full. The message was not accepted.
     QueueFull = "queue_full", SERVICE_UNAVAILABLE;
-    /// The store is down or full; nothing was sent.
+    /// The database is unavailable or its disk is full. If the request was a send, nothing was sent.
     StoreUnavailable = "store_unavailable", SERVICE_UNAVAILABLE;
 }
 
-/// An answer that says no.
+/// Value of `Retry-After` while the first request with an idempotency key is running, in seconds.
+const IDEMPOTENCY_WAIT: u32 = 1;
+
+/// An error response.
 #[derive(Debug)]
 pub(crate) struct ApiError {
     code: Code,
@@ -159,12 +168,12 @@ pub(crate) struct ApiError {
 }
 
 impl ApiError {
-    /// A no with this code, and a sentence for the developer who called.
+    /// An error with a message for the developer of the client.
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), details: Object::new(), retry_after: None, source: None }
     }
 
-    /// The request has the wrong shape.
+    /// An `invalid_request` error that lists violations.
     pub(crate) fn invalid(violations: Vec<Violation>) -> Self {
         let message = match violations.as_slice() {
             [] => "The request is not valid.".to_owned(),
@@ -177,55 +186,115 @@ impl ApiError {
         Self::new(Code::InvalidRequest, message).with("errors", Value::Array(errors))
     }
 
-    /// The key may not use the account that this belongs to.
+    /// The error of an API key that has no access to the account of a resource.
     pub(crate) fn forbidden_account() -> Self {
-        Self::new(Code::Forbidden, "This API key may not use the account that this belongs to.")
+        Self::new(Code::Forbidden, "This API key has no access to the account of this resource.")
     }
 
-    /// The request has one thing wrong.
+    /// An `invalid_request` error with one violation.
     pub(crate) fn invalid_at(pointer: &str, reason: impl Into<String>) -> Self {
         Self::invalid(vec![Violation::new(pointer, reason)])
     }
 
-    /// Adds to `details`.
+    /// The error of a fault in Waypost itself.
+    pub(crate) fn internal() -> Self {
+        Self::new(
+            Code::Internal,
+            "Internal error. The server's log has the cause under the id of this request.",
+        )
+    }
+
+    /// The error of an unknown or revoked API key.
+    pub(crate) fn api_key_not_found() -> Self {
+        Self::new(Code::ApiKeyNotFound, "There is no API key with this id, or it was revoked.")
+    }
+
+    /// The error of an account whose name or phone number id belongs to another account. `field` is `None` if the field
+    /// is unknown.
+    pub(crate) fn account_exists(field: Option<&'static str>) -> Self {
+        let message = match field {
+            Some("name") => "Another account has this name.",
+            Some(_) => "Another account has this phone number id.",
+            None => "Another account has this name or phone number id.",
+        };
+        let error = Self::new(Code::AccountExists, message);
+        match field {
+            Some(field) => error.with("field", field),
+            None => error,
+        }
+    }
+
+    /// The error of a store that refused an account: a conflict means that a concurrent request used the name or number.
+    pub(crate) fn account_conflict(error: StoreError, field: Option<&'static str>) -> Self {
+        match error.kind() {
+            StoreErrorKind::Conflict => Self::account_exists(field),
+            StoreErrorKind::Unavailable | StoreErrorKind::Corrupt | StoreErrorKind::Bug => error.into(),
+        }
+    }
+
+    /// The error of an `Idempotency-Key` that was used with a different request.
+    pub(crate) fn idempotency_mismatch() -> Self {
+        Self::new(
+            Code::IdempotencyMismatch,
+            "This Idempotency-Key was already used with a different request. Use a new key for each message.",
+        )
+    }
+
+    /// The error of an `Idempotency-Key` whose first request is still running.
+    pub(crate) fn idempotency_in_progress() -> Self {
+        Self::new(
+            Code::IdempotencyInProgress,
+            "The first request with this Idempotency-Key is still running. Send this request again to get its response.",
+        )
+        .retry_after(IDEMPOTENCY_WAIT)
+    }
+
+    /// Appends a sentence to the message.
+    pub(crate) fn with_sentence(mut self, sentence: &str) -> Self {
+        self.message.push(' ');
+        self.message.push_str(sentence);
+        self
+    }
+
+    /// Adds a member to `details`.
     pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.details.insert(name, value);
         self
     }
 
-    /// Adds `Retry-After`, in seconds, at least 1.
+    /// Adds `Retry-After` in seconds, at least 1.
     pub(crate) fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds.max(1));
         self
     }
 
-    /// Keeps what went wrong, for the log.
+    /// Adds the cause, which is logged and not part of the response.
     fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// Its code.
+    /// Code of the error.
     pub(crate) fn code(&self) -> Code {
         self.code
     }
 
-    /// Its sentence.
+    /// Message of the error.
     pub(crate) fn message(&self) -> &str {
         &self.message
     }
 
-    /// Its details.
+    /// Details of the error.
     pub(crate) fn details(&self) -> &Object {
         &self.details
     }
 
-    /// Seconds to wait.
+    /// Value of `Retry-After` in seconds.
     pub(crate) fn wait(&self) -> Option<u32> {
         self.retry_after
     }
 
-    /// What went wrong.
+    /// Cause of the error, for the log.
     pub(crate) fn cause(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.source.as_deref().map(|source| {
             let source: &(dyn std::error::Error + 'static) = source;
@@ -239,7 +308,7 @@ fn sentence(violation: &Violation) -> String {
     if pointer.is_empty() { reason.clone() } else { format!("`{pointer}` {reason}") }
 }
 
-/// A violation as `details.errors` shows it.
+/// JSON of a violation in `details.errors`.
 pub(crate) fn violation_json(violation: Violation) -> Value {
     let mut object = Object::new();
     object.insert("pointer", violation.pointer);
@@ -250,15 +319,13 @@ pub(crate) fn violation_json(violation: Violation) -> Value {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error.kind() {
-            StoreErrorKind::Unavailable => Self::new(
-                Code::StoreUnavailable,
-                "The store takes no writes right now. Nothing was sent; try again.",
-            )
-            .retry_after(1)
-            .because(error),
-            StoreErrorKind::Conflict | StoreErrorKind::Corrupt | StoreErrorKind::Bug => {
-                Self::new(Code::Internal, "Something went wrong here. Nothing was sent; try again.")
+            StoreErrorKind::Unavailable => {
+                Self::new(Code::StoreUnavailable, "The storage is unavailable. Try again in 1 s.")
+                    .retry_after(1)
                     .because(error)
+            }
+            StoreErrorKind::Conflict | StoreErrorKind::Corrupt | StoreErrorKind::Bug => {
+                Self::internal().because(error)
             }
         }
     }
@@ -271,7 +338,7 @@ impl fmt::Display for ApiError {
 }
 
 impl IntoResponse for ApiError {
-    /// The error travels in the response's extensions; [`crate::api::middleware::process_request`] writes it out, with the request's id.
+    /// Stores the error in the extensions of the response; the middleware writes the body, with the id of the request.
     fn into_response(self) -> Response {
         let mut response = self.code.status().into_response();
         response.extensions_mut().insert(std::sync::Arc::new(self));
@@ -286,7 +353,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_code_has_a_word_of_its_own_and_an_error_status() {
+    fn codes_are_unique_and_have_an_error_status() {
         let words: BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
         assert_eq!(words.len(), Code::ALL.len());
         for code in Code::ALL {
@@ -296,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_is_down_invites_to_try_again_and_a_broken_one_hides_its_reasons() {
+    fn an_unavailable_store_suggests_a_retry_and_a_corrupt_store_hides_the_reason() {
         let down =
             StoreError::new(StoreErrorKind::Unavailable, "accepting a message", "disk full at /srv/secret");
         let error = ApiError::from(down);

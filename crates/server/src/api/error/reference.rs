@@ -1,24 +1,30 @@
-//! `docs/errors.md`: printed from the codes themselves, and compared.
+//! Test that `docs/errors.md` matches the error codes.
 
 use std::fmt::Write;
 
 use domain::meta_error::{MetaErrorClass, TABLE};
 use expect_test::expect_file;
 
-use super::Code;
+use crate::api::error::Code;
 
-/// What a class of Meta's errors makes the gateway do.
+/// Reaction of Waypost to an error from Meta, by class.
 fn behaviour(class: MetaErrorClass) -> &'static str {
     match class {
-        MetaErrorClass::Retry => "tried again, with growing waits drawn by chance",
-        MetaErrorClass::ThrottleNumber => "the number's pace is halved, then tried again",
-        MetaErrorClass::ThrottlePair => "this recipient waits 1, 4, 16, … s, then tried again",
-        MetaErrorClass::SuspendAccount => "the account is held; its queue waits until somebody resumes it",
-        MetaErrorClass::PauseTemplate => "fails; nothing is mended by sending it again",
-        MetaErrorClass::OptOut => "fails; this person gets no marketing any more",
-        MetaErrorClass::LimitMarketing => "fails; this person gets no marketing for 24 hours",
-        MetaErrorClass::WindowClosed => "fails; the window counts as closed until the customer writes",
-        MetaErrorClass::Permanent => "fails after exactly one call",
+        MetaErrorClass::Retry => "retries with exponential backoff and jitter",
+        MetaErrorClass::ThrottleNumber => "halves the send rate of the phone number, then retries",
+        MetaErrorClass::ThrottlePair => "retries after 1, 4, 16, … s; other recipients are not affected",
+        MetaErrorClass::SuspendAccount => {
+            "holds the account; queued messages wait until the account is resumed"
+        }
+        MetaErrorClass::PauseTemplate => "fails the message; do not retry",
+        MetaErrorClass::OptOut => "fails the message; opts the recipient out of marketing messages",
+        MetaErrorClass::LimitMarketing => {
+            "fails the message; sends no marketing messages to the recipient for 24 hours"
+        }
+        MetaErrorClass::WindowClosed => {
+            "fails the message; treats the window as closed until the customer writes"
+        }
+        MetaErrorClass::Permanent => "fails the message without a retry",
     }
 }
 
@@ -26,12 +32,12 @@ fn reference() -> String {
     let mut page = String::from(
         "# Errors\n\n\
          Printed from the code: `UPDATE_EXPECT=1 cargo test -p waypost --lib reference`.\n\n\
-         An answer that says no has this shape; `message` is for people, `code` is for programs:\n\n\
+         Error responses have this format. Programs should use `code`; the text of `message` can change:\n\n\
          ```json\n\
          {\"status\":\"error\",\"message\":\"…\",\"code\":\"outside_window\",\"details\":{},\"request_id\":\"01a2…\"}\n\
          ```\n\n\
-         429 and 5xx mean that the message was certainly not sent: try again after `Retry-After` seconds.\n\
-         202 with the status `unknown` means that nobody knows yet: do not send it again, read the message later.\n\n\
+         If a send responds 429 or 5xx, the message was not sent. Send the request again after `Retry-After` seconds.\n\
+         If a send responds 202 with the status `unknown`, Meta may have accepted the message. Do not send the message again; get its status later with `GET /api/messages/{id}`.\n\n\
          ## Codes of the API\n\n\
          | code | HTTP | meaning |\n|---|---|---|\n",
     );
@@ -41,11 +47,11 @@ fn reference() -> String {
     }
     page.push_str(
         "\n## Meta's codes\n\n\
-         They stand in `details.meta.code` of an answer and in `error.code` of a message that failed.\n\
-         A sync send has five seconds for its turn and for repetitions; a queued one is tried again for a day, or until \
+         Error responses contain the code in `details.meta.code`, failed messages in `error.code`.\n\
+         Waypost retries a synchronous send for up to 5 seconds, and a queued message for up to 24 hours or until \
          it expires.\n\
-         A code that is not listed is final.\n\n\
-         | code | Meta's name | what the gateway does | what to do |\n|---|---|---|---|\n",
+         Errors with other codes are not retried.\n\n\
+         | code | Meta's title | what Waypost does | what to do |\n|---|---|---|---|\n",
     );
     for entry in TABLE {
         let code = if entry.code == 200 { "200–299".to_owned() } else { entry.code.to_string() };
@@ -54,13 +60,13 @@ fn reference() -> String {
         line.expect("a string takes everything");
     }
     page.push_str(
-        "\nCodes 1 and 2 with an HTTP status of 500 or more leave open whether Meta took the message: such a send is \
-         `unknown`.\n",
+        "\nIf Meta responds with code 1 or 2 and an HTTP status of 500 or higher, Meta may have accepted the message. The message \
+         gets the status `unknown`.\n",
     );
     page
 }
 
 #[test]
-fn the_page_of_errors_is_what_the_code_says() {
+fn the_error_reference_matches_the_code() {
     expect_file!["../../../../../docs/errors.md"].assert_eq(&reference());
 }

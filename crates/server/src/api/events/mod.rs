@@ -1,4 +1,7 @@
 //! The event log: list, long poll and stream.
 
+pub(crate) mod kinds;
+pub(crate) mod list;
 pub(crate) mod openapi;
+pub(crate) mod query;
 pub(crate) mod stream;

@@ -4,13 +4,13 @@ use domain::contacts::opt_out::OptOutReason;
 use domain::events::EventKind;
 use domain::messages::status::MessageStatus;
 
-use crate::api::events::stream::{MAX_PER_PAGE, MAX_WAIT, PER_PAGE};
+use crate::api::events::kinds::ALL_EVENTS;
+use crate::api::events::list::{MAX_PER_PAGE, MAX_WAIT, PER_PAGE};
 use crate::api::openapi::operation::{Answer, Operation};
 use crate::api::openapi::schema::{
     Schema, any_object, any_of, anything, boolean, id, integer, list, may, named, need, one_of, shown, text,
     time, word,
 };
-use crate::api::webhooks_out::endpoints::EVERYTHING;
 
 /// The routes.
 pub(crate) fn operations() -> Vec<Operation> {
@@ -41,7 +41,7 @@ pub(crate) fn operations() -> Vec<Operation> {
             ]),
             r#"{"events":[{"id":"01a2b3c4-0000-7000-8000-000000000009","event":"message.sent","timestamp":"2026-05-29T10:30:01Z",
                 "data":{"id":"01a2b3c4-0000-7000-8000-000000000001","message_id":"wamid.HBgLMTU1NTAxMDAwMDEVAgARGBI5MDU1MTgxOUNEMjM5ODE4NzAA",
-                "status":"sent","reported":"sent","to":"+15550100001","recipient":null,"type":"text","client_reference":"order 7",
+                "status":"sent","event_status":"sent","to":"+15550100001","recipient":null,"type":"text","client_reference":"order 7",
                 "whatsapp_account_id":"01a2b3c4-0000-7000-8000-000000000002","at":"2026-05-29T10:30:01Z","error":null,"pricing":null,
                 "sent_as":"message"}}],"next_cursor":"01a2b3c4-0000-7000-8000-000000000009","has_more":false}"#,
         ),
@@ -72,7 +72,7 @@ pub(crate) fn kind() -> Schema {
 
 /// A kind of event, or all of them.
 pub(crate) fn any_kind() -> Schema {
-    word(EventKind::ALL.iter().map(|kind| kind.as_str()).chain([EVERYTHING]))
+    word(EventKind::ALL.iter().map(|kind| kind.as_str()).chain([ALL_EVENTS]))
 }
 
 /// The shapes by name.
@@ -141,7 +141,7 @@ fn outbound() -> Schema {
         need("id", id().about("Ours.")),
         need("message_id", text(1..).about("Meta's; ours until Meta's is known.")),
         need("status", status().about("Where the message stands.")),
-        need("reported", status().about("What this event tells: it may be behind `status`.")),
+        need("event_status", status().about("What this event tells: it may be behind `status`.")),
         need("to", some()),
         need("recipient", some()),
         need("type", text(1..)),

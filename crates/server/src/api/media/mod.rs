@@ -1,6 +1,8 @@
 //! Upload and download of media files.
 
+pub(crate) mod disposition;
 pub(crate) mod download;
 pub(crate) mod openapi;
 pub(crate) mod range;
+pub(crate) mod serialize;
 pub(crate) mod upload;

@@ -1,6 +1,6 @@
 //! Files.
 
-use crate::api::Code;
+use crate::api::error::Code;
 use crate::api::messages::openapi::media_fields;
 use crate::api::openapi::example::MEDIA;
 use crate::api::openapi::operation::{Answer, Operation};
@@ -89,7 +89,7 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
     let mut media = media_fields();
     media.extend([
         need("origin", word(["inbound", "upload", "link"])),
-        need("account", id().or_null()),
+        need("whatsapp_account_id", id().or_null()),
         need("message", id().or_null()),
         need("created_at", time()),
         need("expires_at", time().or_null()),

@@ -11,17 +11,17 @@ use axum::response::Response;
 use bytes::Bytes;
 use domain::media::{MAX_FILE_SIZE, supported_types};
 use domain::messages::content::MediaKind;
-use engine::Deps;
 use engine::access::api_key::Caller;
-use engine::media::{self, Incoming, Received};
+use engine::media::{Incoming, Received};
 use engine::messages::send;
 use engine::ports::{ByteStreamError, MediaOrigin};
+use engine::{Deps, media};
 use futures_core::Stream;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use super::super::{ApiError, Code};
-use crate::api::media::download::kept;
+use crate::api::error::{ApiError, Code};
+use crate::api::media::serialize::kept;
 use crate::api::request_context::Authorized;
 use crate::api::{request_body, response};
 
@@ -84,11 +84,11 @@ fn too_large(most: u64) -> ApiError {
 }
 
 fn cut() -> ApiError {
-    ApiError::invalid_at("", "the body did not arrive whole, or is no well-formed form")
+    ApiError::invalid_at("", "the body is incomplete, or not well-formed multipart/form-data")
 }
 
 fn late() -> ApiError {
-    ApiError::new(Code::RequestTimeout, "The body stopped arriving for 60 s.")
+    ApiError::new(Code::RequestTimeout, "No data arrived for 60 s.")
 }
 
 /// Waits for the next thing from the connection, but not for ever.
@@ -113,7 +113,7 @@ impl Form {
     async fn read(&mut self, deps: &Deps, caller: &Caller, form: &mut Multipart) -> Result<(), ApiError> {
         while let Some(field) = soon(deps, form.next_field()).await?.map_err(|_| cut())? {
             let name = field.name().unwrap_or_default().to_owned();
-            let again = || Err(ApiError::invalid_at(&format!("/{name}"), "is given twice"));
+            let again = || Err(ApiError::invalid_at(&format!("/{name}"), "appears twice"));
             match name.as_str() {
                 "file" if self.file.is_some() => return again(),
                 "file" => self.file = Some(take(deps, caller, field, self.mime_type()).await?),

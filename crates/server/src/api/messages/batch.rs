@@ -11,18 +11,17 @@ use domain::access::rate_limiter::CallKind;
 use domain::json::{Object, Value};
 use engine::Deps;
 use engine::access::api_key::Caller;
-use engine::messages::queue;
 use engine::messages::queue::Repeated;
-use engine::messages::send;
 use engine::messages::send::SendError;
+use engine::messages::{queue, send};
 use futures_util::{FutureExt, StreamExt, stream};
 
+use crate::api::error::ApiError;
 use crate::api::messages::idempotency;
 use crate::api::messages::send_request::{Kind, read_request};
 use crate::api::request_context::RequestContext;
-use crate::api::response;
 use crate::api::response::object;
-use crate::api::{ApiError, Code, request_body};
+use crate::api::{request_body, response};
 
 /// Messages in one request.
 pub(crate) const MAX_ITEMS: usize = 1000;
@@ -81,7 +80,7 @@ impl Whole {
             let repeat = whole.repeat(u32::try_from(place).unwrap_or(u32::MAX));
             let Some(known) = repeat.look_up(deps, caller).await? else { continue };
             if known.digest != repeat.digest() {
-                return Err(idempotency::mismatch());
+                return Err(ApiError::idempotency_mismatch());
             }
             whole.is_known = true;
             break;
@@ -110,7 +109,7 @@ async fn accept_all(
             let accepted = accept_one(deps, caller, request_id, (place, item, whole));
             let end = AssertUnwindSafe(accepted).catch_unwind().await.unwrap_or_else(|_| {
                 tracing::error!("an item of a batch panicked");
-                Err(ApiError::new(Code::Internal, "Something went wrong here with this item."))
+                Err(ApiError::internal())
             });
             show(index, end)
         }
@@ -142,8 +141,8 @@ async fn accept_one(
             let id = known.message;
             let digest = repeat.map(|repeat| repeat.digest()).unwrap_or_default();
             match queue::repeated(deps, caller, *known, digest).await? {
-                Repeated::Mismatch => Err(idempotency::mismatch()),
-                Repeated::InProgress => Err(idempotency::in_progress()),
+                Repeated::Mismatch => Err(ApiError::idempotency_mismatch()),
+                Repeated::InProgress => Err(ApiError::idempotency_in_progress()),
                 Repeated::Kept(_) | Repeated::Orphaned(_) => Ok(object([
                     ("id", id.to_string().into()),
                     ("status", "queued".into()),

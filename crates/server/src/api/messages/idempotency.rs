@@ -16,14 +16,13 @@ use engine::messages::send::{Idempotency, Progress, SendError, Sent};
 use engine::ports::{CachedResponse, IdempotencyRecord, Recipient, StoredMessage};
 use sha2::{Digest, Sha256};
 
-use super::send::Answer;
+use crate::api::error::ApiError;
 use crate::api::messages::send_request::MAX_KEY;
-use crate::api::{ApiError, Code, response};
+use crate::api::messages::send_response::SendResponse;
+use crate::api::response;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
-/// Seconds to wait while the first request is running: it ends within this, nearly always.
-const IN_PROGRESS_WAIT: u32 = 1;
 
 /// The key that a request carries.
 pub(crate) fn key_of(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
@@ -31,7 +30,7 @@ pub(crate) fn key_of(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
-        return invalid("is given twice".to_owned());
+        return invalid("appears twice".to_owned());
     }
     match value.to_str() {
         Ok("") => invalid("must not be empty".to_owned()),
@@ -60,8 +59,8 @@ impl Repeat {
     /// Takes the key for this process, as long as the guard lives.
     pub(crate) fn enter(&self, deps: &Deps, caller: &Caller) -> Result<RunningKey, ApiError> {
         deps.running.enter(caller.owner(), &self.key, self.digest).map_err(|taken| match taken {
-            Taken::Same => in_progress(),
-            Taken::Other => mismatch(),
+            Taken::Same => ApiError::idempotency_in_progress(),
+            Taken::Other => ApiError::idempotency_mismatch(),
         })
     }
 
@@ -99,39 +98,22 @@ impl Repeat {
     ) -> Result<Response, ApiError> {
         match queue::repeated(deps, caller, known, self.digest).await? {
             Repeated::Kept(kept) => Ok(replayed(&kept)),
-            Repeated::Mismatch => Err(mismatch()),
-            Repeated::InProgress => Err(in_progress()),
+            Repeated::Mismatch => Err(ApiError::idempotency_mismatch()),
+            Repeated::InProgress => Err(ApiError::idempotency_in_progress()),
             Repeated::Orphaned(message) => {
-                let sent = sent_of(&message).ok_or_else(in_progress)?;
-                let (status, answer) = Answer::of(&sent);
+                let sent = sent_of(&message).ok_or_else(ApiError::idempotency_in_progress)?;
+                let (status, answer) = SendResponse::of(&sent);
                 Ok(marked(response::success(status, &answer)))
             }
         }
     }
 }
 
-/// Another request has used the key.
-pub(crate) fn mismatch() -> ApiError {
-    ApiError::new(
-        Code::IdempotencyMismatch,
-        "This Idempotency-Key was used with another request. Use a new key for a new message.",
-    )
-}
-
-/// The first request has no answer yet.
-pub(crate) fn in_progress() -> ApiError {
-    ApiError::new(
-        Code::IdempotencyInProgress,
-        "The first request with this Idempotency-Key is still running. Ask again for its answer.",
-    )
-    .retry_after(IN_PROGRESS_WAIT)
-}
-
 /// Which ends are kept: those after the record that do not invite to try again.
 fn render(end: &Result<Sent, SendError>, request_id: &str) -> Option<CachedResponse> {
     match end {
         Ok(sent) => {
-            let (status, answer) = Answer::of(sent);
+            let (status, answer) = SendResponse::of(sent);
             Some(CachedResponse { status: status.as_u16(), body: response::success_bytes(&answer) })
         }
         Err(SendError::Refused(error)) => {

@@ -9,7 +9,7 @@ use engine::messages::send::{Addressee, SendRequest, When};
 use engine::ports::OnUnknown;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::api::ApiError;
+use crate::api::error::ApiError;
 
 /// The longest reference of a caller, in characters.
 pub(crate) const MAX_REFERENCE: usize = 512;

@@ -21,26 +21,26 @@ use domain::json::{Object, Value};
 use engine::Deps;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::send;
+use crate::api::error::ApiError;
+use crate::api::messages::send;
+use crate::api::middleware::V1_SEND_PATH;
 use crate::api::route_access::RouteAccess;
-use crate::api::{ApiError, Code, middleware, panicked, response};
+use crate::api::{middleware, response};
 use crate::http_options::HttpOptions;
 
-/// The path of a send.
-pub(crate) const SEND: &str = "/v1/messages";
-/// The word of this dialect for every refusal that a client answers by waiting.
-pub(crate) const LIMITED: &str = "rate_limit_exceeded";
+/// Error code of all responses with status 429 under `/v1`.
+pub(crate) const V1_RATE_LIMIT_CODE: &str = "rate_limit_exceeded";
 
 /// The routes under `/v1`.
 pub(crate) fn router(deps: &Arc<Deps>, web: &Arc<HttpOptions>) -> Router {
     let send = send::send_message.layer(Extension(RouteAccess::Permission(Permission::SendMessages)));
     Router::new()
-        .route(SEND, post(send).fallback(middleware::method_not_allowed))
+        .route(V1_SEND_PATH, post(send).fallback(middleware::method_not_allowed))
         .route("/v1", any(middleware::route_not_found))
         .route("/v1/", any(middleware::route_not_found))
         .route("/v1/{*rest}", any(middleware::route_not_found))
         .layer(DefaultBodyLimit::disable())
-        .layer(CatchPanicLayer::custom(panicked))
+        .layer(CatchPanicLayer::custom(middleware::handler_panicked))
         .layer(axum::middleware::from_fn_with_state((deps.clone(), web.clone()), middleware::process_request))
         .layer(axum::middleware::from_fn(translate))
         .with_state(deps.clone())
@@ -54,8 +54,7 @@ async fn translate(request: Request, next: Next) -> Response {
     let words = match serde_json::from_slice::<Object>(&bytes) {
         Ok(answer) => in_other_words(answer, parts.status, &parts.headers),
         Err(_) => {
-            let error =
-                ApiError::new(Code::Internal, "Something went wrong here. Nothing was sent; try again.");
+            let error = ApiError::internal();
             parts.status = error.code().status();
             let mut answer = Object::new();
             answer.insert("message", error.message());
@@ -90,7 +89,7 @@ fn in_other_words(mut answer: Object, status: StatusCode, headers: &HeaderMap) -
     }
     let mut error = Object::new();
     let code = answer.remove("code");
-    let code = if status == StatusCode::TOO_MANY_REQUESTS { Some(LIMITED.into()) } else { code };
+    let code = if status == StatusCode::TOO_MANY_REQUESTS { Some(V1_RATE_LIMIT_CODE.into()) } else { code };
     error.insert("code", code.unwrap_or(Value::Null));
     error.insert("message", answer.remove("message").unwrap_or(Value::Null));
     let wait = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse::<i64>().ok());

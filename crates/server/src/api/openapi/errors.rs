@@ -2,7 +2,7 @@
 
 use super::example;
 use super::schema::{Schema, any_of, id, integer, list, may, named, need, only, shown, text, time, word};
-use crate::api::Code;
+use crate::api::error::Code;
 
 /// The sentence and the details of an answer with this code, as the handlers give it.
 pub(crate) fn example(code: Code) -> (&'static str, &'static str) {
@@ -24,108 +24,113 @@ pub(crate) fn example(code: Code) -> (&'static str, &'static str) {
             r#"{"template":"spring_sale","language":"en","status":"PAUSED"}"#,
         ),
         Code::TemplateParameters => (
-            "The message does not fit the template `order_confirmation`: body has 1 parameter, needs 2.",
+            "The parameters do not match the template `order_confirmation`: body has 1 parameter, needs 2.",
             r#"{"template":"order_confirmation","language":"en","errors":[{"pointer":"/template/components/0/parameters","reason":"has 1 parameter, needs 2","component":"body","problem":"missing"}]}"#,
         ),
-        Code::RecipientOptedOut => {
-            ("This person takes no marketing from this business: a marketing template cannot be sent.", "{}")
-        }
-        Code::RecipientResting => (
-            "Meta gives this person a rest from marketing until 2026-05-30T10:30:00Z.",
+        Code::RecipientOptedOut => ("The recipient has opted out of marketing messages.", "{}"),
+        Code::RecipientMarketingLimited => (
+            "Meta limits marketing messages to this recipient until 2026-05-30T10:30:00Z.",
             r#"{"until":"2026-05-30T10:30:00Z"}"#,
         ),
         Code::MetaError => (
-            "Meta refused (code 131009): Parameter value is not valid. Mend the parameter that the details name. Nothing was sent.",
+            "Meta rejected the request (code 131009): Parameter value is not valid. Fix the parameter listed in `details`. Nothing was sent.",
             r#"{"meta":{"code":131009,"subcode":null,"title":"Parameter value is not valid","details":null,"fbtrace_id":"AbCdEfGhIjK"}}"#,
         ),
         Code::InvalidApiKey => {
-            ("Invalid API key. Send a valid one in the header X-API-Key, or log in.", "{}")
+            ("Invalid API key. Send a valid key in the header X-API-Key, or log in.", "{}")
         }
-        Code::InvalidCredentials => ("Name or password are wrong.", "{}"),
-        Code::Forbidden => (
-            "This API key may not do that: it missing_permission the scope `send`.",
-            r#"{"permission":"messages.send","scope":"send"}"#,
-        ),
+        Code::InvalidCredentials => ("The email address or the password is wrong.", "{}"),
+        Code::Forbidden => {
+            ("This API key lacks the scope `send`.", r#"{"permission":"messages.send","scope":"send"}"#)
+        }
         Code::CsrfRequired => (
-            "This call could come from somebody else's page: it missing_permission the header `X-CSRF-Token`, whose value the login and `GET /api/me` tell.",
+            "CSRF check failed: the header `X-CSRF-Token` is missing; `POST /api/auth/login` and `GET /api/me` return its value.",
             "{}",
         ),
-        Code::NotFound => ("There is nothing at this address.", "{}"),
+        Code::NotFound => ("No resource exists at this path.", "{}"),
         Code::MessageNotFound => ("There is no message with this id.", "{}"),
         Code::TemplateNotFound => (
-            "There is no template `spring_sale` in the language `en` for the account `sandbox`, here or at Meta.",
+            "The account `sandbox` has no template `spring_sale` in the language `en`, neither in Waypost nor at Meta.",
             r#"{"template":"spring_sale","language":"en"}"#,
         ),
-        Code::ContactNotFound => ("There is no such contact, or it has no number to write to.", "{}"),
+        Code::ContactNotFound => {
+            ("The contact does not exist, or it has no phone number and no user id.", "{}")
+        }
         Code::MediaNotFound => ("There is no file with this id.", "{}"),
         Code::AccountNotFound => ("There is no account `clinic`.", r#"{"whatsapp_account":"clinic"}"#),
-        Code::AccountExists => ("There is an account with this name.", r#"{"field":"name"}"#),
+        Code::AccountExists => ("Another account has this name.", r#"{"field":"name"}"#),
         Code::AccountBusy => (
-            "2 messages wait in the queue of this account: let them leave, or remove it with `?force=true`, which cancels them.",
+            "The account has 2 queued messages. Wait until they are sent, or use `?force=true` to cancel them and delete the account.",
             r#"{"waiting":2}"#,
         ),
         Code::TemplateNotEditable => (
-            "The template `spring_sale` (en) is still in Meta's review: Meta takes changes of approved, rejected and paused templates only.",
+            "The template `spring_sale` (en) is still in Meta's review. Only approved, rejected and paused templates can be changed.",
             r#"{"status":"PENDING"}"#,
         ),
         Code::ContactExists => (
-            "There is a contact with this number or user id already.",
+            "Another contact has this phone number or user id.",
             r#"{"contact_id":"01a2b3c4-0000-7000-8000-000000000003"}"#,
         ),
         Code::WebhookNotFound => ("There is no webhook `shop`.", "{}"),
         Code::DeliveryNotFound => ("There is no delivery `1`.", "{}"),
         Code::WebhookDisabled => (
-            "This webhook is disabled: nothing is sent to it. Enable it first (PUT with `enabled: true`).",
+            "This webhook is disabled and receives no events. Enable it first: `PUT` with `\"enabled\":true`.",
             "{}",
         ),
-        Code::TooMany => ("There are 100 webhooks already, and no more may be made.", r#"{"limit":100}"#),
+        Code::TooMany => ("The workspace has the maximum of 100 webhooks.", r#"{"limit":100}"#),
         Code::ApiKeyNotFound => ("There is no API key with this id, or it was revoked.", "{}"),
         Code::UserNotFound => ("There is no user with this id.", "{}"),
         Code::NotCancelable => {
-            ("The message is sent: it cannot be canceled any more.", r#"{"status":"sent"}"#)
+            ("The message cannot be canceled: its status is `sent`.", r#"{"status":"sent"}"#)
         }
         Code::NotResolvable => (
-            "The message is sent: only an unknown one, not sent again before, can be resolved.",
+            "The status of the message is `sent`. Only messages with the status `unknown` that were not resent can be resolved.",
             r#"{"status":"sent"}"#,
         ),
-        Code::NotRotatable => {
-            ("This key was rotated before, or is over: rotate its successor, or make a new one.", "{}")
-        }
-        Code::EmailTaken => ("Another user of this workspace has this address.", "{}"),
-        Code::LastOwner => ("This is the workspace's last owner: make somebody else an owner first.", "{}"),
-        Code::MediaPending => ("The file is still being fetched from Meta. Ask again in 2 s.", "{}"),
-        Code::IdempotencyMismatch => {
-            ("This Idempotency-Key was used with another request. Use a new key for a new message.", "{}")
-        }
-        Code::IdempotencyInProgress => {
-            ("The first request with this Idempotency-Key is still running. Ask again for its answer.", "{}")
-        }
-        Code::MediaFailed => {
-            ("The file is not here: it was deleted at Meta.", r#"{"reason":"it was deleted at Meta"}"#)
-        }
-        Code::MethodNotAllowed => ("This address does not take this method.", "{}"),
-        Code::RequestTimeout => ("The body did not arrive within 60 s.", "{}"),
-        Code::PayloadTooLarge => ("The body is larger than 5000000 bytes.", r#"{"limit_bytes":5000000}"#),
-        Code::RangeNotSatisfiable => ("The file has 1024 bytes: there is no such part of it.", "{}"),
-        Code::RateLimited => {
-            ("Rate limit exceeded: this key may send 100 messages a minute. Try again in 12 s.", "{}")
-        }
-        Code::Pacing => (
-            "This number or this recipient has no turn before 2026-05-29T10:31:00Z: a sync send waits 5 s at most. Nothing was sent; try again in 60 s, or use `mode: queue`.",
-            r#"{"turn_at":"2026-05-29T10:31:00Z"}"#,
-        ),
-        Code::MetaRateLimited => ("Meta wants less. Nothing was sent; try again in 4 s.", "{}"),
-        Code::Internal => ("Something went wrong here. Nothing was sent; try again.", "{}"),
-        Code::MetaUnavailable => ("Meta cannot be reached. Nothing was sent; try again.", "{}"),
-        Code::AccountDisconnected => (
-            "The account `sandbox` sends nothing: Somebody has to resume it. Nothing was sent.",
-            r#"{"account":"01a2b3c4-0000-7000-8000-000000000002"}"#,
-        ),
-        Code::QueueFull => (
-            "As many messages wait in this account's queue as may. Nothing was accepted; try again later.",
+        Code::NotRotatable => (
+            "This key was already rotated, or it has expired. Rotate the key that replaced it, or create a new key.",
             "{}",
         ),
-        Code::StoreUnavailable => ("The store takes no writes right now. Nothing was sent; try again.", "{}"),
+        Code::EmailTaken => ("Another user of the workspace has this email address.", "{}"),
+        Code::LastOwner => {
+            ("This user is the last owner of the workspace. Make another user an owner first.", "{}")
+        }
+        Code::MediaPending => ("The file is still being downloaded from Meta. Try again in 2 s.", "{}"),
+        Code::IdempotencyMismatch => (
+            "This Idempotency-Key was already used with a different request. Use a new key for each message.",
+            "{}",
+        ),
+        Code::IdempotencyInProgress => (
+            "The first request with this Idempotency-Key is still running. Send this request again to get its response.",
+            "{}",
+        ),
+        Code::MediaFailed => {
+            ("The file is not available: it was deleted at Meta.", r#"{"reason":"it was deleted at Meta"}"#)
+        }
+        Code::MethodNotAllowed => ("This path does not support this method.", "{}"),
+        Code::RequestTimeout => ("The body did not arrive within 60 s.", "{}"),
+        Code::PayloadTooLarge => ("The body is larger than 5000000 bytes.", r#"{"limit_bytes":5000000}"#),
+        Code::RangeNotSatisfiable => ("The requested range is outside the file, which has 1024 bytes.", "{}"),
+        Code::RateLimited => {
+            ("Rate limit exceeded: this key can send 100 messages per minute. Try again in 12 s.", "{}")
+        }
+        Code::Pacing => (
+            "Next send slot for this number or this recipient: 2026-05-29T10:31:00Z. Synchronous sends wait at most 5 seconds; use `\"mode\":\"queue\"`, or try again in 60 s. Nothing was sent.",
+            r#"{"turn_at":"2026-05-29T10:31:00Z"}"#,
+        ),
+        Code::MetaRateLimited => ("Meta's rate limit is exceeded. Nothing was sent. Try again in 4 s.", "{}"),
+        Code::Internal => {
+            ("Internal error. The server's log has the cause under the id of this request.", "{}")
+        }
+        Code::MetaUnavailable => ("Meta is unreachable. Nothing was sent. Try again in 5 s.", "{}"),
+        Code::AccountDisconnected => (
+            "The account `sandbox` cannot send messages: It must be resumed with `POST /api/accounts/{id}/resume`. Nothing was sent.",
+            r#"{"whatsapp_account_id":"01a2b3c4-0000-7000-8000-000000000002"}"#,
+        ),
+        Code::QueueFull => {
+            ("The queue of this account is full. The message was not accepted. Try again later.", "{}")
+        }
+        Code::StoreUnavailable => ("The storage is unavailable. Try again in 1 s.", "{}"),
     }
 }
 
@@ -173,7 +178,7 @@ pub(crate) fn details() -> Schema {
         may("meta", named("MetaError")),
         may("last_inbound_at", time().or_null().about("`outside_window`: when the customer last wrote.")),
         may("closed_at", time().or_null().about("`outside_window`: when the window closed.")),
-        may("until", time().about("`recipient_resting`: when the rest ends.")),
+        may("until", time().about("`recipient_marketing_limited`: when the rest ends.")),
         may("turn_at", time().about("`pacing`: the next turn.")),
         may("permission", text(1..).about("`forbidden`: the permission that is missing.")),
         may("scope", text(1..).about("`forbidden`: the scope of a key that has it.")),
@@ -181,7 +186,7 @@ pub(crate) fn details() -> Schema {
         may("template", text(1..)),
         may("language", text(1..)),
         may("status", text(1..).about("Where the template or the message stands.")),
-        may("account", text(1..).about("`account_disconnected`: the id of the account.")),
+        may("whatsapp_account_id", id().about("`account_disconnected`: id of the account.")),
         may("whatsapp_account", text(..).about("`account_not_found`: what was asked for.")),
         may("field", word(["name", "phone_number_id"]).about("`account_exists`: what is taken.")),
         may("waiting", integer(1..).about("`account_busy`: how many messages wait.")),

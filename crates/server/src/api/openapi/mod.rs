@@ -36,8 +36,8 @@ use sha2::{Digest, Sha256};
 
 use self::operation::Operation;
 use self::schema::Schema;
-use super::ApiError;
 use super::routes::ROUTES;
+use crate::api::error::ApiError;
 use crate::api::request_context::RequestContext;
 use crate::api::{request_body, response, serialize};
 

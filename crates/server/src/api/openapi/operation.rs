@@ -3,7 +3,7 @@
 use domain::json::{Object, Value};
 
 use super::schema::{Field, Schema, boolean, integer, list, may, named, need, shown, text};
-use crate::api::Code;
+use crate::api::error::Code;
 use crate::api::pagination::{MAX_PAGE, MAX_PER_PAGE, PER_PAGE};
 
 /// The type of a body and of most answers.

@@ -11,9 +11,10 @@ use super::operation::{Answer, JSON, Operation};
 use super::parts;
 use super::schema::{Schema, any_of, anything, boolean, integer, may, named, need, only, shown, text, word};
 use super::{errors, example};
-use crate::api::Code;
+use crate::api::error::Code;
 use crate::api::messages::openapi::send;
-use crate::api::messages::v1::{LIMITED, SEND};
+use crate::api::messages::v1::V1_RATE_LIMIT_CODE;
+use crate::api::middleware::V1_SEND_PATH;
 use crate::api::response::object;
 use crate::api::route_access::{Route, RouteAccess};
 
@@ -28,7 +29,7 @@ pub(crate) const TAGS: [(&str, &str); 2] = [
 /// Adds the routes to the others.
 pub(crate) fn add(paths: &mut Object) {
     let at = |post: Value| object([("post", post)]);
-    paths.insert(SEND, at(send_v1()));
+    paths.insert(V1_SEND_PATH, at(send_message_v1()));
     let [verify, take] = meta();
     paths.insert("/webhooks/meta", object([("get", verify), ("post", take)]));
     for (path, operation) in operations() {
@@ -69,16 +70,16 @@ fn yes(is_it: bool) -> Schema {
 
 /// The word of the second dialect.
 fn word_of(code: Code) -> &'static str {
-    if code.status() == StatusCode::TOO_MANY_REQUESTS { LIMITED } else { code.as_str() }
+    if code.status() == StatusCode::TOO_MANY_REQUESTS { V1_RATE_LIMIT_CODE } else { code.as_str() }
 }
 
 /// The send of the second dialect.
-fn send_v1() -> Value {
+fn send_message_v1() -> Value {
     let route = Route {
         method: "POST",
-        path: SEND,
+        path: V1_SEND_PATH,
         access: RouteAccess::Permission(Permission::SendMessages),
-        handler: "send_v1",
+        handler: "send_message_v1",
     };
     let about = "For clients of the hosted service's other public API: the same send as `POST /api/messages/send`, with its \
                  keys, limits, checks and statuses; only the answer is in other words. A body of Meta's Cloud API is a body \
@@ -91,7 +92,7 @@ fn send_v1() -> Value {
         example: Some(super::operation::json(example)),
         headers: vec![("Idempotent-Replayed", replayed, only("true"))],
     };
-    let operation = Operation::new("send_v1", "Send a message, in the second dialect", about)
+    let operation = Operation::new("send_message_v1", "Send a message, in the second dialect", about)
         .header("Idempotency-Key", "As in `POST /api/messages/send`, and shared with it.", parts::idempotency_key())
         .takes(
             named("SendRequest"),
@@ -175,7 +176,7 @@ fn own(tag: &str, operation: &Operation, security: Vec<Value>) -> Value {
 /// Meta's door.
 fn meta() -> [Value; 2] {
     let verify = Operation::new(
-        "verify_callback",
+        "verify_meta_webhook",
         "Meta checks the callback",
         "Answers the challenge when the verify token is an account's.",
     )
@@ -185,7 +186,7 @@ fn meta() -> [Value; 2] {
     .answer(Answer { example: Some("1158201444".into()), ..said(200, "The challenge.") })
     .answer(said(403, "The verify token is no account's, or something is missing."));
     let take = Operation::new(
-        "take_webhook",
+        "receive_meta_webhook",
         "Meta posts what happened",
         "Messages of customers, reports about ours, and changes of templates and accounts. It is answered after it is \
          written down; Meta posts again whatever is not answered with 200.",
@@ -240,7 +241,7 @@ fn operations() -> [(&'static str, Value); 3] {
         stands("not_ready", "unavailable"),
     ));
     let metrics = Operation::new(
-        "show_metrics",
+        "get_metrics",
         "Read the metrics",
         "For Prometheus; docs/metrics.md lists them. With `metrics.token` only who shows it may read; with `metrics.enabled: \
          false` there is nothing at this address.",

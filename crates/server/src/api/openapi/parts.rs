@@ -8,7 +8,7 @@ use domain::json::{Object, Value};
 use super::operation::{Answer, Body, JSON, Operation, Parameter, json};
 use super::schema::{Schema, id, integer, named, only, shown, text, word};
 use super::{Resource, errors, example, outside};
-use crate::api::Code;
+use crate::api::error::Code;
 use crate::api::response::object;
 use crate::api::route_access::{Route, RouteAccess};
 use crate::api::session_cookie;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use expect_test::expect_file;
 
 use super::*;
-use crate::api::Code;
+use crate::api::error::Code;
 
 #[test]
 fn the_document_in_docs_is_what_the_code_says() {

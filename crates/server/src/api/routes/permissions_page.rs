@@ -5,7 +5,7 @@ use std::fmt::Write;
 use domain::access::permission::{Permission, Role};
 use expect_test::expect_file;
 
-use super::{ROUTES, RouteAccess};
+use crate::api::routes::{ROUTES, RouteAccess};
 
 fn page() -> String {
     let mut page = String::from(

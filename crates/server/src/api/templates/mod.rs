@@ -1,5 +1,9 @@
 //! Operations on message templates.
 
 pub(crate) mod change;
+pub(crate) mod list;
+pub(crate) mod lookup;
 pub(crate) mod openapi;
-pub(crate) mod records;
+pub(crate) mod preview;
+pub(crate) mod serialize;
+pub(crate) mod sync;

@@ -1,11 +1,12 @@
 //! Webhooks, and what is posted to them.
 
+use domain::events::EventKind;
 use domain::json::{Object, Value};
 use domain::webhooks_out::delivery::{DeliveryStatus, WebhookStatus};
 use domain::webhooks_out::header::{MAX_HEADERS, MAX_VALUE_BYTES};
 use engine::webhooks_out::endpoint::MAX_WEBHOOKS;
 
-use crate::api::Code;
+use crate::api::error::Code;
 use crate::api::events::openapi::{any_kind, kind};
 use crate::api::openapi::example::{DELIVERY, WEBHOOK};
 use crate::api::openapi::operation::{JSON, Operation};
@@ -14,8 +15,7 @@ use crate::api::openapi::schema::{
     shown, text, time, word,
 };
 use crate::api::response::object;
-use crate::api::webhooks_out::endpoints::{MAX_ACCOUNTS, MAX_NAME};
-use domain::events::EventKind;
+use crate::api::webhooks_out::request::{MAX_ACCOUNTS, MAX_NAME};
 
 /// The routes.
 pub(crate) fn operations() -> Vec<Operation> {

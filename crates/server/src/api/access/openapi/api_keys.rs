@@ -2,8 +2,8 @@
 
 use domain::access::api_key::KeyScope;
 
-use crate::api::Code;
 use crate::api::access::api_keys::{MAX_ACCOUNTS, MAX_NAME, MAX_OVERLAP, MOST_CALLS, OVERLAP};
+use crate::api::error::Code;
 use crate::api::openapi::example::KEY;
 use crate::api::openapi::operation::Operation;
 use crate::api::openapi::schema::{
@@ -31,22 +31,22 @@ pub(crate) fn operations() -> Vec<Operation> {
     ]);
     let overlap = integer(0..=MAX_OVERLAP).default_of(OVERLAP).about("How long the old one lives on.");
     vec![
-        Operation::new("list_keys", "List keys", "Those that are not revoked, newest first.")
+        Operation::new("list_api_keys", "List keys", "Those that are not revoked, newest first.")
             .search("A part of the name or the prefix.", 200)
             .lists("api_keys", "ApiKey", SHOWN),
-        Operation::new("create_key", "Make a key", "The key itself is shown this once. Nobody gives a key more than they have.")
+        Operation::new("create_api_key", "Make a key", "The key itself is shown this once. Nobody gives a key more than they have.")
             .takes(wish, [("shop", r#"{"name":"shop","scopes":["send","read"],"rate_per_minute":300}"#)])
             .gives(201, "The key.", named("CreatedApiKey"), CREATED),
-        Operation::new("get_key", "Read a key", "")
+        Operation::new("get_api_key", "Read a key", "")
             .id("The id of the key.", KEY)
             .gives(200, "The key.", named("ApiKey"), SHOWN)
             .fails([Code::ApiKeyNotFound]),
-        Operation::new("revoke_key", "Revoke a key", "It stops working at once.")
+        Operation::new("revoke_api_key", "Revoke a key", "It stops working at once.")
             .id("The id of the key.", KEY)
             .gives_nothing("It is revoked.")
             .fails([Code::ApiKeyNotFound]),
         Operation::new(
-            "rotate_key",
+            "rotate_api_key",
             "Put a new key in the place of one",
             "Both work for a while; what was sent with the old one under an `Idempotency-Key` is not sent again with the new one.",
         )

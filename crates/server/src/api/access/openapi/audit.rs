@@ -9,12 +9,12 @@ use crate::api::openapi::schema::{Schema, any_object, id, need, shown, text, tim
 pub(crate) fn operations() -> Vec<Operation> {
     let some = || text(1..=512);
     vec![
-        Operation::new("list_acts", "List who did what", "Each administrative act, newest first.")
+        Operation::new("list_audit_entries", "List who did what", "Each administrative act, newest first.")
             .query("actor", "Id or name of who did it.", some())
             .query("action", "What was done.", word(AuditAction::ALL.iter().map(|action| action.as_str())))
             .query("subject", "Id or name of what it was done to.", some())
-            .query("from", "Not before this time.", time())
-            .query("to", "Before this time.", time())
+            .query("since", "Earliest time, inclusive.", time())
+            .query("until", "Latest time, exclusive.", time())
             .search("A part of a name.", 512)
             .lists("audit", "Act", SHOWN),
     ]

@@ -3,8 +3,8 @@
 use domain::access::api_key::KeyScope;
 use domain::access::permission::{Permission, Role};
 
-use crate::api::Code;
 use crate::api::access::session::LONGEST;
+use crate::api::error::Code;
 use crate::api::openapi::operation::{Answer, JSON, Operation};
 use crate::api::openapi::schema::{
     Schema, any_object, body, format, id, list, may, named, need, one_of, only, pattern, shown, text, time,

@@ -3,9 +3,9 @@
 use domain::access::permission::Role;
 use domain::access::user::{MAX_EMAIL, MAX_PASSWORD, MIN_PASSWORD};
 
-use crate::api::Code;
 use crate::api::access::api_keys::MAX_NAME;
 use crate::api::access::users::LONGEST;
+use crate::api::error::Code;
 use crate::api::openapi::example::USER;
 use crate::api::openapi::operation::Operation;
 use crate::api::openapi::schema::{
@@ -69,7 +69,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         .takes(change, [("name", r#"{"name":"Ada King"}"#)])
         .gives(200, "The user.", named("User"), SHOWN)
         .fails([Code::UserNotFound, Code::EmailTaken, Code::LastOwner]),
-        Operation::new("remove_user", "Remove a user", "All their sessions end.")
+        Operation::new("delete_user", "Remove a user", "All their sessions end.")
             .id(id_of, USER)
             .gives_nothing("They are removed.")
             .fails([Code::UserNotFound, Code::LastOwner]),

@@ -11,7 +11,7 @@ use domain::messages::direction::Direction;
 use domain::messages::status::MessageStatus;
 use engine::ports::WaitingFor;
 
-use crate::api::Code;
+use crate::api::error::Code;
 use crate::api::openapi::example::MESSAGE;
 use crate::api::openapi::operation::Operation;
 use crate::api::openapi::schema::{
@@ -33,10 +33,10 @@ pub(crate) fn operations() -> Vec<Operation> {
         list_messages(),
         Operation::new("get_message", "Read a message", "The message with its timeline, and what Meta posted.")
             .id(id_of, MESSAGE)
-            .gives(200, "The message.", named("MessageStory"), STORY)
+            .gives(200, "The message.", named("MessageDetail"), STORY)
             .fails([Code::MessageNotFound]),
         Operation::new(
-            "read_message",
+            "mark_message_read",
             "Mark a customer's message as read",
             "The customer sees blue ticks on it and on all before it.",
         )
@@ -100,8 +100,8 @@ pub(crate) fn filters(operation: Operation) -> Operation {
             word([Direction::Inbound, Direction::Outbound].map(Direction::as_str)),
         )
         .query("client_reference", "Your own reference.", some())
-        .query("from", "Not before this time.", time())
-        .query("to", "Before this time.", time())
+        .query("since", "Earliest time, inclusive.", time())
+        .query("until", "Latest time, exclusive.", time())
         .search("Words of the text, a number, or a reference.", 512)
 }
 
@@ -118,7 +118,7 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
     let of = |fields: Vec<crate::api::openapi::schema::Field>| {
         shown(fields).set("additionalProperties", true).about(about)
     };
-    vec![("Message", of(message_fields())), ("MessageStory", of(story)), ("Pricing", pricing())]
+    vec![("Message", of(message_fields())), ("MessageDetail", of(story)), ("Pricing", pricing())]
 }
 
 fn message_fields() -> Vec<crate::api::openapi::schema::Field> {
@@ -128,7 +128,7 @@ fn message_fields() -> Vec<crate::api::openapi::schema::Field> {
         need("direction", word([Direction::Inbound, Direction::Outbound].map(Direction::as_str))),
         need("status", status()),
         need("type", text(1..).about("Also Meta's types of inbound messages, or `unsupported`.")),
-        need("account", id()),
+        need("whatsapp_account_id", id()),
         need("contact_id", id()),
         may("from", text(1..).or_null().about("Inbound: the customer's number.")),
         may("user_id", text(1..).or_null().about("Inbound: the customer's business-scoped user id.")),
@@ -177,7 +177,7 @@ fn step() -> Schema {
         need("status", status()),
         need("at", time()),
         need("source", word(["waypost", "meta"])),
-        may("heard_at", time().about("When Meta told.")),
+        may("received_at", time().about("Time when the webhook of Meta arrived.")),
         may("message_id", text(1..)),
         may("duplicate", boolean().about("`true`: Meta sent it twice.")),
         may("error", named("Failure")),
@@ -203,13 +203,13 @@ pub(crate) fn media_fields() -> Vec<crate::api::openapi::schema::Field> {
         need("size", integer(0..).or_null()),
         need("sha256", text(64..=64).or_null()),
         need("file_name", text(..).or_null()),
-        need("reason", text(..).or_null().about("Why it is not here.")),
+        need("reason", text(..).or_null().about("Why the content is missing.")),
     ]
 }
 
 pub(crate) const OUTBOUND: &str = r#"{"id":"01a2b3c4-0000-7000-8000-000000000001",
     "message_id":"wamid.HBgLMTU1NTAxMDAwMDEVAgARGBI5MDU1MTgxOUNEMjM5ODE4NzAA","direction":"outbound","status":"delivered",
-    "type":"text","account":"01a2b3c4-0000-7000-8000-000000000002","contact_id":"01a2b3c4-0000-7000-8000-000000000003",
+    "type":"text","whatsapp_account_id":"01a2b3c4-0000-7000-8000-000000000002","contact_id":"01a2b3c4-0000-7000-8000-000000000003",
     "to":"+15550100001","recipient":null,"client_reference":"order 7","sent_as":"message","mode":"sync",
     "text":{"body":"Hello from Waypost"},"context":null,"error":null,
     "pricing":{"billable":false,"pricing_model":"PMP","type":"free_customer_service","category":"service"},
@@ -217,11 +217,11 @@ pub(crate) const OUTBOUND: &str = r#"{"id":"01a2b3c4-0000-7000-8000-000000000001
 
 const STORY: &str = r#"{"id":"01a2b3c4-0000-7000-8000-000000000001",
     "message_id":"wamid.HBgLMTU1NTAxMDAwMDEVAgARGBI5MDU1MTgxOUNEMjM5ODE4NzAA","direction":"outbound","status":"delivered",
-    "type":"text","account":"01a2b3c4-0000-7000-8000-000000000002","contact_id":"01a2b3c4-0000-7000-8000-000000000003",
+    "type":"text","whatsapp_account_id":"01a2b3c4-0000-7000-8000-000000000002","contact_id":"01a2b3c4-0000-7000-8000-000000000003",
     "to":"+15550100001","recipient":null,"client_reference":null,"sent_as":"message","mode":"sync",
     "text":{"body":"Hello from Waypost"},"context":null,"error":null,"pricing":null,
     "created_at":"2026-05-29T10:30:00Z","updated_at":"2026-05-29T10:30:02Z",
     "timeline":[{"status":"sending","at":"2026-05-29T10:30:00Z","source":"waypost"},
         {"status":"sent","at":"2026-05-29T10:30:01Z","source":"waypost"},
-        {"status":"delivered","at":"2026-05-29T10:30:02Z","source":"meta","heard_at":"2026-05-29T10:30:02Z"}],
+        {"status":"delivered","at":"2026-05-29T10:30:02Z","source":"meta","received_at":"2026-05-29T10:30:02Z"}],
     "raw":null}"#;

@@ -3,7 +3,7 @@
 use domain::messages::content::MessageKind;
 
 use super::{content, interactive, template_message};
-use crate::api::Code;
+use crate::api::error::Code;
 use crate::api::messages::batch::MAX_ITEMS;
 use crate::api::messages::send_request::{MAX_KEY, MAX_REFERENCE, MAX_VALID_FOR, MAX_WAMID};
 use crate::api::openapi::operation::Operation;
@@ -20,7 +20,7 @@ pub(crate) const REFUSALS: [Code; 17] = [
     Code::TemplatePaused,
     Code::TemplateParameters,
     Code::RecipientOptedOut,
-    Code::RecipientResting,
+    Code::RecipientMarketingLimited,
     Code::MetaError,
     Code::AccountNotFound,
     Code::ContactNotFound,
@@ -105,7 +105,7 @@ fn send_batch() -> Operation {
         "What became of each.",
         shown([need("results", list(result, 1..=MAX_ITEMS))]),
         r#"{"results":[{"index":0,"id":"01a2b3c4-0000-7000-8000-000000000001","status":"queued"},
-            {"index":1,"code":"template_not_found","message":"There is no template `spring_sale` in the language `en` for the account `sandbox`, here or at Meta.","details":{"template":"spring_sale","language":"en"}}]}"#,
+            {"index":1,"code":"template_not_found","message":"The account `sandbox` has no template `spring_sale` in the language `en`, neither in Waypost nor at Meta.","details":{"template":"spring_sale","language":"en"}}]}"#,
     )
     .with_header("Idempotent-Replayed", "`true`: the batch was sent before with this key.", only("true"))
     .fails([Code::IdempotencyMismatch, Code::IdempotencyInProgress])
@@ -211,7 +211,7 @@ fn sent() -> Schema {
         need("id", id().about("Ours.")),
         need("to", text(1..).or_null()),
         need("recipient", text(1..).or_null()),
-        need("account", id()),
+        need("whatsapp_account_id", id()),
         need("client_reference", text(1..).or_null()),
         need("sent_as", word(["message", "template"]).about("`template`: the fallback was sent.")),
     ])
@@ -234,11 +234,11 @@ fn rehearsal() -> Schema {
 
 const SENT: &str = r#"{"message_id":"wamid.HBgLMTU1NTAxMDAwMDEVAgARGBI5MDU1MTgxOUNEMjM5ODE4NzAA","status":"sent",
     "id":"01a2b3c4-0000-7000-8000-000000000001","to":"+15550100001","recipient":null,
-    "account":"01a2b3c4-0000-7000-8000-000000000002","client_reference":null,"sent_as":"message"}"#;
+    "whatsapp_account_id":"01a2b3c4-0000-7000-8000-000000000002","client_reference":null,"sent_as":"message"}"#;
 
 const QUEUED: &str = r#"{"message_id":"01a2b3c4-0000-7000-8000-000000000001","status":"queued",
     "id":"01a2b3c4-0000-7000-8000-000000000001","to":"+15550100001","recipient":null,
-    "account":"01a2b3c4-0000-7000-8000-000000000002","client_reference":"order 7","sent_as":"message"}"#;
+    "whatsapp_account_id":"01a2b3c4-0000-7000-8000-000000000002","client_reference":"order 7","sent_as":"message"}"#;
 
 const EXAMPLES: [(&str, &str); 16] = [
     ("text", r#"{"to":"+15550100001","type":"text","text":"Hello from Waypost"}"#),

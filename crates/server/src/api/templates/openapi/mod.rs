@@ -2,7 +2,7 @@
 
 pub(crate) mod draft;
 
-use crate::api::Code;
+use crate::api::error::Code;
 use crate::api::openapi::example::TEMPLATE;
 use crate::api::openapi::operation::Operation;
 use crate::api::openapi::schema::{

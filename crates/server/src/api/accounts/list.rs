@@ -1,18 +1,18 @@
-//! Accounts.
+//! List and get accounts.
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
-use engine::access::api_key::Caller;
 use engine::messages::send::choose_account;
 use engine::ports::AccountRecord;
 use engine::{Deps, accounts};
 
-use crate::api::request_context::{Audited, Authorized, IdOrName};
-use crate::api::{ApiError, pagination, request_body, response, serialize};
+use crate::api::accounts::serialize::{serialize_account, show_one};
+use crate::api::error::ApiError;
+use crate::api::request_context::{Authorized, IdOrName};
+use crate::api::{pagination, request_body};
 
 /// Lists accounts, oldest first.
 pub(crate) async fn list_accounts(
@@ -36,7 +36,7 @@ pub(crate) async fn list_accounts(
     let reached = accounts::reached(&deps, caller.workspace()).await?;
     let n_reached = |record: &AccountRecord| reached.get(&record.account.waba_id).copied().unwrap_or(0);
     Ok(pagination::page("accounts", page, pagination::cut(&found, page), |record| {
-        serialize::account(&record.account, n_reached(record))
+        serialize_account(&record.account, n_reached(record))
     }))
 }
 
@@ -56,30 +56,4 @@ pub(crate) async fn get_account(
     request_body::no_query(query.as_deref())?;
     let record = choose_account(&deps, &caller, Some(&id))?;
     show_one(&deps, &caller, &record, StatusCode::OK).await
-}
-
-/// Lets a held account send again.
-pub(crate) async fn resume_account(
-    State(deps): State<Arc<Deps>>,
-    Audited(caller, by): Audited,
-    IdOrName(id): IdOrName,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, ApiError> {
-    request_body::nothing(&deps, &headers, body).await?;
-    let record = choose_account(&deps, &caller, Some(&id))?;
-    accounts::resume(&deps, &by, &record.account).await?;
-    let resumed = deps.directory.current().account(caller.workspace(), &id).cloned();
-    show_one(&deps, &caller, &resumed.unwrap_or(record), StatusCode::OK).await
-}
-
-pub(crate) async fn show_one(
-    deps: &Deps,
-    caller: &Caller,
-    record: &AccountRecord,
-    status: StatusCode,
-) -> Result<Response, ApiError> {
-    let reached = accounts::reached(deps, caller.workspace()).await?;
-    let n_reached = reached.get(&record.account.waba_id).copied().unwrap_or(0);
-    Ok(response::success(status, &serialize::account(&record.account, n_reached)))
 }

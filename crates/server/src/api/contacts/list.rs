@@ -1,0 +1,71 @@
+//! List and get contacts.
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use domain::check::Fields;
+use domain::contacts::contact::{MAX_STAGE, MAX_TAG};
+use domain::contacts::phone::PhoneNumber;
+use engine::access::api_key::Caller;
+use engine::ports::ContactFilter;
+use engine::{Deps, contacts};
+
+use crate::api::contacts::lookup::find;
+use crate::api::contacts::serialize::serialize_contact;
+use crate::api::error::ApiError;
+use crate::api::request_context::{Authorized, IdOrName};
+use crate::api::{pagination, request_body, response};
+
+/// Lists contacts, newest first.
+pub(crate) async fn list_contacts(
+    State(deps): State<Arc<Deps>>,
+    Authorized(caller): Authorized,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let query = request_body::query(query.as_deref())?;
+    let (filter, page) = request_body::read(&query, |fields| {
+        (read_filter(&deps, &caller, fields), pagination::page_request("contacts", fields))
+    })?;
+    let found = deps.contacts.list_contacts(caller.workspace(), &filter, page).await?;
+    Ok(pagination::page("contacts", page, found, serialize_contact))
+}
+
+/// Reads which contacts are asked for.
+pub(crate) fn read_filter(deps: &Deps, caller: &Caller, fields: &Fields<'_, '_>) -> ContactFilter {
+    let number = fields.optional("phone_number");
+    let wa_ids = number.string(..).and_then(|text| match PhoneNumber::parse(text) {
+        Ok(number) => {
+            let spellings = std::iter::once(number.clone()).chain(number.variants());
+            Some(spellings.map(|number| number.digits().to_owned()).collect())
+        }
+        Err(error) => {
+            number.refuse(error.to_string());
+            None
+        }
+    });
+    let text = |name, longest| fields.optional(name).string(1..=longest).map(str::to_owned);
+    let view = contacts::view(deps, caller);
+    ContactFilter {
+        accounts: view.accounts,
+        has_unplaced: view.has_unplaced,
+        wa_ids,
+        tag: text("tag", MAX_TAG),
+        stage: text("stage", MAX_STAGE),
+        has_opted_out: fields.optional("opted_out").boolean_or_text(),
+        search: text("search", 200),
+    }
+}
+
+/// One contact.
+pub(crate) async fn get_contact(
+    State(deps): State<Arc<Deps>>,
+    Authorized(caller): Authorized,
+    IdOrName(id): IdOrName,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    request_body::no_query(query.as_deref())?;
+    let contact = find(&deps, &caller, &id).await?;
+    Ok(response::success(StatusCode::OK, &serialize_contact(contact)))
+}

@@ -1,0 +1,29 @@
+//! Lookup of contacts that a caller has access to.
+
+use engine::access::api_key::Caller;
+use engine::ports::Contact;
+use engine::{Deps, contacts};
+
+use crate::api::error::{ApiError, Code};
+
+pub(crate) fn not_found(id: &str) -> ApiError {
+    ApiError::new(Code::ContactNotFound, format!("There is no contact `{id}`."))
+}
+
+/// A contact that the caller may see.
+pub(crate) async fn find(deps: &Deps, caller: &Caller, id: &str) -> Result<Contact, ApiError> {
+    let parsed = id.parse().map_err(|_| not_found(id))?;
+    let found = contacts::find(deps, caller, parsed).await?.ok_or_else(|| not_found(id))?;
+    found.ok_or_else(ApiError::forbidden_account)
+}
+
+/// Refuses a key that must not change people: they may be others' business.
+pub(crate) fn refuse_bound(deps: &Deps, caller: &Caller) -> Result<(), ApiError> {
+    if caller.is_of_whole_workspace(deps) {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        Code::Forbidden,
+        "Contacts belong to the whole workspace. This API key has no access to some of its accounts, so it cannot change contacts.",
+    ))
+}

@@ -1,0 +1,69 @@
+//! Outcomes of contact changes, as responses and as result rows.
+
+use axum::http::StatusCode;
+use domain::contacts::contact::MAX_CUSTOM_FIELDS;
+use domain::json::{Object, Value};
+use engine::ports::{Contact, UpsertContactResult};
+
+use crate::api::error::{ApiError, Code};
+use crate::api::response::object;
+
+/// The contact as it is, and whether it is new; or why nothing was written.
+pub(crate) fn done(end: UpsertContactResult) -> Result<(StatusCode, Contact), ApiError> {
+    match end {
+        UpsertContactResult::Created(contact) => Ok((StatusCode::CREATED, contact)),
+        UpsertContactResult::Updated(contact) | UpsertContactResult::Unchanged(contact) => {
+            Ok((StatusCode::OK, contact))
+        }
+        UpsertContactResult::Conflict(id) => {
+            let message = "Another contact has this phone number or user id.";
+            Err(ApiError::new(Code::ContactExists, message).with("contact_id", id.to_string()))
+        }
+        UpsertContactResult::NotFound => {
+            Err(ApiError::new(Code::ContactNotFound, "The contact does not exist."))
+        }
+        UpsertContactResult::NoIdentifier => Err(ApiError::invalid_at(
+            "/phone_number",
+            "cannot be cleared: a contact must have a phone number or a user id",
+        )),
+        UpsertContactResult::TooManyFields(n) => Err(ApiError::invalid_at(
+            "/custom_fields",
+            format!("must have at most {MAX_CUSTOM_FIELDS} members, would have {n}"),
+        )),
+    }
+}
+
+/// What became of a contact, in a word.
+pub(crate) fn word(end: &UpsertContactResult) -> &'static str {
+    match end {
+        UpsertContactResult::Created(_) => "created",
+        UpsertContactResult::Updated(_) => "updated",
+        UpsertContactResult::Unchanged(_) => "unchanged",
+        UpsertContactResult::Conflict(_)
+        | UpsertContactResult::NotFound
+        | UpsertContactResult::NoIdentifier
+        | UpsertContactResult::TooManyFields(_) => "failed",
+    }
+}
+
+/// One contact of a list: what became of it, or why nothing did.
+pub(crate) fn result(index: usize, end: Result<(&'static str, Contact), ApiError>) -> Value {
+    let index = Value::from(i64::try_from(index).unwrap_or(i64::MAX));
+    match end {
+        Ok((word, contact)) => {
+            object([("index", index), ("id", contact.id.to_string().into()), ("status", word.into())])
+        }
+        Err(error) => {
+            let mut shown = Object::new();
+            shown.insert("index", index);
+            shown.insert("code", error.code().as_str());
+            shown.insert("message", error.message());
+            let details = error.details();
+            shown.insert("errors", details.get("errors").cloned().unwrap_or_else(|| Vec::new().into()));
+            if let Some(id) = details.get("contact_id") {
+                shown.insert("contact_id", id.clone());
+            }
+            Value::Object(shown)
+        }
+    }
+}

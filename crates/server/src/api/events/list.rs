@@ -1,0 +1,60 @@
+//! List events, with long poll.
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use domain::json::{Object, Value};
+use engine::ports::{EventStart, StoredEvent};
+use engine::{Deps, events};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::api::error::ApiError;
+use crate::api::events::query::{EventQuery, unknown_position};
+use crate::api::request_context::Authorized;
+use crate::api::{request_body, response};
+
+/// Default number of events in a response.
+pub(crate) const PER_PAGE: i64 = 100;
+/// Maximum number of events in a response.
+pub(crate) const MAX_PER_PAGE: i64 = 200;
+/// Maximum time that a long poll waits for an event, in seconds.
+pub(crate) const MAX_WAIT: i64 = 60;
+
+/// Lists the events after a position; waits for the first one if the client asks for a long poll.
+pub(crate) async fn list_events(
+    State(deps): State<Arc<Deps>>,
+    Authorized(caller): Authorized,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let query = request_body::query(query.as_deref())?;
+    let (event_query, limit, wait) = request_body::read(&query, |fields| {
+        let limit = fields.optional("per_page").integer_or_text(1..=MAX_PER_PAGE).unwrap_or(PER_PAGE);
+        let wait = fields.optional("wait").integer_or_text(0..=MAX_WAIT).unwrap_or(0);
+        (EventQuery::read(&deps, &caller, fields, None), u32::try_from(limit).unwrap_or(1), wait)
+    })?;
+    let deadline = deps.now().saturating_add(SignedDuration::from_secs(wait)).unwrap_or(Timestamp::MAX);
+    let filter = || caller.is_still_good(&deps).then(|| event_query.filter(&deps, &caller));
+    let page = events::next(&deps, filter, &caller, (event_query.start, limit), deadline).await?;
+    let page = page.ok_or_else(unknown_position)?;
+    let mut data = Object::new();
+    // Without an event, the next request continues at the position of this one.
+    let position = match event_query.start {
+        EventStart::After(_) => query.get("after").cloned().unwrap_or_default(),
+        EventStart::Oldest | EventStart::Newest => Value::Null,
+    };
+    let next = page.last.map_or(position, |id| id.to_string().into());
+    data.insert("events", Value::Array(page.events.iter().map(serialize_event).collect()));
+    data.insert("next_cursor", next);
+    data.insert("has_more", page.has_more);
+    if page.has_gap {
+        // Retention has deleted events after the position of the request.
+        data.insert("gap", true);
+    }
+    Ok(response::success(StatusCode::OK, &data))
+}
+
+fn serialize_event(event: &StoredEvent) -> Value {
+    serde_json::from_str(&event.body()).unwrap_or_default()
+}

@@ -1,0 +1,56 @@
+//! List and get templates.
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use engine::Deps;
+use engine::messages::send::choose_account;
+use engine::ports::TemplateFilter;
+
+use crate::api::error::ApiError;
+use crate::api::request_context::{Authorized, IdOrName};
+use crate::api::templates::lookup::{find, visible_wabas};
+use crate::api::templates::serialize::serialize_template;
+use crate::api::{pagination, request_body, response};
+
+/// Lists templates, oldest first.
+pub(crate) async fn list_templates(
+    State(deps): State<Arc<Deps>>,
+    Authorized(caller): Authorized,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let query = request_body::query(query.as_deref())?;
+    let (mut filter, account, page) = request_body::read(&query, |fields| {
+        let text = |name| fields.optional(name).string(1..=512).map(str::to_owned);
+        let filter = TemplateFilter {
+            waba_id: None,
+            waba_ids: None,
+            name: text("name"),
+            language: text("language"),
+            status: text("status").map(|status| status.to_ascii_uppercase()),
+            category: text("category").map(|category| category.to_ascii_uppercase()),
+            search: text("search"),
+            id: None,
+        };
+        (filter, text("account"), pagination::page_request("templates", fields))
+    })?;
+    filter.waba_ids = visible_wabas(&deps, &caller);
+    if let Some(account) = account {
+        filter.waba_id = Some(choose_account(&deps, &caller, Some(&account))?.account.waba_id.clone());
+    }
+    let found = deps.template_records.list_templates(caller.workspace(), &filter, page).await?;
+    Ok(pagination::page("templates", page, found, serialize_template))
+}
+
+/// One template, by our id.
+pub(crate) async fn get_template(
+    State(deps): State<Arc<Deps>>,
+    Authorized(caller): Authorized,
+    IdOrName(id): IdOrName,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    request_body::no_query(query.as_deref())?;
+    Ok(response::success(StatusCode::OK, &serialize_template(find(&deps, &caller, &id).await?)))
+}

@@ -1,0 +1,56 @@
+//! Synchronize templates with Meta's lists.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use engine::messages::send::choose_account;
+use engine::ports::AccountRecord;
+use engine::{Deps, templates};
+
+use crate::api::error::ApiError;
+use crate::api::request_context::Audited;
+use crate::api::{request_body, response};
+
+/// Brings the templates up to date with Meta's lists: of one account, or of all that the key may use.
+pub(crate) async fn sync_templates(
+    State(deps): State<Arc<Deps>>,
+    Audited(caller, by): Audited,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let object = request_body::object(&request_body::bytes(&deps, &headers, body).await?, true)?;
+    let account =
+        request_body::read(&object, |fields| fields.optional("account").string(1..=200).map(str::to_owned))?;
+    let records: Vec<Arc<AccountRecord>> = match account {
+        Some(account) => vec![choose_account(&deps, &caller, Some(&account))?],
+        None => {
+            let directory = deps.directory.current();
+            let mut wabas = BTreeSet::new();
+            directory
+                .accounts_of(caller.workspace())
+                .filter(|record| caller.may_use(&record.account))
+                .filter(|record| wabas.insert(record.account.waba_id.clone()))
+                .cloned()
+                .collect()
+        }
+    };
+    let mut sum = engine::ports::TemplateSyncCounts::default();
+    for record in &records {
+        let counts = templates::sync(&deps, &by, record).await?;
+        sum.added += counts.added;
+        sum.updated += counts.updated;
+        sum.removed += counts.removed;
+        sum.total += counts.total;
+    }
+    let data = response::object([
+        ("added", i64::from(sum.added).into()),
+        ("updated", i64::from(sum.updated).into()),
+        ("removed", i64::from(sum.removed).into()),
+        ("total", i64::from(sum.total).into()),
+    ]);
+    Ok(response::success(StatusCode::OK, &data))
+}

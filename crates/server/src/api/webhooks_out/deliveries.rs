@@ -1,0 +1,115 @@
+//! Deliveries of a webhook endpoint: list, redeliver, replay.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use domain::id::DeliveryId;
+use domain::webhooks_out::delivery::DeliveryStatus;
+use engine::Deps;
+use engine::access::api_key::Caller;
+use engine::ports::{DeliveryFilter, PageRequest, PageStart, StoredDelivery};
+use engine::webhooks_out::endpoint;
+use jiff::Timestamp;
+
+use crate::api::error::{ApiError, Code};
+use crate::api::request_context::{Audited, Authorized, IdOrName};
+use crate::api::response::object;
+use crate::api::webhooks_out::lookup::{covers, find, refuse_disabled};
+use crate::api::webhooks_out::serialize::show_delivery;
+use crate::api::{pagination, request_body, response};
+
+/// Lists what is on its way to an endpoint, and what has been, newest first.
+pub(crate) async fn list_deliveries(
+    State(deps): State<Arc<Deps>>,
+    Authorized(caller): Authorized,
+    IdOrName(id): IdOrName,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let query = request_body::query(query.as_deref())?;
+    let (status, page) = request_body::read(&query, |fields| {
+        let words = DeliveryStatus::ALL.map(DeliveryStatus::as_str);
+        let status = fields.optional("status").one_of(&words).and_then(|word| word.parse().ok());
+        (status, pagination::page_request("deliveries", fields))
+    })?;
+    let record = find(&deps, &caller, &id)?;
+    let filter = DeliveryFilter { webhook: Some(record.id), status, position: None };
+    let found = deps.deliveries.list_deliveries(caller.workspace(), &filter, page).await?;
+    Ok(pagination::page("deliveries", page, found, show_delivery))
+}
+
+/// Hands the events since a time to an endpoint again, beside what is on its way.
+pub(crate) async fn replay_webhook(
+    State(deps): State<Arc<Deps>>,
+    Audited(caller, by): Audited,
+    IdOrName(id): IdOrName,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let record = find(&deps, &caller, &id)?;
+    let object_given = request_body::json(&deps, &headers, body).await?;
+    let now = deps.now();
+    let since = request_body::read(&object_given, |fields| {
+        let since = fields.required("since");
+        let at = since.string(1..).and_then(|text| match text.parse::<Timestamp>() {
+            Ok(at) if at <= now => Some(at),
+            Ok(_) => {
+                since.refuse("must not be in the future");
+                None
+            }
+            Err(_) => {
+                since.refuse("must be a time such as 2026-05-29T10:30:00Z");
+                None
+            }
+        });
+        at.unwrap_or(now)
+    })?;
+    refuse_disabled(&record)?;
+    let (replay, n_events) = endpoint::replay(&deps, &by, &record, since).await?;
+    let n_events = i64::try_from(n_events).unwrap_or(i64::MAX);
+    let data = object([
+        ("id", replay.to_string().into()),
+        ("webhook_id", record.id.to_string().into()),
+        ("since", since.to_string().into()),
+        ("events_since", n_events.into()),
+    ]);
+    Ok(response::success(StatusCode::ACCEPTED, &data))
+}
+
+/// Repeats one delivery, beside what is on its way.
+pub(crate) async fn redeliver_delivery(
+    State(deps): State<Arc<Deps>>,
+    Audited(caller, by): Audited,
+    IdOrName(id): IdOrName,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    request_body::nothing(&deps, &headers, body).await?;
+    let unknown = || ApiError::new(Code::DeliveryNotFound, format!("There is no delivery `{id}`."));
+    let parsed: DeliveryId = id.parse().map_err(|_| unknown())?;
+    let position = parsed.position(caller.workspace()).ok_or_else(unknown)?;
+    let delivery = one_delivery(&deps, &caller, position).await?.filter(|delivery| delivery.id == parsed);
+    let delivery = delivery.ok_or_else(unknown)?;
+    let directory = deps.directory.current();
+    let record = directory
+        .webhook(caller.workspace(), delivery.webhook)
+        .filter(|record| covers(&deps, &caller, &record.accounts))
+        .ok_or_else(unknown)?;
+    refuse_disabled(record)?;
+    let repeated = endpoint::redeliver(&deps, &by, record, delivery.id).await?.ok_or_else(unknown)?;
+    let position = repeated.position(caller.workspace()).ok_or_else(unknown)?;
+    let delivery = one_delivery(&deps, &caller, position).await?.ok_or_else(unknown)?;
+    Ok(response::success(StatusCode::ACCEPTED, &show_delivery(delivery)))
+}
+
+pub(crate) async fn one_delivery(
+    deps: &Deps,
+    caller: &Caller,
+    position: i64,
+) -> Result<Option<StoredDelivery>, ApiError> {
+    let filter = DeliveryFilter { position: Some(position), ..DeliveryFilter::default() };
+    let one = PageRequest { per_page: 1, start: PageStart::Page(1) };
+    Ok(deps.deliveries.list_deliveries(caller.workspace(), &filter, one).await?.rows.into_iter().next())
+}

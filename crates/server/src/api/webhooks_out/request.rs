@@ -1,0 +1,140 @@
+//! Request bodies of webhook endpoints.
+
+use domain::check::{Fields, Item, Items, Patch};
+use domain::events::EventKind;
+use domain::id::AccountId;
+use domain::webhooks_out::header;
+use engine::Deps;
+use engine::access::api_key::Caller;
+use engine::ports::WebhookEndpoint;
+use engine::webhooks_out::endpoint::Choice;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::api::events::kinds::{ALL_EVENTS, unknown_kind};
+use crate::api::webhooks_out::lookup::covers;
+use crate::api::webhooks_out::serialize::HIDDEN;
+
+/// The longest name, in characters.
+pub(crate) const MAX_NAME: usize = 100;
+
+/// The most accounts that an endpoint names.
+pub(crate) const MAX_ACCOUNTS: usize = 100;
+
+/// Reads what is chosen. What a change does not name stays as it is; `null` clears what may be empty.
+pub(crate) fn read_choice(
+    deps: &Deps,
+    caller: &Caller,
+    fields: &Fields<'_, '_>,
+    before: Option<&WebhookEndpoint>,
+) -> Option<Choice> {
+    let field = |name| match fields.change(name) {
+        Patch::Set(item) => item,
+        Patch::Unchanged if before.is_some() => fields.optional(name),
+        Patch::Unchanged => fields.required(name),
+        Patch::Clear => {
+            let item = fields.optional(name);
+            item.refuse("cannot be null");
+            item
+        }
+    };
+    let name = field("name").string(1..=MAX_NAME).map(str::to_owned);
+    let url_field = field("url");
+    let url = url_field.string(1..).and_then(|url| match deps.webhook_sender.check_url(url) {
+        Ok(()) => Some(url.to_owned()),
+        Err(error) => {
+            url_field.refuse(format!("this URL cannot be called: {error}"));
+            None
+        }
+    });
+    let events = field("events").array(1..=EventKind::ALL.len()).map(|items| read_events(&items));
+    let accounts = match fields.change("accounts") {
+        Patch::Unchanged => None,
+        Patch::Clear => Some(Vec::new()),
+        Patch::Set(item) => Some(read_accounts(deps, caller, &item)),
+    };
+    let after = accounts.as_deref().or_else(|| before.map(|before| before.accounts.as_slice()));
+    if !covers(deps, caller, after.unwrap_or_default()) {
+        let place = fields.place().key("accounts");
+        fields.violations().refuse(
+            &place,
+            "must list accounts: this API key has no access to some accounts of the workspace",
+        );
+    }
+    let headers = match fields.change("headers") {
+        Patch::Unchanged => None,
+        Patch::Clear => Some(Vec::new()),
+        Patch::Set(item) => item.object().map(|fields| read_headers(fields, before)),
+    };
+    let is_enabled = match fields.change("enabled") {
+        Patch::Unchanged => None,
+        Patch::Clear => Some(true),
+        Patch::Set(item) => item.boolean(),
+    };
+    Some(Choice {
+        name: name.or_else(|| before.map(|before| before.name.clone()))?,
+        url: url.or_else(|| before.map(|before| before.url.clone()))?,
+        events: events.or_else(|| before.map(|before| before.events.clone()))?,
+        accounts: accounts.or_else(|| before.map(|before| before.accounts.clone())).unwrap_or_default(),
+        headers: headers.or_else(|| before.map(|before| before.headers.clone())).unwrap_or_default(),
+        is_enabled: is_enabled.or_else(|| before.map(|before| before.is_enabled)).unwrap_or(true),
+    })
+}
+
+/// Kinds of events; `None` is everything.
+fn read_events(items: &Items<'_, '_>) -> Option<Vec<EventKind>> {
+    let mut kinds = Vec::new();
+    let mut is_everything = false;
+    for item in items.iter() {
+        let Some(word) = item.string(1..) else { continue };
+        match word.parse() {
+            Ok(kind) if !kinds.contains(&kind) => kinds.push(kind),
+            Ok(_) => {}
+            Err(_) if word == ALL_EVENTS => is_everything = true,
+            Err(_) => item.refuse(unknown_kind(word)),
+        }
+    }
+    (!is_everything).then_some(kinds)
+}
+
+fn read_accounts(deps: &Deps, caller: &Caller, item: &Item<'_, '_>) -> Vec<AccountId> {
+    let directory = deps.directory.current();
+    let mut accounts = Vec::new();
+    let Some(items) = item.array(1..=MAX_ACCOUNTS) else { return accounts };
+    for item in items.iter() {
+        let Some(name) = item.string(1..) else { continue };
+        match directory.account(caller.workspace(), name) {
+            Some(record) if caller.may_see(deps, record.account.id) => accounts.push(record.account.id),
+            Some(_) | None => item.refuse(format!("there is no account `{name}`")),
+        }
+    }
+    accounts
+}
+
+/// Headers by name. A value that is hidden in answers may be sent back as it was shown: it stays what it was.
+fn read_headers(fields: Fields<'_, '_>, before: Option<&WebhookEndpoint>) -> Vec<(String, SecretString)> {
+    let given = fields.object();
+    if given.len() > header::MAX_HEADERS {
+        fields.refuse(format!("must not have more than {} headers", header::MAX_HEADERS));
+    }
+    let mut headers: Vec<(String, SecretString)> = Vec::new();
+    for (name, value) in given.iter() {
+        let refuse = |reason: String| fields.violations().refuse(&fields.place().key(name), reason);
+        let Some(value) = value.as_str() else {
+            refuse(format!("must be a string, is {}", value.kind_name()));
+            continue;
+        };
+        let known = before
+            .filter(|_| value == HIDDEN)
+            .and_then(|before| before.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)));
+        let value = known.map_or(value, |(_, value)| value.expose_secret());
+        match header::validate(name, value) {
+            Ok(()) if headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) => {
+                refuse("appears twice, with different case".to_owned());
+            }
+            Ok(()) => headers.push((name.to_owned(), value.into())),
+            Err(error) => refuse(error.to_string()),
+        }
+    }
+    fields.finish_open();
+    headers
+}
