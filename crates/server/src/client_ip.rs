@@ -1,4 +1,4 @@
-//! Where a call comes from: the peer's address, or what the proxies that are trusted say of it.
+//! Address of the client: the peer's address, or the address that a trusted proxy reports.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderName, header};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// A network: all addresses that begin with the same bits.
+/// Network: all addresses with the same prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
     address: IpAddr,
@@ -34,7 +34,7 @@ impl Network {
 impl FromStr for Network {
     type Err = ();
 
-    /// An address, or an address and a number of bits.
+    /// Parses an address, or an address with a prefix length.
     fn from_str(text: &str) -> Result<Self, ()> {
         let (address, n_bits) = match text.split_once('/') {
             Some((address, n_bits)) => (address, Some(n_bits)),
@@ -53,11 +53,10 @@ impl fmt::Display for Network {
     }
 }
 
-/// The client's address.
+/// Returns the address of the client.
 ///
-/// A proxy adds the address that called it at the right of `X-Forwarded-For` (or `Forwarded`, where there is no other):
-/// so, from the right, the first one that is not a trusted proxy's is the client's. What stands left of it anybody may
-/// have written.
+/// Each proxy appends the address of its peer to `X-Forwarded-For` (or to `Forwarded`, if there is no `X-Forwarded-For`).
+/// The client is the rightmost address that is not a trusted proxy. Addresses to the left of it can be forged.
 pub(crate) fn address(peer: Option<SocketAddr>, headers: &HeaderMap, trusted: &[Network]) -> Option<IpAddr> {
     let mut client = peer?.ip().to_canonical();
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
@@ -65,7 +64,7 @@ pub(crate) fn address(peer: Option<SocketAddr>, headers: &HeaderMap, trusted: &[
         return Some(client);
     }
     for hop in hops(headers).into_iter().rev() {
-        // What a proxy wrote that cannot be read ends the chain: nothing left of it is known.
+        // An entry that cannot be parsed ends the chain: the addresses to the left of it are not trustworthy.
         let Some(address) = hop else { break };
         client = address;
         if !is_trusted(client) {
@@ -75,7 +74,7 @@ pub(crate) fn address(peer: Option<SocketAddr>, headers: &HeaderMap, trusted: &[
     Some(client)
 }
 
-/// The addresses that the headers name, in their order; `None` for what is no address.
+/// Returns the addresses in the headers, in their order; `None` for an entry that cannot be parsed.
 fn hops(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     let elements = |name: &HeaderName| -> Vec<String> {
         let values = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
@@ -94,7 +93,7 @@ fn hops(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     elements(&header::FORWARDED).iter().map(forwarded).collect()
 }
 
-/// An address as proxies write it: perhaps with a port, perhaps in brackets.
+/// Parses an address in a forwarding header, with or without port and brackets.
 fn node(text: &str) -> Option<IpAddr> {
     let address = text
         .parse::<IpAddr>()
@@ -117,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn without_trust_only_the_peer_counts() {
+    fn without_trusted_proxies_the_client_is_the_peer() {
         let spoofed = [("x-forwarded-for", "192.0.2.9"), ("forwarded", "for=192.0.2.9")];
         assert_eq!(client("198.51.100.1:5", &spoofed, &[]), "198.51.100.1");
         assert_eq!(client("198.51.100.1:5", &spoofed, &["10.0.0.0/8"]), "198.51.100.1");
@@ -126,11 +125,11 @@ mod tests {
     }
 
     #[test]
-    fn the_rightmost_address_that_is_no_proxy_of_ours_is_the_client() {
+    fn the_client_is_the_rightmost_address_that_is_not_a_trusted_proxy() {
         let trusted = ["10.0.0.0/8", "2001:db8::/32", "127.0.0.1"];
         for (peer, headers, expected) in [
             ("10.0.0.1:5", vec![("x-forwarded-for", "203.0.113.7")], "203.0.113.7"),
-            // The client wrote the first one itself.
+            // The client forged the first address.
             ("10.0.0.1:5", vec![("x-forwarded-for", "192.0.2.9, 203.0.113.7, 10.1.1.1")], "203.0.113.7"),
             (
                 "10.0.0.1:5",
@@ -145,9 +144,9 @@ mod tests {
                 vec![("forwarded", "for=192.0.2.9"), ("x-forwarded-for", "203.0.113.7")],
                 "203.0.113.7",
             ),
-            // All are ours: the first of them began.
+            // All addresses are trusted proxies: the first one is the client.
             ("10.0.0.1:5", vec![("x-forwarded-for", "10.9.9.9, 10.1.1.1")], "10.9.9.9"),
-            // What cannot be read ends the chain at who wrote it.
+            // An entry that cannot be parsed ends the chain.
             ("10.0.0.1:5", vec![("x-forwarded-for", "203.0.113.7, unknown")], "10.0.0.1"),
             ("10.0.0.1:5", vec![("x-forwarded-for", "203.0.113.7, _hidden, 10.2.2.2")], "10.2.2.2"),
             ("10.0.0.1:5", vec![("forwarded", "proto=https")], "10.0.0.1"),
@@ -158,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_is_an_address_and_perhaps_a_number_of_bits() {
+    fn a_network_is_an_address_with_an_optional_prefix_length() {
         for text in
             ["", "10", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/-1", "example.com", "10.0.0.0/8/8"]
         {

@@ -1,4 +1,4 @@
-//! The real clock.
+//! System clock.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -8,10 +8,10 @@ use engine::ports::Clock;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
-/// The longest single sleep: a clock that is moved is noticed within it even without a word.
+/// Maximum time of one sleep, so that a change of the system time is noticed.
 const MAX_SLEEP: SignedDuration = SignedDuration::from_secs(60);
 
-/// The machine's clock, and an offset that `waypost dev` can move.
+/// System clock with an offset that `waypost dev` can change.
 #[derive(Default)]
 pub(crate) struct SystemClock {
     offset_us: AtomicI64,
@@ -19,15 +19,15 @@ pub(crate) struct SystemClock {
 }
 
 impl SystemClock {
-    /// The machine's time, unmoved.
+    /// Creates a clock without offset.
     pub(crate) fn new() -> Self {
         Self::default()
     }
 
-    /// Moves the time forward, and wakes whoever waits for it.
+    /// Advances the time and wakes all sleeping tasks.
     pub(crate) fn advance(&self, by: Duration) {
         let by = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
-        // The only change of the offset; a lost addition is not possible.
+        // An atomic addition cannot be lost.
         self.offset_us.fetch_add(by, Ordering::SeqCst);
         self.moved.notify_waiters();
     }
@@ -38,7 +38,7 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         #[expect(clippy::disallowed_methods, reason = "this is the one real clock")]
         let now = Timestamp::now();
-        // As fine as the store keeps it, so that what is answered now is what is read later.
+        // The store keeps microseconds. With the same precision here, a response shows the time that is read later.
         let now_us = now.as_microsecond().saturating_add(self.offset_us.load(Ordering::SeqCst));
         Timestamp::from_microsecond(now_us).unwrap_or(now)
     }
@@ -50,7 +50,7 @@ impl Clock for SystemClock {
             if left <= SignedDuration::ZERO {
                 return;
             }
-            // Rounded up, so that waking means that the time has come.
+            // Rounded up, so that the deadline has passed after the sleep.
             let left = left.min(MAX_SLEEP).unsigned_abs() + Duration::from_micros(1);
             #[expect(clippy::disallowed_methods, reason = "this is the one real clock")]
             let sleep = tokio::time::sleep(left);

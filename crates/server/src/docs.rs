@@ -1,6 +1,6 @@
-//! `/docs`: a page to browse the API and to try it.
+//! `/docs`: a page to browse and try the API.
 //!
-//! **Invariant:** the page is three files in the binary. It loads nothing from elsewhere, and runs no script but its own.
+//! **Invariant:** the page consists of three files in the binary. It loads nothing from other hosts and runs only its own script.
 
 use axum::Router;
 use axum::body::Body;
@@ -12,11 +12,11 @@ const PAGE: &str = include_str!("docs/page.html");
 const STYLE: &str = include_str!("docs/page.css");
 const SCRIPT: &str = include_str!("docs/page.js");
 
-/// What a browser may load and do on this page. Pictures are those that the API answers with.
+/// Content security policy. Images and media come from responses of the API.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src blob: data:; \
                       media-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The page and its parts.
+/// Returns the router of the page and its files.
 pub(crate) fn router() -> Router {
     Router::new()
         .route("/docs", get(|| file(PAGE, "text/html; charset=utf-8")))
@@ -31,7 +31,7 @@ fn file(text: &'static str, media_type: &'static str) -> std::future::Ready<Resp
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
-        // A new version is seen at once.
+        // Browsers check for a new version on each visit of the page.
         (header::CACHE_CONTROL, "no-cache"),
     ];
     for (name, value) in headers {

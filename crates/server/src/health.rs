@@ -1,4 +1,4 @@
-//! Whether the process lives, and whether it can work.
+//! Health checks: `/healthz` and `/readyz`.
 
 use std::sync::Arc;
 
@@ -11,18 +11,21 @@ use engine::{Deps, chain};
 
 use crate::api::response::{json, object};
 
-/// `GET /healthz` and `GET /readyz`.
+/// Returns the router of `GET /healthz` and `GET /readyz`.
 pub(crate) fn router(deps: &Arc<Deps>) -> Router {
-    Router::new().route("/healthz", get(lives)).route("/readyz", get(is_ready)).with_state(deps.clone())
+    Router::new()
+        .route("/healthz", get(get_health))
+        .route("/readyz", get(get_readiness))
+        .with_state(deps.clone())
 }
 
-/// The process answers.
-async fn lives() -> Response {
+/// Responds that the process is alive.
+async fn get_health() -> Response {
     json(StatusCode::OK, &object([("status", "ok".into())]))
 }
 
-/// The store takes writes: without that nothing can be accepted.
-async fn is_ready(State(deps): State<Arc<Deps>>) -> Response {
+/// Responds whether the store accepts writes; without them, no message can be accepted.
+async fn get_readiness(State(deps): State<Arc<Deps>>) -> Response {
     match deps.workers.check_writable(deps.now()).await {
         Ok(()) => json(StatusCode::OK, &object([("status", "ready".into()), ("store", "ok".into())])),
         Err(error) => {

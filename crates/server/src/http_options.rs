@@ -4,27 +4,27 @@ use secrecy::SecretString;
 
 use crate::client_ip::Network;
 
-/// What the server knows of its place in the web.
+/// Settings of the HTTP server.
 #[derive(Clone, Debug, Default)]
 pub struct HttpOptions {
-    /// Its address as browsers call it, if it was told.
+    /// Public URL of the gateway, if it is configured.
     pub public_url: Option<String>,
-    /// The proxies that are believed when they tell where a call comes from.
+    /// Proxies whose forwarding headers are trusted.
     pub trusted_proxies: Vec<Network>,
-    /// Who may read the metrics.
+    /// Access to the metrics page.
     pub metrics: MetricsAccess,
-    /// Whether requests become spans.
+    /// `true` if requests are traced.
     pub is_traced: bool,
 }
 
-/// Who may read the metrics.
+/// Access to the metrics page.
 #[derive(Clone, Debug, Default)]
 pub enum MetricsAccess {
-    /// Nobody: there is no page.
+    /// The page does not exist.
     Off,
-    /// Everybody who reaches the address.
+    /// Every client may read the page.
     #[default]
     Open,
-    /// Who shows this token.
+    /// Clients that present this token may read the page.
     Token(SecretString),
 }

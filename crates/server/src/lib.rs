@@ -1,8 +1,8 @@
-//! The executable's inside: HTTP, webhooks, the loops, configuration and command line.
+//! The server: HTTP API, webhook endpoint for Meta, background loops, configuration and command line.
 //!
-//! A library only so that tests can run the whole server in their own process; `main.rs` calls [`main`].
+//! It is a library so that tests can run the whole server in their own process; `main.rs` calls [`main`].
 //!
-//! **Invariant:** this is the one crate that names concrete adapters.
+//! **Invariant:** no other crate depends on the concrete adapters.
 
 mod api;
 mod cli;

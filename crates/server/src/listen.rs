@@ -1,4 +1,4 @@
-//! The accept loop: HTTP/1.1 and HTTP/2 on one port, with patience for nobody who does not speak.
+//! Accept loop: HTTP/1.1 and HTTP/2 on one port. Idle connections are closed.
 
 use std::time::Duration;
 
@@ -15,23 +15,23 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-/// How long a connection may take for the head of a request, and rest between two.
-const HEAD_WITHIN: Duration = Duration::from_secs(60);
-/// How long the accept loop rests when the machine has no more sockets to give.
-const OUT_OF_SOCKETS: Duration = Duration::from_millis(50);
+/// Maximum time to receive the head of a request, which includes the idle time between two requests.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
+/// Pause of the accept loop after an error, such as too many open files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves until told to stop; then takes no more, and returns once what is under way is answered.
+/// Serves until `stop` is cancelled; then accepts no more connections and returns after the last response.
 pub(crate) async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(HEAD_WITHIN);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    builder.http2().timer(TokioTimer::new()).keep_alive_interval(HEADER_TIMEOUT);
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = stop.cancelled() => break,
-            // Ended connections leave the set, or it would grow for ever.
+            // Closed connections are removed from the set, so that it does not grow without limit.
             Some(_) = connections.join_next() => continue,
         };
         let (stream, peer) = match accepted {
@@ -40,17 +40,17 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Cancellat
                 tracing::warn!(%error, "a connection could not be accepted");
                 #[expect(
                     clippy::disallowed_methods,
-                    reason = "the socket's own matter: no test waits for it"
+                    reason = "the pause concerns the operating system: no test waits for it"
                 )]
-                tokio::time::sleep(OUT_OF_SOCKETS).await;
+                tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
-        // An answer is small and complete: waiting for more to send with it only costs time.
+        // Responses are small and complete: Nagle's algorithm would only delay them.
         if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection keeps Nagle's algorithm");
+            tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
-        // Who calls stands beside each request, for throttling and for the audit log.
+        // Each request carries the address of its peer, for throttling and for the audit log.
         let service = router.clone().map_request(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
             request
@@ -60,7 +60,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Cancellat
         let connection = graceful.watch(connection);
         connections.spawn(async move {
             if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection broke");
+                tracing::debug!(%error, "a connection failed");
             }
         });
     }

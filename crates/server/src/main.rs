@@ -1,4 +1,4 @@
-//! The executable. Everything is in the library, so that tests can run it in their own process.
+//! The executable. All code is in the library, so that tests can run it in their own process.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! Passwords: argon2id, on few threads at a time.
+//! Passwords: argon2id, with a limit on concurrent hashes.
 
 use std::sync::Arc;
 
@@ -10,44 +10,45 @@ use engine::ports::{PasswordError, Passwords};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 
-/// What a hash costs, as OWASP advises: 19 MiB, two passes, one lane.
+/// Cost of a hash as OWASP recommends: 19 MiB of memory, two passes, one lane.
 const COST: (u32, u32, u32) = (19_456, 2, 1);
-/// A hash of the same cost that belongs to nobody, so that an unknown name takes the same steps.
-const NOBODYS: &str =
+/// Hash of the same cost that no user has. It is verified for an unknown user, so that the response takes the same time.
+const DUMMY_HASH: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-/// How many are hashed at once.
-const AT_ONCE: usize = 2;
-/// How many wait for it at most: a quarter of a second's worth.
-const WAITING: usize = 32;
+/// Maximum number of concurrent hashes.
+const MAX_CONCURRENT: usize = 2;
+/// Maximum number of waiting calls, which corresponds to a quarter of a second.
+const MAX_WAITING: usize = 32;
 
 /// Hashes passwords with argon2id.
 pub struct Argon2Passwords {
-    /// Those at work and those that wait.
-    inside: Arc<Semaphore>,
-    at_work: Arc<Semaphore>,
+    /// Permits of running and waiting calls.
+    admitted: Arc<Semaphore>,
+    /// Permits of running calls.
+    running: Arc<Semaphore>,
 }
 
 impl Default for Argon2Passwords {
     fn default() -> Self {
         Self {
-            inside: Arc::new(Semaphore::new(AT_ONCE + WAITING)),
-            at_work: Arc::new(Semaphore::new(AT_ONCE)),
+            admitted: Arc::new(Semaphore::new(MAX_CONCURRENT + MAX_WAITING)),
+            running: Arc::new(Semaphore::new(MAX_CONCURRENT)),
         }
     }
 }
 
 impl Argon2Passwords {
-    /// Runs a job on a thread that may block.
+    /// Runs a job on a blocking thread.
     async fn run<T, F>(&self, job: F) -> Result<T, PasswordError>
     where
         T: Send + 'static,
         F: FnOnce(&Argon2<'_>) -> Result<T, Error> + Send + 'static,
     {
-        let inside = self.inside.clone().try_acquire_owned().map_err(|_| PasswordError::Busy)?;
-        let at_work = self.at_work.clone().acquire_owned().await.map_err(|_| PasswordError::Failed)?;
+        let admitted = self.admitted.clone().try_acquire_owned().map_err(|_| PasswordError::Busy)?;
+        let running = self.running.clone().acquire_owned().await.map_err(|_| PasswordError::Failed)?;
         let end = tokio::task::spawn_blocking(move || {
-            // Held by the job, which goes on when its caller has gone.
-            let _permits = (inside, at_work);
+            // The job holds the permits, because it continues when its caller disconnects.
+            let _permits = (admitted, running);
             let (memory, passes, lanes) = COST;
             let params = Params::new(memory, passes, lanes, None).map_err(|_| Error::Internal)?;
             job(&Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
@@ -72,11 +73,11 @@ impl Passwords for Argon2Passwords {
 
     async fn verify(&self, password: SecretString, hash: Option<String>) -> Result<bool, PasswordError> {
         self.run(move |argon2| {
-            let is_somebodys = hash.is_some();
-            let hash = hash.unwrap_or_else(|| NOBODYS.to_owned());
+            let is_known = hash.is_some();
+            let hash = hash.unwrap_or_else(|| DUMMY_HASH.to_owned());
             let hash = PasswordHash::new(&hash).map_err(|_| Error::EncodingInvalid)?;
             match argon2.verify_password(password.expose_secret().as_bytes(), &hash) {
-                Ok(()) => Ok(is_somebodys),
+                Ok(()) => Ok(is_known),
                 Err(Error::PasswordInvalid) => Ok(false),
                 Err(error) => Err(error),
             }
@@ -94,7 +95,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_hash_is_argon2id_with_its_salt_and_knows_its_password() {
+    async fn a_hash_is_argon2id_with_its_salt_and_matches_its_password_only() {
         let passwords = Argon2Passwords::default();
         let hash = passwords.hash(password("correct horse"), [1; 16]).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
@@ -105,20 +106,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobodys_password_is_never_right_and_a_broken_hash_is_a_fault() {
+    async fn a_password_of_an_unknown_user_is_never_correct_and_a_broken_hash_is_an_error() {
         let passwords = Argon2Passwords::default();
         assert_eq!(passwords.verify(password("correct horse"), None).await, Ok(false));
-        // Both go the same way: only the hash differs.
+        // The dummy hash has the same cost.
         let (memory, passes, lanes) = COST;
-        assert!(NOBODYS.starts_with(&format!("$argon2id$v=19$m={memory},t={passes},p={lanes}$")));
+        assert!(DUMMY_HASH.starts_with(&format!("$argon2id$v=19$m={memory},t={passes},p={lanes}$")));
         let broken = passwords.verify(password("x"), Some("$argon2id$nonsense".to_owned())).await;
         assert_eq!(broken, Err(PasswordError::Failed));
     }
 
     #[tokio::test]
-    async fn who_comes_when_too_many_wait_is_sent_away() {
+    async fn a_call_is_rejected_if_too_many_calls_wait() {
         let passwords = Argon2Passwords::default();
-        let taken = passwords.inside.clone().acquire_many_owned(34).await.unwrap();
+        let taken = passwords.admitted.clone().acquire_many_owned(34).await.unwrap();
         assert_eq!(passwords.verify(password("x"), None).await, Err(PasswordError::Busy));
         drop(taken);
         assert_eq!(passwords.verify(password("x"), None).await, Ok(false));

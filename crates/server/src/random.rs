@@ -1,4 +1,4 @@
-//! Real chance.
+//! Random numbers.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -6,13 +6,13 @@ use engine::ports::Random;
 use rand::Rng;
 use rand::rngs::StdRng;
 
-/// A cryptographic generator, seeded by the operating system.
+/// Cryptographic generator, seeded by the operating system.
 pub(crate) struct OsRandom {
     generator: Mutex<StdRng>,
 }
 
 impl OsRandom {
-    /// A generator with a fresh seed.
+    /// Creates a generator with a new seed.
     pub(crate) fn new() -> Self {
         Self { generator: Mutex::new(rand::make_rng()) }
     }

@@ -71,6 +71,29 @@ impl<'a> Cells<'a> {
         self.opt_json()?.ok_or_else(|| self.corrupt("null".to_owned()))
     }
 
+    /// Reads an identifier that may be null.
+    pub(crate) fn opt_id<T: Id>(&mut self) -> SqlResult<Option<T>> {
+        Ok(self.get::<Option<[u8; 16]>>()?.map(T::from_bytes))
+    }
+
+    /// Reads a size in bytes that may be null.
+    pub(crate) fn opt_size(&mut self) -> SqlResult<Option<u64>> {
+        let Some(size) = self.get::<Option<i64>>()? else { return Ok(None) };
+        u64::try_from(size).map(Some).map_err(|_| self.corrupt(size.to_string()))
+    }
+
+    /// Reads a JSON array of enumeration texts or identifiers.
+    pub(crate) fn words<T: FromStr>(&mut self) -> SqlResult<Vec<T>> {
+        let words: Vec<String> = self.json()?;
+        words.into_iter().map(|word| word.parse().map_err(|_| self.corrupt(word))).collect()
+    }
+
+    /// Reads a time and an enumeration text from two columns; `None` if one of them is null.
+    pub(crate) fn opt_at_and_word<T: FromStr>(&mut self) -> SqlResult<Option<(Timestamp, T)>> {
+        let at = self.opt_at()?;
+        Ok(at.zip(self.opt_word()?))
+    }
+
     fn time(&self, micros: i64) -> SqlResult<Timestamp> {
         Timestamp::from_microsecond(micros).map_err(|_| self.corrupt(micros.to_string()))
     }
@@ -109,8 +132,51 @@ pub(crate) fn json<T: serde::Serialize>(value: &T) -> SqlResult<String> {
     serde_json::to_string(value).map_err(|_| SqlError::Bug("a value cannot be written as JSON"))
 }
 
-/// Reads a JSON array of enumeration texts or identifiers.
-pub(crate) fn words<T: std::str::FromStr>(cells: &mut Cells<'_>) -> SqlResult<Vec<T>> {
-    let words: Vec<String> = cells.json()?;
-    words.into_iter().map(|word| word.parse().map_err(|_| cells.corrupt(word))).collect()
+/// Removes the comma at the end of a list of columns.
+pub(crate) const fn select_list(columns: &'static str) -> &'static str {
+    match columns.split_at_checked(columns.len().saturating_sub(2)) {
+        Some((list, _)) => list,
+        None => columns,
+    }
 }
+
+/// Declares the select list of a type and the function that reads the type, in one list.
+///
+/// Each line names a field, the method of [`Cells`] that reads it, and its column or expression:
+/// the select list and the reading cannot differ. Arguments of the function become fields as they are.
+macro_rules! columns {
+    ($vis:vis $list:ident, $read:ident $(($($arg:ident: $arg_type:ty),+))? -> $type:ident {
+        $($field:ident: $method:ident $column:literal),+ $(,)?
+    }) => {
+        $vis const $list: &str = $crate::row::select_list(concat!($($column, ", "),+));
+
+        $vis fn $read(
+            cells: &mut $crate::row::Cells<'_>
+            $($(, $arg: $arg_type)+)?
+        ) -> $crate::error::SqlResult<$type> {
+            Ok($type { $($($arg,)+)? $($field: cells.$method()?),+ })
+        }
+    };
+}
+
+/// Declares a row: a struct, its select list and the function that reads it, in one list.
+macro_rules! row {
+    ($(#[$meta:meta])* $vis:vis struct $name:ident {
+        $($(#[$field_meta:meta])* $field:ident: $type:ty = $method:ident $column:literal),+ $(,)?
+    }) => {
+        $(#[$meta])*
+        $vis struct $name {
+            $($(#[$field_meta])* $vis $field: $type),+
+        }
+
+        impl $name {
+            $vis const COLUMNS: &str = $crate::row::select_list(concat!($($column, ", "),+));
+
+            $vis fn read(cells: &mut $crate::row::Cells<'_>) -> $crate::error::SqlResult<Self> {
+                Ok(Self { $($field: cells.$method()?),+ })
+            }
+        }
+    };
+}
+
+pub(crate) use {columns, row};

@@ -1,4 +1,4 @@
-//! `waypost backup` and `waypost restore`: the database, copied and put back.
+//! `waypost backup` and `waypost restore`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,19 +9,19 @@ use engine::ports::Clock as _;
 use serde_json::json;
 use store::{CopyError, Restoring};
 
-use super::Ctx;
-use super::terminal::{complain, say, say_json};
+use super::context::CommandContext;
+use super::terminal::{print_json, print_line, print_note};
 use crate::clock::SystemClock;
 use crate::config::Config;
 
 #[derive(Debug, Args)]
 pub(super) struct Backup {
-    /// Where the copy goes
+    /// Path of the backup
     file: PathBuf,
-    /// Replace the file if it is there
+    /// Replace the file if it exists
     #[arg(long)]
     force: bool,
-    /// Work on the sandbox of `waypost dev` in this folder
+    /// Use the sandbox of `waypost dev` in this folder
     #[arg(long)]
     dev: bool,
     /// Print JSON
@@ -31,16 +31,16 @@ pub(super) struct Backup {
 
 #[derive(Debug, Args)]
 pub(super) struct Restore {
-    /// The copy
+    /// Path of the backup
     file: PathBuf,
-    /// Replace the database if there is one; it is moved aside
+    /// Replace an existing database; the existing file is renamed
     #[arg(long)]
     force: bool,
-    /// The gateway was ended before the copy was made and has not run since: the queue goes on where it was. If it has
-    /// run, messages are sent twice
+    /// Continue with the queue as it is in the backup. Use this only if the gateway was stopped before the backup and has
+    /// not run since; otherwise messages are sent twice
     #[arg(long)]
     nothing_left_since: bool,
-    /// Work on the sandbox of `waypost dev` in this folder
+    /// Use the sandbox of `waypost dev` in this folder
     #[arg(long)]
     dev: bool,
     /// Print JSON
@@ -49,22 +49,24 @@ pub(super) struct Restore {
 }
 
 impl Backup {
-    /// Copies the database while others work with it.
+    /// Backs up the database while other processes use it.
     ///
     /// # Errors
-    /// When the copy cannot be made whole.
-    pub(super) fn run(&self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
+    /// If the backup cannot be completed.
+    pub(super) fn run(&self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
         let clock = SystemClock::new();
         let begun_at = clock.now();
         let database = database(&ctx.loaded.config, self.dev);
         let copied = match store::backup(&database, &self.file, self.force, begun_at) {
-            Err(CopyError::Exists(path)) => bail!("{} is there already: --force replaces it", path.display()),
-            end => end.context("the backup was not made")?,
+            Err(CopyError::Exists(path)) => {
+                bail!("{} already exists: use --force to replace it", path.display())
+            }
+            end => end.context("making the backup")?,
         };
         let took = clock.now().duration_since(begun_at);
         let shown = self.file.display();
         if self.json {
-            say_json(&json!({
+            print_json(&json!({
                 "file": shown.to_string(),
                 "size": copied.size,
                 "version": copied.version,
@@ -72,9 +74,13 @@ impl Backup {
                 "duration_ms": u64::try_from(took.as_millis()).unwrap_or_default(),
             }))?;
         } else {
-            say(&format!("{shown} is a whole copy: {} bytes, {} ms", copied.size, took.as_millis()))?;
-            complain(
-                "note: the secret key and the files of `data_dir` are not in it; keep them, too (docs/operating.md)",
+            print_line(&format!(
+                "backup {shown} is complete: {} bytes, {} ms",
+                copied.size,
+                took.as_millis()
+            ))?;
+            print_note(
+                "note: the backup does not contain the secret key and the files in `data_dir`; back them up as well (docs/operating.md)",
             );
         }
         Ok(ExitCode::SUCCESS)
@@ -82,28 +88,31 @@ impl Backup {
 }
 
 impl Restore {
-    /// Puts a copy in the place of the database.
+    /// Restores the database from a backup.
     ///
     /// # Errors
-    /// When the copy is not in order, or a gateway works with the database.
-    pub(super) fn run(&self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
+    /// If the backup is damaged, or a gateway uses the database.
+    pub(super) fn run(&self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
         let database = database(&ctx.loaded.config, self.dev);
         if let Some(folder) = database.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder)
-                .with_context(|| format!("making the folder {}", folder.display()))?;
+                .with_context(|| format!("creating the folder {}", folder.display()))?;
         }
         let restoring = if self.nothing_left_since { Restoring::NothingLeft } else { Restoring::MayHaveLeft };
         let now = SystemClock::new().now();
         let restored = match store::restore(&self.file, &database, (restoring, self.force), now) {
             Err(CopyError::Exists(path)) => {
-                bail!("{} is there already: --force moves it aside and takes its place", path.display())
+                bail!(
+                    "{} already exists: use --force to rename the existing database and to restore the backup",
+                    path.display()
+                )
             }
-            end => end.context("nothing was restored")?,
+            end => end.context("restoring the backup")?,
         };
         let shown = database.display();
         let before = restored.before.as_ref().map(|path| path.display().to_string());
         if self.json {
-            say_json(&json!({
+            print_json(&json!({
                 "database": shown.to_string(),
                 "size": restored.copied.size,
                 "version": restored.copied.version,
@@ -112,21 +121,21 @@ impl Restore {
             }))?;
             return Ok(ExitCode::SUCCESS);
         }
-        say(&format!("{shown} is restored from {}", self.file.display()))?;
+        print_line(&format!("{shown} was restored from {}", self.file.display()))?;
         if let Some(before) = before {
-            say(&format!("the database that was there is {before}"))?;
+            print_line(&format!("the previous database was renamed to {before}"))?;
         }
-        say(if self.nothing_left_since {
-            "`waypost serve` goes on with its queue as it is"
+        print_line(if self.nothing_left_since {
+            "`waypost serve` continues with the queue as it is in the backup"
         } else {
-            "at its next start `waypost serve` makes `unknown` what may have left since the copy was made, and sends none of \
-             it again by itself"
+            "when `waypost serve` starts, messages that may have been sent after the backup get the status `unknown`; they are \
+             not sent again automatically"
         })?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// The database that a command works on.
+/// Returns the path of the database that the command uses.
 pub(super) fn database(config: &Config, is_dev: bool) -> PathBuf {
     if is_dev { config.dev_database() } else { config.database.clone() }
 }

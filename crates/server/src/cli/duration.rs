@@ -1,13 +1,13 @@
-//! Spans of time as people write them: `90s`, `15m`, `24h`, `2d`.
+//! Durations as arguments: `90s`, `15m`, `24h`, `2d`.
 
 use jiff::SignedDuration;
 
-/// Reads a span.
+/// Parses a duration.
 ///
 /// # Errors
-/// When it is none.
-pub(super) fn span(text: &str) -> Result<SignedDuration, String> {
-    let wrong = || "must be a number with s, m, h or d behind it, such as 24h or 2d".to_owned();
+/// If the text is not a duration.
+pub(super) fn parse_duration(text: &str) -> Result<SignedDuration, String> {
+    let wrong = || "must be a number followed by s, m, h or d, such as 24h or 2d".to_owned();
     let text = text.trim();
     if text == "0" {
         return Ok(SignedDuration::ZERO);
@@ -30,12 +30,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_span_is_a_number_and_a_unit() {
+    fn a_duration_is_a_number_and_a_unit() {
         for (text, seconds) in [("0", 0), ("90s", 90), ("15m", 900), ("24h", 86_400), (" 2d ", 172_800)] {
-            assert_eq!(span(text), Ok(SignedDuration::from_secs(seconds)), "{text}");
+            assert_eq!(parse_duration(text), Ok(SignedDuration::from_secs(seconds)), "{text}");
         }
         for text in ["", "h", "24", "-1h", "1.5h", "2w", "٣d", "1 d"] {
-            assert!(span(text).is_err(), "{text}");
+            assert!(parse_duration(text).is_err(), "{text}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Calling a running gateway over HTTP.
+//! HTTP client for a running gateway.
 
 use std::time::Duration;
 
@@ -13,32 +13,31 @@ use hyper_util::rt::TokioExecutor;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
-/// How long a connection may take to come about.
-const CONNECT_WITHIN: Duration = Duration::from_secs(10);
-/// How long an answer may take. The gateway itself waits for Meta for 30 s, and for its turn before.
-const ANSWER_WITHIN: Duration = Duration::from_secs(120);
-/// The most bytes of an answer.
-const LONGEST_ANSWER: usize = 5 * 1024 * 1024;
+/// Maximum time to connect.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum time of a call. The gateway waits for a send slot and then up to 30 s for Meta.
+const CALL_TIMEOUT: Duration = Duration::from_secs(120);
+/// Maximum size of a response in bytes.
+const MAX_RESPONSE_BYTES: usize = 5 * 1024 * 1024;
 
-/// One call.
+/// A call to the API.
 pub(super) struct Call<'a> {
-    /// The gateway's address, without a slash at its end.
+    /// URL of the gateway without a slash at the end.
     pub(super) base_url: &'a str,
-    /// The path.
+    /// Path.
     pub(super) path: &'a str,
-    /// Who calls.
+    /// API key.
     pub(super) api_key: &'a SecretString,
-    /// Lets the call be made again without sending twice.
+    /// Idempotency key.
     pub(super) idempotency_key: Option<&'a str>,
-    /// What is posted.
+    /// Request body.
     pub(super) body: &'a Value,
 }
 
-/// Posts JSON and reads JSON.
+/// Posts JSON and returns the status and the JSON of the response.
 ///
 /// # Errors
-/// When there is no answer, or it is no JSON. Whether the gateway took the call is not known then, unless no connection
-/// came about.
+/// If there is no response, or it is not JSON. Unless the connection failed, the gateway may have processed the call.
 pub(super) async fn post(call: &Call<'_>) -> anyhow::Result<(StatusCode, Value)> {
     let uri = format!("{}{}", call.base_url, call.path);
     let mut request = Request::post(&uri)
@@ -50,77 +49,78 @@ pub(super) async fn post(call: &Call<'_>) -> anyhow::Result<(StatusCode, Value)>
     }
     let request = request
         .body(Full::new(Bytes::from(call.body.to_string())))
-        .map_err(|_| anyhow!("the URL or a key holds characters that do not fit into a request"))?;
-    let answered = within(ANSWER_WITHIN, async {
-        let response = client()?.request(request).await.map_err(|error| silent(&uri, error))?;
+        .map_err(|_| anyhow!("the URL or a key contains characters that are not allowed in a request"))?;
+    let response = within(CALL_TIMEOUT, async {
+        let response = client()?.request(request).await.map_err(|error| no_response(&uri, error))?;
         let status = response.status();
-        let body = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await;
+        let body = Limited::new(response.into_body(), MAX_RESPONSE_BYTES).collect().await;
         let body =
-            body.map_err(|error| anyhow!("{error}")).context("reading the gateway's answer")?.to_bytes();
+            body.map_err(|error| anyhow!("{error}")).context("reading the gateway's response")?.to_bytes();
         anyhow::Ok((status, body))
     });
-    let Some(answered) = answered.await else {
+    let Some(response) = response.await else {
         bail!(
-            "{uri} did not answer within {} s; the message may or may not have been sent",
-            ANSWER_WITHIN.as_secs()
+            "{uri} did not respond within {} s; the message may or may not have been sent",
+            CALL_TIMEOUT.as_secs()
         );
     };
-    let (status, body) = answered?;
-    let answer = serde_json::from_slice(&body)
-        .with_context(|| format!("{uri} answered {status} and no JSON: is this a waypost?"))?;
+    let (status, body) = response?;
+    let answer = serde_json::from_slice(&body).with_context(|| {
+        format!("{uri} responded with {status} and no JSON: check that the URL is the address of a gateway")
+    })?;
     Ok((status, answer))
 }
 
-/// What a look brought.
-pub(super) struct Look {
-    /// The status.
+/// Response to a GET request.
+pub(super) struct GetResponse {
+    /// Status.
     pub(super) status: StatusCode,
-    /// The header `Date`.
+    /// Header `Date`.
     pub(super) date: Option<String>,
-    /// The body.
+    /// Body, truncated to a maximum size.
     pub(super) body: String,
 }
 
-/// How long a look may take.
-const LOOK_WITHIN: Duration = Duration::from_secs(15);
+/// Maximum time of a GET request.
+const GET_TIMEOUT: Duration = Duration::from_secs(15);
 /// The most bytes of an answer that are looked at.
-const LONGEST_LOOK: usize = 64 * 1024;
+const MAX_GET_BYTES: usize = 64 * 1024;
 
-/// Looks what answers at an address.
+/// Sends a GET request.
 ///
 /// # Errors
-/// When nothing does.
-pub(super) async fn get(url: &str) -> anyhow::Result<Look> {
+/// If there is no response.
+pub(super) async fn get(url: &str) -> anyhow::Result<GetResponse> {
     let request = Request::get(url)
         .header(header::USER_AGENT, concat!("waypost/", env!("CARGO_PKG_VERSION")))
         .body(Full::new(Bytes::new()))
-        .map_err(|_| anyhow!("this is no address"))?;
-    let look = within(LOOK_WITHIN, async {
-        let response = client()?.request(request).await.context("it gives no answer")?;
+        .map_err(|_| anyhow!("the URL is not valid"))?;
+    let response = within(GET_TIMEOUT, async {
+        let response = client()?.request(request).await.context("no response")?;
         let status = response.status();
         let date =
             response.headers().get(header::DATE).and_then(|date| date.to_str().ok()).map(str::to_owned);
-        let body = Limited::new(response.into_body(), LONGEST_LOOK).collect().await;
+        let body = Limited::new(response.into_body(), MAX_GET_BYTES).collect().await;
         let body = body.map_or_else(|_| Bytes::new(), http_body_util::Collected::to_bytes);
-        Ok(Look { status, date, body: String::from_utf8_lossy(&body).into_owned() })
+        Ok(GetResponse { status, date, body: String::from_utf8_lossy(&body).into_owned() })
     });
-    look.await.unwrap_or_else(|| bail!("it did not answer within {} s", LOOK_WITHIN.as_secs()))
+    response.await.unwrap_or_else(|| bail!("no response within {} s", GET_TIMEOUT.as_secs()))
 }
 
-fn silent(uri: &str, error: hyper_util::client::legacy::Error) -> anyhow::Error {
+fn no_response(uri: &str, error: hyper_util::client::legacy::Error) -> anyhow::Error {
     if error.is_connect() {
         anyhow::Error::new(error)
-            .context(format!("nobody answers at {uri}: is `waypost serve` running? (--url)"))
+            .context(format!("no connection to {uri}: check that `waypost serve` is running, or use --url"))
     } else {
         anyhow::Error::new(error)
-            .context(format!("{uri} gave no answer; the message may or may not have been sent"))
+            .context(format!("{uri} sent no response; the message may or may not have been sent"))
     }
 }
 
 type HttpsClient = Client<hyper_rustls::HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 fn client() -> anyhow::Result<HttpsClient> {
-    // Named, not taken from the process: then no one has to install a default first.
+    // The provider is passed explicitly, so that no process-wide default must be installed.
     let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -129,7 +129,7 @@ fn client() -> anyhow::Result<HttpsClient> {
         .with_no_client_auth();
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
-    tcp.set_connect_timeout(Some(CONNECT_WITHIN));
+    tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
     let connector = hyper_rustls::HttpsConnectorBuilder::new()
         .with_tls_config(tls)
         .https_or_http()
@@ -140,8 +140,8 @@ fn client() -> anyhow::Result<HttpsClient> {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "this process makes one call and ends: there is no clock to move, and no test runs it but as a process"
+    reason = "this process makes one call and exits; tests run it as a process"
 )]
-async fn within<F: Future>(patience: Duration, future: F) -> Option<F::Output> {
-    tokio::time::timeout(patience, future).await.ok()
+async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
+    tokio::time::timeout(limit, future).await.ok()
 }

@@ -1,4 +1,4 @@
-//! `waypost keys`: keys of the API.
+//! `waypost keys`: API keys.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,49 +15,49 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
-use super::Ctx;
-use super::accounts::name;
-use super::terminal::{complain, say, say_json, say_table};
-use crate::cli::workspace_arg::{Opened, Place};
+use super::context::CommandContext;
+use super::name_arg::name;
+use super::terminal::{print_json, print_line, print_note, print_table};
+use crate::cli::workspace_arg::{Opened, WorkspaceArg};
 
-/// The most calls in a window that a limit may allow.
-const MOST_CALLS: i64 = 1_000_000_000;
+/// Maximum rate limit.
+const MAX_RATE: i64 = 1_000_000_000;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Keys {
-    /// Make a key; it is shown once
+    /// Create an API key; the key is printed only once
     Create(Box<Create>),
-    /// List the keys: what they may do, never the keys themselves
+    /// List the API keys and their scopes; the keys themselves are never printed
     List(List),
-    /// Take a key back: a running gateway refuses it within a second
+    /// Revoke an API key; a running gateway rejects it within one second
     Revoke(Revoke),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Create {
-    /// What you call it, such as `ci`
+    /// Name of the key, such as `ci`
     #[arg(long, value_parser = name)]
     name: String,
-    /// What it may do: send, read, manage, separated by commas
+    /// Scopes, separated by commas: send, read, manage
     #[arg(long, required = true, value_delimiter = ',', value_parser = scope)]
     scopes: Vec<KeyScope>,
-    /// Sends in any 60 seconds [default: the setting limits.per_minute]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MOST_CALLS))]
+    /// Maximum number of sends in any 60 seconds [default: the setting limits.per_minute]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MAX_RATE))]
     rate_per_minute: Option<u32>,
-    /// Sends in any second [default: the setting limits.burst]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MOST_CALLS))]
+    /// Maximum number of sends in any second [default: the setting limits.burst]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MAX_RATE))]
     rate_burst: Option<u32>,
-    /// When it stops working by itself, such as 2030-01-01T00:00:00Z
+    /// Expiry time, such as 2030-01-01T00:00:00Z
     #[arg(long, value_name = "TIME", value_parser = time)]
     expires_at: Option<Timestamp>,
-    /// The only accounts that it may use, by id or name, separated by commas [default: all]
+    /// Accounts that the key can use, by ID or name, separated by commas [default: all]
     #[arg(long, value_name = "ID|NAME", value_delimiter = ',')]
     accounts: Vec<String>,
-    /// A test key: it may use sandbox accounts, and no others
+    /// Create a test key: it can use sandbox accounts only
     #[arg(long)]
     test: bool,
     #[command(flatten)]
-    place: Place,
+    workspace: WorkspaceArg,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -66,7 +66,7 @@ pub(super) struct Create {
 #[derive(Debug, Args)]
 pub(super) struct List {
     #[command(flatten)]
-    place: Place,
+    workspace: WorkspaceArg,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -74,11 +74,11 @@ pub(super) struct List {
 
 #[derive(Debug, Args)]
 pub(super) struct Revoke {
-    /// The key's id, its prefix or its name, if only one has it
+    /// ID or prefix of the key, or its name if the name is unique
     #[arg(value_name = "ID|PREFIX|NAME")]
     key: String,
     #[command(flatten)]
-    place: Place,
+    workspace: WorkspaceArg,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -89,15 +89,15 @@ fn scope(text: &str) -> Result<KeyScope, String> {
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {
-    text.parse().map_err(|_| "must be a time with its zone, such as 2030-01-01T00:00:00Z".to_owned())
+    text.parse().map_err(|_| "must be a time with its time zone, such as 2030-01-01T00:00:00Z".to_owned())
 }
 
 impl Keys {
-    /// Does what was asked.
+    /// Runs the command.
     ///
     /// # Errors
-    /// When the database cannot be opened, or what was named is not there.
-    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
+    /// If the database cannot be opened, or the named object does not exist.
+    pub(super) async fn run(self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
         match self {
             Self::Create(create) => create.run(ctx).await,
             Self::List(list) => list.run(ctx).await,
@@ -107,13 +107,13 @@ impl Keys {
 }
 
 impl Create {
-    async fn run(self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
-        let opened = self.place.open(ctx).await?;
+    async fn run(self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
+        let opened = self.workspace.open(ctx).await?;
         let Self { name, scopes, rate_per_minute, rate_burst, expires_at, accounts, test, json, .. } = self;
         let accounts = accounts.iter().map(|account| account.trim().to_owned()).collect();
         let wish =
             KeyWish { name, scopes, accounts, is_test: Some(test), rate_per_minute, rate_burst, expires_at };
-        // Whoever has the database has everything: there is nothing that they could not hand out.
+        // The command line has access to the whole database: its keys are not limited by the rights of a caller.
         let made = grant::make(&opened.deps, &By::command_line(), opened.workspace, None, wish).await;
         let (key, secret) = made.map_err(|error| explain(error, expires_at))?;
         if json {
@@ -121,12 +121,12 @@ impl Create {
             if let Some(shown) = shown.as_object_mut() {
                 shown.insert("key".to_owned(), json!(secret.expose_secret()));
             }
-            say_json(&shown)?;
+            print_json(&shown)?;
         } else {
-            say(secret.expose_secret())?;
-            complain(&format!(
-                "This is key `{}` ({}). It is shown only now: keep it where secrets are kept.\n\
-                 Call with the header `X-API-Key`.",
+            print_line(secret.expose_secret())?;
+            print_note(&format!(
+                "This is the API key `{}` ({}). It is printed only once: store it as a secret.\n\
+                 Send it in the header `X-API-Key`.",
                 key.name,
                 words(&key.scopes)
             ));
@@ -143,50 +143,50 @@ fn explain(error: KeyError, expires_at: Option<Timestamp>) -> anyhow::Error {
         }
         KeyError::NoSuchAccount { account, .. } => anyhow!("--accounts: there is no account `{account}`"),
         KeyError::OtherKind { account, is_sandbox, .. } => {
-            let (kind, mend) = if is_sandbox {
-                ("is a sandbox account, which only test keys may use", "add --test")
+            let (kind, fix) = if is_sandbox {
+                ("is a sandbox account, which only test keys can use", "add --test")
             } else {
-                ("is no sandbox account, and a test key may use no other", "leave --test out")
+                ("is not a sandbox account, and a test key can use sandbox accounts only", "remove --test")
             };
-            anyhow!("--accounts: account `{account}` {kind}: {mend}")
+            anyhow!("--accounts: account `{account}` {kind}: {fix}")
         }
         error @ (KeyError::Beyond(_) | KeyError::NotFound | KeyError::Over | KeyError::Store(_)) => {
-            anyhow::Error::new(error).context("making the key")
+            anyhow::Error::new(error).context("creating the key")
         }
     }
 }
 
 impl List {
-    async fn run(&self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
-        let opened = self.place.open(ctx).await?;
+    async fn run(&self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
+        let opened = self.workspace.open(ctx).await?;
         let directory = opened.deps.directory.current();
         let keys = keys_of(&opened, &directory);
         if self.json {
             let keys: Vec<_> = keys.iter().map(|key| show(key)).collect();
-            say_json(&json!({ "keys": keys }))?;
+            print_json(&json!({ "keys": keys }))?;
         } else if keys.is_empty() {
-            complain("there are no keys: `waypost keys create` makes one");
+            print_note("there are no keys; create a key with `waypost keys create`");
         } else {
             let headings = [
                 "NAME",
                 "PREFIX",
                 "SCOPES",
                 "ACCOUNTS",
-                "A MINUTE",
-                "A SECOND",
+                "PER MINUTE",
+                "PER SECOND",
                 "CREATED",
                 "EXPIRES",
                 "LAST USED",
                 "ID",
             ];
             let rows: Vec<_> = keys.iter().map(|key| row(key, &opened, &directory)).collect();
-            say_table(headings, &rows)?;
+            print_table(headings, &rows)?;
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// The workspace's keys, oldest first.
+/// Returns the keys of the workspace, oldest first.
 fn keys_of(opened: &Opened, directory: &Directory) -> Vec<Arc<ApiKey>> {
     let own = directory.keys.values().filter(|key| key.workspace == opened.workspace);
     let mut keys: Vec<_> = own.cloned().collect();
@@ -252,21 +252,21 @@ fn show(key: &ApiKey) -> Value {
 }
 
 impl Revoke {
-    async fn run(&self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
-        let opened = self.place.open(ctx).await?;
+    async fn run(&self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
+        let opened = self.workspace.open(ctx).await?;
         let key = self.find(&opened)?;
         if let Some(at) = key.revoked_at {
-            bail!("key `{}` was revoked before, at {at}", key.name);
+            bail!("key `{}` was already revoked at {at}", key.name);
         }
         let by = By::command_line();
         match grant::revoke(&opened.deps, &by, opened.workspace, None, key.id).await {
-            Err(KeyError::NotFound) => bail!("key `{}` was revoked by somebody else just now", key.name),
+            Err(KeyError::NotFound) => bail!("key `{}` was revoked at the same time", key.name),
             end => end.context("revoking the key")?,
         }
         if self.json {
-            say_json(&json!({ "id": key.id.to_string(), "name": key.name, "status": "revoked" }))?;
+            print_json(&json!({ "id": key.id.to_string(), "name": key.name, "status": "revoked" }))?;
         } else {
-            say(&format!("key `{}` ({}…) is revoked", key.name, key.prefix))?;
+            print_line(&format!("key `{}` ({}…) was revoked", key.name, key.prefix))?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -282,15 +282,15 @@ impl Revoke {
         let mut found: Vec<_> =
             keys.iter().filter(|key| key.prefix == prefix || key.name == wanted).cloned().collect();
         if found.iter().any(|key| key.revoked_at.is_none()) {
-            // A name is free again once its key is revoked.
+            // A name can be used again after its key was revoked.
             found.retain(|key| key.revoked_at.is_none());
         }
         match found.as_slice() {
-            [] => bail!("there is no key with the id, prefix or name `{wanted}`: see `waypost keys list`"),
+            [] => bail!("there is no key with the ID, prefix or name `{wanted}`: see `waypost keys list`"),
             [key] => Ok(key.clone()),
             several => {
                 let ids: Vec<_> = several.iter().map(|key| key.id.to_string()).collect();
-                bail!("{} keys are called `{wanted}`: name one by its id: {}", ids.len(), ids.join(", "))
+                bail!("{} keys have the name `{wanted}`: use one of the IDs {}", ids.len(), ids.join(", "))
             }
         }
     }

@@ -1,4 +1,4 @@
-//! `waypost migrate`: the database's version.
+//! `waypost migrate`.
 
 use std::process::ExitCode;
 
@@ -7,16 +7,16 @@ use clap::Args;
 use engine::ports::Clock as _;
 use serde_json::json;
 
-use super::Ctx;
-use super::terminal::{complain, say, say_json};
+use super::context::CommandContext;
+use super::terminal::{print_json, print_line, print_note};
 use crate::clock::SystemClock;
 
 #[derive(Debug, Args)]
 pub(super) struct Migrate {
-    /// Only look: exit with 0 when the database is up to date, else with 1
+    /// Check only: the exit code is 0 if the database is up to date, otherwise 1
     #[arg(long)]
     check: bool,
-    /// Work on the sandbox of `waypost dev` in this folder
+    /// Use the sandbox of `waypost dev` in this folder
     #[arg(long)]
     dev: bool,
     /// Print JSON
@@ -25,18 +25,18 @@ pub(super) struct Migrate {
 }
 
 impl Migrate {
-    /// Brings the database up to date, or says how far behind it is.
+    /// Migrates the database, or checks its version.
     ///
     /// # Errors
-    /// When it cannot be read or written.
-    pub(super) fn run(&self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
+    /// If the database cannot be read or written.
+    pub(super) fn run(&self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
         let config = &ctx.loaded.config;
         let path = if self.dev { config.dev_database() } else { config.database.clone() };
         if !self.check
             && let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
         {
             std::fs::create_dir_all(folder)
-                .with_context(|| format!("making the folder {}", folder.display()))?;
+                .with_context(|| format!("creating the folder {}", folder.display()))?;
         }
         let state = if self.check {
             store::migration_state(&path)?
@@ -48,15 +48,15 @@ impl Migrate {
         if self.json {
             let version = if self.check { state.applied } else { state.known };
             let (name, n) = if self.check { ("pending", n_pending.max(0)) } else { ("applied", n_pending) };
-            say_json(
+            print_json(
                 &json!({ "database": shown.to_string(), "version": version, "known": state.known, name: n }),
             )?;
         }
         if !self.check {
             if !self.json {
-                say(&match n_pending {
+                print_line(&match n_pending {
                     0 => format!("{shown} is up to date (version {})", state.known),
-                    n => format!("{shown} has version {} now, {}", state.known, counted(n, "applied")),
+                    n => format!("{shown} now has version {}, {}", state.known, counted(n, "applied")),
                 })?;
             }
             return Ok(ExitCode::SUCCESS);
@@ -64,18 +64,18 @@ impl Migrate {
         match n_pending {
             0 => {
                 if !self.json {
-                    say(&format!("{shown} is up to date (version {})", state.known))?;
+                    print_line(&format!("{shown} is up to date (version {})", state.known))?;
                 }
                 Ok(ExitCode::SUCCESS)
             }
             n if n > 0 => {
-                complain(&format!("{shown}: {}: run `waypost migrate`", counted(n, "pending")));
+                print_note(&format!("{shown}: {}: run `waypost migrate`", counted(n, "pending")));
                 Ok(ExitCode::FAILURE)
             }
             _ => {
                 let (applied, known) = (state.applied, state.known);
-                complain(&format!(
-                    "{shown} has version {applied}, this program knows {known}: use a newer waypost"
+                print_note(&format!(
+                    "{shown} has version {applied}, but this program supports version {known} only: use a newer waypost"
                 ));
                 Ok(ExitCode::FAILURE)
             }

@@ -1,4 +1,4 @@
-//! The command line.
+//! Command line.
 //!
 //! **Invariant:** results go to standard output, everything else to standard error, and only success exits with 0.
 //!
@@ -6,6 +6,7 @@
 
 mod accounts;
 mod backup;
+mod context;
 mod dev;
 mod doctor;
 mod duration;
@@ -13,6 +14,7 @@ mod gateway_client;
 mod health;
 mod keys;
 mod migrate;
+mod name_arg;
 mod redrive;
 mod secret_arg;
 mod secrets;
@@ -32,22 +34,14 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
 use crate::api::openapi;
+use crate::cli::context::CommandContext;
 use crate::cli::setting_flags::SettingFlags;
-use crate::config::{self, Environment, Loaded, Origin};
+use crate::config::{self, Environment, Origin};
 use crate::observability::logging;
-use crate::observability::traces::Exporter;
-
-/// What a command is given beside its own arguments.
-struct Ctx {
-    loaded: Loaded,
-    environment: Environment,
-    /// Where spans go, in a command that serves.
-    exporter: Option<Exporter>,
-}
 
 /// A self-hosted WhatsApp Business messaging gateway.
 ///
-/// `waypost dev` is a whole simulated WhatsApp on this machine: start there.
+/// Start with `waypost dev`: it runs the gateway and a simulated WhatsApp on this machine.
 #[derive(Debug, Parser)]
 #[command(name = "waypost", version, max_term_width = 110)]
 struct Cli {
@@ -59,57 +53,57 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the gateway with a simulated WhatsApp on this machine, to try things out
+    /// Run the gateway and a simulated WhatsApp on this machine
     Dev(dev::Dev),
     /// Run the gateway
     Serve,
-    /// Run the simulated Graph API alone, to test any client of the WhatsApp Cloud API
+    /// Run only the simulated Graph API, to test any client of the WhatsApp Cloud API
     Simulator(simulator::Simulator),
-    /// Bring the database up to date (`serve` does it at its start, too)
+    /// Migrate the database to the current version (`serve` does this when it starts)
     Migrate(migrate::Migrate),
-    /// Take what Meta posted once more: after an upgrade that understands more, or when an account was added late
+    /// Process stored webhooks from Meta again: after an upgrade, or after an account was added late
     Redrive(redrive::Redrive),
-    /// Look at configuration, database, accounts and callback, and say what to mend
+    /// Check configuration, database, disk, accounts and callback, and report what to fix
     Doctor(doctor::Doctor),
-    /// Ask the gateway on this machine whether it is ready: exit with 0 if it is
+    /// Check whether the gateway on this machine is ready; the exit code is 0 if it is
     Health(health::Health),
-    /// Copy the database to a file while the gateway runs
+    /// Back up the database to a file while the gateway runs
     Backup(backup::Backup),
-    /// Put a copy in the place of the database
+    /// Restore the database from a backup
     Restore(backup::Restore),
-    /// The secrets in the database: seal them with another key
+    /// Secrets in the database: encrypt them with a new key
     #[command(subcommand)]
     Secrets(crate::cli::secrets::Secrets),
-    /// WhatsApp senders: add, list, update, test, subscribe, register, resume, remove
+    /// WhatsApp accounts: add, list, update, test, subscribe, register, resume, remove
     #[command(subcommand)]
     Accounts(accounts::Accounts),
-    /// Keys of the API: create, list, revoke
+    /// API keys: create, list, revoke
     #[command(subcommand)]
     Keys(keys::Keys),
-    /// People who log in: add, list, change their password, remove
+    /// Users: add, list, change the password, remove
     #[command(subcommand)]
     Users(users::Users),
-    /// Workspaces, which see nothing of each other: add, list
+    /// Workspaces, which are isolated from each other: add, list
     #[command(subcommand)]
     Workspaces(workspaces::Workspaces),
-    /// Send one message through a running gateway, for scripts and cron
+    /// Send a message through a running gateway, for scripts and cron
     Send(Box<send::Send>),
-    /// Print the description of the API (OpenAPI 3.1)
+    /// Print the OpenAPI 3.1 description of the API
     Openapi,
-    /// The configuration: check what is in effect, print the reference
+    /// Configuration: check the effective values, print the reference
     #[command(subcommand)]
     Config(ConfigCommand),
 }
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
-    /// Print the effective configuration and where each value came from, secrets masked
+    /// Print the effective configuration and the source of each value; secrets are masked
     Check(Output),
-    /// Print the reference of all settings, as Markdown
+    /// Print the reference of all settings in Markdown
     Reference,
 }
 
-/// How a result is printed.
+/// Format of the output.
 #[derive(Clone, Copy, Debug, Args)]
 struct Output {
     /// Print JSON
@@ -117,12 +111,12 @@ struct Output {
     json: bool,
 }
 
-/// Runs the command line of this process.
+/// Runs the command line of this process and returns its exit code.
 pub fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
-            terminal::complain(&format!("error: {error:#}"));
+            terminal::print_note(&format!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -130,17 +124,17 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     if matches!(cli.command, Command::Config(ConfigCommand::Reference)) {
-        // Needs no valid configuration: it is what helps to make one.
-        terminal::say(config::reference().trim_end())?;
+        // The reference must be available without a valid configuration.
+        terminal::print_line(config::reference().trim_end())?;
         return Ok(ExitCode::SUCCESS);
     }
     if matches!(cli.command, Command::Openapi) {
-        // The same whatever the configuration.
-        terminal::say(openapi::printed().trim_end())?;
+        // The description does not depend on the configuration.
+        terminal::print_line(openapi::printed().trim_end())?;
         return Ok(ExitCode::SUCCESS);
     }
     if let Command::Doctor(doctor) = &cli.command {
-        // It says what is wrong with a configuration that nothing else can start with.
+        // `doctor` reports an invalid configuration as a finding.
         match Environment::read().and_then(|environment| cli.settings.load(&environment)) {
             Ok(_) => {}
             Err(error) => return doctor.unreadable(error),
@@ -150,19 +144,19 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let loaded = cli.settings.load(&environment)?;
     let mut log = loaded.config.log.clone();
     if !matches!(cli.command, Command::Serve) && *loaded.origin("log.filter") == Origin::Default {
-        // What a person started and looks at speaks for itself.
+        // Interactive commands print their own output; the log shows problems only.
         "warn".clone_into(&mut log.filter);
     }
     if !matches!(cli.command, Command::Serve | Command::Dev(_)) {
         log.otlp_endpoint = None;
     }
     let exporter = logging::start(&log)?;
-    let ctx = Ctx { loaded, environment, exporter };
+    let ctx = CommandContext { loaded, environment, exporter };
     let runtime = tokio::runtime::Runtime::new().context("starting the runtime")?;
     runtime.block_on(Box::pin(dispatch(ctx, cli.command)))
 }
 
-async fn dispatch(ctx: Ctx, command: Command) -> anyhow::Result<ExitCode> {
+async fn dispatch(ctx: CommandContext, command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Dev(dev) => Box::pin(dev.run(ctx)).await,
         Command::Serve => Box::pin(serve::run(ctx)).await,
@@ -184,14 +178,16 @@ async fn dispatch(ctx: Ctx, command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn check(ctx: &Ctx, output: Output) -> anyhow::Result<ExitCode> {
+fn check(ctx: &CommandContext, output: Output) -> anyhow::Result<ExitCode> {
     if output.json {
-        terminal::say_json(&config::effective_json(&ctx.loaded))?;
+        terminal::print_json(&config::effective_json(&ctx.loaded))?;
     } else {
-        terminal::say(config::effective(&ctx.loaded).trim_end())?;
+        terminal::print_line(config::effective(&ctx.loaded).trim_end())?;
     }
     if !ctx.loaded.config.has_secret_key() {
-        terminal::complain("note: secret_key is not set; `waypost serve` does not start without it");
+        terminal::print_note(
+            "note: secret_key is not set; `waypost serve` does not start without a secret key",
+        );
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -203,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_commands_do_not_contradict_each_other() {
+    fn the_definition_of_the_command_line_is_valid() {
         Cli::command().debug_assert();
     }
 }

@@ -1,4 +1,4 @@
-//! `waypost redrive`: what Meta posted, taken once more.
+//! `waypost redrive`: processes stored webhooks from Meta again.
 
 use std::process::ExitCode;
 
@@ -7,22 +7,22 @@ use engine::ports::UnappliedState;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::Ctx;
-use super::terminal::{say, say_json};
-use crate::cli::duration::span;
-use crate::cli::workspace_arg::Place;
+use super::context::CommandContext;
+use super::terminal::{print_json, print_line};
+use crate::cli::duration::parse_duration;
+use crate::cli::workspace_arg::WorkspaceArg;
 use crate::meta_webhook::{Redriven, redrive};
 
 #[derive(Debug, Args)]
 pub(super) struct Redrive {
-    /// Since when: a time such as 2026-05-29T10:00:00Z, or a span back from now such as 2d
-    #[arg(long, value_name = "TIME|SPAN", value_parser = since)]
+    /// Start time, such as 2026-05-29T10:00:00Z, or a duration before now, such as 2d
+    #[arg(long, value_name = "TIME|DURATION", value_parser = since)]
     since: Since,
-    /// Which posts: those with a part that was not understood, with a part of nobody here, or all
+    /// Webhooks to process: those with a change that could not be decoded, with a change of an unknown account, or all
     #[arg(long, value_enum, default_value_t = Only::All)]
     only: Only,
     #[command(flatten)]
-    place: Place,
+    workspace: WorkspaceArg,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -45,18 +45,19 @@ fn since(text: &str) -> Result<Since, String> {
     if let Ok(at) = text.parse() {
         return Ok(Since::At(at));
     }
-    span(text).map(Since::Back).map_err(|_| {
-        "must be a time with its zone, such as 2026-05-29T10:00:00Z, or a span such as 2d or 12h".to_owned()
+    parse_duration(text).map(Since::Back).map_err(|_| {
+        "must be a time with its time zone, such as 2026-05-29T10:00:00Z, or a duration such as 2d or 12h"
+            .to_owned()
     })
 }
 
 impl Redrive {
-    /// Takes the posts once more.
+    /// Processes the webhooks again.
     ///
     /// # Errors
-    /// When the database cannot be read or written; what was done until then is done.
-    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
-        let opened = self.place.open(ctx).await?;
+    /// If the database cannot be read or written. Webhooks that were processed before the error stay processed.
+    pub(super) async fn run(self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
+        let opened = self.workspace.open(ctx).await?;
         let deps = &opened.deps;
         let since = match self.since {
             Since::At(at) => at,
@@ -68,11 +69,11 @@ impl Redrive {
             Only::All => None,
         };
         let done: Redriven = redrive(deps, since, with).await?;
-        // Lists of templates that are read because their words have changed.
+        // Redriven template updates start downloads of the template list.
         deps.tasks.close();
         deps.tasks.wait().await;
         if self.json {
-            say_json(&json!({
+            print_json(&json!({
                 "since": since.to_string(),
                 "posts": done.posts,
                 "applied": done.applied,
@@ -82,9 +83,9 @@ impl Redrive {
                 "undecodable": done.undecodable,
             }))?;
         } else {
-            say(&format!(
-                "{} posts since {since}: {} parts applied, {} known before, {} statuses of messages that are not \
-                 known, {} of nobody here, {} not understood",
+            print_line(&format!(
+                "{} webhooks since {since}: {} changes applied, {} applied before, {} statuses of unknown messages, \
+                 {} of unknown accounts, {} not decoded",
                 done.posts, done.applied, done.repeated, done.early, done.unrouted, done.undecodable
             ))?;
         }

@@ -1,4 +1,4 @@
-//! Secrets among the arguments: as they are, or as the name of a file.
+//! Secrets as arguments: the secret itself, or the name of its file.
 
 use std::path::Path;
 
@@ -7,10 +7,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::config::secret_file;
 
-/// The secret of `--<name>` or `--<name>-file`; clap has seen to it that only one of them is given.
+/// Returns the secret of `--<name>` or `--<name>-file`; clap rejects a command line with both.
 ///
 /// # Errors
-/// When the file cannot be read, or the secret is empty or holds spaces.
+/// If the file cannot be read, or the secret is empty or contains spaces.
 pub(super) fn secret(
     name: &str,
     value: Option<&SecretString>,
@@ -28,7 +28,7 @@ pub(super) fn secret(
         bail!("--{name} is empty");
     }
     if text.contains(|letter: char| letter.is_whitespace() || letter.is_control()) {
-        bail!("--{name} must not hold spaces or line ends");
+        bail!("--{name} must not contain spaces or line breaks");
     }
     Ok(Some(secret))
 }

@@ -1,4 +1,4 @@
-//! `waypost secrets rotate`: from one secret key to the next.
+//! `waypost secrets rotate`: encrypts the secrets in the database with a new key.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,22 +9,22 @@ use engine::ports::Clock as _;
 use serde_json::json;
 use store::Rotation;
 
-use super::Ctx;
-use super::terminal::{say, say_json};
-use crate::cli::workspace_arg::Place;
+use super::context::CommandContext;
+use super::terminal::{print_json, print_line};
+use crate::cli::workspace_arg::WorkspaceArg;
 use crate::clock::SystemClock;
 use crate::random::OsRandom;
 use crate::run;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Secrets {
-    /// Seal again with `secret_key` what `old_secret_key` has sealed; may run while the gateway does
+    /// Encrypt all secrets with `secret_key` that are encrypted with `old_secret_key`; the gateway may be running
     Rotate(Rotate),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Rotate {
-    /// Work on the sandbox of `waypost dev` in this folder
+    /// Use the sandbox of `waypost dev` in this folder
     #[arg(long)]
     dev: bool,
     /// Print JSON
@@ -33,11 +33,12 @@ pub(super) struct Rotate {
 }
 
 impl Secrets {
-    /// Does what was asked.
+    /// Runs the command.
     ///
     /// # Errors
-    /// When the database cannot be written, a process does not know the new key, or a secret is sealed with a third key.
-    pub(super) fn run(&self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
+    /// If the database cannot be written, a running process does not have the new key, or a secret is encrypted with a third
+    /// key.
+    pub(super) fn run(&self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
         match self {
             Self::Rotate(rotate) => rotate.run(ctx),
         }
@@ -45,25 +46,25 @@ impl Secrets {
 }
 
 impl Rotate {
-    fn run(&self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
-        let config = Place::config_of(self.dev, ctx)?;
+    fn run(&self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
+        let config = WorkspaceArg::config_of(self.dev, ctx)?;
         let sealer = run::sealer(&config, Arc::new(OsRandom::new()))?;
         let state = store::migration_state(&config.database)?;
         if state.applied != state.known {
             bail!("{} is not up to date: run `waypost migrate` first", config.database.display());
         }
         let rotation = store::reseal(&config.database, &sealer, SystemClock::new().now())
-            .context("the rotation did not come to its end; run it again")?;
+            .context("the rotation is not complete; run it again")?;
         let (n_resealed, count) = match rotation {
             Rotation::Done { n_resealed, count } => (n_resealed, count),
             Rotation::Unprepared { n_processes } => bail!(
-                "{n_processes} running waypost does not seal with this secret_key: give it secret_key and old_secret_key, \
-                 start it again, then rotate"
+                "{n_processes} running waypost processes use another secret_key: set secret_key and old_secret_key, restart them, \
+                 then run this command again"
             ),
         };
         let is_done = count.old == 0 && count.other == 0;
         if self.json {
-            say_json(&json!({
+            print_json(&json!({
                 "resealed": n_resealed,
                 "present": count.present,
                 "old": count.old,
@@ -71,23 +72,23 @@ impl Rotate {
                 "done": is_done,
             }))?;
         } else {
-            say(&format!(
-                "{n_resealed} secrets were sealed again, {} are sealed with secret_key",
+            print_line(&format!(
+                "{n_resealed} secrets were encrypted again; {} secrets are encrypted with secret_key",
                 count.present
             ))?;
         }
         if !is_done {
             let n_left = count.old.saturating_add(count.other);
             bail!(
-                "{n_left} secrets open with neither key: set old_secret_key to the one that they were sealed with and run \
-                 this again, or give those accounts and webhooks new secrets"
+                "{n_left} secrets cannot be decrypted with either key: set old_secret_key to the key that encrypted them and run \
+                 this command again, or set new secrets for these accounts and webhooks"
             );
         }
         if !self.json {
-            say(if config.old_secret_key().is_some() {
-                "old_secret_key can go: take it out of the settings and start the gateway again"
+            print_line(if config.old_secret_key().is_some() {
+                "old_secret_key is no longer needed: remove the setting and restart the gateway"
             } else {
-                "old_secret_key is not set, and nothing needs it"
+                "old_secret_key is not set and not needed"
             })?;
         }
         Ok(ExitCode::SUCCESS)

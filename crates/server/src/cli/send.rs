@@ -1,4 +1,4 @@
-//! `waypost send`: one message through a running gateway, for scripts and cron.
+//! `waypost send`: sends a message through a running gateway, for scripts and cron.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,59 +11,59 @@ use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::Ctx;
-use super::terminal::{complain, say, say_json};
+use super::context::CommandContext;
+use super::terminal::{print_json, print_line, print_note};
 use crate::cli::gateway_client::{Call, post};
 use crate::cli::secret_arg::secret;
 
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("what").args(["text", "template"]).required(true)))]
 pub(super) struct Send {
-    /// The phone number in international format, such as +15550100001
+    /// Phone number in international format, such as +15550100001
     #[arg(long, value_name = "NUMBER")]
     to: String,
-    /// A text; the customer must have written within 24 hours
+    /// Text message; the customer must have written within the last 24 hours
     #[arg(long, allow_hyphen_values = true)]
     text: Option<String>,
-    /// The name of an approved template
+    /// Name of an approved template
     #[arg(long, value_name = "NAME", requires = "language")]
     template: Option<String>,
-    /// The template's language, such as en or pt_BR
+    /// Language of the template, such as en or pt_BR
     #[arg(long, value_name = "CODE", requires = "template")]
     language: Option<String>,
-    /// A parameter of the template's body: may be given several times
+    /// Parameter of the template's body; can be repeated
     #[arg(long = "param", value_name = "VALUE", requires = "template", allow_hyphen_values = true)]
     params: Vec<String>,
-    /// The body's parameters have names: read each --param as NAME=VALUE
+    /// The parameters have names: each --param is NAME=VALUE
     #[arg(long, requires = "params")]
     named: bool,
-    /// The account that sends, by id or name [default: the default outgoing account]
+    /// ID or name of the sending account [default: the default account]
     #[arg(long, value_name = "ID|NAME")]
     account: Option<String>,
-    /// Lets the same command run again within 24 hours without sending twice
+    /// Idempotency key: the same command can be repeated within 24 hours without sending twice
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
-    /// The gateway [default: the setting public_url]
+    /// URL of the gateway [default: the setting public_url]
     #[arg(long, value_name = "URL")]
     url: Option<Url>,
-    /// The key to call with [default: WAYPOST_API_KEY, or that of a sandbox in this folder]
+    /// API key [default: WAYPOST_API_KEY, or the key of a sandbox in this folder]
     #[arg(long, value_name = "KEY", conflicts_with = "api_key_file")]
     api_key: Option<SecretString>,
-    /// A file that holds the key
+    /// File that contains the API key
     #[arg(long, value_name = "FILE")]
     api_key_file: Option<PathBuf>,
-    /// Print the whole answer as JSON
+    /// Print the whole response in JSON
     #[arg(long)]
     json: bool,
 }
 
 impl Send {
-    /// Sends the message and prints its id.
+    /// Sends the message and prints its ID.
     ///
     /// # Errors
-    /// When it was not sent, or nobody knows.
-    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
-        let (base_url, api_key) = self.door(ctx)?;
+    /// If there is no response.
+    pub(super) async fn run(self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
+        let (base_url, api_key) = self.target(ctx)?;
         let body = self.body()?;
         let call = Call {
             base_url: &base_url,
@@ -72,30 +72,30 @@ impl Send {
             idempotency_key: self.idempotency_key.as_deref(),
             body: &body,
         };
-        let (status, answer) = post(&call).await?;
+        let (status, response) = post(&call).await?;
         if self.json {
-            say_json(&answer)?;
+            print_json(&response)?;
         }
         if !status.is_success() {
-            complain(&format!("error: {}", refusal(status, &answer)));
+            print_note(&format!("error: {}", error_message(status, &response)));
             return Ok(ExitCode::FAILURE);
         }
-        let data = |name: &str| answer.pointer(&format!("/data/{name}")).and_then(Value::as_str);
+        let data = |name: &str| response.pointer(&format!("/data/{name}")).and_then(Value::as_str);
         if !self.json {
-            say(data("message_id").context("the gateway's answer names no message")?)?;
+            print_line(data("message_id").context("the gateway's response has no message_id")?)?;
         }
         if data("status") == Some("unknown") {
-            complain(
-                "note: it is not known whether the message was sent; do not send it again: its status settles by itself \
-                 if WhatsApp has it",
+            print_note(
+                "note: it is not known whether the message was sent; do not send it again: a status webhook resolves it if Meta \
+                 accepted the message",
             );
             return Ok(ExitCode::from(UNKNOWN));
         }
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Where to call, and with which key.
-    fn door(&self, ctx: &Ctx) -> anyhow::Result<(String, SecretString)> {
+    /// Returns the URL of the gateway and the API key.
+    fn target(&self, ctx: &CommandContext) -> anyhow::Result<(String, SecretString)> {
         let config = &ctx.loaded.config;
         if let Some(url) = &self.url
             && !matches!(url.scheme(), "http" | "https")
@@ -107,13 +107,13 @@ impl Send {
         if let Some(key) = given.or_else(|| ctx.environment.api_key.clone()) {
             return Ok((url.unwrap_or_else(|| config.public_url()), key));
         }
-        // The sandbox's key is no secret, but it is of use only there: it goes to this machine or nowhere.
+        // The API key of the sandbox is public. It is sent to this machine only.
         let url = url.unwrap_or_else(|| config.local_url());
         if config.dev_database().exists() && is_local(&url) {
             return Ok((url, DEV_KEY.into()));
         }
         bail!(
-            "no key to call with: give --api-key-file, --api-key or WAYPOST_API_KEY (`waypost keys create` makes one)"
+            "no API key: use --api-key-file, --api-key or WAYPOST_API_KEY; create a key with `waypost keys create`"
         )
     }
 
@@ -152,23 +152,24 @@ impl Send {
     }
 }
 
-/// The exit code when the outcome is not known: not a success, and not to be tried again.
+/// Exit code if the outcome is unknown: not a success, and not safe to retry.
 const UNKNOWN: u8 = 3;
 
-/// What the gateway said, in one sentence.
-fn refusal(status: StatusCode, answer: &Value) -> String {
-    let text = |pointer: &str| answer.pointer(pointer).and_then(Value::as_str);
-    let mut told = text("/message").map_or_else(|| format!("the gateway answered {status}"), str::to_owned);
+/// Returns the error message of the gateway.
+fn error_message(status: StatusCode, response: &Value) -> String {
+    let text = |pointer: &str| response.pointer(pointer).and_then(Value::as_str);
+    let mut message =
+        text("/message").map_or_else(|| format!("the gateway responded with {status}"), str::to_owned);
     if let Some(code) = text("/code") {
-        told.push_str(&format!(" ({code})"));
+        message.push_str(&format!(" ({code})"));
     }
-    let errors = answer.pointer("/details/errors").and_then(Value::as_array);
-    // A single one stands in the message.
+    let errors = response.pointer("/details/errors").and_then(Value::as_array);
+    // The message contains a single error.
     for error in errors.filter(|errors| errors.len() > 1).into_iter().flatten() {
         let part = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
-        told.push_str(&format!("\n  {} {}", part("pointer"), part("reason")));
+        message.push_str(&format!("\n  {} {}", part("pointer"), part("reason")));
     }
-    told
+    message
 }
 
 fn is_local(url: &str) -> bool {

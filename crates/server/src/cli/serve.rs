@@ -1,4 +1,4 @@
-//! `waypost serve`: the gateway.
+//! `waypost serve`: runs the gateway.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -9,21 +9,21 @@ use anyhow::{Context as _, anyhow};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::Ctx;
+use super::context::CommandContext;
 use super::signals::Signals;
 use crate::clock::SystemClock;
 use crate::run::{self, OpenOptions};
 
-/// Runs the gateway until a signal.
+/// Runs the gateway until a signal arrives.
 ///
 /// # Errors
-/// When it cannot start.
-pub(super) async fn run(ctx: Ctx) -> anyhow::Result<ExitCode> {
+/// If the gateway cannot start.
+pub(super) async fn run(ctx: CommandContext) -> anyhow::Result<ExitCode> {
     let mut config = ctx.loaded.config;
     config.secret_key()?;
-    let signals = Signals::take(|text| tracing::info!("{text}"))?;
+    let signals = Signals::listen(|text| tracing::info!("{text}"))?;
     let listener = listen("listen", config.listen).await?;
-    config.listen = listener.local_addr().context("asking for the address that was taken")?;
+    config.listen = listener.local_addr().context("reading the address of the listener")?;
     let options = OpenOptions { is_dev: false, clock: Arc::new(SystemClock::new()) };
     let deps = run::open(&config, options).await?;
     tracing::info!(
@@ -31,26 +31,26 @@ pub(super) async fn run(ctx: Ctx) -> anyhow::Result<ExitCode> {
         public_url = config.public_url(),
         database = %config.database.display(),
         version = env!("CARGO_PKG_VERSION"),
-        "waypost serves"
+        "waypost started"
     );
     let stop = CancellationToken::new();
     let end = signals
         .during(&stop, run::serve(deps, config.http_options(), listener, stop.clone(), ctx.exporter))
         .await;
-    tracing::info!("waypost has ended");
+    tracing::info!("waypost stopped");
     end
 }
 
-/// Listens at the address of a setting.
+/// Listens on the address of a setting.
 ///
 /// # Errors
-/// When the address cannot be had; the text names the setting.
+/// If the address cannot be used; the message names the setting.
 pub(super) async fn listen(setting: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
         let doing = format!("listening on {address} ({setting})");
         let kind = error.kind();
         if kind == ErrorKind::AddrInUse {
-            anyhow!("{doing}: the port is taken, perhaps by another waypost: end that one, or choose another {setting}")
+            anyhow!("{doing}: the port is taken, perhaps by another waypost process: stop that process, or change {setting}")
         } else if kind == ErrorKind::AddrNotAvailable {
             anyhow!("{doing}: this machine does not have that address")
         } else {

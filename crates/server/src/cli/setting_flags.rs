@@ -1,4 +1,4 @@
-//! The flags that every command takes, made from the list of settings.
+//! Flags of all settings, which every command accepts.
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -6,13 +6,13 @@ use std::sync::LazyLock;
 use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
-use crate::config::{self, ConfigError, Environment, KEYS, Key, Loaded, Override, Sources};
+use crate::config::{self, ConfigError, Environment, Loaded, Override, SETTINGS, Setting, Sources};
 
-/// Under which heading the flags stand in the help.
+/// Heading of the flags in the help.
 const HEADING: &str =
-    "Settings (each also in waypost.toml and as a variable: see `waypost config reference`)";
+    "Settings (also in waypost.toml and in the environment: see `waypost config reference`)";
 
-/// The settings given on the command line.
+/// Settings on the command line.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SettingFlags {
     file: Option<PathBuf>,
@@ -20,30 +20,30 @@ pub(super) struct SettingFlags {
 }
 
 impl SettingFlags {
-    /// Reads the whole configuration.
+    /// Loads the configuration.
     ///
     /// # Errors
-    /// When it is refused.
+    /// If the configuration is not valid.
     pub(super) fn load(&self, environment: &Environment) -> Result<Loaded, ConfigError> {
         config::load(&Sources { file: self.file.as_deref(), environment, overrides: &self.overrides })
     }
 }
 
-/// One setting as a flag.
+/// Flag of a setting.
 struct Flag {
-    key: &'static Key,
-    /// What it is called inside clap: its own words must not meet those of a command.
+    key: &'static Setting,
+    /// Identifier in clap; it differs from the identifiers of all arguments of commands.
     id: String,
-    /// The setting that it sets. A secret is only taken from a file: other people on the machine can read the
-    /// arguments of a process.
+    /// Name of the setting. A secret is read from a file only, because other users of the machine can read the arguments of a
+    /// process.
     name: String,
-    /// The flag without its dashes.
+    /// Flag without its dashes.
     long: String,
 }
 
-/// The flags of all settings. Kept for ever, because clap keeps references to names.
+/// Flags of all settings. They are static, because clap needs static names.
 static FLAGS: LazyLock<Vec<Flag>> = LazyLock::new(|| {
-    let flag = |key: &'static Key| {
+    let flag = |key: &'static Setting| {
         let (name, long) = if key.is_secret() {
             (format!("{}_file", key.name), format!("{}-file", key.flag()))
         } else {
@@ -51,7 +51,7 @@ static FLAGS: LazyLock<Vec<Flag>> = LazyLock::new(|| {
         };
         Flag { key, id: format!("setting {name}"), name, long }
     };
-    KEYS.iter().map(flag).collect()
+    SETTINGS.iter().map(flag).collect()
 });
 
 fn assignment(text: &str) -> Result<(String, String), &'static str> {
@@ -67,7 +67,7 @@ impl Args for SettingFlags {
             .value_parser(clap::value_parser!(PathBuf))
             .global(true)
             .help_heading(HEADING)
-            .help("The configuration file [default: waypost.toml, if there is one]");
+            .help("Configuration file [default: waypost.toml, if it exists]");
         let set = Arg::new("setting set")
             .long("set")
             .value_name("KEY=VALUE")
@@ -75,13 +75,13 @@ impl Args for SettingFlags {
             .action(ArgAction::Append)
             .global(true)
             .help_heading(HEADING)
-            .help("Any setting, such as limits.burst=20; may be given several times");
+            .help("Any setting, such as limits.burst=20; can be repeated");
         let command = FLAGS.iter().fold(command.arg(config), |command, flag| {
             let key = flag.key;
-            let about = key.about.split_once(". ").map_or(key.about, |(first, _)| first);
+            let about = key.help.split_once(". ").map_or(key.help, |(first, _)| first);
             let about = about.trim_end_matches('.');
             let help = if key.is_secret() {
-                format!("A file that holds the setting {}", key.name)
+                format!("File that contains the setting {}", key.name)
             } else {
                 about.to_owned()
             };
@@ -90,7 +90,7 @@ impl Args for SettingFlags {
                 .value_name(if key.is_secret() { "FILE" } else { "VALUE" })
                 .global(true)
                 .help_heading(HEADING)
-                // Those in tables are taken all the same; the help would drown in them.
+                // The flags of settings in tables work, but they would make the help too long.
                 .hide(key.name.contains('.'))
                 .help(help);
             command.arg(arg)

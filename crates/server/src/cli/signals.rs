@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: the first drains, the second stops at once.
+//! Ctrl-C and SIGTERM: the first signal starts a graceful shutdown, the second one stops the process immediately.
 
 use std::process::ExitCode;
 
@@ -6,29 +6,29 @@ use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// The signals that end a process, listened to from now on.
+/// Signals that stop the process.
 pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    /// Tells whoever sent the signal what it does.
-    tell: fn(&str),
+    /// Reports the effect of a signal.
+    report: fn(&str),
 }
 
 impl Signals {
-    /// Takes the signals over from the operating system.
+    /// Starts to listen for signals.
     ///
     /// # Errors
-    /// When it does not give them.
-    pub(super) fn take(tell: fn(&str)) -> anyhow::Result<Self> {
-        let take = |kind| signal(kind).context("listening to signals");
-        let (interrupt, terminate) = (take(SignalKind::interrupt())?, take(SignalKind::terminate())?);
-        Ok(Self { interrupt, terminate, tell })
+    /// If the operating system refuses.
+    pub(super) fn listen(report: fn(&str)) -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("listening for signals");
+        let (interrupt, terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+        Ok(Self { interrupt, terminate, report })
     }
 
-    /// Does `work` to its end. The first signal asks it to end through `stop`; the second ends the process.
+    /// Runs `work` to its end. The first signal cancels `stop`; the second one exits the process.
     ///
     /// # Errors
-    /// Those of `work`.
+    /// The errors of `work`.
     pub(super) async fn during(
         mut self,
         stop: &CancellationToken,
@@ -37,19 +37,19 @@ impl Signals {
         tokio::select! {
             end = work => end.map(|()| ExitCode::SUCCESS),
             code = self.second(stop) => {
-                // A destructor may wait for what is under way, which is what nobody wants any more.
+                // A destructor might wait for pending work, so the process exits without running destructors.
                 std::process::exit(code)
             }
         }
     }
 
-    /// Returns at the second signal, with the exit code that shells expect for it.
+    /// Returns after the second signal, with the exit code that shells expect.
     async fn second(&mut self, stop: &CancellationToken) -> i32 {
         self.next().await;
         stop.cancel();
-        (self.tell)("finishing what is under way; a second signal stops at once");
+        (self.report)("finishing pending work; a second signal stops immediately");
         let code = self.next().await;
-        (self.tell)("stopped at once; what was being sent is settled at the next start");
+        (self.report)("stopped immediately; messages that were being sent are recovered at the next start");
         code
     }
 

@@ -1,4 +1,4 @@
-//! `waypost simulator`: the simulated Graph API alone.
+//! `waypost simulator`: runs only the simulated Graph API.
 
 use std::process::ExitCode;
 
@@ -8,32 +8,32 @@ use serde_json::json;
 use sim::{Mode, Options, Sim, SimAccount};
 use tokio_util::sync::CancellationToken;
 
-use super::Ctx;
+use super::context::CommandContext;
 use super::serve::listen;
 use super::signals::Signals;
-use super::terminal::{Palette, complain, say, say_json};
-use crate::cli::workspace_arg::make_folder;
+use super::terminal::{Palette, print_json, print_line, print_note};
+use crate::cli::workspace_arg::create_folder;
 use crate::config::Config;
 
 #[derive(Debug, Args)]
 pub(super) struct Simulator {
-    /// Print one line of JSON with the address and the credentials, once it is ready
+    /// Print one line of JSON with the URL and the credentials when the simulator is ready
     #[arg(long)]
     json: bool,
 }
 
 impl Simulator {
-    /// Serves the simulated Graph API until a signal.
+    /// Serves the simulated Graph API until a signal arrives.
     ///
     /// # Errors
-    /// When it cannot start.
-    pub(super) async fn run(self, ctx: Ctx) -> anyhow::Result<ExitCode> {
-        let signals = Signals::take(complain)?;
+    /// If the simulator cannot start.
+    pub(super) async fn run(self, ctx: CommandContext) -> anyhow::Result<ExitCode> {
+        let signals = Signals::listen(print_note)?;
         let palette = Palette::of_stdout(ctx.environment.is_plain);
         let mut config = ctx.loaded.config;
         let listener = listen("simulator.listen", config.simulator.listen).await?;
-        config.simulator.listen = listener.local_addr().context("asking for the address that was taken")?;
-        make_folder(&config.data_dir)?;
+        config.simulator.listen = listener.local_addr().context("reading the address of the listener")?;
+        create_folder(&config.data_dir)?;
         let sim = Sim::new(Options {
             data_dir: Some(config.simulator_dir()),
             callback_url: Some(config.simulator_callback_url()),
@@ -44,14 +44,14 @@ impl Simulator {
         .with_context(|| format!("opening the simulator's state in {}", config.simulator_dir().display()))?;
         let accounts = sim.accounts();
         if self.json {
-            let accounts: Vec<_> = accounts.iter().map(show).collect();
-            say_json(&json!({
+            let accounts: Vec<_> = accounts.iter().map(account_json).collect();
+            print_json(&json!({
                 "base_url": config.simulator_url(),
                 "callback_url": config.simulator_callback_url(),
                 "accounts": accounts,
             }))?;
         } else {
-            say(&text(&config, &accounts, palette))?;
+            print_line(&text(&config, &accounts, palette))?;
         }
         let stop = CancellationToken::new();
         let serving = async { sim.serve(listener, stop.clone()).await.context("serving the simulator") };
@@ -59,8 +59,8 @@ impl Simulator {
     }
 }
 
-/// The credentials open nothing but the simulator.
-fn show(account: &SimAccount) -> serde_json::Value {
+/// Returns the credentials of an account in JSON. They are valid only for the simulator.
+fn account_json(account: &SimAccount) -> serde_json::Value {
     json!({
         "phone_number_id": account.phone_number_id,
         "waba_id": account.waba_id,
@@ -73,10 +73,10 @@ fn show(account: &SimAccount) -> serde_json::Value {
 
 fn text(config: &Config, accounts: &[SimAccount], palette: Palette) -> String {
     let title = palette.bold(&format!("waypost {} simulator", env!("CARGO_PKG_VERSION")));
-    let mut text = format!("\n{title}  a stand-in for graph.facebook.com\n\n");
+    let mut text = format!("\n{title}  replaces graph.facebook.com\n\n");
     let row = |name: &str, value: &str| format!("  {}  {value}\n", palette.dim(&format!("{name:15}")));
     text.push_str(&row("Base URL", &config.simulator_url()));
-    text.push_str(&row("Webhooks go to", &config.simulator_callback_url()));
+    text.push_str(&row("Callback URL", &config.simulator_callback_url()));
     for account in accounts {
         text.push('\n');
         text.push_str(&row("Phone number", &account.display_phone_number));
@@ -86,6 +86,6 @@ fn text(config: &Config, accounts: &[SimAccount], palette: Palette) -> String {
         text.push_str(&row("App secret", &account.app_secret));
         text.push_str(&row("Verify token", &account.verify_token));
     }
-    text.push_str("\nCtrl-C ends it; its state is kept for the next start.");
+    text.push_str("\nPress Ctrl-C to stop. The state is kept for the next start.");
     text
 }

@@ -1,4 +1,4 @@
-//! What people and scripts read.
+//! Output of commands and input from the terminal.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
@@ -7,11 +7,11 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
-/// Prints a line of the result.
+/// Prints a line of the result on standard output.
 ///
 /// # Errors
-/// When standard output cannot be written; that nobody reads it any more is none.
-pub(super) fn say(text: &str) -> io::Result<()> {
+/// If standard output cannot be written. A closed pipe is not an error.
+pub(super) fn print_line(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -19,25 +19,25 @@ pub(super) fn say(text: &str) -> io::Result<()> {
     }
 }
 
-/// Prints a result for machines, on one line.
+/// Prints a JSON result on one line.
 ///
 /// # Errors
-/// As [`say`].
-pub(super) fn say_json(value: &Value) -> io::Result<()> {
-    say(&value.to_string())
+/// If standard output cannot be written.
+pub(super) fn print_json(value: &Value) -> io::Result<()> {
+    print_line(&value.to_string())
 }
 
 /// Prints a line on standard error.
-pub(super) fn complain(text: &str) {
-    // There is nobody left to tell if this fails.
-    let _unheard = writeln!(io::stderr().lock(), "{text}");
+pub(super) fn print_note(text: &str) {
+    // An error of standard error cannot be reported anywhere.
+    let _ignored = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// Prints rows below their headings, columns aligned.
+/// Prints a table with headings and aligned columns.
 ///
 /// # Errors
-/// As [`say`].
-pub(super) fn say_table<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> io::Result<()> {
+/// If standard output cannot be written.
+pub(super) fn print_table<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> io::Result<()> {
     let mut widths = headings.map(|heading| heading.chars().count());
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -51,15 +51,15 @@ pub(super) fn say_table<const N: usize>(headings: [&str; N], rows: &[[String; N]
         }
         line.trim_end().to_owned()
     };
-    say(&line(&headings.map(str::to_owned)))?;
-    rows.iter().try_for_each(|row| say(&line(row)))
+    print_line(&line(&headings.map(str::to_owned)))?;
+    rows.iter().try_for_each(|row| print_line(&line(row)))
 }
 
-/// Asks for a secret on the terminal, which does not show what is typed. `None`: nobody sits there.
+/// Reads a secret from the terminal without showing it. Returns `None` if standard input is not a terminal.
 ///
 /// # Errors
-/// When the terminal cannot be read, or nothing was typed.
-pub(super) fn ask_secret(prompt: &str) -> io::Result<Option<SecretString>> {
+/// If the terminal cannot be read, or the input is empty.
+pub(super) fn read_secret(prompt: &str) -> io::Result<Option<SecretString>> {
     let stdin = io::stdin();
     if !stdin.is_terminal() {
         return Ok(None);
@@ -71,16 +71,16 @@ pub(super) fn ask_secret(prompt: &str) -> io::Result<Option<SecretString>> {
         stdin.lock().read_line(&mut line)?;
         SecretString::from(line)
     };
-    // The line end that was typed was not shown either.
-    complain("");
+    // The terminal did not show the line break that ended the input.
+    print_note("");
     let text = line.expose_secret().trim_end_matches(['\r', '\n']);
     if text.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "nothing was typed"));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the input is empty"));
     }
     Ok(Some(SecretString::from(text)))
 }
 
-/// A terminal that does not show what is typed, until this is dropped.
+/// Hides the input of a terminal until the value is dropped.
 struct Hidden<'a> {
     terminal: BorrowedFd<'a>,
     before: Termios,
@@ -99,46 +99,46 @@ impl<'a> Hidden<'a> {
 impl Drop for Hidden<'_> {
     fn drop(&mut self) {
         if let Err(error) = tcsetattr(self.terminal, OptionalActions::Flush, &self.before) {
-            complain(&format!(
-                "note: the terminal does not show what you type ({error}): `stty echo` mends it"
+            print_note(&format!(
+                "note: the terminal still hides your input ({error}): run `stty echo` to fix this"
             ));
         }
     }
 }
 
-/// Colours, where the reader is a terminal that wants them.
+/// Colors of the output; without effect if the output is not a terminal.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Palette {
-    is_colourful: bool,
+    is_colored: bool,
 }
 
 impl Palette {
-    /// What fits standard output.
+    /// Returns the palette of standard output.
     pub(super) fn of_stdout(is_plain: bool) -> Self {
-        Self { is_colourful: !is_plain && io::stdout().is_terminal() }
+        Self { is_colored: !is_plain && io::stdout().is_terminal() }
     }
 
-    /// What stands out.
+    /// Returns the text in bold.
     pub(super) fn bold(self, text: &str) -> String {
         self.paint("1", text)
     }
 
-    /// What may be overlooked.
+    /// Returns the text dimmed.
     pub(super) fn dim(self, text: &str) -> String {
         self.paint("2", text)
     }
 
-    /// What is well.
+    /// Returns the text in green.
     pub(super) fn green(self, text: &str) -> String {
         self.paint("32", text)
     }
 
-    /// What is not.
+    /// Returns the text in red.
     pub(super) fn red(self, text: &str) -> String {
         self.paint("31", text)
     }
 
     fn paint(self, code: &str, text: &str) -> String {
-        if self.is_colourful { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.is_colored { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 }

@@ -1,4 +1,4 @@
-//! `waypost users`: people who log in.
+//! `waypost users`: users of the console.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -15,43 +15,43 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
-use super::Ctx;
-use super::accounts::name;
-use super::terminal::{ask_secret, complain, say, say_json, say_table};
-use crate::cli::workspace_arg::{Opened, Place};
+use super::context::CommandContext;
+use super::name_arg::name;
+use super::terminal::{print_json, print_line, print_note, print_table, read_secret};
+use crate::cli::workspace_arg::{Opened, WorkspaceArg};
 use crate::config::secret_file;
 
-/// Rows that are read at once.
+/// Rows per page.
 const PAGE: u32 = 200;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Users {
-    /// Add somebody who may log in
+    /// Add a user
     Add(Box<Add>),
     /// List the users
     List(List),
-    /// Give a user a new password; it ends all sessions of that user
+    /// Change the password of a user; this ends all sessions of the user
     Password(Password),
-    /// Remove a user with all sessions
+    /// Remove a user; this ends all sessions of the user
     Remove(Remove),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Add {
-    /// The address to log in with
+    /// Email address for the login
     #[arg(long, value_parser = email)]
     email: Email,
-    /// What they may do: owner, admin, agent, viewer (docs/permissions.md)
+    /// Role: owner, admin, agent or viewer (docs/permissions.md)
     #[arg(long, value_parser = role)]
     role: Role,
-    /// What people call them
+    /// Display name
     #[arg(long, value_parser = name)]
     name: Option<String>,
-    /// A file that holds the password [default: it is asked for on the terminal]
+    /// File that contains the password [default: read from the terminal]
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
     #[command(flatten)]
-    place: Place,
+    workspace: WorkspaceArg,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -60,7 +60,7 @@ pub(super) struct Add {
 #[derive(Debug, Args)]
 pub(super) struct List {
     #[command(flatten)]
-    place: Place,
+    workspace: WorkspaceArg,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -68,14 +68,14 @@ pub(super) struct List {
 
 #[derive(Debug, Args)]
 pub(super) struct Password {
-    /// The user's address or id
+    /// Email address or ID of the user
     #[arg(value_name = "EMAIL|ID")]
     user: String,
-    /// A file that holds the password [default: it is asked for on the terminal]
+    /// File that contains the password [default: read from the terminal]
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
     #[command(flatten)]
-    place: Place,
+    workspace: WorkspaceArg,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -83,11 +83,11 @@ pub(super) struct Password {
 
 #[derive(Debug, Args)]
 pub(super) struct Remove {
-    /// The user's address or id
+    /// Email address or ID of the user
     #[arg(value_name = "EMAIL|ID")]
     user: String,
     #[command(flatten)]
-    place: Place,
+    workspace: WorkspaceArg,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -102,11 +102,11 @@ fn role(text: &str) -> Result<Role, String> {
 }
 
 impl Users {
-    /// Does what was asked.
+    /// Runs the command.
     ///
     /// # Errors
-    /// When the database cannot be opened, or it is refused.
-    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
+    /// If the database cannot be opened, or the change is not allowed.
+    pub(super) async fn run(self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
         match self {
             Self::Add(add) => add.run(ctx).await,
             Self::List(list) => list.run(ctx).await,
@@ -116,19 +116,19 @@ impl Users {
     }
 }
 
-/// The password in the file, or typed twice.
+/// Returns the password from the file, or from the terminal, where it must be typed twice.
 fn password(file: Option<&Path>) -> anyhow::Result<SecretString> {
     let secret = match file {
         Some(path) => {
             secret_file(path).with_context(|| format!("--password-file: reading {}", path.display()))?
         }
         None => {
-            let asking = || "asking for the password".to_owned();
-            let typed = ask_secret("Password: ").with_context(asking)?;
-            let typed = typed.context("there is no terminal to ask for the password: use --password-file")?;
-            let again = ask_secret("Once more: ").with_context(asking)?;
+            let reading = || "reading the password".to_owned();
+            let typed = read_secret("Password: ").with_context(reading)?;
+            let typed = typed.context("standard input is not a terminal: use --password-file")?;
+            let again = read_secret("Repeat the password: ").with_context(reading)?;
             if again.is_none_or(|again| again.expose_secret() != typed.expose_secret()) {
-                bail!("the two passwords differ");
+                bail!("the passwords differ");
             }
             typed
         }
@@ -141,9 +141,11 @@ fn password(file: Option<&Path>) -> anyhow::Result<SecretString> {
 
 fn explain(error: UserError, doing: &'static str) -> anyhow::Error {
     match error {
-        UserError::EmailTaken => anyhow!("another user of this workspace has this address"),
-        UserError::LastOwner => anyhow!("this is the workspace's last owner: add another one first"),
-        UserError::NotFound => anyhow!("the user was removed by somebody else just now"),
+        UserError::EmailTaken => anyhow!("another user of this workspace has this email address"),
+        UserError::LastOwner => {
+            anyhow!("the user is the last owner of the workspace: add another owner first")
+        }
+        UserError::NotFound => anyhow!("the user was removed at the same time"),
         error @ (UserError::Lacks(_)
         | UserError::Exceeds(_)
         | UserError::KeyOfSomeAccounts
@@ -155,7 +157,7 @@ fn explain(error: UserError, doing: &'static str) -> anyhow::Error {
     }
 }
 
-/// The user with this address or id.
+/// Returns the user with this email address or ID.
 async fn find(opened: &Opened, email_or_id: &str) -> anyhow::Result<User> {
     let filter = match email_or_id.parse() {
         Ok(id) => UserFilter { id: Some(id), ..UserFilter::default() },
@@ -168,8 +170,8 @@ async fn find(opened: &Opened, email_or_id: &str) -> anyhow::Result<User> {
 }
 
 impl Add {
-    async fn run(self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
-        let opened = self.place.open(ctx).await?;
+    async fn run(self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
+        let opened = self.workspace.open(ctx).await?;
         let password = password(self.password_file.as_deref())?;
         let by = By::command_line();
         let asking = Asking { caller: None, by: &by };
@@ -178,17 +180,17 @@ impl Add {
             .await
             .map_err(|error| explain(error, "adding the user"))?;
         if self.json {
-            say_json(&show(&user))?;
+            print_json(&show(&user))?;
         } else {
-            say(&format!("added {} `{}`, id {}", user.role.as_str(), user.email, user.id))?;
+            print_line(&format!("added {} `{}`, id {}", user.role.as_str(), user.email, user.id))?;
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
 impl List {
-    async fn run(&self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
-        let opened = self.place.open(ctx).await?;
+    async fn run(&self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
+        let opened = self.workspace.open(ctx).await?;
         let mut users = Vec::new();
         let mut start = PageStart::Page(1);
         loop {
@@ -203,12 +205,12 @@ impl List {
         }
         if self.json {
             let users: Vec<_> = users.iter().map(show).collect();
-            say_json(&json!({ "users": users }))?;
+            print_json(&json!({ "users": users }))?;
         } else if users.is_empty() {
-            complain("there are no users: `waypost users add` adds one");
+            print_note("there are no users; add a user with `waypost users add`");
         } else {
             let rows: Vec<_> = users.iter().map(row).collect();
-            say_table(["EMAIL", "NAME", "ROLE", "", "ADDED", "LAST LOGIN", "ID"], &rows)?;
+            print_table(["EMAIL", "NAME", "ROLE", "", "ADDED", "LAST LOGIN", "ID"], &rows)?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -240,19 +242,19 @@ fn show(user: &User) -> Value {
     })
 }
 
-/// What was done to a user.
-fn done(user: &User, status: &str, text: &str, is_json: bool) -> anyhow::Result<ExitCode> {
+/// Prints the result of a command.
+fn print_result(user: &User, status: &str, text: &str, is_json: bool) -> anyhow::Result<ExitCode> {
     if is_json {
-        say_json(&json!({ "id": user.id.to_string(), "email": user.email.as_str(), "status": status }))?;
+        print_json(&json!({ "id": user.id.to_string(), "email": user.email.as_str(), "status": status }))?;
     } else {
-        say(text)?;
+        print_line(text)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 impl Password {
-    async fn run(&self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
-        let opened = self.place.open(ctx).await?;
+    async fn run(&self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
+        let opened = self.workspace.open(ctx).await?;
         let user = find(&opened, &self.user).await?;
         let password = password(self.password_file.as_deref())?;
         let by = By::command_line();
@@ -261,20 +263,20 @@ impl Password {
         let user = user::change(&opened.deps, asking, (opened.workspace, user.id), edit)
             .await
             .map_err(|error| explain(error, "changing the password"))?;
-        let text = format!("`{}` has a new password; all sessions are over", user.email);
-        done(&user, "changed", &text, self.json)
+        let text = format!("the password of `{}` was changed; all sessions of the user ended", user.email);
+        print_result(&user, "changed", &text, self.json)
     }
 }
 
 impl Remove {
-    async fn run(&self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
-        let opened = self.place.open(ctx).await?;
+    async fn run(&self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
+        let opened = self.workspace.open(ctx).await?;
         let user = find(&opened, &self.user).await?;
         let by = By::command_line();
         let asking = Asking { caller: None, by: &by };
         let user = user::remove(&opened.deps, asking, opened.workspace, user.id)
             .await
             .map_err(|error| explain(error, "removing the user"))?;
-        done(&user, "removed", &format!("`{}` is removed", user.email), self.json)
+        print_result(&user, "removed", &format!("user `{}` was removed", user.email), self.json)
     }
 }

@@ -1,4 +1,4 @@
-//! Where a command finds the database.
+//! Database and workspace of a command.
 
 use std::fs;
 use std::io::Write as _;
@@ -15,50 +15,50 @@ use engine::Deps;
 use engine::ports::Random;
 use secrecy::{ExposeSecret as _, SecretSlice};
 
-use super::Ctx;
+use super::context::CommandContext;
 use crate::clock::SystemClock;
 use crate::config::{Config, MissingSecretKey, secret_key_from_text};
 use crate::run::{self, OpenOptions};
 
-/// Which database a command works on.
+/// Database and workspace of a command.
 #[derive(Debug, Args)]
-pub(super) struct Place {
-    /// Work on the sandbox of `waypost dev` in this folder
+pub(super) struct WorkspaceArg {
+    /// Use the sandbox of `waypost dev` in this folder
     #[arg(long)]
     pub(super) dev: bool,
-    /// The workspace
+    /// Name of the workspace
     #[arg(long, value_name = "NAME", default_value = "default")]
     workspace: String,
 }
 
-/// An open database.
+/// An open database with the chosen workspace.
 pub(super) struct Opened {
-    /// The engine on it.
+    /// Dependencies of the engine.
     pub(super) deps: Arc<Deps>,
-    /// The chosen workspace.
+    /// Chosen workspace.
     pub(super) workspace: WorkspaceId,
-    /// The settings in effect.
+    /// Effective configuration.
     pub(super) config: Config,
 }
 
-impl Place {
-    /// The settings with the database and the secret key of this place.
+impl WorkspaceArg {
+    /// Returns the configuration with the database and the secret key of the command.
     ///
     /// # Errors
-    /// When there is no sandbox here, or its key cannot be read.
-    pub(super) fn config(&self, ctx: &Ctx) -> anyhow::Result<Config> {
+    /// If there is no sandbox in `data_dir`, or its secret key cannot be read.
+    pub(super) fn config(&self, ctx: &CommandContext) -> anyhow::Result<Config> {
         Self::config_of(self.dev, ctx)
     }
 
-    /// The same for a command that works on all workspaces.
+    /// Returns the configuration for a command that has no workspace.
     ///
     /// # Errors
-    /// When there is no sandbox here, or its key cannot be read.
-    pub(super) fn config_of(is_dev: bool, ctx: &Ctx) -> anyhow::Result<Config> {
+    /// If there is no sandbox in `data_dir`, or its secret key cannot be read.
+    pub(super) fn config_of(is_dev: bool, ctx: &CommandContext) -> anyhow::Result<Config> {
         let mut config = ctx.loaded.config.clone();
         if is_dev {
             if !config.dev_database().exists() {
-                bail!("there is no sandbox in {}: `waypost dev` makes one", config.data_dir.display());
+                bail!("there is no sandbox in {}; create one with `waypost dev`", config.data_dir.display());
             }
             use_sandbox(&mut config)?;
         }
@@ -68,12 +68,12 @@ impl Place {
     /// Opens the database.
     ///
     /// # Errors
-    /// When it cannot be opened, or has no such workspace.
-    pub(super) async fn open(&self, ctx: &Ctx) -> anyhow::Result<Opened> {
+    /// If the database cannot be opened, or the workspace does not exist.
+    pub(super) async fn open(&self, ctx: &CommandContext) -> anyhow::Result<Opened> {
         let config = self.config(ctx)?;
         if !config.has_secret_key() {
             if config.dev_database().exists() {
-                bail!("{MissingSecretKey}; if you mean the sandbox of `waypost dev`, add --dev");
+                bail!("{MissingSecretKey}; to use the sandbox of `waypost dev`, add --dev");
             }
             bail!(MissingSecretKey);
         }
@@ -85,7 +85,7 @@ impl Place {
     }
 }
 
-/// Points the settings to the sandbox of `waypost dev`: its database and its key.
+/// Sets the database and the secret key of the sandbox of `waypost dev`.
 fn use_sandbox(config: &mut Config) -> anyhow::Result<()> {
     config.database = config.dev_database();
     if !config.has_secret_key() {
@@ -94,52 +94,53 @@ fn use_sandbox(config: &mut Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Makes the sandbox's folder and key where they are missing, and points the settings to them.
+/// Creates the folder and the secret key of the sandbox if they do not exist, and sets them in the configuration.
 ///
 /// # Errors
-/// When they cannot be made or read.
-pub(super) fn make_sandbox(config: &mut Config, random: &dyn Random) -> anyhow::Result<()> {
+/// If they cannot be created or read.
+pub(super) fn create_sandbox(config: &mut Config, random: &dyn Random) -> anyhow::Result<()> {
     let folder = &config.data_dir;
-    make_folder(folder)?;
+    create_folder(folder)?;
     let path = secret_key_path(config);
     if !config.has_secret_key() && !path.exists() {
-        make_secret_key(&path, random).with_context(|| format!("writing {}", path.display()))?;
+        create_secret_key(&path, random).with_context(|| format!("writing {}", path.display()))?;
     }
     use_sandbox(config)
 }
 
-/// Makes a folder that only its owner may enter, and keeps git out of it.
+/// Creates a folder that only its owner can access, and makes git ignore it.
 ///
 /// # Errors
-/// When it cannot be made.
-pub(super) fn make_folder(folder: &Path) -> anyhow::Result<()> {
-    let making = || format!("making the folder {} (data_dir)", folder.display());
+/// If the folder cannot be created.
+pub(super) fn create_folder(folder: &Path) -> anyhow::Result<()> {
+    let creating = || format!("creating the folder {} (data_dir)", folder.display());
     if folder.is_dir() {
         return Ok(());
     }
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(making)?;
-    fs::write(folder.join(".gitignore"), "*\n").with_context(making)
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(creating)?;
+    fs::write(folder.join(".gitignore"), "*\n").with_context(creating)
 }
 
 fn secret_key_path(config: &Config) -> PathBuf {
     config.data_dir.join("secret_key")
 }
 
-fn make_secret_key(path: &Path, random: &dyn Random) -> std::io::Result<()> {
+fn create_secret_key(path: &Path, random: &dyn Random) -> std::io::Result<()> {
     let mut bytes = [0; 32];
     random.fill(&mut bytes);
     let key = SecretSlice::from(bytes.to_vec());
-    // Written aside and renamed: half a key would lock the sandbox for good.
-    let aside = path.with_extension("new");
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
+    // The key is written to a new file, which is then renamed: an incomplete key would make the sandbox unusable.
+    let new_path = path.with_extension("new");
+    let mut file =
+        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new_path)?;
     writeln!(file, "{}", STANDARD.encode(key.expose_secret()))?;
     file.sync_all()?;
-    fs::rename(&aside, path)
+    fs::rename(&new_path, path)
 }
 
 fn read_secret_key(path: &Path) -> anyhow::Result<SecretSlice<u8>> {
     let text = crate::config::secret_file(path)
         .with_context(|| format!("reading the sandbox's secret key {}", path.display()))?;
     secret_key_from_text(text.expose_secret())
-        .with_context(|| format!("{} holds no secret key (32 bytes as base64)", path.display()))
+        .with_context(|| format!("{} does not contain a secret key (32 bytes in base64)", path.display()))
 }

@@ -1,4 +1,4 @@
-//! `waypost workspaces`: tenants of one gateway.
+//! `waypost workspaces`: isolated tenants of one gateway.
 
 use std::process::ExitCode;
 
@@ -9,14 +9,14 @@ use engine::ports::StoreErrorKind;
 use engine::workspace;
 use serde_json::json;
 
-use super::Ctx;
-use super::accounts::name;
-use super::terminal::{say, say_json, say_table};
-use crate::cli::workspace_arg::Place;
+use super::context::CommandContext;
+use super::name_arg::name;
+use super::terminal::{print_json, print_line, print_table};
+use crate::cli::workspace_arg::WorkspaceArg;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Workspaces {
-    /// Add a workspace: accounts, keys and users of its own
+    /// Add a workspace with its own accounts, keys and users
     Add(Add),
     /// List the workspaces
     List(List),
@@ -24,11 +24,11 @@ pub(super) enum Workspaces {
 
 #[derive(Debug, Args)]
 pub(super) struct Add {
-    /// What you call it; other commands take it as --workspace
+    /// Name, for the flag --workspace of other commands
     #[arg(long, value_parser = name)]
     name: String,
     #[command(flatten)]
-    place: Place,
+    workspace: WorkspaceArg,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -37,18 +37,18 @@ pub(super) struct Add {
 #[derive(Debug, Args)]
 pub(super) struct List {
     #[command(flatten)]
-    place: Place,
+    workspace: WorkspaceArg,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 impl Workspaces {
-    /// Does what was asked.
+    /// Runs the command.
     ///
     /// # Errors
-    /// When the database cannot be opened, or the name is taken.
-    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
+    /// If the database cannot be opened, or another workspace has the name.
+    pub(super) async fn run(self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
         match self {
             Self::Add(add) => add.run(ctx).await,
             Self::List(list) => list.run(ctx).await,
@@ -57,26 +57,26 @@ impl Workspaces {
 }
 
 impl Add {
-    async fn run(&self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
-        let opened = self.place.open(ctx).await?;
+    async fn run(&self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
+        let opened = self.workspace.open(ctx).await?;
         let id = match workspace::add(&opened.deps, &By::command_line(), &self.name).await {
             Err(error) if error.kind() == StoreErrorKind::Conflict => {
-                bail!("there is a workspace `{}` already", self.name)
+                bail!("there is already a workspace `{}`", self.name)
             }
             end => end.context("adding the workspace")?,
         };
         if self.json {
-            say_json(&json!({ "id": id.to_string(), "name": self.name }))?;
+            print_json(&json!({ "id": id.to_string(), "name": self.name }))?;
         } else {
-            say(&format!("added workspace `{}`, id {id}", self.name))?;
+            print_line(&format!("added workspace `{}`, id {id}", self.name))?;
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
 impl List {
-    async fn run(&self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
-        let opened = self.place.open(ctx).await?;
+    async fn run(&self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
+        let opened = self.workspace.open(ctx).await?;
         let directory = opened.deps.directory.current();
         if self.json {
             let workspaces: Vec<_> = directory
@@ -84,7 +84,7 @@ impl List {
                 .iter()
                 .map(|(id, name)| json!({ "id": id.to_string(), "name": name }))
                 .collect();
-            say_json(&json!({ "workspaces": workspaces }))?;
+            print_json(&json!({ "workspaces": workspaces }))?;
         } else {
             let rows: Vec<_> = directory
                 .workspaces
@@ -99,7 +99,7 @@ impl List {
                     [name.clone(), n_accounts.to_string(), n_keys.to_string(), id.to_string()]
                 })
                 .collect();
-            say_table(["NAME", "ACCOUNTS", "KEYS", "ID"], &rows)?;
+            print_table(["NAME", "ACCOUNTS", "KEYS", "ID"], &rows)?;
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -1,47 +1,48 @@
-//! The examples of `deploy/` and the operator's guide name settings that there are.
+//! The settings in the examples of `deploy/` and in the operator's guide exist.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::environment::Environment;
-use super::keys::KEYS;
 use super::load::{Sources, load};
+use super::setting::Setting;
+use super::settings::SETTINGS;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The variables that a text names: `WAYPOST_` and what follows.
+/// Returns the variables in a text that begin with `WAYPOST_`.
 fn variables(text: &str) -> BTreeSet<&str> {
     let is_part = |letter: char| letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_';
     text.split(|letter| !is_part(letter)).filter(|word| word.starts_with("WAYPOST_")).collect()
 }
 
 #[test]
-fn every_variable_that_is_named_is_one() {
-    let mut known: BTreeSet<String> = KEYS.iter().map(super::Key::variable).collect();
-    known.extend(KEYS.iter().filter(|key| key.is_secret()).map(|key| format!("{}_FILE", key.variable())));
+fn every_variable_in_the_examples_exists() {
+    let mut known: BTreeSet<String> = SETTINGS.iter().map(Setting::variable).collect();
+    known.extend(SETTINGS.iter().filter(|key| key.is_secret()).map(|key| format!("{}_FILE", key.variable())));
     known.extend(["WAYPOST_CONFIG".to_owned(), "WAYPOST_API_KEY".to_owned()]);
-    // Of the proxy's example alone; no process of ours sees them.
+    // Only the example of the proxy uses these.
     let of_caddy = ["WAYPOST_HOST", "WAYPOST_UPSTREAM"];
-    let mut n_named = 0;
+    let mut n_variables = 0;
     let folder = std::fs::read_dir(root().join("deploy")).expect("the folder");
     let mut files: Vec<_> = folder.map(|entry| entry.expect("an entry").path()).collect();
     files.push(root().join("docs/operating.md"));
     for path in files.iter().filter(|path| path.is_file()) {
         let text = std::fs::read_to_string(path).expect("a text");
         for variable in variables(&text) {
-            n_named += 1;
-            let is_proxys = of_caddy.contains(&variable);
-            assert!(known.contains(variable) || is_proxys, "{}: {variable}", path.display());
+            n_variables += 1;
+            let is_of_caddy = of_caddy.contains(&variable);
+            assert!(known.contains(variable) || is_of_caddy, "{}: {variable}", path.display());
         }
     }
-    assert!(n_named > 10, "{n_named}");
+    assert!(n_variables > 10, "{n_variables}");
 }
 
 #[test]
-fn the_example_file_is_valid_with_the_units_environment() {
+fn the_example_file_is_valid_with_the_environment_of_the_unit() {
     let unit = std::fs::read_to_string(root().join("deploy/waypost.service")).expect("the unit");
     let folder = tempfile::tempdir().expect("a folder");
     let key = folder.path().join("secret_key");

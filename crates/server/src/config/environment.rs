@@ -1,4 +1,4 @@
-//! The environment of the process: the one place that reads it.
+//! Environment variables. No other module reads the environment.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -8,32 +8,32 @@ use secrecy::SecretString;
 
 use super::error::ConfigError;
 
-/// What all our variables begin with.
+/// Prefix of the variables of waypost.
 const PREFIX: &str = "WAYPOST_";
 
-/// What the environment says. A variable that is empty counts as not set: a compose file cannot leave one out.
+/// Environment variables. An empty variable counts as not set, because a compose file cannot omit a variable.
 #[derive(Debug, Default)]
 pub(crate) struct Environment {
-    /// The configuration file (`WAYPOST_CONFIG`).
+    /// Path of the configuration file (`WAYPOST_CONFIG`).
     pub(crate) config_file: Option<PathBuf>,
-    /// The key with which `waypost send` calls (`WAYPOST_API_KEY`).
+    /// API key of `waypost send` (`WAYPOST_API_KEY`).
     pub(crate) api_key: Option<SecretString>,
-    /// Whether colours are unwanted (`NO_COLOR`).
+    /// `true` if output must not be colored (`NO_COLOR`).
     pub(crate) is_plain: bool,
-    /// All other variables that begin with `WAYPOST_`.
+    /// Other variables that begin with `WAYPOST_`.
     pub(super) settings: BTreeMap<String, String>,
 }
 
 impl Environment {
-    /// The environment of this process.
+    /// Reads the environment of this process.
     ///
     /// # Errors
-    /// When one of our variables is not UTF-8.
+    /// If a variable of waypost is not UTF-8.
     pub(crate) fn read() -> Result<Self, ConfigError> {
         Self::from_pairs(std::env::vars_os())
     }
 
-    /// An environment with these variables.
+    /// Creates an environment from variables.
     pub(super) fn from_pairs(
         pairs: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, ConfigError> {
@@ -43,15 +43,15 @@ impl Environment {
             if value.is_empty() || !(variable.starts_with(PREFIX) || variable == "NO_COLOR") {
                 continue;
             }
-            let not_text = || ConfigError::NotText(variable.to_owned());
+            let not_unicode = || ConfigError::NotUnicode(variable.to_owned());
             match variable {
                 "NO_COLOR" => environment.is_plain = true,
                 "WAYPOST_CONFIG" => environment.config_file = Some(PathBuf::from(value)),
                 "WAYPOST_API_KEY" => {
-                    environment.api_key = Some(value.to_str().ok_or_else(not_text)?.into());
+                    environment.api_key = Some(value.to_str().ok_or_else(not_unicode)?.into());
                 }
                 _ => {
-                    let value = value.to_str().ok_or_else(not_text)?.to_owned();
+                    let value = value.to_str().ok_or_else(not_unicode)?.to_owned();
                     environment.settings.insert(variable.to_owned(), value);
                 }
             }

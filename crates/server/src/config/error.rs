@@ -1,95 +1,96 @@
-//! Why a configuration is refused. Each text names the setting, where its value came from and what is valid.
+//! Errors of the configuration. Each message names the setting, the source of its value and the valid values.
 
 use std::path::PathBuf;
 
-use super::load::Origin;
+use super::origin::Origin;
 
-/// Why a configuration is refused.
+/// Error of the configuration.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
-    /// A name that no setting has.
+    /// No setting has this name.
     #[error("{origin}: there is no setting `{name}`{}", hint(nearest.as_deref()))]
     Unknown {
-        /// The name as it was written.
+        /// Name as it was written.
         name: String,
-        /// Where.
+        /// Source of the name.
         origin: Origin,
-        /// The setting that was probably meant.
+        /// Most similar name.
         nearest: Option<String>,
     },
-    /// An environment variable that no setting has.
+    /// No setting has this environment variable.
     #[error("there is no setting for the environment variable {variable}{}", hint(nearest.as_deref()))]
     UnknownVariable {
-        /// The variable.
+        /// Name of the variable.
         variable: String,
-        /// The variable that was probably meant.
+        /// Most similar variable.
         nearest: Option<String>,
     },
-    /// A value that cannot be.
+    /// A value is not valid.
     #[error("{origin}: {name}{} {reason}", shown(value.as_deref()))]
     Invalid {
-        /// The setting.
+        /// Name of the setting.
         name: String,
-        /// Where its value came from.
+        /// Source of the value.
         origin: Origin,
-        /// The value, unless it is a secret.
+        /// Value, unless it is a secret.
         value: Option<String>,
-        /// What it has to be: "must be …".
+        /// Reason: "must be …".
         reason: String,
     },
-    /// A secret that is given both as it is and as a file.
-    #[error("{origin}: both {name} and {name}_file are set: leave one of them out")]
+    /// A source sets both a secret and the file of the secret.
+    #[error("{origin}: both {name} and {name}_file are set: remove one of them")]
     Twice {
-        /// The setting.
+        /// Name of the setting.
         name: String,
-        /// Where the second one is.
+        /// Source of the second entry.
         origin: Origin,
     },
     /// The file of a secret cannot be read.
     #[error("{origin}: {name}: reading the file {}", path.display())]
     SecretFile {
-        /// The setting that names the file.
+        /// Setting that names the file.
         name: String,
-        /// Where it is named.
+        /// Source of the path.
         origin: Origin,
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// Cause.
         source: std::io::Error,
     },
-    /// The file cannot be read.
+    /// The configuration file cannot be read.
     #[error("reading the configuration file {}", path.display())]
     File {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// Cause.
         source: std::io::Error,
     },
-    /// The file is no TOML.
+    /// The configuration file is not TOML.
     #[error("{origin}: not TOML: {reason}")]
     Syntax {
-        /// Where.
+        /// Position of the error.
         origin: Origin,
-        /// What the reader stumbled over.
+        /// Description of the syntax error.
         reason: String,
     },
-    /// An environment variable that is no text.
+    /// The value of an environment variable is not UTF-8.
     #[error("the environment variable {0} is not UTF-8")]
-    NotText(String),
+    NotUnicode(String),
 }
 
-/// There is no key for what is secret in the database.
+/// Error: the key that encrypts secrets in the database is not set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "secret_key is not set: it encrypts the access tokens in the database; make one with `openssl rand -base64 32`, keep it \
-     safe, and give it as WAYPOST_SECRET_KEY, WAYPOST_SECRET_KEY_FILE or `secret_key` in waypost.toml"
+    "secret_key is not set: it encrypts the access tokens in the database; create a key with \
+     `openssl rand -base64 32`, keep a backup of the key, and set WAYPOST_SECRET_KEY, WAYPOST_SECRET_KEY_FILE or \
+     `secret_key` in waypost.toml"
 )]
 pub(crate) struct MissingSecretKey;
 
 fn hint(nearest: Option<&str>) -> String {
     match nearest {
         Some(nearest) => format!("; did you mean {nearest}?"),
-        None => "; `waypost config reference` lists them all".to_owned(),
+        None => "; `waypost config reference` lists all settings".to_owned(),
     }
 }
 

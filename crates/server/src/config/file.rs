@@ -1,4 +1,4 @@
-//! The configuration file: TOML, read with the line of each value.
+//! The configuration file: TOML. Each entry has the line of its key.
 
 use std::ops::Range;
 use std::path::Path;
@@ -6,108 +6,110 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeArray, DeInteger, DeTable, DeValue};
 
+use super::entry::Entry;
 use super::error::ConfigError;
-use super::keys::{KEYS, Key, Kind, TRUTH};
-use super::load::{Entry, Origin, entry};
+use super::origin::Origin;
+use super::setting::{Setting, TomlType};
+use super::settings::{self, SETTINGS};
 
-/// What a file sets.
+/// Returns the entries of a file.
 ///
 /// # Errors
-/// When it is no TOML, sets what there is not, or a value has the wrong type.
+/// If the file is not TOML, contains an unknown name, or a value has the wrong type.
 pub(super) fn read(path: &Path, text: &str) -> Result<Vec<Entry>, ConfigError> {
     let table = DeTable::parse(text).map_err(|error| ConfigError::Syntax {
-        origin: at(path, text, &error.span().unwrap_or_default()),
+        origin: origin(path, text, &error.span().unwrap_or_default()),
         reason: error.message().to_owned(),
     })?;
-    let mut entries = Vec::new();
-    walk(path, text, "", table.get_ref(), &mut entries)?;
-    Ok(entries)
+    let mut reader = Reader { path, text, entries: Vec::new() };
+    reader.table("", table.get_ref())?;
+    Ok(reader.entries)
 }
 
-fn walk(
-    path: &Path,
-    text: &str,
-    parent: &str,
-    table: &DeTable<'_>,
-    entries: &mut Vec<Entry>,
-) -> Result<(), ConfigError> {
-    for (key, value) in table {
-        let name = format!("{parent}{}", key.get_ref());
-        let origin = at(path, text, &key.span());
-        let below = format!("{name}.");
-        let children: Vec<_> =
-            KEYS.iter().map(|key| key.name).filter(|name| name.starts_with(&below)).collect();
-        let table = value.get_ref().as_table();
-        // An unknown table is walked, too: its first key says better what was meant.
-        if let Some(table) = table.filter(|table| Key::find(&name).is_none() && !table.is_empty()) {
-            walk(path, text, &below, table, entries)?;
-        } else if children.is_empty() {
-            entries.push(entry(&name, origin, |key| value_of(key, value))?);
-        } else if table.is_none() {
-            let reason = format!("must be a table with the keys {}", children.join(", "));
-            return Err(ConfigError::Invalid { name, origin, value: None, reason });
+/// Collects the entries of a file.
+struct Reader<'a> {
+    path: &'a Path,
+    text: &'a str,
+    entries: Vec<Entry>,
+}
+
+impl Reader<'_> {
+    /// Reads a table whose keys begin with `prefix`.
+    fn table(&mut self, prefix: &str, table: &DeTable<'_>) -> Result<(), ConfigError> {
+        for (key, value) in table {
+            let name = format!("{prefix}{}", key.get_ref());
+            let origin = origin(self.path, self.text, &key.span());
+            let prefix = format!("{name}.");
+            let children: Vec<_> = SETTINGS
+                .iter()
+                .map(|setting| setting.name)
+                .filter(|name| name.starts_with(&prefix))
+                .collect();
+            let table = value.get_ref().as_table();
+            // The error for an unknown table names its first key, because a key has a nearest name.
+            if let Some(table) = table.filter(|table| settings::find(&name).is_none() && !table.is_empty()) {
+                self.table(&prefix, table)?;
+            } else if children.is_empty() {
+                self.entries.push(Entry::named(&name, origin, |setting| text_of(setting, value))?);
+            } else if table.is_none() {
+                let reason = format!("must be a table with the keys {}", children.join(", "));
+                return Err(ConfigError::Invalid { name, origin, value: None, reason });
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
-/// The value as text, if it has the right type.
-fn value_of(key: Option<&Key>, value: &Spanned<DeValue<'_>>) -> Result<String, String> {
-    if let Some(list) = value.get_ref().as_array()
-        && key.is_some_and(|key| key.kind == Kind::Networks)
-    {
-        let texts = list.iter().map(|one| one.get_ref().as_str());
-        let texts: Option<Vec<_>> = texts.collect();
-        return texts
-            .map(|texts| texts.join(", "))
-            .ok_or_else(|| "must be a list of texts in quotes".to_owned());
-    }
-    let is_number = key.is_some_and(|key| matches!(key.kind, Kind::Number(..)));
+/// Returns the value as the text that the environment would use, if the value has the right type.
+fn text_of(setting: Option<&Setting>, value: &Spanned<DeValue<'_>>) -> Result<String, String> {
+    let toml_type = setting.map_or(TomlType::String, |setting| setting.value.toml_type());
     let value = value.get_ref();
-    match (key.map(|key| key.kind), value) {
-        (Some(Kind::Choice(TRUTH)), DeValue::Boolean(truth)) => return Ok(truth.to_string()),
-        (Some(Kind::Waits), DeValue::Array(waits)) => return seconds(waits),
-        (Some(Kind::Words), DeValue::Array(list)) => return words(list),
-        _ => {}
+    match (toml_type, value) {
+        (TomlType::Boolean, DeValue::Boolean(is_true)) => Ok(is_true.to_string()),
+        (TomlType::Integers, DeValue::Array(array)) => integers(array),
+        (TomlType::Strings, DeValue::Array(array)) => strings(array),
+        (TomlType::Integer, _) => value
+            .as_integer()
+            .map(decimal)
+            .ok_or_else(|| format!("must be an integer, not {}", type_name(value))),
+        (TomlType::String | TomlType::Boolean | TomlType::Integers | TomlType::Strings, _) => value
+            .as_str()
+            .map(str::to_owned)
+            .ok_or_else(|| format!("must be a string, not {}", type_name(value))),
     }
-    match (is_number, value.as_str(), value.as_integer()) {
-        (false, Some(text), _) => Ok(text.to_owned()),
-        (true, _, Some(integer)) => Ok(decimal(integer)),
-        (true, ..) => Err(format!("must be a whole number, not {}", kind_of(value))),
-        (false, ..) => Err(format!("must be a text in quotes, not {}", kind_of(value))),
-    }
 }
 
-/// A list of whole numbers, as the environment writes it.
-fn seconds(waits: &DeArray<'_>) -> Result<String, String> {
-    let seconds: Option<Vec<_>> = waits.iter().map(|wait| wait.get_ref().as_integer().map(decimal)).collect();
-    seconds.map(|seconds| seconds.join(",")).ok_or_else(|| "must be a list of whole numbers".to_owned())
+fn integers(array: &DeArray<'_>) -> Result<String, String> {
+    let integers: Option<Vec<_>> =
+        array.iter().map(|value| value.get_ref().as_integer().map(decimal)).collect();
+    integers.map(|integers| integers.join(",")).ok_or_else(|| "must be an array of integers".to_owned())
 }
 
-/// A list of texts, as the environment writes it.
-fn words(list: &DeArray<'_>) -> Result<String, String> {
-    let words: Option<Vec<_>> = list.iter().map(|word| word.get_ref().as_str()).collect();
-    words.map(|words| words.join(",")).ok_or_else(|| "must be a list of texts in quotes".to_owned())
+fn strings(array: &DeArray<'_>) -> Result<String, String> {
+    let strings: Option<Vec<_>> = array.iter().map(|value| value.get_ref().as_str()).collect();
+    strings.map(|strings| strings.join(",")).ok_or_else(|| "must be an array of strings".to_owned())
 }
 
-fn kind_of(value: &DeValue<'_>) -> &'static str {
+fn type_name(value: &DeValue<'_>) -> &'static str {
     match value {
-        DeValue::String(_) => "a text in quotes",
-        DeValue::Integer(_) | DeValue::Float(_) => "a number",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a time",
-        DeValue::Array(_) => "a list",
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a float",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "an array",
         DeValue::Table(_) => "a table",
     }
 }
 
-/// A number that does not fit stays as it was written: it is out of bounds anyway.
+/// Returns the integer in decimal notation. An integer that is too large for 64 bits stays as written; it is out of bounds
+/// for every setting.
 fn decimal(integer: &DeInteger<'_>) -> String {
     i64::from_str_radix(integer.as_str(), integer.radix())
         .map_or_else(|_| integer.as_str().to_owned(), |number| number.to_string())
 }
 
-fn at(path: &Path, text: &str, span: &Range<usize>) -> Origin {
+fn origin(path: &Path, text: &str, span: &Range<usize>) -> Origin {
     let before = text.as_bytes().iter().take(span.start);
     Origin::File { path: path.to_owned(), line: 1 + before.filter(|byte| **byte == b'\n').count() }
 }

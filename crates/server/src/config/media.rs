@@ -1,94 +1,79 @@
-//! The settings about files.
-
-use std::path::PathBuf;
+//! Settings of media files.
 
 use blobs::BucketSettings;
 use engine::media::MediaSettings;
 use jiff::SignedDuration;
 use secrecy::SecretString;
 
-use super::Config;
-
-/// What an operator may set about files.
-#[derive(Clone, Debug)]
+/// Settings of media files.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct MediaConfig {
-    /// Where their content is kept.
+    /// Storage of the content.
     pub(crate) store: MediaStore,
-    /// The bucket, where it is kept in one.
+    /// Bucket, if the storage is `s3`.
     pub(crate) s3: S3Config,
-    /// Whether links are fetched here.
+    /// `true` if the gateway downloads linked files itself.
     pub(crate) fetches_links: bool,
-    /// Days for which customers' files are kept; 0 is for ever.
+    /// Retention of files from customers, in days; 0 means no limit.
     pub(crate) keep_days: u32,
-    /// Days for which files for customers are kept.
+    /// Retention of uploaded files, in days.
     pub(crate) keep_upload_days: u32,
-    /// The most bytes of a file.
+    /// Maximum size of a file in bytes.
     pub(crate) max_bytes: u32,
 }
 
-/// Where content is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Storage of media content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum MediaStore {
-    /// In a folder.
+    /// Folder in `data_dir`.
+    #[default]
     File,
-    /// In a bucket that speaks S3's language.
+    /// Bucket of an S3-compatible object store.
     S3,
 }
 
 impl MediaStore {
-    /// The word of the setting.
+    /// Names of all storages.
+    pub(super) const NAMES: &[&str] = &["file", "s3"];
+
+    /// Returns the name.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::File => "file",
             Self::S3 => "s3",
         }
     }
-}
 
-/// A bucket.
-#[derive(Clone, Debug)]
-pub(crate) struct S3Config {
-    /// Its name.
-    pub(crate) bucket: Option<String>,
-    /// Where it is, if not at Amazon.
-    pub(crate) endpoint: Option<String>,
-    /// Its region.
-    pub(crate) region: String,
-    /// Who asks.
-    pub(crate) access_key_id: Option<String>,
-    /// The proof.
-    pub(crate) secret_access_key: Option<SecretString>,
-    /// What stands before every name.
-    pub(crate) prefix: String,
-}
-
-impl Default for MediaConfig {
-    fn default() -> Self {
-        Self {
-            store: MediaStore::File,
-            s3: S3Config {
-                bucket: None,
-                endpoint: None,
-                region: "us-east-1".to_owned(),
-                access_key_id: None,
-                secret_access_key: None,
-                prefix: "media".to_owned(),
-            },
-            fetches_links: false,
-            keep_days: 90,
-            keep_upload_days: 30,
-            max_bytes: 100 << 20,
-        }
+    /// Returns the storage with this name.
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        [Self::File, Self::S3].into_iter().find(|store| store.as_str() == name)
     }
 }
 
-/// A setting without which the bucket cannot be used.
+/// Bucket of an S3-compatible object store.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct S3Config {
+    /// Name of the bucket.
+    pub(crate) bucket: Option<String>,
+    /// Endpoint URL, unless it is Amazon S3.
+    pub(crate) endpoint: Option<String>,
+    /// Region.
+    pub(crate) region: String,
+    /// Access key id.
+    pub(crate) access_key_id: Option<String>,
+    /// Secret access key.
+    pub(crate) secret_access_key: Option<SecretString>,
+    /// Prefix of all object names.
+    pub(crate) prefix: String,
+}
+
+/// Error: a setting that the bucket needs is not set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`media.store` is `s3`, but `{0}` is not set")]
 pub(crate) struct MissingBucketSetting(&'static str);
 
 impl MediaConfig {
-    /// What the engine has to know.
+    /// Returns the settings of the engine.
     pub(crate) fn settings(&self) -> MediaSettings {
         let days = |days: u32| SignedDuration::from_hours(i64::from(days).saturating_mul(24));
         MediaSettings {
@@ -99,10 +84,10 @@ impl MediaConfig {
         }
     }
 
-    /// The bucket.
+    /// Returns the settings of the bucket.
     ///
     /// # Errors
-    /// When a setting is missing.
+    /// If a required setting is missing.
     pub(crate) fn bucket(&self) -> Result<BucketSettings, MissingBucketSetting> {
         let S3Config { bucket, endpoint, region, access_key_id, secret_access_key, prefix } = self.s3.clone();
         Ok(BucketSettings {
@@ -113,12 +98,5 @@ impl MediaConfig {
             secret_access_key: secret_access_key.ok_or(MissingBucketSetting("media.s3.secret_access_key"))?,
             prefix,
         })
-    }
-}
-
-impl Config {
-    /// Where files are kept, unless they are kept in a bucket.
-    pub(crate) fn media_dir(&self) -> PathBuf {
-        self.data_dir.join("media")
     }
 }

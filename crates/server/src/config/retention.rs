@@ -1,31 +1,25 @@
-//! The settings about how long things are kept.
+//! Retention periods.
 
 use engine::maintenance::retention::RetentionSettings;
 use jiff::SignedDuration;
 
-/// Days for which things are kept; 0 is for ever.
-#[derive(Clone, Copy, Debug)]
+/// Retention periods in days; 0 means no limit.
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct RetentionConfig {
     /// Messages.
     pub(crate) messages_days: u32,
-    /// What Meta posted, beyond what a message shows.
+    /// Webhook payloads from Meta, unless a message shows them.
     pub(crate) payloads_days: u32,
     /// Events.
     pub(crate) events_days: u32,
-    /// Deliveries of events.
+    /// Webhook deliveries.
     pub(crate) deliveries_days: u32,
-    /// The audit log.
+    /// Audit log.
     pub(crate) audit_days: u32,
 }
 
-impl Default for RetentionConfig {
-    fn default() -> Self {
-        Self { messages_days: 365, payloads_days: 90, events_days: 30, deliveries_days: 14, audit_days: 0 }
-    }
-}
-
 impl RetentionConfig {
-    /// What the engine has to know.
+    /// Returns the settings of the engine.
     pub(crate) fn settings(&self) -> RetentionSettings {
         let days =
             |days: u32| (days > 0).then(|| SignedDuration::from_hours(i64::from(days).saturating_mul(24)));

@@ -1,6 +1,6 @@
-//! Meta's door: `GET|POST /webhooks/meta`.
+//! Webhook endpoint for Meta: `GET|POST /webhooks/meta`.
 //!
-//! **Invariant:** 200 is answered after the commit, never before; a body without a valid signature is not even parsed.
+//! **Invariant:** the endpoint responds with 200 only after the commit. A body without a valid signature is not parsed.
 
 use std::sync::Arc;
 
@@ -17,20 +17,21 @@ use engine::webhooks_in::ingest::{VerifiedPayload, ingest_payload};
 use engine::{Deps, accounts, chain, directory};
 use secrecy::ExposeSecret;
 
-/// The largest POST that is taken. Meta's are 3 MB at most (reference C.2).
-const MAX_POST: usize = 4 * 1024 * 1024;
+/// Maximum size of a payload. Payloads of Meta are at most 3 MB (Meta: Cloud API, Webhooks,
+/// <https://developers.facebook.com/docs/whatsapp/cloud-api/guides/set-up-webhooks>).
+const MAX_PAYLOAD_BYTES: usize = 4 * 1024 * 1024;
 
-/// How long a POST may take to arrive. Meta sends it in one go; anybody can open a connection here.
-const POST_WITHIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(20);
+/// Maximum time to receive a payload. The limit protects against clients that send slowly.
+const RECEIVE_TIMEOUT: jiff::SignedDuration = jiff::SignedDuration::from_secs(20);
 
 const SIGNATURE: &str = "x-hub-signature-256";
 
-/// The route.
+/// Returns the router of the endpoint.
 pub(crate) fn router(deps: &Arc<Deps>) -> Router {
-    Router::new().route("/webhooks/meta", get(verify_callback).post(take_counted)).with_state(deps.clone())
+    Router::new().route("/webhooks/meta", get(verify_callback).post(receive_webhook)).with_state(deps.clone())
 }
 
-/// Answers Meta's check of the callback: the challenge, if the verify token is one of ours.
+/// Verifies the callback URL: responds with the challenge if the verify token belongs to an account.
 async fn verify_callback(State(deps): State<Arc<Deps>>, RawQuery(query): RawQuery) -> Response {
     let query = query.unwrap_or_default();
     let value = |name: &str| {
@@ -39,21 +40,23 @@ async fn verify_callback(State(deps): State<Arc<Deps>>, RawQuery(query): RawQuer
             .map(|(_, value)| value.into_owned())
     };
     let is_subscription = value("hub.mode").as_deref() == Some("subscribe");
-    let is_ours = value("hub.verify_token").is_some_and(|token| accounts::is_verify_token(&deps, &token));
+    let is_valid_token =
+        value("hub.verify_token").is_some_and(|token| accounts::is_verify_token(&deps, &token));
     match value("hub.challenge") {
-        Some(challenge) if is_subscription && is_ours => {
+        Some(challenge) if is_subscription && is_valid_token => {
             ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], challenge).into_response()
         }
         Some(_) | None => {
-            (StatusCode::FORBIDDEN, "The verify token is not one of an account here.\n").into_response()
+            (StatusCode::FORBIDDEN, "The verify token does not belong to an account of this gateway.\n")
+                .into_response()
         }
     }
 }
 
-/// Takes one POST of Meta's, and counts what became of it.
-async fn take_counted(state: State<Arc<Deps>>, headers: HeaderMap, body: Body) -> Response {
+/// Receives a webhook and counts its outcome.
+async fn receive_webhook(state: State<Arc<Deps>>, headers: HeaderMap, body: Body) -> Response {
     let metrics = state.metrics.clone();
-    let response = take_post(state, headers, body).await;
+    let response = process_webhook(state, headers, body).await;
     let outcome = match response.status() {
         StatusCode::UNAUTHORIZED => "unsigned",
         StatusCode::BAD_REQUEST => "not_json",
@@ -66,12 +69,12 @@ async fn take_counted(state: State<Arc<Deps>>, headers: HeaderMap, body: Body) -
     response
 }
 
-/// Takes one POST of Meta's.
-async fn take_post(State(deps): State<Arc<Deps>>, headers: HeaderMap, body: Body) -> Response {
-    let deadline = deps.now().saturating_add(POST_WITHIN).unwrap_or(jiff::Timestamp::MAX);
+/// Verifies, stores and applies a webhook.
+async fn process_webhook(State(deps): State<Arc<Deps>>, headers: HeaderMap, body: Body) -> Response {
+    let deadline = deps.now().saturating_add(RECEIVE_TIMEOUT).unwrap_or(jiff::Timestamp::MAX);
     let read = tokio::select! {
         biased;
-        read = axum::body::to_bytes(body, MAX_POST) => read,
+        read = axum::body::to_bytes(body, MAX_PAYLOAD_BYTES) => read,
         () = deps.clock.sleep_until(deadline) => {
             return (StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time.\n").into_response();
         }
@@ -84,19 +87,20 @@ async fn take_post(State(deps): State<Arc<Deps>>, headers: HeaderMap, body: Body
     if signers.is_empty() {
         tracing::warn!(
             has_signature = signature.is_some(),
-            "a webhook without a valid signature was refused"
+            "a webhook without a valid signature was rejected"
         );
         return (StatusCode::UNAUTHORIZED, "The signature is not valid.\n").into_response();
     }
     let changes = match graph::decode_webhook(&body) {
         Ok(changes) => changes,
         Err(error) => {
-            tracing::warn!(error = %chain(&error), "a signed webhook is not JSON");
+            tracing::warn!(error = %chain(&error), "a signed webhook is not valid JSON");
             return (StatusCode::BAD_REQUEST, "The body is not JSON.\n").into_response();
         }
     };
-    if changes.iter().any(|change| is_of_stranger(change, &signers)) {
-        // Another process may just have added the account, and what is nobody's is not applied later by itself.
+    if changes.iter().any(|change| is_of_unknown_number(change, &signers)) {
+        // Another process may have added the account a moment ago. A change of an unknown account is not applied later
+        // automatically.
         directory::look_again(&deps).await;
         signers = signers_of(&deps, signature, &body);
     }
@@ -104,20 +108,20 @@ async fn take_post(State(deps): State<Arc<Deps>>, headers: HeaderMap, body: Body
     match ingest_payload(&deps, VerifiedPayload { body, signature, signers: &signers }, changes).await {
         Ok(_) => StatusCode::OK.into_response(),
         Err(error) => {
-            tracing::error!(error = %chain(&error), "a webhook could not be kept");
+            tracing::error!(error = %chain(&error), "a webhook could not be stored");
             (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "5")]).into_response()
         }
     }
 }
 
-/// Whether a part is about a number of none of these accounts.
-fn is_of_stranger(change: &WebhookChange, signers: &[Arc<AccountRecord>]) -> bool {
+/// Returns `true` if the change is about a phone number of none of these accounts.
+fn is_of_unknown_number(change: &WebhookChange, signers: &[Arc<AccountRecord>]) -> bool {
     let is_known = |number: &String| signers.iter().any(|signer| signer.account.phone_number_id == *number);
     change.phone_number_id.as_ref().is_some_and(|number| !is_known(number))
 }
 
-/// The accounts whose secret signed this body: the one they have, or the one that was replaced a while ago. Accounts of
-/// one app share their secret: it is tried once.
+/// Returns the accounts whose app secret signed the payload: the current secret, or the previous one during a rotation.
+/// Accounts of the same app share a secret; each secret is checked once.
 pub(crate) fn signers_of(deps: &Deps, signature: Option<&[u8]>, body: &[u8]) -> Vec<Arc<AccountRecord>> {
     let directory = deps.directory.current();
     let now = deps.now();

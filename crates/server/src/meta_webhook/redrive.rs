@@ -1,7 +1,7 @@
-//! What Meta posted, taken once more with what this program understands.
+//! Redrive: processes stored webhook payloads again with the current decoder.
 //!
-//! **Invariant:** one post is one short transaction, and after each the writer's lock is left alone for as long: a
-//! gateway that is running on the same file does not wait longer than for one post.
+//! **Invariant:** each payload is one short transaction, followed by a pause of the same length without the write lock. A
+//! gateway that uses the same database waits at most for one payload.
 
 use std::sync::Arc;
 
@@ -13,26 +13,27 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::meta_webhook::endpoint;
 
-/// How many posts are read at once: each may be some megabytes.
+/// Number of payloads per page; a payload may be several megabytes.
 const PAGE: u32 = 8;
-/// How long the rest between two posts may be.
-const MAX_REST: SignedDuration = SignedDuration::from_millis(250);
-const MIN_REST: SignedDuration = SignedDuration::from_millis(1);
+/// Maximum pause between two payloads.
+const MAX_PAUSE: SignedDuration = SignedDuration::from_millis(250);
+/// Minimum pause between two payloads.
+const MIN_PAUSE: SignedDuration = SignedDuration::from_millis(1);
 
-/// What was done.
+/// Result of a redrive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Redriven {
-    /// Posts that were taken once more.
+    /// Number of payloads that were processed.
     pub posts: u64,
-    /// Parts that changed something.
+    /// Number of changes that were applied.
     pub applied: u64,
-    /// Parts that were applied before.
+    /// Number of changes that had been applied before.
     pub repeated: u64,
-    /// Statuses of messages that are not known.
+    /// Number of statuses of unknown messages.
     pub early: u64,
-    /// Parts of nobody here.
+    /// Number of changes of unknown accounts.
     pub unrouted: u64,
-    /// Parts that are not understood.
+    /// Number of changes that could not be decoded.
     pub undecodable: u64,
 }
 
@@ -47,10 +48,10 @@ impl Redriven {
     }
 }
 
-/// Takes the posts once more that came since a time: those with a part in this state, or all.
+/// Redrives the payloads that were received since a time: those with a change in this state, or all.
 ///
 /// # Errors
-/// When the store cannot be read or written; what was done until then is done.
+/// If the store cannot be read or written. Payloads that were processed before the error stay processed.
 pub async fn redrive(
     deps: &Arc<Deps>,
     since: Timestamp,
@@ -58,12 +59,12 @@ pub async fn redrive(
 ) -> anyhow::Result<Redriven> {
     let mut done = Redriven::default();
     let mut after = 0;
-    // What comes meanwhile is taken by who receives it.
+    // Payloads that arrive during the redrive are processed when they are received.
     let started_at = deps.now();
     loop {
         let page =
             redrive::list_archived_payloads(deps, &ArchiveQuery { since, state, after, limit: PAGE }).await;
-        let page = page.context("reading what Meta posted")?;
+        let page = page.context("reading stored payloads")?;
         let Some(last) = page.last() else { return Ok(done) };
         after = last.entry.seq;
         for post in page {
@@ -71,16 +72,16 @@ pub async fn redrive(
                 return Ok(done);
             }
             let begun = deps.now();
-            done.add(once_more(deps, post).await?);
-            let took = deps.now().duration_since(begun).clamp(MIN_REST, MAX_REST);
+            done.add(redrive_payload(deps, post).await?);
+            let took = deps.now().duration_since(begun).clamp(MIN_PAUSE, MAX_PAUSE);
             let until = deps.now().saturating_add(took).unwrap_or(Timestamp::MAX);
             deps.clock.sleep_until(until).await;
         }
     }
 }
 
-async fn once_more(deps: &Arc<Deps>, post: ArchivedPayload) -> anyhow::Result<IngestSummary> {
+async fn redrive_payload(deps: &Arc<Deps>, post: ArchivedPayload) -> anyhow::Result<IngestSummary> {
     let verified = endpoint::signers_of(deps, post.signature.header.as_deref(), &post.body);
-    let changes = graph::decode_webhook(&post.body).context("reading a post that was JSON when it came")?;
-    redrive::redrive_payload(deps, post, changes, &verified).await.context("taking a post once more")
+    let changes = graph::decode_webhook(&post.body).context("decoding a stored payload")?;
+    redrive::redrive_payload(deps, post, changes, &verified).await.context("redriving a payload")
 }

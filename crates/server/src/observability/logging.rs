@@ -1,6 +1,6 @@
-//! Logs: to standard error, as text for people or as JSON for machines.
+//! Logging to standard error, as text or JSON.
 //!
-//! **Invariant:** standard output belongs to the results of commands; no log line goes there.
+//! **Invariant:** no log line is written to standard output, which is reserved for the results of commands.
 
 use engine::spans::SPANS;
 use tracing_subscriber::filter::Directive;
@@ -10,35 +10,35 @@ use crate::config::{LogFormat, LogSettings};
 use crate::observability::traces;
 use crate::observability::traces::{Exporter, TracesError};
 
-/// Why logging cannot start.
+/// Error: logging cannot start.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TelemetryError {
-    /// The filter cannot be read.
+    /// The filter is not valid.
     #[error("log.filter = `{filter}`")]
     Filter {
-        /// The filter.
+        /// Filter.
         filter: String,
-        /// Why.
+        /// Cause.
         source: tracing_subscriber::filter::ParseError,
     },
-    /// There is a subscriber already.
-    #[error("starting the log")]
+    /// Logging was already started.
+    #[error("starting logging")]
     Twice(#[source] tracing_subscriber::util::TryInitError),
     /// Spans cannot be exported.
     #[error("log.otlp_endpoint")]
     Traces(#[source] TracesError),
 }
 
-/// Starts logging for the whole process; with an endpoint, what its spans go through comes back.
+/// Starts logging for the whole process. Returns the exporter of spans, if a collector is configured.
 ///
 /// # Errors
-/// When the filter is none, spans cannot be exported, or it was started before.
+/// If the filter is not valid, spans cannot be exported, or logging was already started.
 pub(crate) fn start(settings: &LogSettings) -> Result<Option<Exporter>, TelemetryError> {
     use tracing_subscriber::layer::SubscriberExt as _;
     use tracing_subscriber::util::SubscriberInitExt as _;
 
     let wrong = |source| TelemetryError::Filter { filter: settings.filter.clone(), source };
-    // Spans are no log lines; where nobody exports them they are not even made.
+    // Spans are not logged; without an exporter they are not created.
     let no_spans: Directive = format!("{SPANS}=off").parse().map_err(wrong)?;
     let filter = EnvFilter::builder().parse(&settings.filter).map_err(wrong)?.add_directive(no_spans);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);

@@ -1,9 +1,9 @@
-//! Spans on their way to an OpenTelemetry collector: OTLP over HTTP, in batches.
+//! Export of spans to an OpenTelemetry collector: OTLP over HTTP, in batches.
 //!
-//! Whoever ends a span puts it into a bounded queue and goes on: a queue that is full drops it, and [`Exporter`] counts
-//! that. Nothing is tried again: a collector that is away loses what it misses.
+//! A span that ends is put into a bounded queue. If the queue is full, the span is dropped and [`Exporter`] counts it. A
+//! failed export is not retried: its spans are lost.
 //!
-//! **Invariant:** only spans of [`SPANS`] are exported, and no log line with them.
+//! **Invariant:** only spans of [`SPANS`] are exported, without log lines.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -44,39 +44,39 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::registry::LookupSpan;
 
-/// How many spans wait at most.
-const QUEUE: usize = 8_192;
-/// How many go in one request at most.
-const BATCH: usize = 512;
-/// How long a batch is gathered.
-const GATHER_FOR: SignedDuration = SignedDuration::from_secs(1);
-/// How long the collector may take.
-const ANSWER_WITHIN: SignedDuration = SignedDuration::from_secs(10);
-/// Where OTLP over HTTP takes spans, unless the endpoint says otherwise.
+/// Maximum number of spans in the queue.
+const QUEUE_SIZE: usize = 8_192;
+/// Maximum number of spans in one request.
+const BATCH_SIZE: usize = 512;
+/// Maximum time to collect a batch.
+const BATCH_INTERVAL: SignedDuration = SignedDuration::from_secs(1);
+/// Maximum time of an export.
+const EXPORT_TIMEOUT: SignedDuration = SignedDuration::from_secs(10);
+/// Default path of OTLP over HTTP.
 const PATH: &str = "/v1/traces";
-/// The header that names a parent.
+/// Header of the parent span.
 const TRACEPARENT: &str = "traceparent";
 
-/// Why spans cannot be exported.
+/// Error: spans cannot be exported.
 #[derive(Debug, thiserror::Error)]
 pub enum TracesError {
-    /// The endpoint is none.
-    #[error("`{0}` is no address")]
+    /// The endpoint is not a URL.
+    #[error("`{0}` is not a URL")]
     Endpoint(String),
     /// TLS cannot be set up.
     #[error("setting up TLS")]
     Tls(#[source] rustls::Error),
 }
 
-/// What makes spans, and what exports them to this endpoint.
+/// Creates the layer that records spans and the exporter that sends them to the endpoint.
 ///
 /// # Errors
-/// When the endpoint is none.
+/// If the endpoint is not a URL.
 pub fn layer<S>(endpoint: &str) -> Result<(impl Layer<S> + Send + Sync + use<S>, Exporter), TracesError>
 where
     S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
 {
-    let (sender, waiting) = mpsc::channel(QUEUE);
+    let (sender, waiting) = mpsc::channel(QUEUE_SIZE);
     let n_dropped = Arc::new(AtomicU64::new(0));
     let resource = Resource::builder_empty()
         .with_attributes([
@@ -95,7 +95,7 @@ where
     let provider = SdkTracerProvider::builder()
         .with_span_processor(Queue { sender, n_dropped })
         .with_resource(resource)
-        // What a caller does not follow is not followed here either.
+        // If the caller does not sample a trace, its spans are not sampled here.
         .with_sampler(Sampler::ParentBased(Box::new(Sampler::AlwaysOn)))
         .build();
     let layer = tracing_opentelemetry::layer()
@@ -121,7 +121,7 @@ fn url(endpoint: &str) -> Result<http::Uri, TracesError> {
 type HttpsClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 fn client() -> Result<HttpsClient, TracesError> {
-    // Named, not taken from the process: then no one has to install a default first.
+    // The provider is passed explicitly, so that no process-wide default must be installed.
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -138,7 +138,7 @@ fn client() -> Result<HttpsClient, TracesError> {
     Ok(Client::builder(TokioExecutor::new()).build(connector))
 }
 
-/// Takes ended spans; never waits.
+/// Queue of ended spans; it never waits.
 #[derive(Debug)]
 struct Queue {
     sender: mpsc::Sender<SpanData>,
@@ -163,19 +163,19 @@ impl SpanProcessor for Queue {
     }
 }
 
-/// Takes spans out of the queue and posts them.
+/// Takes spans from the queue and sends them to the collector.
 pub struct Exporter {
     waiting: mpsc::Receiver<SpanData>,
     n_dropped: Arc<AtomicU64>,
     resource: ResourceAttributesWithSchema,
     client: HttpsClient,
     url: http::Uri,
-    /// Whether the last batch was lost: it is said once.
+    /// `true` if the last export failed; only the first failure is logged.
     is_down: bool,
 }
 
 impl Exporter {
-    /// Exports until told to stop, and then what is there.
+    /// Exports spans until `stop` is cancelled, then flushes the queue.
     pub(crate) async fn run(mut self, deps: Arc<Deps>, stop: CancellationToken) {
         loop {
             let first = tokio::select! {
@@ -184,15 +184,15 @@ impl Exporter {
             };
             let Some(first) = first else { return };
             let mut batch = vec![first];
-            let until = later(&*deps.clock, GATHER_FOR);
-            let gathering = async {
-                while batch.len() < BATCH {
+            let until = later(&*deps.clock, BATCH_INTERVAL);
+            let collecting = async {
+                while batch.len() < BATCH_SIZE {
                     let Some(next) = self.waiting.recv().await else { return };
                     batch.push(next);
                 }
             };
             tokio::select! {
-                () = gathering => {}
+                () = collecting => {}
                 () = deps.clock.sleep_until(until) => {}
                 () = stop.cancelled() => {}
             }
@@ -201,16 +201,16 @@ impl Exporter {
         self.flush(&deps).await;
     }
 
-    /// Exports what is there; a collector that does not answer ends it.
+    /// Exports all spans in the queue. Stops at the first failure.
     pub async fn flush(&mut self, deps: &Deps) {
         loop {
             let mut batch = Vec::new();
-            while batch.len() < BATCH
+            while batch.len() < BATCH_SIZE
                 && let Ok(span) = self.waiting.try_recv()
             {
                 batch.push(span);
             }
-            let is_last = batch.len() < BATCH;
+            let is_last = batch.len() < BATCH_SIZE;
             self.export(deps, batch).await;
             if is_last || self.is_down {
                 return;
@@ -231,7 +231,7 @@ impl Exporter {
         let n_spans = u64::try_from(batch.len()).unwrap_or(u64::MAX);
         let posted = tokio::select! {
             posted = self.post(batch) => posted,
-            () = deps.clock.sleep_until(later(&*deps.clock, ANSWER_WITHIN)) => Err("it does not answer".to_owned()),
+            () = deps.clock.sleep_until(later(&*deps.clock, EXPORT_TIMEOUT)) => Err("no response".to_owned()),
         };
         match posted {
             Ok(()) => {
@@ -241,7 +241,10 @@ impl Exporter {
             Err(reason) => {
                 count(SpanOutcome::Lost, n_spans);
                 if !std::mem::replace(&mut self.is_down, true) {
-                    tracing::warn!(reason, "the collector does not take spans; they are lost until it does");
+                    tracing::warn!(
+                        reason,
+                        "the collector does not accept spans; spans are lost until it does"
+                    );
                 }
             }
         }
@@ -259,11 +262,11 @@ impl Exporter {
             header::USER_AGENT,
             HeaderValue::from_static(concat!("waypost/", env!("CARGO_PKG_VERSION"))),
         );
-        let answer = self.client.request(request).await.map_err(|error| engine::chain(&error))?;
-        if answer.status().is_success() {
+        let response = self.client.request(request).await.map_err(|error| engine::chain(&error))?;
+        if response.status().is_success() {
             return Ok(());
         }
-        Err(format!("it answers HTTP {}", answer.status().as_u16()))
+        Err(format!("HTTP status {}", response.status().as_u16()))
     }
 }
 
@@ -271,10 +274,10 @@ fn later(clock: &dyn Clock, span: SignedDuration) -> Timestamp {
     clock.now().saturating_add(span).unwrap_or(Timestamp::MAX)
 }
 
-/// Puts a request into a span: a part of the caller's, if it names one.
-pub(crate) async fn follow(request: Request, next: Next) -> Response {
-    let method = known(request.method());
-    // The route, not the path: a path may hold a phone number.
+/// Traces a request. The span is a child of the caller's span, if the request names one.
+pub(crate) async fn trace_request(request: Request, next: Next) -> Response {
+    let method = method_name(request.method());
+    // The span has the route, not the path: a path may contain a phone number.
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let route = route.filter(|route| !route.contains("__private")).unwrap_or("none");
     let span = tracing::info_span!(
@@ -289,8 +292,8 @@ pub(crate) async fn follow(request: Request, next: Next) -> Response {
         request.id = Empty,
     );
     let parent = TraceContextPropagator::new().extract(&Traceparent(request.headers()));
-    // Where nobody exports there is nothing to set it on.
-    let _unfollowed = span.set_parent(parent);
+    // Without an exporter the span has no context to set.
+    let _ignored = span.set_parent(parent);
     let response = next.run(request).instrument(span.clone()).await;
     let status = response.status();
     span.record("http.response.status_code", status.as_u16());
@@ -303,15 +306,15 @@ pub(crate) async fn follow(request: Request, next: Next) -> Response {
     response
 }
 
-/// The methods that have a name here.
-fn known(method: &Method) -> &'static str {
+/// Returns the name of a standard method, or `_OTHER`.
+fn method_name(method: &Method) -> &'static str {
     ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"]
         .into_iter()
         .find(|known| *known == method.as_str())
         .unwrap_or("_OTHER")
 }
 
-/// What of the headers is believed: the ids of the parent, not the words that a caller may send along.
+/// Extracts the ids of the parent span only; `tracestate` and `baggage` of the caller are ignored.
 struct Traceparent<'a>(&'a HeaderMap);
 
 impl Extractor for Traceparent<'_> {
@@ -329,7 +332,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_endpoint_without_a_path_means_the_usual_one() {
+    fn an_endpoint_without_a_path_gets_the_default_path() {
         for (endpoint, meant) in [
             ("http://127.0.0.1:4318", "http://127.0.0.1:4318/v1/traces"),
             ("http://127.0.0.1:4318/", "http://127.0.0.1:4318/v1/traces"),

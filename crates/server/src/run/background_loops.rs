@@ -1,4 +1,4 @@
-//! The background loops of a process.
+//! Background loops of the process.
 
 use std::sync::Arc;
 
@@ -11,27 +11,29 @@ use jiff::SignedDuration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Three panics of a loop in this time end the process: something is thoroughly wrong.
-const PANIC_SPAN: SignedDuration = SignedDuration::from_secs(60);
+/// Period in which panics are counted.
+const PANIC_PERIOD: SignedDuration = SignedDuration::from_secs(60);
+/// Number of panics in the period that stops the process.
 const MAX_PANICS: usize = 3;
 
-/// The loops of a process.
+/// Running background loops.
 pub(super) struct Loops {
     deps: Arc<Deps>,
     stop: CancellationToken,
-    /// Ends the heartbeat.
-    still: CancellationToken,
+    /// Stops the heartbeat.
+    stop_heartbeat: CancellationToken,
     running: JoinSet<()>,
     names: Vec<(tokio::task::Id, Loop)>,
     panics: Vec<jiff::Timestamp>,
 }
 
 impl Loops {
+    /// Starts all loops.
     pub(super) fn start(deps: &Arc<Deps>, stop: &CancellationToken) -> Self {
         let mut loops = Self {
             deps: deps.clone(),
             stop: stop.clone(),
-            still: CancellationToken::new(),
+            stop_heartbeat: CancellationToken::new(),
             running: JoinSet::new(),
             names: Vec::new(),
             panics: Vec::new(),
@@ -43,37 +45,37 @@ impl Loops {
     }
 
     fn spawn(&mut self, name: Loop) {
-        let until = if name == Loop::Recovery { &self.still } else { &self.stop };
+        let until = if name == Loop::Recovery { &self.stop_heartbeat } else { &self.stop };
         let id = self.running.spawn(name.run(self.deps.clone(), until.clone())).id();
         self.names.push((id, name));
     }
 
-    /// Starts a loop that panicked again; the others go on.
+    /// Restarts a loop that panicked. The other loops continue.
     ///
     /// # Errors
-    /// When loops keep panicking.
+    /// If too many loops panicked.
     pub(super) async fn watch(&mut self) -> anyhow::Result<()> {
         let Some(Err(error)) = self.running.join_next().await else {
-            // Nothing has ended in panic, and nothing will: the loops end when they are told to.
+            // No loop panicked and no loop is left to panic: loops end only when they are stopped.
             return std::future::pending().await;
         };
         let now = self.deps.now();
         self.panics.push(now);
-        self.panics.retain(|at| now.duration_since(*at) < PANIC_SPAN);
+        self.panics.retain(|at| now.duration_since(*at) < PANIC_PERIOD);
         if self.panics.len() >= MAX_PANICS {
-            anyhow::bail!("the loops keep panicking; see the log");
+            anyhow::bail!("background loops panic repeatedly; see the log");
         }
         let id = error.id();
         let name = self.names.iter().find(|(other, _)| *other == id).map(|(_, name)| *name);
         self.names.retain(|(other, _)| *other != id);
-        tracing::error!(%error, loop.name = ?name, "a loop panicked; it is started again");
+        tracing::error!(%error, loop.name = ?name, "a background loop panicked and is restarted");
         if let Some(name) = name {
             self.spawn(name);
         }
         Ok(())
     }
 
-    /// Waits until all loops but the heartbeat have ended: each finishes its round.
+    /// Waits until all loops except the heartbeat have ended. Each loop finishes its current round.
     pub(super) async fn end_workers(&mut self) {
         while self.running.len() > 1 {
             if self.running.join_next().await.is_none() {
@@ -82,9 +84,9 @@ impl Loops {
         }
     }
 
-    /// Ends the heartbeat, and gives up what has not ended by now.
+    /// Stops the heartbeat and aborts all loops that are still running.
     pub(super) async fn end(mut self) {
-        self.still.cancel();
+        self.stop_heartbeat.cancel();
         if self.running.len() > 1 {
             self.running.abort_all();
         }
@@ -142,7 +144,7 @@ impl Loop {
                 let rhythm = rhythm(background::NUMBERS_EVERY);
                 let run =
                     background::run("numbers", &*clock, rhythm, &stop, || background::tick_numbers(&deps));
-                // A question to Meta is not worth waiting for.
+                // The shutdown does not wait for calls to Meta that only read.
                 tokio::select! {
                     () = run => {}
                     () = stop.cancelled() => {}

@@ -21,21 +21,22 @@ use crate::config::{Config, MediaStore};
 use crate::passwords::Argon2Passwords;
 use crate::random::OsRandom;
 
-/// How a process is put together.
+/// Options of [`open`].
 pub(crate) struct OpenOptions {
-    /// Whether this is `waypost dev`.
+    /// `true` for `waypost dev`.
     pub(crate) is_dev: bool,
-    /// Tells the time.
+    /// Clock.
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-/// Opens the store and the way to Meta, and reads the accounts and keys.
+/// Opens the store and the clients, and reads the accounts and keys.
 pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Result<Arc<Deps>> {
     let random = Arc::new(OsRandom::new());
     let sealer = sealer(config, random.clone())?;
     let path = &config.database;
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("creating the folder {}", folder.display()))?;
     }
     let metrics = Arc::new(Metrics::new(options.clock.clone()));
     let store = SqliteStore::open(path, sealer, &*options.clock, &*random, metrics.clone())?;
@@ -116,7 +117,7 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
     Ok(deps)
 }
 
-/// What seals and opens secrets, as the settings say.
+/// Returns the sealer with the configured keys.
 pub(crate) fn sealer(config: &Config, random: Arc<OsRandom>) -> anyhow::Result<Sealer> {
     let sealer = Sealer::new(config.secret_key()?, random)?;
     Ok(match config.old_secret_key() {
@@ -125,7 +126,7 @@ pub(crate) fn sealer(config: &Config, random: Arc<OsRandom>) -> anyhow::Result<S
     })
 }
 
-/// Where the content of files is kept.
+/// Returns the storage of media content.
 fn blobs(config: &Config) -> anyhow::Result<Arc<dyn Blobs>> {
     Ok(match config.media.store {
         MediaStore::File => Arc::new(FolderBlobs::within(config.media_dir())),

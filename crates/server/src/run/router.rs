@@ -10,7 +10,7 @@ use crate::meta_webhook::endpoint;
 use crate::observability::{metrics, traces};
 use crate::{api, docs, health};
 
-/// Everything that is served over HTTP.
+/// Returns the router of all routes.
 pub fn router(deps: &Arc<Deps>, options: HttpOptions) -> Router {
     let metrics = metrics::router(deps, &options.metrics);
     let is_traced = options.is_traced;
@@ -21,10 +21,10 @@ pub fn router(deps: &Arc<Deps>, options: HttpOptions) -> Router {
         .merge(docs::router())
         .merge(metrics)
         .fallback_service(axum::routing::any(api::path_not_found).with_state(deps.clone()));
-    if is_traced { router.layer(axum::middleware::from_fn(traces::follow)) } else { router }
+    if is_traced { router.layer(axum::middleware::from_fn(traces::trace_request)) } else { router }
 }
 
-/// Every route of the API, and what a caller needs for it.
+/// Returns all routes of the API with their access rules.
 pub fn routes() -> &'static [api::route_access::Route] {
     api::routes::ROUTES
 }

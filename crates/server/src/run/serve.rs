@@ -1,4 +1,4 @@
-//! Serves requests and runs the background loops until the process is told to stop.
+//! Serves requests and runs the background loops until the process is stopped.
 
 use std::sync::Arc;
 
@@ -16,10 +16,9 @@ use crate::http_options::HttpOptions;
 use crate::listen;
 use crate::observability::traces::Exporter;
 
-/// How long what is under way may take after the process was told to stop, all in all: the longest call to Meta, and a
-/// little.
-const GRACE: SignedDuration = SignedDuration::from_secs(35);
-/// Serves until told to stop, then finishes what is under way.
+/// Maximum time of a graceful shutdown: longer than the longest call to Meta.
+const SHUTDOWN_TIMEOUT: SignedDuration = SignedDuration::from_secs(35);
+/// Serves until `stop` is cancelled, then shuts down gracefully.
 pub(crate) async fn serve(
     deps: Arc<Deps>,
     options: HttpOptions,
@@ -27,32 +26,32 @@ pub(crate) async fn serve(
     stop: CancellationToken,
     exporter: Option<Exporter>,
 ) -> anyhow::Result<()> {
-    retention::settle_restored(&deps).await.context("looking at a database that was restored")?;
-    // The first heartbeat goes before the first claim: nobody may take a young process for a dead one.
-    background::tick_recovery(&deps).await.context("saying that this process lives")?;
+    retention::settle_restored(&deps).await.context("checking for a restored backup")?;
+    // The first heartbeat precedes the first lease, so that no other process treats this process as dead.
+    background::tick_recovery(&deps).await.context("writing the first heartbeat")?;
     let mut loops = Loops::start(&deps, &stop);
     let (mut exporting, all_done) = (JoinSet::new(), CancellationToken::new());
     if let Some(exporter) = exporter {
         exporting.spawn(exporter.run(deps.clone(), all_done.clone()));
     }
     let mut server = std::pin::pin!(listen::serve(listener, router(&deps, options), stop.clone()));
-    let in_time = || deps.now().saturating_add(GRACE).unwrap_or(jiff::Timestamp::MAX);
-    let mut told_to_stop = None;
+    let deadline = || deps.now().saturating_add(SHUTDOWN_TIMEOUT).unwrap_or(jiff::Timestamp::MAX);
+    let mut stop_deadline = None;
     let end = loop {
         tokio::select! {
             () = &mut server => break Ok(()),
             () = stop.cancelled() => {
-                // What waits for events ends, or its connection would stay open.
+                // Event streams must end, or their connections would stay open.
                 deps.stopping.cancel();
-                let until = *told_to_stop.insert(in_time());
+                let until = *stop_deadline.insert(deadline());
                 tokio::select! {
                     () = &mut server => {}
-                    () = deps.clock.sleep_until(until) => tracing::warn!("connections were still open at the end"),
+                    () = deps.clock.sleep_until(until) => tracing::warn!("connections were still open when the shutdown timed out"),
                 }
                 break Ok(());
             }
-            mended = loops.watch() => {
-                if let Err(error) = mended {
+            watched = loops.watch() => {
+                if let Err(error) = watched {
                     stop.cancel();
                     break Err(error);
                 }
@@ -60,32 +59,32 @@ pub(crate) async fn serve(
         }
     };
     deps.stopping.cancel();
-    // What takes on work ends first, then the work; the heart beats until the end, or another process would take the
-    // sends that are still under way for those of a dead one.
-    let until = told_to_stop.unwrap_or_else(in_time);
+    // Loops that start work end first, then the work itself. The heartbeat continues until the end: otherwise another process
+    // would recover the sends that are still in flight.
+    let until = stop_deadline.unwrap_or_else(deadline);
     tokio::select! {
         () = loops.end_workers() => {}
-        () = deps.clock.sleep_until(until) => tracing::warn!("rounds of work were still under way at the end"),
+        () = deps.clock.sleep_until(until) => tracing::warn!("background loops were still running when the shutdown timed out"),
     }
     drain(&deps, until).await;
     loops.end().await;
     if let Err(error) = background::say_farewell(&deps).await {
-        tracing::warn!(error = %engine::chain(&error), "the end of this process could not be written down");
+        tracing::warn!(error = %engine::chain(&error), "this process could not be deregistered");
     }
-    // The spans of the last work go, too.
+    // The spans of the last work are exported as well.
     all_done.cancel();
     while exporting.join_next().await.is_some() {}
     end
 }
 
-/// Waits for the sends under way, but not for ever.
+/// Waits for the sends in flight until a deadline.
 async fn drain(deps: &Deps, until: jiff::Timestamp) {
     deps.tasks.close();
     tokio::select! {
         biased;
         () = deps.tasks.wait() => {}
         () = deps.clock.sleep_until(until) => {
-            tracing::error!(n_sends = deps.tasks.len(), "sends were still under way at the end; they become unknown");
+            tracing::error!(n_sends = deps.tasks.len(), "sends were still in flight when the shutdown timed out; they become unknown");
         }
     }
 }

@@ -61,14 +61,14 @@ fn what_an_account_cannot_be_is_refused() {
     shell.waypost(&format!("{ADD} --name main --access-token t")).ok();
     let long = "x".repeat(101);
     for (arguments, code, told) in [
-        (format!("{ADD} --name main --access-token t"), 1, "there is an account `main` already"),
-        (format!("{ADD} --name other --access-token t"), 1, "belongs to account `main` already"),
+        (format!("{ADD} --name main --access-token t"), 1, "an account `main` already exists"),
+        (format!("{ADD} --name other --access-token t"), 1, "account `main` already has the phone number ID"),
         (format!("{ADD} --name {long} --access-token t"), 2, "must be 1 to 100 characters"),
         (format!("{ADD} --name b"), 2, "--access-token"),
         (
             "accounts add --name b --phone-number-id +1555 --waba-id 2 --access-token t".to_owned(),
             2,
-            "Meta's id, not the phone number",
+            "the ID at Meta, not the phone number",
         ),
     ] {
         let ran = shell.waypost(&arguments);
@@ -101,7 +101,7 @@ fn an_account_is_tested_line_by_line() {
         tested.out
     );
     assert!(tested.out.contains("Meta cannot be reached"), "{}", tested.out);
-    assert!(shell.waypost("accounts test other").refused().contains("there are `main`"));
+    assert!(shell.waypost("accounts test other").refused().contains("existing accounts: `main`"));
     assert_eq!(shell.waypost("accounts resume main --json").json()["status"], "connected");
 }
 
@@ -125,7 +125,7 @@ fn an_account_gets_other_secrets_another_name_and_the_default() {
     let told = shell
         .waypost("accounts update main --app-secret-file secret --access-token-file token --keep-old-for 2d")
         .ok();
-    assert!(told.contains("account `main` is changed") && told.contains("are taken until"), "{told}");
+    assert!(told.contains("account `main` was updated") && told.contains("are accepted until"), "{told}");
     let changed = shell.waypost("accounts update main --name shop --default --verify-token w --json").json();
     assert_eq!((&changed["name"], &changed["default"]), (&"shop".into(), &true.into()));
     assert!(changed["old_app_secret_until"].is_null());
@@ -147,7 +147,7 @@ fn an_account_gets_other_secrets_another_name_and_the_default() {
         shell.waypost(&format!("{other} --name other --access-token t --fetch-media on --json")).json();
     assert_eq!(added["fetch_media"], true);
     let told = shell.waypost("accounts update other --name shop").refused();
-    assert!(told.contains("has this name already"), "{told}");
+    assert!(told.contains("another account has this name"), "{told}");
 
     for file in ["waypost.db", "waypost.db-wal"] {
         let bytes = std::fs::read(shell.path(file)).unwrap_or_default();
@@ -171,7 +171,7 @@ fn an_account_is_changed() {
     let told = shell
         .waypost("accounts update main --name desk --access-token-file token --app-secret-file secret --verify-token-file word")
         .ok();
-    assert!(told.contains("account `desk` is changed"), "{told}");
+    assert!(told.contains("account `desk` was updated"), "{told}");
     let changed = shell.waypost("accounts update b --default --json").json();
     assert_eq!((&changed["name"], &changed["default"]), (&"b".into(), &true.into()));
     let listed = shell.waypost("accounts list --json").json();
@@ -188,8 +188,8 @@ fn an_account_is_changed() {
     }
     for (arguments, told) in [
         ("accounts update b", "nothing to change"),
-        ("accounts update b --name desk", "already"),
-        ("accounts update nobody --default", "there are `desk`, `b`"),
+        ("accounts update b --name desk", "another account has this name"),
+        ("accounts update nobody --default", "existing accounts: `desk`, `b`"),
         ("accounts register b --pin 12345", "six digits"),
         ("accounts register b --pin 123456", "registering the number"),
         ("accounts subscribe b", "subscribing the app"),

@@ -65,7 +65,7 @@ fn the_effective_configuration_is_printed_with_its_sources_and_without_secrets()
 
         [media.s3]
         # bucket is not set                                               # default
-        # endpoint is not set                                             # default: Amazon's, of the region
+        # endpoint is not set                                             # default: Amazon S3 of the region
         region = "us-east-1"                                              # default
         # access_key_id is not set                                        # default
         # secret_access_key is not set                                    # default
@@ -146,15 +146,15 @@ fn a_wrong_value_is_told_with_its_key_its_source_and_what_is_valid() {
     let told = bare().with("WAYPOST_LISTEN", "8080").waypost("config check").refused();
     assert_eq!(
         told,
-        "error: WAYPOST_LISTEN: listen = `8080` must be an address with a port, such as `127.0.0.1:8080`\n"
+        "error: WAYPOST_LISTEN: listen = `8080` must be an IP address and a port, such as `127.0.0.1:8080`\n"
     );
     let told = bare().waypost("config check --set limits.per_minute=0").refused();
     assert_eq!(
         told,
-        "error: --set limits.per_minute: limits.per_minute = `0` must be a whole number from 1 to 1000000000\n"
+        "error: --set limits.per_minute: limits.per_minute = `0` must be an integer from 1 to 1000000000\n"
     );
     let told = bare().waypost("config check --database-url postgres://me:hunter2@db/waypost").refused();
-    assert!(told.contains("keeps its data in SQLite only") && !told.contains("hunter2"), "{told}");
+    assert!(told.contains("supports SQLite only") && !told.contains("hunter2"), "{told}");
     let told = bare().waypost("config check --config missing.toml").refused();
     assert!(told.starts_with("error: reading the configuration file missing.toml: "), "{told}");
 }
@@ -169,10 +169,10 @@ fn a_secret_is_read_from_its_file_and_never_printed() {
     let both = shell.with("WAYPOST_SECRET_KEY", SECRET_KEY);
     assert_eq!(
         both.waypost("config check").refused(),
-        "error: WAYPOST_SECRET_KEY_FILE: both secret_key and secret_key_file are set: leave one of them out\n"
+        "error: WAYPOST_SECRET_KEY_FILE: both secret_key and secret_key_file are set: remove one of them\n"
     );
     let told = bare().with("WAYPOST_SECRET_KEY", "hunter2").waypost("config check").refused();
-    assert!(told.contains("must be 32 bytes as base64") && !told.contains("hunter2"), "{told}");
+    assert!(told.contains("must be 32 bytes in base64") && !told.contains("hunter2"), "{told}");
 }
 
 #[test]
@@ -192,8 +192,8 @@ fn trusted_proxies_are_a_list_of_addresses_and_networks() {
     assert!(shown.contains("\"192.0.2.1/32\"") && shown.contains("idle_hours = 2"), "{shown}");
     for wrong in ["10.0.0.0/33", "proxy.example.com", "10.0.0.1 10.0.0.2"] {
         let ran = shell.run(["config", "check", "--trusted-proxies", wrong]);
-        assert!(ran.refused().contains("addresses or networks"), "{wrong}");
+        assert!(ran.refused().contains("IP addresses or networks"), "{wrong}");
     }
     shell.write("waypost.toml", "trusted_proxies = [\"10.0.0.0/8\", 7]\n");
-    assert!(shell.waypost("config check").refused().contains("a list of texts in quotes"));
+    assert!(shell.waypost("config check").refused().contains("an array of strings"));
 }

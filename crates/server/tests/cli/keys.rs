@@ -24,7 +24,7 @@ fn a_key_is_shown_once_and_never_again() {
 #[test]
 fn standard_output_is_the_key_alone() {
     let made = shell().waypost("keys create --name t --scopes send --test");
-    assert!(made.err.contains("shown only now"), "{}", made.err);
+    assert!(made.err.contains("printed only once"), "{}", made.err);
     let out = made.ok();
     assert!(
         out.starts_with("wp_test_") && out.trim_end().chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
@@ -54,11 +54,11 @@ fn what_a_key_cannot_be_is_refused() {
     let create = "keys create --name k --scopes";
     for (more, code, told) in [
         ("send --expires-at 2020-01-01T00:00:00Z", 1, "must be in the future"),
-        ("send --expires-at tomorrow", 2, "must be a time with its zone"),
+        ("send --expires-at tomorrow", 2, "must be a time with its time zone"),
         ("send,fly", 2, "must be send, read or manage"),
         ("send --rate-burst 0", 2, "0 is not in 1..=1000000000"),
         ("send --accounts other", 1, "there is no account `other`"),
-        ("send --accounts toy", 1, "only test keys may use: add --test"),
+        ("send --accounts toy", 1, "only test keys can use: add --test"),
         ("send --workspace elsewhere", 1, "there is no workspace `elsewhere`"),
     ] {
         let ran = shell.waypost(&format!("{create} {more}"));
@@ -70,18 +70,18 @@ fn what_a_key_cannot_be_is_refused() {
 }
 
 #[test]
-fn a_key_is_revoked_by_id_prefix_or_name_if_that_is_clear() {
+fn a_key_is_revoked_by_id_prefix_or_unique_name() {
     let shell = shell();
     let make = |name: &str| shell.waypost(&format!("keys create --json --name {name} --scopes read")).json();
     let (one, two, other) = (make("twin"), make("twin"), make("other"));
     let told = shell.waypost("keys revoke twin").refused();
     let id = one["id"].as_str().unwrap();
-    assert!(told.contains("2 keys are called `twin`") && told.contains(id), "{told}");
+    assert!(told.contains("2 keys have the name `twin`") && told.contains(id), "{told}");
     shell.waypost(&format!("keys revoke {id}")).ok();
     let revoked = shell.waypost("keys revoke --json twin").json();
     assert_eq!((&revoked["id"], revoked["status"].as_str()), (&two["id"], Some("revoked")));
     shell.waypost(&format!("keys revoke {}", other["prefix"].as_str().unwrap())).ok();
-    assert!(shell.waypost("keys revoke other").refused().contains("was revoked before"));
+    assert!(shell.waypost("keys revoke other").refused().contains("was already revoked"));
     assert!(shell.waypost("keys revoke nobody").refused().contains("there is no key"));
     let listed = shell.waypost("keys list --json").json();
     assert!(listed["keys"].as_array().unwrap().iter().all(|key| key["revoked_at"].is_string()));
@@ -105,7 +105,7 @@ fn dev_means_the_sandbox_of_this_folder() {
     shell.write(".waypost/secret_key", &format!("{SECRET_KEY}\n"));
     shell.waypost("migrate --database-url sqlite:.waypost/waypost.db").ok();
     let told = shell.waypost("keys list").refused();
-    assert!(told.ends_with("if you mean the sandbox of `waypost dev`, add --dev\n"), "{told}");
+    assert!(told.ends_with("to use the sandbox of `waypost dev`, add --dev\n"), "{told}");
     shell.waypost("keys create --dev --name mine --scopes read").ok();
     assert_eq!(shell.waypost("keys list --dev --json").json()["keys"][0]["name"], "mine");
     assert!(shell.waypost("migrate --check --dev").ok().contains(".waypost/waypost.db"));

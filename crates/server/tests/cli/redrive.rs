@@ -13,7 +13,7 @@ fn a_database_without_posts_has_nothing_to_take_once_more() {
     }
     for only in ["undecodable", "unrouted", "all"] {
         let told = shell.waypost(&format!("redrive --since 2d --only {only}")).ok();
-        assert!(told.starts_with("0 posts since 20"), "{told}");
+        assert!(told.starts_with("0 webhooks since 20"), "{told}");
     }
 }
 

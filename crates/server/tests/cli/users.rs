@@ -91,7 +91,7 @@ fn a_workspace_has_accounts_keys_and_users_of_its_own() {
         shell
             .waypost("workspaces add --name clinic")
             .refused()
-            .contains("there is a workspace `clinic` already")
+            .contains("there is already a workspace `clinic`")
     );
     assert_eq!(shell.run(["workspaces", "add", "--name", " "]).code, 2);
     let listed = shell.waypost("workspaces list --json").json();

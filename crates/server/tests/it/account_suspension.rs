@@ -30,7 +30,7 @@ impl FaultInjector for NoHold {
 }
 
 #[tokio::test]
-async fn an_account_that_could_not_be_held_calls_meta_no_more_all_the_same() {
+async fn a_suspension_that_cannot_be_stored_still_stops_calls_to_meta() {
     let mut app = TestApp::new().await;
     let clinic = app.add_second_account().await;
     let no_hold = Arc::new(NoHold(AtomicBool::new(true)));
@@ -79,7 +79,7 @@ async fn an_account_that_could_not_be_held_calls_meta_no_more_all_the_same() {
 }
 
 #[tokio::test]
-async fn somebody_who_resumes_it_is_believed_even_before_it_was_written_down() {
+async fn resuming_ends_a_suspension_that_was_not_stored_yet() {
     let mut app = TestApp::new().await;
     let no_hold = Arc::new(NoHold(AtomicBool::new(true)));
     let guard = no_hold.clone();

@@ -40,7 +40,7 @@ async fn a_disabled_business_account_sends_nothing_until_meta_reinstates_it() {
 }
 
 #[tokio::test]
-async fn the_last_word_about_a_hold_counts_in_any_order_and_each_is_told_once() {
+async fn the_latest_suspension_update_wins_in_any_order_and_each_is_one_event() {
     for order in orders(&[(10, "DISABLE"), (20, "REINSTATE"), (30, "SCHEDULE_FOR_DISABLE")]) {
         let app = TestApp::new().await;
         for (time, state) in order.iter().chain(&order) {
@@ -52,7 +52,7 @@ async fn the_last_word_about_a_hold_counts_in_any_order_and_each_is_told_once() 
 }
 
 #[tokio::test]
-async fn a_reinstatement_lifts_no_other_hold() {
+async fn a_reinstatement_ends_no_other_suspension() {
     let app = TestApp::new().await;
     let subject = AuditTarget::named(AuditTargetKind::Account, &app.account, "sandbox");
     let act = By::gateway().act(&app.deps, app.workspace, AuditAction::AccountHeld, subject);
@@ -76,7 +76,7 @@ async fn a_reinstatement_lifts_no_other_hold() {
 }
 
 #[tokio::test]
-async fn an_account_whose_app_was_removed_is_held_whatever_the_entry_names() {
+async fn an_account_whose_app_was_removed_is_held_for_every_kind_of_entry() {
     for event in ["PARTNER_REMOVED", "PARTNER_APP_UNINSTALLED"] {
         let app = TestApp::new().await;
         let value =
@@ -148,7 +148,7 @@ async fn quality_limit_and_name_of_a_number_follow_meta() {
 }
 
 #[tokio::test]
-async fn a_limit_is_taken_as_a_number_of_people_or_as_a_tier() {
+async fn a_messaging_limit_is_a_number_or_a_tier() {
     let app = TestApp::new().await;
     for (time, members, tier) in [
         (
@@ -169,7 +169,7 @@ async fn a_limit_is_taken_as_a_number_of_people_or_as_a_tier() {
 }
 
 #[tokio::test]
-async fn what_concerns_a_business_account_is_told_once_for_all_its_numbers() {
+async fn an_update_of_a_business_account_is_one_event_for_all_its_numbers() {
     let app = TestApp::new().await;
     // A second number of the same WhatsApp Business Account.
     let new = engine::accounts::AddAccount {
@@ -208,7 +208,7 @@ async fn what_concerns_a_business_account_is_told_once_for_all_its_numbers() {
 }
 
 #[tokio::test]
-async fn an_error_of_an_account_is_told_as_its_notice() {
+async fn an_account_error_is_an_account_notice_event() {
     let app = TestApp::new().await;
     let error = json!({"code": 130_429, "title": "Rate limit hit"});
     app.meta_tells("messages", json!({"errors": [error]})).await;
@@ -224,7 +224,7 @@ async fn an_error_of_an_account_is_told_as_its_notice() {
 }
 
 #[tokio::test]
-async fn notices_are_told_and_fields_that_nobody_knows_are_kept() {
+async fn notices_are_events_and_unknown_fields_are_stored() {
     let app = TestApp::new().await;
     for (field, value) in [
         (
@@ -269,7 +269,7 @@ async fn shown_template(app: &TestApp, name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn the_newest_status_of_a_template_counts_in_any_order_and_the_reason_is_kept() {
+async fn the_latest_template_status_wins_in_any_order_and_its_reason_is_stored() {
     let paused = template(
         "PAUSED",
         &json!({"other_info": {"title": "FIRST_PAUSE", "description": "paused for quality"}}),
@@ -294,7 +294,7 @@ async fn the_newest_status_of_a_template_counts_in_any_order_and_the_reason_is_k
 }
 
 #[tokio::test]
-async fn a_template_that_customers_dislike_is_told_of_and_may_still_be_sent() {
+async fn a_template_with_low_quality_is_an_event_and_can_still_be_sent() {
     let app = TestApp::new().await;
     app.post("/api/templates/sync", &json!({})).await.expect(200);
     app.meta_says("message_template_status_update", 1, template("FLAGGED", &json!({}))).await;
@@ -306,7 +306,7 @@ async fn a_template_that_customers_dislike_is_told_of_and_may_still_be_sent() {
 }
 
 #[tokio::test]
-async fn words_that_changed_are_put_in_told_and_read_again() {
+async fn changed_template_components_are_stored_reported_and_synced() {
     let app = TestApp::new().await;
     let definition = json!({"name": "ferry_delay", "language": "en_GB", "category": "UTILITY",
         "components": [{"type": "BODY", "text": "Late."},
@@ -344,7 +344,7 @@ async fn words_that_changed_are_put_in_told_and_read_again() {
 }
 
 #[tokio::test]
-async fn a_template_that_meta_refuses_as_paused_is_paused_here_at_once() {
+async fn a_template_that_meta_rejects_as_paused_is_paused_at_once() {
     for (code, status, refusal) in
         [(132_015, "PAUSED", "template_paused"), (132_016, "DISABLED", "template_not_approved")]
     {

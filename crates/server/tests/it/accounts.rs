@@ -50,7 +50,7 @@ async fn put(app: &TestApp, path: &str, body: &Value) -> crate::support::Answer 
 }
 
 #[tokio::test]
-async fn an_account_is_made_shown_and_listed_without_its_secrets() {
+async fn an_account_is_created_shown_and_listed_without_its_secrets() {
     let app = TestApp::new().await;
     let made = app.post("/api/accounts", &new_account("desk")).await.expect(201);
     let account = made.data();
@@ -69,7 +69,7 @@ async fn an_account_is_made_shown_and_listed_without_its_secrets() {
 }
 
 #[tokio::test]
-async fn an_account_may_be_made_with_its_own_word_about_links() {
+async fn an_account_can_be_created_with_its_own_fetch_media() {
     let app = TestApp::new().await;
     let mut new = new_account("desk");
     new["fetch_media"] = json!(true);
@@ -79,7 +79,7 @@ async fn an_account_may_be_made_with_its_own_word_about_links() {
 }
 
 #[tokio::test]
-async fn a_name_and_a_number_are_taken_once() {
+async fn a_name_and_a_phone_number_id_are_unique() {
     let app = TestApp::new().await;
     app.post("/api/accounts", &new_account("desk")).await.expect(201);
     let name = app.post("/api/accounts", &new_account("desk")).await.expect(409);
@@ -95,7 +95,7 @@ async fn a_name_and_a_number_are_taken_once() {
 }
 
 #[tokio::test]
-async fn everything_that_is_wrong_with_an_account_is_told_at_once() {
+async fn all_errors_of_an_account_are_reported_at_once() {
     let app = TestApp::new().await;
     let empty = app.post("/api/accounts", &json!({})).await.expect(400);
     assert_eq!(empty.pointers(), ["/name", "/phone_number_id", "/waba_id", "/access_token"]);
@@ -135,7 +135,7 @@ async fn everything_that_is_wrong_with_an_account_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn a_key_makes_only_what_it_could_use() {
+async fn a_key_creates_only_accounts_that_it_can_use() {
     let app = TestApp::new().await;
     let of_kind = |is_sandbox: bool| {
         let mut new = new_account("desk");
@@ -173,7 +173,7 @@ async fn a_key_makes_only_what_it_could_use() {
 }
 
 #[tokio::test]
-async fn the_default_is_switched_and_moves_on() {
+async fn the_default_account_can_be_changed() {
     let app = TestApp::new().await;
     let clinic = app.add_second_account().await;
     let defaults = async || {
@@ -197,7 +197,7 @@ async fn the_default_is_switched_and_moves_on() {
 }
 
 #[tokio::test]
-async fn an_account_with_a_queue_is_removed_by_force_only() {
+async fn an_account_with_a_queue_is_removed_only_with_force() {
     let app = TestApp::new().await;
     let body = json!({"to": CUSTOMER, "type": "text", "text": "Later", "send_at": "2026-01-01T01:00:00Z"});
     let queued = app.send(body).await.expect(202);
@@ -212,7 +212,7 @@ async fn an_account_with_a_queue_is_removed_by_force_only() {
 }
 
 #[tokio::test]
-async fn a_new_token_that_works_ends_the_hold_and_the_queue_goes_on() {
+async fn a_valid_new_token_ends_the_suspension_and_the_queue_continues() {
     let app = TestApp::new().await;
     let second = "EAAsecond-token";
     let like = Some(app.seeded.access_token.clone());
@@ -256,7 +256,7 @@ async fn a_new_token_that_works_ends_the_hold_and_the_queue_goes_on() {
 }
 
 #[tokio::test]
-async fn a_new_token_does_not_end_a_hold_that_is_for_something_else() {
+async fn a_new_token_does_not_end_a_suspension_with_another_cause() {
     let app = TestApp::new().await;
     let answer = sim::FaultAnswer { code: Some(133_010), ..sim::FaultAnswer::default() };
     app.sim.fail(Fault::on("/messages", FaultAction::Status(answer)));
@@ -266,7 +266,7 @@ async fn a_new_token_does_not_end_a_hold_that_is_for_something_else() {
 }
 
 #[tokio::test]
-async fn a_test_has_one_line_for_each_thing() {
+async fn an_account_test_has_one_line_per_check() {
     let (app, _serving, _) = served().await;
     let names = ["token", "expiry", "scopes", "number", "quality", "webhook", "callback"];
     let tested = app.post("/api/accounts/sandbox/test", &json!({})).await.expect(200);
@@ -296,7 +296,7 @@ async fn a_test_has_one_line_for_each_thing() {
 }
 
 #[tokio::test]
-async fn a_test_says_when_the_token_ends() {
+async fn an_account_test_shows_when_the_token_expires() {
     let (app, _serving, _) = served().await;
     let expiry = async || {
         let tested = app.post("/api/accounts/sandbox/test", &json!({})).await.expect(200);
@@ -330,7 +330,7 @@ async fn graph(app: &TestApp, method: &str, path: &str, body: Option<&Value>) ->
 }
 
 #[tokio::test]
-async fn a_callback_that_leads_elsewhere_is_told_and_the_word_of_the_probe_opens_nothing_else() {
+async fn a_wrong_callback_is_reported_and_the_probe_token_grants_nothing_else() {
     let app = TestApp::new().await;
     let tested = app.post("/api/accounts/sandbox/test", &json!({})).await.expect(200);
     let callback = tested.data()["checks"].as_array().unwrap().last().unwrap().clone();
@@ -397,7 +397,7 @@ async fn a_profile_is_read_and_changed_within_metas_limits() {
 }
 
 #[tokio::test]
-async fn the_end_of_a_token_is_told_at_fourteen_seven_and_one_days() {
+async fn an_expiring_token_is_reported_at_fourteen_seven_and_one_days() {
     let mut app = TestApp::new().await;
     let ends = TokenChange {
         access_token: app.seeded.access_token.clone(),
@@ -424,7 +424,7 @@ async fn the_end_of_a_token_is_told_at_fourteen_seven_and_one_days() {
 }
 
 #[tokio::test]
-async fn secrets_go_in_and_never_out() {
+async fn secrets_are_write_only() {
     let app = TestApp::new().await;
     let mut answers = Vec::new();
     answers.push(app.post("/api/accounts", &new_account("desk")).await.expect(201));

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::support::{CUSTOMER, TestApp};
 
 #[tokio::test]
-async fn a_key_opens_the_door_in_both_spellings() {
+async fn a_key_is_accepted_in_both_headers() {
     let app = TestApp::new().await;
     let bearer = Request::get("/api/accounts").header("Authorization", format!("Bearer {DEV_KEY}"));
     app.call(bearer.body(Body::empty()).unwrap()).await.expect(200);
@@ -52,7 +52,7 @@ async fn an_expired_and_a_revoked_key_are_401() {
 }
 
 #[tokio::test]
-async fn a_scope_that_is_missing_is_403_and_counts_nothing() {
+async fn a_missing_scope_is_403_and_does_not_use_the_rate_limit() {
     let app = TestApp::new().await;
     let reader = app.key(|new| new.scopes = vec![KeyScope::Read]).await;
     let body = json!({"to": CUSTOMER, "type": "text", "text": "Hi"}).to_string();
@@ -65,7 +65,7 @@ async fn a_scope_that_is_missing_is_403_and_counts_nothing() {
 }
 
 #[tokio::test]
-async fn a_key_uses_only_the_accounts_it_may() {
+async fn a_key_uses_only_its_accounts() {
     let app = TestApp::new().await;
     let body = || json!({"to": CUSTOMER, "type": "text", "text": "Hi"}).to_string();
     let live = app.key(|new| new.is_test = false).await;
@@ -81,7 +81,7 @@ async fn a_key_uses_only_the_accounts_it_may() {
 }
 
 #[tokio::test]
-async fn a_key_sees_only_what_belongs_to_accounts_it_may_use() {
+async fn a_key_sees_only_data_of_its_accounts() {
     let app = TestApp::new().await;
     let clinic = app.add_second_account().await;
     let sent = app.send_text(CUSTOMER).await.expect(200);
@@ -112,7 +112,7 @@ async fn a_key_sees_only_what_belongs_to_accounts_it_may_use() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_says_so() {
+async fn an_unknown_path_is_404() {
     let app = TestApp::new().await;
     for path in ["/api/", "/nothing", "/"] {
         let nothing = app.get(path).await.expect(404);
@@ -130,7 +130,7 @@ async fn what_is_not_there_says_so() {
 }
 
 #[tokio::test]
-async fn the_process_says_that_it_lives_and_is_ready() {
+async fn the_health_checks_report_health_and_readiness() {
     let app = TestApp::new().await;
     for path in ["/healthz", "/readyz"] {
         app.call(Request::get(path).body(Body::empty()).unwrap()).await.expect(200);
@@ -138,7 +138,7 @@ async fn the_process_says_that_it_lives_and_is_ready() {
 }
 
 #[tokio::test]
-async fn no_answer_shows_a_secret() {
+async fn no_response_contains_a_secret() {
     let app = TestApp::new().await;
     for path in ["/api/accounts", "/api/accounts/sandbox", "/api/templates", "/api/contacts", "/api/messages"]
     {

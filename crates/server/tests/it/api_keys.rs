@@ -21,7 +21,7 @@ fn secret(key: &Value) -> String {
 }
 
 #[tokio::test]
-async fn a_key_is_made_shown_once_used_and_revoked_at_once() {
+async fn a_key_is_created_shown_once_used_and_revoked_at_once() {
     let app = TestApp::new().await;
     let body = wish(&json!({
         "scopes": ["send", "read", "send"], "accounts": ["sandbox"], "expires_at": "2026-06-01T02:00:00+02:00",
@@ -81,7 +81,7 @@ async fn keys_are_listed_paged_and_found() {
 }
 
 #[tokio::test]
-async fn what_a_key_cannot_be_is_refused_with_pointers_and_nothing_is_made() {
+async fn an_invalid_key_request_has_pointers_and_creates_nothing() {
     let app = TestApp::new().await;
     let long = "x".repeat(101);
     for (more, pointer) in [
@@ -117,7 +117,7 @@ async fn what_a_key_cannot_be_is_refused_with_pointers_and_nothing_is_made() {
 }
 
 #[tokio::test]
-async fn a_key_hands_out_no_more_than_it_has() {
+async fn a_key_creates_only_keys_within_its_own_scopes() {
     let app = TestApp::new().await;
     let clinic = app.add_second_account().await;
     let here = app.account;
@@ -169,7 +169,7 @@ async fn a_key_hands_out_no_more_than_it_has() {
 }
 
 #[tokio::test]
-async fn a_user_makes_the_kind_of_key_that_the_accounts_want() {
+async fn a_user_creates_the_kind_of_key_that_the_accounts_need() {
     let app = TestApp::new().await;
     let admin = app.browser(Role::Admin).await;
     let make = |more: Value| {
@@ -189,7 +189,7 @@ async fn a_user_makes_the_kind_of_key_that_the_accounts_want() {
 }
 
 #[tokio::test]
-async fn a_rotated_key_has_a_successor_and_lives_on_for_a_while() {
+async fn a_rotated_key_has_a_successor_and_stays_valid_for_the_overlap() {
     let app = TestApp::new().await;
     let body = wish(&json!({"scopes": ["send", "read"], "rate_burst": 2, "rate_per_minute": 5}));
     let old = app.post("/api/api-keys", &body).await.expect(201).data().clone();
@@ -230,7 +230,7 @@ async fn a_rotated_key_has_a_successor_and_lives_on_for_a_while() {
 }
 
 #[tokio::test]
-async fn the_overlap_is_a_day_unless_said_and_may_be_nothing() {
+async fn the_overlap_is_one_day_by_default_and_can_be_zero() {
     let app = TestApp::new().await;
     let old =
         app.post("/api/api-keys", &wish(&json!({"expires_at": "2026-01-01T12:00:00Z"}))).await.expect(201);
@@ -260,7 +260,7 @@ async fn the_overlap_is_a_day_unless_said_and_may_be_nothing() {
 }
 
 #[tokio::test]
-async fn a_key_revoked_elsewhere_is_refused_after_the_next_look() {
+async fn a_key_that_another_process_revoked_is_rejected_after_the_next_refresh() {
     let mut app = TestApp::new().await;
     let made = app.post("/api/api-keys", &wish(&json!({}))).await.expect(201).data().clone();
     let here = (app.deps.clone(), app.router.clone());

@@ -23,7 +23,7 @@ fn words(acts: &[Value]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn an_act_says_who_did_what_to_what_and_from_where() {
+async fn an_audit_entry_has_actor_action_target_and_address() {
     let app = TestApp::new().await;
     let peer: SocketAddr = "203.0.113.7:4711".parse().unwrap();
     let request = Request::post("/api/api-keys")
@@ -44,7 +44,7 @@ async fn an_act_says_who_did_what_to_what_and_from_where() {
 }
 
 #[tokio::test]
-async fn every_administrative_act_is_there_and_what_was_refused_is_not() {
+async fn every_administrative_action_is_audited_and_rejected_actions_are_not() {
     let app = TestApp::new().await;
     let owner = app.browser(Role::Owner).await;
     let browse = |method: &'static str, path: String, body: Value| {
@@ -101,7 +101,7 @@ async fn every_administrative_act_is_there_and_what_was_refused_is_not() {
 }
 
 #[tokio::test]
-async fn what_is_changed_of_accounts_and_templates_here_and_at_meta_is_there() {
+async fn changes_of_accounts_and_templates_are_audited() {
     let app = TestApp::new().await;
     let call = async |method, path: &str, body: Value, status| {
         app.request(method, path, body.to_string()).await.expect(status)
@@ -167,7 +167,7 @@ async fn the_log_is_filtered_by_time_and_followed_without_gaps() {
 }
 
 #[tokio::test]
-async fn what_is_decided_about_messages_and_deliveries_is_there_too() {
+async fn decisions_about_messages_and_deliveries_are_audited() {
     let app = TestApp::new().await;
     let webhook = json!({"name": "shop", "url": "https://shop.example.com/hook", "events": ["message.sent"]});
     let made = app.post("/api/webhooks", &webhook).await.expect(201).data().clone();

@@ -140,13 +140,13 @@ async fn wholly_or_not_at_all(scene: &Scene<'_>, fates: Vec<Fate>) {
 async fn nothing(_: &Scene<'_>) {}
 
 #[tokio::test]
-async fn a_sync_send_goes_on_without_its_caller() {
+async fn a_sync_send_continues_after_its_caller_disconnects() {
     let send = async |scene: &Scene<'_>| scene.app.send(scene.text()).await;
     hang_up(nothing, send, wholly_or_not_at_all).await;
 }
 
 #[tokio::test]
-async fn a_caller_who_hung_up_and_asks_again_with_the_key_gets_the_one_message() {
+async fn a_retry_with_the_key_after_a_disconnect_returns_the_same_message() {
     let afterwards = async |scene: &Scene<'_>, _: Vec<Fate>| {
         let again = scene.send_with_key().await.expect(200);
         let fates = scene.end().await;
@@ -158,7 +158,7 @@ async fn a_caller_who_hung_up_and_asks_again_with_the_key_gets_the_one_message()
 }
 
 #[tokio::test]
-async fn a_send_between_two_attempts_goes_on_without_its_caller() {
+async fn a_send_between_two_attempts_continues_after_its_caller_disconnects() {
     let prepare = async |scene: &Scene<'_>| {
         let answer = sim::FaultAnswer { code: Some(130_429), ..sim::FaultAnswer::default() };
         scene.app.sim.fail(Fault::on("/messages", FaultAction::Status(answer)));
@@ -168,7 +168,7 @@ async fn a_send_between_two_attempts_goes_on_without_its_caller() {
 }
 
 #[tokio::test]
-async fn a_send_that_looks_its_template_up_is_whole_or_nothing_without_its_caller() {
+async fn a_send_that_looks_up_its_template_is_atomic_if_its_caller_disconnects() {
     let name = |scene: &Scene<'_>| scene.reference.replace('-', "_");
     let prepare = async |scene: &Scene<'_>| {
         let template = json!({"name": name(scene), "language": "en_US", "category": "UTILITY",
@@ -188,7 +188,7 @@ async fn a_send_that_looks_its_template_up_is_whole_or_nothing_without_its_calle
 }
 
 #[tokio::test]
-async fn a_queued_message_leaves_without_its_caller() {
+async fn a_queued_message_is_sent_after_its_caller_disconnects() {
     let send = async |scene: &Scene<'_>| {
         let mut body = scene.text();
         body["mode"] = json!("queue");
@@ -198,7 +198,7 @@ async fn a_queued_message_leaves_without_its_caller() {
 }
 
 #[tokio::test]
-async fn the_accepted_messages_of_a_batch_leave_without_their_caller() {
+async fn the_accepted_messages_of_a_batch_are_sent_after_the_caller_disconnects() {
     let send = async |scene: &Scene<'_>| {
         let batch = json!({"messages": [scene.text(), scene.text()]});
         let mut answer = scene.app.post("/api/messages/batch", &batch).await.expect(202);
@@ -209,7 +209,7 @@ async fn the_accepted_messages_of_a_batch_leave_without_their_caller() {
 }
 
 #[tokio::test]
-async fn a_message_is_canceled_or_sent_without_its_caller() {
+async fn a_message_is_either_canceled_or_sent_if_the_caller_disconnects() {
     let queue = async |scene: &Scene<'_>| {
         let mut body = scene.text();
         body["mode"] = json!("queue");
@@ -227,7 +227,7 @@ async fn a_message_is_canceled_or_sent_without_its_caller() {
 }
 
 #[tokio::test]
-async fn a_caller_who_hangs_up_after_any_number_of_polls_changes_nothing() {
+async fn a_disconnect_after_any_number_of_polls_changes_nothing() {
     let app = TestApp::new().await;
     for n_polls in 0..24 {
         let to = format!("+447700900{n_polls:03}");

@@ -44,7 +44,7 @@ const TABLE: &str = "\u{feff}name;phone_number;tags;stage;email;custom.city;opte
     Nobody;;;;;;\r\n";
 
 #[tokio::test]
-async fn a_table_of_a_spreadsheet_is_taken_row_by_row() {
+async fn a_csv_file_is_imported_row_by_row() {
     let app = TestApp::new().await;
     let answer = import(&app, "", TABLE).await.expect(200);
     assert_eq!(counts(&answer), [3, 1, 0, 3]);
@@ -72,7 +72,7 @@ async fn a_table_of_a_spreadsheet_is_taken_row_by_row() {
 }
 
 #[tokio::test]
-async fn a_dry_run_says_what_would_be_and_writes_nothing() {
+async fn a_dry_run_reports_the_result_and_writes_nothing() {
     let app = TestApp::new().await;
     let before = app.get("/api/events?after=latest").await.expect(200).data()["next_cursor"].clone();
     let answer = import(&app, "?dry_run=true", TABLE).await.expect(200);
@@ -84,7 +84,7 @@ async fn a_dry_run_says_what_would_be_and_writes_nothing() {
 }
 
 #[tokio::test]
-async fn a_form_carries_the_file() {
+async fn a_file_can_be_uploaded_in_a_form() {
     let app = TestApp::new().await;
     let form = "--XX\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nhello\r\n\
         --XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"people.csv\"\r\n\
@@ -108,7 +108,7 @@ async fn a_form_carries_the_file() {
 }
 
 #[tokio::test]
-async fn columns_that_are_not_known_stop_the_import_before_it_begins() {
+async fn unknown_columns_reject_the_import() {
     let app = TestApp::new().await;
     let refused = import(&app, "", "phone_nubmer,name,name,custom.\n+447700900111,Maya,x,y\n").await;
     let refused = refused.expect(400);
@@ -120,7 +120,7 @@ async fn columns_that_are_not_known_stop_the_import_before_it_begins() {
 }
 
 #[tokio::test]
-async fn what_is_exported_reads_back_unchanged() {
+async fn an_export_can_be_imported_unchanged() {
     let app = TestApp::new().await;
     let people = json!({"contacts": [
         {"phone_number": "+447700900111", "name": "=cmd|' /C calc'!A1", "tags": ["-1", "a,b"], "stage": "@lead",
@@ -160,7 +160,7 @@ async fn what_is_exported_reads_back_unchanged() {
 }
 
 #[tokio::test]
-async fn a_long_table_is_taken_in_pieces_and_says_how_far_it_came() {
+async fn a_long_file_is_imported_in_chunks_and_reports_its_progress() {
     let app = TestApp::new().await;
     let row = |i: u32| Bytes::from(format!("+4420794{i:05},Person {i}\n"));
     let rows = |n: u32| {
@@ -184,7 +184,7 @@ async fn a_long_table_is_taken_in_pieces_and_says_how_far_it_came() {
 }
 
 #[tokio::test]
-async fn many_faults_are_counted_and_the_first_thousand_told() {
+async fn all_errors_are_counted_and_the_first_thousand_are_listed() {
     let app = TestApp::new().await;
     let table = format!("phone_number\n{}", "12\n".repeat(1_100));
     let answer = import(&app, "", table).await.expect(200);

@@ -30,7 +30,7 @@ pub(crate) fn orders<T: Clone>(all: &[T]) -> Vec<Vec<T>> {
 }
 
 #[tokio::test]
-async fn who_stops_marketing_gets_none_until_it_is_welcome_again() {
+async fn a_contact_that_opted_out_gets_no_marketing_until_it_opts_in() {
     let app = TestApp::new().await;
     let template = json!({"name": "spring_sale", "language": "en", "category": "MARKETING",
         "components": [{"type": "BODY", "text": "Spring is here."}]});
@@ -52,7 +52,7 @@ async fn who_stops_marketing_gets_none_until_it_is_welcome_again() {
 }
 
 #[tokio::test]
-async fn the_last_wish_counts_in_any_order_and_however_often_it_is_told() {
+async fn the_latest_opt_out_signal_wins_in_any_order_and_when_repeated() {
     let wishes = [wish(MAYA, "stop", 10), wish(MAYA, "resume", 20), wish(MAYA, "stop", 30)];
     for order in orders(&wishes) {
         let app = TestApp::new().await;
@@ -83,7 +83,7 @@ fn changed_number(wamid: &str, at_second: i64) -> Value {
 }
 
 #[tokio::test]
-async fn a_person_who_changes_the_number_takes_everything_along() {
+async fn a_number_change_moves_the_history_of_the_contact() {
     let app = TestApp::new().await;
     app.heard(&[text("wamid.1", MAYA, 0)]).await;
     app.meta_tells("user_preferences", json!({"user_preferences": [wish(MAYA, "stop", 5)]})).await;
@@ -118,7 +118,7 @@ async fn a_person_who_changes_the_number_takes_everything_along() {
 }
 
 #[tokio::test]
-async fn a_late_report_does_not_make_two_people_of_one_number_one() {
+async fn a_late_status_does_not_merge_two_contacts_of_one_number() {
     let app = TestApp::new().await;
     app.heard(&[text("wamid.1", MAYA, 0)]).await;
     let sent = app.send(json!({"to": format!("+{MAYA}"), "type": "text", "text": "Hi"})).await.expect(200);
@@ -139,7 +139,7 @@ async fn a_late_report_does_not_make_two_people_of_one_number_one() {
 }
 
 #[tokio::test]
-async fn the_news_of_a_move_come_in_any_order_and_from_several_accounts() {
+async fn number_changes_arrive_in_any_order_and_from_several_accounts() {
     let after_move = json!({"from": NEW, "from_user_id": "GB.2", "id": "wamid.after",
         "timestamp": at(40), "type": "text", "text": {"body": "me again"}});
     let moves_on = json!({"from": NEW, "id": "wamid.on", "timestamp": at(60), "type": "system",
@@ -164,7 +164,7 @@ async fn the_news_of_a_move_come_in_any_order_and_from_several_accounts() {
 }
 
 #[tokio::test]
-async fn who_comes_back_to_an_old_number_is_the_same_person_still() {
+async fn a_contact_that_returns_to_its_old_number_stays_the_same_contact() {
     let app = TestApp::new().await;
     app.heard(&[text("wamid.1", MAYA, 0)]).await;
     let back = json!({"from": NEW, "id": "wamid.3", "timestamp": at(60), "type": "system",
@@ -180,7 +180,7 @@ async fn who_comes_back_to_an_old_number_is_the_same_person_still() {
 }
 
 #[tokio::test]
-async fn a_person_whose_user_id_changes_stays_the_same_person() {
+async fn a_contact_whose_bsuid_changes_stays_the_same_contact() {
     let app = TestApp::new().await;
     let by = |wamid: &str, user_id: &str| json!({"from_user_id": user_id, "id": wamid, "timestamp": at(0), "type": "text", "text": {"body": "Hi"}});
     app.heard(&[by("wamid.1", "CO.1")]).await;
@@ -202,7 +202,7 @@ async fn a_person_whose_user_id_changes_stays_the_same_person() {
 }
 
 #[tokio::test]
-async fn number_and_user_id_of_one_person_join_and_the_user_name_is_kept() {
+async fn a_number_and_a_bsuid_of_one_person_are_merged_and_the_user_name_is_stored() {
     let app = TestApp::new().await;
     app.heard(&[text("wamid.1", MAYA, 0)]).await;
     let contacts = json!([{"profile": {"name": "Maya Osei", "username": "maya.o"}, "user_id": "GB.7"}]);
@@ -225,7 +225,7 @@ async fn number_and_user_id_of_one_person_join_and_the_user_name_is_kept() {
 }
 
 #[tokio::test]
-async fn the_spellings_of_brazil_mexico_and_argentina_are_one_person_both_ways() {
+async fn number_formats_of_brazil_mexico_and_argentina_are_one_contact() {
     for (one, other) in [
         ("551187654321", "5511987654321"),
         ("5215512345678", "525512345678"),
@@ -254,7 +254,7 @@ async fn the_spellings_of_brazil_mexico_and_argentina_are_one_person_both_ways()
 }
 
 #[tokio::test]
-async fn what_we_wrote_on_a_phone_is_a_message_of_ours_with_its_own_reports() {
+async fn a_message_echo_is_an_outbound_message_with_its_own_statuses() {
     let app = TestApp::new().await;
     let report = |status: &str, at_second: i64| json!({"id": "wamid.echo", "status": status, "timestamp": at(at_second), "recipient_id": MAYA});
     // A report may come first.
@@ -280,7 +280,7 @@ async fn what_we_wrote_on_a_phone_is_a_message_of_ours_with_its_own_reports() {
 }
 
 #[tokio::test]
-async fn what_stands_beside_a_message_is_told() {
+async fn metadata_of_an_inbound_message_is_part_of_its_event() {
     let app = TestApp::new().await;
     let with = |wamid: &str, members: Value| {
         let mut message = text(wamid, MAYA, 0);
@@ -312,7 +312,7 @@ async fn what_stands_beside_a_message_is_told() {
 }
 
 #[tokio::test]
-async fn each_type_of_message_is_told_with_its_words_and_its_object() {
+async fn the_event_of_each_message_type_has_its_text_and_its_object() {
     let media = json!({"id": "77001", "mime_type": "image/jpeg", "sha256": "n4bQ"});
     let with = |mut object: Value, name: &str, member: Value| {
         object[name] = member;

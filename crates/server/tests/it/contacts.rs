@@ -35,7 +35,7 @@ async fn told(app: &TestApp) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_contact_is_made_shown_and_changed() {
+async fn a_contact_is_created_shown_and_changed() {
     let app = TestApp::new().await;
     let body = json!({
         "phone_number": "+44 7700 900-111", "name": "Maya Osei", "tags": ["vip", "berlin", "vip"], "stage": "lead",
@@ -73,7 +73,7 @@ async fn a_contact_is_made_shown_and_changed() {
 }
 
 #[tokio::test]
-async fn a_number_is_one_persons_in_every_spelling() {
+async fn a_number_belongs_to_one_contact_in_every_format() {
     let app = TestApp::new().await;
     for (first, other) in [
         ("+447700900111", "44 7700 900111"),
@@ -101,7 +101,7 @@ async fn a_number_is_one_persons_in_every_spelling() {
 }
 
 #[tokio::test]
-async fn a_number_can_change_hands_and_be_cleared() {
+async fn a_number_can_move_to_another_contact_and_be_cleared() {
     let app = TestApp::new().await;
     let maya = create(&app, json!({"phone_number": MAYA})).await.expect(201);
     let ann = create(&app, json!({"user_id": "GB.77120394857261034", "name": "Ann"})).await.expect(201);
@@ -128,7 +128,7 @@ async fn a_number_can_change_hands_and_be_cleared() {
 }
 
 #[tokio::test]
-async fn every_fault_is_told_and_nothing_is_written() {
+async fn all_errors_are_reported_and_nothing_is_written() {
     let app = TestApp::new().await;
     let refused = create(
         &app,
@@ -164,7 +164,7 @@ async fn every_fault_is_told_and_nothing_is_written() {
 }
 
 #[tokio::test]
-async fn contacts_are_found_by_tag_stage_wish_number_and_words() {
+async fn contacts_are_filtered_by_tag_stage_opt_out_number_and_text() {
     let app = TestApp::new().await;
     for (number, name, tags, stage) in [
         ("+447700900111", "Maya Osei", json!(["vip", "a%b"]), "lead"),
@@ -193,7 +193,7 @@ async fn contacts_are_found_by_tag_stage_wish_number_and_words() {
 }
 
 #[tokio::test]
-async fn our_name_wins_over_the_profiles() {
+async fn the_name_of_the_application_overrides_the_profile_name() {
     let app = TestApp::new().await;
     let write = |name: &str, text: &str| {
         let mut message = sim::InboundMessage::text(MAYA, text);
@@ -279,7 +279,7 @@ async fn one_bad_item_of_many_fails_alone() {
 }
 
 #[tokio::test]
-async fn who_may_read_may_not_change_and_a_bound_key_changes_nobody() {
+async fn read_access_and_limited_keys_cannot_change_contacts() {
     let app = TestApp::new().await;
     let clinic = app.add_second_account().await;
     let made = create(&app, json!({"phone_number": MAYA})).await.expect(201);
@@ -313,7 +313,7 @@ async fn who_may_read_may_not_change_and_a_bound_key_changes_nobody() {
 }
 
 #[tokio::test]
-async fn a_key_sees_the_people_of_its_workspace_beside_a_sandbox() {
+async fn a_live_key_sees_all_contacts_of_its_workspace_except_sandbox_contacts() {
     let app = TestApp::new().await;
     let made = create(&app, json!({"phone_number": MAYA})).await.expect(201);
     // A live key may use no sandbox account, but who belongs to none is the workspace's.

@@ -242,7 +242,7 @@ where
 async fn nothing(_: &Scene<'_>) {}
 
 #[tokio::test]
-async fn a_sync_send_survives_a_death_at_any_call() {
+async fn a_sync_send_survives_a_crash_at_any_call() {
     let act = async |scene: &Scene<'_>| scene.send(scene.text()).await;
     Scenario { settings: |_| (), most: 1, prepare: nothing, act, afterwards: nothing }.play().await;
 }
@@ -265,7 +265,7 @@ async fn ask_again(scene: &Scene<'_>) {
 }
 
 #[tokio::test]
-async fn a_key_stays_one_message_whenever_its_process_dies() {
+async fn an_idempotency_key_is_one_message_whenever_the_process_dies() {
     let act = async |scene: &Scene<'_>| {
         let answer = scene.send_with_key().await;
         scene.heard.lock().await.push(answer);
@@ -274,7 +274,7 @@ async fn a_key_stays_one_message_whenever_its_process_dies() {
 }
 
 #[tokio::test]
-async fn a_key_stays_one_message_whenever_its_process_dies_between_two_attempts() {
+async fn an_idempotency_key_is_one_message_if_the_process_dies_between_two_attempts() {
     let prepare = async |scene: &Scene<'_>| scene.refuse_once(131_000);
     let act = async |scene: &Scene<'_>| {
         let answer = scene.send_with_key().await;
@@ -284,14 +284,14 @@ async fn a_key_stays_one_message_whenever_its_process_dies_between_two_attempts(
 }
 
 #[tokio::test]
-async fn a_sync_send_that_is_tried_again_survives_a_death_at_any_call() {
+async fn a_retried_sync_send_survives_a_crash_at_any_call() {
     let prepare = async |scene: &Scene<'_>| scene.refuse_once(130_429);
     let act = async |scene: &Scene<'_>| scene.send(scene.text()).await;
     Scenario { settings: |_| (), most: 1, prepare, act, afterwards: nothing }.play().await;
 }
 
 #[tokio::test]
-async fn a_sync_send_that_waits_for_its_turn_survives_a_death_at_any_call() {
+async fn a_paced_sync_send_survives_a_crash_at_any_call() {
     let prepare = async |scene: &Scene<'_>| {
         scene.app.send_text(crate::support::CUSTOMER).await.expect(200);
     };
@@ -301,7 +301,7 @@ async fn a_sync_send_that_waits_for_its_turn_survives_a_death_at_any_call() {
 }
 
 #[tokio::test]
-async fn a_queued_message_survives_a_death_at_any_call() {
+async fn a_queued_message_survives_a_crash_at_any_call() {
     let act = async |scene: &Scene<'_>| {
         scene.send(scene.with("mode", "queue")).await;
         scene.rounds(1).await;
@@ -310,7 +310,7 @@ async fn a_queued_message_survives_a_death_at_any_call() {
 }
 
 #[tokio::test]
-async fn a_queued_message_that_is_tried_again_survives_a_death_at_any_call() {
+async fn a_retried_queued_message_survives_a_crash_at_any_call() {
     let prepare = async |scene: &Scene<'_>| scene.refuse_once(131_000);
     let act = async |scene: &Scene<'_>| {
         scene.send(scene.with("mode", "queue")).await;
@@ -320,7 +320,7 @@ async fn a_queued_message_that_is_tried_again_survives_a_death_at_any_call() {
 }
 
 #[tokio::test]
-async fn a_queue_whose_account_is_held_survives_a_death_at_any_call() {
+async fn the_queue_of_a_held_account_survives_a_crash_at_any_call() {
     let prepare = async |scene: &Scene<'_>| scene.refuse_once(190);
     let act = async |scene: &Scene<'_>| {
         scene.send(scene.with("mode", "queue")).await;
@@ -332,7 +332,7 @@ async fn a_queue_whose_account_is_held_survives_a_death_at_any_call() {
 }
 
 #[tokio::test]
-async fn a_batch_survives_a_death_at_any_call() {
+async fn a_batch_survives_a_crash_at_any_call() {
     let act = async |scene: &Scene<'_>| {
         let batch = json!({"messages": [scene.text(), scene.text(), scene.text()]});
         let answer = scene.app.post("/api/messages/batch", &batch).await.expect(202);
@@ -348,7 +348,7 @@ async fn a_batch_survives_a_death_at_any_call() {
 }
 
 #[tokio::test]
-async fn a_resend_by_hand_survives_a_death_at_any_call() {
+async fn a_manual_resend_survives_a_crash_at_any_call() {
     let act = async |scene: &Scene<'_>| scene.resend().await;
     let prepare = async |scene: &Scene<'_>| scene.make_unknown(FaultAction::CutBefore).await;
     Scenario { settings: |_| (), most: 1, prepare, act, afterwards: nothing }.play().await;
@@ -357,7 +357,7 @@ async fn a_resend_by_hand_survives_a_death_at_any_call() {
 }
 
 #[tokio::test]
-async fn a_resend_that_the_caller_asked_for_survives_a_death_at_any_call() {
+async fn an_automatic_resend_survives_a_crash_at_any_call() {
     for (action, most) in [(FaultAction::CutBefore, 1), (FaultAction::CutAfter, 2)] {
         let prepare = async |scene: &Scene<'_>| scene.fail(action.clone());
         let act = async |scene: &Scene<'_>| scene.send(scene.with("on_unknown", "resend")).await;
@@ -379,7 +379,7 @@ async fn post_all(scene: &Scene<'_>) {
 }
 
 #[tokio::test]
-async fn a_status_is_heard_once_whenever_the_process_dies() {
+async fn a_status_is_applied_once_whenever_the_process_dies() {
     let prepare = async |scene: &Scene<'_>| {
         scene.send(scene.text()).await;
         for _ in 0..6 {

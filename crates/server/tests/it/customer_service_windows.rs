@@ -6,7 +6,7 @@ use sim::InboundMessage;
 use crate::support::{CUSTOMER, STRANGER, TestApp};
 
 #[tokio::test]
-async fn a_window_closes_24_hours_after_the_customer_wrote_and_the_answer_says_when() {
+async fn a_window_closes_24_hours_after_the_last_message_and_the_response_has_the_time() {
     let app = TestApp::new().await;
     app.advance(86_399);
     app.send_text(CUSTOMER).await.expect(200);
@@ -20,7 +20,7 @@ async fn a_window_closes_24_hours_after_the_customer_wrote_and_the_answer_says_w
 }
 
 #[tokio::test]
-async fn a_window_of_one_account_is_not_one_of_another() {
+async fn a_window_belongs_to_one_account() {
     let app = TestApp::new().await;
     app.add_second_account().await;
     let body = json!({"to": CUSTOMER, "type": "text", "text": "Hi", "whatsapp_account": "clinic"});
@@ -35,7 +35,7 @@ async fn a_template_needs_no_window() {
 }
 
 #[tokio::test]
-async fn a_refused_stranger_is_not_remembered() {
+async fn a_rejected_send_creates_no_contact() {
     let app = TestApp::new().await;
     let answer = app.send_text(STRANGER).await.expect(400);
     assert_eq!(answer.body["details"]["last_inbound_at"], serde_json::Value::Null);

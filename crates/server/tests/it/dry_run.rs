@@ -9,7 +9,7 @@ fn check<'a>(data: &'a Value, name: &str) -> &'a Value {
 }
 
 #[tokio::test]
-async fn a_rehearsal_shows_the_body_that_meta_would_get() {
+async fn a_dry_run_shows_the_request_to_meta() {
     let app = TestApp::new().await;
     let answer = app
         .send(json!({"to": "1 (555) 010-0001", "type": "text", "text": "Hi", "dry_run": true}))
@@ -28,7 +28,7 @@ async fn a_rehearsal_shows_the_body_that_meta_would_get() {
 }
 
 #[tokio::test]
-async fn a_rehearsal_is_200_whatever_it_finds_as_long_as_the_shape_is_right() {
+async fn a_dry_run_of_a_valid_request_is_always_200() {
     let app = TestApp::new().await;
     let answer =
         app.send(json!({"to": STRANGER, "type": "text", "text": "Hi", "dry_run": true})).await.expect(200);

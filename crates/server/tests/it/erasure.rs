@@ -89,7 +89,7 @@ async fn meet_maya(app: &TestApp) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn nothing_of_an_erased_person_is_left_in_the_files() {
+async fn no_data_of_an_erased_contact_is_left_in_the_database_files() {
     let app = TestApp::new().await;
     // Many others, so that rows lie on many pages and move between them.
     for i in 0..60 {
@@ -141,7 +141,7 @@ async fn nothing_of_an_erased_person_is_left_in_the_files() {
 }
 
 #[tokio::test]
-async fn what_comes_later_does_not_bring_the_person_back() {
+async fn later_webhooks_do_not_restore_an_erased_contact() {
     let app = TestApp::new().await;
     let wamids = meet_maya(&app).await;
     app.customer_writes(CUSTOMER, "I stay").await;
@@ -190,7 +190,7 @@ async fn what_comes_later_does_not_bring_the_person_back() {
 }
 
 #[tokio::test]
-async fn a_message_on_its_way_ends_without_a_name() {
+async fn a_message_in_flight_ends_without_personal_data() {
     let app = TestApp::new().await;
     app.customer_writes(MAYA, "the secret recipe").await;
     let id = id_of(&app, MAYA).await.unwrap();
@@ -210,7 +210,7 @@ async fn a_message_on_its_way_ends_without_a_name() {
 }
 
 #[tokio::test]
-async fn a_queued_message_is_canceled_and_told_without_a_name() {
+async fn a_queued_message_is_canceled_and_its_event_has_no_personal_data() {
     let app = TestApp::new().await;
     app.customer_writes(MAYA, "Hi").await;
     let id = id_of(&app, MAYA).await.unwrap();
@@ -246,7 +246,7 @@ fn moved(wamid: &str, from: &str, to: &str, at_second: i64) -> Value {
 }
 
 #[tokio::test]
-async fn pictures_echoes_moves_and_wishes_go_as_well() {
+async fn media_echoes_number_changes_and_opt_outs_are_erased_as_well() {
     let app = TestApp::new().await;
     app.heard(&[text("wamid.old", OLD, 0)]).await;
     let value = json!({"contacts": [{"profile": {"name": "Maya Osei"}, "wa_id": OLD, "user_id": OLD_USER}],
@@ -319,7 +319,7 @@ async fn pictures_echoes_moves_and_wishes_go_as_well() {
 }
 
 #[tokio::test]
-async fn who_has_the_old_number_by_now_keeps_what_is_theirs() {
+async fn the_new_owner_of_the_number_keeps_its_data() {
     let app = TestApp::new().await;
     let value = json!({"contacts": [{"profile": {"name": "Maya Osei"}, "wa_id": OLD}],
         "messages": [text("wamid.1", OLD, 0)]});
@@ -370,7 +370,7 @@ impl FaultInjector for Dies {
 }
 
 #[tokio::test]
-async fn an_erasure_goes_on_after_a_crash_wherever_it_was() {
+async fn an_erasure_continues_after_a_crash_at_any_step() {
     for n_calls in 0_usize.. {
         let mut app = TestApp::new().await;
         meet_maya(&app).await;
@@ -390,7 +390,7 @@ async fn an_erasure_goes_on_after_a_crash_wherever_it_was() {
 }
 
 #[tokio::test]
-async fn a_status_set_by_hand_after_the_erasure_is_dropped() {
+async fn a_manual_status_after_the_erasure_is_dropped() {
     let app = TestApp::new().await;
     app.customer_writes(MAYA, "Hi").await;
     let sent = app.send_text(MAYA).await.expect(200);

@@ -118,7 +118,7 @@ async fn scenario(app: &TestApp) {
 }
 
 #[tokio::test]
-async fn the_page_of_events_is_printed_from_the_code() {
+async fn the_committed_events_page_is_up_to_date() {
     let app = TestApp::new().await;
     scenario(&app).await;
     let page =

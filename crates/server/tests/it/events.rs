@@ -60,7 +60,7 @@ async fn each_step_of_a_message_is_one_event() {
 }
 
 #[tokio::test]
-async fn a_repeated_report_is_no_second_event() {
+async fn a_repeated_status_is_not_a_second_event() {
     let app = TestApp::new().await;
     app.send_text(CUSTOMER).await.expect(200);
     app.sim.step().await;
@@ -79,7 +79,7 @@ async fn a_repeated_report_is_no_second_event() {
 }
 
 #[tokio::test]
-async fn what_customers_write_is_told_with_who_they_are() {
+async fn an_inbound_message_event_has_the_contact() {
     let app = TestApp::new().await;
     let before = latest(&app).await;
     let wamid = app.customer_writes(STRANGER, "Are you open?").await;
@@ -96,7 +96,7 @@ async fn what_customers_write_is_told_with_who_they_are() {
 }
 
 #[tokio::test]
-async fn the_ends_of_a_queued_message_are_told() {
+async fn every_final_status_of_a_queued_message_is_an_event() {
     let app = TestApp::new().await;
     let before = latest(&app).await;
     let queued = |extra: Value| {
@@ -116,7 +116,7 @@ async fn the_ends_of_a_queued_message_are_told() {
 }
 
 #[tokio::test]
-async fn a_failure_is_told_with_its_code() {
+async fn a_failed_message_event_has_the_error_code() {
     let app = TestApp::new().await;
     let before = latest(&app).await;
     app.send(json!({"to": "+15550101026", "type": "template", "template": {"name": "hello_world", "language": "en_US"}}))
@@ -131,7 +131,7 @@ async fn a_failure_is_told_with_its_code() {
 }
 
 #[tokio::test]
-async fn an_unknown_outcome_is_told_and_settled_by_what_meta_reports() {
+async fn an_unknown_outcome_is_an_event_and_is_resolved_by_the_status_webhook() {
     let app = TestApp::new().await;
     let before = latest(&app).await;
     app.send(json!({"to": "+15550100504", "type": "template", "template": {"name": "hello_world", "language": "en_US"}}))
@@ -153,7 +153,7 @@ async fn an_unknown_outcome_is_told_and_settled_by_what_meta_reports() {
 }
 
 #[tokio::test]
-async fn a_position_is_good_for_its_own_workspace_and_log_only() {
+async fn a_cursor_is_valid_for_its_own_workspace_and_log_only() {
     let app = TestApp::new().await;
     for after in ["nonsense", "018f2f3e-0c1d-7a3b-9c55-0242ac120002"] {
         let refused = app.get(&format!("/api/events?after={after}")).await.expect(400);
@@ -165,7 +165,7 @@ async fn a_position_is_good_for_its_own_workspace_and_log_only() {
 }
 
 #[tokio::test]
-async fn whoever_waits_is_answered_when_something_happens() {
+async fn a_long_poll_returns_when_an_event_happens() {
     let app = TestApp::new().await;
     let after = latest(&app).await;
     let path = format!("/api/events?after={after}&wait=30");
@@ -180,7 +180,7 @@ async fn whoever_waits_is_answered_when_something_happens() {
 }
 
 #[tokio::test]
-async fn a_key_of_one_account_hears_of_that_account_only() {
+async fn a_key_of_one_account_sees_events_of_that_account_only() {
     let app = TestApp::new().await;
     let clinic = app.add_second_account().await;
     let key = app.key(|key| key.accounts = vec![clinic]).await;
@@ -194,7 +194,7 @@ async fn a_key_of_one_account_hears_of_that_account_only() {
 }
 
 #[tokio::test]
-async fn a_stream_goes_on_where_the_last_one_ended() {
+async fn a_stream_continues_after_the_last_event_id() {
     let app = TestApp::new().await;
     app.send_text(CUSTOMER).await.expect(200);
     let all = events_after(&app, None).await;
@@ -259,7 +259,7 @@ async fn the_log_has_no_gap_and_no_repeat_across_restarts() {
 }
 
 #[tokio::test]
-async fn a_held_account_and_a_changed_template_are_told() {
+async fn a_held_account_and_a_changed_template_are_events() {
     let app = TestApp::new().await;
     app.get("/api/templates").await.expect(200);
     app.post("/api/templates/sync", &json!({})).await.expect(200);

@@ -30,12 +30,12 @@ fn is_prepared() -> bool {
 
 /// The limit of a process stands for the disk, so the test runs itself in a process of its own, without the limit's signal.
 #[tokio::test]
-async fn a_full_disk_accepts_and_sends_nothing_and_passes_by_itself() {
+async fn a_full_disk_accepts_and_sends_nothing_and_recovers_automatically() {
     if is_prepared() {
-        return on_a_disk_that_fills_up().await;
+        return with_a_disk_that_fills_up().await;
     }
     let end = Command::new("sh")
-        .args(["-c", r#"trap "" XFSZ; exec "$0" --exact full_disk::a_full_disk_accepts_and_sends_nothing_and_passes_by_itself"#])
+        .args(["-c", r#"trap "" XFSZ; exec "$0" --exact full_disk::a_full_disk_accepts_and_sends_nothing_and_recovers_automatically"#])
         .arg(std::env::current_exe().unwrap())
         .output()
         .unwrap();
@@ -47,7 +47,7 @@ async fn a_full_disk_accepts_and_sends_nothing_and_passes_by_itself() {
     );
 }
 
-async fn on_a_disk_that_fills_up() {
+async fn with_a_disk_that_fills_up() {
     let app = TestApp::new().await;
     let text = json!({"to": CUSTOMER, "type": "text", "text": "Hi", "client_reference": "it"});
     let mut queued = text.clone();

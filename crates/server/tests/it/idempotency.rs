@@ -24,7 +24,7 @@ fn text(to: &str) -> Value {
 }
 
 #[tokio::test]
-async fn the_same_request_again_is_one_message_with_the_first_answer() {
+async fn a_repeated_request_is_one_message_with_the_first_response() {
     let app = TestApp::new().await;
     let first = send_with(&app, "order-1", &text(CUSTOMER)).await.expect(200);
     assert!(!first.headers.contains_key("idempotent-replayed"));
@@ -39,7 +39,7 @@ async fn the_same_request_again_is_one_message_with_the_first_answer() {
 }
 
 #[tokio::test]
-async fn another_body_with_the_same_key_is_refused() {
+async fn another_body_with_the_same_key_is_rejected() {
     let app = TestApp::new().await;
     send_with(&app, "order-1", &text(CUSTOMER)).await.expect(200);
     let other = json!({"to": CUSTOMER, "type": "text", "text": "Ho"});
@@ -88,7 +88,7 @@ async fn a_hundred_equal_calls_at_once_are_one_message() {
 }
 
 #[tokio::test]
-async fn a_key_is_kept_for_24_hours_and_across_restarts() {
+async fn an_idempotency_key_is_stored_for_24_hours_and_across_restarts() {
     let mut app = TestApp::new().await;
     let template =
         json!({"to": STRANGER, "type": "template", "template": {"name": "hello_world", "language": "en_US"}});
@@ -103,7 +103,7 @@ async fn a_key_is_kept_for_24_hours_and_across_restarts() {
 }
 
 #[tokio::test]
-async fn refusals_before_the_record_and_what_invites_to_try_again_free_the_key() {
+async fn rejections_and_retryable_errors_release_the_key() {
     let app = TestApp::new().await;
     send_with(&app, "k", &json!({"to": CUSTOMER})).await.expect(400);
     send_with(&app, "k", &text(STRANGER)).await.expect(400);
@@ -118,7 +118,7 @@ async fn refusals_before_the_record_and_what_invites_to_try_again_free_the_key()
 }
 
 #[tokio::test]
-async fn a_refusal_for_good_and_an_unknown_outcome_are_kept() {
+async fn a_permanent_failure_and_an_unknown_outcome_are_stored() {
     let app = TestApp::new().await;
     let error = json!({"error": {"message": "(#131009) Parameter value is not valid", "code": 131_009}});
     app.sim.fail(Fault::on(
@@ -137,7 +137,7 @@ async fn a_refusal_for_good_and_an_unknown_outcome_are_kept() {
 }
 
 #[tokio::test]
-async fn the_key_of_a_call_whose_process_died_tells_what_became_of_its_message() {
+async fn the_key_of_a_crashed_call_returns_the_outcome_of_its_message() {
     let mut app = TestApp::new().await;
     app.sim.fail(Fault::on("/messages", FaultAction::Delay(std::time::Duration::from_secs(3600))));
     let request = Request::post("/api/messages/send")
@@ -164,7 +164,7 @@ async fn the_key_of_a_call_whose_process_died_tells_what_became_of_its_message()
 }
 
 #[tokio::test]
-async fn a_key_that_is_none_is_named() {
+async fn an_invalid_idempotency_key_is_rejected() {
     let app = TestApp::new().await;
     for key in [String::new(), "x".repeat(256)] {
         let answer = send_with(&app, &key, &text(CUSTOMER)).await.expect(400);

@@ -92,7 +92,7 @@ impl TestApp {
 }
 
 #[tokio::test]
-async fn a_picture_is_fetched_kept_and_given_out() {
+async fn an_image_is_downloaded_stored_and_served() {
     let app = TestApp::new().await;
     let (wamid, id) = app.picture().await;
     let told = app.get("/api/events?events=message.incoming").await.expect(200);
@@ -131,7 +131,7 @@ async fn a_picture_is_fetched_kept_and_given_out() {
 }
 
 #[tokio::test]
-async fn parts_heads_and_known_content_are_answered_as_http_has_it() {
+async fn range_head_and_conditional_requests_follow_http() {
     let app = TestApp::new().await;
     let (_, id) = app.picture().await;
     app.fetch_media().await;
@@ -153,7 +153,7 @@ async fn parts_heads_and_known_content_are_answered_as_http_has_it() {
 }
 
 #[tokio::test]
-async fn a_post_that_comes_again_fetches_nothing_again() {
+async fn a_repeated_webhook_downloads_nothing_again() {
     let app = TestApp::new().await;
     let message = InboundMessage {
         from: Some(CUSTOMER.to_owned()),
@@ -186,7 +186,7 @@ async fn the_hint_wakes_the_loop_at_once() {
 }
 
 #[tokio::test]
-async fn an_address_that_has_run_out_is_asked_for_again() {
+async fn an_expired_download_url_is_requested_again() {
     let app = TestApp::new().await;
     for status in [401, 403, 404] {
         let (wamid, _) = app.picture().await;
@@ -197,7 +197,7 @@ async fn an_address_that_has_run_out_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_fetch_that_fails_is_shown_and_tried_again() {
+async fn a_failed_download_is_shown_and_retried() {
     let app = TestApp::new().await;
     let (wamid, id) = app.picture().await;
     app.refuse("/whatsapp_business/attachments", 500, 1);
@@ -214,7 +214,7 @@ async fn a_fetch_that_fails_is_shown_and_tried_again() {
 }
 
 #[tokio::test]
-async fn a_refusal_and_a_cut_are_tried_again_too() {
+async fn an_error_response_and_a_broken_connection_are_retried() {
     let app = TestApp::new().await;
     let (wamid, _) = app.picture().await;
     app.sim.fail(Fault::on("/whatsapp_business/attachments", FaultAction::CutBefore));
@@ -232,7 +232,7 @@ async fn a_refusal_and_a_cut_are_tried_again_too() {
 }
 
 #[tokio::test]
-async fn after_seven_days_a_file_is_given_up_with_the_reason() {
+async fn after_seven_days_a_download_fails_with_the_reason() {
     let app = TestApp::new().await;
     let (wamid, id) = app.picture().await;
     app.refuse("/whatsapp_business/attachments", 500, 100_000);
@@ -326,7 +326,7 @@ async fn lied_to(lies: Lie) -> (TestApp, Arc<Liar>) {
 }
 
 #[tokio::test]
-async fn other_bytes_than_announced_are_not_kept() {
+async fn content_with_a_wrong_hash_is_not_stored() {
     let (app, liar) = lied_to(Lie::OtherBytes).await;
     let (wamid, id) = app.picture().await;
     app.fetch_media().await;
@@ -341,7 +341,7 @@ async fn other_bytes_than_announced_are_not_kept() {
 }
 
 #[tokio::test]
-async fn a_file_without_end_is_cut_off_and_given_up() {
+async fn an_endless_download_is_aborted() {
     let (app, _) = lied_to(Lie::Endless).await;
     let (wamid, _) = app.picture().await;
     app.fetch_media().await;
@@ -351,7 +351,7 @@ async fn a_file_without_end_is_cut_off_and_given_up() {
 }
 
 #[tokio::test]
-async fn a_file_at_a_foreign_address_is_not_asked_for() {
+async fn a_file_on_a_foreign_host_is_not_downloaded() {
     let (app, _) = lied_to(Lie::ForeignAddress).await;
     let (wamid, _) = app.picture().await;
     app.fetch_media().await;
@@ -361,7 +361,7 @@ async fn a_file_at_a_foreign_address_is_not_asked_for() {
 }
 
 #[tokio::test]
-async fn a_file_larger_than_the_operator_takes_is_not_downloaded() {
+async fn a_file_above_the_configured_size_is_not_downloaded() {
     let app = TestApp::with(|settings| settings.media.max_bytes = 6).await;
     let (wamid, _) = app.picture().await;
     app.fetch_media().await;
@@ -373,7 +373,7 @@ async fn a_file_larger_than_the_operator_takes_is_not_downloaded() {
 }
 
 #[tokio::test]
-async fn a_documents_name_and_type_are_strangers_words() {
+async fn the_name_and_type_of_a_document_are_not_trusted() {
     let app = TestApp::new().await;
     let document = json!({"type": "document", "document": {
         "filename": "../../a\"; x=\"\r\nEvil: 1.html", "mime_type": "text/html"}});
@@ -409,7 +409,7 @@ async fn a_documents_name_and_type_are_strangers_words() {
 }
 
 #[tokio::test]
-async fn a_file_is_for_those_who_may_see_its_account() {
+async fn a_file_is_visible_to_keys_of_its_account_only() {
     let app = TestApp::new().await;
     let (_, id) = app.picture().await;
     app.fetch_media().await;
@@ -470,7 +470,7 @@ impl FaultInjector for Mute {
 }
 
 #[tokio::test]
-async fn a_fetch_whose_process_died_between_any_two_steps_is_brought_to_its_end_by_the_next() {
+async fn a_download_continues_after_a_crash_at_any_step() {
     let mut app = TestApp::new().await;
     for call in ["get_media_info", "download_media", "write_blob", "finish_media_fetch"] {
         for is_after in [false, true] {
@@ -493,7 +493,7 @@ async fn a_fetch_whose_process_died_between_any_two_steps_is_brought_to_its_end_
 }
 
 #[tokio::test]
-async fn what_is_kept_long_enough_is_deleted() {
+async fn expired_files_are_deleted() {
     let app = TestApp::new().await;
     let (wamid, id) = app.picture().await;
     app.fetch_media().await;

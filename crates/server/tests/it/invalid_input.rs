@@ -17,7 +17,7 @@ fn with(name: &str, value: Value) -> Value {
 }
 
 #[tokio::test]
-async fn each_fault_is_named_with_its_pointer() {
+async fn each_error_has_its_pointer() {
     let app = TestApp::new().await;
     for (body, pointer, reason) in [
         (json!({"type": "text", "text": "Hi"}), "/to", "is required"),
@@ -52,7 +52,7 @@ async fn each_fault_is_named_with_its_pointer() {
 }
 
 #[tokio::test]
-async fn all_faults_are_told_at_once() {
+async fn all_errors_are_reported_at_once() {
     let app = TestApp::new().await;
     let body = json!({"to": "x", "type": "image", "image": {"caption": "y".repeat(1025)}, "wat": 1});
     let answer = app.send(body).await.expect(400);
@@ -60,7 +60,7 @@ async fn all_faults_are_told_at_once() {
 }
 
 #[tokio::test]
-async fn what_is_not_json_says_where() {
+async fn a_syntax_error_has_its_position() {
     let app = TestApp::new().await;
     for (body, reason) in [
         ("", "not JSON"),
@@ -81,7 +81,7 @@ async fn what_is_not_json_says_where() {
 }
 
 #[tokio::test]
-async fn the_character_u_0000_is_refused_with_its_pointer() {
+async fn the_character_u_0000_is_rejected_with_its_pointer() {
     let app = TestApp::new().await;
     let answer = app.send(json!({"to": CUSTOMER, "type": "text", "text": "a\u{0}b"})).await.expect(400);
     assert_eq!(answer.pointers(), ["/text"]);
@@ -121,7 +121,7 @@ impl futures_core::Stream for Once {
 }
 
 #[tokio::test]
-async fn unknown_query_parameters_are_named() {
+async fn unknown_query_parameters_are_reported() {
     let app = TestApp::new().await;
     let answer = app.get("/api/messages?stauts=sent").await.expect(400);
     assert_eq!(answer.pointers(), ["/stauts"]);
@@ -134,7 +134,7 @@ async fn unknown_query_parameters_are_named() {
 }
 
 #[tokio::test]
-async fn query_parameters_where_none_are_taken_are_refused_before_anything_is_done() {
+async fn unexpected_query_parameters_are_rejected_before_any_change() {
     let app = TestApp::new().await;
     let answer = app.post("/api/messages/send?dry_run=true", &text()).await.expect(400);
     assert_eq!(answer.pointers(), ["/dry_run"]);
@@ -144,7 +144,7 @@ async fn query_parameters_where_none_are_taken_are_refused_before_anything_is_do
 }
 
 #[tokio::test]
-async fn a_cursor_is_good_for_its_own_list_only() {
+async fn a_cursor_is_valid_for_its_own_list_only() {
     let app = TestApp::new().await;
     app.send(text()).await.expect(200);
     let page = app.get("/api/messages?per_page=1").await;
@@ -155,7 +155,7 @@ async fn a_cursor_is_good_for_its_own_list_only() {
 }
 
 #[tokio::test]
-async fn a_context_is_a_message_that_meta_knows() {
+async fn a_context_is_a_message_with_an_id_at_meta() {
     let app = TestApp::new().await;
     let first = app.send(text()).await.expect(200);
     let reply = |id: &str| with("context", json!({"message_id": id}));
@@ -167,7 +167,7 @@ async fn a_context_is_a_message_that_meta_knows() {
 }
 
 #[tokio::test]
-async fn an_account_of_another_workspace_is_not_there() {
+async fn an_account_of_another_workspace_is_not_found() {
     let app = TestApp::new().await;
     let foreign = "01900000-0000-7000-8000-00000000abcd";
     let answer = app.send(with("whatsapp_account", json!(foreign))).await.expect(404);

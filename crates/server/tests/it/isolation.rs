@@ -77,7 +77,7 @@ impl Things {
 }
 
 #[tokio::test]
-async fn each_role_passes_exactly_the_routes_of_its_permissions() {
+async fn each_role_can_call_exactly_the_routes_of_its_permissions() {
     let app = TestApp::new().await;
     // A stream of events ends at once then.
     app.deps.stopping.cancel();
@@ -105,7 +105,7 @@ async fn each_role_passes_exactly_the_routes_of_its_permissions() {
 }
 
 #[tokio::test]
-async fn each_scope_passes_exactly_the_routes_of_its_permissions() {
+async fn each_scope_can_call_exactly_the_routes_of_its_permissions() {
     let app = TestApp::new().await;
     // A stream of events ends at once then.
     app.deps.stopping.cancel();
@@ -127,7 +127,7 @@ async fn each_scope_passes_exactly_the_routes_of_its_permissions() {
 }
 
 #[tokio::test]
-async fn nobody_passes_a_route_that_needs_somebody() {
+async fn an_unauthenticated_caller_cannot_call_protected_routes() {
     let app = TestApp::new().await;
     // A stream of events ends at once then.
     app.deps.stopping.cancel();
@@ -145,7 +145,7 @@ async fn nobody_passes_a_route_that_needs_somebody() {
 }
 
 #[tokio::test]
-async fn another_workspace_finds_nothing_of_the_first() {
+async fn a_workspace_sees_no_data_of_another_workspace() {
     let app = TestApp::new().await;
     // A stream of events ends at once then.
     app.deps.stopping.cancel();
@@ -239,7 +239,7 @@ impl io::Write for Log {
 }
 
 #[tokio::test]
-async fn no_secret_is_readable_in_database_log_spans_or_answers() {
+async fn no_secret_is_in_the_database_the_log_spans_or_responses() {
     let (log, collector) = (Log::default(), Collector::new().await);
     let writer = log.clone();
     let (spans, mut exporter) = traces::layer(&collector.endpoint).unwrap();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::{CUSTOMER, TestApp};
 
 #[tokio::test]
-async fn a_story_has_each_step_with_metas_times_and_the_price() {
+async fn a_message_detail_has_each_step_with_metas_times_and_the_price() {
     let app = TestApp::new().await;
     let answer = app.send_text(CUSTOMER).await.expect(200);
     app.advance(1);
@@ -98,7 +98,7 @@ async fn accounts_and_contacts_are_shown() {
 }
 
 #[tokio::test]
-async fn the_account_shows_its_limit_and_whom_templates_reached() {
+async fn an_account_shows_its_messaging_limit_and_its_usage() {
     let app = TestApp::new().await;
     background::tick_numbers(&app.deps).await.unwrap();
     let template = |to: &str| json!({"to": to, "type": "template", "template": {"name": "hello_world", "language": "en_US"}});
@@ -116,7 +116,7 @@ async fn the_account_shows_its_limit_and_whom_templates_reached() {
 }
 
 #[tokio::test]
-async fn a_customers_message_is_marked_as_read_and_typing_shows() {
+async fn an_inbound_message_is_marked_as_read_with_a_typing_indicator() {
     let app = TestApp::new().await;
     let wamid = app.customer_writes(CUSTOMER, "Are you there?").await;
     let path = |id: &str| {

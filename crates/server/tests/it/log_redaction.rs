@@ -61,7 +61,7 @@ fn upload() -> (String, Vec<u8>) {
 }
 
 #[tokio::test]
-async fn no_word_number_file_or_secret_of_anybody_is_in_the_log() {
+async fn no_text_number_file_or_secret_is_in_the_log() {
     let (log, collector) = (Log::default(), Collector::new().await);
     let (spans, mut exporter) = traces::layer(&collector.endpoint).unwrap();
     let _guard = tracing::subscriber::set_default(subscriber(log.clone()).with(spans));
@@ -139,7 +139,7 @@ async fn no_word_number_file_or_secret_of_anybody_is_in_the_log() {
 }
 
 #[tokio::test]
-async fn a_call_that_cannot_be_served_is_one_line_with_its_request_id() {
+async fn a_server_error_is_one_log_line_with_its_request_id() {
     let (log, _guard) = listen();
     let app = TestApp::new().await;
     let answer = app

@@ -18,7 +18,7 @@ fn credentials(email: &str, password: &str) -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn a_login_opens_what_a_key_opens() {
+async fn a_session_can_call_the_routes_of_the_api() {
     let app = TestApp::new().await;
     app.add_user("Ada@Example.com", Role::Agent).await;
     let answer = app.try_login(credentials("ada@EXAMPLE.com", PASSWORD), "203.0.113.7").await.expect(200);
@@ -48,7 +48,7 @@ async fn a_login_opens_what_a_key_opens() {
 }
 
 #[tokio::test]
-async fn a_key_is_told_who_it_is() {
+async fn a_key_can_read_its_own_identity() {
     let app = TestApp::new().await;
     let me = app.get("/api/me").await.expect(200);
     assert_eq!(me.data()["kind"], "api_key");
@@ -59,7 +59,7 @@ async fn a_key_is_told_who_it_is() {
 }
 
 #[tokio::test]
-async fn whatever_is_wrong_looks_the_same() {
+async fn all_failed_logins_have_the_same_response() {
     let app = TestApp::new().await;
     let id = app.add_user("ada@example.com", Role::Agent).await;
     app.add_user("off@example.com", Role::Owner).await;
@@ -86,7 +86,7 @@ async fn whatever_is_wrong_looks_the_same() {
 }
 
 #[tokio::test]
-async fn a_login_of_the_wrong_shape_is_told_where() {
+async fn an_invalid_login_request_has_pointers() {
     let app = TestApp::new().await;
     for (body, pointers) in [
         ("{}", vec!["/email", "/password"]),
@@ -104,7 +104,7 @@ async fn a_login_of_the_wrong_shape_is_told_where() {
 }
 
 #[tokio::test]
-async fn wrong_passwords_make_one_wait_and_others_not() {
+async fn wrong_passwords_throttle_one_user_and_not_others() {
     let app = TestApp::new().await;
     app.add_user("ada@example.com", Role::Agent).await;
     app.add_user("bob@example.com", Role::Agent).await;
@@ -129,7 +129,7 @@ async fn wrong_passwords_make_one_wait_and_others_not() {
 }
 
 #[tokio::test]
-async fn many_logins_at_once_are_no_way_around_the_wait() {
+async fn concurrent_logins_do_not_bypass_the_throttle() {
     let app = TestApp::new().await;
     app.add_user("ada@example.com", Role::Agent).await;
     let attempts =
@@ -153,7 +153,7 @@ async fn many_logins_at_once_are_no_way_around_the_wait() {
 }
 
 #[tokio::test]
-async fn the_address_of_the_throttle_is_what_a_trusted_proxy_says() {
+async fn the_throttle_uses_the_address_from_a_trusted_proxy() {
     let mut app = TestApp::new().await;
     app.add_user("ada@example.com", Role::Agent).await;
     let web = HttpOptions { trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()], ..HttpOptions::default() };
@@ -221,7 +221,7 @@ async fn a_cookie_alone_changes_nothing() {
 }
 
 #[tokio::test]
-async fn another_sites_form_logs_nobody_in() {
+async fn a_form_of_another_site_cannot_log_in() {
     let app = TestApp::new().await;
     app.add_user("ada@example.com", Role::Agent).await;
     let request = Request::post("/api/auth/login")
@@ -233,7 +233,7 @@ async fn another_sites_form_logs_nobody_in() {
 }
 
 #[tokio::test]
-async fn a_key_beside_a_cookie_counts_alone() {
+async fn a_key_overrides_a_cookie() {
     let app = TestApp::new().await;
     let browser = app.browser(Role::Owner).await;
     let wrong = request(&browser, "GET", "/api/users").header("X-API-Key", "wp_test_wrong");
@@ -247,7 +247,7 @@ async fn a_key_beside_a_cookie_counts_alone() {
 }
 
 #[tokio::test]
-async fn a_session_ends_when_nobody_uses_it_and_in_any_case_after_thirty_days() {
+async fn a_session_expires_when_idle_and_after_thirty_days() {
     let mut app = TestApp::new().await;
     let idle = app.browser(Role::Admin).await;
     let busy = app.browser(Role::Agent).await;
@@ -279,7 +279,7 @@ async fn a_session_ends_when_nobody_uses_it_and_in_any_case_after_thirty_days() 
 }
 
 #[tokio::test]
-async fn what_is_no_session_is_refused() {
+async fn an_invalid_session_is_rejected() {
     let app = TestApp::new().await;
     let browser = app.browser(Role::Owner).await;
     let secret = browser.cookie.trim_start_matches("waypost_session=").to_owned();
@@ -299,7 +299,7 @@ async fn what_is_no_session_is_refused() {
 }
 
 #[tokio::test]
-async fn the_address_in_two_workspaces_means_the_default_one_unless_named() {
+async fn an_email_in_two_workspaces_logs_in_to_the_default_workspace() {
     let app = TestApp::new().await;
     let by = engine::By::command_line();
     let other = engine::workspace::add(&app.deps, &by, "clinic").await.unwrap();

@@ -124,7 +124,7 @@ fn each_type() -> Vec<(&'static str, Value)> {
 }
 
 #[tokio::test]
-async fn every_type_that_passes_here_is_taken_by_meta() {
+async fn meta_accepts_every_message_type_that_the_gateway_accepts() {
     let app = TestApp::new().await;
     let key = app.key(|new| new.rate_burst = Some(100)).await;
     let mut n_sent = 0;
@@ -137,7 +137,7 @@ async fn every_type_that_passes_here_is_taken_by_meta() {
 }
 
 #[tokio::test]
-async fn an_unknown_field_anywhere_is_refused_here_with_its_pointer() {
+async fn an_unknown_field_is_rejected_with_its_pointer() {
     let app = TestApp::new().await;
     let key = app.key(|new| new.rate_burst = Some(100)).await;
     for (name, mut body) in each_type() {
@@ -166,7 +166,7 @@ async fn a_body_of_the_cloud_api_is_a_valid_body() {
 }
 
 #[tokio::test]
-async fn limits_are_told_with_the_pointer_and_the_number() {
+async fn a_limit_error_has_the_pointer_and_the_limit() {
     let app = TestApp::new().await;
     let long = "x".repeat(21);
     let body = interactive(json!({"type": "button", "body": {"text": "How?"},

@@ -75,7 +75,7 @@ async fn told(app: &TestApp) -> Vec<(i64, i64)> {
 }
 
 #[tokio::test]
-async fn a_queue_calls_no_more_people_than_the_limit_and_the_rest_a_day_later() {
+async fn the_queue_respects_the_messaging_limit_and_sends_the_rest_a_day_later() {
     let app = at_tier("TIER_250").await;
     queue_all(&app, 0..300).await;
     work_for(&app, 20).await;
@@ -101,7 +101,7 @@ async fn a_queue_calls_no_more_people_than_the_limit_and_the_rest_a_day_later() 
 }
 
 #[tokio::test]
-async fn whom_the_limit_does_not_count_once_more_does_not_wait_for_it() {
+async fn a_recipient_that_is_already_counted_does_not_wait_for_the_limit() {
     let app = at_tier("TIER_50").await;
     queue_all(&app, 0..50).await;
     work_for(&app, 1).await;
@@ -128,7 +128,7 @@ async fn whom_the_limit_does_not_count_once_more_does_not_wait_for_it() {
 }
 
 #[tokio::test]
-async fn what_waits_for_the_limit_holds_up_nobody_behind_it() {
+async fn a_deferred_message_does_not_delay_other_recipients() {
     let app = at_tier("TIER_50").await;
     queue_all(&app, 0..1000).await;
     app.send(json!({"to": CUSTOMER, "type": "text", "text": "Hi", "mode": "queue"})).await.expect(202);
@@ -139,7 +139,7 @@ async fn what_waits_for_the_limit_holds_up_nobody_behind_it() {
 }
 
 #[tokio::test]
-async fn what_waits_for_the_limit_expires_and_can_be_canceled() {
+async fn a_deferred_message_expires_and_can_be_canceled() {
     let app = at_tier("TIER_50").await;
     queue_all(&app, 0..50).await;
     work_for(&app, 2).await;
@@ -162,7 +162,7 @@ async fn what_waits_for_the_limit_expires_and_can_be_canceled() {
 }
 
 #[tokio::test]
-async fn a_larger_tier_lets_what_waits_go_and_no_tier_holds_nothing() {
+async fn a_higher_tier_releases_deferred_messages_and_an_unlimited_tier_defers_nothing() {
     let app = at_tier("TIER_50").await;
     queue_all(&app, 0..120).await;
     work_for(&app, 2).await;
@@ -176,7 +176,7 @@ async fn a_larger_tier_lets_what_waits_go_and_no_tier_holds_nothing() {
 }
 
 #[tokio::test]
-async fn a_template_that_meta_refuses_gives_its_place_to_the_next() {
+async fn a_rejected_template_frees_capacity_for_the_next_message() {
     let app = at_tier("TIER_50").await;
     let error = json!({"error": {"message": "(#131026) Message undeliverable", "code": 131_026}});
     let answer = FaultAnswer { status: Some(400), body: Some(error), ..FaultAnswer::default() };
@@ -189,7 +189,7 @@ async fn a_template_that_meta_refuses_gives_its_place_to_the_next() {
 }
 
 #[tokio::test]
-async fn who_may_have_been_reached_is_counted() {
+async fn an_unknown_outcome_counts_towards_the_messaging_limit() {
     let mut app = at_tier("TIER_50").await;
     app.sim.fail(Fault::on("/messages", FaultAction::CutBefore));
     queue_all(&app, 0..1).await;
@@ -204,7 +204,7 @@ async fn who_may_have_been_reached_is_counted() {
 }
 
 #[tokio::test]
-async fn a_send_whose_caller_waits_is_not_held() {
+async fn a_sync_send_is_not_deferred() {
     let app = at_tier("TIER_50").await;
     queue_all(&app, 0..50).await;
     work_for(&app, 2).await;
@@ -213,7 +213,7 @@ async fn a_send_whose_caller_waits_is_not_held() {
 }
 
 #[tokio::test]
-async fn the_limit_is_told_at_80_and_at_100_percent_once() {
+async fn the_limit_is_reported_once_at_80_and_at_100_percent() {
     let mut app = at_tier("TIER_50").await;
     queue_all(&app, 0..39).await;
     work_for(&app, 2).await;

@@ -14,7 +14,7 @@ async fn verify(app: &TestApp, token: &str) -> crate::support::Answer {
 }
 
 #[tokio::test]
-async fn the_challenge_is_answered_for_a_verify_token_of_ours() {
+async fn the_challenge_is_returned_for_a_valid_verify_token() {
     let app = TestApp::new().await;
     let answer = verify(&app, &app.seeded.verify_token).await.expect(200);
     assert_eq!(answer.body, json!(1_158_201_444));
@@ -25,7 +25,7 @@ async fn the_challenge_is_answered_for_a_verify_token_of_ours() {
 }
 
 #[tokio::test]
-async fn an_unsigned_body_is_not_even_read() {
+async fn an_unsigned_payload_is_not_parsed() {
     let app = TestApp::new().await;
     let body = envelope(&app, &json!([text("wamid.X", "447700900123")]));
     let unsigned = Request::post("/webhooks/meta").body(Body::from(body.to_string())).unwrap();
@@ -40,7 +40,7 @@ async fn an_unsigned_body_is_not_even_read() {
 }
 
 #[tokio::test]
-async fn signed_and_not_json_is_400_signed_and_strange_is_200() {
+async fn a_signed_payload_is_400_if_it_is_not_json_and_200_if_it_is_unknown() {
     let app = TestApp::new().await;
     app.post_signed(&app.seeded.app_secret, "not json").await.expect(400);
     app.post_signed(&app.seeded.app_secret, "").await.expect(400);
@@ -68,7 +68,7 @@ fn text(wamid: &str, from: &str) -> Value {
 }
 
 #[tokio::test]
-async fn one_bad_element_never_refuses_its_neighbours() {
+async fn an_invalid_change_does_not_affect_other_changes() {
     let app = TestApp::new().await;
     let messages = json!([
         text("wamid.1", "447700900123"),
@@ -85,7 +85,7 @@ async fn one_bad_element_never_refuses_its_neighbours() {
 }
 
 #[tokio::test]
-async fn parts_of_a_number_whose_secret_did_not_sign_are_not_applied() {
+async fn changes_of_a_number_with_another_app_secret_are_not_applied() {
     let app = TestApp::new().await;
     app.add_second_account().await;
     let clinic = app.sim.accounts().into_iter().nth(1).unwrap();
@@ -112,7 +112,7 @@ async fn a_redelivered_webhook_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_message_keeps_the_bytes_that_came_and_names_the_person() {
+async fn a_message_stores_the_raw_payload_and_its_contact() {
     let app = TestApp::new().await;
     let raw = text("wamid.1", "447700900123");
     let body = envelope(&app, &json!([raw]));
@@ -127,7 +127,7 @@ async fn a_message_keeps_the_bytes_that_came_and_names_the_person() {
 }
 
 #[tokio::test]
-async fn every_type_of_message_is_kept_with_its_object_and_unknown_ones_are_unsupported() {
+async fn every_message_type_is_stored_with_its_object_and_unknown_types_are_unsupported() {
     let app = TestApp::new().await;
     for (message, kind) in [
         (
@@ -154,7 +154,7 @@ async fn every_type_of_message_is_kept_with_its_object_and_unknown_ones_are_unsu
 }
 
 #[tokio::test]
-async fn a_person_without_a_number_can_write_and_be_answered() {
+async fn a_contact_without_a_number_can_write_and_receive_replies() {
     let app = TestApp::new().await;
     let inbound = InboundMessage {
         from_user_id: Some("GB.77120394857261034".to_owned()),
@@ -177,7 +177,7 @@ async fn a_person_without_a_number_can_write_and_be_answered() {
 }
 
 #[tokio::test]
-async fn words_in_metas_escaped_form_arrive_as_they_were_written() {
+async fn escaped_text_in_a_payload_is_decoded() {
     let app = TestApp::new().await;
     let words = "Grüße, 你好, 👍 a/b me@example.com";
     let wamid = app.customer_writes(CUSTOMER, words).await;
@@ -185,7 +185,7 @@ async fn words_in_metas_escaped_form_arrive_as_they_were_written() {
 }
 
 #[tokio::test]
-async fn a_template_that_meta_pauses_is_paused_here_at_once() {
+async fn a_template_that_meta_pauses_is_paused_at_once() {
     let app = TestApp::new().await;
     app.post("/api/templates/sync", &json!({})).await.expect(200);
     let template = |path: &str| format!("{path}?name=hello_world");

@@ -31,7 +31,7 @@ impl FaultInjector for Calls {
 }
 
 #[tokio::test]
-async fn a_post_of_a_thousand_updates_is_one_transaction() {
+async fn a_payload_with_a_thousand_changes_is_one_transaction() {
     let mut app = TestApp::new().await;
     let sent = app.send_text(CUSTOMER).await.expect(200).data()["message_id"].clone();
     let calls = Arc::new(Calls::default());
@@ -68,7 +68,7 @@ async fn a_post_of_a_thousand_updates_is_one_transaction() {
 }
 
 #[tokio::test]
-async fn fifty_deliveries_of_one_post_at_once_tell_each_thing_once() {
+async fn fifty_concurrent_deliveries_of_a_payload_apply_each_change_once() {
     let app = TestApp::new().await;
     let sent = app.send_text(CUSTOMER).await.expect(200).data()["message_id"].clone();
     let report = |status: &str| json!({"id": sent, "status": status, "timestamp": (START + 1).to_string(), "recipient_id": "15550100001"});
@@ -117,7 +117,7 @@ async fn fifty_deliveries_of_one_post_at_once_tell_each_thing_once() {
 }
 
 #[tokio::test]
-async fn every_order_and_batching_of_reports_ends_the_same_and_tells_each_once() {
+async fn every_order_and_batching_of_statuses_has_the_same_result() {
     let words = ["sent", "delivered", "read", "played"];
     for order in orders(&words) {
         for is_batched in [true, false] {
@@ -154,7 +154,7 @@ async fn every_order_and_batching_of_reports_ends_the_same_and_tells_each_once()
 }
 
 #[tokio::test]
-async fn what_is_of_nobody_here_or_signed_by_another_app_is_kept_and_changes_nothing() {
+async fn changes_of_unknown_accounts_or_of_another_app_are_stored_and_not_applied() {
     let app = TestApp::new().await;
     app.add_second_account().await;
     let clinic = app.sim.accounts().into_iter().nth(1).unwrap();
@@ -396,7 +396,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
     #[test]
-    fn mutated_posts_are_taken_and_no_good_part_beside_them_is_lost(
+    fn mutated_payloads_are_accepted_and_no_valid_change_is_lost(
         posts in prop::collection::vec((any::<usize>(), some_changes(), some_changes(), some_changes()), 1..12),
     ) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();

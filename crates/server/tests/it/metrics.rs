@@ -159,7 +159,7 @@ fn template(to: &str) -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn the_page_tells_what_was_sent_received_and_refused() {
+async fn the_page_counts_sent_received_and_rejected_messages() {
     let app = TestApp::new().await;
     let before = scrape(&app).await;
     // A counter that starts at nothing would hide its first count.
@@ -218,7 +218,7 @@ async fn the_page_tells_what_was_sent_received_and_refused() {
 }
 
 #[tokio::test]
-async fn the_page_tells_what_waits_and_is_read_from_the_store_now_and_then() {
+async fn the_page_shows_queue_depths_that_are_read_from_the_store_periodically() {
     let app = TestApp::new().await;
     background::tick_numbers(&app.deps).await.unwrap();
     for to in [CUSTOMER, CUSTOMER, STRANGER] {
@@ -257,7 +257,7 @@ async fn the_page_tells_what_waits_and_is_read_from_the_store_now_and_then() {
 }
 
 #[tokio::test]
-async fn whoever_calls_cannot_make_labels() {
+async fn callers_cannot_create_labels() {
     let app = TestApp::new().await;
     let strange = |n: usize| async move { (n, format!("/api/nothing/{n}"), format!("M{n}")) };
     let stray = |path: String, method: String| {
@@ -287,7 +287,7 @@ async fn whoever_calls_cannot_make_labels() {
 }
 
 #[tokio::test]
-async fn refusals_for_the_rate_are_counted_by_kind() {
+async fn rate_limit_rejections_are_counted_by_kind() {
     let app = TestApp::with(|settings| settings.limits.burst = 2).await;
     for status in [200, 200, 429] {
         app.send_text(CUSTOMER).await.expect(status);
@@ -297,7 +297,7 @@ async fn refusals_for_the_rate_are_counted_by_kind() {
 }
 
 #[tokio::test]
-async fn a_post_that_is_not_metas_is_counted_as_such() {
+async fn an_unsigned_webhook_is_counted_as_unsigned() {
     let app = TestApp::new().await;
     app.post_signed("not the secret", "{}").await.expect(401);
     let secret = app.seeded.app_secret.clone();
@@ -316,7 +316,7 @@ async fn a_post_that_is_not_metas_is_counted_as_such() {
 }
 
 #[tokio::test]
-async fn nothing_of_anybody_is_on_the_page() {
+async fn no_personal_data_is_on_the_page() {
     let app = TestApp::new().await;
     let sent = app
         .send(json!({"to": CUSTOMER, "type": "text", "text": "marked words", "client_reference": "marked-7"}))
@@ -392,7 +392,7 @@ impl FaultInjector for NoFigures {
 }
 
 #[tokio::test]
-async fn a_store_that_cannot_be_read_leaves_the_rest_of_the_page() {
+async fn a_store_failure_does_not_affect_the_other_metrics() {
     let mut app = TestApp::new().await;
     app.restart_with(|ports| with_faults(ports, Arc::new(NoFigures))).await;
     app.send_text(CUSTOMER).await.expect(200);
@@ -403,7 +403,7 @@ async fn a_store_that_cannot_be_read_leaves_the_rest_of_the_page() {
 }
 
 #[tokio::test]
-async fn a_removed_account_leaves_the_page_and_a_restart_begins_again() {
+async fn a_removed_account_disappears_and_a_restart_resets_counters() {
     let mut app = TestApp::new().await;
     let clinic = app.add_second_account().await;
     let gone = "waypost_messages_sent_total{workspace=\"default\",account=\"clinic\"}";

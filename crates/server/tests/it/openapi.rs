@@ -126,31 +126,31 @@ const PARTS: [&[&str]; 4] = [
 ];
 
 #[tokio::test]
-async fn each_example_about_messages_is_taken_and_answered_as_described() {
+async fn each_message_example_is_accepted_and_answered_as_described() {
     let n_tried = try_examples(PARTS[0]).await;
     assert!(n_tried >= 28, "{n_tried}");
 }
 
 #[tokio::test]
-async fn each_example_about_accounts_and_webhooks_is_taken_and_answered_as_described() {
+async fn each_account_and_webhook_example_is_accepted_and_answered_as_described() {
     let n_tried = try_examples(PARTS[1]).await;
     assert!(n_tried >= 25, "{n_tried}");
 }
 
 #[tokio::test]
-async fn each_example_about_templates_and_contacts_is_taken_and_answered_as_described() {
+async fn each_template_and_contact_example_is_accepted_and_answered_as_described() {
     let n_tried = try_examples(PARTS[2]).await;
     assert!(n_tried >= 20, "{n_tried}");
 }
 
 #[tokio::test]
-async fn each_example_about_callers_is_taken_and_answered_as_described() {
+async fn each_access_example_is_accepted_and_answered_as_described() {
     let n_tried = try_examples(PARTS[3]).await;
     assert!(n_tried >= 20, "{n_tried}");
 }
 
 #[test]
-fn no_resource_is_left_out() {
+fn every_resource_is_described() {
     for tag in DOCUMENT["tags"].as_array().unwrap() {
         // Only Meta signs what is posted there: `openapi_outside_api` does it.
         assert!(tag["name"] == "Meta" || PARTS.concat().contains(&tag["name"].as_str().unwrap()), "{tag}");
@@ -158,7 +158,7 @@ fn no_resource_is_left_out() {
 }
 
 #[tokio::test]
-async fn each_example_of_an_answer_is_what_its_schema_says() {
+async fn each_response_example_matches_its_schema() {
     for (_, _, operation) in operations() {
         for (status, response) in operation["responses"].as_object().unwrap() {
             let content = &response["content"]["application/json"];
@@ -179,7 +179,7 @@ fn unknown_faults(answer: &Answer) -> bool {
 }
 
 #[tokio::test]
-async fn each_field_that_is_described_is_known_to_its_handler() {
+async fn each_described_field_is_known_to_its_handler() {
     // What is refused has no effect: one world is enough.
     let world = World::of("all").await;
     for (template, method, operation) in operations() {
@@ -230,7 +230,7 @@ async fn each_field_of_a_send_is_known_whatever_the_type() {
 }
 
 #[tokio::test]
-async fn each_parameter_that_is_described_is_known_to_its_handler_and_no_other_is() {
+async fn handlers_know_exactly_the_described_parameters() {
     // What is refused has no effect: one world is enough.
     let world = World::of("all").await;
     for (template, method, operation) in operations() {
@@ -255,7 +255,7 @@ async fn each_parameter_that_is_described_is_known_to_its_handler_and_no_other_i
 }
 
 #[tokio::test]
-async fn the_document_is_served_to_anybody_and_known_by_its_tag() {
+async fn the_document_is_public_and_has_an_etag() {
     let app = TestApp::new().await;
     let ask = |tag: Option<&str>| {
         let request = Request::get("/api/openapi.json");
@@ -275,7 +275,7 @@ async fn the_document_is_served_to_anybody_and_known_by_its_tag() {
 }
 
 #[tokio::test]
-async fn what_the_document_says_of_errors_is_what_the_handlers_say() {
+async fn the_described_errors_match_the_handlers() {
     let app = TestApp::new().await;
     app.add_user("owner@example.com", Role::Owner).await;
     let reader = app.key(|new| new.scopes = vec![KeyScope::Read]).await;
@@ -339,7 +339,7 @@ async fn what_the_document_says_of_errors_is_what_the_handlers_say() {
 }
 
 #[tokio::test]
-async fn the_page_is_served_and_loads_nothing_from_elsewhere() {
+async fn the_page_is_served_and_loads_nothing_from_other_hosts() {
     let app = TestApp::new().await;
     for (path, kind) in
         [("/docs", "text/html"), ("/docs/page.css", "text/css"), ("/docs/page.js", "text/javascript")]

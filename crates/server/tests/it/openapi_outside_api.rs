@@ -14,7 +14,7 @@ async fn get(app: &TestApp, path: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn each_address_outside_of_the_api_is_there_for_its_methods_and_no_others() {
+async fn each_path_outside_of_the_api_accepts_exactly_its_methods() {
     let app = TestApp::new().await;
     let mut found = BTreeSet::new();
     for path in DOCUMENT["paths"].as_object().unwrap().keys().filter(|path| !path.starts_with("/api/")) {
@@ -79,7 +79,7 @@ async fn meta_posts_as_described() {
 }
 
 #[tokio::test]
-async fn the_second_dialect_refuses_as_described() {
+async fn the_v1_dialect_rejects_as_described() {
     let app = TestApp::new().await;
     let send =
         async |key: &str, body: &str| app.request_as(key, "POST", "/v1/messages", body.to_owned()).await;

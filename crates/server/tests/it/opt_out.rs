@@ -24,7 +24,7 @@ fn sale() -> Value {
 }
 
 #[tokio::test]
-async fn a_word_stops_marketing_and_another_takes_it_back() {
+async fn a_keyword_opts_out_and_another_one_opts_in() {
     let app = TestApp::new().await;
     app.request("POST", "/api/templates/sync", "").await.expect(200);
     app.customer_writes(STRANGER, "Hi there").await;
@@ -52,7 +52,7 @@ async fn a_word_stops_marketing_and_another_takes_it_back() {
 }
 
 #[tokio::test]
-async fn words_that_come_late_or_twice_change_nothing() {
+async fn late_or_repeated_keywords_change_nothing() {
     let app = TestApp::new().await;
     app.sim.inbound(&InboundMessage::text(STRANGER, "STOP")).unwrap();
     app.advance(5);
@@ -69,7 +69,7 @@ async fn words_that_come_late_or_twice_change_nothing() {
 }
 
 #[tokio::test]
-async fn metas_own_stop_counts_and_a_word_lifts_it() {
+async fn an_opt_out_at_meta_counts_and_a_keyword_opts_in_again() {
     let app = TestApp::new().await;
     app.customer_writes(STRANGER, "Hi").await;
     let sent = app.send_text(STRANGER).await.expect(200);
@@ -94,7 +94,7 @@ async fn metas_own_stop_counts_and_a_word_lifts_it() {
 }
 
 #[tokio::test]
-async fn the_application_lifts_what_a_word_set() {
+async fn the_application_can_opt_a_contact_in_again() {
     let app = TestApp::new().await;
     app.customer_writes(STRANGER, "STOP").await;
     let path = format!("/api/contacts/{}", contact(&app).await["id"].as_str().unwrap());
@@ -110,7 +110,7 @@ async fn the_application_lifts_what_a_word_set() {
 }
 
 #[tokio::test]
-async fn an_operator_sets_the_words() {
+async fn the_keywords_are_configurable() {
     let app = TestApp::with(|settings| settings.opt_out = OptOutKeywords::new(&["basta"], &[])).await;
     app.customer_writes(STRANGER, "STOP").await;
     assert_eq!(contact(&app).await["opted_out"], false);
@@ -119,7 +119,7 @@ async fn an_operator_sets_the_words() {
 }
 
 #[tokio::test]
-async fn marketing_that_waits_does_not_leave_after_a_stop() {
+async fn queued_marketing_is_not_sent_after_an_opt_out() {
     let app = TestApp::new().await;
     app.request("POST", "/api/templates/sync", "").await.expect(200);
     app.customer_writes(STRANGER, "Hi").await;

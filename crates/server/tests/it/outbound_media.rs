@@ -102,7 +102,7 @@ impl FaultInjector for Counts {
 }
 
 #[tokio::test]
-async fn a_file_is_taken_and_given_out_again() {
+async fn a_file_is_uploaded_and_downloaded() {
     let app = TestApp::new().await;
     let answer = app.upload(&[file("Angebot März.pdf", "application/pdf", PDF)]).await.expect(201);
     let data = answer.data();
@@ -135,7 +135,7 @@ async fn the_same_content_again_is_the_same_file() {
 }
 
 #[tokio::test]
-async fn a_file_that_has_lost_its_content_has_it_again_when_it_comes_again() {
+async fn uploading_identical_content_restores_a_missing_blob() {
     let app = TestApp::new().await;
     let id = app.uploaded("a.png", "image/png", PNG).await;
     std::fs::remove_dir_all(app.folder.path().join("media")).unwrap();
@@ -148,7 +148,7 @@ async fn a_file_that_has_lost_its_content_has_it_again_when_it_comes_again() {
 }
 
 #[tokio::test]
-async fn what_is_not_what_it_says_or_not_for_meta_is_refused() {
+async fn content_of_a_wrong_or_unsupported_type_is_rejected() {
     let app = TestApp::new().await;
     for (parts, reason) in [
         (
@@ -171,7 +171,7 @@ async fn what_is_not_what_it_says_or_not_for_meta_is_refused() {
 }
 
 #[tokio::test]
-async fn a_form_is_read_strictly_wherever_its_parts_stand() {
+async fn a_form_is_parsed_strictly_in_any_order_of_its_parts() {
     let app = TestApp::new().await;
     let png = || file("a.png", "image/png", PNG);
     for (parts, pointer, reason) in [
@@ -218,7 +218,7 @@ fn n_files(app: &TestApp) -> usize {
 }
 
 #[tokio::test]
-async fn a_file_beyond_metas_size_is_413_and_leaves_nothing() {
+async fn a_file_above_metas_limit_is_413_and_stores_nothing() {
     let app = TestApp::new().await;
     let large = [PNG, &vec![0; 5 << 20]].concat();
     let answer = app.upload(&[file("a.png", "image/png", &large)]).await.expect(413);
@@ -279,7 +279,7 @@ impl http_body::Body for Counted {
 }
 
 #[tokio::test]
-async fn a_hundred_megabytes_come_in_through_a_little_memory() {
+async fn a_hundred_megabytes_are_uploaded_with_little_memory() {
     let app = TestApp::new().await;
     let mut head = file("a.pdf", "application/pdf", PDF);
     head.truncate(head.len() - 2);
@@ -303,7 +303,7 @@ async fn a_hundred_megabytes_come_in_through_a_little_memory() {
 }
 
 #[tokio::test]
-async fn a_body_that_ends_early_or_stops_keeps_nothing() {
+async fn an_incomplete_upload_stores_nothing() {
     let app = TestApp::new().await;
     let half = file("a.pdf", "application/pdf", PDF);
     let request = Request::post("/api/media")
@@ -339,7 +339,7 @@ async fn a_body_that_ends_early_or_stops_keeps_nothing() {
 }
 
 #[tokio::test]
-async fn a_file_of_an_account_is_for_its_keys() {
+async fn a_file_of_an_account_is_visible_to_its_keys_only() {
     let app = TestApp::new().await;
     let second = app.add_second_account().await;
     let account = part("account", "", second.to_string().as_bytes());
@@ -358,7 +358,7 @@ async fn a_file_of_an_account_is_for_its_keys() {
 }
 
 #[tokio::test]
-async fn two_sends_with_our_id_are_one_upload() {
+async fn two_sends_with_a_media_id_are_one_upload_to_meta() {
     let mut app = TestApp::new().await;
     let counts = app.count().await;
     let id = app.uploaded("a.png", "image/png", PNG).await;
@@ -390,7 +390,7 @@ async fn sends_at_the_same_time_share_one_upload() {
 }
 
 #[tokio::test]
-async fn an_upload_is_made_anew_before_meta_forgets_it_and_for_each_account() {
+async fn an_upload_is_repeated_before_it_expires_and_for_each_account() {
     let mut app = TestApp::with(|settings| settings.media.keep_uploads_for *= 10).await;
     let counts = app.count().await;
     let id = app.uploaded("a.png", "image/png", PNG).await;
@@ -412,7 +412,7 @@ async fn an_upload_is_made_anew_before_meta_forgets_it_and_for_each_account() {
 }
 
 #[tokio::test]
-async fn our_id_is_checked_before_anything_is_stored() {
+async fn a_media_id_is_checked_before_anything_is_stored() {
     let app = TestApp::new().await;
     let pdf = app.uploaded("a.pdf", "application/pdf", PDF).await;
     let png = app.uploaded("a.png", "image/png", PNG).await;
@@ -457,14 +457,14 @@ async fn our_id_is_checked_before_anything_is_stored() {
 }
 
 #[tokio::test]
-async fn metas_own_ids_go_through_untouched() {
+async fn media_ids_of_meta_are_passed_through() {
     let app = TestApp::new().await;
     let answer = app.send_image("1402233445566778").await.expect(400);
     assert_eq!(answer.code(), "meta_error", "it is Meta that does not know it");
 }
 
 #[tokio::test]
-async fn a_queued_message_takes_its_file_with_it_when_it_leaves() {
+async fn the_file_of_a_queued_message_is_uploaded_when_it_is_sent() {
     let mut app = TestApp::new().await;
     let counts = app.count().await;
     let id = app.uploaded("a.png", "image/png", PNG).await;
@@ -476,7 +476,7 @@ async fn a_queued_message_takes_its_file_with_it_when_it_leaves() {
 }
 
 #[tokio::test]
-async fn a_file_that_a_waiting_message_needs_is_kept_until_it_has_left() {
+async fn a_file_of_a_queued_message_is_retained_until_it_is_sent() {
     let app = TestApp::new().await;
     let id = app.uploaded("a.png", "image/png", PNG).await;
     let image = json!({"type": "image", "image": {"id": id}});
@@ -501,7 +501,7 @@ async fn a_file_that_a_waiting_message_needs_is_kept_until_it_has_left() {
 }
 
 #[tokio::test]
-async fn whatever_meta_says_to_an_upload_the_message_was_not_sent() {
+async fn a_failed_upload_means_that_the_message_was_not_sent() {
     let app = TestApp::new().await;
     let code = |code| FaultAnswer { code: Some(code), ..FaultAnswer::default() };
     let status =
@@ -532,7 +532,7 @@ async fn whatever_meta_says_to_an_upload_the_message_was_not_sent() {
 }
 
 #[tokio::test]
-async fn an_upload_that_fails_once_is_tried_again_and_the_message_leaves_once() {
+async fn a_failed_upload_is_retried_and_the_message_is_sent_once() {
     let app = TestApp::new().await;
     let id = app.uploaded("a.png", "image/png", PNG).await;
     app.fail_upload(FaultAnswer { code: Some(131_000), ..FaultAnswer::default() }, 2);
@@ -544,7 +544,7 @@ async fn an_upload_that_fails_once_is_tried_again_and_the_message_leaves_once() 
 }
 
 #[tokio::test]
-async fn a_message_whose_file_is_gone_fails_and_says_so() {
+async fn a_message_whose_file_is_missing_fails_with_the_reason() {
     let app = TestApp::new().await;
     let id = app.uploaded("a.png", "image/png", PNG).await;
     let body = json!({"to": CUSTOMER, "type": "image", "image": {"id": id}, "mode": "queue"});
@@ -562,7 +562,7 @@ async fn a_message_whose_file_is_gone_fails_and_says_so() {
 }
 
 #[tokio::test]
-async fn a_process_that_dies_while_it_takes_or_uploads_a_file_doubles_nothing() {
+async fn a_crash_during_an_upload_duplicates_nothing() {
     let mut app = TestApp::new().await;
     for call in ["insert_media", "write_blob"] {
         let mute = Mute::after(call);
@@ -625,7 +625,7 @@ impl Blobs for FullDisk {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_503_and_tells_no_path() {
+async fn a_full_disk_is_503_without_a_path() {
     let mut app = TestApp::new().await;
     let id = app.uploaded("a.png", "image/png", PNG).await;
     app.restart_with(|ports| Ports {
@@ -706,7 +706,7 @@ fn link(name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_link_is_fetched_kept_and_uploaded_once() {
+async fn a_link_is_downloaded_stored_and_uploaded_once() {
     let (app, web, counts) = fetching().await;
     app.send(link("a.png")).await.expect(200);
     app.send(link("a.png")).await.expect(200);
@@ -721,14 +721,14 @@ async fn a_link_is_fetched_kept_and_uploaded_once() {
 }
 
 #[tokio::test]
-async fn without_the_setting_a_link_is_metas_to_fetch() {
+async fn without_the_setting_meta_downloads_a_link() {
     let app = TestApp::new().await;
     app.send(link("a.png")).await.expect(200);
     assert_eq!(app.taken(0)["image"]["link"], "https://files.example/a.png");
 }
 
 #[tokio::test]
-async fn an_account_says_for_itself_whether_its_links_are_fetched() {
+async fn an_account_overrides_the_setting_for_links() {
     let (app, web, _) = fetching().await;
     let n_asked = || web.asked.lock().unwrap().len();
     let says = async |choice: Value| {
@@ -745,7 +745,7 @@ async fn an_account_says_for_itself_whether_its_links_are_fetched() {
 }
 
 #[tokio::test]
-async fn an_account_fetches_its_links_where_the_others_do_not() {
+async fn an_account_can_download_links_while_others_do_not() {
     let mut app = TestApp::new().await;
     let web = Arc::new(Web::default());
     let fetcher = web.clone();
@@ -762,7 +762,7 @@ async fn an_account_fetches_its_links_where_the_others_do_not() {
 }
 
 #[tokio::test]
-async fn a_link_that_brings_nothing_fit_fails_the_message_with_the_reason() {
+async fn a_link_with_invalid_content_fails_the_message_with_the_reason() {
     let (app, _, counts) = fetching().await;
     for (name, reason) in [
         ("missing.png", "cannot be fetched: the server answered 404"),
@@ -784,7 +784,7 @@ async fn a_link_that_brings_nothing_fit_fails_the_message_with_the_reason() {
 }
 
 #[tokio::test]
-async fn a_link_that_cannot_be_reached_now_is_tried_again() {
+async fn a_failed_download_of_a_link_is_retried() {
     let (app, web, _) = fetching().await;
     app.send(link("cut.png")).await.expect(200);
     assert_eq!((web.asked.lock().unwrap().len(), app.n_taken()), (2, 1));
@@ -795,7 +795,7 @@ async fn a_link_that_cannot_be_reached_now_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_customers_file_can_be_sent_on() {
+async fn a_file_from_a_customer_can_be_forwarded() {
     let app = TestApp::new().await;
     let message = sim::InboundMessage {
         from: Some(CUSTOMER.to_owned()),
@@ -812,7 +812,7 @@ async fn a_customers_file_can_be_sent_on() {
 }
 
 #[tokio::test]
-async fn a_rehearsal_keeps_no_file_for_longer() {
+async fn a_dry_run_does_not_extend_the_retention_of_a_file() {
     let app = TestApp::with(|settings| settings.media.keep_uploads_for = SignedDuration::from_hours(1)).await;
     let id = app.uploaded("a.png", "image/png", PNG).await;
     let media = id.parse().unwrap();

@@ -10,7 +10,7 @@ fn template(i: usize, mode: &str) -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn no_second_has_more_than_the_number_may_send() {
+async fn no_second_exceeds_the_throughput_of_the_number() {
     let app = TestApp::new().await;
     let key = app.key(|new| (new.rate_per_minute, new.rate_burst) = (Some(10_000), Some(10_000))).await;
     let batch: Vec<_> = (0..300).map(|i| template(i, "queue")).collect();
@@ -30,7 +30,7 @@ async fn no_second_has_more_than_the_number_may_send() {
 }
 
 #[tokio::test]
-async fn a_batch_leaves_at_its_keys_pace_and_in_its_order() {
+async fn a_batch_is_sent_at_the_rate_of_its_key_and_in_order() {
     let app = TestApp::new().await;
     let item = |i: usize| json!({"to": CUSTOMER, "type": "text", "text": i.to_string()});
     let batch: Vec<_> = (0..25).map(item).collect();
@@ -50,7 +50,7 @@ async fn a_batch_leaves_at_its_keys_pace_and_in_its_order() {
 }
 
 #[tokio::test]
-async fn a_sync_send_waits_for_its_turn_up_to_five_seconds_and_is_refused_beyond() {
+async fn a_sync_send_waits_up_to_five_seconds_for_a_send_slot_and_is_rejected_otherwise() {
     let app = TestApp::new().await;
     let key = app.key(|new| (new.rate_per_minute, new.rate_burst) = (Some(10_000), Some(10_000))).await;
     let send = || json!({"to": CUSTOMER, "type": "text", "text": "Hi"}).to_string();
@@ -70,7 +70,7 @@ async fn a_sync_send_waits_for_its_turn_up_to_five_seconds_and_is_refused_beyond
 }
 
 #[tokio::test]
-async fn a_restart_forgets_no_departure() {
+async fn a_restart_forgets_no_recent_send() {
     let mut app = TestApp::new().await;
     let key = app.key(|new| (new.rate_per_minute, new.rate_burst) = (Some(10_000), Some(10_000))).await;
     let send = || json!({"to": CUSTOMER, "type": "text", "text": "Hi"}).to_string();
@@ -83,7 +83,7 @@ async fn a_restart_forgets_no_departure() {
 }
 
 #[tokio::test]
-async fn a_full_queue_takes_no_more() {
+async fn a_full_queue_rejects_messages() {
     let app = TestApp::with(|settings| settings.queue_per_account = 3).await;
     for i in 0..3 {
         app.send(template(i, "queue")).await.expect(202);

@@ -19,7 +19,7 @@ async fn status_of(app: &TestApp, id: &Value) -> String {
 }
 
 #[tokio::test]
-async fn a_queued_message_is_answered_at_once_and_sent_by_the_next_round() {
+async fn a_queued_message_is_accepted_at_once_and_sent_by_the_next_round() {
     let app = TestApp::new().await;
     let answer = app.send(queued(CUSTOMER, "one")).await.expect(202);
     assert_eq!(
@@ -92,7 +92,7 @@ async fn a_batch_that_is_repeated_with_its_key_is_the_same_messages() {
 }
 
 #[tokio::test]
-async fn messages_to_one_contact_leave_in_order_of_acceptance() {
+async fn messages_to_one_contact_are_sent_in_order_of_acceptance() {
     let app = TestApp::new().await;
     for i in 0..5 {
         app.send(queued(CUSTOMER, &i.to_string())).await.expect(202);
@@ -110,7 +110,7 @@ async fn messages_to_one_contact_leave_in_order_of_acceptance() {
 }
 
 #[tokio::test]
-async fn a_contact_that_waits_delays_nobody_else() {
+async fn a_waiting_contact_does_not_delay_other_contacts() {
     let app = TestApp::new().await;
     app.customer_writes("+15550101056", "Hi").await;
     app.send(queued("+15550101056", "stuck")).await.expect(202);
@@ -120,7 +120,7 @@ async fn a_contact_that_waits_delays_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_scheduled_message_leaves_at_its_time() {
+async fn a_scheduled_message_is_sent_at_its_time() {
     let app = TestApp::new().await;
     let mut body = queued(CUSTOMER, "later");
     body["send_at"] = json!("2026-01-01T01:00:00Z");
@@ -146,7 +146,7 @@ async fn a_scheduled_message_leaves_at_its_time() {
 }
 
 #[tokio::test]
-async fn what_is_not_sent_in_its_time_expires() {
+async fn a_message_that_is_not_sent_in_time_expires() {
     let app = TestApp::new().await;
     app.customer_writes("+15550100190", "Hi").await;
     app.send(queued("+15550100190", "holds the account")).await.expect(202);
@@ -184,7 +184,7 @@ async fn a_held_account_keeps_its_queue_until_it_is_resumed() {
 }
 
 #[tokio::test]
-async fn the_window_is_looked_at_again_when_the_message_leaves() {
+async fn the_window_is_checked_again_when_the_message_is_sent() {
     let app = TestApp::new().await;
     let mut plain = queued(CUSTOMER, "too late");
     plain["send_at"] = json!("2026-01-01T23:00:00Z");

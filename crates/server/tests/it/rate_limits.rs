@@ -46,7 +46,7 @@ async fn a_hundred_in_a_minute_pass_and_the_next_does_not() {
 }
 
 #[tokio::test]
-async fn a_refused_send_of_bad_shape_counts_and_a_rehearsal_does_not() {
+async fn an_invalid_send_counts_and_a_dry_run_does_not() {
     let app = TestApp::new().await;
     app.send(json!({"to": CUSTOMER})).await.expect(400);
     let body = json!({"to": CUSTOMER, "type": "text", "text": "Hi", "dry_run": true});
@@ -56,7 +56,7 @@ async fn a_refused_send_of_bad_shape_counts_and_a_rehearsal_does_not() {
 }
 
 #[tokio::test]
-async fn a_key_may_have_its_own_limits() {
+async fn a_key_can_have_its_own_limits() {
     let app = TestApp::new().await;
     let key = app.key(|new| (new.rate_per_minute, new.rate_burst) = (Some(3), Some(2))).await;
     let body = || json!({"to": CUSTOMER, "type": "text", "text": "Hi"}).to_string();

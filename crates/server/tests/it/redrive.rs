@@ -47,7 +47,7 @@ fn to_late_number(app: &TestApp) -> String {
 }
 
 #[tokio::test]
-async fn what_came_for_an_account_before_it_was_added_is_applied_once_it_is() {
+async fn webhooks_of_an_account_that_was_added_late_are_applied_by_a_redrive() {
     let app = TestApp::new().await;
     let body = to_late_number(&app);
     app.post_signed(&app.seeded.app_secret, body.clone()).await.expect(200);
@@ -63,7 +63,7 @@ async fn what_came_for_an_account_before_it_was_added_is_applied_once_it_is() {
 }
 
 #[tokio::test]
-async fn what_another_secret_signed_stays_unrouted_whenever_the_account_is_added() {
+async fn webhooks_signed_with_another_secret_stay_unrouted() {
     let app = TestApp::new().await;
     app.post_signed(&app.seeded.app_secret, to_late_number(&app)).await.expect(200);
     accounts::add(&app.deps, &By::command_line(), account(&app, "a secret of another app")).await.unwrap();
@@ -73,7 +73,7 @@ async fn what_another_secret_signed_stays_unrouted_whenever_the_account_is_added
 }
 
 #[tokio::test]
-async fn who_signed_then_is_known_after_the_secret_was_replaced() {
+async fn the_signer_of_a_payload_is_known_after_the_secret_was_replaced() {
     let app = TestApp::new().await;
     let messages = json!({"messages": [text("wamid.1", MAYA, 0)]});
     let body = envelope(&app, None, &[json!({"field": "messages", "value": value(&app, &messages)})]);
@@ -107,7 +107,7 @@ async fn not_understood(app: &TestApp, body: &Value) {
 }
 
 #[tokio::test]
-async fn what_was_not_understood_is_applied_by_a_decoder_that_understands_it() {
+async fn undecodable_changes_are_applied_by_a_newer_decoder() {
     let app = TestApp::new().await;
     let messages = json!({"messages": [text("wamid.1", MAYA, 0), text("wamid.2", MAYA, 1)]});
     let wishes = json!({"user_preferences": [wish(MAYA, "stop", 10)]});
@@ -134,7 +134,7 @@ async fn what_was_not_understood_is_applied_by_a_decoder_that_understands_it() {
 }
 
 #[tokio::test]
-async fn taking_everything_once_more_changes_nothing() {
+async fn redriving_everything_changes_nothing() {
     let app = TestApp::new().await;
     app.post("/api/templates/sync", &json!({})).await.expect(200);
     app.send_text(CUSTOMER).await.expect(200);
@@ -196,7 +196,7 @@ async fn is_taken(app: &TestApp, secret: &str, wamid: &str) -> bool {
 }
 
 #[tokio::test]
-async fn both_secrets_hold_during_a_rotation_and_the_old_one_ends() {
+async fn both_secrets_are_valid_during_a_rotation_and_the_old_one_expires() {
     let mut app = TestApp::new().await;
     let old = app.seeded.app_secret.clone();
     let change = |secret: &str, keep_old_for: SignedDuration| ChangeAccount {
@@ -225,7 +225,7 @@ async fn both_secrets_hold_during_a_rotation_and_the_old_one_ends() {
 }
 
 #[tokio::test]
-async fn an_account_changes_what_is_named_and_keeps_the_rest() {
+async fn an_update_of_an_account_changes_only_the_given_fields() {
     let app = TestApp::new().await;
     app.add_second_account().await;
     let taken = ChangeAccount { name: Some("clinic".to_owned()), ..ChangeAccount::default() };

@@ -18,7 +18,7 @@ async fn total(app: &TestApp, path: &str) -> i64 {
 }
 
 #[tokio::test]
-async fn each_thing_is_kept_for_its_own_time() {
+async fn each_kind_of_record_has_its_own_retention() {
     let app = TestApp::with(|settings| {
         settings.retention = RetentionSettings {
             messages: days(30),
@@ -62,7 +62,7 @@ async fn each_thing_is_kept_for_its_own_time() {
 }
 
 #[tokio::test]
-async fn events_that_no_endpoint_was_handed_yet_stay() {
+async fn events_with_pending_deliveries_are_retained() {
     let app = TestApp::with(|settings| settings.retention.events = days(3)).await;
     app.post(
         "/api/webhooks",
@@ -85,7 +85,7 @@ async fn events_that_no_endpoint_was_handed_yet_stay() {
 }
 
 #[tokio::test]
-async fn a_reader_of_events_is_told_that_it_has_missed_some() {
+async fn a_reader_is_informed_about_expired_events() {
     let app = TestApp::with(|settings| settings.retention.events = days(3)).await;
     let first = app.get("/api/events?per_page=1").await.expect(200);
     assert_eq!(first.data().get("gap"), None);

@@ -240,13 +240,13 @@ fn hostile() -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn the_two_readings_agree_on_every_hostile_template() {
+async fn gateway_and_simulator_agree_on_every_hostile_template() {
     let (n_taken, n_refused) = judge(hostile()).await;
     assert!(n_taken >= 40 && n_refused >= 100, "{n_taken} taken, {n_refused} refused");
 }
 
 #[tokio::test]
-async fn they_agree_on_envelopes() {
+async fn gateway_and_simulator_agree_on_envelopes() {
     let good = json!([{"type": "BODY", "text": "Your ferry is late."}]);
     let mut templates = Vec::new();
     for (name, value) in [
@@ -279,7 +279,7 @@ async fn they_agree_on_envelopes() {
 }
 
 #[tokio::test]
-async fn they_agree_on_named_parameters() {
+async fn gateway_and_simulator_agree_on_named_parameters() {
     let sample = |name: &str, text: &str| json!({"param_name": name, "example": text});
     let mut templates = Vec::new();
     for (text, samples) in [

@@ -21,7 +21,7 @@ async fn status_of(app: &TestApp, id: &Value) -> String {
 }
 
 #[tokio::test]
-async fn a_cut_before_the_answer_is_unknown_and_settled_by_the_status() {
+async fn a_lost_response_is_unknown_and_is_resolved_by_the_status() {
     let app = TestApp::new().await;
     app.sim.fail(fault(FaultAction::CutAfter));
     let answer = app.send_text(CUSTOMER).await.expect(202);
@@ -37,7 +37,7 @@ async fn a_cut_before_the_answer_is_unknown_and_settled_by_the_status() {
 }
 
 #[tokio::test]
-async fn a_request_that_was_thrown_away_stays_unknown() {
+async fn a_dropped_request_stays_unknown() {
     let app = TestApp::new().await;
     app.sim.fail(fault(FaultAction::CutBefore));
     let answer = app.send_text(CUSTOMER).await.expect(202);
@@ -47,7 +47,7 @@ async fn a_request_that_was_thrown_away_stays_unknown() {
 }
 
 #[tokio::test]
-async fn answers_that_say_nothing_are_unknown() {
+async fn ambiguous_responses_are_unknown() {
     let app = TestApp::new().await;
     for (status, body) in [
         (200, json!({})),
@@ -65,7 +65,7 @@ async fn answers_that_say_nothing_are_unknown() {
 }
 
 #[tokio::test]
-async fn refusals_on_the_way_are_not_sent() {
+async fn connection_errors_are_not_sent() {
     let app = TestApp::new().await;
     for (status, expected, code) in
         [(302, 503, "meta_unavailable"), (403, 503, "meta_unavailable"), (429, 429, "meta_rate_limited")]
@@ -88,7 +88,7 @@ fn refusal(code: i64, title: &str) -> Value {
 }
 
 #[tokio::test]
-async fn each_code_of_meta_has_its_answer() {
+async fn each_error_code_of_meta_has_its_response() {
     use domain::meta_error::MetaErrorClass;
     let app = TestApp::new().await;
     let key = app.key(|new| (new.rate_per_minute, new.rate_burst) = (Some(1_000_000), Some(1_000_000))).await;
@@ -139,7 +139,7 @@ async fn each_code_of_meta_has_its_answer() {
 }
 
 #[tokio::test]
-async fn what_meta_refuses_for_a_moment_is_sent_at_the_next() {
+async fn a_transient_error_of_meta_is_retried() {
     let app = TestApp::new().await;
     for body in [refusal(131_000, "Something went wrong"), refusal(130_429, "Rate limit hit")] {
         app.sim.fail(Fault { times: 2, ..fault(answer(500, body)) });
@@ -157,7 +157,7 @@ async fn what_meta_refuses_for_a_moment_is_sent_at_the_next() {
 }
 
 #[tokio::test]
-async fn an_unknown_outcome_is_sent_again_only_if_asked_for_and_then_once() {
+async fn an_unknown_outcome_is_resent_only_on_request_and_once() {
     let app = TestApp::new().await;
     let body = || json!({"to": CUSTOMER, "type": "text", "text": "Hi", "on_unknown": "resend"});
     app.sim.fail(fault(FaultAction::CutBefore));
@@ -171,7 +171,7 @@ async fn an_unknown_outcome_is_sent_again_only_if_asked_for_and_then_once() {
 }
 
 #[tokio::test]
-async fn after_an_unknown_outcome_no_refusal_says_that_nothing_was_sent() {
+async fn after_an_unknown_outcome_no_error_claims_that_nothing_was_sent() {
     let app = TestApp::new().await;
     for mode in ["sync", "queue"] {
         for code in [131_000, 131_026, 130_429, 190] {
@@ -199,7 +199,7 @@ async fn after_an_unknown_outcome_no_refusal_says_that_nothing_was_sent() {
 }
 
 #[tokio::test]
-async fn an_unknown_message_is_resolved_by_hand() {
+async fn an_unknown_message_can_be_resolved_manually() {
     let app = TestApp::new().await;
     let unknown = || async {
         app.sim.fail(fault(FaultAction::CutBefore));
@@ -231,7 +231,7 @@ async fn an_unknown_message_is_resolved_by_hand() {
 }
 
 #[tokio::test]
-async fn a_held_account_sends_nothing_until_somebody_acts() {
+async fn a_held_account_sends_nothing_until_it_is_resumed() {
     let app = TestApp::new().await;
     app.customer_writes("+15550100190", "Hi").await;
     let refused = app.send_text("+15550100190").await.expect(503);
@@ -266,7 +266,7 @@ async fn accepted_and_failed_later() {
 }
 
 #[tokio::test]
-async fn magic_numbers_go_as_far_as_they_say() {
+async fn magic_numbers_have_their_documented_status() {
     let app = TestApp::new().await;
     for (number, status) in
         [("+15550100001", "read"), ("+15550100002", "delivered"), ("+15550100003", "sent")]
@@ -279,7 +279,7 @@ async fn magic_numbers_go_as_far_as_they_say() {
 }
 
 #[tokio::test]
-async fn what_was_being_sent_when_the_process_died_is_unknown_after_the_restart() {
+async fn a_message_in_flight_during_a_crash_is_unknown_after_the_restart() {
     let mut app = TestApp::new().await;
     // The answer never comes; the caller's connection and the process die.
     app.sim.fail(fault(FaultAction::Delay(std::time::Duration::from_secs(3600))));

@@ -206,17 +206,17 @@ async fn sync(scene: &Scene<'_>, body: &Value) {
 }
 
 #[tokio::test]
-async fn no_fault_loses_or_doubles_a_sync_text() {
+async fn no_fault_loses_or_duplicates_a_sync_text() {
     each(MESSAGES, async |scene| sync(scene, &scene.text()).await).await;
 }
 
 #[tokio::test]
-async fn no_fault_loses_or_doubles_a_sync_template() {
+async fn no_fault_loses_or_duplicates_a_sync_template() {
     each(MESSAGES, async |scene| sync(scene, &scene.template("hello_world")).await).await;
 }
 
 #[tokio::test]
-async fn no_fault_doubles_a_sync_send_whose_key_is_repeated() {
+async fn no_fault_duplicates_a_sync_send_with_a_repeated_key() {
     each(MESSAGES, async |scene| {
         let what = &scene.what;
         scene.begin();
@@ -240,7 +240,7 @@ async fn no_fault_doubles_a_sync_send_whose_key_is_repeated() {
 }
 
 #[tokio::test]
-async fn no_fault_makes_more_than_two_of_a_message_that_may_be_sent_again() {
+async fn no_fault_sends_a_resendable_message_more_than_twice() {
     each(MESSAGES, async |scene| {
         for mode in ["sync", "queue"] {
             let mut body = scene.text();
@@ -261,7 +261,7 @@ async fn no_fault_makes_more_than_two_of_a_message_that_may_be_sent_again() {
 }
 
 #[tokio::test]
-async fn no_fault_loses_or_doubles_a_queued_message() {
+async fn no_fault_loses_or_duplicates_a_queued_message() {
     each(MESSAGES, async |scene| {
         let mut body = scene.text();
         body["mode"] = json!("queue");
@@ -282,7 +282,7 @@ async fn no_fault_loses_or_doubles_a_queued_message() {
 }
 
 #[tokio::test]
-async fn no_fault_loses_or_doubles_a_message_of_a_batch() {
+async fn no_fault_loses_or_duplicates_a_message_of_a_batch() {
     each(MESSAGES, async |scene| {
         let item = |to: &str| {
             let mut item = scene.template("hello_world");
@@ -303,7 +303,7 @@ async fn no_fault_loses_or_doubles_a_message_of_a_batch() {
 }
 
 #[tokio::test]
-async fn no_fault_makes_more_of_an_unknown_message_than_its_one_repetition() {
+async fn no_fault_resends_an_unknown_message_more_than_once() {
     each(MESSAGES, async |scene| {
         for (first, most) in [(FaultAction::CutBefore, 1), (FaultAction::CutAfter, 2)] {
             scene.app.customer_writes(&scene.to, "Hi").await;
@@ -325,7 +325,7 @@ async fn no_fault_makes_more_of_an_unknown_message_than_its_one_repetition() {
 }
 
 #[tokio::test]
-async fn no_fault_of_a_read_mark_is_more_than_an_answer_and_the_next_works() {
+async fn a_failed_read_receipt_is_an_error_and_the_next_one_works() {
     each(MESSAGES, async |scene| {
         let wamid = scene.app.customer_writes(&scene.to, "Read this").await;
         let wamid: String = url::form_urlencoded::byte_serialize(wamid.as_bytes()).collect();
@@ -340,7 +340,7 @@ async fn no_fault_of_a_read_mark_is_more_than_an_answer_and_the_next_works() {
 }
 
 #[tokio::test]
-async fn no_fault_of_a_template_sync_forgets_a_template() {
+async fn no_fault_of_a_template_sync_loses_a_template() {
     each(TEMPLATES, async |scene| {
         let known = async || scene.app.get("/api/templates").await.expect(200).data()["total"].clone();
         scene.app.post("/api/templates/sync", &json!({})).await.expect(200);

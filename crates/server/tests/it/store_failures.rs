@@ -116,7 +116,7 @@ async fn n_messages(app: &TestApp) -> Value {
 }
 
 #[tokio::test]
-async fn an_end_that_cannot_be_written_is_unknown_to_the_caller_and_written_later() {
+async fn an_outcome_that_cannot_be_stored_is_unknown_and_is_stored_later() {
     let (app, troubles) = troubled().await;
     for (n, key) in [(1, "once"), (3, "thrice"), (8, "for minutes")] {
         troubles.add(n, "finish_attempt", Side::Before, Trouble::Fails);
@@ -144,7 +144,7 @@ async fn an_end_that_cannot_be_written_is_unknown_to_the_caller_and_written_late
 }
 
 #[tokio::test]
-async fn a_refusal_that_cannot_be_written_is_unknown_to_the_caller_for_good() {
+async fn a_failure_that_cannot_be_stored_stays_unknown_for_the_caller() {
     let (app, troubles) = troubled().await;
     for code in [131_009, 190] {
         refuse_once(&app, code);
@@ -162,7 +162,7 @@ async fn a_refusal_that_cannot_be_written_is_unknown_to_the_caller_for_good() {
 }
 
 #[tokio::test]
-async fn an_end_of_the_queue_that_cannot_be_written_is_written_later_and_nothing_is_sent_again() {
+async fn a_queue_outcome_that_cannot_be_stored_is_stored_later_without_a_resend() {
     let (app, troubles) = troubled().await;
     for n in [1, 5] {
         let mut body = text();
@@ -178,7 +178,7 @@ async fn an_end_of_the_queue_that_cannot_be_written_is_written_later_and_nothing
 }
 
 #[tokio::test]
-async fn what_cannot_be_accepted_is_neither_stored_nor_sent() {
+async fn a_message_that_cannot_be_accepted_is_neither_stored_nor_sent() {
     let (app, troubles) = troubled().await;
     for mode in ["sync", "queue"] {
         troubles.add(1, "insert_message", Side::Before, Trouble::Fails);
@@ -206,7 +206,7 @@ async fn what_cannot_be_accepted_is_neither_stored_nor_sent() {
 }
 
 #[tokio::test]
-async fn what_was_not_accepted_costs_its_recipient_no_turn() {
+async fn a_message_that_was_not_accepted_uses_no_send_slot() {
     let (app, troubles) = troubled().await;
     let key = app.key(|new| (new.rate_per_minute, new.rate_burst) = (Some(10_000), Some(10_000))).await;
     let send = async || app.request_as(&key, "POST", "/api/messages/send", text().to_string()).await;
@@ -221,7 +221,7 @@ async fn what_was_not_accepted_costs_its_recipient_no_turn() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_looked_up_is_not_sent() {
+async fn a_message_whose_facts_cannot_be_read_is_not_sent() {
     let (app, troubles) = troubled().await;
     troubles.add(1, "get_idempotency_record", Side::Before, Trouble::Fails);
     assert_eq!(send_with(&app, "k").await.expect(503).code(), "store_unavailable");
@@ -237,7 +237,7 @@ async fn what_cannot_be_looked_up_is_not_sent() {
 }
 
 #[tokio::test]
-async fn a_second_attempt_that_cannot_begin_is_not_made() {
+async fn a_second_attempt_that_cannot_start_is_not_made() {
     let (app, troubles) = troubled().await;
     refuse_once(&app, 130_429);
     troubles.add(1, "begin_attempt", Side::Before, Trouble::Fails);
@@ -260,7 +260,7 @@ async fn a_second_attempt_that_cannot_begin_is_not_made() {
 }
 
 #[tokio::test]
-async fn a_refusal_that_cannot_be_put_back_is_the_end_and_invites_nobody() {
+async fn a_failure_that_cannot_be_requeued_is_final_and_not_retryable() {
     let (app, troubles) = troubled().await;
     refuse_once(&app, 131_000);
     troubles.add(1, "finish_attempt", Side::Before, Trouble::Fails);
@@ -273,7 +273,7 @@ async fn a_refusal_that_cannot_be_put_back_is_the_end_and_invites_nobody() {
 }
 
 #[tokio::test]
-async fn a_panic_during_a_send_is_unknown_and_settled_by_the_next_round() {
+async fn a_panic_during_a_send_is_unknown_and_is_recovered_by_the_next_round() {
     let (app, troubles) = troubled().await;
     for (call, side, n_more) in [
         ("send_message", Side::Before, 0),
@@ -304,7 +304,7 @@ async fn a_panic_during_a_send_is_unknown_and_settled_by_the_next_round() {
 }
 
 #[tokio::test]
-async fn a_claim_that_cannot_be_given_back_is_given_back_by_the_round_after() {
+async fn a_lease_that_cannot_be_released_is_released_by_the_next_round() {
     let (app, troubles) = troubled().await;
     troubles.add(1, "send_message", Side::Before, Trouble::Panics);
     let answer = app.send(text()).await.expect(202);
@@ -331,7 +331,7 @@ async fn a_round_of_the_queue_that_fails_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_resend_that_cannot_be_claimed_can_be_asked_for_again() {
+async fn a_resend_that_cannot_be_leased_can_be_requested_again() {
     let (app, troubles) = troubled().await;
     app.sim.fail(Fault::on("/messages", FaultAction::CutBefore));
     let unknown = app.send(text()).await.expect(202);
@@ -347,7 +347,7 @@ async fn a_resend_that_cannot_be_claimed_can_be_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_webhook_that_cannot_be_kept_is_asked_for_again() {
+async fn a_webhook_that_cannot_be_stored_is_requested_again() {
     let (app, troubles) = troubled().await;
     let answer = app.send(text()).await.expect(200);
     app.sim.step().await;
@@ -371,7 +371,7 @@ async fn a_webhook_that_cannot_be_kept_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_store_that_takes_no_writes_is_not_ready_and_recovers_by_itself() {
+async fn a_store_that_rejects_writes_is_not_ready_and_recovers_automatically() {
     let (app, troubles) = troubled().await;
     let ready = async || app.call(Request::get("/readyz").body(Body::empty()).unwrap()).await;
     ready().await.expect(200);
@@ -381,7 +381,7 @@ async fn a_store_that_takes_no_writes_is_not_ready_and_recovers_by_itself() {
 }
 
 #[tokio::test]
-async fn a_process_taken_for_dead_that_hears_metas_answer_still_settles_it() {
+async fn a_process_that_lost_its_lease_still_stores_metas_response() {
     let (mut app, troubles) = troubled().await;
     let (is_there, may_go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     troubles.add(1, "send_message", Side::After, Trouble::Waits(is_there.clone(), may_go.clone()));
@@ -410,7 +410,7 @@ async fn a_process_taken_for_dead_that_hears_metas_answer_still_settles_it() {
 }
 
 #[tokio::test]
-async fn a_process_taken_for_dead_makes_no_second_attempt() {
+async fn a_process_that_lost_its_lease_makes_no_second_attempt() {
     let (mut app, troubles) = troubled().await;
     refuse_once(&app, 130_429);
     let (is_there, may_go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
@@ -433,7 +433,7 @@ async fn a_process_taken_for_dead_makes_no_second_attempt() {
 }
 
 #[tokio::test]
-async fn a_session_that_cannot_be_looked_up_is_asked_for_later() {
+async fn a_session_that_cannot_be_read_is_a_retryable_error() {
     let (app, troubles) = troubled().await;
     let browser = app.browser(Role::Agent).await;
     troubles.add(1, "get_session", Side::Before, Trouble::Fails);
@@ -452,7 +452,7 @@ async fn a_session_that_cannot_be_looked_up_is_asked_for_later() {
 }
 
 #[tokio::test]
-async fn a_change_that_cannot_be_written_is_told_and_leaves_all_as_it_was() {
+async fn a_change_that_cannot_be_stored_is_an_error_and_changes_nothing() {
     let (app, troubles) = troubled().await;
     let change = json!({"name": "desk", "verify_token": null}).to_string();
     troubles.add(1, "update_account", Side::Before, Trouble::Fails);
@@ -470,7 +470,7 @@ async fn a_change_that_cannot_be_written_is_told_and_leaves_all_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_template_that_meta_took_and_the_store_did_not_comes_with_the_next_sync() {
+async fn a_template_that_was_created_at_meta_but_not_stored_appears_with_the_next_sync() {
     let (app, troubles) = troubled().await;
     let template = json!({"name": "late", "language": "en", "category": "UTILITY",
         "components": [{"type": "BODY", "text": "It is late."}]});
@@ -489,7 +489,7 @@ async fn a_template_that_meta_took_and_the_store_did_not_comes_with_the_next_syn
 }
 
 #[tokio::test]
-async fn a_refusal_of_the_old_token_does_not_hold_an_account_that_has_a_new_one() {
+async fn a_rejection_of_the_old_token_does_not_suspend_an_account_with_a_new_token() {
     let (app, troubles) = troubled().await;
     let second = "EAAsecond-token";
     let old = app.seeded.access_token.clone();
@@ -514,7 +514,7 @@ async fn a_refusal_of_the_old_token_does_not_hold_an_account_that_has_a_new_one(
 }
 
 #[tokio::test]
-async fn a_new_token_ends_also_a_hold_that_the_store_never_took() {
+async fn a_new_token_also_ends_a_suspension_that_was_never_stored() {
     let (app, troubles) = troubled().await;
     let second = "EAAsecond-token";
     let old = app.seeded.access_token.clone();
@@ -533,7 +533,7 @@ async fn a_new_token_ends_also_a_hold_that_the_store_never_took() {
 }
 
 #[tokio::test]
-async fn an_account_whose_queue_cannot_be_claimed_stops_no_other() {
+async fn an_account_whose_queue_cannot_be_leased_does_not_stop_other_accounts() {
     let (app, troubles) = troubled().await;
     app.add_second_account().await;
     for account in ["sandbox", "clinic"] {
@@ -558,7 +558,7 @@ async fn an_account_whose_queue_cannot_be_claimed_stops_no_other() {
 }
 
 #[tokio::test]
-async fn an_old_look_at_the_keys_does_not_bring_a_revoked_one_back() {
+async fn a_stale_directory_does_not_restore_a_revoked_key() {
     let mut app = TestApp::new().await;
     let other = app.deps.clone();
     let troubles = Arc::new(Troubles::default());

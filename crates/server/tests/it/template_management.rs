@@ -78,7 +78,7 @@ async fn an_authentication_template_is_submitted_and_sent() {
 }
 
 #[tokio::test]
-async fn what_breaks_a_rule_is_refused_here_with_every_pointer() {
+async fn an_invalid_template_is_rejected_with_all_pointers() {
     let app = TestApp::new().await;
     let wrong = json!({"name": "Ferry", "language": "en-GB", "category": "SPAM", "account": "sandbox", "colour": 1,
         "components": [{"type": "BODY", "text": "{{1}} is late"}, {"type": "FOOTER", "text": "x".repeat(61)}]});
@@ -103,7 +103,7 @@ async fn what_breaks_a_rule_is_refused_here_with_every_pointer() {
 }
 
 #[tokio::test]
-async fn metas_refusal_is_told_in_metas_words() {
+async fn a_rejection_of_meta_has_metas_message() {
     let app = TestApp::new().await;
     create(&app, &ferry()).await.expect(201);
     let twice = create(&app, &ferry()).await.expect(400);
@@ -117,7 +117,7 @@ async fn metas_refusal_is_told_in_metas_words() {
 }
 
 #[tokio::test]
-async fn a_template_is_changed_when_meta_takes_changes() {
+async fn a_template_can_be_edited_when_meta_allows_it() {
     let app = TestApp::new().await;
     let made = create(&app, &ferry()).await.expect(201).data().clone();
     let id = made["id"].as_str().unwrap();
@@ -237,7 +237,7 @@ fn delivery_update() -> Value {
 }
 
 #[tokio::test]
-async fn a_template_of_metas_library_is_made_kept_and_sent() {
+async fn a_library_template_is_created_stored_and_sent() {
     let app = TestApp::new().await;
     let made = create(&app, &delivery_update()).await.expect(201).data().clone();
     assert_eq!((&made["name"], &made["status"]), (&json!("my_update"), &json!("APPROVED")));
@@ -262,7 +262,7 @@ async fn a_template_of_metas_library_is_made_kept_and_sent() {
 }
 
 #[tokio::test]
-async fn what_the_library_cannot_make_is_refused_here_or_in_metas_words() {
+async fn an_invalid_library_template_is_rejected_locally_or_with_metas_message() {
     let app = TestApp::new().await;
     let mut wrong = delivery_update();
     wrong["category"] = json!("MARKETING");
@@ -284,7 +284,7 @@ async fn what_the_library_cannot_make_is_refused_here_or_in_metas_words() {
 }
 
 #[tokio::test]
-async fn a_template_that_was_made_and_cannot_be_read_back_comes_with_the_next_sync() {
+async fn a_template_that_cannot_be_read_back_appears_with_the_next_sync() {
     let app = TestApp::new().await;
     let answer = FaultAnswer { status: Some(500), ..FaultAnswer::default() };
     let unread = Fault {

@@ -14,7 +14,7 @@ fn order(parameters: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn what_is_missing_extra_or_of_the_wrong_kind_is_named() {
+async fn missing_extra_and_wrong_parameters_are_reported() {
     let app = TestApp::new().await;
     let text = |text: &str| json!({"type": "text", "text": text});
     for (body, problem) in [
@@ -41,7 +41,7 @@ async fn what_is_missing_extra_or_of_the_wrong_kind_is_named() {
 }
 
 #[tokio::test]
-async fn every_seeded_template_that_passes_here_passes_at_meta() {
+async fn meta_accepts_every_seeded_template_that_the_gateway_accepts() {
     let app = TestApp::new().await;
     app.post("/api/templates/sync", &json!({})).await.expect(200);
     let listed = app.get("/api/templates?status=approved&per_page=200").await.expect(200);
@@ -52,7 +52,7 @@ async fn every_seeded_template_that_passes_here_passes_at_meta() {
 }
 
 #[tokio::test]
-async fn an_unknown_template_costs_one_look_up_and_is_remembered_for_a_minute() {
+async fn an_unknown_template_is_looked_up_once_per_minute() {
     let app = TestApp::new().await;
     let body = || send(&json!({"name": "spring_sale", "language": "en"}));
     let answer = app.send(body()).await.expect(404);
@@ -75,7 +75,7 @@ async fn a_language_that_the_template_does_not_have_is_not_found() {
 }
 
 #[tokio::test]
-async fn a_sync_tells_what_it_changed() {
+async fn a_sync_reports_its_changes() {
     let app = TestApp::new().await;
     let first = app.post("/api/templates/sync", &json!({"account": "sandbox"})).await.expect(200);
     assert!(first.data()["added"].as_i64().unwrap() >= 2);

@@ -101,7 +101,7 @@ fn with_parent(parent: &str, body: &serde_json::Value) -> Request<Body> {
 }
 
 #[tokio::test]
-async fn a_send_is_followed_from_the_callers_span_to_meta_and_to_the_endpoint() {
+async fn a_send_is_traced_from_the_caller_to_meta_and_to_the_endpoint() {
     let collector = Collector::new().await;
     let (mut exporter, _guard) = export_to(&collector.endpoint);
     let app = traced().await;
@@ -145,7 +145,7 @@ async fn a_send_is_followed_from_the_callers_span_to_meta_and_to_the_endpoint() 
 }
 
 #[tokio::test]
-async fn what_the_caller_does_not_follow_is_not_exported() {
+async fn a_trace_that_the_caller_does_not_sample_is_not_exported() {
     let collector = Collector::new().await;
     let (mut exporter, _guard) = export_to(&collector.endpoint);
     let app = traced().await;
@@ -166,7 +166,7 @@ async fn what_the_caller_does_not_follow_is_not_exported() {
 }
 
 #[tokio::test]
-async fn spans_that_come_too_fast_are_dropped_and_counted() {
+async fn spans_above_the_queue_size_are_dropped_and_counted() {
     let collector = Collector::new().await;
     let (mut exporter, _guard) = export_to(&collector.endpoint);
     let app = TestApp::new().await;
@@ -182,7 +182,7 @@ async fn spans_that_come_too_fast_are_dropped_and_counted() {
 }
 
 #[tokio::test]
-async fn spans_for_a_collector_that_is_away_are_lost_and_counted() {
+async fn spans_for_an_unavailable_collector_are_lost_and_counted() {
     let gone = {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         format!("http://{}", listener.local_addr().unwrap())

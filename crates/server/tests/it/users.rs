@@ -62,7 +62,7 @@ async fn a_user_is_added_listed_changed_and_removed() {
 }
 
 #[tokio::test]
-async fn what_a_user_cannot_be_is_refused_with_pointers() {
+async fn an_invalid_user_is_rejected_with_pointers() {
     let app = TestApp::new().await;
     let owner = app.browser(Role::Owner).await;
     let body = |field: &str, value: Value| {
@@ -106,7 +106,7 @@ async fn what_a_user_cannot_be_is_refused_with_pointers() {
 }
 
 #[tokio::test]
-async fn nobody_makes_or_touches_whoever_may_do_more() {
+async fn users_cannot_create_or_change_users_with_more_permissions() {
     let app = TestApp::new().await;
     let owner = app.browser(Role::Owner).await;
     let admin = app.browser(Role::Admin).await;
@@ -167,7 +167,7 @@ async fn the_last_owner_stays() {
 }
 
 #[tokio::test]
-async fn ones_own_password_takes_the_old_one_and_ends_all_sessions() {
+async fn changing_ones_own_password_needs_the_old_one_and_ends_all_sessions() {
     let app = TestApp::new().await;
     let agent = app.browser(Role::Agent).await;
     let other = app.log_in("agent@example.com").await;
@@ -193,7 +193,7 @@ async fn ones_own_password_takes_the_old_one_and_ends_all_sessions() {
 }
 
 #[tokio::test]
-async fn the_old_password_is_guessed_no_faster_than_at_the_door() {
+async fn guesses_of_the_old_password_are_throttled_like_logins() {
     let app = TestApp::new().await;
     let agent = app.browser(Role::Agent).await;
     let guess =
@@ -205,7 +205,7 @@ async fn the_old_password_is_guessed_no_faster_than_at_the_door() {
 }
 
 #[tokio::test]
-async fn an_owner_gives_a_new_password_and_nobody_else_does() {
+async fn only_an_owner_sets_the_password_of_another_user() {
     let app = TestApp::new().await;
     let owner = app.browser(Role::Owner).await;
     let admin = app.browser(Role::Admin).await;
@@ -225,7 +225,7 @@ async fn an_owner_gives_a_new_password_and_nobody_else_does() {
 }
 
 #[tokio::test]
-async fn whoever_is_switched_off_or_removed_is_out_at_once() {
+async fn a_disabled_or_removed_user_loses_access_at_once() {
     let app = TestApp::new().await;
     let owner = app.browser(Role::Owner).await;
     let agent = app.browser(Role::Agent).await;
@@ -240,7 +240,7 @@ async fn whoever_is_switched_off_or_removed_is_out_at_once() {
 }
 
 #[tokio::test]
-async fn a_key_adds_users_as_far_as_it_reaches() {
+async fn a_key_adds_users_within_its_own_scopes() {
     let app = TestApp::new().await;
     let add = |key: String, role: &'static str| {
         let app = &app;

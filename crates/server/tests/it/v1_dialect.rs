@@ -51,7 +51,7 @@ async fn a_cloud_api_body_is_sent_and_answered_in_this_dialect() {
 }
 
 #[tokio::test]
-async fn a_queued_and_an_unknown_message_say_so() {
+async fn a_queued_and_an_unknown_message_have_their_status() {
     let app = TestApp::new().await;
     let mut queued = text(CUSTOMER);
     queued["mode"] = json!("queue");
@@ -62,7 +62,7 @@ async fn a_queued_and_an_unknown_message_say_so() {
 }
 
 #[tokio::test]
-async fn refusals_carry_stable_words() {
+async fn errors_have_stable_codes() {
     let app = TestApp::new().await;
     let outside = send(&app, &text(STRANGER)).await.expect(400);
     assert_eq!(
@@ -90,7 +90,7 @@ async fn refusals_carry_stable_words() {
 }
 
 #[tokio::test]
-async fn a_limit_is_rate_limit_exceeded_whoever_sets_it() {
+async fn every_rate_limit_is_rate_limit_exceeded() {
     let app = TestApp::new().await;
     let key = app.key(|new| new.rate_per_minute = Some(2)).await;
     for _ in 0..2 {
@@ -147,7 +147,7 @@ async fn a_dry_run_shows_what_would_be_sent() {
 }
 
 #[tokio::test]
-async fn other_addresses_and_methods_are_refused_in_this_dialect() {
+async fn other_paths_and_methods_are_rejected_in_this_dialect() {
     let app = TestApp::new().await;
     assert_eq!(refusal(&app.get("/v1/messages").await.expect(405)).0, "method_not_allowed");
     for path in ["/v1/contacts", "/v1", "/v1/", "/v1/messages/x"] {

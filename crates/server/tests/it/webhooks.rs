@@ -37,7 +37,7 @@ fn words(app: &TestApp, url: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn an_endpoint_hears_of_what_happens_after_it_was_made() {
+async fn an_endpoint_receives_events_that_happen_after_its_creation() {
     let app = TestApp::new().await;
     app.send_text(CUSTOMER).await.expect(200);
     app.step().await;
@@ -85,7 +85,7 @@ async fn an_endpoint_chooses_events_and_accounts() {
 }
 
 #[tokio::test]
-async fn bad_endpoints_are_refused_with_every_fault() {
+async fn invalid_endpoints_are_rejected_with_all_errors() {
     let app = TestApp::new().await;
     let body = json!({
         "url": "http://127.0.0.1/x", "events": ["message.send", 7], "accounts": ["nobody"],
@@ -139,7 +139,7 @@ async fn bad_endpoints_are_refused_with_every_fault() {
 }
 
 #[tokio::test]
-async fn a_change_keeps_what_it_does_not_name() {
+async fn an_update_changes_only_the_given_fields() {
     let app = TestApp::new().await;
     let made = add(&app, URL, json!({"headers": {"Authorization": "Bearer secret-of-the-shop"}})).await;
     assert_eq!(made["headers"], json!({"Authorization": "***"}));
@@ -165,7 +165,7 @@ async fn a_change_keeps_what_it_does_not_name() {
 }
 
 #[tokio::test]
-async fn a_failed_event_is_posted_again_by_the_schedule_and_holds_its_person_only() {
+async fn a_failed_delivery_is_retried_by_the_schedule_and_blocks_only_its_contact() {
     let app = TestApp::new().await;
     let made = add(&app, URL, json!({"events": ["message.incoming"]})).await;
     app.receiver.answer(URL, 500);
@@ -193,7 +193,7 @@ async fn a_failed_event_is_posted_again_by_the_schedule_and_holds_its_person_onl
 }
 
 #[tokio::test]
-async fn the_schedule_is_kept_and_ends_in_a_dead_letter() {
+async fn the_retry_schedule_ends_in_a_dead_letter() {
     let app = TestApp::new().await;
     let made = add(&app, URL, json!({"events": ["message.incoming"]})).await;
     app.receiver.answer(URL, 503);
@@ -230,7 +230,7 @@ async fn the_schedule_is_kept_and_ends_in_a_dead_letter() {
 }
 
 #[tokio::test]
-async fn what_waited_too_long_behind_others_is_a_dead_letter_too() {
+async fn an_event_that_waited_too_long_is_a_dead_letter() {
     let app = TestApp::new().await;
     let made = add(&app, URL, json!({"events": ["message.incoming"]})).await;
     app.receiver.answer(URL, 503);
@@ -250,7 +250,7 @@ async fn what_waited_too_long_behind_others_is_a_dead_letter_too() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_asks_for_time_gets_it() {
+async fn a_retry_after_header_is_respected() {
     let app = TestApp::new().await;
     add(&app, URL, json!({"events": ["message.incoming"]})).await;
     let retry_after = Some(SignedDuration::from_secs(3_600));
@@ -266,7 +266,7 @@ async fn an_endpoint_that_asks_for_time_gets_it() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_gone_is_switched_off_and_the_others_hear_of_it() {
+async fn an_endpoint_that_returns_410_is_disabled_and_the_others_get_an_event() {
     let app = TestApp::new().await;
     let gone = add(&app, URL, json!({})).await;
     add(&app, OTHER, json!({"events": ["webhook.disabled"]})).await;
@@ -305,7 +305,7 @@ async fn an_endpoint_that_is_gone_is_switched_off_and_the_others_hear_of_it() {
 }
 
 #[tokio::test]
-async fn five_days_of_failures_switch_an_endpoint_off() {
+async fn five_days_of_failures_disable_an_endpoint() {
     let app = TestApp::new().await;
     let made = add(&app, URL, json!({"events": ["message.incoming"]})).await;
     app.receiver.answer(URL, 500);
@@ -321,7 +321,7 @@ async fn five_days_of_failures_switch_an_endpoint_off() {
 }
 
 #[tokio::test]
-async fn a_new_secret_signs_beside_the_old_one_for_a_day() {
+async fn the_old_and_the_new_secret_both_sign_for_a_day() {
     let app = TestApp::new().await;
     let made = add(&app, URL, json!({"events": ["message.incoming"]})).await;
     let path = format!("/api/webhooks/{}/rotate-secret", id(&made));
@@ -339,7 +339,7 @@ async fn a_new_secret_signs_beside_the_old_one_for_a_day() {
 }
 
 #[tokio::test]
-async fn a_test_goes_to_its_endpoint_alone_and_says_how_it_went() {
+async fn a_test_event_goes_to_its_endpoint_only_and_returns_the_result() {
     let app = TestApp::new().await;
     let made = add(&app, URL, json!({"events": ["message.read"]})).await;
     add(&app, OTHER, json!({})).await;

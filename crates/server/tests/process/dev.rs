@@ -19,7 +19,7 @@ fn dev() -> (Process, TestDirectory, String) {
     let banner = wait_for("the banner", SOON, || {
         assert_eq!(process.end().unwrap(), None, "{}", std::fs::read_to_string(&log).unwrap());
         let told = std::fs::read_to_string(&log)?;
-        Ok(Some(told).filter(|told| told.contains("Ctrl-C ends it")))
+        Ok(Some(told).filter(|told| told.contains("Press Ctrl-C to stop")))
     });
     (process, directory, banner.unwrap())
 }

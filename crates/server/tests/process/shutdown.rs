@@ -60,7 +60,7 @@ fn a_second_signal_ends_serve_at_once() {
     gateway.signal("TERM").unwrap();
     let log = environment.directory.path("serve.log");
     wait_for("the word about a second signal", SOON, || {
-        Ok(std::fs::read_to_string(&log)?.contains("a second signal stops at once").then_some(()))
+        Ok(std::fs::read_to_string(&log)?.contains("a second signal stops immediately").then_some(()))
     })
     .unwrap();
     assert_eq!(gateway.end().unwrap(), None, "it did not wait for the send");

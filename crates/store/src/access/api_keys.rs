@@ -13,11 +13,8 @@ use rusqlite::{Connection, params};
 use crate::access::audit;
 use crate::error::SqlResult;
 use crate::revisions;
-use crate::row::{Cells, json, micros, words};
+use crate::row::{Cells, columns, json, micros};
 use crate::sqlite::page::{List, Order, bytes, containing};
-
-const COLUMNS: &str = "seq, id, owner_id, workspace_id, name, prefix, digest, scopes, accounts, is_test, \
-    rate_per_minute, rate_burst, expires_at, revoked_at, replaced_by, created_at, last_used_at";
 
 pub(crate) fn all_keys(connection: &Connection) -> SqlResult<BTreeMap<[u8; 32], Arc<ApiKey>>> {
     let mut statement = connection.prepare_cached(&format!("select {COLUMNS} from api_keys order by seq"))?;
@@ -25,32 +22,31 @@ pub(crate) fn all_keys(connection: &Connection) -> SqlResult<BTreeMap<[u8; 32], 
     let mut keys = BTreeMap::new();
     while let Some(row) = rows.next()? {
         let mut cells = Cells::new("api_keys", row);
-        let _seq: i64 = cells.get()?;
         let key = read(&mut cells)?;
         keys.insert(key.digest, Arc::new(key));
     }
     Ok(keys)
 }
 
-fn read(cells: &mut Cells<'_>) -> SqlResult<ApiKey> {
-    Ok(ApiKey {
-        id: cells.id()?,
-        owner: cells.id()?,
-        workspace: cells.id()?,
-        name: cells.get()?,
-        prefix: cells.get()?,
-        digest: cells.get()?,
-        scopes: words(cells)?,
-        accounts: words(cells)?,
-        is_test: cells.flag()?,
-        rate_per_minute: cells.get()?,
-        rate_burst: cells.get()?,
-        expires_at: cells.opt_at()?,
-        revoked_at: cells.opt_at()?,
-        replaced_by: cells.get::<Option<[u8; 16]>>()?.map(KeyId::from_bytes),
-        created_at: cells.at()?,
-        last_used_at: cells.opt_at()?,
-    })
+columns! {
+    COLUMNS, read -> ApiKey {
+        id: id "id",
+        owner: id "owner_id",
+        workspace: id "workspace_id",
+        name: get "name",
+        prefix: get "prefix",
+        digest: get "digest",
+        scopes: words "scopes",
+        accounts: words "accounts",
+        is_test: flag "is_test",
+        rate_per_minute: get "rate_per_minute",
+        rate_burst: get "rate_burst",
+        expires_at: opt_at "expires_at",
+        revoked_at: opt_at "revoked_at",
+        replaced_by: opt_id "replaced_by",
+        created_at: at "created_at",
+        last_used_at: opt_at "last_used_at",
+    }
 }
 
 pub(crate) fn list_keys(

@@ -2,18 +2,17 @@
 
 use std::net::IpAddr;
 
-use domain::access::audit::{Actor, AuditEntry, AuditTarget};
-use domain::id::WorkspaceId;
+use domain::access::audit::{Actor, ActorKind, AuditAction, AuditEntry, AuditTarget, AuditTargetKind};
+use domain::id::{AuditEntryId, WorkspaceId};
+use domain::json::Object;
 use engine::ports::{AuditFilter, Page, PageRequest};
+use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params};
 
 use crate::error::SqlResult;
-use crate::row::{Cells, json, micros};
+use crate::row::{Cells, json, micros, row};
 use crate::sqlite::page::{List, Order, bytes, containing, text};
-
-const COLUMNS: &str = "seq, id, workspace_id, created_at, actor_kind, actor_id, actor_name, action, subject_kind, \
-    subject_id, subject_name, client_ip, request_id, details";
 
 /// Inserts an entry.
 pub(crate) fn insert_entry(connection: &Connection, entry: &AuditEntry) -> SqlResult<()> {
@@ -42,20 +41,36 @@ pub(crate) fn insert_entry(connection: &Connection, entry: &AuditEntry) -> SqlRe
     Ok(())
 }
 
+row! {
+    struct EntryRow {
+        id: AuditEntryId = id "id",
+        workspace: WorkspaceId = id "workspace_id",
+        created_at: Timestamp = at "created_at",
+        actor_kind: ActorKind = word "actor_kind",
+        actor_id: Option<String> = get "actor_id",
+        actor_name: String = get "actor_name",
+        action: AuditAction = word "action",
+        subject_kind: AuditTargetKind = word "subject_kind",
+        subject_id: String = get "subject_id",
+        subject_name: Option<String> = get "subject_name",
+        client_ip: Option<IpAddr> = opt_word "client_ip",
+        request_id: Option<String> = get "request_id",
+        details: Object = json "details",
+    }
+}
+
 fn read(cells: &mut Cells<'_>) -> SqlResult<AuditEntry> {
+    let row = EntryRow::read(cells)?;
     Ok(AuditEntry {
-        id: cells.id()?,
-        workspace: cells.id()?,
-        at: cells.at()?,
-        actor: Actor { kind: cells.word()?, id: cells.get()?, name: cells.get()? },
-        action: cells.word()?,
-        subject: AuditTarget { kind: cells.word()?, id: cells.get()?, name: cells.get()? },
-        client: {
-            let client: Option<String> = cells.get()?;
-            client.map(|client| client.parse().map_err(|_| cells.corrupt(client))).transpose()?
-        },
-        request_id: cells.get()?,
-        details: cells.json()?,
+        id: row.id,
+        workspace: row.workspace,
+        at: row.created_at,
+        actor: Actor { kind: row.actor_kind, id: row.actor_id, name: row.actor_name },
+        action: row.action,
+        subject: AuditTarget { kind: row.subject_kind, id: row.subject_id, name: row.subject_name },
+        client: row.client_ip,
+        request_id: row.request_id,
+        details: row.details,
     })
 }
 
@@ -65,7 +80,7 @@ pub(crate) fn list_entries(
     filter: &AuditFilter,
     page: PageRequest,
 ) -> SqlResult<Page<AuditEntry>> {
-    let mut list = List::of("audit_entries", COLUMNS, Order::NewestFirst);
+    let mut list = List::of("audit_entries", EntryRow::COLUMNS, Order::NewestFirst);
     list.with("workspace_id = ?", [bytes(workspace.as_bytes())]);
     if let Some(actor) = &filter.actor {
         list.with("(actor_id = ? or actor_name = ?)", [text(actor), text(actor)]);

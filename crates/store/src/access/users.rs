@@ -4,31 +4,29 @@ use domain::access::audit::AuditEntry;
 use domain::access::permission::Role;
 use domain::access::user::User;
 use domain::id::{UserId, WorkspaceId};
-use engine::ports::{
-    CredentialsQuery, Page, PageRequest, UpdateUserResult, UserCredentials, UserFilter, UserUpdate,
-};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::access::audit;
 use crate::error::SqlResult;
-use crate::row::{Cells, micros};
+use crate::row::{Cells, columns, micros};
 use crate::sqlite::page::{List, Order, bytes, containing, text};
 
-const COLUMNS: &str =
-    "seq, id, workspace_id, email, name, role, is_disabled, created_at, updated_at, last_login_at";
+use engine::ports::{
+    CredentialsQuery, Page, PageRequest, UpdateUserResult, UserCredentials, UserFilter, UserUpdate,
+};
 
-fn read(cells: &mut Cells<'_>) -> SqlResult<User> {
-    Ok(User {
-        id: cells.id()?,
-        workspace: cells.id()?,
-        email: cells.word()?,
-        name: cells.get()?,
-        role: cells.word()?,
-        is_disabled: cells.flag()?,
-        created_at: cells.at()?,
-        updated_at: cells.at()?,
-        last_login_at: cells.opt_at()?,
-    })
+columns! {
+    COLUMNS, read -> User {
+        id: id "id",
+        workspace: id "workspace_id",
+        email: word "email",
+        name: get "name",
+        role: word "role",
+        is_disabled: flag "is_disabled",
+        created_at: at "created_at",
+        updated_at: at "updated_at",
+        last_login_at: opt_at "last_login_at",
+    }
 }
 
 pub(crate) fn insert_user(
@@ -93,7 +91,6 @@ pub(crate) fn get_user(
     let mut rows = statement.query((workspace.as_bytes(), id.as_bytes()))?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let mut cells = Cells::new("users", row);
-    let _seq: i64 = cells.get()?;
     read(&mut cells).map(Some)
 }
 

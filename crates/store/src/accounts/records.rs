@@ -18,7 +18,7 @@ use crate::accounts::{account_events, status};
 use crate::error::SqlResult;
 use crate::messages::queue_depth;
 use crate::revisions;
-use crate::row::{Cells, micros};
+use crate::row::{Cells, columns, micros, row};
 use crate::seal::Sealer;
 
 /// Returns the context to which a secret of an account is sealed.
@@ -26,46 +26,58 @@ fn seal_context(id: AccountId, column: &str) -> String {
     format!("accounts/{id}/{column}")
 }
 
+columns! {
+    COLUMNS, read -> Account {
+        id: id "id",
+        workspace: id "workspace_id",
+        name: get "name",
+        phone_number_id: get "phone_number_id",
+        waba_id: get "waba_id",
+        display_phone_number: get "display_phone_number",
+        quality_rating: get "quality_rating",
+        messaging_limit_tier: get "messaging_limit_tier",
+        status: word "status",
+        status_reason: get "status_reason",
+        is_default: flag "is_default",
+        is_sandbox: flag "is_sandbox",
+        fetches_links: get "fetches_links",
+    }
+}
+
+row! {
+    /// Sealed columns of an account.
+    struct SecretsRow {
+        access_token: Option<Vec<u8>> = get "access_token",
+        app_secret: Option<Vec<u8>> = get "app_secret",
+        verify_token_digest: Option<[u8; 32]> = get "verify_token_digest",
+        old_app_secret: Option<Vec<u8>> = get "old_app_secret",
+        old_app_secret_until: Option<Timestamp> = opt_at "old_app_secret_until",
+    }
+}
+
+/// Lists the accounts of all workspaces, with their secrets.
 pub(crate) fn list_accounts(connection: &Connection, sealer: &Sealer) -> SqlResult<Vec<Arc<AccountRecord>>> {
-    let mut statement = connection.prepare_cached(
-        "select id, workspace_id, name, phone_number_id, waba_id, display_phone_number, quality_rating,
-                messaging_limit_tier, status, status_reason, is_default, is_sandbox, fetches_links,
-                access_token, app_secret, verify_token_digest, old_app_secret, old_app_secret_until
-         from accounts where removed_at is null order by seq",
-    )?;
+    let secrets = SecretsRow::COLUMNS;
+    let mut statement = connection.prepare_cached(&format!(
+        "select {COLUMNS}, {secrets} from accounts where removed_at is null order by seq"
+    ))?;
     let mut rows = statement.query(())?;
     let mut accounts = Vec::new();
     while let Some(row) = rows.next()? {
         let mut cells = Cells::new("accounts", row);
-        let account = Account {
-            id: cells.id()?,
-            workspace: cells.id()?,
-            name: cells.get()?,
-            phone_number_id: cells.get()?,
-            waba_id: cells.get()?,
-            display_phone_number: cells.get()?,
-            quality_rating: cells.get()?,
-            messaging_limit_tier: cells.get()?,
-            status: cells.word()?,
-            status_reason: cells.get()?,
-            is_default: cells.flag()?,
-            is_sandbox: cells.flag()?,
-            fetches_links: cells.get()?,
-        };
+        let account = read(&mut cells)?;
+        let secrets = SecretsRow::read(&mut cells)?;
         let id = account.id;
         let open = |column, sealed: Option<Vec<u8>>| -> SqlResult<Option<SecretString>> {
             Ok(sealed.map(|sealed| sealer.open(&seal_context(id, column), &sealed)).transpose()?)
         };
-        let access_token = open("access_token", cells.get()?)?.unwrap_or_default();
-        let app_secret = open("app_secret", cells.get()?)?;
-        let verify_token_digest = cells.get()?;
-        let old_app_secret = open("old_app_secret", cells.get()?)?.zip(cells.opt_at()?);
+        let old_app_secret = open("old_app_secret", secrets.old_app_secret)?;
         accounts.push(Arc::new(AccountRecord {
             account,
-            access_token,
-            app_secret,
-            old_app_secret,
-            verify_token_digest,
+            access_token: open("access_token", secrets.access_token)?.unwrap_or_default(),
+            app_secret: open("app_secret", secrets.app_secret)?,
+            old_app_secret: old_app_secret.zip(secrets.old_app_secret_until),
+            verify_token_digest: secrets.verify_token_digest,
         }));
     }
     Ok(accounts)

@@ -61,7 +61,7 @@ impl ContactFields {
             stage: cells.get()?,
             email: cells.get()?,
             custom_fields: cells.json()?,
-            opt_out: OptOut { wished_at: cells.opt_at()?, stopped: opt_out::read_opted_out(&mut cells)? },
+            opt_out: OptOut { wished_at: cells.opt_at()?, stopped: cells.opt_at_and_word()? },
         };
         Ok(Some((fields, cells.get()?)))
     }

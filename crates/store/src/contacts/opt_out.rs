@@ -62,15 +62,7 @@ pub(crate) fn get_opt_out(
     let Some(row) = rows.next()? else { return Ok(None) };
     let mut cells = Cells::new("contacts", row);
     let wished_at = cells.opt_at()?;
-    Ok(Some(OptOut { wished_at, stopped: read_opted_out(&mut cells)? }))
-}
-
-/// Reads the time and the reason of the opt-out from two columns.
-pub(crate) fn read_opted_out(cells: &mut Cells<'_>) -> SqlResult<Option<(Timestamp, OptOutReason)>> {
-    let at = cells.opt_at()?;
-    let reason: Option<String> = cells.get()?;
-    let reason = reason.map(|word| word.parse().map_err(|_| cells.corrupt(word))).transpose()?;
-    Ok(at.zip(reason))
+    Ok(Some(OptOut { wished_at, stopped: cells.opt_at_and_word()? }))
 }
 
 pub(crate) fn update_opt_out(

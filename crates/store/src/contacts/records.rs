@@ -5,29 +5,25 @@ use engine::ports::{Contact, ContactFilter, Page, PageRequest};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
-use crate::contacts::opt_out;
 use crate::error::SqlResult;
-use crate::row::Cells;
+use crate::row::{Cells, columns};
 use crate::sqlite::page::{List, Order, bytes, containing, text};
 
-const COLUMNS: &str = "seq, id, wa_id, bsuid, coalesce(name, profile_name), username, tags, stage, email, custom_fields, \
-    last_inbound_at, opted_out_at, opted_out_reason, created_at";
-
-fn read(cells: &mut Cells<'_>) -> SqlResult<Contact> {
-    Ok(Contact {
-        id: cells.id()?,
-        wa_id: cells.get()?,
-        user_id: cells.get()?,
-        name: cells.get()?,
-        username: cells.get()?,
-        tags: cells.json()?,
-        stage: cells.get()?,
-        email: cells.get()?,
-        custom_fields: cells.json()?,
-        last_inbound_at: cells.opt_at()?,
-        opted_out: opt_out::read_opted_out(cells)?,
-        created_at: cells.at()?,
-    })
+columns! {
+    COLUMNS, read -> Contact {
+        id: id "id",
+        wa_id: get "wa_id",
+        user_id: get "bsuid",
+        name: get "coalesce(name, profile_name)",
+        username: get "username",
+        tags: json "tags",
+        stage: get "stage",
+        email: get "email",
+        custom_fields: json "custom_fields",
+        last_inbound_at: opt_at "last_inbound_at",
+        opted_out: opt_at_and_word "opted_out_at, opted_out_reason",
+        created_at: at "created_at",
+    }
 }
 
 pub(crate) fn get_contact(
@@ -40,7 +36,6 @@ pub(crate) fn get_contact(
     let mut rows = statement.query((workspace.as_bytes(), id.as_bytes()))?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let mut cells = Cells::new("contacts", row);
-    let _seq: i64 = cells.get()?;
     read(&mut cells).map(Some)
 }
 

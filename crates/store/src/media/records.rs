@@ -9,15 +9,12 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::{SqlError, SqlResult};
-use crate::row::{Cells, micros};
+use crate::row::{Cells, columns, micros};
 
 use engine::ports::{
     BlobKey, FinishMediaResult, LeaseCheck, LeaseToken, LeasedMedia, MediaFetchResult, MediaLeaseRequest,
     MediaOrigin, MediaState, NewMedia, ReceivedMedia, StoredMedia, UploadKey,
 };
-
-const COLUMNS: &str = "id, account_id, message_id, origin, state, mime_type, sha256, size, file_name, reason, \
-    due_at, created_at, expires_at";
 
 /// Reason of a file that Meta announces without a media ID.
 const WITHOUT_ID: &str =
@@ -26,27 +23,22 @@ const WITHOUT_ID: &str =
 /// Reason of an inbound file that has expired.
 const OVER: &str = "the retention period of the file has ended";
 
-fn read(cells: &mut Cells<'_>) -> SqlResult<StoredMedia> {
-    Ok(StoredMedia {
-        id: cells.id()?,
-        account: cells.get::<Option<[u8; 16]>>()?.map(AccountId::from_bytes),
-        message: cells.get::<Option<[u8; 16]>>()?.map(MessageId::from_bytes),
-        origin: cells.word()?,
-        state: cells.word()?,
-        mime_type: cells.get()?,
-        sha256: cells.get()?,
-        size: opt_size(cells)?,
-        file_name: cells.get()?,
-        reason: cells.get()?,
-        due_at: cells.opt_at()?,
-        created_at: cells.at()?,
-        expires_at: cells.opt_at()?,
-    })
-}
-
-fn opt_size(cells: &mut Cells<'_>) -> SqlResult<Option<u64>> {
-    let Some(size) = cells.get::<Option<i64>>()? else { return Ok(None) };
-    u64::try_from(size).map(Some).map_err(|_| cells.corrupt(size.to_string()))
+columns! {
+    COLUMNS, read -> StoredMedia {
+        id: id "id",
+        account: opt_id "account_id",
+        message: opt_id "message_id",
+        origin: word "origin",
+        state: word "state",
+        mime_type: get "mime_type",
+        sha256: get "sha256",
+        size: opt_size "size",
+        file_name: get "file_name",
+        reason: get "reason",
+        due_at: opt_at "due_at",
+        created_at: at "created_at",
+        expires_at: opt_at "expires_at",
+    }
 }
 
 fn kept_size(size: u64) -> SqlResult<i64> {

@@ -1,13 +1,33 @@
 //! Idempotency records.
 
+use std::sync::LazyLock;
+
 use domain::id::{MessageId, OwnerId, WorkspaceId};
 use engine::ports::{CachedResponse, IdempotencyRecord, NewIdempotencyRecord};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use crate::error::SqlResult;
-use crate::row::{Cells, micros};
+use crate::row::{Cells, micros, row};
 
+row! {
+    struct RecordRow {
+        digest: [u8; 32] = get "digest",
+        message: MessageId = id "message_id",
+        status: Option<u16> = get "status",
+        body: Option<Vec<u8>> = get "body",
+    }
+}
+
+static GET_RECORD: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "select {} from idempotency_records
+         where workspace_id = ?1 and owner_id = ?2 and key = ?3 and expires_at > ?4",
+        RecordRow::COLUMNS
+    )
+});
+
+/// Returns the record of a key, unless it has expired.
 pub(crate) fn get_record(
     connection: &Connection,
     workspace: WorkspaceId,
@@ -15,17 +35,11 @@ pub(crate) fn get_record(
     key: &str,
     now: Timestamp,
 ) -> SqlResult<Option<IdempotencyRecord>> {
-    let mut statement = connection.prepare_cached(
-        "select digest, message_id, status, body from idempotency_records
-         where workspace_id = ?1 and owner_id = ?2 and key = ?3 and expires_at > ?4",
-    )?;
+    let mut statement = connection.prepare_cached(&GET_RECORD)?;
     let mut rows = statement.query((workspace.as_bytes(), owner.as_bytes(), key, micros(now)))?;
     let Some(row) = rows.next()? else { return Ok(None) };
-    let mut cells = Cells::new("idempotency_records", row);
-    let digest = cells.get()?;
-    let message = cells.id()?;
-    let status: Option<u16> = cells.get()?;
-    let body: Option<Vec<u8>> = cells.get()?;
+    let RecordRow { digest, message, status, body } =
+        RecordRow::read(&mut Cells::new("idempotency_records", row))?;
     let answer = status.zip(body).map(|(status, body)| CachedResponse { status, body: body.into() });
     Ok(Some(IdempotencyRecord { digest, message, answer }))
 }

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use domain::access::audit::AuditEntry;
 use domain::contacts::bsuid::Bsuid;
 use domain::contacts::phone::PhoneNumber;
-use domain::id::{ContactId, MessageId, WorkerId, WorkspaceId};
+use domain::id::{AccountId, ContactId, MessageId, WorkerId, WorkspaceId};
 use domain::messages::status::MessageStatus;
 use domain::messages::window::Window;
-use engine::ports::{Lease, LeaseBatch, LeaseCheck, LeaseRequest, LeaseToken, LeasedMessage, Recipient};
+use engine::ports::{
+    Lease, LeaseBatch, LeaseCheck, LeaseRequest, LeaseToken, LeasedMessage, OnUnknown, Recipient,
+};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -18,7 +20,7 @@ use crate::access::audit;
 use crate::error::{SqlError, SqlResult};
 use crate::messages::messaging_limit::Capacity;
 use crate::messages::{messaging_limit, outbound_state, queue_depth, terminate};
-use crate::row::{Cells, micros};
+use crate::row::{Cells, micros, row};
 
 /// Queued message that is due.
 struct DueMessage {
@@ -45,43 +47,64 @@ impl DueMessage {
     }
 }
 
-const COLUMNS: &str = "m.id, m.wa_id, m.bsuid, m.kind, m.content, m.context_wamid, \
-    m.identity_key_hash, m.on_unknown, m.expires_at, m.created_at, m.n_attempts, m.account_id";
+row! {
+    struct LeaseRow {
+        message: MessageId = id "m.id",
+        account: AccountId = id "m.account_id",
+        wa_id: Option<String> = get "m.wa_id",
+        user_id: Option<String> = get "m.bsuid",
+        kind: String = get "m.kind",
+        context_wamid: Option<String> = get "m.context_wamid",
+        recipient_identity_key_hash: Option<String> = get "m.identity_key_hash",
+        on_unknown: OnUnknown = word "m.on_unknown",
+        expires_at: Option<Timestamp> = opt_at "m.expires_at",
+        accepted_at: Timestamp = at "m.created_at",
+        n_attempts: u32 = get "m.n_attempts",
+        content: Option<String> = get "m.content",
+    }
+}
 
 fn read_leased(
     cells: &mut Cells<'_>,
     workspace: WorkspaceId,
     token: LeaseToken,
 ) -> SqlResult<(MessageId, LeasedMessage)> {
-    let message = cells.id()?;
-    let wa_id: Option<String> = cells.get()?;
-    let user_id: Option<String> = cells.get()?;
-    let number = wa_id.and_then(|wa_id| PhoneNumber::from_wa_id(&wa_id).ok()).map(Recipient::Phone);
-    let user = user_id.and_then(|user_id| Bsuid::parse(&user_id).ok()).map(Recipient::Bsuid);
-    let recipient = number.or(user).ok_or(SqlError::Bug("a message has no recipient"))?;
-    let kind = cells.get()?;
-    let content: Option<String> = cells.get()?;
-    let context_wamid = cells.get()?;
-    let recipient_identity_key_hash = cells.get()?;
-    let on_unknown = cells.word()?;
-    let expires_at = cells.opt_at()?;
-    let accepted_at = cells.at()?;
-    let n_attempts: u32 = cells.get()?;
-    let account = cells.id()?;
-    let claim = Lease { workspace, message, account, attempt: n_attempts.saturating_add(1), token };
-    let content = content.unwrap_or_default().into();
+    let row = LeaseRow::read(cells)?;
+    let number = row.wa_id.and_then(|wa_id| PhoneNumber::from_wa_id(&wa_id).ok()).map(Recipient::Phone);
+    let user = row.user_id.and_then(|user_id| Bsuid::parse(&user_id).ok()).map(Recipient::Bsuid);
+    let claim = Lease {
+        workspace,
+        message: row.message,
+        account: row.account,
+        attempt: row.n_attempts.saturating_add(1),
+        token,
+    };
     let claimed = LeasedMessage {
         claim,
-        recipient,
-        kind,
-        content,
-        context_wamid,
-        recipient_identity_key_hash,
-        on_unknown,
-        expires_at,
-        accepted_at,
+        recipient: number.or(user).ok_or(SqlError::Bug("a message has no recipient"))?,
+        kind: row.kind,
+        content: row.content.unwrap_or_default().into(),
+        context_wamid: row.context_wamid,
+        recipient_identity_key_hash: row.recipient_identity_key_hash,
+        on_unknown: row.on_unknown,
+        expires_at: row.expires_at,
+        accepted_at: row.accepted_at,
     };
-    Ok((message, claimed))
+    Ok((row.message, claimed))
+}
+
+row! {
+    /// Columns that decide if a due message may be sent.
+    struct DueRow {
+        contact: ContactId = id "m.contact_id",
+        needs_window: bool = flag "m.needs_window",
+        is_unwanted: bool = flag "m.is_marketing = 1 and c.opted_out_at is not null",
+        is_fallback_unwanted: bool = flag "m.is_fallback_marketing = 1 and c.opted_out_at is not null",
+        last_inbound_at: Option<Timestamp> = opt_at "w.last_inbound_at",
+        refused_at: Option<Timestamp> = opt_at "w.refused_at",
+        is_of_queue: bool = flag "m.mode = 'queue'",
+        fallback: Option<String> = get "m.fallback",
+    }
 }
 
 /// Maximum number of searches in one round for due messages behind deferred messages.
@@ -193,11 +216,9 @@ fn list_due(
     tokens: &[LeaseToken],
 ) -> SqlResult<Vec<DueMessage>> {
     // In order of the due time. A message waits while an earlier message to the same contact is queued or being sent.
+    let (leased, due) = (LeaseRow::COLUMNS, DueRow::COLUMNS);
     let sql = format!(
-        "select {COLUMNS}, m.contact_id, m.needs_window, m.fallback,
-                 m.is_marketing = 1 and c.opted_out_at is not null,
-                 m.is_fallback_marketing = 1 and c.opted_out_at is not null, w.last_inbound_at, w.refused_at,
-                 m.mode = 'queue'
+        "select {leased}, {due}
          from messages m
          left join contacts c on c.id = m.contact_id
          left join service_windows w
@@ -225,16 +246,17 @@ fn list_due(
         let Some(token) = tokens.next() else { break };
         let mut cells = Cells::new("messages", row);
         let (message, claimed) = read_leased(&mut cells, request.workspace, *token)?;
+        let row = DueRow::read(&mut cells)?;
         found.push(DueMessage {
             message,
             claimed,
-            contact: cells.id()?,
-            needs_window: cells.flag()?,
-            fallback: cells.get::<Option<String>>()?.map(Arc::from),
-            is_unwanted: cells.flag()?,
-            is_fallback_unwanted: cells.flag()?,
-            window: Window { last_inbound_at: cells.opt_at()?, refused_at: cells.opt_at()? },
-            is_of_queue: cells.flag()?,
+            contact: row.contact,
+            needs_window: row.needs_window,
+            fallback: row.fallback.map(Arc::from),
+            is_unwanted: row.is_unwanted,
+            is_fallback_unwanted: row.is_fallback_unwanted,
+            window: Window { last_inbound_at: row.last_inbound_at, refused_at: row.refused_at },
+            is_of_queue: row.is_of_queue,
         });
     }
     Ok(found)
@@ -315,9 +337,10 @@ pub(crate) fn lease_unknown(
     entry: &AuditEntry,
 ) -> SqlResult<Option<LeasedMessage>> {
     let sql = format!(
-        "select {COLUMNS} from messages m
+        "select {} from messages m
          where m.workspace_id = ?1 and m.id = ?2 and m.status = 'unknown' and m.is_resent = 0 and m.worker_id is null
-           and m.erased_at is null"
+           and m.erased_at is null",
+        LeaseRow::COLUMNS
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query((workspace.as_bytes(), message.as_bytes()))?;

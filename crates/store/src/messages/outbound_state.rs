@@ -1,5 +1,7 @@
 //! State of an outbound message, as far as a change of its status needs it.
 
+use std::sync::LazyLock;
+
 use domain::id::{AccountId, ContactId, MessageId, WorkspaceId};
 use domain::messages::status::MessageStatus;
 use domain::messages::status_report::Pricing;
@@ -7,7 +9,7 @@ use rusqlite::Connection;
 
 use crate::error::SqlResult;
 use crate::messages::queue_depth;
-use crate::row::Cells;
+use crate::row::{Cells, columns};
 
 /// Columns of an outbound message that a change of its status needs.
 pub(crate) struct OutboundState {
@@ -38,37 +40,40 @@ impl OutboundState {
     }
 }
 
+columns! {
+    COLUMNS, read(workspace: WorkspaceId, message: MessageId) -> OutboundState {
+        account: id "account_id",
+        contact: id "contact_id",
+        kind: get "kind",
+        status: word "status",
+        wamid: get "wamid",
+        wa_id: get "wa_id",
+        user_id: get "bsuid",
+        client_reference: get "client_reference",
+        sent_as: get "sent_as",
+        pricing: opt_json "pricing",
+        is_of_queue: flag "mode = 'queue'",
+        claim_token: get "lease_token",
+        is_erased: flag "erased_at is not null
+                         or exists (select 1 from erasures e where e.contact_id = messages.contact_id)",
+    }
+}
+
+/// The statement is built once: it runs several times for each message.
+static GET_STATE: LazyLock<String> = LazyLock::new(|| {
+    format!("select {COLUMNS} from messages where workspace_id = ?1 and id = ?2 and direction = 'outbound'")
+});
+
+/// Returns the state of an outbound message.
 pub(crate) fn get_state(
     connection: &Connection,
     workspace: WorkspaceId,
     message: MessageId,
 ) -> SqlResult<Option<OutboundState>> {
-    let mut statement = connection.prepare_cached(
-        "select account_id, contact_id, kind, status, wamid, wa_id, bsuid, client_reference, sent_as, pricing,
-                mode = 'queue', lease_token,
-                erased_at is not null or exists (select 1 from erasures e where e.contact_id = messages.contact_id)
-         from messages where workspace_id = ?1 and id = ?2 and direction = 'outbound'",
-    )?;
+    let mut statement = connection.prepare_cached(&GET_STATE)?;
     let mut rows = statement.query((workspace.as_bytes(), message.as_bytes()))?;
     let Some(row) = rows.next()? else { return Ok(None) };
-    let mut cells = Cells::new("messages", row);
-    let current = OutboundState {
-        workspace,
-        message,
-        account: cells.id()?,
-        contact: cells.id()?,
-        kind: cells.get()?,
-        status: cells.word()?,
-        wamid: cells.get()?,
-        wa_id: cells.get()?,
-        user_id: cells.get()?,
-        client_reference: cells.get()?,
-        sent_as: cells.get()?,
-        pricing: cells.opt_json()?,
-        is_of_queue: cells.flag()?,
-        claim_token: cells.get()?,
-        is_erased: cells.flag()?,
-    };
+    let current = read(&mut Cells::new("messages", row), workspace, message)?;
     Ok(Some(if current.is_erased { current.without_person() } else { current }))
 }
 

@@ -8,47 +8,41 @@ use rusqlite::types::Value;
 
 use crate::error::SqlResult;
 use crate::messages::{timeline, wamids};
-use crate::row::{Cells, micros};
+use crate::row::{Cells, columns, micros};
 use crate::sqlite::page::{List, Order, bytes, containing, text};
 use crate::{media, payloads};
 
-// A deferred message is due when the first counted recipient expires.
-const COLUMNS: &str = "seq, id, account_id, contact_id, direction, kind, status, wamid, wa_id, bsuid, \
-    client_reference, content, context_wamid, failure_code, error, pricing, sent_as, mode = 'queue', \
-    direction = 'outbound' and n_attempts = 0 and wamid is not null, \
-    case when deferred_by is null then due_at else coalesce((
-        select r.counted_at + 86400000000 from messaging_limit_recipients r
-        where r.workspace_id = messages.workspace_id
-          and r.waba_id = (select a.waba_id from accounts a where a.id = messages.account_id)
-        order by r.counted_at limit 1), due_at) end, \
-    deferred_by, expires_at, created_at, updated_at";
-
-fn read(cells: &mut Cells<'_>) -> SqlResult<StoredMessage> {
-    Ok(StoredMessage {
-        id: cells.id()?,
-        account: cells.id()?,
-        contact: cells.id()?,
-        direction: cells.word()?,
-        kind: cells.get()?,
-        status: cells.word()?,
-        wamid: cells.get()?,
-        wa_id: cells.get()?,
-        user_id: cells.get()?,
-        client_reference: cells.get()?,
-        content: cells.get()?,
-        context_wamid: cells.get()?,
-        failure_code: cells.get()?,
-        error: cells.opt_json()?,
-        pricing: cells.opt_json()?,
-        sent_as: cells.word()?,
-        is_of_queue: cells.flag()?,
-        is_echo: cells.flag()?,
-        due_at: cells.opt_at()?,
-        waiting_for: cells.opt_word()?,
-        expires_at: cells.opt_at()?,
-        created_at: cells.at()?,
-        updated_at: cells.at()?,
-    })
+// `due_at`: a deferred message is due when the first counted recipient expires.
+columns! {
+    COLUMNS, read -> StoredMessage {
+        id: id "id",
+        account: id "account_id",
+        contact: id "contact_id",
+        direction: word "direction",
+        kind: get "kind",
+        status: word "status",
+        wamid: get "wamid",
+        wa_id: get "wa_id",
+        user_id: get "bsuid",
+        client_reference: get "client_reference",
+        content: get "content",
+        context_wamid: get "context_wamid",
+        failure_code: get "failure_code",
+        error: opt_json "error",
+        pricing: opt_json "pricing",
+        sent_as: word "sent_as",
+        is_of_queue: flag "mode = 'queue'",
+        is_echo: flag "direction = 'outbound' and n_attempts = 0 and wamid is not null",
+        due_at: opt_at "case when deferred_by is null then due_at else coalesce((
+                select r.counted_at + 86400000000 from messaging_limit_recipients r
+                where r.workspace_id = messages.workspace_id
+                  and r.waba_id = (select a.waba_id from accounts a where a.id = messages.account_id)
+                order by r.counted_at limit 1), due_at) end",
+        waiting_for: opt_word "deferred_by",
+        expires_at: opt_at "expires_at",
+        created_at: at "created_at",
+        updated_at: at "updated_at",
+    }
 }
 
 pub(crate) fn get_message(
@@ -64,7 +58,6 @@ pub(crate) fn get_message(
     let mut rows = statement.query((workspace.as_bytes(), id.as_bytes()))?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let mut cells = Cells::new("messages", row);
-    let _seq: i64 = cells.get()?;
     let message = read(&mut cells)?;
     let payload: Option<i64> = cells.get()?;
     let raw = match payload {

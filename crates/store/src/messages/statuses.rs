@@ -6,6 +6,7 @@ use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::{AccountId, MessageId, WorkspaceId};
 use domain::messages::status::MessageStatus;
 use domain::messages::status_report::{Pricing, StatusReport};
+use domain::meta_error::MetaError;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -15,36 +16,49 @@ use crate::messages::outbound_state::OutboundState;
 use crate::messages::timeline::TimelineRow;
 use crate::messages::{error_effects, outbound_state, pending_statuses, timeline, wamids};
 use crate::payloads::PayloadSpan;
-use crate::row::{Cells, json, micros};
+use crate::row::{Cells, json, micros, row};
+
+row! {
+    struct PendingRow {
+        status: MessageStatus = word "status",
+        occurred_at: Timestamp = at "occurred_at",
+        received_at: Timestamp = at "received_at",
+        error: Option<MetaError> = opt_json "error",
+        pricing: Option<Pricing> = opt_json "pricing",
+        payload: Option<i64> = get "payload_seq",
+        start: Option<u32> = get "payload_start",
+        length: Option<u32> = get "payload_length",
+    }
+}
 
 /// Applies the statuses that were received before the wamid was known.
 pub(crate) fn apply_pending(connection: &Connection, current: &OutboundState, wamid: &str) -> SqlResult<()> {
     let key = (current.workspace.as_bytes(), current.account.as_bytes(), wamid);
-    let mut statement = connection.prepare_cached(
-        "select status, occurred_at, received_at, error, pricing, payload_seq, payload_start, payload_length from pending_statuses
-         where workspace_id = ?1 and account_id = ?2 and wamid = ?3",
-    )?;
+    let sql = format!(
+        "select {} from pending_statuses where workspace_id = ?1 and account_id = ?2 and wamid = ?3",
+        PendingRow::COLUMNS
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(key)?;
     let mut reports = Vec::new();
     while let Some(row) = rows.next()? {
-        let mut cells = Cells::new("pending_statuses", row);
-        let status = cells.word()?;
-        let at = cells.at()?;
-        let heard_at = cells.at()?;
+        let row = PendingRow::read(&mut Cells::new("pending_statuses", row))?;
         let report = StatusReport {
             wamid: wamid.to_owned(),
-            status,
-            at,
+            status: row.status,
+            at: row.occurred_at,
             reference: None,
             recipient: None,
             user_id: None,
-            error: cells.opt_json()?,
-            pricing: cells.opt_json()?,
+            error: row.error,
+            pricing: row.pricing,
         };
-        let post: Option<i64> = cells.get()?;
-        let raw =
-            post.zip(cells.get()?).zip(cells.get()?).map(|((post, start), length)| (post, start, length));
-        reports.push((report, heard_at, raw));
+        let raw = row.payload.zip(row.start.zip(row.length));
+        reports.push((
+            report,
+            row.received_at,
+            raw.map(|(payload, (start, length))| (payload, start, length)),
+        ));
     }
     if reports.is_empty() {
         return Ok(());
@@ -54,12 +68,12 @@ pub(crate) fn apply_pending(connection: &Connection, current: &OutboundState, wa
             "delete from pending_statuses where workspace_id = ?1 and account_id = ?2 and wamid = ?3",
         )?
         .execute(key)?;
-    for (report, heard_at, raw) in reports {
+    for (report, received_at, raw) in reports {
         apply_to_message(
             connection,
             current.workspace,
             current.message,
-            &ReceivedReport { report: &report, at: heard_at, raw },
+            &ReceivedReport { report: &report, at: received_at, raw },
         )?;
     }
     Ok(())

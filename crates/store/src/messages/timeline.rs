@@ -13,33 +13,36 @@ use crate::messages::message_events;
 use crate::messages::message_events::MessageStep;
 use crate::messages::outbound_state::OutboundState;
 use crate::payloads::PayloadSpan;
-use crate::row::{Cells, json, micros};
+use crate::row::{Cells, columns, json, micros};
 
+columns! {
+    COLUMNS, read -> TimelineEntry {
+        status: word "status",
+        at: at "occurred_at",
+        heard_at: at "received_at",
+        is_report: flag "is_report",
+        wamid: get "wamid",
+        is_duplicate: flag "is_duplicate",
+        error: opt_json "error",
+        pricing: opt_json "pricing",
+    }
+}
+
+/// Lists the entries of a message.
 pub(crate) fn list_entries(
     connection: &Connection,
     workspace: WorkspaceId,
     message: MessageId,
 ) -> SqlResult<Vec<TimelineEntry>> {
-    let mut statement = connection.prepare_cached(
-        "select status, occurred_at, received_at, is_report, wamid, is_duplicate, error, pricing
-         from message_timeline where workspace_id = ?1 and message_id = ?2 order by entry",
-    )?;
+    let mut statement = connection.prepare_cached(&format!(
+        "select {COLUMNS} from message_timeline where workspace_id = ?1 and message_id = ?2 order by entry"
+    ))?;
     let mut rows = statement.query((workspace.as_bytes(), message.as_bytes()))?;
-    let mut timeline = Vec::new();
+    let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
-        let mut cells = Cells::new("message_timeline", row);
-        timeline.push(TimelineEntry {
-            status: cells.word()?,
-            at: cells.at()?,
-            heard_at: cells.at()?,
-            is_report: cells.flag()?,
-            wamid: cells.get()?,
-            is_duplicate: cells.flag()?,
-            error: cells.opt_json()?,
-            pricing: cells.opt_json()?,
-        });
+        entries.push(read(&mut Cells::new("message_timeline", row))?);
     }
-    Ok(timeline)
+    Ok(entries)
 }
 
 /// Entry of a message's timeline.

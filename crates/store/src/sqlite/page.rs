@@ -28,7 +28,7 @@ pub(crate) struct List {
 }
 
 impl List {
-    /// Creates a list of all rows of `table`. The first of `columns` must be `seq`.
+    /// Creates a list of all rows of `table`. The table must have a column `seq`.
     pub(crate) fn of(table: &'static str, columns: &'static str, order: Order) -> Self {
         Self { table, columns, order, conditions: Vec::new(), values: Vec::new() }
     }
@@ -93,7 +93,7 @@ impl List {
         // One row more than requested, to know if another page follows.
         let limit = i64::from(page.per_page) + 1;
         let sql = format!(
-            "select {columns} from {table} where {conditions} order by seq {order} limit {limit} offset {offset}"
+            "select seq, {columns} from {table} where {conditions} order by seq {order} limit {limit} offset {offset}"
         );
         let mut statement = connection.prepare_cached(&sql)?;
         let mut found = statement.query(params_from_iter(&values))?;

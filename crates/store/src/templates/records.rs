@@ -1,16 +1,17 @@
 //! Templates: list, get, synchronize, delete.
 
 use domain::access::audit::AuditEntry;
-use domain::id::WorkspaceId;
+use domain::id::{TemplateId, WorkspaceId};
 use domain::json::Value as Json;
 use domain::templates::TemplateChange;
 use domain::templates::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
+use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use crate::access::audit;
 use crate::error::SqlResult;
 use crate::revisions;
-use crate::row::{Cells, micros};
+use crate::row::{Cells, micros, row};
 use crate::sqlite::page::{List, Order, bytes, containing, text};
 use crate::templates::template_events::TemplateState;
 use crate::templates::{components, template_events};
@@ -20,40 +21,48 @@ use engine::ports::{
     TemplateSyncCounts,
 };
 
-const COLUMNS: &str = "seq, id, waba_id, meta_id, name, language, category, status, parameter_format, components, \
-    quality, rejected_reason, synced_at";
+row! {
+    struct TemplateRow {
+        id: TemplateId = id "id",
+        waba_id: String = get "waba_id",
+        meta_id: String = get "meta_id",
+        name: String = get "name",
+        language: String = get "language",
+        category: String = get "category",
+        status: String = get "status",
+        parameter_format: String = get "parameter_format",
+        quality: Option<String> = get "quality",
+        rejected_reason: Option<String> = get "rejected_reason",
+        synced_at: Timestamp = at "synced_at",
+        components: String = get "components",
+    }
+}
 
 fn read(cells: &mut Cells<'_>) -> SqlResult<StoredTemplate> {
-    let id = cells.id()?;
-    let waba_id = cells.get()?;
-    let meta_id = cells.get()?;
-    let name = cells.get()?;
-    let language = cells.get()?;
-    let category = TemplateCategory::parse(&cells.get::<String>()?);
-    let status = TemplateStatus::parse(&cells.get::<String>()?);
-    let parameter_format = ParameterFormat::parse(&cells.get::<String>()?);
-    let components: String = cells.get()?;
-    let parsed: Json = serde_json::from_str(&components)
+    let row = TemplateRow::read(cells)?;
+    let parsed: Json = serde_json::from_str(&row.components)
         .map_err(|_| cells.corrupt("text that is not valid JSON".to_owned()))?;
+    let category = TemplateCategory::parse(&row.category);
+    let parameter_format = ParameterFormat::parse(&row.parameter_format);
     let template = Template {
         components: Template::components_from(&parsed, parameter_format, &category),
-        name,
-        language,
-        status,
+        name: row.name,
+        language: row.language,
+        status: TemplateStatus::parse(&row.status),
         category,
         parameter_format,
     };
     Ok(StoredTemplate {
-        id,
-        waba_id,
+        id: row.id,
+        waba_id: row.waba_id,
         listed: ListedTemplate {
-            meta_id,
+            meta_id: row.meta_id,
             template,
-            components,
-            quality: cells.get()?,
-            rejected_reason: cells.get()?,
+            components: row.components,
+            quality: row.quality,
+            rejected_reason: row.rejected_reason,
         },
-        synced_at: cells.at()?,
+        synced_at: row.synced_at,
     })
 }
 
@@ -65,13 +74,13 @@ pub(crate) fn get_template(
     language: &str,
 ) -> SqlResult<Option<StoredTemplate>> {
     let sql = format!(
-        "select {COLUMNS} from templates where workspace_id = ?1 and waba_id = ?2 and name = ?3 and language = ?4"
+        "select {} from templates where workspace_id = ?1 and waba_id = ?2 and name = ?3 and language = ?4",
+        TemplateRow::COLUMNS
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query((workspace.as_bytes(), waba_id, name, language))?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let mut cells = Cells::new("templates", row);
-    let _seq: i64 = cells.get()?;
     read(&mut cells).map(Some)
 }
 
@@ -81,7 +90,7 @@ pub(crate) fn list_templates(
     filter: &TemplateFilter,
     page: PageRequest,
 ) -> SqlResult<Page<StoredTemplate>> {
-    let mut list = List::of("templates", COLUMNS, Order::OldestFirst);
+    let mut list = List::of("templates", TemplateRow::COLUMNS, Order::OldestFirst);
     list.with("workspace_id = ?", [bytes(workspace.as_bytes())]);
     if let Some(id) = &filter.id {
         list.with("id = ?", [bytes(id.as_bytes())]);

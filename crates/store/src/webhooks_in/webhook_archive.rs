@@ -7,9 +7,6 @@ use bytes::Bytes;
 use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::{AccountId, WorkspaceId};
 use domain::webhooks_in::update::WebhookUpdate;
-use engine::ports::{
-    ArchiveEntry, ArchiveQuery, ArchivedPayload, PayloadSignature, RoutedChange, WebhookPayload,
-};
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
@@ -19,6 +16,10 @@ use crate::payloads;
 use crate::payloads::PayloadSpan;
 use crate::row::{Cells, micros};
 use crate::webhooks_in::payload_redaction;
+
+use engine::ports::{
+    ArchiveEntry, ArchiveQuery, ArchivedPayload, PayloadSignature, RoutedChange, WebhookPayload,
+};
 
 /// State of an archived change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

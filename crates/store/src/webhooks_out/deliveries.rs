@@ -6,9 +6,6 @@ use domain::id::{ReplayId, WebhookId, WorkerId, WorkspaceId};
 use domain::webhooks_out::delivery::{
     DEAD_LETTER_AFTER, DISABLED_AFTER, DeliveryDecision, FAILING_AFTER_ATTEMPTS,
 };
-use engine::ports::{
-    DeliveryAttemptResult, DeliveryLease, DeliveryLeaseRequest, LeaseToken, LeasedDelivery, PendingDeliveries,
-};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -20,6 +17,10 @@ use crate::revisions;
 use crate::row::{Cells, micros};
 use crate::webhooks_out::delivery_queues::NewDelivery;
 use crate::webhooks_out::{delivery_queues, fan_out};
+
+use engine::ports::{
+    DeliveryAttemptResult, DeliveryLease, DeliveryLeaseRequest, LeaseToken, LeasedDelivery, PendingDeliveries,
+};
 
 /// Returns the pending work.
 pub(crate) fn get_work(connection: &Connection, now: Timestamp) -> SqlResult<PendingDeliveries> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use domain::access::audit::AuditEntry;
 use domain::id::{AccountId, WebhookId, WorkspaceId};
+use domain::webhooks_out::delivery::WebhookStatus;
 use engine::ports::WebhookEndpoint;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -13,7 +14,7 @@ use crate::access::audit;
 use crate::error::{SqlError, SqlResult};
 use crate::events::log;
 use crate::revisions;
-use crate::row::{Cells, json, micros, words};
+use crate::row::{Cells, json, micros, row};
 use crate::seal::Sealer;
 
 /// Value for all types of events.
@@ -24,15 +25,36 @@ fn seal_context(id: WebhookId, column: &str) -> String {
     format!("webhook_endpoints/{id}/{column}")
 }
 
+row! {
+    struct EndpointRow {
+        id: WebhookId = id "id",
+        workspace: WorkspaceId = id "workspace_id",
+        name: String = get "name",
+        url: String = get "url",
+        accounts: Vec<AccountId> = words "accounts",
+        headers: Option<Vec<u8>> = get "headers",
+        secret: Option<Vec<u8>> = get "secret",
+        old_secret: Option<Vec<u8>> = get "old_secret",
+        old_secret_until: Option<Timestamp> = opt_at "old_secret_until",
+        is_enabled: bool = flag "is_enabled",
+        status: WebhookStatus = word "status",
+        status_reason: Option<String> = get "status_reason",
+        created_at: Timestamp = at "created_at",
+        updated_at: Timestamp = at "updated_at",
+        events: Vec<String> = json "events",
+    }
+}
+
+/// Lists the endpoints of all workspaces, with their secrets.
 pub(crate) fn all_endpoints(
     connection: &Connection,
     sealer: &Sealer,
 ) -> SqlResult<Vec<Arc<WebhookEndpoint>>> {
-    let mut statement = connection.prepare_cached(
-        "select id, workspace_id, name, url, events, accounts, headers, secret, old_secret, old_secret_until,
-                is_enabled, status, status_reason, created_at, updated_at
-         from webhook_endpoints where removed_at is null order by seq",
-    )?;
+    let sql = format!(
+        "select {} from webhook_endpoints where removed_at is null order by seq",
+        EndpointRow::COLUMNS
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(())?;
     let mut webhooks = Vec::new();
     while let Some(row) = rows.next()? {
@@ -42,22 +64,17 @@ pub(crate) fn all_endpoints(
 }
 
 fn read(cells: &mut Cells<'_>, sealer: &Sealer) -> SqlResult<WebhookEndpoint> {
-    let id: WebhookId = cells.id()?;
+    let row = EndpointRow::read(cells)?;
     let open = |column, sealed: Option<Vec<u8>>| -> SqlResult<Option<SecretString>> {
-        Ok(sealed.map(|sealed| sealer.open(&seal_context(id, column), &sealed)).transpose()?)
+        Ok(sealed.map(|sealed| sealer.open(&seal_context(row.id, column), &sealed)).transpose()?)
     };
-    let workspace = cells.id()?;
-    let name = cells.get()?;
-    let url = cells.get()?;
-    let names: Vec<String> = cells.json()?;
-    let events = if names.iter().any(|word| word == EVERYTHING) {
+    let events = if row.events.iter().any(|name| name == EVERYTHING) {
         None
     } else {
-        let kinds = names.into_iter().map(|word| word.parse().map_err(|_| cells.corrupt(word)));
+        let kinds = row.events.into_iter().map(|name| name.parse().map_err(|_| cells.corrupt(name)));
         Some(kinds.collect::<SqlResult<_>>()?)
     };
-    let accounts = words(cells)?;
-    let headers = match open("headers", cells.get()?)? {
+    let headers = match open("headers", row.headers)? {
         None => Vec::new(),
         Some(headers) => {
             let headers: Vec<(String, String)> = serde_json::from_str(headers.expose_secret())
@@ -65,24 +82,21 @@ fn read(cells: &mut Cells<'_>, sealer: &Sealer) -> SqlResult<WebhookEndpoint> {
             headers.into_iter().map(|(name, value)| (name, value.into())).collect()
         }
     };
-    let secret = open("secret", cells.get()?)?.unwrap_or_default();
-    let old_secret = open("old_secret", cells.get()?)?;
-    let old_secret = old_secret.zip(cells.opt_at()?);
     Ok(WebhookEndpoint {
-        id,
-        workspace,
-        name,
-        url,
+        id: row.id,
+        workspace: row.workspace,
+        name: row.name,
+        url: row.url,
         events,
-        accounts,
+        accounts: row.accounts,
         headers,
-        secret,
-        old_secret,
-        is_enabled: cells.flag()?,
-        status: cells.word()?,
-        status_reason: cells.get()?,
-        created_at: cells.at()?,
-        updated_at: cells.at()?,
+        secret: open("secret", row.secret)?.unwrap_or_default(),
+        old_secret: open("old_secret", row.old_secret)?.zip(row.old_secret_until),
+        is_enabled: row.is_enabled,
+        status: row.status,
+        status_reason: row.status_reason,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
     })
 }
 
@@ -285,7 +299,7 @@ pub(crate) fn list_filters(
         } else {
             Some(names.iter().filter_map(|word| word.parse().ok()).collect())
         };
-        let wanted: Vec<AccountId> = words(&mut cells)?;
+        let wanted: Vec<AccountId> = cells.words()?;
         let accounts =
             if wanted.is_empty() { None } else { Some(with_wabas(connection, workspace, &wanted)?) };
         let filter = engine::ports::EventFilter { kinds, accounts, has_unplaced: false };

@@ -69,15 +69,15 @@ pub(crate) fn outline(tag: &str, operation: &Operation, about: String, security:
 pub(crate) fn about(route: &Route, operation: &Operation) -> String {
     let needs = match route.access {
         RouteAccess::Public => "No authentication.".to_owned(),
-        RouteAccess::Authenticated => "RouteAccess any key or session.".to_owned(),
+        RouteAccess::Authenticated => "Needs any key or session.".to_owned(),
         RouteAccess::SelfOr(permission) => {
-            format!("RouteAccess the permission `{}`, or to be the user.", permission.as_str())
+            format!("Needs the permission `{}`, or to be the user.", permission.as_str())
         }
         RouteAccess::Permission(permission) => match permission.scope() {
             Some(scope) => {
-                format!("RouteAccess the permission `{}` (scope `{}`).", permission.as_str(), scope.as_str())
+                format!("Needs the permission `{}` (scope `{}`).", permission.as_str(), scope.as_str())
             }
-            None => format!("RouteAccess the permission `{}`, which no key has.", permission.as_str()),
+            None => format!("Needs the permission `{}`, which no key has.", permission.as_str()),
         },
     };
     if operation.about.is_empty() { needs } else { format!("{}\n\n{needs}", operation.about) }

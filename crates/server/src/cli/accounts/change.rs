@@ -12,32 +12,32 @@ use engine::{By, accounts};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
-use super::{One, find};
-use crate::cli::Ctx;
+use super::account_arg::{AccountArg, find};
+use crate::cli::context::CommandContext;
 use crate::cli::secret_arg::secret;
-use crate::cli::terminal::{say, say_json};
+use crate::cli::terminal::{print_json, print_line};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Register {
     #[command(flatten)]
-    one: One,
-    /// Six digits: the number's PIN for two-step verification, or the one that it shall have
+    account: AccountArg,
+    /// PIN for two-step verification: six digits; the number's PIN, or a new PIN if the number has none
     #[arg(long, value_name = "DIGITS", conflicts_with = "pin_file", required_unless_present = "pin_file")]
     pin: Option<SecretString>,
-    /// A file that holds the PIN
+    /// File that contains the PIN
     #[arg(long, value_name = "FILE")]
     pin_file: Option<PathBuf>,
 }
 
 impl Register {
-    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
+    pub(super) async fn run(self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
         let pin = secret("pin", self.pin.as_ref(), self.pin_file.as_deref())?.context("--pin is missing")?;
         let digits = pin.expose_secret();
         if digits.len() != 6 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             bail!("--pin must be six digits");
         }
-        let opened = self.one.place.open(ctx).await?;
-        let record = find(&opened, &self.one.account)?;
+        let opened = self.account.workspace.open(ctx).await?;
+        let record = find(&opened, &self.account.id_or_name)?;
         match number::register(&opened.deps, &By::command_line(), &record, &pin).await {
             Err(NumberError::Upstream(error)) => {
                 bail!("registering the number: {}", accounts::explain(&error))
@@ -45,14 +45,14 @@ impl Register {
             end => end.context("registering the number")?,
         }
         let text = format!("the number of account `{}` is registered", record.account.name);
-        self.one.done("registered", &record.account, &text)
+        self.account.print_result("registered", &record.account, &text)
     }
 }
 
-/// Subscribes the app.
-pub(super) async fn subscribe(one: &One, ctx: &Ctx) -> anyhow::Result<ExitCode> {
-    let opened = one.place.open(ctx).await?;
-    let record = find(&opened, &one.account)?;
+/// Subscribes the app of the access token to the webhooks of the account.
+pub(super) async fn subscribe(account: &AccountArg, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
+    let opened = account.workspace.open(ctx).await?;
+    let record = find(&opened, &account.id_or_name)?;
     let apps = match number::subscribe(&opened.deps, &By::command_line(), &record).await {
         Ok(apps) => apps,
         Err(NumberError::Upstream(error)) => {
@@ -60,10 +60,10 @@ pub(super) async fn subscribe(one: &One, ctx: &Ctx) -> anyhow::Result<ExitCode> 
         }
         Err(NumberError::Store(error)) => return Err(error).context("subscribing the app"),
     };
-    if one.json {
-        say_json(&json!({ "id": record.account.id.to_string(), "subscribed_apps": apps }))?;
+    if account.json {
+        print_json(&json!({ "id": record.account.id.to_string(), "subscribed_apps": apps }))?;
     } else {
-        say(&format!("subscribed to {}: {}", record.account.waba_id, apps.join(", ")))?;
+        print_line(&format!("subscribed to {}: {}", record.account.waba_id, apps.join(", ")))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -71,28 +71,28 @@ pub(super) async fn subscribe(one: &One, ctx: &Ctx) -> anyhow::Result<ExitCode> 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Remove {
     #[command(flatten)]
-    one: One,
-    /// Cancel the messages that wait in its queue
+    account: AccountArg,
+    /// Cancel the messages in its queue
     #[arg(long)]
     force: bool,
 }
 
 impl Remove {
-    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<ExitCode> {
-        let opened = self.one.place.open(ctx).await?;
-        let record = find(&opened, &self.one.account)?;
+    pub(super) async fn run(self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
+        let opened = self.account.workspace.open(ctx).await?;
+        let record = find(&opened, &self.account.id_or_name)?;
         let account = &record.account;
         let removal = accounts::remove(&opened.deps, &By::command_line(), account, self.force).await;
         match removal.context("removing the account")? {
             DeleteAccountResult::Deleted => {
-                let text = format!("account `{}` is removed; its messages stay", account.name);
-                self.one.done("removed", account, &text)
+                let text = format!("account `{}` was removed; its messages are kept", account.name);
+                self.account.print_result("removed", account, &text)
             }
             DeleteAccountResult::NotFound => {
-                bail!("account `{}` was removed by somebody else just now", account.name)
+                bail!("account `{}` was removed at the same time", account.name)
             }
             DeleteAccountResult::HasQueuedMessages(n_waiting) => bail!(
-                "{n_waiting} messages wait in the queue of account `{}`: --force cancels them",
+                "{n_waiting} messages are in the queue of account `{}`: use --force to cancel them",
                 account.name
             ),
         }

@@ -1,8 +1,8 @@
 //! `waypost dev`: the gateway and a simulated WhatsApp in one process.
 //!
-//! **Invariant:** it listens on loopback only, because everybody knows its key.
+//! **Invariant:** it listens on loopback only, because its API key is public.
 //!
-//! **Invariant:** its database is its own, below `data_dir`: whatever `database_url` is, nothing is seeded there.
+//! **Invariant:** it uses its own database in `data_dir`; it never writes to the database of `database_url`.
 
 mod banner;
 mod seed;
@@ -16,11 +16,11 @@ use engine::{By, Deps};
 use sim::{Mode, Options, Sim};
 use tokio_util::sync::CancellationToken;
 
-use super::Ctx;
+use super::context::CommandContext;
 use super::serve::listen;
 use super::signals::Signals;
-use super::terminal::{Palette, complain, say, say_json};
-use crate::cli::workspace_arg::make_sandbox;
+use super::terminal::{Palette, print_json, print_line, print_note};
+use crate::cli::workspace_arg::create_sandbox;
 use crate::clock::SystemClock;
 use crate::config::{Config, Loaded};
 use crate::random::OsRandom;
@@ -28,28 +28,27 @@ use crate::run::{self, OpenOptions};
 
 #[derive(Debug, Args)]
 pub(super) struct Dev {
-    /// Print one line of JSON with the addresses and the key, once all is ready
+    /// Print one line of JSON with the addresses and the API key when the sandbox is ready
     #[arg(long)]
     json: bool,
 }
 
 impl Dev {
-    /// Runs the sandbox until a signal.
+    /// Runs the sandbox until a signal arrives.
     ///
     /// # Errors
-    /// When it cannot start.
-    pub(super) async fn run(self, ctx: Ctx) -> anyhow::Result<ExitCode> {
-        refuse_strangers(&ctx.loaded)?;
-        let signals = Signals::take(complain)?;
+    /// If the sandbox cannot start.
+    pub(super) async fn run(self, ctx: CommandContext) -> anyhow::Result<ExitCode> {
+        require_loopback(&ctx.loaded)?;
+        let signals = Signals::listen(print_note)?;
         let palette = Palette::of_stdout(ctx.environment.is_plain);
         let mut config = ctx.loaded.config;
         let gateway_listener = listen("listen", config.listen).await?;
-        config.listen = gateway_listener.local_addr().context("asking for the address that was taken")?;
+        config.listen = gateway_listener.local_addr().context("reading the address of the listener")?;
         let sim_listener = listen("simulator.listen", config.simulator.listen).await?;
-        config.simulator.listen =
-            sim_listener.local_addr().context("asking for the address that was taken")?;
-        config.keep_simulator_local();
-        make_sandbox(&mut config, &OsRandom::new())?;
+        config.simulator.listen = sim_listener.local_addr().context("reading the address of the listener")?;
+        config.use_local_simulator_callback();
+        create_sandbox(&mut config, &OsRandom::new())?;
 
         let clock = Arc::new(SystemClock::new());
         let sim = simulator(&config, &clock)?;
@@ -62,7 +61,7 @@ impl Dev {
             let stop_sim = stop_sim.clone();
             async move {
                 let end = serving.await;
-                // The simulator ends last: what drains still needs its answers.
+                // The simulator stops last, because pending sends need its responses.
                 stop_sim.cancel();
                 end
             }
@@ -72,47 +71,48 @@ impl Dev {
             stop.cancel();
             end
         };
-        let story = async {
-            let opening = Box::pin(open_story(&deps, &sim, &config));
+        let seeding = async {
+            let opening = Box::pin(seed_sandbox(&deps, &sim, &config));
             tokio::select! {
                 end = opening => end?,
                 () = stop.cancelled() => return Ok(()),
             }
             if self.json {
-                say_json(&banner::json(&config))?;
+                print_json(&banner::json(&config))?;
             } else {
-                say(&banner::text(&config, palette))?;
+                print_line(&banner::text(&config, palette))?;
             }
             Ok(())
         };
-        let story = async {
-            let end = story.await;
+        let seeding = async {
+            let end = seeding.await;
             if end.is_err() {
                 stop.cancel();
             }
             end
         };
-        let hush = async {
+        let stop_deliveries = async {
             stop.cancelled().await;
-            // The gateway takes no new connections now: the simulator keeps its webhooks for the next start.
+            // The gateway accepts no new connections from now on: the simulator stores its webhooks until the next start.
             sim.set_settings(sim::Settings { deliver: false, ..sim.settings() });
         };
         let all = async {
-            let (gateway, simulator, story, ()) = tokio::join!(gateway, simulator, story, hush);
-            story.and(gateway).and(simulator)
+            let (gateway, simulator, seeding, ()) =
+                tokio::join!(gateway, simulator, seeding, stop_deliveries);
+            seeding.and(gateway).and(simulator)
         };
         signals.during(&stop, Box::pin(all)).await
     }
 }
 
-/// Refuses addresses that others can reach.
-fn refuse_strangers(loaded: &Loaded) -> anyhow::Result<()> {
+/// Checks that both servers listen on loopback.
+fn require_loopback(loaded: &Loaded) -> anyhow::Result<()> {
     let config = &loaded.config;
     for (name, address) in [("listen", config.listen), ("simulator.listen", config.simulator.listen)] {
         if !address.ip().to_canonical().is_loopback() {
             bail!(
-                "{name} is {address} (from {}), but `waypost dev` only listens on loopback, because everybody knows its \
-                 key: use --{} 127.0.0.1:{}",
+                "{name} is {address} (from {}), but `waypost dev` only listens on loopback, because its API key is public: \
+                 use --{} 127.0.0.1:{}",
                 loaded.origin(name),
                 name.replace('.', "-"),
                 address.port()
@@ -129,15 +129,15 @@ fn simulator(config: &Config, clock: &Arc<SystemClock>) -> anyhow::Result<Sim> {
         callback_url: Some(config.simulator_callback_url()),
         public_base_url: config.simulator_url(),
         mode: Mode::Auto,
-        // A test that advances the simulator's day advances the gateway's, too: windows close in both.
+        // Advancing the simulator's clock advances the gateway's clock, so that windows close in both.
         on_clock_advance: Some(Arc::new(move |by| clock.advance(by))),
         ..Options::default()
     })
     .with_context(|| format!("opening the simulator's state in {}", config.simulator_dir().display()))
 }
 
-/// Everything that is there when the sandbox is ready: account, key, templates, a customer who has just written.
-async fn open_story(deps: &Deps, sim: &Sim, config: &Config) -> anyhow::Result<()> {
+/// Seeds the sandbox: account, API key, templates, and a customer with an open window.
+async fn seed_sandbox(deps: &Deps, sim: &Sim, config: &Config) -> anyhow::Result<()> {
     let sandbox = sim.accounts().into_iter().next().context("the simulator has no account")?;
     let record = seed::account(deps, &sandbox).await?;
     seed::key(deps, config).await?;
@@ -145,7 +145,7 @@ async fn open_story(deps: &Deps, sim: &Sim, config: &Config) -> anyhow::Result<(
         .await
         .context("reading the simulator's templates")?;
     if record.account.display_phone_number.is_none() {
-        // What is found stands in the account then; the number is what people want to see.
+        // The check stores the display phone number in the account.
         engine::accounts::test(deps, &record).await.context("reading the simulator's number")?;
     }
     seed::customer(deps, sim, &record).await

@@ -1,4 +1,4 @@
-//! What every start of the sandbox finds or makes.
+//! Data of the sandbox, which every start of `waypost dev` checks and completes.
 
 use std::sync::Arc;
 
@@ -18,26 +18,26 @@ use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 use sim::{InboundMessage, Sim, SimAccount};
 
-use super::super::terminal::complain;
+use super::super::terminal::print_note;
 use crate::config::Config;
 
-/// What the sandbox's account is called.
+/// Name of the sandbox account.
 const ACCOUNT: &str = "sandbox";
-/// The customer who writes at each start.
+/// Phone number of the customer who writes at each start.
 pub(super) const CUSTOMER: &str = "+15550100001";
-/// How long the first message may take from the simulator into the database.
-const FIRST_MESSAGE_WITHIN: SignedDuration = SignedDuration::from_secs(5);
-/// How often we look whether it is there.
-const LOOK_EVERY: SignedDuration = SignedDuration::from_millis(5);
+/// Maximum time for the first message from the simulator to the database.
+const FIRST_MESSAGE_TIMEOUT: SignedDuration = SignedDuration::from_secs(5);
+/// Interval in which the database is checked for the first message.
+const POLL_INTERVAL: SignedDuration = SignedDuration::from_millis(5);
 
 fn workspace(deps: &Deps) -> anyhow::Result<WorkspaceId> {
     deps.directory.current().workspace("default").context("there is no workspace `default`")
 }
 
-/// The sandbox's account, connected, with the simulator's constants.
+/// Returns the sandbox account. Creates or replaces it if it does not match the simulator.
 ///
 /// # Errors
-/// When the store cannot be written, or the name belongs to a real account.
+/// If the store cannot be written, or the name belongs to a live account.
 pub(super) async fn account(deps: &Deps, sandbox: &SimAccount) -> anyhow::Result<Arc<AccountRecord>> {
     let workspace = workspace(deps)?;
     let directory = deps.directory.current();
@@ -47,14 +47,14 @@ pub(super) async fn account(deps: &Deps, sandbox: &SimAccount) -> anyhow::Result
         None => false,
         Some(known) if !known.account.is_sandbox => {
             bail!(
-                "the account `{ACCOUNT}` of this database is no sandbox account: `waypost accounts remove` it, with --dev"
+                "the account `{ACCOUNT}` of this database is not a sandbox account: remove it with `waypost accounts remove --dev`"
             );
         }
         Some(known) if is_current(known, sandbox) => {
             if known.account.status != AccountStatus::Connected {
                 accounts::resume(deps, &By::gateway(), &known.account)
                     .await
-                    .context("resuming the sandbox's account")?;
+                    .context("resuming the sandbox account")?;
             }
             true
         }
@@ -62,7 +62,7 @@ pub(super) async fn account(deps: &Deps, sandbox: &SimAccount) -> anyhow::Result
             is_default |= known.account.is_default;
             accounts::remove(deps, &By::gateway(), &known.account, true)
                 .await
-                .context("replacing the sandbox's account")?;
+                .context("replacing the sandbox account")?;
             false
         }
     };
@@ -79,10 +79,10 @@ pub(super) async fn account(deps: &Deps, sandbox: &SimAccount) -> anyhow::Result
             is_sandbox: true,
             fetches_links: None,
         };
-        accounts::add(deps, &By::gateway(), new).await.context("adding the sandbox's account")?;
+        accounts::add(deps, &By::gateway(), new).await.context("adding the sandbox account")?;
     }
     let record = deps.directory.current().account(workspace, ACCOUNT).cloned();
-    record.context("the sandbox's account is gone")
+    record.context("the sandbox account does not exist")
 }
 
 fn is_current(record: &AccountRecord, sandbox: &SimAccount) -> bool {
@@ -94,16 +94,16 @@ fn is_current(record: &AccountRecord, sandbox: &SimAccount) -> bool {
         && record.verify_token_digest == Some(verify_token)
 }
 
-/// The key that everybody knows.
+/// Creates the public API key of the sandbox if it does not exist.
 ///
 /// # Errors
-/// When the store cannot be written.
+/// If the store cannot be written.
 pub(super) async fn key(deps: &Deps, config: &Config) -> anyhow::Result<()> {
     if let Some(key) = deps.directory.current().key(&api_key::digest(DEV_KEY)) {
         if key.revoked_at.is_some() {
             let folder = config.data_dir.display();
-            complain(&format!(
-                "note: the dev key was revoked in this sandbox; delete {folder} to start afresh"
+            print_note(&format!(
+                "note: the API key `dev` of this sandbox is revoked; delete {folder} to create a new sandbox"
             ));
         }
         return Ok(());
@@ -122,30 +122,30 @@ pub(super) async fn key(deps: &Deps, config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A customer writes, so that there is somebody with an open window. Returns when the window is open.
+/// Receives a message from a customer and returns when the customer service window is open.
 ///
 /// # Errors
-/// When the message does not arrive.
+/// If the simulator or the store fails.
 pub(super) async fn customer(deps: &Deps, sim: &Sim, record: &AccountRecord) -> anyhow::Result<()> {
     let message = InboundMessage {
         account: Some(record.account.phone_number_id.clone()),
         name: Some("Sandbox Customer".to_owned()),
-        ..InboundMessage::text(CUSTOMER, "Hello! This message opened the window: answer me within 24 hours.")
+        ..InboundMessage::text(CUSTOMER, "Hello! This message opened the window: reply within 24 hours.")
     };
-    sim.inbound(&message).map_err(anyhow::Error::msg).context("letting the customer write")?;
-    let recipient = Recipient::Phone(PhoneNumber::parse(CUSTOMER).context("reading the customer's number")?);
+    sim.inbound(&message).map_err(anyhow::Error::msg).context("sending the customer's message")?;
+    let recipient = Recipient::Phone(PhoneNumber::parse(CUSTOMER).context("parsing the customer's number")?);
     let account = &record.account;
-    let until = deps.now().saturating_add(FIRST_MESSAGE_WITHIN).unwrap_or(Timestamp::MAX);
+    let until = deps.now().saturating_add(FIRST_MESSAGE_TIMEOUT).unwrap_or(Timestamp::MAX);
     loop {
         let known = deps.messages.get_recipient_state(account.workspace, account.id, &recipient).await;
-        if known.context("looking for the customer's message")?.window.is_open(deps.now()) {
+        if known.context("reading the customer's window")?.window.is_open(deps.now()) {
             return Ok(());
         }
         if deps.now() >= until {
-            // The sandbox works all the same; only the window of this one contact is closed.
-            complain("note: the simulator's first message did not arrive; is simulator.callback_url right?");
+            // The sandbox is usable; only the window of this contact is closed.
+            print_note("note: the simulator's first message did not arrive; check simulator.callback_url");
             return Ok(());
         }
-        deps.clock.sleep_until(deps.now().saturating_add(LOOK_EVERY).unwrap_or(until)).await;
+        deps.clock.sleep_until(deps.now().saturating_add(POLL_INTERVAL).unwrap_or(until)).await;
     }
 }

@@ -1,35 +1,31 @@
-//! The settings, and the files that hold secrets.
+//! Checks of the settings and of the files that contain secrets.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use super::Findings;
-use crate::cli::Ctx;
+use super::findings::Findings;
+use crate::cli::context::CommandContext;
 use crate::config::{Config, MissingSecretKey, Origin};
 
-/// What nobody but the owner may have: read, write, enter.
+/// Permission bits of group and others.
 const OTHERS: u32 = 0o077;
 
-pub(super) fn look(findings: &mut Findings, ctx: &Ctx, config: &Config) {
+pub(super) fn check(findings: &mut Findings, ctx: &CommandContext, config: &Config) {
     findings.area("configuration");
     match &ctx.loaded.file {
-        Some(file) => findings.ok("file", format!("{} is read, every name in it is known", file.display())),
-        None => findings.ok("file", "there is none: defaults, environment and flags hold"),
+        Some(file) => findings.ok("file", format!("{} was read; all names are valid", file.display())),
+        None => findings.ok("file", "no configuration file; defaults, environment and flags are used"),
     }
     if config.has_secret_key() {
-        findings.ok("secret_key", "is set");
+        findings.ok("secret_key", "set");
     } else {
-        findings.fail(
-            "secret_key",
-            "is not set: `waypost serve` does not start",
-            MissingSecretKey.to_string(),
-        );
+        findings.fail("secret_key", "not set: `waypost serve` does not start", MissingSecretKey.to_string());
     }
     if config.old_secret_key().is_some() {
         findings.warn(
             "old_secret_key",
-            "is set: a rotation is not finished",
-            "`waypost secrets rotate`, then take it out of the settings",
+            "set: a key rotation is not finished",
+            "run `waypost secrets rotate`, then remove the setting",
         );
     }
     let in_file = ["secret_key", "old_secret_key", "media.s3.secret_access_key"]
@@ -37,28 +33,30 @@ pub(super) fn look(findings: &mut Findings, ctx: &Ctx, config: &Config) {
         .any(|name| matches!(ctx.loaded.origin(name), Origin::File { .. }));
     let config_file = ctx.loaded.file.as_deref().filter(|_| in_file);
     for path in ctx.loaded.secret_files.iter().map(AsRef::as_ref).chain(config_file) {
-        private(findings, "secret file", path);
+        check_permissions(findings, "secret file", path);
     }
 }
 
-/// Says whether others can read a file.
-pub(super) fn private(findings: &mut Findings, name: &'static str, path: &Path) {
+/// Checks that only the owner can read a file.
+pub(super) fn check_permissions(findings: &mut Findings, name: &'static str, path: &Path) {
     let shown = path.display();
     match std::fs::metadata(path) {
         Ok(file) => {
             let mode = file.permissions().mode() & 0o777;
             if mode & OTHERS == 0 {
-                findings.ok(name, format!("{shown} is its owner's only (mode {mode:o})"));
+                findings.ok(name, format!("only the owner can read {shown} (mode {mode:o})"));
             } else {
                 findings.fail(
                     name,
-                    format!("{shown} is open to others (mode {mode:o})"),
+                    format!("other users can read {shown} (mode {mode:o})"),
                     format!("chmod go= {shown}"),
                 );
             }
         }
-        Err(error) => {
-            findings.fail(name, format!("{shown} cannot be looked at: {error}"), "look at its folder")
-        }
+        Err(error) => findings.fail(
+            name,
+            format!("{shown} cannot be read: {error}"),
+            "check the permissions of its folder",
+        ),
     }
 }

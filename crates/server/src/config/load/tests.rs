@@ -1,6 +1,8 @@
-//! Which source wins, and what is refused with which words.
+//! Precedence of sources, and error messages.
 
 use std::path::PathBuf;
+
+use secrecy::ExposeSecret as _;
 
 use super::*;
 
@@ -67,7 +69,7 @@ impl Case {
     }
 
     fn error(&self) -> String {
-        self.load().expect_err("refused")
+        self.load().expect_err("an error")
     }
 }
 
@@ -85,12 +87,12 @@ fn the_file_the_environment_and_the_flags_override_in_this_order() {
     assert_eq!(loaded.config.public_url(), "http://file");
     assert_eq!(loaded.config.limits.burst, 10);
     let origins = ["listen", "graph.version", "public_url", "limits.burst"];
-    let origins = origins.map(|name| loaded.origin(name).word());
+    let origins = origins.map(|name| loaded.origin(name).as_str());
     assert_eq!(origins, ["flag", "environment", "file", "default"]);
 }
 
 #[test]
-fn what_is_not_set_follows_from_what_is() {
+fn derived_defaults_follow_the_other_settings() {
     let case = case().flag("listen", "0.0.0.0:81").flag("simulator.listen", "[::1]:82");
     let config = case.load().expect("loaded").config;
     assert_eq!(config.public_url(), "http://127.0.0.1:81");
@@ -99,68 +101,68 @@ fn what_is_not_set_follows_from_what_is() {
 }
 
 #[test]
-fn an_unknown_key_of_the_file_is_told_with_its_line_and_the_nearest_name() {
-    let told = case().file("listen = '127.0.0.1:1'\n\n[graph]\nbase_ulr = 'http://x'\n").error();
-    assert_eq!(told, "waypost.toml:4: there is no setting `graph.base_ulr`; did you mean `graph.base_url`?");
-    let told = case().file("[grahp]\nversion = 'v1.0'\n").error();
-    assert_eq!(told, "waypost.toml:2: there is no setting `grahp.version`; did you mean `graph.version`?");
-    let told = case().file("entirely_else = 1\n").error();
+fn the_error_for_an_unknown_name_in_the_file_has_the_line_and_the_nearest_name() {
+    let error = case().file("listen = '127.0.0.1:1'\n\n[graph]\nbase_ulr = 'http://x'\n").error();
+    assert_eq!(error, "waypost.toml:4: there is no setting `graph.base_ulr`; did you mean `graph.base_url`?");
+    let error = case().file("[grahp]\nversion = 'v1.0'\n").error();
+    assert_eq!(error, "waypost.toml:2: there is no setting `grahp.version`; did you mean `graph.version`?");
+    let error = case().file("entirely_else = 1\n").error();
     assert_eq!(
-        told,
-        "waypost.toml:1: there is no setting `entirely_else`; `waypost config reference` lists them all"
+        error,
+        "waypost.toml:1: there is no setting `entirely_else`; `waypost config reference` lists all settings"
     );
 }
 
 #[test]
-fn an_unknown_variable_is_told_with_the_nearest_name() {
-    let told = case().variable("WAYPOST_LISTEM", "127.0.0.1:1").error();
+fn the_error_for_an_unknown_variable_has_the_nearest_name() {
+    let error = case().variable("WAYPOST_LISTEM", "127.0.0.1:1").error();
     assert_eq!(
-        told,
+        error,
         "there is no setting for the environment variable WAYPOST_LISTEM; did you mean WAYPOST_LISTEN?"
     );
-    let told = case().variable("WAYPOST_GRAPH_BASE_URL", "http://x").error();
-    assert!(told.ends_with("did you mean WAYPOST_GRAPH__BASE_URL?"), "{told}");
+    let error = case().variable("WAYPOST_GRAPH_BASE_URL", "http://x").error();
+    assert!(error.ends_with("did you mean WAYPOST_GRAPH__BASE_URL?"), "{error}");
     let case = case().variable("WAYPOST_API_KEY", "wp_live_x").variable("WAYPOST_LISTEN", "");
     assert_eq!(case.load().expect("loaded").config.listen.port(), 8080);
 }
 
 #[test]
-fn an_unknown_flag_is_told_with_the_nearest_name() {
-    let told = case().flag("limits.per_minut", "5").error();
+fn the_error_for_an_unknown_flag_has_the_nearest_name() {
+    let error = case().flag("limits.per_minut", "5").error();
     assert_eq!(
-        told,
+        error,
         "--limits.per_minut: there is no setting `limits.per_minut`; did you mean `limits.per_minute`?"
     );
 }
 
 #[test]
-fn a_wrong_value_is_told_with_its_source_and_what_is_valid() {
-    let told = case().variable("WAYPOST_LIMITS__BURST", "0").error();
-    assert_eq!(told, "WAYPOST_LIMITS__BURST: limits.burst = `0` must be a whole number from 1 to 1000000000");
-    let told = case().file("[limits]\nper_minute = '5'\n").error();
-    assert_eq!(told, "waypost.toml:2: limits.per_minute must be a whole number, not a text in quotes");
-    let told = case().file("listen = 8080\n").error();
-    assert_eq!(told, "waypost.toml:1: listen must be a text in quotes, not a number");
-    let told = case().file("graph = 'https://x'\n").error();
+fn the_error_for_an_invalid_value_has_its_source_and_the_valid_values() {
+    let error = case().variable("WAYPOST_LIMITS__BURST", "0").error();
+    assert_eq!(error, "WAYPOST_LIMITS__BURST: limits.burst = `0` must be an integer from 1 to 1000000000");
+    let error = case().file("[limits]\nper_minute = '5'\n").error();
+    assert_eq!(error, "waypost.toml:2: limits.per_minute must be an integer, not a string");
+    let error = case().file("listen = 8080\n").error();
+    assert_eq!(error, "waypost.toml:1: listen must be a string, not an integer");
+    let error = case().file("graph = 'https://x'\n").error();
     assert!(
-        told.starts_with("waypost.toml:1: graph must be a table with the keys graph.base_url, "),
-        "{told}"
+        error.starts_with("waypost.toml:1: graph must be a table with the keys graph.base_url, "),
+        "{error}"
     );
-    let told = case().file("listen = \n").error();
-    assert!(told.starts_with("waypost.toml:1: not TOML: "), "{told}");
-    let told = case().flag("database_url", "postgres://me:hunter2@db/x").error();
-    assert!(told.contains("SQLite only") && !told.contains("hunter2"), "{told}");
+    let error = case().file("listen = \n").error();
+    assert!(error.starts_with("waypost.toml:1: not TOML: "), "{error}");
+    let error = case().flag("database_url", "postgres://me:hunter2@db/x").error();
+    assert!(error.contains("SQLite only") && !error.contains("hunter2"), "{error}");
 }
 
 #[test]
-fn a_number_of_the_file_may_be_written_in_any_way_of_toml() {
+fn an_integer_in_the_file_may_use_any_toml_notation() {
     let config =
         case().file("limits.per_minute = 1_000\nlimits.burst = 0x10\n").load().expect("loaded").config;
     assert_eq!((config.limits.per_minute, config.limits.burst), (1000, 16));
 }
 
 #[test]
-fn a_secret_may_stand_in_a_file_of_its_own() {
+fn a_secret_can_be_in_a_file_of_its_own() {
     let case = case();
     let path = case.write("secret", &format!("{KEY}\r\n"));
     let case = case.variable("WAYPOST_SECRET_KEY_FILE", &path);
@@ -172,11 +174,11 @@ fn a_secret_may_stand_in_a_file_of_its_own() {
     let case = case.variable("WAYPOST_SECRET_KEY", KEY);
     assert_eq!(
         case.error(),
-        "WAYPOST_SECRET_KEY_FILE: both secret_key and secret_key_file are set: leave one of them out"
+        "WAYPOST_SECRET_KEY_FILE: both secret_key and secret_key_file are set: remove one of them"
     );
-    let told = super::super::load::tests::case().flag("secret_key_file", "/does/not/exist").error();
+    let error = super::super::load::tests::case().flag("secret_key_file", "/does/not/exist").error();
     assert_eq!(
-        told,
+        error,
         "--secret_key_file: secret_key_file: reading the file /does/not/exist: No such file or directory (os error 2)"
     );
 }
@@ -188,14 +190,14 @@ fn the_secret_of_a_later_source_replaces_the_file_of_an_earlier_one() {
 }
 
 #[test]
-fn a_wrong_secret_is_not_repeated() {
-    let told = case().variable("WAYPOST_SECRET_KEY", "hunter2hunter2").error();
-    assert!(told.starts_with("WAYPOST_SECRET_KEY: secret_key must be 32 bytes as base64"), "{told}");
-    assert!(!told.contains("hunter2"), "{told}");
+fn an_error_does_not_contain_the_secret() {
+    let error = case().variable("WAYPOST_SECRET_KEY", "hunter2hunter2").error();
+    assert!(error.starts_with("WAYPOST_SECRET_KEY: secret_key must be 32 bytes in base64"), "{error}");
+    assert!(!error.contains("hunter2"), "{error}");
 }
 
 #[test]
-fn what_is_printed_holds_no_secret_and_can_be_read_again() {
+fn the_printed_configuration_has_no_secret_and_can_be_loaded_again() {
     let case = case().variable("WAYPOST_SECRET_KEY", KEY).flag("limits.burst", "7");
     let loaded = case.load().expect("loaded");
     let text = crate::config::effective(&loaded);
@@ -207,17 +209,17 @@ fn what_is_printed_holds_no_secret_and_can_be_read_again() {
 }
 
 #[test]
-fn a_truth_may_stand_with_or_without_quotes() {
+fn a_boolean_may_be_quoted() {
     for text in ["true", "'true'"] {
         let file = format!("[media]\nfetch = {text}\n");
         assert!(case().file(&file).load().expect("loaded").config.media.fetches_links, "{text}");
     }
-    let told = case().file("[graph]\nversion = true\n").error();
-    assert!(told.contains("must be a text in quotes, not true or false"), "{told}");
+    let error = case().file("[graph]\nversion = true\n").error();
+    assert!(error.contains("must be a string, not a boolean"), "{error}");
 }
 
 #[test]
-fn a_bucket_needs_its_names_and_its_secret_is_shown_nowhere() {
+fn a_bucket_needs_its_credentials_and_its_secret_is_never_shown() {
     let file = "[media]\nstore = 's3'\n[media.s3]\nbucket = 'files'\naccess_key_id = 'AKID'\n";
     let config = case().file(file).load().expect("loaded").config;
     let missing = config.media.bucket().expect_err("no secret");
@@ -229,7 +231,7 @@ fn a_bucket_needs_its_names_and_its_secret_is_shown_nowhere() {
     assert_eq!(bucket.secret_access_key.expose_secret(), "hunter2");
     let shown = format!("{bucket:?} {} {:?}", crate::config::effective(&loaded), loaded.config);
     assert!(!shown.contains("hunter2") && shown.contains("***"), "{shown}");
-    // What is printed can be read again.
+    // The printed configuration can be loaded again.
     let again = toml::from_str::<toml::Table>(&crate::config::effective(&loaded)).expect("TOML");
     assert_eq!(again["media"]["s3"]["bucket"].as_str(), Some("files"));
 }

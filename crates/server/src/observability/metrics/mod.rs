@@ -1,6 +1,6 @@
-//! `GET /metrics`: what Prometheus asks for.
+//! `GET /metrics`: metrics for Prometheus.
 //!
-//! **Invariant:** the page names accounts, routes and codes, never a person, a message or a secret.
+//! **Invariant:** the page contains names of accounts, routes and codes, never personal data, messages or secrets.
 
 mod process;
 #[cfg(test)]
@@ -21,38 +21,38 @@ use subtle::ConstantTimeEq;
 
 use crate::http_options::MetricsAccess;
 
-/// The route, if there is one.
+/// Returns the router of the page; it is empty if the page is disabled.
 pub(crate) fn router(deps: &Arc<Deps>, access: &MetricsAccess) -> Router {
     let token = match access {
         MetricsAccess::Off => return Router::new(),
         MetricsAccess::Open => None,
         MetricsAccess::Token(token) => Some(Sha256::digest(token.expose_secret()).into()),
     };
-    let door = Door { deps: deps.clone(), token };
-    Router::new().route("/metrics", get(show_metrics)).with_state(door)
+    let state = PageState { deps: deps.clone(), token };
+    Router::new().route("/metrics", get(get_metrics)).with_state(state)
 }
 
 #[derive(Clone)]
-struct Door {
+struct PageState {
     deps: Arc<Deps>,
-    /// SHA-256 of the token: digests are of equal length, and are compared in constant time.
+    /// SHA-256 of the token. Digests have the same length, so that the comparison takes constant time.
     token: Option<[u8; 32]>,
 }
 
-async fn show_metrics(State(door): State<Door>, headers: HeaderMap) -> Response {
-    if let Some(token) = &door.token
-        && !shows(&headers, token)
+async fn get_metrics(State(state): State<PageState>, headers: HeaderMap) -> Response {
+    if let Some(token) = &state.token
+        && !presents(&headers, token)
     {
         let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
         return (StatusCode::UNAUTHORIZED, challenge, "The token is not valid.\n").into_response();
     }
-    let mut page = metrics::gather(&door.deps).await;
+    let mut page = metrics::gather(&state.deps).await;
     process::print(&mut page);
     page.put(list::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1);
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], page.finish()).into_response()
 }
 
-fn shows(headers: &HeaderMap, token: &[u8; 32]) -> bool {
+fn presents(headers: &HeaderMap, token: &[u8; 32]) -> bool {
     let presented = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())

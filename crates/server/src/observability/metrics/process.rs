@@ -1,13 +1,12 @@
-//! What the machine says of this process. Linux tells it in `/proc`; elsewhere it is left out.
+//! Metrics of the process from `/proc`. They are available on Linux only.
 
 use engine::metrics::list::{PROCESS_CPU, PROCESS_FDS, PROCESS_MAX_FDS, PROCESS_MEMORY, PROCESS_START};
 use engine::metrics::{NO_LABELS, Page};
 
-/// Ticks in a second, in which Linux tells times of processes to programs (`USER_HZ`): 100 on every architecture that
-/// this program is built for.
+/// Ticks per second of the times in `/proc` (`USER_HZ`): 100 on all supported architectures.
 const TICKS: u64 = 100;
 
-/// Adds what is known of the process.
+/// Adds the metrics of the process to the page.
 pub(crate) fn print(page: &mut Page) {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     if let Some(times) = times(&read("/proc/self/stat")) {
@@ -20,7 +19,7 @@ pub(crate) fn print(page: &mut Page) {
         page.put(PROCESS_MEMORY, NO_LABELS, kilobytes.saturating_mul(1024));
     }
     if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
-        // The look itself has one open.
+        // Reading the folder itself uses one descriptor.
         page.put(PROCESS_FDS, NO_LABELS, open.count().saturating_sub(1));
     }
     if let Some(limit) = number_after(&read("/proc/self/limits"), "Max open files") {
@@ -28,14 +27,14 @@ pub(crate) fn print(page: &mut Page) {
     }
 }
 
-/// Ticks of CPU time, and ticks from the machine's start to the process's.
+/// Times of the process in ticks: CPU time, and start time since the boot of the machine.
 #[derive(Debug, PartialEq, Eq)]
 struct Times {
     cpu: u64,
     started: u64,
 }
 
-/// The 14th, 15th and 22nd field of `/proc/self/stat`; the second is the program's name, which may hold spaces and
+/// Parses the fields 14, 15 and 22 of `/proc/self/stat`. Field 2 is the name of the program, which may contain spaces and
 /// brackets.
 fn times(stat: &str) -> Option<Times> {
     let (_, rest) = stat.rsplit_once(')')?;
@@ -44,13 +43,13 @@ fn times(stat: &str) -> Option<Times> {
     Some(Times { cpu: number(14)?.saturating_add(number(15)?), started: number(22)? })
 }
 
-/// The first number of the line that starts with this.
+/// Returns the first number in the line with this prefix.
 fn number_after(text: &str, start: &str) -> Option<u64> {
     let rest = text.lines().find_map(|line| line.strip_prefix(start))?;
     rest.split_ascii_whitespace().next()?.parse().ok()
 }
 
-/// Ticks as seconds.
+/// Returns ticks in seconds.
 fn hundredths(ticks: u64) -> String {
     format!("{}.{:02}", ticks / TICKS, ticks % TICKS)
 }
@@ -60,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_times_are_found_behind_any_name_of_a_program() {
+    fn times_are_parsed_for_every_program_name() {
         let stat = "42 (way) post) S 1 2 3 4 5 6 7 8 9 10 1234 66 0 0 20 0 8 0 98765 1000000 2000";
         assert_eq!(times(stat), Some(Times { cpu: 1300, started: 98765 }));
         assert_eq!(times("42 (waypost"), None);
@@ -69,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_found_in_its_line() {
+    fn a_number_is_parsed_from_its_line() {
         assert_eq!(number_after("VmPeak:\t  9 kB\nVmRSS:\t    2048 kB\n", "VmRSS:"), Some(2048));
         let limits = "Max open files            1024                 524288               files     \n";
         assert_eq!(number_after(limits, "Max open files"), Some(1024));

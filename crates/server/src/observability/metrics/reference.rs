@@ -1,4 +1,4 @@
-//! `docs/metrics.md`, printed from the list itself, and what is drawn and alarmed from the metrics, held against it.
+//! `docs/metrics.md`, printed from the list of metrics; the dashboard and the alerts are checked against the list.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -11,13 +11,13 @@ fn reference() -> String {
         "# Metrics\n\n\
          Printed from the code: `UPDATE_EXPECT=1 cargo test -p waypost --lib reference`.\n\n\
          `GET /metrics` answers in the text format of Prometheus (0.0.4), outside of `/api` and without an API key.\n\
-         `metrics.enabled` takes the page away; with `metrics.token` it needs `Authorization: Bearer <token>`.\n\
-         The page names workspaces, accounts, routes and codes, never a person or a message.\n\n\
-         Counters count what this process has done since its start, as far as it is on disk.\n\
-         Gauges that the store tells (queues, unknown messages, limits, sizes) are the same on every process that shares \
-         a database, and at most five seconds old.\n\n\
-         `deploy/grafana/waypost.json` is a dashboard and `deploy/prometheus/alerts.yml` holds rules for alerts.\n\
-         A job for Prometheus:\n\n\
+         `metrics.enabled = false` disables the page; with `metrics.token`, requests need `Authorization: Bearer <token>`.\n\
+         The page contains names of workspaces, accounts, routes and codes, never personal data or messages.\n\n\
+         Counters count the work of this process since its start; work is counted after it was committed to disk.\n\
+         Gauges from the store (queues, unknown messages, limits, sizes) are the same on all processes that share a \
+         database, and at most five seconds old.\n\n\
+         `deploy/grafana/waypost.json` is a dashboard, and `deploy/prometheus/alerts.yml` contains alerting rules.\n\
+         Scrape configuration for Prometheus:\n\n\
          ```yaml\n\
          scrape_configs:\n  \
            - job_name: waypost\n    \
@@ -35,13 +35,13 @@ fn reference() -> String {
             labels.join(", "),
             help.trim().replace('|', "\\|")
         );
-        line.expect("a string takes everything");
+        line.expect("writing to a string cannot fail");
     }
     page
 }
 
 #[test]
-fn the_page_of_metrics_is_what_the_code_says() {
+fn the_committed_metrics_page_is_up_to_date() {
     expect_file!["../../../../../docs/metrics.md"].assert_eq(&reference());
 }
 
@@ -62,7 +62,7 @@ fn is_known(name: &str) -> bool {
 }
 
 #[test]
-fn the_dashboard_and_the_alerts_name_metrics_that_exist() {
+fn the_dashboard_and_the_alerts_use_existing_metrics() {
     let dashboard = include_str!("../../../../../deploy/grafana/waypost.json");
     let alerts = include_str!("../../../../../deploy/prometheus/alerts.yml");
     let parsed: serde_json::Value = serde_json::from_str(dashboard).expect("JSON");
@@ -78,7 +78,7 @@ fn the_dashboard_and_the_alerts_name_metrics_that_exist() {
     let all = expressions.join("\n");
     let unknown: Vec<_> = named(&all).into_iter().filter(|name| !is_known(name)).collect();
     assert_eq!(unknown, [""; 0]);
-    // Nothing is counted in vain: what is in the list is drawn or alarmed, or told here why not.
+    // Every metric is used by the dashboard or an alert, or is an exception here.
     let drawn = named(&all);
     let missing: Vec<_> = ALL
         .iter()
@@ -90,7 +90,7 @@ fn the_dashboard_and_the_alerts_name_metrics_that_exist() {
 }
 
 #[test]
-fn each_alert_says_what_has_happened_and_what_to_do() {
+fn each_alert_has_a_summary_and_a_description() {
     let alerts = include_str!("../../../../../deploy/prometheus/alerts.yml");
     let rules: Vec<_> = alerts.split("- alert: ").skip(1).collect();
     assert!(rules.len() >= 7, "{}", rules.len());

@@ -9,7 +9,7 @@ fn hello() -> Value {
 }
 
 #[tokio::test]
-async fn a_key_of_some_accounts_reached_others_people_and_messages_by_their_ids() {
+async fn a_limited_key_accessed_contacts_and_messages_of_other_accounts_by_id() {
     let app = TestApp::new().await;
     let clinic = app.add_second_account().await;
     let sent = app.send_text(CUSTOMER).await.expect(200);
@@ -53,7 +53,7 @@ async fn a_key_of_some_accounts_reached_others_people_and_messages_by_their_ids(
 }
 
 #[tokio::test]
-async fn a_key_of_some_accounts_read_what_was_done_to_the_others() {
+async fn a_limited_key_read_audit_entries_of_other_accounts() {
     let app = TestApp::new().await;
     let clinic = app.add_second_account().await;
     let bound = app.key(move |new| new.accounts = vec![clinic]).await;

@@ -28,7 +28,7 @@ async fn queue_with_fallback(app: &TestApp, to: &str, fallback: Value) -> String
 }
 
 #[tokio::test]
-async fn a_fallback_was_forgotten_with_the_first_attempt_of_its_message() {
+async fn a_fallback_template_was_lost_with_the_first_attempt() {
     let app = TestApp::new().await;
     let id = queue_with_fallback(&app, CUSTOMER, hello()).await;
     // Meta does not take the token: the account is held, the message waits on.
@@ -47,7 +47,7 @@ async fn a_fallback_was_forgotten_with_the_first_attempt_of_its_message() {
 }
 
 #[tokio::test]
-async fn a_marketing_fallback_that_was_tried_once_left_after_a_stop() {
+async fn a_marketing_fallback_was_sent_after_an_opt_out() {
     let app = TestApp::new().await;
     app.request("POST", "/api/templates/sync", "").await.expect(200);
     app.customer_writes(STRANGER, "Hi").await;
@@ -67,7 +67,7 @@ async fn a_marketing_fallback_that_was_tried_once_left_after_a_stop() {
 }
 
 #[tokio::test]
-async fn a_rehearsal_knew_no_fallback_and_no_other_time_than_now() {
+async fn a_dry_run_ignored_the_fallback_template_and_the_send_time() {
     let app = TestApp::new().await;
     let rehearse = async |more: Value| {
         let mut body = json!({"to": CUSTOMER, "type": "text", "text": "Hi", "dry_run": true,

@@ -62,7 +62,7 @@ async fn send_with(app: &TestApp, key: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn the_key_of_a_send_that_panicked_was_freed_and_the_message_doubled() {
+async fn the_key_of_a_send_that_panicked_was_released_and_the_message_duplicated() {
     let mut app = TestApp::new().await;
     let panics = Arc::new(Panics(std::sync::Mutex::new(None)));
     let guard = panics.clone();
@@ -78,7 +78,7 @@ async fn the_key_of_a_send_that_panicked_was_freed_and_the_message_doubled() {
 }
 
 #[tokio::test]
-async fn a_refused_repetition_denied_what_the_first_attempt_may_have_done() {
+async fn a_rejected_retry_denied_the_effect_of_the_first_attempt() {
     for (second, times) in [(code(131_009), 1), (code(131_000), 1000), (code(130_429), 1000), (code(190), 1)]
     {
         let app = TestApp::new().await;
@@ -92,7 +92,7 @@ async fn a_refused_repetition_denied_what_the_first_attempt_may_have_done() {
 }
 
 #[tokio::test]
-async fn a_key_was_freed_although_its_first_attempt_may_have_arrived() {
+async fn a_key_was_released_although_the_first_attempt_may_have_been_sent() {
     let app = TestApp::new().await;
     fault(&app, FaultAction::CutAfter);
     app.sim.fail(Fault { times: 1000, ..Fault::on("/messages", code(131_000)) });
@@ -130,7 +130,7 @@ async fn a_queued_message_was_sent_again_more_than_once() {
 }
 
 #[tokio::test]
-async fn a_caller_who_hung_up_made_an_unknown_message_unresolvable() {
+async fn a_disconnected_caller_made_an_unknown_message_unresolvable() {
     let mut app = TestApp::new().await;
     let tells = Arc::new(Tells("lease_unknown_message", Notify::new()));
     let guard = tells.clone();
@@ -245,7 +245,7 @@ async fn one_failed_write_failed_a_queued_message_for_good() {
 }
 
 #[tokio::test]
-async fn kept_answers_were_never_forgotten_while_the_queue_was_empty() {
+async fn idempotency_records_never_expired_while_the_queue_was_empty() {
     let mut app = TestApp::new().await;
     let tells = Arc::new(Tells("expire_messages", Notify::new()));
     let guard = tells.clone();
@@ -262,7 +262,7 @@ async fn kept_answers_were_never_forgotten_while_the_queue_was_empty() {
 }
 
 #[tokio::test]
-async fn a_refused_resend_by_hand_denied_what_the_first_attempt_did() {
+async fn a_rejected_manual_resend_denied_the_effect_of_the_first_attempt() {
     let app = TestApp::new().await;
     // Statuses up to `sent` only.
     app.customer_writes("+15550100003", "Hi").await;
@@ -278,7 +278,7 @@ async fn a_refused_resend_by_hand_denied_what_the_first_attempt_did() {
 }
 
 #[tokio::test]
-async fn a_repetition_that_could_not_begin_denied_what_the_first_attempt_may_have_done() {
+async fn a_retry_that_could_not_start_denied_the_effect_of_the_first_attempt() {
     struct Begin;
     #[async_trait]
     impl FaultInjector for Begin {

@@ -9,7 +9,7 @@ use tower::ServiceExt;
 use crate::support::{CUSTOMER, STRANGER, TestApp, signature};
 
 #[tokio::test]
-async fn a_change_of_an_endpoint_took_back_the_secret_that_another_process_had_just_made() {
+async fn an_update_of_an_endpoint_reverted_a_secret_of_another_process() {
     let mut app = TestApp::new().await;
     let body = json!({"name": "shop", "url": "https://shop.example.com/hook", "events": ["*"]});
     let made = app.post("/api/webhooks", &body).await.expect(201);
@@ -37,7 +37,7 @@ async fn a_change_of_an_endpoint_took_back_the_secret_that_another_process_had_j
 }
 
 #[tokio::test]
-async fn what_is_left_of_an_erased_person_was_not_understood_when_it_was_taken_once_more() {
+async fn a_redrive_could_not_decode_the_payloads_of_an_erased_contact() {
     let app = TestApp::new().await;
     app.customer_writes(STRANGER, "Hi").await;
     let sent = app.send_text(STRANGER).await.expect(200);
@@ -54,7 +54,7 @@ async fn what_is_left_of_an_erased_person_was_not_understood_when_it_was_taken_o
 }
 
 #[tokio::test]
-async fn what_a_customer_wrote_to_an_account_that_another_process_had_just_added_was_nobodys() {
+async fn a_message_to_an_account_that_another_process_had_just_added_was_unrouted() {
     let mut app = TestApp::new().await;
     let first = app.router.clone();
     app.restart().await;

@@ -29,17 +29,22 @@ use crate::sqlite::connection::BUSY_TIMEOUT;
 /// Runs the next step of the oldest erasure.
 pub(crate) fn run_step(connection: &Connection, limit: u32, now: Timestamp) -> SqlResult<ErasureStep> {
     let Some(erasure) = progress::get_oldest(connection)? else { return Ok(ErasureStep::Idle) };
-    let [last_payload, last_event, last_delivery, last_message] = erasure.last;
     // `reached` is the start of the next step of this kind; `None` if this kind is complete.
     let (reached, following) = match erasure.step.as_str() {
         "messages" => (erasure::messages::erase_next(connection, &erasure, limit, now)?, "payloads"),
         "payloads" => (
-            tables::erase_payloads(connection, &erasure, last_payload, limit.min(PAYLOADS_PER_STEP))?,
+            tables::erase_payloads(connection, &erasure, erasure.last_payload, limit.min(PAYLOADS_PER_STEP))?,
             "events",
         ),
-        "events" => (tables::erase_events(connection, &erasure, (last_event, limit), now)?, "deliveries"),
-        "deliveries" => (tables::erase_deliveries(connection, &erasure, last_delivery, limit)?, "contexts"),
-        "contexts" => (erasure::messages::erase_contexts(connection, &erasure, last_message, limit)?, "file"),
+        "events" => {
+            (tables::erase_events(connection, &erasure, (erasure.last_event, limit), now)?, "deliveries")
+        }
+        "deliveries" => {
+            (tables::erase_deliveries(connection, &erasure, erasure.last_delivery, limit)?, "contexts")
+        }
+        "contexts" => {
+            (erasure::messages::erase_contexts(connection, &erasure, erasure.last_message, limit)?, "file")
+        }
         "file" => return Ok(ErasureStep::FilesRemain),
         _ => return Err(SqlError::Bug("an erasure has an unknown step")),
     };

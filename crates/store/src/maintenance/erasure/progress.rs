@@ -6,38 +6,34 @@ use domain::id::{ContactId, WorkspaceId};
 use rusqlite::{Connection, params};
 
 use crate::error::SqlResult;
-use crate::row::Cells;
+use crate::row::{Cells, row};
 
-/// Erasure that is in progress.
-pub(crate) struct Erasure {
-    pub(crate) contact: ContactId,
-    pub(crate) workspace: WorkspaceId,
-    pub(crate) identifiers: Vec<String>,
-    pub(crate) former_identifiers: BTreeMap<String, i64>,
-    pub(crate) step: String,
-    pub(crate) next: i64,
-    /// Last rows of payloads, events, deliveries and messages at the start of the erasure.
-    pub(crate) last: [i64; 4],
+row! {
+    /// Erasure that is in progress.
+    pub(crate) struct Erasure {
+        contact: ContactId = id "contact_id",
+        workspace: WorkspaceId = id "workspace_id",
+        identifiers: Vec<String> = json "identifiers",
+        former_identifiers: BTreeMap<String, i64> = json "former_identifiers",
+        step: String = get "step",
+        next: i64 = get "next_seq",
+        last_payload: i64 = get "last_payload",
+        last_event: i64 = get "last_event",
+        last_delivery: i64 = get "last_delivery",
+        last_message: i64 = get "last_message",
+    }
 }
 
+/// Returns the oldest erasure.
 pub(crate) fn get_oldest(connection: &Connection) -> SqlResult<Option<Erasure>> {
     // Erasures at the step `file` come last: one checkpoint completes all of them.
-    let mut statement = connection.prepare_cached(
-        "select contact_id, workspace_id, identifiers, former_identifiers, step, next_seq, last_payload, last_event, last_delivery, last_message
-         from erasures order by step = 'file', created_at, contact_id limit 1",
-    )?;
+    let sql = format!(
+        "select {} from erasures order by step = 'file', created_at, contact_id limit 1",
+        Erasure::COLUMNS
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(())?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    let mut cells = Cells::new("erasures", row);
-    Ok(Some(Erasure {
-        contact: cells.id()?,
-        workspace: cells.id()?,
-        identifiers: cells.json()?,
-        former_identifiers: cells.json()?,
-        step: cells.get()?,
-        next: cells.get()?,
-        last: [cells.get()?, cells.get()?, cells.get()?, cells.get()?],
-    }))
+    rows.next()?.map(|row| Erasure::read(&mut Cells::new("erasures", row))).transpose()
 }
 
 /// Returns the last position of this step: the rows from `next` to that position are read.
