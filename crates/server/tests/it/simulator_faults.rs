@@ -83,7 +83,7 @@ fn cases() -> Vec<Case> {
 /// One fault at one kind of call.
 struct Scene<'a> {
     app: &'a TestApp,
-    fork: &'a Fork,
+    fork: &'a SwitchedUpstream,
     key: &'a str,
     /// Says which, in a failure.
     what: String,
