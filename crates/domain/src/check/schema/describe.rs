@@ -205,7 +205,9 @@ impl<'a, 'p> Fields<'a, 'p> {
             return;
         };
         // The fields that were read before the tag belong to each kind.
-        let start = recorder.at(&self.place, |node| node.clone());
+        let mut start = recorder.at(&self.place, |node| node.clone());
+        // A reader that is described twice finds the choice that it described before.
+        start.keywords = Object::new();
         let (mut choices, mut mapping) = (Vec::new(), Object::new());
         let mut done: Vec<&str> = Vec::new();
         for (_, name, _) in variants {
