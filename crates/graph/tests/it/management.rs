@@ -38,22 +38,22 @@ fn every_account_update_says_whether_the_account_may_send() {
     reads(
         &changes(&all.iter().map(String::as_str).collect::<Vec<_>>()),
         expect![[r#"
-        account Status | Hold(Disabled, "The WhatsApp Business Account was deleted at Meta.")
-        account Notice
-        account Notice
-        account Notice
-        account Status | Hold(Disabled, "Meta has disabled the WhatsApp Business Account. Appeal in the WhatsApp Manager.")
-        account Status | Lift(Disabled)
-        account Notice
-        account Status | Lift(AppRemoved)
-        account Status | Hold(AppRemoved, "The app was taken off the WhatsApp Business Account. Connect it again at Meta.") | number 442079460018
-        account Status | Lift(AppRemoved)
-        account Status | Hold(AppRemoved, "The app was taken off the WhatsApp Business Account. Connect it again at Meta.")
-        account Status | Hold(AppRemoved, "The app was taken off the WhatsApp Business Account. Connect it again at Meta.")
-        account Status | Lift(AppRemoved)
-        account Notice
-        account Notice
-    "#]],
+            account Status | Suspend(Disabled, "The WhatsApp Business Account was deleted at Meta.")
+            account Notice
+            account Notice
+            account Notice
+            account Status | Suspend(Disabled, "Meta has disabled the WhatsApp Business Account. Appeal in the WhatsApp Manager.")
+            account Status | Resume(Disabled)
+            account Notice
+            account Status | Resume(AppRemoved)
+            account Status | Suspend(AppRemoved, "The app was taken off the WhatsApp Business Account. Connect it again at Meta.") | number 442079460018
+            account Status | Resume(AppRemoved)
+            account Status | Suspend(AppRemoved, "The app was taken off the WhatsApp Business Account. Connect it again at Meta.")
+            account Status | Suspend(AppRemoved, "The app was taken off the WhatsApp Business Account. Connect it again at Meta.")
+            account Status | Resume(AppRemoved)
+            account Notice
+            account Notice
+        "#]],
     );
 }
 
@@ -154,12 +154,12 @@ fn words_of_a_template_and_reasons_of_its_state() {
     reads(
         &changes(&all),
         expect![[r#"
-        template a en_US | TemplateText { header: Some("Hi"), body: Some("Body {{1}}"), footer: Some("Bye"), buttons: [("Go", Some("https://a.example/{{1}}")), ("Call", Some("+442079460018")), ("Stop", None), ("", None)] }
-        template a en | status REJECTED | reason INVALID_FORMAT: Adjacent. Put words between.
-        template a en | status LOCKED | reason RATE_LIMITING_PAUSE
-        template a en | status DISABLED | reason SCAM: disabled on 1767348700
-        template a en | status APPROVED
-    "#]],
+            template a en_US | TemplateTextUpdate { header: Some("Hi"), body: Some("Body {{1}}"), footer: Some("Bye"), buttons: [("Go", Some("https://a.example/{{1}}")), ("Call", Some("+442079460018")), ("Stop", None), ("", None)] }
+            template a en | status REJECTED | reason INVALID_FORMAT: Adjacent. Put words between.
+            template a en | status LOCKED | reason RATE_LIMITING_PAUSE
+            template a en | status DISABLED | reason SCAM: disabled on 1767348700
+            template a en | status APPROVED
+        "#]],
     );
 }
 

@@ -231,22 +231,22 @@ fn every_management_field_is_understood_or_kept() {
     reads(
         &body,
         expect![[r#"
-        template spring_deal en_GB | status REJECTED | reason INVALID_FORMAT: Two placeholders are adjacent. Put words between them.
-        template ferry_delay en_GB | quality YELLOW
-        template ferry_delay en_GB
-        template ferry_delay en_GB | category MARKETING
-        template ferry_delay en_GB | TemplateText { header: None, body: Some("Sailing from {{port}} leaves {{minutes}} minutes late today."), footer: None, buttons: [("Track ferry", Some("https://ferry.example/t/{{1}}"))] }
-        account Notice
-        account Notice
-        account Notice
-        account Notice
-        account Throughput | number 442079460018 | tier TIER_UNLIMITED
-        account Name | number 442079460018
-        account MessagingLimit | tier TIER_2K
-        account Notice | number 442079460018
-        account Notice
-        447700900123 - Maya Osei takes no marketing | 2026-01-01T10:13:20Z
-    "#]],
+            template spring_deal en_GB | status REJECTED | reason INVALID_FORMAT: Two placeholders are adjacent. Put words between them.
+            template ferry_delay en_GB | quality YELLOW
+            template ferry_delay en_GB
+            template ferry_delay en_GB | category MARKETING
+            template ferry_delay en_GB | TemplateTextUpdate { header: None, body: Some("Sailing from {{port}} leaves {{minutes}} minutes late today."), footer: None, buttons: [("Track ferry", Some("https://ferry.example/t/{{1}}"))] }
+            account Notice
+            account Notice
+            account Notice
+            account Notice
+            account Throughput | number 442079460018 | tier TIER_UNLIMITED
+            account Name | number 442079460018
+            account MessagingLimit | tier TIER_2K
+            account Notice | number 442079460018
+            account Notice
+            447700900123 - Maya Osei takes no marketing | 2026-01-01T10:13:20Z
+        "#]],
     );
 }
 

@@ -208,11 +208,11 @@ fn a_field_in_the_wrong_place_is_found() {
     reads(
         &body,
         expect![[r#"
-        template a en | status APPROVED
-        account Status | Hold(Disabled, "The WhatsApp Business Account was deleted at Meta.")
-        text mid.good | 447700900123 - - | 2026-01-01T10:00:05Z | "hi" | {"body":"hi"}
-        other message_template_status_update ! it has no `message_template_name`
-    "#]],
+            template a en | status APPROVED
+            account Status | Suspend(Disabled, "The WhatsApp Business Account was deleted at Meta.")
+            text mid.good | 447700900123 - - | 2026-01-01T10:00:05Z | "hi" | {"body":"hi"}
+            other message_template_status_update ! it has no `message_template_name`
+        "#]],
     );
 }
 

@@ -50,7 +50,7 @@ fn secrets_may_stand_in_files() {
 #[test]
 fn what_is_missing_is_told_with_the_steps() {
     let told = shell().waypost(&format!("{ADD} --name a --access-token t")).ok();
-    for part in ["no app secret", "Meta calls https only", "this account has none"] {
+    for part in ["no app secret", "Meta calls https URLs only", "this account has none"] {
         assert!(told.contains(part), "{part}: {told}");
     }
 }

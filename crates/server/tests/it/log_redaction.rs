@@ -102,7 +102,7 @@ async fn no_text_number_file_or_secret_is_in_the_log() {
     assert!(!app.receiver.got().is_empty());
 
     let logged = log.text();
-    assert!(logged.contains("a call was answered") && logged.contains("request.id"), "{logged}");
+    assert!(logged.contains("request completed") && logged.contains("request.id"), "{logged}");
     exporter.flush(&app.deps).await;
     let exported = String::from_utf8_lossy(&collector.bytes()).into_owned();
     for part in ["POST /api/messages/send", "delivery", "meta.outcome"] {

@@ -58,7 +58,7 @@ async fn a_payload_with_a_thousand_changes_is_one_transaction() {
     calls.0.lock().unwrap().clear();
     app.post_signed(&app.seeded.app_secret, body.clone()).await.expect(200);
     // One method of the store is one transaction.
-    assert_eq!(*calls.0.lock().unwrap(), ["ingest"]);
+    assert_eq!(*calls.0.lock().unwrap(), ["ingest_payload"]);
     assert_eq!(app.get("/api/messages").await.data()["total"], 502);
     assert_eq!(app.message(sent.as_str().unwrap()).await["status"], "read");
     assert_eq!(app.get("/api/contacts?opted_out=true").await.data()["total"], 97);

@@ -364,7 +364,7 @@ async fn two_sends_with_a_media_id_are_one_upload_to_meta() {
     let id = app.uploaded("a.png", "image/png", PNG).await;
     let first = app.send_image(&id).await.expect(200);
     app.send_image(&id).await.expect(200);
-    assert_eq!(counts.of("upload"), 1);
+    assert_eq!(counts.of("upload_media"), 1);
     assert_eq!(app.n_taken(), 2);
     let meta_id = app.taken(0)["image"]["id"].clone();
     assert!(meta_id.as_str().unwrap().parse::<u64>().is_ok(), "{meta_id}");
@@ -386,7 +386,7 @@ async fn sends_at_the_same_time_share_one_upload() {
     for answer in [a, b, c] {
         answer.expect(200);
     }
-    assert_eq!((counts.of("upload"), app.n_taken()), (1, 3));
+    assert_eq!((counts.of("upload_media"), app.n_taken()), (1, 3));
 }
 
 #[tokio::test]
@@ -399,7 +399,7 @@ async fn an_upload_is_repeated_before_it_expires_and_for_each_account() {
     app.advance(29 * 86_400);
     app.customer_writes(CUSTOMER, "Still there?").await;
     app.send(template("sandbox")).await.expect(200);
-    assert_eq!(counts.of("upload"), 2);
+    assert_eq!(counts.of("upload_media"), 2);
     assert_ne!(app.taken(0)["image"]["id"], app.taken(1)["image"]["id"]);
     let second = app.add_second_account().await.to_string();
     let writes = sim::InboundMessage {
@@ -408,7 +408,7 @@ async fn an_upload_is_repeated_before_it_expires_and_for_each_account() {
     };
     app.inbound(&writes).await;
     app.send(template(&second)).await.expect(200);
-    assert_eq!(counts.of("upload"), 3, "Meta's ids hold for one number");
+    assert_eq!(counts.of("upload_media"), 3, "Meta's ids hold for one number");
 }
 
 #[tokio::test]
@@ -470,9 +470,9 @@ async fn the_file_of_a_queued_message_is_uploaded_when_it_is_sent() {
     let id = app.uploaded("a.png", "image/png", PNG).await;
     let body = json!({"to": CUSTOMER, "type": "image", "image": {"id": id}, "mode": "queue"});
     app.send(body).await.expect(202);
-    assert_eq!(counts.of("upload"), 0, "not before its turn");
+    assert_eq!(counts.of("upload_media"), 0, "not before its turn");
     app.tick_queue().await;
-    assert_eq!((counts.of("upload"), app.n_taken()), (1, 1));
+    assert_eq!((counts.of("upload_media"), app.n_taken()), (1, 1));
 }
 
 #[tokio::test]
@@ -714,10 +714,10 @@ async fn a_link_is_downloaded_stored_and_uploaded_once() {
     assert_eq!(app.taken(0)["image"]["id"], app.taken(1)["image"]["id"]);
     assert_eq!(web.asked.lock().unwrap().len(), 1, "asked a moment ago");
     app.send(link("same.png")).await.expect(200);
-    assert_eq!(counts.of("upload"), 1, "the same content");
+    assert_eq!(counts.of("upload_media"), 1, "the same content");
     app.advance(601);
     app.send(link("a.png")).await.expect(200);
-    assert_eq!((web.asked.lock().unwrap().len(), counts.of("upload")), (3, 1));
+    assert_eq!((web.asked.lock().unwrap().len(), counts.of("upload_media")), (3, 1));
 }
 
 #[tokio::test]
@@ -780,7 +780,7 @@ async fn a_link_with_invalid_content_fails_the_message_with_the_reason() {
         assert_eq!((&row["status"], &row["error"]["code"]), (&json!("failed"), &json!(131_053)));
         assert!(row["error"]["details"].as_str().unwrap().contains(reason), "{row:#}");
     }
-    assert_eq!((app.n_taken(), counts.of("upload")), (0, 0));
+    assert_eq!((app.n_taken(), counts.of("upload_media")), (0, 0));
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ fn a_restored_copy_hands_nothing_over_that_the_original_may_have_handed_over() {
     accepted(&environment, 30);
     // It cannot be replaced while somebody works with it.
     let refused = environment.directory.run(["restore", "copy.db", "--force"]).unwrap_err().to_string();
-    assert!(refused.contains("end it first"), "{refused}");
+    assert!(refused.contains("stop it first"), "{refused}");
     drop(gateway);
 
     // The dead process counts as living until it was silent for ten seconds.
