@@ -56,7 +56,7 @@ const TABLE: [Row; 9] = [
         ],
         lines: 6_000,
         raised: Some((
-            12_000,
+            13_000,
             "most of it is the kinds of messages, templates and events with their limits: one rule book, \
              which a border would only cut in two",
         )),
@@ -80,7 +80,7 @@ const TABLE: [Row; 9] = [
         ours_in_tests: &[],
         forbidden: &["axum", "hyper", "hyper-util", "rand", "reqwest"],
         lines: 6_000,
-        raised: Some((12_000, "statements and row decoding of every port; one file a table or a job")),
+        raised: Some((13_500, "statements and row decoding of every port; one file per table or job")),
     },
     Row {
         name: "graph",
@@ -140,7 +140,7 @@ const TABLE: [Row; 9] = [
         ours_in_tests: &[],
         forbidden: &[],
         lines: 5_000,
-        raised: None,
+        raised: Some((6_000, "checks, benchmark and chaos run of the repository, each in files of its own")),
     },
 ];
 

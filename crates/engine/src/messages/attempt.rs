@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 
 use crate::accounts::line;
 use crate::media::{self, Unready};
+use crate::messages::retry_wait;
 use crate::messages::send::{Progress, SendError, Sent};
 use crate::metrics::Label;
 use crate::ports::{
@@ -29,10 +30,6 @@ use crate::ports::{
 };
 use crate::{Deps, accounts, chain, directory};
 
-/// Seconds to wait after a refusal for speed that names none.
-const DEFAULT_WAIT: u32 = 1;
-/// Seconds to wait after a refusal for the pair of number and recipient: the pace that Meta allows (reference D.2).
-const PAIR_WAIT: u32 = 6;
 /// How long the first wait is when an end cannot be written down; it doubles up to [`MAX_REWRITE_WAIT`].
 const REWRITE_WAIT: SignedDuration = SignedDuration::from_secs(1);
 const MAX_REWRITE_WAIT: SignedDuration = SignedDuration::from_secs(30);
@@ -122,7 +119,7 @@ async fn accept_and_send(
     };
     let admission = match turn_at {
         // Others were quicker since the wait was foreseen.
-        Some(turn_at) if turn_at > deadline => Err(too_long(turn_at, now)),
+        Some(turn_at) if turn_at > deadline => Err(retry_wait::too_long(turn_at, now)),
         _ => admit(&deps, new.clone()).await,
     };
     match (admission, turn_at) {
@@ -375,7 +372,7 @@ impl Run<'_> {
                     | RetryDecision::Suspend
                     | RetryDecision::Retry { .. } => None,
                 };
-                let wait = again_at.map(|at| seconds_until(at, now));
+                let wait = again_at.map(|at| retry_wait::seconds_until(at, now));
                 if let SendOutcome::Refused(error) = &outcome {
                     self.act_on(message, error).await;
                 }
@@ -502,7 +499,7 @@ impl Run<'_> {
             SendOutcome::Stopped { http_status, retry_after } => {
                 tracing::warn!(http_status, "something before meta refused a message");
                 let end = if code == retry::META_RATE_LIMITED {
-                    let retry_after = wait.or(retry_after).unwrap_or(DEFAULT_WAIT).max(1);
+                    let retry_after = wait.or(retry_after).unwrap_or(retry_wait::DEFAULT_WAIT).max(1);
                     SendError::MetaRateLimited { retry_after, error: None }
                 } else {
                     SendError::MetaUnavailable(None)
@@ -522,7 +519,7 @@ impl Run<'_> {
                 }
                 let end = match code {
                     retry::META_RATE_LIMITED => {
-                        let retry_after = wait.unwrap_or_else(|| wait_after(&error)).max(1);
+                        let retry_after = wait.unwrap_or_else(|| retry_wait::wait_after(&error)).max(1);
                         SendError::MetaRateLimited { retry_after, error: Some(Box::new(error.clone())) }
                     }
                     retry::META_UNAVAILABLE => SendError::MetaUnavailable(Some(Box::new(error.clone()))),
@@ -595,22 +592,4 @@ impl Drop for Held {
             self.dropped.lock().unwrap_or_else(PoisonError::into_inner).push(claim);
         }
     }
-}
-
-/// Seconds to wait after a refusal for speed.
-pub(crate) fn wait_after(error: &MetaError) -> u32 {
-    let default = if error.class() == MetaErrorClass::ThrottlePair { PAIR_WAIT } else { DEFAULT_WAIT };
-    error.retry_after.unwrap_or(default).max(1)
-}
-
-/// The refusal of a sync send whose turn is too far away.
-pub(crate) fn too_long(turn_at: Timestamp, now: Timestamp) -> SendError {
-    let ask_at = turn_at.saturating_sub(retry::SYNC_TIMEOUT).unwrap_or(now);
-    SendError::Pacing { turn_at, retry_after: seconds_until(ask_at, now) }
-}
-
-/// Whole seconds until a time, at least one.
-pub(crate) fn seconds_until(at: Timestamp, now: Timestamp) -> u32 {
-    let ms = at.duration_since(now).as_millis().max(0).saturating_add(999);
-    u32::try_from(ms / 1000).unwrap_or(u32::MAX).max(1)
 }

@@ -7,4 +7,5 @@ pub(crate) mod in_flight;
 pub mod mark_read;
 pub(crate) mod pacer;
 pub mod queue;
+mod retry_wait;
 pub mod send;

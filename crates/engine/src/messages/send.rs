@@ -21,6 +21,7 @@ use crate::access::api_key;
 use crate::access::api_key::Caller;
 use crate::messages::attempt;
 use crate::messages::attempt::{Delivery, Render};
+use crate::messages::retry_wait;
 use crate::ports::{
     AccountRecord, Fallback, IdempotencyRecord, MessageKey, NewIdempotencyRecord, NewMessage, OnUnknown,
     Recipient, SendSchedule, SentAs, StoreError, UpstreamError,
@@ -239,7 +240,7 @@ pub async fn send(
     if request.when == When::Sync {
         let turn_at = deps.pacer.foresee(record.account.id, &recipient, now);
         if turn_at.duration_since(now) > domain::messages::retry::SYNC_TIMEOUT {
-            return Err(attempt::too_long(turn_at, now));
+            return Err(retry_wait::too_long(turn_at, now));
         }
     }
     let leaves_at = request.when.leaves_at(now);
@@ -456,7 +457,7 @@ async fn refused_look_up(deps: &Deps, record: &AccountRecord, error: MetaError) 
             SendError::AccountHeld { account: Box::new(record.account.clone()), error: Some(Box::new(error)) }
         }
         MetaErrorClass::ThrottleNumber | MetaErrorClass::ThrottlePair => SendError::MetaRateLimited {
-            retry_after: attempt::wait_after(&error),
+            retry_after: retry_wait::wait_after(&error),
             error: Some(Box::new(error)),
         },
         MetaErrorClass::Retry => SendError::MetaUnavailable(Some(Box::new(error))),

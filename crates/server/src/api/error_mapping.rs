@@ -108,7 +108,7 @@ impl From<SendError> for ApiError {
                 "The queue of this account is full. The message was not accepted. Try again later.",
             )
             .retry_after(QUEUE_WAIT),
-            SendError::KeyKnown(_) => ApiError::idempotency_in_progress(),
+            SendError::KeyKnown(_) => Self::idempotency_in_progress(),
             SendError::Refused(error) => {
                 Self::new(Code::MetaError, format!("{} Nothing was sent.", meta_sentence(&error)))
                     .with_meta(Some(&error))

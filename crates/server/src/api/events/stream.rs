@@ -88,14 +88,14 @@ impl EventStream {
             return None;
         }
         let is_known = self.caller.is_still_known(deps).await;
-        let is_known = is_known.inspect_err(|error| log_end(error)).unwrap_or(false);
+        let is_known = is_known.inspect_err(log_end).unwrap_or(false);
         if !is_known {
             return None;
         }
         let deadline = deps.now().saturating_add(KEEP_ALIVE).unwrap_or(Timestamp::MAX);
         let filter = || self.caller.is_still_good(deps).then(|| self.query.filter(deps, &self.caller));
         let page = events::next(deps, filter, &self.caller, (self.query.start, PAGE_SIZE), deadline).await;
-        let page = page.inspect_err(|error| log_end(error)).ok().flatten()?;
+        let page = page.inspect_err(log_end).ok().flatten()?;
         self.query.start = page.last.map_or(self.query.start, EventStart::After);
         self.buffered.extend(sse_events(&page));
         Some(())

@@ -1,0 +1,30 @@
+//! Waits that a caller is told: `Retry-After` of refusals, and the time until a send slot.
+
+use domain::messages::retry;
+use domain::meta_error::{MetaError, MetaErrorClass};
+use jiff::Timestamp;
+
+use crate::messages::send::SendError;
+
+/// Seconds to wait after a rate limit error that names no wait.
+pub(crate) const DEFAULT_WAIT: u32 = 1;
+/// Seconds to wait after a rate limit error for the pair of number and recipient: one message per 6 seconds.
+const PAIR_WAIT: u32 = 6;
+
+/// Returns the seconds to wait after a rate limit error.
+pub(crate) fn wait_after(error: &MetaError) -> u32 {
+    let default = if error.class() == MetaErrorClass::ThrottlePair { PAIR_WAIT } else { DEFAULT_WAIT };
+    error.retry_after.unwrap_or(default).max(1)
+}
+
+/// Returns the error of a synchronous send whose send slot is too far away.
+pub(crate) fn too_long(turn_at: Timestamp, now: Timestamp) -> SendError {
+    let ask_at = turn_at.saturating_sub(retry::SYNC_TIMEOUT).unwrap_or(now);
+    SendError::Pacing { turn_at, retry_after: seconds_until(ask_at, now) }
+}
+
+/// Returns the whole seconds until a time, at least one.
+pub(crate) fn seconds_until(at: Timestamp, now: Timestamp) -> u32 {
+    let ms = at.duration_since(now).as_millis().max(0).saturating_add(999);
+    u32::try_from(ms / 1000).unwrap_or(u32::MAX).max(1)
+}
