@@ -355,7 +355,7 @@ struct Dies(std::sync::atomic::AtomicUsize);
 impl FaultInjector for Dies {
     async fn before(&self, call: &'static str) -> Result<usize, engine::ports::StoreError> {
         use std::sync::atomic::Ordering;
-        if !call.contains("erasure") {
+        if !matches!(call, "run_erasure_step" | "finish_erasures") {
             return Ok(0);
         }
         let left = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
