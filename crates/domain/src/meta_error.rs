@@ -1,5 +1,5 @@
 //! Meta's error codes and how they are handled (Meta: Error codes,
-//! https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes).
+//! <https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes>).
 //!
 //! **Invariant:** the handling of a code is read from [`TABLE`] and nowhere else.
 

@@ -1,6 +1,6 @@
 //! Enums whose values are texts in the API and the database.
 //!
-//! **Invariant:** the text of a value is written once, in its declaration with [`text_enum!`](crate::text_enum).
+//! **Invariant:** the text of a value is written once, in its declaration with [`text_enum!`](macro@crate::text_enum).
 
 /// A text that no value of the enum has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,6 +1,6 @@
 //! The signature of Meta's webhooks: `X-Hub-Signature-256`, HMAC-SHA256 of the received bytes, keyed with the app
 //! secret (Meta: Webhooks, Validating payloads,
-//! https://developers.facebook.com/docs/graph-api/webhooks/getting-started#validate-payloads).
+//! <https://developers.facebook.com/docs/graph-api/webhooks/getting-started#validate-payloads>).
 //!
 //! **Invariant:** the duration of a comparison does not depend on the expected signature.
 

@@ -1,5 +1,5 @@
 //! Business profile of a phone number (Meta: Business Profiles,
-//! https://developers.facebook.com/docs/whatsapp/cloud-api/reference/business-profiles).
+//! <https://developers.facebook.com/docs/whatsapp/cloud-api/reference/business-profiles>).
 
 use crate::check::{Fields, Patch};
 use crate::json::{Object, Value};

@@ -1,5 +1,5 @@
 //! Media files: types and sizes that Meta accepts, files in messages of customers, and the schedule of downloads
-//! (Meta: Media, https://developers.facebook.com/docs/whatsapp/cloud-api/reference/media).
+//! (Meta: Media, <https://developers.facebook.com/docs/whatsapp/cloud-api/reference/media>).
 //!
 //! **Invariant:** [`TYPES`] has exactly the types that Meta accepts in uploads.
 

@@ -1,5 +1,5 @@
 //! Messaging limit: number of recipients of templates outside of an open window in 24 hours (Meta: Messaging limits,
-//! https://developers.facebook.com/docs/whatsapp/messaging-limits).
+//! <https://developers.facebook.com/docs/whatsapp/messaging-limits>).
 //!
 //! Meta counts recipients, not messages, for each business portfolio. Here a portfolio is identified by its WhatsApp
 //! Business Account.

@@ -1,5 +1,5 @@
 //! Meta's reports about outbound messages (Meta: Webhooks, messages,
-//! https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/reference/messages).
+//! <https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/reference/messages>).
 
 use std::fmt;
 use std::str::FromStr;

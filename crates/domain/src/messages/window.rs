@@ -1,5 +1,5 @@
 //! Customer service window: 24 hours after the customer's last message (Meta: Customer service windows,
-//! https://developers.facebook.com/docs/whatsapp/cloud-api/guides/send-messages).
+//! <https://developers.facebook.com/docs/whatsapp/cloud-api/guides/send-messages>).
 
 use jiff::{SignedDuration, Timestamp};
 

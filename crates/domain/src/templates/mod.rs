@@ -1,5 +1,5 @@
 //! Message templates and the check of messages against them (Meta: Message templates,
-//! https://developers.facebook.com/docs/whatsapp/business-management-api/message-templates).
+//! <https://developers.facebook.com/docs/whatsapp/business-management-api/message-templates>).
 //!
 //! A [`Template`] is read from Meta's definition into the slots that a message fills. [`Template::bind`] compares a
 //! message with them and returns all mismatches at once. So a send that Meta would refuse (132000, 132012, 131008,

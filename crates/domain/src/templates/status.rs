@@ -3,7 +3,7 @@
 use crate::text_enum;
 
 /// Status of a template in Meta's review (Meta: Template status,
-/// https://developers.facebook.com/docs/whatsapp/business-management-api/message-templates).
+/// <https://developers.facebook.com/docs/whatsapp/business-management-api/message-templates>).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TemplateStatus {
     /// Approved: can be sent.

@@ -1,5 +1,5 @@
 //! Decoded updates from Meta's webhooks (Meta: Webhooks,
-//! https://developers.facebook.com/docs/whatsapp/cloud-api/guides/set-up-webhooks).
+//! <https://developers.facebook.com/docs/whatsapp/cloud-api/guides/set-up-webhooks>).
 
 use jiff::Timestamp;
 

@@ -88,7 +88,7 @@ port! {
 
         /// Makes at most `limit` messages of a restored copy `unknown` that may have left since it was made: those that were
         /// being sent, and those of the queue that are due. Returns how many there were; at 0 all were looked at, and
-        /// [`Maintenance::restored_from`] is `None` from then on.
+        /// `get_restored_backup_time` is `None` from then on.
         async fn quarantine_messages(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError>;
     }
 }

@@ -5,7 +5,7 @@
 /// One declaration yields:
 /// 1. the `#[async_trait]` trait, with its documentation;
 /// 2. with the feature `test-support`, the implementation of the trait for
-///    [`FaultPort`](crate::ports::FaultPort), which counts the calls and injects faults. The name of a call is the name
+///    `FaultPort`, which counts the calls and injects faults. The name of a call is the name
 ///    of the method;
 /// 3. for a storage port (`port! { storage name; … }`), the exported macro `name`, which passes the method signatures to
 ///    the macro of a database driver. The driver's macro implements the port without a repetition of the signatures.
@@ -64,7 +64,7 @@ macro_rules! port {
     };
 }
 
-/// The trait of a port, and its implementation for [`FaultPort`](crate::ports::FaultPort).
+/// The trait of a port, and its implementation for `FaultPort`.
 macro_rules! port_trait {
     (
         $call:ident

@@ -30,7 +30,7 @@ impl fmt::Debug for AccountCredentials {
 port! {
     /// The service that carries messages: Meta's Graph API.
     pub trait Upstream {
-        /// Hands over one message; `body` is the whole request body as [`Upstream::body`] made it.
+        /// Hands over one message; `body` is the whole request body as [`Upstream::message_body`] made it.
         /// Every way this can end is an [`SendOutcome`], so there is no error.
         async fn send_message(&self, line: &AccountCredentials, body: Bytes) -> SendOutcome;
 

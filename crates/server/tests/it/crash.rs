@@ -156,6 +156,11 @@ impl Scene<'_> {
     }
 }
 
+/// Variants of a death: on either side of the call. Before the successor notices that a process has died, Meta's statuses
+/// arrive in the last one.
+const VARIANTS: [(usize, Side, bool); 3] =
+    [(0, Side::Before, false), (1, Side::After, false), (2, Side::After, true)];
+
 /// What happens: first to a process that is well, then to one that dies, then to its successor.
 struct Scenario<P, D, S> {
     settings: fn(&mut Settings),
@@ -172,20 +177,27 @@ where
     D: AsyncFn(&Scene<'_>),
     S: AsyncFn(&Scene<'_>),
 {
-    /// Plays with the death at each call, on either side of it. Before the successor notices that a process has died,
-    /// Meta's statuses arrive in one half of the plays.
+    /// Plays with the death at each call, in every variant.
     async fn play(self) {
         let mut app = TestApp::with(self.settings).await;
-        for (v, (side, is_heard_early)) in
-            [(Side::Before, false), (Side::After, false), (Side::After, true)].into_iter().enumerate()
-        {
-            let mut last = 1;
-            while self.dies(&mut app, (v, side, is_heard_early), last).await {
-                last += 1;
-                assert!(last < MANY, "the scenario does not end");
-            }
-            assert!(last > 1, "no port was called");
+        for variant in VARIANTS {
+            self.play_in(&mut app, variant).await;
         }
+    }
+
+    /// Plays with the death at each call, in one variant: for scenarios with many calls, which have a test per variant.
+    async fn play_variant(self, v: usize) {
+        let mut app = TestApp::with(self.settings).await;
+        self.play_in(&mut app, VARIANTS[v]).await;
+    }
+
+    async fn play_in(&self, app: &mut TestApp, variant: (usize, Side, bool)) {
+        let mut last = 1;
+        while self.dies(app, variant, last).await {
+            last += 1;
+            assert!(last < MANY, "the scenario does not end");
+        }
+        assert!(last > 1, "no port was called");
     }
 
     /// Plays with the death at one call. `false`: it ran through without that call.
@@ -309,18 +321,31 @@ async fn a_queued_message_survives_a_crash_at_any_call() {
     Scenario { settings: |_| (), most: 1, prepare: nothing, act, afterwards: nothing }.play().await;
 }
 
-#[tokio::test]
-async fn a_retried_queued_message_survives_a_crash_at_any_call() {
+async fn a_retried_queued_message(variant: usize) {
     let prepare = async |scene: &Scene<'_>| scene.refuse_once(131_000);
     let act = async |scene: &Scene<'_>| {
         scene.send(scene.with("mode", "queue")).await;
         scene.rounds(3).await;
     };
-    Scenario { settings: |_| (), most: 1, prepare, act, afterwards: nothing }.play().await;
+    Scenario { settings: |_| (), most: 1, prepare, act, afterwards: nothing }.play_variant(variant).await;
 }
 
 #[tokio::test]
-async fn the_queue_of_a_held_account_survives_a_crash_at_any_call() {
+async fn a_retried_queued_message_survives_a_crash_before_any_call() {
+    a_retried_queued_message(0).await;
+}
+
+#[tokio::test]
+async fn a_retried_queued_message_survives_a_crash_after_any_call() {
+    a_retried_queued_message(1).await;
+}
+
+#[tokio::test]
+async fn a_retried_queued_message_survives_a_crash_after_any_call_with_early_statuses() {
+    a_retried_queued_message(2).await;
+}
+
+async fn the_queue_of_a_held_account(variant: usize) {
     let prepare = async |scene: &Scene<'_>| scene.refuse_once(190);
     let act = async |scene: &Scene<'_>| {
         scene.send(scene.with("mode", "queue")).await;
@@ -328,11 +353,25 @@ async fn the_queue_of_a_held_account_survives_a_crash_at_any_call() {
         scene.app.request("POST", "/api/accounts/sandbox/resume", "").await.expect(200);
         scene.rounds(1).await;
     };
-    Scenario { settings: |_| (), most: 1, prepare, act, afterwards: nothing }.play().await;
+    Scenario { settings: |_| (), most: 1, prepare, act, afterwards: nothing }.play_variant(variant).await;
 }
 
 #[tokio::test]
-async fn a_batch_survives_a_crash_at_any_call() {
+async fn the_queue_of_a_held_account_survives_a_crash_before_any_call() {
+    the_queue_of_a_held_account(0).await;
+}
+
+#[tokio::test]
+async fn the_queue_of_a_held_account_survives_a_crash_after_any_call() {
+    the_queue_of_a_held_account(1).await;
+}
+
+#[tokio::test]
+async fn the_queue_of_a_held_account_survives_a_crash_after_any_call_with_early_statuses() {
+    the_queue_of_a_held_account(2).await;
+}
+
+async fn a_batch(variant: usize) {
     let act = async |scene: &Scene<'_>| {
         let batch = json!({"messages": [scene.text(), scene.text(), scene.text()]});
         let answer = scene.app.post("/api/messages/batch", &batch).await.expect(202);
@@ -344,7 +383,24 @@ async fn a_batch_survives_a_crash_at_any_call() {
         }
         scene.rounds(3).await;
     };
-    Scenario { settings: |_| (), most: 1, prepare: nothing, act, afterwards: nothing }.play().await;
+    Scenario { settings: |_| (), most: 1, prepare: nothing, act, afterwards: nothing }
+        .play_variant(variant)
+        .await;
+}
+
+#[tokio::test]
+async fn a_batch_survives_a_crash_before_any_call() {
+    a_batch(0).await;
+}
+
+#[tokio::test]
+async fn a_batch_survives_a_crash_after_any_call() {
+    a_batch(1).await;
+}
+
+#[tokio::test]
+async fn a_batch_survives_a_crash_after_any_call_with_early_statuses() {
+    a_batch(2).await;
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
 //! Synchronous validation of message contents, by message type (Meta: Cloud API, Messages,
-//! https://developers.facebook.com/docs/whatsapp/cloud-api/reference/messages).
+//! <https://developers.facebook.com/docs/whatsapp/cloud-api/reference/messages>).
 //!
 //! **Invariant:** a check never reads the simulator's state. References to state (media ids, windows, templates) are
 //! collected here and checked when the message is accepted.

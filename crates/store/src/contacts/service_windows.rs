@@ -1,6 +1,6 @@
 //! Customer service windows.
 //!
-//! Meta: Customer service windows, https://developers.facebook.com/docs/whatsapp/cloud-api/guides/send-messages
+//! Meta: Customer service windows, <https://developers.facebook.com/docs/whatsapp/cloud-api/guides/send-messages>
 
 use domain::id::{AccountId, ContactId, WorkspaceId};
 use domain::messages::window::Window;

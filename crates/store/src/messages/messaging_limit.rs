@@ -1,6 +1,6 @@
 //! Recipients of templates outside the customer service window, which Meta's messaging limit counts.
 //!
-//! Meta: Messaging limits, https://developers.facebook.com/docs/whatsapp/messaging-limits
+//! Meta: Messaging limits, <https://developers.facebook.com/docs/whatsapp/messaging-limits>
 //!
 //! **Invariant:** a queued message to an uncounted recipient is sent only with a reservation. Counted recipients and
 //! reservations together never exceed the limit, with any number of concurrent workers.

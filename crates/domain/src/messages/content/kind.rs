@@ -1,7 +1,7 @@
 //! Types of messages.
 
 crate::text_enum! {
-    /// Type of a message (Meta: Messages, https://developers.facebook.com/docs/whatsapp/cloud-api/reference/messages).
+    /// Type of a message (Meta: Messages, <https://developers.facebook.com/docs/whatsapp/cloud-api/reference/messages>).
     pub enum MessageKind {
         /// Text.
         Text = "text",

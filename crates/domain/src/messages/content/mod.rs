@@ -1,7 +1,7 @@
 //! Content of messages.
 //!
 //! [`Content`] is the object named by a message's `type`. It was checked against Meta's documented limits (Meta:
-//! Messages, https://developers.facebook.com/docs/whatsapp/cloud-api/reference/messages) and converted to Meta's form.
+//! Messages, <https://developers.facebook.com/docs/whatsapp/cloud-api/reference/messages>) and converted to Meta's form.
 //! Otherwise it is as the caller wrote it.
 //!
 //! **Invariant:** Meta's documented synchronous validation accepts every [`Content`]. Facts that only Meta knows (if a

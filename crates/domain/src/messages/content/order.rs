@@ -1,5 +1,5 @@
 //! Orders and order statuses of payment messages (Meta: Payments API,
-//! https://developers.facebook.com/docs/whatsapp/cloud-api/payments-api).
+//! <https://developers.facebook.com/docs/whatsapp/cloud-api/payments-api>).
 //!
 //! The rules are those for India. For other currencies (Brazil, Singapore) only the reference id and the sums are
 //! checked.

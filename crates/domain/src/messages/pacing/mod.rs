@@ -1,5 +1,5 @@
 //! Pacing of messages to Meta: send slots for each number and for each pair of number and recipient (Meta: Throughput,
-//! https://developers.facebook.com/docs/whatsapp/cloud-api/overview).
+//! <https://developers.facebook.com/docs/whatsapp/cloud-api/overview>).
 //!
 //! [`AccountPacer::reserve`] reserves the first slot that both the number and the pair allow. A message that waits for
 //! its pair takes no earlier slot of the number, so that it delays no other message.

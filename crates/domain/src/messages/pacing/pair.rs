@@ -1,5 +1,5 @@
 //! Pacing of one pair of number and recipient: one message per six seconds, with a burst (Meta: Pair rate limits,
-//! https://developers.facebook.com/docs/whatsapp/cloud-api/overview).
+//! <https://developers.facebook.com/docs/whatsapp/cloud-api/overview>).
 
 use jiff::{SignedDuration, Timestamp};
 

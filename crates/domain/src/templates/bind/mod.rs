@@ -1,5 +1,5 @@
 //! Check of a message against its template (Meta: Template messages,
-//! https://developers.facebook.com/docs/whatsapp/cloud-api/guides/send-message-templates).
+//! <https://developers.facebook.com/docs/whatsapp/cloud-api/guides/send-message-templates>).
 
 mod binding;
 mod button;

@@ -3,7 +3,7 @@
 use crate::check::{Item, nearest};
 
 /// Meta's language codes, in Meta's order (Meta: Supported languages,
-/// https://developers.facebook.com/docs/whatsapp/business-management-api/message-templates/supported-languages).
+/// <https://developers.facebook.com/docs/whatsapp/business-management-api/message-templates/supported-languages>).
 const CODES: [&str; 111] = [
     "af", "sq", "ar", "ar_EG", "ar_AE", "ar_LB", "ar_MA", "ar_QA", "az", "be_BY", "bn", "bn_IN", "bg", "ca",
     "zh_CN", "zh_HK", "zh_TW", "hr", "cs", "da", "prs_AF", "nl", "nl_BE", "en", "en_GB", "en_US", "en_AE",

@@ -1,5 +1,5 @@
 //! New templates and changes of templates, checked before the call of Meta (Meta: Message templates,
-//! https://developers.facebook.com/docs/whatsapp/business-management-api/message-templates/components).
+//! <https://developers.facebook.com/docs/whatsapp/business-management-api/message-templates/components>).
 //!
 //! **Invariant:** accepted input is normalized: values of enumerations in upper case, samples as lists.
 //!

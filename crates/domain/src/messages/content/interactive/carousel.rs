@@ -1,5 +1,5 @@
 //! Carousels without a template (Meta: Interactive media carousel messages,
-//! https://developers.facebook.com/docs/whatsapp/cloud-api/messages/interactive-media-carousel-messages).
+//! <https://developers.facebook.com/docs/whatsapp/cloud-api/messages/interactive-media-carousel-messages>).
 
 use super::parts::{IMAGE_HEADER, Unique, VIDEO_HEADER, check_header_value, check_product, check_url};
 use crate::check::{Fields, Item, Variant};

@@ -1,5 +1,5 @@
 //! Interactive messages (Meta: Interactive messages,
-//! https://developers.facebook.com/docs/whatsapp/cloud-api/reference/messages).
+//! <https://developers.facebook.com/docs/whatsapp/cloud-api/reference/messages>).
 
 mod carousel;
 mod flow;
