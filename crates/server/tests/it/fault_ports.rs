@@ -15,6 +15,7 @@ use engine::ports::{
 
 /// Puts a [`FaultPort`] in front of the store, the Graph API, the media storage and the webhook sender. The other ports
 /// have no effect that a fault could lose.
+#[expect(clippy::needless_pass_by_value, reason = "callers hand over their injector")]
 pub(crate) fn with_faults(ports: Ports, injector: Arc<dyn FaultInjector>) -> Ports {
     fn wrap<P: ?Sized>(port: Arc<P>, injector: &Arc<dyn FaultInjector>) -> FaultPort<P> {
         FaultPort { port, injector: injector.clone() }
