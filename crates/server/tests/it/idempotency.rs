@@ -169,6 +169,10 @@ async fn an_invalid_idempotency_key_is_rejected() {
     for key in [String::new(), "x".repeat(256)] {
         let answer = send_with(&app, &key, &text(CUSTOMER)).await.expect(400);
         assert_eq!(answer.pointers(), ["/Idempotency-Key"]);
+        let mut dry_run = text(CUSTOMER);
+        dry_run["dry_run"] = true.into();
+        let answer = send_with(&app, &key, &dry_run).await.expect(400);
+        assert_eq!(answer.pointers(), ["/Idempotency-Key"]);
     }
     send_with(&app, &"x".repeat(255), &text(CUSTOMER)).await.expect(200);
 }

@@ -37,6 +37,7 @@ pub(crate) async fn send_message(
         .is_ok_and(|object| object.get("dry_run").is_some_and(|flag| *flag == Value::Bool(true)));
     if is_rehearsal {
         context.count_call(&deps, &caller, CallKind::Other)?;
+        key?;
         let Read { request, .. } = read_request(read?, Kind::Single, deps.now())?;
         let rehearsal = dry_run::rehearse(&deps, &caller, &request).await?;
         return Ok(response::success(StatusCode::OK, &show_rehearsal(rehearsal)));
