@@ -56,97 +56,102 @@ macro_rules! metrics {
 }
 
 metrics! {
-    /// Messages that were accepted: they are on disk. `mode` is `sync` or `queue`.
+    /// Messages that were accepted and stored. `mode` is `sync` or `queue`.
     Counter MESSAGES_ACCEPTED = "waypost_messages_accepted_total" ["workspace" "account" "mode"];
-    /// Messages that Meta has taken.
+    /// Messages that Meta accepted.
     Counter MESSAGES_SENT = "waypost_messages_sent_total" ["workspace" "account"];
-    /// Messages that have come to the customer's phone.
+    /// Messages that were delivered to the recipient's device.
     Counter MESSAGES_DELIVERED = "waypost_messages_delivered_total" ["workspace" "account"];
-    /// Messages that the customer has read.
+    /// Messages that the recipient has read.
     Counter MESSAGES_READ = "waypost_messages_read_total" ["workspace" "account"];
-    /// Voice messages that the customer has played.
+    /// Voice messages that the recipient has played.
     Counter MESSAGES_PLAYED = "waypost_messages_played_total" ["workspace" "account"];
-    /// Messages that failed. `code` is ours, `meta_code` is Meta's: those of `docs/errors.md`, `other`, or empty.
+    /// Messages that failed. `code` is an error code of `docs/errors.md` or `other`; `meta_code` is Meta's error code,
+    /// `other`, or empty.
     Counter MESSAGES_FAILED = "waypost_messages_failed_total" ["workspace" "account" "code" "meta_code"];
-    /// Messages whose outcome was not known when their attempt ended.
+    /// Messages whose outcome was unknown when the attempt ended.
     Counter MESSAGES_UNKNOWN_TOTAL = "waypost_messages_unknown_total" ["workspace" "account"];
-    /// Messages whose time ran out before they were sent.
+    /// Messages that expired before they were sent.
     Counter MESSAGES_EXPIRED = "waypost_messages_expired_total" ["workspace" "account"];
-    /// Messages that were taken back before they were sent.
+    /// Messages that were canceled before they were sent.
     Counter MESSAGES_CANCELED = "waypost_messages_canceled_total" ["workspace" "account"];
-    /// Messages of customers.
+    /// Messages received from customers.
     Counter MESSAGES_RECEIVED = "waypost_messages_received_total" ["workspace" "account"];
-    /// Messages whose outcome is not known.
+    /// Messages whose outcome is unknown now.
     Gauge MESSAGES_UNKNOWN = "waypost_messages_unknown" ["workspace" "account"];
-    /// Messages refused at the door because the window was closed.
+    /// Messages that were refused because the customer service window was closed.
     Counter WINDOW_REFUSALS = "waypost_window_refusals_total" ["workspace" "account"];
 
-    /// Messages that wait in the queue.
+    /// Messages in the queue.
     Gauge QUEUE_MESSAGES = "waypost_queue_messages" ["workspace" "account"];
-    /// Messages of the queue that wait for the messaging limit; they are among `waypost_queue_messages`.
-    Gauge QUEUE_HELD_BACK = "waypost_queue_held_back_messages" ["workspace" "account"];
-    /// For how long the oldest message of the queue that is due has been due. What is scheduled for later or waits for
-    /// the messaging limit is not due.
+    /// Messages in the queue that are deferred because of the messaging limit. They are included in
+    /// `waypost_queue_messages`.
+    Gauge QUEUE_HELD_BACK = "waypost_queue_deferred_messages" ["workspace" "account"];
+    /// Time since the oldest due message in the queue became due. Messages that are scheduled for later, or deferred
+    /// because of the messaging limit, are not due.
     Gauge QUEUE_OVERDUE = "waypost_queue_overdue_seconds" ["workspace" "account"];
 
-    /// Whether nothing leaves through the account until somebody acts: 1, else 0.
+    /// 1 if the account is suspended (status `held`) or disconnected, else 0.
     Gauge ACCOUNT_HELD = "waypost_account_held" ["workspace" "account"];
-    /// People whom templates may reach outside their window in 24 hours; `+Inf` without a limit.
-    Gauge LIMIT_PEOPLE = "waypost_messaging_limit_people" ["workspace" "waba_id"];
-    /// People whom templates have reached outside their window in 24 hours.
-    Gauge LIMIT_USED = "waypost_messaging_limit_used_people" ["workspace" "waba_id"];
+    /// Messaging limit: maximum number of recipients of templates outside the customer service window in 24 hours;
+    /// `+Inf` without a limit.
+    Gauge LIMIT_PEOPLE = "waypost_messaging_limit_recipients" ["workspace" "waba_id"];
+    /// Recipients of templates outside the customer service window in the last 24 hours.
+    Gauge LIMIT_USED = "waypost_messaging_limit_used_recipients" ["workspace" "waba_id"];
 
-    /// Calls of the API, by route template; `status` is the class of the answer, such as `2xx`.
+    /// Requests to the API, by route; `status` is the class of the status code, such as `2xx`.
     Counter HTTP_REQUESTS = "waypost_http_requests_total" ["method" "route" "status"];
-    /// How long a call of the API took. `kind` is `send` for messages and batches, else `other`.
-    Histogram HTTP_SECONDS = "waypost_http_request_seconds" ["kind"];
-    /// Answers of the API that say no, by their code (`docs/errors.md`).
+    /// Duration of requests to the API. `kind` is `send` for messages and batches, else `other`.
+    Histogram HTTP_SECONDS = "waypost_http_request_duration_seconds" ["kind"];
+    /// Error responses of the API, by error code (`docs/errors.md`).
     Counter HTTP_ERRORS = "waypost_http_errors_total" ["code"];
-    /// Calls of the API without a valid key.
+    /// Requests to the API without a valid API key or session.
     Counter AUTH_FAILURES = "waypost_auth_failures_total" [];
-    /// Calls of the API that were refused because their key had used up its time. `kind` is `send` or `other`.
+    /// Requests to the API that were refused by the rate limit of the API key. `kind` is `send` or `other`.
     Counter RATE_LIMIT_REFUSALS = "waypost_rate_limit_refusals_total" ["kind"];
 
-    /// POSTs to Meta's door: `taken`, `unsigned`, `not_json`, `too_large`, `too_late`, `store_unavailable`.
-    Counter WEBHOOK_POSTS = "waypost_webhook_posts_total" ["outcome"];
-    /// Parts of Meta's POSTs: `applied`, `repeated`, `early` (of a message that is not known yet), `unrouted` (of nobody
-    /// here), `undecodable`.
+    /// Webhook payloads received from Meta: `taken`, `unsigned`, `not_json`, `too_large`, `too_late` (not read in time),
+    /// `store_unavailable`.
+    Counter WEBHOOK_POSTS = "waypost_webhook_payloads_total" ["outcome"];
+    /// Changes in webhook payloads from Meta: `applied`, `repeated`, `early` (the status of an unknown message), `unrouted`
+    /// (no matching account), `undecodable`.
     Counter WEBHOOK_CHANGES = "waypost_webhook_changes_total" ["outcome"];
-    /// From Meta's time of the newest part of a POST that told something new, to its commit. Meta's time has whole seconds.
+    /// Time from Meta's time of the newest change in a payload to its commit. Meta's times have whole seconds. Payloads
+    /// without new changes are not counted.
     Histogram WEBHOOK_LAG = "waypost_webhook_lag_seconds" [];
 
-    /// Calls to Meta. `outcome` is `accepted`, `refused`, `stopped` (refused on the way), `not_sent` or `unknown` for a
-    /// message, and `answered`, `refused` or `unreachable` for anything else.
+    /// Calls to Meta. For a message, `outcome` is `accepted`, `refused`, `stopped` (refused by a proxy), `not_sent` or
+    /// `unknown`; for other calls `answered`, `refused` or `unreachable`.
     Counter META_CALLS = "waypost_meta_calls_total" ["call" "outcome"];
-    /// How long a call to Meta took.
-    Histogram META_SECONDS = "waypost_meta_call_seconds" ["call"];
+    /// Duration of calls to Meta.
+    Histogram META_SECONDS = "waypost_meta_call_duration_seconds" ["call"];
 
-    /// Deliveries to the application's endpoints, each attempt: `succeeded`, `failed`, or `dead` (given up).
+    /// Attempts to deliver an event to a webhook endpoint: `succeeded`, `failed`, or `dead` (no further attempt).
     Counter DELIVERIES = "waypost_deliveries_total" ["outcome"];
-    /// From an event to its first success at an endpoint.
+    /// Time from an event to its first successful delivery to a webhook endpoint.
     Histogram DELIVERY_LAG = "waypost_delivery_lag_seconds" [];
     /// Deliveries that wait for their first or next attempt.
     Gauge DELIVERIES_WAITING = "waypost_deliveries_waiting" ["workspace"];
 
-    /// How long a transaction of the store took, from its first change until it was on disk.
-    Histogram STORE_COMMIT_SECONDS = "waypost_store_commit_seconds" [];
-    /// Changes that shared a transaction.
-    Histogram STORE_COMMIT_JOBS = "waypost_store_commit_jobs" [];
-    /// Transactions that did not reach the disk.
+    /// Duration of the store's transactions, from the first write to the commit on disk.
+    Histogram STORE_COMMIT_SECONDS = "waypost_store_commit_duration_seconds" [];
+    /// Writes that shared a transaction.
+    Histogram STORE_COMMIT_JOBS = "waypost_store_commit_writes" [];
+    /// Transactions that could not be committed.
     Counter STORE_LOST = "waypost_store_lost_commits_total" [];
-    /// Changes that wait for the store's writer.
+    /// Writes that wait for the store's writer.
     Gauge STORE_WAITING = "waypost_store_waiting_writes" [];
-    /// How long a read of the store took, with the wait for a reader.
-    Histogram STORE_READ_SECONDS = "waypost_store_read_seconds" [];
-    /// Calls of the store that failed: `unavailable`, `conflict`, `corrupt`, `bug`.
+    /// Duration of reads of the store, including the wait for a connection.
+    Histogram STORE_READ_SECONDS = "waypost_store_read_duration_seconds" [];
+    /// Failed calls of the store: `unavailable`, `conflict`, `corrupt`, `bug`.
     Counter STORE_ERRORS = "waypost_store_errors_total" ["kind"];
-    /// Whether the store could be read for this page: 1, else 0. Without it what comes from the store is missing here.
+    /// 1 if the store could be read for this page, else 0. If 0, the metrics of the store are missing from this page.
     Gauge STORE_UP = "waypost_store_up" [];
-    /// Size of the database: its `main` file and its `wal`.
+    /// Size of the database: the `main` file and the `wal` file.
     Gauge STORE_SIZE = "waypost_store_size_bytes" ["file"];
 
-    /// Spans for the collector (`log.otlp_endpoint`): `exported`, `lost` (it did not take them), or `dropped` (they came
-    /// faster than it takes them).
+    /// Trace spans for the collector (`log.otlp_endpoint`): `exported`, `lost` (not accepted by the collector), or
+    /// `dropped` (created faster than the collector accepts them).
     Counter SPANS = "waypost_spans_total" ["outcome"];
 
     /// Always 1; the label is the version of this program.

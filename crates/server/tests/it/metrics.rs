@@ -201,7 +201,7 @@ async fn the_page_counts_sent_received_and_rejected_messages() {
     for (outcome, n) in [("accepted", 5.0), ("refused", 1.0), ("unknown", 1.0)] {
         assert_eq!(page.at(&format!("waypost_meta_calls_total{{call=\"send\",outcome=\"{outcome}\"}}")), n);
     }
-    assert_eq!(page.at("waypost_meta_call_seconds_count{call=\"send\"}"), 7.0);
+    assert_eq!(page.at("waypost_meta_call_duration_seconds_count{call=\"send\"}"), 7.0);
     let route = |status: &str| {
         page.at(&format!(
             "waypost_http_requests_total{{method=\"POST\",route=\"/api/messages/send\",status=\"{status}\"}}"
@@ -209,11 +209,11 @@ async fn the_page_counts_sent_received_and_rejected_messages() {
     };
     assert_eq!((route("2xx"), route("4xx")), (6.0, 2.0));
     assert_eq!(page.at("waypost_http_errors_total{code=\"outside_window\"}"), 1.0);
-    assert_eq!(page.at("waypost_webhook_posts_total{outcome=\"taken\"}"), 16.0);
+    assert_eq!(page.at("waypost_webhook_payloads_total{outcome=\"taken\"}"), 16.0);
     assert_eq!(page.at("waypost_webhook_changes_total{outcome=\"applied\"}"), 16.0);
     assert_eq!(page.at("waypost_webhook_lag_seconds_count"), 16.0);
-    assert!(page.at("waypost_store_commit_seconds_count") > 20.0);
-    assert_eq!(page.at("waypost_store_commit_seconds_count"), page.at("waypost_store_commit_jobs_count"),);
+    assert!(page.at("waypost_store_commit_duration_seconds_count") > 20.0);
+    assert_eq!(page.at("waypost_store_commit_duration_seconds_count"), page.at("waypost_store_commit_writes_count"),);
     assert_eq!((page.at("waypost_store_up"), page.at("waypost_store_waiting_writes")), (1.0, 0.0));
 }
 
@@ -231,14 +231,14 @@ async fn the_page_shows_queue_depths_that_are_read_from_the_store_periodically()
     let page = scrape(&app).await;
     assert_eq!(page.of_account("waypost_queue_messages"), 3.0);
     assert_eq!(page.of_account("waypost_queue_overdue_seconds"), 20.0);
-    assert_eq!(page.of_account("waypost_queue_held_back_messages"), 0.0);
+    assert_eq!(page.of_account("waypost_queue_deferred_messages"), 0.0);
     assert_eq!(page.of_account("waypost_messages_unknown"), 1.0);
     assert_eq!(page.of_account("waypost_account_held"), 0.0);
     let limit = |page: &Page, name: &str| {
         page.at(&format!("{name}{{workspace=\"default\",waba_id=\"{}\"}}", app.seeded.waba_id))
     };
-    assert_eq!(limit(&page, "waypost_messaging_limit_people"), 100_000.0);
-    assert_eq!(limit(&page, "waypost_messaging_limit_used_people"), 1.0);
+    assert_eq!(limit(&page, "waypost_messaging_limit_recipients"), 100_000.0);
+    assert_eq!(limit(&page, "waypost_messaging_limit_used_recipients"), 1.0);
     assert!(page.at("waypost_store_size_bytes{file=\"main\"}") > 4096.0);
 
     app.tick_queue().await;
@@ -253,7 +253,7 @@ async fn the_page_shows_queue_depths_that_are_read_from_the_store_periodically()
     let page = scrape(&app).await;
     assert_eq!(page.of_account("waypost_queue_messages"), 0.0);
     assert_eq!(page.of_account("waypost_queue_overdue_seconds"), 0.0);
-    assert_eq!(limit(&page, "waypost_messaging_limit_used_people"), 2.0);
+    assert_eq!(limit(&page, "waypost_messaging_limit_used_recipients"), 2.0);
 }
 
 #[tokio::test]
@@ -309,7 +309,7 @@ async fn an_unsigned_webhook_is_counted_as_unsigned() {
     }
     let page = scrape(&app).await;
     for (outcome, n) in [("unsigned", 1.0), ("not_json", 1.0), ("taken", 3.0)] {
-        assert_eq!(page.at(&format!("waypost_webhook_posts_total{{outcome=\"{outcome}\"}}")), n);
+        assert_eq!(page.at(&format!("waypost_webhook_payloads_total{{outcome=\"{outcome}\"}}")), n);
     }
     assert_eq!(page.at("waypost_webhook_changes_total{outcome=\"unrouted\"}"), 1.0);
     assert_eq!(page.at("waypost_webhook_changes_total{outcome=\"duplicate\"}"), 1.0);
