@@ -213,7 +213,10 @@ async fn the_page_counts_sent_received_and_rejected_messages() {
     assert_eq!(page.at("waypost_webhook_changes_total{outcome=\"applied\"}"), 16.0);
     assert_eq!(page.at("waypost_webhook_lag_seconds_count"), 16.0);
     assert!(page.at("waypost_store_commit_duration_seconds_count") > 20.0);
-    assert_eq!(page.at("waypost_store_commit_duration_seconds_count"), page.at("waypost_store_commit_writes_count"),);
+    assert_eq!(
+        page.at("waypost_store_commit_duration_seconds_count"),
+        page.at("waypost_store_commit_writes_count"),
+    );
     assert_eq!((page.at("waypost_store_up"), page.at("waypost_store_waiting_writes")), (1.0, 0.0));
 }
 
